@@ -1,0 +1,1 @@
+"""Matinee, a film recommender that one command starts."""

@@ -1,0 +1,182 @@
+"""The catalogue: one frozen table of films and the only mapping from film ids to rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from matinee.errors import DataError, UnknownMovieError
+
+SCHEMA: dict[str, pl.DataType] = {
+    "movie_id": pl.String(),
+    "title": pl.String(),
+    "year": pl.Int32(),
+    "genres": pl.List(pl.String()),
+    "tags": pl.List(pl.String()),
+    "directors": pl.List(pl.String()),
+    "writers": pl.List(pl.String()),
+    "cast": pl.List(pl.String()),
+    "countries": pl.List(pl.String()),
+    "languages": pl.List(pl.String()),
+    "keywords": pl.List(pl.String()),
+    "overview": pl.String(),
+    "imdb_id": pl.String(),
+    "tmdb_id": pl.String(),
+    "poster": pl.String(),
+}
+"""Columns of the catalogue. Lists are never null (empty instead); the other columns may be null, except
+movie_id and title. `title` has neither the year nor a trailing article ("The Matrix", not "Matrix, The (1999)").
+`tags` are distinct, lower case, most frequent first. `imdb_id` looks like "tt0114709", `tmdb_id` like "862"."""
+
+LIST_COLUMNS = tuple(name for name, kind in SCHEMA.items() if isinstance(kind, pl.List))
+
+
+def _as_id(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+MovieId = Annotated[str, BeforeValidator(_as_id), Field(min_length=1, max_length=64, pattern=r"^[^\s/?#\x00-\x1f]+$")]
+"""A film id on the wire: a string of 1–64 characters without white space, `/`, `?`, `#`; integers are accepted."""
+
+Word = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Movie(BaseModel):
+    """One film, as it is stored and exchanged."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    movie_id: MovieId
+    title: Annotated[str, Field(min_length=1, max_length=500)]
+    year: Annotated[int, Field(ge=1870, le=2200)] | None = None
+    genres: Annotated[tuple[Word, ...], Field(max_length=50)] = ()
+    tags: Annotated[tuple[Word, ...], Field(max_length=2000)] = ()
+    directors: Annotated[tuple[Word, ...], Field(max_length=200)] = ()
+    writers: Annotated[tuple[Word, ...], Field(max_length=200)] = ()
+    cast: Annotated[tuple[Word, ...], Field(max_length=500)] = ()
+    countries: Annotated[tuple[Word, ...], Field(max_length=50)] = ()
+    languages: Annotated[tuple[Word, ...], Field(max_length=50)] = ()
+    keywords: Annotated[tuple[Word, ...], Field(max_length=2000)] = ()
+    overview: Annotated[str, Field(max_length=20_000)] | None = None
+    imdb_id: Annotated[str, Field(pattern=r"^tt\d{7,10}$")] | None = None
+    tmdb_id: Annotated[str, BeforeValidator(_as_id), Field(pattern=r"^\d{1,10}$")] | None = None
+    poster: Annotated[str, Field(max_length=1000)] | None = None
+
+
+class Catalog:
+    """Frozen films × columns table (see `SCHEMA`); row numbers are 0…n−1 and never change their film.
+
+    Films added or edited while serving make a new catalogue (`with_changes`) whose first rows are the old ones.
+
+    Raises:
+        DataError: columns missing, null or duplicate ids.
+    """
+
+    def __init__(self, frame: pl.DataFrame, active: NDArray[np.bool_] | None = None) -> None:
+        missing = [name for name in ("movie_id", "title") if name not in frame.columns]
+        if missing:
+            raise DataError(f"The film table lacks the columns {', '.join(missing)}.")
+        columns: list[pl.Expr] = []
+        for name, kind in SCHEMA.items():
+            column = pl.col(name).cast(kind) if name in frame.columns else pl.lit(None, dtype=kind).alias(name)
+            columns.append(column.fill_null(pl.lit([], dtype=kind)) if name in LIST_COLUMNS else column)
+        self.frame = frame.select(columns)
+        if self.frame["movie_id"].null_count() or self.frame["title"].null_count():
+            raise DataError("The film table has rows without movie_id or title.")
+        if self.frame["movie_id"].n_unique() != self.frame.height:
+            raise DataError("The film table uses a movie_id for two films.")
+        self.active = np.ones(self.frame.height, dtype=np.bool_) if active is None else active.copy()
+        self.active.setflags(write=False)
+        self._columns: dict[str, list[Any]] = {}
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    @cached_property
+    def _row_by_id(self) -> dict[str, int]:
+        return {movie_id: row for row, movie_id in enumerate(self.column("movie_id"))}
+
+    def column(self, name: str) -> list[Any]:
+        """A column as a Python list, made once (rows of removed films included)."""
+        values = self._columns.get(name)
+        if values is None:
+            values = self._columns[name] = self.frame[name].to_list()
+        return values
+
+    def find(self, movie_id: str) -> int | None:
+        """Row of a film, or None where the id is unknown or the film was removed."""
+        row = self._row_by_id.get(movie_id)
+        return row if row is not None and self.active[row] else None
+
+    def row(self, movie_id: str) -> int:
+        """Row of a film.
+
+        Raises:
+            UnknownMovieError: no such film.
+        """
+        row = self.find(movie_id)
+        if row is None:
+            raise UnknownMovieError(movie_id)
+        return row
+
+    def rows(self, movie_ids: Iterable[str]) -> NDArray[np.int64]:
+        """Rows of many films; −1 where the id is unknown or the film was removed."""
+        found = (self.find(movie_id) for movie_id in movie_ids)
+        return np.fromiter((-1 if row is None else row for row in found), dtype=np.int64)
+
+    def ids(self, rows: Iterable[int]) -> list[str]:
+        """Film ids of rows."""
+        column = self.column("movie_id")
+        return [column[row] for row in rows]
+
+    def movie(self, row: int) -> Movie:
+        """One film as a record (not validated again)."""
+        record = self.frame.row(row, named=True)
+        for name in LIST_COLUMNS:
+            record[name] = tuple(record[name])
+        return Movie.model_construct(**record)
+
+    def with_changes(self, put: Sequence[Movie] = (), removed: Iterable[str] = ()) -> Catalog:
+        """A new catalogue: known films replaced in their rows, new ones appended, removed ones made inactive."""
+        frame, active = self.frame, self.active.copy()
+        changed: dict[str, Movie] = {movie.movie_id: movie for movie in put}
+        if changed:
+            records = pl.DataFrame([movie.model_dump() for movie in changed.values()], schema=SCHEMA)
+            known = {movie_id: row for movie_id in changed if (row := self._row_by_id.get(movie_id)) is not None}
+            if known:
+                place = np.arange(len(self))
+                for offset, movie_id in enumerate(changed):
+                    if movie_id in known:
+                        place[known[movie_id]] = len(self) + offset
+                        active[known[movie_id]] = True
+                frame = pl.concat([frame, records])[place]
+            new = records.filter(~pl.col("movie_id").is_in(list(known)))
+            frame = pl.concat([frame, new], rechunk=True)
+            active = np.concatenate([active, np.ones(new.height, dtype=np.bool_)])
+        removed = set(removed)
+        if removed:
+            active[np.flatnonzero(frame["movie_id"].is_in(list(removed)).to_numpy())] = False
+        return Catalog(frame, active)
+
+    def save(self, path: Path) -> None:
+        """Write as an Arrow IPC file (read back memory-mapped); an inactive film is not written apart."""
+        self.frame.write_ipc(path, compression="uncompressed")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            DataError: the file is not such a table.
+        """
+        try:
+            return cls(pl.read_ipc(path))
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise DataError(f"{path} is not a film table: {error}") from error

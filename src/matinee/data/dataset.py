@@ -1,0 +1,63 @@
+"""Dataset: catalogue, ratings, the report of how they were cleaned, and a fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from matinee.data.catalog import Catalog
+from matinee.data.ratings import Ratings
+
+
+class TableReport(BaseModel):
+    """What became of one table: rows in, rows out, rows dropped by reason, rows changed by reason."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows_in: int
+    rows_out: int
+    dropped: dict[str, int] = Field(default_factory=dict)
+    changed: dict[str, int] = Field(default_factory=dict)
+
+
+class CleaningReport(BaseModel):
+    """Every row that was dropped or changed, with its reason; `rows_in − rows_out = sum(dropped)` per table."""
+
+    model_config = ConfigDict(frozen=True)
+
+    source: str
+    tables: dict[str, TableReport] = Field(default_factory=dict)
+    joins: dict[str, float] = Field(default_factory=dict, description="Share of films (0..1) joined, by source.")
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What models are fitted on.
+
+    Attributes:
+        name: e.g. "ml-latest-small".
+        scale: lowest and highest number of stars, e.g. (0.5, 5.0).
+    """
+
+    name: str
+    catalog: Catalog
+    ratings: Ratings
+    report: CleaningReport
+    scale: tuple[float, float] = (0.5, 5.0)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over films and ratings: equal data, equal fingerprint."""
+        digest = hashlib.sha256(self.catalog.frame.write_ndjson().encode())
+        digest.update("\n".join(self.ratings.user_ids.to_list()).encode())
+        for array in (self.ratings.indptr, self.ratings.indices, self.ratings.values, self.ratings.times):
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def with_ratings(self, ratings: Ratings) -> Dataset:
+        """The same films with other ratings (a training split)."""
+        return Dataset(self.name, self.catalog, ratings, self.report, self.scale)

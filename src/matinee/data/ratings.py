@@ -1,0 +1,151 @@
+"""Ratings: a frozen sparse users × films matrix on the catalogue's rows."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from matinee.errors import DataError
+
+if TYPE_CHECKING:
+    from matinee.data.catalog import Catalog
+
+NO_TIME = -1
+"""Stands for "time not known" in `Ratings.times`."""
+
+
+class Ratings:
+    """Compressed sparse rows: user u's ratings are entries `indptr[u]:indptr[u+1]`.
+
+    Args:
+        user_ids: n_users distinct ids, in row order.
+        indptr: int64, (n_users + 1,).
+        indices: int32, (n_ratings,), film rows, increasing within a user.
+        values: float32, (n_ratings,), stars.
+        times: int64, (n_ratings,), seconds since 1970 UTC, `NO_TIME` where unknown.
+        n_items: number of films (catalogue rows).
+    """
+
+    def __init__(
+        self,
+        user_ids: pl.Series,
+        indptr: NDArray[np.int64],
+        indices: NDArray[np.int32],
+        values: NDArray[np.float32],
+        times: NDArray[np.int64],
+        n_items: int,
+    ) -> None:
+        if len(indptr) != len(user_ids) + 1 or not len(indices) == len(values) == len(times) == int(indptr[-1]):
+            raise DataError("The arrays of the ratings matrix do not fit together.")
+        if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < n_items:
+            raise DataError("The ratings matrix names films that the catalogue does not have.")
+        self.user_ids, self.indptr, self.indices = user_ids, indptr, indices
+        self.values, self.times, self.n_items = values, times, n_items
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def n_users(self) -> int:
+        """Number of users."""
+        return len(self.user_ids)
+
+    @cached_property
+    def _row_by_user(self) -> dict[str, int]:
+        return {user_id: row for row, user_id in enumerate(self.user_ids.to_list())}
+
+    def find_user(self, user_id: str) -> int | None:
+        """Row of a user, or None."""
+        return self._row_by_user.get(user_id)
+
+    def history(self, user: int) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
+        """Film rows, stars and times of one user's ratings."""
+        span = slice(int(self.indptr[user]), int(self.indptr[user + 1]))
+        return self.indices[span], self.values[span], self.times[span]
+
+    def matrix(self, *, binary: bool = False) -> sp.csr_matrix:
+        """The users × films matrix, float32: stars, or 1 for every rating."""
+        values = np.ones(len(self), dtype=np.float32) if binary else self.values
+        return sp.csr_matrix((values, self.indices, self.indptr), shape=(self.n_users, self.n_items))
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """Ratings per film, (n_items,)."""
+        return np.bincount(self.indices, minlength=self.n_items).astype(np.int64)
+
+    @cached_property
+    def sums(self) -> NDArray[np.float64]:
+        """Sum of stars per film, (n_items,)."""
+        return np.bincount(self.indices, weights=self.values, minlength=self.n_items).astype(np.float64)
+
+    def select(self, keep: NDArray[np.bool_]) -> Ratings:
+        """The same users and films with only the ratings where `keep` (n_ratings,) is true."""
+        kept = np.concatenate([[0], np.cumsum(keep)])
+        return Ratings(
+            self.user_ids,
+            kept[self.indptr].astype(np.int64),
+            self.indices[keep],
+            self.values[keep],
+            self.times[keep],
+            self.n_items,
+        )
+
+    @classmethod
+    def from_frame(cls, frame: pl.DataFrame, catalog: Catalog) -> Ratings:
+        """Build from clean rows: `user_id`, `movie_id`, `rating`, and optionally `timestamp`.
+
+        Users are ordered as numbers where all ids are whole numbers, else as text.
+
+        Raises:
+            DataError: a film outside the catalogue or a (user, film) pair twice (clean first).
+        """
+        numeric = frame["user_id"].cast(pl.Int64, strict=False)
+        users = frame.select(pl.col("user_id").unique())["user_id"]
+        if numeric.null_count() == 0:
+            users = users.to_frame().sort(pl.col("user_id").cast(pl.Int64), "user_id")["user_id"]
+        else:
+            users = users.sort()
+        user_rows = pl.DataFrame({"user_id": users, "user": np.arange(len(users), dtype=np.int64)})
+        item_rows = pl.DataFrame(
+            {"movie_id": catalog.frame["movie_id"], "item": np.arange(len(catalog), dtype=np.int32)}
+        )
+        time = (
+            pl.col("timestamp").cast(pl.Int64).fill_null(NO_TIME) if "timestamp" in frame.columns else pl.lit(NO_TIME)
+        )
+        table = (
+            frame.select("user_id", "movie_id", pl.col("rating").cast(pl.Float32), time.alias("time").cast(pl.Int64))
+            .join(user_rows, on="user_id", how="left")
+            .join(item_rows, on="movie_id", how="left")
+            .sort("user", "item")
+        )
+        if table["item"].null_count():
+            raise DataError("There are ratings of films that the catalogue does not have.", "Clean the data first.")
+        if table.height and table.select(pl.struct("user", "item").is_duplicated().any()).item():
+            raise DataError("There are two ratings of one film by one user.", "Clean the data first.")
+        counts = np.bincount(table["user"].to_numpy(), minlength=len(users))
+        return cls(
+            users,
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+            table["item"].to_numpy().astype(np.int32),
+            table["rating"].to_numpy().copy(),
+            table["time"].to_numpy().copy(),
+            len(catalog),
+        )
+
+    def to_frame(self, catalog: Catalog) -> pl.DataFrame:
+        """Rows `user_id`, `movie_id`, `rating`, `timestamp` (null where unknown), by user, then film."""
+        users = np.repeat(np.arange(self.n_users), np.diff(self.indptr))
+        times = pl.Series("timestamp", self.times)
+        return pl.DataFrame(
+            {
+                "user_id": self.user_ids.gather(users),
+                "movie_id": catalog.frame["movie_id"].gather(self.indices),
+                "rating": self.values,
+                "timestamp": times.set(times == NO_TIME, None),
+            }
+        )

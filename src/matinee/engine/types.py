@@ -1,0 +1,134 @@
+"""What goes into the engine and what comes out: plain frozen records, no HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from matinee.data.catalog import Movie
+
+SimilarBy = Literal["taste", "content", "poster", "blend"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Options of a recommendation.
+
+    Attributes:
+        n: items wanted, 1..settings.max_n.
+        model: a model's name; None: the default model.
+        filter: text in the filter language; "" allows every film.
+        exclude: film ids never to return (unknown ids are ignored).
+        diversity: 0 (pure ranking) .. 1 (as unlike each other as the candidates allow).
+        explain: fill `Item.because`.
+        include_seen: also return films of the history.
+    """
+
+    n: int = 10
+    model: str | None = None
+    filter: str = ""
+    exclude: Sequence[str] = ()
+    diversity: float = 0.0
+    explain: bool = False
+    include_seen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A film of the history and its share (0..1) in the positive part of a recommendation's score."""
+
+    movie_id: str
+    title: str
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One ranked film.
+
+    Attributes:
+        row: row in the engine's current catalogue.
+        score: comparable within one answer only.
+        rank: 1 is best.
+        stars: predicted stars for this user on the data's scale, None where unknown.
+        because: reasons, biggest share first, shares sum to at most 1; None unless asked for.
+    """
+
+    row: int
+    movie_id: str
+    title: str
+    year: int | None
+    genres: tuple[str, ...]
+    score: float
+    rank: int
+    stars: float | None = None
+    because: tuple[Reason, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A ranked list and where it came from.
+
+    Attributes:
+        model: name of the model that ranked.
+        snapshot: id of the snapshot served.
+        fallback: "popular" where nothing is known about the user, "content" where only content could answer.
+        version: the user's data version that this answer reflects.
+    """
+
+    items: tuple[Item, ...]
+    model: str
+    snapshot: str
+    fallback: str | None = None
+    user_id: str | None = None
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One search result: `matched` "title" (exact, prefix, fuzzy) or "meaning", `score` 0..1, and why in words."""
+
+    row: int
+    movie: Movie
+    score: float
+    matched: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbor:
+    """A user of similar taste: cosine similarity of centred ratings, and films rated by both."""
+
+    user_id: str
+    similarity: float
+    common: int
+
+
+@dataclass(frozen=True, slots=True)
+class PopularItem:
+    """A film in the IMDb-weighted chart: score, ratings counted, mean stars."""
+
+    item: Item
+    ratings: int
+    mean: float
+
+
+@dataclass(frozen=True)
+class RatedMovie:
+    """One rating of a user's effective history; timestamp None where unknown."""
+
+    movie_id: str
+    title: str
+    rating: float
+    timestamp: int | None
+
+
+@dataclass(frozen=True)
+class MoviePage:
+    """One page of the catalogue and the number of films that match in all."""
+
+    movies: tuple[Movie, ...]
+    total: int
+    stats: tuple[tuple[int, float | None], ...] = field(default_factory=tuple)
+    """Per film: number of ratings and mean stars (None without ratings)."""

@@ -1,0 +1,87 @@
+"""Every error that Matinee raises on purpose: what happened, and what to do next."""
+
+from __future__ import annotations
+
+
+class MatineeError(Exception):
+    """Base of all deliberate errors.
+
+    Args:
+        message: one sentence that says what happened.
+        hint: one sentence that says what to do next ("" when the message says it).
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class InvalidInputError(MatineeError, ValueError):
+    """A value of the right shape that cannot be accepted (HTTP 422)."""
+
+
+class FilterError(InvalidInputError):
+    """A filter that does not parse or names an unknown field (HTTP 400).
+
+    Args:
+        position: 0-based character offset of the fault in the filter text.
+    """
+
+    def __init__(self, message: str, position: int, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.position = position
+
+
+class NotFoundError(MatineeError, LookupError):
+    """Something named by the caller does not exist (HTTP 404)."""
+
+
+class UnknownMovieError(NotFoundError):
+    """No film has this id."""
+
+    def __init__(self, movie_id: str) -> None:
+        super().__init__(f"No film has the id {movie_id!r}.", "Find ids with GET /v1/search?q=… or `matinee search`.")
+        self.movie_id = movie_id
+
+
+class UnknownUserError(NotFoundError):
+    """Nothing is known about this user."""
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__(f"Nothing is stored about the user {user_id!r}.", "Rate a film first, or check the id.")
+        self.user_id = user_id
+
+
+class UnknownModelError(NotFoundError):
+    """The snapshot holds no model of this name."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"There is no model {name!r} in service.", f"Choose one of: {', '.join(sorted(known))}.")
+
+
+class ConflictError(MatineeError):
+    """The request contradicts an earlier one (HTTP 409)."""
+
+
+class DataError(MatineeError):
+    """A data file that cannot be read as what it claims to be."""
+
+
+class FetchError(MatineeError):
+    """An asset that could not be fetched or does not match its hash."""
+
+
+class SnapshotError(MatineeError):
+    """A snapshot that is missing, truncated, altered or of another version."""
+
+
+class StoreError(MatineeError):
+    """The store cannot answer (HTTP 503)."""
+
+
+class MemoryLimitError(MatineeError):
+    """A model that would need more memory than it may have."""

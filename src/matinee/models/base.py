@@ -1,0 +1,167 @@
+"""The contract of every model: fit on a Dataset, then score batches of queries over all films.
+
+The history travels in the query, so a known, a changed and an unknown user are one code path (fold-in).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from matinee.data.catalog import Catalog
+from matinee.data.dataset import Dataset
+from matinee.errors import InvalidInputError, MemoryLimitError
+
+Progress = Callable[[str, float], None]
+"""Called while fitting with what is being done and the share done (0..1)."""
+
+Scores = NDArray[np.float32]
+State = dict[str, NDArray[Any]]
+
+
+def _no_rows() -> NDArray[np.int64]:
+    return np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Query:
+    """A user's history.
+
+    Attributes:
+        rows: catalogue rows of the films rated, distinct, any order; rows a model was not fitted on are
+            ignored by it.
+        ratings: float32 stars, same length.
+        times: int64 seconds since 1970, same length; `NO_TIME` where unknown.
+        user_id: for the log only; no model may look a user up by it.
+    """
+
+    rows: NDArray[np.int64] = field(default_factory=_no_rows)
+    ratings: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+    times: NDArray[np.int64] | None = None
+    user_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.rows) != len(self.ratings):
+            raise InvalidInputError("A history needs one rating for each film.")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class ModelConfig(BaseModel):
+    """Base of model settings: frozen, unknown names refused, round-trips through JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+C = TypeVar("C", bound=ModelConfig)
+
+
+class Model(ABC, Generic[C]):
+    """A recommender.
+
+    Scores are float32 of shape (n_queries, n_items), higher is better, NaN where the model has no opinion on
+    a film (cold film) or on a user (cold user: the whole row is NaN). A fitted model is immutable and safe
+    to use from many threads.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[ModelConfig]]
+    predicts_stars: ClassVar[bool] = False
+    """True where scores are expected stars on the data set's scale."""
+
+    def __init__(self, config: C | None = None, **settings: Any) -> None:
+        if config is not None and settings:
+            raise InvalidInputError("Give a config or single settings, not both.")
+        self.config: C = config if config is not None else self.Config(**settings)  # type: ignore[assignment]
+        self.n_items = 0
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the models that this one is made of (a blend); their state is not in its own `state`."""
+        return ()
+
+    def bind(self, models: Mapping[str, Model[Any]]) -> Self:
+        """This model with its parts taken from fitted models, by name; a model without parts returns itself."""
+        del models
+        return self
+
+    def memory_needed(self, dataset: Dataset) -> int:
+        """Peak bytes that fitting will allocate beyond the data set; an estimate from above."""
+        del dataset
+        return 0
+
+    def fit(self, dataset: Dataset, *, memory_limit: int | None = None, progress: Progress | None = None) -> Self:
+        """Learn from a data set and return self.
+
+        Raises:
+            MemoryLimitError: before any work, where `memory_needed` exceeds `memory_limit` (bytes).
+        """
+        need = self.memory_needed(dataset)
+        if memory_limit is not None and need > memory_limit:
+            raise MemoryLimitError(
+                f"{self.name} would need {need / 2**20:,.0f} MiB for this data, more than the limit of "
+                f"{memory_limit / 2**20:,.0f} MiB.",
+                self.memory_hint(),
+            )
+        self.n_items = len(dataset.catalog)
+        self._fit(dataset, progress or (lambda _what, _share: None))
+        return self
+
+    def memory_hint(self) -> str:
+        """What to do where the memory limit is exceeded."""
+        return "Raise MATINEE_MEMORY_LIMIT or leave this model out."
+
+    @abstractmethod
+    def _fit(self, dataset: Dataset, progress: Progress) -> None: ...
+
+    @abstractmethod
+    def score(self, queries: Sequence[Query]) -> Scores:
+        """Scores of all films for each query, (n_queries, n_items); seen films are scored too."""
+
+    def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32] | None:
+        """How much each film of the history adds to the score of each of `rows`: (len(rows), len(query)).
+
+        Additive: each row sums to the model's score, up to a constant that no film of the history owns.
+        None where the model has no such decomposition.
+        """
+        del query, rows
+        return None
+
+    def similar(self, rows: Sequence[int]) -> Scores | None:
+        """Similarity of all films to each of `rows`, (len(rows), n_items), or None where undefined."""
+        del rows
+        return None
+
+    def with_catalog(self, catalog: Catalog) -> Self:
+        """This model over a grown catalogue (first rows the same films, maybe edited): n_items = len(catalog).
+
+        Models that know nothing of new films score them NaN; content models score them at once.
+        """
+        grown = self._copy()
+        grown.n_items = len(catalog)
+        return grown
+
+    def _copy(self) -> Self:
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        return other
+
+    @abstractmethod
+    def state(self) -> State:
+        """Everything learnt, as named arrays (no object dtype); with the config enough to rebuild the model."""
+
+    @classmethod
+    @abstractmethod
+    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
+        """Rebuild a fitted model; arrays may be read-only memory maps and must not be copied needlessly.
+
+        Raises:
+            SnapshotError: arrays missing or of the wrong shape for this catalogue.
+        """

@@ -1,0 +1,79 @@
+"""Every setting of Matinee, in one frozen class.
+
+Sources, strongest first: arguments, environment (`MATINEE_PORT=9000`), the TOML file named by
+`MATINEE_CONFIG` (default `matinee.toml` in the working folder, if it exists), the defaults below.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from platformdirs import user_cache_path, user_data_path
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+class Settings(BaseSettings):
+    """All settings. Sizes are in bytes, times in seconds, unless a name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="MATINEE_", frozen=True, extra="forbid")
+
+    cache_dir: Path = Field(user_cache_path("matinee"), description="What can be fetched again: data sets, weights.")
+    data_dir: Path = Field(user_data_path("matinee"), description="What cannot: snapshots and the store.")
+
+    host: str = Field("127.0.0.1", description="Address the services bind to.")
+    port: int = Field(8000, ge=0, le=65535, description="Port of the core service.")
+    workers: int = Field(1, ge=1, le=256, description="Worker processes of the core service.")
+
+    data: str = Field("auto", description="Data set to train on: a name of `matinee data list`, a folder, or `auto`.")
+    offline: bool = Field(False, description="Never touch the network; use what the cache holds.")
+    fetch_timeout: float = Field(5.0, gt=0, description="Seconds to wait for a data source to answer.")
+
+    default_model: str = Field("blend", description="Model used where a request names none.")
+    memory_limit: int = Field(4 << 30, gt=0, description="Most bytes one model may need while fitting.")
+    seed: int = Field(0, description="Seed of everything random.")
+
+    verify_on_load: Literal["full", "size"] = Field(
+        "full",
+        description="Check each snapshot file's sha256 (`full`) or only its size (`size`) when loading.",
+    )
+    busy_timeout: float = Field(5.0, ge=0, description="Seconds that a write waits for another writer.")
+
+    max_body: int = Field(8 << 20, gt=0, description="Largest request body accepted.")
+    max_batch: int = Field(10_000, gt=0, description="Most ratings in one request.")
+    max_n: int = Field(1000, gt=0, description="Most items in one answer.")
+    max_history: int = Field(10_000, gt=0, description="Most ratings in one ad-hoc recommendation request.")
+    max_filter: int = Field(2000, gt=0, description="Longest filter text, in characters.")
+    min_ratings: int = Field(20, ge=0, description="Classic B5 rule: fewer ratings than this → cosine of film vectors.")
+    answer_cache: int = Field(32 << 20, ge=0, description="Bytes of ready answers kept per worker; 0 turns it off.")
+
+    @property
+    def snapshots_dir(self) -> Path:
+        """Folder of the snapshots."""
+        return self.data_dir / "snapshots"
+
+    @property
+    def store_path(self) -> Path:
+        """File of the embedded store."""
+        return self.data_dir / "store.sqlite3"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then environment, then the TOML file."""
+        del dotenv_settings, file_secret_settings
+        toml = TomlConfigSettingsSource(settings_cls, Path(os.environ.get("MATINEE_CONFIG", "matinee.toml")))
+        return init_settings, env_settings, toml

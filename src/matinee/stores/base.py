@@ -1,0 +1,153 @@
+"""The contract of every store: what changes while serving.
+
+A store is an overlay on the snapshot: it holds the ratings and films written since (and before) training.
+An effective history is the snapshot's, less what the store erased or deleted, updated by what it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from matinee.data.catalog import Movie
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """One rating; `rating` None means that the user took it back (hides the snapshot's)."""
+
+    user_id: str
+    movie_id: str
+    rating: float | None
+    timestamp: int
+    """Seconds since 1970 UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class RatingChange:
+    """One logged change of a rating: what the store held before (`known_before` False: nothing) and holds now."""
+
+    seq: int
+    user_id: str
+    movie_id: str
+    known_before: bool
+    before: float | None
+    after: float | None
+    timestamp: int
+
+
+@dataclass(frozen=True)
+class UserOverlay:
+    """What the store holds about a user.
+
+    Attributes:
+        version: grows with every change of this user's data; 0: the store holds nothing about the user.
+        erased: True: ignore everything the snapshot says about this user.
+        ratings: by film id, tombstones (rating None) included.
+    """
+
+    version: int = 0
+    erased: bool = False
+    ratings: dict[str, Rating] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What happened after a sequence number.
+
+    Attributes:
+        seq: the newest sequence number seen.
+        users: ids of users whose data changed.
+        movies: ids of films put or deleted.
+        ratings: the rating changes in order (of erased users too: `after` None for each rating they had).
+        erased: ids of users erased.
+    """
+
+    seq: int
+    users: frozenset[str] = frozenset()
+    movies: frozenset[str] = frozenset()
+    ratings: tuple[RatingChange, ...] = ()
+    erased: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """One list shown to a user."""
+
+    user_id: str
+    timestamp: int
+    snapshot: str
+    model: str
+    movie_ids: tuple[str, ...]
+
+
+class Store(Protocol):
+    """Read-your-writes across processes; a write that returned is durable; each call is all or nothing.
+
+    Safe to use from many threads and processes. All raise `StoreError` where the store cannot answer.
+    """
+
+    def put_ratings(self, ratings: Sequence[Rating], *, key: str | None = None) -> int:
+        """Upsert by (user, film), the last of equal pairs wins; returns the sequence number after the write.
+
+        `key` makes the call idempotent: a second call with the key and equal ratings changes nothing and
+        returns the first answer; with other ratings it raises `ConflictError`. Keys are kept 24 hours.
+        """
+        ...
+
+    def delete_rating(self, user_id: str, movie_id: str, timestamp: int) -> int:
+        """Leave a tombstone for (user, film), also where the store held nothing; returns the sequence number."""
+        ...
+
+    def user(self, user_id: str) -> UserOverlay:
+        """Everything held about one user."""
+        ...
+
+    def erase_user(self, user_id: str) -> int:
+        """Physically delete ratings, exposures and log entries of a user and mark the user erased."""
+        ...
+
+    def put_movies(self, movies: Sequence[Movie]) -> int:
+        """Add or replace films."""
+        ...
+
+    def delete_movie(self, movie_id: str) -> int:
+        """Leave a tombstone for a film; its ratings stay but name a film that is not served."""
+        ...
+
+    def movies(self) -> list[tuple[str, Movie | None]]:
+        """All films held, in order of first writing; None marks a deleted film."""
+        ...
+
+    def seq(self) -> int:
+        """Newest sequence number; cheap (some microseconds), sees other processes' commits at once."""
+        ...
+
+    def changes(self, since: int) -> Changes:
+        """What happened after sequence number `since`."""
+        ...
+
+    def ratings(self, *, batch: int = 50_000) -> Iterator[list[Rating]]:
+        """All ratings held, tombstones included, in batches, from one consistent read."""
+        ...
+
+    def erased_users(self) -> frozenset[str]:
+        """Ids of all users ever erased (the mark outlives the data, so that old snapshots stay hidden)."""
+        ...
+
+    def log_exposures(self, exposures: Sequence[Exposure]) -> None:
+        """Record what was shown."""
+        ...
+
+    def exposures(self, user_id: str, limit: int = 1000) -> list[Exposure]:
+        """The newest lists shown to a user, newest first."""
+        ...
+
+    def ping(self) -> None:
+        """Raise `StoreError` unless the store can be read."""
+        ...
+
+    def close(self) -> None:
+        """Release files and connections; the store may not be used after."""
+        ...
