@@ -7,6 +7,7 @@ Sources, strongest first: arguments, environment (`MATINEE_PORT=9000`), the TOML
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -59,10 +60,10 @@ class Settings(BaseSettings):
         """Folder of the snapshots."""
         return self.data_dir / "snapshots"
 
-    @property
-    def store_path(self) -> Path:
-        """File of the embedded store."""
-        return self.data_dir / "store.sqlite3"
+    def store_path(self, dataset: str) -> Path:
+        """File of the embedded store of one data set: ids of one data set mean nothing in another."""
+        name = re.sub(r"[^A-Za-z0-9._-]", "_", dataset) or "_"
+        return self.data_dir / "stores" / f"{name}.sqlite3"
 
     @classmethod
     def settings_customise_sources(

@@ -1,0 +1,45 @@
+"""The command line: `matinee --help`. Parses, asks the engine, prints; no recommending happens here."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    0: done; 1: a `MatineeError`, told in one sentence with a hint; 2: a command line that cannot be read;
+    130: Ctrl-C. A traceback is shown only with MATINEE_DEBUG=1 (or where Matinee itself is at fault).
+
+    Args:
+        argv: words after the program's name; None: those of this process.
+    """
+    from matinee.cli.app import app
+    from matinee.cli.console import print_error, tolerate_narrow_encodings
+    from matinee.errors import MatineeError
+
+    tolerate_narrow_encodings()
+    code = 0
+    try:
+        app(args=None if argv is None else list(argv), prog_name="matinee")
+    except SystemExit as leave:
+        code = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
+    except MatineeError as error:
+        if os.environ.get("MATINEE_DEBUG") == "1":
+            raise
+        print_error(error)
+        code = 1
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader (`| head`) has gone; nobody is left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code

@@ -86,7 +86,9 @@ class Catalog:
         columns: list[pl.Expr] = []
         for name, kind in SCHEMA.items():
             column = pl.col(name).cast(kind) if name in frame.columns else pl.lit(None, dtype=kind).alias(name)
-            columns.append(column.fill_null(pl.lit([], dtype=kind)) if name in LIST_COLUMNS else column)
+            if name in LIST_COLUMNS and (name not in frame.columns or frame[name].null_count()):
+                column = column.fill_null(pl.lit([], dtype=kind))
+            columns.append(column)
         self.frame = frame.select(columns)
         if self.frame["movie_id"].null_count() or self.frame["title"].null_count():
             raise DataError("The film table has rows without movie_id or title.")
@@ -114,6 +116,10 @@ class Catalog:
         """Row of a film, or None where the id is unknown or the film was removed."""
         row = self._row_by_id.get(movie_id)
         return row if row is not None and self.active[row] else None
+
+    def find_any(self, movie_id: str) -> int | None:
+        """Row of a film, removed or not; None where the id was never known."""
+        return self._row_by_id.get(movie_id)
 
     def row(self, movie_id: str) -> int:
         """Row of a film.
@@ -166,7 +172,7 @@ class Catalog:
         return Catalog(frame, active)
 
     def save(self, path: Path) -> None:
-        """Write as an Arrow IPC file (read back memory-mapped); an inactive film is not written apart."""
+        """Write as an Arrow IPC file; which films are inactive is not kept."""
         self.frame.write_ipc(path, compression="uncompressed")
 
     @classmethod
@@ -177,6 +183,7 @@ class Catalog:
             DataError: the file is not such a table.
         """
         try:
-            return cls(pl.read_ipc(path))
+            # Polars 2 copies the buffers either way, but read_ipc also keeps the file mapped, which counts as resident.
+            return cls(pl.scan_ipc(path).collect())
         except (OSError, pl.exceptions.PolarsError) as error:
             raise DataError(f"{path} is not a film table: {error}") from error

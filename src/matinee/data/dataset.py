@@ -13,7 +13,7 @@ from matinee.data.ratings import Ratings
 
 
 class TableReport(BaseModel):
-    """What became of one table: rows in, rows out, rows dropped by reason, rows changed by reason."""
+    """What became of one table: rows in, rows out, rows dropped, changed, and kept but worth knowing, by reason."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -21,6 +21,7 @@ class TableReport(BaseModel):
     rows_out: int
     dropped: dict[str, int] = Field(default_factory=dict)
     changed: dict[str, int] = Field(default_factory=dict)
+    noticed: dict[str, int] = Field(default_factory=dict)
 
 
 class CleaningReport(BaseModel):

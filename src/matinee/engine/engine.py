@@ -2,87 +2,244 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
 
 from matinee.data.catalog import Movie
+from matinee.data.ratings import NO_TIME
+from matinee.engine import films, people
+from matinee.engine.recommend import check_n, default_name, recommend
+from matinee.engine.runtime import Runtime, View, query_of
 from matinee.engine.types import Answer, Hit, MoviePage, Neighbor, PopularItem, RatedMovie, Request, SimilarBy
+from matinee.engine.writing import Writer
+from matinee.errors import InvalidInputError, MatineeError, SnapshotError, UnknownUserError
 from matinee.settings import Settings
+from matinee.snapshots import Snapshot, SnapshotShelf
+from matinee.stores import Store, open_store
+
+log = logging.getLogger("matinee.engine")
+
+DEFAULT = Request()
 
 
-class Engine:
+class Engine(Writer):
     """Thread-safe. Every read reflects every write that returned before it, from any process.
 
-    All methods raise `MatineeError`s: `UnknownMovieError`, `UnknownUserError`, `UnknownModelError`,
-    `FilterError`, `InvalidInputError`, `ConflictError`, `StoreError`, `SnapshotError`.
+    Open it after forking, not before. All methods raise `MatineeError`s: `UnknownMovieError`,
+    `UnknownUserError`, `UnknownModelError`, `FilterError`, `InvalidInputError`, `ConflictError`, `StoreError`,
+    `SnapshotError`.
     """
+
+    def __init__(self, settings: Settings, runtime: Runtime, shelf: SnapshotShelf) -> None:
+        self.settings = settings
+        self._shelf = shelf
+        self._stamp = shelf.stamp()
+        self._runtime = runtime
+        self._warnings: tuple[str, ...] = ()
+        self._switching = threading.Lock()
+        self._left: list[Store] = []
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Engine:
         """Open the current snapshot and the store of the settings' data folder.
 
         Raises:
-            SnapshotError: there is no snapshot, or the current one is damaged (the one before it is taken, and
-                `warnings` says so, where that one is sound).
+            SnapshotError: there is no snapshot, or the current one is damaged and there is no sound one before
+                it (where there is, that one is served, and `warnings` says so).
         """
-        raise NotImplementedError
+        settings = settings or Settings()
+        shelf = SnapshotShelf(settings.snapshots_dir)
+        current = shelf.current()
+        if current is None:
+            raise SnapshotError(
+                f"There is no snapshot in {settings.snapshots_dir}.", "Make one with `matinee train` or `make demo`."
+            )
+        stamp = shelf.stamp()
+        snapshot, warnings = _load_sound(shelf, settings, current)
+        engine = cls(settings, Runtime(snapshot, open_store(settings, snapshot.manifest.dataset)), shelf)
+        engine._stamp, engine._warnings = stamp, warnings
+        return engine
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close the stores."""
+        for store in (*self._left, self._runtime.store):
+            store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     # --- what is served -------------------------------------------------------------------------------------
     @property
-    def snapshot_id(self) -> str: ...
+    def snapshot_id(self) -> str:
+        """Id of the snapshot in service."""
+        return self._runtime.snapshot.id
+
     @property
-    def warnings(self) -> tuple[str, ...]: ...
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong without stopping the service, newest last."""
+        return self._warnings
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Lowest and highest number of stars."""
+        low, high = self._runtime.snapshot.dataset.scale
+        return low, high
+
+    def _current(self) -> tuple[Runtime, View]:
+        """Runtime and view after following the pointer and the store."""
+        if self._shelf.stamp() != self._stamp:
+            self._follow_pointer()
+        runtime = self._runtime
+        runtime.sync()
+        return runtime, runtime.view
+
     def revision(self) -> tuple[str, int]:
-        """(snapshot id, films' version): changes whenever answers about films may change; cheap, per request."""
-        raise NotImplementedError
+        """(snapshot id, films' version): changes whenever answers about films may change; microseconds."""
+        runtime, view = self._current()
+        return runtime.snapshot.id, view.movies_version
 
     def user_version(self, user_id: str) -> int:
-        """The version of a user's data, cheap (some microseconds), sees other processes' writes at once."""
-        raise NotImplementedError
+        """The version of a user's data, microseconds, sees other processes' writes at once."""
+        runtime = self._runtime
+        runtime.sync()
+        return runtime.user_version(user_id)
+
+    def validity(self, user_id: str | None) -> tuple[str, int, int]:
+        """`revision` and `user_version` (0 without a user) by one look at the store."""
+        runtime, view = self._current()
+        version = runtime.user_version(user_id) if user_id is not None else 0
+        return runtime.snapshot.id, view.movies_version, version
 
     def check(self) -> None:
         """Raise unless a model is loaded and the store answers (readiness)."""
+        default_name(self._runtime.view, self.settings)
+        self._runtime.store.ping()
 
     def models(self) -> list[dict[str, Any]]:
         """Name, config, metrics, seconds to fit, bytes, of every model in service; `default` marks one."""
-        raise NotImplementedError
+        _, view = self._current()
+        default = default_name(view, self.settings)
+        entries = view.snapshot.manifest.models
+        return [
+            {"name": name, "default": name == default, "predicts_stars": view.models[name].predicts_stars}
+            | entry.model_dump(mode="json")
+            for name, entry in entries.items()
+        ]
 
     def snapshots(self) -> list[dict[str, Any]]:
-        """Id, created (ISO time), current, dataset, metrics, watermark of each snapshot, newest first."""
-        raise NotImplementedError
+        """Id, created (ISO time), current, dataset, sizes, metrics, watermark of each snapshot, newest first."""
+        current = self._shelf.current()
+        return [
+            {
+                "id": manifest.id,
+                "current": manifest.id == current,
+                "served": manifest.id == self.snapshot_id,
+                **manifest.model_dump(
+                    mode="json",
+                    include={"created", "dataset", "n_users", "n_items", "n_ratings", "watermark", "metrics"},
+                ),
+            }
+            for manifest in self._shelf.list()
+        ]
 
     def promote(self, snapshot_id: str) -> str:
         """Verify a snapshot, serve it, and return its id; the old one serves until the new one is loaded."""
-        raise NotImplementedError
+        with self._switching:
+            snapshot = Snapshot.load(self._shelf.root, snapshot_id, self.settings.verify_on_load)
+            self._shelf.promote(snapshot_id, verify=False)
+            self._serve(snapshot)
+            self._stamp = self._shelf.stamp()
+        return snapshot_id
 
     def rollback(self) -> str:
         """Serve the snapshot promoted before the current one, and return its id."""
-        raise NotImplementedError
+        with self._switching:
+            snapshot_id = self._shelf.rollback()
+            self._stamp = self._shelf.stamp()
+            self._serve(Snapshot.load(self._shelf.root, snapshot_id, self.settings.verify_on_load))
+        return snapshot_id
+
+    def _serve(self, snapshot: Snapshot) -> None:
+        old = self._runtime
+        same = old.snapshot.manifest.dataset == snapshot.manifest.dataset
+        if not same:
+            self._left.append(old.store)  # requests may still use it
+        self._runtime = Runtime(snapshot, old.store if same else open_store(self.settings, snapshot.manifest.dataset))
+
+    def _follow_pointer(self) -> None:
+        """Load, in a thread, the snapshot that another process promoted; the old one serves meanwhile."""
+        if not self._switching.acquire(blocking=False):
+            return
+        try:
+            stamp = self._shelf.stamp()
+            if stamp == self._stamp:
+                self._switching.release()
+                return
+            self._stamp = stamp
+            threading.Thread(target=self._load_current, name="matinee-promote", daemon=True).start()
+        except BaseException:
+            self._switching.release()
+            raise
+
+    def _load_current(self) -> None:
+        try:
+            current = self._shelf.current()
+            if current is not None and current != self.snapshot_id:
+                self._serve(Snapshot.load(self._shelf.root, current, self.settings.verify_on_load))
+        except MatineeError as error:
+            self._warn(f"The promoted snapshot cannot be served, the old one stays: {error}")
+        finally:
+            self._switching.release()
+
+    def _warn(self, text: str) -> None:
+        log.warning(text)
+        self._warnings = (*self._warnings, text)[-20:]
 
     # --- reading --------------------------------------------------------------------------------------------
-    def recommend(self, user_id: str, request: Request = Request()) -> Answer:
+    def recommend(self, user_id: str, request: Request = DEFAULT) -> Answer:
         """Films for a stored user; an unknown user gets the popular films and `fallback="popular"`."""
-        raise NotImplementedError
+        runtime, view = self._current()
+        version = runtime.user_version(user_id)
+        query = runtime.history(user_id, view)
+        return recommend(view, self.settings, query, request, user_id=user_id, version=version)
 
-    def recommend_for(self, ratings: Mapping[str, float | None], request: Request = Request()) -> Answer:
-        """Films for an ad-hoc history, film id → stars (None: liked).
+    def recommend_for(self, ratings: Mapping[str, float | None], request: Request = DEFAULT) -> Answer:
+        """Films for an ad-hoc history, film id → stars (None: liked, counts as the highest number of stars).
 
         Raises:
             UnknownMovieError: a film of the history is unknown.
+            InvalidInputError: too many films, or stars off the scale.
         """
-        raise NotImplementedError
+        _, view = self._current()
+        if len(ratings) > self.settings.max_history:
+            raise InvalidInputError(
+                f"The history has {len(ratings)} films.", f"Send {self.settings.max_history} at most."
+            )
+        found = {
+            view.catalog.row(movie_id): (self.scale[1] if stars is None else self.check_stars(stars), NO_TIME)
+            for movie_id, stars in ratings.items()
+        }
+        return recommend(view, self.settings, query_of(found), request)
 
     def similar(
         self, movie_id: str, *, by: SimilarBy = "blend", n: int = 10, filter: str = "", index: str = "exact"
     ) -> Answer:
         """Films similar to one film; `by="poster"` and other indexes than exact raise InvalidInputError for now."""
-        raise NotImplementedError
+        _, view = self._current()
+        return films.similar(view, self.settings, movie_id, by=by, n=n, filter=filter, index=index)
 
     def search(self, text: str, *, n: int = 10, filter: str = "") -> list[Hit]:
         """Films by title: exact, prefix, typo-tolerant."""
-        raise NotImplementedError
+        _, view = self._current()
+        return films.search(view, self.settings, text, n=n, filter=filter)
 
     def popular(
         self,
@@ -94,58 +251,74 @@ class Engine:
         days: float | None = None,
     ) -> list[PopularItem]:
         """The chart by IMDb weighted score over all time, or over the last `days` before the newest rating."""
-        raise NotImplementedError
+        runtime, view = self._current()
+        return films.popular(runtime, view, self.settings, n=n, filter=filter, genre=genre, year=year, days=days)
 
-    def movie(self, movie_id: str) -> Movie: ...
+    def movie(self, movie_id: str) -> Movie:
+        """One film. Raises UnknownMovieError."""
+        _, view = self._current()
+        return view.catalog.movie(view.catalog.row(movie_id))
+
     def movies(self, *, filter: str = "", sort: str = "popularity", offset: int = 0, limit: int = 50) -> MoviePage:
-        """A page of the catalogue; sort: movie_id, title, year, ratings, mean, popularity, "-" in front: descending
-        (popularity, ratings and mean descend by themselves and ascend with "-")."""
-        raise NotImplementedError
+        """A page of the catalogue.
+
+        Args:
+            filter: in the filter language.
+            sort: movie_id, title, year, ratings, mean or popularity; "-" in front turns the order round (the last
+                three begin with the highest, the others with the lowest).
+            offset: films to skip.
+            limit: films on the page, 1..settings.max_n.
+        """
+        _, view = self._current()
+        return films.page(view, self.settings, filter=filter, sort=sort, offset=offset, limit=limit)
 
     def history(self, user_id: str) -> list[RatedMovie]:
         """A user's effective ratings, newest first. Raises UnknownUserError where there are none."""
-        raise NotImplementedError
+        runtime, view = self._current()
+        return people.rated(view, people.known(runtime, view, user_id))
 
     def neighbors(self, user_id: str, n: int = 10) -> list[Neighbor]:
         """Users of most similar taste. Raises UnknownUserError."""
-        raise NotImplementedError
+        check_n(n, self.settings.max_n)
+        runtime, view = self._current()
+        return people.neighbors(runtime, view, user_id, n)
 
     def export_user(self, user_id: str) -> dict[str, Any]:
         """Everything held about a user: ratings, exposures. Raises UnknownUserError."""
-        raise NotImplementedError
+        runtime, view = self._current()
+        ratings = people.rated(view, runtime.history(user_id, view))
+        shown = runtime.store.exposures(user_id)
+        if not ratings and not shown and runtime.store.user(user_id).version == 0:
+            raise UnknownUserError(user_id)
+        return {
+            "user_id": user_id,
+            "ratings": [
+                {"movie_id": r.movie_id, "title": r.title, "rating": r.rating, "timestamp": r.timestamp}
+                for r in ratings
+            ],
+            "exposures": [
+                {"timestamp": e.timestamp, "snapshot": e.snapshot, "model": e.model, "movie_ids": list(e.movie_ids)}
+                for e in shown
+            ],
+        }
 
     def export_ratings(self) -> Iterator[tuple[str, str, float, int | None]]:
         """All effective ratings: user id, film id, stars, time."""
-        raise NotImplementedError
+        runtime, view = self._current()
+        return people.export_ratings(runtime, view)
 
-    # --- writing --------------------------------------------------------------------------------------------
-    def rate(
-        self, ratings: Sequence[tuple[str, str, float]], *, key: str | None = None, timestamp: int | None = None
-    ) -> int:
-        """Store (user id, film id, stars) triples, all or none; returns the number of distinct ratings stored.
 
-        Raises:
-            UnknownMovieError: naming the first unknown film; nothing is stored.
-            InvalidInputError: stars off the data set's scale, ids too long; nothing is stored.
-        """
-        raise NotImplementedError
-
-    def unrate(self, user_id: str, movie_id: str) -> None:
-        """Take one rating back. Raises NotFoundError where there is none."""
-        raise NotImplementedError
-
-    def erase_user(self, user_id: str) -> None:
-        """Erase everything held about a user. Raises UnknownUserError."""
-        raise NotImplementedError
-
-    def put_movies(self, movies: Sequence[Movie]) -> int:
-        """Add or replace films; they are searchable and recommendable at once."""
-        raise NotImplementedError
-
-    def patch_movie(self, movie_id: str, changes: Mapping[str, Any]) -> Movie:
-        """Change some columns of a film. Raises UnknownMovieError, InvalidInputError."""
-        raise NotImplementedError
-
-    def delete_movie(self, movie_id: str) -> None:
-        """Remove a film from service. Raises UnknownMovieError."""
-        raise NotImplementedError
+def _load_sound(shelf: SnapshotShelf, settings: Settings, current: str) -> tuple[Snapshot, tuple[str, ...]]:
+    """The current snapshot, or the newest sound one promoted before it, and what to warn of."""
+    try:
+        return Snapshot.load(shelf.root, current, settings.verify_on_load), ()
+    except SnapshotError as error:
+        for earlier in reversed(shelf.previous()):
+            try:
+                snapshot = Snapshot.load(shelf.root, earlier, settings.verify_on_load)
+            except SnapshotError:
+                continue
+            warning = f"{error} The snapshot before it, {earlier}, is served instead."
+            log.warning(warning)
+            return snapshot, (warning,)
+        raise

@@ -75,6 +75,7 @@ class Answer:
         snapshot: id of the snapshot served.
         fallback: "popular" where nothing is known about the user, "content" where only content could answer.
         version: the user's data version that this answer reflects.
+        volatile: True where the answer depends on everybody's ratings, so that any new rating may change it.
     """
 
     items: tuple[Item, ...]
@@ -83,6 +84,7 @@ class Answer:
     fallback: str | None = None
     user_id: str | None = None
     version: int = 0
+    volatile: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,51 @@
+"""The recommenders, one file each, behind the contract of `matinee.models.base`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matinee.errors import UnknownModelError
+from matinee.models.base import Model, ModelConfig, Query
+from matinee.models.blend import Blend
+from matinee.models.content import Content
+from matinee.models.ease import Ease
+from matinee.models.ials import ImplicitALS
+from matinee.models.lineup import default_lineup
+from matinee.models.neighbors import ItemKNN
+from matinee.models.popularity import Popularity, weighted_score
+from matinee.models.stars import Stars
+
+MODELS: dict[str, type[Model[Any]]] = {
+    model.name: model for model in (Popularity, ItemKNN, Ease, ImplicitALS, Content, Stars, Blend)
+}
+"""Kind of model (`Model.name`) → class."""
+
+
+def create(kind: str, **settings: Any) -> Model[Any]:
+    """An unfitted model of a kind of `MODELS`, e.g. `create("ease", regularization=300)`.
+
+    Raises:
+        UnknownModelError: no such kind.
+        pydantic.ValidationError: a setting that the kind does not have, or out of range.
+    """
+    if kind not in MODELS:
+        raise UnknownModelError(kind, list(MODELS))
+    return MODELS[kind](**settings)
+
+
+__all__ = [
+    "MODELS",
+    "Blend",
+    "Content",
+    "Ease",
+    "ImplicitALS",
+    "ItemKNN",
+    "Model",
+    "ModelConfig",
+    "Popularity",
+    "Query",
+    "Stars",
+    "create",
+    "default_lineup",
+    "weighted_score",
+]

@@ -125,6 +125,10 @@ class Model(ABC, Generic[C]):
     def score(self, queries: Sequence[Query]) -> Scores:
         """Scores of all films for each query, (n_queries, n_items); seen films are scored too."""
 
+    def knows(self, query: Query) -> bool:
+        """Whether `score` gives any film a score for this history; False: the user is cold for this model."""
+        return not bool(np.isnan(self.score([query])).all())
+
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32] | None:
         """How much each film of the history adds to the score of each of `rows`: (len(rows), len(query)).
 

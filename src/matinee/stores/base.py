@@ -60,8 +60,11 @@ class Changes:
         seq: the newest sequence number seen.
         users: ids of users whose data changed.
         movies: ids of films put or deleted.
-        ratings: the rating changes in order (of erased users too: `after` None for each rating they had).
+        ratings: the rating changes in order.
         erased: ids of users erased.
+        complete: False: the log no longer reaches back to `since` (erasing a user deletes log entries, old
+            ones are dropped). This then describes all that the store holds, as if told to a reader who knows
+            nothing: forget everything folded in before, then apply it.
     """
 
     seq: int
@@ -69,6 +72,7 @@ class Changes:
     movies: frozenset[str] = frozenset()
     ratings: tuple[RatingChange, ...] = ()
     erased: frozenset[str] = frozenset()
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +95,9 @@ class Store(Protocol):
     def put_ratings(self, ratings: Sequence[Rating], *, key: str | None = None) -> int:
         """Upsert by (user, film), the last of equal pairs wins; returns the sequence number after the write.
 
-        `key` makes the call idempotent: a second call with the key and equal ratings changes nothing and
-        returns the first answer; with other ratings it raises `ConflictError`. Keys are kept 24 hours.
+        `key` makes the call idempotent: a second call with the key and equal ratings (whatever their times,
+        which a retry stamps anew) changes nothing and returns the first answer; with other ratings it raises
+        `ConflictError`. Keys are kept 24 hours.
         """
         ...
 

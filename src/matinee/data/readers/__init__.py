@@ -1,0 +1,48 @@
+"""Readers: one file a format; `read_source` finds the format of a folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from matinee.data.readers import generic, movielens_100k, movielens_dat, recbole
+from matinee.data.readers.raw import RawData
+from matinee.errors import DataError
+
+__all__ = ["RawData", "read_source"]
+
+
+def read_source(path: Path, mapping: Mapping[str, str] | None = None) -> RawData:
+    """Read a folder of any known layout, or one file of ratings.
+
+    Args:
+        mapping: canonical column → column of the files, for folders of plain tables.
+
+    Raises:
+        DataError: no such folder, no known layout, or a broken file.
+    """
+    if path.is_file():
+        return generic.read(path, mapping)
+    if not path.is_dir():
+        raise DataError(f"There is no folder {path}.", "Give a folder, or a name of `matinee data list`.")
+    folder = path
+    inside = [entry for entry in path.iterdir() if not entry.name.startswith((".", "__MACOSX"))]
+    if len(inside) == 1 and inside[0].is_dir():
+        folder = inside[0]  # an archive unpacked into a folder of its own
+    if movielens_100k.matches(folder):
+        raw = movielens_100k.read(folder)
+    elif movielens_dat.matches(folder):
+        raw = movielens_dat.read(folder)
+    elif recbole.matches(folder):
+        raw = recbole.read(folder)
+    elif generic.matches(folder):
+        raw = generic.read(folder, mapping)
+    else:
+        names = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
+        raise DataError(
+            f"{folder} holds no data set that can be read; it holds {names}.",
+            "Needed: MovieLens files, or ratings.csv (.tsv, .parquet, .ndjson) with user, film and rating.",
+        )
+    links, overviews = generic.side_tables(folder)
+    return replace(raw, links=links, overviews=overviews)

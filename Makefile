@@ -1,0 +1,83 @@
+# make demo: install, train, recommend, serve.   make test: every check.   make help: the rest.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV ?= .venv
+# A Python of one's own choice: make demo PYTHON=/path/to/python3.12
+PYTHON ?=
+# make demo DATA=FOLDER PORT=9000 USER_ID=42; all other settings by MATINEE_* variables
+DATA ?=
+PORT ?=
+USER_ID ?=
+TESTS ?= tests
+COVERAGE ?= 90
+
+bin := $(VENV)/bin
+pip := $(bin)/python -m pip --disable-pip-version-check --no-input
+checked := src tests benchmarks
+
+.PHONY: help demo test check docs bench lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+demo: $(VENV)/.base ## install, fetch data, train, recommend, serve on port 8000 (DATA=FOLDER PORT=9000 PYTHON=…)
+	@$(bin)/matinee demo $(if $(DATA),--data '$(DATA)') $(if $(PORT),--port '$(PORT)') $(if $(USER_ID),--user '$(USER_ID)')
+
+test: $(VENV)/.dev ## every check and all tests, with branch coverage
+	@status=0; \
+	$(MAKE) check || status=1; \
+	$(bin)/python -m pytest $(TESTS) --cov --cov-report=term --cov-fail-under=$(COVERAGE) || status=$$?; \
+	exit $$status
+
+check: $(VENV)/.dev ## style, types and import order, without the tests
+	$(bin)/ruff check $(checked)
+	$(bin)/ruff format --check $(checked)
+	$(bin)/mypy
+	$(bin)/lint-imports --no-cache
+
+docs: $(VENV)/.docs ## the site, in site/
+	$(bin)/mkdocs build --strict
+
+bench: $(VENV)/.dev ## every benchmark; each prints its table
+	@for file in benchmarks/*.py; do echo "== $$file"; $(bin)/python "$$file"; done
+
+lock: $(VENV)/.python ## the pinned requirements anew, with uv in a throw-away environment
+	@set -eu; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	$(bin)/python -m venv "$$folder"; "$$folder/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
+	compile="$$folder/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --upgrade pyproject.toml"; \
+	$$compile -o requirements/base.txt; \
+	$$compile -c requirements/base.txt --extra dev -o requirements/dev.txt; \
+	$$compile -c requirements/base.txt --extra docs -o requirements/docs.txt
+
+clean: ## everything that make made here (the caches and snapshots of the settings' folders stay)
+	rm -rf $(VENV) site dist build .mypy_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache .coverage .coverage.*
+	find src tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
+
+# The first Python 3.11+ that is found makes the environment.
+$(VENV)/.python:
+	@set -eu; for candidate in $(if $(PYTHON),'$(PYTHON)',python3 python3.13 python3.12 python3.11 python3.14 python); do \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found=$$candidate; break; fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+	  echo "No Python 3.11 or newer was found. Install one, or name it: make demo PYTHON=/path/to/python3.12" >&2; exit 1; fi; \
+	if ! "$$found" -m venv '$(VENV)' >'$(VENV).log' 2>&1; then \
+	  cat '$(VENV).log' >&2; rm -rf '$(VENV)' '$(VENV).log'; \
+	  echo "$$found cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; fi; \
+	rm -f '$(VENV).log'; touch $@
+
+# Pinned packages, then this package itself without looking at its dependencies.
+$(VENV)/.base: requirements/base.txt pyproject.toml | $(VENV)/.python
+	@echo "Installing Matinee into $(VENV) …"
+	@$(pip) install --quiet -r requirements/base.txt
+	@$(pip) install --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.base
+	@echo "Installing what the tests need …"
+	@$(pip) install --quiet -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.docs: requirements/docs.txt $(VENV)/.base
+	@$(pip) install --quiet -r requirements/docs.txt
+	@touch $@

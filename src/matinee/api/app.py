@@ -1,0 +1,89 @@
+"""The core service's application."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+
+from matinee.api import catalogue, classic, operations, people, recommendations
+from matinee.api.documentation import add_documentation
+from matinee.api.errors import on_failure, on_http_error, on_matinee_error, on_validation_error
+from matinee.api.service import Service
+from matinee.engine import Engine
+from matinee.errors import MatineeError
+from matinee.settings import Settings
+
+log = logging.getLogger("matinee.api")
+
+DESCRIPTION = """
+Films for stored and for unknown people, similar films, search, the catalogue, ratings that count at once.
+
+* Ids are strings; numbers are accepted in bodies.
+* Errors are problem documents (RFC 9457) with a sentence that says what to do.
+* Lists are ordered best first; nothing that a user has rated is recommended to them.
+* Unknown query parameters are ignored, unknown fields in bodies are refused.
+* The classic routes are served here and under `/classic`.
+"""
+
+
+def _version() -> str:
+    try:
+        return version("matinee")
+    except PackageNotFoundError:  # a checkout that is not installed
+        return "0"
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    assert isinstance(app, Service)
+    try:
+        await run_in_threadpool(app.open_engine)
+    except MatineeError as error:
+        log.warning("Not ready: %s The service starts all the same and looks again at each request.", error)
+    yield
+    await run_in_threadpool(app.close_engine)
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def create_app(settings: Settings | None = None, engine: Engine | None = None) -> FastAPI:
+    """The core service as an ASGI application.
+
+    Args:
+        settings: default: from the environment.
+        engine: an open engine, which stays open; default: the current snapshot and store of the settings, opened
+            at the start. Where there is none, the service answers 503 until there is one.
+    """
+    app = Service(
+        settings or Settings(),
+        engine,
+        title="Matinee",
+        version=_version(),
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+        generate_unique_id_function=_operation_id,
+        exception_handlers={
+            MatineeError: on_matinee_error,
+            HTTPException: on_http_error,
+            RequestValidationError: on_validation_error,
+            Exception: on_failure,
+        },
+    )
+    for module in (recommendations, people, catalogue, operations, classic):
+        app.include_router(module.router)
+    app.include_router(classic.router, prefix="/classic", include_in_schema=False)
+    add_documentation(app)
+    return app

@@ -1,0 +1,114 @@
+"""Models of request bodies: types are strict, unknown fields refused, sizes bounded."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from matinee.api.params import MovieId, Stars, UserId
+from matinee.data.catalog import Word
+
+MOVIE: dict[str, Any] = {
+    "movie_id": "900001",
+    "title": "The Lighthouse Keeper",
+    "year": 2019,
+    "genres": ["Drama", "Mystery"],
+    "tags": ["sea", "slow burn"],
+    "directors": ["A. Director"],
+    "overview": "Two keepers, one lamp, and a winter that does not end.",
+    "imdb_id": "tt0000001",
+}
+
+
+def _example(*examples: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": list(examples)})
+
+
+class AdHocRating(BaseModel):
+    """A film that somebody liked, or rated."""
+
+    model_config = _example({"movie_id": "318", "rating": 5})
+
+    movie_id: MovieId
+    rating: Stars | None = Field(None, description="Stars; without them the film counts as liked.")
+
+
+class AdHocRequest(BaseModel):
+    """Recommendations for somebody who is not stored."""
+
+    model_config = _example({"ratings": [{"movie_id": "318", "rating": 5}, {"movie_id": "296"}], "n": 10})
+
+    ratings: list[AdHocRating] = Field(description="The history; of two ratings of one film the last counts.")
+    n: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10
+    model: Annotated[str, Field(max_length=100)] | None = None
+    filter: str = ""
+    exclude: Annotated[list[MovieId], Field(max_length=1000)] = []
+    diversity: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] = 0.0
+    explain: Annotated[bool, Field(strict=True)] = False
+    metadata: Annotated[bool, Field(strict=True)] = False
+
+
+class RatingIn(BaseModel):
+    """One rating of many."""
+
+    model_config = _example({"user_id": "42", "movie_id": "318", "rating": 4.5})
+
+    user_id: UserId
+    movie_id: MovieId
+    rating: Stars
+
+
+class StarsIn(BaseModel):
+    """The stars of one rating."""
+
+    model_config = _example({"rating": 4.5})
+
+    rating: Stars
+
+
+Words = Annotated[list[Word], Field(max_length=2000)]
+FEW = Field(max_length=50)
+Year = Annotated[int, Field(strict=True, ge=1870, le=2200)]
+
+
+class MovieIn(BaseModel):
+    """A film without its id, which is in the path (in the body it may only say the same)."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        str_strip_whitespace=True,
+        json_schema_extra={"examples": [{k: v for k, v in MOVIE.items() if k != "movie_id"}]},
+    )
+
+    movie_id: MovieId | None = None
+    title: Annotated[str, Field(min_length=1, max_length=500)]
+    year: Year | None = None
+    genres: Annotated[list[Word], FEW] = []
+    tags: Words = []
+    directors: Annotated[list[Word], Field(max_length=200)] = []
+    writers: Annotated[list[Word], Field(max_length=200)] = []
+    cast: Annotated[list[Word], Field(max_length=500)] = []
+    countries: Annotated[list[Word], FEW] = []
+    languages: Annotated[list[Word], FEW] = []
+    keywords: Words = []
+    overview: Annotated[str, Field(max_length=20_000)] | None = None
+    imdb_id: Annotated[str, Field(pattern=r"^tt\d{7,10}$")] | None = None
+    tmdb_id: Annotated[str, Field(pattern=r"^\d{1,10}$")] | None = None
+    poster: Annotated[str, Field(max_length=1000)] | None = None
+
+
+class MoviePatch(MovieIn):
+    """Columns of a film to change (JSON Merge Patch, RFC 7396): null empties a column, what is absent stays."""
+
+    model_config = _example({"year": 2020, "tags": ["sea"], "overview": None})
+
+    title: Annotated[str, Field(min_length=1, max_length=500)] = ""
+    genres: Annotated[list[Word], FEW] | None = None  # type: ignore[assignment]
+    tags: Words | None = None  # type: ignore[assignment]
+    directors: Annotated[list[Word], Field(max_length=200)] | None = None  # type: ignore[assignment]
+    writers: Annotated[list[Word], Field(max_length=200)] | None = None  # type: ignore[assignment]
+    cast: Annotated[list[Word], Field(max_length=500)] | None = None  # type: ignore[assignment]
+    countries: Annotated[list[Word], FEW] | None = None  # type: ignore[assignment]
+    languages: Annotated[list[Word], FEW] | None = None  # type: ignore[assignment]
+    keywords: Words | None = None  # type: ignore[assignment]

@@ -1,0 +1,215 @@
+"""Problem documents (RFC 9457) for every error, and the status of every `MatineeError`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from matinee.errors import (
+    ConflictError,
+    FilterError,
+    InvalidInputError,
+    MatineeError,
+    NotFoundError,
+    SnapshotError,
+    StoreError,
+)
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS: dict[type[Exception], int] = {
+    FilterError: 400,
+    NotFoundError: 404,
+    ConflictError: 409,
+    InvalidInputError: 422,
+    SnapshotError: 503,
+    StoreError: 503,
+    MatineeError: 500,
+}
+"""Status by error class; the nearest base class counts."""
+
+ADVICE = {
+    400: "The request could not be read; compare it with /docs.",
+    404: "Nothing is served at this path; /docs lists what is.",
+    405: "This path does not answer this method; use one of those in the Allow header.",
+    409: "The request contradicts an earlier one; change one of the two.",
+    413: "The body is too large; send it in smaller parts.",
+    415: "The body has a media type that this path does not read; send application/json.",
+    422: "The request has values that cannot be accepted; compare it with /docs.",
+    500: "The server failed; try again, and if it fails again, look into its log.",
+    503: "The service cannot answer now; try again in a moment, /ready says when.",
+}
+MOST_ERRORS = 50
+TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""Names that RFC 9110 changed; Python's own depend on its version."""
+
+
+def title(status: int) -> str:
+    """The name of a status."""
+    return TITLES.get(status) or HTTPStatus(status).phrase
+
+
+class FieldProblem(BaseModel):
+    """One value that was not accepted."""
+
+    where: str = Field(description="Place of the value: query, path, header or body, then its name.")
+    detail: str
+
+
+class Problem(BaseModel):
+    """Problem document, RFC 9457."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:matinee:problem:unknown-movie",
+                    "title": "Not Found",
+                    "status": 404,
+                    "detail": "No film has the id '0'. Find ids with GET /v1/search?q=….",
+                    "instance": "/v1/movies/0",
+                }
+            ]
+        }
+    )
+
+    type: str = Field(description="about:blank, or urn:matinee:problem:… which names the kind of error.")
+    title: str
+    status: int
+    detail: str = Field(description="What happened, and what to do next.")
+    instance: str = Field(description="Path of the request.")
+    position: int | None = Field(None, description="Offset of the fault in a filter, in characters from 0.")
+    errors: list[FieldProblem] | None = Field(None, description="Each value that was not accepted.")
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that can answer these error statuses, for OpenAPI."""
+    return {
+        status: {
+            "description": title(status),
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "example": {
+                        "type": "about:blank",
+                        "title": title(status),
+                        "status": status,
+                        "detail": ADVICE[status],
+                        "instance": "/v1/…",
+                    },
+                }
+            },
+        }
+        for status in statuses
+    }
+
+
+def problem(
+    status: int,
+    detail: str = "",
+    *,
+    instance: str,
+    type: str = "about:blank",
+    headers: Mapping[str, str] | None = None,
+    **extra: Any,
+) -> Response:
+    """A problem document as a response."""
+    document = {
+        "type": type,
+        "title": title(status),
+        "status": status,
+        "detail": detail or ADVICE.get(status, HTTPStatus(status).description),
+        "instance": instance,
+        **extra,
+    }
+    try:
+        body = orjson.dumps(document)
+    except TypeError:  # text that is not Unicode, echoed from the request
+        body = json.dumps(document).encode()
+    headers = dict(headers or {})
+    if status == 503:
+        headers.setdefault("retry-after", "1")
+    return Response(body, status, headers, MEDIA_TYPE)
+
+
+def _kind(error: MatineeError) -> str:
+    name = type(error).__name__.removesuffix("Error")
+    return "urn:matinee:problem:" + "".join("-" + c.lower() if c.isupper() else c for c in name).lstrip("-")
+
+
+def status_of(error: Exception) -> int:
+    """The HTTP status of a deliberate error."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+async def on_matinee_error(request: Request, error: Exception) -> Response:
+    """Deliberate errors say themselves what to do."""
+    assert isinstance(error, MatineeError)
+    extra: dict[str, Any] = {"position": error.position} if isinstance(error, FilterError) else {}
+    return problem(status_of(error), str(error), instance=request.url.path, type=_kind(error), **extra)
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """Errors of the framework: unknown path, method, body that cannot be read."""
+    assert isinstance(error, HTTPException)
+    detail = error.detail if error.detail not in (HTTPStatus(error.status_code).phrase, "Content Too Large") else ""
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    if error.status_code == 405:
+        headers["allow"] = ", ".join(allowed_methods(request))
+    if error.status_code == 400 and not detail.endswith("."):
+        detail = ""
+    return problem(error.status_code, detail, instance=request.url.path, headers=headers)
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """Methods that the requested path answers, over all routes (the framework names those of one route only)."""
+    path = request.scope["path"]
+    methods = {m for pattern, names in request.app.methods_by_path() if pattern.match(path) for m in names}
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
+
+
+def _where(place: Sequence[Any]) -> str:
+    return ".".join(str(part) for part in place)
+
+
+def _is_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+async def on_validation_error(request: Request, error: Exception) -> Response:
+    """Values of the wrong type or out of range: 422; unreadable JSON: 400; not JSON at all: 415."""
+    assert isinstance(error, RequestValidationError)
+    return invalid(request, error.errors())
+
+
+def invalid(request: Request, found: Iterable[Mapping[str, Any]]) -> Response:
+    """The answer to pydantic's list of errors."""
+    found, path = list(found), request.url.path
+    for one in found:
+        if one["type"] == "json_invalid":
+            position = one["loc"][-1]
+            detail = f"The body is not JSON ({one['ctx']['error']} at character {position}). Correct it and send again."
+            return problem(400, detail, instance=path)
+        if tuple(one["loc"]) == ("body",) and one["type"] != "missing" and not _is_json(request):
+            return problem(415, instance=path)
+    errors = [{"where": _where(one["loc"]), "detail": one["msg"]} for one in found[:MOST_ERRORS]]
+    first = "; ".join(f"{one['where']}: {one['detail']}" for one in errors[:3])
+    more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
+    detail = f"Not acceptable: {first}{more}. Correct this and send again; /docs says what is accepted."
+    return problem(422, detail, instance=path, errors=errors)
+
+
+async def on_failure(request: Request, error: Exception) -> Response:
+    """A fault of ours. The framework logs it with its trace; the client is told nothing of it."""
+    del error
+    return problem(500, instance=request.url.path)

@@ -1,0 +1,50 @@
+"""Prometheus metrics: requests and seconds by route, ready answers used.
+
+One worker keeps its numbers in memory. Several workers share a folder of small memory-mapped files
+(`PROMETHEUS_MULTIPROC_DIR`, set by `serve`), so that whichever worker is asked answers for all.
+"""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
+
+class Metrics:
+    """The numbers of one application."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "matinee_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "matinee_request_seconds", "Seconds to answer.", ["route"], buckets=BUCKETS, registry=self.registry
+        )
+        self.ready = Counter("matinee_ready_answers", "Requests served from ready answers.", registry=self.registry)
+        self._counters: dict[tuple[str, str, int], Counter] = {}
+        self._histograms: dict[str, Histogram] = {}
+
+    def count(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Record one request. Routes are templates and methods the known ones: the series stay few."""
+        key = (method, route, status)
+        counter = self._counters.get(key)
+        if counter is None:
+            counter = self._counters[key] = self.requests.labels(method, route, str(status))
+        histogram = self._histograms.get(route)
+        if histogram is None:
+            histogram = self._histograms[route] = self.seconds.labels(route)
+        counter.inc()
+        histogram.observe(seconds)
+
+    def text(self) -> bytes:
+        """All numbers in Prometheus's text format, over all workers."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self.registry)
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return generate_latest(registry)

@@ -1,0 +1,85 @@
+"""Parameters that several routes share, with their limits and examples."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Path, Query
+from fastapi.exceptions import RequestValidationError
+from pydantic import BeforeValidator, Field
+
+from matinee.data.catalog import MovieId
+
+ID_PATTERN = r"^[^\s/?#\x00-\x1f\x7f-\x9f]+$"
+
+UserIdPath = Annotated[
+    str, Path(min_length=1, max_length=64, pattern=ID_PATTERN, description="Id of a user.", examples=["42"])
+]
+MovieIdPath = Annotated[
+    str, Path(min_length=1, max_length=64, pattern=ID_PATTERN, description="Id of a film.", examples=["318"])
+]
+
+
+def _as_id(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+UserId = Annotated[str, BeforeValidator(_as_id), Field(min_length=1, max_length=64, pattern=ID_PATTERN)]
+"""A user id in a body; integers are accepted."""
+
+Stars = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False, examples=[4.5])]
+"""Stars; the data set's own scale is checked by the engine."""
+
+Count = Annotated[int, Query(ge=1, le=1000, description="Items wanted.", examples=[10])]
+Filter = Annotated[
+    str,
+    Query(
+        description='Which films may appear, in the filter language: `genre = "Comedy" and year >= 1990`.',
+        examples=['genre = "Comedy" and year >= 1990 and not tag = "gore"'],
+    ),
+]
+Model = Annotated[
+    str | None, Query(max_length=100, description="Name of a model, see GET /v1/models.", examples=["ease"])
+]
+Exclude = Annotated[
+    list[str] | None,
+    Query(
+        description="Ids of films that may not appear: comma separated, repeated, or both. Unknown ids are ignored.",
+        examples=[["1,2"]],
+        max_length=1000,
+    ),
+]
+Diversity = Annotated[
+    float,
+    Query(ge=0, le=1, allow_inf_nan=False, description="0: best scores first … 1: films as unlike as possible."),
+]
+Explain = Annotated[bool, Query(description="Say which rated films led to each item, and how much.")]
+Metadata = Annotated[bool, Query(description="Add tags, people, ids elsewhere and the poster to each item.")]
+
+
+def split_ids(values: list[str] | None) -> tuple[str, ...]:
+    """`exclude` as ids: `["1,2", "3"]` → `("1", "2", "3")`."""
+    return tuple(part for value in values or () for part in value.split(",") if part)
+
+
+def refuse(where: tuple[str | int, ...], message: str) -> RequestValidationError:
+    """An error that reads like those of declared parameters (422)."""
+    return RequestValidationError([{"loc": where, "msg": message, "type": "value_error"}])
+
+
+__all__ = [
+    "Count",
+    "Diversity",
+    "Exclude",
+    "Explain",
+    "Filter",
+    "Metadata",
+    "Model",
+    "MovieId",
+    "MovieIdPath",
+    "Stars",
+    "UserId",
+    "UserIdPath",
+    "refuse",
+    "split_ids",
+]

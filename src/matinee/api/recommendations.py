@@ -1,0 +1,125 @@
+"""Recommendations, similar films, the chart: the routes that are asked most."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from matinee.api import params
+from matinee.api.bodies import AdHocRequest
+from matinee.api.errors import problems
+from matinee.api.params import refuse, split_ids
+from matinee.api.render import answer_record, dumps, popular_record, reply
+from matinee.api.schemas import ChartOut, ListOut
+from matinee.api.service import EngineDep, service_of
+from matinee.engine.types import Request as Options
+
+router = APIRouter(tags=["recommendations"])
+POPULAR = "popular"
+
+
+def is_heavy(options: Options, metadata: bool = False) -> bool:
+    """Whether an answer with these options surely takes more than a millisecond or two."""
+    return options.explain or metadata or options.diversity > 0 or options.n > 100 or bool(options.filter)
+
+
+@router.get(
+    "/v1/users/{user_id}/recommendations",
+    response_model=ListOut,
+    responses=problems(400, 404, 422, 503),
+    summary="Films for a user",
+)
+async def recommend(
+    request: Request,
+    engine: EngineDep,
+    user_id: params.UserIdPath,
+    n: params.Count = 10,
+    model: params.Model = None,
+    filter: params.Filter = "",
+    exclude: params.Exclude = None,
+    diversity: params.Diversity = 0.0,
+    explain: params.Explain = False,
+    metadata: params.Metadata = False,
+) -> Response:
+    """Ranked films that the user has not rated. An unknown user gets the popular films and `"fallback": "popular"`.
+
+    A rating counts at the next call, in every worker process.
+    """
+    options = Options(n, model, filter, split_ids(exclude), diversity, explain)
+
+    def work() -> tuple[bytes, bool]:
+        answer = engine.recommend(user_id, options)
+        # The popular films depend on everybody's ratings, which the version of one user does not tell.
+        return dumps(answer_record(engine, answer, metadata)), answer.fallback != POPULAR
+
+    return await service_of(request).answer(request, engine, user_id, work, is_heavy(options, metadata))
+
+
+@router.post(
+    "/v1/recommendations",
+    response_model=ListOut,
+    responses=problems(400, 404, 413, 415, 422, 503),
+    summary="Films for somebody who is not stored",
+)
+async def recommend_for(request: Request, engine: EngineDep, body: AdHocRequest) -> Response:
+    """Ranked films for a history given in the request; nothing is stored. A film without `rating` counts as liked."""
+    limit = service_of(request).settings.max_history
+    if len(body.ratings) > limit:
+        raise refuse(("body", "ratings"), f"List should have at most {limit} items")
+    history = {rating.movie_id: rating.rating for rating in body.ratings}
+    options = Options(body.n, body.model, body.filter, tuple(body.exclude), body.diversity, body.explain)
+    return await run_in_threadpool(
+        lambda: reply(answer_record(engine, engine.recommend_for(history, options), body.metadata))
+    )
+
+
+@router.get(
+    "/v1/movies/{movie_id}/similar",
+    response_model=ListOut,
+    responses=problems(400, 404, 422, 503),
+    summary="Similar films",
+)
+async def similar(
+    request: Request,
+    engine: EngineDep,
+    movie_id: params.MovieIdPath,
+    by: Annotated[
+        Literal["taste", "content", "poster", "blend"],
+        Query(description="What makes films alike: who liked them, what they are about, both."),
+    ] = "blend",
+    index: Annotated[Literal["exact", "faiss", "annoy", "hnsw"], Query(description="Which index searches.")] = "exact",
+    n: params.Count = 10,
+    filter: params.Filter = "",
+    metadata: params.Metadata = False,
+) -> Response:
+    """Films similar to one film, most similar first, itself left out."""
+
+    def work() -> tuple[bytes, bool]:
+        answer = engine.similar(movie_id, by=by, n=n, filter=filter, index=index)
+        return dumps(answer_record(engine, answer, metadata)), True
+
+    return await service_of(request).answer(request, engine, None, work, metadata or n > 100 or bool(filter))
+
+
+@router.get(
+    "/v1/popular", response_model=ChartOut, responses=problems(400, 404, 422, 503), summary="The chart, or what trends"
+)
+def popular(
+    engine: EngineDep,
+    n: params.Count = 10,
+    filter: params.Filter = "",
+    genre: Annotated[
+        str | None, Query(min_length=1, max_length=200, description="Only this genre.", examples=["Comedy"])
+    ] = None,
+    year: Annotated[int | None, Query(ge=1870, le=2200, description="Only this year.", examples=[1994])] = None,
+    days: Annotated[
+        float | None,
+        Query(gt=0, le=100_000, allow_inf_nan=False, description="Only ratings of the last days, up to the newest."),
+    ] = None,
+) -> Response:
+    """Films by IMDb's weighted score `v/(v+m)·R + m/(v+m)·C`: `v` ratings with the mean `R`, `C` the mean of all."""
+    chart = engine.popular(n=n, filter=filter, genre=genre, year=year, days=days)
+    return reply({"items": [popular_record(entry) for entry in chart], "snapshot": engine.snapshot_id})

@@ -1,0 +1,122 @@
+"""Records of the engine → JSON bytes. No pydantic here: this runs for every answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import orjson
+from starlette.responses import Response
+
+from matinee.data.catalog import LIST_COLUMNS, SCHEMA, Movie
+from matinee.errors import UnknownMovieError
+
+if TYPE_CHECKING:
+    from matinee.engine.engine import Engine
+    from matinee.engine.types import Answer, Hit, Item, PopularItem
+
+_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
+
+
+def dumps(value: Any) -> bytes:
+    """JSON bytes; NaN and infinity become null."""
+    return orjson.dumps(value, option=_OPTIONS, default=str)
+
+
+class Json(Response):
+    """A JSON answer made of bytes that are ready."""
+
+    media_type = "application/json"
+
+
+def reply(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Json:
+    """A JSON answer."""
+    return Json(dumps(value), status, headers)
+
+
+def movie_record(movie: Movie) -> dict[str, Any]:
+    """All columns of a film."""
+    return {name: list(getattr(movie, name)) if name in LIST_COLUMNS else getattr(movie, name) for name in SCHEMA}
+
+
+def metadata(movie: Movie) -> dict[str, Any]:
+    """What `metadata=true` adds to an item."""
+    return {
+        "tags": list(movie.tags),
+        "directors": list(movie.directors),
+        "writers": list(movie.writers),
+        "cast": list(movie.cast),
+        "overview": movie.overview,
+        "imdb_id": movie.imdb_id,
+        "imdb_url": f"https://www.imdb.com/title/{movie.imdb_id}" if movie.imdb_id else None,
+        "tmdb_id": movie.tmdb_id,
+        "poster": f"/v1/movies/{quote(movie.movie_id, safe='')}/poster" if movie.poster else None,
+    }
+
+
+def item_record(item: Item) -> dict[str, Any]:
+    """A ranked film."""
+    record: dict[str, Any] = {
+        "movie_id": item.movie_id,
+        "title": item.title,
+        "year": item.year,
+        "genres": item.genres,
+        "score": round(float(item.score), 6),
+        "rank": item.rank,
+    }
+    if item.stars is not None:
+        record["stars"] = round(float(item.stars), 3)
+    if item.because is not None:
+        record["because"] = [
+            {"movie_id": reason.movie_id, "title": reason.title, "share": round(float(reason.share), 4)}
+            for reason in item.because
+        ]
+    return record
+
+
+def item_records(engine: Engine, items: Iterable[Item], with_metadata: bool) -> list[dict[str, Any]]:
+    """Ranked films, with metadata where asked for."""
+    if not with_metadata:
+        return [item_record(item) for item in items]
+    records = []
+    for item in items:
+        record = item_record(item)
+        with suppress(UnknownMovieError):  # removed a moment ago
+            record |= metadata(engine.movie(item.movie_id))
+        records.append(record)
+    return records
+
+
+def answer_record(engine: Engine, answer: Answer, with_metadata: bool = False) -> dict[str, Any]:
+    """A ranked list and where it came from."""
+    record: dict[str, Any] = {
+        "items": item_records(engine, answer.items, with_metadata),
+        "model": answer.model,
+        "snapshot": answer.snapshot,
+    }
+    if answer.fallback is not None:
+        record["fallback"] = answer.fallback
+    if answer.user_id is not None:
+        record["user_id"] = answer.user_id
+    return record
+
+
+def hit_record(hit: Hit, rank: int) -> dict[str, Any]:
+    """A film found."""
+    return {
+        "movie_id": hit.movie.movie_id,
+        "title": hit.movie.title,
+        "year": hit.movie.year,
+        "genres": list(hit.movie.genres),
+        "score": round(float(hit.score), 4),
+        "rank": rank,
+        "matched": hit.matched,
+        "how": hit.how,
+    }
+
+
+def popular_record(entry: PopularItem) -> dict[str, Any]:
+    """A film of the chart."""
+    return item_record(entry.item) | {"ratings": int(entry.ratings), "mean": round(float(entry.mean), 3)}

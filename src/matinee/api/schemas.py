@@ -1,0 +1,243 @@
+"""Models of answers, for the interface's description.
+
+Answers are rendered straight to bytes (`render`); tests hold the two together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from matinee.api.bodies import MOVIE
+from matinee.data.catalog import Movie
+
+ITEM: dict[str, Any] = {
+    "movie_id": "318",
+    "title": "The Shawshank Redemption",
+    "year": 1994,
+    "genres": ["Crime", "Drama"],
+    "score": 0.873,
+    "rank": 1,
+}
+
+
+class ReasonOut(BaseModel):
+    """A film of the history and its share in a recommendation."""
+
+    movie_id: str
+    title: str
+    share: float = Field(ge=0, le=1.001)
+
+
+class FilmOut(BaseModel):
+    """A film in a list."""
+
+    movie_id: str
+    title: str
+    year: int | None
+    genres: list[str]
+
+
+class ItemOut(FilmOut):
+    """A ranked film. The fields after `because` come with `metadata=true`."""
+
+    score: float | None = Field(description="Comparable within one answer only.")
+    rank: int
+    stars: float | None = Field(None, description="Predicted stars, where known.")
+    because: list[ReasonOut] | None = Field(None, description="With `explain=true`: reasons, biggest share first.")
+    tags: list[str] | None = None
+    directors: list[str] | None = None
+    writers: list[str] | None = None
+    cast: list[str] | None = None
+    overview: str | None = None
+    imdb_id: str | None = None
+    imdb_url: str | None = None
+    tmdb_id: str | None = None
+    poster: str | None = Field(None, description="Path of the poster, where there is one.")
+
+
+class ListOut(BaseModel):
+    """A ranked list and where it came from."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"items": [ITEM], "model": "blend", "snapshot": "20260101-120000-abcd", "user_id": "42"}]
+        }
+    )
+
+    items: list[ItemOut]
+    model: str
+    snapshot: str
+    fallback: str | None = Field(None, description='"popular": nothing is known about the user.')
+    user_id: str | None = None
+
+
+class MovieOut(Movie):
+    """A film as it is stored, with its ratings' count and mean in lists."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [MOVIE]})
+
+
+class MovieRowOut(MovieOut):
+    """A film in the catalogue's list."""
+
+    ratings: int | None = Field(None, description="Ratings of the film.")
+    mean: float | None = Field(None, description="Mean stars.")
+
+
+class MoviePageOut(BaseModel):
+    """A page of the catalogue."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [MOVIE], "total": 1, "limit": 50, "offset": 0}]}
+    )
+
+    items: list[MovieRowOut]
+    total: int = Field(description="Films that match in all.")
+    limit: int
+    offset: int
+
+
+class HitOut(FilmOut):
+    """A film found."""
+
+    score: float = Field(ge=0, le=1.001)
+    rank: int
+    matched: str = Field(description='"title" or "meaning".')
+    how: str = Field(description="Why, in words.")
+
+
+class SearchOut(BaseModel):
+    """Films found, best first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"query": "shawshank", "items": [ITEM | {"matched": "title", "how": "the title begins so"}]}]
+        }
+    )
+
+    query: str
+    items: list[HitOut]
+    snapshot: str
+
+
+class PopularOut(ItemOut):
+    """A film of the chart."""
+
+    ratings: int
+    mean: float | None
+
+
+class ChartOut(BaseModel):
+    """The chart by IMDb's weighted score."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [ITEM | {"ratings": 317, "mean": 4.43}], "snapshot": "20260101-1"}]}
+    )
+
+    items: list[PopularOut]
+    snapshot: str
+
+
+class RatedOut(BaseModel):
+    """A rating of a user."""
+
+    movie_id: str
+    title: str
+    rating: float
+    timestamp: int | None = Field(description="Seconds since 1970 UTC, where known.")
+
+
+class HistoryOut(BaseModel):
+    """A user's ratings, newest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "user_id": "42",
+                    "items": [{"movie_id": "318", "title": "A Film", "rating": 4.5, "timestamp": 1_000_000_000}],
+                }
+            ]
+        }
+    )
+
+    user_id: str
+    items: list[RatedOut]
+
+
+class NeighborOut(BaseModel):
+    """A user of similar taste."""
+
+    user_id: str
+    similarity: float
+    common: int = Field(description="Films that both have rated.")
+
+
+class NeighborsOut(BaseModel):
+    """Users of similar taste, most similar first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"user_id": "42", "items": [{"user_id": "7", "similarity": 0.61, "common": 12}]}]
+        }
+    )
+
+    user_id: str
+    items: list[NeighborOut]
+
+
+class StoredOut(BaseModel):
+    """What became of a batch of ratings."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"stored": 3, "duplicates": 0}]})
+
+    stored: int = Field(description="Distinct (user, film) pairs stored.")
+    duplicates: int = Field(description="Ratings of the batch that a later one of the same pair replaced.")
+
+
+class SnapshotOut(BaseModel):
+    """The snapshot in service."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"snapshot": "20260101-120000-abcd"}]})
+
+    snapshot: str
+
+
+class RecordsOut(BaseModel):
+    """Models or snapshots, each with what is known about it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [{"name": "blend", "default": True}], "snapshot": "20260101-1"}]}
+    )
+
+    items: list[dict[str, Any]]
+    snapshot: str
+
+
+class HealthOut(BaseModel):
+    """Alive."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
+
+    status: str
+
+
+class ReadyOut(HealthOut):
+    """Able to answer."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"status": "ready", "snapshot": "20260101-1", "warnings": []}]}
+    )
+
+    snapshot: str
+    warnings: list[str]
+
+
+class UserOut(BaseModel):
+    """Everything held about a user."""
+
+    model_config = ConfigDict(
+        extra="allow", json_schema_extra={"examples": [{"user_id": "42", "ratings": [], "exposures": []}]}
+    )

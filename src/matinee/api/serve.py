@@ -1,0 +1,110 @@
+"""Running the core service: uvicorn, one or several worker processes, and a clean stop."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from uvicorn.supervisors import Multiprocess
+
+from matinee.api.app import create_app
+from matinee.settings import Settings
+
+ONE_THREAD = dict.fromkeys(
+    ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+"""More BLAS threads than one slow a loaded server down many times over; workers read this before NumPy loads."""
+
+GRACE = 20
+"""Seconds that requests in progress get at a stop."""
+
+
+def worker() -> FastAPI:
+    """The application of one worker process; its settings come through the environment."""
+    threadpool_limits(1)
+    return create_app(Settings())
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """Environment variables that give the same settings in a worker process."""
+    return {f"MATINEE_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _quiet_signals() -> Iterator[None]:
+    """Make SIGINT and SIGTERM end the server and nothing else.
+
+    uvicorn raises the signal again after its clean stop, which would end the process before the caller's clean-up.
+    """
+    previous = {sig: signal.signal(sig, lambda *_: None) for sig in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for sig, handler in previous.items():
+            signal.signal(sig, handler)
+
+
+def config_of(settings: Settings, app: FastAPI | None = None) -> uvicorn.Config:
+    """uvicorn's configuration: uvloop and httptools where they are installed, no line per request."""
+    return uvicorn.Config(
+        app if app is not None else "matinee.api.serve:worker",
+        factory=app is None,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        access_log=False,
+        server_header=False,
+        log_level="info",
+        ws="none",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=GRACE,
+    )
+
+
+def serve(settings: Settings | None = None) -> None:
+    """Run the core service until SIGINT or SIGTERM; requests in progress are finished first.
+
+    Several workers open the snapshot's memory-mapped files each, and share them and the store.
+
+    Args:
+        settings: `host`, `port` (0: any free one, see the log), `workers`, and everything the application reads.
+
+    Raises:
+        SystemExit: the address cannot be bound, or a worker fails at its start.
+    """
+    settings = settings or Settings()
+    with _quiet_signals():
+        if settings.workers == 1:
+            with threadpool_limits(1):
+                uvicorn.Server(config_of(settings, create_app(settings))).run()
+            return
+        shared = tempfile.mkdtemp(prefix="matinee-metrics-")
+        try:
+            values = as_environment(settings) | ONE_THREAD | {"PROMETHEUS_MULTIPROC_DIR": shared}
+            with _environment(values):
+                config = config_of(settings)
+                Multiprocess(config, [config.bind_socket()]).run()
+        finally:
+            shutil.rmtree(Path(shared), ignore_errors=True)

@@ -1,0 +1,191 @@
+"""The application class: ready answers, body limit and metrics around FastAPI, and the engine within."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Callable
+from functools import cached_property
+from time import monotonic, perf_counter
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from matinee.api.answers import AnswerCache, Pace, version_of
+from matinee.api.errors import Problem, problem
+from matinee.api.limits import limit_body
+from matinee.api.metrics import Metrics
+from matinee.api.render import Json
+from matinee.engine import Engine
+from matinee.errors import MatineeError
+from matinee.settings import Settings
+
+log = logging.getLogger("matinee.api")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+RETRY = 1.0
+"""Seconds between two attempts to open an engine that could not be opened."""
+
+
+class Service(FastAPI):
+    """The core service.
+
+    Requests whose answer is ready leave before FastAPI sees them: routing, dependencies and middlewares cost
+    more than everything else that such an answer needs.
+
+    Args:
+        settings: limits, folders, cache.
+        engine: served as it is and left open; without one the current snapshot is opened at the start, or as
+            soon as there is one.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine | None = None, **options: Any) -> None:
+        self.settings = settings
+        self.answers = AnswerCache(settings.answer_cache)
+        self.pace = Pace()
+        self.metrics = Metrics()
+        self._engine = engine
+        self._owned = False
+        self._opening = threading.Lock()
+        self._failed: tuple[float, MatineeError] | None = None
+        super().__init__(**options)
+
+    # --- the engine -------------------------------------------------------------------------------------------
+    def open_engine(self) -> Engine:
+        """The engine; opens it where that has not happened yet (may take seconds: call it in a thread).
+
+        Raises:
+            MatineeError: it cannot be opened; the next attempt is made a second later.
+        """
+        with self._opening:
+            if self._engine is not None:
+                return self._engine
+            if self._failed is not None and monotonic() - self._failed[0] < RETRY:
+                raise self._failed[1]
+            try:
+                self._engine, self._owned, self._failed = Engine.open(self.settings), True, None
+            except MatineeError as error:
+                self._failed = monotonic(), error
+                raise
+            return self._engine
+
+    async def engine(self) -> Engine:
+        """The engine, see `open_engine`."""
+        return self._engine if self._engine is not None else await run_in_threadpool(self.open_engine)
+
+    def close_engine(self) -> None:
+        """Close the engine if it was opened here."""
+        with self._opening:
+            if self._engine is not None and self._owned:
+                self._engine.close()
+                self._engine = None
+
+    # --- answers ----------------------------------------------------------------------------------------------
+    async def answer(
+        self, request: Request, engine: Engine, user_id: str | None, work: Callable[[], tuple[bytes, bool]], heavy: bool
+    ) -> Response:
+        """Compute a cacheable answer and keep it.
+
+        Args:
+            user_id: the user on whose data it depends, None: on no user's.
+            work: gives the bytes, and whether they may be kept.
+            heavy: it surely takes many milliseconds.
+        """
+        version = version_of(engine, user_id)
+        body, keep = await self.pace.run(work, heavy=heavy)
+        if keep:
+            scope = request.scope
+            self.answers.put(scope["path"], scope["query_string"], _route(scope), user_id, version, body)
+        return Json(body)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        if scope["type"] != "http":
+            return await super().__call__(scope, receive, send)
+        start, method = perf_counter(), scope["method"]
+        if method == "GET" and self._engine is not None:
+            try:
+                ready = self.answers.find(scope["path"], scope["query_string"], self._engine)
+            except MatineeError:  # the ordinary path says what is wrong
+                ready = None
+            if ready is not None:
+                await send({"type": "http.response.start", "status": 200, "headers": ready.headers})
+                await send({"type": "http.response.body", "body": ready.body})
+                self.metrics.ready.inc()
+                self.metrics.count("GET", ready.route, 200, perf_counter() - start)
+                return None
+        return await self._ordinary(scope, receive, send, start)
+
+    async def _ordinary(self, scope: Scope, receive: Receive, send: Send, start: float) -> None:
+        method, status, head = scope["method"], 500, scope["method"] == "HEAD"
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            elif head:
+                message = {**message, "body": b""}
+            await send(message)
+
+        if head:
+            scope = {**scope, "method": "GET"}
+        try:
+            too_large, receive = limit_body(scope, receive, self.settings.max_body)
+            if too_large:
+                await problem(413, instance=scope["path"], headers={"connection": "close"})(scope, receive, watch)
+            else:
+                await super().__call__(scope, receive, watch)
+        finally:
+            self.metrics.count(method if method in METHODS else "other", _route(scope), status, perf_counter() - start)
+
+    # --- description ------------------------------------------------------------------------------------------
+    def openapi(self) -> dict[str, Any]:
+        """The interface's description, with the schema of problem documents."""
+        if self.openapi_schema is None:
+            schema = super().openapi()
+            own = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+            schema["components"]["schemas"] |= own.pop("$defs") | {"Problem": own}
+        return super().openapi()
+
+    @cached_property
+    def _methods(self) -> list[tuple[re.Pattern[str], set[str]]]:
+        paths = self.openapi()["paths"].items()
+        found = [
+            (re.compile("^" + re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)) + "$"), {m.upper() for m in methods})
+            for path, methods in paths
+        ]
+        return [*found, (re.compile(r"^(/|/classic/?|/docs|/redoc|/openapi\.json|/static-docs/.+)$"), {"GET"})]
+
+    def methods_by_path(self) -> list[tuple[re.Pattern[str], set[str]]]:
+        """Pattern of each path and the methods that it answers."""
+        return self._methods
+
+
+def _route(scope: Scope) -> str:
+    """Template of the route that a request took: one of a few names, whatever is requested."""
+    return getattr(scope.get("route"), "path", "unknown path")
+
+
+def service_of(request: Request) -> Service:
+    """The application that answers this request."""
+    service = request.app
+    assert isinstance(service, Service)
+    return service
+
+
+async def engine_of(request: Request) -> Engine:
+    """The engine of the application that answers this request.
+
+    Raises:
+        MatineeError: there is none yet (503).
+    """
+    return await service_of(request).engine()
+
+
+EngineDep = Annotated[Engine, Depends(engine_of)]
+
+
+__all__ = ["EngineDep", "Service", "engine_of", "service_of"]

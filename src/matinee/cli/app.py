@@ -1,0 +1,52 @@
+"""All commands in one Typer application."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from matinee.cli import data, reading, serving, snapshots, training, writing
+
+app = typer.Typer(
+    name="matinee",
+    help="Matinee recommends films: it learns from ratings, says why, and takes new ratings in at once.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Settings come from MATINEE_* variables or matinee.toml; see `matinee settings`.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from matinee import __version__
+
+        typer.echo(f"matinee {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _start(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    del version
+
+
+ASK, KEEP, LEARN, RUN = "Ask", "Write", "Learn", "Run"
+for panel, commands in (
+    (ASK, (reading.recommend, reading.similar, reading.search, reading.popular, reading.history)),
+    (KEEP, (writing.rate,)),
+    (LEARN, (training.train, training.evaluate)),
+    (RUN, (serving.demo, serving.serve, serving.settings)),
+):
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+
+app.add_typer(writing.import_app, name="import", rich_help_panel=KEEP)
+app.add_typer(writing.export_app, name="export", rich_help_panel=KEEP)
+app.add_typer(data.app, name="data", rich_help_panel=LEARN)
+app.add_typer(snapshots.app, name="snapshots", rich_help_panel=RUN)

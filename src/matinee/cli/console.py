@@ -1,0 +1,169 @@
+"""What every command shares: settings, the engine, tables, JSON, progress and errors on the terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from matinee.errors import InvalidInputError, MatineeError
+
+if TYPE_CHECKING:
+    from matinee.engine import Engine
+    from matinee.settings import Settings
+
+PIPE_WIDTH = 160
+"""Columns of a table that goes into a file or pipe, where nothing says how wide it may be."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]
+
+
+def tolerate_narrow_encodings() -> None:
+    """Print "?" for letters that the terminal's encoding lacks, where Python would raise (Windows, LANG=C)."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def console() -> Console:
+    """The console of the answers."""
+    wide = None if sys.stdout.isatty() else PIPE_WIDTH
+    return Console(file=sys.stdout, width=wide, highlight=False)
+
+
+def notes() -> Console:
+    """The console of remarks, errors and progress: stderr, so that pipes get answers only."""
+    return Console(file=sys.stderr, highlight=False, soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """Say something that is not part of the answer."""
+    notes().print(Text(text, style="dim"))
+
+
+def print_error(error: MatineeError) -> None:
+    """One red sentence that says what happened, and the hint."""
+    notes().print(Text.assemble(("Error: ", "bold red"), (error.message, "red")))
+    if error.hint:
+        notes().print(Text(error.hint))
+
+
+def load_settings(**given: Any) -> Settings:
+    """The settings, with the options that were given on the command line (None: not given).
+
+    Raises:
+        InvalidInputError: a setting has a value that it cannot have.
+    """
+    from pydantic import ValidationError
+
+    from matinee.settings import Settings
+
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        name = ".".join(str(part) for part in fault["loc"])
+        raise InvalidInputError(
+            f"The setting {name!r} cannot be {fault['input']!r}: {fault['msg']}.",
+            f"Change the option, the environment variable MATINEE_{name.upper()} or the configuration file; "
+            "`matinee settings` lists all settings.",
+        ) from error
+    except (OSError, ValueError) as error:  # the TOML file cannot be read
+        raise InvalidInputError(
+            f"The configuration file cannot be read: {error}.", "Mend it, or point MATINEE_CONFIG at another."
+        ) from error
+
+
+@contextmanager
+def open_engine(settings: Settings | None = None) -> Iterator[Engine]:
+    """The engine over the current snapshot, closed at the end; its warnings are printed."""
+    from matinee.engine import Engine
+
+    engine = Engine.open(settings or load_settings())
+    try:
+        for warning in engine.warnings:
+            note(warning)
+        yield engine
+    finally:
+        engine.close()
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, float], None]]:
+    """A callback (what is done, share 0..1) that draws one bar a step on a terminal, and is silent elsewhere."""
+    screen = notes()
+    if not screen.is_terminal:
+        yield lambda _what, _share: None
+        return
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=screen, transient=False) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(what: str, share: float) -> None:
+            if what not in tasks:
+                for earlier in tasks.values():
+                    bars.update(earlier, completed=1.0)
+                tasks[what] = bars.add_task(escape(what), total=1.0)
+            bars.update(tasks[what], completed=min(max(share, 0.0), 1.0))
+
+        yield report
+        for task in tasks.values():
+            bars.update(task, completed=1.0)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: records as objects, paths and sets as text and lists, rows left out."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name != "row"}
+    if hasattr(value, "model_dump"):
+        return plain(value.model_dump(mode="json"))
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "item") and not isinstance(value, str):  # a NumPy scalar
+        return value.item()
+    return value
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
+    sys.stdout.write(json.dumps(plain(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, right: Sequence[str] = ()
+) -> None:
+    """Print a table; columns named in `right` hold numbers. Cells are text, never markup."""
+    grid = Table(box=SIMPLE_HEAD, header_style="bold", title=Text(title, style="bold") if title else None)
+    grid.title_justify = "left"
+    for name in columns:
+        grid.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    console().print(grid)
+
+
+def film(title: str, year: int | None) -> str:
+    """A film as people write it: "Toy Story (1995)"."""
+    return f"{title} ({year})" if year is not None else title
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number for a table; "–" where there is none."""
+    return "–" if value is None else f"{value:,.{digits}f}"

@@ -1,0 +1,97 @@
+"""Commands about data sets: data list, get, inspect."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from matinee.cli.console import AsJson, load_settings, note, number, print_json, progress_bar, table
+from matinee.cli.reading import when
+from matinee.cli.writing import Mapping, parse_mapping
+
+if TYPE_CHECKING:
+    from matinee.data import Inspection
+
+app = typer.Typer(help="Data sets: which there are, fetch one, look into one.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(json: AsJson = False) -> None:
+    """The data sets that Matinee can fetch."""
+    from matinee.data import list_datasets
+
+    known = list_datasets(load_settings())
+    if json:
+        print_json({"items": known})
+        return
+    rows = [
+        [
+            info.name,
+            number(info.films, 0),
+            number(info.users, 0),
+            number(info.ratings, 0),
+            "yes" if info.cached else "no",
+            info.licence,
+        ]
+        for info in known
+    ]
+    table("", ["Name", "Films", "Users", "Ratings", "Here", "Licence"], rows, right=("Films", "Users", "Ratings"))
+
+
+@app.command("get")
+def get(name: Annotated[str, typer.Argument(metavar="NAME", help="A name of `matinee data list`.")]) -> None:
+    """Fetch a data set into the cache and print its folder."""
+    from matinee.data import get_dataset_files
+
+    with progress_bar() as progress:
+        folder = get_dataset_files(name, load_settings(), progress)
+    typer.echo(str(folder))
+
+
+@app.command("inspect")
+def inspect(
+    source: Annotated[str, typer.Argument(metavar="NAME|FOLDER", help="A data set, a folder, or a file of ratings.")],
+    map: Mapping = None,
+    json: AsJson = False,
+) -> None:
+    """Read a data set as training would: rows kept, dropped and changed with reasons, joins, statistics."""
+    from matinee.data import inspect_source
+
+    with progress_bar() as progress:
+        found = inspect_source(source, load_settings(), progress, mapping=parse_mapping(map))
+    if json:
+        print_json(found)
+    else:
+        print_inspection(found)
+
+
+def print_inspection(found: Inspection) -> None:
+    """The cleaning report and the statistics of a data set."""
+    rows = []
+    for name, counts in found.tables.items():
+        rows.append([name, f"{counts.rows_in:,}", "read"])
+        for what, reasons in (("dropped", counts.dropped), ("changed", counts.changed), ("noticed", counts.noticed)):
+            rows += [["", f"{count:,}", f"{what}: {reason}"] for reason, count in reasons.items()]
+        rows.append(["", f"{counts.rows_out:,}", "kept"])
+    table(f"Data set {found.source}", ["Table", "Rows", "What became of them"], rows, right=("Rows",))
+    if found.joins:
+        joins = [[name, f"{share:.1%}"] for name, share in found.joins.items()]
+        table("Films joined to", ["Source", "Share"], joins, right=("Share",))
+    figures = found.statistics
+    median = ", ".join(
+        f"{number(counts['0.5'], 0)} a {what}"
+        for what, counts in (("user", figures.per_user), ("film", figures.per_film))
+    )
+    facts = [
+        ["Films", f"{figures.films:,} ({figures.rated:,} rated)"],
+        ["Users", f"{figures.users:,}"],
+        ["Ratings", f"{figures.ratings:,} ({figures.density:.2%} of all pairs; median {median})"],
+        ["Time", f"{when(figures.first)} to {when(figures.last)}"],
+        ["Mean", f"{number(figures.mean)} stars on a scale of {found.scale[0]:g} to {found.scale[1]:g}"],
+    ]
+    most = max(figures.histogram.values(), default=1)
+    facts += [[f"{stars} stars", f"{'█' * round(30 * n / most):30} {n:,}"] for stars, n in figures.histogram.items()]
+    table("", ["Figure", ""], facts)
+    for line in found.notes:
+        note(line)

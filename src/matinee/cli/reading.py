@@ -1,0 +1,196 @@
+"""Commands that ask: recommend, similar, search, popular, history."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.text import Text
+
+from matinee.cli.console import AsJson, film, note, number, open_engine, plain, print_json, table
+from matinee.cli.films import imdb_url, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matinee.engine import Answer, Engine, Item, Request
+
+Number = Annotated[int, typer.Option("--number", "-n", min=1, help="How many films.")]
+FilterText = Annotated[
+    str, typer.Option("--filter", "-f", help="Only films that match, e.g. 'genre = \"Comedy\" and year >= 1990'.")
+]
+
+
+def reasons(item: Item) -> str:
+    """Why an item is recommended, in words."""
+    return " · ".join(f"{reason.title} {reason.share:.0%}" for reason in item.because or ())
+
+
+def print_answer(answer: Answer, title: str, *, explain: bool = False) -> None:
+    """A ranked list as a table."""
+    columns = ["#", "Film", "Genres", "Stars"]
+    rows: list[list[str | Text]] = []
+    for item in answer.items:
+        row: list[str | Text] = [
+            str(item.rank),
+            Text(film(item.title, item.year), style="bold"),
+            ", ".join(item.genres),
+            number(item.stars, 1),
+        ]
+        rows.append([*row, reasons(item)] if explain else row)
+    table(title, [*columns, "Because you rated"] if explain else columns, rows, right=("#", "Stars"))
+
+
+def _request(engine: Engine, options: dict[str, Any], exclude: Sequence[str]) -> Request:
+    from matinee.engine import Request
+
+    return Request(exclude=[resolve(engine, text).movie_id for text in exclude], **options)
+
+
+def recommend(
+    user: Annotated[str | None, typer.Option("--user", "-u", help="Id of a user.")] = None,
+    like: Annotated[list[str] | None, typer.Option("--like", "-l", help="A film liked (again for more).")] = None,
+    n: Number = 10,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Model to ask.")] = None,
+    filter: FilterText = "",
+    exclude: Annotated[list[str] | None, typer.Option("--exclude", "-x", help="A film never to show.")] = None,
+    diversity: Annotated[float, typer.Option(min=0.0, max=1.0, help="0: best first, 1: unlike each other.")] = 0.0,
+    explain: Annotated[bool, typer.Option("--explain", "-e", help="Say why.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Recommend films to a user (--user), or to somebody who likes some films (--like)."""
+    if (user is None) == (not like):
+        raise typer.BadParameter("Say for whom: --user or --like, one of the two.")
+    with open_engine() as engine:
+        options = {"n": n, "model": model, "filter": filter, "diversity": diversity, "explain": explain}
+        request = _request(engine, options, exclude or ())
+        if user is not None:
+            answer, title = engine.recommend(user, request), f"For user {user}"
+        else:
+            liked = [resolve(engine, text) for text in like or ()]
+            answer = engine.recommend_for({movie.movie_id: None for movie in liked}, request)
+            title = "Because you like " + ", ".join(film(movie.title, movie.year) for movie in liked)
+        if answer.fallback == "popular":
+            note("Nothing is known about this user, so these are the popular films.")
+        elif answer.fallback:
+            note(f"Too little is known for the model, so this answer comes from {answer.fallback}.")
+        if json:
+            print_json({key: value for key, value in plain(answer).items() if value is not None})
+        else:
+            print_answer(answer, title, explain=explain)
+
+
+def similar(
+    movie: Annotated[str, typer.Argument(metavar="FILM", help="Title, title with year, or id.")],
+    by: Annotated[Literal["blend", "taste", "content"], typer.Option(help="Alike in what.")] = "blend",
+    n: Number = 10,
+    filter: FilterText = "",
+    json: AsJson = False,
+) -> None:
+    """Films similar to a film."""
+    with open_engine() as engine:
+        found = resolve(engine, movie)
+        answer = engine.similar(found.movie_id, by=by, n=n, filter=filter)
+        urls = {item.movie_id: imdb_url(engine.movie(item.movie_id)) for item in answer.items}
+        if json:
+            items = [{**plain(item), "imdb_url": urls[item.movie_id]} for item in answer.items]
+            print_json({**plain(answer), "movie_id": found.movie_id, "title": found.title, "items": items})
+            return
+        rows = [
+            [
+                str(item.rank),
+                Text(film(item.title, item.year), style="bold"),
+                ", ".join(item.genres),
+                number(item.score, 3),
+                Text(url, style=f"link {url}") if (url := urls[item.movie_id]) else "–",
+            ]
+            for item in answer.items
+        ]
+        title = f"Similar to {film(found.title, found.year)}, by {by}"
+        table(title, ["#", "Film", "Genres", "Score", "IMDb"], rows, right=("#", "Score"))
+
+
+def search(
+    text: Annotated[list[str], typer.Argument(metavar="WORDS…", help="Words of the title; typos are forgiven.")],
+    n: Number = 10,
+    filter: FilterText = "",
+    json: AsJson = False,
+) -> None:
+    """Find films by title."""
+    with open_engine() as engine:
+        hits = engine.search(" ".join(text), n=n, filter=filter)
+        if json:
+            print_json({"items": hits})
+            return
+        rows = [
+            [
+                hit.movie.movie_id,
+                Text(film(hit.movie.title, hit.movie.year), style="bold"),
+                ", ".join(hit.movie.genres),
+                number(hit.score),
+                hit.how,
+            ]
+            for hit in hits
+        ]
+        table("", ["Id", "Film", "Genres", "Score", "Matched"], rows, right=("Score",))
+
+
+def popular(
+    genre: Annotated[str | None, typer.Option(help="Only films of a genre.")] = None,
+    year: Annotated[int | None, typer.Option(help="Only films of a year.")] = None,
+    days: Annotated[float | None, typer.Option(min=0.0, help="Only the last days of ratings (trending).")] = None,
+    n: Number = 10,
+    filter: FilterText = "",
+    json: AsJson = False,
+) -> None:
+    """The chart by IMDb's weighted score."""
+    with open_engine() as engine:
+        chart = engine.popular(n=n, filter=filter, genre=genre, year=year, days=days)
+        if json:
+            print_json({"items": [{**plain(p.item), "ratings": p.ratings, "mean": plain(p.mean)} for p in chart]})
+            return
+        rows = [
+            [
+                str(p.item.rank),
+                Text(film(p.item.title, p.item.year), style="bold"),
+                ", ".join(p.item.genres),
+                number(p.item.score),
+                number(p.mean),
+                number(p.ratings, 0),
+            ]
+            for p in chart
+        ]
+        columns = ["#", "Film", "Genres", "Score", "Mean", "Ratings"]
+        table("Popular", columns, rows, right=("#", "Score", "Mean", "Ratings"))
+
+
+def history(
+    user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user.")],
+    n: Annotated[int | None, typer.Option("--number", "-n", min=1, help="Only the newest.")] = None,
+    json: AsJson = False,
+) -> None:
+    """The ratings of a user, newest first."""
+    with open_engine() as engine:
+        rated = engine.history(user)[:n]
+        if json:
+            print_json({"user_id": user, "items": rated})
+            return
+        rows = [
+            [
+                when(entry.timestamp),
+                Text(entry.title, style="bold"),
+                entry.movie_id,
+                number(entry.rating, 1),
+            ]
+            for entry in rated
+        ]
+        table(f"Ratings of user {user}", ["When", "Film", "Id", "Stars"], rows, right=("Stars",))
+
+
+def when(timestamp: int | None) -> str:
+    """A time as a date; "–" where it is unknown or beyond the calendar."""
+    try:
+        return "–" if timestamp is None else datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d")
+    except (ValueError, OverflowError, OSError):
+        return "–"

@@ -1,0 +1,192 @@
+"""Commands that run: serve, demo, settings."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from matinee.cli.console import AsJson, console, load_settings, note, open_engine, print_json, progress_bar, table
+from matinee.cli.reading import print_answer
+from matinee.cli.training import DataOption
+from matinee.errors import InvalidInputError, UnknownUserError
+
+if TYPE_CHECKING:
+    from matinee.engine import Engine
+    from matinee.settings import Settings
+
+Host = Annotated[str | None, typer.Option(help="Address to bind to.")]
+Port = Annotated[int | None, typer.Option("--port", "-p", min=0, max=65535, help="Port to listen on; 0: any.")]
+Workers = Annotated[int | None, typer.Option("--workers", "-w", min=1, max=256, help="Worker processes.")]
+
+
+def serve(host: Host = None, port: Port = None, workers: Workers = None, data: DataOption = None) -> None:
+    """Serve the HTTP interface; with --data, train first where no snapshot of these data is current."""
+    settings = load_settings(host=host, port=port, workers=workers, data=data)
+    check_port(settings)
+    if data is not None:
+        ensure_snapshot(settings)
+    _serve(settings)
+
+
+def demo(
+    data: DataOption = None,
+    user: Annotated[str | None, typer.Option("--user", "-u", help="Id of the user to recommend to.")] = None,
+    host: Host = None,
+    port: Port = None,
+    workers: Workers = None,
+    serve: Annotated[bool, typer.Option(help="Serve afterwards.")] = True,
+) -> None:
+    """Fetch, train, recommend to one user with reasons, and serve. The second time it starts in seconds."""
+    settings = load_settings(host=host, port=port, workers=workers, data=data)
+    if serve:
+        check_port(settings)
+    with own_terminal_group():
+        try:
+            ensure_snapshot(settings)
+            with open_engine(settings) as engine:
+                show_user(engine, user)
+            if serve:
+                _serve(settings)
+        except KeyboardInterrupt:
+            if serve:
+                note("Stopped.")
+                return
+            raise
+
+
+def show_user(engine: Engine, user: str | None) -> None:
+    """What a user liked, and ten recommendations with reasons."""
+    from matinee.engine import Request
+
+    user_id = user if user is not None else some_user(engine)
+    with suppress(UnknownUserError):
+        best = sorted(engine.history(user_id), key=lambda rated: -rated.rating)[:5]
+        liked = ", ".join(f"{rated.title} ({rated.rating:g})" for rated in best)
+        console().print(Text.assemble((f"User {user_id}", "bold"), f" gave most stars to: {liked}"))
+    print_answer(engine.recommend(user_id, Request(n=10, explain=True)), f"Ten films for user {user_id}", explain=True)
+
+
+def some_user(engine: Engine) -> str:
+    """User 42, or the first who has rated anything."""
+    with suppress(UnknownUserError):
+        return "42" if engine.history("42") else ""
+    return next((row[0] for row in engine.export_ratings()), "42")
+
+
+def ensure_snapshot(settings: Settings) -> None:
+    """Train unless the current snapshot was made from the data that the settings name."""
+    from matinee.engine.training import current_snapshot_of, train
+
+    found = current_snapshot_of(settings)
+    if found is not None:
+        note(f"Using the snapshot {found} of {settings.snapshots_dir} (train anew with `matinee train`).")
+        return
+    note(f"Training on {settings.data!r} …")
+    with progress_bar() as progress:
+        train(settings, progress=progress)
+
+
+def check_port(settings: Settings) -> None:
+    """See that the port is free before anything slow is begun.
+
+    Raises:
+        InvalidInputError: it is taken, or the address is not this machine's.
+    """
+    if settings.port == 0:
+        return
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            if os.name == "posix":  # as the server does; on Windows it would let two servers share a port
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise InvalidInputError(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}.",
+            "Stop the program that uses the port, or choose another: --port 9000, MATINEE_PORT=9000, "
+            "or make demo PORT=9000.",
+        ) from error
+
+
+def _serve(settings: Settings) -> None:
+    from matinee.api import serve as run
+
+    shown = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0", "::", "::1", "localhost") else settings.host
+    if settings.port:
+        url = f"http://{shown}:{settings.port}"
+        console().print(Text.assemble("Serving ", (url, f"bold link {url}"), f" · try it at {url}/docs · Ctrl-C stops"))
+        sys.stdout.flush()
+    with suppress(KeyboardInterrupt):  # Ctrl-C is how a server is meant to end
+        run(settings)
+    note("Stopped.")
+
+
+@contextmanager
+def own_terminal_group() -> Iterator[None]:
+    """Under make on a terminal: be the foreground process group, so that Ctrl-C reaches this program alone.
+
+    make dies of any Ctrl-C that reaches it ("*** Interrupt", exit code 130), however well its recipe ends.
+    """
+    if os.name != "posix" or not os.environ.get("MAKELEVEL") or not os.isatty(0) or os.getpgrp() == os.getpid():
+        yield
+        return
+    group = os.getpgrp()
+    try:
+        if os.tcgetpgrp(0) != group:
+            yield
+            return
+    except OSError:
+        yield
+        return
+    old = signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # tcsetpgrp from the background would stop us
+    stop = signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # the shell could not continue a group that it does not know
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpgrp())
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.tcsetpgrp(0, group)
+            os.setpgid(0, group)
+        signal.signal(signal.SIGTTOU, old)
+        signal.signal(signal.SIGTSTP, stop)
+
+
+def settings(json: AsJson = False) -> None:
+    """All settings: value, where it comes from, what it does."""
+    from matinee.settings import Settings
+
+    values = load_settings()
+    config = os.environ.get("MATINEE_CONFIG", "matinee.toml")
+    in_file = _names_in(Path(config))
+    environment = {name.upper() for name in os.environ}
+    rows = []
+    for name, field in Settings.model_fields.items():
+        variable = f"MATINEE_{name.upper()}"
+        source = variable if variable in environment else config if name in in_file else "default"
+        rows.append((name, getattr(values, name), source, variable, field.description or ""))
+    if json:
+        keys = ("name", "value", "source", "variable", "description")
+        print_json({"items": [dict(zip(keys, row, strict=True)) for row in rows]})
+        return
+    cells = [
+        [variable, str(value), "" if source == "default" else source, text] for _, value, source, variable, text in rows
+    ]
+    table("", ["Variable", "Value", "Set by", "Meaning"], cells)
+
+
+def _names_in(path: Path) -> set[str]:
+    import tomllib
+
+    return set(tomllib.loads(path.read_text(encoding="utf-8"))) if path.is_file() else set()

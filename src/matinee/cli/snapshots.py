@@ -1,0 +1,107 @@
+"""Commands about snapshots: list, show, verify, promote, rollback, prune."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from matinee.cli.console import AsJson, load_settings, note, number, print_json, table
+from matinee.errors import SnapshotError
+
+if TYPE_CHECKING:
+    from matinee.snapshots import SnapshotShelf
+
+app = typer.Typer(help="Snapshots: what is served, and what was before.", no_args_is_help=True)
+
+Id = Annotated[str | None, typer.Argument(metavar="[ID]", help="A snapshot; without it the current one.")]
+
+
+def shelf() -> SnapshotShelf:
+    """The shelf of the settings' data folder."""
+    from matinee.snapshots import SnapshotShelf
+
+    return SnapshotShelf(load_settings().snapshots_dir)
+
+
+def _chosen(on: SnapshotShelf, snapshot_id: str | None) -> str:
+    chosen = snapshot_id or on.current()
+    if chosen is None:
+        raise SnapshotError("There is no snapshot yet.", "Make one with `matinee train`.")
+    return chosen
+
+
+@app.command("list")
+def list_(json: AsJson = False) -> None:
+    """All snapshots, newest first; * marks the one served."""
+    on = shelf()
+    manifests, damaged = on.list(), on.damaged()
+    try:
+        current = on.current()
+    except SnapshotError as error:  # this list is what its hint sends people to
+        current = None
+        note(str(error))
+    if json:
+        fields = {"id", "created", "dataset", "metrics", "watermark", "n_users", "n_items", "n_ratings"}
+        items = [{**m.model_dump(mode="json", include=fields), "current": m.id == current} for m in manifests]
+        print_json({"items": items, "damaged": damaged})
+        return
+    rows = [
+        [
+            "*" if m.id == current else "",
+            m.id,
+            f"{m.created:%Y-%m-%d %H:%M}",
+            m.dataset,
+            number(m.n_ratings, 0),
+            number(m.bytes / 2**20, 1),
+            ", ".join(m.models),
+        ]
+        for m in manifests
+    ]
+    if rows:
+        table("", ["", "Snapshot", "Created", "Data", "Ratings", "MiB", "Models"], rows, right=("Ratings", "MiB"))
+    for snapshot_id, problem in damaged.items():
+        note(f"{snapshot_id}: {problem}")
+    if not rows:
+        typer.echo("There is no snapshot yet; make one with `matinee train`.")
+
+
+@app.command("show")
+def show(snapshot_id: Id = None) -> None:
+    """The manifest of a snapshot, as JSON: data, settings, metrics, versions, files."""
+    on = shelf()
+    print_json(on.show(_chosen(on, snapshot_id)))
+
+
+@app.command("verify")
+def verify(snapshot_id: Id = None) -> None:
+    """Check every file of a snapshot against its hash; exit code 1 where one is damaged."""
+    on = shelf()
+    chosen = _chosen(on, snapshot_id)
+    problems = on.verify(chosen)
+    if problems:
+        raise SnapshotError(
+            f"Snapshot {chosen} is damaged: {'; '.join(problems)}.",
+            "Serve another with `matinee snapshots rollback`, or make a new one with `matinee train`.",
+        )
+    typer.echo(f"Snapshot {chosen} is sound.")
+
+
+@app.command("promote")
+def promote(snapshot_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Serve a snapshot; running servers follow at their next request."""
+    shelf().promote(snapshot_id)
+    typer.echo(f"Snapshot {snapshot_id} is served from now on.")
+
+
+@app.command("rollback")
+def rollback() -> None:
+    """Serve the snapshot that was served before."""
+    typer.echo(f"Snapshot {shelf().rollback()} is served from now on.")
+
+
+@app.command("prune")
+def prune(keep: Annotated[int, typer.Option(min=1, help="Newest snapshots to keep.")] = 3) -> None:
+    """Delete old snapshots; never the one served, nor the one a rollback would serve."""
+    gone = shelf().prune(keep)
+    typer.echo(f"Deleted {len(gone)} snapshots{': ' + ', '.join(gone) if gone else ''}.")

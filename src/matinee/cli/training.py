@@ -1,0 +1,75 @@
+"""Commands that learn: train, evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from matinee.cli.console import AsJson, load_settings, number, print_json, progress_bar, table
+
+DataOption = Annotated[
+    str | None, typer.Option("--data", "-d", help="A name of `matinee data list`, a folder of files, or auto.")
+]
+
+
+def train(
+    data: DataOption = None,
+    promote: Annotated[bool, typer.Option(help="Serve the new snapshot at once.")] = True,
+    json: AsJson = False,
+) -> None:
+    """Fit all models on a data set and what the store holds; write one snapshot."""
+    from matinee.engine.training import train as run
+    from matinee.snapshots import SnapshotShelf
+
+    settings = load_settings(data=data)
+    with progress_bar() as progress:
+        snapshot_id = run(settings, promote=promote, progress=progress)
+    manifest = SnapshotShelf(settings.snapshots_dir).show(snapshot_id)
+    if json:
+        print_json(
+            {"snapshot": snapshot_id, "promoted": promote, "dataset": manifest.dataset, "metrics": manifest.metrics}
+        )
+        return
+    print_metrics(manifest.metrics, f"Snapshot {snapshot_id} of {manifest.dataset}: metrics on held-out ratings")
+    typer.echo("It is served from now on." if promote else f"Serve it with: matinee snapshots promote {snapshot_id}")
+
+
+def print_metrics(metrics: dict[str, dict[str, float]], title: str) -> None:
+    """Models × metrics."""
+    names = list(dict.fromkeys(name for row in metrics.values() for name in row))
+    rows = [[model, *(number(row.get(name), 4) for name in names)] for model, row in metrics.items()]
+    table(title, ["Model", *names], rows, right=names)
+
+
+def evaluate(
+    protocol: Annotated[str, typer.Argument(metavar="PROTOCOL", help="Name of a protocol; a wrong one lists all.")],
+    data: Annotated[str | None, typer.Option("--data", "-d", help="Folder or name of the data.")] = None,
+    model: Annotated[list[str] | None, typer.Option("--model", "-m", help="A model (again for more).")] = None,
+    validation: Annotated[
+        bool, typer.Option("--validation", help="Split the training part; leave test alone.")
+    ] = False,
+    json: AsJson = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+) -> None:
+    """Measure models by a fixed protocol, with published figures beside them."""
+    from matinee.evaluation import evaluate as run
+
+    settings = load_settings()
+    with progress_bar() as progress:
+        report = run(
+            protocol,
+            model or None,
+            data=Path(data) if data is not None else None,
+            settings=settings,
+            validation=validation,
+            progress=progress,
+        )
+    if json:
+        print_json(report)
+    elif markdown:
+        typer.echo(report.to_markdown())
+    else:
+        columns, rows = report.table()
+        table(f"{report.protocol} on {report.dataset}", columns, rows, right=columns[1:])

@@ -1,0 +1,227 @@
+"""The cache of what was fetched: verified by hash, written whole or not at all, usable offline afterwards.
+
+An asset is a folder `<cache>/assets/<name>/` with its files and `manifest.json` (size and sha256 of each file, hash of
+the archive they came from). A damaged folder is noticed when it is next asked for, and fetched again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from matinee.data.fetch import download, file_hash, pip_download
+from matinee.errors import FetchError
+from matinee.settings import Settings
+
+if sys.platform != "win32":
+    import fcntl
+
+FORMAT = 1
+LOCK_LIMIT = 900.0
+"""Seconds to wait for another process that fetches the same asset."""
+
+Prepare = Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Asset:
+    """Something that can be fetched.
+
+    Attributes:
+        name: folder in the cache; changes whenever the content does.
+        requirement: a wheel in the package index, e.g. "recbole==1.2.1"; or
+        url: an archive (zip).
+        hash: (algorithm, hexadecimal digest) of the wheel or archive; None where the publisher changes it in place:
+            then its files are checked by name and their hashes are recorded on first use.
+        members: names (last path component) of the files to keep, `required` of them must be there.
+        max_bytes: largest archive, and largest file unpacked from it.
+        prepare: turns the unpacked files into what is kept, in place.
+    """
+
+    name: str
+    members: tuple[str, ...]
+    requirement: str = ""
+    url: str = ""
+    hash: tuple[str, str] | None = None
+    required: tuple[str, ...] = ()
+    max_bytes: int = 64 << 20
+    prepare: Prepare | None = field(default=None, compare=False)
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, for people."""
+        return self.url or f"{self.requirement} (package index)"
+
+
+def asset_dir(asset: Asset, settings: Settings) -> Path:
+    """The asset's folder in the cache, whether it is there or not."""
+    return settings.cache_dir / "assets" / asset.name
+
+
+def damage(folder: Path) -> str | None:
+    """What is wrong with a cached asset ("" : it is absent), or None where every file is as it was written."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_bytes())
+        if manifest["format"] != FORMAT:
+            return "it was written by another version"
+        for name, known in manifest["files"].items():
+            path = folder / name
+            if path.stat().st_size != known["bytes"] or file_hash(path) != known["sha256"]:
+                return f"{name} is damaged"
+    except FileNotFoundError as error:
+        return f"{Path(error.filename).name} is missing" if folder.exists() else ""
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return f"its manifest cannot be read ({error})"
+    return None
+
+
+def is_cached(asset: Asset, settings: Settings) -> bool:
+    """Whether the asset is in the cache (by its manifest only: cheap)."""
+    return (asset_dir(asset, settings) / "manifest.json").is_file()
+
+
+def ensure(
+    asset: Asset,
+    settings: Settings,
+    progress: Callable[[str, float], None] | None = None,
+    *,
+    timeout: float | None = None,
+) -> Path:
+    """The asset's folder, fetched first where it is absent or damaged.
+
+    Args:
+        timeout: seconds to wait for the source to answer (default: the settings' `fetch_timeout`).
+
+    Raises:
+        FetchError: it cannot be fetched, is not what it should be, or the settings say offline.
+    """
+    folder = asset_dir(asset, settings)
+    fault = damage(folder)
+    if fault is None:
+        return folder
+    if settings.offline:
+        why = f"is damaged in the cache ({fault})" if fault else "is not in the cache"
+        raise FetchError(f"{asset.name} {why} and Matinee is offline.", "Unset MATINEE_OFFLINE once, to fetch it.")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(folder.parent / f".{asset.name}.lock"):
+            if damage(folder) is None:  # another process was quicker
+                return folder
+            with tempfile.TemporaryDirectory(prefix=f".{asset.name}-", dir=folder.parent) as scratch:
+                _fetch(asset, Path(scratch), settings.fetch_timeout if timeout is None else timeout, progress)
+                _put_in_place(Path(scratch) / "files", folder)
+    except OSError as error:
+        raise FetchError(
+            f"The cache folder {settings.cache_dir} cannot be used: {error.strerror or error}.",
+            "Free some space, or set MATINEE_CACHE_DIR to a folder that can be written.",
+        ) from error
+    return folder
+
+
+def _fetch(asset: Asset, scratch: Path, timeout: float, progress: Callable[[str, float], None] | None) -> None:
+    """Make `scratch/files`, complete with its manifest."""
+    what = f"Fetching {asset.name}"
+
+    def tick(share: float) -> None:
+        if progress is not None:
+            progress(what, share)
+
+    tick(0.0)
+    if asset.requirement:
+        archive = pip_download(asset.requirement, scratch, timeout=timeout)
+    else:
+        archive = scratch / "archive.zip"
+        download(asset.url, archive, timeout=timeout, max_bytes=asset.max_bytes, tick=tick)
+    if asset.hash is not None and (found := file_hash(archive, asset.hash[0])) != asset.hash[1]:
+        raise FetchError(
+            f"{asset.source} has the {asset.hash[0]} {found}, not {asset.hash[1]}.",
+            "Repeat the command; if that does not help, something between you and the source alters files.",
+        )
+    files = scratch / "files"
+    files.mkdir()
+    unzip(archive, files, asset.members, max_bytes=asset.max_bytes)
+    missing = [name for name in asset.required or asset.members if not (files / name).is_file()]
+    if missing:
+        raise FetchError(
+            f"{asset.source} holds no {', '.join(missing)}.", "Its layout has changed; please report this."
+        )
+    if asset.prepare is not None:
+        asset.prepare(files)
+    manifest = {
+        "format": FORMAT,
+        "source": asset.source,
+        "archive_sha256": file_hash(archive),
+        "files": {
+            path.name: {"bytes": path.stat().st_size, "sha256": file_hash(path)} for path in sorted(files.iterdir())
+        },
+    }
+    (files / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+    tick(1.0)
+
+
+def unzip(archive: Path, folder: Path, members: tuple[str, ...], *, max_bytes: int) -> None:
+    """Unpack the members with these last path components, flat: no path of the archive is ever followed.
+
+    Raises:
+        FetchError: not a whole zip file, or a member above `max_bytes`.
+    """
+    try:
+        with zipfile.ZipFile(archive) as bundle:
+            for info in bundle.infolist():
+                name = info.filename.rsplit("/", 1)[-1]
+                if name not in members or info.is_dir():
+                    continue
+                if info.file_size > max_bytes:
+                    raise FetchError(f"{info.filename} in {archive.name} is too big.", "Nothing was kept; report this.")
+                # zipfile stops at the size announced and checks the CRC, so a bomb cannot exceed max_bytes.
+                with bundle.open(info) as source, (folder / name).open("wb") as target:
+                    shutil.copyfileobj(source, target, 1 << 20)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise FetchError(f"{archive.name} is not a whole zip file ({error}).", "Repeat the command.") from error
+
+
+def _put_in_place(made: Path, folder: Path) -> None:
+    """Sync the made folder and rename it to its place; a damaged one that is there is moved away first."""
+    for path in made.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    if folder.exists():
+        folder.replace(made.parent / "damaged")  # goes with the scratch folder
+    made.replace(folder)
+    if sys.platform != "win32":
+        handle = os.open(folder.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def _lock(path: Path, limit: float = LOCK_LIMIT) -> Iterator[None]:
+    """One process at a time; the system frees the lock of a process that dies."""
+    if sys.platform == "win32":
+        yield
+        return
+    with path.open("ab") as file:
+        deadline = time.monotonic() + limit
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise FetchError(
+                        f"Another process has been fetching {path.stem.lstrip('.')} for {limit:.0f} s.",
+                        "Wait for it, or end it, and repeat the command.",
+                    ) from None
+                time.sleep(0.1)
+        yield

@@ -1,0 +1,276 @@
+"""Cleaning: every row that is dropped or changed is counted with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from matinee.data.catalog import LIST_COLUMNS, SCHEMA
+from matinee.data.dataset import TableReport
+from matinee.data.titles import article_first, valid_year, without_year, year_in_title
+
+ID_PATTERN = r"^[^\s/?#\x00-\x1f]{1,64}$"
+"""What an id may look like (see `catalog.MovieId`)."""
+
+_NOT_GENRES = ["(no genres listed)", "no genres listed", "unknown", "n/a", "none", "null", "\\n"]
+_LAST_SECOND = 1 << 33  # the year 2242
+_MAX_WORD, _MAX_WORDS = 200, 2000  # as in catalog.Movie
+
+
+class Counter:
+    """Builds a `TableReport`: applies filters to a frame and counts what they take."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self.frame = frame
+        self.rows_in = frame.height
+        self.dropped: dict[str, int] = {}
+        self.changed: dict[str, int] = {}
+        self.noticed: dict[str, int] = {}
+
+    def drop(self, reason: str, where: pl.Expr | pl.Series) -> None:
+        """Drop the rows where a condition holds (null counts as false)."""
+        kept = self.frame.filter(~where.fill_null(False))
+        if kept.height < self.frame.height:
+            self.dropped[reason] = self.dropped.get(reason, 0) + self.frame.height - kept.height
+            self.frame = kept
+
+    def count(self, kind: dict[str, int], reason: str, where: pl.Expr) -> int:
+        """Count the rows where a condition holds under `changed` or `noticed`."""
+        number = int(self.frame.select(where.fill_null(False).sum()).item() or 0)
+        if number:
+            kind[reason] = kind.get(reason, 0) + number
+        return number
+
+    def report(self) -> TableReport:
+        """The report of the frame as it now is."""
+        return TableReport(
+            rows_in=self.rows_in,
+            rows_out=self.frame.height,
+            dropped=self.dropped,
+            changed=self.changed,
+            noticed=self.noticed,
+        )
+
+
+def as_id(frame: pl.DataFrame, name: str) -> pl.Expr:
+    """A column of ids as text: no surrounding blanks, "12.0" → "12" (a spreadsheet's doing), "" → null."""
+    column = pl.col(name)
+    kind = frame.schema[name]
+    if kind.is_integer():
+        return column.cast(pl.String)
+    text = column.cast(pl.String).str.strip_chars()
+    if kind.is_float() or frame.select(column.cast(pl.String).str.ends_with(".0").any()).item():
+        text = text.str.replace(r"^(-?\d+)\.0+$", "${1}")
+    return pl.when(text != "").then(text).alias(name)
+
+
+def as_seconds(frame: pl.DataFrame, name: str) -> pl.Expr:
+    """A column of times as Int64 seconds since 1970 UTC: numbers, numbers as text, or ISO dates; else null."""
+    column, kind = pl.col(name), frame.schema[name]
+    if kind.is_temporal():
+        return column.cast(pl.Datetime("ms")).dt.epoch("s")
+    number = column.cast(pl.Float64, strict=False)
+    if kind == pl.String:
+        if frame.select((number.is_null() & column.str.contains(r"^\s*\d{4}-\d\d-\d\d")).any()).item():
+            text = column.str.strip_chars().str.replace("T", " ", literal=True).str.slice(0, 19)
+            full = text.str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False)
+            day = text.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
+            return pl.coalesce(number, full.fill_null(day).dt.epoch("s").cast(pl.Float64))
+        number = column.str.strip_chars().cast(pl.Float64, strict=False)
+    return number
+
+
+def detect_scale(frame: pl.DataFrame, hint: tuple[float, float] | None = None) -> tuple[float, float]:
+    """Lowest and highest stars of a table with a `rating` column.
+
+    The hint (the layout's scale) is taken where at least half of the ratings lie on it; else the first of the usual
+    scales that holds nine tenths of them; else their own range.
+    """
+    rating = frame.select(pl.col("rating").cast(pl.Float64, strict=False)).to_series()
+    rating = rating.filter(rating.is_finite().fill_null(False))
+    if rating.is_empty():
+        return hint or (0.5, 5.0)
+
+    def share(low: float, high: float) -> float:
+        return float(rating.is_between(low, high).mean() or 0.0)  # type: ignore[arg-type]
+
+    if hint is not None and share(*hint) >= 0.5:
+        return hint
+    halves = float((rating % 1 != 0).mean() or 0.0) > 0.001  # type: ignore[arg-type]
+    usual = [(0.5, 5.0), (0.5, 10.0), (0.0, 10.0)] if halves else [(1.0, 5.0), (0.0, 5.0), (1.0, 10.0), (0.0, 10.0)]
+    for low, high in [*usual, (0.0, 100.0)]:
+        if share(low, high) >= 0.9:
+            return low, high
+    return float(rating.min()), float(rating.max())  # type: ignore[arg-type]
+
+
+def clean_ratings(
+    frame: pl.DataFrame, movie_ids: Sequence[str] | pl.Series, scale: tuple[float, float]
+) -> tuple[pl.DataFrame, TableReport]:
+    """Keep the usable ratings: known film, a user, stars on the scale, one row per (user, film), the latest.
+
+    Args:
+        frame: `user_id`, `movie_id`, `rating`, and where known `timestamp`, as text or numbers.
+        movie_ids: the catalogue's films.
+        scale: lowest and highest stars.
+
+    Returns:
+        `user_id`, `movie_id` (String), `rating` (Float32), `timestamp` (Int64, null where unknown) and the report.
+    """
+    rating = pl.col("rating").cast(pl.String).str.strip_chars() if frame.schema["rating"] == pl.String else "rating"
+    time = as_seconds(frame, "timestamp") if "timestamp" in frame.columns else pl.lit(None, dtype=pl.Float64)
+    given = pl.col("timestamp").is_not_null() if "timestamp" in frame.columns else pl.lit(False)
+    table = Counter(
+        frame.select(
+            as_id(frame, "user_id"),
+            as_id(frame, "movie_id"),
+            (pl.col(rating) if isinstance(rating, str) else rating).cast(pl.Float64, strict=False).alias("rating"),
+            time.cast(pl.Float64).alias("time"),
+            given.alias("given"),
+        )
+    )
+    table.drop("user missing", pl.col("user_id").is_null())
+    table.drop("film missing", pl.col("movie_id").is_null())
+    users = table.frame.select(pl.col("user_id").unique(maintain_order=True)).to_series()
+    bad = users.filter(~users.str.contains(ID_PATTERN) | users.str.contains(r"^-\d+$"))
+    if len(bad):
+        table.drop("user id out of range", pl.col("user_id").is_in(bad.implode()))
+    table.drop("rating is not a number", ~pl.col("rating").is_finite().fill_null(False))
+    table.drop("rating off the scale", ~pl.col("rating").is_between(*scale))
+
+    films = pl.DataFrame({"movie_id": pl.Series(movie_ids, dtype=pl.String)}).with_row_index("film")
+    table.frame = table.frame.join(films, on="movie_id", how="left", maintain_order="left")
+    table.drop("film not in the catalogue", pl.col("film").is_null())
+
+    millis = pl.col("time").is_between(100 * 10**9, 100 * 10**12)
+    if table.count(table.changed, "time was in milliseconds", millis):
+        table.frame = table.frame.with_columns(time=pl.when(millis).then(pl.col("time") / 1000).otherwise("time"))
+    odd = pl.col("given") & ~pl.col("time").is_between(0, _LAST_SECOND).fill_null(False)
+    if table.count(table.changed, "time is not a time (left unknown)", odd):
+        table.frame = table.frame.with_columns(time=pl.when(~odd).then("time"))
+
+    user_rows = users.to_frame().with_row_index("user")
+    table.frame = table.frame.join(user_rows, on="user_id", how="left", maintain_order="left")
+    pair = pl.col("user").cast(pl.Int64) * len(films) + pl.col("film")
+    repeated = table.frame.select(pair.is_duplicated().alias("repeated")).to_series()
+    if repeated.any():
+        # Only the pairs that occur twice are sorted: 25 million rows have few of them.
+        newest = (
+            table.frame.with_row_index("row")
+            .filter(repeated)
+            .sort(pl.col("time").fill_null(-1), "row")
+            .unique(["user", "film"], keep="last")["row"]
+        )
+        row = pl.int_range(pl.len(), dtype=pl.UInt32)
+        table.drop("rated again later (the latest is kept)", pl.lit(repeated) & ~row.is_in(newest.implode()))
+    table.frame = table.frame.select(
+        "user_id",
+        "movie_id",
+        pl.col("rating").cast(pl.Float32),
+        pl.col("time").cast(pl.Int64).alias("timestamp"),
+    )
+    return table.frame, table.report()
+
+
+def as_words(frame: pl.DataFrame, name: str, separator: str = "|") -> pl.Expr:
+    """A column of lists: lists, or text with separators; blanks, empties, repeats and over-long words go."""
+    kind = frame.schema[name]
+    column = pl.col(name)
+    if not isinstance(kind, pl.List):
+        column = column.cast(pl.String).str.split(separator)
+    word = pl.element().cast(pl.String).str.strip_chars()
+    words = column.list.eval(word.filter((word != "") & (word.str.len_chars() <= _MAX_WORD)))
+    cap = (
+        50 if name in ("genres", "countries", "languages") else 200 if name in ("directors", "writers") else _MAX_WORDS
+    )
+    return words.list.unique(maintain_order=True).list.head(cap).fill_null([]).alias(name)
+
+
+def as_text(name: str, longest: int) -> pl.Expr:
+    """A column of text without surrounding blanks, cut to a length; "" is null."""
+    text = pl.col(name).cast(pl.String).str.strip_chars().str.slice(0, longest)
+    return pl.when(text != "").then(text).alias(name)
+
+
+def as_imdb_id(frame: pl.DataFrame, name: str = "imdb_id") -> pl.Expr:
+    """ "114709", "0114709", "tt0114709" → "tt0114709"; anything else null."""
+    digits = as_id(frame, name).str.extract(r"^(?:tt)?0*([1-9]\d{0,9})$", 1)
+    return (pl.lit("tt") + digits.str.zfill(7)).alias(name)
+
+
+def as_tmdb_id(frame: pl.DataFrame, name: str = "tmdb_id") -> pl.Expr:
+    """ "862", "862.0" → "862"; anything else null."""
+    return as_id(frame, name).str.extract(r"^0*([1-9]\d{0,9})$", 1).alias(name)
+
+
+def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.DataFrame, TableReport]:
+    """Films as the catalogue wants them.
+
+    Args:
+        frame: `movie_id`, `title` and other columns of `catalog.SCHEMA`, as text or lists.
+        genre_separator: what stands between genres in text.
+
+    Returns:
+        The same columns (and `year`), typed as in `SCHEMA`, and the report.
+    """
+    columns = [as_id(frame, "movie_id"), as_text("title", 1000)]
+    for name in frame.columns:
+        if name in LIST_COLUMNS:
+            columns.append(as_words(frame, name, genre_separator if name == "genres" else "|"))
+        elif name in ("overview", "poster"):
+            columns.append(as_text(name, 20_000 if name == "overview" else 1000))
+        elif name in ("imdb_id", "tmdb_id"):
+            columns.append(as_imdb_id(frame) if name == "imdb_id" else as_tmdb_id(frame))
+    given = pl.col("year").cast(pl.String).str.strip_chars() if "year" in frame.columns else pl.lit(None, pl.String)
+    table = Counter(frame.select(*columns, given.alias("given"), valid_year(given).alias("year")))
+    table.drop("film id missing", pl.col("movie_id").is_null())
+    table.drop("film id out of range", ~pl.col("movie_id").str.contains(ID_PATTERN))
+    table.drop("film id out of range", pl.col("movie_id").str.contains(r"^-\d+$"))
+    table.drop("title missing", pl.col("title").is_null())
+    table.drop("film id used again (the first is kept)", ~pl.col("movie_id").is_first_distinct())
+
+    table.count(table.changed, "year is not a year (left unknown)", (pl.col("given") != "") & pl.col("year").is_null())
+    year = year_in_title(pl.col("title"))
+    split = year.is_not_null() & (pl.col("year").is_null() | (pl.col("year") == year))
+    table.count(table.changed, "year split from the title", split)
+    # A film called only "(1999)" keeps its title.
+    bare = pl.when(split & (without_year(pl.col("title")) != "")).then(without_year(pl.col("title"))).otherwise("title")
+    table.frame = table.frame.with_columns(title=bare, year=pl.coalesce("year", year))
+    moved = article_first(pl.col("title"))
+    table.count(table.changed, "article moved to the front", moved != pl.col("title"))
+    table.frame = table.frame.with_columns(title=moved.str.slice(0, 500))
+    if "genres" in table.frame.columns:
+        kept = pl.col("genres").list.filter(~pl.element().str.to_lowercase().is_in(_NOT_GENRES))
+        table.frame = table.frame.with_columns(genres=kept)
+        table.count(table.noticed, "no genres", pl.col("genres").list.len() == 0)
+    table.count(table.noticed, "no year", pl.col("year").is_null())
+    table.count(table.noticed, "title used by several films (kept apart)", pl.col("title").is_duplicated())
+    names = [name for name in SCHEMA if name in table.frame.columns]
+    table.frame = table.frame.select(pl.col(name).cast(SCHEMA[name]) for name in names)
+    return table.frame, table.report()
+
+
+def clean_tags(frame: pl.DataFrame, movie_ids: pl.Series) -> tuple[pl.DataFrame, TableReport]:
+    """Tags per film, lower case, distinct, most frequent first (then by name).
+
+    Args:
+        frame: `movie_id`, `tag` and where known `user_id`.
+        movie_ids: the catalogue's films.
+
+    Returns:
+        `movie_id`, `tags` (one row a film that has any) and the report.
+    """
+    user = as_id(frame, "user_id") if "user_id" in frame.columns else pl.lit(None, pl.String).alias("user_id")
+    label = pl.col("tag").cast(pl.String).str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
+    table = Counter(frame.select(user, as_id(frame, "movie_id"), label.alias("tag")))
+    table.drop("film missing", pl.col("movie_id").is_null())
+    table.drop("film not in the catalogue", ~pl.col("movie_id").is_in(movie_ids.implode()))
+    table.drop("tag empty", pl.col("tag").is_null() | (pl.col("tag") == ""))
+    table.drop("tag too long", pl.col("tag").str.len_chars() > _MAX_WORD)
+    if "user_id" in frame.columns:
+        again = ~pl.struct("user_id", "movie_id", "tag").is_first_distinct()
+        table.drop("given twice by one user", again & pl.col("user_id").is_not_null())
+    counted = table.frame.group_by("movie_id", "tag").len().sort("len", "tag", descending=[True, False])
+    tags = counted.group_by("movie_id", maintain_order=True).agg(pl.col("tag").head(_MAX_WORDS).alias("tags"))
+    return tags, table.report()

@@ -1,0 +1,137 @@
+"""Credits from the Wikidata films (CC0) of the `bokeh-sampledata` wheel, reduced to a small Parquet file."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from matinee.data.assets import Asset, ensure
+from matinee.data.titles import title_key, title_keys
+from matinee.errors import DataError, FetchError
+from matinee.settings import Settings
+
+CREDIT_COLUMNS = ("directors", "writers", "cast", "countries", "languages")
+_SUFFIXES = r", (Jr|Sr|II|III|IV|Esq|PhD|M\.?D)\b"
+
+
+def _reduce(folder: Path) -> None:
+    """movies.db (8 MB) → credits.parquet (about 1 MB)."""
+    database = folder / "movies.db"
+    try:
+        with contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
+            rows = connection.execute(
+                'SELECT imdbID, Title, Year, Director, Writer, "Cast", Country, Language FROM omdb'
+            ).fetchall()
+    except sqlite3.Error as error:
+        raise FetchError(f"The film database is damaged ({error}).", "Repeat the command.") from error
+    names = ("imdb_id", "title", "year", *CREDIT_COLUMNS)
+    schema = {name: pl.Int32 if name == "year" else pl.String for name in names}
+    frame = pl.DataFrame(rows, schema=schema, orient="row", strict=False)
+    people = [
+        # "Sammy Davis, Jr." is one name; the comma comes off so that splitting leaves it whole.
+        pl.col(name)
+        .str.replace_all(_SUFFIXES, " ${1}")
+        .str.split(", ")
+        .list.eval(pl.element().filter(pl.element() != ""))
+        .fill_null([])
+        for name in CREDIT_COLUMNS
+    ]
+    frame = frame.with_columns(*people, title_key(pl.col("title")).alias("key"))
+    frame = frame.filter(pl.col("imdb_id").str.contains(r"^tt\d{7,10}$")).unique("imdb_id", maintain_order=True)
+    frame.drop("title").write_parquet(folder / "credits.parquet", compression="zstd")
+    database.unlink()
+
+
+WIKIDATA = Asset(
+    name="wikidata-films-f40331a40ca3-1",  # the last part counts the changes of `_reduce`
+    requirement="bokeh-sampledata==2026.1",
+    hash=("sha256", "f40331a40ca30c64a1c1471835aad9006b61b0d9731a3f649ee8cbbf48d3822f"),
+    members=("movies.db",),
+    prepare=_reduce,
+)
+
+
+def load_credits(settings: Settings, progress: Callable[[str, float], None] | None = None) -> pl.DataFrame:
+    """Films of Wikidata: `imdb_id`, `year`, `key` (see `titles.title_key`) and `CREDIT_COLUMNS` (lists).
+
+    Raises:
+        FetchError: neither cached nor to be fetched.
+        DataError: the cached file cannot be read.
+    """
+    path = ensure(WIKIDATA, settings, progress) / "credits.parquet"
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{path} cannot be read: {error}", "Delete that file and repeat the command.") from error
+
+
+def match_by_title(movies: pl.DataFrame, films: pl.DataFrame) -> pl.DataFrame:
+    """Pairs of films with one title and one year (±1), left out wherever two could be meant on either side.
+
+    Args:
+        movies: `movie_id`, `title`, `year`.
+        films: `imdb_id`, `key`, `year`.
+
+    Returns:
+        `movie_id`, `imdb_id`, each at most once. A pair of the same year goes before one that is a year off.
+    """
+    keys = movies.select("movie_id", "year", title_keys(pl.col("title")).alias("key")).explode("key")
+    pairs = keys.filter(pl.col("key") != "").join(
+        films.select("imdb_id", "key", pl.col("year").alias("film_year")), on="key"
+    )
+    pairs = pairs.with_columns(off=(pl.col("year") - pl.col("film_year")).abs()).filter(pl.col("off") <= 1)
+    pairs = pairs.group_by("movie_id", "imdb_id").agg(pl.col("off").min())
+    found = pairs.clear()
+    for off in (0, 1):
+        free = pairs.filter(pl.col("off") == off).join(found, on="movie_id", how="anti")
+        free = free.join(found, on="imdb_id", how="anti")
+        sure = (pl.len().over("movie_id") == 1) & (pl.len().over("imdb_id") == 1)
+        found = pl.concat([found, free.filter(sure)])
+        # What was doubtful with the right year stays doubtful.
+        pairs = pairs.join(free.filter(~sure), on="movie_id", how="anti")
+    return found.select("movie_id", "imdb_id")
+
+
+def add_credits(movies: pl.DataFrame, films: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, float]]:
+    """Fill the credits of a film table, by IMDb id, or by title and year where there is no id.
+
+    Args:
+        movies: clean films; `imdb_id` may be absent or null, and is filled where the title settles it.
+        films: what `load_credits` returns.
+
+    Returns:
+        The table with `imdb_id` and `CREDIT_COLUMNS` (lists already there are kept), and the joins' shares (0..1).
+    """
+    if "imdb_id" not in movies.columns:
+        movies = movies.with_columns(imdb_id=pl.lit(None, dtype=pl.String))
+    if "year" not in movies.columns:
+        movies = movies.with_columns(year=pl.lit(None, dtype=pl.Int32))
+    with_id = movies.filter(pl.col("imdb_id").is_not_null())
+    rest = films.join(with_id.select("imdb_id").unique(), on="imdb_id", how="anti")
+    matched = match_by_title(movies.filter(pl.col("imdb_id").is_null()), rest)
+    by_id = with_id.join(films, on="imdb_id", how="semi").height
+
+    movies = movies.join(matched.rename({"imdb_id": "_matched"}), on="movie_id", how="left", maintain_order="left")
+    movies = movies.with_columns(pl.coalesce("imdb_id", "_matched").alias("imdb_id")).drop("_matched")
+    movies = movies.join(
+        films.select("imdb_id", *CREDIT_COLUMNS), on="imdb_id", how="left", maintain_order="left", suffix="_found"
+    )
+    filled: list[pl.Expr] = []
+    for name in CREDIT_COLUMNS:
+        if f"{name}_found" in movies.columns:
+            own = pl.col(name).list.len() > 0
+            filled.append(pl.when(own).then(name).otherwise(pl.col(f"{name}_found").fill_null([])).alias(name))
+        else:
+            filled.append(pl.col(name).fill_null([]))
+    movies = movies.with_columns(filled).drop([f"{name}_found" for name in CREDIT_COLUMNS], strict=False)
+    total = max(movies.height, 1)
+    joins = {
+        "wikidata by imdb_id": by_id / total,
+        "wikidata by title and year": matched.height / total,
+        "wikidata": (by_id + matched.height) / total,
+    }
+    return movies, joins

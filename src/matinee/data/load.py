@@ -1,0 +1,149 @@
+"""`load_dataset`: from a name or a folder to a clean, enriched, frozen `Dataset`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from matinee.data.catalog import Catalog
+from matinee.data.clean import as_id, clean_movies, clean_ratings, clean_tags, detect_scale
+from matinee.data.credits import add_credits, load_credits
+from matinee.data.dataset import CleaningReport, Dataset, TableReport
+from matinee.data.enrich import add_links, add_overviews, add_tags
+from matinee.data.ratings import Ratings
+from matinee.data.readers import RawData, read_source
+from matinee.data.readers.columns import MOVIES_COLUMNS, RATINGS_COLUMNS
+from matinee.data.readers.tables import read_table
+from matinee.data.sources import get_dataset_files, list_datasets, locate_auto
+from matinee.errors import DataError, FetchError
+from matinee.settings import Settings
+
+Progress = Callable[[str, float], None]
+
+
+def load_dataset(
+    source: str | Path,
+    settings: Settings,
+    progress: Progress | None = None,
+    *,
+    mapping: Mapping[str, str] | None = None,
+    scale: tuple[float, float] | None = None,
+    credits: bool = True,
+) -> Dataset:
+    """Fetch, read, clean and enrich a data set.
+
+    Args:
+        source: "auto", a name of `list_datasets`, a folder, or a file of ratings.
+        settings: cache folder, offline, timeouts.
+        progress: called with what is being done and the share done (0..1).
+        mapping: canonical column → column of the files, for plain tables; wins over guessing.
+        scale: lowest and highest stars; None: by the layout, else detected.
+        credits: join directors, writers and cast from Wikidata (left out with a note where they cannot be had).
+
+    Raises:
+        DataError: files that cannot be read, or nothing usable in them.
+        FetchError: a named data set that cannot be fetched.
+        NotFoundError: neither a name nor a folder.
+    """
+    tell = progress or (lambda _what, _share: None)
+    name, path, notes = _locate(source, settings, progress)
+    tell(f"Reading {name}", 0.0)
+    raw = read_source(path, mapping)
+    tell(f"Cleaning {name}", 0.3)
+    films: pl.DataFrame | None = None
+    if credits:
+        try:
+            films = load_credits(settings, progress)
+        except (FetchError, DataError) as error:
+            notes = (*notes, f"Credits are left out: {error.message}")
+    tell(f"Cleaning {name}", 0.5)
+    dataset = assemble(name, raw, scale=scale, films=films, notes=notes)
+    tell(f"Cleaning {name}", 1.0)
+    return dataset
+
+
+def _locate(source: str | Path, settings: Settings, progress: Progress | None) -> tuple[str, Path, tuple[str, ...]]:
+    """Name, place and notes of a source; a name of the registry goes before a folder of that name."""
+    if source == "auto":
+        return locate_auto(settings, progress)
+    if isinstance(source, str) and any(info.name == source for info in list_datasets(settings)):
+        return source, get_dataset_files(source, settings, progress), ()
+    path = Path(source).expanduser()
+    if path.exists():
+        return path.resolve().stem if path.is_file() else path.resolve().name, path, ()
+    if isinstance(source, Path) or len(path.parts) > 1:
+        raise DataError(f"There is no folder {path}.", "Check the path, or give a name of `matinee data list`.")
+    return source, get_dataset_files(source, settings, progress), ()
+
+
+def assemble(
+    name: str,
+    raw: RawData,
+    *,
+    scale: tuple[float, float] | None = None,
+    films: pl.DataFrame | None = None,
+    notes: tuple[str, ...] = (),
+) -> Dataset:
+    """Clean and join the tables of a data set.
+
+    Args:
+        films: Wikidata films for the credits (see `credits.load_credits`), or None.
+
+    Raises:
+        DataError: no usable film or rating is left.
+    """
+    tables: dict[str, TableReport] = {}
+    joins: dict[str, float] = {}
+    found = raw.movies
+    if found is None:
+        ids = raw.ratings.select(as_id(raw.ratings, "movie_id")).drop_nulls().unique(maintain_order=True)
+        found = ids.with_columns(title=pl.lit("Film ") + pl.col("movie_id"))
+        notes = (*notes, "There is no table of films: they are called by their ids.")
+    movies, tables["movies"] = clean_movies(found, raw.genre_separator)
+    scale = scale or detect_scale(raw.ratings, raw.scale)
+    ratings, tables["ratings"] = clean_ratings(raw.ratings, movies["movie_id"], scale)
+    for table, usable in (("films", movies), ("ratings", ratings)):
+        if usable.is_empty():
+            lost = tables["movies" if table == "films" else "ratings"].dropped
+            why = ", ".join(f"{reason}: {count:,}" for reason, count in lost.items()) or "the table is empty"
+            raise DataError(f"{name} has no usable {table} ({why}).", "Check the files and the column mapping.")
+    if raw.links is not None:
+        movies, tables["links"], shares = add_links(movies, raw.links)
+        joins |= shares
+    if raw.tags is not None:
+        tags, tables["tags"] = clean_tags(raw.tags, movies["movie_id"])
+        movies, shares = add_tags(movies, tags)
+        joins |= shares
+    if raw.overviews is not None:
+        movies, tables["overviews"], shares = add_overviews(movies, raw.overviews)
+        joins |= shares
+    if films is not None:
+        movies, shares = add_credits(movies, films)
+        joins |= shares
+    catalog = Catalog(movies)
+    report = CleaningReport(source=name, tables=tables, joins=joins, notes=notes)
+    return Dataset(name, catalog, Ratings.from_frame(ratings, catalog), report, scale)
+
+
+def read_ratings_table(path: Path, mapping: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """A file of ratings as found: `user_id`, `movie_id`, `rating`, and where known `timestamp`.
+
+    Give it to `clean_ratings` next.
+
+    Raises:
+        DataError: unknown format, broken file, missing columns (naming those seen).
+    """
+    return read_table(Path(path), RATINGS_COLUMNS, RATINGS_COLUMNS[:3], mapping)
+
+
+def read_movies_table(path: Path, mapping: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """A file of films, cleaned: those columns of `catalog.SCHEMA` that it has, and `year`.
+
+    Lists may be lists (Parquet, NDJSON) or text with "|" between their parts.
+
+    Raises:
+        DataError: unknown format, broken file, missing columns (naming those seen).
+    """
+    return clean_movies(read_table(Path(path), MOVIES_COLUMNS, ("movie_id", "title"), mapping))[0]

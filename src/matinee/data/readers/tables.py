@@ -1,0 +1,186 @@
+"""One table from one file: CSV, TSV, `::`, Parquet, NDJSON; text columns come back as strings, cleaned later."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from matinee.data.readers.columns import resolve_columns
+from matinee.errors import DataError
+
+TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
+SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".ndjson", ".jsonl")
+"""Suffixes of files that `read_table` understands without being told the separator."""
+
+_HEAD = 1 << 16
+_UNIT = "\x1f"  # ASCII's own "unit separator": stands in for the two-character `::`, which polars cannot split on
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes of a text file.
+
+    Raises:
+        DataError: missing, unreadable, empty or binary.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read: {error.strerror or error}.", "Check the path and its rights."
+        ) from None
+    if not head.strip():
+        raise DataError(f"{path} is empty.", "Fetch or export the file again.")
+    if b"\0" in head:
+        raise DataError(
+            f"{path} is not a text file: it has a zero byte at offset {head.index(0)}.",
+            "Save it as UTF-8 text, or give it the suffix of its real format.",
+        )
+    return head
+
+
+def _sniff_separator(path: Path, head: bytes) -> str:
+    if path.suffix.lower() in (".tsv", ".tab"):
+        return "\t"
+    first = head.lstrip(b"\xef\xbb\xbf").splitlines()[0].decode("latin-1")
+    if "::" in first:
+        return "::"
+    return max((",", "\t", ";", "|"), key=first.count)
+
+
+def _fault(path: Path, separator: str, quote: str | None, width: int, error: Exception) -> DataError:
+    """Say where a text table breaks; slow, so called only after a failure."""
+    text = path.read_bytes().decode("latin-1")
+    hint = "Correct that line, or fetch the file again."
+    if separator == "::":
+        for number, line in enumerate(text.splitlines(), 1):
+            if len(line.split("::")) > width:
+                return DataError(f"{path}, line {number}: more than the {width} fields expected.", hint)
+    else:
+        lines = io.StringIO(text)
+        rows = csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL)
+        try:
+            for row in rows:
+                if len(row) > width:
+                    return DataError(f"{path}, line {rows.line_num}: {len(row)} fields, {width} expected.", hint)
+        except csv.Error as fault:
+            return DataError(f"{path}, line {rows.line_num}: {fault}.", hint)
+    return DataError(f"{path} is not a table: {str(error).splitlines()[0]}", hint)
+
+
+def read_text(
+    path: Path,
+    *,
+    separator: str | None = None,
+    names: Sequence[str] | None = None,
+    quote: str | None = '"',
+    columns: Sequence[str] | None = None,
+    n_rows: int | None = None,
+) -> pl.DataFrame:
+    """A delimited text file as strings; UTF-8 with or without mark, or Latin-1; any line ends.
+
+    Args:
+        separator: None: by suffix and first line. `::` is MovieLens 1M and 10M.
+        names: column names of a file without a header line.
+        quote: None where quotation marks mean nothing.
+        columns: read only these.
+
+    Raises:
+        DataError: missing, empty, binary or ragged file, with the line where it can be told.
+    """
+    head = _head(path)
+    separator = separator or _sniff_separator(path, head)
+    if separator == "::":
+        quote = None
+    first = head.lstrip(b"\xef\xbb\xbf").splitlines()[0].decode("latin-1")
+    width = len(names) if names else len(next(csv.reader([first], delimiter=separator[0]))) or 1
+
+    def parse(source: Path | bytes) -> pl.DataFrame:
+        return pl.read_csv(
+            source,
+            has_header=names is None,
+            new_columns=None if names is None or columns is not None else list(names),
+            separator=_UNIT if separator == "::" else separator,
+            quote_char=quote,
+            infer_schema=False,
+            columns=None if columns is None else list(columns),
+            n_rows=n_rows,
+            schema=dict.fromkeys(names, pl.String) if names else None,
+        )
+
+    try:
+        if separator != "::":
+            try:
+                return parse(path)
+            except pl.exceptions.ComputeError:
+                data = path.read_bytes()
+        else:
+            data = path.read_bytes().replace(b"::", _UNIT.encode())
+        return parse(_as_utf8(data))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _fault(path, separator, quote, width, error) from error
+
+
+def _as_utf8(data: bytes) -> bytes:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1").encode()  # every byte is a Latin-1 character, so this cannot fail
+    return data
+
+
+def _columns_of(path: Path) -> list[str]:
+    kind = path.suffix.lower()
+    try:
+        if kind == ".parquet":
+            return list(pl.read_parquet_schema(path))
+        if kind in (".ndjson", ".jsonl"):
+            _head(path)
+            return pl.scan_ndjson(path, infer_schema_length=1000).collect_schema().names()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _broken(path, error) from error
+    return read_text(path, n_rows=1).columns
+
+
+def _broken(path: Path, error: Exception) -> DataError:
+    what = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return DataError(f"{path} is not a readable {path.suffix[1:].upper()} file: {what}", "Fetch or export it again.")
+
+
+def read_table(
+    path: Path,
+    wanted: Sequence[str],
+    required: Sequence[str],
+    mapping: Mapping[str, str] | None = None,
+) -> pl.DataFrame:
+    """The wanted columns of a table of any known format, under their canonical names.
+
+    Args:
+        wanted: canonical names (see `ALIASES`); those the file lacks are left out.
+        required: canonical names that must be there.
+        mapping: canonical name → column of the file; wins over guessing.
+
+    Raises:
+        DataError: unknown format, broken file, missing columns (naming those seen).
+    """
+    if not path.is_file():
+        raise DataError(f"There is no file {path}.", "Check the path.")
+    kind = path.suffix.lower()
+    if kind not in SUFFIXES:
+        raise DataError(f"{path} is of no format that can be read.", f"Use one of: {', '.join(SUFFIXES)}.")
+    found = resolve_columns(_columns_of(path), wanted, required, path, mapping)
+    columns = list(found.values())
+    try:
+        if kind == ".parquet":
+            frame = pl.read_parquet(path, columns=columns)
+        elif kind in (".ndjson", ".jsonl"):
+            frame = pl.read_ndjson(path, infer_schema_length=None).select(columns)
+        else:
+            frame = read_text(path, columns=columns)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _broken(path, error) from error
+    return frame.select(pl.col(column).alias(name) for name, column in found.items())

@@ -1,0 +1,143 @@
+"""The data sets that Matinee knows by name, and `auto`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from matinee.data.assets import Asset, ensure, is_cached
+from matinee.errors import FetchError, NotFoundError
+from matinee.settings import Settings
+
+Progress = Callable[[str, float], None]
+
+_GROUPLENS = "https://files.grouplens.org/datasets/movielens/"
+_RESEARCH = "GroupLens: research use, non-commercial"
+_NO_SHARING = "GroupLens: research use, non-commercial, not to be redistributed"
+_SMALL_SHA256 = "696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436"
+_CSV = ("ratings.csv", "movies.csv", "tags.csv", "links.csv", "README.txt")
+_DAT = ("ratings.dat", "movies.dat", "tags.dat", "users.dat", "README", "README.html")
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """A data set of the registry; sizes are those published."""
+
+    name: str
+    films: int
+    users: int
+    ratings: int
+    licence: str
+    source: str
+    cached: bool = False
+
+
+def _csv(name: str, size: int, digest: str) -> Asset:
+    return Asset(
+        name=name,
+        url=f"{_GROUPLENS}{name}.zip",
+        hash=("md5" if len(digest) == 32 else "sha256", digest),
+        members=_CSV,
+        required=("ratings.csv", "movies.csv", "links.csv"),
+        max_bytes=size << 20,
+    )
+
+
+def _dat(name: str, size: int, md5: str) -> Asset:
+    return Asset(
+        name=name,
+        url=f"{_GROUPLENS}{name}.zip",
+        hash=("md5", md5),
+        members=_DAT,
+        required=("ratings.dat", "movies.dat"),
+        max_bytes=size << 20,
+    )
+
+
+# GroupLens publishes md5 sums of its stable releases. ml-latest-small has none; the sha256 is that of the archive as it
+# has stood since 2018, as many who pin it report.
+_REGISTRY: dict[str, tuple[Asset, DatasetInfo]] = {
+    asset.name if key is None else key: (asset, DatasetInfo(key or asset.name, *sizes, licence, asset.source))
+    for key, asset, sizes, licence in [
+        (None, _csv("ml-latest-small", 16, _SMALL_SHA256), (9_742, 610, 100_836), _RESEARCH),
+        (
+            "ml-100k",
+            Asset(
+                name="ml-100k-9c9948202011",
+                requirement="recbole==1.2.1",
+                hash=("sha256", "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407"),
+                members=("ml-100k.inter", "ml-100k.item", "ml-100k.user"),
+                max_bytes=16 << 20,
+            ),
+            (1_682, 943, 100_000),
+            _NO_SHARING,
+        ),
+        (None, _dat("ml-1m", 64, "c4d9eecfca2ab87c1945afe126590906"), (3_883, 6_040, 1_000_209), _NO_SHARING),
+        (None, _dat("ml-10m", 512, "ce571fd55effeba0271552578f2648bd"), (10_681, 71_567, 10_000_054), _NO_SHARING),
+        (None, _csv("ml-20m", 1024, "cd245b17a1ae2cc31bb14903e1204af3"), (27_278, 138_493, 20_000_263), _RESEARCH),
+        (None, _csv("ml-25m", 1024, "6b51fb2759a8657d3bfcbfc42b592ada"), (62_423, 162_541, 25_000_095), _RESEARCH),
+        (None, _csv("ml-32m", 2048, "d472be332d4daa821edc399621853b57"), (87_585, 200_948, 32_000_204), _RESEARCH),
+    ]
+}
+
+
+def list_datasets(settings: Settings | None = None) -> list[DatasetInfo]:
+    """All data sets known by name; `cached` where the settings' cache holds them."""
+    settings = settings or Settings()
+    return [DatasetInfo(**{**vars(info), "cached": is_cached(asset, settings)}) for asset, info in _REGISTRY.values()]
+
+
+def dataset_asset(name: str) -> Asset:
+    """The asset behind a name.
+
+    Raises:
+        NotFoundError: no such data set.
+    """
+    if name not in _REGISTRY:
+        raise NotFoundError(
+            f"There is no data set {name!r}, and no folder of that name.",
+            f"Give a folder, `auto`, or one of: {', '.join(_REGISTRY)}.",
+        )
+    return _REGISTRY[name][0]
+
+
+def get_dataset_files(name: str, settings: Settings, progress: Progress | None = None) -> Path:
+    """The folder with a data set's files, fetched into the cache where it is not there yet.
+
+    Args:
+        name: of `list_datasets`, or "auto".
+
+    Raises:
+        NotFoundError: no such data set.
+        FetchError: it cannot be fetched.
+    """
+    if name == "auto":
+        return locate_auto(settings, progress)[1]
+    return ensure(dataset_asset(name), settings, progress)
+
+
+def locate_auto(
+    settings: Settings, progress: Progress | None = None, *, first: str = "ml-latest-small", second: str = "ml-100k"
+) -> tuple[str, Path, tuple[str, ...]]:
+    """The default data set: ml-latest-small, or MovieLens 100K where GroupLens does not answer in time.
+
+    Returns:
+        Name, folder, and notes (one line where the second had to do).
+
+    Raises:
+        FetchError: neither is cached nor to be fetched.
+    """
+    try:
+        return first, get_dataset_files(first, settings, progress), ()
+    except FetchError as error:
+        reason = error.message
+    try:
+        folder = get_dataset_files(second, settings, progress)
+    except FetchError as error:
+        raise FetchError(
+            f"No data set could be had. {reason} {error.message}",
+            "Give a folder of MovieLens or CSV files, or try again with a network.",
+        ) from error
+    note = f"Using {second} from the package index instead of {first}: {reason}"
+    return second, folder, (note,)

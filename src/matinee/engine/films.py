@@ -1,0 +1,174 @@
+"""Questions about films: similar ones, search, the chart, pages of the catalogue."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.engine.recommend import allowed_rows, check_n, default_name, make_items
+from matinee.engine.rerank import top_n
+from matinee.engine.runtime import Runtime, View
+from matinee.engine.types import Answer, Hit, MoviePage, PopularItem, SimilarBy
+from matinee.errors import InvalidInputError
+from matinee.models.popularity import weighted_score
+from matinee.settings import Settings
+
+SORTS = ("movie_id", "title", "year", "ratings", "mean", "popularity")
+"""Keys of `movies`; the last three descend by themselves."""
+DAY = 86_400
+MAX_QUERY = 500
+"""Longest search text, in characters."""
+
+_TASTE = ("edlae", "ease", "itemknn")
+"""Models that know taste, in order of preference."""
+
+
+def similar(view: View, settings: Settings, movie_id: str, *, by: SimilarBy, n: int, filter: str, index: str) -> Answer:
+    """Films similar to one film, itself left out; where taste knows nothing of it, content answers."""
+    check_n(n, settings.max_n)
+    if by == "poster" or index != "exact":
+        what = "by=poster" if by == "poster" else f"index={index}"
+        raise InvalidInputError(
+            f"{what} is not available in this service.", "Use by=taste, content or blend with index=exact."
+        )
+    row = view.catalog.row(movie_id)
+    allowed = allowed_rows(view, filter, settings.max_filter)
+    allowed[row] = False
+    wanted = {
+        "taste": [name for name in _TASTE if name in view.models],
+        "content": ["content"],
+        "blend": [default_name(view, settings), "blend"],
+    }[by]
+    for name in [*wanted, "content"]:
+        model = view.models.get(name)
+        found = model.similar([row]) if model is not None else None
+        if found is not None and np.isfinite(found[0][allowed]).any():
+            scores = np.where(allowed, found[0], np.float32(np.nan))
+            rows = top_n(scores, n)
+            fallback = "content" if name == "content" and by != "content" else None
+            return Answer(make_items(view, rows, scores), name, view.snapshot.id, fallback)
+    return Answer((), wanted[0] if wanted else by, view.snapshot.id)
+
+
+def search(view: View, settings: Settings, text: str, *, n: int, filter: str) -> list[Hit]:
+    """Films whose title matches, best first."""
+    check_n(n, settings.max_n)
+    if len(text) > MAX_QUERY:
+        raise InvalidInputError(f"The search text has {len(text)} characters.", f"Use {MAX_QUERY} at most.")
+    counts = view.stats.counts
+    weight = np.log1p(counts) / max(float(np.log1p(counts.max(initial=0))), 1.0)
+    allowed = allowed_rows(view, filter, settings.max_filter)
+    return [
+        Hit(row, view.catalog.movie(row), round(score, 4), "title", how)
+        for row, score, how in view.titles.find(text, allowed, weight, n)
+    ]
+
+
+def popular(
+    runtime: Runtime,
+    view: View,
+    settings: Settings,
+    *,
+    n: int,
+    filter: str,
+    genre: str | None,
+    year: int | None,
+    days: float | None,
+) -> list[PopularItem]:
+    """The chart by IMDb weighted score; films without ratings (in the window) are not in it."""
+    check_n(n, settings.max_n)
+    allowed = allowed_rows(view, filter, settings.max_filter)
+    if genre is not None:
+        allowed &= allowed_rows(view, f"genre = {_quoted(genre)}", settings.max_filter)
+    if year is not None:
+        allowed &= allowed_rows(view, f"year = {int(year)}", settings.max_filter)
+    counts, sums = view.stats.counts, view.stats.sums
+    if days is not None:
+        if not 0 < days < 1e6:
+            raise InvalidInputError(f"days is {days:g}.", "Give a number of days above 0 and below 1000000.")
+        counts, sums = recent(runtime, view, view.stats.newest - int(days * DAY))
+    scores = weighted_score(counts, sums).astype(np.float32)
+    scores[~allowed | (counts == 0)] = np.nan
+    rows = top_n(scores, n)
+    return [
+        PopularItem(item, int(counts[item.row]), round(float(sums[item.row] / counts[item.row]), 4))
+        for item in make_items(view, rows, scores)
+    ]
+
+
+def recent(runtime: Runtime, view: View, since: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Counts and sums, (n_items,), of the effective ratings given at `since` (seconds since 1970) or later."""
+    base, n_items = runtime.snapshot.ratings, len(view.catalog)
+    keep = base.times >= max(since, 0)
+    counts = np.bincount(base.indices[keep], minlength=n_items).astype(np.int64)
+    sums = np.bincount(base.indices[keep], weights=base.values[keep], minlength=n_items).astype(np.float64)
+    for user_id in runtime.erased():
+        if (user := base.find_user(user_id)) is not None:
+            rows, values, times = base.history(user)
+            late = times >= max(since, 0)
+            np.subtract.at(counts, rows[late], 1)
+            np.subtract.at(sums, rows[late], values[late])
+    for batch in runtime.store.ratings():
+        for rating in batch:
+            row = view.catalog.find_any(rating.movie_id)
+            if row is None:
+                continue
+            before = runtime.base_rating(rating.user_id, rating.movie_id)
+            if before is not None and runtime.base_time(rating.user_id, rating.movie_id) >= max(since, 0):
+                counts[row] -= 1
+                sums[row] -= before
+            if rating.rating is not None and rating.timestamp >= since:
+                counts[row] += 1
+                sums[row] += rating.rating
+    return counts, sums
+
+
+def page(view: View, settings: Settings, *, filter: str, sort: str, offset: int, limit: int) -> MoviePage:
+    """A page of the catalogue with each film's number of ratings and mean stars."""
+    check_n(limit, settings.max_n)
+    if offset < 0:
+        raise InvalidInputError(f"offset is {offset}.", "Start at 0 or later.")
+    rows = np.flatnonzero(allowed_rows(view, filter, settings.max_filter))
+    rows = _sorted(view, rows, sort)
+    part = rows[offset : offset + limit]
+    counts, means = view.stats.counts, view.stats.means
+    return MoviePage(
+        tuple(view.catalog.movie(int(row)) for row in part),
+        len(rows),
+        tuple((int(counts[row]), None if counts[row] == 0 else round(float(means[row]), 4)) for row in part),
+    )
+
+
+def _sorted(view: View, rows: NDArray[np.int64], sort: str) -> NDArray[np.int64]:
+    name, minus = sort.removeprefix("-"), sort.startswith("-")
+    if name not in SORTS:
+        raise InvalidInputError(f"Films cannot be sorted by {name!r}.", f"Use one of: {', '.join(SORTS)}.")
+    if name in ("movie_id", "title"):
+        values = view.catalog.column(name)
+        if name == "movie_id":
+
+            def key(row: int) -> tuple[int, int, str]:
+                text = str(values[row])
+                return (0, int(text), text) if text.isdecimal() else (1, 0, text)
+        else:
+
+            def key(row: int) -> tuple[int, int, str]:
+                return (0, 0, str(values[row]).casefold())
+
+        return np.array(sorted(rows.tolist(), key=key, reverse=minus), dtype=np.int64)
+    if name == "year":
+        years = view.catalog.frame["year"].to_numpy().astype(np.float64)[rows]
+        number, descending = years, minus
+    else:
+        table = {"ratings": view.stats.counts.astype(np.float64), "mean": view.stats.means}
+        number = table[name][rows] if name in table else weighted_score(view.stats.counts, view.stats.sums)[rows]
+        descending = not minus
+    unknown = np.isnan(number)
+    number = np.where(unknown, 0.0, -number if descending else number)
+    # Unknown values come last either way; ties by row.
+    return rows[np.lexsort((rows, number, unknown))]
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,138 @@
+"""A parsed filter and its evaluation as vectorised masks."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.data.catalog import Catalog
+from matinee.engine.filters.columns import Columns, FilterStats, Mask, columns_of, fold
+from matinee.engine.filters.syntax import Comparison, Every, Node, Not, Operator, render
+from matinee.errors import FilterError, InvalidInputError
+
+_OPPOSITE: dict[Operator, Operator] = {
+    "=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">", "in": "not in", "not in": "in",
+}  # fmt: skip
+
+
+class Filter:
+    """A parsed filter; equal and hashed by its canonical text, `str(filter)`, which parses to the same filter."""
+
+    def __init__(self, node: Node | None) -> None:
+        self._node = node
+        self._text = "" if node is None else render(node)
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"Filter({self._text!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Filter) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __bool__(self) -> bool:
+        """False for the filter that allows every film."""
+        return self._node is not None
+
+    def mask(self, catalog: Catalog, stats: FilterStats | None = None) -> Mask:
+        """Which films match, (n_items,) bool, writable; removed films are not looked at apart.
+
+        Args:
+            catalog: the films.
+            stats: what `ratings` and `mean` read; films beyond its length count as not rated.
+
+        Raises:
+            FilterError: the filter asks for `ratings` or `mean` and no stats are given.
+            InvalidInputError: stats of more films than the catalogue has.
+        """
+        if self._node is None:
+            return np.ones(len(catalog), dtype=np.bool_)
+        if stats is not None and len(stats.counts) > len(catalog):
+            raise InvalidInputError("The rating statistics are of a larger catalogue.", "Give those of this catalogue.")
+        return _Evaluation(len(catalog), columns_of(catalog), stats).where(self._node, True)
+
+
+class _Evaluation:
+    """One evaluation.
+
+    `where(node, wanted)` is where the node is known to be `wanted`. Pushing negation down to the comparisons this way
+    is Kleene's three-valued logic, the one of SQL, at the price of two-valued masks.
+    """
+
+    def __init__(self, n_items: int, columns: Columns, stats: FilterStats | None) -> None:
+        self.n_items, self.columns, self.stats = n_items, columns, stats
+
+    def where(self, node: Node, wanted: bool) -> Mask:
+        if isinstance(node, Comparison):
+            return self.comparison(node, wanted)
+        if isinstance(node, Not):
+            return self.where(node.part, not wanted)
+        both = isinstance(node, Every) == wanted
+        mask = self.where(node.parts[0], wanted)
+        for part in node.parts[1:]:
+            if both:
+                mask &= self.where(part, wanted)
+            else:
+                mask |= self.where(part, wanted)
+        return mask
+
+    def comparison(self, node: Comparison, wanted: bool) -> Mask:
+        if node.field.kind == "number":
+            return self.number(node, wanted)
+        if node.field.kind == "flag":
+            present = self.columns.present(node.field.columns[0])
+            same = (node.values[0] is True) == ((node.operator == "=") == wanted)
+            return present.copy() if same else ~present
+        mask = np.zeros(self.n_items, dtype=np.bool_)
+        for name in node.field.columns:
+            for value in node.values:
+                text = fold(str(value))
+                if node.operator == "~":
+                    mask |= self.columns.contains(name, text)
+                else:
+                    self.columns.text(name).equal(_id(text) if name == "imdb_id" else text, mask)
+        if (node.operator in ("!=", "not in")) == wanted:
+            np.logical_not(mask, out=mask)
+            known = self.columns.text(node.field.columns[0]).known
+            if known is not None:
+                mask &= known
+        return mask
+
+    def number(self, node: Comparison, wanted: bool) -> Mask:
+        numbers = self.numbers(node)
+        values = [float(value) for value in node.values]
+        if node.operator == "between":
+            low, high = values
+            return (numbers >= low) & (numbers <= high) if wanted else (numbers < low) | (numbers > high)
+        operator = node.operator if wanted else _OPPOSITE[node.operator]
+        if operator in ("=", "in"):
+            return np.isin(numbers, values) if len(values) > 1 else numbers == values[0]
+        if operator in ("!=", "not in"):
+            return ~np.isin(numbers, values) & ~np.isnan(numbers)
+        if operator == "<":
+            return numbers < values[0]
+        if operator == "<=":
+            return numbers <= values[0]
+        return numbers > values[0] if operator == ">" else numbers >= values[0]
+
+    def numbers(self, node: Comparison) -> NDArray[np.float64]:
+        name = node.field.name
+        if name == "year":
+            return self.columns.year()
+        if name == "decade":
+            return np.floor(self.columns.year() / 10) * 10
+        if self.stats is None:
+            raise FilterError(f"{name} is not known here.", node.position, f"Leave the comparison of {name} out.")
+        known, fill = (self.stats.counts, 0.0) if name == "ratings" else (self.stats.means, np.nan)
+        numbers = np.full(self.n_items, fill)
+        numbers[: len(known)] = known
+        return numbers
+
+
+def _id(text: str) -> str:
+    """IMDb ids may be given as numbers."""
+    return f"tt{text.zfill(7)}" if text.isascii() and text.isdigit() else text

@@ -1,0 +1,185 @@
+"""Ranking: a history and a request → an ordered list with predicted stars and reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from matinee.engine.filters import parse
+from matinee.engine.rerank import diversify, top_n
+from matinee.engine.runtime import View
+from matinee.engine.types import Answer, Item, Reason, Request
+from matinee.errors import InvalidInputError, UnknownModelError
+from matinee.models.base import Model, Query
+from matinee.models.popularity import weighted_score
+from matinee.settings import Settings
+
+MAX_REASONS = 5
+"""Films named as reasons of one pick, at most."""
+POOL = 5
+"""With diversity the list is chosen among the best POOL·n films, at least 100."""
+
+
+def check_n(n: int, limit: int) -> None:
+    """Raise unless 1 ≤ n ≤ limit."""
+    if not 1 <= n <= limit:
+        raise InvalidInputError(f"n is {n}, outside 1..{limit}.", f"Ask for 1 to {limit} items.")
+
+
+def allowed_rows(view: View, filter: str, max_length: int) -> NDArray[np.bool_]:
+    """Films in service that the filter allows, (n_items,), a fresh array.
+
+    Raises:
+        FilterError: the filter does not parse.
+    """
+    allowed: NDArray[np.bool_] = view.catalog.active.copy()
+    if filter:
+        wanted = parse(filter, max_length)
+        if wanted:
+            allowed &= wanted.mask(view.catalog, view.stats.for_filters())
+    return allowed
+
+
+def recommend(
+    view: View, settings: Settings, query: Query, request: Request, *, user_id: str | None = None, version: int = 0
+) -> Answer:
+    """Rank films for a history.
+
+    An empty history, or one that the model knows nothing of, gets the live IMDb-weighted chart and
+    `fallback="popular"`. Films of the history are left out unless `include_seen`.
+    """
+    check_n(request.n, settings.max_n)
+    if not 0.0 <= request.diversity <= 1.0:
+        raise InvalidInputError(f"diversity is {request.diversity}, outside 0..1.", "Give a number from 0 to 1.")
+    name = request.model or default_name(view, settings)
+    model = view.model(name)
+    allowed = allowed_rows(view, request.filter, settings.max_filter)
+    if not request.include_seen:
+        allowed[query.rows] = False
+    excluded = view.catalog.rows(request.exclude) if request.exclude else np.zeros(0, dtype=np.int64)
+    allowed[excluded[excluded >= 0]] = False
+
+    scores = model.score([query])[0] if len(query) else None
+    fallback = None
+    if scores is None or not np.isfinite(scores).any():
+        fallback, name, scores = "popular", "popular", chart(view)
+        model = view.models.get("popular", model)
+    elif (ask := getattr(model, "fallback", None)) is not None:
+        fallback = ask(query)
+    ranked = np.where(allowed, scores, np.float32(np.nan))
+    rows = _pick(view, ranked, request)
+    stars = predicted_stars(view, query, rows)
+    because = _reasons(view, model, query, rows) if request.explain and fallback != "popular" else None
+    if request.explain and because is None:
+        because = [()] * len(rows)
+    return Answer(
+        items=make_items(view, rows, ranked, stars, because),
+        model=name,
+        snapshot=view.snapshot.id,
+        fallback=fallback,
+        user_id=user_id,
+        version=version,
+        volatile=fallback == "popular" or "ratings" in request.filter.lower() or "mean" in request.filter.lower(),
+    )
+
+
+def default_name(view: View, settings: Settings) -> str:
+    """The settings' default model, or the snapshot's where it lacks that one.
+
+    Raises:
+        UnknownModelError: the snapshot has neither.
+    """
+    for name in (settings.default_model, view.snapshot.manifest.default_model):
+        if name in view.models:
+            return name
+    raise UnknownModelError(settings.default_model, list(view.models))
+
+
+def chart(view: View) -> NDArray[np.float32]:
+    """Live IMDb-weighted score of every film; films without ratings come last, newest first."""
+    scores = weighted_score(view.stats.counts, view.stats.sums).astype(np.float32)
+    unrated = view.stats.counts == 0
+    if unrated.any():
+        # Below every rated film, by row: films added last first.
+        floor = float(scores[~unrated].min(initial=0.0)) - 1.0
+        scores[unrated] = floor + 0.5 * (np.flatnonzero(unrated) / max(len(scores), 1)).astype(np.float32)
+    return scores
+
+
+def _pick(view: View, ranked: NDArray[np.float32], request: Request) -> NDArray[np.int64]:
+    if request.diversity == 0.0:
+        return top_n(ranked, request.n)
+    pool = top_n(ranked, max(POOL * request.n, 100))
+    vectors = film_vectors(view, pool)
+    if vectors is None:
+        return pool[: request.n]
+    return diversify(pool, ranked[pool], vectors, request.n, request.diversity)
+
+
+def film_vectors(view: View, rows: NDArray[np.int64]) -> sp.csr_matrix | None:
+    """Unit-length content vectors of films, or None where the snapshot has no content model."""
+    content = view.models.get("content")
+    vectors = getattr(content, "vectors", None)
+    return None if vectors is None else vectors[rows]
+
+
+def predicted_stars(view: View, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
+    """Expected stars of these films for this history, NaN where unknown; None without a star model or history."""
+    model = next((m for m in view.models.values() if m.predicts_stars), None)
+    if model is None or not len(query) or not len(rows):
+        return None
+    stars = getattr(model, "predict", None)
+    return stars(query, rows) if stars is not None else model.score([query])[0][rows]
+
+
+def _reasons(view: View, model: Model[Any], query: Query, rows: NDArray[np.int64]) -> list[tuple[Reason, ...]] | None:
+    parts = model.contributions(query, rows.tolist())
+    if parts is None:
+        return None
+    titles, ids = view.catalog.column("title"), view.catalog.column("movie_id")
+    reasons = []
+    for line in np.nan_to_num(parts, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64):
+        positive = np.maximum(line, 0.0)
+        total = float(positive.sum())
+        order = top_n(positive.astype(np.float32), MAX_REASONS) if total > 0 else []
+        reasons.append(
+            tuple(
+                # Rounded down, so that the shares of a list never sum to more than 1.
+                Reason(ids[row], titles[row], int(1e4 * positive[i] / total) / 1e4)
+                for i in order
+                if positive[i] > 0 and (row := int(query.rows[i])) >= 0
+            )
+        )
+    return reasons
+
+
+def make_items(
+    view: View,
+    rows: NDArray[np.int64],
+    scores: NDArray[np.float32],
+    stars: NDArray[np.float32] | None = None,
+    because: Sequence[tuple[Reason, ...]] | None = None,
+) -> tuple[Item, ...]:
+    """Items of ranked rows; `scores` is over all films, `stars` and `because` go with `rows`."""
+    catalog = view.catalog
+    ids, titles, years, genres = (catalog.column(c) for c in ("movie_id", "title", "year", "genres"))
+    values = scores[rows].tolist()
+    expected = stars.tolist() if stars is not None else []
+    return tuple(
+        Item(
+            row=row,
+            movie_id=ids[row],
+            title=titles[row],
+            year=years[row],
+            genres=tuple(genres[row]),
+            score=values[i],
+            rank=i + 1,
+            stars=round(expected[i], 3) if expected and expected[i] == expected[i] else None,
+            because=None if because is None else because[i],
+        )
+        for i, row in enumerate(rows.tolist())
+    )

@@ -1,0 +1,193 @@
+"""What is being served: one snapshot, the store over it, and everything derived from the two.
+
+A runtime follows the store: `sync` folds in what was written since, by any process. Readers take the immutable
+`View` and work on it, so that a change in the middle of an answer cannot tear it.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.data.catalog import Catalog
+from matinee.data.ratings import NO_TIME
+from matinee.engine.search import TitleIndex
+from matinee.engine.stats import Stats
+from matinee.errors import UnknownModelError
+from matinee.models.base import Model, Query
+from matinee.snapshots import Snapshot
+from matinee.stores.base import Changes, Store
+
+
+@dataclass(frozen=True)
+class View:
+    """One consistent state of films and models.
+
+    Attributes:
+        movies_version: grows with every change of a film.
+        catalog: the live films; its first rows are the snapshot's.
+        models: the snapshot's, over the live films.
+        stats: ratings per film.
+    """
+
+    snapshot: Snapshot
+    movies_version: int
+    catalog: Catalog
+    models: dict[str, Model[Any]]
+    stats: Stats
+
+    def model(self, name: str) -> Model[Any]:
+        """A model by name.
+
+        Raises:
+            UnknownModelError: the snapshot has none of this name.
+        """
+        model = self.models.get(name)
+        if model is None:
+            raise UnknownModelError(name, list(self.models))
+        return model
+
+    @cached_property
+    def titles(self) -> TitleIndex:
+        """Index of the titles for search, made on first use."""
+        return TitleIndex(self.catalog)
+
+
+class Runtime:
+    """A snapshot in service with the store over it. Safe to use from many threads."""
+
+    def __init__(self, snapshot: Snapshot, store: Store) -> None:
+        self.snapshot, self.store = snapshot, store
+        self._lock = threading.Lock()
+        self._seq = -1
+        self._versions: dict[str, int] = {}
+        self._everyone = 0
+        self._erased: frozenset[str] = frozenset()
+        self._view = View(
+            snapshot,
+            0,
+            snapshot.catalog,
+            dict(snapshot.models),
+            Stats.of(snapshot.ratings).grown(len(snapshot.catalog)),
+        )
+        self.sync()
+
+    # --- following the store ----------------------------------------------------------------------------------
+    def sync(self) -> None:
+        """See every write that was acknowledged before this call; microseconds where there was none."""
+        if self.store.seq() != self._seq:
+            with self._lock:
+                if self.store.seq() != self._seq:
+                    self._fold(self.store.changes(self._seq))
+
+    def _fold(self, changes: Changes) -> None:
+        view = self._view
+        anew = not changes.complete or bool(changes.erased) or self._seq < 0
+        if anew and changes.complete:
+            changes = self.store.changes(-1)
+        if anew:
+            self._erased = self.store.erased_users()
+        catalog, models, stats, version = view.catalog, view.models, view.stats, view.movies_version
+        if changes.movies:
+            held = [(movie_id, movie) for movie_id, movie in self.store.movies() if movie_id in changes.movies]
+            put = [movie for _, movie in held if movie is not None]
+            removed = [movie_id for movie_id, movie in held if movie is None]
+            catalog = catalog.with_changes(put, removed)
+            models = _grow(self.snapshot.models, catalog)
+            stats, version = stats.grown(len(catalog)), version + 1
+        if anew:
+            stats = self._base_stats(len(catalog))
+        stats = stats.fold(changes.ratings, catalog, self.base_rating)
+        self._view = replace(view, catalog=catalog, models=models, stats=stats, movies_version=version)
+        if anew:
+            # Whose data changed is not known for sure: let every user's version move.
+            self._everyone = changes.seq
+        for user_id in changes.users:
+            self._versions[user_id] = changes.seq
+        self._seq = changes.seq
+
+    def _base_stats(self, n_items: int) -> Stats:
+        stats = Stats.of(self.snapshot.ratings).grown(n_items)
+        for user_id in self._erased:
+            user = self.snapshot.ratings.find_user(user_id)
+            if user is not None:
+                rows, values, _ = self.snapshot.ratings.history(user)
+                stats = stats.less(rows, values)
+        return stats
+
+    # --- reading ----------------------------------------------------------------------------------------------
+    @property
+    def view(self) -> View:
+        """The state after the last `sync`."""
+        return self._view
+
+    def user_version(self, user_id: str) -> int:
+        """Version of a user's data as of the last `sync`; grows with every change."""
+        return max(self._versions.get(user_id, 0), self._everyone)
+
+    def base_rating(self, user_id: str, movie_id: str) -> float | None:
+        """The snapshot's rating, None where there is none or the user was erased."""
+        found = self._base(user_id, movie_id)
+        return None if found is None else found[0]
+
+    def base_time(self, user_id: str, movie_id: str) -> int:
+        """Time of the snapshot's rating, `NO_TIME` where there is none."""
+        found = self._base(user_id, movie_id)
+        return NO_TIME if found is None else found[1]
+
+    def _base(self, user_id: str, movie_id: str) -> tuple[float, int] | None:
+        ratings, row = self.snapshot.ratings, self.snapshot.catalog.find_any(movie_id)
+        user = ratings.find_user(user_id) if user_id not in self._erased else None
+        if user is None or row is None:
+            return None
+        rows, values, times = ratings.history(user)
+        place = int(np.searchsorted(rows, row))
+        return (float(values[place]), int(times[place])) if place < len(rows) and rows[place] == row else None
+
+    def history(self, user_id: str, view: View) -> Query:
+        """A user's effective history over the films in service; empty where nothing is known."""
+        overlay = self.store.user(user_id)
+        user = None if overlay.erased else self.snapshot.ratings.find_user(user_id)
+        found: dict[int, tuple[float, int]] = {}
+        if user is not None:
+            rows, values, times = self.snapshot.ratings.history(user)
+            if not overlay.ratings and bool(view.catalog.active.all()):
+                return Query(rows.astype(np.int64), values, times, user_id)
+            active = view.catalog.active
+            found = {
+                row: (value, time)
+                for row, value, time in zip(rows.tolist(), values.tolist(), times.tolist(), strict=True)
+                if active[row]
+            }
+        for movie_id, rating in overlay.ratings.items():
+            live = view.catalog.find(movie_id)
+            if live is None:
+                continue
+            if rating.rating is None:
+                found.pop(live, None)
+            else:
+                found[live] = (rating.rating, rating.timestamp)
+        return query_of(found, user_id)
+
+    def erased(self) -> frozenset[str]:
+        """Users of whom the snapshot must not speak."""
+        return self._erased
+
+
+def query_of(found: dict[int, tuple[float, int]], user_id: str | None = None) -> Query:
+    """A query of film row → (stars, time)."""
+    n = len(found)
+    rows: NDArray[np.int64] = np.fromiter(found, dtype=np.int64, count=n)
+    values = np.fromiter((pair[0] for pair in found.values()), dtype=np.float32, count=n)
+    times = np.fromiter((pair[1] for pair in found.values()), dtype=np.int64, count=n)
+    return Query(rows, values, times, user_id)
+
+
+def _grow(models: dict[str, Model[Any]], catalog: Catalog) -> dict[str, Model[Any]]:
+    grown = {name: model.with_catalog(catalog) for name, model in models.items()}
+    return {name: model.bind(grown) if model.parts else model for name, model in grown.items()}

@@ -1,0 +1,72 @@
+"""Ratings per film, live: the snapshot's counts and sums with every change of the store folded in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.data.catalog import Catalog
+from matinee.data.ratings import Ratings
+from matinee.engine.filters import FilterStats
+from matinee.stores.base import RatingChange
+
+BaseRating = Callable[[str, str], "float | None"]
+"""(user id, film id) → the snapshot's rating, None where it has none or the user is erased."""
+
+
+class Stats:
+    """Counts and sums of the effective ratings of each film; immutable, `fold` makes the next one.
+
+    Attributes:
+        counts: (n_items,) int64.
+        sums: (n_items,) float64, stars.
+        newest: time of the newest rating, seconds since 1970, −1 where none is known.
+    """
+
+    def __init__(self, counts: NDArray[np.int64], sums: NDArray[np.float64], newest: int) -> None:
+        self.counts, self.sums, self.newest = counts, sums, newest
+
+    @classmethod
+    def of(cls, ratings: Ratings) -> Stats:
+        """Of a snapshot's ratings."""
+        return cls(ratings.counts, ratings.sums, int(ratings.times.max(initial=-1)))
+
+    @property
+    def means(self) -> NDArray[np.float64]:
+        """Mean stars, NaN where there are no ratings."""
+        return np.where(self.counts > 0, self.sums / np.maximum(self.counts, 1), np.nan)
+
+    def for_filters(self) -> FilterStats:
+        """What the filter fields `ratings` and `mean` read."""
+        return FilterStats(self.counts, self.means)
+
+    def grown(self, n_items: int) -> Stats:
+        """Room for the films added to the catalogue."""
+        more = n_items - len(self.counts)
+        return self if more <= 0 else Stats(np.pad(self.counts, (0, more)), np.pad(self.sums, (0, more)), self.newest)
+
+    def less(self, rows: NDArray[np.integer], values: NDArray[np.float32]) -> Stats:
+        """Without these ratings (a user was erased)."""
+        counts, sums = self.counts.copy(), self.sums.copy()
+        np.subtract.at(counts, rows, 1)
+        np.subtract.at(sums, rows, values)
+        return Stats(counts, sums, self.newest)
+
+    def fold(self, changes: Iterable[RatingChange], catalog: Catalog, base: BaseRating) -> Stats:
+        """With logged changes applied in order; changes of films that the catalogue never had are skipped."""
+        counts, sums, newest = self.counts.copy(), self.sums.copy(), self.newest
+        for change in changes:
+            row = catalog.find_any(change.movie_id)
+            if row is None:
+                continue
+            before = change.before if change.known_before else base(change.user_id, change.movie_id)
+            if before is not None:
+                counts[row] -= 1
+                sums[row] -= before
+            if change.after is not None:
+                counts[row] += 1
+                sums[row] += change.after
+                newest = max(newest, change.timestamp)
+        return Stats(counts, sums, newest)

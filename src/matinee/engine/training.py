@@ -1,0 +1,224 @@
+"""The whole way: data → clean → what the store holds → models → metrics → snapshot."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from matinee.data.catalog import Catalog
+from matinee.data.dataset import CleaningReport, Dataset, TableReport
+from matinee.data.load import load_dataset
+from matinee.data.ratings import Ratings
+from matinee.errors import DataError, MemoryLimitError, SnapshotError
+from matinee.models import default_lineup
+from matinee.models.base import Model, Progress
+from matinee.settings import Settings
+from matinee.snapshots import SnapshotShelf, write_snapshot
+from matinee.stores import Store, open_store
+
+
+def train(
+    settings: Settings,
+    source: str | None = None,
+    *,
+    promote: bool = True,
+    include_store: bool = True,
+    measure: bool = True,
+    progress: Progress | None = None,
+) -> str:
+    """Fit all models on a data set and write a snapshot; returns its id.
+
+    Args:
+        settings: folders, limits, seed.
+        source: a name of `matinee data list`, a folder, or "auto"; None: `settings.data`.
+        promote: serve the snapshot at once.
+        include_store: also learn from what was written through the API.
+        measure: put metrics on held-out ratings into the manifest (fits twice).
+        progress: told what is being done.
+
+    Raises:
+        DataError: unreadable data, or none.
+        MemoryLimitError: a model that others are made of does not fit into `settings.memory_limit`.
+        SnapshotError: the snapshot cannot be written.
+    """
+    source = source or settings.data
+    dataset = load_dataset(source, settings, progress)
+    return train_dataset(
+        settings,
+        dataset,
+        source=source_identity(source),
+        promote=promote,
+        include_store=include_store,
+        measure=measure,
+        progress=progress,
+    )
+
+
+def train_dataset(
+    settings: Settings,
+    dataset: Dataset,
+    *,
+    source: str | None = None,
+    promote: bool = True,
+    include_store: bool = True,
+    measure: bool = False,
+    progress: Progress | None = None,
+) -> str:
+    """`train` for data that are loaded already; `source` identifies where they came from."""
+    tell: Progress = progress or (lambda _what, _share: None)
+    watermark = 0
+    if include_store and settings.store_path(dataset.name).exists():
+        store = open_store(settings, dataset.name)
+        try:
+            watermark = store.seq()
+            dataset = with_store(dataset, store)
+        finally:
+            store.close()
+    if not len(dataset.ratings):
+        raise DataError(f"There are no ratings in {dataset.name}.", "See `matinee data inspect` for what was dropped.")
+    lineup = default_lineup(dataset)
+    fitted, seconds, skipped = fit_lineup(lineup, dataset, settings, tell)
+    metrics: Mapping[str, Mapping[str, float]] = {}
+    if measure:
+        from matinee.evaluation import training_metrics
+
+        start = time.perf_counter()
+        tell("measuring on held-out ratings", 0.0)
+        metrics = training_metrics(dataset, lambda part: _fitting(default_lineup(part), fitted), settings.seed)
+        tell("measuring on held-out ratings", 1.0)
+        seconds["measuring"] = time.perf_counter() - start
+    default = settings.default_model if settings.default_model in fitted else next(reversed(fitted))
+    tell("writing the snapshot", 0.0)
+    snapshot_id = write_snapshot(
+        settings.snapshots_dir,
+        dataset,
+        fitted,
+        default_model=default,
+        metrics=metrics,
+        seconds=seconds,
+        watermark=watermark,
+        seed=settings.seed,
+        settings={"source": source, "skipped": skipped, "include_store": include_store},
+    )
+    if promote:
+        SnapshotShelf(settings.snapshots_dir).promote(snapshot_id, verify=False)
+    tell("writing the snapshot", 1.0)
+    return snapshot_id
+
+
+def fit_lineup(
+    lineup: Mapping[str, Model[Any]], dataset: Dataset, settings: Settings, tell: Progress
+) -> tuple[dict[str, Model[Any]], dict[str, float], dict[str, str]]:
+    """Fit models in order; returns them, the seconds each took, and why any was skipped.
+
+    A model over the memory limit is left out, and so is every model made of it.
+
+    Raises:
+        MemoryLimitError: no model fits.
+    """
+    fitted: dict[str, Model[Any]] = {}
+    seconds: dict[str, float] = {}
+    skipped: dict[str, str] = {}
+    for name, model in lineup.items():
+        what = f"fitting {name}"
+
+        def part(_what: str, share: float, what: str = what) -> None:
+            tell(what, min(share, 1.0))
+
+        missing = [need for need in model.parts if need not in fitted]
+        if missing:
+            skipped[name] = f"needs {', '.join(missing)}"
+            continue
+        tell(what, 0.0)
+        start = time.perf_counter()
+        try:
+            fitted[name] = (model.bind(fitted) if model.parts else model).fit(
+                dataset, memory_limit=settings.memory_limit, progress=part
+            )
+        except MemoryLimitError as error:
+            skipped[name] = str(error)
+            continue
+        seconds[name] = time.perf_counter() - start
+        tell(what, 1.0)
+    if not fitted:
+        raise MemoryLimitError("No model fits into the memory limit.", " ".join(skipped.values()))
+    return fitted, seconds, skipped
+
+
+def _fitting(lineup: Mapping[str, Model[Any]], fitted: Mapping[str, Model[Any]]) -> dict[str, Model[Any]]:
+    return {name: model for name, model in lineup.items() if name in fitted}
+
+
+def with_store(dataset: Dataset, store: Store) -> Dataset:
+    """The data set with all that the store holds: ratings, take-backs, erasures, films."""
+    catalog, report = dataset.catalog, dataset.report
+    held = store.movies()
+    if held:
+        removed = [movie_id for movie_id, movie in held if movie is None]
+        grown = catalog.with_changes([movie for _, movie in held if movie is not None], removed)
+        catalog = Catalog(grown.frame.filter(pl.Series(grown.active)))
+    rows = [
+        (rating.user_id, rating.movie_id, rating.rating, rating.timestamp)
+        for batch in store.ratings()
+        for rating in batch
+    ]
+    erased = store.erased_users()
+    if not rows and not erased and not held:
+        return dataset
+    schema = {"user_id": pl.String, "movie_id": pl.String, "rating": pl.Float32, "timestamp": pl.Int64}
+    overlay = pl.DataFrame(rows, schema=schema, orient="row")
+    base = dataset.ratings.to_frame(dataset.catalog).cast({"timestamp": pl.Int64})
+    kept = base.filter(~pl.col("user_id").is_in(list(erased))).join(overlay, on=["user_id", "movie_id"], how="anti")
+    merged = pl.concat([kept.select(list(schema)), overlay.filter(pl.col("rating").is_not_null())])
+    final = merged.filter(pl.col("movie_id").is_in(catalog.frame["movie_id"].to_list()))
+    table = TableReport(
+        rows_in=base.height + overlay.height,
+        rows_out=final.height,
+        dropped={
+            "of erased users": int(base["user_id"].is_in(list(erased)).sum()),
+            "replaced or taken back": base.height
+            - int(base["user_id"].is_in(list(erased)).sum())
+            - kept.height
+            + int(overlay["rating"].null_count()),
+            "of removed films": merged.height - final.height,
+        },
+    )
+    tables = {**report.tables, "store": table}
+    return replace(
+        dataset,
+        catalog=catalog,
+        ratings=Ratings.from_frame(final, catalog),
+        report=CleaningReport(source=report.source, tables=tables, joins=report.joins, notes=report.notes),
+    )
+
+
+def source_identity(source: str) -> str:
+    """What tells whether a source is the same as before: a name itself, a folder with its files' sizes and times."""
+    folder = Path(source)
+    if not folder.is_dir():
+        return source
+    digest = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        found = path.stat()
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
+    return f"folder {folder.resolve().name} {digest.hexdigest()[:16]}"
+
+
+def current_snapshot_of(settings: Settings, source: str | None = None) -> str | None:
+    """Id of the snapshot in service if it was made from this source (None: `settings.data`), else None."""
+    shelf = SnapshotShelf(settings.snapshots_dir)
+    try:
+        current = shelf.current()
+        if current is None or shelf.verify(current):
+            return None
+        made_of = shelf.show(current).settings.get("source")
+    except SnapshotError:
+        return None
+    wanted = source_identity(source or settings.data)
+    return current if made_of == wanted else None

@@ -1,0 +1,144 @@
+"""The engine's writes: ratings and films, checked before anything is stored."""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from matinee.data.catalog import Movie
+from matinee.engine.runtime import Runtime, View
+from matinee.errors import InvalidInputError, NotFoundError, UnknownUserError
+from matinee.settings import Settings
+from matinee.stores.base import Rating
+
+MAX_USER_ID = 64
+"""Longest user id, in characters."""
+
+
+def check_user_id(user_id: str) -> str:
+    """Return the id, or raise InvalidInputError where it cannot be one."""
+    if not 1 <= len(user_id) <= MAX_USER_ID or any(ord(c) < 32 or c == "/" for c in user_id) or user_id.isspace():
+        raise InvalidInputError(
+            f"{user_id[:80]!r} cannot be a user id.",
+            f"Use 1 to {MAX_USER_ID} characters without control characters or /.",
+        )
+    return user_id
+
+
+class Writer:
+    """The writing half of `Engine`. Each call is all or nothing and durable when it returns."""
+
+    settings: Settings
+
+    @property
+    @abstractmethod
+    def scale(self) -> tuple[float, float]:
+        """Lowest and highest number of stars."""
+
+    @abstractmethod
+    def _current(self) -> tuple[Runtime, View]: ...
+
+    def check_stars(self, stars: float) -> float:
+        """Return the stars, or raise InvalidInputError where they are off the scale."""
+        low, high = self.scale
+        if not (math.isfinite(stars) and low <= stars <= high):
+            raise InvalidInputError(f"A rating of {stars:g} is off the scale.", f"Give {low:g} to {high:g} stars.")
+        return stars
+
+    def rate(
+        self, ratings: Sequence[tuple[str, str, float]], *, key: str | None = None, timestamp: int | None = None
+    ) -> int:
+        """Store (user id, film id, stars) triples, all or none; returns the number of distinct ratings stored.
+
+        Args:
+            ratings: of equal (user, film) pairs the last wins.
+            key: makes the call idempotent for 24 hours.
+            timestamp: seconds since 1970; None: now.
+
+        Raises:
+            UnknownMovieError: naming the first unknown film; nothing is stored.
+            InvalidInputError: stars off the data set's scale, impossible ids, too many at once; nothing is stored.
+            ConflictError: the key was used for other ratings.
+        """
+        if len(ratings) > self.settings.max_batch:
+            raise InvalidInputError(f"{len(ratings)} ratings at once.", f"Send {self.settings.max_batch} at most.")
+        runtime, view = self._current()
+        now = int(time.time()) if timestamp is None else timestamp
+        distinct: dict[tuple[str, str], Rating] = {}
+        for user_id, movie_id, stars in ratings:
+            view.catalog.row(movie_id)
+            pair = (check_user_id(user_id), movie_id)
+            distinct.pop(pair, None)
+            distinct[pair] = Rating(*pair, self.check_stars(stars), now)
+        if distinct:
+            runtime.store.put_ratings(list(distinct.values()), key=key)
+        return len(distinct)
+
+    def unrate(self, user_id: str, movie_id: str) -> None:
+        """Take one rating back. Raises NotFoundError where there is none."""
+        runtime, view = self._current()
+        row = view.catalog.find_any(movie_id)
+        held = runtime.store.user(user_id).ratings.get(movie_id)
+        if row is None or (held.rating is None if held is not None else runtime.base_rating(user_id, movie_id) is None):
+            raise NotFoundError(
+                f"The user {user_id!r} has not rated the film {movie_id!r}.",
+                "See what is rated with GET /v1/users/{user_id}/ratings.",
+            )
+        runtime.store.delete_rating(user_id, movie_id, int(time.time()))
+
+    def erase_user(self, user_id: str) -> None:
+        """Erase everything held about a user. Raises UnknownUserError.
+
+        The store's rows are deleted; a mark that hides the snapshot's ratings stays until no snapshot has any.
+        """
+        runtime, _ = self._current()
+        overlay = runtime.store.user(user_id)
+        in_snapshot = not overlay.erased and runtime.snapshot.ratings.find_user(user_id) is not None
+        if not in_snapshot and not overlay.ratings and not runtime.store.exposures(user_id, limit=1):
+            raise UnknownUserError(user_id)
+        runtime.store.erase_user(user_id)
+
+    def put_movies(self, movies: Sequence[Movie]) -> int:
+        """Add or replace films; they are searchable and recommendable at once. Returns the number stored."""
+        if len(movies) > self.settings.max_batch:
+            raise InvalidInputError(f"{len(movies)} films at once.", f"Send {self.settings.max_batch} at most.")
+        runtime, _ = self._current()
+        distinct = {movie.movie_id: movie for movie in movies}
+        if distinct:
+            runtime.store.put_movies(list(distinct.values()))
+        return len(distinct)
+
+    def patch_movie(self, movie_id: str, changes: Mapping[str, Any]) -> Movie:
+        """Change some columns of a film (None clears one) and return it.
+
+        Raises:
+            UnknownMovieError: no such film.
+            InvalidInputError: an unknown column, or a value that a film cannot have.
+        """
+        runtime, view = self._current()
+        movie = view.catalog.movie(view.catalog.row(movie_id))
+        if str(changes.get("movie_id", movie_id)) != movie_id:
+            raise InvalidInputError("The id of a film cannot change.", "Add a new film and delete this one.")
+        merged = movie.model_dump() | {
+            name: [] if value is None and isinstance(getattr(movie, name, None), tuple) else value
+            for name, value in changes.items()
+        }
+        try:
+            patched = Movie.model_validate(merged)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise InvalidInputError(f"{where}: {first['msg']}.", "Correct the value and send it again.") from error
+        runtime.store.put_movies([patched])
+        return patched
+
+    def delete_movie(self, movie_id: str) -> None:
+        """Remove a film from service. Raises UnknownMovieError."""
+        runtime, view = self._current()
+        view.catalog.row(movie_id)
+        runtime.store.delete_movie(movie_id)

@@ -1,0 +1,159 @@
+"""Metrics of ranked lists and of predicted stars, batched.
+
+Those of ranked lists take `hits` (n_users, k), true where the film at that place (best first) is relevant, and
+`n_relevant` (n_users,), how many films are relevant to each user in all; they return one value a user, NaN for a user
+to whom nothing is relevant. Relevance is binary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+Hits = NDArray[np.bool_]
+Counts = NDArray[np.int64]
+PerUser = NDArray[np.float64]
+
+
+def hits_of(ranked: NDArray[np.int64], relevant: sp.csr_matrix) -> tuple[Hits, Counts]:
+    """Which places of the lists hold relevant films, and how many are relevant.
+
+    Args:
+        ranked: (n_users, k) film rows, −1 where a list ends early.
+        relevant: (n_users, n_items), stored entries are relevant.
+    """
+    n_users, n_items = relevant.shape
+    # One sorted key a (user, film) pair makes membership a binary search, without a dense table.
+    keys = np.repeat(np.arange(n_users, dtype=np.int64), np.diff(relevant.indptr)) * n_items + relevant.indices
+    wanted = np.arange(n_users, dtype=np.int64)[:, None] * n_items + ranked
+    hits = np.isin(wanted, keys) & (ranked >= 0)
+    return hits, np.diff(relevant.indptr).astype(np.int64)
+
+
+def _per_user(values: NDArray[Any], divisor: NDArray[Any]) -> PerUser:
+    result = np.full(len(values), np.nan)
+    np.divide(values, divisor, out=result, where=divisor > 0)
+    return result
+
+
+def ndcg(hits: Hits, n_relevant: Counts) -> PerUser:
+    """Normalised discounted cumulative gain, 0..1 (Järvelin & Kekäläinen 2002), gain 1, discount log2(place + 1)."""
+    discounts = 1.0 / np.log2(np.arange(2, hits.shape[1] + 2))
+    ideal = np.concatenate([[0.0], np.cumsum(discounts)])
+    return _per_user(hits @ discounts, ideal[np.minimum(n_relevant, hits.shape[1])])
+
+
+def precision(hits: Hits, n_relevant: Counts) -> PerUser:
+    """Share of the k places that hold relevant films, 0..1 (empty places count as misses)."""
+    return np.where(n_relevant > 0, hits.sum(axis=1) / hits.shape[1], np.nan)
+
+
+def recall(hits: Hits, n_relevant: Counts) -> PerUser:
+    """Share of the relevant films that are in the list, 0..1."""
+    return _per_user(hits.sum(axis=1), n_relevant)
+
+
+def capped_recall(hits: Hits, n_relevant: Counts) -> PerUser:
+    """Recall divided by what a list of this length could reach, 0..1 (Recall@k of Liang 2018)."""
+    return _per_user(hits.sum(axis=1), np.minimum(n_relevant, hits.shape[1]))
+
+
+def average_precision(hits: Hits, n_relevant: Counts) -> PerUser:
+    """Sum of the precisions at the places of the hits, divided by **all** relevant films, 0..1.
+
+    The definition of recommenders-team's published table (MAP is its mean); others divide by min(k, relevant).
+    """
+    precisions = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
+    return _per_user((precisions * hits).sum(axis=1), n_relevant)
+
+
+def reciprocal_rank(hits: Hits, n_relevant: Counts) -> PerUser:
+    """1 / place of the first hit, 0 without one."""
+    first = np.where(hits.any(axis=1), 1.0 / (1.0 + hits.argmax(axis=1)), 0.0) if hits.shape[1] else np.zeros(len(hits))
+    return np.where(n_relevant > 0, first, np.nan)
+
+
+def hit_rate(hits: Hits, n_relevant: Counts) -> PerUser:
+    """1 where the list holds a relevant film, else 0."""
+    return np.where(n_relevant > 0, hits.any(axis=1).astype(np.float64), np.nan)
+
+
+RANKING: dict[str, Callable[[Hits, Counts], PerUser]] = {
+    "ndcg": ndcg,
+    "precision": precision,
+    "recall": recall,
+    "map": average_precision,
+    "mrr": reciprocal_rank,
+    "hit_rate": hit_rate,
+}
+"""Ranking metrics by name."""
+
+
+def exposure(ranked: NDArray[np.int64], n_items: int) -> NDArray[np.int64]:
+    """How many lists each film is in, (n_items,)."""
+    return np.bincount(ranked[ranked >= 0], minlength=n_items).astype(np.int64)
+
+
+def coverage(ranked: NDArray[np.int64], n_items: int) -> float:
+    """Share of the catalogue that is in at least one list, 0..1."""
+    return float((exposure(ranked, n_items) > 0).mean()) if n_items else 0.0
+
+
+def gini(ranked: NDArray[np.int64], n_items: int) -> float:
+    """Gini index of the exposures over the whole catalogue: 0 all films equally often, → 1 always the same."""
+    counts = np.sort(exposure(ranked, n_items)).astype(np.float64)
+    if counts.sum() == 0:
+        return 0.0
+    places = np.arange(1, n_items + 1)
+    return float(((2 * places - n_items - 1) * counts).sum() / (n_items * counts.sum()))
+
+
+def novelty(ranked: NDArray[np.int64], counts: Counts, n_users: int) -> float:
+    """Mean self-information of the films listed in bits, −log2(share of the users who rated it) (Zhou 2010).
+
+    Args:
+        counts: (n_items,) users who rated each film in training; a film without any counts as rated by one.
+        n_users: users in training.
+    """
+    listed = ranked[ranked >= 0]
+    if len(listed) == 0 or n_users == 0:
+        return 0.0
+    return float(np.mean(-np.log2(np.clip(counts[listed], 1, n_users) / n_users)))
+
+
+def intra_list_diversity(ranked: NDArray[np.int64], vectors: sp.csr_matrix | NDArray[np.float32]) -> PerUser:
+    """Mean of 1 − cosine over the pairs of each list (Ziegler 2005), 0..1 for non-negative vectors.
+
+    NaN where a list has fewer than two films.
+
+    Args:
+        vectors: (n_items, n_dimensions) of unit length (or zero: unlike everything).
+    """
+    result = np.full(len(ranked), np.nan)
+    for user, row in enumerate(ranked):
+        films = row[row >= 0]
+        if len(films) < 2:
+            continue
+        own = vectors[films]
+        dense = np.asarray(own.todense() if sp.issparse(own) else own)
+        total = dense.sum(axis=0, dtype=np.float64)
+        # The sum of all pairwise products is the squared length of the sum of the vectors.
+        pairs = total @ total - (dense.astype(np.float64) ** 2).sum()
+        result[user] = 1.0 - pairs / (len(films) * (len(films) - 1))
+    return result
+
+
+def rmse(predicted: NDArray[Any], actual: NDArray[Any]) -> float:
+    """Root mean squared error, in stars; NaN without ratings."""
+    errors = np.asarray(predicted, dtype=np.float64) - np.asarray(actual, dtype=np.float64)
+    return float(np.sqrt(np.mean(errors**2))) if len(errors) else float("nan")
+
+
+def mae(predicted: NDArray[Any], actual: NDArray[Any]) -> float:
+    """Mean absolute error, in stars; NaN without ratings."""
+    errors = np.asarray(predicted, dtype=np.float64) - np.asarray(actual, dtype=np.float64)
+    return float(np.mean(np.abs(errors))) if len(errors) else float("nan")

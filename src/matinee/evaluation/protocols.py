@@ -1,0 +1,310 @@
+"""Named protocols: which data, which split, which metrics, and what others have published for exactly that.
+
+Facts of the published protocols are in the docstrings of the functions that make the splits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from matinee.data.dataset import Dataset
+from matinee.data.ratings import Ratings
+from matinee.data.split import (
+    Mask,
+    file_order,
+    k_core,
+    kfold,
+    leave_last_out,
+    random_holdout,
+    random_per_user,
+    temporal,
+    user_holdout,
+    users_of,
+)
+from matinee.errors import InvalidInputError, NotFoundError
+from matinee.evaluation.peers import PEERS, Peer
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set and, where known, the rows of its file of ratings in order (`user_id`, `movie_id`)."""
+
+    dataset: Dataset
+    rows: pl.DataFrame | None = None
+
+    @cached_property
+    def order(self) -> NDArray[np.int64]:
+        """Entries of the ratings matrix in the order of the file (by user and film where the file is not known)."""
+        ratings = self.dataset.ratings
+        if self.rows is None:
+            return np.arange(len(ratings), dtype=np.int64)
+        return file_order(ratings, self.dataset.catalog, self.rows)
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split; the three matrices have the same users and films.
+
+    Attributes:
+        name: e.g. "fold 1" or "seed 42".
+        train: what models are fitted on.
+        history: what they are shown when asked (the same as train, except in strong generalisation).
+        test: what they are asked.
+    """
+
+    name: str
+    train: Ratings
+    history: Ratings
+    test: Ratings
+
+
+Cut = Callable[[Ratings, NDArray[np.int64]], Iterator[tuple[str, Mask, Mask, Mask]]]
+"""Ratings and the order of their entries → (name, train, history, test) masks in entry order."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A way to measure.
+
+    Attributes:
+        name: as users write it.
+        description: one line.
+        dataset: the data set it is made for; None: any.
+        cut: makes the splits.
+        inner: splits a training part again for validation, so that test is never touched.
+        prepare: which entries of the data take part.
+        tasks: "ranking" (all films ranked, seen ones removed) and/or "stars" (error of predicted stars).
+        k: length of the lists.
+        needs_order: the split depends on the order of the file.
+    """
+
+    name: str
+    description: str
+    cut: Cut
+    inner: Cut
+    dataset: str | None = None
+    prepare: Callable[[Ratings], Mask] | None = None
+    tasks: tuple[str, ...] = ("ranking",)
+    k: int = 10
+    needs_order: bool = False
+
+    @property
+    def peers(self) -> tuple[Peer, ...]:
+        """Published figures for exactly this protocol."""
+        return PEERS.get(self.name, ())
+
+    def splits(self, source: Source, *, validation: bool = False) -> Iterator[Split]:
+        """The splits of a data set.
+
+        Args:
+            validation: split each training part again; the test part is not used at all.
+        """
+        ratings, order = source.dataset.ratings, source.order
+        if self.prepare is not None:
+            kept = self.prepare(ratings)
+            ratings, order = ratings.select(kept), _order_of_kept(order, kept)
+        for name, train, history, test in self.cut(ratings, order):
+            if validation:
+                inner = ratings.select(train)
+                for _, fit, shown, asked in self.inner(inner, _order_of_kept(order, train)):
+                    yield Split(f"{name}, validation", inner.select(fit), inner.select(shown), inner.select(asked))
+                    break
+            else:
+                yield Split(name, ratings.select(train), ratings.select(history), ratings.select(test))
+
+
+def _order_of_kept(order: NDArray[np.int64], kept: Mask) -> NDArray[np.int64]:
+    """The order of the entries that a mask keeps, renumbered."""
+    number = np.cumsum(kept) - 1
+    return number[order[kept[order]]].astype(np.int64)
+
+
+def _in_order(order: NDArray[np.int64], chosen: Mask) -> Mask:
+    """A mask over the entries from one over the entries in order."""
+    mask = np.zeros(len(order), dtype=np.bool_)
+    mask[order] = chosen
+    return mask
+
+
+def _simple(name: str, train: Mask) -> tuple[str, Mask, Mask, Mask]:
+    return name, train, train, ~train
+
+
+def per_user(share: float, *seeds: int) -> Cut:
+    """Each user's ratings in file order, the first `round(share · n)` of `RandomState(seed).permutation(n)` train."""
+
+    def cut(ratings: Ratings, order: NDArray[np.int64]) -> Iterator[tuple[str, Mask, Mask, Mask]]:
+        users = users_of(ratings)[order]
+        for seed in seeds:
+            yield _simple(f"seed {seed}", _in_order(order, random_per_user(users, share, seed)))
+
+    return cut
+
+
+def folds(n_folds: int, seed: int) -> Cut:
+    """Surprise's `KFold(random_state=seed)` over the file order."""
+
+    def cut(ratings: Ratings, order: NDArray[np.int64]) -> Iterator[tuple[str, Mask, Mask, Mask]]:
+        for number, train in enumerate(kfold(len(ratings), n_folds, seed), start=1):
+            yield _simple(f"fold {number}", _in_order(order, train))
+
+    return cut
+
+
+def holdouts(share: float, *seeds: int) -> Cut:
+    """Random parts of all ratings, over the file order."""
+
+    def cut(ratings: Ratings, order: NDArray[np.int64]) -> Iterator[tuple[str, Mask, Mask, Mask]]:
+        for seed in seeds:
+            yield _simple(f"seed {seed}", _in_order(order, random_holdout(len(ratings), share, seed)))
+
+    return cut
+
+
+def by_time(share: float) -> Cut:
+    """Everything before one moment is training."""
+
+    def cut(ratings: Ratings, order: NDArray[np.int64]) -> Iterator[tuple[str, Mask, Mask, Mask]]:
+        del order
+        yield _simple("temporal", temporal(ratings.times, share))
+
+    return cut
+
+
+def newest(n: int) -> Cut:
+    """Each user's n newest ratings are test."""
+
+    def cut(ratings: Ratings, order: NDArray[np.int64]) -> Iterator[tuple[str, Mask, Mask, Mask]]:
+        del order
+        yield _simple(f"newest {n}", leave_last_out(users_of(ratings), ratings.times, n))
+
+    return cut
+
+
+def new_users(part: float, share: float, *seeds: int) -> Cut:
+    """Strong generalisation: a part of the users is held out and shown with `share` of their ratings."""
+
+    def cut(ratings: Ratings, order: NDArray[np.int64]) -> Iterator[tuple[str, Mask, Mask, Mask]]:
+        users = users_of(ratings)[order]
+        for seed in seeds:
+            held = max(1, round(part * ratings.n_users))
+            masks = user_holdout(users, ratings.n_users, held, share, seed)
+            yield (f"seed {seed}", *(_in_order(order, mask) for mask in masks))
+
+    return cut
+
+
+def _liked_ten_core(ratings: Ratings) -> Mask:
+    """Ratings of 4 stars and more, then the iterative 10-core."""
+    liked: Mask = ratings.values >= 4
+    liked[liked] = k_core(users_of(ratings)[liked], ratings.indices[liked], 10)
+    return liked
+
+
+_VALIDATION = 7
+"""Seed of the inner splits, used by no outer one."""
+
+_PROTOCOLS = (
+    Protocol(
+        "ml-100k-topn",
+        "per-user random 75:25 (RandomState(42), file order), every rating relevant, k=10",
+        per_user(0.75, 42),
+        per_user(0.75, _VALIDATION),
+        dataset="ml-100k",
+        needs_order=True,
+    ),
+    Protocol(
+        "ml-100k-ratings",
+        "5 folds of RandomState(0).shuffle over the file order, error of predicted stars",
+        folds(5, 0),
+        holdouts(0.8, _VALIDATION),
+        dataset="ml-100k",
+        tasks=("stars",),
+        needs_order=True,
+    ),
+    Protocol(
+        "ml-1m-topn",
+        "ratings of 4 and more, iterative 10-core, five random 80:20, k=10",
+        holdouts(0.8, 0, 1, 2, 3, 4),
+        holdouts(0.8, _VALIDATION),
+        dataset="ml-1m",
+        prepare=_liked_ten_core,
+    ),
+    Protocol(
+        "ml-1m-ratings",
+        "random 90:10 over the file order, three seeds, error of predicted stars",
+        holdouts(0.9, 0, 1, 2),
+        holdouts(0.9, _VALIDATION),
+        dataset="ml-1m",
+        tasks=("stars",),
+        needs_order=True,
+    ),
+    Protocol(
+        "ml-latest-small-ratings",
+        "random 80:20 over the file order, three seeds, error of predicted stars",
+        holdouts(0.8, 0, 1, 2),
+        holdouts(0.8, _VALIDATION),
+        dataset="ml-latest-small",
+        tasks=("stars",),
+        needs_order=True,
+    ),
+    Protocol(
+        "holdout",
+        "any data: per-user random 80:20, every rating relevant, k=10, and error of predicted stars",
+        per_user(0.8, 0),
+        per_user(0.8, _VALIDATION),
+        tasks=("ranking", "stars"),
+    ),
+    Protocol(
+        "temporal",
+        "any data with times: learn from the first 80 % in time, ask about the rest, all films ranked, k=10",
+        by_time(0.8),
+        by_time(0.8),
+        tasks=("ranking", "stars"),
+    ),
+    Protocol(
+        "leave-last-out",
+        "any data with times: each user's newest rating is asked, all films ranked, k=10",
+        newest(1),
+        newest(1),
+    ),
+    Protocol(
+        "new-users",
+        "any data: a tenth of the users is held out and shown with 80 % of their ratings, k=10",
+        new_users(0.1, 0.8, 0),
+        new_users(0.1, 0.8, _VALIDATION),
+    ),
+)
+PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _PROTOCOLS}
+"""All protocols by name."""
+
+
+def get_protocol(name: str) -> Protocol:
+    """A protocol by its name.
+
+    Raises:
+        NotFoundError: naming those there are.
+    """
+    try:
+        return PROTOCOLS[name]
+    except KeyError:
+        raise NotFoundError(f"There is no protocol {name!r}.", f"Choose one of: {', '.join(PROTOCOLS)}.") from None
+
+
+def check_tasks(protocol: Protocol, split: Split) -> None:
+    """Refuse a split that asks nothing.
+
+    Raises:
+        InvalidInputError: no ratings to learn from, or none to ask about.
+    """
+    if len(split.train) == 0 or len(split.test) == 0:
+        raise InvalidInputError(
+            f"{protocol.name} leaves nothing to {'learn from' if len(split.train) == 0 else 'ask about'} in this data.",
+            "Use more data or the protocol `holdout`.",
+        )

@@ -1,0 +1,88 @@
+"""Alternating least squares: the batched ridge solver that the factor models share."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.sparse.linalg import svds
+
+BATCH_CELLS = 1 << 22
+"""Rows are solved in batches whose padded features hold about this many float32 values."""
+
+Floats = NDArray[np.float32]
+
+
+def ridge_solve(
+    indptr: NDArray[np.integer],
+    indices: NDArray[np.integer],
+    targets: Floats,
+    features: Floats,
+    ridge: Floats,
+    base: Floats | None = None,
+) -> Floats:
+    """For each row u solve (base + Σ f_i f_iᵀ + diag(ridge_u)) w_u = Σ t_ui f_i over the row's entries.
+
+    Args:
+        indptr: sparse rows, (n + 1,).
+        indices: feature row of each entry.
+        targets: t, one per entry.
+        features: float32, (k, d).
+        ridge: float32, (n, d).
+        base: float32, (d, d), added to every row's matrix, or None.
+
+    Returns:
+        float32, (n, d); rows without entries are 0.
+    """
+    d = features.shape[1]
+    sizes = np.diff(indptr)
+    solution = np.zeros((len(sizes), d), dtype=np.float32)
+    padded = np.vstack([features, np.zeros((1, d), dtype=np.float32)])
+    order = np.argsort(sizes, kind="stable")
+    stop = len(order)
+    first = int(np.searchsorted(sizes[order], 1))
+    while stop > first:
+        # The longest rows left, as many as fit: rows of like length share a batch, so little is padding.
+        longest = int(sizes[order[stop - 1]])
+        count = max(BATCH_CELLS // ((longest + 2 * d) * d), 1)
+        batch = order[max(stop - count, first) : stop]
+        stop -= len(batch)
+        lanes = np.arange(longest)
+        inside = lanes < sizes[batch][:, None]
+        entries = np.where(inside, indptr[batch][:, None] + lanes, 0)
+        gathered = padded[np.where(inside, indices[entries], len(features))]
+        turned = gathered.transpose(0, 2, 1)
+        left = turned @ gathered
+        if base is not None:
+            left += base
+        diagonal = np.einsum("nii->ni", left)
+        diagonal += ridge[batch]
+        right = turned @ np.where(inside, targets[entries], np.float32(0))[:, :, None]
+        solution[batch] = np.linalg.solve(left, right)[:, :, 0]
+    return solution
+
+
+def solver_bytes(longest: int, d: int) -> int:
+    """Peak bytes of one batch of `ridge_solve` whose longest row has `longest` entries."""
+    cells = max(BATCH_CELLS, (longest + 2 * d) * d)
+    return 4 * cells * 2 + 40 * cells // max(d, 1)
+
+
+def principal_directions(matrix: sp.csr_matrix, d: int) -> Floats:
+    """Right singular vectors of the d largest singular values, scaled by their roots, (k, d) float32.
+
+    A start for the factors that depends on the data alone: no seed, and renaming or reordering users and
+    films changes nothing. Directions that the matrix does not have are 0.
+    """
+    n, k = matrix.shape
+    wanted = min(d, n, k)
+    directions = np.zeros((k, d), dtype=np.float32)
+    if wanted == 0 or matrix.nnz == 0:
+        return directions
+    if wanted >= min(n, k) - 1 or min(n, k) <= 2 * d:
+        _, values, right = np.linalg.svd(matrix.toarray(), full_matrices=False)
+    else:
+        _, values, right = svds(matrix.astype(np.float64), k=wanted, v0=np.ones(min(n, k)), tol=1e-2)
+        values, right = values[::-1], right[::-1]
+    directions[:, :wanted] = (right[:wanted] * np.sqrt(values[:wanted])[:, None]).T
+    return directions

@@ -1,0 +1,229 @@
+"""Content: films that share genres, people, tags and words; knows films that nobody has rated yet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from pydantic import Field
+
+from matinee.data.catalog import Catalog
+from matinee.data.dataset import Dataset
+from matinee.data.ratings import NO_TIME
+from matinee.errors import SnapshotError
+from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
+from matinee.models.features import FIELDS, changed_rows, film_words, pack, unpack
+from matinee.models.neighbors import sparse_rows
+from matinee.models.warm import array
+
+_BATCH = 64
+
+
+class ContentConfig(ModelConfig):
+    """Settings of `Content`; a field's weight is the length of its part of the film's vector, 0 leaves it out."""
+
+    genres: float = Field(1.0, ge=0)
+    decade: float = Field(0.5, ge=0)
+    tags: float = Field(1.0, ge=0)
+    directors: float = Field(0.8, ge=0)
+    writers: float = Field(0.5, ge=0)
+    cast: float = Field(0.8, ge=0)
+    countries: float = Field(0.2, ge=0)
+    languages: float = Field(0.2, ge=0)
+    title: float = Field(0.3, ge=0)
+    keywords: float = Field(0.8, ge=0)
+    overview: float = Field(0.6, ge=0)
+    neutral: float = Field(0.3, ge=0, le=1, description="Share of the scale below which a rating counts against.")
+    half_life: float | None = Field(None, gt=0, description="Days in which a rating's weight halves; None: never.")
+
+
+class Content(Model[ContentConfig]):
+    """Cosine of a film and a user's profile, the rating-weighted sum of the films of the history.
+
+    A film's vector holds TF-IDF words of each field (Salton & Buckley 1988), each field brought to its
+    weight, then the whole to length 1: no field drowns another by the mere number of its words. Scores are
+    additive over the history: Σ w_i·cos(i, j) / Σ|w_i|. Films without any known word are NaN.
+    """
+
+    name = "content"
+    Config = ContentConfig
+
+    _words: list[str]
+    _idf: NDArray[np.float32]
+    _vectors: sp.csr_matrix
+    _scale: tuple[float, float]
+    _catalog: Catalog
+
+    def memory_needed(self, dataset: Dataset) -> int:
+        """Peak bytes: the words as Python objects while they are counted, then the vectors."""
+        frame = dataset.catalog.frame
+        lists = sum(int(frame[c].list.len().sum() or 0) for c in frame.columns if frame[c].dtype.is_nested())
+        letters = sum(int(frame[c].str.len_bytes().sum() or 0) for c in ("title", "overview"))
+        return 400 * (lists + letters // 3 + 4 * len(dataset.catalog)) + (4 << 20)
+
+    def _fit(self, dataset: Dataset, progress: Progress) -> None:
+        catalog = dataset.catalog
+        self._scale, self._catalog = dataset.scale, catalog
+        weights = self.config.model_dump()
+        seen: Counter[str] = Counter()
+        everything = np.arange(len(catalog), dtype=np.int64)
+        for film in film_words(catalog, everything):
+            for field, values in film.items():
+                if weights[field]:
+                    seen.update({f"{field}:{word}" for word in values})
+        progress("content: words counted", 0.5)
+        # People and tags of a single film may come again in a new film; words of one overview only cost memory.
+        kept = sorted(word for word, count in seen.items() if count > 1 or word.split(":", 1)[0] in FIELDS)
+        counts = np.array([seen[word] for word in kept], dtype=np.float64)
+        self._words = kept
+        self._idf = (np.log((1 + len(catalog)) / (1 + counts)) + 1).astype(np.float32)
+        self._vectors = self._vectorise(catalog, everything)
+        progress("content: done", 1.0)
+
+    @property
+    def vectors(self) -> sp.csr_matrix:
+        """Unit vectors of all films, (n_items, n_words); a film without known words is 0."""
+        return self._vectors
+
+    def _vectorise(self, catalog: Catalog, rows: NDArray[np.int64]) -> sp.csr_matrix:
+        """Unit vectors of films, (len(rows), n_words); films without known words are 0."""
+        number = {word: place for place, word in enumerate(self._words)}
+        weights = self.config.model_dump()
+        idf = self._idf.tolist()
+        indices: list[int] = []
+        values: list[float] = []
+        indptr = np.zeros(len(rows) + 1, dtype=np.int32)
+        for row, film in enumerate(film_words(catalog, rows)):
+            start, total = len(values), 0.0
+            for field, found in film.items():
+                if not weights[field]:
+                    continue
+                places = Counter(place for word in found if (place := number.get(f"{field}:{word}")) is not None)
+                own = {place: idf[place] * (1 + np.log(count)) for place, count in sorted(places.items())}
+                if own:
+                    factor = weights[field] / sum(value * value for value in own.values()) ** 0.5
+                    indices.extend(own)
+                    values.extend(value * factor for value in own.values())
+                    total += weights[field] ** 2
+            if total:
+                values[start:] = [value / total**0.5 for value in values[start:]]
+            indptr[row + 1] = len(values)
+        matrix = sp.csr_matrix(
+            (np.array(values, dtype=np.float32), np.array(indices, dtype=np.int32), indptr),
+            shape=(len(rows), len(self._words)),
+        )
+        matrix.sort_indices()
+        return matrix
+
+    def _known(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which rows are films that have words."""
+        inside = (rows >= 0) & (rows < self.n_items)
+        place = np.where(inside, rows, 0)
+        if not self.n_items:
+            return inside
+        return inside & (self._vectors.indptr[place + 1] > self._vectors.indptr[place])
+
+    def _weights(self, query: Query, known: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Weights of the known films of a history, absolute values summing to 1."""
+        low, high = self._scale
+        share = (query.ratings[known].astype(np.float64) - low) / max(high - low, 1e-9)
+        weights = share - self.config.neutral
+        if not (weights > 0).any():  # somebody who liked nothing: least bad first
+            weights = share + 0.1
+        if self.config.half_life is not None and query.times is not None:
+            times = query.times[known]
+            dated = times != NO_TIME
+            if dated.any():
+                age = np.where(dated, times.max() - times, times.max() - times[dated].min()) / 86_400
+                weights = weights * 0.5 ** (age / self.config.half_life)
+        return (weights / max(float(np.abs(weights).sum()), 1e-12)).astype(np.float32)
+
+    def knows(self, query: Query) -> bool:
+        """Whether the history holds a film that has words."""
+        return bool(self._known(query.rows).any())
+
+    def score(self, queries: Sequence[Query]) -> Scores:
+        """Weighted mean cosine to the films of the history; NaN for films without words and unknown users."""
+        scores = np.full((len(queries), self.n_items), np.nan, dtype=np.float32)
+        silent = np.diff(self._vectors.indptr) == 0
+        for start in range(0, len(queries), _BATCH):
+            batch = queries[start : start + _BATCH]
+            profiles = np.zeros((self._vectors.shape[1], len(batch)), dtype=np.float32)
+            cold = np.zeros(len(batch), dtype=np.bool_)
+            for number, query in enumerate(batch):
+                known = self._known(query.rows)
+                cold[number] = not known.any()
+                if not cold[number]:
+                    profiles[:, number] = self._vectors[query.rows[known]].T @ self._weights(query, known)
+            found = (self._vectors @ profiles).T
+            found[cold] = np.nan
+            found[:, silent] = np.nan
+            scores[start : start + len(batch)] = found
+        return scores
+
+    def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
+        """w_i·cos(i, j) / Σ|w|, (len(rows), len(query)); 0 for films without words."""
+        shares = np.zeros((len(rows), len(query)), dtype=np.float32)
+        known = self._known(query.rows)
+        asked = np.asarray(rows, dtype=np.int64)
+        targets = self._known(asked)
+        if known.any():
+            cosines = (self._vectors[asked[targets]] @ self._vectors[query.rows[known]].T).toarray()
+            shares[np.ix_(targets, known)] = cosines * self._weights(query, known)
+        return shares
+
+    def similar(self, rows: Sequence[int]) -> Scores:
+        """Cosine, 1 for the film itself; NaN for films without words."""
+        asked = np.asarray(rows, dtype=np.int64)
+        known = self._known(asked)
+        scores = np.full((len(asked), self.n_items), np.nan, dtype=np.float32)
+        silent = np.diff(self._vectors.indptr) == 0
+        dense = self._vectors[asked[known]].toarray().T
+        found = (self._vectors @ dense).T
+        found[:, silent] = np.nan
+        scores[known] = found
+        return scores
+
+    def with_catalog(self, catalog: Catalog) -> Self:
+        """New and edited films get vectors over the words learnt; only these are read."""
+        grown = self._copy()
+        grown.n_items, grown._catalog = len(catalog), catalog
+        rows = changed_rows(self._catalog, catalog)
+        if len(rows):
+            fresh = self._vectorise(catalog, rows)
+            place = np.arange(len(catalog))
+            place[rows] = self._vectors.shape[0] + np.arange(len(rows))
+            grown._vectors = sp.vstack([self._vectors, fresh], format="csr")[place]
+        return grown
+
+    def state(self) -> State:
+        """Vectors as sparse rows (`indptr`, `indices`, `data`), `idf`, and the words in UTF-8 with their cuts."""
+        buffer, cuts = pack(self._words)
+        return {
+            "indptr": self._vectors.indptr.astype(np.int64),
+            "indices": self._vectors.indices.astype(np.int32, copy=False),
+            "data": self._vectors.data,
+            "idf": self._idf,
+            "words": buffer,
+            "cuts": cuts,
+            "scale": np.array(self._scale),
+        }
+
+    @classmethod
+    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
+        """Rebuild from `state`; `catalog` must be the one that the model was fitted on."""
+        model = cls(cls.Config.model_validate(config.model_dump()))
+        buffer, cuts = array(state, "words", np.uint8, (None,)), array(state, "cuts", np.int64, (None,))
+        try:
+            model._words = unpack(buffer, cuts)
+        except ValueError as error:
+            raise SnapshotError("The stored words of the content model are damaged.", "Train again.") from error
+        model._idf = array(state, "idf", np.float32, (len(model._words),))
+        model._vectors = sparse_rows(state, len(catalog), len(model._words))
+        low, high = (float(value) for value in array(state, "scale", np.float64, (2,)))
+        model._scale, model._catalog, model.n_items = (low, high), catalog, len(catalog)
+        return model

@@ -1,0 +1,181 @@
+"""EASE and EDLAE: linear autoencoders over films, in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy.linalg import blas, lapack
+
+from matinee.data.catalog import Catalog
+from matinee.data.dataset import Dataset
+from matinee.errors import MatineeError
+from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
+from matinee.models.warm import WarmItems, Weighting, array, choose_warm, weigh
+
+_BLOCK_BYTES = 96 << 20
+"""Users are made dense in blocks of about this many bytes: large enough for BLAS, small beside the Gram matrix."""
+
+_TILE = 512
+
+
+class EaseConfig(ModelConfig):
+    """Settings of `Ease`."""
+
+    regularization: float = Field(400.0, gt=0, description="λ, added to the diagonal of the Gram matrix.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="p of EDLAE; adds p/(1−p)·diag(G); 0 is EASE.")
+    weighting: Weighting = Field("binary", description="What a rating counts: 1, or stars / highest stars.")
+    min_ratings: int = Field(1, ge=1, description="Films with fewer ratings are cold (left to other models).")
+    max_items: int | None = Field(None, ge=1, description="At most this many films, the most rated ones.")
+
+
+class Ease(Model[EaseConfig]):
+    """Embarrassingly shallow autoencoder: scores = h·B for a history h, B_ij = −P_ij / P_jj, diag(B) = 0.
+
+    P = (XᵀX + Λ)⁻¹ with Λ = λ (EASE, Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data") or
+    Λ = λ + p/(1−p)·diag(XᵀX) (EDLAE, Steck 2020, "Autoencoders that don't overfit towards the Identity").
+    The weights are float32, (k, k) over the k warm films, and memory-mapped when served: a history touches
+    only the rows of its own films.
+    """
+
+    name = "ease"
+    Config = EaseConfig
+
+    _items: WarmItems
+    _weights: NDArray[np.float32]
+    _highest: float
+
+    def memory_needed(self, dataset: Dataset) -> int:
+        """Peak bytes: the k×k matrix, one dense block of users, and the sparse ratings of warm films."""
+        counts = dataset.ratings.counts
+        items = choose_warm(counts, self.config.min_ratings, self.config.max_items)
+        k, n_users = len(items), dataset.ratings.n_users
+        block = min(_block_users(k), max(n_users, 1))
+        # The binary matrix has new values; a cut or weighted one has new indices and values as well (twice while made).
+        sparse = int(counts[items].sum()) * 24 + 4 * len(dataset.ratings) + 32 * n_users
+        return 4 * k * k + max(4 * block * k + sparse, 16 * _TILE * _TILE) + 64 * len(counts) + (1 << 20)
+
+    def memory_hint(self) -> str:
+        """What to do where the memory limit is exceeded."""
+        return (
+            f"Raise MATINEE_MEMORY_LIMIT, or leave more films out with min_ratings (now {self.config.min_ratings}) "
+            f"or max_items (now {self.config.max_items})."
+        )
+
+    def _fit(self, dataset: Dataset, progress: Progress) -> None:
+        config = self.config
+        self._highest = float(dataset.scale[1])
+        self._items = WarmItems(choose_warm(dataset.ratings.counts, config.min_ratings, config.max_items))
+        if not len(self._items):
+            self._weights = np.zeros((0, 0), dtype=np.float32)
+            return
+        gram = _gram(self._items.training_matrix(dataset, config.weighting), progress)
+        diagonal = np.einsum("ii->i", gram)
+        diagonal += config.regularization + diagonal * (config.dropout / (1 - config.dropout))
+        progress("ease: invert", 0.5)
+        self._weights = _weights(_invert(gram))
+        progress("ease: done", 1.0)
+
+    def knows(self, query: Query) -> bool:
+        """Whether the history holds a warm film."""
+        return bool((self._items.places(query.rows) >= 0).any())
+
+    def score(self, queries: Sequence[Query]) -> Scores:
+        """h·B; NaN for cold films, and for users without a warm film."""
+        scores = np.full((len(queries), len(self._items)), np.nan, dtype=np.float32)
+        for number, query in enumerate(queries):
+            places, kept = self._items.known(query)
+            if len(places):
+                history = weigh(query.ratings[kept], self.config.weighting, self._highest)
+                np.matmul(history, self._weights[places], out=scores[number])
+        return self._items.spread(scores, self.n_items)
+
+    def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
+        """h_i·B_ij, (len(rows), len(query)); 0 for cold films."""
+        shares = np.zeros((len(rows), len(query)), dtype=np.float32)
+        places, kept = self._items.known(query)
+        targets = self._items.places(rows)
+        history = weigh(query.ratings[kept], self.config.weighting, self._highest)
+        found = self._weights[np.ix_(places, targets[targets >= 0])] * history[:, None]
+        shares[np.ix_(targets >= 0, kept)] = found.T
+        return shares
+
+    def similar(self, rows: Sequence[int]) -> Scores:
+        """The weights from each film to all others: what liking it says about them."""
+        places = self._items.places(rows)
+        scores = np.full((len(rows), len(self._items)), np.nan, dtype=np.float32)
+        scores[places >= 0] = self._weights[places[places >= 0]]
+        return self._items.spread(scores, self.n_items)
+
+    def state(self) -> State:
+        """`weights`: float32, (k, k), row i holds what film i adds; `items`: int64, (k,); `highest`: stars."""
+        return {"weights": self._weights, "items": self._items.rows, "highest": np.array([self._highest])}
+
+    @classmethod
+    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
+        """Rebuild from `state`; the weights are used where they lie."""
+        model = cls(cls.Config.model_validate(config.model_dump()))
+        model._items = WarmItems.from_state(state, catalog)
+        model._weights = array(state, "weights", np.float32, (len(model._items), len(model._items)))
+        model._highest = float(array(state, "highest", np.float64, (1,))[0])
+        model.n_items = len(catalog)
+        return model
+
+
+def _block_users(k: int) -> int:
+    return max(_BLOCK_BYTES // (4 * max(k, 1)), 64)
+
+
+def _gram(matrix: sp.csr_matrix, progress: Progress) -> NDArray[np.float32]:
+    """Lower triangle of XᵀX, float32, Fortran order: BLAS on dense blocks of users beats a sparse product."""
+    n_users, k = matrix.shape
+    gram = np.zeros((k, k), dtype=np.float32, order="F")
+    size = min(_block_users(k), n_users)
+    buffer = np.zeros((size, k), dtype=np.float32)
+    indptr, indices, data = matrix.indptr, matrix.indices, matrix.data
+    for start in range(0, n_users, size):
+        stop = min(start + size, n_users)
+        span = slice(int(indptr[start]), int(indptr[stop]))
+        place = np.repeat(np.arange(stop - start), np.diff(indptr[start : stop + 1]))
+        buffer[place, indices[span]] = data[span]
+        # The transposed view of a C-ordered block is Fortran-ordered: nothing is copied.
+        blas.ssyrk(1.0, buffer[: stop - start].T, beta=1.0, c=gram, lower=1, overwrite_c=1)
+        buffer[place, indices[span]] = 0.0
+        progress("ease: Gram matrix", 0.5 * stop / n_users)
+    return gram
+
+
+def _invert(gram: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Lower triangle of the inverse of a positive definite matrix, in place (Cholesky)."""
+    factor, info = lapack.spotrf(gram, lower=1, clean=0, overwrite_a=1)
+    if info == 0:
+        factor, info = lapack.spotri(factor, lower=1, overwrite_c=1)
+    if info != 0:
+        raise MatineeError(
+            "The Gram matrix is not positive definite in single precision.", "Raise `regularization` of this model."
+        )
+    inverse: NDArray[np.float32] = factor
+    return inverse
+
+
+def _weights(inverse: NDArray[np.float32]) -> NDArray[np.float32]:
+    """B_ij = −P_ij / P_jj from the lower triangle of P (Fortran order), in place; the result is C-ordered."""
+    upper = inverse.T  # C order; its upper triangle is filled
+    scale = -1.0 / np.einsum("ii->i", upper)
+    k = len(upper)
+    for i in range(0, k, _TILE):
+        rows = slice(i, i + _TILE)
+        corner = upper[rows, rows]
+        mirrored = np.triu(corner) + np.triu(corner, 1).T
+        np.multiply(mirrored, scale[rows], out=corner)
+        for j in range(i + _TILE, k, _TILE):
+            columns = slice(j, j + _TILE)
+            tile = upper[rows, columns]
+            np.multiply(tile.T, scale[rows], out=upper[columns, rows])
+            np.multiply(tile, scale[columns], out=tile)
+    np.einsum("ii->i", upper)[:] = 0.0
+    return upper

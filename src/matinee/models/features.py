@@ -1,0 +1,88 @@
+"""Words of films: what the content model compares, field by field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.data.catalog import Catalog
+
+FIELDS = ("genres", "decade", "tags", "directors", "writers", "cast", "countries", "languages", "title", "keywords")
+"""Fields whose words are all kept; words of `overview` must occur in two films."""
+
+COLUMNS = ("title", "year", "genres", "tags", "directors", "writers", "cast", "countries", "languages", "keywords")
+
+MOST_TAGS, MOST_CAST, MOST_WORDS = 30, 8, 200
+"""Longest lists that are read: the most frequent tags, the top of the cast, the start of an overview."""
+
+_WORD = re.compile(r"[^\W_]+")
+
+_STOP = frozenset(
+    "a about after again all also an and any are as at be been but by can did do does for from had has have he her "
+    "him his how i if in into is it its itself more most must no not now of off on one or other our out over own s "
+    "she so some than that the their them then there these they this those to too two under until up was we were "
+    "what when where which while who whom why will with you your la le les el un une der die das de".split()
+)
+
+
+def words(text: str | None) -> list[str]:
+    """Lower-case words of a text, common words left out."""
+    return [word for word in _WORD.findall((text or "").lower()) if word not in _STOP]
+
+
+def film_words(catalog: Catalog, rows: NDArray[np.int64]) -> Iterator[dict[str, list[str]]]:
+    """The words of each film by field; fields without words are left out."""
+    frame = catalog.frame[rows] if len(rows) != len(catalog) else catalog.frame
+    for record in frame.select(*COLUMNS, "overview").iter_rows(named=True):
+        yield _by_field(record)
+
+
+def _by_field(record: dict[str, Any]) -> dict[str, list[str]]:
+    year = record["year"]
+    found = {
+        "genres": record["genres"],
+        "decade": [] if year is None else [f"{year // 10}0s"],
+        "tags": record["tags"][:MOST_TAGS],
+        "directors": record["directors"],
+        "writers": record["writers"],
+        "cast": record["cast"][:MOST_CAST],
+        "countries": record["countries"],
+        "languages": record["languages"],
+        "title": words(record["title"]),
+        "keywords": record["keywords"][:MOST_TAGS],
+        "overview": words(record["overview"])[:MOST_WORDS],
+    }
+    return {field: [word.lower() for word in values] for field, values in found.items() if values}
+
+
+def changed_rows(old: Catalog, new: Catalog) -> NDArray[np.int64]:
+    """Rows of `new` that are not in `old` or whose words may differ."""
+    shared = min(len(old), len(new))
+    differs = np.zeros(len(new), dtype=np.bool_)
+    differs[shared:] = True
+    before, after = old.frame.head(shared), new.frame.head(shared)
+    for column in (*COLUMNS, "overview"):
+        differs[:shared] |= before[column].ne_missing(after[column]).to_numpy()
+    return np.flatnonzero(differs).astype(np.int64)
+
+
+def pack(texts: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Texts as one UTF-8 buffer and its cuts, (n + 1,): arrays without objects."""
+    parts = [text.encode() for text in texts]
+    cuts = np.zeros(len(parts) + 1, dtype=np.int64)
+    np.cumsum([len(part) for part in parts], out=cuts[1:])
+    return np.frombuffer(b"".join(parts), dtype=np.uint8), cuts
+
+
+def unpack(buffer: NDArray[np.uint8], cuts: NDArray[np.int64]) -> list[str]:
+    """What `pack` packed. Raises ValueError where the arrays do not fit together."""
+    ordered = len(cuts) and cuts[0] == 0 and cuts[-1] == len(buffer) and not (np.diff(cuts) < 0).any()
+    if not ordered:
+        raise ValueError("cuts do not fit the buffer")
+    data = buffer.tobytes()
+    ends = cuts.tolist()
+    return [data[start:stop].decode() for start, stop in zip(ends[:-1], ends[1:], strict=True)]

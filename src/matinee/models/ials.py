@@ -1,0 +1,133 @@
+"""iALS: latent factors from what was rated at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from matinee.data.catalog import Catalog
+from matinee.data.dataset import Dataset
+from matinee.models.als import Floats, principal_directions, ridge_solve, solver_bytes
+from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
+from matinee.models.warm import WarmItems, Weighting, array, choose_warm, weigh
+
+
+class ImplicitALSConfig(ModelConfig):
+    """Settings of `ImplicitALS`."""
+
+    n_factors: int = Field(128, ge=1, le=4096, description="Latent dimensions.")
+    regularization: float = Field(0.003, gt=0, description="λ of the frequency-scaled ridge.")
+    unobserved: float = Field(0.1, gt=0, description="α: weight of a film that was not rated.")
+    exponent: float = Field(1.0, ge=0, le=1, description="ν of the frequency scaling.")
+    iterations: int = Field(12, ge=1, le=1000, description="Sweeps over users and films.")
+    weighting: Weighting = Field("binary", description="Target of a rated film: 1, or stars / highest stars.")
+
+
+class ImplicitALS(Model[ImplicitALSConfig]):
+    """Minimises Σ_rated (t − pᵀq)² + α Σ_all (pᵀq)² + ridge (Hu, Koren, Volinsky 2008).
+
+    The ridge is λ(n + α·N)^ν for a user or film of n ratings and N of the other side (Rendle et al. 2021,
+    "Revisiting the Performance of iALS"). A history is folded in by one ridge solve. NaN for unrated films.
+    """
+
+    name = "ials"
+    Config = ImplicitALSConfig
+
+    _items: WarmItems
+    _factors: Floats
+    _gram: Floats
+    _highest: float
+
+    def memory_needed(self, dataset: Dataset) -> int:
+        """Peak bytes: both sides' factors, sparse ratings by user and by film, one batch of ridge systems."""
+        ratings, d = dataset.ratings, self.config.n_factors
+        longest = int(max(ratings.counts.max(initial=0), np.diff(ratings.indptr).max(initial=0)))
+        sides = ratings.n_users + ratings.n_items
+        return 64 * len(ratings) + sides * d * 80 + 4 * solver_bytes(longest, d) + (1 << 20)
+
+    def memory_hint(self) -> str:
+        """What to do where the memory limit is exceeded."""
+        return f"Raise MATINEE_MEMORY_LIMIT or lower n_factors (now {self.config.n_factors})."
+
+    def _ridge(self, n_ratings: NDArray[Any], n_others: int) -> Floats:
+        config = self.config
+        scaled = config.regularization * (n_ratings + config.unobserved * n_others) ** config.exponent
+        return np.repeat(scaled.astype(np.float32)[:, None], config.n_factors, axis=1)
+
+    def _fit(self, dataset: Dataset, progress: Progress) -> None:
+        config = self.config
+        self._highest = float(dataset.scale[1])
+        self._items = WarmItems(choose_warm(dataset.ratings.counts, 1, None))
+        matrix = self._items.training_matrix(dataset, config.weighting).tocsr()
+        turned = matrix.T.tocsr()
+        films = principal_directions(matrix, config.n_factors)
+        users = np.zeros((matrix.shape[0], config.n_factors), dtype=np.float32)
+        by_user = self._ridge(np.diff(matrix.indptr), matrix.shape[1])
+        by_item = self._ridge(np.diff(turned.indptr), matrix.shape[0])
+        alpha = np.float32(config.unobserved)
+        for sweep in range(config.iterations):
+            users = ridge_solve(matrix.indptr, matrix.indices, matrix.data, films, by_user, alpha * (films.T @ films))
+            films = ridge_solve(turned.indptr, turned.indices, turned.data, users, by_item, alpha * (users.T @ users))
+            progress("ials: sweeps", (sweep + 1) / config.iterations)
+        self._set(films)
+
+    def _set(self, factors: Floats) -> None:
+        self._factors = factors
+        self._gram = np.float32(self.config.unobserved) * (factors.T @ factors)
+
+    def knows(self, query: Query) -> bool:
+        """Whether the history holds a film that somebody rated."""
+        return bool((self._items.places(query.rows) >= 0).any())
+
+    def _solve(self, query: Query) -> tuple[NDArray[np.bool_], Floats]:
+        """Which films of the history are known, and (d, n) what each adds to the user's factors."""
+        places, kept = self._items.known(query)
+        known = self._factors[places]
+        left = self._gram + known.T @ known
+        left[np.diag_indices_from(left)] += self._ridge(np.array([len(places)]), len(self._items))[0]
+        history = weigh(query.ratings[kept], self.config.weighting, self._highest)
+        parts: Floats = np.linalg.solve(left, known.T * history)
+        return kept, parts
+
+    def score(self, queries: Sequence[Query]) -> Scores:
+        """pᵀq; NaN for unrated films, and for users without a rated film."""
+        users = np.full((len(queries), self.config.n_factors), np.nan, dtype=np.float32)
+        for number, query in enumerate(queries):
+            if self.knows(query):
+                users[number] = self._solve(query)[1].sum(axis=1)
+        return self._items.spread(users @ self._factors.T, self.n_items)
+
+    def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
+        """q_jᵀA⁻¹q_i of each film of the history, (len(rows), len(query)); 0 for unrated films."""
+        shares = np.zeros((len(rows), len(query)), dtype=np.float32)
+        targets = self._items.places(rows)
+        kept, parts = self._solve(query)
+        shares[np.ix_(targets >= 0, kept)] = self._factors[targets[targets >= 0]] @ parts
+        return shares
+
+    def similar(self, rows: Sequence[int]) -> Scores:
+        """Cosine of the factors; NaN for unrated films."""
+        norms = np.maximum(np.linalg.norm(self._factors, axis=1), np.float32(1e-12))
+        places = self._items.places(rows)
+        scores = np.full((len(rows), len(self._items)), np.nan, dtype=np.float32)
+        known = places[places >= 0]
+        scores[places >= 0] = (self._factors[known] / norms[known, None]) @ (self._factors / norms[:, None]).T
+        return self._items.spread(scores, self.n_items)
+
+    def state(self) -> State:
+        """`factors` float32 (k, d), `items` int64 (k,), `highest`: stars."""
+        return {"factors": self._factors, "items": self._items.rows, "highest": np.array([self._highest])}
+
+    @classmethod
+    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
+        """Rebuild from `state`."""
+        model = cls(cls.Config.model_validate(config.model_dump()))
+        model._items = WarmItems.from_state(state, catalog)
+        model._set(array(state, "factors", np.float32, (len(model._items), model.config.n_factors)))
+        model._highest = float(array(state, "highest", np.float64, (1,))[0])
+        model.n_items = len(catalog)
+        return model

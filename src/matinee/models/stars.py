@@ -1,0 +1,187 @@
+"""Star predictor: mean, biases of users and films, and latent factors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from pydantic import Field
+
+from matinee.data.catalog import Catalog
+from matinee.data.dataset import Dataset
+from matinee.models.als import Floats, principal_directions, ridge_solve, solver_bytes
+from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
+from matinee.models.warm import WarmItems, array, choose_warm
+
+
+class StarsConfig(ModelConfig):
+    """Settings of `Stars`."""
+
+    n_factors: int = Field(32, ge=0, le=1024, description="Latent dimensions; 0 leaves biases only.")
+    regularization: float = Field(0.08, gt=0, description="Ridge on factors per rating of the user or film.")
+    damping: float = Field(2.0, ge=0, description="Ridge on factors besides, whatever the number of ratings.")
+    user_damping: float = Field(4.0, ge=0, description="Ratings' worth of prior on a user's bias.")
+    item_damping: float = Field(4.0, ge=0, description="Ratings' worth of prior on a film's bias.")
+    iterations: int = Field(10, ge=1, le=1000, description="Sweeps over users and films.")
+
+
+class Stars(Model[StarsConfig]):
+    """Predicted stars μ + b_u + b_i + p_uᵀq_i (Koren, Bell, Volinsky 2009), fitted by alternating least squares.
+
+    Biases and factors of one side are solved together by ridge regression, the ridge growing with the number
+    of ratings (Zhou et al. 2008, ALS-WR). A history is folded in by the same solve, so a known, a changed and
+    an unknown user are equal. Films without ratings are NaN; a user without a known film gets μ + b_i.
+    """
+
+    name = "stars"
+    Config = StarsConfig
+    predicts_stars = True
+
+    _items: WarmItems
+    _mean: float
+    _scale: tuple[float, float]
+    _biases: Floats
+    """(k,)"""
+    _features: Floats
+    """(k, 1 + d): a column of ones, then the factors."""
+
+    def memory_needed(self, dataset: Dataset) -> int:
+        """Peak bytes: both sides' factors, sparse ratings by user and by film, one batch of ridge systems."""
+        ratings, d = dataset.ratings, self.config.n_factors + 1
+        longest = int(max(ratings.counts.max(initial=0), np.diff(ratings.indptr).max(initial=0)))
+        sides = ratings.n_users + ratings.n_items
+        # The start is a singular value decomposition in float64: a Lanczos basis of 2d + 1 vectors of each side.
+        return 64 * len(ratings) + sides * d * 80 + 4 * solver_bytes(longest, d) + (1 << 20)
+
+    def memory_hint(self) -> str:
+        """What to do where the memory limit is exceeded."""
+        return f"Raise MATINEE_MEMORY_LIMIT or lower n_factors (now {self.config.n_factors})."
+
+    def _fit(self, dataset: Dataset, progress: Progress) -> None:
+        config, ratings = self.config, dataset.ratings
+        self._scale = dataset.scale
+        self._items = WarmItems(choose_warm(ratings.counts, 1, None))
+        k = len(self._items)
+        stars = dataset.ratings.matrix()[:, self._items.rows].tocsr()
+        # Without any rating the middle of the scale is all that can be said.
+        self._mean = float(stars.data.mean(dtype=np.float64)) if stars.nnz else float(np.mean(dataset.scale))
+        rest = sp.csr_matrix((stars.data - np.float32(self._mean), stars.indices, stars.indptr), shape=stars.shape)
+        turned = rest.T.tocsr()
+        item_users = turned.indices
+        by_user, by_item = _ridge(config, rest, "user"), _ridge(config, turned, "item")
+        item_bias = np.zeros(k, dtype=np.float32)
+        ones = np.ones((k, 1), dtype=np.float32)
+        user_side = np.zeros((rest.shape[0], 1), dtype=np.float32)
+        for _ in range(5):  # biases alone, to see what is left for the factors
+            user_side = ridge_solve(rest.indptr, rest.indices, rest.data - item_bias[rest.indices], ones, by_user[:, :1])
+            left = turned.data - user_side[item_users, 0]
+            user_ones = np.ones((rest.shape[0], 1), dtype=np.float32)
+            item_bias = ridge_solve(turned.indptr, item_users, left, user_ones, by_item[:, :1])[:, 0]
+        features = ones
+        if config.n_factors:
+            owners = np.repeat(np.arange(rest.shape[0]), np.diff(rest.indptr))
+            left = rest.data - item_bias[rest.indices] - user_side[owners, 0]
+            start = principal_directions(
+                sp.csr_matrix((left, rest.indices, rest.indptr), shape=rest.shape), config.n_factors
+            )
+            features = np.hstack([ones, start])
+            for sweep in range(config.iterations):
+                targets = rest.data - item_bias[rest.indices]
+                users = ridge_solve(rest.indptr, rest.indices, targets, features, by_user)
+                targets = turned.data - users[item_users, 0]
+                with_one = np.hstack([np.ones((len(users), 1), dtype=np.float32), users[:, 1:]])
+                films = ridge_solve(turned.indptr, item_users, targets, with_one, by_item)
+                item_bias = films[:, 0].copy()
+                features = np.hstack([ones, films[:, 1:]])
+                progress("stars: sweeps", (sweep + 1) / config.iterations)
+        self._biases, self._features = item_bias, np.ascontiguousarray(features)
+
+    def knows(self, query: Query) -> bool:
+        """Whether the history holds a rated film (others get film means)."""
+        return bool((self._items.places(query.rows) >= 0).any())
+
+    def _solve(self, query: Query) -> tuple[NDArray[np.int64], NDArray[np.bool_], Floats]:
+        """Places and mask of the known films, and the system matrix A of the user's ridge regression."""
+        places, kept = self._items.known(query)
+        known = self._features[places]
+        left = known.T @ known
+        config, n = self.config, len(places)
+        ridge = np.full(left.shape[0], config.damping + config.regularization * n, dtype=np.float32)
+        ridge[0] = config.user_damping
+        # A tiny floor keeps the system regular where all damping is 0.
+        left[np.diag_indices_from(left)] += np.maximum(ridge, np.float32(1e-6))
+        return places, kept, left
+
+    def _fold_in(self, query: Query) -> Floats:
+        """(1 + d,): the user's bias and factors."""
+        places, kept, left = self._solve(query)
+        if not len(places):
+            return np.zeros(self._features.shape[1], dtype=np.float32)
+        targets = query.ratings[kept] - np.float32(self._mean) - self._biases[places]
+        folded: Floats = np.linalg.solve(left, self._features[places].T @ targets)
+        return folded
+
+    def score(self, queries: Sequence[Query]) -> Scores:
+        """Stars, clipped to the data set's scale; NaN for films without ratings."""
+        users = np.zeros((len(queries), self._features.shape[1]), dtype=np.float32)
+        for number, query in enumerate(queries):
+            users[number] = self._fold_in(query)
+        scores = users @ self._features.T
+        scores += self._biases + np.float32(self._mean)
+        np.clip(scores, self._scale[0], self._scale[1], out=scores)
+        return self._items.spread(scores, self.n_items)
+
+    def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
+        """Share of each rating in the stars beyond μ + b_j, before clipping, (len(rows), len(query))."""
+        shares = np.zeros((len(rows), len(query)), dtype=np.float32)
+        places, kept, left = self._solve(query)
+        targets = self._items.places(rows)
+        if len(places):
+            surplus = query.ratings[kept] - np.float32(self._mean) - self._biases[places]
+            reach = np.linalg.solve(left, self._features[places].T * surplus)
+            shares[np.ix_(targets >= 0, kept)] = self._features[targets[targets >= 0]] @ reach
+        return shares
+
+    def similar(self, rows: Sequence[int]) -> Scores:
+        """Cosine of the factors; NaN for films without ratings."""
+        factors = self._features[:, 1:]
+        norms = np.maximum(np.linalg.norm(factors, axis=1), np.float32(1e-12))
+        places = self._items.places(rows)
+        scores = np.full((len(rows), len(self._items)), np.nan, dtype=np.float32)
+        known = places[places >= 0]
+        scores[places >= 0] = (factors[known] / norms[known, None]) @ (factors / norms[:, None]).T
+        return self._items.spread(scores, self.n_items)
+
+    def state(self) -> State:
+        """`features` float32 (k, 1 + d), `biases` float32 (k,), `items` int64 (k,), `mean_scale` float64 (3,)."""
+        return {
+            "features": self._features,
+            "biases": self._biases,
+            "items": self._items.rows,
+            "mean_scale": np.array([self._mean, *self._scale]),
+        }
+
+    @classmethod
+    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
+        """Rebuild from `state`."""
+        model = cls(cls.Config.model_validate(config.model_dump()))
+        model._items = WarmItems.from_state(state, catalog)
+        k = len(model._items)
+        model._features = array(state, "features", np.float32, (k, 1 + model.config.n_factors))
+        model._biases = array(state, "biases", np.float32, (k,))
+        mean, low, high = (float(value) for value in array(state, "mean_scale", np.float64, (3,)))
+        model._mean, model._scale = mean, (low, high)
+        model.n_items = len(catalog)
+        return model
+
+
+def _ridge(config: StarsConfig, matrix: sp.csr_matrix, side: str) -> Floats:
+    """(n, 1 + d): the ridge of the bias, then of the factors, for each row of the matrix."""
+    sizes = np.diff(matrix.indptr).astype(np.float32)
+    ridge = np.empty((len(sizes), 1 + config.n_factors), dtype=np.float32)
+    ridge[:] = (config.damping + config.regularization * sizes)[:, None]
+    ridge[:, 0] = config.user_damping if side == "user" else config.item_damping
+    return np.maximum(ridge, np.float32(1e-6))

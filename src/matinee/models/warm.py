@@ -1,0 +1,138 @@
+"""What the collaborative models share: the films they know, their part of a history, and reading state back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import DTypeLike, NDArray
+
+from matinee.data.catalog import Catalog
+from matinee.data.dataset import Dataset
+from matinee.errors import SnapshotError
+from matinee.models.base import Query, Scores
+
+Weighting = Literal["binary", "stars"]
+"""What a rating counts in a history: 1, or its share of the highest stars."""
+
+
+def array(
+    state: Mapping[str, NDArray[Any]], name: str, dtype: DTypeLike, shape: Sequence[int | None]
+) -> NDArray[Any]:
+    """One array of a stored state, checked; `None` in `shape` stands for any length.
+
+    Raises:
+        SnapshotError: missing, or of another type or shape.
+    """
+    found = state.get(name)
+    hint = "Train again, or promote another snapshot."
+    if found is None:
+        raise SnapshotError(f"The stored model lacks the array {name!r}.", hint)
+    fits = len(found.shape) == len(shape) and all(
+        want is None or want == have for want, have in zip(shape, found.shape, strict=True)
+    )
+    if found.dtype != np.dtype(dtype) or not fits:
+        raise SnapshotError(
+            f"The stored array {name!r} is {found.dtype}{list(found.shape)}, not {np.dtype(dtype)}{list(shape)}.", hint
+        )
+    return found
+
+
+def weigh(ratings: NDArray[np.float32], weighting: Weighting, highest: float) -> NDArray[np.float32]:
+    """What each rating of a history counts, float32: 1, or stars / highest stars."""
+    if weighting == "binary":
+        return np.ones(len(ratings), dtype=np.float32)
+    return (ratings / np.float32(highest)).astype(np.float32)
+
+
+def choose_warm(counts: NDArray[np.int64], min_ratings: int, max_items: int | None) -> NDArray[np.int64]:
+    """Rows of the films with at least `min_ratings` ratings, at most `max_items` of them.
+
+    Films of equal count stay or go together, so that the choice does not depend on the order of the films.
+    """
+    floor = max(min_ratings, 1)
+    if max_items is not None and int((counts >= floor).sum()) > max_items:
+        floor = int(np.sort(counts)[::-1][max_items]) + 1
+    return np.flatnonzero(counts >= floor).astype(np.int64)
+
+
+class WarmItems:
+    """The films that a model was fitted on, numbered 0…k−1 ("places") in order of their catalogue rows.
+
+    Args:
+        rows: int64, (k,), increasing catalogue rows.
+    """
+
+    def __init__(self, rows: NDArray[np.int64]) -> None:
+        self.rows = rows
+        self._place = np.full(int(rows[-1]) + 1 if len(rows) else 0, -1, dtype=np.int64)
+        self._place[rows] = np.arange(len(rows))
+        self._dense = len(rows) == len(self._place)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> WarmItems:
+        """Read `items` back. Raises SnapshotError where the rows are not increasing rows of the catalogue."""
+        rows = array(state, "items", np.int64, (None,))
+        if len(rows) and (int(rows[0]) < 0 or int(rows[-1]) >= len(catalog) or bool((np.diff(rows) <= 0).any())):
+            raise SnapshotError(
+                "The stored model names films that the catalogue does not have.",
+                "Train again, or promote another snapshot.",
+            )
+        return cls(rows)
+
+    def places(self, rows: Iterable[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+        """Place of each row, −1 for films that the model does not know."""
+        rows = np.asarray(rows, dtype=np.int64).reshape(-1)
+        if not len(self._place):
+            return np.full(len(rows), -1, dtype=np.int64)
+        inside = (rows >= 0) & (rows < len(self._place))
+        return np.where(inside, self._place[np.where(inside, rows, 0)], -1)
+
+    def known(self, query: Query) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Places of a history's known films, and which films of the history these are."""
+        places = self.places(query.rows)
+        kept = places >= 0
+        return places[kept], kept
+
+    def matrix(self, queries: Sequence[Query], weighting: Weighting, highest: float) -> sp.csr_matrix:
+        """The histories as a sparse matrix, (n_queries, k) float32."""
+        indices: list[NDArray[np.int64]] = []
+        values: list[NDArray[np.float32]] = []
+        indptr = np.zeros(len(queries) + 1, dtype=np.int64)
+        for number, query in enumerate(queries):
+            places, kept = self.known(query)
+            indices.append(places)
+            values.append(weigh(query.ratings[kept], weighting, highest))
+            indptr[number + 1] = indptr[number] + len(places)
+        if not queries:
+            return sp.csr_matrix((0, len(self)), dtype=np.float32)
+        return sp.csr_matrix(
+            (np.concatenate(values), np.concatenate(indices), indptr), shape=(len(queries), len(self))
+        )
+
+    def training_matrix(self, dataset: Dataset, weighting: Weighting) -> sp.csr_matrix:
+        """The data set's users × warm films, float32."""
+        matrix = dataset.ratings.matrix(binary=weighting == "binary")
+        if len(self) != matrix.shape[1]:
+            matrix = matrix[:, self.rows]
+        if weighting == "stars":
+            matrix = sp.csr_matrix(
+                (matrix.data / np.float32(dataset.scale[1]), matrix.indices, matrix.indptr), shape=matrix.shape
+            )
+        return matrix
+
+    def spread(self, scores: NDArray[np.float32], n_items: int) -> Scores:
+        """Scores of the warm films, (n, k), as scores of all films, (n, n_items); NaN for the others."""
+        if self._dense and len(self) == n_items:
+            return scores
+        full = np.full((len(scores), n_items), np.nan, dtype=np.float32)
+        if self._dense:
+            full[:, : len(self)] = scores
+        else:
+            full[:, self.rows] = scores
+        return full

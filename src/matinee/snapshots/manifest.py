@@ -1,0 +1,135 @@
+"""The manifest of a snapshot: what it holds, what it was made of, and how each file must look."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from matinee.data.dataset import CleaningReport
+from matinee.errors import SnapshotError
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+SNAPSHOT_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
+ELSEWHERE = "Serve another one with `matinee snapshots rollback`, or make a new one with `matinee train`."
+"""What to do about a snapshot that cannot be served."""
+
+
+class FileEntry(BaseModel):
+    """Size in bytes and hex sha256 of one file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bytes: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class ModelEntry(BaseModel):
+    """One fitted model: `kind` is its key in `matinee.models.MODELS`, `arrays` the names of its state."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    config: dict[str, Any] = Field(default_factory=dict)
+    arrays: tuple[str, ...] = ()
+    metrics: dict[str, float | None] = Field(default_factory=dict)
+    seconds: float | None = None
+    bytes: int = 0
+
+
+class Manifest(BaseModel):
+    """All about a snapshot, read without opening its arrays.
+
+    Attributes:
+        dataset: name of the data set; `fingerprint` is the hash of its content.
+        scale: lowest and highest number of stars.
+        watermark: the store's sequence number up to which its ratings are part of the training data.
+        metrics: by model (or anything else measured), then by metric; None where a figure is not finite.
+        seconds: by model or step.
+        settings: what training was told.
+        versions: of the libraries that made it.
+        files: every file but the manifest, by path below the snapshot's folder.
+        checksum: sha256 of the manifest without this field.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    id: str = Field(pattern=rf"^{SNAPSHOT_ID.pattern}$")
+    created: datetime
+    dataset: str
+    fingerprint: str
+    scale: tuple[float, float]
+    n_users: int = Field(ge=0)
+    n_items: int = Field(ge=0)
+    n_ratings: int = Field(ge=0)
+    watermark: int = 0
+    seed: int = 0
+    default_model: str
+    models: dict[str, ModelEntry]
+    metrics: dict[str, dict[str, float | None]] = Field(default_factory=dict)
+    seconds: dict[str, float] = Field(default_factory=dict)
+    settings: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
+    report: CleaningReport
+    files: dict[str, FileEntry]
+    checksum: str = ""
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files but the manifest."""
+        return sum(entry.bytes for entry in self.files.values())
+
+    def sealed(self) -> Manifest:
+        """This manifest, as it will be read back, with its checksum filled in."""
+        read_back = Manifest.model_validate_json(self.model_dump_json())
+        return read_back.model_copy(update={"checksum": read_back._digest()})
+
+    def is_intact(self) -> bool:
+        """Whether nothing was changed since `sealed`."""
+        return self.checksum == self._digest()
+
+    def _digest(self) -> str:
+        body = self.model_dump(mode="json", exclude={"checksum"})
+        return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check the manifest of a snapshot's folder.
+
+    Raises:
+        SnapshotError: missing, damaged, altered, of another format, or of another snapshot.
+    """
+    path = folder / MANIFEST
+    try:
+        raw = path.read_bytes()
+    except FileNotFoundError as error:
+        raise SnapshotError(f"There is no snapshot {folder.name}: {path} is missing.", ELSEWHERE) from error
+    except OSError as error:
+        raise SnapshotError(f"{path} cannot be read: {error}.", ELSEWHERE) from error
+    try:
+        body = json.loads(raw)
+        found = body.get("format") if isinstance(body, dict) else None
+        if isinstance(found, int) and found != FORMAT:
+            raise SnapshotError(
+                f"Snapshot {folder.name} has format {found}; this Matinee reads format {FORMAT}.",
+                f"Use the Matinee that made it. {ELSEWHERE}",
+            )
+        manifest = Manifest.model_validate_json(raw)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        raise SnapshotError(f"{path} is damaged: {where or 'text'}: {fault['msg']}.", ELSEWHERE) from error
+    except (ValueError, RecursionError) as error:
+        raise SnapshotError(f"{path} is damaged: {error}.", ELSEWHERE) from error
+    if not manifest.is_intact():
+        raise SnapshotError(f"{path} was altered after it was written.", ELSEWHERE)
+    if manifest.id != folder.name:
+        raise SnapshotError(f"{path} belongs to the snapshot {manifest.id}.", ELSEWHERE)
+    return manifest

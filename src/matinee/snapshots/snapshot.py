@@ -1,0 +1,197 @@
+"""Reading a snapshot: checked first, then memory-mapped; nothing in it is ever executed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from matinee import models as model_package
+from matinee.data.catalog import Catalog
+from matinee.data.dataset import Dataset
+from matinee.data.ratings import Ratings
+from matinee.errors import DataError, SnapshotError
+from matinee.models.base import Model
+from matinee.snapshots.files import inside, sha256
+from matinee.snapshots.manifest import ELSEWHERE, MANIFEST, SNAPSHOT_ID, Manifest, ModelEntry, read_manifest
+
+Verify = Literal["full", "size"]
+RATING_ARRAYS: dict[str, type[np.generic]] = {
+    "indptr": np.int64,
+    "indices": np.int32,
+    "values": np.float32,
+    "times": np.int64,
+}
+
+
+def folder_of(root: Path, snapshot_id: str) -> Path:
+    """The folder of a snapshot.
+
+    Raises:
+        SnapshotError: not the form of an id, or no such snapshot.
+    """
+    folder = root / snapshot_id
+    if not SNAPSHOT_ID.fullmatch(snapshot_id) or not folder.is_dir():
+        raise SnapshotError(f"There is no snapshot {snapshot_id!r}.", "See `matinee snapshots list`.")
+    if folder.is_symlink():
+        raise SnapshotError(f"{folder} is a symbolic link, which a snapshot may not be.", ELSEWHERE)
+    return folder
+
+
+def problems_of(folder: Path, manifest: Manifest, verify: Verify = "full") -> list[str]:
+    """What is wrong with the files of a snapshot, one sentence each; empty: nothing.
+
+    Args:
+        verify: compare hashes (`full`) or only sizes (`size`).
+    """
+    problems = []
+    for name, entry in manifest.files.items():
+        try:
+            path = inside(folder, name)
+            size = path.stat().st_size
+            if not path.is_file():
+                problems.append(f"{path} is not a file")
+            elif size != entry.bytes:
+                problems.append(f"{path} has {size:,} bytes instead of {entry.bytes:,}")
+            elif verify == "full" and sha256(path) != entry.sha256:
+                problems.append(f"{path} was altered (its hash differs)")
+        except SnapshotError as error:
+            problems.append(str(error).rstrip("."))
+        except FileNotFoundError:
+            problems.append(f"{path} is missing")
+        except OSError as error:
+            problems.append(f"{path} cannot be read ({error.strerror or error})")
+    wanted = {"catalog.arrow", "users.arrow", *(f"ratings/{name}.npy" for name in RATING_ARRAYS)}
+    for name, model in manifest.models.items():
+        wanted.update(f"models/{name}/{array}.npy" for array in model.arrays)
+    problems += [f"{folder / MANIFEST} does not list {name}" for name in sorted(wanted - manifest.files.keys())]
+    return problems
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One loaded snapshot; its arrays are read-only memory maps, shared by all processes that load it."""
+
+    id: str
+    manifest: Manifest
+    dataset: Dataset
+    models: dict[str, Model[Any]]
+
+    @property
+    def catalog(self) -> Catalog:
+        """The films."""
+        return self.dataset.catalog
+
+    @property
+    def ratings(self) -> Ratings:
+        """The training ratings."""
+        return self.dataset.ratings
+
+    @classmethod
+    def load(cls, root: Path, snapshot_id: str, verify: Verify = "full") -> Self:
+        """Check and open a snapshot.
+
+        Args:
+            root: the shelf's folder.
+            verify: check each file's sha256 (`full`) or only its size (`size`) first.
+
+        Raises:
+            SnapshotError: missing, truncated, altered, or of another format; it says which file and what to do.
+        """
+        folder = folder_of(root, snapshot_id)
+        manifest = read_manifest(folder)
+        problems = problems_of(folder, manifest, verify)
+        if problems:
+            more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
+            raise SnapshotError(f"Snapshot {snapshot_id} is damaged: {problems[0]}{more}.", ELSEWHERE)
+        dataset = _read_dataset(folder, manifest)
+        models = {name: _read_model(folder, name, entry, dataset) for name, entry in manifest.models.items()}
+        if manifest.default_model not in models:
+            raise SnapshotError(f"Snapshot {snapshot_id} lacks its default model.", ELSEWHERE)
+        return cls(snapshot_id, manifest, dataset, _bind(models))
+
+
+def _damaged(path: Path, error: BaseException) -> SnapshotError:
+    return SnapshotError(f"{path} is damaged: {error or type(error).__name__}.", ELSEWHERE)
+
+
+def read_array(folder: Path, name: str) -> NDArray[Any]:
+    """A `.npy` file as a read-only memory map (a plain ndarray: slicing a `memmap` costs microseconds more).
+
+    Raises:
+        SnapshotError: it is no such file, or holds Python objects.
+    """
+    path = inside(folder, name)
+    try:
+        # Not np.load: it would also open archives, and pickles where asked to.
+        return np.asarray(np.lib.format.open_memmap(path, mode="r"))
+    except (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError) as error:
+        raise _damaged(path, error) from error
+
+
+def _read_dataset(folder: Path, manifest: Manifest) -> Dataset:
+    path = inside(folder, "catalog.arrow")
+    try:
+        catalog = Catalog.load(path)
+        path = inside(folder, "users.arrow")
+        users = pl.read_ipc(path)["user_id"].cast(pl.String)
+        path = folder / "ratings"
+        arrays = {name: read_array(folder, f"ratings/{name}.npy") for name in RATING_ARRAYS}
+        for name, array in arrays.items():
+            if array.ndim != 1 or array.dtype != RATING_ARRAYS[name]:
+                raise DataError(f"{name} is {array.dtype} of shape {array.shape}")
+        indptr = arrays["indptr"]
+        if not len(indptr) or indptr[0] != 0 or bool(np.any(np.diff(indptr) < 0)):
+            raise DataError("indptr does not grow from 0")
+        ratings = Ratings(users, indptr, arrays["indices"], arrays["values"], arrays["times"], len(catalog))
+    except (OSError, DataError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise _damaged(path, error) from error
+    if (len(catalog), ratings.n_users, len(ratings)) != (manifest.n_items, manifest.n_users, manifest.n_ratings):
+        raise SnapshotError(f"The data in {folder} is not what its manifest says.", ELSEWHERE)
+    dataset = Dataset(manifest.dataset, catalog, ratings, manifest.report, manifest.scale)
+    # Known already: hashing it again would read every page.
+    dataset.__dict__["fingerprint"] = manifest.fingerprint
+    return dataset
+
+
+def _read_model(folder: Path, name: str, entry: ModelEntry, dataset: Dataset) -> Model[Any]:
+    class_ = model_package.MODELS.get(entry.kind)
+    if class_ is None:
+        raise SnapshotError(f"This Matinee has no model of the kind {entry.kind!r} ({folder / MANIFEST}).", ELSEWHERE)
+    state = {array: read_array(folder, f"models/{name}/{array}.npy") for array in entry.arrays}
+    try:
+        config = class_.Config.model_validate(entry.config)
+        model: Model[Any] = class_.from_state(config, state, dataset.catalog)
+    except SnapshotError as error:
+        raise SnapshotError(f"The model {name!r} in {folder} is damaged: {error}", ELSEWHERE) from error
+    except Exception as error:  # whatever a model makes of arrays that do not fit
+        raise SnapshotError(f"The model {name!r} in {folder} cannot be loaded: {error}.", ELSEWHERE) from error
+    return model
+
+
+def _bind(models: Mapping[str, Model[Any]]) -> dict[str, Model[Any]]:
+    """Give each model its parts, parts before wholes.
+
+    Raises:
+        SnapshotError: a part is missing, or is made of the whole.
+    """
+    bound: dict[str, Model[Any]] = {}
+
+    def bind(name: str, above: tuple[str, ...]) -> None:
+        if name in bound:
+            return
+        if name not in models or name in above:
+            fault = "missing" if name not in models else "made of itself"
+            raise SnapshotError(f"The model {name!r}, a part of {above[-1]!r}, is {fault}.", ELSEWHERE)
+        for part in models[name].parts:
+            bind(part, (*above, name))
+        bound[name] = models[name].bind(bound)
+
+    for name in models:
+        bind(name, ())
+    return {name: bound[name] for name in models}

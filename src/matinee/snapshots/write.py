@@ -1,0 +1,211 @@
+"""Writing a snapshot: beside, synced, then renamed, so that it is whole or absent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import platform
+import secrets
+import shutil
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from matinee import models as model_package
+from matinee.data.dataset import Dataset
+from matinee.errors import SnapshotError
+from matinee.models.base import Model
+from matinee.snapshots.files import NAME, process_alive, sha256, sync_file, sync_folder
+from matinee.snapshots.manifest import MANIFEST, FileEntry, Manifest, ModelEntry
+
+TEMPORARY = ".tmp-"
+OLD_SECONDS = 600.0
+"""A temporary folder of a dead process is left alone until nothing in it has changed for this long."""
+
+
+def write_snapshot(
+    root: Path,
+    dataset: Dataset,
+    models: Mapping[str, Model[Any]],
+    *,
+    default_model: str,
+    metrics: Mapping[str, Mapping[str, float]] | None = None,
+    seconds: Mapping[str, float] | None = None,
+    watermark: int = 0,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+) -> str:
+    """Write one snapshot and return its id; it is not served until promoted.
+
+    Args:
+        root: the shelf's folder; made where absent.
+        models: fitted models by the name they are served under; their classes are in `matinee.models.MODELS`.
+        default_model: the name used where a request names none.
+        metrics: by model, then by metric.
+        seconds: to fit, by model or step.
+        watermark: the store's sequence number that the training data includes.
+        settings: what training was told (anything that JSON can hold).
+
+    Raises:
+        SnapshotError: it cannot be written (a full disk, say); no trace of it is left.
+    """
+    if default_model not in models:
+        raise SnapshotError(f"The default model {default_model!r} is not among the models of the snapshot.")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        clean_temporary(root)
+        folder = root / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
+        folder.mkdir()
+    except OSError as error:
+        raise _unwritable(root, error) from error
+    try:
+        _write_dataset(folder, dataset)
+        entries = {
+            name: _write_model(folder, name, model, dict((metrics or {}).get(name, {})), (seconds or {}).get(name))
+            for name, model in models.items()
+        }
+        files = _seal_files(folder)
+        draft = Manifest(
+            id="00000000T000000Z-00000000",
+            created=datetime.now(UTC),
+            dataset=dataset.name,
+            fingerprint=dataset.fingerprint,
+            scale=dataset.scale,
+            n_users=dataset.ratings.n_users,
+            n_items=len(dataset.catalog),
+            n_ratings=len(dataset.ratings),
+            watermark=watermark,
+            seed=seed,
+            default_model=default_model,
+            models=entries,
+            metrics={name: _finite(values) for name, values in (metrics or {}).items()},
+            seconds=dict(seconds or {}),
+            settings=json.loads(json.dumps(dict(settings or {}), default=str)),
+            versions=library_versions(),
+            report=dataset.report,
+            files=files,
+        )
+        return _publish(root, folder, draft)
+    except (OSError, pl.exceptions.PolarsError, ValueError) as error:
+        raise _unwritable(root, error) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unwritable(root: Path, error: Exception) -> SnapshotError:
+    return SnapshotError(
+        f"The snapshot could not be written below {root}: {error}.",
+        "Make room or choose another MATINEE_DATA_DIR; the snapshot in service is untouched.",
+    )
+
+
+def _write_dataset(folder: Path, dataset: Dataset) -> None:
+    dataset.catalog.save(folder / "catalog.arrow")
+    dataset.ratings.user_ids.alias("user_id").to_frame().write_ipc(folder / "users.arrow", compression="uncompressed")
+    (folder / "ratings").mkdir()
+    for name in ("indptr", "indices", "values", "times"):
+        np.save(folder / "ratings" / f"{name}.npy", getattr(dataset.ratings, name), allow_pickle=False)
+
+
+def _write_model(
+    folder: Path, name: str, model: Model[Any], metrics: dict[str, float], seconds: float | None
+) -> ModelEntry:
+    kind = next((kind for kind, class_ in model_package.MODELS.items() if class_ is type(model)), None)
+    if kind is None:
+        raise SnapshotError(
+            f"The model {name!r} is a {type(model).__name__}, which `matinee.models.MODELS` does not list.",
+            "Register it there, so that it can be loaded again.",
+        )
+    state = model.state()
+    names = [name, *state]
+    # Folded, because some file systems do not tell "b" from "B".
+    if not all(NAME.fullmatch(text) for text in names) or len({text.casefold() for text in state}) != len(state):
+        raise SnapshotError(f"The model {name!r} or an array of its state has a name that cannot be a file's.")
+    place = folder / "models" / name
+    place.mkdir(parents=True)
+    for key, values in state.items():
+        np.save(place / f"{key}.npy", values, allow_pickle=False)
+    return ModelEntry(
+        kind=kind,
+        config=model.config.model_dump(mode="json"),
+        arrays=tuple(state),
+        metrics=_finite(metrics),
+        seconds=seconds,
+        bytes=sum(path.stat().st_size for path in place.iterdir()),
+    )
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: float(value) if math.isfinite(value) else None for name, value in values.items()}
+
+
+def _seal_files(folder: Path) -> dict[str, FileEntry]:
+    """Sync everything and describe every file."""
+    files: dict[str, FileEntry] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            continue
+        sync_file(path)
+        name = path.relative_to(folder).as_posix()
+        files[name] = FileEntry(bytes=path.stat().st_size, sha256=sha256(path))
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            sync_folder(path)
+    return files
+
+
+def _publish(root: Path, folder: Path, draft: Manifest) -> str:
+    """Give the folder its id and its final place."""
+    content = draft.model_dump_json(include={"files", "models", "default_model", "watermark", "scale"})
+    for attempt in range(1000):
+        digest = hashlib.sha256(f"{content}{attempt or ''}".encode()).hexdigest()
+        snapshot_id = f"{draft.created:%Y%m%dT%H%M%SZ}-{digest[:8]}"
+        if (root / snapshot_id).exists():
+            continue  # the same content within the same second
+        manifest = draft.model_copy(update={"id": snapshot_id}).sealed()
+        path = folder / MANIFEST
+        path.write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+        sync_file(path)
+        sync_folder(folder)
+        try:
+            folder.rename(root / snapshot_id)
+        except OSError:
+            if (root / snapshot_id).exists():
+                continue
+            raise
+        sync_folder(root)
+        return snapshot_id
+    raise SnapshotError(f"No free name was found for a snapshot below {root}.", "Try again in a second.")
+
+
+def clean_temporary(root: Path) -> None:
+    """Delete what killed writers left behind: of dead processes after ten minutes, of any after a day."""
+    for path in root.glob(f"{TEMPORARY}*"):
+        try:
+            newest = max(item.stat().st_mtime for item in [path, *path.rglob("*")])
+        except OSError:
+            continue  # another process is deleting or renaming it
+        age = time.time() - newest
+        pid = path.name.removeprefix(TEMPORARY).split("-")[0]
+        dead = pid.isdecimal() and not process_alive(int(pid))
+        if age > 86_400 or (age > OLD_SECONDS and dead):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def library_versions() -> dict[str, str]:
+    """Versions of what makes and reads a snapshot."""
+    found = {"python": platform.python_version()}
+    for name in ("numpy", "scipy", "polars", "matinee"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    return found

@@ -1,0 +1,96 @@
+"""The schema of the embedded store, as numbered steps.
+
+Step n (1-based) brings a database from `user_version` n−1 to n. A step that was released is never edited:
+change the schema by adding a step.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from matinee.errors import StoreError
+
+APPLICATION_ID = 0x4D54_4E45
+"""Marks a SQLite file as Matinee's own ("MTNE")."""
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        # One row: the newest sequence number, and the number up to which the log has been dropped.
+        "CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, log_floor INTEGER NOT NULL)",
+        "INSERT INTO state VALUES (1, 0, 0)",
+        # version: sequence number of the user's last change; erased: of the last erasure, NULL for never.
+        "CREATE TABLE users (user_id TEXT PRIMARY KEY, version INTEGER NOT NULL, erased INTEGER) WITHOUT ROWID",
+        # rating NULL: a tombstone.
+        """CREATE TABLE ratings (
+            user_id TEXT NOT NULL, movie_id TEXT NOT NULL, rating REAL, timestamp INTEGER NOT NULL,
+            seq INTEGER NOT NULL, PRIMARY KEY (user_id, movie_id)) WITHOUT ROWID""",
+        # place: sequence number of the first write, for the order; body NULL: a tombstone.
+        """CREATE TABLE movies (
+            movie_id TEXT PRIMARY KEY, place INTEGER NOT NULL, body TEXT, seq INTEGER NOT NULL) WITHOUT ROWID""",
+        # A rating change names user and film, an erasure the user alone, a film's change the film alone.
+        """CREATE TABLE log (
+            seq INTEGER PRIMARY KEY, user_id TEXT, movie_id TEXT, known_before INTEGER NOT NULL DEFAULT 0,
+            before REAL, after REAL, timestamp INTEGER NOT NULL DEFAULT 0)""",
+        """CREATE TABLE keys (
+            key TEXT PRIMARY KEY, digest BLOB NOT NULL, seq INTEGER NOT NULL, created REAL NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX keys_created ON keys (created)",
+        """CREATE TABLE exposures (
+            id INTEGER PRIMARY KEY, user_id TEXT NOT NULL, timestamp INTEGER NOT NULL, snapshot TEXT NOT NULL,
+            model TEXT NOT NULL, movie_ids TEXT NOT NULL)""",
+        "CREATE INDEX exposures_user ON exposures (user_id, timestamp, id)",
+    ),
+)
+
+
+def _number(connection: sqlite3.Connection, pragma: str) -> int:
+    return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])
+
+
+def check(connection: sqlite3.Connection, path: object) -> int:
+    """The schema version of a database (0: new and empty).
+
+    Raises:
+        StoreError: the database belongs to another program or to a newer Matinee.
+    """
+    version = _number(connection, "user_version")
+    owner = _number(connection, "application_id")
+    tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    if owner != APPLICATION_ID and (owner or version or tables):
+        raise StoreError(
+            f"{path} is a database of another program.", "Choose another MATINEE_DATA_DIR; the file is left as it is."
+        )
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"{path} was written by a newer Matinee (schema {version}, this one knows {len(MIGRATIONS)}).",
+            "Update Matinee, or choose another MATINEE_DATA_DIR.",
+        )
+    return version
+
+
+def migrate(connection: sqlite3.Connection, path: object) -> None:
+    """Bring a database to the newest schema, in one transaction under the exclusive lock.
+
+    Args:
+        connection: in autocommit mode (`isolation_level=None`).
+        path: for messages.
+
+    Raises:
+        StoreError: see `check`.
+        sqlite3.Error: the file cannot be written.
+    """
+    if check(connection, path) == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN EXCLUSIVE")
+    try:
+        # Another process may have migrated while this one waited for the lock.
+        version = check(connection, path)
+        for statements in MIGRATIONS[version:]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

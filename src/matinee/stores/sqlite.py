@@ -1,0 +1,269 @@
+"""The embedded store: one SQLite file in WAL mode, many readers, one writer at a time, group commit.
+
+Every change takes the next sequence number in its own transaction. The log of changes reaches back at least
+`changelog.KEEP_LOG` changes; a reader who is further behind is told everything anew (`Changes.complete`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from matinee.data.catalog import Movie
+from matinee.errors import ConflictError, InvalidInputError, StoreError
+from matinee.stores import changelog
+from matinee.stores.base import Changes, Exposure, Rating, UserOverlay
+from matinee.stores.connections import Connections, store_error
+
+KEY_SECONDS = 24 * 3600.0
+MAX_INT = 2**63 - 1
+
+
+def _check_text(what: str, value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInputError(f"The {what} {value!r} is not valid Unicode.", "Send it as UTF-8.") from error
+
+
+def _check_rating(rating: Rating) -> None:
+    _check_text("user id", rating.user_id)
+    _check_text("film id", rating.movie_id)
+    if rating.rating is not None and not math.isfinite(rating.rating):
+        raise InvalidInputError(f"A rating of {rating.rating} cannot be stored.", "Send a number of stars.")
+    if not -MAX_INT <= rating.timestamp <= MAX_INT:
+        raise InvalidInputError(f"The time {rating.timestamp} is out of range.", "Send seconds since 1970.")
+
+
+class SqliteStore:
+    """A `Store` in one file (and `-wal`, `-shm` beside it).
+
+    Open it after forking, not before. `close()` it when done.
+
+    Args:
+        path: the file; made with its folder where absent.
+        busy_timeout: seconds that a write waits for another process's.
+        clock: seconds since 1970, for the age of idempotency keys.
+
+    Raises:
+        StoreError: the file is no database, damaged, of a newer version or of another program, or not
+            writable; it is left as it is.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout: float = 5.0, clock: Callable[[], float] = time.time) -> None:
+        self.path = Path(path)
+        self._clock = clock
+        self._connections = Connections(self.path, busy_timeout, changelog.drop_old_log)
+
+    # --- ratings --------------------------------------------------------------------------------------------
+    def put_ratings(self, ratings: Sequence[Rating], *, key: str | None = None) -> int:
+        """Upsert by (user, film), the last of equal pairs wins; returns the sequence number after the write.
+
+        Raises:
+            ConflictError: the key was used for other ratings.
+            InvalidInputError: ids that are not Unicode, numbers that are not finite; nothing is stored.
+            StoreError: nothing is stored.
+        """
+        for rating in ratings:
+            _check_rating(rating)
+        last = {(rating.user_id, rating.movie_id): rating for rating in ratings}
+        if key is None:
+            return self._connections.write(lambda connection: changelog.put_ratings(connection, list(last.values())))
+        _check_text("idempotency key", key)
+        body = sorted((user_id, movie_id, rating.rating) for (user_id, movie_id), rating in last.items())
+        digest = hashlib.sha256(json.dumps(body).encode()).digest()
+        now = self._clock()
+
+        def put_once(connection: sqlite3.Connection) -> int:
+            connection.execute("DELETE FROM keys WHERE created < ?", (now - KEY_SECONDS,))
+            found = connection.execute("SELECT digest, seq FROM keys WHERE key = ?", (key,)).fetchone()
+            if found is not None:
+                if found[0] != digest:
+                    raise ConflictError(
+                        f"The idempotency key {key!r} was used for other ratings.", "Use a new key for a new request."
+                    )
+                return int(found[1])
+            seq = changelog.put_ratings(connection, list(last.values()))
+            connection.execute("INSERT INTO keys VALUES (?, ?, ?, ?)", (key, digest, seq, now))
+            return seq
+
+        return self._connections.write(put_once)
+
+    def delete_rating(self, user_id: str, movie_id: str, timestamp: int) -> int:
+        """Leave a tombstone for (user, film); returns the sequence number."""
+        return self.put_ratings([Rating(user_id, movie_id, None, timestamp)])
+
+    def user(self, user_id: str) -> UserOverlay:
+        """Everything held about one user."""
+        with self._connections.reading() as connection:
+            rows = connection.execute(
+                "SELECT u.version, u.erased, r.movie_id, r.rating, r.timestamp"
+                " FROM users u LEFT JOIN ratings r ON r.user_id = u.user_id WHERE u.user_id = ?",
+                (_storable(user_id),),
+            ).fetchall()
+        if not rows:
+            return UserOverlay()
+        held = {row[2]: Rating(user_id, *row[2:]) for row in rows if row[2] is not None}
+        return UserOverlay(rows[0][0], rows[0][1] is not None, held)
+
+    def erase_user(self, user_id: str) -> int:
+        """Physically delete ratings, exposures and log entries of a user and mark the user erased."""
+        _check_text("user id", user_id)
+
+        def erase(connection: sqlite3.Connection) -> int:
+            # Overwrite what is deleted; on for the erasure alone, because it slows other writes.
+            connection.execute("PRAGMA secure_delete = ON")
+            try:
+                seq = changelog.next_seq(connection, 1)
+                connection.execute("DELETE FROM exposures WHERE user_id = ?", (user_id,))
+                held = connection.execute("DELETE FROM ratings WHERE user_id = ?", (user_id,)).rowcount
+                connection.execute("DELETE FROM log WHERE user_id = ? AND movie_id IS NOT NULL", (user_id,))
+                if held:
+                    # Readers who folded these ratings in cannot be told what to take out again: they start anew.
+                    connection.execute("UPDATE state SET log_floor = ?", (seq,))
+                connection.execute("INSERT INTO log (seq, user_id) VALUES (?, ?)", (seq, user_id))
+                connection.execute(
+                    "INSERT INTO users VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET"
+                    " version = excluded.version, erased = excluded.erased",
+                    (user_id, seq, seq),
+                )
+            finally:
+                connection.execute("PRAGMA secure_delete = OFF")
+            return seq
+
+        seq = self._connections.write(erase)
+        self._connections.checkpoint()  # the write-ahead log holds the old pages until then
+        return seq
+
+    def ratings(self, *, batch: int = 50_000) -> Iterator[list[Rating]]:
+        """All ratings held, tombstones included, in batches, from one consistent read."""
+        # A connection of its own: the thread's other reads stay fresh while this one goes on.
+        with self._connections.reading(own=True) as connection:
+            cursor = connection.execute("SELECT user_id, movie_id, rating, timestamp FROM ratings")
+            while rows := list(islice(cursor, batch)):
+                yield [Rating(*row) for row in rows]
+
+    def erased_users(self) -> frozenset[str]:
+        """Ids of all users ever erased."""
+        with self._connections.reading() as connection:
+            rows = connection.execute("SELECT user_id FROM users WHERE erased IS NOT NULL").fetchall()
+        return frozenset(row[0] for row in rows)
+
+    # --- films ----------------------------------------------------------------------------------------------
+    def put_movies(self, movies: Sequence[Movie]) -> int:
+        """Add or replace films."""
+        for movie in movies:
+            _check_text("film id", movie.movie_id)
+        bodies = {movie.movie_id: movie.model_dump_json(exclude_defaults=True) for movie in movies}
+        return self._write_movies(list(bodies.items()))
+
+    def delete_movie(self, movie_id: str) -> int:
+        """Leave a tombstone for a film."""
+        _check_text("film id", movie_id)
+        return self._write_movies([(movie_id, None)])
+
+    def _write_movies(self, bodies: list[tuple[str, str | None]]) -> int:
+        def write(connection: sqlite3.Connection) -> int:
+            seq = changelog.next_seq(connection, len(bodies))
+            numbers = range(seq - len(bodies) + 1, seq + 1)
+            connection.executemany(
+                "INSERT INTO movies VALUES (?1, ?2, ?3, ?2) ON CONFLICT DO UPDATE SET"
+                " body = excluded.body, seq = excluded.seq",
+                [(movie_id, number, body) for number, (movie_id, body) in zip(numbers, bodies, strict=True)],
+            )
+            connection.executemany(
+                "INSERT INTO log (seq, movie_id) VALUES (?, ?)",
+                [(number, movie_id) for number, (movie_id, _) in zip(numbers, bodies, strict=True)],
+            )
+            return seq
+
+        return self._connections.write(write)
+
+    def movies(self) -> list[tuple[str, Movie | None]]:
+        """All films held, in order of first writing; None marks a deleted film."""
+        with self._connections.reading() as connection:
+            rows = connection.execute("SELECT movie_id, body FROM movies ORDER BY place").fetchall()
+        try:
+            return [(row[0], None if row[1] is None else Movie.model_validate_json(row[1])) for row in rows]
+        except ValidationError as error:
+            raise StoreError(
+                f"The store {self.path} holds a film that is none: {error.errors()[0]['msg']}.",
+                "Put the film again, or restore a backup.",
+            ) from error
+
+    # --- changes --------------------------------------------------------------------------------------------
+    def seq(self) -> int:
+        """Newest sequence number; some microseconds, sees other processes' commits at once."""
+        try:
+            reader = self._connections.reader()
+            # Changes with every commit of any other connection, and this one never writes.
+            version = reader.connection.execute("PRAGMA data_version").fetchone()[0]
+            if version != reader.data_version:
+                # In this order: a commit in between makes the next call look again, never too late.
+                reader.seq = int(reader.connection.execute("SELECT seq FROM state").fetchone()[0])
+                reader.data_version = version
+        except sqlite3.Error as error:
+            raise store_error(error, self.path) from error
+        return reader.seq
+
+    def changes(self, since: int) -> Changes:
+        """What happened after sequence number `since`."""
+        with self._connections.reading() as connection:
+            return changelog.changes(connection, since)
+
+    def compact(self, keep: int = changelog.KEEP_LOG) -> None:
+        """Drop all but the newest `keep` changes from the log (done by itself while writing)."""
+        self._connections.write(lambda connection: changelog.drop_old_log(connection, keep, 1))
+
+    # --- exposures ------------------------------------------------------------------------------------------
+    def log_exposures(self, exposures: Sequence[Exposure]) -> None:
+        """Record what was shown."""
+        rows = []
+        for shown in exposures:
+            _check_text("user id", shown.user_id)
+            rows.append((shown.user_id, shown.timestamp, shown.snapshot, shown.model, json.dumps(shown.movie_ids)))
+        self._connections.write(
+            lambda connection: connection.executemany(
+                "INSERT INTO exposures (user_id, timestamp, snapshot, model, movie_ids) VALUES (?, ?, ?, ?, ?)", rows
+            )
+        )
+
+    def exposures(self, user_id: str, limit: int = 1000) -> list[Exposure]:
+        """The newest lists shown to a user, newest first."""
+        with self._connections.reading() as connection:
+            rows = connection.execute(
+                "SELECT user_id, timestamp, snapshot, model, movie_ids FROM exposures WHERE user_id = ?"
+                " ORDER BY timestamp DESC, id DESC LIMIT ?",
+                (_storable(user_id), max(0, limit)),
+            ).fetchall()
+        return [
+            Exposure(user, timestamp, snapshot, model, tuple(json.loads(shown)))
+            for user, timestamp, snapshot, model, shown in rows
+        ]
+
+    # --- the store itself -----------------------------------------------------------------------------------
+    def ping(self) -> None:
+        """Raise `StoreError` unless the store can be read."""
+        with self._connections.reading() as connection:
+            connection.execute("SELECT seq FROM state").fetchone()
+
+    def close(self) -> None:
+        """Close the file; any use after raises `StoreError`."""
+        self._connections.close()
+
+
+def _storable(text: str) -> str | None:
+    """The text, or None (which equals nothing in SQL) where it cannot be in the store at all."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return None
+    return text
