@@ -4,7 +4,7 @@ Everything below is imported at first use, so that `import matinee` itself costs
 
     >>> import matinee
     >>> dataset = matinee.load_dataset("ml-latest-small")
-    >>> model = matinee.EASE().fit(dataset)
+    >>> model = matinee.Ease().fit(dataset)
 """
 
 from __future__ import annotations
@@ -20,35 +20,51 @@ if TYPE_CHECKING:
     from matinee.engine import Engine, Request
     from matinee.engine.training import train
     from matinee.errors import MatineeError
-    from matinee.models.base import Query
+    from matinee.models import Blend, Content, Ease, ImplicitALS, ItemKNN, Model, Popularity, Query, Stars
     from matinee.settings import Settings
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Blend": "matinee.models",
     "Catalog": "matinee.data.catalog",
+    "Content": "matinee.models",
     "Dataset": "matinee.data.dataset",
+    "Ease": "matinee.models",
     "Engine": "matinee.engine",
+    "ImplicitALS": "matinee.models",
+    "ItemKNN": "matinee.models",
     "MatineeError": "matinee.errors",
+    "Model": "matinee.models",
     "Movie": "matinee.data.catalog",
-    "Query": "matinee.models.base",
+    "Popularity": "matinee.models",
+    "Query": "matinee.models",
     "Ratings": "matinee.data.ratings",
     "Request": "matinee.engine",
     "Settings": "matinee.settings",
+    "Stars": "matinee.models",
     "load_dataset": "matinee.data",
     "train": "matinee.engine.training",
 }
 
 __all__ = [
+    "Blend",
     "Catalog",
+    "Content",
     "Dataset",
+    "Ease",
     "Engine",
+    "ImplicitALS",
+    "ItemKNN",
     "MatineeError",
+    "Model",
     "Movie",
+    "Popularity",
     "Query",
     "Ratings",
     "Request",
     "Settings",
+    "Stars",
     "__version__",
     "load_dataset",
     "train",

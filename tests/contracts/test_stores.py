@@ -13,11 +13,11 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from store_support import Factory, SqliteFactory, all_ratings, answer, put_many
 
 from matinee.data.catalog import Movie
 from matinee.errors import ConflictError, InvalidInputError, StoreError
 from matinee.stores import Changes, Exposure, Rating, RatingChange, Store, UserOverlay
+from store_support import Factory, SqliteFactory, all_ratings, answer, put_many
 
 FACTORIES: dict[str, Callable[[Path], Factory]] = {"sqlite": lambda folder: SqliteFactory(folder / "store.sqlite3")}
 
@@ -382,9 +382,7 @@ def test_a_closed_store_says_so(factory: Factory) -> None:
 
 
 IDS = st.sampled_from(["a", "b", "ç"])
-RATINGS = st.builds(
-    Rating, IDS, IDS, st.one_of(st.none(), st.sampled_from([0.5, 3.0, 5.0])), st.integers(-1, 10**10)
-)
+RATINGS = st.builds(Rating, IDS, IDS, st.one_of(st.none(), st.sampled_from([0.5, 3.0, 5.0])), st.integers(-1, 10**10))
 
 
 class Reader:

@@ -74,9 +74,7 @@ def test_dirt_is_dropped_for_its_reason(row: tuple[object, ...], reason: str) ->
 
 
 def test_of_duplicates_the_latest_is_kept() -> None:
-    frame, report = clean_ratings(
-        ratings((1, 10, 1, 50), (1, 10, 2, 70), (1, 10, 3, 60), (2, 10, 4, 1)), ["10"], SCALE
-    )
+    frame, report = clean_ratings(ratings((1, 10, 1, 50), (1, 10, 2, 70), (1, 10, 3, 60), (2, 10, 4, 1)), ["10"], SCALE)
     assert frame.rows() == [("1", "10", 2.0, 70), ("2", "10", 4.0, 1)]
     assert report.dropped == {"rated again later (the latest is kept)": 2}
 

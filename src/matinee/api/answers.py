@@ -11,22 +11,21 @@ from starlette.concurrency import run_in_threadpool
 
 T = TypeVar("T")
 Header = tuple[bytes, bytes]
-Version = tuple[tuple[str, int], int]
-"""(snapshot id and films' version, the user's version): what an answer depends on."""
+Version = tuple[str, int, int]
+"""Snapshot id, films' version, the user's version (0 without a user): what an answer depends on.
+
+Take it *before* computing the answer: a write in between then makes the answer out of date, never wrong.
+"""
 
 _OVERHEAD = 600
 """Bytes that an entry takes besides its key and body, about."""
 
 
-class Versioned(Protocol):
-    """What tells whether an answer still holds; both calls take microseconds (see `Engine`)."""
+class Source(Protocol):
+    """What tells whether an answer still holds (see `Engine`)."""
 
-    def revision(self) -> tuple[str, int]:
-        """Snapshot id and films' version."""
-        ...
-
-    def user_version(self, user_id: str) -> int:
-        """Version of a user's data."""
+    def validity(self, user_id: str | None) -> Version:
+        """Versions of everything that an answer for this user depends on; microseconds."""
         ...
 
 
@@ -38,15 +37,16 @@ class Ready(NamedTuple):
     version: Version
     headers: list[Header]
     body: bytes
-    size: int
+
+    @classmethod
+    def of(cls, route: str, user_id: str | None, version: Version, body: bytes) -> Ready:
+        """An answer of JSON bytes with status 200."""
+        headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
+        return cls(route, user_id, version, headers, body)
 
 
-def version_of(source: Versioned, user_id: str | None) -> Version:
-    """The version of everything that an answer for this user depends on.
-
-    Take it *before* computing the answer: a write in between then makes the answer out of date, never wrong.
-    """
-    return source.revision(), source.user_version(user_id) if user_id is not None else 0
+def _size(path: str, query: bytes, ready: Ready) -> int:
+    return len(path) + len(query) + len(ready.body) + _OVERHEAD
 
 
 class AnswerCache:
@@ -64,36 +64,32 @@ class AnswerCache:
     def __len__(self) -> int:
         return len(self._answers)
 
-    def find(self, path: str, query: bytes, source: Versioned) -> Ready | None:
+    def find(self, path: str, query: bytes, source: Source) -> Ready | None:
         """The answer to this request, if there is one and it still holds."""
         key = (path, query)
         ready = self._answers.get(key)
         if ready is None:
             return None
-        revision, version = ready.version
-        if source.revision() != revision or (
-            ready.user_id is not None and source.user_version(ready.user_id) != version
-        ):
+        if source.validity(ready.user_id) != ready.version:
             self._drop(key)
             return None
         self._answers.move_to_end(key)
         return ready
 
-    def put(self, path: str, query: bytes, route: str, user_id: str | None, version: Version, body: bytes) -> None:
+    def put(self, path: str, query: bytes, ready: Ready) -> None:
         """Keep an answer, and drop old ones where it does not fit."""
-        key, size = (path, query), len(path) + len(query) + len(body) + _OVERHEAD
+        key, size = (path, query), _size(path, query, ready)
         if size > self.limit // 4:
             return
         if key in self._answers:
             self._drop(key)
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        self._answers[key] = Ready(route, user_id, version, headers, body, size)
+        self._answers[key] = ready
         self.size += size
         while self.size > self.limit:
             self._drop(next(iter(self._answers)))
 
     def _drop(self, key: tuple[str, bytes]) -> None:
-        self.size -= self._answers.pop(key).size
+        self.size -= _size(*key, self._answers.pop(key))
 
 
 class Pace:

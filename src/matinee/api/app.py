@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -13,6 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from matinee import __version__
 from matinee.api import catalogue, classic, operations, people, recommendations
 from matinee.api.documentation import add_documentation
 from matinee.api.errors import on_failure, on_http_error, on_matinee_error, on_validation_error
@@ -32,13 +32,6 @@ Films for stored and for unknown people, similar films, search, the catalogue, r
 * Unknown query parameters are ignored, unknown fields in bodies are refused.
 * The classic routes are served here and under `/classic`.
 """
-
-
-def _version() -> str:
-    try:
-        return version("matinee")
-    except PackageNotFoundError:  # a checkout that is not installed
-        return "0"
 
 
 @asynccontextmanager
@@ -68,7 +61,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         settings or Settings(),
         engine,
         title="Matinee",
-        version=_version(),
+        version=__version__,
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,

@@ -57,6 +57,9 @@ class RatingIn(BaseModel):
     user_id: UserId
     movie_id: MovieId
     rating: Stars
+    timestamp: Annotated[int, Field(strict=True, ge=0, le=253_402_300_799)] | None = Field(
+        None, description="Seconds since 1970 UTC; default: now."
+    )
 
 
 class StarsIn(BaseModel):

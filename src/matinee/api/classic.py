@@ -33,7 +33,7 @@ ReturnMetadata = Annotated[
 TopN = Annotated[int, Query(ge=1, le=1000, description="Items wanted.")]
 ClassicUser = Annotated[
     str,
-    Query(min_length=1, max_length=64, pattern=params.ID_PATTERN, description="Id of a user.", examples=["42"]),
+    Query(min_length=1, max_length=64, pattern=params.USER_PATTERN, description="Id of a user.", examples=["42"]),
 ]
 
 
@@ -160,7 +160,7 @@ async def _items(request: Request, engine: Engine, user_id: str, n: int, metadat
                 if joined:
                     record["tags"] = "|".join(engine.movie(item.movie_id).tags)
             items.append(record)
-        return dumps({"items": items}), answer.fallback != "popular"
+        return dumps({"items": items}), not answer.volatile
 
     return await service_of(request).answer(request, engine, user_id, work, metadata or n > 100)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -13,6 +14,7 @@ from matinee.api.errors import problems
 from matinee.api.render import reply
 from matinee.api.schemas import HealthOut, ReadyOut, RecordsOut, SnapshotOut
 from matinee.api.service import EngineDep, service_of
+from matinee.errors import ConflictError, NotFoundError, SnapshotError
 
 router = APIRouter(tags=["operation"])
 SnapshotId = Annotated[
@@ -81,18 +83,27 @@ def snapshots(engine: EngineDep) -> Response:
 )
 def promote(engine: EngineDep, snapshot_id: SnapshotId) -> Response:
     """Verify a snapshot and serve it, in every worker; no request is dropped meanwhile."""
-    return reply({"snapshot": engine.promote(snapshot_id)})
+    if all(entry["id"] != snapshot_id for entry in engine.snapshots()):
+        raise NotFoundError(f"There is no snapshot {snapshot_id!r}.", "See GET /v1/snapshots for those there are.")
+    return _swap(lambda: engine.promote(snapshot_id))
 
 
 @router.post(
     "/v1/snapshots/rollback",
     response_model=SnapshotOut,
-    responses=problems(404, 409, 503),
+    responses=problems(409, 503),
     summary="Serve the snapshot before this one",
 )
 def rollback(engine: EngineDep) -> Response:
     """Serve the snapshot that was promoted before the current one; ratings written since then stay."""
-    return reply({"snapshot": engine.rollback()})
+    return _swap(engine.rollback)
+
+
+def _swap(swap: Callable[[], str]) -> Response:
+    try:
+        return reply({"snapshot": swap()})
+    except SnapshotError as error:  # the one in service goes on: this is no failure of the service
+        raise ConflictError(error.message, error.hint) from error
 
 
 @router.get("/classic", include_in_schema=False)

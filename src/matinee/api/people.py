@@ -107,7 +107,8 @@ async def rate_many(
     if len(ratings) > limit:
         raise refuse(("body",), f"List should have at most {limit} items")
     triples = [(one.user_id, one.movie_id, one.rating) for one in ratings]
-    stored = await run_in_threadpool(engine.rate, triples, key=idempotency_key) if triples else 0
+    times = [one.timestamp for one in ratings]
+    stored = await run_in_threadpool(engine.rate, triples, key=idempotency_key, timestamps=times)
     return reply({"stored": stored, "duplicates": len(triples) - stored})
 
 

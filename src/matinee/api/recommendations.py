@@ -12,22 +12,17 @@ from matinee.api import params
 from matinee.api.bodies import AdHocRequest
 from matinee.api.errors import problems
 from matinee.api.params import refuse, split_ids
+from matinee.api.quick import ROUTE, is_heavy, recommend_work
 from matinee.api.render import answer_record, dumps, popular_record, reply
 from matinee.api.schemas import ChartOut, ListOut
 from matinee.api.service import EngineDep, service_of
 from matinee.engine.types import Request as Options
 
 router = APIRouter(tags=["recommendations"])
-POPULAR = "popular"
-
-
-def is_heavy(options: Options, metadata: bool = False) -> bool:
-    """Whether an answer with these options surely takes more than a millisecond or two."""
-    return options.explain or metadata or options.diversity > 0 or options.n > 100 or bool(options.filter)
 
 
 @router.get(
-    "/v1/users/{user_id}/recommendations",
+    ROUTE,
     response_model=ListOut,
     responses=problems(400, 404, 422, 503),
     summary="Films for a user",
@@ -50,11 +45,7 @@ async def recommend(
     """
     options = Options(n, model, filter, split_ids(exclude), diversity, explain)
 
-    def work() -> tuple[bytes, bool]:
-        answer = engine.recommend(user_id, options)
-        # The popular films depend on everybody's ratings, which the version of one user does not tell.
-        return dumps(answer_record(engine, answer, metadata)), answer.fallback != POPULAR
-
+    work = recommend_work(engine, user_id, options, metadata)
     return await service_of(request).answer(request, engine, user_id, work, is_heavy(options, metadata))
 
 
@@ -99,7 +90,7 @@ async def similar(
 
     def work() -> tuple[bytes, bool]:
         answer = engine.similar(movie_id, by=by, n=n, filter=filter, index=index)
-        return dumps(answer_record(engine, answer, metadata)), True
+        return dumps(answer_record(engine, answer, metadata)), not filter
 
     return await service_of(request).answer(request, engine, None, work, metadata or n > 100 or bool(filter))
 

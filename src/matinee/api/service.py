@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable
 from functools import cached_property
 from time import monotonic, perf_counter
 from typing import Annotated, Any
@@ -15,10 +14,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from matinee.api.answers import AnswerCache, Pace, version_of
+from matinee.api.answers import AnswerCache, Pace, Ready
 from matinee.api.errors import Problem, problem
 from matinee.api.limits import limit_body
 from matinee.api.metrics import Metrics
+from matinee.api.quick import ROUTE, Work, plan
 from matinee.api.render import Json
 from matinee.engine import Engine
 from matinee.errors import MatineeError
@@ -33,8 +33,8 @@ RETRY = 1.0
 class Service(FastAPI):
     """The core service.
 
-    Requests whose answer is ready leave before FastAPI sees them: routing, dependencies and middlewares cost
-    more than everything else that such an answer needs.
+    Requests whose answer is ready leave before FastAPI sees them, and so do plain requests for recommendations:
+    routing, dependencies and middlewares cost more than everything else that such an answer needs.
 
     Args:
         settings: limits, folders, cache.
@@ -84,9 +84,7 @@ class Service(FastAPI):
                 self._engine = None
 
     # --- answers ----------------------------------------------------------------------------------------------
-    async def answer(
-        self, request: Request, engine: Engine, user_id: str | None, work: Callable[[], tuple[bytes, bool]], heavy: bool
-    ) -> Response:
+    async def answer(self, request: Request, engine: Engine, user_id: str | None, work: Work, heavy: bool) -> Response:
         """Compute a cacheable answer and keep it.
 
         Args:
@@ -94,30 +92,46 @@ class Service(FastAPI):
             work: gives the bytes, and whether they may be kept.
             heavy: it surely takes many milliseconds.
         """
-        version = version_of(engine, user_id)
+        version = engine.validity(user_id)
         body, keep = await self.pace.run(work, heavy=heavy)
         if keep:
             scope = request.scope
-            self.answers.put(scope["path"], scope["query_string"], _route(scope), user_id, version, body)
+            ready = Ready.of(_route(scope), user_id, version, body)
+            self.answers.put(scope["path"], scope["query_string"], ready)
         return Json(body)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         if scope["type"] != "http":
             return await super().__call__(scope, receive, send)
-        start, method = perf_counter(), scope["method"]
-        if method == "GET" and self._engine is not None:
-            try:
-                ready = self.answers.find(scope["path"], scope["query_string"], self._engine)
-            except MatineeError:  # the ordinary path says what is wrong
-                ready = None
+        start, engine = perf_counter(), self._engine
+        if engine is not None and scope["method"] == "GET":
+            ready = await self._ready(engine, scope["path"], scope["query_string"])
             if ready is not None:
                 await send({"type": "http.response.start", "status": 200, "headers": ready.headers})
                 await send({"type": "http.response.body", "body": ready.body})
-                self.metrics.ready.inc()
                 self.metrics.count("GET", ready.route, 200, perf_counter() - start)
                 return None
         return await self._ordinary(scope, receive, send, start)
+
+    async def _ready(self, engine: Engine, path: str, query: bytes) -> Ready | None:
+        """A ready answer, or one that can be had the short way; None: take the ordinary way."""
+        try:
+            ready = self.answers.find(path, query, engine)
+            if ready is not None:
+                self.metrics.ready.inc()
+                return ready
+            quick = plan(engine, path, query)
+            if quick is None:
+                return None
+            version = engine.validity(quick.user_id)
+            body, keep = await self.pace.run(quick.work, heavy=quick.heavy)
+        except Exception:  # whatever it is, the ordinary way meets it again and says so
+            return None
+        answer = Ready.of(ROUTE, quick.user_id, version, body)
+        if keep:
+            self.answers.put(path, query, answer)
+        return answer
 
     async def _ordinary(self, scope: Scope, receive: Receive, send: Send, start: float) -> None:
         method, status, head = scope["method"], 500, scope["method"] == "HEAD"

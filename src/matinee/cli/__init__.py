@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: words after the program's name; None: those of this process.
     """
     from matinee.cli.app import app
-    from matinee.cli.console import print_error, tolerate_narrow_encodings
+    from matinee.cli.console import note, print_error, tolerate_narrow_encodings
     from matinee.errors import MatineeError
 
     tolerate_narrow_encodings()
@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_error(error)
         code = 1
     except KeyboardInterrupt:
+        note("Interrupted.")
         code = INTERRUPTED
     try:
         sys.stdout.flush()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matinee.engine import Engine
     from matinee.settings import Settings
 
-PIPE_WIDTH = 160
+PIPE_WIDTH = 120
 """Columns of a table that goes into a file or pipe, where nothing says how wide it may be."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]

@@ -21,18 +21,22 @@ FilterText = Annotated[
     str, typer.Option("--filter", "-f", help="Only films that match, e.g. 'genre = \"Comedy\" and year >= 1990'.")
 ]
 
+Row = list[str | Text]
+REASONS = 3
+"""Reasons shown in a table; JSON has all."""
+
 
 def reasons(item: Item) -> str:
-    """Why an item is recommended, in words."""
-    return " · ".join(f"{reason.title} {reason.share:.0%}" for reason in item.because or ())
+    """Why an item is recommended, in words: the biggest reasons."""
+    return " · ".join(f"{reason.title} {reason.share:.0%}" for reason in (item.because or ())[:REASONS])
 
 
 def print_answer(answer: Answer, title: str, *, explain: bool = False) -> None:
     """A ranked list as a table."""
     columns = ["#", "Film", "Genres", "Stars"]
-    rows: list[list[str | Text]] = []
+    rows: list[Row] = []
     for item in answer.items:
-        row: list[str | Text] = [
+        row: Row = [
             str(item.rank),
             Text(film(item.title, item.year), style="bold"),
             ", ".join(item.genres),
@@ -97,7 +101,7 @@ def similar(
             items = [{**plain(item), "imdb_url": urls[item.movie_id]} for item in answer.items]
             print_json({**plain(answer), "movie_id": found.movie_id, "title": found.title, "items": items})
             return
-        rows = [
+        rows: list[Row] = [
             [
                 str(item.rank),
                 Text(film(item.title, item.year), style="bold"),
@@ -123,7 +127,7 @@ def search(
         if json:
             print_json({"items": hits})
             return
-        rows = [
+        rows: list[Row] = [
             [
                 hit.movie.movie_id,
                 Text(film(hit.movie.title, hit.movie.year), style="bold"),
@@ -150,7 +154,7 @@ def popular(
         if json:
             print_json({"items": [{**plain(p.item), "ratings": p.ratings, "mean": plain(p.mean)} for p in chart]})
             return
-        rows = [
+        rows: list[Row] = [
             [
                 str(p.item.rank),
                 Text(film(p.item.title, p.item.year), style="bold"),
@@ -176,7 +180,7 @@ def history(
         if json:
             print_json({"user_id": user, "items": rated})
             return
-        rows = [
+        rows: list[Row] = [
             [
                 when(entry.timestamp),
                 Text(entry.title, style="bold"),

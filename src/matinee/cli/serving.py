@@ -50,17 +50,11 @@ def demo(
     if serve:
         check_port(settings)
     with own_terminal_group():
-        try:
-            ensure_snapshot(settings)
-            with open_engine(settings) as engine:
-                show_user(engine, user)
-            if serve:
-                _serve(settings)
-        except KeyboardInterrupt:
-            if serve:
-                note("Stopped.")
-                return
-            raise
+        ensure_snapshot(settings)
+        with open_engine(settings) as engine:
+            show_user(engine, user)
+        if serve:
+            _serve(settings)
 
 
 def show_user(engine: Engine, user: str | None) -> None:

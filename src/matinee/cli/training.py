@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from matinee.cli.console import AsJson, load_settings, number, print_json, progress_bar, table
+from matinee.cli.console import AsJson, load_settings, note, number, print_json, progress_bar, table
 
 DataOption = Annotated[
     str | None, typer.Option("--data", "-d", help="A name of `matinee data list`, a folder of files, or auto.")
@@ -17,6 +18,7 @@ DataOption = Annotated[
 def train(
     data: DataOption = None,
     promote: Annotated[bool, typer.Option(help="Serve the new snapshot at once.")] = True,
+    measure: Annotated[bool, typer.Option(help="Measure on held-out ratings as well, which fits twice.")] = True,
     json: AsJson = False,
 ) -> None:
     """Fit all models on a data set and what the store holds; write one snapshot."""
@@ -25,18 +27,22 @@ def train(
 
     settings = load_settings(data=data)
     with progress_bar() as progress:
-        snapshot_id = run(settings, promote=promote, progress=progress)
+        snapshot_id = run(settings, promote=promote, measure=measure, progress=progress)
     manifest = SnapshotShelf(settings.snapshots_dir).show(snapshot_id)
     if json:
         print_json(
             {"snapshot": snapshot_id, "promoted": promote, "dataset": manifest.dataset, "metrics": manifest.metrics}
         )
         return
-    print_metrics(manifest.metrics, f"Snapshot {snapshot_id} of {manifest.dataset}: metrics on held-out ratings")
+    typer.echo(f"Snapshot {snapshot_id} of {manifest.dataset}: {manifest.n_ratings:,} ratings.")
+    if manifest.metrics:
+        print_metrics(manifest.metrics, "On held-out ratings")
+    for name, why in manifest.settings.get("skipped", {}).items():
+        note(f"Left out: {name}. {why}")
     typer.echo("It is served from now on." if promote else f"Serve it with: matinee snapshots promote {snapshot_id}")
 
 
-def print_metrics(metrics: dict[str, dict[str, float]], title: str) -> None:
+def print_metrics(metrics: Mapping[str, Mapping[str, float | None]], title: str) -> None:
     """Models × metrics."""
     names = list(dict.fromkeys(name for row in metrics.values() for name in row))
     rows = [[model, *(number(row.get(name), 4) for name in names)] for model, row in metrics.items()]

@@ -84,7 +84,7 @@ def import_ratings(file: Source, map: Mapping = None, json: AsJson = False) -> N
     with open_engine() as engine, progress_bar() as progress:
         clean, report = clean_ratings(frame, engine_movie_ids(engine), engine.scale)
         stored = 0
-        for part in clean.iter_slices(BATCH):
+        for part in clean.iter_slices(min(BATCH, engine.settings.max_batch)):
             stored += store_ratings(engine, part)
             progress("Storing ratings", stored / clean.height)
     print_cleaning(report, stored, "ratings", json)
@@ -92,7 +92,8 @@ def import_ratings(file: Source, map: Mapping = None, json: AsJson = False) -> N
 
 def store_ratings(engine: Engine, frame: pl.DataFrame) -> int:
     """Store one batch of clean ratings, all or none."""
-    return engine.rate(list(frame.select("user_id", "movie_id", "rating").iter_rows()))
+    times = frame["timestamp"].to_list() if "timestamp" in frame.columns else None
+    return engine.rate(list(frame.select("user_id", "movie_id", "rating").iter_rows()), timestamps=times)
 
 
 def engine_movie_ids(engine: Engine) -> list[str]:
@@ -101,9 +102,9 @@ def engine_movie_ids(engine: Engine) -> list[str]:
 
 
 def engine_movies(engine: Engine) -> Iterator[Movie]:
-    """All films in service, by id."""
-    offset = 0
-    while page := engine.movies(sort="movie_id", offset=offset, limit=BATCH).movies:
+    """All films in service, by year."""
+    offset, size = 0, engine.settings.max_n
+    while page := engine.movies(sort="year", offset=offset, limit=size).movies:
         yield from page
         offset += len(page)
 
@@ -125,9 +126,10 @@ def import_movies(file: Source, map: Mapping = None, json: AsJson = False) -> No
         else:
             movies.append(movie)
     with open_engine() as engine, progress_bar() as progress:
-        for start in range(0, len(movies), BATCH):
-            engine.put_movies(movies[start : start + BATCH])
-            progress("Storing films", min(start + BATCH, len(movies)) / len(movies))
+        size = min(BATCH, engine.settings.max_batch)
+        for start in range(0, len(movies), size):
+            engine.put_movies(movies[start : start + size])
+            progress("Storing films", min(start + size, len(movies)) / len(movies))
     report = TableReport(rows_in=cleaning.rows_in, rows_out=len(movies), dropped=dropped, changed=cleaning.changed)
     print_cleaning(report, len(movies), "films", json)
 

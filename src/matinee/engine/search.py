@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz import fuzz, process
@@ -10,10 +13,13 @@ from matinee.data.catalog import Catalog
 from matinee.engine.filters import fold
 
 CUTOFF = 70.0
-"""Least WRatio (0..100) of a fuzzy match (the classic title search used the same)."""
+"""Least similarity (0..100, RapidFuzz's WRatio) of a fuzzy match; the classic title search used the same."""
+CLEAR = 80.0
+"""A title spelt this much alike makes the slower, looser comparison needless."""
 
-_DROPPED = str.maketrans(dict.fromkeys("\"'`´’‘“”.,:;!?()[]{}-–—/\\&+*_", " "))
+_DROPPED = str.maketrans({c: " " for c in ".,:;!?()[]{}-–—/\\&+*_\"“”"} | {c: "" for c in "'`´’‘"})
 _ARTICLES = {"the", "a", "an"}
+_ALTERNATIVE = re.compile(r"\((?:a\.?k\.?a\.?:? )?([^()]*)\)", re.IGNORECASE)
 
 
 def key_of(title: str) -> str:
@@ -22,17 +28,28 @@ def key_of(title: str) -> str:
     return " ".join(words[1:] if len(words) > 1 and words[0] in _ARTICLES else words)
 
 
+def keys_of(title: str) -> Iterator[tuple[str, float]]:
+    """The names that a title goes by, and how much each counts: itself, what stands before a colon or in brackets."""
+    yield key_of(title), 1.0
+    bare = _ALTERNATIVE.sub(" ", title)
+    yield key_of(bare), 0.99
+    for alternative in _ALTERNATIVE.findall(title):
+        yield key_of(alternative), 0.98
+    if ":" in bare:
+        yield key_of(bare.split(":", 1)[0]), 0.97
+
+
 class TitleIndex:
     """The folded titles of a catalogue."""
 
     def __init__(self, catalog: Catalog) -> None:
-        years = catalog.column("year")
-        self.keys = [key_of(title) for title in catalog.column("title")]
-        self.years: list[int | None] = years
-        self.rows_by_key: dict[str, list[int]] = {}
-        for row, key in enumerate(self.keys):
-            self.rows_by_key.setdefault(key, []).append(row)
-        self._distinct = list(self.rows_by_key)
+        self.years: list[int | None] = catalog.column("year")
+        self.rows_by_key: dict[str, dict[int, float]] = {}
+        for row, title in enumerate(catalog.column("title")):
+            for key, worth in keys_of(title):
+                if key:
+                    self.rows_by_key.setdefault(key, {}).setdefault(row, worth)
+        self._keys = list(self.rows_by_key)
 
     def find(
         self, text: str, allowed: NDArray[np.bool_], weight: NDArray[np.float64], n: int
@@ -46,40 +63,49 @@ class TitleIndex:
             weight: (n_items,) 0..1, breaks ties between equal matches (popularity).
             n: films wanted.
         """
-        wanted, year = _split_year(text)
         found: dict[int, tuple[float, str]] = {}
 
         def add(key: str, score: float, how: str) -> None:
-            for row in self.rows_by_key[key]:
-                if allowed[row] and (row not in found or found[row][0] < score):
-                    found[row] = (score, how)
+            for row, worth in self.rows_by_key[key].items():
+                if allowed[row] and (row not in found or found[row][0] < score * worth):
+                    found[row] = (score * worth, how)
 
-        for key in {wanted, key_of(text)} - {""}:
-            if key in self.rows_by_key:
-                add(key, 1.0, "the title itself")
-            for title in self._distinct:
-                if title.startswith(key):
-                    add(title, 0.95, "the title begins so")
-                elif f" {key}" in title:
-                    add(title, 0.9, "a word of the title begins so")
+        wanted, year = _split_year(text)
+        for name in {wanted, key_of(text)} - {""}:
+            if name in self.rows_by_key:
+                add(name, 1.0, "the title itself")
+            for key in self._keys:
+                if key.startswith(name):
+                    add(key, 0.95, "the title begins so")
+                elif f" {name}" in key:
+                    add(key, 0.9, "a word of the title begins so")
         if wanted and len(found) < n:
-            # token_set inside WRatio gives long titles that hold one of the words 90 or more; a second look by
-            # plain ratio puts the title that is spelt most alike first.
-            for title, score, _ in process.extract(
-                wanted, self._distinct, scorer=fuzz.WRatio, score_cutoff=CUTOFF, limit=max(50, 5 * n)
-            ):
-                like = 0.5 * score + 0.5 * fuzz.ratio(wanted, title)
-                add(title, 0.88 * like / 100.0, f"spelt {score:.0f} % alike")
+            for key, alike in self._alike(wanted):
+                add(key, 0.0088 * alike, f"spelt {alike:.0f} % alike")
 
         def rank(row: int) -> tuple[float, float, int]:
-            score = found[row][0] + (0.04 if year is not None and self.years[row] == year else 0.0)
-            return -score - 0.03 * float(weight[row]), -float(weight[row]), row
+            of_year = 0.04 if year is not None and self.years[row] == year else 0.0
+            return -(found[row][0] + of_year + 0.06 * float(weight[row])), -float(weight[row]), row
 
-        return [(row, min(found[row][0], 1.0), found[row][1]) for row in sorted(found, key=rank)[:n]]
+        return [(row, *found[row]) for row in sorted(found, key=rank)[:n]]
+
+    def _alike(self, wanted: str) -> Iterator[tuple[str, float]]:
+        best = 0.0
+        for scorer in (fuzz.ratio, fuzz.token_sort_ratio):
+            for key, alike, _ in process.extract(wanted, self._keys, scorer=scorer, score_cutoff=60.0, limit=50):
+                best = max(best, alike)
+                yield key, alike
+        if best < CLEAR:
+            # WRatio also finds parts, and gives any title that is a part of the text 90: it only opens the door.
+            # People type how a title begins, so a long title's beginning is looked at as well.
+            found = process.extract(wanted, self._keys, scorer=fuzz.WRatio, score_cutoff=CUTOFF, limit=200)
+            for key, loose, _ in found:
+                begins = fuzz.ratio(wanted, key[: len(wanted) + 1]) if len(key) > len(wanted) > 3 else 0.0
+                yield key, max(0.3 * loose + 0.7 * fuzz.ratio(wanted, key), 0.95 * begins)
 
 
 def _split_year(text: str) -> tuple[str, int | None]:
     words = fold(text).translate(_DROPPED).split()
-    if len(words) > 1 and len(words[-1]) == 4 and words[-1].isdigit() and 1870 <= int(words[-1]) <= 2200:
+    if len(words) > 1 and re.fullmatch(r"(18[7-9]|19\d|2[01]\d)\d", words[-1]):
         return key_of(" ".join(words[:-1])), int(words[-1])
     return key_of(text), None

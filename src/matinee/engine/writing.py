@@ -51,7 +51,12 @@ class Writer:
         return stars
 
     def rate(
-        self, ratings: Sequence[tuple[str, str, float]], *, key: str | None = None, timestamp: int | None = None
+        self,
+        ratings: Sequence[tuple[str, str, float]],
+        *,
+        key: str | None = None,
+        timestamp: int | None = None,
+        timestamps: Sequence[int | None] | None = None,
     ) -> int:
         """Store (user id, film id, stars) triples, all or none; returns the number of distinct ratings stored.
 
@@ -59,6 +64,7 @@ class Writer:
             ratings: of equal (user, film) pairs the last wins.
             key: makes the call idempotent for 24 hours.
             timestamp: seconds since 1970; None: now.
+            timestamps: one for each rating, where they differ (an import); None in it: `timestamp`.
 
         Raises:
             UnknownMovieError: naming the first unknown film; nothing is stored.
@@ -70,11 +76,12 @@ class Writer:
         runtime, view = self._current()
         now = int(time.time()) if timestamp is None else timestamp
         distinct: dict[tuple[str, str], Rating] = {}
-        for user_id, movie_id, stars in ratings:
+        times = timestamps if timestamps is not None else [None] * len(ratings)
+        for (user_id, movie_id, stars), time_ in zip(ratings, times, strict=True):
             view.catalog.row(movie_id)
             pair = (check_user_id(user_id), movie_id)
             distinct.pop(pair, None)
-            distinct[pair] = Rating(*pair, self.check_stars(stars), now)
+            distinct[pair] = Rating(*pair, self.check_stars(stars), now if time_ is None else time_)
         if distinct:
             runtime.store.put_ratings(list(distinct.values()), key=key)
         return len(distinct)

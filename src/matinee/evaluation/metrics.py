@@ -139,7 +139,7 @@ def intra_list_diversity(ranked: NDArray[np.int64], vectors: sp.csr_matrix | NDA
         if len(films) < 2:
             continue
         own = vectors[films]
-        dense = np.asarray(own.todense() if sp.issparse(own) else own)
+        dense = sp.csr_matrix(own).toarray()
         total = dense.sum(axis=0, dtype=np.float64)
         # The sum of all pairwise products is the squared length of the sum of the vectors.
         pairs = total @ total - (dense.astype(np.float64) ** 2).sum()

@@ -27,7 +27,9 @@ def _stars(name: str, rmse: float, source: str, mae: float | None = None) -> Pee
 
 
 def _lists(name: str, ndcg: float, source: str, **others: float) -> Peer:
-    return Peer(name=name, metrics={"ndcg@10": ndcg} | {f"{key}@10": value for key, value in others.items()}, source=source)
+    return Peer(
+        name=name, metrics={"ndcg@10": ndcg} | {f"{key}@10": value for key, value in others.items()}, source=source
+    )
 
 
 _ANELLI = "Anelli et al. 2022"

@@ -195,7 +195,8 @@ def new_users(part: float, share: float, *seeds: int) -> Cut:
         for seed in seeds:
             held = max(1, round(part * ratings.n_users))
             masks = user_holdout(users, ratings.n_users, held, share, seed)
-            yield (f"seed {seed}", *(_in_order(order, mask) for mask in masks))
+            train, history, test = (_in_order(order, mask) for mask in masks)
+            yield f"seed {seed}", train, history, test
 
     return cut
 

@@ -76,7 +76,9 @@ class Stars(Model[StarsConfig]):
         ones = np.ones((k, 1), dtype=np.float32)
         user_side = np.zeros((rest.shape[0], 1), dtype=np.float32)
         for _ in range(5):  # biases alone, to see what is left for the factors
-            user_side = ridge_solve(rest.indptr, rest.indices, rest.data - item_bias[rest.indices], ones, by_user[:, :1])
+            user_side = ridge_solve(
+                rest.indptr, rest.indices, rest.data - item_bias[rest.indices], ones, by_user[:, :1]
+            )
             left = turned.data - user_side[item_users, 0]
             user_ones = np.ones((rest.shape[0], 1), dtype=np.float32)
             item_bias = ridge_solve(turned.indptr, item_users, left, user_ones, by_item[:, :1])[:, 0]

@@ -18,9 +18,7 @@ Weighting = Literal["binary", "stars"]
 """What a rating counts in a history: 1, or its share of the highest stars."""
 
 
-def array(
-    state: Mapping[str, NDArray[Any]], name: str, dtype: DTypeLike, shape: Sequence[int | None]
-) -> NDArray[Any]:
+def array(state: Mapping[str, NDArray[Any]], name: str, dtype: DTypeLike, shape: Sequence[int | None]) -> NDArray[Any]:
     """One array of a stored state, checked; `None` in `shape` stands for any length.
 
     Raises:
@@ -111,9 +109,7 @@ class WarmItems:
             indptr[number + 1] = indptr[number] + len(places)
         if not queries:
             return sp.csr_matrix((0, len(self)), dtype=np.float32)
-        return sp.csr_matrix(
-            (np.concatenate(values), np.concatenate(indices), indptr), shape=(len(queries), len(self))
-        )
+        return sp.csr_matrix((np.concatenate(values), np.concatenate(indices), indptr), shape=(len(queries), len(self)))
 
     def training_matrix(self, dataset: Dataset, weighting: Weighting) -> sp.csr_matrix:
         """The data set's users × warm films, float32."""

@@ -130,7 +130,7 @@ class Store(Protocol):
         ...
 
     def changes(self, since: int) -> Changes:
-        """What happened after sequence number `since`."""
+        """What happened after sequence number `since`; a negative `since` asks for all that is held."""
         ...
 
     def ratings(self, *, batch: int = 50_000) -> Iterator[list[Rating]]:

@@ -11,8 +11,6 @@ from matinee.stores.base import Changes, Rating, RatingChange
 
 KEEP_LOG = 200_000
 """Changes that the log keeps at least (about 60 bytes each)."""
-LOG_SLACK = 2_000
-"""Changes dropped from the log at once."""
 
 
 def next_seq(connection: sqlite3.Connection, count: int) -> int:
@@ -21,7 +19,7 @@ def next_seq(connection: sqlite3.Connection, count: int) -> int:
     return int(connection.execute("SELECT seq FROM state").fetchone()[0])
 
 
-def drop_old_log(connection: sqlite3.Connection, keep: int = KEEP_LOG, slack: int = LOG_SLACK) -> None:
+def drop_old_log(connection: sqlite3.Connection, keep: int, slack: int) -> None:
     """Leave the newest `keep` entries, once there are `slack` more than that."""
     seq, floor = connection.execute("SELECT seq, log_floor FROM state").fetchone()
     if seq - floor >= keep + slack:

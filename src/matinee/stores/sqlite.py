@@ -1,7 +1,7 @@
 """The embedded store: one SQLite file in WAL mode, many readers, one writer at a time, group commit.
 
-Every change takes the next sequence number in its own transaction. The log of changes reaches back at least
-`changelog.KEEP_LOG` changes; a reader who is further behind is told everything anew (`Changes.complete`).
+Every change takes the next sequence number in its own transaction. The log reaches back at least
+`keep_log` changes; a reader who is further behind is told everything anew (`Changes.complete`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import math
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -51,6 +52,7 @@ class SqliteStore:
     Args:
         path: the file; made with its folder where absent.
         busy_timeout: seconds that a write waits for another process's.
+        keep_log: changes that the log keeps at least; a reader further behind is told everything anew.
         clock: seconds since 1970, for the age of idempotency keys.
 
     Raises:
@@ -58,10 +60,18 @@ class SqliteStore:
             writable; it is left as it is.
     """
 
-    def __init__(self, path: Path, *, busy_timeout: float = 5.0, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        busy_timeout: float = 5.0,
+        keep_log: int = changelog.KEEP_LOG,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.path = Path(path)
         self._clock = clock
-        self._connections = Connections(self.path, busy_timeout, changelog.drop_old_log)
+        housekeeping = partial(changelog.drop_old_log, keep=keep_log, slack=max(1, keep_log // 100))
+        self._connections = Connections(self.path, busy_timeout, housekeeping)
 
     # --- ratings --------------------------------------------------------------------------------------------
     def put_ratings(self, ratings: Sequence[Rating], *, key: str | None = None) -> int:
@@ -219,7 +229,7 @@ class SqliteStore:
         with self._connections.reading() as connection:
             return changelog.changes(connection, since)
 
-    def compact(self, keep: int = changelog.KEEP_LOG) -> None:
+    def compact(self, keep: int) -> None:
         """Drop all but the newest `keep` changes from the log (done by itself while writing)."""
         self._connections.write(lambda connection: changelog.drop_old_log(connection, keep, 1))
 

@@ -1,0 +1,198 @@
+"""Run a protocol: load, split, fit, measure, and put the published figures beside the result."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from matinee.data.dataset import Dataset
+from matinee.data.load import load_dataset
+from matinee.data.readers import read_source
+from matinee.data.sources import get_dataset_files
+from matinee.data.split import random_per_user, users_of
+from matinee.errors import DataError, InvalidInputError
+from matinee.evaluation.measure import Lineup, asked_users, fit_models, measure_ranking, measure_stars
+from matinee.evaluation.protocols import Protocol, Source, Split, check_tasks, get_protocol
+from matinee.evaluation.report import EvaluationReport, ModelResult
+from matinee.models import default_lineup
+from matinee.models.base import Model, Progress
+from matinee.settings import Settings
+
+_LIBRARIES = ("matinee", "numpy", "scipy", "polars", "pydantic")
+
+
+def evaluate(
+    protocol: str,
+    models: Sequence[str] | None = None,
+    *,
+    data: Dataset | Path | str | None = None,
+    settings: Settings | None = None,
+    validation: bool = False,
+    lineup: Lineup = default_lineup,
+    progress: Progress | None = None,
+) -> EvaluationReport:
+    """Measure models by a fixed protocol.
+
+    Args:
+        protocol: a name of `PROTOCOLS`.
+        models: names of the line-up; None: all that can do what the protocol asks.
+        data: a data set, a folder, or a name of `list_datasets`; None: the data set of the protocol, or that of the
+            settings. A published split that depends on the order of the data file is exact only for files.
+        settings: cache folder, memory limit; None: from the environment.
+        validation: split the training part again and leave the test part alone (for choosing settings).
+        lineup: makes the unfitted models for a training part.
+        progress: called with what is being done and the share done (0..1).
+
+    Raises:
+        NotFoundError: no such protocol, model or data set.
+        InvalidInputError: no model can do what is asked, or the data leave nothing to ask.
+        DataError, FetchError: the data cannot be had or read.
+        MemoryLimitError: a model does not fit into the limit.
+    """
+    chosen = get_protocol(protocol)
+    settings = settings or Settings()
+    tell: Progress = progress or (lambda _what, _share: None)
+    source, notes = _load(chosen, data, settings, progress)
+    per_split: dict[str, list[dict[str, float]]] = {}
+    seconds: dict[str, list[tuple[float, float]]] = {}
+    shown: dict[str, Model[Any]] = {}
+    names: list[str] = []
+    for split in chosen.splits(source, validation=validation):
+        check_tasks(chosen, split)
+        names.append(split.name)
+        dataset = source.dataset.with_ratings(split.train)
+        candidates = lineup(dataset)
+        wanted = list(models) if models is not None else [n for n, x in candidates.items() if _can(x, chosen)]
+
+        def part(what: str, share: float, name: str = split.name) -> None:
+            tell(f"{name}: {what}", share)
+
+        fitted = fit_models(candidates, wanted, dataset, memory_limit=settings.memory_limit, progress=part)
+        for name in wanted:
+            model = fitted[name].model
+            part(f"measuring {name}", 1.0)
+            start = time.perf_counter()
+            result = _measure(model, split, source.dataset, chosen)
+            took = time.perf_counter() - start
+            if not result:
+                raise InvalidInputError(
+                    f"{name} cannot do what {protocol} asks.", "Choose a model that predicts stars."
+                )
+            own = sum(fitted[needed].seconds for needed in {name, *model.parts})
+            per_split.setdefault(name, []).append(result)
+            seconds.setdefault(name, []).append((own, took))
+            shown[name] = model
+    if not per_split:
+        raise InvalidInputError(f"No model can do what {protocol} asks.", "Name models that predict stars.")
+    return EvaluationReport(
+        protocol=chosen.name,
+        description=chosen.description,
+        dataset=source.dataset.name,
+        fingerprint=source.dataset.fingerprint,
+        films=len(source.dataset.catalog),
+        users=source.dataset.ratings.n_users,
+        ratings=len(source.dataset.ratings),
+        validation=validation,
+        splits=tuple(names),
+        results=tuple(ModelResult.of(name, shown[name], per_split[name], seconds[name]) for name in per_split),
+        peers=() if validation else chosen.peers,
+        versions=versions(),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        notes=notes,
+    )
+
+
+def _can(model: Model[Any], protocol: Protocol) -> bool:
+    return "ranking" in protocol.tasks or model.predicts_stars
+
+
+def _measure(model: Model[Any], split: Split, dataset: Dataset, protocol: Protocol) -> dict[str, float]:
+    result: dict[str, float] = {}
+    if "ranking" in protocol.tasks:
+        result |= measure_ranking(model, split, dataset.catalog, k=protocol.k)
+    if "stars" in protocol.tasks and model.predicts_stars:
+        result |= measure_stars(model, split, dataset.scale)
+    return result
+
+
+def _load(
+    protocol: Protocol, data: Dataset | Path | str | None, settings: Settings, progress: Progress | None
+) -> tuple[Source, tuple[str, ...]]:
+    """The data and, where the protocol depends on it, the order of the file."""
+    if isinstance(data, Dataset):
+        source = Source(data)
+    else:
+        place: str | Path = data if data is not None else protocol.dataset or settings.data
+        if not Path(place).exists():
+            place = str(place)  # a name
+        dataset = load_dataset(place, settings, progress)
+        rows = None
+        if protocol.needs_order:
+            folder = Path(place) if Path(place).exists() else get_dataset_files(str(place), settings, progress)
+            rows = read_source(folder).ratings
+        source = Source(dataset, rows)
+    notes = list(source.dataset.report.notes)
+    if protocol.needs_order and source.rows is None:
+        notes.append("The order of the file is not known, so the split is not the published one.")
+    if protocol.dataset is not None and source.dataset.name != protocol.dataset:
+        notes.append(f"The protocol is made for {protocol.dataset}; figures for other data cannot be compared.")
+    return source, tuple(notes)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that results depend on."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def training_metrics(
+    dataset: Dataset,
+    lineup_factory: Lineup = default_lineup,
+    seed: int = 0,
+    *,
+    max_users: int = 2000,
+    memory_limit: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, dict[str, float]]:
+    """Honest figures for a snapshot's manifest: models fitted anew without a fifth of a sample of users' ratings.
+
+    At most `max_users` users (a random sample) have their ratings split 80:20 at random; the other users stay whole in
+    training. All films are ranked, seen ones removed.
+
+    Returns:
+        Model → `ndcg@10`, `recall@10`, `coverage`, and for star models `rmse`; empty where the data are too few.
+    """
+    ratings = dataset.ratings
+    users = users_of(ratings)
+    train = random_per_user(users, 0.8, seed)
+    split = Split("holdout", ratings, ratings, ratings.select(~train))
+    asked = asked_users(split, max_users, seed)
+    train |= ~np.isin(users, asked)
+    split = Split("holdout", ratings.select(train), ratings.select(train), ratings.select(~train))
+    try:
+        if len(split.train) == 0 or len(split.test) == 0:
+            raise DataError("Too few ratings to hold any out.")
+        part = dataset.with_ratings(split.train)
+        lineup = lineup_factory(part)
+        fitted = fit_models(lineup, list(lineup), part, memory_limit=memory_limit, progress=progress)
+    except DataError:
+        return {}
+    result: dict[str, dict[str, float]] = {}
+    for name, entry in fitted.items():
+        ranking = measure_ranking(entry.model, split, dataset.catalog)
+        result[name] = {key: round(ranking[key], 5) for key in ("ndcg@10", "recall@10", "coverage")}
+        if entry.model.predicts_stars:
+            result[name]["rmse"] = round(measure_stars(entry.model, split, dataset.scale)["rmse"], 5)
+    return result

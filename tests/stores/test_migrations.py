@@ -1,0 +1,49 @@
+"""Schema steps: applied in order, once, whole or not at all."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from matinee.errors import StoreError
+from matinee.stores import Rating, SqliteStore, migrations
+
+
+def test_a_new_step_is_applied_to_an_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "store.sqlite3"
+    store = SqliteStore(path)
+    store.put_ratings([Rating("u", "1", 4.0, 1)])
+    store.close()
+    steps = (*migrations.MIGRATIONS, ("CREATE TABLE later (x)", "INSERT INTO later VALUES (42)"))
+    monkeypatch.setattr(migrations, "MIGRATIONS", steps)
+    for _ in range(2):
+        store = SqliteStore(path)
+        assert store.user("u").ratings["1"].rating == 4.0
+        with store._connections.reading() as connection:
+            assert connection.execute("SELECT x FROM later").fetchall() == [(42,)]
+            assert connection.execute("PRAGMA user_version").fetchone() == (len(steps),)
+        store.close()
+
+
+def test_a_step_that_fails_leaves_the_old_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "store.sqlite3"
+    SqliteStore(path).close()
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, ("CREATE TABLE half (x)", "CREATE NONSENSE")))
+        with pytest.raises(StoreError, match="syntax error"):
+            SqliteStore(path)
+    store = SqliteStore(path)
+    with store._connections.reading() as connection:
+        assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'half'").fetchall()
+    store.close()
+
+
+def test_another_process_may_have_migrated_first(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite3"
+    SqliteStore(path).close()
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrations.migrate(connection, path)
+    assert connection.execute("PRAGMA application_id").fetchone() == (migrations.APPLICATION_ID,)
+    connection.close()
