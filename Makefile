@@ -37,7 +37,7 @@ check: $(VENV)/.dev ## style, types and import order, without the tests
 	$(bin)/lint-imports --no-cache
 
 docs: $(VENV)/.docs ## the site, in site/
-	$(bin)/mkdocs build --strict
+	@NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --strict
 
 bench: $(VENV)/.dev ## every benchmark; each prints its table
 	@for file in benchmarks/*.py; do echo "== $$file"; $(bin)/python "$$file"; done

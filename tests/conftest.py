@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support import SHARED, random_dataset
 
 from matinee.data.dataset import Dataset
+from support import SHARED, random_dataset
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,9 @@ def write_folder(folder: Path, seed: int = 0, n_users: int = 60) -> Path:
     with (folder / "movies.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["movieId", "title", "genres"])
-        writer.writerows([i + 1, title, "Drama|Thriller" if i % 2 else "Comedy|Romance"] for i, title in enumerate(films))
+        writer.writerows(
+            [i + 1, title, "Drama|Thriller" if i % 2 else "Comedy|Romance"] for i, title in enumerate(films)
+        )
     with (folder / "links.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["movieId", "imdbId", "tmdbId"])

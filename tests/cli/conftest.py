@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from small_folder import write_folder
 
 from matinee.cli import main
+from small_folder import write_folder
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ def test_bad_ratings_store_nothing(home: Path, run: Any, words: tuple[str, ...],
 
 def test_import_ratings_reports_what_was_dropped(home: Path, run: Any, tmp_path: Path) -> None:
     path = tmp_path / "more.csv"
-    path.write_text("uid,film,score,at\nann,1,5,1000000000\nann,2,9,1\nann,nope,4,1\n,1,4,1\nbob,3,2.5,\n", encoding="utf-8")
+    path.write_text(
+        "uid,film,score,at\nann,1,5,1000000000\nann,2,9,1\nann,nope,4,1\n,1,4,1\nbob,3,2.5,\n", encoding="utf-8"
+    )
     maps = ("--map", "user=uid", "--map", "movie=film", "--map", "stars=score", "--map", "time=at")
     done = run("import", "ratings", str(path), *maps)
     assert done.code == 0, done.err
@@ -90,7 +93,8 @@ def test_import_refuses_broken_files(
 def test_imported_films_are_found_at_once(home: Path, run: Any, tmp_path: Path) -> None:
     path = tmp_path / "new.csv"
     path.write_text(
-        'movie_id,title,year,genres\n900,"Matinee, The (1993)",,Comedy|Drama\n901,Later,1800,\n902,,1999,\n', encoding="utf-8"
+        'movie_id,title,year,genres\n900,"Matinee, The (1993)",,Comedy|Drama\n901,Later,1800,\n902,,1999,\n',
+        encoding="utf-8",
     )
     done = run("import", "movies", str(path))
     assert done.code == 0, done.err
@@ -110,7 +114,11 @@ def test_export_comes_back_by_import(home: Path, run: Any, tmp_path: Path, suffi
     done = run("export", "ratings", str(ratings))
     assert done.code == 0, done.err
     assert run("export", "movies", str(movies)).code == 0
-    read = {"csv": pl.read_csv, "parquet": pl.read_parquet, "ndjson": pl.read_ndjson}[suffix]
+    read = {
+        "csv": partial(pl.read_csv, infer_schema_length=None),
+        "parquet": pl.read_parquet,
+        "ndjson": pl.read_ndjson,
+    }[suffix]
     frame = read(ratings)
     assert frame.columns == ["user_id", "movie_id", "rating", "timestamp"]
     assert f"Wrote {frame.height:,} ratings" in done.out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
@@ -112,7 +112,7 @@ def test_iso_times(text: str) -> None:
 
 
 def test_temporal_columns() -> None:
-    frame = pl.DataFrame({"t": [datetime(2000, 7, 30, 18, 45, 3)], "z": [datetime(1970, 1, 2, tzinfo=timezone.utc)]})
+    frame = pl.DataFrame({"t": [datetime(2000, 7, 30, 18, 45, 3)], "z": [datetime(1970, 1, 2, tzinfo=UTC)]})
     assert frame.select(as_seconds(frame, "t")).item() == 964982703
     assert frame.select(as_seconds(frame, "z")).item() == 86400
 

@@ -290,13 +290,13 @@ def test_what_is_not_there(tmp_path: Path) -> None:
 
 def test_nothing_usable_left(tmp_path: Path) -> None:
     write(tmp_path / "ratings.csv", ["user,item,rating", "1,10,x"])
-    with pytest.raises(DataError, match="no usable ratings .*rating is not a number: 1"):
+    with pytest.raises(DataError, match=r"no usable ratings .*rating is not a number: 1"):
         load(tmp_path, tmp_path)
     write(tmp_path / "movies.csv", ["id,title", "10,"])
-    with pytest.raises(DataError, match="no usable films .*title missing: 1"):
+    with pytest.raises(DataError, match=r"no usable films .*title missing: 1"):
         load(tmp_path, tmp_path)
     write(tmp_path / "movies.csv", ["id,title"])
-    with pytest.raises(DataError, match="no usable films .*the table is empty"):
+    with pytest.raises(DataError, match=r"no usable films .*the table is empty"):
         load(tmp_path, tmp_path)
 
 

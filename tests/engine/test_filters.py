@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matinee.data.catalog import Catalog, Movie
@@ -295,6 +295,7 @@ FILTERS = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(FILTERS)
 def test_canonical_text_parses_to_the_same_filter(text: str) -> None:
     first = parse(text, 100_000)
@@ -304,6 +305,7 @@ def test_canonical_text_parses_to_the_same_filter(text: str) -> None:
     assert np.array_equal(second.mask(CATALOG, STATS), first.mask(CATALOG, STATS))
 
 
+@settings(deadline=None)
 @given(FILTERS, FILTERS)
 def test_laws_of_three_valued_logic(a: str, b: str) -> None:
     def mask(text: str) -> np.ndarray:
@@ -316,6 +318,7 @@ def test_laws_of_three_valued_logic(a: str, b: str) -> None:
     assert not (mask(a) & mask(f"not ({a})")).any()
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60) | st.text(alphabet="()\"'\\=<>!~, andortiyg1", max_size=60))
 def test_any_text_parses_or_faults_within_itself(text: str) -> None:
     fault = None

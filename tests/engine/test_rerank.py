@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -19,6 +19,7 @@ SCORES = hnp.arrays(
 )
 
 
+@settings(deadline=None)
 @given(SCORES, st.integers(-1, 50))
 def test_top_n_is_a_stable_sort_cut_off(scores: np.ndarray, n: int) -> None:
     allowed = [row for row in range(len(scores)) if scores[row] > -np.inf]
@@ -66,6 +67,7 @@ def slow_mmr(candidates, scores, vectors, n, diversity):  # type: ignore[no-unty
     return candidates[chosen]
 
 
+@settings(deadline=None)
 @given(st.integers(2, 15), st.integers(1, 15), st.floats(0.01, 1.0), st.integers(0, 99))
 def test_diversify_is_maximal_marginal_relevance(m: int, n: int, diversity: float, seed: int) -> None:
     n = min(n, m)

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -215,7 +216,7 @@ def test_a_full_database_refuses_and_works_again(store: SqliteStore) -> None:
     assert writer is not None
     pages = writer.execute("PRAGMA page_count").fetchone()[0]
     writer.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(StoreError, match="full.*Make room"):
+    with pytest.raises(StoreError, match=r"full.*Make room"):
         store.put_ratings([one(movie="x" * 100 + str(n)) for n in range(3000)])
     assert store.seq() == seq
     assert store.put_ratings([one(movie=str(n)) for n in range(3000)]) == seq + 3000
@@ -245,8 +246,9 @@ def test_one_huge_write_does_not_fail_its_neighbours(store: SqliteStore, monkeyp
     with connections._write_lock:
         for thread in threads:
             thread.start()
-        while len(connections._queue) < 3:
-            pass
+        deadline = time.monotonic() + 30
+        while len(connections._queue) < 3 and time.monotonic() < deadline:
+            time.sleep(0.001)
     for thread in threads:
         thread.join(30)
     assert isinstance(outcome["huge"], StoreError)
@@ -327,7 +329,7 @@ def test_a_read_only_database_is_a_store_error(store: SqliteStore) -> None:
     writer = store._connections._writer
     assert writer is not None
     writer.execute("PRAGMA query_only = ON")
-    with pytest.raises(StoreError, match="readonly.*writable"):
+    with pytest.raises(StoreError, match=r"readonly.*writable"):
         store.put_ratings([one(movie="2")])
     assert store.put_ratings([one(movie="2")]) == 2, "a fresh connection must be tried"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from time import perf_counter
+from time import thread_time
 from typing import NamedTuple, Protocol, TypeVar
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 
 T = TypeVar("T")
 Header = tuple[bytes, bytes]
@@ -93,30 +93,33 @@ class AnswerCache:
 
 
 class Pace:
-    """Runs work that takes about a millisecond in place, slower work in a thread.
+    """Runs work of a few milliseconds in place, slower work in a thread.
 
-    A thread costs a tenth of a millisecond and more under load; work of many milliseconds would hold up
-    every other request.
+    A thread costs a tenth of a millisecond, and milliseconds where others compute; work of many milliseconds
+    would hold up every other request.
 
     Args:
-        limit: seconds that work may take in place.
+        limit: seconds of processor time that work may take in place (time spent waiting says how busy the
+            machine is, not how long the work is).
+        threads: most pieces of work in threads at a time; more would not be faster, and each takes memory.
     """
 
-    def __init__(self, limit: float = 0.003) -> None:
+    def __init__(self, limit: float = 0.005, threads: int = 4) -> None:
         self.limit = limit
         self.mean = 2 * limit  # unknown work starts in a thread
+        self._threads = CapacityLimiter(threads)
 
     async def run(self, work: Callable[[], T], *, heavy: bool = False) -> T:
         """The result of `work()`; `heavy` always takes a thread and leaves the mean alone."""
         if heavy:
-            return await run_in_threadpool(work)
+            return await to_thread.run_sync(work, limiter=self._threads)
         if self.mean > self.limit:
-            return await run_in_threadpool(self._timed, work)
+            return await to_thread.run_sync(self._timed, work, limiter=self._threads)
         return self._timed(work)
 
     def _timed(self, work: Callable[[], T]) -> T:
-        start = perf_counter()
+        start = thread_time()
         try:
             return work()
         finally:
-            self.mean += 0.1 * (perf_counter() - start - self.mean)
+            self.mean += 0.1 * (thread_time() - start - self.mean)

@@ -16,9 +16,10 @@ from matinee.api import params
 from matinee.api.bodies import RatingIn, StarsIn
 from matinee.api.errors import problem, problems
 from matinee.api.params import refuse
-from matinee.api.render import dumps, reply
+from matinee.api.render import reply
 from matinee.api.schemas import HistoryOut, NeighborsOut, StoredOut, UserOut
 from matinee.api.service import EngineDep, service_of
+from matinee.errors import UnknownUserError
 
 router = APIRouter(tags=["users and ratings"])
 BATCH: TypeAdapter[list[RatingIn]] = TypeAdapter(list[RatingIn])
@@ -178,7 +179,10 @@ def neighbors(engine: EngineDep, user_id: params.UserIdPath, n: params.Count = 1
 )
 def export_user(engine: EngineDep, user_id: params.UserIdPath) -> Response:
     """Everything held about a user."""
-    return Response(dumps({"user_id": user_id} | engine.export_user(user_id)), media_type=JSON)
+    held = engine.export_user(user_id)
+    if not held["ratings"] and not held["exposures"]:
+        raise UnknownUserError(user_id)  # what is left is the mark that hides an erased user
+    return reply(held)
 
 
 @router.delete(

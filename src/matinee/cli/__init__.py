@@ -37,8 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_error(error)
         code = 1
     except KeyboardInterrupt:
-        note("Interrupted.")
         code = INTERRUPTED
+    if code == INTERRUPTED:
+        note("Interrupted.")
     try:
         sys.stdout.flush()
     except BrokenPipeError:  # the reader (`| head`) has gone; nobody is left to tell

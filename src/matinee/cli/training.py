@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,6 +48,13 @@ def print_metrics(metrics: Mapping[str, Mapping[str, float | None]], title: str)
     table(title, ["Model", *names], rows, right=names)
 
 
+def main_columns(columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """The columns that people look at first, so that the table fits a terminal; JSON and Markdown have all."""
+    main = ("model", "ndcg", "precision", "recall", "map", "rmse", "mae", "fit", "score")
+    keep = [i for i, name in enumerate(columns) if name.startswith(main)]
+    return [columns[i] for i in keep], [[row[i] for i in keep] for row in rows]
+
+
 def evaluate(
     protocol: Annotated[str, typer.Argument(metavar="PROTOCOL", help="Name of a protocol; a wrong one lists all.")],
     data: Annotated[str | None, typer.Option("--data", "-d", help="Folder or name of the data.")] = None,
@@ -67,7 +73,7 @@ def evaluate(
         report = run(
             protocol,
             model or None,
-            data=Path(data) if data is not None else None,
+            data=data,
             settings=settings,
             validation=validation,
             progress=progress,
@@ -77,5 +83,8 @@ def evaluate(
     elif markdown:
         typer.echo(report.to_markdown())
     else:
-        columns, rows = report.table()
-        table(f"{report.protocol} on {report.dataset}", columns, rows, right=columns[1:])
+        columns, rows = main_columns(*report.table())
+        part = "validation part of the training ratings" if report.validation else "test"
+        table(f"{report.protocol} on {report.dataset}, {part}: {report.description}", columns, rows, right=columns[1:])
+        for line in report.notes:
+            note(line)

@@ -71,8 +71,8 @@ def as_seconds(frame: pl.DataFrame, name: str) -> pl.Expr:
     if kind.is_temporal():
         return column.cast(pl.Datetime("ms")).dt.epoch("s")
     number = column.cast(pl.Float64, strict=False)
-    if kind == pl.String:
-        if frame.select((number.is_null() & column.str.contains(r"^\s*\d{4}-\d\d-\d\d")).any()).item():
+    if kind == pl.String and frame.select((number.is_null() & column.is_not_null()).any()).item():
+        if frame.select(column.filter(number.is_null()).str.contains(r"^\s*\d{4}-\d\d-\d\d").any()).item():
             text = column.str.strip_chars().str.replace("T", " ", literal=True).str.slice(0, 19)
             full = text.str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False)
             day = text.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
@@ -152,10 +152,10 @@ def clean_ratings(
 
     user_rows = users.to_frame().with_row_index("user")
     table.frame = table.frame.join(user_rows, on="user_id", how="left", maintain_order="left")
-    pair = pl.col("user").cast(pl.Int64) * len(films) + pl.col("film")
-    repeated = table.frame.select(pair.is_duplicated().alias("repeated")).to_series()
-    if repeated.any():
+    pair = table.frame.select(pl.col("user").cast(pl.Int64) * len(films) + pl.col("film")).to_series()
+    if pair.n_unique() < len(pair):
         # Only the pairs that occur twice are sorted: 25 million rows have few of them.
+        repeated = pair.is_duplicated()
         newest = (
             table.frame.with_row_index("row")
             .filter(repeated)

@@ -121,11 +121,12 @@ class Ratings:
             frame.select("user_id", "movie_id", pl.col("rating").cast(pl.Float32), time.alias("time").cast(pl.Int64))
             .join(user_rows, on="user_id", how="left")
             .join(item_rows, on="movie_id", how="left")
+            .select("user", "item", "rating", "time")
             .sort("user", "item")
         )
         if table["item"].null_count():
             raise DataError("There are ratings of films that the catalogue does not have.", "Clean the data first.")
-        if table.height and table.select(pl.struct("user", "item").is_duplicated().any()).item():
+        if table.select(((pl.col("user").diff() == 0) & (pl.col("item").diff() == 0)).any()).item():
             raise DataError("There are two ratings of one film by one user.", "Clean the data first.")
         counts = np.bincount(table["user"].to_numpy(), minlength=len(users))
         return cls(

@@ -60,6 +60,15 @@ def diversify(
             value = (1.0 - diversity) * relevance - diversity * nearest
             best = int(np.argmax(np.where(free, value, -np.inf)))
         chosen[place], free[best] = best, False
-        one = vectors[best].toarray().ravel() if sp.issparse(vectors) else vectors[best]
-        np.maximum(nearest, vectors @ one, out=nearest)
+        np.maximum(nearest, vectors @ _dense_row(vectors, best), out=nearest)
     return candidates[chosen].astype(np.int64)
+
+
+def _dense_row(vectors: sp.csr_matrix | NDArray[np.float32], row: int) -> NDArray[np.float32]:
+    """One row as a dense array; by hand, because indexing a sparse matrix costs more than the product that follows."""
+    if not sp.issparse(vectors):
+        return np.asarray(vectors[row], dtype=np.float32)
+    dense = np.zeros(vectors.shape[1], dtype=np.float32)
+    span = slice(vectors.indptr[row], vectors.indptr[row + 1])
+    dense[vectors.indices[span]] = vectors.data[span]
+    return dense

@@ -189,5 +189,9 @@ def query_of(found: dict[int, tuple[float, int]], user_id: str | None = None) ->
 
 
 def _grow(models: dict[str, Model[Any]], catalog: Catalog) -> dict[str, Model[Any]]:
-    grown = {name: model.with_catalog(catalog) for name, model in models.items()}
-    return {name: model.bind(grown) if model.parts else model for name, model in grown.items()}
+    """The models over a grown catalogue; parts first, so that a blend shares them."""
+    grown = {name: model.with_catalog(catalog) for name, model in models.items() if not model.parts}
+    for name, model in models.items():
+        if model.parts:
+            grown[name] = model.bind(grown).with_catalog(catalog)
+    return {name: grown[name] for name in models}

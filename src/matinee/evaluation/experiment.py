@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset
 from matinee.data.readers import read_source
-from matinee.data.sources import get_dataset_files
+from matinee.data.sources import get_dataset_files, list_datasets
 from matinee.data.split import random_per_user, users_of
 from matinee.errors import DataError, InvalidInputError
 from matinee.evaluation.measure import Lineup, asked_users, fit_models, measure_ranking, measure_stars
@@ -69,7 +69,7 @@ def evaluate(
         names.append(split.name)
         dataset = source.dataset.with_ratings(split.train)
         candidates = lineup(dataset)
-        wanted = list(models) if models is not None else [n for n, x in candidates.items() if _can(x, chosen)]
+        wanted = _wanted(candidates, models, chosen)
 
         def part(what: str, share: float, name: str = split.name) -> None:
             tell(f"{name}: {what}", share)
@@ -81,10 +81,6 @@ def evaluate(
             start = time.perf_counter()
             result = _measure(model, split, source.dataset, chosen)
             took = time.perf_counter() - start
-            if not result:
-                raise InvalidInputError(
-                    f"{name} cannot do what {protocol} asks.", "Choose a model that predicts stars."
-                )
             own = sum(fitted[needed].seconds for needed in {name, *model.parts})
             per_split.setdefault(name, []).append(result)
             seconds.setdefault(name, []).append((own, took))
@@ -109,8 +105,15 @@ def evaluate(
     )
 
 
-def _can(model: Model[Any], protocol: Protocol) -> bool:
-    return "ranking" in protocol.tasks or model.predicts_stars
+def _wanted(lineup: Mapping[str, Model[Any]], names: Sequence[str] | None, protocol: Protocol) -> list[str]:
+    """The models to measure; those that cannot do what is asked are left out, or refused where they are named."""
+    able = [name for name, model in lineup.items() if "ranking" in protocol.tasks or model.predicts_stars]
+    if names is None:
+        return able
+    for name in names:
+        if name in lineup and name not in able:
+            raise InvalidInputError(f"{name} does not predict stars.", f"Choose one of: {', '.join(able)}.")
+    return list(dict.fromkeys(names))
 
 
 def _measure(model: Model[Any], split: Split, dataset: Dataset, protocol: Protocol) -> dict[str, float]:
@@ -130,12 +133,15 @@ def _load(
         source = Source(data)
     else:
         place: str | Path = data if data is not None else protocol.dataset or settings.data
-        if not Path(place).exists():
-            place = str(place)  # a name
+        folder = Path(place).expanduser()
+        named = isinstance(place, str) and any(info.name == place for info in list_datasets(settings))
+        if named or not folder.exists():
+            place = str(place)  # a name, also where it was typed as a path; `load_dataset` says what is wrong with it
         dataset = load_dataset(place, settings, progress)
         rows = None
         if protocol.needs_order:
-            folder = Path(place) if Path(place).exists() else get_dataset_files(str(place), settings, progress)
+            if isinstance(place, str) and (named or not folder.exists()):
+                folder = get_dataset_files(place, settings, progress)
             rows = read_source(folder).ratings
         source = Source(dataset, rows)
     notes = list(source.dataset.report.notes)

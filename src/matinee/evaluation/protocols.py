@@ -1,6 +1,6 @@
 """Named protocols: which data, which split, which metrics, and what others have published for exactly that.
 
-Facts of the published protocols are in the docstrings of the functions that make the splits.
+The splits themselves are made by `matinee.evaluation.cuts`.
 """
 
 from __future__ import annotations
@@ -15,19 +15,9 @@ from numpy.typing import NDArray
 
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
-from matinee.data.split import (
-    Mask,
-    file_order,
-    k_core,
-    kfold,
-    leave_last_out,
-    random_holdout,
-    random_per_user,
-    temporal,
-    user_holdout,
-    users_of,
-)
+from matinee.data.split import Mask, file_order
 from matinee.errors import InvalidInputError, NotFoundError
+from matinee.evaluation.cuts import Cut, by_time, folds, holdouts, liked_ten_core, new_users, newest, per_user
 from matinee.evaluation.peers import PEERS, Peer
 
 
@@ -62,10 +52,6 @@ class Split:
     train: Ratings
     history: Ratings
     test: Ratings
-
-
-Cut = Callable[[Ratings, NDArray[np.int64]], Iterator[tuple[str, Mask, Mask, Mask]]]
-"""Ratings and the order of their entries → (name, train, history, test) masks in entry order."""
 
 
 @dataclass(frozen=True)
@@ -125,89 +111,6 @@ def _order_of_kept(order: NDArray[np.int64], kept: Mask) -> NDArray[np.int64]:
     return number[order[kept[order]]].astype(np.int64)
 
 
-def _in_order(order: NDArray[np.int64], chosen: Mask) -> Mask:
-    """A mask over the entries from one over the entries in order."""
-    mask = np.zeros(len(order), dtype=np.bool_)
-    mask[order] = chosen
-    return mask
-
-
-def _simple(name: str, train: Mask) -> tuple[str, Mask, Mask, Mask]:
-    return name, train, train, ~train
-
-
-def per_user(share: float, *seeds: int) -> Cut:
-    """Each user's ratings in file order, the first `round(share · n)` of `RandomState(seed).permutation(n)` train."""
-
-    def cut(ratings: Ratings, order: NDArray[np.int64]) -> Iterator[tuple[str, Mask, Mask, Mask]]:
-        users = users_of(ratings)[order]
-        for seed in seeds:
-            yield _simple(f"seed {seed}", _in_order(order, random_per_user(users, share, seed)))
-
-    return cut
-
-
-def folds(n_folds: int, seed: int) -> Cut:
-    """Surprise's `KFold(random_state=seed)` over the file order."""
-
-    def cut(ratings: Ratings, order: NDArray[np.int64]) -> Iterator[tuple[str, Mask, Mask, Mask]]:
-        for number, train in enumerate(kfold(len(ratings), n_folds, seed), start=1):
-            yield _simple(f"fold {number}", _in_order(order, train))
-
-    return cut
-
-
-def holdouts(share: float, *seeds: int) -> Cut:
-    """Random parts of all ratings, over the file order."""
-
-    def cut(ratings: Ratings, order: NDArray[np.int64]) -> Iterator[tuple[str, Mask, Mask, Mask]]:
-        for seed in seeds:
-            yield _simple(f"seed {seed}", _in_order(order, random_holdout(len(ratings), share, seed)))
-
-    return cut
-
-
-def by_time(share: float) -> Cut:
-    """Everything before one moment is training."""
-
-    def cut(ratings: Ratings, order: NDArray[np.int64]) -> Iterator[tuple[str, Mask, Mask, Mask]]:
-        del order
-        yield _simple("temporal", temporal(ratings.times, share))
-
-    return cut
-
-
-def newest(n: int) -> Cut:
-    """Each user's n newest ratings are test."""
-
-    def cut(ratings: Ratings, order: NDArray[np.int64]) -> Iterator[tuple[str, Mask, Mask, Mask]]:
-        del order
-        yield _simple(f"newest {n}", leave_last_out(users_of(ratings), ratings.times, n))
-
-    return cut
-
-
-def new_users(part: float, share: float, *seeds: int) -> Cut:
-    """Strong generalisation: a part of the users is held out and shown with `share` of their ratings."""
-
-    def cut(ratings: Ratings, order: NDArray[np.int64]) -> Iterator[tuple[str, Mask, Mask, Mask]]:
-        users = users_of(ratings)[order]
-        for seed in seeds:
-            held = max(1, round(part * ratings.n_users))
-            masks = user_holdout(users, ratings.n_users, held, share, seed)
-            train, history, test = (_in_order(order, mask) for mask in masks)
-            yield f"seed {seed}", train, history, test
-
-    return cut
-
-
-def _liked_ten_core(ratings: Ratings) -> Mask:
-    """Ratings of 4 stars and more, then the iterative 10-core."""
-    liked: Mask = ratings.values >= 4
-    liked[liked] = k_core(users_of(ratings)[liked], ratings.indices[liked], 10)
-    return liked
-
-
 _VALIDATION = 7
 """Seed of the inner splits, used by no outer one."""
 
@@ -235,7 +138,7 @@ _PROTOCOLS = (
         holdouts(0.8, 0, 1, 2, 3, 4),
         holdouts(0.8, _VALIDATION),
         dataset="ml-1m",
-        prepare=_liked_ten_core,
+        prepare=liked_ten_core,
     ),
     Protocol(
         "ml-1m-ratings",

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.linalg import svds
+from threadpoolctl import threadpool_limits
 
-BATCH_CELLS = 1 << 22
+BATCH_CELLS = 1 << 20
 """Rows are solved in batches whose padded features hold about this many float32 values."""
 
 Floats = NDArray[np.float32]
 
 
+WORKERS = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 16)
+"""Threads that solve batches; BLAS itself gets one, as its own threads slow small systems down tenfold."""
+
+
+@contextmanager
+def batch_pool() -> Iterator[ThreadPoolExecutor]:
+    """Threads for `ridge_solve`, with BLAS on one thread meanwhile."""
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(WORKERS) as pool:
+        yield pool
+
+
 def ridge_solve(
-    indptr: NDArray[np.integer],
-    indices: NDArray[np.integer],
+    indptr: NDArray[np.integer[Any]],
+    indices: NDArray[np.integer[Any]],
     targets: Floats,
     features: Floats,
     ridge: Floats,
+    pool: ThreadPoolExecutor,
     base: Floats | None = None,
 ) -> Floats:
     """For each row u solve (base + Σ f_i f_iᵀ + diag(ridge_u)) w_u = Σ t_ui f_i over the row's entries.
@@ -29,6 +48,7 @@ def ridge_solve(
         targets: t, one per entry.
         features: float32, (k, d).
         ridge: float32, (n, d).
+        pool: threads, from `batch_pool`.
         base: float32, (d, d), added to every row's matrix, or None.
 
     Returns:
@@ -38,16 +58,9 @@ def ridge_solve(
     sizes = np.diff(indptr)
     solution = np.zeros((len(sizes), d), dtype=np.float32)
     padded = np.vstack([features, np.zeros((1, d), dtype=np.float32)])
-    order = np.argsort(sizes, kind="stable")
-    stop = len(order)
-    first = int(np.searchsorted(sizes[order], 1))
-    while stop > first:
-        # The longest rows left, as many as fit: rows of like length share a batch, so little is padding.
-        longest = int(sizes[order[stop - 1]])
-        count = max(BATCH_CELLS // ((longest + 2 * d) * d), 1)
-        batch = order[max(stop - count, first) : stop]
-        stop -= len(batch)
-        lanes = np.arange(longest)
+
+    def solve(batch: NDArray[np.int64]) -> None:
+        lanes = np.arange(int(sizes[batch[-1]]))
         inside = lanes < sizes[batch][:, None]
         entries = np.where(inside, indptr[batch][:, None] + lanes, 0)
         gathered = padded[np.where(inside, indices[entries], len(features))]
@@ -59,13 +72,26 @@ def ridge_solve(
         diagonal += ridge[batch]
         right = turned @ np.where(inside, targets[entries], np.float32(0))[:, :, None]
         solution[batch] = np.linalg.solve(left, right)[:, :, 0]
+
+    list(pool.map(solve, _batches(sizes, d)))
     return solution
 
 
+def _batches(sizes: NDArray[np.integer[Any]], d: int) -> Iterator[NDArray[np.int64]]:
+    """Rows that are not empty, rows of like length together so that little is padding, the longest last."""
+    order = np.argsort(sizes, kind="stable")
+    stop, first = len(order), int((sizes == 0).sum())
+    while stop > first:
+        count = max(BATCH_CELLS // ((int(sizes[order[stop - 1]]) + 2 * d) * d), 1)
+        start = max(stop - count, first)
+        yield order[start:stop]
+        stop = start
+
+
 def solver_bytes(longest: int, d: int) -> int:
-    """Peak bytes of one batch of `ridge_solve` whose longest row has `longest` entries."""
+    """Peak bytes of `ridge_solve` on all threads whose longest row has `longest` entries."""
     cells = max(BATCH_CELLS, (longest + 2 * d) * d)
-    return 4 * cells * 2 + 40 * cells // max(d, 1)
+    return WORKERS * (4 * cells * 2 + 48 * cells // max(d, 1))
 
 
 def principal_directions(matrix: sp.csr_matrix, d: int) -> Floats:
@@ -81,8 +107,8 @@ def principal_directions(matrix: sp.csr_matrix, d: int) -> Floats:
         return directions
     if wanted >= min(n, k) - 1 or min(n, k) <= 2 * d:
         _, values, right = np.linalg.svd(matrix.toarray(), full_matrices=False)
-    else:
+    else:  # a fixed start vector keeps Lanczos reproducible
         _, values, right = svds(matrix.astype(np.float64), k=wanted, v0=np.ones(min(n, k)), tol=1e-2)
-        values, right = values[::-1], right[::-1]
+        values, right = np.maximum(values[::-1], 0), right[::-1]
     directions[:, :wanted] = (right[:wanted] * np.sqrt(values[:wanted])[:, None]).T
     return directions

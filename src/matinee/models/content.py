@@ -125,7 +125,8 @@ class Content(Model[ContentConfig]):
         place = np.where(inside, rows, 0)
         if not self.n_items:
             return inside
-        return inside & (self._vectors.indptr[place + 1] > self._vectors.indptr[place])
+        found: NDArray[np.bool_] = inside & (self._vectors.indptr[place + 1] > self._vectors.indptr[place])
+        return found
 
     def _weights(self, query: Query, known: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Weights of the known films of a history, absolute values summing to 1."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,13 @@ MOST_TAGS, MOST_CAST, MOST_WORDS = 30, 8, 200
 
 _WORD = re.compile(r"[^\W_]+")
 
-_STOP = frozenset(
+_COMMON = (
     "a about after again all also an and any are as at be been but by can did do does for from had has have he her "
     "him his how i if in into is it its itself more most must no not now of off on one or other our out over own s "
     "she so some than that the their them then there these they this those to too two under until up was we were "
-    "what when where which while who whom why will with you your la le les el un une der die das de".split()
+    "what when where which while who whom why will with you your la le les el un une der die das de"
 )
+_STOP = frozenset(_COMMON.split())
 
 
 def words(text: str | None) -> list[str]:
@@ -85,4 +87,4 @@ def unpack(buffer: NDArray[np.uint8], cuts: NDArray[np.int64]) -> list[str]:
         raise ValueError("cuts do not fit the buffer")
     data = buffer.tobytes()
     ends = cuts.tolist()
-    return [data[start:stop].decode() for start, stop in zip(ends[:-1], ends[1:], strict=True)]
+    return [data[start:stop].decode() for start, stop in pairwise(ends)]

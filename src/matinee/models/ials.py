@@ -11,7 +11,7 @@ from pydantic import Field
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.models.als import Floats, principal_directions, ridge_solve, solver_bytes
+from matinee.models.als import Floats, batch_pool, principal_directions, ridge_solve, solver_bytes
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.warm import WarmItems, Weighting, array, choose_warm, weigh
 
@@ -19,11 +19,11 @@ from matinee.models.warm import WarmItems, Weighting, array, choose_warm, weigh
 class ImplicitALSConfig(ModelConfig):
     """Settings of `ImplicitALS`."""
 
-    n_factors: int = Field(128, ge=1, le=4096, description="Latent dimensions.")
-    regularization: float = Field(0.003, gt=0, description="λ of the frequency-scaled ridge.")
-    unobserved: float = Field(0.1, gt=0, description="α: weight of a film that was not rated.")
+    n_factors: int = Field(64, ge=1, le=4096, description="Latent dimensions.")
+    regularization: float = Field(0.02, gt=0, description="λ of the frequency-scaled ridge.")
+    unobserved: float = Field(0.25, gt=0, description="α: weight of a film that was not rated.")
     exponent: float = Field(1.0, ge=0, le=1, description="ν of the frequency scaling.")
-    iterations: int = Field(12, ge=1, le=1000, description="Sweeps over users and films.")
+    iterations: int = Field(6, ge=1, le=1000, description="Sweeps over users and films.")
     weighting: Weighting = Field("binary", description="Target of a rated film: 1, or stars / highest stars.")
 
 
@@ -47,7 +47,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         ratings, d = dataset.ratings, self.config.n_factors
         longest = int(max(ratings.counts.max(initial=0), np.diff(ratings.indptr).max(initial=0)))
         sides = ratings.n_users + ratings.n_items
-        return 64 * len(ratings) + sides * d * 80 + 4 * solver_bytes(longest, d) + (1 << 20)
+        return 64 * len(ratings) + sides * d * 80 + solver_bytes(longest, d) + (1 << 20)
 
     def memory_hint(self) -> str:
         """What to do where the memory limit is exceeded."""
@@ -65,14 +65,16 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         matrix = self._items.training_matrix(dataset, config.weighting).tocsr()
         turned = matrix.T.tocsr()
         films = principal_directions(matrix, config.n_factors)
-        users = np.zeros((matrix.shape[0], config.n_factors), dtype=np.float32)
         by_user = self._ridge(np.diff(matrix.indptr), matrix.shape[1])
         by_item = self._ridge(np.diff(turned.indptr), matrix.shape[0])
         alpha = np.float32(config.unobserved)
-        for sweep in range(config.iterations):
-            users = ridge_solve(matrix.indptr, matrix.indices, matrix.data, films, by_user, alpha * (films.T @ films))
-            films = ridge_solve(turned.indptr, turned.indices, turned.data, users, by_item, alpha * (users.T @ users))
-            progress("ials: sweeps", (sweep + 1) / config.iterations)
+        with batch_pool() as pool:
+            for sweep in range(config.iterations):
+                base = alpha * (films.T @ films)
+                users = ridge_solve(matrix.indptr, matrix.indices, matrix.data, films, by_user, pool, base)
+                base = alpha * (users.T @ users)
+                films = ridge_solve(turned.indptr, turned.indices, turned.data, users, by_item, pool, base)
+                progress("ials: sweeps", (sweep + 1) / config.iterations)
         self._set(films)
 
     def _set(self, factors: Floats) -> None:

@@ -24,10 +24,10 @@ class ItemKNNConfig(ModelConfig):
     """Settings of `ItemKNN`."""
 
     neighbors: int = Field(200, ge=1, description="Most similar films kept per film.")
-    shrinkage: float = Field(10.0, ge=0, description="Added to the denominator: mistrust of few common users.")
-    asymmetry: float = Field(0.5, ge=0, le=1, description="α: weight of the rated film's norm; ½ is the cosine.")
-    user_weight: float = Field(0.0, ge=0, le=2, description="Users with n ratings count 1/n^this: heavy users less.")
-    weighting: Weighting = Field("binary", description="What a rating counts: 1, or stars / highest stars.")
+    shrinkage: float = Field(0.3, ge=0, description="Added to the denominator: mistrust of few common users.")
+    asymmetry: float = Field(0.7, ge=0, le=1, description="α: weight of the rated film's norm; ½ is the cosine.")
+    user_weight: float = Field(0.5, ge=0, le=2, description="Users with n ratings count 1/n^this: heavy users less.")
+    weighting: Weighting = Field("stars", description="What a rating counts: 1, or stars / highest stars.")
 
 
 class ItemKNN(Model[ItemKNNConfig]):
@@ -79,7 +79,9 @@ class ItemKNN(Model[ItemKNNConfig]):
             dots = (by_film[start:stop] @ matrix).tocsr()
             parts.append(_nearest(dots, start, source, target[start:stop], config.shrinkage, kept))
             progress("itemknn: similarities", stop / k)
-        near = sp.vstack(parts, format="csr") if parts else sp.csr_matrix((0, 0), dtype=np.float32)
+        if not parts:
+            parts.append(sp.csr_matrix(np.zeros((0, 0), dtype=np.float32)))
+        near = sp.vstack(parts, format="csr")
         links = near.T.tocsr()
         links.sort_indices()
         self._links = links
@@ -158,7 +160,7 @@ def _nearest(
     dots: sp.csr_matrix,
     start: int,
     source: NDArray[np.float64],
-    target: NDArray[np.float64],
+    target: NDArray[np.floating[Any]],
     shrinkage: float,
     kept: int,
 ) -> sp.csr_matrix:

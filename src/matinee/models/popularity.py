@@ -41,7 +41,8 @@ def weighted_score(
     mean = float(sums.sum()) / total
     weight = v + m
     # sum = v·R, so that no film is divided by its own count of 0.
-    return np.divide(sums + m * mean, weight, out=np.full(len(v), mean), where=weight > 0)
+    score: NDArray[np.float64] = np.divide(sums + m * mean, weight, out=np.full(len(v), mean), where=weight > 0)
+    return score
 
 
 class PopularityConfig(ModelConfig):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 import numpy as np
@@ -12,9 +13,11 @@ from pydantic import Field
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.models.als import Floats, principal_directions, ridge_solve, solver_bytes
+from matinee.models.als import Floats, batch_pool, principal_directions, ridge_solve, solver_bytes
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.warm import WarmItems, array, choose_warm
+
+_BIAS_SWEEPS = 5
 
 
 class StarsConfig(ModelConfig):
@@ -54,7 +57,7 @@ class Stars(Model[StarsConfig]):
         longest = int(max(ratings.counts.max(initial=0), np.diff(ratings.indptr).max(initial=0)))
         sides = ratings.n_users + ratings.n_items
         # The start is a singular value decomposition in float64: a Lanczos basis of 2d + 1 vectors of each side.
-        return 64 * len(ratings) + sides * d * 80 + 4 * solver_bytes(longest, d) + (1 << 20)
+        return 64 * len(ratings) + sides * d * 80 + solver_bytes(longest, d) + (1 << 20)
 
     def memory_hint(self) -> str:
         """What to do where the memory limit is exceeded."""
@@ -64,42 +67,40 @@ class Stars(Model[StarsConfig]):
         config, ratings = self.config, dataset.ratings
         self._scale = dataset.scale
         self._items = WarmItems(choose_warm(ratings.counts, 1, None))
-        k = len(self._items)
-        stars = dataset.ratings.matrix()[:, self._items.rows].tocsr()
+        stars = ratings.matrix()[:, self._items.rows].tocsr()
         # Without any rating the middle of the scale is all that can be said.
         self._mean = float(stars.data.mean(dtype=np.float64)) if stars.nnz else float(np.mean(dataset.scale))
         rest = sp.csr_matrix((stars.data - np.float32(self._mean), stars.indices, stars.indptr), shape=stars.shape)
-        turned = rest.T.tocsr()
-        item_users = turned.indices
-        by_user, by_item = _ridge(config, rest, "user"), _ridge(config, turned, "item")
-        item_bias = np.zeros(k, dtype=np.float32)
-        ones = np.ones((k, 1), dtype=np.float32)
-        user_side = np.zeros((rest.shape[0], 1), dtype=np.float32)
-        for _ in range(5):  # biases alone, to see what is left for the factors
-            user_side = ridge_solve(
-                rest.indptr, rest.indices, rest.data - item_bias[rest.indices], ones, by_user[:, :1]
-            )
-            left = turned.data - user_side[item_users, 0]
-            user_ones = np.ones((rest.shape[0], 1), dtype=np.float32)
-            item_bias = ridge_solve(turned.indptr, item_users, left, user_ones, by_item[:, :1])[:, 0]
+        with batch_pool() as pool:
+            self._sweep(rest, rest.T.tocsr(), pool, progress)
+
+    def _sweep(
+        self, by_user: sp.csr_matrix, by_item: sp.csr_matrix, pool: ThreadPoolExecutor, progress: Progress
+    ) -> None:
+        """Biases alone, then the principal directions of what they leave as a start, then sweeps over both."""
+        config = self.config
+        n_users, k = by_user.shape
+        user_ridge, item_ridge = _ridge(config, by_user, "user"), _ridge(config, by_item, "item")
+        ones, user_ones = np.ones((k, 1), dtype=np.float32), np.ones((n_users, 1), dtype=np.float32)
+        biases, users = np.zeros(k, dtype=np.float32), np.zeros((n_users, 1), dtype=np.float32)
         features = ones
-        if config.n_factors:
-            owners = np.repeat(np.arange(rest.shape[0]), np.diff(rest.indptr))
-            left = rest.data - item_bias[rest.indices] - user_side[owners, 0]
-            start = principal_directions(
-                sp.csr_matrix((left, rest.indices, rest.indptr), shape=rest.shape), config.n_factors
-            )
-            features = np.hstack([ones, start])
-            for sweep in range(config.iterations):
-                targets = rest.data - item_bias[rest.indices]
-                users = ridge_solve(rest.indptr, rest.indices, targets, features, by_user)
-                targets = turned.data - users[item_users, 0]
-                with_one = np.hstack([np.ones((len(users), 1), dtype=np.float32), users[:, 1:]])
-                films = ridge_solve(turned.indptr, item_users, targets, with_one, by_item)
-                item_bias = films[:, 0].copy()
-                features = np.hstack([ones, films[:, 1:]])
-                progress("stars: sweeps", (sweep + 1) / config.iterations)
-        self._biases, self._features = item_bias, np.ascontiguousarray(features)
+        factors = config.n_factors > 0
+        for sweep in range(_BIAS_SWEEPS + (config.iterations if factors else 0)):
+            if sweep == _BIAS_SWEEPS:
+                owners = np.repeat(np.arange(n_users), np.diff(by_user.indptr))
+                left = by_user.data - biases[by_user.indices] - users[owners, 0]
+                unexplained = sp.csr_matrix((left, by_user.indices, by_user.indptr), shape=by_user.shape)
+                features = np.hstack([ones, principal_directions(unexplained, config.n_factors)])
+            width = features.shape[1]
+            targets = by_user.data - biases[by_user.indices]
+            users = ridge_solve(by_user.indptr, by_user.indices, targets, features, user_ridge[:, :width], pool)
+            targets = by_item.data - users[by_item.indices, 0]
+            known = np.hstack([user_ones, users[:, 1:]])
+            films = ridge_solve(by_item.indptr, by_item.indices, targets, known, item_ridge[:, :width], pool)
+            biases = films[:, 0].copy()
+            features = np.hstack([ones, films[:, 1:]])
+            progress("stars: sweeps", (sweep + 1) / (_BIAS_SWEEPS + config.iterations))
+        self._biases, self._features = biases, np.ascontiguousarray(features)
 
     def knows(self, query: Query) -> bool:
         """Whether the history holds a rated film (others get film means)."""

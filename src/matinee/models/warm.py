@@ -108,7 +108,7 @@ class WarmItems:
             values.append(weigh(query.ratings[kept], weighting, highest))
             indptr[number + 1] = indptr[number] + len(places)
         if not queries:
-            return sp.csr_matrix((0, len(self)), dtype=np.float32)
+            values, indices = [np.zeros(0, dtype=np.float32)], [np.zeros(0, dtype=np.int64)]
         return sp.csr_matrix((np.concatenate(values), np.concatenate(indices), indptr), shape=(len(queries), len(self)))
 
     def training_matrix(self, dataset: Dataset, weighting: Weighting) -> sp.csr_matrix:

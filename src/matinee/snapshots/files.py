@@ -8,7 +8,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from matinee.errors import SnapshotError
@@ -46,7 +46,8 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.replace(beside, path)  # noqa: PTH105 - Path.replace says nothing of atomicity
     finally:
         beside.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    with suppress(OSError):  # after a power cut the old or the new content may be there; both are whole
+        sync_folder(path.parent)
 
 
 def sha256(path: Path) -> str:

@@ -107,6 +107,8 @@ def read_manifest(folder: Path) -> Manifest:
         SnapshotError: missing, damaged, altered, of another format, or of another snapshot.
     """
     path = folder / MANIFEST
+    if path.is_symlink():
+        raise SnapshotError(f"{path} is a symbolic link, which a snapshot may not hold.", ELSEWHERE)
     try:
         raw = path.read_bytes()
     except FileNotFoundError as error:

@@ -181,7 +181,12 @@ def _publish(root: Path, folder: Path, draft: Manifest) -> str:
             if (root / snapshot_id).exists():
                 continue
             raise
-        sync_folder(root)
+        try:
+            sync_folder(root)
+        except OSError:
+            # Not known to be durable: better absent now than after the next power cut.
+            shutil.rmtree(root / snapshot_id, ignore_errors=True)
+            raise
         return snapshot_id
     raise SnapshotError(f"No free name was found for a snapshot below {root}.", "Try again in a second.")
 

@@ -1,0 +1,212 @@
+"""Every route with ill-typed, missing, oversized, duplicate and unknown input: always a problem document, never 5xx."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from api_support import Client
+from matinee.api import create_app
+
+PATHS = create_app().openapi()["paths"]
+ROUTES = [(method.upper(), path, route) for path, methods in PATHS.items() for method, route in methods.items()]
+NAMES = [f"{method} {path}" for method, path, _ in ROUTES]
+WITH_BODY = [one for one in ROUTES if "requestBody" in one[2]]
+BODIES: dict[str, Any] = {
+    "POST /v1/recommendations": {"ratings": [{"movie_id": "m1"}]},
+    "POST /v1/ratings": [{"user_id": "u1", "movie_id": "m1", "rating": 4}],
+    "PUT /v1/users/{user_id}/ratings/{movie_id}": {"rating": 4},
+    "PUT /v1/movies/{movie_id}": {"title": "A Film"},
+    "PATCH /v1/movies/{movie_id}": {"year": 2000},
+    "POST /update_ratings": {"u1": {"movie_id": "m1", "rating": 4}},
+    "POST /update_movie": {"m1": {"title": "A Film"}},
+}
+JSON = {"content-type": "application/json"}
+
+
+def filled(path: str, user: str = "u1", film: str = "m1") -> str:
+    return path.format(user_id=user, movie_id=film, snapshot_id="nope")
+
+
+def assert_problem(answer: httpx.Response, *statuses: int) -> None:
+    assert answer.status_code in statuses, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert set(problem) >= {"type", "title", "status", "detail", "instance"}
+    assert problem["status"] == answer.status_code
+    assert problem["type"] == "about:blank" or problem["type"].startswith("urn:matinee:problem:")
+    assert problem["detail"].endswith((".", "`"))
+    assert problem["instance"].startswith("/")
+    if answer.status_code == 422 and problem["type"] == "about:blank":
+        assert all(set(error) == {"where", "detail"} for error in problem["errors"])
+
+
+def wrong_values(parameter: dict[str, Any]) -> Iterator[str]:
+    kinds = [parameter["schema"], *parameter["schema"].get("anyOf", [])]
+    for kind in kinds:
+        if kind.get("type") in ("integer", "number"):
+            yield from ("x", "", "nan", "1e999", "-1")
+        if kind.get("type") == "boolean":
+            yield "perhaps"
+        if "enum" in kind:
+            yield "nothing of the kind"
+        if kind.get("type") == "integer":
+            yield "1.5"
+            if "maximum" in kind:
+                yield str(kind["maximum"] + 1)
+        if "maxLength" in kind:
+            yield "x" * (kind["maxLength"] + 1)
+
+
+def queries() -> Iterator[Any]:
+    for method, path, route in ROUTES:
+        for parameter in route.get("parameters", []):
+            if parameter["in"] == "query":
+                for value in dict.fromkeys(wrong_values(parameter)):
+                    yield pytest.param(
+                        method, path, parameter["name"], value, id=f"{method} {path} {parameter['name']}={value[:9]}"
+                    )
+
+
+def test_ill_typed_query_parameters(client: Client) -> None:
+    found = list(queries())
+    assert len(found) > 50
+    for case in found:
+        method, path, name, value = case.values
+        needed = {"q": "x"} if path == "/v1/search" else {"user_id": "u1"} if "/{" not in path else {}
+        answer = client.request(method, filled(path), params=needed | {name: value})
+        assert_problem(answer, 422, 400)
+        assert name in answer.json()["detail"], case.id
+
+
+def test_unknown_query_parameters_are_ignored_and_of_duplicates_the_last_counts(client: Client) -> None:
+    url = "/v1/users/u1/recommendations"
+    assert client.get(url + "?n=3&colour=red").json() == client.get(url + "?n=3").json()
+    assert len(client.get(url + "?n=3&n=4").json()["items"]) == 4
+
+
+@pytest.mark.parametrize(("method", "path"), [(m, p) for m, p, _ in ROUTES if "{" in p])
+def test_ids(client: Client, method: str, path: str) -> None:
+    body = {"json": BODIES[f"{method} {path}"]} if f"{method} {path}" in BODIES else {}
+    for bad in ("x" * 65, "%00", "a%0Ab"):
+        url = filled(path, bad, bad) if "snapshot_id" not in path else path.format(snapshot_id="%20")
+        assert_problem(client.request(method, url, **body), 422)
+    if "movie_id" in path:
+        answer = client.request(method, filled(path, film="no-such-film"), **body)
+        if method != "PUT" or "ratings" in path:
+            assert_problem(answer, 404)
+    elif method == "GET" and "recommendations" not in path:
+        assert_problem(client.request(method, filled(path, user="no-such-user")), 404)
+
+
+@pytest.mark.parametrize(("method", "path", "route"), WITH_BODY, ids=[f"{m} {p}" for m, p, _ in WITH_BODY])
+def test_bodies(client: Client, method: str, path: str, route: dict[str, Any]) -> None:
+    url, good = filled(path), BODIES[f"{method} {path}"]
+
+    def send(content: bytes, **headers: str) -> httpx.Response:
+        return client.request(method, url, content=content, headers=JSON | headers)
+
+    assert send(json.dumps(good).encode()).status_code < 300
+    for content in (b"{", b"[1,", b"\xff\xfe", b"nul", b'"\\ud8"', b"[" * 100_000):
+        assert_problem(send(content), 400)
+    for content in (b"", b"null", b"1", b'"x"', b"true", b"[[]]", b'[{"a": 1}]', b'{"a": {"b": 1}}', b'{"": null}'):
+        assert_problem(send(content), 422)
+    assert_problem(send(b'{"x": "\\ud800"}'), 422, 400)
+    assert_problem(send(b'{"\\ud800": 1}'), 422, 400)
+    for number in (b"NaN", b"Infinity", b"1e999", b"-1", b'"4"', b"true", b"[]", b"9" * 5000):
+        text = json.dumps(good).encode().replace(b": 4", b": " + number).replace(b"2000", number)
+        if text != json.dumps(good).encode():
+            assert_problem(send(text), 422, 400)
+    for kind in (
+        "text/plain",
+        "application/xml",
+        "multipart/form-data; boundary=x",
+        "x",
+        "application/x-www-form-urlencoded",
+    ):
+        assert_problem(send(json.dumps(good).encode(), **{"content-type": kind}), 415)
+    assert_problem(client.request(method, url, content=b"x"), 415)
+    if isinstance(good, dict):
+        assert_problem(send(json.dumps(good | {"no such field": 1}).encode()), 422)
+
+
+@pytest.mark.parametrize(("method", "path", "route"), WITH_BODY, ids=[f"{m} {p}" for m, p, _ in WITH_BODY])
+def test_oversized_bodies(client_with: Callable[..., Client], method: str, path: str, route: dict[str, Any]) -> None:
+    client, url = client_with(max_body=1000), filled(path)
+
+    async def chunks(size: int) -> Any:
+        for _ in range(size):
+            yield b" "
+
+    good = json.dumps(BODIES[f"{method} {path}"]).encode()
+    padded = good + b" " * (1000 - len(good))
+    assert client.request(method, url, content=padded, headers=JSON).status_code < 300
+    for headers in (JSON, {"content-type": "application/x-ndjson"}, {}):
+        assert_problem(client.request(method, url, content=padded + b" ", headers=headers), 413)
+    assert_problem(client.request(method, url, content=chunks(1001), headers=JSON), 413)
+    assert_problem(client.request(method, url, content=b"x", headers=JSON | {"content-length": "-1"}), 413)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_wrong_methods(client: Client, name: str) -> None:
+    path = name.split()[1]
+    allowed = {method for method, other, _ in ROUTES if other == path}
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"):
+        if method not in allowed:
+            answer = client.request(method, filled(path))
+            assert_problem(answer, 405)
+            offered = set(answer.headers["allow"].split(", "))
+            assert offered == allowed | ({"HEAD"} if "GET" in allowed else set())
+
+
+@pytest.mark.parametrize("path", [p for m, p, _ in ROUTES if m == "GET"])
+def test_head_is_get_without_the_body(client: Client, path: str) -> None:
+    params = {"q": "story", "user_id": "u1"}
+    get, head = client.get(filled(path), params=params), client.request("HEAD", filled(path), params=params)
+    assert head.status_code == get.status_code
+    assert head.content == b""
+    assert head.headers["content-type"] == get.headers["content-type"]
+
+
+def test_unknown_paths(client: Client) -> None:
+    for path in (
+        "/nope",
+        "/v1",
+        "/v1/users",
+        "/v1/users/u1/recommendations/",
+        "/v2/movies",
+        "//",
+        "/v1/movies/%2e%2e/x",
+    ):
+        assert_problem(client.get(path), 404)
+    assert_problem(client.get("/v1/movies/%ff"), 404)
+    assert_problem(client.get("/static-docs/../../etc/passwd"), 404)
+
+
+@pytest.mark.parametrize(
+    "path", [p for m, p, r in ROUTES if any(q["name"] == "filter" for q in r.get("parameters", []))]
+)
+def test_a_bad_filter_has_a_position(client: Client, path: str) -> None:
+    for text, position in [
+        ("genre = ", 8),
+        ('year >= 1990 and (tag = "x"', None),
+        ("nonsense = 1", 0),
+        ("year ! 3", None),
+    ]:
+        answer = client.get(filled(path), params={"filter": text, "q": "x"})
+        assert_problem(answer, 400)
+        assert 0 <= answer.json()["position"] <= len(text)
+        if position is not None:
+            assert answer.json()["position"] == position
+    answer = client.post("/v1/recommendations", json={"ratings": [{"movie_id": "m1"}], "filter": "genre ="})
+    assert_problem(answer, 400)
+
+
+def test_an_unknown_model_names_the_known_ones(client: Client) -> None:
+    answer = client.get("/v1/users/u1/recommendations", params={"model": "oracle"})
+    assert_problem(answer, 404)
+    assert "blend" in answer.json()["detail"]

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import pytest
+
+from api_support import Client
+from matinee.api.classic import split_title
+
+PREFIXES = ("", "/classic")
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_first_form(client: Client, prefix: str) -> None:
+    answer = client.get(f"{prefix}/recommendations/u1")
+    assert len(answer.json()["items"]) == 10
+    assert all(set(item) == {"id"} and isinstance(item["id"], str) for item in answer.json()["items"])
+    for spelled in ("true", "1", "yes"):
+        item = client.get(f"{prefix}/recommendations/u1", params={"returnMetadata": spelled}).json()["items"][0]
+        assert set(item) == {"id", "title", "genres"}
+        assert isinstance(item["genres"], list)
+    assert set(client.get(f"{prefix}/recommendations/u1?returnMetadata=false").json()["items"][0]) == {"id"}
+    assert client.get(f"{prefix}/recommendations/u1", params={"returnMetadata": "perhaps"}).status_code == 422
+    assert client.get(f"{prefix}/recommendations/u1").content == answer.content
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_second_form(client: Client, prefix: str) -> None:
+    url = f"{prefix}/recommendations"
+    items = client.get(url, params={"user_id": "u1"}).json()["items"]
+    assert len(items) == 10
+    assert all(item == {"movie_id": item["id"], "id": item["id"]} for item in items)
+    item = client.get(url, params={"user_id": "u1", "returnMetadata": "1", "top_n": 1}).json()["items"][0]
+    assert item["genres"] == "Comedy"
+    assert item["tags"] == "funny|light"
+    assert item["title"]
+    assert client.get(url).status_code == 422
+
+
+def test_few_ratings_are_answered_by_content(client: Client) -> None:
+    """The classic rule: below `min_ratings` the films' content decides, from there on the rating model."""
+
+    def items(url: str) -> list[str]:
+        return [item.get("movie_id", item.get("id")) for item in client.get(url).json()["items"]]
+
+    few = "/v1/users/u1/recommendations?model=content"
+    assert items("/recommendations/u1") == items(few)
+    rated = {item["movie_id"] for item in client.get("/v1/users/u1/ratings").json()["items"]}
+    for film in [f"m{i}" for i in range(40) if f"m{i}" not in rated][: 20 - len(rated)]:
+        client.put(f"/v1/users/u1/ratings/{film}", json={"rating": 4})
+    assert items("/recommendations/u1") == items("/v1/users/u1/recommendations")
+    assert items("/recommendations/nobody") == items("/v1/users/nobody/recommendations")
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_histories(client: Client, prefix: str) -> None:
+    for film in ("9", "10", "101", "b", "a"):
+        client.put(f"/v1/movies/{film}", json={"title": film})
+        client.put(f"/v1/users/h/ratings/{film}", json={"rating": 4})
+    expected = ["101", "10", "9", "b", "a"]
+    assert client.get(f"{prefix}/feature/h").json() == {"feature": [{"histories": expected}]}
+    assert client.get(f"{prefix}/features", params={"user_id": "h"}).json() == {"features": [{"histories": expected}]}
+    assert client.get(f"{prefix}/feature/nobody").status_code == 404
+    assert client.get(f"{prefix}/features", params={"user_id": "nobody"}).status_code == 404
+    assert client.get(f"{prefix}/features").status_code == 422
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_update_ratings(client: Client, prefix: str) -> None:
+    url = f"{prefix}/update_ratings"
+    for body in (
+        {"c": {"movie_id": ["m1", "m2"], "ratings": [4, 3.5]}},
+        {"c": {"movie_id": "m3", "rating": 2}},
+        {"c": {"movie_id": ["m1"], "rating": [5]}, "d": {"movie_id": "m1", "ratings": 1}},
+        {},
+    ):
+        answer = client.post(url, json=body)
+        assert (answer.status_code, answer.content) == (200, b"null")
+    assert client.get("/feature/c").json()["feature"][0]["histories"] == ["m3", "m2", "m1"]
+    held = client.get("/v1/users/c/ratings").json()["items"]
+    assert {item["movie_id"]: item["rating"] for item in held} == {"m1": 5, "m2": 3.5, "m3": 2}
+
+
+@pytest.mark.parametrize(
+    ("bad", "status"),
+    [
+        ({"movie_id": ["m1", "m2"], "ratings": [4]}, 422),
+        ({"movie_id": "m1", "ratings": [4, 4]}, 422),
+        ({"movie_id": "m1"}, 422),
+        ({"movie_id": "m1", "rating": 4, "ratings": 4}, 422),
+        ({"movie_id": "m1", "ratings": "4"}, 422),
+        ({"movie_id": "m1", "ratings": 40}, 422),
+        ({"movie_id": "m1", "ratings": 4, "time": 1}, 422),
+        ({"ratings": 4}, 422),
+        ({"movie_id": "nope", "ratings": 4}, 404),
+        (None, 422),
+        ([], 422),
+    ],
+)
+def test_update_ratings_stores_all_or_nothing(client: Client, bad: object, status: int) -> None:
+    answer = client.post("/update_ratings", json={"fine": {"movie_id": "m1", "ratings": 4}, "e": bad})
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert client.get("/feature/fine").status_code == 404
+
+
+def test_update_ratings_is_limited(client: Client) -> None:
+    many = {"movie_id": ["m1"] * 10_001, "ratings": [4] * 10_001}
+    assert client.post("/update_ratings", json={"e": many}).status_code == 422
+    assert client.post("/update_movie", json={f"x{i}": {"title": "x"} for i in range(10_001)}).status_code == 422
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_update_movie(client: Client, prefix: str) -> None:
+    url = f"{prefix}/update_movie"
+    new = {"title": "Keeper, The (2019)", "genres": "Drama|Mystery", "tags": "Sea| lamp"}
+    answer = client.post(url, json={"77": new})
+    assert (answer.status_code, answer.content) == (200, b"null")
+    film = client.get("/v1/movies/77").json()
+    assert (film["title"], film["year"]) == ("The Keeper", 2019)
+    assert (film["genres"], film["tags"]) == (["Drama", "Mystery"], ["sea", "lamp"])
+    assert "77" in [item["id"] for item in client.get("/recommendations/u0?top_n=1000").json()["items"]]
+    client.patch("/v1/movies/77", json={"overview": "A lamp."})
+    client.post(url, json={"77": {"genres": ["Comedy"]}, "78": {"title": "Other", "genres": "(no genres listed)"}})
+    film = client.get("/v1/movies/77").json()
+    assert film["genres"] == ["Comedy"]
+    assert (film["title"], film["year"], film["overview"]) == ("The Keeper", 2019, "A lamp.")
+    assert client.get("/v1/movies/78").json()["genres"] == []
+    fine = {"80": {"title": "Fine"}}
+    for bad in (
+        {"79": {"genres": "Drama"}},
+        {"79": {"title": ""}},
+        {"79": {"title": "A", "year": 1}},
+        {"7 9": {"title": "A"}},
+    ):
+        assert client.post(url, json=fine | bad).status_code == 422
+    assert client.get("/v1/movies/80").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("Toy Story (1995)", ("Toy Story", 1995)),
+        ("Matrix, The (1999)", ("The Matrix", 1999)),
+        ("Heat", ("Heat", None)),
+        ("(1995)", ("(1995)", 1995)),
+    ],
+)
+def test_titles_of_classic_clients(title: str, expected: tuple[str, int | None]) -> None:
+    assert split_title(title) == expected
+
+
+def test_greeting(client: Client) -> None:
+    for path in ("/classic", "/classic/"):
+        assert client.get(path).json() == {"Project": "ML recommender System FastAPI"}

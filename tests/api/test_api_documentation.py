@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from api_support import Client
+
+ERRORS = {"400", "404", "409", "413", "415", "422", "503"}
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_the_documentation_loads_nothing_from_outside(client: Client, path: str) -> None:
+    page = client.get(path)
+    assert page.status_code == 200
+    assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", page.text)
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assets = [target for target in re.findall(r"""(?:src|href)=["']([^"'#]+)["']""", page.text) if target]
+    assert len(assets) >= 2
+    for asset in assets:
+        found = client.get(f"/{asset}")
+        assert found.status_code == 200
+        assert len(found.content) > 1000
+    assert re.search(r"openapi\.json", page.text)
+
+
+def test_missing_assets_are_problems(client: Client) -> None:
+    answer = client.get("/static-docs/nope.js")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def operations(client: Client) -> list[tuple[str, str, dict[str, Any]]]:
+    paths = client.get("/openapi.json").json()["paths"]
+    return [(method.upper(), path, route) for path, methods in paths.items() for method, route in methods.items()]
+
+
+def test_every_route_is_described_with_examples(client: Client) -> None:
+    document = client.get("/openapi.json").json()
+    schemas = document["components"]["schemas"]
+    found = operations(client)
+    assert len(found) >= 30
+    names = [route["operationId"] for _, _, route in found]
+    assert len(set(names)) == len(names)
+    for method, path, route in found:
+        assert route["summary"], path
+        assert route["description"], path
+        for status, answer in route["responses"].items():
+            content = answer.get("content", {})
+            if status in ERRORS:
+                assert content["application/problem+json"]["schema"] == {"$ref": "#/components/schemas/Problem"}
+            elif "application/json" in content:
+                body = content["application/json"]
+                name = body["schema"].get("$ref", "").rpartition("/")[2]
+                assert "example" in body or schemas[name].get("examples"), f"{method} {path} {status}"
+        for kind, body in route.get("requestBody", {}).get("content", {}).items():
+            name = body["schema"].get("$ref", "").rpartition("/")[2]
+            assert "example" in body or schemas[name].get("examples"), f"{method} {path} {kind}"
+        if method in ("POST", "PUT", "PATCH") and "requestBody" in route:
+            assert set(route["responses"]) >= {"400", "413", "415", "422"}, path
+
+
+def test_the_contract_is_served(client: Client) -> None:
+    served = {(method, path) for method, path, _ in operations(client)}
+    contract = [
+        "GET",
+        "/v1/users/{user_id}/recommendations",
+        "POST",
+        "/v1/recommendations",
+        "GET",
+        "/v1/movies/{movie_id}/similar",
+        "GET",
+        "/v1/search",
+        "GET",
+        "/v1/movies",
+        "GET",
+        "/v1/movies/{movie_id}",
+        "PUT",
+        "/v1/movies/{movie_id}",
+        "PATCH",
+        "/v1/movies/{movie_id}",
+        "DELETE",
+        "/v1/movies/{movie_id}",
+        "GET",
+        "/v1/movies/{movie_id}/poster",
+        "GET",
+        "/v1/users/{user_id}/ratings",
+        "PUT",
+        "/v1/users/{user_id}/ratings/{movie_id}",
+        "DELETE",
+        "/v1/users/{user_id}/ratings/{movie_id}",
+        "POST",
+        "/v1/ratings",
+        "GET",
+        "/v1/users/{user_id}",
+        "DELETE",
+        "/v1/users/{user_id}",
+        "GET",
+        "/v1/users/{user_id}/neighbors",
+        "GET",
+        "/v1/popular",
+        "GET",
+        "/v1/models",
+        "GET",
+        "/v1/snapshots",
+        "POST",
+        "/v1/snapshots/{snapshot_id}/promote",
+        "POST",
+        "/v1/snapshots/rollback",
+        "GET",
+        "/health",
+        "GET",
+        "/ready",
+        "GET",
+        "/metrics",
+        "GET",
+        "/recommendations/{user_id}",
+        "GET",
+        "/feature/{user_id}",
+        "GET",
+        "/recommendations",
+        "GET",
+        "/features",
+        "POST",
+        "/update_ratings",
+        "POST",
+        "/update_movie",
+    ]
+    assert served == set(zip(contract[::2], contract[1::2], strict=True))

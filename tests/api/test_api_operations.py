@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+
+import anyio
+import pytest
+
+from api_support import Client
+from matinee.api import create_app
+from matinee.engine import Engine
+from matinee.engine.training import train_dataset
+from matinee.errors import StoreError
+from matinee.settings import Settings
+from support import random_dataset
+
+
+def test_alive_and_ready(client: Client, engine: Engine) -> None:
+    assert client.get("/health").json() == {"status": "ok"}
+    assert client.get("/ready").json() == {"status": "ready", "snapshot": engine.snapshot_id, "warnings": []}
+
+
+def test_index(client: Client) -> None:
+    assert client.get("/").json()["docs"] == "/docs"
+    browser = client.get("/", headers={"accept": "text/html,*/*"})
+    assert (browser.status_code, browser.headers["location"]) == (307, "/docs")
+
+
+def test_without_a_snapshot_the_service_waits_for_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(data_dir=tmp_path / "none")
+    app = create_app(settings)
+    with Client(app) as client:
+        assert client.get("/health").status_code == 200
+        for path in ("/ready", "/v1/users/u1/recommendations", "/v1/models", "/recommendations/u1"):
+            answer = client.get(path)
+            assert answer.status_code == 503
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.headers["retry-after"] == "1"
+            assert "matinee train" in answer.json()["detail"]
+        train_dataset(settings, random_dataset())
+        assert client.get("/ready").status_code == 503  # looked a moment ago
+        monkeypatch.setattr("matinee.api.service.RETRY", 0.0)
+        assert client.get("/ready").status_code == 200
+        assert client.get("/v1/users/u1/recommendations").status_code == 200
+        app.close_engine()  # type: ignore[attr-defined]
+
+
+def test_lifespan_opens_and_closes_its_own_engine(data_dir: Path) -> None:
+    app = create_app(Settings(data_dir=data_dir))
+
+    async def live() -> None:
+        async with app.router.lifespan_context(app):
+            assert app._engine is not None  # type: ignore[attr-defined]
+
+    anyio.run(live)
+    assert app._engine is None  # type: ignore[attr-defined]
+
+
+def test_lifespan_without_a_snapshot(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(Settings(data_dir=tmp_path / "none"))
+
+    async def live() -> None:
+        async with app.router.lifespan_context(app):
+            pass
+
+    with caplog.at_level(logging.WARNING):
+        anyio.run(live)
+    assert "There is no snapshot" in caplog.text
+
+
+def test_an_engine_that_was_given_stays_open(data_dir: Path, engine: Engine) -> None:
+    app = create_app(Settings(data_dir=data_dir), engine)
+    app.close_engine()  # type: ignore[attr-defined]
+    engine.check()
+
+
+class Broken(Engine):
+    """An engine whose store has failed."""
+
+    def check(self) -> None:
+        raise StoreError("The store cannot be read.", "Look at the disk.")
+
+    def validity(self, user_id: str | None) -> tuple[str, int, int]:
+        raise StoreError("The store cannot be read.", "Look at the disk.")
+
+    def history(self, user_id: str) -> list[object]:  # type: ignore[override]
+        raise RuntimeError("a fault with a secret")
+
+
+@pytest.fixture
+def broken(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
+    with Engine.open(Settings(data_dir=data_dir)) as engine:
+        engine.__class__ = Broken
+        with Client(create_app(Settings(data_dir=data_dir), engine)) as client:
+            yield client  # type: ignore[misc]
+        engine.__class__ = Engine
+
+
+def test_a_store_that_fails_is_503(broken: Client) -> None:
+    for path in ("/ready", "/v1/users/u1/recommendations", "/recommendations/u1"):
+        answer = broken.get(path)
+        assert answer.status_code == 503
+        assert answer.json()["type"] == "urn:matinee:problem:store"
+        assert answer.json()["detail"] == "The store cannot be read. Look at the disk."
+    assert broken.get("/health").status_code == 200
+
+
+def test_a_fault_of_ours_tells_nothing(broken: Client) -> None:
+    answer = broken.get("/v1/users/u1/ratings")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "secret" not in answer.text
+    assert "Traceback" not in answer.text
+    assert 'route="/v1/users/{user_id}/ratings",status="500"' in broken.get("/metrics").text
+
+
+def test_models_and_snapshots(client: Client, engine: Engine) -> None:
+    models = client.get("/v1/models").json()
+    assert models["snapshot"] == engine.snapshot_id
+    assert [model["name"] for model in models["items"] if model["default"]] == ["blend"]
+    snapshots = client.get("/v1/snapshots").json()["items"]
+    assert [entry["id"] for entry in snapshots if entry["current"]] == [engine.snapshot_id]
+
+
+def test_promote_and_roll_back(client: Client, data_dir: Path, engine: Engine) -> None:
+    old = engine.snapshot_id
+    new = train_dataset(Settings(data_dir=data_dir), random_dataset(seed=1), promote=False)
+    url = "/v1/users/u1/recommendations"
+    assert client.get(url).json()["snapshot"] == old
+    assert client.post(f"/v1/snapshots/{new}/promote").json() == {"snapshot": new}
+    assert client.get(url).json()["snapshot"] == new
+    assert client.post("/v1/snapshots/rollback").json() == {"snapshot": old}
+    assert client.get(url).json()["snapshot"] == old
+    again = client.post("/v1/snapshots/rollback")
+    assert again.status_code == 409
+    assert client.post("/v1/snapshots/nope/promote").status_code == 404
+    assert client.post("/v1/snapshots/a b/promote").status_code == 422
+    assert client.get(url).json()["snapshot"] == old
+
+
+def test_a_damaged_snapshot_is_refused_and_the_old_one_serves_on(
+    client: Client, data_dir: Path, engine: Engine
+) -> None:
+    old = engine.snapshot_id
+    new = train_dataset(Settings(data_dir=data_dir), random_dataset(seed=1), promote=False)
+    damaged = next((data_dir / "snapshots" / new).rglob("*.npy"))
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    answer = client.post(f"/v1/snapshots/{new}/promote")
+    assert answer.status_code == 409
+    assert new in answer.json()["detail"]
+    assert client.get("/v1/users/u1/recommendations").json()["snapshot"] == old
+
+
+def test_metrics(client: Client) -> None:
+    for path in ("/v1/movies/m1", "/v1/movies/m2", "/v1/movies/nope", "/no/such/path", "/classic/feature/u1"):
+        client.get(path)
+    client.request("BREW", "/v1/movies/m1")
+    text = client.get("/metrics").text
+    assert 'matinee_requests_total{method="GET",route="/v1/movies/{movie_id}",status="200"} 2.0' in text
+    assert 'matinee_requests_total{method="GET",route="/v1/movies/{movie_id}",status="404"} 1.0' in text
+    assert 'matinee_requests_total{method="GET",route="unknown path",status="404"} 1.0' in text
+    assert re.search(r'matinee_requests_total\{method="other",route="[^"]*",status="405"\} 1\.0', text)
+    assert 'matinee_request_seconds_count{route="/v1/movies/{movie_id}"}' in text
+    assert "BREW" not in text

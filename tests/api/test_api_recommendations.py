@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from api_support import Client
+from matinee.api import quick
+from matinee.engine import Engine
+from matinee.settings import Settings
+
+URL = "/v1/users/u1/recommendations"
+
+
+def ids(answer: object) -> list[str]:
+    return [item["movie_id"] for item in answer.json()["items"]]  # type: ignore[attr-defined]
+
+
+def test_a_list_says_what_and_where_from(client: Client, engine: Engine) -> None:
+    answer = client.get(URL, params={"n": 5}).json()
+    assert set(answer) == {"items", "model", "snapshot", "user_id"}
+    assert answer["model"] == "blend"
+    assert answer["snapshot"] == engine.snapshot_id
+    assert answer["user_id"] == "u1"
+    assert [item["rank"] for item in answer["items"]] == [1, 2, 3, 4, 5]
+    scores = [item["score"] for item in answer["items"]]
+    assert scores == sorted(scores, reverse=True)
+    first = answer["items"][0]
+    assert set(first) == {"movie_id", "title", "year", "genres", "score", "rank", "stars"}
+    assert first["genres"] == ["Comedy"]  # the taste of odd users
+    assert 0.5 <= first["stars"] <= 5
+
+
+def test_nothing_rated_is_recommended(client: Client) -> None:
+    rated = {item["movie_id"] for item in client.get("/v1/users/u1/ratings").json()["items"]}
+    shown = set(ids(client.get(URL, params={"n": 1000})))
+    assert rated
+    assert shown
+    assert not rated & shown
+
+
+def test_a_rating_counts_at_the_very_next_call(client: Client) -> None:
+    before = client.get(URL)
+    assert client.get(URL).content == before.content
+    best = ids(before)[0]
+    assert client.put(f"/v1/users/u1/ratings/{best}", json={"rating": 5}).status_code == 204
+    after = ids(client.get(URL))
+    assert best not in after
+    assert client.delete(f"/v1/users/u1/ratings/{best}").status_code == 204
+    assert ids(client.get(URL)) == ids(before)
+
+
+def test_a_rating_by_another_process_counts_too(client: Client, data_dir: Path) -> None:
+    best = ids(client.get(URL))[0]
+    assert ids(client.get(URL))[0] == best
+    with Engine.open(Settings(data_dir=data_dir)) as other:
+        other.rate([("u1", best, 4.0)])
+    assert best not in ids(client.get(URL))
+
+
+def test_ready_answers_are_used_and_counted(client: Client) -> None:
+    first = client.get(URL)
+    again = client.get(URL)
+    assert again.content == first.content
+    assert again.headers["content-type"] == "application/json"
+    assert "matinee_ready_answers_total 1.0" in client.get("/metrics").text
+
+
+def test_an_edited_film_is_edited_in_ready_answers(client: Client) -> None:
+    best = ids(client.get(URL))[0]
+    client.patch(f"/v1/movies/{best}", json={"title": "Another Name"})
+    assert client.get(URL).json()["items"][0]["title"] == "Another Name"
+    client.delete(f"/v1/movies/{best}")
+    assert best not in ids(client.get(URL))
+
+
+def test_an_unknown_user_gets_what_is_popular_now(client: Client) -> None:
+    answer = client.get("/v1/users/nobody/recommendations", params={"n": 3})
+    assert answer.json()["fallback"] == "popular"
+    last = client.get("/v1/popular", params={"n": 40}).json()["items"][-1]["movie_id"]
+    client.post("/v1/ratings", json=[{"user_id": f"x{i}", "movie_id": last, "rating": 5} for i in range(200)])
+    assert ids(client.get("/v1/users/nobody/recommendations", params={"n": 3}))[0] == last
+
+
+def test_every_option(client: Client) -> None:
+    best = ids(client.get(URL))
+    assert ids(client.get(URL, params={"exclude": [f"{best[0]},{best[1]}", best[2], "no such film"]}))[0] == best[3]
+    assert {"Drama"} == {
+        genre
+        for item in client.get(URL, params={"filter": 'genre = "Drama"'}).json()["items"]
+        for genre in item["genres"]
+    }
+    assert client.get(URL, params={"model": "itemknn"}).json()["model"] == "itemknn"
+    assert ids(client.get(URL, params={"diversity": 1})) != best
+    explained = client.get(URL, params={"explain": "yes"}).json()["items"]
+    assert any(item["because"] for item in explained)
+    for item in explained:
+        assert sum(reason["share"] for reason in item["because"]) <= 1.0001
+    assert len(ids(client.get(URL, params={"n": 7}))) == 7
+    assert len(best) == 10
+
+
+@pytest.mark.parametrize(("spelled", "meant"), [("true", 1), ("1", 1), ("yes", 1), ("false", 0), ("0", 0), ("no", 0)])
+def test_spellings_of_booleans(client: Client, spelled: str, meant: int) -> None:
+    assert ("tags" in client.get(URL, params={"metadata": spelled}).json()["items"][0]) is bool(meant)
+
+
+def test_metadata(client: Client) -> None:
+    best = ids(client.get(URL))[0]
+    client.patch(f"/v1/movies/{best}", json={"imdb_id": "tt0114709", "poster": "https://example.org/1.jpg"})
+    item = client.get(URL, params={"metadata": True}).json()["items"][0]
+    assert item["imdb_url"] == "https://www.imdb.com/title/tt0114709"
+    assert item["tags"] == ["funny", "light"]
+    assert item["directors"]
+    assert item["poster"] == f"/v1/movies/{best}/poster"
+    assert client.get(item["poster"]).headers["location"] == "https://example.org/1.jpg"
+
+
+def test_for_somebody_who_is_not_stored(client: Client) -> None:
+    liked = [{"movie_id": "m1"}, {"movie_id": "m3", "rating": 5}, {"movie_id": "m3", "rating": 4}]
+    answer = client.post("/v1/recommendations", json={"ratings": liked, "n": 3, "explain": True, "metadata": True})
+    items = answer.json()["items"]
+    assert len(items) == 3
+    assert not {"m1", "m3"} & set(ids(answer))
+    assert items[0]["genres"] == ["Comedy"]
+    assert "tags" in items[0]
+    assert "user_id" not in answer.json()
+    assert client.post("/v1/recommendations", json={"ratings": []}).json()["fallback"] == "popular"
+
+
+def test_history_limit(client_with: Callable[..., Client]) -> None:
+    liked = [{"movie_id": f"m{i}"} for i in range(4)]
+    answer = client_with(max_history=3).post("/v1/recommendations", json={"ratings": liked})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["where"] == "body.ratings"
+
+
+@pytest.mark.parametrize("by", ["taste", "content", "blend"])
+def test_similar_films(client: Client, by: str) -> None:
+    url = "/v1/movies/m1/similar"
+    answer = client.get(url, params={"by": by, "n": 4})
+    assert len(ids(answer)) == 4
+    assert "m1" not in ids(answer)
+    assert client.get(url, params={"by": by, "n": 4}).content == answer.content
+    only = client.get(url, params={"by": by, "filter": "year >= 2000", "metadata": True}).json()["items"]
+    assert all(item["year"] >= 2000 and "tags" in item for item in only)
+
+
+def test_chart(client: Client) -> None:
+    chart = client.get("/v1/popular", params={"n": 3, "genre": "Drama"}).json()["items"]
+    assert [item["rank"] for item in chart] == [1, 2, 3]
+    assert all(item["genres"] == ["Drama"] and item["ratings"] > 0 for item in chart)
+    assert client.get("/v1/popular", params={"year": 1981}).json()["items"][0]["year"] == 1981
+    everything = client.get("/v1/popular", params={"n": 1000}).json()["items"]
+    lately = client.get("/v1/popular", params={"n": 1000, "days": 10}).json()["items"]
+    assert sum(item["ratings"] for item in lately) < sum(item["ratings"] for item in everything)
+
+
+QUERIES = st.lists(
+    st.one_of(
+        st.integers(-2, 1200).map(lambda n: f"n={n}"),
+        st.sampled_from(["n=", "n=07", "n=1e1", "model=ease", "model=", "model=nope", "model=popular", "m=1", "n=%35"]),
+    ),
+    max_size=3,
+).map("&".join)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(query=QUERIES, user=st.sampled_from(["u1", "u2", "nobody", "a b", "%2e", "a%2Fb", "x" * 64, "x" * 65, "%00"]))
+def test_the_short_way_says_what_the_ordinary_way_says(client: Client, query: str, user: str) -> None:
+    """Whatever is asked: the same status and bytes with and without the short way, and from ready answers."""
+    url = f"/v1/users/{user}/recommendations?{query}"
+    short = client.get(url)
+    again = client.get(url)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("matinee.api.service.plan", lambda *_: None)
+        client.app.answers.__init__(1 << 20)  # type: ignore[attr-defined]
+        ordinary = client.get(url)
+    assert (short.status_code, short.content) == (ordinary.status_code, ordinary.content)
+    assert (again.status_code, again.content) == (ordinary.status_code, ordinary.content)
+    assert short.headers["content-type"] == ordinary.headers["content-type"]
+
+
+def test_the_short_way_takes_plain_requests_only(engine: Engine) -> None:
+    plain = quick.plan(engine, URL, b"n=20&model=ease")
+    assert plain is not None
+    assert plain.user_id == "u1"
+    assert quick.plan(engine, URL, b"") is not None
+    for path, query in [(URL, b"explain=1"), (URL, b"n=0"), (URL, b"n=1&n=2"), (URL + "/", b""), ("/v1/users//x", b"")]:
+        assert quick.plan(engine, path, query) is None

@@ -1,0 +1,105 @@
+"""Commands that learn, and those about data sets and snapshots."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def snapshots(run: Any) -> list[dict[str, Any]]:
+    return list(json.loads(run("snapshots", "list", "--json").out)["items"])
+
+
+def test_train_promote_rollback_prune(home: Path, run: Any) -> None:
+    first = snapshots(run)[0]["id"]
+    done = run("train", "--no-measure", "--no-promote", "--json")
+    assert done.code == 0, done.err
+    second = json.loads(done.out)["snapshot"]
+    assert {s["id"]: s["current"] for s in snapshots(run)} == {first: True, second: False}
+    assert run("snapshots", "promote", second).code == 0
+    assert f"*   {second}" in run("snapshots", "list").out
+    assert next(s["id"] for s in snapshots(run) if s["current"]) == second
+    assert first in run("snapshots", "rollback").out
+    assert "is sound" in run("snapshots", "verify").out
+    assert json.loads(run("snapshots", "show").out)["id"] == first
+    assert json.loads(run("snapshots", "show", second).out)["report"]["source"] == "small"
+    assert "Deleted 0 snapshots." in run("snapshots", "prune", "--keep", "2").out
+    assert f"Deleted 1 snapshots: {second}." in run("snapshots", "prune", "--keep", "1").out or len(snapshots(run)) == 2
+
+
+def test_a_damaged_snapshot_is_told(home: Path, run: Any) -> None:
+    damaged = home / "snapshots" / snapshots(run)[0]["id"] / "catalog.arrow"
+    damaged.write_bytes(damaged.read_bytes()[:-10])
+    done = run("snapshots", "verify")
+    assert done.code == 1
+    assert "catalog.arrow" in done.err
+    assert run("recommend", "--user", "1").code == 1
+    (home / "snapshots" / "pointer.json").write_text("rubbish", encoding="utf-8")
+    listed = run("snapshots", "list")
+    assert listed.code == 0
+    assert "pointer.json" in listed.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("show", "nonsense"), ("verify", "../.."), ("promote", "20200101T000000Z-00000000"), ("rollback",)],
+)
+def test_snapshot_commands_refuse_what_is_not_there(home: Path, run: Any, words: tuple[str, ...]) -> None:
+    done = run("snapshots", *words)
+    assert done.code == 1
+    assert done.err.startswith("Error: ")
+
+
+def test_snapshot_commands_without_any(run: Any) -> None:
+    assert "matinee train" in run("snapshots", "list").out
+    for words in (("show",), ("verify",), ("rollback",)):
+        assert run("snapshots", *words).code == 1
+    assert "Deleted 0" in run("snapshots", "prune").out
+
+
+def test_train_learns_from_the_store_and_prints_metrics(home: Path, run: Any) -> None:
+    run("rate", "newcomer", "Alien", "5")
+    done = run("train")
+    assert done.code == 0, done.err
+    assert "ndcg" in done.out.lower()
+    newest = snapshots(run)[0]
+    assert newest["current"]
+    assert newest["n_users"] == 61
+
+
+@pytest.mark.parametrize("data", ["no-such-data-set", "/no/such/folder", ""])
+def test_train_refuses_data_that_are_not_there(run: Any, data: str, tmp_path: Path) -> None:
+    done = run("train", "--data", data or str(tmp_path))
+    assert done.code == 1
+    assert done.err.startswith("Error: ") or "Error: " in done.err
+    assert "Traceback" not in done.err
+
+
+def test_data_list_and_inspect(folder: Path, home: Path, run: Any) -> None:
+    assert "ml-latest-small" in [entry["name"] for entry in json.loads(run("data", "list", "--json").out)["items"]]
+    assert "ml-25m" in run("data", "list").out
+    done = run("data", "inspect", str(folder))
+    assert done.code == 0, done.err
+    assert "year split from the title" in done.out
+    found = json.loads(run("data", "inspect", str(folder), "--json").out)
+    assert found["statistics"]["films"] == 40
+    assert found["tables"]["ratings"]["rows_in"] == found["statistics"]["ratings"]
+    assert run("data", "inspect", "nonsense").code == 1
+    assert run("data", "get", "nonsense").code == 1
+
+
+def test_evaluate(home: Path, folder: Path, run: Any) -> None:
+    done = run("evaluate", "holdout", "--data", str(folder), "--model", "popular", "--model", "ease")
+    assert done.code == 0, done.err
+    assert "popular" in done.out
+    assert "ndcg" in done.out.lower()
+    report = run("evaluate", "holdout", "--data", str(folder), "--model", "popular", "--validation", "--json")
+    assert json.loads(report.out)["protocol"] == "holdout"
+    assert "|" in run("evaluate", "holdout", "--data", str(folder), "--model", "popular", "--markdown").out
+    for words in (("nonsense",), ("holdout", "--model", "nonsense"), ("holdout", "--data", "/no/such")):
+        wrong = run("evaluate", *words)
+        assert wrong.code == 1
+        assert wrong.err.startswith("Error: ")

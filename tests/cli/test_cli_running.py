@@ -1,0 +1,218 @@
+"""Commands that run: the real program as a process, the demo, a terminal, signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from matinee import __version__
+
+PROGRAM = [sys.executable, "-m", "matinee"]
+posix = pytest.mark.skipif(os.name != "posix", reason="signals and terminals of POSIX")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def get(url: str, process: subprocess.Popen[str], seconds: float = 60) -> Any:
+    """Ask until the server answers; a bounded wait for a process to come up."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert process.poll() is None, "the server has ended"
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return json.load(answer)
+        except OSError:
+            time.sleep(0.05)
+    raise AssertionError(f"{url} did not answer in {seconds} s")
+
+
+def test_version_and_help(run: Any) -> None:
+    assert run("--version").out == f"matinee {__version__}\n"
+    shown = run("--help")
+    assert shown.code == 0
+    for command in ("recommend", "similar", "popular", "import", "export", "train", "evaluate", "serve", "demo"):
+        assert command in shown.out
+    assert run().code == 2
+    assert run("nonsense").code == 2
+    assert run("data").code == 2
+
+
+def test_settings_tell_where_a_value_comes_from(run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    config = tmp_path / "own.toml"
+    config.write_text("seed = 7\nport = 1234\n", encoding="utf-8")
+    monkeypatch.setenv("MATINEE_CONFIG", str(config))
+    monkeypatch.setenv("MATINEE_PORT", "9000")
+    items = {item["name"]: item for item in json.loads(run("settings", "--json").out)["items"]}
+    assert (items["port"]["value"], items["port"]["source"]) == (9000, "MATINEE_PORT")
+    assert (items["seed"]["value"], items["seed"]["source"]) == (7, str(config))
+    assert items["workers"]["source"] == "default"
+    assert "MATINEE_MAX_BODY" in run("settings").out
+
+
+@pytest.mark.parametrize("text", ["port = 'x'", "colour = 1", "port = ", "[["])
+def test_a_bad_configuration_file_is_told(run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str) -> None:
+    (tmp_path / "own.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("MATINEE_CONFIG", str(tmp_path / "own.toml"))
+    done = run("settings")
+    assert done.code == 1
+    assert done.err.startswith("Error: ")
+
+
+def test_bad_environment_is_told(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MATINEE_PORT", "a lot")
+    done = run("snapshots", "list")
+    assert done.code == 1
+    assert "MATINEE_PORT" in done.err
+
+
+def test_debug_shows_the_traceback(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from matinee.errors import SnapshotError
+
+    monkeypatch.setenv("MATINEE_DEBUG", "1")
+    with pytest.raises(SnapshotError):
+        run("popular")
+
+
+def test_a_broken_pipe_is_no_error(home: Path) -> None:
+    process = subprocess.Popen(
+        [*PROGRAM, "settings", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    told = process.stderr.read()
+    process.wait(timeout=60)
+    process.stderr.close()
+    assert "Traceback" not in told
+    assert "BrokenPipe" not in told
+
+
+def test_narrow_encodings_do_not_raise(home: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = subprocess.run(
+        [*PROGRAM, "similar", "Toy Story"], env=environment, capture_output=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_taken_port_is_told_before_training(folder: Path, run: Any) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        for words in (("demo", "--data", str(folder)), ("serve",)):
+            done = run(*words, "--port", port)
+            assert done.code == 1
+            assert f"127.0.0.1:{port}" in done.err
+            assert "choose another" in done.err
+            assert "Training" not in done.err
+    done = run("serve", "--host", "no.such.host.invalid")
+    assert done.code == 1
+    assert done.err.startswith("Error: ")
+
+
+def test_demo_trains_once_and_anew_for_other_data(home: Path, folder: Path, run: Any) -> None:
+    done = run("demo", "--no-serve")
+    assert done.code == 0, done.err
+    assert "Using the snapshot" in done.err, "the fixture has trained"
+    assert "Ten films for user 42" in done.out
+    assert "Because you rated" in done.out
+    assert "User 42 gave most stars to" in done.out
+    assert "Ten films for user 7" in run("demo", "--no-serve", "--user", "7").out
+    assert "Ten films for user nobody" in run("demo", "--no-serve", "--user", "nobody").out
+    path = folder.parent / "other"
+    path.mkdir(exist_ok=True)
+    (path / "ratings.csv").write_text(
+        "user,item,stars\n"
+        + "".join(f"u{u},m{i},{(u * i) % 5 + 1}\n" for u in range(9) for i in range(12) if (u + i) % 3),
+        encoding="utf-8",
+    )
+    other = run("demo", "--no-serve", "--data", str(path))
+    assert other.code == 0, other.err
+    assert "Training on" in other.err
+    assert "Ten films for user u" in other.out
+    assert "Using the snapshot" in run("demo", "--no-serve", "--data", str(path)).err
+
+
+@posix
+def test_demo_serves_until_ctrl_c(home: Path) -> None:
+    port = free_port()
+    process = subprocess.Popen(
+        [*PROGRAM, "demo", "--port", str(port)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        answer = get(f"http://127.0.0.1:{port}/v1/users/42/recommendations?n=3", process)
+        assert len(answer["items"]) == 3
+        process.send_signal(signal.SIGINT)
+        told, _ = process.communicate(timeout=30)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    assert process.returncode == 0, told
+    assert f"http://localhost:{port}" in told
+    assert "/docs" in told
+    assert "Traceback" not in told
+
+
+@posix
+def test_make_on_a_terminal_ends_well_after_ctrl_c(home: Path, tmp_path: Path) -> None:
+    import pty
+
+    port = free_port()
+    makefile = tmp_path / "Makefile"
+    makefile.write_text(f"demo:\n\t@'{sys.executable}' -m matinee demo --port {port}\n", encoding="utf-8")
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execvp("make", ["make", "-f", str(makefile), "demo"])
+    told = b""
+    end = time.monotonic() + 60
+    sent = False
+    try:
+        while time.monotonic() < end:
+            if select.select([terminal], [], [], 0.1)[0]:
+                try:
+                    part = os.read(terminal, 65536)
+                except OSError:  # Linux: the other side is closed
+                    break
+                if not part:
+                    break
+                told += part
+            if not sent and b"Uvicorn running" in told:
+                os.write(terminal, b"\x03")
+                sent = True
+        _, status = os.waitpid(child, 0)
+    finally:
+        os.close(terminal)
+    assert sent, told.decode(errors="replace")
+    assert os.waitstatus_to_exitcode(status) == 0, told.decode(errors="replace")
+    assert b"Interrupt" not in told
+
+
+@posix
+def test_ctrl_c_in_the_middle_of_work_exits_130(folder: Path, tmp_path: Path) -> None:
+    program = "import os, signal, sys; from matinee import cli; from matinee.engine import training\n" + (
+        "def interrupted(*_, **__): os.kill(os.getpid(), signal.SIGINT); signal.pause()\n"
+        "training.train = interrupted\nsys.exit(cli.main(['train', '--data', sys.argv[1]]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 130, done.stderr
+    assert "Interrupted." in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from small_folder import write_folder
+from support import random_dataset
+
+from matinee.data.catalog import Movie
+from matinee.engine import Engine, Request
+from matinee.engine.training import current_snapshot_of, train, train_dataset
+from matinee.errors import DataError, MemoryLimitError, SnapshotError
+from matinee.settings import Settings
+from matinee.snapshots import SnapshotShelf
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that another thread does; bounded."""
+    tick = threading.Event()
+    for _ in range(1000):
+        if condition():
+            return
+        tick.wait(0.02)
+    raise AssertionError("it did not happen")
+
+
+def test_no_snapshot(tmp_path: Path) -> None:
+    with pytest.raises(SnapshotError, match="matinee train"):
+        Engine.open(Settings(data_dir=tmp_path / "empty"))
+
+
+def test_training_learns_from_the_store_and_ratings_survive(engine: Engine) -> None:
+    first, settings = engine.snapshot_id, engine.settings
+    engine.put_movies([Movie(movie_id="new", title="Newcomer", genres=("Comedy",))])
+    engine.rate([(f"u{n}", "new", 5.0) for n in range(1, 60, 2)])
+    engine.unrate("u3", "new")
+    engine.erase_user("u4")
+    engine.delete_movie("m0")
+    second = train_dataset(settings, random_dataset(), promote=False)
+    assert engine.snapshot_id == first
+    assert engine.promote(second) == second
+    ratings = engine._current()[0].snapshot.ratings
+    catalog = engine._current()[0].snapshot.catalog
+    assert ratings.counts[catalog.row("new")] == 29
+    assert ratings.find_user("u4") is None
+    assert catalog.find("m0") is None
+    assert engine.models()
+    similar = engine.similar("new", by="taste", n=5)
+    assert similar.fallback is None
+    manifest = SnapshotShelf(settings.snapshots_dir).show(second)
+    assert manifest.watermark > 0
+    table = manifest.report.tables["store"]
+    assert table.rows_in - table.rows_out == sum(table.dropped.values())
+    engine.rate([("u2", "new", 1.0)])
+    assert engine.rollback() == first
+    assert engine.history("u2")[0].movie_id == "new"
+    assert "m0" not in {m.movie_id for m in engine.movies(limit=100).movies}
+    assert [s["id"] for s in engine.snapshots() if s["current"]] == [first]
+    with pytest.raises(SnapshotError, match="go back"):
+        engine.rollback()
+
+
+def test_another_engine_follows_the_pointer(engine: Engine) -> None:
+    with Engine.open(engine.settings) as other:
+        second = train_dataset(engine.settings, random_dataset(seed=1), promote=False)
+        engine.promote(second)
+        assert other.recommend("u3").items  # served by the old one or the new one, never dropped
+        until(lambda: other.revision()[0] == second)
+        engine.rollback()
+        until(lambda: other.revision()[0] != second)
+
+
+def test_a_damaged_promotion_leaves_the_old_one_in_service(engine: Engine) -> None:
+    first = engine.snapshot_id
+    second = train_dataset(engine.settings, random_dataset(seed=1), promote=False)
+    victim = next((engine.settings.snapshots_dir / second / "models").rglob("*.npy"))
+    original = victim.read_bytes()
+    victim.write_bytes(original[:-1])
+    with pytest.raises(SnapshotError, match=victim.name):
+        engine.promote(second)
+    assert engine.recommend("u3").snapshot == first
+    victim.write_bytes(bytes([*original[:-1], original[-1] ^ 1]))
+    with pytest.raises(SnapshotError, match="altered"):
+        engine.promote(second)
+    # Another process promotes it all the same (without looking): this one warns and goes on.
+    SnapshotShelf(engine.settings.snapshots_dir).promote(second, verify=False)
+    until(lambda: engine.revision()[0] == first and bool(engine.warnings))
+    assert "altered" in engine.warnings[-1]
+    # A restart serves the one before.
+    with Engine.open(engine.settings) as again:
+        assert again.snapshot_id == first
+        assert second in again.warnings[0]
+    for path in (engine.settings.snapshots_dir / first).rglob("*.npy"):
+        path.write_bytes(b"rubbish")
+    with pytest.raises(SnapshotError, match="damaged"):
+        Engine.open(engine.settings)
+
+
+def test_a_damaged_store_is_named_and_kept(settings: Settings) -> None:
+    from matinee.errors import StoreError
+
+    path = settings.store_path("random")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"this is no database at all" * 100)
+    with pytest.raises(StoreError, match=path.name):
+        Engine.open(settings)
+    assert path.read_bytes().startswith(b"this is no database")
+
+
+def test_each_data_set_has_its_own_store(engine: Engine) -> None:
+    engine.rate([("u3", "m1", 4.5)])
+    import dataclasses
+
+    other = dataclasses.replace(random_dataset(seed=2), name="other films")
+    second = train_dataset(engine.settings, other, promote=False)
+    engine.promote(second)
+    assert all(
+        r.rating != 4.5 or r.movie_id != "m1" or r.timestamp is None or r.timestamp < 1.2e9
+        for r in engine.history("u3")
+    )
+    engine.rollback()
+    assert engine.history("u3")[0].rating == 4.5
+
+
+def test_train_from_a_folder(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "films")
+    settings = Settings(data_dir=tmp_path / "home", cache_dir=tmp_path / "cache", data=str(folder), offline=True)
+    assert current_snapshot_of(settings) is None
+    steps: list[tuple[str, float]] = []
+    made = train(settings, progress=lambda what, share: steps.append((what, share)))
+    assert current_snapshot_of(settings) == made
+    assert {what for what, _ in steps} >= {"fitting blend", "writing the snapshot"}
+    assert all(0 <= share <= 1 for _, share in steps)
+    manifest = SnapshotShelf(settings.snapshots_dir).show(made)
+    assert 0 < (manifest.metrics["blend"]["ndcg@10"] or 0) <= 1
+    assert manifest.report.tables
+    # Touched data are other data.
+    with (folder / "ratings.csv").open("a") as file:
+        file.write("1,m1,4.0,1000000000\n")
+    assert current_snapshot_of(settings) is None
+    with Engine.open(settings) as engine:
+        assert engine.recommend("nobody").items
+
+
+def test_models_that_do_not_fit_are_left_out_and_said(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, memory_limit=100_000)
+    made = train_dataset(settings, random_dataset())
+    manifest = SnapshotShelf(tmp_path / "snapshots").show(made)
+    skipped = manifest.settings["skipped"]
+    assert skipped
+    assert not set(skipped) & set(manifest.models)
+    assert any("MiB" in why for why in skipped.values())
+    json.dumps(skipped)
+    with Engine.open(settings) as engine:
+        assert engine.recommend("u1", Request(n=3)).items
+    with pytest.raises(MemoryLimitError, match="memory limit"):
+        train_dataset(Settings(data_dir=tmp_path, memory_limit=1), random_dataset())
+
+
+def test_no_ratings(tmp_path: Path) -> None:
+    data = random_dataset()
+    empty = data.with_ratings(data.ratings.select(data.ratings.values > 9))
+    with pytest.raises(DataError, match="no ratings"):
+        train_dataset(Settings(data_dir=tmp_path), empty)
