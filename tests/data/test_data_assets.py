@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import sqlite3
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -159,29 +160,37 @@ def test_two_at_once_fetch_once(settings: Settings) -> None:
     assert hits == ["hit"]
 
 
-def _hold(path: Path, ready: object, done: object) -> None:
-    with assets._lock(path):
-        ready.set()  # type: ignore[attr-defined]
-        done.wait(20)  # type: ignore[attr-defined]
+HOLD = """
+import pathlib, sys
+from matinee.data.assets import _lock
+with _lock(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 def test_a_lock_is_waited_for_and_dies_with_its_process(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    ready, done = context.Event(), context.Event()
-    process = context.Process(target=_hold, args=(tmp_path / ".x.lock", ready, done))
-    process.start()
-    try:
-        assert ready.wait(20)
-        with (
-            pytest.raises(FetchError, match="Another process has been fetching x"),
-            assets._lock(tmp_path / ".x.lock", 0.05),
-        ):
-            pass
-    finally:
-        process.kill()
-        process.join(10)
-    with assets._lock(tmp_path / ".x.lock", 5):
+    lock = tmp_path / ".x.lock"
+    command = [sys.executable, "-c", HOLD, str(lock)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "held\n"
+            with pytest.raises(FetchError, match="Another process has been fetching x"), assets._lock(lock, 0.05):
+                pass
+        finally:
+            process.kill()
+    with assets._lock(lock, 5):
         pass
+
+
+def test_what_a_killed_process_left_is_swept(settings: Settings) -> None:
+    stale = settings.cache_dir / "assets" / ".small~abc" / "files"
+    stale.mkdir(parents=True)
+    (stale / "half.csv").write_text("x")
+    with serve(send(ARCHIVE)) as url:
+        ensure(archive_asset(url), settings)
+    assert leftovers(settings) == ["small"]
 
 
 def test_the_registry(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

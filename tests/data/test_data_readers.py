@@ -260,6 +260,26 @@ def test_titles_with_commas_quotes_and_line_ends(tmp_path: Path) -> None:
     assert load(tmp_path, tmp_path).catalog.column("title") == ['The "Great", Rob', "O'Neil"]
 
 
+@pytest.mark.parametrize("value", [{"id": 1}, [1], [{"id": 1}]])
+def test_nested_values_are_refused(value: object, tmp_path: Path) -> None:
+    write(tmp_path / "ratings.ndjson", [json.dumps({"user": value, "movie": 1, "rating": 3})])
+    with pytest.raises(DataError, match="the column 'user' holds"):
+        read_source(tmp_path)
+    write(tmp_path / "films.ndjson", [json.dumps({"id": 1, "title": "A", "genres": [{"name": "Drama"}]})])
+    with pytest.raises(DataError, match="the column 'genres' holds"):
+        read_movies_table(tmp_path / "films.ndjson")
+    pl.DataFrame({"user": [b"x"], "item": [1], "rating": [3]}).write_parquet(tmp_path / "r.parquet")
+    with pytest.raises(DataError, match="the column 'user' holds Binary"):
+        read_ratings_table(tmp_path / "r.parquet")
+
+
+def test_odd_but_plain_types_are_taken(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user": [1, None], "item": [True, False], "rating": [None, None], "timestamp": [None, None]})
+    frame.write_parquet(tmp_path / "ratings.parquet")
+    with pytest.raises(DataError, match="no usable ratings"):
+        load(tmp_path, tmp_path)
+
+
 @pytest.mark.parametrize("name", ["ratings.parquet", "ratings.ndjson"])
 def test_broken_structured_files(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(b'{"user": 1, "item"' * 3)

@@ -113,6 +113,18 @@ def test_what_is_erased_is_gone_from_the_files(store: SqliteStore, path: Path) -
     assert not any(secret.encode() in file.read_bytes() for file in files)
 
 
+def test_a_long_read_does_not_hold_up_an_erasure(store: SqliteStore, path: Path) -> None:
+    store.put_ratings([one("v", str(n)) for n in range(10)])
+    other = SqliteStore(path)
+    batches = other.ratings(batch=2)
+    next(batches)
+    seq = store.erase_user("v")
+    assert store.put_ratings([one("v", "new")]) == seq + 1
+    assert sum(len(batch) for batch in batches) == 8, "the read goes on over what it began with"
+    assert list(store.user("v").ratings) == ["new"]
+    other.close()
+
+
 # --- opening what cannot be opened ------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,8 +33,8 @@ def serve(host: Host = None, port: Port = None, workers: Workers = None, data: D
     """Serve the HTTP interface; with --data, train first where no snapshot of these data is current."""
     settings = load_settings(host=host, port=port, workers=workers, data=data)
     check_port(settings)
-    if data is not None:
-        ensure_snapshot(settings)
+    if data is not None and not has_snapshot(settings):
+        in_a_process_of_its_own("train", "--data", data)
     _serve(settings)
 
 
@@ -49,12 +50,29 @@ def demo(
     settings = load_settings(host=host, port=port, workers=workers, data=data)
     if serve:
         check_port(settings)
-    with own_terminal_group():
-        ensure_snapshot(settings)
-        with open_engine(settings) as engine:
-            show_user(engine, user)
-        if serve:
+        with own_terminal_group():
+            options = [*(("--data", data) if data is not None else ()), *(("--user", user) if user is not None else ())]
+            in_a_process_of_its_own("demo", "--no-serve", *options)
             _serve(settings)
+        return
+    if not has_snapshot(settings):
+        note(f"Training on {settings.data} …")
+        train_with_progress(settings)
+    # The files' hashes were compared a moment ago.
+    with open_engine(settings.model_copy(update={"verify_on_load": "size"})) as engine:
+        show_user(engine, user)
+
+
+def in_a_process_of_its_own(*words: str) -> None:
+    """Run another command and return once it is done: a server should not carry the memory that training took.
+
+    Raises:
+        typer.Exit: it failed, and has said why.
+    """
+    sys.stdout.flush()
+    done = subprocess.run([sys.executable, "-m", "matinee", *words], check=False)
+    if done.returncode:
+        raise typer.Exit(done.returncode if done.returncode > 0 else 128 - done.returncode)
 
 
 def show_user(engine: Engine, user: str | None) -> None:
@@ -76,15 +94,20 @@ def some_user(engine: Engine) -> str:
     return next((row[0] for row in engine.export_ratings()), "42")
 
 
-def ensure_snapshot(settings: Settings) -> None:
-    """Train unless the current snapshot was made from the data that the settings name."""
-    from matinee.engine.training import current_snapshot_of, train
+def has_snapshot(settings: Settings) -> bool:
+    """Whether the current snapshot was made from the data that the settings name; says so where it was."""
+    from matinee.engine.training import current_snapshot_of
 
     found = current_snapshot_of(settings)
     if found is not None:
         note(f"Using the snapshot {found} of {settings.snapshots_dir} (train anew with `matinee train`).")
-        return
-    note(f"Training on {settings.data!r} …")
+    return found is not None
+
+
+def train_with_progress(settings: Settings) -> None:
+    """Train and promote, with a progress bar."""
+    from matinee.engine.training import train
+
     with progress_bar() as progress:
         train(settings, progress=progress)
 

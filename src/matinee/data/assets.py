@@ -116,7 +116,9 @@ def ensure(
         with _lock(folder.parent / f".{asset.name}.lock"):
             if damage(folder) is None:  # another process was quicker
                 return folder
-            with tempfile.TemporaryDirectory(prefix=f".{asset.name}-", dir=folder.parent) as scratch:
+            for stale in folder.parent.glob(f".{asset.name}~*"):  # of a process that was killed
+                shutil.rmtree(stale, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix=f".{asset.name}~", dir=folder.parent) as scratch:
                 _fetch(asset, Path(scratch), settings.fetch_timeout if timeout is None else timeout, progress)
                 _put_in_place(Path(scratch) / "files", folder)
     except OSError as error:

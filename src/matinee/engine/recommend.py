@@ -15,6 +15,7 @@ from matinee.engine.runtime import View
 from matinee.engine.types import Answer, Item, Reason, Request
 from matinee.errors import InvalidInputError, UnknownModelError
 from matinee.models.base import Model, Query
+from matinee.models.content import Content
 from matinee.models.popularity import weighted_score
 from matinee.settings import Settings
 
@@ -123,8 +124,7 @@ def _pick(view: View, ranked: NDArray[np.float32], request: Request) -> NDArray[
 def film_vectors(view: View, rows: NDArray[np.int64]) -> sp.csr_matrix | None:
     """Unit-length content vectors of films, or None where the snapshot has no content model."""
     content = view.models.get("content")
-    vectors = getattr(content, "vectors", None)
-    return None if vectors is None else vectors[rows]
+    return content.vectors[rows] if isinstance(content, Content) else None
 
 
 def predicted_stars(view: View, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
@@ -132,8 +132,8 @@ def predicted_stars(view: View, query: Query, rows: NDArray[np.int64]) -> NDArra
     model = next((m for m in view.models.values() if m.predicts_stars), None)
     if model is None or not len(query) or not len(rows):
         return None
-    stars = getattr(model, "predict", None)
-    return stars(query, rows) if stars is not None else model.score([query])[0][rows]
+    stars: NDArray[np.float32] = model.score([query])[0][rows]
+    return stars
 
 
 def _reasons(view: View, model: Model[Any], query: Query, rows: NDArray[np.int64]) -> list[tuple[Reason, ...]] | None:
@@ -145,12 +145,12 @@ def _reasons(view: View, model: Model[Any], query: Query, rows: NDArray[np.int64
     for line in np.nan_to_num(parts, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64):
         positive = np.maximum(line, 0.0)
         total = float(positive.sum())
-        order = top_n(positive.astype(np.float32), MAX_REASONS) if total > 0 else []
+        order = top_n(positive.astype(np.float32), MAX_REASONS)
         reasons.append(
             tuple(
                 # Rounded down, so that the shares of a list never sum to more than 1.
                 Reason(ids[row], titles[row], int(1e4 * positive[i] / total) / 1e4)
-                for i in order
+                for i in order.tolist()
                 if positive[i] > 0 and (row := int(query.rows[i])) >= 0
             )
         )

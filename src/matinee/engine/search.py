@@ -17,7 +17,7 @@ CUTOFF = 70.0
 CLEAR = 80.0
 """A title spelt this much alike makes the slower, looser comparison needless."""
 
-_DROPPED = str.maketrans({c: " " for c in ".,:;!?()[]{}-–—/\\&+*_\"“”"} | {c: "" for c in "'`´’‘"})
+_DROPPED = str.maketrans(dict.fromkeys('.,:;!?()[]{}-–—/\\&+*_"“”', " ") | dict.fromkeys("'`´’‘", ""))
 _ARTICLES = {"the", "a", "an"}
 _ALTERNATIVE = re.compile(r"\((?:a\.?k\.?a\.?:? )?([^()]*)\)", re.IGNORECASE)
 

@@ -26,7 +26,7 @@ _TILE = 512
 class EaseConfig(ModelConfig):
     """Settings of `Ease`."""
 
-    regularization: float = Field(400.0, gt=0, description="λ, added to the diagonal of the Gram matrix.")
+    regularization: float = Field(600.0, gt=0, description="λ, added to the diagonal of the Gram matrix.")
     dropout: float = Field(0.0, ge=0, lt=1, description="p of EDLAE; adds p/(1−p)·diag(G); 0 is EASE.")
     weighting: Weighting = Field("binary", description="What a rating counts: 1, or stars / highest stars.")
     min_ratings: int = Field(1, ge=1, description="Films with fewer ratings are cold (left to other models).")

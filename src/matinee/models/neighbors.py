@@ -159,7 +159,7 @@ def _block_targets(k: int) -> int:
 def _nearest(
     dots: sp.csr_matrix,
     start: int,
-    source: NDArray[np.float64],
+    source: NDArray[np.floating[Any]],
     target: NDArray[np.floating[Any]],
     shrinkage: float,
     kept: int,

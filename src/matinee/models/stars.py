@@ -64,7 +64,7 @@ class Stars(Model[StarsConfig]):
         return f"Raise MATINEE_MEMORY_LIMIT or lower n_factors (now {self.config.n_factors})."
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
-        config, ratings = self.config, dataset.ratings
+        ratings = dataset.ratings
         self._scale = dataset.scale
         self._items = WarmItems(choose_warm(ratings.counts, 1, None))
         stars = ratings.matrix()[:, self._items.rows].tocsr()

@@ -14,7 +14,7 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -26,6 +26,7 @@ Work = Callable[[sqlite3.Connection], T]
 
 MAX_GROUP = 256
 """Most callers in one transaction."""
+CHECKPOINT_MS = 50
 CHECK_BELOW = 64 << 20
 """Files smaller than this (bytes) are checked whole when opened; it takes well under a second."""
 
@@ -271,10 +272,15 @@ class Connections:
             self._writer = None
 
     def checkpoint(self) -> None:
-        """Move the write-ahead log into the file and empty it, as far as readers allow."""
-        with self._write_lock:
+        """Move the write-ahead log into the file and empty it, unless readers are in the way (then later)."""
+        with self._write_lock, suppress(sqlite3.Error):
             if self._writer is not None:
-                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                # Writers wait meanwhile, so a long read may not hold this up.
+                self._writer.execute(f"PRAGMA busy_timeout = {CHECKPOINT_MS}")
+                try:
+                    self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                finally:
+                    self._writer.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}")
 
     def close(self) -> None:
         """Close all connections; a second time does nothing."""

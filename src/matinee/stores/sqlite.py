@@ -150,7 +150,7 @@ class SqliteStore:
             return seq
 
         seq = self._connections.write(erase)
-        self._connections.checkpoint()  # the write-ahead log holds the old pages until then
+        self._connections.checkpoint()  # until then the write-ahead log holds the old pages
         return seq
 
     def ratings(self, *, batch: int = 50_000) -> Iterator[list[Rating]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
+from matinee.data.catalog import LIST_COLUMNS
 from matinee.data.readers.columns import resolve_columns
 from matinee.errors import DataError
 
@@ -183,4 +184,13 @@ def read_table(
             frame = read_text(path, columns=columns)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _broken(path, error) from error
+    for name, column in found.items():
+        kind_of = frame.schema[column]
+        if isinstance(kind_of, pl.List) and name in LIST_COLUMNS:
+            kind_of = kind_of.inner
+        if kind_of.is_nested() or kind_of in (pl.Binary, pl.Object):
+            raise DataError(
+                f"{path}: the column {column!r} holds {frame.schema[column]}, not plain values.",
+                "Flatten it, or map another column.",
+            )
     return frame.select(pl.col(column).alias(name) for name, column in found.items())
