@@ -7,6 +7,10 @@ import pytest
 from matinee.data.dataset import Dataset
 from support import SHARED, random_dataset
 
+# Two loaded cores make single examples slow; that is no fault.
+hypothesis.settings.register_profile("matinee", deadline=None)
+hypothesis.settings.load_profile("matinee")
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

@@ -90,7 +90,13 @@ def train_dataset(
 
         start = time.perf_counter()
         tell("measuring on held-out ratings", 0.0)
-        metrics = training_metrics(dataset, lambda part: _fitting(default_lineup(part), fitted), settings.seed)
+        metrics = training_metrics(
+            dataset,
+            lambda part: _fitting(default_lineup(part), fitted),
+            settings.seed,
+            memory_limit=settings.memory_limit,
+            progress=lambda _what, share: tell("measuring on held-out ratings", min(share, 1.0)),
+        )
         tell("measuring on held-out ratings", 1.0)
         seconds["measuring"] = time.perf_counter() - start
     default = settings.default_model if settings.default_model in fitted else next(reversed(fitted))

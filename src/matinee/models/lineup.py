@@ -14,9 +14,8 @@ from matinee.models.neighbors import ItemKNN
 from matinee.models.popularity import Popularity
 from matinee.models.stars import Stars
 
-
-WARM = {"min_ratings": 3, "max_items": 12_000}
-"""Films that EASE learns: those below are few in any answer, and 12,000 films take 549 MiB while fitting."""
+MIN_RATINGS, MAX_ITEMS = 3, 12_000
+"""Films that EASE learns: rarer ones hardly ever make an answer; the weights of 12,000 films take 549 MiB."""
 
 
 def default_lineup(dataset: Dataset) -> dict[str, Model[Any]]:
@@ -29,8 +28,10 @@ def default_lineup(dataset: Dataset) -> dict[str, Model[Any]]:
     return {
         "popular": Popularity(),
         "itemknn": ItemKNN(),
-        "ease": Ease(regularization=600.0, **WARM),
-        "edlae": Ease(regularization=200.0, dropout=0.5, weighting="stars", **WARM),
+        "ease": Ease(regularization=600.0, min_ratings=MIN_RATINGS, max_items=MAX_ITEMS),
+        "edlae": Ease(
+            regularization=200.0, dropout=0.5, weighting="stars", min_ratings=MIN_RATINGS, max_items=MAX_ITEMS
+        ),
         "ials": ImplicitALS(),
         "content": Content(),
         "stars": Stars(),

@@ -185,10 +185,10 @@ def read_table(
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _broken(path, error) from error
     for name, column in found.items():
-        kind_of = frame.schema[column]
-        if isinstance(kind_of, pl.List) and name in LIST_COLUMNS:
-            kind_of = kind_of.inner
-        if kind_of.is_nested() or kind_of in (pl.Binary, pl.Object):
+        values = frame[column].clear()
+        if isinstance(values.dtype, pl.List) and name in LIST_COLUMNS:
+            values = values.list.explode()
+        if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object):
             raise DataError(
                 f"{path}: the column {column!r} holds {frame.schema[column]}, not plain values.",
                 "Flatten it, or map another column.",

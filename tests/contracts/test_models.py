@@ -1,0 +1,334 @@
+"""The suite that every model passes."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from support import make_dataset, random_dataset
+
+from matinee.data.catalog import Catalog, Movie
+from matinee.data.dataset import Dataset
+from matinee.data.ratings import Ratings
+from matinee.errors import InvalidInputError, MatineeError, MemoryLimitError, SnapshotError
+from matinee.models import MODELS, Blend, Content, Ease, ImplicitALS, ItemKNN, Model, Popularity, Query, Stars
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "popularity": {},
+    "itemknn": {"neighbors": 60},
+    "ease": {"regularization": 5.0},
+    "ials": {"n_factors": 8, "unobserved": 0.2, "regularization": 0.01, "iterations": 20},
+    "content": {},
+    "stars": {"n_factors": 4, "iterations": 30},
+    "blend": {"weights": {"ease": 0.6, "itemknn": 0.4}, "popular": "popularity"},
+}
+VARIANTS = [*SETTINGS, "edlae", "blend-ials"]
+COLLABORATIVE = ["itemknn", "ease", "edlae", "ials"]
+
+
+def build(kind: str) -> Model[Any]:
+    if kind == "edlae":
+        return Ease(regularization=3.0, dropout=0.4, weighting="stars", min_ratings=2)
+    if kind == "blend-ials":
+        return Blend(weights={"ials": 1.0, "ease": 1.0}, popular="popularity")
+    return MODELS[kind](**SETTINGS[kind])
+
+
+def fitted(kind: str, data: Dataset) -> Model[Any]:
+    model = build(kind).fit(data)
+    return model.bind({name: build(name).fit(data) for name in model.parts})
+
+
+def histories(data: Dataset) -> list[Query]:
+    found = (data.ratings.history(user) for user in range(data.ratings.n_users))
+    return [Query(rows.astype(np.int64), stars, times) for rows, stars, times in found]
+
+
+@pytest.fixture(params=VARIANTS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def model(kind: str, dataset: Dataset, cache: dict[str, Model[Any]]) -> Model[Any]:
+    if kind not in cache:
+        cache[kind] = fitted(kind, dataset)
+    return cache[kind]
+
+
+@pytest.fixture(scope="module")
+def cache() -> dict[str, Model[Any]]:
+    return {}
+
+
+def test_every_kind_is_under_contract() -> None:
+    assert set(SETTINGS) == set(MODELS)
+    assert {Popularity, ItemKNN, Ease, ImplicitALS, Content, Stars, Blend} == set(MODELS.values())
+
+
+def test_shape_type_and_independence_of_the_batch(model: Model[Any], dataset: Dataset) -> None:
+    queries = histories(dataset)[:5]
+    scores = model.score(queries)
+    assert scores.shape == (5, model.n_items) == (5, len(dataset.catalog))
+    assert scores.dtype == np.float32
+    assert not np.isinf(scores).any()
+    alone = np.vstack([model.score([query]) for query in queries])
+    np.testing.assert_allclose(scores, alone, rtol=1e-4, atol=1e-5)
+    assert model.score([]).shape == (0, model.n_items)
+
+
+def test_order_of_the_history_does_not_matter(model: Model[Any], dataset: Dataset) -> None:
+    query = histories(dataset)[3]
+    assert query.times is not None
+    turned = Query(query.rows[::-1].copy(), query.ratings[::-1].copy(), query.times[::-1].copy(), "somebody")
+    np.testing.assert_allclose(model.score([query]), model.score([turned]), rtol=1e-4, atol=1e-5)
+
+
+def test_the_user_id_is_never_looked_up(model: Model[Any], dataset: Dataset) -> None:
+    query = histories(dataset)[3]
+    named = Query(query.rows, query.ratings, query.times, "u7")
+    np.testing.assert_array_equal(model.score([query]), model.score([named]))
+
+
+def test_empty_history(kind: str, model: Model[Any]) -> None:
+    scores = model.score([Query()])
+    if kind in ("popularity", "stars", "blend", "blend-ials"):
+        assert np.isfinite(scores).any()
+    else:
+        assert np.isnan(scores).all()
+        assert not model.knows(Query())
+
+
+def test_rows_that_the_model_was_not_fitted_on_are_ignored(model: Model[Any], dataset: Dataset) -> None:
+    query = histories(dataset)[3]
+    beyond = Query(
+        np.append(query.rows, [len(dataset.catalog), 10**9]), np.append(query.ratings, np.float32([5, 1])), None
+    )
+    plain = Query(query.rows, query.ratings, None)
+    np.testing.assert_allclose(model.score([plain]), model.score([beyond]), rtol=1e-5, atol=1e-6)
+    shares = model.contributions(beyond, [0, 1])
+    if shares is not None:
+        assert shares.shape == (2, len(beyond))
+        assert not shares[:, -2:].any()
+
+
+def test_knows_agrees_with_scores(model: Model[Any], dataset: Dataset) -> None:
+    query = histories(dataset)[3]
+    assert model.knows(query)
+    assert np.isfinite(model.score([query])).any()
+    if not model.knows(Query()) and model.name != "stars":
+        assert np.isnan(model.score([Query()])).all()
+
+
+def test_same_seed_same_scores(kind: str, model: Model[Any], dataset: Dataset) -> None:
+    again = fitted(kind, dataset)
+    queries = histories(dataset)[:4]
+    np.testing.assert_array_equal(model.score(queries), again.score(queries))
+
+
+def test_saved_and_loaded_from_read_only_maps(model: Model[Any], dataset: Dataset, tmp_path: Path) -> None:
+    state = model.state()
+    mapped = {}
+    for name, array in state.items():
+        assert array.dtype != object
+        np.save(tmp_path / f"{name}.npy", array, allow_pickle=False)
+        mapped[name] = np.load(tmp_path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+    config = type(model).Config.model_validate_json(model.config.model_dump_json())
+    assert config == model.config
+    again = type(model).from_state(config, mapped, dataset.catalog)
+    again = again.bind({name: fitted(name, dataset) for name in again.parts})
+    queries = [*histories(dataset)[:4], Query()]
+    np.testing.assert_array_equal(model.score(queries), again.score(queries))
+    assert again.n_items == model.n_items
+    for name, array in again.state().items():
+        np.testing.assert_array_equal(array, state[name])
+
+
+def test_damaged_state_is_refused(model: Model[Any], dataset: Dataset) -> None:
+    state = model.state()
+    for name, array in state.items():
+        rest = {key: value for key, value in state.items() if key != name}
+        with pytest.raises(SnapshotError):
+            type(model).from_state(model.config, rest, dataset.catalog)
+        if name in ("items", "words") or (model.name == "popularity"):
+            damaged = np.concatenate([array, array])
+        else:
+            damaged = array[:-1]
+        with pytest.raises(SnapshotError):
+            type(model).from_state(model.config, {**rest, name: damaged}, dataset.catalog)
+        with pytest.raises(SnapshotError):
+            type(model).from_state(model.config, {**rest, name: array.astype(np.complex128)}, dataset.catalog)
+
+
+def test_numbering_and_names_of_films_and_users_do_not_matter(kind: str, dataset: Dataset) -> None:
+    """Films in another order under other ids, users likewise: each film keeps its score."""
+    rng = np.random.default_rng(4)
+    place = rng.permutation(len(dataset.catalog))  # new row → old row
+    frame = dataset.catalog.frame[place].with_columns(pl.Series("movie_id", [f"x{n}" for n in range(len(place))]))
+    catalog = Catalog(frame)
+    old = dataset.ratings.to_frame(dataset.catalog)
+    new_id = dict(zip((dataset.catalog.ids(place)), catalog.column("movie_id"), strict=True))
+    users = rng.permutation(dataset.ratings.n_users)
+    renamed = dict(zip(dataset.ratings.user_ids.to_list(), [f"y{n}" for n in users], strict=True))
+    ratings = Ratings.from_frame(
+        old.with_columns(pl.col("movie_id").replace_strict(new_id), pl.col("user_id").replace_strict(renamed)), catalog
+    )
+    other = fitted(kind, Dataset("permuted", catalog, ratings, dataset.report, dataset.scale))
+    model = fitted(kind, dataset)
+    new_row = np.argsort(place)
+    for query in histories(dataset)[:3]:
+        moved = Query(new_row[query.rows], query.ratings, query.times)
+        loose = 2e-2 if kind in ("stars", "ials", "blend-ials") else 2e-3
+        np.testing.assert_allclose(model.score([query])[0, place], other.score([moved])[0], rtol=loose, atol=loose)
+
+
+def checkerboard(n: int = 24) -> Dataset:
+    """Even users rated all even films but their own, odd users all odd films but theirs."""
+    rows = [(f"u{u}", f"m{i:02}", 4.0, None) for u in range(n) for i in range(n) if u % 2 == i % 2 and u != i]
+    return make_dataset(rows)
+
+
+@pytest.mark.parametrize("kind", [*COLLABORATIVE, "blend", "blend-ials"], indirect=True)
+def test_checkerboard(kind: str) -> None:
+    data = checkerboard()
+    model = fitted(kind, data)
+    for user, query in enumerate(histories(data)):
+        scores = model.score([query])[0].copy()
+        own = data.catalog.rows([f"m{int(data.ratings.user_ids[user][1:]):02}"])[0]
+        scores[query.rows] = -np.inf
+        assert int(np.nanargmax(scores)) == own
+
+
+@pytest.mark.parametrize("kind", [*COLLABORATIVE, "stars"], indirect=True)
+def test_fold_in_is_close_to_refit(kind: str) -> None:
+    """A user who was left out of training gets nearly the scores of a model that saw the user."""
+    data = random_dataset(n_users=150, density=0.35)
+    keep = np.ones(len(data.ratings), dtype=np.bool_)
+    keep[int(data.ratings.indptr[9]) : int(data.ratings.indptr[10])] = False
+    query = histories(data)[9]
+    seen = fitted(kind, data).score([query])[0]
+    unseen = fitted(kind, data.with_ratings(data.ratings.select(keep))).score([query])[0]
+    both = np.isfinite(seen) & np.isfinite(unseen)
+    assert np.corrcoef(seen[both], unseen[both])[0, 1] > 0.9
+
+
+def test_contributions_add_up(model: Model[Any], dataset: Dataset) -> None:
+    """Leaving the sum of the shares aside, what remains of a score belongs to no film of the history."""
+    query = histories(dataset)[5]
+    rows = list(range(len(dataset.catalog)))
+    shares = model.contributions(query, rows)
+    if shares is None:
+        assert model.name == "popularity"
+        return
+    assert shares.shape == (len(rows), len(query))
+    assert shares.dtype == np.float32
+    assert not np.isnan(shares).any()
+    scores = model.score([query])[0]
+    finite = np.isfinite(scores)
+    rest = (scores - shares.sum(axis=1))[finite]
+    if model.name == "stars":
+        inside = (scores[finite] > 0.5) & (scores[finite] < 5.0)
+        base = model.score([Query()])[0][finite]
+        np.testing.assert_allclose(rest[inside], base[inside], atol=1e-3)
+    else:
+        assert np.ptp(rest) < 1e-3
+
+
+def test_similar(model: Model[Any], dataset: Dataset) -> None:
+    found = model.similar([0, 5])
+    if found is None:
+        assert model.name == "popularity"
+        return
+    assert found.shape == (2, model.n_items)
+    assert found.dtype == np.float32
+    # Films of one taste have even numbers in their ids, of the other odd ones.
+    taste = np.array([int(movie_id[1:]) % 2 for movie_id in dataset.catalog.column("movie_id")])
+    for number, row in enumerate((0, 5)):
+        others = np.delete(np.arange(model.n_items), row)
+        same = taste[others] == taste[row]
+        assert np.nanmean(found[number, others[same]]) > np.nanmean(found[number, others[~same]])
+
+
+def test_grown_catalogue(kind: str, model: Model[Any], dataset: Dataset) -> None:
+    before = model.score(histories(dataset)[:2])
+    new = Movie(movie_id="new", title="Laughing Again", year=1999, genres=("Comedy",), tags=("funny",))
+    catalog = dataset.catalog.with_changes([new, Movie(movie_id="blank", title="…")])
+    grown = model.with_catalog(catalog)
+    if grown.parts:
+        grown = grown.bind({name: fitted(name, dataset).with_catalog(catalog) for name in grown.parts})
+    assert (model.n_items, grown.n_items) == (len(dataset.catalog), len(catalog))
+    scores = grown.score(histories(dataset)[:2])
+    assert scores.shape == (2, len(catalog))
+    np.testing.assert_allclose(scores[:, : len(dataset.catalog)], before, rtol=1e-4, atol=1e-5)
+    if kind in ("content", "blend", "blend-ials"):
+        assert np.isfinite(scores[:, len(dataset.catalog)]).all()
+    else:
+        assert np.isnan(scores[:, len(dataset.catalog) :]).all()
+    assert np.isnan(scores[:, len(dataset.catalog) + 1]).all()
+    similar = grown.similar([0])
+    assert similar is None or similar.shape == (1, len(catalog))
+
+
+def test_many_threads_get_the_same_scores(model: Model[Any], dataset: Dataset) -> None:
+    queries = histories(dataset)[:8]
+    expected = model.score(queries)
+    wrong: list[int] = []
+
+    def work() -> None:
+        for number in range(8):
+            if not np.allclose(model.score([queries[number]])[0], expected[number], 1e-4, 1e-5, equal_nan=True):
+                wrong.append(number)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not wrong
+
+
+def test_memory_is_refused_before_work(kind: str, dataset: Dataset) -> None:
+    model = build(kind)
+    need = model.memory_needed(dataset)
+    if need == 0:
+        pytest.skip("a blend holds nothing of its own")
+    with pytest.raises(MemoryLimitError, match=r"would need [\d,]+ MiB .*limit of [\d,]+ MiB.*") as refusal:
+        model.fit(dataset, memory_limit=need - 1)
+    assert refusal.value.hint
+    assert model.n_items == 0
+    model.fit(dataset, memory_limit=need)
+
+
+def test_nothing_rated_at_all(kind: str, dataset: Dataset) -> None:
+    nothing = dataset.with_ratings(dataset.ratings.select(np.zeros(len(dataset.ratings), dtype=np.bool_)))
+    model = fitted(kind, nothing)
+    scores = model.score([Query(), histories(dataset)[0]])
+    assert scores.shape == (2, len(dataset.catalog))
+    if kind in COLLABORATIVE:
+        assert np.isnan(scores).all()
+    again = type(model).from_state(model.config, model.state(), dataset.catalog)
+    assert again.n_items == model.n_items
+
+
+def test_progress_ends_at_one(kind: str, dataset: Dataset) -> None:
+    shares: list[float] = []
+    build(kind).fit(dataset, progress=lambda _what, share: shares.append(share))
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1.0)
+
+
+def test_settings_are_strict(kind: str) -> None:
+    with pytest.raises(ValueError):
+        type(build(kind))(unheard_of=1)
+    config = build(kind).config
+    with pytest.raises(InvalidInputError):
+        type(build(kind))(config, x=1)
+
+
+def test_a_blend_without_parts_says_so(dataset: Dataset) -> None:
+    with pytest.raises(MatineeError, match="bind"):
+        build("blend").fit(dataset).score([Query()])
