@@ -7,6 +7,39 @@ import pytest
 
 from api_support import Client
 
+CONTRACT = """
+GET /v1/users/{user_id}/recommendations
+POST /v1/recommendations
+GET /v1/movies/{movie_id}/similar
+GET /v1/search
+GET /v1/movies
+GET /v1/movies/{movie_id}
+PUT /v1/movies/{movie_id}
+PATCH /v1/movies/{movie_id}
+DELETE /v1/movies/{movie_id}
+GET /v1/movies/{movie_id}/poster
+GET /v1/users/{user_id}/ratings
+PUT /v1/users/{user_id}/ratings/{movie_id}
+DELETE /v1/users/{user_id}/ratings/{movie_id}
+POST /v1/ratings
+GET /v1/users/{user_id}
+DELETE /v1/users/{user_id}
+GET /v1/users/{user_id}/neighbors
+GET /v1/popular
+GET /v1/models
+GET /v1/snapshots
+POST /v1/snapshots/{snapshot_id}/promote
+POST /v1/snapshots/rollback
+GET /health
+GET /ready
+GET /metrics
+GET /recommendations/{user_id}
+GET /feature/{user_id}
+GET /recommendations
+GET /features
+POST /update_ratings
+POST /update_movie
+"""
 ERRORS = {"400", "404", "409", "413", "415", "422", "503"}
 
 
@@ -54,6 +87,8 @@ def test_every_route_is_described_with_examples(client: Client) -> None:
                 assert content["application/problem+json"]["schema"] == {"$ref": "#/components/schemas/Problem"}
             elif "application/json" in content:
                 body = content["application/json"]
+                if body["schema"] == {"type": "null"}:
+                    continue  # it is its own example, and FastAPI drops one that is None
                 name = body["schema"].get("$ref", "").rpartition("/")[2]
                 assert "example" in body or schemas[name].get("examples"), f"{method} {path} {status}"
         for kind, body in route.get("requestBody", {}).get("content", {}).items():
@@ -65,68 +100,4 @@ def test_every_route_is_described_with_examples(client: Client) -> None:
 
 def test_the_contract_is_served(client: Client) -> None:
     served = {(method, path) for method, path, _ in operations(client)}
-    contract = [
-        "GET",
-        "/v1/users/{user_id}/recommendations",
-        "POST",
-        "/v1/recommendations",
-        "GET",
-        "/v1/movies/{movie_id}/similar",
-        "GET",
-        "/v1/search",
-        "GET",
-        "/v1/movies",
-        "GET",
-        "/v1/movies/{movie_id}",
-        "PUT",
-        "/v1/movies/{movie_id}",
-        "PATCH",
-        "/v1/movies/{movie_id}",
-        "DELETE",
-        "/v1/movies/{movie_id}",
-        "GET",
-        "/v1/movies/{movie_id}/poster",
-        "GET",
-        "/v1/users/{user_id}/ratings",
-        "PUT",
-        "/v1/users/{user_id}/ratings/{movie_id}",
-        "DELETE",
-        "/v1/users/{user_id}/ratings/{movie_id}",
-        "POST",
-        "/v1/ratings",
-        "GET",
-        "/v1/users/{user_id}",
-        "DELETE",
-        "/v1/users/{user_id}",
-        "GET",
-        "/v1/users/{user_id}/neighbors",
-        "GET",
-        "/v1/popular",
-        "GET",
-        "/v1/models",
-        "GET",
-        "/v1/snapshots",
-        "POST",
-        "/v1/snapshots/{snapshot_id}/promote",
-        "POST",
-        "/v1/snapshots/rollback",
-        "GET",
-        "/health",
-        "GET",
-        "/ready",
-        "GET",
-        "/metrics",
-        "GET",
-        "/recommendations/{user_id}",
-        "GET",
-        "/feature/{user_id}",
-        "GET",
-        "/recommendations",
-        "GET",
-        "/features",
-        "POST",
-        "/update_ratings",
-        "POST",
-        "/update_movie",
-    ]
-    assert served == set(zip(contract[::2], contract[1::2], strict=True))
+    assert served == {(method, path) for method, path in map(str.split, CONTRACT.strip().splitlines())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import select
@@ -14,9 +15,12 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from rich.console import Console
 
 from matinee import __version__
+from matinee.cli import console, reading
 
 PROGRAM = [sys.executable, "-m", "matinee"]
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and terminals of POSIX")
@@ -80,6 +84,29 @@ def test_bad_environment_is_told(run: Any, monkeypatch: pytest.MonkeyPatch) -> N
     assert "MATINEE_PORT" in done.err
 
 
+def test_progress_is_drawn_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn, silent = io.StringIO(), io.StringIO()
+    for terminal, file in ((True, drawn), (False, silent)):
+        screen = Console(file=file, force_terminal=terminal, width=100)
+        monkeypatch.setattr(console, "notes", lambda screen=screen: screen)
+        with console.progress_bar() as report:
+            report("Reading [all]", 0.0)
+            report("Reading [all]", 7.0)
+            report("Fitting", 0.5)
+    assert "Reading [all]" in drawn.getvalue()
+    assert "Fitting" in drawn.getvalue()
+    assert silent.getvalue() == ""
+
+
+def test_json_takes_all_that_answers_hold() -> None:
+    value = {"path": Path("a"), 1: np.float32(0.5), "set": frozenset({"x"}), "pair": (1, None), "text": "t"}
+    assert console.plain(value) == {"path": "a", "1": 0.5, "set": ["x"], "pair": [1, None], "text": "t"}
+
+
+def test_a_time_beyond_the_calendar_is_a_dash() -> None:
+    assert [reading.when(time) for time in (None, 10**18, 0)] == ["–", "–", "1970-01-01"]
+
+
 def test_debug_shows_the_traceback(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from matinee.errors import SnapshotError
 
@@ -88,9 +115,15 @@ def test_debug_shows_the_traceback(run: Any, monkeypatch: pytest.MonkeyPatch) ->
         run("popular")
 
 
-def test_a_broken_pipe_is_no_error(home: Path) -> None:
+@pytest.mark.parametrize("buffered", [True, False])
+def test_a_broken_pipe_is_no_error(buffered: bool) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     process = subprocess.Popen(
-        [*PROGRAM, "settings", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*PROGRAM, "settings", "--json"],
+        env=environment if buffered else {**environment, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     process.stdout.close()

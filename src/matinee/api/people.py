@@ -99,6 +99,8 @@ async def rate_many(
         return problem(415, "Ratings are read as application/json or application/x-ndjson; send one.", instance=path)
     try:
         body = await request.body()
+        if not body and not lines:
+            raise refuse(("body",), "Field required")
         ratings = await run_in_threadpool(_parse, body, lines=lines)
     except _MalformedError as error:
         return problem(400, f"{error} Correct it and send all again; nothing was stored.", instance=path)

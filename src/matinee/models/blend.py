@@ -212,8 +212,8 @@ def _fill(scores: Scores) -> Scores:
     """Films without an opinion put a little below the lowest score of their row."""
     known = ~np.isnan(scores)
     lowest = np.where(known, scores, np.inf).min(axis=1, keepdims=True, initial=np.inf)
-    floor = np.where(np.isfinite(lowest), lowest - (0.01 + 0.001 * np.abs(lowest)), np.nan)
-    return np.where(known, scores, floor).astype(np.float32)
+    lowest[np.isinf(lowest)] = np.nan  # nobody has an opinion: none is made up
+    return np.where(known, scores, lowest - (0.01 + 0.001 * np.abs(lowest))).astype(np.float32)
 
 
 def _shares(model: Model[Any], query: Query, rows: Sequence[int], like: NDArray[np.float32]) -> NDArray[np.float32]:

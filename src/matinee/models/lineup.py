@@ -8,7 +8,7 @@ from matinee.data.dataset import Dataset
 from matinee.models.base import Model
 from matinee.models.blend import Blend
 from matinee.models.content import Content
-from matinee.models.ease import Ease
+from matinee.models.ease import Ease, EaseConfig
 from matinee.models.ials import ImplicitALS
 from matinee.models.neighbors import ItemKNN
 from matinee.models.popularity import Popularity
@@ -25,10 +25,11 @@ def default_lineup(dataset: Dataset) -> dict[str, Model[Any]]:
     part of the top-N protocol (nDCG@10), and of ml-latest-small for the stars (RMSE).
     """
     del dataset
+    warm = {"min_ratings": MIN_RATINGS, "max_items": MAX_ITEMS}
     return {
         "popular": Popularity(),
         "itemknn": ItemKNN(),
-        "ease": Ease(regularization=600.0, min_ratings=MIN_RATINGS, max_items=MAX_ITEMS),
+        "ease": Ease(EaseConfig(regularization=600.0, **warm)),
         "edlae": Ease(
             regularization=200.0, dropout=0.5, weighting="stars", min_ratings=MIN_RATINGS, max_items=MAX_ITEMS
         ),

@@ -25,9 +25,9 @@ class StarsConfig(ModelConfig):
 
     n_factors: int = Field(32, ge=0, le=1024, description="Latent dimensions; 0 leaves biases only.")
     regularization: float = Field(0.08, gt=0, description="Ridge on factors per rating of the user or film.")
-    damping: float = Field(2.0, ge=0, description="Ridge on factors besides, whatever the number of ratings.")
+    damping: float = Field(5.0, ge=0, description="Ridge on factors besides, whatever the number of ratings.")
     user_damping: float = Field(4.0, ge=0, description="Ratings' worth of prior on a user's bias.")
-    item_damping: float = Field(4.0, ge=0, description="Ratings' worth of prior on a film's bias.")
+    item_damping: float = Field(3.0, ge=0, description="Ratings' worth of prior on a film's bias.")
     iterations: int = Field(10, ge=1, le=1000, description="Sweeps over users and films.")
 
 

@@ -1,0 +1,198 @@
+"""The service as it runs: real processes, real sockets."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from matinee.api.serve import as_environment
+from matinee.settings import Settings
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and processes of POSIX")
+
+
+class Server:
+    """A server process on a port of its own."""
+
+    def __init__(self, data_dir: Path, log: Path, workers: int = 1) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = int(free.getsockname()[1])
+        self.settings = Settings(data_dir=data_dir, port=self.port, workers=workers)
+        self.log = log
+        code = "from matinee.api import serve; serve(); print('ended', flush=True)"
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", code],
+                env=os.environ | as_environment(self.settings),
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def wait(self, seconds: float = 60) -> None:
+        """Until it is ready."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                if httpx.get(self.url + "/ready", timeout=5).status_code == 200:
+                    return
+            except httpx.TransportError:
+                assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.05)
+        raise AssertionError(self.log.read_text())
+
+    def stop(self, sig: int = signal.SIGTERM) -> int:
+        """Ask it to end; its exit status."""
+        self.process.send_signal(sig)
+        return self.process.wait(40)
+
+    def exchange(self, data: bytes, seconds: float = 10) -> bytes:
+        """Send bytes on a fresh connection and read until the server closes it, or is silent for long."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            received = b""
+            while part := connection.recv(65536):
+                received += part
+            return received
+
+
+@contextmanager
+def running(data_dir: Path, log: Path, workers: int = 1) -> Iterator[Server]:
+    server = Server(data_dir, log, workers)
+    try:
+        server.wait()
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.process.terminate()
+            try:
+                server.process.wait(40)
+            except subprocess.TimeoutExpired:
+                server.process.kill()
+                server.process.wait(10)
+
+
+def test_two_workers_read_each_others_writes(data_dir: Path, tmp_path: Path) -> None:
+    with running(data_dir, tmp_path / "log", workers=2) as server:
+        url = f"{server.url}/v1/users/u1/recommendations?n=40"
+        rated: set[str] = set()
+        with httpx.Client() as writer:
+            for _ in range(8):
+                film = writer.get(url).json()["items"][0]["movie_id"]
+                assert writer.put(f"{server.url}/v1/users/u1/ratings/{film}", json={"rating": 4}).status_code == 204
+                rated.add(film)
+                for _ in range(6):  # a connection each: the kernel deals them out to both workers
+                    shown = {item["movie_id"] for item in httpx.get(url).json()["items"]}
+                    assert not rated & shown
+        pids = worker_pids(server.process.pid)
+        assert len(pids) == 2
+        # Whichever worker is asked, the numbers are those of all.
+        total = sum(count_of(httpx.get(server.url + "/metrics").text, "matinee_requests_total") for _ in range(1))
+        assert total >= 64
+        snapshot = httpx.get(url).json()["snapshot"]
+        assert httpx.post(f"{server.url}/v1/snapshots/{snapshot}/promote").status_code == 200
+        assert server.stop(signal.SIGINT) == 0
+        assert "ended" in server.log.read_text()
+        for pid in pids:
+            assert not Path(f"/proc/{pid}").exists() or not Path("/proc/self").exists()
+
+
+def worker_pids(parent: int) -> list[int]:
+    """Processes that are workers of this one (Linux)."""
+    import psutil
+
+    found = psutil.Process(parent).children()
+    return [child.pid for child in found if "spawn_main" in " ".join(child.cmdline())]
+
+
+def count_of(text: str, name: str) -> float:
+    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name + "{"))
+
+
+def test_one_worker_stops_gracefully_and_meets_rubbish(data_dir: Path, tmp_path: Path) -> None:
+    with running(data_dir, tmp_path / "log") as server:
+        good = b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        assert server.exchange(good).startswith(b"HTTP/1.1 200")
+        for rubbish in (
+            b"\x00\xff\x16\x03\x01" * 50,
+            b"GET\r\n\r\n",
+            b"GET / HTTP/9.9\r\n\r\n",
+            b"POST /v1/ratings HTTP/1.1\r\nhost: x\r\ncontent-length: nine\r\n\r\n123456789",
+            b"POST /v1/ratings HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+            b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n" + b"\xde\xad\xbe\xef" * 20,
+            b"A" * 100_000,
+        ):
+            received = server.exchange(rubbish)
+            assert b"HTTP/1.1 5" not in received
+        # A body that ends early: the client is gone, nothing is stored, the server goes on.
+        server.exchange(
+            b"POST /v1/ratings HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n["
+        )
+        with httpx.Client(base_url=server.url) as client:
+            for _ in range(3):  # on one connection
+                assert client.get("/v1/users/u1/recommendations").status_code == 200
+            assert client.get("/v1/users/u1/recommendations").headers.get("server") is None
+            big = client.post("/v1/ratings", content=b"x" * (9 << 20), headers={"content-type": "application/json"})
+            assert big.status_code == 413
+            assert client.get("/health").status_code == 200
+
+        # A stop lets requests in progress finish: writers get an answer or no connection, never half an answer.
+        answers: list[int] = []
+        faults: list[str] = []
+
+        def write(number: int) -> None:
+            for film in range(200):
+                try:
+                    url = f"{server.url}/v1/users/w{number}/ratings/m{film % 40}"
+                    answers.append(httpx.put(url, json={"rating": 4}, timeout=30).status_code)
+                except (httpx.ConnectError, httpx.ReadError):
+                    return
+                except httpx.RemoteProtocolError as error:
+                    if "without sending" not in str(error):
+                        faults.append(repr(error))
+                    return
+
+        writers = [threading.Thread(target=write, args=(number,)) for number in range(3)]
+        for writer in writers:
+            writer.start()
+        while len(answers) < 20:
+            assert server.process.poll() is None
+            time.sleep(0.01)
+        assert server.stop(signal.SIGTERM) == 0
+        for writer in writers:
+            writer.join(60)
+        assert not faults
+        assert set(answers) == {204}
+        log = server.log.read_text()
+        assert "ended" in log
+        assert "Traceback" not in log
+
+
+def test_a_taken_port_is_an_error_of_the_start(data_dir: Path, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = Settings(data_dir=data_dir, port=taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-c", "from matinee.api import serve; serve()"],
+            env=os.environ | as_environment(settings),
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode not in (0, -signal.SIGTERM)
+    assert b"address already in use" in done.stderr.lower()

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import anyio
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matinee.api.answers import AnswerCache, Pace, Ready, Version
+from matinee.api.errors import problem, status_of
+from matinee.api.limits import limit_body
+from matinee.api.metrics import Metrics
+from matinee.api.params import split_ids
+from matinee.api.render import dumps
+from matinee.api.serve import _environment, as_environment, config_of
+from matinee.errors import (
+    ConflictError,
+    DataError,
+    FetchError,
+    FilterError,
+    InvalidInputError,
+    SnapshotError,
+    StoreError,
+    UnknownMovieError,
+)
+from matinee.settings import Settings
+
+
+class Versions:
+    """A source whose versions the test sets."""
+
+    def __init__(self) -> None:
+        self.films, self.users = 0, {"a": 0, "b": 0}
+
+    def validity(self, user_id: str | None) -> Version:
+        return "snapshot", self.films, self.users[user_id] if user_id is not None else 0
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), st.sampled_from(["a", "b", None]), st.binary(max_size=2)),
+        st.tuples(st.just("write"), st.sampled_from(["a", "b"]), st.just(b"")),
+        st.tuples(st.just("film"), st.none(), st.just(b"")),
+    ),
+    max_size=60,
+)
+
+
+@given(steps=STEPS, limit=st.sampled_from([0, 2500, 5000, 100_000]))
+def test_ready_answers_are_never_out_of_date(steps: list[tuple[str, str | None, bytes]], limit: int) -> None:
+    """Whatever is asked and written in whatever order, an answer is the one that would be computed now."""
+    versions, cache = Versions(), AnswerCache(limit)
+    for what, user, query in steps:
+        if what == "write" and user is not None:
+            versions.users[user] += 1
+        elif what == "film":
+            versions.films += 1
+        else:
+            now = versions.validity(user)
+            ready = cache.find(f"/{user}", query, versions)
+            if ready is None:
+                cache.put(f"/{user}", query, Ready.of("route", user, now, repr((now, query)).encode()))
+            else:
+                assert ready.body == repr((now, query)).encode()
+                assert dict(ready.headers)[b"content-length"] == str(len(ready.body)).encode()
+        assert cache.size <= limit
+        assert (cache.size == 0) == (len(cache) == 0)
+
+
+def test_least_recently_used_answers_go_first() -> None:
+    versions, cache = Versions(), AnswerCache(4 * 1000)
+    for name in ("1", "2", "3"):
+        cache.put(name, b"", Ready.of("route", None, versions.validity(None), b"x" * 390))
+    assert cache.find("1", b"", versions) is not None
+    for name in ("4", "5"):
+        cache.put(name, b"", Ready.of("route", None, versions.validity(None), b"x" * 390))
+    found = [name for name in "12345" if cache.find(name, b"", versions)]
+    assert found == ["1", "3", "4", "5"] or found == ["1", "4", "5"]
+    cache.put("big", b"", Ready.of("route", None, versions.validity(None), b"x" * 3000))
+    assert cache.find("big", b"", versions) is None
+    cache.put("1", b"", Ready.of("route", None, versions.validity(None), b"new"))
+    again = cache.find("1", b"", versions)
+    assert again is not None
+    assert again.body == b"new"
+
+
+def test_quick_work_runs_in_place_and_slow_work_in_threads() -> None:
+    async def places() -> list[bool]:
+        here, pace = threading.get_ident(), Pace(limit=0.01)
+        found = [await pace.run(threading.get_ident) == here for _ in range(40)]
+        found.append(await pace.run(threading.get_ident, heavy=True) == here)
+
+        def slow() -> int:
+            end = time.thread_time() + 0.05
+            while time.thread_time() < end:
+                pass
+            return threading.get_ident()
+
+        for _ in range(6):
+            await pace.run(slow)
+        found.append(await pace.run(slow) == here)
+        return found
+
+    found = anyio.run(places)
+    assert not found[0]  # unknown work
+    assert found[39]
+    assert found[40:] == [False, False]
+
+
+def test_work_that_fails_fails() -> None:
+    async def fail() -> None:
+        await Pace().run(lambda: 1 // 0)
+
+    with pytest.raises(ZeroDivisionError):
+        anyio.run(fail)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (FilterError("x", 3), 400),
+        (UnknownMovieError("x"), 404),
+        (ConflictError("x"), 409),
+        (InvalidInputError("x"), 422),
+        (StoreError("x"), 503),
+        (SnapshotError("x"), 503),
+        (DataError("x"), 500),
+        (FetchError("x"), 500),
+    ],
+)
+def test_statuses(error: Exception, status: int) -> None:
+    assert status_of(error) == status
+
+
+def test_a_problem_may_echo_what_is_not_unicode() -> None:
+    answer = problem(422, "bad \ud800", instance="/x")
+    assert b"\\ud800" in answer.body
+
+
+@given(st.lists(st.lists(st.text("ab1", min_size=1), max_size=3), max_size=3))
+def test_ids_may_be_repeated_or_joined(groups: list[list[str]]) -> None:
+    assert split_ids([",".join(group) for group in groups]) == tuple(part for group in groups for part in group)
+    assert split_ids(None) == ()
+
+
+def test_numbers_that_json_lacks_become_null() -> None:
+    assert dumps({"x": float("nan"), "y": float("inf")}) == b'{"x":null,"y":null}'
+
+
+@pytest.mark.parametrize(("length", "too_large"), [(b"10", False), (b"11", True), (b"-1", True), (b"x", True)])
+def test_announced_lengths(length: bytes, too_large: bool) -> None:
+    async def receive() -> dict[str, object]:
+        return {}
+
+    scope = {"method": "POST", "headers": [(b"x", b"y"), (b"content-length", length)]}
+    assert limit_body(scope, receive, 10)[0] is too_large  # type: ignore[arg-type]
+    assert limit_body(scope | {"method": "GET"}, receive, 10)[0] is False  # type: ignore[arg-type]
+
+
+def test_metrics_of_several_workers(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = Metrics()
+    metrics.count("GET", "/x", 200, 0.002)
+    assert b'matinee_requests_total{method="GET",route="/x",status="200"} 1.0' in metrics.text()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    assert metrics.text() == b""  # this process began before the folder was set: it wrote nothing there
+
+
+def test_settings_pass_through_the_environment(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(data_dir=tmp_path, port=1234, offline=True, busy_timeout=1.5, verify_on_load="size", workers=3)  # type: ignore[arg-type]
+    before = dict(os.environ)
+    with _environment(as_environment(settings)):
+        assert Settings() == settings
+    assert dict(os.environ) == before
+
+
+def test_configuration() -> None:
+    config = config_of(Settings(workers=2, port=9))
+    assert (config.workers, config.port, config.factory, config.access_log) == (2, 9, True, False)
+    assert config.app == "matinee.api.serve:worker"
