@@ -16,7 +16,7 @@ bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check --no-input
 checked := src tests benchmarks
 
-.PHONY: help demo test check docs bench lock clean
+.PHONY: help demo test check fix docs bench lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -31,10 +31,14 @@ test: $(VENV)/.dev ## every check and all tests, with branch coverage
 	exit $$status
 
 check: $(VENV)/.dev ## style, types and import order, without the tests
-	$(bin)/ruff check $(checked)
-	$(bin)/ruff format --check $(checked)
-	$(bin)/mypy
-	$(bin)/lint-imports --no-cache
+	@status=0; \
+	for command in 'ruff check $(checked)' 'ruff format --check $(checked)' mypy 'lint-imports --no-cache'; do \
+	  echo "$$command"; $(bin)/$$command || status=1; done; \
+	exit $$status
+
+fix: $(VENV)/.dev ## what ruff can mend by itself
+	-$(bin)/ruff check --fix $(checked)
+	$(bin)/ruff format $(checked)
 
 docs: $(VENV)/.docs ## the site, in site/
 	@NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --strict

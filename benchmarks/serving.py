@@ -149,7 +149,15 @@ def run_bare(port: int, bodies: Path) -> None:
         return Response(answers[request.path_params["user_id"]], media_type="application/json")
 
     app = Starlette(routes=[Route("/v1/users/{user_id}/recommendations", recommend)])
-    uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, server_header=False, log_level="warning")
+    uvicorn.run(
+        app,
+        host="127.0.0.1",
+        port=port,
+        access_log=False,
+        server_header=False,
+        log_level="warning",
+        timeout_keep_alive=75,
+    )
 
 
 def free_port() -> int:

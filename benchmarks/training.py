@@ -16,7 +16,6 @@ import resource
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -58,10 +57,12 @@ def bare(dense: np.ndarray) -> tuple[float, float, np.ndarray]:
     return middle - start, time.perf_counter() - middle, inverse
 
 
-def resident() -> int:
-    """Bytes of this process in memory."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize()
+def high_water() -> int:
+    """Most bytes of this process ever in memory (Linux: since the last reset)."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return next(int(line.split()[1]) << 10 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def measure_memory(folder: Path) -> None:
@@ -71,20 +72,12 @@ def measure_memory(folder: Path) -> None:
     blas.ssyrk(1.0, small)  # BLAS allocates its own buffers at the first call; they are not the model's
     _ = data.ratings.counts
     model = Ease(regularization=LAMBDA)
-    before = peak = resident()
-    done = threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.002):
-            peak = max(peak, resident())
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
+    reset = Path("/proc/self/clear_refs")
+    if reset.exists():
+        reset.write_text("5")  # the high-water mark starts again from here
+    before = high_water()
     model.fit(data)
-    done.set()
-    watcher.join()
-    need, used = model.memory_needed(data), peak - before
+    need, used = model.memory_needed(data), high_water() - before
     print(
         f"peak memory        {used / 2**20:8.0f} MiB   memory_needed {need / 2**20:.0f} MiB ({used / need:.2f} of it)"
     )
@@ -122,8 +115,8 @@ def main() -> None:
     both = [gram + inversion for gram, inversion in zip(grams, inversions, strict=True)]
     ratios = [fit / base for fit, base in zip(fits, both, strict=True)]
     ratio = statistics.median(fits) / statistics.median(both)
-    print(f"{data.name}: {dense.shape[0]} users, {dense.shape[1]} films, {len(data.ratings)} ratings; median of "
-          f"{options.repeats} runs, seconds")  # fmt: skip
+    print(f"{data.name}: {dense.shape[0]} users, {dense.shape[1]} films, {len(data.ratings)} ratings")
+    print(f"seconds, median of {options.repeats} runs")
     print(f"ssyrk              {statistics.median(grams):8.3f}")
     print(f"spotrf + spotri    {statistics.median(inversions):8.3f}")
     print(f"bare BLAS          {statistics.median(both):8.3f}")

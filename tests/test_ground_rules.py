@@ -21,7 +21,7 @@ CODE = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "benc
 
 LONGEST = 300
 LONGEST_TEST = 450
-LONGER: dict[str, int] = {}
+LONGER = {"tests/contracts/test_stores.py": 520}  # one suite, which every store must pass as a whole
 """Files that may be longer, each with its own limit."""
 
 BINARY = {".png", ".jpg", ".ico", ".parquet", ".arrow", ".npy", ".gz", ".zip", ".whl"}
@@ -46,17 +46,20 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+def usual(name: str) -> int:
+    return LONGEST_TEST if name.startswith("tests/") else LONGEST
+
+
 @pytest.mark.parametrize("path", CODE, ids=name_of)
 def test_file_fits_in_the_head(path: Path) -> None:
     lines = len(path.read_text(encoding="utf-8").splitlines())
-    limit = LONGEST_TEST if name_of(path).startswith("tests/") else LONGEST
-    assert lines <= LONGER.get(name_of(path), limit), f"{name_of(path)} has {lines} lines; split it"
+    assert lines <= LONGER.get(name_of(path), usual(name_of(path))), f"{name_of(path)} has {lines} lines; split it"
 
 
 def test_exceptions_are_still_needed() -> None:
     for name, limit in LONGER.items():
         lines = len((ROOT / name).read_text(encoding="utf-8").splitlines())
-        assert LONGEST < lines <= limit, f"{name} fits now: take it off the list"
+        assert usual(name) < lines <= limit, f"{name} fits now: take it off the list"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)

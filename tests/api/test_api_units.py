@@ -99,15 +99,22 @@ def test_quick_work_runs_in_place_and_slow_work_in_threads() -> None:
                 pass
             return threading.get_ident()
 
-        for _ in range(6):
+        found.append(await pace.run(slow, key="big") == here)
+        found.append(await pace.run(slow, key="big") == here)
+        found.append(await pace.run(threading.get_ident, key="small") == here)
+        found.append(await pace.run(threading.get_ident, key="big") == here)
+        found.append(await pace.run(threading.get_ident, key="big") == here)
+        for _ in range(20):
             await pace.run(slow)
-        found.append(await pace.run(slow) == here)
+        found.append(await pace.run(threading.get_ident, key="small") == here)
         return found
 
     found = anyio.run(places)
     assert not found[0]  # unknown work
     assert found[39]
-    assert found[40:] == [False, False]
+    assert not found[40]  # heavy
+    assert found[41:46] == [True, False, True, False, True]  # slow once, slow again, not slow, no longer slow
+    assert not found[46]  # all is slow
 
 
 def test_work_that_fails_fails() -> None:

@@ -122,6 +122,8 @@ def test_popular(home: Path, run: Any) -> None:
     items = json.loads(run("popular", "--genre", "comedy", "--year", "1995", "--days", "100000", "--json").out)["items"]
     assert items
     assert all("Comedy" in item["genres"] and item["year"] == 1995 for item in items)
+    nothing = run("popular", "--genre", 'Co"medy')
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "Nothing found.\n")
     assert run("popular", "--days", "-1").code == 2
     assert run("popular", "--year", "soon").code == 2
 

@@ -21,6 +21,7 @@ from rich.console import Console
 
 from matinee import __version__
 from matinee.cli import console, reading
+from small_folder import write_folder
 
 PROGRAM = [sys.executable, "-m", "matinee"]
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and terminals of POSIX")
@@ -249,3 +250,50 @@ def test_ctrl_c_in_the_middle_of_work_exits_130(folder: Path, tmp_path: Path) ->
     assert done.returncode == 130, done.stderr
     assert "Interrupted." in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@posix
+def test_ctrl_c_while_the_demo_trains_stops_both_processes(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "larger", n_users=3000)
+    environment = {**os.environ, "MATINEE_DATA_DIR": str(tmp_path / "home"), "MATINEE_OFFLINE": "1"}
+    process = subprocess.Popen(
+        [*PROGRAM, "demo", "--data", str(folder), "--port", str(free_port())],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        while "Training" not in (line := process.stdout.readline()):
+            assert line, "the demo has ended"
+        process.send_signal(signal.SIGINT)
+        told = process.stdout.read()
+        process.wait(timeout=60)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+    # Told to stop by the demo, or done a moment before; either way nothing is served.
+    assert process.returncode in (128 + signal.SIGTERM, 128 + signal.SIGINT), told
+    assert "Serving" not in told
+
+
+def test_a_failing_child_ends_the_demo_with_its_code(run: Any, tmp_path: Path) -> None:
+    done = run("demo", "--data", str(tmp_path), "--port", str(free_port()))
+    assert done.code == 1
+    assert "Serving" not in done.out
+    assert run("serve", "--data", str(tmp_path), "--port", str(free_port())).code == 1
+
+
+@posix
+def test_make_passes_its_variables_on() -> None:
+    root = Path(__file__).parents[2]
+    words = ["make", "-n", "demo", "DATA=my films", "PORT=9000", "USER_ID=7"]
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "matinee demo --data 'my films' --port '9000' --user '7'" in done.stdout
+    shown = subprocess.run(["make", "help"], cwd=root, capture_output=True, text=True, check=True, timeout=60).stdout
+    for target in ("demo", "test", "check", "docs", "bench", "lock", "clean"):
+        assert f"make {target} " in shown

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from support import make_dataset, random_dataset
 
 from matinee.data.catalog import Catalog, Movie
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
 from matinee.errors import InvalidInputError, MatineeError, MemoryLimitError, SnapshotError
 from matinee.models import MODELS, Blend, Content, Ease, ImplicitALS, ItemKNN, Model, Popularity, Query, Stars
+from support import make_dataset, random_dataset
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "popularity": {},
@@ -233,6 +234,7 @@ def test_contributions_add_up(model: Model[Any], dataset: Dataset) -> None:
     if model.name == "stars":
         inside = (scores[finite] > 0.5) & (scores[finite] < 5.0)
         base = model.score([Query()])[0][finite]
+        inside &= np.isfinite(base)
         np.testing.assert_allclose(rest[inside], base[inside], atol=1e-3)
     else:
         assert np.ptp(rest) < 1e-3
@@ -264,11 +266,14 @@ def test_grown_catalogue(kind: str, model: Model[Any], dataset: Dataset) -> None
     scores = grown.score(histories(dataset)[:2])
     assert scores.shape == (2, len(catalog))
     np.testing.assert_allclose(scores[:, : len(dataset.catalog)], before, rtol=1e-4, atol=1e-5)
-    if kind in ("content", "blend", "blend-ials"):
+    if kind == "stars":  # what the user gives on the whole
+        assert np.isfinite(scores).all()
+        assert np.isnan(grown.score([Query()])[0, len(dataset.catalog) :]).all()
+    elif kind in ("content", "blend", "blend-ials"):
         assert np.isfinite(scores[:, len(dataset.catalog)]).all()
+        assert np.isnan(scores[:, len(dataset.catalog) + 1]).all()
     else:
         assert np.isnan(scores[:, len(dataset.catalog) :]).all()
-    assert np.isnan(scores[:, len(dataset.catalog) + 1]).all()
     similar = grown.similar([0])
     assert similar is None or similar.shape == (1, len(catalog))
 
@@ -279,9 +284,8 @@ def test_many_threads_get_the_same_scores(model: Model[Any], dataset: Dataset) -
     wrong: list[int] = []
 
     def work() -> None:
-        for number in range(8):
-            if not np.allclose(model.score([queries[number]])[0], expected[number], 1e-4, 1e-5, equal_nan=True):
-                wrong.append(number)
+        found = [model.score([query])[0] for query in queries]
+        wrong.extend(n for n in range(8) if not np.allclose(found[n], expected[n], 1e-4, 1e-5, equal_nan=True))
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for thread in threads:
@@ -301,6 +305,26 @@ def test_memory_is_refused_before_work(kind: str, dataset: Dataset) -> None:
     assert refusal.value.hint
     assert model.n_items == 0
     model.fit(dataset, memory_limit=need)
+
+
+@pytest.fixture(scope="module")
+def larger() -> Dataset:
+    data = random_dataset(1200, 500, 0.06)
+    _ = data.ratings.counts, data.ratings.sums
+    return data
+
+
+def test_memory_needed_is_an_upper_bound(kind: str, larger: Dataset) -> None:
+    model = build(kind)
+    need = model.memory_needed(larger)
+    tracemalloc.start()
+    try:
+        model.fit(larger)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak <= need or not need
+    print(kind, peak, need)
 
 
 def test_nothing_rated_at_all(kind: str, dataset: Dataset) -> None:

@@ -17,6 +17,8 @@ Version = tuple[str, int, int]
 Take it *before* computing the answer: a write in between then makes the answer out of date, never wrong.
 """
 
+MOST_SLOW = 10_000
+"""Keys remembered as slow, at most."""
 _OVERHEAD = 600
 """Bytes that an entry takes besides its key and body, about."""
 
@@ -96,7 +98,8 @@ class Pace:
     """Runs work of a few milliseconds in place, slower work in a thread.
 
     A thread costs a tenth of a millisecond, and milliseconds where others compute; work of many milliseconds
-    would hold up every other request.
+    would hold up every other request. What is slow is learnt: by the mean of all work, and by key (a user with
+    thousands of ratings costs many times the mean).
 
     Args:
         limit: seconds of processor time that work may take in place (time spent waiting says how busy the
@@ -107,19 +110,31 @@ class Pace:
     def __init__(self, limit: float = 0.005, threads: int = 4) -> None:
         self.limit = limit
         self.mean = 2 * limit  # unknown work starts in a thread
+        self._slow: set[str] = set()
         self._threads = CapacityLimiter(threads)
 
-    async def run(self, work: Callable[[], T], *, heavy: bool = False) -> T:
-        """The result of `work()`; `heavy` always takes a thread and leaves the mean alone."""
+    async def run(self, work: Callable[[], T], *, key: str = "", heavy: bool = False) -> T:
+        """The result of `work()`.
+
+        Args:
+            key: work of one key takes about the same time each time.
+            heavy: it surely is slow: take a thread, and learn nothing from it.
+        """
         if heavy:
             return await to_thread.run_sync(work, limiter=self._threads)
-        if self.mean > self.limit:
-            return await to_thread.run_sync(self._timed, work, limiter=self._threads)
-        return self._timed(work)
+        if self.mean > self.limit or key in self._slow:
+            return await to_thread.run_sync(self._timed, work, key, limiter=self._threads)
+        return self._timed(work, key)
 
-    def _timed(self, work: Callable[[], T]) -> T:
+    def _timed(self, work: Callable[[], T], key: str) -> T:
         start = thread_time()
         try:
             return work()
         finally:
-            self.mean += 0.1 * (thread_time() - start - self.mean)
+            took = thread_time() - start
+            # A single slow piece of work says little about the others.
+            self.mean += 0.1 * (min(took, 2 * self.limit) - self.mean)
+            if took <= self.limit:
+                self._slow.discard(key)
+            elif len(self._slow) < MOST_SLOW:
+                self._slow.add(key)

@@ -93,7 +93,7 @@ class Service(FastAPI):
             heavy: it surely takes many milliseconds.
         """
         version = engine.validity(user_id)
-        body, keep = await self.pace.run(work, heavy=heavy)
+        body, keep = await self.pace.run(work, key=user_id or "", heavy=heavy)
         if keep:
             scope = request.scope
             ready = Ready.of(_route(scope), user_id, version, body)
@@ -125,7 +125,7 @@ class Service(FastAPI):
             if quick is None:
                 return None
             version = engine.validity(quick.user_id)
-            body, keep = await self.pace.run(quick.work, heavy=quick.heavy)
+            body, keep = await self.pace.run(quick.work, key=quick.user_id, heavy=quick.heavy)
         except Exception:  # whatever it is, the ordinary way meets it again and says so
             return None
         answer = Ready.of(ROUTE, quick.user_id, version, body)

@@ -150,6 +150,10 @@ def table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, right: Sequence[str] = ()
 ) -> None:
     """Print a table; columns named in `right` hold numbers. Cells are text, never markup."""
+    rows = list(rows)
+    if not rows:
+        note("Nothing found.")
+        return
     grid = Table(box=SIMPLE_HEAD, header_style="bold", title=Text(title, style="bold") if title else None)
     grid.title_justify = "left"
     for name in columns:

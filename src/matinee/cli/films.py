@@ -37,7 +37,9 @@ def resolve(engine: Engine, text: str) -> Movie:
     named = _by_id(engine, text)
     parsed = WITH_YEAR.match(text)
     title, year = (parsed["title"], int(parsed["year"])) if parsed else (text, None)
-    hits = engine.search(title, n=20, filter=f"year = {year}" if year else "") if title else []
+    hits = (
+        engine.search(title, n=min(20, engine.settings.max_n), filter=f"year = {year}" if year else "") if title else []
+    )
     exact = [hit.movie for hit in hits if hit.movie.title.casefold() == title.casefold()]
     if exact:
         found = exact[0]

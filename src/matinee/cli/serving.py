@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from matinee.cli.console import AsJson, console, load_settings, note, open_engine, print_json, progress_bar, table
+from matinee.cli.console import (
+    AsJson,
+    console,
+    load_settings,
+    note,
+    notes,
+    open_engine,
+    print_json,
+    progress_bar,
+    table,
+)
 from matinee.cli.reading import print_answer
 from matinee.cli.training import DataOption
 from matinee.errors import InvalidInputError, UnknownUserError
@@ -58,6 +68,7 @@ def demo(
     if not has_snapshot(settings):
         note(f"Training on {settings.data} …")
         train_with_progress(settings)
+    tell_data(settings)
     # The files' hashes were compared a moment ago.
     with open_engine(settings.model_copy(update={"verify_on_load": "size"})) as engine:
         show_user(engine, user)
@@ -70,9 +81,25 @@ def in_a_process_of_its_own(*words: str) -> None:
         typer.Exit: it failed, and has said why.
     """
     sys.stdout.flush()
-    done = subprocess.run([sys.executable, "-m", "matinee", *words], check=False)
-    if done.returncode:
-        raise typer.Exit(done.returncode if done.returncode > 0 else 128 - done.returncode)
+    asked: list[int] = []
+    process = subprocess.Popen([sys.executable, "-m", "matinee", *words])
+    before = {sig: signal.signal(sig, lambda sig, _: asked.append(sig)) for sig in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        while process.poll() is None:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=1)
+                break
+            if asked:  # a terminal tells both; whoever sent the signal to this process alone means both
+                process.terminate()
+    finally:
+        for sig, handler in before.items():
+            signal.signal(sig, handler)
+    if process.returncode < 0 and (screen := notes()).is_terminal:
+        screen.show_cursor(True)  # the progress bar could not put it back
+    if process.returncode:
+        raise typer.Exit(process.returncode if process.returncode > 0 else 128 - process.returncode)
+    if asked:  # it was done a moment before the signal
+        raise typer.Exit(128 + asked[0])
 
 
 def show_user(engine: Engine, user: str | None) -> None:
@@ -102,6 +129,19 @@ def has_snapshot(settings: Settings) -> bool:
     if found is not None:
         note(f"Using the snapshot {found} of {settings.snapshots_dir} (train anew with `matinee train`).")
     return found is not None
+
+
+def tell_data(settings: Settings) -> None:
+    """Which data the current snapshot is made from, and what had to be done differently when it was made."""
+    from matinee.snapshots import SnapshotShelf
+
+    shelf = SnapshotShelf(settings.snapshots_dir)
+    current = shelf.current()
+    if current is not None:
+        manifest = shelf.show(current)
+        people = f"{manifest.n_ratings:,} ratings of {manifest.n_items:,} films by {manifest.n_users:,} users"
+        for line in (f"{manifest.dataset}: {people}.", *manifest.report.notes):
+            note(line)
 
 
 def train_with_progress(settings: Settings) -> None:

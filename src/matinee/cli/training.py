@@ -36,6 +36,8 @@ def train(
     typer.echo(f"Snapshot {snapshot_id} of {manifest.dataset}: {manifest.n_ratings:,} ratings.")
     if manifest.metrics:
         print_metrics(manifest.metrics, "On held-out ratings")
+    for line in manifest.report.notes:
+        note(line)
     for name, why in manifest.settings.get("skipped", {}).items():
         note(f"Left out: {name}. {why}")
     typer.echo("It is served from now on." if promote else f"Serve it with: matinee snapshots promote {snapshot_id}")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
+from weakref import ref
 
 import numpy as np
 import polars as pl
@@ -97,6 +98,7 @@ class Catalog:
         self.active = np.ones(self.frame.height, dtype=np.bool_) if active is None else active.copy()
         self.active.setflags(write=False)
         self._columns: dict[str, list[Any]] = {}
+        self._made_from: tuple[ref[Catalog], NDArray[np.int64]] | None = None
 
     def __len__(self) -> int:
         return self.frame.height
@@ -152,10 +154,12 @@ class Catalog:
     def with_changes(self, put: Sequence[Movie] = (), removed: Iterable[str] = ()) -> Catalog:
         """A new catalogue: known films replaced in their rows, new ones appended, removed ones made inactive."""
         frame, active = self.frame, self.active.copy()
+        edited: list[int] = []
         changed: dict[str, Movie] = {movie.movie_id: movie for movie in put}
         if changed:
             records = pl.DataFrame([movie.model_dump() for movie in changed.values()], schema=SCHEMA)
             known = {movie_id: row for movie_id in changed if (row := self._row_by_id.get(movie_id)) is not None}
+            edited = list(known.values())
             if known:
                 place = np.arange(len(self))
                 for offset, movie_id in enumerate(changed):
@@ -169,7 +173,15 @@ class Catalog:
         removed = set(removed)
         if removed:
             active[np.flatnonzero(frame["movie_id"].is_in(list(removed)).to_numpy())] = False
-        return Catalog(frame, active)
+        catalog = Catalog(frame, active)
+        catalog._made_from = ref(self), np.array(sorted({*edited, *range(len(self), len(catalog))}), dtype=np.int64)
+        return catalog
+
+    def changed_since(self, older: Catalog) -> NDArray[np.int64] | None:
+        """Rows put by the `with_changes` call that made this catalogue of `older`; None where it was not so made."""
+        if self._made_from is None or self._made_from[0]() is not older:
+            return None
+        return self._made_from[1]
 
     def save(self, path: Path) -> None:
         """Write as an Arrow IPC file; which films are inactive is not kept."""

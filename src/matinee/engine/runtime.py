@@ -98,7 +98,7 @@ class Runtime:
             put = [movie for _, movie in held if movie is not None]
             removed = [movie_id for movie_id, movie in held if movie is None]
             catalog = catalog.with_changes(put, removed)
-            models = _grow(self.snapshot.models, catalog)
+            models = _grow(view.models, catalog)
             stats, version = stats.grown(len(catalog)), version + 1
         if anew:
             stats = self._base_stats(len(catalog))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -89,9 +90,14 @@ class Content(Model[ContentConfig]):
         """Unit vectors of all films, (n_items, n_words); a film without known words is 0."""
         return self._vectors
 
+    @cached_property
+    def _number(self) -> dict[str, int]:
+        """Column of each word; made once and shared by the copies over grown catalogues."""
+        return {word: place for place, word in enumerate(self._words)}
+
     def _vectorise(self, catalog: Catalog, rows: NDArray[np.int64]) -> sp.csr_matrix:
         """Unit vectors of films, (len(rows), n_words); films without known words are 0."""
-        number = {word: place for place, word in enumerate(self._words)}
+        number = self._number
         weights = self.config.model_dump()
         idf = self._idf.tolist()
         indices: list[int] = []
@@ -191,9 +197,11 @@ class Content(Model[ContentConfig]):
 
     def with_catalog(self, catalog: Catalog) -> Self:
         """New and edited films get vectors over the words learnt; only these are read."""
+        rows = changed_rows(self._catalog, catalog)
+        if len(rows):
+            _ = self._number  # before the copy, which shares it
         grown = self._copy()
         grown.n_items, grown._catalog = len(catalog), catalog
-        rows = changed_rows(self._catalog, catalog)
         if len(rows):
             fresh = self._vectorise(catalog, rows)
             place = np.arange(len(catalog))

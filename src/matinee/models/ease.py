@@ -17,7 +17,7 @@ from matinee.errors import MatineeError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.warm import WarmItems, Weighting, array, choose_warm, weigh
 
-_BLOCK_BYTES = 96 << 20
+_BLOCK_BYTES = 16 << 20
 """Users are made dense in blocks of about this many bytes: large enough for BLAS, small beside the Gram matrix."""
 
 _TILE = 512
@@ -135,16 +135,12 @@ def _gram(matrix: sp.csr_matrix, progress: Progress) -> NDArray[np.float32]:
     n_users, k = matrix.shape
     gram = np.zeros((k, k), dtype=np.float32, order="F")
     size = min(_block_users(k), n_users)
-    buffer = np.zeros((size, k), dtype=np.float32)
-    indptr, indices, data = matrix.indptr, matrix.indices, matrix.data
+    buffer = np.empty((size, k), dtype=np.float32)
     for start in range(0, n_users, size):
         stop = min(start + size, n_users)
-        span = slice(int(indptr[start]), int(indptr[stop]))
-        place = np.repeat(np.arange(stop - start), np.diff(indptr[start : stop + 1]))
-        buffer[place, indices[span]] = data[span]
+        matrix[start:stop].toarray(out=buffer[: stop - start])
         # The transposed view of a C-ordered block is Fortran-ordered: nothing is copied.
         blas.ssyrk(1.0, buffer[: stop - start].T, beta=1.0, c=gram, lower=1, overwrite_c=1)
-        buffer[place, indices[span]] = 0.0
         progress("ease: Gram matrix", 0.5 * stop / n_users)
     return gram
 

@@ -63,6 +63,9 @@ def _by_field(record: dict[str, Any]) -> dict[str, list[str]]:
 
 def changed_rows(old: Catalog, new: Catalog) -> NDArray[np.int64]:
     """Rows of `new` that are not in `old` or whose words may differ."""
+    put = new.changed_since(old)
+    if put is not None:
+        return put
     shared = min(len(old), len(new))
     differs = np.zeros(len(new), dtype=np.bool_)
     differs[shared:] = True

@@ -16,7 +16,7 @@ from matinee.errors import SnapshotError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.warm import WarmItems, Weighting, array, choose_warm, weigh
 
-_BLOCK_CELLS = 4 << 20
+_BLOCK_CELLS = 1 << 20
 """Similarities are computed for blocks of targets of about this many cells (targets × films)."""
 
 
@@ -50,7 +50,7 @@ class ItemKNN(Model[ItemKNNConfig]):
         """Peak bytes: the links (twice, while turned round), one block of similarities, two sparse copies."""
         k = int((dataset.ratings.counts > 0).sum())
         links = k * min(self.config.neighbors, k) * 12
-        block = _block_targets(k) * k * (4 + 16)
+        block = _block_targets(k) * k * 60
         return 3 * links + block + 48 * len(dataset.ratings) + 200 * k + 16 * dataset.ratings.n_users + (1 << 20)
 
     def memory_hint(self) -> str:

@@ -36,7 +36,8 @@ class Stars(Model[StarsConfig]):
 
     Biases and factors of one side are solved together by ridge regression, the ridge growing with the number
     of ratings (Zhou et al. 2008, ALS-WR). A history is folded in by the same solve, so a known, a changed and
-    an unknown user are equal. Films without ratings are NaN; a user without a known film gets μ + b_i.
+    an unknown user are equal. Films without ratings get μ + b_u, a user without a known film gets μ + b_i; where
+    neither is known the score is NaN.
     """
 
     name = "stars"
@@ -128,24 +129,35 @@ class Stars(Model[StarsConfig]):
         return folded
 
     def score(self, queries: Sequence[Query]) -> Scores:
-        """Stars, clipped to the data set's scale; NaN for films without ratings."""
+        """Stars, clipped to the data set's scale; NaN for films without ratings where the user is unknown too."""
         users = np.zeros((len(queries), self._features.shape[1]), dtype=np.float32)
         for number, query in enumerate(queries):
             users[number] = self._fold_in(query)
         scores = users @ self._features.T
         scores += self._biases + np.float32(self._mean)
         np.clip(scores, self._scale[0], self._scale[1], out=scores)
-        return self._items.spread(scores, self.n_items)
+        full = self._items.spread(scores, self.n_items)
+        if len(self._items) < self.n_items:
+            known = np.array([self.knows(query) for query in queries], dtype=np.bool_)
+            plain = np.clip(self._mean + users[:, :1], *self._scale).astype(np.float32)
+            full = np.where(np.isnan(full) & known[:, None], plain, full)
+        return full
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
-        """Share of each rating in the stars beyond μ + b_j, before clipping, (len(rows), len(query))."""
+        """Share of each rating in the stars beyond μ + b_j, before clipping, (len(rows), len(query)).
+
+        For a film without ratings: the shares in the user's bias.
+        """
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
         places, kept, left = self._solve(query)
         targets = self._items.places(rows)
         if len(places):
             surplus = query.ratings[kept] - np.float32(self._mean) - self._biases[places]
             reach = np.linalg.solve(left, self._features[places].T * surplus)
-            shares[np.ix_(targets >= 0, kept)] = self._features[targets[targets >= 0]] @ reach
+            features = np.zeros((len(rows), self._features.shape[1]), dtype=np.float32)
+            features[:, 0] = 1
+            features[targets >= 0] = self._features[targets[targets >= 0]]
+            shares[:, kept] = features @ reach
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:

@@ -1,0 +1,113 @@
+"""Stars, iALS and the solver that they share."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from matinee.models import ImplicitALS, Query, Stars
+from matinee.models import als as module
+from matinee.models.als import batch_pool, principal_directions, ridge_solve
+from support import make_dataset, random_dataset
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.booleans())
+def test_ridge_solve_against_one_row_at_a_time(seed: int, with_base: bool) -> None:
+    rng = np.random.default_rng(seed)
+    matrix = sp.random(13, 9, density=float(rng.uniform(0, 0.8)), format="csr", random_state=seed)
+    features = rng.normal(size=(9, 4)).astype(np.float32)
+    ridge = rng.uniform(0.5, 2, size=(13, 4)).astype(np.float32)
+    base = (np.eye(4) * 0.3).astype(np.float32) if with_base else None
+    targets = matrix.data.astype(np.float32)
+    with pytest.MonkeyPatch.context() as patch, batch_pool() as pool:
+        patch.setattr(module, "BATCH_CELLS", 100)
+        found = ridge_solve(matrix.indptr, matrix.indices, targets, features, ridge, pool, base)
+    for row in range(13):
+        own = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        f = features[matrix.indices[own]].astype(np.float64)
+        left = f.T @ f + np.diag(ridge[row]) + (0 if base is None else base)
+        expected = np.linalg.solve(left, f.T @ targets[own]) if len(f) else np.zeros(4)
+        np.testing.assert_allclose(found[row], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_principal_directions() -> None:
+    rng = np.random.default_rng(1)
+    dense = rng.normal(size=(60, 40)).astype(np.float32)
+    found = principal_directions(sp.csr_matrix(dense), 3)
+    _, values, right = np.linalg.svd(dense)
+    expected = right[:3] * np.sqrt(values[:3])[:, None]
+    for direction in range(3):
+        cosine = np.abs(found[:, direction] @ expected[direction]) / (expected[direction] @ expected[direction])
+        assert cosine == pytest.approx(1, abs=0.05)
+    assert principal_directions(sp.csr_matrix((3, 2), dtype=np.float32), 4).shape == (2, 4)
+    small = principal_directions(sp.csr_matrix(dense[:2]), 4)
+    assert small.shape == (40, 4)
+    assert not small[:, 2:].any()
+
+
+def test_biases_by_hand() -> None:
+    """One user, two films, no factors: the equations of ridge regression hold at the fixed point."""
+    data = make_dataset([("u", "a", 5, None), ("u", "b", 2, None), ("v", "a", 4, None)])
+    model = Stars(n_factors=0, user_damping=1.0, item_damping=1.0).fit(data)
+    mean = 11 / 3
+    bias = model.state()["biases"]
+    user = (5 - mean - bias[0] + 2 - mean - bias[1]) / 3
+    scores = model.score([Query(np.array([0, 1]), np.float32([5, 2]))])[0]
+    np.testing.assert_allclose(scores, mean + bias + user, rtol=1e-5)
+    np.testing.assert_allclose(model.score([Query()])[0], mean + bias, rtol=1e-5)
+
+
+def test_stars_stay_on_the_scale_and_beat_biases() -> None:
+    data = random_dataset(150, 40, 0.4)
+    rng = np.random.default_rng(0)
+    held = rng.random(len(data.ratings)) < 0.2
+    train = data.with_ratings(data.ratings.select(~held))
+    users = np.repeat(np.arange(data.ratings.n_users), np.diff(data.ratings.indptr))
+
+    def error(**settings: object) -> float:
+        model = Stars(**settings).fit(train)
+        histories = (train.ratings.history(user) for user in range(train.ratings.n_users))
+        scores = model.score([Query(rows.astype(np.int64), stars) for rows, stars, _ in histories])
+        assert scores.min() >= 0.5
+        assert scores.max() <= 5.0
+        rest = scores[users[held], data.ratings.indices[held]] - data.ratings.values[held]
+        return float(np.sqrt(np.mean(rest**2)))
+
+    assert error(n_factors=4) < error(n_factors=0) - 0.05
+
+
+def test_a_film_without_ratings_gets_the_users_own_mean() -> None:
+    movies = [{"movie_id": i, "title": i} for i in "abc"]
+    data = make_dataset([("u", "a", 5, None), ("u", "b", 4, None), ("v", "a", 2, None)], movies)
+    model = Stars(n_factors=2).fit(data)
+    kind, harsh = model.score(
+        [Query(np.array([0, 1]), np.float32([5, 5])), Query(np.array([0, 1]), np.float32([1, 1]))]
+    )
+    assert kind[2] > 11 / 3 > harsh[2]
+    assert np.isnan(model.score([Query()])[0, 2])
+    query = Query(np.array([0, 1]), np.float32([5, 5]))
+    assert model.contributions(query, [2]).sum() == pytest.approx(kind[2] - 11 / 3, abs=1e-3)
+
+
+def test_ials_lowers_its_own_loss() -> None:
+    data = random_dataset(80, 30, 0.3)
+    x = data.ratings.matrix(binary=True).toarray().astype(np.float64)
+
+    def loss(sweeps: int) -> float:
+        config = {"n_factors": 6, "unobserved": 0.2, "regularization": 0.05, "iterations": sweeps}
+        model = ImplicitALS(**config).fit(data)
+        q = model.state()["factors"].astype(np.float64)
+        histories = (data.ratings.history(user) for user in range(data.ratings.n_users))
+        scores = model.score([Query(rows.astype(np.int64), stars) for rows, stars, _ in histories]).astype(np.float64)
+        p = scores @ np.linalg.pinv(q.T)
+        by_user = 0.05 * (x.sum(axis=1) + 0.2 * x.shape[1])
+        by_film = 0.05 * (x.sum(axis=0) + 0.2 * x.shape[0])
+        fit = (x * (1 - scores) ** 2).sum() + 0.2 * (scores**2).sum()
+        return float(fit + by_user @ (p**2).sum(axis=1) + by_film @ (q**2).sum(axis=1))
+
+    losses = [loss(sweeps) for sweeps in (1, 3, 10)]
+    assert losses[0] > losses[1] >= losses[2] - 1e-6
