@@ -92,7 +92,7 @@ def serve(settings: Settings | None = None) -> None:
         settings: `host`, `port` (0: any free one, see the log), `workers`, and everything the application reads.
 
     Raises:
-        SystemExit: the address cannot be bound, or a worker fails at its start.
+        SystemExit: the address cannot be bound.
     """
     settings = settings or Settings()
     with _quiet_signals():
