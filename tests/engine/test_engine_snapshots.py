@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from small_folder import write_folder
-from support import random_dataset
 
 from matinee.data.catalog import Movie
 from matinee.engine import Engine, Request
@@ -15,6 +13,8 @@ from matinee.engine.training import current_snapshot_of, train, train_dataset
 from matinee.errors import DataError, MemoryLimitError, SnapshotError
 from matinee.settings import Settings
 from matinee.snapshots import SnapshotShelf
+from small_folder import write_folder
+from support import random_dataset
 
 
 def until(condition: Callable[[], bool]) -> None:
