@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee.engine.recommend import allowed_rows, check_n, default_name, make_items
+from matinee.engine.recommend import allowed_rows, chart, check_n, default_name, make_items
 from matinee.engine.rerank import top_n
 from matinee.engine.runtime import Runtime, View
+from matinee.engine.search import titles_of
 from matinee.engine.types import Answer, Hit, MoviePage, PopularItem, SimilarBy
 from matinee.errors import InvalidInputError
 from matinee.models.popularity import weighted_score
@@ -60,7 +61,7 @@ def search(view: View, settings: Settings, text: str, *, n: int, filter: str) ->
     allowed = allowed_rows(view, filter, settings.max_filter)
     return [
         Hit(row, view.catalog.movie(row), round(score, 4), "title", how)
-        for row, score, how in view.titles.find(text, allowed, weight, n)
+        for row, score, how in titles_of(view.catalog).find(text, allowed, weight, n)
     ]
 
 
@@ -113,10 +114,10 @@ def recent(runtime: Runtime, view: View, since: int) -> tuple[NDArray[np.int64],
             row = view.catalog.find_any(rating.movie_id)
             if row is None:
                 continue
-            before = runtime.base_rating(rating.user_id, rating.movie_id)
-            if before is not None and runtime.base_time(rating.user_id, rating.movie_id) >= max(since, 0):
+            before = runtime.base(rating.user_id, rating.movie_id)
+            if before is not None and before[1] >= max(since, 0):
                 counts[row] -= 1
-                sums[row] -= before
+                sums[row] -= before[0]
             if rating.rating is not None and rating.timestamp >= since:
                 counts[row] += 1
                 sums[row] += rating.rating
@@ -161,7 +162,7 @@ def _sorted(view: View, rows: NDArray[np.int64], sort: str) -> NDArray[np.int64]
         number, descending = years, minus
     else:
         table = {"ratings": view.stats.counts.astype(np.float64), "mean": view.stats.means}
-        number = table[name][rows] if name in table else weighted_score(view.stats.counts, view.stats.sums)[rows]
+        number = (table[name] if name in table else chart(view))[rows]
         descending = not minus
     unknown = np.isnan(number)
     number = np.where(unknown, 0.0, -number if descending else number)

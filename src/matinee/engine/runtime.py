@@ -15,9 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
-from matinee.data.ratings import NO_TIME
-from matinee.engine.search import TitleIndex
-from matinee.engine.stats import Stats
+from matinee.engine.stats import Stats, Tastes
 from matinee.errors import UnknownModelError
 from matinee.models.base import Model, Query
 from matinee.snapshots import Snapshot
@@ -51,11 +49,6 @@ class View:
         if model is None:
             raise UnknownModelError(name, list(self.models))
         return model
-
-    @cached_property
-    def titles(self) -> TitleIndex:
-        """Index of the titles for search, made on first use."""
-        return TitleIndex(self.catalog)
 
 
 class Runtime:
@@ -130,17 +123,22 @@ class Runtime:
         """Version of a user's data as of the last `sync`; grows with every change."""
         return max(self._versions.get(user_id, 0), self._everyone)
 
+    def changed_users(self) -> frozenset[str]:
+        """Users of whom the snapshot alone does not tell the truth, as of the last `sync`."""
+        return frozenset(self._versions)
+
+    @cached_property
+    def tastes(self) -> Tastes:
+        """Of the snapshot's users, whatever the store says about them; made on first use."""
+        return Tastes.of(self.snapshot.ratings)
+
     def base_rating(self, user_id: str, movie_id: str) -> float | None:
         """The snapshot's rating, None where there is none or the user was erased."""
-        found = self._base(user_id, movie_id)
+        found = self.base(user_id, movie_id)
         return None if found is None else found[0]
 
-    def base_time(self, user_id: str, movie_id: str) -> int:
-        """Time of the snapshot's rating, `NO_TIME` where there is none."""
-        found = self._base(user_id, movie_id)
-        return NO_TIME if found is None else found[1]
-
-    def _base(self, user_id: str, movie_id: str) -> tuple[float, int] | None:
+    def base(self, user_id: str, movie_id: str) -> tuple[float, int] | None:
+        """Stars and time (`NO_TIME` where unknown) of the snapshot's rating, None as `base_rating`."""
         ratings, row = self.snapshot.ratings, self.snapshot.catalog.find_any(movie_id)
         user = ratings.find_user(user_id) if user_id not in self._erased else None
         if user is None or row is None:
@@ -155,10 +153,10 @@ class Runtime:
         user = None if overlay.erased else self.snapshot.ratings.find_user(user_id)
         found: dict[int, tuple[float, int]] = {}
         if user is not None:
-            rows, values, times = self.snapshot.ratings.history(user)
-            if not overlay.ratings and bool(view.catalog.active.all()):
-                return Query(rows.astype(np.int64), values, times, user_id)
             active = view.catalog.active
+            if not overlay.ratings and bool(active.all()):
+                return Query.of(self.snapshot.ratings, user)
+            rows, values, times = self.snapshot.ratings.history(user)
             found = {
                 row: (value, time)
                 for row, value, time in zip(rows.tolist(), values.tolist(), times.tolist(), strict=True)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rapidfuzz import fuzz, process
 
 from matinee.data.catalog import Catalog
+from matinee.engine.derived import PerCatalog
 from matinee.engine.filters import fold
 
 CUTOFF = 70.0
@@ -102,6 +103,10 @@ class TitleIndex:
             for key, loose, _ in found:
                 begins = fuzz.ratio(wanted, key[: len(wanted) + 1]) if len(key) > len(wanted) > 3 else 0.0
                 yield key, max(0.3 * loose + 0.7 * fuzz.ratio(wanted, key), 0.95 * begins)
+
+
+titles_of = PerCatalog(TitleIndex)
+"""The title index of a catalogue; ratings leave it as it is."""
 
 
 def _split_year(text: str) -> tuple[str, int | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,31 @@ from matinee.stores.base import RatingChange
 
 BaseRating = Callable[[str, str], "float | None"]
 """(user id, film id) → the snapshot's rating, None where it has none or the user is erased."""
+
+
+@dataclass(frozen=True)
+class Tastes:
+    """What comparing users' stars needs to know of each user, (n_users,) float32 each.
+
+    Attributes:
+        means: mean stars.
+        norms: length of the ratings less their mean (see `centred`).
+    """
+
+    means: NDArray[np.float32]
+    norms: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, ratings: Ratings) -> Tastes:
+        """Of all users of a ratings matrix."""
+        counts = np.diff(ratings.indptr)
+        some = counts > 0
+        starts = ratings.indptr[:-1][some]  # users without ratings would break the runs that reduceat sums over
+        means, norms = np.zeros(len(counts), dtype=np.float32), np.zeros(len(counts), dtype=np.float32)
+        means[some] = np.add.reduceat(ratings.values, starts, dtype=np.float64) / counts[some]
+        rest = ratings.values - np.repeat(means, counts)
+        norms[some] = np.sqrt(np.add.reduceat(rest * rest, starts, dtype=np.float64))
+        return cls(means, norms)
 
 
 class Stats:

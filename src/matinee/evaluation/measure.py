@@ -73,12 +73,6 @@ def fit_models(
     return fitted
 
 
-def query_of(ratings: Ratings, user: int) -> Query:
-    """A user's whole history as a query."""
-    rows, values, times = ratings.history(user)
-    return Query(rows.astype(np.int64), values, times, str(ratings.user_ids[user]))
-
-
 def asked_users(split: Split, limit: int | None = None, seed: int = 0) -> NDArray[np.int64]:
     """Rows of the users with something in the test part, or a random sample of them in order."""
     users = np.flatnonzero(np.diff(split.test.indptr))
@@ -93,7 +87,7 @@ def _scored(
     size = max(1, _BATCH_BYTES // (4 * max(1, history.n_items)))
     for start in range(0, len(users), size):
         batch = users[start : start + size]
-        yield batch, model.score([query_of(history, int(user)) for user in batch])
+        yield batch, model.score([Query.of(history, int(user)) for user in batch])
 
 
 def measure_ranking(

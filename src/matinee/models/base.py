@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,14 @@ from pydantic import BaseModel, ConfigDict
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
+from matinee.data.ratings import Ratings
 from matinee.errors import InvalidInputError, MemoryLimitError
 
 Progress = Callable[[str, float], None]
 """Called while fitting with what is being done and the share done (0..1)."""
 
 Scores = NDArray[np.float32]
+Fallback = Literal["popular", "content"]
 State = dict[str, NDArray[Any]]
 
 
@@ -52,6 +54,12 @@ class Query:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @classmethod
+    def of(cls, ratings: Ratings, user: int) -> Self:
+        """The whole history of one user (a row) of a ratings matrix."""
+        rows, values, times = ratings.history(user)
+        return cls(rows.astype(np.int64), values, times, str(ratings.user_ids[user]))
 
 
 class ModelConfig(BaseModel):
@@ -128,6 +136,10 @@ class Model(ABC, Generic[C]):
     def knows(self, query: Query) -> bool:
         """Whether `score` gives any film a score for this history; False: the user is cold for this model."""
         return not bool(np.isnan(self.score([query])).all())
+
+    def fallback(self, query: Query) -> Fallback | None:
+        """Who answers this history instead: "content", "popular", or None where the model itself does."""
+        return None if self.knows(query) else "popular"
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32] | None:
         """How much each film of the history adds to the score of each of `rows`: (len(rows), len(query)).

@@ -21,6 +21,8 @@ _BLOCK_BYTES = 16 << 20
 """Users are made dense in blocks of about this many bytes: large enough for BLAS, small beside the Gram matrix."""
 
 _TILE = 512
+_ROWS = 32
+"""Rows of the weights gathered at once for one history."""
 
 
 class EaseConfig(ModelConfig):
@@ -91,8 +93,16 @@ class Ease(Model[EaseConfig]):
             places, kept = self._items.known(query)
             if len(places):
                 history = weigh(query.ratings[kept], self.config.weighting, self._highest)
-                np.matmul(history, self._weights[places], out=scores[number])
+                scores[number] = self._weighted_rows(places, history)
         return self._items.spread(scores, self.n_items)
+
+    def _weighted_rows(self, places: NDArray[np.int64], history: NDArray[np.float32]) -> NDArray[np.float32]:
+        # A few rows at a time: a long history's copy would not fit into the cache.
+        total = np.zeros(len(self._items), dtype=np.float32)
+        for start in range(0, len(places), _ROWS):
+            part = slice(start, start + _ROWS)
+            total += history[part] @ self._weights[places[part]]
+        return total
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """h_i·B_ij, (len(rows), len(query)); 0 for cold films."""

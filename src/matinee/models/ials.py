@@ -15,13 +15,18 @@ from matinee.models.als import Floats, batch_pool, principal_directions, ridge_s
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.warm import WarmItems, Weighting, array, choose_warm, weigh
 
+DENSITIES = 6.0
+"""α in densities of the ratings: in sparse data a film not rated says less. One number serves 100K, small and 1M."""
+
 
 class ImplicitALSConfig(ModelConfig):
     """Settings of `ImplicitALS`."""
 
     n_factors: int = Field(64, ge=1, le=4096, description="Latent dimensions.")
     regularization: float = Field(0.02, gt=0, description="λ of the frequency-scaled ridge.")
-    unobserved: float = Field(0.25, gt=0, description="α: weight of a film that was not rated.")
+    unobserved: float | None = Field(
+        None, gt=0, description="α: weight of a film that was not rated; None: 6 × the share of pairs that are rated."
+    )
     exponent: float = Field(1.0, ge=0, le=1, description="ν of the frequency scaling.")
     iterations: int = Field(6, ge=1, le=1000, description="Sweeps over users and films.")
     weighting: Weighting = Field("binary", description="Target of a rated film: 1, or stars / highest stars.")
@@ -41,6 +46,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
     _factors: Floats
     _gram: Floats
     _highest: float
+    _alpha: float
 
     def memory_needed(self, dataset: Dataset) -> int:
         """Peak bytes: both sides' factors, sparse ratings by user and by film, one batch of ridge systems."""
@@ -55,7 +61,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
 
     def _ridge(self, n_ratings: NDArray[Any], n_others: int) -> Floats:
         config = self.config
-        scaled = config.regularization * (n_ratings + config.unobserved * n_others) ** config.exponent
+        scaled = config.regularization * (n_ratings + self._alpha * n_others) ** config.exponent
         return np.repeat(scaled.astype(np.float32)[:, None], config.n_factors, axis=1)
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
@@ -64,10 +70,11 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         self._items = WarmItems(choose_warm(dataset.ratings.counts, 1, None))
         matrix = self._items.training_matrix(dataset, config.weighting).tocsr()
         turned = matrix.T.tocsr()
+        self._alpha = self.config.unobserved or DENSITIES * matrix.nnz / max(matrix.shape[0] * matrix.shape[1], 1)
         films = principal_directions(matrix, config.n_factors)
         by_user = self._ridge(np.diff(matrix.indptr), matrix.shape[1])
         by_item = self._ridge(np.diff(turned.indptr), matrix.shape[0])
-        alpha = np.float32(config.unobserved)
+        alpha = np.float32(self._alpha)
         with batch_pool() as pool:
             for sweep in range(config.iterations):
                 base = alpha * (films.T @ films)
@@ -79,35 +86,35 @@ class ImplicitALS(Model[ImplicitALSConfig]):
 
     def _set(self, factors: Floats) -> None:
         self._factors = factors
-        self._gram = np.float32(self.config.unobserved) * (factors.T @ factors)
+        self._gram = np.float32(self._alpha) * (factors.T @ factors)
 
     def knows(self, query: Query) -> bool:
         """Whether the history holds a film that somebody rated."""
         return bool((self._items.places(query.rows) >= 0).any())
 
-    def _solve(self, query: Query) -> tuple[NDArray[np.bool_], Floats]:
-        """Which films of the history are known, and (d, n) what each adds to the user's factors."""
+    def _system(self, query: Query) -> tuple[NDArray[np.bool_], Floats, Floats]:
+        """Which films of the history are known, the ridge system (d, d), and its right side of each film, (d, n)."""
         places, kept = self._items.known(query)
         known = self._factors[places]
         left = self._gram + known.T @ known
         left[np.diag_indices_from(left)] += self._ridge(np.array([len(places)]), len(self._items))[0]
-        history = weigh(query.ratings[kept], self.config.weighting, self._highest)
-        parts: Floats = np.linalg.solve(left, known.T * history)
-        return kept, parts
+        return kept, left, known.T * weigh(query.ratings[kept], self.config.weighting, self._highest)
 
     def score(self, queries: Sequence[Query]) -> Scores:
         """pᵀq; NaN for unrated films, and for users without a rated film."""
         users = np.full((len(queries), self.config.n_factors), np.nan, dtype=np.float32)
         for number, query in enumerate(queries):
             if self.knows(query):
-                users[number] = self._solve(query)[1].sum(axis=1)
+                _, left, right = self._system(query)
+                users[number] = np.linalg.solve(left, right.sum(axis=1))
         return self._items.spread(users @ self._factors.T, self.n_items)
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """q_jᵀA⁻¹q_i of each film of the history, (len(rows), len(query)); 0 for unrated films."""
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
         targets = self._items.places(rows)
-        kept, parts = self._solve(query)
+        kept, left, right = self._system(query)
+        parts = np.linalg.solve(left, right)
         shares[np.ix_(targets >= 0, kept)] = self._factors[targets[targets >= 0]] @ parts
         return shares
 
@@ -121,14 +128,20 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         return self._items.spread(scores, self.n_items)
 
     def state(self) -> State:
-        """`factors` float32 (k, d), `items` int64 (k,), `highest`: stars."""
-        return {"factors": self._factors, "items": self._items.rows, "highest": np.array([self._highest])}
+        """`factors` float32 (k, d), `items` int64 (k,), `highest`: stars, `alpha`."""
+        return {
+            "factors": self._factors,
+            "items": self._items.rows,
+            "highest": np.array([self._highest]),
+            "alpha": np.array([self._alpha]),
+        }
 
     @classmethod
     def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
         """Rebuild from `state`."""
         model = cls(cls.Config.model_validate(config.model_dump()))
         model._items = WarmItems.from_state(state, catalog)
+        model._alpha = float(array(state, "alpha", np.float64, (1,))[0])
         model._set(array(state, "factors", np.float32, (len(model._items), model.config.n_factors)))
         model._highest = float(array(state, "highest", np.float64, (1,))[0])
         model.n_items = len(catalog)

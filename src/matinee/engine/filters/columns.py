@@ -6,14 +6,13 @@ import threading
 import unicodedata
 from dataclasses import dataclass
 from typing import Self
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from matinee.data.catalog import Catalog
 from matinee.data.ratings import Ratings
+from matinee.engine.derived import PerCatalog
 
 Mask = NDArray[np.bool_]
 
@@ -125,14 +124,5 @@ class Columns:
         return np.ones(self._frame.height, dtype=np.bool_) if known is None else known
 
 
-_columns: WeakKeyDictionary[Catalog, Columns] = WeakKeyDictionary()
-_columns_lock = threading.Lock()
-
-
-def columns_of(catalog: Catalog) -> Columns:
-    """The indexed columns of a catalogue, made on first use."""
-    with _columns_lock:
-        columns = _columns.get(catalog)
-        if columns is None:
-            columns = _columns[catalog] = Columns(catalog.frame)
-        return columns
+columns_of = PerCatalog(lambda catalog: Columns(catalog.frame))
+"""The indexed columns of a catalogue."""
