@@ -35,6 +35,11 @@ def verdict(report: EvaluationReport) -> str:
     return "\n".join(lines)
 
 
+def show(what: str, _share: float) -> None:
+    """What is being done, on one line that is written over."""
+    print(f"\r{what:<60}\r", end="", file=sys.stderr, flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("protocol", nargs="?", default="ml-100k-topn", choices=list(PROTOCOLS))
@@ -53,9 +58,10 @@ def main() -> None:
         data=data,
         settings=Settings(),
         validation=options.validation,
-        progress=lambda what, _share: print(f"\r{what:<60}", end="", file=sys.stderr, flush=True),
+        progress=show if sys.stderr.isatty() else None,
     )
-    print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
+    if sys.stderr.isatty():
+        show("", 1.0)
     print(report.to_markdown())
     if report.peers:
         print(verdict(report))

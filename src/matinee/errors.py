@@ -29,11 +29,15 @@ class FilterError(InvalidInputError):
 
     Args:
         position: 0-based character offset of the fault in the filter text.
+
+    Attributes:
+        text: the whole filter, "" where it is not known.
     """
 
     def __init__(self, message: str, position: int, hint: str = "") -> None:
         super().__init__(message, hint)
         self.position = position
+        self.text = ""
 
 
 class NotFoundError(MatineeError, LookupError):

@@ -18,7 +18,7 @@ from matinee.engine.types import Request as Options
 
 ROUTE = "/v1/users/{user_id}/recommendations"
 _PATH = re.compile(r"/v1/users/([^/]{1,64})/recommendations")
-_QUERY = re.compile(rb"(?:n=([1-9]\d{0,2}|1000))?&?(?:model=([A-Za-z0-9_-]{1,100}))?")
+_QUERY = re.compile(rb"(?:n=([1-9]\d{0,2}|1000))?(?:(?(1)&)model=([A-Za-z0-9_-]{1,100}))?")
 _ID = re.compile(USER_PATTERN)
 
 Work = Callable[[], tuple[bytes, bool]]

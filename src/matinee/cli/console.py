@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from matinee.errors import InvalidInputError, MatineeError
+from matinee.errors import FilterError, InvalidInputError, MatineeError
 
 if TYPE_CHECKING:
     from matinee.engine import Engine
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 PIPE_WIDTH = 120
 """Columns of a table that goes into a file or pipe, where nothing says how wide it may be."""
+
+NARROW = 100
+"""Columns below which a table leaves out what people can do without."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]
 
@@ -34,6 +38,11 @@ def tolerate_narrow_encodings() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+
+
+def is_narrow() -> bool:
+    """Whether the answers go to a terminal that is too narrow for every column."""
+    return console().width < NARROW
 
 
 def console() -> Console:
@@ -53,10 +62,21 @@ def note(text: str) -> None:
 
 
 def print_error(error: MatineeError) -> None:
-    """One red sentence that says what happened, and the hint."""
+    """One red sentence that says what happened, the place in a filter, and the hint."""
     notes().print(Text.assemble(("Error: ", "bold red"), (error.message, "red")))
+    if isinstance(error, FilterError) and error.text:
+        for line in pointed_at(error.text, error.position):
+            notes().print(Text(f"  {line}"))
     if error.hint:
         notes().print(Text(error.hint))
+
+
+def pointed_at(text: str, position: int, width: int = 70) -> tuple[str, str]:
+    """A piece of a text around a position, and the line with a caret to print below it."""
+    start = max(0, position - width // 2)
+    shown = "".join(c if c.isprintable() else " " for c in text[start : start + width])
+    begin, end = "…" if start else "", "…" if start + width < len(text) else ""
+    return f"{begin}{shown}{end}", " " * (len(begin) + cell_len(shown[: position - start])) + "^"
 
 
 def load_settings(**given: Any) -> Settings:
@@ -147,9 +167,17 @@ def print_json(value: Any) -> None:
 
 
 def table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], *, right: Sequence[str] = ()
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str | Text]],
+    *,
+    right: Sequence[str] = (),
+    whole: Sequence[str] = (),
 ) -> None:
-    """Print a table; columns named in `right` hold numbers. Cells are text, never markup."""
+    """Print a table; columns named in `right` hold numbers, those in `whole` are never folded.
+
+    Cells are text, never markup.
+    """
     rows = list(rows)
     if not rows:
         note("Nothing found.")
@@ -157,7 +185,12 @@ def table(
     grid = Table(box=SIMPLE_HEAD, header_style="bold", title=Text(title, style="bold") if title else None)
     grid.title_justify = "left"
     for name in columns:
-        grid.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        grid.add_column(
+            name,
+            justify="right" if name in right else "left",
+            overflow="fold",
+            no_wrap=name in right or name in whole,
+        )
     for row in rows:
         grid.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
     console().print(grid)

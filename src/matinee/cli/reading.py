@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.text import Text
 
-from matinee.cli.console import AsJson, film, note, number, open_engine, plain, print_json, table
+from matinee.cli.console import AsJson, film, is_narrow, note, number, open_engine, plain, print_json, table
 from matinee.cli.films import imdb_url, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from matinee.engine import Answer, Engine, Item, Request
 
@@ -33,17 +33,27 @@ def reasons(item: Item) -> str:
 
 def print_answer(answer: Answer, title: str, *, explain: bool = False) -> None:
     """A ranked list as a table."""
-    columns = ["#", "Film", "Genres", "Stars"]
-    rows: list[Row] = []
-    for item in answer.items:
-        row: Row = [
-            str(item.rank),
-            Text(film(item.title, item.year), style="bold"),
-            ", ".join(item.genres),
-            number(item.stars, 1),
-        ]
-        rows.append([*row, reasons(item)] if explain else row)
-    table(title, [*columns, "Because you rated"] if explain else columns, rows, right=("#", "Stars"))
+    columns: dict[str, Callable[[Item], str | Text]] = {
+        "#": lambda item: str(item.rank),
+        "Film": lambda item: Text(film(item.title, item.year), style="bold"),
+        "Genres": lambda item: ", ".join(item.genres),
+        "Stars": lambda item: number(item.stars, 1),
+        "Because you rated": reasons,
+    }
+    if not explain:
+        del columns["Because you rated"]
+    if (explain and is_narrow()) or not any(item.genres for item in answer.items):
+        del columns["Genres"]
+    if all(item.stars is None for item in answer.items):
+        del columns["Stars"]
+    rows = [[cell(item) for cell in columns.values()] for item in answer.items]
+    table(title, list(columns), rows, right=("#", "Stars"))
+
+
+def answer_json(answer: Answer, **more: Any) -> dict[str, Any]:
+    """An answer as HTTP has it."""
+    inner = ("version", "volatile")
+    return {key: value for key, value in {**plain(answer), **more}.items() if value is not None and key not in inner}
 
 
 def _request(engine: Engine, options: dict[str, Any], exclude: Sequence[str]) -> Request:
@@ -66,6 +76,10 @@ def recommend(
     """Recommend films to a user (--user), or to somebody who likes some films (--like)."""
     if (user is None) == (not like):
         raise typer.BadParameter("Say for whom: --user or --like, one of the two.")
+    if user is not None:
+        from matinee.engine.writing import check_user_id
+
+        check_user_id(user)
     with open_engine() as engine:
         options = {"n": n, "model": model, "filter": filter, "diversity": diversity, "explain": explain}
         request = _request(engine, options, exclude or ())
@@ -80,7 +94,7 @@ def recommend(
         elif answer.fallback:
             note(f"Too little is known for the model, so this answer comes from {answer.fallback}.")
         if json:
-            print_json({key: value for key, value in plain(answer).items() if value is not None})
+            print_json(answer_json(answer))
         else:
             print_answer(answer, title, explain=explain)
 
@@ -99,7 +113,7 @@ def similar(
         urls = {item.movie_id: imdb_url(engine.movie(item.movie_id)) for item in answer.items}
         if json:
             items = [{**plain(item), "imdb_url": urls[item.movie_id]} for item in answer.items]
-            print_json({**plain(answer), "movie_id": found.movie_id, "title": found.title, "items": items})
+            print_json(answer_json(answer, movie_id=found.movie_id, title=found.title, items=items))
             return
         rows: list[Row] = [
             [
@@ -112,7 +126,7 @@ def similar(
             for item in answer.items
         ]
         title = f"Similar to {film(found.title, found.year)}, by {by}"
-        table(title, ["#", "Film", "Genres", "Score", "IMDb"], rows, right=("#", "Score"))
+        table(title, ["#", "Film", "Genres", "Score", "IMDb"], rows, right=("#", "Score"), whole=("IMDb",))
 
 
 def search(
@@ -189,7 +203,7 @@ def history(
             ]
             for entry in rated
         ]
-        table(f"Ratings of user {user}", ["When", "Film", "Id", "Stars"], rows, right=("Stars",))
+        table(f"Ratings of user {user}", ["When", "Film", "Id", "Stars"], rows, right=("Stars",), whole=("When",))
 
 
 def when(timestamp: int | None) -> str:

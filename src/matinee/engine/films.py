@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee.engine.recommend import allowed_rows, chart, check_n, default_name, make_items
+from matinee.engine.recommend import allowed_rows, check_n, default_name, make_items
 from matinee.engine.rerank import top_n
 from matinee.engine.runtime import Runtime, View
 from matinee.engine.search import titles_of
@@ -161,8 +161,13 @@ def _sorted(view: View, rows: NDArray[np.int64], sort: str) -> NDArray[np.int64]
         years = view.catalog.frame["year"].to_numpy().astype(np.float64)[rows]
         number, descending = years, minus
     else:
-        table = {"ratings": view.stats.counts.astype(np.float64), "mean": view.stats.means}
-        number = (table[name] if name in table else chart(view))[rows]
+        counts = view.stats.counts
+        if name == "ratings":
+            number = counts[rows].astype(np.float64)
+        elif name == "mean":
+            number = view.stats.means[rows]
+        else:
+            number = np.where(counts > 0, weighted_score(counts, view.stats.sums), np.nan)[rows]
         descending = not minus
     unknown = np.isnan(number)
     number = np.where(unknown, 0.0, -number if descending else number)

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from matinee.data.ratings import NO_TIME
 from matinee.engine.rerank import top_n
 from matinee.engine.runtime import Runtime, View
+from matinee.engine.stats import Tastes
 from matinee.engine.types import Neighbor, RatedMovie
 from matinee.errors import UnknownUserError
 from matinee.models.base import Query
@@ -28,7 +29,7 @@ def rated(view: View, query: Query) -> list[RatedMovie]:
         RatedMovie(ids[row], titles[row], round(value, 4), None if time == NO_TIME else time)
         for row, value, time in zip(query.rows.tolist(), query.ratings.tolist(), times, strict=True)
     ]
-    return sorted(records, key=lambda record: (-(record.timestamp or NO_TIME), record.movie_id))
+    return sorted(records, key=lambda record: (record.timestamp is None, -(record.timestamp or 0), record.movie_id))
 
 
 def known(runtime: Runtime, view: View, user_id: str) -> Query:
@@ -44,68 +45,48 @@ def known(runtime: Runtime, view: View, user_id: str) -> Query:
 
 
 def neighbors(runtime: Runtime, view: View, user_id: str, n: int) -> list[Neighbor]:
-    """Users of most similar taste: cosine of ratings centred on each user's mean, over the films of both."""
+    """Users of most similar taste: cosine of ratings centred on each user's mean."""
     mine = known(runtime, view, user_id)
-    ids, matrix = _everybody(runtime, view)
-    vector = np.zeros(len(view.catalog), dtype=np.float32)
-    vector[mine.rows] = _centred(mine.ratings)
-    common = _common(matrix, mine, len(view.catalog))
-    norms = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel()) * np.linalg.norm(vector)
-    cosine = np.divide(matrix @ vector, norms, out=np.zeros(len(ids), dtype=np.float32), where=norms > 0)
-    scores = (cosine * np.minimum(common, MIN_COMMON) / MIN_COMMON).astype(np.float32)
-    scores[common == 0] = np.nan
-    scores[[i for i, other in enumerate(ids) if other == user_id]] = np.nan
-    return [Neighbor(ids[i], round(float(scores[i]), 4), int(common[i])) for i in top_n(scores, n)]
+    changed, base, n_items = runtime.changed_users(), runtime.snapshot.ratings, len(view.catalog)
+    scores, common = _alike(mine, n_items, base.indptr, base.indices, base.values, runtime.tastes)
+    scores[[row for other in {*changed, user_id} if (row := base.find_user(other)) is not None]] = np.nan
+    histories = (runtime.history(other, view) for other in sorted(changed - {user_id}))
+    others = [query for query in histories if len(query)]
+    indptr = np.cumsum([0, *(len(query) for query in others)])
+    rows = np.concatenate([np.zeros(0, dtype=np.int64), *(query.rows for query in others)])
+    values = np.concatenate([np.zeros(0, dtype=np.float32), *(query.ratings for query in others)])
+    more, more_common = _alike(mine, n_items, indptr, rows, values, Tastes.of(indptr, values))
+    scores, common = np.concatenate([scores, more]), np.concatenate([common, more_common])
+    return [
+        Neighbor(
+            base.user_ids[i] if i < base.n_users else str(others[i - base.n_users].user_id),
+            round(float(scores[i]), 4),
+            int(common[i]),
+        )
+        for i in top_n(scores, n).tolist()
+    ]
 
 
-def _common(matrix: sp.csr_matrix, mine: Query, n_items: int) -> Any:
-    seen = np.zeros(n_items, dtype=np.float32)
-    seen[mine.rows] = 1.0
-    pattern = sp.csr_matrix((np.ones(matrix.nnz, dtype=np.float32), matrix.indices, matrix.indptr), matrix.shape)
-    return np.rint(pattern @ seen)
-
-
-def _centred(values: Any) -> Any:
-    """Ratings less their mean; a user who gives everything the same stars gets a small constant instead."""
-    centred = values - values.mean()
-    return centred if np.abs(centred).max(initial=0.0) > 0 else np.full(len(values), 1e-3, dtype=np.float32)
-
-
-def _everybody(runtime: Runtime, view: View) -> tuple[list[str], sp.csr_matrix]:
-    """All users' centred effective ratings: the snapshot's users untouched by the store, then the others."""
-    base, n_items = runtime.snapshot.ratings, len(view.catalog)
-    touched = changed_users(runtime)
-    keep = [i for i, user_id in enumerate(base.user_ids.to_list()) if user_id not in touched]
-    counts = np.diff(base.indptr)
-    means = np.divide(
-        np.add.reduceat(np.append(base.values, np.float32(0)), np.minimum(base.indptr[:-1], len(base))),
-        counts,
-        out=np.zeros(base.n_users, dtype=np.float32),
-        where=counts > 0,
-    )
-    centred = base.values - np.repeat(means, counts)
-    whole = sp.csr_matrix(
-        (np.where(centred == 0, np.float32(1e-3), centred), base.indices, base.indptr), shape=(base.n_users, n_items)
-    )
-    ids = [base.user_ids[i] for i in keep]
-    others = [(user_id, query) for user_id in sorted(touched) if len(query := runtime.history(user_id, view))]
-    if not others:
-        return ids, whole[keep]
-    indptr = np.concatenate([[0], np.cumsum([len(query) for _, query in others])])
-    extra = sp.csr_matrix(
-        (
-            np.concatenate([_centred(query.ratings) for _, query in others]),
-            np.concatenate([query.rows for _, query in others]),
-            indptr,
-        ),
-        shape=(len(others), n_items),
-    )
-    return ids + [user_id for user_id, _ in others], sp.csr_matrix(sp.vstack([whole[keep], extra]))
-
-
-def changed_users(runtime: Runtime) -> frozenset[str]:
-    """Users of whom the snapshot alone does not tell the truth."""
-    return frozenset(r.user_id for batch in runtime.store.ratings() for r in batch) | runtime.erased()
+def _alike(
+    mine: Query,
+    n_items: int,
+    indptr: NDArray[np.int64],
+    rows: NDArray[Any],
+    values: NDArray[np.float32],
+    tastes: Tastes,
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Similarity of users (ratings as sparse rows) to one history, NaN without a common film, and films in common."""
+    own = Tastes.of(np.array([0, len(mine)]), mine.ratings)
+    weights, seen = np.zeros(n_items, dtype=np.float32), np.zeros(n_items, dtype=np.bool_)
+    weights[mine.rows], seen[mine.rows] = own.centred(np.zeros(len(mine), dtype=np.int64), mine.ratings), True
+    places = np.flatnonzero(seen[rows])
+    users, n_users = np.searchsorted(indptr, places, side="right") - 1, len(indptr) - 1
+    products = tastes.centred(users, values[places]) * weights[rows[places]]
+    dots = np.bincount(users, weights=products, minlength=n_users)
+    common = np.bincount(users, minlength=n_users)
+    lengths = tastes.norms * own.norms[0]
+    scores = np.divide(dots, lengths, out=np.full(n_users, np.nan), where=common > 0)
+    return (scores * np.minimum(common, MIN_COMMON) / MIN_COMMON).astype(np.float32), common
 
 
 def export_ratings(runtime: Runtime, view: View) -> Iterator[tuple[str, str, float, int | None]]:

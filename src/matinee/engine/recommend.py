@@ -64,13 +64,11 @@ def recommend(
     excluded = view.catalog.rows(request.exclude) if request.exclude else np.zeros(0, dtype=np.int64)
     allowed[excluded[excluded >= 0]] = False
 
-    scores = model.score([query])[0] if len(query) else None
-    fallback = None
-    if scores is None or not np.isfinite(scores).any():
-        fallback, name, scores = "popular", "popular", chart(view)
-        model = view.models.get("popular", model)
-    elif (ask := getattr(model, "fallback", None)) is not None:
-        fallback = ask(query)
+    fallback = model.fallback(query) if len(query) else "popular"
+    if fallback == "popular":
+        name, scores = "popular", chart(view)
+    else:
+        scores = model.score([query])[0]
     ranked = np.where(allowed, scores, np.float32(np.nan))
     rows = _pick(view, ranked, request)
     stars = predicted_stars(view, query, rows)
@@ -84,7 +82,7 @@ def recommend(
         fallback=fallback,
         user_id=user_id,
         version=version,
-        volatile=fallback == "popular" or "ratings" in request.filter.lower() or "mean" in request.filter.lower(),
+        volatile=fallback == "popular" or parse(request.filter, settings.max_filter).reads_ratings,
     )
 
 

@@ -130,7 +130,7 @@ class Runtime:
     @cached_property
     def tastes(self) -> Tastes:
         """Of the snapshot's users, whatever the store says about them; made on first use."""
-        return Tastes.of(self.snapshot.ratings)
+        return Tastes.of(self.snapshot.ratings.indptr, self.snapshot.ratings.values)
 
     def base_rating(self, user_id: str, movie_id: str) -> float | None:
         """The snapshot's rating, None where there is none or the user was erased."""

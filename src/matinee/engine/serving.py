@@ -39,12 +39,12 @@ class Serving:
         """
         settings = settings or Settings()
         shelf = SnapshotShelf(settings.snapshots_dir)
+        stamp = shelf.stamp()  # before the pointer is read: what moves in between is noticed later, not missed
         current = shelf.current()
         if current is None:
             raise SnapshotError(
                 f"There is no snapshot in {settings.snapshots_dir}.", "Make one with `matinee train` or `make demo`."
             )
-        stamp = shelf.stamp()
         snapshot, warnings = _load_sound(shelf, settings, current)
         engine = cls(settings, Runtime(snapshot, open_store(settings, snapshot.manifest.dataset)), shelf)
         engine._stamp, engine._warnings = stamp, warnings
@@ -138,20 +138,21 @@ class Serving:
         ]
 
     def promote(self, snapshot_id: str) -> str:
-        """Verify a snapshot, serve it, and return its id; the old one serves until the new one is loaded."""
+        """Verify a snapshot, serve it, and return its id; the old one serves until the new one is loaded.
+
+        The stamp stays as it was, so that the next read looks at the pointer: another process may have moved it on.
+        """
         with self._switching:
             snapshot = Snapshot.load(self._shelf.root, snapshot_id, self.settings.verify_on_load)
             self._shelf.promote(snapshot_id, verify=False)
             self._serve(snapshot)
-            self._stamp = self._shelf.stamp()
         return snapshot_id
 
     def rollback(self) -> str:
         """Serve the snapshot promoted before the current one, and return its id."""
         with self._switching:
-            snapshot_id = self._shelf.rollback()
-            self._stamp = self._shelf.stamp()
-            self._serve(Snapshot.load(self._shelf.root, snapshot_id, self.settings.verify_on_load))
+            snapshot_id = self._shelf.rollback()  # which has compared the hashes
+            self._serve(Snapshot.load(self._shelf.root, snapshot_id, "size"))
         return snapshot_id
 
     def _serve(self, snapshot: Snapshot) -> None:

@@ -17,29 +17,41 @@ BaseRating = Callable[[str, str], "float | None"]
 """(user id, film id) → the snapshot's rating, None where it has none or the user is erased."""
 
 
+FLAT = np.float32(1e-3)
+"""Stands for each centred rating of a user who gives everything the same stars."""
+
+
 @dataclass(frozen=True)
 class Tastes:
-    """What comparing users' stars needs to know of each user, (n_users,) float32 each.
+    """Users' stars made comparable: less each user's mean.
 
     Attributes:
-        means: mean stars.
-        norms: length of the ratings less their mean (see `centred`).
+        means: mean stars, (n_users,) float32.
+        flat: True for a user who gives everything the same stars, (n_users,).
+        norms: length of the user's centred ratings, (n_users,) float32.
     """
 
     means: NDArray[np.float32]
+    flat: NDArray[np.bool_]
     norms: NDArray[np.float32]
 
     @classmethod
-    def of(cls, ratings: Ratings) -> Tastes:
-        """Of all users of a ratings matrix."""
-        counts = np.diff(ratings.indptr)
+    def of(cls, indptr: NDArray[np.int64], values: NDArray[np.float32]) -> Tastes:
+        """Of users whose stars are `values[indptr[u]:indptr[u + 1]]`."""
+        counts = np.diff(indptr)
         some = counts > 0
-        starts = ratings.indptr[:-1][some]  # users without ratings would break the runs that reduceat sums over
-        means, norms = np.zeros(len(counts), dtype=np.float32), np.zeros(len(counts), dtype=np.float32)
-        means[some] = np.add.reduceat(ratings.values, starts, dtype=np.float64) / counts[some]
-        rest = ratings.values - np.repeat(means, counts)
-        norms[some] = np.sqrt(np.add.reduceat(rest * rest, starts, dtype=np.float64))
-        return cls(means, norms)
+        starts = indptr[:-1][some]  # without those who have no ratings, the runs follow one another
+        means, squares = np.zeros(len(counts), dtype=np.float32), np.zeros(len(counts))
+        # In float64 the mean of equal stars is exactly these stars.
+        means[some] = np.add.reduceat(values, starts, dtype=np.float64) / counts[some]
+        rest = values - np.repeat(means, counts)
+        squares[some] = np.add.reduceat(rest * rest, starts, dtype=np.float64)
+        flat = squares == 0
+        return cls(means, flat, np.sqrt(np.where(flat, counts * FLAT**2, squares)).astype(np.float32))
+
+    def centred(self, users: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Ratings less their users' means; `users` and `values` have one entry a rating."""
+        return np.where(self.flat[users], FLAT, values - self.means[users])
 
 
 class Stats:

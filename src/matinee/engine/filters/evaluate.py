@@ -38,6 +38,19 @@ class Filter:
         """False for the filter that allows every film."""
         return self._node is not None
 
+    @property
+    def reads_ratings(self) -> bool:
+        """Whether it asks for `ratings` or `mean`, so that any rating may change what it allows."""
+        waiting = [] if self._node is None else [self._node]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, Comparison):
+                if not node.field.columns:
+                    return True
+            else:
+                waiting.extend([node.part] if isinstance(node, Not) else node.parts)
+        return False
+
     def mask(self, catalog: Catalog, stats: FilterStats | None = None) -> Mask:
         """Which films match, (n_items,) bool, writable; removed films are not looked at apart.
 

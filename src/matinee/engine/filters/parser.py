@@ -53,7 +53,11 @@ def parse(text: str, max_length: int = 2000) -> Filter:
             max_length,
             "Shorten it; a list of values is shorter as `in (A, B)`.",
         )
-    return _parse(text)
+    try:
+        return _parse(text)
+    except FilterError as error:
+        error.text = text
+        raise
 
 
 class _Parser:
