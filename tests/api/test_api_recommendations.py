@@ -189,5 +189,12 @@ def test_the_short_way_takes_plain_requests_only(engine: Engine) -> None:
     assert plain is not None
     assert plain.user_id == "u1"
     assert quick.plan(engine, URL, b"") is not None
-    for path, query in [(URL, b"explain=1"), (URL, b"n=0"), (URL, b"n=1&n=2"), (URL + "/", b""), ("/v1/users//x", b"")]:
+    for path, query in [
+        (URL, b"explain=1"),
+        (URL, b"n=0"),
+        (URL, b"n=1&n=2"),
+        (URL, b"n=5model=ease"),
+        (URL + "/", b""),
+        ("/v1/users//x", b""),
+    ]:
         assert quick.plan(engine, path, query) is None

@@ -230,6 +230,41 @@ def test_neighbors_have_the_same_taste(engine: Engine) -> None:
     assert sum(int(n.user_id[1:]) % 2 for n in found) >= 7
 
 
+def slow_neighbors(engine: Engine, user_id: str) -> dict[str, tuple[float, int]]:
+    """Cosine of centred ratings over all films, a user with one number of stars standing for a small constant."""
+    taste: dict[str, dict[str, float]] = {}
+    for user, movie, stars, _ in engine.export_ratings():
+        taste.setdefault(user, {})[movie] = stars
+    for stars_of in taste.values():
+        mean = sum(stars_of.values()) / len(stars_of)
+        flat = len(set(stars_of.values())) == 1
+        stars_of.update({movie: 1e-3 if flat else stars - mean for movie, stars in stars_of.items()})
+    mine = taste[user_id]
+    found = {}
+    for user, theirs in taste.items():
+        both = mine.keys() & theirs.keys()
+        if user != user_id and both:
+            length = math.hypot(*mine.values()) * math.hypot(*theirs.values())
+            cosine = sum(mine[movie] * theirs[movie] for movie in both) / length
+            found[user] = (cosine * min(len(both), 3) / 3, len(both))
+    return found
+
+
+def test_neighbors_equal_a_slow_count_wherever_the_ratings_are_kept(engine: Engine) -> None:
+    engine.rate([("flat", f"m{n}", 4.0) for n in range(0, 12, 2)])
+    engine.rate([("new", "m1", 5.0), ("new", "m2", 1.0), ("u4", "m3", 3.0)])
+    engine.erase_user("u5")
+    for user in ("u3", "u4", "new", "flat"):
+        found = {n.user_id: (n.similarity, n.common) for n in engine.neighbors(user, 1000)}
+        expected = slow_neighbors(engine, user)
+        assert found.keys() == expected.keys()
+        for other, (similarity, common) in expected.items():
+            assert found[other] == (pytest.approx(similarity, abs=1e-4), common)
+    before = {n.user_id: (n.similarity, n.common) for n in engine.neighbors("u3", 1000)}
+    engine.rate([(other, r.movie_id, r.rating) for other in ("u7", "u8") for r in engine.history(other)])
+    assert {n.user_id: (n.similarity, n.common) for n in engine.neighbors("u3", 1000)} == before
+
+
 @pytest.mark.parametrize("sort", ["movie_id", "title", "year", "ratings", "mean", "popularity"])
 def test_pages_cover_the_catalogue_once(engine: Engine, sort: str) -> None:
     pages = [engine.movies(sort=sort, offset=offset, limit=7) for offset in range(0, 49, 7)]

@@ -11,6 +11,7 @@ from matinee.data.catalog import Movie
 from matinee.engine import Engine, Request
 from matinee.engine.training import current_snapshot_of, train, train_dataset
 from matinee.errors import DataError, MemoryLimitError, SnapshotError
+from matinee.models import default_lineup
 from matinee.settings import Settings
 from matinee.snapshots import SnapshotShelf
 from small_folder import write_folder
@@ -71,6 +72,26 @@ def test_another_engine_follows_the_pointer(engine: Engine) -> None:
         until(lambda: other.revision()[0] == second)
         engine.rollback()
         until(lambda: other.revision()[0] != second)
+
+
+@pytest.mark.parametrize("call", ["promote", "rollback"])
+def test_a_promotion_by_another_process_in_the_same_moment_is_not_missed(
+    engine: Engine, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = SnapshotShelf(engine.settings.snapshots_dir)
+    first = engine.snapshot_id
+    second, third = (train_dataset(engine.settings, random_dataset(seed=n), promote=False) for n in (1, 2))
+    engine.promote(second)
+    moved = getattr(engine._shelf, call)
+
+    def and_another(*args: str, **options: bool) -> str:
+        result: str = moved(*args, **options)
+        other.promote(third, verify=False)
+        return result
+
+    monkeypatch.setattr(engine._shelf, call, and_another)
+    assert (engine.promote(first) if call == "promote" else engine.rollback()) == first
+    until(lambda: engine.revision()[0] == third)
 
 
 def test_a_damaged_promotion_leaves_the_old_one_in_service(engine: Engine) -> None:
@@ -158,6 +179,18 @@ def test_models_that_do_not_fit_are_left_out_and_said(tmp_path: Path) -> None:
         assert engine.recommend("u1", Request(n=3)).items
     with pytest.raises(MemoryLimitError, match="memory limit"):
         train_dataset(Settings(data_dir=tmp_path, memory_limit=1), random_dataset())
+
+
+def test_a_blend_goes_on_with_the_parts_that_fit(tmp_path: Path) -> None:
+    data = random_dataset()
+    lineup = default_lineup(data)
+    limit = lineup["edlae"].memory_needed(data)
+    assert limit < lineup["ials"].memory_needed(data)
+    made = train_dataset(Settings(data_dir=tmp_path, memory_limit=limit), data)
+    manifest = SnapshotShelf(tmp_path / "snapshots").show(made)
+    assert manifest.default_model == "blend"
+    assert manifest.models["blend"].config["weights"] == {"edlae": 0.5}
+    assert "ials" in manifest.settings["skipped"]
 
 
 def test_no_ratings(tmp_path: Path) -> None:

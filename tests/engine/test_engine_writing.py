@@ -9,7 +9,9 @@ import pytest
 
 from matinee.data.catalog import Movie
 from matinee.data.dataset import Dataset
-from matinee.engine import Engine, Request
+from matinee.data.ratings import NO_TIME
+from matinee.engine import Engine, Request, search
+from matinee.engine.search import keys_of
 from matinee.errors import ConflictError, InvalidInputError, NotFoundError, UnknownMovieError, UnknownUserError
 from matinee.settings import Settings
 
@@ -123,6 +125,46 @@ def test_a_new_film_is_found_and_recommended_at_once(engine: Engine) -> None:
         for r in i.because or ()
     }
     assert any(p.item.movie_id == "new" and p.ratings == 1 for p in engine.popular(n=50))
+
+
+def test_titles_are_indexed_anew_where_films_changed_not_where_ratings_did(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    monkeypatch.setattr(search, "keys_of", lambda title: made.append(1) or keys_of(title))
+    assert engine.search("story")
+    for n in range(3):
+        engine.rate([("u3", f"m{n}", 5.0)])
+        assert engine.search("story")
+    assert len(made) == 40
+    engine.put_movies([NEW])
+    assert engine.search("newcomer")[0].movie == NEW
+    assert len(made) == 40 + 41
+
+
+def test_a_history_that_no_part_knows_gets_the_live_chart(engine: Engine) -> None:
+    engine.put_movies([Movie(movie_id="blank", title="…")])
+    engine.rate([("strange", "blank", 4.0)])
+    last = engine.popular(n=40)[-1].item.movie_id
+    engine.rate([(f"x{n}", last, 5.0) for n in range(200)])
+    for model in (None, "ease", "stars"):
+        answer = engine.recommend("strange", Request(n=3, model=model, explain=True))
+        assert (answer.fallback, answer.model, answer.volatile) == ("popular", "popular", True)
+        assert [item.movie_id for item in answer.items] == [p.item.movie_id for p in engine.popular(n=3)]
+        assert answer.items[0].movie_id == last
+        assert answer.items[0].because == ()
+
+
+def test_films_without_ratings_end_the_popular_page(engine: Engine) -> None:
+    engine.put_movies([NEW])
+    for sort in ("popularity", "-popularity", "mean", "-mean"):
+        assert engine.movies(sort=sort, limit=100).movies[-1] == NEW
+
+
+def test_unknown_times_come_after_the_first_second(engine: Engine) -> None:
+    engine.rate([("old", "m2", 4.0)], timestamp=0)
+    engine.rate([("old", "m1", 4.0)], timestamp=NO_TIME)
+    assert [(r.movie_id, r.timestamp) for r in engine.history("old")] == [("m2", 0), ("m1", None)]
 
 
 def test_editing_and_deleting_films(engine: Engine) -> None:

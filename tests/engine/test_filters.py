@@ -219,6 +219,13 @@ def test_statistics_of_ratings(dataset) -> None:  # type: ignore[no-untyped-def]
     assert parse("ratings > 5").mask(dataset.catalog, stats).sum() == (stats.counts > 5).sum()
 
 
+def test_whether_any_rating_may_change_what_it_allows() -> None:
+    for text in ("ratings > 3", "year = 1 and not (genre = a or mean >= 4)"):
+        assert parse(text).reads_ratings
+    for text in ("", "year = 1", 'title ~ "the meaning of ratings"', "not poster = true"):
+        assert not parse(text).reads_ratings
+
+
 def test_masks_are_the_callers_own() -> None:
     for text in ("", "genre = Comedy", "title ~ a", "poster = true", "year > 1", "poster = false", "mean > 0"):
         before = ids(text)

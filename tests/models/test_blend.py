@@ -131,6 +131,14 @@ def test_create_and_lineup() -> None:
     assert all(MODELS[model.name] is type(model) for model in fitted.values())
 
 
+def test_a_blend_without_some_parts() -> None:
+    blend = Blend(weights={"ials": 0.5, "edlae": 0.4})
+    smaller = blend.without(["edlae", "content"])
+    assert smaller is not None
+    assert smaller.parts == ("ials", "popular")
+    assert blend.without(["ials", "edlae"]) is None
+
+
 @pytest.mark.shared_data
 def test_accuracy_on_movielens_100k(shared_data: object) -> None:
     """nDCG@10 of the top-N protocol (per-user 75:25) stays within the bands measured when it was tuned."""

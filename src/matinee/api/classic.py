@@ -14,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel
 from starlette.responses import Response
 
 from matinee.api import params
+from matinee.api.bodies import Body
 from matinee.api.errors import problems
-from matinee.api.params import MovieId, Stars, UserId, refuse
+from matinee.api.params import MovieId, Stars, UserId, at_most, refuse
 from matinee.api.render import Json, dumps, reply
 from matinee.api.service import EngineDep, service_of
 from matinee.data.catalog import Movie, Word
@@ -24,9 +25,11 @@ from matinee.engine import Engine
 from matinee.engine.types import Answer
 from matinee.engine.types import Request as Options
 from matinee.errors import UnknownMovieError, UnknownUserError
+from matinee.settings import MOST_AT_ONCE
 
 router = APIRouter(tags=["classic"])
 CONTENT = "content"
+AT_ONCE = at_most(MOST_AT_ONCE)
 ReturnMetadata = Annotated[
     bool, Query(alias="returnMetadata", description="true, 1 or yes: titles and genres too.", examples=["true"])
 ]
@@ -78,14 +81,14 @@ class Features(BaseModel):
     features: list[Histories]
 
 
-class ClassicRatings(BaseModel):
+class ClassicRatings(Body):
     """Films and stars of one user, side by side, or one of each."""
 
     model_config = ConfigDict(extra="forbid")
 
-    movie_id: list[MovieId] | MovieId
-    ratings: list[Stars] | Stars | None = None
-    rating: list[Stars] | Stars | None = None
+    movie_id: Annotated[list[MovieId] | MovieId, AT_ONCE]
+    ratings: Annotated[list[Stars] | Stars | None, AT_ONCE] = None
+    rating: Annotated[list[Stars] | Stars | None, AT_ONCE] = None
 
     def pairs(self, user_id: str) -> list[tuple[str, str, float]]:
         """(user, film, stars) triples.
@@ -103,7 +106,7 @@ class ClassicRatings(BaseModel):
         return [(user_id, film, star) for film, star in zip(films, stars, strict=True)]
 
 
-class UpdateRatings(RootModel[dict[UserId, ClassicRatings]]):
+class UpdateRatings(RootModel[Annotated[dict[UserId, ClassicRatings], AT_ONCE]]):
     """Ratings by user."""
 
     model_config = ConfigDict(
@@ -111,10 +114,12 @@ class UpdateRatings(RootModel[dict[UserId, ClassicRatings]]):
     )
 
 
-Joined = Annotated[str, Field(max_length=20_000)] | Annotated[list[Word], Field(max_length=2000)]
+Joined = Annotated[
+    Annotated[str, Field(max_length=20_000)] | Annotated[list[Word], Field(max_length=2000)], at_most(2000)
+]
 
 
-class ClassicMovie(BaseModel):
+class ClassicMovie(Body):
     """A film: title with or without its year, genres and tags joined by `|` or as lists."""
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
@@ -124,7 +129,7 @@ class ClassicMovie(BaseModel):
     tags: Joined | None = None
 
 
-class UpdateMovie(RootModel[dict[MovieId, ClassicMovie]]):
+class UpdateMovie(RootModel[Annotated[dict[MovieId, ClassicMovie], AT_ONCE]]):
     """Films by id."""
 
     model_config = ConfigDict(

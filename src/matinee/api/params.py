@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Path, Query
 from fastapi.exceptions import RequestValidationError
 from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from matinee.data.catalog import MovieId
 
@@ -32,6 +33,23 @@ UserId = Annotated[str, BeforeValidator(_as_id), Field(min_length=1, max_length=
 
 Stars = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False, examples=[4.5])]
 """Stars; the data set's own scale is checked by the engine."""
+
+
+def few(value: object, limit: int) -> object:
+    """Refuse longer lists and objects before looking into them.
+
+    Checking millions of items, and collecting what is wrong with each, would take minutes and gigabytes.
+    """
+    if isinstance(value, list | dict) and len(value) > limit:
+        message = "At most {limit} items are accepted here, not {given}"
+        raise PydanticCustomError("too_many", message, {"limit": limit, "given": len(value)})
+    return value
+
+
+def at_most(limit: int) -> BeforeValidator:
+    """`few` as an annotation."""
+    return BeforeValidator(lambda value: few(value, limit))
+
 
 Count = Annotated[int, Query(ge=1, le=1000, description="Items wanted.", examples=[10])]
 Filter = Annotated[
@@ -83,6 +101,8 @@ __all__ = [
     "Stars",
     "UserId",
     "UserIdPath",
+    "at_most",
+    "few",
     "refuse",
     "split_ids",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Header, Request
@@ -50,17 +50,24 @@ class _MalformedError(ValueError):
     """A body that is not JSON."""
 
 
-def _parse(body: bytes, *, lines: bool) -> list[RatingIn]:
+def _read(body: bytes, *, lines: bool, limit: int) -> Any:
+    if not lines:
+        return orjson.loads(body)
+    records: list[Any] = []
+    for number, line in enumerate(body.split(b"\n"), 1):
+        if line.strip() and len(records) <= limit:
+            try:
+                records.append(orjson.loads(line))
+            except orjson.JSONDecodeError as error:
+                raise _MalformedError(f"Line {number} is not JSON ({error}).") from error
+    return records
+
+
+def _parse(body: bytes, *, lines: bool, limit: int) -> list[RatingIn]:
     try:
-        if not lines:
-            return BATCH.validate_python(orjson.loads(body))
-        records = []
-        for number, line in enumerate(body.split(b"\n"), 1):
-            if line.strip():
-                try:
-                    records.append(orjson.loads(line))
-                except orjson.JSONDecodeError as error:
-                    raise _MalformedError(f"Line {number} is not JSON ({error}).") from error
+        records = _read(body, lines=lines, limit=limit)
+        if isinstance(records, list) and len(records) > limit:
+            raise refuse(("body",), f"List should have at most {limit} items")
         return BATCH.validate_python(records)
     except orjson.JSONDecodeError as error:
         raise _MalformedError(f"The body is not JSON ({error}).") from error
@@ -101,14 +108,12 @@ async def rate_many(
         body = await request.body()
         if not body and not lines:
             raise refuse(("body",), "Field required")
-        ratings = await run_in_threadpool(_parse, body, lines=lines)
+        limit = service_of(request).settings.max_batch
+        ratings = await run_in_threadpool(_parse, body, lines=lines, limit=limit)
     except _MalformedError as error:
         return problem(400, f"{error} Correct it and send all again; nothing was stored.", instance=path)
     except ClientDisconnect:  # nobody reads this
         return problem(400, instance=path)
-    limit = service_of(request).settings.max_batch
-    if len(ratings) > limit:
-        raise refuse(("body",), f"List should have at most {limit} items")
     triples = [(one.user_id, one.movie_id, one.rating) for one in ratings]
     times = [one.timestamp for one in ratings]
     stored = await run_in_threadpool(engine.rate, triples, key=idempotency_key, timestamps=times)

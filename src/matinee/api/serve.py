@@ -13,9 +13,11 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from matinee.api.app import create_app
+from matinee.api.protocol import Protocol
 from matinee.settings import Settings
 
 ONE_THREAD = dict.fromkeys(
@@ -67,13 +69,14 @@ def _quiet_signals() -> Iterator[None]:
 
 
 def config_of(settings: Settings, app: FastAPI | None = None) -> uvicorn.Config:
-    """uvicorn's configuration: uvloop and httptools where they are installed, no line per request."""
+    """uvicorn's configuration: uvloop where it is installed, no line per request."""
     return uvicorn.Config(
         app if app is not None else "matinee.api.serve:worker",
         factory=app is None,
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
+        http=Protocol,
         access_log=False,
         server_header=False,
         log_level="info",
@@ -92,7 +95,7 @@ def serve(settings: Settings | None = None) -> None:
         settings: `host`, `port` (0: any free one, see the log), `workers`, and everything the application reads.
 
     Raises:
-        SystemExit: the address cannot be bound.
+        SystemExit: the address cannot be bound, or a worker failed at its start.
     """
     settings = settings or Settings()
     with _quiet_signals():
@@ -105,6 +108,9 @@ def serve(settings: Settings | None = None) -> None:
             values = as_environment(settings) | ONE_THREAD | {"PROMETHEUS_MULTIPROC_DIR": shared}
             with _environment(values):
                 config = config_of(settings)
-                Multiprocess(config, [config.bind_socket()]).run()
+                supervisor = Multiprocess(config, [config.bind_socket()])
+                supervisor.run()
+                if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+                    raise SystemExit(STARTUP_FAILURE)
         finally:
             shutil.rmtree(Path(shared), ignore_errors=True)

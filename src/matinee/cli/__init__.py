@@ -8,9 +8,6 @@ from collections.abc import Sequence
 
 __all__ = ["main"]
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
@@ -22,15 +19,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: words after the program's name; None: those of this process.
     """
     from matinee.cli.app import app
-    from matinee.cli.console import note, print_error, tolerate_narrow_encodings
+    from matinee.cli.console import INTERRUPTED, Told, note, print_error, tolerate_narrow_encodings
     from matinee.errors import MatineeError
 
     tolerate_narrow_encodings()
-    code = 0
+    code, told = 0, False
     try:
         app(args=None if argv is None else list(argv), prog_name="matinee")
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
+        told = isinstance(leave, Told)
     except MatineeError as error:
         if os.environ.get("MATINEE_DEBUG") == "1":
             raise
@@ -38,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = 1
     except KeyboardInterrupt:
         code = INTERRUPTED
-    if code == INTERRUPTED:
+    if code == INTERRUPTED and not told:
         note("Interrupted.")
     try:
         sys.stdout.flush()

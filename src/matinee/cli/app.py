@@ -39,7 +39,7 @@ def _start(
 ASK, KEEP, LEARN, RUN = "Ask", "Write", "Learn", "Run"
 for panel, commands in (
     (ASK, (reading.recommend, reading.similar, reading.search, reading.popular, reading.history)),
-    (KEEP, (writing.rate,)),
+    (KEEP, (writing.rate, writing.unrate, writing.erase)),
     (LEARN, (training.train, training.evaluate)),
     (RUN, (serving.demo, serving.serve, serving.settings)),
 ):

@@ -30,7 +30,17 @@ PIPE_WIDTH = 120
 NARROW = 100
 """Columns below which a table leaves out what people can do without."""
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+
+ColumnMap = Annotated[
+    list[str] | None, typer.Option("--map", help="Column of Matinee = column of the file, e.g. --map user_id=uid.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]
+
+
+class Told(SystemExit):
+    """Leave with a code; what happened has been said already."""
 
 
 def tolerate_narrow_encodings() -> None:
@@ -103,6 +113,22 @@ def load_settings(**given: Any) -> Settings:
         raise InvalidInputError(
             f"The configuration file cannot be read: {error}.", "Mend it, or point MATINEE_CONFIG at another."
         ) from error
+
+
+def parse_mapping(pairs: list[str] | None) -> dict[str, str]:
+    """`["user_id=uid"]` → `{"user_id": "uid"}`; the short names user, movie, stars and time are accepted.
+
+    Raises:
+        InvalidInputError: a pair is not NAME=COLUMN.
+    """
+    short = {"user": "user_id", "movie": "movie_id", "item": "movie_id", "stars": "rating", "time": "timestamp"}
+    mapping: dict[str, str] = {}
+    for pair in pairs or ():
+        name, equals, column = pair.partition("=")
+        if not (name.strip() and equals and column.strip()):
+            raise InvalidInputError(f"--map {pair!r} is not NAME=COLUMN.", "Write e.g. --map user_id=uid.")
+        mapping[short.get(name.strip(), name.strip())] = column.strip()
+    return mapping
 
 
 @contextmanager

@@ -6,9 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from matinee.cli.console import AsJson, load_settings, note, number, print_json, progress_bar, table
+from matinee.cli.console import (
+    AsJson,
+    ColumnMap,
+    load_settings,
+    note,
+    number,
+    parse_mapping,
+    print_json,
+    progress_bar,
+    table,
+)
 from matinee.cli.reading import when
-from matinee.cli.writing import Mapping, parse_mapping
 
 if TYPE_CHECKING:
     from matinee.data import Inspection
@@ -40,19 +49,26 @@ def list_(json: AsJson = False) -> None:
 
 
 @app.command("get")
-def get(name: Annotated[str, typer.Argument(metavar="NAME", help="A name of `matinee data list`.")]) -> None:
+def get(name: Annotated[str, typer.Argument(metavar="NAME", help="A name of `matinee data list`, or auto.")]) -> None:
     """Fetch a data set into the cache and print its folder."""
     from matinee.data import get_dataset_files
+    from matinee.data.sources import locate_auto
 
+    settings, notes = load_settings(), ()
     with progress_bar() as progress:
-        folder = get_dataset_files(name, load_settings(), progress)
+        if name == "auto":
+            _, folder, notes = locate_auto(settings, progress)
+        else:
+            folder = get_dataset_files(name, settings, progress)
+    for line in notes:
+        note(line)
     typer.echo(str(folder))
 
 
 @app.command("inspect")
 def inspect(
     source: Annotated[str, typer.Argument(metavar="NAME|FOLDER", help="A data set, a folder, or a file of ratings.")],
-    map: Mapping = None,
+    map: ColumnMap = None,
     json: AsJson = False,
 ) -> None:
     """Read a data set as training would: rows kept, dropped and changed with reasons, joins, statistics."""

@@ -37,10 +37,10 @@ def resolve(engine: Engine, text: str) -> Movie:
     named = _by_id(engine, text)
     parsed = WITH_YEAR.match(text)
     title, year = (parsed["title"], int(parsed["year"])) if parsed else (text, None)
-    hits = (
-        engine.search(title, n=min(20, engine.settings.max_n), filter=f"year = {year}" if year else "") if title else []
-    )
-    exact = [hit.movie for hit in hits if hit.movie.title.casefold() == title.casefold()]
+    hits = engine.search(text, n=min(20, engine.settings.max_n)) if title else []  # prefers films of the year
+    exact = [
+        hit.movie for hit in hits if hit.movie.title.casefold() == title.casefold() and year in (None, hit.movie.year)
+    ]
     if exact:
         found = exact[0]
         if named is not None and named.movie_id != found.movie_id:
@@ -56,7 +56,8 @@ def resolve(engine: Engine, text: str) -> Movie:
             f"No film comes near {text!r}.", "Try fewer words with `matinee search`, or give the id as id:…."
         )
     found = hits[0].movie
-    note(f"No film is called {text!r}: took {film(found.title, found.year)} ({hits[0].how}).")
+    how = f" ({hits[0].how})" if hits[0].how.startswith("spelt") else ""
+    note(f"No film is called {text!r}: took {film(found.title, found.year)}{how}.")
     return found
 
 

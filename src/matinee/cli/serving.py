@@ -16,7 +16,9 @@ import typer
 from rich.text import Text
 
 from matinee.cli.console import (
+    INTERRUPTED,
     AsJson,
+    Told,
     console,
     load_settings,
     note,
@@ -28,7 +30,7 @@ from matinee.cli.console import (
 )
 from matinee.cli.reading import print_answer
 from matinee.cli.training import DataOption
-from matinee.errors import InvalidInputError, UnknownUserError
+from matinee.errors import InvalidInputError, SnapshotError, UnknownUserError
 
 if TYPE_CHECKING:
     from matinee.engine import Engine
@@ -65,7 +67,7 @@ def demo(
             in_a_process_of_its_own("demo", "--no-serve", *options)
             _serve(settings)
         return
-    if not has_snapshot(settings):
+    if not (has_snapshot(settings) and opens(settings)):
         note(f"Training on {settings.data} …")
         train_with_progress(settings)
     tell_data(settings)
@@ -96,10 +98,12 @@ def in_a_process_of_its_own(*words: str) -> None:
             signal.signal(sig, handler)
     if process.returncode < 0 and (screen := notes()).is_terminal:
         screen.show_cursor(True)  # the progress bar could not put it back
+    if asked:  # whatever became of it: done a moment before, stopped by the signal, or ended from here
+        if process.returncode == INTERRUPTED:
+            raise Told(INTERRUPTED)
+        raise typer.Exit(128 + asked[0])
     if process.returncode:
         raise typer.Exit(process.returncode if process.returncode > 0 else 128 - process.returncode)
-    if asked:  # it was done a moment before the signal
-        raise typer.Exit(128 + asked[0])
 
 
 def show_user(engine: Engine, user: str | None) -> None:
@@ -129,6 +133,20 @@ def has_snapshot(settings: Settings) -> bool:
     if found is not None:
         note(f"Using the snapshot {found} of {settings.snapshots_dir} (train anew with `matinee train`).")
     return found is not None
+
+
+def opens(settings: Settings) -> bool:
+    """Whether the current snapshot can be served by this version; says why where it cannot."""
+    from matinee.engine import Engine
+
+    try:
+        with Engine.open(settings.model_copy(update={"verify_on_load": "size"})) as engine:
+            for warning in engine.warnings:
+                note(warning)
+            return not engine.warnings
+    except SnapshotError as error:
+        note(error.message)
+        return False
 
 
 def tell_data(settings: Settings) -> None:

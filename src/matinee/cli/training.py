@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from matinee.cli.console import AsJson, load_settings, note, number, print_json, progress_bar, table
+from matinee.cli.console import (
+    AsJson,
+    ColumnMap,
+    load_settings,
+    note,
+    number,
+    parse_mapping,
+    print_json,
+    progress_bar,
+    table,
+)
 
 DataOption = Annotated[
     str | None, typer.Option("--data", "-d", help="A name of `matinee data list`, a folder of files, or auto.")
@@ -16,6 +26,7 @@ DataOption = Annotated[
 
 def train(
     data: DataOption = None,
+    map: ColumnMap = None,
     promote: Annotated[bool, typer.Option(help="Serve the new snapshot at once.")] = True,
     measure: Annotated[bool, typer.Option(help="Measure on held-out ratings as well, which fits twice.")] = True,
     json: AsJson = False,
@@ -26,7 +37,9 @@ def train(
 
     settings = load_settings(data=data)
     with progress_bar() as progress:
-        snapshot_id = run(settings, promote=promote, measure=measure, progress=progress)
+        snapshot_id = run(
+            settings, promote=promote, measure=measure, mapping=parse_mapping(map) or None, progress=progress
+        )
     manifest = SnapshotShelf(settings.snapshots_dir).show(snapshot_id)
     if json:
         print_json(

@@ -1,8 +1,9 @@
-"""Commands that write: rate, import ratings|movies, export ratings|movies."""
+"""Commands that write: rate, unrate, erase, import ratings|movies, export ratings|movies."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -10,9 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from matinee.cli.console import AsJson, film, open_engine, print_json, progress_bar, table
+from matinee.cli.console import (
+    AsJson,
+    ColumnMap,
+    film,
+    note,
+    open_engine,
+    parse_mapping,
+    print_json,
+    progress_bar,
+    table,
+)
 from matinee.cli.films import resolve
-from matinee.errors import InvalidInputError
+from matinee.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,9 +40,6 @@ export_app = typer.Typer(help="Write all ratings or films to a file.", no_args_i
 
 Source = Annotated[Path, typer.Argument(metavar="FILE", help="A .csv, .tsv, .parquet or .ndjson file.")]
 Target = Annotated[Path, typer.Argument(metavar="FILE", help="A .csv, .parquet or .ndjson file.")]
-Mapping = Annotated[
-    list[str] | None, typer.Option("--map", help="Column of Matinee = column of the file, e.g. --map user_id=uid.")
-]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 
 
@@ -47,20 +55,41 @@ def rate(
         typer.echo(f"User {user} rates {film(found.title, found.year)} {stars:g} stars.")
 
 
-def parse_mapping(pairs: list[str] | None) -> dict[str, str]:
-    """`["user_id=uid"]` → `{"user_id": "uid"}`; the short names user, movie, stars and time are accepted.
+def unrate(
+    user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user.")],
+    movie: Annotated[str, typer.Argument(metavar="FILM", help="Title, title with year, or id.")],
+) -> None:
+    """Take one rating back; the user's very next recommendation reflects it."""
+    with open_engine() as engine:
+        found = resolve(engine, movie)
+        name = film(found.title, found.year)
+        try:
+            engine.unrate(user, found.movie_id)
+        except NotFoundError:
+            raise NotFoundError(
+                f"The user {user!r} has not rated {name}.", f"See what is rated with `matinee history {user}`."
+            ) from None
+        typer.echo(f"User {user} no longer rates {name}.")
 
-    Raises:
-        InvalidInputError: a pair is not NAME=COLUMN.
-    """
-    short = {"user": "user_id", "movie": "movie_id", "item": "movie_id", "stars": "rating", "time": "timestamp"}
-    mapping: dict[str, str] = {}
-    for pair in pairs or ():
-        name, equals, column = pair.partition("=")
-        if not (name.strip() and equals and column.strip()):
-            raise InvalidInputError(f"--map {pair!r} is not NAME=COLUMN.", "Write e.g. --map user_id=uid.")
-        mapping[short.get(name.strip(), name.strip())] = column.strip()
-    return mapping
+
+def erase(
+    user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Erase everything held about a user; asks first."""
+    with open_engine() as engine:
+        held = engine.export_user(user)
+        what = f"{len(held['ratings']):,} ratings and {len(held['exposures']):,} lists shown"
+        if not yes and not sys.stdin.isatty():
+            raise InvalidInputError(
+                f"Nobody can be asked whether to erase user {user} ({what}).", "Add --yes to erase without a question."
+            )
+        if not yes and not typer.confirm(f"Erase user {user} for good ({what})?", err=True):
+            typer.echo("Nothing was erased.")
+            return
+        engine.erase_user(user)
+    typer.echo(f"Erased user {user}: {what}.")
+    note("Snapshots hide what they hold of the user; `matinee train`, then `matinee snapshots prune`, deletes it.")
 
 
 def print_cleaning(report: TableReport, stored: int, what: str, json: bool) -> None:
@@ -76,7 +105,7 @@ def print_cleaning(report: TableReport, stored: int, what: str, json: bool) -> N
 
 
 @import_app.command("ratings")
-def import_ratings(file: Source, map: Mapping = None, json: AsJson = False) -> None:
+def import_ratings(file: Source, map: ColumnMap = None, json: AsJson = False) -> None:
     """Store the ratings of a file, in batches of 5,000; what cannot be used is counted by reason."""
     from matinee.data import clean_ratings, read_ratings_table
 
@@ -110,7 +139,7 @@ def engine_movies(engine: Engine) -> Iterator[Movie]:
 
 
 @import_app.command("movies")
-def import_movies(file: Source, map: Mapping = None, json: AsJson = False) -> None:
+def import_movies(file: Source, map: ColumnMap = None, json: AsJson = False) -> None:
     """Add or replace the films of a file; they are searchable and recommendable at once."""
     from matinee.data import TableReport, clean_movies
     from matinee.data.readers.columns import MOVIES_COLUMNS

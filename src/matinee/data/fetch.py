@@ -87,7 +87,8 @@ def download(url: str, target: Path, *, timeout: float, max_bytes: int, tick: Ti
                 if item is None:
                     break
                 if isinstance(item, Exception):
-                    reason = str(getattr(item, "reason", None) or item).rstrip(".")
+                    cause = getattr(item, "reason", None) or item
+                    reason = str(getattr(cause, "strerror", None) or cause).rstrip(".")
                     raise FetchError(f"{url} could not be fetched: {reason}.", "Check the network.") from item
                 if isinstance(item, int):
                     size = item

@@ -24,8 +24,8 @@ Progress = Callable[[str, float], None]
 
 
 def load_dataset(
-    source: str | Path,
-    settings: Settings,
+    source: str | Path = "auto",
+    settings: Settings | None = None,
     progress: Progress | None = None,
     *,
     mapping: Mapping[str, str] | None = None,
@@ -36,7 +36,7 @@ def load_dataset(
 
     Args:
         source: "auto", a name of `list_datasets`, a folder, or a file of ratings.
-        settings: cache folder, offline, timeouts.
+        settings: cache folder, offline, timeouts; None: those of the environment.
         progress: called with what is being done and the share done (0..1).
         mapping: canonical column → column of the files, for plain tables; wins over guessing.
         scale: lowest and highest stars; None: by the layout, else detected.
@@ -48,6 +48,7 @@ def load_dataset(
         NotFoundError: neither a name nor a folder.
     """
     tell = progress or (lambda _what, _share: None)
+    settings = settings or Settings()
     name, path, notes = _locate(source, settings, progress)
     tell(f"Reading {name}", 0.0)
     raw = read_source(path, mapping)

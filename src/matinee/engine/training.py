@@ -15,12 +15,19 @@ from matinee.data.catalog import Catalog
 from matinee.data.dataset import CleaningReport, Dataset, TableReport
 from matinee.data.load import load_dataset
 from matinee.data.ratings import Ratings
+from matinee.data.sources import list_datasets
 from matinee.errors import DataError, MemoryLimitError, SnapshotError
 from matinee.models import default_lineup
 from matinee.models.base import Model, Progress
 from matinee.settings import Settings
 from matinee.snapshots import SnapshotShelf, write_snapshot
 from matinee.stores import Store, open_store
+
+PREFERRED = ("blend", "edlae", "ease", "ials", "itemknn", "popular")
+"""Who answers by default where the settings' default model is not among those fitted."""
+
+TELL_BYTES = 16 << 20
+"""Models that need less memory than this do not say how much."""
 
 
 def train(
@@ -30,6 +37,7 @@ def train(
     promote: bool = True,
     include_store: bool = True,
     measure: bool = True,
+    mapping: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> str:
     """Fit all models on a data set and write a snapshot; returns its id.
@@ -40,6 +48,7 @@ def train(
         promote: serve the snapshot at once.
         include_store: also learn from what was written through the API.
         measure: put metrics on held-out ratings into the manifest (fits twice).
+        mapping: canonical column → column of the files, for plain tables.
         progress: told what is being done.
 
     Raises:
@@ -48,7 +57,7 @@ def train(
         SnapshotError: the snapshot cannot be written.
     """
     source = source or settings.data
-    dataset = load_dataset(source, settings, progress)
+    dataset = load_dataset(source, settings, progress, mapping=mapping)
     return train_dataset(
         settings,
         dataset,
@@ -99,7 +108,7 @@ def train_dataset(
         )
         tell("measuring on held-out ratings", 1.0)
         seconds["measuring"] = time.perf_counter() - start
-    default = settings.default_model if settings.default_model in fitted else next(reversed(fitted))
+    default = next((name for name in (settings.default_model, *PREFERRED) if name in fitted), next(iter(fitted)))
     tell("writing the snapshot", 0.0)
     snapshot_id = write_snapshot(
         settings.snapshots_dir,
@@ -132,19 +141,22 @@ def fit_lineup(
     seconds: dict[str, float] = {}
     skipped: dict[str, str] = {}
     for name, model in lineup.items():
-        what = f"fitting {name}"
+        missing = [part for part in model.parts if part not in fitted]
+        smaller = model.without(missing) if missing else model
+        if missing:
+            skipped[f"{name}, in part" if smaller is not None else name] = f"needs {', '.join(missing)}"
+        if smaller is None:
+            continue
+        need = smaller.memory_needed(dataset)
+        what = f"fitting {name}" + (f" (up to {need / 2**20:,.0f} MiB)" if need >= TELL_BYTES else "")
 
         def part(_what: str, share: float, what: str = what) -> None:
             tell(what, min(share, 1.0))
 
-        missing = [need for need in model.parts if need not in fitted]
-        if missing:
-            skipped[name] = f"needs {', '.join(missing)}"
-            continue
         tell(what, 0.0)
         start = time.perf_counter()
         try:
-            fitted[name] = (model.bind(fitted) if model.parts else model).fit(
+            fitted[name] = (smaller.bind(fitted) if smaller.parts else smaller).fit(
                 dataset, memory_limit=settings.memory_limit, progress=part
             )
         except MemoryLimitError as error:
@@ -205,15 +217,17 @@ def with_store(dataset: Dataset, store: Store) -> Dataset:
 
 
 def source_identity(source: str) -> str:
-    """What tells whether a source is the same as before: a name itself, a folder with its files' sizes and times."""
-    folder = Path(source)
-    if not folder.is_dir():
+    """What tells whether a source is the same as before: a name itself, files and folders by sizes and times."""
+    place = Path(source).expanduser()
+    if source == "auto" or any(info.name == source for info in list_datasets()) or not place.exists():
         return source
+    # Tables lie at most two folders deep (see `data.readers`); a whole disk is not walked.
+    files = [place] if place.is_file() else [p for depth in ("*", "*/*", "*/*/*") for p in place.glob(depth)]
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    for path in sorted(p for p in files if p.is_file()):
         found = path.stat()
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
-    return f"folder {folder.resolve().name} {digest.hexdigest()[:16]}"
+        digest.update(f"{path.relative_to(place).as_posix()}\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
+    return f"{'folder' if place.is_dir() else 'file'} {place.resolve().name} {digest.hexdigest()[:16]}"
 
 
 def current_snapshot_of(settings: Settings, source: str | None = None) -> str | None:

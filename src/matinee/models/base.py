@@ -100,6 +100,11 @@ class Model(ABC, Generic[C]):
         del models
         return self
 
+    def without(self, parts: Sequence[str]) -> Self | None:
+        """This model, unfitted, without some of its parts; None where it is nothing without them."""
+        del parts
+        return None
+
     def memory_needed(self, dataset: Dataset) -> int:
         """Peak bytes that fitting will allocate beyond the data set; an estimate from above."""
         del dataset

@@ -51,6 +51,14 @@ class Blend(Model[BlendConfig]):
         others = (name for name in (self.config.content, self.config.popular) if name is not None)
         return tuple(dict.fromkeys([*self.config.weights, *others]))
 
+    def without(self, parts: Sequence[str]) -> Self | None:
+        """The blend of the other parts; None where no weighted part is left."""
+        weights = {name: weight for name, weight in self.config.weights.items() if name not in parts}
+        if not weights:
+            return None
+        content, popular = (None if name in parts else name for name in (self.config.content, self.config.popular))
+        return type(self)(BlendConfig(weights=weights, content=content, popular=popular))
+
     def bind(self, models: Mapping[str, Model[Any]]) -> Self:
         """This blend over fitted models.
 

@@ -5,7 +5,7 @@ MovieLens 20M, 25M, 32M, latest and latest-small are such folders (`userId`, `mo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -18,7 +18,7 @@ from matinee.data.readers.columns import (
     TAGS_COLUMNS,
 )
 from matinee.data.readers.raw import RawData
-from matinee.data.readers.tables import SUFFIXES, read_table
+from matinee.data.readers.tables import SUFFIXES, columns_of, read_table
 
 _STEMS = {
     "ratings": ("ratings", "rating", "interactions", "reviews", "events"),
@@ -29,13 +29,24 @@ _STEMS = {
 }
 
 
+_DATA = tuple(suffix for suffix in SUFFIXES if suffix != ".txt")  # a lone .txt is more likely a README
+
+
 def find(folder: Path, table: str) -> Path | None:
-    """The file of a table in a folder (or in a sub-folder of the same name), or None."""
+    """The file of a table in a folder (or in a sub-folder of the same name), or None.
+
+    The only CSV, TSV, Parquet or NDJSON file of a folder is its table of ratings, whatever it is called.
+    """
     for stem in _STEMS[table]:
         for place in (folder, folder / stem):
             for suffix in SUFFIXES:
                 if (path := place / f"{stem}{suffix}").is_file():
                     return path
+    if table == "ratings":
+        stems = {stem for name in _STEMS for stem in _STEMS[name]}
+        tables = [p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in _DATA and p.name[0] != "."]
+        if len(tables) == 1 and tables[0].stem not in stems:
+            return tables[0]
     return None
 
 
@@ -68,14 +79,28 @@ def read(folder: Path, mapping: Mapping[str, str] | None = None) -> RawData:
     """
     path = folder if folder.is_file() else find(folder, "ratings")
     assert path is not None, "call matches() first"
+    films, labels = (find(folder, "movies"), find(folder, "tags")) if folder.is_dir() else (None, None)
+    mappings = _shared(mapping, [path, *(other for other in (films, labels) if other is not None)])
     # A table of ratings alone may still say what the films are called.
-    ratings = read_table(path, (*RATINGS_COLUMNS, "title"), RATINGS_COLUMNS[:3], mapping)
+    ratings = read_table(path, (*RATINGS_COLUMNS, "title"), RATINGS_COLUMNS[:3], mappings[path])
     movies: pl.DataFrame | None = None
-    if folder.is_dir() and (films := find(folder, "movies")) is not None:
-        movies = read_table(films, MOVIES_COLUMNS, ("movie_id", "title"), mapping)
+    if films is not None:
+        movies = read_table(films, MOVIES_COLUMNS, ("movie_id", "title"), mappings[films])
     elif "title" in ratings.columns:
         movies = ratings.select("movie_id", "title").unique("movie_id", keep="first", maintain_order=True)
     tags = None
-    if folder.is_dir() and (labels := find(folder, "tags")) is not None:
-        tags = read_table(labels, TAGS_COLUMNS, ("movie_id", "tag"), mapping)
+    if labels is not None:
+        tags = read_table(labels, TAGS_COLUMNS, ("movie_id", "tag"), mappings[labels])
     return RawData(ratings.drop("title", strict=False), movies, tags)
+
+
+def _shared(mapping: Mapping[str, str] | None, paths: Sequence[Path]) -> dict[Path, dict[str, str] | None]:
+    """For each table that part of the mapping whose columns it has; what no table has stays, and is told of."""
+    if not mapping or len(paths) == 1:
+        return dict.fromkeys(paths, None if mapping is None else dict(mapping))
+    seen = {path: set(columns_of(path)) for path in paths}
+    known = set().union(*seen.values())
+    return {
+        path: {name: column for name, column in mapping.items() if column in seen[path] or column not in known}
+        for path in paths
+    }

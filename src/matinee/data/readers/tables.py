@@ -134,7 +134,12 @@ def _as_utf8(data: bytes) -> bytes:
     return data
 
 
-def _columns_of(path: Path) -> list[str]:
+def columns_of(path: Path) -> list[str]:
+    """Names of the columns of a table.
+
+    Raises:
+        DataError: unreadable.
+    """
     kind = path.suffix.lower()
     try:
         if kind == ".parquet":
@@ -173,7 +178,7 @@ def read_table(
     kind = path.suffix.lower()
     if kind not in SUFFIXES:
         raise DataError(f"{path} is of no format that can be read.", f"Use one of: {', '.join(SUFFIXES)}.")
-    found = resolve_columns(_columns_of(path), wanted, required, path, mapping)
+    found = resolve_columns(columns_of(path), wanted, required, path, mapping)
     columns = list(found.values())
     try:
         if kind == ".parquet":
