@@ -208,6 +208,8 @@ def test_films_keep_the_order_of_their_first_writing(store: Store) -> None:
     store.delete_movie("a")
     store.delete_movie("never")
     assert store.movies() == [("b", again), ("a", None), ("c", c), ("never", None)]
+    assert store.movies(["never", "a", "absent", "b", "\ud800"]) == [("b", again), ("a", None), ("never", None)]
+    assert store.movies(()) == []
     store.put_movies([b, b.model_copy(update={"year": 2000})])
     assert store.movies()[1] == ("a", b.model_copy(update={"year": 2000}))
 

@@ -354,3 +354,35 @@ def test_the_measuring_data(
     assert titles[0] == "Toy Story"
     assert "Les Misérables" in titles
     assert not any("\ufffd" in title for title in titles)
+
+
+def test_the_only_table_of_a_folder_is_its_ratings(tmp_path: Path) -> None:
+    write(tmp_path / "README.txt", ["user,item,rating"])
+    write(tmp_path / "sales 2024.csv", ["user,item,rating", *(",".join(row[:3]) for row in RATINGS)])
+    assert read_source(tmp_path).ratings.height == 3
+    write(tmp_path / "other.tsv", ["user\titem\trating"])
+    with pytest.raises(DataError, match="holds no data set"):
+        read_source(tmp_path)
+
+
+def test_a_folder_of_films_only_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "movies.csv", ["movieId,title", "1,Heat"])
+    with pytest.raises(DataError, match=r"holds movies\.csv"):
+        read_source(tmp_path)
+
+
+def test_a_mapping_goes_to_the_tables_that_have_its_columns(tmp_path: Path) -> None:
+    write(tmp_path / "ratings.csv", ["kunde,werk,note", *(",".join(row[:3]) for row in RATINGS)])
+    write(tmp_path / "movies.csv", ["id,name,art", '10,"Heat, 1995",Drama'])
+    write(tmp_path / "tags.csv", ["movieId,wort", "10,tense"])
+    mapping = {"user_id": "kunde", "movie_id": "werk", "rating": "note", "genres": "art", "tag": "wort"}
+    raw = read_source(tmp_path, mapping)
+    assert raw.ratings.columns == ["user_id", "movie_id", "rating"]
+    assert raw.movies is not None
+    assert raw.movies.to_dicts() == [{"movie_id": "10", "title": "Heat, 1995", "genres": "Drama"}]
+    assert raw.tags is not None
+    assert raw.tags["tag"].to_list() == ["tense"]
+    with pytest.raises(DataError, match="'kund'"):
+        read_source(tmp_path, mapping | {"user_id": "kund"})
+    with pytest.raises(DataError, match="'naem'"):
+        read_source(tmp_path, mapping | {"title": "naem"})

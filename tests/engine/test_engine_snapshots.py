@@ -9,7 +9,7 @@ import pytest
 
 from matinee.data.catalog import Movie
 from matinee.engine import Engine, Request
-from matinee.engine.training import current_snapshot_of, train, train_dataset
+from matinee.engine.training import current_snapshot_of, source_identity, train, train_dataset
 from matinee.errors import DataError, MemoryLimitError, SnapshotError
 from matinee.models import default_lineup
 from matinee.settings import Settings
@@ -198,3 +198,19 @@ def test_no_ratings(tmp_path: Path) -> None:
     empty = data.with_ratings(data.ratings.select(data.ratings.values > 9))
     with pytest.raises(DataError, match="no ratings"):
         train_dataset(Settings(data_dir=tmp_path), empty)
+
+
+def test_a_source_is_known_again_by_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_folder(tmp_path / "small")
+    of_file, of_folder = source_identity(str(folder / "ratings.csv")), source_identity(str(folder))
+    assert of_file.startswith("file ratings.csv ")
+    assert of_folder.startswith("folder small ")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert source_identity("~/small") == of_folder
+    (folder / "ratings.csv").write_text("user,item,stars\nu,1,5\n", encoding="utf-8")
+    assert source_identity(str(folder / "ratings.csv")) != of_file
+    assert source_identity(str(folder)) != of_folder
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ml-1m").mkdir()
+    assert source_identity("ml-1m") == "ml-1m", "a name goes before a folder of that name, as in load_dataset"
+    assert source_identity("nowhere") == "nowhere"

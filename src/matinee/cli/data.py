@@ -54,7 +54,8 @@ def get(name: Annotated[str, typer.Argument(metavar="NAME", help="A name of `mat
     from matinee.data import get_dataset_files
     from matinee.data.sources import locate_auto
 
-    settings, notes = load_settings(), ()
+    settings = load_settings()
+    notes: tuple[str, ...] = ()
     with progress_bar() as progress:
         if name == "auto":
             _, folder, notes = locate_auto(settings, progress)

@@ -87,7 +87,7 @@ class Runtime:
             self._erased = self.store.erased_users()
         catalog, models, stats, version = view.catalog, view.models, view.stats, view.movies_version
         if changes.movies:
-            held = [(movie_id, movie) for movie_id, movie in self.store.movies() if movie_id in changes.movies]
+            held = self.store.movies(None if anew else changes.movies)
             put = [movie for _, movie in held if movie is not None]
             removed = [movie_id for movie_id, movie in held if movie is None]
             catalog = catalog.with_changes(put, removed)

@@ -27,15 +27,15 @@ _BATCH = 64
 class ContentConfig(ModelConfig):
     """Settings of `Content`; a field's weight is the length of its part of the film's vector, 0 leaves it out."""
 
-    genres: float = Field(1.0, ge=0)
-    decade: float = Field(0.5, ge=0)
-    tags: float = Field(1.0, ge=0)
-    directors: float = Field(0.8, ge=0)
-    writers: float = Field(0.5, ge=0)
-    cast: float = Field(0.8, ge=0)
-    countries: float = Field(0.2, ge=0)
-    languages: float = Field(0.2, ge=0)
-    title: float = Field(0.3, ge=0)
+    genres: float = Field(0.4, ge=0)
+    decade: float = Field(0.3, ge=0)
+    tags: float = Field(1.5, ge=0)
+    directors: float = Field(1.2, ge=0)
+    writers: float = Field(0.8, ge=0)
+    cast: float = Field(1.2, ge=0)
+    countries: float = Field(0.1, ge=0)
+    languages: float = Field(0.1, ge=0)
+    title: float = Field(0.4, ge=0)
     keywords: float = Field(0.8, ge=0)
     overview: float = Field(0.6, ge=0)
     neutral: float = Field(0.3, ge=0, le=1, description="Share of the scale below which a rating counts against.")
@@ -43,11 +43,14 @@ class ContentConfig(ModelConfig):
 
 
 class Content(Model[ContentConfig]):
-    """Cosine of a film and a user's profile, the rating-weighted sum of the films of the history.
+    """Likeness of a film and a user's profile, the rating-weighted sum of the films of the history.
 
-    A film's vector holds TF-IDF words of each field (Salton & Buckley 1988), each field brought to its
-    weight, then the whole to length 1: no field drowns another by the mere number of its words. Scores are
-    additive over the history: Σ w_i·cos(i, j) / Σ|w_i|. Films without any known word are NaN.
+    A film's vector holds TF-IDF words of each field (Salton & Buckley 1988), each field brought to its weight,
+    so that none drowns another by the mere number of its words, and the whole divided by the length that a film
+    with words in every field has. The likeness of two films is thus Σ_f w_f²·cos_f(i, j) / Σ_f w_f², a field that
+    one of them lacks counting 0: a film of which only the genre is known is like many, but like none much.
+    (Brought to length 1 instead, such films filled the lists: nDCG@10 .004 against .13 on ml-latest-small.)
+    Scores are additive over the history: Σ w_i·like(i, j) / Σ|w_i|. Films without any known word are NaN.
     """
 
     name = "content"
@@ -87,7 +90,7 @@ class Content(Model[ContentConfig]):
 
     @property
     def vectors(self) -> sp.csr_matrix:
-        """Unit vectors of all films, (n_items, n_words); a film without known words is 0."""
+        """Vectors of all films, (n_items, n_words), of length 0 (no known word) to 1 (words in every field)."""
         return self._vectors
 
     @cached_property
@@ -95,8 +98,14 @@ class Content(Model[ContentConfig]):
         """Column of each word; made once and shared by the copies over grown catalogues."""
         return {word: place for place, word in enumerate(self._words)}
 
+    @cached_property
+    def _whole(self) -> float:
+        """Length of a film's vector that has words in every field that the data have."""
+        fields = {word.split(":", 1)[0] for word in self._words}
+        return float(sum(weight**2 for field, weight in self.config.model_dump().items() if field in fields)) ** 0.5
+
     def _vectorise(self, catalog: Catalog, rows: NDArray[np.int64]) -> sp.csr_matrix:
-        """Unit vectors of films, (len(rows), n_words); films without known words are 0."""
+        """Vectors of films, (len(rows), n_words), see `vectors`."""
         number = self._number
         weights = self.config.model_dump()
         idf = self._idf.tolist()
@@ -104,7 +113,7 @@ class Content(Model[ContentConfig]):
         values: list[float] = []
         indptr = np.zeros(len(rows) + 1, dtype=np.int32)
         for row, film in enumerate(film_words(catalog, rows)):
-            start, total = len(values), 0.0
+            start = len(values)
             for field, found in film.items():
                 if not weights[field]:
                     continue
@@ -114,9 +123,7 @@ class Content(Model[ContentConfig]):
                     factor = weights[field] / sum(value * value for value in own.values()) ** 0.5
                     indices.extend(own)
                     values.extend(value * factor for value in own.values())
-                    total += weights[field] ** 2
-            if total:
-                values[start:] = [value / total**0.5 for value in values[start:]]
+            values[start:] = [value / self._whole for value in values[start:]]
             indptr[row + 1] = len(values)
         matrix = sp.csr_matrix(
             (np.array(values, dtype=np.float32), np.array(indices, dtype=np.int32), indptr),
@@ -154,7 +161,7 @@ class Content(Model[ContentConfig]):
         return bool(self._known(query.rows).any())
 
     def score(self, queries: Sequence[Query]) -> Scores:
-        """Weighted mean cosine to the films of the history; NaN for films without words and unknown users."""
+        """Weighted mean likeness to the films of the history; NaN for films without words and unknown users."""
         scores = np.full((len(queries), self.n_items), np.nan, dtype=np.float32)
         silent = np.diff(self._vectors.indptr) == 0
         for start in range(0, len(queries), _BATCH):
@@ -179,12 +186,12 @@ class Content(Model[ContentConfig]):
         asked = np.asarray(rows, dtype=np.int64)
         targets = self._known(asked)
         if known.any():
-            cosines = (self._vectors[asked[targets]] @ self._vectors[query.rows[known]].T).toarray()
-            shares[np.ix_(targets, known)] = cosines * self._weights(query, known)
+            likeness = (self._vectors[asked[targets]] @ self._vectors[query.rows[known]].T).toarray()
+            shares[np.ix_(targets, known)] = likeness * self._weights(query, known)
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:
-        """Cosine, 1 for the film itself; NaN for films without words."""
+        """Likeness, at most 1; NaN for films without words."""
         asked = np.asarray(rows, dtype=np.int64)
         known = self._known(asked)
         scores = np.full((len(asked), self.n_items), np.nan, dtype=np.float32)

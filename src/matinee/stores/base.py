@@ -6,7 +6,7 @@ An effective history is the snapshot's, less what the store erased or deleted, u
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -121,8 +121,8 @@ class Store(Protocol):
         """Leave a tombstone for a film; its ratings stay but name a film that is not served."""
         ...
 
-    def movies(self) -> list[tuple[str, Movie | None]]:
-        """All films held, in order of first writing; None marks a deleted film."""
+    def movies(self, only: Collection[str] | None = None) -> list[tuple[str, Movie | None]]:
+        """All films held, or those of these ids, in order of first writing; None marks a deleted film."""
         ...
 
     def seq(self) -> int:

@@ -11,7 +11,7 @@ import json
 import math
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -197,10 +197,16 @@ class SqliteStore:
 
         return self._connections.write(write)
 
-    def movies(self) -> list[tuple[str, Movie | None]]:
-        """All films held, in order of first writing; None marks a deleted film."""
+    def movies(self, only: Collection[str] | None = None) -> list[tuple[str, Movie | None]]:
+        """All films held, or those of these ids, in order of first writing; None marks a deleted film."""
+        query = "SELECT movie_id, body, place FROM movies"
         with self._connections.reading() as connection:
-            rows = connection.execute("SELECT movie_id, body FROM movies ORDER BY place").fetchall()
+            if only is None:
+                rows = connection.execute(query).fetchall()
+            else:
+                found = (connection.execute(f"{query} WHERE movie_id = ?", (_storable(i),)).fetchone() for i in only)
+                rows = [row for row in found if row is not None]
+        rows.sort(key=lambda row: row[2])
         try:
             return [(row[0], None if row[1] is None else Movie.model_validate_json(row[1])) for row in rows]
         except ValidationError as error:
