@@ -191,6 +191,14 @@ def test_films_are_cleaned() -> None:
     assert not report.dropped
 
 
+def test_films_that_only_their_ids_tell_apart_are_noticed() -> None:
+    titles = ["Chasing Amy (1997)", "Chasing Amy (1997)", "Hamlet (1996)", "Hamlet (1948)", "Cosmos", "Cosmos"]
+    frame, report = clean_movies(movies(*({"movie_id": str(i), "title": title} for i, title in enumerate(titles))))
+    assert frame.height == report.rows_out == 6
+    assert report.noticed["title used by several films (kept apart)"] == 6
+    assert report.noticed["title and year of several films (kept apart)"] == 2
+
+
 @pytest.mark.parametrize(
     ("movie_id", "title", "reason"),
     [

@@ -104,7 +104,7 @@ def print_inspection(found: Inspection) -> None:
         ["Films", f"{figures.films:,} ({figures.rated:,} rated)"],
         ["Users", f"{figures.users:,}"],
         ["Ratings", f"{figures.ratings:,} ({figures.density:.2%} of all pairs; median {median})"],
-        ["Time", f"{when(figures.first)} to {when(figures.last)}"],
+        ["Time", "unknown" if figures.first is None else f"{when(figures.first)} to {when(figures.last)}"],
         ["Mean", f"{number(figures.mean)} stars on a scale of {found.scale[0]:g} to {found.scale[1]:g}"],
     ]
     most = max(figures.histogram.values(), default=1)

@@ -246,6 +246,8 @@ def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.Da
         table.count(table.noticed, "no genres", pl.col("genres").list.len() == 0)
     table.count(table.noticed, "no year", pl.col("year").is_null())
     table.count(table.noticed, "title used by several films (kept apart)", pl.col("title").is_duplicated())
+    twice = pl.col("year").is_not_null() & pl.struct("title", "year").is_duplicated()
+    table.count(table.noticed, "title and year of several films (kept apart)", twice)
     names = [name for name in SCHEMA if name in table.frame.columns]
     table.frame = table.frame.select(pl.col(name).cast(SCHEMA[name]) for name in names)
     return table.frame, table.report()

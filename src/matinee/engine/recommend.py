@@ -122,7 +122,11 @@ def _pick(view: View, ranked: NDArray[np.float32], request: Request) -> NDArray[
 def film_vectors(view: View, rows: NDArray[np.int64]) -> sp.csr_matrix | None:
     """Unit-length content vectors of films, or None where the snapshot has no content model."""
     content = view.models.get("content")
-    return content.vectors[rows] if isinstance(content, Content) else None
+    if not isinstance(content, Content):
+        return None
+    vectors = content.vectors[rows]
+    length = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel())
+    return sp.csr_matrix(sp.diags_array(np.divide(1, length, out=np.zeros_like(length), where=length > 0)) @ vectors)
 
 
 def predicted_stars(view: View, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
