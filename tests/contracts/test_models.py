@@ -45,8 +45,7 @@ def fitted(kind: str, data: Dataset) -> Model[Any]:
 
 
 def histories(data: Dataset) -> list[Query]:
-    found = (data.ratings.history(user) for user in range(data.ratings.n_users))
-    return [Query(rows.astype(np.int64), stars, times) for rows, stars, times in found]
+    return [Query.of(data.ratings, user) for user in range(data.ratings.n_users)]
 
 
 @pytest.fixture(params=VARIANTS)
@@ -80,6 +79,16 @@ def test_shape_type_and_independence_of_the_batch(model: Model[Any], dataset: Da
     alone = np.vstack([model.score([query]) for query in queries])
     np.testing.assert_allclose(scores, alone, rtol=1e-4, atol=1e-5)
     assert model.score([]).shape == (0, model.n_items)
+
+
+def test_some_films_score_as_all_do(model: Model[Any], dataset: Dataset) -> None:
+    grown = model.with_catalog(dataset.catalog.with_changes([Movie(movie_id="new", title="Laughing")]))
+    rows = np.array([7, 0, len(dataset.catalog), 7])
+    for query in (histories(dataset)[3], Query(np.array([len(dataset.catalog)]), np.float32([4])), Query()):
+        found = grown.score_rows(query, rows)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, grown.score([query])[0, rows], rtol=1e-5, atol=1e-6)
+        assert grown.score_rows(query, rows[:0]).shape == (0,)
 
 
 def test_order_of_the_history_does_not_matter(model: Model[Any], dataset: Dataset) -> None:
@@ -123,6 +132,8 @@ def test_knows_agrees_with_scores(model: Model[Any], dataset: Dataset) -> None:
     assert np.isfinite(model.score([query])).any()
     if not model.knows(Query()) and model.name != "stars":
         assert np.isnan(model.score([Query()])).all()
+    if model.name != "blend":
+        assert [model.fallback(query), model.fallback(Query())] == [None, None if model.knows(Query()) else "popular"]
 
 
 def test_same_seed_same_scores(kind: str, model: Model[Any], dataset: Dataset) -> None:

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from matinee.data.catalog import Catalog
@@ -56,7 +57,7 @@ class Dataset:
         digest = hashlib.sha256(self.catalog.frame.write_ndjson().encode())
         digest.update("\n".join(self.ratings.user_ids.to_list()).encode())
         for array in (self.ratings.indptr, self.ratings.indices, self.ratings.values, self.ratings.times):
-            digest.update(array.tobytes())
+            digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def with_ratings(self, ratings: Ratings) -> Dataset:

@@ -134,8 +134,7 @@ def predicted_stars(view: View, query: Query, rows: NDArray[np.int64]) -> NDArra
     model = next((m for m in view.models.values() if m.predicts_stars), None)
     if model is None or not len(query) or not len(rows):
         return None
-    stars: NDArray[np.float32] = model.score([query])[0][rows]
-    return stars
+    return model.score_rows(query, rows)
 
 
 def _reasons(view: View, model: Model[Any], query: Query, rows: NDArray[np.int64]) -> list[tuple[Reason, ...]] | None:

@@ -138,6 +138,11 @@ class Model(ABC, Generic[C]):
     def score(self, queries: Sequence[Query]) -> Scores:
         """Scores of all films for each query, (n_queries, n_items); seen films are scored too."""
 
+    def score_rows(self, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Scores of some films only, (len(rows),); a model may do this faster than by scoring them all."""
+        found: NDArray[np.float32] = self.score([query])[0][rows]
+        return found
+
     def knows(self, query: Query) -> bool:
         """Whether `score` gives any film a score for this history; False: the user is cold for this model."""
         return not bool(np.isnan(self.score([query])).all())

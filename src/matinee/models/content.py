@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -102,7 +103,7 @@ class Content(Model[ContentConfig]):
     def _whole(self) -> float:
         """Length of a film's vector that has words in every field that the data have."""
         fields = {word.split(":", 1)[0] for word in self._words}
-        return float(sum(weight**2 for field, weight in self.config.model_dump().items() if field in fields)) ** 0.5
+        return math.sqrt(sum(weight**2 for field, weight in self.config.model_dump().items() if field in fields))
 
     def _vectorise(self, catalog: Catalog, rows: NDArray[np.int64]) -> sp.csr_matrix:
         """Vectors of films, (len(rows), n_words), see `vectors`."""

@@ -143,6 +143,15 @@ class Stars(Model[StarsConfig]):
             full = np.where(np.isnan(full) & known[:, None], plain, full)
         return full
 
+    def score_rows(self, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Stars of some films, as `score`."""
+        user, places = self._fold_in(query), self._items.places(rows)
+        rated = places >= 0
+        unrated = self._mean + user[0] if self.knows(query) else np.nan
+        stars = np.full(len(places), unrated, dtype=np.float32)
+        stars[rated] = self._features[places[rated]] @ user + self._biases[places[rated]] + np.float32(self._mean)
+        return np.clip(stars, *self._scale)
+
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """Share of each rating in the stars beyond μ + b_j, before clipping, (len(rows), len(query)).
 
