@@ -120,6 +120,11 @@ def test_reasons_have_room_in_a_narrow_terminal(home: Path, run: Any, monkeypatc
     assert "Because you rated" in narrow
     assert "Genres" in run("recommend", "--user", "42").out
     monkeypatch.setattr(console, "PIPE_WIDTH", 80)
+    monkeypatch.setattr("matinee.cli.snapshots.is_narrow", lambda: True)
+    listed = run("snapshots", "list").out
+    assert str(SnapshotShelf(home / "snapshots").current()) in listed
+    assert max(map(len, listed.splitlines())) <= 80
+    assert "MATINEE_VERIFY_ON_LOAD " in run("settings").out
     assert "https://www.imdb.com/title/tt90000" in run("similar", "Toy Story", "-n", "3").out
     assert max(map(len, narrow.splitlines())) <= 120
 
@@ -134,6 +139,7 @@ def test_the_demo_trains_anew_where_a_snapshot_cannot_be_served(home: Path, run:
     models = {name: entry.model_copy(update={"kind": "gone"}) for name, entry in manifest.models.items()}
     changed = manifest.model_copy(update={"models": models}).sealed()
     (home / "snapshots" / old / "manifest.json").write_text(changed.model_dump_json(), encoding="utf-8")
+    assert "kind" in run("snapshots", "promote", old).err, "what cannot be served is not promoted"
     assert serving.has_snapshot(console.load_settings())
     assert not serving.opens(console.load_settings())
     done = run("demo", "--no-serve")

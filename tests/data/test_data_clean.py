@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from datetime import UTC, datetime
 
 import numpy as np
@@ -24,6 +25,8 @@ from matinee.data.clean import (
     detect_scale,
 )
 from matinee.data.ratings import Ratings
+from matinee.engine.writing import check_user_id
+from matinee.errors import InvalidInputError
 
 SCALE = (0.5, 5.0)
 
@@ -46,6 +49,19 @@ def test_clean_rows_pass_unchanged() -> None:
     assert (report.rows_in, report.rows_out, report.dropped, report.changed) == (2, 2, {}, {})
 
 
+def test_ids_are_what_they_are_over_http() -> None:
+    """Names with blanks are users; what the engine refuses as a user id is dropped, and nothing else."""
+    users = ["Ann Lee", "josé", "x" * 64, "a/b", "a\x1fb", "x" * 65]
+    frame = pl.DataFrame({"user_id": users, "movie_id": "10", "rating": 3.0})
+    kept, report = clean_ratings(frame, ["10"], (1.0, 5.0))
+    assert kept["user_id"].to_list() == users[:3]
+    assert report.dropped == {"user id out of range": 3}
+    for user in users:
+        accepted = user in users[:3]
+        with nullcontext() if accepted else pytest.raises(InvalidInputError):
+            check_user_id(user)
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
@@ -54,7 +70,8 @@ def test_clean_rows_pass_unchanged() -> None:
         ((1, None, 3, 1), "film missing"),
         ((-1, 10, 3, 1), "user id out of range"),
         (("x" * 65, 10, 3, 1), "user id out of range"),
-        (("a b", 10, 3, 1), "user id out of range"),
+        (("a/b", 10, 3, 1), "user id out of range"),
+        (("a\nb", 10, 3, 1), "user id out of range"),
         ((1, 10, "nan", 1), "rating is not a number"),
         ((1, 10, "inf", 1), "rating is not a number"),
         ((1, 10, "-inf", 1), "rating is not a number"),

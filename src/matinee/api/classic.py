@@ -20,11 +20,12 @@ from matinee.api.params import MovieId, Stars, UserId, at_most, refuse
 from matinee.api.render import Json, dumps, reply
 from matinee.api.service import EngineDep, service_of
 from matinee.data.catalog import Movie, Word
+from matinee.data.ids import ID_LENGTH, USER_ID
 from matinee.data.titles import article_first, without_year, year_in_title
 from matinee.engine import Engine
 from matinee.engine.types import Answer
 from matinee.engine.types import Request as Options
-from matinee.errors import UnknownMovieError, UnknownUserError
+from matinee.errors import UnknownMovieError
 from matinee.settings import MOST_AT_ONCE
 
 router = APIRouter(tags=["classic"])
@@ -36,7 +37,7 @@ ReturnMetadata = Annotated[
 TopN = Annotated[int, Query(ge=1, le=1000, description="Items wanted.")]
 ClassicUser = Annotated[
     str,
-    Query(min_length=1, max_length=64, pattern=params.USER_PATTERN, description="Id of a user.", examples=["42"]),
+    Query(min_length=1, max_length=ID_LENGTH, pattern=USER_ID, description="Id of a user.", examples=["42"]),
 ]
 
 
@@ -142,13 +143,8 @@ class UpdateMovie(RootModel[Annotated[dict[MovieId, ClassicMovie], AT_ONCE]]):
 # --- recommendations ------------------------------------------------------------------------------------------
 def _recommend(engine: Engine, user_id: str, n: int, min_ratings: int) -> Answer:
     """The classic rule: with few ratings what the films are about decides, with more the rating model."""
-    try:
-        rated = len(engine.history(user_id))
-    except UnknownUserError:
-        rated = 0
-    model = None
-    if 0 < rated < min_ratings and any(entry["name"] == CONTENT for entry in engine.models()):
-        model = CONTENT
+    few = 0 < engine.rated_count(user_id) < min_ratings
+    model = CONTENT if few and engine.has_model(CONTENT) else None
     return engine.recommend(user_id, Options(n=n, model=model))
 
 

@@ -49,6 +49,8 @@ ADVICE = {
     503: "The service cannot answer now; try again in a moment, /ready says when.",
 }
 MOST_ERRORS = 50
+NOT_MEDIA = ("missing", "value_error", "too_many")
+"""Faults of a whole body that do not come from its media type."""
 TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 """Names that RFC 9110 changed; Python's own depend on its version."""
 
@@ -200,7 +202,7 @@ def invalid(request: Request, found: Iterable[Mapping[str, Any]]) -> Response:
             position = one["loc"][-1]
             detail = f"The body is not JSON ({one['ctx']['error']} at character {position}). Correct it and send again."
             return problem(400, detail, instance=path)
-        if tuple(one["loc"]) == ("body",) and one["type"] != "missing" and not _is_json(request):
+        if tuple(one["loc"]) == ("body",) and one["type"] not in NOT_MEDIA and not _is_json(request):
             return problem(415, instance=path)
     errors = [{"where": _where(one["loc"]), "detail": one["msg"]} for one in found[:MOST_ERRORS]]
     first = "; ".join(f"{one['where']}: {one['detail']}" for one in errors[:3])

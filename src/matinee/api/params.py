@@ -9,27 +9,15 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from matinee.data.catalog import MovieId
-
-ID_PATTERN = r"^[^\s/?#\x00-\x1f\x7f-\x9f]+$"
-"""Ids of films, as `MovieId`."""
-USER_PATTERN = r"^[^/\x00-\x1f]+$"
-"""Ids of users, as the engine checks them."""
+from matinee.data.ids import ID_LENGTH, MOVIE_ID, USER_ID, MovieId, UserId
 
 UserIdPath = Annotated[
-    str, Path(min_length=1, max_length=64, pattern=USER_PATTERN, description="Id of a user.", examples=["42"])
+    str, Path(min_length=1, max_length=ID_LENGTH, pattern=USER_ID, description="Id of a user.", examples=["42"])
 ]
 MovieIdPath = Annotated[
-    str, Path(min_length=1, max_length=64, pattern=ID_PATTERN, description="Id of a film.", examples=["318"])
+    str, Path(min_length=1, max_length=ID_LENGTH, pattern=MOVIE_ID, description="Id of a film.", examples=["318"])
 ]
 
-
-def _as_id(value: object) -> object:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-UserId = Annotated[str, BeforeValidator(_as_id), Field(min_length=1, max_length=64, pattern=USER_PATTERN)]
-"""A user id in a body; integers are accepted."""
 
 Stars = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False, examples=[4.5])]
 """Stars; the data set's own scale is checked by the engine."""

@@ -19,7 +19,6 @@ from matinee.api.params import refuse
 from matinee.api.render import reply
 from matinee.api.schemas import HistoryOut, NeighborsOut, StoredOut, UserOut
 from matinee.api.service import EngineDep, service_of
-from matinee.errors import UnknownUserError
 
 router = APIRouter(tags=["users and ratings"])
 BATCH: TypeAdapter[list[RatingIn]] = TypeAdapter(list[RatingIn])
@@ -186,10 +185,7 @@ def neighbors(engine: EngineDep, user_id: params.UserIdPath, n: params.Count = 1
 )
 def export_user(engine: EngineDep, user_id: params.UserIdPath) -> Response:
     """Everything held about a user."""
-    held = engine.export_user(user_id)
-    if not held["ratings"] and not held["exposures"]:
-        raise UnknownUserError(user_id)  # what is left is the mark that hides an erased user
-    return reply(held)
+    return reply(engine.export_user(user_id))
 
 
 @router.delete(

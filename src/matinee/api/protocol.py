@@ -5,6 +5,7 @@ uvicorn collects request lines, headers and trailers of any size, and waits for 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from asyncio.events import TimerHandle
 
@@ -32,9 +33,9 @@ class Protocol(HttpToolsProtocol):
     _unseen = 0
     """Bytes received since the last finished head or part of a body."""
 
-    def connection_made(self, transport: object) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
-        super().connection_made(transport)  # type: ignore[arg-type]
+        super().connection_made(transport)
         self._waiting = self.loop.call_later(HEAD_SECONDS, self._too_slow)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -11,15 +11,15 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
-from matinee.api.params import USER_PATTERN
 from matinee.api.render import answer_record, dumps
+from matinee.data.ids import USER_ID
 from matinee.engine import Engine
 from matinee.engine.types import Request as Options
 
 ROUTE = "/v1/users/{user_id}/recommendations"
 _PATH = re.compile(r"/v1/users/([^/]{1,64})/recommendations")
 _QUERY = re.compile(rb"(?:n=([1-9]\d{0,2}|1000))?(?:(?(1)&)model=([A-Za-z0-9_-]{1,100}))?")
-_ID = re.compile(USER_PATTERN)
+_ID = re.compile(USER_ID)
 
 Work = Callable[[], tuple[bytes, bool]]
 """Gives an answer's bytes, and whether they may be kept."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from matinee.errors import FilterError, InvalidInputError, MatineeError
+from matinee.progress import Progress, silent
 
 if TYPE_CHECKING:
     from matinee.engine import Engine
@@ -146,17 +147,17 @@ def open_engine(settings: Settings | None = None) -> Iterator[Engine]:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[str, float], None]]:
+def progress_bar() -> Iterator[Progress]:
     """A callback (what is done, share 0..1) that draws one bar a step on a terminal, and is silent elsewhere."""
     screen = notes()
     if not screen.is_terminal:
-        yield lambda _what, _share: None
+        yield silent
         return
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+    from rich import progress as bar
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=screen, transient=False) as bars:
-        tasks: dict[str, TaskID] = {}
+    columns = (bar.SpinnerColumn(), bar.TextColumn("{task.description}"), bar.BarColumn(), bar.TimeElapsedColumn())
+    with bar.Progress(*columns, console=screen, transient=False) as bars:
+        tasks: dict[str, bar.TaskID] = {}
 
         def report(what: str, share: float) -> None:
             if what not in tasks:

@@ -119,14 +119,15 @@ def similar(
             [
                 str(item.rank),
                 Text(film(item.title, item.year), style="bold"),
-                ", ".join(item.genres),
+                *(() if is_narrow() else (", ".join(item.genres),)),
                 number(item.score, 3),
                 Text(url, style=f"link {url}") if (url := urls[item.movie_id]) else "–",
             ]
             for item in answer.items
         ]
         title = f"Similar to {film(found.title, found.year)}, by {by}"
-        table(title, ["#", "Film", "Genres", "Score", "IMDb"], rows, right=("#", "Score"), whole=("IMDb",))
+        columns = ["#", "Film", *(() if is_narrow() else ("Genres",)), "Score", "IMDb"]
+        table(title, columns, rows, right=("#", "Score"), whole=("IMDb",))
 
 
 def search(

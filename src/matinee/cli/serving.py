@@ -258,7 +258,7 @@ def settings(json: AsJson = False) -> None:
     cells = [
         [variable, str(value), "" if source == "default" else source, text] for _, value, source, variable, text in rows
     ]
-    table("", ["Variable", "Value", "Set by", "Meaning"], cells)
+    table("", ["Variable", "Value", "Set by", "Meaning"], cells, whole=("Variable",))
 
 
 def _names_in(path: Path) -> set[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from matinee.cli.console import AsJson, load_settings, note, number, print_json, table
+from matinee.cli.console import AsJson, is_narrow, load_settings, note, number, print_json, table
 from matinee.errors import SnapshotError
 
 if TYPE_CHECKING:
@@ -54,12 +54,13 @@ def list_(json: AsJson = False) -> None:
             m.dataset,
             number(m.n_ratings, 0),
             number(m.bytes / 2**20, 1),
-            ", ".join(m.models),
+            *(() if is_narrow() else (", ".join(m.models),)),
         ]
         for m in manifests
     ]
     if rows:
-        table("", ["", "Snapshot", "Created", "Data", "Ratings", "MiB", "Models"], rows, right=("Ratings", "MiB"))
+        columns = ["", "Snapshot", "Created", "Data", "Ratings", "MiB", *(() if is_narrow() else ("Models",))]
+        table("", columns, rows, right=("Ratings", "MiB"), whole=("Snapshot", "Created"))
     for snapshot_id, problem in damaged.items():
         note(f"{snapshot_id}: {problem}")
     if not rows:
@@ -90,7 +91,12 @@ def verify(snapshot_id: Id = None) -> None:
 @app.command("promote")
 def promote(snapshot_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Serve a snapshot; running servers follow at their next request."""
-    shelf().promote(snapshot_id)
+    from matinee.snapshots import Snapshot
+
+    on = shelf()
+    on.show(snapshot_id)
+    Snapshot.load(on.root, snapshot_id)  # not only whole, but also readable by this version
+    on.promote(snapshot_id, verify=False)
     typer.echo(f"Snapshot {snapshot_id} is served from now on.")
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from matinee.data.fetch import download, file_hash, pip_download
 from matinee.errors import FetchError
+from matinee.progress import Progress
 from matinee.settings import Settings
 
 if sys.platform != "win32":
@@ -92,7 +93,7 @@ def is_cached(asset: Asset, settings: Settings) -> bool:
 def ensure(
     asset: Asset,
     settings: Settings,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
     *,
     timeout: float | None = None,
 ) -> Path:
@@ -129,7 +130,7 @@ def ensure(
     return folder
 
 
-def _fetch(asset: Asset, scratch: Path, timeout: float, progress: Callable[[str, float], None] | None) -> None:
+def _fetch(asset: Asset, scratch: Path, timeout: float, progress: Progress | None) -> None:
     """Make `scratch/files`, complete with its manifest."""
     what = f"Fetching {asset.name}"
 

@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from matinee.data.ids import MovieId, as_id
 from matinee.errors import DataError, UnknownMovieError
 
 SCHEMA: dict[str, pl.DataType] = {
@@ -39,13 +40,6 @@ movie_id and title. `title` has neither the year nor a trailing article ("The Ma
 LIST_COLUMNS = tuple(name for name, kind in SCHEMA.items() if isinstance(kind, pl.List))
 
 
-def _as_id(value: object) -> object:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-MovieId = Annotated[str, BeforeValidator(_as_id), Field(min_length=1, max_length=64, pattern=r"^[^\s/?#\x00-\x1f]+$")]
-"""A film id on the wire: a string of 1–64 characters without white space, `/`, `?`, `#`; integers are accepted."""
-
 Word = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -67,7 +61,7 @@ class Movie(BaseModel):
     keywords: Annotated[tuple[Word, ...], Field(max_length=2000)] = ()
     overview: Annotated[str, Field(max_length=20_000)] | None = None
     imdb_id: Annotated[str, Field(pattern=r"^tt\d{7,10}$")] | None = None
-    tmdb_id: Annotated[str, BeforeValidator(_as_id), Field(pattern=r"^\d{1,10}$")] | None = None
+    tmdb_id: Annotated[str, BeforeValidator(as_id), Field(pattern=r"^\d{1,10}$")] | None = None
     poster: Annotated[str, Field(max_length=1000)] | None = None
 
 
@@ -99,6 +93,9 @@ class Catalog:
         self.active.setflags(write=False)
         self._columns: dict[str, list[Any]] = {}
         self._made_from: tuple[ref[Catalog], NDArray[np.int64]] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Catalog: {len(self):,} films>"
 
     def __len__(self) -> int:
         return self.frame.height

@@ -8,10 +8,8 @@ import polars as pl
 
 from matinee.data.catalog import LIST_COLUMNS, SCHEMA
 from matinee.data.dataset import TableReport
+from matinee.data.ids import ID_LENGTH, MOVIE_ID, USER_ID
 from matinee.data.titles import article_first, valid_year, without_year, year_in_title
-
-ID_PATTERN = r"^[^\s/?#\x00-\x1f]{1,64}$"
-"""What an id may look like (see `catalog.MovieId`)."""
 
 _NOT_GENRES = ["(no genres listed)", "no genres listed", "unknown", "n/a", "none", "null", "\\n"]
 _LAST_SECOND = 1 << 33  # the year 2242
@@ -63,6 +61,11 @@ def as_id(frame: pl.DataFrame, name: str) -> pl.Expr:
     if kind.is_float() or frame.select(column.cast(pl.String).str.ends_with(".0").any()).item():
         text = text.str.replace(r"^(-?\d+)\.0+$", "${1}")
     return pl.when(text != "").then(text).alias(name)
+
+
+def out_of_range(ids: pl.Series, pattern: str) -> pl.Series:
+    """Which ids cannot be one: of another form, too long, or negative numbers."""
+    return ~ids.str.contains(pattern) | (ids.str.len_chars() > ID_LENGTH) | ids.str.contains(r"^-\d+$")
 
 
 def as_seconds(frame: pl.DataFrame, name: str) -> pl.Expr:
@@ -133,7 +136,7 @@ def clean_ratings(
     table.drop("user missing", pl.col("user_id").is_null())
     table.drop("film missing", pl.col("movie_id").is_null())
     users = table.frame.select(pl.col("user_id").unique(maintain_order=True)).to_series()
-    bad = users.filter(~users.str.contains(ID_PATTERN) | users.str.contains(r"^-\d+$"))
+    bad = users.filter(out_of_range(users, USER_ID))
     if len(bad):
         table.drop("user id out of range", pl.col("user_id").is_in(bad.implode()))
     table.drop("rating is not a number", ~pl.col("rating").is_finite().fill_null(False))
@@ -225,8 +228,7 @@ def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.Da
     given = pl.col("year").cast(pl.String).str.strip_chars() if "year" in frame.columns else pl.lit(None, pl.String)
     table = Counter(frame.select(*columns, given.alias("given"), valid_year(given).alias("year")))
     table.drop("film id missing", pl.col("movie_id").is_null())
-    table.drop("film id out of range", ~pl.col("movie_id").str.contains(ID_PATTERN))
-    table.drop("film id out of range", pl.col("movie_id").str.contains(r"^-\d+$"))
+    table.drop("film id out of range", out_of_range(table.frame["movie_id"], MOVIE_ID))
     table.drop("title missing", pl.col("title").is_null())
     table.drop("film id used again (the first is kept)", ~pl.col("movie_id").is_first_distinct())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +11,7 @@ import polars as pl
 from matinee.data.assets import Asset, ensure
 from matinee.data.titles import title_key, title_keys
 from matinee.errors import DataError, FetchError
+from matinee.progress import Progress
 from matinee.settings import Settings
 
 CREDIT_COLUMNS = ("directors", "writers", "cast", "countries", "languages")
@@ -55,7 +55,7 @@ WIKIDATA = Asset(
 )
 
 
-def load_credits(settings: Settings, progress: Callable[[str, float], None] | None = None) -> pl.DataFrame:
+def load_credits(settings: Settings, progress: Progress | None = None) -> pl.DataFrame:
     """Films of Wikidata: `imdb_id`, `year`, `key` (see `titles.title_key`) and `CREDIT_COLUMNS` (lists).
 
     Raises:

@@ -51,6 +51,10 @@ class Dataset:
     report: CleaningReport
     scale: tuple[float, float] = (0.5, 5.0)
 
+    def __repr__(self) -> str:
+        low, high = self.scale
+        return f"<Dataset {self.name}: {self.catalog!r}, {self.ratings!r}, {low:g} to {high:g} stars>"
+
     @cached_property
     def fingerprint(self) -> str:
         """sha256 over films and ratings: equal data, equal fingerprint."""

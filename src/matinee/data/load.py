@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -18,13 +18,12 @@ from matinee.data.readers.columns import MOVIES_COLUMNS, RATINGS_COLUMNS
 from matinee.data.readers.tables import read_table
 from matinee.data.sources import get_dataset_files, list_datasets, locate_auto
 from matinee.errors import DataError, FetchError
+from matinee.progress import Progress, silent
 from matinee.settings import Settings
-
-Progress = Callable[[str, float], None]
 
 
 def load_dataset(
-    source: str | Path = "auto",
+    source: str | Path | None = None,
     settings: Settings | None = None,
     progress: Progress | None = None,
     *,
@@ -35,7 +34,7 @@ def load_dataset(
     """Fetch, read, clean and enrich a data set.
 
     Args:
-        source: "auto", a name of `list_datasets`, a folder, or a file of ratings.
+        source: "auto", a name of `list_datasets`, a folder, or a file of ratings; None: the settings' `data`.
         settings: cache folder, offline, timeouts; None: those of the environment.
         progress: called with what is being done and the share done (0..1).
         mapping: canonical column → column of the files, for plain tables; wins over guessing.
@@ -47,9 +46,9 @@ def load_dataset(
         FetchError: a named data set that cannot be fetched.
         NotFoundError: neither a name nor a folder.
     """
-    tell = progress or (lambda _what, _share: None)
+    tell = progress or silent
     settings = settings or Settings()
-    name, path, notes = _locate(source, settings, progress)
+    name, path, notes = _locate(settings.data if source is None else source, settings, progress)
     tell(f"Reading {name}", 0.0)
     raw = read_source(path, mapping)
     tell(f"Cleaning {name}", 0.3)

@@ -50,6 +50,9 @@ class Ratings:
     def __len__(self) -> int:
         return len(self.indices)
 
+    def __repr__(self) -> str:
+        return f"<Ratings: {len(self):,} of {self.n_items:,} films by {self.n_users:,} users>"
+
     @property
     def n_users(self) -> int:
         """Number of users."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from matinee.data.assets import Asset, ensure, is_cached
 from matinee.errors import FetchError, NotFoundError
+from matinee.progress import Progress
 from matinee.settings import Settings
-
-Progress = Callable[[str, float], None]
 
 _GROUPLENS = "https://files.grouplens.org/datasets/movielens/"
 _RESEARCH = "GroupLens: research use, non-commercial"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from matinee.data.dataset import CleaningReport, Dataset
 from matinee.data.load import load_dataset
 from matinee.data.ratings import NO_TIME
+from matinee.progress import Progress
 from matinee.settings import Settings
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
@@ -89,7 +90,7 @@ def describe(dataset: Dataset) -> Statistics:
 def inspect_source(
     source: str | Path,
     settings: Settings,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
     *,
     mapping: Mapping[str, str] | None = None,
     scale: tuple[float, float] | None = None,

@@ -99,6 +99,15 @@ class Engine(Serving, Writer):
         runtime, view = self._current()
         return people.rated(view, people.known(runtime, view, user_id))
 
+    def rated_count(self, user_id: str) -> int:
+        """Number of a user's effective ratings, 0 for an unknown user; microseconds."""
+        runtime, view = self._current()
+        return len(runtime.history(user_id, view))
+
+    def has_model(self, name: str) -> bool:
+        """Whether a model of this name is in service."""
+        return name in self._current()[1].models
+
     def neighbors(self, user_id: str, n: int = 10) -> list[Neighbor]:
         """Users of most similar taste. Raises UnknownUserError."""
         check_n(n, self.settings.max_n)
@@ -106,11 +115,11 @@ class Engine(Serving, Writer):
         return people.neighbors(runtime, view, user_id, n)
 
     def export_user(self, user_id: str) -> dict[str, Any]:
-        """Everything held about a user: ratings, exposures. Raises UnknownUserError."""
+        """Everything held about a user: ratings, exposures. Raises UnknownUserError, also for an erased user."""
         runtime, view = self._current()
         ratings = people.rated(view, runtime.history(user_id, view))
         shown = runtime.store.exposures(user_id)
-        if not ratings and not shown and runtime.store.user(user_id).version == 0:
+        if not ratings and not shown:
             raise UnknownUserError(user_id)
         return {
             "user_id": user_id,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +13,7 @@ from matinee.engine.runtime import Runtime, View
 from matinee.engine.search import titles_of
 from matinee.engine.types import Answer, Hit, MoviePage, PopularItem, SimilarBy
 from matinee.errors import InvalidInputError
-from matinee.models.popularity import weighted_score
+from matinee.models.popularity import rated_score
 from matinee.settings import Settings
 
 SORTS = ("movie_id", "title", "year", "ratings", "mean", "popularity")
@@ -83,13 +85,13 @@ def popular(
         allowed &= allowed_rows(view, f"genre = {_quoted(genre)}", settings.max_filter)
     if year is not None:
         allowed &= allowed_rows(view, f"year = {int(year)}", settings.max_filter)
-    counts, sums = view.stats.counts, view.stats.sums
+    counts, sums, scores = view.stats.counts, view.stats.sums, view.stats.popularity
     if days is not None:
         if not 0 < days < 1e6:
             raise InvalidInputError(f"days is {days:g}.", "Give a number of days above 0 and below 1000000.")
         counts, sums = recent(runtime, view, view.stats.newest - int(days * DAY))
-    scores = weighted_score(counts, sums).astype(np.float32)
-    scores[~allowed | (counts == 0)] = np.nan
+        scores = rated_score(counts, sums)
+    scores = np.where(allowed, scores, np.float32(np.nan))
     rows = top_n(scores, n)
     return [
         PopularItem(item, int(counts[item.row]), round(float(sums[item.row] / counts[item.row]), 4))
@@ -157,18 +159,14 @@ def _sorted(view: View, rows: NDArray[np.int64], sort: str) -> NDArray[np.int64]
                 return (0, 0, str(values[row]).casefold())
 
         return np.array(sorted(rows.tolist(), key=key, reverse=minus), dtype=np.int64)
-    if name == "year":
-        years = view.catalog.frame["year"].to_numpy().astype(np.float64)[rows]
-        number, descending = years, minus
-    else:
-        counts = view.stats.counts
-        if name == "ratings":
-            number = counts[rows].astype(np.float64)
-        elif name == "mean":
-            number = view.stats.means[rows]
-        else:
-            number = np.where(counts > 0, weighted_score(counts, view.stats.sums), np.nan)[rows]
-        descending = not minus
+    numbers: dict[str, NDArray[Any]] = {
+        "year": view.catalog.frame["year"].to_numpy(),
+        "ratings": view.stats.counts,
+        "mean": view.stats.means,
+        "popularity": view.stats.popularity,
+    }
+    number = numbers[name][rows].astype(np.float64)
+    descending = minus == (name == "year")
     unknown = np.isnan(number)
     number = np.where(unknown, 0.0, -number if descending else number)
     # Unknown values come last either way; ties by row.

@@ -16,7 +16,6 @@ from matinee.engine.types import Answer, Item, Reason, Request
 from matinee.errors import InvalidInputError, UnknownModelError
 from matinee.models.base import Model, Query
 from matinee.models.content import Content
-from matinee.models.popularity import weighted_score
 from matinee.settings import Settings
 
 MAX_REASONS = 5
@@ -100,7 +99,7 @@ def default_name(view: View, settings: Settings) -> str:
 
 def chart(view: View) -> NDArray[np.float32]:
     """Live IMDb-weighted score of every film; films without ratings come last, newest first."""
-    scores = weighted_score(view.stats.counts, view.stats.sums).astype(np.float32)
+    scores = view.stats.popularity.copy()
     unrated = view.stats.counts == 0
     if unrated.any():
         # Below every rated film, by row: films added last first.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from matinee.data.catalog import Catalog
 from matinee.data.ratings import Ratings
 from matinee.engine.filters import FilterStats
+from matinee.models.popularity import rated_score
 from matinee.stores.base import RatingChange
 
 BaseRating = Callable[[str, str], "float | None"]
@@ -75,6 +77,13 @@ class Stats:
     def means(self) -> NDArray[np.float64]:
         """Mean stars, NaN where there are no ratings."""
         return np.where(self.counts > 0, self.sums / np.maximum(self.counts, 1), np.nan)
+
+    @cached_property
+    def popularity(self) -> NDArray[np.float32]:
+        """IMDb-weighted score, NaN where there are no ratings; read-only, made on first use."""
+        scores = rated_score(self.counts, self.sums)
+        scores.setflags(write=False)
+        return scores
 
     def for_filters(self) -> FilterStats:
         """What the filter fields `ratings` and `mean` read."""

@@ -18,7 +18,8 @@ from matinee.data.ratings import Ratings
 from matinee.data.sources import list_datasets
 from matinee.errors import DataError, MemoryLimitError, SnapshotError
 from matinee.models import default_lineup
-from matinee.models.base import Model, Progress
+from matinee.models.base import Model
+from matinee.progress import Progress, silent
 from matinee.settings import Settings
 from matinee.snapshots import SnapshotShelf, write_snapshot
 from matinee.stores import Store, open_store
@@ -31,7 +32,7 @@ TELL_BYTES = 16 << 20
 
 
 def train(
-    settings: Settings,
+    settings: Settings | None = None,
     source: str | None = None,
     *,
     promote: bool = True,
@@ -43,7 +44,7 @@ def train(
     """Fit all models on a data set and write a snapshot; returns its id.
 
     Args:
-        settings: folders, limits, seed.
+        settings: folders, limits, seed; None: those of the environment.
         source: a name of `matinee data list`, a folder, or "auto"; None: `settings.data`.
         promote: serve the snapshot at once.
         include_store: also learn from what was written through the API.
@@ -56,6 +57,7 @@ def train(
         MemoryLimitError: a model that others are made of does not fit into `settings.memory_limit`.
         SnapshotError: the snapshot cannot be written.
     """
+    settings = settings or Settings()
     source = source or settings.data
     dataset = load_dataset(source, settings, progress, mapping=mapping)
     return train_dataset(
@@ -80,7 +82,7 @@ def train_dataset(
     progress: Progress | None = None,
 ) -> str:
     """`train` for data that are loaded already; `source` identifies where they came from."""
-    tell: Progress = progress or (lambda _what, _share: None)
+    tell = progress or silent
     watermark = 0
     if include_store and settings.store_path(dataset.name).exists():
         store = open_store(settings, dataset.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -11,21 +12,21 @@ from typing import Any
 from pydantic import ValidationError
 
 from matinee.data.catalog import Movie
+from matinee.data.ids import ID_LENGTH, USER_ID
 from matinee.engine.runtime import Runtime, View
 from matinee.errors import InvalidInputError, NotFoundError, UnknownUserError
 from matinee.settings import Settings
 from matinee.stores.base import Rating
 
-MAX_USER_ID = 64
-"""Longest user id, in characters."""
+_USER_ID = re.compile(USER_ID)
 
 
 def check_user_id(user_id: str) -> str:
     """Return the id, or raise InvalidInputError where it cannot be one."""
-    if not 1 <= len(user_id) <= MAX_USER_ID or any(ord(c) < 32 or c == "/" for c in user_id) or user_id.isspace():
+    if len(user_id) > ID_LENGTH or not _USER_ID.fullmatch(user_id) or user_id.isspace():
         raise InvalidInputError(
             f"{user_id[:80]!r} cannot be a user id.",
-            f"Use 1 to {MAX_USER_ID} characters without control characters or /.",
+            f"Use 1 to {ID_LENGTH} characters without control characters or /.",
         )
     return user_id
 

@@ -22,7 +22,8 @@ from matinee.evaluation.measure import Lineup, asked_users, fit_models, measure_
 from matinee.evaluation.protocols import Protocol, Source, Split, check_tasks, get_protocol
 from matinee.evaluation.report import EvaluationReport, ModelResult
 from matinee.models import default_lineup
-from matinee.models.base import Model, Progress
+from matinee.models.base import Model
+from matinee.progress import Progress, silent
 from matinee.settings import Settings
 
 _LIBRARIES = ("matinee", "numpy", "scipy", "polars", "pydantic")
@@ -58,7 +59,7 @@ def evaluate(
     """
     chosen = get_protocol(protocol)
     settings = settings or Settings()
-    tell: Progress = progress or (lambda _what, _share: None)
+    tell = progress or silent
     source, notes = _load(chosen, data, settings, progress)
     per_split: dict[str, list[dict[str, float]]] = {}
     seconds: dict[str, list[tuple[float, float]]] = {}

@@ -6,9 +6,9 @@ The history travels in the query, so a known, a changed and an unknown user are 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,9 @@ from pydantic import BaseModel, ConfigDict
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
-from matinee.errors import InvalidInputError, MemoryLimitError
-
-Progress = Callable[[str, float], None]
-"""Called while fitting with what is being done and the share done (0..1)."""
+from matinee.errors import InvalidInputError, MemoryLimitError, UnknownUserError
+from matinee.progress import Progress as Progress
+from matinee.progress import silent
 
 Scores = NDArray[np.float32]
 Fallback = Literal["popular", "content"]
@@ -56,10 +55,17 @@ class Query:
         return len(self.rows)
 
     @classmethod
-    def of(cls, ratings: Ratings, user: int) -> Self:
-        """The whole history of one user (a row) of a ratings matrix."""
-        rows, values, times = ratings.history(user)
-        return cls(rows.astype(np.int64), values, times, str(ratings.user_ids[user]))
+    def of(cls, ratings: Ratings, user: int | str) -> Self:
+        """The whole history of one user, a row of a ratings matrix or an id.
+
+        Raises:
+            UnknownUserError: nobody has this id.
+        """
+        row = ratings.find_user(user) if isinstance(user, str) else user
+        if row is None:
+            raise UnknownUserError(str(user))
+        rows, values, times = ratings.history(row)
+        return cls(rows.astype(np.int64), values, times, str(ratings.user_ids[row]))
 
 
 class ModelConfig(BaseModel):
@@ -89,6 +95,20 @@ class Model(ABC, Generic[C]):
             raise InvalidInputError("Give a config or single settings, not both.")
         self.config: C = config if config is not None else self.Config(**settings)  # type: ignore[assignment]
         self.n_items = 0
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Only for attributes that are missing, which those learnt are before `fit`."""
+            fault = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if name.startswith("__") or self.__dict__.get("n_items", 1):
+                raise AttributeError(fault)
+            raise AttributeError(f"{fault}: it has not been fitted. Call fit(dataset) first.")
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={getattr(self.config, name)!r}" for name in sorted(self.config.model_fields_set))
+        learnt = f"fitted on {self.n_items:,} films" if self.n_items else "not fitted"
+        return f"<{type(self).__name__}({settings}), {learnt}>"
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -124,7 +144,7 @@ class Model(ABC, Generic[C]):
                 self.memory_hint(),
             )
         self.n_items = len(dataset.catalog)
-        self._fit(dataset, progress or (lambda _what, _share: None))
+        self._fit(dataset, progress or silent)
         return self
 
     def memory_hint(self) -> str:
@@ -142,6 +162,13 @@ class Model(ABC, Generic[C]):
         """Scores of some films only, (len(rows),); a model may do this faster than by scoring them all."""
         found: NDArray[np.float32] = self.score([query])[0][rows]
         return found
+
+    def top(self, query: Query, n: int = 10) -> list[int]:
+        """Catalogue rows of the up to n best films outside the history, best first; no opinion, not listed."""
+        scores = self.score([query])[0].copy()
+        scores[query.rows[query.rows < len(scores)]] = np.nan
+        order = np.argsort(-scores, kind="stable")[: max(n, 0)]  # NaN sorts last
+        return [int(row) for row in order if not np.isnan(scores[row])]
 
     def knows(self, query: Query) -> bool:
         """Whether `score` gives any film a score for this history; False: the user is cold for this model."""

@@ -45,6 +45,13 @@ def weighted_score(
     return score
 
 
+def rated_score(
+    counts: NDArray[np.integer[Any]], sums: NDArray[np.floating[Any]], m: float | None = None
+) -> NDArray[np.float32]:
+    """`weighted_score` of the films that have ratings, NaN for the others, float32."""
+    return np.where(counts > 0, weighted_score(counts, sums, m), np.nan).astype(np.float32)
+
+
 class PopularityConfig(ModelConfig):
     """Settings of `Popularity`."""
 
@@ -64,10 +71,7 @@ class Popularity(Model[PopularityConfig]):
         return 64 * len(dataset.catalog) + 8 * len(dataset.ratings) + (1 << 16)
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
-        counts = dataset.ratings.counts
-        scores = weighted_score(counts, dataset.ratings.sums, self.config.prior).astype(np.float32)
-        scores[counts == 0] = np.nan
-        self._scores = scores
+        self._scores = rated_score(dataset.ratings.counts, dataset.ratings.sums, self.config.prior)
         progress("popularity", 1.0)
 
     def knows(self, query: Query) -> bool:

@@ -20,6 +20,7 @@ from typing import Generic, TypeVar
 
 from matinee.errors import MatineeError, StoreError
 from matinee.stores import migrations
+from matinee.stores.faults import is_busy, store_error
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -29,28 +30,6 @@ MAX_GROUP = 256
 CHECKPOINT_MS = 50
 CHECK_BELOW = 64 << 20
 """Files smaller than this (bytes) are checked whole when opened; it takes well under a second."""
-
-
-def is_busy(error: BaseException) -> bool:
-    """Whether another connection held a lock for longer than the busy timeout."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def store_error(error: Exception, path: Path) -> StoreError:
-    """What a fault of SQLite or the file system means to the caller, and what to do."""
-    text = str(error)
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if is_busy(error):
-        hint = "Another process is writing; try again, or raise MATINEE_BUSY_TIMEOUT."
-    elif code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-        hint = "Make room on the disk, then try again; nothing of this write was stored."
-    elif code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM) or isinstance(error, OSError):
-        hint = "Make the file and its folder writable for this user, or choose another MATINEE_DATA_DIR."
-    elif code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        hint = "Move the file away (with -wal and -shm beside it) and put a backup in its place, or start without it."
-    else:
-        hint = "Check the file and its folder."
-    return StoreError(f"The store {path} cannot answer: {text}.", hint)
 
 
 class Reader:
@@ -102,6 +81,8 @@ class Connections:
         self._queue: deque[Job[object]] = deque()
         self._writer: sqlite3.Connection | None = None
         self._closed = False
+        self._name = os.fspath(path)
+        self._file: tuple[int, int] | None = None
         try:
             self._prepare()
         except (sqlite3.Error, OSError) as error:
@@ -126,6 +107,15 @@ class Connections:
             found = writer.execute("PRAGMA quick_check(1)").fetchone()[0]
             if found != "ok":
                 raise sqlite3.DatabaseError(f"it is damaged ({found})")
+        self._file = self._identity()
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Which file the path leads to now, None: none, or an empty one."""
+        try:
+            found = os.stat(self._name)  # noqa: PTH116 - half the cost of Path.stat
+        except OSError:
+            return None
+        return (found.st_dev, found.st_ino) if found.st_size else None
 
     def _set_wal(self, connection: sqlite3.Connection) -> None:
         # The busy handler does not cover this change of mode, so wait by hand for another process's first start.
@@ -157,6 +147,12 @@ class Connections:
             raise StoreError("The store is closed.", "Open it again.")
         if self._pid != os.getpid():
             raise StoreError("The store was opened before this process was forked.", "Open it again in the child.")
+        # SQLite itself would go on with the file that it has open, and what is written there would be lost.
+        if self._file is not None and self._identity() != self._file:
+            raise StoreError(
+                f"The store {self.path} was removed, emptied or replaced while in use.",
+                "Put the file back, or start the server anew to go on with what is there now.",
+            )
 
     # --- reading --------------------------------------------------------------------------------------------
     def reader(self) -> Reader:
@@ -252,6 +248,7 @@ class Connections:
                 connection.execute("RELEASE job")
             self._after(connection)
             connection.execute("COMMIT")
+            self._check_usable()  # else what was just written might be in a file that is gone
         except (sqlite3.Error, MatineeError) as error:
             self._drop_writer()
             for job in jobs:

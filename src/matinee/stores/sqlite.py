@@ -22,7 +22,8 @@ from matinee.data.catalog import Movie
 from matinee.errors import ConflictError, InvalidInputError, StoreError
 from matinee.stores import changelog
 from matinee.stores.base import Changes, Exposure, Rating, UserOverlay
-from matinee.stores.connections import Connections, store_error
+from matinee.stores.connections import Connections
+from matinee.stores.faults import store_error
 
 KEY_SECONDS = 24 * 3600.0
 MAX_INT = 2**63 - 1
