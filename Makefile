@@ -15,6 +15,7 @@ COVERAGE ?= 90
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check --no-input
 checked := src tests benchmarks
+quoted = '$(subst ','\'',$(1))'
 
 .PHONY: help demo test check fix docs bench lock clean
 
@@ -22,7 +23,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 demo: $(VENV)/.base ## install, fetch data, train, recommend, serve on port 8000 (DATA=FOLDER PORT=9000 PYTHON=…)
-	@$(bin)/matinee demo $(if $(DATA),--data '$(DATA)') $(if $(PORT),--port '$(PORT)') $(if $(USER_ID),--user '$(USER_ID)')
+	@$(bin)/matinee demo $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(PORT),--port $(call quoted,$(PORT))) $(if $(USER_ID),--user $(call quoted,$(USER_ID)))
 
 test: $(VENV)/.dev ## every check and all tests, with branch coverage
 	@status=0; \

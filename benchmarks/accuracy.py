@@ -17,7 +17,7 @@ from matinee.evaluation import PROTOCOLS, EvaluationReport, evaluate
 from matinee.settings import Settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
-RANKED = ("popular", "itemknn", "ease", "edlae", "content", "blend")
+RANKED = ("popular", "itemknn", "ease", "edlae", "ials", "content", "blend")
 
 
 def verdict(report: EvaluationReport) -> str:

@@ -133,12 +133,16 @@ def test_the_page_about_adding_a_model_holds(tmp_path: Path) -> None:
     names: dict[str, object] = {"__name__": "page"}
     exec(compile(blocks("docs/add-a-model.md", "python")[0], "add-a-model.md", "exec", dont_inherit=True), names)
     dataset = random_dataset()
-    kind: type = names["Random"]  # type: ignore[assignment]
+    kind: type = names["CoRated"]  # type: ignore[assignment]
     model = kind().fit(dataset)
-    scores = model.score([Query(), Query()])
+    query = Query.of(dataset.ratings, 0)
+    scores = model.score([query, Query()])
     assert scores.shape == (2, len(dataset.catalog))
+    assert np.isnan(scores[1]).all()
+    rows = range(len(dataset.catalog))
+    np.testing.assert_allclose(model.contributions(query, rows).sum(axis=1), np.nan_to_num(scores[0]), rtol=1e-4)
     again = kind.from_state(model.config, model.state(), dataset.catalog)
-    np.testing.assert_array_equal(again.score([Query()])[0], scores[0])
+    np.testing.assert_array_equal(again.score([query])[0], scores[0])
 
 
 def test_every_route_of_the_guide_exists() -> None:

@@ -202,3 +202,44 @@ def test_an_unknown_model_names_the_known_ones(client: Client) -> None:
     answer = client.get("/v1/users/u1/recommendations", params={"model": "oracle"})
     assert_problem(answer, 404)
     assert "blend" in answer.json()["detail"]
+
+
+MANY = [0] * 200_000
+FIELDS = {str(number): 0 for number in range(200_000)}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/v1/ratings", MANY),
+        ("POST", "/v1/recommendations", {"ratings": MANY}),
+        ("POST", "/v1/recommendations", {"ratings": [], "exclude": MANY}),
+        ("POST", "/v1/recommendations", FIELDS),
+        ("PUT", "/v1/movies/m1", {"title": "A Film", "tags": MANY}),
+        ("PATCH", "/v1/movies/m1", {"cast": MANY}),
+        ("PUT", "/v1/users/u1/ratings/m1", FIELDS),
+        ("POST", "/update_ratings", FIELDS),
+        ("POST", "/update_ratings", {"u1": {"movie_id": MANY, "ratings": 1}}),
+        ("POST", "/update_ratings", {"u1": {"movie_id": "m1", "ratings": MANY}}),
+        ("POST", "/update_movie", FIELDS),
+        ("POST", "/update_movie", {"m1": {"title": "A Film", "tags": MANY}}),
+    ],
+)
+def test_bodies_of_very_many_items_are_refused_before_each_is_checked(
+    client: Client, method: str, path: str, body: object
+) -> None:
+    answer = client.request(method, path, json=body)
+    assert_problem(answer, 422)
+    assert "at most" in answer.json()["detail"].lower()
+    assert len(answer.json()["errors"]) == 1
+
+
+def test_too_many_lines_are_refused_as_such(client_with: Callable[..., Client]) -> None:
+    line = b'{"user_id": "u1", "movie_id": "m1", "rating": 4}\n'
+    headers = {"content-type": "application/x-ndjson"}
+    client = client_with(max_batch=3)
+    assert client.post("/v1/ratings", content=line * 3, headers=headers).status_code == 200
+    for content in (line * 4, b"0\n" * 9):
+        answer = client.post("/v1/ratings", content=content, headers=headers)
+        assert_problem(answer, 422)
+        assert "at most 3" in answer.json()["detail"]

@@ -100,7 +100,9 @@ def test_search(client: Client) -> None:
     assert answer["items"][0]["movie_id"] == "m4"
     assert answer["items"][0]["matched"] == "title"
     assert answer["items"][0]["how"]
-    assert 0 < answer["items"][0]["score"] <= 1
+    scores = [item["score"] for item in answer["items"]]
+    assert scores == sorted(scores, reverse=True)
+    assert 0 < scores[0] <= 1
     filtered = client.get("/v1/search", params={"q": "story", "filter": 'genre = "Comedy"'}).json()["items"]
     assert {item["genres"][0] for item in filtered} == {"Comedy"}
     assert client.get("/v1/search", params={"q": "zzzzqqqq"}).json()["items"] == []

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from pathlib import Path
 
 import anyio
@@ -150,6 +151,29 @@ def test_a_damaged_snapshot_is_refused_and_the_old_one_serves_on(
     assert answer.status_code == 409
     assert new in answer.json()["detail"]
     assert client.get("/v1/users/u1/recommendations").json()["snapshot"] == old
+
+
+def test_a_damaged_manifest_is_no_unknown_snapshot(client: Client, data_dir: Path) -> None:
+    new = train_dataset(Settings(data_dir=data_dir), random_dataset(seed=1), promote=False)
+    (data_dir / "snapshots" / new / "manifest.json").write_text("{")
+    assert client.post(f"/v1/snapshots/{new}/promote").status_code == 409
+
+
+def test_a_damaged_pointer_is_mended_by_promoting(client: Client, data_dir: Path, engine: Engine) -> None:
+    (data_dir / "snapshots" / "pointer.json").write_text("{")
+    url = "/v1/users/u1/recommendations"
+    assert client.get(url).status_code == 200
+    warned = [False]
+    for _ in range(200):  # the pointer is read in a thread
+        warned = client.get("/ready").json()["warnings"]
+        if warned:
+            break
+        time.sleep(0.01)
+    assert "damaged" in str(warned[0])
+    listed = client.get("/v1/snapshots").json()["items"]
+    assert [(entry["id"], entry["current"]) for entry in listed] == [(engine.snapshot_id, False)]
+    assert client.post(f"/v1/snapshots/{engine.snapshot_id}/promote").status_code == 200
+    assert client.get("/ready").json()["warnings"] == []
 
 
 def test_metrics(client: Client) -> None:

@@ -294,6 +294,9 @@ def test_make_passes_its_variables_on() -> None:
     done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "matinee demo --data 'my films' --port '9000' --user '7'" in done.stdout
+    words = ["make", "-n", "demo", "DATA=director's cut"]
+    done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False, timeout=60)
+    assert r"matinee demo --data 'director'\''s cut'" in done.stdout
     shown = subprocess.run(["make", "help"], cwd=root, capture_output=True, text=True, check=True, timeout=60).stdout
     for target in ("demo", "test", "check", "docs", "bench", "lock", "clean"):
         assert f"make {target} " in shown

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from matinee.data.fetch import download, file_hash, pip_download
+from matinee.data.fetch import download, pip_download
 from matinee.errors import FetchError
+from matinee.files import file_hash
 from web_server import make_wheel, send, serve
 
 

@@ -207,8 +207,10 @@ def test_erasing_a_user_outlives_a_restart(engine: Engine) -> None:
                 assert one.recommend(user_id).fallback == "popular"
                 assert user_id not in {row[0] for row in one.export_ratings()}
                 assert user_id not in {n.user_id for n in one.neighbors("u1", 100)}
-                with pytest.raises(UnknownUserError):
-                    one.history(user_id)
+                for call in (one.history, one.export_user):
+                    with pytest.raises(UnknownUserError):
+                        call(user_id)
+                assert one.rated_count(user_id) == 0
     engine.rate([("u3", "m2", 4.0)])
     assert [r.movie_id for r in engine.history("u3")] == ["m2"]
 

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from matinee.engine.rerank import diversify, top_n
+from matinee.engine.rerank import diversify
 from matinee.errors import InvalidInputError
+from matinee.models.ranking import top_n
 
 SCORES = hnp.arrays(
     np.float32,

@@ -25,8 +25,9 @@ from hypothesis import strategies as st
 from matinee import models as model_package
 from matinee.data.dataset import Dataset
 from matinee.errors import SnapshotError
+from matinee.files import file_hash
 from matinee.models.base import Model, Query
-from matinee.snapshots import Manifest, Snapshot, SnapshotShelf, files, write, write_snapshot
+from matinee.snapshots import Manifest, Snapshot, SnapshotShelf, write, write_snapshot
 from matinee.snapshots.manifest import read_manifest
 
 
@@ -68,7 +69,7 @@ def test_the_manifest_says_what_it_is(root: Path, dataset: Dataset, snapshot_id:
     entry = manifest.models["popular"]
     assert (entry.kind, entry.seconds, entry.metrics["ndcg"]) == ("count", 0.5, 0.25)
     assert entry.config == {"power": 0.5, "words": ["x", "ü"]}
-    assert set(manifest.versions) == {"python", "numpy", "scipy", "polars", "matinee"}
+    assert set(manifest.versions) == {"python", "matinee", "numpy", "scipy", "polars", "pydantic"}
     assert manifest.bytes == sum(entry.bytes for entry in manifest.files.values()) > entry.bytes > 0
     on_disk = {p.relative_to(root / snapshot_id).as_posix() for p in (root / snapshot_id).rglob("*") if p.is_file()}
     assert on_disk == {*manifest.files, "manifest.json"}
@@ -238,7 +239,7 @@ def reseal(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
 def with_file(folder: Path, name: str, content: bytes) -> None:
     """Put other content into a file, and make size and hash in the manifest fit it."""
     (folder / name).write_bytes(content)
-    entry = {"bytes": len(content), "sha256": files.sha256(folder / name)}
+    entry = {"bytes": len(content), "sha256": file_hash(folder / name)}
     reseal(folder, lambda body: body["files"].update({name: entry}))
 
 

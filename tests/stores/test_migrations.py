@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,19 @@ def test_another_process_may_have_migrated_first(tmp_path: Path) -> None:
     migrations.migrate(connection, path)
     assert connection.execute("PRAGMA application_id").fetchone() == (migrations.APPLICATION_ID,)
     connection.close()
+
+
+def test_a_database_is_looked_at_once_while_another_process_makes_its_tables(tmp_path: Path) -> None:
+    path = tmp_path / "new.sqlite3"
+    with closing(sqlite3.connect(path, isolation_level=None)) as looking:
+        looking.execute("PRAGMA journal_mode = WAL")
+        with closing(sqlite3.connect(path, isolation_level=None)) as making:
+
+            def meanwhile(statement: str) -> None:
+                if "sqlite_master" in statement:
+                    looking.set_trace_callback(None)
+                    migrations.migrate(making, path)
+
+            looking.set_trace_callback(meanwhile)
+            assert migrations.check(looking, path) == 0
+            assert migrations.check(looking, path) == len(migrations.MIGRATIONS)

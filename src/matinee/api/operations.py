@@ -83,7 +83,7 @@ def snapshots(engine: EngineDep) -> Response:
 )
 def promote(engine: EngineDep, snapshot_id: SnapshotId) -> Response:
     """Verify a snapshot and serve it, in every worker; no request is dropped meanwhile."""
-    if all(entry["id"] != snapshot_id for entry in engine.snapshots()):
+    if snapshot_id not in engine.snapshot_ids():
         raise NotFoundError(f"There is no snapshot {snapshot_id!r}.", "See GET /v1/snapshots for those there are.")
     return _swap(lambda: engine.promote(snapshot_id))
 

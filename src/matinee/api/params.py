@@ -51,8 +51,9 @@ Model = Annotated[
     str | None, Query(max_length=100, description="Name of a model, see GET /v1/models.", examples=["ease"])
 ]
 Exclude = Annotated[
-    list[str] | None,
+    list[str],
     Query(
+        default_factory=list,
         description="Ids of films that may not appear: comma separated, repeated, or both. Unknown ids are ignored.",
         examples=[["1,2"]],
         max_length=1000,
@@ -66,9 +67,9 @@ Explain = Annotated[bool, Query(description="Say which rated films led to each i
 Metadata = Annotated[bool, Query(description="Add tags, people, ids elsewhere and the poster to each item.")]
 
 
-def split_ids(values: list[str] | None) -> tuple[str, ...]:
+def split_ids(values: list[str]) -> tuple[str, ...]:
     """`exclude` as ids: `["1,2", "3"]` → `("1", "2", "3")`."""
-    return tuple(part for value in values or () for part in value.split(",") if part)
+    return tuple(part for value in values for part in value.split(",") if part)
 
 
 def refuse(where: tuple[str | int, ...], message: str) -> RequestValidationError:

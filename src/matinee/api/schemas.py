@@ -62,7 +62,7 @@ class ListOut(BaseModel):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"items": [ITEM], "model": "blend", "snapshot": "20260101-120000-abcd", "user_id": "42"}]
+            "examples": [{"items": [ITEM], "model": "blend", "snapshot": "20260101T120000Z-0123abcd", "user_id": "42"}]
         }
     )
 
@@ -133,7 +133,9 @@ class ChartOut(BaseModel):
     """The chart by IMDb's weighted score."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [ITEM | {"ratings": 317, "mean": 4.43}], "snapshot": "20260101-1"}]}
+        json_schema_extra={
+            "examples": [{"items": [ITEM | {"ratings": 317, "mean": 4.43}], "snapshot": "20260101T120000Z-0123abcd"}]
+        }
     )
 
     items: list[PopularOut]
@@ -200,7 +202,7 @@ class StoredOut(BaseModel):
 class SnapshotOut(BaseModel):
     """The snapshot in service."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"snapshot": "20260101-120000-abcd"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"snapshot": "20260101T120000Z-0123abcd"}]})
 
     snapshot: str
 
@@ -209,7 +211,9 @@ class RecordsOut(BaseModel):
     """Models or snapshots, each with what is known about it."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [{"name": "blend", "default": True}], "snapshot": "20260101-1"}]}
+        json_schema_extra={
+            "examples": [{"items": [{"name": "blend", "default": True}], "snapshot": "20260101T120000Z-0123abcd"}]
+        }
     )
 
     items: list[dict[str, Any]]
@@ -228,7 +232,7 @@ class ReadyOut(HealthOut):
     """Able to answer."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"status": "ready", "snapshot": "20260101-1", "warnings": []}]}
+        json_schema_extra={"examples": [{"status": "ready", "snapshot": "20260101T120000Z-0123abcd", "warnings": []}]}
     )
 
     snapshot: str

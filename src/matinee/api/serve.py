@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -9,17 +10,23 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
-from fastapi import FastAPI
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from matinee.api.app import create_app
 from matinee.api.protocol import Protocol
 from matinee.settings import Settings
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+# The application is imported where it is made: it takes a second and a half of processor time, which the process
+# that only starts workers would spend before the first of them begins.
+
+log = logging.getLogger("matinee.api")
 ONE_THREAD = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
@@ -30,9 +37,19 @@ GRACE = 20
 
 
 def worker() -> FastAPI:
-    """The application of one worker process; its settings come through the environment."""
+    """The application of one worker process; its settings come through the environment.
+
+    Raises:
+        SystemExit: it cannot be made; with this status the other processes end too, instead of trying for ever.
+    """
+    from matinee.api.app import create_app
+
     threadpool_limits(1)
-    return create_app(Settings())
+    try:
+        return create_app(Settings())
+    except Exception as error:
+        log.exception("A worker process cannot start.")
+        raise SystemExit(STARTUP_FAILURE) from error
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
@@ -100,6 +117,8 @@ def serve(settings: Settings | None = None) -> None:
     settings = settings or Settings()
     with _quiet_signals():
         if settings.workers == 1:
+            from matinee.api.app import create_app
+
             with threadpool_limits(1):
                 uvicorn.Server(config_of(settings, create_app(settings))).run()
             return

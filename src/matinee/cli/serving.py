@@ -88,10 +88,12 @@ def in_a_process_of_its_own(*words: str) -> None:
     before = {sig: signal.signal(sig, lambda sig, _: asked.append(sig)) for sig in (signal.SIGINT, signal.SIGTERM)}
     try:
         while process.poll() is None:
+            heard = bool(asked)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=1)
                 break
-            if asked:  # a terminal tells both; whoever sent the signal to this process alone means both
+            # A terminal tells both, and the other has had a second; who told this process alone means both.
+            if heard:
                 process.terminate()
     finally:
         for sig, handler in before.items():
@@ -200,7 +202,7 @@ def _serve(settings: Settings) -> None:
     shown = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0", "::", "::1", "localhost") else settings.host
     if settings.port:
         url = f"http://{shown}:{settings.port}"
-        console().print(Text.assemble("Serving ", (url, f"bold link {url}"), f" · try it at {url}/docs · Ctrl-C stops"))
+        console().print(Text.assemble("Serving ", (url, f"bold link {url}"), f" · try {url}/docs · Ctrl-C stops"))
         sys.stdout.flush()
     with suppress(KeyboardInterrupt):  # Ctrl-C is how a server is meant to end
         run(settings)

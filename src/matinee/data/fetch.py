@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import queue
 import subprocess
@@ -12,7 +11,6 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 from matinee.errors import FetchError
 
@@ -24,20 +22,6 @@ PIP_LIMIT = 180.0
 
 _CHUNK = 1 << 16
 Tick = Callable[[float], None]
-
-
-class _Digest(Protocol):
-    def update(self, data: bytes, /) -> None: ...
-    def hexdigest(self) -> str: ...
-
-
-def file_hash(path: Path, algorithm: str = "sha256") -> str:
-    """Hexadecimal digest of a file's bytes; `algorithm` is sha256, or md5 where the publisher gives only that."""
-    digest: _Digest = hashlib.new(algorithm, usedforsecurity=False)
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def download(url: str, target: Path, *, timeout: float, max_bytes: int, tick: Tick | None = None) -> None:

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee.engine.recommend import allowed_rows, check_n, default_name, make_items
-from matinee.engine.rerank import top_n
 from matinee.engine.runtime import Runtime, View
 from matinee.engine.search import titles_of
 from matinee.engine.types import Answer, Hit, MoviePage, PopularItem, SimilarBy
 from matinee.errors import InvalidInputError
 from matinee.models.popularity import rated_score
+from matinee.models.ranking import top_n
 from matinee.settings import Settings
 
 SORTS = ("movie_id", "title", "year", "ratings", "mean", "popularity")

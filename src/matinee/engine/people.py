@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee.data.ratings import NO_TIME
-from matinee.engine.rerank import top_n
 from matinee.engine.runtime import Runtime, View
 from matinee.engine.stats import Tastes
 from matinee.engine.types import Neighbor, RatedMovie
 from matinee.errors import UnknownUserError
 from matinee.models.base import Query
+from matinee.models.ranking import top_n
 
 MIN_COMMON = 3
 """Films that two users must share before their similarity counts in full: it is scaled by min(common, 3) / 3."""

@@ -10,12 +10,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from matinee.engine.filters import parse
-from matinee.engine.rerank import diversify, top_n
+from matinee.engine.rerank import diversify
 from matinee.engine.runtime import View
 from matinee.engine.types import Answer, Item, Reason, Request
 from matinee.errors import InvalidInputError, UnknownModelError
 from matinee.models.base import Model, Query
 from matinee.models.content import Content
+from matinee.models.ranking import top_n
 from matinee.settings import Settings
 
 MAX_REASONS = 5

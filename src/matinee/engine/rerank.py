@@ -7,9 +7,6 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from matinee.errors import InvalidInputError
-from matinee.evaluation.ranking import top_n
-
-__all__ = ["diversify", "top_n"]
 
 
 def diversify(

@@ -84,11 +84,12 @@ class TitleIndex:
             for key, alike in self._alike(wanted):
                 add(key, 0.0088 * alike, f"spelt {alike:.0f} % alike")
 
-        def rank(row: int) -> tuple[float, float, int]:
+        def score(row: int) -> float:
             of_year = 0.04 if year is not None and self.years[row] == year else 0.0
-            return -(found[row][0] + of_year + 0.06 * float(weight[row])), -float(weight[row]), row
+            return (found[row][0] + of_year + 0.06 * float(weight[row])) / 1.1
 
-        return [(row, *found[row]) for row in sorted(found, key=rank)[:n]]
+        ranked = sorted((-score(row), -float(weight[row]), row) for row in found)
+        return [(row, -negative, found[row][1]) for negative, _, row in ranked[:n]]
 
     def _alike(self, wanted: str) -> Iterator[tuple[str, float]]:
         best = 0.0

@@ -121,9 +121,16 @@ class Serving:
             for name, entry in entries.items()
         ]
 
+    def snapshot_ids(self) -> list[str]:
+        """Ids of all snapshots, sound or not, newest first."""
+        return self._shelf.ids()
+
     def snapshots(self) -> list[dict[str, Any]]:
         """Id, created (ISO time), current, dataset, sizes, metrics, watermark of each snapshot, newest first."""
-        current = self._shelf.current()
+        try:
+            current = self._shelf.current()
+        except SnapshotError:  # the pointer is damaged: this is the list to promote one of
+            current = None
         return [
             {
                 "id": manifest.id,
@@ -161,6 +168,7 @@ class Serving:
         if not same:
             self._left.append(old.store)  # requests may still use it
         self._runtime = Runtime(snapshot, old.store if same else open_store(self.settings, snapshot.manifest.dataset))
+        self._warnings = ()  # they spoke of what was served, or not served, before
 
     def _follow_pointer(self) -> None:
         """Load, in a thread, the snapshot that another process promoted; the old one serves meanwhile."""
@@ -180,7 +188,9 @@ class Serving:
     def _load_current(self) -> None:
         try:
             current = self._shelf.current()
-            if current is not None and current != self.snapshot_id:
+            if current is not None and current == self.snapshot_id:
+                self._warnings = ()
+            elif current is not None:
                 self._serve(Snapshot.load(self._shelf.root, current, self.settings.verify_on_load))
         except MatineeError as error:
             self._warn(f"The promoted snapshot cannot be served, the old one stays: {error}")

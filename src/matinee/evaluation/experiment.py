@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -25,8 +23,7 @@ from matinee.models import default_lineup
 from matinee.models.base import Model
 from matinee.progress import Progress, silent
 from matinee.settings import Settings
-
-_LIBRARIES = ("matinee", "numpy", "scipy", "polars", "pydantic")
+from matinee.versions import versions
 
 
 def evaluate(
@@ -151,17 +148,6 @@ def _load(
     if protocol.dataset is not None and source.dataset.name != protocol.dataset:
         notes.append(f"The protocol is made for {protocol.dataset}; figures for other data cannot be compared.")
     return source, tuple(notes)
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that results depend on."""
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def training_metrics(

@@ -18,6 +18,7 @@ from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
 from matinee.errors import InvalidInputError, MemoryLimitError, UnknownUserError
+from matinee.models.ranking import top_n
 from matinee.progress import Progress as Progress
 from matinee.progress import silent
 
@@ -167,8 +168,7 @@ class Model(ABC, Generic[C]):
         """Catalogue rows of the up to n best films outside the history, best first; no opinion, not listed."""
         scores = self.score([query])[0].copy()
         scores[query.rows[query.rows < len(scores)]] = np.nan
-        order = np.argsort(-scores, kind="stable")[: max(n, 0)]  # NaN sorts last
-        return [int(row) for row in order if not np.isnan(scores[row])]
+        return [int(row) for row in top_n(scores, n)]
 
     def knows(self, query: Query) -> bool:
         """Whether `score` gives any film a score for this history; False: the user is cold for this model."""

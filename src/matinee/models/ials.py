@@ -19,11 +19,27 @@ DENSITIES = 6.0
 """α in densities of the ratings: in sparse data a film not rated says less. One number serves 100K, small and 1M."""
 
 
+def default_factors(n_ratings: int) -> int:
+    """Latent dimensions for this many ratings: more do not help on 100,000 and cost four times the time."""
+    return 64 if n_ratings < 500_000 else 128
+
+
+def default_regularization(n_ratings: int) -> float:
+    """λ for this many ratings: .02 suits 100,000 (ML-100K, ml-latest-small), .01 a million (ML-1M)."""
+    return float(0.02 * (max(n_ratings, 1) / 100_000) ** -0.3)
+
+
 class ImplicitALSConfig(ModelConfig):
     """Settings of `ImplicitALS`."""
 
-    n_factors: int = Field(64, ge=1, le=4096, description="Latent dimensions.")
-    regularization: float = Field(0.02, gt=0, description="λ of the frequency-scaled ridge.")
+    n_factors: int | None = Field(
+        None, ge=1, le=4096, description="Latent dimensions; None: 64, from 500,000 ratings on 128."
+    )
+    regularization: float | None = Field(
+        None,
+        gt=0,
+        description="λ of the frequency-scaled ridge; None: .02 at 100,000 ratings, falling with their power .3.",
+    )
     unobserved: float | None = Field(
         None, gt=0, description="α: weight of a film that was not rated; None: 6 × the share of pairs that are rated."
     )
@@ -47,22 +63,24 @@ class ImplicitALS(Model[ImplicitALSConfig]):
     _gram: Floats
     _highest: float
     _alpha: float
+    _ridge_scale: float
+    _width: int
 
     def memory_needed(self, dataset: Dataset) -> int:
         """Peak bytes: both sides' factors, sparse ratings by user and by film, one batch of ridge systems."""
-        ratings, d = dataset.ratings, self.config.n_factors
+        ratings = dataset.ratings
+        d = self.config.n_factors or default_factors(len(ratings))
         longest = int(max(ratings.counts.max(initial=0), np.diff(ratings.indptr).max(initial=0)))
         sides = ratings.n_users + ratings.n_items
         return 64 * len(ratings) + sides * d * 80 + solver_bytes(longest, d) + (1 << 20)
 
     def memory_hint(self) -> str:
         """What to do where the memory limit is exceeded."""
-        return f"Raise MATINEE_MEMORY_LIMIT or lower n_factors (now {self.config.n_factors})."
+        return f"Raise MATINEE_MEMORY_LIMIT or lower n_factors (now {self.config.n_factors or 'by data'})."
 
     def _ridge(self, n_ratings: NDArray[Any], n_others: int) -> Floats:
-        config = self.config
-        scaled = config.regularization * (n_ratings + self._alpha * n_others) ** config.exponent
-        return np.repeat(scaled.astype(np.float32)[:, None], config.n_factors, axis=1)
+        scaled = self._ridge_scale * (n_ratings + self._alpha * n_others) ** self.config.exponent
+        return np.repeat(scaled.astype(np.float32)[:, None], self._width, axis=1)
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
         config = self.config
@@ -70,8 +88,10 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         self._items = WarmItems(choose_warm(dataset.ratings.counts, 1, None))
         matrix = self._items.training_matrix(dataset, config.weighting).tocsr()
         turned = matrix.T.tocsr()
-        self._alpha = self.config.unobserved or DENSITIES * matrix.nnz / max(matrix.shape[0] * matrix.shape[1], 1)
-        films = principal_directions(matrix, config.n_factors)
+        self._width = config.n_factors or default_factors(matrix.nnz)
+        self._ridge_scale = config.regularization or default_regularization(matrix.nnz)
+        self._alpha = config.unobserved or DENSITIES * matrix.nnz / max(matrix.shape[0] * matrix.shape[1], 1)
+        films = principal_directions(matrix, self._width)
         by_user = self._ridge(np.diff(matrix.indptr), matrix.shape[1])
         by_item = self._ridge(np.diff(turned.indptr), matrix.shape[0])
         alpha = np.float32(self._alpha)
@@ -85,7 +105,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         self._set(films)
 
     def _set(self, factors: Floats) -> None:
-        self._factors = factors
+        self._factors, self._width = factors, factors.shape[1]
         self._gram = np.float32(self._alpha) * (factors.T @ factors)
 
     def knows(self, query: Query) -> bool:
@@ -102,7 +122,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
 
     def score(self, queries: Sequence[Query]) -> Scores:
         """pᵀq; NaN for unrated films, and for users without a rated film."""
-        users = np.full((len(queries), self.config.n_factors), np.nan, dtype=np.float32)
+        users = np.full((len(queries), self._width), np.nan, dtype=np.float32)
         for number, query in enumerate(queries):
             if self.knows(query):
                 _, left, right = self._system(query)
@@ -128,12 +148,13 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         return self._items.spread(scores, self.n_items)
 
     def state(self) -> State:
-        """`factors` float32 (k, d), `items` int64 (k,), `highest`: stars, `alpha`."""
+        """`factors` float32 (k, d), `items` int64 (k,), `highest`: stars, `alpha`, `ridge`: α and λ as used."""
         return {
             "factors": self._factors,
             "items": self._items.rows,
             "highest": np.array([self._highest]),
             "alpha": np.array([self._alpha]),
+            "ridge": np.array([self._ridge_scale]),
         }
 
     @classmethod
@@ -142,6 +163,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         model = cls(cls.Config.model_validate(config.model_dump()))
         model._items = WarmItems.from_state(state, catalog)
         model._alpha = float(array(state, "alpha", np.float64, (1,))[0])
+        model._ridge_scale = float(array(state, "ridge", np.float64, (1,))[0])
         model._set(array(state, "factors", np.float32, (len(model._items), model.config.n_factors)))
         model._highest = float(array(state, "highest", np.float64, (1,))[0])
         model.n_items = len(catalog)

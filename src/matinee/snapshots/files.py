@@ -1,38 +1,20 @@
-"""Files that are whole or absent: synced writes, hashes, path checks, a lock between processes."""
+"""Files of the shelf: whole or absent, inside their folder, locked between processes."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import secrets
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path, PurePosixPath
 
+from matinee import files
 from matinee.errors import SnapshotError
+from matinee.files import sync_folder
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}")
 """Names of models and arrays: safe as file names everywhere."""
 LOCK_SECONDS = 10.0
-
-
-def sync_folder(path: Path) -> None:
-    """Make renames and new files of a folder durable (a no-op where folders cannot be synced, as on Windows)."""
-    if os.name == "nt":  # pragma: no cover
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def sync_file(path: Path) -> None:
-    """Make a file's content durable."""
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -48,12 +30,6 @@ def write_atomically(path: Path, content: bytes) -> None:
         beside.unlink(missing_ok=True)
     with suppress(OSError):  # after a power cut the old or the new content may be there; both are whole
         sync_folder(path.parent)
-
-
-def sha256(path: Path) -> str:
-    """Hex sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def inside(folder: Path, name: str) -> Path:
@@ -73,47 +49,17 @@ def inside(folder: Path, name: str) -> Path:
     return path
 
 
-@contextmanager
-def locked(path: Path, timeout: float = LOCK_SECONDS) -> Iterator[None]:
-    """Hold a lock file against other processes and threads; the system frees it when a process dies.
+def locked(path: Path, timeout: float = LOCK_SECONDS) -> AbstractContextManager[None]:
+    """Hold a lock file of the shelf (see `matinee.files.locked`).
 
     Raises:
         SnapshotError: somebody else held it for `timeout` seconds.
     """
-    deadline = time.monotonic() + timeout
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        while not _try_lock(handle):
-            if time.monotonic() > deadline:
-                raise SnapshotError(
-                    f"Another process has held {path} for {timeout:g} seconds.", "Try again when it has finished."
-                )
-            time.sleep(0.01)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _try_lock(handle: int) -> bool:
-    try:
-        import fcntl
-    except ImportError:  # pragma: no cover - Windows
-        return _try_lock_windows(handle)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _try_lock_windows(handle: int) -> bool:  # pragma: no cover
-    import msvcrt
-
-    try:
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    except OSError:
-        return False
-    return True
+    return files.locked(
+        path,
+        timeout,
+        SnapshotError(f"Another process has held {path} for {timeout:g} seconds.", "Try again when it has finished."),
+    )
 
 
 def process_alive(pid: int) -> bool:

@@ -16,7 +16,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from matinee.errors import SnapshotError
-from matinee.snapshots.files import locked, sync_folder, write_atomically
+from matinee.files import sync_folder
+from matinee.snapshots.files import locked, write_atomically
 from matinee.snapshots.manifest import SNAPSHOT_ID, Manifest, read_manifest
 from matinee.snapshots.snapshot import folder_of, problems_of
 from matinee.snapshots.write import TEMPORARY

@@ -16,8 +16,9 @@ from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
 from matinee.errors import DataError, SnapshotError
+from matinee.files import file_hash
 from matinee.models.base import Model
-from matinee.snapshots.files import inside, sha256
+from matinee.snapshots.files import inside
 from matinee.snapshots.manifest import ELSEWHERE, MANIFEST, SNAPSHOT_ID, Manifest, ModelEntry, read_manifest
 
 Verify = Literal["full", "size"]
@@ -58,7 +59,7 @@ def problems_of(folder: Path, manifest: Manifest, verify: Verify = "full") -> li
                 problems.append(f"{path} is not a file")
             elif size != entry.bytes:
                 problems.append(f"{path} has {size:,} bytes instead of {entry.bytes:,}")
-            elif verify == "full" and sha256(path) != entry.sha256:
+            elif verify == "full" and file_hash(path) != entry.sha256:
                 problems.append(f"{path} was altered (its hash differs)")
         except SnapshotError as error:
             problems.append(str(error).rstrip("."))

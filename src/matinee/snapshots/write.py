@@ -6,13 +6,11 @@ import hashlib
 import json
 import math
 import os
-import platform
 import secrets
 import shutil
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +20,12 @@ import polars as pl
 from matinee import models as model_package
 from matinee.data.dataset import Dataset
 from matinee.errors import SnapshotError
+from matinee.files import file_hash, sync_file, sync_folder
 from matinee.models.base import Model
-from matinee.snapshots.files import NAME, process_alive, sha256, sync_file, sync_folder
+from matinee.snapshots.files import NAME, process_alive
 from matinee.snapshots.manifest import MANIFEST, FileEntry, Manifest, ModelEntry
+from matinee.snapshots.snapshot import RATING_ARRAYS
+from matinee.versions import versions
 
 TEMPORARY = ".tmp-"
 OLD_SECONDS = 600.0
@@ -89,7 +90,7 @@ def write_snapshot(
             metrics={name: _finite(values) for name, values in (metrics or {}).items()},
             seconds=dict(seconds or {}),
             settings=json.loads(json.dumps(dict(settings or {}), default=str)),
-            versions=library_versions(),
+            versions=versions(),
             report=dataset.report,
             files=files,
         )
@@ -111,7 +112,7 @@ def _write_dataset(folder: Path, dataset: Dataset) -> None:
     dataset.catalog.save(folder / "catalog.arrow")
     dataset.ratings.user_ids.alias("user_id").to_frame().write_ipc(folder / "users.arrow", compression="uncompressed")
     (folder / "ratings").mkdir()
-    for name in ("indptr", "indices", "values", "times"):
+    for name in RATING_ARRAYS:
         np.save(folder / "ratings" / f"{name}.npy", getattr(dataset.ratings, name), allow_pickle=False)
 
 
@@ -155,7 +156,7 @@ def _seal_files(folder: Path) -> dict[str, FileEntry]:
             continue
         sync_file(path)
         name = path.relative_to(folder).as_posix()
-        files[name] = FileEntry(bytes=path.stat().st_size, sha256=sha256(path))
+        files[name] = FileEntry(bytes=path.stat().st_size, sha256=file_hash(path))
     for path in folder.rglob("*"):
         if path.is_dir():
             sync_folder(path)
@@ -203,14 +204,3 @@ def clean_temporary(root: Path) -> None:
         dead = pid.isdecimal() and not process_alive(int(pid))
         if age > 86_400 or (age > OLD_SECONDS and dead):
             shutil.rmtree(path, ignore_errors=True)
-
-
-def library_versions() -> dict[str, str]:
-    """Versions of what makes and reads a snapshot."""
-    found = {"python": platform.python_version()}
-    for name in ("numpy", "scipy", "polars", "matinee"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "unknown"
-    return found

@@ -52,9 +52,16 @@ def check(connection: sqlite3.Connection, path: object) -> int:
     Raises:
         StoreError: the database belongs to another program or to a newer Matinee.
     """
-    version = _number(connection, "user_version")
-    owner = _number(connection, "application_id")
-    tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    alone = not connection.in_transaction
+    if alone:
+        connection.execute("BEGIN")  # one look: another process may be making the tables at this moment
+    try:
+        version = _number(connection, "user_version")
+        owner = _number(connection, "application_id")
+        tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    finally:
+        if alone and connection.in_transaction:
+            connection.execute("ROLLBACK")
     if owner != APPLICATION_ID and (owner or version or tables):
         raise StoreError(
             f"{path} is a database of another program.", "Choose another MATINEE_DATA_DIR; the file is left as it is."

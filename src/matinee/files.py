@@ -1,0 +1,77 @@
+"""Files that processes share: made durable, hashed, locked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from matinee.errors import MatineeError
+
+
+def sync_folder(path: Path) -> None:
+    """Make renames and new files of a folder durable (a no-op where folders cannot be synced, as on Windows)."""
+    if os.name == "nt":  # pragma: no cover
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's content durable."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def file_hash(path: Path, algorithm: str = "sha256") -> str:
+    """Hexadecimal digest of a file's bytes; `algorithm` is sha256, or md5 where a publisher gives only that."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+
+
+@contextmanager
+def locked(path: Path, timeout: float, busy: MatineeError) -> Iterator[None]:
+    """Hold a lock file against other processes and threads; the system frees it when a process dies.
+
+    Args:
+        timeout: seconds to wait for whoever holds it.
+        busy: raised where that was not enough.
+    """
+    deadline = time.monotonic() + timeout
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        while not _try_lock(handle):
+            if time.monotonic() > deadline:
+                raise busy
+            time.sleep(0.01)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # pragma: no cover - Windows
+        return _try_lock_windows(handle)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _try_lock_windows(handle: int) -> bool:  # pragma: no cover
+    import msvcrt
+
+    try:
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    except OSError:
+        return False
+    return True
