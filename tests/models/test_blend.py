@@ -172,6 +172,6 @@ def test_accuracy_on_movielens_100k(shared_data: object) -> None:
     assert ndcg["itemknn"] > 0.44
     assert ndcg["ease"] > 0.468
     assert ndcg["edlae"] > 0.478
-    assert ndcg["ials"] > 0.477
-    assert ndcg["blend"] > max(0.486, ndcg["edlae"], ndcg["ials"])
+    assert ndcg["ials"] > 0.472
+    assert ndcg["blend"] > max(0.484, ndcg["edlae"], ndcg["ials"])
     assert 0.14 < ndcg["popular"] < 0.2

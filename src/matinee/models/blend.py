@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,7 @@ from pydantic import Field
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.errors import MatineeError, SnapshotError
-from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
-
-Fallback = Literal["popular", "content"]
+from matinee.models.base import Fallback, Model, ModelConfig, Progress, Query, Scores, State
 
 
 class BlendConfig(ModelConfig):
