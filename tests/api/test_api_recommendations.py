@@ -42,6 +42,15 @@ def test_nothing_rated_is_recommended(client: Client) -> None:
     assert not rated & shown
 
 
+def test_rated_films_come_where_they_are_asked_for(client: Client) -> None:
+    history = client.get("/v1/users/u1/ratings").json()["items"]
+    rated = {item["movie_id"] for item in history}
+    assert rated <= set(ids(client.get(URL, params={"n": 1000, "include_seen": "true"})))
+    body = {"ratings": [{"movie_id": item["movie_id"], "rating": item["rating"]} for item in history], "n": 1000}
+    assert not rated & set(ids(client.post("/v1/recommendations", json=body)))
+    assert rated <= set(ids(client.post("/v1/recommendations", json=body | {"include_seen": True})))
+
+
 def test_a_rating_counts_at_the_very_next_call(client: Client) -> None:
     before = client.get(URL)
     assert client.get(URL).content == before.content

@@ -37,13 +37,14 @@ async def recommend(
     filter: params.Filter = "",
     diversity: params.Diversity = 0.0,
     explain: params.Explain = False,
+    include_seen: params.IncludeSeen = False,
     metadata: params.Metadata = False,
 ) -> Response:
     """Ranked films that the user has not rated. An unknown user gets the popular films and `"fallback": "popular"`.
 
     A rating counts at the next call, in every worker process.
     """
-    options = Options(n, model, filter, split_ids(exclude), diversity, explain)
+    options = Options(n, model, filter, split_ids(exclude), diversity, explain, include_seen)
 
     work = recommend_work(engine, user_id, options, metadata)
     return await service_of(request).answer(request, engine, user_id, work, is_heavy(options, metadata))
@@ -61,7 +62,9 @@ async def recommend_for(request: Request, engine: EngineDep, body: AdHocRequest)
     if len(body.ratings) > limit:
         raise refuse(("body", "ratings"), f"List should have at most {limit} items")
     history = {rating.movie_id: rating.rating for rating in body.ratings}
-    options = Options(body.n, body.model, body.filter, tuple(body.exclude), body.diversity, body.explain)
+    options = Options(
+        body.n, body.model, body.filter, tuple(body.exclude), body.diversity, body.explain, body.include_seen
+    )
     return await run_in_threadpool(
         lambda: reply(answer_record(engine, engine.recommend_for(history, options), body.metadata))
     )
