@@ -9,7 +9,7 @@ import pytest
 
 from matinee.data.catalog import Movie
 from matinee.engine import Engine, Request
-from matinee.engine.training import current_snapshot_of, source_identity, train, train_dataset
+from matinee.engine.training import snapshot_of, source_identity, train, train_dataset
 from matinee.errors import DataError, MemoryLimitError, SnapshotError
 from matinee.models import default_lineup
 from matinee.settings import Settings
@@ -149,10 +149,10 @@ def test_each_data_set_has_its_own_store(engine: Engine) -> None:
 def test_train_from_a_folder(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "films")
     settings = Settings(data_dir=tmp_path / "home", cache_dir=tmp_path / "cache", data=str(folder), offline=True)
-    assert current_snapshot_of(settings) is None
+    assert snapshot_of(settings) is None
     steps: list[tuple[str, float]] = []
     made = train(settings, progress=lambda what, share: steps.append((what, share)))
-    assert current_snapshot_of(settings) == made
+    assert snapshot_of(settings) == made
     assert {what for what, _ in steps} >= {"fitting blend", "writing the snapshot"}
     assert all(0 <= share <= 1 for _, share in steps)
     manifest = SnapshotShelf(settings.snapshots_dir).show(made)
@@ -161,9 +161,26 @@ def test_train_from_a_folder(tmp_path: Path) -> None:
     # Touched data are other data.
     with (folder / "ratings.csv").open("a") as file:
         file.write("1,m1,4.0,1000000000\n")
-    assert current_snapshot_of(settings) is None
+    assert snapshot_of(settings) is None
     with Engine.open(settings) as engine:
         assert engine.recommend("nobody").items
+
+
+def test_going_back_to_other_data_needs_no_training(tmp_path: Path) -> None:
+    one, two = (Settings(data_dir=tmp_path, data=name, offline=True) for name in ("one", "two"))
+    first = train_dataset(one, random_dataset(), source="one")
+    second = train_dataset(two, random_dataset(seed=1), source="two")
+    shelf = SnapshotShelf(one.snapshots_dir)
+    assert snapshot_of(two) == second == shelf.current()
+    assert snapshot_of(one) == first == shelf.current()
+    third = train_dataset(one, random_dataset(seed=2), source="one")
+    shelf.rollback()
+    assert snapshot_of(two) == second
+    assert snapshot_of(one) == first != third
+    next((one.snapshots_dir / second / "models").rglob("*.npy")).write_bytes(b"rubbish")
+    assert snapshot_of(two) is None
+    assert shelf.current() == first
+    assert snapshot_of(Settings(data_dir=tmp_path, data="three", offline=True)) is None
 
 
 def test_models_that_do_not_fit_are_left_out_and_said(tmp_path: Path) -> None:

@@ -281,3 +281,19 @@ def test_changes_in_memory_equal_those_after_a_restart(engine: Engine, dataset: 
         assert {m.movie_id for m in engine.movies(limit=100).movies} == {
             m.movie_id for m in again.movies(limit=100).movies
         }
+
+
+def test_whole_numbers_are_taken_as_ids(engine: Engine) -> None:
+    engine.put_movies([NEW.model_copy(update={"movie_id": "7"})])
+    assert engine.rate([(42, 7, 4.0), ("42", "m1", 5.0)]) == 2
+    assert [r.movie_id for r in engine.history(42)] == [r.movie_id for r in engine.history("42")] == ["7", "m1"]
+    assert engine.recommend(42) == engine.recommend("42")
+    assert engine.recommend_for({7: 4.0}) == engine.recommend_for({"7": 4.0})
+    assert "7" not in ids(engine, "u1", exclude=[7], n=50)
+    assert engine.movie(7).movie_id == "7"
+    assert engine.similar(7).items
+    engine.unrate(42, 7)
+    engine.erase_user(42)
+    engine.delete_movie(7)
+    with pytest.raises(UnknownMovieError):
+        engine.movie("7")

@@ -128,10 +128,10 @@ def some_user(engine: Engine) -> str:
 
 
 def has_snapshot(settings: Settings) -> bool:
-    """Whether the current snapshot was made from the data that the settings name; says so where it was."""
-    from matinee.engine.training import current_snapshot_of
+    """Whether a snapshot of the data that the settings name is in service, or was before; says which it is."""
+    from matinee.engine.training import snapshot_of
 
-    found = current_snapshot_of(settings)
+    found = snapshot_of(settings)
     if found is not None:
         note(f"Using the snapshot {found} of {settings.snapshots_dir} (train anew with `matinee train`).")
     return found is not None

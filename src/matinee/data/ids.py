@@ -23,3 +23,12 @@ MovieId = Annotated[str, BeforeValidator(as_id), Field(min_length=1, max_length=
 """A film id on the wire; integers are accepted."""
 UserId = Annotated[str, BeforeValidator(as_id), Field(min_length=1, max_length=ID_LENGTH, pattern=USER_ID)]
 """A user id on the wire; integers are accepted."""
+
+
+Id = str | int
+"""An id given in Python."""
+
+
+def id_text(value: Id) -> str:
+    """An id given in Python as it is stored: `42` is the user "42"."""
+    return str(as_id(value))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from matinee.data.catalog import Movie
+from matinee.data.ids import Id, id_text
 from matinee.data.ratings import NO_TIME
 from matinee.engine import films, people
 from matinee.engine.recommend import check_n, recommend
@@ -21,19 +22,22 @@ DEFAULT = Request()
 class Engine(Serving, Writer):
     """Thread-safe. Every read reflects every write that returned before it, from any process.
 
-    Open it after forking, not before. All methods raise `MatineeError`s: `UnknownMovieError`,
-    `UnknownUserError`, `UnknownModelError`, `FilterError`, `InvalidInputError`, `ConflictError`, `StoreError`,
-    `SnapshotError`.
+    Open it after forking, not before. Ids are strings; whole numbers are taken as their text. All methods raise
+    `MatineeError`s: `UnknownMovieError`, `UnknownUserError`, `UnknownModelError`, `FilterError`,
+    `InvalidInputError`, `ConflictError`, `StoreError`, `SnapshotError`.
     """
 
-    def recommend(self, user_id: str, request: Request = DEFAULT) -> Answer:
+    def recommend(self, user_id: Id, request: Request = DEFAULT) -> Answer:
         """Films for a stored user; an unknown user gets the popular films and `fallback="popular"`."""
+        user_id = id_text(user_id)
         runtime, view = self._current()
         version = runtime.user_version(user_id)
         query = runtime.history(user_id, view)
         return recommend(view, self.settings, query, request, user_id=user_id, version=version)
 
-    def recommend_for(self, ratings: Mapping[str, float | None], request: Request = DEFAULT) -> Answer:
+    def recommend_for(
+        self, ratings: Mapping[str, float | None] | Mapping[int, float | None], request: Request = DEFAULT
+    ) -> Answer:
         """Films for an ad-hoc history, film id → stars (None: liked, counts as the highest number of stars).
 
         Raises:
@@ -46,15 +50,16 @@ class Engine(Serving, Writer):
                 f"The history has {len(ratings)} films.", f"Send {self.settings.max_history} at most."
             )
         found = {
-            view.catalog.row(movie_id): (self.scale[1] if stars is None else self.check_stars(stars), NO_TIME)
+            view.catalog.row(id_text(movie_id)): (self.scale[1] if stars is None else self.check_stars(stars), NO_TIME)
             for movie_id, stars in ratings.items()
         }
         return recommend(view, self.settings, query_of(found), request)
 
     def similar(
-        self, movie_id: str, *, by: SimilarBy = "blend", n: int = 10, filter: str = "", index: str = "exact"
+        self, movie_id: Id, *, by: SimilarBy = "blend", n: int = 10, filter: str = "", index: str = "exact"
     ) -> Answer:
         """Films similar to one film; `by="poster"` and other indexes than exact raise InvalidInputError for now."""
+        movie_id = id_text(movie_id)
         _, view = self._current()
         return films.similar(view, self.settings, movie_id, by=by, n=n, filter=filter, index=index)
 
@@ -76,8 +81,9 @@ class Engine(Serving, Writer):
         runtime, view = self._current()
         return films.popular(runtime, view, self.settings, n=n, filter=filter, genre=genre, year=year, days=days)
 
-    def movie(self, movie_id: str) -> Movie:
+    def movie(self, movie_id: Id) -> Movie:
         """One film. Raises UnknownMovieError."""
+        movie_id = id_text(movie_id)
         _, view = self._current()
         return view.catalog.movie(view.catalog.row(movie_id))
 
@@ -94,13 +100,15 @@ class Engine(Serving, Writer):
         _, view = self._current()
         return films.page(view, self.settings, filter=filter, sort=sort, offset=offset, limit=limit)
 
-    def history(self, user_id: str) -> list[RatedMovie]:
+    def history(self, user_id: Id) -> list[RatedMovie]:
         """A user's effective ratings, newest first. Raises UnknownUserError where there are none."""
+        user_id = id_text(user_id)
         runtime, view = self._current()
         return people.rated(view, people.known(runtime, view, user_id))
 
-    def rated_count(self, user_id: str) -> int:
+    def rated_count(self, user_id: Id) -> int:
         """Number of a user's effective ratings, 0 for an unknown user; microseconds."""
+        user_id = id_text(user_id)
         runtime, view = self._current()
         return len(runtime.history(user_id, view))
 
@@ -108,14 +116,16 @@ class Engine(Serving, Writer):
         """Whether a model of this name is in service."""
         return name in self._current()[1].models
 
-    def neighbors(self, user_id: str, n: int = 10) -> list[Neighbor]:
+    def neighbors(self, user_id: Id, n: int = 10) -> list[Neighbor]:
         """Users of most similar taste. Raises UnknownUserError."""
+        user_id = id_text(user_id)
         check_n(n, self.settings.max_n)
         runtime, view = self._current()
         return people.neighbors(runtime, view, user_id, n)
 
-    def export_user(self, user_id: str) -> dict[str, Any]:
+    def export_user(self, user_id: Id) -> dict[str, Any]:
         """Everything held about a user: ratings, exposures. Raises UnknownUserError, also for an erased user."""
+        user_id = id_text(user_id)
         runtime, view = self._current()
         ratings = people.rated(view, runtime.history(user_id, view))
         shown = runtime.store.exposures(user_id)

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from matinee.data.ids import id_text
 from matinee.engine.filters import parse
 from matinee.engine.rerank import diversify
 from matinee.engine.runtime import View
@@ -61,7 +62,7 @@ def recommend(
     allowed = allowed_rows(view, request.filter, settings.max_filter)
     if not request.include_seen:
         allowed[query.rows] = False
-    excluded = view.catalog.rows(request.exclude) if request.exclude else np.zeros(0, dtype=np.int64)
+    excluded = view.catalog.rows(map(id_text, request.exclude)) if request.exclude else np.zeros(0, dtype=np.int64)
     allowed[excluded[excluded >= 0]] = False
 
     fallback = model.fallback(query) if len(query) else "popular"

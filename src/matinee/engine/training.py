@@ -232,15 +232,24 @@ def source_identity(source: str) -> str:
     return f"{'folder' if place.is_dir() else 'file'} {place.resolve().name} {digest.hexdigest()[:16]}"
 
 
-def current_snapshot_of(settings: Settings, source: str | None = None) -> str | None:
-    """Id of the snapshot in service if it was made from this source (None: `settings.data`), else None."""
+def snapshot_of(settings: Settings, source: str | None = None) -> str | None:
+    """Id of the snapshot to serve for a source (None: `settings.data`); None where it must be trained first.
+
+    It is the one in service, or else the newest of those served before it, which is promoted: going back and forth
+    between data sets trains each once. A snapshot that was rolled back is never taken up again.
+    """
     shelf = SnapshotShelf(settings.snapshots_dir)
+    wanted = source_identity(source or settings.data)
     try:
         current = shelf.current()
-        if current is None or shelf.verify(current):
-            return None
-        made_of = shelf.show(current).settings.get("source")
+        served = [] if current is None else [current, *reversed(shelf.previous())]
     except SnapshotError:
         return None
-    wanted = source_identity(source or settings.data)
-    return current if made_of == wanted else None
+    for snapshot_id in served:
+        try:
+            if shelf.show(snapshot_id).settings.get("source") != wanted or shelf.verify(snapshot_id):
+                continue
+        except SnapshotError:
+            continue
+        return snapshot_id if snapshot_id == current else shelf.promote(snapshot_id, verify=False)
+    return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from matinee.data.catalog import Movie
+from matinee.data.ids import Id
 
 SimilarBy = Literal["taste", "content", "poster", "blend"]
 
@@ -28,7 +29,7 @@ class Request:
     n: int = 10
     model: str | None = None
     filter: str = ""
-    exclude: Sequence[str] = ()
+    exclude: Sequence[Id] = ()
     diversity: float = 0.0
     explain: bool = False
     include_seen: bool = False

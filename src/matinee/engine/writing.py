@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from matinee.data.catalog import Movie
-from matinee.data.ids import ID_LENGTH, USER_ID
+from matinee.data.ids import ID_LENGTH, USER_ID, Id, id_text
 from matinee.engine.runtime import Runtime, View
 from matinee.errors import InvalidInputError, NotFoundError, UnknownUserError
 from matinee.settings import Settings
@@ -53,7 +53,7 @@ class Writer:
 
     def rate(
         self,
-        ratings: Sequence[tuple[str, str, float]],
+        ratings: Sequence[tuple[Id, Id, float]],
         *,
         key: str | None = None,
         timestamp: int | None = None,
@@ -79,16 +79,18 @@ class Writer:
         distinct: dict[tuple[str, str], Rating] = {}
         times = timestamps if timestamps is not None else [None] * len(ratings)
         for (user_id, movie_id, stars), time_ in zip(ratings, times, strict=True):
-            view.catalog.row(movie_id)
-            pair = (check_user_id(user_id), movie_id)
+            pair = (check_user_id(id_text(user_id)), id_text(movie_id))
+            view.catalog.row(pair[1])
             distinct.pop(pair, None)
             distinct[pair] = Rating(*pair, self.check_stars(stars), now if time_ is None else time_)
         if distinct:
             runtime.store.put_ratings(list(distinct.values()), key=key)
         return len(distinct)
 
-    def unrate(self, user_id: str, movie_id: str) -> None:
+    def unrate(self, user_id: Id, movie_id: Id) -> None:
         """Take one rating back. Raises NotFoundError where there is none."""
+        user_id = id_text(user_id)
+        movie_id = id_text(movie_id)
         runtime, view = self._current()
         row = view.catalog.find_any(movie_id)
         held = runtime.store.user(user_id).ratings.get(movie_id)
@@ -99,11 +101,12 @@ class Writer:
             )
         runtime.store.delete_rating(user_id, movie_id, int(time.time()))
 
-    def erase_user(self, user_id: str) -> None:
+    def erase_user(self, user_id: Id) -> None:
         """Erase everything held about a user. Raises UnknownUserError.
 
         The store's rows are deleted; a mark that hides the snapshot's ratings stays until no snapshot has any.
         """
+        user_id = id_text(user_id)
         runtime, _ = self._current()
         overlay = runtime.store.user(user_id)
         in_snapshot = not overlay.erased and runtime.snapshot.ratings.find_user(user_id) is not None
@@ -121,13 +124,14 @@ class Writer:
             runtime.store.put_movies(list(distinct.values()))
         return len(distinct)
 
-    def patch_movie(self, movie_id: str, changes: Mapping[str, Any]) -> Movie:
+    def patch_movie(self, movie_id: Id, changes: Mapping[str, Any]) -> Movie:
         """Change some columns of a film (None clears one) and return it.
 
         Raises:
             UnknownMovieError: no such film.
             InvalidInputError: an unknown column, or a value that a film cannot have.
         """
+        movie_id = id_text(movie_id)
         runtime, view = self._current()
         movie = view.catalog.movie(view.catalog.row(movie_id))
         if str(changes.get("movie_id", movie_id)) != movie_id:
@@ -145,8 +149,9 @@ class Writer:
         runtime.store.put_movies([patched])
         return patched
 
-    def delete_movie(self, movie_id: str) -> None:
+    def delete_movie(self, movie_id: Id) -> None:
         """Remove a film from service. Raises UnknownMovieError."""
+        movie_id = id_text(movie_id)
         runtime, view = self._current()
         view.catalog.row(movie_id)
         runtime.store.delete_movie(movie_id)
