@@ -203,11 +203,12 @@ def test_a_blend_goes_on_with_the_parts_that_fit(tmp_path: Path) -> None:
     lineup = default_lineup(data)
     limit = lineup["edlae"].memory_needed(data)
     assert limit < lineup["ials"].memory_needed(data)
-    made = train_dataset(Settings(data_dir=tmp_path, memory_limit=limit), data)
+    made = train_dataset(Settings(data_dir=tmp_path, memory_limit=limit), data, measure=True)
     manifest = SnapshotShelf(tmp_path / "snapshots").show(made)
     assert manifest.default_model == "blend"
     assert manifest.models["blend"].config["weights"] == {"edlae": 0.5}
     assert "ials" in manifest.settings["skipped"]
+    assert set(manifest.metrics) == set(manifest.models)
 
 
 def test_no_ratings(tmp_path: Path) -> None:

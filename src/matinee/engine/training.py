@@ -134,7 +134,7 @@ def fit_lineup(
 ) -> tuple[dict[str, Model[Any]], dict[str, float], dict[str, str]]:
     """Fit models in order; returns them, the seconds each took, and why any was skipped.
 
-    A model over the memory limit is left out, and so is every model made of it.
+    A model over the memory limit is left out; what is made of it goes on without it where it can.
 
     Raises:
         MemoryLimitError: no model fits.
@@ -172,7 +172,14 @@ def fit_lineup(
 
 
 def _fitting(lineup: Mapping[str, Model[Any]], fitted: Mapping[str, Model[Any]]) -> dict[str, Model[Any]]:
-    return {name: model for name, model in lineup.items() if name in fitted}
+    """The models of a line-up that were fitted, of the parts that were."""
+    chosen: dict[str, Model[Any]] = {}
+    for name, model in lineup.items():
+        missing = [part for part in model.parts if part not in fitted]
+        smaller = model.without(missing) if missing else model
+        if name in fitted and smaller is not None:
+            chosen[name] = smaller
+    return chosen
 
 
 def with_store(dataset: Dataset, store: Store) -> Dataset:

@@ -84,7 +84,7 @@ class Ease(Model[EaseConfig]):
 
     def knows(self, query: Query) -> bool:
         """Whether the history holds a warm film."""
-        return bool((self._items.places(query.rows) >= 0).any())
+        return self._items.knows(query)
 
     def score(self, queries: Sequence[Query]) -> Scores:
         """h·B; NaN for cold films, and for users without a warm film."""

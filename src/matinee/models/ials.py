@@ -110,7 +110,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
 
     def knows(self, query: Query) -> bool:
         """Whether the history holds a film that somebody rated."""
-        return bool((self._items.places(query.rows) >= 0).any())
+        return self._items.knows(query)
 
     def _system(self, query: Query) -> tuple[NDArray[np.bool_], Floats, Floats]:
         """Which films of the history are known, the ridge system (d, d), and its right side of each film, (d, n)."""
@@ -140,12 +140,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
 
     def similar(self, rows: Sequence[int]) -> Scores:
         """Cosine of the factors; NaN for unrated films."""
-        norms = np.maximum(np.linalg.norm(self._factors, axis=1), np.float32(1e-12))
-        places = self._items.places(rows)
-        scores = np.full((len(rows), len(self._items)), np.nan, dtype=np.float32)
-        known = places[places >= 0]
-        scores[places >= 0] = (self._factors[known] / norms[known, None]) @ (self._factors / norms[:, None]).T
-        return self._items.spread(scores, self.n_items)
+        return self._items.cosines(rows, self._factors, self.n_items)
 
     def state(self) -> State:
         """`factors` float32 (k, d), `items` int64 (k,), `highest`: stars, `alpha`, `ridge`: α and λ as used."""

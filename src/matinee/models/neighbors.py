@@ -88,7 +88,7 @@ class ItemKNN(Model[ItemKNNConfig]):
 
     def knows(self, query: Query) -> bool:
         """Whether the history holds a film that somebody rated."""
-        return bool((self._items.places(query.rows) >= 0).any())
+        return self._items.knows(query)
 
     def score(self, queries: Sequence[Query]) -> Scores:
         """h·S; NaN for unrated films, and for users without a rated film."""

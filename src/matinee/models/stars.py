@@ -105,7 +105,7 @@ class Stars(Model[StarsConfig]):
 
     def knows(self, query: Query) -> bool:
         """Whether the history holds a rated film (others get film means)."""
-        return bool((self._items.places(query.rows) >= 0).any())
+        return self._items.knows(query)
 
     def _solve(self, query: Query) -> tuple[NDArray[np.int64], NDArray[np.bool_], Floats]:
         """Places and mask of the known films, and the system matrix A of the user's ridge regression."""
@@ -171,13 +171,7 @@ class Stars(Model[StarsConfig]):
 
     def similar(self, rows: Sequence[int]) -> Scores:
         """Cosine of the factors; NaN for films without ratings."""
-        factors = self._features[:, 1:]
-        norms = np.maximum(np.linalg.norm(factors, axis=1), np.float32(1e-12))
-        places = self._items.places(rows)
-        scores = np.full((len(rows), len(self._items)), np.nan, dtype=np.float32)
-        known = places[places >= 0]
-        scores[places >= 0] = (factors[known] / norms[known, None]) @ (factors / norms[:, None]).T
-        return self._items.spread(scores, self.n_items)
+        return self._items.cosines(rows, self._features[:, 1:], self.n_items)
 
     def state(self) -> State:
         """`features` float32 (k, 1 + d), `biases` float32 (k,), `items` int64 (k,), `mean_scale` float64 (3,)."""

@@ -91,6 +91,18 @@ class WarmItems:
         inside = (rows >= 0) & (rows < len(self._place))
         return np.where(inside, self._place[np.where(inside, rows, 0)], -1)
 
+    def knows(self, query: Query) -> bool:
+        """Whether the history holds one of these films."""
+        return bool((self.places(query.rows) >= 0).any())
+
+    def cosines(self, rows: Sequence[int], factors: NDArray[np.float32], n_items: int) -> Scores:
+        """Cosine of the factors (k, d) of all films to those of `rows`, (len(rows), n_items); NaN for other films."""
+        unit = factors / np.maximum(np.linalg.norm(factors, axis=1, keepdims=True), np.float32(1e-12))
+        places = self.places(rows)
+        scores = np.full((len(rows), len(self)), np.nan, dtype=np.float32)
+        scores[places >= 0] = unit[places[places >= 0]] @ unit.T
+        return self.spread(scores, n_items)
+
     def known(self, query: Query) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Places of a history's known films, and which films of the history these are."""
         places = self.places(query.rows)
