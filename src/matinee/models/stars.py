@@ -125,8 +125,7 @@ class Stars(Model[StarsConfig]):
         if not len(places):
             return np.zeros(self._features.shape[1], dtype=np.float32)
         targets = query.ratings[kept] - np.float32(self._mean) - self._biases[places]
-        folded: Floats = np.linalg.solve(left, self._features[places].T @ targets)
-        return folded
+        return np.linalg.solve(left, self._features[places].T @ targets).astype(np.float32, copy=False)
 
     def score(self, queries: Sequence[Query]) -> Scores:
         """Stars, clipped to the data set's scale; NaN for films without ratings where the user is unknown too."""
