@@ -40,6 +40,10 @@ def test_between_the_mean_of_the_film_and_of_all(films: list[tuple[int, float]],
         assert (found <= np.maximum(own, mean) + 1e-6).all()
 
 
+def test_a_vanishing_prior_leaves_unrated_films_the_mean() -> None:
+    np.testing.assert_allclose(weighted_score(np.array([0, 4]), np.array([0.0, 5.0]), 5e-324), [1.25, 1.25])
+
+
 def test_unrated_films_have_no_opinion_and_all_users_are_equal() -> None:
     movies = [{"movie_id": i, "title": i} for i in "abc"]
     data = make_dataset([("u", "a", 5, None), ("v", "a", 4, None), ("v", "b", 2, None)], movies)

@@ -40,8 +40,8 @@ def weighted_score(
         m = max(float(np.quantile(v[v > 0], PRIOR_QUANTILE)), 1.0)
     mean = float(sums.sum()) / total
     weight = v + m
-    # sum = v·R, so that no film is divided by its own count of 0.
-    score: NDArray[np.float64] = np.divide(sums + m * mean, weight, out=np.full(len(v), mean), where=weight > 0)
+    # sum = v·R, so that no film is divided by its own count; a film without ratings has C itself, however small m is.
+    score: NDArray[np.float64] = np.divide(sums + m * mean, weight, out=np.full(len(v), mean), where=v > 0)
     return score
 
 
