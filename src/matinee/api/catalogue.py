@@ -15,7 +15,7 @@ from matinee.api.params import refuse
 from matinee.api.render import hit_record, movie_record, reply
 from matinee.api.schemas import MovieOut, MoviePageOut, SearchOut
 from matinee.api.service import EngineDep
-from matinee.data.catalog import LIST_COLUMNS, Movie
+from matinee.data.catalog import Movie
 from matinee.errors import NotFoundError, UnknownMovieError
 
 router = APIRouter(tags=["films"])
@@ -111,7 +111,6 @@ def patch_movie(engine: EngineDep, movie_id: params.MovieIdPath, body: MoviePatc
     """Change the columns given (JSON Merge Patch): null empties a column, what is absent stays."""
     _checked_id(movie_id, body)
     changes = body.model_dump(exclude_unset=True, exclude={"movie_id"})
-    changes = {name: [] if value is None and name in LIST_COLUMNS else value for name, value in changes.items()}
     return reply(movie_record(engine.patch_movie(movie_id, changes)))
 
 

@@ -146,16 +146,12 @@ def _reasons(view: View, model: Model[Any], query: Query, rows: NDArray[np.int64
     reasons = []
     for line in np.nan_to_num(parts, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64):
         positive = np.maximum(line, 0.0)
-        total = float(positive.sum())
         order = top_n(positive.astype(np.float32), MAX_REASONS)
-        reasons.append(
-            tuple(
-                # Rounded down, so that the shares of a list never sum to more than 1.
-                Reason(ids[row], titles[row], int(1e4 * positive[i] / total) / 1e4)
-                for i in order.tolist()
-                if positive[i] > 0 and (row := int(query.rows[i])) >= 0
-            )
-        )
+        order = order[positive[order] > 0]
+        # Rounded down, so that the shares of a list never sum to more than 1.
+        shares = [int(1e4 * part / positive.sum()) / 1e4 for part in positive[order]]
+        films = query.rows[order].tolist()
+        reasons.append(tuple(Reason(ids[row], titles[row], share) for row, share in zip(films, shares, strict=True)))
     return reasons
 
 

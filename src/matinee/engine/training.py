@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def train(
 
     Raises:
         DataError: unreadable data, or none.
-        MemoryLimitError: a model that others are made of does not fit into `settings.memory_limit`.
+        MemoryLimitError: no model fits into `settings.memory_limit`.
         SnapshotError: the snapshot cannot be written.
     """
     settings = settings or Settings()
@@ -143,8 +143,7 @@ def fit_lineup(
     seconds: dict[str, float] = {}
     skipped: dict[str, str] = {}
     for name, model in lineup.items():
-        missing = [part for part in model.parts if part not in fitted]
-        smaller = model.without(missing) if missing else model
+        smaller, missing = _reduced(model, fitted)
         if missing:
             skipped[f"{name}, in part" if smaller is not None else name] = f"needs {', '.join(missing)}"
         if smaller is None:
@@ -173,13 +172,14 @@ def fit_lineup(
 
 def _fitting(lineup: Mapping[str, Model[Any]], fitted: Mapping[str, Model[Any]]) -> dict[str, Model[Any]]:
     """The models of a line-up that were fitted, of the parts that were."""
-    chosen: dict[str, Model[Any]] = {}
-    for name, model in lineup.items():
-        missing = [part for part in model.parts if part not in fitted]
-        smaller = model.without(missing) if missing else model
-        if name in fitted and smaller is not None:
-            chosen[name] = smaller
-    return chosen
+    reduced = {name: _reduced(model, fitted)[0] for name, model in lineup.items() if name in fitted}
+    return {name: model for name, model in reduced.items() if model is not None}
+
+
+def _reduced(model: Model[Any], fitted: Container[str]) -> tuple[Model[Any] | None, list[str]]:
+    """A model without the parts that were not fitted (None where it is nothing without them), and these parts."""
+    missing = [part for part in model.parts if part not in fitted]
+    return (model.without(missing) if missing else model), missing
 
 
 def with_store(dataset: Dataset, store: Store) -> Dataset:

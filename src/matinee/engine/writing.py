@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from matinee.data.catalog import Movie
+from matinee.data.catalog import LIST_COLUMNS, Movie
 from matinee.data.ids import ID_LENGTH, USER_ID, Id, id_text
 from matinee.engine.runtime import Runtime, View
 from matinee.errors import InvalidInputError, NotFoundError, UnknownUserError
@@ -137,8 +137,7 @@ class Writer:
         if str(changes.get("movie_id", movie_id)) != movie_id:
             raise InvalidInputError("The id of a film cannot change.", "Add a new film and delete this one.")
         merged = movie.model_dump() | {
-            name: [] if value is None and isinstance(getattr(movie, name, None), tuple) else value
-            for name, value in changes.items()
+            name: [] if value is None and name in LIST_COLUMNS else value for name, value in changes.items()
         }
         try:
             patched = Movie.model_validate(merged)
