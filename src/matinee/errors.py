@@ -40,6 +40,14 @@ class FilterError(InvalidInputError):
         self.text = ""
 
 
+class TooLargeError(InvalidInputError):
+    """An upload of more bytes, pixels or items than are accepted (HTTP 413)."""
+
+
+class MediaTypeError(InvalidInputError):
+    """An upload that is not of a kind that can be read (HTTP 415)."""
+
+
 class NotFoundError(MatineeError, LookupError):
     """Something named by the caller does not exist (HTTP 404)."""
 
@@ -85,6 +93,14 @@ class SnapshotError(MatineeError):
 
 class StoreError(MatineeError):
     """The store cannot answer (HTTP 503)."""
+
+
+class EncoderError(MatineeError):
+    """An encoder that is not there, does not load, or does not answer (HTTP 503)."""
+
+
+class IndexFileError(MatineeError):
+    """A stored vector index that is damaged, or belongs to other vectors."""
 
 
 class MemoryLimitError(MatineeError):

@@ -24,6 +24,10 @@ MOST_AT_ONCE = 100_000
 """Highest `max_batch` and `max_history`: a larger body is refused before its items are looked at."""
 
 
+def _file_name(dataset: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]", "_", dataset) or "_"
+
+
 class Settings(BaseSettings):
     """All settings. Sizes are in bytes, times in seconds, unless a name says otherwise."""
 
@@ -58,6 +62,26 @@ class Settings(BaseSettings):
     )
     max_filter: int = Field(2000, gt=0, description="Longest filter text, in characters.")
     min_ratings: int = Field(20, ge=0, description="Classic B5 rule: fewer ratings than this → cosine of film vectors.")
+    text_encoder: str = Field(
+        "minilm",
+        description="Encoder of texts: `minilm`, a folder with `model.onnx` and `tokenizer.json`, or `off`.",
+    )
+    image_encoder: str = Field(
+        "lite2",
+        description="Encoder of posters: `lite2`, `lite0` (half the cost), a file `….onnx`, or `off`.",
+    )
+    encoder_url: str = Field("", description="Encoder service to ask (`http://host:8001`) instead of encoding here.")
+    encoder_port: int = Field(8001, ge=0, le=65535, description="Port of the encoder service.")
+    vectors_url: str = Field("", description="Vector service to ask (`http://host:5000`) for posters.")
+    vectors_port: int = Field(5000, ge=0, le=65535, description="Port of the vector service.")
+    vectors_space: str = Field("poster", description="Space that the vector service serves: poster, text, content, …")
+    vectors_index: str = Field("exact", description="Index of the vector service: exact, faiss, annoy or hnsw.")
+    max_pixels: int = Field(50_000_000, gt=0, description="Most pixels (width × height) of an image accepted.")
+    poster_meaning: bool = Field(
+        True, description="Also search posters by what they seem to show (ConSE), as a weak extra signal."
+    )
+    map_method: Literal["pca", "umap"] = Field("pca", description="How films are laid out in two dimensions.")
+    tmdb_key: str = Field("", description="Key of The Movie Database, for `matinee posters fetch`.")
     answer_cache: int = Field(32 << 20, ge=0, description="Bytes of ready answers kept per worker; 0 turns it off.")
 
     @property
@@ -65,10 +89,13 @@ class Settings(BaseSettings):
         """Folder of the snapshots."""
         return self.data_dir / "snapshots"
 
+    def posters_dir(self, dataset: str) -> Path:
+        """Folder of the posters of one data set."""
+        return self.data_dir / "posters" / _file_name(dataset)
+
     def store_path(self, dataset: str) -> Path:
         """File of the embedded store of one data set: ids of one data set mean nothing in another."""
-        name = re.sub(r"[^A-Za-z0-9._-]", "_", dataset) or "_"
-        return self.data_dir / "stores" / f"{name}.sqlite3"
+        return self.data_dir / "stores" / f"{_file_name(dataset)}.sqlite3"
 
     @classmethod
     def settings_customise_sources(

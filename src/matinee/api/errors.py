@@ -16,12 +16,15 @@ from starlette.responses import Response
 
 from matinee.errors import (
     ConflictError,
+    EncoderError,
     FilterError,
     InvalidInputError,
     MatineeError,
+    MediaTypeError,
     NotFoundError,
     SnapshotError,
     StoreError,
+    TooLargeError,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -30,7 +33,10 @@ STATUS: dict[type[Exception], int] = {
     FilterError: 400,
     NotFoundError: 404,
     ConflictError: 409,
+    TooLargeError: 413,
+    MediaTypeError: 415,
     InvalidInputError: 422,
+    EncoderError: 503,
     SnapshotError: 503,
     StoreError: 503,
     MatineeError: 500,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from matinee.data.catalog import Catalog
 from matinee.data.ratings import Ratings
+from matinee.data.vectors import FilmVectors
 
 
 class TableReport(BaseModel):
@@ -43,6 +45,8 @@ class Dataset:
     Attributes:
         name: e.g. "ml-latest-small".
         scale: lowest and highest number of stars, e.g. (0.5, 5.0).
+        vectors: unit vectors of films by space ("text", "poster"), over the rows of the catalogue; made by encoders,
+            and no part of the fingerprint.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Dataset:
     ratings: Ratings
     report: CleaningReport
     scale: tuple[float, float] = (0.5, 5.0)
+    vectors: Mapping[str, FilmVectors] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         low, high = self.scale
@@ -66,4 +71,4 @@ class Dataset:
 
     def with_ratings(self, ratings: Ratings) -> Dataset:
         """The same films with other ratings (a training split)."""
-        return Dataset(self.name, self.catalog, ratings, self.report, self.scale)
+        return replace(self, ratings=ratings)

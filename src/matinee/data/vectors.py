@@ -1,0 +1,65 @@
+"""Vectors of films: one space's unit vectors beside the catalogue rows that have them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.errors import DataError
+
+
+@dataclass(frozen=True)
+class FilmVectors:
+    """Unit vectors of some films of a catalogue.
+
+    Attributes:
+        rows: int64, (n,), increasing catalogue rows.
+        vectors: float32, (n, dim), of length 1; vector i belongs to rows[i].
+
+    Raises:
+        DataError: shapes or types do not fit, or the rows do not increase.
+    """
+
+    rows: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        fits = self.rows.ndim == 1 and self.vectors.ndim == 2 and len(self.rows) == len(self.vectors)
+        if not fits or self.rows.dtype != np.int64 or self.vectors.dtype != np.float32:
+            raise DataError("Film vectors need one row number (int64) for each vector (float32).")
+        if len(self.rows) and (int(self.rows[0]) < 0 or bool((np.diff(self.rows) <= 0).any())):
+            raise DataError("The rows of film vectors must increase from 0 or later.")
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def dim(self) -> int:
+        """Values in a vector."""
+        return int(self.vectors.shape[1])
+
+    def dense(self, n_items: int) -> NDArray[np.float32]:
+        """(n_items, dim), 0 for films without a vector."""
+        full = np.zeros((n_items, self.dim), dtype=np.float32)
+        full[self.rows] = self.vectors
+        return full
+
+    def known(self, n_items: int) -> NDArray[np.bool_]:
+        """(n_items,), which films have a vector."""
+        mask = np.zeros(n_items, dtype=np.bool_)
+        mask[self.rows] = True
+        return mask
+
+    def put(self, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> FilmVectors:
+        """These vectors with others put in their place or added; `rows` distinct, any order."""
+        kept = ~np.isin(self.rows, rows)
+        all_rows = np.concatenate([self.rows[kept], rows])
+        order = np.argsort(all_rows, kind="stable")
+        return FilmVectors(all_rows[order], np.concatenate([self.vectors[kept], vectors])[order])
+
+    def without(self, rows: NDArray[np.int64]) -> FilmVectors:
+        """These vectors less those of some rows."""
+        kept = ~np.isin(self.rows, rows)
+        return self if bool(kept.all()) else FilmVectors(self.rows[kept], self.vectors[kept])

@@ -1,0 +1,1 @@
+"""Vector indexes behind one contract: exact, FAISS, Annoy, HNSW."""

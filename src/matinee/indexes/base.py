@@ -1,0 +1,141 @@
+"""The contract of every vector index: unit vectors under item numbers, nearest first by cosine.
+
+An item number is a catalogue row: indexes keep no ids of their own. Indexes in this process and those behind HTTP
+(`matinee.remote`) pass the same suite (`tests/contracts/test_indexes.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.errors import InvalidInputError
+
+Kind = Literal["exact", "faiss", "annoy", "hnsw"]
+Items = NDArray[np.int64]
+Vectors = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+MOST_VALUES = 1 << 16
+"""Longest vector, in values."""
+NORM_TOLERANCE = 1e-12
+"""A vector shorter than this has no direction."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found.
+
+    Attributes:
+        items: int64, (n_queries, k), nearest first; −1 where fewer than k items were to be had.
+        similarities: float32, (n_queries, k), cosine −1..1; NaN where items is −1.
+    """
+
+    items: Items
+    similarities: NDArray[np.float32]
+
+    @property
+    def distances(self) -> NDArray[np.float32]:
+        """Angular distance √(2 − 2·cos), 0..2, which is what Annoy calls `angular`."""
+        return np.sqrt(np.maximum(2 - 2 * self.similarities, 0)).astype(np.float32)
+
+
+class VectorIndex(Protocol):
+    """Thread-safe for searches; a search during a change sees the state before or after it.
+
+    Attributes:
+        kind: one of `Kind`.
+        dim: values in a vector.
+    """
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def dim(self) -> int: ...
+
+    def __len__(self) -> int:
+        """Items that can be found."""
+        ...
+
+    def items(self) -> Items:
+        """Item numbers that can be found, increasing."""
+        ...
+
+    def search(self, queries: Vectors, k: int, allowed: Mask | None = None) -> Found:
+        """The k nearest items of each query.
+
+        Args:
+            queries: (n_queries, dim); brought to length 1 here.
+            k: items wanted, ≥ 1; more than there are gives all there are (the answer is never wider than
+                the number of items).
+            allowed: bool by item number, items beyond its end are not allowed; None: all. Where k allowed items
+                exist, k are returned, whatever the index.
+
+        Raises:
+            InvalidInputError: vectors of another length, zero, NaN or infinite; k < 1.
+        """
+        ...
+
+    def add(self, items: Items, vectors: Vectors) -> None:
+        """Add or replace items, all or none; they are found by the next search.
+
+        Raises:
+            InvalidInputError: as `search`; item numbers negative or repeated.
+        """
+        ...
+
+    def delete(self, items: Items) -> None:
+        """Take items away, all or none.
+
+        Raises:
+            NotFoundError: an item that is not there, naming it; nothing is deleted.
+        """
+        ...
+
+    def vectors(self, items: Items) -> Vectors:
+        """Unit vectors of items, (n, dim). Raises NotFoundError for one that is not there."""
+        ...
+
+
+class StoredIndex(VectorIndex, Protocol):
+    """An index that can be saved; `indexes.load` reads it back and checks it."""
+
+    def save(self, folder: Path) -> None:
+        """Write into an empty folder: the index and `index.json` (kind, dim, count, hash of items and vectors)."""
+        ...
+
+
+def check_vectors(vectors: NDArray[np.generic] | list[list[float]], dim: int) -> Vectors:
+    """Vectors as float32 of length 1, (n, dim), contiguous.
+
+    Raises:
+        InvalidInputError: another length, zero, NaN, infinite, or not numbers; it names the first faulty vector.
+    """
+    try:
+        found = np.asarray(vectors, dtype=np.float32)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InvalidInputError("The vectors are not lists of numbers of one length.", f"Send {dim} numbers.") from error
+    if found.ndim != 2 or found.shape[1] != dim:
+        had = found.shape[-1] if found.ndim else 0
+        raise InvalidInputError(f"A vector has {had} values, not {dim}.", f"Send {dim} numbers.")
+    if not np.isfinite(found).all():
+        first = int(np.flatnonzero(~np.isfinite(found).all(axis=1))[0])
+        raise InvalidInputError(f"Vector {first} holds NaN or infinity.", "Send finite numbers.")
+    # In double precision: the squares of large values overflow single.
+    lengths = np.linalg.norm(found.astype(np.float64), axis=1, keepdims=True)
+    if (lengths <= NORM_TOLERANCE).any():
+        first = int(np.flatnonzero(lengths[:, 0] <= NORM_TOLERANCE)[0])
+        raise InvalidInputError(f"Vector {first} is zero and has no direction.", "Send a vector that is not zero.")
+    return np.ascontiguousarray(found / lengths, dtype=np.float32)
+
+
+def check_k(k: int) -> int:
+    """Return k, or raise InvalidInputError where it is below 1."""
+    if k < 1:
+        raise InvalidInputError(f"k is {k}.", "Ask for 1 item or more.")
+    return k
