@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import hypothesis
@@ -7,6 +8,9 @@ import pytest
 
 from matinee.data.dataset import Dataset
 from support import SHARED, random_dataset
+
+# Trainings in tests fetch no weights, in child processes neither; tests of encoders say so themselves.
+os.environ.setdefault("MATINEE_TEXT_ENCODER", "off")
 
 # Two loaded cores make single examples slow; that is no fault.
 hypothesis.settings.register_profile("matinee", deadline=None)

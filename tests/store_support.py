@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -25,6 +25,9 @@ class SqliteFactory:
 
 
 Factory = SqliteFactory
+
+FACTORIES: dict[str, Callable[[Path], Factory]] = {"sqlite": lambda folder: SqliteFactory(folder / "store.sqlite3")}
+"""Every kind of store, made below a folder; a new one joins the contract suites here."""
 
 
 def answer(factory: Factory, pipe: Connection) -> None:

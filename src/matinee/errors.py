@@ -99,6 +99,10 @@ class EncoderError(MatineeError):
     """An encoder that is not there, does not load, or does not answer (HTTP 503)."""
 
 
+class ServiceError(MatineeError):
+    """Another service that does not answer, or answers what cannot be understood (HTTP 503)."""
+
+
 class IndexFileError(MatineeError):
     """A stored vector index that is damaged, or belongs to other vectors."""
 

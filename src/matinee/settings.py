@@ -15,6 +15,7 @@ from platformdirs import user_cache_path, user_data_path
 from pydantic import Field
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -22,6 +23,16 @@ from pydantic_settings import (
 
 MOST_AT_ONCE = 100_000
 """Highest `max_batch` and `max_history`: a larger body is refused before its items are looked at."""
+
+
+CLASSIC_NAMES = {"EMBEDDING_GENERATOR_ENDPOINT": "encoder_url"}
+"""Environment variables of earlier systems, by the setting that they stand for (CONTRACTS B5)."""
+
+
+def _classic_environment() -> dict[str, str]:
+    """Settings given under their earlier names; an address may name the route that it led to."""
+    given = {setting: os.environ.get(name, "") for name, setting in CLASSIC_NAMES.items()}
+    return {setting: value.rstrip("/").removesuffix("/generate") for setting, value in given.items() if value}
 
 
 def _file_name(dataset: str) -> str:
@@ -106,7 +117,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then environment, then the TOML file."""
+        """Arguments, then environment, then its names of earlier systems, then the TOML file."""
         del dotenv_settings, file_secret_settings
         toml = TomlConfigSettingsSource(settings_cls, Path(os.environ.get("MATINEE_CONFIG", "matinee.toml")))
-        return init_settings, env_settings, toml
+        classic = InitSettingsSource(settings_cls, _classic_environment())
+        return init_settings, env_settings, classic, toml

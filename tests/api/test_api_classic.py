@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from api_support import Client
-from matinee.api.classic import split_title
+from matinee.data.titles import split_title
 
 PREFIXES = ("", "/classic")
 

@@ -1,4 +1,4 @@
-"""What every store must do. A new store joins by adding a factory to `FACTORIES`."""
+"""What every store must do. A new store joins by adding a factory to `store_support.FACTORIES`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from matinee.data.catalog import Movie
 from matinee.errors import ConflictError, InvalidInputError, StoreError
 from matinee.stores import Changes, Exposure, Rating, RatingChange, Store, UserOverlay
-from store_support import Factory, SqliteFactory, all_ratings, answer, put_many
-
-FACTORIES: dict[str, Callable[[Path], Factory]] = {"sqlite": lambda folder: SqliteFactory(folder / "store.sqlite3")}
+from store_support import FACTORIES, Factory, all_ratings, answer, put_many
 
 
 @pytest.fixture(params=sorted(FACTORIES))

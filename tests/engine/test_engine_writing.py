@@ -238,10 +238,12 @@ def test_another_process_sees_a_write_at_once(engine: Engine) -> None:
     try:
         for count in range(1, 6):
             here.send("u3")
+            assert here.poll(60)
             before, _ = here.recv()
             engine.rate([("u3", before[0], 4.0)])
             engine.put_movies([NEW.model_copy(update={"movie_id": f"new{count}"})])
             here.send("u3")
+            assert here.poll(60)
             after, total = here.recv()
             assert before[0] not in after
             assert total == 40 + count

@@ -8,15 +8,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 
-from matinee import __version__
-from matinee.api import catalogue, classic, operations, people, recommendations
+from matinee.api import (
+    catalogue,
+    classic,
+    classic_titles,
+    common,
+    operations,
+    people,
+    poster_search,
+    posters,
+    recommendations,
+)
 from matinee.api.documentation import add_documentation
-from matinee.api.errors import on_failure, on_http_error, on_matinee_error, on_validation_error
 from matinee.api.service import Service
 from matinee.engine import Engine
 from matinee.errors import MatineeError
@@ -51,10 +56,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await run_in_threadpool(app.close_engine)
 
 
-def _operation_id(route: APIRoute) -> str:
-    return route.name
-
-
 def create_app(settings: Settings | None = None, engine: Engine | None = None) -> FastAPI:
     """The core service as an ASGI application.
 
@@ -67,22 +68,14 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         settings or Settings(),
         engine,
         title="Matinee",
-        version=__version__,
         description=DESCRIPTION,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
         lifespan=_lifespan,
-        generate_unique_id_function=_operation_id,
-        exception_handlers={
-            MatineeError: on_matinee_error,
-            HTTPException: on_http_error,
-            RequestValidationError: on_validation_error,
-            Exception: on_failure,
-        },
     )
-    for module in (recommendations, people, catalogue, operations, classic):
+    modules = (recommendations, people, catalogue, posters, poster_search, operations, common, classic, classic_titles)
+    for module in modules:
         app.include_router(module.router)
-    app.include_router(classic.router, prefix="/classic", include_in_schema=False)
+    for module in (classic, classic_titles):
+        app.include_router(module.router, prefix="/classic", include_in_schema=False)
+    app.include_router(classic_titles.router, prefix="/classic/titles", include_in_schema=False)
     add_documentation(app)
     return app

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from matinee.api import params
 from matinee.api.bodies import MovieIn, MoviePatch
@@ -16,7 +16,7 @@ from matinee.api.render import hit_record, movie_record, reply
 from matinee.api.schemas import MovieOut, MoviePageOut, SearchOut
 from matinee.api.service import EngineDep
 from matinee.data.catalog import Movie
-from matinee.errors import NotFoundError, UnknownMovieError
+from matinee.errors import UnknownMovieError
 
 router = APIRouter(tags=["films"])
 Sort = Literal[
@@ -125,19 +125,3 @@ def delete_movie(engine: EngineDep, movie_id: params.MovieIdPath) -> Response:
     """Take a film out of service; ratings of it stay, and count again if it comes back."""
     engine.delete_movie(movie_id)
     return Response(status_code=204)
-
-
-@router.get(
-    "/v1/movies/{movie_id}/poster",
-    status_code=307,
-    response_class=Response,
-    responses=problems(404, 422, 503),
-    summary="The poster",
-)
-def poster(engine: EngineDep, movie_id: params.MovieIdPath) -> Response:
-    """Leads to the film's poster; 404 where there is none."""
-    address = engine.movie(movie_id).poster
-    # Films are written by clients: a path on this machine is never opened because a film names it.
-    if address is None or not address.startswith(("https://", "http://")):
-        raise NotFoundError(f"The film {movie_id!r} has no poster here.", "Set its `poster` to a web address.")
-    return RedirectResponse(address)

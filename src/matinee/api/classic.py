@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import polars as pl
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 from starlette.responses import Response
@@ -21,7 +20,7 @@ from matinee.api.render import Json, dumps, reply
 from matinee.api.service import EngineDep, service_of
 from matinee.data.catalog import Movie, Word
 from matinee.data.ids import ID_LENGTH, USER_ID
-from matinee.data.titles import article_first, without_year, year_in_title
+from matinee.data.titles import split_title
 from matinee.engine import Engine
 from matinee.engine.types import Answer
 from matinee.engine.types import Request as Options
@@ -245,13 +244,6 @@ def _words(value: str | list[str]) -> tuple[str, ...]:
     words = value.split("|") if isinstance(value, str) else value
     stripped = (word.strip() for word in words)
     return tuple(dict.fromkeys(word for word in stripped if word and word != "(no genres listed)"))
-
-
-def split_title(title: str) -> tuple[str, int | None]:
-    """`"Matrix, The (1999)"` → `("The Matrix", 1999)`, as the readers do."""
-    text = pl.lit(title)
-    name, year = pl.select(article_first(without_year(text)).alias("name"), year_in_title(text).alias("year")).row(0)
-    return name or title, year
 
 
 def _film(engine: Engine, movie_id: str, given: ClassicMovie) -> Movie:

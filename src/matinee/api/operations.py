@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Annotated
 
@@ -9,10 +10,9 @@ from fastapi import APIRouter, Path, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from matinee.api import metrics
 from matinee.api.errors import problems
 from matinee.api.render import reply
-from matinee.api.schemas import HealthOut, ReadyOut, RecordsOut, SnapshotOut
+from matinee.api.schemas import ReadyOut, RecordsOut, SnapshotOut
 from matinee.api.service import EngineDep, service_of
 from matinee.errors import ConflictError, NotFoundError, SnapshotError
 
@@ -32,12 +32,6 @@ async def index(request: Request) -> Response:
     return reply({"service": "matinee", "version": app.version, "docs": "/docs", "openapi": "/openapi.json"})
 
 
-@router.get("/health", response_model=HealthOut, summary="Alive?")
-async def health() -> Response:
-    """The process answers; asks nothing of the model or the store."""
-    return reply({"status": "ok"})
-
-
 @router.get("/ready", response_model=ReadyOut, responses=problems(503), summary="Ready?")
 async def ready(request: Request) -> Response:
     """A model is loaded and the store answers; else 503 with what is missing."""
@@ -49,18 +43,6 @@ async def ready(request: Request) -> Response:
         return reply({"status": "ready", "snapshot": engine.snapshot_id, "warnings": engine.warnings})
 
     return await run_in_threadpool(look)
-
-
-@router.get(
-    "/metrics",
-    response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus text"}},
-    summary="Numbers for Prometheus",
-)
-async def prometheus(request: Request) -> Response:
-    """Requests and seconds by route, over all workers."""
-    text = await run_in_threadpool(service_of(request).metrics.text)
-    return Response(text, media_type=metrics.MEDIA_TYPE)
 
 
 @router.get("/v1/models", response_model=RecordsOut, responses=problems(503), summary="Models in service")
@@ -104,6 +86,13 @@ def _swap(swap: Callable[[], str]) -> Response:
         return reply({"snapshot": swap()})
     except SnapshotError as error:  # the one in service goes on: this is no failure of the service
         raise ConflictError(error.message, error.hint) from error
+
+
+@router.get("/classic/titles", include_in_schema=False)
+@router.get("/classic/titles/", include_in_schema=False)
+async def classic_titles_greeting() -> Response:
+    """The classic title search's greeting (CONTRACTS B3)."""
+    return reply({"message": f"Usuario/a {os.environ.get('ID_USER') or 'Desconocida/o'}"})
 
 
 @router.get("/classic", include_in_schema=False)

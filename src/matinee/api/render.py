@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from matinee.data.catalog import LIST_COLUMNS, SCHEMA, Movie
 from matinee.errors import UnknownMovieError
+from matinee.posters.shelf import PosterShelf
 
 if TYPE_CHECKING:
     from matinee.engine.engine import Engine
@@ -41,7 +42,12 @@ def movie_record(movie: Movie) -> dict[str, Any]:
     return {name: list(getattr(movie, name)) if name in LIST_COLUMNS else getattr(movie, name) for name in SCHEMA}
 
 
-def metadata(movie: Movie) -> dict[str, Any]:
+def poster_path(movie_id: str) -> str:
+    """Path of a film's picture; every film has one, drawn where there is no other."""
+    return f"/v1/movies/{quote(movie_id, safe='')}/poster"
+
+
+def metadata(movie: Movie, shelf: PosterShelf) -> dict[str, Any]:
     """What `metadata=true` adds to an item."""
     return {
         "tags": list(movie.tags),
@@ -52,7 +58,8 @@ def metadata(movie: Movie) -> dict[str, Any]:
         "imdb_id": movie.imdb_id,
         "imdb_url": f"https://www.imdb.com/title/{movie.imdb_id}" if movie.imdb_id else None,
         "tmdb_id": movie.tmdb_id,
-        "poster": f"/v1/movies/{quote(movie.movie_id, safe='')}/poster" if movie.poster else None,
+        "poster": poster_path(movie.movie_id),
+        "poster_kind": shelf.shown(movie),
     }
 
 
@@ -81,10 +88,11 @@ def item_records(engine: Engine, items: Iterable[Item], with_metadata: bool) -> 
     if not with_metadata:
         return [item_record(item) for item in items]
     records = []
+    shelf = PosterShelf.of(engine.settings, engine.dataset_name)
     for item in items:
         record = item_record(item)
         with suppress(UnknownMovieError):  # removed a moment ago
-            record |= metadata(engine.movie(item.movie_id))
+            record |= metadata(engine.movie(item.movie_id), shelf)
         records.append(record)
     return records
 
@@ -98,6 +106,8 @@ def answer_record(engine: Engine, answer: Answer, with_metadata: bool = False) -
     }
     if answer.fallback is not None:
         record["fallback"] = answer.fallback
+    if answer.index is not None:
+        record["index"] = answer.index
     if answer.user_id is not None:
         record["user_id"] = answer.user_id
     return record

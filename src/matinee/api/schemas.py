@@ -5,11 +5,12 @@ Answers are rendered straight to bytes (`render`); tests hold the two together.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from matinee.api.bodies import MOVIE
+from matinee.api.common import HealthOut
 from matinee.data.catalog import Movie
 
 ITEM: dict[str, Any] = {
@@ -54,7 +55,10 @@ class ItemOut(FilmOut):
     imdb_id: str | None = None
     imdb_url: str | None = None
     tmdb_id: str | None = None
-    poster: str | None = Field(None, description="Path of the poster, where there is one.")
+    poster: str | None = Field(None, description="Path of the picture; every film has one.")
+    poster_kind: Literal["file", "link", "card"] | None = Field(
+        None, description="Where it comes from: stored here, the address in the film's record, or drawn."
+    )
 
 
 class ListOut(BaseModel):
@@ -70,6 +74,7 @@ class ListOut(BaseModel):
     model: str
     snapshot: str
     fallback: str | None = Field(None, description='"popular": nothing is known about the user.')
+    index: str | None = Field(None, description="Which vector index searched, where one did.")
     user_id: str | None = None
 
 
@@ -218,14 +223,6 @@ class RecordsOut(BaseModel):
 
     items: list[dict[str, Any]]
     snapshot: str
-
-
-class HealthOut(BaseModel):
-    """Alive."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
-
-    status: str
 
 
 class ReadyOut(HealthOut):

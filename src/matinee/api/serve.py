@@ -1,4 +1,4 @@
-"""Running the core service: uvicorn, one or several worker processes, and a clean stop."""
+"""Running a service: uvicorn, one or several worker processes, and a clean stop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import uvicorn
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -32,21 +32,60 @@ ONE_THREAD = dict.fromkeys(
 )
 """More BLAS threads than one slow a loaded server down many times over; workers read this before NumPy loads."""
 
+Service = Literal["core", "vectors", "encoder"]
+SERVICES: tuple[Service, ...] = get_args(Service)
+PORTS: dict[Service, str] = {"core": "port", "vectors": "vectors_port", "encoder": "encoder_port"}
+"""The setting that holds each service's port."""
+
 GRACE = 20
 """Seconds that requests in progress get at a stop."""
 
 
+def port_of(settings: Settings, service: Service = "core") -> int:
+    """The port that a service listens on; 0: any free one."""
+    port: int = getattr(settings, PORTS[service])
+    return port
+
+
+def create(service: Service, settings: Settings) -> FastAPI:
+    """The application of a service."""
+    if service == "vectors":
+        from matinee.api.vectors.app import create_vectors_app
+
+        return create_vectors_app(settings)
+    if service == "encoder":
+        from matinee.api.encoder.app import create_encoder_app
+
+        return create_encoder_app(settings)
+    from matinee.api.app import create_app
+
+    return create_app(settings)
+
+
 def worker() -> FastAPI:
+    """The application of one worker process of the core service, see `_worker`."""
+    return _worker("core")
+
+
+def vectors_worker() -> FastAPI:
+    """The application of one worker process of the vector service."""
+    return _worker("vectors")
+
+
+def encoder_worker() -> FastAPI:
+    """The application of one worker process of the encoder service."""
+    return _worker("encoder")
+
+
+def _worker(service: Service) -> FastAPI:
     """The application of one worker process; its settings come through the environment.
 
     Raises:
         SystemExit: it cannot be made; with this status the other processes end too, instead of trying for ever.
     """
-    from matinee.api.app import create_app
-
     threadpool_limits(1)
     try:
-        return create_app(Settings())
+        return create(service, Settings())
     except Exception as error:
         log.exception("A worker process cannot start.")
         raise SystemExit(STARTUP_FAILURE) from error
@@ -85,13 +124,14 @@ def _quiet_signals() -> Iterator[None]:
             signal.signal(sig, handler)
 
 
-def config_of(settings: Settings, app: FastAPI | None = None) -> uvicorn.Config:
+def config_of(settings: Settings, app: FastAPI | None = None, service: Service = "core") -> uvicorn.Config:
     """uvicorn's configuration: uvloop where it is installed, no line per request."""
+    factory = "worker" if service == "core" else f"{service}_worker"
     return uvicorn.Config(
-        app if app is not None else "matinee.api.serve:worker",
+        app if app is not None else f"matinee.api.serve:{factory}",
         factory=app is None,
         host=settings.host,
-        port=settings.port,
+        port=port_of(settings, service),
         workers=settings.workers,
         http=Protocol,
         access_log=False,
@@ -103,13 +143,15 @@ def config_of(settings: Settings, app: FastAPI | None = None) -> uvicorn.Config:
     )
 
 
-def serve(settings: Settings | None = None) -> None:
-    """Run the core service until SIGINT or SIGTERM; requests in progress are finished first.
+def serve(settings: Settings | None = None, service: Service = "core") -> None:
+    """Run a service until SIGINT or SIGTERM; requests in progress are finished first.
 
     Several workers open the snapshot's memory-mapped files each, and share them and the store.
 
     Args:
-        settings: `host`, `port` (0: any free one, see the log), `workers`, and everything the application reads.
+        settings: `host`, the service's port (0: any free one, see the log), `workers`, and everything the
+            application reads.
+        service: which one.
 
     Raises:
         SystemExit: the address cannot be bound, or a worker failed at its start.
@@ -117,16 +159,14 @@ def serve(settings: Settings | None = None) -> None:
     settings = settings or Settings()
     with _quiet_signals():
         if settings.workers == 1:
-            from matinee.api.app import create_app
-
             with threadpool_limits(1):
-                uvicorn.Server(config_of(settings, create_app(settings))).run()
+                uvicorn.Server(config_of(settings, create(service, settings), service)).run()
             return
         shared = tempfile.mkdtemp(prefix="matinee-metrics-")
         try:
             values = as_environment(settings) | ONE_THREAD | {"PROMETHEUS_MULTIPROC_DIR": shared}
             with _environment(values):
-                config = config_of(settings)
+                config = config_of(settings, service=service)
                 supervisor = Multiprocess(config, [config.bind_socket()])
                 supervisor.run()
                 if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):

@@ -1,36 +1,32 @@
-"""The application class: ready answers, body limit and metrics around FastAPI, and the engine within."""
+"""The core service's class: ready answers around what every service is, and the engine within."""
 
 from __future__ import annotations
 
 import logging
-import re
 import threading
-from functools import cached_property
 from time import monotonic, perf_counter
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from matinee.api.answers import AnswerCache, Pace, Ready
-from matinee.api.errors import Problem, problem
-from matinee.api.limits import limit_body
-from matinee.api.metrics import Metrics
+from matinee.api.base import BaseService, route_of
 from matinee.api.quick import ROUTE, Work, plan
 from matinee.api.render import Json
+from matinee.api.workshop import Workshop
 from matinee.engine import Engine
 from matinee.errors import MatineeError
 from matinee.settings import Settings
 
 log = logging.getLogger("matinee.api")
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 RETRY = 1.0
 """Seconds between two attempts to open an engine that could not be opened."""
 
 
-class Service(FastAPI):
+class Service(BaseService):
     """The core service.
 
     Requests whose answer is ready leave before FastAPI sees them, and so do plain requests for recommendations:
@@ -42,16 +38,17 @@ class Service(FastAPI):
             soon as there is one.
     """
 
+    UNLISTED = "/|/classic/?|/classic/titles/?"
+
     def __init__(self, settings: Settings, engine: Engine | None = None, **options: Any) -> None:
-        self.settings = settings
         self.answers = AnswerCache(settings.answer_cache)
         self.pace = Pace()
-        self.metrics = Metrics()
+        self.workshop = Workshop(settings.workers, settings.max_body)
         self._engine = engine
         self._owned = False
         self._opening = threading.Lock()
         self._failed: tuple[float, MatineeError] | None = None
-        super().__init__(**options)
+        super().__init__(settings, **options)
 
     # --- the engine -------------------------------------------------------------------------------------------
     def open_engine(self) -> Engine:
@@ -77,7 +74,8 @@ class Service(FastAPI):
         return self._engine if self._engine is not None else await run_in_threadpool(self.open_engine)
 
     def close_engine(self) -> None:
-        """Close the engine if it was opened here."""
+        """Close the engine if it was opened here, and end the threads that encode."""
+        self.workshop.close()
         with self._opening:
             if self._engine is not None and self._owned:
                 self._engine.close()
@@ -96,7 +94,7 @@ class Service(FastAPI):
         body, keep = await self.pace.run(work, key=user_id or "", heavy=heavy)
         if keep:
             scope = request.scope
-            ready = Ready.of(_route(scope), user_id, version, body)
+            ready = Ready.of(route_of(scope), user_id, version, body)
             self.answers.put(scope["path"], scope["query_string"], ready)
         return Json(body)
 
@@ -112,7 +110,7 @@ class Service(FastAPI):
                 await send({"type": "http.response.body", "body": ready.body})
                 self.metrics.count("GET", ready.route, 200, perf_counter() - start)
                 return None
-        return await self._ordinary(scope, receive, send, start)
+        return await self.ordinary(scope, receive, send, start)
 
     async def _ready(self, engine: Engine, path: str, query: bytes) -> Ready | None:
         """A ready answer, or one that can be had the short way; None: take the ordinary way."""
@@ -132,55 +130,6 @@ class Service(FastAPI):
         if keep:
             self.answers.put(path, query, answer)
         return answer
-
-    async def _ordinary(self, scope: Scope, receive: Receive, send: Send, start: float) -> None:
-        method, status, head = scope["method"], 500, scope["method"] == "HEAD"
-
-        async def watch(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            elif head:
-                message = {**message, "body": b""}
-            await send(message)
-
-        if head:
-            scope = {**scope, "method": "GET"}
-        try:
-            too_large, receive = limit_body(scope, receive, self.settings.max_body)
-            if too_large:
-                await problem(413, instance=scope["path"], headers={"connection": "close"})(scope, receive, watch)
-            else:
-                await super().__call__(scope, receive, watch)
-        finally:
-            self.metrics.count(method if method in METHODS else "other", _route(scope), status, perf_counter() - start)
-
-    # --- description ------------------------------------------------------------------------------------------
-    def openapi(self) -> dict[str, Any]:
-        """The interface's description, with the schema of problem documents."""
-        if self.openapi_schema is None:
-            schema = super().openapi()
-            own = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-            schema["components"]["schemas"] |= own.pop("$defs") | {"Problem": own}
-        return super().openapi()
-
-    @cached_property
-    def _methods(self) -> list[tuple[re.Pattern[str], set[str]]]:
-        paths = self.openapi()["paths"].items()
-        found = [
-            (re.compile("^" + re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)) + "$"), {m.upper() for m in methods})
-            for path, methods in paths
-        ]
-        return [*found, (re.compile(r"^(/|/classic/?|/docs|/redoc|/openapi\.json|/static-docs/.+)$"), {"GET"})]
-
-    def methods_by_path(self) -> list[tuple[re.Pattern[str], set[str]]]:
-        """Pattern of each path and the methods that it answers."""
-        return self._methods
-
-
-def _route(scope: Scope) -> str:
-    """Template of the route that a request took: one of a few names, whatever is requested."""
-    return getattr(scope.get("route"), "path", "unknown path")
 
 
 def service_of(request: Request) -> Service:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from matinee.cli import data, reading, serving, snapshots, training, writing
+from matinee.cli import data, posters, reading, serving, snapshots, training, writing
 
 app = typer.Typer(
     name="matinee",
@@ -49,4 +49,5 @@ for panel, commands in (
 app.add_typer(writing.import_app, name="import", rich_help_panel=KEEP)
 app.add_typer(writing.export_app, name="export", rich_help_panel=KEEP)
 app.add_typer(data.app, name="data", rich_help_panel=LEARN)
+app.add_typer(posters.app, name="posters", rich_help_panel=LEARN)
 app.add_typer(snapshots.app, name="snapshots", rich_help_panel=RUN)

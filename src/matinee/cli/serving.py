@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.text import Text
@@ -33,21 +33,37 @@ from matinee.cli.training import DataOption
 from matinee.errors import InvalidInputError, SnapshotError, UnknownUserError
 
 if TYPE_CHECKING:
+    from matinee.api.serve import Service
     from matinee.engine import Engine
     from matinee.settings import Settings
 
+SECRETS = ("tmdb_key",)
+"""Settings whose values are not printed."""
+HIDDEN = "********"
+ServiceName = Literal["core", "vectors", "encoder"]
 Host = Annotated[str | None, typer.Option(help="Address to bind to.")]
 Port = Annotated[int | None, typer.Option("--port", "-p", min=0, max=65535, help="Port to listen on; 0: any.")]
 Workers = Annotated[int | None, typer.Option("--workers", "-w", min=1, max=256, help="Worker processes.")]
 
 
-def serve(host: Host = None, port: Port = None, workers: Workers = None, data: DataOption = None) -> None:
-    """Serve the HTTP interface; with --data, train first where no snapshot of these data is current."""
-    settings = load_settings(host=host, port=port, workers=workers, data=data)
-    check_port(settings)
-    if data is not None and not has_snapshot(settings):
+def serve(
+    service: Annotated[ServiceName, typer.Argument(help="Which service.", show_default=True)] = "core",
+    host: Host = None,
+    port: Port = None,
+    workers: Workers = None,
+    data: DataOption = None,
+) -> None:
+    """Serve HTTP: the whole of Matinee (core), or only nearest vectors, or only encoders of texts and images.
+
+    With --data, train first where no snapshot of these data is current.
+    """
+    from matinee.api.serve import PORTS
+
+    settings = load_settings(host=host, workers=workers, data=data, **{PORTS[service]: port})
+    check_port(settings, service)
+    if data is not None and service != "encoder" and not has_snapshot(settings):
         in_a_process_of_its_own("train", "--data", data)
-    _serve(settings)
+    _serve(settings, service)
 
 
 def demo(
@@ -172,17 +188,20 @@ def train_with_progress(settings: Settings) -> None:
         train(settings, progress=progress)
 
 
-def check_port(settings: Settings) -> None:
+def check_port(settings: Settings, service: Service = "core") -> None:
     """See that the port is free before anything slow is begun.
 
     Raises:
         InvalidInputError: it is taken, or the address is not this machine's.
     """
-    if settings.port == 0:
+    from matinee.api.serve import PORTS, port_of
+
+    port = port_of(settings, service)
+    if port == 0:
         return
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            settings.host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with socket.socket(family, kind, protocol) as probe:
             if os.name == "posix":  # as the server does; on Windows it would let two servers share a port
@@ -190,22 +209,23 @@ def check_port(settings: Settings) -> None:
             probe.bind(address)
     except OSError as error:
         raise InvalidInputError(
-            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}.",
-            "Stop the program that uses the port, or choose another: --port 9000, MATINEE_PORT=9000, "
-            "or make demo PORT=9000.",
+            f"Cannot listen on {settings.host}:{port}: {error.strerror or error}.",
+            f"Stop the program that uses the port, or choose another: --port 9000, "
+            f"MATINEE_{PORTS[service].upper()}=9000{', or make demo PORT=9000' if service == 'core' else ''}.",
         ) from error
 
 
-def _serve(settings: Settings) -> None:
-    from matinee.api import serve as run
+def _serve(settings: Settings, service: Service = "core") -> None:
+    from matinee.api.serve import port_of
+    from matinee.api.serve import serve as run
 
     shown = "localhost" if settings.host in ("127.0.0.1", "0.0.0.0", "::", "::1", "localhost") else settings.host
-    if settings.port:
-        url = f"http://{shown}:{settings.port}"
+    if port := port_of(settings, service):
+        url = f"http://{shown}:{port}"
         console().print(Text.assemble("Serving ", (url, f"bold link {url}"), f" · try {url}/docs · Ctrl-C stops"))
         sys.stdout.flush()
     with suppress(KeyboardInterrupt):  # Ctrl-C is how a server is meant to end
-        run(settings)
+        run(settings, service)
     note("Stopped.")
 
 
@@ -252,7 +272,9 @@ def settings(json: AsJson = False) -> None:
     for name, field in Settings.model_fields.items():
         variable = f"MATINEE_{name.upper()}"
         source = variable if variable in environment else config if name in in_file else "default"
-        rows.append((name, getattr(values, name), source, variable, field.description or ""))
+        value = getattr(values, name)
+        shown = HIDDEN if name in SECRETS and value else value
+        rows.append((name, shown, source, variable, field.description or ""))
     if json:
         keys = ("name", "value", "source", "variable", "description")
         print_json({"items": [dict(zip(keys, row, strict=True)) for row in rows]})

@@ -148,6 +148,11 @@ class Catalog:
             record[name] = tuple(record[name])
         return Movie.model_construct(**record)
 
+    @classmethod
+    def of(cls, movies: Sequence[Movie]) -> Self:
+        """A catalogue of films given as records."""
+        return cls(pl.DataFrame([movie.model_dump() for movie in movies], schema=SCHEMA))
+
     def with_changes(self, put: Sequence[Movie] = (), removed: Iterable[str] = ()) -> Catalog:
         """A new catalogue: known films replaced in their rows, new ones appended, removed ones made inactive."""
         frame, active = self.frame, self.active.copy()

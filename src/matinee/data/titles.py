@@ -39,6 +39,13 @@ def article_first(title: pl.Expr) -> pl.Expr:
     return title.str.replace_all(rf"\((a\.k\.a\. )?([^()]*[^()\s]), ({_ELIDED})\)", "(${1}${3}${2})")
 
 
+def split_title(title: str) -> tuple[str, int | None]:
+    """`"Matrix, The (1999)"` → `("The Matrix", 1999)`, as the readers do."""
+    text = pl.lit(title)
+    name, year = pl.select(article_first(without_year(text)).alias("name"), year_in_title(text).alias("year")).row(0)
+    return name or title, year
+
+
 def title_key(title: pl.Expr) -> pl.Expr:
     """What is left of a title for comparing: no accents, case, punctuation or leading "the"; "&" is "and"."""
     key = title.str.replace_all("&", " and ", literal=True).str.normalize("NFKD").str.replace_all(r"\p{M}", "")

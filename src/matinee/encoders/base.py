@@ -30,10 +30,14 @@ class TextEncoder(Protocol):
     """
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Names the weights and the preprocessing."""
+        ...
 
     @property
-    def dim(self) -> int: ...
+    def dim(self) -> int:
+        """Values in a vector."""
+        ...
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         """Unit vectors of texts, in order; the result does not depend on what else is in the batch.
@@ -54,10 +58,14 @@ class ImageEncoder(Protocol):
     """
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Names the weights and the preprocessing."""
+        ...
 
     @property
-    def dim(self) -> int: ...
+    def dim(self) -> int:
+        """Values in a vector."""
+        ...
 
     def encode(self, images: Sequence[Image], progress: Progress | None = None) -> Vectors:
         """Unit vectors of images, in order.

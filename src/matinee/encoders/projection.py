@@ -25,7 +25,8 @@ _SAMPLE = 20_000
 def unit(vectors: NDArray[Any]) -> Floats:
     """Each row divided by its length, float32; rows of length 0 stay 0."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0).astype(np.float32, copy=False)
+    found: Floats = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0).astype(np.float32)
+    return found
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from matinee.data.catalog import Movie
 from matinee.data.ids import Id, id_text
 from matinee.data.ratings import NO_TIME
-from matinee.engine import films, people
+from matinee.encoders.base import Image
+from matinee.engine import films, finding, people, posters
 from matinee.engine.recommend import check_n, recommend
 from matinee.engine.runtime import query_of
 from matinee.engine.serving import Serving
-from matinee.engine.types import Answer, Hit, MoviePage, Neighbor, PopularItem, RatedMovie, Request, SimilarBy
+from matinee.engine.similar import by_spaces, similar
+from matinee.engine.types import (
+    Answer,
+    FilmMap,
+    Hit,
+    MoviePage,
+    Neighbor,
+    PopularItem,
+    PosterHit,
+    RatedMovie,
+    Request,
+    SearchBy,
+    SimilarBy,
+)
 from matinee.engine.writing import Writer
 from matinee.errors import InvalidInputError, UnknownUserError
 
@@ -58,15 +75,99 @@ class Engine(Serving, Writer):
     def similar(
         self, movie_id: Id, *, by: SimilarBy = "blend", n: int = 10, filter: str = "", index: str = "exact"
     ) -> Answer:
-        """Films similar to one film; `by="poster"` and other indexes than exact raise InvalidInputError for now."""
+        """Films similar to one film, itself left out.
+
+        Args:
+            by: "taste" (who liked them), "content" (what they are about), "poster", or "blend" of the first two.
+            index: "exact" asks the models themselves (for posters: every vector); "faiss", "annoy" and "hnsw" search
+                the space of that likeness, approximately.
+
+        A film that is unknown by that likeness is answered by content, and `fallback` says so.
+        """
         movie_id = id_text(movie_id)
         _, view = self._current()
-        return films.similar(view, self.settings, movie_id, by=by, n=n, filter=filter, index=index)
+        return similar(view, self.settings, movie_id, by=by, n=n, filter=filter, index=index)
 
-    def search(self, text: str, *, n: int = 10, filter: str = "") -> list[Hit]:
-        """Films by title: exact, prefix, typo-tolerant."""
+    def search(self, text: str, *, n: int = 10, filter: str = "", by: SearchBy = "both") -> list[Hit]:
+        """Films by title (exact, prefix, typo-tolerant) and by meaning, fused.
+
+        Args:
+            by: "title", "meaning", or "both"; where the snapshot has no text vectors, or the encoder cannot be had,
+                "both" is by title alone.
+
+        Raises:
+            InvalidInputError, EncoderError: `by="meaning"` where there is nothing to search by.
+        """
         _, view = self._current()
-        return films.search(view, self.settings, text, n=n, filter=filter)
+        return finding.search(view, self.settings, self.encoders, text, n=n, filter=filter, by=by)
+
+    def search_posters(
+        self,
+        image: Image | None = None,
+        *,
+        vector: list[float] | NDArray[np.float32] | None = None,
+        k: int = 5,
+        filter: str = "",
+        index: str = "exact",
+        exclude_self: bool = False,
+    ) -> list[PosterHit]:
+        """The k films whose posters are most like an image (bytes or a file), or like a vector.
+
+        Args:
+            vector: of the encoder's length (raw) or of the space's.
+            exclude_self: leave out the nearest film where its poster is the very picture given.
+
+        Raises:
+            InvalidInputError: there are no posters; a vector of wrong length, zero, NaN; an image that is broken.
+            TooLargeError, MediaTypeError: an image that is too large, or none.
+            EncoderError: the image encoder cannot be had.
+        """
+        _, view = self._current()
+        return posters.search(
+            view,
+            self.settings,
+            self.encoders,
+            image=image,
+            vector=vector,
+            k=k,
+            filter=filter,
+            index=index,
+            exclude_self=exclude_self,
+        )
+
+    def indexes(self, space: str) -> tuple[str, ...]:
+        """Kinds of index that a space can be searched by; () where the snapshot has no such space."""
+        live = self._current()[1].spaces.get(space)
+        return () if live is None else live.kinds
+
+    def neighbours_in(self, space: str, movie_id: Id, *, n: int = 10, index: str = "exact") -> Answer | None:
+        """The nearest films in one space, the film itself left out; None where it has no vector there.
+
+        Raises:
+            UnknownMovieError: no such film.
+            InvalidInputError: the snapshot lacks the space or the index.
+        """
+        _, view = self._current()
+        check_n(n, self.settings.max_n)
+        row = view.catalog.row(id_text(movie_id))
+        allowed = view.catalog.active.copy()
+        allowed[row] = False
+        return by_spaces(view, row, (space,), n, allowed, index)
+
+    def titles(self, rows: NDArray[np.int64]) -> tuple[list[str], list[int | None]]:
+        """Titles and years of films by row of the current catalogue."""
+        catalog = self._current()[1].catalog
+        titles, years = catalog.column("title"), catalog.column("year")
+        return [titles[row] for row in rows.tolist()], [years[row] for row in rows.tolist()]
+
+    def is_rated(self, movie_id: Id) -> bool:
+        """Whether anybody has rated a film. Raises UnknownMovieError."""
+        _, view = self._current()
+        return bool(view.stats.counts[view.catalog.row(id_text(movie_id))])
+
+    def film_map(self, space: str = "content") -> FilmMap:
+        """Every film of a space as a point in two dimensions. Raises InvalidInputError where there is no such space."""
+        return films.film_map(self._current()[1], space)
 
     def popular(
         self,

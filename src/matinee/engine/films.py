@@ -1,4 +1,4 @@
-"""Questions about films: similar ones, search, the chart, pages of the catalogue."""
+"""Questions about films: the chart, pages of the catalogue, the map."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee.engine.recommend import allowed_rows, check_n, default_name, make_items
+from matinee.engine.recommend import allowed_rows, check_n, make_items
 from matinee.engine.runtime import Runtime, View
-from matinee.engine.search import titles_of
-from matinee.engine.types import Answer, Hit, MoviePage, PopularItem, SimilarBy
+from matinee.engine.types import FilmMap, MoviePage, PopularItem
 from matinee.errors import InvalidInputError
 from matinee.models.popularity import rated_score
 from matinee.models.ranking import top_n
@@ -19,52 +18,6 @@ from matinee.settings import Settings
 SORTS = ("movie_id", "title", "year", "ratings", "mean", "popularity")
 """Keys of `movies`; the last three descend by themselves."""
 DAY = 86_400
-MAX_QUERY = 500
-"""Longest search text, in characters."""
-
-_TASTE = ("edlae", "ease", "itemknn")
-"""Models that know taste, in order of preference."""
-
-
-def similar(view: View, settings: Settings, movie_id: str, *, by: SimilarBy, n: int, filter: str, index: str) -> Answer:
-    """Films similar to one film, itself left out; where taste knows nothing of it, content answers."""
-    check_n(n, settings.max_n)
-    if by == "poster" or index != "exact":
-        what = "by=poster" if by == "poster" else f"index={index}"
-        raise InvalidInputError(
-            f"{what} is not available in this service.", "Use by=taste, content or blend with index=exact."
-        )
-    row = view.catalog.row(movie_id)
-    allowed = allowed_rows(view, filter, settings.max_filter)
-    allowed[row] = False
-    wanted = {
-        "taste": [name for name in _TASTE if name in view.models],
-        "content": ["content"],
-        "blend": [default_name(view, settings), "blend"],
-    }[by]
-    for name in [*wanted, "content"]:
-        model = view.models.get(name)
-        found = model.similar([row]) if model is not None else None
-        if found is not None and np.isfinite(found[0][allowed]).any():
-            scores = np.where(allowed, found[0], np.float32(np.nan))
-            rows = top_n(scores, n)
-            fallback = "content" if name == "content" and by != "content" else None
-            return Answer(make_items(view, rows, scores), name, view.snapshot.id, fallback)
-    return Answer((), wanted[0] if wanted else by, view.snapshot.id)
-
-
-def search(view: View, settings: Settings, text: str, *, n: int, filter: str) -> list[Hit]:
-    """Films whose title matches, best first."""
-    check_n(n, settings.max_n)
-    if len(text) > MAX_QUERY:
-        raise InvalidInputError(f"The search text has {len(text)} characters.", f"Use {MAX_QUERY} at most.")
-    counts = view.stats.counts
-    weight = np.log1p(counts) / max(float(np.log1p(counts.max(initial=0))), 1.0)
-    allowed = allowed_rows(view, filter, settings.max_filter)
-    return [
-        Hit(row, view.catalog.movie(row), round(score, 4), "title", how)
-        for row, score, how in titles_of(view.catalog).find(text, allowed, weight, n)
-    ]
 
 
 def popular(
@@ -171,6 +124,18 @@ def _sorted(view: View, rows: NDArray[np.int64], sort: str) -> NDArray[np.int64]
     number = np.where(unknown, 0.0, -number if descending else number)
     # Unknown values come last either way; ties by row.
     return rows[np.lexsort((rows, number, unknown))]
+
+
+def film_map(view: View, space: str) -> FilmMap:
+    """Where each film of a space that is in service lies; films written since training are not on the map.
+
+    Raises:
+        InvalidInputError: the snapshot has no such space.
+    """
+    found = view.spaces[space].space
+    kept = view.catalog.active[found.rows]
+    rows = np.asarray(found.rows[kept])
+    return FilmMap(space, found.layout_method, rows, np.asarray(found.layout[kept]), tuple(view.catalog.ids(rows)))
 
 
 def _quoted(text: str) -> str:

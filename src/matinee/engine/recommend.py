@@ -26,10 +26,10 @@ POOL = 5
 """With diversity the list is chosen among the best POOL·n films, at least 100."""
 
 
-def check_n(n: int, limit: int) -> None:
+def check_n(n: int, limit: int, name: str = "n") -> None:
     """Raise unless 1 ≤ n ≤ limit."""
     if not 1 <= n <= limit:
-        raise InvalidInputError(f"n is {n}, outside 1..{limit}.", f"Ask for 1 to {limit} items.")
+        raise InvalidInputError(f"{name} is {n}, outside 1..{limit}.", f"Ask for 1 to {limit} items.")
 
 
 def allowed_rows(view: View, filter: str, max_length: int) -> NDArray[np.bool_]:

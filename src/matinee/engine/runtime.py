@@ -7,6 +7,7 @@ A runtime follows the store: `sync` folds in what was written since, by any proc
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
+from matinee.data.vectors import FilmVectors
+from matinee.encoders.film_texts import film_texts
+from matinee.engine.live import CONTENT, LiveSpaces
 from matinee.engine.stats import Stats, Tastes
 from matinee.errors import UnknownModelError
 from matinee.models.base import Model, Query
@@ -31,6 +35,7 @@ class View:
         catalog: the live films; its first rows are the snapshot's.
         models: the snapshot's, over the live films.
         stats: ratings per film.
+        spaces: vectors of films; shared by all states, so ask them with a mask of this state's films.
     """
 
     snapshot: Snapshot
@@ -38,6 +43,7 @@ class View:
     catalog: Catalog
     models: dict[str, Model[Any]]
     stats: Stats
+    spaces: LiveSpaces
 
     def model(self, name: str) -> Model[Any]:
         """A model by name.
@@ -67,6 +73,7 @@ class Runtime:
             snapshot.catalog,
             dict(snapshot.models),
             Stats.of(snapshot.ratings).grown(len(snapshot.catalog)),
+            LiveSpaces(snapshot.spaces),
         )
         self.sync()
 
@@ -87,11 +94,17 @@ class Runtime:
             self._erased = self.store.erased_users()
         catalog, models, stats, version = view.catalog, view.models, view.stats, view.movies_version
         if changes.movies:
-            held = self.store.movies(None if anew else changes.movies)
+            only = None if anew else changes.movies
+            held = self.store.movies(only)
             put = [movie for _, movie in held if movie is not None]
             removed = [movie_id for movie_id, movie in held if movie is None]
             catalog = catalog.with_changes(put, removed)
-            models = _grow(view.models, catalog)
+            stored = self.store.vectors(only)
+            rows = catalog.rows(movie.movie_id for movie in put)
+            view.spaces.change_encoded(catalog, _same_texts(self.snapshot.catalog, catalog, rows), stored)
+            touched = np.union1d(rows, catalog.rows(vector.movie_id for vector in stored))
+            models = _grow(view.models, catalog, view.spaces.known(touched[touched >= 0]))
+            view.spaces.change_content(models.get(CONTENT), rows)
             stats, version = stats.grown(len(catalog)), version + 1
         if anew:
             stats = self._base_stats(len(catalog))
@@ -186,10 +199,24 @@ def query_of(found: dict[int, tuple[float, int]], user_id: str | None = None) ->
     return Query(rows, values, times, user_id)
 
 
-def _grow(models: dict[str, Model[Any]], catalog: Catalog) -> dict[str, Model[Any]]:
-    """The models over a grown catalogue; parts first, so that a blend shares them."""
-    grown = {name: model.with_catalog(catalog) for name, model in models.items() if not model.parts}
-    for name, model in models.items():
-        if model.parts:
-            grown[name] = model.bind(grown).with_catalog(catalog)
+def _same_texts(old: Catalog, new: Catalog, rows: NDArray[np.int64]) -> dict[int, bool]:
+    """For each row whether what an encoder reads of the film is the same in both catalogues."""
+    known = rows[rows < len(old)]
+    same = [before == after for before, after in zip(film_texts(old, known), film_texts(new, known), strict=True)]
+    return dict.fromkeys(rows.tolist(), False) | dict(zip(known.tolist(), same, strict=True))
+
+
+def _grow(models: dict[str, Model[Any]], catalog: Catalog, vectors: Mapping[str, FilmVectors]) -> dict[str, Model[Any]]:
+    """The models over a grown catalogue; parts first, so that what is made of them shares them.
+
+    Args:
+        vectors: of the films that were added or edited, by space.
+    """
+    grown: dict[str, Model[Any]] = {}
+    waiting = dict(models)
+    while waiting:
+        # Loading has seen to it that no part is missing, or made of its whole.
+        for name in [name for name, model in waiting.items() if all(part in grown for part in model.parts)]:
+            model = waiting.pop(name)
+            grown[name] = (model.bind(grown) if model.parts else model).with_catalog(catalog, vectors)
     return {name: grown[name] for name in models}

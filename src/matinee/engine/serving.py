@@ -7,6 +7,7 @@ import threading
 from types import TracebackType
 from typing import Any, Self
 
+from matinee.engine.encoding import Encoders
 from matinee.engine.recommend import default_name
 from matinee.engine.runtime import Runtime, View
 from matinee.errors import MatineeError, SnapshotError
@@ -27,6 +28,7 @@ class Serving:
         self._runtime = runtime
         self._warnings: tuple[str, ...] = ()
         self._switching = threading.Lock()
+        self.encoders = Encoders(settings)
         self._left: list[Store] = []
 
     @classmethod
@@ -68,6 +70,11 @@ class Serving:
     def snapshot_id(self) -> str:
         """Id of the snapshot in service."""
         return self._runtime.snapshot.id
+
+    @property
+    def dataset_name(self) -> str:
+        """Name of the data set that is served."""
+        return self._runtime.snapshot.manifest.dataset
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from matinee.data.dataset import CleaningReport, Dataset, TableReport
 from matinee.data.load import load_dataset
 from matinee.data.ratings import Ratings
 from matinee.data.sources import list_datasets
+from matinee.engine.spaces import encoded_spaces, finished, model_spaces, with_spaces
 from matinee.errors import DataError, MemoryLimitError, SnapshotError
 from matinee.models import default_lineup
 from matinee.models.base import Model
@@ -93,8 +94,19 @@ def train_dataset(
             store.close()
     if not len(dataset.ratings):
         raise DataError(f"There are no ratings in {dataset.name}.", "See `matinee data inspect` for what was dropped.")
+    start = time.perf_counter()
+    encoded, notes = encoded_spaces(dataset, settings, tell)
+    dataset = with_spaces(dataset, encoded)
+    if notes:
+        report = dataset.report.model_copy(update={"notes": (*dataset.report.notes, *notes)})
+        dataset = replace(dataset, report=report)
+    seconds = {"encoding": time.perf_counter() - start}
     lineup = default_lineup(dataset)
-    fitted, seconds, skipped = fit_lineup(lineup, dataset, settings, tell)
+    fitted, took, skipped = fit_lineup(lineup, dataset, settings, tell)
+    seconds |= took
+    start = time.perf_counter()
+    spaces = finished(encoded | model_spaces(dataset, fitted, settings.seed), settings, tell)
+    seconds["spaces"] = time.perf_counter() - start
     metrics: Mapping[str, Mapping[str, float]] = {}
     if measure:
         from matinee.evaluation import training_metrics
@@ -117,6 +129,7 @@ def train_dataset(
         dataset,
         fitted,
         default_model=default,
+        spaces=spaces,
         metrics=metrics,
         seconds=seconds,
         watermark=watermark,

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from matinee.data.catalog import Movie
 from matinee.data.ids import Id
 
+SearchBy = Literal["both", "title", "meaning"]
 SimilarBy = Literal["taste", "content", "poster", "blend"]
 
 
@@ -77,6 +81,7 @@ class Answer:
         fallback: "popular" where nothing is known about the user, "content" where only content could answer.
         version: the user's data version that this answer reflects.
         volatile: True where the answer depends on everybody's ratings, so that any new rating may change it.
+        index: which index searched, where a vector index did.
     """
 
     items: tuple[Item, ...]
@@ -86,6 +91,33 @@ class Answer:
     user_id: str | None = None
     version: int = 0
     volatile: bool = False
+    index: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PosterHit:
+    """A film whose poster looks alike: angular distance √(2 − 2·similarity), cosine similarity."""
+
+    item: Item
+    distance: float
+    similarity: float
+
+
+@dataclass(frozen=True)
+class FilmMap:
+    """Every film of a space as a point.
+
+    Attributes:
+        rows: catalogue rows, increasing.
+        points: float32, (n, 2), each axis within −1..1.
+        method: "pca" or "umap".
+    """
+
+    space: str
+    method: str
+    rows: NDArray[np.int64]
+    points: NDArray[np.float32]
+    movie_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import time
@@ -13,11 +14,14 @@ from pydantic import ValidationError
 
 from matinee.data.catalog import LIST_COLUMNS, Movie
 from matinee.data.ids import ID_LENGTH, USER_ID, Id, id_text
+from matinee.encoders.base import Image
+from matinee.engine.encoding import Encoders
 from matinee.engine.runtime import Runtime, View
-from matinee.errors import InvalidInputError, NotFoundError, UnknownUserError
+from matinee.errors import EncoderError, InvalidInputError, NotFoundError, UnknownUserError
 from matinee.settings import Settings
-from matinee.stores.base import Rating
+from matinee.stores.base import FilmVector, Rating
 
+log = logging.getLogger("matinee.engine")
 _USER_ID = re.compile(USER_ID)
 
 
@@ -35,6 +39,7 @@ class Writer:
     """The writing half of `Engine`. Each call is all or nothing and durable when it returns."""
 
     settings: Settings
+    encoders: Encoders
 
     @property
     @abstractmethod
@@ -115,14 +120,55 @@ class Writer:
         runtime.store.erase_user(user_id)
 
     def put_movies(self, movies: Sequence[Movie]) -> int:
-        """Add or replace films; they are searchable and recommendable at once. Returns the number stored."""
+        """Add or replace films; they are searchable and recommendable at once. Returns the number stored.
+
+        Where the snapshot has text vectors, those of the films are made and stored with them.
+        """
         if len(movies) > self.settings.max_batch:
             raise InvalidInputError(f"{len(movies)} films at once.", f"Send {self.settings.max_batch} at most.")
-        runtime, _ = self._current()
         distinct = {movie.movie_id: movie for movie in movies}
         if distinct:
-            runtime.store.put_movies(list(distinct.values()))
+            self._store_movies(list(distinct.values()))
         return len(distinct)
+
+    def _store_movies(self, movies: list[Movie]) -> None:
+        runtime, view = self._current()
+        text = view.spaces.get("text")
+        vectors = self.encoders.of_films(movies, None if text is None else text.space)
+        runtime.store.put_movies(movies, vectors)
+
+    def put_poster(self, movie_id: Id, image: Image) -> bool:
+        """Have a film found by this poster from now on; the picture itself is kept elsewhere (`posters.shelf`).
+
+        Returns:
+            False where the snapshot has no posters to search, or the encoder cannot be had: the poster is found after
+            the next `matinee posters add` or training.
+
+        Raises:
+            UnknownMovieError: no such film.
+            TooLargeError, MediaTypeError, InvalidInputError: an image that cannot be read.
+        """
+        movie_id = id_text(movie_id)
+        runtime, view = self._current()
+        view.catalog.row(movie_id)
+        live = view.spaces.get("poster")
+        if live is None:
+            return False
+        try:
+            raw = self.encoders.image(image, live.space)
+        except EncoderError as error:
+            log.warning("The poster of film %s is stored without its vector: %s", movie_id, error)
+            return False
+        runtime.store.put_vectors([FilmVector(movie_id, live.space.name, live.space.encoder, raw)])
+        return True
+
+    def delete_poster(self, movie_id: Id) -> None:
+        """Have a film no longer found by its poster. Raises UnknownMovieError."""
+        movie_id = id_text(movie_id)
+        runtime, view = self._current()
+        view.catalog.row(movie_id)
+        if "poster" in view.spaces:
+            runtime.store.delete_vector(movie_id, "poster")
 
     def patch_movie(self, movie_id: Id, changes: Mapping[str, Any]) -> Movie:
         """Change some columns of a film (None clears one) and return it.
@@ -132,7 +178,7 @@ class Writer:
             InvalidInputError: an unknown column, or a value that a film cannot have.
         """
         movie_id = id_text(movie_id)
-        runtime, view = self._current()
+        _, view = self._current()
         movie = view.catalog.movie(view.catalog.row(movie_id))
         if str(changes.get("movie_id", movie_id)) != movie_id:
             raise InvalidInputError("The id of a film cannot change.", "Add a new film and delete this one.")
@@ -145,7 +191,7 @@ class Writer:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             raise InvalidInputError(f"{where}: {first['msg']}.", "Correct the value and send it again.") from error
-        runtime.store.put_movies([patched])
+        self._store_movies([patched])
         return patched
 
     def delete_movie(self, movie_id: Id) -> None:

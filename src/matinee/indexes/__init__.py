@@ -1,1 +1,57 @@
-"""Vector indexes behind one contract: exact, FAISS, Annoy, HNSW."""
+"""Vector indexes behind one contract: exact, FAISS, Annoy, HNSW.
+
+    >>> index = build_index("exact", items, vectors)
+    >>> index.search(queries, k=10).items
+
+Names are imported at their first use; the libraries of the approximate kinds when one is built or loaded.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matinee.indexes.base import Found, Kind, StoredIndex, VectorIndex
+    from matinee.indexes.exact import ExactIndex
+    from matinee.indexes.files import available_kinds, build_index, load_index
+    from matinee.indexes.live import LiveIndex
+
+_HOMES = {
+    "ExactIndex": "exact",
+    "Found": "base",
+    "Kind": "base",
+    "LiveIndex": "live",
+    "StoredIndex": "base",
+    "VectorIndex": "base",
+    "available_kinds": "files",
+    "build_index": "files",
+    "load_index": "files",
+}
+
+__all__ = [
+    "ExactIndex",
+    "Found",
+    "Kind",
+    "LiveIndex",
+    "StoredIndex",
+    "VectorIndex",
+    "available_kinds",
+    "build_index",
+    "load_index",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use (PEP 562)."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'matinee.indexes' has no attribute {name!r}")
+    value = getattr(import_module(f"matinee.indexes.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Public names, also those that are not imported yet."""
+    return sorted({*globals(), *__all__})

@@ -24,6 +24,10 @@ MOST_VALUES = 1 << 16
 """Longest vector, in values."""
 NORM_TOLERANCE = 1e-12
 """A vector shorter than this has no direction."""
+UNIT_TOLERANCE = 1e-6
+"""A vector whose length differs from 1 by no more is left as it is, so that doing it twice changes no bit."""
+BLOCK_VALUES = 1 << 18
+"""Values that are worked on at a time (1 MiB in single precision): they stay in the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,14 @@ class VectorIndex(Protocol):
     """
 
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """One of `Kind`."""
+        ...
 
     @property
-    def dim(self) -> int: ...
+    def dim(self) -> int:
+        """Values in a vector."""
+        ...
 
     def __len__(self) -> int:
         """Items that can be found."""
@@ -117,21 +125,64 @@ def check_vectors(vectors: NDArray[np.generic] | list[list[float]], dim: int) ->
         InvalidInputError: another length, zero, NaN, infinite, or not numbers; it names the first faulty vector.
     """
     try:
-        found = np.asarray(vectors, dtype=np.float32)
-    except (ValueError, TypeError, OverflowError) as error:
-        raise InvalidInputError("The vectors are not lists of numbers of one length.", f"Send {dim} numbers.") from error
-    if found.ndim != 2 or found.shape[1] != dim:
-        had = found.shape[-1] if found.ndim else 0
+        given = np.asarray(vectors)
+    except ValueError as error:
+        raise InvalidInputError(
+            "The vectors are not lists of numbers of one length.", f"Send {dim} numbers."
+        ) from error
+    if given.dtype.kind not in "fiub":
+        raise InvalidInputError("The vectors are not made of numbers.", f"Send {dim} numbers.")
+    if given.ndim != 2 or given.shape[1] != dim:
+        had = given.shape[-1] if given.ndim else 0
         raise InvalidInputError(f"A vector has {had} values, not {dim}.", f"Send {dim} numbers.")
-    if not np.isfinite(found).all():
-        first = int(np.flatnonzero(~np.isfinite(found).all(axis=1))[0])
-        raise InvalidInputError(f"Vector {first} holds NaN or infinity.", "Send finite numbers.")
-    # In double precision: the squares of large values overflow single.
-    lengths = np.linalg.norm(found.astype(np.float64), axis=1, keepdims=True)
-    if (lengths <= NORM_TOLERANCE).any():
-        first = int(np.flatnonzero(lengths[:, 0] <= NORM_TOLERANCE)[0])
+    if given.dtype == np.float32:
+        found = given
+    else:
+        with np.errstate(over="ignore"):  # what single precision cannot hold counts as infinite
+            found = given.astype(np.float32)
+    # In double precision: the squares of large values overflow single. NaN and infinity show in the length.
+    double = found.astype(np.float64)
+    lengths = np.sqrt(np.vecdot(double, double))
+    # One comparison for the usual case; it is false for NaN.
+    if not bool(((lengths > NORM_TOLERANCE) & (lengths < np.inf)).all()):
+        finite = np.isfinite(lengths)
+        if not finite.all():
+            raise InvalidInputError(f"Vector {int(np.argmin(finite))} holds NaN or infinity.", "Send finite numbers.")
+        first = int(np.argmax(lengths <= NORM_TOLERANCE))
         raise InvalidInputError(f"Vector {first} is zero and has no direction.", "Send a vector that is not zero.")
-    return np.ascontiguousarray(found / lengths, dtype=np.float32)
+    lengths[np.abs(lengths - 1) <= UNIT_TOLERANCE] = 1
+    double /= lengths[:, None]
+    return double.astype(np.float32)
+
+
+def unit_rows(vectors: Vectors) -> Vectors:
+    """Vectors as contiguous float32 of length 1, (n, dim): the array itself, mapped or not, where it is that already.
+
+    Like `check_vectors` for the many vectors of an index: block by block, so that memory stays small.
+
+    Raises:
+        InvalidInputError: not a matrix, too wide, or a vector that is zero, NaN or infinite, naming the first.
+    """
+    found = np.ascontiguousarray(vectors, dtype=np.float32)
+    if found.ndim != 2 or not 1 <= found.shape[1] <= MOST_VALUES:
+        raise InvalidInputError(f"An index needs a matrix of vectors of 1 to {MOST_VALUES} values.")
+    copied = False
+    size = max(1, BLOCK_VALUES // found.shape[1])
+    for start in range(0, len(found), size):
+        block = found[start : start + size].astype(np.float64)
+        lengths = np.sqrt(np.vecdot(block, block))
+        unit = np.abs(lengths - 1) <= UNIT_TOLERANCE
+        if unit.all():
+            continue
+        lengths[unit] = 1
+        faulty = ~(np.isfinite(lengths) & (lengths > NORM_TOLERANCE))
+        if faulty.any():
+            first = start + int(np.flatnonzero(faulty)[0])
+            raise InvalidInputError(f"Vector {first} of the index is zero or not finite.", "Leave its item out.")
+        if not copied:
+            found, copied = found.copy(), True
+        found[start : start + size] = block / lengths[:, None]
+    return found
 
 
 def check_k(k: int) -> int:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
+from matinee.data.vectors import FilmVectors
 from matinee.errors import InvalidInputError, MemoryLimitError, UnknownUserError
 from matinee.models.ranking import top_n
 from matinee.progress import Progress as Progress
@@ -192,11 +193,15 @@ class Model(ABC, Generic[C]):
         del rows
         return None
 
-    def with_catalog(self, catalog: Catalog) -> Self:
+    def with_catalog(self, catalog: Catalog, vectors: Mapping[str, FilmVectors] | None = None) -> Self:
         """This model over a grown catalogue (first rows the same films, maybe edited): n_items = len(catalog).
 
         Models that know nothing of new films score them NaN; content models score them at once.
+
+        Args:
+            vectors: of films that were added or edited, by space; None: none are known.
         """
+        del vectors
         grown = self._copy()
         grown.n_items = len(catalog)
         return grown

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
+from matinee.data.vectors import FilmVectors
 from matinee.errors import MatineeError, SnapshotError
 from matinee.models.base import Fallback, Model, ModelConfig, Progress, Query, Scores, State
 
@@ -170,12 +171,12 @@ class Blend(Model[BlendConfig]):
         mean, deviation = _moments(words, known)
         return _mean_known(taste, np.where(known, (words - mean) / deviation, words))
 
-    def with_catalog(self, catalog: Catalog) -> Self:
+    def with_catalog(self, catalog: Catalog, vectors: Mapping[str, FilmVectors] | None = None) -> Self:
         """The blend over a grown catalogue; bind it to the grown parts."""
-        grown = super().with_catalog(catalog)
+        grown = super().with_catalog(catalog, vectors)
         if self._parts is not None:
             grown._parts = {
-                name: part if part.n_items == len(catalog) else part.with_catalog(catalog)
+                name: part if part.n_items == len(catalog) else part.with_catalog(catalog, vectors)
                 for name, part in self._parts.items()
             }
         return grown

@@ -16,6 +16,7 @@ from pydantic import Field
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import NO_TIME
+from matinee.data.vectors import FilmVectors
 from matinee.errors import SnapshotError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.features import FIELDS, changed_rows, film_words, pack, unpack
@@ -203,8 +204,9 @@ class Content(Model[ContentConfig]):
         scores[known] = found
         return scores
 
-    def with_catalog(self, catalog: Catalog) -> Self:
+    def with_catalog(self, catalog: Catalog, vectors: Mapping[str, FilmVectors] | None = None) -> Self:
         """New and edited films get vectors over the words learnt; only these are read."""
+        del vectors
         rows = changed_rows(self._catalog, catalog)
         if len(rows):
             _ = self._number  # before the copy, which shares it

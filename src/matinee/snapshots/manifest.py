@@ -13,8 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from matinee.data.dataset import CleaningReport
 from matinee.errors import SnapshotError
+from matinee.snapshots.spaces import SpaceEntry
 
-FORMAT = 1
+FORMAT = 2
+"""Raised where an older Matinee's snapshots can no longer be read: 2 added the vector spaces."""
 MANIFEST = "manifest.json"
 SNAPSHOT_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 ELSEWHERE = "Serve another one with `matinee snapshots rollback`, or make a new one with `matinee train`."
@@ -60,7 +62,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     id: str = Field(pattern=rf"^{SNAPSHOT_ID.pattern}$")
     created: datetime
     dataset: str
@@ -73,6 +75,7 @@ class Manifest(BaseModel):
     seed: int = 0
     default_model: str
     models: dict[str, ModelEntry]
+    spaces: dict[str, SpaceEntry] = Field(default_factory=dict)
     metrics: dict[str, dict[str, float | None]] = Field(default_factory=dict)
     seconds: dict[str, float] = Field(default_factory=dict)
     settings: dict[str, Any] = Field(default_factory=dict)

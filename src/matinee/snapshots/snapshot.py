@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -20,6 +20,7 @@ from matinee.files import file_hash
 from matinee.models.base import Model
 from matinee.snapshots.files import inside
 from matinee.snapshots.manifest import ELSEWHERE, MANIFEST, SNAPSHOT_ID, Manifest, ModelEntry, read_manifest
+from matinee.snapshots.spaces import Space, SpaceEntry
 
 Verify = Literal["full", "size"]
 RATING_ARRAYS: dict[str, type[np.generic]] = {
@@ -70,6 +71,8 @@ def problems_of(folder: Path, manifest: Manifest, verify: Verify = "full") -> li
     wanted = {"catalog.arrow", "users.arrow", *(f"ratings/{name}.npy" for name in RATING_ARRAYS)}
     for name, model in manifest.models.items():
         wanted.update(f"models/{name}/{array}.npy" for array in model.arrays)
+    for name, space in manifest.spaces.items():
+        wanted.update(f"spaces/{name}/{array}.npy" for array in space.arrays)
     problems += [f"{folder / MANIFEST} does not list {name}" for name in sorted(wanted - manifest.files.keys())]
     return problems
 
@@ -82,6 +85,7 @@ class Snapshot:
     manifest: Manifest
     dataset: Dataset
     models: dict[str, Model[Any]]
+    spaces: dict[str, Space] = field(default_factory=dict)
 
     @property
     def catalog(self) -> Catalog:
@@ -111,10 +115,12 @@ class Snapshot:
             more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
             raise SnapshotError(f"Snapshot {snapshot_id} is damaged: {problems[0]}{more}.", ELSEWHERE)
         dataset = _read_dataset(folder, manifest)
+        spaces = {name: _read_space(folder, name, entry, dataset) for name, entry in manifest.spaces.items()}
+        dataset = _with_vectors(dataset, spaces)
         models = {name: _read_model(folder, name, entry, dataset) for name, entry in manifest.models.items()}
         if manifest.default_model not in models:
             raise SnapshotError(f"Snapshot {snapshot_id} lacks its default model.", ELSEWHERE)
-        return cls(snapshot_id, manifest, dataset, _bind(models))
+        return cls(snapshot_id, manifest, dataset, _bind(models), spaces)
 
 
 def _damaged(path: Path, error: BaseException) -> SnapshotError:
@@ -158,6 +164,19 @@ def _read_dataset(folder: Path, manifest: Manifest) -> Dataset:
     # Known already: hashing it again would read every page.
     dataset.__dict__["fingerprint"] = manifest.fingerprint
     return dataset
+
+
+def _read_space(folder: Path, name: str, entry: SpaceEntry, dataset: Dataset) -> Space:
+    arrays = {array: read_array(folder, f"spaces/{name}/{array}.npy") for array in entry.arrays}
+    stored = {kind: inside(folder, f"spaces/{name}/{kind}") for kind in entry.indexes}
+    return Space.of_arrays(name, entry, arrays, len(dataset.catalog), stored)
+
+
+def _with_vectors(dataset: Dataset, spaces: Mapping[str, Space]) -> Dataset:
+    """The data set with the vectors that encoders made of its films (see `Dataset.vectors`)."""
+    found = replace(dataset, vectors={name: space.films for name, space in spaces.items() if space.encoder})
+    found.__dict__["fingerprint"] = dataset.fingerprint
+    return found
 
 
 def _read_model(folder: Path, name: str, entry: ModelEntry, dataset: Dataset) -> Model[Any]:

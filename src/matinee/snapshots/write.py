@@ -25,6 +25,7 @@ from matinee.models.base import Model
 from matinee.snapshots.files import NAME, process_alive
 from matinee.snapshots.manifest import MANIFEST, FileEntry, Manifest, ModelEntry
 from matinee.snapshots.snapshot import RATING_ARRAYS
+from matinee.snapshots.spaces import Space
 from matinee.versions import versions
 
 TEMPORARY = ".tmp-"
@@ -38,6 +39,7 @@ def write_snapshot(
     models: Mapping[str, Model[Any]],
     *,
     default_model: str,
+    spaces: Mapping[str, Space] | None = None,
     metrics: Mapping[str, Mapping[str, float]] | None = None,
     seconds: Mapping[str, float] | None = None,
     watermark: int = 0,
@@ -50,6 +52,7 @@ def write_snapshot(
         root: the shelf's folder; made where absent.
         models: fitted models by the name they are served under; their classes are in `matinee.models.MODELS`.
         default_model: the name used where a request names none.
+        spaces: vector spaces over the catalogue, by name, with the approximate indexes built over them.
         metrics: by model, then by metric.
         seconds: to fit, by model or step.
         watermark: the store's sequence number that the training data includes.
@@ -73,6 +76,8 @@ def write_snapshot(
             name: _write_model(folder, name, model, dict((metrics or {}).get(name, {})), (seconds or {}).get(name))
             for name, model in models.items()
         }
+        for name, space in (spaces or {}).items():
+            _write_space(folder, name, space)
         files = _seal_files(folder)
         draft = Manifest(
             id="00000000T000000Z-00000000",
@@ -87,6 +92,7 @@ def write_snapshot(
             seed=seed,
             default_model=default_model,
             models=entries,
+            spaces={name: space.entry() for name, space in (spaces or {}).items()},
             metrics={name: _finite(values) for name, values in (metrics or {}).items()},
             seconds=dict(seconds or {}),
             settings=json.loads(json.dumps(dict(settings or {}), default=str)),
@@ -142,6 +148,20 @@ def _write_model(
         seconds=seconds,
         bytes=sum(path.stat().st_size for path in place.iterdir()),
     )
+
+
+def _write_space(folder: Path, name: str, space: Space) -> None:
+    if not all(NAME.fullmatch(text) for text in (name, *space.arrays(), *space.indexes)):
+        raise SnapshotError(f"The space {name!r} or a part of it has a name that cannot be a file's.")
+    place = folder / "spaces" / name
+    place.mkdir(parents=True)
+    for key, values in space.arrays().items():
+        np.save(place / f"{key}.npy", values, allow_pickle=False)
+    for kind, source in space.stored.items():
+        shutil.copytree(source, place / kind)
+    for kind, index in space.indexes.items():
+        (place / kind).mkdir()
+        index.save(place / kind)
 
 
 def _finite(values: Mapping[str, float]) -> dict[str, float | None]:

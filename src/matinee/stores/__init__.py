@@ -1,12 +1,22 @@
-"""What changes while serving: ratings, films, exposures."""
+"""What changes while serving: ratings, films and their vectors, exposures."""
 
 from __future__ import annotations
 
 from matinee.settings import Settings
-from matinee.stores.base import Changes, Exposure, Rating, RatingChange, Store, UserOverlay
+from matinee.stores.base import Changes, Exposure, FilmVector, Rating, RatingChange, Store, UserOverlay
 from matinee.stores.sqlite import SqliteStore
 
-__all__ = ["Changes", "Exposure", "Rating", "RatingChange", "SqliteStore", "Store", "UserOverlay", "open_store"]
+__all__ = [
+    "Changes",
+    "Exposure",
+    "FilmVector",
+    "Rating",
+    "RatingChange",
+    "SqliteStore",
+    "Store",
+    "UserOverlay",
+    "open_store",
+]
 
 
 def open_store(settings: Settings, dataset: str) -> Store:

@@ -10,7 +10,13 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from matinee.data.catalog import Movie
+
+RECORD_SPACES = ("text",)
+"""Spaces whose vectors are made of a film's record: a film that is put anew loses those it had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,22 @@ class Exposure:
     movie_ids: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class FilmVector:
+    """What an encoder made of one film (its text, its poster), before any projection.
+
+    Attributes:
+        space: "text" or "poster".
+        encoder: id of the encoder; a vector of another encoder than the snapshot's is of no use to it.
+        values: float32, (n_raw,); empty: a tombstone, the film has no such vector any more.
+    """
+
+    movie_id: str
+    space: str
+    encoder: str
+    values: NDArray[np.float32]
+
+
 class Store(Protocol):
     """Read-your-writes across processes; a write that returned is durable; each call is all or nothing.
 
@@ -113,8 +135,23 @@ class Store(Protocol):
         """Physically delete ratings, exposures and log entries of a user and mark the user erased."""
         ...
 
-    def put_movies(self, movies: Sequence[Movie]) -> int:
-        """Add or replace films."""
+    def put_movies(self, movies: Sequence[Movie], vectors: Sequence[FilmVector] = ()) -> int:
+        """Add or replace films, together with vectors of theirs.
+
+        A film put anew loses the vectors of `RECORD_SPACES` that it had; its other vectors stay.
+        """
+        ...
+
+    def put_vectors(self, vectors: Sequence[FilmVector]) -> int:
+        """Add or replace vectors of films (of the snapshot's too); the films count as changed."""
+        ...
+
+    def delete_vector(self, movie_id: str, space: str) -> int:
+        """Leave a tombstone for a vector, which hides the snapshot's; the film counts as changed."""
+        ...
+
+    def vectors(self, only: Collection[str] | None = None) -> list[FilmVector]:
+        """All vectors held, tombstones included, or those of these films."""
         ...
 
     def delete_movie(self, movie_id: str) -> int:

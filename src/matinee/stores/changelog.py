@@ -58,7 +58,7 @@ def everything(connection: sqlite3.Connection, seq: int) -> Changes:
         for n, user_id, movie_id, _, _, after, timestamp in rows
     )
     users = connection.execute("SELECT user_id, erased FROM users").fetchall()
-    movies = connection.execute("SELECT movie_id FROM movies").fetchall()
+    movies = connection.execute("SELECT movie_id FROM movies UNION SELECT movie_id FROM vectors").fetchall()
     return Changes(
         seq,
         users=frozenset(row[0] for row in users),

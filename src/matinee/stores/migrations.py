@@ -39,6 +39,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             model TEXT NOT NULL, movie_ids TEXT NOT NULL)""",
         "CREATE INDEX exposures_user ON exposures (user_id, timestamp, id)",
     ),
+    (
+        # Raw vectors of films, little-endian float32, and which encoder made them; body NULL: a tombstone.
+        """CREATE TABLE vectors (
+            movie_id TEXT NOT NULL, space TEXT NOT NULL, encoder TEXT NOT NULL, body BLOB,
+            PRIMARY KEY (movie_id, space)) WITHOUT ROWID""",
+    ),
 )
 
 

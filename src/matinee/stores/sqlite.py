@@ -16,12 +16,10 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from matinee.data.catalog import Movie
-from matinee.errors import ConflictError, InvalidInputError, StoreError
-from matinee.stores import changelog
-from matinee.stores.base import Changes, Exposure, Rating, UserOverlay
+from matinee.errors import ConflictError, InvalidInputError
+from matinee.stores import changelog, films
+from matinee.stores.base import Changes, Exposure, FilmVector, Rating, UserOverlay
 from matinee.stores.connections import Connections
 from matinee.stores.faults import store_error
 
@@ -169,52 +167,48 @@ class SqliteStore:
         return frozenset(row[0] for row in rows)
 
     # --- films ----------------------------------------------------------------------------------------------
-    def put_movies(self, movies: Sequence[Movie]) -> int:
-        """Add or replace films."""
-        for movie in movies:
-            _check_text("film id", movie.movie_id)
+    def put_movies(self, movies: Sequence[Movie], vectors: Sequence[FilmVector] = ()) -> int:
+        """Add or replace films; they lose the vectors of their old record and get these."""
         bodies = {movie.movie_id: movie.model_dump_json(exclude_defaults=True) for movie in movies}
-        return self._write_movies(list(bodies.items()))
+        for movie_id in bodies:
+            _check_text("film id", movie_id)
+        for vector in vectors:
+            films.check_vector(vector)
+            if vector.movie_id not in bodies:
+                raise InvalidInputError(f"The film {vector.movie_id!r} of a vector is not put.", "Put it as well.")
+        return self._connections.write(lambda connection: films.put(connection, list(bodies.items()), vectors))
 
     def delete_movie(self, movie_id: str) -> int:
         """Leave a tombstone for a film."""
         _check_text("film id", movie_id)
-        return self._write_movies([(movie_id, None)])
-
-    def _write_movies(self, bodies: list[tuple[str, str | None]]) -> int:
-        def write(connection: sqlite3.Connection) -> int:
-            seq = changelog.next_seq(connection, len(bodies))
-            numbers = range(seq - len(bodies) + 1, seq + 1)
-            connection.executemany(
-                "INSERT INTO movies VALUES (?1, ?2, ?3, ?2) ON CONFLICT DO UPDATE SET"
-                " body = excluded.body, seq = excluded.seq",
-                [(movie_id, number, body) for number, (movie_id, body) in zip(numbers, bodies, strict=True)],
-            )
-            connection.executemany(
-                "INSERT INTO log (seq, movie_id) VALUES (?, ?)",
-                [(number, movie_id) for number, (movie_id, _) in zip(numbers, bodies, strict=True)],
-            )
-            return seq
-
-        return self._connections.write(write)
+        return self._connections.write(lambda connection: films.put(connection, [(movie_id, None)]))
 
     def movies(self, only: Collection[str] | None = None) -> list[tuple[str, Movie | None]]:
         """All films held, or those of these ids, in order of first writing; None marks a deleted film."""
-        query = "SELECT movie_id, body, place FROM movies"
+        wanted = None if only is None else [_storable(movie_id) for movie_id in only]
         with self._connections.reading() as connection:
-            if only is None:
-                rows = connection.execute(query).fetchall()
-            else:
-                found = (connection.execute(f"{query} WHERE movie_id = ?", (_storable(i),)).fetchone() for i in only)
-                rows = [row for row in found if row is not None]
+            rows = films.read(connection, "movie_id, body, place", "movies", wanted)
         rows.sort(key=lambda row: row[2])
-        try:
-            return [(row[0], None if row[1] is None else Movie.model_validate_json(row[1])) for row in rows]
-        except ValidationError as error:
-            raise StoreError(
-                f"The store {self.path} holds a film that is none: {error.errors()[0]['msg']}.",
-                "Put the film again, or restore a backup.",
-            ) from error
+        return [(row[0], films.movie_of(row[1], self.path)) for row in rows]
+
+    def put_vectors(self, vectors: Sequence[FilmVector]) -> int:
+        """Add or replace vectors of films, which need not be held here."""
+        for vector in vectors:
+            _check_text("film id", vector.movie_id)
+            films.check_vector(vector)
+        return self._connections.write(lambda connection: films.put_vectors(connection, vectors))
+
+    def delete_vector(self, movie_id: str, space: str) -> int:
+        """Leave a tombstone for a vector, which hides the snapshot's."""
+        _check_text("film id", movie_id)
+        return self._connections.write(lambda connection: films.delete_vector(connection, movie_id, space))
+
+    def vectors(self, only: Collection[str] | None = None) -> list[FilmVector]:
+        """All vectors held, or those of these films."""
+        wanted = None if only is None else [_storable(movie_id) for movie_id in only]
+        with self._connections.reading() as connection:
+            rows = films.read(connection, "movie_id, space, encoder, body", "vectors", wanted)
+        return [films.vector_of(*row) for row in rows]
 
     # --- changes --------------------------------------------------------------------------------------------
     def seq(self) -> int:

@@ -1,0 +1,95 @@
+"""Bodies and answers of the encoder service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic_core import PydanticCustomError
+
+from matinee.api.bodies import Body
+from matinee.api.params import at_most
+
+MOST_TEXTS = 256
+"""Texts in one request."""
+LONGEST_TEXT = 20_000
+"""Characters of a text; the model reads the first few hundred words only."""
+MOST_IMAGES = 64
+"""Images in one request."""
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("blank", "The text is empty or blank")
+    return text
+
+
+Text = Annotated[str, Field(strict=True, min_length=1, max_length=LONGEST_TEXT), AfterValidator(_not_blank)]
+Texts = Annotated[list[Text], Field(max_length=MOST_TEXTS), at_most(MOST_TEXTS)]
+Base64 = Annotated[str, Field(strict=True, json_schema_extra={"contentEncoding": "base64"})]
+TEXTS: TypeAdapter[list[str]] = TypeAdapter(Texts)
+GENERATE_EXAMPLE = ["A film about androids who dream"]
+
+
+class EmbedIn(Body):
+    """Texts, or images in base64."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"texts": [*GENERATE_EXAMPLE]}, {"images": ["/9j/4AAQSkZJRg=="]}]},
+    )
+
+    texts: Texts | None = None
+    images: Annotated[list[Base64], Field(max_length=MOST_IMAGES), at_most(MOST_IMAGES)] | None = None
+
+
+class VectorsOut(BaseModel):
+    """A unit vector for each text or image, in order."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"encoder": "minilm", "dim": 3, "vectors": [[0.36, -0.48, 0.8]]}]}
+    )
+
+    encoder: str = Field(description="Names weights and preprocessing; never compare vectors of two encoders.")
+    dim: int
+    vectors: list[list[float]]
+
+
+class EncoderOut(BaseModel):
+    """An encoder of this service; `id` and `dim` are null while it is not there, and `problem` says why."""
+
+    kind: str
+    id: str | None
+    dim: int | None
+    problem: str | None
+
+
+class EncodersOut(BaseModel):
+    """The encoders, and what one request may hold."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [{"kind": "text", "id": "minilm", "dim": 384, "problem": None}],
+                    "limits": {
+                        "texts": MOST_TEXTS,
+                        "characters": LONGEST_TEXT,
+                        "images": MOST_IMAGES,
+                        "bytes": 8388608,
+                    },
+                }
+            ]
+        }
+    )
+
+    items: list[EncoderOut]
+    limits: dict[str, int]
+
+
+class ReadyOut(BaseModel):
+    """Able to encode."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ready"}]})
+
+    status: str

@@ -1,0 +1,147 @@
+"""Encoding: the classic form, and the list-shaped one for texts and images."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from matinee.api.encoder.bodies import (
+    GENERATE_EXAMPLE,
+    LONGEST_TEXT,
+    MOST_IMAGES,
+    MOST_TEXTS,
+    TEXTS,
+    EmbedIn,
+    EncodersOut,
+    VectorsOut,
+)
+from matinee.api.encoder.service import EncoderService, service_of
+from matinee.api.errors import problems
+from matinee.api.reading import json_schema, media_type, read_files, read_json, validated
+from matinee.api.render import reply
+from matinee.encoders.base import ImageEncoder, TextEncoder, Vectors
+from matinee.errors import InvalidInputError, MatineeError
+
+router = APIRouter(tags=["encoding"])
+ERRORS = problems(400, 408, 413, 415, 422, 503)
+FORM = "multipart/form-data"
+_PIECE = 8
+"""Texts in a piece of work."""
+
+_GENERATE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "array",
+                    "maxItems": MOST_TEXTS,
+                    "items": {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT},
+                },
+                "example": GENERATE_EXAMPLE,
+            }
+        },
+    }
+}
+_EMBED_BODY = json_schema(EmbedIn)
+_EMBED_BODY["requestBody"]["description"] = "Texts, or images in base64; or images as files of a form."
+_EMBED_BODY["requestBody"]["content"][FORM] = {
+    "schema": {
+        "type": "object",
+        "properties": {"images": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+        "required": ["images"],
+    },
+    "example": {"images": ["poster.jpg"]},
+}
+
+
+@router.post(
+    "/generate",
+    response_model=dict[str, list[float]],
+    responses=ERRORS | {200: {"content": {"application/json": {"example": {GENERATE_EXAMPLE[0]: [0.36, -0.48, 0.8]}}}}},
+    openapi_extra=_GENERATE_BODY,
+    summary="Vectors by text",
+)
+async def generate(request: Request) -> Response:
+    """The classic form: an object of text → unit vector. A text that comes twice is in it once."""
+    service = service_of(request)
+    async with service.workshop.holding(request):
+        texts: list[str] = list(dict.fromkeys(validated(TEXTS, await read_json(request))))
+        vectors = await encode_texts(service, service.text.get(), texts)
+    return reply(dict(zip(texts, vectors, strict=True)))
+
+
+@router.post(
+    "/embed", response_model=VectorsOut, responses=ERRORS, openapi_extra=_EMBED_BODY, summary="Vectors in order"
+)
+async def embed(request: Request) -> Response:
+    """Unit vectors of texts or images, in the order they came."""
+    service = service_of(request)
+    async with service.workshop.holding(request):
+        if media_type(request) == FORM:
+            texts, images = None, await read_files(request, ("images", "image"), MOST_IMAGES)
+        else:
+            body: EmbedIn = validated(EmbedIn, await read_json(request))
+            if (body.texts is None) == (body.images is None):
+                raise InvalidInputError("There must be either `texts` or `images`.", "Send one of the two.")
+            texts, images = body.texts, [_image(place, text) for place, text in enumerate(body.images or [])]
+        if texts is not None:
+            text_encoder = service.text.get()
+            return _answer(text_encoder, await encode_texts(service, text_encoder, texts))
+        image_encoder = service.image.get()
+        return _answer(image_encoder, await encode_images(service, image_encoder, images))
+
+
+@router.get("/encoders", response_model=EncodersOut, summary="The encoders")
+async def encoders(request: Request) -> Response:
+    """Ids and sizes of the encoders, and what one request may hold."""
+    service = service_of(request)
+    limits = {
+        "texts": MOST_TEXTS,
+        "characters": LONGEST_TEXT,
+        "images": MOST_IMAGES,
+        "bytes": service.settings.max_body,
+    }
+    return reply({"items": [service.text.describe(), service.image.describe()], "limits": limits})
+
+
+def _answer(encoder: TextEncoder | ImageEncoder, vectors: Vectors) -> Response:
+    return reply({"encoder": encoder.id, "dim": encoder.dim, "vectors": vectors})
+
+
+async def encode_texts(service: EncoderService, encoder: TextEncoder, texts: Sequence[str]) -> Vectors:
+    """Unit vectors of texts, (n, dim), in pieces that others can come between."""
+    pieces = [texts[start : start + _PIECE] for start in range(0, len(texts), _PIECE)]
+    return _stacked(encoder, await service.workshop.run([partial(encoder.encode, piece) for piece in pieces]))
+
+
+async def encode_images(service: EncoderService, encoder: ImageEncoder, images: Sequence[bytes]) -> Vectors:
+    """Unit vectors of images, (n, dim); an error names the place of its image where there are several."""
+
+    def one(place: int, image: bytes) -> Vectors:
+        try:
+            return encoder.encode([image])
+        except MatineeError as error:
+            if len(images) > 1:
+                error.message = f"Image {place}: {error.message}"
+            raise
+
+    return _stacked(
+        encoder, await service.workshop.run([partial(one, place, image) for place, image in enumerate(images)])
+    )
+
+
+def _stacked(encoder: TextEncoder | ImageEncoder, parts: Sequence[Vectors]) -> Vectors:
+    return np.concatenate(parts) if parts else np.zeros((0, encoder.dim), dtype=np.float32)
+
+
+def _image(place: int, text: str) -> bytes:
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:  # binascii.Error, or text that is not ASCII
+        raise InvalidInputError(f"Image {place} is no base64.", "Encode the file's bytes in base64.") from error

@@ -1,0 +1,122 @@
+"""Reading bodies: JSON of many numbers by orjson, files of forms; limited in time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any, TypeVar
+
+import orjson
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import ClientDisconnect
+
+from matinee.errors import InvalidInputError
+
+T = TypeVar("T")
+BODY_SECONDS = 30.0
+"""Time that a body gets to arrive."""
+_NO_NUMBERS = ("NaN", "nan", "Infinity", "inf", "Inf")
+
+
+def media_type(request: Request) -> str:
+    """The body's media type, without parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def read_body(request: Request) -> bytes:
+    """The whole body.
+
+    Raises:
+        HTTPException: it does not arrive in time (408), or its sender is gone (400; nobody reads that).
+    """
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.body()
+    except TimeoutError as error:
+        detail = f"The body did not arrive within {BODY_SECONDS:g} seconds; send it again."
+        raise HTTPException(408, detail, headers={"connection": "close"}) from error
+    except ClientDisconnect as error:
+        raise HTTPException(400) from error
+
+
+async def read_json(request: Request) -> Any:
+    """The body's JSON value.
+
+    Raises:
+        HTTPException: another media type (415), not JSON (400), too slow (408).
+        InvalidInputError: JSON but for NaN, infinity, or a number beyond all floats.
+    """
+    kind = media_type(request)
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise HTTPException(415)
+    return parse_json(await read_body(request))
+
+
+def parse_json(body: bytes) -> Any:
+    """A JSON value; raises as `read_json`."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        rest = error.doc[error.pos : error.pos + 8] if isinstance(error.doc, str) else ""
+        if "infinity" in error.msg or rest.startswith(_NO_NUMBERS):
+            raise InvalidInputError("The body holds NaN or infinity.", "Send finite numbers.") from error
+        detail = f"The body is not JSON ({error.msg} at character {error.pos}). Correct it and send again."
+        raise HTTPException(400, detail) from error
+
+
+async def read_files(request: Request, names: tuple[str, ...], most: int) -> list[bytes]:
+    """The files of a form's fields of these names, `most` at most, in their order.
+
+    Raises:
+        HTTPException: no whole form (400), too slow (408).
+        InvalidInputError: no file.
+    """
+    body = await read_body(request)
+    boundary = parse_options_header(request.headers["content-type"])[1].get(b"boundary", b"")
+    if body and b"--%b--" % boundary not in body:
+        # The parser takes a form that ends in the middle, and forgets the file that it had begun.
+        raise HTTPException(400, "The form is cut short, or its boundary is not the announced one; send it whole.")
+
+    async def stream() -> AsyncGenerator[bytes, None]:
+        yield body
+
+    try:
+        form = await MultiPartParser(request.headers, stream(), max_files=most, max_fields=10).parse()
+    except MultiPartException as error:
+        raise HTTPException(400, f"The form cannot be read: {error.message.rstrip('.')}.") from error
+    fields = [field for name in names for field in form.getlist(name)]
+    contents = [await field.read() for field in fields if isinstance(field, UploadFile)]
+    await form.close()
+    if not contents:
+        raise InvalidInputError(f"The form has no file in its field `{names[0]}`.", "Send an image file there.")
+    return contents
+
+
+def validated(model: type[BaseModel] | TypeAdapter[Any], value: object) -> Any:
+    """A value as a model.
+
+    Raises:
+        RequestValidationError: it is none; each fault names its place in the body.
+    """
+    try:
+        return model.validate_python(value) if isinstance(model, TypeAdapter) else model.model_validate(value)
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False, include_context=False)
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from error
+
+
+def json_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The `openapi_extra` of a route whose JSON body is read here: the body's schema and its examples."""
+    schema = model.model_json_schema()
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": schema, "example": schema["examples"][0]}},
+        }
+    }

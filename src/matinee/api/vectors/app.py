@@ -1,0 +1,106 @@
+"""The vector service's application."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from matinee.api import common
+from matinee.api.documentation import add_documentation
+from matinee.api.errors import problems
+from matinee.api.render import reply
+from matinee.api.vectors import items, search
+from matinee.api.vectors.bodies import ReadyOut, SpacesOut
+from matinee.api.vectors.served import Film, Served
+from matinee.api.vectors.service import VectorService, service_of
+from matinee.api.vectors.sources import Ready, Source
+from matinee.errors import MatineeError
+from matinee.indexes.base import VectorIndex
+from matinee.settings import Settings
+
+log = logging.getLogger("matinee.api")
+router = APIRouter(tags=["operation"])
+
+DESCRIPTION = """
+Films by vectors: send a vector, get the nearest items of a space (by default: posters), nearest first.
+
+* An item is a number: the row of its film in the catalogue of the snapshot in service. It means another film in another
+  snapshot; send `snapshot` along where you keep numbers.
+* Vectors may have any length but zero. Those of the encoder (`raw_dim` values) are projected into the space here.
+* Errors are problem documents (RFC 9457) with a sentence that says what to do.
+* What is put or taken away here lasts until the next snapshot or restart, and needs a service of one worker.
+"""
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    assert isinstance(app, VectorService)
+    try:
+        await run_in_threadpool(app.source.open)
+    except MatineeError as error:
+        log.warning("Not ready: %s The service starts all the same and looks again.", error)
+    gc.collect()  # see the core service: the catalogue's objects are not walked through again and again
+    gc.freeze()
+    yield
+    gc.unfreeze()
+    await run_in_threadpool(app.source.close)
+
+
+@router.get("/", include_in_schema=False)
+async def greeting(request: Request) -> Response:
+    """What this is."""
+    version = service_of(request).version
+    return reply({"service": "matinee-vectors", "version": version, "docs": "/docs", "openapi": "/openapi.json"})
+
+
+@router.get("/ready", response_model=ReadyOut, responses=problems(503), summary="Ready?")
+async def ready(request: Request) -> Response:
+    """The spaces are open; else 503 with what is missing."""
+    service = service_of(request)
+    opened = await service.opened()
+    return reply({"status": "ready", "snapshot": opened.snapshot or None, "warnings": service.source.warnings()})
+
+
+@router.get("/spaces", response_model=SpacesOut, responses=problems(503), summary="Spaces in service")
+async def spaces(request: Request) -> Response:
+    """Each space with the size and the encoder of its vectors; the first is the one meant where none is named."""
+    opened = await service_of(request).opened()
+    return reply({"items": [served.describe() for served in opened.spaces.values()]})
+
+
+def create_vectors_app(
+    settings: Settings | None = None,
+    index: VectorIndex | None = None,
+    films: Mapping[int, Film] | None = None,
+    served: Mapping[str, Served] | None = None,
+) -> FastAPI:
+    """The vector service as an ASGI application.
+
+    Args:
+        settings: default: from the environment.
+        index: served as it is, under the name `settings.vectors_space`; default: the current snapshot's spaces.
+        films: the films of its items.
+        served: spaces by name, served as they are; instead of `index`.
+    """
+    settings = settings or Settings()
+    if index is not None:
+        name = settings.vectors_space.partition(",")[0]
+        served = {name: Served(name, index, (films or {}).get)}
+    source: Source
+    if served is not None:
+        source = Ready(served)
+    else:
+        from matinee.api.vectors.live import Snapshots
+
+        source = Snapshots(settings)
+    app = VectorService(settings, source, title="Matinee vectors", description=DESCRIPTION, lifespan=_lifespan)
+    for part in (search.router, items.router, router, common.router):
+        app.include_router(part)
+    add_documentation(app)
+    return app

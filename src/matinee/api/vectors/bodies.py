@@ -1,0 +1,235 @@
+"""Bodies and answers of the vector service; numbers are checked in `arrays`, not by pydantic."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from matinee.api.bodies import Body
+from matinee.api.vectors.arrays import LAST_ITEM
+
+_PACKED = {
+    "type": "object",
+    "properties": {"dim": {"type": "integer", "minimum": 1}, "float32": {"type": "string"}},
+    "required": ["dim", "float32"],
+    "additionalProperties": False,
+}
+_NUMBERS: dict[str, Any] = {"type": "array", "items": {"type": "number"}, "minItems": 1}
+_ITEMS: dict[str, Any] = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": LAST_ITEM}}
+_BITS = {
+    "type": "object",
+    "properties": {"bits": {"type": "string"}},
+    "required": ["bits"],
+    "additionalProperties": False,
+}
+Vector = Annotated[Any, WithJsonSchema(_NUMBERS)]
+ManyVectors = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "array", "items": _NUMBERS}, _PACKED]})]
+ItemNumbers = Annotated[Any, WithJsonSchema(_ITEMS)]
+Allowed = Annotated[Any, WithJsonSchema({"anyOf": [_ITEMS, _BITS, {"type": "null"}]})]
+K = Annotated[int, Field(strict=True, ge=1, le=1 << 53)]
+Flag = Annotated[bool, Field(strict=True)]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+
+_VECTOR_HELP = "As long as the space's vectors, or as what the encoder gives (then it is projected); any length but 0."
+_K_HELP = "Items wanted; more than there are gives all there are."
+_RAW_HELP = (
+    "true: the vectors are the encoder's, to be projected; needed only where these are as long as the space's own, "
+    "which are meant otherwise."
+)
+_SELF_HELP = "Leave out items with a similarity of 0.9999 or more: the same picture."
+
+
+def _examples(*examples: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": list(examples)})
+
+
+class RecoIn(Body):
+    """The classic question."""
+
+    model_config = _examples({"vector": [0.12, -0.4, 0.9], "k": 5})
+
+    vector: Vector = Field(description=_VECTOR_HELP)
+    k: K = Field(5, description=_K_HELP)
+    exclude_self: Flag = Field(False, description=_SELF_HELP)
+    raw: Flag = Field(False, description=_RAW_HELP)
+
+
+class _InSpace(Body):
+    space: Name | None = Field(None, description="A space of GET /spaces; default: the first.")
+    snapshot: Name | None = Field(None, description="Refuse (409) where another snapshot is in service.")
+
+
+class SearchIn(_InSpace):
+    """The modern question: one vector, or many."""
+
+    model_config = _examples({"vector": [0.12, -0.4, 0.9], "k": 5}, {"vectors": [[0.12, -0.4, 0.9]], "allowed": [1, 2]})
+
+    vector: Vector = Field(None, description=_VECTOR_HELP)
+    vectors: ManyVectors = Field(
+        None, description='Instead of `vector`: at most 1,000; or packed, {"dim": 3, "float32": "<base64>"}.'
+    )
+    k: K = Field(5, description=_K_HELP)
+    allowed: Allowed = Field(
+        None, description='Only these items; or {"bits": "<base64>"}, a bit for each item, least significant first.'
+    )
+    exclude_self: Flag = Field(False, description=_SELF_HELP)
+    raw: Flag = Field(False, description=_RAW_HELP)
+    metadata: Flag = Field(True, description="false: numbers only, a list for each vector.")
+
+
+class VectorIn(_InSpace):
+    """A vector to be put."""
+
+    model_config = _examples({"vector": [0.12, -0.4, 0.9]})
+
+    vector: Vector = Field(description=_VECTOR_HELP)
+    raw: Flag = Field(False, description=_RAW_HELP)
+
+
+class ItemsIn(_InSpace):
+    """Items by number."""
+
+    model_config = _examples({"items": [0, 17]})
+
+    items: ItemNumbers = Field(description="Item numbers.")
+
+
+class PutIn(ItemsIn):
+    """Items and their vectors."""
+
+    model_config = _examples({"items": [0, 17], "vectors": [[0.12, -0.4, 0.9], [0.5, 0.1, 0.2]]})
+
+    vectors: ManyVectors = Field(description="A vector for each item, as in POST /search.")
+    raw: Flag = Field(False, description=_RAW_HELP)
+
+
+ITEM: dict[str, Any] = {"item": 17, "movie_id": "18", "title": "Four Rooms", "year": 1995, "poster": "/items/17/poster"}
+FOUND = ITEM | {"similarity": 0.812345, "distance": 0.612625}
+WHERE = {"space": "poster", "snapshot": "20260101T120000Z-0123abcd"}
+
+
+class ItemOut(BaseModel):
+    """An item and its film; the film's fields are null where the item is no film of the catalogue."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [ITEM]})
+
+    item: int
+    movie_id: str | None
+    title: str | None
+    year: int | None
+    poster: str | None = Field(description="Path of the poster at this service.")
+
+
+class FoundOut(ItemOut):
+    """An item near a vector."""
+
+    similarity: float = Field(description="Cosine, −1..1.")
+    distance: float = Field(description="Angular: √(2 − 2·similarity), 0..2.")
+
+
+class _Where(BaseModel):
+    space: str
+    snapshot: str | None
+
+
+class SearchOut(_Where):
+    """Items near one vector, nearest first."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [WHERE | {"items": [FOUND]}]})
+
+    items: list[FoundOut]
+
+
+class BatchOut(_Where):
+    """Items near each of many vectors."""
+
+    results: list[list[FoundOut]]
+
+
+class ColumnsOut(_Where):
+    """Numbers only, with `metadata` false: a list for each vector; `total` is how many items there are."""
+
+    total: int
+
+    items: list[list[int]]
+    similarities: list[list[float]]
+
+
+class PageOut(_Where):
+    """Items in order of their numbers."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [WHERE | {"total": 6847, "items": [ITEM]}]})
+
+    total: int
+    items: list[ItemOut] | list[int]
+
+
+class VectorsOut(_Where):
+    """Unit vectors, as they are compared."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [WHERE | {"items": [17], "vectors": [[0.12, -0.4, 0.9]]}]})
+
+    items: list[int]
+    vectors: list[list[float]]
+
+
+class PutOut(_Where):
+    """How many items were put, and how many there are."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [WHERE | {"put": 2, "total": 6849}]})
+
+    put: int
+    total: int
+
+
+class DeletedOut(_Where):
+    """How many items were taken away, and how many are left."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [WHERE | {"deleted": 2, "total": 6845}]})
+
+    deleted: int
+    total: int
+
+
+SPACE: dict[str, Any] = {
+    "space": "poster",
+    "index": "exact",
+    "items": 6847,
+    "dim": 256,
+    "raw_dim": 1280,
+    "encoder": "efficientnet-lite2",
+    "snapshot": WHERE["snapshot"],
+}
+
+
+class SpaceOut(BaseModel):
+    """A space in service."""
+
+    space: str
+    index: str
+    items: int
+    dim: int
+    raw_dim: int | None = Field(description="Length of the encoder's vectors, which are projected.")
+    encoder: str | None
+    snapshot: str | None
+
+
+class SpacesOut(BaseModel):
+    """The spaces in service; the first is the one meant where none is named."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SPACE]}]})
+
+    items: list[SpaceOut]
+
+
+class ReadyOut(BaseModel):
+    """Able to answer."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"status": "ready", "snapshot": WHERE["snapshot"], "warnings": []}]}
+    )
+
+    status: str
+    snapshot: str | None
+    warnings: list[str]

@@ -1,0 +1,65 @@
+"""The application class of the vector service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Request
+from starlette.concurrency import run_in_threadpool
+
+from matinee.api.answers import Pace
+from matinee.api.base import BaseService
+from matinee.api.vectors.served import Served
+from matinee.api.vectors.sources import Opened, Source
+from matinee.errors import ConflictError
+from matinee.settings import Settings
+
+
+class VectorService(BaseService):
+    """The vector service.
+
+    Args:
+        settings: limits, folders, the space and the kind of index.
+        source: gives the spaces.
+    """
+
+    def __init__(self, settings: Settings, source: Source, **options: Any) -> None:
+        self.source = source
+        self.pace = Pace()
+        super().__init__(settings, **options)
+
+    async def opened(self) -> Opened:
+        """The spaces in service.
+
+        Raises:
+            MatineeError: there are none yet (503).
+        """
+        found = self.source.look()
+        return found if found is not None else await run_in_threadpool(self.source.open)
+
+    async def space(self, name: str | None = None, snapshot: str | None = None) -> Served:
+        """A space in service.
+
+        Raises:
+            MatineeError: there is none of this name (404), or none at all yet (503), or another snapshot (409).
+        """
+        return (await self.opened()).space(name, snapshot)
+
+    def check_writable(self) -> None:
+        """See that what is written here is seen by all who ask.
+
+        Raises:
+            ConflictError: there are several worker processes, which share no memory.
+        """
+        if self.settings.workers > 1:
+            raise ConflictError(
+                f"The service runs as {self.settings.workers} processes, which would not see each other's items.",
+                "Write films through the core service, or run this one with one worker.",
+            )
+
+
+def service_of(request: Request) -> VectorService:
+    """The application that answers this request."""
+    service = request.app
+    assert isinstance(service, VectorService)
+    return service

@@ -1,0 +1,81 @@
+"""Where the spaces in service come from (see also `live`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from matinee.api.vectors.served import Served
+from matinee.errors import ConflictError, NotFoundError
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Spaces in service; the first is the one meant where none is named."""
+
+    spaces: Mapping[str, Served]
+    snapshot: str = ""
+
+    def space(self, name: str | None, snapshot: str | None = None) -> Served:
+        """A space by name.
+
+        Raises:
+            NotFoundError: none of this name is in service.
+            ConflictError: the caller counts on another snapshot, whose item numbers mean other films.
+        """
+        if snapshot is not None and snapshot != self.snapshot:
+            raise ConflictError(
+                f"The snapshot in service is {self.snapshot or 'none'}, not {snapshot}.",
+                "Ask again when both services have followed the promotion.",
+            )
+        if name is None:
+            return next(iter(self.spaces.values()))
+        found = self.spaces.get(name)
+        if found is None:
+            raise NotFoundError(f"There is no space {name!r} in service.", f"Choose one of: {', '.join(self.spaces)}.")
+        return found
+
+
+class Source(Protocol):
+    """Gives the spaces in service. For any thread."""
+
+    def look(self) -> Opened | None:
+        """The spaces as of now, in microseconds; None: ask `open`."""
+        ...
+
+    def open(self) -> Opened:
+        """The spaces, opened where they are not; seconds.
+
+        Raises:
+            MatineeError: they cannot be had.
+        """
+        ...
+
+    def warnings(self) -> list[str]:
+        """What went wrong without stopping the service."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what was opened."""
+        ...
+
+
+class Ready:
+    """A `Source` of spaces that are there already."""
+
+    def __init__(self, spaces: Mapping[str, Served]) -> None:
+        self._opened = Opened(spaces)
+
+    def look(self) -> Opened:
+        """See `Source`."""
+        return self._opened
+
+    open = look
+
+    def warnings(self) -> list[str]:
+        """See `Source`."""
+        return []
+
+    def close(self) -> None:
+        """See `Source`."""

@@ -1,0 +1,95 @@
+"""Where encoding is done: as many pieces of work at a time as there are processors, a short queue, and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
+
+from fastapi import Request
+
+from matinee.errors import EncoderError
+
+T = TypeVar("T")
+MOST_WAITING = 128
+"""Pieces of work (an image, eight texts) that may wait; about two seconds on two processors."""
+MOST_BODIES = 8
+"""Bodies of the largest size that are held at a time; many more small ones."""
+
+
+class Workshop:
+    """Runs pieces of work in threads, first come, first served. Only for the event loop's thread.
+
+    Args:
+        workers: processes that share the machine's processors.
+        max_body: largest body, in bytes.
+        most_waiting: pieces that may wait besides those in work.
+    """
+
+    def __init__(self, workers: int, max_body: int, most_waiting: int = MOST_WAITING) -> None:
+        processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.threads = max(1, processors // workers)
+        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="matinee-encode")
+        self._max_body = max_body
+        self._most = most_waiting + self.threads
+        self.pieces = 0
+        """In work or waiting."""
+        self.held = 0
+        """Bytes of bodies."""
+
+    @asynccontextmanager
+    async def holding(self, request: Request) -> AsyncIterator[None]:
+        """Around reading a body and working on it: memory for the body is set aside before it is read.
+
+        Raises:
+            EncoderError: there is none left (503).
+        """
+        announced = request.headers.get("content-length", "")
+        size = int(announced) if announced.isdigit() else self._max_body
+        if self.held + size > MOST_BODIES * self._max_body or self.pieces >= self._most:
+            raise _busy()
+        self.held += size
+        try:
+            yield
+        finally:
+            self.held -= size
+
+    async def run(self, works: Sequence[Callable[[], T]]) -> list[T]:
+        """Results in order.
+
+        Raises:
+            EncoderError: too much is waiting (503); a request that finds nothing waiting is always taken.
+            Exception: the first failure; the rest is not begun.
+        """
+        if self.pieces and self.pieces + len(works) > self._most:
+            raise _busy()
+        self.pieces += len(works)
+        futures = [self._pool.submit(work) for work in works]
+        for future in futures:
+            future.add_done_callback(self._done(asyncio.get_running_loop()))
+        try:
+            return [await asyncio.wrap_future(future) for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def _done(self, loop: asyncio.AbstractEventLoop) -> Callable[[object], None]:
+        def tell(_: object) -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(self._less)
+
+        return tell
+
+    def _less(self) -> None:
+        self.pieces -= 1
+
+    def close(self) -> None:
+        """End the threads; what waits is not begun."""
+        self._pool.shutdown(cancel_futures=True)
+
+
+def _busy() -> EncoderError:
+    return EncoderError("The service has as much to encode as it can take.", "Try again in a second.")

@@ -1,0 +1,24 @@
+"""Functions of the systems before Matinee, with their frozen names and signatures (CONTRACTS B2 and B3).
+
+    >>> from matinee.classic import content_model, collab_model, load_movie_titles
+    >>> content_model(["Toy Story (1995)", "Alien (1979)", "Heat (1995)"])  # doctest: +SKIP
+
+They ask the snapshot in service of the settings' data folder, opened at first use.
+"""
+
+from __future__ import annotations
+
+from matinee.classic.favourites import ColdFilmWarning, collab_model, content_model, load_movie_titles
+from matinee.classic.neighbours import Neighbours, recommend_similar
+from matinee.classic.titles import Match, find_title
+
+__all__ = [
+    "ColdFilmWarning",
+    "Match",
+    "Neighbours",
+    "collab_model",
+    "content_model",
+    "find_title",
+    "load_movie_titles",
+    "recommend_similar",
+]

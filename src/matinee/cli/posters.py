@@ -1,0 +1,207 @@
+"""Commands about posters: add a folder, fetch from The Movie Database, status."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from matinee.cli.console import AsJson, load_settings, note, open_engine, plain, print_json, progress_bar, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matinee.data.catalog import Movie
+    from matinee.engine import Engine
+    from matinee.posters.shelf import PosterShelf
+    from matinee.settings import Settings
+
+app = typer.Typer(help="Posters: from a folder, or from The Movie Database; shown, and searched.", no_args_is_help=True)
+
+Index = Annotated[bool, typer.Option("--index/--no-index", help="Have films found by their new posters.")]
+_WHY = {
+    "unknown": "names mean no film of the catalogue",
+    "not_pictures": "are no JPEG, PNG, WebP or AVIF picture, or damaged",
+    "too_large": "are too large (MATINEE_MAX_BODY, MATINEE_MAX_PIXELS)",
+    "ambiguous": "are of a film that an earlier file is of",
+    "no_poster": "have no poster at TMDB; asked again after 30 days",
+    "known_none": "had none when last asked",
+    "no_id": "have neither a TMDB id nor an IMDb id",
+    "broken": "have a picture there that cannot be used",
+    "failed": "got no answer; repeat the command",
+    "left": "were not asked; repeat the command",
+}
+_KINDS = {"movie": "film ids", "imdb": "IMDb ids", "tmdb": "TMDB ids"}
+
+
+def shelf_of(engine: Engine) -> PosterShelf:
+    """The posters of the data set in service; what is put there is decoded first."""
+    from matinee.encoders.decode import decode
+    from matinee.posters.shelf import PosterShelf
+
+    settings = engine.settings
+    check = partial(decode, max_bytes=settings.max_body, max_pixels=settings.max_pixels, at_least=(160, 240))
+    return PosterShelf.of(settings, engine.dataset_name, check)
+
+
+def by_popularity(engine: Engine) -> Iterator[tuple[Movie, int]]:
+    """All films in service and their numbers of ratings, most rated first."""
+    offset, size = 0, engine.settings.max_n
+    while True:
+        page = engine.movies(sort="ratings", offset=offset, limit=size)
+        yield from ((movie, int(ratings)) for movie, (ratings, _) in zip(page.movies, page.stats, strict=True))
+        offset += len(page.movies)
+        if not page.movies:
+            return
+
+
+@app.command("add")
+def add(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of pictures; the folders in it count as well.")],
+    by: Annotated[
+        Literal["movie", "imdb", "tmdb"] | None,
+        typer.Option("--by", help="What files are named by: film ids, IMDb ids or TMDB ids. Default: found out."),
+    ] = None,
+    index: Index = True,
+    json: AsJson = False,
+) -> None:
+    """Add the pictures of a folder, named by film id, IMDb id or TMDB id (318.jpg, tt0111161.png)."""
+    from matinee.posters.folder import add_folder
+
+    settings = load_settings()
+    with open_engine(settings) as engine, progress_bar() as progress:
+        films = (movie for movie, _ in by_popularity(engine))
+        report = add_folder(folder, films, shelf_of(engine), by=by, progress=progress)
+    if not json:
+        _print_reasons("Files", report)
+        if report.numbers is not None and by is None:
+            note(f"Numbers were read as {_KINDS[report.numbers]}; --by says otherwise.")
+        typer.echo(
+            f"{report.added:,} posters added, {report.replaced:,} replaced, {report.unchanged:,} unchanged, "
+            f"from {report.files:,} files."
+        )
+    _finish(settings, report, index, json)
+
+
+@app.command("fetch")
+def fetch(
+    tmdb_key: Annotated[
+        str | None,
+        typer.Option("--tmdb-key", metavar="KEY", help="Key or token of The Movie Database. [env: MATINEE_TMDB_KEY]"),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Most films to ask for.")] = None,
+    index: Index = True,
+    json: AsJson = False,
+    tmdb_url: Annotated[str | None, typer.Option("--tmdb-url", hidden=True)] = None,
+) -> None:
+    """Fetch posters from The Movie Database, the most rated films first; repeat it to go on where it stopped."""
+    from matinee.errors import FetchError
+    from matinee.posters import tmdb
+
+    settings = load_settings(tmdb_key=tmdb_key)
+    if settings.offline:
+        raise FetchError("Matinee is offline.", "Unset MATINEE_OFFLINE to fetch posters.")
+    with open_engine(settings) as engine:
+        shelf = shelf_of(engine)
+        before = len(shelf.ids())
+        films = (movie for movie, _ in by_popularity(engine))
+        try:
+            with progress_bar() as progress:
+                report = tmdb.fetch(films, shelf, settings.tmdb_key, limit=limit, url=tmdb_url, progress=progress)
+        except (KeyboardInterrupt, FetchError):
+            if got := len(shelf.ids()) - before:
+                note(f"{got:,} posters were fetched and stay; repeat the command to go on.")
+            raise
+    if not json:
+        _print_reasons("Films", report)
+        have = report.had + report.fetched
+        typer.echo(f"{report.fetched:,} posters fetched; {have:,} of {report.films:,} films have one.")
+        note("Posters come from TMDB; Matinee uses its API but is not endorsed or certified by TMDB.")
+    _finish(settings, report, index, json)
+
+
+@app.command("status")
+def status(json: AsJson = False) -> None:
+    """How many films have a poster, how many ratings those films have, and whether they are searched."""
+    from matinee.posters.shelf import PosterShelf
+    from matinee.snapshots import SnapshotShelf
+
+    settings = load_settings()
+    with open_engine(settings) as engine:
+        shelf = PosterShelf.of(settings, engine.dataset_name)
+        here = shelf.ids()
+        films = with_poster = linked = ratings = covered = 0
+        for movie, count in by_popularity(engine):
+            films, ratings = films + 1, ratings + count
+            if movie.movie_id in here:
+                with_poster, covered = with_poster + 1, covered + count
+            else:
+                linked += shelf.shown(movie) == "link"
+        space = SnapshotShelf(settings.snapshots_dir).show(engine.snapshot_id).spaces.get("poster")
+        found = {
+            "dataset": engine.dataset_name,
+            "films": films,
+            "with_poster": with_poster,
+            "linked": linked,
+            "cards": films - with_poster - linked,
+            "ratings_covered": round(covered / ratings, 4) if ratings else 0.0,
+            "without_film": len(here) - with_poster,
+            "indexed": 0 if space is None else space.count,
+            "encoder": None if space is None else space.encoder,
+            "snapshot": engine.snapshot_id,
+            "folder": str(shelf.folder),
+        }
+    if json:
+        print_json(found)
+        return
+    rows = [
+        ["Films", f"{films:,} of {engine.dataset_name}"],
+        [
+            "With a poster",
+            f"{with_poster:,} ({_share(with_poster, films)}), of {_share(covered, ratings)} of the ratings",
+        ],
+        ["Linked to", f"{linked:,}"],
+        ["Shown by a drawn card", f"{found['cards']:,}"],
+        ["Searched by poster", f"{found['indexed']:,}" + (f", by {space.encoder}" if space is not None else "")],
+        ["Posters of no film", f"{found['without_film']:,}"],
+        ["Folder", str(shelf.folder)],
+    ]
+    table("", ["Posters", ""], rows)
+    if with_poster and space is None:
+        note("No poster is searched yet: `matinee posters add FOLDER` or `matinee train` does that.")
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%}" if whole else "–"
+
+
+def _finish(settings: Settings, report: Any, index: bool, json: bool) -> None:
+    """Make the posters searchable, and say so; they are on the shelf whatever becomes of that."""
+    from matinee.engine.indexing import index_posters
+    from matinee.errors import MatineeError
+
+    found: dict[str, str | None] = {"snapshot": None}
+    try:
+        if index and settings.image_encoder != "off":
+            with progress_bar() as progress:
+                found["snapshot"] = index_posters(settings, progress)
+    except MatineeError as error:
+        found["not_indexed"] = str(error)
+        raise
+    finally:
+        if json:
+            print_json(plain(report) | found)
+    if not json and found["snapshot"]:
+        note(f"Films are found by their posters in snapshot {found['snapshot']}.")
+
+
+def _print_reasons(what: str, report: Any) -> None:
+    rows = [
+        [f"{count:,}", why, ", ".join(report.examples.get(name, ()))]
+        for name, why in _WHY.items()
+        if (count := getattr(report, name, 0))
+    ]
+    if rows:
+        table("", [what, "Why", "For instance"], rows, right=(what,))

@@ -1,0 +1,229 @@
+"""Uploads and files as RGB images: bytes and pixels are capped before anything is decoded.
+
+What a file is, its first bytes say; only the Pillow plugin of that kind is then asked. Everything else that an upload
+could be (SVG, PDF, GIF, HTML …) is refused unread.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.errors import InvalidInputError, MatineeError, MediaTypeError, TooLargeError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+MAX_BYTES = 8 << 20
+MAX_PIXELS = 50_000_000
+
+_SEND = "Send a JPEG, PNG, WebP or AVIF image."
+_SIGNATURES = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG\r\n\x1a\n"}
+_OTHERS = {
+    b"GIF8": "a GIF file",
+    b"%PDF": "a PDF file",
+    b"BM": "a BMP file",
+    b"II*\0": "a TIFF file",
+    b"MM\0*": "a TIFF file",
+    b"PK\x03\x04": "a ZIP file",
+}
+_BIG = 12_000_000
+"""Images of more pixels are decoded one at a time, so that the memory that all of them take is that of one."""
+_one_big = threading.Lock()
+_MOST_SCANS = 64
+"""A progressive JPEG has about ten; each pass over all coefficients costs a hostile file only a few bytes."""
+_ORIENTATION = 0x0112
+
+
+def decode(
+    data: bytes | Path,
+    *,
+    max_bytes: int = MAX_BYTES,
+    max_pixels: int = MAX_PIXELS,
+    at_least: tuple[int, int] | None = None,
+) -> Image.Image:
+    """An encoded image as RGB, turned as its EXIF says, its transparent parts over white, the first of its frames.
+
+    Args:
+        data: a JPEG, PNG, WebP or AVIF image, or the file that holds one.
+        max_bytes: most bytes of the encoded image.
+        max_pixels: most pixels (width × height) that it may announce.
+        at_least: (width, height) that are enough: a much larger image may come back smaller, of the same shape,
+            and is decoded with less time and memory. None: as it is.
+
+    Raises:
+        TooLargeError: more bytes or pixels.
+        MediaTypeError: of another kind.
+        InvalidInputError: empty, cut short or broken; a file that cannot be read.
+    """
+    content = _read(data, max_bytes)
+    kind = _kind(content)
+    try:
+        image = _open(kind, content)
+        width, height = image.size
+        if width * height > max_pixels:
+            raise TooLargeError(
+                f"The image has {width} × {height} pixels; at most {max_pixels} are accepted.", "Make it smaller."
+            )
+        if width * height <= _BIG:
+            return _load(image, at_least)
+        with _one_big:
+            return _load(image, at_least)
+    except MatineeError:
+        raise
+    except Exception as error:  # Pillow's plugins raise whatever a broken file leads them to
+        raise _refusal(kind, error) from error
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What images an encoder takes: width and height in pixels; RGB values become (value − mean) / deviation."""
+
+    width: int
+    height: int
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+
+
+def prepare(image: Image.Image, shape: Shape) -> NDArray[np.float32]:
+    """An RGB image as an encoder takes it, in the index and as a query: float32, (3, height, width).
+
+    Posters are of one shape (2:3), so stretching a query to it undoes what cropping or scanning did to its sides.
+    """
+    from PIL.Image import Resampling
+
+    # Large images are first averaged in blocks: quicker, and the kernel of a very long image stays small.
+    small = image.resize((shape.width, shape.height), Resampling.BICUBIC, reducing_gap=3.0)
+    values = np.asarray(small, dtype=np.float32)
+    scaled = (values - np.array(shape.mean, np.float32)) / np.array(shape.deviation, np.float32)
+    return np.ascontiguousarray(scaled.transpose(2, 0, 1))
+
+
+def _read(data: bytes | Path, max_bytes: int) -> bytes:
+    if isinstance(data, Path):
+        try:
+            if not data.is_file():
+                raise InvalidInputError(f"There is no file {data}.", "Check the path.")
+            with data.open("rb") as file:
+                content = file.read(max_bytes + 1)
+        except OSError as error:
+            raise InvalidInputError(f"{data} cannot be read ({error.strerror or error}).", "Check the file.") from error
+    else:
+        content = data
+    if len(content) > max_bytes:
+        raise TooLargeError(f"The image has more than {max_bytes} bytes.", "Make it smaller, or compress it more.")
+    if not content:
+        raise InvalidInputError("The image is empty.", _SEND)
+    return content
+
+
+def _kind(content: bytes) -> str:
+    """JPEG, PNG, WEBP or AVIF, by the first bytes."""
+    for kind, signature in _SIGNATURES.items():
+        if content.startswith(signature):
+            return kind
+        if signature.startswith(content):
+            raise InvalidInputError(f"The {kind} image is cut short.", "Send the whole file.")
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "WEBP"
+    if content[4:8] == b"ftyp":
+        length = min(int.from_bytes(content[:4], "big"), 256)
+        brands = [content[8:12], *(content[at : at + 4] for at in range(16, length, 4))]
+        if b"avif" in brands or b"avis" in brands:
+            return "AVIF"
+        raise MediaTypeError("This is a video or an HEIC image, which are not read.", _SEND)
+    for start, name in _OTHERS.items():
+        if content.startswith(start):
+            raise MediaTypeError(f"This is {name}, which is not read as an image.", _SEND)
+    if content[:256].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        raise MediaTypeError("This is SVG, HTML or XML, which is not read as an image.", _SEND)
+    raise MediaTypeError("This is not an image of a known kind.", _SEND)
+
+
+def _open(kind: str, content: bytes) -> Image.Image:
+    """The image with its header read. The plugins are called by themselves: `Image.open` warns of large images."""
+    from PIL.AvifImagePlugin import AvifImageFile
+    from PIL.JpegImagePlugin import JpegImageFile
+    from PIL.PngImagePlugin import PngImageFile
+    from PIL.WebPImagePlugin import WebPImageFile
+
+    if kind == "JPEG" and content.count(b"\xff\xda") > _MOST_SCANS:
+        raise InvalidInputError("The JPEG image has too many scans.", "Save it again as an ordinary JPEG.")
+    plugins: dict[str, Callable[[io.BytesIO], Image.Image]] = {
+        "JPEG": JpegImageFile,
+        "PNG": PngImageFile,
+        "WEBP": WebPImageFile,
+        "AVIF": AvifImageFile,
+    }
+    return plugins[kind](io.BytesIO(content))
+
+
+def _load(image: Image.Image, at_least: tuple[int, int] | None) -> Image.Image:
+    """Decode, shrink, flatten, turn."""
+    if at_least is not None:
+        side = 2 * max(at_least)  # the EXIF may turn it later
+        image.draft(None, (side, side))
+    image.load()
+    orientation = _orientation(image)
+    image = _usual_mode(image)
+    if at_least is not None and (factor := min(image.size) // (2 * max(at_least))) > 1:
+        image = image.reduce(factor)
+    image = _over_white(image)
+    return image if orientation is None else image.transpose(orientation)
+
+
+def _orientation(image: Image.Image) -> Image.Transpose | None:
+    """How to turn it, as its EXIF says; EXIF that cannot be read says nothing."""
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    try:
+        return turns.get(image.getexif().get(_ORIENTATION, 1))
+    except Exception:
+        return None
+
+
+def _usual_mode(image: Image.Image) -> Image.Image:
+    """As L, LA, RGB, RGBA or CMYK, of 8 bits a channel."""
+    from PIL import Image
+
+    if image.mode.startswith("I"):  # Pillow would cut 16 bits off at 255 instead of scaling them
+        return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        return image if image.mode in {"LA", "RGBA"} else image.convert("RGBA")
+    if image.mode in {"L", "RGB", "CMYK"}:
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    from PIL import Image
+
+    if image.mode not in {"LA", "RGBA"}:
+        return image.convert("RGB")
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image.convert("RGB"), mask=image.getchannel("A"))
+    return white
+
+
+def _refusal(kind: str, error: Exception) -> InvalidInputError:
+    from PIL.Image import DecompressionBombError
+
+    if isinstance(error, (DecompressionBombError, MemoryError)):
+        return TooLargeError(f"The {kind} image has too many pixels.", "Make it smaller.")
+    return InvalidInputError(f"The {kind} image is broken or cut short.", "Save it again, or send another image.")

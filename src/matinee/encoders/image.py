@@ -1,0 +1,199 @@
+"""Posters as vectors: a small convolutional network in ONNX Runtime, the same way for the index and for a query."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.data.assets import ensure
+from matinee.encoders.base import Image, ImageEncoder, Vectors
+from matinee.encoders.decode import Shape, decode, prepare
+from matinee.encoders.efficientnet import ASSETS, CLASSIFIER_FILE, MODEL_FILE
+from matinee.encoders.projection import unit
+from matinee.encoders.session import open_session
+from matinee.errors import DataError, EncoderError, FetchError, InvalidInputError, MatineeError
+from matinee.files import file_hash
+from matinee.progress import Progress, silent
+from matinee.settings import Settings
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+POSTER_DIM = 256
+"""Dimensions of the `poster` space."""
+POSTER_POWER = 0.5
+"""Whitening of the `poster` space: see `Projection.fit`."""
+
+_THREADS = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
+_CHUNK = 64
+_IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+"""Mean and deviation that most published models were trained with; a model's metadata may say otherwise."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An image that could not be encoded: its place in what was given, and why."""
+
+    place: int
+    error: MatineeError
+
+
+def load_image_encoder(settings: Settings, progress: Progress | None = None) -> OnnxImageEncoder:
+    """The encoder that `settings.image_encoder` names, fetched and built first where it is not in the cache.
+
+    A file of one's own takes `image`s of float32, (n, 3, height, width), and gives (n, dim). Its metadata may hold
+    `image_mean` and `image_std`, three numbers each on the scale 0..255; otherwise ImageNet's are used.
+
+    Raises:
+        EncoderError: it is off, cannot be had, or is not such a model.
+    """
+    name = settings.image_encoder
+    if name == "off":
+        raise EncoderError("The image encoder is off.", "Set MATINEE_IMAGE_ENCODER to lite2, lite0 or an ONNX file.")
+    if name in ASSETS:
+        try:
+            folder = ensure(ASSETS[name], settings, progress)
+        except (FetchError, DataError) as error:
+            raise EncoderError(f"The image encoder {name} cannot be had: {error.message}", error.hint) from error
+        return OnnxImageEncoder(folder / MODEL_FILE, settings, ASSETS[name].name, folder / CLASSIFIER_FILE)
+    path = Path(name)
+    if path.suffix != ".onnx":
+        raise EncoderError(f"There is no image encoder {name!r}.", "Choose lite2, lite0, off, or a file `….onnx`.")
+    return OnnxImageEncoder(path, settings)
+
+
+class OnnxImageEncoder:
+    """An `ImageEncoder` in this process. One image runs at a time in each thread, and many in all cores.
+
+    Args:
+        path: the network.
+        settings: limits of bytes (`max_body`) and pixels (`max_pixels`) of an image.
+        id: names weights and preprocessing; by default the file's hash.
+        classifier: of its features, where it has one (`.npy`, see `efficientnet.class_probabilities`).
+
+    Raises:
+        EncoderError: the file is no model of images.
+    """
+
+    def __init__(self, path: Path, settings: Settings, id: str = "", classifier: Path | None = None) -> None:
+        self._session = open_session(path)
+        self._max_bytes, self._max_pixels = settings.max_body, settings.max_pixels
+        self._input, self._shape = _shape(self._session, path)
+        self._output: str = self._session.get_outputs()[0].name
+        self._classifier = classifier
+        self.id = id or f"onnx-{file_hash(path)[:16]}"
+        width, height = self._shape.width, self._shape.height
+        self.dim = len(self._run(np.zeros((1, 3, height, width), dtype=np.float32)))
+
+    def encode(self, images: Sequence[Image], progress: Progress | None = None) -> Vectors:
+        """As `ImageEncoder.encode`."""
+        tell = progress or silent
+        vectors = np.empty((len(images), self.dim), dtype=np.float32)
+        if len(images) == 1:
+            vectors[0] = self._encode(images[0])
+        elif images:
+            with ThreadPoolExecutor(_THREADS, thread_name_prefix="matinee-encode") as pool:
+                try:
+                    for place, vector in enumerate(pool.map(self._encode, images)):
+                        vectors[place] = vector
+                        tell("Encoding images", (place + 1) / len(images))
+                except BaseException:
+                    pool.shutdown(cancel_futures=True)
+                    raise
+        return unit(vectors)
+
+    def _encode(self, image: Image) -> NDArray[np.float32]:
+        shape = self._shape
+        decoded = decode(
+            image, max_bytes=self._max_bytes, max_pixels=self._max_pixels, at_least=(shape.width, shape.height)
+        )
+        return self._run(prepare(decoded, shape)[None])
+
+    def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(dim,), of a batch of one."""
+        try:
+            result = self._session.run([self._output], {self._input: batch})[0]
+        except Exception as error:
+            raise EncoderError(
+                "The image encoder's model does not run.", "Name another ONNX file in the settings."
+            ) from error
+        vector = np.asarray(result, dtype=np.float32)
+        if vector.ndim != 2 or len(vector) != 1 or not np.isfinite(vector).all():
+            raise EncoderError(
+                "The image encoder's model gives no vectors of numbers.", "Name another ONNX file in the settings."
+            )
+        return np.asarray(vector[0])
+
+    @cached_property
+    def _classes(self) -> NDArray[Any]:
+        if self._classifier is None:
+            raise EncoderError("This image encoder has no classifier.", "Use lite2 or lite0, or switch ConSE off.")
+        return np.asarray(np.load(self._classifier, allow_pickle=False), dtype=np.float32)
+
+    def class_probabilities(self, vectors: Vectors) -> NDArray[np.float32]:
+        """Probabilities of the 1000 ImageNet classes (in the order of their WordNet ids), (n, 1000), of raw vectors.
+
+        Raises:
+            EncoderError: a network that came without its classifier.
+        """
+        raise NotImplementedError
+
+
+def encode_all(
+    encoder: ImageEncoder, images: Sequence[Image], progress: Progress | None = None
+) -> tuple[Vectors, list[Fault]]:
+    """Vectors of the images that can be encoded, and what is wrong with the others (whose vectors are 0).
+
+    Raises:
+        EncoderError: the encoder itself does not answer.
+    """
+    tell = progress or silent
+    vectors = np.zeros((len(images), encoder.dim), dtype=np.float32)
+    faults: list[Fault] = []
+
+    def fill(start: int, stop: int) -> None:
+        try:
+            vectors[start:stop] = encoder.encode(images[start:stop])
+        except InvalidInputError as error:
+            if stop - start == 1:
+                faults.append(Fault(start, error))
+                return
+            middle = (start + stop) // 2
+            fill(start, middle)
+            fill(middle, stop)
+
+    for start in range(0, len(images), _CHUNK):
+        fill(start, min(start + _CHUNK, len(images)))
+        tell("Encoding images", min(start + _CHUNK, len(images)) / len(images))
+    return vectors, faults
+
+
+def _shape(session: onnxruntime.InferenceSession, path: Path) -> tuple[str, Shape]:
+    """The input's name and what images it takes."""
+    hint = "Name an ONNX file with one input of float32, (n, 3, height, width)."
+    inputs = session.get_inputs()
+    if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
+        raise EncoderError(f"{path} is no model of images.", hint)
+    _, channels, height, width = inputs[0].shape
+    if channels != 3 or not all(isinstance(side, int) and 0 < side <= 4096 for side in (height, width)):
+        raise EncoderError(f"{path} takes no RGB images of a fixed size.", hint)
+    notes: dict[str, str] = session.get_modelmeta().custom_metadata_map
+    try:
+        mean, deviation = (
+            tuple(float(value) for value in notes[key].split(",")) if key in notes else usual
+            for key, usual in zip(("image_mean", "image_std"), _IMAGENET, strict=True)
+        )
+        (r, g, b), (dr, dg, db) = mean, deviation
+        if not np.isfinite([r, g, b, dr, dg, db]).all() or min(dr, dg, db) <= 0:
+            raise ValueError("not a scale")
+    except ValueError as error:
+        raise EncoderError(f"The metadata of {path} give no mean and deviation of images.", hint) from error
+    return inputs[0].name, Shape(width, height, (r, g, b), (dr, dg, db))

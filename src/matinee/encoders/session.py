@@ -1,0 +1,52 @@
+"""The one place that opens ONNX Runtime sessions: CPU, one thread each, little memory kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from matinee.errors import EncoderError
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+
+def open_session(path: Path) -> onnxruntime.InferenceSession:
+    """A session on the CPU, of one thread; safe to run from several threads at once.
+
+    Args:
+        path: a model file; weights beside it (`model.onnx_data`) are found by its own folder.
+
+    Raises:
+        EncoderError: ONNX Runtime is not there, or the file is missing or no model that it can run.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise EncoderError("ONNX Runtime cannot be loaded.", "Run `pip install onnxruntime`.") from error
+    if not path.is_file():
+        raise EncoderError(
+            f"There is no model file {path}.", "Name an existing file in the settings, or one of the built-in encoders."
+        )
+    options = onnxruntime.SessionOptions()
+    # Under load two threads a session were two to three times slower than one: the server's requests are the threads.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    # The arena would keep the memory of the largest batch ever seen.
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 4  # what goes wrong is raised; nothing is printed beside it
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises a dozen unrelated kinds, RuntimeError among them
+        raise EncoderError(
+            f"The model {path} cannot be opened ({_first_line(error)}).",
+            "Name another ONNX file in the settings; a built-in encoder is made anew once you delete its folder.",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    """The first line of a message, cut where it is long."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200]

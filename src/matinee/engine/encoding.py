@@ -1,0 +1,124 @@
+"""Encoders while serving: opened at first use, checked against the spaces of the snapshot."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.data.catalog import Catalog, Movie
+from matinee.encoders.base import Image, ImageEncoder, TextEncoder
+from matinee.encoders.film_texts import film_texts
+from matinee.errors import EncoderError, FetchError, MatineeError
+from matinee.settings import Settings
+from matinee.snapshots.spaces import Space
+from matinee.stores.base import FilmVector
+
+log = logging.getLogger("matinee.engine")
+
+RETRY = 30.0
+"""Seconds after which an encoder that could not be opened is tried again."""
+QUERIES = 2000
+"""Vectors of recent search texts that are kept (1.5 kB each)."""
+
+E = TypeVar("E")
+Floats = NDArray[np.float32]
+
+
+class _Lazy(Generic[E]):
+    """Something opened at first use; a failure is remembered for a while."""
+
+    def __init__(self, open: Callable[[], E]) -> None:
+        self._open = open
+        self._lock = threading.Lock()
+        self._made: E | None = None
+        self._failed: tuple[float, MatineeError] | None = None
+
+    def get(self) -> E:
+        if self._made is not None:
+            return self._made
+        with self._lock:
+            if self._made is None:
+                if self._failed is not None and monotonic() - self._failed[0] < RETRY:
+                    raise self._failed[1]
+                try:
+                    self._made = self._open()
+                except MatineeError as error:
+                    self._failed = monotonic(), error
+                    raise
+            return self._made
+
+
+class Encoders:
+    """The text and the image encoder that the settings name, here or behind HTTP; thread-safe."""
+
+    def __init__(self, settings: Settings) -> None:
+        from matinee import remote
+
+        self._text: _Lazy[TextEncoder] = _Lazy(lambda: remote.open_text_encoder(settings))
+        self._image: _Lazy[ImageEncoder] = _Lazy(lambda: remote.open_image_encoder(settings))
+        self._queries: OrderedDict[str, Floats] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def query(self, text: str, space: Space) -> Floats:
+        """Raw unit vector of a search text, (n_raw,), for a space; recent ones are kept.
+
+        Raises:
+            EncoderError: the encoder cannot be had, or is not the one that the space was made with.
+        """
+        with self._lock:
+            found = self._queries.get(text)
+            if found is not None:
+                self._queries.move_to_end(text)
+                return found
+        vector: Floats = _checked(self._text.get(), space).encode([text])[0]
+        with self._lock:
+            self._queries[text] = vector
+            while len(self._queries) > QUERIES:
+                self._queries.popitem(last=False)
+        return vector
+
+    def image(self, image: Image, space: Space) -> Floats:
+        """Raw unit vector of an image, (n_raw,), for a space; errors as `ImageEncoder.encode`."""
+        found: Floats = _checked_image(self._image.get(), space).encode([image])[0]
+        return found
+
+    def of_films(self, movies: Sequence[Movie], space: Space | None) -> list[FilmVector]:
+        """Raw vectors of films that are about to be stored; none where the encoder cannot be had, with a warning."""
+        if space is None or not movies:
+            return []
+        try:
+            encoder = _checked(self._text.get(), space)
+            vectors = encoder.encode(film_texts(Catalog.of(movies)))
+        except (EncoderError, FetchError) as error:
+            log.warning("%d films are stored without a vector of their text: %s", len(movies), error)
+            return []
+        return [
+            FilmVector(movie.movie_id, space.name, encoder.id, vector)
+            for movie, vector in zip(movies, vectors, strict=True)
+        ]
+
+
+def _mismatch(encoder_id: str, space: Space) -> EncoderError:
+    return EncoderError(
+        f"The space {space.name!r} of this snapshot was made with the encoder {space.encoder}, not {encoder_id}.",
+        "Set the encoder that it was made with, or train again.",
+    )
+
+
+def _checked(encoder: TextEncoder, space: Space) -> TextEncoder:
+    if encoder.id != space.encoder:
+        raise _mismatch(encoder.id, space)
+    return encoder
+
+
+def _checked_image(encoder: ImageEncoder, space: Space) -> ImageEncoder:
+    if encoder.id != space.encoder:
+        raise _mismatch(encoder.id, space)
+    return encoder

@@ -1,0 +1,201 @@
+"""The vector spaces of a snapshot, made at training: of texts and posters by encoders, of models by decomposition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from matinee import remote
+from matinee.data.dataset import Dataset
+from matinee.data.vectors import FilmVectors
+from matinee.encoders import conse
+from matinee.encoders.cache import encode_cached, encode_images_cached
+from matinee.encoders.film_texts import TEXT_DIM, TEXT_POWER, film_texts
+from matinee.encoders.image import POSTER_DIM, POSTER_POWER, OnnxImageEncoder
+from matinee.encoders.projection import Projection, unit
+from matinee.engine.layout import layout
+from matinee.errors import MatineeError
+from matinee.indexes import available_kinds, build_index
+from matinee.models.base import Model
+from matinee.models.content import Content
+from matinee.models.svd import truncated_svd
+from matinee.posters.shelf import PosterShelf
+from matinee.progress import Progress, silent
+from matinee.settings import Settings
+from matinee.snapshots.spaces import Space
+
+Floats = NDArray[np.float32]
+
+TEXT, POSTER, CONTENT, TASTE = "text", "poster", "content", "taste"
+
+CONTENT_DIM, TASTE_DIM = 128, 64
+USER_POWER, FILM_POWER = 0.25, 0.25
+"""Ratings are divided by these powers of the users' and the films' lengths before the decomposition: of nine pairs the
+one whose neighbours hold most of the ratings kept back (ml-latest-small, random 80:20: .0535 of the 20 nearest, .0480
+without)."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Raw vectors of films: increasing rows, (n,), vectors, (n, n_raw), and the encoder's id."""
+
+    rows: NDArray[np.int64]
+    raw: Floats
+    encoder: str
+
+
+def encoded_spaces(dataset: Dataset, settings: Settings, tell: Progress = silent) -> tuple[dict[str, Space], list[str]]:
+    """The spaces of texts and posters, without their maps; and a line for each that had to be left out."""
+    spaces: dict[str, Space] = {}
+    notes: list[str] = []
+    makers: list[tuple[str, Callable[[], Space | None]]] = [
+        (TEXT, lambda: text_space(dataset, settings, tell)),
+        (POSTER, lambda: poster_space(dataset, settings, tell, notes)),
+    ]
+    for name, make in makers:
+        if settings.model_dump()[f"{'image' if name == 'poster' else name}_encoder"] == "off":
+            continue
+        try:
+            space = make()
+        except MatineeError as error:
+            notes.append(f"Vectors of {name}s are left out: {error}")
+            continue
+        if space is not None:
+            spaces[name] = space
+    return spaces, notes
+
+
+def with_spaces(dataset: Dataset, spaces: Mapping[str, Space]) -> Dataset:
+    """The data set with these spaces' vectors, for the models that use them."""
+    return replace(dataset, vectors={name: space.films for name, space in spaces.items()})
+
+
+def text_space(dataset: Dataset, settings: Settings, tell: Progress) -> Space:
+    """What films are about, by the text encoder.
+
+    Raises:
+        EncoderError, FetchError: the encoder cannot be had.
+    """
+    encoder = remote.open_text_encoder(settings)
+    texts = film_texts(dataset.catalog)
+    raw = encode_cached(encoder, texts, settings, tell)
+    return _projected(
+        TEXT, Encoded(np.arange(len(texts), dtype=np.int64), raw, encoder.id), TEXT_DIM, TEXT_POWER, settings.seed
+    )
+
+
+def poster_space(dataset: Dataset, settings: Settings, tell: Progress, notes: list[str]) -> Space | None:
+    """What posters look like, by the image encoder; None where there are none. Broken files are noted.
+
+    Raises:
+        EncoderError, FetchError: the encoder cannot be had.
+    """
+    paths = poster_paths(settings, dataset.name)
+    found = {row: path for movie_id, path in paths.items() if (row := dataset.catalog.find(movie_id)) is not None}
+    if not found:
+        return None
+    rows = sorted(found)
+    encoder = remote.open_image_encoder(settings)
+    raw, faults = encode_images_cached(encoder, [found[row] for row in rows], settings, tell)
+    sound = np.delete(np.arange(len(rows)), [fault.place for fault in faults])
+    if faults:
+        notes.append(f"{len(faults)} posters cannot be read and are left out, for instance: {faults[0].error}")
+    if not len(sound):
+        return None
+    made = Encoded(np.array(rows, dtype=np.int64)[sound], raw[sound], encoder.id)
+    space = _projected(POSTER, made, POSTER_DIM, POSTER_POWER, settings.seed)
+    if not settings.poster_meaning or settings.text_encoder == "off" or not isinstance(encoder, OnnxImageEncoder):
+        return space
+    try:
+        kept = np.isin(made.rows, space.rows)
+        return replace(space, extra={"meaning": _meaning(encoder, made.raw[kept], settings, tell)})
+    except MatineeError as error:
+        notes.append(f"What posters show is left out: {error}")
+        return space
+
+
+def poster_paths(settings: Settings, dataset: str) -> dict[str, Path]:
+    """Film id → picture, of all posters on the shelf of a data set."""
+    shelf = PosterShelf.of(settings, dataset)
+    found = ((movie_id, shelf.path(movie_id)) for movie_id in sorted(shelf.ids()))
+    return {movie_id: path for movie_id, path in found if path is not None}
+
+
+def _meaning(encoder: OnnxImageEncoder, raw: Floats, settings: Settings, tell: Progress) -> Floats:
+    """ConSE: posters as weighted sums of the raw text vectors of what they seem to show, (n, n_text)."""
+    probabilities = encoder.class_probabilities(raw)
+    names = conse.class_names(settings, tell)
+    found: Floats = conse.conse_vectors(probabilities, remote.open_text_encoder(settings).encode(names))
+    return found
+
+
+def _projected(name: str, made: Encoded, dim: int, power: float, seed: int) -> Space:
+    projection = Projection.fit(made.raw, dim, power, seed)
+    vectors = projection.apply(made.raw)
+    known = (vectors != 0).any(axis=1)  # a film at the very middle of all has no direction
+    films = FilmVectors(made.rows[known], vectors[known])
+    return Space(name, films, np.zeros((len(films), 2), dtype=np.float32), "", projection, made.encoder)
+
+
+def model_spaces(dataset: Dataset, models: Mapping[str, Model[Any]], seed: int = 0) -> dict[str, Space]:
+    """`content` (principal components of the content model) and `taste` (SVD of the ratings), without maps."""
+    spaces = {}
+    content = models.get(CONTENT)
+    if isinstance(content, Content):
+        spaces[CONTENT] = content_space(content, seed)
+    spaces[TASTE] = taste_space(dataset, seed)
+    return {name: space for name, space in spaces.items() if len(space.films)}
+
+
+def content_space(content: Content, seed: int) -> Space:
+    """Principal components of the films' words; its projection takes the words of a new film."""
+    words = content.vectors
+    _, _, right = truncated_svd(words, CONTENT_DIM, centre=True, seed=seed)
+    mean = np.asarray(words.mean(axis=0), dtype=np.float32).ravel()
+    projection = Projection(mean, np.ascontiguousarray(right.T))
+    vectors = unit(words @ projection.components - mean @ projection.components)
+    known = (np.diff(words.indptr) > 0) & (vectors != 0).any(axis=1)
+    films = FilmVectors(np.flatnonzero(known).astype(np.int64), np.ascontiguousarray(vectors[known]))
+    return Space(CONTENT, films, np.zeros((len(films), 2), dtype=np.float32), "", projection)
+
+
+def taste_space(dataset: Dataset, seed: int) -> Space:
+    """Film factors of a truncated SVD of the ratings; films that nobody rated are not in it."""
+    ratings = dataset.ratings.matrix()
+    matrix = sp.csr_matrix(
+        (ratings.data / np.float32(dataset.scale[1]), ratings.indices, ratings.indptr), ratings.shape
+    )
+    squares = matrix.multiply(matrix)
+    users, films = (np.sqrt(np.asarray(squares.sum(axis=axis)).ravel()) for axis in (1, 0))
+    scaled = (
+        sp.diags_array(np.maximum(users, 1e-9) ** -USER_POWER)
+        @ matrix
+        @ sp.diags_array(np.maximum(films, 1e-9) ** -FILM_POWER)
+    )
+    _, values, right = truncated_svd(sp.csr_matrix(scaled), TASTE_DIM, seed=seed)
+    vectors = unit((right * values[:, None]).T.astype(np.float32))
+    known = (dataset.ratings.counts > 0) & (vectors != 0).any(axis=1)
+    kept = FilmVectors(np.flatnonzero(known).astype(np.int64), np.ascontiguousarray(vectors[known]))
+    return Space(TASTE, kept, np.zeros((len(kept), 2), dtype=np.float32), "")
+
+
+def finished(spaces: Mapping[str, Space], settings: Settings, tell: Progress = silent) -> dict[str, Space]:
+    """The spaces with their maps and with an approximate index of each kind that is installed."""
+    done: dict[str, Space] = {}
+    kinds = [kind for kind in available_kinds() if kind != "exact"]
+    for number, (name, space) in enumerate(spaces.items()):
+        tell("laying out the maps, building the indexes", number / len(spaces))
+        done[name] = replace(
+            space,
+            layout=layout(space.vectors, settings.map_method, settings.seed),
+            layout_method=settings.map_method,
+            indexes={kind: build_index(kind, space.rows, space.vectors, seed=settings.seed) for kind in kinds},
+        )
+    tell("laying out the maps, building the indexes", 1.0)
+    return done

@@ -1,0 +1,116 @@
+"""Annoy: a forest of random cuts by angle, mapped from its file (Bernhardsson, github.com/spotify/annoy)."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from pydantic import Field
+
+from matinee.indexes.approximate import Approximate, IndexConfig, missing, unfit
+from matinee.indexes.base import Kind, Vectors
+from matinee.indexes.scan import Rows
+
+
+class AnnoyConfig(IndexConfig):
+    """Settings of an Annoy index."""
+
+    trees: int = Field(50, ge=1, le=1000, description="Trees: more find more, and need memory.")
+    search_k: int | None = Field(None, ge=1, description="Nodes looked at; unset: as `recall` needs.")
+
+
+def library() -> Any:
+    """Annoy's class of an index.
+
+    Raises:
+        MatineeError: it is not installed.
+    """
+    try:
+        import annoy
+    except ImportError as error:
+        raise missing("Annoy") from error
+    return annoy.AnnoyIndex
+
+
+class _File:
+    """Where an Annoy index is mapped from; None while it lies in memory. Saving moves it, so searches must wait."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.moving = threading.Lock()
+
+
+class AnnoyIndex(Approximate):
+    """An Annoy index with the metric `angular`; see `Approximate`.
+
+    Until it is saved for the first time, its searches wait for each other.
+    """
+
+    kind: ClassVar[Kind] = "annoy"
+    Config: ClassVar[type[IndexConfig]] = AnnoyConfig
+    config: AnnoyConfig
+    growth = 0.65
+
+    def __init__(self, index: Any, config: AnnoyConfig, seed: int, path: Path | None = None) -> None:
+        self._index, self._file = index, _File(path)
+        self.config, self.seed = config, seed
+        self.effort = config.search_k or self.efforts[-1]
+
+    @classmethod
+    def build(cls, vectors: Vectors, config: IndexConfig, seed: int) -> Self:
+        """See `Approximate.build`."""
+        assert isinstance(config, AnnoyConfig)
+        index = library()(vectors.shape[1], "angular")
+        index.set_seed(seed)
+        for row, vector in enumerate(vectors):
+            index.add_item(row, vector)
+        index.build(config.trees, n_jobs=1)
+        built = cls(index, config, seed)
+        return built if config.search_k else built.tuned(vectors, config.recall)
+
+    @classmethod
+    def read(cls, path: Path, config: IndexConfig, seed: int, shape: tuple[int, int]) -> Self:
+        """See `Approximate.read`."""
+        assert isinstance(config, AnnoyConfig)
+        class_ = library()
+        n, dim = shape
+        # A node: its number of descendants, its length or children, its vector or cut; every item is one.
+        node = 12 + 4 * dim
+        size = path.stat().st_size
+        if size % node or size // node < n:
+            raise unfit(path, f"does not hold {n} vectors of {dim} values")
+        index = class_(dim, "angular")
+        try:
+            index.load(str(path))
+        except OSError as error:
+            raise unfit(path, "cannot be read by Annoy") from error
+        if index.get_n_items() != n:
+            raise unfit(path, f"holds {index.get_n_items()} vectors, not {n}")
+        return cls(index, config, seed, path)
+
+    def write(self, path: Path) -> None:
+        """See `Approximate.write`; an index that was read is copied from where it was read."""
+        with self._file.moving:
+            if self._file.path is None:
+                self._index.save(str(path))  # Annoy goes over to the file
+                self._file.path = path
+            else:
+                shutil.copyfile(self._file.path, path)
+
+    @property
+    def efforts(self) -> tuple[int, ...]:
+        """See `Approximate.efforts`."""
+        return tuple(int(500 * 2 ** (step / 2)) for step in range(18))
+
+    def candidates(self, queries: Vectors, k: int, effort: int) -> Rows:
+        """See `Approximate.candidates`."""
+        rows = np.full((len(queries), k), -1, dtype=np.int64)
+        with self._file.moving if self._file.path is None else nullcontext():
+            for i, query in enumerate(queries.tolist()):
+                found = self._index.get_nns_by_vector(query, k, max(effort, k))
+                rows[i, : len(found)] = found
+        return rows

@@ -1,0 +1,113 @@
+"""Exact search over an immutable, memory-mapped matrix: the default, with recall 1 under every filter."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from matinee.errors import InvalidInputError, NotFoundError
+from matinee.indexes.base import Found, Items, Mask, Vectors, check_k, check_vectors, unit_rows
+from matinee.indexes.scan import Rows, Similarities, nearest_rows
+
+
+class ExactIndex:
+    """Immutable unit vectors under item numbers. Thread-safe; single queries are answered on one thread.
+
+    Args:
+        items: int64, (n,), increasing, ≥ 0.
+        vectors: (n, dim); kept as they are, memory-mapped or read-only ones too, where they are contiguous float32 of
+            length 1, otherwise copied and brought to length 1.
+
+    Raises:
+        InvalidInputError: shapes that do not fit, items that do not increase, vectors that are zero or not finite.
+    """
+
+    kind: Literal["exact"] = "exact"
+
+    def __init__(self, items: Items, vectors: Vectors) -> None:
+        self._set(np.asarray(items), unit_rows(vectors))
+        if len(self._items) and (int(self._items[0]) < 0 or bool((np.diff(self._items) <= 0).any())):
+            raise InvalidInputError("The item numbers of an index must increase from 0 or later.")
+
+    @classmethod
+    def trusted(cls, items: Items, vectors: Vectors) -> ExactIndex:
+        """As the constructor, for contiguous unit vectors and increasing items that are known to be so."""
+        index = cls.__new__(cls)
+        index._set(items, vectors)
+        return index
+
+    def _set(self, items: Items, vectors: Vectors) -> None:
+        if items.ndim != 1 or items.dtype.kind not in "iu" or len(items) != len(vectors):
+            raise InvalidInputError("An index needs one item number (a whole number) for each vector.")
+        self._items: Items = items.astype(np.int64, copy=False)
+        self._vectors = vectors
+        # Increasing numbers from 0 that end at n − 1 are the rows themselves.
+        self._plain = len(items) == 0 or (int(items[0]) == 0 and int(items[-1]) == len(items) - 1)
+
+    @property
+    def dim(self) -> int:
+        """Values in a vector."""
+        return int(self._vectors.shape[1])
+
+    @property
+    def matrix(self) -> Vectors:
+        """(n, dim), the vectors in the order of `items()`; not to be written to."""
+        return self._vectors
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def items(self) -> Items:
+        """Item numbers, increasing; not to be written to."""
+        return self._items
+
+    def search(self, queries: Vectors, k: int, allowed: Mask | None = None) -> Found:
+        """See `VectorIndex.search`."""
+        queries = check_vectors(queries, self.dim)
+        k = min(check_k(k), len(self))
+        rows, similarities = self.nearest(queries, k, None if allowed is None else self.mask(allowed))
+        return Found(self.items_of(rows), similarities)
+
+    def nearest(self, queries: Vectors, k: int, mask: Mask | None = None) -> tuple[Rows, Similarities]:
+        """Rows instead of items, for unit queries, k of 0..n and a mask over the rows (see `scan.nearest_rows`)."""
+        return nearest_rows(self._vectors, queries, k, mask)
+
+    def mask(self, allowed: Mask) -> Mask:
+        """A mask over item numbers as one over the rows, (n,).
+
+        Raises:
+            InvalidInputError: not a one-dimensional array of booleans.
+        """
+        allowed = np.asarray(allowed)
+        if allowed.dtype != np.bool_ or allowed.ndim != 1:
+            raise InvalidInputError("A mask must be one row of booleans, by item number.")
+        if self._plain and len(allowed) >= len(self._items):
+            return allowed[: len(self._items)]
+        mask = np.zeros(len(self._items), dtype=np.bool_)
+        inside = int(np.searchsorted(self._items, len(allowed)))
+        mask[:inside] = allowed[self._items[:inside]]
+        return mask
+
+    def items_of(self, rows: Rows) -> Items:
+        """Items of rows, of any shape; −1 stays −1."""
+        if self._plain:
+            return rows
+        found = self._items.take(rows, mode="clip")
+        found[rows < 0] = -1
+        return found
+
+    def rows_of(self, items: Items) -> Rows:
+        """Rows of items, in their order; −1 for one that is not there."""
+        if not len(self._items):
+            return np.full(len(items), -1, dtype=np.int64)
+        rows = np.minimum(np.searchsorted(self._items, items), len(self._items) - 1)
+        return np.where(self._items[rows] == items, rows, -1)
+
+    def vectors(self, items: Items) -> Vectors:
+        """See `VectorIndex.vectors`."""
+        items = np.asarray(items, dtype=np.int64)
+        rows = self.rows_of(items)
+        if (rows < 0).any():
+            raise NotFoundError(f"The index has no item {int(items[int(np.argmin(rows))])}.")
+        return self._vectors[rows]

@@ -1,0 +1,168 @@
+"""FAISS: inverted lists, graphs and plain scans (Douze et al., 2024, arXiv:2401.08281)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field
+
+from matinee.indexes.approximate import Approximate, IndexConfig, missing, unfit
+from matinee.indexes.base import Kind, Vectors
+from matinee.indexes.scan import Rows
+
+Variant = Literal["flat", "hnsw", "ivf"]
+Codes = Literal["float32", "float16"]
+
+POINTS_PER_LIST = 39
+"""Fewest vectors to a list at which k-means gives sensible lists (FAISS's own rule)."""
+MOST_KNOWN = 256
+"""Objects of search parameters that are kept, because making one takes a fifth of a search."""
+CLASSES = {"flat": "IndexFlat", "hnsw": "IndexHNSW", "ivf": "IndexIVF"}
+
+
+class FaissConfig(IndexConfig):
+    """Settings of a FAISS index."""
+
+    variant: Variant = Field("ivf", description="Inverted lists, a graph (HNSW), or a scan of everything (flat).")
+    codes: Codes = Field("float32", description="How inverted lists hold vectors; float16 halves file and memory.")
+    lists: int | None = Field(None, ge=1, le=1 << 20, description="Inverted lists; unset: 4·√n (ivf).")
+    nprobe: int | None = Field(None, ge=1, description="Lists searched; unset: as `recall` needs (ivf).")
+    m: int = Field(16, ge=2, le=256, description="Links of a node (hnsw).")
+    ef_construction: int = Field(100, ge=1, description="Length of the queue while building (hnsw).")
+    ef_search: int | None = Field(None, ge=1, description="Length of the queue; unset: as `recall` needs (hnsw).")
+    threads: int = Field(1, ge=1, description="Threads that build; with more than 1, graphs differ from run to run.")
+
+
+def library() -> Any:
+    """The module `faiss`.
+
+    Raises:
+        MatineeError: it is not installed.
+    """
+    try:
+        import faiss
+    except ImportError as error:
+        raise missing("FAISS") from error
+    return faiss
+
+
+class FaissIndex(Approximate):
+    """A FAISS index by inner product; see `Approximate`."""
+
+    kind: ClassVar[Kind] = "faiss"
+    Config: ClassVar[type[IndexConfig]] = FaissConfig
+    config: FaissConfig
+
+    def __init__(self, index: Any, config: FaissConfig, seed: int) -> None:
+        self._faiss = library()
+        self._index = index
+        self._known: dict[int, Any] = {}
+        self.config, self.seed = config, seed
+        given = {"flat": 1, "hnsw": config.ef_search, "ivf": config.nprobe}[config.variant]
+        self.effort = given or self.efforts[-1]
+        self.growth = 0.7 if config.variant == "ivf" else 0.0  # a graph's queue grows with k by itself
+
+    @classmethod
+    def build(cls, vectors: Vectors, config: IndexConfig, seed: int) -> Self:
+        """See `Approximate.build`."""
+        assert isinstance(config, FaissConfig)
+        faiss = library()
+        before = faiss.omp_get_max_threads()
+        faiss.omp_set_num_threads(config.threads)  # of this thread only
+        try:
+            index = _empty(faiss, config, vectors.shape, seed)
+            index.train(vectors)
+            index.add(vectors)
+        finally:
+            faiss.omp_set_num_threads(before)
+        return cls._open(index, vectors, config, seed)
+
+    @classmethod
+    def _open(cls, index: Any, vectors: Vectors, config: FaissConfig, seed: int) -> Self:
+        built = cls(index, config, seed)
+        given = config.variant == "flat" or (config.nprobe if config.variant == "ivf" else config.ef_search)
+        return built if given else built.tuned(vectors, config.recall)
+
+    @classmethod
+    def read(cls, path: Path, config: IndexConfig, seed: int, shape: tuple[int, int]) -> Self:
+        """See `Approximate.read`."""
+        assert isinstance(config, FaissConfig)
+        faiss = library()
+        try:
+            index = faiss.read_index(str(path), getattr(faiss, "IO_FLAG_MMAP_IFC", 0))
+        except RuntimeError as error:
+            raise unfit(path, f"cannot be read by FAISS {faiss.__version__}") from error
+        kind = getattr(faiss, CLASSES[config.variant])
+        if not isinstance(index, kind) or (index.ntotal, index.d) != shape:
+            raise unfit(path, f"does not hold {shape[0]} vectors of {shape[1]} values as {config.variant}")
+        if index.metric_type != faiss.METRIC_INNER_PRODUCT:
+            raise unfit(path, "does not compare by inner product")
+        return cls(index, config, seed)
+
+    def write(self, path: Path) -> None:
+        """See `Approximate.write`."""
+        self._faiss.write_index(self._index, str(path))
+
+    @property
+    def efforts(self) -> tuple[int, ...]:
+        """See `Approximate.efforts`."""
+        if self.config.variant == "flat":
+            return (1,)
+        if self.config.variant == "hnsw":
+            return (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+        lists = int(self._index.nlist)
+        steps = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072)
+        return (*(step for step in steps if step < lists), lists)
+
+    def candidates(self, queries: Vectors, k: int, effort: int) -> Rows:
+        """See `Approximate.candidates`."""
+        faiss = self._faiss
+        before = faiss.omp_get_max_threads()
+        if before > 1:
+            faiss.omp_set_num_threads(1)  # of this thread only
+        try:
+            rows: Rows = self._index.search(queries, k, params=self._parameters(k, effort))[1]
+            return rows
+        finally:
+            if before > 1:
+                faiss.omp_set_num_threads(before)
+
+    def _parameters(self, k: int, effort: int) -> Any:
+        if self.config.variant == "flat":
+            return None
+        hnsw = self.config.variant == "hnsw"
+        effort = max(effort, k) if hnsw else min(effort, int(self._index.nlist))
+        found = self._known.get(effort)
+        if found is None:
+            faiss = self._faiss
+            found = faiss.SearchParametersHNSW(efSearch=effort) if hnsw else faiss.SearchParametersIVF(nprobe=effort)
+            if len(self._known) < MOST_KNOWN:
+                self._known[effort] = found
+        return found
+
+
+def _empty(faiss: Any, config: FaissConfig, shape: tuple[int, ...], seed: int) -> Any:
+    """An index without vectors."""
+    n, dim = shape
+    metric = faiss.METRIC_INNER_PRODUCT
+    if config.variant == "flat":
+        return faiss.IndexFlat(dim, metric)
+    if config.variant == "hnsw":
+        index = faiss.IndexHNSWFlat(dim, config.m, metric)
+        index.hnsw.efConstruction = config.ef_construction
+        index.hnsw.rng = faiss.RandomGenerator(seed)
+        return index
+    wanted = config.lists or round(4 * np.sqrt(n))
+    lists = max(1, min(wanted, n // POINTS_PER_LIST))
+    quantizer = faiss.IndexFlat(dim, metric)
+    if config.codes == "float16":
+        index = faiss.IndexIVFScalarQuantizer(quantizer, dim, lists, faiss.ScalarQuantizer.QT_fp16, metric)
+        index.by_residual = False
+    else:
+        index = faiss.IndexIVFFlat(quantizer, dim, lists, metric)
+    index.cp.seed = seed + 1  # 0 would mean "by the clock"
+    index.cp.min_points_per_centroid = 1  # fewer only make it warn
+    index.cp.spherical = True
+    return index

@@ -1,0 +1,105 @@
+"""USearch: a navigable graph in layers (HNSW; Malkov and Yashunin, 2016, arXiv:1603.09320), mapped from its file.
+
+USearch comes as wheels for every platform; hnswlib, which finds the same, must be compiled.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field
+
+from matinee.indexes.approximate import Approximate, IndexConfig, missing, unfit
+from matinee.indexes.base import Kind, Vectors
+from matinee.indexes.scan import Rows
+
+
+class HnswConfig(IndexConfig):
+    """Settings of a USearch index."""
+
+    m: int = Field(16, ge=2, le=256, description="Links of a node.")
+    ef_construction: int = Field(100, ge=1, description="Length of the queue while building.")
+    ef_search: int | None = Field(None, ge=1, description="Length of the queue; unset: as `recall` needs.")
+    codes: Literal["f32", "f16", "i8"] = Field(
+        "f16", description="How vectors are held in the graph; answers are scored from the full ones anyway."
+    )
+    threads: int = Field(1, ge=1, description="Threads that build; with more than 1, graphs differ from run to run.")
+
+
+def library() -> Any:
+    """The class `usearch.index.Index`.
+
+    Raises:
+        MatineeError: it is not installed.
+    """
+    try:
+        from usearch.index import Index
+    except ImportError as error:
+        raise missing("USearch") from error
+    return Index
+
+
+class HnswIndex(Approximate):
+    """A USearch index by inner product; see `Approximate`. Searches of one index wait for each other."""
+
+    kind: ClassVar[Kind] = "hnsw"
+    Config: ClassVar[type[IndexConfig]] = HnswConfig
+    config: HnswConfig
+    growth = 0.0  # the queue grows with k by itself
+
+    def __init__(self, index: Any, config: HnswConfig, seed: int) -> None:
+        self._index = index
+        self.config, self.seed = config, seed
+        self.effort = config.ef_search or self.efforts[-1]
+
+    @classmethod
+    def build(cls, vectors: Vectors, config: IndexConfig, seed: int) -> Self:
+        """See `Approximate.build`; `seed` changes nothing, for USearch draws its layers from a fixed one."""
+        assert isinstance(config, HnswConfig)
+        index = library()(
+            ndim=vectors.shape[1],
+            metric="ip",
+            dtype=config.codes,
+            connectivity=config.m,
+            expansion_add=config.ef_construction,
+            expansion_search=1,  # the number of results asked for is the length of the queue
+        )
+        index.add(np.arange(len(vectors), dtype=np.uint64), vectors, threads=config.threads)
+        built = cls(index, config, seed)
+        return built if config.ef_search else built.tuned(vectors, config.recall)
+
+    @classmethod
+    def read(cls, path: Path, config: IndexConfig, seed: int, shape: tuple[int, int]) -> Self:
+        """See `Approximate.read`."""
+        assert isinstance(config, HnswConfig)
+        class_ = library()
+        try:
+            index = class_.restore(str(path), view=True)
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise unfit(path, "cannot be read by USearch") from error
+        if index is None or (len(index), index.ndim) != shape:
+            raise unfit(path, f"does not hold {shape[0]} vectors of {shape[1]} values")
+        index.expansion_search = 1
+        return cls(index, config, seed)
+
+    def write(self, path: Path) -> None:
+        """See `Approximate.write`."""
+        self._index.save(str(path))
+
+    @property
+    def efforts(self) -> tuple[int, ...]:
+        """See `Approximate.efforts`."""
+        return (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+
+    def candidates(self, queries: Vectors, k: int, effort: int) -> Rows:
+        """See `Approximate.candidates`."""
+        wanted = min(max(k, effort), len(self._index))
+        found = self._index.search(queries, wanted, threads=1)
+        keys: Rows = found.keys.view(np.int64)
+        if len(queries) == 1:  # USearch gives those found alone, in one dimension
+            return keys.reshape(1, -1)
+        if bool((found.counts < wanted).any()):
+            keys = np.where(np.arange(wanted) < found.counts[:, None], keys, -1)
+        return keys

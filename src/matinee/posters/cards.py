@@ -1,0 +1,243 @@
+"""Title cards: a drawn picture for a film that has no poster.
+
+Colours come from the genre (`palettes`), the drawing from the title: the same film has the same card everywhere. Cards
+are shown, never encoded: they would be found among posters for being cards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from random import Random
+from typing import TYPE_CHECKING
+
+from matinee.posters.lettering import fit, spell, width_of
+from matinee.posters.palettes import PALETTES, Colour, Palette, palette_of
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
+
+VERSION = 1
+"""Grows with every change of what cards look like; part of their ETag."""
+MEDIA_TYPE = "image/webp"
+SIZE = (342, 513)
+"""Width and height of a card, those of the posters that are fetched (TMDB's w342)."""
+
+_WIDTH, _HEIGHT = SIZE
+_FINE = 2
+"""The drawing is made this many times larger and then reduced, which smooths its edges."""
+_MARGIN = 28
+_HORIZON = 292
+"""The drawing keeps above this line, the title below it."""
+_WILD = tuple(PALETTES[genre] for genre in ("western", "fantasy", "adventure", "war"))
+"""Where a town of high houses would be out of place."""
+_SIZES = (46, 42, 38, 35, 32, 29, 26, 24, 22, 20, 18, 16)
+_DOT = "  ·  "
+
+
+def card(title: str, year: int | None, genres: Sequence[str], size: tuple[int, int] = SIZE) -> bytes:
+    """A WebP picture with a film's title, year and genres.
+
+    Args:
+        title: any text; what the font lacks is transliterated, or left out (see `lettering.spell`).
+        size: width and height in pixels; other shapes than 2:3 are stretched.
+
+    Returns:
+        Equal bytes for equal arguments (and one version of Pillow).
+    """
+    from PIL import Image
+
+    palette = palette_of(genres)
+    chance = Random(int.from_bytes(hashlib.sha256(f"{title}\n{year}".encode("utf-8", "replace")).digest()[:8]))
+    image = _ground(palette)
+    motifs = [draw for draw in _MOTIFS if draw is not _skyline or palette not in _WILD]
+    chance.choice(motifs)(_Pen(image), palette, chance)
+    image = image.reduce(_FINE)
+    _letter(image, palette, title, year, genres)
+    if size != SIZE:
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    out = BytesIO()
+    image.save(out, "WEBP", quality=88, method=1)
+    return out.getvalue()
+
+
+def card_key(title: str, year: int | None, genres: Sequence[str], size: tuple[int, int] = SIZE) -> str:
+    """A name of the card that changes whenever its picture does; microseconds."""
+    text = "\n".join([str(VERSION), str(size), title, str(year), *genres])
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]
+
+
+def _mix(one: Colour, other: Colour, share: float) -> Colour:
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+    return red, green, blue
+
+
+def _ground(palette: Palette) -> Image:
+    from PIL import Image
+
+    width, height = _WIDTH * _FINE, _HEIGHT * _FINE
+    rows = (bytes(_mix(palette.top, palette.bottom, y / (height - 1))) * width for y in range(height))
+    return Image.frombytes("RGB", (width, height), b"".join(rows))
+
+
+# --- the drawing -------------------------------------------------------------------------------------------------
+class _Pen:
+    """Draws in the card's pixels onto the enlarged picture; what is not translucent several times faster."""
+
+    def __init__(self, image: Image) -> None:
+        from PIL import ImageDraw
+
+        self._solid, self._glass = ImageDraw.Draw(image), ImageDraw.Draw(image, "RGBA")
+
+    def _with(self, colour: Colour, alpha: float) -> tuple[ImageDraw, tuple[int, ...]]:
+        return (self._solid, colour) if alpha == 1 else (self._glass, (*colour, round(255 * alpha)))
+
+    def disc(self, x: float, y: float, radius: float, colour: Colour, alpha: float = 1.0) -> None:
+        draw, fill = self._with(colour, alpha)
+        draw.ellipse([v * _FINE for v in (x - radius, y - radius, x + radius, y + radius)], fill=fill)
+
+    def ring(self, x: float, y: float, radius: float, colour: Colour, alpha: float) -> None:
+        draw, outline = self._with(colour, alpha)
+        box = [v * _FINE for v in (x - radius, y - radius, x + radius, y + radius)]
+        draw.ellipse(box, outline=outline, width=round(1.5 * _FINE))
+
+    def shape(self, points: Sequence[tuple[float, float]], colour: Colour, alpha: float = 1.0) -> None:
+        draw, fill = self._with(colour, alpha)
+        draw.polygon([(x * _FINE, y * _FINE) for x, y in points], fill=fill)
+
+
+def _light(palette: Palette) -> Colour:
+    """The lighter colour of the two to draw with."""
+    return max(palette.accent, palette.second, key=sum)
+
+
+def _sun(pen: _Pen, palette: Palette, chance: Random) -> None:
+    """A disc within rings, and a smaller one that passes by."""
+    x, y, radius = chance.uniform(120, 222), chance.uniform(128, 158), chance.uniform(72, 92)
+    for step in (3, 2, 1):
+        pen.disc(x, y, radius + 26 * step, palette.accent, 0.07)
+    pen.disc(x, y, radius, palette.accent)
+    angle = chance.uniform(0, 2 * math.pi)
+    pen.disc(x + 1.05 * radius * math.cos(angle), y + 1.05 * radius * math.sin(angle), 0.3 * radius, palette.second)
+
+
+def _beam(pen: _Pen, palette: Palette, chance: Random) -> None:
+    """The light of a projector, from a corner onto a screen."""
+    left, light = chance.random() < 0.5, _light(palette)
+
+    def flip(x: float) -> float:
+        return x if left else _WIDTH - x
+
+    for spread, alpha in ((96, 0.10), (70, 0.14), (44, 0.22)):
+        pen.shape([(flip(46), 62), (flip(_WIDTH), 176 - spread), (flip(_WIDTH), 176 + spread)], light, alpha)
+    pen.disc(flip(46), 62, 30, palette.accent)
+    pen.disc(flip(46), 62, 14, palette.second)
+    for _ in range(14):  # dust in the light
+        x = chance.uniform(150, _WIDTH - 10)
+        y = 62 + (x - 46) * (0.385 + chance.uniform(-0.16, 0.16))
+        pen.disc(flip(x), y, chance.uniform(0.8, 2.2), light, 0.8)
+
+
+def _hills(pen: _Pen, palette: Palette, chance: Random) -> None:
+    """Ridges one behind another, below a disc."""
+    pen.disc(chance.uniform(90, 252), chance.uniform(84, 118), chance.uniform(42, 56), palette.second, 0.95)
+    for layer, share in enumerate((0.85, 0.55, 0.22)):
+        phase, waves = chance.uniform(0, 6.3), chance.uniform(1.0, 1.9)
+        base, height = 168 + 40 * layer, 26 - 5 * layer
+
+        def ridge(x: float, phase: float = phase, waves: float = waves, base: int = base, h: int = height) -> float:
+            turn = 2 * math.pi * x / _WIDTH
+            return base + h * math.sin(waves * turn + phase) + 0.35 * h * math.sin(2.7 * waves * turn + 2 * phase)
+
+        crest = [(float(x), ridge(x)) for x in range(0, _WIDTH + 1, 3)]
+        below = _mix(palette.bottom, palette.accent, share)
+        pen.shape([*crest, (_WIDTH, _HEIGHT), (0, _HEIGHT)], below)
+    crest = [(float(x), 282 + 10 * math.sin(x / 61)) for x in range(0, _WIDTH + 1, 3)]
+    pen.shape([*crest, (_WIDTH, _HEIGHT), (0, _HEIGHT)], palette.bottom)
+
+
+def _skyline(pen: _Pen, palette: Palette, chance: Random) -> None:
+    """Houses at night, with light in some windows, below a disc."""
+    pen.disc(chance.uniform(80, 262), chance.uniform(70, 92), chance.uniform(30, 42), palette.accent)
+    far, near = _mix(palette.bottom, palette.second, 0.28), _mix(palette.bottom, palette.second, 0.5)
+    for colour, low, high, wide in ((far, 120, 196, 38.0), (near, 62, 142, 57.0)):
+        x = -chance.uniform(0, 20)
+        while x < _WIDTH:
+            width, top = chance.uniform(0.7, 1.2) * wide, _HORIZON - chance.uniform(low, high)
+            pen.shape([(x, top), (x + width, top), (x + width, _HORIZON), (x, _HORIZON)], colour)
+            if colour is near:
+                for row in range(int((_HORIZON - top - 14) // 17)):
+                    for column in range(int((width - 12) // 13)):
+                        if chance.random() < 0.42:
+                            left, up = x + 9 + 13 * column, top + 12 + 17 * row
+                            edge = [(left, up), (left + 6, up), (left + 6, up + 9), (left, up + 9)]
+                            pen.shape(edge, _light(palette), 0.92)
+            x += width + 2
+    pen.shape([(0, _HORIZON), (_WIDTH, _HORIZON), (_WIDTH, _HEIGHT), (0, _HEIGHT)], palette.bottom)
+
+
+def _arcs(pen: _Pen, palette: Palette, chance: Random) -> None:
+    """Quarter circles in a grid, as printers of the twenties liked them."""
+    cell = 72.0
+    left, top = (_WIDTH - 4 * cell) / 2, 34.0
+    colours = ((palette.accent, 1.0), (palette.second, 0.9), (palette.accent, 0.45), (palette.second, 0.25))
+    for row in range(3):
+        for column in range(4):
+            x, y = left + column * cell, top + row * cell
+            corner = chance.randrange(4)
+            cx, cy = x + cell * (corner % 2), y + cell * (corner // 2)
+            start = math.pi / 2 * {0: 0, 1: 1, 3: 2, 2: 3}[corner]
+            turns = [start + math.pi / 2 * step / 24 for step in range(25)]
+            edge = [(cx + cell * math.cos(turn), cy + cell * math.sin(turn)) for turn in turns]
+            colour, alpha = chance.choice(colours)
+            if chance.random() < 0.88:
+                pen.shape([(cx, cy), *edge], colour, alpha)
+
+
+def _orbits(pen: _Pen, palette: Palette, chance: Random) -> None:
+    """Bodies on their ways around another."""
+    x, y = chance.uniform(140, 202), chance.uniform(140, 158)
+    for step, radius in enumerate((46, 74, 102, 130)):
+        pen.ring(x, y, radius, palette.second, 0.5 - 0.09 * step)
+        angle = chance.uniform(0, 2 * math.pi)
+        colour = palette.accent if step % 2 else palette.second
+        pen.disc(x + radius * math.cos(angle), y + radius * math.sin(angle), chance.uniform(5, 12), colour)
+    pen.disc(x, y, 27, palette.accent)
+
+
+_MOTIFS: tuple[Callable[[_Pen, Palette, Random], None], ...] = (_sun, _beam, _hills, _skyline, _arcs, _orbits)
+
+
+# --- the lettering -----------------------------------------------------------------------------------------------
+def _letter(image: Image, palette: Palette, title: str, year: int | None, genres: Sequence[str]) -> None:
+    from PIL import ImageDraw, ImageFont
+
+    draw = ImageDraw.Draw(image)
+    wide = _WIDTH - 2 * _MARGIN
+    below = [text for text in (str(year) if year is not None else "", *map(spell, genres[:3])) if text]
+    shown = spell(title) or _initial(title, below)
+    foot = _HEIGHT - 36
+    if below and shown != below[0]:
+        small = ImageFont.load_default(14)
+        while len(below) > 1 and width_of(_DOT.join(below), 14) > wide:
+            below.pop()
+        faint = _mix(palette.ink, palette.bottom, 0.12)
+        draw.text((_MARGIN, foot), _DOT.join(below), font=small, fill=faint, anchor="ls")
+    draw.line([(_MARGIN, foot - 28), (_MARGIN + 44, foot - 28)], fill=palette.accent, width=3)
+    if not shown:
+        return
+    bottom = foot - 46
+    lines, size = fit(shown, wide, bottom - _HORIZON - 12, _SIZES)
+    font = ImageFont.load_default(size)
+    for line in reversed(lines):
+        draw.text((_MARGIN - 1, bottom), line, font=font, fill=palette.ink, anchor="ls")
+        bottom -= round(size * 1.12)
+
+
+def _initial(title: str, below: Sequence[str]) -> str:
+    """What stands for a title that cannot be spelt: its first letter if that can be, else the year or a genre."""
+    first = spell(next((char for char in title if char.isalnum()), ""))
+    return first[:1].upper() or (below[0] if below else "")

@@ -1,0 +1,162 @@
+"""Which film a picture file is of, by its name: a film id, an IMDb id or a TMDB id.
+
+A name is read as follows; the first rule that applies decides.
+
+1. With `by`, every name is an id of that kind.
+2. An `index.csv` beside the file names it: in a column `file`, or in that column of ids that names most files of the
+   folder. Its row's IMDb id decides about the film, else its TMDB id, else its film id; a film id counts only where it
+   does not contradict the other two, because film ids of one data set mean other films in another.
+3. `tt0114709` is an IMDb id, unless a film has this id.
+4. Other text is a film id.
+5. Numbers are what most numbers of the whole folder can be: film ids, else IMDb ids (with or without leading zeros),
+   else TMDB ids. Where two kinds fit equally well, the one named first counts.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+from urllib.parse import unquote
+
+from matinee.data.catalog import Movie
+from matinee.errors import DataError
+
+By = Literal["movie", "imdb", "tmdb"]
+KINDS: tuple[By, ...] = ("movie", "imdb", "tmdb")
+INDEX = "index.csv"
+MOST_INDEX = 64 << 20
+"""Bytes of an index.csv, at most."""
+
+_IMDB = re.compile(r"tt(\d{1,10})", re.IGNORECASE | re.ASCII)
+_NUMBER = re.compile(r"\d{1,10}", re.ASCII)
+_COLUMNS: dict[str, tuple[str, ...]] = {
+    "file": ("file", "filename", "name", "path", "image"),
+    "imdb": ("imdbid", "imdb", "tconst"),
+    "tmdb": ("tmdbid", "tmdb"),
+    "movie": ("movieid", "itemid", "filmid", "movie"),
+}
+
+
+def imdb_of(text: str) -> str | None:
+    """An IMDb id as the catalogue has it: "tt0114709", "0114709" and "114709" are one; None: it is none."""
+    found = _IMDB.fullmatch(text) or re.fullmatch(r"(\d{1,10})", text, re.ASCII)
+    return f"tt{int(found[1]):07d}" if found else None
+
+
+class Row(NamedTuple):
+    """A line of an index.csv."""
+
+    file: str
+    imdb: str
+    tmdb: str
+    movie: str
+
+
+class Films:
+    """The films of a catalogue by each of their ids."""
+
+    def __init__(self, movies: Iterable[Movie]) -> None:
+        self._others: dict[str, tuple[str | None, str | None]] = {}
+        self._by: dict[str, defaultdict[str, list[str]]] = {"imdb": defaultdict(list), "tmdb": defaultdict(list)}
+        for movie in movies:
+            self._others[movie.movie_id] = (movie.imdb_id, movie.tmdb_id)
+            for by, value in (("imdb", movie.imdb_id), ("tmdb", movie.tmdb_id)):
+                if value:
+                    self._by[by][value].append(movie.movie_id)
+
+    def find(self, by: By, text: str) -> Sequence[str]:
+        """Ids of the films that a name means as an id of one kind (of two entries for one film, both)."""
+        if by == "movie":
+            # The shelf's own names are percent-quoted.
+            return next(([name] for name in (text, unquote(text)) if name in self._others), [])
+        key = imdb_of(text) if by == "imdb" else str(int(text)) if _NUMBER.fullmatch(text) else None
+        return self._by[by].get(key, []) if key else []
+
+    def find_row(self, row: Row) -> Sequence[str]:
+        """Ids of the films that a line of an index.csv means."""
+        found = self.find("imdb", row.imdb) or self.find("tmdb", row.tmdb)
+        if found or row.movie not in self._others:
+            return found
+        imdb, tmdb = self._others[row.movie]
+        contradicts = (row.imdb and imdb and imdb_of(row.imdb) != imdb) or (row.tmdb and tmdb and row.tmdb != tmdb)
+        return [] if contradicts else [row.movie]
+
+
+def number_kind(films: Films, stems: Iterable[str]) -> By:
+    """What most numbers among some names can be (rule 5)."""
+    counts = dict.fromkeys(KINDS, 0)
+    for stem in stems:
+        for by in KINDS:
+            counts[by] += bool(films.find(by, stem))
+    return max(KINDS, key=counts.__getitem__)  # of equal ones, the first
+
+
+def is_number(stem: str) -> bool:
+    """Whether a name is a bare number."""
+    return bool(_NUMBER.fullmatch(stem))
+
+
+def resolve(films: Films, stem: str, by: By | None, numbers: By, index: Mapping[str, Row]) -> Sequence[str]:
+    """Ids of the films that a file is of, by its name without ending; none where the catalogue has no such film."""
+    if by is not None:
+        return films.find(by, stem)
+    row = index.get(stem.casefold())
+    if row is not None:
+        return films.find_row(row)
+    if is_number(stem):
+        return films.find(numbers, stem)
+    return films.find("movie", stem) or (films.find("imdb", stem) if _IMDB.fullmatch(stem) else [])
+
+
+def read_index(folder: Path, stems: Iterable[str]) -> dict[str, Row]:
+    """The folder's index.csv: its line for each of these names, by the name in small letters. Empty: there is none.
+
+    Raises:
+        DataError: it cannot be read, or has no column of ids.
+    """
+    path = folder / INDEX
+    if path.is_symlink() or not path.is_file():
+        return {}
+    hint = "Mend it, take it away, or say --by movie, imdb or tmdb."
+    try:
+        if path.stat().st_size > MOST_INDEX:
+            raise DataError(f"{path} is bigger than {MOST_INDEX:,} bytes.", hint)
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            lines = csv.reader(file)
+            header = [re.sub(r"[^a-z]", "", name.casefold()) for name in next(lines, [])]
+            places = {
+                kind: next((header.index(n) for n in names if n in header), -1) for kind, names in _COLUMNS.items()
+            }
+            if all(place < 0 for kind, place in places.items() if kind != "file"):
+                raise DataError(f"{path} has no column imdb_id, tmdb_id or movie_id.", hint)
+            rows = [
+                Row(*(line[places[kind]].strip() if 0 <= places[kind] < len(line) else "" for kind in Row._fields))
+                for line in lines
+            ]
+    except (OSError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read: {error}.", hint) from error
+    wanted = {stem.casefold() for stem in stems}
+    best: dict[str, Row] = {}
+    for kind in Row._fields:
+        named = {}
+        for row in rows:
+            named.update({name: row for name in _spellings(kind, getattr(row, kind)) if name in wanted})
+        if len(named) > len(best):
+            best = named
+    return best
+
+
+def _spellings(kind: str, value: str) -> tuple[str, ...]:
+    """The names of files that a value of an index.csv may mean, in small letters."""
+    if not value:
+        return ()
+    if kind == "file":
+        name = re.split(r"[/\\]", value)[-1].casefold()
+        return name, name.rpartition(".")[0] or name
+    if kind == "imdb" and (imdb := imdb_of(value)):
+        return imdb, imdb[2:], str(int(imdb[2:]))
+    return (value.casefold(),)

@@ -1,0 +1,103 @@
+"""Films and their vectors in the embedded store.
+
+Functions that take a connection run inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from matinee.data.catalog import Movie
+from matinee.errors import InvalidInputError, StoreError
+from matinee.stores.base import RECORD_SPACES, FilmVector
+from matinee.stores.changelog import next_seq
+
+_FLOAT = np.dtype("<f4")
+
+
+def check_vector(vector: FilmVector) -> None:
+    """Raise InvalidInputError unless a vector is one: finite float32 numbers in one row."""
+    values = vector.values
+    if values.ndim != 1 or not len(values) or values.dtype != np.float32 or not np.isfinite(values).all():
+        raise InvalidInputError(
+            f"The {vector.space} vector of the film {vector.movie_id!r} cannot be stored.",
+            "Store a row of finite float32 numbers.",
+        )
+
+
+def put(
+    connection: sqlite3.Connection, bodies: Sequence[tuple[str, str | None]], vectors: Sequence[FilmVector] = ()
+) -> int:
+    """Upsert films (id, JSON; None: a tombstone) and their vectors; returns the newest sequence number."""
+    seq = next_seq(connection, len(bodies))
+    numbers = range(seq - len(bodies) + 1, seq + 1)
+    connection.executemany(
+        "INSERT INTO movies VALUES (?1, ?2, ?3, ?2) ON CONFLICT DO UPDATE SET body = excluded.body, seq = excluded.seq",
+        [(movie_id, number, body) for number, (movie_id, body) in zip(numbers, bodies, strict=True)],
+    )
+    log(connection, [(number, movie_id) for number, (movie_id, _) in zip(numbers, bodies, strict=True)])
+    connection.executemany(
+        "DELETE FROM vectors WHERE movie_id = ? AND space = ?",
+        [(movie_id, space) for movie_id, body in bodies if body is not None for space in RECORD_SPACES],
+    )
+    _insert(connection, vectors)
+    return seq
+
+
+def put_vectors(connection: sqlite3.Connection, vectors: Sequence[FilmVector]) -> int:
+    """Upsert vectors of films that stay as they are; returns the newest sequence number."""
+    films = list(dict.fromkeys(vector.movie_id for vector in vectors))
+    seq = next_seq(connection, len(films))
+    log(connection, list(zip(range(seq - len(films) + 1, seq + 1), films, strict=True)))
+    _insert(connection, vectors)
+    return seq
+
+
+def delete_vector(connection: sqlite3.Connection, movie_id: str, space: str) -> int:
+    """Leave a tombstone, which hides the snapshot's vector; returns the newest sequence number."""
+    seq = next_seq(connection, 1)
+    log(connection, [(seq, movie_id)])
+    connection.execute("INSERT OR REPLACE INTO vectors VALUES (?, ?, '', NULL)", (movie_id, space))
+    return seq
+
+
+def log(connection: sqlite3.Connection, entries: Sequence[tuple[int, str]]) -> None:
+    """Note changes of films: sequence number, film id."""
+    connection.executemany("INSERT INTO log (seq, movie_id) VALUES (?, ?)", entries)
+
+
+def _insert(connection: sqlite3.Connection, vectors: Sequence[FilmVector]) -> None:
+    connection.executemany(
+        "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)",
+        [(v.movie_id, v.space, v.encoder, v.values.astype(_FLOAT).tobytes()) for v in vectors],
+    )
+
+
+def read(connection: sqlite3.Connection, columns: str, table: str, only: Collection[str | None] | None) -> list[Any]:
+    """Rows of a table (tuples), all or those of these films."""
+    query = f"SELECT {columns} FROM {table}"
+    if only is None:
+        return connection.execute(query).fetchall()
+    found = (connection.execute(f"{query} WHERE movie_id = ?", (movie_id,)) for movie_id in only)
+    return [row for rows in found for row in rows]
+
+
+def movie_of(body: str | None, path: object) -> Movie | None:
+    """A stored film. Raises StoreError where it is none."""
+    try:
+        return None if body is None else Movie.model_validate_json(body)
+    except ValidationError as error:
+        raise StoreError(
+            f"The store {path} holds a film that is none: {error.errors()[0]['msg']}.",
+            "Put the film again, or restore a backup.",
+        ) from error
+
+
+def vector_of(movie_id: str, space: str, encoder: str, values: bytes | None) -> FilmVector:
+    """A stored vector; a tombstone has no values."""
+    return FilmVector(movie_id, space, encoder, np.frombuffer(values or b"", dtype=_FLOAT).astype(np.float32))

@@ -1,0 +1,105 @@
+"""A vector or encoder service as it runs: a process of its own, on a port of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from fastapi import FastAPI
+
+from api_support import Client
+from matinee.api.serve import Service, as_environment
+from matinee.settings import Settings
+
+_PORTS = {"core": "port", "vectors": "vectors_port", "encoder": "encoder_port"}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+class Process:
+    """A service in a process; `first` is code that it runs before."""
+
+    def __init__(self, service: Service, settings: Settings, log: Path, first: str = "", port: int = 0) -> None:
+        self.service, self.log, self.first = service, log, first
+        self.port = port or free_port()
+        self.settings = settings.model_copy(update={_PORTS[service]: self.port, "host": "127.0.0.1"})
+        self.start()
+
+    def start(self) -> None:
+        code = f"{self.first}\nfrom matinee.api.serve import serve; serve(service={self.service!r}); print('ended')"
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", code],
+                env=os.environ | as_environment(self.settings),
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def wait(self, seconds: float = 60) -> None:
+        """Until it is ready."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                if httpx.get(self.url + "/ready", timeout=5).status_code == 200:
+                    return
+            except httpx.TransportError:
+                assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.05)
+        raise AssertionError(self.log.read_text())
+
+    def kill(self) -> None:
+        """End it without warning."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        """Ask it to end; its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(40)
+
+    def end(self) -> None:
+        """End it, whatever state it is in."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(40)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+
+@contextmanager
+def serving(service: Service, settings: Settings, log: Path, first: str = "") -> Iterator[Process]:
+    """A service that is ready."""
+    process = Process(service, settings, log, first)
+    try:
+        process.wait()
+        yield process
+    finally:
+        process.end()
+
+
+@contextmanager
+def in_process(app: FastAPI, seconds: float = 60) -> Iterator[Client]:
+    """A client of an application in this process that was started, and is ready."""
+    with Client(app) as client, client._portal.wrap_async_context_manager(app.router.lifespan_context(app)):
+        end = time.monotonic() + seconds
+        while client.get("/ready").status_code != 200:
+            assert time.monotonic() < end, client.get("/ready").text
+            time.sleep(0.01)
+        yield client
