@@ -19,8 +19,6 @@ from api_support import Client
 from matinee.api.serve import Service, as_environment
 from matinee.settings import Settings
 
-_PORTS = {"core": "port", "vectors": "vectors_port", "encoder": "encoder_port"}
-
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -28,19 +26,17 @@ def free_port() -> int:
 
 
 class Process:
-    """A service in a process; `first` is code that it runs before."""
+    """A service in a process."""
 
-    def __init__(self, service: Service, settings: Settings, log: Path, first: str = "", port: int = 0) -> None:
-        self.service, self.log, self.first = service, log, first
-        self.port = port or free_port()
-        self.settings = settings.model_copy(update={_PORTS[service]: self.port, "host": "127.0.0.1"})
+    def __init__(self, service: Service, settings: Settings, log: Path) -> None:
+        self.service, self.log, self.settings, self.port = service, log, settings, free_port()
         self.start()
 
     def start(self) -> None:
-        code = f"{self.first}\nfrom matinee.api.serve import serve; serve(service={self.service!r}); print('ended')"
+        """As from a shell: `matinee serve SERVICE`."""
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", code],
+                [sys.executable, "-m", "matinee", "serve", self.service, "--port", str(self.port)],
                 env=os.environ | as_environment(self.settings),
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -84,9 +80,9 @@ class Process:
 
 
 @contextmanager
-def serving(service: Service, settings: Settings, log: Path, first: str = "") -> Iterator[Process]:
+def serving(service: Service, settings: Settings, log: Path) -> Iterator[Process]:
     """A service that is ready."""
-    process = Process(service, settings, log, first)
+    process = Process(service, settings, log)
     try:
         process.wait()
         yield process

@@ -27,7 +27,7 @@ APP = create_app(Settings(data_dir=Path(FOLDER.name) / "data"))
 SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", APP)
 
 
-@schemathesis.serializer("application/x-ndjson")  # type: ignore[arg-type]
+@schemathesis.serializer("application/x-ndjson", "image/avif")  # type: ignore[arg-type]
 def lines(context: object, value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
 

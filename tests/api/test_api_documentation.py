@@ -12,12 +12,17 @@ GET /v1/users/{user_id}/recommendations
 POST /v1/recommendations
 GET /v1/movies/{movie_id}/similar
 GET /v1/search
+GET /v1/map
+POST /v1/posters/search
+POST /recommendation
 GET /v1/movies
 GET /v1/movies/{movie_id}
 PUT /v1/movies/{movie_id}
 PATCH /v1/movies/{movie_id}
 DELETE /v1/movies/{movie_id}
 GET /v1/movies/{movie_id}/poster
+PUT /v1/movies/{movie_id}/poster
+DELETE /v1/movies/{movie_id}/poster
 GET /v1/users/{user_id}/ratings
 PUT /v1/users/{user_id}/ratings/{movie_id}
 DELETE /v1/users/{user_id}/ratings/{movie_id}

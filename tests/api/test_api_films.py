@@ -109,10 +109,11 @@ def test_search(client: Client) -> None:
 
 
 def test_a_poster_is_never_a_file_of_this_machine(client: Client) -> None:
-    assert client.get("/v1/movies/m1/poster").status_code == 404
+    assert client.get("/v1/movies/m1/poster?card=false").status_code == 404
     for address in ("/etc/passwd", "file:///etc/passwd", "posters/1.jpg", "javascript:alert(1)"):
         client.patch("/v1/movies/m1", json={"poster": address})
-        assert client.get("/v1/movies/m1/poster").status_code == 404
+        assert client.get("/v1/movies/m1/poster?card=false").status_code == 404
+        assert client.get("/v1/movies/m1/poster").headers["x-matinee-poster"] == "card"
     assert client.get("/v1/movies/nope/poster").status_code == 404
 
 

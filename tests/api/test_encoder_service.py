@@ -210,7 +210,7 @@ def test_an_encoder_that_cannot_be_had_is_tried_again(
 
 
 def test_too_much_work_is_refused_and_forgotten(settings: Settings) -> None:
-    """With the only thread held, a queue of four takes what fits and refuses the rest at once."""
+    """With the only thread held, a queue takes the four that fit and refuses the rest at once."""
     app = create_encoder_app(settings)
     assert isinstance(app, EncoderService)
     with in_process(app) as client:
@@ -219,7 +219,9 @@ def test_too_much_work_is_refused_and_forgotten(settings: Settings) -> None:
         app.workshop.close()
         app.workshop = shop
         held = threading.Event()
-        shop._pool.submit(held.wait, 30)
+        holding = client._portal.start_task_soon(shop.run, [lambda: held.wait(30)])
+        while not shop.pieces:
+            assert not holding.done()
         statuses: list[int] = []
 
         def ask() -> None:
@@ -228,13 +230,14 @@ def test_too_much_work_is_refused_and_forgotten(settings: Settings) -> None:
         askers = [threading.Thread(target=ask) for _ in range(20)]
         for asker in askers:
             asker.start()
-        while len(statuses) < 15:  # those that are refused have their answers while the others wait
+        while len(statuses) < 16:  # those that are refused have their answers while the others wait
             assert any(asker.is_alive() for asker in askers)
         assert set(statuses) == {503}
         held.set()
         for asker in askers:
             asker.join(30)
-        assert statuses.count(200) == 5
+        assert holding.result(30) == [True]
+        assert statuses.count(200) == 4
         assert client.get("/metrics").status_code == 200
         assert (shop.held, embed_images(client, [picture(1)]).status_code) == (0, 200)
         assert shop.pieces == 0

@@ -96,10 +96,10 @@ def test_what_is_put_is_found_at_once(client: Client) -> None:
     np.testing.assert_allclose(vectors, EYE[[3, 4]], atol=1e-6)
     assert client.delete("/items/7").status_code == 204
     assert client.delete("/items/7").status_code == 404
-    assert client.post("/items/delete", json={"items": [8, 99]}).status_code == 404
+    assert client.post("/delete", json={"items": [8, 99]}).status_code == 404
     assert nearest(client, 5) == [8]
-    assert client.post("/items/delete", json={"items": [8, 0]}).json()["total"] == 2
-    assert client.post("/items/delete", json={"items": []}).json()["deleted"] == 0
+    assert client.post("/delete", json={"items": [8, 0]}).json()["total"] == 2
+    assert client.post("/delete", json={"items": []}).json()["deleted"] == 0
     assert client.post("/items", json={"items": [], "vectors": []}).json()["put"] == 0
 
 
@@ -153,7 +153,7 @@ def test_several_processes_take_no_writes() -> None:
             client.put("/items/1", json=good),
             client.post("/items", json={"items": [1], "vectors": [EYE[0].tolist()]}),
             client.delete("/items/0"),
-            client.post("/items/delete", json={"items": [0]}),
+            client.post("/delete", json={"items": [0]}),
         ):
             assert answer.status_code == 409
             assert "one worker" in answer.json()["detail"]

@@ -222,7 +222,7 @@ def test_too_much_is_refused(client: Client) -> None:
     ],
 )
 def test_bodies_that_are_no_json(client: Client, content: bytes, kind: str, status: int) -> None:
-    for path in ("/reco", "/search", "/items", "/items/delete", "/vectors"):
+    for path in ("/reco", "/search", "/items", "/delete", "/vectors"):
         answer = client.post(path, content=content, headers={"content-type": kind})
         assert answer.status_code == status
         assert answer.json()["status"] == status

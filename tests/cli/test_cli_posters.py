@@ -141,12 +141,12 @@ def test_ctrl_c_keeps_what_was_fetched(tmdb: FakeTmdb, shelf: PosterShelf) -> No
             tmdb.plan[f"/3/movie/{i}"] = [500] * 3
     command = [sys.executable, "-m", "matinee", "posters", "fetch", "--no-index", "--tmdb-url", tmdb.url]
     process = subprocess.Popen(command, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    end = time.monotonic() + 40
-    while not shelf.ids() and time.monotonic() < end:
+    end = time.monotonic() + 60
+    while not shelf.ids() and time.monotonic() < end and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == 130, err.decode()
     assert b"posters were fetched and stay" in err
     assert b"Traceback" not in err
     assert shelf.ids()

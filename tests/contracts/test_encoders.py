@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from matinee.encoders.base import ImageEncoder, TextEncoder, Vectors
@@ -111,8 +111,8 @@ class TestTexts:
         check_vectors(texts.encode([long, "  " * 100_000 + "storm"]), 2, texts.dim)
         np.testing.assert_allclose(texts.encode([long]), texts.encode([long[:100_000]]), atol=1e-5)
 
-    @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60), max_size=4))
-    @settings(max_examples=15)
+    @given(st.lists(st.text(min_size=1, max_size=60), max_size=4))
+    @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_any_text_has_a_vector_or_is_refused(self, texts: TextEncoder, given_texts: list[str]) -> None:
         try:
             vectors = texts.encode(given_texts)
@@ -120,6 +120,10 @@ class TestTexts:
             assert not all(text.strip() for text in given_texts)
         else:
             check_vectors(vectors, len(given_texts), texts.dim)
+
+    def test_text_that_is_no_unicode_has_a_vector(self, texts: TextEncoder) -> None:
+        vectors = texts.encode(["a storm \ud800 at night", "a storm ? at night"])
+        np.testing.assert_array_equal(vectors[0], vectors[1])
 
     def test_progress_ends_at_the_end(self, texts: TextEncoder) -> None:
         shares: list[float] = []

@@ -253,7 +253,7 @@ def test_a_service_killed_in_the_middle_is_an_error_and_is_found_again(tmp_path:
         assert set(good) == {IMAGE_DIM}
         assert service.stop() == 0
         log = service.log.read_text()
-        assert "ended" in log
+        assert "Stopped." in log
         assert "Traceback" not in log
     finally:
         stop.set()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from matinee.cli import main
 from matinee.errors import EncoderError
 from matinee.indexes import ExactIndex, LiveIndex
 from matinee.remote import (
@@ -55,6 +57,16 @@ def test_an_index_is_here_unless_a_url_is_set() -> None:
 def test_the_earlier_name_of_the_encoder_service(monkeypatch: pytest.MonkeyPatch, value: str, url: str) -> None:
     monkeypatch.setenv("EMBEDDING_GENERATOR_ENDPOINT", value)
     assert Settings().encoder_url == url
+
+
+def test_the_settings_tell_of_the_earlier_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EMBEDDING_GENERATOR_ENDPOINT", "http://embedding:8001")
+    assert main(["settings", "--json"]) == 0
+    items = {item["name"]: item for item in json.loads(capsys.readouterr().out)["items"]}
+    assert items["encoder_url"]["source"] == "EMBEDDING_GENERATOR_ENDPOINT"
+    assert items["vectors_url"]["source"] == "default"
 
 
 def test_the_own_name_is_stronger_and_a_file_weaker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

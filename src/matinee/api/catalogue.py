@@ -31,9 +31,13 @@ def search(
     q: Annotated[str, Query(min_length=1, max_length=500, description="What to look for.", examples=["starr warrs"])],
     n: params.Count = 10,
     filter: params.Filter = "",
+    by: Annotated[
+        Literal["both", "title", "meaning"],
+        Query(description="What is searched: titles, what films are about, or both (fused by rank)."),
+    ] = "both",
 ) -> Response:
-    """Films by title: exact, by prefix, and with typing errors. Each says how it matched."""
-    hits = engine.search(q, n=n, filter=filter)
+    """Films by title (exact, by prefix, with typing errors) and by meaning. Each says how it matched."""
+    hits = engine.search(q, n=n, filter=filter, by=by)
     items = [hit_record(hit, rank) for rank, hit in enumerate(hits, 1)]
     return reply({"query": q, "items": items, "snapshot": engine.snapshot_id})
 

@@ -43,8 +43,9 @@ def recommend_work(engine: Engine, user_id: str, options: Options, metadata: boo
 
     def work() -> tuple[bytes, bool]:
         answer = engine.recommend(user_id, options)
-        # What depends on everybody's ratings, as the popular films do, the version of one user does not tell.
-        return dumps(answer_record(engine, answer, metadata)), not answer.volatile
+        # What depends on everybody's ratings, as the popular films do, the version of one user does not tell; and
+        # nothing tells when a film gets a poster, of which the metadata speak.
+        return dumps(answer_record(engine, answer, metadata)), not answer.volatile and not metadata
 
     return work
 

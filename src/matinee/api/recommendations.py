@@ -93,7 +93,7 @@ async def similar(
 
     def work() -> tuple[bytes, bool]:
         answer = engine.similar(movie_id, by=by, n=n, filter=filter, index=index)
-        return dumps(answer_record(engine, answer, metadata)), not filter
+        return dumps(answer_record(engine, answer, metadata)), not filter and not metadata
 
     return await service_of(request).answer(request, engine, None, work, metadata or n > 100 or bool(filter))
 

@@ -32,7 +32,7 @@ class Workshop:
     def __init__(self, workers: int, max_body: int, most_waiting: int = MOST_WAITING) -> None:
         processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self.threads = max(1, processors // workers)
-        self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="matinee-encode")
+        self._pool: ThreadPoolExecutor | None = None
         self._max_body = max_body
         self._most = most_waiting + self.threads
         self.pieces = 0
@@ -66,6 +66,8 @@ class Workshop:
         """
         if self.pieces and self.pieces + len(works) > self._most:
             raise _busy()
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="matinee-encode")
         self.pieces += len(works)
         futures = [self._pool.submit(work) for work in works]
         for future in futures:
@@ -87,8 +89,10 @@ class Workshop:
         self.pieces -= 1
 
     def close(self) -> None:
-        """End the threads; what waits is not begun."""
-        self._pool.shutdown(cancel_futures=True)
+        """End the threads; what waits is not begun. Work that comes later begins new ones."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool, self.pieces = None, 0
 
 
 def _busy() -> EncoderError:

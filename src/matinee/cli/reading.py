@@ -101,7 +101,10 @@ def recommend(
 
 def similar(
     movie: Annotated[str, typer.Argument(metavar="FILM", help="Title, title with year, or id.")],
-    by: Annotated[Literal["blend", "taste", "content"], typer.Option(help="Alike in what.")] = "blend",
+    by: Annotated[Literal["blend", "taste", "content", "poster"], typer.Option(help="Alike in what.")] = "blend",
+    index: Annotated[
+        Literal["exact", "faiss", "annoy", "hnsw"], typer.Option(help="Which index searches (others: extra `ann`).")
+    ] = "exact",
     n: Number = 10,
     filter: FilterText = "",
     json: AsJson = False,
@@ -109,7 +112,9 @@ def similar(
     """Films similar to a film."""
     with open_engine() as engine:
         found = resolve(engine, movie)
-        answer = engine.similar(found.movie_id, by=by, n=n, filter=filter)
+        answer = engine.similar(found.movie_id, by=by, n=n, filter=filter, index=index)
+        if answer.fallback and not json:
+            note(f"{found.title} is not known by {by}, so this answer comes from {answer.fallback}.")
         urls = {item.movie_id: imdb_url(engine.movie(item.movie_id)) for item in answer.items}
         if json:
             items = [{**plain(item), "imdb_url": urls[item.movie_id]} for item in answer.items]
@@ -131,14 +136,17 @@ def similar(
 
 
 def search(
-    text: Annotated[list[str], typer.Argument(metavar="WORDS…", help="Words of the title; typos are forgiven.")],
+    text: Annotated[
+        list[str], typer.Argument(metavar="WORDS…", help="Of the title (typos are forgiven), or of what happens.")
+    ],
+    by: Annotated[Literal["both", "title", "meaning"], typer.Option(help="What is searched.")] = "both",
     n: Number = 10,
     filter: FilterText = "",
     json: AsJson = False,
 ) -> None:
-    """Find films by title."""
+    """Find films by title and by what they are about."""
     with open_engine() as engine:
-        hits = engine.search(" ".join(text), n=n, filter=filter)
+        hits = engine.search(" ".join(text), n=n, filter=filter, by=by)
         if json:
             print_json({"items": hits})
             return

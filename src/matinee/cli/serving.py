@@ -262,16 +262,18 @@ def own_terminal_group() -> Iterator[None]:
 
 def settings(json: AsJson = False) -> None:
     """All settings: value, where it comes from, what it does."""
-    from matinee.settings import Settings
+    from matinee.settings import CLASSIC_NAMES, Settings
 
     values = load_settings()
+    classic = {setting: name for name, setting in CLASSIC_NAMES.items() if os.environ.get(name)}
     config = os.environ.get("MATINEE_CONFIG", "matinee.toml")
     in_file = _names_in(Path(config))
     environment = {name.upper() for name in os.environ}
     rows = []
     for name, field in Settings.model_fields.items():
         variable = f"MATINEE_{name.upper()}"
-        source = variable if variable in environment else config if name in in_file else "default"
+        elsewhere = classic.get(name) or (config if name in in_file else "default")
+        source = variable if variable in environment else elsewhere
         value = getattr(values, name)
         shown = HIDDEN if name in SECRETS and value else value
         rows.append((name, shown, source, variable, field.description or ""))

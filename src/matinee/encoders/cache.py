@@ -239,7 +239,7 @@ def _through(
         chunk = missing[start : start + _CHUNK]
         made, broken = encode([places[key][0] for key in chunk])
         bad = {fault.place: fault for fault in broken}
-        made = unit(made.astype(np.float16))
+        made = unit(made.astype(np.float16).astype(np.float32))
         for i, key in enumerate(chunk):
             vectors[places[key]] = made[i]
             if i in bad:

@@ -7,8 +7,9 @@ could be (SVG, PDF, GIF, HTML …) is refused unread.
 from __future__ import annotations
 
 import io
+import re
 import threading
-from collections.abc import Callable
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee.encoders.avif import coded_pixels
 from matinee.errors import InvalidInputError, MatineeError, MediaTypeError, TooLargeError
 
 if TYPE_CHECKING:
@@ -37,9 +39,15 @@ _OTHERS = {
 _BIG = 12_000_000
 """Images of more pixels are decoded one at a time, so that the memory that all of them take is that of one."""
 _one_big = threading.Lock()
+_LONGEST = 65_535
+"""Of width and height: JPEG's own limit. Every row of an image costs memory of its own."""
+_SCAN = b"\xff\xda"
 _MOST_SCANS = 64
 """A progressive JPEG has about ten; each pass over all coefficients costs a hostile file only a few bytes."""
 _ORIENTATION = 0x0112
+_QUIET = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)
+"""A warning filter: that a stranger's EXIF is corrupt is nobody's concern. (Silencing one call alone is not safe
+between threads.)"""
 
 
 def decode(
@@ -65,14 +73,11 @@ def decode(
     """
     content = _read(data, max_bytes)
     kind = _kind(content)
+    if _QUIET not in warnings.filters:
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     try:
-        image = _open(kind, content)
-        width, height = image.size
-        if width * height > max_pixels:
-            raise TooLargeError(
-                f"The image has {width} × {height} pixels; at most {max_pixels} are accepted.", "Make it smaller."
-            )
-        if width * height <= _BIG:
+        image = _open(kind, content, max_pixels)
+        if image.width * image.height <= _BIG:
             return _load(image, at_least)
         with _one_big:
             return _load(image, at_least)
@@ -147,22 +152,40 @@ def _kind(content: bytes) -> str:
     raise MediaTypeError("This is not an image of a known kind.", _SEND)
 
 
-def _open(kind: str, content: bytes) -> Image.Image:
-    """The image with its header read. The plugins are called by themselves: `Image.open` warns of large images."""
+def _open(kind: str, content: bytes, max_pixels: int) -> Image.Image:
+    """The image with its header read and its size accepted; nothing is decoded yet.
+
+    The plugins are called by themselves, because `Image.open` warns of large images.
+    """
     from PIL.AvifImagePlugin import AvifImageFile
     from PIL.JpegImagePlugin import JpegImageFile
     from PIL.PngImagePlugin import PngImageFile
     from PIL.WebPImagePlugin import WebPImageFile
 
-    if kind == "JPEG" and content.count(b"\xff\xda") > _MOST_SCANS:
-        raise InvalidInputError("The JPEG image has too many scans.", "Save it again as an ordinary JPEG.")
-    plugins: dict[str, Callable[[io.BytesIO], Image.Image]] = {
-        "JPEG": JpegImageFile,
-        "PNG": PngImageFile,
-        "WEBP": WebPImageFile,
-        "AVIF": AvifImageFile,
-    }
-    return plugins[kind](io.BytesIO(content))
+    image: Image.Image
+    if kind == "JPEG":
+        if content.count(_SCAN) > _MOST_SCANS:
+            raise InvalidInputError("The JPEG image has too many scans.", "Save it again as an ordinary JPEG.")
+        image = JpegImageFile(io.BytesIO(content))
+    elif kind == "PNG":
+        image = PngImageFile(io.BytesIO(content))
+    elif kind == "WEBP":
+        max_pixels //= 2  # its decoder keeps four copies of the picture
+        image = WebPImageFile(io.BytesIO(content))
+    else:
+        # Twice: the picture and its transparency are streams of their own.
+        _check_pixels("The image's streams have {} pixels", coded_pixels(content), 2 * max_pixels)
+        # As a still picture, of its first frame: sequences are read from another part of the file, unchecked.
+        image = AvifImageFile(io.BytesIO(content[:8] + b"avif" + content[12:]))
+    _check_pixels(f"The image has {image.width} × {image.height} pixels", image.width * image.height, max_pixels)
+    if max(image.size) > _LONGEST:
+        raise TooLargeError(f"The image is {max(image.size)} pixels long; {_LONGEST} is the most.", "Make it smaller.")
+    return image
+
+
+def _check_pixels(what: str, pixels: int, most: int) -> None:
+    if pixels > most:
+        raise TooLargeError(f"{what.format(pixels)}; at most {most} are accepted.", "Make it smaller.")
 
 
 def _load(image: Image.Image, at_least: tuple[int, int] | None) -> Image.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,6 +18,12 @@ CUTOFF = 70.0
 """Least similarity (0..100, RapidFuzz's WRatio) of a fuzzy match; the classic title search used the same."""
 CLEAR = 80.0
 """A title spelt this much alike makes the slower, looser comparison needless."""
+LEAST_ALIKE, LEAST_ALIKE_SHORT = 60.0, 50.0
+"""Least similarity (0..100, RapidFuzz's ratio) of a whole title, and of one of at most `SHORT` characters."""
+SHORT = 6
+
+EXACT, PREFIX, WORD = "the title itself", "the title begins so", "a word of the title begins so"
+"""How a title matched, in words; the fourth way is "spelt 92 % alike"."""
 
 _DROPPED = str.maketrans(dict.fromkeys('.,:;!?()[]{}-–—/\\&+*_"“”', " ") | dict.fromkeys("'`´’‘", ""))
 _ARTICLES = {"the", "a", "an"}
@@ -46,11 +53,22 @@ class TitleIndex:
     def __init__(self, catalog: Catalog) -> None:
         self.years: list[int | None] = catalog.column("year")
         self.rows_by_key: dict[str, dict[int, float]] = {}
+        spellings: dict[str, str] = {}
         for row, title in enumerate(catalog.column("title")):
             for key, worth in keys_of(title):
                 if key:
                     self.rows_by_key.setdefault(key, {}).setdefault(row, worth)
+                    spellings.setdefault(key, key)
+            # A typo in an article leaves it in the text: such titles are compared with their article as well.
+            whole = _folded(_ALTERNATIVE.sub(" ", title))
+            if (key := key_of(whole)) in self.rows_by_key:
+                spellings.setdefault(whole, key)
         self._keys = list(self.rows_by_key)
+        self._spellings, self._key_of_spelling = list(spellings), list(spellings.values())
+        self._sorted = [_sorted(key) for key in self._keys]
+        # All keys in one text, each on a line: its beginnings and its words are found by one search in C.
+        self._text = "\n" + "\n".join(self._keys)
+        self._starts = np.cumsum([0, *(len(key) + 1 for key in self._keys)]).tolist()
 
     def find(
         self, text: str, allowed: NDArray[np.bool_], weight: NDArray[np.float64], n: int
@@ -74,14 +92,15 @@ class TitleIndex:
         wanted, year = _split_year(text)
         for name in {wanted, key_of(text)} - {""}:
             if name in self.rows_by_key:
-                add(name, 1.0, "the title itself")
-            for key in self._keys:
-                if key.startswith(name):
-                    add(key, 0.95, "the title begins so")
-                elif f" {name}" in key:
-                    add(key, 0.9, "a word of the title begins so")
+                add(name, 1.0, EXACT)
+            for key in self._having(f"\n{name}"):
+                add(key, 0.95, PREFIX)
+            for key in self._having(f" {name}"):
+                add(key, 0.9, WORD)
         if wanted and len(found) < n:
-            for key, alike in self._alike(wanted):
+            whole = _folded(text) if year is None else wanted
+            begun = any(how in (EXACT, PREFIX) for _, how in found.values())
+            for key, alike in self._alike(wanted, whole, loosely=not begun):
                 add(key, 0.0088 * alike, f"spelt {alike:.0f} % alike")
 
         def score(row: int) -> float:
@@ -91,13 +110,36 @@ class TitleIndex:
         ranked = sorted((-score(row), -float(weight[row]), row) for row in found)
         return [(row, -negative, found[row][1]) for negative, _, row in ranked[:n]]
 
-    def _alike(self, wanted: str) -> Iterator[tuple[str, float]]:
+    def _having(self, part: str) -> Iterator[str]:
+        """Keys with a part, which begins with a line break (where the key begins) or a space (where a word does)."""
+        place = self._text.find(part)
+        while place >= 0:
+            number = bisect_right(self._starts, place) - 1
+            yield self._keys[number]
+            place = self._text.find(part, self._starts[number + 1])
+
+    def _alike(self, wanted: str, whole: str, *, loosely: bool) -> Iterator[tuple[str, float]]:
+        """Keys spelt alike, and how much (0..100); a key may come several times.
+
+        Args:
+            wanted: the text as keys are, without an article.
+            whole: the text with its article.
+            loosely: where nothing is spelt much alike, look for parts of titles too.
+        """
         best = 0.0
-        for scorer in (fuzz.ratio, fuzz.token_sort_ratio):
-            for key, alike, _ in process.extract(wanted, self._keys, scorer=scorer, score_cutoff=60.0, limit=50):
+        least = LEAST_ALIKE_SHORT if len(wanted) <= SHORT else LEAST_ALIKE
+        for text in dict.fromkeys((wanted, whole)):
+            for _, alike, place in process.extract(
+                text, self._spellings, scorer=fuzz.ratio, score_cutoff=least, limit=50
+            ):
                 best = max(best, alike)
-                yield key, alike
-        if best < CLEAR:
+                yield self._key_of_spelling[place], alike
+        for _, alike, place in process.extract(
+            _sorted(wanted), self._sorted, scorer=fuzz.ratio, score_cutoff=LEAST_ALIKE, limit=50
+        ):
+            best = max(best, alike)
+            yield self._keys[place], alike
+        if loosely and best < CLEAR:
             # WRatio also finds parts, and gives any title that is a part of the text 90: it only opens the door.
             # People type how a title begins, so a long title's beginning is looked at as well.
             found = process.extract(wanted, self._keys, scorer=fuzz.WRatio, score_cutoff=CUTOFF, limit=200)
@@ -110,8 +152,18 @@ titles_of = PerCatalog(TitleIndex)
 """The title index of a catalogue; ratings leave it as it is."""
 
 
+def _folded(text: str) -> str:
+    """A text as keys are, its article kept."""
+    return " ".join(fold(text).translate(_DROPPED).split())
+
+
+def _sorted(key: str) -> str:
+    """The words of a key in the order of the alphabet: people mix words up."""
+    return " ".join(sorted(key.split()))
+
+
 def _split_year(text: str) -> tuple[str, int | None]:
-    words = fold(text).translate(_DROPPED).split()
+    words = _folded(text).split()
     if len(words) > 1 and re.fullmatch(r"(18[7-9]|19\d|2[01]\d)\d", words[-1]):
         return key_of(" ".join(words[:-1])), int(words[-1])
     return key_of(text), None

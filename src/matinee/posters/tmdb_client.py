@@ -141,7 +141,7 @@ class Client:
                     if not paced:
                         await self._pace.turn()
                     continue
-                if status == 401:
+                if status == 401 and paced:
                     raise StopError(
                         "TMDB does not accept the key.",
                         "Copy it again from themoviedb.org/settings/api into MATINEE_TMDB_KEY or --tmdb-key.",

@@ -159,8 +159,11 @@ class RemoteImageEncoder(_Remote):
 
 
 def _cut(text: str, characters: int) -> str:
-    """A text as far as the service takes it: the model reads less of it anyway."""
-    return text if len(text) <= characters else " ".join(text.split())[:characters]
+    """A text as JSON can hold it, as far as the service takes it: the model reads less of it anyway."""
+    if len(text) > characters:
+        text = text[:characters] if text[:characters].strip() else text.strip()[:characters]
+    # Lone surrogates are no Unicode; the encoder of this process puts the same in their place.
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _content(image: Image, limit: int) -> bytes:

@@ -131,7 +131,7 @@ class RemoteIndex:
 
     def delete(self, items: Items) -> None:
         """See `VectorIndex.delete`; ConflictError where the service has several processes."""
-        self._connection.ask("POST", "/items/delete", {**self._where, "items": _numbers(items)}, again=False)
+        self._connection.ask("POST", "/delete", {**self._where, "items": _numbers(items)}, again=False)
 
     def vectors(self, items: Items) -> Vectors:
         """See `VectorIndex.vectors`."""

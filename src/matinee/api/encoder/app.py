@@ -73,17 +73,20 @@ def _load_image(settings: Settings) -> ImageEncoder:
     return load_image_encoder(settings)
 
 
-def create_encoder_app(settings: Settings | None = None) -> FastAPI:
+def create_encoder_app(
+    settings: Settings | None = None, text: TextEncoder | None = None, image: ImageEncoder | None = None
+) -> FastAPI:
     """The encoder service as an ASGI application; it loads its encoders once it is started.
 
     Args:
         settings: default: from the environment.
+        text, image: encoders that are there already.
     """
     settings = settings or Settings()
     app = EncoderService(
         settings,
-        Loading("text", lambda: _load_text(settings), settings.text_encoder == "off"),
-        Loading("image", lambda: _load_image(settings), settings.image_encoder == "off"),
+        Loading("text", lambda: _load_text(settings), settings.text_encoder == "off", text),
+        Loading("image", lambda: _load_image(settings), settings.image_encoder == "off", image),
         title="Matinee encoders",
         description=DESCRIPTION,
         lifespan=_lifespan,

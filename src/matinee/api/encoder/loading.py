@@ -25,16 +25,19 @@ class Loading(Generic[E]):
         what: "text" or "image", for messages.
         load: loads it; it may fetch weights, which takes minutes.
         off: the settings want none.
+        encoder: it is there already.
     """
 
-    def __init__(self, what: str, load: Callable[[], E], off: bool = False) -> None:
+    def __init__(self, what: str, load: Callable[[], E], off: bool = False, encoder: E | None = None) -> None:
         self.what, self.off = what, off
         self._load = load
-        self._encoder: E | None = None
+        self._encoder = encoder
         self.problem: MatineeError | None = EncoderError(
             f"The {what} encoder is being loaded.", "Try again in a moment; /ready says when."
         )
-        if off:
+        if encoder is not None:
+            self.problem = None
+        elif off:
             setting = f"MATINEE_{what.upper()}_ENCODER"
             self.problem = EncoderError(
                 f"The {what} encoder is switched off here.", f"Start the service with {setting}."

@@ -147,7 +147,7 @@ async def delete_item(request: Request, item: Number, space: Space = None, snaps
 
 
 @router.post(
-    "/items/delete",
+    "/delete",
     response_model=DeletedOut,
     responses=WRITTEN,
     openapi_extra=json_schema(ItemsIn),
