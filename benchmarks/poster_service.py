@@ -1,11 +1,11 @@
-"""Poster search over HTTP, upload and encoding included, by one client; and the vector service against the bare product.
+"""Poster search over HTTP, upload and encoding included, by one client; the vector service against the bare product.
 
     python benchmarks/poster_service.py [--posters FOLDER] [--encoder lite2|lite0|FILE.onnx] [--requests 200]
 
-A snapshot of `--data` with the posters of `--posters` (named as its `index.csv` says) is trained in a scratch folder, on
-popularity alone; their vectors come from the cache of earlier runs where it has them. Then these servers run, each one
-process: the core with its encoder within, the encoder service, the vector service, and a core that asks the encoder
-service. One client sends posters of the set over one kept connection, to each in turn, so that a disturbance hits all.
+A snapshot of `--data` with the posters of `--posters` (named as its `index.csv` says) is trained in a scratch folder;
+the posters' vectors come from the cache of earlier runs where it has them. Then these servers run, each one process:
+the core with its encoder within, the encoder service, the vector service, and a core that asks the encoder service. One
+client sends posters of the set over one kept connection, to each in turn, so that a disturbance hits all.
 Last the vector service alone is asked for vectors, in turn with the bare matrix-vector product of the same size in this
 process (BLAS, one thread) and a request that does nothing (`GET /health`), for the poster space and for 60,000 × 128.
 """
@@ -25,12 +25,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
-
 import httpx
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from matinee.data.load import load_dataset
 from matinee.engine.training import train_dataset
@@ -186,7 +184,7 @@ def alone(server: Server, matrix: NDArray[np.float32], rounds: int, title: str) 
     queries = np.random.default_rng(1).normal(size=(1010, dim)).astype(np.float32)
     bodies = [{"vector": query.tolist(), "k": K} for query in queries]
     index = ExactIndex(np.arange(len(matrix)), matrix)
-    with httpx.Client(base_url=server.url, timeout=60) as client:
+    with httpx.Client(base_url=server.url, timeout=60) as client, threadpool_limits(1):
         tasks: dict[str, Callable[[int], object]] = {
             "bare matrix-vector product": lambda n: matrix @ queries[n],
             "exact index in this process": lambda n: index.search(queries[n : n + 1], K),

@@ -3,7 +3,9 @@
     python benchmarks/retrieval.py [--large] [--unclustered] [--items N --dim D] [--seed 0] [--only faiss hnsw]
 
 60,000 vectors of 128 values, or with `--large` 1,000,000 of 64, around centres; coordinates fall off as those of text
-and image vectors do. Such clusters favour inverted lists (ivf): `--unclustered` draws one cloud instead.
+and image vectors do. Such clusters favour inverted lists (ivf). `--unclustered` draws one cloud instead, which is
+nearer to MiniLM's vectors of film overviews: of 4,500 in 268 lists, 8 lists hold .62 of a text's ten nearest, .70 in
+the cloud, .98 among the clusters.
 Every index is built and saved in a process of its own; another tells its memory after loading it and answering all
 queries (the library and the mapped pages count). Then all are loaded here and take turns, a few queries each, so that a
 disturbance hits all. One thread. With `--processor-time`, searches are timed by what they ran, where others run too.
@@ -65,13 +67,17 @@ ANCHORS = """Known from elsewhere (another machine, recall ≥ .95, one thread),
   1M × 64    FAISS IVFFlat 6.3k (.98; 3.5k under a 10 % filter; builds in 21 s), hnswlib 3.0k, Annoy 0.6k (1 GB)"""
 
 
+def n_clusters(n: int) -> int:
+    return max(1, round(2.5 * n**0.5))
+
+
 def draw(n: int, dim: int, clustered: bool, seed: int) -> Vectors:
     """Unit vectors; the i-th coordinate varies as i^−½, centres and clusters alike; sizes and widths vary too."""
     rng = np.random.default_rng(seed)
     scale = (1.0 + np.arange(dim, dtype=np.float32)) ** np.float32(-0.5)
     vectors = rng.standard_normal((n, dim), dtype=np.float32)
     if clustered:
-        clusters = max(1, n // 100)
+        clusters = n_clusters(n)
         sizes = rng.lognormal(0, 1, clusters)
         widths = SPREAD * rng.lognormal(0, 0.3, clusters).astype(np.float32)
         label = rng.choice(clusters, n, p=sizes / sizes.sum())
@@ -228,10 +234,11 @@ def main() -> None:
     trials, asked, rounds = (256, 640, 5) if n > 200_000 else (512, 1600, 5)
     print(__doc__.split("\n\n", 1)[0])
     print(
-        f"\n{n:,} × {dim}, {'one cloud' if options.unclustered else f'{n // 100:,} clusters (which favour ivf)'}, seed "
+        f"\n{n:,} × {dim}, {'one cloud' if options.unclustered else f'{n_clusters(n):,} clusters (which favour ivf)'}, seed "
         f"{options.seed}; {trials} queries to choose efforts, {asked} others to report; one thread, "
         f"{'processor' if options.processor_time else 'wall-clock'} time; load average "
-        f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} processors; " + versions()
+        f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} processors; " + versions(),
+        flush=True,
     )
     with tempfile.TemporaryDirectory(prefix="matinee-bench-") as temporary:
         folder = Path(temporary)
@@ -254,10 +261,12 @@ def main() -> None:
             config = config | (LARGE.get(name, {}) if n > 200_000 else {})
             took = process(name, config, folder, options.seed) | process(name, config, folder, options.seed)
             index = load_index(folder / name, items=np.arange(n), vectors=vectors)
-            found = "" if index.approximate is None else f"effort {index.approximate.effort} by itself"
+            shown = [f"{key}={value}" for key, value in config.items()]
+            if index.approximate is not None:
+                shown.append(f"effort {index.approximate.effort} by itself")
             print(
-                f"{name:<16}{took['build']:>9.1f}{took['ran']:>7.1f}{took['load']:>8.2f}{took['memory']:>11.0f}{took['file']:>9.0f}   "
-                + ", ".join([*(f"{key}={value}" for key, value in config.items()), *([found] if found else [])])
+                f"{name:<16}{took['build']:>9.1f}{took['ran']:>7.1f}{took['load']:>8.2f}{took['memory']:>11.0f}"
+                f"{took['file']:>9.0f}   {', '.join(shown)}"
             )
             sys.stdout.flush()
             chosen = variants(index, vectors, trial, true)

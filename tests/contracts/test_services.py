@@ -158,6 +158,20 @@ def test_rubbish_and_broken_connections_do_not_end_it(client: httpx.Client, proc
     assert "Traceback" not in process.log.read_text()
 
 
+def test_the_page_about_services_holds(processes: dict[Service, Process]) -> None:
+    """Every route that it lists is there."""
+    page = (Path(__file__).parents[2] / "docs" / "services.md").read_text(encoding="utf-8")
+    served = set()
+    for name in ("vectors", "encoder"):
+        paths = httpx.get(processes[name].url + "/openapi.json").json()["paths"]
+        served |= {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    listed = {
+        call for line in page.splitlines() if line.startswith("| `") for call in re.findall(r"`([A-Z]+ /\S+)`", line)
+    }
+    assert len(listed) == 14
+    assert listed <= served
+
+
 def test_two_encoding_processes_share_port_and_numbers(settings: Settings, tmp_path: Path) -> None:
     with serving("encoder", settings.model_copy(update={"workers": 2}), tmp_path / "log") as process:
         for _ in range(12):  # a connection each: the kernel deals them out to both workers

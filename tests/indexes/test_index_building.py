@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from index_support import assert_sound, make_index, random_vectors, recall
-from matinee.errors import InvalidInputError
-from matinee.indexes import ExactIndex, LiveIndex, available_kinds, build_index
+from matinee.errors import InvalidInputError, NotFoundError
+from matinee.indexes import ExactIndex, LiveIndex, available_kinds, build_index, live
 from matinee.indexes.live import DELTA_ROWS
 
 ITEMS = np.arange(3000, dtype=np.int64)
@@ -151,6 +151,26 @@ def test_deleting_most_of_an_approximate_index_keeps_answers_full(k: int) -> Non
     index.delete(np.setdiff1d(ITEMS, left))
     found = index.search(QUERIES, k)
     assert_sound(found, QUERIES, k, left, VECTORS[left], None, False)
+
+
+@pytest.mark.parametrize("unknown", [-1, 3000, 2**62])
+def test_numbers_that_no_item_has(unknown: int) -> None:
+    for index in (build_index("exact", ITEMS, VECTORS), build_index("exact", ITEMS[:0], VECTORS[:0])):
+        with pytest.raises(NotFoundError, match=str(unknown)):
+            index.delete(np.array([unknown]))
+    with pytest.raises(NotFoundError, match=str(unknown)):
+        ExactIndex(ITEMS, VECTORS).vectors(np.array([1, unknown]))
+    with pytest.raises(InvalidInputError, match="whole numbers"):
+        ExactIndex(ITEMS, VECTORS).vectors(np.array([1.5]))
+
+
+def test_a_large_batch_is_searched_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = make_index("faiss", ITEMS, VECTORS)
+    whole = index.search(QUERIES, 20)
+    monkeypatch.setattr(live, "MOST_CANDIDATES", 300)
+    parts = index.search(QUERIES, 20)
+    assert parts.items.tolist() == whole.items.tolist()
+    assert parts.similarities.tolist() == whole.similarities.tolist()
 
 
 def test_settings_are_frozen() -> None:

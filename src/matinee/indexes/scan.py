@@ -18,12 +18,14 @@ Similarities = NDArray[np.float32]
 
 FEW_QUERIES = 8
 """From so many queries on, one matrix product for all is faster than a pass over the rows for each."""
-MOST_QUERIES = 64
+MOST_QUERIES = 256
 """Queries in one matrix product: more gain nothing and need memory."""
 FEW_ROWS = 0.25
 """Share of rows below which fetching the allowed ones is faster than scoring all."""
 MAXIMA = 8
 """Maxima taken for each wanted row, which bound its similarity from below (as in `ranking.top_n`)."""
+LEAST_STEP = 8
+"""Rows to a maximum, at least: fewer take longer to sort than they save."""
 MOST_PAIRS = 1 << 20
 """Pairs of a row and a query that are looked at again; beyond (masses of equal vectors), queries go one by one."""
 
@@ -31,7 +33,7 @@ MOST_PAIRS = 1 << 20
 def nearest_rows(vectors: Vectors, queries: Vectors, k: int, mask: Mask | None = None) -> tuple[Rows, Similarities]:
     """The k most similar rows of each query, best first; ties go to the lower row.
 
-    One pass over the rows for each query or, for many queries, for each 64 of them. The passes for single queries run
+    One pass over the rows for each query or, for many queries, for each 256 of them. The passes for single queries run
     on one thread, the matrix products on as many as BLAS may use.
 
     Args:
@@ -136,24 +138,28 @@ def _together(
 
     A product's last bits depend on the block, so it only selects: rows that come within its error of the k-th best
     are scored again one by one. The k-th best is bounded from below, block by block, by the k-th highest of the
-    maxima of `step` rows each.
+    maxima of `step` rows each, or fewer.
     """
     n = len(vectors) if chosen is None else len(chosen)
-    size = max(1, BLOCK_VALUES // (vectors.shape[1] * step)) * step
+    rows = max(1, BLOCK_VALUES // vectors.shape[1])
+    step = min(step, max(LEAST_STEP, rows // (2 * k)))  # so that the first block already bounds the k-th best
+    size = max(1, rows // step) * step
     # Twice the error bound n·u of a dot product of unit vectors, for either of the two that are compared.
     slack = np.float32(4 * vectors.shape[1] * 2.0**-24)
     turned = np.ascontiguousarray(queries.T)
     maxima = np.empty((0, len(queries)), dtype=np.float32)
+    floor = np.full(len(queries), -np.inf, dtype=np.float32)
     found: list[tuple[Rows, Rows, Similarities]] = []
-    pairs = 0
+    bounded, pairs = False, 0
     for start in range(0, n, size):
         picked = None if chosen is None else chosen[start : start + size]
         scores = (vectors[start : start + size] if picked is None else vectors.take(picked, axis=0)) @ turned
         whole = len(scores) // step * step
         maxima = np.concatenate([maxima, scores[:whole].reshape(-1, step, len(queries)).max(axis=1)])
-        if len(maxima) >= k:
+        # Not after every block, for it takes as long as the maxima themselves.
+        if len(maxima) >= (k if not bounded or start + size >= n else 4 * k):
             maxima = np.partition(maxima, len(maxima) - k, axis=0)[len(maxima) - k :]
-        floor = maxima[0] - slack if len(maxima) == k else np.float32(-np.inf)
+            floor, bounded = maxima[0] - slack, True
         flat = np.flatnonzero(scores >= floor)
         row, query = np.divmod(flat, len(queries))
         found.append((row + start if picked is None else picked[row], query, scores.ravel()[flat]))
@@ -161,7 +167,7 @@ def _together(
         if pairs > MOST_PAIRS:
             return None
     row, query, rough = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    kept = rough >= (maxima[0] - slack)[query]
+    kept = rough >= floor[query]
     row, query = row[kept], query[kept]
     exact = np.empty(len(row), dtype=np.float32)
     size = max(1, BLOCK_VALUES // vectors.shape[1])

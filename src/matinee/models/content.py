@@ -1,4 +1,4 @@
-"""Content: films that share genres, people, tags and words; knows films that nobody has rated yet."""
+"""Content: films that share genres, people, tags, words and looks; knows films that nobody has rated yet."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ from matinee.data.dataset import Dataset
 from matinee.data.ratings import NO_TIME
 from matinee.data.vectors import FilmVectors
 from matinee.errors import SnapshotError
+from matinee.models import dense
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.features import FIELDS, changed_rows, film_words, pack, unpack
 from matinee.models.neighbors import sparse_rows
 from matinee.models.warm import array
 
 _BATCH = 64
+
+SPACES = ("text", "poster")
+"""Spaces of `Dataset.vectors` that are fields."""
 
 
 class ContentConfig(ModelConfig):
@@ -40,6 +44,8 @@ class ContentConfig(ModelConfig):
     title: float = Field(0.4, ge=0)
     keywords: float = Field(0.8, ge=0)
     overview: float = Field(0.6, ge=0)
+    text: float = Field(1.5, ge=0, description="Vectors of texts, where the data have them.")
+    poster: float = Field(0.7, ge=0, description="Vectors of posters, where the data have them.")
     neutral: float = Field(0.3, ge=0, le=1, description="Share of the scale below which a rating counts against.")
     half_life: float | None = Field(None, gt=0, description="Days in which a rating's weight halves; None: never.")
 
@@ -52,7 +58,8 @@ class Content(Model[ContentConfig]):
     with words in every field has. The likeness of two films is thus Σ_f w_f²·cos_f(i, j) / Σ_f w_f², a field that
     one of them lacks counting 0: a film of which only the genre is known is like many, but like none much.
     (Brought to length 1 instead, such films filled the lists: nDCG@10 .004 against .13 on ml-latest-small.)
-    Scores are additive over the history: Σ w_i·like(i, j) / Σ|w_i|. Films without any known word are NaN.
+    Unit vectors of texts and posters (`Dataset.vectors`) are two more fields; without them, nothing changes.
+    Scores are additive over the history: Σ w_i·like(i, j) / Σ|w_i|. Films without any known word or vector are NaN.
     """
 
     name = "content"
@@ -61,6 +68,7 @@ class Content(Model[ContentConfig]):
     _words: list[str]
     _idf: NDArray[np.float32]
     _vectors: sp.csr_matrix
+    _dense: dict[str, dense.DenseField]
     _scale: tuple[float, float]
     _catalog: Catalog
 
@@ -74,6 +82,8 @@ class Content(Model[ContentConfig]):
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
         catalog = dataset.catalog
         self._scale, self._catalog = dataset.scale, catalog
+        given = {name: films for name, films in dataset.vectors.items() if name in SPACES and len(films)}
+        self._dense = {name: dense.DenseField(films) for name, films in given.items() if self._weight(name)}
         weights = self.config.model_dump()
         seen: Counter[str] = Counter()
         everything = np.arange(len(catalog), dtype=np.int64)
@@ -92,7 +102,7 @@ class Content(Model[ContentConfig]):
 
     @property
     def vectors(self) -> sp.csr_matrix:
-        """Vectors of all films, (n_items, n_words), of length 0 (no known word) to 1 (words in every field)."""
+        """Word vectors of all films, (n_items, n_words), of length 0 (no known word) to at most 1 (in every field)."""
         return self._vectors
 
     @cached_property
@@ -100,10 +110,14 @@ class Content(Model[ContentConfig]):
         """Column of each word; made once and shared by the copies over grown catalogues."""
         return {word: place for place, word in enumerate(self._words)}
 
+    def _weight(self, field: str) -> float:
+        weight: float = getattr(self.config, field)
+        return weight
+
     @cached_property
     def _whole(self) -> float:
-        """Length of a film's vector that has words in every field that the data have."""
-        fields = {word.split(":", 1)[0] for word in self._words}
+        """Length of a film's vector that has something in every field that the data have."""
+        fields = {word.split(":", 1)[0] for word in self._words} | self._dense.keys()
         return math.sqrt(sum(weight**2 for field, weight in self.config.model_dump().items() if field in fields))
 
     def _vectorise(self, catalog: Catalog, rows: NDArray[np.int64]) -> sp.csr_matrix:
@@ -134,14 +148,25 @@ class Content(Model[ContentConfig]):
         matrix.sort_indices()
         return matrix
 
+    @cached_property
+    def _told(self) -> NDArray[np.bool_]:
+        """(n_items,), which films have words or a vector."""
+        told: NDArray[np.bool_] = np.diff(self._vectors.indptr) > 0
+        for field in self._dense.values():
+            told |= field.known(self.n_items)
+        return told
+
     def _known(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which rows are films that have words."""
+        """Which rows are films that have words or a vector."""
         inside = (rows >= 0) & (rows < self.n_items)
-        place = np.where(inside, rows, 0)
         if not self.n_items:
             return inside
-        found: NDArray[np.bool_] = inside & (self._vectors.indptr[place + 1] > self._vectors.indptr[place])
+        found: NDArray[np.bool_] = inside & self._told[np.where(inside, rows, 0)]
         return found
+
+    def _parts(self, name: str) -> tuple[dense.DenseField, np.float32]:
+        """A dense field and its share w_f² / Σ w_f² of the likeness."""
+        return self._dense[name], np.float32((self._weight(name) / self._whole) ** 2)
 
     def _weights(self, query: Query, known: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Weights of the known films of a history, absolute values summing to 1."""

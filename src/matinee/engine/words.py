@@ -1,0 +1,143 @@
+"""Search by words: films whose description holds the words of the text, by BM25.
+
+The sentence encoder knows what a text is about and forgets names and details; words are the other way round.
+Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond".
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from matinee.data.catalog import Catalog
+from matinee.engine.derived import PerCatalog
+from matinee.engine.filters import fold
+from matinee.models.features import words as proper_words
+
+TEXTS = ("overview",)
+LISTS = ("keywords", "tags", "genres", "directors", "writers", "cast")
+"""Columns that are read. Titles have a search of their own."""
+
+K1, B = 1.2, 0.4
+"""How soon further occurrences of a word stop to count, and how much long descriptions are discounted: of nine pairs
+the best on development queries (`benchmarks/search.py`)."""
+POPULARITY = 1.5
+"""What a film's popularity (0..1) adds to its BM25, which is about 10 for two rare words."""
+
+_WORD = r"[\p{L}\p{N}]+"
+_AT_ONCE = 10_000
+"""Films whose words are held at once while the index is made."""
+
+
+def stem(word: str) -> str:
+    """A lower-case word without the endings that only inflect it: "hunted", "hunting", "hunts" → "hunt".
+
+    Light on purpose (Harman 1991, "How effective is suffixing?"); not always a word, but the same for all forms.
+    """
+    if len(word) < 4 or not word.isascii():
+        return word
+    if word.endswith("ies"):
+        word = word[:-1]
+    elif word.endswith("s") and word[-2] not in "sui":
+        word = word[:-1]
+    word = re.sub(r"(?<=...)(?:ing|ed)$", "", word)
+    word = re.sub(r"(?<=...)e$", "", word)
+    word = re.sub(r"(?<=..)y$", "i", word)
+    return re.sub(r"([b-df-hj-np-tv-z])\1$", r"\1", word)
+
+
+class WordIndex:
+    """The words of a catalogue's descriptions, word by word."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._n_items = len(catalog)
+        parts = [_counted(catalog.frame.slice(start, _AT_ONCE), start) for start in range(0, len(catalog), _AT_ONCE)]
+        counts = pl.concat(parts) if parts else _counted(catalog.frame, 0)
+        names = counts["word"].unique().to_list()
+        stems = [stem(word) if proper_words(word) else None for word in names]
+        counts = (
+            counts.join(pl.DataFrame({"word": names, "stem": stems}, schema_overrides={"stem": pl.String}), on="word")
+            .drop_nulls("stem")
+            .group_by("stem", "row")
+            .agg(pl.col("count").sum())
+            .sort("stem", "row")
+        )
+        lengths = np.bincount(counts["row"], counts["count"], minlength=self._n_items)
+        described = max(int((lengths > 0).sum()), 1)
+        usual = max(float(lengths.sum()) / described, 1.0)
+        rows, times = counts["row"].to_numpy(), counts["count"].to_numpy().astype(np.float64)
+        self._rows: NDArray[np.int32] = rows.astype(np.int32)
+        self._worth: NDArray[np.float32] = (times * (K1 + 1) / (times + K1 * (1 - B + B * lengths[rows] / usual))).astype(
+            np.float32
+        )
+        listed = counts.group_by("stem", maintain_order=True).len()
+        ends = np.cumsum([0, *listed["len"].to_list()]).tolist()
+        self._places = dict(zip(listed["stem"].to_list(), pairwise(ends), strict=True))
+        self._described = described
+
+    def find(
+        self, text: str, allowed: NDArray[np.bool_], weight: NDArray[np.float64], n: int
+    ) -> list[tuple[int, float]]:
+        """(row, BM25) of up to n films that hold one of the words, best first.
+
+        Args:
+            allowed: (n_items,) films that may be returned.
+            weight: (n_items,) 0..1, lifts popular films a little.
+            n: films wanted.
+        """
+        scores = np.zeros(self._n_items)
+        for start, end in self._known(text).values():
+            scores[self._rows[start:end]] += self._worth[start:end] * self._rarity(end - start)
+        found = np.flatnonzero((scores > 0) & allowed)
+        scores = scores[found] + POPULARITY * weight[found]
+        best = np.lexsort((found, -scores))[:n]
+        return [(int(found[place]), float(scores[place])) for place in best]
+
+    def in_common(self, text: str, row: int, most: int = 5) -> list[str]:
+        """Words of the text that a film's description holds in some form, the rarest first, `most` at most."""
+        held: list[tuple[int, str]] = []
+        for word, (start, end) in self._known(text).items():
+            place = start + int(np.searchsorted(self._rows[start:end], row))
+            if place < end and self._rows[place] == row:
+                held.append((end - start, word))
+        return [word for _, word in sorted(held)[:most]]
+
+    def share_known(self, text: str) -> float:
+        """Share (0..1) of the text's words, common ones aside, that any description holds; 1 where it has none."""
+        asked = proper_words(fold(text))
+        return sum(stem(word) in self._places for word in asked) / len(asked) if asked else 1.0
+
+    def _known(self, text: str) -> dict[str, tuple[int, int]]:
+        """Words of a text, one of each stem, and where their postings lie."""
+        found: dict[str, str] = {}
+        for word in proper_words(fold(text)):
+            if (root := stem(word)) in self._places:
+                found.setdefault(root, word)
+        return {word: self._places[root] for root, word in found.items()}
+
+    def _rarity(self, films: int) -> float:
+        return float(np.log(1 + (self._described - films + 0.5) / (films + 0.5)))
+
+
+def _counted(frame: pl.DataFrame, first: int) -> pl.DataFrame:
+    """Columns `row`, `word`, `count` of some films, folded as queries are."""
+    parts = [pl.col(name) for name in TEXTS] + [pl.col(name).list.join(" ") for name in LISTS]
+    text = pl.concat_str(parts, separator=" ", ignore_nulls=True).str.to_lowercase().str.normalize("NFKD")
+    return (
+        frame.select(
+            row=pl.int_range(first, first + pl.len(), dtype=pl.Int64),
+            word=text.str.replace_all(r"\p{M}", "").str.extract_all(_WORD),
+        )
+        .explode("word")
+        .drop_nulls("word")
+        .group_by("row", "word")
+        .agg(pl.len().alias("count"))
+    )
+
+
+words_of = PerCatalog(WordIndex)
+"""The word index of a catalogue; ratings leave it as it is."""

@@ -1,0 +1,127 @@
+"""Unit vectors of films as a field of the content model: those learnt with, and over them those put since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.data.vectors import FilmVectors
+from matinee.errors import DataError, SnapshotError
+from matinee.models.warm import array
+
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+_HINT = "Train again, or promote another snapshot."
+
+
+class DenseField:
+    """Vectors of one space. Those learnt with may be a read-only memory map, which is never copied.
+
+    Args:
+        base: vectors learnt with.
+        fresh: vectors put since, in the place of those of `base` or beside them.
+        gone: rows whose vector in `base` no longer holds, those in `fresh` included.
+    """
+
+    def __init__(self, base: FilmVectors, fresh: FilmVectors | None = None, gone: Rows | None = None) -> None:
+        self.base = base
+        self._fresh = fresh if fresh is not None else FilmVectors(_no_rows(), np.zeros((0, base.dim), np.float32))
+        self._gone = gone if gone is not None else _no_rows()
+
+    @property
+    def dim(self) -> int:
+        """Values in a vector."""
+        return self.base.dim
+
+    @property
+    def films(self) -> FilmVectors:
+        """All vectors that hold; copied only where some were put."""
+        if not len(self._fresh) and not len(self._gone):
+            return self.base
+        return self.base.without(self._gone).put(self._fresh.rows, self._fresh.vectors)
+
+    def known(self, n_items: int) -> NDArray[np.bool_]:
+        """(n_items,), which films have a vector."""
+        mask = self.base.known(n_items)
+        mask[self._gone] = False
+        mask[self._fresh.rows] = True
+        return mask
+
+    def rows(self, rows: Rows) -> Floats:
+        """(len(rows), dim), 0 for films without a vector."""
+        found = np.zeros((len(rows), self.dim), dtype=np.float32)
+        for films in (self.base, self._fresh):
+            places = np.minimum(np.searchsorted(films.rows, rows), max(len(films) - 1, 0))
+            if len(films):
+                here = films.rows[places] == rows
+                found[here] = films.vectors[places[here]]
+            if films is self.base and len(self._gone):
+                found[np.isin(rows, self._gone)] = 0
+        return found
+
+    def products(self, profiles: Floats, n_items: int) -> Floats:
+        """Inner products of all films with profiles, (dim, n) → (n_items, n); 0 for films without a vector."""
+        found = self.base.vectors @ profiles
+        if len(self.base) != n_items or len(self._gone):
+            full = np.zeros((n_items, profiles.shape[1]), dtype=np.float32)
+            full[self.base.rows] = found
+            full[self._gone] = 0
+            full[self._fresh.rows] = self._fresh.vectors @ profiles
+            return full
+        return found
+
+    def changed(self, edited: Rows, given: FilmVectors) -> DenseField:
+        """With the vectors of films put since: those given, and none any more for other films that were edited.
+
+        Raises:
+            DataError: vectors of another width.
+        """
+        if len(given) and given.dim != self.dim:
+            raise DataError(
+                f"These vectors have {given.dim} values, the model's {self.dim}.", "Use the snapshot's own encoder."
+            )
+        lost = edited[~np.isin(edited, given.rows)]
+        fresh = self._fresh.without(lost)
+        if len(given):
+            fresh = fresh.put(given.rows, given.vectors)
+        replaced = np.intersect1d(np.concatenate([lost, given.rows]), self.base.rows)
+        return DenseField(self.base, fresh, np.union1d(self._gone, replaced))
+
+
+def _no_rows() -> Rows:
+    return np.zeros(0, dtype=np.int64)
+
+
+def put_state(fields: Mapping[str, DenseField]) -> dict[str, NDArray[Any]]:
+    """`<space>_rows` int64 (n,) and `<space>_vectors` float32 (n, dim) of each space."""
+    state: dict[str, NDArray[Any]] = {}
+    for name, dense in fields.items():
+        films = dense.films
+        state |= {f"{name}_rows": films.rows, f"{name}_vectors": films.vectors}
+    return state
+
+
+def read_state(state: Mapping[str, NDArray[Any]], names: Iterable[str], n_items: int) -> dict[str, DenseField]:
+    """The spaces that a state has; nothing is copied.
+
+    Raises:
+        SnapshotError: one of the two arrays is missing, they do not fit together, or name films that there are not.
+    """
+    fields: dict[str, DenseField] = {}
+    for name in names:
+        if f"{name}_rows" not in state and f"{name}_vectors" not in state:
+            continue
+        rows = array(state, f"{name}_rows", np.int64, (None,))
+        vectors = array(state, f"{name}_vectors", np.float32, (len(rows), None))
+        try:
+            films = FilmVectors(rows, vectors)
+        except DataError as error:
+            raise SnapshotError(f"The stored {name} vectors are damaged.", _HINT) from error
+        if len(rows) and int(rows[-1]) >= n_items:
+            raise SnapshotError(f"The stored {name} vectors name films that the catalogue does not have.", _HINT)
+        fields[name] = DenseField(films)
+    return fields
