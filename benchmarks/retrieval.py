@@ -233,10 +233,10 @@ def main() -> None:
     dim = options.dim or (64 if options.large else 128)
     trials, asked, rounds = (256, 640, 5) if n > 200_000 else (512, 1600, 5)
     print(__doc__.split("\n\n", 1)[0])
+    shape = "one cloud" if options.unclustered else f"{n_clusters(n):,} clusters (which favour ivf)"
     print(
-        f"\n{n:,} × {dim}, {'one cloud' if options.unclustered else f'{n_clusters(n):,} clusters (which favour ivf)'}, seed "
-        f"{options.seed}; {trials} queries to choose efforts, {asked} others to report; one thread, "
-        f"{'processor' if options.processor_time else 'wall-clock'} time; load average "
+        f"\n{n:,} × {dim}, {shape}, seed {options.seed}; {trials} queries to choose efforts, {asked} others to report; "
+        f"one thread, {'processor' if options.processor_time else 'wall-clock'} time; load average "
         f"{os.getloadavg()[0]:.1f} on {os.cpu_count()} processors; " + versions(),
         flush=True,
     )

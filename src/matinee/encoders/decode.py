@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 8 << 20
 MAX_PIXELS = 50_000_000
+PREPARATION = 1
+"""Part of every encoder's id: counts the changes of `decode` and `prepare` that change what an encoder is given."""
 
 _SEND = "Send a JPEG, PNG, WebP or AVIF image."
 _SIGNATURES = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG\r\n\x1a\n"}

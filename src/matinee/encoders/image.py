@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from matinee.data.assets import ensure
 from matinee.encoders.base import Image, ImageEncoder, Vectors
-from matinee.encoders.decode import Shape, decode, prepare
-from matinee.encoders.efficientnet import ASSETS, CLASSIFIER_FILE, MODEL_FILE
+from matinee.encoders.decode import PREPARATION, Shape, decode, prepare
+from matinee.encoders.efficientnet import ASSETS, CLASSIFIER_FILE, MODEL_FILE, VARIANTS, Variant, class_probabilities
 from matinee.encoders.projection import unit
 from matinee.encoders.session import open_session
 from matinee.errors import DataError, EncoderError, FetchError, InvalidInputError, MatineeError
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 POSTER_DIM = 256
 """Dimensions of the `poster` space."""
-POSTER_POWER = 0.5
+POSTER_POWER = 0.6
 """Whitening of the `poster` space: see `Projection.fit`."""
 
 _THREADS = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
@@ -63,7 +63,7 @@ def load_image_encoder(settings: Settings, progress: Progress | None = None) -> 
             folder = ensure(ASSETS[name], settings, progress)
         except (FetchError, DataError) as error:
             raise EncoderError(f"The image encoder {name} cannot be had: {error.message}", error.hint) from error
-        return OnnxImageEncoder(folder / MODEL_FILE, settings, ASSETS[name].name, folder / CLASSIFIER_FILE)
+        return OnnxImageEncoder(folder / MODEL_FILE, settings, ASSETS[name].name, VARIANTS[name])
     path = Path(name)
     if path.suffix != ".onnx":
         raise EncoderError(f"There is no image encoder {name!r}.", "Choose lite2, lite0, off, or a file `….onnx`.")
@@ -76,20 +76,20 @@ class OnnxImageEncoder:
     Args:
         path: the network.
         settings: limits of bytes (`max_body`) and pixels (`max_pixels`) of an image.
-        id: names weights and preprocessing; by default the file's hash.
-        classifier: of its features, where it has one (`.npy`, see `efficientnet.class_probabilities`).
+        name: of the weights, in the encoder's id; by default the file's hash.
+        variant: the built-in network that the file is; its classifier lies beside it.
 
     Raises:
         EncoderError: the file is no model of images.
     """
 
-    def __init__(self, path: Path, settings: Settings, id: str = "", classifier: Path | None = None) -> None:
+    def __init__(self, path: Path, settings: Settings, name: str = "", variant: Variant | None = None) -> None:
         self._session = open_session(path)
         self._max_bytes, self._max_pixels = settings.max_body, settings.max_pixels
         self._input, self._shape = _shape(self._session, path)
         self._output: str = self._session.get_outputs()[0].name
-        self._classifier = classifier
-        self.id = id or f"onnx-{file_hash(path)[:16]}"
+        self._variant, self._classifier_file = variant, path.with_name(CLASSIFIER_FILE)
+        self.id = f"{name or 'onnx-' + file_hash(path)[:16]}-p{PREPARATION}"
         width, height = self._shape.width, self._shape.height
         self.dim = len(self._run(np.zeros((1, 3, height, width), dtype=np.float32)))
 
@@ -133,18 +133,23 @@ class OnnxImageEncoder:
         return np.asarray(vector[0])
 
     @cached_property
-    def _classes(self) -> NDArray[Any]:
-        if self._classifier is None:
-            raise EncoderError("This image encoder has no classifier.", "Use lite2 or lite0, or switch ConSE off.")
-        return np.asarray(np.load(self._classifier, allow_pickle=False), dtype=np.float32)
+    def _classifier(self) -> NDArray[Any]:
+        try:
+            return np.asarray(np.load(self._classifier_file, allow_pickle=False), dtype=np.float32)
+        except (OSError, ValueError) as error:
+            raise EncoderError(
+                f"{self._classifier_file} cannot be read.", "Delete its folder; it is made anew."
+            ) from error
 
     def class_probabilities(self, vectors: Vectors) -> NDArray[np.float32]:
         """Probabilities of the 1000 ImageNet classes (in the order of their WordNet ids), (n, 1000), of raw vectors.
 
         Raises:
-            EncoderError: a network that came without its classifier.
+            EncoderError: a network of one's own, which comes without a classifier.
         """
-        raise NotImplementedError
+        if self._variant is None:
+            raise EncoderError("This image encoder has no classifier.", "Use lite2 or lite0, or switch ConSE off.")
+        return class_probabilities(vectors, self._variant, self._classifier)
 
 
 def encode_all(

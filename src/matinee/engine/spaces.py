@@ -16,7 +16,7 @@ from matinee.data.dataset import Dataset
 from matinee.data.vectors import FilmVectors
 from matinee.encoders import conse
 from matinee.encoders.cache import encode_cached, encode_images_cached
-from matinee.encoders.film_texts import TEXT_DIM, TEXT_POWER, film_texts
+from matinee.encoders.film_texts import TEXT_CENTRED, TEXT_DIM, TEXT_POWER, film_texts
 from matinee.encoders.image import POSTER_DIM, POSTER_POWER, OnnxImageEncoder
 from matinee.encoders.projection import Projection, unit
 from matinee.engine.layout import layout
@@ -85,9 +85,8 @@ def text_space(dataset: Dataset, settings: Settings, tell: Progress) -> Space:
     encoder = remote.open_text_encoder(settings)
     texts = film_texts(dataset.catalog)
     raw = encode_cached(encoder, texts, settings, tell)
-    return _projected(
-        TEXT, Encoded(np.arange(len(texts), dtype=np.int64), raw, encoder.id), TEXT_DIM, TEXT_POWER, settings.seed
-    )
+    made = Encoded(np.arange(len(texts), dtype=np.int64), raw, encoder.id)
+    return _projected(TEXT, made, TEXT_DIM, TEXT_POWER, settings.seed, centre=TEXT_CENTRED)
 
 
 def poster_space(dataset: Dataset, settings: Settings, tell: Progress, notes: list[str]) -> Space | None:
@@ -135,8 +134,8 @@ def _meaning(encoder: OnnxImageEncoder, raw: Floats, settings: Settings, tell: P
     return found
 
 
-def _projected(name: str, made: Encoded, dim: int, power: float, seed: int) -> Space:
-    projection = Projection.fit(made.raw, dim, power, seed)
+def _projected(name: str, made: Encoded, dim: int, power: float, seed: int, *, centre: bool = True) -> Space:
+    projection = Projection.fit(made.raw, dim, power, seed, centre=centre)
     vectors = projection.apply(made.raw)
     known = (vectors != 0).any(axis=1)  # a film at the very middle of all has no direction
     films = FilmVectors(made.rows[known], vectors[known])

@@ -22,7 +22,7 @@ TEXTS = ("overview",)
 LISTS = ("keywords", "tags", "genres", "directors", "writers", "cast")
 """Columns that are read. Titles have a search of their own."""
 
-K1, B = 1.2, 0.4
+K1, B = 0.8, 0.4
 """How soon further occurrences of a word stop to count, and how much long descriptions are discounted: of nine pairs
 the best on development queries (`benchmarks/search.py`)."""
 POPULARITY = 1.5
@@ -40,9 +40,7 @@ def stem(word: str) -> str:
     """
     if len(word) < 4 or not word.isascii():
         return word
-    if word.endswith("ies"):
-        word = word[:-1]
-    elif word.endswith("s") and word[-2] not in "sui":
+    if word.endswith("s") and (word.endswith("ies") or word[-2] not in "sui"):
         word = word[:-1]
     word = re.sub(r"(?<=...)(?:ing|ed)$", "", word)
     word = re.sub(r"(?<=...)e$", "", word)
@@ -71,9 +69,8 @@ class WordIndex:
         usual = max(float(lengths.sum()) / described, 1.0)
         rows, times = counts["row"].to_numpy(), counts["count"].to_numpy().astype(np.float64)
         self._rows: NDArray[np.int32] = rows.astype(np.int32)
-        self._worth: NDArray[np.float32] = (times * (K1 + 1) / (times + K1 * (1 - B + B * lengths[rows] / usual))).astype(
-            np.float32
-        )
+        worth = times * (K1 + 1) / (times + K1 * (1 - B + B * lengths[rows] / usual))
+        self._worth: NDArray[np.float32] = worth.astype(np.float32)
         listed = counts.group_by("stem", maintain_order=True).len()
         ends = np.cumsum([0, *listed["len"].to_list()]).tolist()
         self._places = dict(zip(listed["stem"].to_list(), pairwise(ends), strict=True))

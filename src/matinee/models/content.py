@@ -190,53 +190,87 @@ class Content(Model[ContentConfig]):
     def score(self, queries: Sequence[Query]) -> Scores:
         """Weighted mean likeness to the films of the history; NaN for films without words and unknown users."""
         scores = np.full((len(queries), self.n_items), np.nan, dtype=np.float32)
-        silent = np.diff(self._vectors.indptr) == 0
         for start in range(0, len(queries), _BATCH):
             batch = queries[start : start + _BATCH]
-            profiles = np.zeros((self._vectors.shape[1], len(batch)), dtype=np.float32)
+            words = np.zeros((self._vectors.shape[1], len(batch)), dtype=np.float32)
+            others = {name: np.zeros((field.dim, len(batch)), np.float32) for name, field in self._dense.items()}
             cold = np.zeros(len(batch), dtype=np.bool_)
             for number, query in enumerate(batch):
                 known = self._known(query.rows)
                 cold[number] = not known.any()
                 if not cold[number]:
-                    profiles[:, number] = self._vectors[query.rows[known]].T @ self._weights(query, known)
-            found = (self._vectors @ profiles).T
+                    weights, rows = self._weights(query, known), query.rows[known]
+                    words[:, number] = self._vectors[rows].T @ weights
+                    for name, profiles in others.items():
+                        profiles[:, number] = weights @ self._dense[name].rows(rows)
+            found = self._alike(words, others)
             found[cold] = np.nan
-            found[:, silent] = np.nan
             scores[start : start + len(batch)] = found
         return scores
 
+    def _alike(self, words: NDArray[np.float32], others: Mapping[str, NDArray[np.float32]]) -> Scores:
+        """Likeness of all films to profiles, (n, n_items): `words` (n_words, n), `others` (dim, n) by space."""
+        found = self._vectors @ words
+        for name, profiles in others.items():
+            field, share = self._parts(name)
+            found += field.products(profiles * share, self.n_items)
+        likeness: Scores = found.T
+        likeness[:, ~self._told] = np.nan
+        return likeness
+
+    def likeness(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Σ_f w_f²·cos_f / Σ_f w_f² of films, (len(rows), len(others)); 0 for films without words and vectors.
+
+        Positive semidefinite, as a sum of inner products.
+        """
+        found: NDArray[np.float32] = (self._vectors[rows] @ self._vectors[others].T).toarray()
+        for name in self._dense:
+            field, share = self._parts(name)
+            found += field.rows(rows) @ (field.rows(others) * share).T
+        return found
+
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
-        """w_i·cos(i, j) / Σ|w|, (len(rows), len(query)); 0 for films without words."""
+        """w_i·like(i, j) / Σ|w|, (len(rows), len(query)); 0 for films without words and vectors."""
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
         known = self._known(query.rows)
         asked = np.asarray(rows, dtype=np.int64)
         targets = self._known(asked)
         if known.any():
-            likeness = (self._vectors[asked[targets]] @ self._vectors[query.rows[known]].T).toarray()
+            likeness = self.likeness(asked[targets], query.rows[known])
             shares[np.ix_(targets, known)] = likeness * self._weights(query, known)
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:
-        """Likeness, at most 1; NaN for films without words."""
+        """Likeness, at most 1; NaN for films without words and vectors."""
         asked = np.asarray(rows, dtype=np.int64)
         known = self._known(asked)
         scores = np.full((len(asked), self.n_items), np.nan, dtype=np.float32)
-        silent = np.diff(self._vectors.indptr) == 0
-        dense = self._vectors[asked[known]].toarray().T
-        found = (self._vectors @ dense).T
-        found[:, silent] = np.nan
-        scores[known] = found
+        films = asked[known]
+        scores[known] = self._alike(
+            self._vectors[films].toarray().T, {name: field.rows(films).T for name, field in self._dense.items()}
+        )
         return scores
 
     def with_catalog(self, catalog: Catalog, vectors: Mapping[str, FilmVectors] | None = None) -> Self:
-        """New and edited films get vectors over the words learnt; only these are read."""
-        del vectors
+        """New and edited films get vectors over the words learnt; only these are read.
+
+        Args:
+            vectors: of films that were added or edited, by space. An edited film keeps the vector that it had in a
+                space of which nothing is said (None says nothing of any), and loses it where it is not among the films.
+
+        Raises:
+            DataError: vectors of another width than those learnt with.
+        """
         rows = changed_rows(self._catalog, catalog)
         if len(rows):
             _ = self._number  # before the copy, which shares it
         grown = self._copy()
+        grown.__dict__.pop("_told", None)
         grown.n_items, grown._catalog = len(catalog), catalog
+        grown._dense = {
+            name: field.changed(rows, vectors[name]) if vectors is not None and name in vectors else field
+            for name, field in self._dense.items()
+        }
         if len(rows):
             fresh = self._vectorise(catalog, rows)
             place = np.arange(len(catalog))
@@ -245,7 +279,10 @@ class Content(Model[ContentConfig]):
         return grown
 
     def state(self) -> State:
-        """Vectors as sparse rows (`indptr`, `indices`, `data`), `idf`, and the words in UTF-8 with their cuts."""
+        """Words as sparse rows (`indptr`, `indices`, `data`), `idf`, the words in UTF-8 with their cuts, and vectors.
+
+        Those of each space that there are: `<space>_rows` int64 (n,), `<space>_vectors` float32 (n, dim).
+        """
         buffer, cuts = pack(self._words)
         return {
             "indptr": self._vectors.indptr.astype(np.int64),
@@ -255,6 +292,7 @@ class Content(Model[ContentConfig]):
             "words": buffer,
             "cuts": cuts,
             "scale": np.array(self._scale),
+            **dense.put_state(self._dense),
         }
 
     @classmethod
@@ -268,6 +306,7 @@ class Content(Model[ContentConfig]):
             raise SnapshotError("The stored words of the content model are damaged.", "Train again.") from error
         model._idf = array(state, "idf", np.float32, (len(model._words),))
         model._vectors = sparse_rows(state, len(catalog), len(model._words))
+        model._dense = dense.read_state(state, SPACES, len(catalog))
         low, high = (float(value) for value in array(state, "scale", np.float64, (2,)))
         model._scale, model._catalog, model.n_items = (low, high), catalog, len(catalog)
         return model
