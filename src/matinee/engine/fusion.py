@@ -22,10 +22,10 @@ ten lie .1 apart; twice as much would push unknown films out of their own keywor
 LEAST_COSINE = 0.2
 """Below it nothing is meant alike: the hundredth film of a plot-like query lies there."""
 
-ALIKE, ALIKE_THOUGH_KNOWN = 65.0, 85.0
-"""Least similarity (0..100) of a title to be what was meant: of a text with a word that no description holds, and of
-one whose words are all known. Over development queries and titles with two typos, plot-like texts are at most 61 % like
-any title and know 7 words of 8; of the titles with typos 1 in 70 is less alike, and 1 in 26 knows all its words."""
+ALIKE, ALIKE_UNKNOWN, ALIKE_KNOWN = 65.0, 50.0, 85.0
+"""Least similarity (0..100) of a title to be what was meant: as a rule; of a text none of whose words are known from
+descriptions; and of one whose words are all known, which may mean just what it says ("mafia family" is spelt 82 % like
+"The Family Man"). Plot-like development queries are at most 61 % like any title and know 5 words of 8."""
 
 TITLE, TRAILS, POSTERS = 1.0, 0.3, 0.1
 """Weights of titles that hold the text as a word, of those that are less alike, and of what posters seem to show (see
@@ -110,9 +110,9 @@ def fuse_search(
 ) -> list[Fused]:
     """What was found for a text in each way, as one list.
 
-    Films whose title is the text, or begins with it, or is spelt so much alike that it must be meant, come first, in the
-    titles' own order. The others follow by reciprocal rank: what means much the same, has the words, and (weakly) what
-    posters seem to show.
+    Films whose title is the text, or begins with it, or is spelt so much alike that it must be meant, come first, in
+    the titles' own order. The others follow by reciprocal rank: what means much the same, has the words, and (weakly)
+    what posters seem to show.
 
     Args:
         titles: `TitleIndex.find`.
@@ -148,7 +148,8 @@ def _is_sure(how: str, text: str, known: float) -> bool:
         return True
     if how == WORD:  # a single word that descriptions know may mean the thing; several in a row mean the film
         return known < 1 or len(text.split()) > 1
-    return float(how.split()[1]) >= (ALIKE if known < 1 else ALIKE_THOUGH_KNOWN)  # "spelt 92 % alike"
+    alike = ALIKE_UNKNOWN if known == 0 else ALIKE if known < 1 else ALIKE_KNOWN
+    return float(how.split()[1]) >= alike  # "spelt 92 % alike"
 
 
 def _why(

@@ -28,6 +28,9 @@ the best on development queries (`benchmarks/search.py`)."""
 POPULARITY = 1.5
 """What a film's popularity (0..1) adds to its BM25, which is about 10 for two rare words."""
 
+KNOWN = 3
+"""Films whose descriptions must hold a word for it to be known as one, and not a typing error."""
+
 _WORD = r"[\p{L}\p{N}]+"
 _AT_ONCE = 10_000
 """Films whose words are held at once while the index is made."""
@@ -82,14 +85,14 @@ class WordIndex:
         """(row, BM25) of up to n films that hold one of the words, best first.
 
         Args:
-            allowed: (n_items,) films that may be returned.
-            weight: (n_items,) 0..1, lifts popular films a little.
+            allowed: (n_items,) or longer, films that may be returned.
+            weight: (n_items,) or longer, 0..1, lifts popular films a little.
             n: films wanted.
         """
         scores = np.zeros(self._n_items)
         for start, end in self._known(text).values():
             scores[self._rows[start:end]] += self._worth[start:end] * self._rarity(end - start)
-        found = np.flatnonzero((scores > 0) & allowed)
+        found = np.flatnonzero((scores > 0) & allowed[: self._n_items])
         scores = scores[found] + POPULARITY * weight[found]
         best = np.lexsort((found, -scores))[:n]
         return [(int(found[place]), float(scores[place])) for place in best]
@@ -104,9 +107,13 @@ class WordIndex:
         return [word for _, word in sorted(held)[:most]]
 
     def share_known(self, text: str) -> float:
-        """Share (0..1) of the text's words, common ones aside, that any description holds; 1 where it has none."""
-        asked = proper_words(fold(text))
-        return sum(stem(word) in self._places for word in asked) / len(asked) if asked else 1.0
+        """Share (0..1) of the text's words that several descriptions hold; 0 where it has none to tell by.
+
+        Common words and those of one or two letters do not count.
+        """
+        asked = [word for word in proper_words(fold(text)) if len(word) > 2 or not word.isascii()]
+        held = (self._places.get(stem(word), (0, 0)) for word in asked)
+        return sum(end - start >= KNOWN for start, end in held) / len(asked) if asked else 0.0
 
     def _known(self, text: str) -> dict[str, tuple[int, int]]:
         """Words of a text, one of each stem, and where their postings lie."""
