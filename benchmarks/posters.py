@@ -25,7 +25,7 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 from matinee.encoders.base import Vectors
 from matinee.encoders.image import POSTER_DIM, POSTER_POWER, OnnxImageEncoder, encode_all, load_image_encoder
-from matinee.encoders.projection import Projection
+from matinee.encoders.projection import Projection, unit
 from matinee.files import file_hash
 from matinee.settings import Settings
 
@@ -83,7 +83,7 @@ def ranks(queries: Vectors, index: Vectors, films: np.ndarray) -> np.ndarray:
 
 
 def twins(paths: list[Path], index: Vectors) -> tuple[list[list[int]], int]:
-    """Groups of films with one poster, byte for byte; and pairs that are nearly alike (cosine above .99) besides."""
+    """Groups of films with one poster, byte for byte; and pairs that are nearly alike (cosine above .9) besides."""
     groups: dict[str, list[int]] = defaultdict(list)
     for i, path in enumerate(paths):
         groups[file_hash(path)].append(i)
@@ -91,7 +91,7 @@ def twins(paths: list[Path], index: Vectors) -> tuple[list[list[int]], int]:
     near = 0
     for start in range(0, len(index), 1000):
         block = index[start : start + 1000] @ index.T
-        near += int((np.triu(block, start + 1) > 0.99).sum())
+        near += int((np.triu(block, start + 1) > 0.9).sum())
     return same, near - sum(len(group) * (len(group) - 1) // 2 for group in same)
 
 
@@ -114,7 +114,7 @@ def report(name: str, paths: list[Path], labels: list[str], films: np.ndarray) -
     raw, faults = encode_all(encoder, paths)
     wall, busy = time.perf_counter() - start, time.process_time() - start_busy
     projection = Projection.fit(raw, POSTER_DIM, POSTER_POWER)
-    index = projection.apply(raw)
+    index = projection.apply(unit(raw.astype(np.float16)))  # as the cache of vectors keeps them
     print(
         f"\n{name} ({encoder.id}): {len(paths)} posters, {len(faults)} faults, {raw.shape[1]} → {index.shape[1]} values"
     )
@@ -125,7 +125,7 @@ def report(name: str, paths: list[Path], labels: list[str], films: np.ndarray) -
     print(f"  {len(same)} posters are shared by films, {near} more pairs are nearly alike")
     for group in same[:10]:
         print("    one poster:", " = ".join(labels[i] for i in group))
-    found = ranks(index, index, np.arange(len(paths))) == 0
+    found = ranks(projection.apply(raw), index, np.arange(len(paths))) == 0
     print(f"  finds itself first: {found.mean():.2%} ({int((~found).sum())} do not)")
     print(f"  {'edit':20} {'top 5':>8} {'top 1':>8}")
     shares = []

@@ -41,6 +41,13 @@ def quarters(width: int = 64, height: int = 96) -> Image.Image:
     return image
 
 
+def waves() -> Image.Image:
+    """A picture in whole numbers, the same wherever it is made."""
+    y, x = np.mgrid[0:240, 0:160]
+    channels = [x + y // 2, (x * y // 40) % 256, (x - y) ** 2 // 250]
+    return Image.fromarray(np.stack(channels, axis=2).clip(0, 255).astype(np.uint8))
+
+
 def corners(image: Image.Image) -> list[tuple[int, int, int]]:
     """Colours in the middle of the four quarters, row by row."""
     w, h = image.size

@@ -161,7 +161,10 @@ def test_the_map(served: Client) -> None:
     assert served.get("/v1/map?space=people").status_code == 422
 
 
-@pytest.mark.parametrize("title", ["Story of the Laughing Number 7 (1987)", "Story of the Laughing Number 7", "storry of the laughing numbre 7"])  # fmt: skip
+@pytest.mark.parametrize(
+    "title",
+    ["Story of the Laughing Number 7 (1987)", "Story of the Laughing Number 7", "storry of the laughing numbre 7"],
+)
 @pytest.mark.parametrize(("model", "space"), [("faiss", "content"), ("Annoy", "taste")])
 @pytest.mark.parametrize("prefix", ["", "/classic", "/classic/titles"])
 def test_the_classic_title_search(served: Client, title: str, model: str, space: str, prefix: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from image_support import BLUE, GREEN, GREY, RED, corners, drawn, quarters, saved
+from image_support import BLUE, GREEN, GREY, RED, corners, drawn, quarters, saved, waves
 from matinee.encoders.decode import Shape, decode, prepare
 
 KINDS = ["JPEG", "PNG", "WEBP", "AVIF"]
@@ -144,11 +144,12 @@ def test_several_pictures_in_one_jpeg_give_the_first() -> None:
     assert near(corners(decode(data)), [RED, GREEN, BLUE, GREY])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [(kind, mode) for kind in KINDS for mode in ("RGB", "L", "RGBA") if kind != "JPEG" or mode != "RGBA"]
+    + [("PNG", "P")],
+)
 def test_large_images_may_come_smaller(kind: str, mode: str) -> None:
-    if mode not in {"JPEG": ["RGB", "L"], "PNG": ["RGB", "RGBA", "L", "P"]}.get(kind, ["RGB", "RGBA", "L"]):
-        pytest.skip("not a mode of this format")
     image = quarters(800, 1200).convert(mode)
     found = decode(saved(image, kind), at_least=(80, 120))
     assert 160 <= found.width < 800
@@ -184,13 +185,6 @@ def test_prepared_images_have_one_shape_and_scale() -> None:
         assert found.dtype == np.float32
         assert found.flags.c_contiguous
         np.testing.assert_allclose(found[:, 100, 100], [1.0, 0.0, -127 / 128])
-
-
-def waves() -> Image.Image:
-    """A picture in whole numbers, the same wherever it is made."""
-    y, x = np.mgrid[0:240, 0:160]
-    channels = [x + y // 2, (x * y // 40) % 256, (x - y) ** 2 // 250]
-    return Image.fromarray(np.stack(channels, axis=2).clip(0, 255).astype(np.uint8))
 
 
 def test_golden_preprocessing() -> None:

@@ -154,7 +154,7 @@ def test_named_faults(engine: Engine) -> None:
         engine.movie("nix")
     with pytest.raises(InvalidInputError, match="poster"):
         engine.similar("m1", by="poster")
-    with pytest.raises(InvalidInputError, match="no index 'scann'.*exact, faiss, annoy, hnsw"):
+    with pytest.raises(InvalidInputError, match=r"no index 'scann'.*exact, faiss, annoy, hnsw"):
         engine.similar("m1", index="scann")
     with pytest.raises(InvalidInputError, match="offset"):
         engine.movies(offset=-1)

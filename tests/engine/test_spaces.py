@@ -181,7 +181,7 @@ def test_without_its_encoder_a_film_is_stored_all_the_same(settings: Settings) -
     with Engine.open(settings.model_copy(update={"text_encoder": "off", "image_encoder": "off"})) as engine:
         engine.put_movies([Movie(movie_id="new", title="Story of the Laughing Ship", genres=("Comedy",))])
         engine.patch_movie("m5", {"overview": "the lighthouse keeper"})
-        assert [hit.movie.movie_id for hit in engine.search("Laughing Ship", by="title")][0] == "new"
+        assert engine.search("Laughing Ship", by="title")[0].movie.movie_id == "new"
         view = engine._current()[1]
         assert view.spaces["text"].vector(5) is None  # made of a record that is no longer true
         assert view.spaces["text"].vector(6) is not None
@@ -235,7 +235,7 @@ def test_a_snapshot_without_spaces_says_so(settings: Settings, tmp_path: Path) -
     bare = settings.model_copy(update={"data_dir": tmp_path / "bare", "text_encoder": "off", "image_encoder": "off"})
     train_dataset(bare, random_dataset())
     with Engine.open(bare) as engine:
-        with pytest.raises(InvalidInputError, match="no space 'poster'.*matinee posters add"):
+        with pytest.raises(InvalidInputError, match=r"no space 'poster'.*matinee posters add"):
             engine.search_posters(picture(1))
         assert engine.search("Laughing")
         assert engine.similar("m1", by="taste", index="hnsw").index == "hnsw"

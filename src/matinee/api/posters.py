@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from email.utils import formatdate
 from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 from starlette.responses import RedirectResponse, Response
 
 from matinee.api import params
 from matinee.api.errors import problems
 from matinee.api.pictures import FRESH, SMALL, is_known, made, picture_headers, reduced
-from matinee.api.reading import BODY_SECONDS, media_type, read_body
+from matinee.api.reading import media_type, read_body, read_files
 from matinee.api.render import poster_path, reply
 from matinee.api.service import EngineDep, service_of
 from matinee.data.catalog import Movie
@@ -153,24 +149,10 @@ async def uploaded_image(request: Request) -> bytes:
     """
     kind = media_type(request)
     if kind == "multipart/form-data":
-        return await _field(request)
+        return (await read_files(request, ("image",), 1))[0]
     if kind and kind != "application/octet-stream" and not kind.startswith("image/"):
         raise MediaTypeError(f"A body of the type {kind} is not read here.", "Send an image, or a form with one.")
     return await read_body(request)
-
-
-async def _field(request: Request) -> bytes:
-    try:
-        async with asyncio.timeout(BODY_SECONDS), request.form(max_files=1, max_fields=8) as form:
-            image = form.get("image")
-            if isinstance(image, UploadFile):
-                return await image.read()
-    except TimeoutError as error:
-        detail = f"The body did not arrive within {BODY_SECONDS:g} seconds; send it again."
-        raise HTTPException(408, detail, headers={"connection": "close"}) from error
-    except ClientDisconnect as error:
-        raise HTTPException(400) from error
-    raise InvalidInputError("The form has no file named image.", "Send one: curl -F image=@poster.jpg …")
 
 
 IMAGE_BODY: dict[str, Any] = {

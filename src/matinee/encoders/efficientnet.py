@@ -133,10 +133,13 @@ class _Graph:
     ) -> str:
         """A convolution with its batch norm folded in: scale = γ/√(σ² + ε), bias = β − μ·scale."""
         weight = self._get(f"{name}.weight")
-        scale = self._get(f"{norm}.weight") / np.sqrt(self._get(f"{norm}.running_var") + _EPSILON)
-        bias = self._get(f"{norm}.bias") - self._get(f"{norm}.running_mean") * scale
-        if weight.ndim != 4 or scale.shape != (len(weight),):
+        gamma, beta, mean, variance = (
+            self._get(f"{norm}.{part}") for part in ("weight", "bias", "running_mean", "running_var")
+        )
+        if weight.ndim != 4 or any(part.shape != weight.shape[:1] for part in (gamma, beta, mean, variance)):
             raise DataError(f"{name} and {norm} do not fit together.", "They are of another network.")
+        scale = gamma / np.sqrt(variance + _EPSILON)
+        bias = beta - mean * scale
         folded = (weight * scale[:, None, None, None]).astype(np.float16)
         half = self._constant(f"{name}.half", folded)
         single = self._node("Cast", [half], f"{name}.weight", to=self._types.FLOAT)

@@ -128,10 +128,10 @@ class _Rewriter:
         scale = (np.maximum(np.abs(table).max(axis=1, keepdims=True), 1e-12) / 127).astype(np.float32)
         steps = self._constant(f"{name}/int8", np.rint(table / scale).astype(np.int8))
         scales = self._constant(f"{name}/scale", scale)
-        self._node("Gather", [steps, node.input[1]], f"{output}/steps")
-        self._node("Gather", [scales, node.input[1]], f"{output}/scales")
-        self._node("Cast", [f"{output}/steps"], f"{output}/floats", to=self._types.FLOAT)
-        self._node("Mul", [f"{output}/floats", f"{output}/scales"], output)
+        self._node("Gather", [steps, node.input[1]], f"{output}/word_steps")
+        self._node("Gather", [scales, node.input[1]], f"{output}/word_scales")
+        self._node("Cast", [f"{output}/word_steps"], f"{output}/floats", to=self._types.FLOAT)
+        self._node("Mul", [f"{output}/floats", f"{output}/word_scales"], output)
 
 
 def _prepare(folder: Path) -> None:

@@ -135,7 +135,7 @@ class OnnxTextEncoder:
 
     def _vector(self, text: str) -> NDArray[np.float32]:
         """A text's vector, (dim,), of any length."""
-        paragraphs = [line for line in text.splitlines() if line.strip()]
+        paragraphs = [line.strip() for line in text.splitlines() if line.strip()]
         if len(paragraphs) > _MOST_PARAGRAPHS:
             paragraphs[_MOST_PARAGRAPHS - 1 :] = [" ".join(paragraphs[_MOST_PARAGRAPHS - 1 :])]
         if len(paragraphs) == 1:

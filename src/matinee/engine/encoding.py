@@ -1,4 +1,4 @@
-"""Encoders while serving: opened at first use, checked against the spaces of the snapshot."""
+"""Encoders, and the vector service, while serving: opened at first use, checked against the snapshot."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from matinee.data.catalog import Catalog, Movie
 from matinee.encoders.base import Image, ImageEncoder, TextEncoder
 from matinee.encoders.film_texts import film_texts
 from matinee.errors import EncoderError, FetchError, MatineeError
+from matinee.indexes.base import VectorIndex
 from matinee.settings import Settings
 from matinee.snapshots.spaces import Space
 from matinee.stores.base import FilmVector
@@ -63,6 +64,8 @@ class Encoders:
 
         self._text: _Lazy[TextEncoder] = _Lazy(lambda: remote.open_text_encoder(settings))
         self._image: _Lazy[ImageEncoder] = _Lazy(lambda: remote.open_image_encoder(settings))
+        self._settings = settings
+        self._indexes: dict[str, VectorIndex] = {}
         self._queries: OrderedDict[str, Floats] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -88,6 +91,19 @@ class Encoders:
         """Raw unit vector of an image, (n_raw,), for a space; errors as `ImageEncoder.encode`."""
         found: Floats = _checked_image(self._image.get(), space).encode([image])[0]
         return found
+
+    def poster_index(self, snapshot_id: str) -> VectorIndex | None:
+        """The vector service that the settings name, for the posters of a snapshot; None where none is named."""
+        from matinee import remote
+
+        if not self._settings.vectors_url:
+            return None
+        with self._lock:
+            found = self._indexes.get(snapshot_id)
+            if found is None:
+                found = remote.RemoteIndex(self._settings.vectors_url, "poster", snapshot_id)
+                self._indexes = {snapshot_id: found}
+            return found
 
     def of_films(self, movies: Sequence[Movie], space: Space | None) -> list[FilmVector]:
         """Raw vectors of films that are about to be stored; none where the encoder cannot be had, with a warning."""

@@ -27,9 +27,9 @@ ALIKE, ALIKE_UNKNOWN, ALIKE_KNOWN = 65.0, 50.0, 85.0
 descriptions; and of one whose words are all known, which may mean just what it says ("mafia family" is spelt 82 % like
 "The Family Man"). Plot-like development queries are at most 61 % like any title and know 5 words of 8."""
 
-TITLE, TRAILS, POSTERS = 1.0, 0.3, 0.1
-"""Weights of titles that hold the text as a word, of those that are less alike, and of what posters seem to show (see
-`encoders.conse`), beside 1 for meaning and 1 for words."""
+POSTERS = 0.05
+"""Weight of what posters seem to show (see `encoders.conse`), beside 1 for each of titles that hold the text as a word,
+meaning, and words. It moves films by a few places: on development queries .05 does no harm, .2 does."""
 
 _K = 60
 _TOP_OF_REST = 0.85
@@ -112,7 +112,7 @@ def fuse_search(
 
     Films whose title is the text, or begins with it, or is spelt so much alike that it must be meant, come first, in
     the titles' own order. The others follow by reciprocal rank: what means much the same, has the words, and (weakly)
-    what posters seem to show.
+    what posters seem to show. Titles less alike only fill up what is left.
 
     Args:
         titles: `TitleIndex.find`.
@@ -123,22 +123,27 @@ def fuse_search(
         index: tells which words are known, and which the text and a film have in common.
         shows: what the poster of a row seems to show.
     """
-    known = 1.0 if index is None else index.share_known(text)
+    known = 0.5 if index is None else index.share_known(text)
     sure = [hit for hit in titles if _is_sure(hit[2], text, known)][:n]
     found = [Fused(row, score, "title", how) for row, score, how in sure]
     taken, said = {hit.row for hit in found}, {row: how for row, _, how in titles}
+
+    def add(row: int, score: float, matched: str, how: str) -> None:
+        if row not in taken and len(found) < n:
+            taken.add(row)
+            found.append(Fused(row, min(score, found[-1].score if found else 1.0), matched, how))
+
     lists = {
-        "title": [(row, score) for row, score, how in titles if row not in taken and how == WORD],
-        "alike": [(row, score) for row, score, how in titles if row not in taken and how != WORD],
-        "meaning": list(meaning),
-        "words": list(words),
-        "poster": list(posters),
+        "title": [(row, score) for row, score, how in titles if how == WORD],
+        "meaning": meaning,
+        "words": words,
+        "poster": posters,
     }
     top = min([_TOP_OF_REST, *(hit.score for hit in found)]) * (_K + 1) / (2 + POSTERS)
-    for row, score, sources in fuse(lists, {"title": TITLE, "alike": TRAILS, "poster": POSTERS}, n + len(taken)):
-        if row not in taken and len(found) < n:
-            matched, how = _why(sources, text, row, said, index, shows)
-            found.append(Fused(row, min(score * top, found[-1].score if found else 1.0), matched, how))
+    for row, score, sources in fuse(lists, {"poster": POSTERS}, n + len(taken)):
+        add(row, score * top, *_why(sources, text, row, said, index, shows))
+    for row, score, how in titles:
+        add(row, score, "title", how)
     return found
 
 
@@ -161,13 +166,10 @@ def _why(
     shows: Callable[[int], str] | None,
 ) -> tuple[str, str]:
     """What found a film, and how in words."""
-    if sources[0] in ("title", "alike"):
+    if "title" in sources:
         return "title", said[row]
     if sources == ("poster",):
-        return (
-            "poster",
-            f"its poster seems to show {shows(row)}" if shows is not None else "its poster seems to show it",
-        )
+        return "poster", f"its poster seems to show {'it' if shows is None else shows(row)}"
     common = ", ".join(index.in_common(text, row)) if index is not None else ""
     if "meaning" in sources:
         return "meaning", f"means much the same: {common}" if common else "means much the same"

@@ -98,17 +98,23 @@ class LiveSpace:
         return found
 
     def nearest(
-        self, vector: Floats, k: int, allowed: NDArray[np.bool_], kind: str = "exact"
+        self,
+        vector: Floats,
+        k: int,
+        allowed: NDArray[np.bool_],
+        kind: str = "exact",
+        elsewhere: VectorIndex | None = None,
     ) -> tuple[Rows, NDArray[np.float32]]:
         """Rows and cosines of the k nearest films allowed, best first.
 
         Args:
             vector: (dim,) in the space.
             allowed: bool by row.
+            elsewhere: asked instead of the index here; a service that follows the same snapshot and store.
         """
-        if not len(self._exact):
+        if elsewhere is None and not len(self._exact):
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-        found = self.index(kind).search(vector[None, :], k, allowed)
+        found = (elsewhere or self.index(kind)).search(vector[None, :], k, allowed)
         kept = found.items[0] >= 0
         return found.items[0][kept], found.similarities[0][kept]
 

@@ -16,8 +16,10 @@ from matinee.indexes.base import check_vectors
 from matinee.settings import Settings
 
 POSTER = "poster"
-SAME = 0.999
-"""Cosine from which on two posters are one and the same picture."""
+TWINS = 20
+"""Films that have one and the same poster, at most."""
+SAME = 0.9999
+"""Cosine from which on two posters are one and the same picture, whatever film they are of."""
 
 
 def search(
@@ -43,10 +45,11 @@ def search(
     else:
         assert vector is not None
         wanted = vector_in(live, vector)
-    rows, likeness = live.nearest(wanted, k + 1 if exclude_self else k, allowed, index)
+    elsewhere = encoders.poster_index(view.snapshot.id)
+    rows, likeness = live.nearest(wanted, k + TWINS if exclude_self else k, allowed, index, elsewhere)
     if exclude_self:
-        own = 1 if len(rows) and likeness[0] >= SAME else 0
-        rows, likeness = rows[own : own + k], likeness[own : own + k]
+        others = likeness < SAME
+        rows, likeness = rows[others][:k], likeness[others][:k]
     scores = np.full(len(view.catalog), np.nan, dtype=np.float32)
     scores[rows] = likeness
     items = make_items(view, rows, scores)

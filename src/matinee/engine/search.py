@@ -21,6 +21,8 @@ CLEAR = 80.0
 LEAST_ALIKE, LEAST_ALIKE_SHORT = 60.0, 50.0
 """Least similarity (0..100, RapidFuzz's ratio) of a whole title, and of one of at most `SHORT` characters."""
 SHORT = 6
+LONGEST_LOOSE = 40
+"""Texts of more characters are compared with whole titles only: they tell plots, and comparing parts takes long."""
 
 EXACT, PREFIX, WORD = "the title itself", "the title begins so", "a word of the title begins so"
 """How a title matched, in words; the fourth way is "spelt 92 % alike"."""
@@ -139,7 +141,7 @@ class TitleIndex:
         ):
             best = max(best, alike)
             yield self._keys[place], alike
-        if loosely and best < CLEAR:
+        if loosely and best < CLEAR and len(wanted) <= LONGEST_LOOSE:
             # WRatio also finds parts, and gives any title that is a part of the text 90: it only opens the door.
             # People type how a title begins, so a long title's beginning is looked at as well.
             found = process.extract(wanted, self._keys, scorer=fuzz.WRatio, score_cutoff=CUTOFF, limit=200)

@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee.encoders.projection import Projection
+from matinee.engine.posters import SAME
 from matinee.errors import InvalidInputError, TooLargeError
 from matinee.indexes.base import Items, Mask, VectorIndex, Vectors, check_k, check_vectors
 
-SAME = 0.9999
-"""`exclude_self` drops items of this similarity or more: the same picture, whatever it is filed under."""
 MOST_FOUND = 1_000_000
 """Items in one answer, over all its queries; a tenth of it where each comes with its film."""
 
