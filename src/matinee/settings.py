@@ -85,7 +85,10 @@ class Settings(BaseSettings):
     encoder_port: int = Field(8001, ge=0, le=65535, description="Port of the encoder service.")
     vectors_url: str = Field("", description="Vector service to ask (`http://host:5000`) for posters.")
     vectors_port: int = Field(5000, ge=0, le=65535, description="Port of the vector service.")
-    vectors_space: str = Field("poster", description="Spaces that the vector service serves, the first by default: poster, text, content, taste.")
+    vectors_space: str = Field(
+        "poster",
+        description="Spaces that the vector service serves, the first by default: poster, text, content, taste.",
+    )
     vectors_index: str = Field("exact", description="Index of the vector service: exact, faiss, annoy or hnsw.")
     max_pixels: int = Field(50_000_000, gt=0, description="Most pixels (width × height) of an image accepted.")
     poster_meaning: bool = Field(

@@ -16,7 +16,7 @@ from matinee.api.vectors.app import create_vectors_app
 from matinee.encoders.image import load_image_encoder
 from matinee.engine import Engine
 from matinee.engine.training import train_dataset
-from matinee.errors import ConflictError
+from matinee.errors import ConflictError, ServiceError
 from matinee.posters.shelf import PosterShelf
 from matinee.remote import RemoteIndex
 from matinee.settings import Settings
@@ -186,3 +186,23 @@ def test_two_processes_and_the_remote_index(settings: Settings, trained: str, tm
         index.close()
         assert process.stop() == 0
     assert "Traceback" not in process.log.read_text()
+
+
+def test_the_core_asks_the_vector_service_where_the_settings_name_one(
+    settings: Settings, trained: str, tmp_path: Path
+) -> None:
+    with Engine.open(settings) as engine:
+        here = [hit.item.movie_id for hit in engine.search_posters(picture(5), k=WITH_POSTERS)]
+        comedies = [hit.item.movie_id for hit in engine.search_posters(picture(5), k=3, filter='genre = "Comedy"')]
+    with serving("vectors", settings, tmp_path / "log") as process:
+        split = settings.model_copy(update={"vectors_url": process.url})
+        with Engine.open(split) as engine:
+            assert [hit.item.movie_id for hit in engine.search_posters(picture(5), k=WITH_POSTERS)] == here
+            assert [
+                hit.item.movie_id for hit in engine.search_posters(picture(5), k=3, filter='genre = "Comedy"')
+            ] == comedies
+            engine.put_poster("m30", picture(99))
+            assert engine.search_posters(picture(99), k=1)[0].item.movie_id == "m30"
+            assert process.stop() == 0
+            with pytest.raises(ServiceError, match="vector service"):
+                engine.search_posters(picture(5))

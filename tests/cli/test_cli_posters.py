@@ -20,6 +20,8 @@ from matinee.errors import EncoderError
 from matinee.posters.shelf import PosterShelf
 from matinee.settings import Settings
 from poster_support import V3_KEY, FakeTmdb, picture, playing_tmdb
+from tiny_models import image_model
+from tiny_models import picture as noise
 
 
 @pytest.fixture
@@ -199,3 +201,24 @@ def test_settings_do_not_print_the_key(home: Path, run: Any, monkeypatch: pytest
     assert "********" not in run("settings").out
     # Worker processes must get it all the same.
     assert as_environment(Settings(tmdb_key=V3_KEY))["MATINEE_TMDB_KEY"] == V3_KEY
+
+
+def test_films_are_found_by_a_picture(home: Path, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MATINEE_IMAGE_ENCODER", str(image_model(tmp_path / "fields.onnx")))
+    monkeypatch.setenv("MATINEE_CACHE_DIR", str(tmp_path / "cache"))
+    folder = tmp_path / "posters"
+    folder.mkdir()
+    for number in range(1, 7):
+        (folder / f"{number}.jpg").write_bytes(noise(number))
+    assert run("posters", "add", str(folder)).code == 0
+    found = run("posters", "search", str(folder / "4.jpg"), "-n", "3", "--json")
+    assert found.code == 0, found.err
+    hits = json.loads(found.out)["items"]
+    assert [hits[0]["item"]["movie_id"], len(hits)] == ["4", 3]
+    assert hits[0]["similarity"] == pytest.approx(1, abs=1e-3)
+    table = run("posters", "search", str(folder / "4.jpg"))
+    assert "Alien (1979)" in table.out
+    (tmp_path / "page.svg").write_text("<svg/>")
+    refused = run("posters", "search", str(tmp_path / "page.svg"))
+    assert refused.code == 1
+    assert "Traceback" not in refused.err

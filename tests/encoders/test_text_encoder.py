@@ -43,7 +43,7 @@ def tiny(folder: Path) -> OnnxTextEncoder:
 @pytest.fixture(scope="module")
 def minilm() -> TextEncoder:
     try:
-        return load_text_encoder(Settings())
+        return load_text_encoder(Settings(text_encoder="minilm"))
     except MatineeError as error:
         pytest.skip(str(error))
 
@@ -149,7 +149,7 @@ def test_off_and_missing_files() -> None:
 
 def test_offline_without_weights(tmp_path: Path) -> None:
     with pytest.raises(EncoderError, match="cannot be had"):
-        load_text_encoder(Settings(cache_dir=tmp_path, offline=True))
+        load_text_encoder(Settings(text_encoder="minilm", cache_dir=tmp_path, offline=True))
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
