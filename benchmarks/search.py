@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import random
 import statistics
-import string
 import sys
 import tempfile
 import time
@@ -41,7 +40,7 @@ from matinee.engine.search import TitleIndex
 from matinee.engine.words import WordIndex
 from matinee.errors import MatineeError
 from matinee.settings import Settings
-from meaning_queries import DEVELOPMENT, TEST
+from meaning_queries import DEVELOPMENT, TEST, with_typos
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 Hits = list[tuple[int, float]]
@@ -91,21 +90,6 @@ class Bench:
             index=self.words,
         )
         return [(hit.row, hit.score) for hit in found]
-
-
-def with_typos(title: str, rng: random.Random, typos: int = 2) -> str:
-    """A title with letters inserted, deleted, replaced or swapped, at random places."""
-    for _ in range(typos):
-        place, kind, letter = rng.randrange(len(title)), rng.randrange(4), rng.choice(string.ascii_lowercase)
-        if kind == 0:
-            title = title[:place] + letter + title[place:]
-        elif kind == 1 and len(title) > 1:
-            title = title[:place] + title[place + 1 :]
-        elif kind == 2 and place + 1 < len(title):
-            title = title[:place] + title[place + 1] + title[place] + title[place + 2 :]
-        else:
-            title = title[:place] + letter + title[place + 1 :]
-    return title
 
 
 def cpu_ms(call: Callable[[str], object], texts: Sequence[str]) -> list[float]:

@@ -1,11 +1,14 @@
-"""Plot-like queries for known films, in the words of somebody who forgot the title: data for `benchmarks/search.py`.
+"""Plot-like queries for known films, in the words of somebody who forgot the title; and titles with typing errors.
 
-Written from memory of the films, without their overviews at hand, and without words of the title or names of
+For `benchmarks/search.py`. Written from memory of the films, without their overviews at hand, and without words of the title or names of
 characters. The films were drawn at random within each decade from the 700 most rated of ml-latest-small. Every choice
 about film texts, spaces and fusion was made on DEVELOPMENT; TEST was written before and is looked at last.
 """
 
 from __future__ import annotations
+
+import random
+import string
 
 DEVELOPMENT: tuple[tuple[str, str], ...] = (
     ("920", "spoilt southern belle struggles to keep her plantation through the civil war"),
@@ -198,3 +201,18 @@ TEST: tuple[tuple[str, str], ...] = (
     ("109487", "farmer and former pilot flies through a wormhole to find a new home for mankind, leaving his daughter"),
 )
 """(MovieLens id, query): looked at once, when everything stood."""
+
+
+def with_typos(title: str, rng: random.Random, typos: int = 2) -> str:
+    """A title with letters inserted, deleted, replaced or swapped, at random places."""
+    for _ in range(typos):
+        place, kind, letter = rng.randrange(len(title)), rng.randrange(4), rng.choice(string.ascii_lowercase)
+        if kind == 0:
+            title = title[:place] + letter + title[place:]
+        elif kind == 1 and len(title) > 1:
+            title = title[:place] + title[place + 1 :]
+        elif kind == 2 and place + 1 < len(title):
+            title = title[:place] + title[place + 1] + title[place] + title[place + 2 :]
+        else:
+            title = title[:place] + letter + title[place + 1 :]
+    return title

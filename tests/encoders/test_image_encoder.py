@@ -229,7 +229,7 @@ def test_weights_are_built_once_and_small(built_in: OnnxImageEncoder) -> None:
 
 @pytest.mark.network
 def test_posters_are_found_again(shared_data: Path) -> None:
-    """A small part of `benchmarks/posters.py`: 150 posters indexed, 20 of them blurred, cut and mirrored."""
+    """A small part of `benchmarks/posters.py`: 100 posters indexed, 12 of them blurred, cut and mirrored."""
     try:
         encoder = load_image_encoder(Settings(image_encoder="lite0"))
     except EncoderError as error:
@@ -237,15 +237,15 @@ def test_posters_are_found_again(shared_data: Path) -> None:
     from PIL import Image, ImageFilter, ImageOps
 
     with (shared_data / "posters" / "index.csv").open(encoding="utf-8", newline="") as file:
-        names = [row["imdb_id"] for row in csv.DictReader(file)][:150]
+        names = [row["imdb_id"] for row in csv.DictReader(file)][:100]
     paths = [shared_data / "posters" / f"{name}.jpg" for name in names]
     raw = encoder.encode(paths)
     projection = Projection.fit(raw, POSTER_DIM, POSTER_POWER)
     index = projection.apply(raw)
     own = index @ index.T
-    assert (own.argmax(axis=1) == np.arange(150)).all()
+    assert (own.argmax(axis=1) == np.arange(100)).all()
     edited = []
-    for path in paths[:20]:
+    for path in paths[:12]:
         with Image.open(path) as image:
             width, height = image.size
             cut = image.crop((width // 10, height // 10, width - width // 10, height - height // 10))
@@ -257,5 +257,5 @@ def test_posters_are_found_again(shared_data: Path) -> None:
 
 GOLDEN = {
     "lite0": [0.0, 0.0, 0.0133, -0.0328, 0.0036, 0.0328],
-    "lite2": [0.0, 0.0199, 0.0, -0.0607, 0.054, -0.0312],
+    "lite2": [0.0, 0.0199, 0.0, -0.0686, 0.0539, -0.0358],
 }

@@ -85,25 +85,25 @@ def slow(image: Array, state: dict[str, NDArray[np.float32]], variant: Variant =
             block += 1
     pooled = relu6(slow_conv(x, state, "_conv_head", "_bn1")).mean(axis=(1, 2))
     third = layout.shape[1] // 3
-    parts = [layout[:, at : at + layout.shape[1] - 2 * third].mean(axis=(1, 2)) for at in (0, third, 2 * third)]
+    parts = [layout[:, at : at + third].mean(axis=(1, 2)) for at in (0, third, 2 * third)]
     rows = np.stack(parts, axis=1).ravel()
     return np.concatenate([pooled / np.linalg.norm(pooled), 2 * rows / np.linalg.norm(rows)])
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_graph_does_what_the_reference_does(seed: int, tmp_path: Path) -> None:
-    variant = Variant("tiny", TINY.repeats, 50, 100, 4.0)  # 4 rows in the layout's maps: thirds of 2, 1 … overlap
+    variant = Variant("tiny", TINY.repeats, 50, 320, 4.0)  # 10 rows in the layout's maps: one is left over
     state = random_state(variant, seed)
     path = tmp_path / "tiny.onnx"
     path.write_bytes(build(state, variant).SerializeToString())
     session = open_session(path)
-    images = np.random.default_rng(seed).normal(size=(2, 3, 100, 50)).astype(np.float32)
+    images = np.random.default_rng(seed).normal(size=(2, 3, 320, 50)).astype(np.float32)
     (found,) = session.run(None, {"image": images})
     wanted = np.stack([slow(image.astype(np.float64), state, variant) for image in images])
     assert found.shape == wanted.shape == (2, HEAD + 3 * CHANNELS[6])
     # Weights of half precision: 11 bits, through thirty layers.
     np.testing.assert_allclose(found, wanted, atol=4e-3 * np.abs(wanted).max())
-    assert (np.abs(found - wanted).mean(axis=1) < 1e-3 * np.abs(wanted).mean(axis=1) * 10).all()
+    assert (np.abs(found - wanted).mean(axis=1) < 1e-2 * np.abs(wanted).mean(axis=1)).all()
 
 
 def test_shapes_and_notes_of_the_model() -> None:

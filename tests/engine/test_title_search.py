@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import random
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
 
 from matinee.data.catalog import Catalog
+from matinee.data.clean import clean_movies
 from matinee.engine.search import TitleIndex, key_of
+from meaning_queries import with_typos
 
 FILMS = [
     ("Star Wars: Episode IV - A New Hope", 1977),
@@ -44,6 +49,13 @@ EVEN = np.zeros(len(FILMS))
         ("m", "M"),
         ("千と千尋", "千と千尋の神隠し"),
         ("<b>bold", "<b>Bold & Brave</b>"),
+        ("th ematrix", "The Matrix"),
+        ("a godfatehr", "The Godfather"),
+        ("wars star", "Star Wars: Episode IV - A New Hope"),
+        ("chamber of secrets", "Harry Potter and the Chamber of Secrets"),
+        ("chamer of secrts", "Harry Potter and the Chamber of Secrets"),
+        ("harry potter and the ch", "Harry Potter and the Chamber of Secrets"),
+        ("n", "Star Wars: Episode IV - A New Hope"),
     ],
 )
 def test_finds(text: str, title: str) -> None:
@@ -76,3 +88,44 @@ def test_key() -> None:
     assert key_of("The  Matrix!") == "matrix"
     assert key_of("The") == "the"
     assert key_of("Ocean's Eleven") == "oceans eleven"
+
+
+def test_how_says_what_matched() -> None:
+    ways = {text: INDEX.find(text, ALL, EVEN, 1)[0][2] for text in ("the matrix", "the matr", "potter", "amtrix")}
+    assert list(ways.values()) == [
+        "the title itself",
+        "the title begins so",
+        "a word of the title begins so",
+        "spelt 83 % alike",
+    ]
+
+
+def test_a_plot_is_like_no_title() -> None:
+    plot = "a detective hunts androids who dream of electric sheep in a city of eternal rain and neon lights"
+    assert all(score < 0.6 for _, score, _ in INDEX.find(plot, ALL, EVEN, 5))
+
+
+def test_titles_with_two_typos_are_found(real_titles: Catalog) -> None:
+    """The target: 97 % of 500 random titles among the first five."""
+    index, names, rng = TitleIndex(real_titles), real_titles.column("title"), random.Random(3)
+    allowed, even = np.ones(len(names), dtype=np.bool_), np.zeros(len(names))
+    asked = [(row, with_typos(names[row], rng)) for row in rng.sample(range(len(names)), 500)]
+    found = [row in [hit for hit, _, _ in index.find(text, allowed, even, 5)] for row, text in asked]
+    assert np.mean(found) >= 0.97
+
+
+def test_titles_are_found_as_one_types(real_titles: Catalog) -> None:
+    index, names = TitleIndex(real_titles), real_titles.column("title")
+    allowed, even = np.ones(len(names), dtype=np.bool_), np.zeros(len(names))
+    for text in ("toy st", "the godf", "harry potter and the ch", "one flew ov", "m", "ran", "z"):
+        first = [names[row].lower().removeprefix("the ") for row, _, _ in index.find(text, allowed, even, 5)]
+        assert first[0].startswith(text.removeprefix("the ")), (text, first)
+    for short in ("M", "Ran", "Z", "It", "9"):
+        assert names[index.find(short, allowed, even, 5)[0][0]] == short
+
+
+@pytest.fixture(scope="module")
+def real_titles(shared_data: Path) -> Catalog:
+    """Those of ml-latest-small, as the catalogue has them."""
+    movies = clean_movies(pl.read_csv(shared_data / "ml-latest-small" / "movies.csv").rename({"movieId": "movie_id"}))
+    return Catalog(movies[0])

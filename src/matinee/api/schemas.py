@@ -109,7 +109,7 @@ class HitOut(FilmOut):
 
     score: float = Field(ge=0, le=1.001)
     rank: int
-    matched: str = Field(description='"title" or "meaning".')
+    matched: str = Field(description='"title", "meaning", "words" (of the description) or "poster".')
     how: str = Field(description="Why, in words.")
 
 

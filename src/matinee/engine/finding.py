@@ -7,6 +7,7 @@ import logging
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee.encoders import conse
 from matinee.engine.derived import Trailing
 from matinee.engine.encoding import Encoders
 from matinee.engine.fusion import DEPTH, Fused, fuse_search, meaning_hits
@@ -113,7 +114,7 @@ def _shown(view: View, settings: Settings, encoders: Encoders, text: str, allowe
     meanings = None if poster is None else poster.space.extra.get(MEANING)
     if not settings.poster_meaning or poster is None or meanings is None:
         return []
-    cosines = np.where(allowed[poster.space.rows], meanings @ encoders.query(text, live.space), -np.inf)
+    cosines = np.where(allowed[poster.space.rows], conse.shown(meanings, encoders.query(text, live.space)), -np.inf)
     best = np.argpartition(-cosines, min(DEPTH, len(cosines) - 1))[:DEPTH]
     best = best[np.lexsort((best, -cosines[best]))]
     return [(int(poster.space.rows[i]), float(cosines[i])) for i in best if np.isfinite(cosines[i])]

@@ -122,7 +122,7 @@ class FilmMap:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One search result: `matched` "title" (exact, prefix, fuzzy) or "meaning", `score` 0..1, and why in words."""
+    """One search result: `matched` "title", "meaning", "words" or "poster", `score` 0..1, and why in words."""
 
     row: int
     movie: Movie

@@ -32,8 +32,9 @@ KNOWN = 3
 """Films whose descriptions must hold a word for it to be known as one, and not a typing error."""
 
 _WORD = r"[\p{L}\p{N}]+"
-_AT_ONCE = 10_000
+_AT_ONCE = 4000
 """Films whose words are held at once while the index is made."""
+_NONE = np.empty(0, dtype=np.int32)
 
 
 def stem(word: str) -> str:
@@ -56,28 +57,23 @@ class WordIndex:
 
     def __init__(self, catalog: Catalog) -> None:
         self._n_items = len(catalog)
-        parts = [_counted(catalog.frame.slice(start, _AT_ONCE), start) for start in range(0, len(catalog), _AT_ONCE)]
-        counts = pl.concat(parts) if parts else _counted(catalog.frame, 0)
-        names = counts["word"].unique().to_list()
-        stems = [stem(word) if proper_words(word) else None for word in names]
-        counts = (
-            counts.join(pl.DataFrame({"word": names, "stem": stems}, schema_overrides={"stem": pl.String}), on="word")
-            .drop_nulls("stem")
-            .group_by("stem", "row")
-            .agg(pl.col("count").sum())
-            .sort("stem", "row")
-        )
-        lengths = np.bincount(counts["row"], counts["count"], minlength=self._n_items)
-        described = max(int((lengths > 0).sum()), 1)
-        usual = max(float(lengths.sum()) / described, 1.0)
-        rows, times = counts["row"].to_numpy(), counts["count"].to_numpy().astype(np.float64)
-        self._rows: NDArray[np.int32] = rows.astype(np.int32)
-        worth = times * (K1 + 1) / (times + K1 * (1 - B + B * lengths[rows] / usual))
-        self._worth: NDArray[np.float32] = worth.astype(np.float32)
-        listed = counts.group_by("stem", maintain_order=True).len()
-        ends = np.cumsum([0, *listed["len"].to_list()]).tolist()
-        self._places = dict(zip(listed["stem"].to_list(), pairwise(ends), strict=True))
-        self._described = described
+        stems: dict[str, int] = {}
+        roots: dict[str, int | None] = {}
+        parts = [
+            _counted(catalog.frame.slice(start, _AT_ONCE), start, roots, stems)
+            for start in range(0, len(catalog), _AT_ONCE)
+        ]
+        found, rows, times = (np.concatenate([part[i] for part in parts] or [_NONE]) for i in range(3))
+        order = np.lexsort((rows, found))
+        found, rows, times = found[order], rows[order], times[order].astype(np.float32)
+        lengths = np.bincount(rows, times, minlength=self._n_items)
+        self._described = max(int((lengths > 0).sum()), 1)
+        usual = max(float(lengths.sum()) / self._described, 1.0)
+        discount = (K1 * (1 - B + B * lengths / usual)).astype(np.float32)
+        self._rows: NDArray[np.int32] = rows
+        self._worth: NDArray[np.float32] = times * np.float32(K1 + 1) / (times + discount[rows])
+        ends = np.searchsorted(found, np.arange(len(stems) + 1)).tolist()
+        self._places = dict(zip(stems, pairwise(ends), strict=True))
 
     def find(
         self, text: str, allowed: NDArray[np.bool_], weight: NDArray[np.float64], n: int
@@ -127,20 +123,40 @@ class WordIndex:
         return float(np.log(1 + (self._described - films + 0.5) / (films + 0.5)))
 
 
-def _counted(frame: pl.DataFrame, first: int) -> pl.DataFrame:
-    """Columns `row`, `word`, `count` of some films, folded as queries are."""
+def _counted(
+    frame: pl.DataFrame, first: int, roots: dict[str, int | None], stems: dict[str, int]
+) -> tuple[NDArray[np.int32], ...]:
+    """Numbers of stems, rows and counts, three arrays, of some films whose words are folded as queries are.
+
+    Args:
+        first: row of the first film.
+        roots: word → number of its stem, None for common words; completed here.
+        stems: stem → its number; completed here.
+    """
     parts = [pl.col(name) for name in TEXTS] + [pl.col(name).list.join(" ") for name in LISTS]
     text = pl.concat_str(parts, separator=" ", ignore_nulls=True).str.to_lowercase().str.normalize("NFKD")
-    return (
+    words = (
         frame.select(
-            row=pl.int_range(first, first + pl.len(), dtype=pl.Int64),
+            row=pl.int_range(first, first + pl.len(), dtype=pl.Int32),
             word=text.str.replace_all(r"\p{M}", "").str.extract_all(_WORD),
         )
         .explode("word")
         .drop_nulls("word")
-        .group_by("row", "word")
-        .agg(pl.len().alias("count"))
     )
+    names = words["word"].unique().to_list()
+    for name in names:
+        if name not in roots:
+            roots[name] = stems.setdefault(stem(name), len(stems)) if proper_words(name) else None
+    numbers = pl.DataFrame(
+        {"word": names, "stem": [roots[name] for name in names]}, schema={"word": pl.String, "stem": pl.Int32}
+    )
+    counts = (
+        words.join(numbers, on="word")
+        .drop_nulls("stem")
+        .group_by("stem", "row")
+        .agg(pl.len().cast(pl.Int32).alias("n"))
+    )
+    return counts["stem"].to_numpy(), counts["row"].to_numpy(), counts["n"].to_numpy()
 
 
 words_of = PerCatalog(WordIndex)

@@ -143,6 +143,8 @@ def check_vectors(vectors: NDArray[np.generic] | list[list[float]], dim: int) ->
     # In double precision: the squares of large values overflow single. NaN and infinity show in the length.
     double = found.astype(np.float64)
     lengths = np.sqrt(np.vecdot(double, double))
+    if len(lengths) == 1 and abs(float(lengths[0]) - 1) <= UNIT_TOLERANCE:
+        return np.ascontiguousarray(found)  # a search by itself: the steps below take as long as those of an index
     # One comparison for the usual case; it is false for NaN.
     if not bool(((lengths > NORM_TOLERANCE) & (lengths < np.inf)).all()):
         finite = np.isfinite(lengths)

@@ -47,7 +47,7 @@ class HnswIndex(Approximate):
     kind: ClassVar[Kind] = "hnsw"
     Config: ClassVar[type[IndexConfig]] = HnswConfig
     config: HnswConfig
-    growth = 0.0  # the queue grows with k by itself
+    growth = 0.3  # besides, the queue is never shorter than k
 
     def __init__(self, index: Any, config: HnswConfig, seed: int) -> None:
         self._index = index
