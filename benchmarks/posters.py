@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import itertools
 import statistics
 import sys
 import time
@@ -82,17 +83,18 @@ def ranks(queries: Vectors, index: Vectors, films: np.ndarray) -> np.ndarray:
     return (similarities > own[:, None] + TIE).sum(axis=1)
 
 
-def twins(paths: list[Path], index: Vectors) -> tuple[list[list[int]], int]:
-    """Groups of films with one poster, byte for byte; and pairs that are nearly alike (cosine above .9) besides."""
+def twins(paths: list[Path], index: Vectors) -> tuple[list[list[int]], list[list[int]]]:
+    """Groups of films with one poster, byte for byte; and other pairs whose posters are nearly alike (cosine ≥ .9)."""
     groups: dict[str, list[int]] = defaultdict(list)
     for i, path in enumerate(paths):
         groups[file_hash(path)].append(i)
     same = [group for group in groups.values() if len(group) > 1]
-    near = 0
+    twin = {tuple(pair) for group in same for pair in itertools.combinations(group, 2)}
+    near = []
     for start in range(0, len(index), 1000):
-        block = index[start : start + 1000] @ index.T
-        near += int((np.triu(block, start + 1) > 0.9).sum())
-    return same, near - sum(len(group) * (len(group) - 1) // 2 for group in same)
+        one, other = np.nonzero(np.triu(index[start : start + 1000] @ index.T, start + 1) >= 0.9)
+        near += [[int(i) + start, int(j)] for i, j in zip(one, other, strict=True)]
+    return same, [pair for pair in near if tuple(pair) not in twin]
 
 
 def query_ms(encoder: OnnxImageEncoder, uploads: list[bytes]) -> tuple[float, float]:
@@ -122,9 +124,9 @@ def report(name: str, paths: list[Path], labels: list[str], films: np.ndarray) -
     ms, ms_busy = query_ms(encoder, [path.read_bytes() for path in paths[:100]])
     print(f"  {ms:.1f} ms a query by the clock, {ms_busy:.1f} ms of the processor (one thread)")
     same, near = twins(paths, index)
-    print(f"  {len(same)} posters are shared by films, {near} more pairs are nearly alike")
-    for group in same[:10]:
-        print("    one poster:", " = ".join(labels[i] for i in group))
+    print(f"  {len(same)} posters are shared by films, {len(near)} more pairs are nearly alike")
+    for group in (*same[:10], *near[:10]):
+        print("   ", " = ".join(labels[i] for i in group))
     found = ranks(projection.apply(raw), index, np.arange(len(paths))) == 0
     print(f"  finds itself first: {found.mean():.2%} ({int((~found).sum())} do not)")
     print(f"  {'edit':20} {'top 5':>8} {'top 1':>8}")
