@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matinee.engine import Engine, Request
     from matinee.engine.training import train
     from matinee.errors import MatineeError
-    from matinee.models import Blend, Content, Ease, ImplicitALS, ItemKNN, Model, Popularity, Query, Stars
+    from matinee.models import Blend, ColdStart, Content, Ease, ImplicitALS, ItemKNN, Model, Popularity, Query, Stars
     from matinee.settings import Settings
 
 __version__ = "0.1.0"
@@ -28,6 +28,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Blend": "matinee.models",
     "Catalog": "matinee.data.catalog",
+    "ColdStart": "matinee.models",
     "Content": "matinee.models",
     "Dataset": "matinee.data.dataset",
     "Ease": "matinee.models",
@@ -50,6 +51,7 @@ _HOMES = {
 __all__ = [
     "Blend",
     "Catalog",
+    "ColdStart",
     "Content",
     "Dataset",
     "Ease",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,21 @@ import pytest
 from matinee.data.catalog import Catalog, Movie
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
+from matinee.data.vectors import FilmVectors
 from matinee.errors import InvalidInputError, MatineeError, MemoryLimitError, SnapshotError
-from matinee.models import MODELS, Blend, Content, Ease, ImplicitALS, ItemKNN, Model, Popularity, Query, Stars
+from matinee.models import (
+    MODELS,
+    Blend,
+    ColdStart,
+    Content,
+    Ease,
+    ImplicitALS,
+    ItemKNN,
+    Model,
+    Popularity,
+    Query,
+    Stars,
+)
 from support import make_dataset, random_dataset
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -27,7 +41,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "stars": {"n_factors": 4, "iterations": 30},
     "blend": {"weights": {"ease": 0.6, "itemknn": 0.4}, "popular": "popularity"},
 }
-VARIANTS = [*MODELS, "edlae", "blend-ials"]
+VARIANTS = [*MODELS, "edlae", "blend-ials", "content-vectors", "blend-mapping"]
+VECTORS = ["content-vectors", "coldstart", "blend-mapping"]
+"""Those that are given vectors of texts and posters too."""
 COLLABORATIVE = ["itemknn", "ease", "edlae", "ials"]
 
 
@@ -36,12 +52,37 @@ def build(kind: str) -> Model[Any]:
         return Ease(regularization=3.0, dropout=0.4, weighting="stars", min_ratings=2)
     if kind == "blend-ials":
         return Blend(weights={"ials": 1.0, "ease": 1.0}, popular="popularity")
+    if kind == "blend-mapping":
+        return Blend(weights={"ials": 1.0, "ease": 1.0}, popular="popularity", mapping="coldstart")
+    kind = kind.removesuffix("-vectors")
     return MODELS[kind](**SETTINGS.get(kind, {}))
 
 
+def unfitted(kind: str, data: Dataset) -> Model[Any]:
+    """The model over fitted parts."""
+    model = build(kind)
+    return model.bind({name: fitted(name, data) for name in model.parts})
+
+
 def fitted(kind: str, data: Dataset) -> Model[Any]:
-    model = build(kind).fit(data)
-    return model.bind({name: build(name).fit(data) for name in model.parts})
+    return unfitted(kind, data).fit(data)
+
+
+def with_vectors(data: Dataset) -> Dataset:
+    """Texts that tell the two tastes apart and posters that do not; a film without a text, a third without poster."""
+    taste = np.array([int(movie_id[1:]) % 2 for movie_id in data.catalog.column("movie_id")])
+    rng = np.random.default_rng(8)
+    vectors = {}
+    for space, dim, signal, missing in (("text", 8, 2.0, taste.size), ("poster", 5, 0.0, 3)):
+        found = rng.standard_normal((len(taste), dim)).astype(np.float32) + 0.5
+        found[:, 0] += np.float32(signal) * (2 * taste - 1)
+        rows = np.flatnonzero(np.arange(len(taste)) % missing != 0)
+        vectors[space] = FilmVectors(rows, found[rows] / np.linalg.norm(found[rows], axis=1, keepdims=True))
+    return replace(data, vectors=vectors)
+
+
+def data_for(kind: str, data: Dataset) -> Dataset:
+    return with_vectors(data) if kind in VECTORS else data
 
 
 def histories(data: Dataset) -> list[Query]:
@@ -54,20 +95,30 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def model(kind: str, dataset: Dataset, cache: dict[str, Model[Any]]) -> Model[Any]:
+def dataset(kind: str, cache: dict[str, Any]) -> Dataset:
+    """60 users × 40 films with two clear tastes."""
+    if "data" not in cache:
+        cache["data"] = random_dataset()
+    found: Dataset = cache.setdefault(f"data {kind in VECTORS}", data_for(kind, cache["data"]))
+    return found
+
+
+@pytest.fixture
+def model(kind: str, dataset: Dataset, cache: dict[str, Any]) -> Model[Any]:
     if kind not in cache:
         cache[kind] = fitted(kind, dataset)
-    return cache[kind]
+    found: Model[Any] = cache[kind]
+    return found
 
 
 @pytest.fixture(scope="module")
-def cache() -> dict[str, Model[Any]]:
+def cache() -> dict[str, Any]:
     return {}
 
 
 def test_every_kind_is_under_contract() -> None:
     assert set(SETTINGS) <= set(MODELS) <= set(VARIANTS)
-    assert {Popularity, ItemKNN, Ease, ImplicitALS, Content, Stars, Blend} <= set(MODELS.values())
+    assert {Popularity, ItemKNN, Ease, ImplicitALS, Content, ColdStart, Stars, Blend} <= set(MODELS.values())
 
 
 def test_shape_type_and_independence_of_the_batch(model: Model[Any], dataset: Dataset) -> None:
@@ -106,7 +157,7 @@ def test_the_user_id_is_never_looked_up(model: Model[Any], dataset: Dataset) -> 
 
 def test_empty_history(kind: str, model: Model[Any]) -> None:
     scores = model.score([Query()])
-    if kind in ("popularity", "stars", "blend", "blend-ials"):
+    if kind in ("popularity", "stars", "blend", "blend-ials", "blend-mapping"):
         assert np.isfinite(scores).any()
     else:
         assert np.isnan(scores).all()
@@ -189,12 +240,16 @@ def test_numbering_and_names_of_films_and_users_do_not_matter(kind: str, dataset
     ratings = Ratings.from_frame(
         old.with_columns(pl.col("movie_id").replace_strict(new_id), pl.col("user_id").replace_strict(renamed)), catalog
     )
-    other = fitted(kind, Dataset("permuted", catalog, ratings, dataset.report, dataset.scale))
-    model = fitted(kind, dataset)
     new_row = np.argsort(place)
+    moved = {}
+    for space, films in dataset.vectors.items():
+        order = np.argsort(new_row[films.rows])
+        moved[space] = FilmVectors(new_row[films.rows][order], films.vectors[order])
+    other = fitted(kind, Dataset("permuted", catalog, ratings, dataset.report, dataset.scale, moved))
+    model = fitted(kind, dataset)
     for query in histories(dataset)[:3]:
         moved = Query(new_row[query.rows], query.ratings, query.times)
-        loose = 2e-2 if kind in ("stars", "ials", "blend-ials") else 2e-3
+        loose = 2e-2 if kind in ("stars", "ials", "blend-ials", "coldstart", "blend-mapping") else 2e-3
         np.testing.assert_allclose(model.score([query])[0, place], other.score([moved])[0], rtol=loose, atol=loose)
 
 
@@ -204,9 +259,9 @@ def checkerboard(n: int = 24) -> Dataset:
     return make_dataset(rows)
 
 
-@pytest.mark.parametrize("kind", [*COLLABORATIVE, "blend", "blend-ials"], indirect=True)
+@pytest.mark.parametrize("kind", [*COLLABORATIVE, "blend", "blend-ials", "blend-mapping"], indirect=True)
 def test_checkerboard(kind: str) -> None:
-    data = checkerboard()
+    data = data_for(kind, checkerboard())
     model = fitted(kind, data)
     for user, query in enumerate(histories(data)):
         scores = model.score([query])[0].copy()
@@ -280,7 +335,7 @@ def test_grown_catalogue(kind: str, model: Model[Any], dataset: Dataset) -> None
     if kind == "stars":  # what the user gives on the whole
         assert np.isfinite(scores).all()
         assert np.isnan(grown.score([Query()])[0, len(dataset.catalog) :]).all()
-    elif kind in ("content", "blend", "blend-ials"):
+    elif kind in ("content", "content-vectors", "coldstart", "blend", "blend-ials", "blend-mapping"):
         assert np.isfinite(scores[:, len(dataset.catalog)]).all()
         assert np.isnan(scores[:, len(dataset.catalog) + 1]).all()
     else:
@@ -307,7 +362,7 @@ def test_many_threads_get_the_same_scores(model: Model[Any], dataset: Dataset) -
 
 
 def test_memory_is_refused_before_work(kind: str, dataset: Dataset) -> None:
-    model = build(kind)
+    model = unfitted(kind, dataset)
     need = model.memory_needed(dataset)
     if need == 0:
         pytest.skip("a blend holds nothing of its own")
@@ -326,7 +381,8 @@ def larger() -> Dataset:
 
 
 def test_memory_needed_is_an_upper_bound(kind: str, larger: Dataset) -> None:
-    model = build(kind)
+    larger = data_for(kind, larger)
+    model = unfitted(kind, larger)
     need = model.memory_needed(larger)
     tracemalloc.start()
     try:
@@ -351,7 +407,7 @@ def test_nothing_rated_at_all(kind: str, dataset: Dataset) -> None:
 
 def test_progress_ends_at_one(kind: str, dataset: Dataset) -> None:
     shares: list[float] = []
-    build(kind).fit(dataset, progress=lambda _what, share: shares.append(share))
+    unfitted(kind, dataset).fit(dataset, progress=lambda _what, share: shares.append(share))
     assert shares == sorted(shares)
     assert shares[-1] == pytest.approx(1.0)
 
@@ -364,6 +420,7 @@ def test_settings_are_strict(kind: str) -> None:
         type(build(kind))(config, x=1)
 
 
-def test_a_blend_without_parts_says_so(dataset: Dataset) -> None:
+@pytest.mark.parametrize("kind", ["blend", "coldstart"], indirect=True)
+def test_without_parts_it_says_so(kind: str, dataset: Dataset) -> None:
     with pytest.raises(MatineeError, match="bind"):
-        build("blend").fit(dataset).score([Query()])
+        build(kind).fit(dataset).score([Query()])

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from matinee.data.catalog import Movie
-from matinee.errors import SnapshotError
+from matinee.data.dataset import Dataset
+from matinee.data.vectors import FilmVectors
+from matinee.errors import DataError, SnapshotError
 from matinee.models import Content, Query
 from matinee.models.features import changed_rows, pack, unpack, words
 from support import make_dataset, random_dataset
@@ -111,3 +116,107 @@ def test_damaged_words() -> None:
 def test_words() -> None:
     assert words("The Good, the Bad & l'été_2") == ["good", "bad", "l", "été", "2"]
     assert words(None) == []
+
+
+def cross(rows: list[int]) -> FilmVectors:
+    """Up to four directions at right angles, whose mean is 0: nothing changes when it is taken off."""
+    return FilmVectors(np.array(rows, dtype=np.int64), np.float32([[1, 0], [-1, 0], [0, 1], [0, -1]])[: len(rows)])
+
+
+def described() -> Dataset:
+    """MOVIES, in which d has no words, with texts for all four and posters for a and c."""
+    vectors = {"text": cross([0, 1, 2, 3]), "poster": cross([0, 2])}
+    return replace(make_dataset(ROWS, MOVIES), vectors=vectors)
+
+
+ONLY = dict.fromkeys(["decade", "tags", "writers", "cast", "title", "keywords", "overview", "directors"], 0.0)
+
+
+def test_vectors_by_hand() -> None:
+    """Genre 1, text 2, poster ½: (1·[same genre] + 4·cos_text + ¼·cos_poster) / 5¼, lacking fields counting 0."""
+    model = Content(genres=1.0, text=2.0, poster=0.5, **ONLY).fit(described())
+    expected = np.array([[5.25, 1 - 4, 0 - 0.25, 0], [-3, 5, 0, 0], [-0.25, 0, 5.25, -4], [0, 0, -4, 4]]) / 5.25
+    np.testing.assert_allclose(model.similar([0, 1, 2, 3]), expected, atol=1e-6)
+    every = np.arange(4)
+    np.testing.assert_allclose(model.likeness(every, every), expected, atol=1e-6)
+    query = Query(np.array([0, 2]), np.float32([5, 5]))
+    np.testing.assert_allclose(model.score([query])[0], (expected[0] + expected[2]) / 2, atol=1e-6)
+    shares = model.contributions(query, [0, 1, 2, 3])
+    np.testing.assert_allclose(shares, expected[:, [0, 2]] / 2, atol=1e-6)
+
+
+def test_what_all_vectors_have_in_common_counts_nothing() -> None:
+    lifted = np.hstack([cross([0, 1, 2, 3]).vectors, np.full((4, 1), 3, dtype=np.float32)])
+    lifted /= np.linalg.norm(lifted, axis=1, keepdims=True)
+    data = replace(described(), vectors={"text": FilmVectors(np.arange(4), lifted)})
+    plain = replace(described(), vectors={"text": cross([0, 1, 2, 3])})
+    settings = {"genres": 1.0, "text": 1.0, **ONLY}
+    np.testing.assert_allclose(
+        Content(**settings).fit(data).similar([0, 3]), Content(**settings).fit(plain).similar([0, 3]), atol=1e-6
+    )
+
+
+def test_fields_of_weight_0_and_other_spaces_are_left_out() -> None:
+    data = described()
+    plain = Content().fit(replace(data, vectors={}))
+    for model in (
+        Content(text=0.0, poster=0.0).fit(data),
+        Content().fit(replace(data, vectors={"taste": cross([0, 1])})),
+        Content().fit(
+            replace(data, vectors={"text": FilmVectors(np.zeros(0, np.int64), np.zeros((0, 2), np.float32))})
+        ),
+    ):
+        assert model.state().keys() == plain.state().keys()
+        np.testing.assert_array_equal(model.similar([0, 1, 2, 3]), plain.similar([0, 1, 2, 3]))
+
+
+def test_vectors_are_mapped_not_copied(tmp_path: Path) -> None:
+    data = described()
+    model = Content().fit(data)
+    state = model.state()
+    for name, values in state.items():
+        np.save(tmp_path / f"{name}.npy", values, allow_pickle=False)
+    mapped = {name: np.asarray(np.load(tmp_path / f"{name}.npy", mmap_mode="r")) for name in state}
+    again = Content.from_state(model.config, mapped, data.catalog)
+    grown = again.with_catalog(data.catalog.with_changes([Movie(movie_id="e", title="…")]), {"text": cross([4])})
+    for found in (again, grown):
+        for space in ("text", "poster"):
+            assert np.shares_memory(found._dense[space].base.vectors, mapped[f"{space}_vectors"])
+    np.testing.assert_array_equal(again.similar([0, 3]), model.similar([0, 3]))
+    grown_again = Content.from_state(grown.config, grown.state(), grown._catalog)
+    np.testing.assert_array_equal(grown_again.similar([0, 4]), grown.similar([0, 4]))
+
+
+def test_new_and_edited_films_bring_their_vectors() -> None:
+    """Rows 1 and 4 are put with texts; 1 had another, 4 is new. Row 0 is put without: it has none any more."""
+    data = described()
+    model = Content(genres=0.0, text=1.0, poster=1.0, countries=0.0, languages=0.0, **ONLY).fit(data)
+    put = [data.catalog.movie(0), data.catalog.movie(1), Movie(movie_id="e", title="…")]
+    catalog = data.catalog.with_changes(put)
+    grown = model.with_catalog(catalog, {"text": FilmVectors(np.array([1, 4]), np.float32([[0, 1], [1, 0]]))})
+    found = grown.similar([2, 4])
+    np.testing.assert_allclose(found[0], np.array([-1, 1, 2, -1, 0]) / 2, atol=1e-6)  # a has its poster still
+    np.testing.assert_allclose(found[1], np.array([0, 0, 0, 0, 1]) / 2, atol=1e-6)
+    assert np.isfinite(model.with_catalog(catalog).similar([1])[0, :4]).all(), "nothing said: the old vector holds"
+    assert np.isnan(model.with_catalog(catalog).similar([1])[0, 4])
+    same = Movie(movie_id="e", title="…")
+    catalog = catalog.with_changes([same])
+    again = grown.with_catalog(catalog, {"text": FilmVectors(np.array([4]), np.float32([[0, 1]]))})
+    np.testing.assert_allclose(again.similar([4])[0], np.array([0, 1, 1, -1, 1]) / 2, atol=1e-6)
+    catalog = catalog.with_changes([same])
+    assert np.isnan(again.with_catalog(catalog, {"text": cross([])}).similar([4])).all()
+    with pytest.raises(DataError, match="3 values"):
+        model.with_catalog(catalog, {"text": FilmVectors(np.array([4]), np.ones((1, 3), dtype=np.float32))})
+
+
+def test_damaged_vectors() -> None:
+    data = described()
+    model = Content().fit(data)
+    state = model.state()
+    for name, value in (
+        ("text_rows", state["text_rows"][::-1].copy()),
+        ("text_rows", state["text_rows"] + 1),
+        ("poster_mean", state["poster_mean"][:-1]),
+    ):
+        with pytest.raises(SnapshotError):
+            Content.from_state(model.config, {**state, name: value}, data.catalog)

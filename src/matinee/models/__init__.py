@@ -7,6 +7,7 @@ from typing import Any
 from matinee.errors import UnknownModelError
 from matinee.models.base import Model, ModelConfig, Query
 from matinee.models.blend import Blend
+from matinee.models.coldstart import ColdStart
 from matinee.models.content import Content
 from matinee.models.ease import Ease
 from matinee.models.ials import ImplicitALS
@@ -16,7 +17,7 @@ from matinee.models.popularity import Popularity, weighted_score
 from matinee.models.stars import Stars
 
 MODELS: dict[str, type[Model[Any]]] = {
-    model.name: model for model in (Popularity, ItemKNN, Ease, ImplicitALS, Content, Stars, Blend)
+    model.name: model for model in (Popularity, ItemKNN, Ease, ImplicitALS, Content, ColdStart, Stars, Blend)
 }
 """Kind of model (`Model.name`) → class."""
 
@@ -36,6 +37,7 @@ def create(kind: str, **settings: Any) -> Model[Any]:
 __all__ = [
     "MODELS",
     "Blend",
+    "ColdStart",
     "Content",
     "Ease",
     "ImplicitALS",

@@ -12,8 +12,11 @@ from pydantic import Field
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.data.vectors import FilmVectors
-from matinee.errors import MatineeError, SnapshotError
+from matinee.errors import InvalidInputError, MatineeError, SnapshotError
 from matinee.models.base import Fallback, Model, ModelConfig, Progress, Query, Scores, State
+from matinee.models.cold import Guess, by_likeness, by_mapping
+from matinee.models.coldstart import ColdStart
+from matinee.models.fusion import fill, mean_known, moments, without
 
 
 class BlendConfig(ModelConfig):
@@ -24,6 +27,9 @@ class BlendConfig(ModelConfig):
     )
     content: str | None = Field("content", description="Part that ranks films and users unknown to the others.")
     popular: str | None = Field("popular", description="Part that answers users about whom nothing is known.")
+    mapping: str | None = Field(None, description="Part (`ColdStart`) that foretells films unknown to the others.")
+    mapping_share: float = Field(0.7, ge=0, le=1, description="Its share beside content in the guess about such films.")
+    spread: float = Field(1.5, gt=0, description="How far such guesses stand from the middle; 1: the least squares.")
 
 
 class Blend(Model[BlendConfig]):
@@ -32,9 +38,10 @@ class Blend(Model[BlendConfig]):
     Per film: one that some part does not know is scored by the others; one that none knows gets the least
     squares guess of the blend's score from its content score, β·(c − mean(c)) + mean(blend), with β ≥ 0
     fitted on the films that have both (per query): new films join the ranking where their content puts them,
-    pulled towards the middle as far as content does not tell. Per user: where no collaborative part knows
-    the history the content part alone answers; where that does not either, the popular part, whose scores
-    are passed on unchanged. Films without an opinion then come last, below the least popular.
+    pulled towards the middle as far as content does not tell. With a `mapping` the guess is made from a mean of
+    content and of the blend's own scores carried over by it (`cold.by_mapping`). Per user: where no collaborative
+    part knows the history the content part alone answers; where that does not either, the popular part, whose
+    scores are passed on unchanged. Films without an opinion then come last, below the least popular.
 
     Parts are bound after fitting or loading: `bind({"ease": ease, …})`; nothing is fitted or stored twice.
     """
@@ -47,7 +54,8 @@ class Blend(Model[BlendConfig]):
     @property
     def parts(self) -> tuple[str, ...]:
         """Names of the models it is made of."""
-        others = (name for name in (self.config.content, self.config.popular) if name is not None)
+        config = self.config
+        others = (name for name in (config.content, config.popular, config.mapping) if name is not None)
         return tuple(dict.fromkeys([*self.config.weights, *others]))
 
     def without(self, parts: Sequence[str]) -> Self | None:
@@ -55,18 +63,21 @@ class Blend(Model[BlendConfig]):
         weights = {name: weight for name, weight in self.config.weights.items() if name not in parts}
         if not weights:
             return None
-        content, popular = (None if name in parts else name for name in (self.config.content, self.config.popular))
-        return type(self)(BlendConfig(weights=weights, content=content, popular=popular))
+        gone = {name: None for name in ("content", "popular", "mapping") if getattr(self.config, name) in parts}
+        return type(self)(self.config.model_copy(update={"weights": weights, **gone}))
 
     def bind(self, models: Mapping[str, Model[Any]]) -> Self:
         """This blend over fitted models.
 
         Raises:
             SnapshotError: a part is missing.
+            InvalidInputError: the mapping is no `ColdStart`.
         """
         missing = [name for name in self.parts if name not in models]
         if missing:
             raise SnapshotError(f"The blend's parts {', '.join(missing)} are missing.", "Train these models as well.")
+        if self.config.mapping is not None and not isinstance(models[self.config.mapping], ColdStart):
+            raise InvalidInputError(f"{self.config.mapping} is no coldstart model.", "Name one as the mapping.")
         bound = self._copy()
         bound._parts = {name: models[name] for name in self.parts}
         return bound
@@ -91,40 +102,49 @@ class Blend(Model[BlendConfig]):
 
     def knows(self, query: Query) -> bool:
         """Whether any part knows the history; the popular part knows everybody."""
-        return any(self._part(name).knows(query) for name in self.parts)
+        names = [name for name in self.parts if name != self.config.mapping]
+        return any(self._part(name).knows(query) for name in names)
 
     def score(self, queries: Sequence[Query]) -> Scores:
         """Blended scores; comparable within one query only."""
         scores = np.full((len(queries), self.n_items), np.nan, dtype=np.float32)
         answers = [self.fallback(query) for query in queries]
-        blended = [number for number, answer in enumerate(answers) if answer is None]
-        if blended:
-            chosen = [queries[number] for number in blended]
-            parts = {name: self._part(name).score(chosen) for name in self.config.weights}
-            content = self.config.content
-            guess = self._part(content).score(chosen) if content is not None else None
-            scores[blended] = self._mix(parts, guess)
+        warm = [number for number, answer in enumerate(answers) if answer is None]
+        if warm:
+            chosen = [queries[number] for number in warm]
+            blended = self._mix({name: self._part(name).score(chosen) for name in self.config.weights})
+            guess = self._guess(blended, chosen) if bool(np.isnan(blended).any()) else None
+            scores[warm] = blended if guess is None else np.where(np.isnan(blended), guess.scores(), blended)
         for answer, part in (("content", self.config.content), ("popular", self.config.popular)):
             numbers = [number for number, found in enumerate(answers) if found == answer]
             if numbers and part is not None:
-                scores[numbers] = _fill(self._part(part).score([queries[number] for number in numbers]))
+                scores[numbers] = fill(self._part(part).score([queries[number] for number in numbers]))
         return scores
 
-    def _mix(self, parts: Mapping[str, Scores], guess: Scores | None) -> Scores:
-        """The weighted mean of standardised parts; films of no part from the content guess."""
+    def _guess(self, blended: Scores, queries: Sequence[Query]) -> Guess | None:
+        """What stands in for films that no weighted part knows; None where there is nothing to guess from."""
+        config, mapping = self.config, self._mapping
+        likeness = self._part(config.content).score(queries) if config.content is not None else None
+        if mapping is not None and len(mapping.rows):
+            return by_mapping(blended, queries, likeness, mapping, config.mapping_share, config.spread)
+        return None if likeness is None else by_likeness(blended, likeness)
+
+    @property
+    def _mapping(self) -> ColdStart | None:
+        model = None if self.config.mapping is None else self._part(self.config.mapping)
+        return model if isinstance(model, ColdStart) else None  # `bind` lets no other pass
+
+    def _mix(self, parts: Mapping[str, Scores]) -> Scores:
+        """The weighted mean of standardised parts; NaN for films of no part."""
         total = np.zeros((len(next(iter(parts.values()))), self.n_items), dtype=np.float32)
         weight = np.zeros_like(total)
         for name, found in parts.items():
             known = ~np.isnan(found)
-            mean, deviation = _moments(found, known)
+            mean, deviation = moments(found, known)
             share = np.float32(self.config.weights[name])
             total += np.where(known, (found - mean) / deviation * share, np.float32(0))
             weight += known * abs(share)
-        blended = np.where(weight > 0, total / np.where(weight > 0, weight, 1), np.float32(np.nan))
-        if guess is not None:
-            slope, offset = _guess(blended, guess)
-            return np.where(np.isnan(blended), slope * guess + offset, blended).astype(np.float32, copy=False)
-        return blended
+        return np.where(weight > 0, total / np.where(weight > 0, weight, 1), np.float32(np.nan))
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """The parts' shares, scaled as their scores are; additive up to a constant per film."""
@@ -139,21 +159,33 @@ class Blend(Model[BlendConfig]):
         if answer is not None:
             return total
         parts = {name: self._part(name).score([query]) for name in self.config.weights}
-        weight = np.zeros((len(rows), 1), dtype=np.float32)
+        total, cold = self._warm_shares(query, parts, asked)
+        guess = self._guess(self._mix(parts), [query]) if cold.any() else None
+        if guess is not None:
+            films = asked[cold]
+            likeness = carried = None
+            if guess.content is not None and content is not None:
+                likeness = _shares(self._part(content), query, films.tolist(), total[cold])
+            if guess.mapped is not None and (mapping := self._mapping) is not None:
+                carried = mapping.carry_shares(self._warm_shares(query, parts, mapping.rows)[0], films)
+            total[cold] = guess.shares(likeness, carried)
+        return total
+
+    def _warm_shares(
+        self, query: Query, parts: Mapping[str, Scores], asked: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Shares in the blended scores of films, (len(asked), len(query)), and which films no part knows."""
+        total = np.zeros((len(asked), len(query)), dtype=np.float32)
+        weight = np.zeros((len(asked), 1), dtype=np.float32)
         for name, found in parts.items():
             known = ~np.isnan(found)
-            _, deviation = _moments(found, known)
+            _, deviation = moments(found, known)
             here = known[0, asked][:, None]
             share = np.float32(self.config.weights[name])
-            total += _shares(self._part(name), query, rows, total) * (share / deviation) * here
+            total += _shares(self._part(name), query, asked.tolist(), total) * (share / deviation) * here
             weight += here * abs(share)
         total /= np.where(weight > 0, weight, 1)
-        cold = weight[:, 0] == 0
-        if content is not None and cold.any():
-            model = self._part(content)
-            slope, _ = _guess(self._mix(parts, None), model.score([query]))
-            total[cold] = _shares(model, query, asked[cold].tolist(), total[cold]) * slope
-        return total
+        return total, weight[:, 0] == 0
 
     def similar(self, rows: Sequence[int]) -> Scores:
         """Half the collaborative parts, half content, each standardised; whichever knows the film."""
@@ -165,11 +197,11 @@ class Blend(Model[BlendConfig]):
         content = self.config.content
         own = self._part(content).similar(rows) if content is not None else None
         empty = np.full((len(rows), self.n_items), np.nan, dtype=np.float32)
-        taste = self._mix({name: _without(found, rows) for name, found in parts.items()}, None) if parts else empty
-        words = empty if own is None else _without(own, rows)
+        taste = self._mix({name: without(found, rows) for name, found in parts.items()}) if parts else empty
+        words = empty if own is None else without(own, rows)
         known = ~np.isnan(words)
-        mean, deviation = _moments(words, known)
-        return _mean_known(taste, np.where(known, (words - mean) / deviation, words))
+        mean, deviation = moments(words, known)
+        return mean_known(taste, np.where(known, (words - mean) / deviation, words))
 
     def with_catalog(self, catalog: Catalog, vectors: Mapping[str, FilmVectors] | None = None) -> Self:
         """The blend over a grown catalogue; bind it to the grown parts."""
@@ -194,49 +226,6 @@ class Blend(Model[BlendConfig]):
         return model
 
 
-def _moments(scores: Scores, known: NDArray[np.bool_]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and deviation of the known scores of each row, (n, 1); deviation 1 where all are equal."""
-    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-    mean = np.where(known, scores, 0).sum(axis=1, keepdims=True, dtype=np.float64) / count
-    rest = np.where(known, scores - mean, 0)
-    deviation = np.sqrt((rest * rest).sum(axis=1, keepdims=True) / count)
-    flat = deviation <= 1e-9 + 1e-6 * np.abs(mean)
-    return mean.astype(np.float32), np.where(flat, 1.0, deviation).astype(np.float32)
-
-
-def _guess(blended: Scores, content: Scores) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Slope (≥ 0) and offset of the regression of the blend on content, per row, (n, 1)."""
-    both = ~np.isnan(blended) & ~np.isnan(content)
-    mean_b, _ = _moments(blended, both)
-    mean_c, deviation = _moments(content, both)
-    count = np.maximum(both.sum(axis=1, keepdims=True), 1)
-    product = np.where(both, (blended - mean_b) * (content - mean_c), 0).sum(axis=1, keepdims=True) / count
-    slope = np.maximum(product / deviation**2, 0).astype(np.float32)
-    return slope, (mean_b - slope * mean_c).astype(np.float32)
-
-
-def _fill(scores: Scores) -> Scores:
-    """Films without an opinion put a little below the lowest score of their row."""
-    known = ~np.isnan(scores)
-    lowest = np.where(known, scores, np.inf).min(axis=1, keepdims=True, initial=np.inf)
-    lowest[np.isinf(lowest)] = np.nan  # nobody has an opinion: none is made up
-    return np.where(known, scores, lowest - (0.01 + 0.001 * np.abs(lowest))).astype(np.float32)
-
-
 def _shares(model: Model[Any], query: Query, rows: Sequence[int], like: NDArray[np.float32]) -> NDArray[np.float32]:
     found = model.contributions(query, rows)
     return np.zeros_like(like) if found is None else found
-
-
-def _without(scores: Scores, rows: Sequence[int]) -> Scores:
-    """A copy in which no film has an opinion on itself (it would stretch the deviation)."""
-    scores = scores.copy()
-    scores[np.arange(len(rows)), np.asarray(rows, dtype=np.int64)] = np.nan
-    return scores
-
-
-def _mean_known(first: Scores, second: Scores) -> Scores:
-    """Mean of two scores, or the one that is known."""
-    mean = (first + second) / 2
-    mean = np.where(np.isnan(first), second, mean)
-    return np.where(np.isnan(second), first, mean).astype(np.float32)

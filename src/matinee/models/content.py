@@ -18,9 +18,9 @@ from matinee.data.dataset import Dataset
 from matinee.data.ratings import NO_TIME
 from matinee.data.vectors import FilmVectors
 from matinee.errors import SnapshotError
-from matinee.models import dense
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
-from matinee.models.features import FIELDS, changed_rows, film_words, pack, unpack
+from matinee.models.dense import DenseField, put_state, read_state
+from matinee.models.features import FIELDS, changed_rows, film_words, pack, unpack, vectorise
 from matinee.models.neighbors import sparse_rows
 from matinee.models.warm import array
 
@@ -44,7 +44,7 @@ class ContentConfig(ModelConfig):
     title: float = Field(0.4, ge=0)
     keywords: float = Field(0.8, ge=0)
     overview: float = Field(0.6, ge=0)
-    text: float = Field(1.5, ge=0, description="Vectors of texts, where the data have them.")
+    text: float = Field(1.0, ge=0, description="Vectors of texts, where the data have them.")
     poster: float = Field(0.7, ge=0, description="Vectors of posters, where the data have them.")
     neutral: float = Field(0.3, ge=0, le=1, description="Share of the scale below which a rating counts against.")
     half_life: float | None = Field(None, gt=0, description="Days in which a rating's weight halves; None: never.")
@@ -58,7 +58,7 @@ class Content(Model[ContentConfig]):
     with words in every field has. The likeness of two films is thus Σ_f w_f²·cos_f(i, j) / Σ_f w_f², a field that
     one of them lacks counting 0: a film of which only the genre is known is like many, but like none much.
     (Brought to length 1 instead, such films filled the lists: nDCG@10 .004 against .13 on ml-latest-small.)
-    Unit vectors of texts and posters (`Dataset.vectors`) are two more fields; without them, nothing changes.
+    Vectors of texts and posters (`Dataset.vectors`), less their mean, are two more fields where there are any.
     Scores are additive over the history: Σ w_i·like(i, j) / Σ|w_i|. Films without any known word or vector are NaN.
     """
 
@@ -68,7 +68,7 @@ class Content(Model[ContentConfig]):
     _words: list[str]
     _idf: NDArray[np.float32]
     _vectors: sp.csr_matrix
-    _dense: dict[str, dense.DenseField]
+    _dense: dict[str, DenseField]
     _scale: tuple[float, float]
     _catalog: Catalog
 
@@ -77,13 +77,16 @@ class Content(Model[ContentConfig]):
         frame = dataset.catalog.frame
         lists = sum(int(frame[c].list.len().sum() or 0) for c in frame.columns if frame[c].dtype.is_nested())
         letters = sum(int(frame[c].str.len_bytes().sum() or 0) for c in ("title", "overview"))
-        return 400 * (lists + letters // 3 + 4 * len(dataset.catalog)) + (4 << 20)
+        vectors = 8 * sum(films.vectors.size for name, films in dataset.vectors.items() if name in SPACES)
+        return vectors + 400 * (lists + letters // 3 + 4 * len(dataset.catalog)) + (4 << 20)
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
         catalog = dataset.catalog
         self._scale, self._catalog = dataset.scale, catalog
+        for name in ("_number", "whole", "_told"):  # of an earlier fit
+            self.__dict__.pop(name, None)
         given = {name: films for name, films in dataset.vectors.items() if name in SPACES and len(films)}
-        self._dense = {name: dense.DenseField(films) for name, films in given.items() if self._weight(name)}
+        self._dense = {name: DenseField.learn(films) for name, films in given.items() if self._weight(name)}
         weights = self.config.model_dump()
         seen: Counter[str] = Counter()
         everything = np.arange(len(catalog), dtype=np.int64)
@@ -115,38 +118,14 @@ class Content(Model[ContentConfig]):
         return weight
 
     @cached_property
-    def _whole(self) -> float:
+    def whole(self) -> float:
         """Length of a film's vector that has something in every field that the data have."""
         fields = {word.split(":", 1)[0] for word in self._words} | self._dense.keys()
         return math.sqrt(sum(weight**2 for field, weight in self.config.model_dump().items() if field in fields))
 
     def _vectorise(self, catalog: Catalog, rows: NDArray[np.int64]) -> sp.csr_matrix:
         """Vectors of films, (len(rows), n_words), see `vectors`."""
-        number = self._number
-        weights = self.config.model_dump()
-        idf = self._idf.tolist()
-        indices: list[int] = []
-        values: list[float] = []
-        indptr = np.zeros(len(rows) + 1, dtype=np.int32)
-        for row, film in enumerate(film_words(catalog, rows)):
-            start = len(values)
-            for field, found in film.items():
-                if not weights[field]:
-                    continue
-                places = Counter(place for word in found if (place := number.get(f"{field}:{word}")) is not None)
-                own = {place: idf[place] * (1 + np.log(count)) for place, count in sorted(places.items())}
-                if own:
-                    factor = weights[field] / sum(value * value for value in own.values()) ** 0.5
-                    indices.extend(own)
-                    values.extend(value * factor for value in own.values())
-            values[start:] = [value / self._whole for value in values[start:]]
-            indptr[row + 1] = len(values)
-        matrix = sp.csr_matrix(
-            (np.array(values, dtype=np.float32), np.array(indices, dtype=np.int32), indptr),
-            shape=(len(rows), len(self._words)),
-        )
-        matrix.sort_indices()
-        return matrix
+        return vectorise(catalog, rows, self._number, self._idf, self.config.model_dump(), self.whole)
 
     @cached_property
     def _told(self) -> NDArray[np.bool_]:
@@ -156,7 +135,7 @@ class Content(Model[ContentConfig]):
             told |= field.known(self.n_items)
         return told
 
-    def _known(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def tells(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which rows are films that have words or a vector."""
         inside = (rows >= 0) & (rows < self.n_items)
         if not self.n_items:
@@ -164,9 +143,9 @@ class Content(Model[ContentConfig]):
         found: NDArray[np.bool_] = inside & self._told[np.where(inside, rows, 0)]
         return found
 
-    def _parts(self, name: str) -> tuple[dense.DenseField, np.float32]:
+    def _parts(self, name: str) -> tuple[DenseField, np.float32]:
         """A dense field and its share w_f² / Σ w_f² of the likeness."""
-        return self._dense[name], np.float32((self._weight(name) / self._whole) ** 2)
+        return self._dense[name], np.float32((self._weight(name) / self.whole) ** 2)
 
     def _weights(self, query: Query, known: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Weights of the known films of a history, absolute values summing to 1."""
@@ -185,7 +164,7 @@ class Content(Model[ContentConfig]):
 
     def knows(self, query: Query) -> bool:
         """Whether the history holds a film that has words."""
-        return bool(self._known(query.rows).any())
+        return bool(self.tells(query.rows).any())
 
     def score(self, queries: Sequence[Query]) -> Scores:
         """Weighted mean likeness to the films of the history; NaN for films without words and unknown users."""
@@ -196,7 +175,7 @@ class Content(Model[ContentConfig]):
             others = {name: np.zeros((field.dim, len(batch)), np.float32) for name, field in self._dense.items()}
             cold = np.zeros(len(batch), dtype=np.bool_)
             for number, query in enumerate(batch):
-                known = self._known(query.rows)
+                known = self.tells(query.rows)
                 cold[number] = not known.any()
                 if not cold[number]:
                     weights, rows = self._weights(query, known), query.rows[known]
@@ -232,9 +211,9 @@ class Content(Model[ContentConfig]):
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """w_i·like(i, j) / Σ|w|, (len(rows), len(query)); 0 for films without words and vectors."""
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
-        known = self._known(query.rows)
+        known = self.tells(query.rows)
         asked = np.asarray(rows, dtype=np.int64)
-        targets = self._known(asked)
+        targets = self.tells(asked)
         if known.any():
             likeness = self.likeness(asked[targets], query.rows[known])
             shares[np.ix_(targets, known)] = likeness * self._weights(query, known)
@@ -243,7 +222,7 @@ class Content(Model[ContentConfig]):
     def similar(self, rows: Sequence[int]) -> Scores:
         """Likeness, at most 1; NaN for films without words and vectors."""
         asked = np.asarray(rows, dtype=np.int64)
-        known = self._known(asked)
+        known = self.tells(asked)
         scores = np.full((len(asked), self.n_items), np.nan, dtype=np.float32)
         films = asked[known]
         scores[known] = self._alike(
@@ -292,7 +271,7 @@ class Content(Model[ContentConfig]):
             "words": buffer,
             "cuts": cuts,
             "scale": np.array(self._scale),
-            **dense.put_state(self._dense),
+            **put_state(self._dense),
         }
 
     @classmethod
@@ -306,7 +285,7 @@ class Content(Model[ContentConfig]):
             raise SnapshotError("The stored words of the content model are damaged.", "Train again.") from error
         model._idf = array(state, "idf", np.float32, (len(model._words),))
         model._vectors = sparse_rows(state, len(catalog), len(model._words))
-        model._dense = dense.read_state(state, SPACES, len(catalog))
+        model._dense = read_state(state, SPACES, len(catalog))
         low, high = (float(value) for value in array(state, "scale", np.float64, (2,)))
         model._scale, model._catalog, model.n_items = (low, high), catalog, len(catalog)
         return model

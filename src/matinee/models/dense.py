@@ -1,14 +1,19 @@
-"""Unit vectors of films as a field of the content model: those learnt with, and over them those put since."""
+"""Unit vectors of films as a field of the content model: those learnt with, and over them those put since.
+
+They are compared less their mean: what all texts or posters have in common makes none like another, but would make
+those in the middle like everybody's profile (nDCG@10 of content on ml-latest-small .106 instead of .138).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matinee.data.vectors import FilmVectors
+from matinee.encoders.projection import unit
 from matinee.errors import DataError, SnapshotError
 from matinee.models.warm import array
 
@@ -22,15 +27,24 @@ class DenseField:
     """Vectors of one space. Those learnt with may be a read-only memory map, which is never copied.
 
     Args:
-        base: vectors learnt with.
-        fresh: vectors put since, in the place of those of `base` or beside them.
+        base: vectors learnt with, less their mean and of length 1 again.
+        mean: float32, (dim,), of the vectors as they were given.
+        fresh: vectors put since, likewise, in the place of those of `base` or beside them.
         gone: rows whose vector in `base` no longer holds, those in `fresh` included.
     """
 
-    def __init__(self, base: FilmVectors, fresh: FilmVectors | None = None, gone: Rows | None = None) -> None:
-        self.base = base
+    def __init__(
+        self, base: FilmVectors, mean: Floats, fresh: FilmVectors | None = None, gone: Rows | None = None
+    ) -> None:
+        self.base, self.mean = base, mean
         self._fresh = fresh if fresh is not None else FilmVectors(_no_rows(), np.zeros((0, base.dim), np.float32))
         self._gone = gone if gone is not None else _no_rows()
+
+    @classmethod
+    def learn(cls, films: FilmVectors) -> Self:
+        """From the vectors of a data set."""
+        mean = films.vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+        return cls(FilmVectors(films.rows, unit(films.vectors - mean)), mean)
 
     @property
     def dim(self) -> int:
@@ -87,9 +101,9 @@ class DenseField:
         lost = edited[~np.isin(edited, given.rows)]
         fresh = self._fresh.without(lost)
         if len(given):
-            fresh = fresh.put(given.rows, given.vectors)
+            fresh = fresh.put(given.rows, unit(given.vectors - self.mean))
         replaced = np.intersect1d(np.concatenate([lost, given.rows]), self.base.rows)
-        return DenseField(self.base, fresh, np.union1d(self._gone, replaced))
+        return DenseField(self.base, self.mean, fresh, np.union1d(self._gone, replaced))
 
 
 def _no_rows() -> Rows:
@@ -97,11 +111,11 @@ def _no_rows() -> Rows:
 
 
 def put_state(fields: Mapping[str, DenseField]) -> dict[str, NDArray[Any]]:
-    """`<space>_rows` int64 (n,) and `<space>_vectors` float32 (n, dim) of each space."""
+    """Of each space `<space>_rows` int64 (n,), `<space>_vectors` float32 (n, dim) and `<space>_mean` float32 (dim,)."""
     state: dict[str, NDArray[Any]] = {}
     for name, dense in fields.items():
         films = dense.films
-        state |= {f"{name}_rows": films.rows, f"{name}_vectors": films.vectors}
+        state |= {f"{name}_rows": films.rows, f"{name}_vectors": films.vectors, f"{name}_mean": dense.mean}
     return state
 
 
@@ -109,19 +123,20 @@ def read_state(state: Mapping[str, NDArray[Any]], names: Iterable[str], n_items:
     """The spaces that a state has; nothing is copied.
 
     Raises:
-        SnapshotError: one of the two arrays is missing, they do not fit together, or name films that there are not.
+        SnapshotError: one of the three arrays is missing, they do not fit together, or name films that there are not.
     """
     fields: dict[str, DenseField] = {}
     for name in names:
-        if f"{name}_rows" not in state and f"{name}_vectors" not in state:
+        if not {f"{name}_{part}" for part in ("rows", "vectors", "mean")} & state.keys():
             continue
         rows = array(state, f"{name}_rows", np.int64, (None,))
         vectors = array(state, f"{name}_vectors", np.float32, (len(rows), None))
+        mean = array(state, f"{name}_mean", np.float32, vectors.shape[1:])
         try:
             films = FilmVectors(rows, vectors)
         except DataError as error:
             raise SnapshotError(f"The stored {name} vectors are damaged.", _HINT) from error
         if len(rows) and int(rows[-1]) >= n_items:
             raise SnapshotError(f"The stored {name} vectors name films that the catalogue does not have.", _HINT)
-        fields[name] = DenseField(films)
+        fields[name] = DenseField(films, mean)
     return fields

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
@@ -59,6 +61,46 @@ def _by_field(record: dict[str, Any]) -> dict[str, list[str]]:
         "overview": words(record["overview"])[:MOST_WORDS],
     }
     return {field: [word.lower() for word in values] for field, values in found.items() if values}
+
+
+def vectorise(
+    catalog: Catalog,
+    rows: NDArray[np.int64],
+    number: Mapping[str, int],
+    idf: NDArray[np.float32],
+    weights: Mapping[str, float],
+    whole: float,
+) -> sp.csr_matrix:
+    """TF-IDF vectors of films, (len(rows), n_words) float32: each field brought to its weight, the whole divided.
+
+    Args:
+        number: column of each word, "field:word".
+        idf: (n_words,).
+        weights: length of each field's part, by field; 0 leaves it out.
+        whole: what everything is divided by.
+    """
+    rarity = idf.tolist()
+    indices: list[int] = []
+    values: list[float] = []
+    indptr = np.zeros(len(rows) + 1, dtype=np.int32)
+    for row, film in enumerate(film_words(catalog, rows)):
+        start = len(values)
+        for field, found in film.items():
+            if not weights[field]:
+                continue
+            places = Counter(place for word in found if (place := number.get(f"{field}:{word}")) is not None)
+            own = {place: rarity[place] * (1 + np.log(count)) for place, count in sorted(places.items())}
+            if own:
+                factor = weights[field] / sum(value * value for value in own.values()) ** 0.5
+                indices.extend(own)
+                values.extend(value * factor for value in own.values())
+        values[start:] = [value / whole for value in values[start:]]
+        indptr[row + 1] = len(values)
+    matrix = sp.csr_matrix(
+        (np.array(values, dtype=np.float32), np.array(indices, dtype=np.int32), indptr), shape=(len(rows), len(idf))
+    )
+    matrix.sort_indices()
+    return matrix
 
 
 def changed_rows(old: Catalog, new: Catalog) -> NDArray[np.int64]:

@@ -112,6 +112,14 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         """Whether the history holds a film that somebody rated."""
         return self._items.knows(query)
 
+    def factors(self, rows: NDArray[np.int64]) -> tuple[Floats, NDArray[np.bool_]]:
+        """Factors of films, (len(rows), d), 0 for unrated ones, and which are rated, (len(rows),)."""
+        places = self._items.places(rows)
+        known = places >= 0
+        found = np.zeros((len(places), self._width), dtype=np.float32)
+        found[known] = self._factors[places[known]]
+        return found, known
+
     def _system(self, query: Query) -> tuple[NDArray[np.bool_], Floats, Floats]:
         """Which films of the history are known, the ridge system (d, d), and its right side of each film, (d, n)."""
         places, kept = self._items.known(query)

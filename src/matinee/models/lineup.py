@@ -7,6 +7,7 @@ from typing import Any
 from matinee.data.dataset import Dataset
 from matinee.models.base import Model
 from matinee.models.blend import Blend
+from matinee.models.coldstart import ColdStart
 from matinee.models.content import Content
 from matinee.models.ease import Ease, EaseConfig
 from matinee.models.ials import ImplicitALS
@@ -23,10 +24,10 @@ def default_lineup(dataset: Dataset) -> dict[str, Model[Any]]:
 
     Settings were chosen on validation data alone: MovieLens 100K, three random 75:25 splits of the training
     part of the top-N protocol, and random 80:20 splits of ml-latest-small (nDCG@10; RMSE for the stars).
+    Where the data have vectors of texts or posters, `coldstart` is added and places new films in the blend.
     """
-    del dataset
     warm = {"min_ratings": MIN_RATINGS, "max_items": MAX_ITEMS}
-    return {
+    lineup: dict[str, Model[Any]] = {
         "popular": Popularity(),
         "itemknn": ItemKNN(),
         "ease": Ease(EaseConfig(regularization=600.0, **warm)),
@@ -35,6 +36,10 @@ def default_lineup(dataset: Dataset) -> dict[str, Model[Any]]:
         ),
         "ials": ImplicitALS(),
         "content": Content(),
+    }
+    if dataset.vectors:
+        lineup["coldstart"] = ColdStart()
+    return lineup | {
         "stars": Stars(),
-        "blend": Blend(weights={"ials": 0.5, "edlae": 0.5}),
+        "blend": Blend(weights={"ials": 0.5, "edlae": 0.5}, mapping="coldstart" if dataset.vectors else None),
     }

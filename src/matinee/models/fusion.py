@@ -1,0 +1,63 @@
+"""Arithmetic of scores with unknown (NaN) entries, row by row: what a blend is made with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.models.base import Query, Scores
+
+Column = NDArray[np.float32]
+
+
+def moments(scores: Scores, known: NDArray[np.bool_]) -> tuple[Column, Column]:
+    """Mean and deviation of the known scores of each row, (n, 1); deviation 1 where all are equal."""
+    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
+    mean = np.where(known, scores, 0).sum(axis=1, keepdims=True, dtype=np.float64) / count
+    rest = np.where(known, scores - mean, 0)
+    deviation = np.sqrt((rest * rest).sum(axis=1, keepdims=True) / count)
+    flat = deviation <= 1e-9 + 1e-6 * np.abs(mean)
+    return mean.astype(np.float32), np.where(flat, 1.0, deviation).astype(np.float32)
+
+
+def regress(blended: Scores, content: Scores) -> tuple[Column, Column]:
+    """Slope (≥ 0) and offset of the regression of the blend on content, per row, (n, 1)."""
+    both = ~np.isnan(blended) & ~np.isnan(content)
+    mean_b, _ = moments(blended, both)
+    mean_c, deviation = moments(content, both)
+    count = np.maximum(both.sum(axis=1, keepdims=True), 1)
+    product = np.where(both, (blended - mean_b) * (content - mean_c), 0).sum(axis=1, keepdims=True) / count
+    slope = np.maximum(product / deviation**2, 0).astype(np.float32)
+    return slope, (mean_b - slope * mean_c).astype(np.float32)
+
+
+def fill(scores: Scores) -> Scores:
+    """Films without an opinion put a little below the lowest score of their row."""
+    known = ~np.isnan(scores)
+    lowest = np.where(known, scores, np.inf).min(axis=1, keepdims=True, initial=np.inf)
+    lowest[np.isinf(lowest)] = np.nan  # nobody has an opinion: none is made up
+    return np.where(known, scores, lowest - (0.01 + 0.001 * np.abs(lowest))).astype(np.float32)
+
+
+def without(scores: Scores, rows: Sequence[int]) -> Scores:
+    """A copy in which no film has an opinion on itself (it would stretch the deviation)."""
+    scores = scores.copy()
+    scores[np.arange(len(rows)), np.asarray(rows, dtype=np.int64)] = np.nan
+    return scores
+
+
+def mean_known(first: Scores, second: Scores) -> Scores:
+    """Mean of two scores, or the one that is known."""
+    mean = (first + second) / 2
+    mean = np.where(np.isnan(first), second, mean)
+    return np.where(np.isnan(second), first, mean).astype(np.float32)
+
+
+def unseen(scores: Scores, queries: Sequence[Query]) -> Scores:
+    """A copy in which the films of each history have no score."""
+    scores = scores.copy()
+    for row, query in zip(scores, queries, strict=True):
+        row[query.rows[(query.rows >= 0) & (query.rows < len(row))]] = np.nan
+    return scores
