@@ -56,9 +56,11 @@ def source(folder: Path) -> Iterator[Path]:
         yield folder
         return
     with tempfile.TemporaryDirectory() as temporary:
+        beside = Path(temporary) / folder.name  # the data set is named by its folder
+        beside.mkdir()
         for path in [*folder.iterdir(), overviews]:
-            (Path(temporary) / path.name).symlink_to(path.resolve())
-        yield Path(temporary)
+            (beside / path.name).symlink_to(path.resolve())
+        yield beside
 
 
 def poster_vectors(dataset: Dataset, folder: Path, settings: Settings) -> FilmVectors | None:

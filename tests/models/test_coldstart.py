@@ -241,6 +241,23 @@ def test_no_examples_no_mapping(data: Dataset, bound: dict[str, Model[Any]]) -> 
     np.testing.assert_array_equal(found, Blend(weights={"ials": 1.0}).bind(bound).fit(data).score([query]))
 
 
+def test_means_are_taken_over_an_even_sample_of_many_examples(data: Dataset, bound: dict[str, Model[Any]]) -> None:
+    few = fitted(data, bound)
+    np.testing.assert_array_equal(few.sample, few.rows)
+    many = make_dataset([("u", f"m{n:04}", 4.0, None) for n in range(2500)])
+    state = {
+        "items": np.arange(0, 2500, dtype=np.int64),
+        "factors": np.ones((2500, 2), dtype=np.float32),
+        "weights": np.ones((2500, 2), dtype=np.float32),
+        "reader": np.ones((2500, 2), dtype=np.float32),
+    }
+    sample = ColdStart.from_state(few.config, state, many.catalog).sample
+    assert len(sample) == 1000
+    assert sample[0] == 0
+    assert sample[-1] == 2499
+    assert set(np.diff(sample)) == {2, 3}
+
+
 def test_the_lineup_maps_where_there_are_vectors(data: Dataset) -> None:
     assert "coldstart" not in default_lineup(replace(data, vectors={}))
     assert default_lineup(replace(data, vectors={}))["blend"].parts == ("ials", "edlae", "content", "popular")

@@ -113,21 +113,24 @@ class Blend(Model[BlendConfig]):
         if warm:
             chosen = [queries[number] for number in warm]
             blended = self._mix({name: self._part(name).score(chosen) for name in self.config.weights})
-            guess = self._guess(blended, chosen) if bool(np.isnan(blended).any()) else None
-            scores[warm] = blended if guess is None else np.where(np.isnan(blended), guess.scores(), blended)
+            cold = np.flatnonzero(np.isnan(blended).any(axis=0))
+            guess = self._guess(blended, chosen, cold) if len(cold) else None
+            if guess is not None:
+                blended[:, cold] = np.where(np.isnan(blended[:, cold]), guess.scores, blended[:, cold])
+            scores[warm] = blended
         for answer, part in (("content", self.config.content), ("popular", self.config.popular)):
             numbers = [number for number, found in enumerate(answers) if found == answer]
             if numbers and part is not None:
                 scores[numbers] = fill(self._part(part).score([queries[number] for number in numbers]))
         return scores
 
-    def _guess(self, blended: Scores, queries: Sequence[Query]) -> Guess | None:
+    def _guess(self, blended: Scores, queries: Sequence[Query], films: NDArray[np.int64]) -> Guess | None:
         """What stands in for films that no weighted part knows; None where there is nothing to guess from."""
         config, mapping = self.config, self._mapping
-        likeness = self._part(config.content).score(queries) if config.content is not None else None
+        content = None if config.content is None else self._part(config.content)
         if mapping is not None and len(mapping.rows):
-            return by_mapping(blended, queries, likeness, mapping, config.mapping_share, config.spread)
-        return None if likeness is None else by_likeness(blended, likeness)
+            return by_mapping(blended, queries, films, mapping, content, config.mapping_share, config.spread)
+        return None if content is None else by_likeness(blended, content.score(queries), films)
 
     @property
     def _mapping(self) -> ColdStart | None:
@@ -160,13 +163,13 @@ class Blend(Model[BlendConfig]):
             return total
         parts = {name: self._part(name).score([query]) for name in self.config.weights}
         total, cold = self._warm_shares(query, parts, asked)
-        guess = self._guess(self._mix(parts), [query]) if cold.any() else None
+        films = asked[cold]
+        guess = self._guess(self._mix(parts), [query], films) if len(films) else None
         if guess is not None:
-            films = asked[cold]
             likeness = carried = None
-            if guess.content is not None and content is not None:
+            if guess.by_content is not None and content is not None:
                 likeness = _shares(self._part(content), query, films.tolist(), total[cold])
-            if guess.mapped is not None and (mapping := self._mapping) is not None:
+            if guess.by_mapped is not None and (mapping := self._mapping) is not None:
                 carried = mapping.carry_shares(self._warm_shares(query, parts, mapping.rows)[0], films)
             total[cold] = guess.shares(likeness, carried)
         return total

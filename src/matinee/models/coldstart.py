@@ -25,6 +25,7 @@ Floats = NDArray[np.float32]
 
 _BLOCK = 512
 """Films whose likeness to the examples is made at a time."""
+_SAMPLE = 1000
 
 
 class ColdStartConfig(ModelConfig):
@@ -167,16 +168,22 @@ class ColdStart(Model[ColdStartConfig]):
         """Whether the taste part knows the user, and there are examples."""
         return bool(len(self._examples)) and self._bound()[0].knows(query)
 
-    def carry(self, scores: Scores) -> Scores:
-        """Scores of all films, (n, n_items), foretold from those of the examples in `scores`, (n, n_items).
+    @property
+    def sample(self) -> Rows:
+        """Rows of some of the examples, evenly spread, enough for means and slopes."""
+        places = np.linspace(0, len(self.rows) - 1, min(len(self.rows), _SAMPLE))
+        return self.rows[places.astype(np.int64)]
 
-        Linear in the scores. An example without a score counts 0; rows without any score are NaN.
+    def carry(self, scores: Scores, rows: Rows | None = None) -> Scores:
+        """Scores of films (None: of all) foretold from those of the examples in `scores`, (n, n_items).
+
+        Linear in the scores. An example without a score counts 0; queries without any score get NaN.
         """
         read = scores[:, self.rows]
         missing = np.isnan(read)
         users = np.where(missing, np.float32(0), read) @ self._reader
         users[missing.all(axis=1)] = np.nan
-        return users @ self._factors.T
+        return users @ (self._factors if rows is None else self._factors[rows]).T
 
     def carry_shares(self, shares: Floats, rows: Rows) -> Floats:
         """What `carry` makes of shares in the examples' scores, (k, n), for some films: (len(rows), n)."""

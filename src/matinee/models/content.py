@@ -15,13 +15,13 @@ from pydantic import Field
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.data.ratings import NO_TIME
 from matinee.data.vectors import FilmVectors
 from matinee.errors import SnapshotError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.dense import DenseField, put_state, read_state
 from matinee.models.features import FIELDS, changed_rows, film_words, pack, unpack, vectorise
 from matinee.models.neighbors import sparse_rows
+from matinee.models.profile import profile_weights
 from matinee.models.warm import array
 
 _BATCH = 64
@@ -148,19 +148,7 @@ class Content(Model[ContentConfig]):
         return self._dense[name], np.float32((self._weight(name) / self.whole) ** 2)
 
     def _weights(self, query: Query, known: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Weights of the known films of a history, absolute values summing to 1."""
-        low, high = self._scale
-        share = (query.ratings[known].astype(np.float64) - low) / max(high - low, 1e-9)
-        weights = share - self.config.neutral
-        if not (weights > 0).any():  # somebody who liked nothing: least bad first
-            weights = share + 0.1
-        if self.config.half_life is not None and query.times is not None:
-            times = query.times[known]
-            dated = times != NO_TIME
-            if dated.any():
-                age = np.where(dated, times.max() - times, times.max() - times[dated].min()) / 86_400
-                weights = weights * 0.5 ** (age / self.config.half_life)
-        return (weights / max(float(np.abs(weights).sum()), 1e-12)).astype(np.float32)
+        return profile_weights(query, known, self._scale, self.config.neutral, self.config.half_life)
 
     def knows(self, query: Query) -> bool:
         """Whether the history holds a film that has words."""
@@ -175,17 +163,38 @@ class Content(Model[ContentConfig]):
             others = {name: np.zeros((field.dim, len(batch)), np.float32) for name, field in self._dense.items()}
             cold = np.zeros(len(batch), dtype=np.bool_)
             for number, query in enumerate(batch):
-                known = self.tells(query.rows)
-                cold[number] = not known.any()
-                if not cold[number]:
-                    weights, rows = self._weights(query, known), query.rows[known]
-                    words[:, number] = self._vectors[rows].T @ weights
-                    for name, profiles in others.items():
-                        profiles[:, number] = weights @ self._dense[name].rows(rows)
+                profile = self._profile(query)
+                cold[number] = profile is None
+                if profile is not None:
+                    words[:, number] = profile[0]
+                    for name, part in profile[1].items():
+                        others[name][:, number] = part
             found = self._alike(words, others)
             found[cold] = np.nan
             scores[start : start + len(batch)] = found
         return scores
+
+    def score_rows(self, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """As `score`, of some films; takes time by their number alone."""
+        scores = np.full(len(rows), np.nan, dtype=np.float32)
+        profile = self._profile(query)
+        if profile is not None:
+            told = self.tells(rows)
+            films = rows[told]
+            found = self._vectors[films] @ profile[0]
+            for name, part in profile[1].items():
+                field, share = self._parts(name)
+                found += field.rows(films) @ (part * share)
+            scores[told] = found
+        return scores
+
+    def _profile(self, query: Query) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]] | None:
+        """What a user likes, as words (n_words,) and as a vector (dim,) of each space; None where nothing is known."""
+        known = self.tells(query.rows)
+        if not known.any():
+            return None
+        weights, rows = self._weights(query, known), query.rows[known]
+        return self._vectors[rows].T @ weights, {name: weights @ f.rows(rows) for name, f in self._dense.items()}
 
     def _alike(self, words: NDArray[np.float32], others: Mapping[str, NDArray[np.float32]]) -> Scores:
         """Likeness of all films to profiles, (n, n_items): `words` (n_words, n), `others` (dim, n) by space."""
