@@ -90,7 +90,9 @@ class Settings(BaseSettings):
         description="Spaces that the vector service serves, the first by default: poster, text, content, taste.",
     )
     vectors_index: str = Field("exact", description="Index of the vector service: exact, faiss, annoy or hnsw.")
-    max_pixels: int = Field(50_000_000, gt=0, description="Most pixels (width × height) of an image accepted; half of it for WebP.")
+    max_pixels: int = Field(
+        50_000_000, gt=0, description="Most pixels (width × height) of an image accepted; half of it for WebP."
+    )
     poster_meaning: bool = Field(
         True, description="Also search posters by what they seem to show (ConSE), as a weak extra signal."
     )
