@@ -159,6 +159,21 @@ def test_a_film_with_a_poster_is_found_by_it_at_once_and_in_other_processes_too(
         engine.put_poster("nobody", picture(1))
 
 
+def test_the_content_model_follows_a_poster_at_once(engine: Engine) -> None:
+    def likeness() -> float:
+        content = engine._current()[1].models["content"]
+        scores = content.similar([2])
+        assert scores is not None
+        return float(scores[0, 35])
+
+    before = likeness()
+    engine.put_poster("m35", picture(2))  # the very picture of m2
+    with_poster = likeness()
+    assert with_poster > before
+    engine.delete_poster("m35")
+    assert likeness() == pytest.approx(before, abs=1e-6)
+
+
 def test_the_vector_of_an_edited_film_follows_its_text(engine: Engine, settings: Settings) -> None:
     def vector(one: Engine) -> np.ndarray:  # type: ignore[type-arg]
         found = one._current()[1].spaces["text"].vector(5)

@@ -7,7 +7,7 @@ A runtime follows the store: `sync` folds in what was written since, by any proc
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee.data.catalog import Catalog
+from matinee.data.catalog import Catalog, Movie
 from matinee.data.vectors import FilmVectors
 from matinee.encoders.film_texts import film_texts
 from matinee.engine.live import CONTENT, LiveSpaces
@@ -23,7 +23,7 @@ from matinee.engine.stats import Stats, Tastes
 from matinee.errors import UnknownModelError
 from matinee.models.base import Model, Query
 from matinee.snapshots import Snapshot
-from matinee.stores.base import Changes, Store
+from matinee.stores.base import Changes, FilmVector, Store
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ class Runtime:
             held = self.store.movies(only)
             put = [movie for _, movie in held if movie is not None]
             removed = [movie_id for movie_id, movie in held if movie is None]
-            catalog = catalog.with_changes(put, removed)
             stored = self.store.vectors(only)
+            catalog = catalog.with_changes([*put, *_touched(catalog, put, stored)], removed)
             rows = catalog.rows(movie.movie_id for movie in put)
             view.spaces.change_encoded(catalog, _same_texts(self.snapshot.catalog, catalog, rows), stored)
             touched = np.union1d(rows, catalog.rows(vector.movie_id for vector in stored))
@@ -197,6 +197,13 @@ def query_of(found: dict[int, tuple[float, int]], user_id: str | None = None) ->
     values = np.fromiter((pair[0] for pair in found.values()), dtype=np.float32, count=n)
     times = np.fromiter((pair[1] for pair in found.values()), dtype=np.int64, count=n)
     return Query(rows, values, times, user_id)
+
+
+def _touched(catalog: Catalog, put: Sequence[Movie], stored: Sequence[FilmVector]) -> list[Movie]:
+    """Films of which only a vector (a poster) changed, as they are: put again, models look at them anew."""
+    known = {movie.movie_id for movie in put}
+    rows = (catalog.find(vector.movie_id) for vector in stored if vector.movie_id not in known)
+    return [catalog.movie(row) for row in rows if row is not None]
 
 
 def _same_texts(old: Catalog, new: Catalog, rows: NDArray[np.int64]) -> dict[int, bool]:
