@@ -29,6 +29,7 @@ QUERIES = 2000
 """Vectors of recent search texts that are kept (1.5 kB each)."""
 
 E = TypeVar("E")
+AnyEncoder = TypeVar("AnyEncoder", TextEncoder, ImageEncoder)
 Floats = NDArray[np.float32]
 
 
@@ -89,7 +90,7 @@ class Encoders:
 
     def image(self, image: Image, space: Space) -> Floats:
         """Raw unit vector of an image, (n_raw,), for a space; errors as `ImageEncoder.encode`."""
-        found: Floats = _checked_image(self._image.get(), space).encode([image])[0]
+        found: Floats = _checked(self._image.get(), space).encode([image])[0]
         return found
 
     def poster_index(self, snapshot_id: str) -> VectorIndex | None:
@@ -121,20 +122,11 @@ class Encoders:
         ]
 
 
-def _mismatch(encoder_id: str, space: Space) -> EncoderError:
-    return EncoderError(
-        f"The space {space.name!r} of this snapshot was made with the encoder {space.encoder}, not {encoder_id}.",
-        "Set the encoder that it was made with, or train again.",
-    )
-
-
-def _checked(encoder: TextEncoder, space: Space) -> TextEncoder:
+def _checked(encoder: AnyEncoder, space: Space) -> AnyEncoder:
+    """The encoder, where it is the one that the space was made with."""
     if encoder.id != space.encoder:
-        raise _mismatch(encoder.id, space)
-    return encoder
-
-
-def _checked_image(encoder: ImageEncoder, space: Space) -> ImageEncoder:
-    if encoder.id != space.encoder:
-        raise _mismatch(encoder.id, space)
+        raise EncoderError(
+            f"The space {space.name!r} of this snapshot was made with the encoder {space.encoder}, not {encoder.id}.",
+            "Set the encoder that it was made with, or train again.",
+        )
     return encoder

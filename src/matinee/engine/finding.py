@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee.encoders import conse
-from matinee.engine.derived import Trailing
 from matinee.engine.encoding import Encoders
 from matinee.engine.fusion import DEPTH, Fused, fuse_search, meaning_hits
 from matinee.engine.recommend import allowed_rows, check_n
 from matinee.engine.runtime import View
 from matinee.engine.search import titles_of
 from matinee.engine.types import Hit, SearchBy
-from matinee.engine.words import WordIndex
+from matinee.engine.words import words_of
 from matinee.errors import EncoderError, FetchError, InvalidInputError
 from matinee.settings import Settings
 
@@ -25,9 +24,6 @@ MAX_QUERY = 500
 """Longest search text, in characters."""
 MEANT = 3
 """Texts of fewer letters and digits mean nothing yet: they are the beginning of a title."""
-
-trailing_words = Trailing(WordIndex)
-"""The word index of the catalogue in service, or of an earlier state of it."""
 
 Ranked = list[tuple[int, float]]
 TEXT, POSTER, MEANING = "text", "poster", "meaning"
@@ -83,7 +79,7 @@ def _fused(
         except (EncoderError, FetchError) as error:
             log.warning("A search is done without meaning: %s", error)
     # Made of an earlier catalogue, it misses the newest films for a second: their titles and meaning are found at once.
-    index: WordIndex = trailing_words(view.catalog, view.snapshot.catalog)
+    index = words_of(view.catalog, view.snapshot.catalog)
     words = index.find(text, allowed, weight, max(n, DEPTH))
     return fuse_search(text, titles, meaning, words, posters, n=n, index=index)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee.engine.fusion import fuse
 from matinee.engine.recommend import allowed_rows, check_n, default_name, make_items
 from matinee.engine.runtime import View
 from matinee.engine.types import Answer, SimilarBy
@@ -18,8 +19,6 @@ KINDS = ("exact", "faiss", "annoy", "hnsw")
 
 _TASTE = ("edlae", "ease", "itemknn")
 """Models that know taste, in order of preference."""
-_RANKS = 60
-"""Constant of reciprocal rank fusion."""
 _DEEPER = 5
 """The lists that are fused are this much longer than the answer."""
 
@@ -65,10 +64,10 @@ def by_spaces(view: View, row: int, names: Sequence[str], n: int, allowed: Allow
     if len(lists) == 1:
         name, rows, scores[lists[0][1]] = lists[0]
     else:  # reciprocal rank fusion: cosines of two spaces say nothing to each other
-        for _, rows, _ in lists:
-            shares = np.float32(1) / (_RANKS + 1 + np.arange(len(rows), dtype=np.float32))
-            scores[rows] = np.where(np.isnan(scores[rows]), 0, scores[rows]) + shares
-        rows = top_n(scores, n)
+        ranked = {name: [(row, 0.0) for row in rows.tolist()] for name, rows, _ in lists}
+        fused = fuse(ranked, {}, n)
+        rows = np.array([row for row, _, _ in fused], dtype=np.int64)
+        scores[rows] = [score for _, score, _ in fused]
     return Answer(make_items(view, rows, scores), "+".join(name for name, *_ in lists), view.snapshot.id, index=index)
 
 

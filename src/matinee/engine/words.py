@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
-from matinee.engine.derived import PerCatalog
+from matinee.engine.derived import Trailing
 from matinee.engine.filters import fold
 from matinee.models.features import words as proper_words
 
@@ -159,5 +159,5 @@ def _counted(
     return counts["stem"].to_numpy(), counts["row"].to_numpy(), counts["n"].to_numpy()
 
 
-words_of = PerCatalog(WordIndex)
-"""The word index of a catalogue; ratings leave it as it is."""
+words_of = Trailing(WordIndex)
+"""The word index of the catalogue in service, or of an earlier state of it; ratings leave it as it is."""
