@@ -51,9 +51,9 @@ lock: $(VENV)/.python ## the pinned requirements anew, with uv in a throw-away e
 	@set -eu; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
 	$(bin)/python -m venv "$$folder"; "$$folder/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
 	compile="$$folder/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --upgrade pyproject.toml"; \
+	$$compile --extra dev -o "$$folder/all.txt"; compile="$$compile -c $$folder/all.txt"; \
 	$$compile -o requirements/base.txt; \
-	$$compile -c requirements/base.txt --extra dev -o requirements/dev.txt; \
-	$$compile -c requirements/base.txt --extra docs -o requirements/docs.txt
+	for extra in web studio dev docs; do $$compile --extra $$extra -o requirements/$$extra.txt; done
 
 clean: ## everything that make made here (the caches and snapshots of the settings' folders stay)
 	rm -rf $(VENV) site dist build .mypy_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache .coverage .coverage.*
