@@ -81,6 +81,11 @@ class Settings(BaseSettings):
         "lite2",
         description="Encoder of posters: `lite2`, `lite0` (half the cost), a file `….onnx`, or `off`.",
     )
+    core_url: str = Field(
+        "", description="Core service (`http://host:8000`) that web app and studio ask; empty: this machine's, at `port`."
+    )
+    web_port: int = Field(7860, ge=0, le=65535, description="Port of the web app.")
+    studio_port: int = Field(8501, ge=0, le=65535, description="Port of the studio.")
     encoder_url: str = Field("", description="Encoder service to ask (`http://host:8001`) instead of encoding here.")
     encoder_port: int = Field(8001, ge=0, le=65535, description="Port of the encoder service.")
     vectors_url: str = Field("", description="Vector service to ask (`http://host:5000`) for posters.")

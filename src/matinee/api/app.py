@@ -13,8 +13,10 @@ from starlette.concurrency import run_in_threadpool
 from matinee.api import (
     catalogue,
     classic,
+    classic_favourites,
     classic_titles,
     common,
+    exploring,
     operations,
     people,
     poster_search,
@@ -71,10 +73,10 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         description=DESCRIPTION,
         lifespan=_lifespan,
     )
-    modules = (recommendations, people, catalogue, posters, poster_search, operations, common, classic, classic_titles)
-    for module in modules:
+    earlier = (classic, classic_favourites, classic_titles)
+    for module in (recommendations, people, catalogue, exploring, posters, poster_search, operations, common, *earlier):
         app.include_router(module.router)
-    for module in (classic, classic_titles):
+    for module in earlier:
         app.include_router(module.router, prefix="/classic", include_in_schema=False)
     app.include_router(classic_titles.router, prefix="/classic/titles", include_in_schema=False)
     add_documentation(app)

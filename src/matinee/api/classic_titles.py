@@ -1,8 +1,8 @@
-"""The classic title search (CONTRACTS B3): a title in, similar titles out, by FAISS or Annoy."""
+"""The classic title search (CONTRACTS B3): a title in, similar titles out, by one of four indexes."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,9 +27,19 @@ class TitleQuery(Body):
         json_schema_extra={"examples": [{"model": "faiss", "n_recommendations": 5, "movie_title": "starr warrs"}]},
     )
 
-    model: Annotated[str, Field(min_length=1, max_length=40, description="`faiss` or `annoy`, in any case.")] = "faiss"
+    model: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=40,
+            description="The index, in any case: `faiss`, `annoy`, `exact` or `hnsw`.",
+        ),
+    ] = "faiss"
     n_recommendations: Annotated[int, Field(strict=True, ge=1, le=1000)] = 5
     movie_title: Annotated[str, Field(min_length=1, max_length=500, description="With or without the year.")]
+    space: Literal["content", "taste"] | None = Field(
+        None, description="What makes films alike; where absent, `taste` for annoy and `content` for the others."
+    )
 
 
 class MatchOut(BaseModel):
@@ -105,8 +115,8 @@ class TitlesOut(BaseModel):
     summary="Films similar to a title",
 )
 def classic_similar(engine: EngineDep, body: TitleQuery) -> Response:
-    """Films similar to the one that a title means: by what they are about (faiss) or by who liked them (annoy)."""
-    found = recommend_similar(engine, body.model, body.n_recommendations, body.movie_title)
+    """Films similar to the one that a title means: by what they are about, or by who liked them (annoy)."""
+    found = recommend_similar(engine, body.model, body.n_recommendations, body.movie_title, body.space)
     record = {
         "model": found.model,
         "space": found.space,

@@ -8,17 +8,27 @@ They ask the snapshot in service of the settings' data folder, opened at first u
 
 from __future__ import annotations
 
-from matinee.classic.favourites import ColdFilmWarning, collab_model, content_model, load_movie_titles
+from matinee.classic.favourites import (
+    ColdFilmWarning,
+    Favourites,
+    collab_model,
+    content_model,
+    load_movie_titles,
+    recommend_favourites,
+)
 from matinee.classic.neighbours import Neighbours, recommend_similar
-from matinee.classic.titles import Match, find_title
+from matinee.classic.titles import Match, find_title, named
 
 __all__ = [
     "ColdFilmWarning",
+    "Favourites",
     "Match",
     "Neighbours",
     "collab_model",
     "content_model",
     "find_title",
     "load_movie_titles",
+    "named",
+    "recommend_favourites",
     "recommend_similar",
 ]

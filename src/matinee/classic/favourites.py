@@ -7,14 +7,18 @@ import os
 import threading
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from matinee.classic.titles import find_title, named
+from matinee.classic.titles import Match, find_title, named
 from matinee.data.catalog import Movie
 from matinee.data.load import read_movies_table
 from matinee.engine import Engine, Request
-from matinee.engine.types import Answer
+from matinee.engine.types import Answer, Item
 from matinee.errors import InvalidInputError
+
+Algorithm = Literal["content", "collab"]
 
 _RANKS = 60
 """Constant of reciprocal rank fusion."""
@@ -26,6 +30,71 @@ class ColdFilmWarning(UserWarning):
     """A favourite has no ratings: what it is about counts in place of who liked it."""
 
 
+@dataclass(frozen=True)
+class Favourites:
+    """What a few favourite films led to.
+
+    Attributes:
+        model: "content" or "collab", as asked.
+        matched: the film of each favourite, in the order given, and how well its title fits.
+        movies: the films found, best first, favourites left out.
+        cold: favourites that nobody has rated, each once; the content model notices none.
+        fallback: "content" where it stood in for favourites that nobody has rated, "popular" where nothing is known
+            of any favourite.
+    """
+
+    model: Algorithm
+    matched: tuple[Match, ...]
+    movies: tuple[Movie, ...]
+    cold: tuple[Movie, ...]
+    fallback: str | None
+
+
+def recommend_favourites(engine: Engine, matched: Sequence[Match], model: Algorithm, top_n: int = 10) -> Favourites:
+    """Films for somebody who likes these films.
+
+    Args:
+        matched: the favourites; repetitions are fine.
+        model: "content" (films about the same things) or "collab" (films that those like who like these; favourites
+            that nobody has rated count by their content).
+        top_n: films wanted.
+
+    Raises:
+        InvalidInputError: `top_n` out of range.
+        UnknownMovieError, UnknownModelError: a film was removed meanwhile; the snapshot has no content model.
+    """
+    films = list({match.movie.movie_id: match.movie for match in matched}.values())
+    cold = [] if model == "content" else [movie for movie in films if not engine.is_rated(movie.movie_id)]
+    warm = [movie for movie in films if movie not in cold]
+    fallback: str | None
+    if cold and warm:
+        items, fallback = _fused(engine, warm, cold, top_n), "content"
+    else:
+        answer = _ask(engine, films, "content" if cold or model == "content" else None, top_n)
+        items, fallback = list(answer.items), answer.fallback or ("content" if cold else None)
+    movies = tuple(engine.movie(item.movie_id) for item in items)
+    return Favourites(model, tuple(matched), movies, tuple(cold), fallback)
+
+
+def _fused(engine: Engine, warm: Sequence[Movie], cold: Sequence[Movie], top_n: int) -> list[Item]:
+    """Two lists whose scores say nothing to each other: fused by rank, each with the weight of its films."""
+    depth = min(_DEEPER * top_n, engine.settings.max_n)
+    shares: dict[str, float] = {}
+    items: dict[str, Item] = {}
+    for part, others, model in ((warm, cold, None), (cold, warm, "content")):
+        for item in _ask(engine, part, model, depth, [movie.movie_id for movie in others]).items:
+            shares[item.movie_id] = shares.get(item.movie_id, 0.0) + len(part) / (_RANKS + item.rank)
+            items[item.movie_id] = item
+    return [items[movie_id] for movie_id in sorted(shares, key=lambda movie_id: -shares[movie_id])[:top_n]]
+
+
+def _ask(engine: Engine, films: Sequence[Movie], model: str | None, n: int, exclude: Sequence[str] = ()) -> Answer:
+    return engine.recommend_for(
+        {movie.movie_id: None for movie in films}, Request(n=n, model=model, exclude=tuple(exclude))
+    )
+
+
+# --- the functions of the earlier system ------------------------------------------------------------------------
 _lock = threading.Lock()
 _engines: dict[int, Engine] = {}
 
@@ -52,8 +121,7 @@ def content_model(movie_list: Sequence[str], top_n: int = 10) -> list[str]:
         InvalidInputError: an empty list, or `top_n` out of range.
         SnapshotError: nothing was trained yet.
     """
-    engine, films = _favourites(movie_list)
-    return _titles(engine, _ask(engine, films, "content", top_n))
+    return [named(movie) for movie in _favourites(movie_list, "content", top_n).movies]
 
 
 def collab_model(movie_list: Sequence[str], top_n: int = 10) -> list[str]:
@@ -61,24 +129,11 @@ def collab_model(movie_list: Sequence[str], top_n: int = 10) -> list[str]:
 
     All films count: one that nobody has rated counts by its content, with a `ColdFilmWarning`.
     """
-    engine, films = _favourites(movie_list)
-    cold = [movie for movie in films if not engine.is_rated(movie.movie_id)]
-    if not cold:
-        return _titles(engine, _ask(engine, films, None, top_n))
-    names = ", ".join(named(movie) for movie in cold)
-    warnings.warn(f"Nobody has rated {names}: content counts instead.", ColdFilmWarning, stacklevel=2)
-    warm = [movie for movie in films if movie not in cold]
-    if not warm:
-        return _titles(engine, _ask(engine, cold, "content", top_n))
-    # Two lists whose scores say nothing to each other: fused by rank, each with the weight of its films.
-    depth = min(_DEEPER * top_n, engine.settings.max_n)
-    shares: dict[str, float] = {}
-    for part, model in ((warm, None), (cold, "content")):
-        others = [movie.movie_id for movie in films if movie not in part]
-        for item in _ask(engine, part, model, depth, others).items:
-            shares[item.movie_id] = shares.get(item.movie_id, 0.0) + len(part) / (_RANKS + item.rank)
-    ranked = sorted(shares, key=lambda movie_id: -shares[movie_id])
-    return [named(engine.movie(movie_id)) for movie_id in ranked[:top_n]]
+    found = _favourites(movie_list, "collab", top_n)
+    if found.cold:
+        names = ", ".join(named(movie) for movie in found.cold)
+        warnings.warn(f"Nobody has rated {names}: content counts instead.", ColdFilmWarning, stacklevel=2)
+    return [named(movie) for movie in found.movies]
 
 
 def load_movie_titles(path_to_movies: str | Path) -> list[str]:
@@ -95,19 +150,8 @@ def load_movie_titles(path_to_movies: str | Path) -> list[str]:
     ]
 
 
-def _favourites(movie_list: Sequence[str]) -> tuple[Engine, list[Movie]]:
+def _favourites(movie_list: Sequence[str], model: Algorithm, top_n: int) -> Favourites:
     if isinstance(movie_list, str) or not movie_list:
         raise InvalidInputError("There are no favourite films.", 'Give a list of titles, e.g. ["Toy Story (1995)"].')
     engine = _engine()
-    found = {(movie := find_title(engine, title).movie).movie_id: movie for title in movie_list}
-    return engine, list(found.values())
-
-
-def _ask(engine: Engine, films: Sequence[Movie], model: str | None, n: int, exclude: Sequence[str] = ()) -> Answer:
-    return engine.recommend_for(
-        {movie.movie_id: None for movie in films}, Request(n=n, model=model, exclude=tuple(exclude))
-    )
-
-
-def _titles(engine: Engine, answer: Answer) -> list[str]:
-    return [named(engine.movie(item.movie_id)) for item in answer.items]
+    return recommend_favourites(engine, [find_title(engine, title) for title in movie_list], model, top_n)

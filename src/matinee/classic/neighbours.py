@@ -1,4 +1,4 @@
-"""A title in, similar titles out, by FAISS or Annoy (CONTRACTS B3)."""
+"""A title in, similar titles out, by FAISS, Annoy, HNSW or an exact search (CONTRACTS B3)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from matinee.engine import Engine
 from matinee.engine.types import Item
 from matinee.errors import InvalidInputError
 
-MODELS = {"faiss": "content", "annoy": "taste"}
-"""Classic name → the space that it searches: principal components of the content, SVD factors of the ratings."""
+MODELS = {"faiss": "content", "annoy": "taste", "exact": "content", "hnsw": "content"}
+"""Index → the space that it searches where none is named: principal components of the content, or SVD factors of the
+ratings. The classic system had the first two."""
+SPACES = ("content", "taste")
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class Neighbours:
     """Films similar to the one that a title was taken for.
 
     Attributes:
-        model: "faiss" or "annoy", as asked.
+        model: the index, as asked.
         space: the space that answered: "content" or "taste".
         index: the index that answered; "exact" where the snapshot has none of the kind asked for.
         fallback: "content" where nobody has rated the film, else None.
@@ -34,23 +36,28 @@ class Neighbours:
     fallback: str | None = None
 
 
-def recommend_similar(engine: Engine, model: str, n_recommendations: int, movie_title: str) -> Neighbours:
+def recommend_similar(
+    engine: Engine, model: str, n_recommendations: int, movie_title: str, space: str | None = None
+) -> Neighbours:
     """The classic title search.
 
     Args:
-        model: "faiss" (what films are about) or "annoy" (who liked them), in any case.
+        model: "faiss", "exact", "hnsw" (what films are about) or "annoy" (who liked them), in any case.
         n_recommendations: films wanted.
         movie_title: with or without the year.
+        space: "content" or "taste" in place of the model's own.
 
     Raises:
-        InvalidInputError: another model, or a number out of range.
+        InvalidInputError: another model or space, or a number out of range.
         NotFoundError: no title comes near.
     """
     name = model.strip().lower()
     if name not in MODELS:
-        raise InvalidInputError(f"There is no model {model[:40]!r}.", f"Use {' or '.join(MODELS)}.")
+        raise InvalidInputError(f"There is no model {model[:40]!r}.", f"Use one of: {', '.join(MODELS)}.")
+    if space not in (None, *SPACES):
+        raise InvalidInputError(f"There is no space {space[:40]!r}.", f"Use {' or '.join(SPACES)}.")
     match = find_title(engine, movie_title)
-    space = MODELS[name]
+    space = space or MODELS[name]
     index = name if name in engine.indexes(space) else "exact"
     answer = engine.neighbours_in(space, match.movie.movie_id, n=n_recommendations, index=index)
     fallback = None

@@ -13,6 +13,7 @@ from matinee.data.ids import Id, id_text
 from matinee.data.ratings import NO_TIME
 from matinee.encoders.base import Image
 from matinee.engine import films, finding, people, posters
+from matinee.engine.exploring import Explorer
 from matinee.engine.recommend import check_n, recommend
 from matinee.engine.runtime import query_of
 from matinee.engine.serving import Serving
@@ -36,7 +37,7 @@ from matinee.errors import InvalidInputError, UnknownUserError
 DEFAULT = Request()
 
 
-class Engine(Serving, Writer):
+class Engine(Serving, Writer, Explorer):
     """Thread-safe. Every read reflects every write that returned before it, from any process.
 
     Open it after forking, not before. Ids are strings; whole numbers are taken as their text. All methods raise

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from matinee.data.catalog import Catalog, Movie
 from matinee.data.vectors import FilmVectors
 from matinee.encoders.film_texts import film_texts
+from matinee.engine.effective import Effective, Overlay
+from matinee.engine.histogram import star_steps
 from matinee.engine.live import CONTENT, LiveSpaces
 from matinee.engine.stats import Stats, Tastes
 from matinee.errors import UnknownModelError
@@ -67,6 +69,7 @@ class Runtime:
         self._versions: dict[str, int] = {}
         self._everyone = 0
         self._erased: frozenset[str] = frozenset()
+        self._overlay = Overlay(snapshot, store)
         self._view = View(
             snapshot,
             0,
@@ -144,6 +147,15 @@ class Runtime:
     def tastes(self) -> Tastes:
         """Of the snapshot's users, whatever the store says about them; made on first use."""
         return Tastes.of(self.snapshot.ratings.indptr, self.snapshot.ratings.values)
+
+    @cached_property
+    def star_steps(self) -> NDArray[np.float64]:
+        """The steps of the data's scale, increasing; made on first use."""
+        return star_steps(self.snapshot.dataset.scale, self.snapshot.ratings.values)
+
+    def effective(self, view: View) -> Effective:
+        """All effective ratings; the same object until a rating or a film changes, made on first use after that."""
+        return self._overlay.over(view.catalog)
 
     def base_rating(self, user_id: str, movie_id: str) -> float | None:
         """The snapshot's rating, None where there is none or the user was erased."""

@@ -167,3 +167,31 @@ class MoviePage:
     total: int
     stats: tuple[tuple[int, float | None], ...] = field(default_factory=tuple)
     """Per film: number of ratings and mean stars (None without ratings)."""
+
+
+@dataclass(frozen=True)
+class UserPage:
+    """Users (id, number of ratings) and how many there are in all."""
+
+    users: tuple[tuple[str, int], ...]
+    total: int
+
+
+@dataclass(frozen=True)
+class TitleTable:
+    """Every film in service, in the catalogue's order: columns of one length."""
+
+    movie_ids: list[str]
+    titles: list[str]
+    years: list[int | None]
+    snapshot: str
+
+
+@dataclass(frozen=True)
+class FilmRatings:
+    """How a film was rated: mean (None where it was not), and (stars, ratings) for every step of the scale."""
+
+    movie_id: str
+    count: int
+    mean: float | None
+    histogram: tuple[tuple[float, int], ...]

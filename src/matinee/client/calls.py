@@ -1,0 +1,219 @@
+"""Every call of the core service that its clients make: method, path, query and body, in one place.
+
+Functions return a `Call`; options that are None are left out, so that the core's own default counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+Given = str | int | float | bool | None
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to the core.
+
+    Attributes:
+        path: with its parameters in place.
+        params: the query, without what is None.
+        json: a body to be sent as JSON.
+        image: a body to be sent as it is: the bytes of a picture.
+        raw: the answer is bytes, not JSON.
+    """
+
+    method: str
+    path: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    json: Any = None
+    image: bytes | None = None
+    raw: bool = False
+
+
+def _call(
+    method: str, *path: str, json: Any = None, image: bytes | None = None, raw: bool = False, **query: Any
+) -> Call:
+    # An id may hold anything; a segment of dots alone would be taken as a way through folders.
+    segments = (
+        quote(part, safe="").replace(".", "%2E") if set(part) <= {"."} else quote(part, safe="") for part in path
+    )
+    given = {name: _text(value) for name, value in query.items() if value is not None}
+    return Call(method, "/" + "/".join(segments), given, json, image, raw)
+
+
+def _text(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+# --- recommendations -------------------------------------------------------------------------------------------
+def recommendations(
+    user_id: str,
+    *,
+    n: int | None = None,
+    model: str | None = None,
+    filter: str | None = None,
+    exclude: Sequence[str] | None = None,
+    diversity: float | None = None,
+    explain: bool | None = None,
+    include_seen: bool | None = None,
+    metadata: bool | None = None,
+) -> Call:
+    """Ranked films for a user."""
+    return _call(
+        "GET",
+        "v1",
+        "users",
+        user_id,
+        "recommendations",
+        n=n,
+        model=model,
+        filter=filter or None,
+        exclude=",".join(exclude) if exclude else None,
+        diversity=diversity,
+        explain=explain,
+        include_seen=include_seen,
+        metadata=metadata,
+    )
+
+
+def recommendations_for(ratings: Mapping[str, float | None], **options: Any) -> Call:
+    """Ranked films for somebody who is not stored: film id → stars (None: liked); options as `recommendations`."""
+    rated = [{"movie_id": key} | ({} if stars is None else {"rating": stars}) for key, stars in ratings.items()]
+    body = {"ratings": rated} | {name: value for name, value in options.items() if value is not None}
+    return _call("POST", "v1", "recommendations", json=body)
+
+
+def explanation(user_id: str, movie_id: str, *, model: str | None = None) -> Call:
+    """Why a film for a user: shares, neighbours, factors."""
+    return _call("GET", "v1", "users", user_id, "explanations", movie_id, model=model)
+
+
+def favourites(movies: Sequence[str], *, model: str, top_n: int = 10) -> Call:
+    """A few favourite titles in, titles out (classic B2); model: "content" or "collab"."""
+    return _call("POST", "favourites", json={"movies": list(movies), "model": model, "top_n": top_n})
+
+
+def similar_titles(model: str, n: int, title: str, *, space: str | None = None) -> Call:
+    """A title in, similar films out (classic B3); model: faiss, annoy, exact or hnsw."""
+    body = {"model": model, "n_recommendations": n, "movie_title": title} | ({"space": space} if space else {})
+    return _call("POST", "recommendation", json=body)
+
+
+# --- users -----------------------------------------------------------------------------------------------------
+def users(prefix: str = "", *, limit: int | None = None, offset: int | None = None) -> Call:
+    """Users whose id begins so, with their number of ratings."""
+    return _call("GET", "v1", "users", prefix=prefix or None, limit=limit, offset=offset)
+
+
+def history(user_id: str) -> Call:
+    """A user's ratings, newest first; 404 where there are none."""
+    return _call("GET", "v1", "users", user_id, "ratings")
+
+
+def rate(user_id: str, movie_id: str, stars: float) -> Call:
+    """Store one rating."""
+    return _call("PUT", "v1", "users", user_id, "ratings", movie_id, json={"rating": stars})
+
+
+def unrate(user_id: str, movie_id: str) -> Call:
+    """Take one rating back; 404 where there is none."""
+    return _call("DELETE", "v1", "users", user_id, "ratings", movie_id)
+
+
+def neighbors(user_id: str, *, n: int | None = None) -> Call:
+    """Users of similar taste."""
+    return _call("GET", "v1", "users", user_id, "neighbors", n=n)
+
+
+# --- films -----------------------------------------------------------------------------------------------------
+def movie(movie_id: str) -> Call:
+    """One film's record."""
+    return _call("GET", "v1", "movies", movie_id)
+
+
+def movies(
+    *, filter: str | None = None, sort: str | None = None, offset: int | None = None, limit: int | None = None
+) -> Call:
+    """A page of the catalogue; sort: movie_id, title, year, ratings, mean or popularity, "-" in front turns it."""
+    return _call("GET", "v1", "movies", filter=filter or None, sort=sort, offset=offset, limit=limit)
+
+
+def titles() -> Call:
+    """Ids, titles and years of all films."""
+    return _call("GET", "v1", "titles")
+
+
+def movie_ratings(movie_id: str) -> Call:
+    """How many people gave a film how many stars."""
+    return _call("GET", "v1", "movies", movie_id, "ratings")
+
+
+def similar(
+    movie_id: str,
+    *,
+    by: str | None = None,
+    index: str | None = None,
+    n: int | None = None,
+    filter: str | None = None,
+    metadata: bool | None = None,
+) -> Call:
+    """Films similar to one film; by: taste, content, poster or blend."""
+    return _call(
+        "GET", "v1", "movies", movie_id, "similar", by=by, index=index, n=n, filter=filter or None, metadata=metadata
+    )
+
+
+def search(text: str, *, n: int | None = None, by: str | None = None, filter: str | None = None) -> Call:
+    """Films by title and by meaning; by: both, title or meaning."""
+    return _call("GET", "v1", "search", q=text, n=n, by=by, filter=filter or None)
+
+
+def popular(
+    *, n: int | None = None, genre: str | None = None, days: float | None = None, filter: str | None = None
+) -> Call:
+    """The chart."""
+    return _call("GET", "v1", "popular", n=n, genre=genre, days=days, filter=filter or None)
+
+
+def poster(movie_id: str, *, small: bool = False) -> Call:
+    """The picture of a film, as bytes."""
+    return _call("GET", "v1", "movies", movie_id, "poster", raw=True, size="small" if small else None)
+
+
+def poster_search(image: bytes, *, k: int | None = None, filter: str | None = None, index: str | None = None) -> Call:
+    """The films whose posters look most like a picture."""
+    return _call("POST", "v1", "posters", "search", image=image, k=k, filter=filter or None, index=index)
+
+
+def film_map(space: str | None = None) -> Call:
+    """Every film's place in two dimensions."""
+    return _call("GET", "v1", "map", space=space)
+
+
+# --- what is served --------------------------------------------------------------------------------------------
+def models() -> Call:
+    """The models in service, with their metrics, seconds and bytes."""
+    return _call("GET", "v1", "models")
+
+
+def snapshots() -> Call:
+    """The snapshots there are."""
+    return _call("GET", "v1", "snapshots")
+
+
+def statistics(*, filter: str | None = None) -> Call:
+    """Ratings in numbers: over time, per user, per film, by genre, decade, director."""
+    return _call("GET", "v1", "statistics", filter=filter or None)
+
+
+def report() -> Call:
+    """What cleaning the data dropped and changed, with reasons."""
+    return _call("GET", "v1", "report")
+
+
+def ready() -> Call:
+    """Whether the core can answer."""
+    return _call("GET", "ready")

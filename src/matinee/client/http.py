@@ -1,0 +1,156 @@
+"""Sending calls to the core: one connection pool, every failure as a `MatineeError`."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import orjson
+
+from matinee.client.calls import Call
+from matinee.errors import MatineeError, ServiceError
+from matinee.settings import Settings
+
+SECONDS = 30.0
+"""Time that the core gets to answer; the first search by meaning loads its encoder."""
+CONNECT_SECONDS = 3.0
+UNAVAILABLE = (502, 503, 504)
+
+
+class RefusedError(MatineeError):
+    """The core understood the call and refuses it (a 4xx or 500 problem document).
+
+    Args:
+        status: the HTTP status.
+        problem: the problem document, {} where there was none.
+    """
+
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        detail = str(problem.get("detail") or problem.get("title") or f"The core service answered {status}.")
+        super().__init__(detail)
+        self.status = status
+        self.problem = problem
+
+
+def core_url(settings: Settings) -> str:
+    """Address of the core service: the setting `core_url`, or this machine's port `port`."""
+    return settings.core_url.rstrip("/") or f"http://127.0.0.1:{settings.port}"
+
+
+class _Sender:
+    """What the two clients share: requests out of calls, answers and errors out of responses."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "base_url": self.url,
+            "timeout": httpx.Timeout(SECONDS, connect=CONNECT_SECONDS),
+            "headers": {"user-agent": "matinee-client"},
+            "trust_env": False,  # a proxy of the environment is for the outside
+        }
+
+    def _request(self, call: Call) -> dict[str, Any]:
+        request: dict[str, Any] = {"method": call.method, "url": call.path, "params": dict(call.params)}
+        if call.image is not None:
+            request |= {"content": call.image, "headers": {"content-type": "application/octet-stream"}}
+        elif call.json is not None:
+            request |= {"content": orjson.dumps(call.json), "headers": {"content-type": "application/json"}}
+        return request
+
+    def _answer(self, call: Call, response: httpx.Response) -> Any:
+        if response.is_success:
+            if call.raw:
+                return response.content
+            if not response.content:
+                return None
+            try:
+                return orjson.loads(response.content)
+            except orjson.JSONDecodeError as error:
+                raise self._silent("it does not speak JSON") from error
+        problem: Any = {}
+        if "json" in response.headers.get("content-type", ""):
+            try:
+                problem = orjson.loads(response.content)
+            except orjson.JSONDecodeError:
+                problem = {}
+        problem = problem if isinstance(problem, dict) else {}
+        if response.status_code in UNAVAILABLE:
+            raise ServiceError(str(problem.get("detail") or f"The core service at {self.url} is not ready."))
+        raise RefusedError(response.status_code, problem)
+
+    def _silent(self, why: object) -> ServiceError:
+        return ServiceError(
+            f"The core service at {self.url} does not answer ({why or 'no connection'}).",
+            "Start it with `matinee serve`, or set MATINEE_CORE_URL to where it is.",
+        )
+
+
+class Client(_Sender):
+    """Sends calls and waits for the answer. Safe to share between threads.
+
+    Args:
+        url: address of the core, `http://host:8000`.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._http = httpx.Client(**self._options())
+
+    def send(self, call: Call) -> Any:
+        """The answer: JSON as Python values, bytes of a `raw` call, None where there is no content.
+
+        Raises:
+            ServiceError: the core does not answer, or is not ready.
+            RefusedError: it refuses the call.
+        """
+        try:
+            response = self._http.request(**self._request(call))
+        except httpx.HTTPError as error:
+            raise self._silent(error) from error
+        return self._answer(call, response)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncClient(_Sender):
+    """Sends calls from an event loop; arguments and errors as `Client`."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._http = httpx.AsyncClient(**self._options())
+
+    async def send(self, call: Call) -> Any:
+        """See `Client.send`."""
+        try:
+            response = await self._http.request(**self._request(call))
+        except httpx.HTTPError as error:
+            raise self._silent(error) from error
+        return self._answer(call, response)
+
+    async def response(self, call: Call) -> httpx.Response:
+        """The bare response, for handing on: its status and headers too.
+
+        Raises:
+            ServiceError: the core does not answer.
+        """
+        try:
+            return await self._http.request(**self._request(call))
+        except httpx.HTTPError as error:
+            raise self._silent(error) from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()

@@ -1,0 +1,9 @@
+"""The web app for those who watch films: Gradio over the core's HTTP interface (docs/decisions/0006).
+
+app.py      the ASGI application: pictures, assets, Gradio at /
+shell.py    what the pages share: core, listeners, addresses, trouble
+views.py    components drawn by modules of assets/
+blocks.py   the pages in their tabs, the endpoint `open`
+pages/      one module a tab
+assets/     styles and ES modules
+"""

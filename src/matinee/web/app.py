@@ -1,0 +1,82 @@
+"""The ASGI application of the web app: posters handed on from the core, assets, and Gradio at `/`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import gradio as gr
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+
+from matinee.client import AsyncClient, calls, core_url
+from matinee.errors import ServiceError
+from matinee.settings import Settings
+from matinee.web.blocks import build_blocks
+from matinee.web.theme import theme
+
+ASSETS = Path(__file__).parent / "assets"
+HEAD = '<script>window.matinee = { args: {} };</script><script type="module" src="matinee/matinee.js"></script>'
+HANDED_ON = ("content-type", "cache-control", "etag", "last-modified", "x-matinee-poster", "content-security-policy")
+MAX_UPLOAD = "8mb"
+
+
+class _Assets(StaticFiles):
+    """Files of this version: asked for again each time (304 where unchanged), so that an upgrade shows at once."""
+
+    def file_response(self, *args: object, **options: object) -> Response:
+        response = super().file_response(*args, **options)  # type: ignore[arg-type]
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The web app over the core service of the settings (`core_url`)."""
+    core = AsyncClient(core_url(settings or Settings()))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await core.close()
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.mount("/matinee", _Assets(directory=ASSETS), name="matinee")  # /assets is Gradio's own
+
+    @app.get("/health")
+    async def health() -> JSONResponse:
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/plotly.min.js")
+    async def plotly() -> Response:
+        import plotly
+
+        path = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+        return FileResponse(path, headers={"cache-control": "public, max-age=86400"})
+
+    @app.get("/media/posters/{movie_id}")
+    async def poster(request: Request, movie_id: str, size: str = "") -> Response:
+        """A film's picture, by the core; the browser's cache is asked first."""
+        try:
+            found = await core.response(calls.poster(movie_id, small=size == "small"))
+        except ServiceError as error:
+            return Response(str(error), 503)
+        kept = {name: found.headers[name] for name in HANDED_ON if name in found.headers}
+        if found.status_code == 200 and kept.get("etag") == request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=kept)
+        return Response(found.content, found.status_code, kept | {"x-content-type-options": "nosniff"})
+
+    gr.mount_gradio_app(
+        app,
+        build_blocks(core),
+        path="/",
+        theme=theme(),
+        css_paths=sorted(ASSETS.glob("*.css")),
+        head=HEAD,
+        footer_links=["api"],
+        run_history=False,
+        max_file_size=MAX_UPLOAD,
+        show_error=False,
+    )
+    return app

@@ -1,0 +1,46 @@
+// Markup out of values: html`<b title="${title}">${title}</b>` escapes whatever is put in, lists are joined.
+// Only what `html` itself made goes in as it is.
+
+class Markup {
+  constructor(text) {
+    this.text = text;
+  }
+  toString() {
+    return this.text;
+  }
+}
+
+const ENTITIES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;", "`": "&#96;" };
+
+function escaped(value) {
+  if (value instanceof Markup) return value.text;
+  if (Array.isArray(value)) return value.map(escaped).join("");
+  if (value === null || value === undefined || value === false) return "";
+  return String(value).replace(/[&<>"'`]/g, (sign) => ENTITIES[sign]);
+}
+
+export function html(parts, ...values) {
+  return new Markup(parts.reduce((text, part, place) => text + escaped(values[place - 1]) + part));
+}
+
+/** Draw `template(props.value)` into `root`, now and at every new value; `after(root, value)` comes behind each. */
+export function draw({ root, props, watch }, template, after) {
+  const show = () => {
+    const value = props.value && typeof props.value === "object" ? props.value : null;
+    const focused = root.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    root.innerHTML = value === null ? "" : String(value.error ? trouble(value.error) : template(value));
+    if (focused) root.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    if (value !== null) after?.(root, value);
+  };
+  watch("value", show);
+  show();
+}
+
+/** A failure said in friendly words; "Try again" opens the present address anew. */
+export function trouble(error) {
+  return html`<div class="trouble" role="alert">
+    <p><strong>${error.title}</strong></p>
+    ${error.hint && html`<p>${error.hint}</p>`}
+    ${error.retry && html`<p><button type="button" class="plain" data-retry>Try again</button></p>`}
+  </div>`;
+}

@@ -1,0 +1,116 @@
+"""What the pages share: the core, listeners, addresses, trouble said in friendly words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import gradio as gr
+from gradio.components import Component
+
+from matinee.client import AsyncClient, Call, RefusedError
+from matinee.errors import MatineeError, ServiceError
+from matinee.web.views import taking
+
+LONGEST_QUERY = 4000
+"""Characters of an address's query that are read."""
+
+Params = dict[str, str]
+Restore = Callable[[Params], Awaitable[Sequence[Any]]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A tab.
+
+    Attributes:
+        id: its name in addresses, `?tab=film`.
+        outputs: the components that `restore` gives values for.
+        restore: parameters of an address → values of `outputs` (updates, values or `gr.skip()`).
+    """
+
+    id: str
+    outputs: Sequence[Component]
+    restore: Restore
+
+
+class Shell:
+    """Handed to every page's `build`.
+
+    Attributes:
+        core: the client.
+        address: output component of listeners: the query string of the state that they have made, as `address_of`.
+    """
+
+    def __init__(self, core: AsyncClient) -> None:
+        self.core = core
+        self.address = gr.Textbox(visible=False, label="address")
+
+    async def ask(self, *calls: Call) -> list[Any]:
+        """Answers to calls that are sent together.
+
+        Raises:
+            MatineeError: one of them failed.
+        """
+        return list(await asyncio.gather(*(self.core.send(call) for call in calls)))
+
+    def listen(
+        self,
+        event: Callable[..., Any],
+        function: Callable[..., Any],
+        *,
+        api_name: str,
+        take: Sequence[str] = (),
+        inputs: Sequence[Component] = (),
+        outputs: Sequence[Component] = (),
+        every: bool = False,
+        last: bool = False,
+        **options: Any,
+    ) -> Any:
+        """Call a function at an event: `function(*taken, *inputs) -> outputs`.
+
+        Args:
+            event: a component's event, as `view.rate` or `button.click`.
+            api_name: the endpoint's name; the parameters' names are the function's.
+            take: names of values that a view has put into `matinee.args` (texts and numbers).
+            inputs: components whose values come after those.
+            every: every event counts, also while an earlier one is being answered.
+            last: of the events that come while one is being answered only the last counts.
+        """
+        hidden: list[Component] = [gr.JSON(visible=False, label=name) for name in take]
+        mode = "multiple" if every else "always_last" if last else "once"
+        return event(
+            function,
+            inputs=[*hidden, *inputs],
+            outputs=list(outputs),
+            js=taking(take) if take else None,
+            api_name=api_name,
+            queue=False,
+            show_progress="hidden",
+            trigger_mode=mode,
+            **options,
+        )
+
+
+def address_of(tab: str, params: Mapping[str, object] | None = None) -> str:
+    """The query string of a state, `?tab=film&film=318`; empty and missing values are left out."""
+    given = {name: value for name, value in (params or {}).items() if value not in (None, "", [], ())}
+    return "?" + urlencode({"tab": tab} | given)
+
+
+def params_of(query: str) -> Params:
+    """The parameters of an address; of several of one name the last counts, of a long one the beginning."""
+    return dict(parse_qsl(str(query or "")[:LONGEST_QUERY].lstrip("?"), errors="replace"))
+
+
+def trouble(error: MatineeError) -> dict[str, Any]:
+    """An error as the value of a view: `{"error": {"title", "hint", "retry"}}`."""
+    if isinstance(error, ServiceError):
+        title = "The film service does not answer right now."
+        return {"error": {"title": title, "hint": f"{error} Nothing that you did is lost.", "retry": True}}
+    if isinstance(error, RefusedError) and error.status >= 500:
+        return {"error": {"title": "The film service has met a fault.", "hint": str(error), "retry": True}}
+    return {"error": {"title": error.message, "hint": error.hint, "retry": False}}

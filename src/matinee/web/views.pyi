@@ -1,0 +1,57 @@
+"""Components drawn in the browser: their value is JSON, their picture is made by a module of `assets/`.
+
+Gradio's own templates are not used for values: `html_template` runs Handlebars and then evaluates `${…}` in the
+result, so that a film named `${alert(1)}` would run. The modules escape whatever they put in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import gradio as gr
+
+_LOADER = """
+const events = %(events)s;
+import(new URL("assets/%(module)s.js", document.baseURI).href)
+  .then((module) => module.mount({ root: element.querySelector(".view"), element, props, trigger, watch }))
+  .catch((error) => console.error(error));
+"""
+
+from gradio.events import Dependency
+
+class View(gr.HTML):
+    """A component whose value is JSON.
+
+    Args:
+        module: module of `assets/` (without `.js`) that exports `mount({root, element, props, trigger, watch})`: it
+            draws `props.value` into `root`, now and whenever `watch("value", …)` says so.
+        events: names of the events that the module triggers; each is a method for a listener, as `view.rate(…)`.
+        value: the first value.
+    """
+
+    def __init__(self, module: str, *, events: Sequence[str] = (), value: Any = None, **options: Any) -> None:
+        super().__init__(
+            value,
+            html_template='<div class="view"></div>',
+            js_on_load=_LOADER % {"module": module, "events": json.dumps(list(events))},
+            **options,
+        )
+
+    def get_block_name(self) -> str:
+        """Drawn by Gradio's HTML component."""
+        return "html"
+
+    def api_info(self) -> dict[str, Any]:
+        """Any JSON value."""
+        return {"type": {}, "description": "any valid json"}
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+def taking(names: Sequence[str]) -> str:
+    """JavaScript for a listener: its first inputs come from `matinee.args`, under these names, the others stay."""
+    return f"(...given) => matinee.take({json.dumps(list(names))}, given)"
