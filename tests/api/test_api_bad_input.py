@@ -26,6 +26,7 @@ BODIES: dict[str, Any] = {
     "POST /update_ratings": {"u1": {"movie_id": "m1", "rating": 4}},
     "POST /update_movie": {"m1": {"title": "A Film"}},
     "POST /recommendation": {"model": "faiss", "n_recommendations": 4, "movie_title": "Number 7"},
+    "POST /favourites": {"movies": ["Story of the Laughing Number 7 (1987)"], "model": "collab", "top_n": 4},
 }
 JSON = {"content-type": "application/json"}
 
@@ -175,7 +176,7 @@ def test_unknown_paths(client: Client) -> None:
     for path in (
         "/nope",
         "/v1",
-        "/v1/users",
+        "/v1/users/",
         "/v1/users/u1/recommendations/",
         "/v2/movies",
         "/v1/movies/%2e%2e/x",
@@ -226,6 +227,9 @@ FIELDS = {str(number): 0 for number in range(200_000)}
         ("POST", "/update_ratings", FIELDS),
         ("POST", "/update_ratings", {"u1": {"movie_id": MANY, "ratings": 1}}),
         ("POST", "/update_ratings", {"u1": {"movie_id": "m1", "ratings": MANY}}),
+        ("POST", "/favourites", FIELDS),
+        ("POST", "/favourites", {"movies": MANY}),
+        ("POST", "/favourites", {"movie_ids": MANY}),
         ("POST", "/update_movie", FIELDS),
         ("POST", "/update_movie", {"m1": {"title": "A Film", "tags": MANY}}),
     ],

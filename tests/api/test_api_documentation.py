@@ -11,10 +11,14 @@ CONTRACT = """
 GET /v1/users/{user_id}/recommendations
 POST /v1/recommendations
 GET /v1/movies/{movie_id}/similar
+GET /v1/users
+GET /v1/titles
+GET /v1/movies/{movie_id}/ratings
 GET /v1/search
 GET /v1/map
 POST /v1/posters/search
 POST /recommendation
+POST /favourites
 GET /v1/movies
 GET /v1/movies/{movie_id}
 PUT /v1/movies/{movie_id}

@@ -186,10 +186,30 @@ def test_faults_of_the_classic_title_search(served: Client) -> None:
     assert status(model="faiss", n_recommendations=3, movie_title="xqzzwv") == 404
     assert status(model="scann", n_recommendations=3, movie_title="Story") == 422
     assert status(model="faiss", n_recommendations=0, movie_title="Story") == 422
+    assert status(model="faiss", n_recommendations=3, movie_title="Story", space="poster") == 422
     assert status(model="faiss", n_recommendations=3, movie_title="") == 422
     assert status(model="faiss", n_recommendations=3, movie_title="x" * 501) == 422
     unknown = served.post("/recommendation", json={"model": "faiss", "movie_title": "xqzzwv"}).json()
     assert unknown["detail"].startswith("Movie Unrecognized. Try Again")
+
+
+@pytest.mark.parametrize("space", ["content", "taste", None])
+@pytest.mark.parametrize("model", ["exact", "hnsw", "faiss", "Annoy"])
+def test_four_indexes_in_both_spaces(served: Client, model: str, space: str | None) -> None:
+    asked = {"model": model, "n_recommendations": 5, "movie_title": "Number 7"} | ({"space": space} if space else {})
+    answer = served.post("/recommendation", json=asked)
+    assert answer.status_code == 200, answer.text
+    found, index = answer.json(), model.lower()
+    wanted = space or ("taste" if index == "annoy" else "content")
+    assert (found["model"], found["space"], found["index"]) == (index, wanted, index)
+    same = served.get(f"/v1/movies/m7/similar?by={wanted}&index=annoy&n=5").json()["items"]
+    if index == "annoy":
+        assert [film["movie_id"] for film in found["recommendations"]] == [film["movie_id"] for film in same]
+    exact = served.post("/recommendation", json=asked | {"model": "exact", "space": wanted}).json()
+    ranked = [film["similarity"] for film in found["recommendations"]]
+    assert ranked == sorted(ranked, reverse=True)
+    if index in ("exact", "faiss"):
+        assert ranked == pytest.approx([film["similarity"] for film in exact["recommendations"]], abs=1e-5)
 
 
 def test_a_film_without_ratings_falls_back_to_content_and_says_so(served: Client) -> None:
