@@ -1,13 +1,15 @@
-# make demo: install, train, recommend, serve.   make test: every check.   make help: the rest.
+# make demo: install, train, recommend, serve, with a page to look at.   make test: every check.   make help: the rest.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
 VENV ?= .venv
 # A Python of one's own choice: make demo PYTHON=/path/to/python3.12
 PYTHON ?=
-# make demo DATA=FOLDER PORT=9000 USER_ID=42; all other settings by MATINEE_* variables
+# make demo DATA=FOLDER PORT=9000 WEB_PORT=9001 USER_ID=42; all other settings by MATINEE_* variables
 DATA ?=
 PORT ?=
+WEB_PORT ?=
+STUDIO_PORT ?=
 USER_ID ?=
 TESTS ?= tests
 COVERAGE ?= 90
@@ -17,15 +19,18 @@ pip := $(bin)/python -m pip --disable-pip-version-check --no-input
 checked := src tests benchmarks
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help demo test check fix docs bench lock clean
+.PHONY: help demo studio test check fix docs bench lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
-demo: $(VENV)/.base ## install, fetch data, train, recommend, serve on port 8000 (DATA=FOLDER PORT=9000 PYTHON=…)
-	@$(bin)/matinee demo $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(PORT),--port $(call quoted,$(PORT))) $(if $(USER_ID),--user $(call quoted,$(USER_ID)))
+demo: $(VENV)/.web ## install, fetch data, train, recommend, open http://localhost:7860 (DATA=FOLDER PORT=9000 WEB_PORT=9001 PYTHON=…)
+	@$(bin)/matinee demo $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(PORT),--port $(call quoted,$(PORT))) $(if $(WEB_PORT),--web-port $(call quoted,$(WEB_PORT))) $(if $(USER_ID),--user $(call quoted,$(USER_ID)))
 
-test: $(VENV)/.dev ## every check and all tests, with branch coverage
+studio: $(VENV)/.studio ## the studio on port 8501, beside a running make demo (STUDIO_PORT=9002)
+	@$(bin)/matinee studio $(if $(STUDIO_PORT),--port $(call quoted,$(STUDIO_PORT)))
+
+test: $(VENV)/.dev $(VENV)/.browser ## every check and all tests, with branch coverage
 	@status=0; \
 	$(MAKE) check || status=1; \
 	$(bin)/python -m pytest $(TESTS) --cov --cov-report=term --cov-fail-under=$(COVERAGE) || status=$$?; \
@@ -78,6 +83,11 @@ $(VENV)/.base: requirements/base.txt pyproject.toml | $(VENV)/.python
 	@$(pip) install --quiet --no-deps --editable .
 	@touch $@
 
+$(VENV)/.web $(VENV)/.studio: $(VENV)/.%: requirements/%.txt $(VENV)/.base
+	@echo "Installing what the $(if $(filter web,$*),web app,studio) needs …"
+	@$(pip) install --quiet -r requirements/$*.txt
+	@touch $@
+
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.base
 	@echo "Installing what the tests need …"
 	@$(pip) install --quiet -r requirements/dev.txt
@@ -86,3 +96,14 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.base
 $(VENV)/.docs: requirements/docs.txt $(VENV)/.base
 	@$(pip) install --quiet -r requirements/docs.txt
 	@touch $@
+
+# A browser for tests/browser. Where there is none and none can be had, those tests are skipped and say so.
+$(VENV)/.browser: | $(VENV)/.dev
+	@if $(bin)/python -c 'import sys; sys.path.insert(0, "tests"); from browser_support import chromium; sys.exit(not chromium())' 2>/dev/null; then \
+	  touch $@; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  echo "Installing Chromium for the tests …"; export DEBIAN_FRONTEND=noninteractive; \
+	  { apt-get -o Acquire::http::Timeout=20 update && apt-get install --yes --no-install-recommends chromium; } \
+	    >'$(VENV)/browser.log' 2>&1 && touch $@ || \
+	    echo "It cannot be installed (see $(VENV)/browser.log): the tests that need it are skipped."; \
+	else echo "There is no Chromium: the tests that need it are skipped. Install one, or set MATINEE_CHROMIUM."; fi

@@ -82,7 +82,8 @@ class Settings(BaseSettings):
         description="Encoder of posters: `lite2`, `lite0` (half the cost), a file `….onnx`, or `off`.",
     )
     core_url: str = Field(
-        "", description="Core service (`http://host:8000`) that web app and studio ask; empty: this machine's, at `port`."
+        "",
+        description="Core service (`http://host:8000`) that web app and studio ask; empty: this machine's, at `port`.",
     )
     web_port: int = Field(7860, ge=0, le=65535, description="Port of the web app.")
     studio_port: int = Field(8501, ge=0, le=65535, description="Port of the studio.")

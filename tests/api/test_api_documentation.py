@@ -14,6 +14,9 @@ GET /v1/movies/{movie_id}/similar
 GET /v1/users
 GET /v1/titles
 GET /v1/movies/{movie_id}/ratings
+GET /v1/statistics
+GET /v1/report
+GET /v1/users/{user_id}/explanations/{movie_id}
 GET /v1/search
 GET /v1/map
 POST /v1/posters/search

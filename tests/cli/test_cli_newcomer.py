@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from matinee.cli import console, reading, serving
+from matinee.cli import console, demo, reading, serving
 from matinee.snapshots import SnapshotShelf
 
 
@@ -134,14 +134,14 @@ def test_the_demo_trains_anew_where_a_snapshot_cannot_be_served(home: Path, run:
     shelf = SnapshotShelf(home / "snapshots")
     old = shelf.current()
     assert old is not None
-    assert serving.opens(console.load_settings())
+    assert demo.opens(console.load_settings())
     manifest = shelf.show(old)
     models = {name: entry.model_copy(update={"kind": "gone"}) for name, entry in manifest.models.items()}
     changed = manifest.model_copy(update={"models": models}).sealed()
     (home / "snapshots" / old / "manifest.json").write_text(changed.model_dump_json(), encoding="utf-8")
     assert "kind" in run("snapshots", "promote", old).err, "what cannot be served is not promoted"
     assert serving.has_snapshot(console.load_settings())
-    assert not serving.opens(console.load_settings())
+    assert not demo.opens(console.load_settings())
     done = run("demo", "--no-serve")
     assert done.code == 0, done.err
     assert "Training on" in done.err
@@ -181,12 +181,12 @@ def test_an_interrupted_child_is_told_of_once(tmp_path: Path) -> None:
     """Ctrl-C that the child does not heed in time still ends with 130, and "Interrupted." is said once."""
     code = """
 import os, signal, sys
-from matinee.cli import main, serving
+from matinee.cli import main, processes, serving
 def stubborn(words, **_):
     return popen([sys.executable, "-c", CHILD])
-popen, serving.subprocess.Popen = serving.subprocess.Popen, stubborn
+popen, processes.subprocess.Popen = processes.subprocess.Popen, stubborn
 serving.check_port = lambda settings: None
-sys.exit(main(["demo", "--port", "1"]))
+sys.exit(main(["demo", "--port", "1", "--no-web"]))
 """
     heedless = (
         "import os, signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); "

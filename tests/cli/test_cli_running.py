@@ -187,7 +187,7 @@ def test_demo_trains_once_and_anew_for_other_data(home: Path, folder: Path, run:
 def test_demo_serves_until_ctrl_c(home: Path) -> None:
     port = free_port()
     process = subprocess.Popen(
-        [*PROGRAM, "demo", "--port", str(port)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*PROGRAM, "demo", "--no-web", "--port", str(port)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     try:
         answer = get(f"http://127.0.0.1:{port}/v1/users/42/recommendations?n=3", process)
@@ -210,7 +210,7 @@ def test_make_on_a_terminal_ends_well_after_ctrl_c(home: Path, tmp_path: Path) -
 
     port = free_port()
     makefile = tmp_path / "Makefile"
-    makefile.write_text(f"demo:\n\t@'{sys.executable}' -m matinee demo --port {port}\n", encoding="utf-8")
+    makefile.write_text(f"demo:\n\t@'{sys.executable}' -m matinee demo --no-web --port {port}\n", encoding="utf-8")
     child, terminal = pty.fork()
     if child == 0:
         os.execvp("make", ["make", "-f", str(makefile), "demo"])
@@ -257,7 +257,7 @@ def test_ctrl_c_while_the_demo_trains_stops_both_processes(tmp_path: Path) -> No
     folder = write_folder(tmp_path / "larger", n_users=3000)
     environment = {**os.environ, "MATINEE_DATA_DIR": str(tmp_path / "home"), "MATINEE_OFFLINE": "1"}
     process = subprocess.Popen(
-        [*PROGRAM, "demo", "--data", str(folder), "--port", str(free_port())],
+        [*PROGRAM, "demo", "--no-web", "--data", str(folder), "--port", str(free_port())],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -281,7 +281,7 @@ def test_ctrl_c_while_the_demo_trains_stops_both_processes(tmp_path: Path) -> No
 
 
 def test_a_failing_child_ends_the_demo_with_its_code(run: Any, tmp_path: Path) -> None:
-    done = run("demo", "--data", str(tmp_path), "--port", str(free_port()))
+    done = run("demo", "--no-web", "--data", str(tmp_path), "--port", str(free_port()))
     assert done.code == 1
     assert "Serving" not in done.out
     assert run("serve", "--data", str(tmp_path), "--port", str(free_port())).code == 1
@@ -290,13 +290,16 @@ def test_a_failing_child_ends_the_demo_with_its_code(run: Any, tmp_path: Path) -
 @posix
 def test_make_passes_its_variables_on() -> None:
     root = Path(__file__).parents[2]
-    words = ["make", "-n", "demo", "DATA=my films", "PORT=9000", "USER_ID=7"]
+    words = ["make", "-n", "demo", "DATA=my films", "PORT=9000", "WEB_PORT=9001", "USER_ID=7"]
     done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert "matinee demo --data 'my films' --port '9000' --user '7'" in done.stdout
+    assert "matinee demo --data 'my films' --port '9000' --web-port '9001' --user '7'" in done.stdout
+    words = ["make", "-n", "studio", "STUDIO_PORT=9002"]
+    shown = subprocess.run(words, cwd=root, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "matinee studio --port '9002'" in shown
     words = ["make", "-n", "demo", "DATA=director's cut"]
     done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False, timeout=60)
     assert r"matinee demo --data 'director'\''s cut'" in done.stdout
     shown = subprocess.run(["make", "help"], cwd=root, capture_output=True, text=True, check=True, timeout=60).stdout
-    for target in ("demo", "test", "check", "docs", "bench", "lock", "clean"):
+    for target in ("demo", "studio", "test", "check", "docs", "bench", "lock", "clean"):
         assert f"make {target} " in shown

@@ -16,6 +16,7 @@ from matinee.api import (
     classic_favourites,
     classic_titles,
     common,
+    explanations,
     exploring,
     operations,
     people,
@@ -74,7 +75,8 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         lifespan=_lifespan,
     )
     earlier = (classic, classic_favourites, classic_titles)
-    for module in (recommendations, people, catalogue, exploring, posters, poster_search, operations, common, *earlier):
+    own = (recommendations, people, explanations, catalogue, exploring, posters, poster_search, operations, common)
+    for module in (*own, *earlier):
         app.include_router(module.router)
     for module in earlier:
         app.include_router(module.router, prefix="/classic", include_in_schema=False)

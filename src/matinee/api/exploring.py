@@ -1,4 +1,4 @@
-"""For choosing and exploring: users by prefix, all titles, how a film was rated."""
+"""For choosing and exploring: users by prefix, all titles, how a film was rated, figures of the data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from starlette.responses import Response
 from matinee.api import params
 from matinee.api.errors import problems
 from matinee.api.render import dumps, reply
-from matinee.api.schemas_exploring import FilmRatingsOut, TitleTableOut, UserPageOut
+from matinee.api.schemas_exploring import FilmRatingsOut, ReportOut, TitleTableOut, UserPageOut
+from matinee.api.schemas_statistics import StatisticsOut
 from matinee.api.service import EngineDep, service_of
 
 router = APIRouter(tags=["exploring"])
@@ -66,3 +67,29 @@ def film_ratings(engine: EngineDep, movie_id: params.MovieIdPath) -> Response:
             "histogram": [{"stars": stars, "count": count} for stars, count in found.histogram],
         }
     )
+
+
+@router.get(
+    "/v1/statistics",
+    response_model=StatisticsOut,
+    responses=problems(400, 422, 503),
+    summary="Figures of the ratings",
+)
+async def statistics(request: Request, engine: EngineDep, filter: params.Filter = "") -> Response:
+    """Figures of all ratings, the latest included, of the films that a filter allows.
+
+    Over time and by film, genre, people, country, tag and user, with the long tail. Counted anew when a rating or a
+    film has changed, else kept.
+    """
+
+    def work() -> tuple[bytes, bool]:
+        # Any new rating changes it, which no version of a user or of the films tells: the engine keeps it, not we.
+        return dumps(engine.statistics(filter)), False
+
+    return await service_of(request).answer(request, engine, None, work, heavy=True)
+
+
+@router.get("/v1/report", response_model=ReportOut, responses=problems(503), summary="How the data were cleaned")
+def report(engine: EngineDep) -> Response:
+    """The cleaning report of the data that the snapshot in service was made of: every row dropped, with its reason."""
+    return reply(engine.report())

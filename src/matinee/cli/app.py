@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from matinee.cli import data, posters, reading, serving, snapshots, training, writing
+from matinee.cli import apps, data, demo, posters, reading, serving, snapshots, training, writing
 
 app = typer.Typer(
     name="matinee",
@@ -41,7 +41,7 @@ for panel, commands in (
     (ASK, (reading.recommend, reading.similar, reading.search, reading.popular, reading.history)),
     (KEEP, (writing.rate, writing.unrate, writing.erase)),
     (LEARN, (training.train, training.evaluate)),
-    (RUN, (serving.demo, serving.serve, serving.settings)),
+    (RUN, (demo.demo, serving.serve, apps.web, apps.studio, serving.settings)),
 ):
     for command in commands:
         app.command(rich_help_panel=panel)(command)

@@ -91,9 +91,12 @@ def explanation(user_id: str, movie_id: str, *, model: str | None = None) -> Cal
     return _call("GET", "v1", "users", user_id, "explanations", movie_id, model=model)
 
 
-def favourites(movies: Sequence[str], *, model: str, top_n: int = 10) -> Call:
-    """A few favourite titles in, titles out (classic B2); model: "content" or "collab"."""
-    return _call("POST", "favourites", json={"movies": list(movies), "model": model, "top_n": top_n})
+def favourites(
+    movies: Sequence[str] | None = None, *, movie_ids: Sequence[str] | None = None, model: str, top_n: int = 10
+) -> Call:
+    """A few favourites in, by title or by id (one of both), titles out (classic B2); model: "content" or "collab"."""
+    given = {"movies": list(movies)} if movies is not None else {"movie_ids": list(movie_ids or ())}
+    return _call("POST", "favourites", json=given | {"model": model, "top_n": top_n})
 
 
 def similar_titles(model: str, n: int, title: str, *, space: str | None = None) -> Call:
@@ -183,9 +186,18 @@ def poster(movie_id: str, *, small: bool = False) -> Call:
     return _call("GET", "v1", "movies", movie_id, "poster", raw=True, size="small" if small else None)
 
 
-def poster_search(image: bytes, *, k: int | None = None, filter: str | None = None, index: str | None = None) -> Call:
+def poster_search(
+    image: bytes,
+    *,
+    k: int | None = None,
+    filter: str | None = None,
+    index: str | None = None,
+    metadata: bool | None = None,
+) -> Call:
     """The films whose posters look most like a picture."""
-    return _call("POST", "v1", "posters", "search", image=image, k=k, filter=filter or None, index=index)
+    return _call(
+        "POST", "v1", "posters", "search", image=image, k=k, filter=filter or None, index=index, metadata=metadata
+    )
 
 
 def film_map(space: str | None = None) -> Call:

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,7 +130,7 @@ class Overlay:
     def __init__(self, snapshot: Snapshot, store: Store) -> None:
         self._snapshot, self._store = snapshot, store
         self._lock = threading.Lock()
-        self._made: tuple[Catalog, Effective] | None = None
+        self._made: tuple[ref[Catalog], Effective] | None = None  # what hangs on an old catalogue may be forgotten
         self._clear()
 
     def _clear(self) -> None:
@@ -148,8 +149,8 @@ class Overlay:
             if self._store.seq() != self._seq:
                 self._follow()
                 self._made = None
-            if self._made is None or self._made[0] is not catalog:
-                self._made = catalog, self._make(catalog)
+            if self._made is None or self._made[0]() is not catalog:
+                self._made = ref(catalog), self._make(catalog)
             return self._made[1]
 
     def _follow(self) -> None:

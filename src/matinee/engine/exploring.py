@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from itertools import compress
+from typing import Any
 
 import numpy as np
 
 from matinee.data.ids import Id, id_text
+from matinee.engine.explaining import Explanation, explain
 from matinee.engine.histogram import histogram
-from matinee.engine.recommend import check_n
+from matinee.engine.recommend import allowed_rows, check_n
 from matinee.engine.runtime import Runtime, View
+from matinee.engine.statistics import statistics
 from matinee.engine.types import FilmRatings, TitleTable, UserPage
 from matinee.errors import InvalidInputError
 from matinee.settings import Settings
+
+MOST_KEPT = 16
+"""Filters whose statistics are kept while nothing changes."""
 
 
 class Explorer:
@@ -69,3 +75,60 @@ class Explorer:
             round(float(values.mean(dtype=np.float64)), 4) if len(values) else None,
             tuple(zip(steps.tolist(), histogram(values, steps).tolist(), strict=True)),
         )
+
+    def statistics(self, filter: str = "") -> dict[str, Any]:
+        """Figures of the effective ratings of the films that a filter allows; kept until something changes.
+
+        Raises:
+            FilterError: the filter does not parse.
+        """
+        runtime, view = self._current()
+        allowed = allowed_rows(view, filter, self.settings.max_filter)
+        effective = runtime.effective(view)
+        memo = effective.memo
+        found = memo.get(filter)
+        # Filters read the view's counts, which may be a moment older than the ratings.
+        if found is None or found[0] is not view.stats:
+            if len(memo) >= MOST_KEPT:
+                memo.clear()
+            made = statistics(effective, view.catalog, allowed, runtime.star_steps)
+            found = memo[filter] = view.stats, {"filter": filter} | made
+        return dict(found[1])
+
+    def explain(self, user_id: Id, movie_id: Id, model: str | None = None) -> Explanation:
+        """Why one film for one user, whether it is recommended, rated already, or neither.
+
+        Args:
+            model: whose reasons are given in `because`; None: the default model's.
+
+        Raises:
+            UnknownUserError: nothing is known of the user to explain from.
+            UnknownMovieError, UnknownModelError: no such film, no such model.
+        """
+        user_id, movie_id = id_text(user_id), id_text(movie_id)
+        runtime, view = self._current()
+        return explain(runtime, view, self.settings, user_id, movie_id, model)
+
+    def report(self) -> dict[str, Any]:
+        """How the data of the snapshot in service were cleaned: rows in and out of each table, by reason."""
+        manifest = self._current()[1].snapshot.manifest
+
+        def reasons(counts: dict[str, int]) -> list[dict[str, Any]]:
+            return [{"reason": reason, "count": count} for reason, count in counts.items()]
+
+        return {
+            "snapshot": manifest.id,
+            "dataset": manifest.dataset,
+            "fingerprint": manifest.fingerprint,
+            "scale": list(manifest.scale),
+            "n_users": manifest.n_users,
+            "n_items": manifest.n_items,
+            "n_ratings": manifest.n_ratings,
+            "notes": list(manifest.report.notes),
+            "joins": [{"name": name, "share": share} for name, share in manifest.report.joins.items()],
+            "tables": [
+                {"name": name, "rows_in": table.rows_in, "rows_out": table.rows_out}
+                | {kind: reasons(getattr(table, kind)) for kind in ("dropped", "changed", "noticed")}
+                for name, table in manifest.report.tables.items()
+            ],
+        }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee.data.ratings import NO_TIME
+from matinee.data.ratings import NO_TIME, Ratings
 from matinee.engine.runtime import Runtime, View
 from matinee.engine.stats import Tastes
 from matinee.engine.types import Neighbor, RatedMovie
@@ -44,9 +45,42 @@ def known(runtime: Runtime, view: View, user_id: str) -> Query:
     return query
 
 
-def neighbors(runtime: Runtime, view: View, user_id: str, n: int) -> list[Neighbor]:
-    """Users of most similar taste: cosine of ratings centred on each user's mean."""
-    mine = known(runtime, view, user_id)
+@dataclass(frozen=True)
+class Everybody:
+    """All users beside one: the snapshot's by their row, then those whose data changed since.
+
+    Attributes:
+        scores: cosine of ratings centred on each user's mean, NaN for those without a common film, and for the one.
+        common: films that both have rated.
+        base: the snapshot's ratings; users who have changed have the score NaN there.
+        others: the histories of users who have changed.
+    """
+
+    scores: NDArray[np.float32]
+    common: NDArray[np.int64]
+    base: Ratings
+    others: list[Query]
+
+    def neighbor(self, user: int) -> Neighbor:
+        """A user by number."""
+        n = self.base.n_users
+        name = str(self.base.user_ids[user] if user < n else self.others[user - n].user_id)
+        return Neighbor(name, round(float(self.scores[user]), 4), int(self.common[user]))
+
+    def stars_of(self, row: int) -> NDArray[np.float32]:
+        """Everybody's stars of one film, NaN where it is not rated; the snapshot's also of users who have changed."""
+        stars = np.full(len(self.scores), np.nan, dtype=np.float32)
+        places = np.flatnonzero(self.base.indices == row)
+        stars[np.searchsorted(self.base.indptr, places, side="right") - 1] = self.base.values[places]
+        for number, query in enumerate(self.others, self.base.n_users):
+            found = query.ratings[query.rows == row]
+            if len(found):
+                stars[number] = found[0]
+        return stars
+
+
+def everybody(runtime: Runtime, view: View, mine: Query, user_id: str) -> Everybody:
+    """How alike everybody's taste is to a history, which is some of this user's."""
     changed, base, n_items = runtime.changed_users(), runtime.snapshot.ratings, len(view.catalog)
     scores, common = _alike(mine, n_items, base.indptr, base.indices, base.values, runtime.tastes)
     scores[[row for other in {*changed, user_id} if (row := base.find_user(other)) is not None]] = np.nan
@@ -56,15 +90,21 @@ def neighbors(runtime: Runtime, view: View, user_id: str, n: int) -> list[Neighb
     rows = np.concatenate([np.zeros(0, dtype=np.int64), *(query.rows for query in others)])
     values = np.concatenate([np.zeros(0, dtype=np.float32), *(query.ratings for query in others)])
     more, more_common = _alike(mine, n_items, indptr, rows, values, Tastes.of(indptr, values))
-    scores, common = np.concatenate([scores, more]), np.concatenate([common, more_common])
-    return [
-        Neighbor(
-            base.user_ids[i] if i < base.n_users else str(others[i - base.n_users].user_id),
-            round(float(scores[i]), 4),
-            int(common[i]),
-        )
-        for i in top_n(scores, n).tolist()
-    ]
+    return Everybody(np.concatenate([scores, more]), np.concatenate([common, more_common]), base, others)
+
+
+def neighbors(runtime: Runtime, view: View, user_id: str, n: int) -> list[Neighbor]:
+    """Users of most similar taste: cosine of ratings centred on each user's mean."""
+    found = everybody(runtime, view, known(runtime, view, user_id), user_id)
+    return [found.neighbor(user) for user in top_n(found.scores, n).tolist()]
+
+
+def raters(runtime: Runtime, view: View, mine: Query, user_id: str, row: int, n: int) -> list[tuple[Neighbor, float]]:
+    """The users of most similar taste who have rated one film, and their stars; only those who are alike at all."""
+    found = everybody(runtime, view, mine, user_id)
+    stars = found.stars_of(row)
+    alike = np.where(np.isfinite(stars) & (found.scores > 0), found.scores, np.float32(np.nan))
+    return [(found.neighbor(user), round(float(stars[user]), 4)) for user in top_n(alike, n).tolist()]
 
 
 def _alike(

@@ -128,13 +128,18 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         left[np.diag_indices_from(left)] += self._ridge(np.array([len(places)]), len(self._items))[0]
         return kept, left, known.T * weigh(query.ratings[kept], self.config.weighting, self._highest)
 
-    def score(self, queries: Sequence[Query]) -> Scores:
-        """pᵀq; NaN for unrated films, and for users without a rated film."""
+    def user_factors(self, queries: Sequence[Query]) -> Floats:
+        """Factors p of users, folded in, (n_queries, d); NaN for those without a rated film."""
         users = np.full((len(queries), self._width), np.nan, dtype=np.float32)
         for number, query in enumerate(queries):
             if self.knows(query):
                 _, left, right = self._system(query)
                 users[number] = np.linalg.solve(left, right.sum(axis=1))
+        return users
+
+    def score(self, queries: Sequence[Query]) -> Scores:
+        """pᵀq; NaN for unrated films, and for users without a rated film."""
+        users = self.user_factors(queries)
         return self._items.spread(users @ self._factors.T, self.n_items)
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:

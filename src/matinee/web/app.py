@@ -15,6 +15,7 @@ from matinee.client import AsyncClient, calls, core_url
 from matinee.errors import ServiceError
 from matinee.settings import Settings
 from matinee.web.blocks import build_blocks
+from matinee.web.maps import Maps
 from matinee.web.theme import theme
 
 ASSETS = Path(__file__).parent / "assets"
@@ -35,6 +36,7 @@ class _Assets(StaticFiles):
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The web app over the core service of the settings (`core_url`)."""
     core = AsyncClient(core_url(settings or Settings()))
+    maps = Maps(core)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -66,6 +68,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         if found.status_code == 200 and kept.get("etag") == request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=kept)
         return Response(found.content, found.status_code, kept | {"x-content-type-options": "nosniff"})
+
+    @app.get("/media/map/{space}")
+    async def film_map(request: Request, space: str) -> Response:
+        """Where each film lies in the two dimensions of a space."""
+        return await maps.answer(request, space)
 
     gr.mount_gradio_app(
         app,

@@ -8,19 +8,26 @@ import gradio as gr
 
 from matinee.client import AsyncClient
 from matinee.web.pages import PAGES
-from matinee.web.shell import Shell, address_of, params_of
+from matinee.web.pages.foryou_data import some_users
+from matinee.web.shell import LONGEST_QUERY, Shell, address_of, params_of
 from matinee.web.views import View
 
 TITLE = "Matinee"
-HEADING = '<h1 class="brand"><a href="?tab=for-you" data-go>Matinee</a></h1><p class="motto">Films that suit you.</p>'
+HEADING = """<h1 class="brand"><a href="?tab=for-you" data-go>
+<svg viewBox="0 0 32 32" aria-hidden="true" fill="currentColor">
+<path d="M3 7h26v5a4 4 0 0 0 0 8v5H3v-5a4 4 0 0 0 0-8z"/>
+<path fill="#fff" d="m16 9.6 1.9 4 4.4.5-3.3 3 .9 4.3-3.9-2.2-3.9 2.2.9-4.3-3.3-3 4.4-.5z"/></svg>Matinee</a></h1>
+<p class="motto">Films that suit you.</p>"""
 
 
 def build_blocks(core: AsyncClient) -> gr.Blocks:
     """All pages over one client of the core."""
-    blocks = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True)
+    blocks = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(60, 300))
     with blocks:
         shell = Shell(core)
-        gr.HTML(HEADING, elem_id="heading")
+        with gr.Row(elem_id="masthead"):
+            gr.HTML(HEADING, elem_id="heading", apply_default_css=False)
+            who = View("who", events=["users"], elem_id="who")
         router = View("router", events=["open"], elem_id="router")
         built = []
         with gr.Tabs(elem_id="pages") as tabs:
@@ -30,8 +37,10 @@ def build_blocks(core: AsyncClient) -> gr.Blocks:
                 tab.select(None, js=f"() => matinee.tab({name!r})")
         shell.address.change(None, [shell.address], js="(query) => matinee.address(query)")
 
-        async def open_address(query: str) -> list[Any]:
-            params = params_of(query)
+        async def open_address(query: Any, user: Any = None) -> list[Any]:
+            """Bring an address back: which page, the address, and then what is on that page."""
+            query = str(query or "")[:LONGEST_QUERY]
+            params = {"user": str(user or "")[:LONGEST_QUERY]} | params_of(query)
             page = next((page for page in built if page.id == params.get("tab")), built[0])
             answers: list[Any] = [gr.Tabs(selected=page.id), query or address_of(page.id)]
             for each in built:
@@ -39,5 +48,13 @@ def build_blocks(core: AsyncClient) -> gr.Blocks:
             return answers
 
         outputs = [tabs, shell.address, *(output for page in built for output in page.outputs)]
-        shell.listen(router.open, open_address, take=["query"], outputs=outputs, api_name="open", last=True)
+        shell.listen(
+            router.open, open_address, take=["query", "user"], outputs=outputs, api_name="open", last=True
+        ).failure(None, js="() => matinee.failed()")
+
+        async def users(prefix: Any = None) -> dict[str, Any]:
+            """Users whose name begins so."""
+            return await some_users(shell, str(prefix or ""))
+
+        shell.listen(who.users, users, take=["prefix"], outputs=[who], api_name="users", last=True)
     return blocks

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -13,8 +15,12 @@ GRACE = 5
 """Seconds that answers in progress get at a stop; browsers keep an event stream open for ever."""
 
 
-def serve(settings: Settings | None = None) -> None:
-    """Serve the web app on `host`:`web_port` until SIGINT or SIGTERM."""
+def serve(settings: Settings | None = None, *, quiet: bool = False) -> None:
+    """Serve the web app on `host`:`web_port` until SIGINT or SIGTERM.
+
+    Args:
+        quiet: log warnings only.
+    """
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     from matinee.web.app import create_app
 
@@ -26,8 +32,19 @@ def serve(settings: Settings | None = None) -> None:
         port=settings.web_port,
         access_log=False,
         server_header=False,
-        log_level="info",
+        log_level="warning" if quiet else "info",
         timeout_graceful_shutdown=GRACE,
     )
-    with suppress(KeyboardInterrupt):
+    with _quiet_signals():
         uvicorn.Server(config).run()
+
+
+@contextmanager
+def _quiet_signals() -> Iterator[None]:
+    """SIGINT and SIGTERM end the server and nothing else: uvicorn raises them again after its clean stop."""
+    before = {sig: signal.signal(sig, lambda *_: None) for sig in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for sig, handler in before.items():
+            signal.signal(sig, handler)

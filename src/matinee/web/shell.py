@@ -68,6 +68,7 @@ class Shell:
         outputs: Sequence[Component] = (),
         every: bool = False,
         last: bool = False,
+        js: str | None = None,
         **options: Any,
     ) -> Any:
         """Call a function at an event: `function(*taken, *inputs) -> outputs`.
@@ -79,6 +80,7 @@ class Shell:
             inputs: components whose values come after those.
             every: every event counts, also while an earlier one is being answered.
             last: of the events that come while one is being answered only the last counts.
+            js: JavaScript that makes the inputs out of theirs, where `take` does not do: it puts its values first.
         """
         hidden: list[Component] = [gr.JSON(visible=False, label=name) for name in take]
         mode = "multiple" if every else "always_last" if last else "once"
@@ -86,7 +88,7 @@ class Shell:
             function,
             inputs=[*hidden, *inputs],
             outputs=list(outputs),
-            js=taking(take) if take else None,
+            js=taking(take) if take else js,
             api_name=api_name,
             queue=False,
             show_progress="hidden",

@@ -35,6 +35,7 @@ class View(gr.HTML):
             value,
             html_template='<div class="view"></div>',
             js_on_load=_LOADER % {"module": module, "events": json.dumps(list(events))},
+            apply_default_css=False,  # Gradio's prose rules would reach into our cards
             **options,
         )
 

@@ -29,18 +29,28 @@ export function draw({ root, props, watch }, template, after) {
     const value = props.value && typeof props.value === "object" ? props.value : null;
     const focused = root.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     root.innerHTML = value === null ? "" : String(value.error ? trouble(value.error) : template(value));
-    if (focused) root.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    if (focused) (root.querySelector(`[data-key="${CSS.escape(focused)}"]`) ?? root.querySelector("[data-key]"))?.focus({ preventScroll: true });
     if (value !== null) after?.(root, value);
   };
   watch("value", show);
   show();
 }
 
-/** A failure said in friendly words; "Try again" opens the present address anew. */
+/** A failure said in friendly words; "Try again" opens the present address anew. A faulty filter shows its fault. */
 export function trouble(error) {
   return html`<div class="trouble" role="alert">
     <p><strong>${error.title}</strong></p>
+    ${error.filter && marked(error.filter, error.position)}
     ${error.hint && html`<p>${error.hint}</p>`}
     ${error.retry && html`<p><button type="button" class="plain" data-retry>Try again</button></p>`}
   </div>`;
+}
+
+const AROUND = 60; // characters of a long filter that are shown on either side of its fault
+
+function marked(text, position) {
+  const signs = Array.from(text); // positions are counted in characters, not in UTF-16 units
+  const before = signs.slice(Math.max(position - AROUND, 0), position).join("");
+  const after = signs.slice(position + 1, position + 1 + AROUND).join("");
+  return html`<pre>${position > AROUND && "…"}${before}<mark>${signs[position] ?? " "}</mark>${after}${signs.length > position + 1 + AROUND && "…"}</pre>`;
 }

@@ -2,11 +2,13 @@
 
 const matinee = window.matinee;
 const KEPT = "matinee.user";
+const HOME = "for-you"; // the page whose addresses say who one is
+const SHOWN = 8000; // milliseconds for which a notice stays
 const queries = {}; // tab → the last address seen there
 const opened = new Set();
 let router = null;
 
-const tabOf = (query) => new URLSearchParams(query).get("tab") || "for-you";
+const tabOf = (query) => new URLSearchParams(query).get("tab") || HOME;
 
 /** The first inputs of a listener by name from `args`, the others as they were given. */
 matinee.take = (names, given) => [...names.map((name) => matinee.args[name] ?? null), ...given.slice(names.length)];
@@ -17,31 +19,64 @@ matinee.fire = (trigger, event, args = {}) => {
   trigger(event);
 };
 
+/** What the window is called: "Alien – Matinee". */
+matinee.title = (words) => {
+  document.title = words ? `${words} – Matinee` : "Matinee";
+};
+
+function seen(query) {
+  queries[tabOf(query)] = query;
+  matinee.title(document.querySelector(`[data-tab-id="${CSS.escape(tabOf(query))}"]`)?.textContent.trim());
+}
+
+function push(query) {
+  seen(query);
+  if (query !== location.search) history.pushState({}, "", query);
+}
+
 /** The page says which address its state has. */
 matinee.address = (query) => {
   if (!query) return;
-  queries[tabOf(query)] = query;
   opened.add(tabOf(query));
-  if (query !== location.search) history.pushState({}, "", query);
+  if (tabOf(query) === tabOf(location.search)) push(query);
+  else queries[tabOf(query)] = query; // an answer that came after one had gone to another tab
 };
 
 /** Bring an address back, as a link, the Back button, or the first load asks for. */
 matinee.open = (query) => {
+  const params = new URLSearchParams(query);
+  if (tabOf(query) === HOME) {
+    if (params.get("user")) be(params.get("user"));
+    params.set("tab", HOME);
+    params.set("user", matinee.args.user);
+    query = `?${params}`;
+    if (query !== location.search) history.replaceState({}, "", query);
+  }
+  seen(query);
   if (router) matinee.fire(router, "open", { query });
 };
 
 /** Go to an address of this app. */
 matinee.go = (query) => {
-  if (query !== location.search) history.pushState({}, "", query);
+  push(query);
   matinee.open(query);
   window.scrollTo({ top: 0 });
 };
 
+/** The list of another user, as it is set here. */
+matinee.goAs = (user) => {
+  const params = new URLSearchParams(queries[HOME] ?? "");
+  params.set("tab", HOME);
+  params.set("user", user);
+  matinee.go(`?${params}`);
+};
+
 /** A tab was chosen by hand: show what it showed last, or open it for the first time. */
 matinee.tab = (id) => {
-  if (tabOf(location.search) === id) return;
+  // Gradio says so of the first tab too, before the address of the page is opened.
+  if (!opened.size || tabOf(location.search) === id) return;
   const query = queries[id] ?? `?tab=${id}`;
-  if (query !== location.search) history.pushState({}, "", query);
+  push(query);
   if (!opened.has(id)) matinee.open(query);
 };
 
@@ -50,28 +85,62 @@ matinee.ready = (trigger) => {
   matinee.open(location.search);
 };
 
-/** Be somebody else; kept in this browser. */
-matinee.become = (user) => {
+/** The web app itself did not answer: clicks that are not answered are taken back. */
+matinee.failed = () => {
+  dispatchEvent(new CustomEvent("matinee:failed", { detail: {} }));
+  matinee.say("Matinee does not answer right now. Nothing that you did before is lost: try again in a moment.");
+};
+
+let timer = 0;
+/** A few words at the foot of the window, for a while. */
+matinee.say = (words) => {
+  let notice = document.getElementById("notice");
+  if (!notice) {
+    notice = Object.assign(document.createElement("div"), { id: "notice", role: "status" });
+    (document.querySelector(".contain") ?? document.body).append(notice);
+  }
+  notice.textContent = words;
+  clearTimeout(timer);
+  timer = setTimeout(() => notice.replaceChildren(), SHOWN);
+};
+
+function be(user) {
   matinee.args.user = user;
+  dispatchEvent(new CustomEvent("matinee:user"));
+}
+
+/** Be somebody else; kept in this browser. (Who opens a link to somebody's list is that user only as long.) */
+matinee.become = (user) => {
+  keep(user);
+  be(user);
+};
+
+function keep(user) {
+  matinee.mine = user;
   try {
     localStorage.setItem(KEPT, user);
   } catch {
     // Without storage one is a guest for as long as the page is open.
   }
-};
-
-function visitor() {
-  try {
-    const kept = localStorage.getItem(KEPT);
-    if (kept) return kept;
-  } catch {
-    // as above
-  }
-  const letters = crypto.getRandomValues(new Uint8Array(4));
-  return "guest-" + Array.from(letters, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-matinee.become(new URLSearchParams(location.search).get("user") || visitor());
+/** Who one is in this browser. */
+matinee.kept = () => {
+  try {
+    return localStorage.getItem(KEPT) || matinee.mine;
+  } catch {
+    return matinee.mine;
+  }
+};
+
+/** A name that nobody has. */
+matinee.guest = () => {
+  const letters = crypto.getRandomValues(new Uint8Array(4));
+  return "guest-" + Array.from(letters, (byte) => byte.toString(16).padStart(2, "0")).join("");
+};
+
+if (!matinee.kept()) keep(matinee.guest());
+be(matinee.kept());
 addEventListener("popstate", () => matinee.open(location.search));
 addEventListener("click", (event) => {
   if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;

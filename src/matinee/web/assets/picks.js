@@ -1,14 +1,62 @@
-// The list for one person: poster, predicted stars, why.
+// The list for one person: poster, predicted stars, why. Films that stay keep their picture and glide to their new place.
 
 import { draw, html } from "./html.js";
-import { filmAddress, named, poster } from "./films.js";
+import { filmAddress, poster } from "./films.js";
 
-const pick = (film) => html`<li class="pick">
-  <a href="${filmAddress(film.movie_id)}" data-go>${poster(film)}<span class="name">${named(film)}</span></a>
-  ${film.stars && html`<span class="expected">★ ${film.stars.toFixed(1)} expected</span>`}
-  ${film.why && html`<span class="why">${film.why}</span>`}
+const REASONS = 2;
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+
+function why(film) {
+  const titles = (film.because ?? []).slice(0, REASONS).map((reason) => html`<i>${reason.title}</i>`);
+  if (!titles.length) return "";
+  return html`<p class="why">because you rated ${titles[0]}${titles.length > 1 ? html` and ${titles[1]}` : ""}</p>`;
+}
+
+const meta = (film) => [film.year, (film.genres ?? []).slice(0, 3).join(", ")].filter(Boolean).join(" · ");
+
+const pick = (film) => html`<li class="card pick" data-movie="${film.movie_id}">
+  <a href="${filmAddress(film.movie_id)}" data-go data-key="pick-${film.movie_id}">${poster(film)}<span class="name">${film.title}</span></a>
+  <p class="meta">${meta(film)}</p>
+  ${typeof film.stars === "number" && html`<span class="expected"><b>★ ${film.stars.toFixed(1)}</b> expected<span class="seen-not"> for you</span></span>`}
+  ${why(film)}
 </li>`;
 
+function lead(value) {
+  if (!value.items.length) return html`<p class="empty">No film is left. Loosen the filter, and there will be more to choose from.</p>`;
+  if (value.fallback) return html`<p class="lead">You have not rated anything yet: these are what most people like.</p>`;
+  return "";
+}
+
+const page = (value) => html`<section aria-labelledby="picks-title">
+  <h2 id="picks-title">Picked for you</h2>
+  <div role="status">${lead(value)}<span class="seen-not">${value.items.length} films${value.items[0] && `, first ${value.items[0].title}`}</span></div>
+  ${value.items.length > 0 && html`<ol class="posters picks" aria-label="Films picked for you">${value.items.map(pick)}</ol>`}
+</section>`;
+
+const cards = (root) => new Map([...root.querySelectorAll(".pick")].map((card) => [card.dataset.movie, card]));
+
+/** Where the cards are and their pictures, before the list is drawn anew. */
+function before(root) {
+  return new Map([...cards(root)].map(([id, card]) => [id, { place: card.getBoundingClientRect(), picture: card.querySelector("img") }]));
+}
+
+function glide(root, was) {
+  for (const [id, card] of cards(root)) {
+    const old = was.get(id);
+    if (old?.picture) card.querySelector("img").replaceWith(old.picture);
+    if (calm.matches || !was.size) continue;
+    const place = card.getBoundingClientRect();
+    const [x, y] = old ? [old.place.x - place.x, old.place.y - place.y] : [0, 0];
+    if (!old) card.animate([{ opacity: 0, transform: "scale(.94)" }, { opacity: 1, transform: "none" }], { duration: 320, easing: "ease-out" });
+    else if (x || y) card.animate([{ transform: `translate(${x}px, ${y}px)` }, { transform: "none" }], { duration: 320, easing: "ease-out" });
+  }
+}
+
 export function mount(view) {
-  draw(view, (value) => html`<ol class="picks" aria-label="Films for you">${value.items.map(pick)}</ol>`);
+  let was = new Map();
+  const drawn = (value) => {
+    was = before(view.root);
+    return page(value);
+  };
+  draw(view, drawn, (root, value) => value.items && glide(root, was));
 }

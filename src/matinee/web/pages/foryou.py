@@ -2,41 +2,275 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+from functools import partial
 from typing import Any
+
+import gradio as gr
 
 from matinee.client import calls
 from matinee.errors import MatineeError
-from matinee.web.shell import Page, Params, Shell, address_of, trouble
+from matinee.web.pages.foryou_data import (
+    DEFAULT_N,
+    FEWEST,
+    LONGEST_FILTER,
+    MOST,
+    SURPRISE_DIVERSITY,
+    Options,
+    Rows,
+    explained,
+    number,
+    user_name,
+)
+from matinee.web.pages.foryou_filter import Narrowing, narrowing
+from matinee.web.shell import Page, Params, Shell, address_of
 from matinee.web.views import View
+
+FILTER_EXAMPLE = 'genre = "Comedy" and year >= 1990 and not tag = "gore"'
+MOST_GENRES = 40
+LAST_YEAR = 9999
+FARTHEST = 1_000_000
+LONGEST_TITLE = 200
+
+
+class ForYou:
+    """The components and listeners of the page."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.shell = shell
+        self.rows = Rows(shell)
+        with gr.Column(elem_id="for-you"):
+            View("narrow", elem_id="narrow-toggle")
+            with gr.Column(elem_id="narrow"):
+                with gr.Row(elem_id="narrow-controls"):
+                    self.genres = gr.Dropdown(
+                        [], label="Genres", multiselect=True, allow_custom_value=True, elem_id="genres"
+                    )
+                    self.year_from = gr.Number(label="From year", precision=0, elem_id="year-from")
+                    self.year_to = gr.Number(label="To year", precision=0, elem_id="year-to")
+                    self.diversity = gr.Slider(0, 1, 0, step=0.05, label="Diversity", buttons=[], elem_id="diversity")
+                    self.n = gr.Slider(FEWEST, MOST, DEFAULT_N, step=1, label="Films", buttons=[], elem_id="n")
+                    self.surprise = gr.Checkbox(label="Surprise me", elem_id="surprise")
+                self.filter = gr.Textbox(label="Filter", placeholder=FILTER_EXAMPLE, max_lines=3, elem_id="filter")
+            with gr.Row(elem_id="for-you-columns"):
+                with gr.Column(elem_id="picked"):
+                    self.picks = View("picks", elem_id="picks")
+                    self.ratings = View("ratings", events=["rate", "unrate"], elem_id="ratings")
+                self.wall = View("wall", events=["rate", "wall"], elem_id="wall")
+        self._listen()
+
+    def _listen(self) -> None:
+        options = [self.filter, self.diversity, self.n]
+        narrowed = [self.genres, self.year_from, self.year_to, self.surprise]
+        listen = partial(self.shell.listen, preprocess=False)  # the functions take anything
+        # Seen from a program, `rate` of the wall and of the strip are one endpoint.
+        for view, visibility in ((self.wall, "public"), (self.ratings, "private")):
+            listen(
+                view.rate,
+                self.rate,
+                take=["user", "movie_id", "stars"],
+                inputs=options,
+                outputs=[self.picks, self.ratings],
+                api_name="rate" if visibility == "public" else "rate_again",
+                api_visibility=visibility,
+                every=True,
+            )
+        listen(
+            self.ratings.unrate,
+            self.unrate,
+            take=["user", "movie_id"],
+            inputs=options,
+            outputs=[self.picks, self.ratings],
+            api_name="unrate",
+            every=True,
+        )
+        listen(
+            partial(
+                gr.on,
+                [self.genres.input, self.surprise.input, *_done(self.year_from), *_done(self.year_to)],
+            ),
+            self.narrow,
+            take=["user"],
+            inputs=[*narrowed, *options],
+            outputs=[self.filter, self.diversity, self.picks, self.shell.address],
+            api_name="narrow",
+            last=True,
+        )
+        listen(
+            partial(gr.on, [self.filter.submit, self.filter.blur, self.diversity.input, self.n.input]),
+            self.recommend,
+            take=["user"],
+            inputs=options,
+            outputs=[self.picks, *narrowed, self.shell.address],
+            api_name="recommend",
+            last=True,
+        )
+        listen(
+            self.wall.wall,
+            self.films_to_rate,
+            take=["user", "offset", "title"],
+            outputs=[self.wall],
+            api_name="wall",
+            last=True,
+        )
+
+    async def rate(
+        self, user: Any, movie_id: Any, stars: Any, filter: Any = None, diversity: Any = None, n: Any = None
+    ) -> Any:
+        """Store one rating; the list and the ratings after it."""
+        try:
+            name = user_name(user)
+            await self.shell.ask(calls.rate(name, str(movie_id), number(stars, 0, -1, 100)))
+        except MatineeError as error:
+            return gr.skip(), explained(error) | {"movie_id": str(movie_id)[:100]}
+        return await self._lists(name, filter, diversity, n)
+
+    async def unrate(self, user: Any, movie_id: Any, filter: Any = None, diversity: Any = None, n: Any = None) -> Any:
+        """Take one rating back; the list and the ratings after it."""
+        try:
+            name = user_name(user)
+            await self.shell.ask(calls.unrate(name, str(movie_id)))
+        except MatineeError as error:
+            if getattr(error, "status", None) != 404:  # gone already: what was wanted
+                return gr.skip(), explained(error) | {"movie_id": str(movie_id)[:100]}
+        picks, ratings = await self._lists(name, filter, diversity, n)
+        return picks, ratings | {"removed": str(movie_id)}
+
+    async def _lists(self, name: str, filter: Any, diversity: Any, n: Any) -> tuple[Any, Any]:
+        picks, ratings = await asyncio.gather(
+            self._picks(name, filter, diversity, n), self._or_trouble(self.rows.ratings(name))
+        )
+        return picks, ratings
+
+    async def _picks(self, user: Any, filter: Any, diversity: Any, n: Any) -> dict[str, Any]:
+        try:
+            return await self.rows.picks(user_name(user), Options.of(filter, diversity, n))
+        except MatineeError as error:
+            return explained(error, str(filter)[:LONGEST_FILTER])
+
+    async def _or_trouble(self, asked: Any) -> dict[str, Any]:
+        try:
+            return dict(await asked)
+        except MatineeError as error:
+            return explained(error)
+
+    async def recommend(self, user: Any, filter: Any = None, diversity: Any = None, n: Any = None) -> list[Any]:
+        """The list for a user; the text of the filter is what counts, the controls follow it."""
+        picks = await self._picks(user, filter, diversity, n)
+        shown = narrowing(str(filter or "")[:LONGEST_FILTER])
+        return [picks, *_controls(shown), self._address(user, filter, diversity, n)]
+
+    async def narrow(
+        self,
+        user: Any,
+        genres: Any = None,
+        year_from: Any = None,
+        year_to: Any = None,
+        surprise: Any = None,
+        filter: Any = None,
+        diversity: Any = None,
+        n: Any = None,
+    ) -> list[Any]:
+        """The controls become the filter, other clauses of it stay; the list that it allows."""
+        before = narrowing(str(filter or "")[:LONGEST_FILTER])
+        first, last = _year(year_from), _year(year_to)
+        if first is not None and last is not None and first > last:
+            first, last = last, first
+        wanted = genres if isinstance(genres, list) else [genres] if genres else []
+        after = replace(
+            before,
+            genres=tuple(str(genre)[:100] for genre in wanted[:MOST_GENRES]),
+            year_from=first,
+            year_to=last,
+        )
+        varied = number(diversity, 0.0, 0.0, 1.0)
+        try:
+            if surprise and before.fewer_than is None:
+                after = replace(after, fewer_than=await self.rows.little_known())
+                varied = max(varied, SURPRISE_DIVERSITY)
+            elif not surprise and before.fewer_than is not None:
+                after = replace(after, fewer_than=None)
+                varied = 0.0 if varied == SURPRISE_DIVERSITY else varied
+        except MatineeError as error:
+            return [gr.skip(), gr.skip(), explained(error), gr.skip()]
+        text = str(filter or "") if after == before else after.text()
+        picks = await self._picks(user, text, varied, n)
+        return [text, varied, picks, self._address(user, text, varied, n)]
+
+    async def films_to_rate(self, user: Any, offset: Any = None, title: Any = None) -> dict[str, Any]:
+        """Well-known films that the user has not rated, or films called so."""
+        try:
+            place = int(number(offset, 0, 0, FARTHEST))
+            return await self.rows.wall(user_name(user), place, str(title or "").strip()[:LONGEST_TITLE])
+        except MatineeError as error:
+            return explained(error)
+
+    def _address(self, user: Any, filter: Any, diversity: Any, n: Any) -> Any:
+        try:
+            options = Options.of(filter, diversity, n)
+            params = options.params(user_name(user), narrowing(options.filter).fewer_than is not None)
+        except MatineeError:
+            return gr.skip()
+        return address_of("for-you", params)
+
+    async def restore(self, params: Params) -> list[Any]:
+        """All of the page out of an address."""
+        user = params.get("user", "")
+        text, diversity, n = params.get("filter", ""), params.get("diversity"), params.get("n")
+        text = text.strip()
+        varied = number(diversity, 0.0, 0.0, 1.0)
+        shown = narrowing(text[:LONGEST_FILTER])
+        if params.get("surprise") and shown.fewer_than is None and len(text) < LONGEST_FILTER:
+            try:
+                shown = replace(shown, fewer_than=await self.rows.little_known())
+                text, varied = shown.text(), max(varied, SURPRISE_DIVERSITY)
+            except MatineeError:
+                pass  # the list says what is the matter
+        picks, ratings, wall, genres = await asyncio.gather(
+            self._picks(user, text, varied, n),
+            self._or_trouble(self._named(user, self.rows.ratings)),
+            self._or_trouble(self._named(user, self.rows.wall)),
+            self._all_genres(),
+        )
+        if "error" in ratings:  # said once, by the list
+            ratings, wall = {}, {}
+        chosen, *others = _controls(shown)
+        options = Options.of("", varied, n)
+        listed = gr.Dropdown(choices=genres, value=chosen) if genres else chosen
+        return [picks, ratings, wall, listed, *others, text, options.diversity, options.n]
+
+    async def _named(self, user: str, ask: Any) -> dict[str, Any]:
+        return dict(await ask(user_name(user)))
+
+    async def _all_genres(self) -> list[str]:
+        try:
+            return await self.rows.genres()
+        except MatineeError:
+            return []
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What `restore` gives values for."""
+        controls = [self.genres, self.year_from, self.year_to, self.surprise, self.filter, self.diversity, self.n]
+        return [self.picks, self.ratings, self.wall, *controls]
 
 
 def build(shell: Shell) -> Page:
     """The page."""
-    picks = View("picks", elem_id="picks")
-    wall = View("wall", events=["rate"], elem_id="wall")
+    page = ForYou(shell)
+    return Page("for-you", page.outputs, page.restore)
 
-    async def listed(user: str) -> dict[str, Any]:
-        [answer] = await shell.ask(calls.recommendations(user, n=10, explain=True))
-        for item in answer["items"]:
-            names = [reason["title"] for reason in item.get("because") or []][:2]
-            item["why"] = f"because you rated {' and '.join(names)}" if names else ""
-        return dict(answer)
 
-    async def rate(user: str, movie_id: str, stars: float) -> Any:
-        try:
-            await shell.ask(calls.rate(str(user), str(movie_id), stars))
-            return await listed(str(user))
-        except MatineeError as error:
-            return trouble(error)
+def _done(box: gr.Number) -> list[Any]:
+    return [box.submit, box.blur]
 
-    async def restore(params: Params) -> list[Any]:
-        user = params.get("user") or "42"
-        try:
-            [films] = await shell.ask(calls.movies(sort="ratings", limit=60))
-            return [films, await listed(user)]
-        except MatineeError as error:
-            return [trouble(error), trouble(error)]
 
-    shell.listen(wall.rate, rate, api_name="rate", take=["user", "movie_id", "stars"], outputs=[picks], every=True)
-    _ = address_of
-    return Page("for-you", [wall, picks], restore)
+def _year(value: Any) -> int | None:
+    found = int(number(value, 0, 0, LAST_YEAR))
+    return found or None
+
+
+def _controls(shown: Narrowing) -> list[Any]:
+    """Values of genres, first year, last year, surprise."""
+    return [list(shown.genres), shown.year_from, shown.year_to, shown.fewer_than is not None]

@@ -1,18 +1,123 @@
-"""Being written."""
+"""Poster match: a picture in, the films with the most similar posters out (CONTRACTS B1)."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
-from matinee.web.shell import Page, Params, Shell
-from matinee.web.views import View
+import gradio as gr
+
+from matinee.client import RefusedError, calls
+from matinee.errors import MatineeError
+from matinee.web.pages.match_upload import content, lenient, upload, whole
+from matinee.web.shell import Page, Params, Shell, address_of, trouble
+from matinee.web.views import View, taking
+
+MOST, USUAL = 15, 5
+STARTERS = 8
+LONGEST_ID = 200
+FIELDS = ("movie_id", "title", "year", "similarity", "distance", "rank", "imdb_id", "imdb_url", "poster_kind")
 
 
 def build(shell: Shell) -> Page:
     """The page."""
-    view = View("picks")
+    with gr.Row(elem_classes="match-page"):
+        with gr.Column(scale=2, min_width=300):
+            drop = View("drop", events=["match", "film"], elem_id="match-drop")
+            k = gr.Slider(1, MOST, USUAL, step=1, label="How many films", elem_id="match-k")
+        with gr.Column(scale=5, min_width=300):
+            found = View("matches", elem_id="match-found")
+            start = View("starters", elem_id="match-start")
+    lenient(k)
+
+    async def by_picture(image: bytes, k: Any, about: dict[str, Any]) -> dict[str, Any]:
+        number = whole(k, 1, MOST, USUAL)
+        try:
+            [answer] = await shell.ask(calls.poster_search(image, k=number, metadata=True))
+        except RefusedError as error:
+            return _refused(error)
+        items = [{name: item.get(name) for name in FIELDS} for item in answer["items"]]
+        return {"items": items, "k": number, "query": about, "index": answer["index"], "snapshot": answer["snapshot"]}
+
+    async def by_film(film: str, k: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        """The film, and the answer for its poster."""
+        try:
+            [record, response] = [
+                *await shell.ask(calls.movie(film)),
+                await shell.core.response(calls.poster(film)),
+            ]
+        except MatineeError as error:
+            return None, trouble(error)
+        about = {name: record[name] for name in ("movie_id", "title", "year")}
+        if response.headers.get("x-matinee-poster") != "file":
+            title = f"There is no poster of {record['title']} here."
+            return about, {"error": {"title": title, "hint": "Choose another film, or a picture.", "retry": False}}
+        try:
+            return about, await by_picture(response.content, k, about)
+        except MatineeError as error:
+            return about, trouble(error)
+
+    async def match(image: Any, k: Any) -> tuple[Any, str]:
+        """The films whose posters look most like a picture.
+
+        Args:
+            image: an uploaded file: JPEG, PNG, WebP or AVIF.
+            k: films wanted, 1 to 15.
+        """
+        address = address_of("match", {"k": _unusual(k)})
+        try:
+            return await by_picture(content(image), k, {}), address
+        except MatineeError as error:
+            return trouble(error), address
+
+    async def match_film(film: Any, k: Any) -> tuple[Any, Any, str]:
+        """The films whose posters look most like the poster of a film, given by its id."""
+        film = str(film if film is not None else "")[:LONGEST_ID]
+        about, answer = await by_film(film, k)
+        return {"film": about}, answer, address_of("match", {"film": film, "k": _unusual(k)})
 
     async def restore(params: Params) -> list[Any]:
-        return [{"items": []}]
+        film, number = params.get("film", "")[:LONGEST_ID], whole(params.get("k"), 1, MOST, USUAL)
+        about, answer = await by_film(film, number) if film else (None, {})
+        starters: list[dict[str, Any]] = []
+        with suppress(MatineeError):  # a page without suggestions is still a page
+            [films] = await shell.ask(calls.movies(sort="ratings", limit=STARTERS))
+            starters = [{name: item[name] for name in ("movie_id", "title", "year")} for item in films["items"]]
+        return [{"film": about}, number, answer, {"items": starters}]
 
-    return Page("match", [view], restore)
+    picture = upload("image")
+    matched = shell.listen(
+        drop.match,
+        match,
+        api_name="match",
+        js=taking(["image"]),
+        inputs=[picture, k],
+        outputs=[found, shell.address],
+        last=True,
+    )
+    filmed = shell.listen(
+        drop.film,
+        match_film,
+        api_name="match_film",
+        take=["film"],
+        inputs=[k],
+        outputs=[drop, found, shell.address],
+        last=True,
+    )
+    for done in (matched, filmed):
+        done.then(None, js="() => matinee.matched?.()", queue=False, show_progress="hidden")
+    k.input(None, inputs=[k], js="(k) => matinee.matchAgain?.(k)", queue=False, show_progress="hidden")
+    return Page("match", [drop, k, found, start], restore)
+
+
+def _unusual(k: Any) -> int | None:
+    number = whole(k, 1, MOST, USUAL)
+    return None if number == USUAL else number
+
+
+def _refused(error: RefusedError) -> dict[str, Any]:
+    """Why a picture was refused; the core's words for bodies in general say nothing of pictures."""
+    if error.status == 413 and error.problem.get("type", "about:blank") == "about:blank":
+        title = "This picture is too large: 8 MB is the most."
+        return {"error": {"title": title, "hint": "Save it smaller, or take a screenshot of it.", "retry": False}}
+    return trouble(error)

@@ -1,18 +1,94 @@
-"""Being written."""
+"""More like this: a title in, similar films out, and all films on a map (CONTRACTS B3)."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
-from matinee.web.shell import Page, Params, Shell
+import gradio as gr
+from gradio.components import Component
+
+from matinee.web.pages.match_upload import lenient, whole
+from matinee.web.pages.similar_data import MODELS, MOST, USUAL, model_of, plotted, recommended, shown_model
+from matinee.web.shell import Page, Params, Shell, address_of
+from matinee.web.titlebox import LONGEST_TITLE, title_box
 from matinee.web.views import View
+
+LIST, MAP = "list", "map"
+ABOUT = "Faiss, Exact and HNSW go by what films are about, Annoy by who liked them."
 
 
 def build(shell: Shell) -> Page:
     """The page."""
-    view = View("picks")
+    with gr.Tabs(elem_id="similar-views") as views:
+        with gr.Tab("Movie Recommender", id=LIST), gr.Row(elem_classes="similar-page"):
+            with gr.Column(scale=2, min_width=300):
+                View("similartop", elem_id="similar-top")
+                box = title_box(shell, "Title of a film", elem_id="similar-title", api_name="similar_titles", hint="Alien")
+                model = gr.Radio(list(MODELS.values()), value=MODELS["faiss"], label="Index", info=ABOUT)
+                number = gr.Slider(1, MOST, USUAL, step=1, label="How many films")
+                go = gr.Button("Get Recommendations", variant="primary", elem_id="similar-go")
+            with gr.Column(scale=5, min_width=300):
+                found = View("similar", elem_id="similar-found")
+        with gr.Tab("Plot Query and Neighbors", id=MAP):
+            plot_button = gr.Button("Plot", variant="primary", elem_id="similar-plot")
+            film_map = View("map", elem_id="similar-map")
+    for control in (model, number):
+        lenient(control)
+    # Hidden, because the endpoint's classic order is model, number, title, and a box of its own holds the title.
+    title = lenient(gr.Textbox(visible=False, label="title"))
+
+    def address(answer: dict[str, Any], view: str = "") -> str:
+        asked = answer["asked"]
+        return address_of(
+            "similar",
+            {
+                "title": asked["title"],
+                "by": asked["model"] if asked["model"] != "faiss" else None,
+                "n": asked["number"] if asked["number"] != USUAL else None,
+                "view": view,
+            },
+        )
+
+    async def recommender(model: Any, number: Any, title: Any) -> tuple[Any, str]:
+        """Films similar to a title, with links to IMDb.
+
+        Args:
+            model: Faiss, Annoy, Exact or HNSW.
+            number: films wanted, 1 to 15.
+            title: with or without its year; typing errors are forgiven.
+        """
+        answer = await recommended(shell, model, number, title)
+        return answer, address(answer)
+
+    async def plot(model: Any, number: Any, title: Any) -> tuple[Any, Any, str]:
+        """The film that a title means and its neighbours on the map of all films; arguments as of `Recommender`.
+
+        The places of all films are at `/media/map/<space>`.
+        """
+        answer = await recommended(shell, model, number, title)
+        return plotted(answer), answer if answer["asked"]["title"] else {}, address(answer, MAP)
 
     async def restore(params: Params) -> list[Any]:
-        return [{"items": []}]
+        on_map, wanted = params.get("view") == MAP, params.get("title", "")
+        by, n = params.get("by", ""), whole(params.get("n"), 1, MOST, USUAL)
+        answer = await recommended(shell, by if model_of(by) in MODELS else "faiss", n, wanted)
+        return [
+            gr.Tabs(selected=MAP if on_map else LIST),
+            shown_model(by),
+            n,
+            {"text": wanted[:LONGEST_TITLE], "movie_id": ""},
+            answer if wanted.strip() else {},
+            plotted(answer) if on_map else {},
+        ]
 
-    return Page("similar", [view], restore)
+    controls: dict[str, Any] = {
+        "inputs": [model, number, title],
+        "js": f"(model, number) => [model, number, matinee.args['{box.take[0]}'] ?? '']",
+        "last": True,
+    }
+    shell.listen(go.click, recommender, api_name="Recommender", outputs=[found, shell.address], **controls)
+    shell.listen(plot_button.click, plot, api_name="plot", outputs=[film_map, found, shell.address], **controls)
+    for event in (box.view.submit, box.view.choose):
+        event(None, js="() => document.querySelector('#similar-go').click()", queue=False, show_progress="hidden")
+    outputs = [cast(Component, views), model, number, box.view, found, film_map]
+    return Page("similar", outputs, restore)

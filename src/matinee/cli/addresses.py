@@ -1,0 +1,71 @@
+"""Addresses that commands serve at: options, a check before anything slow, and how they are told."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from matinee.cli.console import console
+from matinee.errors import InvalidInputError
+
+Host = Annotated[str | None, typer.Option(help="Address to bind to.")]
+Port = Annotated[int | None, typer.Option("--port", "-p", min=0, max=65535, help="Port to listen on; 0: any.")]
+
+EVERYWHERE_OR_HERE = ("127.0.0.1", "0.0.0.0", "::", "::1", "localhost")
+"""Addresses that a browser of this machine reaches as localhost."""
+
+
+def check_address(host: str, port: int, others: str) -> None:
+    """See that a port is free before anything slow is begun.
+
+    Args:
+        others: how to choose another, for the hint.
+
+    Raises:
+        InvalidInputError: it is taken, or the address is not this machine's.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            if os.name == "posix":  # as the server does; on Windows it would let two servers share a port
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise InvalidInputError(
+            f"Cannot listen on {host}:{port}: {error.strerror or error}.",
+            f"Stop the program that uses the port, or choose another: {others}.",
+        ) from error
+
+
+def url_of(host: str, port: int) -> str:
+    """The address for a browser of this machine."""
+    return f"http://{'localhost' if host in EVERYWHERE_OR_HERE else _in_address(host)}:{port}"
+
+
+def reached_at(host: str, port: int) -> str:
+    """The address for a program of this machine: as `url_of`, with no name to be looked up."""
+    return f"http://{_in_address({'0.0.0.0': '127.0.0.1', '::': '::1'}.get(host, host))}:{port}"
+
+
+def _in_address(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def free_port(host: str) -> int:
+    """A port that nobody listens on."""
+    with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        return int(probe.getsockname()[1])
+
+
+def announce(host: str, port: int, more: str, what: str = "Serving") -> None:
+    """Say where something is served."""
+    url = url_of(host, port)
+    console().print(Text.assemble(f"{what} ", (url, f"bold link {url}"), f" · {more}"))
+    sys.stdout.flush()

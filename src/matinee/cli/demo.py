@@ -1,0 +1,192 @@
+"""The demo: everything in one command, from the data to a page in the browser."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from matinee.cli import apps, serving
+from matinee.cli.addresses import Host, Port, announce, check_address, free_port, reached_at, url_of
+from matinee.cli.console import console, load_settings, note, open_engine, progress_bar
+from matinee.cli.processes import Companion, in_a_process_of_its_own, own_terminal_group
+from matinee.cli.reading import print_answer
+from matinee.cli.training import DataOption
+from matinee.errors import InvalidInputError, SnapshotError, UnknownUserError
+
+if TYPE_CHECKING:
+    from matinee.engine import Engine
+    from matinee.settings import Settings
+
+WebPort = Annotated[int | None, typer.Option("--web-port", min=0, max=65535, help="Port of the web app; 0: any.")]
+OpenBrowser = Annotated[
+    bool, typer.Option("--open/--no-open", help="Open the web app in a browser, where there is a screen.")
+]
+
+
+def demo(
+    data: DataOption = None,
+    user: Annotated[str | None, typer.Option("--user", "-u", help="Id of the user to recommend to.")] = None,
+    host: Host = None,
+    port: Port = None,
+    web_port: WebPort = None,
+    workers: serving.Workers = None,
+    serve: Annotated[bool, typer.Option(help="Serve afterwards.")] = True,
+    web: Annotated[bool, typer.Option(help="Serve the web app as well.")] = True,
+    open_browser: OpenBrowser = True,
+) -> None:
+    """Fetch, train, recommend to one user with reasons, and serve. The second time it starts in seconds."""
+    settings = load_settings(host=host, port=port, web_port=web_port, workers=workers, data=data)
+    if not serve:
+        ten_films(settings, user)
+        return
+    serving.check_port(settings)
+    with_web = web and apps.installed("web")
+    if with_web:
+        settings = with_ports(settings)
+        check_address(
+            settings.host, settings.web_port, "--web-port 9001, MATINEE_WEB_PORT=9001, make demo WEB_PORT=9001"
+        )
+    serving.check_port(settings)
+    with own_terminal_group():
+        options = [*(("--data", data) if data is not None else ()), *(("--user", user) if user is not None else ())]
+        in_a_process_of_its_own("demo", "--no-serve", *options)
+        if with_web:
+            with web_app(settings, open_browser):
+                serving.run_service(settings)
+            return
+        if web:
+            note('The web app is not installed: pip install "matinee[web]" adds it.')
+        serving.run_service(settings)
+
+
+def with_ports(settings: Settings) -> Settings:
+    """The settings with two ports that are known: the web app must be told the core's.
+
+    Raises:
+        InvalidInputError: both are the same.
+    """
+    if settings.port and settings.port == settings.web_port:
+        raise InvalidInputError(
+            f"The core service and the web app cannot both listen on port {settings.port}.", "Change --web-port."
+        )
+    port = settings.port or free_port(settings.host)
+    return settings.model_copy(update={"port": port, "web_port": settings.web_port or free_port(settings.host)})
+
+
+@contextmanager
+def web_app(settings: Settings, browse: bool) -> Iterator[None]:
+    """The web app beside the core service of this process; says when it can be used, and if it ends before the core."""
+    core = reached_at(settings.host, settings.port)
+    words = ("--host", settings.host, "--port", str(settings.web_port), "--core-url", core)
+    app = Companion("web", *words, "--beside")
+
+    def watch() -> None:
+        addresses = [f"{reached_at(settings.host, settings.web_port)}/health", f"{core}/ready"]
+        if all(answers(app, address) for address in addresses):
+            announce(settings.host, settings.web_port, "Ctrl-C stops", "Open")
+            if browse and has_screen():
+                webbrowser.open(url_of(settings.host, settings.web_port))
+        code = app.wait()
+        if not app.ending.is_set():
+            note(f"The web app has ended (exit code {code}); `matinee web` starts it again. The core service goes on.")
+
+    watcher = threading.Thread(target=watch, name="web app", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        app.stop()
+        watcher.join(1)
+
+
+def answers(app: Companion, address: str) -> bool:
+    """Wait until an address answers 200; False where the app ends before."""
+    import httpx
+
+    while app.lives and not app.ending.is_set():
+        with suppress(httpx.TransportError):
+            if httpx.get(address, timeout=2, trust_env=False).is_success:
+                return True
+        time.sleep(0.1)
+    return False
+
+
+def has_screen() -> bool:
+    """Whether somebody sits at a screen of this machine, as far as one can know."""
+    if os.environ.get("CI") or os.environ.get("SSH_CONNECTION") or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def ten_films(settings: Settings, user: str | None) -> None:
+    """Train where that has not been done, and recommend to one user."""
+    if not (serving.has_snapshot(settings) and opens(settings)):
+        note(f"Training on {settings.data} …")
+        train_with_progress(settings)
+    tell_data(settings)
+    # The files' hashes were compared a moment ago.
+    with open_engine(settings.model_copy(update={"verify_on_load": "size"})) as engine:
+        show_user(engine, user)
+
+
+def show_user(engine: Engine, user: str | None) -> None:
+    """What a user liked, and ten recommendations with reasons."""
+    from matinee.engine import Request
+
+    user_id = user if user is not None else some_user(engine)
+    with suppress(UnknownUserError):
+        best = sorted(engine.history(user_id), key=lambda rated: -rated.rating)[:5]
+        liked = ", ".join(f"{rated.title} ({rated.rating:g})" for rated in best)
+        console().print(Text.assemble((f"User {user_id}", "bold"), f" gave most stars to: {liked}"))
+    print_answer(engine.recommend(user_id, Request(n=10, explain=True)), f"Ten films for user {user_id}", explain=True)
+
+
+def some_user(engine: Engine) -> str:
+    """User 42, or the first who has rated anything."""
+    with suppress(UnknownUserError):
+        return "42" if engine.history("42") else ""
+    return next((row[0] for row in engine.export_ratings()), "42")
+
+
+def opens(settings: Settings) -> bool:
+    """Whether the current snapshot can be served by this version; says why where it cannot."""
+    from matinee.engine import Engine
+
+    try:
+        with Engine.open(settings.model_copy(update={"verify_on_load": "size"})) as engine:
+            for warning in engine.warnings:
+                note(warning)
+            return not engine.warnings
+    except SnapshotError as error:
+        note(error.message)
+        return False
+
+
+def tell_data(settings: Settings) -> None:
+    """Which data the current snapshot is made from, and what had to be done differently when it was made."""
+    from matinee.snapshots import SnapshotShelf
+
+    shelf = SnapshotShelf(settings.snapshots_dir)
+    current = shelf.current()
+    if current is not None:
+        manifest = shelf.show(current)
+        people = f"{manifest.n_ratings:,} ratings of {manifest.n_items:,} films by {manifest.n_users:,} users"
+        for line in (f"{manifest.dataset}: {people}.", *manifest.report.notes):
+            note(line)
+
+
+def train_with_progress(settings: Settings) -> None:
+    """Train and promote, with a progress bar."""
+    from matinee.engine.training import train
+
+    with progress_bar() as progress:
+        train(settings, progress=progress)

@@ -1,0 +1,232 @@
+"""Explain: why a film is for a user, or is not – in sentences, then in figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from matinee.client import RefusedError, calls
+from matinee.studio import charts, core, picking, telling
+from matinee.studio.catalogue import catalogue
+from matinee.studio.look import named, plain
+
+RECOMMENDED, RATED, ANY = "Recommended", "Rated", "Any film"
+SOURCES = (RECOMMENDED, RATED, ANY)
+SOURCE = "explain-source"
+N = 20
+Answer = Mapping[str, Any]
+
+
+def show() -> None:
+    """Show the page; `?user=42&film=318&model=blend` holds its state."""
+    st.title("Explain")
+    models = core.get(calls.models())["items"]
+    names = [model["name"] for model in models]
+    default = next((model["name"] for model in models if model["default"]), names[0])
+    left, right = st.columns([2, 1])
+    with left:
+        user_id = picking.user("User", "explain-user")
+    with right:
+        name = picking.model("Model", "explain-model", names, default=default)
+    if user_id is None:
+        st.info("Choose a user.", icon=":material/info:")
+        return
+    rated = picking.history(user_id)
+    if not rated:
+        picking.address(user=user_id, model=name)
+        picking.say_unknown(user_id)
+        return
+    recommended = core.get(calls.recommendations(user_id, model=name, n=N, explain=True))
+    movie_id = _film(recommended["items"], rated)
+    picking.address(user=user_id, film=movie_id, model=name)
+    if movie_id is None:
+        st.info("Choose a film.", icon=":material/info:")
+        return
+    try:
+        answer = core.get(calls.explanation(user_id, movie_id, model=name))
+    except RefusedError as error:
+        if error.status != 404:
+            raise
+        st.info(plain(error.message), icon=":material/info:")
+        return
+    _explain(answer, rated)
+
+
+# --- the film --------------------------------------------------------------------------------------------------
+def _film(recommended: Sequence[Answer], rated: Sequence[Answer]) -> str | None:
+    films = catalogue()
+    asked = picking.given("film")
+    lists = {
+        RECOMMENDED: {row["movie_id"]: f"{i}. {named(row['title'], row['year'])}" for i, row in _places(recommended)},
+        RATED: {row["movie_id"]: f"{row['rating']:g} stars: {row['title']}" for row in _best(rated)},
+    }
+    start = next((name for name in lists if asked in lists[name]), ANY if asked in films.by_id else RECOMMENDED)
+    picking.start(SOURCE, start if lists[RECOMMENDED] or start != RECOMMENDED else RATED)
+    source = st.segmented_control("Choose the film from", SOURCES, key=SOURCE, required=True, width="stretch")
+    if source == ANY:
+        return picking.film("Film", "explain-any")
+    offered = lists[str(source)]
+    if not offered:
+        st.info("There is none.", icon=":material/info:")
+        return None
+    # The list depends on user and model: a film that is not on the new one gives way to the first.
+    key = f"explain-{source}"
+    picking.start(key, asked)
+    if st.session_state[key] not in offered:
+        st.session_state[key] = next(iter(offered))
+    return str(st.selectbox("Film", list(offered), format_func=lambda one: offered.get(one, one), key=key))
+
+
+def _places(rows: Sequence[Answer]) -> list[tuple[int, Answer]]:
+    return list(enumerate(rows, start=1))
+
+
+def _best(rated: Sequence[Answer]) -> list[Answer]:
+    return sorted(rated, key=lambda row: -row["rating"])
+
+
+# --- the answer ------------------------------------------------------------------------------------------------
+def _explain(answer: Answer, rated: Sequence[Answer]) -> None:
+    movie_id = answer["movie_id"]
+    film = core.get(calls.movie(movie_id))
+    picture = core.poster(movie_id)
+    left, right = st.columns([1, 5])
+    with left:
+        if picture:
+            st.image(picture, width=140, alt="")
+    with right:
+        st.subheader(plain(named(film["title"], film.get("year"))), anchor=False)
+        st.caption(plain(", ".join(film.get("genres") or ())))
+        st.markdown("\n".join(f"- {sentence}" for sentence in telling.sentences(answer)))
+        st.caption(plain(f"Said to user {answer['user_id']}, who has rated {len(rated):,} films."))
+    _shares(answer)
+    _models(answer)
+    _neighbors(answer)
+    _content(answer)
+    _factors(answer)
+
+
+def _shares(answer: Answer) -> None:
+    reasons = answer.get("because") or []
+    st.subheader("Where the score comes from")
+    if not reasons:
+        st.markdown(telling.because(answer))
+        return
+    rest = answer.get("rest") or 0.0
+    names = [row["title"] for row in reasons] + (["All other films"] if rest > 0 else [])
+    shares = [row["share"] for row in reasons] + ([rest] if rest > 0 else [])
+    stars = [row.get("rating") for row in reasons] + ([None] if rest > 0 else [])
+    hover = [
+        f"{share:.1%}" + (f", {one:g} stars" if one is not None else "")
+        for share, one in zip(shares, stars, strict=True)
+    ]
+    charts.draw(
+        charts.bars(
+            names,
+            shares,
+            x="share of the score",
+            horizontal=True,
+            percent=True,
+            strong=[True] * len(reasons) + [False] * (len(names) - len(reasons)),
+            hover=hover,
+        ),
+        key="explain-shares",
+        alt="Films of the history with their share of the score",
+        caption=f"The films that speak for it most, with their part of what speaks for it in {answer['model']}.",
+        table={"Film": names, "Share": shares, "Stars": stars},
+    )
+
+
+def _models(answer: Answer) -> None:
+    rows = answer.get("models") or []
+    if not rows:
+        return
+    st.subheader("What every model says")
+    ranked = sorted(
+        (row for row in rows if row.get("rank") is not None), key=lambda row: row["rank"] / max(row["of"], 1)
+    )
+    silent = [row["name"] for row in rows if row.get("rank") is None]
+    note = f" Without an opinion: {', '.join(silent)}." if silent else ""
+    places = [f"{row['rank']:,} of {row['of']:,}" for row in ranked]
+    charts.draw(
+        charts.bars(
+            [row["name"] for row in ranked],
+            [1 - (row["rank"] - 1) / max(row["of"], 1) for row in ranked],
+            x="share of films that it leaves behind",
+            horizontal=True,
+            percent=True,
+            strong=[row["name"] == answer["model"] for row in ranked],
+            hover=[f"rank {place}" for place in places],
+        ),
+        key="explain-models",
+        alt="Rank of the film with every model",
+        caption=f"Ranks are among the films that the user has not rated; scores of two models are no one scale.{note}",
+        table={
+            "Model": [row["name"] for row in ranked] + silent,
+            "Rank": [*places, *[None for _ in silent]],
+            "Score": [row.get("score") for row in ranked] + [None for _ in silent],
+        },
+    )
+
+
+def _neighbors(answer: Answer) -> None:
+    raters = answer.get("neighbors") or []
+    if not raters:
+        return
+    st.subheader("Users of similar taste who have rated it")
+    names = [row["user_id"] for row in raters]
+    stars = [row["stars"] for row in raters]
+    hover = [
+        f"{row['stars']:g} stars; likeness {row['similarity']:.2f}, {row['common']} films in common" for row in raters
+    ]
+    charts.draw(
+        charts.bars([f"user {name}" for name in names], stars, x="stars", horizontal=True, hover=hover),
+        key="explain-neighbors",
+        alt="Stars that users of similar taste gave",
+        caption="The most similar on top. Likeness is the cosine of their tastes; common films leave this one out.",
+        table={
+            "User": names,
+            "Stars": stars,
+            "Likeness": [row["similarity"] for row in raters],
+            "Common films": [row["common"] for row in raters],
+        },
+    )
+
+
+def _content(answer: Answer) -> None:
+    rows = answer.get("content") or []
+    if not rows:
+        return
+    st.subheader("What it has in common with films the user likes")
+    st.table(
+        {
+            "Field": [plain(row["field"]) for row in rows],
+            "In common": [plain(", ".join(row["shared"])) for row in rows],
+            "For example with": [plain(", ".join(film["title"] for film in row["films"])) for row in rows],
+        },
+    )
+
+
+def _factors(answer: Answer) -> None:
+    rows = answer.get("factors") or []
+    if not rows:
+        return
+    st.subheader("Factors of taste")
+    names = [f"factor {row['factor']}" for row in rows]
+    products = [row["product"] for row in rows]
+    hover = [f"{row['product']:+.3f} = {row['user']:+.2f} (user) × {row['film']:+.2f} (film)" for row in rows]
+    charts.draw(
+        charts.bars(names, products, x="part of iALS's score", horizontal=True, hover=hover),
+        key="explain-factors",
+        alt="The factors that matter most, with what each adds to the score",
+        caption="iALS learns the factors from ratings alone; only the films at their ends say what they are.",
+        table={
+            "Factor": names,
+            "User": [row["user"] for row in rows],
+            "Film": [row["film"] for row in rows],
+            "Adds": products,
+        },
+    )
+    st.markdown("\n".join(f"- {telling.factor(row)}" for row in rows))

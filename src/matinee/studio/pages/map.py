@@ -1,0 +1,155 @@
+"""Map: all films of a space as points, coloured by what they are, with a user's films or a film's neighbours marked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from matinee.client import RefusedError, calls
+from matinee.studio import charts, cloud, core, picking
+from matinee.studio.catalogue import catalogue
+from matinee.studio.lists import Entry, film_list
+from matinee.studio.look import named, plain
+
+MAP, FILM, SPACE, COLOUR, CHOSEN_GENRES = "map-figure", "map-film", "map-space", "map-colour", "map-genres"
+NEAR = 10
+BY = {"taste": "taste", "content": "content", "poster": "poster", "text": "content"}
+"""Likeness that a space's neighbours are taken by; there is none by text alone."""
+CONFIG = {"displayModeBar": True, "scrollZoom": True, "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage"]}
+METHODS = {"pca": "PCA", "umap": "UMAP"}
+
+
+def show() -> None:
+    """Show the page; `?space=taste&colour=Year&film=318&user=42` holds its state."""
+    st.title("Map")
+    there = [space for space in cloud.SPACES if cloud.places(space) is not None]
+    if not there:
+        st.info("The snapshot in service has no maps. `matinee train` makes them.", icon=":material/info:")
+        return
+    known = cloud.facts()
+    left, right = st.columns(2)
+    with left:
+        space = _space(there)
+    with right:
+        picking.start(COLOUR, picking.given("colour") if picking.given("colour") in cloud.COLOURS else cloud.GENRES)
+        colour = str(st.selectbox("Colour", cloud.COLOURS, key=COLOUR))
+    genres: Sequence[str] = ()
+    if colour == cloud.GENRES:
+        genres = _genres(known)
+    left, right = st.columns(2)
+    with left:
+        film = picking.film("Film", FILM)
+    with right:
+        user_id = picking.user("Films rated by user", "map-user", optional=True)
+    picking.address(space=space, colour=colour, film=film, user=user_id)
+    films = cloud.places(space)
+    if films is None:  # gone within this very run
+        return
+    rated = {row["movie_id"]: row["rating"] for row in picking.history(user_id)} if user_id else {}
+    if user_id and not rated:
+        picking.say_unknown(user_id)
+    near = _similar(film, space) if film else []
+    left, right = st.columns([3, 1.3])  # with a film or without, so that the figure keeps its place and its zoom
+    with left:
+        _map(films, known, space, colour, genres, rated, film, near)
+    with right:
+        if film is None:
+            st.info("Click a film on the map, or choose one above, to see its details.", icon=":material/ads_click:")
+        else:
+            _details(film, film in films.rows, space, near, rated)
+
+
+def _space(there: Sequence[str]) -> str:
+    asked = picking.given("space")
+    picking.start(SPACE, asked if asked in there else there[0])
+    if st.session_state[SPACE] not in there:
+        st.session_state[SPACE] = there[0]
+    return str(st.selectbox("Space", there, format_func=lambda one: cloud.SPACES.get(one, one), key=SPACE))
+
+
+def _genres(known: cloud.Facts) -> Sequence[str]:
+    names = cloud.genres_by_size(known)
+    picking.start(CHOSEN_GENRES, names[: cloud.MOST_GENRES])
+    st.session_state[CHOSEN_GENRES] = [name for name in st.session_state[CHOSEN_GENRES] if name in names]
+    return list(st.multiselect("Genres in colour", names, max_selections=cloud.MOST_GENRES, key=CHOSEN_GENRES))
+
+
+def _map(
+    films: cloud.Places,
+    known: cloud.Facts,
+    space: str,
+    colour: str,
+    genres: Sequence[str],
+    rated: Mapping[str, float],
+    film: str | None,
+    near: Sequence[Mapping[str, Any]],
+) -> None:
+    marked = [item["movie_id"] for item in near]
+    figure = cloud.figure(films, known, colour=colour, genres=genres, rated=rated, film=film, near=marked)
+    method = METHODS.get(films.method, films.method)
+    what = f"{len(films.ids):,} films by {cloud.SPACES[space].lower()}, brought to two dimensions by {method}"
+    charts.draw(
+        figure,
+        key=MAP,
+        alt=f"Map of {what}, coloured by {colour.lower()}",
+        caption=f"{what}. Near means alike. Click a film for its details; scroll to zoom, drag to move.",
+        table=lambda: cloud.table(films, known),
+        config=CONFIG,
+        on_select=_clicked,
+    )
+
+
+def _clicked() -> None:
+    """A click on a point picks its film."""
+    points = st.session_state[MAP]["selection"]["points"]
+    films = cloud.places(st.session_state[SPACE])
+    if not points or films is None:
+        return
+    row = points[0].get("customdata")
+    row = row[0] if isinstance(row, list) else row
+    if isinstance(row, int) and 0 <= row < len(films.ids):
+        st.session_state[FILM] = catalogue().by_id.get(films.ids[row])
+
+
+def _similar(film: str, space: str) -> list[Mapping[str, Any]]:
+    try:
+        return list(core.get(calls.similar(film, by=BY[space], n=NEAR))["items"])
+    except RefusedError as error:
+        if error.status not in (404, 422):
+            raise
+        return []  # a film without a vector in this space
+
+
+def _details(
+    movie_id: str,
+    on_map: bool,
+    space: str,
+    near: Sequence[Mapping[str, Any]],
+    rated: Mapping[str, float],
+) -> None:
+    film = core.get(calls.movie(movie_id))
+    ratings = core.get(calls.movie_ratings(movie_id))
+    picture = core.poster(movie_id)
+    st.subheader(plain(named(film["title"], film.get("year"))), anchor=False)
+    if picture:
+        st.image(picture, width=140, alt="")
+    facts = [", ".join(film.get("genres") or ())]
+    if film.get("directors"):
+        facts.append(f"Directed by {', '.join(film['directors'])}")
+    count = ratings["count"]
+    if count:
+        facts.append(f"{count:,} rating{'' if count == 1 else 's'}, {ratings['mean']:.2f} stars in the mean")
+    else:
+        facts.append("Nobody has rated it.")
+    if movie_id in rated:
+        facts.append(f"The user gave it {rated[movie_id]:g} stars.")
+    if not on_map:
+        facts.append("It has no place in this space.")
+    st.markdown("\n".join(f"- {plain(fact)}" for fact in facts if fact))
+    if film.get("overview"):
+        st.caption(plain(film["overview"]))
+    if near:
+        st.markdown(f"**Similar films by {BY[space]}**")
+        film_list([Entry(item["movie_id"], item["title"], item.get("year")) for item in near])

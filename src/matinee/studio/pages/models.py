@@ -1,0 +1,218 @@
+"""Models: every model of the snapshot in figures, two of them side by side for one user, and all snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from matinee.client import calls
+from matinee.studio import charts, core, picking, side_by_side
+from matinee.studio.look import plain
+
+FIGURES, SIDE, SNAPSHOTS = "Figures", "Side by side", "Snapshots"
+VIEWS = {"figures": FIGURES, "side-by-side": SIDE, "snapshots": SNAPSHOTS}
+VIEW = "models-view"
+MEANINGS = {
+    "ndcg@10": "nDCG@10: how near to the top of the list of ten the held-out films stand. 1 is perfect, 0 none found.",
+    "recall@10": "Recall@10: the share of a user's held-out films that are among the ten.",
+    "coverage": "Coverage: the share of all films that at least one of these lists of ten shows.",
+    "rmse": "RMSE: error of predicted stars on held-out ratings (root of the mean square). Lower is better; only "
+    "models that predict stars have one.",
+}
+MEASURED = (
+    "Measured while training: a fifth of the ratings of 2,000 users at most is held out at random, all models are "
+    "fitted without it, and all films are ranked, without those that the user has already rated. The models in "
+    "service are then fitted on everything."
+)
+KINDS = {
+    "popularity": "The chart by weighted mean, the same for everybody.",
+    "itemknn": "Films whose raters are those of the user's films.",
+    "ease": "A linear model that rebuilds each history from its other films; every film's share is exact.",
+    "ials": "Factors of taste learnt from what was rated at all.",
+    "content": "Genres, people, tags, words, texts and posters.",
+    "coldstart": "Places in the space of tastes foretold from content, for films that nobody has rated.",
+    "stars": "Predicted stars: biases of user and film, and factors.",
+    "blend": "A weighted mean of other models.",
+}
+MEGABYTE = 1e6
+
+
+def show() -> None:
+    """Show the page; `?view=`, and for two models `?user=&left=&right=&n=&filter=`, hold its state."""
+    st.title("Models")
+    models = core.get(calls.models())["items"]
+    if not models:
+        st.info("The snapshot in service has no models.", icon=":material/info:")
+        return
+    picking.start(VIEW, VIEWS.get(picking.given("view") or "", FIGURES))
+    view = st.segmented_control(
+        "View", list(VIEWS.values()), key=VIEW, required=True, label_visibility="collapsed", width="stretch"
+    )
+    if view == SIDE:
+        side_by_side.show([model["name"] for model in models], _default(models))
+    elif view == SNAPSHOTS:
+        _snapshots()
+    else:
+        _figures(models)
+
+
+def _default(models: Sequence[Mapping[str, Any]]) -> str:
+    return str(next((model["name"] for model in models if model["default"]), models[0]["name"]))
+
+
+# --- figures ---------------------------------------------------------------------------------------------------
+def _figures(models: Sequence[Mapping[str, Any]]) -> None:
+    picking.address()
+    st.caption(plain(f"Snapshot {core.snapshot()}. {MEASURED}"))
+    metrics = metric_names(models)
+    columns = {
+        "Model": [model["name"] + (" (default)" if model["default"] else "") for model in models],
+        **{name: [model["metrics"].get(name) for model in models] for name in metrics},
+        "Training (s)": [model["seconds"] for model in models],
+        "Memory (MB)": [_megabytes(model["bytes"]) for model in models],
+        "Predicts stars": [model["predicts_stars"] for model in models],
+        "Kind": [model["kind"] for model in models],
+        "Configuration": [configuration(model["config"]) for model in models],
+    }
+    shown: dict[str, Any] = {
+        name: st.column_config.NumberColumn(name, help=MEANINGS.get(name), format="%.4f") for name in metrics
+    }
+    shown["Training (s)"] = st.column_config.NumberColumn(help="Seconds that fitting took.", format="%.2f")
+    shown["Memory (MB)"] = st.column_config.NumberColumn(help="Megabytes (10⁶ bytes) of its arrays.", format="%.1f")
+    shown["Model"] = st.column_config.TextColumn(pinned=True)
+    shown["Configuration"] = st.column_config.TextColumn(width="large")
+    st.dataframe(columns, column_config=shown, hide_index=True, alt="Models with their figures", key="models-figures")
+    st.caption("A click on a heading sorts. Part models have no arrays of their own: blend uses those of its parts.")
+    with st.expander("What the figures mean", icon=":material/help:"):
+        st.markdown("\n".join(f"- {plain(MEANINGS[name])}" for name in metrics if name in MEANINGS))
+    with st.expander("What the models are", icon=":material/help:"):
+        rows = [f"- **{plain(m['name'])}**: {plain(KINDS.get(m['kind'], 'A model of your own.'))}" for m in models]
+        st.markdown("\n".join(rows))
+    if metrics:
+        _charts(models, metrics)
+    else:
+        st.info(
+            "This snapshot was trained without measuring. `matinee train` measures; with `--no-measure` it does not.",
+            icon=":material/info:",
+        )
+
+
+def _charts(models: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> None:
+    picking.start("models-metric", metrics[0])
+    metric = st.selectbox("Figure in the charts", metrics, key="models-metric")
+    having = [model for model in models if metric in model["metrics"]]
+    names = [model["name"] for model in having]
+    values = [model["metrics"][metric] for model in having]
+    strong = [model["default"] for model in having]
+    order = sorted(range(len(having)), key=lambda i: values[i], reverse=metric != "rmse")
+    charts.draw(
+        charts.bars(
+            [names[i] for i in order],
+            [values[i] for i in order],
+            x=metric,
+            horizontal=True,
+            strong=[strong[i] for i in order],
+        ),
+        key="models-bars",
+        alt=f"{metric} of every model, the best on top",
+        caption=f"{metric} of every model, the best on top; the default model in colour.",
+        table={"Model": [names[i] for i in order], metric: [values[i] for i in order]},
+    )
+    costs = [cost(model["name"], models) for model in having]
+    left, right = st.columns(2)
+    for column, index, unit, title in ((left, 1, "MB", "Memory"), (right, 0, "s", "Training")):
+        amounts = [one[index] for one in costs]
+        hover = [f"{value:.4f}, {amount:,.2f} {unit}" for value, amount in zip(values, amounts, strict=True)]
+        axis = f"{title} ({unit}, logarithmic)"
+        with column:
+            charts.draw(
+                charts.dots(amounts, values, names, x=axis, y=metric, log_x=True, strong=strong, hover=hover),
+                key=f"models-{title.lower()}",
+                alt=f"{metric} of every model against its {title.lower()}",
+                caption=f"{metric} against {title.lower()} ({unit}), the parts that a model needs with it.",
+                table={"Model": names, f"{title} ({unit})": amounts, metric: values},
+            )
+
+
+def metric_names(models: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Metrics that any model has, in the order they come in."""
+    return list(dict.fromkeys(name for model in models for name in model["metrics"]))
+
+
+def configuration(config: Mapping[str, Any]) -> str:
+    """Settings as one line; those that are not set are left out."""
+    return ", ".join(f"{name}={_value(value)}" for name, value in config.items() if value is not None)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {_value(one)}" for name, one in value.items()) + "}"
+    return str(value)
+
+
+def cost(name: str, models: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """Seconds and megabytes of a model with the models that its configuration names, and theirs."""
+    by_name = {model["name"]: model for model in models}
+    needed: set[str] = set()
+    waiting = [name]
+    while waiting:
+        one = waiting.pop()
+        if one in by_name and one not in needed:
+            needed.add(one)
+            for value in by_name[one]["config"].values():
+                waiting += [value] if isinstance(value, str) else list(value) if isinstance(value, Mapping) else []
+    return (
+        sum(by_name[one]["seconds"] or 0 for one in needed),
+        sum(_megabytes(by_name[one]["bytes"]) or 0 for one in needed),
+    )
+
+
+def _megabytes(size: float | None) -> float | None:
+    return None if size is None else size / MEGABYTE
+
+
+# --- snapshots -------------------------------------------------------------------------------------------------
+def _snapshots() -> None:
+    picking.address(view="snapshots")
+    found = core.ask(calls.snapshots())["items"]
+    if not found:
+        st.info("There are no snapshots. `matinee train` makes one.", icon=":material/info:")
+        return
+    metrics: list[Mapping[str, Mapping[str, float]]] = [one.get("metrics") or {} for one in found]
+    names = list(dict.fromkeys(name for each in metrics for name in each))
+    st.caption(
+        "A snapshot holds data and models as one training left them. `matinee train` makes one; "
+        "`matinee snapshots promote` and `rollback` choose which serves."
+    )
+    columns: dict[str, Sequence[Any]] = {
+        "Snapshot": [one["id"] for one in found],
+        "State": [state(one) for one in found],
+        "Created": [one["created"][:16].replace("T", " ") + " UTC" for one in found],
+        "Data set": [one["dataset"] for one in found],
+        "Users": [one["n_users"] for one in found],
+        "Films": [one["n_items"] for one in found],
+        "Ratings": [one["n_ratings"] for one in found],
+    }
+    number = {name: st.column_config.NumberColumn(format="localized") for name in ("Users", "Films", "Ratings")}
+    st.dataframe(columns, column_config=number, hide_index=True, alt="Snapshots", key="models-snapshots")
+    st.subheader("Their figures")
+    kinds = list(dict.fromkeys(key for each in metrics for values in each.values() for key in values))
+    if not kinds:
+        st.info("No snapshot was measured.", icon=":material/info:")
+        return
+    picking.start("models-snapshot-metric", kinds[0])
+    metric = st.selectbox("Figure", kinds, key="models-snapshot-metric", help="What it means stands under Figures.")
+    table: dict[str, Sequence[Any]] = {"Snapshot": columns["Snapshot"]}
+    table |= {name: [each.get(name, {}).get(metric) for each in metrics] for name in names}
+    number = {name: st.column_config.NumberColumn(format="%.4f") for name in names}
+    alt = f"{metric} of every model in every snapshot"
+    st.dataframe(table, column_config=number, hide_index=True, alt=alt, key="models-snapshot-figures")
+
+
+def state(snapshot: Mapping[str, Any]) -> str:
+    """What a snapshot is doing: serving, waiting to be served, or nothing."""
+    if snapshot["served"]:
+        return "serves"
+    return "promoted, not served yet" if snapshot["current"] else ""

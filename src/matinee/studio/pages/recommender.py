@@ -1,0 +1,135 @@
+"""Recommender System (CONTRACTS B2): three favourite films in, ten films out."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from matinee.client import RefusedError, calls
+from matinee.studio import core
+from matinee.studio.catalogue import Catalogue, catalogue
+from matinee.studio.look import html, named, plain
+
+ALGORITHMS = {"content": "Content Based Filtering", "collab": "Collaborative Based Filtering"}
+PICKERS = ("First film", "Second film", "Third film")
+N = 10
+ASKED = "recommender: asked"
+"""Key of what the list answers: film ids and algorithm."""
+CHOICE = "recommender-algorithm"
+ROW = "display:flex;align-items:center;gap:.75rem;margin:0 0 .5rem"
+PICTURE = "width:46px;height:69px;object-fit:cover;border-radius:4px;flex:none;background:#8884"
+QUIET = "font-size:.875rem;opacity:.8"
+
+
+def show() -> None:
+    """Show the page; `?film=1&film=2&film=3&model=content` holds its state."""
+    st.title("Movie Recommender Engine")
+    films = catalogue()
+    if CHOICE not in st.session_state:
+        _restore(films)
+    model = st.radio(
+        "Select an algorithm",
+        list(ALGORITHMS),
+        format_func=ALGORITHMS.__getitem__,
+        key=CHOICE,
+        captions=["Films about the same things", "Films that those like who like these"],
+    )
+    st.header("Enter Your Three Favorite Movies")
+    chosen = [_picker(name, films) for name in PICKERS]
+    if st.button("Recommend", type="primary", key="recommender-go"):
+        missing = [name.lower() for name, label in zip(PICKERS, chosen, strict=True) if label is None]
+        if missing:
+            verb = "is" if len(missing) == 1 else "are"
+            st.info(
+                f"Choose three films first: the {' and the '.join(missing)} {verb} missing.", icon=":material/info:"
+            )
+            return
+        _remember([films.ids[label] for label in chosen if label is not None], model)
+    if ASKED in st.session_state:
+        _answer(films, *st.session_state[ASKED])
+
+
+def _restore(films: Catalogue) -> None:
+    """What the address asks, or what was asked before the visitor went to another page."""
+    movie_ids: Sequence[str] = st.query_params.get_all("film")[: len(PICKERS)]
+    model = st.query_params.get("model", "content")
+    if not movie_ids and ASKED in st.session_state:
+        movie_ids, model = st.session_state[ASKED]
+    model = model if model in ALGORITHMS else "content"
+    st.session_state[CHOICE] = model
+    known = [films.by_id.get(movie_id) for movie_id in movie_ids]
+    for name, label in zip(PICKERS, known, strict=False):
+        st.session_state[_key(name)] = label
+    if len(known) == len(PICKERS) and None not in known:
+        _remember(movie_ids, model)
+
+
+def _key(name: str) -> str:
+    return f"recommender-{name}"
+
+
+def _picker(name: str, films: Catalogue) -> str | None:
+    if st.session_state.get(_key(name)) not in films.ids:  # nothing yet, or a film that is gone meanwhile
+        st.session_state[_key(name)] = None
+    return st.selectbox(
+        name,
+        films.labels,
+        index=None,
+        filter_mode="contains",  # "fuzzy" takes seconds over 62,000 films
+        placeholder=f"Type to search {len(films.labels):,} films",
+        key=_key(name),
+    )
+
+
+def _remember(movie_ids: Sequence[str], model: str) -> None:
+    st.session_state[ASKED] = (tuple(movie_ids), model)
+    st.query_params.from_dict({"film": list(movie_ids), "model": model})
+
+
+def _answer(films: Catalogue, movie_ids: tuple[str, ...], model: str) -> None:
+    try:
+        found = core.get(calls.favourites(movie_ids=movie_ids, model=model, top_n=N))
+    except RefusedError as error:
+        if error.status != 404:
+            raise
+        st.info("One of these films is gone from the catalogue. Choose another.", icon=":material/info:")
+        return
+    st.header("We think you'll like:")
+    names = [films.by_id.get(movie_id, movie_id) for movie_id in dict.fromkeys(movie_ids)]
+    st.caption(plain(f"{ALGORITHMS[model]}, for {' · '.join(names)}"))
+    _say_fallback(found)
+    pictures = core.posters([film["movie_id"] for film in found["items"]])
+    rows = [_row(film, picture) for film, picture in zip(found["items"], pictures, strict=True)]
+    if rows:
+        # A list that is one to a screen reader too; `st.columns` would part pictures and titles on a phone.
+        st.html(f'<ol style="list-style:none;margin:0;padding:0">{"".join(rows)}</ol>')
+    else:
+        st.info("No other film is known.", icon=":material/info:")
+
+
+def _say_fallback(found: dict[str, Any]) -> None:
+    if found["fallback"] == "popular":
+        st.info("Nothing is known of these films, so these are the most popular ones.", icon=":material/info:")
+    elif found["fallback"] == "content":
+        cold = found["cold"]
+        text = f"Nobody has rated {', '.join(cold)}: {'it counts' if len(cold) == 1 else 'they count'} by content."
+        st.info(plain(text), icon=":material/info:")
+
+
+def _row(film: dict[str, Any], picture: bytes | None) -> str:
+    source = f"data:{_kind(picture)};base64,{b64encode(picture).decode()}" if picture else ""
+    image = f'<img src="{source}" alt="" style="{PICTURE}">' if source else f'<span style="{PICTURE}"></span>'
+    text = html(f"{film['rank']}. {named(film['title'], film['year'])}")
+    genres = html(", ".join(film["genres"]))
+    return (
+        f'<li style="{ROW}">{image}<span><strong>{text}</strong><br><span style="{QUIET}">{genres}</span></span></li>'
+    )
+
+
+def _kind(picture: bytes) -> str:
+    if picture.startswith(b"\x89PNG"):
+        return "image/png"
+    return "image/webp" if picture[8:12] == b"WEBP" else "image/jpeg"

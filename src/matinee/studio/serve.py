@@ -1,0 +1,26 @@
+"""Running the studio."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from matinee.client import core_url
+from matinee.settings import Settings
+from matinee.studio.look import OPTIONS
+
+APP = Path(__file__).with_name("app.py")
+
+
+def serve(settings: Settings | None = None) -> None:
+    """Serve the studio on `host`:`studio_port` until SIGINT or SIGTERM."""
+    from streamlit.runtime.pages_manager import PagesManager
+    from streamlit.web import bootstrap
+
+    settings = settings or Settings()
+    os.environ["MATINEE_CORE_URL"] = core_url(settings)  # the pages read it
+    options = OPTIONS | {"server.address": settings.host, "server.port": settings.studio_port}
+    flags = {name.replace(".", "_"): value for name, value in options.items()}
+    PagesManager.uses_pages_directory = False  # `pages` holds modules, no scripts
+    bootstrap.load_config_options(flags)
+    bootstrap.run(str(APP), False, [], flags)

@@ -1,0 +1,142 @@
+// A film's page. Its facts come as one value; what it is to the visitor comes behind, as `{movie_id, yours, ratings}`,
+// and is put into the page that stands.
+
+import { draw, html, trouble } from "./html.js";
+import { filmAddress, listenToStars, named, poster, starButtons } from "./films.js";
+
+const NAMES = 10; // of a long list that are seen at once
+
+const quoted = (text) => `"${text.replace(/[\\"]/g, "\\$&")}"`;
+const filterAddress = (field, text) => `?tab=search&filter=${encodeURIComponent(`${field} = ${quoted(text)}`)}`;
+const link = (field) => (name) => html`<li><a href="${filterAddress(field, name)}" data-go>${name}</a></li>`;
+
+function fact(label, field, names) {
+  if (!names?.length) return null;
+  const [first, rest] = [names.slice(0, NAMES), names.slice(NAMES)];
+  return html`<div><dt>${label}</dt><dd><ul class="names">${first.map(link(field))}</ul>
+    ${rest.length > 0 && html`<details><summary>and ${rest.length} more</summary><ul class="names">${rest.map(link(field))}</ul></details>`}
+  </dd></div>`;
+}
+
+const outside = (address, name) =>
+  address && html`<a href="${address}" target="_blank" rel="noopener noreferrer">${name}<span class="seen-not"> (opens a new tab)</span></a>`;
+
+function facts({ film }) {
+  const elsewhere = [outside(film.imdb, "IMDb"), outside(film.tmdb, "TMDB")].filter(Boolean);
+  return html`<article class="film">
+    <div class="film-poster">${poster(film, { small: false, alt: `Poster of ${film.title}` })}</div>
+    <div class="film-facts">
+      <h2 tabindex="-1" dir="auto">${named(film)}</h2>
+      ${film.genres?.length > 0 && html`<ul class="genres" aria-label="Genres">${film.genres.map(link("genre"))}</ul>`}
+      <div class="yours" aria-live="polite"></div>
+      ${film.overview && html`<p class="overview" dir="auto">${film.overview}</p>`}
+      <dl>
+        ${fact("Directed by", "director", film.directors)}
+        ${fact("Written by", "writer", film.writers)}
+        ${fact("With", "cast", film.cast)}
+        ${fact("Countries", "country", film.countries)}
+        ${fact("Languages", "language", film.languages)}
+        ${fact("Tags", "tag", film.tags)}
+        ${fact("Keywords", "keyword", film.keywords)}
+      </dl>
+      ${elsewhere.length > 0 && html`<p class="elsewhere">Elsewhere: ${elsewhere}</p>`}
+    </div>
+    <div class="film-ratings"></div>
+  </article>`;
+}
+
+function mine(film, { rating, stars, because, trouble: failed }) {
+  const given = rating !== null && rating !== undefined;
+  return html`${failed && trouble(failed)}
+    <p class="ask">${given ? html`You gave it <b>${rating} ${rating === 1 ? "star" : "stars"}</b>.` : "Have you seen it? Give it stars:"}</p>
+    <div class="row">${starButtons(film, rating)}
+      ${given && html`<button type="button" class="plain" data-unrate data-key="unrate">Take my stars back</button>`}</div>
+    ${!given && stars && html`<p class="expected"><b>★ ${stars.toFixed(1)}</b> expected for you${
+      because.length > 0 && html`<span class="quiet">, because you rated ${because.join(", ")}</span>`}</p>`}`;
+}
+
+const plural = (count, word) => `${count.toLocaleString("en-GB")} ${word}${count === 1 ? "" : "s"}`;
+
+function histogram({ count, mean, histogram: bars }) {
+  if (!count) return html`<h3>Ratings</h3><p class="quiet">Nobody has rated this film yet.</p>`;
+  const most = Math.max(...bars.map((bar) => bar.count));
+  const row = (bar) => html`<li><span class="steps">${bar.stars} <span aria-hidden="true">★</span><span class="seen-not">stars:</span></span>
+    <span class="bar" aria-hidden="true"><span style="width:${((100 * bar.count) / most).toFixed(1)}%"></span></span>
+    <span class="count">${bar.count.toLocaleString("en-GB")}</span></li>`;
+  return html`<h3>Ratings</h3><p><b class="mean">${mean.toFixed(2)}</b> of 5 stars<br />${plural(count, "rating")}</p>
+    <ul class="histogram" aria-label="Ratings by stars">${[...bars].reverse().map(row)}</ul>`;
+}
+
+const alike = (film) => html`<li><a href="${filmAddress(film.movie_id)}" data-go>${poster(film)}
+  <span class="words"><span class="name">${named(film)}</span><span class="meta">${(film.genres || []).join(", ")}</span></span></a></li>`;
+
+const column = (list) => html`<section><h3 id="like-${list.by}">${list.heading}</h3>
+  <p class="quiet small">${list.note || list.about}</p>
+  <ol aria-labelledby="like-${list.by}">${list.items.map(alike)}</ol></section>`;
+
+const similar = (lists) => html`<section class="film-similar"><h2>Films like this</h2><div class="columns">${lists.map(column)}</div></section>`;
+
+const starter = (film) => html`<li class="card"><a href="${filmAddress(film.movie_id)}" data-go>${poster(film)}
+  <span class="name">${named(film)}</span></a></li>`;
+
+const beginning = (films) => html`<section><h2>Choose a film</h2><p class="quiet">Type its title above, or begin with one that many like.</p>
+  <ul class="posters" aria-label="Films to begin with">${films.map(starter)}</ul></section>`;
+
+/** A part of the page that is drawn by itself; keeps the focus, as `draw` does. */
+function part(root, template) {
+  const props = { value: null };
+  let redraw;
+  draw({ root, props, watch: (_, show) => (redraw = show) }, template);
+  return (value) => {
+    props.value = value;
+    redraw();
+  };
+}
+
+export function mount({ root, props, trigger, watch }) {
+  root.innerHTML = '<p class="seen-not" role="status"></p><div class="sheet"></div>';
+  const [said, sheet] = root.children;
+  let film = null; // the film on the page
+  let known = {}; // what it is to the visitor
+  let showMine, showRatings;
+
+  const fire = (event, args = {}) => window.matinee.fire(trigger, event, { film_id: film.movie_id, ...args });
+  const page = (value) => html`${facts(value)}${similar(value.similar)}`;
+  const drawSheet = part(sheet, (value) => (value.film ? page(value) : beginning(value.starters || [])));
+
+  function whole(value) {
+    const moved = sheet.contains(document.activeElement); // by a link that the new page does not have
+    film = value.film || null;
+    drawSheet(value);
+    said.textContent = film ? `${named(film)}: the film's page` : "";
+    if (!film) return;
+    showMine = part(sheet.querySelector(".yours"), (shown) => mine(film, shown));
+    showRatings = part(sheet.querySelector(".film-ratings"), histogram);
+    known = { rating: null, stars: null, because: [] };
+    showMine(known);
+    if (value.ratings) showRatings(value.ratings);
+    if (moved) sheet.querySelector("h2").focus({ preventScroll: true });
+    fire("greet");
+  }
+  function behind(value) {
+    if (film?.movie_id !== value.movie_id) return;
+    known = { ...known, ...value.yours, trouble: value.trouble };
+    showMine({ ...known });
+    if (value.ratings) showRatings(value.ratings);
+  }
+  const show = () => {
+    const value = props.value;
+    if (!value || typeof value !== "object") return;
+    if ("movie_id" in value) behind(value);
+    else whole(value);
+  };
+
+  listenToStars(sheet, (movie_id, stars) => fire("rate", { stars }));
+  sheet.addEventListener("click", (event) => {
+    if (event.target.closest("[data-unrate]")) fire("unrate");
+  });
+  // The visitor may have become somebody else, or rated the film on another tab.
+  new IntersectionObserver(([entry]) => entry.isIntersecting && film && fire("greet")).observe(root);
+  watch("value", show);
+  show();
+}

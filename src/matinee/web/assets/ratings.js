@@ -1,0 +1,49 @@
+// What one has rated, newest first: stars can be changed, a rating taken back.
+
+import { draw, html } from "./html.js";
+import { filmAddress, listenToStars, poster, setStars, starButtons } from "./films.js";
+
+const rated = (film) => html`<li data-movie="${film.movie_id}">
+  <div class="rated">
+    <a href="${filmAddress(film.movie_id)}" data-go data-key="rated-${film.movie_id}" aria-label="${film.title}">${poster(film)}</a>
+    <button type="button" class="remove" data-remove="${film.movie_id}" data-key="remove-${film.movie_id}"
+      aria-label="Take back your rating of ${film.title}" title="Take this rating back"><span aria-hidden="true">✕</span></button>
+  </div>
+  <span class="name">${film.title}</span>
+  ${starButtons(film, film.rating)}
+</li>`;
+
+function strip(value) {
+  if (!value.items) return "";
+  const all = value.total === 1 ? "1 film" : `${value.total} films`;
+  const shown = value.total > value.items.length ? `${all}, the newest ${value.items.length} here` : all;
+  return html`<section aria-labelledby="ratings-title">
+    <h2 id="ratings-title">Your ratings <span class="quiet small">${value.total > 0 && shown}</span></h2>
+    ${value.items.length > 0
+      ? html`<ul class="strip" aria-label="Films that you have rated">${value.items.map(rated)}</ul>`
+      : html`<p class="empty">Nothing yet. One click on a star, and it stands here.</p>`}
+  </section>`;
+}
+
+export function mount(view) {
+  const { root, trigger } = view;
+  const tell = (name, detail) => dispatchEvent(new CustomEvent(name, { detail }));
+  listenToStars(root, (movie_id, stars) => window.matinee.fire(trigger, "rate", { movie_id, stars }));
+  root.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-remove]");
+    if (!button) return;
+    const movie_id = button.dataset.remove;
+    button.disabled = true;
+    window.matinee.fire(trigger, "unrate", { movie_id });
+  });
+  addEventListener("matinee:failed", () => {
+    for (const button of root.querySelectorAll("[data-remove]:disabled")) button.disabled = false;
+    for (const film of view.props.value?.items ?? []) setStars(root, film.movie_id, film.rating);
+  });
+  draw(view, strip, (_, value) => {
+    if (value.error) return tell("matinee:failed", { movie_id: value.movie_id });
+    const stars = Object.fromEntries((value.items ?? []).map((film) => [film.movie_id, film.rating]));
+    if (value.removed) stars[value.removed] = null;
+    tell("matinee:rated", { stars });
+  });
+}

@@ -1,0 +1,51 @@
+// Films similar to a title, with links to IMDb; which film it was taken for, and what answered.
+
+import { draw, html } from "./html.js";
+import { filmAddress, named, poster } from "./films.js";
+
+const INDEXES = { faiss: "FAISS", annoy: "Annoy", hnsw: "HNSW", exact: "exact search" };
+const SPACES = { content: "by what films are about", taste: "by who liked them" };
+
+const card = (film) => html`<li class="card">
+  <a href="${filmAddress(film.movie_id)}" data-go data-key="like-${film.movie_id}">${poster(film)}<span class="name">${named(film)}</span></a>
+  <span class="meta">similarity ${film.similarity.toFixed(3)}</span>
+  ${film.imdb_url && html`<a class="imdb" href="${film.imdb_url}" target="_blank" rel="noopener" aria-label="${named(film)} at IMDb, ${film.imdb_id} (new window)">imdb.com/title/${film.imdb_id}</a>`}
+</li>`;
+
+function heading({ matched }) {
+  const film = html`<a href="${filmAddress(matched.movie_id)}" data-go><bdi>${named(matched)}</bdi></a>`;
+  return matched.score < 100 ? html`Taken for ${film}` : html`More like ${film}`;
+}
+
+function words({ model, index, space, fallback }) {
+  const by = html`Found ${SPACES[space]}, ${INDEXES[index] ?? index}.`;
+  if (fallback) return html`Nobody has rated this film yet, so this goes by what films are about. ${by}`;
+  if (model !== index) return html`There is no ${INDEXES[model] ?? model} index here. ${by}`;
+  return by;
+}
+
+const found = (value) => html`<p class="seen-not" role="status">${value.items.length} films like ${named(value.matched)}.</p>
+  <h3>${heading(value)}</h3>
+  <p class="quiet">${words(value)}</p>
+  ${
+    value.items.length
+      ? html`<ol class="posters" aria-label="Films like ${named(value.matched)}">${value.items.map(card)}</ol>`
+      : html`<p class="empty">Nothing is similar to this film.</p>`
+  }`;
+
+const invitation = html`<p class="empty">Type a title on this page: films like it will stand here. Typing errors are forgiven.</p>`;
+
+/** A click on one of the two tabs is part of the address. */
+function keepView(event) {
+  const tab = event.target.closest('#similar-views [role="tab"]');
+  const params = new URLSearchParams(location.search);
+  if (!tab || params.get("tab") !== "similar") return;
+  if (tab.textContent.includes("Plot")) params.set("view", "map");
+  else params.delete("view");
+  window.matinee.address(`?${params}`);
+}
+
+export function mount(view) {
+  document.addEventListener("click", keepView);
+  draw(view, (value) => html`<section class="alike-list">${value.matched ? found(value) : invitation}</section>`);
+}

@@ -1,0 +1,152 @@
+// A combobox of films (WAI-ARIA's "list autocomplete with manual selection"): the text stays the typist's until a
+// film is chosen. What is in the box lies in `matinee.args`, so that any listener can take it.
+
+import { html } from "./html.js";
+import { named } from "./films.js";
+
+const PAUSE = 120; // milliseconds without a key before titles are asked for
+
+const oneLine = (text) => text.trim().split(/\s+/u).join(" ");
+
+export function mount({ root, props, trigger, watch }) {
+  const box = props.box;
+  const list = `${box}-list`;
+  let film = ""; // id of the film that the text was chosen for
+  let options = [];
+  let active = -1;
+  let wanted = null; // the text whose titles are to be shown; null: none
+  let waiting = 0;
+
+  root.innerHTML = html`<div class="combo">
+    <label for="${box}-input">${props.label}</label>
+    <div class="field">
+      <input id="${box}-input" type="text" role="combobox" aria-autocomplete="list" aria-expanded="false"
+        aria-controls="${list}" autocomplete="off" autocapitalize="off" spellcheck="false" enterkeyhint="search"
+        placeholder="${props.hint || ""}" />
+      <button type="button" class="clear" aria-label="Empty the box: ${props.label}" hidden>×</button>
+    </div>
+    <ul id="${list}" role="listbox" aria-label="Titles for ${props.label}" hidden></ul>
+    <p class="note" role="status"></p>
+  </div>`;
+  const input = root.querySelector("input");
+  const popup = root.querySelector("ul");
+  const note = root.querySelector(".note");
+  const clear = root.querySelector(".clear");
+
+  const say = (text, seen = false) => {
+    note.textContent = text;
+    note.classList.toggle("seen-not", !seen);
+  };
+  const keep = () => {
+    window.matinee.args[`${box}_text`] = input.value;
+    window.matinee.args[`${box}_movie_id`] = film;
+    clear.hidden = !input.value;
+    // The component's value follows, so that a value set from Python differs from it and is drawn.
+    props.value = { text: input.value, movie_id: film };
+  };
+  const point = (place) => {
+    active = place;
+    [...popup.children].forEach((option, at) => option.setAttribute("aria-selected", String(at === active)));
+    if (active < 0) return input.removeAttribute("aria-activedescendant");
+    input.setAttribute("aria-activedescendant", popup.children[active].id);
+    popup.children[active].scrollIntoView({ block: "nearest" });
+  };
+  const open = (shown) => {
+    popup.hidden = !shown;
+    input.setAttribute("aria-expanded", String(shown));
+    if (!shown) point(-1);
+  };
+  const close = () => {
+    clearTimeout(waiting);
+    wanted = null;
+    open(false);
+  };
+  const ask = () => {
+    wanted = oneLine(input.value);
+    keep();
+    window.matinee.fire(trigger, "complete");
+  };
+  const choose = (place) => {
+    const found = options[place];
+    input.value = named(found);
+    film = found.movie_id;
+    close();
+    say("");
+    keep();
+    window.matinee.fire(trigger, "choose");
+    window.matinee.fire(trigger, "settle");
+  };
+  const set = (text, id) => {
+    input.value = text;
+    film = id;
+    close();
+    say("");
+    keep();
+  };
+
+  function complete(answer) {
+    keep();
+    // Only what is in the box now counts; Python clips and joins long texts as we do.
+    if (wanted === null || !wanted.startsWith(answer.for) || (answer.for !== wanted && !answer.note)) return;
+    options = answer.options;
+    popup.innerHTML = html`${options.map(
+      (each, place) => html`<li role="option" id="${list}-${place}" data-place="${place}" aria-selected="false">
+        <span class="what">${each.title}</span> <span class="when">${each.year}</span></li>`,
+    )}`;
+    open(options.length > 0);
+    point(-1);
+    if (answer.note || !options.length) return say(answer.note || "No title comes near this.", true);
+    say(options.length === 1 ? "1 title" : `${options.length} titles`);
+  }
+
+  input.addEventListener("input", () => {
+    film = "";
+    keep();
+    clearTimeout(waiting);
+    if (oneLine(input.value)) {
+      waiting = setTimeout(ask, PAUSE);
+    } else {
+      close();
+      say("");
+    }
+  });
+  input.addEventListener("keydown", (event) => {
+    if (event.isComposing) return;
+    const open_ = !popup.hidden;
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      const step = event.key === "ArrowDown" ? 1 : -1;
+      if (open_) point((active + step + options.length + (active < 0 && step < 0 ? 1 : 0)) % options.length);
+      else if (oneLine(input.value)) ask();
+    } else if (event.key === "Escape" && (open_ || input.value)) {
+      event.preventDefault();
+      if (open_) close();
+      else set("", "");
+    } else if (event.key === "Enter") {
+      event.preventDefault();
+      if (open_ && active >= 0) return choose(active);
+      close();
+      keep();
+      window.matinee.fire(trigger, "submit");
+      window.matinee.fire(trigger, "settle");
+    }
+  });
+  input.addEventListener("blur", close);
+  popup.addEventListener("mousedown", (event) => event.preventDefault()); // the box keeps the focus
+  popup.addEventListener("click", (event) => {
+    const option = event.target.closest("li");
+    if (option) choose(Number(option.dataset.place));
+  });
+  clear.addEventListener("click", () => {
+    set("", "");
+    input.focus();
+  });
+
+  const show = () => {
+    const value = props.value && typeof props.value === "object" ? props.value : {};
+    if ("options" in value) complete(value);
+    else if (value.text !== input.value || value.movie_id !== film) set(value.text || "", value.movie_id || "");
+  };
+  watch("value", show);
+  set(props.value?.text || "", props.value?.movie_id || "");
+}

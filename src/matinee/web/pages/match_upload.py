@@ -1,0 +1,67 @@
+"""Inputs that take whatever a caller sends: what is wrong is said by the page, in friendly words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from gradio.data_classes import FileData
+from gradio.utils import get_upload_folder
+
+from matinee.errors import InvalidInputError
+
+AGAIN = "Choose the picture again."
+
+
+def lenient(component: Component) -> Component:
+    """The component with its values handed on as they come.
+
+    Gradio's own checks raise before the listener runs, so that a caller would only see that something went wrong.
+    Set on the object, because a subclass makes Gradio write a stub file beside the source.
+    """
+    component.preprocess = lambda payload: payload  # type: ignore[method-assign]
+    return component
+
+
+def upload(label: str) -> gr.File:
+    """A hidden input for one uploaded file; the listener gets the reference, to be read with `content`."""
+    file = gr.File(label=label, visible=False)
+    schema = FileData.model_json_schema()
+    lenient(file)
+    file.data_model = None  # type: ignore[assignment] # or a wrong type would raise before the listener runs
+    file.api_info = lambda: schema  # type: ignore[method-assign]
+    return file
+
+
+def content(reference: Any) -> bytes:
+    """The bytes of an uploaded file, as they were sent.
+
+    Args:
+        reference: `{"path": …}` of a file in Gradio's upload folder.
+
+    Raises:
+        InvalidInputError: it is none, or the file is no longer there.
+    """
+    path = reference.get("path") if isinstance(reference, dict) else None
+    if not path or not isinstance(path, str):
+        raise InvalidInputError("There is no picture yet.", "Drop, paste, photograph or choose a poster.")
+    try:
+        file = Path(path).resolve()
+        # Anybody can write a path into a request; only what was uploaded may be read.
+        if not file.is_relative_to(Path(get_upload_folder()).resolve()):
+            raise InvalidInputError("This file was not uploaded here.", AGAIN)
+        return file.read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, InvalidInputError):
+            raise
+        raise InvalidInputError("The picture did not arrive, or was dropped meanwhile.", AGAIN) from error
+
+
+def whole(value: Any, least: int, most: int, otherwise: int) -> int:
+    """A number that somebody has given, as a whole one within bounds; `otherwise` where it is none."""
+    try:
+        return min(max(round(float(value)), least), most)
+    except (TypeError, ValueError, OverflowError):
+        return otherwise
