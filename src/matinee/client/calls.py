@@ -1,6 +1,7 @@
 """Every call of the core service that its clients make: method, path, query and body, in one place.
 
-Functions return a `Call`; options that are None are left out, so that the core's own default counts.
+Functions return a `Call`; options that are None are left out, so that the core's own default counts. An id with a / in it
+raises an `InvalidInputError`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
+
+from matinee.errors import InvalidInputError
 
 Given = str | int | float | bool | None
 
@@ -36,15 +39,23 @@ class Call:
 def _call(
     method: str, *path: str, json: Any = None, image: bytes | None = None, raw: bool = False, **query: Any
 ) -> Call:
-    # An id may hold anything; a segment of dots alone would be taken as a way through folders.
-    segments = (
-        quote(part, safe="").replace(".", "%2E") if set(part) <= {"."} else quote(part, safe="") for part in path
-    )
     given = {name: _text(value) for name, value in query.items() if value is not None}
-    return Call(method, "/" + "/".join(segments), given, json, image, raw)
+    return Call(method, "/" + "/".join(map(_segment, path)), given, json, image, raw)
+
+
+def _segment(part: str) -> str:
+    if "/" in part:  # a server decodes before it looks for the route: it would take the rest for a part of that
+        raise InvalidInputError(
+            f"{part[:50]!r} cannot be the id of a film or user: there is a / in it.", "Leave it out."
+        )
+    quoted = quote(part, safe="", errors="surrogatepass")
+    # Dots alone would be taken as a way through folders.
+    return quoted.replace(".", "%2E") if set(part) <= {"."} else quoted
 
 
 def _text(value: Any) -> Any:
+    if isinstance(value, str):  # halves of characters, which JSON can hold, cannot be sent
+        return value.encode(errors="replace").decode()
     return str(value).lower() if isinstance(value, bool) else value
 
 

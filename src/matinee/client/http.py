@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import TracebackType
 from typing import Any, Self
 
@@ -57,7 +58,7 @@ class _Sender:
         if call.image is not None:
             request |= {"content": call.image, "headers": {"content-type": "application/octet-stream"}}
         elif call.json is not None:
-            request |= {"content": orjson.dumps(call.json), "headers": {"content-type": "application/json"}}
+            request |= {"content": _json(call.json), "headers": {"content-type": "application/json"}}
         return request
 
     def _answer(self, call: Call, response: httpx.Response) -> Any:
@@ -86,6 +87,13 @@ class _Sender:
             f"The core service at {self.url} does not answer ({why or 'no connection'}).",
             "Start it with `matinee serve`, or set MATINEE_CORE_URL to where it is.",
         )
+
+
+def _json(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:  # half a character, or a number beyond 64 bits: for the core to refuse
+        return json.dumps(value).encode()
 
 
 class Client(_Sender):
