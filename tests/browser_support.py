@@ -5,25 +5,19 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, WebSocket
 
+from apps_support import environment_of
 from matinee.data.load import load_dataset
 from matinee.engine.training import train_dataset
 from matinee.posters.folder import add_folder
 from matinee.posters.shelf import PosterShelf
 from matinee.settings import Settings
-from service_support import free_port
 from tiny_models import image_model
 
 N_POSTERS = 3000
@@ -45,8 +39,6 @@ FLAGS = (
 )
 GRAVE = ("serious", "critical")
 _numbers = itertools.count(1)
-running: list[Service] = []
-"""Services that should be up."""
 
 
 def chromium() -> str | None:
@@ -62,7 +54,7 @@ def new_user() -> str:
     return f"visitor-{os.getpid()}-{next(_numbers)}"
 
 
-# --- data and processes ----------------------------------------------------------------------------------------
+# --- data  ----------------------------------------------------------------------------------------
 def train_films(folder: Path, shared: Path) -> dict[str, str]:
     """Train on ml-latest-small with overviews and posters; returns the environment of a core that serves it.
 
@@ -86,86 +78,7 @@ def train_films(folder: Path, shared: Path) -> dict[str, str]:
     films = [dataset.catalog.movie(int(row)) for row in most_rated]
     add_folder(shared / "posters", films, PosterShelf.of(settings, dataset.name))
     train_dataset(settings, dataset)
-    kept = ("data_dir", "cache_dir", "data", "offline", "text_encoder", "image_encoder", "verify_on_load")
-    return {f"MATINEE_{name.upper()}": str(getattr(settings, name)) for name in kept} | {
-        "MATINEE_CONFIG": str(folder / "none.toml")
-    }
-
-
-class Service:
-    """A command that serves: core, web app or studio, on a port of its own.
-
-    Args:
-        words: of the command line after `matinee`; `--port PORT` comes behind them.
-        ready: path that answers 200 as soon as it can be used.
-    """
-
-    def __init__(self, words: list[str], ready: str, log: Path, environment: dict[str, str]) -> None:
-        self.words, self.ready, self.log = words, ready, log
-        self.environment = {**os.environ, **environment}
-        self.port = free_port()
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Start it, at the same address as before, and wait until it can be used."""
-        with self.log.open("ab") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "matinee", *self.words, "--port", str(self.port)],
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        end = time.monotonic() + 90
-        while time.monotonic() < end:
-            assert self.process.poll() is None, self.told()
-            try:
-                if httpx.get(self.url + self.ready, timeout=5, trust_env=False).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.05)
-        raise AssertionError(f"{self.words} did not start\n{self.told()}")
-
-    def stop(self) -> None:
-        """End it as an operator would."""
-        if self.process is not None and self.up:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(40)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(10)
-        self.process = None
-
-    @property
-    def up(self) -> bool:
-        """Whether its process lives."""
-        return self.process is not None and self.process.poll() is None
-
-    def told(self, lines: int = 40) -> str:
-        """The end of its log."""
-        text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
-        return "\n".join(text.splitlines()[-lines:])
-
-
-@contextmanager
-def serving(words: list[str], ready: str, folder: Path, environment: dict[str, str]) -> Iterator[Service]:
-    """A service that can be used."""
-    service = Service(words, ready, folder / f"{words[0]}.log", environment)
-    try:
-        service.start()
-        running.append(service)
-        yield service
-    finally:
-        if service in running:
-            running.remove(service)
-        service.stop()
+    return environment_of(settings, folder)
 
 
 # --- pages -----------------------------------------------------------------------------------------------------
@@ -206,6 +119,31 @@ class Watch:
         """
         assert not self.strangers, f"requests to other machines: {self.strangers}"
         assert self.errors_allowed or not self.faults, "\n".join(self.faults)
+
+
+# From the click to the frame in which the new list is on the screen. The ratings are drawn anew at every answer, the list
+# in the same moment, where it has changed.
+_CLICK = """(button) => new Promise((done) => {
+  const start = performance.now();
+  const watch = new MutationObserver(() => {
+    watch.disconnect();
+    requestAnimationFrame(() => setTimeout(() => done(performance.now() - start)));
+  });
+  watch.observe(document.querySelector("#ratings"), { childList: true, subtree: true });
+  button.click();
+})"""
+
+
+def rated_in(page: Page, place: int, stars: int) -> float:
+    """Milliseconds from a click on a star of the film at a place of the wall to the new list on the screen."""
+    button = page.locator("#wall li").nth(place).locator(f"button.star[data-stars='{stars}']")
+    return float(button.evaluate(_CLICK))
+
+
+def listed(page: Page) -> list[str]:
+    """Ids of the films in the list."""
+    found: list[str] = page.locator("#picks li").evaluate_all("(all) => all.map((one) => one.dataset.movie)")
+    return found
 
 
 watches: dict[BrowserContext, Watch] = {}

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+import apps_support
 import browser_support
-from browser_support import DESKTOP, FLAGS, PHONE, SECONDS, Calm, Service, Watch, serving, train_films, watches
+from apps_support import Service, serving
+from browser_support import DESKTOP, FLAGS, PHONE, SECONDS, Calm, Watch, train_films, watches
 
 HERE = Path(__file__).parent
 
@@ -33,7 +35,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """What the services have logged stands beside a failure, and the page as it was in a picture."""
     report = yield
     if report.failed:
-        for service in browser_support.running:
+        for service in apps_support.running:
             report.sections.append((f"end of the log of `matinee {service.words[0]}`", service.told(15)))
         for name in ("page", "phone"):
             shown = getattr(item, "funcargs", {}).get(name)
@@ -92,7 +94,7 @@ def studio(core: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def _all_up() -> Iterator[None]:
     """A test that fails while a service is stopped does not make the others fail."""
     yield
-    for service in browser_support.running:
+    for service in apps_support.running:
         if not service.up:
             service.start()
 

@@ -2,13 +2,90 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page
+from collections.abc import Callable
 
-from browser_support import Calm, Service
+import pytest
+from playwright.sync_api import Page, expect
+
+from apps_support import Service
+from browser_support import Calm, allow_errors
+
+AWAY = "The film service does not answer right now."
 
 
-def test_it_stands(web: Service, page: Page, phone: Page, calm: Calm) -> None:
-    for each in (page, phone):
-        each.goto(web.url)
-        each.locator("ol.picks li").first.wait_for()
-        calm(each)
+def star(page: Page, place: int, stars: int = 5) -> None:
+    page.locator("#wall li").nth(place).locator(f"button.star[data-stars='{stars}']").click()
+
+
+def test_a_core_that_stops_between_two_clicks(
+    core: Service, web: Service, page: Page, calm: Calm, new_user: Callable[[], str]
+) -> None:
+    allow_errors(page)
+    page.goto(f"{web.url}/?tab=for-you&user={new_user()}")
+    star(page, 0)
+    ratings = page.locator("#ratings li")
+    expect(ratings).to_have_count(1)
+    core.stop()
+    star(page, 1)
+    alert = page.get_by_role("alert").filter(has_text=AWAY)
+    expect(alert).to_be_visible()
+    expect(alert).to_contain_text("Nothing that you did is lost.")
+    expect(page.locator("body")).not_to_contain_text("Traceback")
+    expect(page.locator("#wall li").nth(1).locator("button.star.on")).to_have_count(0)
+    calm(page)
+    core.start()
+    star(page, 2)  # the next click counts, without another word
+    expect(ratings).to_have_count(2)
+    expect(alert).to_have_count(0)
+    assert page.locator("#picks li").count() == 10
+
+
+@pytest.mark.parametrize("query", ["", "?tab=film&film=318", "?tab=search&q=alien", "?tab=favourites", "?tab=similar"])
+def test_an_address_that_is_opened_while_the_core_is_away(core: Service, web: Service, phone: Page, query: str) -> None:
+    allow_errors(phone)
+    core.stop()
+    phone.goto(web.url + "/" + query)
+    alert = phone.get_by_role("alert").filter(has_text=AWAY)
+    if query in ("?tab=favourites", "?tab=similar"):  # they ask nothing before one has chosen
+        expect(phone.get_by_role("tab", selected=True).first).to_be_visible()
+        core.start()
+        return
+    expect(alert).to_be_visible()
+    again = alert.get_by_role("button", name="Try again")
+    again.click()
+    expect(alert).to_be_visible()
+    core.start()
+    again.click()
+    expect(alert).to_have_count(0)
+    panel = phone.locator("[role=tabpanel]:visible")
+    expect(panel.locator("img.poster").first).to_be_visible()
+
+
+def test_a_web_app_that_stops_and_returns(web: Service, page: Page, new_user: Callable[[], str]) -> None:
+    allow_errors(page)
+    page.goto(f"{web.url}/?tab=for-you&user={new_user()}")
+    star(page, 0)
+    ratings = page.locator("#ratings li")
+    expect(ratings).to_have_count(1)
+    web.stop()
+    star(page, 1)
+    expect(page.get_by_role("alert").first).to_be_visible()
+    web.start()
+    page.get_by_role("button", name="Try again").first.click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    star(page, 2)
+    expect(ratings).to_have_count(2)
+
+
+def test_a_studio_whose_core_stops_comes_back_by_itself(core: Service, studio: Service, page: Page, calm: Calm) -> None:
+    allow_errors(page)
+    page.goto(studio.url)
+    expect(page.get_by_role("heading", name="Movie Recommender Engine")).to_be_visible()
+    core.stop()
+    page.get_by_text("Data", exact=True).click()
+    expect(page.get_by_role("heading", name="The core service does not answer")).to_be_visible()
+    expect(page.locator("body")).not_to_contain_text("Traceback")
+    calm(page)
+    core.start()
+    expect(page.get_by_role("heading", name="The core service does not answer")).to_have_count(0)
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Data")

@@ -7,14 +7,13 @@ import inspect
 import socket
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from matinee.client import AsyncClient, Call, Client, RefusedError, calls, core_url
 from matinee.engine.training import train
-from matinee.errors import MatineeError, ServiceError
+from matinee.errors import InvalidInputError, MatineeError, ServiceError
 from matinee.posters.shelf import PosterShelf
 from matinee.settings import Settings
 from service_support import free_port
@@ -29,7 +28,7 @@ FUNCTIONS: dict[str, Callable[..., Call]] = {
     if inspect.isfunction(function) and not name.startswith("_") and function.__module__ == calls.__name__
 }
 ODD_FILMS = ("..", ".", "...", "a%2Fb", "%2e", "ü-é", "名前", "🎬", "a+b&c=d;e", "a:b@c", "‮right", "x" * 64, "<b>")
-ODD_USERS = ("..", ".", "%2F", "anna maria", "名前 🎬", "a?b#c&d", "x" * 64, "<script>alert(1)</script>")
+ODD_USERS = ("..", ".", "%2F", "anna maria", "名前 🎬", "a?b#c&d", "x" * 64, "<script>alert(1)")
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +124,8 @@ def test_every_call_is_tried() -> None:
 def test_the_core_knows_every_call(client: Client, name: str, call: Call) -> None:
     answer = client.send(call)
     if name == "poster":
-        assert answer[:2] == b"\xff\xd8" or b"<svg" in answer or answer[:4] == b"\x89PNG"
-    elif name != "unrate":
+        assert answer[:2] == b"\xff\xd8" or answer[8:12] == b"WEBP"
+    elif name not in ("rate", "unrate"):
         assert isinstance(answer, dict)
         assert answer
 
@@ -178,15 +177,32 @@ def test_films_of_any_id(client: Client, film: str) -> None:
     client.send(Call("DELETE", calls.movie(film).path))
 
 
-@pytest.mark.parametrize(
-    "odd", ["1/ratings", "a/b", "/", "", "../1", "1?x=1", "1#x", "\n", "\x00", "x" * 5000, "\ud800"]
-)
-def test_an_id_that_cannot_be_is_refused_and_means_nothing_else(client: Client, odd: str) -> None:
+@pytest.mark.parametrize("odd", ["", "1?x=1", "1#x", "\n", "\x00", "x" * 5000, "\ud800"])
+def test_an_id_that_cannot_be_is_refused(client: Client, odd: str) -> None:
     for call in (calls.movie, calls.movie_ratings, calls.poster, calls.similar):
         with pytest.raises(RefusedError) as refused:
             client.send(call(odd))
         assert refused.value.status in (404, 422)
         assert str(refused.value)
+
+
+@pytest.mark.parametrize("odd", ["1/ratings", "a/b", "/", "../1", "</script>"])
+def test_an_id_with_a_slash_never_becomes_another_path(odd: str) -> None:
+    for make in (calls.movie, calls.history, calls.poster, lambda odd: calls.rate("1", odd, 4.0)):
+        with pytest.raises(InvalidInputError, match="there is a / in it"):
+            make(odd)
+
+
+def test_half_a_character_is_refused_by_the_core(client: Client) -> None:
+    half = "\ud800"
+    assert client.send(calls.search(f"Toy Story {half}"))["items"]
+    assert client.send(calls.movies(filter=f'genre = "{half}"'))["items"] == []
+    for call in (calls.favourites([half], model="content"), calls.similar_titles("exact", 3, half)):
+        with pytest.raises(RefusedError) as refused:
+            client.send(call)
+        assert refused.value.status in (400, 422)
+    with pytest.raises(RefusedError):
+        client.send(calls.similar_titles("exact", 10**30, "Heat"))
 
 
 def test_a_refusal_has_its_problem(client: Client) -> None:

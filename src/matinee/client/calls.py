@@ -1,7 +1,7 @@
 """Every call of the core service that its clients make: method, path, query and body, in one place.
 
-Functions return a `Call`; options that are None are left out, so that the core's own default counts. An id with a / in it
-raises an `InvalidInputError`.
+Functions return a `Call`; options that are None are left out, so that the core's own default counts. An id with a /
+in it raises an `InvalidInputError`.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import streamlit as st
 
 from matinee.errors import MatineeError
 from matinee.studio import core
+from matinee.studio.look import DARK_STYLE
 
 PAGES = {
     "recommender": "Recommender System",
@@ -32,6 +33,8 @@ def main() -> None:
     asked = st.query_params.get("page", FIRST)
     name = asked if asked in PAGES else FIRST
     st.set_page_config(page_title=f"{PAGES[name]} · Matinee studio", page_icon=ICON, layout="wide")
+    if st.context.theme.type == "dark":
+        st.html(DARK_STYLE)
     st.session_state[CHOICE] = name  # the address counts, also after a step back
     st.sidebar.radio("Choose Option", list(PAGES), format_func=PAGES.__getitem__, key=CHOICE, on_change=_go)
     try:

@@ -6,6 +6,7 @@ Names and titles may hold anything: they are shown as text.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -24,8 +25,8 @@ SCALE = ((0.0, "#2563eb"), (0.35, "#0d9488"), (0.7, "#d97706"), (1.0, "#dc2626")
 """Colours of numbers, low to high: each 3:1 or more on the light and on the dark ground."""
 FADED = "#8a817c"
 """Colour of what stands behind, on both grounds."""
-BAR = 26
-"""Pixels of a horizontal bar, its gap with it."""
+BAR, HEIGHT = 26, 320
+"""Pixels of a horizontal bar, its gap with it, and of other figures' height."""
 CONFIG = {"displaylogo": False, "displayModeBar": False, "showTips": False}
 
 
@@ -85,7 +86,7 @@ def bars(
     (figure.update_xaxes if horizontal else figure.update_yaxes)(
         tickformat=".0%" if percent else None, rangemode="tozero"
     )
-    height = max(140, BAR * len(shown) + 70) if horizontal else 340
+    height = max(140, BAR * len(shown) + 70) if horizontal else HEIGHT
     return _finish(figure, x, y, height)
 
 
@@ -114,7 +115,7 @@ def lines(
     if percent:
         figure.update_xaxes(tickformat=".0%")
     figure.update_yaxes(rangemode="tozero" if fill else None, tickformat=".0%" if percent else None)
-    return _finish(figure, x, y, 340, legend=len(series) > 1)
+    return _finish(figure, x, y, HEIGHT, legend=len(series) > 1)
 
 
 def dots(
@@ -137,7 +138,7 @@ def dots(
             y=list(y_values),
             mode="markers+text",
             text=[label(name) for name in names],
-            textposition="top center",
+            textposition=_sides(x_values, y_values, names, log_x),
             cliponaxis=False,
             customdata=[[label(line, 200)] for line in (hover or [""] * len(names))],
             hovertemplate="%{text}<br>%{customdata[0]}<extra></extra>" if hover else "%{text}<extra></extra>",
@@ -147,14 +148,87 @@ def dots(
             },
         )
     )
-    figure.update_xaxes(type="log" if log_x else "linear", dtick=1 if log_x else None)
+    figure.update_xaxes(type="log" if log_x else "linear", dtick=1 if log_x else None, range=_padded(x_values, log_x))
     return _finish(figure, x, y, 380)
+
+
+def ranks(
+    names: Sequence[object],
+    places: Sequence[int],
+    *,
+    x: str,
+    strong: Sequence[bool] | None = None,
+    hover: Sequence[str] | None = None,
+) -> go.Figure:
+    """A row for each name with a dot at its rank, 1 on the left; the axis is logarithmic."""
+    series, n = colours(), len(names)
+    said = hover or [f"rank {place:,}" for place in places]
+    figure = go.Figure(
+        go.Scatter(
+            x=list(places),
+            y=list(range(n)),
+            mode="markers",
+            customdata=[[label(name, 200), label(line, 200)] for name, line in zip(names, said, strict=True)],
+            hovertemplate="%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
+            marker={"size": 12, "color": [series[0] if one else series[3] for one in (strong or [False] * n)]},
+        )
+    )
+    shown = [label(name, LONGEST_BESIDE) for name in names]
+    figure.update_yaxes(tickmode="array", tickvals=list(range(n)), ticktext=shown, range=[n - 0.5, -0.5], showgrid=True)
+    most = math.log10(max([*places, 10]))
+    figure.update_xaxes(type="log", range=[-0.05 * most, 1.05 * most], dtick=1, tickformat=",d")
+    return _finish(figure, x, "", max(140, BAR * n + 70))
+
+
+SIDES = {"top center": (0.0, 1.0), "bottom center": (0.0, -1.0), "middle left": (-1.0, 0.0), "middle right": (1.0, 0.0)}
+LETTER, LINE, ROOM = 0.025, 0.055, 0.18
+"""Width of a letter, height of a line, and room left and right of all dots, as parts of what lies between the dots."""
+
+
+def _sides(
+    x_values: Sequence[float | None], y_values: Sequence[float | None], names: Sequence[object], log_x: bool
+) -> list[str]:
+    """Where each dot's name stands, so that names do not cover one another: the first side with room."""
+    across, up = _parts([math.log10(x) if log_x and x else x for x in x_values]), _parts(y_values)
+    taken = [(x, y, LETTER, LINE / 2) for x, y in zip(across, up, strict=True)]  # middle, half width, half height
+    sides = []
+    for x, y, name in zip(across, up, names, strict=True):
+        half = LETTER * len(label(name)) / 2
+        found: list[tuple[int, int, str, tuple[float, float, float, float]]] = []
+        for side, (right, above) in SIDES.items():
+            box = (x + right * (half + LETTER), y + above * LINE, half, LINE / 2)
+            hits = sum(
+                abs(box[0] - other[0]) < box[2] + other[2] and abs(box[1] - other[1]) < box[3] + other[3] - 1e-9
+                for other in taken
+                if other[:2] != (x, y)
+            )
+            found.append((hits, len(found), side, box))
+        best = min(found)
+        sides.append(best[2])
+        taken.append(best[3])
+    return sides
+
+
+def _padded(values: Sequence[float | None], log: bool) -> list[float] | None:
+    """Ends of an axis that leave room for names beside the outermost dots, as Plotly counts them."""
+    known = [math.log10(value) if log else value for value in values if value is not None and (value > 0 or not log)]
+    if not known:
+        return None
+    room = ROOM * (max(known) - min(known)) or 1.0
+    return [min(known) - room, max(known) + room]
+
+
+def _parts(values: Sequence[float | None]) -> list[float]:
+    known = [value for value in values if value is not None]
+    low, high = (min(known), max(known)) if known else (0.0, 0.0)
+    return [0.0 if value is None else (value - low) / ((high - low) or 1) for value in values]
 
 
 def _finish(figure: go.Figure, x: str, y: str, height: int, *, legend: bool = False) -> go.Figure:
     figure.update_layout(
         height=height,
-        margin={"l": 8, "r": 8, "t": 28, "b": 8},
+        margin={"l": 8, "r": 8, "t": 28 if legend else 8, "b": 8},
+        colorway=list(colours()),
         dragmode=False,  # a finger that scrolls the page is no zoom
         showlegend=legend,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},

@@ -152,13 +152,13 @@ def figure(
     if rated:
         rows = _rows(films, rated)
         said = [f"{films.titles[row]}<br>{rated[films.ids[row]]:g} stars by the user" for row in rows.tolist()]
-        ring = {"symbol": "circle-open", "size": size + 6, "color": ink, "line": {"width": 1.5}}
+        ring = {"symbol": "circle-open", "size": size + 3, "color": ink, "line": {"width": 1}}
         _add(made, films, rows, "Rated by the user", ring, said)
     if near:
         _add(made, films, _rows(films, near), "Similar films", {"symbol": "diamond", "size": size + 7, "color": ink})
     if film in films.rows:
         row = np.array([films.rows[film]])
-        star = {"symbol": "star", "size": 20, "color": charts.colours()[0], "line": {"width": 1.5, "color": ink}}
+        star = {"symbol": "star", "size": 24, "color": charts.colours()[0], "line": {"width": 1.5, "color": ink}}
         _add(made, films, row, "The film", star)
     made.update_layout(
         height=HEIGHT,
@@ -194,7 +194,7 @@ def _by_number(made: go.Figure, films: Places, values: Floats, colour: str, size
         return
     # The few films far out would take all the colours.
     low, high = (float(one) for one in np.quantile(values[rows], (0.02, 0.98)))
-    bar: dict[str, Any] = {"title": {"text": colour}, "thickness": 10, "x": 1, "xpad": 4}
+    bar: dict[str, Any] = {"title": {"text": colour}, "thickness": 10, "x": 1, "xpad": 4, "y": 0.45, "len": 0.85}
     if colour == RATINGS:
         steps = list(range(int(np.floor(low)), int(np.ceil(high)) + 1))
         bar |= {"tickmode": "array", "tickvals": steps, "ticktext": [f"{10**step:,}" for step in steps]}

@@ -28,6 +28,8 @@ OPTIONS: dict[str, Any] = {
     "theme.font": SANS,
     "theme.codeFont": MONO,
     "theme.baseRadius": "small",
+    "theme.metricValueFontSize": "1.5rem",
+    "theme.paddingTop": "3rem",
     "theme.headingFontSizes": ["2rem", "1.4rem", "1.15rem", "1rem", "1rem", "1rem"],
     "theme.light.primaryColor": "#b91c1c",
     "theme.light.backgroundColor": "#ffffff",
@@ -35,7 +37,7 @@ OPTIONS: dict[str, Any] = {
     "theme.light.textColor": "#1c1917",
     "theme.light.linkColor": "#b91c1c",
     "theme.light.chartCategoricalColors": list(SERIES),
-    "theme.dark.primaryColor": "#dc2626",
+    "theme.dark.primaryColor": "#f87171",
     "theme.dark.backgroundColor": "#1c1917",
     "theme.dark.secondaryBackgroundColor": "#292524",
     "theme.dark.textColor": "#f5f5f4",
@@ -43,6 +45,10 @@ OPTIONS: dict[str, Any] = {
     "theme.dark.chartCategoricalColors": list(SERIES_DARK),
 }
 """Options of Streamlit: nothing is sent to anybody, no font of elsewhere, colours of `matinee.web`."""
+
+DARK_STYLE = """<style>[data-testid="stBaseButton-primary"] p, [data-testid="stBaseButton-primary"] span
+{color: #1c1917}</style>"""
+"""In dark, red is bright enough to be read as text, and its buttons, white to Streamlit, need dark letters."""
 
 _MARKS = re.compile(f"([{re.escape(string.punctuation)}])")
 _SHORT = re.compile(r":(?=[\w+/-]+:)")

@@ -18,13 +18,33 @@ LONGEST_FILTER = 2000
 FIELDS = "genre, year, decade, director, cast, tag, country, ratings, mean"
 CHOSEN_USER = "studio: user"
 """Key of the user picked last, on whatever page."""
+PAGE = "page"
+"""Parameter of the address that `app` looks after."""
+STARTED, WRITTEN = "studio: started", "studio: written"
+"""Keys of the widgets that the address speaks of, and of the address with their values as a page left them."""
+
+
+def follow() -> None:
+    """At the start of a page: where the address has changed by itself (a step back, a link), it counts again."""
+    written: dict[str, str]
+    values: dict[str, Any]
+    written, values = st.session_state.get(WRITTEN) or ({}, {})
+    if st.query_params.to_dict() == written:
+        return
+    # The address of a click that came before the browser had heard of the new one is old: the click counts.
+    if all(st.session_state.get(key, value) == value for key, value in values.items()):
+        for key in values:
+            st.session_state.pop(key, None)
 
 
 def address(**state: str | float | None) -> None:
-    """Let the page's address hold this state; what is None or "" is left out."""
-    wanted = {name: str(value) for name, value in state.items() if value not in (None, "")}
+    """Let the page's address hold this state, after its widgets; what is None or "" is left out."""
+    here = {PAGE: st.query_params[PAGE]} if PAGE in st.query_params else {}
+    wanted = here | {name: str(value) for name, value in state.items() if value not in (None, "")}
     if wanted != st.query_params.to_dict():
         st.query_params.from_dict(wanted)
+    started: set[str] = st.session_state.get(STARTED) or set()
+    st.session_state[WRITTEN] = (wanted, {key: st.session_state[key] for key in started if key in st.session_state})
 
 
 def given(name: str) -> str | None:
@@ -33,7 +53,8 @@ def given(name: str) -> str | None:
 
 
 def start(key: str, value: Any) -> None:
-    """The value that a widget starts with; what has been chosen since stays."""
+    """The value that a widget of the address starts with; what has been chosen since stays."""
+    st.session_state.setdefault(STARTED, set()).add(key)
     if key not in st.session_state:
         st.session_state[key] = value
 

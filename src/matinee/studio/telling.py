@@ -74,7 +74,7 @@ def _content(answer: Answer) -> Iterator[str]:
     parts = []
     for row in answer.get("content") or ():
         one, many = FIELDS.get(row["field"], (row["field"], row["field"]))
-        words = [plain(word) for word in row["shared"][:4]]
+        words = [plain(word) for word in row["shared"][:3]]
         more = len(row["shared"]) - len(words)
         rest = [f"{more} more"] if more > 0 else []
         parts.append(f"{one if len(row['shared']) == 1 else many} {_and(words + rest)}")

@@ -19,7 +19,21 @@ from matinee.web.maps import Maps
 from matinee.web.theme import theme
 
 ASSETS = Path(__file__).parent / "assets"
-HEAD = '<script>window.matinee = { args: {} };</script><script type="module" src="matinee/matinee.js"></script>'
+HEAD = """<meta name="color-scheme" content="light dark">
+<script>
+window.matinee = { args: {} };
+// Of this page only a part may have arrived, as the app was stopped or started: load it anew when the app is there.
+matinee.again = async () => {
+  const times = Number(history.state?.again ?? 0);
+  if (matinee.coming || times >= 3) return;
+  matinee.coming = true;
+  const there = () => fetch("health").then((answer) => answer.ok, () => false);
+  while (!(await there())) await new Promise((go) => setTimeout(go, 1500));
+  history.replaceState({ again: times + 1 }, "");
+  location.reload();
+};
+</script>
+<script type="module" src="matinee/matinee.js" onerror="matinee.again()"></script>"""
 HANDED_ON = ("content-type", "cache-control", "etag", "last-modified", "x-matinee-poster", "content-security-policy")
 MAX_UPLOAD = "8mb"
 

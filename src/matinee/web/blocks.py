@@ -48,9 +48,7 @@ def build_blocks(core: AsyncClient) -> gr.Blocks:
             return answers
 
         outputs = [tabs, shell.address, *(output for page in built for output in page.outputs)]
-        shell.listen(
-            router.open, open_address, take=["query", "user"], outputs=outputs, api_name="open", last=True
-        ).failure(None, js="() => matinee.failed()")
+        shell.listen(router.open, open_address, take=["query", "user"], outputs=outputs, api_name="open", last=True)
 
         async def users(prefix: Any = None) -> dict[str, Any]:
             """Users whose name begins so."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,8 +86,8 @@ class Shell:
         """
         hidden: list[Component] = [gr.JSON(visible=False, label=name) for name in take]
         mode = "multiple" if every else "always_last" if last else "once"
-        return event(
-            function,
+        listener = event(
+            hearing(function),
             inputs=[*hidden, *inputs],
             outputs=list(outputs),
             js=taking(take) if take else js,
@@ -95,6 +97,30 @@ class Shell:
             trigger_mode=mode,
             **options,
         )
+        listener.failure(None, js="() => matinee.failed()")  # this app itself is away; the core's failures are answers
+        return listener
+
+
+def hearing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A listener of whole texts only: halves of characters, which JSON can hold, cannot be sent on or answered."""
+    if not inspect.iscoroutinefunction(function):
+        return function
+
+    @functools.wraps(function)
+    async def heard(*given: Any) -> Any:
+        return await function(*map(_whole, given))
+
+    return heard
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, list):
+        return [_whole(each) for each in value]
+    if isinstance(value, dict):
+        return {_whole(key): _whole(each) for key, each in value.items()}
+    return value
 
 
 def address_of(tab: str, params: Mapping[str, object] | None = None) -> str:

@@ -16,7 +16,7 @@ _LOADER = """
 const events = %(events)s;
 import(new URL("matinee/%(module)s.js", document.baseURI).href)
   .then((module) => module.mount({ root: element.querySelector(".view"), element, props, trigger, watch }))
-  .catch((error) => console.error(error));
+  .catch((error) => { console.error(error); matinee.again(); });
 """
 
 

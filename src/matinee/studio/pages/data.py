@@ -1,10 +1,163 @@
-"""Page."""
+"""Data: what the ratings look like, all of it for the films that the filters allow, and how the data were cleaned."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import streamlit as st
+
+from matinee.client import RefusedError, calls
+from matinee.studio import core, data_charts, picking
+from matinee.studio.look import plain
+from matinee.studio.tables import Columns, cleaning, day, tables, to_zip
+
+PARTS: dict[str, tuple[str, Callable[[dict[str, Any], dict[str, Columns], str], None]]] = {
+    "ratings": ("Ratings", data_charts.ratings),
+    "users": ("Users", data_charts.users),
+    "films": ("Films", data_charts.films),
+    "content": ("Genres and people", data_charts.content),
+    "cleaning": ("Cleaning", data_charts.cleaned),
+}
+MEASURES = ("Ratings", "Films", "Mean stars")
+LONGEST = 1000
+"""Characters of a filter that is typed; the core takes 2000 with what genres and years add."""
+PART, MEASURE, GENRES, YEARS, TEXT = ("data-part", "data-measure", "data-genres", "data-years", "data-filter")
 
 
 def show() -> None:
-    """Show the page."""
-    st.title("data")
+    """Show the page; its address holds the part and the filters, and counts after a step back."""
+    st.title("Data")
+    whole = core.get(calls.statistics())
+    genres = sorted(row["name"] for row in whole["genres"])
+    years = [row["year"] for row in whole["released"]]
+    span = (min(years), max(years)) if years else None
+    _follow(genres, span)
+    with st.container(border=True):
+        _filters(genres, span)
+    wanted, text = _filter(span), st.session_state[TEXT].strip()
+    try:
+        found = core.get(calls.statistics(filter=wanted)) if wanted else whole
+    except RefusedError as error:
+        _say_fault(text, wanted, error)
+        return
+    _totals(found["totals"])
+    sheets = tables(found) | cleaning(core.get(calls.report()))
+    with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
+        st.segmented_control(
+            "Part", list(PARTS), format_func=lambda name: PARTS[name][0], key=PART, required=True, on_change=_tell
+        )
+        st.download_button(
+            "Download all as CSV",
+            lambda: to_zip(sheets),
+            "matinee-data.zip",
+            "application/zip",
+            key="data-all",
+            on_click="ignore",
+            icon=":material/folder_zip:",
+        )
+    part = str(st.session_state[PART])
+    if part == "cleaning":
+        data_charts.cleaned(core.get(calls.report()), sheets, "")
+    elif not found["totals"]["films"]:
+        st.info("No film fits these filters.", icon=":material/info:")
+    else:
+        PARTS[part][1](found, sheets, st.session_state[MEASURE])
+
+
+def _follow(genres: list[str], span: tuple[int, int] | None) -> None:
+    """The widgets hold what the address says."""
+    given = st.query_params
+    part, measure = given.get("part"), given.get("bars")
+    st.session_state[PART] = part if part in PARTS else next(iter(PARTS))
+    st.session_state[MEASURE] = next((name for name in MEASURES if name.lower() == measure), MEASURES[0])
+    st.session_state[GENRES] = [name for name in given.get_all("genre") if name in genres]
+    st.session_state[TEXT] = given.get("filter", "")[:LONGEST]
+    if span:
+        low, high = _year(given.get("from"), span[0], span), _year(given.get("to"), span[1], span)
+        st.session_state[YEARS] = (min(low, high), max(low, high))
+
+
+def _year(text: str | None, otherwise: int, span: tuple[int, int]) -> int:
+    number = int(text) if text and text.isdecimal() and len(text) < 6 else otherwise
+    return min(max(number, span[0]), span[1])
+
+
+def _filters(genres: list[str], span: tuple[int, int] | None) -> None:
+    left, right = st.columns(2)
+    left.multiselect("Genres", genres, key=GENRES, placeholder="All genres", on_change=_tell, select_all=False)
+    if span and span[0] < span[1]:
+        right.slider(
+            "Years of release",
+            *span,
+            key=YEARS,
+            on_change=_tell,
+            help="Films without a year are left out as soon as years are chosen.",
+        )
+    left.text_input(
+        "Filter",
+        key=TEXT,
+        max_chars=LONGEST,
+        placeholder='director = "Hayao Miyazaki" and ratings >= 20',
+        help=f"The filter language of Matinee. Fields: {picking.FIELDS} …",
+        on_change=_tell,
+    )
+    right.radio("Bars of groups show", MEASURES, key=MEASURE, horizontal=True, on_change=_tell)
+
+
+def _tell() -> None:
+    """The address says what the widgets hold."""
+    state = st.session_state
+    said: dict[str, str | list[str]] = {"page": "data"}
+    if state[PART] != next(iter(PARTS)):
+        said["part"] = state[PART]
+    if state[MEASURE] != MEASURES[0]:
+        said["bars"] = state[MEASURE].lower()
+    if state[GENRES]:
+        said["genre"] = state[GENRES]
+    if state[TEXT].strip():
+        said["filter"] = state[TEXT].strip()
+    if YEARS in state:
+        said |= {"from": str(state[YEARS][0]), "to": str(state[YEARS][1])}
+    st.query_params.from_dict(said)
+
+
+def _filter(span: tuple[int, int] | None) -> str:
+    """The filters as one, in the core's language."""
+    parts = []
+    if names := st.session_state[GENRES]:
+        quoted = ", ".join('"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"' for name in names)
+        parts.append(f"genre in ({quoted})")
+    if span and st.session_state[YEARS] != span:
+        parts.append("year between {} and {}".format(*st.session_state[YEARS]))
+    if text := st.session_state[TEXT].strip():
+        parts.append(f"({text})" if parts else text)
+    return " and ".join(parts)
+
+
+def _say_fault(text: str, wanted: str, error: RefusedError) -> None:
+    if text and text != wanted:  # the position that counts is the one in what was typed
+        try:
+            core.ask(calls.statistics(filter=text))
+        except RefusedError as own:
+            error = own
+        else:
+            text = wanted
+    picking.say_filter_fault(text, error)
+
+
+def _totals(totals: dict[str, Any]) -> None:
+    shown = {
+        "Users": f"{totals['users']:,}",
+        "Films": f"{totals['films']:,}",
+        "Films with ratings": f"{totals['rated_films']:,}",
+        "Ratings": f"{totals['ratings']:,}",
+        "Mean stars": "–" if totals["mean"] is None else f"{totals['mean']:.2f}",
+        "Density": f"{totals['density']:.2%}",
+    }
+    with st.container(horizontal=True, gap="medium"):
+        for name, value in shown.items():
+            st.metric(name, value, width="content")
+    first, last = day(totals["first"]), day(totals["last"])
+    times = f"Ratings from {first} to {last}. " if first and last else ""
+    st.caption(plain(f"{times}The latest ratings count too, after a minute at most."))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,13 +16,14 @@ from matinee.studio.look import named, plain
 RECOMMENDED, RATED, ANY = "Recommended", "Rated", "Any film"
 SOURCES = (RECOMMENDED, RATED, ANY)
 SOURCE = "explain-source"
-N = 20
+N, FACTORS = 20, 3
 Answer = Mapping[str, Any]
 
 
 def show() -> None:
-    """Show the page; `?user=42&film=318&model=blend` holds its state."""
+    """Show the page; `?page=explain&user=42&film=318&model=blend` holds its state."""
     st.title("Explain")
+    picking.follow()
     models = core.get(calls.models())["items"]
     names = [model["name"] for model in models]
     default = next((model["name"] for model in models if model["default"]), names[0])
@@ -64,7 +66,7 @@ def _film(recommended: Sequence[Answer], rated: Sequence[Answer]) -> str | None:
     }
     start = next((name for name in lists if asked in lists[name]), ANY if asked in films.by_id else RECOMMENDED)
     picking.start(SOURCE, start if lists[RECOMMENDED] or start != RECOMMENDED else RATED)
-    source = st.segmented_control("Choose the film from", SOURCES, key=SOURCE, required=True, width="stretch")
+    source = st.radio("Choose the film from", SOURCES, key=SOURCE, horizontal=True)
     if source == ANY:
         return picking.film("Film", "explain-any")
     offered = lists[str(source)]
@@ -151,18 +153,16 @@ def _models(answer: Answer) -> None:
     note = f" Without an opinion: {', '.join(silent)}." if silent else ""
     places = [f"{row['rank']:,} of {row['of']:,}" for row in ranked]
     charts.draw(
-        charts.bars(
+        charts.ranks(
             [row["name"] for row in ranked],
-            [1 - (row["rank"] - 1) / max(row["of"], 1) for row in ranked],
-            x="share of films that it leaves behind",
-            horizontal=True,
-            percent=True,
+            [row["rank"] for row in ranked],
+            x="rank (logarithmic), the best on the left",
             strong=[row["name"] == answer["model"] for row in ranked],
             hover=[f"rank {place}" for place in places],
         ),
         key="explain-models",
         alt="Rank of the film with every model",
-        caption=f"Ranks are among the films that the user has not rated; scores of two models are no one scale.{note}",
+        caption=f"Among the films that the user has not rated. Scores of two models cannot be compared.{note}",
         table={
             "Model": [row["name"] for row in ranked] + silent,
             "Rank": [*places, *[None for _ in silent]],
@@ -176,23 +176,31 @@ def _neighbors(answer: Answer) -> None:
     if not raters:
         return
     st.subheader("Users of similar taste who have rated it")
-    names = [row["user_id"] for row in raters]
-    stars = [row["stars"] for row in raters]
-    hover = [
-        f"{row['stars']:g} stars; likeness {row['similarity']:.2f}, {row['common']} films in common" for row in raters
-    ]
-    charts.draw(
-        charts.bars([f"user {name}" for name in names], stars, x="stars", horizontal=True, hover=hover),
-        key="explain-neighbors",
-        alt="Stars that users of similar taste gave",
-        caption="The most similar on top. Likeness is the cosine of their tastes; common films leave this one out.",
-        table={
-            "User": names,
-            "Stars": stars,
+    stars = Counter(row["stars"] for row in raters)
+    steps = sorted({*stars, *(float(step) for step in range(1, 6))})
+    left, right = st.columns(2)
+    with left:
+        charts.draw(
+            charts.bars([f"{step:g}" for step in steps], [stars[step] for step in steps], x="stars", y="users"),
+            key="explain-neighbors",
+            alt="How many users of similar taste gave how many stars",
+            caption="How many of them gave how many stars.",
+        )
+    with right:
+        table = {
+            "User": [row["user_id"] for row in raters],
+            "Stars": [row["stars"] for row in raters],
             "Likeness": [row["similarity"] for row in raters],
-            "Common films": [row["common"] for row in raters],
-        },
-    )
+            "Films in common": [row["common"] for row in raters],
+        }
+        shown = {
+            "Stars": st.column_config.NumberColumn(format="%.1f"),
+            "Likeness": st.column_config.NumberColumn(format="%.3f", help="Cosine of the two tastes, 1 for the same."),
+        }
+        st.dataframe(
+            table, column_config=shown, hide_index=True, height=320, alt="Users of similar taste", key="explain-users"
+        )
+        st.caption("The most similar first.")
 
 
 def _content(answer: Answer) -> None:
@@ -229,4 +237,8 @@ def _factors(answer: Answer) -> None:
             "Adds": products,
         },
     )
-    st.markdown("\n".join(f"- {telling.factor(row)}" for row in rows))
+    told = [f"- {telling.factor(row)}" for row in rows]
+    st.markdown("\n".join(told[:FACTORS]))
+    if told[FACTORS:]:
+        with st.expander("The other factors"):
+            st.markdown("\n".join(told[FACTORS:]))

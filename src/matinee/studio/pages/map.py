@@ -22,8 +22,9 @@ METHODS = {"pca": "PCA", "umap": "UMAP"}
 
 
 def show() -> None:
-    """Show the page; `?space=taste&colour=Year&film=318&user=42` holds its state."""
+    """Show the page; `?page=map&space=taste&colour=Year&film=318&user=42` holds its state."""
     st.title("Map")
+    picking.follow()
     there = [space for space in cloud.SPACES if cloud.places(space) is not None]
     if not there:
         st.info("The snapshot in service has no maps. `matinee train` makes them.", icon=":material/info:")

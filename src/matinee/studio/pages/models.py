@@ -40,16 +40,15 @@ MEGABYTE = 1e6
 
 
 def show() -> None:
-    """Show the page; `?view=`, and for two models `?user=&left=&right=&n=&filter=`, hold its state."""
+    """Show the page; `?page=models&view=`, and for two models `?user=&left=&right=&n=&filter=`, hold its state."""
     st.title("Models")
+    picking.follow()
     models = core.get(calls.models())["items"]
     if not models:
         st.info("The snapshot in service has no models.", icon=":material/info:")
         return
     picking.start(VIEW, VIEWS.get(picking.given("view") or "", FIGURES))
-    view = st.segmented_control(
-        "View", list(VIEWS.values()), key=VIEW, required=True, label_visibility="collapsed", width="stretch"
-    )
+    view = st.radio("View", list(VIEWS.values()), key=VIEW, horizontal=True, label_visibility="collapsed")
     if view == SIDE:
         side_by_side.show([model["name"] for model in models], _default(models))
     elif view == SNAPSHOTS:
@@ -77,14 +76,15 @@ def _figures(models: Sequence[Mapping[str, Any]]) -> None:
         "Configuration": [configuration(model["config"]) for model in models],
     }
     shown: dict[str, Any] = {
-        name: st.column_config.NumberColumn(name, help=MEANINGS.get(name), format="%.4f") for name in metrics
+        name: st.column_config.NumberColumn(name, width=92, help=MEANINGS.get(name), format="%.4f") for name in metrics
     }
     shown["Training (s)"] = st.column_config.NumberColumn(help="Seconds that fitting took.", format="%.2f")
     shown["Memory (MB)"] = st.column_config.NumberColumn(help="Megabytes (10⁶ bytes) of its arrays.", format="%.1f")
     shown["Model"] = st.column_config.TextColumn(pinned=True)
     shown["Configuration"] = st.column_config.TextColumn(width="large")
-    st.dataframe(columns, column_config=shown, hide_index=True, alt="Models with their figures", key="models-figures")
-    st.caption("A click on a heading sorts. Part models have no arrays of their own: blend uses those of its parts.")
+    alt = "Models with their figures"
+    st.dataframe(columns, column_config=shown, hide_index=True, placeholder="–", alt=alt, key="models-figures")
+    st.caption("A click on a heading sorts. A model of 0 MB has no arrays of its own: it uses those of its parts.")
     with st.expander("What the figures mean", icon=":material/help:"):
         st.markdown("\n".join(f"- {plain(MEANINGS[name])}" for name in metrics if name in MEANINGS))
     with st.expander("What the models are", icon=":material/help:"):
@@ -182,9 +182,9 @@ def _snapshots() -> None:
         return
     metrics: list[Mapping[str, Mapping[str, float]]] = [one.get("metrics") or {} for one in found]
     names = list(dict.fromkeys(name for each in metrics for name in each))
-    st.caption(
+    st.markdown(
         "A snapshot holds data and models as one training left them. `matinee train` makes one; "
-        "`matinee snapshots promote` and `rollback` choose which serves."
+        "`matinee snapshots promote` and `matinee snapshots rollback` choose which serves."
     )
     columns: dict[str, Sequence[Any]] = {
         "Snapshot": [one["id"] for one in found],
@@ -208,7 +208,7 @@ def _snapshots() -> None:
     table |= {name: [each.get(name, {}).get(metric) for each in metrics] for name in names}
     number = {name: st.column_config.NumberColumn(format="%.4f") for name in names}
     alt = f"{metric} of every model in every snapshot"
-    st.dataframe(table, column_config=number, hide_index=True, alt=alt, key="models-snapshot-figures")
+    st.dataframe(table, column_config=number, hide_index=True, placeholder="–", alt=alt, key="models-snapshot-figures")
 
 
 def state(snapshot: Mapping[str, Any]) -> str:

@@ -123,6 +123,7 @@ export function mount({ root, props, trigger, watch }) {
     known = { ...known, ...value.yours, trouble: value.trouble };
     showMine({ ...known });
     if (value.ratings) showRatings(value.ratings);
+    if (new URLSearchParams(location.search).get("tab") === "film") window.matinee.title?.(named(film));
   }
   const show = () => {
     const value = props.value;
@@ -135,7 +136,9 @@ export function mount({ root, props, trigger, watch }) {
   sheet.addEventListener("click", (event) => {
     if (event.target.closest("[data-unrate]")) fire("unrate");
   });
-  // The visitor may have become somebody else, or rated the film on another tab.
+  addEventListener("matinee:user", () => film && fire("greet"));
+  addEventListener("matinee:failed", () => film && showMine({ ...known })); // stars that were not stored go out
+  // The film may have been rated on another tab.
   new IntersectionObserver(([entry]) => entry.isIntersecting && film && fire("greet")).observe(root);
   watch("value", show);
   show();

@@ -1,9 +1,10 @@
 // Addresses, links within the app, who the visitor is. Views put what a click carries into `matinee.args`.
 
+import "./outage.js";
+
 const matinee = window.matinee;
 const KEPT = "matinee.user";
 const HOME = "for-you"; // the page whose addresses say who one is
-const SHOWN = 8000; // milliseconds for which a notice stays
 const queries = {}; // tab → the last address seen there
 const opened = new Set();
 let router = null;
@@ -83,25 +84,6 @@ matinee.tab = (id) => {
 matinee.ready = (trigger) => {
   router = trigger;
   matinee.open(location.search);
-};
-
-/** The web app itself did not answer: clicks that are not answered are taken back. */
-matinee.failed = () => {
-  dispatchEvent(new CustomEvent("matinee:failed", { detail: {} }));
-  matinee.say("Matinee does not answer right now. Nothing that you did before is lost: try again in a moment.");
-};
-
-let timer = 0;
-/** A few words at the foot of the window, for a while. */
-matinee.say = (words) => {
-  let notice = document.getElementById("notice");
-  if (!notice) {
-    notice = Object.assign(document.createElement("div"), { id: "notice", role: "status" });
-    (document.querySelector(".contain") ?? document.body).append(notice);
-  }
-  notice.textContent = words;
-  clearTimeout(timer);
-  timer = setTimeout(() => notice.replaceChildren(), SHOWN);
 };
 
 function be(user) {

@@ -52,11 +52,28 @@ function glide(root, was) {
   }
 }
 
+/** A way up to a list that has changed out of sight. */
+function wayUp(root) {
+  const button = document.createElement("button");
+  Object.assign(button, { type: "button", className: "plain strong changed", textContent: "Your list has changed ↑", hidden: true });
+  button.addEventListener("click", () => root.scrollIntoView({ behavior: calm.matches ? "auto" : "smooth", block: "start" }));
+  root.after(button);
+  new IntersectionObserver(([entry]) => entry.isIntersecting && (button.hidden = true)).observe(root);
+  return () => {
+    button.hidden = root.getBoundingClientRect().bottom > 0;
+  };
+}
+
 export function mount(view) {
+  const offer = wayUp(view.root);
   let was = new Map();
   const drawn = (value) => {
     was = before(view.root);
     return page(value);
   };
-  draw(view, drawn, (root, value) => value.items && glide(root, was));
+  draw(view, drawn, (root, value) => {
+    if (!value.items) return;
+    glide(root, was);
+    offer();
+  });
 }

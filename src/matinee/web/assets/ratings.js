@@ -15,8 +15,7 @@ const rated = (film) => html`<li data-movie="${film.movie_id}">
 
 function strip(value) {
   if (!value.items) return "";
-  const all = value.total === 1 ? "1 film" : `${value.total} films`;
-  const shown = value.total > value.items.length ? `${all}, the newest ${value.items.length} here` : all;
+  const shown = value.total === 1 ? "1 film" : `${value.total} films, newest first`;
   return html`<section aria-labelledby="ratings-title">
     <h2 id="ratings-title">Your ratings <span class="quiet small">${value.total > 0 && shown}</span></h2>
     ${value.items.length > 0
@@ -31,13 +30,13 @@ export function mount(view) {
   listenToStars(root, (movie_id, stars) => window.matinee.fire(trigger, "rate", { movie_id, stars }));
   root.addEventListener("click", (event) => {
     const button = event.target.closest("[data-remove]");
-    if (!button) return;
+    if (!button || button.dataset.gone) return;
     const movie_id = button.dataset.remove;
-    button.disabled = true;
+    button.dataset.gone = "1"; // not disabled: that would lose the focus
     window.matinee.fire(trigger, "unrate", { movie_id });
   });
   addEventListener("matinee:failed", () => {
-    for (const button of root.querySelectorAll("[data-remove]:disabled")) button.disabled = false;
+    for (const button of root.querySelectorAll("[data-gone]")) delete button.dataset.gone;
     for (const film of view.props.value?.items ?? []) setStars(root, film.movie_id, film.rating);
   });
   draw(view, strip, (_, value) => {

@@ -9,7 +9,7 @@ const SPACES = { content: "by what films are about", taste: "by who liked them" 
 const card = (film) => html`<li class="card">
   <a href="${filmAddress(film.movie_id)}" data-go data-key="like-${film.movie_id}">${poster(film)}<span class="name">${named(film)}</span></a>
   <span class="meta">similarity ${film.similarity.toFixed(3)}</span>
-  ${film.imdb_url && html`<a class="imdb" href="${film.imdb_url}" target="_blank" rel="noopener" aria-label="${named(film)} at IMDb, ${film.imdb_id} (new window)">imdb.com/title/${film.imdb_id}</a>`}
+  ${film.imdb_url && html`<a class="imdb" href="${film.imdb_url}" target="_blank" rel="noopener" aria-label="${named(film)} at IMDb, ${film.imdb_id} (new window)">IMDb ${film.imdb_id}</a>`}
 </li>`;
 
 function heading({ matched }) {

@@ -1,18 +1,165 @@
-"""Being written."""
+"""Three favourites: films for somebody who likes these three, by what they are about or by who likes them."""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any
 
-from matinee.web.shell import Page, Params, Shell
+import gradio as gr
+
+from matinee.client import RefusedError, calls
+from matinee.errors import MatineeError
+from matinee.web.shell import Page, Params, Shell, address_of, trouble
+from matinee.web.titlebox import LONGEST_TITLE, chosen, film_meant, named, title_box, typed
 from matinee.web.views import View
+
+ALGORITHMS = {"content": "Content Based Filtering", "collab": "Collaborative Based Filtering"}
+ORDINALS = ("First", "Second", "Third")
+HINTS = ("Toy Story", "Alien", "Heat")
+TOP_N = 10
+HEADING = "<h2>Enter Your Three Favorite Movies</h2>"
 
 
 def build(shell: Shell) -> Page:
     """The page."""
-    view = View("picks")
+    choices = [(label, name) for name, label in ALGORITHMS.items()]
+    model = gr.Radio(choices, value="content", label="Select an algorithm", elem_id="favourites-model")
+    gr.HTML(HEADING, elem_id="favourites-heading", apply_default_css=False)
+    with gr.Row(elem_id="favourites-boxes"):
+        boxes = [
+            title_box(
+                shell,
+                f"{ORDINALS[place]} favourite",
+                elem_id=f"favourite-{place + 1}",
+                api_name=f"favourite_titles_{place + 1}",
+                hint=HINTS[place],
+            )
+            for place in range(3)
+        ]
+    button = gr.Button("Recommend", variant="primary", elem_id="favourites-go")
+    view = View("favourites", elem_id="favourites")
+
+    async def favourites(
+        film_1: str = "",
+        film_1_id: str = "",
+        film_2: str = "",
+        film_2_id: str = "",
+        film_3: str = "",
+        film_3_id: str = "",
+        model: str = "content",
+    ) -> list[Any]:
+        """Ten films for three favourites, each a title or an id; fewer than three do as well."""
+        given = [(film_1, film_1_id), (film_2, film_2_id), (film_3, film_3_id)]
+        values, answer, address = await _recommended(shell, given, _algorithm(model))
+        return [*values, answer, address]
 
     async def restore(params: Params) -> list[Any]:
-        return [{"items": []}]
+        name = _algorithm(params.get("model")) or "content"
+        given = [("", params.get(f"film{place}", "")) for place in (1, 2, 3)]
+        if not any(typed(movie_id) for _, movie_id in given):
+            return [name, {}, {}, {}, {"items": None}]
+        values, answer, _ = await _recommended(shell, given, name)
+        return [name, *values, answer]
 
-    return Page("favourites", [view], restore)
+    shell.listen(
+        button.click,
+        favourites,
+        take=[name for box in boxes for name in box.take],
+        inputs=[model],
+        outputs=[*(box.view for box in boxes), view, shell.address],
+        api_name="favourites",
+        last=True,
+        preprocess=False,  # an unknown algorithm is said in friendly words, not by Gradio
+    )
+    return Page("favourites", [model, *(box.view for box in boxes), view], restore)
+
+
+def _algorithm(value: object) -> str | None:
+    """The algorithm that is named, by its label or its short name; None where there is no such."""
+    text = typed(value).lower()
+    return next((name for name, label in ALGORITHMS.items() if text in (name, label.lower())), None)
+
+
+async def _recommended(
+    shell: Shell, given: list[tuple[str, str]], model: str | None
+) -> tuple[list[dict[str, Any]], dict[str, Any], str]:
+    """Values of the three boxes, of the view, and the address.
+
+    Args:
+        given: text and film id of each box.
+
+    Returns:
+        The view's value is `{"model", "items": [film with rank], "titles", "chosen": [film], "notes": [sentence]}`, or
+        trouble; `at` makes each answer differ, so that it is always drawn.
+    """
+    at = {"at": time.time()}
+    values = [{"text": typed(text)[:LONGEST_TITLE], "movie_id": typed(key)[:LONGEST_TITLE]} for text, key in given]
+    address = address_of("favourites", {"model": model})
+    if model is None:
+        hint = f"Choose {' or '.join(f'“{label}”' for label in ALGORITHMS.values())}."
+        return values, at | _mistake("There is no such algorithm.", hint), address_of("favourites")
+    try:
+        meant = await asyncio.gather(*(_meant(shell, text, key) for text, key in given))
+        films = [film for film, _ in meant if film is not None]
+        notes = [note for _, note in meant if note]
+        values = [value if film is None else chosen(film) for value, (film, _) in zip(values, meant, strict=True)]
+        ids = {f"film{place}": film["movie_id"] for place, (film, _) in enumerate(meant, 1) if film is not None}
+        address = address_of("favourites", {"model": model} | ids)
+        if not films:
+            hint = " ".join(notes) or "Type a title into one of the boxes, and choose it from the list."
+            return values, at | _mistake("There is no favourite film yet.", hint), address
+        call = calls.favourites(movie_ids=[film["movie_id"] for film in films], model=model, top_n=TOP_N)
+        [answer] = await shell.ask(call)
+    except MatineeError as error:
+        return values, at | trouble(error), address
+    notes += _said(answer, len(films))
+    kept = {name: answer[name] for name in ("model", "items", "titles", "fallback", "cold")}
+    return values, at | kept | {"chosen": [_brief(film) for film in films], "notes": notes}, address
+
+
+async def _meant(shell: Shell, text: object, movie_id: object) -> tuple[dict[str, Any] | None, str]:
+    """The film of a box, and what is to be said of it.
+
+    Raises:
+        MatineeError: the core fails.
+    """
+    wanted, key = typed(text), typed(movie_id)
+    shown = wanted if len(wanted) <= 60 else wanted[:60] + "…"
+    if len(key) > LONGEST_TITLE:
+        return None, "An id was too long to be that of a film, and is left out."
+    try:
+        film = await film_meant(shell, wanted, key)
+    except RefusedError as error:
+        if error.status not in (404, 422):
+            raise
+        return None, f"There is no film with the id “{key[:60]}”; it is left out."
+    if film is None:
+        return None, f"No title comes near “{shown}”; it is left out." if wanted else ""
+    if wanted and not key and wanted.casefold() not in (named(film).casefold(), str(film["title"]).casefold()):
+        return film, f"“{shown}” was taken for {named(film)}."
+    return film, ""
+
+
+def _said(answer: dict[str, Any], count: int) -> list[str]:
+    """Sentences on the answer: what is missing, and what stood in."""
+    notes = []
+    if count < 3:
+        more = "one more makes" if count == 2 else "two more make"
+        notes.append(f"This is from {count} {'favourite' if count == 1 else 'favourites'}: {more} the list better.")
+    if answer["fallback"] == "popular":
+        notes.append("Nothing is known of these films yet, so here is what most people like.")
+    elif answer["cold"]:
+        names = " and ".join(answer["cold"])
+        notes.append(f"Nobody has rated {names} yet: the content counts instead.")
+    elif answer["fallback"] == "content":
+        notes.append("Too little is known of who likes these films: the content counts instead.")
+    return notes
+
+
+def _brief(film: dict[str, Any]) -> dict[str, Any]:
+    return {key: film.get(key) for key in ("movie_id", "title", "year")}
+
+
+def _mistake(title: str, hint: str) -> dict[str, Any]:
+    return {"error": {"title": title, "hint": hint, "retry": False}}

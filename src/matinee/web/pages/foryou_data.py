@@ -15,7 +15,7 @@ LONGEST_NAME = 64
 LONGEST_FILTER = 2000
 FEWEST, MOST = 5, 50
 DEFAULT_N = 10
-ON_THE_WALL = 24
+ON_THE_WALL = 12
 PAGES_ASKED = 20
 """Pages of the catalogue that are looked through for films that one has not rated."""
 IN_THE_STRIP = 30
@@ -157,7 +157,7 @@ class Rows:
             return {"user": user, "items": items, "title": title, "next": None, "offset": 0}
         items, place, total = [], offset, offset + 1
         for _ in range(PAGES_ASKED):
-            [answer] = await self.shell.ask(calls.movies(sort="ratings", offset=place, limit=2 * ON_THE_WALL))
+            [answer] = await self.shell.ask(calls.movies(sort="ratings", offset=place, limit=4 * ON_THE_WALL))
             total = answer["total"]
             for film in answer["items"]:
                 place += 1

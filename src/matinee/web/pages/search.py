@@ -1,18 +1,127 @@
-"""Being written."""
+"""Search: by title with typing errors forgiven, and by what a film is about."""
 
 from __future__ import annotations
 
+import time
+from functools import partial
 from typing import Any
 
-from matinee.web.shell import Page, Params, Shell
+import gradio as gr
+
+from matinee.client import calls
+from matinee.errors import MatineeError
+from matinee.web.pages.foryou_data import explained, number
+from matinee.web.shell import Page, Params, Shell, address_of
+from matinee.web.titlebox import typed
 from matinee.web.views import View
+
+WAYS = {"both": "Title and meaning", "title": "Title", "meaning": "Meaning"}
+DEFAULT_WAY, DEFAULT_N, MOST = "both", 12, 60
+LONGEST_TEXT, LONGEST_FILTER = 500, 2000
+WAITING = """(...given) => {
+  document.getElementById("search-results")?.classList.add("waiting");
+  return given;
+}"""
 
 
 def build(shell: Shell) -> Page:
     """The page."""
-    view = View("picks")
+    with gr.Row(equal_height=False, elem_id="search-line"):
+        text = gr.Textbox(
+            label="What are you looking for?",
+            placeholder="slow-burn heist in the rain",
+            elem_id="search-text",
+            scale=5,
+            min_width=200,
+            lines=1,
+            max_lines=1,
+        )
+        button = gr.Button("Search", variant="primary", elem_id="search-go", scale=1, min_width=120)
+    with gr.Row(elem_id="search-options"):
+        choices = [(label, name) for name, label in WAYS.items()]
+        by = gr.Radio(choices, value=DEFAULT_WAY, label="Search by", elem_id="search-by", scale=2, min_width=260)
+        count = gr.Slider(1, MOST, DEFAULT_N, step=1, label="Films at most", elem_id="search-n", scale=1, min_width=200)
+        only = gr.Textbox(
+            label="Only films where",
+            placeholder='genre = "Crime" and year >= 1990',
+            elem_id="search-filter",
+            scale=2,
+            min_width=240,
+            lines=1,
+            max_lines=1,
+        )
+    results = View("search", elem_id="search-results")
+
+    async def search(q: str, by: str = DEFAULT_WAY, n: float = DEFAULT_N, filter: str = "") -> list[Any]:
+        """Films by title and by meaning; without a text the films that the filter allows, most rated first."""
+        asked = _asked(q, by, n, filter)
+        return [await _found(shell, **asked), address_of("search", _params(asked))]
 
     async def restore(params: Params) -> list[Any]:
-        return [{"items": []}]
+        asked = _asked(params.get("q"), params.get("by", DEFAULT_WAY), params.get("n"), params.get("filter"))
+        way = asked["by"] if asked["by"] in WAYS else DEFAULT_WAY
+        return [asked["q"], way, asked["n"], asked["filter"], await _found(shell, **asked | {"by": way})]
 
-    return Page("search", [view], restore)
+    triggers = [text.submit, button.click, only.submit, by.input, count.release]
+    shell.listen(
+        partial(gr.on, triggers),
+        search,
+        inputs=[text, by, count, only],
+        outputs=[results, shell.address],
+        api_name="search",
+        last=True,
+        js=WAITING,
+        preprocess=False,  # what is not in the list or beyond the slider is said in friendly words, not by Gradio
+    )
+    return Page("search", [text, by, count, only, results], restore)
+
+
+def _asked(q: object, by: object, n: object, filter: object) -> dict[str, Any]:
+    way = typed(by) or DEFAULT_WAY
+    return {"q": typed(q), "by": way[:40], "n": int(number(n, DEFAULT_N, 1, MOST)), "filter": typed(filter)}
+
+
+def _params(asked: dict[str, Any]) -> dict[str, object]:
+    """For the address: what is not the default and not beyond measure."""
+    return {
+        "q": asked["q"] if len(asked["q"]) <= LONGEST_TEXT else "",
+        "by": asked["by"] if asked["by"] != DEFAULT_WAY else "",
+        "n": asked["n"] if asked["n"] != DEFAULT_N else "",
+        "filter": asked["filter"] if len(asked["filter"]) <= LONGEST_FILTER else "",
+    }
+
+
+async def _found(shell: Shell, q: str, by: str, n: int, filter: str) -> dict[str, Any]:
+    """`{"q", "by", "n", "filter", "items": [film with matched and how], "total"}`, or trouble.
+
+    `items` is None where nothing was asked. `at` makes each answer differ, so that it is always drawn.
+    """
+    at = {"at": time.time()}
+    if by not in WAYS:
+        return at | _mistake(f"There is no search by “{by}”.", "Choose both, title or meaning.")
+    if len(q) > LONGEST_TEXT:
+        title = f"This text has {len(q):,} characters; at most {LONGEST_TEXT} can be searched for."
+        return at | _mistake(title, "Say it in a sentence or two.")
+    if len(filter) > LONGEST_FILTER:
+        title = f"This filter has {len(filter):,} characters; at most {LONGEST_FILTER:,} can be read."
+        return at | _mistake(title, "Use fewer conditions.")
+    answer: dict[str, Any] = {"q": q, "by": by, "n": n, "filter": filter, "items": None, "total": None}
+    try:
+        if q:
+            [found] = await shell.ask(calls.search(q, n=n, by=by, filter=filter))
+            answer["items"] = found["items"]
+        elif filter:
+            [found] = await shell.ask(calls.movies(filter=filter, sort="ratings", limit=n))
+            answer |= {"items": [_brief(film) for film in found["items"]], "total": found["total"]}
+    except MatineeError as error:
+        return explained(error, filter)
+    return at | answer
+
+
+def _brief(film: dict[str, Any]) -> dict[str, Any]:
+    """Of a record what a result shows."""
+    return {key: film.get(key) for key in ("movie_id", "title", "year", "genres", "ratings", "mean")}
+
+
+def _mistake(title: str, hint: str) -> dict[str, Any]:
+    return {"error": {"title": title, "hint": hint, "retry": False}}

@@ -1,0 +1,48 @@
+// Where the names of marked points go, so that they do not lie on each other.
+
+const GAP = 10; // pixels between a point and its name
+const HEIGHT = 17;
+
+// Plotly's name → where the name's box begins, in widths and heights from the point
+const PLACES = {
+  "middle right": (w) => [GAP, -HEIGHT / 2, w],
+  "middle left": (w) => [-GAP - w, -HEIGHT / 2, w],
+  "top center": (w) => [-w / 2, -GAP - HEIGHT, w],
+  "bottom center": (w) => [-w / 2, GAP, w],
+  "top right": (w) => [GAP / 2, -GAP - HEIGHT, w],
+  "bottom right": (w) => [GAP / 2, GAP, w],
+  "top left": (w) => [-GAP / 2 - w, -GAP - HEIGHT, w],
+  "bottom left": (w) => [-GAP / 2 - w, GAP, w],
+};
+
+const overlap = (a, b) => a[0] < b[0] + b[2] && b[0] < a[0] + a[2] && a[1] < b[1] + HEIGHT && b[1] < a[1] + HEIGHT;
+
+/**
+ * For each point the place of its name, or null where there is no room.
+ *
+ * @param points `{x, y, width}` in pixels, the most important first; `width` is the name's.
+ * @param size `{width, height}` of the picture.
+ */
+export function placed(points, size) {
+  const inside = ([x, y, wide]) => x >= 0 && x + wide <= size.width && y >= 0 && y + HEIGHT <= size.height;
+  const marks = points.map(({ x, y }) => [x - 8, y - HEIGHT / 2, 16]);
+  const names = [];
+  return points.map(({ x, y, width }, own) => {
+    if (!inside([x, y - HEIGHT / 2, 0])) return null;
+    const free = Object.entries(PLACES)
+      .map(([place, box]) => [place, box(width)])
+      .map(([place, [left, top, wide]]) => [place, [x + left, y + top, wide]])
+      .filter(([, box]) => inside(box) && !names.some((other) => overlap(box, other)));
+    // Other marks are best left free too, but in the thick of it a name on a mark is better than none.
+    const clear = free.find(([, box]) => !marks.some((mark, at) => at !== own && overlap(box, mark)));
+    const [place, box] = clear ?? free[0] ?? [null, null];
+    if (place) names.push(box);
+    return place;
+  });
+}
+
+/** A name short enough for the map. */
+export function shortened(name, most = 30) {
+  const signs = Array.from(name);
+  return signs.length > most ? `${signs.slice(0, most - 1).join("").trimEnd()}…` : name;
+}

@@ -1,0 +1,55 @@
+// The web app itself is away: clicks that got no answer are taken back, and a few friendly words say so.
+// (That the core is away is said by answers, see `trouble` of html.js.)
+
+const matinee = window.matinee;
+const SHOWN = 8000; // milliseconds for which a notice stays
+const GRADIO_SAYS = "Connection to the server was lost";
+
+let timer = 0;
+/** A few words at the foot of the window, for a while. */
+matinee.say = (words) => {
+  let notice = document.getElementById("notice");
+  if (!notice) {
+    notice = Object.assign(document.createElement("div"), { id: "notice" });
+    notice.setAttribute("role", "status");
+    (document.querySelector(".contain") ?? document.body).append(notice);
+  }
+  notice.textContent = words;
+  clearTimeout(timer);
+  timer = setTimeout(() => notice.replaceChildren(), SHOWN);
+};
+
+/** A call of the app got no answer. */
+matinee.failed = () => {
+  dispatchEvent(new CustomEvent("matinee:failed", { detail: {} }));
+  matinee.say("Matinee does not answer right now. What you see stays; try again in a moment.");
+};
+
+// Gradio tells listeners nothing of a connection that broke, so the calls themselves are watched.
+const ask = window.fetch;
+window.fetch = async (...given) => {
+  const called = String(given[0]?.url ?? given[0]).includes("/gradio_api/run/");
+  try {
+    const answer = await ask(...given);
+    if (called && answer.status >= 502) matinee.failed();
+    return answer;
+  } catch (error) {
+    if (called) matinee.failed();
+    throw error;
+  }
+};
+
+/** Gradio's own box ("Error …") is not shown; when it goes away, the app is back. */
+function watchBox() {
+  const boxes = document.querySelector(".toast-wrap");
+  if (!boxes) return setTimeout(watchBox, 500);
+  const about = (nodes) => [...nodes].filter((node) => node.textContent?.includes(GRADIO_SAYS));
+  new MutationObserver((changes) => {
+    for (const { addedNodes, removedNodes } of changes) {
+      for (const box of about(addedNodes)) box.style.display = "none";
+      if (about(removedNodes).length) matinee.say("Matinee answers again.");
+    }
+  }).observe(boxes, { childList: true, subtree: true });
+}
+
+watchBox();
