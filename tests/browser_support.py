@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -81,6 +82,18 @@ def train_films(folder: Path, shared: Path) -> dict[str, str]:
     return environment_of(settings, folder)
 
 
+def kept_films(kept: Path, folder: Path, shared: Path) -> dict[str, str]:
+    """As `train_films`, with a copy of what an earlier run has trained in the folder `kept`."""
+    done = kept / "environment.json"
+    if not done.exists():
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir(parents=True)
+        environment = train_films(kept, shared)
+        done.write_text(json.dumps(environment), encoding="utf-8")
+    shutil.copytree(kept / "data", folder / "data", copy_function=os.link)
+    return json.loads(done.read_text(encoding="utf-8")) | {"MATINEE_DATA_DIR": str(folder / "data")}
+
+
 # --- pages -----------------------------------------------------------------------------------------------------
 class Watch:
     """What goes wrong on the pages of a browser context: errors told on the console, errors of scripts, requests that
@@ -121,8 +134,8 @@ class Watch:
         assert self.errors_allowed or not self.faults, "\n".join(self.faults)
 
 
-# From the click to the frame in which the new list is on the screen. The ratings are drawn anew at every answer, the list
-# in the same moment, where it has changed.
+# From the click to the frame in which the new list is on the screen. The ratings are drawn anew at every answer, and in
+# the same moment the list, where it has changed.
 _CLICK = """(button) => new Promise((done) => {
   const start = performance.now();
   const watch = new MutationObserver(() => {

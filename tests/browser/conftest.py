@@ -1,23 +1,25 @@
 """One browser, core, web app and studio for all tests of this folder; each test has pages of its own.
 
 `page` and `phone` start with an empty storage, and fail the test at its end if the console told an error, a script or a
-request failed, or anything was asked of another machine.
+request failed, or anything was asked of another machine. MATINEE_TEST_TRAINED names a folder in which the trained films
+are kept between runs.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import apps_support
 import browser_support
 from apps_support import Service, serving
-from browser_support import DESKTOP, FLAGS, PHONE, SECONDS, Calm, Watch, train_films, watches
+from browser_support import DESKTOP, FLAGS, PHONE, SECONDS, Calm, Watch, kept_films, train_films, watches
 
 HERE = Path(__file__).parent
 
@@ -53,6 +55,7 @@ def browser() -> Iterator[Browser]:
     if program is None:
         pytest.skip("no Chromium: apt-get install chromium, or set MATINEE_CHROMIUM to where it is")
     with sync_playwright() as playwright:
+        expect.set_options(timeout=1000 * SECONDS)
         started = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
         yield started
         started.close()
@@ -64,7 +67,9 @@ def films(browser: Browser, shared_data: Path, tmp_path_factory: pytest.TempPath
     for name in ("ml-latest-small", "overviews", "posters"):
         if not (shared_data / name).is_dir():
             pytest.skip(f"the measuring data has no {name}")
-    return train_films(tmp_path_factory.mktemp("films"), shared_data)
+    folder = tmp_path_factory.mktemp("films")
+    kept = os.environ.get("MATINEE_TEST_TRAINED")
+    return train_films(folder, shared_data) if kept is None else kept_films(Path(kept), folder, shared_data)
 
 
 @pytest.fixture(scope="session")

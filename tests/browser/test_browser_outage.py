@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from apps_support import Service
@@ -40,25 +39,28 @@ def test_a_core_that_stops_between_two_clicks(
     assert page.locator("#picks li").count() == 10
 
 
-@pytest.mark.parametrize("query", ["", "?tab=film&film=318", "?tab=search&q=alien", "?tab=favourites", "?tab=similar"])
-def test_an_address_that_is_opened_while_the_core_is_away(core: Service, web: Service, phone: Page, query: str) -> None:
+def test_addresses_that_are_opened_while_the_core_is_away(core: Service, web: Service, phone: Page) -> None:
     allow_errors(phone)
-    core.stop()
-    phone.goto(web.url + "/" + query)
     alert = phone.get_by_role("alert").filter(has_text=AWAY)
-    if query in ("?tab=favourites", "?tab=similar"):  # they ask nothing before one has chosen
-        expect(phone.get_by_role("tab", selected=True).first).to_be_visible()
-        core.start()
-        return
-    expect(alert).to_be_visible()
     again = alert.get_by_role("button", name="Try again")
-    again.click()
+    pages = [web.url + query for query in ("", "/?tab=film&film=318", "/?tab=search&q=alien")]
+    core.stop()
+    for address in pages:
+        phone.goto(address)
+        expect(alert).to_be_visible()
+        again.click()
+        expect(alert).to_be_visible()
+    for name in ("Three favourites", "More like this"):  # these ask nothing before one has chosen
+        phone.goto(f"{web.url}/?tab={name.split()[1 if name.startswith('Three') else 0].lower()}")
+        expect(phone.locator("[role=tabpanel]:visible")).to_be_visible()
+    phone.goto(pages[-1])
     expect(alert).to_be_visible()
     core.start()
     again.click()
     expect(alert).to_have_count(0)
-    panel = phone.locator("[role=tabpanel]:visible")
-    expect(panel.locator("img.poster").first).to_be_visible()
+    expect(phone.locator("[role=tabpanel]:visible img.poster").first).to_be_visible()
+    phone.go_back()  # to a page that was opened while the core was away
+    expect(phone.locator("[role=tabpanel]:visible")).to_be_visible()
 
 
 def test_a_web_app_that_stops_and_returns(web: Service, page: Page, new_user: Callable[[], str]) -> None:
@@ -69,11 +71,16 @@ def test_a_web_app_that_stops_and_returns(web: Service, page: Page, new_user: Ca
     expect(ratings).to_have_count(1)
     web.stop()
     star(page, 1)
-    expect(page.get_by_role("alert").first).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="Matinee does not answer right now.")).to_be_visible()
+    expect(page.locator("#wall li").nth(1).locator("button.star.on")).to_have_count(0)
     web.start()
-    page.get_by_role("button", name="Try again").first.click()
-    expect(page.get_by_role("alert")).to_have_count(0)
-    star(page, 2)
+    for _ in range(20):  # Gradio loads the page anew as soon as it sees the server again, perhaps during a click
+        star(page, 2)
+        try:
+            expect(ratings).to_have_count(2, timeout=1000)
+            break
+        except AssertionError:
+            continue
     expect(ratings).to_have_count(2)
 
 

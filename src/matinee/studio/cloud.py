@@ -253,7 +253,8 @@ def _add(
         y=films.y[rows].astype(np.float32),
         mode="markers",
         name=name,
-        text=[films.titles[row] for row in rows.tolist()] if titles is None else list(titles),
+        # As an array, which Plotly takes as it is: it looks at every element of a list, several times.
+        text=np.array([films.titles[row] for row in rows.tolist()] if titles is None else titles, dtype=object),
         customdata=rows.astype(np.int32),
         hovertemplate="%{text}<extra></extra>",
         marker=dict(marker),

@@ -31,7 +31,7 @@ def address() -> str:
     return core_url(Settings())
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, on_release=Client.close)
 def _client(url: str) -> Client:
     return Client(url)
 

@@ -12,7 +12,7 @@ from matinee.studio import charts
 from matinee.studio.look import named, plain
 from matinee.studio.tables import Columns, to_csv
 
-MOST = 15
+MOST = 20
 """Bars of a chart of groups; the table has all."""
 SHARE = 0.2
 """Share of the films that the long tail is told by."""

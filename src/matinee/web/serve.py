@@ -11,7 +11,7 @@ import uvicorn
 
 from matinee.settings import Settings
 
-GRACE = 5
+GRACE = 2
 """Seconds that answers in progress get at a stop; browsers keep an event stream open for ever."""
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from matinee.client import calls
-from matinee.errors import MatineeError
+from matinee.client import RefusedError, calls
+from matinee.errors import InvalidInputError, MatineeError
 from matinee.web.shell import Shell, trouble
 from matinee.web.views import View
 
@@ -98,6 +98,11 @@ async def film_meant(shell: Shell, text: object, movie_id: object) -> dict[str, 
     [found] = await shell.ask(calls.search(wanted, by="title", n=1))
     items = [item for item in found["items"] if item["score"] >= LEAST_ALIKE]
     return dict(items[0]) if items else None
+
+
+def is_unknown(error: MatineeError) -> bool:
+    """Whether a call failed for its id: no film has it, or none can have it."""
+    return isinstance(error, InvalidInputError) or (isinstance(error, RefusedError) and error.status in (400, 404, 422))
 
 
 def chosen(film: dict[str, Any]) -> dict[str, str]:

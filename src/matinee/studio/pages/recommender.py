@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,8 @@ import streamlit as st
 from matinee.client import RefusedError, calls
 from matinee.studio import core
 from matinee.studio.catalogue import Catalogue, catalogue
-from matinee.studio.look import html, named, plain
+from matinee.studio.lists import Entry, film_list
+from matinee.studio.look import plain
 
 ALGORITHMS = {"content": "Content Based Filtering", "collab": "Collaborative Based Filtering"}
 PICKERS = ("First film", "Second film", "Third film")
@@ -19,16 +19,18 @@ N = 10
 ASKED = "recommender: asked"
 """Key of what the list answers: film ids and algorithm."""
 CHOICE = "recommender-algorithm"
-ROW = "display:flex;align-items:center;gap:.75rem;margin:0 0 .5rem"
-PICTURE = "width:46px;height:69px;object-fit:cover;border-radius:4px;flex:none;background:#8884"
-QUIET = "font-size:.875rem;opacity:.8"
+SEEN, LEFT = "recommender: address", "recommender: widgets"
+"""Keys of the address and of the widgets' values as the last run left them."""
 
 
 def show() -> None:
     """Show the page; `?film=1&film=2&film=3&model=content` holds its state."""
     st.title("Movie Recommender Engine")
     films = catalogue()
-    if CHOICE not in st.session_state:
+    # Another address is a link or a step back. But with a click so quick that the browser had not heard of the new
+    # address yet, the old one comes along: then the click counts.
+    moved = _address() != st.session_state.get(SEEN) and _widgets() == st.session_state.get(LEFT)
+    if moved or CHOICE not in st.session_state:
         _restore(films)
     model = st.radio(
         "Select an algorithm",
@@ -39,6 +41,7 @@ def show() -> None:
     )
     st.header("Enter Your Three Favorite Movies")
     chosen = [_picker(name, films) for name in PICKERS]
+    st.session_state[LEFT] = _widgets()
     if st.button("Recommend", type="primary", key="recommender-go"):
         missing = [name.lower() for name, label in zip(PICKERS, chosen, strict=True) if label is None]
         if missing:
@@ -52,19 +55,28 @@ def show() -> None:
         _answer(films, *st.session_state[ASKED])
 
 
+def _address() -> tuple[list[str], str]:
+    return st.query_params.get_all("film"), st.query_params.get("model", "content")
+
+
+def _widgets() -> list[str | None]:
+    return [st.session_state.get(key) for key in (CHOICE, *map(_key, PICKERS))]
+
+
 def _restore(films: Catalogue) -> None:
     """What the address asks, or what was asked before the visitor went to another page."""
-    movie_ids: Sequence[str] = st.query_params.get_all("film")[: len(PICKERS)]
-    model = st.query_params.get("model", "content")
-    if not movie_ids and ASKED in st.session_state:
+    movie_ids, model = _address()
+    if not movie_ids and ASKED in st.session_state and CHOICE not in st.session_state:
         movie_ids, model = st.session_state[ASKED]
+    st.session_state.pop(ASKED, None)
     model = model if model in ALGORITHMS else "content"
     st.session_state[CHOICE] = model
-    known = [films.by_id.get(movie_id) for movie_id in movie_ids]
-    for name, label in zip(PICKERS, known, strict=False):
-        st.session_state[_key(name)] = label
+    known = [films.by_id.get(movie_id) for movie_id in movie_ids[: len(PICKERS)]]
+    for i, name in enumerate(PICKERS):
+        st.session_state[_key(name)] = known[i] if i < len(known) else None
     if len(known) == len(PICKERS) and None not in known:
-        _remember(movie_ids, model)
+        _remember(movie_ids[: len(PICKERS)], model)
+    st.session_state[SEEN] = _address()
 
 
 def _key(name: str) -> str:
@@ -86,7 +98,9 @@ def _picker(name: str, films: Catalogue) -> str | None:
 
 def _remember(movie_ids: Sequence[str], model: str) -> None:
     st.session_state[ASKED] = (tuple(movie_ids), model)
-    st.query_params.from_dict({"film": list(movie_ids), "model": model})
+    if _address() != (list(movie_ids), model):
+        st.query_params.from_dict({"film": list(movie_ids), "model": model})
+    st.session_state[SEEN] = _address()
 
 
 def _answer(films: Catalogue, movie_ids: tuple[str, ...], model: str) -> None:
@@ -101,12 +115,13 @@ def _answer(films: Catalogue, movie_ids: tuple[str, ...], model: str) -> None:
     names = [films.by_id.get(movie_id, movie_id) for movie_id in dict.fromkeys(movie_ids)]
     st.caption(plain(f"{ALGORITHMS[model]}, for {' · '.join(names)}"))
     _say_fallback(found)
-    pictures = core.posters([film["movie_id"] for film in found["items"]])
-    rows = [_row(film, picture) for film, picture in zip(found["items"], pictures, strict=True)]
-    if rows:
-        # A list that is one to a screen reader too; `st.columns` would part pictures and titles on a phone.
-        st.html(f'<ol style="list-style:none;margin:0;padding:0">{"".join(rows)}</ol>')
-    else:
+    film_list(
+        [
+            Entry(film["movie_id"], film["title"], film["year"], note=", ".join(film["genres"]))
+            for film in found["items"]
+        ]
+    )
+    if not found["items"]:
         st.info("No other film is known.", icon=":material/info:")
 
 
@@ -117,19 +132,3 @@ def _say_fallback(found: dict[str, Any]) -> None:
         cold = found["cold"]
         text = f"Nobody has rated {', '.join(cold)}: {'it counts' if len(cold) == 1 else 'they count'} by content."
         st.info(plain(text), icon=":material/info:")
-
-
-def _row(film: dict[str, Any], picture: bytes | None) -> str:
-    source = f"data:{_kind(picture)};base64,{b64encode(picture).decode()}" if picture else ""
-    image = f'<img src="{source}" alt="" style="{PICTURE}">' if source else f'<span style="{PICTURE}"></span>'
-    text = html(f"{film['rank']}. {named(film['title'], film['year'])}")
-    genres = html(", ".join(film["genres"]))
-    return (
-        f'<li style="{ROW}">{image}<span><strong>{text}</strong><br><span style="{QUIET}">{genres}</span></span></li>'
-    )
-
-
-def _kind(picture: bytes) -> str:
-    if picture.startswith(b"\x89PNG"):
-        return "image/png"
-    return "image/webp" if picture[8:12] == b"WEBP" else "image/jpeg"

@@ -145,6 +145,8 @@ export class FilmPlot {
     const pick = (column, rows) => rows.map((row) => column[row]);
     const known = films.years.filter((year) => year !== null).sort((one, other) => one - other);
     const [first, last] = [known[0] ?? 1900, known.at(-1) ?? 2000];
+    const oldest = Math.max(first, last - 80); // few films are older: they take the end of the scale
+    const none = oldest - Math.max(1, last - oldest) / 10; // films of no known year lie below it
     const marked = (rows, name, marker) => ({
       type: "scatter",
       mode: "markers+text",
@@ -168,10 +170,10 @@ export class FilmPlot {
         marker: {
           size: films.x.length > 20000 ? 4 : 5.5,
           opacity: 0.75,
-          color: films.years.map((year) => year ?? Number.NaN),
-          colorscale: [[0, colour.old], [0.6, colour.middle], [1, colour.young]],
-          cmin: Math.max(first, last - 80),
-          cmax: Math.max(last, first + 1),
+          color: films.years.map((year) => (year === null ? none : Math.max(year, oldest))),
+          colorscale: [[0, colour.unknown], [0.05, colour.unknown], [0.09, colour.old], [0.6, colour.middle], [1, colour.young]],
+          cmin: none,
+          cmax: Math.max(last, oldest + 1),
           showscale: false,
         },
       },

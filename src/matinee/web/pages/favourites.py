@@ -8,10 +8,10 @@ from typing import Any
 
 import gradio as gr
 
-from matinee.client import RefusedError, calls
+from matinee.client import calls
 from matinee.errors import MatineeError
 from matinee.web.shell import Page, Params, Shell, address_of, trouble
-from matinee.web.titlebox import LONGEST_TITLE, chosen, film_meant, named, title_box, typed
+from matinee.web.titlebox import LONGEST_TITLE, chosen, film_meant, is_unknown, named, title_box, typed
 from matinee.web.views import View
 
 ALGORITHMS = {"content": "Content Based Filtering", "collab": "Collaborative Based Filtering"}
@@ -130,8 +130,8 @@ async def _meant(shell: Shell, text: object, movie_id: object) -> tuple[dict[str
         return None, "An id was too long to be that of a film, and is left out."
     try:
         film = await film_meant(shell, wanted, key)
-    except RefusedError as error:
-        if error.status not in (404, 422):
+    except MatineeError as error:
+        if not key or not is_unknown(error):
             raise
         return None, f"There is no film with the id “{key[:60]}”; it is left out."
     if film is None:

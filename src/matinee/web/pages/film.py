@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from matinee.client import RefusedError, calls
+from matinee.client import calls
 from matinee.errors import MatineeError
 from matinee.web.pages.film_data import film_page, rating_changed, starters, unknown_film, yours
 from matinee.web.shell import Page, Params, Shell, address_of, trouble
-from matinee.web.titlebox import LONGEST_TITLE, chosen, film_meant, title_box, typed
+from matinee.web.titlebox import LONGEST_TITLE, chosen, film_meant, is_unknown, title_box, typed
 from matinee.web.views import View
 
 
@@ -22,10 +22,8 @@ def build(shell: Shell) -> Page:
         try:
             value = await film_page(shell, movie_id)
             return [chosen(value["film"]), value]
-        except RefusedError as error:
-            return [{}, unknown_film(movie_id) if error.status in (404, 422) else trouble(error)]
         except MatineeError as error:
-            return [{}, trouble(error)]
+            return [{}, unknown_film(movie_id) if is_unknown(error) else trouble(error)]
 
     async def film(text: str, movie_id: str) -> list[Any]:
         try:
@@ -56,13 +54,13 @@ def build(shell: Shell) -> Page:
         key, name = typed(movie_id), typed(user)
         if not key or not name or isinstance(stars, bool) or not isinstance(stars, int | float):
             return {"movie_id": key, "trouble": incomplete()}
-        return await rating_changed(shell, calls.rate(name, key, stars), name, key)
+        return await rating_changed(shell, calls.rate, name, key, stars)
 
     async def unrate_film(user: str, movie_id: str) -> dict[str, Any]:
         key, name = typed(movie_id), typed(user)
         if not key or not name:
             return {"movie_id": key, "trouble": incomplete()}
-        return await rating_changed(shell, calls.unrate(name, key), name, key)
+        return await rating_changed(shell, calls.unrate, name, key)
 
     def incomplete() -> dict[str, Any]:
         hint = "Give the id of a user, the id of a film, and stars as a number."

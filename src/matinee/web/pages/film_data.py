@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Callable
 from typing import Any
 
 from matinee.client import Call, RefusedError, calls
@@ -18,11 +19,12 @@ COLUMNS = {
     "content": ("By content", "Same people, genres, tags and story."),
     "poster": ("By poster", "Posters that look alike."),
 }
-FALLEN_BACK = {
-    "taste": "Nobody has rated this film yet, so these are like it in content.",
-    "content": "Little is known of this film, so these are liked by the same people.",
-    "poster": "There is no poster to compare, so these are like it in content.",
+MISSING = {
+    "taste": "Nobody has rated this film yet",
+    "content": "Little is known of this film",
+    "poster": "There is no poster to compare",
 }
+STANDS_IN = {"taste": "like it in content", "content": "liked by the same people", "poster": "like it in content"}
 
 
 async def answered(shell: Shell, call: Call) -> Any:
@@ -48,6 +50,9 @@ async def film_page(shell: Shell, movie_id: str) -> dict[str, Any]:
     ratings, *lists = await asyncio.gather(
         answered(shell, calls.movie_ratings(movie_id)), *(_alike(shell, movie_id, by) for by in COLUMNS)
     )
+    if ratings and ratings["count"]:  # a few ratings that came after the training make no taste yet
+        for column in lists:
+            column["note"] = column["note"].replace("Nobody has", "Too few have")
     return {"film": film | _links(film), "ratings": ratings, "similar": lists}
 
 
@@ -86,13 +91,15 @@ async def yours(shell: Shell, user: object, movie_id: str) -> dict[str, Any]:
     return found | {"rating": why.get("rating"), "stars": why.get("stars"), "because": reasons[:3]}
 
 
-async def rating_changed(shell: Shell, call: Call, user: str, movie_id: str) -> dict[str, Any]:
-    """Send a call that stores or removes a rating; what the page then shows anew, or its trouble."""
+async def rating_changed(
+    shell: Shell, change: Callable[..., Call], user: str, movie_id: str, *stars: float
+) -> dict[str, Any]:
+    """Store or remove a rating (`calls.rate` or `calls.unrate`); what the page then shows anew, or its trouble."""
     try:
         try:
-            await shell.ask(call)
+            await shell.ask(change(user, movie_id, *stars))
         except RefusedError as error:
-            if call.method != "DELETE" or error.status != 404:  # what is to be taken back is gone already
+            if stars or error.status != 404:  # what is to be taken back is gone already
                 raise
         mine, ratings = await asyncio.gather(
             yours(shell, user, movie_id), answered(shell, calls.movie_ratings(movie_id))
@@ -113,8 +120,12 @@ async def _own_rating(shell: Shell, user: str, movie_id: str) -> float | None:
 async def _alike(shell: Shell, movie_id: str, by: str) -> dict[str, Any]:
     heading, about = COLUMNS[by]
     answer = await answered(shell, calls.similar(movie_id, by=by, n=ALIKE)) or {"items": []}
-    note = FALLEN_BACK[by] if answer.get("fallback") else "" if answer["items"] else "Nothing is known here."
-    return {"by": by, "heading": heading, "about": about, "note": note, "items": answer["items"]}
+    items, note = answer["items"], ""
+    if not items:
+        note = f"{MISSING[by]}."
+    elif answer.get("fallback"):
+        note = f"{MISSING[by]}, so these are {STANDS_IN[by]}."
+    return {"by": by, "heading": heading, "about": about, "note": note, "items": items}
 
 
 def _links(film: dict[str, Any]) -> dict[str, str | None]:

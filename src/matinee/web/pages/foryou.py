@@ -124,7 +124,7 @@ class ForYou:
             await self.shell.ask(calls.rate(name, str(movie_id), number(stars, 0, -1, 100)))
         except MatineeError as error:
             return gr.skip(), explained(error) | {"movie_id": str(movie_id)[:100]}
-        return await self._lists(name, filter, diversity, n)
+        return await self._lists(name, filter, diversity, n, str(movie_id))
 
     async def unrate(self, user: Any, movie_id: Any, filter: Any = None, diversity: Any = None, n: Any = None) -> Any:
         """Take one rating back; the list and the ratings after it."""
@@ -137,9 +137,9 @@ class ForYou:
         picks, ratings = await self._lists(name, filter, diversity, n)
         return picks, ratings | {"removed": str(movie_id)}
 
-    async def _lists(self, name: str, filter: Any, diversity: Any, n: Any) -> tuple[Any, Any]:
+    async def _lists(self, name: str, filter: Any, diversity: Any, n: Any, first: str = "") -> tuple[Any, Any]:
         picks, ratings = await asyncio.gather(
-            self._picks(name, filter, diversity, n), self._or_trouble(self.rows.ratings(name))
+            self._picks(name, filter, diversity, n), self._or_trouble(self.rows.ratings(name, first))
         )
         return picks, ratings
 

@@ -137,9 +137,13 @@ class Rows:
             "filter": options.filter,
         }
 
-    async def ratings(self, user: str) -> dict[str, Any]:
-        """The strip: `{"user", "items": [{movie_id, title, rating}], "total"}`, newest first."""
-        rated = await self.history(user)
+    async def ratings(self, user: str, first: str = "") -> dict[str, Any]:
+        """The strip: `{"user", "items": [{movie_id, title, rating}], "total"}`, newest first.
+
+        Args:
+            first: film that was rated just now (the times of ratings are whole seconds).
+        """
+        rated = sorted(await self.history(user), key=lambda row: row["movie_id"] != first)
         items = [{name: row[name] for name in ("movie_id", "title", "rating")} for row in rated[:IN_THE_STRIP]]
         return {"user": user, "items": items, "total": len(rated)}
 

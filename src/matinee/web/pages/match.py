@@ -42,16 +42,14 @@ def build(shell: Shell) -> Page:
     async def by_film(film: str, k: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
         """The film, and the answer for its poster."""
         try:
-            [record, response] = [
-                *await shell.ask(calls.movie(film)),
-                await shell.core.response(calls.poster(film)),
-            ]
+            [record] = await shell.ask(calls.movie(film))
+            response = await shell.core.response(calls.poster(film))
         except MatineeError as error:
             return None, trouble(error)
         about = {name: record[name] for name in ("movie_id", "title", "year")}
         if response.headers.get("x-matinee-poster") != "file":
             title = f"There is no poster of {record['title']} here."
-            return about, {"error": {"title": title, "hint": "Choose another film, or a picture.", "retry": False}}
+            return about, _sentence(title, "Choose another film, or a picture.")
         try:
             return about, await by_picture(response.content, k, about)
         except MatineeError as error:
@@ -118,6 +116,12 @@ def _unusual(k: Any) -> int | None:
 def _refused(error: RefusedError) -> dict[str, Any]:
     """Why a picture was refused; the core's words for bodies in general say nothing of pictures."""
     if error.status == 413 and error.problem.get("type", "about:blank") == "about:blank":
-        title = "This picture is too large: 8 MB is the most."
-        return {"error": {"title": title, "hint": "Save it smaller, or take a screenshot of it.", "retry": False}}
+        return _sentence("This picture is too large: 8 MB is the most.", "Save it smaller, or take a screenshot of it.")
+    if "no space 'poster'" in error.message:
+        hint = "Whoever runs Matinee can add posters: `matinee posters add FOLDER`."
+        return _sentence("There are no posters to compare with yet.", hint)
     return trouble(error)
+
+
+def _sentence(title: str, hint: str) -> dict[str, Any]:
+    return {"error": {"title": title, "hint": hint, "retry": False}}

@@ -30,7 +30,7 @@ def upload(label: str) -> gr.File:
     file = gr.File(label=label, visible=False)
     schema = FileData.model_json_schema()
     lenient(file)
-    file.data_model = None  # type: ignore[assignment] # or a wrong type would raise before the listener runs
+    file.data_model = None  # or a wrong type would raise before the listener runs
     file.api_info = lambda: schema  # type: ignore[method-assign]
     return file
 

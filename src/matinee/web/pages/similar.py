@@ -23,7 +23,9 @@ def build(shell: Shell) -> Page:
         with gr.Tab("Movie Recommender", id=LIST), gr.Row(elem_classes="similar-page"):
             with gr.Column(scale=2, min_width=300):
                 View("similartop", elem_id="similar-top")
-                box = title_box(shell, "Title of a film", elem_id="similar-title", api_name="similar_titles", hint="Alien")
+                box = title_box(
+                    shell, "Title of a film", elem_id="similar-title", api_name="similar_titles", hint="Alien"
+                )
                 model = gr.Radio(list(MODELS.values()), value=MODELS["faiss"], label="Index", info=ABOUT)
                 number = gr.Slider(1, MOST, USUAL, step=1, label="How many films")
                 go = gr.Button("Get Recommendations", variant="primary", elem_id="similar-go")

@@ -41,13 +41,14 @@ async def recommended(shell: Shell, model: Any, number: Any, title: Any) -> dict
     """
     wanted = typed(title)
     name = model_of(model)
-    asked = {"model": name, "number": whole(number, 1, MOST, USUAL), "title": wanted[:LONGEST_TITLE]}
+    n = whole(number, 1, MOST, USUAL)
+    asked = {"model": name, "number": n, "title": wanted[:LONGEST_TITLE]}
     if not wanted:
         return _unknown("Type the title of a film, or a part of it.", asked)
     if len(wanted) > LONGEST_TITLE:
         return _unknown("This is longer than any title.", asked)
     try:
-        [answer] = await shell.ask(calls.similar_titles(name, asked["number"], wanted))
+        [answer] = await shell.ask(calls.similar_titles(name, n, wanted))
     except RefusedError as error:
         if error.status == 404:
             return _unknown("No title comes near this. Check the spelling, or type fewer words.", asked)
@@ -73,7 +74,9 @@ def plotted(answer: dict[str, Any]) -> dict[str, Any]:
     A title that is unknown, or none, leaves the map of all films; other trouble is the map's trouble too.
     """
     if "matched" in answer:
-        films = [{field: item[field] for field in ("movie_id", "title", "year", "similarity")} for item in answer["items"]]
+        films = [
+            {field: item[field] for field in ("movie_id", "title", "year", "similarity")} for item in answer["items"]
+        ]
         return {"space": answer["space"], "query": answer["matched"], "neighbours": films}
     if answer["error"]["title"] != UNKNOWN:
         return {"error": answer["error"]}

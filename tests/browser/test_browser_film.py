@@ -1,0 +1,277 @@
+"""The film page in a browser, and the title box on it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from apps_support import Service
+from browser_support import Calm
+
+HOSTILE = "<img src=x onerror=alert(1)> ${alert(2)} {{value}} \"'`"
+LONG = "Very long " * 45
+
+
+@pytest.fixture(scope="module")
+def odd(core: Service) -> Iterator[None]:
+    """Films with little, or with too much, in them."""
+    body = {
+        "bare": {"title": "Bare", "genres": [], "tags": []},
+        "hostile": {"title": HOSTILE, "genres": ["<b>Drama</b>"], "tags": ["<script>alert(3)</script>"]},
+        "long": {"title": LONG, "genres": ["Drama"], "tags": ["x" * 200]},
+        "rtl": {"title": "فيلم 🎬 عربي", "genres": ["Drama"], "tags": []},
+    }
+    for film, record in body.items():
+        httpx.post(f"{core.url}/update_movie", json={film: record}, trust_env=False).raise_for_status()
+    yield
+    for film in body:
+        httpx.delete(f"{core.url}/v1/movies/{film}", trust_env=False)
+
+
+def visit(page: Page, web: Service, query: str) -> Locator:
+    """The sheet of the film page at an address."""
+    page.goto(f"{web.url}/?tab=film{query}")
+    return page.locator("#film")
+
+
+def box_of(page: Page) -> Locator:
+    return page.get_by_role("combobox", name="Find a film")
+
+
+def heading(page: Page, text: str | re.Pattern[str]) -> None:
+    expect(page.locator("#film h2").first).to_contain_text(text)
+
+
+def seen(page: Page, selector: str) -> None:
+    """An image that has arrived."""
+    page.locator(selector).first.scroll_into_view_if_needed()
+    page.wait_for_function("(s) => document.querySelector(s)?.naturalWidth > 0", arg=selector)
+
+
+def no_sideways(page: Page) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+
+
+# --- the page --------------------------------------------------------------------------------------------------
+def test_a_film_s_page(web: Service, page: Page, calm: Calm) -> None:
+    film = visit(page, web, "&film=318")
+    heading(page, "The Shawshank Redemption (1994)")
+    expect(box_of(page)).to_have_value("The Shawshank Redemption (1994)")
+    seen(page, "#film .film-poster img")
+    assert film.get_by_role("img", name="Poster of The Shawshank Redemption").count() == 1
+    expect(film.get_by_role("link", name="Frank Darabont").first).to_be_visible()
+    expect(film.get_by_text("wrongly", exact=False).or_(film.locator(".overview"))).to_be_visible()
+    bars = film.get_by_role("list", name="Ratings by stars").get_by_role("listitem")
+    expect(bars).to_have_count(10)
+    counts = [int(text.replace(",", "")) for text in bars.locator(".count").all_inner_texts()]
+    expect(film.locator(".film-ratings")).to_contain_text(f"{sum(counts)} ratings")
+    places = []
+    for name in ("By taste", "By content", "By poster"):
+        column = film.get_by_role("list", name=name)
+        expect(column.get_by_role("link")).to_have_count(6)
+        places.append(column.bounding_box())
+    tops = {round(place["y"]) for place in places if place}
+    assert len(tops) == 1, "side by side"
+    no_sideways(page)
+    calm(page)
+
+
+def test_on_a_phone_one_below_the_other(web: Service, phone: Page, calm: Calm) -> None:
+    film = visit(phone, web, "&film=318")
+    heading(phone, "Shawshank")
+    expect(film.get_by_role("list", name="By poster").get_by_role("link")).to_have_count(6)
+    places = [film.get_by_role("list", name=name).bounding_box() for name in ("By taste", "By content", "By poster")]
+    tops = [place["y"] for place in places if place]
+    assert tops == sorted(tops)
+    assert len(set(tops)) == 3
+    no_sideways(phone)
+    calm(phone)
+
+
+def test_in_dark_colours(web: Service, dark: Page, calm: Calm) -> None:
+    visit(dark, web, "&film=318")
+    heading(dark, "Shawshank")
+    calm(dark)
+
+
+def test_links_lead_out_safely_and_nothing_is_fetched(web: Service, page: Page) -> None:
+    film = visit(page, web, "&film=318")
+    for name, address in (
+        ("IMDb", "https://www.imdb.com/title/tt0111161/"),
+        ("TMDB", "https://www.themoviedb.org/movie/278"),
+    ):
+        link = film.get_by_role("link", name=name)
+        expect(link).to_have_attribute("href", address)
+        expect(link).to_have_attribute("target", "_blank")
+        expect(link).to_have_attribute("rel", re.compile("noopener"))
+
+
+def test_from_film_to_film_and_back(web: Service, page: Page) -> None:
+    film = visit(page, web, "&film=318")
+    heading(page, "Shawshank")
+    other = film.get_by_role("list", name="By taste").get_by_role("link").first
+    title = other.locator(".name").inner_text()
+    other.press("Enter")
+    heading(page, title)
+    expect(box_of(page)).to_have_value(title)
+    expect(page.locator("#film h2").first).to_be_focused()
+    page.go_back()
+    heading(page, "Shawshank")
+    expect(box_of(page)).to_have_value("The Shawshank Redemption (1994)")
+
+
+def test_a_genre_and_a_director_lead_to_a_search(web: Service, page: Page) -> None:
+    visit(page, web, "&film=318")
+    page.get_by_role("list", name="Genres").get_by_role("link", name="Crime").click()
+    expect(page.locator("#search-results h2")).to_contain_text('films where genre = "Crime"')
+    expect(page).to_have_url(re.compile("tab=search"))
+    page.go_back()
+    page.locator("#film").get_by_role("link", name="Frank Darabont").first.click()
+    expect(page.locator("#search-results")).to_contain_text("The Green Mile (1999)")
+
+
+# --- stars -----------------------------------------------------------------------------------------------------
+def test_stars_are_given_and_taken_back(web: Service, page: Page, new_user: Callable[[], str]) -> None:
+    page.add_init_script(f"localStorage.setItem('matinee.user', '{new_user()}')")
+    film = visit(page, web, "&film=2571")
+    heading(page, "The Matrix")
+    ratings = film.locator(".film-ratings p").first
+    before = ratings.inner_text()
+    film.get_by_role("button", name="4 of 5 stars for The Matrix").click()
+    expect(film.locator(".yours")).to_contain_text("You gave it 4 stars.")
+    expect(ratings).not_to_have_text(before)
+    expect(film.get_by_role("button", name="4 of 5 stars for The Matrix")).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    expect(film.locator(".yours")).to_contain_text("You gave it 4 stars.")
+    film.get_by_role("button", name="Take my stars back").click()
+    expect(film.locator(".yours")).to_contain_text("Have you seen it?")
+    expect(ratings).to_have_text(before, use_inner_text=True)
+
+
+def test_what_to_expect_and_why(web: Service, page: Page) -> None:
+    page.add_init_script("localStorage.setItem('matinee.user', '42')")
+    film = visit(page, web, "&film=589")  # Terminator 2, which the user 42 has not rated
+    expect(film.locator(".yours")).to_contain_text(re.compile(r"★ \d\.\d expected for you, because you rated \w+"))
+
+
+def test_the_core_stops_and_comes_back(
+    web: Service, core: Service, page: Page, allow_errors: Callable[[Page], None], new_user: Callable[[], str]
+) -> None:
+    allow_errors(page)
+    page.add_init_script(f"localStorage.setItem('matinee.user', '{new_user()}')")
+    film = visit(page, web, "&film=318")
+    heading(page, "Shawshank")
+    core.stop()
+    film.get_by_role("button", name="5 of 5 stars").click()
+    expect(film.locator(".yours").get_by_role("alert")).to_contain_text("does not answer")
+    heading(page, "Shawshank")
+    box_of(page).fill("alien")
+    expect(page.locator("#film-box .note")).to_contain_text("does not answer")
+    core.start()
+    film.get_by_role("button", name="5 of 5 stars").click()
+    expect(film.locator(".yours")).to_contain_text("You gave it 5 stars.")
+    expect(film.get_by_role("alert")).to_have_count(0)
+
+
+# --- odd films -------------------------------------------------------------------------------------------------
+@pytest.mark.usefixtures("odd")
+@pytest.mark.parametrize(
+    ("name", "title"), [("bare", "Bare"), ("hostile", HOSTILE), ("long", LONG.strip()), ("rtl", "فيلم")]
+)
+def test_odd_films_have_a_whole_page(web: Service, page: Page, phone: Page, calm: Calm, name: str, title: str) -> None:
+    for each in (page, phone):
+        each.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+        film = visit(each, web, f"&film={name}")
+        heading(each, title)
+        expect(film.locator(".film-ratings")).to_contain_text("Nobody has rated this film yet.")
+        expect(film.locator(".film-similar")).to_contain_text("Nobody has rated this film yet")
+        expect(film.locator(".film-similar")).to_contain_text("There is no poster to compare")
+        seen(each, "#film .film-poster img")
+        no_sideways(each)
+        calm(each)
+
+
+def test_an_unknown_film(web: Service, page: Page, calm: Calm) -> None:
+    film = visit(page, web, "&film=<b>nothing</b>")
+    expect(film.get_by_role("alert")).to_contain_text("There is no film with the id “<b>nothing</b>”.")
+    calm(page)
+    box_of(page).fill("heat 1995")
+    box_of(page).press("Enter")
+    heading(page, "Heat (1995)")
+
+
+def test_without_a_film_there_are_some_to_begin_with(web: Service, page: Page, calm: Calm) -> None:
+    film = visit(page, web, "")
+    expect(film.get_by_role("list", name="Films to begin with").get_by_role("link")).to_have_count(12)
+    calm(page)
+    film.get_by_role("link").first.click()
+    expect(film.locator(".film-similar")).to_be_visible()
+
+
+# --- the title box ---------------------------------------------------------------------------------------------
+def test_typing_errors_and_the_keyboard(web: Service, page: Page, calm: Calm) -> None:
+    visit(page, web, "")
+    box = box_of(page)
+    box.press_sequentially("starr warrs")
+    options = page.get_by_role("listbox").get_by_role("option")
+    expect(options.first).to_contain_text("Star Wars: Episode IV")
+    expect(options.first).to_contain_text("1977")
+    expect(page.locator("#film-box [role=status]")).to_have_text(f"{options.count()} titles")
+    expect(box).to_have_attribute("aria-expanded", "true")
+    calm(page)
+    box.press("ArrowDown")
+    expect(options.first).to_have_attribute("aria-selected", "true")
+    expect(box).to_have_attribute("aria-activedescendant", str(options.first.get_attribute("id")))
+    box.press("ArrowUp")
+    expect(options.last).to_have_attribute("aria-selected", "true")
+    box.press("ArrowDown")
+    box.press("Enter")
+    heading(page, "Star Wars: Episode IV")
+    expect(page).to_have_url(re.compile(r"tab=film&film=260$"))
+    expect(box).to_have_attribute("aria-expanded", "false")
+
+
+def test_escape_closes_and_then_empties(web: Service, page: Page) -> None:
+    visit(page, web, "")
+    box = box_of(page)
+    box.press_sequentially("alien")
+    expect(page.get_by_role("option").first).to_be_visible()
+    box.press("Escape")
+    expect(page.get_by_role("option")).to_have_count(0)
+    expect(box).to_have_value("alien")
+    box.press("Escape")
+    expect(box).to_have_value("")
+    box.press_sequentially("heat")
+    page.get_by_role("button", name="Empty the box").click()
+    expect(box).to_have_value("")
+    expect(box).to_be_focused()
+
+
+def test_a_touch_chooses(web: Service, phone: Page) -> None:
+    visit(phone, web, "")
+    box_of(phone).press_sequentially("blade runer")
+    phone.get_by_role("option").first.tap()
+    heading(phone, "Blade Runner (1982)")
+    no_sideways(phone)
+
+
+@pytest.mark.usefixtures("odd")
+def test_any_text_in_the_box(web: Service, page: Page) -> None:
+    visit(page, web, "")
+    box, note = box_of(page), page.locator("#film-box [role=status]")
+    box.fill("x" * 10_000)
+    expect(note).to_have_text("This is longer than any title.")
+    box.fill("🎬😀👽")
+    expect(note).to_have_text("No title comes near this.")
+    box.fill("<img src=x one")
+    expect(page.get_by_role("option").first).to_contain_text(HOSTILE)
+    box.fill("🎬😀👽")
+    box.press("Enter")
+    expect(page.locator("#film").get_by_role("alert")).to_contain_text("No title comes near this.")
+    box.fill("")
+    box.press("Enter")
+    expect(page.get_by_role("list", name="Films to begin with")).to_be_visible()

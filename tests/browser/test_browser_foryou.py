@@ -1,0 +1,290 @@
+"""For you in a real browser: rate and see the list change, controls and filter, who one is, links that can be shared."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Callable
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from apps_support import Service
+from browser_support import Calm, allow_errors, listed, rated_in
+
+NewUser = Callable[[], str]
+ODD_NAME = "<img src=x onerror=alert(1)> ${alert(2)} {{x}} 🎬 \u202eabc"
+PROMISED = 300
+"""Milliseconds from click to new list, median, that issue 4 asks for."""
+
+
+def opened(page: Page, web: Service, user: str, more: str = "") -> Page:
+    page.goto(f"{web.url}/?tab=for-you&user={quote(user)}{more}")
+    page.locator("#wall li").first.wait_for()
+    page.locator("#picks h2").wait_for()
+    return page
+
+
+def star(page: Page, place: int, stars: int) -> None:
+    page.locator("#wall li").nth(place).locator(f"button.star[data-stars='{stars}']").click()
+
+
+def lit(page: Page, place: int) -> int:
+    return page.locator("#wall li").nth(place).locator(".star.on").count()
+
+
+def query(page: Page) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(page.url).query)
+
+
+def filter_box(page: Page) -> object:
+    return page.get_by_label("Filter", exact=True)
+
+
+# --- rating ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", ["page", "phone", "dark"])
+def test_rating_changes_the_list_and_says_why(
+    request: pytest.FixtureRequest, kind: str, web: Service, new_user: NewUser, calm: Calm
+) -> None:
+    page: Page = opened(request.getfixturevalue(kind), web, new_user())
+    expect(page.locator("#picks")).to_contain_text("what most people like")
+    before = listed(page)
+    assert len(before) == 10
+    calm(page)
+    titles = page.locator("#wall li .name").all_inner_texts()
+    for place, stars in enumerate((5, 4, 1)):
+        star(page, place, stars)
+        assert lit(page, place) == stars, "the click shows at once"
+    expect(page.locator("#ratings li")).to_have_count(3)
+    expect(page.locator("#ratings h2")).to_contain_text("3 films")
+    expect(page.locator("#picks .why").first).to_contain_text("because you rated")
+    expect(page.locator("#picks")).not_to_contain_text("what most people like")
+    assert listed(page) != before
+    assert any(title in page.locator("#picks").inner_text() for title in titles[:2])
+    assert "expected" in page.locator("#picks .expected").first.inner_text()
+    assert page.locator("#wall li .name").all_inner_texts() == titles, "the wall stays as it is"
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    calm(page)
+
+
+def test_a_rating_is_changed_and_taken_back_in_the_strip(web: Service, page: Page, new_user: NewUser) -> None:
+    opened(page, web, new_user())
+    star(page, 0, 5)
+    star(page, 1, 4)
+    expect(page.locator("#ratings li")).to_have_count(2)
+    strip = page.locator("#ratings li").last  # the first film of the wall
+    strip.locator("button.star[data-stars='2']").click()
+    expect(page.locator("#wall li").first.locator(".star.on")).to_have_count(2)
+    page.locator("#ratings .remove").first.click()
+    expect(page.locator("#ratings li")).to_have_count(1)
+    assert sorted((lit(page, 0), lit(page, 1))) in ([0, 2], [0, 4])
+    page.locator("#ratings .remove").first.click()
+    expect(page.locator("#ratings")).to_contain_text("Nothing yet")
+    expect(page.locator("#wall .star.on")).to_have_count(0)
+    expect(page.locator("#picks")).to_contain_text("what most people like")
+
+
+def test_rating_by_the_keyboard_alone(web: Service, page: Page, new_user: NewUser) -> None:
+    opened(page, web, new_user())
+    button = page.locator("#wall li").first.locator("button.star[data-stars='4']")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#ratings li")).to_have_count(1)
+    expect(button).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    expect(page.locator("#ratings li .star.on")).to_have_count(5)
+    remove = page.get_by_role("button", name=re.compile("Take back your rating of"))
+    remove.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#ratings li")).to_have_count(0)
+
+
+def test_from_click_to_new_list_as_promised(web: Service, page: Page, new_user: NewUser) -> None:
+    opened(page, web, new_user())
+    took = [rated_in(page, place, 1 + place % 5) for place in range(12)]
+    assert statistics.median(took) <= PROMISED, took
+
+
+def test_more_films_and_a_certain_film(web: Service, page: Page, new_user: NewUser) -> None:
+    opened(page, web, new_user())
+    first = page.locator("#wall li .name").all_inner_texts()
+    star(page, 0, 5)
+    page.get_by_role("button", name="More films").click()
+    page.get_by_role("button", name="Back to the best known").wait_for()
+    assert not set(first) & set(page.locator("#wall li .name").all_inner_texts())
+    page.get_by_label("Title of a film to rate").fill("starr warrs")
+    page.get_by_role("button", name="Find", exact=True).click()
+    expect(page.locator("#wall li .name").first).to_contain_text("Star Wars")
+    star(page, 0, 5)
+    expect(page.locator("#ratings li")).to_have_count(2)
+    page.get_by_label("Title of a film to rate").fill("zzzzqqqqxxxx")
+    page.keyboard.press("Enter")
+    expect(page.locator("#wall")).to_contain_text("No film is called so.")
+    page.get_by_role("button", name="Back to the best known").click()
+    expect(page.locator("#wall li")).to_have_count(12)
+    assert first[0] not in page.locator("#wall li .name").all_inner_texts()
+
+
+# --- controls and the filter -----------------------------------------------------------------------------------
+def test_controls_become_the_filter_in_the_address(
+    web: Service, page: Page, browser: Browser, new_user: NewUser, calm: Calm
+) -> None:
+    opened(page, web, new_user())
+    star(page, 0, 5)
+    page.get_by_label("Genres").click()
+    page.get_by_role("option", name="Comedy").click()
+    expect(page.get_by_label("Filter", exact=True)).to_have_value('genre = "Comedy"')
+    page.keyboard.press("Escape")
+    page.get_by_label("From year").fill("1990")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Filter", exact=True)).to_have_value('genre = "Comedy" and year >= 1990')
+    page.get_by_label("Surprise me").check()
+    expect(page.get_by_label("Filter", exact=True)).to_have_value(re.compile(r" and ratings < \d+$"))
+    page.wait_for_url(re.compile("surprise=1"))
+    for meta in page.locator("#picks .meta").all_inner_texts():
+        assert int(meta[:4]) >= 1990
+    calm(page)
+    shared, films = page.url, listed(page)
+
+    context = browser.new_context()  # a friend opens the link
+    try:
+        friend = context.new_page()
+        friend.goto(shared)
+        friend.locator("#picks li").first.wait_for()
+        assert listed(friend) == films
+        assert friend.get_by_label("Surprise me").is_checked()
+        assert friend.url == shared
+    finally:
+        context.close()
+
+    page.go_back()
+    expect(page.get_by_label("Filter", exact=True)).to_have_value('genre = "Comedy" and year >= 1990')
+    expect(page.get_by_label("Surprise me")).not_to_be_checked()
+    page.go_forward()
+    expect(page.get_by_label("Surprise me")).to_be_checked()
+    page.reload()
+    page.locator("#picks li").first.wait_for()
+    assert listed(page) == films
+
+
+def test_a_filter_typed_by_hand(web: Service, page: Page, new_user: NewUser, calm: Calm) -> None:
+    opened(page, web, new_user())
+    box = page.get_by_label("Filter", exact=True)
+    box.fill('director = "Stanley Kubrick" and year between 1960 and 1975')
+    box.press("Enter")
+    page.wait_for_url(re.compile("Kubrick"))
+    expect(page.get_by_label("From year")).to_have_value("1960")
+    expect(page.get_by_label("To year")).to_have_value("1975")
+    box.fill("yeer > 3")
+    box.press("Enter")
+    expect(page.locator("#picks .trouble")).to_contain_text('Did you mean "year"?')
+    expect(page.locator("#picks .trouble mark")).to_have_text("y")
+    calm(page)
+    box.fill('title = "<script>alert(1)</script>"')
+    box.press("Enter")
+    expect(page.locator("#picks .empty")).to_contain_text("No film is left")
+    box.fill("")
+    box.press("Enter")
+    expect(page.locator("#picks li")).to_have_count(10)
+    assert "filter" not in query(page)
+
+
+def test_the_phone_folds_the_controls(web: Service, phone: Page, new_user: NewUser, calm: Calm) -> None:
+    opened(phone, web, new_user())
+    expect(phone.get_by_label("Filter", exact=True)).to_be_hidden()
+    phone.get_by_role("button", name="Narrow the list down").tap()
+    phone.get_by_label("From year").fill("2000")
+    phone.keyboard.press("Enter")
+    phone.wait_for_url(re.compile("2000"))
+    calm(phone)
+    assert phone.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    phone.locator("#wall li").last.scroll_into_view_if_needed()
+    phone.locator("#wall li").last.locator("button.star[data-stars='5']").tap()
+    up = phone.get_by_role("button", name="Your list has changed")
+    up.tap()
+    expect(up).to_be_hidden()
+
+
+# --- who one is ------------------------------------------------------------------------------------------------
+def test_choosing_a_user_and_being_a_guest(web: Service, page: Page, calm: Calm) -> None:
+    page.goto(web.url)
+    page.locator("#wall li").first.wait_for()
+    me = query(page)["user"][0]
+    assert me.startswith("guest-")
+    page.get_by_role("button", name=f"You are {me}").click()
+    calm(page)
+    box = page.get_by_label("Your name, or a user's number")
+    box.fill("41")
+    page.locator("#who-users option[value='414']").wait_for(state="attached")
+    box.fill("414")
+    page.get_by_role("button", name="Choose").click()
+    expect(page.locator("#ratings h2")).to_contain_text("films, newest first")
+    assert query(page)["user"] == ["414"]
+    page.reload()
+    expect(page.locator("#who .user")).to_have_text("414")
+    page.goto(web.url)
+    page.wait_for_url(re.compile("user=414"))
+    page.locator("#who button").first.click()
+    page.get_by_role("button", name="New guest").click()
+    expect(page.locator("#ratings")).to_contain_text("Nothing yet")
+    assert query(page)["user"][0] not in (me, "414")
+    page.go_back()
+    expect(page.locator("#who .user")).to_have_text("414")
+
+
+def test_a_name_may_hold_anything_but_not_everything(web: Service, page: Page, calm: Calm) -> None:
+    page.goto(web.url)
+    page.locator("#wall li").first.wait_for()
+    page.locator("#who button").first.click()
+    box = page.get_by_label("Your name, or a user's number")
+    for wrong, words in (("x" * 10_000, "10,000"), ("a/b", "slash"), (" ", "Write a name")):
+        box.fill(wrong)
+        box.press("Enter")
+        expect(page.locator("#who .fault")).to_contain_text(words)
+    box.fill(ODD_NAME)
+    box.press("Enter")
+    expect(page.locator("#who .user")).to_have_text(ODD_NAME)
+    page.wait_for_url(re.compile("onerror"))
+    star(page, 0, 5)
+    expect(page.locator("#ratings li")).to_have_count(1)
+    assert page.locator("#who img").count() == 0
+    calm(page)
+    page.goto(f"{web.url}/?tab=for-you&user={'x' * 200}")
+    expect(page.locator("#picks .trouble")).to_contain_text("200 characters")
+
+
+# --- trouble ---------------------------------------------------------------------------------------------------
+def test_the_core_stops_and_comes_back(core: Service, web: Service, page: Page, new_user: NewUser) -> None:
+    opened(page, web, new_user())
+    star(page, 0, 5)
+    expect(page.locator("#ratings li")).to_have_count(1)
+    core.stop()
+    try:
+        for place in (1, 2):
+            star(page, place, 4)
+            expect(page.locator("#ratings .trouble")).to_contain_text("does not answer")
+            expect(page.locator("#wall li").nth(place).locator(".star.on")).to_have_count(0)
+    finally:
+        core.start()
+    star(page, 1, 4)
+    expect(page.locator("#ratings li")).to_have_count(2)
+    expect(page.locator("#ratings .trouble")).to_have_count(0)
+
+
+def test_the_web_app_stops_and_comes_back(web: Service, page: Page, new_user: NewUser) -> None:
+    allow_errors(page)
+    opened(page, web, new_user())
+    web.stop()
+    try:
+        star(page, 0, 4)
+        expect(page.get_by_text("Matinee does not answer right now")).to_be_visible()
+        expect(page.locator("#wall .star.on")).to_have_count(0)
+        assert page.locator("#wall li").count() == 12, "what was there stays"
+    finally:
+        web.start()
+    page.wait_for_event("load")  # Gradio loads the page anew; its address says all
+    page.locator("#wall li").first.wait_for()
+    star(page, 0, 4)
+    expect(page.locator("#ratings li")).to_have_count(1)

@@ -1,0 +1,92 @@
+"""The frame in a real browser: tabs, addresses, Back and Forward, hostile addresses, light and dark."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from apps_support import Service
+from browser_support import Calm
+from matinee.web.pages import PAGES
+
+
+def chosen(page: Page) -> str:
+    return page.get_by_role("tab", selected=True).inner_text()
+
+
+@pytest.mark.parametrize("kind", ["page", "phone"])
+def test_every_tab_has_its_address(request: pytest.FixtureRequest, kind: str, web: Service, calm: Calm) -> None:
+    page: Page = request.getfixturevalue(kind)
+    for tab, (label, _) in PAGES.items():
+        page.goto(f"{web.url}/?tab={tab}")
+        expect(page.locator(f"#page-{tab}")).to_be_visible()
+        expect(page).to_have_title(re.compile("Matinee$"))
+        assert page.locator("h1").count() == 1
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{label} scrolls sideways"
+
+
+def test_tabs_by_hand_and_back(web: Service, page: Page, calm: Calm) -> None:
+    page.goto(web.url)
+    page.locator("#wall li").first.wait_for()
+    home = page.url
+    page.get_by_role("tab", name="Search").click()
+    page.wait_for_url(re.compile("tab=search"))
+    expect(page).to_have_title("Search – Matinee")
+    page.get_by_role("tab", name="Three favourites").click()
+    page.wait_for_url(re.compile("tab=favourites"))
+    page.go_back()
+    page.wait_for_url(re.compile("tab=search"))
+    expect(page.get_by_role("tab", selected=True)).to_have_text("Search")
+    page.go_back()
+    page.wait_for_url(home)
+    expect(page.get_by_role("tab", selected=True)).to_have_text("For you")
+    expect(page.locator("#wall li").first).to_be_visible()
+    page.go_forward()
+    expect(page.get_by_role("tab", selected=True)).to_have_text("Search")
+    page.get_by_role("link", name="Matinee").click()
+    expect(page.get_by_role("tab", selected=True)).to_have_text("For you")
+
+
+def test_a_film_opens_and_back_is_where_one_was(web: Service, page: Page) -> None:
+    page.goto(f"{web.url}/?tab=for-you&user=1")
+    first = page.locator("#picks li a").first
+    first.click()
+    page.wait_for_url(re.compile("tab=film&film="))
+    expect(page.get_by_role("tab", selected=True)).to_have_text("Film")
+    page.go_back()
+    expect(page.locator("#picks li a").first).to_be_visible()
+    assert "user=1" in page.url
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?tab=nothing",
+        "?tab=film&film=%00%ff..%2F",
+        "?tab=for-you&user=a%2Fb&n=abc&diversity=9e9&filter=%22",
+        "?tab=similar&title=%3Cscript%3Ealert(1)%3C/script%3E&n=-1",
+        "?tab=search&q=" + "x" * 3000,
+        "?tab=%3Cimg%20src=x%20onerror=alert(1)%3E",
+        "?" + "&" * 500,
+    ],
+    ids=lambda query: query[:30],
+)
+def test_hostile_addresses(web: Service, page: Page, query: str) -> None:
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    page.goto(f"{web.url}/{query}")
+    page.locator("[role=tabpanel]:visible .view > *").first.wait_for()
+    page.get_by_role("tab", name="For you").click()
+    page.get_by_role("link", name="Matinee").click()
+    page.wait_for_url(re.compile("tab=for-you"))
+    assert chosen(page) == "For you"
+
+
+def test_light_and_dark(web: Service, page: Page, dark: Page) -> None:
+    grounds = []
+    for each in (page, dark):
+        each.goto(web.url)
+        each.locator("#wall li").first.wait_for()
+        grounds.append(each.evaluate("getComputedStyle(document.querySelector('gradio-app')).backgroundColor"))
+    assert grounds == ["rgb(250, 248, 245)", "rgb(16, 14, 13)"]

@@ -1,0 +1,28 @@
+"""A core process for the studio's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import streamlit as st
+
+from apps_support import Service, serving
+from studio_support import train_odd
+
+
+@pytest.fixture(scope="session")
+def odd_core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A core with odd films. A test that stops it starts it again."""
+    home = tmp_path_factory.mktemp("studio")
+    with serving(["serve"], "/ready", home, train_odd(home)) as service:
+        yield service
+
+
+@pytest.fixture
+def asked_core(odd_core: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """The core that the app asks in this test, which begins with nothing kept."""
+    monkeypatch.setenv("MATINEE_CORE_URL", odd_core.url)
+    st.cache_data.clear()
+    st.cache_resource.clear()
+    return odd_core

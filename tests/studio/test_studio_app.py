@@ -1,0 +1,125 @@
+"""The studio as a whole: pages by address, trouble and recovery, text of others, the process."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from apps_support import Service, serving
+from matinee.studio.catalogue import label
+from matinee.studio.look import plain
+from studio_support import HOSTILE, open_app, texts_of
+
+TITLES = {
+    "recommender": "Movie Recommender Engine",
+    "overview": "Solution Overview",
+    "data": "Data",
+    "models": "Models",
+    "explain": "Explain",
+    "map": "Map",
+}
+
+
+@pytest.mark.usefixtures("asked_core")
+@pytest.mark.parametrize("page", TITLES)
+def test_studio_each_page_has_an_address(page: str) -> None:
+    app = open_app(page=page)
+    assert not app.exception
+    assert [title.value for title in app.title] == [TITLES[page]]
+    assert app.sidebar.radio[0].value == page
+
+
+@pytest.mark.usefixtures("asked_core")
+def test_studio_unknown_page_is_the_first() -> None:
+    app = open_app(page=HOSTILE)
+    assert app.title[0].value == TITLES["recommender"]
+    assert not app.exception
+
+
+@pytest.mark.usefixtures("asked_core")
+def test_studio_another_page_starts_with_an_empty_address() -> None:
+    app = open_app(page="data", filter="year = 1995")
+    app.sidebar.radio[0].set_value("overview").run()
+    assert app.query_params == {"page": "overview"}
+    app.sidebar.radio[0].set_value("recommender").run()
+    assert app.query_params == {}
+
+
+@pytest.mark.parametrize("page", TITLES)
+def test_studio_stopped_core_is_said_and_pages_come_back(asked_core: Service, page: str) -> None:
+    app = open_app(page=page)
+    asked_core.stop()
+    try:
+        app.run()
+        assert not app.exception
+        assert "The core service does not answer" in texts_of(app)
+        assert "matinee serve" in texts_of(app)
+        app.button(key="try-again").click().run()
+        assert "The core service does not answer" in texts_of(app)
+    finally:
+        asked_core.start()
+    app.button(key="try-again").click().run()
+    assert not app.exception
+    assert "does not answer" not in texts_of(app)
+    assert app.title[0].value == TITLES[page]
+
+
+@pytest.mark.usefixtures("asked_core")
+def test_studio_overview_tells_what_answers() -> None:
+    app = open_app(page="overview")
+    assert {metric.label: metric.value for metric in app.metric}["Users"] == "60"
+    models = app.dataframe[0].value
+    assert "blend (default)" in list(models["Model"])
+    assert models["nDCG@10"].notna().all()
+    said = texts_of(app)
+    for words in ("Content Based Filtering", "Collaborative Based Filtering", "What it cannot do", "nDCG@10"):
+        assert words in said
+
+
+def test_studio_plain_leaves_no_markdown() -> None:
+    assert plain("$a$ :red[b]\n*c*") == r"\$a\$ \:red\[b\] \*c\*"
+    assert ":smile:" not in plain(":smile:").replace("\\", "")
+    assert plain(None) == "None"
+    assert plain("Amélie – 名前") == "Amélie – 名前"
+
+
+def test_studio_labels_stand_for_one_film_each() -> None:
+    table = {
+        "movie_ids": ["1", "2", "3", "4"],
+        "titles": ["Emma", "Emma", "emma", "L" * 500 + "\n"],
+        "years": [1996, 1996, None, 2000],
+    }
+    found = label(table)
+    assert found.labels == ["emma", "Emma (1996) – id 1", "Emma (1996) – id 2", "L" * 119 + "…"]
+    assert [found.ids[text] for text in found.labels] == ["3", "1", "2", "4"]
+    assert all(found.ids[text] == key for key, text in found.by_id.items())
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+def test_studio_process_serves_and_ends(odd_core: Service, tmp_path: Path, sig: signal.Signals) -> None:
+    environment = {"MATINEE_CORE_URL": odd_core.url, "HOME": str(tmp_path / "home")}
+    with serving(["studio"], "/_stcore/health", tmp_path, environment) as studio:
+        page = httpx.get(studio.url + "/?page=data")
+        assert page.status_code == 200
+        assert "http://" not in page.text
+        assert studio.process is not None
+        studio.process.send_signal(sig)
+        assert studio.process.wait(30) == 0
+        assert "Traceback" not in studio.told()
+    assert not (tmp_path / "home").exists()
+
+
+def test_studio_taken_port_is_said(odd_core: Service) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "matinee", "studio", "--port", str(odd_core.port)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode != 0
+    assert str(odd_core.port) in done.stderr
