@@ -81,14 +81,15 @@ class Service:
                 start_new_session=True,
             )
         end = time.monotonic() + 90
-        while time.monotonic() < end:
-            assert self.process.poll() is None, self.told()
-            try:
-                if httpx.get(self.url + self.ready, timeout=5, trust_env=False).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.05)
+        with httpx.Client(timeout=5, trust_env=False) as http:
+            while time.monotonic() < end:
+                assert self.process.poll() is None, self.told()
+                try:
+                    if http.get(self.url + self.ready).status_code == 200:
+                        return
+                except httpx.TransportError:
+                    pass
+                time.sleep(0.05)
         raise AssertionError(f"{self.words} did not start\n{self.told()}")
 
     def stop(self) -> None:
@@ -117,6 +118,8 @@ class Service:
 def serving(words: list[str], ready: str, folder: Path, environment: dict[str, str]) -> Iterator[Service]:
     """A service that can be used."""
     service = Service(words, ready, folder / f"{words[0]}.log", environment)
+    # `timeout` and CI end a test run by SIGTERM: as after Ctrl-C, no process should be left then.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         service.start()
         running.append(service)
@@ -125,3 +128,4 @@ def serving(words: list[str], ready: str, folder: Path, environment: dict[str, s
         if service in running:
             running.remove(service)
         service.stop()
+        signal.signal(signal.SIGTERM, before)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, WebSocket
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, WebSocket
 
 from apps_support import environment_of
 from matinee.data.load import load_dataset
@@ -134,23 +134,29 @@ class Watch:
         assert self.errors_allowed or not self.faults, "\n".join(self.faults)
 
 
-# From the click to the frame in which the new list is on the screen. The ratings are drawn anew at every answer, and in
-# the same moment the list, where it has changed.
-_CLICK = """(button) => new Promise((done) => {
+_CLICK = """(button, watched) => new Promise((done) => {
   const start = performance.now();
   const watch = new MutationObserver(() => {
     watch.disconnect();
     requestAnimationFrame(() => setTimeout(() => done(performance.now() - start)));
   });
-  watch.observe(document.querySelector("#ratings"), { childList: true, subtree: true });
+  watch.observe(document.querySelector(watched), { childList: true, subtree: true, characterData: true });
   button.click();
 })"""
 
 
+def redrawn_in(button: Locator, watched: str) -> float:
+    """Milliseconds from a click to the frame in which an element (a selector) is on the screen anew."""
+    return float(button.evaluate(_CLICK, watched))
+
+
 def rated_in(page: Page, place: int, stars: int) -> float:
-    """Milliseconds from a click on a star of the film at a place of the wall to the new list on the screen."""
+    """Milliseconds from a click on a star of the film at a place of the wall to the new list on the screen.
+
+    The ratings are drawn anew at every answer, and in the same moment the list, where it has changed.
+    """
     button = page.locator("#wall li").nth(place).locator(f"button.star[data-stars='{stars}']")
-    return float(button.evaluate(_CLICK))
+    return redrawn_in(button, "#ratings")
 
 
 def listed(page: Page) -> list[str]:

@@ -86,6 +86,11 @@ class Settings(BaseSettings):
         description="Core service (`http://host:8000`) that web app and studio ask; empty: this machine's, at `port`.",
     )
     web_port: int = Field(7860, ge=0, le=65535, description="Port of the web app.")
+    web_root: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="Path at which a proxy shows the web app (`/films`); empty: it has a host of its own.",
+    )
     studio_port: int = Field(8501, ge=0, le=65535, description="Port of the studio.")
     encoder_url: str = Field("", description="Encoder service to ask (`http://host:8001`) instead of encoding here.")
     encoder_port: int = Field(8001, ge=0, le=65535, description="Port of the encoder service.")

@@ -81,9 +81,11 @@ def test_match_shows_five_posters_of_a_chosen_file(opened: Page, poster: Path, c
 def test_match_is_asked_again_when_the_number_changes(opened: Page, poster: Path) -> None:
     choose(opened, poster)
     expect(opened.locator(FOUND)).to_have_count(5)
-    opened.get_by_label("number input for How many films").fill("9")
+    opened.locator("#match-k input[type=number]").fill("9")
     expect(opened.locator(FOUND)).to_have_count(9)
     opened.wait_for_url("**/?tab=match&k=9")
+    opened.locator("#match-k input[type=number]").fill("99")
+    expect(opened.locator(FOUND)).to_have_count(15)
 
 
 @pytest.mark.parametrize("kind", ["drop", "paste"])

@@ -76,7 +76,7 @@ def test_a_film_opens_and_back_is_where_one_was(web: Service, page: Page) -> Non
 def test_hostile_addresses(web: Service, page: Page, query: str) -> None:
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     page.goto(f"{web.url}/{query}")
-    page.locator("[role=tabpanel]:visible .view > *").first.wait_for()
+    page.locator("[role=tabpanel] .view > *:visible").first.wait_for()
     page.get_by_role("tab", name="For you").click()
     page.get_by_role("link", name="Matinee").click()
     page.wait_for_url(re.compile("tab=for-you"))

@@ -50,23 +50,24 @@ def test_studio_another_page_starts_with_an_empty_address() -> None:
     assert app.query_params == {}
 
 
-@pytest.mark.parametrize("page", TITLES)
-def test_studio_stopped_core_is_said_and_pages_come_back(asked_core: Service, page: str) -> None:
-    app = open_app(page=page)
+def test_studio_stopped_core_is_said_and_pages_come_back(asked_core: Service) -> None:
+    apps = {page: open_app(page=page) for page in TITLES}
     asked_core.stop()
     try:
-        app.run()
-        assert not app.exception
-        assert "The core service does not answer" in texts_of(app)
-        assert "matinee serve" in texts_of(app)
-        app.button(key="try-again").click().run()
-        assert "The core service does not answer" in texts_of(app)
+        for app in apps.values():
+            app.run()
+            assert not app.exception
+            assert "The core service does not answer" in texts_of(app)
+            assert "matinee serve" in texts_of(app)
+            app.button(key="try-again").click().run()
+            assert "The core service does not answer" in texts_of(app)
     finally:
         asked_core.start()
-    app.button(key="try-again").click().run()
-    assert not app.exception
-    assert "does not answer" not in texts_of(app)
-    assert app.title[0].value == TITLES[page]
+    for page, app in apps.items():
+        app.button(key="try-again").click().run()
+        assert not app.exception
+        assert "does not answer" not in texts_of(app)
+        assert app.title[0].value == TITLES[page]
 
 
 @pytest.mark.usefixtures("asked_core")
@@ -104,9 +105,7 @@ def test_studio_labels_stand_for_one_film_each() -> None:
 def test_studio_process_serves_and_ends(odd_core: Service, tmp_path: Path, sig: signal.Signals) -> None:
     environment = {"MATINEE_CORE_URL": odd_core.url, "HOME": str(tmp_path / "home")}
     with serving(["studio"], "/_stcore/health", tmp_path, environment) as studio:
-        page = httpx.get(studio.url + "/?page=data")
-        assert page.status_code == 200
-        assert "http://" not in page.text
+        assert httpx.get(studio.url + "/?page=data").status_code == 200
         assert studio.process is not None
         studio.process.send_signal(sig)
         assert studio.process.wait(30) == 0

@@ -90,8 +90,7 @@ def web_app(settings: Settings, browse: bool) -> Iterator[None]:
     app = Companion("web", *words, "--beside")
 
     def watch() -> None:
-        addresses = [f"{reached_at(settings.host, settings.web_port)}/health", f"{core}/ready"]
-        if all(answers(app, address) for address in addresses):
+        if answer(app, f"{reached_at(settings.host, settings.web_port)}/health", f"{core}/ready"):
             announce(settings.host, settings.web_port, "Ctrl-C stops", "Open")
             if browse and has_screen():
                 webbrowser.open(url_of(settings.host, settings.web_port))
@@ -108,16 +107,20 @@ def web_app(settings: Settings, browse: bool) -> Iterator[None]:
         watcher.join(1)
 
 
-def answers(app: Companion, address: str) -> bool:
-    """Wait until an address answers 200; False where the app ends before."""
+def answer(app: Companion, *addresses: str) -> bool:
+    """Wait until all addresses answer 200; False where the app ends before."""
     import httpx
 
-    while app.lives and not app.ending.is_set():
-        with suppress(httpx.TransportError):
-            if httpx.get(address, timeout=2, trust_env=False).is_success:
-                return True
-        time.sleep(0.1)
-    return False
+    with httpx.Client(timeout=2, trust_env=False) as http:
+        for address in addresses:
+            while True:
+                if not app.lives or app.ending.is_set():
+                    return False
+                with suppress(httpx.TransportError):
+                    if http.get(address).is_success:
+                        break
+                time.sleep(0.1)
+    return True
 
 
 def has_screen() -> bool:

@@ -10,7 +10,6 @@ from importlib import import_module
 
 import streamlit as st
 
-from matinee.errors import MatineeError
 from matinee.studio import core
 from matinee.studio.look import DARK_STYLE
 
@@ -37,11 +36,8 @@ def main() -> None:
         st.html(DARK_STYLE)
     st.session_state[CHOICE] = name  # the address counts, also after a step back
     st.sidebar.radio("Choose Option", list(PAGES), format_func=PAGES.__getitem__, key=CHOICE, on_change=_go)
-    try:
-        core.begin()
+    with core.whole():
         import_module(f"matinee.studio.pages.{name}").show()
-    except MatineeError as error:
-        core.trouble(error)
     if name != FIRST and st.query_params.get("page") != name:  # a page that set all parameters at once
         st.query_params["page"] = name
 

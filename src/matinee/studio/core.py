@@ -7,8 +7,10 @@ Pages call `get` (kept), `ask` (never kept) and `poster`; what these raise may g
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec
 
 import streamlit as st
 
@@ -22,7 +24,8 @@ KEPT = 60
 POSTERS_KEPT = 3600
 KNOCK = 3
 """Seconds between two looks whether the core is back."""
-SNAPSHOT = "snapshot in service"
+SNAPSHOT, WHOLE = "snapshot in service", "studio: whole page"
+P = ParamSpec("P")
 _log = logging.getLogger(__name__)
 
 
@@ -91,6 +94,37 @@ def _picture(url: str, movie_id: str, small: bool) -> bytes | None:
         return bytes(_client(url).send(calls.poster(movie_id, small=small)))
     except RefusedError:
         return None
+
+
+def part(show: Callable[P, None]) -> Callable[P, None]:
+    """Part of a page that runs alone when something in it is clicked; trouble is then the whole page's."""
+
+    @st.fragment
+    @wraps(show)
+    def shown(*args: P.args, **kwargs: P.kwargs) -> None:
+        if st.session_state.get(WHOLE):
+            show(*args, **kwargs)
+            return
+        try:
+            begin()
+            show(*args, **kwargs)
+        except MatineeError:
+            st.rerun()
+
+    return shown
+
+
+@contextmanager
+def whole() -> Iterator[None]:
+    """A run of the whole page, with trouble said."""
+    st.session_state[WHOLE] = True
+    try:
+        begin()
+        yield
+    except MatineeError as error:
+        trouble(error)
+    finally:
+        st.session_state[WHOLE] = False
 
 
 def trouble(error: MatineeError) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from matinee.client import RefusedError, calls
+from matinee.errors import MatineeError, ServiceError
 from matinee.studio import core
 from matinee.studio.catalogue import catalogue
 from matinee.studio.look import plain
@@ -86,10 +87,29 @@ def user(label: str, key: str, *, optional: bool = False) -> str | None:
         else None,
         key=key,
     )
-    chosen = chosen.strip() if chosen else None
-    if chosen:
-        st.session_state[CHOSEN_USER] = chosen
-    return chosen or None
+    chosen = chosen.strip() if chosen else ""
+    if not chosen or (chosen not in ratings and not _can_be(chosen)):
+        return None
+    st.session_state[CHOSEN_USER] = chosen
+    return chosen
+
+
+def _can_be(user_id: str) -> bool:
+    """Whether this can be the id of anybody; says why where not."""
+    try:
+        core.get(calls.history(user_id))
+    except ServiceError:
+        raise
+    except MatineeError as error:
+        if isinstance(error, RefusedError):
+            if error.status == 404:
+                return True
+            why = "It is too long, or has characters that no id has."
+        else:
+            why = error.message
+        st.warning(plain(f"That cannot be the id of a user. {_cut(why, 300)}"), icon=":material/person_off:")
+        return False
+    return True
 
 
 def _with_count(user_id: str, ratings: dict[str, int]) -> str:

@@ -124,7 +124,7 @@ def factor(row: Answer) -> str:
         ends.append(f"on the one end stand {high}{_who(user > 0, film > 0)}")
     if low:
         ends.append(f"on the other {low}{_who(user < 0, film < 0)}")
-    return f"**Factor {row['factor']}**: {way} ({product:+.3f}). " + _sentence("; ".join(ends))
+    return f"**Factor {row['factor']}**: {way} ({product:+.3f})." + _sentence("; ".join(ends))
 
 
 def _who(user: bool, film: bool) -> str:
@@ -136,7 +136,7 @@ def _who(user: bool, film: bool) -> str:
 
 
 def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + "." if text else ""
+    return f" {text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _count(stars: float) -> str:

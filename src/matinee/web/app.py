@@ -20,6 +20,7 @@ from matinee.web.theme import theme
 
 ASSETS = Path(__file__).parent / "assets"
 HEAD = """<meta name="color-scheme" content="light dark">
+<link rel="icon" type="image/svg+xml" href="matinee/icon.svg">
 <script>
 window.matinee = { args: {} };
 // Of this page only a part may have arrived, as the app was stopped or started: load it anew when the app is there.
@@ -49,7 +50,8 @@ class _Assets(StaticFiles):
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The web app over the core service of the settings (`core_url`)."""
-    core = AsyncClient(core_url(settings or Settings()))
+    settings = settings or Settings()
+    core = AsyncClient(core_url(settings))
     maps = Maps(core)
 
     @asynccontextmanager
@@ -92,6 +94,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app,
         build_blocks(core),
         path="/",
+        root_path=settings.web_root or None,
         theme=theme(),
         css_paths=sorted(ASSETS.glob("*.css")),
         head=HEAD,

@@ -16,6 +16,7 @@ from matinee.studio.look import named, plain
 RECOMMENDED, RATED, ANY = "Recommended", "Rated", "Any film"
 SOURCES = (RECOMMENDED, RATED, ANY)
 SOURCE = "explain-source"
+SHOWN_USER = "explain: user"
 N, FACTORS = 20, 3
 Answer = Mapping[str, Any]
 
@@ -41,7 +42,7 @@ def show() -> None:
         picking.say_unknown(user_id)
         return
     recommended = core.get(calls.recommendations(user_id, model=name, n=N, explain=True))
-    movie_id = _film(recommended["items"], rated)
+    movie_id = _film(user_id, recommended["items"], rated)
     picking.address(user=user_id, film=movie_id, model=name)
     if movie_id is None:
         st.info("Choose a film.", icon=":material/info:")
@@ -57,7 +58,7 @@ def show() -> None:
 
 
 # --- the film --------------------------------------------------------------------------------------------------
-def _film(recommended: Sequence[Answer], rated: Sequence[Answer]) -> str | None:
+def _film(user_id: str, recommended: Sequence[Answer], rated: Sequence[Answer]) -> str | None:
     films = catalogue()
     asked = picking.given("film")
     lists = {
@@ -73,11 +74,14 @@ def _film(recommended: Sequence[Answer], rated: Sequence[Answer]) -> str | None:
     if not offered:
         st.info("There is none.", icon=":material/info:")
         return None
-    # The list depends on user and model: a film that is not on the new one gives way to the first.
     key = f"explain-{source}"
     picking.start(key, asked)
-    if st.session_state[key] not in offered:
+    shown = st.session_state[key]
+    if shown not in offered and shown in films.by_id and st.session_state.get(SHOWN_USER) == user_id:
+        offered[shown] = f"{films.by_id[shown]} – not on this list"  # another model: the film stays, to be compared
+    elif shown not in offered:
         st.session_state[key] = next(iter(offered))
+    st.session_state[SHOWN_USER] = user_id
     return str(st.selectbox("Film", list(offered), format_func=lambda one: offered.get(one, one), key=key))
 
 

@@ -32,25 +32,55 @@ def show() -> None:
     moved = _address() != st.session_state.get(SEEN) and _widgets() == st.session_state.get(LEFT)
     if moved or CHOICE not in st.session_state:
         _restore(films)
-    model = st.radio(
+    # Parts, so that a choice in one picker does not send and draw the others with all their films again.
+    _algorithm()
+    st.header("Enter Your Three Favorite Movies")
+    for name in PICKERS:
+        _picker(name)
+    _recommend()
+
+
+@core.part
+def _algorithm() -> None:
+    st.radio(
         "Select an algorithm",
         list(ALGORITHMS),
         format_func=ALGORITHMS.__getitem__,
         key=CHOICE,
         captions=["Films about the same things", "Films that those like who like these"],
     )
-    st.header("Enter Your Three Favorite Movies")
-    chosen = [_picker(name, films) for name in PICKERS]
     st.session_state[LEFT] = _widgets()
+
+
+@core.part
+def _picker(name: str) -> None:
+    films = catalogue()
+    if st.session_state.get(_key(name)) not in films.ids:  # nothing yet, or a film that is gone meanwhile
+        st.session_state[_key(name)] = None
+    st.selectbox(
+        name,
+        films.labels,
+        index=None,
+        filter_mode="contains",  # "fuzzy" takes seconds over 62,000 films
+        placeholder=f"Type to search {len(films.labels):,} films",
+        key=_key(name),
+    )
+    st.session_state[LEFT] = _widgets()
+
+
+@core.part
+def _recommend() -> None:
+    films = catalogue()
     if st.button("Recommend", type="primary", key="recommender-go"):
-        missing = [name.lower() for name, label in zip(PICKERS, chosen, strict=True) if label is None]
+        chosen = {name: st.session_state.get(_key(name)) for name in PICKERS}
+        missing = [name.lower() for name, label in chosen.items() if label not in films.ids]
         if missing:
             verb = "is" if len(missing) == 1 else "are"
             st.info(
                 f"Choose three films first: the {' and the '.join(missing)} {verb} missing.", icon=":material/info:"
             )
             return
-        _remember([films.ids[label] for label in chosen if label is not None], model)
+        _remember([films.ids[str(label)] for label in chosen.values()], st.session_state[CHOICE])
     if ASKED in st.session_state:
         _answer(films, *st.session_state[ASKED])
 
@@ -81,19 +111,6 @@ def _restore(films: Catalogue) -> None:
 
 def _key(name: str) -> str:
     return f"recommender-{name}"
-
-
-def _picker(name: str, films: Catalogue) -> str | None:
-    if st.session_state.get(_key(name)) not in films.ids:  # nothing yet, or a film that is gone meanwhile
-        st.session_state[_key(name)] = None
-    return st.selectbox(
-        name,
-        films.labels,
-        index=None,
-        filter_mode="contains",  # "fuzzy" takes seconds over 62,000 films
-        placeholder=f"Type to search {len(films.labels):,} films",
-        key=_key(name),
-    )
 
 
 def _remember(movie_ids: Sequence[str], model: str) -> None:

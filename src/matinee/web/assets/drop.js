@@ -142,6 +142,7 @@ export function mount({ root, props, trigger, watch }) {
       input.removeAttribute("capture");
     } else if (name === "camera") {
       watching(true);
+      say("");
       camera.start().then(
         () => way("shoot").focus(),
         (error) => {

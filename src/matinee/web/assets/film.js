@@ -6,6 +6,8 @@ import { filmAddress, listenToStars, named, poster, starButtons } from "./films.
 
 const NAMES = 10; // of a long list that are seen at once
 
+const LONG = 1200; // characters of an overview that are seen at once
+
 const quoted = (text) => `"${text.replace(/[\\"]/g, "\\$&")}"`;
 const filterAddress = (field, text) => `?tab=search&filter=${encodeURIComponent(`${field} = ${quoted(text)}`)}`;
 const link = (field) => (name) => html`<li><a href="${filterAddress(field, name)}" data-go>${name}</a></li>`;
@@ -16,6 +18,13 @@ function fact(label, field, names) {
   return html`<div><dt>${label}</dt><dd><ul class="names">${first.map(link(field))}</ul>
     ${rest.length > 0 && html`<details><summary>and ${rest.length} more</summary><ul class="names">${rest.map(link(field))}</ul></details>`}
   </dd></div>`;
+}
+
+function overview(text) {
+  if (text.length <= LONG) return html`<p class="overview" dir="auto">${text}</p>`;
+  const signs = Array.from(text); // halves of an emoji stay together
+  return html`<p class="overview" dir="auto">${signs.slice(0, LONG).join("")}…</p>
+    <details><summary>Read on</summary><p class="overview" dir="auto">…${signs.slice(LONG).join("")}</p></details>`;
 }
 
 const outside = (address, name) =>
@@ -29,7 +38,7 @@ function facts({ film }) {
       <h2 tabindex="-1" dir="auto">${named(film)}</h2>
       ${film.genres?.length > 0 && html`<ul class="genres" aria-label="Genres">${film.genres.map(link("genre"))}</ul>`}
       <div class="yours" aria-live="polite"></div>
-      ${film.overview && html`<p class="overview" dir="auto">${film.overview}</p>`}
+      ${film.overview && overview(film.overview)}
       <dl>
         ${fact("Directed by", "director", film.directors)}
         ${fact("Written by", "writer", film.writers)}

@@ -20,8 +20,9 @@ const card = (film) => html`<li class="card">
 function found({ items, query }) {
   const many = NUMBERS[items.length] ?? items.length;
   const what = query?.title ? html`the poster of <bdi>${named(query)}</bdi>` : "your picture";
-  return html`<p class="seen-not" role="status">${many} films found.</p>
-    <h3>The ${many} posters most like ${what}</h3>
+  const [films, posters] = items.length === 1 ? ["One film", "The poster"] : [`${many} films`, `The ${many} posters`];
+  return html`<p class="seen-not" role="status">${films} found.</p>
+    <h3>${posters} most like ${what}</h3>
     <ol class="posters">${items.map(card)}</ol>`;
 }
 

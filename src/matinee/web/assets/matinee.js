@@ -5,6 +5,7 @@ import "./outage.js";
 const matinee = window.matinee;
 const KEPT = "matinee.user";
 const HOME = "for-you"; // the page whose addresses say who one is
+const RATING = new Set(["rate", "unrate"]);
 const queries = {}; // tab → the last address seen there
 const opened = new Set();
 let router = null;
@@ -17,6 +18,7 @@ matinee.take = (names, given) => [...names.map((name) => matinee.args[name] ?? n
 /** Put values where the next event's listener finds them, and trigger it. */
 matinee.fire = (trigger, event, args = {}) => {
   Object.assign(matinee.args, args);
+  if (RATING.has(event) && tabOf(location.search) !== HOME) opened.delete(HOME); // its list is of yesterday now
   trigger(event);
 };
 

@@ -4,6 +4,7 @@ import { draw, html } from "./html.js";
 import { filmAddress, poster } from "./films.js";
 
 const REASONS = 2;
+const GLIDE = { duration: 320, easing: "ease-out" };
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 function why(film) {
@@ -47,8 +48,9 @@ function glide(root, was) {
     if (calm.matches || !was.size) continue;
     const place = card.getBoundingClientRect();
     const [x, y] = old ? [old.place.x - place.x, old.place.y - place.y] : [0, 0];
-    if (!old) card.animate([{ opacity: 0, transform: "scale(.94)" }, { opacity: 1, transform: "none" }], { duration: 320, easing: "ease-out" });
-    else if (x || y) card.animate([{ transform: `translate(${x}px, ${y}px)` }, { transform: "none" }], { duration: 320, easing: "ease-out" });
+    // Of a new film only the picture fades in: words are never pale.
+    if (!old) card.querySelector("img").animate([{ opacity: 0, transform: "scale(.94)" }, {}], GLIDE);
+    else if (x || y) card.animate([{ transform: `translate(${x}px, ${y}px)` }, {}], GLIDE);
   }
 }
 

@@ -9,9 +9,9 @@ import gradio as gr
 
 from matinee.client import RefusedError, calls
 from matinee.errors import MatineeError
-from matinee.web.pages.match_upload import content, lenient, upload, whole
+from matinee.web.pages.match_upload import content, lenient, upload, whole, whole_js
 from matinee.web.shell import Page, Params, Shell, address_of, trouble
-from matinee.web.views import View, taking
+from matinee.web.views import View
 
 MOST, USUAL = 15, 5
 STARTERS = 8
@@ -83,12 +83,13 @@ def build(shell: Shell) -> Page:
             starters = [{name: item[name] for name in ("movie_id", "title", "year")} for item in films["items"]]
         return [{"film": about}, number, answer, {"items": starters}]
 
-    picture = upload("image")
+    picture, film = upload("image"), gr.JSON(visible=False, label="film")
+    number = whole_js("k", 1, MOST, USUAL)
     matched = shell.listen(
         drop.match,
         match,
         api_name="match",
-        js=taking(["image"]),
+        js=f"(image, k) => [matinee.args.image, {number}]",
         inputs=[picture, k],
         outputs=[found, shell.address],
         last=True,
@@ -97,14 +98,14 @@ def build(shell: Shell) -> Page:
         drop.film,
         match_film,
         api_name="match_film",
-        take=["film"],
-        inputs=[k],
+        js=f"(film, k) => [matinee.args.film, {number}]",
+        inputs=[film, k],
         outputs=[drop, found, shell.address],
         last=True,
     )
     for done in (matched, filmed):
         done.then(None, js="() => matinee.matched?.()", queue=False, show_progress="hidden")
-    k.input(None, inputs=[k], js="(k) => matinee.matchAgain?.(k)", queue=False, show_progress="hidden")
+    k.input(None, inputs=[k], js=f"(k) => matinee.matchAgain?.({number})", queue=False, show_progress="hidden")
     return Page("match", [drop, k, found, start], restore)
 
 

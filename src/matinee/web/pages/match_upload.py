@@ -19,7 +19,8 @@ def lenient(component: Component) -> Component:
     """The component with its values handed on as they come.
 
     Gradio's own checks raise before the listener runs, so that a caller would only see that something went wrong.
-    Set on the object, because a subclass makes Gradio write a stub file beside the source.
+    Set on the object, because a subclass makes Gradio write a stub file beside the source. In a browser's session
+    Gradio may make the object anew and check again: there `whole_js` keeps a number within its bounds.
     """
     component.preprocess = lambda payload: payload  # type: ignore[method-assign]
     return component
@@ -65,3 +66,8 @@ def whole(value: Any, least: int, most: int, otherwise: int) -> int:
         return min(max(round(float(value)), least), most)
     except (TypeError, ValueError, OverflowError):
         return otherwise
+
+
+def whole_js(name: str, least: int, most: int, otherwise: int) -> str:
+    """JavaScript for `whole` of a variable."""
+    return f"Math.min(Math.max(Math.round({name}) || {otherwise}, {least}), {most})"

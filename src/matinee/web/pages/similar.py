@@ -7,7 +7,7 @@ from typing import Any, cast
 import gradio as gr
 from gradio.components import Component
 
-from matinee.web.pages.match_upload import lenient, whole
+from matinee.web.pages.match_upload import lenient, whole, whole_js
 from matinee.web.pages.similar_data import MODELS, MOST, USUAL, model_of, plotted, recommended, shown_model
 from matinee.web.shell import Page, Params, Shell, address_of
 from matinee.web.titlebox import LONGEST_TITLE, title_box
@@ -27,7 +27,7 @@ def build(shell: Shell) -> Page:
                     shell, "Title of a film", elem_id="similar-title", api_name="similar_titles", hint="Alien"
                 )
                 model = gr.Radio(list(MODELS.values()), value=MODELS["faiss"], label="Index", info=ABOUT)
-                number = gr.Slider(1, MOST, USUAL, step=1, label="How many films")
+                number = gr.Slider(1, MOST, USUAL, step=1, label="How many films", elem_id="similar-n")
                 go = gr.Button("Get Recommendations", variant="primary", elem_id="similar-go")
             with gr.Column(scale=5, min_width=300):
                 found = View("similar", elem_id="similar-found")
@@ -85,7 +85,7 @@ def build(shell: Shell) -> Page:
 
     controls: dict[str, Any] = {
         "inputs": [model, number, title],
-        "js": f"(model, number) => [model, number, matinee.args['{box.take[0]}'] ?? '']",
+        "js": f"(model, number) => [model, {whole_js('number', 1, MOST, USUAL)}, matinee.args['{box.take[0]}'] ?? '']",
         "last": True,
     }
     shell.listen(go.click, recommender, api_name="Recommender", outputs=[found, shell.address], **controls)

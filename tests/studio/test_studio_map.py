@@ -1,0 +1,125 @@
+"""The map: spaces, colours, a user's films, a film with its neighbours."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from apps_support import Service
+from matinee.client import Client, calls
+from matinee.studio import cloud
+from matinee.studio.look import plain
+from studio_support import HOSTILE, open_app, texts_of
+
+pytestmark = pytest.mark.usefixtures("asked_core")
+
+
+def traces(app: AppTest) -> dict[str, Any]:
+    [chart] = app.get("plotly_chart")
+    return {trace["name"]: trace for trace in json.loads(chart.proto.spec)["data"]}
+
+
+def n_points(trace: dict[str, Any]) -> int:
+    return len(trace["text"])
+
+
+def test_map_shows_every_film_of_the_space(asked_core: Service) -> None:
+    with Client(asked_core.url) as core:
+        films = core.send(calls.film_map("content"))["movie_ids"]
+    app = open_app(page="map")
+    assert not app.exception
+    assert sum(n_points(trace) for trace in traces(app).values()) == len(films)
+    assert {trace["type"] for trace in traces(app).values()} == {"scattergl"}
+    assert {"Comedy", "Drama", "Other"} <= set(traces(app))
+    assert f"{len(films)} films by content" in texts_of(app)
+
+
+@pytest.mark.parametrize("space", ["content", "taste", "poster"])
+@pytest.mark.parametrize("colour", cloud.COLOURS)
+def test_map_has_every_space_in_every_colour(space: str, colour: str) -> None:
+    app = open_app(page="map", space=space, colour=colour)
+    assert not app.exception
+    assert app.selectbox(key="map-space").value == space
+    assert colour in traces(app) or colour == cloud.GENRES
+    assert app.query_params == {"page": "map", "space": space, "colour": colour}
+
+
+def test_map_offers_only_spaces_that_exist() -> None:
+    app = open_app(page="map", space="text", colour="no colour")  # there is no encoder of texts
+    assert app.selectbox(key="map-space").value == "content"
+    assert "Texts" not in app.selectbox(key="map-space").options
+    assert app.selectbox(key="map-colour").value == "Genre"
+
+
+def test_map_marks_a_film_and_its_neighbours(asked_core: Service) -> None:
+    with Client(asked_core.url) as core:
+        near = core.send(calls.similar("1", by="content", n=10))["items"]
+    app = open_app(page="map", film="1")
+    assert not app.exception
+    assert traces(app)["The film"]["text"] == ["Toy Story (1995)"]
+    assert n_points(traces(app)["Similar films"]) == len(near)
+    assert app.subheader[0].value == r"Toy Story \(1995\)"
+    assert "stars in the mean" in texts_of(app)
+
+
+def test_map_marks_the_films_of_a_user(asked_core: Service) -> None:
+    with Client(asked_core.url) as core:
+        rated = core.send(calls.history("2"))["items"]
+    app = open_app(page="map", user="2", film=rated[0]["movie_id"])
+    assert not app.exception
+    assert n_points(traces(app)["Rated by the user"]) == len(rated)
+    assert plain(f"The user gave it {rated[0]['rating']:g} stars") in texts_of(app)
+
+
+@pytest.mark.parametrize("film", ["101", "103", "104", "105"])
+def test_map_odd_films_are_text(film: str) -> None:
+    app = open_app(page="map", film=film, space="taste")
+    assert not app.exception
+    assert "Nobody has rated it" in texts_of(app)
+    assert "<script>" not in texts_of(app)
+    [chart] = app.get("plotly_chart")
+    assert "<script>" not in chart.proto.spec
+    assert len(chart.proto.spec) < 100_000
+
+
+@pytest.mark.parametrize("user", ["nobody", HOSTILE])
+def test_map_of_somebody_who_has_rated_nothing(user: str) -> None:
+    app = open_app(page="map", user=user, film="none such")
+    assert not app.exception
+    assert "has rated nothing" in texts_of(app) or "cannot be the id" in app.warning[0].value
+    assert "Click a film on the map" in texts_of(app)
+
+
+def test_map_genres_in_colour_can_be_chosen() -> None:
+    app = open_app(page="map")
+    app.multiselect(key="map-genres").set_value(["Thriller"]).run()
+    assert set(traces(app)) == {"Other", "Thriller"}
+    app.multiselect(key="map-genres").set_value([]).run()
+    assert set(traces(app)) == {"Other"}
+
+
+def test_map_as_a_table() -> None:
+    app = open_app(page="map")
+    app.toggle(key="map-figure-table").set_value(True).run()
+    assert not app.exception
+    table = app.dataframe[0].value
+    assert {"Film", "Across", "Up", "Genres", "Mean stars", "Ratings"} == set(table)
+    assert table[table["Film"] == "Toy Story (1995)"]["Ratings"].item() > 0
+
+
+def test_map_of_many_films_has_smaller_points() -> None:
+    n = cloud.MANY + 1
+    ids = [str(i) for i in range(n)]
+    line = np.linspace(0, 1, n)
+    films = cloud.Places("pca", ids, ids, line, line, np.full(n, np.nan), {one: i for i, one in enumerate(ids)})
+    known = cloud.Facts({"0": "Drama"}, {"0": 4.0}, {"0": 10, "1": 0})
+    figure = cloud.figure(films, known, colour=cloud.RATINGS)
+    assert {trace.marker.size for trace in figure.data} == {cloud.SIZE_OF_MANY}
+    assert [len(trace.x) for trace in figure.data] == [n - 1, 1]
+    assert list(figure.data[1].marker.colorbar.ticktext) == ["10"]
+    assert [trace.name for trace in cloud.figure(films, known, colour=cloud.YEARS).data] == ["Unknown"]
+    assert cloud.numbers(films, known, cloud.MEAN)[0] == 4

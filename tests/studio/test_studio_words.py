@@ -1,0 +1,163 @@
+"""What the pages say in words: how much two lists have in common, and why a film is for a user."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matinee.studio.comparing import in_words, overlap
+from matinee.studio.telling import because, factor, sentences
+from studio_support import HOSTILE
+
+LISTS = st.lists(st.sampled_from("abcdefghij"), unique=True)
+
+
+# --- two lists -------------------------------------------------------------------------------------------------
+def test_overlap_by_hand() -> None:
+    found = overlap(["1", "2", "3", "4"], ["4", "3", "2", "9"])
+    assert found.both == ("2", "3", "4")
+    assert found.jaccard == 3 / 5
+    assert found.spearman == -1
+    assert found.shorter == 4
+
+
+def test_overlap_of_a_swapped_pair_by_hand() -> None:
+    assert overlap("abcd", "abdc").spearman == pytest.approx(1 - 6 * 2 / 60)
+
+
+@given(LISTS, LISTS)
+def test_overlap_is_the_same_both_ways(first: list[str], second: list[str]) -> None:
+    one, other = overlap(first, second), overlap(second, first)
+    assert (
+        one.jaccard == other.jaccard == (len({*first} & {*second}) / len({*first} | {*second}) if first + second else 0)
+    )
+    assert one.spearman == pytest.approx(other.spearman)
+    assert one.spearman is None or -1 <= one.spearman <= 1
+    assert in_words(one)
+
+
+@given(LISTS.filter(lambda films: len(films) >= 3))
+def test_overlap_of_a_list_with_itself(films: list[str]) -> None:
+    found = overlap(films, films)
+    assert (found.jaccard, found.spearman) == (1, 1)
+    assert overlap(films, films[::-1]).spearman == -1
+    assert "the same films" in in_words(found)
+    assert "much the same order" in in_words(found)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        ("", "abc", "empty"),
+        ("abc", "def", "No film is in both lists"),
+        ("abc", "ade", "1 of 3 films is in both lists"),
+        ("abc", "ade", "Too few to compare"),
+        ("abcd", "abce", "much the same taste"),
+        ("abcdef", "abcghi", "some taste in common"),
+        ("abcdefghij", "aklmnopqrs", "little in common"),
+        ("abcd", "badc", "a roughly similar order"),
+        ("abcd", "bdac", "nothing in common"),
+        ("abc", "cba", "rather the opposite"),
+    ],
+)
+def test_overlap_is_said_in_words(first: str, second: str, words: str) -> None:
+    assert words in in_words(overlap(first, second))
+
+
+# --- why a film ------------------------------------------------------------------------------------------------
+def reason(title: str, share: float, rating: float = 5.0) -> dict[str, Any]:
+    return {"movie_id": "1", "title": title, "rating": rating, "share": share}
+
+
+def test_explanation_by_one_film() -> None:
+    said = because({"model": "ease", "because": [reason("Alien", 0.62), reason("Heat", 0.1, 4.5)]})
+    assert said == "Mostly because you gave *Alien* 5 stars (62 % of the score)."
+
+
+def test_explanation_by_three_films() -> None:
+    reasons = [reason("Alien", 0.25), reason("Heat", 0.1, 4.5), reason("M", 0.1, 1.0), reason("Ran", 0.05)]
+    said = because({"model": "ease", "because": reasons})
+    assert (
+        said
+        == "Above all because you gave *Alien* 5 stars, *Heat* 4.5 stars and *M* 1 star (together 45 % of the score)."
+    )
+
+
+def test_explanation_by_many_films() -> None:
+    said = because({"model": "blend", "because": [reason("Alien", 0.02), reason("Heat", 0.02), reason("M", 0.01)]})
+    assert said.startswith("No single film decides.")
+    assert said.endswith("together 5.0 % of the score.")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"model": "blend", "fallback": "popular"}, "goes by what is popular"),
+        ({"model": "ials", "because": []}, "does not tell"),
+        ({"model": "ease", "fallback": "content", "because": [reason("M", 0.9)]}, "content answers in its place"),
+        ({}, "this model"),
+    ],
+)
+def test_explanation_without_reasons(answer: dict[str, Any], words: str) -> None:
+    assert words in because(answer)
+
+
+def test_explanation_in_full() -> None:
+    answer = {
+        "model": "blend",
+        "stars": 4.04,
+        "rating": None,
+        "because": [reason(HOSTILE, 0.5)],
+        "content": [
+            {"field": "genres", "shared": ["Sci-Fi"], "films": []},
+            {"field": "tags", "shared": ["a", "b", "c", "d", "e"], "films": []},
+            {"field": "mood", "shared": ["<b>"], "films": []},
+        ],
+        "neighbors": [{"user_id": "7"}, {"user_id": "8"}],
+        "neighbors_mean": 4.25,
+        "models": [
+            {"name": "ease", "rank": 3, "of": 900},
+            {"name": "popular", "rank": 400, "of": 1200},
+            {"name": "ials", "rank": None, "of": 9},
+        ],
+    }
+    said = sentences(answer)
+    assert said[0] == "You would probably give it 4.0 stars."
+    assert "<script>" not in said[1]
+    assert r"genre Sci\-Fi; tags a, b, c and 2 more; mood \<b\>" in said[2]
+    assert said[3] == "2 users of similar taste have rated it: 4.2 stars in the mean."
+    assert said[4] == (
+        "1 of 2 models have it among their first 20 films for you: it stands highest with **ease** (3 of 900), "
+        "lowest with **popular** (400 of 1,200)."
+    )
+
+
+def test_explanation_of_a_rated_film() -> None:
+    said = sentences(
+        {"model": "m", "stars": 3.5, "rating": 1.0, "neighbors": [], "models": [{"name": "m", "rank": 1, "of": 2}]}
+    )
+    assert (
+        said[0]
+        == "You gave it 1 star; that rating is left out of what follows. From the others, 3.5 stars would be expected."
+    )
+    assert "Nobody of similar taste has rated it." in said
+    assert said[-1] == "1 of 1 models have it among their first 20 films for you."
+    assert sentences({"model": "m", "rating": 2.5})[0].startswith("You gave it 2.5 stars")
+    assert sentences({"neighbors": [{}], "neighbors_mean": None})[-1] == "1 user of similar taste has rated it."
+
+
+def test_explanation_of_a_factor() -> None:
+    ends = {"high": [{"title": "Alien"}, {"title": "Heat"}], "low": [{"title": "*M*"}]}
+    said = factor({"factor": 3, "user": 0.5, "film": 0.4, "product": 0.2, **ends})
+    assert said == (
+        "**Factor 3**: You and the film lean the same way, which speaks **for** it (+0.200). On the one end stand "
+        r"*Alien* and *Heat* (you and the film are on this side); on the other *\*M\**."
+    )
+    against = factor({"factor": 0, "user": -0.5, "film": 0.4, "product": -0.2, **ends})
+    assert "**against** it (-0.200)" in against
+    assert "*Heat* (the film is on this side)" in against
+    assert "(you are on this side)" in against
+    assert factor({"factor": 1, "product": 0}).endswith("(+0.000).")
