@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, WebSocket
 
 from apps_support import environment_of
+from matinee.data.catalog import Movie
 from matinee.data.load import load_dataset
 from matinee.engine.training import train_dataset
 from matinee.posters.folder import add_folder
@@ -56,10 +57,16 @@ def new_user() -> str:
 
 
 # --- data  ----------------------------------------------------------------------------------------
-def train_films(folder: Path, shared: Path) -> dict[str, str]:
+Add = Callable[[list[Movie], PosterShelf], object]
+
+
+def train_films(folder: Path, shared: Path, add: Add | None = None) -> dict[str, str]:
     """Train on ml-latest-small with overviews and posters; returns the environment of a core that serves it.
 
     Without an encoder of texts, and with a small one of images: no weights are fetched, and training takes seconds.
+
+    Args:
+        add: puts posters of the most rated films on the shelf; None: those of the measuring data.
     """
     data = folder / "ml-latest-small"
     data.mkdir()
@@ -77,18 +84,22 @@ def train_films(folder: Path, shared: Path) -> dict[str, str]:
     dataset = load_dataset(str(data), settings)
     most_rated = (-dataset.ratings.counts).argsort(kind="stable")[:N_POSTERS]
     films = [dataset.catalog.movie(int(row)) for row in most_rated]
-    add_folder(shared / "posters", films, PosterShelf.of(settings, dataset.name))
+    shelf = PosterShelf.of(settings, dataset.name)
+    if add is None:
+        add_folder(shared / "posters", films, shelf)
+    else:
+        add(films, shelf)
     train_dataset(settings, dataset)
     return environment_of(settings, folder)
 
 
-def kept_films(kept: Path, folder: Path, shared: Path) -> dict[str, str]:
+def kept_films(kept: Path, folder: Path, shared: Path, add: Add | None = None) -> dict[str, str]:
     """As `train_films`, with a copy of what an earlier run has trained in the folder `kept`."""
     done = kept / "environment.json"
     if not done.exists():
         shutil.rmtree(kept, ignore_errors=True)
         kept.mkdir(parents=True)
-        environment = train_films(kept, shared)
+        environment = train_films(kept, shared, add)
         done.write_text(json.dumps(environment), encoding="utf-8")
     shutil.copytree(kept / "data", folder / "data", copy_function=os.link)
     return json.loads(done.read_text(encoding="utf-8")) | {"MATINEE_DATA_DIR": str(folder / "data")}

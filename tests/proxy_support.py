@@ -23,7 +23,8 @@ def proxy(path: str, behind: str) -> Iterator[str]:
 
         def hand_on(self) -> None:
             if not self.path.startswith(path + "/"):
-                self.send_error(404)
+                self.send_response(204 if self.path == "/favicon.ico" else 404)  # the host has an icon of its own
+                self.end_headers()
                 return
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {name: value for name, value in self.headers.items() if name.lower() not in NOT_HANDED_ON}

@@ -78,6 +78,17 @@ def test_a_rating_is_changed_and_taken_back_in_the_strip(web: Service, page: Pag
     expect(page.locator("#picks")).to_contain_text("what most people like")
 
 
+def test_many_clicks_at_once_all_count(web: Service, page: Page, new_user: NewUser) -> None:
+    opened(page, web, new_user())
+    page.locator("#wall li button.star[data-stars='4']").evaluate_all("(all) => all.forEach((star) => star.click())")
+    expect(page.locator("#ratings li")).to_have_count(12)
+    page.wait_for_load_state("networkidle")
+    films = listed(page)
+    page.reload()
+    page.locator("#picks li").first.wait_for()
+    assert films == listed(page)
+
+
 def test_rating_by_the_keyboard_alone(web: Service, page: Page, new_user: NewUser) -> None:
     opened(page, web, new_user())
     button = page.locator("#wall li").first.locator("button.star[data-stars='4']")

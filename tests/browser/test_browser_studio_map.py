@@ -44,7 +44,7 @@ NAMES = "(figure) => figure._fullData.map((trace) => trace.name)"
 
 
 def figure(page: Page) -> Any:
-    expect(page.locator(f"{FIGURE} .main-svg").first).to_be_visible()
+    page.wait_for_function(f"() => document.querySelector('{FIGURE}')?._fullLayout?.xaxis?.d2p")
     return page.locator(FIGURE)
 
 
@@ -92,7 +92,7 @@ def test_studio_map_changes_its_space_and_colour(studio: Service, page: Page, ca
     figure(page)
     marked(page, "Comedy")
     for box, text, address in (("Colour", "Mean stars", "colour=Mean"), ("Space", "Posters", "space=poster")):
-        page.get_by_role("combobox", name=box).click()
+        page.get_by_role("combobox", name=box, exact=True).click()
         page.get_by_role("option", name=text).click()
         expect(page).to_have_url(re.compile(address))
     marked(page, "Mean stars")

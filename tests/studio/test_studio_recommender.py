@@ -8,6 +8,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from apps_support import Service
+from matinee.studio.pages import recommender
 from studio_support import HOSTILE, ODD_FILMS, open_app, texts_of, titles_of
 
 pytestmark = pytest.mark.usefixtures("asked_core")
@@ -143,3 +144,16 @@ def test_studio_film_removed_meanwhile_is_said(asked_core: Service) -> None:
     assert not app.exception
     assert app.selectbox[2].value is None
     assert "gone from the catalogue" in app.info[0].value
+
+
+def test_studio_pickers_over_very_many_films_search_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recommender, "MANY", 10)
+    monkeypatch.setattr(recommender, "OFFERED", 5)
+    app = open_app(film=["2", "4", "6"])
+    assert [picker.value for picker in app.selectbox] == list(SCI_FI)
+    app.text_input[0].set_value("story 1995").run()
+    assert app.selectbox[0].options == [SCI_FI[0], "Toy Story (1995)"]
+    choose(app, "Toy Story (1995)", *SCI_FI[1:])
+    assert app.query_params["film"] == ["1", "4", "6"]
+    assert len(titles_of(app)) == 10
+    assert not app.exception

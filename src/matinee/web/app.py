@@ -20,7 +20,6 @@ from matinee.web.theme import theme
 
 ASSETS = Path(__file__).parent / "assets"
 HEAD = """<meta name="color-scheme" content="light dark">
-<link rel="icon" type="image/svg+xml" href="matinee/icon.svg">
 <script>
 window.matinee = { args: {} };
 // Of this page only a part may have arrived, as the app was stopped or started: load it anew when the app is there.
@@ -98,6 +97,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         theme=theme(),
         css_paths=sorted(ASSETS.glob("*.css")),
         head=HEAD,
+        favicon_path=ASSETS / "icon.svg",
         footer_links=["api"],
         run_history=False,
         max_file_size=MAX_UPLOAD,

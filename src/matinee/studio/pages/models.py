@@ -85,8 +85,9 @@ def _figures(models: Sequence[Mapping[str, Any]]) -> None:
     alt = "Models with their figures"
     st.dataframe(columns, column_config=shown, hide_index=True, placeholder="–", alt=alt, key="models-figures")
     st.caption("A click on a heading sorts. A model of 0 MB has no arrays of its own: it uses those of its parts.")
-    with st.expander("What the figures mean", icon=":material/help:"):
-        st.markdown("\n".join(f"- {plain(MEANINGS[name])}" for name in metrics if name in MEANINGS))
+    if metrics:
+        with st.expander("What the figures mean", icon=":material/help:"):
+            st.markdown("\n".join(f"- {plain(MEANINGS[name])}" for name in metrics if name in MEANINGS))
     with st.expander("What the models are", icon=":material/help:"):
         rows = [f"- **{plain(m['name'])}**: {plain(KINDS.get(m['kind'], 'A model of your own.'))}" for m in models]
         st.markdown("\n".join(rows))
@@ -97,6 +98,22 @@ def _figures(models: Sequence[Mapping[str, Any]]) -> None:
             "This snapshot was trained without measuring. `matinee train` measures; with `--no-measure` it does not.",
             icon=":material/info:",
         )
+        _costs(models)
+
+
+def _costs(models: Sequence[Mapping[str, Any]]) -> None:
+    names = [model["name"] for model in models]
+    costs = [cost(name, models) for name in names]
+    for column, index, unit, title in zip(st.columns(2), (1, 0), ("MB", "s"), ("Memory", "Training"), strict=True):
+        amounts = [one[index] for one in costs]
+        with column:
+            charts.draw(
+                charts.bars(names, amounts, x=f"{title} ({unit})", horizontal=True),
+                key=f"models-{title.lower()}",
+                alt=f"{title} of every model",
+                caption=f"{title} ({unit}), the parts that a model needs with it.",
+                table={"Model": names, f"{title} ({unit})": amounts},
+            )
 
 
 def _charts(models: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> None:

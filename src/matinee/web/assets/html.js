@@ -23,10 +23,14 @@ export function html(parts, ...values) {
   return new Markup(parts.reduce((text, part, place) => text + escaped(values[place - 1]) + part));
 }
 
-/** Draw `template(props.value)` into `root`, now and at every new value; `after(root, value)` comes behind each. */
+/** Draw `template(props.value)` into `root`, now and at every new value; `after(root, value)` comes behind each.
+    A value that says when it was asked for (`at`) is left out if one asked for later came first. */
 export function draw({ root, props, watch }, template, after) {
+  let latest = 0;
   const show = () => {
     const value = props.value && typeof props.value === "object" ? props.value : null;
+    if (value?.at < latest) return;
+    latest = value?.at ?? latest;
     const focused = root.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     root.innerHTML = value === null ? "" : String(value.error ? trouble(value.error) : template(value));
     if (focused) (root.querySelector(`[data-key="${CSS.escape(focused)}"]`) ?? root.querySelector("[data-key]"))?.focus({ preventScroll: true });

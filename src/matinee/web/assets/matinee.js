@@ -5,21 +5,34 @@ import "./outage.js";
 const matinee = window.matinee;
 const KEPT = "matinee.user";
 const HOME = "for-you"; // the page whose addresses say who one is
+const NOT_TAKEN = 60; // milliseconds: an event that nobody listens to, or that is left out, takes nothing
 const RATING = new Set(["rate", "unrate"]);
 const queries = {}; // tab → the last address seen there
 const opened = new Set();
 let router = null;
+let fired = Promise.resolve();
+let taken = () => {};
 
 const tabOf = (query) => new URLSearchParams(query).get("tab") || HOME;
 
 /** The first inputs of a listener by name from `args`, the others as they were given. */
-matinee.take = (names, given) => [...names.map((name) => matinee.args[name] ?? null), ...given.slice(names.length)];
+matinee.take = (names, given) => {
+  const values = [...names.map((name) => matinee.args[name] ?? null), ...given.slice(names.length)];
+  taken();
+  return values;
+};
 
-/** Put values where the next event's listener finds them, and trigger it. */
+/** Put values where the next event's listener finds them, and trigger it; the event after it waits until they are taken. */
 matinee.fire = (trigger, event, args = {}) => {
-  Object.assign(matinee.args, args);
   if (RATING.has(event) && tabOf(location.search) !== HOME) opened.delete(HOME); // its list is of yesterday now
-  trigger(event);
+  fired = fired.then(() => {
+    Object.assign(matinee.args, args);
+    trigger(event);
+    return new Promise((next) => {
+      taken = next;
+      setTimeout(next, NOT_TAKEN);
+    });
+  });
 };
 
 /** What the window is called: "Alien – Matinee". */

@@ -64,7 +64,7 @@ export function mount({ root, props, trigger, watch }) {
   const ask = () => {
     wanted = oneLine(input.value);
     keep();
-    window.matinee.fire(trigger, "complete");
+    trigger("complete");
   };
   const choose = (place) => {
     const found = options[place];
@@ -73,8 +73,8 @@ export function mount({ root, props, trigger, watch }) {
     close();
     say("");
     keep();
-    window.matinee.fire(trigger, "choose");
-    window.matinee.fire(trigger, "settle");
+    trigger("choose");
+    trigger("settle");
   };
   const set = (text, id) => {
     input.value = text;
@@ -127,8 +127,8 @@ export function mount({ root, props, trigger, watch }) {
       if (open_ && active >= 0) return choose(active);
       close();
       keep();
-      window.matinee.fire(trigger, "submit");
-      window.matinee.fire(trigger, "settle");
+      trigger("submit");
+      trigger("settle");
     }
   });
   input.addEventListener("blur", close);

@@ -120,7 +120,11 @@ class Rows:
         return list(answer["items"])
 
     async def picks(self, user: str, options: Options) -> dict[str, Any]:
-        """The list: `{"user", "items": [film with stars and because], "fallback", "model", "filter"}`."""
+        """The list: `{"user", "items": [film with stars and because], "fallback", "model", "filter", "at"}`.
+
+        `at`, the time of the question, keeps an answer that was overtaken from being drawn.
+        """
+        at = time.time()
         call = calls.recommendations(
             user,
             n=options.n,
@@ -135,17 +139,19 @@ class Rows:
             "fallback": answer.get("fallback"),
             "model": answer.get("model"),
             "filter": options.filter,
+            "at": at,
         }
 
     async def ratings(self, user: str, first: str = "") -> dict[str, Any]:
-        """The strip: `{"user", "items": [{movie_id, title, rating}], "total"}`, newest first.
+        """The strip: `{"user", "items": [{movie_id, title, rating}], "total", "at"}`, newest first.
 
         Args:
             first: film that was rated just now (the times of ratings are whole seconds).
         """
+        at = time.time()
         rated = sorted(await self.history(user), key=lambda row: row["movie_id"] != first)
         items = [{name: row[name] for name in ("movie_id", "title", "rating")} for row in rated[:IN_THE_STRIP]]
-        return {"user": user, "items": items, "total": len(rated)}
+        return {"user": user, "items": items, "total": len(rated), "at": at}
 
     async def wall(self, user: str, offset: int = 0, title: str = "") -> dict[str, Any]:
         """Films to rate: `{"user", "items": [{movie_id, title, year, rating}], "title", "next": offset or null}`.
