@@ -16,10 +16,10 @@ COVERAGE ?= 90
 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check --no-input
-checked := src tests benchmarks
+checked := src tests benchmarks tools
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help demo studio test check fix docs bench lock clean
+.PHONY: help demo studio test check fix docs bench screenshots lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -52,6 +52,9 @@ docs: $(VENV)/.docs ## the site, in site/
 bench: $(VENV)/.dev ## every benchmark; each prints its table
 	@for file in benchmarks/*.py; do echo "== $$file"; $(bin)/python "$$file"; done
 
+screenshots: $(VENV)/.dev $(VENV)/.browser ## the pictures of docs/images anew
+	@$(bin)/python tools/screenshots.py
+
 lock: $(VENV)/.python ## the pinned requirements anew, with uv in a throw-away environment
 	@set -eu; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
 	$(bin)/python -m venv "$$folder"; "$$folder/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
@@ -62,7 +65,7 @@ lock: $(VENV)/.python ## the pinned requirements anew, with uv in a throw-away e
 
 clean: ## everything that make made here (the caches and snapshots of the settings' folders stay)
 	rm -rf $(VENV) site dist build .mypy_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache .coverage .coverage.*
-	find src tests benchmarks -name __pycache__ -type d -exec rm -rf {} +
+	find src tests benchmarks tools -name __pycache__ -type d -exec rm -rf {} +
 
 # The first Python 3.11+ that is found makes the environment.
 $(VENV)/.python:

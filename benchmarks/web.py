@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -100,7 +101,8 @@ def main() -> None:
         folder = Path(scratch)
         print("training …", flush=True)
         kept = os.environ.get("MATINEE_TEST_TRAINED")
-        films = train_films(folder, SHARED) if kept is None else kept_films(Path(kept), folder, SHARED)
+        train = partial(train_films, shared=SHARED)
+        films = train(folder) if kept is None else kept_films(Path(kept), folder, train)
         core = stack.enter_context(serving(["serve"], "/ready", folder, films))
         given = {"MATINEE_CORE_URL": core.url}
         bare_port, web_port = free_port(), free_port()

@@ -60,13 +60,14 @@ def new_user() -> str:
 Add = Callable[[list[Movie], PosterShelf], object]
 
 
-def train_films(folder: Path, shared: Path, add: Add | None = None) -> dict[str, str]:
+def train_films(folder: Path, shared: Path, add: Add | None = None, measure: bool = False) -> dict[str, str]:
     """Train on ml-latest-small with overviews and posters; returns the environment of a core that serves it.
 
     Without an encoder of texts, and with a small one of images: no weights are fetched, and training takes seconds.
 
     Args:
         add: puts posters of the most rated films on the shelf; None: those of the measuring data.
+        measure: also measure the models, which fits them twice.
     """
     data = folder / "ml-latest-small"
     data.mkdir()
@@ -89,20 +90,20 @@ def train_films(folder: Path, shared: Path, add: Add | None = None) -> dict[str,
         add_folder(shared / "posters", films, shelf)
     else:
         add(films, shelf)
-    train_dataset(settings, dataset)
+    train_dataset(settings, dataset, measure=measure)
     return environment_of(settings, folder)
 
 
-def kept_films(kept: Path, folder: Path, shared: Path, add: Add | None = None) -> dict[str, str]:
-    """As `train_films`, with a copy of what an earlier run has trained in the folder `kept`."""
+def kept_films(kept: Path, folder: Path, train: Callable[[Path], dict[str, str]]) -> dict[str, str]:
+    """The environment that `train` gives, with a copy of what an earlier run has trained in the folder `kept`."""
     done = kept / "environment.json"
     if not done.exists():
         shutil.rmtree(kept, ignore_errors=True)
         kept.mkdir(parents=True)
-        environment = train_films(kept, shared, add)
-        done.write_text(json.dumps(environment), encoding="utf-8")
+        done.write_text(json.dumps(train(kept)), encoding="utf-8")
     shutil.copytree(kept / "data", folder / "data", copy_function=os.link)
-    return json.loads(done.read_text(encoding="utf-8")) | {"MATINEE_DATA_DIR": str(folder / "data")}
+    environment: dict[str, str] = json.loads(done.read_text(encoding="utf-8"))
+    return environment | {"MATINEE_DATA_DIR": str(folder / "data")}
 
 
 # --- pages -----------------------------------------------------------------------------------------------------

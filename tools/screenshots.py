@@ -3,7 +3,7 @@
     python tools/screenshots.py [--out docs/images] [NAME …]
 
 Trains ml-latest-small in a scratch folder, starts core, web app and studio, and looks at them with Chromium. Posters
-are other people's work and may not be shown here: every film has a drawn card in place of its poster, also where posters
+are other people's work and may not be shown here: each film has a drawn card in place of its poster, also where posters
 are searched. The script is not in docs, since `mkdocs` would publish it there, and no test: what it starts and how it
 looks at pages it shares with the tests of tests/browser.
 """
@@ -16,10 +16,11 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, TimeoutError, expect, sync_playwright
+from playwright.sync_api import Error, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -67,7 +68,7 @@ SHOTS = {
     ),
     "web-search": Shot("web", "/?tab=search&q=starr%20warrs", "[role=tabpanel]:visible img.poster"),
     "web-film-dark": Shot("web", "/?tab=film&film=541", "[role=tabpanel]:visible img.poster", dark=True),
-    "studio-recommender": Shot("studio", "/?film=1&film=260&film=541&model=content", "h2:has-text('think')"),
+    "studio-recommender": Shot("studio", "/?film=1&film=260&film=541&model=content", "ol li img"),
     "studio-data": Shot("studio", "/?page=data", ".js-plotly-plot:visible, [data-testid=stDataFrame]:visible"),
     "studio-models": Shot("studio", "/?page=models", ".js-plotly-plot:visible, [data-testid=stDataFrame]:visible"),
     "studio-explain": Shot("studio", "/?page=explain&user=42&film=541", ".js-plotly-plot:visible"),
@@ -98,10 +99,10 @@ def small(picture: bytes) -> bytes:
 
 def settled(page: Page) -> None:
     """Until all pictures in sight have come, and nothing moves."""
-    page.wait_for_function(
-        """() => [...document.images].every(
-            (one) => one.complete || !one.checkVisibility() || one.getBoundingClientRect().top > innerHeight)"""
-    )
+    page.wait_for_function("""() => [...document.images].every((one) => {
+        const place = one.getBoundingClientRect();
+        return one.complete || !one.checkVisibility() || place.top > innerHeight || place.left > innerWidth;
+    })""")
     page.wait_for_function("() => document.getAnimations().every((one) => one.playState !== 'running')")
     expect(page.locator("[data-testid=stStatusWidget]")).to_have_count(0)
 
@@ -120,8 +121,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="matinee-shots-") as scratch, ExitStack() as stack:
         folder = Path(scratch)
         print("training …", flush=True)
-        kept = options.kept
-        films = kept_films(kept, folder, SHARED, draw_cards) if kept else train_films(folder, SHARED, draw_cards)
+        train = partial(train_films, shared=SHARED, add=draw_cards, measure=True)
+        films = kept_films(options.kept, folder, train) if options.kept else train(folder)
         core = stack.enter_context(serving(["serve"], "/ready", folder, films))
         with Client(core.url) as client:
             for movie_id, stars in RATED.items():
@@ -148,7 +149,7 @@ def main() -> None:
             try:
                 page.locator(shot.there).first.wait_for(timeout=1000 * 2 * SECONDS)
                 settled(page)
-            except TimeoutError as error:
+            except Error as error:
                 print(f"{name}: {error}", flush=True)
             picture = small(page.screenshot())
             (options.out / f"{name}.png").write_bytes(picture)

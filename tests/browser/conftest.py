@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ def films(browser: Browser, shared_data: Path, tmp_path_factory: pytest.TempPath
             pytest.skip(f"the measuring data has no {name}")
     folder = tmp_path_factory.mktemp("films")
     kept = os.environ.get("MATINEE_TEST_TRAINED")
-    return train_films(folder, shared_data) if kept is None else kept_films(Path(kept), folder, shared_data)
+    train = partial(train_films, shared=shared_data)
+    return train(folder) if kept is None else kept_films(Path(kept), folder, train)
 
 
 @pytest.fixture(scope="session")

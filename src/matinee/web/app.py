@@ -8,14 +8,14 @@ from pathlib import Path
 
 import gradio as gr
 from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 
 from matinee.client import AsyncClient, calls, core_url
 from matinee.errors import ServiceError
 from matinee.settings import Settings
 from matinee.web.blocks import build_blocks
-from matinee.web.maps import Maps
+from matinee.web.maps import Maps, PlotScript
 from matinee.web.theme import theme
 
 ASSETS = Path(__file__).parent / "assets"
@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The web app over the core service of the settings (`core_url`)."""
     settings = settings or Settings()
     core = AsyncClient(core_url(settings))
-    maps = Maps(core)
+    maps, script = Maps(core), PlotScript()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -66,11 +66,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         return JSONResponse({"status": "ok"})
 
     @app.get("/plotly.min.js")
-    async def plotly() -> Response:
-        import plotly
-
-        path = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-        return FileResponse(path, headers={"cache-control": "public, max-age=86400"})
+    async def plot_script(request: Request) -> Response:
+        """The script that draws the map."""
+        return await script.answer(request)
 
     @app.get("/media/posters/{movie_id}")
     async def poster(request: Request, movie_id: str, size: str = "") -> Response:

@@ -10,7 +10,7 @@ from matinee.client import AsyncClient
 from matinee.web.pages import PAGES
 from matinee.web.pages.foryou_data import some_users
 from matinee.web.shell import LONGEST_QUERY, Shell, address_of, params_of
-from matinee.web.views import View
+from matinee.web.views import make_view
 
 TITLE = "Matinee"
 HEADING = """<h1 class="brand"><a href="?tab=for-you" data-go>
@@ -27,8 +27,8 @@ def build_blocks(core: AsyncClient) -> gr.Blocks:
         shell = Shell(core)
         with gr.Row(elem_id="masthead"):
             gr.HTML(HEADING, elem_id="heading", apply_default_css=False)
-            who = View("who", events=["users"], elem_id="who")
-        router = View("router", events=["open"], elem_id="router")
+            who = make_view("who", events=["users"], elem_id="who")
+        router = make_view("router", events=["open"], elem_id="router")
         built = []
         with gr.Tabs(elem_id="pages") as tabs:
             for name, (label, build) in PAGES.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,9 +23,14 @@ def serve(settings: Settings | None = None, *, quiet: bool = False) -> None:
         quiet: log warnings only.
     """
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    with tempfile.TemporaryDirectory(prefix="matinee-web-", ignore_cleanup_errors=True) as uploads:
+        os.environ.setdefault("GRADIO_TEMP_DIR", uploads)
+        _serve(settings or Settings(), quiet)
+
+
+def _serve(settings: Settings, quiet: bool) -> None:
     from matinee.web.app import create_app
 
-    settings = settings or Settings()
     app = create_app(settings)
     config = uvicorn.Config(
         app,

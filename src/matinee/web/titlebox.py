@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import gradio as gr
+
 from matinee.client import RefusedError, calls
 from matinee.errors import InvalidInputError, MatineeError
 from matinee.web.shell import Shell, trouble
-from matinee.web.views import View
+from matinee.web.views import make_view
 
 SUGGESTIONS = 8
 LONGEST_TITLE = 300
@@ -33,7 +35,7 @@ class TitleBox:
             the film that it was chosen for ("" where it was only typed). Both are None in a box that was never seen.
     """
 
-    view: View
+    view: gr.HTML
     take: tuple[str, str]
 
 
@@ -46,7 +48,7 @@ def title_box(shell: Shell, label: str, *, elem_id: str, api_name: str, hint: st
         api_name: endpoint of its completion: text → `{"for": text, "options": [{"movie_id", "title", "year"}]}`.
         hint: shown in the empty box, as "Alien".
     """
-    view = View(
+    view = make_view(
         "titlebox",
         events=["complete", "choose", "submit", "settle"],
         label=label,

@@ -69,6 +69,7 @@ matinee.open = (query) => {
     if (query !== location.search) history.replaceState({}, "", query);
   }
   seen(query);
+  document.querySelector(`[data-tab-id="${CSS.escape(tabOf(query))}"]`)?.click(); // at once; what is on it follows
   if (router) matinee.fire(router, "open", { query });
 };
 

@@ -1,4 +1,5 @@
-// The web app itself is away: clicks that got no answer are taken back, and a few friendly words say so.
+// The calls of the app, watched: a bar above the page while one takes long; where the web app itself is away, clicks that
+// got no answer are taken back, and a few friendly words say so.
 // (That the core is away is said by answers, see `trouble` of html.js.)
 
 const matinee = window.matinee;
@@ -27,8 +28,11 @@ matinee.failed = () => {
 
 // Gradio tells listeners nothing of a connection that broke, so the calls themselves are watched.
 const ask = window.fetch;
+let waiting = 0;
+const wait = (more) => document.getElementById("pages")?.toggleAttribute("data-waiting", (waiting += more) > 0);
 window.fetch = async (...given) => {
   const called = String(given[0]?.url ?? given[0]).includes("/gradio_api/run/");
+  if (called) wait(1);
   try {
     const answer = await ask(...given);
     if (called && answer.status >= 502) matinee.failed();
@@ -36,6 +40,8 @@ window.fetch = async (...given) => {
   } catch (error) {
     if (called) matinee.failed();
     throw error;
+  } finally {
+    if (called) wait(-1);
   }
 };
 

@@ -12,7 +12,7 @@ from matinee.client import calls
 from matinee.errors import MatineeError
 from matinee.web.shell import Page, Params, Shell, address_of, trouble
 from matinee.web.titlebox import LONGEST_TITLE, chosen, film_meant, is_unknown, named, title_box, typed
-from matinee.web.views import View
+from matinee.web.views import make_view
 
 ALGORITHMS = {"content": "Content Based Filtering", "collab": "Collaborative Based Filtering"}
 ORDINALS = ("First", "Second", "Third")
@@ -38,7 +38,7 @@ def build(shell: Shell) -> Page:
             for place in range(3)
         ]
     button = gr.Button("Recommend", variant="primary", elem_id="favourites-go")
-    view = View("favourites", elem_id="favourites")
+    view = make_view("favourites", elem_id="favourites")
 
     async def favourites(
         film_1: str = "",

@@ -9,13 +9,13 @@ from matinee.errors import MatineeError
 from matinee.web.pages.film_data import film_page, rating_changed, starters, unknown_film, yours
 from matinee.web.shell import Page, Params, Shell, address_of, trouble
 from matinee.web.titlebox import LONGEST_TITLE, chosen, film_meant, is_unknown, title_box, typed
-from matinee.web.views import View
+from matinee.web.views import make_view
 
 
 def build(shell: Shell) -> Page:
     """The page."""
     box = title_box(shell, "Find a film", elem_id="film-box", api_name="film_titles", hint="Alien")
-    view = View("film", events=["greet", "rate", "unrate"], elem_id="film")
+    view = make_view("film", events=["greet", "rate", "unrate"], elem_id="film")
 
     async def page_of(movie_id: str) -> list[Any]:
         """The box and the view for an id."""

@@ -25,7 +25,7 @@ from matinee.web.pages.foryou_data import (
 )
 from matinee.web.pages.foryou_filter import Narrowing, narrowing
 from matinee.web.shell import Page, Params, Shell, address_of
-from matinee.web.views import View
+from matinee.web.views import make_view
 
 FILTER_EXAMPLE = 'genre = "Comedy" and year >= 1990 and not tag = "gore"'
 MOST_GENRES = 40
@@ -41,7 +41,7 @@ class ForYou:
         self.shell = shell
         self.rows = Rows(shell)
         with gr.Column(elem_id="for-you"):
-            View("narrow", elem_id="narrow-toggle")
+            make_view("narrow", elem_id="narrow-toggle")
             with gr.Column(elem_id="narrow"):
                 with gr.Row(elem_id="narrow-controls"):
                     self.genres = gr.Dropdown(
@@ -55,9 +55,9 @@ class ForYou:
                 self.filter = gr.Textbox(label="Filter", placeholder=FILTER_EXAMPLE, max_lines=3, elem_id="filter")
             with gr.Row(elem_id="for-you-columns"):
                 with gr.Column(elem_id="picked"):
-                    self.picks = View("picks", elem_id="picks")
-                    self.ratings = View("ratings", events=["rate", "unrate"], elem_id="ratings")
-                self.wall = View("wall", events=["rate", "wall"], elem_id="wall")
+                    self.picks = make_view("picks", elem_id="picks")
+                    self.ratings = make_view("ratings", events=["rate", "unrate"], elem_id="ratings")
+                self.wall = make_view("wall", events=["rate", "wall"], elem_id="wall")
         self._listen()
 
     def _listen(self) -> None:

@@ -11,7 +11,7 @@ from matinee.client import RefusedError, calls
 from matinee.errors import MatineeError
 from matinee.web.pages.match_upload import content, lenient, upload, whole, whole_js
 from matinee.web.shell import Page, Params, Shell, address_of, trouble
-from matinee.web.views import View
+from matinee.web.views import make_view
 
 MOST, USUAL = 15, 5
 STARTERS = 8
@@ -23,11 +23,11 @@ def build(shell: Shell) -> Page:
     """The page."""
     with gr.Row(elem_classes="match-page"):
         with gr.Column(scale=2, min_width=300):
-            drop = View("drop", events=["match", "film"], elem_id="match-drop")
+            drop = make_view("drop", events=["match", "film"], elem_id="match-drop")
             k = gr.Slider(1, MOST, USUAL, step=1, label="How many films", elem_id="match-k")
         with gr.Column(scale=5, min_width=300):
-            found = View("matches", elem_id="match-found")
-            start = View("starters", elem_id="match-start")
+            found = make_view("matches", elem_id="match-found")
+            start = make_view("starters", elem_id="match-start")
     lenient(k)
 
     async def by_picture(image: bytes, k: Any, about: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from matinee.errors import MatineeError
 from matinee.web.pages.foryou_data import explained, number
 from matinee.web.shell import Page, Params, Shell, address_of
 from matinee.web.titlebox import typed
-from matinee.web.views import View
+from matinee.web.views import make_view
 
 WAYS = {"both": "Title and meaning", "title": "Title", "meaning": "Meaning"}
 DEFAULT_WAY, DEFAULT_N, MOST = "both", 12, 60
@@ -50,7 +50,7 @@ def build(shell: Shell) -> Page:
             lines=1,
             max_lines=1,
         )
-    results = View("search", elem_id="search-results")
+    results = make_view("search", elem_id="search-results")
 
     async def search(q: str, by: str = DEFAULT_WAY, n: float = DEFAULT_N, filter: str = "") -> list[Any]:
         """Films by title and by meaning; without a text the films that the filter allows, most rated first."""

@@ -11,7 +11,7 @@ from matinee.web.pages.match_upload import lenient, whole, whole_js
 from matinee.web.pages.similar_data import MODELS, MOST, USUAL, model_of, plotted, recommended, shown_model
 from matinee.web.shell import Page, Params, Shell, address_of
 from matinee.web.titlebox import LONGEST_TITLE, title_box
-from matinee.web.views import View
+from matinee.web.views import make_view
 
 LIST, MAP = "list", "map"
 ABOUT = "Faiss, Exact and HNSW go by what films are about, Annoy by who liked them."
@@ -22,7 +22,7 @@ def build(shell: Shell) -> Page:
     with gr.Tabs(elem_id="similar-views") as views:
         with gr.Tab("Movie Recommender", id=LIST), gr.Row(elem_classes="similar-page"):
             with gr.Column(scale=2, min_width=300):
-                View("similartop", elem_id="similar-top")
+                make_view("similartop", elem_id="similar-top")
                 box = title_box(
                     shell, "Title of a film", elem_id="similar-title", api_name="similar_titles", hint="Alien"
                 )
@@ -30,10 +30,10 @@ def build(shell: Shell) -> Page:
                 number = gr.Slider(1, MOST, USUAL, step=1, label="How many films", elem_id="similar-n")
                 go = gr.Button("Get Recommendations", variant="primary", elem_id="similar-go")
             with gr.Column(scale=5, min_width=300):
-                found = View("similar", elem_id="similar-found")
+                found = make_view("similar", elem_id="similar-found")
         with gr.Tab("Plot Query and Neighbors", id=MAP):
             plot_button = gr.Button("Plot", variant="primary", elem_id="similar-plot")
-            film_map = View("map", elem_id="similar-map")
+            film_map = make_view("map", elem_id="similar-map")
     for control in (model, number):
         lenient(control)
     # Hidden, because the endpoint's classic order is model, number, title, and a box of its own holds the title.
