@@ -54,9 +54,13 @@ function push(query) {
 matinee.address = (query) => {
   if (!query) return;
   opened.add(tabOf(query));
+  matinee.showPages();
   if (tabOf(query) === tabOf(location.search)) push(query);
   else queries[tabOf(query)] = query; // an answer that came after one had gone to another tab
 };
+
+/** Until the first address is open, its page is not the one that Gradio shows: none is seen. */
+matinee.showPages = () => document.getElementById("pages")?.toggleAttribute("data-open", true);
 
 /** Bring an address back, as a link, the Back button, or the first load asks for. */
 matinee.open = (query) => {
@@ -69,7 +73,6 @@ matinee.open = (query) => {
     if (query !== location.search) history.replaceState({}, "", query);
   }
   seen(query);
-  document.querySelector(`[data-tab-id="${CSS.escape(tabOf(query))}"]`)?.click(); // at once; what is on it follows
   if (router) matinee.fire(router, "open", { query });
 };
 

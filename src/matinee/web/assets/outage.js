@@ -22,6 +22,7 @@ matinee.say = (words) => {
 
 /** A call of the app got no answer. */
 matinee.failed = () => {
+  matinee.showPages();
   dispatchEvent(new CustomEvent("matinee:failed", { detail: {} }));
   matinee.say("Matinee does not answer right now. What you see stays; try again in a moment.");
 };
