@@ -146,29 +146,40 @@ class Watch:
         assert self.errors_allowed or not self.faults, "\n".join(self.faults)
 
 
+# `painted` is called when what follows from the click has been put into the document; the next frame shows it.
 _CLICK = """(button, watched) => new Promise((done) => {
   const start = performance.now();
-  const watch = new MutationObserver(() => {
-    watch.disconnect();
-    requestAnimationFrame(() => setTimeout(() => done(performance.now() - start)));
-  });
-  watch.observe(document.querySelector(watched), { childList: true, subtree: true, characterData: true });
+  const painted = () => requestAnimationFrame(() => setTimeout(() => done(performance.now() - start)));
+  if (watched.startsWith("matinee:")) addEventListener(watched, painted, { once: true });
+  else {
+    const [shown, before] = [document.querySelector(watched), document.querySelector(watched).textContent];
+    const watch = new MutationObserver(() => {
+      if (shown.textContent === before) return;
+      watch.disconnect();
+      painted();
+    });
+    watch.observe(shown, { childList: true, subtree: true, characterData: true });
+  }
   button.click();
 })"""
 
 
 def redrawn_in(button: Locator, watched: str) -> float:
-    """Milliseconds from a click to the frame in which an element (a selector) is on the screen anew."""
+    """Milliseconds from a click to the frame that shows what follows from it.
+
+    Args:
+        watched: a selector of an element whose text the answer changes, or an event that the app tells then.
+    """
     return float(button.evaluate(_CLICK, watched))
 
 
 def rated_in(page: Page, place: int, stars: int) -> float:
     """Milliseconds from a click on a star of the film at a place of the wall to the new list on the screen.
 
-    The ratings are drawn anew at every answer, and in the same moment the list, where it has changed.
+    The app says `matinee:rated` when the answer is drawn: the ratings, and in the same moment the list.
     """
     button = page.locator("#wall li").nth(place).locator(f"button.star[data-stars='{stars}']")
-    return redrawn_in(button, "#ratings")
+    return redrawn_in(button, "matinee:rated")
 
 
 def listed(page: Page) -> list[str]:
