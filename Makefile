@@ -27,8 +27,8 @@ help: ## this list
 demo: $(VENV)/.web ## install, fetch data, train, recommend, open http://localhost:7860 (DATA=FOLDER PORT=9000 WEB_PORT=9001 PYTHON=…)
 	@$(bin)/matinee demo $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(PORT),--port $(call quoted,$(PORT))) $(if $(WEB_PORT),--web-port $(call quoted,$(WEB_PORT))) $(if $(USER_ID),--user $(call quoted,$(USER_ID)))
 
-studio: $(VENV)/.studio ## the studio on port 8501, beside a running make demo (STUDIO_PORT=9002)
-	@$(bin)/matinee studio $(if $(STUDIO_PORT),--port $(call quoted,$(STUDIO_PORT)))
+studio: $(VENV)/.studio ## the studio on port 8501, beside a running make demo (PORT=9000, as the demo; STUDIO_PORT=9002)
+	@$(bin)/matinee studio $(if $(PORT),--core-url $(call quoted,http://127.0.0.1:$(PORT))) $(if $(STUDIO_PORT),--port $(call quoted,$(STUDIO_PORT)))
 
 test: $(VENV)/.dev $(VENV)/.browser ## every check and all tests, with branch coverage
 	@status=0; \

@@ -136,6 +136,7 @@ def main() -> None:
         expect.set_options(timeout=1000 * SECONDS)
         browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
         stack.callback(browser.close)
+        missed = []
         for name in options.names or SHOTS:
             shot = SHOTS[name]
             context = browser.new_context(
@@ -149,12 +150,17 @@ def main() -> None:
             try:
                 page.locator(shot.there).first.wait_for(timeout=1000 * 2 * SECONDS)
                 settled(page)
-            except Error as error:
+            except (Error, AssertionError) as error:  # the picture that there is stays
                 print(f"{name}: {error}", flush=True)
+                missed.append(name)
+                context.close()
+                continue
             picture = small(page.screenshot())
             (options.out / f"{name}.png").write_bytes(picture)
             print(f"{name:<24}{len(picture) / 1000:>8.0f} kB", flush=True)
             context.close()
+    if missed:
+        raise SystemExit(f"Not taken: {', '.join(missed)}.")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from apps_support import Service
 from browser_support import Calm, allow_errors
@@ -61,6 +61,51 @@ def test_addresses_that_are_opened_while_the_core_is_away(core: Service, web: Se
     expect(phone.locator("[role=tabpanel]:visible img.poster").first).to_be_visible()
     phone.go_back()  # to a page that was opened while the core was away
     expect(phone.locator("[role=tabpanel]:visible")).to_be_visible()
+
+
+def test_every_page_recovers_without_being_loaded_anew(core: Service, web: Service, page: Page) -> None:
+    allow_errors(page)
+    queries = (
+        "for-you",
+        "match",
+        "match&film=318",
+        "similar&title=Alien",
+        "similar&view=map",
+        "favourites&film1=318",
+        "search&q=alien",
+        "film",
+    )
+    core.stop()
+    opened = []
+    for query in queries:
+        each = page.context.new_page()
+        each.goto(f"{web.url}/?tab={query}")
+        each.evaluate("window.kept = true")
+        alert = each.locator("[role=tabpanel]:visible [role=alert]").filter(has=each.locator("[data-retry]"))
+        expect(alert.first).to_be_visible()
+        opened.append((query, each, alert))
+    core.start()
+    for query, each, alert in opened:
+        alert.first.get_by_role("button", name="Try again").click()
+        expect(alert, query).to_have_count(0)
+        sign = ".film-map .board" if "map" in query else "img.poster"
+        expect(each.locator(f"[role=tabpanel]:visible {sign}").first).to_be_visible()
+        assert each.evaluate("window.kept"), query
+        each.close()
+
+
+def test_a_first_address_that_got_no_answer_is_opened_again(web: Service, page: Page) -> None:
+    allow_errors(page)
+    aborted: list[str] = []
+
+    def abort(route: Route) -> None:
+        aborted.append(route.request.url)
+        route.abort()
+
+    page.route("**/gradio_api/run/**", abort, times=1)
+    page.goto(f"{web.url}/?tab=film&film=318")
+    expect(page.locator("#film img.poster").first).to_be_visible()
+    assert len(aborted) == 1
 
 
 def test_a_web_app_that_stops_and_returns(web: Service, page: Page, new_user: Callable[[], str]) -> None:

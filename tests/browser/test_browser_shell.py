@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from apps_support import Service
 from browser_support import Calm
@@ -58,6 +58,32 @@ def test_a_film_opens_and_back_is_where_one_was(web: Service, page: Page) -> Non
     page.go_back()
     expect(page.locator("#picks li a").first).to_be_visible()
     assert "user=1" in page.url
+
+
+def test_an_address_that_was_left_before_it_was_open_does_not_come_back(web: Service, page: Page) -> None:
+    page.goto(f"{web.url}/?tab=film&film=318")
+    heading = page.locator("#film h2").first
+    expect(heading).to_contain_text("Shawshank")
+    entries = page.evaluate("history.length")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        first = not held and "tab=film" in (route.request.post_data or "")
+        return held.append(route) if first else route.continue_()
+
+    page.route("**/gradio_api/run/**", hold)
+    links = page.locator(".film-similar a")
+    addresses = [links.nth(place).get_attribute("href") for place in (0, 7)]
+    for address in addresses:  # the first gets its answer only when one has gone on
+        page.locator(f'.film-similar a[href="{address}"]').first.click()
+        page.wait_for_function("(query) => location.search === query", arg=address)
+        page.wait_for_function("() => document.querySelector('#pages[data-waiting]')")
+    held[0].continue_()
+    expect(page.locator("#film .film-poster img")).to_have_attribute(
+        "src", re.compile(f"/{addresses[1].split('=')[-1]}$")
+    )
+    assert page.evaluate("history.length") == entries + 2
+    assert page.url.endswith(addresses[1])
 
 
 @pytest.mark.parametrize(

@@ -294,9 +294,9 @@ def test_make_passes_its_variables_on() -> None:
     done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "matinee demo --data 'my films' --port '9000' --web-port '9001' --user '7'" in done.stdout
-    words = ["make", "-n", "studio", "STUDIO_PORT=9002"]
+    words = ["make", "-n", "studio", "PORT=9000", "STUDIO_PORT=9002"]
     shown = subprocess.run(words, cwd=root, capture_output=True, text=True, check=True, timeout=60).stdout
-    assert "matinee studio --port '9002'" in shown
+    assert "matinee studio --core-url 'http://127.0.0.1:9000' --port '9002'" in shown
     words = ["make", "-n", "demo", "DATA=director's cut"]
     done = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False, timeout=60)
     assert r"matinee demo --data 'director'\''s cut'" in done.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import socket
@@ -257,9 +258,24 @@ def test_an_app_starts_without_a_core_and_stops_cleanly(app: str, ready: str, si
 
 def test_an_address_that_is_none_is_told(run: Any) -> None:
     for app in ("web", "studio"):
-        done = run(app, "--port", "0", "--core-url", "localhost:8000")
-        assert done.code == 1
-        assert "'localhost:8000' is no address" in done.err
+        for url in ("localhost:8000", "http://", "http://films:port", "http://films:99999", "http://[::1"):
+            done = run(app, "--port", "0", "--core-url", url)
+            assert done.code == 1
+            assert f"'{url}' is no address" in done.err
+
+
+@posix
+@pytest.mark.parametrize(("app", "ready"), [("web", "/health"), ("studio", "/_stcore/health")])
+def test_an_app_on_any_port_says_which(app: str, ready: str, tmp_path: Path) -> None:
+    def where() -> re.Match[str] | None:
+        return re.search(r"Serving http://localhost:(\d+)", command.told())
+
+    with started(tmp_path / "log", app, "--port", "0", "--core-url", f"http://127.0.0.1:{free_port()}") as command:
+        until(where, command.process)
+        found = where()
+        assert found is not None
+        until(lambda: answers(f"http://127.0.0.1:{found[1]}{ready}"), command.process)
+        assert command.stop() == 0, command.told()
 
 
 def test_addresses_of_this_machine() -> None:

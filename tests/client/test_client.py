@@ -193,6 +193,13 @@ def test_an_id_with_a_slash_never_becomes_another_path(odd: str) -> None:
             make(odd)
 
 
+@pytest.mark.parametrize("text", ["x" * 70_000, "🎬" * 10_000])
+def test_a_text_too_long_for_an_address_is_told(core: str, text: str) -> None:
+    for call in (calls.search(text), calls.recommendations("1", filter=text), calls.history(text)):
+        for send in (sent, sent_async):
+            assert isinstance(failing(send, core, call), (InvalidInputError, RefusedError))
+
+
 def test_half_a_character_is_refused_by_the_core(client: Client) -> None:
     half = "\ud800"
     assert client.send(calls.search(f"Toy Story {half}"))["items"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ from hypothesis import strategies as st
 
 from matinee.data.catalog import Movie
 from matinee.engine import Engine
+from matinee.engine.effective import Overlay
 from matinee.engine.histogram import histogram, star_steps
 from matinee.errors import InvalidInputError, NotFoundError, UnknownMovieError, UnknownUserError
 from matinee.settings import Settings
+from matinee.stores.base import Store
 
 USERS, FILMS = ["u1", "u2", "7", "40", "new"], ["m1", "m2", "m3", "fresh"]
 WRITES = st.lists(
@@ -87,6 +90,29 @@ def test_whatever_is_written_the_arrays_are_the_effective_ratings(
                 check(engine)
         check(engine)
         check(other)
+
+
+class ErasedMeanwhile:
+    """A store of which somebody else erases a user just as a reader has asked who is erased."""
+
+    def __init__(self, store: Store, user_id: str) -> None:
+        self._store, self._user_id = store, user_id
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def erased_users(self) -> frozenset[str]:
+        found = self._store.erased_users()
+        if self._user_id not in found:
+            self._store.erase_user(self._user_id)
+        return found
+
+
+def test_a_user_who_is_erased_while_the_store_is_read_is_not_forgotten(engine: Engine) -> None:
+    runtime, view = engine._current()
+    overlay = Overlay(view.snapshot, cast(Store, ErasedMeanwhile(runtime.store, "u1")))
+    overlay.over(view.catalog)
+    assert "u1" not in dict(overlay.over(view.catalog).users)
 
 
 def test_users_are_in_the_order_of_their_ids(engine: Engine) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,7 @@ from apps_support import Service, serving
 from matinee.studio.catalogue import label
 from matinee.studio.look import plain
 from studio_support import HOSTILE, open_app, texts_of
+from web_server import serve
 
 TITLES = {
     "recommender": "Movie Recommender Engine",
@@ -68,6 +70,20 @@ def test_studio_stopped_core_is_said_and_pages_come_back(asked_core: Service) ->
         assert not app.exception
         assert "does not answer" not in texts_of(app)
         assert app.title[0].value == TITLES[page]
+
+
+def test_studio_another_program_in_place_of_the_core_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("content-length", "2")
+        request.end_headers()
+        request.wfile.write(b"[]")
+
+    with serve(answer) as url:
+        monkeypatch.setenv("MATINEE_CORE_URL", url)
+        app = open_app()
+    assert not app.exception
+    assert plain(f"What answers at {url} is no core service.") in texts_of(app)
 
 
 @pytest.mark.usefixtures("asked_core")

@@ -122,7 +122,7 @@ def test_studio_odd_addresses_are_no_error() -> None:
 def test_studio_bars_show_what_is_chosen() -> None:
     app = open_app(page="data", part="content")
     app.main.radio[0].set_value("Mean stars").run()
-    assert app.query_params["bars"] == "mean stars"
+    assert app.query_params == {"page": "data", "part": "content", "bars": "mean stars"}
     assert figures(app)[0]["layout"]["xaxis"]["title"]["text"] == "Mean stars"
 
 

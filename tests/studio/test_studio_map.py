@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from apps_support import Service
 from matinee.client import Client, calls
-from matinee.studio import cloud
+from matinee.studio import cloud, picking
 from matinee.studio.look import plain
 from studio_support import HOSTILE, open_app, texts_of
 
@@ -63,7 +63,7 @@ def test_map_marks_a_film_and_its_neighbours(asked_core: Service) -> None:
     assert traces(app)["The film"]["text"] == ["Toy Story (1995)"]
     assert n_points(traces(app)["Similar films"]) == len(near)
     assert app.subheader[0].value == r"Toy Story \(1995\)"
-    assert "stars in the mean" in texts_of(app)
+    assert "stars on average" in texts_of(app)
 
 
 def test_map_marks_the_films_of_a_user(asked_core: Service) -> None:
@@ -109,13 +109,25 @@ def test_map_as_a_table() -> None:
     table = app.dataframe[0].value
     assert {"Film", "Across", "Up", "Genres", "Mean stars", "Ratings"} == set(table)
     assert table[table["Film"] == "Toy Story (1995)"]["Ratings"].item() > 0
+    assert f"{HOSTILE} (1999)" in set(table["Film"]), "whole, and not escaped as for a figure"
+
+
+def test_map_film_of_very_many_is_searched_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(picking, "MANY", 10)
+    monkeypatch.setattr(picking, "OFFERED", 5)
+    app = open_app(page="map", film="2")
+    app.text_input(key="map-film-search").set_value("STORY 1995").run()
+    assert app.selectbox(key="map-film").options == ["Star Wars (1977)", "Toy Story (1995)"]
+    app.selectbox(key="map-film").set_value("Toy Story (1995)").run()
+    assert not app.exception
+    assert app.query_params["film"] == "1"
 
 
 def test_map_of_many_films_has_smaller_points() -> None:
     n = cloud.MANY + 1
     ids = [str(i) for i in range(n)]
     line = np.linspace(0, 1, n)
-    films = cloud.Places("pca", ids, ids, line, line, np.full(n, np.nan), {one: i for i, one in enumerate(ids)})
+    films = cloud.Places("pca", ids, ids, ids, line, line, np.full(n, np.nan), {one: i for i, one in enumerate(ids)})
     known = cloud.Facts({"0": "Drama"}, {"0": 4.0}, {"0": 10, "1": 0})
     figure = cloud.figure(films, known, colour=cloud.RATINGS)
     assert {trace.marker.size for trace in figure.data} == {cloud.SIZE_OF_MANY}

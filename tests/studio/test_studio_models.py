@@ -8,7 +8,6 @@ from streamlit.testing.v1 import AppTest
 from apps_support import Service
 from matinee.client import Client, calls
 from matinee.studio.pages.models import configuration, cost, state
-from matinee.studio.side_by_side import when
 from studio_support import HOSTILE, open_app, texts_of, titles_of
 
 pytestmark = pytest.mark.usefixtures("asked_core")
@@ -139,8 +138,3 @@ def test_models_snapshots_say_which_serves(asked_core: Service) -> None:
     assert "blend" in figures
     assert state({"served": False, "current": True}).startswith("promoted")
     assert state({"served": False, "current": False}) == ""
-
-
-def test_models_days_of_ratings() -> None:
-    assert when(0) == "1970-01-01"
-    assert when(None) == when(1e30) == when(-1e30) == ""

@@ -7,6 +7,8 @@ import io
 import zipfile
 from typing import Any
 
+import pytest
+
 from matinee.studio.tables import cleaning, day, tables, to_csv, to_zip
 
 GROUP = {"films": 1, "ratings": 2, "mean": 3.5}
@@ -54,12 +56,19 @@ def test_studio_columns_of_a_table_have_one_length() -> None:
 
 
 def test_studio_csv_gives_back_what_went_in() -> None:
-    odd = ['a "quoted", title', "two\nlines", "=1+1", "名前 🎬", ""]
+    odd = ['a "quoted", title', "two\nlines", "1 = 1", "名前 🎬", ""]
     text = to_csv({"Title": odd, "Mean": [1.5, None, 2, 3, 4]}).decode()
     rows = list(csv.reader(io.StringIO(text, newline="")))
     assert rows[0] == ["Title", "Mean"]
     assert [row[0] for row in rows[1:]] == odd
     assert rows[2][1] == ""
+
+
+@pytest.mark.parametrize("first", ["=", "+", "-", "@", "\t", "\r"])
+def test_studio_csv_holds_no_formula(first: str) -> None:
+    text = to_csv({"Title": [f"{first}HYPERLINK(1)", f"a{first}b"], "Mean": [-1.5, 2]}).decode()
+    rows = list(csv.reader(io.StringIO(text, newline="")))[1:]
+    assert rows == [[f"'{first}HYPERLINK(1)", "-1.5"], [f"a{first}b", "2"]]
 
 
 def test_studio_archive_holds_every_table() -> None:
@@ -85,4 +94,4 @@ def test_studio_cleaning_lists_reasons_by_table() -> None:
 
 def test_studio_days() -> None:
     assert day(0) == "1970-01-01"
-    assert day(None) is None
+    assert day(None) is day(1e30) is day(-1e30) is None

@@ -128,7 +128,7 @@ def test_explanation_in_full() -> None:
     assert said[0] == "You would probably give it 4.0 stars."
     assert "<script>" not in said[1]
     assert r"genre Sci\-Fi; tags a, b, c and 2 more; mood \<b\>" in said[2]
-    assert said[3] == "2 users of similar taste have rated it: 4.2 stars in the mean."
+    assert said[3] == "2 users of similar taste have rated it: 4.2 stars on average."
     assert said[4] == (
         "1 of 2 models have it among their first 20 films for you: it stands highest with **ease** (3 of 900), "
         "lowest with **popular** (400 of 1,200)."

@@ -28,6 +28,20 @@ def web(core: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
         yield service
 
 
+@pytest.fixture(scope="module", autouse=True)
+def films_as_they_were(core: Service) -> Iterator[None]:
+    """What films a module stores is gone for the next one."""
+
+    def ids() -> set[str]:
+        answer = httpx.get(f"{core.url}/v1/movies", params={"limit": 1000}, trust_env=False)
+        return {film["movie_id"] for film in answer.json()["items"]}
+
+    before = ids()
+    yield
+    for movie_id in ids() - before:
+        httpx.delete(f"{core.url}/v1/movies/{movie_id}", trust_env=False).raise_for_status()
+
+
 @pytest.fixture
 def call(web: Service) -> Callable[..., list[Any]]:
     """`call("rate", "anna", "1", 5)`: the values that a named endpoint of the web app gives."""

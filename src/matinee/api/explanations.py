@@ -60,7 +60,7 @@ class FactorOut(BaseModel):
 
 
 class SharedOut(BaseModel):
-    """What the film shares with films that the user rates above the mean."""
+    """What the film shares with films that the user rates no lower than their own mean."""
 
     field: str = Field(description="genres, directors, writers, cast, tags or keywords.")
     shared: list[str]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import urlsplit
 
 import typer
 
-from matinee.cli.addresses import Host, Port, announce, check_address
+from matinee.cli.addresses import Host, Port, announce, check_address, free_port
 from matinee.cli.console import load_settings, note
 from matinee.cli.processes import end_with_stdin
 from matinee.errors import InvalidInputError
@@ -65,6 +66,15 @@ def studio(host: Host = None, port: Port = None, core_url: CoreUrl = None) -> No
     run("studio", load_settings(host=host, studio_port=port, core_url=core_url))
 
 
+def is_address(url: str) -> bool:
+    """Whether this can be the address of a service."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, half an IPv6 address
+        return False
+
+
 def run(app: App, settings: Settings) -> None:
     """Serve an application until SIGINT or SIGTERM.
 
@@ -72,15 +82,17 @@ def run(app: App, settings: Settings) -> None:
         InvalidInputError: it is not installed, its port is taken, or the core's address is none.
     """
     need(app)
-    if settings.core_url and not settings.core_url.startswith(("http://", "https://")):
+    if settings.core_url and not is_address(settings.core_url):
         raise InvalidInputError(
             f"{settings.core_url!r} is no address of a core service.", "Write it like http://localhost:8000."
         )
     port = settings.web_port if app == "web" else settings.studio_port
     check_address(settings.host, port, f"--port 9000, MATINEE_{app.upper()}_PORT=9000")
-    if port:
-        core = settings.core_url or f"http://localhost:{settings.port}"
-        announce(settings.host, port, f"{NAMES[app]} over the core service {core} · Ctrl-C stops")
+    if not port:  # one that is known, so that it can be said
+        port = free_port(settings.host)
+        settings = settings.model_copy(update={f"{app}_port": port})
+    core = settings.core_url or f"http://localhost:{settings.port}"
+    announce(settings.host, port, f"{NAMES[app]} over the core service {core} · Ctrl-C stops")
     with suppress(KeyboardInterrupt):  # Ctrl-C is how a server is meant to end
         if app == "web":
             from matinee.web.serve import serve as serve_web

@@ -55,7 +55,6 @@ def demo(
         check_address(
             settings.host, settings.web_port, "--web-port 9001, MATINEE_WEB_PORT=9001, make demo WEB_PORT=9001"
         )
-    serving.check_port(settings)
     with own_terminal_group():
         options = [*(("--data", data) if data is not None else ()), *(("--user", user) if user is not None else ())]
         in_a_process_of_its_own("demo", "--no-serve", *options)

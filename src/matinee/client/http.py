@@ -10,7 +10,7 @@ import httpx
 import orjson
 
 from matinee.client.calls import Call
-from matinee.errors import MatineeError, ServiceError
+from matinee.errors import InvalidInputError, MatineeError, ServiceError
 from matinee.settings import Settings
 
 SECONDS = 30.0
@@ -88,6 +88,11 @@ class _Sender:
             "Start it with `matinee serve`, or set MATINEE_CORE_URL to where it is.",
         )
 
+    def _failed(self, error: httpx.HTTPError | httpx.InvalidURL) -> MatineeError:
+        if isinstance(error, httpx.InvalidURL):  # which is no HTTPError: nothing was sent
+            return InvalidInputError(f"This cannot be asked: {error}.", "Use a shorter text.")
+        return self._silent(error)
+
 
 def _json(value: Any) -> bytes:
     try:
@@ -113,11 +118,12 @@ class Client(_Sender):
         Raises:
             ServiceError: the core does not answer, or is not ready.
             RefusedError: it refuses the call.
+            InvalidInputError: a text is too long for an address.
         """
         try:
             response = self._http.request(**self._request(call))
-        except httpx.HTTPError as error:
-            raise self._silent(error) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._failed(error) from error
         return self._answer(call, response)
 
     def close(self) -> None:
@@ -144,20 +150,20 @@ class AsyncClient(_Sender):
         """See `Client.send`."""
         try:
             response = await self._http.request(**self._request(call))
-        except httpx.HTTPError as error:
-            raise self._silent(error) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._failed(error) from error
         return self._answer(call, response)
 
     async def response(self, call: Call) -> httpx.Response:
         """The bare response, for handing on: its status and headers too.
 
         Raises:
-            ServiceError: the core does not answer.
+            ServiceError, InvalidInputError: as `Client.send`.
         """
         try:
             return await self._http.request(**self._request(call))
-        except httpx.HTTPError as error:
-            raise self._silent(error) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._failed(error) from error
 
     async def close(self) -> None:
         """Close the connections."""

@@ -98,9 +98,12 @@ class Effective:
     def user_counts(self) -> NDArray[np.int64]:
         """Ratings of each user number, (n_users,)."""
         base = self.base
-        before = np.concatenate([[0], np.cumsum(self.active[base.indices])])
         counts = np.zeros(self.n_users, dtype=np.int64)
-        counts[: base.n_users] = np.diff(before[base.indptr])
+        if bool(self.active.all()):
+            counts[: base.n_users] = np.diff(base.indptr)
+        else:
+            before = np.concatenate([[0], np.cumsum(self.active[base.indices])])
+            counts[: base.n_users] = np.diff(before[base.indptr])
         gone = self.dropped[self.active[base.indices[self.dropped]]]
         np.subtract.at(counts, np.searchsorted(base.indptr, gone, side="right") - 1, 1)
         np.add.at(counts, self._added.users, 1)
@@ -157,9 +160,10 @@ class Overlay:
         changes = self._store.changes(self._seq)
         if changes.erased or not changes.complete or self._seq < 0:
             self._clear()
-            self._erased = self._store.erased_users()
             if changes.complete:
                 changes = self._store.changes(-1)
+            # Asked after the changes: who is erased in between is then hidden now, and again at the next look.
+            self._erased = self._store.erased_users()
         for change in changes.ratings:
             self._apply(change)
         self._seq = changes.seq

@@ -81,7 +81,8 @@ class Factor:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What the film shares with films that the user likes: words of one field, and up to three of those films."""
+    """What the film shares with films that the user likes (rates no lower than their own mean): words of one field,
+    and up to three of those films."""
 
     field: str
     shared: tuple[str, ...]
@@ -229,7 +230,7 @@ def _content(view: View, query: Query, row: int) -> Iterator[Shared]:
     """Field by field: words that most of the liked films have come first; films that share the rarest words do."""
     if not len(query):
         return
-    # Films rated at least as high as the user rates in the mean, the best first.
+    # Films rated no lower than the user's own mean, the best first.
     liked = np.flatnonzero(query.ratings >= query.ratings.mean(dtype=np.float64))
     films = query.rows[liked[np.argsort(-query.ratings[liked], kind="stable")]].tolist()
     for field in FIELDS:

@@ -9,6 +9,7 @@ STEPS = (0.5, 1.0, 2.0, 5.0, 10.0)
 MOST = 21
 """Bars of a histogram, at most: a scale of 0 to 10 in halves."""
 _ODD = 0.001
+_BLOCK = 1 << 20
 
 
 def star_steps(scale: tuple[float, float], values: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -31,5 +32,9 @@ def star_steps(scale: tuple[float, float], values: NDArray[np.float32]) -> NDArr
 def histogram(values: NDArray[np.float32], steps: NDArray[np.float64]) -> NDArray[np.int64]:
     """How many stars lie nearest to each step, (len(steps),); the upper one where two are as near."""
     width = steps[1] - steps[0] if len(steps) > 1 else 1.0
-    places = np.floor((values.astype(np.float64) - steps[0]) / width + 0.5).astype(np.int64)
-    return np.bincount(np.clip(places, 0, len(steps) - 1), minlength=len(steps))
+    counts = np.zeros(len(steps), dtype=np.int64)
+    for start in range(0, len(values), _BLOCK):  # in one go it would take several times the memory of the ratings
+        block = values[start : start + _BLOCK].astype(np.float64)
+        places = np.floor((block - steps[0]) / width + 0.5).astype(np.int64)
+        counts += np.bincount(np.clip(places, 0, len(steps) - 1), minlength=len(steps))
+    return counts

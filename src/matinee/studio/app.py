@@ -36,8 +36,7 @@ def main() -> None:
         st.html(DARK_STYLE)
     st.session_state[CHOICE] = name  # the address counts, also after a step back
     st.sidebar.radio("Choose Option", list(PAGES), format_func=PAGES.__getitem__, key=CHOICE, on_change=_go)
-    with core.whole():
-        import_module(f"matinee.studio.pages.{name}").show()
+    core.whole(import_module(f"matinee.studio.pages.{name}").show)
     if name != FIRST and st.query_params.get("page") != name:  # a page that set all parameters at once
         st.query_params["page"] = name
 
@@ -48,4 +47,5 @@ def _go() -> None:
     st.query_params.from_dict({"page": name} if name != FIRST else {})
 
 
-main()
+if __name__ == "__main__":  # as Streamlit runs it
+    main()

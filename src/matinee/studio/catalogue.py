@@ -10,7 +10,7 @@ import streamlit as st
 
 from matinee.client import calls
 from matinee.studio import core
-from matinee.studio.look import named
+from matinee.studio.look import cut, named
 
 LONGEST = 120
 """Characters of a label; the rest of a longer title is left out."""
@@ -49,14 +49,9 @@ def _catalogue(url: str, snapshot: str) -> Catalogue:
 def label(table: dict[str, Any]) -> Catalogue:
     """Labels of the answer of `calls.titles`."""
     films = zip(table["movie_ids"], table["titles"], table["years"], strict=True)
-    rows = [(movie_id, _short(named(title, year))) for movie_id, title, year in films]
+    rows = [(movie_id, cut(" ".join(named(title, year).split()), LONGEST)) for movie_id, title, year in films]
     uses = Counter(text for _, text in rows)
     # An id is behind a name only where it has to be; "id" in it keeps it from looking like part of the title.
     labelled = [(movie_id, text if uses[text] == 1 else f"{text} – id {movie_id}") for movie_id, text in rows]
     labelled.sort(key=lambda row: row[1].casefold())
     return Catalogue([text for _, text in labelled], {text: key for key, text in labelled}, dict(labelled))
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"

@@ -14,7 +14,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from matinee.studio.look import SERIES, SERIES_DARK, plain
+from matinee.studio.look import SERIES, SERIES_DARK, cut, plain
 
 Columns = Mapping[str, Sequence[Any]]
 """A table: heading → cells, all columns of one length."""
@@ -37,8 +37,7 @@ def colours() -> tuple[str, ...]:
 
 def label(text: object, longest: int = LONGEST) -> str:
     """Text of others for a figure: on one line, shortened, its `<` no markup (Plotly knows a little HTML)."""
-    line = " ".join(str(text).split())
-    return escape(line if len(line) <= longest else line[: longest - 1] + "…", quote=False)
+    return escape(cut(" ".join(str(text).split()), longest), quote=False)
 
 
 def bars(

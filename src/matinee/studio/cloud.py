@@ -40,7 +40,8 @@ class Places:
     Attributes:
         method: how the space was brought to two dimensions.
         ids: film ids.
-        titles: `Title (Year)`, for a figure.
+        names: `Title (Year)`.
+        titles: the same, for a figure.
         x, y: places, (n,).
         years: (n,), NaN where unknown.
         rows: id → place in the lists.
@@ -48,6 +49,7 @@ class Places:
 
     method: str
     ids: list[str]
+    names: list[str]
     titles: list[str]
     x: Floats
     y: Floats
@@ -79,9 +81,10 @@ def _places(url: str, snapshot: str, space: str) -> Places | None:
             raise
         return None
     ids: list[str] = found["movie_ids"]
-    titles = [charts.label(named(title, year)) for title, year in zip(found["titles"], found["years"], strict=True)]
+    names = [named(title, year) for title, year in zip(found["titles"], found["years"], strict=True)]
+    titles = [charts.label(name) for name in names]
     x, y, years = (np.array(found[name], dtype=np.float64) for name in ("x", "y", "years"))
-    return Places(found["method"], ids, titles, x, y, years, {movie_id: row for row, movie_id in enumerate(ids)})
+    return Places(found["method"], ids, names, titles, x, y, years, {movie_id: row for row, movie_id in enumerate(ids)})
 
 
 def facts() -> Facts:
@@ -113,7 +116,7 @@ def genres_by_size(known: Facts) -> list[str]:
 def table(films: Places, known: Facts) -> charts.Columns:
     """What the map shows, as columns."""
     return {
-        "Film": films.titles,
+        "Film": films.names,
         "Across": films.x.tolist(),
         "Up": films.y.tolist(),
         "Genres": [", ".join(known.genres.get(movie_id, ())) for movie_id in films.ids],
@@ -200,7 +203,7 @@ def _by_number(made: go.Figure, films: Places, values: Floats, colour: str, size
         bar |= {"tickmode": "array", "tickvals": steps, "ticktext": [f"{10**step:,}" for step in steps]}
         said = [f"{10**value:,.0f} rating{'s' if value > 0 else ''}" for value in values[rows].tolist()]
     else:
-        form = "{:.0f}" if colour == YEARS else "{:.2f} stars in the mean"
+        form = "{:.0f}" if colour == YEARS else "{:.2f} stars on average"
         said = [form.format(value) for value in values[rows].tolist()]
     marker = {
         "size": size,

@@ -7,8 +7,7 @@ Pages call `get` (kept), `ask` (never kept) and `poster`; what these raise may g
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
 
@@ -67,7 +66,12 @@ def begin() -> None:
         ServiceError: it does not, or is not ready.
     """
     st.session_state.pop(SNAPSHOT, None)
-    st.session_state[SNAPSHOT] = str(ask(calls.ready())["snapshot"])
+    ready = ask(calls.ready())
+    if not isinstance(ready, dict) or "snapshot" not in ready:
+        raise ServiceError(
+            f"What answers at {address()} is no core service.", "Set MATINEE_CORE_URL to where the core service is."
+        )
+    st.session_state[SNAPSHOT] = str(ready["snapshot"])
 
 
 def snapshot() -> str:
@@ -84,12 +88,13 @@ def poster(movie_id: str, *, small: bool = True) -> bytes | None:
 
 def posters(movie_ids: Sequence[str], *, small: bool = True) -> list[bytes | None]:
     """The films' pictures, None where one has none."""
-    url = address()
-    return [_picture(url, movie_id, small) for movie_id in movie_ids]
+    url, served = address(), snapshot()
+    return [_picture(url, served, movie_id, small) for movie_id in movie_ids]
 
 
 @st.cache_data(ttl=POSTERS_KEPT, max_entries=5000, show_spinner=False)
-def _picture(url: str, movie_id: str, small: bool) -> bytes | None:
+def _picture(url: str, snapshot: str, movie_id: str, small: bool) -> bytes | None:
+    del snapshot  # of other data an id is another film
     try:
         return bytes(_client(url).send(calls.poster(movie_id, small=small)))
     except RefusedError:
@@ -114,13 +119,12 @@ def part(show: Callable[P, None]) -> Callable[P, None]:
     return shown
 
 
-@contextmanager
-def whole() -> Iterator[None]:
-    """A run of the whole page, with trouble said."""
+def whole(show: Callable[[], None]) -> None:
+    """Run a whole page, with trouble said."""
     st.session_state[WHOLE] = True
     try:
         begin()
-        yield
+        show()
     except MatineeError as error:
         trouble(error)
     finally:

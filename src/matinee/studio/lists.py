@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from matinee.studio import core
-from matinee.studio.look import html, named
+from matinee.studio.look import cut, html, named
 
 ROW = "display:flex;align-items:center;gap:.75rem;margin:0 0 .5rem;padding:.25rem;border-left:4px solid "
 PICTURE = "width:46px;height:69px;object-fit:cover;border-radius:4px;flex:none;background:#8884"
@@ -47,18 +47,19 @@ def film_list(entries: Sequence[Entry], *, numbered: bool = True) -> None:
 
 def _row(entry: Entry, picture: bytes | None, number: str) -> str:
     image = f'<img src="{source(picture)}" alt="" style="{PICTURE}">' if picture else f'<span style="{PICTURE}"></span>'
-    name = html(number + named(_cut(entry.title), entry.year))
+    name = html(number + named(cut(entry.title, LONGEST), entry.year))
     badge = f' <span style="{BADGE}">{html(entry.badge)}</span>' if entry.badge else ""
-    note = f'<br><span style="{QUIET}">{html(_cut(entry.note))}</span>' if entry.note else ""
+    note = f'<br><span style="{QUIET}">{html(cut(entry.note, LONGEST))}</span>' if entry.note else ""
     line = "currentColor" if entry.badge else "transparent"
     return f'<li style="{ROW}{line}">{image}<span style="{WORDS}"><strong>{name}</strong>{badge}{note}</span></li>'
+
+
+def portrait(picture: bytes) -> None:
+    """Show one film's poster. (Not by `st.image`: its file may be gone before the browser asks for it.)"""
+    st.html(f'<img src="{source(picture)}" alt="" width="140" style="border-radius:6px">')
 
 
 def source(picture: bytes) -> str:
     """A picture as the address of an image of a page."""
     kind = "png" if picture.startswith(b"\x89PNG") else "webp" if picture[8:12] == b"WEBP" else "jpeg"
     return f"data:image/{kind};base64,{b64encode(picture).decode()}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

@@ -61,6 +61,11 @@ def plain(text: object) -> str:
     return _MARKS.sub(r"\\\1", _SHORT.sub(":\u2060", line))
 
 
+def cut(text: str, longest: int) -> str:
+    """A text of `longest` characters at most; where some are left out, "…" says so."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
 def named(title: str, year: int | None) -> str:
     """`Title (Year)`."""
     return title if year is None else f"{title} ({year})"

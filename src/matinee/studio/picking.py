@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 import streamlit as st
@@ -10,11 +11,13 @@ import streamlit as st
 from matinee.client import RefusedError, calls
 from matinee.errors import MatineeError, ServiceError
 from matinee.studio import core
-from matinee.studio.catalogue import catalogue
-from matinee.studio.look import plain
+from matinee.studio.catalogue import Catalogue, catalogue
+from matinee.studio.look import cut, plain
 
 MOST_USERS = 1000
 """Users offered; the id of any other can be typed."""
+MANY, OFFERED = 20_000, 500
+"""With more films than `MANY` a picker offers `OFFERED` of those that fit a text: browsers need seconds for more."""
 LONGEST_FILTER = 2000
 FIELDS = "genre, year, decade, director, cast, tag, country, ratings, mean"
 CHOSEN_USER = "studio: user"
@@ -107,7 +110,7 @@ def _can_be(user_id: str) -> bool:
             why = "It is too long, or has characters that no id has."
         else:
             why = error.message
-        st.warning(plain(f"That cannot be the id of a user. {_cut(why, 300)}"), icon=":material/person_off:")
+        st.warning(plain(f"That cannot be the id of a user. {cut(why, 300)}"), icon=":material/person_off:")
         return False
     return True
 
@@ -131,25 +134,39 @@ def say_unknown(user_id: str) -> None:
     """Say that a user has rated nothing, and who is called nearly so."""
     near = [row["user_id"] for row in core.get(calls.users(user_id[:1], limit=5))["items"]]
     hint = f" There are, for example, {', '.join(near)}." if near else ""
-    st.info(plain(f"User {_cut(user_id)} has rated nothing.{hint}"), icon=":material/info:")
+    st.info(plain(f"User {cut(user_id, 60)} has rated nothing.{hint}"), icon=":material/info:")
 
 
 def film(label: str, key: str, *, on_change: Callable[[], None] | None = None) -> str | None:
     """Picks one of all films by title, `?film=` first; its id, None where none is chosen."""
     films = catalogue()
     start(key, films.by_id.get(given("film") or ""))
-    if st.session_state[key] not in films.ids:
-        st.session_state[key] = None  # gone from the catalogue
-    chosen = st.selectbox(
+    chosen = film_label(label, key, films, on_change=on_change)
+    return films.ids.get(chosen) if chosen else None
+
+
+def film_label(label: str, key: str, films: Catalogue, *, on_change: Callable[[], None] | None = None) -> str | None:
+    """Picks one of all films; its label, None where none is chosen."""
+    if st.session_state.get(key) not in films.ids:  # nothing yet, or a film that is gone meanwhile
+        st.session_state[key] = None
+    chosen: str | None = st.selectbox(
         label,
-        films.labels,
+        films.labels if len(films.labels) <= MANY else _offered(label, key, films),
         index=None,
-        filter_mode="contains",  # "fuzzy" needs seconds a key for 62,000 films
+        filter_mode="contains",  # "fuzzy" takes seconds over 62,000 films
         placeholder=f"Type to search {len(films.labels):,} films",
         key=key,
         on_change=on_change,
     )
-    return films.ids.get(chosen) if chosen else None
+    return chosen
+
+
+def _offered(label: str, key: str, films: Catalogue) -> list[str]:
+    text = st.text_input(f"Search for the {label.lower()}", key=f"{key}-search", placeholder="A part of its title")
+    words = text.casefold().split()
+    fitting = (name for name in films.labels if all(word in name.casefold() for word in words))
+    chosen = st.session_state[key]
+    return list(dict.fromkeys([*([chosen] if chosen else []), *islice(fitting, OFFERED)]))
 
 
 def model(label: str, key: str, names: Sequence[str], *, parameter: str = "model", default: str) -> str:
@@ -188,7 +205,3 @@ def say_filter_fault(text: str, error: RefusedError) -> None:
     before, line = text[max(0, at - 40) : at], text[max(0, at - 40) : at + 40]
     # A tab or a wide letter before the mark would move it; spaces of the same letters do not matter here.
     st.code(f"{' '.join(line.splitlines())}\n{' ' * len(before)}^", language=None)
-
-
-def _cut(text: str, longest: int = 60) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"

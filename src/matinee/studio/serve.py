@@ -14,6 +14,9 @@ APP = Path(__file__).with_name("app.py")
 
 def serve(settings: Settings | None = None) -> None:
     """Serve the studio on `host`:`studio_port` until SIGINT or SIGTERM."""
+    # Two visitors' first pages would import these in two threads, and one would meet a half of pandas.
+    import pandas  # noqa: F401
+    import plotly.graph_objects  # noqa: F401
     from streamlit.runtime.pages_manager import PagesManager
     from streamlit.web import bootstrap
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
@@ -13,6 +12,7 @@ from matinee.studio import core, picking
 from matinee.studio.comparing import in_words, overlap
 from matinee.studio.lists import Entry, film_list
 from matinee.studio.look import plain
+from matinee.studio.tables import day
 
 FEWEST, MOST, USUAL = 5, 50, 10
 SECOND = ("content", "popular")
@@ -89,20 +89,12 @@ def _history(user_id: str) -> None:
     mean = sum(row["rating"] for row in rated) / len(rated)
     best = sorted(rated, key=lambda row: -row["rating"])
     liked = ", ".join(f"{row['title']} ({row['rating']:g})" for row in best[:5])
-    count = f"{len(rated):,} film{'' if len(rated) == 1 else 's'}, {mean:.2f} stars in the mean"
+    count = f"{len(rated):,} film{'' if len(rated) == 1 else 's'}, {mean:.2f} stars on average"
     st.markdown(plain(f"{count}. Liked most: {liked}."))
     table = {
         "Film": [row["title"] for row in best],
         "Stars": [row["rating"] for row in best],
-        "Rated": [when(row.get("timestamp")) for row in best],
+        "Rated": [day(row.get("timestamp")) or "" for row in best],
     }
     shown = {"Stars": st.column_config.NumberColumn(format="%.1f"), "Film": st.column_config.TextColumn(width="large")}
     st.dataframe(table, column_config=shown, hide_index=True, height=280, alt="Films rated", key="models-history")
-
-
-def when(timestamp: float | None) -> str:
-    """The day of a moment in seconds since 1970, "" where unknown or beyond the calendar."""
-    try:
-        return "" if timestamp is None else f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d}"
-    except (OverflowError, ValueError, OSError):
-        return ""

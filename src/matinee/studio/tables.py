@@ -12,6 +12,8 @@ from typing import Any
 Columns = dict[str, list[Any]]
 """A table: heading → cells, all columns of one length."""
 Rows = Sequence[Mapping[str, Any]]
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""Beginnings of a formula, or of what spreadsheets drop in front of one."""
 
 
 def tables(statistics: Mapping[str, Any]) -> dict[str, Columns]:
@@ -74,12 +76,20 @@ def cleaning(report: Mapping[str, Any]) -> dict[str, Columns]:
 
 
 def to_csv(columns: Mapping[str, Sequence[Any]]) -> bytes:
-    """A table as CSV (RFC 4180, UTF-8); unknown cells are empty."""
+    """A table as CSV (RFC 4180, UTF-8); unknown cells are empty.
+
+    A text that a spreadsheet would take for a formula has a ' before it, since titles and names of users come from
+    anybody. Numbers stay as they are.
+    """
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
+    writer.writerows(map(_harmless, row) for row in zip(*columns.values(), strict=True))
     return out.getvalue().encode()
+
+
+def _harmless(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 
 def to_zip(all_tables: Mapping[str, Mapping[str, Sequence[Any]]]) -> bytes:
@@ -91,9 +101,12 @@ def to_zip(all_tables: Mapping[str, Mapping[str, Sequence[Any]]]) -> bytes:
     return out.getvalue()
 
 
-def day(seconds: int | None) -> str | None:
-    """A time (seconds since 1970) as a day in UTC; None where it is unknown."""
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+def day(seconds: float | None) -> str | None:
+    """A time (seconds since 1970) as a day in UTC; None where it is unknown or beyond the calendar."""
+    try:
+        return None if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def _columns(rows: Rows, **headings: str) -> Columns:

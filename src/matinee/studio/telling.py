@@ -91,7 +91,7 @@ def _neighbors(answer: Answer) -> str:
     mean = answer.get("neighbors_mean")
     count = f"{len(raters)} user{'s' if len(raters) > 1 else ''} of similar taste"
     said = f"{count} {'have' if len(raters) > 1 else 'has'} rated it"
-    return f"{said}." if mean is None else f"{said}: {_of(mean)}{' in the mean' if len(raters) > 1 else ''}."
+    return f"{said}." if mean is None else f"{said}: {_of(mean)}{' on average' if len(raters) > 1 else ''}."
 
 
 def _models(answer: Answer) -> str:

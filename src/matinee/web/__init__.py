@@ -3,6 +3,7 @@
 app.py      the ASGI application: pictures, assets, Gradio at /
 shell.py    what the pages share: core, listeners, addresses, trouble
 views.py    components drawn by modules of assets/
+guard.py    which routes and inputs of Gradio are open
 blocks.py   the pages in their tabs, the endpoint `open`
 pages/      one module a tab
 assets/     styles and ES modules

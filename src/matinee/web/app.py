@@ -15,6 +15,7 @@ from matinee.client import AsyncClient, calls, core_url
 from matinee.errors import ServiceError
 from matinee.settings import Settings
 from matinee.web.blocks import build_blocks
+from matinee.web.guard import Guard
 from matinee.web.maps import Maps, PlotScript
 from matinee.web.theme import theme
 
@@ -36,6 +37,8 @@ matinee.again = async () => {
 <script type="module" src="matinee/matinee.js" onerror="matinee.again()"></script>"""
 HANDED_ON = ("content-type", "cache-control", "etag", "last-modified", "x-matinee-poster", "content-security-policy")
 MAX_UPLOAD = "8mb"
+LONGEST_ID = 300
+"""Characters of an id or a name in a path that are asked for."""
 
 
 class _Assets(StaticFiles):
@@ -59,6 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await core.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Guard)
     app.mount("/matinee", _Assets(directory=ASSETS), name="matinee")  # /assets is Gradio's own
 
     @app.get("/health")
@@ -74,7 +78,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def poster(request: Request, movie_id: str, size: str = "") -> Response:
         """A film's picture, by the core; the browser's cache is asked first."""
         try:
-            found = await core.response(calls.poster(movie_id, small=size == "small"))
+            found = await core.response(calls.poster(movie_id[:LONGEST_ID], small=size == "small"))
         except ServiceError as error:
             return Response(str(error), 503)
         kept = {name: found.headers[name] for name in HANDED_ON if name in found.headers}
@@ -85,7 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @app.get("/media/map/{space}")
     async def film_map(request: Request, space: str) -> Response:
         """Where each film lies in the two dimensions of a space."""
-        return await maps.answer(request, space)
+        return await maps.answer(request, space[:LONGEST_ID])
 
     gr.mount_gradio_app(
         app,

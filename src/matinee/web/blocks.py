@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 
 from matinee.client import AsyncClient
+from matinee.web.guard import keep_files_away
 from matinee.web.pages import PAGES
 from matinee.web.pages.foryou_data import some_users
 from matinee.web.shell import LONGEST_QUERY, Shell, address_of, params_of
@@ -55,4 +56,5 @@ def build_blocks(core: AsyncClient) -> gr.Blocks:
             return await some_users(shell, str(prefix or ""))
 
         shell.listen(who.users, users, take=["prefix"], outputs=[who], api_name="users", last=True)
+    keep_files_away(blocks)
     return blocks

@@ -23,6 +23,8 @@ MEASURES = ("Ratings", "Films", "Mean stars")
 LONGEST = 1000
 """Characters of a filter that is typed; the core takes 2000 with what genres and years add."""
 PART, MEASURE, GENRES, YEARS, TEXT = ("data-part", "data-measure", "data-genres", "data-years", "data-filter")
+SPAN = "data: span"
+"""Key of the first and the last year there is."""
 
 
 def show() -> None:
@@ -73,6 +75,7 @@ def _follow(genres: list[str], span: tuple[int, int] | None) -> None:
     st.session_state[MEASURE] = next((name for name in MEASURES if name.lower() == measure), MEASURES[0])
     st.session_state[GENRES] = [name for name in given.get_all("genre") if name in genres]
     st.session_state[TEXT] = given.get("filter", "")[:LONGEST]
+    st.session_state[SPAN] = span
     if span:
         low, high = _year(given.get("from"), span[0], span), _year(given.get("to"), span[1], span)
         st.session_state[YEARS] = (min(low, high), max(low, high))
@@ -117,7 +120,7 @@ def _tell() -> None:
         said["genre"] = state[GENRES]
     if state[TEXT].strip():
         said["filter"] = state[TEXT].strip()
-    if YEARS in state:
+    if state[SPAN] and state.get(YEARS, state[SPAN]) != state[SPAN]:  # all years: no filter, whatever films are added
         said |= {"from": str(state[YEARS][0]), "to": str(state[YEARS][1])}
     st.query_params.from_dict(said)
 

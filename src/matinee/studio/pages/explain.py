@@ -11,6 +11,7 @@ import streamlit as st
 from matinee.client import RefusedError, calls
 from matinee.studio import charts, core, picking, telling
 from matinee.studio.catalogue import catalogue
+from matinee.studio.lists import portrait
 from matinee.studio.look import named, plain
 
 RECOMMENDED, RATED, ANY = "Recommended", "Rated", "Any film"
@@ -26,6 +27,9 @@ def show() -> None:
     st.title("Explain")
     picking.follow()
     models = core.get(calls.models())["items"]
+    if not models:
+        st.info("The snapshot in service has no models.", icon=":material/info:")
+        return
     names = [model["name"] for model in models]
     default = next((model["name"] for model in models if model["default"]), names[0])
     left, right = st.columns([2, 1])
@@ -41,7 +45,7 @@ def show() -> None:
         picking.address(user=user_id, model=name)
         picking.say_unknown(user_id)
         return
-    recommended = core.get(calls.recommendations(user_id, model=name, n=N, explain=True))
+    recommended = core.get(calls.recommendations(user_id, model=name, n=N))
     movie_id = _film(user_id, recommended["items"], rated)
     picking.address(user=user_id, film=movie_id, model=name)
     if movie_id is None:
@@ -101,12 +105,13 @@ def _explain(answer: Answer, rated: Sequence[Answer]) -> None:
     left, right = st.columns([1, 5])
     with left:
         if picture:
-            st.image(picture, width=140, alt="")
+            portrait(picture)
     with right:
         st.subheader(plain(named(film["title"], film.get("year"))), anchor=False)
         st.caption(plain(", ".join(film.get("genres") or ())))
         st.markdown("\n".join(f"- {sentence}" for sentence in telling.sentences(answer)))
-        st.caption(plain(f"Said to user {answer['user_id']}, who has rated {len(rated):,} films."))
+        count = f"{len(rated):,} film{'' if len(rated) == 1 else 's'}"
+        st.caption(plain(f"Said to user {answer['user_id']}, who has rated {count}."))
     _shares(answer)
     _models(answer)
     _neighbors(answer)
@@ -194,12 +199,14 @@ def _neighbors(answer: Answer) -> None:
         table = {
             "User": [row["user_id"] for row in raters],
             "Stars": [row["stars"] for row in raters],
-            "Likeness": [row["similarity"] for row in raters],
+            "Similarity": [row["similarity"] for row in raters],
             "Films in common": [row["common"] for row in raters],
         }
         shown = {
             "Stars": st.column_config.NumberColumn(format="%.1f"),
-            "Likeness": st.column_config.NumberColumn(format="%.3f", help="Cosine of the two tastes, 1 for the same."),
+            "Similarity": st.column_config.NumberColumn(
+                format="%.3f", help="Cosine of the two tastes, 1 for the same."
+            ),
         }
         st.dataframe(
             table, column_config=shown, hide_index=True, height=320, alt="Users of similar taste", key="explain-users"

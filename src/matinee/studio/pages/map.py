@@ -8,9 +8,10 @@ from typing import Any
 import streamlit as st
 
 from matinee.client import RefusedError, calls
+from matinee.errors import MatineeError
 from matinee.studio import charts, cloud, core, picking
 from matinee.studio.catalogue import catalogue
-from matinee.studio.lists import Entry, film_list
+from matinee.studio.lists import Entry, film_list, portrait
 from matinee.studio.look import named, plain
 
 MAP, FILM, SPACE, COLOUR, CHOSEN_GENRES = "map-figure", "map-film", "map-space", "map-colour", "map-genres"
@@ -105,13 +106,16 @@ def _map(
 def _clicked() -> None:
     """A click on a point picks its film."""
     points = st.session_state[MAP]["selection"]["points"]
-    films = cloud.places(st.session_state[SPACE])
+    try:
+        films, known = cloud.places(st.session_state[SPACE]), catalogue()
+    except MatineeError:  # the run that follows says it
+        return
     if not points or films is None:
         return
     row = points[0].get("customdata")
     row = row[0] if isinstance(row, list) else row
     if isinstance(row, int) and 0 <= row < len(films.ids):
-        st.session_state[FILM] = catalogue().by_id.get(films.ids[row])
+        st.session_state[FILM] = known.by_id.get(films.ids[row])
 
 
 def _similar(film: str, space: str) -> list[Mapping[str, Any]]:
@@ -135,13 +139,13 @@ def _details(
     picture = core.poster(movie_id)
     st.subheader(plain(named(film["title"], film.get("year"))), anchor=False)
     if picture:
-        st.image(picture, width=140, alt="")
+        portrait(picture)
     facts = [", ".join(film.get("genres") or ())]
     if film.get("directors"):
         facts.append(f"Directed by {', '.join(film['directors'])}")
     count = ratings["count"]
     if count:
-        facts.append(f"{count:,} rating{'' if count == 1 else 's'}, {ratings['mean']:.2f} stars in the mean")
+        facts.append(f"{count:,} rating{'' if count == 1 else 's'}, {ratings['mean']:.2f} stars on average")
     else:
         facts.append("Nobody has rated it.")
     if movie_id in rated:

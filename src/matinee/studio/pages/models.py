@@ -9,6 +9,7 @@ import streamlit as st
 
 from matinee.client import calls
 from matinee.studio import charts, core, picking, side_by_side
+from matinee.studio.kinds import KINDS
 from matinee.studio.look import plain
 
 FIGURES, SIDE, SNAPSHOTS = "Figures", "Side by side", "Snapshots"
@@ -26,16 +27,6 @@ MEASURED = (
     "fitted without it, and all films are ranked, without those that the user has already rated. The models in "
     "service are then fitted on everything."
 )
-KINDS = {
-    "popularity": "The chart by weighted mean, the same for everybody.",
-    "itemknn": "Films whose raters are those of the user's films.",
-    "ease": "A linear model that rebuilds each history from its other films; every film's share is exact.",
-    "ials": "Factors of taste learnt from what was rated at all.",
-    "content": "Genres, people, tags, words, texts and posters.",
-    "coldstart": "Places in the space of tastes foretold from content, for films that nobody has rated.",
-    "stars": "Predicted stars: biases of user and film, and factors.",
-    "blend": "A weighted mean of other models.",
-}
 MEGABYTE = 1e6
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from matinee.client import calls
 from matinee.studio import charts, core
+from matinee.studio.kinds import KINDS
 from matinee.studio.look import html, plain
 
 STEPS = (
@@ -19,16 +20,6 @@ STEPS = (
 )
 FLOW = "display:flex;flex-wrap:wrap;gap:.5rem;list-style:none;margin:0;padding:0"
 STEP = "flex:1 1 9rem;border:1px solid #8888;border-radius:6px;padding:.6rem .75rem;min-width:0"
-WHAT = {
-    "popularity": "The same list for everybody: stars, drawn towards the mean where ratings are few",
-    "itemknn": "Films that the same people rated",
-    "ease": "A linear model of which films go together, in one closed form",
-    "ials": "Factors of users and films, from what was rated at all",
-    "content": "Films about the same things: genres, people, tags, words, texts, posters",
-    "coldstart": "Factors of films foretold from their content, for films that nobody has rated",
-    "stars": "Predicts how many stars somebody would give",
-    "blend": "Several of the others together",
-}
 
 
 def show() -> None:
@@ -79,7 +70,7 @@ def _now(models: list[dict[str, Any]], report: dict[str, Any]) -> None:
     st.dataframe(
         {
             "Model": [f"{one['name']} (default)" if one["default"] else one["name"] for one in models],
-            "What it does": [WHAT.get(one["kind"], one["kind"]) for one in models],
+            "What it does": [KINDS.get(one["kind"], one["kind"]) for one in models],
             "nDCG@10": [one["metrics"].get("ndcg@10") for one in models],
             "Recall@10": [one["metrics"].get("recall@10") for one in models],
             "Star error (RMSE)": [one["metrics"].get("rmse") for one in models],

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any
 
 import streamlit as st
 
 from matinee.client import RefusedError, calls
-from matinee.studio import core
+from matinee.studio import core, picking
 from matinee.studio.catalogue import Catalogue, catalogue
 from matinee.studio.lists import Entry, film_list
 from matinee.studio.look import plain
@@ -17,8 +16,6 @@ from matinee.studio.look import plain
 ALGORITHMS = {"content": "Content Based Filtering", "collab": "Collaborative Based Filtering"}
 PICKERS = ("First film", "Second film", "Third film")
 N = 10
-MANY, OFFERED = 20_000, 500
-"""With more films than `MANY` a picker offers `OFFERED` of those that fit a text: browsers need seconds for more."""
 ASKED = "recommender: asked"
 """Key of what the list answers: film ids and algorithm."""
 CHOICE = "recommender-algorithm"
@@ -57,28 +54,8 @@ def _algorithm() -> None:
 
 @core.part
 def _picker(name: str) -> None:
-    films = catalogue()
-    if st.session_state.get(_key(name)) not in films.ids:  # nothing yet, or a film that is gone meanwhile
-        st.session_state[_key(name)] = None
-    st.selectbox(
-        name,
-        films.labels if len(films.labels) <= MANY else _offered(name, films),
-        index=None,
-        filter_mode="contains",  # "fuzzy" takes seconds over 62,000 films
-        placeholder=f"Type to search {len(films.labels):,} films",
-        key=_key(name),
-    )
+    picking.film_label(name, _key(name), catalogue())
     st.session_state[LEFT] = _widgets()
-
-
-def _offered(name: str, films: Catalogue) -> list[str]:
-    text = st.text_input(
-        f"Search for the {name.lower()}", key=f"{_key(name)}-search", placeholder="A part of its title"
-    )
-    words = text.casefold().split()
-    fitting = (label for label in films.labels if all(word in label.casefold() for word in words))
-    chosen = st.session_state[_key(name)]
-    return list(dict.fromkeys([*([chosen] if chosen else []), *islice(fitting, OFFERED)]))
 
 
 @core.part

@@ -119,6 +119,8 @@ export function mount({ root, props, trigger, watch }) {
     say("");
   };
 
+  addEventListener("matinee:failed", () => zone.hasAttribute("aria-busy") && matinee.matched());
+
   let later = null;
   let before = null;
   matinee.matchAgain = (k) => {

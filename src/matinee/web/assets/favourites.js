@@ -1,7 +1,7 @@
 // Ten numbered films for three favourites.
 
 import { draw, html } from "./html.js";
-import { filmAddress, named, poster } from "./films.js";
+import { filmAddress, named, plural, poster } from "./films.js";
 
 const item = (film) => html`<li class="card"><a href="${filmAddress(film.movie_id)}" data-go>${poster(film)}
   <span class="name">${film.rank}. ${named(film)}</span></a>
@@ -18,6 +18,6 @@ export function mount({ root, props, watch }) {
   root.innerHTML = '<p class="seen-not" role="status"></p><div class="favourites"></div>';
   const [said, sheet] = root.children;
   draw({ root: sheet, props, watch }, list, (_, value) => {
-    said.textContent = value.items ? `${value.items.length} films. ${value.notes.join(" ")}` : "";
+    said.textContent = value.items ? `${plural(value.items.length, "film")}. ${value.notes.join(" ")}` : "";
   });
 }

@@ -2,7 +2,7 @@
 // and is put into the page that stands.
 
 import { draw, html, trouble } from "./html.js";
-import { filmAddress, listenToStars, named, poster, starButtons } from "./films.js";
+import { filmAddress, listenToStars, named, plural, poster, starButtons } from "./films.js";
 
 const NAMES = 10; // of a long list that are seen at once
 
@@ -63,8 +63,6 @@ function mine(film, { rating, stars, because, trouble: failed }) {
     ${!given && stars && html`<p class="expected"><b>★ ${stars.toFixed(1)}</b> expected for you${
       because.length > 0 && html`<span class="quiet">, because you rated ${because.join(", ")}</span>`}</p>`}`;
 }
-
-const plural = (count, word) => `${count.toLocaleString("en-GB")} ${word}${count === 1 ? "" : "s"}`;
 
 function histogram({ count, mean, histogram: bars }) {
   if (!count) return html`<h3>Ratings</h3><p class="quiet">Nobody has rated this film yet.</p>`;

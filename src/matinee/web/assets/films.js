@@ -6,6 +6,9 @@ export const filmAddress = (id) => `?tab=film&film=${encodeURIComponent(id)}`;
 
 export const named = (film) => (film.year ? `${film.title} (${film.year})` : film.title);
 
+/** "1 film", "1,234 films". */
+export const plural = (count, word) => `${count.toLocaleString("en-GB")} ${word}${count === 1 ? "" : "s"}`;
+
 /** A film's poster. Its text is empty where the film's name stands beside it. */
 export function poster(film, { alt = "", small = true } = {}) {
   const source = `media/posters/${encodeURIComponent(film.movie_id)}${small ? "?size=small" : ""}`;

@@ -146,6 +146,7 @@ export function mount({ root, props, watch }) {
     else if (tool === "nearby") plot.nearby();
     else if (tool === "whole") plot.whole();
     if (!event.target.closest(".canvas")) hide();
+    if (event.target.closest("[data-retry]")) draw(); // the answer to the address may be what it was
   });
   canvas.addEventListener("pointerdown", (event) => {
     touched = event.pointerType === "touch";

@@ -9,6 +9,8 @@ const NOT_TAKEN = 60; // milliseconds: an event that nobody listens to, or that 
 const RATING = new Set(["rate", "unrate"]);
 const queries = {}; // tab → the last address seen there
 const opened = new Set();
+const overtaken = new Set(); // addresses that one had left before they were open
+let opening = null;
 let router = null;
 let fired = Promise.resolve();
 let taken = () => {};
@@ -18,7 +20,7 @@ const tabOf = (query) => new URLSearchParams(query).get("tab") || HOME;
 /** The first inputs of a listener by name from `args`, the others as they were given. */
 matinee.take = (names, given) => {
   const values = [...names.map((name) => matinee.args[name] ?? null), ...given.slice(names.length)];
-  taken();
+  taken(names);
   return values;
 };
 
@@ -29,7 +31,8 @@ matinee.fire = (trigger, event, args = {}) => {
     Object.assign(matinee.args, args);
     trigger(event);
     return new Promise((next) => {
-      taken = next;
+      const mine = Object.keys(args);
+      taken = (names) => mine.every((name) => names.includes(name)) && next(); // not by an earlier event, answered late
       setTimeout(next, NOT_TAKEN);
     });
   });
@@ -55,6 +58,9 @@ matinee.address = (query) => {
   if (!query) return;
   opened.add(tabOf(query));
   matinee.showPages();
+  if (query === opening) opening = null;
+  if (overtaken.has(query)) return;
+  overtaken.clear();
   if (tabOf(query) === tabOf(location.search)) push(query);
   else queries[tabOf(query)] = query; // an answer that came after one had gone to another tab
 };
@@ -73,6 +79,9 @@ matinee.open = (query) => {
     if (query !== location.search) history.replaceState({}, "", query);
   }
   seen(query);
+  if (opening && opening !== query) overtaken.add(opening);
+  overtaken.delete(query);
+  opening = query;
   if (router) matinee.fire(router, "open", { query });
 };
 
@@ -95,6 +104,7 @@ matinee.goAs = (user) => {
 matinee.tab = (id) => {
   // Gradio says so of the first tab too, before the address of the page is opened.
   if (!opened.size || tabOf(location.search) === id) return;
+  if ([...overtaken].some((query) => tabOf(query) === id)) return; // its answer came late, and one has gone on
   const query = queries[id] ?? `?tab=${id}`;
   push(query);
   if (!opened.has(id)) matinee.open(query);
@@ -142,6 +152,7 @@ matinee.guest = () => {
 
 if (!matinee.kept()) keep(matinee.guest());
 be(matinee.kept());
+addEventListener("matinee:failed", () => opened.size || matinee.again()); // there is nothing yet to try again from
 addEventListener("popstate", () => matinee.open(location.search));
 addEventListener("click", (event) => {
   if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;

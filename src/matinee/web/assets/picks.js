@@ -1,7 +1,7 @@
 // The list for one person: poster, predicted stars, why. Films that stay keep their picture and glide to their new place.
 
 import { draw, html } from "./html.js";
-import { filmAddress, poster } from "./films.js";
+import { filmAddress, plural, poster } from "./films.js";
 
 const REASONS = 2;
 const GLIDE = { duration: 320, easing: "ease-out" };
@@ -30,7 +30,7 @@ function lead(value) {
 
 const page = (value) => html`<section aria-labelledby="picks-title">
   <h2 id="picks-title">Picked for you</h2>
-  <div role="status">${lead(value)}<span class="seen-not">${value.items.length} films${value.items[0] && `, first ${value.items[0].title}`}</span></div>
+  <div role="status">${lead(value)}<span class="seen-not">${plural(value.items.length, "film")}${value.items[0] && `, first ${value.items[0].title}`}</span></div>
   ${value.items.length > 0 && html`<ol class="posters picks" aria-label="Films picked for you">${value.items.map(pick)}</ol>`}
 </section>`;
 

@@ -1,7 +1,7 @@
 // What one has rated, newest first: stars can be changed, a rating taken back.
 
 import { draw, html } from "./html.js";
-import { filmAddress, listenToStars, poster, setStars, starButtons } from "./films.js";
+import { filmAddress, listenToStars, plural, poster, setStars, starButtons } from "./films.js";
 
 const rated = (film) => html`<li data-movie="${film.movie_id}">
   <div class="rated">
@@ -15,7 +15,7 @@ const rated = (film) => html`<li data-movie="${film.movie_id}">
 
 function strip(value) {
   if (!value.items) return "";
-  const shown = value.total === 1 ? "1 film" : `${value.total} films, newest first`;
+  const shown = plural(value.total, "film") + (value.total > 1 ? ", newest first" : "");
   return html`<section aria-labelledby="ratings-title">
     <h2 id="ratings-title">Your ratings <span class="quiet small">${value.total > 0 && shown}</span></h2>
     ${value.items.length > 0

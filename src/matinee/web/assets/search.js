@@ -1,7 +1,7 @@
 // What a search has found, and how each film matched.
 
 import { draw, html } from "./html.js";
-import { filmAddress, named, poster } from "./films.js";
+import { filmAddress, named, plural, poster } from "./films.js";
 
 const WAYS = { title: "Title", meaning: "Meaning", words: "Description", poster: "Poster" };
 const EXAMPLES = ["slow-burn heist in the rain", "starr warrs", "robots who learn to love", "two friends on the road", "ghosts in an old house"];
@@ -12,7 +12,7 @@ const beginning = () => html`<h2>Find films by title or by what they are about</
   <p class="quiet">Typing errors are forgiven. Write a title, a plot, a mood. For instance:</p>
   <ul class="examples">${EXAMPLES.map(example)}</ul>`;
 
-const rated = (film) => (film.ratings ? `${film.ratings.toLocaleString("en-GB")} ratings, ${film.mean.toFixed(1)} stars on average` : "not rated yet");
+const rated = (film) => (film.ratings ? `${plural(film.ratings, "rating")}, ${film.mean.toFixed(1)} stars on average` : "not rated yet");
 
 const result = (film) => html`<li class="result"><a href="${filmAddress(film.movie_id)}" data-go>${poster(film)}
   <span class="words"><span class="name">${named(film)}</span>
@@ -21,7 +21,7 @@ const result = (film) => html`<li class="result"><a href="${filmAddress(film.mov
 
 function heading({ q, filter, items, total }) {
   const count = total ?? items.length;
-  const films = `${count.toLocaleString("en-GB")} ${count === 1 ? "film" : "films"}`;
+  const films = plural(count, "film");
   const shown = count > items.length ? `, the ${items.length} most rated` : "";
   return q ? `${films} for “${q}”${filter ? ` where ${filter}` : ""}` : `${films} where ${filter}${shown}`;
 }

@@ -1,7 +1,7 @@
 // Films similar to a title, with links to IMDb; which film it was taken for, and what answered.
 
 import { draw, html } from "./html.js";
-import { filmAddress, named, poster } from "./films.js";
+import { filmAddress, named, plural, poster } from "./films.js";
 
 const INDEXES = { faiss: "FAISS", annoy: "Annoy", hnsw: "HNSW", exact: "exact search" };
 const SPACES = { content: "by what films are about", taste: "by who liked them" };
@@ -24,7 +24,7 @@ function words({ model, index, space, fallback }) {
   return by;
 }
 
-const found = (value) => html`<p class="seen-not" role="status">${value.items.length} films like ${named(value.matched)}.</p>
+const found = (value) => html`<p class="seen-not" role="status">${plural(value.items.length, "film")} like ${named(value.matched)}.</p>
   <h3>${heading(value)}</h3>
   <p class="quiet">${words(value)}</p>
   ${

@@ -1,7 +1,7 @@
 // The wall of posters: one click on a star rates a film, and shows at once.
 
 import { draw, html } from "./html.js";
-import { filmAddress, listenToStars, poster, setStars, starButtons } from "./films.js";
+import { filmAddress, listenToStars, plural, poster, setStars, starButtons } from "./films.js";
 
 const card = (film) => html`<li class="card" data-movie="${film.movie_id}">
   <a href="${filmAddress(film.movie_id)}" data-go data-key="film-${film.movie_id}">${poster(film)}<span class="name">${film.title}</span></a>
@@ -74,7 +74,7 @@ export function mount(view) {
   const said = (_, value) => {
     if (!value.items) return;
     if (document.activeElement !== find) find.value = value.title ?? "";
-    root.querySelector("[role=status]").textContent = `${value.items.length} films to rate`;
+    root.querySelector("[role=status]").textContent = `${plural(value.items.length, "film")} to rate`;
   };
   draw({ ...view, root: list }, drawList, said);
 }

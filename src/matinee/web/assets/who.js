@@ -1,6 +1,7 @@
 // Who one is, in the header: another user, a new name, a new guest. A name needs no account.
 
 import { html } from "./html.js";
+import { plural } from "./films.js";
 
 const WAIT = 120; // milliseconds between the last key and the question
 const LONGEST = 64;
@@ -24,7 +25,7 @@ const FRAME = html`<div class="who">
 function fault(name) {
   if (!name) return "Write a name first.";
   const length = Array.from(name).length;
-  if (length > LONGEST) return `A name has at most ${LONGEST} characters; this one has ${length.toLocaleString("en")}.`;
+  if (length > LONGEST) return `A name has at most ${LONGEST} characters; this one has ${length.toLocaleString("en-GB")}.`;
   if (/[/\u0000-\u001f]/.test(name)) return "A name cannot hold a slash or a line break.";
   return "";
 }
@@ -78,7 +79,7 @@ export function mount({ root, props, trigger, watch }) {
   addEventListener("matinee:user", named);
   watch("value", () => {
     const users = props.value?.items ?? [];
-    list.innerHTML = html`${users.map((user) => html`<option value="${user.user_id}">${user.ratings} ratings</option>`)}`;
+    list.innerHTML = html`${users.map((user) => html`<option value="${user.user_id}">${plural(user.ratings, "rating")}</option>`)}`;
   });
   named();
 }

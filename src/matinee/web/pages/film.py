@@ -44,20 +44,20 @@ def build(shell: Shell) -> Page:
         return {"error": {"title": title, "hint": "Check the spelling, or type fewer words.", "retry": False}}
 
     async def film_yours(user: str, movie_id: str) -> dict[str, Any]:
-        key = typed(movie_id)
+        key = typed(movie_id)[:LONGEST_TITLE]
         try:
             return {"movie_id": key, "yours": await yours(shell, user, key)}
         except MatineeError as error:
             return {"movie_id": key, "trouble": trouble(error)["error"]}
 
     async def rate_film(user: str, movie_id: str, stars: float) -> dict[str, Any]:
-        key, name = typed(movie_id), typed(user)
+        key, name = typed(movie_id)[:LONGEST_TITLE], typed(user)[:LONGEST_TITLE]
         if not key or not name or isinstance(stars, bool) or not isinstance(stars, int | float):
             return {"movie_id": key, "trouble": incomplete()}
         return await rating_changed(shell, calls.rate, name, key, stars)
 
     async def unrate_film(user: str, movie_id: str) -> dict[str, Any]:
-        key, name = typed(movie_id), typed(user)
+        key, name = typed(movie_id)[:LONGEST_TITLE], typed(user)[:LONGEST_TITLE]
         if not key or not name:
             return {"movie_id": key, "trouble": incomplete()}
         return await rating_changed(shell, calls.unrate, name, key)

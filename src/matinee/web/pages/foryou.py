@@ -121,21 +121,21 @@ class ForYou:
         """Store one rating; the list and the ratings after it."""
         try:
             name = user_name(user)
-            await self.shell.ask(calls.rate(name, str(movie_id), number(stars, 0, -1, 100)))
+            await self.shell.ask(calls.rate(name, _id(movie_id), number(stars, 0, -1, 100)))
         except MatineeError as error:
-            return gr.skip(), explained(error) | {"movie_id": str(movie_id)[:100]}
-        return await self._lists(name, filter, diversity, n, str(movie_id))
+            return gr.skip(), explained(error) | {"movie_id": _id(movie_id)}
+        return await self._lists(name, filter, diversity, n, _id(movie_id))
 
     async def unrate(self, user: Any, movie_id: Any, filter: Any = None, diversity: Any = None, n: Any = None) -> Any:
         """Take one rating back; the list and the ratings after it."""
         try:
             name = user_name(user)
-            await self.shell.ask(calls.unrate(name, str(movie_id)))
+            await self.shell.ask(calls.unrate(name, _id(movie_id)))
         except MatineeError as error:
             if getattr(error, "status", None) != 404:  # gone already: what was wanted
-                return gr.skip(), explained(error) | {"movie_id": str(movie_id)[:100]}
+                return gr.skip(), explained(error) | {"movie_id": _id(movie_id)}
         picks, ratings = await self._lists(name, filter, diversity, n)
-        return picks, ratings | {"removed": str(movie_id)}
+        return picks, ratings | {"removed": _id(movie_id)}
 
     async def _lists(self, name: str, filter: Any, diversity: Any, n: Any, first: str = "") -> tuple[Any, Any]:
         picks, ratings = await asyncio.gather(
@@ -260,6 +260,10 @@ def build(shell: Shell) -> Page:
     """The page."""
     page = ForYou(shell)
     return Page("for-you", page.outputs, page.restore)
+
+
+def _id(value: Any) -> str:
+    return str(value)[:LONGEST_TITLE]
 
 
 def _done(box: gr.Number) -> list[Any]:

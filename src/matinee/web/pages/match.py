@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import gradio as gr
 
 from matinee.client import RefusedError, calls
 from matinee.errors import MatineeError
-from matinee.web.pages.match_upload import content, lenient, upload, whole, whole_js
+from matinee.web.pages.match_upload import content, upload, whole, whole_js
 from matinee.web.shell import Page, Params, Shell, address_of, trouble
 from matinee.web.views import make_view
 
@@ -28,7 +27,6 @@ def build(shell: Shell) -> Page:
         with gr.Column(scale=5, min_width=300):
             found = make_view("matches", elem_id="match-found")
             start = make_view("starters", elem_id="match-start")
-    lenient(k)
 
     async def by_picture(image: bytes, k: Any, about: dict[str, Any]) -> dict[str, Any]:
         number = whole(k, 1, MOST, USUAL)
@@ -77,11 +75,14 @@ def build(shell: Shell) -> Page:
     async def restore(params: Params) -> list[Any]:
         film, number = params.get("film", "")[:LONGEST_ID], whole(params.get("k"), 1, MOST, USUAL)
         about, answer = await by_film(film, number) if film else (None, {})
-        starters: list[dict[str, Any]] = []
-        with suppress(MatineeError):  # a page without suggestions is still a page
+        return [{"film": about}, number, answer, await starters() if "error" not in answer else {}]
+
+    async def starters() -> dict[str, Any]:
+        try:
             [films] = await shell.ask(calls.movies(sort="ratings", limit=STARTERS))
-            starters = [{name: item[name] for name in ("movie_id", "title", "year")} for item in films["items"]]
-        return [{"film": about}, number, answer, {"items": starters}]
+        except MatineeError as error:
+            return trouble(error)
+        return {"items": [{name: item[name] for name in ("movie_id", "title", "year")} for item in films["items"]]}
 
     picture, film = upload("image"), gr.JSON(visible=False, label="film")
     number = whole_js("k", 1, MOST, USUAL)
@@ -93,6 +94,7 @@ def build(shell: Shell) -> Page:
         inputs=[picture, k],
         outputs=[found, shell.address],
         last=True,
+        preprocess=False,
     )
     filmed = shell.listen(
         drop.film,
@@ -102,6 +104,7 @@ def build(shell: Shell) -> Page:
         inputs=[film, k],
         outputs=[drop, found, shell.address],
         last=True,
+        preprocess=False,
     )
     for done in (matched, filmed):
         done.then(None, js="() => matinee.matched?.()", queue=False, show_progress="hidden")

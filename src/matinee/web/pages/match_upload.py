@@ -1,4 +1,4 @@
-"""Inputs that take whatever a caller sends: what is wrong is said by the page, in friendly words."""
+"""An uploaded picture, and numbers, out of whatever a caller sends: what is wrong is said in friendly words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
 from gradio.data_classes import FileData
 from gradio.utils import get_upload_folder
 
@@ -15,25 +14,15 @@ from matinee.errors import InvalidInputError
 AGAIN = "Choose the picture again."
 
 
-def lenient(component: Component) -> Component:
-    """The component with its values handed on as they come.
+def upload(label: str) -> gr.JSON:
+    """A hidden input for one uploaded file; the listener gets the reference, to be read with `content`.
 
-    Gradio's own checks raise before the listener runs, so that a caller would only see that something went wrong.
-    Set on the object, because a subclass makes Gradio write a stub file beside the source. In a browser's session
-    Gradio may make the object anew and check again: there `whole_js` keeps a number within its bounds.
+    A `gr.File` would check and copy the file before the listener runs, and raise where there is none.
     """
-    component.preprocess = lambda payload: payload  # type: ignore[method-assign]
-    return component
-
-
-def upload(label: str) -> gr.File:
-    """A hidden input for one uploaded file; the listener gets the reference, to be read with `content`."""
-    file = gr.File(label=label, visible=False)
+    reference = gr.JSON(label=label, visible=False)
     schema = FileData.model_json_schema()
-    lenient(file)
-    file.data_model = None  # or a wrong type would raise before the listener runs
-    file.api_info = lambda: schema  # type: ignore[method-assign]
-    return file
+    setattr(reference, "api_info", lambda: schema)  # noqa: B010 – programs are told that this is a file
+    return reference
 
 
 def content(reference: Any) -> bytes:
@@ -48,6 +37,8 @@ def content(reference: Any) -> bytes:
     path = reference.get("path") if isinstance(reference, dict) else None
     if not path or not isinstance(path, str):
         raise InvalidInputError("There is no picture yet.", "Drop, paste, photograph or choose a poster.")
+    if path.lower().startswith(("http://", "https://")):
+        raise InvalidInputError("A link is no picture.", "Save the picture, and choose the file.")
     try:
         file = Path(path).resolve()
         # Anybody can write a path into a request; only what was uploaded may be read.

@@ -7,7 +7,7 @@ from typing import Any, cast
 import gradio as gr
 from gradio.components import Component
 
-from matinee.web.pages.match_upload import lenient, whole, whole_js
+from matinee.web.pages.match_upload import whole, whole_js
 from matinee.web.pages.similar_data import MODELS, MOST, USUAL, model_of, plotted, recommended, shown_model
 from matinee.web.shell import Page, Params, Shell, address_of
 from matinee.web.titlebox import LONGEST_TITLE, title_box
@@ -34,10 +34,8 @@ def build(shell: Shell) -> Page:
         with gr.Tab("Plot Query and Neighbors", id=MAP):
             plot_button = gr.Button("Plot", variant="primary", elem_id="similar-plot")
             film_map = make_view("map", elem_id="similar-map")
-    for control in (model, number):
-        lenient(control)
     # Hidden, because the endpoint's classic order is model, number, title, and a box of its own holds the title.
-    title = lenient(gr.Textbox(visible=False, label="title"))
+    title = gr.Textbox(visible=False, label="title")
 
     def address(answer: dict[str, Any], view: str = "") -> str:
         asked = answer["asked"]
@@ -87,6 +85,7 @@ def build(shell: Shell) -> Page:
         "inputs": [model, number, title],
         "js": f"(model, number) => [model, {whole_js('number', 1, MOST, USUAL)}, matinee.args['{box.take[0]}'] ?? '']",
         "last": True,
+        "preprocess": False,  # any model and number: what is wrong is said in friendly words
     }
     shell.listen(go.click, recommender, api_name="Recommender", outputs=[found, shell.address], **controls)
     shell.listen(plot_button.click, plot, api_name="plot", outputs=[film_map, found, shell.address], **controls)

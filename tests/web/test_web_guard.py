@@ -1,0 +1,136 @@
+"""What of Gradio is open: no file of this machine, no link, no route that the app does not need, no endless body."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from apps_support import Service, serving
+
+META = {"_type": "gradio.FileData"}
+SECRET = "a-secret-of-this-machine"
+ENDLESS = 2 << 20
+
+
+def post(web: Service, path: str, body: bytes, kind: str = "application/json") -> httpx.Response:
+    headers = {"content-type": kind}
+    return httpx.post(f"{web.url}/gradio_api/{path}", content=body, headers=headers, timeout=60, trust_env=False)
+
+
+def run(web: Service, name: str, values: list[Any], session: str | None = None) -> httpx.Response:
+    return post(web, f"run/{name}", json.dumps({"data": values, "session_hash": session}).encode())
+
+
+def uploaded(web: Service, body: bytes = b"a picture") -> Path:
+    files = {"files": ("poster.jpg", body)}
+    answer = httpx.post(f"{web.url}/gradio_api/upload", files=files, trust_env=False)
+    return Path(answer.raise_for_status().json()[0])
+
+
+@pytest.fixture(scope="module")
+def endpoints(web: Service) -> dict[str, int]:
+    """Every named endpoint and how many values it takes."""
+    info = httpx.get(f"{web.url}/gradio_api/info", trust_env=False).json()["named_endpoints"]
+    return {name.lstrip("/"): len(endpoint["parameters"]) for name, endpoint in info.items()}
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    file = tmp_path / f"{SECRET}.txt"
+    file.write_text("nobody may read this")
+    return file
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_no_endpoint_copies_a_file_of_this_machine(
+    web: Service, endpoints: dict[str, int], secret: Path, nested: bool
+) -> None:
+    reference: Any = {"path": str(secret), "meta": META}
+    uploads = uploaded(web).parent.parent
+    for name, count in endpoints.items():
+        answer = run(web, name, [[reference] if nested else reference] * count)
+        assert answer.status_code == 200, f"{name}: {answer.text}\n{web.told()}"
+        assert "gradio_api/file" not in answer.text
+    assert not list(uploads.rglob(f"*{SECRET}*"))
+    queued = {"data": [{"path": str(secret), "meta": META}, 5], "session_hash": "queued"}
+    assert post(web, "call/match", json.dumps(queued).encode()).status_code == 200
+    assert not list(uploads.rglob(f"*{SECRET}*"))
+
+
+@pytest.mark.parametrize("link", ["http://127.0.0.1:1/poster.jpg", "HTTPS://example.invalid/poster.jpg"])
+@pytest.mark.parametrize("session", [None, "links"])
+def test_a_link_in_place_of_a_picture_is_not_fetched(web: Service, link: str, session: str | None) -> None:
+    for reference in ({"path": link, "meta": META}, {"path": link, "url": link, "meta": META}, {"path": link}):
+        answer = run(web, "match", [reference, 5], session)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["data"][0]["error"]["title"] == "A link is no picture."
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "file=http://example.invalid/",
+        "file=/etc/hostname",
+        "file%3D/etc/hostname",
+        "file/etc/hostname",
+        "proxy=http://example.invalid/",
+        "stream/a/b/1/playlist-file",
+        "deep_link?session_hash=a",
+        "vibe-code",
+        "component_server",
+        "process_recording",
+    ],
+)
+def test_what_the_app_does_not_need_is_closed(web: Service, path: str) -> None:
+    for method in ("GET", "HEAD", "POST"):
+        answer = httpx.request(method, f"{web.url}/gradio_api/{path}", trust_env=False)
+        assert answer.status_code == 404
+
+
+def test_an_upload_is_not_handed_out(web: Service) -> None:
+    path = uploaded(web)
+    assert path.exists()
+    assert httpx.get(f"{web.url}/gradio_api/file={path}", trust_env=False).status_code == 404
+
+
+def test_uploads_end_with_the_app(core: Service, tmp_path: Path) -> None:
+    with serving(["web"], "/health", tmp_path, {"MATINEE_CORE_URL": core.url}) as web:
+        path = uploaded(web)
+        assert path.read_bytes() == b"a picture"
+    assert not path.exists()
+    assert not path.parent.parent.exists()
+
+
+def test_bodies_have_an_end(web: Service) -> None:
+    assert post(web, "run/open", b" " * ENDLESS).status_code == 413
+    assert post(web, "queue/join", b" " * ENDLESS).status_code == 413
+    unknown = httpx.post(f"{web.url}/gradio_api/run/open", content=iter([b"{}"]), trust_env=False)
+    assert unknown.status_code == 411
+
+
+@pytest.mark.parametrize(
+    ("value", "session"),
+    [
+        (None, None),
+        (-1, "anything"),
+        (10**30, None),
+        (float("nan"), None),
+        ("x" * 100_000, None),
+        ("\ud800\0", "anything"),
+        ("a/b", None),
+        ({"path": 3, "meta": "y"}, "anything"),
+        ({"a": {"b": [None]}}, None),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_every_endpoint_takes_anything(
+    web: Service, endpoints: dict[str, int], value: object, session: str | None
+) -> None:
+    for name, count in endpoints.items():
+        for values in ([value] * count, ["1", *[value] * (count - 1)]):
+            answer = run(web, name, values, session)
+            assert answer.status_code == 200, f"{name}: {answer.text}\n{web.told()[-3000:]}"
