@@ -13,6 +13,8 @@ STUDIO_PORT ?=
 USER_ID ?=
 TESTS ?= tests
 COVERAGE ?= 90
+# Test files are dealt to this many processes, whole ones: each process has servers and a browser of its own.
+JOBS ?= 2
 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check --no-input
@@ -33,7 +35,7 @@ studio: $(VENV)/.studio ## the studio on port 8501, beside a running make demo (
 test: $(VENV)/.dev $(VENV)/.browser ## every check and all tests, with branch coverage
 	@status=0; \
 	$(MAKE) check || status=1; \
-	$(bin)/python -m pytest $(TESTS) --cov --cov-report=term --cov-fail-under=$(COVERAGE) || status=$$?; \
+	$(bin)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile --cov --cov-report=term --cov-fail-under=$(COVERAGE) || status=$$?; \
 	exit $$status
 
 check: $(VENV)/.dev ## style, types and import order, without the tests
