@@ -158,7 +158,7 @@ def test_a_pause_that_is_asked_for_is_kept(tmdb: FakeTmdb, shelf: PosterShelf) -
     assert len(meanwhile) < AT_ONCE  # all wait, not only the one that was told to
 
 
-@pytest.mark.parametrize("header", ["86400", formatdate(time.time() + 90_000, usegmt=True)])
+@pytest.mark.parametrize("header", ["86400", formatdate(time.time() + 90_000, usegmt=True)], ids=["seconds", "date"])
 def test_a_pause_of_a_day_ends_the_run(tmdb: FakeTmdb, shelf: PosterShelf, header: str) -> None:
     tmdb.plan["/3/movie/100"] = [(429, {"retry-after": header})]
     with pytest.raises(FetchError, match="asks for a pause"):
