@@ -1,4 +1,4 @@
-"""A vector or encoder service as it runs: a process of its own, on a port of its own."""
+"""A service as it runs: a process of its own, on a port of its own."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 from fastapi import FastAPI
 
 from api_support import Client
-from matinee.api.serve import Service, as_environment
+from matinee.api.serve import PORTS, Service, as_environment
 from matinee.settings import Settings
 
 
@@ -26,17 +27,23 @@ def free_port() -> int:
 
 
 class Process:
-    """A service in a process."""
+    """A service in a process, on a port of its own."""
 
     def __init__(self, service: Service, settings: Settings, log: Path) -> None:
-        self.service, self.log, self.settings, self.port = service, log, settings, free_port()
+        self.service, self.log, self.port = service, log, free_port()
+        self.settings = settings.model_copy(update={PORTS[service]: self.port})
         self.start()
 
+    @property
+    def words(self) -> list[str]:
+        """What Python runs; as from a shell: `matinee serve SERVICE`."""
+        return ["-m", "matinee", "serve", self.service, "--port", str(self.port)]
+
     def start(self) -> None:
-        """As from a shell: `matinee serve SERVICE`."""
+        """Start it; again at the same address."""
         with self.log.open("ab") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "matinee", "serve", self.service, "--port", str(self.port)],
+                [sys.executable, *self.words],
                 env=os.environ | as_environment(self.settings),
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -64,9 +71,9 @@ class Process:
         self.process.kill()
         self.process.wait(10)
 
-    def stop(self) -> int:
+    def stop(self, sig: int = signal.SIGTERM) -> int:
         """Ask it to end; its exit status."""
-        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(sig)
         return self.process.wait(40)
 
     def end(self) -> None:
@@ -79,15 +86,22 @@ class Process:
                 self.kill()
 
 
+P = TypeVar("P", bound=Process)
+
+
 @contextmanager
-def serving(service: Service, settings: Settings, log: Path) -> Iterator[Process]:
-    """A service that is ready."""
-    process = Process(service, settings, log)
+def ready(process: P) -> Iterator[P]:
+    """The service once it is ready; it is ended behind."""
     try:
         process.wait()
         yield process
     finally:
         process.end()
+
+
+def serving(service: Service, settings: Settings, log: Path) -> AbstractContextManager[Process]:
+    """A service that is ready."""
+    return ready(Process(service, settings, log))
 
 
 @contextmanager

@@ -17,12 +17,14 @@ Handler = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 @contextlib.contextmanager
 def serve(answer: Handler) -> Iterator[str]:
-    """Run `answer` for every GET; yields the base URL."""
+    """Run `answer` for every GET and POST; yields the base URL."""
 
     class Answering(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             with contextlib.suppress(ConnectionError):
                 answer(self)
+
+        do_POST = do_GET  # noqa: N815 - the library's name
 
         def log_message(self, *args: object) -> None:
             pass
@@ -39,11 +41,13 @@ def serve(answer: Handler) -> Iterator[str]:
         thread.join(5)
 
 
-def send(body: bytes, *, length: int | None = None) -> Handler:
-    """An answer with a body; `length` other than its own cuts it short."""
+def send(body: bytes, status: int = 200, kind: str = "", *, length: int | None = None) -> Handler:
+    """An answer with a body of a media type; `length` other than its own cuts it short."""
 
     def answer(request: http.server.BaseHTTPRequestHandler) -> None:
-        request.send_response(200)
+        request.send_response(status)
+        if kind:
+            request.send_header("Content-Type", kind)
         request.send_header("Content-Length", str(len(body) if length is None else length))
         request.end_headers()
         request.wfile.write(body)

@@ -11,16 +11,14 @@ from typing import Any
 
 import pytest
 
+from apps_support import serving, train_small
 from matinee.client import AsyncClient, Call, Client, RefusedError, calls, core_url
-from matinee.engine.training import train
 from matinee.errors import InvalidInputError, MatineeError, ServiceError
-from matinee.posters.shelf import PosterShelf
 from matinee.settings import Settings
 from service_support import free_port
-from service_support import serving as serving_process
-from small_folder import write_folder
-from tiny_models import image_model, picture
-from web_server import serve
+from tiny_models import picture
+from web_server import Handler, serve
+from web_server import send as answer
 
 FUNCTIONS: dict[str, Callable[..., Call]] = {
     name: function
@@ -35,19 +33,7 @@ ODD_USERS = ("..", ".", "%2F", "anna maria", "名前 🎬", "a?b#c&d", "x" * 64,
 def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A core process over the small folder, with posters."""
     home = tmp_path_factory.mktemp("client")
-    settings = Settings(
-        data_dir=home / "data",
-        cache_dir=home / "cache",
-        data=str(write_folder(home / "small")),
-        offline=True,
-        text_encoder="off",
-        image_encoder=str(image_model(home / "image.onnx")),
-    )
-    shelf = PosterShelf.of(settings, "small")
-    for number in range(1, 9):
-        shelf.put(str(number), picture(number))
-    train(settings, measure=False)
-    with serving_process("core", settings, home / "log") as process:
+    with serving(["serve"], "/ready", home, train_small(home)) as process:
         yield process.url
 
 
@@ -253,6 +239,12 @@ def failing(send: Send, url: str, call: Call) -> MatineeError:
     return caught.value
 
 
+def failing_at(core: Handler, send: Send) -> MatineeError:
+    """How a call fails at a core that answers so."""
+    with serve(core) as url:
+        return failing(send, url, calls.models())
+
+
 @both
 def test_both_clients_give_the_same(core: str, send: Send) -> None:
     assert send(core, calls.history("1")) == sent(core, calls.history("1"))
@@ -276,19 +268,7 @@ def test_a_core_that_hangs_up(send: Send) -> None:
     def hang_up(request: BaseHTTPRequestHandler) -> None:
         request.connection.shutdown(socket.SHUT_RDWR)
 
-    with serve(hang_up) as url:
-        assert isinstance(failing(send, url, calls.models()), ServiceError)
-
-
-def saying(status: int, kind: str, body: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
-    def answer(request: BaseHTTPRequestHandler) -> None:
-        request.send_response(status)
-        request.send_header("content-type", kind)
-        request.send_header("content-length", str(len(body)))
-        request.end_headers()
-        request.wfile.write(body)
-
-    return answer
+    assert isinstance(failing_at(hang_up, send), ServiceError)
 
 
 @both
@@ -305,8 +285,7 @@ def saying(status: int, kind: str, body: bytes) -> Callable[[BaseHTTPRequestHand
     ],
 )
 def test_a_core_that_is_not_ready_or_no_core(send: Send, status: int, kind: str, body: bytes, told: str) -> None:
-    with serve(saying(status, kind, body)) as url:
-        error = failing(send, url, calls.models())
+    error = failing_at(answer(body, status, kind), send)
     assert isinstance(error, ServiceError)
     assert told in str(error)
 
@@ -329,8 +308,7 @@ def test_a_core_that_is_not_ready_or_no_core(send: Send, status: int, kind: str,
     ],
 )
 def test_refusals_of_all_shapes(send: Send, status: int, kind: str, body: bytes, told: str) -> None:
-    with serve(saying(status, kind, body)) as url:
-        error = failing(send, url, calls.models())
+    error = failing_at(answer(body, status, kind), send)
     assert isinstance(error, RefusedError)
     assert error.status == status
     assert told in str(error)
@@ -338,7 +316,7 @@ def test_refusals_of_all_shapes(send: Send, status: int, kind: str, body: bytes,
 
 @both
 def test_an_answer_without_content(send: Send) -> None:
-    with serve(saying(200, "application/json", b"")) as url:
+    with serve(answer(b"", kind="application/json")) as url:
         assert send(url, calls.models()) is None
 
 

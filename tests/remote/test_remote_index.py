@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import numpy as np
@@ -17,38 +17,19 @@ from matinee.errors import ConflictError, NotFoundError, ServiceError, TooLargeE
 from matinee.indexes import VectorIndex
 from matinee.remote import RemoteIndex, index
 from vector_process import remote
+from web_server import send, serve
 
 SPACES = {"items": [{"space": "poster", "index": "exact", "dim": 3}]}
 
 
-@contextmanager
-def answering(document: object) -> Iterator[str]:
+def answering(document: object) -> AbstractContextManager[str]:
     """A server that knows a space, and answers everything else with this document."""
 
-    class Answering(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = json.dumps(SPACES if self.path == "/spaces" else document).encode()
-            self.rfile.read(int(self.headers.get("content-length", 0)))
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.rfile.read(int(request.headers.get("content-length", 0)))
+        send(json.dumps(SPACES if request.path == "/spaces" else document).encode())(request)
 
-        do_POST = do_GET  # noqa: N815 - the library's name
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
+    return serve(answer)
 
 
 @pytest.fixture

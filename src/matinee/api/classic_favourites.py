@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from matinee.api.bodies import Body
+from matinee.api.classic_titles import film_record
 from matinee.api.errors import problems
 from matinee.api.params import MovieId, at_most, refuse
 from matinee.api.render import reply
+from matinee.api.schemas import FilmOut
 from matinee.api.service import EngineDep
 from matinee.classic import Match, find_title, named, recommend_favourites
 
@@ -58,13 +60,9 @@ class FavouriteOut(BaseModel):
     score: float = Field(description="How well the title fits, 0..100; 100: it is the very title, or the id.")
 
 
-class FavouriteItemOut(BaseModel):
+class FavouriteItemOut(FilmOut):
     """A film found."""
 
-    movie_id: str
-    title: str
-    year: int | None
-    genres: list[str]
     rank: int
 
 
@@ -128,23 +126,11 @@ def favourites(engine: EngineDep, body: FavouritesIn) -> Response:
         {
             "model": found.model,
             "matched": [
-                {
-                    "given": text,
-                    "movie_id": match.movie.movie_id,
-                    "title": match.movie.title,
-                    "year": match.movie.year,
-                    "score": round(match.score, 1),
-                }
+                {"given": text} | film_record(match.movie) | {"score": round(match.score, 1)}
                 for text, match in zip(given, found.matched, strict=True)
             ],
             "items": [
-                {
-                    "movie_id": movie.movie_id,
-                    "title": movie.title,
-                    "year": movie.year,
-                    "genres": movie.genres,
-                    "rank": rank,
-                }
+                film_record(movie) | {"genres": movie.genres, "rank": rank}
                 for rank, movie in enumerate(found.movies, 1)
             ],
             "titles": [named(movie) for movie in found.movies],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +11,7 @@ from starlette.responses import Response
 from matinee.api.bodies import Body
 from matinee.api.errors import problems
 from matinee.api.render import reply
+from matinee.api.schemas import FilmOut
 from matinee.api.service import EngineDep
 from matinee.classic import recommend_similar
 from matinee.data.catalog import Movie
@@ -51,13 +52,9 @@ class MatchOut(BaseModel):
     score: float = Field(description="How well the title fits, 0..100; 100: it is the very title.")
 
 
-class TitleItemOut(BaseModel):
+class TitleItemOut(FilmOut):
     """A similar film."""
 
-    movie_id: str
-    title: str
-    year: int | None
-    genres: list[str]
     rank: int
     similarity: float = Field(description="Cosine, −1..1.")
     imdb_id: str | None
@@ -122,9 +119,9 @@ def classic_similar(engine: EngineDep, body: TitleQuery) -> Response:
         "space": found.space,
         "index": found.index,
         "movie_title": body.movie_title,
-        "matched": _film(found.match.movie) | {"score": round(found.match.score, 1)},
+        "matched": film_record(found.match.movie) | {"score": round(found.match.score, 1)},
         "recommendations": [
-            _film(movie)
+            film_record(movie)
             | {
                 "genres": item.genres,
                 "rank": item.rank,
@@ -138,5 +135,6 @@ def classic_similar(engine: EngineDep, body: TitleQuery) -> Response:
     return reply(record | ({"fallback": found.fallback} if found.fallback else {}))
 
 
-def _film(movie: Movie) -> dict[str, str | int | None]:
+def film_record(movie: Movie) -> dict[str, Any]:
+    """What tells which film it is."""
     return {"movie_id": movie.movie_id, "title": movie.title, "year": movie.year}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from uvicorn.supervisors import Multiprocess
 
 from matinee.api.protocol import Protocol
 from matinee.settings import Settings
+from matinee.signals import quiet_signals
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -110,20 +110,6 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-@contextmanager
-def _quiet_signals() -> Iterator[None]:
-    """Make SIGINT and SIGTERM end the server and nothing else.
-
-    uvicorn raises the signal again after its clean stop, which would end the process before the caller's clean-up.
-    """
-    previous = {sig: signal.signal(sig, lambda *_: None) for sig in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for sig, handler in previous.items():
-            signal.signal(sig, handler)
-
-
 def config_of(settings: Settings, app: FastAPI | None = None, service: Service = "core") -> uvicorn.Config:
     """uvicorn's configuration: uvloop where it is installed, no line per request."""
     factory = "worker" if service == "core" else f"{service}_worker"
@@ -157,7 +143,7 @@ def serve(settings: Settings | None = None, service: Service = "core") -> None:
         SystemExit: the address cannot be bound, or a worker failed at its start.
     """
     settings = settings or Settings()
-    with _quiet_signals():
+    with quiet_signals():
         if settings.workers == 1:
             with threadpool_limits(1):
                 uvicorn.Server(config_of(settings, create(service, settings), service)).run()

@@ -15,13 +15,12 @@ from matinee.classic.titles import Match, find_title, named
 from matinee.data.catalog import Movie
 from matinee.data.load import read_movies_table
 from matinee.engine import Engine, Request
+from matinee.engine.fusion import fuse
 from matinee.engine.types import Answer, Item
 from matinee.errors import InvalidInputError
 
 Algorithm = Literal["content", "collab"]
 
-_RANKS = 60
-"""Constant of reciprocal rank fusion."""
 _DEEPER = 10
 """The lists that are fused are this much longer than the answer."""
 
@@ -79,13 +78,16 @@ def recommend_favourites(engine: Engine, matched: Sequence[Match], model: Algori
 def _fused(engine: Engine, warm: Sequence[Movie], cold: Sequence[Movie], top_n: int) -> list[Item]:
     """Two lists whose scores say nothing to each other: fused by rank, each with the weight of its films."""
     depth = min(_DEEPER * top_n, engine.settings.max_n)
-    shares: dict[str, float] = {}
-    items: dict[str, Item] = {}
-    for part, others, model in ((warm, cold, None), (cold, warm, "content")):
-        for item in _ask(engine, part, model, depth, [movie.movie_id for movie in others]).items:
-            shares[item.movie_id] = shares.get(item.movie_id, 0.0) + len(part) / (_RANKS + item.rank)
-            items[item.movie_id] = item
-    return [items[movie_id] for movie_id in sorted(shares, key=lambda movie_id: -shares[movie_id])[:top_n]]
+    lists = {
+        "warm": _ask(engine, warm, None, depth, [movie.movie_id for movie in cold]).items,
+        "cold": _ask(engine, cold, "content", depth, [movie.movie_id for movie in warm]).items,
+    }
+    found = list({item.movie_id: item for items in lists.values() for item in items}.values())
+    # Fused by their places here in place of rows of the catalogue: ties go to what the warm ones bring.
+    places = {item.movie_id: place for place, item in enumerate(found)}
+    ranked = {name: [(places[item.movie_id], item.score) for item in items] for name, items in lists.items()}
+    best = fuse(ranked, {"warm": len(warm), "cold": len(cold)}, top_n)
+    return [found[place] for place, _, _ in best]
 
 
 def _ask(engine: Engine, films: Sequence[Movie], model: str | None, n: int, exclude: Sequence[str] = ()) -> Answer:

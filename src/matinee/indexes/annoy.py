@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from pydantic import Field
 
-from matinee.indexes.approximate import Approximate, IndexConfig, missing, unfit
+from matinee.indexes.approximate import Approximate, IndexConfig, library, unfit
 from matinee.indexes.base import Kind, Vectors
 from matinee.indexes.scan import Rows
 
@@ -23,17 +23,8 @@ class AnnoyConfig(IndexConfig):
     search_k: int | None = Field(None, ge=1, description="Nodes looked at; unset: as `recall` needs.")
 
 
-def library() -> Any:
-    """Annoy's class of an index.
-
-    Raises:
-        MatineeError: it is not installed.
-    """
-    try:
-        import annoy
-    except ImportError as error:
-        raise missing("Annoy") from error
-    return annoy.AnnoyIndex
+def _class() -> Any:
+    return library("annoy", "Annoy").AnnoyIndex
 
 
 class _File:
@@ -64,7 +55,7 @@ class AnnoyIndex(Approximate):
     def build(cls, vectors: Vectors, config: IndexConfig, seed: int) -> Self:
         """See `Approximate.build`."""
         assert isinstance(config, AnnoyConfig)
-        index = library()(vectors.shape[1], "angular")
+        index = _class()(vectors.shape[1], "angular")
         index.set_seed(seed)
         for row, vector in enumerate(vectors):
             index.add_item(row, vector)
@@ -76,7 +67,7 @@ class AnnoyIndex(Approximate):
     def read(cls, path: Path, config: IndexConfig, seed: int, shape: tuple[int, int]) -> Self:
         """See `Approximate.read`."""
         assert isinstance(config, AnnoyConfig)
-        class_ = library()
+        class_ = _class()
         n, dim = shape
         # A node: its number of descendants, its length or children, its vector or cut; every item is one.
         node = 12 + 4 * dim

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -24,6 +25,8 @@ K = 10
 """Neighbours that it counts in each."""
 NEAR = 6
 """Which neighbour `_probes` goes to; a vector is its own first."""
+QUEUES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+"""Efforts of graphs (HNSW): lengths of the queue of a search."""
 LEAST_LENGTH = np.float32(1e-3)
 """A sum of vectors that is shorter has no direction to speak of."""
 
@@ -149,9 +152,18 @@ def _probes(vectors: Vectors, seed: int) -> Vectors:
     return np.ascontiguousarray(np.where(lengths > LEAST_LENGTH, moved / np.maximum(lengths, LEAST_LENGTH), some))
 
 
-def missing(library: str) -> MatineeError:
-    """What to raise where a library cannot be imported."""
-    return MatineeError(f"The library {library} is not installed.", "Install it: pip install 'matinee[ann]'.")
+def library(module: str, name: str) -> Any:
+    """A module of a library that not everybody has installed.
+
+    Raises:
+        MatineeError: it cannot be imported.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MatineeError(
+            f"The library {name} is not installed.", "Install it: pip install 'matinee[ann]'."
+        ) from error
 
 
 def unfit(path: Path, what: str) -> IndexFileError:

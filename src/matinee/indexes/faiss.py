@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from matinee.indexes.approximate import Approximate, IndexConfig, missing, unfit
+from matinee.indexes.approximate import QUEUES, Approximate, IndexConfig, library, unfit
 from matinee.indexes.base import Kind, Vectors
 from matinee.indexes.scan import Rows
 
@@ -35,17 +35,8 @@ class FaissConfig(IndexConfig):
     threads: int = Field(1, ge=1, description="Threads that build; with more than 1, graphs differ from run to run.")
 
 
-def library() -> Any:
-    """The module `faiss`.
-
-    Raises:
-        MatineeError: it is not installed.
-    """
-    try:
-        import faiss
-    except ImportError as error:
-        raise missing("FAISS") from error
-    return faiss
+def _library() -> Any:
+    return library("faiss", "FAISS")
 
 
 class FaissIndex(Approximate):
@@ -56,7 +47,7 @@ class FaissIndex(Approximate):
     config: FaissConfig
 
     def __init__(self, index: Any, config: FaissConfig, seed: int) -> None:
-        self._faiss = library()
+        self._faiss = _library()
         self._index = index
         self._known: dict[int, Any] = {}
         self.config, self.seed = config, seed
@@ -68,7 +59,7 @@ class FaissIndex(Approximate):
     def build(cls, vectors: Vectors, config: IndexConfig, seed: int) -> Self:
         """See `Approximate.build`."""
         assert isinstance(config, FaissConfig)
-        faiss = library()
+        faiss = _library()
         before = faiss.omp_get_max_threads()
         faiss.omp_set_num_threads(config.threads)  # of this thread only
         try:
@@ -89,7 +80,7 @@ class FaissIndex(Approximate):
     def read(cls, path: Path, config: IndexConfig, seed: int, shape: tuple[int, int]) -> Self:
         """See `Approximate.read`."""
         assert isinstance(config, FaissConfig)
-        faiss = library()
+        faiss = _library()
         try:
             index = _read(faiss, path)
         except RuntimeError as error:
@@ -111,7 +102,7 @@ class FaissIndex(Approximate):
         if self.config.variant == "flat":
             return (1,)
         if self.config.variant == "hnsw":
-            return (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+            return QUEUES
         lists = int(self._index.nlist)
         steps = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072)
         return (*(step for step in steps if step < lists), lists)

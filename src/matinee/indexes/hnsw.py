@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from matinee.indexes.approximate import Approximate, IndexConfig, missing, unfit
+from matinee.indexes.approximate import QUEUES, Approximate, IndexConfig, library, unfit
 from matinee.indexes.base import Kind, Vectors
 from matinee.indexes.scan import Rows
 
@@ -28,17 +28,8 @@ class HnswConfig(IndexConfig):
     threads: int = Field(1, ge=1, description="Threads that build; with more than 1, graphs differ from run to run.")
 
 
-def library() -> Any:
-    """The class `usearch.index.Index`.
-
-    Raises:
-        MatineeError: it is not installed.
-    """
-    try:
-        from usearch.index import Index
-    except ImportError as error:
-        raise missing("USearch") from error
-    return Index
+def _class() -> Any:
+    return library("usearch.index", "USearch").Index
 
 
 class HnswIndex(Approximate):
@@ -58,7 +49,7 @@ class HnswIndex(Approximate):
     def build(cls, vectors: Vectors, config: IndexConfig, seed: int) -> Self:
         """See `Approximate.build`; `seed` changes nothing, for USearch draws its layers from a fixed one."""
         assert isinstance(config, HnswConfig)
-        index = library()(
+        index = _class()(
             ndim=vectors.shape[1],
             metric="ip",
             dtype=config.codes,
@@ -74,7 +65,7 @@ class HnswIndex(Approximate):
     def read(cls, path: Path, config: IndexConfig, seed: int, shape: tuple[int, int]) -> Self:
         """See `Approximate.read`."""
         assert isinstance(config, HnswConfig)
-        class_ = library()
+        class_ = _class()
         try:
             index = class_.restore(str(path), view=True)
         except (RuntimeError, ValueError, KeyError) as error:
@@ -91,7 +82,7 @@ class HnswIndex(Approximate):
     @property
     def efforts(self) -> tuple[int, ...]:
         """See `Approximate.efforts`."""
-        return (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+        return QUEUES
 
     def candidates(self, queries: Vectors, k: int, effort: int) -> Rows:
         """See `Approximate.candidates`."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import uvicorn
 
 from matinee.settings import Settings
+from matinee.signals import quiet_signals
 
 GRACE = 2
 """Seconds that answers in progress get at a stop; browsers keep an event stream open for ever."""
@@ -41,16 +39,5 @@ def _serve(settings: Settings, quiet: bool) -> None:
         log_level="warning" if quiet else "info",
         timeout_graceful_shutdown=GRACE,
     )
-    with _quiet_signals():
+    with quiet_signals():
         uvicorn.Server(config).run()
-
-
-@contextmanager
-def _quiet_signals() -> Iterator[None]:
-    """SIGINT and SIGTERM end the server and nothing else: uvicorn raises them again after its clean stop."""
-    before = {sig: signal.signal(sig, lambda *_: None) for sig in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for sig, handler in before.items():
-            signal.signal(sig, handler)
