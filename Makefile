@@ -14,6 +14,7 @@ USER_ID ?=
 TESTS ?= tests
 COVERAGE ?= 90
 # Test files are dealt to this many processes, whole ones: each process has servers and a browser of its own.
+# The many processes that tests start need not compile the modules each time (see PYTHONDONTWRITEBYTECODE below).
 JOBS ?= 2
 
 bin := $(VENV)/bin
@@ -35,7 +36,7 @@ studio: $(VENV)/.studio ## the studio on port 8501, beside a running make demo (
 test: $(VENV)/.dev $(VENV)/.browser ## every check and all tests, with branch coverage
 	@status=0; \
 	$(MAKE) check || status=1; \
-	$(bin)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile --cov --cov-report=term --cov-fail-under=$(COVERAGE) || status=$$?; \
+	PYTHONDONTWRITEBYTECODE= $(bin)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile --cov --cov-report=term --cov-fail-under=$(COVERAGE) || status=$$?; \
 	exit $$status
 
 check: $(VENV)/.dev ## style, types and import order, without the tests

@@ -8,6 +8,7 @@ from typing import Any, Self
 import httpx
 from anyio.from_thread import start_blocking_portal
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class Client:
@@ -49,3 +50,15 @@ class Client:
 
     def delete(self, url: str, **options: Any) -> httpx.Response:
         return self.request("DELETE", url, **options)
+
+
+def requests_only(app: ASGIApp) -> ASGIApp:
+    """The application without its start and end, which Schemathesis has for each route: each walks through all objects
+    of the test process. The engine opens at the first request; tests of servers have starts and ends.
+    """
+
+    async def requests(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await app(scope, receive, send)
+
+    return requests

@@ -17,6 +17,8 @@ from apps_support import environment_of
 from matinee.data.catalog import Movie
 from matinee.data.load import load_dataset
 from matinee.engine.training import train_dataset
+from matinee.errors import MatineeError
+from matinee.files import locked
 from matinee.posters.folder import add_folder
 from matinee.posters.shelf import PosterShelf
 from matinee.settings import Settings
@@ -95,12 +97,13 @@ def train_films(folder: Path, shared: Path, add: Add | None = None, measure: boo
 
 
 def kept_films(kept: Path, folder: Path, train: Callable[[Path], dict[str, str]]) -> dict[str, str]:
-    """The environment that `train` gives, with a copy of what an earlier run has trained in the folder `kept`."""
+    """The environment that `train` gives, with a copy of what another process or run has trained in `kept`."""
     done = kept / "environment.json"
-    if not done.exists():
-        shutil.rmtree(kept, ignore_errors=True)
-        kept.mkdir(parents=True)
-        done.write_text(json.dumps(train(kept)), encoding="utf-8")
+    with locked(kept.with_suffix(".lock"), 300, MatineeError("Another process is still training for these tests.")):
+        if not done.exists():
+            shutil.rmtree(kept, ignore_errors=True)
+            kept.mkdir(parents=True)
+            done.write_text(json.dumps(train(kept)), encoding="utf-8")
     shutil.copytree(kept / "data", folder / "data", copy_function=os.link)
     environment: dict[str, str] = json.loads(done.read_text(encoding="utf-8"))
     return environment | {"MATINEE_DATA_DIR": str(folder / "data")}

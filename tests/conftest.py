@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import functools
 import os
+from collections import Counter
 from pathlib import Path
 
+import httpx
 import hypothesis
 import pytest
 
@@ -12,9 +15,25 @@ from support import SHARED, random_dataset
 # Trainings in tests fetch no weights, in child processes neither; tests of encoders say so themselves.
 os.environ.setdefault("MATINEE_TEXT_ENCODER", "off")
 
+# Each client of httpx reads all certificates anew, for more than 20 ms; nothing here speaks TLS.
+httpx._transports.default.create_ssl_context = functools.cache(httpx.create_ssl_context)
+
 # Two loaded cores make single examples slow; that is no fault.
 hypothesis.settings.register_profile("matinee", deadline=None)
 hypothesis.settings.load_profile("matinee")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """pytest-xdist deals files out in the order below, instead of those of fewest tests last, wherever they are."""
+    if getattr(config.option, "loadscopereorder", False):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of tests/browser come last, see there; of both kinds the small ones, so that processes end together."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        browser, sizes = Path(__file__).parent / "browser", Counter(item.path for item in items)
+        items.sort(key=lambda item: (browser in item.path.parents, -sizes[item.path], item.path))
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from api_support import requests_only
 from matinee.api import create_app
 from matinee.engine.training import train_dataset
 from matinee.settings import Settings
@@ -24,7 +25,7 @@ from support import random_dataset
 EXAMPLES = int(os.environ.get("MATINEE_TEST_EXAMPLES", "15"))
 FOLDER = tempfile.TemporaryDirectory(prefix="matinee-conformance-")
 APP = create_app(Settings(data_dir=Path(FOLDER.name) / "data"))
-SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", APP)
+SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", requests_only(APP))
 
 
 @schemathesis.serializer("application/x-ndjson", "image/avif")  # type: ignore[arg-type]

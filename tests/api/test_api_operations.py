@@ -39,6 +39,7 @@ def test_without_a_snapshot_the_service_waits_for_one(tmp_path: Path, monkeypatc
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.headers["retry-after"] == "1"
             assert "matinee train" in answer.json()["detail"]
+        monkeypatch.setattr("matinee.api.service.RETRY", 600.0)  # training may take longer than a second
         train_dataset(settings, random_dataset())
         assert client.get("/ready").status_code == 503  # looked a moment ago
         monkeypatch.setattr("matinee.api.service.RETRY", 0.0)
@@ -164,7 +165,7 @@ def test_a_damaged_pointer_is_mended_by_promoting(client: Client, data_dir: Path
     url = "/v1/users/u1/recommendations"
     assert client.get(url).status_code == 200
     warned = [False]
-    for _ in range(200):  # the pointer is read in a thread
+    for _ in range(3000):  # the pointer is read in a thread
         warned = client.get("/ready").json()["warnings"]
         if warned:
             break

@@ -9,6 +9,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from api_support import requests_only
 from matinee.api.vectors.app import create_vectors_app
 from matinee.api.vectors.served import Film
 from matinee.indexes import ExactIndex, LiveIndex
@@ -23,7 +24,7 @@ APP = create_vectors_app(
     LiveIndex(ExactIndex(np.arange(50), VECTORS)),
     {row: Film(f"m{row}", f"Film {row}", 1990) for row in range(50)},
 )
-SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", APP)
+SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", requests_only(APP))
 
 
 @SCHEMA.parametrize()

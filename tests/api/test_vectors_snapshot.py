@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,14 +30,18 @@ WITH_POSTERS = 12
 """Fewer than the encoder's values, so that the space is narrower than what it gives."""
 
 
+def settings_of(folder: Path) -> Settings:
+    return Settings(
+        data_dir=folder / "data",
+        cache_dir=folder / "cache",
+        text_encoder="off",
+        image_encoder=str(image_model(folder / "fields.onnx")),
+    )
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(
-        data_dir=tmp_path / "data",
-        cache_dir=tmp_path / "cache",
-        text_encoder="off",
-        image_encoder=str(image_model(tmp_path / "fields.onnx")),
-    )
+    return settings_of(tmp_path)
 
 
 def train(settings: Settings, posters: int = WITH_POSTERS) -> str:
@@ -50,9 +55,19 @@ def train(settings: Settings, posters: int = WITH_POSTERS) -> str:
     return current
 
 
+@pytest.fixture(scope="module")
+def learnt(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with a snapshot, to be copied, and the snapshot's id."""
+    folder = tmp_path_factory.mktemp("learnt")
+    return folder, train(settings_of(folder))
+
+
 @pytest.fixture
-def trained(settings: Settings) -> str:
-    return train(settings)
+def trained(settings: Settings, learnt: tuple[Path, str], tmp_path: Path) -> str:
+    """The snapshot of a test's own copy of that folder."""
+    folder, snapshot = learnt
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return snapshot
 
 
 @pytest.fixture

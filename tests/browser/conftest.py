@@ -23,6 +23,8 @@ from apps_support import Service, serving
 from browser_support import DESKTOP, FLAGS, PHONE, SECONDS, Calm, Watch, kept_films, train_films, watches
 
 HERE = Path(__file__).parent
+UNTRACED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
+"""Services that a browser looks at run at their own speed; tests/api, tests/web and tests/studio measure coverage."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -69,22 +71,25 @@ def films(browser: Browser, shared_data: Path, tmp_path_factory: pytest.TempPath
         if not (shared_data / name).is_dir():
             pytest.skip(f"the measuring data has no {name}")
     folder = tmp_path_factory.mktemp("films")
-    kept = os.environ.get("MATINEE_TEST_TRAINED")
     train = partial(train_films, shared=shared_data)
-    return train(folder) if kept is None else kept_films(Path(kept), folder, train)
+    kept = os.environ.get("MATINEE_TEST_TRAINED")
+    if kept is None and "PYTEST_XDIST_WORKER" not in os.environ:
+        return train(folder)
+    # The first of pytest's processes trains, the others take what it has learnt.
+    return kept_films(Path(kept) if kept else tmp_path_factory.getbasetemp().parent / "trained", folder, train)
 
 
 @pytest.fixture(scope="session")
 def core(films: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The core service. A test that stops it starts it again."""
-    with serving(["serve"], "/ready", tmp_path_factory.mktemp("logs"), films) as service:
+    with serving(["serve"], "/ready", tmp_path_factory.mktemp("logs"), films | UNTRACED) as service:
         yield service
 
 
 @pytest.fixture(scope="session")
 def web(core: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The web app."""
-    environment = {"MATINEE_CORE_URL": core.url, "MATINEE_CONFIG": core.environment["MATINEE_CONFIG"]}
+    environment = {"MATINEE_CORE_URL": core.url, "MATINEE_CONFIG": core.environment["MATINEE_CONFIG"], **UNTRACED}
     with serving(["web"], "/health", tmp_path_factory.mktemp("logs"), environment) as service:
         yield service
 
@@ -92,7 +97,7 @@ def web(core: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
 @pytest.fixture(scope="session")
 def studio(core: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The studio."""
-    environment = {"MATINEE_CORE_URL": core.url, "MATINEE_CONFIG": core.environment["MATINEE_CONFIG"]}
+    environment = {"MATINEE_CORE_URL": core.url, "MATINEE_CONFIG": core.environment["MATINEE_CONFIG"], **UNTRACED}
     with serving(["studio"], "/_stcore/health", tmp_path_factory.mktemp("logs"), environment) as service:
         yield service
 

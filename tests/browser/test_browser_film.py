@@ -185,6 +185,42 @@ def test_stars_are_given_and_taken_back(web: Service, page: Page, new_user: Call
     expect(ratings).to_have_text(before, use_inner_text=True)
 
 
+@pytest.mark.parametrize("press", ["click", "Enter"])
+def test_half_a_star_less_and_the_whole_again(
+    web: Service, page: Page, new_user: Callable[[], str], calm: Calm, press: str
+) -> None:
+    page.add_init_script(f"localStorage.setItem('matinee.user', '{new_user()}')")
+    film = visit(page, web, "&film=2571")
+    heading(page, "The Matrix")
+    yours, fourth = film.locator(".yours"), film.locator(".yours button[data-stars='4']")
+    for rating, pressed, after in (("4 stars", "true", "3.5"), ("3.5 stars", "mixed", "4"), ("4 stars", "true", "3.5")):
+        if press == "click":
+            fourth.click()
+        else:
+            fourth.press(press)
+        expect(yours.locator(".ask")).to_have_text(
+            f"You gave it {rating}. Press the fourth star again for {after}.", use_inner_text=True
+        )
+        expect(fourth).to_have_attribute("aria-pressed", pressed)
+        expect(fourth).to_have_attribute("aria-label", re.compile(f"^4 of 5 stars for The Matrix.*again for {after}$"))
+        expect(fourth).to_be_focused()
+        calm(page)
+    fourth.click()
+    expect(yours).to_contain_text("You gave it 3.5 stars.")
+    page.reload()
+    expect(yours).to_contain_text("You gave it 3.5 stars.")
+    expect(yours.locator(".star.on")).to_have_count(3)
+    expect(fourth).to_have_class("star half")
+    fourth.hover()
+    expect(fourth.locator("span")).to_have_css("background-image", re.compile("gradient"))
+    film.locator(".yours button[data-stars='5']").hover()  # what a press would give is shown whole
+    expect(fourth.locator("span")).to_have_css("background-image", "none")
+    film.get_by_role("button", name="Take my stars back").click()
+    expect(yours).to_contain_text("Have you seen it?")
+    expect(yours.locator("[title]")).to_have_count(0)
+    expect(yours.locator(".on, .half")).to_have_count(0)
+
+
 def test_what_to_expect_and_why(web: Service, page: Page) -> None:
     page.add_init_script("localStorage.setItem('matinee.user', '42')")
     film = visit(page, web, "&film=589")  # Terminator 2, which the user 42 has not rated
@@ -199,8 +235,10 @@ def test_the_core_stops_and_comes_back(
     film = visit(page, web, "&film=318")
     heading(page, "Shawshank")
     core.stop()
-    film.get_by_role("button", name="5 of 5 stars").click()
-    expect(film.locator(".yours").get_by_role("alert")).to_contain_text("does not answer")
+    for _ in range(2):
+        film.get_by_role("button", name="5 of 5 stars").click()
+        expect(film.locator(".yours").get_by_role("alert")).to_contain_text("does not answer")
+        expect(film.locator(".yours .star.on")).to_have_count(0)
     heading(page, "Shawshank")
     box_of(page).fill("alien")
     expect(page.locator("#film-box .note")).to_contain_text("does not answer")

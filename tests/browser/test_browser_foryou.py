@@ -6,13 +6,15 @@ import re
 from collections.abc import Callable
 from urllib.parse import parse_qs, quote, urlsplit
 
+import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from apps_support import Service
 from browser_support import Calm, allow_errors, listed
 
 NewUser = Callable[[], str]
+CALL = "**/gradio_api/run/**"
 ODD_NAME = "<img src=x onerror=alert(1)> ${alert(2)} {{x}} 🎬 \u202eabc"
 
 
@@ -103,6 +105,133 @@ def test_rating_by_the_keyboard_alone(web: Service, page: Page, new_user: NewUse
     remove.focus()
     page.keyboard.press("Enter")
     expect(page.locator("#ratings li")).to_have_count(0)
+
+
+# --- half stars ------------------------------------------------------------------------------------------------
+def stars_of(group: Locator) -> list[str]:
+    """How each star of a film looks: "on", "half" or ""."""
+    looks: list[str] = group.locator("button.star").evaluate_all("(all) => all.map((one) => one.classList[1] ?? '')")
+    return looks
+
+
+def shows_half(button: Locator) -> None:
+    """A star whose left half is seen lit, which it tells to all who ask."""
+    expect(button).to_have_class("star half")
+    expect(button).to_have_attribute("aria-pressed", "mixed")
+    painted = button.locator("span").evaluate(
+        "(star) => [getComputedStyle(star).backgroundImage, getComputedStyle(star).backgroundClip]"
+    )
+    assert "gradient" in painted[0]
+    assert painted[1] == "text"
+
+
+def stored(core: Service, user: str) -> list[float]:
+    answer = httpx.get(f"{core.url}/v1/users/{user}/ratings", trust_env=False)
+    return [] if answer.status_code == 404 else [row["rating"] for row in answer.json()["items"]]
+
+
+@pytest.mark.parametrize("kind", ["page", "phone", "dark"])
+def test_a_star_that_is_pressed_again_gives_half_a_star_less(
+    request: pytest.FixtureRequest, kind: str, web: Service, core: Service, new_user: NewUser, calm: Calm
+) -> None:
+    user = new_user()
+    page: Page = opened(request.getfixturevalue(kind), web, user)
+
+    def press(button: Locator) -> None:
+        with page.expect_response(CALL):
+            button.tap() if kind == "phone" else button.click()
+
+    expect(page.get_by_text("Press the same star again for half a star less.")).to_be_visible()
+    film = page.locator("#wall li").first
+    title = film.locator(".name").inner_text()
+    fourth, first = (film.locator(f"button.star[data-stars='{stars}']") for stars in (4, 1))
+    strip = page.locator("#ratings li").first
+    for button, whole, more, less in ((fourth, 4, "4", "3.5"), (first, 1, "1", "0.5")):
+        press(button)
+        expect(button).to_have_attribute("aria-pressed", "true")
+        expect(button).to_have_accessible_name(f"{whole} of 5 stars for {title}; press again for {less}")
+        expect(strip.locator(".star.on")).to_have_count(whole)
+        press(button)
+        shows_half(button)
+        expect(button).to_have_accessible_name(f"{whole} of 5 stars for {title}; now {less}, press again for {more}")
+        expect(button).to_have_attribute("title", re.compile(f"press again for {more}$"))
+        shows_half(strip.locator(f"button.star[data-stars='{whole}']"))
+        assert stars_of(film) == stars_of(strip) == ["on"] * (whole - 1) + ["half"] + [""] * (5 - whole)
+        assert stored(core, user) == [float(less)]
+        calm(page)
+        press(button)
+        expect(button).to_have_attribute("aria-pressed", "true")
+        expect(strip.locator(".star.on")).to_have_count(whole)
+    expect(fourth).not_to_have_attribute("title", re.compile("."))
+    press(strip.locator("button.star[data-stars='1']"))  # in the strip it is the same
+    shows_half(first)
+    page.reload()
+    shows_half(page.locator("#ratings li").first.locator("button.star[data-stars='1']"))
+    assert stored(core, user) == [0.5]
+
+
+def test_half_stars_by_the_keyboard_alone(web: Service, page: Page, new_user: NewUser) -> None:
+    opened(page, web, new_user())
+    button = page.locator("#wall li").first.locator("button.star[data-stars='3']")
+    button.focus()
+    for key, pressed in (("Enter", "true"), ("Space", "mixed"), ("Enter", "true"), ("Enter", "mixed")):
+        page.keyboard.press(key)
+        expect(button).to_have_attribute("aria-pressed", pressed)
+        expect(button).to_be_focused()
+    inside = page.locator("#ratings li").first.locator("button.star[data-stars='3']")
+    shows_half(inside)
+    inside.focus()
+    page.keyboard.press("Enter")
+    expect(inside).to_have_attribute("aria-pressed", "true")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    expect(inside).to_be_focused()
+
+
+@pytest.mark.parametrize("stored_too", [True, False])
+def test_an_earlier_answer_does_not_take_a_later_press_back(
+    web: Service, page: Page, new_user: NewUser, stored_too: bool
+) -> None:
+    allow_errors(page)
+    opened(page, web, new_user())
+    held: list[Route] = []
+    page.route(CALL, lambda route: held.append(route))
+    button = page.locator("#wall li").first.locator("button.star[data-stars='4']")
+    for _ in range(2):
+        with page.expect_request(CALL):
+            button.click()
+    shows_half(button)
+    held[0].continue_()
+    inside = page.locator("#ratings li").first.locator("button.star[data-stars='4']")
+    shows_half(inside)
+    shows_half(button)
+    if stored_too:
+        with page.expect_response(CALL):
+            held[1].continue_()
+        shows_half(inside)
+        shows_half(button)
+    else:
+        held[1].abort()
+        expect(page.get_by_text("Matinee does not answer right now")).to_be_visible()
+        for each in (button, inside):
+            expect(each).to_have_attribute("aria-pressed", "true")
+
+
+def test_data_that_know_no_half_a_star_offer_none(web: Service, page: Page, new_user: NewUser) -> None:
+    opened(page, web, new_user())
+    hints = """async (lowest) => {
+      const films = await import(new URL("matinee/films.js", document.baseURI).href);
+      films.starsFrom(lowest);
+      const buttons = films.starButtons({ movie_id: "1", title: "x" }, 1);
+      return [films.hint(1), films.hint(1.5), films.hint(2), String(buttons)];
+    }"""
+    assert page.evaluate(hints, 0.5)[:3] == [
+        "Press the first star again for 0.5.",
+        "Press the second star again for 2.",
+        "Press the second star again for 1.5.",
+    ]
+    one, half, two, buttons = page.evaluate(hints, 1)
+    assert (one, half, two) == ("", "Press the second star again for 2.", "Press the second star again for 1.5.")
+    assert "press again" not in buttons
 
 
 def test_more_films_and_a_certain_film(web: Service, page: Page, new_user: NewUser) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from apps_support import Service
 from browser_support import Calm
 from matinee.web.pages import PAGES
+
+WHOLE = 0.95
+"""Of an element's area that is in the window: widths are fractions of pixels, scrolling goes by whole ones."""
 
 
 def chosen(page: Page) -> str:
@@ -47,6 +50,49 @@ def test_tabs_by_hand_and_back(web: Service, page: Page, calm: Calm) -> None:
     expect(page.get_by_role("tab", selected=True)).to_have_text("Search")
     page.get_by_role("link", name="Matinee").click()
     expect(page.get_by_role("tab", selected=True)).to_have_text("For you")
+
+
+def swipe_to_the_left_end(phone: Page, row: Locator) -> None:
+    """A finger that drags a row to the right, as often as it has to."""
+    finger, place, width = phone.context.new_cdp_session(phone), row.bounding_box(), phone.viewport_size
+    assert place is not None
+    assert width is not None
+    y = place["y"] + place["height"] / 2
+    for _ in range(3):
+        if row.evaluate("(row) => row.scrollLeft === 0"):
+            return  # once more, and the browser would go back to the page before
+        for x in range(30, width["width"] - 10, 20):
+            kind = "touchStart" if x == 30 else "touchMove"
+            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+@pytest.mark.parametrize("size", [(390, 844), (320, 700)])
+def test_a_phone_scrolls_the_row_of_tabs(web: Service, phone: Page, calm: Calm, size: tuple[int, int]) -> None:
+    phone.set_viewport_size({"width": size[0], "height": size[1]})
+    phone.goto(f"{web.url}/?tab=film&film=318")
+    row = phone.get_by_role("tablist").first
+    tabs = row.get_by_role("tab")
+    expect(tabs).to_have_text([label for label, _ in PAGES.values()])
+    expect(phone.locator("#pages > .tab-wrapper").get_by_role("button", name="More tabs")).to_have_count(0)
+    expect(tabs.last).to_be_in_viewport(ratio=WHOLE)  # the chosen one
+    expect(tabs.first).not_to_be_in_viewport()
+    calm(phone)
+    swipe_to_the_left_end(phone, row)
+    expect(tabs.first).to_be_in_viewport(ratio=WHOLE)
+    expect(tabs.last).not_to_be_in_viewport()
+    tabs.first.tap()
+    phone.wait_for_url(re.compile("tab=for-you"))
+    tabs.first.focus()
+    for place_in_row in range(len(PAGES)):
+        expect(tabs.nth(place_in_row)).to_be_focused()
+        expect(tabs.nth(place_in_row)).to_be_in_viewport(ratio=WHOLE)
+        phone.keyboard.press("Tab")
+    for label in ("Search", "Poster match"):
+        phone.get_by_role("tab", name=label).tap()
+        expect(phone.get_by_role("tab", name=label, selected=True)).to_be_in_viewport(ratio=WHOLE)
+        expect(phone).to_have_title(f"{label} – Matinee")
+    assert phone.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
 def test_a_film_opens_and_back_is_where_one_was(web: Service, page: Page) -> None:

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from apps_support import Service
 from browser_support import Calm
+from studio_browser import nothing_cut_off, settled
 
 FIGURE = ".st-key-map-figure .js-plotly-plot"
 PLACE = """(figure, title) => {
@@ -69,12 +70,16 @@ def test_studio_map_with_a_film_and_a_user(
     expect(page.get_by_role("heading", name="Fight Club (1999)")).to_be_visible()
     expect(page.get_by_text("The user gave it 3 stars.")).to_be_visible()
     expect(page.locator("ol li")).to_have_count(10)
+    settled(page)
     calm(page)
+    nothing_cut_off(page)
 
 
 def test_studio_map_a_click_shows_the_film_and_a_step_back_leaves_it(studio: Service, page: Page) -> None:
     page.goto(studio.url + "/?page=map")
     shown = figure(page)
+    expect(page.get_by_text("Click a film on the map")).to_be_visible()
+    settled(page)
     film = shown.evaluate(ALONE)
     x, y = shown.evaluate(PLACE, film)
     page.mouse.move(x, y)
@@ -83,6 +88,7 @@ def test_studio_map_a_click_shows_the_film_and_a_step_back_leaves_it(studio: Ser
     expect(page.get_by_role("heading", name=title_of(film))).to_be_visible()
     marked(page, "The film")
     expect(page).to_have_url(re.compile("film="))
+    settled(page)
     page.go_back()
     expect(page.get_by_text("Click a film on the map")).to_be_visible()
 
@@ -91,12 +97,16 @@ def test_studio_map_changes_its_space_and_colour(studio: Service, page: Page, ca
     page.goto(studio.url + "/?page=map")
     figure(page)
     marked(page, "Comedy")
+    settled(page)
     for box, text, address in (("Colour", "Mean stars", "colour=Mean"), ("Space", "Posters", "space=poster")):
         page.get_by_role("combobox", name=box, exact=True).click()
         page.get_by_role("option", name=text).click()
         expect(page).to_have_url(re.compile(address))
+        settled(page)
     marked(page, "Mean stars")
     expect(page.get_by_text(re.compile(r"films by posters"))).to_be_visible()
+    settled(page)
     page.get_by_text("Show as a table").click()
     expect(page.get_by_test_id("stDataFrame")).to_have_count(1)
+    settled(page)
     calm(page)

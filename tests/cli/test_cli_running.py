@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -22,6 +21,7 @@ from rich.console import Console
 from matinee import __version__
 from matinee.cli import console, reading
 from small_folder import write_folder
+from terminal_support import until_ctrl_c
 
 PROGRAM = [sys.executable, "-m", "matinee"]
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and terminals of POSIX")
@@ -206,36 +206,12 @@ def test_demo_serves_until_ctrl_c(home: Path) -> None:
 
 @posix
 def test_make_on_a_terminal_ends_well_after_ctrl_c(home: Path, tmp_path: Path) -> None:
-    import pty
-
     port = free_port()
     makefile = tmp_path / "Makefile"
     makefile.write_text(f"demo:\n\t@'{sys.executable}' -m matinee demo --no-web --port {port}\n", encoding="utf-8")
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execvp("make", ["make", "-f", str(makefile), "demo"])
-    told = b""
-    end = time.monotonic() + 60
-    sent = False
-    try:
-        while time.monotonic() < end:
-            if select.select([terminal], [], [], 0.1)[0]:
-                try:
-                    part = os.read(terminal, 65536)
-                except OSError:  # Linux: the other side is closed
-                    break
-                if not part:
-                    break
-                told += part
-            if not sent and b"Uvicorn running" in told:
-                os.write(terminal, b"\x03")
-                sent = True
-        _, status = os.waitpid(child, 0)
-    finally:
-        os.close(terminal)
-    assert sent, told.decode(errors="replace")
-    assert os.waitstatus_to_exitcode(status) == 0, told.decode(errors="replace")
-    assert b"Interrupt" not in told
+    code, told = until_ctrl_c(["make", "-f", str(makefile), "demo"], lambda told: b"Uvicorn running" in told)
+    assert code == 0, told
+    assert "Interrupt" not in told
 
 
 @posix

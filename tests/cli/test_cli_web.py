@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import select
 import signal
 import socket
 import subprocess
@@ -22,6 +21,7 @@ import pytest
 from matinee.cli import apps, demo
 from matinee.cli.addresses import reached_at, url_of
 from service_support import free_port
+from terminal_support import until_ctrl_c
 
 PROGRAM = [sys.executable, "-m", "matinee"]
 SECONDS = 60.0
@@ -132,8 +132,6 @@ def test_nothing_is_left_behind_by_a_demo_that_is_killed(home: Path, tmp_path: P
 def test_a_browser_is_opened_where_there_is_a_screen(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import pty
-
     seen, script = tmp_path / "seen", tmp_path / "browser"
     script.write_text(f"#!/bin/sh\necho \"$1\" >'{seen}'\n", encoding="utf-8")
     script.chmod(0o755)
@@ -142,29 +140,11 @@ def test_a_browser_is_opened_where_there_is_a_screen(
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setenv("BROWSER", f"{script} %s")
     port, web_port = free_port(), free_port()
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execv(sys.executable, [*PROGRAM, "demo", "--port", str(port), "--web-port", str(web_port)])
-    told, sent = b"", False
-    end = time.monotonic() + SECONDS
-    try:
-        while time.monotonic() < end:
-            if select.select([terminal], [], [], 0.1)[0]:
-                try:
-                    part = os.read(terminal, 65536)
-                except OSError:  # Linux: the other side is closed
-                    break
-                if not part:
-                    break
-                told += part
-            if not sent and seen.exists() and seen.read_text(encoding="utf-8").strip():
-                os.write(terminal, b"\x03")
-                sent = True
-        _, status = os.waitpid(child, 0)
-    finally:
-        os.close(terminal)
-    assert sent, told.decode(errors="replace")
-    assert os.waitstatus_to_exitcode(status) == 0, told.decode(errors="replace")
+    code, told = until_ctrl_c(
+        [*PROGRAM, "demo", "--port", str(port), "--web-port", str(web_port)],
+        lambda _: seen.exists() and seen.read_text(encoding="utf-8").strip(),
+    )
+    assert code == 0, told
     assert seen.read_text(encoding="utf-8").strip() == f"http://localhost:{web_port}"
     assert ends(f"http://127.0.0.1:{web_port}")
 
@@ -242,15 +222,25 @@ def test_the_demo_without_the_web_extra_serves_the_core_alone(home: Path) -> Non
 
 @posix
 @pytest.mark.parametrize(("app", "ready"), [("web", "/health"), ("studio", "/_stcore/health")])
-@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])
-def test_an_app_starts_without_a_core_and_stops_cleanly(app: str, ready: str, sig: int, tmp_path: Path) -> None:
-    port, core = free_port(), f"http://127.0.0.1:{free_port()}"
+@pytest.mark.parametrize(("sig", "any_port"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+def test_an_app_starts_without_a_core_says_where_and_stops_cleanly(
+    app: str, ready: str, sig: int, any_port: bool, tmp_path: Path
+) -> None:
+    port, core = 0 if any_port else free_port(), f"http://127.0.0.1:{free_port()}"
+
+    def where() -> re.Match[str] | None:
+        return re.search(r"Serving http://localhost:(\d+)\b", command.told())
+
     with started(tmp_path / "log", app, "--port", str(port), "--core-url", core) as command:
-        until(lambda: answers(f"http://127.0.0.1:{port}{ready}"), command.process)
-        assert answers(f"http://127.0.0.1:{port}/")
+        until(where, command.process)
+        found = where()
+        assert found is not None
+        assert int(found[1]) == port or any_port
+        url = f"http://127.0.0.1:{found[1]}"
+        until(lambda: answers(url + ready), command.process)
+        assert answers(url + "/")
         assert command.stop(sig) == 0, command.told()
     told = command.told()
-    assert f"Serving http://localhost:{port}" in told
     assert core in told
     assert "Traceback" not in told
     assert told.rstrip().endswith("Stopped.")
@@ -262,20 +252,6 @@ def test_an_address_that_is_none_is_told(run: Any) -> None:
             done = run(app, "--port", "0", "--core-url", url)
             assert done.code == 1
             assert f"'{url}' is no address" in done.err
-
-
-@posix
-@pytest.mark.parametrize(("app", "ready"), [("web", "/health"), ("studio", "/_stcore/health")])
-def test_an_app_on_any_port_says_which(app: str, ready: str, tmp_path: Path) -> None:
-    def where() -> re.Match[str] | None:
-        return re.search(r"Serving http://localhost:(\d+)", command.told())
-
-    with started(tmp_path / "log", app, "--port", "0", "--core-url", f"http://127.0.0.1:{free_port()}") as command:
-        until(where, command.process)
-        found = where()
-        assert found is not None
-        until(lambda: answers(f"http://127.0.0.1:{found[1]}{ready}"), command.process)
-        assert command.stop() == 0, command.told()
 
 
 def test_addresses_of_this_machine() -> None:

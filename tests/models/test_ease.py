@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from matinee.data.dataset import Dataset
 from matinee.errors import MatineeError, MemoryLimitError
 from matinee.models import Ease, Query
 from matinee.models import ease as module
@@ -92,10 +93,17 @@ def test_cold_films_and_users() -> None:
     assert not model.contributions(Query(hot[:2], np.float32([5, 5])), cold.tolist()).any()
 
 
-@pytest.mark.parametrize("kwargs", [{}, {"min_ratings": 30}, {"weighting": "stars"}, {"max_items": 300}])
-def test_memory_needed_is_an_upper_bound_but_no_wild_one(kwargs: dict[str, object]) -> None:
+@pytest.fixture(scope="module")
+def large() -> Dataset:
+    """Large enough for its matrices to be most of the memory."""
     data = random_dataset(1500, 600, 0.06)
     _ = data.ratings.counts
+    return data
+
+
+@pytest.mark.parametrize("kwargs", [{}, {"min_ratings": 30}, {"weighting": "stars"}, {"max_items": 300}])
+def test_memory_needed_is_an_upper_bound_but_no_wild_one(large: Dataset, kwargs: dict[str, object]) -> None:
+    data = large
     model = Ease(**kwargs)
     need = model.memory_needed(data)
     tracemalloc.start()

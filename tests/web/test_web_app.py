@@ -8,12 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
-from apps_support import N_PICTURES, Service, serving
+from apps_support import N_PICTURES, Service
 from matinee.client import RefusedError
 from matinee.errors import InvalidInputError, ServiceError
+from matinee.web.core import AWAY
 from matinee.web.pages import PAGES
 from matinee.web.shell import LONGEST_QUERY, address_of, params_of, trouble
-from service_support import free_port
 
 Endpoint = Callable[..., list[Any]]
 
@@ -57,16 +57,6 @@ def test_a_poster_of_no_film_is_an_error_and_no_other_page_of_the_core(web: Serv
     assert "Traceback" not in answer.text
 
 
-def test_a_poster_while_the_core_is_down(tmp_path: Any) -> None:
-    nobody = {"MATINEE_CORE_URL": f"http://127.0.0.1:{free_port()}"}
-    with serving(["web"], "/health", tmp_path, nobody) as alone:
-        answer = get(alone, "/media/posters/1")
-        assert answer.status_code == 503
-        assert "does not answer" in answer.text
-        assert get(alone, "/").status_code == 200, "the page comes, and says the rest itself"
-        assert "Traceback" not in alone.told()
-
-
 def test_assets_are_asked_for_again_each_time(web: Service) -> None:
     script = get(web, "/matinee/matinee.js")
     assert script.status_code == 200
@@ -93,6 +83,15 @@ def test_the_page_names_no_other_machine_for_what_it_loads(web: Service) -> None
 
 
 # --- endpoints -------------------------------------------------------------------------------------------------
+def test_the_page_comes_packed_and_pictures_do_not(web: Service) -> None:
+    plain = get(web, "/?tab=film&film=1", headers={"accept-encoding": "identity"})
+    packed = get(web, "/?tab=film&film=1", headers={"accept-encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert 4 * int(packed.headers["content-length"]) < len(plain.content)
+    assert "content-encoding" not in get(web, "/media/posters/1", headers={"accept-encoding": "gzip"}).headers
+
+
 def test_every_endpoint_has_a_name(web: Service) -> None:
     info = get(web, "/gradio_api/info").json()
     assert {"/open", "/rate"} <= set(info["named_endpoints"])
@@ -176,9 +175,9 @@ def test_addresses_go_there_and_back() -> None:
 
 
 def test_trouble_in_friendly_words() -> None:
-    down = trouble(ServiceError("The core service at http://x does not answer.", "Start it."))["error"]
-    assert down["retry"]
-    assert "Start it." in down["hint"]
+    down = trouble(ServiceError("The core service at http://x does not answer.", "Start it with `matinee`."))["error"]
+    assert (down["title"], down["retry"]) == (AWAY, True)
+    assert down["hint"] == "Nothing that you did is lost. Try again in a moment."
     fault = trouble(RefusedError(500, {"detail": "Something broke."}))["error"]
     assert (fault["hint"], fault["retry"]) == ("Something broke.", True)
     refused = trouble(RefusedError(404, {"detail": "There is no film 'x'."}))["error"]

@@ -76,6 +76,9 @@ def test_a_rating_is_changed_and_taken_back(call: Endpoint, user: str) -> None:
     call("rate", user, "1", 5, "", 0, 10)
     _, ratings = call("rate", user, "1", 2, "", 0, 10)
     assert [film["rating"] for film in ratings["items"]] == [2]
+    _, ratings = call("rate", user, "1", 1.5, "", 0, 10)
+    assert [film["rating"] for film in ratings["items"]] == [1.5]
+    assert ratings["lowest"] == 0.5
     picks, ratings = call("unrate", user, "1", "", 0, 10)
     assert (ratings["items"], ratings["removed"]) == ([], "1")
     assert picks["fallback"] == "popular"

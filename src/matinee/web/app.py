@@ -10,11 +10,14 @@ import gradio as gr
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import Receive, Scope, Send
 
-from matinee.client import AsyncClient, calls, core_url
+from matinee.client import calls, core_url
 from matinee.errors import ServiceError
 from matinee.settings import Settings
 from matinee.web.blocks import build_blocks
+from matinee.web.core import AWAY, Core
 from matinee.web.guard import Guard
 from matinee.web.maps import Maps, PlotScript
 from matinee.web.theme import theme
@@ -50,10 +53,18 @@ class _Assets(StaticFiles):
         return response
 
 
+class _PackedPage(GZipMiddleware):
+    """Packs the page itself, which is ten times larger without; all else comes packed, or is a picture or a stream."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        page = scope["type"] == "http" and scope["path"] == "/"
+        await (super().__call__ if page else self.app)(scope, receive, send)
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The web app over the core service of the settings (`core_url`)."""
     settings = settings or Settings()
-    core = AsyncClient(core_url(settings))
+    core = Core(core_url(settings))
     maps, script = Maps(core), PlotScript()
 
     @asynccontextmanager
@@ -62,6 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await core.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(_PackedPage)
     app.add_middleware(Guard)
     app.mount("/matinee", _Assets(directory=ASSETS), name="matinee")  # /assets is Gradio's own
 
@@ -79,8 +91,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         """A film's picture, by the core; the browser's cache is asked first."""
         try:
             found = await core.response(calls.poster(movie_id[:LONGEST_ID], small=size == "small"))
-        except ServiceError as error:
-            return Response(str(error), 503)
+        except ServiceError:
+            return Response(AWAY, 503, media_type="text/plain")
         kept = {name: found.headers[name] for name in HANDED_ON if name in found.headers}
         if found.status_code == 200 and kept.get("etag") == request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=kept)

@@ -31,7 +31,7 @@ def build_blocks(core: AsyncClient) -> gr.Blocks:
             who = make_view("who", events=["users"], elem_id="who")
         router = make_view("router", events=["open"], elem_id="router")
         built = []
-        with gr.Tabs(elem_id="pages") as tabs:
+        with gr.Tabs(elem_id="pages", overflow_behavior="wrap") as tabs:  # no menu: styles make it one row
             for name, (label, build) in PAGES.items():
                 with gr.Tab(label, id=name, elem_id=f"page-{name}") as tab:
                     built.append(build(shell))

@@ -12,6 +12,7 @@ from fastapi.responses import FileResponse, Response
 
 from matinee.client import AsyncClient, calls
 from matinee.errors import ServiceError
+from matinee.web.core import AWAY
 
 MOST_SPACES = 8
 LEVEL = 5
@@ -34,8 +35,8 @@ class Maps:
         """The map of a space, as JSON of the core's `GET /v1/map`; 304 where the browser has it."""
         try:
             found = await self._core.response(calls.film_map(space))
-        except ServiceError as error:
-            return Response(str(error), 503, media_type="text/plain")
+        except ServiceError:
+            return Response(AWAY, 503, media_type="text/plain")
         if found.status_code != 200:
             return Response(found.content, found.status_code, media_type=found.headers.get("content-type"))
         tag = f'"{blake2b(found.content, digest_size=12).hexdigest()}"'

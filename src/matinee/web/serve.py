@@ -9,6 +9,7 @@ import uvicorn
 
 from matinee.settings import Settings
 from matinee.signals import quiet_signals
+from matinee.web.stubs import without_stubs
 
 GRACE = 2
 """Seconds that answers in progress get at a stop; browsers keep an event stream open for ever."""
@@ -27,6 +28,7 @@ def serve(settings: Settings | None = None, *, quiet: bool = False) -> None:
 
 
 def _serve(settings: Settings, quiet: bool) -> None:
+    without_stubs()
     from matinee.web.app import create_app
 
     app = create_app(settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,15 @@ from urllib.parse import parse_qsl, urlencode
 import gradio as gr
 from gradio.components import Component
 
-from matinee.client import AsyncClient, Call, RefusedError
+from matinee.client import AsyncClient, Call, RefusedError, calls
 from matinee.errors import MatineeError, ServiceError
+from matinee.web.core import AWAY
 from matinee.web.views import taking
 
 LONGEST_QUERY = 4000
 """Characters of an address's query that are read."""
+SCALE_KEPT = 600.0
+"""Seconds for which the scale of the ratings is remembered."""
 
 Params = dict[str, str]
 Restore = Callable[[Params], Awaitable[Sequence[Any]]]
@@ -50,6 +54,7 @@ class Shell:
     def __init__(self, core: AsyncClient) -> None:
         self.core = core
         self.address = gr.Textbox(visible=False, label="address")
+        self._lowest: tuple[float, float | None] = (0.0, None)
 
     async def ask(self, *calls: Call) -> list[Any]:
         """Answers to calls that are sent together.
@@ -58,6 +63,18 @@ class Shell:
             MatineeError: one of them failed.
         """
         return list(await asyncio.gather(*(self.core.send(call) for call in calls)))
+
+    async def lowest(self) -> float | None:
+        """The fewest stars that can be given; None where the core does not say."""
+        asked, known = self._lowest
+        if known is None or time.monotonic() - asked > SCALE_KEPT:
+            try:
+                [answer] = await self.ask(calls.report())
+            except MatineeError:
+                return known
+            known = float(answer["scale"][0])
+            self._lowest = (time.monotonic(), known)
+        return known
 
     def listen(
         self,
@@ -135,10 +152,13 @@ def params_of(query: str) -> Params:
 
 
 def trouble(error: MatineeError) -> dict[str, Any]:
-    """An error as the value of a view: `{"error": {"title", "hint", "retry"}}`."""
+    """An error as the value of a view: `{"error": {"title", "hint", "retry"}}`.
+
+    What a `ServiceError` says (addresses, paths, settings) is for operators: `Core` logs it.
+    """
     if isinstance(error, ServiceError):
-        title = "The film service does not answer right now."
-        return {"error": {"title": title, "hint": f"{error} Nothing that you did is lost.", "retry": True}}
+        hint = "Nothing that you did is lost. Try again in a moment."
+        return {"error": {"title": AWAY, "hint": hint, "retry": True}}
     if isinstance(error, RefusedError) and error.status >= 500:
         return {"error": {"title": "The film service has met a fault.", "hint": str(error), "retry": True}}
     return {"error": {"title": error.message, "hint": error.hint, "retry": False}}

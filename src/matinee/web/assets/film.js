@@ -2,7 +2,7 @@
 // and is put into the page that stands.
 
 import { draw, html, trouble } from "./html.js";
-import { filmAddress, listenToStars, named, plural, poster, starButtons } from "./films.js";
+import { filmAddress, forget, hint, listenToStars, named, plural, poster, starButtons, starsFrom } from "./films.js";
 
 const NAMES = 10; // of a long list that are seen at once
 
@@ -56,8 +56,9 @@ function facts({ film }) {
 
 function mine(film, { rating, stars, because, trouble: failed }) {
   const given = rating !== null && rating !== undefined;
+  const gave = given && html`You gave it <b>${rating} ${rating === 1 ? "star" : "stars"}</b>. <span class="quiet small">${hint(rating)}</span>`;
   return html`${failed && trouble(failed)}
-    <p class="ask">${given ? html`You gave it <b>${rating} ${rating === 1 ? "star" : "stars"}</b>.` : "Have you seen it? Give it stars:"}</p>
+    <p class="ask">${gave || "Have you seen it? Give it stars:"}</p>
     <div class="row">${starButtons(film, rating)}
       ${given && html`<button type="button" class="plain" data-unrate data-key="unrate">Take my stars back</button>`}</div>
     ${!given && stars && html`<p class="expected"><b>★ ${stars.toFixed(1)}</b> expected for you${
@@ -128,7 +129,10 @@ export function mount({ root, props, trigger, watch }) {
   function behind(value) {
     if (film?.movie_id !== value.movie_id) return;
     known = { ...known, ...value.yours, trouble: value.trouble };
+    starsFrom(known.lowest);
     showMine({ ...known });
+    if (value.trouble) forget(value.movie_id);
+    else dispatchEvent(new CustomEvent("matinee:rated", { detail: { stars: { [value.movie_id]: known.rating } } }));
     if (value.ratings) showRatings(value.ratings);
     if (new URLSearchParams(location.search).get("tab") === "film") window.matinee.title?.(named(film));
   }
@@ -141,10 +145,11 @@ export function mount({ root, props, trigger, watch }) {
 
   listenToStars(sheet, (movie_id, stars) => fire("rate", { stars }));
   sheet.addEventListener("click", (event) => {
-    if (event.target.closest("[data-unrate]")) fire("unrate");
+    if (!event.target.closest("[data-unrate]")) return;
+    forget(film.movie_id);
+    fire("unrate");
   });
   addEventListener("matinee:user", () => film && fire("greet"));
-  addEventListener("matinee:failed", () => film && showMine({ ...known })); // stars that were not stored go out
   // The film may have been rated on another tab.
   new IntersectionObserver(([entry]) => entry.isIntersecting && film && fire("greet")).observe(root);
   watch("value", show);

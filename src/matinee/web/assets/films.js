@@ -2,6 +2,11 @@
 
 import { html } from "./html.js";
 
+const STEP = 0.5;
+const ORDINALS = ["", "first", "second", "third", "fourth", "fifth"];
+const pressed = new Map(); // film → { stars, before }: a press that has not been answered, and what stood before it
+let lowest = STEP; // stars that can be given
+
 export const filmAddress = (id) => `?tab=film&film=${encodeURIComponent(id)}`;
 
 export const named = (film) => (film.year ? `${film.title} (${film.year})` : film.title);
@@ -15,25 +20,47 @@ export function poster(film, { alt = "", small = true } = {}) {
   return html`<img class="poster" src="${source}" alt="${alt}" loading="lazy" decoding="async" width="160" height="240" />`;
 }
 
-/** "on", "half" or nothing: how star number `stars` looks for a rating. */
-function lit(rating, stars) {
-  if (!rating) return "";
-  return rating >= stars ? " on" : rating >= stars - 0.5 ? " half" : "";
+/** Ratings of these data begin at so many stars. */
+export function starsFrom(stars) {
+  if (stars > 0) lowest = stars;
+}
+
+/** What a press of star number `stars` gives: half a star less where it is the rating already. */
+const given = (stars, rating) => (rating === stars && stars - STEP >= lowest ? stars - STEP : stars);
+
+/** "Press the fourth star again for 3.5.", or nothing where that star gives no other rating. */
+export function hint(rating) {
+  const stars = Math.ceil(rating);
+  const next = given(stars, rating);
+  return ORDINALS[stars] && next !== rating ? `Press the ${ORDINALS[stars]} star again for ${next}.` : "";
+}
+
+/** How star number `stars` looks and what it is called. A star that is half lit is pressed by half: "mixed". */
+function face(title, stars, rating) {
+  const half = rating >= stars - STEP && rating < stars;
+  const next = given(stars, rating);
+  const more = half ? `; now ${rating}, press again for ${next}` : next < stars ? `; press again for ${next}` : "";
+  const name = `${stars} of 5 stars for ${title}${more}`;
+  const look = half ? " half" : rating >= stars ? " on" : "";
+  // A title that is equal to the name is not read out twice.
+  return { look: `star${look}`, pressed: half ? "mixed" : String(rating === stars), name, title: more && name };
+}
+
+function star(film, stars, rating) {
+  const { look, pressed, name, title } = face(film.title, stars, rating);
+  return html`<button type="button" class="${look}" data-movie="${film.movie_id}" data-stars="${stars}"
+    data-key="star-${film.movie_id}-${stars}" aria-pressed="${pressed}" aria-label="${name}"${
+      title && html` title="${title}"`}><span aria-hidden="true">★</span></button>`;
 }
 
 /** Five buttons, one click each; `rating` is what the visitor gave before. */
-export function starButtons(film, rating) {
-  const buttons = [1, 2, 3, 4, 5].map(
-    (stars) => html`<button type="button" class="star${lit(rating, stars)}" data-movie="${film.movie_id}"
-      data-stars="${stars}" data-key="star-${film.movie_id}-${stars}" aria-pressed="${String(rating === stars)}"
-      aria-label="${stars} of 5 stars for ${film.title}"><span aria-hidden="true">★</span></button>`,
-  );
-  return html`<span class="stars" role="group" aria-label="Your stars for ${film.title}" data-rating="${rating}">${buttons}</span>`;
-}
+export const starButtons = (film, rating) =>
+  html`<span class="stars" role="group" aria-label="Your stars for ${film.title}" data-rating="${rating}"
+    data-title="${film.title}">${[1, 2, 3, 4, 5].map((stars) => star(film, stars, rating))}</span>`;
 
-/** Show these stars (null: none) for a film in `root`. */
-export function setStars(root, id, rating) {
-  for (const group of root.querySelectorAll(".stars")) {
+/** Show these stars (null: none) wherever a film stands. */
+function setStars(id, rating) {
+  for (const group of document.querySelectorAll(".stars")) {
     if (group.firstElementChild?.dataset.movie === id) show(group, rating);
   }
 }
@@ -41,20 +68,44 @@ export function setStars(root, id, rating) {
 function show(group, rating) {
   group.dataset.rating = rating ?? "";
   for (const button of group.children) {
-    const stars = Number(button.dataset.stars);
-    button.className = `star${lit(rating, stars)}`;
-    button.setAttribute("aria-pressed", String(rating === stars));
+    const { look, pressed, name, title } = face(group.dataset.title, Number(button.dataset.stars), rating);
+    button.className = look;
+    button.setAttribute("aria-pressed", pressed);
+    button.setAttribute("aria-label", name);
+    if (title) button.title = title;
+    else button.removeAttribute("title");
   }
 }
 
-/** Call `rate` with the film, the stars, and those before, of a star button that is clicked in `root`. */
+/** Call `rate` with the film and the stars of a star button that is clicked in `root`; they show at once. */
 export function listenToStars(root, rate) {
   root.addEventListener("click", (event) => {
     const button = event.target.closest("button.star");
     if (!button) return;
-    const stars = Number(button.dataset.stars);
-    const before = Number(button.parentElement.dataset.rating) || null;
-    show(button.parentElement, stars);
-    rate(button.dataset.movie, stars, before);
+    const id = button.dataset.movie;
+    const rating = Number(button.parentElement.dataset.rating) || null;
+    const stars = given(Number(button.dataset.stars), rating);
+    pressed.set(id, { stars, before: pressed.has(id) ? pressed.get(id).before : rating });
+    setStars(id, stars);
+    rate(id, stars);
   });
 }
+
+/** Stars of a film that wait for no answer any more: those before them are shown. */
+export function forget(id) {
+  if (!pressed.has(id)) return;
+  setStars(id, pressed.get(id).before);
+  pressed.delete(id);
+}
+
+/** An answer tells a film's stars. Those that were pressed since it was asked for stay until they are answered. */
+function answered(id, stars) {
+  const later = pressed.get(id);
+  if (later && later.stars !== stars) later.before = stars;
+  else pressed.delete(id);
+  setStars(id, pressed.get(id)?.stars ?? stars);
+}
+
+addEventListener("matinee:rated", ({ detail }) => Object.entries(detail.stars).forEach((film) => answered(...film)));
+addEventListener("matinee:failed", ({ detail }) => (detail.movie_id ? [detail.movie_id] : [...pressed.keys()]).forEach(forget));
+addEventListener("matinee:user", () => pressed.clear());

@@ -12,6 +12,7 @@ const opened = new Set();
 const overtaken = new Set(); // addresses that one had left before they were open
 let opening = null;
 let router = null;
+let revealed = null; // the tab that was scrolled to last
 let fired = Promise.resolve();
 let taken = () => {};
 
@@ -45,7 +46,16 @@ matinee.title = (words) => {
 
 function seen(query) {
   queries[tabOf(query)] = query;
-  matinee.title(document.querySelector(`[data-tab-id="${CSS.escape(tabOf(query))}"]`)?.textContent.trim());
+  const tab = document.querySelector(`[data-tab-id="${CSS.escape(tabOf(query))}"]`);
+  matinee.title(tab?.textContent.trim());
+  if (tab && tab !== revealed) reveal(tab);
+  revealed = tab;
+}
+
+/** The row of tabs, which on a phone is wider than the window, goes to where a tab is seen. */
+function reveal(tab) {
+  const row = tab.parentElement;
+  row.scrollTo({ left: tab.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2 });
 }
 
 function push(query) {
@@ -153,6 +163,7 @@ matinee.guest = () => {
 if (!matinee.kept()) keep(matinee.guest());
 be(matinee.kept());
 addEventListener("matinee:failed", () => opened.size || matinee.again()); // there is nothing yet to try again from
+addEventListener("focusin", ({ target }) => target.matches("#pages > .tab-wrapper [role=tab]:focus-visible") && reveal(target));
 addEventListener("popstate", () => matinee.open(location.search));
 addEventListener("click", (event) => {
   if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;

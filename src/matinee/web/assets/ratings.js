@@ -1,7 +1,7 @@
 // What one has rated, newest first: stars can be changed, a rating taken back.
 
 import { draw, html } from "./html.js";
-import { filmAddress, listenToStars, plural, poster, setStars, starButtons } from "./films.js";
+import { filmAddress, forget, listenToStars, plural, poster, starButtons, starsFrom } from "./films.js";
 
 const rated = (film) => html`<li data-movie="${film.movie_id}">
   <div class="rated">
@@ -15,6 +15,7 @@ const rated = (film) => html`<li data-movie="${film.movie_id}">
 
 function strip(value) {
   if (!value.items) return "";
+  starsFrom(value.lowest);
   const shown = plural(value.total, "film") + (value.total > 1 ? ", newest first" : "");
   return html`<section aria-labelledby="ratings-title">
     <h2 id="ratings-title">Your ratings <span class="quiet small">${value.total > 0 && shown}</span></h2>
@@ -33,11 +34,11 @@ export function mount(view) {
     if (!button || button.dataset.gone) return;
     const movie_id = button.dataset.remove;
     button.dataset.gone = "1"; // not disabled: that would lose the focus
+    forget(movie_id);
     window.matinee.fire(trigger, "unrate", { movie_id });
   });
   addEventListener("matinee:failed", () => {
     for (const button of root.querySelectorAll("[data-gone]")) delete button.dataset.gone;
-    for (const film of view.props.value?.items ?? []) setStars(root, film.movie_id, film.rating);
   });
   draw(view, strip, (_, value) => {
     if (value.error) return tell("matinee:failed", { movie_id: value.movie_id });

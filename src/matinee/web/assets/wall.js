@@ -1,7 +1,7 @@
 // The wall of posters: one click on a star rates a film, and shows at once.
 
 import { draw, html } from "./html.js";
-import { filmAddress, listenToStars, plural, poster, setStars, starButtons } from "./films.js";
+import { filmAddress, listenToStars, plural, poster, starButtons } from "./films.js";
 
 const card = (film) => html`<li class="card" data-movie="${film.movie_id}">
   <a href="${filmAddress(film.movie_id)}" data-go data-key="film-${film.movie_id}">${poster(film)}<span class="name">${film.title}</span></a>
@@ -23,6 +23,7 @@ function films(value) {
 
 const FRAME = html`<section aria-labelledby="wall-title">
   <h2 id="wall-title">Rate a few films</h2>
+  <p class="quiet small">Press the same star again for half a star less.</p>
   <form class="find" role="search" aria-label="Find a film to rate">
     <input type="search" maxlength="200" placeholder="A film you know…" aria-label="Title of a film to rate" autocomplete="off" />
     <button class="plain">Find</button>
@@ -33,30 +34,13 @@ const FRAME = html`<section aria-labelledby="wall-title">
 
 export function mount(view) {
   const { root, trigger } = view;
-  const given = new Map(); // film → its stars before a click that has not been answered
   const fire = (event, args) => window.matinee.fire(trigger, event, args);
   root.hidden = true;
   root.innerHTML = FRAME;
   const list = root.querySelector(".films");
   const find = root.querySelector("input");
 
-  listenToStars(root, (movie_id, stars, before) => {
-    if (!given.has(movie_id)) given.set(movie_id, before);
-    fire("rate", { movie_id, stars });
-  });
-  addEventListener("matinee:rated", ({ detail }) => {
-    for (const [id, stars] of Object.entries(detail.stars)) {
-      given.delete(id);
-      setStars(root, id, stars);
-    }
-  });
-  addEventListener("matinee:failed", ({ detail }) => {
-    for (const [id, stars] of [...given]) {
-      if (detail.movie_id && detail.movie_id !== id) continue;
-      given.delete(id);
-      setStars(root, id, stars);
-    }
-  });
+  listenToStars(root, (movie_id, stars) => fire("rate", { movie_id, stars }));
   root.addEventListener("submit", (event) => {
     event.preventDefault();
     fire("wall", { offset: 0, title: find.value });

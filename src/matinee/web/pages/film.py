@@ -6,7 +6,7 @@ from typing import Any
 
 from matinee.client import calls
 from matinee.errors import MatineeError
-from matinee.web.pages.film_data import film_page, rating_changed, starters, unknown_film, yours
+from matinee.web.pages.film_data import behind, film_page, rating_changed, starters, unknown_film, yours
 from matinee.web.shell import Page, Params, Shell, address_of, trouble
 from matinee.web.titlebox import LONGEST_TITLE, chosen, film_meant, is_unknown, title_box, typed
 from matinee.web.views import make_view
@@ -46,20 +46,20 @@ def build(shell: Shell) -> Page:
     async def film_yours(user: str, movie_id: str) -> dict[str, Any]:
         key = typed(movie_id)[:LONGEST_TITLE]
         try:
-            return {"movie_id": key, "yours": await yours(shell, user, key)}
+            return behind(key, yours=await yours(shell, user, key))
         except MatineeError as error:
-            return {"movie_id": key, "trouble": trouble(error)["error"]}
+            return behind(key, trouble=trouble(error)["error"])
 
     async def rate_film(user: str, movie_id: str, stars: float) -> dict[str, Any]:
         key, name = typed(movie_id)[:LONGEST_TITLE], typed(user)[:LONGEST_TITLE]
         if not key or not name or isinstance(stars, bool) or not isinstance(stars, int | float):
-            return {"movie_id": key, "trouble": incomplete()}
+            return behind(key, trouble=incomplete())
         return await rating_changed(shell, calls.rate, name, key, stars)
 
     async def unrate_film(user: str, movie_id: str) -> dict[str, Any]:
         key, name = typed(movie_id)[:LONGEST_TITLE], typed(user)[:LONGEST_TITLE]
         if not key or not name:
-            return {"movie_id": key, "trouble": incomplete()}
+            return behind(key, trouble=incomplete())
         return await rating_changed(shell, calls.unrate, name, key)
 
     def incomplete() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -73,12 +74,13 @@ async def yours(shell: Shell, user: object, movie_id: str) -> dict[str, Any]:
     """What a film is to a visitor.
 
     Returns:
-        `{"rating": the stars given or None, "stars": the stars expected or None, "because": titles}`.
+        `{"rating": the stars given or None, "stars": the stars expected or None, "because": titles, "lowest": the
+        fewest stars that can be given, or None}`.
 
     Raises:
         MatineeError: the core fails.
     """
-    found: dict[str, Any] = {"rating": None, "stars": None, "because": []}
+    found: dict[str, Any] = {"rating": None, "stars": None, "because": [], "lowest": await shell.lowest()}
     if not (name := typed(user)[:LONGEST_TITLE]):
         return found
     try:
@@ -89,6 +91,11 @@ async def yours(shell: Shell, user: object, movie_id: str) -> dict[str, Any]:
         return found
     reasons = [reason["title"] for reason in why.get("because") or [] if reason.get("movie_id") != movie_id]
     return found | {"rating": why.get("rating"), "stars": why.get("stars"), "because": reasons[:3]}
+
+
+def behind(movie_id: str, **known: Any) -> dict[str, Any]:
+    """What comes behind a film's page. No two are equal: Gradio would not draw the second, and its stars stay lit."""
+    return {"movie_id": movie_id, **known, "at": time.time()}
 
 
 async def rating_changed(
@@ -105,8 +112,8 @@ async def rating_changed(
             yours(shell, user, movie_id), answered(shell, calls.movie_ratings(movie_id))
         )
     except MatineeError as error:
-        return {"movie_id": movie_id, "trouble": trouble(error)["error"]}
-    return {"movie_id": movie_id, "yours": mine, "ratings": ratings}
+        return behind(movie_id, trouble=trouble(error)["error"])
+    return behind(movie_id, yours=mine, ratings=ratings)
 
 
 async def _own_rating(shell: Shell, user: str, movie_id: str) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -143,15 +144,18 @@ class Rows:
         }
 
     async def ratings(self, user: str, first: str = "") -> dict[str, Any]:
-        """The strip: `{"user", "items": [{movie_id, title, rating}], "total", "at"}`, newest first.
+        """The strip: `{"user", "items": [{movie_id, title, rating}], "total", "lowest", "at"}`, newest first.
+
+        `lowest`: the fewest stars that can be given.
 
         Args:
             first: film that was rated just now (the times of ratings are whole seconds).
         """
         at = time.time()
-        rated = sorted(await self.history(user), key=lambda row: row["movie_id"] != first)
+        history, lowest = await asyncio.gather(self.history(user), self.shell.lowest())
+        rated = sorted(history, key=lambda row: row["movie_id"] != first)
         items = [{name: row[name] for name in ("movie_id", "title", "rating")} for row in rated[:IN_THE_STRIP]]
-        return {"user": user, "items": items, "total": len(rated), "at": at}
+        return {"user": user, "items": items, "total": len(rated), "lowest": lowest, "at": at}
 
     async def wall(self, user: str, offset: int = 0, title: str = "") -> dict[str, Any]:
         """Films to rate: `{"user", "items": [{movie_id, title, year, rating}], "title", "next": offset or null}`.

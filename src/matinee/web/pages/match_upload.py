@@ -10,6 +10,7 @@ from gradio.data_classes import FileData
 from gradio.utils import get_upload_folder
 
 from matinee.errors import InvalidInputError
+from matinee.web.pages.foryou_data import number
 
 AGAIN = "Choose the picture again."
 
@@ -53,10 +54,7 @@ def content(reference: Any) -> bytes:
 
 def whole(value: Any, least: int, most: int, otherwise: int) -> int:
     """A number that somebody has given, as a whole one within bounds; `otherwise` where it is none."""
-    try:
-        return min(max(round(float(value)), least), most)
-    except (TypeError, ValueError, OverflowError):
-        return otherwise
+    return round(number(value, otherwise, least, most))
 
 
 def whole_js(name: str, least: int, most: int, otherwise: int) -> str:
