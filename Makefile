@@ -109,7 +109,8 @@ $(VENV)/.browser: | $(VENV)/.dev
 	  touch $@; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  echo "Installing Chromium for the tests …"; export DEBIAN_FRONTEND=noninteractive; \
-	  { apt-get -o Acquire::http::Timeout=20 update && apt-get install --yes --no-install-recommends chromium; } \
-	    >'$(VENV)/browser.log' 2>&1 && touch $@ || \
+	  { apt-get -o Acquire::http::Timeout=20 update && { \
+	    apt-get install --yes --no-install-recommends chromium-headless-shell || \
+	    apt-get install --yes --no-install-recommends chromium; }; } >'$(VENV)/browser.log' 2>&1 && touch $@ || \
 	    echo "It cannot be installed (see $(VENV)/browser.log): the tests that need it are skipped."; \
 	else echo "There is no Chromium: the tests that need it are skipped. Install one, or set MATINEE_CHROMIUM."; fi

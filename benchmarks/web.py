@@ -96,7 +96,7 @@ def main() -> None:
     options = parser.parse_args()
     program = chromium()
     if program is None:
-        raise SystemExit("There is no Chromium: apt-get install chromium, or set MATINEE_CHROMIUM.")
+        raise SystemExit("There is no Chromium: apt-get install chromium-headless-shell, or set MATINEE_CHROMIUM.")
     with tempfile.TemporaryDirectory(prefix="matinee-bench-") as scratch, ExitStack() as stack:
         folder = Path(scratch)
         print("training …", flush=True)

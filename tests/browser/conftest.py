@@ -56,7 +56,7 @@ def browser() -> Iterator[Browser]:
     """Chromium."""
     program = browser_support.chromium()
     if program is None:
-        pytest.skip("no Chromium: apt-get install chromium, or set MATINEE_CHROMIUM to where it is")
+        pytest.skip("no Chromium: apt-get install chromium-headless-shell, or set MATINEE_CHROMIUM to where it is")
     with sync_playwright() as playwright:
         expect.set_options(timeout=1000 * SECONDS)
         started = playwright.chromium.launch(executable_path=program, args=list(FLAGS))

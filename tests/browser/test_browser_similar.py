@@ -47,7 +47,9 @@ _LONELY = """() => {
 
 
 def recommend(page: Page, title: str) -> None:
-    page.get_by_role("combobox", name="Title of a film").fill(title)
+    box = page.get_by_role("combobox", name="Title of a film")
+    box.fill(title)
+    box.blur()  # closes the list of titles, which may cover the button
     page.get_by_role("button", name="Get Recommendations").click()
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from apps_support import Service
-from matinee.web.titlebox import LONGEST_TITLE, SUGGESTIONS, named, typed
+from matinee.web.inputs import typed
+from matinee.web.titlebox import LONGEST_TITLE, SUGGESTIONS, named
 
 Endpoint = Callable[..., list[Any]]
 BOXES = ("film_titles", "favourite_titles_1", "favourite_titles_2", "favourite_titles_3")

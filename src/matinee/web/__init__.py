@@ -3,6 +3,7 @@
 app.py      the ASGI application: pictures, assets, Gradio at /
 core.py     the client of the core, which logs its outages
 shell.py    what the pages share: core, listeners, addresses, trouble
+inputs.py   texts and numbers out of whatever is sent
 views.py    components drawn by modules of assets/
 guard.py    which routes and inputs of Gradio are open
 blocks.py   the pages in their tabs, the endpoint `open`

@@ -9,6 +9,7 @@ import gradio as gr
 
 from matinee.client import RefusedError, calls
 from matinee.errors import InvalidInputError, MatineeError
+from matinee.web.inputs import typed
 from matinee.web.shell import Shell, trouble
 from matinee.web.views import make_view
 
@@ -115,10 +116,3 @@ def chosen(film: dict[str, Any]) -> dict[str, str]:
 def named(film: dict[str, Any]) -> str:
     """A film as "Alien (1979)"."""
     return f"{film['title']} ({film['year']})" if film.get("year") is not None else str(film["title"])
-
-
-def typed(value: object) -> str:
-    """What somebody typed, or a program sent, as one line of text; "" for anything else."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return ""
-    return " ".join(str(value).encode("utf-8", "replace").decode().split())

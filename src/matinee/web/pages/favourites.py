@@ -10,8 +10,9 @@ import gradio as gr
 
 from matinee.client import calls
 from matinee.errors import MatineeError
+from matinee.web.inputs import typed
 from matinee.web.shell import Page, Params, Shell, address_of, trouble
-from matinee.web.titlebox import LONGEST_TITLE, chosen, film_meant, is_unknown, named, title_box, typed
+from matinee.web.titlebox import LONGEST_TITLE, chosen, film_meant, is_unknown, named, title_box
 from matinee.web.views import make_view
 
 ALGORITHMS = {"content": "Content Based Filtering", "collab": "Collaborative Based Filtering"}

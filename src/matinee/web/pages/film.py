@@ -6,9 +6,10 @@ from typing import Any
 
 from matinee.client import calls
 from matinee.errors import MatineeError
+from matinee.web.inputs import typed
 from matinee.web.pages.film_data import behind, film_page, rating_changed, starters, unknown_film, yours
 from matinee.web.shell import Page, Params, Shell, address_of, trouble
-from matinee.web.titlebox import LONGEST_TITLE, chosen, film_meant, is_unknown, title_box, typed
+from matinee.web.titlebox import LONGEST_TITLE, chosen, film_meant, is_unknown, title_box
 from matinee.web.views import make_view
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from matinee.client import Call, RefusedError, calls
 from matinee.errors import MatineeError
+from matinee.web.inputs import typed
 from matinee.web.shell import Shell, trouble
-from matinee.web.titlebox import LONGEST_TITLE, typed
+from matinee.web.titlebox import LONGEST_TITLE
 
 ALIKE = 6
 STARTERS = 12

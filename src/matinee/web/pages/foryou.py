@@ -11,6 +11,7 @@ import gradio as gr
 
 from matinee.client import calls
 from matinee.errors import MatineeError
+from matinee.web.inputs import number
 from matinee.web.pages.foryou_data import (
     DEFAULT_N,
     FEWEST,
@@ -20,7 +21,6 @@ from matinee.web.pages.foryou_data import (
     Options,
     Rows,
     explained,
-    number,
     user_name,
 )
 from matinee.web.pages.foryou_filter import Narrowing, narrowing

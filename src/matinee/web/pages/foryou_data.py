@@ -10,6 +10,7 @@ from typing import Any
 
 from matinee.client import RefusedError, calls
 from matinee.errors import InvalidInputError, MatineeError
+from matinee.web.inputs import number
 from matinee.web.shell import Shell, trouble
 
 LONGEST_NAME = 64
@@ -65,15 +66,6 @@ class Options:
             "n": self.n if self.n != DEFAULT_N else None,
             "surprise": 1 if surprise else None,
         }
-
-
-def number(value: Any, default: float, low: float, high: float) -> float:
-    """A number within bounds out of anything."""
-    try:
-        found = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return default
-    return default if found != found else min(max(found, low), high)
 
 
 def user_name(value: Any) -> str:

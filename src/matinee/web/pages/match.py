@@ -8,7 +8,8 @@ import gradio as gr
 
 from matinee.client import RefusedError, calls
 from matinee.errors import MatineeError
-from matinee.web.pages.match_upload import content, upload, whole, whole_js
+from matinee.web.inputs import whole, whole_js
+from matinee.web.pages.match_upload import content, upload
 from matinee.web.shell import Page, Params, Shell, address_of, trouble
 from matinee.web.views import make_view
 

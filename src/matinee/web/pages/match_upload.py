@@ -1,4 +1,4 @@
-"""An uploaded picture, and numbers, out of whatever a caller sends: what is wrong is said in friendly words."""
+"""An uploaded picture out of whatever a caller sends: what is wrong is said in friendly words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from gradio.data_classes import FileData
 from gradio.utils import get_upload_folder
 
 from matinee.errors import InvalidInputError
-from matinee.web.pages.foryou_data import number
 
 AGAIN = "Choose the picture again."
 
@@ -50,13 +49,3 @@ def content(reference: Any) -> bytes:
         if isinstance(error, InvalidInputError):
             raise
         raise InvalidInputError("The picture did not arrive, or was dropped meanwhile.", AGAIN) from error
-
-
-def whole(value: Any, least: int, most: int, otherwise: int) -> int:
-    """A number that somebody has given, as a whole one within bounds; `otherwise` where it is none."""
-    return round(number(value, otherwise, least, most))
-
-
-def whole_js(name: str, least: int, most: int, otherwise: int) -> str:
-    """JavaScript for `whole` of a variable."""
-    return f"Math.min(Math.max(Math.round({name}) || {otherwise}, {least}), {most})"

@@ -10,9 +10,9 @@ import gradio as gr
 
 from matinee.client import calls
 from matinee.errors import MatineeError
-from matinee.web.pages.foryou_data import explained, number
+from matinee.web.inputs import number, typed
+from matinee.web.pages.foryou_data import explained
 from matinee.web.shell import Page, Params, Shell, address_of
-from matinee.web.titlebox import typed
 from matinee.web.views import make_view
 
 WAYS = {"both": "Title and meaning", "title": "Title", "meaning": "Meaning"}

@@ -7,7 +7,7 @@ from typing import Any, cast
 import gradio as gr
 from gradio.components import Component
 
-from matinee.web.pages.match_upload import whole, whole_js
+from matinee.web.inputs import whole, whole_js
 from matinee.web.pages.similar_data import MODELS, MOST, USUAL, model_of, plotted, recommended, shown_model
 from matinee.web.shell import Page, Params, Shell, address_of
 from matinee.web.titlebox import LONGEST_TITLE, title_box

@@ -6,9 +6,9 @@ from typing import Any
 
 from matinee.client import RefusedError, calls
 from matinee.errors import MatineeError
-from matinee.web.pages.match_upload import whole
+from matinee.web.inputs import typed, whole
 from matinee.web.shell import Shell, trouble
-from matinee.web.titlebox import LONGEST_TITLE, typed
+from matinee.web.titlebox import LONGEST_TITLE
 
 MODELS = {"faiss": "Faiss", "annoy": "Annoy", "exact": "Exact", "hnsw": "HNSW"}
 """Name for the core → name on the screen."""
