@@ -27,7 +27,7 @@ quoted = '$(subst ','\'',$(1))'
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
-demo: $(VENV)/.web ## install, fetch data, train, recommend, open http://localhost:7860 (DATA=FOLDER PORT=9000 WEB_PORT=9001 PYTHON=…)
+demo: $(VENV)/.web $(VENV)/.ann ## install, fetch data, train, recommend, open http://localhost:7860 (DATA=FOLDER PORT=9000 WEB_PORT=9001 PYTHON=…)
 	@$(bin)/matinee demo $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(PORT),--port $(call quoted,$(PORT))) $(if $(WEB_PORT),--web-port $(call quoted,$(WEB_PORT))) $(if $(USER_ID),--user $(call quoted,$(USER_ID)))
 
 studio: $(VENV)/.studio ## the studio on port 8501, beside a running make demo (PORT=9000, as the demo; STUDIO_PORT=9002)
@@ -93,6 +93,12 @@ $(VENV)/.web $(VENV)/.studio: $(VENV)/.%: requirements/%.txt $(VENV)/.base
 	@echo "Installing what the $(if $(filter web,$*),web app,studio) needs …"
 	@$(pip) install --quiet -r requirements/$*.txt
 	@touch $@
+
+# FAISS, HNSW (usearch) and Annoy, pinned with the tests' packages. Annoy needs a C++ compiler.
+$(VENV)/.ann: requirements/dev.txt | $(VENV)/.base
+	@for index in faiss-cpu usearch annoy; do \
+	  $(pip) install --quiet --constraint requirements/dev.txt "$$index" >>'$(VENV)/ann.log' 2>&1 || \
+	    echo "$$index cannot be installed (see $(VENV)/ann.log): exact search answers in its place."; done; touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.base
 	@echo "Installing what the tests need …"
