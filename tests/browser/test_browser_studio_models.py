@@ -102,6 +102,11 @@ def test_studio_explains_a_film(studio: Service, size: str, request: pytest.Fixt
     calm(page)
     nothing_cut_off(page)
     if size == "page":
+        poster = page.locator("img[src^='data:image']").first.bounding_box()
+        name = page.get_by_role("heading", name="Fight Club (1999)").bounding_box()
+        assert poster is not None
+        assert name is not None
+        assert poster["x"] + poster["width"] <= name["x"], "the poster covers the name"
         pick(page, "Model", "itemknn")
         expect(page).to_have_url(re.compile("model=itemknn"))
         expect(page.get_by_role("heading", name="Fight Club (1999)")).to_be_visible()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from matinee.classic import recommend_similar
 from matinee.data.catalog import Movie
 from matinee.engine import Engine
 from matinee.engine.indexing import index_posters
@@ -244,6 +246,19 @@ def test_broken_posters_are_left_out_and_told(settings: Settings) -> None:
     assert any("1 posters cannot be read" in note for note in notes)
     with Engine.open(settings) as engine:
         assert "m4" not in found(engine, picture(4), k=40)
+
+
+def test_an_index_whose_library_is_gone_is_not_offered(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: None if name == "annoy" else there(name, *rest))
+    with Engine.open(settings) as engine:
+        assert engine.indexes("content") == ("exact", "faiss", "hnsw")
+        with pytest.raises(
+            InvalidInputError, match=r"annoy.*not installed.*Use index=exact or faiss or hnsw, or install"
+        ):
+            engine.similar("m2", by="content", index="annoy")
+        answer = recommend_similar(engine, "annoy", 3, engine.movie("m2").title)  # as of old: the exact search answers
+        assert (answer.space, answer.index, len(answer.items)) == ("taste", "exact", 3)
 
 
 def test_a_snapshot_without_spaces_says_so(settings: Settings, tmp_path: Path) -> None:

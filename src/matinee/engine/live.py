@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from matinee.data.catalog import Catalog
 from matinee.data.vectors import FilmVectors
 from matinee.errors import InvalidInputError, NotFoundError
-from matinee.indexes import build_index, load_index
+from matinee.indexes import available_kinds, build_index, load_index
 from matinee.indexes.base import VectorIndex
 from matinee.models.base import Model
 from matinee.models.content import Content
@@ -43,13 +43,14 @@ class LiveSpace:
         self._lock = threading.Lock()
         self._exact: VectorIndex = build_index("exact", space.rows, space.vectors)
         self._others: dict[str, VectorIndex] = {}
+        self._kinds = ("exact", *sorted(set(space.stored) & set(available_kinds())))
         self._put: dict[int, Floats | None] = {}
         """Row → vector put since the snapshot, None: taken away."""
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Kinds of index that can be asked."""
-        return ("exact", *sorted(self.space.stored))
+        """Kinds of index that can be asked: stored, and of a library that is installed here."""
+        return self._kinds
 
     def index(self, kind: str = "exact") -> VectorIndex:
         """The index of a kind.
@@ -63,16 +64,22 @@ class LiveSpace:
         with self._lock:
             found = self._others.get(kind)
             if found is None:
-                folder = self.space.stored.get(kind)
-                if folder is None:
-                    raise InvalidInputError(
-                        f"This snapshot has no {kind} index of the space {self.space.name!r}.",
-                        f"Use index={' or '.join(self.kinds)}, or install matinee[ann] and train again.",
-                    )
-                found = load_index(folder, items=self.space.rows, vectors=self.space.vectors, kind=kind)
+                if kind not in self.kinds:
+                    raise self._absent(kind)
+                found = load_index(
+                    self.space.stored[kind], items=self.space.rows, vectors=self.space.vectors, kind=kind
+                )
                 _apply(found, self._put)
                 self._others[kind] = found
             return found
+
+    def _absent(self, kind: str) -> InvalidInputError:
+        hint = f"Use index={' or '.join(self.kinds)}, or install matinee[ann]"
+        if kind in self.space.stored:
+            return InvalidInputError(f"The library of {kind} indexes is not installed.", f"{hint}.")
+        return InvalidInputError(
+            f"This snapshot has no {kind} index of the space {self.space.name!r}.", f"{hint} and train again."
+        )
 
     def change(self, put: Mapping[int, Floats | None]) -> None:
         """Put vectors of rows (None: take them away); found by the next search in every index."""

@@ -56,7 +56,7 @@ def _row(entry: Entry, picture: bytes | None, number: str) -> str:
 
 def portrait(picture: bytes) -> None:
     """Show one film's poster. (Not by `st.image`: its file may be gone before the browser asks for it.)"""
-    st.html(f'<img src="{source(picture)}" alt="" width="140" style="border-radius:6px">')
+    st.html(f'<img src="{source(picture)}" alt="" width="140" style="border-radius:6px;max-width:100%">')
 
 
 def source(picture: bytes) -> str:

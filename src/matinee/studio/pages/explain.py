@@ -102,7 +102,7 @@ def _explain(answer: Answer, rated: Sequence[Answer]) -> None:
     movie_id = answer["movie_id"]
     film = core.get(calls.movie(movie_id))
     picture = core.poster(movie_id)
-    left, right = st.columns([1, 5])
+    left, right = st.columns([1, 4])
     with left:
         if picture:
             portrait(picture)
