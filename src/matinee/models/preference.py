@@ -1,0 +1,95 @@
+"""What stars say about liking, on each user's own scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.data.dataset import Dataset
+from matinee.models.warm import array
+
+MEAN_PRIOR, DEVIATION_PRIOR = 3.0, 10.0
+"""Ratings' worth of everybody's mean and deviation in those of one user."""
+FULL = 1.5
+"""Deviations from the user's mean at which a preference is full, +1 or −1."""
+MILD = 0.5
+"""Preference for a film that was seen and given no stars, or in data whose stars say nothing."""
+
+
+@dataclass(frozen=True)
+class StarScale:
+    """The stars of a data set: lowest and highest, and mean and deviation of all ratings.
+
+    A preference is how far a rating stands from the user's own mean, in deviations of that user's ratings, −1 (disliked)
+    to 1 (loved). Mean and deviation are shrunk towards everybody's (empirical Bayes), and a history of one value is
+    measured by everybody's scale alone: somebody who has given five stars once loves that film. The user's mean is kept
+    between halfway to the lowest and halfway to the highest stars, so that the highest never count as a dislike.
+    """
+
+    low: float
+    high: float
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> Self:
+        """Of a data set; without ratings the middle of its scale, with deviation 0."""
+        low, high = dataset.scale
+        stars = dataset.ratings.values
+        if not len(stars):
+            return cls(low, high, (low + high) / 2, 0.0)
+        return cls(low, high, float(stars.mean(dtype=np.float64)), float(stars.std(dtype=np.float64)))
+
+    @property
+    def flat(self) -> bool:
+        """Whether stars say nothing, as all are equal (implicit data)."""
+        return self.deviation <= 1e-6 * max(abs(self.high), 1.0)
+
+    @property
+    def mild_like(self) -> float:
+        """Stars that stand for "seen, and given none": a mild like on everybody's scale."""
+        return float(min(self.mean + MILD * FULL * self.deviation, self.high))
+
+    def user_mean(self, ratings: NDArray[np.floating[Any]]) -> float:
+        """The user's shrunken mean, in stars."""
+        return self._moments(np.asarray(ratings, dtype=np.float64))[0]
+
+    def _moments(self, stars: NDArray[np.float64]) -> tuple[float, float]:
+        known = stars[~np.isnan(stars)]
+        if not len(known) or np.ptp(known) == 0:
+            return self.mean, self.deviation
+        mean = (float(known.sum()) + MEAN_PRIOR * self.mean) / (len(known) + MEAN_PRIOR)
+        mean = float(np.clip(mean, (self.low + self.mean) / 2, (self.high + self.mean) / 2))
+        squares = float(np.square(known - mean).sum()) + DEVIATION_PRIOR * self.deviation**2
+        return mean, float(np.sqrt(squares / (len(known) + DEVIATION_PRIOR)))
+
+    def standardized(self, ratings: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Ratings of one user less the mean, over the deviation, float32; NaN stars count as a mild like.
+
+        Where the data's stars are all equal every film is a mild like.
+        """
+        stars = np.asarray(ratings, dtype=np.float64)
+        mild = np.float32(MILD * FULL)
+        if self.flat:
+            return np.full(len(stars), mild, dtype=np.float32)
+        mean, deviation = self._moments(stars)
+        found = ((stars - mean) / deviation).astype(np.float32)
+        return np.where(np.isnan(found), mild, found)
+
+    def preferences(self, ratings: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Preferences of one user's ratings, float32, −1 to 1; above 0 is liked."""
+        return np.clip(self.standardized(ratings) / np.float32(FULL), -1, 1)
+
+    def state(self) -> dict[str, NDArray[np.float64]]:
+        """`star_scale`: float64, (4,): low, high, mean, deviation."""
+        return {"star_scale": np.array([self.low, self.high, self.mean, self.deviation])}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Self:
+        """From `state`. Raises SnapshotError where it is missing or of another shape."""
+        low, high, mean, deviation = (float(value) for value in array(state, "star_scale", np.float64, (4,)))
+        return cls(low, high, mean, deviation)
