@@ -20,7 +20,19 @@ if TYPE_CHECKING:
     from matinee.engine import Engine, Request
     from matinee.engine.training import train
     from matinee.errors import MatineeError
-    from matinee.models import Blend, ColdStart, Content, Ease, ImplicitALS, ItemKNN, Model, Popularity, Query, Stars
+    from matinee.models import (
+        Blend,
+        ColdStart,
+        Content,
+        Ease,
+        GraphFilter,
+        ImplicitALS,
+        ItemKNN,
+        Model,
+        Popularity,
+        Query,
+        Stars,
+    )
     from matinee.settings import Settings
 
 __version__ = "0.1.0"
@@ -33,6 +45,7 @@ _HOMES = {
     "Dataset": "matinee.data.dataset",
     "Ease": "matinee.models",
     "Engine": "matinee.engine",
+    "GraphFilter": "matinee.models",
     "ImplicitALS": "matinee.models",
     "ItemKNN": "matinee.models",
     "MatineeError": "matinee.errors",
@@ -56,6 +69,7 @@ __all__ = [
     "Dataset",
     "Ease",
     "Engine",
+    "GraphFilter",
     "ImplicitALS",
     "ItemKNN",
     "MatineeError",

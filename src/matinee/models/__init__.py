@@ -10,6 +10,7 @@ from matinee.models.blend import Blend
 from matinee.models.coldstart import ColdStart
 from matinee.models.content import Content
 from matinee.models.ease import Ease
+from matinee.models.graph import GraphFilter
 from matinee.models.ials import ImplicitALS
 from matinee.models.lineup import default_lineup
 from matinee.models.neighbors import ItemKNN
@@ -17,7 +18,7 @@ from matinee.models.popularity import Popularity, weighted_score
 from matinee.models.stars import Stars
 
 MODELS: dict[str, type[Model[Any]]] = {
-    model.name: model for model in (Popularity, ItemKNN, Ease, ImplicitALS, Content, ColdStart, Stars, Blend)
+    model.name: model for model in (Popularity, ItemKNN, Ease, ImplicitALS, GraphFilter, Content, ColdStart, Stars, Blend)
 }
 """Kind of model (`Model.name`) → class."""
 
@@ -40,6 +41,7 @@ __all__ = [
     "ColdStart",
     "Content",
     "Ease",
+    "GraphFilter",
     "ImplicitALS",
     "ItemKNN",
     "Model",

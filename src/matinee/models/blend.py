@@ -1,8 +1,8 @@
-"""Blend: a weighted sum of other models, with a fallback per film and per user."""
+"""Blend: a weighted sum of other models, weighed by how much is known of a user, with a fallback per film and per user."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -14,17 +14,38 @@ from matinee.data.dataset import Dataset
 from matinee.data.vectors import FilmVectors
 from matinee.errors import InvalidInputError, MatineeError, SnapshotError
 from matinee.models.base import Fallback, Model, ModelConfig, Progress, Query, Scores, State
+from matinee.models.blend_weights import LENGTHS, Examples, basis, fit_weights, hold_out
 from matinee.models.cold import Guess, by_likeness, by_mapping
 from matinee.models.coldstart import ColdStart
-from matinee.models.fusion import fill, mean_known, moments, without
+from matinee.models.fusion import fill, mean_known, moments, standardize, unseen, without
+from matinee.models.preference import Feedback, StarScale
+from matinee.ranking import top_n
+
+LEARNING_USERS = 1500
+"""Users whose ratings weights are learned from, at most."""
+POOL = 100
+"""Candidates of each such user."""
+_BATCH = 64
+LEAST_EVIDENCE = 0.25
+"""Share of their weight that parts keep for a history of dislikes alone: it says what not to list, hardly what to list."""
 
 
 class BlendConfig(ModelConfig):
     """Settings of `Blend`."""
 
     weights: dict[str, float] = Field(
-        default_factory=lambda: {"ease": 1.0}, min_length=1, description="Weight of each collaborative part, by name."
+        default_factory=lambda: {"ease": 1.0},
+        min_length=1,
+        description="Weight of each part, by name, where none are learned.",
     )
+    curves: dict[str, tuple[float, ...]] | None = Field(
+        None, description="Weights learned: of each part at histories of 1, 3, 10, 30 and 100 films."
+    )
+    learn: bool = Field(True, description="Learn the weights when fitting, unless `curves` are given.")
+    feedback: Feedback = Field(
+        "signed", description="Likes pull and dislikes push; `watched`: what people watch together, whatever their stars."
+    )
+    seed: int = Field(0, ge=0, description="Of the choice of the users whose ratings weights are learned from.")
     content: str | None = Field("content", description="Part that ranks films and users unknown to the others.")
     popular: str | None = Field("popular", description="Part that answers users about whom nothing is known.")
     mapping: str | None = Field(None, description="Part (`ColdStart`) that foretells films unknown to the others.")
@@ -35,13 +56,19 @@ class BlendConfig(ModelConfig):
 class Blend(Model[BlendConfig]):
     """Weighted mean of the parts' scores, each brought to mean 0 and deviation 1 per query (late fusion).
 
-    Per film: one that some part does not know is scored by the others; one that none knows gets the least
-    squares guess of the blend's score from its content score, β·(c − mean(c)) + mean(blend), with β ≥ 0
-    fitted on the films that have both (per query): new films join the ranking where their content puts them,
-    pulled towards the middle as far as content does not tell. With a `mapping` the guess is made from a mean of
-    content and of the blend's own scores carried over by it (`cold.by_mapping`). Per user: where no collaborative
-    part knows the history the content part alone answers; where that does not either, the popular part, whose
-    scores are passed on unchanged. Films without an opinion then come last, below the least popular.
+    Weights depend on the length of the history: a newcomer's list is drawn from what is common to many, that of somebody
+    who has rated much from that person's own films. They are learned while fitting (`blend_weights`): a quarter of the
+    ratings of some users, and all but a few likes of others, are kept back; the parts are fitted once more without them,
+    and the weights are those that rank what was liked first. A part that does not help gets weight 0 and costs nothing.
+
+    Per film: one that some part does not know is scored by the others. One that no collaborative part knows (content,
+    popularity and predicted stars have an opinion on films that nobody has rated too) gets the least squares guess of the
+    blend's score from its content score, β·(c − mean(c)) + mean(blend), with β ≥ 0 fitted on the films that have both
+    (per query): new films join the ranking where their content puts them, pulled towards the middle as far as content
+    does not tell. With a `mapping` the guess is made from a mean of content and of the blend's own scores carried over by
+    it (`cold.by_mapping`). Per user: where no collaborative part knows the history the content part alone answers; where
+    that does not either, the popular part, whose scores are passed on unchanged. Films without an opinion then come last,
+    below the least popular.
 
     Parts are bound after fitting or loading: `bind({"ease": ease, …})`; nothing is fitted or stored twice.
     """
@@ -50,6 +77,8 @@ class Blend(Model[BlendConfig]):
     Config = BlendConfig
 
     _parts: dict[str, Model[Any]] | None = None
+    _learns: bool = False
+    _scale: StarScale
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -63,7 +92,9 @@ class Blend(Model[BlendConfig]):
         weights = {name: weight for name, weight in self.config.weights.items() if name not in parts}
         if not weights:
             return None
-        gone = {name: None for name in ("content", "popular", "mapping") if getattr(self.config, name) in parts}
+        gone: dict[str, Any] = {n: None for n in ("content", "popular", "mapping") if getattr(self.config, n) in parts}
+        if self.config.curves is not None:
+            gone["curves"] = {name: curve for name, curve in self.config.curves.items() if name not in parts}
         return type(self)(self.config.model_copy(update={"weights": weights, **gone}))
 
     def bind(self, models: Mapping[str, Model[Any]]) -> Self:
@@ -87,13 +118,104 @@ class Blend(Model[BlendConfig]):
             raise MatineeError("The blend has no parts yet.", "Call bind(models) with the fitted models first.")
         return self._parts[name]
 
+    def fit(self, dataset: Dataset, *, memory_limit: int | None = None, progress: Progress | None = None) -> Self:
+        """Learn the weights, where that is asked for and fits into the memory limit, and return self."""
+        self._learns = self.config.learn and self.config.curves is None
+        if self._learns and memory_limit is not None:
+            self._learns = self.learning_memory(dataset) <= memory_limit
+        return super().fit(dataset, memory_limit=memory_limit, progress=progress)
+
+    def learning_memory(self, dataset: Dataset) -> int:
+        """Peak bytes that learning the weights takes: every weighted part once more, and the candidates."""
+        parts = [self._part(name) for name in self.config.weights]
+        candidates = 16 * LEARNING_USERS * POOL * len(parts)
+        return sum(part.memory_needed(dataset) for part in parts) + candidates + 8 * _BATCH * len(dataset.catalog)
+
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
-        del dataset
+        self._scale = StarScale.of(dataset)
+        curves = self._learn(dataset, progress) if self._learns else None
+        if curves is not None:
+            self.config = self.config.model_copy(update={"curves": curves})
         progress("blend", 1.0)
+
+    def _learn(self, dataset: Dataset, progress: Progress) -> dict[str, tuple[float, ...]] | None:
+        """Weights of the parts by length of history; None where the data are too few to learn from."""
+        likes = self.config.feedback == "signed"
+        held = hold_out(
+            dataset.ratings, self._scale, seed=self.config.seed, max_users=LEARNING_USERS, likes_only=likes
+        )
+        if len(held.queries) < 2 or not len(held.train) or not held.relevant.nnz:
+            return None
+        apart = self._fitted_apart(dataset.with_ratings(held.train), progress)
+        names, batches = list(self.config.weights), []
+        for start in range(0, len(held.queries), _BATCH):
+            queries = held.queries[start : start + _BATCH]
+            scores = np.stack([found for _, found in apart.standardized(queries, names)], axis=2)
+            batches.append(_examples(scores, queries, held.relevant[start : start + _BATCH].toarray() > 0))
+        found = fit_weights(Examples.joined(batches))
+        return None if found is None else {name: tuple(np.round(row, 5).tolist()) for name, row in zip(names, found)}
+
+    def _fitted_apart(self, dataset: Dataset, progress: Progress) -> Self:
+        """This blend over its weighted parts fitted anew, on other ratings."""
+        fitted: dict[str, Model[Any]] = {}
+        waiting = list(self.config.weights)
+        for number, name in enumerate(waiting):
+            part = self._part(name)
+            progress(f"blend: fitting {name} on a part", 0.8 * number / len(waiting))
+            fresh = type(part)(part.config)
+            fitted[name] = (fresh.bind(fitted) if fresh.parts else fresh).fit(dataset)
+        apart = self._copy()
+        apart.n_items, apart._parts = len(dataset.catalog), fitted
+        return apart
+
+    def weights_for(self, queries: Sequence[Query]) -> dict[str, Scores]:
+        """Weight of each part for each query, (n, 1) float32; parts of weight 0 for all are left out."""
+        curves = self.config.curves
+        if curves is None:
+            return {name: np.full((len(queries), 1), w, np.float32) for name, w in self.config.weights.items() if w}
+        shares = basis(np.array([len(query) for query in queries], dtype=np.int64))
+        found = {name: shares @ np.array(curve, dtype=np.float32)[:, None] for name, curve in curves.items()}
+        return {name: weight for name, weight in found.items() if weight.any()}
+
+    def standardized(self, queries: Sequence[Query], names: Sequence[str]) -> Iterator[tuple[str, Scores]]:
+        """Scores of some parts, each brought to mean 0 and deviation 1 per query, (n, n_items).
+
+        Those of parts that go by the history are drawn towards 0 as far as the history is of dislikes.
+        """
+        evidence = self._evidence(queries)
+        for name in names:
+            found, _ = standardize(self._raw(name, queries))
+            yield name, found if name == self.config.popular else found * evidence
+
+    def _raw(self, name: str, queries: Sequence[Query]) -> Scores:
+        scores = self._part(name).score(queries)
+        return np.log1p(np.maximum(scores, 0)) if name == self.config.popular else scores  # counts have a long tail
+
+    def _evidence(self, queries: Sequence[Query]) -> Scores:
+        """Share of the liked in all that the films of each history weigh, (n, 1), at least `LEAST_EVIDENCE`."""
+        found = np.ones((len(queries), 1), dtype=np.float32)
+        for number, query in enumerate(queries):
+            weights = self._scale.weights(query.ratings, self.config.feedback)
+            total = float(np.abs(weights).sum())
+            if total:
+                found[number] = max(float(np.maximum(weights, 0).sum()) / total, LEAST_EVIDENCE)
+        return found
+
+    def _shown(self, queries: Sequence[Query]) -> Sequence[Query]:
+        """The queries as the parts shall see them: with equal stars where only what was watched counts."""
+        if self.config.feedback == "signed":
+            return queries
+        high = np.float32(self._scale.high)
+        return [Query(q.rows, np.full(len(q), high, dtype=np.float32), q.times, q.user_id) for q in queries]
+
+    def _core(self) -> list[str]:
+        """Weighted parts that know a film by its ratings."""
+        side = (self.config.content, self.config.popular)
+        return [n for n in self.config.weights if n not in side and not self._part(n).predicts_stars]
 
     def fallback(self, query: Query) -> Fallback | None:
         """Who answers instead of the blend: "popular", "content", or None where the blend itself can."""
-        if any(self._part(name).knows(query) for name in self.config.weights):
+        if any(self._part(name).knows(query) for name in self._core()):
             return None
         content = self.config.content
         if content is not None and self._part(content).knows(query):
@@ -107,12 +229,13 @@ class Blend(Model[BlendConfig]):
 
     def score(self, queries: Sequence[Query]) -> Scores:
         """Blended scores; comparable within one query only."""
+        queries = self._shown(queries)
         scores = np.full((len(queries), self.n_items), np.nan, dtype=np.float32)
         answers = [self.fallback(query) for query in queries]
         warm = [number for number, answer in enumerate(answers) if answer is None]
         if warm:
             chosen = [queries[number] for number in warm]
-            blended = self._mix({name: self._part(name).score(chosen) for name in self.config.weights})
+            blended = self._mix(chosen)
             cold = np.flatnonzero(np.isnan(blended).any(axis=0))
             guess = self._guess(blended, chosen, cold) if len(cold) else None
             if guess is not None:
@@ -137,23 +260,30 @@ class Blend(Model[BlendConfig]):
         model = None if self.config.mapping is None else self._part(self.config.mapping)
         return model if isinstance(model, ColdStart) else None  # `bind` lets no other pass
 
-    def _mix(self, parts: Mapping[str, Scores]) -> Scores:
-        """The weighted mean of standardised parts; NaN for films of no part."""
-        total = np.zeros((len(next(iter(parts.values()))), self.n_items), dtype=np.float32)
+    def _mix(self, queries: Sequence[Query]) -> Scores:
+        """The weighted mean of standardized parts; NaN for films that no collaborative part knows."""
+        weights, core = self.weights_for(queries), self._core()
+        total = np.zeros((len(queries), self.n_items), dtype=np.float32)
         weight = np.zeros_like(total)
-        for name, found in parts.items():
+        warm = np.zeros(total.shape, dtype=np.bool_)
+        for name, found in self.standardized(queries, list(weights)):
             known = ~np.isnan(found)
-            mean, deviation = moments(found, known)
-            share = np.float32(self.config.weights[name])
-            total += np.where(known, (found - mean) / deviation * share, np.float32(0))
-            weight += known * abs(share)
-        return np.where(weight > 0, total / np.where(weight > 0, weight, 1), np.float32(np.nan))
+            if known.all():
+                total += found * weights[name]
+                weight += weights[name]
+            else:
+                total += np.where(known, found, np.float32(0)) * weights[name]
+                weight += known * weights[name]
+            if name in core or not any(other in weights for other in core):
+                warm |= known
+        return np.where(warm & (weight > 0), total / np.where(weight > 0, weight, 1), np.float32(np.nan))
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
-        """The parts' shares, scaled as their scores are; additive up to a constant per film."""
+        """The parts' shares, scaled as their scores are; additive up to a constant of each film."""
         total = np.zeros((len(rows), len(query)), dtype=np.float32)
         if not len(rows):
             return total
+        (query,) = self._shown([query])
         asked = np.asarray(rows, dtype=np.int64)
         answer = self.fallback(query)
         content = self.config.content
@@ -161,50 +291,62 @@ class Blend(Model[BlendConfig]):
             return _shares(self._part(content), query, rows, total)
         if answer is not None:
             return total
-        parts = {name: self._part(name).score([query]) for name in self.config.weights}
-        total, cold = self._warm_shares(query, parts, asked)
+        total, cold = self._warm_shares(query, asked)
         films = asked[cold]
-        guess = self._guess(self._mix(parts), [query], films) if len(films) else None
+        guess = self._guess(self._mix([query]), [query], films) if len(films) else None
         if guess is not None:
             likeness = carried = None
             if guess.by_content is not None and content is not None:
                 likeness = _shares(self._part(content), query, films.tolist(), total[cold])
             if guess.by_mapped is not None and (mapping := self._mapping) is not None:
-                carried = mapping.carry_shares(self._warm_shares(query, parts, mapping.rows)[0], films)
+                carried = mapping.carry_shares(self._warm_shares(query, mapping.rows)[0], films)
             total[cold] = guess.shares(likeness, carried)
         return total
 
-    def _warm_shares(
-        self, query: Query, parts: Mapping[str, Scores], asked: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def _warm_shares(self, query: Query, asked: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Shares in the blended scores of films, (len(asked), len(query)), and which films no part knows."""
         total = np.zeros((len(asked), len(query)), dtype=np.float32)
         weight = np.zeros((len(asked), 1), dtype=np.float32)
-        for name, found in parts.items():
-            known = ~np.isnan(found)
-            _, deviation = moments(found, known)
-            here = known[0, asked][:, None]
-            share = np.float32(self.config.weights[name])
-            total += _shares(self._part(name), query, asked.tolist(), total) * (share / deviation) * here
-            weight += here * abs(share)
+        warm = np.zeros(len(asked), dtype=np.bool_)
+        weights, core = self.weights_for([query]), self._core()
+        evidence = self._evidence([query])
+        for name, share in weights.items():
+            scores = self._raw(name, [query])
+            here = ~np.isnan(scores[0, asked])
+            if name != self.config.popular:
+                _, deviation = standardize(scores)
+                factor = share * evidence / deviation
+                total += _shares(self._part(name), query, asked.tolist(), total) * factor * here[:, None]
+            weight += here[:, None] * share
+            if name in core or not any(other in weights for other in core):
+                warm |= here
         total /= np.where(weight > 0, weight, 1)
-        return total, weight[:, 0] == 0
+        total[~warm] = 0
+        return total, ~warm
 
     def similar(self, rows: Sequence[int]) -> Scores:
-        """Half the collaborative parts, half content, each standardised; whichever knows the film."""
-        parts: dict[str, Scores] = {}
-        for name in self.config.weights:
+        """Half the collaborative parts, half content, each standardized; whichever knows the film."""
+        empty = np.full((len(rows), self.n_items), np.nan, dtype=np.float32)
+        total, weight = np.zeros_like(empty), np.zeros_like(empty)
+        for name, share in self._plain_weights().items():
             found = self._part(name).similar(rows)
             if found is not None:
-                parts[name] = found
+                found, _ = standardize(without(found, rows))
+                known = ~np.isnan(found)
+                total += np.where(known, found, np.float32(0)) * np.float32(share)
+                weight += known * np.float32(share)
+        taste = np.where(weight > 0, total / np.where(weight > 0, weight, 1), np.float32(np.nan))
         content = self.config.content
         own = self._part(content).similar(rows) if content is not None else None
-        empty = np.full((len(rows), self.n_items), np.nan, dtype=np.float32)
-        taste = self._mix({name: without(found, rows) for name, found in parts.items()}) if parts else empty
-        words = empty if own is None else without(own, rows)
-        known = ~np.isnan(words)
-        mean, deviation = moments(words, known)
-        return mean_known(taste, np.where(known, (words - mean) / deviation, words))
+        words = empty if own is None else standardize(without(own, rows))[0]
+        return mean_known(taste, words)
+
+    def _plain_weights(self) -> dict[str, float]:
+        """One weight for each collaborative part: learned ones are those for ten films."""
+        curves = self.config.curves
+        place = LENGTHS.index(10)
+        found = self.config.weights if curves is None else {name: curve[place] for name, curve in curves.items()}
+        return {name: found[name] for name in self._core() if found[name] > 0}
 
     def with_catalog(self, catalog: Catalog, vectors: Mapping[str, FilmVectors] | None = None) -> Self:
         """The blend over a grown catalogue; bind it to the grown parts."""
@@ -217,16 +359,35 @@ class Blend(Model[BlendConfig]):
         return grown
 
     def state(self) -> State:
-        """Nothing but its settings."""
-        return {}
+        """`star_scale`; the rest is in its settings."""
+        return dict(self._scale.state())
 
     @classmethod
     def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
         """Rebuild; `bind` it before use."""
-        del state
         model = cls(cls.Config.model_validate(config.model_dump()))
+        model._scale = StarScale.from_state(state)
         model.n_items = len(catalog)
         return model
+
+
+def _examples(scores: Scores, queries: Sequence[Query], relevant: NDArray[np.bool_]) -> Examples:
+    """The candidates that the parts like best on the whole, of each query; a part without an opinion takes the others'."""
+    known = ~np.isnan(scores)
+    count = known.sum(axis=2)
+    mean = np.where(known, scores, 0).sum(axis=2) / np.maximum(count, 1)
+    scores = np.where(known, scores, mean[:, :, None])
+    rank = unseen(np.where(count > 0, mean, np.float32(np.nan)).astype(np.float32), queries)
+    size = min(POOL, rank.shape[1])
+    rows = np.zeros((len(queries), size), dtype=np.int64)
+    missing = np.ones((len(queries), size), dtype=np.bool_)
+    for number, row in enumerate(rank):
+        best = top_n(row, size)
+        rows[number, : len(best)], missing[number, : len(best)] = best, False
+    chosen = np.take_along_axis(scores, rows[:, :, None], axis=1).astype(np.float32)
+    chosen[missing] = -10.0  # fewer candidates than places: far behind, and relevant to nobody
+    hits = np.take_along_axis(relevant, rows, axis=1) & ~missing
+    return Examples(chosen, hits, np.array([len(query) for query in queries], dtype=np.int64))
 
 
 def _shares(model: Model[Any], query: Query, rows: Sequence[int], like: NDArray[np.float32]) -> NDArray[np.float32]:

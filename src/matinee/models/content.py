@@ -21,6 +21,7 @@ from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, Sta
 from matinee.models.dense import DenseField, put_state, read_state
 from matinee.models.features import FIELDS, changed_rows, film_words, pack, unpack, vectorise
 from matinee.models.neighbors import sparse_rows
+from matinee.models.preference import StarScale
 from matinee.models.profile import profile_weights
 from matinee.models.warm import array
 
@@ -46,7 +47,6 @@ class ContentConfig(ModelConfig):
     overview: float = Field(0.6, ge=0)
     text: float = Field(1.0, ge=0, description="Vectors of texts, where the data have them.")
     poster: float = Field(0.7, ge=0, description="Vectors of posters, where the data have them.")
-    neutral: float = Field(0.3, ge=0, le=1, description="Share of the scale below which a rating counts against.")
     half_life: float | None = Field(None, gt=0, description="Days in which a rating's weight halves; None: never.")
 
 
@@ -69,7 +69,7 @@ class Content(Model[ContentConfig]):
     _idf: NDArray[np.float32]
     _vectors: sp.csr_matrix
     _dense: dict[str, DenseField]
-    _scale: tuple[float, float]
+    _scale: StarScale
     _catalog: Catalog
 
     def memory_needed(self, dataset: Dataset) -> int:
@@ -82,7 +82,7 @@ class Content(Model[ContentConfig]):
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
         catalog = dataset.catalog
-        self._scale, self._catalog = dataset.scale, catalog
+        self._scale, self._catalog = StarScale.of(dataset), catalog
         for name in ("_number", "whole", "_told"):  # of an earlier fit
             self.__dict__.pop(name, None)
         given = {name: films for name, films in dataset.vectors.items() if name in SPACES and len(films)}
@@ -148,7 +148,7 @@ class Content(Model[ContentConfig]):
         return self._dense[name], np.float32((self._weight(name) / self.whole) ** 2)
 
     def _weights(self, query: Query, known: NDArray[np.bool_]) -> NDArray[np.float32]:
-        return profile_weights(query, known, self._scale, self.config.neutral, self.config.half_life)
+        return profile_weights(query, known, self._scale, self.config.half_life)
 
     def knows(self, query: Query) -> bool:
         """Whether the history holds a film that has words."""
@@ -279,7 +279,7 @@ class Content(Model[ContentConfig]):
             "idf": self._idf,
             "words": buffer,
             "cuts": cuts,
-            "scale": np.array(self._scale),
+            **self._scale.state(),
             **put_state(self._dense),
         }
 
@@ -295,6 +295,5 @@ class Content(Model[ContentConfig]):
         model._idf = array(state, "idf", np.float32, (len(model._words),))
         model._vectors = sparse_rows(state, len(catalog), len(model._words))
         model._dense = read_state(state, SPACES, len(catalog))
-        low, high = (float(value) for value in array(state, "scale", np.float64, (2,)))
-        model._scale, model._catalog, model.n_items = (low, high), catalog, len(catalog)
+        model._scale, model._catalog, model.n_items = StarScale.from_state(state), catalog, len(catalog)
         return model

@@ -15,7 +15,8 @@ from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.errors import MatineeError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
-from matinee.models.warm import WarmItems, Weighting, array, choose_warm, weigh
+from matinee.models.preference import Feedback, StarScale
+from matinee.models.warm import WarmItems, Weighting, array, choose_warm
 
 _BLOCK_BYTES = 16 << 20
 """Users are made dense in blocks of about this many bytes: large enough for BLAS, small beside the Gram matrix."""
@@ -30,7 +31,8 @@ class EaseConfig(ModelConfig):
 
     regularization: float = Field(600.0, gt=0, description="λ, added to the diagonal of the Gram matrix.")
     dropout: float = Field(0.0, ge=0, lt=1, description="p of EDLAE; adds p/(1−p)·diag(G); 0 is EASE.")
-    weighting: Weighting = Field("binary", description="What a rating counts: 1, or stars / highest stars.")
+    weighting: Weighting = Field("binary", description="What a rating counts in training: 1, or stars / highest stars.")
+    feedback: Feedback = Field("signed", description="Histories: likes pull and dislikes push, or as in training.")
     min_ratings: int = Field(1, ge=1, description="Films with fewer ratings are cold (left to other models).")
     max_items: int | None = Field(None, ge=1, description="At most this many films, the most rated ones.")
 
@@ -49,7 +51,7 @@ class Ease(Model[EaseConfig]):
 
     _items: WarmItems
     _weights: NDArray[np.float32]
-    _highest: float
+    _scale: StarScale
 
     def memory_needed(self, dataset: Dataset) -> int:
         """Peak bytes: the k×k matrix, one dense block of users, and the sparse ratings of warm films."""
@@ -70,7 +72,7 @@ class Ease(Model[EaseConfig]):
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
         config = self.config
-        self._highest = float(dataset.scale[1])
+        self._scale = StarScale.of(dataset)
         self._items = WarmItems(choose_warm(dataset.ratings.counts, config.min_ratings, config.max_items))
         if not len(self._items):
             self._weights = np.zeros((0, 0), dtype=np.float32)
@@ -92,9 +94,11 @@ class Ease(Model[EaseConfig]):
         for number, query in enumerate(queries):
             places, kept = self._items.known(query)
             if len(places):
-                history = weigh(query.ratings[kept], self.config.weighting, self._highest)
-                scores[number] = self._weighted_rows(places, history)
+                scores[number] = self._weighted_rows(places, self._history(query.ratings[kept]))
         return self._items.spread(scores, self.n_items)
+
+    def _history(self, ratings: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._scale.weights(ratings, self.config.feedback, self.config.weighting)
 
     def _weighted_rows(self, places: NDArray[np.int64], history: NDArray[np.float32]) -> NDArray[np.float32]:
         # A few rows at a time: a long history's copy would not fit into the cache.
@@ -109,8 +113,7 @@ class Ease(Model[EaseConfig]):
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
         places, kept = self._items.known(query)
         targets = self._items.places(rows)
-        history = weigh(query.ratings[kept], self.config.weighting, self._highest)
-        found = self._weights[np.ix_(places, targets[targets >= 0])] * history[:, None]
+        found = self._weights[np.ix_(places, targets[targets >= 0])] * self._history(query.ratings[kept])[:, None]
         shares[np.ix_(targets >= 0, kept)] = found.T
         return shares
 
@@ -122,8 +125,8 @@ class Ease(Model[EaseConfig]):
         return self._items.spread(scores, self.n_items)
 
     def state(self) -> State:
-        """`weights`: float32, (k, k), row i holds what film i adds; `items`: int64, (k,); `highest`: stars."""
-        return {"weights": self._weights, "items": self._items.rows, "highest": np.array([self._highest])}
+        """`weights`: float32, (k, k), row i holds what film i adds; `items`: int64, (k,); `star_scale`."""
+        return {"weights": self._weights, "items": self._items.rows, **self._scale.state()}
 
     @classmethod
     def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
@@ -131,7 +134,7 @@ class Ease(Model[EaseConfig]):
         model = cls(cls.Config.model_validate(config.model_dump()))
         model._items = WarmItems.from_state(state, catalog)
         model._weights = array(state, "weights", np.float32, (len(model._items), len(model._items)))
-        model._highest = float(array(state, "highest", np.float64, (1,))[0])
+        model._scale = StarScale.from_state(state)
         model.n_items = len(catalog)
         return model
 

@@ -22,6 +22,20 @@ def moments(scores: Scores, known: NDArray[np.bool_]) -> tuple[Column, Column]:
     return mean.astype(np.float32), np.where(flat, 1.0, deviation).astype(np.float32)
 
 
+def standardize(scores: Scores) -> tuple[Scores, Column]:
+    """Scores less the mean of the known ones of their row, over the deviation; and the deviations, (n, 1)."""
+    known = ~np.isnan(scores)
+    if known.all():
+        mean = scores.mean(axis=1, keepdims=True, dtype=np.float32)
+        found = scores - mean
+        deviation = np.sqrt(np.einsum("ij,ij->i", found, found) / max(found.shape[1], 1))[:, None].astype(np.float32)
+        deviation = np.where(deviation <= 1e-9 + 1e-6 * np.abs(mean), np.float32(1), deviation)
+        found /= deviation
+        return found, deviation
+    mean, deviation = moments(scores, known)
+    return (scores - mean) / deviation, deviation
+
+
 def regress(blended: Scores, content: Scores) -> tuple[Column, Column]:
     """Slope (≥ 0) and offset of the regression of the blend on content, per row, (n, 1)."""
     both = ~np.isnan(blended) & ~np.isnan(content)

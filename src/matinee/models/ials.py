@@ -13,7 +13,8 @@ from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.models.als import Floats, batch_pool, principal_directions, ridge_solve, solver_bytes
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
-from matinee.models.warm import WarmItems, Weighting, array, choose_warm, weigh
+from matinee.models.preference import Feedback, StarScale
+from matinee.models.warm import WarmItems, Weighting, array, choose_warm
 
 DENSITIES = 6.0
 """α in densities of the ratings: in sparse data a film not rated says less. One number serves 100K, small and 1M."""
@@ -45,7 +46,8 @@ class ImplicitALSConfig(ModelConfig):
     )
     exponent: float = Field(1.0, ge=0, le=1, description="ν of the frequency scaling.")
     iterations: int = Field(6, ge=1, le=1000, description="Sweeps over users and films.")
-    weighting: Weighting = Field("binary", description="Target of a rated film: 1, or stars / highest stars.")
+    weighting: Weighting = Field("binary", description="Target in training: 1, or stars / highest stars.")
+    feedback: Feedback = Field("signed", description="Target when folding in: −½ disliked to 1 loved, or as in training.")
 
 
 class ImplicitALS(Model[ImplicitALSConfig]):
@@ -61,7 +63,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
     _items: WarmItems
     _factors: Floats
     _gram: Floats
-    _highest: float
+    _scale: StarScale
     _alpha: float
     _ridge_scale: float
     _width: int
@@ -84,7 +86,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
         config = self.config
-        self._highest = float(dataset.scale[1])
+        self._scale = StarScale.of(dataset)
         self._items = WarmItems(choose_warm(dataset.ratings.counts, 1, None))
         matrix = self._items.training_matrix(dataset, config.weighting).tocsr()
         turned = matrix.T.tocsr()
@@ -122,11 +124,12 @@ class ImplicitALS(Model[ImplicitALSConfig]):
 
     def _system(self, query: Query) -> tuple[NDArray[np.bool_], Floats, Floats]:
         """Which films of the history are known, the ridge system (d, d), and its right side of each film, (d, n)."""
+        config = self.config
         places, kept = self._items.known(query)
         known = self._factors[places]
         left = self._gram + known.T @ known
         left[np.diag_indices_from(left)] += self._ridge(np.array([len(places)]), len(self._items))[0]
-        return kept, left, known.T * weigh(query.ratings[kept], self.config.weighting, self._highest)
+        return kept, left, known.T * self._scale.weights(query.ratings[kept], config.feedback, config.weighting)
 
     def user_factors(self, queries: Sequence[Query]) -> Floats:
         """Factors p of users, folded in, (n_queries, d); NaN for those without a rated film."""
@@ -156,11 +159,11 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         return self._items.cosines(rows, self._factors, self.n_items)
 
     def state(self) -> State:
-        """`factors` float32 (k, d), `items` int64 (k,), `highest`: stars, `alpha`, `ridge`: α and λ as used."""
+        """`factors` float32 (k, d), `items` int64 (k,), `star_scale`, `alpha`, `ridge`: α and λ as used."""
         return {
             "factors": self._factors,
             "items": self._items.rows,
-            "highest": np.array([self._highest]),
+            **self._scale.state(),
             "alpha": np.array([self._alpha]),
             "ridge": np.array([self._ridge_scale]),
         }
@@ -173,6 +176,6 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         model._alpha = float(array(state, "alpha", np.float64, (1,))[0])
         model._ridge_scale = float(array(state, "ridge", np.float64, (1,))[0])
         model._set(array(state, "factors", np.float32, (len(model._items), model.config.n_factors)))
-        model._highest = float(array(state, "highest", np.float64, (1,))[0])
+        model._scale = StarScale.from_state(state)
         model.n_items = len(catalog)
         return model

@@ -10,6 +10,7 @@ from matinee.models.blend import Blend
 from matinee.models.coldstart import ColdStart
 from matinee.models.content import Content
 from matinee.models.ease import Ease, EaseConfig
+from matinee.models.graph import GraphFilter
 from matinee.models.ials import ImplicitALS
 from matinee.models.neighbors import ItemKNN
 from matinee.models.popularity import Popularity
@@ -17,6 +18,11 @@ from matinee.models.stars import Stars
 
 MIN_RATINGS, MAX_ITEMS = 5, 12_000
 """Films that EASE learns: rarer ones hardly ever make an answer; the weights of 12,000 films take 549 MiB."""
+
+WEIGHTS = {"edlae": 0.4, "ials": 0.4, "itemknn": 0.2, "graph": 0.2, "content": 0.15, "stars": 0.1, "popular": 0.05}
+"""Weights of the default's parts where the data are too few to learn any: about those learned on MovieLens."""
+
+WATCHED = {"edlae": 0.5, "ials": 0.5, "itemknn": 0.2, "graph": 0.1}
 
 
 def default_lineup(dataset: Dataset) -> dict[str, Model[Any]]:
@@ -35,11 +41,14 @@ def default_lineup(dataset: Dataset) -> dict[str, Model[Any]]:
             regularization=200.0, dropout=0.5, weighting="stars", min_ratings=MIN_RATINGS, max_items=MAX_ITEMS
         ),
         "ials": ImplicitALS(),
+        "graph": GraphFilter(),
         "content": Content(),
     }
     if dataset.vectors:
         lineup["coldstart"] = ColdStart()
+    lineup["stars"] = Stars()
+    mapping = "coldstart" if dataset.vectors else None
     return lineup | {
-        "stars": Stars(),
-        "blend": Blend(weights={"ials": 0.5, "edlae": 0.5}, mapping="coldstart" if dataset.vectors else None),
+        "blend": Blend(weights=WEIGHTS, mapping=mapping),
+        "watched": Blend(weights=WATCHED, feedback="watched", mapping=mapping),
     }

@@ -14,7 +14,8 @@ from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.errors import SnapshotError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
-from matinee.models.warm import WarmItems, Weighting, array, choose_warm, weigh
+from matinee.models.preference import Feedback, StarScale
+from matinee.models.warm import WarmItems, Weighting, array, choose_warm
 
 _BLOCK_CELLS = 1 << 20
 """Similarities are computed for blocks of targets of about this many cells (targets × films)."""
@@ -27,7 +28,8 @@ class ItemKNNConfig(ModelConfig):
     shrinkage: float = Field(0.3, ge=0, description="Added to the denominator: mistrust of few common users.")
     asymmetry: float = Field(0.7, ge=0, le=1, description="α: weight of the rated film's norm; ½ is the cosine.")
     user_weight: float = Field(0.5, ge=0, le=2, description="Users with n ratings count 1/n^this: heavy users less.")
-    weighting: Weighting = Field("stars", description="What a rating counts: 1, or stars / highest stars.")
+    weighting: Weighting = Field("stars", description="What a rating counts in training: 1, or stars / highest stars.")
+    feedback: Feedback = Field("signed", description="Histories: likes pull and dislikes push, or as in training.")
 
 
 class ItemKNN(Model[ItemKNNConfig]):
@@ -44,7 +46,7 @@ class ItemKNN(Model[ItemKNNConfig]):
     _items: WarmItems
     _links: sp.csr_matrix
     """(k, k): row i holds the films that have i among their nearest."""
-    _highest: float
+    _scale: StarScale
 
     def memory_needed(self, dataset: Dataset) -> int:
         """Peak bytes: the links (twice, while turned round), one block of similarities, two sparse copies."""
@@ -59,7 +61,7 @@ class ItemKNN(Model[ItemKNNConfig]):
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
         config = self.config
-        self._highest = float(dataset.scale[1])
+        self._scale = StarScale.of(dataset)
         self._items = WarmItems(choose_warm(dataset.ratings.counts, 1, None))
         k = len(self._items)
         matrix = self._items.training_matrix(dataset, config.weighting)
@@ -90,9 +92,12 @@ class ItemKNN(Model[ItemKNNConfig]):
         """Whether the history holds a film that somebody rated."""
         return self._items.knows(query)
 
+    def _history(self, ratings: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._scale.weights(ratings, self.config.feedback, self.config.weighting)
+
     def score(self, queries: Sequence[Query]) -> Scores:
         """h·S; NaN for unrated films, and for users without a rated film."""
-        history = self._items.matrix(queries, self.config.weighting, self._highest)
+        history = self._items.matrix(queries, self._history)
         scores: NDArray[np.float32] = (history @ self._links).toarray().astype(np.float32, copy=False)
         scores[np.diff(history.indptr) == 0] = np.nan
         return self._items.spread(scores, self.n_items)
@@ -102,8 +107,7 @@ class ItemKNN(Model[ItemKNNConfig]):
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
         places, kept = self._items.known(query)
         targets = self._items.places(rows)
-        history = weigh(query.ratings[kept], self.config.weighting, self._highest)
-        found = self._links[places][:, targets[targets >= 0]].toarray() * history[:, None]
+        found = self._links[places][:, targets[targets >= 0]].toarray() * self._history(query.ratings[kept])[:, None]
         shares[np.ix_(targets >= 0, kept)] = found.T
         return shares
 
@@ -115,13 +119,13 @@ class ItemKNN(Model[ItemKNNConfig]):
         return self._items.spread(scores, self.n_items)
 
     def state(self) -> State:
-        """`indptr` int64, `indices` int32, `data` float32: the links as sparse rows; `items` int64; `highest`."""
+        """`indptr` int64, `indices` int32, `data` float32: the links as sparse rows; `items` int64; `star_scale`."""
         return {
             "indptr": self._links.indptr.astype(np.int64, copy=False),
             "indices": self._links.indices.astype(np.int32, copy=False),
             "data": self._links.data,
             "items": self._items.rows,
-            "highest": np.array([self._highest]),
+            **self._scale.state(),
         }
 
     @classmethod
@@ -130,7 +134,7 @@ class ItemKNN(Model[ItemKNNConfig]):
         model = cls(cls.Config.model_validate(config.model_dump()))
         model._items = WarmItems.from_state(state, catalog)
         model._links = sparse_rows(state, len(model._items), len(model._items))
-        model._highest = float(array(state, "highest", np.float64, (1,))[0])
+        model._scale = StarScale.from_state(state)
         model.n_items = len(catalog)
         return model
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matinee.data.dataset import Dataset
-from matinee.models.warm import array
+from matinee.data.ratings import Ratings
+from matinee.models.warm import Weighting, array, weigh
+
+Feedback = Literal["signed", "watched"]
+"""What a history tells a model: what was loved and what was disliked, or only what was watched."""
 
 MEAN_PRIOR, DEVIATION_PRIOR = 3.0, 10.0
 """Ratings' worth of everybody's mean and deviation in those of one user."""
@@ -18,6 +22,12 @@ FULL = 1.5
 """Deviations from the user's mean at which a preference is full, +1 or −1."""
 MILD = 0.5
 """Preference for a film that was seen and given no stars, or in data whose stars say nothing."""
+WEIGHTS = ((-2.7, -0.5), (-1.7, -0.1), (-0.7, 0.35), (0.3, 0.7), (1.3, 1.0))
+"""Weight of a film in a history, by its stars in deviations from the user's mean; linear between, constant beyond.
+
+People choose what they expect to like, so a film rated at the user's mean is a like already, and the neutral point lies
+1.5 deviations below it. Chosen on validation (ml-1m, ml-latest-small, `likes`): a stronger push lists fewer dislikes, and
+costs more of the likes than it is worth (ml-1m nDCG@10 −4 % with a neutral point at −¾)."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,29 @@ class StarScale:
     def preferences(self, ratings: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Preferences of one user's ratings, float32, −1 to 1; above 0 is liked."""
         return np.clip(self.standardized(ratings) / np.float32(FULL), -1, 1)
+
+    def weights(
+        self, ratings: NDArray[np.floating[Any]], feedback: Feedback, weighting: Weighting = "binary"
+    ) -> NDArray[np.float32]:
+        """What each rating of one user counts in the user's history, float32.
+
+        Args:
+            ratings: of the films that the model knows.
+            feedback: "signed": −½ (disliked) to 1 (loved), see `WEIGHTS`; "watched": by `weighting`.
+            weighting: 1 for each film, or its share of the highest stars.
+        """
+        if feedback == "watched":
+            return weigh(np.asarray(ratings, dtype=np.float32), weighting, self.high)
+        places, values = zip(*WEIGHTS, strict=True)
+        return np.interp(self.standardized(ratings), places, values).astype(np.float32)
+
+    def training_weights(self, ratings: Ratings) -> NDArray[np.float32]:
+        """What each rating of a data set counts where models learn from likes, float32: .3 (disliked) to 1 (loved)."""
+        found = np.empty(len(ratings), dtype=np.float32)
+        for user in range(ratings.n_users):
+            span = slice(int(ratings.indptr[user]), int(ratings.indptr[user + 1]))
+            found[span] = self.standardized(ratings.values[span])
+        return np.interp(found, (-1.5, 0.0, 1.0), (0.3, 0.6, 1.0)).astype(np.float32)
 
     def state(self) -> dict[str, NDArray[np.float64]]:
         """`star_scale`: float64, (4,): low, high, mean, deviation."""

@@ -7,24 +7,20 @@ from numpy.typing import NDArray
 
 from matinee.data.ratings import NO_TIME
 from matinee.models.base import Query
+from matinee.models.preference import StarScale
 
 
 def profile_weights(
-    query: Query, known: NDArray[np.bool_], scale: tuple[float, float], neutral: float, half_life: float | None
+    query: Query, known: NDArray[np.bool_], scale: StarScale, half_life: float | None
 ) -> NDArray[np.float32]:
     """Weights of the known films of a history, (n_known,), absolute values summing to 1.
 
     Args:
         known: (len(query),), the films that count.
-        scale: lowest and highest stars.
-        neutral: share of the scale below which a rating counts against.
+        scale: what stars say; dislikes get negative weights.
         half_life: days in which a rating's weight halves; None: never.
     """
-    low, high = scale
-    share = (query.ratings[known].astype(np.float64) - low) / max(high - low, 1e-9)
-    weights = share - neutral
-    if not (weights > 0).any():  # somebody who liked nothing: least bad first
-        weights = share + 0.1
+    weights = scale.weights(query.ratings[known], "signed").astype(np.float64)
     if half_life is not None and query.times is not None:
         times = query.times[known]
         dated = times != NO_TIME

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -109,15 +109,21 @@ class WarmItems:
         kept = places >= 0
         return places[kept], kept
 
-    def matrix(self, queries: Sequence[Query], weighting: Weighting, highest: float) -> sp.csr_matrix:
-        """The histories as a sparse matrix, (n_queries, k) float32."""
+    def matrix(
+        self, queries: Sequence[Query], weigh: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+    ) -> sp.csr_matrix:
+        """The histories as a sparse matrix, (n_queries, k) float32.
+
+        Args:
+            weigh: what the known ratings of one history count.
+        """
         indices: list[NDArray[np.int64]] = []
         values: list[NDArray[np.float32]] = []
         indptr = np.zeros(len(queries) + 1, dtype=np.int64)
         for number, query in enumerate(queries):
             places, kept = self.known(query)
             indices.append(places)
-            values.append(weigh(query.ratings[kept], weighting, highest))
+            values.append(weigh(query.ratings[kept]))
             indptr[number + 1] = indptr[number] + len(places)
         if not queries:
             values, indices = [np.zeros(0, dtype=np.float32)], [np.zeros(0, dtype=np.int64)]

@@ -1,0 +1,154 @@
+"""Weights of a blend's parts by the length of the history, learned on ratings kept back from training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from matinee.data.ratings import Ratings
+from matinee.models.base import Query
+from matinee.models.preference import StarScale
+
+Floats = NDArray[np.float32]
+
+LENGTHS = (1, 3, 10, 30, 100)
+"""Lengths of history at which weights are learned; linear in the logarithm between, constant beyond."""
+RIDGE = 0.003
+"""Penalty on the squared differences of a part's weights from their mean; a tenth of it on the weights themselves."""
+SHORT_SHARE = 0.25
+"""Share of the sampled users who are shown with few likes only, as newcomers are."""
+SHORT = 25
+"""Most likes that such a user is shown with."""
+SHOWN = 0.75
+"""Share of the ratings that the others are shown with."""
+LEAST = 8
+"""Likes kept back from a user at least, for the user to be a newcomer."""
+LIKED_SHARE = 2 / 3
+"""Share of the scale from which a rating above the user's mean is a like (3.5 of 0.5 to 5)."""
+
+
+def basis(lengths: NDArray[np.integer[Any]]) -> Floats:
+    """Shares of the weights at `LENGTHS` in those for histories of these lengths, (n, len(LENGTHS)), rows sum to 1."""
+    knots = np.log(LENGTHS)
+    place = np.log(np.clip(lengths, LENGTHS[0], LENGTHS[-1]))
+    return np.stack([np.interp(place, knots, row) for row in np.eye(len(knots))], axis=1).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Ratings kept back to learn weights with.
+
+    Attributes:
+        train: what parts are fitted on.
+        queries: histories of the sampled users.
+        relevant: (n_queries, n_items), 1 for the films to be ranked high.
+    """
+
+    train: Ratings
+    queries: list[Query]
+    relevant: sp.csr_matrix
+
+
+def hold_out(ratings: Ratings, scale: StarScale, *, seed: int, max_users: int, likes_only: bool) -> HeldOut:
+    """Keep back a quarter of the ratings of most sampled users, and all but a few likes of the others.
+
+    Args:
+        max_users: users sampled at most; of small data four fifths of the users at most, so that enough is left to
+            learn from.
+        likes_only: relevant are likes (above the user's mean and two thirds up the scale); False: all that is kept back.
+    """
+    rng = np.random.default_rng(seed)
+    sizes = np.diff(ratings.indptr)
+    users = np.flatnonzero(sizes >= 2)
+    users = rng.permutation(users)[: min(max_users, round(0.8 * len(users)))]
+    floor = scale.low + LIKED_SHARE * (scale.high - scale.low)
+    keep = np.ones(len(ratings), dtype=np.bool_)
+    queries: list[Query] = []
+    rows: list[NDArray[np.int64]] = []
+    for number, user in enumerate(users.tolist()):
+        start, stop = int(ratings.indptr[user]), int(ratings.indptr[user + 1])
+        stars = ratings.values[start:stop]
+        liked = np.full(len(stars), True) if scale.flat else (stars > stars.mean()) & (stars >= floor)
+        shown = np.zeros(len(stars), dtype=np.bool_)
+        if number < SHORT_SHARE * len(users) and liked.sum() > LEAST:
+            most = min(SHORT, int(liked.sum()) - LEAST)
+            count = max(int(np.exp(rng.uniform(0, np.log(most + 1)))), 1)
+            shown[rng.choice(np.flatnonzero(liked), count, replace=False)] = True
+            keep[start:stop] = False
+        else:
+            shown[rng.permutation(len(stars))[: max(round(SHOWN * len(stars)), 1)]] = True
+            keep[start:stop] = shown
+        films = ratings.indices[start:stop].astype(np.int64)
+        queries.append(Query(films[shown], stars[shown], ratings.times[start:stop][shown]))
+        rows.append(films[~shown & liked] if likes_only else films[~shown])
+    indptr = np.concatenate([[0], np.cumsum([len(films) for films in rows])]).astype(np.int64)
+    indices = np.concatenate([*rows, np.zeros(0, dtype=np.int64)])
+    ones = np.ones(len(indices), dtype=np.float32)
+    return HeldOut(ratings.select(keep), queries, sp.csr_matrix((ones, indices, indptr), (len(rows), ratings.n_items)))
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Candidates of sampled users.
+
+    Attributes:
+        scores: (n, pool, n_parts) float32, each part's standardized scores.
+        relevant: (n, pool) bool.
+        lengths: (n,), films in each history.
+    """
+
+    scores: Floats
+    relevant: NDArray[np.bool_]
+    lengths: NDArray[np.int64]
+
+    @classmethod
+    def joined(cls, batches: Sequence[Examples]) -> Examples:
+        """One after another."""
+        return cls(
+            np.concatenate([batch.scores for batch in batches]),
+            np.concatenate([batch.relevant for batch in batches]),
+            np.concatenate([batch.lengths for batch in batches]),
+        )
+
+
+def fit_weights(examples: Examples, ridge: float = RIDGE) -> NDArray[np.float64] | None:
+    """Non-negative weights, (n_parts, len(LENGTHS)), that rank relevant candidates first; None without examples.
+
+    Multinomial logistic regression of which candidate is relevant (the listwise loss of Cao et al. 2007, "Learning to
+    Rank: From Pairwise Approach to Listwise Approach"), each user weighed by the root of the number of relevant films.
+    A weight below 0 would make a part recommend what it advises against, so none is.
+    """
+    some = examples.relevant.any(axis=1)
+    if some.sum() < 2:
+        return None
+    scores, relevant = examples.scores[some], examples.relevant[some].astype(np.float32)
+    shares = basis(examples.lengths[some])
+    n_relevant = relevant.sum(axis=1)
+    weight = n_relevant**-0.5
+    weight /= float((weight * n_relevant).sum())
+    shape = scores.shape[2], shares.shape[1]
+
+    def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        curves = flat.reshape(shape)
+        logits = np.matmul(scores, (shares @ curves.T).astype(np.float32)[:, :, None])[:, :, 0]
+        top = logits.max(axis=1, keepdims=True)
+        chances = np.exp(logits - top)
+        total = chances.sum(axis=1, keepdims=True)
+        chances /= total
+        value = float((weight * (n_relevant * (np.log(total) + top)[:, 0] - (relevant * logits).sum(axis=1))).sum())
+        surplus = weight[:, None] * (n_relevant[:, None] * chances - relevant)
+        slope = np.matmul(surplus[:, None, :], scores)[:, 0].T.astype(np.float64) @ shares
+        mean = curves.mean(axis=1, keepdims=True)
+        value += ridge * float(np.square(curves - mean).sum() + 0.1 * np.square(curves).sum())
+        return value, (slope + 2 * ridge * (curves - mean) + 0.2 * ridge * curves).ravel()
+
+    start = np.full(shape[0] * shape[1], 0.3)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(start), options={"maxiter": 200})
+    curves: NDArray[np.float64] = found.x.reshape(shape)
+    return curves if np.isfinite(curves).all() and curves.any(axis=0).all() else None
