@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Popularity,
         Query,
         Stars,
+        UserKernel,
     )
     from matinee.settings import Settings
 
@@ -57,6 +58,7 @@ _HOMES = {
     "Request": "matinee.engine",
     "Settings": "matinee.settings",
     "Stars": "matinee.models",
+    "UserKernel": "matinee.models",
     "load_dataset": "matinee.data",
     "train": "matinee.engine.training",
 }
@@ -81,6 +83,7 @@ __all__ = [
     "Request",
     "Settings",
     "Stars",
+    "UserKernel",
     "__version__",
     "load_dataset",
     "train",

@@ -16,9 +16,10 @@ from matinee.models.lineup import default_lineup
 from matinee.models.neighbors import ItemKNN
 from matinee.models.popularity import Popularity, weighted_score
 from matinee.models.stars import Stars
+from matinee.models.user_kernel import UserKernel
 
 MODELS: dict[str, type[Model[Any]]] = {
-    model.name: model for model in (Popularity, ItemKNN, Ease, ImplicitALS, GraphFilter, Content, ColdStart, Stars, Blend)
+    model.name: model for model in (Popularity, ItemKNN, Ease, ImplicitALS, GraphFilter, UserKernel, Content, ColdStart, Stars, Blend)
 }
 """Kind of model (`Model.name`) → class."""
 
@@ -49,6 +50,7 @@ __all__ = [
     "Popularity",
     "Query",
     "Stars",
+    "UserKernel",
     "create",
     "default_lineup",
     "weighted_score",

@@ -91,6 +91,8 @@ class Model(ABC, Generic[C]):
     Config: ClassVar[type[ModelConfig]]
     predicts_stars: ClassVar[bool] = False
     """True where scores are expected stars on the data set's scale."""
+    learns_from_ratings: ClassVar[bool] = True
+    """False where fitting reads the films alone."""
 
     def __init__(self, config: C | None = None, **settings: Any) -> None:
         if config is not None and settings:
@@ -182,7 +184,7 @@ class Model(ABC, Generic[C]):
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32] | None:
         """How much each film of the history adds to the score of each of `rows`: (len(rows), len(query)).
 
-        Additive: each row sums to the model's score, up to a constant that no film of the history owns.
+        Additive: each row sums to the model's score, up to a constant of the film that no film of the history owns.
         None where the model has no such decomposition.
         """
         del query, rows

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,9 @@ from matinee.ranking import top_n
 
 LEARNING_USERS = 1500
 """Users whose ratings weights are learned from, at most."""
-POOL = 100
+LEAST_SHARE = 0.03
+"""Parts with less of the weight at some length are left out there: they cost more time than they are worth."""
+POOL = 50
 """Candidates of each such user."""
 _BATCH = 64
 LEAST_EVIDENCE = 0.25
@@ -51,6 +53,14 @@ class BlendConfig(ModelConfig):
     mapping: str | None = Field(None, description="Part (`ColdStart`) that foretells films unknown to the others.")
     mapping_share: float = Field(0.7, ge=0, le=1, description="Its share beside content in the guess about such films.")
     spread: float = Field(1.5, gt=0, description="How far such guesses stand from the middle; 1: the least squares.")
+
+
+class Part(NamedTuple):
+    """Standardized scores of a part, (n_queries, n_items), and what its own were divided by, (n_queries, 1)."""
+
+    name: str
+    scores: Scores
+    deviation: Scores
 
 
 class Blend(Model[BlendConfig]):
@@ -150,10 +160,14 @@ class Blend(Model[BlendConfig]):
         names, batches = list(self.config.weights), []
         for start in range(0, len(held.queries), _BATCH):
             queries = held.queries[start : start + _BATCH]
-            scores = np.stack([found for _, found in apart.standardized(queries, names)], axis=2)
+            scores = {part.name: part.scores for part in apart.standardized(queries, names)}
+            scores = np.stack([scores[name] for name in names], axis=2)
             batches.append(_examples(scores, queries, held.relevant[start : start + _BATCH].toarray() > 0))
         found = fit_weights(Examples.joined(batches))
-        return None if found is None else {name: tuple(np.round(row, 5).tolist()) for name, row in zip(names, found)}
+        if found is None:
+            return None
+        found[found < LEAST_SHARE * found.sum(axis=0)] = 0.0
+        return {name: tuple(np.round(row, 5).tolist()) for name, row in zip(names, found, strict=True)}
 
     def _fitted_apart(self, dataset: Dataset, progress: Progress) -> Self:
         """This blend over its weighted parts fitted anew, on other ratings."""
@@ -161,6 +175,9 @@ class Blend(Model[BlendConfig]):
         waiting = list(self.config.weights)
         for number, name in enumerate(waiting):
             part = self._part(name)
+            if not part.learns_from_ratings:
+                fitted[name] = part
+                continue
             progress(f"blend: fitting {name} on a part", 0.8 * number / len(waiting))
             fresh = type(part)(part.config)
             fitted[name] = (fresh.bind(fitted) if fresh.parts else fresh).fit(dataset)
@@ -173,19 +190,29 @@ class Blend(Model[BlendConfig]):
         curves = self.config.curves
         if curves is None:
             return {name: np.full((len(queries), 1), w, np.float32) for name, w in self.config.weights.items() if w}
-        shares = basis(np.array([len(query) for query in queries], dtype=np.int64))
+        shares = basis(np.array([self._inside(query).sum() for query in queries], dtype=np.int64))
         found = {name: shares @ np.array(curve, dtype=np.float32)[:, None] for name, curve in curves.items()}
         return {name: weight for name, weight in found.items() if weight.any()}
 
-    def standardized(self, queries: Sequence[Query], names: Sequence[str]) -> Iterator[tuple[str, Scores]]:
-        """Scores of some parts, each brought to mean 0 and deviation 1 per query, (n, n_items).
+    def standardized(self, queries: Sequence[Query], names: Iterable[str]) -> Iterator[Part]:
+        """Scores of some parts, each brought to mean 0 and deviation 1 per query, the collaborative ones first.
 
-        Those of parts that go by the history are drawn towards 0 as far as the history is of dislikes.
+        Those of the other parts are measured over the films that a collaborative one knows, so that films added while
+        serving move nobody. Parts that go by the history are drawn towards 0 as far as the history is of dislikes.
         """
+        names, core = list(names), self._core()
         evidence = self._evidence(queries)
-        for name in names:
-            found, _ = standardize(self._raw(name, queries))
-            yield name, found if name == self.config.popular else found * evidence
+        warm: NDArray[np.bool_] | None = None
+        for name in sorted(names, key=lambda name: name not in core):
+            scores = self._raw(name, queries)
+            found, deviation = standardize(scores, None if name in core else warm)
+            if name in core:
+                known = ~np.isnan(found)
+                warm = known if warm is None else warm | known
+            if name == self.config.popular:
+                yield Part(name, found, deviation)
+            else:
+                yield Part(name, found * evidence, deviation / evidence)
 
     def _raw(self, name: str, queries: Sequence[Query]) -> Scores:
         scores = self._part(name).score(queries)
@@ -195,11 +222,15 @@ class Blend(Model[BlendConfig]):
         """Share of the liked in all that the films of each history weigh, (n, 1), at least `LEAST_EVIDENCE`."""
         found = np.ones((len(queries), 1), dtype=np.float32)
         for number, query in enumerate(queries):
-            weights = self._scale.weights(query.ratings, self.config.feedback)
+            weights = self._scale.weights(query.ratings[self._inside(query)], self.config.feedback)
             total = float(np.abs(weights).sum())
             if total:
                 found[number] = max(float(np.maximum(weights, 0).sum()) / total, LEAST_EVIDENCE)
         return found
+
+    def _inside(self, query: Query) -> NDArray[np.bool_]:
+        """Which films of a history the catalogue has."""
+        return (query.rows >= 0) & (query.rows < self.n_items)
 
     def _shown(self, queries: Sequence[Query]) -> Sequence[Query]:
         """The queries as the parts shall see them: with equal stars where only what was watched counts."""
@@ -266,15 +297,11 @@ class Blend(Model[BlendConfig]):
         total = np.zeros((len(queries), self.n_items), dtype=np.float32)
         weight = np.zeros_like(total)
         warm = np.zeros(total.shape, dtype=np.bool_)
-        for name, found in self.standardized(queries, list(weights)):
-            known = ~np.isnan(found)
-            if known.all():
-                total += found * weights[name]
-                weight += weights[name]
-            else:
-                total += np.where(known, found, np.float32(0)) * weights[name]
-                weight += known * weights[name]
-            if name in core or not any(other in weights for other in core):
+        for part in self.standardized(queries, weights):
+            known, share = ~np.isnan(part.scores), weights[part.name]
+            total += part.scores * share if known.all() else np.where(known, part.scores * share, np.float32(0))
+            weight += known * share
+            if part.name in core or not any(name in weights for name in core):
                 warm |= known
         return np.where(warm & (weight > 0), total / np.where(weight > 0, weight, 1), np.float32(np.nan))
 
@@ -309,16 +336,13 @@ class Blend(Model[BlendConfig]):
         weight = np.zeros((len(asked), 1), dtype=np.float32)
         warm = np.zeros(len(asked), dtype=np.bool_)
         weights, core = self.weights_for([query]), self._core()
-        evidence = self._evidence([query])
-        for name, share in weights.items():
-            scores = self._raw(name, [query])
-            here = ~np.isnan(scores[0, asked])
-            if name != self.config.popular:
-                _, deviation = standardize(scores)
-                factor = share * evidence / deviation
-                total += _shares(self._part(name), query, asked.tolist(), total) * factor * here[:, None]
+        for part in self.standardized([query], weights):
+            here, share = ~np.isnan(part.scores[0, asked]), weights[part.name]
+            if part.name != self.config.popular:
+                own = _shares(self._part(part.name), query, asked.tolist(), total)
+                total += own * (share / part.deviation) * here[:, None]
             weight += here[:, None] * share
-            if name in core or not any(other in weights for other in core):
+            if part.name in core or not any(name in weights for name in core):
                 warm |= here
         total /= np.where(weight > 0, weight, 1)
         total[~warm] = 0

@@ -64,6 +64,7 @@ class Content(Model[ContentConfig]):
 
     name = "content"
     Config = ContentConfig
+    learns_from_ratings = False
 
     _words: list[str]
     _idf: NDArray[np.float32]

@@ -22,9 +22,15 @@ def moments(scores: Scores, known: NDArray[np.bool_]) -> tuple[Column, Column]:
     return mean.astype(np.float32), np.where(flat, 1.0, deviation).astype(np.float32)
 
 
-def standardize(scores: Scores) -> tuple[Scores, Column]:
-    """Scores less the mean of the known ones of their row, over the deviation; and the deviations, (n, 1)."""
+def standardize(scores: Scores, among: NDArray[np.bool_] | None = None) -> tuple[Scores, Column]:
+    """Scores less the mean of their row, over the deviation; and the deviations, (n, 1).
+
+    Args:
+        among: (n, n_items), films whose known scores make mean and deviation; None: all that are known.
+    """
     known = ~np.isnan(scores)
+    if among is not None:
+        known &= among
     if known.all():
         mean = scores.mean(axis=1, keepdims=True, dtype=np.float32)
         found = scores - mean

@@ -70,6 +70,11 @@ class GraphFilter(Model[GraphFilterConfig]):
         config, ratings = self.config, dataset.ratings
         self._scale = StarScale.of(dataset)
         self._items = WarmItems(choose_warm(ratings.counts, 1, None))
+        if not len(self._items):
+            self._values, self._roots = np.zeros(0, np.float32), np.zeros(0, np.float32)
+            self._directions = np.zeros((0, 0), dtype=np.float32)
+            progress("graph: done", 1.0)
+            return
         weights = self._scale.training_weights(ratings) if config.feedback == "signed" else None
         matrix = ratings.matrix(binary=True)
         if weights is not None:

@@ -15,9 +15,14 @@ from matinee.models.ials import ImplicitALS
 from matinee.models.neighbors import ItemKNN
 from matinee.models.popularity import Popularity
 from matinee.models.stars import Stars
+from matinee.models.user_kernel import UserKernel
 
 MIN_RATINGS, MAX_ITEMS = 5, 12_000
 """Films that EASE learns: rarer ones hardly ever make an answer; the weights of 12,000 films take 549 MiB."""
+
+KERNEL_USERS, KERNEL_CELLS = 8000, 1 << 25
+"""Data of more users, or of more users × films, get no user kernel: solving for it takes the cube of the users, and its
+weights are users × films (128 MiB here)."""
 
 WEIGHTS = {"edlae": 0.4, "ials": 0.4, "itemknn": 0.2, "graph": 0.2, "content": 0.15, "stars": 0.1, "popular": 0.05}
 """Weights of the default's parts where the data are too few to learn any: about those learned on MovieLens."""
@@ -47,8 +52,13 @@ def default_lineup(dataset: Dataset) -> dict[str, Model[Any]]:
     if dataset.vectors:
         lineup["coldstart"] = ColdStart()
     lineup["stars"] = Stars()
+    weights, watched = dict(WEIGHTS), dict(WATCHED)
+    n_users = dataset.ratings.n_users
+    if n_users <= KERNEL_USERS and n_users * len(dataset.catalog) <= KERNEL_CELLS:
+        lineup["userkernel"] = UserKernel()
+        weights["userkernel"] = watched["userkernel"] = 0.2
     mapping = "coldstart" if dataset.vectors else None
     return lineup | {
-        "blend": Blend(weights=WEIGHTS, mapping=mapping),
-        "watched": Blend(weights=WATCHED, feedback="watched", mapping=mapping),
+        "blend": Blend(weights=weights, mapping=mapping),
+        "watched": Blend(weights=watched, feedback="watched", mapping=mapping),
     }
