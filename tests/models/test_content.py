@@ -49,7 +49,8 @@ def test_disliked_films_count_against() -> None:
     liked = model.score([Query(np.array([0, 2]), np.float32([5, 5]))])[0]
     mixed = model.score([Query(np.array([0, 2]), np.float32([5, 0.5]))])[0]
     hated = model.score([Query(np.array([0, 2]), np.float32([0.5, 0.5]))])[0]
-    assert mixed[2] < 0 < liked[2]
+    assert mixed[2] < liked[2] / 2
+    assert (hated[:3] < 0).any()
     assert np.isfinite(hated[:3]).all()
     assert np.abs(hated[:3]).max() > 0
 

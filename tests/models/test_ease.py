@@ -30,7 +30,7 @@ def test_by_hand_on_three_films() -> None:
     """
     rows = [("u", "a", 5, None), ("u", "b", 5, None), ("v", "a", 4, None), ("v", "b", 1, None)]
     data = make_dataset([*rows, ("w", "b", 3, None), ("w", "c", 3, None)])
-    model = Ease(regularization=1.0).fit(data)
+    model = Ease(regularization=1.0, feedback="watched").fit(data)
     expected = [[0, 4 / 6, -2 / 8], [4 / 7, 0, 3 / 8], [-2 / 7, 3 / 6, 0]]
     np.testing.assert_allclose(model.state()["weights"], expected, rtol=1e-5, atol=1e-6)
     scores = model.score([Query(np.array([0, 2]), np.float32([5, 5]))])

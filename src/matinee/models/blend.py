@@ -129,8 +129,8 @@ class Blend(Model[BlendConfig]):
         return self._parts[name]
 
     def fit(self, dataset: Dataset, *, memory_limit: int | None = None, progress: Progress | None = None) -> Self:
-        """Learn the weights, where that is asked for and fits into the memory limit, and return self."""
-        self._learns = self.config.learn and self.config.curves is None
+        """Learn the weights and return self; unless they are given, no parts are bound yet, or memory is short."""
+        self._learns = self.config.learn and self.config.curves is None and self._parts is not None
         if self._learns and memory_limit is not None:
             self._learns = self.learning_memory(dataset) <= memory_limit
         return super().fit(dataset, memory_limit=memory_limit, progress=progress)

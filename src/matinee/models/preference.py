@@ -18,6 +18,8 @@ Feedback = Literal["signed", "watched"]
 
 MEAN_PRIOR, DEVIATION_PRIOR = 3.0, 10.0
 """Ratings' worth of everybody's mean and deviation in those of one user."""
+LOWEST, HIGHEST = 2.2, 1.0
+"""Deviations from the user's mean at which the lowest and the highest stars stand at least."""
 FULL = 1.5
 """Deviations from the user's mean at which a preference is full, +1 or −1."""
 MILD = 0.5
@@ -80,6 +82,8 @@ class StarScale:
     def standardized(self, ratings: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Ratings of one user less the mean, over the deviation, float32; NaN stars count as a mild like.
 
+        However widely the stars are spread, the lowest stand `LOWEST` deviations below the mean at least and the highest
+        `HIGHEST` above it: they are a dislike and a love of everybody's.
         Where the data's stars are all equal every film is a mild like.
         """
         stars = np.asarray(ratings, dtype=np.float64)
@@ -87,7 +91,9 @@ class StarScale:
         if self.flat:
             return np.full(len(stars), mild, dtype=np.float32)
         mean, deviation = self._moments(stars)
-        found = ((stars - mean) / deviation).astype(np.float32)
+        below = min(deviation, (mean - self.low) / LOWEST) if mean > self.low else deviation
+        above = min(deviation, (self.high - mean) / HIGHEST) if mean < self.high else deviation
+        found = ((stars - mean) / np.where(stars < mean, below, above)).astype(np.float32)
         return np.where(np.isnan(found), mild, found)
 
     def preferences(self, ratings: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
@@ -101,9 +107,12 @@ class StarScale:
 
         Args:
             ratings: of the films that the model knows.
-            feedback: "signed": −½ (disliked) to 1 (loved), see `WEIGHTS`; "watched": by `weighting`.
+            feedback: "signed": −½ (disliked) to 1 (loved), see `WEIGHTS`; "watched": by `weighting`. In data whose stars
+                are all equal every film counts 1.
             weighting: 1 for each film, or its share of the highest stars.
         """
+        if self.flat:
+            return np.ones(len(ratings), dtype=np.float32)
         if feedback == "watched":
             return weigh(np.asarray(ratings, dtype=np.float32), weighting, self.high)
         places, values = zip(*WEIGHTS, strict=True)
