@@ -124,7 +124,9 @@ def cache() -> dict[str, Any]:
 
 def test_every_kind_is_under_contract() -> None:
     assert set(SETTINGS) <= set(MODELS) <= set(VARIANTS)
-    assert {Popularity, ItemKNN, Ease, ImplicitALS, GraphFilter, UserKernel, Content, ColdStart, Stars, Blend} <= set(MODELS.values())
+    assert {Popularity, ItemKNN, Ease, ImplicitALS, GraphFilter, UserKernel, Content, ColdStart, Stars, Blend} <= set(
+        MODELS.values()
+    )
 
 
 def test_shape_type_and_independence_of_the_batch(model: Model[Any], dataset: Dataset) -> None:

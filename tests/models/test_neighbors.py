@@ -24,7 +24,9 @@ def test_by_hand() -> None:
 def test_against_dense_arithmetic(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_BLOCK_CELLS", block)
     data = random_dataset(80, 40, 0.3)
-    model = ItemKNN(neighbors=5, shrinkage=0.5, asymmetry=0.7, user_weight=0.5, weighting="stars", feedback="watched").fit(data)
+    model = ItemKNN(
+        neighbors=5, shrinkage=0.5, asymmetry=0.7, user_weight=0.5, weighting="stars", feedback="watched"
+    ).fit(data)
     x = data.ratings.matrix().toarray().astype(np.float64) / 5
     x /= np.maximum((x > 0).sum(axis=1, keepdims=True), 1) ** 0.25
     norms = (x**2).sum(axis=0)

@@ -19,7 +19,8 @@ from matinee.models.stars import Stars
 from matinee.models.user_kernel import UserKernel
 
 MODELS: dict[str, type[Model[Any]]] = {
-    model.name: model for model in (Popularity, ItemKNN, Ease, ImplicitALS, GraphFilter, UserKernel, Content, ColdStart, Stars, Blend)
+    model.name: model
+    for model in (Popularity, ItemKNN, Ease, ImplicitALS, GraphFilter, UserKernel, Content, ColdStart, Stars, Blend)
 }
 """Kind of model (`Model.name`) → class."""
 

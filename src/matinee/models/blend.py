@@ -45,7 +45,8 @@ class BlendConfig(ModelConfig):
     )
     learn: bool = Field(True, description="Learn the weights when fitting, unless `curves` are given.")
     feedback: Feedback = Field(
-        "signed", description="Likes pull and dislikes push; `watched`: what people watch together, whatever their stars."
+        "signed",
+        description="Likes pull and dislikes push; `watched`: what people watch together, whatever their stars.",
     )
     seed: int = Field(0, ge=0, description="Of the choice of the users whose ratings weights are learned from.")
     content: str | None = Field("content", description="Part that ranks films and users unknown to the others.")
@@ -151,9 +152,7 @@ class Blend(Model[BlendConfig]):
     def _learn(self, dataset: Dataset, progress: Progress) -> dict[str, tuple[float, ...]] | None:
         """Weights of the parts by length of history; None where the data are too few to learn from."""
         likes = self.config.feedback == "signed"
-        held = hold_out(
-            dataset.ratings, self._scale, seed=self.config.seed, max_users=LEARNING_USERS, likes_only=likes
-        )
+        held = hold_out(dataset.ratings, self._scale, seed=self.config.seed, max_users=LEARNING_USERS, likes_only=likes)
         if len(held.queries) < 2 or not len(held.train) or not held.relevant.nnz:
             return None
         apart = self._fitted_apart(dataset.with_ratings(held.train), progress)

@@ -149,6 +149,8 @@ def fit_weights(examples: Examples, ridge: float = RIDGE) -> NDArray[np.float64]
         return value, (slope + 2 * ridge * (curves - mean) + 0.2 * ridge * curves).ravel()
 
     start = np.full(shape[0] * shape[1], 0.3)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(start), options={"maxiter": 200})
+    found = minimize(
+        loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(start), options={"maxiter": 200}
+    )
     curves: NDArray[np.float64] = found.x.reshape(shape)
     return curves if np.isfinite(curves).all() and curves.any(axis=0).all() else None

@@ -47,7 +47,9 @@ class ImplicitALSConfig(ModelConfig):
     exponent: float = Field(1.0, ge=0, le=1, description="ν of the frequency scaling.")
     iterations: int = Field(6, ge=1, le=1000, description="Sweeps over users and films.")
     weighting: Weighting = Field("binary", description="Target in training: 1, or stars / highest stars.")
-    feedback: Feedback = Field("signed", description="Target when folding in: −½ disliked to 1 loved, or as in training.")
+    feedback: Feedback = Field(
+        "signed", description="Target when folding in: −½ disliked to 1 loved, or as in training."
+    )
 
 
 class ImplicitALS(Model[ImplicitALSConfig]):
