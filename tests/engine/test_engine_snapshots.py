@@ -206,7 +206,7 @@ def test_a_blend_goes_on_with_the_parts_that_fit(tmp_path: Path) -> None:
     made = train_dataset(Settings(data_dir=tmp_path, memory_limit=limit), data, measure=True)
     manifest = SnapshotShelf(tmp_path / "snapshots").show(made)
     assert manifest.default_model == "blend"
-    assert manifest.models["blend"].config["weights"] == {"edlae": 0.5}
+    assert {"edlae", "ials"} & manifest.models["blend"].config["weights"].keys() == {"edlae"}
     assert "ials" in manifest.settings["skipped"]
     assert set(manifest.metrics) == set(manifest.models)
 

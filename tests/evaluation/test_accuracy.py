@@ -12,7 +12,10 @@ from matinee.settings import Settings
 
 def test_ease_keeps_its_accuracy_on_the_published_protocol(shared_data: Path, tmp_path: Path) -> None:
     settings = Settings(offline=True, cache_dir=tmp_path / "cache")
-    report = evaluate("ml-100k-topn", ["popular", "ease"], data=shared_data / "ml-100k", settings=settings)
+    lineup = {"popular": Popularity(), "ease": Ease(regularization=600.0, min_ratings=5, feedback="watched")}
+    report = evaluate(
+        "ml-100k-topn", ["popular", "ease"], data=shared_data / "ml-100k", settings=settings, lineup=lambda _: lineup
+    )
     assert (report.users, report.films, report.ratings) == (943, 1682, 100_000)
     ease = report.result("ease").metrics
     assert ease["ndcg@10"] == pytest.approx(0.4765, abs=0.005)

@@ -1,4 +1,4 @@
-"""Blend: a weighted sum of other models, weighed by how much is known of a user, with a fallback per film and per user."""
+"""Blend: a sum of other models, weighed by how much is known of a user, with a fallback per film and per user."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from matinee.models.base import Fallback, Model, ModelConfig, Progress, Query, S
 from matinee.models.blend_weights import LENGTHS, Examples, basis, fit_weights, hold_out
 from matinee.models.cold import Guess, by_likeness, by_mapping
 from matinee.models.coldstart import ColdStart
-from matinee.models.fusion import fill, mean_known, moments, standardize, unseen, without
+from matinee.models.fusion import fill, mean_known, standardize, unseen, without
 from matinee.models.preference import Feedback, StarScale
 from matinee.ranking import top_n
 
@@ -29,7 +29,7 @@ POOL = 50
 """Candidates of each such user."""
 _BATCH = 64
 LEAST_EVIDENCE = 0.25
-"""Share of their weight that parts keep for a history of dislikes alone: it says what not to list, hardly what to list."""
+"""Share of their weight that parts keep for a history of dislikes alone: it says what not to list, not what to list."""
 
 
 class BlendConfig(ModelConfig):
@@ -67,19 +67,20 @@ class Part(NamedTuple):
 class Blend(Model[BlendConfig]):
     """Weighted mean of the parts' scores, each brought to mean 0 and deviation 1 per query (late fusion).
 
-    Weights depend on the length of the history: a newcomer's list is drawn from what is common to many, that of somebody
-    who has rated much from that person's own films. They are learned while fitting (`blend_weights`): a quarter of the
-    ratings of some users, and all but a few likes of others, are kept back; the parts are fitted once more without them,
-    and the weights are those that rank what was liked first. A part that does not help gets weight 0 and costs nothing.
+    Weights depend on the length of the history: a newcomer's list is drawn from what is common to many, that of
+    somebody who has rated much from that person's own films. They are learned while fitting (`blend_weights`): a
+    quarter of the ratings of some users, and all but a few likes of others, are kept back; the parts are fitted once
+    more without them, and the weights are those that rank what was liked first. A part that does not help gets weight
+    0 and costs nothing.
 
     Per film: one that some part does not know is scored by the others. One that no collaborative part knows (content,
-    popularity and predicted stars have an opinion on films that nobody has rated too) gets the least squares guess of the
-    blend's score from its content score, β·(c − mean(c)) + mean(blend), with β ≥ 0 fitted on the films that have both
-    (per query): new films join the ranking where their content puts them, pulled towards the middle as far as content
-    does not tell. With a `mapping` the guess is made from a mean of content and of the blend's own scores carried over by
-    it (`cold.by_mapping`). Per user: where no collaborative part knows the history the content part alone answers; where
-    that does not either, the popular part, whose scores are passed on unchanged. Films without an opinion then come last,
-    below the least popular.
+    popularity and predicted stars have an opinion on films that nobody has rated too) gets the least squares guess of
+    the blend's score from its content score, β·(c − mean(c)) + mean(blend), with β ≥ 0 fitted on the films that have
+    both (per query): new films join the ranking where their content puts them, pulled towards the middle as far as
+    content does not tell. With a `mapping` the guess is made from a mean of content and of the blend's own scores
+    carried over by it (`cold.by_mapping`). Per user: where no collaborative part knows the history the content part
+    alone answers; where that does not either, the popular part, whose scores are passed on unchanged. Films without an
+    opinion then come last, below the least popular.
 
     Parts are bound after fitting or loading: `bind({"ease": ease, …})`; nothing is fitted or stored twice.
     """
@@ -159,8 +160,8 @@ class Blend(Model[BlendConfig]):
         names, batches = list(self.config.weights), []
         for start in range(0, len(held.queries), _BATCH):
             queries = held.queries[start : start + _BATCH]
-            scores = {part.name: part.scores for part in apart.standardized(queries, names)}
-            scores = np.stack([scores[name] for name in names], axis=2)
+            by_name = {part.name: part.scores for part in apart.standardized(queries, names)}
+            scores = np.stack([by_name[name] for name in names], axis=2)
             batches.append(_examples(scores, queries, held.relevant[start : start + _BATCH].toarray() > 0))
         found = fit_weights(Examples.joined(batches))
         if found is None:
@@ -395,7 +396,7 @@ class Blend(Model[BlendConfig]):
 
 
 def _examples(scores: Scores, queries: Sequence[Query], relevant: NDArray[np.bool_]) -> Examples:
-    """The candidates that the parts like best on the whole, of each query; a part without an opinion takes the others'."""
+    """The candidates that the parts like best on the whole; a part without an opinion takes that of the others."""
     known = ~np.isnan(scores)
     count = known.sum(axis=2)
     mean = np.where(known, scores, 0).sum(axis=2) / np.maximum(count, 1)

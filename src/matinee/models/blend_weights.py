@@ -61,7 +61,8 @@ def hold_out(ratings: Ratings, scale: StarScale, *, seed: int, max_users: int, l
     Args:
         max_users: users sampled at most; of small data four fifths of the users at most, so that enough is left to
             learn from.
-        likes_only: relevant are likes (above the user's mean and two thirds up the scale); False: all that is kept back.
+        likes_only: relevant are likes (above the user's mean and two thirds up the scale); False: all that is kept
+        back.
     """
     rng = np.random.default_rng(seed)
     sizes = np.diff(ratings.indptr)

@@ -21,8 +21,9 @@ Floats = NDArray[np.float32]
 
 LENGTHS = (1, 3, 10, 50, 200)
 EXPONENTS = (2.0, 1.3, 1.0, 0.6, 0.5)
-"""Exponent of the singular values for histories of so many films (linear in the logarithm between): few films say little,
-so what is common to many users is trusted more. Chosen on validation users of ml-1m (1 to 20 likes) and ml-latest-small."""
+"""Exponent of the singular values for histories of so many films (linear in the logarithm between): few films say
+little, so what is common to many users is trusted more. Chosen on validation users of ml-1m (1 to 20 likes) and
+ml-latest-small."""
 
 
 class GraphFilterConfig(ModelConfig):
@@ -36,12 +37,12 @@ class GraphFilterConfig(ModelConfig):
 class GraphFilter(Model[GraphFilterConfig]):
     """Scores h·D^−½ V f(σ) Vᵀ D^½, a linear low-pass filter on the graph of co-rated films.
 
-    R̂ = D_u^−½ R D_i^−½ is the rating matrix (likes weigh more) divided by the roots of the users' and the films' degrees;
-    V and σ are its `rank` largest right singular vectors and values, f(σ) = σ^γ with γ falling with the length of the
-    history. γ = 2 is the linear filter of GF-CF (Shen et al. 2021, "How Powerful is Graph Convolution for
+    R̂ = D_u^−½ R D_i^−½ is the rating matrix (likes weigh more) divided by the roots of the users' and the films'
+    degrees; V and σ are its `rank` largest right singular vectors and values, f(σ) = σ^γ with γ falling with the
+    length of the history. γ = 2 is the linear filter of GF-CF (Shen et al. 2021, "How Powerful is Graph Convolution for
     Recommendation?"), γ = 0 its ideal low-pass filter; BSPM (Choi et al. 2023, "Blurring-Sharpening Process Models")
-    chooses between them as this does. Costs rank × films a history, so it serves large catalogues. Films without ratings
-    are NaN.
+    chooses between them as this does. Costs rank × films a history, so it serves large catalogues. Films without
+    ratings are NaN.
     """
 
     name = "graph"
@@ -131,7 +132,7 @@ class GraphFilter(Model[GraphFilterConfig]):
         return self._items.cosines(rows, self._directions * self._values, self.n_items)
 
     def state(self) -> State:
-        """`directions` float32 (k, r), `values` float32 (r,), `roots` float32 (k,), `items` int64 (k,), `star_scale`."""
+        """`directions` (k, r), `values` (r,), `roots` (k,), all float32; `items` int64 (k,); `star_scale`."""
         return {
             "directions": self._directions,
             "values": self._values,

@@ -28,18 +28,19 @@ WEIGHTS = ((-2.7, -0.5), (-1.7, -0.1), (-0.7, 0.35), (0.3, 0.7), (1.3, 1.0))
 """Weight of a film in a history, by its stars in deviations from the user's mean; linear between, constant beyond.
 
 People choose what they expect to like, so a film rated at the user's mean is a like already, and the neutral point lies
-1.5 deviations below it. Chosen on validation (ml-1m, ml-latest-small, `likes`): a stronger push lists fewer dislikes, and
-costs more of the likes than it is worth (ml-1m nDCG@10 −4 % with a neutral point at −¾)."""
+1.5 deviations below it. Chosen on validation (ml-1m, ml-latest-small, `likes`): a stronger push lists fewer dislikes,
+and costs more of the likes than it is worth (ml-1m nDCG@10 −4 % with a neutral point at −¾)."""
 
 
 @dataclass(frozen=True)
 class StarScale:
     """The stars of a data set: lowest and highest, and mean and deviation of all ratings.
 
-    A preference is how far a rating stands from the user's own mean, in deviations of that user's ratings, −1 (disliked)
-    to 1 (loved). Mean and deviation are shrunk towards everybody's (empirical Bayes), and a history of one value is
-    measured by everybody's scale alone: somebody who has given five stars once loves that film. The user's mean is kept
-    between halfway to the lowest and halfway to the highest stars, so that the highest never count as a dislike.
+    A preference is how far a rating stands from the user's own mean, in deviations of that user's ratings, −1
+    (disliked) to 1 (loved). Mean and deviation are shrunk towards everybody's (empirical Bayes), and a history of one
+    value is measured by everybody's scale alone: somebody who has given five stars once loves that film. The user's
+    mean is kept between halfway to the lowest and halfway to the highest stars, so that the highest never count as a
+    dislike.
     """
 
     low: float
@@ -82,8 +83,8 @@ class StarScale:
     def standardized(self, ratings: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Ratings of one user less the mean, over the deviation, float32; NaN stars count as a mild like.
 
-        However widely the stars are spread, the lowest stand `LOWEST` deviations below the mean at least and the highest
-        `HIGHEST` above it: they are a dislike and a love of everybody's.
+        However widely the stars are spread, the lowest stand `LOWEST` deviations below the mean at least and the
+        highest `HIGHEST` above it: they are a dislike and a love of everybody's.
         Where the data's stars are all equal every film is a mild like.
         """
         stars = np.asarray(ratings, dtype=np.float64)
@@ -98,7 +99,8 @@ class StarScale:
 
     def preferences(self, ratings: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Preferences of one user's ratings, float32, −1 to 1; above 0 is liked."""
-        return np.clip(self.standardized(ratings) / np.float32(FULL), -1, 1)
+        found: NDArray[np.float32] = np.clip(self.standardized(ratings) / np.float32(FULL), -1, 1)
+        return found
 
     def weights(
         self, ratings: NDArray[np.floating[Any]], feedback: Feedback, weighting: Weighting = "binary"
@@ -107,14 +109,15 @@ class StarScale:
 
         Args:
             ratings: of the films that the model knows.
-            feedback: "signed": −½ (disliked) to 1 (loved), see `WEIGHTS`; "watched": by `weighting`. In data whose stars
-                are all equal every film counts 1.
+            feedback: "signed": −½ (disliked) to 1 (loved), see `WEIGHTS`; "watched": by `weighting`. In data
+                whose stars are all equal every film counts 1.
             weighting: 1 for each film, or its share of the highest stars.
         """
         if self.flat:
             return np.ones(len(ratings), dtype=np.float32)
         if feedback == "watched":
-            return weigh(np.asarray(ratings, dtype=np.float32), weighting, self.high)
+            counted: NDArray[np.float32] = weigh(np.asarray(ratings, dtype=np.float32), weighting, self.high)
+            return counted
         places, values = zip(*WEIGHTS, strict=True)
         return np.interp(self.standardized(ratings), places, values).astype(np.float32)
 

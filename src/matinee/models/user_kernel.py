@@ -36,11 +36,11 @@ class UserKernelConfig(ModelConfig):
 class UserKernel(Model[UserKernelConfig]):
     """Scores |h|·κ(h, H)·(K + λI)⁻¹·H of a history h, over the histories H of all users, brought to length 1.
 
-    κ is the neural tangent kernel of a network with one hidden layer of infinite width (Jacot et al. 2018; as a recommender:
-    Sachdeva et al. 2022, "Infinite Recommendation Networks"): κ(c) = κ₁(c) + c·κ₀(c) of the cosine c, with κ₀ = (π − θ)/π,
-    κ₁ = (√(1 − c²) + (π − θ)·c)/π and θ = arccos c (Cho & Saul 2009). Unlike item models it is not linear in the history: what
-    a film says depends on the others. Scores are homogeneous in h, so that by Euler's theorem h_i·∂s/∂h_i are shares that
-    add up. Films without ratings are NaN.
+    κ is the neural tangent kernel of a network with one hidden layer of infinite width (Jacot et al. 2018; as a
+    recommender: Sachdeva et al. 2022, "Infinite Recommendation Networks"): κ(c) = κ₁(c) + c·κ₀(c) of the cosine c,
+    with κ₀ = (π − θ)/π, κ₁ = (√(1 − c²) + (π − θ)·c)/π and θ = arccos c (Cho & Saul 2009). Unlike item models it is
+    not linear in the history: what a film says depends on the others. Scores are homogeneous in h, so that by Euler's
+    theorem h_i·∂s/∂h_i are shares that add up. Films without ratings are NaN.
     """
 
     name = "userkernel"
@@ -128,7 +128,7 @@ class UserKernel(Model[UserKernelConfig]):
         return self.score([Query(np.array([row], dtype=np.int64), loved) for row in rows])
 
     def state(self) -> State:
-        """`weights` float32 (n_users, k); histories as sparse rows: `indptr`, `indices`, `data`; `items`; `star_scale`."""
+        """`weights` float32 (n_users, k), sparse histories (`indptr`, `indices`, `data`), `items`, `star_scale`."""
         return {
             "weights": self._weights,
             "indptr": self._histories.indptr.astype(np.int64, copy=False),
