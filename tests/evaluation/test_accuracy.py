@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from matinee.evaluation import evaluate
+from matinee.models import Ease, Popularity
 from matinee.settings import Settings
 
 

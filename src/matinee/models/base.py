@@ -160,7 +160,10 @@ class Model(ABC, Generic[C]):
 
     @abstractmethod
     def score(self, queries: Sequence[Query]) -> Scores:
-        """Scores of all films for each query, (n_queries, n_items); seen films are scored too."""
+        """Scores of all films for each query, (n_queries, n_items); seen films are scored too.
+
+        A fresh array, which the caller may change.
+        """
 
     def score_rows(self, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Scores of some films only, (len(rows),); a model may do this faster than by scoring them all."""

@@ -17,7 +17,7 @@ from matinee.models.base import Fallback, Model, ModelConfig, Progress, Query, S
 from matinee.models.blend_weights import LENGTHS, Examples, basis, fit_weights, hold_out
 from matinee.models.cold import Guess, by_likeness, by_mapping
 from matinee.models.coldstart import ColdStart
-from matinee.models.fusion import fill, mean_known, standardize, unseen, without
+from matinee.models.fusion import WeightedMean, fill, mean_known, standardize, unseen, without
 from matinee.models.preference import Feedback, StarScale
 from matinee.ranking import top_n
 
@@ -209,10 +209,10 @@ class Blend(Model[BlendConfig]):
             if name in core:
                 known = ~np.isnan(found)
                 warm = known if warm is None else warm | known
-            if name == self.config.popular:
-                yield Part(name, found, deviation)
-            else:
-                yield Part(name, found * evidence, deviation / evidence)
+            if name != self.config.popular and bool((evidence < 1).any()):
+                found *= evidence
+                deviation = deviation / evidence
+            yield Part(name, found, deviation)
 
     def _raw(self, name: str, queries: Sequence[Query]) -> Scores:
         scores = self._part(name).score(queries)
@@ -294,16 +294,11 @@ class Blend(Model[BlendConfig]):
     def _mix(self, queries: Sequence[Query]) -> Scores:
         """The weighted mean of standardized parts; NaN for films that no collaborative part knows."""
         weights, core = self.weights_for(queries), self._core()
-        total = np.zeros((len(queries), self.n_items), dtype=np.float32)
-        weight = np.zeros_like(total)
-        warm = np.zeros(total.shape, dtype=np.bool_)
+        without_core = ~_any_weight(weights, core, len(queries))
+        mixed = WeightedMean(len(queries), self.n_items)
         for part in self.standardized(queries, weights):
-            known, share = ~np.isnan(part.scores), weights[part.name]
-            total += part.scores * share if known.all() else np.where(known, part.scores * share, np.float32(0))
-            weight += known * share
-            if part.name in core or not any(name in weights for name in core):
-                warm |= known
-        return np.where(warm & (weight > 0), total / np.where(weight > 0, weight, 1), np.float32(np.nan))
+            mixed.add(part.scores, weights[part.name], (part.name in core) | without_core)
+        return mixed.mean()
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """The parts' shares, scaled as their scores are; additive up to a constant of each film."""
@@ -342,7 +337,7 @@ class Blend(Model[BlendConfig]):
                 own = _shares(self._part(part.name), query, asked.tolist(), total)
                 total += own * (share / part.deviation) * here[:, None]
             weight += here[:, None] * share
-            if part.name in core or not any(name in weights for name in core):
+            if part.name in core or not _any_weight(weights, core, 1).any():
                 warm |= here
         total /= np.where(weight > 0, weight, 1)
         total[~warm] = 0
@@ -393,6 +388,15 @@ class Blend(Model[BlendConfig]):
         model._scale = StarScale.from_state(state)
         model.n_items = len(catalog)
         return model
+
+
+def _any_weight(weights: Mapping[str, Scores], names: Sequence[str], n: int) -> NDArray[np.bool_]:
+    """For which of n queries one of some parts has a weight above 0, (n, 1)."""
+    found = np.zeros((n, 1), dtype=np.bool_)
+    for name in names:
+        if name in weights:
+            found |= weights[name] > 0
+    return found
 
 
 def _examples(scores: Scores, queries: Sequence[Query], relevant: NDArray[np.bool_]) -> Examples:

@@ -23,7 +23,7 @@ def moments(scores: Scores, known: NDArray[np.bool_]) -> tuple[Column, Column]:
 
 
 def standardize(scores: Scores, among: NDArray[np.bool_] | None = None) -> tuple[Scores, Column]:
-    """Scores less the mean of their row, over the deviation; and the deviations, (n, 1).
+    """Scores less the mean of their row, over the deviation, and the deviations, (n, 1); the scores given are changed.
 
     Args:
         among: (n, n_items), films whose known scores make mean and deviation; None: all that are known.
@@ -31,15 +31,69 @@ def standardize(scores: Scores, among: NDArray[np.bool_] | None = None) -> tuple
     known = ~np.isnan(scores)
     if among is not None:
         known &= among
-    if known.all():
-        mean = scores.mean(axis=1, keepdims=True, dtype=np.float32)
-        found = scores - mean
-        deviation = np.sqrt(np.einsum("ij,ij->i", found, found) / max(found.shape[1], 1))[:, None].astype(np.float32)
+    columns = np.flatnonzero(known.any(axis=0))
+    if len(columns) and bool(known[:, columns].all()):  # as models leave the same films out for everybody
+        part = scores if len(columns) == scores.shape[1] else scores[:, columns]
+        mean = part.mean(axis=1, keepdims=True, dtype=np.float32)
+        part = part - mean
+        deviation = np.sqrt(np.einsum("ij,ij->i", part, part) / len(columns))[:, None].astype(np.float32)
         deviation = np.where(deviation <= 1e-9 + 1e-6 * np.abs(mean), np.float32(1), deviation)
-        found /= deviation
-        return found, deviation
-    mean, deviation = moments(scores, known)
-    return (scores - mean) / deviation, deviation
+    else:
+        mean, deviation = moments(scores, known)
+    scores -= mean
+    scores /= deviation
+    return scores, deviation
+
+
+class WeightedMean:
+    """The weighted mean of standardized scores, added one part after the other.
+
+    A film that some parts do not know is the mean of the others; NaN where no part that counts knows it.
+    """
+
+    def __init__(self, n_queries: int, n_items: int) -> None:
+        self._total = np.zeros((n_queries, n_items), dtype=np.float32)
+        self._added: list[tuple[NDArray[np.bool_], Column, NDArray[np.bool_]]] = []
+
+    def add(self, scores: Scores, weight: Column, counts: NDArray[np.bool_]) -> None:
+        """Add a part, whose scores, (n, n_items), are changed.
+
+        Args:
+            weight: (n, 1), ≥ 0.
+            counts: (n, 1), whether a film is known that this part knows.
+        """
+        known = ~np.isnan(scores)
+        scores *= weight
+        if not known.all():
+            scores[~known] = 0
+        self._total += scores
+        alike = bool((known == known[0]).all())  # models leave the same films out for everybody
+        self._added.append((known[:1] if alike else known, weight, counts))
+
+    def mean(self) -> Scores:
+        """The mean, (n, n_items); the object is used up."""
+        if not self._added:
+            return np.full_like(self._total, np.nan)
+        if all(known.shape[0] == 1 and bool(known.all()) for known, _, _ in self._added):
+            weight = sum((weight for _, weight, _ in self._added), np.zeros((1, 1), dtype=np.float32))
+            return self._divided(weight, self._known(np.zeros_like(weight, dtype=np.bool_)))
+        weights = np.zeros_like(self._total)
+        for known, weight, _ in self._added:
+            weights += known * weight
+        return self._divided(weights, self._known(np.zeros(weights.shape, dtype=np.bool_)))
+
+    def _known(self, start: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        for known, weight, counts in self._added:
+            start = start | ((known if start.shape[1] > 1 else known[:, :1]) & counts & (weight > 0))
+        return start
+
+    def _divided(self, weights: Scores, known: NDArray[np.bool_]) -> Scores:
+        sound = known & (weights > 0)
+        if sound.all():
+            self._total /= weights
+            return self._total
+        found: Scores = np.where(sound, self._total / np.where(weights > 0, weights, 1), np.float32(np.nan))
+        return found
 
 
 def regress(blended: Scores, content: Scores) -> tuple[Column, Column]:
