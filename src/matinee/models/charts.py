@@ -90,7 +90,8 @@ def decayed_counts(
         newest: seconds since 1970.
         half_life: days, above 0.
     """
-    weights = np.exp2((times - np.int64(newest)) / (DAY * half_life))
+    with np.errstate(over="ignore"):  # of a half-life of next to nothing
+        weights = np.exp2((times - np.int64(newest)) / (DAY * half_life))
     weights[times == NO_TIME] = 0.0
     return np.bincount(rows, weights=weights, minlength=n_items).astype(np.float64)
 
