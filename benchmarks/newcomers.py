@@ -11,7 +11,7 @@ there can be, the same for everybody; where likes are, they are not. "hit": user
 genre": how many of the ten films the most frequent genre has.
 
 Chosen: of the settings that lose at most 1 % against counts where every rating is relevant, on each of three data sets,
-the most liked, then the strongest cover. The users whom the tests hold out take no part in that.
+the strongest cover, then the most liked. The users whom the tests hold out take no part in that.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def test_the_kinds_differ(engine: Engine) -> None:
 def test_charts_are_those_of_the_models(engine: Engine, dataset: Dataset) -> None:
     for by, model in (("popular", Popularity()), ("trending", Popularity(by="trending"))):
         assert ids(engine, by) == dataset.catalog.ids(model.fit(dataset).top(Query(), 100))  # type: ignore[arg-type]
-    chosen = Popularity(by="liked", cover=0.2).fit(dataset)
+    chosen = Popularity(by="liked", cover=0.3).fit(dataset)
     assert newcomer(engine, 10) == dataset.catalog.ids(chosen.top(Query(), 10))
 
 

@@ -123,7 +123,7 @@ def test_newcomers_like_the_liked_more(shared_data: Path, tmp_path: Path) -> Non
     held[np.random.RandomState(5).permutation(ratings.n_users)[:94]] = True
     part = data.with_ratings(ratings.select(~np.repeat(held, np.diff(ratings.indptr))))
     found = []
-    for model in (Popularity(), Popularity(by="top_rated"), Popularity(by="liked", cover=0.2)):
+    for model in (Popularity(), Popularity(by="top_rated"), Popularity(by="liked", cover=0.3)):
         top = model.fit(part).top(Query())
         liked = 0
         for user in np.flatnonzero(held):

@@ -29,8 +29,18 @@ def newcomer_scores(view: View, allowed: NDArray[np.bool_], n: int) -> NDArray[n
     without ratings come last, newest first. Only the best of the allowed films have scores, at least n of them where
     there are as many; NaN for the others.
     """
-    chart = chart_of(view, "liked")
-    n = max(n, POOL)
+    if n > POOL or not np.array_equal(allowed, view.catalog.active):
+        return _newcomer_scores(view, allowed, n)
+    # Nothing filtered or left out, as nearly always: made once for each state of the ratings.
+    found = view.stats.newcomers
+    if found is None:
+        found = view.stats.newcomers = _newcomer_scores(view, allowed, n)
+        found.setflags(write=False)
+    return found
+
+
+def _newcomer_scores(view: View, allowed: NDArray[np.bool_], n: int) -> NDArray[np.float32]:
+    chart, n = chart_of(view, "liked"), max(n, POOL)
     rows = chart.top(n, allowed)
     scores = np.full(len(allowed), np.nan, dtype=np.float32)
     unrated = np.flatnonzero(allowed & (view.stats.counts == 0)) if len(rows) < n else rows[:0]

@@ -63,11 +63,13 @@ class Stats:
         sums: (n_items,) float64, stars.
         newest: time of the newest rating, seconds since 1970, −1 where none is known.
         charts: those made of these counts and sums, by kind; filled by whoever first asks.
+        newcomers: likewise the scores of films for somebody of whom nothing is known.
     """
 
     def __init__(self, counts: NDArray[np.int64], sums: NDArray[np.float64], newest: int) -> None:
         self.counts, self.sums, self.newest = counts, sums, newest
         self.charts: dict[str, Chart] = {}
+        self.newcomers: NDArray[np.float32] | None = None
 
     @classmethod
     def of(cls, ratings: Ratings) -> Stats:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from matinee.models.charts import told_apart
 
-COVER = 0.2
+COVER = 0.3
 """The default strength; chosen on validation data by `benchmarks/newcomers.py --validation`."""
 POOL = 100
 """Films that compete for the head, and whose genres set the proportions."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 KINDS = {
-    "popularity": "The chart by weighted mean, the same for everybody.",
+    "popularity": "The films with the most ratings, the same for everybody.",
     "itemknn": "Films that the same people rated.",
     "ease": "A linear model that rebuilds each history from its other films; every film's share is exact.",
     "ials": "Factors of users and films, learnt from what was rated at all.",
