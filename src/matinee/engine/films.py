@@ -13,12 +13,11 @@ from matinee.engine.recommend import allowed_rows, check_n, make_items
 from matinee.engine.runtime import Runtime, View
 from matinee.engine.types import FilmMap, MoviePage, PopularBy, PopularItem
 from matinee.errors import InvalidInputError
-from matinee.models.charts import By, Chart, make_chart, years_of
+from matinee.models.charts import DAY, By, Chart, make_chart, years_of
 from matinee.settings import Settings
 
 SORTS = ("movie_id", "title", "year", "ratings", "mean", "popularity", "top_rated")
 """Keys of `movies`; the last four descend by themselves."""
-DAY = 86_400
 CHARTS: dict[PopularBy, By] = {"popular": "counts", "trending": "trending", "top_rated": "top_rated"}
 """The kinds of `popular`, as the models call them."""
 
