@@ -166,6 +166,22 @@ def test_chart(client: Client) -> None:
     everything = client.get("/v1/popular", params={"n": 1000}).json()["items"]
     lately = client.get("/v1/popular", params={"n": 1000, "days": 10}).json()["items"]
     assert sum(item["ratings"] for item in lately) < sum(item["ratings"] for item in everything)
+    assert [item["score"] for item in everything] == [item["ratings"] for item in everything]
+
+
+def test_kinds_of_chart(client: Client) -> None:
+    charts = {by: client.get("/v1/popular", params={"by": by, "n": 40}) for by in ("popular", "trending", "top_rated")}
+    assert len({tuple(ids(chart)) for chart in charts.values()}) == 3
+    assert ids(charts["popular"]) == ids(client.get("/v1/popular", params={"n": 40}))
+    keys = {frozenset(item) for chart in charts.values() for item in chart.json()["items"]}
+    assert keys == {frozenset({"movie_id", "title", "year", "genres", "score", "rank", "ratings", "mean"})}
+    for sort, by in (("popularity", "popular"), ("top_rated", "top_rated")):
+        assert ids(client.get("/v1/movies", params={"sort": sort, "limit": 40})) == ids(charts[by])
+    last = ids(charts["trending"])[-1]
+    client.post("/v1/ratings", json=[{"user_id": f"x{i}", "movie_id": last, "rating": 3} for i in range(50)])
+    assert ids(client.get("/v1/popular", params={"by": "trending"}))[0] == last
+    assert client.get("/v1/popular", params={"by": "fame"}).status_code == 422
+    assert client.get("/v1/movies", params={"sort": "trending"}).status_code == 422
 
 
 QUERIES = st.lists(

@@ -278,6 +278,8 @@ def test_an_unknown_film(web: Service, page: Page, calm: Calm) -> None:
 def test_without_a_film_there_are_some_to_begin_with(web: Service, page: Page, calm: Calm) -> None:
     film = visit(page, web, "")
     expect(film.get_by_role("list", name="Films to begin with").get_by_role("link")).to_have_count(12)
+    for chart in ("Trending", "Top rated"):
+        expect(film.get_by_role("list", name=chart).get_by_role("link")).to_have_count(6)
     calm(page)
     film.get_by_role("link").first.click()
     expect(film.locator(".film-similar")).to_be_visible()

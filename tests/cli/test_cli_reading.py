@@ -118,7 +118,11 @@ def test_search(home: Path, run: Any) -> None:
 
 
 def test_popular(home: Path, run: Any) -> None:
-    assert "Mean" in run("popular", "--genre", "Comedy").out
+    for by, heading in (("popular", "Popular"), ("trending", "Trending"), ("top_rated", "Top rated")):
+        done = run("popular", "--by", by, "--genre", "Comedy")
+        assert (heading in done.out, "Mean" in done.out) == (True, True)
+    assert run("popular", "--json").out == run("popular", "--by", "popular", "--json").out
+    assert run("popular", "--by", "fame").code == 2
     items = json.loads(run("popular", "--genre", "comedy", "--year", "1995", "--days", "100000", "--json").out)["items"]
     assert items
     assert all("Comedy" in item["genres"] and item["year"] == 1995 for item in items)

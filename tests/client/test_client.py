@@ -86,7 +86,7 @@ CALLS: dict[str, list[Call]] = {
         calls.similar("1", by="content", index="faiss", filter="year > 1980", metadata=True),
     ],
     "search": [calls.search("starr warrs"), calls.search("Heat", n=3, by="title", filter="year >= 1990")],
-    "popular": [calls.popular(), calls.popular(n=3, genre="Comedy", days=30.0, filter="year < 2000")],
+    "popular": [calls.popular(), calls.popular(by="top_rated", n=3, genre="Comedy", days=30.0, filter="year < 2000")],
     "poster": [calls.poster("1"), calls.poster("40", small=True)],
     "poster_search": [
         calls.poster_search(picture(3)),

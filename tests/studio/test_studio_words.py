@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matinee.studio.comparing import in_words, overlap
+from matinee.studio.kinds import KINDS, what_it_does
 from matinee.studio.telling import because, factor, sentences
 from studio_support import HOSTILE
 
@@ -161,3 +162,13 @@ def test_explanation_of_a_factor() -> None:
     assert "*Heat* (the film is on this side)" in against
     assert "(you are on this side)" in against
     assert factor({"factor": 1, "product": 0}).endswith("(+0.000).")
+
+
+def test_a_line_on_every_kind_of_chart() -> None:
+    lines = [
+        what_it_does({"kind": "popularity", "config": {"by": by}})
+        for by in ("counts", "liked", "trending", "top_rated")
+    ]
+    assert len({*lines, what_it_does({"kind": "ease"})}) == 5
+    assert what_it_does({"kind": "popularity"}) == lines[0] == KINDS["popularity"]
+    assert what_it_does({"kind": "mine", "config": {}}) is None

@@ -83,6 +83,11 @@ def test_without_a_film_there_are_some_to_begin_with(call: Endpoint) -> None:
     box, value, address = opened(call, "?tab=film")
     assert (box, address) == ({}, "?tab=film")
     assert len(value["starters"]) > 5
+    assert [(chart["by"], chart["heading"]) for chart in value["charts"]] == [
+        ("trending", "Trending"),
+        ("top_rated", "Top rated"),
+    ]
+    assert all(len(chart["items"]) == 6 for chart in value["charts"])
     assert call("film", "", "")[1] == value
 
 

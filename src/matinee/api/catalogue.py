@@ -20,7 +20,7 @@ from matinee.errors import UnknownMovieError
 
 router = APIRouter(tags=["films"])
 Sort = Literal[
-    "popularity", "-popularity", "ratings", "-ratings", "mean", "-mean",
+    "popularity", "-popularity", "top_rated", "-top_rated", "ratings", "-ratings", "mean", "-mean",
     "movie_id", "-movie_id", "title", "-title", "year", "-year",
 ]  # fmt: skip
 
@@ -48,7 +48,10 @@ def movies(
     filter: params.Filter = "",
     sort: Annotated[
         Sort,
-        Query(description="Column; `-` turns it round. popularity, ratings and mean start with the highest."),
+        Query(
+            description="Column; `-` turns it round. popularity (number of ratings, of equal films the better rated "
+            "first), top_rated (IMDb's weighted score), ratings and mean start with the highest."
+        ),
     ] = "popularity",
     limit: Annotated[int, Query(ge=1, le=1000, description="Films on a page.")] = 50,
     offset: Annotated[int, Query(ge=0, le=1_000_000_000, description="Films to pass over.")] = 0,

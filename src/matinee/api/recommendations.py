@@ -16,6 +16,7 @@ from matinee.api.quick import ROUTE, is_heavy, recommend_work
 from matinee.api.render import answer_record, dumps, popular_record, reply
 from matinee.api.schemas import ChartOut, ListOut
 from matinee.api.service import EngineDep, service_of
+from matinee.engine.types import PopularBy
 from matinee.engine.types import Request as Options
 
 router = APIRouter(tags=["recommendations"])
@@ -99,10 +100,20 @@ async def similar(
 
 
 @router.get(
-    "/v1/popular", response_model=ChartOut, responses=problems(400, 404, 422, 503), summary="The chart, or what trends"
+    "/v1/popular",
+    response_model=ChartOut,
+    responses=problems(400, 404, 422, 503),
+    summary="Popular, trending or top-rated films",
 )
 def popular(
     engine: EngineDep,
+    by: Annotated[
+        PopularBy,
+        Query(
+            description="popular: number of ratings; trending: the same, where a rating counts half as much for every "
+            "half-life that it is old; top_rated: IMDb's weighted score."
+        ),
+    ] = "popular",
     n: params.Count = 10,
     filter: params.Filter = "",
     genre: Annotated[
@@ -114,6 +125,10 @@ def popular(
         Query(gt=0, le=100_000, allow_inf_nan=False, description="Only ratings of the last days, up to the newest."),
     ] = None,
 ) -> Response:
-    """Films by IMDb's weighted score `v/(v+m)·R + m/(v+m)·C`: `v` ratings with the mean `R`, `C` the mean of all."""
-    chart = engine.popular(n=n, filter=filter, genre=genre, year=year, days=days)
+    """A chart, the same for everybody, of the ratings of this moment. Equal films: the better rated first.
+
+    `score` is the number of ratings, that of recent ones, or IMDb's weighted score `v/(v+m)·R + m/(v+m)·C`: `v` ratings
+    with the mean `R`, `C` the mean of all, `m` the 0.9 quantile of `v`.
+    """
+    chart = engine.popular(by=by, n=n, filter=filter, genre=genre, year=year, days=days)
     return reply({"items": [popular_record(entry) for entry in chart], "snapshot": engine.snapshot_id})

@@ -128,14 +128,14 @@ class SearchOut(BaseModel):
 
 
 class PopularOut(ItemOut):
-    """A film of the chart."""
+    """A film of a chart."""
 
     ratings: int
     mean: float | None
 
 
 class ChartOut(BaseModel):
-    """The chart by IMDb's weighted score."""
+    """Popular, trending or top-rated films."""
 
     model_config = ConfigDict(
         json_schema_extra={

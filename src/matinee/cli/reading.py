@@ -163,17 +163,25 @@ def search(
         table("", ["Id", "Film", "Genres", "Score", "Matched"], rows, right=("Score",))
 
 
+CHARTS = {"popular": "Popular", "trending": "Trending", "top_rated": "Top rated"}
+"""What the charts are called."""
+
+
 def popular(
+    by: Annotated[
+        Literal["popular", "trending", "top_rated"],
+        typer.Option(help="By number of ratings, by recent ratings, or by IMDb's weighted score."),
+    ] = "popular",
     genre: Annotated[str | None, typer.Option(help="Only films of a genre.")] = None,
     year: Annotated[int | None, typer.Option(help="Only films of a year.")] = None,
-    days: Annotated[float | None, typer.Option(min=0.0, help="Only the last days of ratings (trending).")] = None,
+    days: Annotated[float | None, typer.Option(min=0.0, help="Only the last days of ratings.")] = None,
     n: Number = 10,
     filter: FilterText = "",
     json: AsJson = False,
 ) -> None:
-    """The chart by IMDb's weighted score."""
+    """The films that most people rated, that are rated most lately, or that are rated best."""
     with open_engine() as engine:
-        chart = engine.popular(n=n, filter=filter, genre=genre, year=year, days=days)
+        chart = engine.popular(by=by, n=n, filter=filter, genre=genre, year=year, days=days)
         if json:
             print_json({"items": [{**plain(p.item), "ratings": p.ratings, "mean": plain(p.mean)} for p in chart]})
             return
@@ -189,7 +197,7 @@ def popular(
             for p in chart
         ]
         columns = ["#", "Film", "Genres", "Score", "Mean", "Ratings"]
-        table("Popular", columns, rows, right=("#", "Score", "Mean", "Ratings"))
+        table(CHARTS[by], columns, rows, right=("#", "Score", "Mean", "Ratings"))
 
 
 def history(

@@ -151,7 +151,11 @@ def movie(movie_id: str) -> Call:
 def movies(
     *, filter: str | None = None, sort: str | None = None, offset: int | None = None, limit: int | None = None
 ) -> Call:
-    """A page of the catalogue; sort: movie_id, title, year, ratings, mean or popularity, "-" in front turns it."""
+    """A page of the catalogue; "-" in front turns the sort.
+
+    Args:
+        sort: movie_id, title, year, ratings, mean, popularity or top_rated.
+    """
     return _call("GET", "v1", "movies", filter=filter or None, sort=sort, offset=offset, limit=limit)
 
 
@@ -186,10 +190,15 @@ def search(text: str, *, n: int | None = None, by: str | None = None, filter: st
 
 
 def popular(
-    *, n: int | None = None, genre: str | None = None, days: float | None = None, filter: str | None = None
+    *,
+    by: str | None = None,
+    n: int | None = None,
+    genre: str | None = None,
+    days: float | None = None,
+    filter: str | None = None,
 ) -> Call:
-    """The chart."""
-    return _call("GET", "v1", "popular", n=n, genre=genre, days=days, filter=filter or None)
+    """A chart, the same for everybody; by: popular, trending or top_rated."""
+    return _call("GET", "v1", "popular", by=by, n=n, genre=genre, days=days, filter=filter or None)
 
 
 def poster(movie_id: str, *, small: bool = False) -> Call:

@@ -24,6 +24,7 @@ from matinee.engine.types import (
     Hit,
     MoviePage,
     Neighbor,
+    PopularBy,
     PopularItem,
     PosterHit,
     RatedMovie,
@@ -173,15 +174,22 @@ class Engine(Serving, Writer, Explorer):
     def popular(
         self,
         *,
+        by: PopularBy = "popular",
         n: int = 10,
         filter: str = "",
         genre: str | None = None,
         year: int | None = None,
         days: float | None = None,
     ) -> list[PopularItem]:
-        """The chart by IMDb weighted score over all time, or over the last `days` before the newest rating."""
+        """A chart, the same for everybody; it follows every rating at once.
+
+        Args:
+            by: "popular" counts ratings; "trending" too, but one counts half for every half-life that it is old;
+                "top_rated" is IMDb's weighted score.
+            days: count only the ratings of the last days before the newest rating; None: all.
+        """
         runtime, view = self._current()
-        return films.popular(runtime, view, self.settings, n=n, filter=filter, genre=genre, year=year, days=days)
+        return films.popular(runtime, view, self.settings, by=by, n=n, filter=filter, genre=genre, year=year, days=days)
 
     def movie(self, movie_id: Id) -> Movie:
         """One film. Raises UnknownMovieError."""
@@ -194,8 +202,9 @@ class Engine(Serving, Writer, Explorer):
 
         Args:
             filter: in the filter language.
-            sort: movie_id, title, year, ratings, mean or popularity; "-" in front turns the order round (the last
-                three begin with the highest, the others with the lowest).
+            sort: movie_id, title, year, ratings, mean, popularity or top_rated; "-" in front turns the order round (the
+                last four begin with the highest, the others with the lowest). Popularity is the number of ratings, of
+                equal films the better rated first; top_rated is IMDb's weighted score.
             offset: films to skip.
             limit: films on the page, 1..settings.max_n.
         """

@@ -1,23 +1,25 @@
-"""Questions about films: the chart, pages of the catalogue, the map."""
+"""Questions about films: charts, pages of the catalogue, the map."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee.engine.charts import chart_of
 from matinee.engine.recommend import allowed_rows, check_n, make_items
 from matinee.engine.runtime import Runtime, View
-from matinee.engine.types import FilmMap, MoviePage, PopularItem
+from matinee.engine.types import FilmMap, MoviePage, PopularBy, PopularItem
 from matinee.errors import InvalidInputError
-from matinee.models.popularity import rated_score
-from matinee.models.ranking import top_n
+from matinee.models.charts import DAY, By, Chart, make_chart, years_of
 from matinee.settings import Settings
 
-SORTS = ("movie_id", "title", "year", "ratings", "mean", "popularity")
-"""Keys of `movies`; the last three descend by themselves."""
-DAY = 86_400
+SORTS = ("movie_id", "title", "year", "ratings", "mean", "popularity", "top_rated")
+"""Keys of `movies`; the last four descend by themselves."""
+CHARTS: dict[PopularBy, By] = {"popular": "counts", "trending": "trending", "top_rated": "top_rated"}
+"""The kinds of `popular`, as the models call them."""
 
 
 def popular(
@@ -25,58 +27,52 @@ def popular(
     view: View,
     settings: Settings,
     *,
+    by: PopularBy = "popular",
     n: int,
     filter: str,
     genre: str | None,
     year: int | None,
     days: float | None,
 ) -> list[PopularItem]:
-    """The chart by IMDb weighted score; films without ratings (in the window) are not in it."""
+    """A chart; films without ratings (in the window) are not in it. See `Engine.popular`."""
     check_n(n, settings.max_n)
+    if by not in CHARTS:
+        raise InvalidInputError(f"There is no chart {by!r}.", f"Use one of: {', '.join(CHARTS)}.")
     allowed = allowed_rows(view, filter, settings.max_filter)
     if genre is not None:
         allowed &= allowed_rows(view, f"genre = {_quoted(genre)}", settings.max_filter)
     if year is not None:
         allowed &= allowed_rows(view, f"year = {int(year)}", settings.max_filter)
-    counts, sums, scores = view.stats.counts, view.stats.sums, view.stats.popularity
-    if days is not None:
-        if not 0 < days < 1e6:
-            raise InvalidInputError(f"days is {days:g}.", "Give a number of days above 0 and below 1000000.")
-        counts, sums = recent(runtime, view, view.stats.newest - int(days * DAY))
-        scores = rated_score(counts, sums)
-    scores = np.where(allowed, scores, np.float32(np.nan))
-    rows = top_n(scores, n)
+    if days is not None and not 0 < days < 1e6:
+        raise InvalidInputError(f"days is {days:g}.", "Give a number of days above 0 and below 1000000.")
+    since = None if days is None else view.stats.newest - int(days * DAY)
+    chart, counts, sums = _chart(runtime, view, CHARTS[by], since)
+    rows = chart.top(n, allowed)
     return [
         PopularItem(item, int(counts[item.row]), round(float(sums[item.row] / counts[item.row]), 4))
-        for item in make_items(view, rows, scores)
+        for item in make_items(view, rows, chart.score.astype(np.float32))
     ]
 
 
-def recent(runtime: Runtime, view: View, since: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Counts and sums, (n_items,), of the effective ratings given at `since` (seconds since 1970) or later."""
-    base, n_items = runtime.snapshot.ratings, len(view.catalog)
-    keep = base.times >= max(since, 0)
-    counts = np.bincount(base.indices[keep], minlength=n_items).astype(np.int64)
-    sums = np.bincount(base.indices[keep], weights=base.values[keep], minlength=n_items).astype(np.float64)
-    for user_id in runtime.erased():
-        if (user := base.find_user(user_id)) is not None:
-            rows, values, times = base.history(user)
-            late = times >= max(since, 0)
-            np.subtract.at(counts, rows[late], 1)
-            np.subtract.at(sums, rows[late], values[late])
-    for batch in runtime.store.ratings():
-        for rating in batch:
-            row = view.catalog.find_any(rating.movie_id)
-            if row is None:
-                continue
-            before = runtime.base(rating.user_id, rating.movie_id)
-            if before is not None and before[1] >= max(since, 0):
-                counts[row] -= 1
-                sums[row] -= before[0]
-            if rating.rating is not None and rating.timestamp >= since:
-                counts[row] += 1
-                sums[row] += rating.rating
-    return counts, sums
+def _chart(
+    runtime: Runtime, view: View, by: By, since: int | None
+) -> tuple[Chart, NDArray[np.int64], NDArray[np.float64]]:
+    """A chart, and the counts and sums that it is of: of all ratings, or of those given at `since` or later."""
+    if since is None and by != "trending":
+        return chart_of(view, by), view.stats.counts, view.stats.sums
+    n_items, effective, trend = len(view.catalog), runtime.effective(view), runtime.trend
+    counts, sums, lately, now = view.stats.counts, view.stats.sums, None, int(time.time())
+    if since is None:
+        lately = trend.over(effective, now)
+    else:
+        ratings = effective.flat()
+        ratings = ratings.where(ratings.times >= max(since, 0))
+        counts = np.bincount(ratings.rows, minlength=n_items).astype(np.int64)
+        sums = np.bincount(ratings.rows, weights=ratings.values, minlength=n_items).astype(np.float64)
+        if by == "trending":
+            lately = trend.of_ratings(ratings, n_items, now)
+    years, scale = years_of(view.catalog), view.snapshot.dataset.scale
+    return make_chart(by, counts, sums, years, scale=scale, lately=lately), counts, sums
 
 
 def page(view: View, settings: Settings, *, filter: str, sort: str, offset: int, limit: int) -> MoviePage:
@@ -112,18 +108,22 @@ def _sorted(view: View, rows: NDArray[np.int64], sort: str) -> NDArray[np.int64]
                 return (0, 0, str(values[row]).casefold())
 
         return np.array(sorted(rows.tolist(), key=key, reverse=minus), dtype=np.int64)
-    numbers: dict[str, NDArray[Any]] = {
-        "year": view.catalog.frame["year"].to_numpy(),
-        "ratings": view.stats.counts,
-        "mean": view.stats.means,
-        "popularity": view.stats.popularity,
-    }
-    number = numbers[name][rows].astype(np.float64)
+    number = _numbers(view, name)[rows].astype(np.float64)
     descending = minus == (name == "year")
     unknown = np.isnan(number)
     number = np.where(unknown, 0.0, -number if descending else number)
     # Unknown values come last either way; ties by row.
     return rows[np.lexsort((rows, number, unknown))]
+
+
+def _numbers(view: View, name: str) -> NDArray[Any]:
+    if name == "year":
+        return view.catalog.frame["year"].to_numpy()
+    if name == "ratings":
+        return view.stats.counts
+    if name == "mean":
+        return view.stats.means
+    return chart_of(view, "counts" if name == "popularity" else "top_rated").scores
 
 
 def film_map(view: View, space: str) -> FilmMap:

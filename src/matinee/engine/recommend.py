@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from matinee.data.ids import id_text
+from matinee.engine.charts import newcomer_scores
 from matinee.engine.filters import parse
 from matinee.engine.rerank import diversify
 from matinee.engine.runtime import View
@@ -51,7 +52,7 @@ def recommend(
 ) -> Answer:
     """Rank films for a history.
 
-    An empty history, or one that the model knows nothing of, gets the live IMDb-weighted chart and
+    An empty history, or one that the model knows nothing of, gets what newcomers like (live) and
     `fallback="popular"`. Films of the history are left out unless `include_seen`.
     """
     check_n(request.n, settings.max_n)
@@ -67,7 +68,7 @@ def recommend(
 
     fallback = model.fallback(query) if len(query) else "popular"
     if fallback == "popular":
-        name, scores = "popular", chart(view)
+        name, scores = "popular", newcomer_scores(view, allowed, POOL * request.n)
     else:
         scores = model.score([query])[0]
     ranked = np.where(allowed, scores, np.float32(np.nan))
@@ -97,17 +98,6 @@ def default_name(view: View, settings: Settings) -> str:
         if name in view.models:
             return name
     raise UnknownModelError(settings.default_model, list(view.models))
-
-
-def chart(view: View) -> NDArray[np.float32]:
-    """Live IMDb-weighted score of every film; films without ratings come last, newest first."""
-    scores = view.stats.popularity.copy()
-    unrated = view.stats.counts == 0
-    if unrated.any():
-        # Below every rated film, by row: films added last first.
-        floor = float(scores[~unrated].min(initial=0.0)) - 1.0
-        scores[unrated] = floor + 0.5 * (np.flatnonzero(unrated) / max(len(scores), 1)).astype(np.float32)
-    return scores
 
 
 def _pick(view: View, ranked: NDArray[np.float32], request: Request) -> NDArray[np.int64]:

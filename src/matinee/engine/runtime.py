@@ -22,6 +22,7 @@ from matinee.engine.effective import Effective, Overlay
 from matinee.engine.histogram import star_steps
 from matinee.engine.live import CONTENT, LiveSpaces
 from matinee.engine.stats import Stats, Tastes
+from matinee.engine.trend import Trend
 from matinee.errors import UnknownModelError
 from matinee.models.base import Model, Query
 from matinee.snapshots import Snapshot
@@ -147,6 +148,11 @@ class Runtime:
     def tastes(self) -> Tastes:
         """Of the snapshot's users, whatever the store says about them; made on first use."""
         return Tastes.of(self.snapshot.ratings.indptr, self.snapshot.ratings.values)
+
+    @cached_property
+    def trend(self) -> Trend:
+        """What is rated lately, of the snapshot's ratings; made on first use."""
+        return Trend.of(self.snapshot.ratings)
 
     @cached_property
     def star_steps(self) -> NDArray[np.float64]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from matinee.data.catalog import Catalog
 from matinee.data.ratings import Ratings
 from matinee.engine.filters import FilterStats
-from matinee.models.popularity import rated_score
+from matinee.models.charts import Chart
 from matinee.stores.base import RatingChange
 
 BaseRating = Callable[[str, str], "float | None"]
@@ -63,10 +62,14 @@ class Stats:
         counts: (n_items,) int64.
         sums: (n_items,) float64, stars.
         newest: time of the newest rating, seconds since 1970, −1 where none is known.
+        charts: those made of these counts and sums, by kind; filled by whoever first asks.
+        newcomers: likewise the scores of films for somebody of whom nothing is known.
     """
 
     def __init__(self, counts: NDArray[np.int64], sums: NDArray[np.float64], newest: int) -> None:
         self.counts, self.sums, self.newest = counts, sums, newest
+        self.charts: dict[str, Chart] = {}
+        self.newcomers: NDArray[np.float32] | None = None
 
     @classmethod
     def of(cls, ratings: Ratings) -> Stats:
@@ -77,13 +80,6 @@ class Stats:
     def means(self) -> NDArray[np.float64]:
         """Mean stars, NaN where there are no ratings."""
         return np.where(self.counts > 0, self.sums / np.maximum(self.counts, 1), np.nan)
-
-    @cached_property
-    def popularity(self) -> NDArray[np.float32]:
-        """IMDb-weighted score, NaN where there are no ratings; read-only, made on first use."""
-        scores = rated_score(self.counts, self.sums)
-        scores.setflags(write=False)
-        return scores
 
     def for_filters(self) -> FilterStats:
         """What the filter fields `ratings` and `mean` read."""

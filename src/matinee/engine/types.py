@@ -13,6 +13,7 @@ from matinee.data.catalog import Movie
 from matinee.data.ids import Id
 
 SearchBy = Literal["both", "title", "meaning"]
+PopularBy = Literal["popular", "trending", "top_rated"]
 SimilarBy = Literal["taste", "content", "poster", "blend"]
 
 
@@ -142,7 +143,7 @@ class Neighbor:
 
 @dataclass(frozen=True, slots=True)
 class PopularItem:
-    """A film in the IMDb-weighted chart: score, ratings counted, mean stars."""
+    """A film in a chart: score (ratings, decayed ratings or weighted stars), ratings counted, mean stars."""
 
     item: Item
     ratings: int

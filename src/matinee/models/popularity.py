@@ -1,4 +1,4 @@
-"""Popularity: the IMDb weighted score, the same for everybody."""
+"""Popularity: one chart for everybody, known or not."""
 
 from __future__ import annotations
 
@@ -11,55 +11,48 @@ from pydantic import Field
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
+from matinee.data.ratings import NO_TIME
 from matinee.errors import SnapshotError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
+from matinee.models.charts import (
+    STAR_WEIGHT,
+    By,
+    decayed_counts,
+    half_life_of,
+    make_chart,
+    weighted_score,
+    years_of,
+)
+from matinee.models.genre_cover import cover_genres
 from matinee.models.warm import array
 
-PRIOR_QUANTILE = 0.9
-"""The default m is this quantile of the counts of the films that have ratings."""
-
-
-def weighted_score(
-    counts: NDArray[np.integer[Any]], sums: NDArray[np.floating[Any]], m: float | None = None
-) -> NDArray[np.float64]:
-    """IMDb's weighted score v/(v+m)·R + m/(v+m)·C of each film, float64, (n_items,), in stars.
-
-    v is a film's number of ratings, R its mean, C the mean of all ratings. A film without ratings gets C,
-    where nothing at all is rated every film gets 0. (IMDb Top 250, help page "IMDb ratings FAQ".)
-
-    Args:
-        counts: ratings per film, (n_items,).
-        sums: sum of stars per film, (n_items,).
-        m: ratings' worth of prior; None: the 0.9 quantile of the counts of rated films, at least 1.
-    """
-    v = counts.astype(np.float64)
-    total = float(v.sum())
-    if total == 0:
-        return np.zeros(len(v))
-    if m is None:
-        m = max(float(np.quantile(v[v > 0], PRIOR_QUANTILE)), 1.0)
-    mean = float(sums.sum()) / total
-    weight = v + m
-    # sum = v·R, so that no film is divided by its own count; a film without ratings has C itself, however small m is.
-    score: NDArray[np.float64] = np.divide(sums + m * mean, weight, out=np.full(len(v), mean), where=v > 0)
-    return score
-
-
-def rated_score(
-    counts: NDArray[np.integer[Any]], sums: NDArray[np.floating[Any]], m: float | None = None
-) -> NDArray[np.float32]:
-    """`weighted_score` of the films that have ratings, NaN for the others, float32."""
-    return np.where(counts > 0, weighted_score(counts, sums, m), np.nan).astype(np.float32)
+__all__ = ["Popularity", "PopularityConfig", "weighted_score"]
 
 
 class PopularityConfig(ModelConfig):
     """Settings of `Popularity`."""
 
+    by: By = Field(
+        "counts", description="counts: ratings; liked: weighted by stars; top_rated: IMDb's; trending: lately."
+    )
     prior: float | None = Field(None, ge=0, description="m, ratings' worth of prior; None: 0.9 quantile of counts.")
+    star_weight: float = Field(STAR_WEIGHT, ge=0, description="By liked, what the highest stars add to a rating's 1.")
+    half_life: float | None = Field(
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="By trending, days; None: those of the newest 5,000 ratings, at least 7.",
+    )
+    cover: float = Field(0.0, ge=0, description="How strongly genres get their shares of the first places; 0: not.")
 
 
 class Popularity(Model[PopularityConfig]):
-    """IMDb weighted score for every user, known or not; NaN for films without ratings (no opinion)."""
+    """One order of films for every user; NaN for films without ratings (no opinion).
+
+    Scores are numbers of ratings (by "trending" and "liked" weighted ones) or stars (by "top_rated"); those of equal
+    films differ by next to nothing, in the order that `Chart` gives them. With `cover` they are made anew
+    (`cover_genres`).
+    """
 
     name = "popularity"
     Config = PopularityConfig
@@ -67,20 +60,41 @@ class Popularity(Model[PopularityConfig]):
     _scores: NDArray[np.float32]
 
     def memory_needed(self, dataset: Dataset) -> int:
-        """Peak bytes: a handful of float64 vectors over the films."""
-        return 64 * len(dataset.catalog) + 8 * len(dataset.ratings) + (1 << 16)
+        """Peak bytes: float64 vectors over the films, and by trending over the ratings."""
+        per_rating = 40 if self.config.by == "trending" else 8
+        return 256 * len(dataset.catalog) + per_rating * len(dataset.ratings) + (1 << 16)
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
-        self._scores = rated_score(dataset.ratings.counts, dataset.ratings.sums, self.config.prior)
+        ratings, config = dataset.ratings, self.config
+        lately = None
+        if config.by == "trending":
+            half_life = half_life_of(ratings.times) if config.half_life is None else config.half_life
+            newest = int(ratings.times.max(initial=NO_TIME))
+            lately = decayed_counts(ratings.indices, ratings.times, len(dataset.catalog), newest, half_life)
+        chart = make_chart(
+            config.by,
+            ratings.counts,
+            ratings.sums,
+            years_of(dataset.catalog),
+            scale=dataset.scale,
+            lately=lately,
+            prior=config.prior,
+            star_weight=config.star_weight,
+        )
+        self._scores = chart.scores.copy()
+        if config.cover > 0:
+            rows = chart.top(len(dataset.catalog))
+            rows, scores = cover_genres(rows, chart.score[rows], dataset.catalog.column("genres"), config.cover)
+            self._scores[rows] = scores
         progress("popularity", 1.0)
 
     def knows(self, query: Query) -> bool:
-        """True: popularity needs no history."""
+        """True where anything is rated: popularity needs no history."""
         del query
         return bool(np.isfinite(self._scores).any())
 
     def score(self, queries: Sequence[Query]) -> Scores:
-        """The weighted score in stars, one equal row per query."""
+        """The scores of the chart, one equal row per query."""
         scores = np.full((len(queries), self.n_items), np.nan, dtype=np.float32)
         scores[:, : len(self._scores)] = self._scores
         return scores

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 KINDS = {
-    "popularity": "The chart by weighted mean, the same for everybody.",
+    "popularity": "The films with the most ratings, the same for everybody.",
     "itemknn": "Films that the same people rated.",
     "ease": "A linear model that rebuilds each history from its other films; every film's share is exact.",
     "ials": "Factors of users and films, learnt from what was rated at all.",
@@ -12,3 +15,18 @@ KINDS = {
     "stars": "Predicted stars: biases of user and film, and factors.",
     "blend": "A weighted mean of other models.",
 }
+
+CHARTS = {
+    "liked": "Films that many people liked, the same for everybody.",
+    "trending": "The films with the most ratings lately, the same for everybody.",
+    "top_rated": "The best rated films by IMDb's weighted score, the same for everybody.",
+}
+"""Popularity, by its setting `by`."""
+
+
+def what_it_does(model: Mapping[str, Any]) -> str | None:
+    """A line on a model of `/v1/models`, None where its kind is not known here."""
+    kind = model["kind"]
+    if kind == "popularity" and (line := CHARTS.get((model.get("config") or {}).get("by", ""))):
+        return line
+    return KINDS.get(kind)

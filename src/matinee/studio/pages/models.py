@@ -9,7 +9,7 @@ import streamlit as st
 
 from matinee.client import calls
 from matinee.studio import charts, core, picking, side_by_side
-from matinee.studio.kinds import KINDS
+from matinee.studio.kinds import what_it_does
 from matinee.studio.look import plain
 
 FIGURES, SIDE, SNAPSHOTS = "Figures", "Side by side", "Snapshots"
@@ -80,7 +80,7 @@ def _figures(models: Sequence[Mapping[str, Any]]) -> None:
         with st.expander("What the figures mean", icon=":material/help:"):
             st.markdown("\n".join(f"- {plain(MEANINGS[name])}" for name in metrics if name in MEANINGS))
     with st.expander("What the models are", icon=":material/help:"):
-        rows = [f"- **{plain(m['name'])}**: {plain(KINDS.get(m['kind'], 'A model of your own.'))}" for m in models]
+        rows = [f"- **{plain(m['name'])}**: {plain(what_it_does(m) or 'A model of your own.')}" for m in models]
         st.markdown("\n".join(rows))
     if metrics:
         _charts(models, metrics)

@@ -8,7 +8,7 @@ import streamlit as st
 
 from matinee.client import calls
 from matinee.studio import charts, core
-from matinee.studio.kinds import KINDS
+from matinee.studio.kinds import what_it_does
 from matinee.studio.look import html, plain
 
 STEPS = (
@@ -70,7 +70,7 @@ def _now(models: list[dict[str, Any]], report: dict[str, Any]) -> None:
     st.dataframe(
         {
             "Model": [f"{one['name']} (default)" if one["default"] else one["name"] for one in models],
-            "What it does": [KINDS.get(one["kind"], one["kind"]) for one in models],
+            "What it does": [what_it_does(one) or one["kind"] for one in models],
             "nDCG@10": [one["metrics"].get("ndcg@10") for one in models],
             "Recall@10": [one["metrics"].get("recall@10") for one in models],
             "Star error (RMSE)": [one["metrics"].get("rmse") for one in models],
@@ -149,7 +149,7 @@ def _shown(model: dict[str, Any]) -> bool:
 
 
 def _verdict(ndcg: dict[str, float], models: list[dict[str, Any]]) -> None:
-    kinds = {one["kind"]: one["name"] for one in models}
+    kinds = {one["kind"]: one["name"] for one in reversed(models)}  # the first of a kind, of several
     collab = next((one["name"] for one in models if one["default"]), "")
     content, popular = kinds.get("content", ""), kinds.get("popularity", "")
     if not ndcg.keys() >= {collab, content, popular}:

@@ -87,8 +87,11 @@ const similar = (lists) => html`<section class="film-similar"><h2>Films like thi
 const starter = (film) => html`<li class="card"><a href="${filmAddress(film.movie_id)}" data-go>${poster(film)}
   <span class="name">${named(film)}</span></a></li>`;
 
-const beginning = (films) => html`<section><h2>Choose a film</h2><p class="quiet">Type its title above, or begin with one that many like.</p>
-  <ul class="posters" aria-label="Films to begin with">${films.map(starter)}</ul></section>`;
+const chart = (one) => html`<h3 id="chart-${one.by}">${one.heading}</h3>
+  <ul class="posters" aria-labelledby="chart-${one.by}">${one.items.map(starter)}</ul>`;
+
+const beginning = (films, charts) => html`<section><h2>Choose a film</h2><p class="quiet">Type its title above, or begin with one that many know.</p>
+  <h3>Popular</h3><ul class="posters" aria-label="Films to begin with">${films.map(starter)}</ul>${charts.map(chart)}</section>`;
 
 /** A part of the page that is drawn by itself; keeps the focus, as `draw` does. */
 function part(root, template) {
@@ -110,7 +113,7 @@ export function mount({ root, props, trigger, watch }) {
 
   const fire = (event, args = {}) => window.matinee.fire(trigger, event, { film_id: film.movie_id, ...args });
   const page = (value) => html`${facts(value)}${similar(value.similar)}`;
-  const drawSheet = part(sheet, (value) => (value.film ? page(value) : beginning(value.starters || [])));
+  const drawSheet = part(sheet, (value) => (value.film ? page(value) : beginning(value.starters || [], value.charts || [])));
 
   function whole(value) {
     const moved = sheet.contains(document.activeElement); // by a link that the new page does not have

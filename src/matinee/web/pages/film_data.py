@@ -15,7 +15,10 @@ from matinee.web.shell import Shell, trouble
 from matinee.web.titlebox import LONGEST_TITLE
 
 ALIKE = 6
-STARTERS = 12
+STARTERS, OTHERS = 12, 6
+"""Popular films to begin with, and those of each other chart."""
+CHARTS = {"trending": "Trending", "top_rated": "Top rated"}
+"""Charts beside the popular films, and what they are called."""
 COLUMNS = {
     "taste": ("By taste", "Liked by the same people."),
     "content": ("By content", "Same people, genres, tags and story."),
@@ -66,9 +69,13 @@ def unknown_film(movie_id: str) -> dict[str, Any]:
 
 
 async def starters(shell: Shell) -> dict[str, Any]:
-    """Films to begin with, where none was asked for."""
-    [chart] = await shell.ask(calls.popular(n=STARTERS))
-    return {"starters": chart["items"]}
+    """Films to begin with, where none was asked for: `starters`, the popular ones, and other `charts`."""
+    popular, *others = await shell.ask(calls.popular(n=STARTERS), *(calls.popular(by=by, n=OTHERS) for by in CHARTS))
+    charts = [
+        {"by": by, "heading": heading, "items": chart["items"]}
+        for (by, heading), chart in zip(CHARTS.items(), others, strict=True)
+    ]
+    return {"starters": popular["items"], "charts": charts}
 
 
 async def yours(shell: Shell, user: object, movie_id: str) -> dict[str, Any]:

@@ -1,0 +1,51 @@
+"""Live charts: films in order for everybody, and for somebody of whom nothing is known."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.engine.runtime import View
+from matinee.models.charts import Chart, make_chart, years_of
+from matinee.models.genre_cover import POOL, cover_genres
+
+
+def chart_of(view: View, by: Literal["counts", "liked", "top_rated"]) -> Chart:
+    """The chart of all ratings, made once for each state of them."""
+    stats = view.stats
+    found = stats.charts.get(by)
+    if found is None:
+        years, scale = years_of(view.catalog), view.snapshot.dataset.scale
+        found = stats.charts[by] = make_chart(by, stats.counts, stats.sums, years, scale=scale)
+    return found
+
+
+def newcomer_scores(view: View, allowed: NDArray[np.bool_], n: int) -> NDArray[np.float32]:
+    """Scores of films for somebody of whom nothing is known, (n_items,) float32.
+
+    Films that many people liked come first, genres in proportion, which `benchmarks/newcomers.py` measured best; films
+    without ratings come last, newest first. Only the best of the allowed films have scores, at least n of them where
+    there are as many; NaN for the others.
+    """
+    if n > POOL or not np.array_equal(allowed, view.catalog.active):
+        return _newcomer_scores(view, allowed, n)
+    # Nothing filtered or left out, as nearly always: made once for each state of the ratings.
+    found = view.stats.newcomers
+    if found is None:
+        found = view.stats.newcomers = _newcomer_scores(view, allowed, n)
+        found.setflags(write=False)
+    return found
+
+
+def _newcomer_scores(view: View, allowed: NDArray[np.bool_], n: int) -> NDArray[np.float32]:
+    chart, n = chart_of(view, "liked"), max(n, POOL)
+    rows = chart.top(n, allowed)
+    scores = np.full(len(allowed), np.nan, dtype=np.float32)
+    unrated = np.flatnonzero(allowed & (view.stats.counts == 0)) if len(rows) < n else rows[:0]
+    # Below every rated film, by row: films added last first.
+    scores[unrated] = -1.0 + 0.5 * (unrated / max(len(scores), 1))
+    rows, values = cover_genres(rows, chart.score[rows], view.catalog.column("genres"))
+    scores[rows] = values
+    return scores
