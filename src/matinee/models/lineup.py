@@ -41,6 +41,8 @@ def default_lineup(dataset: Dataset) -> dict[str, Model[Any]]:
     warm = {"min_ratings": MIN_RATINGS, "max_items": MAX_ITEMS}
     lineup: dict[str, Model[Any]] = {
         "popular": Popularity(),
+        "top_rated": Popularity(by="top_rated"),
+        "trending": Popularity(by="trending"),
         "itemknn": ItemKNN(),
         "ease": Ease(EaseConfig(regularization=600.0, **warm)),
         "edlae": Ease(
