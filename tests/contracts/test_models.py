@@ -293,7 +293,7 @@ def test_fold_in_is_close_to_refit(kind: str) -> None:
     assert np.corrcoef(seen[both], unseen[both])[0, 1] > 0.9
 
 
-def test_contributions_add_up(model: Model[Any], dataset: Dataset) -> None:
+def test_contributions_add_up(kind: str, model: Model[Any], dataset: Dataset) -> None:
     """Leaving the sum of the shares aside, what remains of a score belongs to no film of the history."""
     query = histories(dataset)[5]
     rows = list(range(len(dataset.catalog)))

@@ -32,13 +32,21 @@ LEAST_EVIDENCE = 0.25
 """Share of their weight that parts keep for a history of dislikes alone: it says what not to list, not what to list."""
 
 
+Curve = float | tuple[float, ...]
+
+
+def _ease_alone() -> dict[str, Curve]:
+    return {"ease": 1.0}
+
+
 class BlendConfig(ModelConfig):
     """Settings of `Blend`."""
 
-    weights: dict[str, float] = Field(
-        default_factory=lambda: {"ease": 1.0},
+    weights: dict[str, Curve] = Field(
+        default_factory=_ease_alone,
         min_length=1,
-        description="Weight of each part, by name, where none are learned.",
+        description="Usual weight of each part, by name: one number, or one for each of `LENGTHS`. Learned weights are "
+        "drawn towards these.",
     )
     curves: dict[str, tuple[float, ...]] | None = Field(
         None, description="Weights learned: of each part at histories of 1, 3, 10, 30 and 100 films."
@@ -154,7 +162,7 @@ class Blend(Model[BlendConfig]):
         """Weights of the parts by length of history; None where the data are too few to learn from."""
         likes = self.config.feedback == "signed"
         held = hold_out(dataset.ratings, self._scale, seed=self.config.seed, max_users=LEARNING_USERS, likes_only=likes)
-        if len(held.queries) < 2 or not len(held.train) or not held.relevant.nnz:
+        if len(held.queries) < 2 or not len(held.train) or not held.gains.nnz:
             return None
         apart = self._fitted_apart(dataset.with_ratings(held.train), progress)
         names, batches = list(self.config.weights), []
@@ -162,8 +170,8 @@ class Blend(Model[BlendConfig]):
             queries = held.queries[start : start + _BATCH]
             by_name = {part.name: part.scores for part in apart.standardized(queries, names)}
             scores = np.stack([by_name[name] for name in names], axis=2)
-            batches.append(_examples(scores, queries, held.relevant[start : start + _BATCH].toarray() > 0))
-        found = fit_weights(Examples.joined(batches))
+            batches.append(_examples(scores, queries, held.gains[start : start + _BATCH].toarray()))
+        found = fit_weights(Examples.joined(batches), np.stack([_curve(self.config.weights[name]) for name in names]))
         if found is None:
             return None
         found[found < LEAST_SHARE * found.sum(axis=0)] = 0.0
@@ -187,11 +195,9 @@ class Blend(Model[BlendConfig]):
 
     def weights_for(self, queries: Sequence[Query]) -> dict[str, Scores]:
         """Weight of each part for each query, (n, 1) float32; parts of weight 0 for all are left out."""
-        curves = self.config.curves
-        if curves is None:
-            return {name: np.full((len(queries), 1), w, np.float32) for name, w in self.config.weights.items() if w}
+        curves = self.config.curves if self.config.curves is not None else self.config.weights
         shares = basis(np.array([self._inside(query).sum() for query in queries], dtype=np.int64))
-        found = {name: shares @ np.array(curve, dtype=np.float32)[:, None] for name, curve in curves.items()}
+        found = {name: shares @ _curve(curve).astype(np.float32)[:, None] for name, curve in curves.items()}
         return {name: weight for name, weight in found.items() if weight.any()}
 
     def standardized(self, queries: Sequence[Query], names: Iterable[str]) -> Iterator[Part]:
@@ -362,9 +368,9 @@ class Blend(Model[BlendConfig]):
 
     def _plain_weights(self) -> dict[str, float]:
         """One weight for each collaborative part: learned ones are those for ten films."""
-        curves = self.config.curves
+        curves = self.config.curves if self.config.curves is not None else self.config.weights
         place = LENGTHS.index(10)
-        found = self.config.weights if curves is None else {name: curve[place] for name, curve in curves.items()}
+        found = {name: float(_curve(curve)[place]) for name, curve in curves.items()}
         return {name: found[name] for name in self._core() if found[name] > 0}
 
     def with_catalog(self, catalog: Catalog, vectors: Mapping[str, FilmVectors] | None = None) -> Self:
@@ -390,6 +396,11 @@ class Blend(Model[BlendConfig]):
         return model
 
 
+def _curve(curve: Curve) -> NDArray[np.float64]:
+    """A weight at each of `LENGTHS`, (len(LENGTHS),)."""
+    return np.broadcast_to(np.array(curve, dtype=np.float64), (len(LENGTHS),))
+
+
 def _any_weight(weights: Mapping[str, Scores], names: Sequence[str], n: int) -> NDArray[np.bool_]:
     """For which of n queries one of some parts has a weight above 0, (n, 1)."""
     found = np.zeros((n, 1), dtype=np.bool_)
@@ -399,7 +410,7 @@ def _any_weight(weights: Mapping[str, Scores], names: Sequence[str], n: int) -> 
     return found
 
 
-def _examples(scores: Scores, queries: Sequence[Query], relevant: NDArray[np.bool_]) -> Examples:
+def _examples(scores: Scores, queries: Sequence[Query], gains: Scores) -> Examples:
     """The candidates that the parts like best on the whole; a part without an opinion takes that of the others."""
     known = ~np.isnan(scores)
     count = known.sum(axis=2)
@@ -413,9 +424,9 @@ def _examples(scores: Scores, queries: Sequence[Query], relevant: NDArray[np.boo
         best = top_n(row, size)
         rows[number, : len(best)], missing[number, : len(best)] = best, False
     chosen = np.take_along_axis(scores, rows[:, :, None], axis=1).astype(np.float32)
-    chosen[missing] = -10.0  # fewer candidates than places: far behind, and relevant to nobody
-    hits = np.take_along_axis(relevant, rows, axis=1) & ~missing
-    return Examples(chosen, hits, np.array([len(query) for query in queries], dtype=np.int64))
+    chosen[missing] = -10.0  # fewer candidates than places: far behind, and nobody's
+    gained = np.where(missing, np.float32(0), np.take_along_axis(gains, rows, axis=1))
+    return Examples(chosen, gained, np.array([len(query) for query in queries], dtype=np.int64))
 
 
 def _shares(model: Model[Any], query: Query, rows: Sequence[int], like: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -21,6 +21,8 @@ LENGTHS = (1, 3, 10, 30, 100)
 """Lengths of history at which weights are learned; linear in the logarithm between, constant beyond."""
 RIDGE = 0.003
 """Penalty on the squared differences of a part's weights from their mean; a tenth of it on the weights themselves."""
+PULL = 0.1
+"""Penalty on the squared distance of the weights at a length from the usual ones, whatever their scale."""
 SHORT_SHARE = 0.25
 """Share of the sampled users who are shown with few likes only, as newcomers are."""
 SHORT = 25
@@ -29,8 +31,11 @@ SHOWN = 0.75
 """Share of the ratings that the others are shown with."""
 LEAST = 8
 """Likes kept back from a user at least, for the user to be a newcomer."""
-LIKED_SHARE = 2 / 3
-"""Share of the scale from which a rating above the user's mean is a like (3.5 of 0.5 to 5)."""
+LIKED_SHARE, DISLIKED_SHARE = 2 / 3, 4 / 9
+"""Share of the scale from which a rating above the user's mean is a like (3.5 of 0.5 to 5), and up to which any rating
+is a dislike (2.5)."""
+DISLIKED = -0.5
+"""Gain of a disliked film, where that of a liked one is 1."""
 
 
 def basis(lengths: NDArray[np.integer[Any]]) -> Floats:
@@ -47,12 +52,12 @@ class HeldOut:
     Attributes:
         train: what parts are fitted on.
         queries: histories of the sampled users.
-        relevant: (n_queries, n_items), 1 for the films to be ranked high.
+        gains: (n_queries, n_items), 1 for films to be ranked high, `DISLIKED` for those to be ranked low.
     """
 
     train: Ratings
     queries: list[Query]
-    relevant: sp.csr_matrix
+    gains: sp.csr_matrix
 
 
 def hold_out(ratings: Ratings, scale: StarScale, *, seed: int, max_users: int, likes_only: bool) -> HeldOut:
@@ -61,17 +66,19 @@ def hold_out(ratings: Ratings, scale: StarScale, *, seed: int, max_users: int, l
     Args:
         max_users: users sampled at most; of small data four fifths of the users at most, so that enough is left to
             learn from.
-        likes_only: relevant are likes (above the user's mean and two thirds up the scale); False: all that is kept
-        back.
+        likes_only: likes (above the user's mean and two thirds up the scale) are to be ranked high, dislikes low; False:
+            all that is kept back is to be ranked high.
     """
     rng = np.random.default_rng(seed)
     sizes = np.diff(ratings.indptr)
     users = np.flatnonzero(sizes >= 2)
     users = rng.permutation(users)[: min(max_users, round(0.8 * len(users)))]
-    floor = scale.low + LIKED_SHARE * (scale.high - scale.low)
+    span = scale.high - scale.low
+    floor, ceiling = scale.low + LIKED_SHARE * span, scale.low + DISLIKED_SHARE * span
     keep = np.ones(len(ratings), dtype=np.bool_)
     queries: list[Query] = []
     rows: list[NDArray[np.int64]] = []
+    gains: list[NDArray[np.float32]] = []
     for number, user in enumerate(users.tolist()):
         start, stop = int(ratings.indptr[user]), int(ratings.indptr[user + 1])
         stars = ratings.values[start:stop]
@@ -87,11 +94,16 @@ def hold_out(ratings: Ratings, scale: StarScale, *, seed: int, max_users: int, l
             keep[start:stop] = shown
         films = ratings.indices[start:stop].astype(np.int64)
         queries.append(Query(films[shown], stars[shown], ratings.times[start:stop][shown]))
-        rows.append(films[~shown & liked] if likes_only else films[~shown])
+        gain = np.where(liked, 1.0, np.where((stars <= ceiling) & (not scale.flat), DISLIKED, 0.0)).astype(np.float32)
+        asked = ~shown & (gain != 0) if likes_only else ~shown
+        rows.append(films[asked])
+        gains.append(gain[asked] if likes_only else np.ones(int(asked.sum()), dtype=np.float32))
     indptr = np.concatenate([[0], np.cumsum([len(films) for films in rows])]).astype(np.int64)
     indices = np.concatenate([*rows, np.zeros(0, dtype=np.int64)])
-    ones = np.ones(len(indices), dtype=np.float32)
-    return HeldOut(ratings.select(keep), queries, sp.csr_matrix((ones, indices, indptr), (len(rows), ratings.n_items)))
+    values = np.concatenate([*gains, np.zeros(0, dtype=np.float32)])
+    return HeldOut(
+        ratings.select(keep), queries, sp.csr_matrix((values, indices, indptr), (len(rows), ratings.n_items))
+    )
 
 
 @dataclass(frozen=True)
@@ -100,12 +112,12 @@ class Examples:
 
     Attributes:
         scores: (n, pool, n_parts) float32, each part's standardized scores.
-        relevant: (n, pool) bool.
+        gains: (n, pool) float32, of each candidate.
         lengths: (n,), films in each history.
     """
 
     scores: Floats
-    relevant: NDArray[np.bool_]
+    gains: Floats
     lengths: NDArray[np.int64]
 
     @classmethod
@@ -113,27 +125,36 @@ class Examples:
         """One after another."""
         return cls(
             np.concatenate([batch.scores for batch in batches]),
-            np.concatenate([batch.relevant for batch in batches]),
+            np.concatenate([batch.gains for batch in batches]),
             np.concatenate([batch.lengths for batch in batches]),
         )
 
 
-def fit_weights(examples: Examples, ridge: float = RIDGE) -> NDArray[np.float64] | None:
+def fit_weights(
+    examples: Examples, usual: NDArray[np.float64], ridge: float = RIDGE, pull: float = PULL
+) -> NDArray[np.float64] | None:
     """Non-negative weights, (n_parts, len(LENGTHS)), that rank relevant candidates first; None without examples.
 
-    Multinomial logistic regression of which candidate is relevant (the listwise loss of Cao et al. 2007, "Learning to
-    Rank: From Pairwise Approach to Listwise Approach"), each user weighed by the root of the number of relevant films.
+    Multinomial logistic regression of which candidate is liked (the listwise loss of Cao et al. 2007, "Learning to
+    Rank: From Pairwise Approach to Listwise Approach"), a disliked one counting against with half the weight. Each user
+    counts by the root of the number of liked films.
     A weight below 0 would make a part recommend what it advises against, so none is.
+
+    Args:
+        usual: (n_parts, len(LENGTHS)), weights that serve most data; those found are drawn towards multiples of them.
     """
-    some = examples.relevant.any(axis=1)
+    some = (examples.gains > 0).any(axis=1)
     if some.sum() < 2:
         return None
-    scores, relevant = examples.scores[some], examples.relevant[some].astype(np.float32)
+    scores, gains = examples.scores[some], examples.gains[some]
     shares = basis(examples.lengths[some])
-    n_relevant = relevant.sum(axis=1)
-    weight = n_relevant**-0.5
-    weight /= float((weight * n_relevant).sum())
+    n_liked = (gains > 0).sum(axis=1)
+    weight = n_liked**-0.5
+    weight /= float((weight * n_liked).sum())
+    total_gain = gains.sum(axis=1)
     shape = scores.shape[2], shares.shape[1]
+
+    squares = np.maximum(np.square(usual).sum(axis=0), 1e-9)
 
     def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         curves = flat.reshape(shape)
@@ -142,12 +163,14 @@ def fit_weights(examples: Examples, ridge: float = RIDGE) -> NDArray[np.float64]
         chances = np.exp(logits - top)
         total = chances.sum(axis=1, keepdims=True)
         chances /= total
-        value = float((weight * (n_relevant * (np.log(total) + top)[:, 0] - (relevant * logits).sum(axis=1))).sum())
-        surplus = weight[:, None] * (n_relevant[:, None] * chances - relevant)
+        value = float((weight * (total_gain * (np.log(total) + top)[:, 0] - (gains * logits).sum(axis=1))).sum())
+        surplus = weight[:, None] * (total_gain[:, None] * chances - gains)
         slope = np.matmul(surplus[:, None, :], scores)[:, 0].T.astype(np.float64) @ shares
         mean = curves.mean(axis=1, keepdims=True)
+        apart = curves - usual * ((curves * usual).sum(axis=0) / squares)
         value += ridge * float(np.square(curves - mean).sum() + 0.1 * np.square(curves).sum())
-        return value, (slope + 2 * ridge * (curves - mean) + 0.2 * ridge * curves).ravel()
+        value += pull * float(np.square(apart).sum())
+        return value, (slope + 2 * ridge * (curves - mean) + 0.2 * ridge * curves + 2 * pull * apart).ravel()
 
     start = np.full(shape[0] * shape[1], 0.3)
     found = minimize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -103,7 +103,11 @@ class StarScale:
         return found
 
     def weights(
-        self, ratings: NDArray[np.floating[Any]], feedback: Feedback, weighting: Weighting = "binary"
+        self,
+        ratings: NDArray[np.floating[Any]],
+        feedback: Feedback,
+        weighting: Weighting = "binary",
+        curve: Sequence[tuple[float, float]] = WEIGHTS,
     ) -> NDArray[np.float32]:
         """What each rating of one user counts in the user's history, float32.
 
@@ -112,14 +116,16 @@ class StarScale:
             feedback: "signed": −½ (disliked) to 1 (loved), see `WEIGHTS`; "watched": by `weighting`. In data
                 whose stars are all equal every film counts 1.
             weighting: 1 for each film, or its share of the highest stars.
+            curve: (deviations from the user's mean, weight) of "signed", by increasing deviations.
         """
         if self.flat:
             return np.ones(len(ratings), dtype=np.float32)
         if feedback == "watched":
             counted: NDArray[np.float32] = weigh(np.asarray(ratings, dtype=np.float32), weighting, self.high)
             return counted
-        places, values = zip(*WEIGHTS, strict=True)
-        return np.interp(self.standardized(ratings), places, values).astype(np.float32)
+        places, values = zip(*curve, strict=True)
+        found: NDArray[np.float32] = np.interp(self.standardized(ratings), places, values).astype(np.float32)
+        return found
 
     def training_weights(self, ratings: Ratings) -> NDArray[np.float32]:
         """What each rating of a data set counts where models learn from likes, float32: .3 (disliked) to 1 (loved)."""
