@@ -37,7 +37,8 @@ def varied(n_users: int, n_films: int, *, features: bool = True) -> Dataset:
     """Everybody has rated every film, from 1 to 5 stars."""
     rng = np.random.default_rng(5)
     stars = rng.integers(1, 6, (n_users, n_films)).tolist()
-    rows: list[Row] = [(f"u{u}", f"m{i}", float(stars[u][i]), 10**9 + u) for u in range(n_users) for i in range(n_films)]
+    pairs = [(user, film) for user in range(n_users) for film in range(n_films)]
+    rows: list[Row] = [(f"u{u}", f"m{i}", float(stars[u][i]), 10**9 + u) for u, i in pairs]
     return make_dataset(rows, films(n_films, features=features))
 
 
@@ -55,18 +56,28 @@ def _issue() -> Dataset:
     return table(pairs, n_films=150)
 
 
+def _blocks() -> Dataset:
+    """Two crowds: of each everybody has rated the same 60 films. More than is decomposed densely, but of rank 2."""
+    return table([(u, i) for u in range(150) for i in range(120) if u % 2 == i % 2], n_films=120)
+
+
+_MOST = [(user, film) for user in range(8) for film in range(6) if user != film]
+
 DEGENERATE: dict[str, Callable[[], Dataset]] = {
     "seen without stars": lambda: implicit(random_dataset()),
     "200 users and 150 films of equal ratings": _issue,
-    "all ratings 0 of 5": lambda: replace(table([(u, i) for u in range(8) for i in range(6) if u != i], 0.0, n_films=8), scale=(0.0, 5.0)),
-    "all ratings the lowest": lambda: table([(u, i) for u in range(8) for i in range(6) if u != i], 0.5, n_films=8),
+    "two crowds of one mind each": _blocks,
+    "all ratings 0 of 5": lambda: replace(table(_MOST, 0.0, n_films=8), scale=(0.0, 5.0)),
+    "all ratings the lowest": lambda: table(_MOST, 0.5, n_films=8),
     "one user": lambda: random_dataset(n_users=1, n_items=30, density=0.4),
     "one user, everything rated": lambda: varied(1, 12),
     "one film": lambda: varied(12, 1),
     "one film rated of many": lambda: table([(u, 3) for u in range(12)], n_films=9),
     "one rating": lambda: table([(0, 0)], n_films=1),
     "one rating of many films": lambda: table([(0, 1)], n_films=6),
-    "three ratings": lambda: make_dataset([("u0", "m0", 5, None), ("u0", "m1", 2, None), ("u1", "m0", 4, None)], films(4)),
+    "three ratings": lambda: make_dataset(
+        [("u0", "m0", 5, None), ("u0", "m1", 2, None), ("u1", "m0", 4, None)], films(4)
+    ),
     "two users with nothing in common": lambda: make_dataset(
         [(f"u{u}", f"m{6 * u + i}", 1.0 + i % 5, None) for u in range(2) for i in range(6)], films(12)
     ),
@@ -77,9 +88,7 @@ DEGENERATE: dict[str, Callable[[], Dataset]] = {
     "users who are all alike": lambda: make_dataset(
         [(f"u{u}", f"m{i}", 1.0 + i % 5, None) for u in range(15) for i in range(7)], films(10)
     ),
-    FEATURELESS: lambda: make_dataset(
-        [row for row in _rows(random_dataset(n_users=30, n_items=20))], films(20, features=False)
-    ),
+    FEATURELESS: lambda: make_dataset(_rows(random_dataset(n_users=30, n_items=20)), films(20, features=False)),
     "one featureless film": lambda: varied(3, 1, features=False),
 }
 """What it is → how it is made."""
@@ -97,6 +106,4 @@ def with_vectors(dataset: Dataset) -> Dataset:
     same[:, 0] = 1
     poster = np.array([[0.6, 0.8, 0.0]], dtype=np.float32)
     first = np.zeros(1, dtype=np.int64)
-    return replace(
-        dataset, vectors={"text": FilmVectors(np.arange(n), same), "poster": FilmVectors(first, poster)}
-    )
+    return replace(dataset, vectors={"text": FilmVectors(np.arange(n), same), "poster": FilmVectors(first, poster)})

@@ -19,7 +19,7 @@ EAGER: dict[str, dict[str, Any]] = {
     "coldstart": {"min_ratings": 1},
     "blend": {"weights": {"ease": 0.6, "itemknn": 0.4}, "popular": "popularity"},
 }
-"""Models that learn every film that has a rating: in the line-up rarer films are left out, and with them the trouble."""
+"""Models that learn every film that has a rating: the line-up leaves rare ones out, and with them the trouble."""
 
 LINEUP = list(default_lineup(with_vectors(random_dataset())))
 KINDS = [*(f"line-up's {name}" for name in LINEUP), *MODELS]
@@ -102,8 +102,8 @@ def test_scores(model: Model[Any], dataset: Dataset) -> None:
 
 def test_no_opinion_is_one_of_films_or_of_users(model: Model[Any], dataset: Dataset) -> None:
     """Whoever is known gets a score for the same films as everybody else who is."""
-    scores = model.score([query for query in queries_of(dataset) if model.knows(query) and model.fallback(query) is None])
-    missing = np.isnan(scores)
+    known = [query for query in queries_of(dataset) if model.knows(query) and model.fallback(query) is None]
+    missing = np.isnan(model.score(known))
     assert (missing == missing[:1]).all()
 
 
