@@ -147,7 +147,8 @@ def fit_lineup(
 ) -> tuple[dict[str, Model[Any]], dict[str, float], dict[str, str]]:
     """Fit models in order; returns them, the seconds each took, and why any was skipped.
 
-    A model over the memory limit is left out; what is made of it goes on without it where it can.
+    A model over the memory limit, or one that has nothing to learn from these data (`Model.unsuited`), is left out; what
+    is made of it goes on without it where it can.
 
     Raises:
         MemoryLimitError: no model fits.
@@ -160,6 +161,10 @@ def fit_lineup(
         if missing:
             skipped[f"{name}, in part" if smaller is not None else name] = f"needs {', '.join(missing)}"
         if smaller is None:
+            continue
+        why = smaller.unsuited(dataset)
+        if why is not None:
+            skipped[name] = why
             continue
         need = smaller.memory_needed(dataset)
         what = f"fitting {name}" + (f" (up to {need / 2**20:,.0f} MiB)" if need >= TELL_BYTES else "")
