@@ -34,18 +34,22 @@ def truncated_svd(
     """
     n, m = matrix.shape
     rank = min(rank, n, m)
-    if not matrix.nnz or not rank:
+    matrix = matrix.astype(np.float32, copy=False)
+    size = float(np.linalg.norm(matrix.data))
+    if not size or not rank:
         return np.zeros((n, 0), np.float32), np.zeros(0, np.float32), np.zeros((0, m), np.float32)
     width = min(rank + OVERSAMPLING, n, m)
-    matrix = matrix.astype(np.float32, copy=False)
     turned = sp.csr_matrix(matrix.T)
     mean = np.asarray(matrix.mean(axis=0), dtype=np.float32).ravel() if centre else None
 
+    # Both products are those of the matrix of norm 1, so that neither its powers nor the floors depend on its unit.
     def forward(block: Floats) -> Floats:
+        block = block / np.float32(size)
         product: Floats = matrix @ block
         return product if mean is None else product - mean @ block
 
     def backward(block: Floats) -> Floats:
+        block = block / np.float32(size)
         product: Floats = turned @ block
         return product if mean is None else product - np.outer(mean, block.sum(axis=0))
 
@@ -57,12 +61,13 @@ def truncated_svd(
     seen = backward(basis)  # (m, width): the matrix as the basis sees it, turned
     squares, small = np.linalg.eigh(seen.T.astype(np.float64) @ seen)
     squares, small = squares[::-1][:rank], small[:, ::-1][:, :rank]
-    kept = squares > max(squares.max(initial=0.0) * 1e-9, 1e-30)
+    # What centring leaves of equal columns is rounding.
+    kept = squares > max(squares.max(initial=0.0) * 1e-9, 1e-12)
     values = np.sqrt(squares[kept]).astype(np.float32)
     small = small[:, kept].astype(np.float32)
     left, right = basis @ small, ((seen @ small) / values).T
     signs = np.where(right[np.arange(len(right)), np.abs(right).argmax(axis=1)] < 0, -1, 1).astype(np.float32)
-    return left * signs, values, right * signs[:, None]
+    return left * signs, values * np.float32(size), right * signs[:, None]
 
 
 def _order(matrix: sp.csr_matrix, turned: sp.csr_matrix) -> NDArray[np.intp]:
