@@ -21,6 +21,9 @@ EAGER: dict[str, dict[str, Any]] = {
 }
 """Models that learn every film that has a rating: the line-up leaves rare ones out, and with them the trouble."""
 
+FROM_CONTENT = ("content", "coldstart")
+"""Models that know nothing of films without words, rated or not."""
+
 LINEUP = list(default_lineup(with_vectors(random_dataset())))
 KINDS = [*(f"line-up's {name}" for name in LINEUP), *MODELS]
 
@@ -107,10 +110,9 @@ def test_no_opinion_is_one_of_films_or_of_users(model: Model[Any], dataset: Data
     assert (missing == missing[:1]).all()
 
 
-def test_a_film_that_somebody_rated_has_a_score(kind: str, model: Model[Any], dataset: Dataset) -> None:
-    """Of models that learn from every rating; others do not know rare films, or look at the films alone."""
-    if kind not in ("popularity", "itemknn", "ease", "ials", "stars", "blend"):
-        pytest.skip("does not learn every rated film")
+@pytest.mark.parametrize("kind", [kind for kind in MODELS if kind not in FROM_CONTENT], indirect=True)
+def test_a_film_that_somebody_rated_has_a_score(model: Model[Any], dataset: Dataset) -> None:
+    """Of models that learn from every rating."""
     rated = dataset.ratings.counts > 0
     query = Query.of(dataset.ratings, 0)
     assert model.knows(query)

@@ -147,8 +147,8 @@ def fit_lineup(
 ) -> tuple[dict[str, Model[Any]], dict[str, float], dict[str, str]]:
     """Fit models in order; returns them, the seconds each took, and why any was skipped.
 
-    A model over the memory limit, or one that has nothing to learn here (`Model.unsuited`), is left out; what is made of
-    it goes on without it where it can.
+    A model over the memory limit, or one that has nothing to learn here (`Model.unsuited`), is left out; what is made
+    of it goes on without it where it can.
 
     Raises:
         MemoryLimitError: no model fits.
