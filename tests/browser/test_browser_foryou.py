@@ -236,6 +236,24 @@ def test_data_that_know_no_half_a_star_offer_none(web: Service, page: Page, new_
     assert "press again" not in buttons
 
 
+def test_data_without_stars_offer_one_button_a_film(web: Service, page: Page, new_user: NewUser) -> None:
+    opened(page, web, new_user())
+    first = page.locator("#wall li").first
+    switch = """async (seen) => {
+      const films = await import(new URL("matinee/films.js", document.baseURI).href);
+      films.starsFrom(1, seen);
+    }"""
+    page.evaluate(switch, True)
+    buttons = first.locator("button.star:visible")
+    expect(buttons).to_have_count(1)
+    expect(buttons).to_have_accessible_name(re.compile("^I have seen "))
+    expect(buttons).to_have_text("✓")
+    expect(page.get_by_text("Press the same star again for half a star less.")).to_be_hidden()
+    page.evaluate(switch, False)
+    expect(buttons).to_have_count(5)
+    expect(buttons.first).to_have_text("★")
+
+
 def test_more_films_and_a_certain_film(web: Service, page: Page, new_user: NewUser) -> None:
     opened(page, web, new_user())
     first = page.locator("#wall li .name").all_inner_texts()

@@ -103,3 +103,40 @@ def test_evaluate(home: Path, folder: Path, run: Any) -> None:
         wrong = run("evaluate", *words)
         assert wrong.code == 1
         assert wrong.err.startswith("Error: ")
+
+
+def test_data_without_stars(tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trained as seen; what is left out is said; a rating says no more than seen."""
+    folder = tmp_path / "views"
+    folder.mkdir()
+    films = ["movieId,title,genres", *(f"{n},Film number {n} (19{80 + n}),Drama" for n in range(1, 9))]
+    views = ["userId,movieId", *(f"{u},{n}" for u in range(1, 13) for n in range(1, 9) if (u * n) % 5)]
+    (folder / "movies.csv").write_text("\n".join(films), encoding="utf-8")
+    (folder / "ratings.csv").write_text("\n".join(views), encoding="utf-8")
+    for name, value in (("DATA_DIR", tmp_path / "home"), ("CACHE_DIR", tmp_path / "cache"), ("OFFLINE", 1)):
+        monkeypatch.setenv(f"MATINEE_{name}", str(value))
+    shown = run("data", "inspect", str(folder))
+    assert "none: a film was seen, or was not" in shown.out
+    assert "1 stars" not in shown.out
+    trained = run("train", "--data", str(folder))
+    assert trained.code == 0, trained.err
+    assert "each row counts as a film seen" in trained.err
+    assert "Left out: stars. All ratings are equal, so there are no stars to predict." in trained.err
+    monkeypatch.setenv("MATINEE_DATA", str(folder))
+    assert run("rate", "new", "Film number 3").out == "User new has seen Film number 3 (1983).\n"
+    assert run("rate", "new", "Film number 4", "1").code == 0
+    refused = run("rate", "new", "Film number 5", "4.5")
+    assert (refused.code, "hold no stars" in refused.err) == (1, True)
+    answer = json.loads(run("recommend", "--user", "new", "--json").out)
+    assert answer.get("fallback") is None
+    assert not {"3", "4"} & {item["movie_id"] for item in answer["items"]}
+    assert all(item.get("stars") is None for item in answer["items"])
+    (tmp_path / "more.csv").write_text("userId,movieId,rating\nold,1,\nold,2,4\n", encoding="utf-8")
+    assert "Stored 2 of 2 ratings." in run("import", "ratings", str(tmp_path / "more.csv")).out
+    assert "Stored 3 of 3" in run("import", "ratings", str(_bare(tmp_path))).out
+
+
+def _bare(folder: Path) -> Path:
+    path = folder / "bare.csv"
+    path.write_text("user,film\nolder,1\nolder,2\nolder,3\n", encoding="utf-8")
+    return path

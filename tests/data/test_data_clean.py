@@ -24,6 +24,7 @@ from matinee.data.clean import (
     clean_tags,
     detect_scale,
 )
+from matinee.data.dataset import SEEN
 from matinee.data.ratings import Ratings
 from matinee.engine.writing import check_user_id
 from matinee.errors import InvalidInputError
@@ -175,6 +176,9 @@ def test_whatever_comes_in_every_row_is_accounted_for(rows: list[tuple[str | Non
         ([math.nan], (1.0, 5.0), (1.0, 5.0)),
         ([1, 2, 3], (0.5, 5.0), (0.5, 5.0)),
         ([1, 8, 9, 10], (0.5, 5.0), (1.0, 10.0)),  # the layout's scale does not fit
+        ([1, 1, 1], None, SEEN),
+        ([1, 1, 1], (0.5, 5.0), (0.5, 5.0)),
+        ([4, 4, 4], None, (1.0, 5.0)),
         ([*[4] * 50, 99], None, (1.0, 5.0)),  # a stray value does not stretch it
     ],
 )

@@ -105,10 +105,15 @@ def print_inspection(found: Inspection) -> None:
         ["Users", f"{figures.users:,}"],
         ["Ratings", f"{figures.ratings:,} ({figures.density:.2%} of all pairs; median {median})"],
         ["Time", "unknown" if figures.first is None else f"{when(figures.first)} to {when(figures.last)}"],
-        ["Mean", f"{number(figures.mean)} stars on a scale of {found.scale[0]:g} to {found.scale[1]:g}"],
     ]
-    most = max(figures.histogram.values(), default=1)
-    facts += [[f"{stars} stars", f"{'█' * round(30 * n / most):30} {n:,}"] for stars, n in figures.histogram.items()]
+    low, high = found.scale
+    if low == high:
+        facts.append(["Stars", "none: a film was seen, or was not"])
+    else:
+        facts.append(["Mean", f"{number(figures.mean)} stars on a scale of {low:g} to {high:g}"])
+        most = max(figures.histogram.values(), default=1)
+        bars = figures.histogram.items()
+        facts += [[f"{stars} stars", f"{'█' * round(30 * count / most):30} {count:,}"] for stars, count in bars]
     table("", ["Figure", ""], facts)
     for line in found.notes:
         note(line)

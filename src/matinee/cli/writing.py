@@ -46,13 +46,22 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exi
 def rate(
     user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user; a new one is fine.")],
     movie: Annotated[str, typer.Argument(metavar="FILM", help="Title, title with year, or id.")],
-    stars: Annotated[float, typer.Argument(metavar="STARS", help="On the data set's scale, mostly 0.5 to 5.")],
+    stars: Annotated[
+        float | None,
+        typer.Argument(
+            metavar="STARS", help="On the data set's scale, mostly 0.5 to 5; none where the data hold no stars: seen."
+        ),
+    ] = None,
 ) -> None:
     """Store one rating; the user's very next recommendation reflects it."""
     with open_engine() as engine:
         found = resolve(engine, movie)
-        engine.rate([(user, found.movie_id, stars)])
-        typer.echo(f"User {user} rates {film(found.title, found.year)} {stars:g} stars.")
+        low, high = engine.scale
+        if stars is None and low < high:
+            raise typer.BadParameter(f"A rating needs stars: give {low:g} to {high:g} of them after the film.")
+        engine.rate([(user, found.movie_id, high if stars is None else stars)])
+        name = film(found.title, found.year)
+        typer.echo(f"User {user} rates {name} {stars:g} stars." if low < high else f"User {user} has seen {name}.")
 
 
 def unrate(
@@ -109,8 +118,9 @@ def import_ratings(file: Source, map: ColumnMap = None, json: AsJson = False) ->
     """Store the ratings of a file, in batches of 5,000; what cannot be used is counted by reason."""
     from matinee.data import clean_ratings, read_ratings_table
 
-    frame = read_ratings_table(file, parse_mapping(map))
     with open_engine() as engine, progress_bar() as progress:
+        low, high = engine.scale
+        frame = read_ratings_table(file, parse_mapping(map), stars=low < high)
         clean, report = clean_ratings(frame, engine_movie_ids(engine), engine.scale)
         stored = 0
         for part in clean.iter_slices(min(BATCH, engine.settings.max_batch)):

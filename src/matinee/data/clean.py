@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from matinee.data.catalog import LIST_COLUMNS, SCHEMA
-from matinee.data.dataset import TableReport
+from matinee.data.dataset import SEEN, TableReport
 from matinee.data.ids import ID_LENGTH, MOVIE_ID, USER_ID
 from matinee.data.titles import article_first, valid_year, without_year, year_in_title
 
@@ -85,11 +85,14 @@ def as_seconds(frame: pl.DataFrame, name: str) -> pl.Expr:
 
 
 def detect_scale(frame: pl.DataFrame, hint: tuple[float, float] | None = None) -> tuple[float, float]:
-    """Lowest and highest stars of a table with a `rating` column.
+    """Lowest and highest stars of a table of ratings; `SEEN` where it says no more than that films were seen.
 
-    The hint (the layout's scale) is taken where at least half of the ratings lie on it; else the first of the usual
-    scales that holds nine tenths of them; else their own range.
+    That is so without a column `rating`, or where every rating is 1 and no layout gives a scale. The hint (the layout's
+    scale) is taken where at least half of the ratings lie on it; else the first of the usual scales that holds nine
+    tenths of them; else their own range.
     """
+    if "rating" not in frame.columns:
+        return SEEN
     rating = frame.select(pl.col("rating").cast(pl.Float64, strict=False)).to_series()
     rating = rating.filter(rating.is_finite().fill_null(False))
     if rating.is_empty():
@@ -100,6 +103,8 @@ def detect_scale(frame: pl.DataFrame, hint: tuple[float, float] | None = None) -
 
     if hint is not None and share(*hint) >= 0.5:
         return hint
+    if hint is None and bool((rating == 1).all()):
+        return SEEN
     halves = float((rating % 1 != 0).mean() or 0.0) > 0.001  # type: ignore[arg-type]
     usual = [(0.5, 5.0), (0.5, 10.0), (0.0, 10.0)] if halves else [(1.0, 5.0), (0.0, 5.0), (1.0, 10.0), (0.0, 10.0)]
     for low, high in [*usual, (0.0, 100.0)]:
@@ -114,21 +119,25 @@ def clean_ratings(
     """Keep the usable ratings: known film, a user, stars on the scale, one row per (user, film), the latest.
 
     Args:
-        frame: `user_id`, `movie_id`, `rating`, and where known `timestamp`, as text or numbers.
+        frame: `user_id`, `movie_id`, and where known `rating` and `timestamp`, as text or numbers.
         movie_ids: the catalogue's films.
-        scale: lowest and highest stars.
+        scale: lowest and highest stars. Where they are equal (`SEEN`) each row says that a film was seen, whatever its
+            stars, and gets that one value; elsewhere rows without stars are dropped.
 
     Returns:
         `user_id`, `movie_id` (String), `rating` (Float32), `timestamp` (Int64, null where unknown) and the report.
     """
-    rating = pl.col("rating").cast(pl.String).str.strip_chars() if frame.schema["rating"] == pl.String else "rating"
+    seen = scale[0] == scale[1]
+    rating = pl.col("rating") if "rating" in frame.columns else pl.lit(scale[1] if seen else None)
+    if frame.schema.get("rating") == pl.String:
+        rating = rating.str.strip_chars()
     time = as_seconds(frame, "timestamp") if "timestamp" in frame.columns else pl.lit(None, dtype=pl.Float64)
     given = pl.col("timestamp").is_not_null() if "timestamp" in frame.columns else pl.lit(False)
     table = Counter(
         frame.select(
             as_id(frame, "user_id"),
             as_id(frame, "movie_id"),
-            (pl.col(rating) if isinstance(rating, str) else rating).cast(pl.Float64, strict=False).alias("rating"),
+            rating.cast(pl.Float64, strict=False).alias("rating"),
             time.cast(pl.Float64).alias("time"),
             given.alias("given"),
         )
@@ -139,6 +148,10 @@ def clean_ratings(
     bad = users.filter(out_of_range(users, USER_ID))
     if len(bad):
         table.drop("user id out of range", pl.col("user_id").is_in(bad.implode()))
+    if seen:
+        other = pl.col("rating").is_not_null() & (pl.col("rating") != scale[1])
+        table.count(table.changed, "stars left out, as these data hold none", other)
+        table.frame = table.frame.with_columns(rating=pl.lit(scale[1], dtype=pl.Float64))
     table.drop("rating is not a number", ~pl.col("rating").is_finite().fill_null(False))
     table.drop("rating off the scale", ~pl.col("rating").is_between(*scale))
 
@@ -166,7 +179,8 @@ def clean_ratings(
             .unique(["user", "film"], keep="last")["row"]
         )
         row = pl.int_range(pl.len(), dtype=pl.UInt32)
-        table.drop("rated again later (the latest is kept)", pl.lit(repeated) & ~row.is_in(newest.implode()))
+        again = "seen again (counted once)" if seen else "rated again later (the latest is kept)"
+        table.drop(again, pl.lit(repeated) & ~row.is_in(newest.implode()))
     table.frame = table.frame.select(
         "user_id",
         "movie_id",

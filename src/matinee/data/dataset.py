@@ -14,6 +14,9 @@ from matinee.data.catalog import Catalog
 from matinee.data.ratings import Ratings
 from matinee.data.vectors import FilmVectors
 
+SEEN = (1.0, 1.0)
+"""The scale of data without stars: whoever has seen a film has rated it 1, and that is all that is known."""
+
 
 class TableReport(BaseModel):
     """What became of one table: rows in, rows out, rows dropped, changed, and kept but worth knowing, by reason."""
@@ -44,7 +47,7 @@ class Dataset:
 
     Attributes:
         name: e.g. "ml-latest-small".
-        scale: lowest and highest number of stars, e.g. (0.5, 5.0).
+        scale: lowest and highest number of stars, e.g. (0.5, 5.0); `SEEN`, both 1, where there are no stars.
         vectors: unit vectors of films by space ("text", "poster"), over the rows of the catalogue; made by encoders,
             and no part of the fingerprint.
     """

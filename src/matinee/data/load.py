@@ -10,7 +10,7 @@ import polars as pl
 from matinee.data.catalog import Catalog
 from matinee.data.clean import as_id, clean_movies, clean_ratings, clean_tags, detect_scale
 from matinee.data.credits import add_credits, load_credits
-from matinee.data.dataset import CleaningReport, Dataset, TableReport
+from matinee.data.dataset import SEEN, CleaningReport, Dataset, TableReport
 from matinee.data.enrich import add_links, add_overviews, add_tags
 from matinee.data.ratings import Ratings
 from matinee.data.readers import RawData, read_source
@@ -38,7 +38,7 @@ def load_dataset(
         settings: cache folder, offline, timeouts; None: those of the environment.
         progress: called with what is being done and the share done (0..1).
         mapping: canonical column → column of the files, for plain tables; wins over guessing.
-        scale: lowest and highest stars; None: by the layout, else detected.
+        scale: lowest and highest stars, `dataset.SEEN` to leave stars out; None: by the layout, else detected.
         credits: join directors, writers and cast from Wikidata (left out with a note where they cannot be had).
 
     Raises:
@@ -103,6 +103,8 @@ def assemble(
         notes = (*notes, "There is no table of films: they are called by their ids.")
     movies, tables["movies"] = clean_movies(found, raw.genre_separator)
     scale = scale or detect_scale(raw.ratings, raw.scale)
+    if scale == SEEN:
+        notes = (*notes, _without_stars(raw))
     ratings, tables["ratings"] = clean_ratings(raw.ratings, movies["movie_id"], scale)
     for table, usable in (("films", movies), ("ratings", ratings)):
         if usable.is_empty():
@@ -127,15 +129,29 @@ def assemble(
     return Dataset(name, catalog, Ratings.from_frame(ratings, catalog), report, scale)
 
 
-def read_ratings_table(path: Path, mapping: Mapping[str, str] | None = None) -> pl.DataFrame:
-    """A file of ratings as found: `user_id`, `movie_id`, `rating`, and where known `timestamp`.
+def _without_stars(raw: RawData) -> str:
+    """What to tell of data whose rows count as seen, and how it is mended where the stars were overlooked."""
+    if "rating" in raw.ratings.columns:
+        return "The ratings are read without their stars: each row counts as a film seen."
+    told = "The ratings have no stars: each row counts as a film seen."
+    if raw.other_columns:
+        told += f" If they are in one of the columns {', '.join(raw.other_columns)}, add --map rating=COLUMN."
+    return told
+
+
+def read_ratings_table(path: Path, mapping: Mapping[str, str] | None = None, *, stars: bool = True) -> pl.DataFrame:
+    """A file of ratings as found: `user_id`, `movie_id`, and where known `rating` and `timestamp`.
 
     Give it to `clean_ratings` next.
+
+    Args:
+        mapping: canonical column → column of the file; wins over guessing.
+        stars: the column `rating` must be there.
 
     Raises:
         DataError: unknown format, broken file, missing columns (naming those seen).
     """
-    return read_table(Path(path), RATINGS_COLUMNS, RATINGS_COLUMNS[:3], mapping)
+    return read_table(Path(path), RATINGS_COLUMNS, RATINGS_COLUMNS[: 3 if stars else 2], mapping)
 
 
 def read_movies_table(path: Path, mapping: Mapping[str, str] | None = None) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from matinee.data.catalog import Catalog
-from matinee.data.dataset import CleaningReport, Dataset, TableReport
+from matinee.data.dataset import SEEN, CleaningReport, Dataset, TableReport
 from matinee.data.load import load_dataset
 from matinee.data.ratings import Ratings
 from matinee.data.sources import list_datasets
@@ -147,7 +147,8 @@ def fit_lineup(
 ) -> tuple[dict[str, Model[Any]], dict[str, float], dict[str, str]]:
     """Fit models in order; returns them, the seconds each took, and why any was skipped.
 
-    A model over the memory limit is left out; what is made of it goes on without it where it can.
+    A model over the memory limit, or one that has nothing to learn here (`Model.unsuited`), is left out; what is made
+    of it goes on without it where it can.
 
     Raises:
         MemoryLimitError: no model fits.
@@ -160,6 +161,10 @@ def fit_lineup(
         if missing:
             skipped[f"{name}, in part" if smaller is not None else name] = f"needs {', '.join(missing)}"
         if smaller is None:
+            continue
+        why = smaller.unsuited(dataset)
+        if why is not None:
+            skipped[name] = why
             continue
         need = smaller.memory_needed(dataset)
         what = f"fitting {name}" + (f" (up to {need / 2**20:,.0f} MiB)" if need >= TELL_BYTES else "")
@@ -217,6 +222,8 @@ def with_store(dataset: Dataset, store: Store) -> Dataset:
     kept = base.filter(~pl.col("user_id").is_in(list(erased))).join(overlay, on=["user_id", "movie_id"], how="anti")
     merged = pl.concat([kept.select(list(schema)), overlay.filter(pl.col("rating").is_not_null())])
     final = merged.filter(pl.col("movie_id").is_in(catalog.frame["movie_id"].to_list()))
+    if dataset.scale == SEEN:  # the store may hold stars of a time when the data still had some
+        final = final.with_columns(rating=pl.lit(SEEN[1], dtype=pl.Float32))
     table = TableReport(
         rows_in=base.height + overlay.height,
         rows_out=final.height,

@@ -52,6 +52,11 @@ class Writer:
     def check_stars(self, stars: float) -> float:
         """Return the stars, or raise InvalidInputError where they are off the scale."""
         low, high = self.scale
+        if low == high and stars != high:
+            raise InvalidInputError(
+                f"A rating of {stars:g} cannot be stored, as these data hold no stars.",
+                f"Give {high:g} for a film that was seen.",
+            )
         if not (math.isfinite(stars) and low <= stars <= high):
             raise InvalidInputError(f"A rating of {stars:g} is off the scale.", f"Give {low:g} to {high:g} stars.")
         return stars

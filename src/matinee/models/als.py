@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.sparse.linalg import svds
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from matinee.models.svd import truncated_svd
 
 BATCH_CELLS = 1 << 20
 """Rows are solved in batches whose padded features hold about this many float32 values."""
@@ -100,15 +101,7 @@ def principal_directions(matrix: sp.csr_matrix, d: int) -> Floats:
     A start for the factors that depends on the data alone: no seed, and renaming or reordering users and
     films changes nothing. Directions that the matrix does not have are 0.
     """
-    n, k = matrix.shape
-    wanted = min(d, n, k)
-    directions = np.zeros((k, d), dtype=np.float32)
-    if wanted == 0 or matrix.nnz == 0:
-        return directions
-    if wanted >= min(n, k) - 1 or min(n, k) <= 2 * d:
-        _, values, right = np.linalg.svd(matrix.toarray(), full_matrices=False)
-    else:  # a fixed start vector keeps Lanczos reproducible
-        _, values, right = svds(matrix.astype(np.float64), k=wanted, v0=np.ones(min(n, k)), tol=1e-2)
-        values, right = np.maximum(values[::-1], 0), right[::-1]
-    directions[:, :wanted] = (right[:wanted] * np.sqrt(values[:wanted])[:, None]).T
+    directions = np.zeros((matrix.shape[1], d), dtype=np.float32)
+    _, values, right = truncated_svd(matrix, d)
+    directions[:, : len(values)] = (right * np.sqrt(values)[:, None]).T
     return directions

@@ -134,6 +134,14 @@ class Model(ABC, Generic[C]):
         del dataset
         return 0
 
+    def unsuited(self, dataset: Dataset) -> str | None:
+        """Why this model has nothing to learn from a data set, as a sentence; None where it has.
+
+        Training and evaluation leave such a model out; `fit` does its best all the same.
+        """
+        del dataset
+        return None
+
     def fit(self, dataset: Dataset, *, memory_limit: int | None = None, progress: Progress | None = None) -> Self:
         """Learn from a data set and return self.
 

@@ -15,6 +15,7 @@ from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.models.als import Floats, batch_pool, principal_directions, ridge_solve, solver_bytes
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
+from matinee.models.preference import StarScale
 from matinee.models.warm import WarmItems, array, choose_warm
 
 _BIAS_SWEEPS = 5
@@ -52,12 +53,15 @@ class Stars(Model[StarsConfig]):
     _features: Floats
     """(k, 1 + d): a column of ones, then the factors."""
 
+    def unsuited(self, dataset: Dataset) -> str | None:
+        """All stars are equal: there is nothing to predict."""
+        return "All ratings are equal, so there are no stars to predict." if StarScale.of(dataset).flat else None
+
     def memory_needed(self, dataset: Dataset) -> int:
         """Peak bytes: both sides' factors, sparse ratings by user and by film, one batch of ridge systems."""
         ratings, d = dataset.ratings, self.config.n_factors + 1
         longest = int(max(ratings.counts.max(initial=0), np.diff(ratings.indptr).max(initial=0)))
         sides = ratings.n_users + ratings.n_items
-        # The start is a singular value decomposition in float64: a Lanczos basis of 2d + 1 vectors of each side.
         return 64 * len(ratings) + sides * d * 80 + solver_bytes(longest, d) + (1 << 20)
 
     def memory_hint(self) -> str:

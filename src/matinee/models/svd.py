@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -17,7 +19,9 @@ def truncated_svd(
     """The `rank` largest singular values and their vectors, by randomised subspace iteration.
 
     Halko, Martinsson, Tropp 2011, "Finding structure with randomness", algorithms 4.4 and 5.1. Signs are fixed so that
-    the largest entry of each right vector is positive.
+    the largest entry of each right vector is positive. Any matrix will do: of one of low rank, of equal values or of
+    none but zeros come as many vectors as it has, none where it has none. Reordering rows or columns reorders the
+    vectors, up to rounding (and up to what four iterations leave open, where different columns look alike to `_order`).
 
     Args:
         matrix: (n, m), sparse.
@@ -30,32 +34,64 @@ def truncated_svd(
     """
     n, m = matrix.shape
     rank = min(rank, n, m)
-    width = min(rank + OVERSAMPLING, n, m)
     matrix = matrix.astype(np.float32, copy=False)
+    size = float(np.linalg.norm(matrix.data))
+    if not size or not rank:
+        return np.zeros((n, 0), np.float32), np.zeros(0, np.float32), np.zeros((0, m), np.float32)
+    width = min(rank + OVERSAMPLING, n, m)
     turned = sp.csr_matrix(matrix.T)
     mean = np.asarray(matrix.mean(axis=0), dtype=np.float32).ravel() if centre else None
 
+    # Both products are those of the matrix of norm 1, so that neither its powers nor the floors depend on its unit.
     def forward(block: Floats) -> Floats:
+        block = block / np.float32(size)
         product: Floats = matrix @ block
         return product if mean is None else product - mean @ block
 
     def backward(block: Floats) -> Floats:
+        block = block / np.float32(size)
         product: Floats = turned @ block
         return product if mean is None else product - np.outer(mean, block.sum(axis=0))
 
-    start = np.random.default_rng(seed).standard_normal((m, width), dtype=np.float32)
+    start = np.empty((m, width), dtype=np.float32)
+    start[_order(matrix, turned)] = np.random.default_rng(seed).standard_normal((m, width), dtype=np.float32)
     basis = _orthonormal(forward(start))
     for _ in range(ITERATIONS):
         basis = _orthonormal(forward(backward(basis)))
     seen = backward(basis)  # (m, width): the matrix as the basis sees it, turned
     squares, small = np.linalg.eigh(seen.T.astype(np.float64) @ seen)
     squares, small = squares[::-1][:rank], small[:, ::-1][:, :rank]
-    kept = squares > (squares[0] if len(squares) else 0) * 1e-9
+    # What centring leaves of equal columns is rounding.
+    kept = squares > max(squares.max(initial=0.0) * 1e-9, 1e-12)
     values = np.sqrt(squares[kept]).astype(np.float32)
     small = small[:, kept].astype(np.float32)
     left, right = basis @ small, ((seen @ small) / values).T
     signs = np.where(right[np.arange(len(right)), np.abs(right).argmax(axis=1)] < 0, -1, 1).astype(np.float32)
-    return left * signs, values, right * signs[:, None]
+    return left * signs, values * np.float32(size), right * signs[:, None]
+
+
+def _order(matrix: sp.csr_matrix, turned: sp.csr_matrix) -> NDArray[np.intp]:
+    """The columns in an order that does not hang on their numbers: by the rows that they have entries in.
+
+    Random rows dealt out in this order make the start one of the matrix, not of the numbering. Columns are told apart
+    by colour refinement (Weisfeiler, Leman 1968), hashes of their neighbours' hashes, then by their values; those
+    that tie all the same are nearly always equal, and equal columns may change places.
+    """
+    ones = np.ones(matrix.nnz, dtype=np.uint64)
+    by_row: Any = sp.csr_matrix((ones, matrix.indices, matrix.indptr), shape=matrix.shape)
+    by_column: Any = sp.csr_matrix((ones, turned.indices, turned.indptr), shape=turned.shape)
+    columns = by_column @ _mixed(np.diff(matrix.indptr).astype(np.uint64))
+    rows = _mixed(by_row @ _mixed(columns))
+    values: Floats = turned @ (rows / 2.0**64).astype(np.float32)
+    return np.lexsort((values, by_column @ rows))
+
+
+def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Hashes of numbers (splitmix64: Steele, Lea, Flood 2014); sums of them, modulo 2⁶⁴, do not depend on the order."""
+    mixed = numbers * np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return mixed ^ (mixed >> np.uint64(31))
 
 
 def _orthonormal(block: Floats) -> Floats:

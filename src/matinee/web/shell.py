@@ -54,7 +54,7 @@ class Shell:
     def __init__(self, core: AsyncClient) -> None:
         self.core = core
         self.address = gr.Textbox(visible=False, label="address")
-        self._lowest: tuple[float, float | None] = (0.0, None)
+        self._scale: tuple[float, tuple[float, float] | None] = (0.0, None)
 
     async def ask(self, *calls: Call) -> list[Any]:
         """Answers to calls that are sent together.
@@ -64,17 +64,22 @@ class Shell:
         """
         return list(await asyncio.gather(*(self.core.send(call) for call in calls)))
 
-    async def lowest(self) -> float | None:
-        """The fewest stars that can be given; None where the core does not say."""
-        asked, known = self._lowest
+    async def stars(self) -> dict[str, Any]:
+        """`{"lowest": the fewest stars that can be given}`, None where the core does not say.
+
+        And `"seen": True` where the data hold no stars: 1 says that a film was seen.
+        """
+        asked, known = self._scale
         if known is None or time.monotonic() - asked > SCALE_KEPT:
             try:
                 [answer] = await self.ask(calls.report())
+                known = (float(answer["scale"][0]), float(answer["scale"][1]))
+                self._scale = (time.monotonic(), known)
             except MatineeError:
-                return known
-            known = float(answer["scale"][0])
-            self._lowest = (time.monotonic(), known)
-        return known
+                if known is None:
+                    return {"lowest": None}
+        low, high = known
+        return {"lowest": low} | ({"seen": True} if low == high else {})
 
     def listen(
         self,

@@ -42,7 +42,7 @@ def read_source(path: Path, mapping: Mapping[str, str] | None = None) -> RawData
         names = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
         raise DataError(
             f"{folder} holds no data set that can be read; it holds {names}.",
-            "Needed: MovieLens files, or ratings.csv (.tsv, .parquet, .ndjson) with user, film and rating.",
+            "Needed: MovieLens files, or ratings.csv (.tsv, .parquet, .ndjson) with user, film and, if any, rating.",
         )
     links, overviews = generic.side_tables(folder)
     return replace(raw, links=links, overviews=overviews)

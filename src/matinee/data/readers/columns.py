@@ -83,8 +83,9 @@ def resolve_columns(
                 found[name] = free.pop(match)
     missing = [name for name in required if name not in found]
     if missing:
+        free_columns = [column for column in seen if column not in found.values()]
         raise DataError(
             f"{path} has no column for {' and '.join(missing)}; it has: {listing}.",
-            f"Name the columns with a mapping, e.g. {missing[0]}={seen[0] if seen else 'COLUMN'}.",
+            f"Name the columns with a mapping, e.g. {missing[0]}={free_columns[0] if free_columns else 'COLUMN'}.",
         )
     return found

@@ -16,6 +16,7 @@ from matinee.data.readers.columns import (
     OVERVIEW_COLUMNS,
     RATINGS_COLUMNS,
     TAGS_COLUMNS,
+    resolve_columns,
 )
 from matinee.data.readers.raw import RawData
 from matinee.data.readers.tables import SUFFIXES, columns_of, read_table
@@ -82,7 +83,10 @@ def read(folder: Path, mapping: Mapping[str, str] | None = None) -> RawData:
     films, labels = (find(folder, "movies"), find(folder, "tags")) if folder.is_dir() else (None, None)
     mappings = _shared(mapping, [path, *(other for other in (films, labels) if other is not None)])
     # A table of ratings alone may still say what the films are called.
-    ratings = read_table(path, (*RATINGS_COLUMNS, "title"), RATINGS_COLUMNS[:3], mappings[path])
+    wanted, needed = (*RATINGS_COLUMNS, "title"), RATINGS_COLUMNS[:2]
+    ratings = read_table(path, wanted, needed, mappings[path])
+    seen = columns_of(path)
+    understood = resolve_columns(seen, wanted, needed, path, mappings[path]).values()
     movies: pl.DataFrame | None = None
     if films is not None:
         movies = read_table(films, MOVIES_COLUMNS, ("movie_id", "title"), mappings[films])
@@ -91,7 +95,8 @@ def read(folder: Path, mapping: Mapping[str, str] | None = None) -> RawData:
     tags = None
     if labels is not None:
         tags = read_table(labels, TAGS_COLUMNS, ("movie_id", "tag"), mappings[labels])
-    return RawData(ratings.drop("title", strict=False), movies, tags)
+    others = tuple(column for column in seen if column not in understood)
+    return RawData(ratings.drop("title", strict=False), movies, tags, other_columns=others)
 
 
 def _shared(mapping: Mapping[str, str] | None, paths: Sequence[Path]) -> dict[Path, dict[str, str] | None]:

@@ -30,7 +30,7 @@ def read(folder: Path) -> RawData:
         path = next((p for suffix in SUFFIXES if (p := folder / f"ratings{suffix}").is_file()), None)
         if path is None:
             raise DataError(f"{folder} has movies.dat but no ratings.dat.", "Fetch the data set again.")
-        ratings = read_table(path, RATINGS_COLUMNS, RATINGS_COLUMNS[:3])
+        ratings = read_table(path, RATINGS_COLUMNS, RATINGS_COLUMNS[:2])
     movies = read_text(folder / "movies.dat", separator="::", names=["movie_id", "title", "genres"])
     tags = None
     if (folder / "tags.dat").is_file():

@@ -12,13 +12,14 @@ class RawData:
     """Tables under canonical column names; values are still text or whatever the file holds.
 
     Attributes:
-        ratings: `user_id`, `movie_id`, `rating`, and where known `timestamp`.
+        ratings: `user_id`, `movie_id`, and where known `rating` and `timestamp`.
         movies: `movie_id`, `title` and other columns of the catalogue; None: only ratings are known.
         tags: `movie_id`, `tag`, and where known `user_id`.
         links: `movie_id`, `imdb_id`, `tmdb_id`.
         overviews: `movie_id`, `overview`, and where known `keywords`, `imdb_id`, `tmdb_id`.
         scale: the scale of the layout; None: to be detected.
         genre_separator: what stands between the genres of one film.
+        other_columns: columns of the table of ratings that were not understood.
     """
 
     ratings: pl.DataFrame
@@ -28,3 +29,4 @@ class RawData:
     overviews: pl.DataFrame | None = None
     scale: tuple[float, float] | None = None
     genre_separator: str = "|"
+    other_columns: tuple[str, ...] = ()

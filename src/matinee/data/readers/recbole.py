@@ -25,7 +25,8 @@ def read(folder: Path) -> RawData:
     """
     path = min(folder.glob("*.inter"))
     ratings = read_text(path, separator="\t", quote=None)
-    found = resolve_columns(ratings.columns, RATINGS_COLUMNS, RATINGS_COLUMNS[:3], path)
+    found = resolve_columns(ratings.columns, RATINGS_COLUMNS, RATINGS_COLUMNS[:2], path)
+    others = tuple(column for column in ratings.columns if column not in found.values())
     ratings = ratings.select(**found)
     movies = None
     items = path.with_suffix(".item")
@@ -33,4 +34,5 @@ def read(folder: Path) -> RawData:
         movies = read_text(items, separator="\t", quote=None)
         movies = movies.select(**resolve_columns(movies.columns, MOVIES_COLUMNS, ("movie_id", "title"), items))
     whole = path.stem in ("ml-100k", "ml-1m")
-    return RawData(ratings, movies, scale=(1.0, 5.0) if whole else None, genre_separator=" ")
+    scale = (1.0, 5.0) if whole else None
+    return RawData(ratings, movies, scale=scale, genre_separator=" ", other_columns=others)

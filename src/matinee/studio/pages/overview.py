@@ -166,9 +166,15 @@ def _verdict(ndcg: dict[str, float], models: list[dict[str, Any]]) -> None:
 def _limits(report: dict[str, Any]) -> None:
     st.header("What it cannot do")
     low, high = report["scale"]
+    knows = (
+        f"It knows what people rated ({low:g} to {high:g} stars), not what they watched: those who never rate are "
+        "missing."
+    )
+    if low == high:
+        knows = "It knows what people have seen, not how they liked it: the data hold no stars."
     st.markdown(
         f"""
-- It knows what people rated ({low:g} to {high:g} stars), not what they watched: those who never rate are missing.
+- {knows}
 - A good film that its user never rated counts as wrong, so the figures are low in themselves, and rare films have it
   harder than popular ones.
 - The held-out fifth is chosen at random, not by time: the figures compare models; they do not promise what people

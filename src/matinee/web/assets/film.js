@@ -2,7 +2,7 @@
 // and is put into the page that stands.
 
 import { draw, html, trouble } from "./html.js";
-import { filmAddress, forget, hint, listenToStars, named, plural, poster, starButtons, starsFrom } from "./films.js";
+import { filmAddress, forget, hint, listenToStars, named, plural, poster, starButtons, starless, starsFrom } from "./films.js";
 
 const NAMES = 10; // of a long list that are seen at once
 
@@ -56,17 +56,18 @@ function facts({ film }) {
 
 function mine(film, { rating, stars, because, trouble: failed }) {
   const given = rating !== null && rating !== undefined;
-  const gave = given && html`You gave it <b>${rating} ${rating === 1 ? "star" : "stars"}</b>. <span class="quiet small">${hint(rating)}</span>`;
+  const gave = given && (starless() ? "You have seen it." : html`You gave it <b>${rating} ${rating === 1 ? "star" : "stars"}</b>. <span class="quiet small">${hint(rating)}</span>`);
   return html`${failed && trouble(failed)}
-    <p class="ask">${gave || "Have you seen it? Give it stars:"}</p>
+    <p class="ask">${gave || (starless() ? "Have you seen it?" : "Have you seen it? Give it stars:")}</p>
     <div class="row">${starButtons(film, rating)}
-      ${given && html`<button type="button" class="plain" data-unrate data-key="unrate">Take my stars back</button>`}</div>
+      ${given && html`<button type="button" class="plain" data-unrate data-key="unrate">${starless() ? "Take it back" : "Take my stars back"}</button>`}</div>
     ${!given && stars && html`<p class="expected"><b>★ ${stars.toFixed(1)}</b> expected for you${
       because.length > 0 && html`<span class="quiet">, because you rated ${because.join(", ")}</span>`}</p>`}`;
 }
 
 function histogram({ count, mean, histogram: bars }) {
   if (!count) return html`<h3>Ratings</h3><p class="quiet">Nobody has rated this film yet.</p>`;
+  if (bars.length < 2) return html`<h3>Seen</h3><p>${plural(count, "time")}</p>`;
   const most = Math.max(...bars.map((bar) => bar.count));
   const row = (bar) => html`<li><span class="steps">${bar.stars} <span aria-hidden="true">★</span><span class="seen-not">stars:</span></span>
     <span class="bar" aria-hidden="true"><span style="width:${((100 * bar.count) / most).toFixed(1)}%"></span></span>
@@ -132,7 +133,7 @@ export function mount({ root, props, trigger, watch }) {
   function behind(value) {
     if (film?.movie_id !== value.movie_id) return;
     known = { ...known, ...value.yours, trouble: value.trouble };
-    starsFrom(known.lowest);
+    starsFrom(known.lowest, known.seen);
     showMine({ ...known });
     if (value.trouble) forget(value.movie_id);
     else dispatchEvent(new CustomEvent("matinee:rated", { detail: { stars: { [value.movie_id]: known.rating } } }));

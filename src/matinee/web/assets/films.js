@@ -6,6 +6,7 @@ const STEP = 0.5;
 const ORDINALS = ["", "first", "second", "third", "fourth", "fifth"];
 const pressed = new Map(); // film → { stars, before }: a press that has not been answered, and what stood before it
 let lowest = STEP; // stars that can be given
+let seen = false; // no stars: the first one says that a film was seen
 
 export const filmAddress = (id) => `?tab=film&film=${encodeURIComponent(id)}`;
 
@@ -20,10 +21,17 @@ export function poster(film, { alt = "", small = true } = {}) {
   return html`<img class="poster" src="${source}" alt="${alt}" loading="lazy" decoding="async" width="160" height="240" />`;
 }
 
-/** Ratings of these data begin at so many stars. */
-export function starsFrom(stars) {
+/** Ratings of these data begin at so many stars; or (`only`) they hold none, and 1 stands for a film that was seen. */
+export function starsFrom(stars, only = false) {
   if (stars > 0) lowest = stars;
+  if (only === seen) return;
+  seen = only;
+  document.querySelectorAll(".halves").forEach((hint) => (hint.hidden = seen));
+  document.querySelectorAll(".stars").forEach((group) => show(group, Number(group.dataset.rating) || null));
 }
+
+/** Whether these data hold no stars. */
+export const starless = () => seen;
 
 /** What a press of star number `stars` gives: half a star less where it is the rating already. */
 const given = (stars, rating) => (rating === stars && stars - STEP >= lowest ? stars - STEP : stars);
@@ -37,23 +45,24 @@ export function hint(rating) {
 
 /** How star number `stars` looks and what it is called. A star that is half lit is pressed by half: "mixed". */
 function face(title, stars, rating) {
+  if (seen) return { look: rating ? "star on" : "star", pressed: String(Boolean(rating)), name: `I have seen ${title}`, sign: "✓" };
   const half = rating >= stars - STEP && rating < stars;
   const next = given(stars, rating);
   const more = half ? `; now ${rating}, press again for ${next}` : next < stars ? `; press again for ${next}` : "";
   const name = `${stars} of 5 stars for ${title}${more}`;
   const look = half ? " half" : rating >= stars ? " on" : "";
   // A title that is equal to the name is not read out twice.
-  return { look: `star${look}`, pressed: half ? "mixed" : String(rating === stars), name, title: more && name };
+  return { look: `star${look}`, pressed: half ? "mixed" : String(rating === stars), name, title: more && name, sign: "★" };
 }
 
 function star(film, stars, rating) {
-  const { look, pressed, name, title } = face(film.title, stars, rating);
+  const { look, pressed, name, title, sign } = face(film.title, stars, rating);
   return html`<button type="button" class="${look}" data-movie="${film.movie_id}" data-stars="${stars}"
     data-key="star-${film.movie_id}-${stars}" aria-pressed="${pressed}" aria-label="${name}"${
-      title && html` title="${title}"`}><span aria-hidden="true">★</span></button>`;
+      title && html` title="${title}"`}${seen && stars > 1 && html` hidden`}><span aria-hidden="true">${sign}</span></button>`;
 }
 
-/** Five buttons, one click each; `rating` is what the visitor gave before. */
+/** Five buttons, one click each, or one where there are no stars; `rating` is what the visitor gave before. */
 export const starButtons = (film, rating) =>
   html`<span class="stars" role="group" aria-label="Your stars for ${film.title}" data-rating="${rating}"
     data-title="${film.title}">${[1, 2, 3, 4, 5].map((stars) => star(film, stars, rating))}</span>`;
@@ -68,8 +77,11 @@ function setStars(id, rating) {
 function show(group, rating) {
   group.dataset.rating = rating ?? "";
   for (const button of group.children) {
-    const { look, pressed, name, title } = face(group.dataset.title, Number(button.dataset.stars), rating);
+    const stars = Number(button.dataset.stars);
+    const { look, pressed, name, title, sign } = face(group.dataset.title, stars, rating);
     button.className = look;
+    button.hidden = seen && stars > 1;
+    button.firstElementChild.textContent = sign;
     button.setAttribute("aria-pressed", pressed);
     button.setAttribute("aria-label", name);
     if (title) button.title = title;

@@ -15,7 +15,7 @@ const rated = (film) => html`<li data-movie="${film.movie_id}">
 
 function strip(value) {
   if (!value.items) return "";
-  starsFrom(value.lowest);
+  starsFrom(value.lowest, value.seen);
   const shown = plural(value.total, "film") + (value.total > 1 ? ", newest first" : "");
   return html`<section aria-labelledby="ratings-title">
     <h2 id="ratings-title">Your ratings <span class="quiet small">${value.total > 0 && shown}</span></h2>

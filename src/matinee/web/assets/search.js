@@ -1,7 +1,7 @@
 // What a search has found, and how each film matched.
 
 import { draw, html } from "./html.js";
-import { filmAddress, named, plural, poster } from "./films.js";
+import { filmAddress, named, plural, poster, starless } from "./films.js";
 
 const WAYS = { title: "Title", meaning: "Meaning", words: "Description", poster: "Poster" };
 const EXAMPLES = ["slow-burn heist in the rain", "starr warrs", "robots who learn to love", "two friends on the road", "ghosts in an old house"];
@@ -12,7 +12,7 @@ const beginning = () => html`<h2>Find films by title or by what they are about</
   <p class="quiet">Typing errors are forgiven. Write a title, a plot, a mood. For instance:</p>
   <ul class="examples">${EXAMPLES.map(example)}</ul>`;
 
-const rated = (film) => (film.ratings ? `${plural(film.ratings, "rating")}, ${film.mean.toFixed(1)} stars on average` : "not rated yet");
+const rated = (film) => (film.ratings && starless() ? `seen ${plural(film.ratings, "time")}` : film.ratings ? `${plural(film.ratings, "rating")}, ${film.mean.toFixed(1)} stars on average` : "not rated yet");
 
 const result = (film) => html`<li class="result"><a href="${filmAddress(film.movie_id)}" data-go>${poster(film)}
   <span class="words"><span class="name">${named(film)}</span>

@@ -23,7 +23,7 @@ function films(value) {
 
 const FRAME = html`<section aria-labelledby="wall-title">
   <h2 id="wall-title">Rate a few films</h2>
-  <p class="quiet small">Press the same star again for half a star less.</p>
+  <p class="quiet small halves">Press the same star again for half a star less.</p>
   <form class="find" role="search" aria-label="Find a film to rate">
     <input type="search" maxlength="200" placeholder="A film you know…" aria-label="Title of a film to rate" autocomplete="off" />
     <button class="plain">Find</button>

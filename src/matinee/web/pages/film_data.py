@@ -82,13 +82,12 @@ async def yours(shell: Shell, user: object, movie_id: str) -> dict[str, Any]:
     """What a film is to a visitor.
 
     Returns:
-        `{"rating": the stars given or None, "stars": the stars expected or None, "because": titles, "lowest": the
-        fewest stars that can be given, or None}`.
+        `{"rating": the stars given or None, "stars": the stars expected or None, "because": titles}` and `Shell.stars`.
 
     Raises:
         MatineeError: the core fails.
     """
-    found: dict[str, Any] = {"rating": None, "stars": None, "because": [], "lowest": await shell.lowest()}
+    found: dict[str, Any] = {"rating": None, "stars": None, "because": []} | await shell.stars()
     if not (name := typed(user)[:LONGEST_TITLE]):
         return found
     try:

@@ -138,16 +138,16 @@ class Rows:
     async def ratings(self, user: str, first: str = "") -> dict[str, Any]:
         """The strip: `{"user", "items": [{movie_id, title, rating}], "total", "lowest", "at"}`, newest first.
 
-        `lowest`: the fewest stars that can be given.
+        `lowest` (and `seen`): which stars can be given, see `Shell.stars`.
 
         Args:
             first: film that was rated just now (the times of ratings are whole seconds).
         """
         at = time.time()
-        history, lowest = await asyncio.gather(self.history(user), self.shell.lowest())
+        history, scale = await asyncio.gather(self.history(user), self.shell.stars())
         rated = sorted(history, key=lambda row: row["movie_id"] != first)
         items = [{name: row[name] for name in ("movie_id", "title", "rating")} for row in rated[:IN_THE_STRIP]]
-        return {"user": user, "items": items, "total": len(rated), "lowest": lowest, "at": at}
+        return {"user": user, "items": items, "total": len(rated), "at": at, **scale}
 
     async def wall(self, user: str, offset: int = 0, title: str = "") -> dict[str, Any]:
         """Films to rate: `{"user", "items": [{movie_id, title, year, rating}], "title", "next": offset or null}`.
