@@ -173,5 +173,7 @@ def test_accuracy_on_movielens_100k(shared_data: object) -> None:
     assert ndcg["ease"] > 0.464
     assert ndcg["edlae"] > 0.468
     assert ndcg["ials"] > 0.455
-    assert ndcg["blend"] > max(0.484, ndcg["edlae"], ndcg["ials"])
+    # Every rating counts as relevant here, whatever its stars: the default ranks by what is liked, and pays for it.
+    assert ndcg["blend"] > 0.465
+    assert ndcg["watched"] > max(0.48, ndcg["edlae"], ndcg["ials"])
     assert 0.24 < ndcg["popular"] < 0.26

@@ -66,8 +66,8 @@ def hold_out(ratings: Ratings, scale: StarScale, *, seed: int, max_users: int, l
     Args:
         max_users: users sampled at most; of small data four fifths of the users at most, so that enough is left to
             learn from.
-        likes_only: likes (above the user's mean and two thirds up the scale) are to be ranked high, dislikes low; False:
-            all that is kept back is to be ranked high.
+        likes_only: likes (above the user's mean and two thirds up the scale) are to be ranked high, dislikes low;
+            False: all that is kept back is to be ranked high.
     """
     rng = np.random.default_rng(seed)
     sizes = np.diff(ratings.indptr)

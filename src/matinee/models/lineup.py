@@ -14,7 +14,6 @@ from matinee.models.graph import GraphFilter
 from matinee.models.ials import ImplicitALS
 from matinee.models.neighbors import ItemKNN
 from matinee.models.popularity import Popularity
-from matinee.models.preference import StarScale
 from matinee.models.stars import Stars
 from matinee.models.user_kernel import UserKernel
 
@@ -65,10 +64,9 @@ def default_lineup(dataset: Dataset) -> dict[str, Model[Any]]:
     if dataset.vectors:
         lineup["coldstart"] = ColdStart()
     weights, watched = dict(WEIGHTS), dict(WATCHED)
-    if StarScale.of(dataset).flat:
-        del weights["stars"]  # all stars are equal: there is nothing to foretell
-    else:
-        lineup["stars"] = Stars()
+    lineup["stars"] = Stars()
+    if lineup["stars"].unsuited(dataset):
+        del weights["stars"]
     n_users = dataset.ratings.n_users
     if n_users <= KERNEL_USERS and n_users * len(dataset.catalog) <= KERNEL_CELLS:
         lineup["userkernel"] = UserKernel()
