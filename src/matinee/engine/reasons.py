@@ -1,7 +1,7 @@
-"""Why films are recommended, in words: the films that the user liked and that speak for each, and what is pushed away.
+"""Why films are recommended, in words: liked films that speak for each, disliked ones that push away.
 
-Only films that the user liked on their own scale (`StarScale.preferences` above 0) are named as reasons. A model may count
-a disliked film in favour of another (less than nothing times less than nothing), but nobody would believe that reason.
+Only films that the user liked on their own scale (`StarScale.preferences` above 0) are named as reasons. A model may
+count a disliked film in favor of another (minus times minus), but nobody would believe that reason.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ SAME = {"directors": "same director", "writers": "same writer", "cast": "same ac
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """A liked film of the history: its catalogue row, its share (0..1) in what speaks for a pick, the preference for it."""
+    """A liked film of the history: its catalogue row, its share (0..1) in a pick, the preference for it."""
 
     row: int
     title: str
@@ -134,8 +134,11 @@ class Reasons:
         return next((said for column, said in columns if set(column[row]) & set(column[other])), None)
 
     def _taste(self, row: int, cited: Sequence[Cited]) -> str | None:
-        """A director or genre that the film shares with most of the films cited; directors first, then the genre that is
-        most their own among all that the user likes."""
+        """A director or genre that the film shares with most of the films cited.
+
+        Directors come first; of several genres the one that these films have most oftener than others that the user
+        likes.
+        """
         directors, genres = self._view.catalog.column("directors"), self._view.catalog.column("genres")
         names = _shared(directors[row], [directors[one.row] for one in cited])
         if names:
