@@ -113,9 +113,7 @@ class ExplanationOut(BaseModel):
     stars: float | None = Field(description="Predicted; null where unknown.")
     rating: float | None = Field(description="The user's own, which is left out of what explains the film.")
     models: list[ModelScoreOut]
-    because: list[RatedReasonOut] = Field(
-        description="Liked films, twenty at most, the biggest share first."
-    )
+    because: list[RatedReasonOut] = Field(description="Liked films, twenty at most, the biggest share first.")
     rest: float = Field(description="Share of the liked films not listed.")
     reason: str = Field(description="The same in words, plain text.")
     neighbors: list[RaterOut] = Field(description="Twenty at most, the most similar first.")
