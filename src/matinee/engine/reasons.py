@@ -34,8 +34,8 @@ MANY = 20
 SHARED = 3
 """Of the first `MAX_REASONS` films, how many must have a director or genre before it counts as a taste."""
 CANDIDATES = 40
-"""Best films beyond those listed whose scores are searched for what disliked films take from them (100 made answers with
-reasons 11 % slower, 40 make them 8 %)."""
+"""Best films beyond those listed that disliked films may push away (100 make answers with reasons 11 % slower, 40 make
+them 8 %)."""
 MAX_LESS = 3
 """Disliked films named as pushing, at most."""
 LEAST_PUSH = 0.01
