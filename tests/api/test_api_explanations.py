@@ -22,6 +22,7 @@ def test_an_explanation_has_every_part(client: Client) -> None:
     assert {one["name"] for one in found["models"]} == {one["name"] for one in client.get("/v1/models").json()["items"]}
     listed = [{key: one[key] for key in ("movie_id", "title", "share")} for one in found["because"]]
     assert listed[: len(item["because"])] == item["because"]
+    assert found["reason"] == item["reason"]
     assert sum(one["share"] for one in found["because"]) + found["rest"] == pytest.approx(1)
     assert {one["field"] for one in found["content"]} <= {"genres", "directors", "writers", "cast", "tags", "keywords"}
     assert len(found["factors"]) == 8

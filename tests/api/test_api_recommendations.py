@@ -106,6 +106,9 @@ def test_every_option(client: Client) -> None:
     assert ids(client.get(URL, params={"diversity": 1})) != best
     explained = client.get(URL, params={"explain": "yes"}).json()["items"]
     assert any(item["because"] for item in explained)
+    assert all(item["reason"] and "<" not in item["reason"] for item in explained)
+    assert client.get(URL, params={"explain": "yes"}).json()["less_of"] is not None
+    assert not {"less_of", "reason"} & {*client.get(URL).json(), *client.get(URL).json()["items"][0]}
     for item in explained:
         assert sum(reason["share"] for reason in item["because"]) <= 1.0001
     assert len(ids(client.get(URL, params={"n": 7}))) == 7

@@ -2,20 +2,59 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from matinee.cli.reading import answer_json, print_answer
+from matinee.engine.types import Answer, FilmRef, Item, Reason
 
 
 def test_recommend_prints_a_table_with_reasons(home: Path, run: Any) -> None:
     done = run("recommend", "--user", "42", "-n", "5", "--explain")
     assert done.code == 0, done.err
     assert "For user 42" in done.out
-    assert "Because you rated" in done.out
-    assert "%" in done.out
+    assert "Why" in done.out
+    assert "because you" in done.out or "no single film decides" in done.out
+    assert "%" not in done.out, "percentages come with --shares"
     assert "\x1b" not in done.out, "no colours in a pipe"
+
+
+def test_shares_add_percentages(home: Path, run: Any) -> None:
+    likes = ("--like", "Toy Story (1995)", "--like", "Shrek")
+    plain = " ".join(run("recommend", *likes, "-n", "3", "--explain").out.split())
+    done = run("recommend", *likes, "-n", "3", "--shares")
+    assert done.code == 0, done.err
+    assert "because you loved" in plain
+    assert "because you loved" in done.out
+    assert re.search(r"(Toy Story|Shrek) \d+% · (Toy Story|Shrek) \d+%", done.out)
+    assert "%" not in plain
+
+
+def test_what_is_pushed_away_is_told_below_the_list() -> None:
+    item = Item(
+        0, "1", "A [b]film[/b]", 1999, (), 1.0, 1, None, (Reason("2", "Alien", 0.5),), "because you loved Alien"
+    )
+    answer = Answer((item,), "blend", "s", less_of=(FilmRef("3", "Saw"), FilmRef("4", "[i]Hostel")))
+    capture = io.StringIO()
+    with contextlib.redirect_stdout(capture):
+        print_answer(answer, "", explain=True)
+        print_answer(dataclasses.replace(answer, less_of=()), "", explain=True, shares=True)
+    first, _, second = capture.getvalue().partition("Less of: Saw · [i]Hostel\n")
+    assert "A [b]film[/b] (1999)" in first
+    assert "because you loved Alien" in first
+    assert "%" not in first
+    assert "Alien 50%" in second
+    assert "Less of" not in second
+    told = answer_json(answer)
+    assert told["less_of"] == [{"movie_id": "3", "title": "Saw"}, {"movie_id": "4", "title": "[i]Hostel"}]
+    assert told["items"][0]["reason"] == "because you loved Alien"
 
 
 def test_recommend_json_has_the_shape_of_the_api(home: Path, run: Any) -> None:
@@ -23,7 +62,9 @@ def test_recommend_json_has_the_shape_of_the_api(home: Path, run: Any) -> None:
     assert answer["user_id"] == "42"
     assert [item["rank"] for item in answer["items"]] == [1, 2, 3, 4, 5]
     item = answer["items"][0]
-    assert {"movie_id", "title", "year", "genres", "score", "because"} <= set(item)
+    assert {"movie_id", "title", "year", "genres", "score", "because", "reason"} <= set(item)
+    assert item["reason"]
+    assert isinstance(answer["less_of"], list)
     assert "row" not in item
     assert sum(reason["share"] for reason in item["because"]) <= 1 + 1e-6
     seen = {entry["movie_id"] for entry in json.loads(run("history", "42", "--json").out)["items"]}

@@ -103,7 +103,7 @@ def test_a_text_that_is_no_film(call: Endpoint, text: str) -> None:
 def test_stars_are_given_and_taken_back(call: Endpoint) -> None:
     [before] = call("film_yours", "anna", "4")
     assert before["movie_id"] == "4"
-    assert before["yours"] == {"rating": None, "stars": None, "because": [], "lowest": 0.5}
+    assert before["yours"] == {"rating": None, "stars": None, "because": [], "reason": "", "lowest": 0.5}
     count = opened(call, "?tab=film&film=4")[1]["ratings"]["count"]
     [given] = call("rate_film", "anna", "4", 4)
     assert given["yours"]["rating"] == 4
@@ -125,6 +125,7 @@ def test_what_to_expect_and_why(call: Endpoint) -> None:
     [answer] = call("film_yours", "bert", "10")
     assert 0.5 <= answer["yours"]["stars"] <= 5
     assert 1 <= len(answer["yours"]["because"]) <= 3
+    assert answer["yours"]["reason"].startswith("because you loved ")
 
 
 @pytest.mark.parametrize(

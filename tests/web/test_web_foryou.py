@@ -63,6 +63,8 @@ def test_a_rating_changes_the_list_and_says_why(call: Endpoint, core: Service, u
     assert [film["movie_id"] for film in picks["items"]] != [film["movie_id"] for film in before["items"]]
     reasons = {reason["movie_id"] for film in picks["items"] for reason in film["because"]}
     assert reasons & {"1", "3", "5", "7"}
+    assert any(film["reason"].startswith("because you ") for film in picks["items"])
+    assert picks["less_of"] == []
     assert ratings["items"][0] == {"movie_id": "7", "title": "Airplane!", "rating": 5}
     assert {film["movie_id"] for film in ratings["items"]} == {"1", "3", "5", "7"}
     assert ratings["total"] == 4

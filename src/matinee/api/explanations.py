@@ -9,16 +9,10 @@ from starlette.responses import Response
 from matinee.api import params
 from matinee.api.errors import problems
 from matinee.api.render import dumps
+from matinee.api.schemas import FilmRefOut
 from matinee.api.service import EngineDep, service_of
 
 router = APIRouter(tags=["recommendations"])
-
-
-class FilmRefOut(BaseModel):
-    """A film by id and title."""
-
-    movie_id: str
-    title: str
 
 
 class ModelScoreOut(BaseModel):
@@ -31,7 +25,7 @@ class ModelScoreOut(BaseModel):
 
 
 class RatedReasonOut(BaseModel):
-    """A film of the history and its share in the positive part of the score."""
+    """A film that the user liked and its share in what liked films add to the score."""
 
     movie_id: str
     title: str
@@ -85,6 +79,7 @@ class ExplanationOut(BaseModel):
                     "models": [{"name": "ials", "score": 0.730955, "rank": 35, "of": 9285}],
                     "because": [{"movie_id": "2571", "title": "The Matrix", "rating": 5.0, "share": 0.0389}],
                     "rest": 0.9611,
+                    "reason": "no single film decides: your taste for Thriller",
                     "neighbors": [{"user_id": "464", "similarity": 0.1469, "common": 52, "stars": 5.0}],
                     "neighbors_mean": 5.0,
                     "factors": [
@@ -118,8 +113,9 @@ class ExplanationOut(BaseModel):
     stars: float | None = Field(description="Predicted; null where unknown.")
     rating: float | None = Field(description="The user's own, which is left out of what explains the film.")
     models: list[ModelScoreOut]
-    because: list[RatedReasonOut] = Field(description="Twenty at most, the biggest share first.")
-    rest: float = Field(description="Share of the films not listed.")
+    because: list[RatedReasonOut] = Field(description="Liked films, twenty at most, the biggest share first.")
+    rest: float = Field(description="Share of the liked films not listed.")
+    reason: str = Field(description="The same in words, plain text.")
     neighbors: list[RaterOut] = Field(description="Twenty at most, the most similar first.")
     neighbors_mean: float | None
     factors: list[FactorOut] = Field(description="Of iALS, the eight that matter most; empty where there is none.")

@@ -63,7 +63,7 @@ Diversity = Annotated[
     float,
     Query(ge=0, le=1, allow_inf_nan=False, description="0: best scores first … 1: films as unlike as possible."),
 ]
-Explain = Annotated[bool, Query(description="Say which rated films led to each item, and how much.")]
+Explain = Annotated[bool, Query(description="Say why: liked films behind each item, disliked ones that push.")]
 IncludeSeen = Annotated[bool, Query(description="Films that the user has rated may come as well.")]
 Metadata = Annotated[bool, Query(description="Add tags, people, ids elsewhere and the poster to each item.")]
 

@@ -80,6 +80,8 @@ def item_record(item: Item) -> dict[str, Any]:
             {"movie_id": reason.movie_id, "title": reason.title, "share": round(float(reason.share), 4)}
             for reason in item.because
         ]
+    if item.reason is not None:
+        record["reason"] = item.reason
     return record
 
 
@@ -108,6 +110,8 @@ def answer_record(engine: Engine, answer: Answer, with_metadata: bool = False) -
         record["fallback"] = answer.fallback
     if answer.index is not None:
         record["index"] = answer.index
+    if answer.less_of is not None:
+        record["less_of"] = [{"movie_id": film.movie_id, "title": film.title} for film in answer.less_of]
     if answer.user_id is not None:
         record["user_id"] = answer.user_id
     return record

@@ -23,8 +23,15 @@ ITEM: dict[str, Any] = {
 }
 
 
+class FilmRefOut(BaseModel):
+    """A film by id and title."""
+
+    movie_id: str
+    title: str
+
+
 class ReasonOut(BaseModel):
-    """A film of the history and its share in a recommendation."""
+    """A film that the user liked, and its share in what liked films say for a recommendation."""
 
     movie_id: str
     title: str
@@ -41,12 +48,13 @@ class FilmOut(BaseModel):
 
 
 class ItemOut(FilmOut):
-    """A ranked film. The fields after `because` come with `metadata=true`."""
+    """A ranked film. The fields after `reason` come with `metadata=true`."""
 
     score: float | None = Field(description="Comparable within one answer only.")
     rank: int
     stars: float | None = Field(None, description="Predicted stars, where known.")
     because: list[ReasonOut] | None = Field(None, description="With `explain=true`: reasons, biggest share first.")
+    reason: str | None = Field(None, description="With `explain=true`: the same in words, plain text.")
     tags: list[str] | None = None
     directors: list[str] | None = None
     writers: list[str] | None = None
@@ -75,6 +83,9 @@ class ListOut(BaseModel):
     snapshot: str
     fallback: str | None = Field(None, description='"popular": nothing is known about the user.')
     index: str | None = Field(None, description="Which vector index searched, where one did.")
+    less_of: list[FilmRefOut] | None = Field(
+        None, description="With `explain=true`: disliked films that push others down this list, three at most."
+    )
     user_id: str | None = None
 
 

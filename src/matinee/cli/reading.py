@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.text import Text
 
-from matinee.cli.console import AsJson, film, is_narrow, note, number, open_engine, plain, print_json, table
+from matinee.cli.console import AsJson, console, film, is_narrow, note, number, open_engine, plain, print_json, table
 from matinee.cli.films import imdb_url, resolve
 
 if TYPE_CHECKING:
@@ -26,28 +26,36 @@ REASONS = 3
 """Reasons shown in a table; JSON has all."""
 
 
-def reasons(item: Item) -> str:
-    """Why an item is recommended, in words: the biggest reasons."""
-    return " · ".join(f"{reason.title} {reason.share:.0%}" for reason in (item.because or ())[:REASONS])
+def why(item: Item) -> str:
+    """Why an item is recommended, as a sentence."""
+    return item.reason or ""
 
 
-def print_answer(answer: Answer, title: str, *, explain: bool = False) -> None:
-    """A ranked list as a table."""
+def why_and_shares(item: Item) -> str:
+    """The sentence, and below it how much the biggest reasons count."""
+    shares = " · ".join(f"{reason.title} {reason.share:.0%}" for reason in (item.because or ())[:REASONS])
+    return "\n".join(filter(None, (why(item), shares)))
+
+
+def print_answer(answer: Answer, title: str, *, explain: bool = False, shares: bool = False) -> None:
+    """A ranked list as a table; `shares` adds percentages to the reasons."""
     columns: dict[str, Callable[[Item], str | Text]] = {
         "#": lambda item: str(item.rank),
         "Film": lambda item: Text(film(item.title, item.year), style="bold"),
         "Genres": lambda item: ", ".join(item.genres),
         "Stars": lambda item: number(item.stars, 1),
-        "Because you rated": reasons,
+        "Why": why_and_shares if shares else why,
     }
     if not explain:
-        del columns["Because you rated"]
+        del columns["Why"]
     if (explain and is_narrow()) or not any(item.genres for item in answer.items):
         del columns["Genres"]
     if all(item.stars is None for item in answer.items):
         del columns["Stars"]
     rows = [[cell(item) for cell in columns.values()] for item in answer.items]
     table(title, list(columns), rows, right=("#", "Stars"))
+    if rows and answer.less_of:
+        console().print(Text("Less of: " + " · ".join(one.title for one in answer.less_of)))
 
 
 def answer_json(answer: Answer, **more: Any) -> dict[str, Any]:
@@ -71,6 +79,7 @@ def recommend(
     exclude: Annotated[list[str] | None, typer.Option("--exclude", "-x", help="A film never to show.")] = None,
     diversity: Annotated[float, typer.Option(min=0.0, max=1.0, help="0: best first, 1: unlike each other.")] = 0.0,
     explain: Annotated[bool, typer.Option("--explain", "-e", help="Say why.")] = False,
+    shares: Annotated[bool, typer.Option("--shares", help="Say why, and how much each film counts.")] = False,
     json: AsJson = False,
 ) -> None:
     """Recommend films to a user (--user), or to somebody who likes some films (--like)."""
@@ -81,7 +90,7 @@ def recommend(
 
         check_user_id(user)
     with open_engine() as engine:
-        options = {"n": n, "model": model, "filter": filter, "diversity": diversity, "explain": explain}
+        options = {"n": n, "model": model, "filter": filter, "diversity": diversity, "explain": explain or shares}
         request = _request(engine, options, exclude or ())
         if user is not None:
             answer, title = engine.recommend(user, request), f"For user {user}"
@@ -96,7 +105,7 @@ def recommend(
         if json:
             print_json(answer_json(answer))
         else:
-            print_answer(answer, title, explain=explain)
+            print_answer(answer, title, explain=explain or shares, shares=shares)
 
 
 def similar(

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee.engine import people
+from matinee.engine import people, reasons
 from matinee.engine.recommend import default_name, predicted_stars
 from matinee.engine.runtime import Runtime, View
+from matinee.engine.types import FilmRef
 from matinee.models.base import Model, Query
+from matinee.models.content import Content
 from matinee.models.ials import ImplicitALS
+from matinee.models.popularity import Popularity
 from matinee.models.ranking import top_n
 from matinee.settings import Settings
 
@@ -30,14 +33,6 @@ _LEAST_WELL_RATED = 50
 
 
 @dataclass(frozen=True, slots=True)
-class FilmRef:
-    """A film by id and title."""
-
-    movie_id: str
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
 class ModelScore:
     """What one model says: its score, and the film's rank among `of` films that it has an opinion on and are unseen."""
 
@@ -49,7 +44,7 @@ class ModelScore:
 
 @dataclass(frozen=True, slots=True)
 class RatedReason:
-    """A film of the history, the user's stars, and its share (0..1) in the positive part of the score."""
+    """A film that the user liked, their stars, and its share (0..1) in what liked films add to the score."""
 
     movie_id: str
     title: str
@@ -98,7 +93,8 @@ class Explanation:
         fallback: "popular" or "content" where that model knows nothing of the history and another answers.
         stars: predicted, None where unknown.
         rating: the user's own, None where there is none.
-        rest: share of the films that `because` does not list.
+        rest: share of the liked films that `because` does not list.
+        reason: why, as a sentence without a period, plain text.
         neighbors_mean: mean stars of `neighbors`, None where there are none.
         factors: of iALS, those of the largest |product|; () where there is no such model or it knows too little.
     """
@@ -114,6 +110,7 @@ class Explanation:
     models: tuple[ModelScore, ...]
     because: tuple[RatedReason, ...]
     rest: float
+    reason: str
     neighbors: tuple[Rater, ...]
     neighbors_mean: float | None
     factors: tuple[Factor, ...]
@@ -131,7 +128,7 @@ def explain(
     query, rating = _without(whole, row)
     stars = predicted_stars(view, query, np.array([row], dtype=np.int64))
     fallback = model.fallback(query) if len(query) else "popular"
-    because, rest = _because(view, model, query, row) if fallback != "popular" else ((), 0.0)
+    because, rest, reason = _because(view, model, query, row, fallback)
     raters = people.raters(runtime, view, query, user_id, row, MOST_NEIGHBORS) if len(query) else []
     return Explanation(
         user_id,
@@ -145,6 +142,7 @@ def explain(
         tuple(_scores(view, query, row)),
         because,
         rest,
+        reason,
         tuple(Rater(one.user_id, one.similarity, one.common, stars) for one, stars in raters),
         round(float(np.mean([stars for _, stars in raters])), 3) if raters else None,
         tuple(_factors(view, query, row)),
@@ -175,24 +173,22 @@ def _scores(view: View, query: Query, row: int) -> Iterator[ModelScore]:
             yield ModelScore(name, None, None, int(known.sum()))
 
 
-def _because(view: View, model: Model[Any], query: Query, row: int) -> tuple[tuple[RatedReason, ...], float]:
+def _because(
+    view: View, model: Model[Any], query: Query, row: int, fallback: str | None
+) -> tuple[tuple[RatedReason, ...], float, str]:
+    if fallback == "popular" or isinstance(model, Popularity):
+        return (), 0.0, reasons.POPULAR
     parts = model.contributions(query, [row])
     if parts is None:
-        return (), 0.0
-    positive = np.maximum(np.nan_to_num(parts[0], nan=0.0, posinf=0.0, neginf=0.0), 0).astype(np.float64)
-    total = float(positive.sum())
-    if total <= 0:
-        return (), 0.0
-    order = top_n(positive.astype(np.float32), MOST_REASONS)
-    order = order[positive[order] > 0]
-    titles, ids = view.catalog.column("title"), view.catalog.column("movie_id")
-    reasons = []
-    for place in order.tolist():
-        film = int(query.rows[place])
-        # Rounded down, so that the shares and the rest sum to 1.
-        share = int(1e4 * positive[place] / total) / 1e4
-        reasons.append(RatedReason(ids[film], titles[film], round(float(query.ratings[place]), 4), share))
-    return tuple(reasons), round(1 - sum(reason.share for reason in reasons), 4)
+        return (), 0.0, reasons.UNDECIDED
+    history = reasons.Reasons(view, query, by_content=fallback == "content" or isinstance(model, Content))
+    cited = history.cited(parts[0], MOST_REASONS)
+    ids = view.catalog.column("movie_id")
+    stars = dict(zip(query.rows.tolist(), query.ratings.tolist(), strict=True))
+    found = tuple(RatedReason(ids[one.row], one.title, round(stars[one.row], 4), one.share) for one in cited)
+    # Shares are rounded down, so the rest is no less than 0.
+    rest = round(1 - sum(one.share for one in cited), 4) if cited else 0.0
+    return found, rest, history.text(row, cited)
 
 
 def _factors(view: View, query: Query, row: int) -> Iterator[Factor]:

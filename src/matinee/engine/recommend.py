@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -12,17 +9,16 @@ from numpy.typing import NDArray
 from matinee.data.ids import id_text
 from matinee.engine.charts import newcomer_scores
 from matinee.engine.filters import parse
+from matinee.engine.reasons import Told, tell
 from matinee.engine.rerank import diversify
 from matinee.engine.runtime import View
-from matinee.engine.types import Answer, Item, Reason, Request
+from matinee.engine.types import Answer, Item, Request
 from matinee.errors import InvalidInputError, UnknownModelError
-from matinee.models.base import Model, Query
+from matinee.models.base import Query
 from matinee.models.content import Content
 from matinee.models.ranking import top_n
 from matinee.settings import Settings
 
-MAX_REASONS = 5
-"""Films named as reasons of one pick, at most."""
 POOL = 5
 """With diversity the list is chosen among the best POOL·n films, at least 100."""
 
@@ -74,17 +70,16 @@ def recommend(
     ranked = np.where(allowed, scores, np.float32(np.nan))
     rows = _pick(view, ranked, request)
     stars = predicted_stars(view, query, rows)
-    because = _reasons(view, model, query, rows) if request.explain and fallback != "popular" else None
-    if request.explain and because is None:
-        because = [()] * len(rows)
+    told = tell(view, model, query, rows, ranked, fallback) if request.explain else None
     return Answer(
-        items=make_items(view, rows, ranked, stars, because),
+        items=make_items(view, rows, ranked, stars, told),
         model=name,
         snapshot=view.snapshot.id,
         fallback=fallback,
         user_id=user_id,
         version=version,
         volatile=fallback == "popular" or parse(request.filter, settings.max_filter).reads_ratings,
+        less_of=None if told is None else told.less_of,
     )
 
 
@@ -128,31 +123,14 @@ def predicted_stars(view: View, query: Query, rows: NDArray[np.int64]) -> NDArra
     return model.score_rows(query, rows)
 
 
-def _reasons(view: View, model: Model[Any], query: Query, rows: NDArray[np.int64]) -> list[tuple[Reason, ...]] | None:
-    parts = model.contributions(query, rows.tolist())
-    if parts is None:
-        return None
-    titles, ids = view.catalog.column("title"), view.catalog.column("movie_id")
-    reasons = []
-    for line in np.nan_to_num(parts, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64):
-        positive = np.maximum(line, 0.0)
-        order = top_n(positive.astype(np.float32), MAX_REASONS)
-        order = order[positive[order] > 0]
-        # Rounded down, so that the shares of a list never sum to more than 1.
-        shares = [int(1e4 * part / positive.sum()) / 1e4 for part in positive[order]]
-        films = query.rows[order].tolist()
-        reasons.append(tuple(Reason(ids[row], titles[row], share) for row, share in zip(films, shares, strict=True)))
-    return reasons
-
-
 def make_items(
     view: View,
     rows: NDArray[np.int64],
     scores: NDArray[np.float32],
     stars: NDArray[np.float32] | None = None,
-    because: Sequence[tuple[Reason, ...]] | None = None,
+    told: Told | None = None,
 ) -> tuple[Item, ...]:
-    """Items of ranked rows; `scores` is over all films, `stars` and `because` go with `rows`."""
+    """Items of ranked rows; `scores` is over all films, `stars` and `told` go with `rows`."""
     catalog = view.catalog
     ids, titles, years, genres = (catalog.column(c) for c in ("movie_id", "title", "year", "genres"))
     values = scores[rows].tolist()
@@ -167,7 +145,8 @@ def make_items(
             score=values[i],
             rank=i + 1,
             stars=round(expected[i], 3) if expected and expected[i] == expected[i] else None,
-            because=None if because is None else because[i],
+            because=None if told is None else told.because[i],
+            reason=None if told is None else told.texts[i],
         )
         for i, row in enumerate(rows.tolist())
     )

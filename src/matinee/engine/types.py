@@ -27,7 +27,7 @@ class Request:
         filter: text in the filter language; "" allows every film.
         exclude: film ids never to return (unknown ids are ignored).
         diversity: 0 (pure ranking) .. 1 (as unlike each other as the candidates allow).
-        explain: fill `Item.because`.
+        explain: fill `Item.because`, `Item.reason` and `Answer.less_of`.
         include_seen: also return films of the history.
     """
 
@@ -41,8 +41,16 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class FilmRef:
+    """A film by id and title."""
+
+    movie_id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reason:
-    """A film of the history and its share (0..1) in the positive part of a recommendation's score."""
+    """A film that the user liked and its share (0..1) in what liked films add to a recommendation's score."""
 
     movie_id: str
     title: str
@@ -59,6 +67,7 @@ class Item:
         rank: 1 is best.
         stars: predicted stars for this user on the data's scale, None where unknown.
         because: reasons, biggest share first, shares sum to at most 1; None unless asked for.
+        reason: the same as a sentence without a period, plain text; None unless asked for.
     """
 
     row: int
@@ -70,6 +79,7 @@ class Item:
     rank: int
     stars: float | None = None
     because: tuple[Reason, ...] | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +93,7 @@ class Answer:
         version: the user's data version that this answer reflects.
         volatile: True where the answer depends on everybody's ratings, so that any new rating may change it.
         index: which index searched, where a vector index did.
+        less_of: films that the user disliked and that push others down this list; None unless asked for.
     """
 
     items: tuple[Item, ...]
@@ -93,6 +104,7 @@ class Answer:
     version: int = 0
     volatile: bool = False
     index: str | None = None
+    less_of: tuple[FilmRef, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

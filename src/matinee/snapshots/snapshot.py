@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -18,6 +19,7 @@ from matinee.data.ratings import Ratings
 from matinee.errors import DataError, SnapshotError
 from matinee.files import file_hash
 from matinee.models.base import Model
+from matinee.models.preference import StarScale
 from matinee.snapshots.files import inside
 from matinee.snapshots.manifest import ELSEWHERE, MANIFEST, SNAPSHOT_ID, Manifest, ModelEntry, read_manifest
 from matinee.snapshots.spaces import Space, SpaceEntry
@@ -96,6 +98,11 @@ class Snapshot:
     def ratings(self) -> Ratings:
         """The training ratings."""
         return self.dataset.ratings
+
+    @cached_property
+    def star_scale(self) -> StarScale:
+        """What stars say about liking in these ratings; made on first use."""
+        return StarScale.of(self.dataset)
 
     @classmethod
     def load(cls, root: Path, snapshot_id: str, verify: Verify = "full") -> Self:

@@ -13,8 +13,6 @@ from matinee.studio.look import plain
 
 Answer = Mapping[str, Any]
 
-MOST, MANY = 0.3, 0.4
-"""Share from which one film, and three together, decide."""
 NEAR = 20
 FIELDS = {
     "genres": ("genre", "genres"),
@@ -43,31 +41,17 @@ def _stars(answer: Answer) -> str:
 
 
 def because(answer: Answer) -> str:
-    """Which films of the history the score comes from."""
+    """Which films of the history the score comes from, in the core's own words."""
     model = f"**{plain(answer.get('model') or 'this model')}**"
     fallback = answer.get("fallback")
     if fallback == "popular":
         return f"Nothing is known of your taste, so {model} goes by what is popular."
     prefix = f"{model} knows none of your films, so content answers in its place. " if fallback == "content" else ""
     reasons: Sequence[Answer] = answer.get("because") or ()
-    if not reasons:
+    if not reasons or not answer.get("reason"):
         return f"{prefix}{model} does not tell which of your films its score comes from."
-    share = reasons[0].get("share") or 0
-    if share >= MOST or len(reasons) == 1:
-        return f"{prefix}Mostly because you gave {_rated(reasons[0])} ({_percent(share)} of the score)."
-    three = sum(reason.get("share") or 0 for reason in reasons[:3])
-    films = _and([_rated(reason) for reason in reasons[:3]])
-    if three >= MANY:
-        return f"{prefix}Above all because you gave {films} (together {_percent(three)} of the score)."
-    return (
-        f"{prefix}No single film decides. You gave {films}: these count most, together {_percent(three)} of the score."
-    )
-
-
-def _rated(reason: Answer) -> str:
-    stars = reason.get("rating")
-    title = f"*{plain(reason['title'])}*"
-    return title if stars is None else f"{title} {_count(stars)}"
+    said = str(answer["reason"])
+    return f"{prefix}{plain(said[:1].upper() + said[1:])}."
 
 
 def _content(answer: Answer) -> Iterator[str]:
@@ -145,10 +129,6 @@ def _count(stars: float) -> str:
 
 def _of(stars: float) -> str:
     return f"{stars:.1f} stars"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.1f} %"
 
 
 def _and(parts: Sequence[str]) -> str:

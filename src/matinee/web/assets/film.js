@@ -54,7 +54,7 @@ function facts({ film }) {
   </article>`;
 }
 
-function mine(film, { rating, stars, because, trouble: failed }) {
+function mine(film, { rating, stars, because, reason, trouble: failed }) {
   const given = rating !== null && rating !== undefined;
   const gave = given && (starless() ? "You have seen it." : html`You gave it <b>${rating} ${rating === 1 ? "star" : "stars"}</b>. <span class="quiet small">${hint(rating)}</span>`);
   return html`${failed && trouble(failed)}
@@ -62,7 +62,7 @@ function mine(film, { rating, stars, because, trouble: failed }) {
     <div class="row">${starButtons(film, rating)}
       ${given && html`<button type="button" class="plain" data-unrate data-key="unrate">${starless() ? "Take it back" : "Take my stars back"}</button>`}</div>
     ${!given && stars && html`<p class="expected"><b>★ ${stars.toFixed(1)}</b> expected for you${
-      because.length > 0 && html`<span class="quiet">, because you rated ${because.join(", ")}</span>`}</p>`}`;
+      because.length > 0 && html`<span class="quiet">${reason.startsWith("because") ? ", " : "; "}${reason}</span>`}</p>`}`;
 }
 
 function histogram({ count, mean, histogram: bars }) {
@@ -124,7 +124,7 @@ export function mount({ root, props, trigger, watch }) {
     if (!film) return;
     showMine = part(sheet.querySelector(".yours"), (shown) => mine(film, shown));
     showRatings = part(sheet.querySelector(".film-ratings"), histogram);
-    known = { rating: null, stars: null, because: [] };
+    known = { rating: null, stars: null, because: [], reason: "" };
     showMine(known);
     if (value.ratings) showRatings(value.ratings);
     if (moved) sheet.querySelector("h2").focus({ preventScroll: true });

@@ -3,15 +3,14 @@
 import { draw, html } from "./html.js";
 import { filmAddress, plural, poster } from "./films.js";
 
-const REASONS = 2;
 const GLIDE = { duration: 320, easing: "ease-out" };
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-function why(film) {
-  const titles = (film.because ?? []).slice(0, REASONS).map((reason) => html`<i>${reason.title}</i>`);
-  if (!titles.length) return "";
-  return html`<p class="why">because you rated ${titles[0]}${titles.length > 1 ? html` and ${titles[1]}` : ""}</p>`;
-}
+// What is everybody's taste is said once, above the list.
+const why = (film) => (film.because?.length ? html`<p class="why">${film.reason}</p>` : "");
+
+const lessOf = (films) =>
+  films?.length > 0 && html`<p class="quiet small less-of">Less of: ${films.map((film) => film.title).join(" · ")}</p>`;
 
 const meta = (film) => [film.year, (film.genres ?? []).slice(0, 3).join(", ")].filter(Boolean).join(" · ");
 
@@ -32,6 +31,7 @@ const page = (value) => html`<section aria-labelledby="picks-title">
   <h2 id="picks-title">Picked for you</h2>
   <div role="status">${lead(value)}<span class="seen-not">${plural(value.items.length, "film")}${value.items[0] && `, first ${value.items[0].title}`}</span></div>
   ${value.items.length > 0 && html`<ol class="posters picks" aria-label="Films picked for you">${value.items.map(pick)}</ol>`}
+  ${lessOf(value.less_of)}
 </section>`;
 
 const cards = (root) => new Map([...root.querySelectorAll(".pick")].map((card) => [card.dataset.movie, card]));

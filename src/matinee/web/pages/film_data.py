@@ -82,12 +82,13 @@ async def yours(shell: Shell, user: object, movie_id: str) -> dict[str, Any]:
     """What a film is to a visitor.
 
     Returns:
-        `{"rating": the stars given or None, "stars": the stars expected or None, "because": titles}` and `Shell.stars`.
+        `{"rating": the stars given or None, "stars": the stars expected or None, "because": titles of films that the
+        visitor liked, "reason": the sentence}` and `Shell.stars`.
 
     Raises:
         MatineeError: the core fails.
     """
-    found: dict[str, Any] = {"rating": None, "stars": None, "because": []} | await shell.stars()
+    found: dict[str, Any] = {"rating": None, "stars": None, "because": [], "reason": ""} | await shell.stars()
     if not (name := typed(user)[:LONGEST_TITLE]):
         return found
     try:
@@ -97,7 +98,8 @@ async def yours(shell: Shell, user: object, movie_id: str) -> dict[str, Any]:
             found["rating"] = await _own_rating(shell, name, movie_id)
         return found
     reasons = [reason["title"] for reason in why.get("because") or [] if reason.get("movie_id") != movie_id]
-    return found | {"rating": why.get("rating"), "stars": why.get("stars"), "because": reasons[:3]}
+    told = {"because": reasons[:3], "reason": why.get("reason") or ""}
+    return found | {"rating": why.get("rating"), "stars": why.get("stars"), **told}
 
 
 def behind(movie_id: str, **known: Any) -> dict[str, Any]:

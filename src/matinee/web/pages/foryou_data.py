@@ -113,7 +113,9 @@ class Rows:
         return list(answer["items"])
 
     async def picks(self, user: str, options: Options) -> dict[str, Any]:
-        """The list: `{"user", "items": [film with stars and because], "fallback", "model", "filter", "at"}`.
+        """The list: `{"user", "items", "less_of", "fallback", "model", "filter", "at"}`.
+
+        `items`: films with stars, because and reason; `less_of`: disliked films that push others away.
 
         `at`, the time of the question, keeps an answer that was overtaken from being drawn.
         """
@@ -129,6 +131,7 @@ class Rows:
         return {
             "user": user,
             "items": answer["items"],
+            "less_of": answer.get("less_of") or [],
             "fallback": answer.get("fallback"),
             "model": answer.get("model"),
             "filter": options.filter,

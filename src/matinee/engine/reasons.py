@@ -1,0 +1,228 @@
+"""Why films are recommended, in words: liked films that speak for each, disliked ones that push away.
+
+Only films that the user liked on their own scale (`StarScale.preferences` above 0) are named as reasons. A model may
+count a disliked film in favor of another (minus times minus), but nobody would believe that reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.engine.runtime import View
+from matinee.engine.types import FilmRef, Reason
+from matinee.models.base import Model, Query
+from matinee.models.content import Content
+from matinee.models.popularity import Popularity
+from matinee.models.ranking import top_n
+
+MAX_REASONS = 5
+"""Films named as reasons of one pick, at most."""
+NAMED = 3
+"""Of these, films named in a sentence, at most; each has at least half the share of the first."""
+LOVED = 0.5
+"""Preference above which a film was loved; a film seen and given no stars stands exactly here, and was liked."""
+DECIDES, EVEN = 0.05, 2.0
+"""A film decides when it has this share, and this many times an even share where more than `MANY` films were liked."""
+MANY = 20
+SHARED = 3
+"""Of the first `MAX_REASONS` films, how many must have a director or genre before it counts as a taste."""
+CANDIDATES = 40
+"""Best films beyond those listed that disliked films may push away (100 make answers with reasons 11 % slower, 40 make
+them 8 %)."""
+MAX_LESS = 3
+"""Disliked films named as pushing, at most."""
+LEAST_PUSH = 0.01
+"""Least part of what liked films add to the candidates that a disliked film must take from them to be named."""
+
+POPULAR = "popular with everybody"
+UNDECIDED = "no single film decides"
+NO_LIKES = "you have not liked a film yet"
+SAME = {"directors": "same director", "writers": "same writer", "cast": "same actors", "genres": "same genre"}
+"""What two films can have in common, the most telling first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """A liked film of the history: its catalogue row, its share (0..1) in a pick, the preference for it."""
+
+    row: int
+    title: str
+    share: float
+    preference: float
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Reasons of a list, one entry a film: films cited, a sentence; and disliked films that push others away."""
+
+    because: tuple[tuple[Reason, ...], ...]
+    texts: tuple[str, ...]
+    less_of: tuple[FilmRef, ...] = ()
+
+
+def tell(
+    view: View,
+    model: Model[Any],
+    query: Query,
+    rows: NDArray[np.int64],
+    ranked: NDArray[np.float32],
+    fallback: str | None,
+) -> Told:
+    """Reasons of a list.
+
+    Args:
+        model: that ranked it, or would have, were it not for `fallback`.
+        rows: the films listed.
+        ranked: scores of all films, NaN for those that may not be listed.
+    """
+    if fallback == "popular" or isinstance(model, Popularity):
+        return Told(((),) * len(rows), (POPULAR,) * len(rows))
+    parts = model.contributions(query, np.concatenate([rows, _candidates(view, ranked, rows)]).tolist())
+    if parts is None:
+        return Told(((),) * len(rows), (UNDECIDED,) * len(rows))
+    reasons = Reasons(view, query, by_content=fallback == "content" or isinstance(model, Content))
+    ids = view.catalog.column("movie_id")
+    cited = [reasons.cited(line) for line in parts[: len(rows)]]
+    return Told(
+        tuple(tuple(Reason(ids[one.row], one.title, one.share) for one in films) for films in cited),
+        tuple(reasons.text(row, films) for row, films in zip(rows.tolist(), cited, strict=True)),
+        reasons.less_of(parts),
+    )
+
+
+def _candidates(view: View, ranked: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The best films that are not listed; rated ones, since what a history says for new films is dear to work out."""
+    best = top_n(np.where(view.stats.counts > 0, ranked, np.float32(np.nan)), CANDIDATES + len(rows))
+    return best[~np.isin(best, rows)][:CANDIDATES]
+
+
+class Reasons:
+    """What the films of one history say for others.
+
+    Args:
+        by_content: whether the scores come from what films are about, rather than from who liked them.
+    """
+
+    def __init__(self, view: View, query: Query, *, by_content: bool = False) -> None:
+        self._view, self._query, self._by_content = view, query, by_content
+        self.preferences = view.snapshot.star_scale.preferences(query.ratings)
+        self._liked = query.rows[self.preferences > 0]
+
+    def cited(self, parts: NDArray[np.floating[Any]], most: int = MAX_REASONS) -> list[Cited]:
+        """Liked films with what they add to a score, `parts`, (len(query),); biggest share first."""
+        titles = self._view.catalog.column("title")
+        found = []
+        for place, share in liked_shares(parts, self.preferences, most):
+            row = int(self._query.rows[place])
+            found.append(Cited(row, titles[row], share, float(self.preferences[place])))
+        return found
+
+    def text(self, row: int, cited: Sequence[Cited]) -> str:
+        """Why the film of a row, as `reason_text`."""
+        if cited and self._by_content and decides([one.share for one in cited], len(self._liked)):
+            common = self._in_common(row, cited[0].row)
+            return f"like {cited[0].title}" + (f": {common}" if common else "")
+        return reason_text(cited, len(self._liked), self._taste(row, cited[:MAX_REASONS]))
+
+    def _in_common(self, row: int, other: int) -> str | None:
+        columns = ((self._view.catalog.column(field), said) for field, said in SAME.items())
+        return next((said for column, said in columns if set(column[row]) & set(column[other])), None)
+
+    def _taste(self, row: int, cited: Sequence[Cited]) -> str | None:
+        """A director or genre that the film shares with most of the films cited.
+
+        Directors come first; of several genres the one that these films have most oftener than others that the user
+        likes.
+        """
+        directors, genres = self._view.catalog.column("directors"), self._view.catalog.column("genres")
+        names = _shared(directors[row], [directors[one.row] for one in cited])
+        if names:
+            return f"films by {max(names, key=lambda name: names[name])}"
+        names = _shared(genres[row], [genres[one.row] for one in cited])
+        return max(names, key=lambda name: (names[name] / self._liked_genres[name], name)) if names else None
+
+    @cached_property
+    def _liked_genres(self) -> Counter[str]:
+        genres = self._view.catalog.column("genres")
+        return Counter(name for row in self._liked.tolist() for name in set(genres[row]))
+
+    def less_of(self, parts: NDArray[np.floating[Any]]) -> tuple[FilmRef, ...]:
+        """Disliked films that take most from candidates, whose `parts` are (n, len(query)); () where none does.
+
+        A film that takes less than `LEAST_PUSH` of what the liked films give changes no list that anybody would notice.
+        """
+        known = np.nan_to_num(parts, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
+        pull = float(np.maximum(known[:, self.preferences > 0], 0).sum())
+        push = np.where(self.preferences < 0, np.maximum(-known, 0).sum(axis=0), 0.0)
+        order = [place for place in top_n(push.astype(np.float32), MAX_LESS).tolist() if push[place] > 0]
+        rows = [int(self._query.rows[place]) for place in order if push[place] >= LEAST_PUSH * pull]
+        titles, ids = self._view.catalog.column("title"), self._view.catalog.column("movie_id")
+        return tuple(FilmRef(ids[row], titles[row]) for row in rows)
+
+
+def liked_shares(
+    parts: NDArray[np.floating[Any]], preferences: NDArray[np.floating[Any]], most: int
+) -> list[tuple[int, float]]:
+    """Places in the history and shares of the liked films that add most to a score, biggest first.
+
+    A share is the film's part of all that liked films add, rounded down to four digits so that shares never sum to more
+    than 1; films whose share rounds to 0 are left out.
+
+    Args:
+        parts: what each film of the history adds, (len(history),).
+        preferences: for each of these films, above 0 for those that were liked.
+    """
+    known = np.nan_to_num(parts, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
+    pull = np.where(preferences > 0, np.maximum(known, 0.0), 0.0)
+    total = float(pull.sum())
+    if total <= 0:
+        return []
+    best = ((place, int(1e4 * (pull[place] / total)) / 1e4) for place in top_n(pull.astype(np.float32), most).tolist())
+    return [(place, share) for place, share in best if share > 0]
+
+
+def decides(shares: Sequence[float], liked: int) -> bool:
+    """Whether the first of these shares, biggest first, is big enough to speak of single films.
+
+    Args:
+        liked: films of the history that were liked.
+    """
+    least = DECIDES if liked <= MANY else max(DECIDES, EVEN / liked)
+    return bool(shares) and shares[0] >= least
+
+
+def reason_text(cited: Sequence[Cited], liked: int, taste: str | None = None) -> str:
+    """A reason as people say it: "because you loved Alien and Blade Runner". Plain text, titles without years.
+
+    Up to three films are named, those that have at least half the share of the first. Where no film decides, the text
+    says so, and names a taste: "no single film decides: your taste for Sci-Fi". A history of dislikes has no reason.
+
+    Args:
+        cited: biggest share first.
+        liked: films of the history that were liked.
+        taste: what the films cited and the film recommended have in common.
+    """
+    if not liked:
+        return NO_LIKES
+    if not decides([one.share for one in cited], liked):
+        return f"{UNDECIDED}: your taste for {taste}" if cited and taste else UNDECIDED
+    named = [one for one in cited[:NAMED] if one.share >= cited[0].share / 2]
+    verb = "loved" if all(one.preference > LOVED for one in named) else "liked"
+    return f"because you {verb} {_and([one.title for one in named])}"
+
+
+def _shared(own: Sequence[str], others: Sequence[Sequence[str]]) -> dict[str, int]:
+    """Of a film's own words those that at least `SHARED` others have, and how many do."""
+    counts = {name: sum(name in words for words in others) for name in own}
+    return {name: count for name, count in counts.items() if count >= SHARED}
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
