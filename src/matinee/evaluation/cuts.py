@@ -166,7 +166,8 @@ def few_likes(part: float, known: tuple[int, ...], least: int, *seeds: int) -> C
     """A part of the users is held out and shown with few of their likes; all their other likes are asked.
 
     A like is a rating from `like_floor` up. Each user's likes are permuted once, and the first k shown, for each k of
-    `known`: who is shown three films was shown one of them before. For each k the users with k + `least` likes are asked.
+    `known`: who is shown three films was shown one of them before. For each k the users with k + `least` likes are
+    asked.
     """
 
     def cut(entries: Entries) -> Iterator[Masks]:

@@ -115,7 +115,7 @@ def head_share(ranked: NDArray[np.int64], counts: Counts, n: int = 100) -> float
 
 
 def disliked_share(disliked: Hits, asked: Hits) -> float:
-    """Share of the listed films asked for that the user dislikes, over all lists together, 0..1; 0 where none is listed.
+    """Share of the listed films asked for that the user dislikes, over all lists together, 0..1; 0 if none is listed.
 
     Args:
         disliked: (n_users, k), places that hold films asked for which the user dislikes.

@@ -123,7 +123,7 @@ class Protocol:
     def data(self, source: Source) -> Dataset:
         """What models may know of the films; fit them on this with a split's training ratings.
 
-        No film has tags, and where all ratings count the same the scale has one value.
+        No film has tags (`without_user_tags`), and where all ratings count the same the scale has one value.
         """
         dataset = without_user_tags(source.dataset)
         return replace(dataset, scale=(1.0, 1.0)) if self.binary else dataset
@@ -153,7 +153,9 @@ class Protocol:
                 continue
             yield Split(
                 masks.name + ", validation" * validation,
-                *(ratings.select(chosen) for chosen in (masks.train, masks.history, masks.test)),
+                ratings.select(masks.train),
+                ratings.select(masks.history),
+                ratings.select(masks.test),
                 questions=tuple(
                     Question(stage.name, ratings.select(stage.history), ratings.select(stage.test))
                     for stage in masks.stages
@@ -290,5 +292,5 @@ def check_tasks(protocol: Protocol, split: Split) -> None:
     if len(split.train) == 0 or len(split.test) == 0:
         raise InvalidInputError(
             f"{protocol.name} leaves nothing to {'learn from' if len(split.train) == 0 else 'ask about'} in this data.",
-            "Use more data or the protocol `holdout`; for validation a fifth of the users is asked, which few data lack.",
+            "Use more data or the protocol `holdout`; for validation a fifth of the users is asked.",
         )

@@ -24,7 +24,7 @@ def like_floor(scale: Scale) -> float:
 
 
 def dislike_ceiling(scale: Scale) -> float:
-    """Most stars of a dislike: four ninths up the scale, at most the middle star of five (2.5 of ½ to 5; 2 of 1 to 5)."""
+    """Most stars of a dislike: four ninths up the scale (2.5 of ½ to 5; 2.78, hence 2, of 1 to 5 in whole stars)."""
     low, high = scale
     return low + 4 / 9 * (high - low) + _ROUNDING
 
