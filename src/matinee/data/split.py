@@ -8,6 +8,7 @@ for that (`file_order`).
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -189,6 +190,14 @@ def user_holdout(users: Codes, n_users: int, n_held: int, share: float = 0.8, se
     asked = held[users]
     shown = random_per_user(users, share, seed)
     return UserHoldout(~asked, asked & shown, asked & ~shown)
+
+
+def validation_users(user_ids: pl.Series, share: float = 0.2) -> Mask:
+    """A fixed part of the users, (n_users,), by a hash of their ids: the same whoever else is in the data."""
+    _share(share)
+    limit = int(share * 2**64)
+    hashes = (hashlib.blake2b(user.encode(), digest_size=8).digest() for user in user_ids.to_list())
+    return np.fromiter((int.from_bytes(found, "big") < limit for found in hashes), np.bool_, len(user_ids))
 
 
 def k_core(users: Codes, items: Codes, k: int) -> Mask:

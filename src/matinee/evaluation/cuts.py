@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +18,55 @@ from matinee.data.split import (
     random_holdout,
     random_per_user,
     temporal,
-    user_holdout,
     users_of,
 )
+from matinee.evaluation.relevance import Scale, at_least_liked, is_flat
 
-Masks = tuple[str, Mask, Mask, Mask]
-"""Name of a split, and the entries of train, history and test."""
 
-Cut = Callable[[Ratings, NDArray[np.int64]], Iterator[Masks]]
-"""Ratings and the order of their entries in the file → splits."""
+@dataclass(frozen=True)
+class Entries:
+    """What a cut is made of.
+
+    Attributes:
+        order: the entries in the order of the file.
+        validators: (n_users,), the users asked for validation and for nothing else; None: there are none.
+        validation: ask these users, and not the others.
+    """
+
+    ratings: Ratings
+    order: NDArray[np.int64]
+    scale: Scale = (0.5, 5.0)
+    validators: Mask | None = None
+    validation: bool = False
+
+    @property
+    def asked(self) -> Mask:
+        """Users who may be asked, (n_users,)."""
+        if self.validators is None:
+            return np.ones(self.ratings.n_users, dtype=np.bool_)
+        return self.validators if self.validation else ~self.validators
+
+
+class Stage(NamedTuple):
+    """One of several questions to the same fitted models: entries of history and test."""
+
+    name: str
+    history: Mask
+    test: Mask
+
+
+class Masks(NamedTuple):
+    """One split: its name, the entries of train, history and test, and the further questions, if any."""
+
+    name: str
+    train: Mask
+    history: Mask
+    test: Mask
+    stages: tuple[Stage, ...] = ()
+
+
+Cut = Callable[[Entries], Iterator[Masks]]
+"""Entries → splits."""
 
 
 def _in_order(order: NDArray[np.int64], chosen: Mask) -> Mask:
@@ -34,17 +76,19 @@ def _in_order(order: NDArray[np.int64], chosen: Mask) -> Mask:
     return mask
 
 
-def _simple(name: str, train: Mask) -> Masks:
-    return name, train, train, ~train
+def _simple(name: str, train: Mask, entries: Entries) -> Masks:
+    """Everybody's training part is learnt from; of the other part that of the users who may be asked is asked."""
+    return Masks(name, train, train, ~train & entries.asked[users_of(entries.ratings)])
 
 
 def per_user(share: float, *seeds: int) -> Cut:
     """Each user's ratings in file order, the first `round(share · n)` of `RandomState(seed).permutation(n)` train."""
 
-    def cut(ratings: Ratings, order: NDArray[np.int64]) -> Iterator[Masks]:
-        users = users_of(ratings)[order]
+    def cut(entries: Entries) -> Iterator[Masks]:
+        users = users_of(entries.ratings)[entries.order]
         for seed in seeds:
-            yield _simple(f"seed {seed}", _in_order(order, random_per_user(users, share, seed)))
+            train = _in_order(entries.order, random_per_user(users, share, seed))
+            yield _simple(f"seed {seed}", train, entries)
 
     return cut
 
@@ -52,9 +96,9 @@ def per_user(share: float, *seeds: int) -> Cut:
 def folds(n_folds: int, seed: int) -> Cut:
     """Surprise's `KFold(random_state=seed)` over the file order."""
 
-    def cut(ratings: Ratings, order: NDArray[np.int64]) -> Iterator[Masks]:
-        for number, train in enumerate(kfold(len(ratings), n_folds, seed), start=1):
-            yield _simple(f"fold {number}", _in_order(order, train))
+    def cut(entries: Entries) -> Iterator[Masks]:
+        for number, train in enumerate(kfold(len(entries.ratings), n_folds, seed), start=1):
+            yield _simple(f"fold {number}", _in_order(entries.order, train), entries)
 
     return cut
 
@@ -62,9 +106,10 @@ def folds(n_folds: int, seed: int) -> Cut:
 def holdouts(share: float, *seeds: int) -> Cut:
     """Random parts of all ratings, over the file order."""
 
-    def cut(ratings: Ratings, order: NDArray[np.int64]) -> Iterator[Masks]:
+    def cut(entries: Entries) -> Iterator[Masks]:
         for seed in seeds:
-            yield _simple(f"seed {seed}", _in_order(order, random_holdout(len(ratings), share, seed)))
+            train = _in_order(entries.order, random_holdout(len(entries.ratings), share, seed))
+            yield _simple(f"seed {seed}", train, entries)
 
     return cut
 
@@ -72,9 +117,8 @@ def holdouts(share: float, *seeds: int) -> Cut:
 def by_time(share: float) -> Cut:
     """Everything before one moment is training."""
 
-    def cut(ratings: Ratings, order: NDArray[np.int64]) -> Iterator[Masks]:
-        del order
-        yield _simple("temporal", temporal(ratings.times, share))
+    def cut(entries: Entries) -> Iterator[Masks]:
+        yield _simple("temporal", temporal(entries.ratings.times, share), entries)
 
     return cut
 
@@ -82,29 +126,82 @@ def by_time(share: float) -> Cut:
 def newest(n: int) -> Cut:
     """Each user's n newest ratings are test."""
 
-    def cut(ratings: Ratings, order: NDArray[np.int64]) -> Iterator[Masks]:
-        del order
-        yield _simple(f"newest {n}", leave_last_out(users_of(ratings), ratings.times, n))
+    def cut(entries: Entries) -> Iterator[Masks]:
+        train = leave_last_out(users_of(entries.ratings), entries.ratings.times, n)
+        yield _simple(f"newest {n}", train, entries)
 
     return cut
+
+
+def _held_out(entries: Entries, part: float, seed: int) -> tuple[Mask, Mask]:
+    """Users to ask, the first of `RandomState(seed).permutation(n_users)` who may be asked, and users to learn from.
+
+    For validation those who are held out otherwise are not learnt from either: it touches no test rating at all.
+    """
+    n_users = entries.ratings.n_users
+    n_held = max(1, round(part * n_users))
+    drawn = np.random.RandomState(seed).permutation(n_users)
+    held = np.zeros(n_users, dtype=np.bool_)
+    held[drawn[entries.asked[drawn]][:n_held]] = True
+    unseen = held.copy()
+    if entries.validators is not None and entries.validation:
+        unseen[drawn[~entries.validators[drawn]][:n_held]] = True
+    return held, ~unseen
 
 
 def new_users(part: float, share: float, *seeds: int) -> Cut:
-    """Strong generalisation: a part of the users is held out and shown with `share` of their ratings."""
+    """Strong generalisation: a part of the users is held out and shown with `share` of their ratings (Liang 2018)."""
 
-    def cut(ratings: Ratings, order: NDArray[np.int64]) -> Iterator[Masks]:
-        users = users_of(ratings)[order]
+    def cut(entries: Entries) -> Iterator[Masks]:
+        users = users_of(entries.ratings)
         for seed in seeds:
-            held = max(1, round(part * ratings.n_users))
-            masks = user_holdout(users, ratings.n_users, held, share, seed)
-            train, history, test = (_in_order(order, mask) for mask in masks)
-            yield f"seed {seed}", train, history, test
+            held, learnt = _held_out(entries, part, seed)
+            shown = _in_order(entries.order, random_per_user(users[entries.order], share, seed))
+            yield Masks(f"seed {seed}", learnt[users], held[users] & shown, held[users] & ~shown)
 
     return cut
 
 
-def liked_ten_core(ratings: Ratings) -> Mask:
+def few_likes(part: float, known: tuple[int, ...], least: int, *seeds: int) -> Cut:
+    """A part of the users is held out and shown with few of their likes; all their other likes are asked.
+
+    A like is a rating from `like_floor` up. Each user's likes are permuted once, and the first k shown, for each k of
+    `known`: who is shown three films was shown one of them before. For each k the users with k + `least` likes are
+    asked.
+    """
+
+    def cut(entries: Entries) -> Iterator[Masks]:
+        ratings = entries.ratings
+        users, likes = users_of(ratings), at_least_liked(ratings, entries.scale)
+        n_likes = np.bincount(users[likes], minlength=ratings.n_users)
+        for seed in seeds:
+            held, learnt = _held_out(entries, part, seed)
+            place = np.full(len(ratings), -1, dtype=np.int64)
+            random = np.random.RandomState(seed)
+            for user in np.flatnonzero(held):
+                span = np.arange(ratings.indptr[user], ratings.indptr[user + 1])
+                own = span[likes[span]]
+                place[own] = random.permutation(len(own))
+            stages = []
+            for k in known:
+                asked = (place >= 0) & (n_likes >= k + least)[users]
+                stages.append(Stage(str(k), asked & (place < k), asked & (place >= k)))
+            yield Masks(f"seed {seed}", learnt[users], stages[0].history, stages[0].test, tuple(stages))
+
+    return cut
+
+
+def liked_ten_core(ratings: Ratings, scale: Scale) -> Mask:
     """Ratings of 4 stars and more, then the iterative 10-core."""
+    del scale
     liked: Mask = ratings.values >= 4
     liked[liked] = k_core(users_of(ratings)[liked], ratings.indices[liked], 10)
     return liked
+
+
+def four_stars(ratings: Ratings, scale: Scale) -> Mask:
+    """Ratings from three quarters up the scale (4 of 5 stars); all of them where stars say nothing."""
+    low, high = scale
+    if is_flat(ratings):
+        return np.ones(len(ratings), dtype=np.bool_)
+    return ratings.values >= low + 3 / 4 * (high - low) - 1e-6

@@ -14,11 +14,19 @@ from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset
 from matinee.data.readers import read_source
 from matinee.data.sources import get_dataset_files, list_datasets
-from matinee.data.split import random_per_user, users_of
+from matinee.data.split import random_per_user, users_of, validation_users
 from matinee.errors import DataError, InvalidInputError
-from matinee.evaluation.measure import Lineup, asked_users, fit_models, measure_ranking, measure_stars
+from matinee.evaluation.measure import (
+    Lineup,
+    asked_users,
+    fit_models,
+    measure_questions,
+    measure_ranking,
+    measure_stars,
+)
 from matinee.evaluation.protocols import Protocol, Source, Split, check_tasks, get_protocol
 from matinee.evaluation.report import EvaluationReport, ModelResult
+from matinee.evaluation.tags import without_user_tags
 from matinee.models import default_lineup
 from matinee.models.base import Model
 from matinee.progress import Progress, silent
@@ -44,7 +52,8 @@ def evaluate(
         data: a data set, a folder, or a name of `list_datasets`; None: the data set of the protocol, or that of the
             settings. A published split that depends on the order of the data file is exact only for files.
         settings: cache folder, memory limit; None: from the environment.
-        validation: split the training part again and leave the test part alone (for choosing settings).
+        validation: leave the test part alone, for choosing settings: ask the validation users, or, in published
+            protocols, split the training part again.
         lineup: makes the unfitted models for a training part.
         progress: called with what is being done and the share done (0..1).
 
@@ -62,12 +71,15 @@ def evaluate(
     seconds: dict[str, list[tuple[float, float]]] = {}
     shown: dict[str, Model[Any]] = {}
     names: list[str] = []
+    data_known = chosen.data(source)
     for split in chosen.splits(source, validation=validation):
         check_tasks(chosen, split)
         names.append(split.name)
-        dataset = source.dataset.with_ratings(split.train)
+        dataset = data_known.with_ratings(split.train)
         candidates = lineup(dataset)
-        wanted = _wanted(candidates, models, chosen)
+        references = chosen.references()
+        wanted = [*_wanted(candidates, models, chosen), *references]
+        candidates = candidates | references
 
         def part(what: str, share: float, name: str = split.name) -> None:
             tell(f"{name}: {what}", share)
@@ -77,7 +89,7 @@ def evaluate(
             model = fitted[name].model
             part(f"measuring {name}", 1.0)
             start = time.perf_counter()
-            result = _measure(model, split, source.dataset, chosen)
+            result = _measure(model, split, data_known, chosen)
             took = time.perf_counter() - start
             own = sum(fitted[needed].seconds for needed in {name, *model.parts})
             per_split.setdefault(name, []).append(result)
@@ -116,8 +128,12 @@ def _wanted(lineup: Mapping[str, Model[Any]], names: Sequence[str] | None, proto
 
 def _measure(model: Model[Any], split: Split, dataset: Dataset, protocol: Protocol) -> dict[str, float]:
     result: dict[str, float] = {}
-    if "ranking" in protocol.tasks:
-        result |= measure_ranking(model, split, dataset.catalog, k=protocol.k)
+    if split.questions:
+        result |= measure_questions(model, split, dataset.catalog, k=protocol.k)
+    elif "ranking" in protocol.tasks:
+        result |= measure_ranking(
+            model, split, dataset.catalog, k=protocol.k, relevant=protocol.relevant, scale=dataset.scale
+        )
     if "stars" in protocol.tasks and model.predicts_stars:
         result |= measure_stars(model, split, dataset.scale)
     return result
@@ -144,7 +160,7 @@ def _load(
         source = Source(dataset, rows)
     notes = list(source.dataset.report.notes)
     if protocol.needs_order and source.rows is None:
-        notes.append("The order of the file is not known, so the split is not the published one.")
+        notes.append("The order of the file is not known, so the split is not that of the file.")
     if protocol.dataset is not None and source.dataset.name != protocol.dataset:
         notes.append(f"The protocol is made for {protocol.dataset}; figures for other data cannot be compared.")
     return source, tuple(notes)
@@ -161,16 +177,18 @@ def training_metrics(
 ) -> dict[str, dict[str, float]]:
     """Honest figures for a snapshot's manifest: models fitted anew without a fifth of a sample of users' ratings.
 
-    At most `max_users` users (a random sample) have their ratings split 80:20 at random; the other users stay whole in
-    training. All films are ranked, seen ones removed.
+    At most `max_users` users (a random sample, without those that are kept for validation) have their ratings split
+    80:20 at random; the other users stay whole in training. All films are ranked, seen ones removed; no film has tags.
 
     Returns:
         Model → `ndcg@10`, `recall@10`, `coverage`, and for star models `rmse`; empty where the data are too few.
     """
+    dataset = without_user_tags(dataset)
     ratings = dataset.ratings
     users = users_of(ratings)
     train = random_per_user(users, 0.8, seed)
-    split = Split("holdout", ratings, ratings, ratings.select(~train))
+    others = ~train & ~validation_users(ratings.user_ids)[users]
+    split = Split("holdout", ratings, ratings, ratings.select(others if others.any() else ~train))
     asked = asked_users(split, max_users, seed)
     train |= ~np.isin(users, asked)
     split = Split("holdout", ratings.select(train), ratings.select(train), ratings.select(~train))

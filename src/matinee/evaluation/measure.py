@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -17,8 +17,9 @@ from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
 from matinee.errors import InvalidInputError, UnknownModelError
 from matinee.evaluation import metrics as m
-from matinee.evaluation.protocols import Split
+from matinee.evaluation.protocols import Question, Split
 from matinee.evaluation.ranking import rank
+from matinee.evaluation.relevance import Relevance, Scale, disliked, liked
 from matinee.models.base import Model, Progress, Query, Scores
 
 _BATCH_BYTES = 16 << 20
@@ -26,6 +27,17 @@ _BATCH_BYTES = 16 << 20
 
 Lineup = Callable[[Dataset], dict[str, Model[Any]]]
 """Makes the unfitted models, parts before the models made of them."""
+
+
+Lister = Callable[[Scores, list[Query]], NDArray[np.int64]]
+"""Scores (n_queries, n_items) and the queries → rows (n_queries, k), best first, −1 where a list ends early."""
+
+
+class Scoring(Protocol):
+    """A model, as far as measuring lists needs it."""
+
+    def score(self, queries: Sequence[Query]) -> Scores:
+        """Scores of all films for each query, (n_queries, n_items)."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,7 @@ def fit_models(
     return fitted
 
 
-def asked_users(split: Split, limit: int | None = None, seed: int = 0) -> NDArray[np.int64]:
+def asked_users(split: Split | Question, limit: int | None = None, seed: int = 0) -> NDArray[np.int64]:
     """Rows of the users with something in the test part, or a random sample of them in order."""
     users = np.flatnonzero(np.diff(split.test.indptr))
     if limit is not None and len(users) > limit:
@@ -82,43 +94,97 @@ def asked_users(split: Split, limit: int | None = None, seed: int = 0) -> NDArra
 
 
 def _scored(
-    model: Model[Any], history: Ratings, users: NDArray[np.int64]
-) -> Iterator[tuple[NDArray[np.int64], Scores]]:
+    model: Scoring, history: Ratings, users: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int64], list[Query], Scores]]:
     size = max(1, _BATCH_BYTES // (4 * max(1, history.n_items)))
     for start in range(0, len(users), size):
         batch = users[start : start + size]
-        yield batch, model.score([Query.of(history, int(user)) for user in batch])
+        queries = [Query.of(history, int(user)) for user in batch]
+        yield batch, queries, model.score(queries)
 
 
 def measure_ranking(
-    model: Model[Any], split: Split, catalog: Catalog, *, k: int = 10, users: NDArray[np.int64] | None = None
+    model: Scoring,
+    split: Split | Question,
+    catalog: Catalog,
+    *,
+    k: int = 10,
+    users: NDArray[np.int64] | None = None,
+    lister: Lister | None = None,
+    relevant: Relevance = "all",
+    scale: Scale = (0.5, 5.0),
+    train: Ratings | None = None,
 ) -> dict[str, float]:
     """Rank all films for every user with test ratings, seen ones removed, and average over these users.
 
-    A user for whom a model gives no film counts with 0.
+    A user for whom a model gives no film counts with 0; one to whom nothing is relevant does not count.
+
+    Args:
+        model: anything that scores.
+        split: what is shown and asked.
+        users: rows; None: all with test ratings.
+        lister: makes the lists of k films; None: the k highest scores of unseen films (`rank`).
+        relevant: test films that count as hits.
+        scale: lowest and highest stars.
+        train: what the model was fitted on, for popularity; None: the split's training part, or else its history.
 
     Returns:
-        `ndcg@k`, `precision@k`, `recall@k`, `map@k`, `mrr@k`, `hit_rate@k`, and of the lists as a whole
-        `coverage`, `gini`, `novelty` (bits), `diversity` (by genre); `answered`: share of users with a list.
+        `ndcg@k`, `precision@k`, `recall@k`, `map@k`, `mrr@k`, `hit_rate@k`; where likes are relevant `disliked@k`, the
+        share of the listed test films that the user dislikes, and `disliked_per_list@k`, their number in a list; of the
+        lists as a whole `coverage`, `head` (share of the 100 most rated films), `gini`, `novelty` (bits), `diversity`
+        (by genre); `answered`: share of users with a list.
     """
     users = asked_users(split) if users is None else users
-    seen, relevant = split.history.matrix(binary=True), split.test.matrix(binary=True)
+    seen = split.history.matrix(binary=True)
     lists = np.full((len(users), k), -1, dtype=np.int64)
     place = 0
-    for batch, scores in _scored(model, split.history, users):
-        lists[place : place + len(batch)] = rank(scores, seen[batch], k)
+    for batch, queries, scores in _scored(model, split.history, users):
+        found = rank(scores, seen[batch], k) if lister is None else lister(scores, queries)
+        lists[place : place + len(batch)] = found
         place += len(batch)
-    hits, n_relevant = m.hits_of(lists, relevant[users])
-    result = {f"{name}@{k}": float(np.mean(metric(hits, n_relevant))) for name, metric in m.RANKING.items()}
-    active = int((np.diff(split.train.indptr) > 0).sum())
+    hits, n_relevant = _hits(lists, _relevant(split, relevant, scale), users)
+    result = {f"{name}@{k}": _mean(metric(hits, n_relevant)) for name, metric in m.RANKING.items()}
+    if relevant == "likes":
+        hated = split.test.select(disliked(split.history, split.test, scale))
+        bad, asked = _hits(lists, hated, users)[0], _hits(lists, split.test, users)[0]
+        result[f"disliked@{k}"] = m.disliked_share(bad, asked)
+        result[f"disliked_per_list@{k}"] = float(bad.sum() / max(len(users), 1))
+    if train is None:
+        train = split.train if isinstance(split, Split) else split.history
+    active = int((np.diff(train.indptr) > 0).sum())
     diversity = m.intra_list_diversity(lists, genre_vectors(catalog))
     return result | {
         "coverage": m.coverage(lists, len(catalog)),
+        "head": m.head_share(lists, train.counts),
         "gini": m.gini(lists, len(catalog)),
-        "novelty": m.novelty(lists, split.train.counts, active),
+        "novelty": m.novelty(lists, train.counts, active),
         "diversity": float(np.nanmean(diversity)) if np.isfinite(diversity).any() else 0.0,
-        "answered": float((lists[:, 0] >= 0).mean()),
+        "answered": float((lists[:, 0] >= 0).mean()) if len(users) else 0.0,
     }
+
+
+def measure_questions(
+    model: Scoring, split: Split, catalog: Catalog, *, k: int = 10, lister: Lister | None = None
+) -> dict[str, float]:
+    """`measure_ranking` of each question of a split, every test film relevant: `ndcg@k/NAME`, then `recall@k/NAME`."""
+    found = {
+        question.name: measure_ranking(model, question, catalog, k=k, lister=lister, train=split.train)
+        for question in split.questions
+    }
+    return {f"{key}/{name}": found[name][key] for key in (f"ndcg@{k}", f"recall@{k}") for name in found}
+
+
+def _relevant(split: Split | Question, relevant: Relevance, scale: Scale) -> Ratings:
+    return split.test if relevant == "all" else split.test.select(liked(split.history, split.test, scale))
+
+
+def _hits(lists: NDArray[np.int64], films: Ratings, users: NDArray[np.int64]) -> tuple[m.Hits, m.Counts]:
+    return m.hits_of(lists, films.matrix(binary=True)[users])
+
+
+def _mean(values: m.PerUser) -> float:
+    """Over the users to whom something is relevant; 0 without any."""
+    return float(np.nanmean(values)) if np.isfinite(values).any() else 0.0
 
 
 def measure_stars(
@@ -141,7 +207,7 @@ def measure_stars(
     users = asked_users(split) if users is None else users
     predicted: list[NDArray[np.float32]] = []
     actual: list[NDArray[np.float32]] = []
-    for batch, scores in _scored(model, split.history, users):
+    for batch, _, scores in _scored(model, split.history, users):
         for user, row in zip(batch, scores, strict=True):
             films, stars, _ = split.test.history(int(user))
             predicted.append(row[films])

@@ -103,6 +103,27 @@ def coverage(ranked: NDArray[np.int64], n_items: int) -> float:
     return float((exposure(ranked, n_items) > 0).mean()) if n_items else 0.0
 
 
+def head_share(ranked: NDArray[np.int64], counts: Counts, n: int = 100) -> float:
+    """Share of the places filled that the n most rated films take, 0..1 (of equal counts the first rows).
+
+    Args:
+        counts: (n_items,) ratings of each film in training.
+    """
+    listed = ranked[ranked >= 0]
+    head = np.argsort(-counts, kind="stable")[:n]
+    return float(np.isin(listed, head).mean()) if len(listed) else 0.0
+
+
+def disliked_share(disliked: Hits, asked: Hits) -> float:
+    """Share of the listed films asked for that the user dislikes, over all lists together, 0..1; 0 if none is listed.
+
+    Args:
+        disliked: (n_users, k), places that hold films asked for which the user dislikes.
+        asked: (n_users, k), places that hold films asked for.
+    """
+    return float(disliked.sum() / max(int(asked.sum()), 1))
+
+
 def gini(ranked: NDArray[np.int64], n_items: int) -> float:
     """Gini index of the exposures over the whole catalogue: 0 all films equally often, → 1 always the same."""
     counts = np.sort(exposure(ranked, n_items)).astype(np.float64)

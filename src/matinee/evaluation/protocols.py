@@ -6,8 +6,9 @@ The splits themselves are made by `matinee.evaluation.cuts`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,10 +16,26 @@ from numpy.typing import NDArray
 
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
-from matinee.data.split import Mask, file_order
+from matinee.data.split import Mask, file_order, validation_users
 from matinee.errors import InvalidInputError, NotFoundError
-from matinee.evaluation.cuts import Cut, by_time, folds, holdouts, liked_ten_core, new_users, newest, per_user
+from matinee.evaluation.cuts import (
+    Cut,
+    Entries,
+    by_time,
+    few_likes,
+    folds,
+    four_stars,
+    holdouts,
+    liked_ten_core,
+    new_users,
+    newest,
+    per_user,
+)
 from matinee.evaluation.peers import PEERS, Peer
+from matinee.evaluation.references import last_month
+from matinee.evaluation.relevance import Relevance, Scale
+from matinee.evaluation.tags import without_user_tags
+from matinee.models.base import Model
 
 
 @dataclass(frozen=True)
@@ -38,6 +55,15 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Question:
+    """What a model is shown, and what it is asked; both matrices have the same users and films."""
+
+    name: str
+    history: Ratings
+    test: Ratings
+
+
+@dataclass(frozen=True)
 class Split:
     """One split; the three matrices have the same users and films.
 
@@ -46,12 +72,14 @@ class Split:
         train: what models are fitted on.
         history: what they are shown when asked (the same as train, except in strong generalisation).
         test: what they are asked.
+        questions: several in the place of history and test, which are the first of them; metrics get their names.
     """
 
     name: str
     train: Ratings
     history: Ratings
     test: Ratings
+    questions: tuple[Question, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,46 +91,81 @@ class Protocol:
         description: one line.
         dataset: the data set it is made for; None: any.
         cut: makes the splits.
-        inner: splits a training part again for validation, so that test is never touched.
-        prepare: which entries of the data take part.
+        inner: splits a training part again for validation, so that test is never touched. None: a fixed fifth of the
+            users (`validation_users`) is asked for validation, and the others otherwise.
+        prepare: which entries of the data take part, by the ratings and the scale.
+        binary: all ratings that take part count the same.
         tasks: "ranking" (all films ranked, seen ones removed) and/or "stars" (error of predicted stars).
+        relevant: "all": every test film; "likes": those that the user liked (`matinee.evaluation.relevance`).
         k: length of the lists.
         needs_order: the split depends on the order of the file.
+        references: makes models that are measured beside those asked for.
     """
 
     name: str
     description: str
     cut: Cut
-    inner: Cut
+    inner: Cut | None = None
     dataset: str | None = None
-    prepare: Callable[[Ratings], Mask] | None = None
+    prepare: Callable[[Ratings, Scale], Mask] | None = None
+    binary: bool = False
     tasks: tuple[str, ...] = ("ranking",)
+    relevant: Relevance = "all"
     k: int = 10
     needs_order: bool = False
+    references: Callable[[], dict[str, Model[Any]]] = dict
 
     @property
     def peers(self) -> tuple[Peer, ...]:
         """Published figures for exactly this protocol."""
         return PEERS.get(self.name, ())
 
+    def data(self, source: Source) -> Dataset:
+        """What models may know of the films; fit them on this with a split's training ratings.
+
+        No film has tags (`without_user_tags`), and where all ratings count the same the scale has one value.
+        """
+        dataset = without_user_tags(source.dataset)
+        return replace(dataset, scale=(1.0, 1.0)) if self.binary else dataset
+
     def splits(self, source: Source, *, validation: bool = False) -> Iterator[Split]:
         """The splits of a data set.
 
         Args:
-            validation: split each training part again; the test part is not used at all.
+            validation: no test part is used at all: ask the validation users alone, or split each training part again.
         """
-        ratings, order = source.dataset.ratings, source.order
+        ratings, order, scale = source.dataset.ratings, source.order, source.dataset.scale
         if self.prepare is not None:
-            kept = self.prepare(ratings)
+            kept = self.prepare(ratings, scale)
             ratings, order = ratings.select(kept), _order_of_kept(order, kept)
-        for name, train, history, test in self.cut(ratings, order):
-            if validation:
-                inner = ratings.select(train)
-                for _, fit, shown, asked in self.inner(inner, _order_of_kept(order, train)):
-                    yield Split(f"{name}, validation", inner.select(fit), inner.select(shown), inner.select(asked))
-                    break
-            else:
-                yield Split(name, ratings.select(train), ratings.select(history), ratings.select(test))
+        if self.binary:
+            ratings = _with_ones(ratings)
+        if self.inner is None:
+            entries = Entries(ratings, order, scale, validation_users(ratings.user_ids), validation)
+        else:
+            entries = Entries(ratings, order, scale)
+        for masks in self.cut(entries):
+            if self.inner is not None and validation:
+                train = ratings.select(masks.train)
+                inner = Entries(train, _order_of_kept(order, masks.train), scale)
+                _, fit, shown, asked, _ = next(self.inner(inner))
+                yield Split(f"{masks.name}, validation", train.select(fit), train.select(shown), train.select(asked))
+                continue
+            yield Split(
+                masks.name + ", validation" * validation,
+                ratings.select(masks.train),
+                ratings.select(masks.history),
+                ratings.select(masks.test),
+                questions=tuple(
+                    Question(stage.name, ratings.select(stage.history), ratings.select(stage.test))
+                    for stage in masks.stages
+                ),
+            )
+
+
+def _with_ones(ratings: Ratings) -> Ratings:
+    ones = np.ones(len(ratings), dtype=np.float32)
+    return Ratings(ratings.user_ids, ratings.indptr, ratings.indices, ones, ratings.times, ratings.n_items)
 
 
 def _order_of_kept(order: NDArray[np.int64], kept: Mask) -> NDArray[np.int64]:
@@ -159,30 +222,49 @@ _PROTOCOLS = (
         needs_order=True,
     ),
     Protocol(
+        "likes",
+        "any data: per-user random 75:25 over the file order, two seeds; relevant is what the user liked: more stars "
+        "than the own mean, from two thirds of the scale up; k=10",
+        per_user(0.75, 0, 1),
+        relevant="likes",
+        needs_order=True,
+    ),
+    Protocol(
+        "few",
+        "any data: a tenth of the users is held out and shown with 0, 1, 3, 5 and 10 likes, all their other likes are "
+        "asked, two seeds, k=10",
+        few_likes(0.1, (0, 1, 3, 5, 10), 5, 0, 1),
+    ),
+    Protocol(
+        "implicit",
+        "any data: ratings of four stars and more, all counting the same; per-user random 80:20, two seeds, k=20",
+        per_user(0.8, 0, 1),
+        prepare=four_stars,
+        binary=True,
+        k=20,
+    ),
+    Protocol(
         "holdout",
         "any data: per-user random 80:20, every rating relevant, k=10, and error of predicted stars",
         per_user(0.8, 0),
-        per_user(0.8, _VALIDATION),
         tasks=("ranking", "stars"),
     ),
     Protocol(
         "temporal",
         "any data with times: learn from the first 80 % in time, ask about the rest, all films ranked, k=10",
         by_time(0.8),
-        by_time(0.8),
         tasks=("ranking", "stars"),
+        references=last_month,
     ),
     Protocol(
         "leave-last-out",
         "any data with times: each user's newest rating is asked, all films ranked, k=10",
-        newest(1),
         newest(1),
     ),
     Protocol(
         "new-users",
         "any data: a tenth of the users is held out and shown with 80 % of their ratings, k=10",
         new_users(0.1, 0.8, 0),
-        new_users(0.1, 0.8, _VALIDATION),
     ),
 )
 PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _PROTOCOLS}
@@ -210,5 +292,5 @@ def check_tasks(protocol: Protocol, split: Split) -> None:
     if len(split.train) == 0 or len(split.test) == 0:
         raise InvalidInputError(
             f"{protocol.name} leaves nothing to {'learn from' if len(split.train) == 0 else 'ask about'} in this data.",
-            "Use more data or the protocol `holdout`.",
+            "Use more data or the protocol `holdout`; for validation a fifth of the users is asked.",
         )

@@ -1,0 +1,63 @@
+"""What a user liked and disliked among the films asked for."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from matinee.data.ratings import Ratings
+from matinee.data.split import Mask, users_of
+
+Relevance = Literal["all", "likes"]
+"""Which test ratings make a film relevant: every one, or those of films that the user liked."""
+
+_ROUNDING = 1e-6
+Scale = tuple[float, float]
+"""Lowest and highest stars."""
+
+
+def like_floor(scale: Scale) -> float:
+    """Fewest stars of a like: two thirds up the scale (3.5 of ½ to 5; 3.67, hence 4, of 1 to 5 in whole stars)."""
+    low, high = scale
+    return low + 2 / 3 * (high - low) - _ROUNDING
+
+
+def dislike_ceiling(scale: Scale) -> float:
+    """Most stars of a dislike: four ninths up the scale (2.5 of ½ to 5; 2.78, hence 2, of 1 to 5 in whole stars)."""
+    low, high = scale
+    return low + 4 / 9 * (high - low) + _ROUNDING
+
+
+def is_flat(*parts: Ratings) -> bool:
+    """Whether all stars are equal, so that they say nothing (implicit data)."""
+    values = [part.values for part in parts if len(part)]
+    return not values or min(float(v.min()) for v in values) == max(float(v.max()) for v in values)
+
+
+def at_least_liked(ratings: Ratings, scale: Scale) -> Mask:
+    """Ratings from `like_floor` up, (n_ratings,); all of them where stars say nothing."""
+    return np.ones(len(ratings), dtype=np.bool_) if is_flat(ratings) else ratings.values >= like_floor(scale)
+
+
+def liked(history: Ratings, test: Ratings, scale: Scale) -> Mask:
+    """Test ratings above the user's mean and from `like_floor` up, (n_test,); all where stars say nothing.
+
+    Args:
+        history: of the same users; its stars make a user's mean. A user without any has everybody's mean.
+    """
+    if is_flat(history, test):
+        return np.ones(len(test), dtype=np.bool_)
+    counts = np.diff(history.indptr)
+    sums = np.bincount(users_of(history), weights=history.values, minlength=history.n_users)
+    everybody = float((history if len(history) else test).values.mean(dtype=np.float64))
+    means = np.divide(sums, counts, out=np.full(len(counts), everybody), where=counts > 0)
+    found: Mask = (test.values > means[users_of(test)] + _ROUNDING) & (test.values >= like_floor(scale))
+    return found
+
+
+def disliked(history: Ratings, test: Ratings, scale: Scale) -> Mask:
+    """Test ratings up to `dislike_ceiling`, (n_test,); none where stars say nothing."""
+    if is_flat(history, test):
+        return np.zeros(len(test), dtype=np.bool_)
+    return test.values <= dislike_ceiling(scale)
