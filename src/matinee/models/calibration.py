@@ -80,11 +80,18 @@ def log_scores(scores: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     Scores at or below the mean come after all others: `log(FLOOR)` and down.
     """
     finite = np.isfinite(scores)
-    known = scores[finite].astype(np.float64)
-    deviation = float(known.std()) if len(known) else 0.0
+    known = scores if finite.all() else scores[finite]
+    if not len(known):
+        return np.full(len(scores), np.nan, dtype=np.float32)
+    # In float64 the mean of equal scores is exactly these scores.
+    rest = known - np.float64(known.mean(dtype=np.float64))
+    deviation = float(np.sqrt(rest @ rest / len(rest)))
+    standard = (rest / deviation if deviation > 0 else rest).astype(np.float32)
+    logs = np.log(np.maximum(standard, np.float32(FLOOR))) + np.minimum(standard - np.float32(FLOOR), np.float32(0))
+    if len(known) == len(scores):
+        return logs
     found = np.full(len(scores), np.nan, dtype=np.float32)
-    standard = ((known - known.mean()) / deviation).astype(np.float32) if deviation > 0 else np.zeros(len(known))
-    found[finite] = np.log(np.maximum(standard, FLOOR)) + np.minimum(standard - FLOOR, 0.0)
+    found[finite] = logs
     return found
 
 
@@ -113,17 +120,18 @@ def calibrate(
     """
     n = max(min(n, len(relevance)), 0)
     chosen = np.zeros(n, dtype=np.int64)
-    worth = (1.0 - strength) * np.asarray(relevance, dtype=np.float64)
     sums = SMOOTHING / (1.0 - SMOOTHING) * LENGTH * taste.shares
     scale = strength * LENGTH * taste.weights
-    gains = scale[:, None] * np.log1p(shares / sums[:, None])
+    gains = scale[:, None] * np.log(1.0 + shares / sums[:, None])
+    worth = (1.0 - strength) * np.asarray(relevance, dtype=np.float64) + gains.sum(axis=0)
     for place in range(n):
-        best = int(np.argmax(worth + gains.sum(axis=0)))
+        best = int(worth.argmax())
         chosen[place], worth[best] = best, -np.inf
-        # Only traits of the film chosen have changed.
-        own = np.flatnonzero(shares[:, best])
-        sums[own] += shares[own, best]
-        gains[own] = scale[own, None] * np.log1p(shares[own] / sums[own, None])
+        for trait in shares[:, best].nonzero()[0].tolist():  # the gain of others has not changed
+            sums[trait] += shares[trait, best]
+            new = scale[trait] * np.log(1.0 + shares[trait] / sums[trait])
+            worth += new - gains[trait]
+            gains[trait] = new
     return chosen
 
 
@@ -146,7 +154,7 @@ class Reranker:
     ) -> None:
         self.scale = scale
         self.traits = Traits.of(catalog) if traits is None else traits
-        self._catalog, self._counts = catalog, counts
+        self.catalog, self._counts = catalog, counts
         counts = np.pad(counts, (0, max(len(catalog) - len(counts), 0)))
         self.popularity = popularity(counts).astype(np.float32)
         # One more rating each, so that no trait of the catalogue is impossible.
@@ -156,7 +164,7 @@ class Reranker:
 
     def with_catalog(self, catalog: Catalog) -> Self:
         """Over a grown catalogue (first rows the same films, maybe edited)."""
-        traits = self.traits.with_catalog(catalog, changed_rows(self._catalog, catalog))
+        traits = self.traits.with_catalog(catalog, changed_rows(self.catalog, catalog))
         return type(self)(catalog, self._counts, self.scale, traits=traits)
 
     def taste(self, query: Query) -> Taste:
