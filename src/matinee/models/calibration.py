@@ -87,7 +87,8 @@ def log_scores(scores: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     rest = known - np.float64(known.mean(dtype=np.float64))
     deviation = float(np.sqrt(rest @ rest / len(rest)))
     standard = (rest / deviation if deviation > 0 else rest).astype(np.float32)
-    logs = np.log(np.maximum(standard, np.float32(FLOOR))) + np.minimum(standard - np.float32(FLOOR), np.float32(0))
+    logs: NDArray[np.float32] = np.log(np.maximum(standard, np.float32(FLOOR)))
+    logs += np.minimum(standard - np.float32(FLOOR), np.float32(0))
     if len(known) == len(scores):
         return logs
     found = np.full(len(scores), np.nan, dtype=np.float32)
@@ -236,7 +237,7 @@ class Reranker:
         parts = [top_n(values, POOL)]
         for trait in taste.traits[:POOL_TRAITS][taste.weights[:POOL_TRAITS] > POOL_LEAST].tolist():
             films = self.traits.films(trait)
-            parts.append(films[top_n(values[films], POOL_EACH)])
+            parts.append(films[top_n(values[films], POOL_EACH)].astype(np.int64))
         pool = np.unique(np.concatenate(parts))
         return pool[np.argsort(-values[pool], kind="stable")].astype(np.int64)
 

@@ -86,7 +86,8 @@ class Traits:
     def total(self, rows: NDArray[np.int64], weights: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Sum of the traits of some films, float64 (n_traits,); `weights` has one entry a film."""
         places, traits, shares = self.entries(rows)
-        return np.bincount(traits, weights=weights[places] * shares, minlength=len(self.names))
+        weighted = weights[places].astype(np.float64) * shares
+        return np.bincount(traits, weights=weighted, minlength=len(self.names)).astype(np.float64, copy=False)
 
     def films(self, trait: int) -> NDArray[np.integer[Any]]:
         """Rows of the films that have a trait, increasing."""
