@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from coldstart import SHARED, source
-from taste_profiles import PROFILES, TUNING, Profile
 from matinee.data.load import load_dataset
 from matinee.engine import Engine, Request
 from matinee.engine.training import train_dataset
 from matinee.settings import Settings
+from taste_profiles import PROFILES, TUNING, Profile
 
 N = 10
 HALF, EACH, AT_MOST = 5, 3, 1
