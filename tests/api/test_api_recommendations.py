@@ -104,6 +104,10 @@ def test_every_option(client: Client) -> None:
     }
     assert client.get(URL, params={"model": "itemknn"}).json()["model"] == "itemknn"
     assert ids(client.get(URL, params={"diversity": 1})) != best
+    assert ids(client.get(URL, params={"adventurous": 1})) != ids(client.get(URL, params={"adventurous": 0}))
+    assert ids(client.get(URL, params={"adventurous": 0.5})) == best
+    for wrong in ("-0.1", "1.1", "nan", "very"):
+        assert client.get(URL, params={"adventurous": wrong}).status_code == 422
     explained = client.get(URL, params={"explain": "yes"}).json()["items"]
     assert any(item["because"] for item in explained)
     for item in explained:

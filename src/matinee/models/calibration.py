@@ -46,6 +46,8 @@ PENALTIES = (-0.15, 0.1, 0.35)
 """Popularity penalty of adventurous 0, 0.5 and 1."""
 KNOWN = 10.0
 """Likes at which the penalty of 0.5 is half of its full size: of whom little is known gets what is well known."""
+UNKNOWN = -2.0
+"""Least popularity, in deviations."""
 FLOOR = 1e-3
 """Standardised score under which a film is not worth listing, however little known."""
 
@@ -65,13 +67,16 @@ def penalty(adventurous: float, likes: float) -> float:
 
 
 def popularity(counts: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-    """log(1 + ratings) of each film, less the mean and over the deviation of the rated films, (n_items,)."""
+    """log(1 + ratings) of each film, less the mean and over the deviation of the rated films, (n_items,).
+
+    At least `UNKNOWN`: where all rated films are known alike, those without ratings would be worlds away.
+    """
     logs = np.log1p(counts.astype(np.float64))
     rated = logs[counts > 0]
     deviation = float(rated.std()) if len(rated) else 0.0
     if deviation < 1e-9:
         return np.zeros(len(logs))
-    return np.asarray((logs - rated.mean()) / deviation)
+    return np.maximum((logs - rated.mean()) / deviation, UNKNOWN)
 
 
 def log_scores(scores: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
