@@ -49,6 +49,9 @@ def test_rated_films_come_where_they_are_asked_for(client: Client) -> None:
     body = {"ratings": [{"movie_id": item["movie_id"], "rating": item["rating"]} for item in history], "n": 1000}
     assert not rated & set(ids(client.post("/v1/recommendations", json=body)))
     assert rated <= set(ids(client.post("/v1/recommendations", json=body | {"include_seen": True})))
+    known, unknown = (ids(client.post("/v1/recommendations", json=body | {"adventurous": a})) for a in (0, 1.0))
+    assert known != unknown
+    assert client.post("/v1/recommendations", json=body | {"adventurous": "0"}).status_code == 422
 
 
 def test_a_rating_counts_at_the_very_next_call(client: Client) -> None:

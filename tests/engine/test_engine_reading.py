@@ -242,17 +242,15 @@ def test_a_chart_asked_for_by_name_stays_a_chart(engine: Engine) -> None:
     assert ids(engine.recommend("u3", Request(n=40, model="popular"))) == [film for film in chart if film not in seen]
 
 
-def test_calibration_can_be_turned_off(settings: Settings) -> None:
-    with Engine.open(settings.model_copy(update={"calibration": 0.0, "adventurous": 0.0})) as opened:
-        view = opened._current()[1]
-        assert opened.recommend("u3") != opened.recommend("u3", Request(adventurous=1.0))
-        assert opened.recommend("u3") == opened.recommend("u3", Request(adventurous=0.0))
-        query = opened._current()[0].history("u3", view)
-        rows = view.rerankers(view.catalog).pick(
-            view.model("blend").score([query])[0], query, 10, adventurous=0.0, strength=0.0,
-            allowed=~np.isin(np.arange(len(view.catalog)), query.rows),
-        )  # fmt: skip
-        assert [item.row for item in opened.recommend("u3").items] == rows.tolist()
+def test_settings_say_how_lists_are_made(settings: Settings) -> None:
+    changed = settings.model_copy(update={"calibration": 0.0, "adventurous": 0.0})
+    with Engine.open(changed) as opened:
+        runtime, view = opened._current()
+        query = runtime.history("u3", view)
+        scores = view.model("blend").score([query])
+        [rows] = view.rerankers(view.catalog).lists(scores, [query], 10, adventurous=0.0, strength=0.0).tolist()
+        assert [item.row for item in opened.recommend("u3").items] == rows
+        assert opened.recommend("u3", Request(adventurous=1.0)) != opened.recommend("u3")
 
 
 def test_diversity_makes_lists_less_alike(engine: Engine) -> None:
