@@ -56,6 +56,16 @@ class Settings(BaseSettings):
     fetch_timeout: float = Field(5.0, gt=0, description="Seconds to wait for a data source to answer.")
 
     default_model: str = Field("blend", description="Model used where a request names none.")
+    adventurous: float = Field(
+        0.5, ge=0, le=1, description="How little known recommended films may be: 0 well known … 1 the long tail."
+    )
+    calibration: float = Field(
+        0.6,
+        ge=0,
+        le=1,
+        description="How much a list shows each taste of its user: 0 by score alone … 1 by genres, countries, "
+        "languages and decades alone.",
+    )
     memory_limit: int = Field(4 << 30, gt=0, description="Most bytes one model may need while fitting.")
     seed: int = Field(0, description="Seed of everything random.")
 

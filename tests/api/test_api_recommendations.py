@@ -49,6 +49,9 @@ def test_rated_films_come_where_they_are_asked_for(client: Client) -> None:
     body = {"ratings": [{"movie_id": item["movie_id"], "rating": item["rating"]} for item in history], "n": 1000}
     assert not rated & set(ids(client.post("/v1/recommendations", json=body)))
     assert rated <= set(ids(client.post("/v1/recommendations", json=body | {"include_seen": True})))
+    known, unknown = (ids(client.post("/v1/recommendations", json=body | {"adventurous": a})) for a in (0, 1.0))
+    assert known != unknown
+    assert client.post("/v1/recommendations", json=body | {"adventurous": "0"}).status_code == 422
 
 
 def test_a_rating_counts_at_the_very_next_call(client: Client) -> None:
@@ -104,6 +107,10 @@ def test_every_option(client: Client) -> None:
     }
     assert client.get(URL, params={"model": "itemknn"}).json()["model"] == "itemknn"
     assert ids(client.get(URL, params={"diversity": 1})) != best
+    assert ids(client.get(URL, params={"adventurous": 1})) != ids(client.get(URL, params={"adventurous": 0}))
+    assert ids(client.get(URL, params={"adventurous": 0.5})) == best
+    for wrong in ("-0.1", "1.1", "nan", "very"):
+        assert client.get(URL, params={"adventurous": wrong}).status_code == 422
     explained = client.get(URL, params={"explain": "yes"}).json()["items"]
     assert any(item["because"] for item in explained)
     assert all(item["reason"] and "<" not in item["reason"] for item in explained)

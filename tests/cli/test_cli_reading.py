@@ -86,6 +86,15 @@ def test_filter_and_exclude_hold(home: Path, run: Any) -> None:
     assert all(item["year"] < 1980 and item["movie_id"] != first["movie_id"] for item in items)
 
 
+def test_adventurous_is_passed_on(home: Path, run: Any) -> None:
+    lists = [
+        [item["movie_id"] for item in json.loads(run("recommend", "--user", "42", *options, "--json").out)["items"]]
+        for options in ((), ("--adventurous", "0.5"), ("--adventurous", "0"), ("--adventurous", "1"))
+    ]
+    assert lists[0] == lists[1]
+    assert lists[2] != lists[3]
+
+
 def test_unknown_user_gets_the_popular_films_and_is_told(home: Path, run: Any) -> None:
     done = run("recommend", "--user", "nobody", "--json")
     assert done.code == 0
@@ -101,6 +110,7 @@ def test_unknown_user_gets_the_popular_films_and_is_told(home: Path, run: Any) -
         (("--user", "1", "-n", "0"), 2, "number"),
         (("--user", "1", "-n", "many"), 2, "number"),
         (("--user", "1", "--diversity", "2"), 2, "diversity"),
+        (("--user", "1", "--adventurous", "2"), 2, "adventurous"),
         (("--user", "1", "-n", "100000"), 1, "1000"),
         (("--user", "1", "--model", "oracle"), 1, "oracle"),
         (("--user", "1", "--filter", "yeer > 1990"), 1, "yeer"),

@@ -53,6 +53,7 @@ CALLS: dict[str, list[Call]] = {
             filter="year >= 1980",
             exclude=["1", "2"],
             diversity=0.3,
+            adventurous=0.7,
             explain=True,
             include_seen=True,
             metadata=True,
@@ -60,7 +61,9 @@ CALLS: dict[str, list[Call]] = {
     ],
     "recommendations_for": [
         calls.recommendations_for({"1": 5.0, "2": None}),
-        calls.recommendations_for({"1": 5.0}, n=3, explain=True, filter="year >= 1980", diversity=0.5, model=None),
+        calls.recommendations_for(
+            {"1": 5.0}, n=3, explain=True, filter="year >= 1980", diversity=0.5, adventurous=0, model=None
+        ),
     ],
     "explanation": [calls.explanation("1", "2"), calls.explanation("1", "2", model="ease")],
     "favourites": [

@@ -16,6 +16,7 @@ from matinee.errors import (
     UnknownMovieError,
     UnknownUserError,
 )
+from matinee.settings import Settings
 
 MODELS = ["popular", "itemknn", "ease", "content", "stars", "blend"]
 
@@ -32,7 +33,10 @@ def test_every_model_ranks_unseen_films_best_first(engine: Engine, model: str) -
     assert len(answer.items) == 10
     assert not seen & set(ids(answer))
     scores = [item.score for item in answer.items]
-    assert scores == sorted(scores, reverse=True)
+    if model == "popular":  # a chart; other lists are calibrated too
+        assert scores == sorted(scores, reverse=True)
+    everything = engine.recommend("u3", Request(n=40, model=model)).items
+    assert np.mean(scores) > np.mean([item.score for item in everything])
     assert [item.rank for item in answer.items] == list(range(1, 11))
 
 
@@ -148,6 +152,8 @@ def test_named_faults(engine: Engine) -> None:
     for diversity in (-0.1, 1.1, math.nan):
         with pytest.raises(InvalidInputError, match="diversity"):
             engine.recommend("u3", Request(diversity=diversity))
+        with pytest.raises(InvalidInputError, match="adventurous"):
+            engine.recommend("u3", Request(adventurous=diversity))
     with pytest.raises(UnknownMovieError):
         engine.similar("nix")
     with pytest.raises(UnknownMovieError):
@@ -188,16 +194,63 @@ def test_filters_hold_in_every_reading_call(engine: Engine) -> None:
     user=st.integers(0, 59).map(lambda n: f"u{n}"),
     n=st.integers(1, 60),
     diversity=st.sampled_from([0.0, 0.3, 1.0]),
+    adventurous=st.sampled_from([None, 0.0, 1.0]),
     model=st.sampled_from(MODELS),
     filter=st.sampled_from(["", "genre = Comedy", "year < 1990", "ratings > 12 and mean >= 3"]),
 )
-def test_any_request_is_safe(engine: Engine, user: str, n: int, diversity: float, model: str, filter: str) -> None:
-    request = Request(n=n, diversity=diversity, model=model, filter=filter, explain=True)
+def test_any_request_is_safe(
+    engine: Engine, user: str, n: int, diversity: float, adventurous: float | None, model: str, filter: str
+) -> None:
+    request = Request(n=n, diversity=diversity, adventurous=adventurous, model=model, filter=filter, explain=True)
     answer = engine.recommend(user, request)
     found = ids(answer)
     assert len(set(found)) == len(found) <= n
     assert not {rated.movie_id for rated in engine.history(user)} & set(found)
     assert set(found) <= {m.movie_id for m in engine.movies(filter=filter, limit=1000).movies}
+
+
+def test_adventurous_lists_are_less_known(engine: Engine) -> None:
+    counts = engine._current()[1].stats.counts
+
+    def known(adventurous: float | None, user: str = "u") -> float:
+        request = Request(n=5, adventurous=adventurous)
+        answers = [engine.recommend(f"{user}{n}", request) for n in range(60)]
+        return float(np.mean([counts[item.row] for answer in answers for item in answer.items]))
+
+    low, usual, high = known(0.0), known(None), known(1.0)
+    assert low >= usual >= high
+    assert low > high
+    assert known(0.5) == usual, "the setting's"
+    assert known(1.0, "nobody") < known(0.0, "nobody"), "the chart of an unknown user too, where it is asked for"
+
+
+def test_a_list_is_the_rerankers(engine: Engine) -> None:
+    """What `evaluation` measures by `Reranker.lists` is what the engine answers."""
+    runtime, view = engine._current()
+    for user in ("u3", "u4"):
+        query = runtime.history(user, view)
+        scores = view.model("blend").score([query])
+        [rows] = view.rerankers(view.catalog).lists(scores, [query], 10).tolist()
+        assert [item.row for item in engine.recommend(user, Request(n=10)).items] == rows
+        [rows] = view.rerankers(view.catalog).lists(scores, [query], 10, adventurous=1.0).tolist()
+        assert [item.row for item in engine.recommend(user, Request(n=10, adventurous=1.0)).items] == rows
+
+
+def test_a_chart_asked_for_by_name_stays_a_chart(engine: Engine) -> None:
+    chart = [p.item.movie_id for p in engine.popular(n=40)]
+    seen = {rated.movie_id for rated in engine.history("u3")}
+    assert ids(engine.recommend("u3", Request(n=40, model="popular"))) == [film for film in chart if film not in seen]
+
+
+def test_settings_say_how_lists_are_made(settings: Settings) -> None:
+    changed = settings.model_copy(update={"calibration": 0.0, "adventurous": 0.0})
+    with Engine.open(changed) as opened:
+        runtime, view = opened._current()
+        query = runtime.history("u3", view)
+        scores = view.model("blend").score([query])
+        [rows] = view.rerankers(view.catalog).lists(scores, [query], 10, adventurous=0.0, strength=0.0).tolist()
+        assert [item.row for item in opened.recommend("u3").items] == rows
+        assert opened.recommend("u3", Request(adventurous=1.0)) != opened.recommend("u3")
 
 
 def test_diversity_makes_lists_less_alike(engine: Engine) -> None:

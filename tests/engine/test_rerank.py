@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from matinee.engine.rerank import diversify
+from matinee.data.catalog import Movie
+from matinee.data.dataset import Dataset
+from matinee.engine.rerank import Rerankers, diversify
 from matinee.errors import InvalidInputError
 from matinee.models.ranking import top_n
 
@@ -133,3 +135,19 @@ def test_lengths_must_fit() -> None:
         diversify(np.arange(3), np.ones(4, dtype=np.float32), unit(3, 2, 0), 2, 0.5)
     with pytest.raises(InvalidInputError, match="one score and one vector"):
         diversify(np.arange(3), np.ones(3, dtype=np.float32), unit(4, 2, 0), 2, 0.5)
+
+
+# --- re-rankers of a growing catalogue ---------------------------------------------------------------------------
+def test_one_reranker_for_each_state_of_the_catalogue(dataset: Dataset) -> None:
+    rerankers, first = Rerankers(dataset), dataset.catalog
+    made = rerankers(first)
+    assert rerankers(first) is made
+    grown = first.with_changes([Movie(movie_id="new", title="New", genres=("Comedy",), countries=("France",))])
+    after = rerankers(grown)
+    assert rerankers(grown) is after
+    assert after.traits.films(after.traits.names.index((1, "france"))).tolist() == [len(first)]
+    assert len(after.popularity) == len(first) + 1
+    # A reader may still hold the state before.
+    assert np.array_equal(rerankers(first).popularity, made.popularity)
+    edited = first.with_changes([first.movie(0).model_copy(update={"genres": ("Western",)})])
+    assert rerankers(edited).traits.films(rerankers(edited).traits.names.index((0, "western"))).tolist() == [0]

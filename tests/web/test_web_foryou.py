@@ -29,7 +29,8 @@ def user() -> str:
 
 def restored(call: Endpoint, query: str, user: str | None = None) -> dict[str, Any]:
     """The page's values by name."""
-    _, address, picks, ratings, wall, genres, first, last, surprise, text, diversity, n, *_ = call("open", query, user)
+    values = call("open", query, user)
+    _, address, picks, ratings, wall, genres, first, last, surprise, text, diversity, n, adventurous, *_ = values
     return {
         "address": address,
         "picks": picks,
@@ -42,6 +43,7 @@ def restored(call: Endpoint, query: str, user: str | None = None) -> dict[str, A
         "filter": text,
         "diversity": diversity,
         "n": n,
+        "adventurous": adventurous,
     }
 
 
@@ -137,6 +139,21 @@ def test_the_text_of_the_filter_counts_and_the_controls_follow(call: Endpoint, u
     assert page["picks"].pop("at") > picks.pop("at"), "so that an answer that was overtaken is not drawn"
     assert page["picks"] == picks
     assert (page["filter"], page["diversity"], page["n"]) == (text, 0.3, 7)
+
+
+def test_known_films_or_hidden_ones(call: Endpoint) -> None:
+    lists = {}
+    for adventurous in (0, 0.5, 1):
+        picks, *_, address = call("recommend", "42", "", 0, 10, adventurous)
+        assert ("adventurous=" in address) is (adventurous != 0.5), "the middle is what everybody gets"
+        page = restored(call, address)
+        assert page["adventurous"] == adventurous
+        lists[adventurous] = [film["movie_id"] for film in picks["items"]]
+        assert [film["movie_id"] for film in page["picks"]["items"]] == lists[adventurous]
+    assert lists[0] != lists[1]
+    assert [film["movie_id"] for film in call("recommend", "42", "", 0, 10)[0]["items"]] == lists[0.5], "left out"
+    assert restored(call, "?tab=for-you&adventurous=9", "42")["adventurous"] == 1
+    assert restored(call, "?tab=for-you&adventurous=nan", "42")["adventurous"] == 0.5
 
 
 def test_controls_become_the_filter_and_leave_what_they_do_not_know(call: Endpoint, user: str) -> None:

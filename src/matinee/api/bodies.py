@@ -62,6 +62,7 @@ class AdHocRequest(Body):
     filter: str = ""
     exclude: Annotated[list[MovieId], Field(max_length=1000), at_most(1000)] = []
     diversity: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] = 0.0
+    adventurous: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] | None = None
     explain: Annotated[bool, Field(strict=True)] = False
     include_seen: Annotated[bool, Field(strict=True)] = False
     metadata: Annotated[bool, Field(strict=True)] = False

@@ -63,6 +63,15 @@ Diversity = Annotated[
     float,
     Query(ge=0, le=1, allow_inf_nan=False, description="0: best scores first … 1: films as unlike as possible."),
 ]
+Adventurous = Annotated[
+    float | None,
+    Query(
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="0: well-known films … 1: the long tail. Default: the setting `adventurous`.",
+    ),
+]
 Explain = Annotated[bool, Query(description="Say why: liked films behind each item, disliked ones that push.")]
 IncludeSeen = Annotated[bool, Query(description="Films that the user has rated may come as well.")]
 Metadata = Annotated[bool, Query(description="Add tags, people, ids elsewhere and the poster to each item.")]
@@ -79,6 +88,7 @@ def refuse(where: tuple[str | int, ...], message: str) -> RequestValidationError
 
 
 __all__ = [
+    "Adventurous",
     "Count",
     "Diversity",
     "Exclude",

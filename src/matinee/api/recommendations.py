@@ -37,6 +37,7 @@ async def recommend(
     model: params.Model = None,
     filter: params.Filter = "",
     diversity: params.Diversity = 0.0,
+    adventurous: params.Adventurous = None,
     explain: params.Explain = False,
     include_seen: params.IncludeSeen = False,
     metadata: params.Metadata = False,
@@ -45,7 +46,7 @@ async def recommend(
 
     A rating counts at the next call, in every worker process.
     """
-    options = Options(n, model, filter, split_ids(exclude), diversity, explain, include_seen)
+    options = Options(n, model, filter, split_ids(exclude), diversity, explain, include_seen, adventurous)
 
     work = recommend_work(engine, user_id, options, metadata)
     return await service_of(request).answer(request, engine, user_id, work, is_heavy(options, metadata))
@@ -64,7 +65,14 @@ async def recommend_for(request: Request, engine: EngineDep, body: AdHocRequest)
         raise refuse(("body", "ratings"), f"List should have at most {limit} items")
     history = {rating.movie_id: rating.rating for rating in body.ratings}
     options = Options(
-        body.n, body.model, body.filter, tuple(body.exclude), body.diversity, body.explain, body.include_seen
+        body.n,
+        body.model,
+        body.filter,
+        tuple(body.exclude),
+        body.diversity,
+        body.explain,
+        body.include_seen,
+        body.adventurous,
     )
     return await run_in_threadpool(
         lambda: reply(answer_record(engine, engine.recommend_for(history, options), body.metadata))

@@ -78,6 +78,9 @@ def recommend(
     filter: FilterText = "",
     exclude: Annotated[list[str] | None, typer.Option("--exclude", "-x", help="A film never to show.")] = None,
     diversity: Annotated[float, typer.Option(min=0.0, max=1.0, help="0: best first, 1: unlike each other.")] = 0.0,
+    adventurous: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="0: well-known films, 1: the long tail.")
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", "-e", help="Say why.")] = False,
     shares: Annotated[bool, typer.Option("--shares", help="Say why, and how much each film counts.")] = False,
     json: AsJson = False,
@@ -90,7 +93,14 @@ def recommend(
 
         check_user_id(user)
     with open_engine() as engine:
-        options = {"n": n, "model": model, "filter": filter, "diversity": diversity, "explain": explain or shares}
+        options = {
+            "n": n,
+            "model": model,
+            "filter": filter,
+            "diversity": diversity,
+            "adventurous": adventurous,
+            "explain": explain or shares,
+        }
         request = _request(engine, options, exclude or ())
         if user is not None:
             answer, title = engine.recommend(user, request), f"For user {user}"

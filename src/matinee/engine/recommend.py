@@ -16,6 +16,7 @@ from matinee.engine.types import Answer, Item, Request
 from matinee.errors import InvalidInputError, UnknownModelError
 from matinee.models.base import Query
 from matinee.models.content import Content
+from matinee.models.popularity import Popularity
 from matinee.models.ranking import top_n
 from matinee.settings import Settings
 
@@ -27,6 +28,12 @@ def check_n(n: int, limit: int, name: str = "n") -> None:
     """Raise unless 1 ≤ n ≤ limit."""
     if not 1 <= n <= limit:
         raise InvalidInputError(f"{name} is {n}, outside 1..{limit}.", f"Ask for 1 to {limit} items.")
+
+
+def check_share(value: float, name: str) -> None:
+    """Raise unless 0 ≤ value ≤ 1."""
+    if not 0.0 <= value <= 1.0:
+        raise InvalidInputError(f"{name} is {value}, outside 0..1.", "Give a number from 0 to 1.")
 
 
 def allowed_rows(view: View, filter: str, max_length: int) -> NDArray[np.bool_]:
@@ -52,8 +59,9 @@ def recommend(
     `fallback="popular"`. Films of the history are left out unless `include_seen`.
     """
     check_n(request.n, settings.max_n)
-    if not 0.0 <= request.diversity <= 1.0:
-        raise InvalidInputError(f"diversity is {request.diversity}, outside 0..1.", "Give a number from 0 to 1.")
+    check_share(request.diversity, "diversity")
+    if request.adventurous is not None:
+        check_share(request.adventurous, "adventurous")
     name = request.model or default_name(view, settings)
     model = view.model(name)
     allowed = allowed_rows(view, request.filter, settings.max_filter)
@@ -68,7 +76,9 @@ def recommend(
     else:
         scores = model.score([query])[0]
     ranked = np.where(allowed, scores, np.float32(np.nan))
-    rows = _pick(view, ranked, request)
+    # The chart is everybody's; a list of it is nobody's taste, whoever asks.
+    personal = fallback != "popular" and not isinstance(model, Popularity)
+    rows = _pick(view, settings, query if personal else Query(), scores, allowed, request)
     stars = predicted_stars(view, query, rows)
     told = tell(view, model, query, rows, ranked, fallback) if request.explain else None
     return Answer(
@@ -95,14 +105,30 @@ def default_name(view: View, settings: Settings) -> str:
     raise UnknownModelError(settings.default_model, list(view.models))
 
 
-def _pick(view: View, ranked: NDArray[np.float32], request: Request) -> NDArray[np.int64]:
+def _pick(
+    view: View,
+    settings: Settings,
+    query: Query,
+    scores: NDArray[np.float32],
+    allowed: NDArray[np.bool_],
+    request: Request,
+) -> NDArray[np.int64]:
+    """Rows of the list: calibrated and as adventurous as asked for, then diversified where that is asked for."""
+    adventurous = settings.adventurous if request.adventurous is None else request.adventurous
+    n = request.n if request.diversity == 0.0 else max(POOL * request.n, 100)
+    if not len(query) and request.adventurous is None:
+        rows = top_n(np.where(allowed, scores, np.float32(np.nan)), n)
+    else:
+        rows = view.rerankers(view.catalog).pick(
+            scores, query, n, allowed=allowed, adventurous=adventurous, strength=settings.calibration
+        )
     if request.diversity == 0.0:
-        return top_n(ranked, request.n)
-    pool = top_n(ranked, max(POOL * request.n, 100))
-    vectors = film_vectors(view, pool)
+        return rows
+    vectors = film_vectors(view, rows)
     if vectors is None:
-        return pool[: request.n]
-    return diversify(pool, ranked[pool], vectors, request.n, request.diversity)
+        return rows[: request.n]
+    # Relevance falls along this order as the scores fall along theirs.
+    return diversify(rows, -np.sort(-scores[rows]), vectors, request.n, request.diversity)
 
 
 def film_vectors(view: View, rows: NDArray[np.int64]) -> sp.csr_matrix | None:

@@ -1,12 +1,45 @@
-"""From scores to a list: the n best films, and lists whose films are unlike each other."""
+"""From scores to a list: calibrated to the user's tastes, as adventurous as is wished, and of films unlike each other.
+
+How: `matinee.models.calibration`. Here is what the engine adds to it: one re-ranker for each state of the catalogue,
+and maximal marginal relevance.
+"""
 
 from __future__ import annotations
+
+import threading
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from matinee.data.catalog import Catalog
+from matinee.data.dataset import Dataset
 from matinee.errors import InvalidInputError
+from matinee.models.calibration import Reranker
+from matinee.models.preference import StarScale
+
+
+class Rerankers:
+    """The re-ranker of each state of a catalogue, made on first use. Thread-safe.
+
+    Popularity is the snapshot's: with live counts every answer would change with everybody's ratings.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._lock = threading.Lock()
+        self._made: Reranker | None = None
+
+    def __call__(self, catalog: Catalog) -> Reranker:
+        """The re-ranker over this state's films; of the state before only what has changed is made anew."""
+        with self._lock:
+            made = self._made
+            if made is None or len(made.catalog) > len(catalog):
+                made = Reranker(catalog, self._dataset.ratings.counts, StarScale.of(self._dataset))
+            elif made.catalog is not catalog:
+                made = made.with_catalog(catalog)
+            self._made = made
+            return made
 
 
 def diversify(

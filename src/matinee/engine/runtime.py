@@ -21,6 +21,7 @@ from matinee.encoders.film_texts import film_texts
 from matinee.engine.effective import Effective, Overlay
 from matinee.engine.histogram import star_steps
 from matinee.engine.live import CONTENT, LiveSpaces
+from matinee.engine.rerank import Rerankers
 from matinee.engine.stats import Stats, Tastes
 from matinee.engine.trend import Trend
 from matinee.errors import UnknownModelError
@@ -39,6 +40,7 @@ class View:
         models: the snapshot's, over the live films.
         stats: ratings per film.
         spaces: vectors of films; shared by all states, so ask them with a mask of this state's films.
+        rerankers: what makes lists of scores, by catalogue; shared by all states.
     """
 
     snapshot: Snapshot
@@ -47,6 +49,7 @@ class View:
     models: dict[str, Model[Any]]
     stats: Stats
     spaces: LiveSpaces
+    rerankers: Rerankers
 
     def model(self, name: str) -> Model[Any]:
         """A model by name.
@@ -78,6 +81,7 @@ class Runtime:
             dict(snapshot.models),
             Stats.of(snapshot.ratings).grown(len(snapshot.catalog)),
             LiveSpaces(snapshot.spaces),
+            Rerankers(snapshot.dataset),
         )
         self.sync()
 

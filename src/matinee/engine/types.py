@@ -27,6 +27,7 @@ class Request:
         filter: text in the filter language; "" allows every film.
         exclude: film ids never to return (unknown ids are ignored).
         diversity: 0 (pure ranking) .. 1 (as unlike each other as the candidates allow).
+        adventurous: 0 (well-known films) .. 1 (the long tail); None: as the settings say.
         explain: fill `Item.because`, `Item.reason` and `Answer.less_of`.
         include_seen: also return films of the history.
     """
@@ -38,6 +39,7 @@ class Request:
     diversity: float = 0.0
     explain: bool = False
     include_seen: bool = False
+    adventurous: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ class Item:
 
     Attributes:
         row: row in the engine's current catalogue.
-        score: comparable within one answer only.
+        score: the model's; comparable within one answer only. The order of a list looks at more than scores
+            (`matinee.engine.rerank`).
         rank: 1 is best.
         stars: predicted stars for this user on the data's scale, None where unknown.
         because: reasons, biggest share first, shares sum to at most 1; None unless asked for.

@@ -57,11 +57,15 @@ def _problem(status: int, detail: str) -> JSONResponse:
 
 
 def keep_files_away(blocks: gr.Blocks) -> None:
-    """Make references of files plain data for Gradio; a listener that takes an upload reads it itself, with checks."""
+    """Make references of files plain data for Gradio; a listener that takes an upload reads it itself, with checks.
+
+    What a program leaves out at the end, as it did not exist when the program was written, is null.
+    """
     preprocess = blocks.preprocess_data
 
     async def preprocess_data(block_fn: Any, inputs: Any, *others: Any, **options: Any) -> Any:
-        return await preprocess(block_fn, _plain(inputs), *others, **options)
+        missing = len(block_fn.inputs) - len(inputs)
+        return await preprocess(block_fn, [*_plain(inputs), *([None] * missing)], *others, **options)
 
     blocks.preprocess_data = preprocess_data  # type: ignore[method-assign]
 

@@ -12,11 +12,9 @@ import gradio as gr
 from matinee.client import calls
 from matinee.errors import MatineeError
 from matinee.web.inputs import number
+from matinee.web.pages.foryou_controls import Asked, Controls
 from matinee.web.pages.foryou_data import (
-    DEFAULT_N,
-    FEWEST,
     LONGEST_FILTER,
-    MOST,
     SURPRISE_DIVERSITY,
     Options,
     Rows,
@@ -27,7 +25,6 @@ from matinee.web.pages.foryou_filter import Narrowing, narrowing
 from matinee.web.shell import Page, Params, Shell, address_of
 from matinee.web.views import make_view
 
-FILTER_EXAMPLE = 'genre = "Comedy" and year >= 1990 and not tag = "gore"'
 MOST_GENRES = 40
 LAST_YEAR = 9999
 FARTHEST = 1_000_000
@@ -42,17 +39,7 @@ class ForYou:
         self.rows = Rows(shell)
         with gr.Column(elem_id="for-you"):
             make_view("narrow", elem_id="narrow-toggle")
-            with gr.Column(elem_id="narrow"):
-                with gr.Row(elem_id="narrow-controls"):
-                    self.genres = gr.Dropdown(
-                        [], label="Genres", multiselect=True, allow_custom_value=True, elem_id="genres"
-                    )
-                    self.year_from = gr.Number(label="From year", precision=0, elem_id="year-from")
-                    self.year_to = gr.Number(label="To year", precision=0, elem_id="year-to")
-                    self.diversity = gr.Slider(0, 1, 0, step=0.05, label="Diversity", buttons=[], elem_id="diversity")
-                    self.n = gr.Slider(FEWEST, MOST, DEFAULT_N, step=1, label="Films", buttons=[], elem_id="n")
-                    self.surprise = gr.Checkbox(label="Surprise me", elem_id="surprise")
-                self.filter = gr.Textbox(label="Filter", placeholder=FILTER_EXAMPLE, max_lines=3, elem_id="filter")
+            self.controls = Controls()
             with gr.Row(elem_id="for-you-columns"):
                 with gr.Column(elem_id="picked"):
                     self.picks = make_view("picks", elem_id="picks")
@@ -61,8 +48,7 @@ class ForYou:
         self._listen()
 
     def _listen(self) -> None:
-        options = [self.filter, self.diversity, self.n]
-        narrowed = [self.genres, self.year_from, self.year_to, self.surprise]
+        options = self.controls.options
         listen = partial(self.shell.listen, preprocess=False)  # the functions take anything
         # Seen from a program, `rate` of the wall and of the strip are one endpoint.
         for view, visibility in ((self.wall, "public"), (self.ratings, "private")):
@@ -86,23 +72,20 @@ class ForYou:
             every=True,
         )
         listen(
-            partial(
-                gr.on,
-                [self.genres.input, self.surprise.input, *_done(self.year_from), *_done(self.year_to)],
-            ),
+            partial(gr.on, self.controls.narrowing()),
             self.narrow,
             take=["user"],
-            inputs=[*narrowed, *options],
-            outputs=[self.filter, self.diversity, self.picks, self.shell.address],
+            inputs=[*self.controls.narrowed, *options],
+            outputs=[self.controls.filter, self.controls.diversity, self.picks, self.shell.address],
             api_name="narrow",
             last=True,
         )
         listen(
-            partial(gr.on, [self.filter.submit, self.filter.blur, self.diversity.input, self.n.input]),
+            partial(gr.on, self.controls.asking()),
             self.recommend,
             take=["user"],
             inputs=options,
-            outputs=[self.picks, *narrowed, self.shell.address],
+            outputs=[self.picks, *self.controls.narrowed, self.shell.address],
             api_name="recommend",
             last=True,
         )
@@ -116,7 +99,14 @@ class ForYou:
         )
 
     async def rate(
-        self, user: Any, movie_id: Any, stars: Any, filter: Any = None, diversity: Any = None, n: Any = None
+        self,
+        user: Any,
+        movie_id: Any,
+        stars: Any,
+        filter: Any = None,
+        diversity: Any = None,
+        n: Any = None,
+        adventurous: Any = None,
     ) -> Any:
         """Store one rating; the list and the ratings after it."""
         try:
@@ -124,9 +114,17 @@ class ForYou:
             await self.shell.ask(calls.rate(name, _id(movie_id), number(stars, 0, -1, 100)))
         except MatineeError as error:
             return gr.skip(), explained(error) | {"movie_id": _id(movie_id)}
-        return await self._lists(name, filter, diversity, n, _id(movie_id))
+        return await self._lists(name, Asked(filter, diversity, n, adventurous), _id(movie_id))
 
-    async def unrate(self, user: Any, movie_id: Any, filter: Any = None, diversity: Any = None, n: Any = None) -> Any:
+    async def unrate(
+        self,
+        user: Any,
+        movie_id: Any,
+        filter: Any = None,
+        diversity: Any = None,
+        n: Any = None,
+        adventurous: Any = None,
+    ) -> Any:
         """Take one rating back; the list and the ratings after it."""
         try:
             name = user_name(user)
@@ -134,20 +132,20 @@ class ForYou:
         except MatineeError as error:
             if getattr(error, "status", None) != 404:  # gone already: what was wanted
                 return gr.skip(), explained(error) | {"movie_id": _id(movie_id)}
-        picks, ratings = await self._lists(name, filter, diversity, n)
+        picks, ratings = await self._lists(name, Asked(filter, diversity, n, adventurous))
         return picks, ratings | {"removed": _id(movie_id)}
 
-    async def _lists(self, name: str, filter: Any, diversity: Any, n: Any, first: str = "") -> tuple[Any, Any]:
+    async def _lists(self, name: str, asked: Asked, first: str = "") -> tuple[Any, Any]:
         picks, ratings = await asyncio.gather(
-            self._picks(name, filter, diversity, n), self._or_trouble(self.rows.ratings(name, first))
+            self._picks(name, asked), self._or_trouble(self.rows.ratings(name, first))
         )
         return picks, ratings
 
-    async def _picks(self, user: Any, filter: Any, diversity: Any, n: Any) -> dict[str, Any]:
+    async def _picks(self, user: Any, asked: Asked) -> dict[str, Any]:
         try:
-            return await self.rows.picks(user_name(user), Options.of(filter, diversity, n))
+            return await self.rows.picks(user_name(user), Options.of(*asked))
         except MatineeError as error:
-            return explained(error, str(filter)[:LONGEST_FILTER])
+            return explained(error, str(asked.filter)[:LONGEST_FILTER])
 
     async def _or_trouble(self, asked: Any) -> dict[str, Any]:
         try:
@@ -155,11 +153,14 @@ class ForYou:
         except MatineeError as error:
             return explained(error)
 
-    async def recommend(self, user: Any, filter: Any = None, diversity: Any = None, n: Any = None) -> list[Any]:
+    async def recommend(
+        self, user: Any, filter: Any = None, diversity: Any = None, n: Any = None, adventurous: Any = None
+    ) -> list[Any]:
         """The list for a user; the text of the filter is what counts, the controls follow it."""
-        picks = await self._picks(user, filter, diversity, n)
+        asked = Asked(filter, diversity, n, adventurous)
+        picks = await self._picks(user, asked)
         shown = narrowing(str(filter or "")[:LONGEST_FILTER])
-        return [picks, *_controls(shown), self._address(user, filter, diversity, n)]
+        return [picks, *_controls(shown), self._address(user, asked)]
 
     async def narrow(
         self,
@@ -171,6 +172,7 @@ class ForYou:
         filter: Any = None,
         diversity: Any = None,
         n: Any = None,
+        adventurous: Any = None,
     ) -> list[Any]:
         """The controls become the filter, other clauses of it stay; the list that it allows."""
         before = narrowing(str(filter or "")[:LONGEST_FILTER])
@@ -195,8 +197,9 @@ class ForYou:
         except MatineeError as error:
             return [gr.skip(), gr.skip(), explained(error), gr.skip()]
         text = str(filter or "") if after == before else after.text()
-        picks = await self._picks(user, text, varied, n)
-        return [text, varied, picks, self._address(user, text, varied, n)]
+        asked = Asked(text, varied, n, adventurous)
+        picks = await self._picks(user, asked)
+        return [text, varied, picks, self._address(user, asked)]
 
     async def films_to_rate(self, user: Any, offset: Any = None, title: Any = None) -> dict[str, Any]:
         """Well-known films that the user has not rated, or films called so."""
@@ -206,9 +209,9 @@ class ForYou:
         except MatineeError as error:
             return explained(error)
 
-    def _address(self, user: Any, filter: Any, diversity: Any, n: Any) -> Any:
+    def _address(self, user: Any, asked: Asked) -> Any:
         try:
-            options = Options.of(filter, diversity, n)
+            options = Options.of(*asked)
             params = options.params(user_name(user), narrowing(options.filter).fewer_than is not None)
         except MatineeError:
             return gr.skip()
@@ -217,9 +220,8 @@ class ForYou:
     async def restore(self, params: Params) -> list[Any]:
         """All of the page out of an address."""
         user = params.get("user", "")
-        text, diversity, n = params.get("filter", ""), params.get("diversity"), params.get("n")
-        text = text.strip()
-        varied = number(diversity, 0.0, 0.0, 1.0)
+        text, n, adventurous = params.get("filter", "").strip(), params.get("n"), params.get("adventurous")
+        varied = number(params.get("diversity"), 0.0, 0.0, 1.0)
         shown = narrowing(text[:LONGEST_FILTER])
         if params.get("surprise") and shown.fewer_than is None and len(text) < LONGEST_FILTER:
             try:
@@ -228,7 +230,7 @@ class ForYou:
             except MatineeError:
                 pass  # the list says what is the matter
         picks, ratings, wall, genres = await asyncio.gather(
-            self._picks(user, text, varied, n),
+            self._picks(user, Asked(text, varied, n, adventurous)),
             self._or_trouble(self._named(user, self.rows.ratings)),
             self._or_trouble(self._named(user, self.rows.wall)),
             self._all_genres(),
@@ -236,9 +238,9 @@ class ForYou:
         if "error" in ratings:  # said once, by the list
             ratings, wall = {}, {}
         chosen, *others = _controls(shown)
-        options = Options.of("", varied, n)
+        options = Options.of("", varied, n, adventurous)
         listed = gr.Dropdown(choices=genres, value=chosen) if genres else chosen
-        return [picks, ratings, wall, listed, *others, text, options.diversity, options.n]
+        return [picks, ratings, wall, listed, *others, text, options.diversity, options.n, options.adventurous]
 
     async def _named(self, user: str, ask: Any) -> dict[str, Any]:
         return dict(await ask(user_name(user)))
@@ -252,8 +254,7 @@ class ForYou:
     @property
     def outputs(self) -> list[Any]:
         """What `restore` gives values for."""
-        controls = [self.genres, self.year_from, self.year_to, self.surprise, self.filter, self.diversity, self.n]
-        return [self.picks, self.ratings, self.wall, *controls]
+        return [self.picks, self.ratings, self.wall, *self.controls.narrowed, *self.controls.options]
 
 
 def build(shell: Shell) -> Page:
@@ -264,10 +265,6 @@ def build(shell: Shell) -> Page:
 
 def _id(value: Any) -> str:
     return str(value)[:LONGEST_TITLE]
-
-
-def _done(box: gr.Number) -> list[Any]:
-    return [box.submit, box.blur]
 
 
 def _year(value: Any) -> int | None:

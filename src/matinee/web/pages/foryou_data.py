@@ -24,6 +24,8 @@ IN_THE_STRIP = 30
 LITTLE_KNOWN = 300
 """A surprise has fewer ratings than the film of this rank by number of ratings."""
 SURPRISE_DIVERSITY = 0.4
+USUALLY_ADVENTUROUS = 0.5
+"""The middle, which asks for what the core does by itself."""
 GENRES_KEPT = 600.0
 """Seconds for which the list of genres is remembered."""
 USERS_OFFERED = 8
@@ -37,14 +39,16 @@ class Options:
         filter: in the filter language.
         diversity: 0 … 1.
         n: films wanted, 5 … 50.
+        adventurous: 0 (well known) … 1 (the long tail).
     """
 
     filter: str = ""
     diversity: float = 0.0
     n: int = DEFAULT_N
+    adventurous: float = USUALLY_ADVENTUROUS
 
     @classmethod
-    def of(cls, filter: Any = "", diversity: Any = None, n: Any = None) -> Options:
+    def of(cls, filter: Any = "", diversity: Any = None, n: Any = None, adventurous: Any = None) -> Options:
         """Options out of anything: what is no number is the default, what is outside the range its end.
 
         Raises:
@@ -55,7 +59,17 @@ class Options:
             raise InvalidInputError(
                 f"The filter has {len(text):,} characters, more than the {LONGEST_FILTER:,} allowed.", "Shorten it."
             )
-        return cls(text.strip(), round(number(diversity, 0.0, 0.0, 1.0), 2), int(number(n, DEFAULT_N, FEWEST, MOST)))
+        return cls(
+            text.strip(),
+            round(number(diversity, 0.0, 0.0, 1.0), 2),
+            int(number(n, DEFAULT_N, FEWEST, MOST)),
+            round(number(adventurous, USUALLY_ADVENTUROUS, 0.0, 1.0), 2),
+        )
+
+    @property
+    def unusual(self) -> float | None:
+        """`adventurous`, None in the middle."""
+        return self.adventurous if self.adventurous != USUALLY_ADVENTUROUS else None
 
     def params(self, user: str, surprise: bool) -> dict[str, object]:
         """For the address."""
@@ -64,6 +78,7 @@ class Options:
             "filter": self.filter,
             "diversity": self.diversity or None,
             "n": self.n if self.n != DEFAULT_N else None,
+            "adventurous": self.unusual,
             "surprise": 1 if surprise else None,
         }
 
@@ -125,6 +140,7 @@ class Rows:
             n=options.n,
             filter=options.filter,
             diversity=options.diversity or None,
+            adventurous=options.unusual,
             explain=True,
         )
         [answer] = await self.shell.ask(call)

@@ -1,0 +1,274 @@
+"""From scores to a list: calibrated to the tastes of a history, and as well-known or as little known as is wished.
+
+Calibration is the greedy algorithm of Steck, "Calibrated Recommendations" (RecSys 2018): a list is good where its films
+have high scores and its traits the shares that they have in the history, Σ p·log q̃. Here each trait counts by what it
+says about a history: by the square of p·log(p/b), b its share in everybody's ratings. What is common everywhere
+(English, the 1990s) then weighs nothing, and three French films still mean "French". Plain KL divergence, which pulls
+every list towards p, lost accuracy on validation and brought fewer small tastes.
+
+How well-known: a popularity penalty in the logarithm of the scores, so that a film that the model says nothing of does
+not come for being unknown. Constants were chosen on the `likes` of every fifth user of ml-latest-small and on the
+profiles of `benchmarks/tastes.py --tuning`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.data.catalog import Catalog
+from matinee.models.base import Query, Scores
+from matinee.models.features import changed_rows
+from matinee.models.preference import StarScale
+from matinee.models.ranking import top_n
+from matinee.models.traits import WEIGHTS, Traits
+
+ADVENTUROUS, STRENGTH = 0.5, 0.6
+"""What is asked where nobody says."""
+PRIOR = 2.0
+"""Films' worth of everybody's shares in those of a history."""
+SMOOTHING = 0.1
+"""Steck's α: q̃ = (1 − α)·q + α·p."""
+LENGTH = 10
+"""Films over which shares are counted, however long the list, so that a longer list begins as a shorter one."""
+RELEVANCE = 3.0
+"""What a score e times as high is worth, against `LENGTH` times the gain in Σ p·log q̃."""
+LEAST, MOST = 1e-3, 24
+"""Traits that count: at least this weight, at most so many."""
+POOL, POOL_EACH, POOL_TRAITS, POOL_LEAST = 100, 30, 8, 0.02
+"""Candidates: the best by score, and the best of each of the weightiest traits."""
+CALIBRATED = 100
+"""Places of a list that are calibrated; the rest follow by score."""
+PENALTIES = (-0.15, 0.1, 0.35)
+"""Popularity penalty of adventurous 0, 0.5 and 1."""
+KNOWN = 10.0
+"""Likes at which the penalty of 0.5 is half of its full size: of whom little is known gets what is well known."""
+UNKNOWN = -2.0
+"""Least popularity, in deviations."""
+FLOOR = 1e-3
+"""Standardised score under which a film is not worth listing, however little known."""
+
+
+class Taste(NamedTuple):
+    """Traits that tell a history from everybody's: number, share in the history, and weight of each."""
+
+    traits: NDArray[np.int64]
+    shares: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+def penalty(adventurous: float, likes: float) -> float:
+    """What a film loses in log score for each deviation of its log popularity; below 0 at "well known"."""
+    low, middle, high = PENALTIES
+    return float(np.interp(adventurous, (0.0, 0.5, 1.0), (low, middle * likes / (likes + KNOWN), high)))
+
+
+def popularity(counts: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """log(1 + ratings) of each film, less the mean and over the deviation of the rated films, (n_items,).
+
+    At least `UNKNOWN`: where all rated films are known alike, those without ratings would be worlds away.
+    """
+    logs = np.log1p(counts.astype(np.float64))
+    rated = logs[counts > 0]
+    deviation = float(rated.std()) if len(rated) else 0.0
+    if deviation < 1e-9:
+        return np.zeros(len(logs))
+    return np.maximum((logs - rated.mean()) / deviation, UNKNOWN)
+
+
+def log_scores(scores: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Logarithm of the standardised scores, float32, NaN where a score is not finite; keeps the order.
+
+    Scores at or below the mean come after all others: `log(FLOOR)` and down.
+    """
+    finite = np.isfinite(scores)
+    known = scores if finite.all() else scores[finite]
+    if not len(known):
+        return np.full(len(scores), np.nan, dtype=np.float32)
+    # In float64 the mean of equal scores is exactly these scores.
+    rest = known - np.float64(known.mean(dtype=np.float64))
+    deviation = float(np.sqrt(rest @ rest / len(rest)))
+    standard = (rest / deviation if deviation > 0 else rest).astype(np.float32)
+    logs: NDArray[np.float32] = np.log(np.maximum(standard, np.float32(FLOOR)))
+    logs += np.minimum(standard - np.float32(FLOOR), np.float32(0))
+    if len(known) == len(scores):
+        return logs
+    found = np.full(len(scores), np.nan, dtype=np.float32)
+    found[finite] = logs
+    return found
+
+
+def calibrate(
+    relevance: NDArray[np.floating[Any]],
+    shares: NDArray[np.floating[Any]],
+    taste: Taste,
+    n: int,
+    strength: float,
+) -> NDArray[np.int64]:
+    """The greedy algorithm, which is within 1 − 1/e of the best list (Steck 2018, section 5.1).
+
+    Each next film is the one that adds most to
+    `(1 − strength) · Σ relevance + strength · LENGTH · Σ_t weight_t · log(α·p_t + (1 − α)·q_t)`,
+    q_t being the trait's sum over the list divided by `LENGTH`.
+
+    Args:
+        relevance: (n_candidates,), finite; ties go to the first.
+        shares: (n_traits, n_candidates), of the traits of the taste.
+        taste: its traits, as in `shares`.
+        n: places wanted.
+        strength: 0 (relevance alone) .. 1 (taste alone).
+
+    Returns:
+        Up to n places of candidates, in the order in which they were chosen.
+    """
+    n = max(min(n, len(relevance)), 0)
+    chosen = np.zeros(n, dtype=np.int64)
+    sums = SMOOTHING / (1.0 - SMOOTHING) * LENGTH * taste.shares
+    scale = strength * LENGTH * taste.weights
+    gains = scale[:, None] * np.log(1.0 + shares / sums[:, None])
+    worth = (1.0 - strength) * np.asarray(relevance, dtype=np.float64) + gains.sum(axis=0)
+    for place in range(n):
+        best = int(worth.argmax())
+        chosen[place], worth[best] = best, -np.inf
+        for trait in shares[:, best].nonzero()[0].tolist():  # the gain of others has not changed
+            sums[trait] += shares[trait, best]
+            new = scale[trait] * np.log(1.0 + shares[trait] / sums[trait])
+            worth += new - gains[trait]
+            gains[trait] = new
+    return chosen
+
+
+class Reranker:
+    """Makes lists of scores; immutable, safe to use from many threads.
+
+    Args:
+        catalog: the films.
+        counts: ratings of each film, (n_items,) or fewer: films after them have none.
+        scale: of the stars in the histories.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        counts: NDArray[np.integer[Any]],
+        scale: StarScale,
+        *,
+        traits: Traits | None = None,
+    ) -> None:
+        self.scale = scale
+        self.traits = Traits.of(catalog) if traits is None else traits
+        self.catalog, self._counts = catalog, counts
+        counts = np.pad(counts, (0, max(len(catalog) - len(counts), 0)))
+        self.popularity = popularity(counts).astype(np.float32)
+        # One more rating each, so that no trait of the catalogue is impossible.
+        total = self.traits.total(np.arange(len(catalog)), counts + 1.0)
+        kinds = np.bincount(self.traits.kinds, weights=total, minlength=len(WEIGHTS))
+        self.background = total / kinds[self.traits.kinds]
+
+    def with_catalog(self, catalog: Catalog) -> Self:
+        """Over a grown catalogue (first rows the same films, maybe edited)."""
+        traits = self.traits.with_catalog(catalog, changed_rows(self.catalog, catalog))
+        return type(self)(catalog, self._counts, self.scale, traits=traits)
+
+    def taste(self, query: Query) -> Taste:
+        """What tells a history's likes from everybody's; nothing where there are no likes."""
+        return self._taste(*self._likes(query))
+
+    def _likes(self, query: Query) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        liking = self.scale.preferences(query.ratings)
+        liked = (liking > 0) & (query.rows < len(self.popularity))
+        return query.rows[liked], liking[liked]
+
+    def _taste(self, rows: NDArray[np.int64], liking: NDArray[np.float32]) -> Taste:
+        kinds = self.traits.kinds
+        total = self.traits.total(rows, liking)
+        films = np.bincount(kinds, weights=total, minlength=len(WEIGHTS))[kinds]
+        shares = (total + PRIOR * self.background) / (films + PRIOR)
+        weights = WEIGHTS[kinds] * np.square(shares * np.maximum(np.log(shares / self.background), 0.0))
+        found = np.argsort(-weights, kind="stable")[:MOST]
+        found = found[weights[found] > LEAST]
+        return Taste(found, shares[found], weights[found])
+
+    def pick(
+        self,
+        scores: NDArray[np.floating[Any]],
+        query: Query,
+        n: int,
+        *,
+        allowed: NDArray[np.bool_] | None = None,
+        adventurous: float = ADVENTUROUS,
+        strength: float = STRENGTH,
+    ) -> NDArray[np.int64]:
+        """Rows of up to n films, best first; a shorter list is the beginning of a longer one.
+
+        Args:
+            scores: of all films, (n_items,); what is not finite is never listed.
+            query: the history that the scores are for.
+            n: films wanted.
+            allowed: (n_items,), films that may be listed; None: all. Masking the scores instead gives nearly the same
+                list, but moves the mean and deviation by which they are standardised.
+            adventurous: 0 (well known) .. 1 (the long tail).
+            strength: of calibration, 0 (by score alone) .. 1 (by traits alone).
+        """
+        rows, liking = self._likes(query)
+        weight = penalty(adventurous, float(liking.sum()))
+        taste = self._taste(rows, liking)
+        values = log_scores(scores)
+        if weight:
+            values -= np.float32(weight) * self.popularity
+        if allowed is not None:
+            values[~allowed] = np.nan
+        if strength == 0.0 or not len(taste.traits) or n <= 0:
+            return top_n(values, n)
+        pool = self._pool(values, taste)
+        shares = np.zeros((len(taste.traits), len(pool)))
+        column = np.full(len(self.traits.names), -1)
+        column[taste.traits] = np.arange(len(taste.traits))
+        places, traits, parts = self.traits.entries(pool)
+        own = column[traits]
+        counted = own >= 0
+        shares[own[counted], places[counted]] = parts[counted]
+        first = pool[calibrate(RELEVANCE * values[pool], shares, taste, min(n, CALIBRATED), strength)]
+        if n <= len(first):
+            return first
+        values[first] = np.nan
+        return np.concatenate([first, top_n(values, n - len(first))])
+
+    def _pool(self, values: NDArray[np.float32], taste: Taste) -> NDArray[np.int64]:
+        """Candidates, best first: without those of each trait, a list could not show what the scores drown."""
+        parts = [top_n(values, POOL)]
+        for trait in taste.traits[:POOL_TRAITS][taste.weights[:POOL_TRAITS] > POOL_LEAST].tolist():
+            films = self.traits.films(trait)
+            parts.append(films[top_n(values[films], POOL_EACH)].astype(np.int64))
+        pool = np.unique(np.concatenate(parts))
+        return pool[np.argsort(-values[pool], kind="stable")].astype(np.int64)
+
+    def lists(
+        self,
+        scores: Scores,
+        queries: Sequence[Query],
+        n: int,
+        *,
+        allowed: NDArray[np.bool_] | None = None,
+        adventurous: float = ADVENTUROUS,
+        strength: float = STRENGTH,
+    ) -> NDArray[np.int64]:
+        """`pick` for each of many histories: rows, (n_queries, n), −1 after the last.
+
+        Args:
+            scores: (n_queries, n_items).
+            allowed: (n_queries, n_items); None: every film that is not in the history.
+        """
+        found = np.full((len(queries), n), -1, dtype=np.int64)
+        for place, query in enumerate(queries):
+            if allowed is None:
+                may = np.ones(scores.shape[1], dtype=np.bool_)
+                may[query.rows[query.rows < len(may)]] = False
+            else:
+                may = allowed[place]
+            rows = self.pick(scores[place], query, n, allowed=may, adventurous=adventurous, strength=strength)
+            found[place, : len(rows)] = rows
+        return found

@@ -1,0 +1,61 @@
+"""The controls of "For you": which films may be listed, and how the list is made."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import gradio as gr
+
+from matinee.web.pages.foryou_data import DEFAULT_N, FEWEST, MOST, USUALLY_ADVENTUROUS
+
+FILTER_EXAMPLE = 'genre = "Comedy" and year >= 1990 and not tag = "gore"'
+
+
+class Asked(NamedTuple):
+    """The options as the page or a program sends them, in the order of `Controls.options`."""
+
+    filter: Any = None
+    diversity: Any = None
+    n: Any = None
+    adventurous: Any = None
+
+
+class Controls:
+    """The components, made where they are drawn.
+
+    Attributes:
+        narrowed: those that become a part of the filter.
+        options: the others, the filter first.
+    """
+
+    def __init__(self) -> None:
+        with gr.Column(elem_id="narrow"):
+            with gr.Row(elem_id="narrow-controls"):
+                self.genres = gr.Dropdown(
+                    [], label="Genres", multiselect=True, allow_custom_value=True, elem_id="genres"
+                )
+                self.year_from = gr.Number(label="From year", precision=0, elem_id="year-from")
+                self.year_to = gr.Number(label="To year", precision=0, elem_id="year-to")
+                self.diversity = gr.Slider(0, 1, 0, step=0.05, label="Diversity", buttons=[], elem_id="diversity")
+                self.adventurous = gr.Slider(
+                    *(0, 1, USUALLY_ADVENTUROUS),
+                    step=0.05,
+                    label="Well known … hidden gems",
+                    buttons=[],
+                    elem_id="adventurous",
+                )
+                self.n = gr.Slider(FEWEST, MOST, DEFAULT_N, step=1, label="Films", buttons=[], elem_id="n")
+                self.surprise = gr.Checkbox(label="Surprise me", elem_id="surprise")
+            self.filter = gr.Textbox(label="Filter", placeholder=FILTER_EXAMPLE, max_lines=3, elem_id="filter")
+        self.narrowed = [self.genres, self.year_from, self.year_to, self.surprise]
+        self.options = [self.filter, self.diversity, self.n, self.adventurous]
+
+    def narrowing(self) -> list[Any]:
+        """Events after which the controls make a new filter."""
+        years = (self.year_from, self.year_to)
+        return [self.genres.input, self.surprise.input, *(event for box in years for event in (box.submit, box.blur))]
+
+    def asking(self) -> list[Any]:
+        """Events after which the list is asked for as it is."""
+        sliders = (self.diversity, self.adventurous, self.n)
+        return [self.filter.submit, self.filter.blur, *(slider.input for slider in sliders)]
