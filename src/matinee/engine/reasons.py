@@ -84,9 +84,12 @@ def tell(
     """
     if fallback == "popular" or isinstance(model, Popularity):
         return Told(((),) * len(rows), (POPULAR,) * len(rows))
-    parts = model.contributions(query, np.concatenate([rows, _candidates(view, ranked, rows)]).tolist())
+    asked = np.concatenate([rows, _candidates(view, ranked, rows)])
+    parts = model.contributions(query, asked.tolist())
     if parts is None:
         return Told(((),) * len(rows), (UNDECIDED,) * len(rows))
+    # With `include_seen` a film of the history may be listed: it is no reason of itself.
+    parts = np.where(asked[:, None] == query.rows, np.float32(0), parts)
     reasons = Reasons(view, query, by_content=fallback == "content" or isinstance(model, Content))
     ids = view.catalog.column("movie_id")
     cited = [reasons.cited(line) for line in parts[: len(rows)]]
@@ -114,6 +117,8 @@ class Reasons:
         self._view, self._query, self._by_content = view, query, by_content
         self.preferences = view.snapshot.star_scale.preferences(query.ratings)
         self._liked = query.rows[self.preferences > 0]
+        # Below the user's mean is not yet disliked: only films that weigh negatively push because of their stars.
+        self._disliked = view.snapshot.star_scale.weights(query.ratings, "signed") < 0
 
     def cited(self, parts: NDArray[np.floating[Any]], most: int = MAX_REASONS) -> list[Cited]:
         """Liked films with what they add to a score, `parts`, (len(query),); biggest share first."""
@@ -160,7 +165,7 @@ class Reasons:
         """
         known = np.nan_to_num(parts, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
         pull = float(np.maximum(known[:, self.preferences > 0], 0).sum())
-        push = np.where(self.preferences < 0, np.maximum(-known, 0).sum(axis=0), 0.0)
+        push = np.where(self._disliked, np.maximum(-known, 0).sum(axis=0), 0.0)
         order = [place for place in top_n(push.astype(np.float32), MAX_LESS).tolist() if push[place] > 0]
         rows = [int(self._query.rows[place]) for place in order if push[place] >= LEAST_PUSH * pull]
         titles, ids = self._view.catalog.column("title"), self._view.catalog.column("movie_id")
