@@ -19,7 +19,7 @@ def without_user_tags(dataset: Dataset) -> Dataset:
     Tags are written by users, some of them about the very films that they are asked for. Which user wrote a tag is not
     kept when data are read, so that those of other users cannot be told apart: all of them go.
     """
-    if not dataset.catalog.frame["tags"].list.len().any():
+    if not (dataset.catalog.frame["tags"].list.len() > 0).any():
         return dataset
     bare = dataset.catalog.frame.with_columns(tags=pl.lit([], dtype=SCHEMA["tags"]))
     vectors = {space: found for space, found in dataset.vectors.items() if space != TEXT}
