@@ -20,6 +20,7 @@ from matinee.engine.spaces import encoded_spaces, finished, model_spaces, with_s
 from matinee.errors import DataError, MemoryLimitError, SnapshotError
 from matinee.models import default_lineup
 from matinee.models.base import Model
+from matinee.models.blend import Blend
 from matinee.progress import Progress, silent
 from matinee.settings import Settings
 from matinee.snapshots import SnapshotShelf, write_snapshot
@@ -102,26 +103,17 @@ def train_dataset(
         dataset = replace(dataset, report=report)
     seconds = {"encoding": time.perf_counter() - start}
     lineup = default_lineup(dataset)
+    metrics: Mapping[str, Mapping[str, float]] = {}
+    if measure:
+        start = time.perf_counter()
+        metrics, lineup = _measured(dataset, lineup, settings, tell)
+        seconds["measuring"] = time.perf_counter() - start
     fitted, took, skipped = fit_lineup(lineup, dataset, settings, tell)
+    metrics = {name: figures for name, figures in metrics.items() if name in fitted}
     seconds |= took
     start = time.perf_counter()
     spaces = finished(encoded | model_spaces(dataset, fitted, settings.seed), settings, tell)
     seconds["spaces"] = time.perf_counter() - start
-    metrics: Mapping[str, Mapping[str, float]] = {}
-    if measure:
-        from matinee.evaluation import training_metrics
-
-        start = time.perf_counter()
-        tell("measuring on held-out ratings", 0.0)
-        metrics = training_metrics(
-            dataset,
-            lambda part: _fitting(default_lineup(part), fitted),
-            settings.seed,
-            memory_limit=settings.memory_limit,
-            progress=lambda _what, share: tell("measuring on held-out ratings", min(share, 1.0)),
-        )
-        tell("measuring on held-out ratings", 1.0)
-        seconds["measuring"] = time.perf_counter() - start
     default = next((name for name in (settings.default_model, *PREFERRED) if name in fitted), next(iter(fitted)))
     tell("writing the snapshot", 0.0)
     snapshot_id = write_snapshot(
@@ -188,7 +180,46 @@ def fit_lineup(
     return fitted, seconds, skipped
 
 
-def _fitting(lineup: Mapping[str, Model[Any]], fitted: Mapping[str, Model[Any]]) -> dict[str, Model[Any]]:
+def _measured(
+    dataset: Dataset, lineup: dict[str, Model[Any]], settings: Settings, tell: Progress
+) -> tuple[Mapping[str, Mapping[str, float]], dict[str, Model[Any]]]:
+    """Figures on held-out ratings, and the line-up with the weights that its blends learned meanwhile.
+
+    So no blend learns its weights twice, and the figures are of weights that have not seen the ratings asked for.
+    """
+    from matinee.evaluation import training_metrics
+
+    tell("measuring on held-out ratings", 0.0)
+    names = _affordable(lineup, dataset, settings.memory_limit)
+    kept: dict[str, Model[Any]] = {}
+    metrics = training_metrics(
+        dataset,
+        lambda part: _fitting(default_lineup(part), names),
+        settings.seed,
+        memory_limit=settings.memory_limit,
+        progress=lambda _what, share: tell("measuring on held-out ratings", min(share, 1.0)),
+        keep=kept,
+    )
+    tell("measuring on held-out ratings", 1.0)
+    learned = dict(lineup)
+    for name, model in kept.items():
+        own = learned[name]
+        if isinstance(model, Blend) and isinstance(own, Blend) and model.config.curves is not None:
+            learned[name] = Blend(own.config.model_copy(update={"curves": model.config.curves}))
+    return metrics, learned
+
+
+def _affordable(lineup: Mapping[str, Model[Any]], dataset: Dataset, memory_limit: int) -> set[str]:
+    """Names of the models that the data suit and that fit into the memory limit."""
+    able: set[str] = set()
+    for name, model in lineup.items():
+        smaller, _ = _reduced(model, able)
+        if smaller is not None and not smaller.unsuited(dataset) and smaller.memory_needed(dataset) <= memory_limit:
+            able.add(name)
+    return able
+
+
+def _fitting(lineup: Mapping[str, Model[Any]], fitted: Container[str]) -> dict[str, Model[Any]]:
     """The models of a line-up that were fitted, of the parts that were."""
     reduced = {name: _reduced(model, fitted)[0] for name, model in lineup.items() if name in fitted}
     return {name: model for name, model in reduced.items() if model is not None}

@@ -174,11 +174,15 @@ def training_metrics(
     max_users: int = 2000,
     memory_limit: int | None = None,
     progress: Progress | None = None,
+    keep: dict[str, Model[Any]] | None = None,
 ) -> dict[str, dict[str, float]]:
     """Honest figures for a snapshot's manifest: models fitted anew without a fifth of a sample of users' ratings.
 
     At most `max_users` users (a random sample, without those that are kept for validation) have their ratings split
     80:20 at random; the other users stay whole in training. All films are ranked, seen ones removed; no film has tags.
+
+    Args:
+        keep: the models that were fitted are put in.
 
     Returns:
         Model → `ndcg@10`, `recall@10`, `coverage`, and for star models `rmse`; empty where the data are too few.
@@ -200,6 +204,8 @@ def training_metrics(
         fitted = fit_models(lineup, list(lineup), part, memory_limit=memory_limit, progress=progress)
     except DataError:
         return {}
+    if keep is not None:
+        keep.update({name: entry.model for name, entry in fitted.items()})
     result: dict[str, dict[str, float]] = {}
     for name, entry in fitted.items():
         ranking = measure_ranking(entry.model, split, dataset.catalog)

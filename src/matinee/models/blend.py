@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -23,7 +25,7 @@ from matinee.ranking import top_n
 
 LEARNING_USERS = 1500
 """Users whose ratings weights are learned from, at most."""
-LEAST_SHARE = 0.03
+LEAST_SHARE = 0.05
 """Parts with less of the weight at some length are left out there: they cost more time than they are worth."""
 POOL = 50
 """Candidates of each such user."""
@@ -164,7 +166,7 @@ class Blend(Model[BlendConfig]):
         held = hold_out(dataset.ratings, self._scale, seed=self.config.seed, max_users=LEARNING_USERS, likes_only=likes)
         if len(held.queries) < 2 or not len(held.train) or not held.gains.nnz:
             return None
-        apart = self._fitted_apart(dataset.with_ratings(held.train), progress)
+        apart = self._fitted_apart(_untagged(dataset.with_ratings(held.train)), dataset.catalog, progress)
         names, batches = list(self.config.weights), []
         for start in range(0, len(held.queries), _BATCH):
             queries = held.queries[start : start + _BATCH]
@@ -177,13 +179,13 @@ class Blend(Model[BlendConfig]):
         found[found < LEAST_SHARE * found.sum(axis=0)] = 0.0
         return {name: tuple(np.round(row, 5).tolist()) for name, row in zip(names, found, strict=True)}
 
-    def _fitted_apart(self, dataset: Dataset, progress: Progress) -> Self:
-        """This blend over its weighted parts fitted anew, on other ratings."""
+    def _fitted_apart(self, dataset: Dataset, whole: Catalog, progress: Progress) -> Self:
+        """This blend over its weighted parts fitted anew, on other ratings of the films of a catalogue."""
         fitted: dict[str, Model[Any]] = {}
         waiting = list(self.config.weights)
         for number, name in enumerate(waiting):
             part = self._part(name)
-            if not part.learns_from_ratings:
+            if not part.learns_from_ratings and dataset.catalog is whole:
                 fitted[name] = part
                 continue
             progress(f"blend: fitting {name} on a part", 0.8 * number / len(waiting))
@@ -272,9 +274,11 @@ class Blend(Model[BlendConfig]):
         warm = [number for number, answer in enumerate(answers) if answer is None]
         if warm:
             chosen = [queries[number] for number in warm]
-            blended = self._mix(chosen)
+            weights = self.weights_for(chosen)
+            likeness: list[Scores] = []
+            blended = self._mix(chosen, weights, self._keeping(self.standardized(chosen, weights), likeness))
             cold = np.flatnonzero(np.isnan(blended).any(axis=0))
-            guess = self._guess(blended, chosen, cold) if len(cold) else None
+            guess = self._guess(blended, chosen, cold, likeness) if len(cold) else None
             if guess is not None:
                 blended[:, cold] = np.where(np.isnan(blended[:, cold]), guess.scores, blended[:, cold])
             scores[warm] = blended
@@ -284,25 +288,41 @@ class Blend(Model[BlendConfig]):
                 scores[numbers] = fill(self._part(part).score([queries[number] for number in numbers]))
         return scores
 
-    def _guess(self, blended: Scores, queries: Sequence[Query], films: NDArray[np.int64]) -> Guess | None:
-        """What stands in for films that no weighted part knows; None where there is nothing to guess from."""
+    def _keeping(self, parts: Iterable[Part], likeness: list[Scores]) -> Iterator[Part]:
+        """The same parts; the scores of content are put into `likeness`, as they serve twice."""
+        for part in parts:
+            if part.name == self.config.content:
+                likeness.append(part.scores.copy())
+            yield part
+
+    def _guess(
+        self, blended: Scores, queries: Sequence[Query], films: NDArray[np.int64], likeness: Sequence[Scores] = ()
+    ) -> Guess | None:
+        """What stands in for films that no weighted part knows; None where there is nothing to guess from.
+
+        Args:
+            likeness: the scores of content, up to a factor and a constant of each query, where they are there already.
+        """
         config, mapping = self.config, self._mapping
         content = None if config.content is None else self._part(config.content)
+        ready = likeness[0] if likeness else None
         if mapping is not None and len(mapping.rows):
-            return by_mapping(blended, queries, films, mapping, content, config.mapping_share, config.spread)
-        return None if content is None else by_likeness(blended, content.score(queries), films)
+            return by_mapping(blended, queries, films, mapping, content, config.mapping_share, config.spread, ready)
+        if content is None:
+            return None
+        return by_likeness(blended, content.score(queries) if ready is None else ready, films)
 
     @property
     def _mapping(self) -> ColdStart | None:
         model = None if self.config.mapping is None else self._part(self.config.mapping)
         return model if isinstance(model, ColdStart) else None  # `bind` lets no other pass
 
-    def _mix(self, queries: Sequence[Query]) -> Scores:
-        """The weighted mean of standardized parts; NaN for films that no collaborative part knows."""
-        weights, core = self.weights_for(queries), self._core()
+    def _mix(self, queries: Sequence[Query], weights: Mapping[str, Scores], parts: Iterable[Part]) -> Scores:
+        """The weighted mean of standardized parts, which are used up; NaN for films that no core part knows."""
+        core = self._core()
         without_core = ~_any_weight(weights, core, len(queries))
         mixed = WeightedMean(len(queries), self.n_items)
-        for part in self.standardized(queries, weights):
+        for part in parts:
             mixed.add(part.scores, weights[part.name], (part.name in core) | without_core)
         return mixed.mean()
 
@@ -319,25 +339,32 @@ class Blend(Model[BlendConfig]):
             return _shares(self._part(content), query, rows, total)
         if answer is not None:
             return total
-        total, cold = self._warm_shares(query, asked)
+        weights = self.weights_for([query])
+        parts = list(self.standardized([query], weights))
+        total, cold = self._warm_shares(query, parts, weights, asked)
         films = asked[cold]
-        guess = self._guess(self._mix([query]), [query], films) if len(films) else None
+        if not len(films):
+            return total
+        copies = [part._replace(scores=part.scores.copy()) for part in parts]
+        guess = self._guess(self._mix([query], weights, copies), [query], films)
         if guess is not None:
             likeness = carried = None
             if guess.by_content is not None and content is not None:
                 likeness = _shares(self._part(content), query, films.tolist(), total[cold])
             if guess.by_mapped is not None and (mapping := self._mapping) is not None:
-                carried = mapping.carry_shares(self._warm_shares(query, mapping.rows)[0], films)
+                carried = mapping.carry_shares(self._warm_shares(query, parts, weights, mapping.rows)[0], films)
             total[cold] = guess.shares(likeness, carried)
         return total
 
-    def _warm_shares(self, query: Query, asked: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    def _warm_shares(
+        self, query: Query, parts: Sequence[Part], weights: Mapping[str, Scores], asked: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Shares in the blended scores of films, (len(asked), len(query)), and which films no part knows."""
         total = np.zeros((len(asked), len(query)), dtype=np.float32)
         weight = np.zeros((len(asked), 1), dtype=np.float32)
         warm = np.zeros(len(asked), dtype=np.bool_)
-        weights, core = self.weights_for([query]), self._core()
-        for part in self.standardized([query], weights):
+        core = self._core()
+        for part in parts:
             here, share = ~np.isnan(part.scores[0, asked]), weights[part.name]
             if part.name != self.config.popular:
                 own = _shares(self._part(part.name), query, asked.tolist(), total)
@@ -394,6 +421,15 @@ class Blend(Model[BlendConfig]):
         model._scale = StarScale.from_state(state)
         model.n_items = len(catalog)
         return model
+
+
+def _untagged(dataset: Dataset) -> Dataset:
+    """The films without their tags: users wrote them, some about films that are kept back here."""
+    frame = dataset.catalog.frame
+    if not (frame["tags"].list.len() > 0).any():
+        return dataset
+    bare = frame.with_columns(tags=pl.lit([], dtype=frame.schema["tags"]))
+    return replace(dataset, catalog=Catalog(bare, dataset.catalog.active))
 
 
 def _curve(curve: Curve) -> NDArray[np.float64]:

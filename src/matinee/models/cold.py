@@ -51,6 +51,7 @@ def by_mapping(
     content: Model[Any] | None,
     share: float,
     spread: float,
+    ready: Scores | None = None,
 ) -> Guess:
     """A mean of mapped and content scores, each standardised, brought to the blend's scale by least squares.
 
@@ -62,13 +63,15 @@ def by_mapping(
         films: rows that are asked for.
         share: of the mapped score in the mean; the rest is content's.
         spread: how far guesses stand from the middle, 1: where the least squares put them.
+        ready: the content's scores of all films, up to a factor and a constant of each query; None: they are made here,
+            and `Guess.by_content` goes with the content's own scores.
     """
     sample = mapping.sample
     rows = np.concatenate([sample, films])
     weight = np.full((len(queries), 1), share if content is not None else 1.0, dtype=np.float32)
     terms = [(mapping.carry(blended, rows), weight)]
     if content is not None:
-        likeness = np.stack([content.score_rows(query, rows) for query in queries])
+        likeness = np.stack([content.score_rows(query, rows) for query in queries]) if ready is None else ready[:, rows]
         told = ~np.isnan(likeness).all(axis=1, keepdims=True)
         weight[~told] = 1  # nothing is known of what such a user has seen
         terms.append((np.where(told, likeness, 0), 1 - weight))
