@@ -28,6 +28,8 @@ def standardize(scores: Scores, among: NDArray[np.bool_] | None = None) -> tuple
     Args:
         among: (n, n_items), films whose known scores make mean and deviation; None: all that are known.
     """
+    if len(scores) == 1:
+        return _standardize_one(scores, among)
     known = ~np.isnan(scores)
     if among is not None:
         known &= among
@@ -43,6 +45,23 @@ def standardize(scores: Scores, among: NDArray[np.bool_] | None = None) -> tuple
     scores -= mean
     scores /= deviation
     return scores, deviation
+
+
+def _standardize_one(scores: Scores, among: NDArray[np.bool_] | None) -> tuple[Scores, Column]:
+    """`standardize` of one row, which is what a request asks for: without the steps that many rows need."""
+    row = scores[0]
+    known = ~np.isnan(row)
+    if among is not None:
+        known &= among[0]
+    values = row if known.all() else row[known]
+    mean = values.mean(dtype=np.float32) if len(values) else np.float32(0)
+    rest = values - mean
+    deviation = np.sqrt(np.dot(rest, rest) / np.float32(max(len(rest), 1)))
+    if deviation <= 1e-9 + 1e-6 * abs(mean):
+        deviation = np.float32(1)
+    row -= mean
+    row /= deviation
+    return scores, np.full((1, 1), deviation, dtype=np.float32)
 
 
 class WeightedMean:
