@@ -25,7 +25,7 @@ K = 10
 """Neighbours that it counts in each."""
 NEAR = 6
 """Which neighbour `_probes` goes to; a vector is its own first."""
-QUEUES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+QUEUES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096)
 """Efforts of graphs (HNSW): lengths of the queue of a search."""
 LEAST_LENGTH = np.float32(1e-3)
 """A sum of vectors that is shorter has no direction to speak of."""
@@ -39,6 +39,11 @@ class IndexConfig(BaseModel):
     recall: float = Field(
         0.96, gt=0, le=1, description="Share of the true ten nearest that a search shall find; sets the effort."
     )
+
+    def settled(self, n: int) -> Self:
+        """With everything decided that depends on the number of vectors."""
+        del n
+        return self
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def build_index(kind: str, items: Items, vectors: Vectors, seed: int = 0, **conf
         if config:
             raise InvalidInputError("An exact index has no settings.", f"Leave out: {', '.join(sorted(config))}.")
         return LiveIndex(main, None, recipe)
-    recipe = Recipe(recipe.kind, _config(recipe.kind, config), seed)
+    recipe = Recipe(recipe.kind, _config(recipe.kind, config).settled(len(main)), seed)
     return LiveIndex(main, build_approximate(recipe, main), recipe)
 
 
