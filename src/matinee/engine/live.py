@@ -79,9 +79,11 @@ class LiveSpace:
     def _open(self, kind: str) -> VectorIndex:
         space = self.space
         loaded = load_index(space.stored[kind], items=space.rows, vectors=space.vectors, kind=kind)
-        if self._probes is None:
-            self._probes = Probes.of(space.vectors, space.asked)
-        found = proven(loaded, self._probes)
+        found = None
+        if not loaded.given_up:
+            if self._probes is None:
+                self._probes = Probes.of(space.vectors, space.asked)
+            found = proven(loaded, self._probes)
         if found is None:
             log.warning("The %s index of the space %r misses films; exact search stands in for it.", kind, space.name)
             return self._exact

@@ -201,11 +201,12 @@ def finished(spaces: Mapping[str, Space], settings: Settings, tell: Progress = s
     kinds = [kind for kind in available_kinds() if kind != "exact"]
     for number, (name, space) in enumerate(spaces.items()):
         tell("laying out the maps, building the indexes", number / len(spaces))
-        indexes = {kind: build_index(kind, space.rows, space.vectors, seed=settings.seed) for kind in kinds}
+        indexes = {
+            kind: build_index(kind, space.rows, space.vectors, seed=settings.seed, recall=BUILT.mean) for kind in kinds
+        }
         if indexes:
             probes = Probes.of(space.vectors, space.asked)
-            # One that finds too little at any effort is stored all the same: another version of its library may do.
-            indexes = {kind: proven(index, probes, BUILT) or index for kind, index in indexes.items()}
+            indexes = {kind: proven(index, probes, BUILT) or index.exactly() for kind, index in indexes.items()}
         # The last value of a lifted vector says how much is known, which is no place on a map.
         shown = space.asked(space.vectors)
         done[name] = replace(

@@ -7,6 +7,7 @@ beside, so that similarities are exact and comparable between kinds.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -48,11 +49,18 @@ class IndexConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an index is built: its kind, the settings of the kind (None for exact) and the seed."""
+    """How an index is built.
+
+    Attributes:
+        config: settings of the kind; None for exact.
+        seed: of everything random.
+        given_up: the kind misses too much among these vectors, so they are searched exactly.
+    """
 
     kind: Kind = "exact"
     config: IndexConfig | None = None
     seed: int = 0
+    given_up: bool = False
 
 
 class Approximate(ABC):
@@ -81,6 +89,11 @@ class Approximate(ABC):
         Raises:
             MatineeError: the library is not installed.
         """
+
+    @property
+    def derived(self) -> bool:
+        """Whether it is made anew from the vectors when it is opened, faster than it would be read, and not written."""
+        return False
 
     @classmethod
     @abstractmethod
@@ -135,12 +148,14 @@ class Approximate(ABC):
         queries = _probes(vectors, self.seed)
         k = min(K, len(vectors))
         _, true = nearest_rows(vectors, queries, k)
-        for effort in self.efforts:
+
+        def reaches(effort: int) -> bool:
             _, found = rescore(vectors, queries, self.candidates(queries, k, effort), k)
             # By similarity, for equal vectors are equally right; NaN is no hit.
-            if int((found >= true[:, -1:]).sum()) >= target * true.size:
-                break
-        return self.with_effort(effort)
+            return int((found >= true[:, -1:]).sum()) >= target * true.size
+
+        least = bisect_left(self.efforts, True, key=reaches)
+        return self.with_effort(self.efforts[min(least, len(self.efforts) - 1)])
 
 
 def _probes(vectors: Vectors, seed: int) -> Vectors:

@@ -105,6 +105,11 @@ class FaissIndex(Approximate):
             raise unfit(path, "does not compare by inner product")
         return cls(index, config, seed)
 
+    @property
+    def derived(self) -> bool:
+        """See `Approximate.derived`."""
+        return self.config.variant == "flat"
+
     def write(self, path: Path) -> None:
         """See `Approximate.write`."""
         self._faiss.write_index(self._index, str(path))

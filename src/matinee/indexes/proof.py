@@ -33,7 +33,7 @@ class Overlap:
 
 LOADED = Overlap(0.99, 0.9)
 """What an index must find to be used."""
-BUILT = Overlap(0.998, 0.9)
+BUILT = Overlap(0.995, 0.9)
 """What one is built to find, so that items that were not asked for are found too."""
 
 
