@@ -55,22 +55,24 @@ _SPELT = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"
 _NUMBERS = (
     {numeral: number for number, numeral in enumerate(_ROMAN, 2)}
     | {word: number for number, word in enumerate(_SPELT, 2)}
-    | {"one": 1, "i": 1, "deux": 2, "third": 3}
+    | {"one": 1, "i": 1, "deux": 2}
 )
 _COUNTED = {"part", "vol", "volume", "chapter", "episode", "no", "pt", "number"}
+_ORDINALS = {"second": 2, "third": 3, "fourth": 4}
 _WEAK = {"i", "x", "one"}
 """Numerals that are also letters and words ("Malcolm X"): numbers after "part" and the like only."""
-_COMMON = {"and", "of", "in", "at", "on", "to", "for", "with", "from", "by", "or", "vs", "versus"}
+_NO_END = _COUNTED | {"and", "of", "in", "at", "on", "to", "for", "with", "from", "by", "or", "vs", "versus", ":"}
 """A stem does not end with one of these."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A film under a stem: what its name says after it."""
+    """A film under a stem: what its name says after it (see `_kind`)."""
 
     row: int
     kind: Kind
     number: int = 0
+    titled: bool = False
 
 
 def names_of(title: str) -> list[str]:
@@ -104,26 +106,28 @@ def _fold(text: str) -> str:
     return name
 
 
-def _kind(rest: str) -> tuple[Kind, int]:
-    """What the words after a stem say: kind, and the number where it is one."""
+def _kind(rest: str) -> tuple[Kind, int, bool]:
+    """What the words after a stem say: kind, the number where it is one, and whether a colon stands before them."""
     words = rest.split()
     if not words:
-        return "bare", 0
+        return "bare", 0, False
     subtitle = words[0] == ":"
     if subtitle:
         words = words[1:]
     counted = bool(words) and words[0] in _COUNTED
     number = _number(words[1:] if counted else words, counted)
     if number:
-        return ("other", 0) if number > HIGH else ("number", number)
+        return ("other", 0, subtitle) if number > HIGH else ("number", number, subtitle)
     if subtitle:
-        return "subtitle", 0
-    return ("and" if words[:2] == ["and", "the"] else "other"), 0
+        return "subtitle", 0, True
+    return ("and" if words[:2] == ["and", "the"] else "other"), 0, False
 
 
 def _number(words: Sequence[str], counted: bool) -> int:
     """The number that words begin with; 0 where they do not. A bare one must end the name (as "3-D" does)
     or stand before a colon."""
+    if len(words) > 1 and words[0] == "the" and words[2:3] in ([], [":"]):
+        return _ORDINALS.get(words[1], 0)
     if not words or not (counted or words[1:] in ([], ["d"]) or words[1] == ":"):
         return 0
     word = words[0]
@@ -138,9 +142,7 @@ def _stems(name: str) -> Iterator[str]:
     """Every stem under which a name may be one of a series: the name itself, and its beginnings."""
     words = name.split()
     for length in range(1, min(len(words), MOST_WORDS) + 1):
-        if ":" in words[:length]:
-            return
-        if words[length - 1] not in _COMMON and words[length - 1] not in _COUNTED:
+        if words[length - 1] not in _NO_END:
             yield " ".join(words[:length])
 
 
@@ -200,10 +202,10 @@ class SeriesFinder:
                 break
             if len(name) > len(stem) and name[len(stem)] != " ":
                 continue
-            kind, number = _kind(name[len(stem) :])
+            kind, number, titled = _kind(name[len(stem) :])
             row = self._rows[place]
             if row not in found or (found[row].kind == "other" and kind != "other"):
-                found[row] = _Entry(row, kind, number)
+                found[row] = _Entry(row, kind, number, titled)
             if len(found) > 4 * MOST_FILMS:
                 break
         return list(found.values())
@@ -242,7 +244,8 @@ class SeriesFinder:
         ):
             members |= {*of["number"], *bare}
         if not single:
-            named = [row for row in of["subtitle"] if first is None or (years[row] or first) >= first]
+            titled = [entry.row for entry in entries if entry.titled and entry.kind != "other"]
+            named = [row for row in titled if first is None or (years[row] or first) >= first]
             if len(named) + len({*bare, *members}) > 1:
                 members |= {*named, *bare}
         # The rest must share people with a film that is in, or that may begin the series.

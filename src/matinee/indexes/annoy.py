@@ -15,7 +15,6 @@ from matinee.indexes.approximate import Approximate, IndexConfig, library, unfit
 from matinee.indexes.base import Kind, Vectors
 from matinee.indexes.scan import Rows
 
-
 MOST_LOOKS = 8
 """Nodes looked at for each vector that there is, at most: a scan of all is faster long before."""
 

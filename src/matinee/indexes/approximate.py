@@ -41,6 +41,11 @@ class IndexConfig(BaseModel):
         0.96, gt=0, le=1, description="Share of the true ten nearest that a search shall find; sets the effort."
     )
 
+    @property
+    def derived(self) -> bool:
+        """Whether an index is made anew from the vectors when it is opened, which takes no longer than reading it."""
+        return False
+
     def settled(self, n: int) -> Self:
         """With everything decided that depends on the number of vectors."""
         del n
@@ -89,11 +94,6 @@ class Approximate(ABC):
         Raises:
             MatineeError: the library is not installed.
         """
-
-    @property
-    def derived(self) -> bool:
-        """Whether it is made anew from the vectors when it is opened, faster than it would be read, and not written."""
-        return False
 
     @classmethod
     @abstractmethod

@@ -29,7 +29,8 @@ class FaissConfig(IndexConfig):
 
     variant: Variant | None = Field(
         None,
-        description="Inverted lists (ivf), a graph (hnsw), or a scan of everything (flat); unset: flat below 200,000.",
+        description="Inverted lists (ivf), a graph (hnsw), or a scan of everything (flat); unset: flat below "
+        "200,000 vectors unless settings of lists are given.",
     )
     codes: Codes = Field("float32", description="How inverted lists hold vectors; float16 halves file and memory.")
     lists: int | None = Field(None, ge=1, le=1 << 20, description="Inverted lists; unset: 4·√n (ivf).")
@@ -43,7 +44,13 @@ class FaissConfig(IndexConfig):
         """See `IndexConfig.settled`."""
         if self.variant is not None:
             return self
-        return self.model_copy(update={"variant": "flat" if n < FEW_VECTORS else "ivf"})
+        lists = n >= FEW_VECTORS or self.lists or self.nprobe or self.codes != "float32"
+        return self.model_copy(update={"variant": "ivf" if lists else "flat"})
+
+    @property
+    def derived(self) -> bool:
+        """See `IndexConfig.derived`."""
+        return self.variant == "flat"
 
 
 def _library() -> Any:
@@ -104,11 +111,6 @@ class FaissIndex(Approximate):
         if index.metric_type != faiss.METRIC_INNER_PRODUCT:
             raise unfit(path, "does not compare by inner product")
         return cls(index, config, seed)
-
-    @property
-    def derived(self) -> bool:
-        """See `Approximate.derived`."""
-        return self.config.variant == "flat"
 
     def write(self, path: Path) -> None:
         """See `Approximate.write`."""

@@ -128,7 +128,7 @@ def write_index(folder: Path, recipe: Recipe, main: ExactIndex, approximate: App
         if any(folder.iterdir()):
             raise IndexFileError(f"The folder {folder} is not empty.", "Save the index into a new folder.")
         structure = None
-        if approximate is not None and not approximate.derived:
+        if approximate is not None and not approximate.config.derived:
             path = folder / STRUCTURE
             approximate.write(path)
             sync_file(path)
@@ -187,6 +187,8 @@ def load_index(folder: Path, *, items: Items, vectors: Vectors, kind: str | None
         return LiveIndex(main, None, recipe)
     if found.effort is None:
         return LiveIndex(main, None, replace(recipe, given_up=True))
+    if found.structure is None and not recipe.config.derived:
+        raise IndexFileError(f"The index in {folder} lacks its search structure.", AGAIN)
     if found.structure is None:
         return LiveIndex(main, build_approximate(recipe, main), recipe)
     path = folder / STRUCTURE
