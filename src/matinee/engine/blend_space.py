@@ -11,10 +11,10 @@ from matinee.snapshots.spaces import lifted
 Floats = NDArray[np.float32]
 
 TASTE_WEIGHT = 0.25
-"""w above. On ml-latest-small, random 80:20, two splits (benchmarks/neighbors.py --weights): share of the ratings kept
-back that are among the ten nearest of the others, the same by rarity, and share of a film's series at the top: content
-.043, .0100, .97; w = .1 .054, .0109, .97; .2 .063, .0114, .92; .3 .070, .0117, .80; .5 .075, .0114, .53; taste .073,
-.0107, .06."""
+"""w above, between what most finds ratings kept back and what keeps series first. ml-latest-small, random 80:20, two
+splits (`benchmarks/neighbors.py --weights`): ratings kept back among the ten nearest of a user's others, the same by
+rarity, and share of a film's own series at its top: content .043, .0100, .97; w = .1 .054, .0110, .97; .2 .063, .0114,
+.92; ¼ .067, .0116, .86; .3 .070, .0117, .80; ½ .075, .0114, .53; taste .073, .0107, .06."""
 
 
 def blended(taste: Floats, content: Floats) -> Floats:
