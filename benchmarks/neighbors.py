@@ -7,8 +7,8 @@
 "Overlap" is the share of the ten nearest films by exact search that an index finds too, for the 300 most rated films;
 the indexes are built, stored and opened as by `matinee train`, so that one that misses films answers exactly, and says
 so. "Kept back": a random fifth of the ratings; those of a user that are among the ten nearest films of the user's other
-ratings, for each of these, by number and by rarity (1/√ratings). Their spaces are of the other ratings alone. The models'
-own likeness, which answered before there were these spaces, is measured beside.
+ratings, for each of these, by number and by rarity (1/√ratings). Their spaces are of the other ratings alone. The own
+likeness of the models, which answered before there were these spaces, is measured beside.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def split(dataset: Dataset, seed: int) -> tuple[Dataset, sp.csr_matrix, sp.csr_m
     parts = []
     for mask in (~back, back):
         part = sp.csr_matrix(
-            (mask.astype(np.float32), ratings.indices, ratings.indptr), (ratings.n_users, ratings.n_items)
+            (mask.astype(np.float32), ratings.indices, ratings.indptr), (ratings.n_users, ratings.n_items), copy=True
         )
         part.eliminate_zeros()
         parts.append(part)

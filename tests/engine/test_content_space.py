@@ -21,7 +21,7 @@ from matinee.engine import Engine
 from matinee.engine.blend_space import TASTE_WEIGHT, blend_films, blended
 from matinee.engine.content_space import ContentSpace, content_dim, drawn_together
 from matinee.engine.live import LiveSpace
-from matinee.engine.spaces import content_space, taste_space
+from matinee.engine.spaces import SUPPORT, content_space, taste_space
 from matinee.engine.training import train_dataset
 from matinee.errors import SnapshotError
 from matinee.indexes import ExactIndex, LiveIndex
@@ -184,7 +184,9 @@ def test_the_space_comes_back_from_its_arrays(content: Content, dataset: Dataset
 def test_taste_is_believed_by_the_ratings_that_it_rests_on(dataset: Dataset) -> None:
     space = taste_space(dataset, 0)
     counts = dataset.ratings.counts[space.rows]
-    np.testing.assert_allclose(np.linalg.norm(space.vectors[:, :-1], axis=1) ** 2, counts / (counts + 6), atol=1e-5)
+    np.testing.assert_allclose(
+        np.linalg.norm(space.vectors[:, :-1], axis=1) ** 2, counts / (counts + SUPPORT), atol=1e-5
+    )
 
 
 # --- while films are put ----------------------------------------------------------------------------------------

@@ -3,10 +3,8 @@
 The likeness Σ w_f²·cos_f of words, texts and posters (see `models.content`) is an inner product of long vectors; the
 space holds their projections on the directions that keep most of it (a truncated SVD). On ml-latest-small 512 values
 find .82 of the ten nearest of the 300 most rated films (128: .38, 256: .60, 1024: .89), and theirs hold as many of the
-ratings kept back as those of the whole likeness (.0429 and .0414). Lengths stay (`Space.lifted`): brought to length 1, films of
-which little is known crowd in (.033 of the ratings kept back instead of .041).
-
-Then the films of a series are drawn together (`drawn_together`).
+ratings kept back as those of the whole likeness (.0429 and .0414). Lengths stay (`Space.lifted`): brought to length 1,
+films of which little is known crowd in (.033 of the ratings kept back). Then the films of a series are drawn together.
 
 A new film's place is f·Fᵀ·E·s⁻², E the places of the films learnt with, F their long vectors and s the singular values:
 no table of words by directions is kept, which would be several times as large as the space.
@@ -39,9 +37,9 @@ VALUES = 10_000_000
 ITERATIONS = 2
 """Of the decomposition: .823 of the ten nearest are found with two, .812 with four."""
 SERIES_WEIGHT = 2.0
-"""Weight of the other films of its series, together, in a film's place, beside 1 for itself. Of 1,068 films in 380 series
-of ml-latest-small .975 of the series then come first (.52 without it; 1: .966), most at the very top in the order of
-their years, and the ten nearest hold as many ratings kept back as before (.0431 and .0429)."""
+"""Weight of the other films of its series, together, in a film's place, beside 1 for itself. For 1,068 films in 380
+series of ml-latest-small .975 of the series then come first (.52 without it; 1: .966), mostly in the order of their
+years, and the ten nearest hold as many ratings kept back as before (.0431 and .0429)."""
 SERIES_DECAY = 0.6
 """What the next film of a series counts, in the order of their years, beside the one before it."""
 

@@ -34,7 +34,7 @@ class Overlap:
 LOADED = Overlap(0.99, 0.9)
 """What an index must find to be used."""
 BUILT = Overlap(0.995, 0.9)
-"""What one is built to find, so that items that were not asked for are found too."""
+"""What one is built to find."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,18 @@ def overlap(index: LiveIndex, probes: Probes) -> Overlap:
     return Overlap(float(shares.mean()), float(shares.min()))
 
 
-def proven(index: LiveIndex, probes: Probes, target: Overlap = LOADED) -> LiveIndex | None:
-    """An index, unchanged since it was made, with the least effort, from its own on, that finds enough; else None."""
+def proven(index: LiveIndex, probes: Probes, target: Overlap = LOADED, spare: int = 0) -> LiveIndex | None:
+    """An index, unchanged since it was made, with the least effort, from its own on, that finds enough; else None.
+
+    Args:
+        spare: steps of effort beyond that, so that items that were not asked for are found as well.
+    """
     approximate = index.approximate
     if approximate is None or not len(probes.queries):
         return index
     for effort in (approximate.effort, *(effort for effort in approximate.efforts if effort > approximate.effort)):
         tried = index.with_effort(effort)
         if overlap(tried, probes).reaches(target):
-            return tried
+            more = [effort, *(other for other in approximate.efforts if other > effort)]
+            return index.with_effort(more[min(spare, len(more) - 1)]) if spare else tried
     return None
