@@ -165,7 +165,7 @@ def test_the_map(served: Client) -> None:
     "title",
     ["Story of the Laughing Number 7 (1987)", "Story of the Laughing Number 7", "storry of the laughing numbre 7"],
 )
-@pytest.mark.parametrize(("model", "space"), [("faiss", "content"), ("Annoy", "taste")])
+@pytest.mark.parametrize(("model", "space"), [("faiss", "content"), ("Annoy", "content")])
 @pytest.mark.parametrize("prefix", ["", "/classic", "/classic/titles"])
 def test_the_classic_title_search(served: Client, title: str, model: str, space: str, prefix: str) -> None:
     asked = {"model": model, "n_recommendations": 4, "movie_title": title}
@@ -200,7 +200,7 @@ def test_four_indexes_in_both_spaces(served: Client, model: str, space: str | No
     answer = served.post("/recommendation", json=asked)
     assert answer.status_code == 200, answer.text
     found, index = answer.json(), model.lower()
-    wanted = space or ("taste" if index == "annoy" else "content")
+    wanted = space or "content"
     assert (found["model"], found["space"], found["index"]) == (index, wanted, index)
     same = served.get(f"/v1/movies/m7/similar?by={wanted}&index=annoy&n=5").json()["items"]
     if index == "annoy":
@@ -214,7 +214,7 @@ def test_four_indexes_in_both_spaces(served: Client, model: str, space: str | No
 
 def test_a_film_without_ratings_falls_back_to_content_and_says_so(served: Client) -> None:
     served.put("/v1/movies/fresh", json={"title": "Unseen Lighthouse", "genres": ["Drama"], "cast": ["Actor 1"]})
-    asked = {"model": "annoy", "n_recommendations": 3, "movie_title": "Unseen Lighthouse"}
+    asked = {"model": "annoy", "n_recommendations": 3, "movie_title": "Unseen Lighthouse", "space": "taste"}
     found = served.post("/recommendation", json=asked).json()
     assert (found["space"], found["fallback"], len(found["recommendations"])) == ("content", "content", 3)
     served.delete("/v1/movies/fresh")

@@ -93,7 +93,7 @@ def test_an_exact_index_searches_by_itself() -> None:
 
 
 @pytest.mark.parametrize("target", [0.5, 0.99])
-@pytest.mark.parametrize(("kind", "config"), [("faiss", {}), *GRAPHS, ("annoy", {"trees": 10})])
+@pytest.mark.parametrize(("kind", "config"), [("faiss", {"variant": "ivf"}), *GRAPHS, ("annoy", {"trees": 10})])
 def test_the_effort_follows_the_recall_that_is_wanted(kind: str, config: dict[str, Any], target: float) -> None:
     exact = build_index("exact", ITEMS, VECTORS)
     index = make_index(kind, ITEMS, VECTORS, recall=target, **config)
@@ -123,7 +123,7 @@ def test_an_effort_that_is_given_is_kept(kind: str, config: dict[str, Any], effo
     assert index.approximate.effort == effort
 
 
-@pytest.mark.parametrize(("kind", "config"), [("faiss", {}), *GRAPHS, ("annoy", {})])
+@pytest.mark.parametrize(("kind", "config"), [("faiss", {}), ("faiss", {"variant": "ivf"}), *GRAPHS, ("annoy", {})])
 def test_masses_of_equal_vectors_are_indexed(kind: str, config: dict[str, Any]) -> None:
     vectors = np.repeat(VECTORS[:2], 400, axis=0)
     index = make_index(kind, ITEMS[:800], vectors, **config)
@@ -146,7 +146,7 @@ def test_a_large_delta_of_an_exact_index_is_taken_in() -> None:
 
 @pytest.mark.parametrize("k", [1, 10, 300])
 def test_deleting_most_of_an_approximate_index_keeps_answers_full(k: int) -> None:
-    index = make_index("faiss", ITEMS, VECTORS)
+    index = make_index("faiss", ITEMS, VECTORS, variant="ivf")
     left = np.sort(np.random.default_rng(0).permutation(3000)[:310])
     index.delete(np.setdiff1d(ITEMS, left))
     found = index.search(QUERIES, k)
@@ -165,7 +165,7 @@ def test_numbers_that_no_item_has(unknown: int) -> None:
 
 
 def test_a_large_batch_is_searched_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    index = make_index("faiss", ITEMS, VECTORS)
+    index = make_index("faiss", ITEMS, VECTORS, variant="ivf")
     whole = index.search(QUERIES, 20)
     monkeypatch.setattr(live, "MOST_CANDIDATES", 300)
     parts = index.search(QUERIES, 20)

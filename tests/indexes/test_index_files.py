@@ -23,12 +23,13 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "exact": ("exact", {}),
     "faiss-flat": ("faiss", {"variant": "flat"}),
     "faiss-hnsw": ("faiss", {"variant": "hnsw"}),
-    "faiss-ivf": ("faiss", {}),
+    "faiss-ivf": ("faiss", {"variant": "ivf"}),
     "faiss-ivf-half": ("faiss", {"codes": "float16"}),
     "annoy": ("annoy", {"trees": 5}),
     "hnsw": ("hnsw", {}),
 }
 APPROXIMATE = [name for name in KINDS if name != "exact"]
+WRITTEN = [name for name in APPROXIMATE if name != "faiss-flat"]  # which is made anew when it is opened
 
 
 def build(name: str, items: Any = ITEMS, vectors: Any = VECTORS) -> LiveIndex:
@@ -139,7 +140,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
-@pytest.mark.parametrize("saved", APPROXIMATE, indirect=True)
+@pytest.mark.parametrize("saved", WRITTEN, indirect=True)
 @pytest.mark.parametrize(("damage", "match"), DAMAGE.values(), ids=DAMAGE.keys())
 def test_a_damaged_structure_never_reaches_its_library(
     saved: Path, damage: Callable[[Path], object], match: str, monkeypatch: pytest.MonkeyPatch
@@ -211,19 +212,19 @@ def test_an_index_of_another_catalogue(saved: Path) -> None:
         load_index(saved, items=ITEMS, vectors=VECTORS, kind="nonsense")
 
 
-@pytest.mark.parametrize("saved", APPROXIMATE, indirect=True)
+@pytest.mark.parametrize("saved", WRITTEN, indirect=True)
 def test_structures_of_two_indexes_swapped(saved: Path, tmp_path: Path) -> None:
-    name = {"faiss-flat": "faiss-hnsw"}.get(read_description(saved).kind, "faiss-flat")
+    name = "annoy" if read_description(saved).kind == "faiss" else "faiss-hnsw"
     build(name, vectors=random_vectors(N, DIM, seed=3)).save(tmp_path / "other")
     shutil.copy(tmp_path / "other" / "index.bin", saved / "index.bin")
     refused(saved, "bytes instead of|hash differs")
 
 
-@pytest.mark.parametrize("saved", ["faiss-flat", "faiss-ivf", "hnsw", "annoy"], indirect=True)
-def test_a_structure_that_fits_its_hash_but_not_its_description(saved: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["faiss-hnsw", "faiss-ivf", "hnsw", "annoy"])
+def test_a_structure_that_fits_its_hash_but_not_its_description(name: str, tmp_path: Path) -> None:
     """What a careless tool could write: sound files of the library, wrongly described."""
-    name = next(name for name, (kind, _) in KINDS.items() if kind == read_description(saved).kind)
-    fewer = tmp_path / "fewer"
+    saved, fewer = tmp_path / "index", tmp_path / "fewer"
+    build(name).save(saved)
     build(name, ITEMS[1:], VECTORS[1:]).save(fewer)
     shutil.copy(fewer / "index.bin", saved / "index.bin")
     rewrite(saved / "index.json", True, structure=json.loads((fewer / "index.json").read_text())["structure"])
@@ -238,7 +239,7 @@ def test_a_structure_of_another_variant(saved: Path, variant: str) -> None:
     if config["variant"] == variant:
         assert len(load_index(saved, items=ITEMS, vectors=VECTORS)) == N
     else:
-        refused(saved, f"as {variant}")
+        refused(saved, f"as {variant}|lacks its search structure")
 
 
 def test_the_digests_do_not_depend_on_how_the_arrays_lie(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ Call = Callable[..., list[Any]]
 
 
 @pytest.mark.parametrize(
-    ("model", "space"), [("Faiss", "content"), ("annoy", "taste"), ("EXACT", "content"), ("HNSW", "content")]
+    ("model", "space"), [("Faiss", "content"), ("annoy", "content"), ("EXACT", "content"), ("HNSW", "content")]
 )
 def test_recommender_with_each_index(call: Call, model: str, space: str) -> None:
     found, address = call("Recommender", model, 6, "starr warrs")
@@ -72,14 +72,14 @@ def test_recommender_without_a_model(call: Call, model: Any) -> None:
 
 def test_plot_before_any_query(call: Call) -> None:
     shown, found, address = call("plot", "Annoy", 5, "")
-    assert shown == {"space": "taste", "query": None, "neighbours": [], "note": ""}
+    assert shown == {"space": "content", "query": None, "neighbours": [], "note": ""}
     assert found == {}
     assert address == "?tab=similar&by=annoy&view=map"
 
 
 def test_plot_of_a_query(call: Call) -> None:
     shown, found, address = call("plot", "Annoy", 4, "alein")
-    assert shown["space"] == "taste"
+    assert shown["space"] == "content"
     assert shown["query"]["title"] == "Alien"
     assert [film["movie_id"] for film in shown["neighbours"]] == [item["movie_id"] for item in found["items"]]
     assert address == "?tab=similar&title=alein&by=annoy&n=4&view=map"

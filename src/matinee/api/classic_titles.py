@@ -33,13 +33,14 @@ class TitleQuery(Body):
         Field(
             min_length=1,
             max_length=40,
-            description="The index, in any case: `faiss`, `annoy`, `exact` or `hnsw`.",
+            description="The index, in any case: `faiss`, `annoy`, `exact` or `hnsw`. All find the same films.",
         ),
     ] = "faiss"
     n_recommendations: Annotated[int, Field(strict=True, ge=1, le=1000)] = 5
     movie_title: Annotated[str, Field(min_length=1, max_length=500, description="With or without the year.")]
     space: Literal["content", "taste"] | None = Field(
-        None, description="What makes films alike; where absent, `taste` for annoy and `content` for the others."
+        None,
+        description="What makes films alike: what they are about (`content`, the default) or who liked them (`taste`).",
     )
 
 
@@ -98,7 +99,9 @@ class TitlesOut(BaseModel):
 
     model: str
     space: str = Field(description="`content` or `taste`.")
-    index: str = Field(description="The index that answered: `exact` where there is none of the kind asked for.")
+    index: str = Field(
+        description="The index that answered: `exact` where there is none of the kind asked for, or it misses films."
+    )
     movie_title: str
     matched: MatchOut
     recommendations: list[TitleItemOut]
@@ -112,7 +115,7 @@ class TitlesOut(BaseModel):
     summary="Films similar to a title",
 )
 def classic_similar(engine: EngineDep, body: TitleQuery) -> Response:
-    """Films similar to the one that a title means: by what they are about, or by who liked them (annoy)."""
+    """Films similar to the one that a title means: by what they are about, or by who liked them (`space`)."""
     found = recommend_similar(engine, body.model, body.n_recommendations, body.movie_title, body.space)
     record = {
         "model": found.model,

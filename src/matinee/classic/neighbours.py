@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from matinee.classic.titles import Match, find_title
 from matinee.data.catalog import Movie
 from matinee.engine import Engine
-from matinee.engine.types import Item
+from matinee.engine.types import Answer, Item
 from matinee.errors import InvalidInputError
 
-MODELS = {"faiss": "content", "annoy": "taste", "exact": "content", "hnsw": "content"}
-"""Index → the space that it searches where none is named: principal components of the content, or SVD factors of the
-ratings. The classic system had the first two."""
+MODELS = ("faiss", "annoy", "exact", "hnsw")
+"""Indexes: which one is asked changes how the films are found, not which. The classic system had the first two."""
 SPACES = ("content", "taste")
+"""What makes films alike; the first where none is named."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Neighbours:
     Attributes:
         model: the index, as asked.
         space: the space that answered: "content" or "taste".
-        index: the index that answered; "exact" where the snapshot has none of the kind asked for.
+        index: the index that answered; "exact" where the snapshot has none of the kind asked for, or one that misses
+            films.
         fallback: "content" where nobody has rated the film, else None.
     """
 
@@ -42,10 +43,10 @@ def recommend_similar(
     """The classic title search.
 
     Args:
-        model: "faiss", "exact", "hnsw" (what films are about) or "annoy" (who liked them), in any case.
+        model: "faiss", "annoy", "exact" or "hnsw", in any case; all find the same.
         n_recommendations: films wanted.
         movie_title: with or without the year.
-        space: "content" or "taste" in place of the model's own.
+        space: "content" (what films are about, also where None) or "taste" (who liked them).
 
     Raises:
         InvalidInputError: another model or space, or a number out of range.
@@ -57,13 +58,17 @@ def recommend_similar(
     if space not in (None, *SPACES):
         raise InvalidInputError(f"There is no space {space[:40]!r}.", f"Use {' or '.join(SPACES)}.")
     match = find_title(engine, movie_title)
-    space = space or MODELS[name]
-    index = name if name in engine.indexes(space) else "exact"
-    answer = engine.neighbours_in(space, match.movie.movie_id, n=n_recommendations, index=index)
-    fallback = None
-    if answer is None and space != "content":
-        space, fallback = "content", "content"
-        index = name if name in engine.indexes(space) else "exact"
-        answer = engine.neighbours_in(space, match.movie.movie_id, n=n_recommendations, index=index)
+    space = space or SPACES[0]
+    answer, fallback = _asked(engine, name, space, match, n_recommendations), None
+    if answer is None and space != SPACES[0]:
+        space = fallback = SPACES[0]
+        answer = _asked(engine, name, space, match, n_recommendations)
     items = answer.items if answer is not None else ()
+    index = (answer.index if answer is not None else None) or "exact"
     return Neighbours(match, name, space, index, items, tuple(engine.movie(i.movie_id) for i in items), fallback)
+
+
+def _asked(engine: Engine, name: str, space: str, match: Match, n: int) -> Answer | None:
+    """The nearest films by an index, or by the exact one where there is none of its kind."""
+    index = name if name in engine.indexes(space) else "exact"
+    return engine.neighbours_in(space, match.movie.movie_id, n=n, index=index)

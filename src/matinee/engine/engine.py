@@ -17,7 +17,7 @@ from matinee.engine.exploring import Explorer
 from matinee.engine.recommend import check_n, recommend
 from matinee.engine.runtime import query_of
 from matinee.engine.serving import Serving
-from matinee.engine.similar import by_spaces, similar
+from matinee.engine.similar import in_space, similar
 from matinee.engine.types import (
     Answer,
     FilmMap,
@@ -81,8 +81,8 @@ class Engine(Serving, Writer, Explorer):
 
         Args:
             by: "taste" (who liked them), "content" (what they are about), "poster", or "blend" of the first two.
-            index: "exact" asks the models themselves (for posters: every vector); "faiss", "annoy" and "hnsw" search
-                the space of that likeness, approximately.
+            index: what searches the space of that likeness: "exact", or, finding nearly the same, "faiss", "annoy" or
+                "hnsw". `Answer.index` says which did: "exact" in place of one that misses films.
 
         A film that is unknown by that likeness is answered by content, and `fallback` says so.
         """
@@ -154,7 +154,7 @@ class Engine(Serving, Writer, Explorer):
         row = view.catalog.row(id_text(movie_id))
         allowed = view.catalog.active.copy()
         allowed[row] = False
-        return by_spaces(view, row, (space,), n, allowed, index)
+        return in_space(view, row, space, n, allowed, index)
 
     def titles(self, rows: NDArray[np.int64]) -> tuple[list[str], list[int | None]]:
         """Titles and years of films by row of the current catalogue."""

@@ -12,12 +12,17 @@ from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
 from matinee.data.vectors import FilmVectors
+from matinee.engine.blend_space import blended
+from matinee.engine.content_space import NOTHING, ContentSpace, drawn_together
+from matinee.engine.series import series_of
 from matinee.errors import InvalidInputError, NotFoundError
 from matinee.indexes import available_kinds, build_index, load_index
 from matinee.indexes.base import VectorIndex
+from matinee.indexes.live import LiveIndex
+from matinee.indexes.proof import Probes, proven
 from matinee.models.base import Model
 from matinee.models.content import Content
-from matinee.snapshots.spaces import Space
+from matinee.snapshots.spaces import Space, lifted
 from matinee.stores.base import RECORD_SPACES, FilmVector
 
 log = logging.getLogger("matinee.engine")
@@ -26,13 +31,14 @@ Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 ENCODED = ("text", "poster")
-CONTENT = "content"
-_BATCH = 256
-"""Films whose words are made dense at a time (some 40,000 of them a film)."""
+CONTENT, TASTE, BLEND = "content", "taste", "blend"
 
 
 class LiveSpace:
     """One space: an exact index that follows the store, and approximate ones opened at first use, which follow too.
+
+    An approximate index must prove itself when it is opened (`indexes.proof`); the exact one stands in for one that
+    fails.
 
     Searches take the films in service as a mask, so that rows of films removed, or newer than the caller's catalogue,
     never come.
@@ -41,7 +47,8 @@ class LiveSpace:
     def __init__(self, space: Space) -> None:
         self.space = space
         self._lock = threading.Lock()
-        self._exact: VectorIndex = build_index("exact", space.rows, space.vectors)
+        self._exact: LiveIndex = build_index("exact", space.rows, space.vectors)
+        self._probes: Probes | None = None
         self._others: dict[str, VectorIndex] = {}
         self._kinds = ("exact", *sorted(set(space.stored) & set(available_kinds())))
         self._put: dict[int, Floats | None] = {}
@@ -53,7 +60,7 @@ class LiveSpace:
         return self._kinds
 
     def index(self, kind: str = "exact") -> VectorIndex:
-        """The index of a kind.
+        """The index of a kind, or the exact one where that of the snapshot misses films; its `kind` tells which.
 
         Raises:
             InvalidInputError: the snapshot has none of this kind for the space, or its library is not installed.
@@ -66,12 +73,22 @@ class LiveSpace:
             if found is None:
                 if kind not in self.kinds:
                     raise self._absent(kind)
-                found = load_index(
-                    self.space.stored[kind], items=self.space.rows, vectors=self.space.vectors, kind=kind
-                )
-                _apply(found, self._put)
-                self._others[kind] = found
+                found = self._others[kind] = self._open(kind)
             return found
+
+    def _open(self, kind: str) -> VectorIndex:
+        space = self.space
+        loaded = load_index(space.stored[kind], items=space.rows, vectors=space.vectors, kind=kind)
+        found = None
+        if not loaded.given_up:
+            if self._probes is None:
+                self._probes = Probes.of(space.vectors, space.asked)
+            found = proven(loaded, self._probes)
+        if found is None:
+            log.warning("The %s index of the space %r misses films; exact search stands in for it.", kind, space.name)
+            return self._exact
+        _apply(found, self._put)
+        return found
 
     def _absent(self, kind: str) -> InvalidInputError:
         hint = f"Use index={' or '.join(self.kinds)}, or install matinee[ann]"
@@ -87,7 +104,7 @@ class LiveSpace:
             return
         with self._lock:
             self._put |= put
-            for index in (self._exact, *self._others.values()):
+            for index in {id(index): index for index in (self._exact, *self._others.values())}.values():
                 _apply(index, put)
 
     def original(self, row: int) -> Floats | None:
@@ -104,6 +121,26 @@ class LiveSpace:
             return None
         return found
 
+    def like(
+        self,
+        row: int,
+        k: int,
+        allowed: NDArray[np.bool_],
+        kind: str = "exact",
+    ) -> tuple[Rows, NDArray[np.float32], str] | None:
+        """Rows and cosines of the k films allowed that are most like one, best first, and the kind of index that told.
+
+        None where the film has no vector.
+
+        Raises:
+            InvalidInputError, IndexFileError: as `index`.
+        """
+        index = self.index(kind)  # one that is not there is told even where the film has no vector
+        vector = self.vector(row)
+        if vector is None:
+            return None
+        return (*self.nearest(self.space.asked(vector[None, :])[0], k, allowed, kind), index.kind)
+
     def nearest(
         self,
         vector: Floats,
@@ -115,7 +152,7 @@ class LiveSpace:
         """Rows and cosines of the k nearest films allowed, best first.
 
         Args:
-            vector: (dim,) in the space.
+            vector: (dim,) in the space, as it is asked (`Space.asked`).
             allowed: bool by row.
             elsewhere: asked instead of the index here; a service that follows the same snapshot and store.
         """
@@ -139,8 +176,15 @@ def _apply(index: VectorIndex, put: Mapping[int, Floats | None]) -> None:
 class LiveSpaces:
     """All spaces of a snapshot, following the store. `change_*` are called by one thread at a time."""
 
-    def __init__(self, spaces: Mapping[str, Space]) -> None:
+    def __init__(self, spaces: Mapping[str, Space], content: Model[Any] | None = None) -> None:
         self._spaces = {name: LiveSpace(space) for name, space in spaces.items()}
+        space = spaces.get(CONTENT)
+        self._content = content if isinstance(content, Content) and space is not None else None
+        self._learnt = ContentSpace.of(space) if self._content is not None and space is not None else None
+        self._moved: dict[int, Floats] = {}
+        """Row → place by content of films put since the snapshot, before series are drawn together."""
+        self._series: dict[int, frozenset[int]] | None = None
+        """Row → all films of its series; None until a film is put."""
 
     def __contains__(self, name: str) -> bool:
         return name in self._spaces
@@ -201,17 +245,80 @@ class LiveSpaces:
                 )
         return found
 
-    def change_content(self, model: Model[Any] | None, rows: Rows) -> None:
-        """Vectors of changed films in the space of the content model."""
-        live = self._spaces.get(CONTENT)
-        if live is None or not isinstance(model, Content) or live.space.projection is None or not len(rows):
+    def change_content(self, model: Model[Any] | None, catalog: Catalog, rows: Rows) -> None:
+        """Places of changed films, and of the series that they enter or leave, in the spaces of content and of both.
+
+        Args:
+            model: the content model over the catalogue as it is.
+        """
+        learnt, before = self._learnt, self._content
+        if learnt is None or before is None or not isinstance(model, Content) or not len(rows):
             return
-        for start in range(0, len(rows), _BATCH):
-            batch = rows[start : start + _BATCH]
-            words = model.vectors[batch].toarray().astype(np.float32, copy=False)
-            known = (words != 0).any(axis=1)
-            vectors = live.space.projection.apply(words)
-            live.change({row: vectors[i] if known[i] else None for i, row in enumerate(batch.tolist())})
+        known = self.known(rows)
+        raw = {
+            name: (
+                _dense(rows, {row: self[name].original(row) for row in rows.tolist()}, self[name].space.dim),
+                _dense(rows, dict(zip(films.rows.tolist(), films.vectors, strict=True)), self[name].space.dim),
+            )
+            for name, films in known.items()
+        }
+        now = learnt.placed(
+            before,
+            model,
+            rows,
+            {name: old for name, (old, _) in raw.items()},
+            {name: new for name, (_, new) in raw.items()},
+        )
+        now[~model.tells(rows)] = 0
+        self._moved |= dict(zip(rows.tolist(), now, strict=True))
+        if self._series is None:
+            self._series = {row: frozenset(group.tolist()) for group in learnt.groups() for row in group.tolist()}
+        touched = set(rows.tolist())
+        touched |= {other for row in rows.tolist() for other in self._series.get(row, ())}
+        groups = [frozenset(group.tolist()) for group in series_of(catalog, sorted(touched))]
+        touched = touched.union(*groups)
+        for row in touched:
+            self._series.pop(row, None)
+        places = self._places(learnt, touched)
+        years = catalog.column("year")
+        for group in groups:
+            told = [row for row in sorted(group) if np.linalg.norm(places[row]) > NOTHING]
+            if len(told) > 1:
+                self._series |= dict.fromkeys(told, frozenset(told))
+                drawn = drawn_together(np.vstack([places[row] for row in told]), [years[row] for row in told])
+                places |= dict(zip(told, drawn, strict=True))
+        self._place(places)
+
+    def _places(self, learnt: ContentSpace, rows: set[int]) -> dict[int, Floats]:
+        still = np.array(sorted(rows - self._moved.keys()), dtype=np.int64)
+        found = {row: self._moved[row] for row in rows if row in self._moved}
+        return found | dict(zip(still.tolist(), learnt.places(still), strict=True))
+
+    def _place(self, places: Mapping[int, Floats]) -> None:
+        """Put places by content, 0 where nothing is known, into the spaces."""
+        order = sorted(places)
+        content = np.vstack([places[row] for row in order]).astype(np.float32, copy=False)
+        there = np.linalg.norm(content, axis=1) > NOTHING
+        vectors = lifted(content)
+        self[CONTENT].change({row: vectors[i] if there[i] else None for i, row in enumerate(order)})
+        taste, blend = self._spaces.get(TASTE), self._spaces.get(BLEND)
+        if taste is None or blend is None:
+            return
+        tastes = {row: vector for row in order if (vector := taste.vector(row)) is not None}
+        vectors = blended(
+            _dense(np.array(order), tastes, taste.space.dim)[:, :-1], np.where(there[:, None], content, 0)
+        )
+        blend.change({row: vectors[i] if there[i] or row in tastes else None for i, row in enumerate(order)})
+
+
+def _dense(rows: Rows, vectors: Mapping[int, Floats | None], dim: int) -> Floats:
+    """(len(rows), dim), 0 for rows without a vector."""
+    found = np.zeros((len(rows), dim), dtype=np.float32)
+    for place, row in enumerate(rows.tolist()):
+        vector = vectors.get(row)
+        if vector is not None:
+            found[place] = vector
+    return found
 
 
 def _projected(space: Space, vector: FilmVector) -> Floats | None:

@@ -80,7 +80,7 @@ class Runtime:
             snapshot.catalog,
             dict(snapshot.models),
             Stats.of(snapshot.ratings).grown(len(snapshot.catalog)),
-            LiveSpaces(snapshot.spaces),
+            LiveSpaces(snapshot.spaces, snapshot.models.get(CONTENT)),
             Rerankers(snapshot.dataset),
         )
         self.sync()
@@ -111,8 +111,9 @@ class Runtime:
             rows = catalog.rows(movie.movie_id for movie in put)
             view.spaces.change_encoded(catalog, _same_texts(self.snapshot.catalog, catalog, rows), stored)
             touched = np.union1d(rows, catalog.rows(vector.movie_id for vector in stored))
-            models = _grow(view.models, catalog, view.spaces.known(touched[touched >= 0]))
-            view.spaces.change_content(models.get(CONTENT), rows)
+            touched = touched[touched >= 0]
+            models = _grow(view.models, catalog, view.spaces.known(touched))
+            view.spaces.change_content(models.get(CONTENT), catalog, touched)
             stats, version = stats.grown(len(catalog)), version + 1
         if anew:
             stats = self._base_stats(len(catalog))

@@ -15,11 +15,14 @@ from matinee.indexes.approximate import Approximate, IndexConfig, library, unfit
 from matinee.indexes.base import Kind, Vectors
 from matinee.indexes.scan import Rows
 
+MOST_LOOKS = 8
+"""Nodes looked at for each vector that there is, at most: a scan of all is faster long before."""
+
 
 class AnnoyConfig(IndexConfig):
     """Settings of an Annoy index."""
 
-    trees: int = Field(50, ge=1, le=1000, description="Trees: more find more, and need memory.")
+    trees: int = Field(20, ge=1, le=1000, description="Trees: more find more, and need memory.")
     search_k: int | None = Field(None, ge=1, description="Nodes looked at; unset: as `recall` needs.")
 
 
@@ -95,7 +98,8 @@ class AnnoyIndex(Approximate):
     @property
     def efforts(self) -> tuple[int, ...]:
         """See `Approximate.efforts`."""
-        return tuple(int(500 * 2 ** (step / 2)) for step in range(18))
+        n = self._index.get_n_items()
+        return tuple(500 * 2**step for step in range(10) if step == 0 or 500 * 2**step <= MOST_LOOKS * n)
 
     def candidates(self, queries: Vectors, k: int, effort: int) -> Rows:
         """See `Approximate.candidates`."""

@@ -7,6 +7,7 @@ beside, so that similarities are exact and comparable between kinds.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +26,7 @@ K = 10
 """Neighbours that it counts in each."""
 NEAR = 6
 """Which neighbour `_probes` goes to; a vector is its own first."""
-QUEUES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+QUEUES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096)
 """Efforts of graphs (HNSW): lengths of the queue of a search."""
 LEAST_LENGTH = np.float32(1e-3)
 """A sum of vectors that is shorter has no direction to speak of."""
@@ -40,14 +41,31 @@ class IndexConfig(BaseModel):
         0.96, gt=0, le=1, description="Share of the true ten nearest that a search shall find; sets the effort."
     )
 
+    @property
+    def derived(self) -> bool:
+        """Whether an index is made anew from the vectors when it is opened, which takes no longer than reading it."""
+        return False
+
+    def settled(self, n: int) -> Self:
+        """With everything decided that depends on the number of vectors."""
+        del n
+        return self
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an index is built: its kind, the settings of the kind (None for exact) and the seed."""
+    """How an index is built.
+
+    Attributes:
+        config: settings of the kind; None for exact.
+        seed: of everything random.
+        given_up: the kind misses too much among these vectors, so they are searched exactly.
+    """
 
     kind: Kind = "exact"
     config: IndexConfig | None = None
     seed: int = 0
+    given_up: bool = False
 
 
 class Approximate(ABC):
@@ -130,12 +148,14 @@ class Approximate(ABC):
         queries = _probes(vectors, self.seed)
         k = min(K, len(vectors))
         _, true = nearest_rows(vectors, queries, k)
-        for effort in self.efforts:
+
+        def reaches(effort: int) -> bool:
             _, found = rescore(vectors, queries, self.candidates(queries, k, effort), k)
             # By similarity, for equal vectors are equally right; NaN is no hit.
-            if int((found >= true[:, -1:]).sum()) >= target * true.size:
-                break
-        return self.with_effort(effort)
+            return int((found >= true[:, -1:]).sum()) >= target * true.size
+
+        least = bisect_left(self.efforts, True, key=reaches)
+        return self.with_effort(self.efforts[min(least, len(self.efforts) - 1)])
 
 
 def _probes(vectors: Vectors, seed: int) -> Vectors:

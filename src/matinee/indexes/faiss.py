@@ -17,6 +17,8 @@ Codes = Literal["float32", "float16"]
 
 POINTS_PER_LIST = 39
 """Fewest vectors to a list at which k-means gives sensible lists (FAISS's own rule)."""
+FEW_VECTORS = 200_000
+"""Fewer are scanned in some milliseconds, which finds all."""
 MOST_KNOWN = 256
 """Objects of search parameters that are kept, because making one takes a fifth of a search."""
 CLASSES = {"flat": "IndexFlat", "hnsw": "IndexHNSW", "ivf": "IndexIVF"}
@@ -25,7 +27,11 @@ CLASSES = {"flat": "IndexFlat", "hnsw": "IndexHNSW", "ivf": "IndexIVF"}
 class FaissConfig(IndexConfig):
     """Settings of a FAISS index."""
 
-    variant: Variant = Field("ivf", description="Inverted lists, a graph (HNSW), or a scan of everything (flat).")
+    variant: Variant | None = Field(
+        None,
+        description="Inverted lists (ivf), a graph (hnsw), or a scan of everything (flat); unset: flat below "
+        "200,000 vectors unless settings of lists are given.",
+    )
     codes: Codes = Field("float32", description="How inverted lists hold vectors; float16 halves file and memory.")
     lists: int | None = Field(None, ge=1, le=1 << 20, description="Inverted lists; unset: 4·√n (ivf).")
     nprobe: int | None = Field(None, ge=1, description="Lists searched; unset: as `recall` needs (ivf).")
@@ -33,6 +39,18 @@ class FaissConfig(IndexConfig):
     ef_construction: int = Field(100, ge=1, description="Length of the queue while building (hnsw).")
     ef_search: int | None = Field(None, ge=1, description="Length of the queue; unset: as `recall` needs (hnsw).")
     threads: int = Field(1, ge=1, description="Threads that build; with more than 1, graphs differ from run to run.")
+
+    def settled(self, n: int) -> Self:
+        """See `IndexConfig.settled`."""
+        if self.variant is not None:
+            return self
+        lists = n >= FEW_VECTORS or self.lists or self.nprobe or self.codes != "float32"
+        return self.model_copy(update={"variant": "ivf" if lists else "flat"})
+
+    @property
+    def derived(self) -> bool:
+        """See `IndexConfig.derived`."""
+        return self.variant == "flat"
 
 
 def _library() -> Any:
@@ -50,6 +68,7 @@ class FaissIndex(Approximate):
         self._faiss = _library()
         self._index = index
         self._known: dict[int, Any] = {}
+        assert config.variant is not None
         self.config, self.seed = config, seed
         given = {"flat": 1, "hnsw": config.ef_search, "ivf": config.nprobe}[config.variant]
         self.effort = given or self.efforts[-1]
@@ -59,6 +78,7 @@ class FaissIndex(Approximate):
     def build(cls, vectors: Vectors, config: IndexConfig, seed: int) -> Self:
         """See `Approximate.build`."""
         assert isinstance(config, FaissConfig)
+        config = config.settled(len(vectors))
         faiss = _library()
         before = faiss.omp_get_max_threads()
         faiss.omp_set_num_threads(config.threads)  # of this thread only
@@ -85,7 +105,7 @@ class FaissIndex(Approximate):
             index = _read(faiss, path)
         except RuntimeError as error:
             raise unfit(path, f"cannot be read by FAISS {faiss.__version__}") from error
-        kind = getattr(faiss, CLASSES[config.variant])
+        kind = getattr(faiss, CLASSES[str(config.variant)])
         if not isinstance(index, kind) or (index.ntotal, index.d) != shape:
             raise unfit(path, f"does not hold {shape[0]} vectors of {shape[1]} values as {config.variant}")
         if index.metric_type != faiss.METRIC_INNER_PRODUCT:

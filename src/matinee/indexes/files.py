@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -55,7 +56,7 @@ class Description(BaseModel):
 
     Attributes:
         items, vectors: sha256 of the item numbers (int64) and of the unit vectors (float32), little-endian.
-        effort: see `Approximate`.
+        effort: see `Approximate`; None where the vectors are searched exactly.
         structure: None where there is nothing to search but the vectors.
         seal: sha256 of all the rest.
     """
@@ -105,13 +106,13 @@ def build_index(kind: str, items: Items, vectors: Vectors, seed: int = 0, **conf
         if config:
             raise InvalidInputError("An exact index has no settings.", f"Leave out: {', '.join(sorted(config))}.")
         return LiveIndex(main, None, recipe)
-    recipe = Recipe(recipe.kind, _config(recipe.kind, config), seed)
+    recipe = Recipe(recipe.kind, _config(recipe.kind, config).settled(len(main)), seed)
     return LiveIndex(main, build_approximate(recipe, main), recipe)
 
 
 def build_approximate(recipe: Recipe, main: ExactIndex) -> Approximate | None:
     """The search structure over the rows of an index; None where none is needed (exact, or nothing to search)."""
-    if recipe.config is None or len(main) == 0:
+    if recipe.config is None or recipe.given_up or len(main) == 0:
         return None
     return _class(recipe.kind).build(main.matrix, recipe.config, recipe.seed)
 
@@ -127,7 +128,7 @@ def write_index(folder: Path, recipe: Recipe, main: ExactIndex, approximate: App
         if any(folder.iterdir()):
             raise IndexFileError(f"The folder {folder} is not empty.", "Save the index into a new folder.")
         structure = None
-        if approximate is not None:
+        if approximate is not None and not approximate.config.derived:
             path = folder / STRUCTURE
             approximate.write(path)
             sync_file(path)
@@ -182,8 +183,14 @@ def load_index(folder: Path, *, items: Items, vectors: Vectors, kind: str | None
     if found.vectors != _digest(main.matrix, "<f4"):
         raise IndexFileError(f"The index in {folder} was built over other vectors.", AGAIN)
     recipe = Recipe(found.kind, None if found.config is None else _config(found.kind, found.config), found.seed)
-    if found.structure is None or recipe.config is None or found.effort is None:
+    if recipe.config is None or len(main) == 0:
         return LiveIndex(main, None, recipe)
+    if found.effort is None:
+        return LiveIndex(main, None, replace(recipe, given_up=True))
+    if found.structure is None and not recipe.config.derived:
+        raise IndexFileError(f"The index in {folder} lacks its search structure.", AGAIN)
+    if found.structure is None:
+        return LiveIndex(main, build_approximate(recipe, main), recipe)
     path = folder / STRUCTURE
     _check_file(path, found.structure)
     read = _class(found.kind).read(path, recipe.config, found.seed, (len(main), main.dim))

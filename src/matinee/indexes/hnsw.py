@@ -19,8 +19,8 @@ from matinee.indexes.scan import Rows
 class HnswConfig(IndexConfig):
     """Settings of a USearch index."""
 
-    m: int = Field(16, ge=2, le=256, description="Links of a node.")
-    ef_construction: int = Field(100, ge=1, description="Length of the queue while building.")
+    m: int = Field(32, ge=2, le=256, description="Links of a node.")
+    ef_construction: int = Field(200, ge=1, description="Length of the queue while building.")
     ef_search: int | None = Field(None, ge=1, description="Length of the queue; unset: as `recall` needs.")
     codes: Literal["f32", "f16", "i8"] = Field(
         "f16", description="How vectors are held in the graph; answers are scored from the full ones anyway."

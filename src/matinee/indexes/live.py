@@ -96,6 +96,27 @@ class LiveIndex:
         """The search structure of the main index; None where it is searched exactly."""
         return self._state.approximate
 
+    @property
+    def main(self) -> ExactIndex:
+        """The vectors that it was made of, or those taken in last."""
+        return self._state.main
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it is searched exactly because its kind misses too much."""
+        return self._recipe.given_up
+
+    def exactly(self) -> LiveIndex:
+        """The same items, before any change, searched exactly; its kind stays."""
+        return LiveIndex(self._state.main, None, replace(self._recipe, given_up=True))
+
+    def with_effort(self, effort: int) -> LiveIndex:
+        """The same index, before any change, searched with another effort."""
+        approximate = self._state.approximate
+        return LiveIndex(
+            self._state.main, None if approximate is None else approximate.with_effort(effort), self._recipe
+        )
+
     def __len__(self) -> int:
         return self._state.count
 

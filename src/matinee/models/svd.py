@@ -14,7 +14,13 @@ OVERSAMPLING, ITERATIONS = 16, 4
 
 
 def truncated_svd(
-    matrix: sp.csr_matrix, rank: int, *, centre: bool = False, seed: int = 0
+    matrix: sp.csr_matrix,
+    rank: int,
+    *,
+    centre: bool = False,
+    seed: int = 0,
+    dense: Floats | None = None,
+    iterations: int = ITERATIONS,
 ) -> tuple[Floats, Floats, Floats]:
     """The `rank` largest singular values and their vectors, by randomised subspace iteration.
 
@@ -28,14 +34,17 @@ def truncated_svd(
         rank: values wanted; fewer where the matrix has no more.
         centre: subtract each column's mean first (principal components), without making the matrix dense.
         seed: of the random start.
+        dense: (n, m'), more columns to the right of the sparse ones; not to be centred.
+        iterations: of the subspace; fewer do where the values fall slowly and all that is wanted is inner products.
 
     Returns:
-        Left vectors (n, r), values (r,) descending, right vectors (r, m).
+        Left vectors (n, r), values (r,) descending, right vectors (r, m + m').
     """
-    n, m = matrix.shape
+    n, n_sparse = matrix.shape
+    m = n_sparse + (0 if dense is None else dense.shape[1])
     rank = min(rank, n, m)
     matrix = matrix.astype(np.float32, copy=False)
-    size = float(np.linalg.norm(matrix.data))
+    size = float(np.hypot(np.linalg.norm(matrix.data), 0.0 if dense is None else np.linalg.norm(dense)))
     if not size or not rank:
         return np.zeros((n, 0), np.float32), np.zeros(0, np.float32), np.zeros((0, m), np.float32)
     width = min(rank + OVERSAMPLING, n, m)
@@ -45,18 +54,23 @@ def truncated_svd(
     # Both products are those of the matrix of norm 1, so that neither its powers nor the floors depend on its unit.
     def forward(block: Floats) -> Floats:
         block = block / np.float32(size)
-        product: Floats = matrix @ block
+        product: Floats = matrix @ block[:n_sparse]
+        if dense is not None:
+            product += dense @ block[n_sparse:]
         return product if mean is None else product - mean @ block
 
     def backward(block: Floats) -> Floats:
         block = block / np.float32(size)
         product: Floats = turned @ block
+        if dense is not None:
+            product = np.vstack([product, dense.T @ block])
         return product if mean is None else product - np.outer(mean, block.sum(axis=0))
 
     start = np.empty((m, width), dtype=np.float32)
-    start[_order(matrix, turned)] = np.random.default_rng(seed).standard_normal((m, width), dtype=np.float32)
+    drawn = np.random.default_rng(seed).standard_normal((m, width), dtype=np.float32)
+    start[_order(matrix, turned)], start[n_sparse:] = drawn[:n_sparse], drawn[n_sparse:]
     basis = _orthonormal(forward(start))
-    for _ in range(ITERATIONS):
+    for _ in range(iterations):
         basis = _orthonormal(forward(backward(basis)))
     seen = backward(basis)  # (m, width): the matrix as the basis sees it, turned
     squares, small = np.linalg.eigh(seen.T.astype(np.float64) @ seen)

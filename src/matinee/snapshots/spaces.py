@@ -16,6 +16,17 @@ from matinee.encoders.projection import Projection
 from matinee.errors import DataError, SnapshotError
 from matinee.indexes.base import StoredIndex
 
+LEAST_LENGTH = 1e-6
+"""Vectors shorter than this have no direction."""
+
+
+def lifted(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Vectors of length 1 at most, (n, dim), made unit vectors, (n, dim + 1), by one more value; see `Space.lifted`."""
+    squares = np.vecdot(vectors, vectors).astype(np.float64)
+    shrunk = vectors / np.sqrt(np.maximum(squares, 1.0))[:, None]
+    rest = np.sqrt(np.maximum(1 - squares, 0.0))
+    return np.ascontiguousarray(np.column_stack([shrunk, rest]), dtype=np.float32)
+
 
 class SpaceEntry(BaseModel):
     """One space in the manifest.
@@ -26,6 +37,7 @@ class SpaceEntry(BaseModel):
         layout: how the map was made, "pca" or "umap".
         indexes: kinds of the approximate indexes stored.
         arrays: names of the arrays stored.
+        lifted: see `Space`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +48,7 @@ class SpaceEntry(BaseModel):
     layout: str = "pca"
     indexes: tuple[str, ...] = ()
     arrays: tuple[str, ...]
+    lifted: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,10 @@ class Space:
         extra: further arrays that belong to the space, by name.
         indexes: approximate indexes built over it, by kind (to be written; a loaded space has `stored` instead).
         stored: folder of each approximate index, by kind.
+        lifted: the last value of each vector only makes its length 1, where the others say less than that much of
+            the film: it is left out of what is asked with (`asked`). So little is known of a film, and it is like many
+            but like none much; Bachrach et al. 2014, "Speeding up the Xbox recommender system using a Euclidean
+            transformation for inner-product spaces".
     """
 
     name: str
@@ -62,6 +79,7 @@ class Space:
     extra: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     indexes: Mapping[str, StoredIndex] = field(default_factory=dict)
     stored: Mapping[str, Path] = field(default_factory=dict)
+    lifted: bool = False
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -77,6 +95,18 @@ class Space:
     def dim(self) -> int:
         """Values in a vector."""
         return self.films.dim
+
+    def asked(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What to search with for the films like those of some vectors, (n, dim), unit length.
+
+        A film of which nothing but the last value is left asks for itself.
+        """
+        if not self.lifted:
+            return vectors
+        lengths = np.linalg.norm(vectors[:, :-1], axis=1, keepdims=True)
+        found = np.zeros_like(vectors)
+        np.divide(vectors[:, :-1], lengths, out=found[:, :-1], where=lengths > LEAST_LENGTH)
+        return np.where(lengths > LEAST_LENGTH, found, vectors)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All arrays of the space by name, to be stored."""
@@ -94,6 +124,7 @@ class Space:
             layout=self.layout_method,
             indexes=tuple(sorted({*self.indexes, *self.stored})),
             arrays=tuple(self.arrays()),
+            lifted=self.lifted,
         )
 
     @classmethod
@@ -119,4 +150,4 @@ class Space:
         if projection is not None and projection.dim != films.dim:
             raise SnapshotError(f"The projection of the space {name!r} has another width than its vectors.", hint)
         extra = {key.removeprefix("extra_"): values for key, values in arrays.items() if key.startswith("extra_")}
-        return cls(name, films, layout, entry.layout, projection, entry.encoder, extra, {}, stored)
+        return cls(name, films, layout, entry.layout, projection, entry.encoder, extra, {}, stored, entry.lifted)

@@ -14,7 +14,7 @@ from matinee.web.titlebox import LONGEST_TITLE, title_box
 from matinee.web.views import make_view
 
 LIST, MAP = "list", "map"
-ABOUT = "Faiss, Exact and HNSW go by what films are about, Annoy by who liked them."
+ABOUT = "What finds the films. All find the same; on millions of films some are quicker."
 
 
 def build(shell: Shell) -> Page:

@@ -27,9 +27,8 @@ def shown_model(value: Any) -> str:
     return MODELS.get(model_of(value), MODELS["faiss"])
 
 
-def space_of(model: str) -> str:
-    """The space that a model's map has before any answer."""
-    return "taste" if model == "annoy" else "content"
+SPACE = "content"
+"""The space of the map before any answer."""
 
 
 async def recommended(shell: Shell, model: Any, number: Any, title: Any) -> dict[str, Any]:
@@ -82,7 +81,7 @@ def plotted(answer: dict[str, Any]) -> dict[str, Any]:
         return {"error": answer["error"]}
     asked = answer["asked"]
     note = answer["error"]["title"] if asked["title"] else ""
-    return {"space": space_of(asked["model"]), "query": None, "neighbours": [], "note": note}
+    return {"space": SPACE, "query": None, "neighbours": [], "note": note}
 
 
 def _unknown(hint: str, asked: dict[str, Any]) -> dict[str, Any]:
