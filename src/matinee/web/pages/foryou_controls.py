@@ -40,7 +40,7 @@ class Controls:
                 self.adventurous = gr.Slider(
                     *(0, 1, USUALLY_ADVENTUROUS),
                     step=0.05,
-                    label="Well known … hidden gems",
+                    label="Hidden gems",
                     buttons=[],
                     elem_id="adventurous",
                 )
