@@ -9,8 +9,9 @@
     python benchmarks/lists.py likes --validation       # other users, for choosing settings
 
 Prints a Markdown table of means over the splits, and how far these are apart (half the distance of lowest and highest).
-Peers are measured in the same run, on the same splits: `EASE` and `ALS` learn from what was watched, whatever its stars;
-`before` is the default before it knew likes from dislikes; `counts` are plain counts of ratings.
+Peers are measured in the same run, on the same splits: `EASE` and `ALS` learn from what was watched, whatever its
+stars; `before` is the default before it knew likes from dislikes; `counts` are plain counts of ratings. `list` is what
+a user is shown: the default's scores, calibrated and as adventurous as by default.
 """
 
 from __future__ import annotations
@@ -35,6 +36,9 @@ from matinee.evaluation.protocols import Source, check_tasks
 from matinee.evaluation.references import Counts
 from matinee.models import Blend, Ease, ImplicitALS, default_lineup
 from matinee.models.base import Model, Query, Scores
+from matinee.models.calibration import Reranker
+from matinee.models.preference import StarScale
+from matinee.ranking import top_n
 from matinee.settings import Settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -112,21 +116,37 @@ def measured(
         for name in dict.fromkeys(wanted):
             show(f"measuring {name}", 1.0)
             model = fitted[name].model
-            if split.questions:
-                yield split, name, measure_questions(model, split, data.catalog, k=protocol.k)
-                continue
-            yield (
-                split,
-                name,
-                measure_ranking(
+            reranker = Reranker(data.catalog, split.train.counts, StarScale.of(part))
+            shown = {name: None} | ({"list": _lister(reranker, protocol.k)} if name == "blend" else {})
+            for row, lister in shown.items():
+                if split.questions:
+                    yield split, row, measure_questions(model, split, data.catalog, k=protocol.k, lister=lister)
+                    continue
+                found = measure_ranking(
                     Unknown(model) if work == "unknown" else model,
                     split,
                     data.catalog,
                     k=protocol.k,
+                    lister=lister,
                     relevant=protocol.relevant,
                     scale=data.scale,
-                ),
-            )
+                )
+                yield split, row, found
+
+
+def _lister(reranker: Reranker, k: int) -> Callable[[Scores, list[Query]], Any]:
+    """The engine's lists: those of an unknown user are left as they are."""
+
+    def lists(scores: Scores, queries: list[Query]) -> Any:
+        found = reranker.lists(scores, queries, k)
+        for place, query in enumerate(queries):
+            if not len(query):
+                best = top_n(scores[place], k)
+                found[place] = -1
+                found[place, : len(best)] = best
+        return found
+
+    return lists
 
 
 def show(what: str, _share: float) -> None:

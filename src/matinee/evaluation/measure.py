@@ -58,6 +58,8 @@ def fit_models(
 ) -> dict[str, Fitted]:
     """Fit the named models and the parts that they are made of, each once.
 
+    Models that the data do not suit are left out, and of those made of them what is nothing without them.
+
     Raises:
         UnknownModelError: the line-up has no such model.
         MemoryLimitError: a model does not fit into the limit.
@@ -77,6 +79,14 @@ def fit_models(
         if progress is not None:
             progress(f"fitting {name}", number / len(chosen))
         model = lineup[name]
+        if model.unsuited(dataset):
+            continue
+        missing = [part for part in model.parts if part not in fitted]
+        if missing:
+            smaller = model.without(missing)
+            if smaller is None:
+                continue
+            model = smaller
         start = time.perf_counter()
         if model.parts:
             model = model.bind({part: fitted[part].model for part in model.parts})
