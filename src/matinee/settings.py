@@ -60,7 +60,7 @@ class Settings(BaseSettings):
         0.5, ge=0, le=1, description="How little known recommended films may be: 0 well known … 1 the long tail."
     )
     calibration: float = Field(
-        0.6,
+        0.5,
         ge=0,
         le=1,
         description="How much a list shows each taste of its user: 0 by score alone … 1 by genres, countries, "
