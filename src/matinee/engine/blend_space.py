@@ -12,10 +12,10 @@ Floats = NDArray[np.float32]
 
 TASTE_WEIGHT = 0.2
 """w above, between what finds most of the ratings kept back and what keeps series first. ml-latest-small, random 80:20,
-two splits (`benchmarks/neighbors.py --weights`): ratings kept back among the ten nearest of a user's others, the same by
-rarity, share of a film's own series at its top: content .043, .0100, .98; w = .1 .053, .0107, .97; .2 .060, .0110, .88;
-.3 .066, .0113, .73; ½ .070, .0110, .46; taste .069, .0105, .07. The models that answered before: content .041, .0102,
-.56; edlae (taste) .068, .0080, .15."""
+two splits (`benchmarks/neighbors.py --weights`): ratings kept back among the ten nearest of a user's others, the same
+by rarity, share of a film's own series at its top: content .043, .0100, .98; w = .1 .053, .0107, .97; .2 .060, .0110,
+.88; .3 .066, .0113, .73; ½ .070, .0110, .46; taste .069, .0105, .07. The models that answered before: content .041,
+.0102, .56; edlae (taste) .068, .0080, .15."""
 
 
 def blended(taste: Floats, content: Floats) -> Floats:

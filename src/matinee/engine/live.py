@@ -16,7 +16,7 @@ from matinee.engine.blend_space import blended
 from matinee.engine.content_space import NOTHING, ContentSpace, drawn_together
 from matinee.engine.series import series_of
 from matinee.errors import InvalidInputError, NotFoundError
-from matinee.indexes import available_kinds, build_index, load_index
+from matinee.indexes import ExactIndex, available_kinds, load_index
 from matinee.indexes.base import VectorIndex
 from matinee.indexes.live import LiveIndex
 from matinee.indexes.proof import Probes, proven
@@ -47,7 +47,8 @@ class LiveSpace:
     def __init__(self, space: Space) -> None:
         self.space = space
         self._lock = threading.Lock()
-        self._exact: LiveIndex = build_index("exact", space.rows, space.vectors)
+        # A snapshot's vectors are of length 1, and sealed: checking them would read them all.
+        self._exact = LiveIndex(ExactIndex.trusted(space.rows, np.ascontiguousarray(space.vectors)))
         self._probes: Probes | None = None
         self._others: dict[str, VectorIndex] = {}
         self._kinds = ("exact", *sorted(set(space.stored) & set(available_kinds())))
