@@ -39,6 +39,8 @@ def truncated_svd(
     n, n_sparse = matrix.shape
     m = n_sparse + (0 if dense is None else dense.shape[1])
     rank = min(rank, n, m)
+    if not rank or not (matrix.count_nonzero() or (dense is not None and dense.any())):
+        return np.zeros((n, 0), np.float32), np.zeros(0, np.float32), np.zeros((0, m), np.float32)
     width = min(rank + OVERSAMPLING, n, m)
     matrix = matrix.astype(np.float32, copy=False)
     turned = sp.csr_matrix(matrix.T)
