@@ -19,9 +19,12 @@ ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 CODE = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "benchmarks").rglob("*.py"))]
 
-LONGEST = 300
+LONGEST = 350
 LONGEST_TEST = 450
-LONGER = {"tests/contracts/test_stores.py": 520}  # one suite, which every store must pass as a whole
+LONGER = {
+    "tests/contracts/test_stores.py": 520,  # one suite, which every store must pass as a whole
+    "src/matinee/models/blend.py": 520,  # one model; its arithmetic and its learning are in files of their own
+}
 """Files that may be longer, each with its own limit."""
 
 BINARY = {".png", ".jpg", ".ico", ".parquet", ".arrow", ".npy", ".gz", ".zip", ".whl"}

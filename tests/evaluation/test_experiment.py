@@ -10,7 +10,7 @@ import pytest
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.data.split import users_of
+from matinee.data.split import users_of, validation_users
 from matinee.errors import DataError, InvalidInputError, MemoryLimitError, NotFoundError, UnknownModelError
 from matinee.evaluation import PEERS, PROTOCOLS, EvaluationReport, evaluate, get_protocol, training_metrics
 from matinee.evaluation.measure import asked_users, fit_models, genre_vectors, measure_ranking, measure_stars
@@ -103,8 +103,9 @@ def test_no_split_shows_what_it_asks(name: str, validation: bool) -> None:
         assert not ((train > 0) & (test > 0)).any()
         assert not ((history > 0) & (test > 0)).any()
         for part in (train, history, test):
-            assert (part[part > 0] == everything[part > 0]).all()
-        if name == "new-users":
+            expected = np.minimum(everything, 1) if protocol.binary else everything
+            assert (part[part > 0] == expected[part > 0]).all()
+        if name in ("new-users", "few"):
             assert not ((train > 0).any(axis=1) & (test > 0).any(axis=1)).any()
             assert not ((train > 0).any(axis=1) & (history > 0).any(axis=1)).any()
         else:
@@ -341,7 +342,9 @@ def test_training_metrics_are_measured_on_what_was_held_out(dataset: Dataset) ->
 
     found = training_metrics(dataset, factory, 1)
     assert list(found) == ["count", "mean", "twice"]
-    assert seen[0] == pytest.approx(0.8 * len(dataset.ratings), rel=0.05)
+    asked = ~validation_users(dataset.ratings.user_ids)  # the others stay whole in training
+    expected = len(dataset.ratings) - 0.2 * np.diff(dataset.ratings.indptr)[asked].sum()
+    assert seen[0] == pytest.approx(expected, rel=0.05)
     assert set(found["count"]) == {"ndcg@10", "recall@10", "coverage"}
     assert 0 < found["mean"]["rmse"] < 2
     assert found["count"]["ndcg@10"] == found["twice"]["ndcg@10"]

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from matinee.data.catalog import Catalog
 from matinee.data.vectors import FilmVectors
 from matinee.engine.blend_space import blended
-from matinee.engine.content_space import NOTHING, ContentSpace, drawn_together
-from matinee.engine.series import series_of
+from matinee.engine.content_space import ContentSpace
+from matinee.engine.live_places import LivePlaces
 from matinee.errors import InvalidInputError, NotFoundError
-from matinee.indexes import available_kinds, build_index, load_index
+from matinee.indexes import ExactIndex, available_kinds, load_index
 from matinee.indexes.base import VectorIndex
 from matinee.indexes.live import LiveIndex
 from matinee.indexes.proof import Probes, proven
@@ -47,7 +47,8 @@ class LiveSpace:
     def __init__(self, space: Space) -> None:
         self.space = space
         self._lock = threading.Lock()
-        self._exact: LiveIndex = build_index("exact", space.rows, space.vectors)
+        # A snapshot's vectors are of length 1, and sealed: checking them would read them all.
+        self._exact = LiveIndex(ExactIndex.trusted(space.rows, np.ascontiguousarray(space.vectors)))
         self._probes: Probes | None = None
         self._others: dict[str, VectorIndex] = {}
         self._kinds = ("exact", *sorted(set(space.stored) & set(available_kinds())))
@@ -179,12 +180,9 @@ class LiveSpaces:
     def __init__(self, spaces: Mapping[str, Space], content: Model[Any] | None = None) -> None:
         self._spaces = {name: LiveSpace(space) for name, space in spaces.items()}
         space = spaces.get(CONTENT)
-        self._content = content if isinstance(content, Content) and space is not None else None
-        self._learnt = ContentSpace.of(space) if self._content is not None and space is not None else None
-        self._moved: dict[int, Floats] = {}
-        """Row → place by content of films put since the snapshot, before series are drawn together."""
-        self._series: dict[int, frozenset[int]] | None = None
-        """Row → all films of its series; None until a film is put."""
+        self._places = None
+        if isinstance(content, Content) and space is not None:
+            self._places = LivePlaces(ContentSpace.of(space), content)
 
     def __contains__(self, name: str) -> bool:
         return name in self._spaces
@@ -251,64 +249,24 @@ class LiveSpaces:
         Args:
             model: the content model over the catalogue as it is.
         """
-        learnt, before = self._learnt, self._content
-        if learnt is None or before is None or not isinstance(model, Content) or not len(rows):
+        if self._places is None or not isinstance(model, Content) or not len(rows):
             return
-        known = self.known(rows)
-        raw = {
-            name: (
-                _dense(rows, {row: self[name].original(row) for row in rows.tolist()}, self[name].space.dim),
-                _dense(rows, dict(zip(films.rows.tolist(), films.vectors, strict=True)), self[name].space.dim),
-            )
-            for name, films in known.items()
-        }
-        now = learnt.placed(
-            before,
-            model,
-            rows,
-            {name: old for name, (old, _) in raw.items()},
-            {name: new for name, (_, new) in raw.items()},
-        )
-        now[~model.tells(rows)] = 0
-        self._moved |= dict(zip(rows.tolist(), now, strict=True))
-        if self._series is None:
-            self._series = {row: frozenset(group.tolist()) for group in learnt.groups() for row in group.tolist()}
-        touched = set(rows.tolist())
-        touched |= {other for row in rows.tolist() for other in self._series.get(row, ())}
-        groups = [frozenset(group.tolist()) for group in series_of(catalog, sorted(touched))]
-        touched = touched.union(*groups)
-        for row in touched:
-            self._series.pop(row, None)
-        places = self._places(learnt, touched)
-        years = catalog.column("year")
-        for group in groups:
-            told = [row for row in sorted(group) if np.linalg.norm(places[row]) > NOTHING]
-            if len(told) > 1:
-                self._series |= dict.fromkeys(told, frozenset(told))
-                drawn = drawn_together(np.vstack([places[row] for row in told]), [years[row] for row in told])
-                places |= dict(zip(told, drawn, strict=True))
-        self._place(places)
-
-    def _places(self, learnt: ContentSpace, rows: set[int]) -> dict[int, Floats]:
-        still = np.array(sorted(rows - self._moved.keys()), dtype=np.int64)
-        found = {row: self._moved[row] for row in rows if row in self._moved}
-        return found | dict(zip(still.tolist(), learnt.places(still), strict=True))
-
-    def _place(self, places: Mapping[int, Floats]) -> None:
-        """Put places by content, 0 where nothing is known, into the spaces."""
-        order = sorted(places)
-        content = np.vstack([places[row] for row in order]).astype(np.float32, copy=False)
-        there = np.linalg.norm(content, axis=1) > NOTHING
-        vectors = lifted(content)
-        self[CONTENT].change({row: vectors[i] if there[i] else None for i, row in enumerate(order)})
+        vectors: dict[str, tuple[Floats, Floats]] = {}
+        for name, films in self.known(rows).items():
+            live = self[name]
+            now = dict(zip(films.rows.tolist(), films.vectors, strict=True))
+            before = {row: live.original(row) for row in rows.tolist()}
+            vectors[name] = _dense(rows, before, live.space.dim), _dense(rows, now, live.space.dim)
+        order, content = self._places.changed(model, catalog, rows, vectors)
+        there = (content != 0).any(axis=1)
+        made = lifted(content)
+        self[CONTENT].change({row: made[i] if there[i] else None for i, row in enumerate(order.tolist())})
         taste, blend = self._spaces.get(TASTE), self._spaces.get(BLEND)
         if taste is None or blend is None:
             return
-        tastes = {row: vector for row in order if (vector := taste.vector(row)) is not None}
-        vectors = blended(
-            _dense(np.array(order), tastes, taste.space.dim)[:, :-1], np.where(there[:, None], content, 0)
-        )
-        blend.change({row: vectors[i] if there[i] or row in tastes else None for i, row in enumerate(order)})
+        tastes = {row: vector for row in order.tolist() if (vector := taste.vector(row)) is not None}
+        made = blended(_dense(order, tastes, taste.space.dim)[:, :-1], content)
+        blend.change({row: made[i] if there[i] or row in tastes else None for i, row in enumerate(order.tolist())})
 
 
 def _dense(rows: Rows, vectors: Mapping[int, Floats | None], dim: int) -> Floats:

@@ -78,8 +78,6 @@ class _Entry:
 def names_of(title: str) -> list[str]:
     """The folded names of a title, the main one first; " : " stands where a subtitle begins.
 
-    >>> names_of("Alien³ (a.k.a. Alien 3)")
-    ['alien 3']
     >>> names_of("Solo: A Star Wars Story")
     ['solo : a star wars story', 'star wars : solo']
     """
@@ -158,8 +156,7 @@ class SeriesFinder:
         titles = catalog.column("title")
         active = catalog.active
         looked = range(len(titles)) if rows is None else rows
-        pairs = [(name, row) for row in looked if active[row] for name in names_of(titles[row])]
-        pairs.sort()
+        pairs = sorted((name, row) for row in looked if active[row] for name in names_of(titles[row]))
         self._names = [name for name, _ in pairs]
         self._rows = [row for _, row in pairs]
         self._people: dict[int, frozenset[str]] = {}
@@ -169,7 +166,7 @@ class SeriesFinder:
         return self._joined(self._known_stems(set(self._names)))
 
     def of(self, rows: Iterable[int]) -> list[Rows]:
-        """The series that some films belong to."""
+        """Those that some films belong to."""
         titles = self._catalog.column("title")
         active = self._catalog.active
         wanted = {row for row in rows if row < len(titles) and active[row]}

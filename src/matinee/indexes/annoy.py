@@ -22,7 +22,7 @@ MOST_LOOKS = 8
 class AnnoyConfig(IndexConfig):
     """Settings of an Annoy index."""
 
-    trees: int = Field(20, ge=1, le=1000, description="Trees: more find more, and need memory.")
+    trees: int = Field(10, ge=1, le=1000, description="Trees: more find more, and need memory.")
     search_k: int | None = Field(None, ge=1, description="Nodes looked at; unset: as `recall` needs.")
 
 

@@ -20,7 +20,7 @@ from matinee.errors import IndexFileError, MatineeError
 from matinee.indexes.base import Kind, Vectors
 from matinee.indexes.scan import Rows, nearest_rows, rescore
 
-SAMPLE = 256
+SAMPLE = 128
 """Searches that `tuned` tries an effort with."""
 K = 10
 """Neighbours that it counts in each."""
@@ -28,6 +28,8 @@ NEAR = 6
 """Which neighbour `_probes` goes to; a vector is its own first."""
 QUEUES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096)
 """Efforts of graphs (HNSW): lengths of the queue of a search."""
+QUEUE, QUEUE_SHARE = 1024, 0.25
+"""The longest queue, and beyond that as a share of the vectors: a scan of all is faster long before."""
 LEAST_LENGTH = np.float32(1e-3)
 """A sum of vectors that is shorter has no direction to speak of."""
 
@@ -138,7 +140,7 @@ class Approximate(ABC):
     def tuned(self, vectors: Vectors, target: float) -> Self:
         """With the least effort of `efforts` that reaches a recall, else the greatest.
 
-        Recall is that of the ten nearest of at most 256 probes (`_probes`), within a few hundredths that of new vectors
+        Recall is that of the ten nearest of at most 128 probes (`_probes`), within a few hundredths that of new vectors
         of the same kind.
 
         Args:
@@ -156,6 +158,11 @@ class Approximate(ABC):
 
         least = bisect_left(self.efforts, True, key=reaches)
         return self.with_effort(self.efforts[min(least, len(self.efforts) - 1)])
+
+
+def queues(n: int) -> tuple[int, ...]:
+    """Efforts of a graph over n vectors, increasing."""
+    return tuple(queue for queue in QUEUES if queue <= max(QUEUE, QUEUE_SHARE * n))
 
 
 def _probes(vectors: Vectors, seed: int) -> Vectors:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from matinee.indexes.approximate import QUEUES, Approximate, IndexConfig, library, unfit
+from matinee.indexes.approximate import Approximate, IndexConfig, library, queues, unfit
 from matinee.indexes.base import Kind, Vectors
 from matinee.indexes.scan import Rows
 
@@ -122,7 +122,7 @@ class FaissIndex(Approximate):
         if self.config.variant == "flat":
             return (1,)
         if self.config.variant == "hnsw":
-            return QUEUES
+            return queues(int(self._index.ntotal))
         lists = int(self._index.nlist)
         steps = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072)
         return (*(step for step in steps if step < lists), lists)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from matinee.indexes.approximate import QUEUES, Approximate, IndexConfig, library, unfit
+from matinee.indexes.approximate import Approximate, IndexConfig, library, queues, unfit
 from matinee.indexes.base import Kind, Vectors
 from matinee.indexes.scan import Rows
 
@@ -19,8 +19,8 @@ from matinee.indexes.scan import Rows
 class HnswConfig(IndexConfig):
     """Settings of a USearch index."""
 
-    m: int = Field(32, ge=2, le=256, description="Links of a node.")
-    ef_construction: int = Field(200, ge=1, description="Length of the queue while building.")
+    m: int = Field(16, ge=2, le=256, description="Links of a node.")
+    ef_construction: int = Field(100, ge=1, description="Length of the queue while building.")
     ef_search: int | None = Field(None, ge=1, description="Length of the queue; unset: as `recall` needs.")
     codes: Literal["f32", "f16", "i8"] = Field(
         "f16", description="How vectors are held in the graph; answers are scored from the full ones anyway."
@@ -82,7 +82,7 @@ class HnswIndex(Approximate):
     @property
     def efforts(self) -> tuple[int, ...]:
         """See `Approximate.efforts`."""
-        return QUEUES
+        return queues(len(self._index))
 
     def candidates(self, queries: Vectors, k: int, effort: int) -> Rows:
         """See `Approximate.candidates`."""

@@ -13,7 +13,7 @@ from matinee.indexes.scan import Similarities, nearest_rows
 
 K = 10
 """Neighbours that are compared, beside the item itself."""
-SAMPLE, LEAST_SAMPLE, HUBS = 256, 16, 64
+SAMPLE, LEAST_SAMPLE, HUBS = 128, 16, 64
 """Items asked for: spread over all (fewer of very many), and those most often among the neighbours of these."""
 MOST_PRODUCTS = 1 << 32
 """Products of two values that finding the true neighbours of the sample may take (a second): fewer are asked beyond."""
