@@ -27,7 +27,7 @@ def test_a_list_says_what_and_where_from(client: Client, engine: Engine) -> None
     assert answer["user_id"] == "u1"
     assert [item["rank"] for item in answer["items"]] == [1, 2, 3, 4, 5]
     scores = [item["score"] for item in answer["items"]]
-    assert scores == sorted(scores, reverse=True)
+    assert scores[0] == max(scores)  # below it, what the list shows counts besides
     first = answer["items"][0]
     assert set(first) == {"movie_id", "title", "year", "genres", "score", "rank", "stars"}
     assert first["genres"] == ["Comedy"]  # the taste of odd users
