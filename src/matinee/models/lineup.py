@@ -44,8 +44,7 @@ WATCHED = {"edlae": 0.3, "ials": 0.3, "itemknn": 0.1, "graph": 0.1, "content": 0
 def default_lineup(dataset: Dataset) -> dict[str, Model[Any]]:
     """Unfitted models by name, parts before the blend that is made of them.
 
-    Settings were chosen on validation data alone: MovieLens 100K, three random 75:25 splits of the training
-    part of the top-N protocol, and random 80:20 splits of ml-latest-small (nDCG@10; RMSE for the stars).
+    Settings were chosen on validation data; on which is said in docs/decisions/0007-evaluation.md.
     Where the data have vectors of texts or posters, `coldstart` is added and places new films in the blend.
     """
     warm = {"min_ratings": MIN_RATINGS, "max_items": MAX_ITEMS}
