@@ -46,7 +46,7 @@ class AdHocRating(Body):
     model_config = _example({"movie_id": "318", "rating": 5})
 
     movie_id: MovieId
-    rating: Stars | None = Field(None, description="Stars; without them the film counts as liked.")
+    rating: Stars | None = Field(None, description="Stars; without them the film counts as seen, a mild like.")
 
 
 class AdHocRequest(Body):

@@ -59,7 +59,7 @@ async def recommend(
     summary="Films for somebody who is not stored",
 )
 async def recommend_for(request: Request, engine: EngineDep, body: AdHocRequest) -> Response:
-    """Ranked films for a history given in the request; nothing is stored. A film without `rating` counts as liked."""
+    """Ranked films for a history given in the request; nothing is stored. A film without `rating` is a mild like."""
     limit = service_of(request).settings.max_history
     if len(body.ratings) > limit:
         raise refuse(("body", "ratings"), f"List should have at most {limit} items")

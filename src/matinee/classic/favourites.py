@@ -92,7 +92,7 @@ def _fused(engine: Engine, warm: Sequence[Movie], cold: Sequence[Movie], top_n: 
 
 def _ask(engine: Engine, films: Sequence[Movie], model: str | None, n: int, exclude: Sequence[str] = ()) -> Answer:
     return engine.recommend_for(
-        {movie.movie_id: None for movie in films}, Request(n=n, model=model, exclude=tuple(exclude))
+        {movie.movie_id: engine.scale[1] for movie in films}, Request(n=n, model=model, exclude=tuple(exclude))
     )
 
 

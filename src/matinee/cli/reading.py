@@ -106,7 +106,7 @@ def recommend(
             answer, title = engine.recommend(user, request), f"For user {user}"
         else:
             liked = [resolve(engine, text) for text in like or ()]
-            answer = engine.recommend_for({movie.movie_id: None for movie in liked}, request)
+            answer = engine.recommend_for({movie.movie_id: engine.scale[1] for movie in liked}, request)
             title = "Because you like " + ", ".join(film(movie.title, movie.year) for movie in liked)
         if answer.fallback == "popular":
             note("Nothing is known about this user, so these are the popular films.")

@@ -57,7 +57,7 @@ class Engine(Serving, Writer, Explorer):
     def recommend_for(
         self, ratings: Mapping[str, float | None] | Mapping[int, float | None], request: Request = DEFAULT
     ) -> Answer:
-        """Films for an ad-hoc history, film id → stars (None: liked, counts as the highest number of stars).
+        """Films for an ad-hoc history, film id → stars (None: seen, and given none; a mild like).
 
         Raises:
             UnknownMovieError: a film of the history is unknown.
@@ -68,8 +68,9 @@ class Engine(Serving, Writer, Explorer):
             raise InvalidInputError(
                 f"The history has {len(ratings)} films.", f"Send {self.settings.max_history} at most."
             )
+        mild = view.snapshot.star_scale.mild_like
         found = {
-            view.catalog.row(id_text(movie_id)): (self.scale[1] if stars is None else self.check_stars(stars), NO_TIME)
+            view.catalog.row(id_text(movie_id)): (mild if stars is None else self.check_stars(stars), NO_TIME)
             for movie_id, stars in ratings.items()
         }
         return recommend(view, self.settings, query_of(found), request)
