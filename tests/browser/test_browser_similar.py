@@ -95,7 +95,7 @@ def test_similar_with_another_index_and_number(opened: Page) -> None:
     recommend(opened, "Alien (1979)")
     expect(opened.locator(FOUND)).to_have_count(12)
     expect(opened.locator(".alike-list h3")).to_have_text("More like Alien (1979)")
-    expect(opened.locator(".alike-list")).to_contain_text("by who liked them, Annoy")
+    expect(opened.locator(".alike-list")).to_contain_text("by what films are about, Annoy")
     for name in ("Exact", "HNSW"):
         opened.get_by_role("radio", name=name).check()
         opened.get_by_role("button", name="Get Recommendations").click()

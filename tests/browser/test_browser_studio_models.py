@@ -28,7 +28,7 @@ def test_studio_models_in_figures(studio: Service, size: str, request: pytest.Fi
     nothing_cut_off(page)
     if size == "page":
         page.get_by_text("What the models are").click()
-        expect(page.get_by_text("The chart by weighted mean")).to_be_visible()
+        expect(page.get_by_text("The films with the most ratings, the same")).to_be_visible()
         page.get_by_text("Show as a table").first.click()
         expect(page.get_by_test_id("stDataFrame")).to_have_count(2)
         settled(page)

@@ -10,10 +10,12 @@ KINDS = {
     "itemknn": "Films that the same people rated.",
     "ease": "A linear model that rebuilds each history from its other films; every film's share is exact.",
     "ials": "Factors of users and films, learnt from what was rated at all.",
+    "graph": "A history smoothed over the graph of users and films; the shorter it is, the more.",
+    "userkernel": "Kernel regression over the users: what people of such a history list.",
     "content": "Films about the same things: genres, people, tags, words, texts, posters.",
     "coldstart": "Factors of films foretold from their content, for films that nobody has rated.",
     "stars": "Predicted stars: biases of user and film, and factors.",
-    "blend": "A weighted mean of other models.",
+    "blend": "A weighted mean of other models, whose weights depend on the length of the history.",
 }
 
 CHARTS = {
