@@ -117,7 +117,7 @@ def test_reasons_have_room_in_a_narrow_terminal(home: Path, run: Any, monkeypatc
     narrow = run("recommend", "--user", "42", "--explain").out
     assert "Genres" in wide
     assert "Genres" not in narrow
-    assert "Because you rated" in narrow
+    assert "Why" in narrow
     assert "Genres" in run("recommend", "--user", "42").out
     monkeypatch.setattr(console, "PIPE_WIDTH", 80)
     monkeypatch.setattr("matinee.cli.snapshots.is_narrow", lambda: True)

@@ -165,7 +165,7 @@ def test_demo_trains_once_and_anew_for_other_data(home: Path, folder: Path, run:
     assert done.code == 0, done.err
     assert "Using the snapshot" in done.err, "the fixture has trained"
     assert "Ten films for user 42" in done.out
-    assert "Because you rated" in done.out
+    assert "Why" in done.out
     assert "User 42 gave most stars to" in done.out
     assert "Ten films for user 7" in run("demo", "--no-serve", "--user", "7").out
     assert "Ten films for user nobody" in run("demo", "--no-serve", "--user", "nobody").out
