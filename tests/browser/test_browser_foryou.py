@@ -64,6 +64,21 @@ def test_rating_changes_the_list_and_says_why(
     calm(page)
 
 
+def test_titles_in_reasons_are_text(web: Service, core: Service, page: Page, new_user: NewUser) -> None:
+    page.on("dialog", lambda dialog: pytest.fail(f"a script ran: {dialog.message}"))
+    record = {"title": ODD_NAME, "genres": ["Animation", "Children", "Comedy"], "year": 1995, "tags": ["pixar"]}
+    httpx.put(f"{core.url}/v1/movies/odd-reason", json=record, trust_env=False).raise_for_status()
+    try:
+        user = new_user()
+        rating = {"user_id": user, "movie_id": "odd-reason", "rating": 5}
+        httpx.post(f"{core.url}/v1/ratings", json=[rating], trust_env=False).raise_for_status()
+        opened(page, web, user)
+        expect(page.locator("#picks .why").first).to_contain_text("like <img src=x onerror=alert(1)> ${alert(2)} {{x}}")
+        expect(page.locator("#picks .why img")).to_have_count(0)
+    finally:
+        httpx.delete(f"{core.url}/v1/movies/odd-reason", trust_env=False)
+
+
 def test_a_rating_is_changed_and_taken_back_in_the_strip(web: Service, page: Page, new_user: NewUser) -> None:
     opened(page, web, new_user())
     star(page, 0, 5)
