@@ -76,7 +76,7 @@ def popularity(counts: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
     deviation = float(rated.std()) if len(rated) else 0.0
     if deviation < 1e-9:
         return np.zeros(len(logs))
-    return np.maximum((logs - rated.mean()) / deviation, UNKNOWN)
+    return np.asarray(np.maximum((logs - rated.mean()) / deviation, UNKNOWN))
 
 
 def log_scores(scores: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
