@@ -19,6 +19,7 @@ from matinee.engine.reasons import (
     UNDECIDED,
     Cited,
     Reasons,
+    chart_text,
     decides,
     liked_shares,
     reason_text,
@@ -26,7 +27,9 @@ from matinee.engine.reasons import (
 )
 from matinee.engine.runtime import View
 from matinee.engine.types import FilmRef, Reason
+from matinee.models import Popularity
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
+from support import random_dataset
 
 
 class Given(Model[ModelConfig]):
@@ -274,3 +277,15 @@ def test_an_explanation_tells_as_the_list_does(engine: Engine) -> None:
     item = engine.recommend("u3", Request(n=1, explain=True)).items[0]
     assert engine.explain("u3", item.movie_id).reason == item.reason
     assert engine.explain("u3", item.movie_id, "popular").reason == POPULAR
+
+
+def test_charts_say_what_they_are() -> None:
+    data = random_dataset()
+    for by, text in (
+        ("counts", "popular with everybody"),
+        ("trending", "rated by many lately"),
+        ("top_rated", "among the best rated"),
+    ):
+        model = Popularity(by=by).fit(data)
+        assert chart_text(model, None) == text
+        assert chart_text(model, "popular") == "popular with everybody"

@@ -177,7 +177,7 @@ def _because(
     view: View, model: Model[Any], query: Query, row: int, fallback: str | None
 ) -> tuple[tuple[RatedReason, ...], float, str]:
     if fallback == "popular" or isinstance(model, Popularity):
-        return (), 0.0, reasons.POPULAR
+        return (), 0.0, reasons.chart_text(model, fallback)
     parts = model.contributions(query, [row])
     if parts is None:
         return (), 0.0, reasons.UNDECIDED

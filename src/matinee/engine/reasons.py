@@ -42,6 +42,8 @@ LEAST_PUSH = 0.01
 """Least part of what liked films add to the candidates that a disliked film must take from them to be named."""
 
 POPULAR = "popular with everybody"
+CHARTS = {"trending": "rated by many lately", "top_rated": "among the best rated", "liked": "liked by many"}
+"""What is said of a film of a chart, by the setting `by` of its model, where it is not what most people rated."""
 UNDECIDED = "no single film decides"
 NO_LIKES = "you have not liked a film yet"
 SAME = {"directors": "same director", "writers": "same writer", "cast": "same actors", "genres": "same genre"}
@@ -83,7 +85,7 @@ def tell(
         ranked: scores of all films, NaN for those that may not be listed.
     """
     if fallback == "popular" or isinstance(model, Popularity):
-        return Told(((),) * len(rows), (POPULAR,) * len(rows))
+        return Told(((),) * len(rows), (chart_text(model, fallback),) * len(rows))
     asked = np.concatenate([rows, _candidates(view, ranked, rows)])
     parts = model.contributions(query, asked.tolist())
     if parts is None:
@@ -96,8 +98,15 @@ def tell(
     return Told(
         tuple(tuple(Reason(ids[one.row], one.title, one.share) for one in films) for films in cited),
         tuple(reasons.text(row, films) for row, films in zip(rows.tolist(), cited, strict=True)),
-        reasons.less_of(parts),
+        () if getattr(model.config, "feedback", "signed") == "watched" else reasons.less_of(parts),
     )
+
+
+def chart_text(model: Model[Any], fallback: str | None) -> str:
+    """What is said of every film of a chart."""
+    if fallback == "popular" or not isinstance(model, Popularity):
+        return POPULAR
+    return CHARTS.get(model.config.by, POPULAR)
 
 
 def _candidates(view: View, ranked: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.int64]:
