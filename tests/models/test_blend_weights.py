@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from matinee.errors import InvalidInputError
 from matinee.models import Blend, Content, Ease, ItemKNN, Popularity, Query
 from matinee.models.blend_weights import DISLIKED, LENGTHS, Examples, basis, fit_weights, hold_out
 from matinee.models.preference import StarScale
@@ -96,6 +98,13 @@ def test_what_is_held_out_is_neither_shown_nor_learnt() -> None:
     whole = hold_out(data.ratings, scale, seed=0, max_users=60, likes_only=False)
     assert set(np.unique(whole.gains.data)) == {1.0}
     assert whole.gains.nnz > held.gains.nnz
+
+
+def test_a_wrong_number_of_weights_is_refused() -> None:
+    data = random_dataset()
+    model = Blend(weights={"ease": (1.0, 0.5)}, content=None, popular=None).bind({"ease": Ease().fit(data)})
+    with pytest.raises(InvalidInputError, match="2 weights, not 5"):
+        model.fit(data)
 
 
 def test_a_blend_learns_and_keeps_its_weights() -> None:

@@ -433,7 +433,11 @@ def _untagged(dataset: Dataset) -> Dataset:
 
 
 def _curve(curve: Curve) -> NDArray[np.float64]:
-    """A weight at each of `LENGTHS`, (len(LENGTHS),)."""
+    """A weight at each of `LENGTHS`, (len(LENGTHS),). Raises InvalidInputError for another number of weights."""
+    if isinstance(curve, tuple) and len(curve) != len(LENGTHS):
+        raise InvalidInputError(
+            f"A part of the blend has {len(curve)} weights, not {len(LENGTHS)}.", f"Give one for each of {LENGTHS}."
+        )
     return np.broadcast_to(np.array(curve, dtype=np.float64), (len(LENGTHS),))
 
 
