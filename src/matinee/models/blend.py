@@ -168,14 +168,17 @@ class Blend(Model[BlendConfig]):
             return None
         apart = self._fitted_apart(_untagged(dataset.with_ratings(held.train)), dataset.catalog, progress)
         names, batches = list(self.config.weights), []
+        opinions: set[str] = set()
         for start in range(0, len(held.queries), _BATCH):
             queries = held.queries[start : start + _BATCH]
             by_name = {part.name: part.scores for part in apart.standardized(queries, names)}
+            opinions |= {name for name, scores in by_name.items() if not np.isnan(scores).all()}
             scores = np.stack([by_name[name] for name in names], axis=2)
             batches.append(_examples(scores, queries, held.gains[start : start + _BATCH].toarray()))
         found = fit_weights(Examples.joined(batches), np.stack([_curve(self.config.weights[name]) for name in names]))
         if found is None:
             return None
+        found[~np.array([name in opinions for name in names])] = 0.0
         found[found < LEAST_SHARE * found.sum(axis=0)] = 0.0
         return {name: tuple(np.round(row, 5).tolist()) for name, row in zip(names, found, strict=True)}
 
@@ -223,8 +226,10 @@ class Blend(Model[BlendConfig]):
             yield Part(name, found, deviation)
 
     def _raw(self, name: str, queries: Sequence[Query]) -> Scores:
-        scores = self._part(name).score(queries)
-        return np.log1p(np.maximum(scores, 0)) if name == self.config.popular else scores  # counts have a long tail
+        if name != self.config.popular:
+            return self._part(name).score(queries)
+        everybody = np.log1p(np.maximum(self._part(name).score(queries[:1]), 0))  # counts have a long tail
+        return np.repeat(everybody, len(queries), axis=0)
 
     def _evidence(self, queries: Sequence[Query]) -> Scores:
         """Share of the liked in all that the films of each history weigh, (n, 1), at least `LEAST_EVIDENCE`."""

@@ -33,13 +33,16 @@ def standardize(scores: Scores, among: NDArray[np.bool_] | None = None) -> tuple
     known = ~np.isnan(scores)
     if among is not None:
         known &= among
-    columns = np.flatnonzero(known.any(axis=0))
-    if len(columns) and bool(known[:, columns].all()):  # as models leave the same films out for everybody
+    if bool((known == known[0]).all()):  # models leave the same films out for everybody
+        columns = np.flatnonzero(known[0])
         part = scores if len(columns) == scores.shape[1] else scores[:, columns]
-        mean = part.mean(axis=1, keepdims=True, dtype=np.float32)
+        mean = part.sum(axis=1, keepdims=True, dtype=np.float32) / np.float32(max(len(columns), 1))
         part = part - mean
-        deviation = np.sqrt(np.einsum("ij,ij->i", part, part) / len(columns))[:, None].astype(np.float32)
+        deviation = np.sqrt(np.einsum("ij,ij->i", part, part) / max(len(columns), 1))[:, None].astype(np.float32)
         deviation = np.where(deviation <= 1e-9 + 1e-6 * np.abs(mean), np.float32(1), deviation)
+        if part.shape == scores.shape:
+            np.divide(part, deviation, out=scores)
+            return scores, deviation
     else:
         mean, deviation = moments(scores, known)
     scores -= mean
@@ -82,37 +85,42 @@ class WeightedMean:
             counts: (n, 1), whether a film is known that this part knows.
         """
         known = ~np.isnan(scores)
+        alike = bool((known == known[0]).all())  # models leave the same films out for everybody
         scores *= weight
-        if not known.all():
+        if alike:
+            scores[:, ~known[0]] = 0
+        else:
             scores[~known] = 0
         self._total += scores
-        alike = bool((known == known[0]).all())  # models leave the same films out for everybody
         self._added.append((known[:1] if alike else known, weight, counts))
 
     def mean(self) -> Scores:
         """The mean, (n, n_items); the object is used up."""
         if not self._added:
             return np.full_like(self._total, np.nan)
-        if all(known.shape[0] == 1 and bool(known.all()) for known, _, _ in self._added):
-            weight = sum((weight for _, weight, _ in self._added), np.zeros((1, 1), dtype=np.float32))
-            return self._divided(weight, self._known(np.zeros_like(weight, dtype=np.bool_)))
-        weights = np.zeros_like(self._total)
-        for known, weight, _ in self._added:
-            weights += known * weight
-        return self._divided(weights, self._known(np.zeros(weights.shape, dtype=np.bool_)))
-
-    def _known(self, start: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        for known, weight, counts in self._added:
-            start = start | ((known if start.shape[1] > 1 else known[:, :1]) & counts & (weight > 0))
-        return start
-
-    def _divided(self, weights: Scores, known: NDArray[np.bool_]) -> Scores:
-        sound = known & (weights > 0)
-        if sound.all():
-            self._total /= weights
+        if any(len(known) > 1 for known, _, _ in self._added):
+            self._divide(slice(None), [known for known, _, _ in self._added])
             return self._total
-        found: Scores = np.where(sound, self._total / np.where(weights > 0, weights, 1), np.float32(np.nan))
-        return found
+        # Few patterns of parts that know a film, each with many films: one divisor a query for each.
+        together = np.concatenate([known for known, _, _ in self._added])
+        patterns, places = np.unique(together, axis=1, return_inverse=True)
+        for number, pattern in enumerate(patterns.T):
+            columns = slice(None) if patterns.shape[1] == 1 else np.flatnonzero(places.ravel() == number)
+            self._divide(columns, [np.array([[known]]) for known in pattern])
+        return self._total
+
+    def _divide(self, columns: slice | NDArray[np.int64], known: Sequence[NDArray[np.bool_]]) -> None:
+        """Divide the sums of some films by the weights of the parts that know them, each (1 or n, 1 or n_columns)."""
+        weights = np.zeros((1, 1), dtype=np.float32)
+        sound = np.zeros((1, 1), dtype=np.bool_)
+        for here, (_, weight, counts) in zip(known, self._added, strict=True):
+            weights = (weights + here * weight).astype(np.float32)
+            sound = sound | (here & counts & (weight > 0))
+        divisor = np.where(sound & (weights > 0), weights, np.float32(np.nan)).astype(np.float32)
+        if isinstance(columns, slice):
+            self._total /= divisor
+        else:
+            self._total[:, columns] /= divisor
 
 
 def regress(blended: Scores, content: Scores) -> tuple[Column, Column]:
