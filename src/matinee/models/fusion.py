@@ -102,11 +102,13 @@ class WeightedMean:
             self._divide(slice(None), [known for known, _, _ in self._added])
             return self._total
         # Few patterns of parts that know a film, each with many films: one divisor a query for each.
-        together = np.concatenate([known for known, _, _ in self._added])
-        patterns, places = np.unique(together, axis=1, return_inverse=True)
-        for number, pattern in enumerate(patterns.T):
-            columns = slice(None) if patterns.shape[1] == 1 else np.flatnonzero(places.ravel() == number)
-            self._divide(columns, [np.array([[known]]) for known in pattern])
+        codes = np.zeros(self._total.shape[1], dtype=np.int64)
+        for place, (known, _, _) in enumerate(self._added):
+            codes += known[0].astype(np.int64) << place
+        patterns = np.flatnonzero(np.bincount(codes))
+        for pattern in patterns.tolist():
+            columns = slice(None) if len(patterns) == 1 else np.flatnonzero(codes == pattern)
+            self._divide(columns, [np.array([[bool(pattern >> place & 1)]]) for place in range(len(self._added))])
         return self._total
 
     def _divide(self, columns: slice | NDArray[np.int64], known: Sequence[NDArray[np.bool_]]) -> None:
