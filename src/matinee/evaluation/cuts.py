@@ -20,7 +20,8 @@ from matinee.data.split import (
     temporal,
     users_of,
 )
-from matinee.evaluation.relevance import Scale, at_least_liked, is_flat
+from matinee.evaluation.relevance import at_least_liked, is_flat
+from matinee.models.preference import Scale
 
 
 @dataclass(frozen=True)

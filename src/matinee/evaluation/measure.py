@@ -19,8 +19,9 @@ from matinee.errors import InvalidInputError, UnknownModelError
 from matinee.evaluation import metrics as m
 from matinee.evaluation.protocols import Question, Split
 from matinee.evaluation.ranking import rank
-from matinee.evaluation.relevance import Relevance, Scale, disliked, liked
+from matinee.evaluation.relevance import Relevance, disliked, liked
 from matinee.models.base import Model, Progress, Query, Scores
+from matinee.models.preference import Scale
 
 _BATCH_BYTES = 16 << 20
 """Bytes of scores made at a time: small enough for the cache, large enough for BLAS."""

@@ -33,9 +33,10 @@ from matinee.evaluation.cuts import (
 )
 from matinee.evaluation.peers import PEERS, Peer
 from matinee.evaluation.references import last_month
-from matinee.evaluation.relevance import Relevance, Scale
+from matinee.evaluation.relevance import Relevance
 from matinee.evaluation.tags import without_user_tags
 from matinee.models.base import Model
+from matinee.models.preference import Scale
 
 
 @dataclass(frozen=True)

@@ -8,25 +8,10 @@ import numpy as np
 
 from matinee.data.ratings import Ratings
 from matinee.data.split import Mask, users_of
+from matinee.models.preference import ROUNDING, Scale, dislike_ceiling, like_floor
 
 Relevance = Literal["all", "likes"]
 """Which test ratings make a film relevant: every one, or those of films that the user liked."""
-
-_ROUNDING = 1e-6
-Scale = tuple[float, float]
-"""Lowest and highest stars."""
-
-
-def like_floor(scale: Scale) -> float:
-    """Fewest stars of a like: two thirds up the scale (3.5 of ½ to 5; 3.67, hence 4, of 1 to 5 in whole stars)."""
-    low, high = scale
-    return low + 2 / 3 * (high - low) - _ROUNDING
-
-
-def dislike_ceiling(scale: Scale) -> float:
-    """Most stars of a dislike: four ninths up the scale (2.5 of ½ to 5; 2.78, hence 2, of 1 to 5 in whole stars)."""
-    low, high = scale
-    return low + 4 / 9 * (high - low) + _ROUNDING
 
 
 def is_flat(*parts: Ratings) -> bool:
@@ -52,7 +37,7 @@ def liked(history: Ratings, test: Ratings, scale: Scale) -> Mask:
     sums = np.bincount(users_of(history), weights=history.values, minlength=history.n_users)
     everybody = float((history if len(history) else test).values.mean(dtype=np.float64))
     means = np.divide(sums, counts, out=np.full(len(counts), everybody), where=counts > 0)
-    found: Mask = (test.values > means[users_of(test)] + _ROUNDING) & (test.values >= like_floor(scale))
+    found: Mask = (test.values > means[users_of(test)] + ROUNDING) & (test.values >= like_floor(scale))
     return found
 
 

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 
 from matinee.data.ratings import Ratings
 from matinee.models.base import Query
-from matinee.models.preference import StarScale
+from matinee.models.preference import StarScale, dislike_ceiling, like_floor
 
 Floats = NDArray[np.float32]
 
@@ -31,9 +31,6 @@ SHOWN = 0.75
 """Share of the ratings that the others are shown with."""
 LEAST = 8
 """Likes kept back from a user at least, for the user to be a newcomer."""
-LIKED_SHARE, DISLIKED_SHARE = 2 / 3, 4 / 9
-"""Share of the scale from which a rating above the user's mean is a like (3.5 of 0.5 to 5), and up to which any rating
-is a dislike (2.5)."""
 DISLIKED = -0.5
 """Gain of a disliked film, where that of a liked one is 1."""
 
@@ -73,8 +70,7 @@ def hold_out(ratings: Ratings, scale: StarScale, *, seed: int, max_users: int, l
     sizes = np.diff(ratings.indptr)
     users = np.flatnonzero(sizes >= 2)
     users = rng.permutation(users)[: min(max_users, round(0.8 * len(users)))]
-    span = scale.high - scale.low
-    floor, ceiling = scale.low + LIKED_SHARE * span, scale.low + DISLIKED_SHARE * span
+    floor, ceiling = like_floor((scale.low, scale.high)), dislike_ceiling((scale.low, scale.high))
     keep = np.ones(len(ratings), dtype=np.bool_)
     queries: list[Query] = []
     rows: list[NDArray[np.int64]] = []

@@ -32,6 +32,23 @@ People choose what they expect to like, so a film rated at the user's mean is a 
 and costs more of the likes than it is worth (ml-1m nDCG@10 −4 % with a neutral point at −¾)."""
 
 
+ROUNDING = 1e-6
+Scale = tuple[float, float]
+"""Lowest and highest stars."""
+
+
+def like_floor(scale: Scale) -> float:
+    """Fewest stars of a like: two thirds up the scale (3.5 of ½ to 5; 3.67, hence 4, of 1 to 5 in whole stars)."""
+    low, high = scale
+    return low + 2 / 3 * (high - low) - ROUNDING
+
+
+def dislike_ceiling(scale: Scale) -> float:
+    """Most stars of a dislike: four ninths up the scale (2.5 of ½ to 5; 2.78, hence 2, of 1 to 5 in whole stars)."""
+    low, high = scale
+    return low + 4 / 9 * (high - low) + ROUNDING
+
+
 @dataclass(frozen=True)
 class StarScale:
     """The stars of a data set: lowest and highest, and mean and deviation of all ratings.
