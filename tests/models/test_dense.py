@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matinee.data.vectors import FilmVectors
-from matinee.models.dense import DenseField, put_state, read_state
+from matinee.models.dense import COMPONENTS, DenseField, put_state, read_state
 
 DIM, FILMS = 3, 8
 changes = st.lists(
@@ -20,8 +20,7 @@ def some(rows: set[int], seed: int) -> FilmVectors:
 
 
 def dictionary(field: DenseField, films: FilmVectors) -> dict[int, np.ndarray]:
-    centred = films.vectors - field.mean
-    return dict(zip(films.rows.tolist(), centred / np.linalg.norm(centred, axis=1, keepdims=True), strict=True))
+    return dict(zip(films.rows.tolist(), field.projection.apply(films.vectors), strict=True))
 
 
 @given(st.sets(st.integers(0, FILMS - 1), min_size=3), changes)
@@ -35,14 +34,26 @@ def test_like_a_dictionary(learnt: set[int], edits: list[tuple[set[int], set[int
         field = field.changed(np.array(sorted(edited), dtype=np.int64), given_)
         expected = {row: vector for row, vector in expected.items() if row not in edited}
         expected |= dictionary(field, given_)
-    dense = np.zeros((FILMS, DIM), dtype=np.float32)
+    dense = np.zeros((FILMS, field.dim), dtype=np.float32)
     for row, vector in expected.items():
         dense[row] = vector
     every = np.arange(FILMS)
     assert np.flatnonzero(field.known(FILMS)).tolist() == sorted(expected)
     np.testing.assert_allclose(field.rows(every), dense, atol=1e-5)
-    profiles = np.random.default_rng(1).standard_normal((DIM, 2)).astype(np.float32)
+    profiles = np.random.default_rng(1).standard_normal((field.dim, 2)).astype(np.float32)
     np.testing.assert_allclose(field.products(profiles, FILMS), dense @ profiles, atol=1e-5)
     again = read_state(put_state({"text": field}), ["text", "poster"], FILMS)
     assert list(again) == ["text"]
     np.testing.assert_array_equal(again["text"].rows(every), field.rows(every))
+
+
+def test_keeps_the_cosines_of_what_is_learnt() -> None:
+    """No more components than `COMPONENTS`; where there are no more, all cosines stay."""
+    few = some(set(range(FILMS)), 3)
+    field = DenseField.learn(few)
+    centered = few.vectors - few.vectors.mean(axis=0)
+    centered /= np.linalg.norm(centered, axis=1, keepdims=True)
+    own = field.rows(np.arange(FILMS))
+    np.testing.assert_allclose(own @ own.T, centered @ centered.T, atol=1e-5)
+    wide = np.random.default_rng(2).standard_normal((150, 120)).astype(np.float32)
+    assert DenseField.learn(FilmVectors(np.arange(150), wide)).dim == COMPONENTS

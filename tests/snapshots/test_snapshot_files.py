@@ -59,7 +59,7 @@ def test_a_snapshot_comes_back_as_it_was(
 
 def test_the_manifest_says_what_it_is(root: Path, dataset: Dataset, snapshot_id: str) -> None:
     manifest = SnapshotShelf(root).show(snapshot_id)
-    assert (manifest.id, manifest.format, manifest.dataset) == (snapshot_id, 3, "random")
+    assert (manifest.id, manifest.format, manifest.dataset) == (snapshot_id, 4, "random")
     assert (manifest.watermark, manifest.seed, manifest.default_model) == (17, 3, "two")
     assert manifest.fingerprint == dataset.fingerprint
     assert (manifest.n_users, manifest.n_items, manifest.n_ratings) == (60, 40, len(dataset.ratings))
@@ -388,7 +388,7 @@ def test_a_manifest_that_does_not_fit_is_refused(
         ("{}", "damaged"),
         ("nonsense", "damaged"),
         ("[" * 100_000, "damaged"),
-        ('{"format": 1}', "format 1; this Matinee reads format 3"),
+        ('{"format": 1}', "format 1; this Matinee reads format 4"),
         ('{"format": "1"}', "damaged"),
         ("\xff\xfe", "damaged"),
     ],

@@ -21,7 +21,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from matinee.data.vectors import FilmVectors
-from matinee.encoders.projection import unit
+from matinee.encoders.projection import Projection, unit
 from matinee.errors import SnapshotError
 from matinee.models.content import SPACES, Content
 from matinee.models.dense import DenseField
@@ -64,14 +64,14 @@ class ContentSpace:
         series: places of the films in series before they were drawn together, (m, dim), not of length 1.
         labels: int64, (m,): which series each of these belongs to.
         squares: float32, (dim,): squared singular values.
-        dense: by encoded space the mean, (n_raw,), and the directions, (n_raw, dim), of its vectors.
+        dense: by encoded space the projection that the content model has, and the directions, (n_projected, dim).
     """
 
     films: FilmVectors
     series: FilmVectors
     labels: Rows
     squares: Floats
-    dense: Mapping[str, tuple[Floats, Floats]]
+    dense: Mapping[str, tuple[Projection, Floats]]
 
     @classmethod
     def learn(
@@ -103,11 +103,11 @@ class ContentSpace:
             dense=np.hstack(blocks) if blocks else None,
             iterations=ITERATIONS,
         )
-        dense: dict[str, tuple[Floats, Floats]] = {}
+        dense: dict[str, tuple[Projection, Floats]] = {}
         start = int(shared.sum())
         for name, field in fields.items():
             directions = right[:, start : start + field.dim].T * _weight(content, name, vectors)
-            dense[name] = field.mean, np.ascontiguousarray(directions, dtype=np.float32)
+            dense[name] = field.projection, np.ascontiguousarray(directions, dtype=np.float32)
             start += field.dim
         places = left * values
         known = content.tells(everything) & (np.linalg.norm(places, axis=1) > NOTHING)
@@ -157,9 +157,10 @@ class ContentSpace:
         product[:, :dim] += alike[:, self.series.rows] @ (self.series.vectors - self.films.vectors[inside, :dim])
         found = self.places(rows)
         found += product[:, :dim] / self.squares
-        for name, (mean, directions) in self.dense.items():
+        for name, (projection, directions) in self.dense.items():
             if name in before and name in after:
-                found += (_centred(after[name], mean) - _centred(before[name], mean)) @ directions
+                moved = _projected(after[name], projection) - _projected(before[name], projection)
+                found += moved @ directions
         return found
 
     def groups(self) -> list[Rows]:
@@ -176,8 +177,9 @@ class ContentSpace:
             "series_places": self.series.vectors,
             "series_labels": self.labels,
         }
-        for name, (mean, directions) in self.dense.items():
-            state |= {f"{name}_mean": mean, f"{name}_directions": directions}
+        for name, (projection, directions) in self.dense.items():
+            state |= {f"{name}_{part}": values for part, values in projection.state().items()}
+            state[f"{name}_directions"] = directions
         return state
 
     @classmethod
@@ -190,7 +192,9 @@ class ContentSpace:
         extra = space.extra
         try:
             dense = {
-                name: (extra[f"{name}_mean"], extra[f"{name}_directions"]) for name in SPACES if f"{name}_mean" in extra
+                name: (Projection(extra[f"{name}_mean"], extra[f"{name}_components"]), extra[f"{name}_directions"])
+                for name in SPACES
+                if f"{name}_mean" in extra
             }
             found = cls(
                 space.films,
@@ -207,7 +211,10 @@ class ContentSpace:
             and found.series.dim == dim
             and found.labels.shape == found.series.rows.shape
             and bool(np.isin(found.series.rows, found.films.rows).all())
-            and all(part.shape == (len(mean), dim) for mean, part in dense.values())
+            and all(
+                projection.components.shape[0] == len(projection.mean) and part.shape == (projection.dim, dim)
+                for projection, part in dense.values()
+            )
         )
         if not fits:
             raise SnapshotError(f"The arrays of the space {space.name!r} do not fit together.", _HINT)
@@ -228,10 +235,10 @@ def _weight(content: Content, name: str, vectors: Mapping[str, FilmVectors]) -> 
     return np.float32(weight / content.whole if weight else 0.0)
 
 
-def _centred(vectors: Floats, mean: Floats) -> Floats:
-    """As the content model compares them: less their mean, unit length; 0 stays 0."""
+def _projected(vectors: Floats, projection: Projection) -> Floats:
+    """As the content model compares them; 0 stays 0."""
     there = (vectors != 0).any(axis=1, keepdims=True)
-    return np.where(there, unit(vectors - mean), np.float32(0))
+    return np.where(there, projection.apply(vectors), np.float32(0))
 
 
 def drawn_together(places: Floats, years: Sequence[int | None]) -> Floats:

@@ -15,7 +15,7 @@ from matinee.data.dataset import CleaningReport
 from matinee.errors import SnapshotError
 from matinee.snapshots.spaces import SpaceEntry
 
-FORMAT = 3
+FORMAT = 4
 """Raised where an older Matinee's snapshots can no longer be read: 2 added the vector spaces, 3 lifted ones."""
 MANIFEST = "manifest.json"
 SNAPSHOT_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
@@ -62,7 +62,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[3] = 3
+    format: Literal[4] = 4
     id: str = Field(pattern=rf"^{SNAPSHOT_ID.pattern}$")
     created: datetime
     dataset: str
