@@ -124,7 +124,7 @@ class Reasons:
 
     def __init__(self, view: View, query: Query, *, by_content: bool = False) -> None:
         self._view, self._query, self._by_content = view, query, by_content
-        self.preferences = view.snapshot.star_scale.preferences(query.ratings)
+        self.preferences = view.snapshot.star_scale.history_preferences(query)
         self._liked = query.rows[self.preferences > 0]
         # Below the user's mean is not yet disliked: only films that weigh negatively push because of their stars.
         self._disliked = view.snapshot.star_scale.weights(query.ratings, "signed") < 0

@@ -6,7 +6,7 @@ The history travels in the query, so a known, a changed and an unknown user are 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
@@ -28,6 +28,9 @@ Fallback = Literal["popular", "content"]
 State = dict[str, NDArray[Any]]
 
 
+T = TypeVar("T")
+
+
 def _no_rows() -> NDArray[np.int64]:
     return np.zeros(0, dtype=np.int64)
 
@@ -42,12 +45,14 @@ class Query:
         ratings: float32 stars, same length.
         times: int64 seconds since 1970, same length; `NO_TIME` where unknown.
         user_id: for the log only; no model may look a user up by it.
+        memo: see `once`.
     """
 
     rows: NDArray[np.int64] = field(default_factory=_no_rows)
     ratings: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
     times: NDArray[np.int64] | None = None
     user_id: str | None = None
+    memo: dict[Hashable, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if len(self.rows) != len(self.ratings):
@@ -55,6 +60,17 @@ class Query:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What a model derives of this history and needs again, for a list and for its reasons; as long as this lives.
+
+        Args:
+            key: the model and what is derived, e.g. `(self, "factors")`: no other model may share it.
+        """
+        if key not in self.memo:
+            self.memo[key] = make()
+        found: T = self.memo[key]
+        return found
 
     @classmethod
     def of(cls, ratings: Ratings, user: int | str) -> Self:

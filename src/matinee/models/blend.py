@@ -19,7 +19,7 @@ from matinee.models.base import Fallback, Model, ModelConfig, Progress, Query, S
 from matinee.models.blend_weights import LENGTHS, Examples, basis, fit_weights, hold_out
 from matinee.models.cold import Guess, by_likeness, by_mapping
 from matinee.models.coldstart import ColdStart
-from matinee.models.fusion import WeightedMean, fill, mean_known, standardize, unseen, without
+from matinee.models.fusion import Known, WeightedMean, fill, known_films, mean_known, standardize, unseen, without
 from matinee.models.preference import Feedback, StarScale
 from matinee.ranking import top_n
 
@@ -67,11 +67,34 @@ class BlendConfig(ModelConfig):
 
 
 class Part(NamedTuple):
-    """Standardized scores of a part, (n_queries, n_items), and what its own were divided by, (n_queries, 1)."""
+    """Standardized scores of a part, (n_queries, n_items).
+
+    Attributes:
+        known: films that it scores, see `fusion.known_films`.
+        deviation: what its own scores were divided by, (n_queries, 1).
+    """
 
     name: str
     scores: Scores
+    known: Known
     deviation: Scores
+
+
+class Blended(NamedTuple):
+    """Blended scores of some histories, (n_queries, n_items), and what they are made of.
+
+    Attributes:
+        weights: of each part, (n_queries, 1).
+        parts: the parts in the order of their addition, their scores used up.
+        guess: what stands in for films that no weighted part knows; None where there is nothing to guess, or from.
+        likeness: what the content part's scores were divided by for the guess, (n_queries, 1); None: by nothing.
+    """
+
+    scores: Scores
+    weights: dict[str, Scores]
+    parts: list[Part]
+    guess: Guess | None
+    likeness: Scores | None
 
 
 class Blend(Model[BlendConfig]):
@@ -202,8 +225,8 @@ class Blend(Model[BlendConfig]):
         """Weight of each part for each query, (n, 1) float32; parts of weight 0 for all are left out."""
         curves = self.config.curves if self.config.curves is not None else self.config.weights
         shares = basis(np.array([self._inside(query).sum() for query in queries], dtype=np.int64))
-        found = {name: shares @ _curve(curve).astype(np.float32)[:, None] for name, curve in curves.items()}
-        return {name: weight for name, weight in found.items() if weight.any()}
+        weights = shares @ np.array([_curve(curve) for curve in curves.values()], dtype=np.float32).T
+        return {name: weights[:, [place]] for place, name in enumerate(curves) if weights[:, place].any()}
 
     def standardized(self, queries: Sequence[Query], names: Iterable[str]) -> Iterator[Part]:
         """Scores of some parts, each brought to mean 0 and deviation 1 per query, the collaborative ones first.
@@ -213,17 +236,17 @@ class Blend(Model[BlendConfig]):
         """
         names, core = list(names), self._core()
         evidence = self._evidence(queries)
-        warm: NDArray[np.bool_] | None = None
+        warm: Known | None = None
         for name in sorted(names, key=lambda name: name not in core):
             scores = self._raw(name, queries)
-            found, deviation = standardize(scores, None if name in core else warm)
+            known = known_films(scores)
             if name in core:
-                known = ~np.isnan(found)
                 warm = known if warm is None else warm | known
+            scores, deviation = standardize(scores, known if name in core or warm is None else known & warm)
             if name != self.config.popular and bool((evidence < 1).any()):
-                found *= evidence
+                scores *= evidence
                 deviation = deviation / evidence
-            yield Part(name, found, deviation)
+            yield Part(name, scores, known, deviation)
 
     def _raw(self, name: str, queries: Sequence[Query]) -> Scores:
         if name != self.config.popular:
@@ -235,7 +258,7 @@ class Blend(Model[BlendConfig]):
         """Share of the liked in all that the films of each history weigh, (n, 1), at least `LEAST_EVIDENCE`."""
         found = np.ones((len(queries), 1), dtype=np.float32)
         for number, query in enumerate(queries):
-            weights = self._scale.weights(query.ratings[self._inside(query)], self.config.feedback)
+            weights = self._scale.history_weights(query, self._inside(query), self.config.feedback)
             total = float(np.abs(weights).sum())
             if total:
                 found[number] = max(float(np.maximum(weights, 0).sum()) / total, LEAST_EVIDENCE)
@@ -249,8 +272,13 @@ class Blend(Model[BlendConfig]):
         """The queries as the parts shall see them: with equal stars where only what was watched counts."""
         if self.config.feedback == "signed":
             return queries
-        high = np.float32(self._scale.high)
-        return [Query(q.rows, np.full(len(q), high, dtype=np.float32), q.times, q.user_id) for q in queries]
+        if len(queries) == 1:
+            return [queries[0].once((self, "watched"), lambda: self._watched(queries[0]))]
+        return [self._watched(query) for query in queries]
+
+    def _watched(self, query: Query) -> Query:
+        stars = np.full(len(query), self._scale.high, dtype=np.float32)
+        return Query(query.rows, stars, query.times, query.user_id)
 
     def _core(self) -> list[str]:
         """Weighted parts that know a film by its ratings."""
@@ -277,40 +305,49 @@ class Blend(Model[BlendConfig]):
         scores = np.full((len(queries), self.n_items), np.nan, dtype=np.float32)
         answers = [self.fallback(query) for query in queries]
         warm = [number for number, answer in enumerate(answers) if answer is None]
-        if warm:
-            chosen = [queries[number] for number in warm]
-            weights = self.weights_for(chosen)
-            likeness: list[Scores] = []
-            blended = self._mix(chosen, weights, self._keeping(self.standardized(chosen, weights), likeness))
-            cold = np.flatnonzero(np.isnan(blended).any(axis=0))
-            guess = self._guess(blended, chosen, cold, likeness) if len(cold) else None
-            if guess is not None:
-                blended[:, cold] = np.where(np.isnan(blended[:, cold]), guess.scores, blended[:, cold])
-            scores[warm] = blended
+        if len(queries) == len(warm) == 1:
+            scores[0] = self._blended_once(queries[0]).scores
+        elif warm:
+            scores[warm] = self._blended([queries[number] for number in warm]).scores
         for answer, part in (("content", self.config.content), ("popular", self.config.popular)):
             numbers = [number for number, found in enumerate(answers) if found == answer]
             if numbers and part is not None:
                 scores[numbers] = fill(self._part(part).score([queries[number] for number in numbers]))
         return scores
 
-    def _keeping(self, parts: Iterable[Part], likeness: list[Scores]) -> Iterator[Part]:
-        """The same parts; the scores of content are put into `likeness`, as they serve twice."""
-        for part in parts:
+    def _blended_once(self, query: Query) -> Blended:
+        """Of one history; its reasons ask for the same again."""
+        return query.once((self, "blended"), lambda: self._blended([query]))
+
+    def _blended(self, queries: Sequence[Query]) -> Blended:
+        """Blended scores of histories that a core part knows."""
+        weights, core = self.weights_for(queries), self._core()
+        without_core = ~_any_weight(weights, core, len(queries))
+        mixed = WeightedMean(len(queries), self.n_items)
+        parts: list[Part] = []
+        likeness: Part | None = None
+        for part in self.standardized(queries, weights):
             if part.name == self.config.content:
-                likeness.append(part.scores.copy())
-            yield part
+                likeness = part._replace(scores=part.scores.copy())  # it serves twice
+            mixed.add(part.scores, part.known, weights[part.name], (part.name in core) | without_core)
+            parts.append(part)
+        scores = mixed.mean()
+        cold = np.flatnonzero(np.isnan(scores).any(axis=0))
+        guess = self._guess(scores, queries, cold, None if likeness is None else likeness.scores) if len(cold) else None
+        if guess is not None:
+            scores[:, cold] = np.where(np.isnan(scores[:, cold]), guess.scores, scores[:, cold])
+        return Blended(scores, weights, parts, guess, None if likeness is None else likeness.deviation)
 
     def _guess(
-        self, blended: Scores, queries: Sequence[Query], films: NDArray[np.int64], likeness: Sequence[Scores] = ()
+        self, blended: Scores, queries: Sequence[Query], films: NDArray[np.int64], ready: Scores | None
     ) -> Guess | None:
         """What stands in for films that no weighted part knows; None where there is nothing to guess from.
 
         Args:
-            likeness: the scores of content, up to a factor and a constant of each query, where they are there already.
+            ready: the scores of content, up to a factor and a constant of each query, where they are there already.
         """
         config, mapping = self.config, self._mapping
         content = None if config.content is None else self._part(config.content)
-        ready = likeness[0] if likeness else None
         if mapping is not None and len(mapping.rows):
             return by_mapping(blended, queries, films, mapping, content, config.mapping_share, config.spread, ready)
         if content is None:
@@ -321,15 +358,6 @@ class Blend(Model[BlendConfig]):
     def _mapping(self) -> ColdStart | None:
         model = None if self.config.mapping is None else self._part(self.config.mapping)
         return model if isinstance(model, ColdStart) else None  # `bind` lets no other pass
-
-    def _mix(self, queries: Sequence[Query], weights: Mapping[str, Scores], parts: Iterable[Part]) -> Scores:
-        """The weighted mean of standardized parts, which are used up; NaN for films that no core part knows."""
-        core = self._core()
-        without_core = ~_any_weight(weights, core, len(queries))
-        mixed = WeightedMean(len(queries), self.n_items)
-        for part in parts:
-            mixed.add(part.scores, weights[part.name], (part.name in core) | without_core)
-        return mixed.mean()
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """The parts' shares, scaled as their scores are; additive up to a constant of each film."""
@@ -344,33 +372,29 @@ class Blend(Model[BlendConfig]):
             return _shares(self._part(content), query, rows, total)
         if answer is not None:
             return total
-        weights = self.weights_for([query])
-        parts = list(self.standardized([query], weights))
-        total, cold = self._warm_shares(query, parts, weights, asked)
-        films = asked[cold]
-        if not len(films):
-            return total
-        copies = [part._replace(scores=part.scores.copy()) for part in parts]
-        guess = self._guess(self._mix([query], weights, copies), [query], films)
-        if guess is not None:
+        blended = self._blended_once(query)
+        total, cold = self._warm_shares(query, blended, asked)
+        films, guess = asked[cold], blended.guess
+        if len(films) and guess is not None:
             likeness = carried = None
             if guess.by_content is not None and content is not None:
                 likeness = _shares(self._part(content), query, films.tolist(), total[cold])
+                likeness = likeness if blended.likeness is None else likeness / blended.likeness
             if guess.by_mapped is not None and (mapping := self._mapping) is not None:
-                carried = mapping.carry_shares(self._warm_shares(query, parts, weights, mapping.rows)[0], films)
+                carried = mapping.carry_shares(self._warm_shares(query, blended, mapping.rows)[0], films)
             total[cold] = guess.shares(likeness, carried)
         return total
 
     def _warm_shares(
-        self, query: Query, parts: Sequence[Part], weights: Mapping[str, Scores], asked: NDArray[np.int64]
+        self, query: Query, blended: Blended, asked: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Shares in the blended scores of films, (len(asked), len(query)), and which films no part knows."""
         total = np.zeros((len(asked), len(query)), dtype=np.float32)
         weight = np.zeros((len(asked), 1), dtype=np.float32)
         warm = np.zeros(len(asked), dtype=np.bool_)
-        core = self._core()
-        for part in parts:
-            here, share = ~np.isnan(part.scores[0, asked]), weights[part.name]
+        core, weights = self._core(), blended.weights
+        for part in blended.parts:
+            here, share = part.known[0, asked], weights[part.name]
             if part.name != self.config.popular:
                 own = _shares(self._part(part.name), query, asked.tolist(), total)
                 total += own * (share / part.deviation) * here[:, None]
@@ -388,14 +412,13 @@ class Blend(Model[BlendConfig]):
         for name, share in self._plain_weights().items():
             found = self._part(name).similar(rows)
             if found is not None:
-                found, _ = standardize(without(found, rows))
-                known = ~np.isnan(found)
+                found, known = _apart(found, rows)
                 total += np.where(known, found, np.float32(0)) * np.float32(share)
                 weight += known * np.float32(share)
         taste = np.where(weight > 0, total / np.where(weight > 0, weight, 1), np.float32(np.nan))
         content = self.config.content
         own = self._part(content).similar(rows) if content is not None else None
-        words = empty if own is None else standardize(without(own, rows))[0]
+        words = empty if own is None else _apart(own, rows)[0]
         return mean_known(taste, words)
 
     def _plain_weights(self) -> dict[str, float]:
@@ -437,13 +460,20 @@ def _untagged(dataset: Dataset) -> Dataset:
     return replace(dataset, catalog=Catalog(bare, dataset.catalog.active))
 
 
+def _apart(scores: Scores, rows: Sequence[int]) -> tuple[Scores, Known]:
+    """Standardized scores of similar films, in which no film has one of itself, and which are known."""
+    scores = without(scores, rows)
+    known = known_films(scores)
+    return standardize(scores, known)[0], known
+
+
 def _curve(curve: Curve) -> NDArray[np.float64]:
     """A weight at each of `LENGTHS`, (len(LENGTHS),). Raises InvalidInputError for another number of weights."""
     if isinstance(curve, tuple) and len(curve) != len(LENGTHS):
         raise InvalidInputError(
             f"A part of the blend has {len(curve)} weights, not {len(LENGTHS)}.", f"Give one for each of {LENGTHS}."
         )
-    return np.broadcast_to(np.array(curve, dtype=np.float64), (len(LENGTHS),))
+    return np.array(curve if isinstance(curve, tuple) else [curve] * len(LENGTHS), dtype=np.float64)
 
 
 def _any_weight(weights: Mapping[str, Scores], names: Sequence[str], n: int) -> NDArray[np.bool_]:

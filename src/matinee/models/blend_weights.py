@@ -19,6 +19,7 @@ Floats = NDArray[np.float32]
 
 LENGTHS = (1, 3, 10, 30, 100)
 """Lengths of history at which weights are learned; linear in the logarithm between, constant beyond."""
+_KNOTS = np.log(LENGTHS)
 RIDGE = 0.003
 """Penalty on the squared differences of a part's weights from their mean; a tenth of it on the weights themselves."""
 PULL = 0.1
@@ -37,9 +38,13 @@ DISLIKED = -0.5
 
 def basis(lengths: NDArray[np.integer[Any]]) -> Floats:
     """Shares of the weights at `LENGTHS` in those for histories of these lengths, (n, len(LENGTHS)), rows sum to 1."""
-    knots = np.log(LENGTHS)
     place = np.log(np.clip(lengths, LENGTHS[0], LENGTHS[-1]))
-    return np.stack([np.interp(place, knots, row) for row in np.eye(len(knots))], axis=1).astype(np.float32)
+    below = np.minimum(np.searchsorted(_KNOTS, place, side="right") - 1, len(_KNOTS) - 2)
+    above = (place - _KNOTS[below]) / (_KNOTS[below + 1] - _KNOTS[below])
+    shares = np.zeros((len(place), len(_KNOTS)), dtype=np.float32)
+    each = np.arange(len(place))
+    shares[each, below], shares[each, below + 1] = 1 - above, above
+    return shares
 
 
 @dataclass(frozen=True)

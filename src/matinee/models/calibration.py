@@ -193,7 +193,7 @@ class Reranker:
         return self._taste(*self._likes(query))
 
     def _likes(self, query: Query) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        liking = self.scale.preferences(query.ratings)
+        liking = self.scale.history_preferences(query)
         liked = (liking > 0) & (query.rows < len(self.popularity))
         return query.rows[liked], liking[liked]
 

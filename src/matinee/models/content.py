@@ -20,9 +20,9 @@ from matinee.errors import SnapshotError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.dense import DenseField, put_state, read_state
 from matinee.models.features import FIELDS, changed_rows, film_words, pack, unpack, vectorise
-from matinee.models.neighbors import sparse_rows
 from matinee.models.preference import StarScale
 from matinee.models.profile import profile_weights
+from matinee.models.sparse import sparse_rows, sparse_state, weighted_sum
 from matinee.models.warm import array
 
 _BATCH = 64
@@ -195,7 +195,8 @@ class Content(Model[ContentConfig]):
         if not known.any():
             return None
         weights, rows = self._weights(query, known), query.rows[known]
-        return self._vectors[rows].T @ weights, {name: weights @ f.rows(rows) for name, f in self._dense.items()}
+        words = weighted_sum(self._vectors, rows, weights).astype(np.float32)
+        return words, {name: weights @ f.rows(rows) for name, f in self._dense.items()}
 
     def _alike(self, words: NDArray[np.float32], others: Mapping[str, NDArray[np.float32]]) -> Scores:
         """Likeness of all films to profiles, (n, n_items): `words` (n_words, n), `others` (dim, n) by space."""
@@ -274,9 +275,7 @@ class Content(Model[ContentConfig]):
         """
         buffer, cuts = pack(self._words)
         return {
-            "indptr": self._vectors.indptr.astype(np.int64),
-            "indices": self._vectors.indices.astype(np.int32, copy=False),
-            "data": self._vectors.data,
+            **sparse_state(self._vectors),
             "idf": self._idf,
             "words": buffer,
             "cuts": cuts,

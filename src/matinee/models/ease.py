@@ -94,11 +94,11 @@ class Ease(Model[EaseConfig]):
         for number, query in enumerate(queries):
             places, kept = self._items.known(query)
             if len(places):
-                scores[number] = self._weighted_rows(places, self._history(query.ratings[kept]))
+                scores[number] = self._weighted_rows(places, self._history(query, kept))
         return self._items.spread(scores, self.n_items)
 
-    def _history(self, ratings: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self._scale.weights(ratings, self.config.feedback, self.config.weighting)
+    def _history(self, query: Query, known: NDArray[np.bool_]) -> NDArray[np.float32]:
+        return self._scale.history_weights(query, known, self.config.feedback, self.config.weighting)
 
     def _weighted_rows(self, places: NDArray[np.int64], history: NDArray[np.float32]) -> NDArray[np.float32]:
         # A few rows at a time: a long history's copy would not fit into the cache.
@@ -113,7 +113,7 @@ class Ease(Model[EaseConfig]):
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
         places, kept = self._items.known(query)
         targets = self._items.places(rows)
-        found = self._weights[np.ix_(places, targets[targets >= 0])] * self._history(query.ratings[kept])[:, None]
+        found = self._weights[np.ix_(places, targets[targets >= 0])] * self._history(query, kept)[:, None]
         shares[np.ix_(targets >= 0, kept)] = found.T
         return shares
 

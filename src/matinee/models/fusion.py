@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from matinee.models.base import Query, Scores
 
 Column = NDArray[np.float32]
+Known = NDArray[np.bool_]
 
 
 def moments(scores: Scores, known: NDArray[np.bool_]) -> tuple[Column, Column]:
@@ -22,49 +23,31 @@ def moments(scores: Scores, known: NDArray[np.bool_]) -> tuple[Column, Column]:
     return mean.astype(np.float32), np.where(flat, 1.0, deviation).astype(np.float32)
 
 
-def standardize(scores: Scores, among: NDArray[np.bool_] | None = None) -> tuple[Scores, Column]:
+def known_films(scores: Scores) -> Known:
+    """Which scores are known, (1, n_items) where these are the same in every row, else (n, n_items)."""
+    known = ~np.isnan(scores)
+    alike = len(known) > 1 and bool((known == known[0]).all())  # models leave the same films out for everybody
+    return known[:1] if alike else known
+
+
+def standardize(scores: Scores, among: Known) -> tuple[Scores, Column]:
     """Scores less the mean of their row, over the deviation, and the deviations, (n, 1); the scores given are changed.
 
     Args:
-        among: (n, n_items), films whose known scores make mean and deviation; None: all that are known.
+        among: (1 or n, n_items), films whose scores, all known, make mean and deviation.
     """
-    if len(scores) == 1:
-        return _standardize_one(scores, among)
-    known = ~np.isnan(scores)
-    if among is not None:
-        known &= among
-    if bool((known == known[0]).all()):  # models leave the same films out for everybody
-        columns = np.flatnonzero(known[0])
-        part = scores if len(columns) == scores.shape[1] else scores[:, columns]
-        mean = part.sum(axis=1, keepdims=True, dtype=np.float32) / np.float32(max(len(columns), 1))
-        part = part - mean
-        deviation = np.sqrt(np.einsum("ij,ij->i", part, part) / max(len(columns), 1))[:, None].astype(np.float32)
-        deviation = np.where(deviation <= 1e-9 + 1e-6 * np.abs(mean), np.float32(1), deviation)
-        if part.shape == scores.shape:
-            np.divide(part, deviation, out=scores)
-            return scores, deviation
+    if len(among) > 1:
+        mean, deviation = moments(scores, among)
     else:
-        mean, deviation = moments(scores, known)
+        part = scores if among.all() else scores[:, among[0]]
+        count = np.float32(max(part.shape[1], 1))
+        mean = part.sum(axis=1, keepdims=True, dtype=np.float32) / count
+        rest = part - mean
+        deviation = np.sqrt(np.einsum("ij,ij->i", rest, rest) / count)[:, None]
+        deviation[deviation <= 1e-9 + 1e-6 * np.abs(mean)] = 1
     scores -= mean
     scores /= deviation
     return scores, deviation
-
-
-def _standardize_one(scores: Scores, among: NDArray[np.bool_] | None) -> tuple[Scores, Column]:
-    """`standardize` of one row, which is what a request asks for: without the steps that many rows need."""
-    row = scores[0]
-    known = ~np.isnan(row)
-    if among is not None:
-        known &= among[0]
-    values = row if known.all() else row[known]
-    mean = values.mean(dtype=np.float32) if len(values) else np.float32(0)
-    rest = values - mean
-    deviation = np.sqrt(np.dot(rest, rest) / np.float32(max(len(rest), 1)))
-    if deviation <= 1e-9 + 1e-6 * abs(mean):
-        deviation = np.float32(1)
-    row -= mean
-    row /= deviation
-    return scores, np.full((1, 1), deviation, dtype=np.float32)
 
 
 class WeightedMean:
@@ -75,30 +58,29 @@ class WeightedMean:
 
     def __init__(self, n_queries: int, n_items: int) -> None:
         self._total = np.zeros((n_queries, n_items), dtype=np.float32)
-        self._added: list[tuple[NDArray[np.bool_], Column, NDArray[np.bool_]]] = []
+        self._added: list[tuple[Known, Column, NDArray[np.bool_]]] = []
 
-    def add(self, scores: Scores, weight: Column, counts: NDArray[np.bool_]) -> None:
+    def add(self, scores: Scores, known: Known, weight: Column, counts: NDArray[np.bool_]) -> None:
         """Add a part, whose scores, (n, n_items), are changed.
 
         Args:
+            known: see `known_films`.
             weight: (n, 1), ≥ 0.
             counts: (n, 1), whether a film is known that this part knows.
         """
-        known = ~np.isnan(scores)
-        alike = bool((known == known[0]).all())  # models leave the same films out for everybody
         scores *= weight
-        if alike:
+        if len(known) == 1:
             scores[:, ~known[0]] = 0
         else:
             scores[~known] = 0
         self._total += scores
-        self._added.append((known[:1] if alike else known, weight, counts))
+        self._added.append((known, weight, counts))
 
     def mean(self) -> Scores:
         """The mean, (n, n_items); the object is used up."""
         if not self._added:
             return np.full_like(self._total, np.nan)
-        if any(len(known) > 1 for known, _, _ in self._added):
+        if len(self._total) == 1 or any(len(known) > 1 for known, _, _ in self._added):
             self._divide(slice(None), [known for known, _, _ in self._added])
             return self._total
         # Few patterns of parts that know a film, each with many films: one divisor a query for each.
@@ -113,12 +95,12 @@ class WeightedMean:
 
     def _divide(self, columns: slice | NDArray[np.int64], known: Sequence[NDArray[np.bool_]]) -> None:
         """Divide the sums of some films by the weights of the parts that know them, each (1 or n, 1 or n_columns)."""
-        weights = np.zeros((1, 1), dtype=np.float32)
-        sound = np.zeros((1, 1), dtype=np.bool_)
+        weights: NDArray[np.float32] = np.zeros((1, 1), dtype=np.float32)
+        sound: NDArray[np.bool_] = np.zeros((1, 1), dtype=np.bool_)
         for here, (_, weight, counts) in zip(known, self._added, strict=True):
-            weights = (weights + here * weight).astype(np.float32)
-            sound = sound | (here & counts & (weight > 0))
-        divisor = np.where(sound & (weights > 0), weights, np.float32(np.nan)).astype(np.float32)
+            weights = (weights + here * weight).astype(np.float32, copy=False)
+            sound = sound | (here & (counts & (weight > 0)))
+        divisor = np.where(sound, weights, np.float32(np.nan))
         if isinstance(columns, slice):
             self._total /= divisor
         else:

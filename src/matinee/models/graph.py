@@ -99,7 +99,7 @@ class GraphFilter(Model[GraphFilterConfig]):
     def _weights(self, query: Query) -> tuple[NDArray[np.int64], NDArray[np.bool_], Floats, Floats]:
         """Places and mask of the known films, what each counts over the root of its degree, and f(σ)."""
         places, kept = self._items.known(query)
-        counts = self._scale.weights(query.ratings[kept], self.config.feedback) / self._roots[places]
+        counts = self._scale.history_weights(query, kept, self.config.feedback) / self._roots[places]
         return places, kept, counts, self._values ** np.float32(self._exponent(len(places)))
 
     def knows(self, query: Query) -> bool:

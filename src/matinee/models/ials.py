@@ -138,7 +138,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         return (
             kept,
             left,
-            known.T * self._scale.weights(query.ratings[kept], config.feedback, config.weighting, TARGETS),
+            known.T * self._scale.history_weights(query, kept, config.feedback, config.weighting, TARGETS),
         )
 
     def user_factors(self, queries: Sequence[Query]) -> Floats:

@@ -12,10 +12,10 @@ from pydantic import Field
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.errors import SnapshotError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.preference import Feedback, StarScale
-from matinee.models.warm import WarmItems, Weighting, array, choose_warm
+from matinee.models.sparse import sparse_rows, sparse_state
+from matinee.models.warm import WarmItems, Weighting, choose_warm
 
 _BLOCK_CELLS = 1 << 20
 """Similarities are computed for blocks of targets of about this many cells (targets × films)."""
@@ -92,8 +92,8 @@ class ItemKNN(Model[ItemKNNConfig]):
         """Whether the history holds a film that somebody rated."""
         return self._items.knows(query)
 
-    def _history(self, ratings: NDArray[np.float32]) -> NDArray[np.float32]:
-        return self._scale.weights(ratings, self.config.feedback, self.config.weighting)
+    def _history(self, query: Query, known: NDArray[np.bool_]) -> NDArray[np.float32]:
+        return self._scale.history_weights(query, known, self.config.feedback, self.config.weighting)
 
     def score(self, queries: Sequence[Query]) -> Scores:
         """h·S; NaN for unrated films, and for users without a rated film."""
@@ -107,7 +107,7 @@ class ItemKNN(Model[ItemKNNConfig]):
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
         places, kept = self._items.known(query)
         targets = self._items.places(rows)
-        found = self._links[places][:, targets[targets >= 0]].toarray() * self._history(query.ratings[kept])[:, None]
+        found = self._links[places][:, targets[targets >= 0]].toarray() * self._history(query, kept)[:, None]
         shares[np.ix_(targets >= 0, kept)] = found.T
         return shares
 
@@ -121,9 +121,7 @@ class ItemKNN(Model[ItemKNNConfig]):
     def state(self) -> State:
         """`indptr` int64, `indices` int32, `data` float32: the links as sparse rows; `items` int64; `star_scale`."""
         return {
-            "indptr": self._links.indptr.astype(np.int64, copy=False),
-            "indices": self._links.indices.astype(np.int32, copy=False),
-            "data": self._links.data,
+            **sparse_state(self._links),
             "items": self._items.rows,
             **self._scale.state(),
         }
@@ -137,23 +135,6 @@ class ItemKNN(Model[ItemKNNConfig]):
         model._scale = StarScale.from_state(state)
         model.n_items = len(catalog)
         return model
-
-
-def sparse_rows(state: Mapping[str, NDArray[Any]], n_rows: int, n_columns: int) -> sp.csr_matrix:
-    """A sparse matrix from `indptr` (int64), `indices` (int32) and `data` (float32), not copied.
-
-    Raises:
-        SnapshotError: the arrays are missing or do not make a matrix of this shape.
-    """
-    indptr = array(state, "indptr", np.int64, (n_rows + 1,))
-    data = array(state, "data", np.float32, (None,))
-    indices = array(state, "indices", np.int32, (len(data),))
-    ordered = int(indptr[0]) == 0 and int(indptr[-1]) == len(data) and not bool((np.diff(indptr) < 0).any())
-    if not ordered or (len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < n_columns):
-        raise SnapshotError("The stored sparse matrix is inconsistent.", "Train again, or promote another snapshot.")
-    if len(data) < 2**31:  # SciPy wants both index arrays of one type; this is the small one
-        indptr = indptr.astype(np.int32)
-    return sp.csr_matrix((data, indices, indptr), shape=(n_rows, n_columns), copy=False)
 
 
 def _block_targets(k: int) -> int:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
+from matinee.models.base import Query
 from matinee.models.warm import Weighting, array, weigh
 
 Feedback = Literal["signed", "watched"]
@@ -116,8 +117,14 @@ class StarScale:
 
     def preferences(self, ratings: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Preferences of one user's ratings, float32, −1 to 1; above 0 is liked."""
-        found: NDArray[np.float32] = np.clip(self.standardized(ratings) / np.float32(FULL), -1, 1)
-        return found
+        return _preferences(self.standardized(ratings))
+
+    def history_preferences(self, query: Query) -> NDArray[np.float32]:
+        """`preferences` of a history."""
+        return _preferences(self._standardized_history(query))
+
+    def _standardized_history(self, query: Query) -> NDArray[np.float32]:
+        return query.once((self, "standardized"), lambda: self.standardized(query.ratings))
 
     def weights(
         self,
@@ -140,9 +147,20 @@ class StarScale:
         if feedback == "watched":
             counted: NDArray[np.float32] = weigh(np.asarray(ratings, dtype=np.float32), weighting, self.high)
             return counted
-        places, values = zip(*curve, strict=True)
-        found: NDArray[np.float32] = np.interp(self.standardized(ratings), places, values).astype(np.float32)
-        return found
+        return _on_curve(self.standardized(ratings), curve)
+
+    def history_weights(
+        self,
+        query: Query,
+        known: NDArray[np.bool_],
+        feedback: Feedback,
+        weighting: Weighting = "binary",
+        curve: Sequence[tuple[float, float]] = WEIGHTS,
+    ) -> NDArray[np.float32]:
+        """`weights` of the known films of a history, a mask; the same part of the work is done once for all models."""
+        if feedback == "signed" and not self.flat and known.all():
+            return _on_curve(self._standardized_history(query), curve)
+        return self.weights(query.ratings[known], feedback, weighting, curve)
 
     def training_weights(self, ratings: Ratings) -> NDArray[np.float32]:
         """What each rating of a data set counts where models learn from likes, float32: .3 (disliked) to 1 (loved)."""
@@ -161,3 +179,14 @@ class StarScale:
         """From `state`. Raises SnapshotError where it is missing or of another shape."""
         low, high, mean, deviation = (float(value) for value in array(state, "star_scale", np.float64, (4,)))
         return cls(low, high, mean, deviation)
+
+
+def _preferences(deviations: NDArray[np.float32]) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = np.clip(deviations / np.float32(FULL), -1, 1)
+    return found
+
+
+def _on_curve(deviations: NDArray[np.float32], curve: Sequence[tuple[float, float]]) -> NDArray[np.float32]:
+    places, values = zip(*curve, strict=True)
+    weights: NDArray[np.float32] = np.interp(deviations, places, values).astype(np.float32)
+    return weights

@@ -20,7 +20,7 @@ def profile_weights(
         scale: what stars say; dislikes get negative weights.
         half_life: days in which a rating's weight halves; None: never.
     """
-    weights = scale.weights(query.ratings[known], "signed").astype(np.float64)
+    weights = scale.history_weights(query, known, "signed").astype(np.float64)
     if half_life is not None and query.times is not None:
         times = query.times[known]
         dated = times != NO_TIME

@@ -131,24 +131,24 @@ class Stars(Model[StarsConfig]):
         targets = query.ratings[kept] - np.float32(self._mean) - self._biases[places]
         return np.linalg.solve(left, self._features[places].T @ targets).astype(np.float32, copy=False)
 
+    def _user(self, query: Query) -> Floats:
+        return query.once((self, "user"), lambda: self._fold_in(query))
+
     def score(self, queries: Sequence[Query]) -> Scores:
         """Stars, clipped to the data set's scale; NaN for films without ratings where the user is unknown too."""
         users = np.zeros((len(queries), self._features.shape[1]), dtype=np.float32)
         for number, query in enumerate(queries):
-            users[number] = self._fold_in(query)
+            users[number] = self._user(query) if len(queries) == 1 else self._fold_in(query)
         scores = users @ self._features.T
         scores += self._biases + np.float32(self._mean)
         np.clip(scores, self._scale[0], self._scale[1], out=scores)
-        full = self._items.spread(scores, self.n_items)
-        if len(self._items) < self.n_items:
-            known = np.array([self.knows(query) for query in queries], dtype=np.bool_)
-            plain = np.clip(self._mean + users[:, :1], *self._scale).astype(np.float32)
-            full = np.where(np.isnan(full) & known[:, None], plain, full)
-        return full
+        known = np.array([[self.knows(query)] for query in queries], dtype=np.bool_).reshape(-1, 1)
+        unrated = np.where(known, np.clip(self._mean + users[:, :1], *self._scale), np.nan)
+        return self._items.spread(scores, self.n_items, unrated.astype(np.float32))
 
     def score_rows(self, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Stars of some films, as `score`."""
-        user, places = self._fold_in(query), self._items.places(rows)
+        user, places = self._user(query), self._items.places(rows)
         rated = places >= 0
         unrated = self._mean + user[0] if self.knows(query) else np.nan
         stars = np.full(len(places), unrated, dtype=np.float32)

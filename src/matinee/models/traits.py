@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
+from matinee.models.sparse import entries, weighted_sum
 
 KINDS = ("genres", "countries", "languages", "decade")
 WEIGHTS = np.array([1.0, 1.0, 0.5, 0.5])
@@ -76,18 +77,11 @@ class Traits:
         self, rows: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.integer[Any]], NDArray[np.float32]]:
         """Every trait of some films: place in `rows`, trait, share, one entry each."""
-        # By hand, because indexing a sparse matrix costs more than all the rest of a short list.
-        starts, lengths = self.matrix.indptr[rows], np.diff(self.matrix.indptr)[rows]
-        places = np.repeat(np.arange(len(rows)), lengths)
-        ends = np.cumsum(lengths)
-        flat = np.arange(int(lengths.sum())) + np.repeat(starts - (ends - lengths), lengths)
-        return places, self.matrix.indices[flat], self.matrix.data[flat]
+        return entries(self.matrix, rows)
 
     def total(self, rows: NDArray[np.int64], weights: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Sum of the traits of some films, float64 (n_traits,); `weights` has one entry a film."""
-        places, traits, shares = self.entries(rows)
-        weighted = weights[places].astype(np.float64) * shares
-        return np.bincount(traits, weights=weighted, minlength=len(self.names)).astype(np.float64, copy=False)
+        return weighted_sum(self.matrix, rows, weights)
 
     def films(self, trait: int) -> NDArray[np.integer[Any]]:
         """Rows of the films that have a trait, increasing."""

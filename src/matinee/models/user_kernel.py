@@ -15,8 +15,8 @@ from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.errors import MatineeError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
-from matinee.models.neighbors import sparse_rows
 from matinee.models.preference import Feedback, StarScale
+from matinee.models.sparse import sparse_rows, sparse_state
 from matinee.models.warm import WarmItems, array, choose_warm
 
 Floats = NDArray[np.float32]
@@ -90,8 +90,8 @@ class UserKernel(Model[UserKernelConfig]):
         """Whether the history holds a rated film."""
         return self._items.knows(query)
 
-    def _history(self, ratings: Floats) -> Floats:
-        return self._scale.weights(ratings, self.config.feedback)
+    def _history(self, query: Query, known: NDArray[np.bool_]) -> Floats:
+        return self._scale.history_weights(query, known, self.config.feedback)
 
     def score(self, queries: Sequence[Query]) -> Scores:
         """Scores; NaN for unrated films, and for users without a rated film."""
@@ -109,7 +109,7 @@ class UserKernel(Model[UserKernelConfig]):
         places, kept = self._items.known(query)
         targets = self._items.places(rows)
         known = targets[targets >= 0]
-        history = self._history(query.ratings[kept])
+        history = self._history(query, kept)
         length = float(np.linalg.norm(history))
         if length == 0 or not len(known):
             return shares
@@ -131,9 +131,7 @@ class UserKernel(Model[UserKernelConfig]):
         """`weights` float32 (n_users, k), sparse histories (`indptr`, `indices`, `data`), `items`, `star_scale`."""
         return {
             "weights": self._weights,
-            "indptr": self._histories.indptr.astype(np.int64, copy=False),
-            "indices": self._histories.indices.astype(np.int32, copy=False),
-            "data": self._histories.data,
+            **sparse_state(self._histories),
             "items": self._items.rows,
             **self._scale.state(),
         }

@@ -110,12 +110,12 @@ class WarmItems:
         return places[kept], kept
 
     def matrix(
-        self, queries: Sequence[Query], weigh: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+        self, queries: Sequence[Query], weigh: Callable[[Query, NDArray[np.bool_]], NDArray[np.float32]]
     ) -> sp.csr_matrix:
         """The histories as a sparse matrix, (n_queries, k) float32.
 
         Args:
-            weigh: what the known ratings of one history count.
+            weigh: what the known films of a history, given as a mask, count.
         """
         indices: list[NDArray[np.int64]] = []
         values: list[NDArray[np.float32]] = []
@@ -123,7 +123,7 @@ class WarmItems:
         for number, query in enumerate(queries):
             places, kept = self.known(query)
             indices.append(places)
-            values.append(weigh(query.ratings[kept]))
+            values.append(weigh(query, kept))
             indptr[number + 1] = indptr[number] + len(places)
         if not queries:
             values, indices = [np.zeros(0, dtype=np.float32)], [np.zeros(0, dtype=np.int64)]
@@ -140,11 +140,16 @@ class WarmItems:
             )
         return matrix
 
-    def spread(self, scores: NDArray[np.float32], n_items: int) -> Scores:
-        """Scores of the warm films, (n, k), as scores of all films, (n, n_items); NaN for the others."""
+    def spread(self, scores: NDArray[np.float32], n_items: int, others: NDArray[np.float32] | float = np.nan) -> Scores:
+        """Scores of the warm films, (n, k), as scores of all films, (n, n_items).
+
+        Args:
+            others: score of the other films, one or (n, 1).
+        """
         if self._dense and len(self) == n_items:
             return scores
-        full = np.full((len(scores), n_items), np.nan, dtype=np.float32)
+        full = np.empty((len(scores), n_items), dtype=np.float32)
+        full[:] = others
         if self._dense:
             full[:, : len(self)] = scores
         else:
