@@ -32,7 +32,9 @@ from matinee.ranking import top_n
 
 TOPICS = 600
 K = 20
-BATCH = 128
+BATCH = 32
+REPEATS = 1.33
+"""Films are drawn with repeats, which count once: so many times as many are drawn."""
 
 
 def generate(n_users: int, n_films: int, n_events: int, seed: int) -> Dataset:
@@ -45,7 +47,7 @@ def generate(n_users: int, n_films: int, n_events: int, seed: int) -> Dataset:
     films_of = [np.flatnonzero(topic_of == topic) for topic in range(topics)]
     chance_of = [weight[films] / weight[films].sum() for films in films_of]
     overall = weight / weight.sum()
-    sizes = np.clip(rng.lognormal(np.log(n_events / n_users) - 0.32, 0.8, n_users), 5, n_films // 4).astype(np.int64)
+    sizes = np.clip(rng.lognormal(np.log(REPEATS * n_events / n_users) - 0.32, 0.8, n_users), 5, n_films // 4).astype(np.int64)
     rows: list[NDArray[np.int64]] = []
     for size in sizes.tolist():
         home = rng.integers(0, topics)

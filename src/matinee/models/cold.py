@@ -37,8 +37,13 @@ class Guess:
         return total
 
 
-def by_likeness(blended: Scores, content: Scores, films: NDArray[np.int64]) -> Guess:
-    """The least squares guess of the blend from content alone, over all films that have both; slope ≥ 0."""
+def by_likeness(blended: Scores, content: Scores, films: NDArray[np.int64]) -> Guess | None:
+    """The least squares guess of the blend from content alone, over all films that have both; slope ≥ 0.
+
+    None where content says nothing of the films asked for.
+    """
+    if np.isnan(content[:, films]).all():
+        return None
     slope, offset = regress(blended, content)
     return Guess(slope * content[:, films] + offset, slope, None)
 

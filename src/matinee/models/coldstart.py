@@ -15,6 +15,7 @@ from matinee.data.dataset import Dataset
 from matinee.data.vectors import FilmVectors
 from matinee.errors import InvalidInputError, MatineeError, SnapshotError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
+from matinee.models.cholesky import factorize, solve_factored
 from matinee.models.content import Content
 from matinee.models.features import changed_rows
 from matinee.models.ials import ImplicitALS, default_factors
@@ -248,10 +249,9 @@ def _solve(matrix: Floats, right: Floats) -> tuple[Floats, Floats]:
     """M⁻¹·right, (k, d), and the diagonal of M⁻¹, (k,), of a positive definite M, which is overwritten."""
     if not len(matrix):
         return right, np.ones(0, dtype=np.float32)
-    # A symmetric matrix is its own transpose, which is how LAPACK sees rows: nothing is copied.
-    factor, fault = lapack.spotrf(matrix.T, lower=True, overwrite_a=True)
-    if fault:
-        raise MatineeError("The likeness of the films cannot be inverted.", "Raise the regularization of coldstart.")
-    solution, _ = lapack.spotrs(factor, np.asfortranarray(right), lower=True)
+    factor = factorize(
+        matrix, "The likeness of the films cannot be inverted.", "Raise the regularization of coldstart."
+    )
+    solution = solve_factored(factor, right)
     inverse, _ = lapack.spotri(factor, lower=True, overwrite_c=True)
-    return np.ascontiguousarray(solution), np.diagonal(inverse).astype(np.float32)
+    return solution, np.diagonal(inverse).astype(np.float32)

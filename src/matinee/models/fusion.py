@@ -45,6 +45,8 @@ def standardize(scores: Scores, among: Known) -> tuple[Scores, Column]:
         rest = part - mean
         deviation = np.sqrt(np.einsum("ij,ij->i", rest, rest) / count)[:, None]
         deviation[deviation <= 1e-9 + 1e-6 * np.abs(mean)] = 1
+        if part is scores:
+            return np.divide(rest, deviation, out=scores), deviation
     scores -= mean
     scores /= deviation
     return scores, deviation

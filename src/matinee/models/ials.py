@@ -13,6 +13,7 @@ from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.models.als import Floats, batch_pool, principal_directions, ridge_solve, solver_bytes
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
+from matinee.models.cholesky import solve
 from matinee.models.preference import Feedback, StarScale
 from matinee.models.warm import WarmItems, Weighting, array, choose_warm
 
@@ -147,7 +148,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         for number, query in enumerate(queries):
             if self.knows(query):
                 _, left, right = self._system(query)
-                users[number] = np.linalg.solve(left, right.sum(axis=1))
+                users[number] = solve(left, right.sum(axis=1))
         return users
 
     def score(self, queries: Sequence[Query]) -> Scores:
@@ -160,7 +161,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
         targets = self._items.places(rows)
         kept, left, right = self._system(query)
-        parts = np.linalg.solve(left, right)
+        parts = solve(left, right)
         shares[np.ix_(targets >= 0, kept)] = self._factors[targets[targets >= 0]] @ parts
         return shares
 

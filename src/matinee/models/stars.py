@@ -15,6 +15,7 @@ from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.models.als import Floats, batch_pool, principal_directions, ridge_solve, solver_bytes
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
+from matinee.models.cholesky import solve
 from matinee.models.preference import StarScale
 from matinee.models.warm import WarmItems, array, choose_warm
 
@@ -129,7 +130,7 @@ class Stars(Model[StarsConfig]):
         if not len(places):
             return np.zeros(self._features.shape[1], dtype=np.float32)
         targets = query.ratings[kept] - np.float32(self._mean) - self._biases[places]
-        return np.linalg.solve(left, self._features[places].T @ targets).astype(np.float32, copy=False)
+        return solve(left, self._features[places].T @ targets)
 
     def _user(self, query: Query) -> Floats:
         return query.once((self, "user"), lambda: self._fold_in(query))
@@ -165,7 +166,7 @@ class Stars(Model[StarsConfig]):
         targets = self._items.places(rows)
         if len(places):
             surplus = query.ratings[kept] - np.float32(self._mean) - self._biases[places]
-            reach = np.linalg.solve(left, self._features[places].T * surplus)
+            reach = solve(left, self._features[places].T * surplus)
             features = np.zeros((len(rows), self._features.shape[1]), dtype=np.float32)
             features[:, 0] = 1
             features[targets >= 0] = self._features[targets[targets >= 0]]

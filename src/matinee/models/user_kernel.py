@@ -9,12 +9,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.linalg import lapack
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.errors import MatineeError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
+from matinee.models.cholesky import factorize, solve_factored
 from matinee.models.preference import Feedback, StarScale
 from matinee.models.sparse import sparse_rows, sparse_state
 from matinee.models.warm import WarmItems, array, choose_warm
@@ -83,7 +83,11 @@ class UserKernel(Model[UserKernelConfig]):
         n = len(kernel)
         kernel[np.diag_indices(n)] += np.float32(config.regularization * max(float(np.trace(kernel)) / max(n, 1), 1e-6))
         progress("userkernel: solving", 0.3)
-        self._weights = _solve(kernel, matrix.toarray())
+        histories = matrix.toarray()
+        if histories.size:
+            fault = "The kernel of the users cannot be inverted."
+            histories = solve_factored(factorize(kernel, fault, "Raise the regularization of userkernel."), histories)
+        self._weights = histories
         progress("userkernel: done", 1.0)
 
     def knows(self, query: Query) -> bool:
@@ -155,14 +159,3 @@ def _kernel(cosines: Floats) -> tuple[Floats, Floats]:
     zero = 1 - np.arccos(cosines) / np.float32(np.pi)
     value = sine / np.float32(np.pi) + 2 * cosines * zero
     return value.astype(np.float32), (2 * zero + cosines / (np.float32(np.pi) * sine)).astype(np.float32)
-
-
-def _solve(matrix: Floats, right: Floats) -> Floats:
-    """M⁻¹·right of a positive definite M, which is overwritten."""
-    if not len(matrix) or not right.shape[1]:
-        return right
-    factor, fault = lapack.spotrf(matrix.T, lower=True, overwrite_a=True)
-    if fault:
-        raise MatineeError("The kernel of the users cannot be inverted.", "Raise the regularization of userkernel.")
-    solution, _ = lapack.spotrs(factor, np.asfortranarray(right), lower=True)
-    return np.ascontiguousarray(solution)
