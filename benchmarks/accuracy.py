@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("protocol", nargs="?", default="ml-100k-topn", choices=list(PROTOCOLS))
     parser.add_argument("--data", type=Path, help="folder with the data; default: the measuring data, else fetched")
     parser.add_argument("--model", action="append", help="a model (again for more)")
-    parser.add_argument("--validation", action="store_true", help="split the training part instead of using test")
+    parser.add_argument("--validation", action="store_true", help="ask the validation part instead of test")
     options = parser.parse_args()
     protocol = PROTOCOLS[options.protocol]
     data = options.data

@@ -6,7 +6,7 @@
     python benchmarks/lists.py coverage                 # how much of the catalogue is ever listed
     python benchmarks/lists.py unknown                  # what somebody is answered about whom nothing is known
     python benchmarks/lists.py topn                     # MovieLens 100K, published split, every rating relevant
-    python benchmarks/lists.py likes --validation       # other users, for choosing settings
+    python benchmarks/lists.py likes --validation       # other users and ratings, for choosing settings
 
 Prints a Markdown table of means over the splits, and how far these are apart (half the distance of lowest and highest).
 Peers are measured in the same run, on the same splits: `EASE` and `ALS` learn from what was watched, whatever its
@@ -183,7 +183,8 @@ def main() -> None:
     start = time.perf_counter()
     protocol = protocol_of(options.work, data, options.seeds)
     dataset = load_dataset(str(data), Settings())
-    source = Source(dataset, read_source(data).ratings if protocol.needs_order else None)
+    ordered = protocol.needs_file(dataset.name, validation=options.validation)
+    source = Source(dataset, read_source(data).ratings if ordered else None)
     results: dict[str, list[dict[str, float]]] = {}
     splits: list[str] = []
     for split, name, found in measured(options.work, protocol, source, options.model, options.validation):

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from matinee.cli.training import main_columns
+
 
 def snapshots(run: Any) -> list[dict[str, Any]]:
     return list(json.loads(run("snapshots", "list", "--json").out)["items"])
@@ -98,11 +100,38 @@ def test_evaluate(home: Path, folder: Path, run: Any) -> None:
     assert "ndcg" in done.out.lower()
     report = run("evaluate", "holdout", "--data", str(folder), "--model", "popular", "--validation", "--json")
     assert json.loads(report.out)["protocol"] == "holdout"
+    shown = run("evaluate", "holdout", "--data", str(folder), "--model", "popular", "--validation")
+    assert "validation part (a fifth of the users)" in " ".join(shown.out.split())
     assert "|" in run("evaluate", "holdout", "--data", str(folder), "--model", "popular", "--markdown").out
     for words in (("nonsense",), ("holdout", "--model", "nonsense"), ("holdout", "--data", "/no/such")):
         wrong = run("evaluate", *words)
         assert wrong.code == 1
         assert wrong.err.startswith("Error: ")
+
+
+def test_evaluate_tables_fit_a_terminal(home: Path, folder: Path, run: Any) -> None:
+    """The main columns alone, in 100 columns at most; JSON has all of them."""
+    words = ("--data", str(folder), "--model", "popular", "--model", "userkernel")
+    for protocol, shown, hidden in (
+        ("likes", "disliked@10", "disliked_per_list@10"),
+        ("few", "ndcg@10/10", "recall@10/10"),
+    ):
+        done = run("evaluate", protocol, *words)
+        assert done.code == 0, done.err
+        assert shown in done.out
+        assert hidden not in done.out
+        assert max(len(line.rstrip()) for line in done.out.splitlines()) <= 100
+        report = json.loads(run("evaluate", protocol, *words, "--json").out)
+        assert {shown, hidden} <= set(report["results"][0]["metrics"])
+
+
+def test_deviations_are_shown_where_there_is_room() -> None:
+    columns, cell = ["model", "rmse", "mae", "predicted", "fit s", "score s"], "0.9000 ± 0.0010"
+    rows = [["stars", cell, cell, "1.000", "0.1", "0.2"], ["SVD (a long source of it)", "0.9", "", "", "", ""]]
+    assert main_columns(columns, rows)[1][0] == ["stars", cell, cell, "0.1", "0.2"]
+    wide = ["model", *(f"ndcg@10/{n}" for n in range(5)), "fit s", "recall@10/0"]
+    found = main_columns(wide, [["ease", *([cell] * 5), "0.1", cell]])
+    assert found == (wide[:-1], [["ease", *(["0.9000"] * 5), "0.1"]])
 
 
 def test_data_without_stars(tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from matinee.cli.console import (
+    NARROW,
     AsJson,
     ColumnMap,
     load_settings,
@@ -64,10 +65,20 @@ def print_metrics(metrics: Mapping[str, Mapping[str, float | None]], title: str)
 
 
 def main_columns(columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    """The columns that people look at first, so that the table fits a terminal; JSON and Markdown have all."""
-    main = ("model", "ndcg", "precision", "recall", "map", "rmse", "mae", "fit", "score")
-    keep = [i for i, name in enumerate(columns) if name.startswith(main)]
-    return [columns[i] for i in keep], [[row[i] for i in keep] for row in rows]
+    """The columns that people look at first, so that the table fits `NARROW` columns; JSON and Markdown have all.
+
+    Of several questions ("ndcg@10/3") only nDCG is shown. Where the numbers still do not fit, standard deviations over
+    the splits are left out.
+    """
+    main = ("model", "ndcg", "precision", "recall", "map", "disliked@", "rmse", "mae", "fit", "score")
+    keep = [i for i, name in enumerate(columns) if name.startswith(main) and ("/" not in name or "ndcg" in name)]
+    columns, rows = [columns[i] for i in keep], [[row[i] for i in keep] for row in rows]
+    # Names fold at their spaces, numbers do not. Each cell is padded by two, with one column beside it and one more.
+    names = max(len(word) for row in rows for word in row[0].split())
+    numbers = sum(max(map(len, column)) for column in list(zip(columns, *rows, strict=True))[1:])
+    if names + numbers + 3 * len(columns) + 1 > NARROW:
+        rows = [[cell.partition(" ± ")[0] for cell in row] for row in rows]
+    return columns, rows
 
 
 def evaluate(
@@ -75,7 +86,7 @@ def evaluate(
     data: Annotated[str | None, typer.Option("--data", "-d", help="Folder or name of the data.")] = None,
     model: Annotated[list[str] | None, typer.Option("--model", "-m", help="A model (again for more).")] = None,
     validation: Annotated[
-        bool, typer.Option("--validation", help="Split the training part; leave test alone.")
+        bool, typer.Option("--validation", help="For choosing settings: a fifth of the users, no test ratings.")
     ] = False,
     json: AsJson = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
@@ -99,7 +110,7 @@ def evaluate(
         typer.echo(report.to_markdown())
     else:
         columns, rows = main_columns(*report.table())
-        part = "validation part of the training ratings" if report.validation else "test"
-        table(f"{report.protocol} on {report.dataset}, {part}: {report.description}", columns, rows, right=columns[1:])
+        title = f"{report.protocol} on {report.dataset}, {report.part}: {report.description}"
+        table(title, columns, rows, right=columns[1:])
         for line in report.notes:
             note(line)

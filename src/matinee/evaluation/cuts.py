@@ -30,7 +30,7 @@ class Entries:
 
     Attributes:
         order: the entries in the order of the file.
-        validators: (n_users,), the users asked for validation and for nothing else; None: there are none.
+        validators: (n_users,), the users kept for validation; None: there are none.
         validation: ask these users, and not the others.
     """
 

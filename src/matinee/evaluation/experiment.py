@@ -52,8 +52,8 @@ def evaluate(
         data: a data set, a folder, or a name of `list_datasets`; None: the data set of the protocol, or that of the
             settings. A published split that depends on the order of the data file is exact only for files.
         settings: cache folder, memory limit; None: from the environment.
-        validation: leave the test part alone, for choosing settings: ask the validation users, or, in published
-            protocols, split the training part again.
+        validation: for choosing settings: ask the validation users alone, for nothing that a printed split tests (see
+            `Protocol.splits`).
         lineup: makes the unfitted models for a training part.
         progress: called with what is being done and the share done (0..1).
 
@@ -66,7 +66,7 @@ def evaluate(
     chosen = get_protocol(protocol)
     settings = settings or Settings()
     tell = progress or silent
-    source, notes = _load(chosen, data, settings, progress)
+    source, notes = _load(chosen, data, settings, progress, validation=validation)
     per_split: dict[str, list[dict[str, float]]] = {}
     seconds: dict[str, list[tuple[float, float]]] = {}
     shown: dict[str, Model[Any]] = {}
@@ -140,9 +140,14 @@ def _measure(model: Model[Any], split: Split, dataset: Dataset, protocol: Protoc
 
 
 def _load(
-    protocol: Protocol, data: Dataset | Path | str | None, settings: Settings, progress: Progress | None
+    protocol: Protocol,
+    data: Dataset | Path | str | None,
+    settings: Settings,
+    progress: Progress | None,
+    *,
+    validation: bool,
 ) -> tuple[Source, tuple[str, ...]]:
-    """The data and, where the protocol depends on it, the order of the file."""
+    """The data and, where the splits depend on it, the order of the file; what to say about them."""
     if isinstance(data, Dataset):
         source = Source(data)
     else:
@@ -153,14 +158,16 @@ def _load(
             place = str(place)  # a name, also where it was typed as a path; `load_dataset` says what is wrong with it
         dataset = load_dataset(place, settings, progress)
         rows = None
-        if protocol.needs_order:
+        if protocol.needs_file(dataset.name, validation=validation):
             if isinstance(place, str) and (named or not folder.exists()):
                 folder = get_dataset_files(place, settings, progress)
             rows = read_source(folder).ratings
         source = Source(dataset, rows)
     notes = list(source.dataset.report.notes)
-    if protocol.needs_order and source.rows is None:
+    if source.rows is None and protocol.needs_order:
         notes.append("The order of the file is not known, so the split is not that of the file.")
+    elif source.rows is None and protocol.needs_file(source.dataset.name, validation=validation):
+        notes.append("The order of the file is not known, so that published test ratings may be asked for here.")
     if protocol.dataset is not None and source.dataset.name != protocol.dataset:
         notes.append(f"The protocol is made for {protocol.dataset}; figures for other data cannot be compared.")
     return source, tuple(notes)

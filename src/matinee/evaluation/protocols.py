@@ -1,6 +1,8 @@
 """Named protocols: which data, which split, which metrics, and what others have published for exactly that.
 
-The splits themselves are made by `matinee.evaluation.cuts`.
+The splits themselves are made by `matinee.evaluation.cuts`. Validation asks a fixed fifth of the users
+(`validation_users`), whom our own protocols do not test, and of their ratings only those that are in no test part of a
+published protocol (`published_tests`).
 """
 
 from __future__ import annotations
@@ -92,14 +94,16 @@ class Protocol:
         description: one line.
         dataset: the data set it is made for; None: any.
         cut: makes the splits.
-        inner: splits a training part again for validation, so that test is never touched. None: a fixed fifth of the
-            users (`validation_users`) is asked for validation, and the others otherwise.
+        inner: of a published protocol, which tests every user: splits a training part again for validation. None: our
+            own protocol, whose test part is that of the users who are not kept for validation.
         prepare: which entries of the data take part, by the ratings and the scale.
         binary: all ratings that take part count the same.
         tasks: "ranking" (all films ranked, seen ones removed) and/or "stars" (error of predicted stars).
         relevant: "all": every test film; "likes": those that the user liked (`matinee.evaluation.relevance`).
         k: length of the lists.
         needs_order: the split depends on the order of the file.
+        cross_validation: every rating is in the test part of one of the splits, so that no validation part of this data
+            set can avoid them all; it avoids that of its own split.
         references: makes models that are measured beside those asked for.
     """
 
@@ -114,6 +118,7 @@ class Protocol:
     relevant: Relevance = "all"
     k: int = 10
     needs_order: bool = False
+    cross_validation: bool = False
     references: Callable[[], dict[str, Model[Any]]] = dict
 
     @property
@@ -129,39 +134,85 @@ class Protocol:
         dataset = without_user_tags(source.dataset)
         return replace(dataset, scale=(1.0, 1.0)) if self.binary else dataset
 
+    def needs_file(self, dataset: str, *, validation: bool = False) -> bool:
+        """Whether the splits of a data set, by its name, depend on the order of its file of ratings.
+
+        For validation they do as well where a published split that they avoid does.
+        """
+        return self.needs_order or (validation and any(other.needs_order for other in _published(dataset, self)))
+
     def splits(self, source: Source, *, validation: bool = False) -> Iterator[Split]:
         """The splits of a data set.
 
         Args:
-            validation: no test part is used at all: ask the validation users alone, or split each training part again.
+            validation: ask the validation users alone, for nothing that is in a printed test part; see
+                `published_tests` for the exception. Published protocols split each training part again.
         """
-        ratings, order, scale = source.dataset.ratings, source.order, source.dataset.scale
-        if self.prepare is not None:
-            kept = self.prepare(ratings, scale)
-            ratings, order = ratings.select(kept), _order_of_kept(order, kept)
-        if self.binary:
-            ratings = _with_ones(ratings)
+        kept, entries = self._entries(source)
+        ratings, validators = entries.ratings, validation_users(entries.ratings.user_ids)
+        # Ratings that are taken out of a validation part are not learned from instead: what models are fitted on
+        # stays as dense as the cut makes it.
+        free = ~published_tests(source, self)[kept] if validation else np.ones(len(ratings), dtype=np.bool_)
         if self.inner is None:
-            entries = Entries(ratings, order, scale, validation_users(ratings.user_ids), validation)
-        else:
-            entries = Entries(ratings, order, scale)
+            entries = replace(entries, validators=validators, validation=validation)
         for masks in self.cut(entries):
             if self.inner is not None and validation:
                 train = ratings.select(masks.train)
-                inner = Entries(train, _order_of_kept(order, masks.train), scale)
+                order = _order_of_kept(entries.order, masks.train)
+                inner = Entries(train, order, entries.scale, validators, validation)
                 _, fit, shown, asked, _ = next(self.inner(inner))
+                asked = asked & free[masks.train]
                 yield Split(f"{masks.name}, validation", train.select(fit), train.select(shown), train.select(asked))
                 continue
             yield Split(
                 masks.name + ", validation" * validation,
                 ratings.select(masks.train),
                 ratings.select(masks.history),
-                ratings.select(masks.test),
+                ratings.select(masks.test & free),
                 questions=tuple(
-                    Question(stage.name, ratings.select(stage.history), ratings.select(stage.test))
+                    Question(stage.name, ratings.select(stage.history), ratings.select(stage.test & free))
                     for stage in masks.stages
                 ),
             )
+
+    def _entries(self, source: Source) -> tuple[Mask, Entries]:
+        """Which ratings of the data take part, (n_ratings,), and those, for the cut."""
+        ratings, scale = source.dataset.ratings, source.dataset.scale
+        order = source.order if self.needs_order else np.arange(len(ratings), dtype=np.int64)
+        kept = np.ones(len(ratings), dtype=np.bool_)
+        if self.prepare is not None:
+            kept = self.prepare(ratings, scale)
+            ratings, order = ratings.select(kept), _order_of_kept(order, kept)
+        return kept, Entries(_with_ones(ratings) if self.binary else ratings, order, scale)
+
+
+def published_tests(source: Source, protocol: Protocol) -> Mask:
+    """Ratings that no validation part of a protocol may ask for, (n_ratings,).
+
+    They are the test parts of all splits of all published protocols that are made for the data set, and of `protocol`
+    itself if it is a published one. Our own protocols test other users than those asked for validation.
+    Cross-validation is left out, as it tests every rating.
+    """
+    ratings = source.dataset.ratings
+    found = np.zeros(len(ratings), dtype=np.bool_)
+    for other in _published(source.dataset.name, protocol):
+        kept, entries = other._entries(source)
+        for masks in other.cut(entries):
+            found[np.flatnonzero(kept)[masks.test]] = True
+        if not kept.all():
+            # What a preparation leaves out (few stars, for one) is cut alike. It is in no test part, but without this
+            # it would outweigh the rest in validation: of five random fifths a third of the likes would remain, and
+            # all dislikes.
+            rest = Entries(ratings.select(~kept), np.arange(int((~kept).sum())), source.dataset.scale)
+            for masks in other.cut(rest):
+                found[np.flatnonzero(~kept)[masks.test]] = True
+    return found
+
+
+def _published(dataset: str, protocol: Protocol) -> list[Protocol]:
+    """The published protocols whose test parts a validation part of `protocol` on a data set avoids."""
+    others = [other for other in PROTOCOLS.values() if other.dataset == dataset and other != protocol]
+    return [other for other in (*others, protocol) if other.inner is not None and not other.cross_validation]
 
 
 def _with_ones(ratings: Ratings) -> Ratings:
@@ -195,6 +246,7 @@ _PROTOCOLS = (
         dataset="ml-100k",
         tasks=("stars",),
         needs_order=True,
+        cross_validation=True,
     ),
     Protocol(
         "ml-1m-topn",
@@ -293,5 +345,5 @@ def check_tasks(protocol: Protocol, split: Split) -> None:
     if len(split.train) == 0 or len(split.test) == 0:
         raise InvalidInputError(
             f"{protocol.name} leaves nothing to {'learn from' if len(split.train) == 0 else 'ask about'} in this data.",
-            "Use more data or the protocol `holdout`; for validation a fifth of the users is asked.",
+            "Use more data or the protocol `holdout`; validation asks a fifth of the users about some of their films.",
         )

@@ -80,6 +80,11 @@ class EvaluationReport(BaseModel):
     created: str
     notes: tuple[str, ...] = ()
 
+    @property
+    def part(self) -> str:
+        """Which part of the data the figures are of, in words."""
+        return "validation part (a fifth of the users)" if self.validation else "test"
+
     def result(self, name: str) -> ModelResult:
         """The result of one model, by name.
 
@@ -116,11 +121,10 @@ class EvaluationReport(BaseModel):
     def to_markdown(self) -> str:
         """A Markdown section with the table and what is needed to repeat it."""
         columns, rows = self.table()
-        part = "validation part of the training ratings" if self.validation else "test"
         lines = [
             f"### {self.protocol} on {self.dataset}",
             "",
-            f"{self.description} ({part}). {self.users:,} users, {self.films:,} films, {self.ratings:,} ratings; "
+            f"{self.description} ({self.part}). {self.users:,} users, {self.films:,} films, {self.ratings:,} ratings; "
             f"splits: {', '.join(self.splits)}; data {self.fingerprint[:12]}.",
             "",
             "| " + " | ".join(columns) + " |",
