@@ -79,7 +79,7 @@ class ExplanationOut(BaseModel):
                     "models": [{"name": "ials", "score": 0.730955, "rank": 35, "of": 9285}],
                     "because": [{"movie_id": "2571", "title": "The Matrix", "rating": 5.0, "share": 0.0389}],
                     "rest": 0.9611,
-                    "reason": "no single film decides: your taste for Thriller",
+                    "reason": "because you loved The Matrix",
                     "neighbors": [{"user_id": "464", "similarity": 0.1469, "common": 52, "stars": 5.0}],
                     "neighbors_mean": 5.0,
                     "factors": [

@@ -28,11 +28,15 @@ NAMED = 3
 """Of these, films named in a sentence, at most; each has at least half the share of the first."""
 LOVED = 0.5
 """Preference above which a film was loved; a film seen and given no stars stands exactly here, and was liked."""
-DECIDES, EVEN = 0.05, 2.0
+DECIDES, EVEN = 0.03, 2.0
 """A film decides when it has this share, and this many times an even share where more than `MANY` films were liked."""
 MANY = 20
 SHARED = 3
 """Of the first `MAX_REASONS` films, how many must have a director or genre before it counts as a taste."""
+EXAMPLES = 2
+"""Films named as examples of a taste, at most."""
+FORMATS = ("IMAX",)
+"""Genres of the data that nobody has a taste for: how a film was shown."""
 CANDIDATES = 40
 """Best films beyond those listed that disliked films may push away (100 make answers with reasons 11 % slower, 40 make
 them 8 %)."""
@@ -158,9 +162,14 @@ class Reasons:
         directors, genres = self._view.catalog.column("directors"), self._view.catalog.column("genres")
         names = _shared(directors[row], [directors[one.row] for one in cited])
         if names:
-            return f"films by {max(names, key=lambda name: names[name])}"
-        names = _shared(genres[row], [genres[one.row] for one in cited])
-        return max(names, key=lambda name: (names[name] / self._liked_genres[name], name)) if names else None
+            name = max(names, key=lambda name: names[name])
+            return f"films by {name}, as in {_and(_examples(name, cited, directors))}"
+        own = [name for name in genres[row] if name not in FORMATS]
+        names = _shared(own, [genres[one.row] for one in cited])
+        if not names:
+            return None
+        name = max(names, key=lambda name: (names[name] / self._liked_genres[name], name))
+        return f"{name}, as in {_and(_examples(name, cited, genres))}"
 
     @cached_property
     def _liked_genres(self) -> Counter[str]:
@@ -216,7 +225,8 @@ def reason_text(cited: Sequence[Cited], liked: int, taste: str | None = None) ->
     """A reason as people say it: "because you loved Alien and Blade Runner". Plain text, titles without years.
 
     Up to three films are named, those that have at least half the share of the first. Where no film decides, the text
-    says so, and names a taste: "no single film decides: your taste for Sci-Fi". A history of dislikes has no reason.
+    says so, and names a taste: "no single film decides: your taste for Sci-Fi, as in Alien and Blade Runner". A history
+    of dislikes has no reason.
 
     Args:
         cited: biggest share first.
@@ -236,6 +246,11 @@ def _shared(own: Sequence[str], others: Sequence[Sequence[str]]) -> dict[str, in
     """Of a film's own words those that at least `SHARED` others have, and how many do."""
     counts = {name: sum(name in words for words in others) for name in own}
     return {name: count for name, count in counts.items() if count >= SHARED}
+
+
+def _examples(name: str, cited: Sequence[Cited], words: Sequence[Sequence[str]]) -> list[str]:
+    """Titles of the first films cited that have a word."""
+    return [one.title for one in cited if name in words[one.row]][:EXAMPLES]
 
 
 def _and(names: Sequence[str]) -> str:
