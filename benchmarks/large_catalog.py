@@ -32,7 +32,7 @@ from matinee.ranking import top_n
 
 TOPICS = 600
 K = 20
-BATCH = 32
+BATCH = 64
 REPEATS = 1.33
 """Films are drawn with repeats, which count once: so many times as many are drawn."""
 

@@ -158,6 +158,8 @@ class Content(Model[ContentConfig]):
     def score(self, queries: Sequence[Query]) -> Scores:
         """Weighted mean likeness to the films of the history; NaN for films without words and unknown users."""
         scores = np.full((len(queries), self.n_items), np.nan, dtype=np.float32)
+        if not self._told.any():  # bare ids: no film says anything
+            return scores
         for start in range(0, len(queries), _BATCH):
             batch = queries[start : start + _BATCH]
             words = np.zeros((self._vectors.shape[1], len(batch)), dtype=np.float32)

