@@ -19,7 +19,7 @@ JOBS ?= 2
 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check --no-input
-checked := src tests benchmarks tools
+checked := src tests benchmarks tools examples
 quoted = '$(subst ','\'',$(1))'
 
 .PHONY: help demo studio test check fix docs bench screenshots lock clean
