@@ -19,7 +19,7 @@ JOBS ?= 2
 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check --no-input
-checked := src tests benchmarks tools
+checked := src tests benchmarks tools examples
 quoted = '$(subst ','\'',$(1))'
 
 .PHONY: help demo studio test check fix docs bench screenshots lock clean
@@ -58,11 +58,12 @@ bench: $(VENV)/.dev ## every benchmark; each prints its table
 screenshots: $(VENV)/.dev $(VENV)/.browser ## the pictures of docs/images anew
 	@$(bin)/python tools/screenshots.py
 
-lock: $(VENV)/.python ## the pinned requirements anew, with uv in a throw-away environment
+# pip wants the hash of every requirement as it is written, so extras stay (coverage[toml]).
+lock: $(VENV)/.python ## new pinned requirements with hashes, by uv in a throw-away environment
 	@set -eu; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
 	$(bin)/python -m venv "$$folder"; "$$folder/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
 	compile="$$folder/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --upgrade pyproject.toml"; \
-	$$compile --extra dev -o "$$folder/all.txt"; compile="$$compile -c $$folder/all.txt"; \
+	$$compile --extra dev -o "$$folder/all.txt"; compile="$$compile --generate-hashes --no-strip-extras -c $$folder/all.txt"; \
 	$$compile -o requirements/base.txt; \
 	for extra in web studio dev docs; do $$compile --extra $$extra -o requirements/$$extra.txt; done
 
@@ -94,10 +95,12 @@ $(VENV)/.web $(VENV)/.studio: $(VENV)/.%: requirements/%.txt $(VENV)/.base
 	@$(pip) install --quiet -r requirements/$*.txt
 	@touch $@
 
-# FAISS, HNSW (usearch) and Annoy, pinned with the tests' packages. Annoy needs a C++ compiler.
+# FAISS, HNSW (usearch) and Annoy, pinned with the tests' packages. Annoy needs a C++ compiler. Constraints of pip have neither
+# hashes nor extras.
 $(VENV)/.ann: requirements/dev.txt | $(VENV)/.base
-	@for index in faiss-cpu usearch annoy; do \
-	  $(pip) install --quiet --constraint requirements/dev.txt "$$index" >>'$(VENV)/ann.log' 2>&1 || \
+	@sed -e '/^ *--hash/d' -e 's/ *\\$$//' -e 's/\[.*\]//' requirements/dev.txt >'$(VENV)/ann.txt'; \
+	for index in faiss-cpu usearch annoy; do \
+	  $(pip) install --quiet --constraint '$(VENV)/ann.txt' "$$index" >>'$(VENV)/ann.log' 2>&1 || \
 	    echo "$$index cannot be installed (see $(VENV)/ann.log): exact search answers in its place."; done; touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.base
