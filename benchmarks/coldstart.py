@@ -31,16 +31,16 @@ from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset
 from matinee.data.readers import read_source
 from matinee.data.vectors import FilmVectors
-from matinee.encoders.cache import encode_images_cached
 from matinee.encoders.image import POSTER_DIM, POSTER_POWER, load_image_encoder
 from matinee.encoders.projection import Projection
-from matinee.engine.spaces import text_space
+from matinee.encoders.vector_cache import encode_images_cached
 from matinee.evaluation.measure import fit_models, measure_ranking
-from matinee.evaluation.newfilms import NewFilms, Scorer, measure_new_films, split_new_films
+from matinee.evaluation.new_movies import NewFilms, Scorer, measure_new_films, split_new_films
 from matinee.evaluation.protocols import PROTOCOLS, Protocol, Source
 from matinee.models import Blend, ColdStart, Content, Model, Query, default_lineup
-from matinee.models.content import ContentConfig
+from matinee.models.content.model import ContentConfig
 from matinee.settings import Settings
+from matinee.training.vector_spaces import text_space
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 SEEDS, VALIDATION = (0, 1, 2, 3, 4), (100, 101, 102)

@@ -31,14 +31,14 @@ from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset
 from matinee.data.ratings import Ratings
 from matinee.data.vectors import FilmVectors
-from matinee.engine import blend_space
-from matinee.engine.blend_space import blend_films
-from matinee.engine.live import LiveSpace
-from matinee.engine.series import SeriesFinder
-from matinee.engine.spaces import finished, model_spaces, taste_space
+from matinee.engine.updatable_spaces import LiveSpace
 from matinee.models import Content, default_lineup
 from matinee.settings import Settings
 from matinee.snapshots.spaces import Space
+from matinee.spaces import blend_space
+from matinee.spaces.blend_space import blend_films
+from matinee.spaces.series import SeriesFinder
+from matinee.training.vector_spaces import finished, model_spaces, taste_space
 
 K, MOST_RATED = 10, 300
 KINDS = ("faiss", "hnsw", "annoy")

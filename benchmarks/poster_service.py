@@ -31,11 +31,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from matinee.data.load import load_dataset
-from matinee.engine.training import train_dataset
 from matinee.indexes import ExactIndex
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterShelf
 from matinee.settings import Settings
 from matinee.snapshots import Snapshot, SnapshotShelf
+from matinee.training.pipeline import train_dataset
 
 SHARED = Path(os.environ.get("MATINEE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 TARGETS = (60.0, 150.0)

@@ -35,7 +35,7 @@ from threadpoolctl import threadpool_limits
 
 from matinee.indexes import ExactIndex, LiveIndex, available_kinds, build_index, load_index
 from matinee.indexes.base import Mask, Vectors
-from matinee.indexes.scan import Rows, rescore
+from matinee.indexes.scoring import Rows, rescore
 
 CLOCK = time.thread_time if "--processor-time" in sys.argv else time.perf_counter
 K = 10

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import httpx
 
-from matinee.engine.training import train
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterShelf
 from matinee.settings import Settings
+from matinee.training.pipeline import train
 from service_support import free_port
 from small_folder import write_folder
 from tiny_models import image_model, picture

@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, WebSocket
 
 from apps_support import environment_of
+from matinee._util.atomic_files import locked
 from matinee.data.catalog import Movie
 from matinee.data.load import load_dataset
-from matinee.engine.training import train_dataset
 from matinee.errors import MatineeError
-from matinee.files import locked
 from matinee.posters.folder import add_folder
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterShelf
 from matinee.settings import Settings
+from matinee.training.pipeline import train_dataset
 from tiny_models import image_model
 
 N_POSTERS = 3000

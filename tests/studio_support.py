@@ -11,9 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 import matinee.studio
 from apps_support import N_PICTURES, environment_of
-from matinee.engine.training import train
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterShelf
 from matinee.settings import Settings
+from matinee.training.pipeline import train
 from small_folder import write_folder
 from tiny_models import image_model, picture
 

@@ -19,7 +19,7 @@ import httpx
 import numpy as np
 
 from matinee.api.vectors.app import create_vectors_app
-from matinee.api.vectors.served import Served
+from matinee.api.vectors.space import Served
 from matinee.indexes import VectorIndex, build_index
 from matinee.indexes.base import Items, Vectors
 from matinee.remote import RemoteIndex

@@ -30,7 +30,7 @@ from browser_support import FLAGS, SECONDS, chromium, kept_films, train_films  #
 from matinee.client import Client, calls  # noqa: E402
 from matinee.data.catalog import Movie  # noqa: E402
 from matinee.posters.cards import card  # noqa: E402
-from matinee.posters.shelf import PosterShelf  # noqa: E402
+from matinee.posters.store import PosterShelf  # noqa: E402
 from support import SHARED  # noqa: E402
 
 DESKTOP, PHONE = (1200, 800), (390, 780)

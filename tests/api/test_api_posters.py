@@ -12,7 +12,7 @@ from PIL import Image
 from api_support import Client
 from matinee.engine import Engine
 from matinee.posters.cards import card
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterShelf
 from matinee.settings import Settings
 from poster_support import picture
 

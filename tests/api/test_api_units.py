@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matinee.api.answers import AnswerCache, Pace, Ready, Version
+from matinee.api.application import limit_body
 from matinee.api.errors import problem, status_of
-from matinee.api.limits import limit_body
 from matinee.api.metrics import Metrics
-from matinee.api.params import split_ids
+from matinee.api.parameters import split_ids
 from matinee.api.render import dumps
+from matinee.api.response_cache import AnswerCache, Pace, Ready, Version
 from matinee.api.serve import _environment, as_environment, config_of
 from matinee.errors import (
     ConflictError,

@@ -11,7 +11,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from api_support import requests_only
 from matinee.api.vectors.app import create_vectors_app
-from matinee.api.vectors.served import Film
+from matinee.api.vectors.space import Film
 from matinee.indexes import ExactIndex, LiveIndex
 from matinee.settings import Settings
 

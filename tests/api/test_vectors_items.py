@@ -13,10 +13,10 @@ import pytest
 from api_support import Client
 from matinee.api.vectors.app import create_vectors_app
 from matinee.api.vectors.arrays import LAST_ITEM
-from matinee.api.vectors.served import Film, Served
+from matinee.api.vectors.space import Film, Served
 from matinee.encoders.projection import Projection
 from matinee.indexes.exact import ExactIndex
-from matinee.indexes.live import LiveIndex
+from matinee.indexes.updatable import LiveIndex
 from matinee.settings import Settings
 
 DIM = 6

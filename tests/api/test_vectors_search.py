@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from api_support import Client
 from matinee.api.vectors.app import create_vectors_app
-from matinee.api.vectors.served import Film, Served
+from matinee.api.vectors.space import Film, Served
 from matinee.encoders.projection import Projection, unit
 from matinee.indexes.exact import ExactIndex
-from matinee.indexes.live import LiveIndex
+from matinee.indexes.updatable import LiveIndex
 from matinee.settings import Settings
 
 N, RAW, DIM = 300, 24, 8

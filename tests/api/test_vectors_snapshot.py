@@ -16,12 +16,12 @@ from matinee.api.serve import as_environment
 from matinee.api.vectors.app import create_vectors_app
 from matinee.encoders.image import load_image_encoder
 from matinee.engine import Engine
-from matinee.engine.training import train_dataset
 from matinee.errors import ConflictError, ServiceError
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterShelf
 from matinee.remote import RemoteIndex
 from matinee.settings import Settings
 from matinee.snapshots import SnapshotShelf
+from matinee.training.pipeline import train_dataset
 from service_support import in_process, serving
 from support import random_dataset
 from tiny_models import IMAGE_DIM, image_model, picture

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from matinee.cli import console, demo, reading, serving
+from matinee.cli import console, demo, queries, servers
 from matinee.snapshots import SnapshotShelf
 
 
@@ -113,7 +113,7 @@ def test_json_holds_what_http_gives(home: Path, run: Any) -> None:
 
 def test_reasons_have_room_in_a_narrow_terminal(home: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     wide = run("recommend", "--user", "42", "--explain").out
-    monkeypatch.setattr(reading, "is_narrow", lambda: True)
+    monkeypatch.setattr(queries, "is_narrow", lambda: True)
     narrow = run("recommend", "--user", "42", "--explain").out
     assert "Genres" in wide
     assert "Genres" not in narrow
@@ -140,7 +140,7 @@ def test_the_demo_trains_anew_where_a_snapshot_cannot_be_served(home: Path, run:
     changed = manifest.model_copy(update={"models": models}).sealed()
     (home / "snapshots" / old / "manifest.json").write_text(changed.model_dump_json(), encoding="utf-8")
     assert "kind" in run("snapshots", "promote", old).err, "what cannot be served is not promoted"
-    assert serving.has_snapshot(console.load_settings())
+    assert servers.has_snapshot(console.load_settings())
     assert not demo.opens(console.load_settings())
     done = run("demo", "--no-serve")
     assert done.code == 0, done.err
@@ -181,11 +181,12 @@ def test_an_interrupted_child_is_told_of_once(tmp_path: Path) -> None:
     """Ctrl-C that the child does not heed in time still ends with 130, and "Interrupted." is said once."""
     code = """
 import os, signal, sys
-from matinee.cli import main, processes, serving
+from matinee.cli import main, processes
+from matinee.cli import servers
 def stubborn(words, **_):
     return popen([sys.executable, "-c", CHILD])
 popen, processes.subprocess.Popen = processes.subprocess.Popen, stubborn
-serving.check_port = lambda settings: None
+servers.check_port = lambda settings: None
 sys.exit(main(["demo", "--port", "1", "--no-web"]))
 """
     heedless = (

@@ -17,7 +17,7 @@ import pytest
 from matinee.api.serve import as_environment
 from matinee.engine import Engine
 from matinee.errors import EncoderError
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterShelf
 from matinee.settings import Settings
 from poster_support import V3_KEY, FakeTmdb, picture, playing_tmdb
 from tiny_models import image_model

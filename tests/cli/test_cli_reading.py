@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from matinee.cli.reading import answer_json, print_answer
+from matinee.cli.queries import answer_json, print_answer
 from matinee.engine.types import Answer, FilmRef, Item, Reason
 
 

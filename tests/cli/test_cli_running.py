@@ -19,7 +19,7 @@ import pytest
 from rich.console import Console
 
 from matinee import __version__
-from matinee.cli import console, reading
+from matinee.cli import console, queries
 from small_folder import write_folder
 from terminal_support import until_ctrl_c
 
@@ -105,7 +105,7 @@ def test_json_takes_all_that_answers_hold() -> None:
 
 
 def test_a_time_beyond_the_calendar_is_a_dash() -> None:
-    assert [reading.when(time) for time in (None, 10**18, 0)] == ["–", "–", "1970-01-01"]
+    assert [queries.when(time) for time in (None, 10**18, 0)] == ["–", "–", "1970-01-01"]
 
 
 def test_debug_shows_the_traceback(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

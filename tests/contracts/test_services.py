@@ -15,9 +15,9 @@ import pytest
 
 from matinee.api.protocol import MOST_HEAD
 from matinee.api.serve import SERVICES, Service
-from matinee.engine.training import train_dataset
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterShelf
 from matinee.settings import Settings
+from matinee.training.pipeline import train_dataset
 from service_support import Process, serving
 from support import random_dataset
 from tiny_models import image_model, picture, text_folder

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from matinee.data.fetch import download, pip_download
+from matinee._util.atomic_files import file_hash
+from matinee.data.download import download, pip_download
 from matinee.errors import FetchError
-from matinee.files import file_hash
 from web_server import make_wheel, send, serve
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from matinee.data.statistics import describe, inspect_source
+from matinee.data.summary import describe, inspect_source
 from matinee.settings import Settings
 from support import make_dataset
 

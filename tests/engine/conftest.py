@@ -8,8 +8,8 @@ import pytest
 
 from matinee.data.dataset import Dataset
 from matinee.engine import Engine
-from matinee.engine.training import train_dataset
 from matinee.settings import Settings
+from matinee.training.pipeline import train_dataset
 
 
 @pytest.fixture(scope="session")

@@ -18,18 +18,18 @@ from matinee.data.catalog import Catalog, Movie
 from matinee.data.dataset import Dataset
 from matinee.data.vectors import FilmVectors
 from matinee.engine import Engine
-from matinee.engine.blend_space import TASTE_WEIGHT, blend_films, blended
-from matinee.engine.content_space import ContentSpace, content_dim, drawn_together
-from matinee.engine.live import LiveSpace
-from matinee.engine.spaces import SUPPORT, content_space, taste_space
-from matinee.engine.training import train_dataset
+from matinee.engine.updatable_spaces import LiveSpace
 from matinee.errors import SnapshotError
 from matinee.indexes import ExactIndex, LiveIndex
 from matinee.indexes.approximate import Recipe
-from matinee.models.content import Content
+from matinee.models.content.model import Content
 from matinee.settings import Settings
 from matinee.snapshots import SnapshotShelf
 from matinee.snapshots.spaces import Space, lifted
+from matinee.spaces.blend_space import TASTE_WEIGHT, blend_films, blended
+from matinee.spaces.content_space import ContentSpace, content_dim, drawn_together
+from matinee.training.pipeline import train_dataset
+from matinee.training.vector_spaces import SUPPORT, content_space, taste_space
 from support import random_dataset
 
 SERIES = ("Harbour", "Harbour II", "Harbour III: The Tide")

@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from matinee.data.catalog import Catalog, Movie
-from matinee.engine.derived import PerCatalog, Trailing
+from matinee.engine.catalog_cache import PerCatalog, Trailing
 
 
 def catalog_of(count: int) -> Catalog:

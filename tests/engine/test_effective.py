@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from matinee.data.catalog import Movie
 from matinee.engine import Engine
-from matinee.engine.effective import Overlay
-from matinee.engine.histogram import histogram, star_steps
+from matinee.engine.merged_ratings import Overlay
+from matinee.engine.rating_counts import histogram, star_steps
 from matinee.errors import InvalidInputError, NotFoundError, UnknownMovieError, UnknownUserError
 from matinee.settings import Settings
 from matinee.stores.base import Store

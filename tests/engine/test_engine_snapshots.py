@@ -9,11 +9,11 @@ import pytest
 
 from matinee.data.catalog import Movie
 from matinee.engine import Engine, Request
-from matinee.engine.training import snapshot_of, source_identity, train, train_dataset
 from matinee.errors import DataError, MemoryLimitError, SnapshotError
 from matinee.models import default_lineup
 from matinee.settings import Settings
 from matinee.snapshots import SnapshotShelf
+from matinee.training.pipeline import snapshot_of, source_identity, train, train_dataset
 from small_folder import write_folder
 from support import random_dataset
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matinee.data.catalog import Catalog
-from matinee.engine.fusion import (
+from matinee.engine.search.bm25 import WordIndex
+from matinee.engine.search.rank_fusion import (
     LEAST_COSINE,
     MEANING_POPULARITY,
     POSTERS,
@@ -21,8 +22,7 @@ from matinee.engine.fusion import (
     fuse_search,
     meaning_hits,
 )
-from matinee.engine.search import TitleIndex
-from matinee.engine.words import WordIndex
+from matinee.engine.search.title_index import TitleIndex
 from meaning_queries import DEVELOPMENT, TEST, with_typos
 
 FILMS = [

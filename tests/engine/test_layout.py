@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from matinee.engine.layout import layout
 from matinee.errors import MatineeError
+from matinee.training.film_map import layout
 
 
 def test_the_two_main_directions_span_the_map() -> None:

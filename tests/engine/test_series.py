@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from matinee.data.catalog import Catalog, Movie
-from matinee.engine.series import SeriesFinder, names_of, series_of
+from matinee.spaces.series import SeriesFinder, names_of, series_of
 
 Film = tuple[str, int | None, tuple[str, ...]]
 

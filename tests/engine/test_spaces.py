@@ -12,12 +12,12 @@ import pytest
 from matinee.classic import recommend_similar
 from matinee.data.catalog import Movie
 from matinee.engine import Engine
-from matinee.engine.indexing import index_posters
-from matinee.engine.training import train_dataset
 from matinee.errors import InvalidInputError, MediaTypeError, UnknownMovieError
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterShelf
 from matinee.settings import Settings
 from matinee.snapshots import Snapshot, SnapshotShelf
+from matinee.training.pipeline import train_dataset
+from matinee.training.poster_index import index_posters
 from support import random_dataset
 from tiny_models import IMAGE_DIM, image_model, picture, text_folder
 

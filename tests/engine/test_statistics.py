@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from matinee.data.catalog import Movie
 from matinee.engine import Engine
-from matinee.engine.statistics import MOST_MONTHS, TOP, long_tail
-from matinee.engine.statistics import statistics as compute
+from matinee.engine.data_statistics import MOST_MONTHS, TOP, long_tail
+from matinee.engine.data_statistics import statistics as compute
 from matinee.errors import FilterError, InvalidInputError
 
 Groups = dict[Any, dict[str, Any]]

@@ -9,7 +9,7 @@ import pytest
 
 from matinee.data.catalog import Catalog
 from matinee.data.clean import clean_movies
-from matinee.engine.search import TitleIndex, key_of
+from matinee.engine.search.title_index import TitleIndex, key_of
 from meaning_queries import with_typos
 
 FILMS = [

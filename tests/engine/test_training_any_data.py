@@ -11,12 +11,12 @@ from degenerate import DEGENERATE, FEATURELESS, implicit, table
 from matinee.data.catalog import Movie
 from matinee.data.dataset import SEEN
 from matinee.engine import Engine, Request
-from matinee.engine.training import train_dataset
 from matinee.engine.types import SimilarBy
 from matinee.errors import InvalidInputError
 from matinee.models.preference import StarScale
 from matinee.settings import Settings
 from matinee.snapshots import SnapshotShelf
+from matinee.training.pipeline import train_dataset
 from support import random_dataset
 from tiny_models import text_folder
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matinee.data.catalog import Catalog
-from matinee.engine.words import K1, POPULARITY, B, WordIndex, stem
+from matinee.engine.search.bm25 import K1, POPULARITY, B, WordIndex, stem
 
 LETTERS = ["storm", "ship", "ghost", "queen", "city", "train", "heist", "night", "dance", "king"]
 films = st.lists(st.lists(st.sampled_from(LETTERS), max_size=12), min_size=1, max_size=8)

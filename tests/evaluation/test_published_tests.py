@@ -17,8 +17,8 @@ from matinee.data.ratings import Ratings
 from matinee.data.readers import read_source
 from matinee.data.split import users_of, validation_users
 from matinee.evaluation import PROTOCOLS, Protocol, evaluate
-from matinee.evaluation.cuts import holdouts
 from matinee.evaluation.protocols import Source, Split, published_tests
+from matinee.evaluation.splitters import holdouts
 from matinee.models import Popularity
 from matinee.settings import Settings
 from support import random_dataset

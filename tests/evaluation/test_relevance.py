@@ -20,7 +20,7 @@ from matinee.evaluation.measure import measure_questions, measure_ranking
 from matinee.evaluation.protocols import PROTOCOLS, Question, Source, Split
 from matinee.evaluation.references import Counts, last_month
 from matinee.evaluation.relevance import at_least_liked, disliked, liked
-from matinee.evaluation.tags import without_user_tags
+from matinee.evaluation.user_tags import without_user_tags
 from matinee.models import Content, Query
 from matinee.models.base import Scores
 from matinee.settings import Settings

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from matinee.data.split import users_of, validation_users
 from matinee.errors import InvalidInputError
 from matinee.evaluation import evaluate
-from matinee.evaluation.cuts import Entries, few_likes
 from matinee.evaluation.protocols import PROTOCOLS, Source
+from matinee.evaluation.splitters import Entries, few_likes
 from matinee.settings import Settings
 from support import make_dataset, random_dataset
 

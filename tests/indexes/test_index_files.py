@@ -13,7 +13,7 @@ import pytest
 from index_support import make_index, random_vectors
 from matinee.errors import IndexFileError, InvalidInputError, MatineeError
 from matinee.indexes import LiveIndex, build_index, load_index
-from matinee.indexes.files import Description, read_description
+from matinee.indexes.storage import Description, read_description
 
 N, DIM = 400, 12
 ITEMS = 2 * np.arange(N, dtype=np.int64)

@@ -15,7 +15,7 @@ from matinee.indexes.annoy import MOST_LOOKS
 from matinee.indexes.approximate import Recipe
 from matinee.indexes.base import Vectors
 from matinee.indexes.faiss import FEW_VECTORS, FaissConfig
-from matinee.indexes.proof import BUILT, HUBS, LOADED, SAMPLE, Overlap, Probes, overlap, proven
+from matinee.indexes.recall_check import BUILT, HUBS, LOADED, SAMPLE, Overlap, Probes, overlap, proven
 
 N, DIM = 2000, 24
 ITEMS = np.arange(N, dtype=np.int64)

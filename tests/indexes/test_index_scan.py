@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index_support import random_vectors
-from matinee.indexes import scan
+from matinee.indexes import scoring
 from matinee.indexes.base import Mask, Vectors
-from matinee.indexes.scan import Rows, nearest_rows, rescore
+from matinee.indexes.scoring import Rows, nearest_rows, rescore
 
 
 def reference(vectors: Vectors, queries: Vectors, k: int, mask: Mask | None) -> tuple[Rows, Vectors]:
@@ -55,7 +55,7 @@ def test_nearest_rows_are_those_of_the_slow_way(
 @pytest.mark.parametrize("k", [1, 10, 90])
 @pytest.mark.parametrize("share", [None, 0.1, 0.6])
 def test_many_blocks(k: int, share: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "BLOCK_VALUES", 2000)
+    monkeypatch.setattr(scoring, "BLOCK_VALUES", 2000)
     vectors, queries = random_vectors(4000, 16, clusters=9), random_vectors(130, 16, seed=1, clusters=9)
     vectors = vectors[np.argsort(vectors[:, 0])]  # so that blocks differ
     mask = None if share is None else np.random.default_rng(0).random(4000) < share
@@ -65,7 +65,7 @@ def test_many_blocks(k: int, share: float | None, monkeypatch: pytest.MonkeyPatc
 
 
 def test_masses_of_equal_vectors_are_searched_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "MOST_PAIRS", 5000)
+    monkeypatch.setattr(scoring, "MOST_PAIRS", 5000)
     vectors = np.repeat(random_vectors(1, 8), 1000, axis=0)
     rows, similarities = nearest_rows(vectors, np.repeat(vectors[:1], 20, axis=0), 7)
     assert (rows == np.arange(7)).all()

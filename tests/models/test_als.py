@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from matinee.models.als import principal_directions
+from matinee.models.factorization import principal_directions
 
 
 def test_directions_are_scaled_by_the_roots_of_their_values() -> None:

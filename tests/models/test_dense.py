@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matinee.data.vectors import FilmVectors
-from matinee.models.dense import COMPONENTS, DenseField, put_state, read_state
+from matinee.models.content.vector_field import COMPONENTS, DenseField, put_state, read_state
 
 DIM, FILMS = 3, 8
 changes = st.lists(

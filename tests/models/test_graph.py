@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from matinee.models import GraphFilter, Query
-from matinee.models.graph import EXPONENTS, LENGTHS
+from matinee.models.graph_filter import EXPONENTS, LENGTHS
 from matinee.models.preference import StarScale
 from support import make_dataset, random_dataset
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from matinee.models import ItemKNN, Query
-from matinee.models import neighbors as module
+from matinee.models import item_knn as module
 from support import make_dataset, random_dataset
 
 PLAIN = {"neighbors": 40, "shrinkage": 0.0, "asymmetry": 0.5, "user_weight": 0.0, "weighting": "binary"}

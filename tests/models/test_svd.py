@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from matinee.models.svd import truncated_svd
+from matinee.models.truncated_svd import truncated_svd
 
 
 @pytest.mark.parametrize("centre", [False, True])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from matinee.encoders.decode import decode
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterShelf
 from poster_support import FakeTmdb, playing_tmdb
 
 

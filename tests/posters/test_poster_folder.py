@@ -10,7 +10,7 @@ from matinee.data.catalog import Movie
 from matinee.errors import DataError
 from matinee.posters.folder import add_folder
 from matinee.posters.names import Films, Row, imdb_of, number_kind, read_index, resolve
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterShelf
 from poster_support import film, picture
 
 FILMS = [

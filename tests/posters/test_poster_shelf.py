@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from matinee.errors import InvalidInputError, MediaTypeError, StoreError, TooLargeError
 from matinee.posters.pictures import AVIF, JPEG, KINDS, PNG, WEBP, inspect, kind_of
-from matinee.posters.shelf import PosterShelf, read_file, stem_of
+from matinee.posters.store import PosterShelf, read_file, stem_of
 from matinee.settings import Settings
 from poster_support import film, picture
 
@@ -205,7 +205,7 @@ def test_the_limits_are_the_settings(tmp_path: Path) -> None:
 PUTTER = """
 import sys
 from pathlib import Path
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterShelf
 shelf, data = PosterShelf(Path(sys.argv[1])), Path(sys.argv[2]).read_bytes()
 for turn in range(60):
     shelf.put("1", data, durable=False)

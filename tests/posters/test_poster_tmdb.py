@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 
 from matinee.errors import FetchError, InvalidInputError, StoreError
-from matinee.posters.absent import DAYS, FILE, Absent
-from matinee.posters.shelf import PosterShelf
-from matinee.posters.tmdb import AT_ONCE, MOST_FAILURES, FetchReport, fetch
+from matinee.posters.store import PosterShelf
+from matinee.posters.tmdb import AT_ONCE, DAYS, FILE, MOST_FAILURES, Absent, FetchReport, fetch
 from poster_support import V3_KEY, V4_TOKEN, FakeTmdb, film, picture
 
 
@@ -259,7 +258,7 @@ def test_time_runs_out(tmdb: FakeTmdb, shelf: PosterShelf) -> None:
 FETCHER = """
 import sys
 from pathlib import Path
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterShelf
 from matinee.posters.tmdb import fetch
 from poster_support import V3_KEY, film
 films = [film(f"m{i}", tmdb_id=str(i)) for i in range(100, 180)]

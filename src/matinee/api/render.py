@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from matinee.data.catalog import LIST_COLUMNS, SCHEMA, Movie
 from matinee.errors import UnknownMovieError
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterShelf
 
 if TYPE_CHECKING:
     from matinee.engine.engine import Engine

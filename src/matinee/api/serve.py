@@ -16,9 +16,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from matinee._util.signals import quiet_signals
 from matinee.api.protocol import Protocol
 from matinee.settings import Settings
-from matinee.signals import quiet_signals
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

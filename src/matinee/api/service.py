@@ -12,11 +12,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from matinee.api.answers import AnswerCache, Pace, Ready
-from matinee.api.base import BaseService, route_of
-from matinee.api.quick import ROUTE, Work, plan
+from matinee.api.application import BaseService, route_of
+from matinee.api.fast_path import ROUTE, Work, plan
 from matinee.api.render import Json
-from matinee.api.workshop import Workshop
+from matinee.api.response_cache import AnswerCache, Pace, Ready
+from matinee.api.work_queue import Workshop
 from matinee.engine import Engine
 from matinee.errors import MatineeError
 from matinee.settings import Settings

@@ -18,8 +18,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from matinee._util.progress import Progress, silent
 from matinee.errors import FilterError, InvalidInputError, MatineeError
-from matinee.progress import Progress, silent
 
 if TYPE_CHECKING:
     from matinee.engine import Engine

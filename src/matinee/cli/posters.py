@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from matinee.data.catalog import Movie
     from matinee.engine import Engine
-    from matinee.posters.shelf import PosterShelf
+    from matinee.posters.store import PosterShelf
     from matinee.settings import Settings
 
 app = typer.Typer(help="Posters: from a folder, or from The Movie Database; shown, and searched.", no_args_is_help=True)
@@ -39,7 +39,7 @@ _KINDS = {"movie": "film ids", "imdb": "IMDb ids", "tmdb": "TMDB ids"}
 def shelf_of(engine: Engine) -> PosterShelf:
     """The posters of the data set in service; what is put there is decoded first."""
     from matinee.encoders.decode import decode
-    from matinee.posters.shelf import PosterShelf
+    from matinee.posters.store import PosterShelf
 
     settings = engine.settings
     check = partial(decode, max_bytes=settings.max_body, max_pixels=settings.max_pixels, at_least=(160, 240))
@@ -125,7 +125,7 @@ def fetch(
 @app.command("status")
 def status(json: AsJson = False) -> None:
     """How many films have a poster, how many ratings those films have, and whether they are searched."""
-    from matinee.posters.shelf import PosterShelf
+    from matinee.posters.store import PosterShelf
     from matinee.snapshots import SnapshotShelf
 
     settings = load_settings()
@@ -179,8 +179,8 @@ def _share(part: int, whole: int) -> str:
 
 def _finish(settings: Settings, report: Any, index: bool, json: bool) -> None:
     """Make the posters searchable, and say so; they are on the shelf whatever becomes of that."""
-    from matinee.engine.indexing import index_posters
     from matinee.errors import MatineeError
+    from matinee.training.poster_index import index_posters
 
     found: dict[str, str | None] = {"snapshot": None}
     try:

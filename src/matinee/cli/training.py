@@ -33,8 +33,8 @@ def train(
     json: AsJson = False,
 ) -> None:
     """Fit all models on a data set and what the store holds; write one snapshot."""
-    from matinee.engine.training import train as run
     from matinee.snapshots import SnapshotShelf
+    from matinee.training.pipeline import train as run
 
     settings = load_settings(data=data)
     with progress_bar() as progress:

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee.encoders.base import Image
-from matinee.engine.encoding import Encoders
-from matinee.engine.live import LiveSpace
+from matinee.engine.encoder_pool import Encoders
 from matinee.engine.recommend import allowed_rows, check_n, make_items
 from matinee.engine.runtime import View
 from matinee.engine.types import PosterHit
+from matinee.engine.updatable_spaces import LiveSpace
 from matinee.errors import InvalidInputError
 from matinee.indexes.base import check_vectors
 from matinee.settings import Settings

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee._util.topk import top_n
 from matinee.engine.runtime import View
 from matinee.engine.types import FilmRef, Reason
 from matinee.models.base import Model, Query
-from matinee.models.content import Content
+from matinee.models.content.model import Content
 from matinee.models.popularity import Popularity
-from matinee.models.ranking import top_n
 
 MAX_REASONS = 5
 """Films named as reasons of one pick, at most."""

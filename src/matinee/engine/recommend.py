@@ -6,6 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from matinee._util.topk import top_n
 from matinee.data.ids import id_text
 from matinee.engine.charts import newcomer_scores
 from matinee.engine.filters import parse
@@ -15,9 +16,8 @@ from matinee.engine.runtime import View
 from matinee.engine.types import Answer, Item, Request
 from matinee.errors import InvalidInputError, UnknownModelError
 from matinee.models.base import Query
-from matinee.models.content import Content
+from matinee.models.content.model import Content
 from matinee.models.popularity import Popularity
-from matinee.models.ranking import top_n
 from matinee.settings import Settings
 
 POOL = 5

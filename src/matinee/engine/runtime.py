@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from matinee.data.catalog import Catalog, Movie
 from matinee.data.vectors import FilmVectors
 from matinee.encoders.film_texts import film_texts
-from matinee.engine.effective import Effective, Overlay
-from matinee.engine.histogram import star_steps
-from matinee.engine.live import CONTENT, LiveSpaces
+from matinee.engine.merged_ratings import Effective, Overlay
+from matinee.engine.rating_counts import Stats, Tastes, star_steps
 from matinee.engine.rerank import Rerankers
-from matinee.engine.stats import Stats, Tastes
-from matinee.engine.trend import Trend
+from matinee.engine.trending import Trend
+from matinee.engine.updatable_spaces import CONTENT, LiveSpaces
 from matinee.errors import UnknownModelError
 from matinee.models.base import Model, Query
 from matinee.snapshots import Snapshot

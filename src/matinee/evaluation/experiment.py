@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from matinee._util.progress import Progress, silent
+from matinee._util.versions import versions
 from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset
 from matinee.data.readers import read_source
@@ -26,12 +28,10 @@ from matinee.evaluation.measure import (
 )
 from matinee.evaluation.protocols import Protocol, Source, Split, check_tasks, get_protocol
 from matinee.evaluation.report import EvaluationReport, ModelResult
-from matinee.evaluation.tags import without_user_tags
+from matinee.evaluation.user_tags import without_user_tags
 from matinee.models import default_lineup
 from matinee.models.base import Model
-from matinee.progress import Progress, silent
 from matinee.settings import Settings
-from matinee.versions import versions
 
 
 def evaluate(

@@ -1,6 +1,6 @@
 """Named protocols: which data, which split, which metrics, and what others have published for exactly that.
 
-The splits themselves are made by `matinee.evaluation.cuts`. Validation asks a fixed fifth of the users
+The splits themselves are made by `matinee.evaluation.splitters`. Validation asks a fixed fifth of the users
 (`validation_users`), whom our own protocols do not test, and of their ratings only those that are in no test part of a
 published protocol (`published_tests`).
 """
@@ -20,7 +20,10 @@ from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
 from matinee.data.split import Mask, file_order, validation_users
 from matinee.errors import InvalidInputError, NotFoundError
-from matinee.evaluation.cuts import (
+from matinee.evaluation.peers import PEERS, Peer
+from matinee.evaluation.references import last_month
+from matinee.evaluation.relevance import Relevance
+from matinee.evaluation.splitters import (
     Cut,
     Entries,
     by_time,
@@ -33,10 +36,7 @@ from matinee.evaluation.cuts import (
     newest,
     per_user,
 )
-from matinee.evaluation.peers import PEERS, Peer
-from matinee.evaluation.references import last_month
-from matinee.evaluation.relevance import Relevance
-from matinee.evaluation.tags import without_user_tags
+from matinee.evaluation.user_tags import without_user_tags
 from matinee.models.base import Model
 from matinee.models.preference import Scale
 

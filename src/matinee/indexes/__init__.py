@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matinee.indexes.base import Found, Kind, StoredIndex, VectorIndex
     from matinee.indexes.exact import ExactIndex
-    from matinee.indexes.files import available_kinds, build_index, load_index
-    from matinee.indexes.live import LiveIndex
+    from matinee.indexes.storage import available_kinds, build_index, load_index
+    from matinee.indexes.updatable import LiveIndex
 
 _HOMES = {
     "ExactIndex": "exact",
     "Found": "base",
     "Kind": "base",
-    "LiveIndex": "live",
+    "LiveIndex": "updatable",
     "StoredIndex": "base",
     "VectorIndex": "base",
-    "available_kinds": "files",
-    "build_index": "files",
-    "load_index": "files",
+    "available_kinds": "storage",
+    "build_index": "storage",
+    "load_index": "storage",
 }
 
 __all__ = [

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from matinee.errors import IndexFileError, MatineeError
 from matinee.indexes.base import Kind, Vectors
-from matinee.indexes.scan import Rows, nearest_rows, rescore
+from matinee.indexes.scoring import Rows, nearest_rows, rescore
 
 SAMPLE = 128
 """Searches that `tuned` tries an effort with."""

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from matinee._util.progress import Progress, silent
 from matinee.data.catalog import Movie
 from matinee.errors import DataError, InvalidInputError, TooLargeError
 from matinee.posters.names import INDEX, By, Films, Row, is_number, number_kind, read_index, resolve
-from matinee.posters.shelf import PosterShelf, read_file
-from matinee.progress import Progress, silent
+from matinee.posters.store import PosterShelf, read_file
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif"})
 """Endings of files that are looked at, in any case; what they hold is told by their content."""

@@ -11,15 +11,15 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from matinee.api import common
 from matinee.api.documentation import add_documentation
 from matinee.api.errors import problems
 from matinee.api.render import reply
+from matinee.api.routes import common
 from matinee.api.vectors import items, search
 from matinee.api.vectors.bodies import ReadyOut, SpacesOut
-from matinee.api.vectors.served import Film, Served
 from matinee.api.vectors.service import VectorService, service_of
 from matinee.api.vectors.sources import Ready, Source
+from matinee.api.vectors.space import Film, Served
 from matinee.errors import MatineeError
 from matinee.indexes.base import VectorIndex
 from matinee.settings import Settings
@@ -96,7 +96,7 @@ def create_vectors_app(
     if served is not None:
         source = Ready(served)
     else:
-        from matinee.api.vectors.live import Snapshots
+        from matinee.api.vectors.snapshot_spaces import Snapshots
 
         source = Snapshots(settings)
     app = VectorService(settings, source, title="Matinee vectors", description=DESCRIPTION, lifespan=_lifespan)

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from matinee.api.errors import problems
-from matinee.api.reading import json_schema, read_json, validated
 from matinee.api.render import Json, dumps
+from matinee.api.request_bodies import json_schema, read_json, validated
 from matinee.api.vectors.arrays import mask_of, vector_of, vectors_of
 from matinee.api.vectors.bodies import BatchOut, ColumnsOut, RecoIn, SearchIn, SearchOut
-from matinee.api.vectors.served import MOST_FOUND, Near, Served
 from matinee.api.vectors.service import service_of
+from matinee.api.vectors.space import MOST_FOUND, Near, Served
 from matinee.errors import InvalidInputError
 from matinee.indexes.base import Mask, Vectors
 

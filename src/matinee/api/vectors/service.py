@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from matinee.api.answers import Pace
-from matinee.api.base import BaseService
-from matinee.api.vectors.served import Served
+from matinee.api.application import BaseService
+from matinee.api.response_cache import Pace
 from matinee.api.vectors.sources import Opened, Source
+from matinee.api.vectors.space import Served
 from matinee.errors import ConflictError
 from matinee.settings import Settings
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from matinee.api.vectors.served import Served
+from matinee.api.vectors.space import Served
 from matinee.errors import ConflictError, NotFoundError
 
 
