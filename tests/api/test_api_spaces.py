@@ -11,7 +11,7 @@ import pytest
 from api_support import Client
 from matinee.api import create_app
 from matinee.engine import Engine
-from matinee.posters.store import PosterShelf
+from matinee.posters.store import PosterStore
 from matinee.settings import Settings
 from matinee.training.pipeline import train_dataset
 from support import random_dataset
@@ -33,7 +33,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         max_body=1 << 20,
         max_pixels=4_000_000,
     )
-    shelf = PosterShelf.of(settings, "random")
+    shelf = PosterStore.of(settings, "random")
     for number in range(30):
         shelf.put(f"m{number}", picture(number))
     train_dataset(settings, random_dataset())

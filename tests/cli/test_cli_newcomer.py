@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from matinee.cli import console, demo, queries, servers
-from matinee.snapshots import SnapshotShelf
+from matinee.snapshots import SnapshotRegistry
 
 
 def rated(run: Any, user: str) -> dict[str, float]:
@@ -122,7 +122,7 @@ def test_reasons_have_room_in_a_narrow_terminal(home: Path, run: Any, monkeypatc
     monkeypatch.setattr(console, "PIPE_WIDTH", 80)
     monkeypatch.setattr("matinee.cli.snapshots.is_narrow", lambda: True)
     listed = run("snapshots", "list").out
-    assert str(SnapshotShelf(home / "snapshots").current()) in listed
+    assert str(SnapshotRegistry(home / "snapshots").current()) in listed
     assert max(map(len, listed.splitlines())) <= 80
     assert "MATINEE_VERIFY_ON_LOAD " in run("settings").out
     assert "https://www.imdb.com/title/tt90000" in run("similar", "Toy Story", "-n", "3").out
@@ -131,7 +131,7 @@ def test_reasons_have_room_in_a_narrow_terminal(home: Path, run: Any, monkeypatc
 
 def test_the_demo_trains_anew_where_a_snapshot_cannot_be_served(home: Path, run: Any) -> None:
     """As after an update of Matinee: every hash is right, but the models are of another make."""
-    shelf = SnapshotShelf(home / "snapshots")
+    shelf = SnapshotRegistry(home / "snapshots")
     old = shelf.current()
     assert old is not None
     assert demo.opens(console.load_settings())

@@ -11,7 +11,7 @@ from io import BytesIO
 from fastapi import Request
 
 from matinee.encoders.decode import decode
-from matinee.posters.store import PosterShelf
+from matinee.posters.store import PosterStore
 
 SMALL = (160, 240)
 """Width and height that a small picture fits into."""
@@ -51,7 +51,7 @@ _reducing = threading.BoundedSemaphore(2)
 """A decoded picture may take many megabytes: not as many at a time as there are requests."""
 
 
-def reduced(data: bytes, shelf: PosterShelf) -> bytes:
+def reduced(data: bytes, shelf: PosterStore) -> bytes:
     """A picture that fits into `SMALL`, as WebP; never enlarged.
 
     Raises:

@@ -23,7 +23,7 @@ _OVERHEAD = 600
 """Bytes that an entry takes besides its key and body, about."""
 
 
-class Source(Protocol):
+class RevisionSource(Protocol):
     """What tells whether an answer still holds (see `Engine`)."""
 
     def validity(self, user_id: str | None) -> Version:
@@ -31,7 +31,7 @@ class Source(Protocol):
         ...
 
 
-class Ready(NamedTuple):
+class CachedResponse(NamedTuple):
     """One ready answer; `route` is its path's template, `user_id` None: it depends on no user."""
 
     route: str
@@ -41,17 +41,17 @@ class Ready(NamedTuple):
     body: bytes
 
     @classmethod
-    def of(cls, route: str, user_id: str | None, version: Version, body: bytes) -> Ready:
+    def of(cls, route: str, user_id: str | None, version: Version, body: bytes) -> CachedResponse:
         """An answer of JSON bytes with status 200."""
         headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
         return cls(route, user_id, version, headers, body)
 
 
-def _size(path: str, query: bytes, ready: Ready) -> int:
+def _size(path: str, query: bytes, ready: CachedResponse) -> int:
     return len(path) + len(query) + len(ready.body) + _OVERHEAD
 
 
-class AnswerCache:
+class ResponseCache:
     """Least recently used answers are dropped first. Only for the event loop's thread.
 
     Args:
@@ -61,12 +61,12 @@ class AnswerCache:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.size = 0
-        self._answers: OrderedDict[tuple[str, bytes], Ready] = OrderedDict()
+        self._answers: OrderedDict[tuple[str, bytes], CachedResponse] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._answers)
 
-    def find(self, path: str, query: bytes, source: Source) -> Ready | None:
+    def find(self, path: str, query: bytes, source: RevisionSource) -> CachedResponse | None:
         """The answer to this request, if there is one and it still holds."""
         key = (path, query)
         ready = self._answers.get(key)
@@ -78,7 +78,7 @@ class AnswerCache:
         self._answers.move_to_end(key)
         return ready
 
-    def put(self, path: str, query: bytes, ready: Ready) -> None:
+    def put(self, path: str, query: bytes, ready: CachedResponse) -> None:
         """Keep an answer, and drop old ones where it does not fit."""
         key, size = (path, query), _size(path, query, ready)
         if size > self.limit // 4:
@@ -94,7 +94,7 @@ class AnswerCache:
         self.size -= _size(*key, self._answers.pop(key))
 
 
-class Pace:
+class AdaptiveExecutor:
     """Runs work of a few milliseconds in place, slower work in a thread.
 
     A thread costs a tenth of a millisecond, and milliseconds where others compute; work of many milliseconds

@@ -17,7 +17,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from matinee._util.signals import quiet_signals
-from matinee.api.protocol import Protocol
+from matinee.api.protocol import BoundedHttpProtocol
 from matinee.settings import Settings
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def config_of(settings: Settings, app: FastAPI | None = None, service: Service =
         host=settings.host,
         port=port_of(settings, service),
         workers=settings.workers,
-        http=Protocol,
+        http=BoundedHttpProtocol,
         access_log=False,
         server_header=False,
         log_level="info",

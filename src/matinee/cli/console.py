@@ -40,7 +40,7 @@ ColumnMap = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]
 
 
-class Told(SystemExit):
+class CliExit(SystemExit):
     """Leave with a code; what happened has been said already."""
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 from matinee.cli import apps, servers
 from matinee.cli.addresses import Host, Port, announce, check_address, free_port, reached_at, url_of
 from matinee.cli.console import console, load_settings, note, open_engine, progress_bar
-from matinee.cli.processes import Companion, in_a_process_of_its_own, own_terminal_group
+from matinee.cli.processes import ChildProcess, in_a_process_of_its_own, own_terminal_group
 from matinee.cli.queries import print_answer
 from matinee.cli.training import DataOption
 from matinee.errors import InvalidInputError, SnapshotError, UnknownUserError
@@ -86,7 +86,7 @@ def web_app(settings: Settings, browse: bool) -> Iterator[None]:
     """The web app beside the core service of this process; says when it can be used, and if it ends before the core."""
     core = reached_at(settings.host, settings.port)
     words = ("--host", settings.host, "--port", str(settings.web_port), "--core-url", core)
-    app = Companion("web", *words, "--beside")
+    app = ChildProcess("web", *words, "--beside")
 
     def watch() -> None:
         if answer(app, f"{reached_at(settings.host, settings.web_port)}/health", f"{core}/ready"):
@@ -106,7 +106,7 @@ def web_app(settings: Settings, browse: bool) -> Iterator[None]:
         watcher.join(1)
 
 
-def answer(app: Companion, *addresses: str) -> bool:
+def answer(app: ChildProcess, *addresses: str) -> bool:
     """Wait until all addresses answer 200; False where the app ends before."""
     import httpx
 
@@ -175,9 +175,9 @@ def opens(settings: Settings) -> bool:
 
 def tell_data(settings: Settings) -> None:
     """Which data the current snapshot is made from, and what had to be done differently when it was made."""
-    from matinee.snapshots import SnapshotShelf
+    from matinee.snapshots import SnapshotRegistry
 
-    shelf = SnapshotShelf(settings.snapshots_dir)
+    shelf = SnapshotRegistry(settings.snapshots_dir)
     current = shelf.current()
     if current is not None:
         manifest = shelf.show(current)

@@ -36,7 +36,7 @@ class PerCatalog(Generic[T]):
             return made
 
 
-class Trailing(Generic[T]):
+class BackgroundPerCatalog(Generic[T]):
     """Makes one thing for each catalogue, in the background where the one of an earlier state will do meanwhile.
 
     For what is slow to make and may miss the newest films for a second. Thread-safe.

@@ -16,7 +16,7 @@ Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 
-class LivePlaces:
+class ContentPlaces:
     """Follows the catalogue. For one thread at a time.
 
     Args:

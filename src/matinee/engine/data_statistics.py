@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
 from matinee.data.ratings import NO_TIME
-from matinee.engine.merged_ratings import Effective
+from matinee.engine.merged_ratings import MergedRatings
 from matinee.engine.rating_counts import histogram
 
 TOP = 50
@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 
 
 def statistics(
-    effective: Effective, catalog: Catalog, allowed: NDArray[np.bool_], steps: NDArray[np.float64]
+    effective: MergedRatings, catalog: Catalog, allowed: NDArray[np.bool_], steps: NDArray[np.float64]
 ) -> Record:
     """Figures of the ratings of some films; what they are is said in the interface's description.
 

@@ -12,7 +12,7 @@ from matinee.engine.recommend import default_name
 from matinee.engine.runtime import Runtime, View
 from matinee.errors import MatineeError, SnapshotError
 from matinee.settings import Settings
-from matinee.snapshots import Snapshot, SnapshotShelf
+from matinee.snapshots import Snapshot, SnapshotRegistry
 from matinee.stores import Store, open_store
 
 log = logging.getLogger("matinee.engine")
@@ -21,7 +21,7 @@ log = logging.getLogger("matinee.engine")
 class Serving:
     """The serving half of `Engine`: one runtime, swapped whole when the pointer moves."""
 
-    def __init__(self, settings: Settings, runtime: Runtime, shelf: SnapshotShelf) -> None:
+    def __init__(self, settings: Settings, runtime: Runtime, shelf: SnapshotRegistry) -> None:
         self.settings = settings
         self._shelf = shelf
         self._stamp = shelf.stamp()
@@ -40,7 +40,7 @@ class Serving:
                 it (where there is, that one is served, and `warnings` says so).
         """
         settings = settings or Settings()
-        shelf = SnapshotShelf(settings.snapshots_dir)
+        shelf = SnapshotRegistry(settings.snapshots_dir)
         stamp = shelf.stamp()  # before the pointer is read: what moves in between is noticed later, not missed
         current = shelf.current()
         if current is None:
@@ -209,7 +209,7 @@ class Serving:
         self._warnings = (*self._warnings, text)[-20:]
 
 
-def _load_sound(shelf: SnapshotShelf, settings: Settings, current: str) -> tuple[Snapshot, tuple[str, ...]]:
+def _load_sound(shelf: SnapshotRegistry, settings: Settings, current: str) -> tuple[Snapshot, tuple[str, ...]]:
     """The current snapshot, or the newest sound one promoted before it, and what to warn of."""
     try:
         return Snapshot.load(shelf.root, current, settings.verify_on_load), ()

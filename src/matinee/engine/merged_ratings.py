@@ -17,7 +17,7 @@ from matinee.snapshots import Snapshot
 from matinee.stores.base import RatingChange, Store
 
 
-class Flat(NamedTuple):
+class RatingColumns(NamedTuple):
     """Ratings side by side: user numbers, catalogue rows, float32 stars, times (`NO_TIME` where unknown)."""
 
     users: NDArray[np.integer[Any]]
@@ -25,17 +25,17 @@ class Flat(NamedTuple):
     values: NDArray[np.float32]
     times: NDArray[np.int64]
 
-    def where(self, kept: NDArray[np.bool_]) -> Flat:
+    def where(self, kept: NDArray[np.bool_]) -> RatingColumns:
         """Some of them; itself where that is all."""
         if kept.all():
             return self
-        return Flat(self.users[kept], self.rows[kept], self.values[kept], self.times[kept])
+        return RatingColumns(self.users[kept], self.rows[kept], self.values[kept], self.times[kept])
 
-    def then(self, other: Flat) -> Flat:
+    def then(self, other: RatingColumns) -> RatingColumns:
         """These, then others."""
         if not len(other.rows):
             return self
-        return Flat(
+        return RatingColumns(
             np.concatenate([self.users, other.users]),
             np.concatenate([self.rows, other.rows]),
             np.concatenate([self.values, other.values]),
@@ -44,7 +44,7 @@ class Flat(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Effective:
+class MergedRatings:
     """Every effective rating of the films in service, at one moment.
 
     Users are numbered: the snapshot's by their row in it, others after them.
@@ -60,7 +60,7 @@ class Effective:
 
     base: Ratings
     dropped: NDArray[np.int64]
-    added: Flat
+    added: RatingColumns
     new_users: tuple[str, ...]
     active: NDArray[np.bool_]
     memo: dict[Any, Any] = field(default_factory=dict)
@@ -75,13 +75,13 @@ class Effective:
         n = self.base.n_users
         return str(self.base.user_ids[user]) if user < n else self.new_users[user - n]
 
-    def flat(self) -> Flat:
+    def flat(self) -> RatingColumns:
         """All of them, the snapshot's first; the arrays may be the snapshot's own."""
         base = self.base
         users = np.repeat(np.arange(base.n_users, dtype=np.int32), np.diff(base.indptr))
         kept = self.active[base.indices]
         kept[self.dropped] = False
-        return Flat(users, base.indices, base.values, base.times).where(kept).then(self._added)
+        return RatingColumns(users, base.indices, base.values, base.times).where(kept).then(self._added)
 
     def of_film(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """User numbers and stars of everybody who has rated one film."""
@@ -117,7 +117,7 @@ class Effective:
         return sorted(found, key=lambda one: numeric_first(one[0]))
 
     @cached_property
-    def _added(self) -> Flat:
+    def _added(self) -> RatingColumns:
         return self.added.where(self.active[self.added.rows])
 
 
@@ -133,7 +133,7 @@ class Overlay:
     def __init__(self, snapshot: Snapshot, store: Store) -> None:
         self._snapshot, self._store = snapshot, store
         self._lock = threading.Lock()
-        self._made: tuple[ref[Catalog], Effective] | None = None  # what hangs on an old catalogue may be forgotten
+        self._made: tuple[ref[Catalog], MergedRatings] | None = None  # what hangs on an old catalogue may be forgotten
         self._clear()
 
     def _clear(self) -> None:
@@ -146,7 +146,7 @@ class Overlay:
         # time, and the place of the snapshot's rating (−1: none).
         self._columns: tuple[list[int], list[int], list[float], list[int], list[int]] = ([], [], [], [], [])
 
-    def over(self, catalog: Catalog) -> Effective:
+    def over(self, catalog: Catalog) -> MergedRatings:
         """The effective ratings of a catalogue's films; the same object until something changes."""
         with self._lock:
             if self._store.seq() != self._seq:
@@ -193,17 +193,17 @@ class Overlay:
         place = int(np.searchsorted(rows, row))
         return int(ratings.indptr[user]) + place if place < len(rows) and rows[place] == row else -1
 
-    def _make(self, catalog: Catalog) -> Effective:
+    def _make(self, catalog: Catalog) -> MergedRatings:
         base = self._snapshot.ratings
         users, films, values, times, under = self._columns
         row_of = np.array([-1 if (row := catalog.find_any(film)) is None else row for film in self._films], np.int64)
         rows = row_of[np.array(films, dtype=np.int64)]
-        added = Flat(np.array(users, np.int64), rows, np.array(values, np.float32), np.array(times, np.int64))
+        added = RatingColumns(np.array(users, np.int64), rows, np.array(values, np.float32), np.array(times, np.int64))
         kept = (rows >= 0) & np.isfinite(added.values)
         erased = [user for user_id in self._erased if (user := base.find_user(user_id)) is not None]
         spans = [np.arange(base.indptr[user], base.indptr[user + 1], dtype=np.int64) for user in erased]
         dropped = np.unique(np.concatenate([np.array(under, dtype=np.int64), *spans]))
-        return Effective(
+        return MergedRatings(
             base,
             dropped[dropped >= 0],
             added.where(kept),

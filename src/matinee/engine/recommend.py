@@ -10,7 +10,7 @@ from matinee._util.topk import top_n
 from matinee.data.ids import id_text
 from matinee.engine.charts import newcomer_scores
 from matinee.engine.filters import parse
-from matinee.engine.reasons import Told, tell
+from matinee.engine.reasons import ListReasons, tell
 from matinee.engine.rerank import diversify
 from matinee.engine.runtime import View
 from matinee.engine.types import Answer, Item, Request
@@ -154,7 +154,7 @@ def make_items(
     rows: NDArray[np.int64],
     scores: NDArray[np.float32],
     stars: NDArray[np.float32] | None = None,
-    told: Told | None = None,
+    told: ListReasons | None = None,
 ) -> tuple[Item, ...]:
     """Items of ranked rows; `scores` is over all films, `stars` and `told` go with `rows`."""
     catalog = view.catalog

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee.data.ratings import NO_TIME, Ratings
-from matinee.engine.merged_ratings import Effective, Flat
+from matinee.engine.merged_ratings import MergedRatings, RatingColumns
 from matinee.models.charts import DAY, decayed_counts, half_life_of
 
 
@@ -36,7 +36,7 @@ class Trend:
         counts = decayed_counts(ratings.indices, ratings.times, ratings.n_items, newest, half_life)
         return cls(half_life, newest, counts)
 
-    def over(self, effective: Effective, now: int) -> NDArray[np.float64]:
+    def over(self, effective: MergedRatings, now: int) -> NDArray[np.float64]:
         """Decayed counts of all effective ratings, (n_items,); a rating dated after `now` counts as given now."""
         base, added, gone = effective.base, effective.added, effective.dropped
         times = self._dated(added.times, now)
@@ -49,7 +49,7 @@ class Trend:
             found -= decayed_counts(base.indices[gone], base.times[gone], n_items, newest, self.half_life)
         return np.maximum(found, 0.0)
 
-    def of_ratings(self, ratings: Flat, n_items: int, now: int) -> NDArray[np.float64]:
+    def of_ratings(self, ratings: RatingColumns, n_items: int, now: int) -> NDArray[np.float64]:
         """Decayed counts of some ratings, (n_items,)."""
         times = self._dated(ratings.times, now)
         return decayed_counts(ratings.rows, times, n_items, int(times.max(initial=NO_TIME)), self.half_life)

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
 from matinee.data.vectors import FilmVectors
-from matinee.engine.content_places import LivePlaces
+from matinee.engine.content_places import ContentPlaces
 from matinee.errors import InvalidInputError, NotFoundError
 from matinee.indexes import ExactIndex, available_kinds, load_index
 from matinee.indexes.base import VectorIndex
 from matinee.indexes.recall_check import Probes, proven
-from matinee.indexes.updatable import LiveIndex
+from matinee.indexes.updatable import UpdatableIndex
 from matinee.models.base import Model
 from matinee.models.content.model import Content
 from matinee.snapshots.spaces import Space, lifted
@@ -34,7 +34,7 @@ ENCODED = ("text", "poster")
 CONTENT, TASTE, BLEND = "content", "taste", "blend"
 
 
-class LiveSpace:
+class UpdatableSpace:
     """One space: an exact index that follows the store, and approximate ones opened at first use, which follow too.
 
     An approximate index must prove itself when it is opened (`indexes.proof`); the exact one stands in for one that
@@ -48,7 +48,7 @@ class LiveSpace:
         self.space = space
         self._lock = threading.Lock()
         # A snapshot's vectors are of length 1, and sealed: checking them would read them all.
-        self._exact = LiveIndex(ExactIndex.trusted(space.rows, np.ascontiguousarray(space.vectors)))
+        self._exact = UpdatableIndex(ExactIndex.trusted(space.rows, np.ascontiguousarray(space.vectors)))
         self._probes: Probes | None = None
         self._others: dict[str, VectorIndex] = {}
         self._kinds = ("exact", *sorted(set(space.stored) & set(available_kinds())))
@@ -174,15 +174,15 @@ def _apply(index: VectorIndex, put: Mapping[int, Floats | None]) -> None:
         index.add(np.fromiter(fresh, dtype=np.int64), np.vstack(list(fresh.values())))
 
 
-class LiveSpaces:
+class UpdatableSpaces:
     """All spaces of a snapshot, following the store. `change_*` are called by one thread at a time."""
 
     def __init__(self, spaces: Mapping[str, Space], content: Model[Any] | None = None) -> None:
-        self._spaces = {name: LiveSpace(space) for name, space in spaces.items()}
+        self._spaces = {name: UpdatableSpace(space) for name, space in spaces.items()}
         space = spaces.get(CONTENT)
         self._places = None
         if isinstance(content, Content) and space is not None:
-            self._places = LivePlaces(ContentSpace.of(space), content)
+            self._places = ContentPlaces(ContentSpace.of(space), content)
 
     def __contains__(self, name: str) -> bool:
         return name in self._spaces
@@ -191,11 +191,11 @@ class LiveSpaces:
         """Names of the spaces."""
         return list(self._spaces)
 
-    def get(self, name: str) -> LiveSpace | None:
+    def get(self, name: str) -> UpdatableSpace | None:
         """A space by name, or None."""
         return self._spaces.get(name)
 
-    def __getitem__(self, name: str) -> LiveSpace:
+    def __getitem__(self, name: str) -> UpdatableSpace:
         found = self._spaces.get(name)
         if found is None:
             has = ", ".join(self._spaces) or "none"

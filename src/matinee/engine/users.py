@@ -46,7 +46,7 @@ def known(runtime: Runtime, view: View, user_id: str) -> Query:
 
 
 @dataclass(frozen=True)
-class Everybody:
+class UserSimilarities:
     """All users beside one: the snapshot's by their row, then those whose data changed since.
 
     Attributes:
@@ -79,7 +79,7 @@ class Everybody:
         return stars
 
 
-def everybody(runtime: Runtime, view: View, mine: Query, user_id: str) -> Everybody:
+def everybody(runtime: Runtime, view: View, mine: Query, user_id: str) -> UserSimilarities:
     """How alike everybody's taste is to a history, which is some of this user's."""
     changed, base, n_items = runtime.changed_users(), runtime.snapshot.ratings, len(view.catalog)
     scores, common = _alike(mine, n_items, base.indptr, base.indices, base.values, runtime.tastes)
@@ -90,7 +90,7 @@ def everybody(runtime: Runtime, view: View, mine: Query, user_id: str) -> Everyb
     rows = np.concatenate([np.zeros(0, dtype=np.int64), *(query.rows for query in others)])
     values = np.concatenate([np.zeros(0, dtype=np.float32), *(query.ratings for query in others)])
     more, more_common = _alike(mine, n_items, indptr, rows, values, Tastes.of(indptr, values))
-    return Everybody(np.concatenate([scores, more]), np.concatenate([common, more_common]), base, others)
+    return UserSimilarities(np.concatenate([scores, more]), np.concatenate([common, more_common]), base, others)
 
 
 def neighbors(runtime: Runtime, view: View, user_id: str, n: int) -> list[Neighbor]:

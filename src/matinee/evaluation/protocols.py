@@ -42,7 +42,7 @@ from matinee.models.preference import Scale
 
 
 @dataclass(frozen=True)
-class Source:
+class EvaluationSource:
     """A data set and, where known, the rows of its file of ratings in order (`user_id`, `movie_id`)."""
 
     dataset: Dataset
@@ -126,7 +126,7 @@ class Protocol:
         """Published figures for exactly this protocol."""
         return PEERS.get(self.name, ())
 
-    def data(self, source: Source) -> Dataset:
+    def data(self, source: EvaluationSource) -> Dataset:
         """What models may know of the films; fit them on this with a split's training ratings.
 
         No film has tags (`without_user_tags`), and where all ratings count the same the scale has one value.
@@ -141,7 +141,7 @@ class Protocol:
         """
         return self.needs_order or (validation and any(other.needs_order for other in _published(dataset, self)))
 
-    def splits(self, source: Source, *, validation: bool = False) -> Iterator[Split]:
+    def splits(self, source: EvaluationSource, *, validation: bool = False) -> Iterator[Split]:
         """The splits of a data set.
 
         Args:
@@ -175,7 +175,7 @@ class Protocol:
                 ),
             )
 
-    def _entries(self, source: Source) -> tuple[Mask, Entries]:
+    def _entries(self, source: EvaluationSource) -> tuple[Mask, Entries]:
         """Which ratings of the data take part, (n_ratings,), and those, for the cut."""
         ratings, scale = source.dataset.ratings, source.dataset.scale
         order = source.order if self.needs_order else np.arange(len(ratings), dtype=np.int64)
@@ -186,7 +186,7 @@ class Protocol:
         return kept, Entries(_with_ones(ratings) if self.binary else ratings, order, scale)
 
 
-def published_tests(source: Source, protocol: Protocol) -> Mask:
+def published_tests(source: EvaluationSource, protocol: Protocol) -> Mask:
     """Ratings that no validation part of a protocol may ask for, (n_ratings,).
 
     They are the test parts of all splits of all published protocols that are made for the data set, and of `protocol`

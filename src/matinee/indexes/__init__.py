@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from matinee.indexes.base import Found, Kind, StoredIndex, VectorIndex
     from matinee.indexes.exact import ExactIndex
     from matinee.indexes.storage import available_kinds, build_index, load_index
-    from matinee.indexes.updatable import LiveIndex
+    from matinee.indexes.updatable import UpdatableIndex
 
 _HOMES = {
     "ExactIndex": "exact",
     "Found": "base",
     "Kind": "base",
-    "LiveIndex": "updatable",
+    "UpdatableIndex": "updatable",
     "StoredIndex": "base",
     "VectorIndex": "base",
     "available_kinds": "storage",
@@ -33,8 +33,8 @@ __all__ = [
     "ExactIndex",
     "Found",
     "Kind",
-    "LiveIndex",
     "StoredIndex",
+    "UpdatableIndex",
     "VectorIndex",
     "available_kinds",
     "build_index",

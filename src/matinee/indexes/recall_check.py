@@ -9,7 +9,7 @@ import numpy as np
 
 from matinee.indexes.base import Vectors
 from matinee.indexes.scoring import Similarities, nearest_rows
-from matinee.indexes.updatable import LiveIndex
+from matinee.indexes.updatable import UpdatableIndex
 
 K = 10
 """Neighbours that are compared, beside the item itself."""
@@ -71,7 +71,7 @@ class Probes:
         return cls(queries, least.ravel(), k)
 
 
-def overlap(index: LiveIndex, probes: Probes) -> Overlap:
+def overlap(index: UpdatableIndex, probes: Probes) -> Overlap:
     """What an index, unchanged since it was made, finds of the true neighbours of its probes."""
     found = index.search(probes.queries, probes.k).similarities
     # By similarity, for equal vectors are equally right; NaN is no hit.
@@ -79,7 +79,7 @@ def overlap(index: LiveIndex, probes: Probes) -> Overlap:
     return Overlap(float(shares.mean()), float(shares.min()))
 
 
-def proven(index: LiveIndex, probes: Probes, target: Overlap = LOADED, spare: int = 0) -> LiveIndex | None:
+def proven(index: UpdatableIndex, probes: Probes, target: Overlap = LOADED, spare: int = 0) -> UpdatableIndex | None:
     """An index, unchanged since it was made, with the least effort, from its own on, that finds enough; else None.
 
     Args:

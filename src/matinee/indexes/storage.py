@@ -25,7 +25,7 @@ from matinee.errors import IndexFileError, InvalidInputError
 from matinee.indexes.approximate import Approximate, IndexConfig, Recipe
 from matinee.indexes.base import MOST_VALUES, Items, Kind, Vectors
 from matinee.indexes.exact import ExactIndex
-from matinee.indexes.updatable import LiveIndex
+from matinee.indexes.updatable import UpdatableIndex
 
 DESCRIPTION = "index.json"
 STRUCTURE = "index.bin"
@@ -86,7 +86,7 @@ def available_kinds() -> tuple[str, ...]:
     return ("exact", *(kind for kind, (library, _, _) in _HOMES.items() if importlib.util.find_spec(library)))
 
 
-def build_index(kind: str, items: Items, vectors: Vectors, seed: int = 0, **config: Any) -> LiveIndex:
+def build_index(kind: str, items: Items, vectors: Vectors, seed: int = 0, **config: Any) -> UpdatableIndex:
     """Build an index that takes changes.
 
     Args:
@@ -105,9 +105,9 @@ def build_index(kind: str, items: Items, vectors: Vectors, seed: int = 0, **conf
     if recipe.kind == "exact":
         if config:
             raise InvalidInputError("An exact index has no settings.", f"Leave out: {', '.join(sorted(config))}.")
-        return LiveIndex(main, None, recipe)
+        return UpdatableIndex(main, None, recipe)
     recipe = Recipe(recipe.kind, _config(recipe.kind, config).settled(len(main)), seed)
-    return LiveIndex(main, build_approximate(recipe, main), recipe)
+    return UpdatableIndex(main, build_approximate(recipe, main), recipe)
 
 
 def build_approximate(recipe: Recipe, main: ExactIndex) -> Approximate | None:
@@ -152,7 +152,7 @@ def write_index(folder: Path, recipe: Recipe, main: ExactIndex, approximate: App
         raise IndexFileError(f"The index could not be written into {folder}: {error}.", "Make room there.") from error
 
 
-def load_index(folder: Path, *, items: Items, vectors: Vectors, kind: str | None = None) -> LiveIndex:
+def load_index(folder: Path, *, items: Items, vectors: Vectors, kind: str | None = None) -> UpdatableIndex:
     """Open an index that `save` wrote, after checking every byte of it, memory-mapped where its library can.
 
     Args:
@@ -184,17 +184,17 @@ def load_index(folder: Path, *, items: Items, vectors: Vectors, kind: str | None
         raise IndexFileError(f"The index in {folder} was built over other vectors.", AGAIN)
     recipe = Recipe(found.kind, None if found.config is None else _config(found.kind, found.config), found.seed)
     if recipe.config is None or len(main) == 0:
-        return LiveIndex(main, None, recipe)
+        return UpdatableIndex(main, None, recipe)
     if found.effort is None:
-        return LiveIndex(main, None, replace(recipe, given_up=True))
+        return UpdatableIndex(main, None, replace(recipe, given_up=True))
     if found.structure is None and not recipe.config.derived:
         raise IndexFileError(f"The index in {folder} lacks its search structure.", AGAIN)
     if found.structure is None:
-        return LiveIndex(main, build_approximate(recipe, main), recipe)
+        return UpdatableIndex(main, build_approximate(recipe, main), recipe)
     path = folder / STRUCTURE
     _check_file(path, found.structure)
     read = _class(found.kind).read(path, recipe.config, found.seed, (len(main), main.dim))
-    return LiveIndex(main, read.with_effort(found.effort), recipe)
+    return UpdatableIndex(main, read.with_effort(found.effort), recipe)
 
 
 def read_description(folder: Path) -> Description:

@@ -64,7 +64,7 @@ def _joined(items: Items, vectors: Vectors, more_items: Items, more_vectors: Vec
     return ExactIndex.trusted(items[order], np.concatenate([vectors, more_vectors])[order])
 
 
-class LiveIndex:
+class UpdatableIndex:
     """A `StoredIndex` of any kind.
 
     A change makes a new state and puts it in place in one step (copy on write): searches in other threads see the
@@ -106,14 +106,14 @@ class LiveIndex:
         """Whether it is searched exactly because its kind misses too much."""
         return self._recipe.given_up
 
-    def exactly(self) -> LiveIndex:
+    def exactly(self) -> UpdatableIndex:
         """The same items, before any change, searched exactly; its kind stays."""
-        return LiveIndex(self._state.main, None, replace(self._recipe, given_up=True))
+        return UpdatableIndex(self._state.main, None, replace(self._recipe, given_up=True))
 
-    def with_effort(self, effort: int) -> LiveIndex:
+    def with_effort(self, effort: int) -> UpdatableIndex:
         """The same index, before any change, searched with another effort."""
         approximate = self._state.approximate
-        return LiveIndex(
+        return UpdatableIndex(
             self._state.main, None if approximate is None else approximate.with_effort(effort), self._recipe
         )
 

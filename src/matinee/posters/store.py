@@ -68,7 +68,7 @@ def is_link(address: str | None) -> bool:
     return address is not None and address.startswith(("https://", "http://"))
 
 
-class PosterShelf:
+class PosterStore:
     """The pictures of one data set's films. Safe to use from many threads and processes.
 
     Args:
@@ -86,7 +86,7 @@ class PosterShelf:
         self._check = check
 
     @classmethod
-    def of(cls, settings: Settings, dataset: str, check: Check | None = None) -> PosterShelf:
+    def of(cls, settings: Settings, dataset: str, check: Check | None = None) -> PosterStore:
         """The shelf of a data set, with the limits of the settings."""
         folder = settings.posters_dir(dataset)
         return cls(folder, max_bytes=settings.max_body, max_pixels=settings.max_pixels, check=check)

@@ -37,7 +37,7 @@ class Pointer(BaseModel):
     previous: tuple[str, ...] = ()
 
 
-class SnapshotShelf:
+class SnapshotRegistry:
     """All snapshots below one folder; safe to use from many processes.
 
     Args:

@@ -24,7 +24,7 @@ from matinee.data.vectors import FilmVectors
 from matinee.encoders.projection import Projection, unit
 from matinee.errors import SnapshotError
 from matinee.models.content.model import SPACES, Content
-from matinee.models.content.vector_field import DenseField
+from matinee.models.content.vector_field import VectorField
 from matinee.models.truncated_svd import truncated_svd
 from matinee.snapshots.spaces import Space, lifted
 
@@ -93,7 +93,7 @@ class ContentSpace:
         """
         words = content.vectors
         shared = _shared(content)
-        fields = {name: DenseField.learn(vectors[name]) for name in SPACES if _weight(content, name, vectors)}
+        fields = {name: VectorField.learn(vectors[name]) for name in SPACES if _weight(content, name, vectors)}
         everything = np.arange(content.n_items, dtype=np.int64)
         blocks = [field.rows(everything) * _weight(content, name, vectors) for name, field in fields.items()]
         left, values, right = truncated_svd(

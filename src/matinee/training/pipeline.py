@@ -22,7 +22,7 @@ from matinee.models import default_lineup
 from matinee.models.base import Model
 from matinee.models.blend.model import Blend
 from matinee.settings import Settings
-from matinee.snapshots import SnapshotShelf, write_snapshot
+from matinee.snapshots import SnapshotRegistry, write_snapshot
 from matinee.stores import Store, open_store
 from matinee.training.vector_spaces import encoded_spaces, finished, model_spaces, with_spaces
 
@@ -129,7 +129,7 @@ def train_dataset(
         settings={"source": source, "skipped": skipped, "include_store": include_store},
     )
     if promote:
-        SnapshotShelf(settings.snapshots_dir).promote(snapshot_id, verify=False)
+        SnapshotRegistry(settings.snapshots_dir).promote(snapshot_id, verify=False)
     tell("writing the snapshot", 1.0)
     return snapshot_id
 
@@ -296,7 +296,7 @@ def snapshot_of(settings: Settings, source: str | None = None) -> str | None:
     It is the one in service, or else the newest of those served before it, which is promoted: going back and forth
     between data sets trains each once. A snapshot that was rolled back is never taken up again.
     """
-    shelf = SnapshotShelf(settings.snapshots_dir)
+    shelf = SnapshotRegistry(settings.snapshots_dir)
     wanted = source_identity(source or settings.data)
     try:
         current = shelf.current()

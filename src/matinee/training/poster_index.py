@@ -14,7 +14,7 @@ from matinee.data.dataset import Dataset
 from matinee.encoders.vector_cache import encode_images_cached
 from matinee.errors import SnapshotError
 from matinee.settings import Settings
-from matinee.snapshots import Snapshot, SnapshotShelf, write_snapshot
+from matinee.snapshots import Snapshot, SnapshotRegistry, write_snapshot
 from matinee.stores import FilmVector, Store, open_store
 from matinee.training.vector_spaces import POSTER, finished, poster_paths, poster_space
 
@@ -32,7 +32,7 @@ def index_posters(settings: Settings, progress: Progress | None = None) -> str:
         EncoderError: the image encoder cannot be had.
     """
     tell = progress or silent
-    shelf = SnapshotShelf(settings.snapshots_dir)
+    shelf = SnapshotRegistry(settings.snapshots_dir)
     current = shelf.current()
     if current is None:
         raise SnapshotError("There is no snapshot to add posters to.", "Make one with `matinee train` first.")

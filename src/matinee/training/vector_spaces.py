@@ -26,7 +26,7 @@ from matinee.indexes.recall_check import BUILT, Probes, proven
 from matinee.models.base import Model
 from matinee.models.content.model import Content
 from matinee.models.truncated_svd import truncated_svd
-from matinee.posters.store import PosterShelf
+from matinee.posters.store import PosterStore
 from matinee.settings import Settings
 from matinee.snapshots.spaces import Space, lifted
 from matinee.spaces.blend_space import blend_films
@@ -129,7 +129,7 @@ def poster_space(dataset: Dataset, settings: Settings, tell: Progress, notes: li
 
 def poster_paths(settings: Settings, dataset: str) -> dict[str, Path]:
     """Film id → picture, of all posters on the shelf of a data set."""
-    shelf = PosterShelf.of(settings, dataset)
+    shelf = PosterStore.of(settings, dataset)
     found = ((movie_id, shelf.path(movie_id)) for movie_id in sorted(shelf.ids()))
     return {movie_id: path for movie_id, path in found if path is not None}
 

@@ -23,7 +23,7 @@ from matinee.errors import InvalidInputError, MediaTypeError, NotFoundError
 from matinee.posters.cards import MEDIA_TYPE as CARD_TYPE
 from matinee.posters.cards import SIZE, card, card_key
 from matinee.posters.pictures import KINDS
-from matinee.posters.store import PosterShelf, Stored, is_link
+from matinee.posters.store import PosterStore, Stored, is_link
 
 router = APIRouter(tags=["posters"])
 
@@ -71,11 +71,11 @@ class PosterOut(BaseModel):
     indexed: bool = Field(description="Whether the film is found by this picture from now on.")
 
 
-def shelf_of(engine: Engine) -> PosterShelf:
+def shelf_of(engine: Engine) -> PosterStore:
     """The posters of the data set in service; what is put there is decoded first."""
     settings = engine.settings
     check = partial(decode, max_bytes=settings.max_body, max_pixels=settings.max_pixels, at_least=SMALL)
-    return PosterShelf.of(settings, engine.dataset_name, check)
+    return PosterStore.of(settings, engine.dataset_name, check)
 
 
 @router.get(
@@ -111,7 +111,7 @@ def poster(
     return _card(request, film, size)
 
 
-def _file(request: Request, shelf: PosterShelf, stored: Stored, size: str) -> Response | None:
+def _file(request: Request, shelf: PosterStore, stored: Stored, size: str) -> Response | None:
     """The stored picture; None where it has just gone, or is none."""
     headers = picture_headers(f"{stored.tag}.{size}", "file")
     headers["last-modified"] = formatdate(stored.mtime_ns // 10**9, usegmt=True)

@@ -7,13 +7,13 @@ from time import monotonic
 
 import numpy as np
 
-from matinee.api.vectors.sources import Opened
-from matinee.api.vectors.space import Film, Served
+from matinee.api.vectors.sources import OpenedSpaces
+from matinee.api.vectors.space import Film, ServedSpace
 from matinee.engine import Engine
 from matinee.engine.runtime import Runtime
 from matinee.errors import MatineeError, SnapshotError
 from matinee.indexes.base import Mask
-from matinee.posters.store import PosterShelf
+from matinee.posters.store import PosterStore
 from matinee.settings import Settings
 
 RETRY = 1.0
@@ -29,7 +29,7 @@ class _Engine(Engine):
 
 
 class Snapshots:
-    """A `Source` of the current snapshot's spaces, films written since included.
+    """A `SpaceSource` of the current snapshot's spaces, films written since included.
 
     Args:
         settings: folders; `vectors_space` names the spaces, separated by commas, `vectors_index` the kind of index.
@@ -40,18 +40,18 @@ class Snapshots:
         self._names = [name.strip() for name in settings.vectors_space.split(",") if name.strip()] or ["poster"]
         self._lock = threading.Lock()
         self._engine: _Engine | None = None
-        self._made: tuple[Runtime, Opened] | None = None
+        self._made: tuple[Runtime, OpenedSpaces] | None = None
         self._failed: tuple[float, MatineeError] | None = None
 
-    def look(self) -> Opened | None:
-        """See `Source`."""
+    def look(self) -> OpenedSpaces | None:
+        """See `SpaceSource`."""
         engine, made = self._engine, self._made
         if engine is None or made is None:
             return None
         return made[1] if engine.runtime() is made[0] else None
 
-    def open(self) -> Opened:
-        """See `Source`."""
+    def open(self) -> OpenedSpaces:
+        """See `SpaceSource`."""
         with self._lock:
             if self._engine is None:
                 if self._failed is not None and monotonic() - self._failed[0] < RETRY:
@@ -67,17 +67,17 @@ class Snapshots:
             return self._made[1]
 
     def warnings(self) -> list[str]:
-        """See `Source`."""
+        """See `SpaceSource`."""
         return [] if self._engine is None else list(self._engine.warnings)
 
     def close(self) -> None:
-        """See `Source`."""
+        """See `SpaceSource`."""
         with self._lock:
             if self._engine is not None:
                 self._engine.close()
                 self._engine = self._made = None
 
-    def _spaces(self, runtime: Runtime) -> Opened:
+    def _spaces(self, runtime: Runtime) -> OpenedSpaces:
         live, snapshot = runtime.view.spaces, runtime.snapshot
         missing = [name for name in self._names if name not in live]
         if missing:
@@ -88,11 +88,11 @@ class Snapshots:
                 if missing[0] == "poster"
                 else "Set MATINEE_VECTORS_SPACE to one that it has, or train again.",
             )
-        shelf = PosterShelf.of(self._settings, snapshot.manifest.dataset)
+        shelf = PosterStore.of(self._settings, snapshot.manifest.dataset)
         spaces = {}
         for name in self._names:
             space = live[name]
-            spaces[name] = Served(
+            spaces[name] = ServedSpace(
                 name,
                 space.index(self._settings.vectors_index),
                 lambda item: _film(runtime, shelf, item),
@@ -102,10 +102,10 @@ class Snapshots:
                 lambda item: _picture(runtime, shelf, item),
                 lambda: _removed(runtime),
             )
-        return Opened(spaces, snapshot.id)
+        return OpenedSpaces(spaces, snapshot.id)
 
 
-def _film(runtime: Runtime, shelf: PosterShelf, item: int) -> Film | None:
+def _film(runtime: Runtime, shelf: PosterStore, item: int) -> Film | None:
     catalog = runtime.view.catalog
     if not 0 <= item < len(catalog) or not catalog.active[item]:
         return None
@@ -114,7 +114,7 @@ def _film(runtime: Runtime, shelf: PosterShelf, item: int) -> Film | None:
     return Film(movie_id, catalog.column("title")[item], catalog.column("year")[item], poster)
 
 
-def _picture(runtime: Runtime, shelf: PosterShelf, item: int) -> tuple[bytes, str] | None:
+def _picture(runtime: Runtime, shelf: PosterStore, item: int) -> tuple[bytes, str] | None:
     film = _film(runtime, shelf, item)
     stored = None if film is None else shelf.find(film.movie_id)
     found = None if stored is None else shelf.read(stored)

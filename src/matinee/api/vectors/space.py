@@ -49,7 +49,7 @@ class Near(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Served:
+class ServedSpace:
     """A space in service.
 
     Attributes:

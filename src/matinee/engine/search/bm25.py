@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
-from matinee.engine.catalog_cache import Trailing
+from matinee.engine.catalog_cache import BackgroundPerCatalog
 from matinee.engine.filters import fold
 from matinee.models.content.words import words as proper_words
 
@@ -159,5 +159,5 @@ def _counted(
     return counts["stem"].to_numpy(), counts["row"].to_numpy(), counts["n"].to_numpy()
 
 
-words_of = Trailing(WordIndex)
+words_of = BackgroundPerCatalog(WordIndex)
 """The word index of the catalogue in service, or of an earlier state of it; ratings leave it as it is."""

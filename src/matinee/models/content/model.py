@@ -19,7 +19,7 @@ from matinee.data.ratings import NO_TIME
 from matinee.data.vectors import FilmVectors
 from matinee.errors import SnapshotError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
-from matinee.models.content.vector_field import DenseField, put_state, read_state
+from matinee.models.content.vector_field import VectorField, put_state, read_state
 from matinee.models.content.words import FIELDS, changed_rows, film_words, pack, unpack, vectorise
 from matinee.models.preference import StarScale
 from matinee.models.sparse import sparse_rows, sparse_state, weighted_sum
@@ -69,7 +69,7 @@ class Content(Model[ContentConfig]):
     _words: list[str]
     _idf: NDArray[np.float32]
     _vectors: sp.csr_matrix
-    _dense: dict[str, DenseField]
+    _dense: dict[str, VectorField]
     _scale: StarScale
     _catalog: Catalog
 
@@ -87,7 +87,7 @@ class Content(Model[ContentConfig]):
         for name in ("_number", "whole", "_told"):  # of an earlier fit
             self.__dict__.pop(name, None)
         given = {name: films for name, films in dataset.vectors.items() if name in SPACES and len(films)}
-        self._dense = {name: DenseField.learn(films) for name, films in given.items() if self._weight(name)}
+        self._dense = {name: VectorField.learn(films) for name, films in given.items() if self._weight(name)}
         weights = self.config.model_dump()
         seen: Counter[str] = Counter()
         everything = np.arange(len(catalog), dtype=np.int64)
@@ -144,7 +144,7 @@ class Content(Model[ContentConfig]):
         found: NDArray[np.bool_] = inside & self._told[np.where(inside, rows, 0)]
         return found
 
-    def _parts(self, name: str) -> tuple[DenseField, np.float32]:
+    def _parts(self, name: str) -> tuple[VectorField, np.float32]:
         """A dense field and its share w_f² / Σ w_f² of the likeness."""
         return self._dense[name], np.float32((self._weight(name) / self.whole) ** 2)
 

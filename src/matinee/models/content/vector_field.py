@@ -28,7 +28,7 @@ COMPONENTS = 96
 """Principal components that are kept of a space's vectors, at most."""
 
 
-class DenseField:
+class VectorField:
     """Vectors of one space. Those learnt with may be a read-only memory map, which is never copied.
 
     Args:
@@ -93,7 +93,7 @@ class DenseField:
             return full
         return found
 
-    def changed(self, edited: Rows, given: FilmVectors) -> DenseField:
+    def changed(self, edited: Rows, given: FilmVectors) -> VectorField:
         """With the vectors of films put since: those given, and none any more for other films that were edited.
 
         Raises:
@@ -109,14 +109,14 @@ class DenseField:
         if len(given):
             fresh = fresh.put(given.rows, self.projection.apply(given.vectors))
         replaced = np.intersect1d(np.concatenate([lost, given.rows]), self.base.rows)
-        return DenseField(self.base, self.projection, fresh, np.union1d(self._gone, replaced))
+        return VectorField(self.base, self.projection, fresh, np.union1d(self._gone, replaced))
 
 
 def _no_rows() -> Rows:
     return np.zeros(0, dtype=np.int64)
 
 
-def put_state(fields: Mapping[str, DenseField]) -> dict[str, NDArray[Any]]:
+def put_state(fields: Mapping[str, VectorField]) -> dict[str, NDArray[Any]]:
     """Of each space `<space>_rows` int64 (n,), `_vectors` float32 (n, dim), `_mean` (n_raw,), `_components`."""
     state: dict[str, NDArray[Any]] = {}
     for name, dense in fields.items():
@@ -126,13 +126,13 @@ def put_state(fields: Mapping[str, DenseField]) -> dict[str, NDArray[Any]]:
     return state
 
 
-def read_state(state: Mapping[str, NDArray[Any]], names: Iterable[str], n_items: int) -> dict[str, DenseField]:
+def read_state(state: Mapping[str, NDArray[Any]], names: Iterable[str], n_items: int) -> dict[str, VectorField]:
     """The spaces that a state has; nothing is copied.
 
     Raises:
         SnapshotError: one of the four arrays is missing, they do not fit together, or name films that there are not.
     """
-    fields: dict[str, DenseField] = {}
+    fields: dict[str, VectorField] = {}
     for name in names:
         if not {f"{name}_{part}" for part in ("rows", "vectors", "mean", "components")} & state.keys():
             continue
@@ -146,5 +146,5 @@ def read_state(state: Mapping[str, NDArray[Any]], names: Iterable[str], n_items:
             raise SnapshotError(f"The stored {name} vectors are damaged.", _HINT) from error
         if len(rows) and int(rows[-1]) >= n_items:
             raise SnapshotError(f"The stored {name} vectors name films that the catalogue does not have.", _HINT)
-        fields[name] = DenseField(films, Projection(mean, components))
+        fields[name] = VectorField(films, Projection(mean, components))
     return fields

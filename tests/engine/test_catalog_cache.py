@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from matinee.data.catalog import Catalog, Movie
-from matinee.engine.catalog_cache import PerCatalog, Trailing
+from matinee.engine.catalog_cache import BackgroundPerCatalog, PerCatalog
 
 
 def catalog_of(count: int) -> Catalog:
@@ -34,7 +34,7 @@ def test_the_last_one_answers_until_the_next_is_made() -> None:
             done.set()
         return len(catalog)
 
-    trailing = Trailing(make)
+    trailing = BackgroundPerCatalog(make)
     assert trailing(first, first) == 1
     grown = first.with_changes([Movie(movie_id="new", title="Y")])
     assert [trailing(grown, first) for _ in range(5)] == [1] * 5
@@ -57,7 +57,7 @@ def test_a_failure_in_the_background_leaves_the_last_one() -> None:
             raise ValueError("no")
         return len(catalog)
 
-    trailing = Trailing(make)
+    trailing = BackgroundPerCatalog(make)
     trailing(first, first)
     grown = first.with_changes([Movie(movie_id="new", title="Y")])
     assert trailing(grown, first) == 1

@@ -13,9 +13,9 @@ from matinee.classic import recommend_similar
 from matinee.data.catalog import Movie
 from matinee.engine import Engine
 from matinee.errors import InvalidInputError, MediaTypeError, UnknownMovieError
-from matinee.posters.store import PosterShelf
+from matinee.posters.store import PosterStore
 from matinee.settings import Settings
-from matinee.snapshots import Snapshot, SnapshotShelf
+from matinee.snapshots import Snapshot, SnapshotRegistry
 from matinee.training.pipeline import train_dataset
 from matinee.training.poster_index import index_posters
 from support import random_dataset
@@ -31,7 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text_folder(home / "text")
     image_model(home / "image.onnx")
     settings = settings_of(home)
-    shelf = PosterShelf.of(settings, "random")
+    shelf = PosterStore.of(settings, "random")
     for number in range(30):
         shelf.put(f"m{number}", picture(number))
     train_dataset(settings, random_dataset())
@@ -67,7 +67,7 @@ def found(engine: Engine, image: bytes, k: int = 3, **options: object) -> list[s
 
 
 def test_a_snapshot_has_every_space_with_its_map_and_indexes(settings: Settings) -> None:
-    shelf = SnapshotShelf(settings.snapshots_dir)
+    shelf = SnapshotRegistry(settings.snapshots_dir)
     snapshot = Snapshot.load(shelf.root, str(shelf.current()))
     assert set(snapshot.spaces) == {"text", "poster", "content", "taste", "blend"}
     assert len(snapshot.spaces["poster"].films) == 30
@@ -221,15 +221,15 @@ def test_the_map_has_every_film_in_service(engine: Engine) -> None:
 
 
 def test_posters_are_indexed_without_training_anew(settings: Settings) -> None:
-    shelf = PosterShelf.of(settings, "random")
-    before = SnapshotShelf(settings.snapshots_dir).current()
+    shelf = PosterStore.of(settings, "random")
+    before = SnapshotRegistry(settings.snapshots_dir).current()
     assert index_posters(settings) == before  # nothing is new
     shelf.put("m35", picture(35))
     shelf.put("m2", picture(700))
     with Engine.open(settings) as serving:
         assert serving.put_poster("m2", picture(2))  # an older picture, put over HTTP
         made = index_posters(settings)
-        assert made == SnapshotShelf(settings.snapshots_dir).current() != before
+        assert made == SnapshotRegistry(settings.snapshots_dir).current() != before
         serving.promote(made)
         assert found(serving, picture(35))[0] == "m35"
         assert found(serving, picture(700))[0] == "m2"
@@ -241,12 +241,12 @@ def test_posters_are_indexed_without_training_anew(settings: Settings) -> None:
 
 
 def test_broken_posters_are_left_out_and_told(settings: Settings) -> None:
-    shelf = PosterShelf.of(settings, "random")
+    shelf = PosterStore.of(settings, "random")
     path = shelf.path("m4")
     assert path is not None
     path.write_bytes(picture(4)[:200])
     made = index_posters(settings)
-    notes = SnapshotShelf(settings.snapshots_dir).show(made).report.notes
+    notes = SnapshotRegistry(settings.snapshots_dir).show(made).report.notes
     assert any("1 posters cannot be read" in note for note in notes)
     with Engine.open(settings) as engine:
         assert "m4" not in found(engine, picture(4), k=40)

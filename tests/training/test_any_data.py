@@ -15,7 +15,7 @@ from matinee.engine.types import SimilarBy
 from matinee.errors import InvalidInputError
 from matinee.models.preference import StarScale
 from matinee.settings import Settings
-from matinee.snapshots import SnapshotShelf
+from matinee.snapshots import SnapshotRegistry
 from matinee.training.pipeline import train_dataset
 from support import random_dataset
 from tiny_models import text_folder
@@ -27,7 +27,7 @@ def test_it_trains_and_answers(case: str, tmp_path: Path) -> None:
     dataset = DEGENERATE[case]()
     settings = Settings(data_dir=tmp_path)
     made = train_dataset(settings, dataset, measure=True)
-    manifest = SnapshotShelf(settings.snapshots_dir).show(made)
+    manifest = SnapshotRegistry(settings.snapshots_dir).show(made)
     n, ids = len(dataset.catalog), dataset.catalog.column("movie_id")
     flat = StarScale.of(dataset).flat
     assert ("stars" in manifest.settings["skipped"]) == flat == ("stars" not in manifest.models)
@@ -85,7 +85,7 @@ def test_it_trains_with_vectors_of_texts(case: str, tmp_path: Path) -> None:
     dataset = DEGENERATE[case]()
     settings = Settings(data_dir=tmp_path, text_encoder=str(text_folder(tmp_path / "text")))
     made = train_dataset(settings, dataset, measure=True)
-    manifest = SnapshotShelf(settings.snapshots_dir).show(made)
+    manifest = SnapshotRegistry(settings.snapshots_dir).show(made)
     assert "coldstart" in manifest.models or "text" not in manifest.spaces
     with Engine.open(settings) as engine:
         engine.put_movies([Movie(movie_id="new", title="Ghost of the Lighthouse", genres=("Horror",), year=1999)])
@@ -134,6 +134,6 @@ def test_stars_of_the_store_are_left_out_where_the_data_have_none(tmp_path: Path
 def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     made = train_dataset(settings, table([(u, i) for u in range(8) for i in range(6)], n_films=6), measure=True)
-    manifest = SnapshotShelf(settings.snapshots_dir).show(made)
+    manifest = SnapshotRegistry(settings.snapshots_dir).show(made)
     assert manifest.settings["skipped"] == {"stars": "All ratings are equal, so there are no stars to predict."}
     assert "stars" not in manifest.metrics

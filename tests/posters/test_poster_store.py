@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from matinee.errors import InvalidInputError, MediaTypeError, StoreError, TooLargeError
 from matinee.posters.pictures import AVIF, JPEG, KINDS, PNG, WEBP, inspect, kind_of
-from matinee.posters.store import PosterShelf, read_file, stem_of
+from matinee.posters.store import PosterStore, read_file, stem_of
 from matinee.settings import Settings
 from poster_support import film, picture
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_a_picture_is_kept_as_what_it_is(shelf: PosterShelf, kind: object) -> None:
+def test_a_picture_is_kept_as_what_it_is(shelf: PosterStore, kind: object) -> None:
     data = picture(kind.name)  # type: ignore[attr-defined]
     assert shelf.find("1") is None
     assert shelf.path("1") is None
@@ -35,7 +35,7 @@ def test_a_picture_is_kept_as_what_it_is(shelf: PosterShelf, kind: object) -> No
     assert shelf.read(stored) == (kind, data)
 
 
-def test_one_picture_a_film(shelf: PosterShelf) -> None:
+def test_one_picture_a_film(shelf: PosterStore) -> None:
     first, second = picture("JPEG"), picture("WEBP")
     assert shelf.put("1", first) == "added"
     assert shelf.put("1", first) == "unchanged"
@@ -47,7 +47,7 @@ def test_one_picture_a_film(shelf: PosterShelf) -> None:
     assert shelf.find("1") is None
 
 
-def test_what_two_processes_left_is_resolved(shelf: PosterShelf) -> None:
+def test_what_two_processes_left_is_resolved(shelf: PosterStore) -> None:
     shelf.put("1", picture("JPEG"))
     (shelf.folder / "1.png").write_bytes(picture("PNG"))  # as a process that was killed between its two steps leaves it
     os.utime(shelf.folder / "1.jpg", ns=(1, 1))
@@ -74,8 +74,8 @@ def test_what_two_processes_left_is_resolved(shelf: PosterShelf) -> None:
         (picture("PNG", (1100, 1000)), TooLargeError),
     ],
 )
-def test_what_is_no_picture_is_not_kept(tmp_path: Path, shelf: PosterShelf, data: bytes, error: type) -> None:
-    small = PosterShelf(tmp_path / "small", max_bytes=2 << 20, max_pixels=1_000_000, check=shelf._check)
+def test_what_is_no_picture_is_not_kept(tmp_path: Path, shelf: PosterStore, data: bytes, error: type) -> None:
+    small = PosterStore(tmp_path / "small", max_bytes=2 << 20, max_pixels=1_000_000, check=shelf._check)
     with pytest.raises(error):
         small.put("1", data)
     assert small.ids() == set()
@@ -115,7 +115,7 @@ def test_names_are_harmless_and_tell_ids_apart(ids: list[str]) -> None:
 @pytest.mark.parametrize(
     "movie_id", ["../../etc/passwd", "..", ".", ".lock", "a/b", "A", "a", "C:\\x", "con", "é", "映画"]
 )
-def test_ids_name_no_other_place(shelf: PosterShelf, movie_id: str) -> None:
+def test_ids_name_no_other_place(shelf: PosterStore, movie_id: str) -> None:
     shelf.put(movie_id, picture())
     assert shelf.ids() == {movie_id}
     path = shelf.path(movie_id)
@@ -126,14 +126,14 @@ def test_ids_name_no_other_place(shelf: PosterShelf, movie_id: str) -> None:
     assert shelf.find("") is None
 
 
-def test_an_id_too_long_for_a_file_has_no_picture(shelf: PosterShelf) -> None:
+def test_an_id_too_long_for_a_file_has_no_picture(shelf: PosterStore) -> None:
     with pytest.raises(InvalidInputError, match="too long"):
         shelf.put("映" * 64, picture())
     assert shelf.find("映" * 64) is None
     assert shelf.put("9" * 64, picture()) == "added"
 
 
-def test_links_and_strangers_are_not_pictures(shelf: PosterShelf, tmp_path: Path) -> None:
+def test_links_and_strangers_are_not_pictures(shelf: PosterStore, tmp_path: Path) -> None:
     secret = tmp_path / "secret.jpg"
     secret.write_bytes(picture())
     shelf.put("1", picture())
@@ -153,7 +153,7 @@ def test_links_and_strangers_are_not_pictures(shelf: PosterShelf, tmp_path: Path
     assert not (shelf.folder / "2.jpg").is_symlink()
 
 
-def test_files_are_read_with_care(shelf: PosterShelf, tmp_path: Path) -> None:
+def test_files_are_read_with_care(shelf: PosterStore, tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(picture())
     assert shelf.put_file("1", path) == "added"
@@ -170,14 +170,14 @@ def test_files_are_read_with_care(shelf: PosterShelf, tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    blocked = PosterShelf(tmp_path / "file" / "shelf")
+    blocked = PosterStore(tmp_path / "file" / "shelf")
     with pytest.raises(StoreError, match="cannot be written"):
         blocked.put("1", picture())
     assert blocked.ids() == set()
     assert blocked.find("1") is None
 
 
-def test_what_stands_for_a_film(shelf: PosterShelf) -> None:
+def test_what_stands_for_a_film(shelf: PosterStore) -> None:
     assert shelf.shown(film("1")) == "card"
     assert shelf.shown(film("1", poster="/etc/passwd")) == "card"
     assert shelf.shown(film("1", poster="https://example.org/1.jpg")) == "link"
@@ -185,7 +185,7 @@ def test_what_stands_for_a_film(shelf: PosterShelf) -> None:
     assert shelf.shown(film("1", poster="https://example.org/1.jpg")) == "file"
 
 
-def test_unfinished_files_of_the_dead_are_removed(shelf: PosterShelf) -> None:
+def test_unfinished_files_of_the_dead_are_removed(shelf: PosterStore) -> None:
     shelf.put("1", picture())
     old, young = shelf.folder / ".a.part", shelf.folder / ".b.part"
     for path in (old, young):
@@ -197,7 +197,7 @@ def test_unfinished_files_of_the_dead_are_removed(shelf: PosterShelf) -> None:
 
 def test_the_limits_are_the_settings(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, max_body=123_456, max_pixels=99)
-    shelf = PosterShelf.of(settings, "ml/odd name")
+    shelf = PosterStore.of(settings, "ml/odd name")
     assert (shelf.max_bytes, shelf.max_pixels) == (123_456, 99)
     assert shelf.folder == tmp_path / "posters" / "ml_odd_name"
 
@@ -212,7 +212,7 @@ for turn in range(60):
 """
 
 
-def test_processes_that_put_at_a_time_leave_one_whole_picture(shelf: PosterShelf, tmp_path: Path) -> None:
+def test_processes_that_put_at_a_time_leave_one_whole_picture(shelf: PosterStore, tmp_path: Path) -> None:
     names = []
     for kind in KINDS[:3]:
         names.append(tmp_path / f"in{kind.suffix}")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index_support import make_index, random_vectors
-from matinee.indexes import ExactIndex, LiveIndex, build_index, load_index
+from matinee.indexes import ExactIndex, UpdatableIndex, build_index, load_index
 from matinee.indexes.annoy import MOST_LOOKS
 from matinee.indexes.approximate import Recipe
 from matinee.indexes.base import Vectors
@@ -28,11 +28,11 @@ POOR = {
 }
 
 
-def elsewhere() -> LiveIndex:
+def elsewhere() -> UpdatableIndex:
     """A graph over the vectors in another order: what it proposes is near nothing that is asked for."""
     vectors = random_vectors(6000, 8)  # more than the longest queue holds
     other = make_index("hnsw", np.arange(6000), vectors[::-1], ef_search=1)
-    return LiveIndex(ExactIndex(np.arange(6000), vectors), other.approximate, Recipe("hnsw"))
+    return UpdatableIndex(ExactIndex(np.arange(6000), vectors), other.approximate, Recipe("hnsw"))
 
 
 def test_the_probes_are_some_items_and_their_most_frequent_neighbours() -> None:
@@ -120,10 +120,10 @@ def test_annoy_never_looks_at_more_than_a_scan_would() -> None:
     assert index.approximate.efforts == tuple(sorted(set(index.approximate.efforts)))
 
 
-PROVEN: dict[str, LiveIndex] = {}
+PROVEN: dict[str, UpdatableIndex] = {}
 
 
-def index_of(kind: str) -> LiveIndex:
+def index_of(kind: str) -> UpdatableIndex:
     if kind not in PROVEN:
         found = proven(make_index(kind, ITEMS, VECTORS, recall=BUILT.mean), PROBES, BUILT)
         assert found is not None

@@ -18,13 +18,13 @@ from matinee.data.catalog import Catalog, Movie
 from matinee.data.dataset import Dataset
 from matinee.data.vectors import FilmVectors
 from matinee.engine import Engine
-from matinee.engine.updatable_spaces import LiveSpace
+from matinee.engine.updatable_spaces import UpdatableSpace
 from matinee.errors import SnapshotError
-from matinee.indexes import ExactIndex, LiveIndex
+from matinee.indexes import ExactIndex, UpdatableIndex
 from matinee.indexes.approximate import Recipe
 from matinee.models.content.model import Content
 from matinee.settings import Settings
-from matinee.snapshots import SnapshotShelf
+from matinee.snapshots import SnapshotRegistry
 from matinee.snapshots.spaces import Space, lifted
 from matinee.spaces.blend_space import TASTE_WEIGHT, blend_films, blended
 from matinee.spaces.content_space import ContentSpace, content_dim, drawn_together
@@ -246,13 +246,13 @@ def test_an_index_that_misses_films_is_replaced_and_says_so(tmp_path: Path, capl
     vectors = random_vectors(6000, 8)
     wrong = make_index("hnsw", np.arange(6000), vectors[::-1], ef_search=1).approximate
     right = make_index("faiss", np.arange(6000), vectors)
-    LiveIndex(ExactIndex(np.arange(6000), vectors), wrong, Recipe("hnsw", wrong.config if wrong else None)).save(
+    UpdatableIndex(ExactIndex(np.arange(6000), vectors), wrong, Recipe("hnsw", wrong.config if wrong else None)).save(
         tmp_path / "hnsw"
     )
     right.save(tmp_path / "faiss")
     films = FilmVectors(np.arange(6000), vectors)
     stored = {kind: tmp_path / kind for kind in ("hnsw", "faiss")}
-    live = LiveSpace(Space("taste", films, np.zeros((6000, 2), dtype=np.float32), stored=stored))
+    live = UpdatableSpace(Space("taste", films, np.zeros((6000, 2), dtype=np.float32), stored=stored))
     with caplog.at_level(logging.WARNING, logger="matinee.engine"):
         for _ in range(2):
             assert live.index("hnsw").kind == "exact"
@@ -276,7 +276,7 @@ def test_an_index_that_misses_films_is_replaced_and_says_so(tmp_path: Path, capl
 
 
 def test_snapshots_tell_of_lifted_spaces(engine: Engine, tmp_path: Path) -> None:
-    manifest = SnapshotShelf(tmp_path / "snapshots").show(engine.snapshot_id)
+    manifest = SnapshotRegistry(tmp_path / "snapshots").show(engine.snapshot_id)
     assert {name: entry.lifted for name, entry in manifest.spaces.items()} == dict.fromkeys(
         ("content", "taste", "blend"), True
     )

@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 
 from matinee.errors import SnapshotError
-from matinee.snapshots import Snapshot, SnapshotShelf, files
+from matinee.snapshots import Snapshot, SnapshotRegistry, files
 
 
 @pytest.fixture
-def shelf(root: Path) -> SnapshotShelf:
-    return SnapshotShelf(root)
+def shelf(root: Path) -> SnapshotRegistry:
+    return SnapshotRegistry(root)
 
 
-def damage(shelf: SnapshotShelf, snapshot_id: str, name: str = "users.arrow") -> None:
+def damage(shelf: SnapshotRegistry, snapshot_id: str, name: str = "users.arrow") -> None:
     (shelf.root / snapshot_id / name).write_bytes(b"?")
 
 
-def test_an_empty_shelf(shelf: SnapshotShelf) -> None:
+def test_an_empty_shelf(shelf: SnapshotRegistry) -> None:
     assert shelf.ids() == shelf.list() == shelf.prune(1) == []
     assert shelf.damaged() == {}
     assert shelf.current() is None
@@ -36,7 +36,7 @@ def test_an_empty_shelf(shelf: SnapshotShelf) -> None:
             call("../..")
 
 
-def test_promote_and_roll_back(shelf: SnapshotShelf, ids: list[str]) -> None:
+def test_promote_and_roll_back(shelf: SnapshotRegistry, ids: list[str]) -> None:
     stamps = [shelf.stamp()]
     for snapshot_id in ids[:3]:
         assert shelf.promote(snapshot_id) == snapshot_id
@@ -45,7 +45,7 @@ def test_promote_and_roll_back(shelf: SnapshotShelf, ids: list[str]) -> None:
         assert shelf.stamp() == stamps[-1]
     assert len(set(stamps)) == 4
     assert shelf.previous() == tuple(ids[:2])
-    assert SnapshotShelf(shelf.root).current() == ids[2], "another process sees the same"
+    assert SnapshotRegistry(shelf.root).current() == ids[2], "another process sees the same"
     assert shelf.rollback() == ids[1]
     assert shelf.stamp() not in stamps
     assert shelf.current() == ids[1]
@@ -55,14 +55,14 @@ def test_promote_and_roll_back(shelf: SnapshotShelf, ids: list[str]) -> None:
     assert shelf.current() == ids[0]
 
 
-def test_promoting_again_does_not_make_a_snapshot_its_own_predecessor(shelf: SnapshotShelf, ids: list[str]) -> None:
+def test_promoting_again_does_not_make_a_snapshot_its_own_predecessor(shelf: SnapshotRegistry, ids: list[str]) -> None:
     for n in (0, 1, 0, 0, 1, 1):
         shelf.promote(ids[n])
     assert shelf.current() == ids[1]
     assert shelf.previous() == (ids[0],)
 
 
-def test_a_damaged_snapshot_is_not_promoted(shelf: SnapshotShelf, ids: list[str]) -> None:
+def test_a_damaged_snapshot_is_not_promoted(shelf: SnapshotRegistry, ids: list[str]) -> None:
     shelf.promote(ids[0])
     damage(shelf, ids[1])
     stamp = shelf.stamp()
@@ -74,7 +74,7 @@ def test_a_damaged_snapshot_is_not_promoted(shelf: SnapshotShelf, ids: list[str]
     assert shelf.current() == ids[1]
 
 
-def test_rolling_back_passes_over_damaged_and_missing_ones(shelf: SnapshotShelf, ids: list[str]) -> None:
+def test_rolling_back_passes_over_damaged_and_missing_ones(shelf: SnapshotRegistry, ids: list[str]) -> None:
     for snapshot_id in ids:
         shelf.promote(snapshot_id)
     damage(shelf, ids[2])
@@ -88,7 +88,7 @@ def test_rolling_back_passes_over_damaged_and_missing_ones(shelf: SnapshotShelf,
     assert Snapshot.load(shelf.root, ids[3])
 
 
-def test_damaged_manifests_are_reported_not_raised(shelf: SnapshotShelf, ids: list[str]) -> None:
+def test_damaged_manifests_are_reported_not_raised(shelf: SnapshotRegistry, ids: list[str]) -> None:
     damage(shelf, ids[1], "manifest.json")
     (shelf.root / "something else").mkdir()
     assert [manifest.id for manifest in shelf.list()] == [ids[3], ids[2], ids[0]]
@@ -100,7 +100,7 @@ def test_damaged_manifests_are_reported_not_raised(shelf: SnapshotShelf, ids: li
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"current": "../../etc"}', '{"current": 5}', "\0\0\0\0"])
-def test_a_damaged_pointer_is_an_error_until_promoted_anew(shelf: SnapshotShelf, ids: list[str], text: str) -> None:
+def test_a_damaged_pointer_is_an_error_until_promoted_anew(shelf: SnapshotRegistry, ids: list[str], text: str) -> None:
     shelf.promote(ids[0])
     pointer = shelf.root / "pointer.json"
     pointer.write_text(text)
@@ -115,7 +115,7 @@ def test_a_damaged_pointer_is_an_error_until_promoted_anew(shelf: SnapshotShelf,
 
 
 def test_a_pointer_that_cannot_be_written_leaves_the_old_one(
-    shelf: SnapshotShelf, ids: list[str], monkeypatch: pytest.MonkeyPatch
+    shelf: SnapshotRegistry, ids: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shelf.promote(ids[0])
 
@@ -130,7 +130,7 @@ def test_a_pointer_that_cannot_be_written_leaves_the_old_one(
     assert {path.name for path in shelf.root.iterdir()} == {"pointer.json", "pointer.lock", *ids}
 
 
-def test_pruning_spares_the_served_and_the_rollback_target(shelf: SnapshotShelf, ids: list[str]) -> None:
+def test_pruning_spares_the_served_and_the_rollback_target(shelf: SnapshotRegistry, ids: list[str]) -> None:
     for n in (1, 3, 0, 2):
         shelf.promote(ids[n])
     shelf.promote(ids[0])  # served: 0; would roll back to 2
@@ -143,14 +143,14 @@ def test_pruning_spares_the_served_and_the_rollback_target(shelf: SnapshotShelf,
     assert not list(shelf.root.glob(".tmp-*"))
 
 
-def test_pruning_without_a_pointer_and_beside_damage(shelf: SnapshotShelf, ids: list[str]) -> None:
+def test_pruning_without_a_pointer_and_beside_damage(shelf: SnapshotRegistry, ids: list[str]) -> None:
     damage(shelf, ids[0], "manifest.json")
     assert shelf.prune(1) == [ids[2], ids[1]]
     assert set(shelf.ids()) == {ids[0], ids[3]}
 
 
 def test_a_snapshot_that_cannot_be_deleted_is_named(
-    shelf: SnapshotShelf, ids: list[str], monkeypatch: pytest.MonkeyPatch
+    shelf: SnapshotRegistry, ids: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def busy(self: Path, target: Path) -> Path:
         raise PermissionError(13, "in use")
@@ -160,19 +160,19 @@ def test_a_snapshot_that_cannot_be_deleted_is_named(
         shelf.prune(3)
 
 
-def test_a_loaded_snapshot_outlives_its_folder(shelf: SnapshotShelf, ids: list[str]) -> None:
+def test_a_loaded_snapshot_outlives_its_folder(shelf: SnapshotRegistry, ids: list[str]) -> None:
     snapshot = Snapshot.load(shelf.root, ids[0])
     total = float(snapshot.ratings.values.sum())
     assert ids[0] in shelf.prune(1)
     assert float(snapshot.ratings.values.sum()) == total
 
 
-def test_many_promote_at_once(shelf: SnapshotShelf, ids: list[str]) -> None:
+def test_many_promote_at_once(shelf: SnapshotRegistry, ids: list[str]) -> None:
     faults: list[BaseException] = []
 
     def work(snapshot_id: str) -> None:
         try:
-            own = SnapshotShelf(shelf.root)
+            own = SnapshotRegistry(shelf.root)
             for _ in range(15):
                 own.promote(snapshot_id, verify=False)
                 assert own.current() in ids

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matinee.data.vectors import FilmVectors
-from matinee.models.content.vector_field import COMPONENTS, DenseField, put_state, read_state
+from matinee.models.content.vector_field import COMPONENTS, VectorField, put_state, read_state
 
 DIM, FILMS = 3, 8
 changes = st.lists(
@@ -19,7 +19,7 @@ def some(rows: set[int], seed: int) -> FilmVectors:
     return FilmVectors(np.array(sorted(rows), dtype=np.int64), found)
 
 
-def dictionary(field: DenseField, films: FilmVectors) -> dict[int, np.ndarray]:
+def dictionary(field: VectorField, films: FilmVectors) -> dict[int, np.ndarray]:
     return dict(zip(films.rows.tolist(), field.projection.apply(films.vectors), strict=True))
 
 
@@ -27,7 +27,7 @@ def dictionary(field: DenseField, films: FilmVectors) -> dict[int, np.ndarray]:
 def test_like_a_dictionary(learnt: set[int], edits: list[tuple[set[int], set[int], int]]) -> None:
     """Whatever is put and edited: each film has the last vector put, and none where it was edited without."""
     films = some(learnt, 7)
-    field = DenseField.learn(films)
+    field = VectorField.learn(films)
     expected = dictionary(field, films)
     for edited, put, seed in edits:
         given_ = some(put, seed)
@@ -50,10 +50,10 @@ def test_like_a_dictionary(learnt: set[int], edits: list[tuple[set[int], set[int
 def test_keeps_the_cosines_of_what_is_learnt() -> None:
     """No more components than `COMPONENTS`; where there are no more, all cosines stay."""
     few = some(set(range(FILMS)), 3)
-    field = DenseField.learn(few)
+    field = VectorField.learn(few)
     centered = few.vectors - few.vectors.mean(axis=0)
     centered /= np.linalg.norm(centered, axis=1, keepdims=True)
     own = field.rows(np.arange(FILMS))
     np.testing.assert_allclose(own @ own.T, centered @ centered.T, atol=1e-5)
     wide = np.random.default_rng(2).standard_normal((150, 120)).astype(np.float32)
-    assert DenseField.learn(FilmVectors(np.arange(150), wide)).dim == COMPONENTS
+    assert VectorField.learn(FilmVectors(np.arange(150), wide)).dim == COMPONENTS

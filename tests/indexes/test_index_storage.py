@@ -12,7 +12,7 @@ import pytest
 
 from index_support import make_index, random_vectors
 from matinee.errors import IndexFileError, InvalidInputError, MatineeError
-from matinee.indexes import LiveIndex, build_index, load_index
+from matinee.indexes import UpdatableIndex, build_index, load_index
 from matinee.indexes.storage import Description, read_description
 
 N, DIM = 400, 12
@@ -32,12 +32,12 @@ APPROXIMATE = [name for name in KINDS if name != "exact"]
 WRITTEN = [name for name in APPROXIMATE if name != "faiss-flat"]  # which is made anew when it is opened
 
 
-def build(name: str, items: Any = ITEMS, vectors: Any = VECTORS) -> LiveIndex:
+def build(name: str, items: Any = ITEMS, vectors: Any = VECTORS) -> UpdatableIndex:
     kind, config = KINDS[name]
     return make_index(kind, items, vectors, **config)
 
 
-def answers(index: LiveIndex) -> list[Any]:
+def answers(index: UpdatableIndex) -> list[Any]:
     found = index.search(QUERIES, 9)
     return [found.items.tolist(), found.similarities.tolist()]
 
