@@ -125,8 +125,8 @@ def templates(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> lis
     """Four snapshots, oldest first; tests copy them, because writing waits for the disk."""
     root = tmp_path_factory.mktemp("templates")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(models.MODELS, "count", Count)
-        patch.setitem(models.MODELS, "twice", Twice)
+        patch.setitem(model_package.MODELS, "count", Count)
+        patch.setitem(model_package.MODELS, "twice", Twice)
         ids = [
             write_snapshot(
                 root,

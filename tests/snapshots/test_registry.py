@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from matinee.errors import SnapshotError
-from matinee.snapshots import Snapshot, SnapshotRegistry, files
+from matinee.snapshots import Snapshot, SnapshotRegistry, folder
 
 
 @pytest.fixture
@@ -190,16 +190,16 @@ def test_many_promote_at_once(shelf: SnapshotRegistry, ids: list[str]) -> None:
 
 def test_a_lock_is_waited_for_only_so_long(tmp_path: Path) -> None:
     with (
-        files.locked(tmp_path / "lock"),
+        folder.locked(tmp_path / "lock"),
         pytest.raises(SnapshotError, match="Another process has held"),
-        files.locked(tmp_path / "lock", timeout=0.05),
+        folder.locked(tmp_path / "lock", timeout=0.05),
     ):
         pass
-    with files.locked(tmp_path / "lock", timeout=0.05):
+    with folder.locked(tmp_path / "lock", timeout=0.05):
         pass
 
 
 def test_processes_that_run_are_known() -> None:
-    assert files.process_alive(1)
-    assert not files.process_alive(2**62)
-    assert not files.process_alive(2**80)
+    assert folder.process_alive(1)
+    assert not folder.process_alive(2**62)
+    assert not folder.process_alive(2**80)

@@ -22,6 +22,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from matinee import models as model_package
 from matinee._util.atomic_files import file_hash
 from matinee.data.dataset import Dataset
 from matinee.errors import SnapshotError
@@ -195,7 +196,7 @@ def test_what_could_not_be_read_back_is_not_written(
     popular.extra = {"objects": np.array([object()])}  # type: ignore[attr-defined]
     with pytest.raises(SnapshotError, match="could not be written"):
         write_snapshot(root, dataset, models, default_model="two")
-    monkeypatch.delitem(models.MODELS, "count")
+    monkeypatch.delitem(model_package.MODELS, "count")
     with pytest.raises(SnapshotError, match=r"does not list.*Register"):
         write_snapshot(root, dataset, models, default_model="two")
     assert list(root.iterdir()) == []

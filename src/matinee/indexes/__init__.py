@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matinee.indexes.base import Found, Kind, StoredIndex, VectorIndex
     from matinee.indexes.exact import ExactIndex
-    from matinee.indexes.storage import available_kinds, build_index, load_index
+    from matinee.indexes.factory import build_index, load_index
+    from matinee.indexes.kinds import available_kinds
     from matinee.indexes.updatable import UpdatableIndex
 
 _HOMES = {
@@ -24,9 +25,9 @@ _HOMES = {
     "UpdatableIndex": "updatable",
     "StoredIndex": "base",
     "VectorIndex": "base",
-    "available_kinds": "storage",
-    "build_index": "storage",
-    "load_index": "storage",
+    "available_kinds": "kinds",
+    "build_index": "factory",
+    "load_index": "factory",
 }
 
 __all__ = [

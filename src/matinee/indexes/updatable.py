@@ -12,7 +12,9 @@ from matinee.errors import InvalidInputError, NotFoundError
 from matinee.indexes.approximate import Approximate, Recipe
 from matinee.indexes.base import Found, Items, Mask, Vectors, check_k, check_vectors, whole_numbers
 from matinee.indexes.exact import ExactIndex
+from matinee.indexes.kinds import build_approximate
 from matinee.indexes.scoring import Rows, Similarities, rescore
+from matinee.indexes.storage import write_index
 
 DELTA_ROWS = 1000
 DELTA_SHARE = 0.1
@@ -193,8 +195,6 @@ class UpdatableIndex:
 
     def save(self, folder: Path) -> None:
         """See `StoredIndex.save`; an approximate index that was changed is built again first."""
-        from matinee.indexes.storage import build_approximate, write_index
-
         state = self._state
         main, approximate = state.living(), state.approximate
         if state.changed or approximate is None:

@@ -115,7 +115,7 @@ class TmdbClient:
         """
         return await self._get(url, {}, {}, max_bytes, paced=False)
 
-    async def _get(
+    async def _get(  # noqa: C901 - one answer after another, as TMDB gives them
         self, url: str, params: dict[str, str], headers: dict[str, str], max_bytes: int, *, paced: bool
     ) -> bytes:
         failures = waits = 0
