@@ -31,16 +31,16 @@ from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset
 from matinee.data.readers import read_source
 from matinee.data.vectors import FilmVectors
-from matinee.encoders.cache import encode_images_cached
 from matinee.encoders.image import POSTER_DIM, POSTER_POWER, load_image_encoder
 from matinee.encoders.projection import Projection
-from matinee.engine.spaces import text_space
+from matinee.encoders.vector_cache import encode_images_cached
 from matinee.evaluation.measure import fit_models, measure_ranking
-from matinee.evaluation.newfilms import NewFilms, Scorer, measure_new_films, split_new_films
-from matinee.evaluation.protocols import PROTOCOLS, Protocol, Source
+from matinee.evaluation.new_movies import NewFilms, Scorer, measure_new_films, split_new_films
+from matinee.evaluation.protocols import PROTOCOLS, EvaluationSource, Protocol
 from matinee.models import Blend, ColdStart, Content, Model, Query, default_lineup
-from matinee.models.content import ContentConfig
+from matinee.models.content.model import ContentConfig
 from matinee.settings import Settings
+from matinee.training.vector_spaces import text_space
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 SEEDS, VALIDATION = (0, 1, 2, 3, 4), (100, 101, 102)
@@ -172,7 +172,7 @@ def new_films(dataset: Dataset, posters: FilmVectors | None, seeds: Sequence[int
 
 
 def usual_lists(
-    source: Source, protocol: Protocol, posters: FilmVectors | None, settings: Settings, inner: bool
+    source: EvaluationSource, protocol: Protocol, posters: FilmVectors | None, settings: Settings, inner: bool
 ) -> None:
     """Print nDCG@10 and recall@10 of content and blend with and without vectors, on the splits of a protocol."""
     whole = with_vectors(source.dataset, posters, settings)
@@ -207,7 +207,7 @@ def main() -> None:
         order = read_source(folder).ratings if options.warm else None
     posters = poster_vectors(dataset, options.posters, settings) if options.posters.is_dir() else None
     if options.warm:
-        usual_lists(Source(dataset, order), PROTOCOLS[options.warm], posters, settings, options.validation)
+        usual_lists(EvaluationSource(dataset, order), PROTOCOLS[options.warm], posters, settings, options.validation)
     else:
         seeds = options.seeds or (VALIDATION if options.validation else SEEDS)
         new_films(dataset, posters, seeds, settings)

@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from matinee._util.topk import top_n
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import CleaningReport, Dataset
 from matinee.data.ratings import NO_TIME, Ratings
@@ -28,7 +29,6 @@ from matinee.evaluation.measure import fit_models
 from matinee.evaluation.metrics import hits_of, ndcg, recall
 from matinee.models import default_lineup
 from matinee.models.base import Model, Query
-from matinee.ranking import top_n
 
 TOPICS = 600
 K = 20
@@ -47,7 +47,9 @@ def generate(n_users: int, n_films: int, n_events: int, seed: int) -> Dataset:
     films_of = [np.flatnonzero(topic_of == topic) for topic in range(topics)]
     chance_of = [weight[films] / weight[films].sum() for films in films_of]
     overall = weight / weight.sum()
-    sizes = np.clip(rng.lognormal(np.log(REPEATS * n_events / n_users) - 0.32, 0.8, n_users), 5, n_films // 4).astype(np.int64)
+    sizes = np.clip(rng.lognormal(np.log(REPEATS * n_events / n_users) - 0.32, 0.8, n_users), 5, n_films // 4).astype(
+        np.int64
+    )
     rows: list[NDArray[np.int64]] = []
     for size in sizes.tolist():
         home = rng.integers(0, topics)

@@ -26,19 +26,19 @@ from typing import Any
 
 import numpy as np
 
+from matinee._util.topk import top_n
 from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset
 from matinee.data.readers import read_source
 from matinee.evaluation import PROTOCOLS, Protocol, Split
-from matinee.evaluation.cuts import few_likes, holdouts, per_user
 from matinee.evaluation.measure import fit_models, measure_questions, measure_ranking
-from matinee.evaluation.protocols import Source, check_tasks
+from matinee.evaluation.protocols import EvaluationSource, check_tasks
 from matinee.evaluation.references import Counts
+from matinee.evaluation.splitters import few_likes, holdouts, per_user
 from matinee.models import Blend, Ease, ImplicitALS, default_lineup
 from matinee.models.base import Model, Query, Scores
 from matinee.models.calibration import Reranker
 from matinee.models.preference import StarScale
-from matinee.ranking import top_n
 from matinee.settings import Settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -103,7 +103,7 @@ def protocol_of(work: str, data: Path, seeds: Sequence[int]) -> Protocol:
 
 
 def measured(
-    work: str, protocol: Protocol, source: Source, names: Sequence[str] | None, validation: bool
+    work: str, protocol: Protocol, source: EvaluationSource, names: Sequence[str] | None, validation: bool
 ) -> Iterator[tuple[Split, str, dict[str, float]]]:
     """What each model reaches on each split."""
     data = protocol.data(source)
@@ -184,7 +184,7 @@ def main() -> None:
     protocol = protocol_of(options.work, data, options.seeds)
     dataset = load_dataset(str(data), Settings())
     ordered = protocol.needs_file(dataset.name, validation=options.validation)
-    source = Source(dataset, read_source(data).ratings if ordered else None)
+    source = EvaluationSource(dataset, read_source(data).ratings if ordered else None)
     results: dict[str, list[dict[str, float]]] = {}
     splits: list[str] = []
     for split, name, found in measured(options.work, protocol, source, options.model, options.validation):

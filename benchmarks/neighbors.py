@@ -31,14 +31,14 @@ from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset
 from matinee.data.ratings import Ratings
 from matinee.data.vectors import FilmVectors
-from matinee.engine import blend_space
-from matinee.engine.blend_space import blend_films
-from matinee.engine.live import LiveSpace
-from matinee.engine.series import SeriesFinder
-from matinee.engine.spaces import finished, model_spaces, taste_space
+from matinee.engine.updatable_spaces import UpdatableSpace
 from matinee.models import Content, default_lineup
 from matinee.settings import Settings
 from matinee.snapshots.spaces import Space
+from matinee.spaces import blend_space
+from matinee.spaces.blend_space import blend_films
+from matinee.spaces.series import SeriesFinder
+from matinee.training.vector_spaces import finished, model_spaces, taste_space
 
 K, MOST_RATED = 10, 300
 KINDS = ("faiss", "hnsw", "annoy")
@@ -58,7 +58,7 @@ SHOWN = 5
 Rows = NDArray[np.int64]
 
 
-def stored(spaces: Mapping[str, Space], settings: Settings, folder: Path) -> dict[str, LiveSpace]:
+def stored(spaces: Mapping[str, Space], settings: Settings, folder: Path) -> dict[str, UpdatableSpace]:
     """The spaces with indexes as they are when a snapshot has been opened."""
     opened = {}
     for name, space in finished(spaces, settings, show).items():
@@ -66,11 +66,11 @@ def stored(spaces: Mapping[str, Space], settings: Settings, folder: Path) -> dic
         for kind, index in space.indexes.items():
             paths[kind] = folder / name / kind
             index.save(paths[kind])
-        opened[name] = LiveSpace(replace(space, indexes={}, stored=paths))
+        opened[name] = UpdatableSpace(replace(space, indexes={}, stored=paths))
     return opened
 
 
-def overlaps(live: Mapping[str, LiveSpace], most_rated: Rows, n_items: int) -> None:
+def overlaps(live: Mapping[str, UpdatableSpace], most_rated: Rows, n_items: int) -> None:
     """Print what each index finds of the exact answer."""
     print(f"Ten nearest of the {MOST_RATED} most rated films: share that is found, mean (worst); ms a film\n")
     print(f"| space | films × values | exact | {' | '.join(KINDS)} |\n|---|---|---|{'---|' * len(KINDS)}")
@@ -98,7 +98,7 @@ def overlaps(live: Mapping[str, LiveSpace], most_rated: Rows, n_items: int) -> N
         print(f"| {name} | {shape} | {' | '.join(cells)} |", flush=True)
 
 
-def examples(live: Mapping[str, LiveSpace], dataset: Dataset) -> None:
+def examples(live: Mapping[str, UpdatableSpace], dataset: Dataset) -> None:
     """Print the nearest films of some that everybody knows."""
     titles, years = dataset.catalog.column("title"), dataset.catalog.column("year")
     for title, year in NAMED:

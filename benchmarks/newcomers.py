@@ -31,7 +31,7 @@ from matinee.data.readers import read_source
 from matinee.data.split import user_holdout, users_of
 from matinee.evaluation import metrics
 from matinee.evaluation.measure import measure_ranking
-from matinee.evaluation.protocols import Source, Split, get_protocol
+from matinee.evaluation.protocols import EvaluationSource, Split, get_protocol
 from matinee.models import Popularity, Query
 from matinee.models.genre_cover import COVER
 
@@ -123,7 +123,7 @@ def print_topn(charts: dict[str, Popularity], *, validation: bool) -> None:
     """The charts on the published split of MovieLens 100K: films seen are removed, every rating is relevant."""
     folder = SHARED / "ml-100k"
     dataset = load_dataset(folder, credits=False)
-    source = Source(dataset, read_source(folder).ratings)
+    source = EvaluationSource(dataset, read_source(folder).ratings)
     print(f"\nml-100k-topn{', validation' if validation else ''}: every rating relevant, nDCG@10")
     for split in get_protocol("ml-100k-topn").splits(source, validation=validation):
         part = dataset.with_ratings(split.train)

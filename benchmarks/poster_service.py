@@ -31,11 +31,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from matinee.data.load import load_dataset
-from matinee.engine.training import train_dataset
 from matinee.indexes import ExactIndex
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterStore
 from matinee.settings import Settings
-from matinee.snapshots import Snapshot, SnapshotShelf
+from matinee.snapshots import Snapshot, SnapshotRegistry
+from matinee.training.pipeline import train_dataset
 
 SHARED = Path(os.environ.get("MATINEE_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 TARGETS = (60.0, 150.0)
@@ -106,7 +106,7 @@ def service(name: str, settings: Settings, **more: str) -> Server:
 def prepare(settings: Settings, data: str, posters: Path, limit: int) -> list[bytes]:
     """Train a snapshot and return the posters that are in it."""
     dataset = load_dataset(data, settings)
-    shelf = PosterShelf.of(settings, dataset.name)
+    shelf = PosterStore.of(settings, dataset.name)
     with (posters / "index.csv").open(encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if dataset.catalog.find(row["movie_id"]) is not None][:limit]
     found = []
@@ -211,7 +211,7 @@ def main() -> None:
         )
         images = prepare(settings, options.data, options.posters, options.limit)
         vectors = whole(stack, settings, images, options.requests)
-        current = SnapshotShelf(settings.snapshots_dir).current() or ""
+        current = SnapshotRegistry(settings.snapshots_dir).current() or ""
         matrix = np.array(Snapshot.load(settings.snapshots_dir, current, "size").spaces["poster"].vectors)
         alone(vectors, matrix, 5 * options.requests, "Vector service over the poster space")
         large = np.random.default_rng(0).normal(size=LARGE).astype(np.float32)

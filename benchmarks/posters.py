@@ -24,10 +24,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
+from matinee._util.atomic_files import file_hash
 from matinee.encoders.base import Vectors
 from matinee.encoders.image import POSTER_DIM, POSTER_POWER, OnnxImageEncoder, encode_all, load_image_encoder
 from matinee.encoders.projection import Projection, unit
-from matinee.files import file_hash
 from matinee.settings import Settings
 
 Edit = Callable[[Image.Image, np.random.Generator], Image.Image]

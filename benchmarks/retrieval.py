@@ -33,9 +33,9 @@ import numpy as np
 import psutil
 from threadpoolctl import threadpool_limits
 
-from matinee.indexes import ExactIndex, LiveIndex, available_kinds, build_index, load_index
+from matinee.indexes import ExactIndex, UpdatableIndex, available_kinds, build_index, load_index
 from matinee.indexes.base import Mask, Vectors
-from matinee.indexes.scan import Rows, rescore
+from matinee.indexes.scoring import Rows, rescore
 
 CLOCK = time.thread_time if "--processor-time" in sys.argv else time.perf_counter
 K = 10
@@ -128,7 +128,7 @@ class Point:
     """One index with one effort under one filter, and what was measured of it."""
 
     name: str
-    index: LiveIndex
+    index: UpdatableIndex
     effort: int | None
     share: float
     mask: Mask | None
@@ -144,12 +144,14 @@ def recall(found: Rows, true: Rows) -> float:
     return hits / true.size
 
 
-def variants(index: LiveIndex, vectors: Vectors, queries: Vectors, true: Rows) -> list[tuple[int | None, LiveIndex]]:
+def variants(
+    index: UpdatableIndex, vectors: Vectors, queries: Vectors, true: Rows
+) -> list[tuple[int | None, UpdatableIndex]]:
     """The index with the least effort that reaches each of the targets on these queries, or the greatest."""
     approximate = index.approximate
     if approximate is None:
         return [(None, index)] * (MIDDLE + 1)
-    chosen: list[tuple[int | None, LiveIndex]] = []
+    chosen: list[tuple[int | None, UpdatableIndex]] = []
     tried, reached, effort = iter(approximate.efforts), -1.0, 0
     main = ExactIndex(np.arange(len(vectors)), vectors)
     for target in TARGETS:
@@ -157,7 +159,7 @@ def variants(index: LiveIndex, vectors: Vectors, queries: Vectors, true: Rows) -
             effort = following
             rows, _ = rescore(vectors, queries, approximate.candidates(queries, K, effort), K)
             reached = recall(rows, true)
-        chosen.append((effort, LiveIndex(main, approximate.with_effort(effort))))
+        chosen.append((effort, UpdatableIndex(main, approximate.with_effort(effort))))
     return chosen
 
 
@@ -186,7 +188,7 @@ def measure(points: list[Point], queries: Vectors, rounds: int) -> None:
                 point.alone += [timed(own.candidates, query, K, own.effort) for query in single[part]]
 
 
-def limits(exact: LiveIndex, queries: Vectors, vectors: Vectors) -> None:
+def limits(exact: UpdatableIndex, queries: Vectors, vectors: Vectors) -> None:
     """What the machine can do with so many bytes, and the exact search, in turns."""
     words, times = vectors.view(np.uint64), []
     for query in queries[:200]:

@@ -5,7 +5,7 @@
     python benchmarks/search.py --posters FOLDER       # posters named by IMDb id join in (ConSE)
 
 Queries are in `tests/meaning_queries.py`. "Meaning alone" is the text space by itself: cosines, exact search; with the
-prior popular films are lifted a little (`fusion.MEANING_POPULARITY`), as the engine does. Times are those of one
+prior popular films are lifted a little (`rank_fusion.MEANING_POPULARITY`), as the engine does. Times are those of one
 thread's CPU, which neighbours on the machine disturb least.
 """
 
@@ -30,14 +30,14 @@ from matinee.data import load_dataset
 from matinee.data.dataset import Dataset
 from matinee.encoders import conse
 from matinee.encoders.base import TextEncoder
-from matinee.encoders.cache import encode_cached, encode_images_cached
 from matinee.encoders.film_texts import TEXT_CENTRED, TEXT_DIM, TEXT_POWER, film_texts
 from matinee.encoders.image import load_image_encoder
 from matinee.encoders.projection import Projection
 from matinee.encoders.text import load_text_encoder
-from matinee.engine import fusion
-from matinee.engine.search import TitleIndex
-from matinee.engine.words import WordIndex
+from matinee.encoders.vector_cache import encode_cached, encode_images_cached
+from matinee.engine.search import rank_fusion
+from matinee.engine.search.bm25 import WordIndex
+from matinee.engine.search.title_index import TitleIndex
 from matinee.errors import MatineeError
 from matinee.settings import Settings
 from meaning_queries import DEVELOPMENT, TEST, with_typos
@@ -66,25 +66,25 @@ class Bench:
     def meaning(self, raw: NDArray[np.float32], popular: bool = True) -> Hits:
         """The nearest films in the text space."""
         cosines = self.vectors @ self.projection.apply(raw[None])[0]
-        rows = np.argpartition(-cosines, fusion.DEPTH)[: fusion.DEPTH]
-        return fusion.meaning_hits(rows, cosines[rows], self.weight if popular else 0 * self.weight)
+        rows = np.argpartition(-cosines, rank_fusion.DEPTH)[: rank_fusion.DEPTH]
+        return rank_fusion.meaning_hits(rows, cosines[rows], self.weight if popular else 0 * self.weight)
 
     def shown(self, raw: NDArray[np.float32]) -> Hits:
         """The films whose posters seem to show it."""
         if self.posters is None:
             return []
         cosines = conse.shown(self.posters[1], raw)
-        best = np.argsort(-cosines)[: fusion.DEPTH]
+        best = np.argsort(-cosines)[: rank_fusion.DEPTH]
         return [(int(self.posters[0][place]), float(cosines[place])) for place in best]
 
     def fused(self, text: str, *, titles: bool = True, words: bool = True) -> Hits:
         """As the engine answers."""
         raw = self.encoder.encode([text])[0] if text.strip() else np.zeros(self.encoder.dim, dtype=np.float32)
-        found = fusion.fuse_search(
+        found = rank_fusion.fuse_search(
             text,
-            self.titles.find(text, self.allowed, self.weight, fusion.DEPTH) if titles else [],
+            self.titles.find(text, self.allowed, self.weight, rank_fusion.DEPTH) if titles else [],
             self.meaning(raw) if raw.any() else [],
-            self.words.find(text, self.allowed, self.weight, fusion.DEPTH) if words else [],
+            self.words.find(text, self.allowed, self.weight, rank_fusion.DEPTH) if words else [],
             self.shown(raw),
             n=N,
             index=self.words,
@@ -209,7 +209,7 @@ def main() -> None:
         ("titles, two typos", by_title, [text for _, text in typed]),
         ("titles, as one types", by_title, typing),
         ("meaning, encoding included", lambda q: bench.meaning(encoder.encode([q])[0]), plots),
-        ("words", lambda q: bench.words.find(q, bench.allowed, bench.weight, fusion.DEPTH), plots),
+        ("words", lambda q: bench.words.find(q, bench.allowed, bench.weight, rank_fusion.DEPTH), plots),
         ("fused, plots", bench.fused, plots),
     ):
         spent = cpu_ms(call, asked_texts)

@@ -221,8 +221,8 @@ def fetch(port: int, path: str) -> str:
 # --- the measurement --------------------------------------------------------------------------------------------
 def prepare(data_dir: Path, data: str) -> list[str]:
     """Train a snapshot and return the users."""
-    from matinee.engine.training import train
     from matinee.settings import Settings
+    from matinee.training.pipeline import train
 
     settings = Settings(data_dir=data_dir)
     train(settings, source=data)

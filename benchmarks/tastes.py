@@ -25,8 +25,8 @@ from typing import Any
 from coldstart import SHARED, source
 from matinee.data.load import load_dataset
 from matinee.engine import Engine, Request
-from matinee.engine.training import train_dataset
 from matinee.settings import Settings
+from matinee.training.pipeline import train_dataset
 from taste_profiles import PROFILES, TUNING, Profile
 
 N = 10

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import httpx
 
-from matinee.engine.training import train
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterStore
 from matinee.settings import Settings
+from matinee.training.pipeline import train
 from service_support import free_port
 from small_folder import write_folder
 from tiny_models import image_model, picture
@@ -44,7 +44,7 @@ def train_small(folder: Path) -> dict[str, str]:
         text_encoder="off",
         image_encoder=str(image_model(folder / "image.onnx")),
     )
-    shelf = PosterShelf.of(settings, "small")
+    shelf = PosterStore.of(settings, "small")
     for number in range(1, N_PICTURES + 1):
         shelf.put(str(number), picture(number, sides=(160, 240)))
     train(settings, measure=False)

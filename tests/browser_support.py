@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, WebSocket
 
 from apps_support import environment_of
+from matinee._util.atomic_files import locked
 from matinee.data.catalog import Movie
 from matinee.data.load import load_dataset
-from matinee.engine.training import train_dataset
 from matinee.errors import MatineeError
-from matinee.files import locked
 from matinee.posters.folder import add_folder
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterStore
 from matinee.settings import Settings
+from matinee.training.pipeline import train_dataset
 from tiny_models import image_model
 
 N_POSTERS = 3000
@@ -66,7 +66,7 @@ def new_user() -> str:
 
 
 # --- data  ----------------------------------------------------------------------------------------
-Add = Callable[[list[Movie], PosterShelf], object]
+Add = Callable[[list[Movie], PosterStore], object]
 
 
 def train_films(folder: Path, shared: Path, add: Add | None = None, measure: bool = False) -> dict[str, str]:
@@ -94,7 +94,7 @@ def train_films(folder: Path, shared: Path, add: Add | None = None, measure: boo
     dataset = load_dataset(str(data), settings)
     most_rated = (-dataset.ratings.counts).argsort(kind="stable")[:N_POSTERS]
     films = [dataset.catalog.movie(int(row)) for row in most_rated]
-    shelf = PosterShelf.of(settings, dataset.name)
+    shelf = PosterStore.of(settings, dataset.name)
     if add is None:
         add_folder(shared / "posters", films, shelf)
     else:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from matinee.indexes import LiveIndex, VectorIndex, available_kinds, build_index
+from matinee.indexes import UpdatableIndex, VectorIndex, available_kinds, build_index
 from matinee.indexes.base import Found, Items, Mask, Vectors
 from vector_process import remote
 
@@ -36,7 +36,7 @@ class Factory:
     recall: tuple[float, float] = (0.9, 0.9)
 
 
-def make_index(kind: str, items: Items, vectors: Vectors, **config: Any) -> LiveIndex:
+def make_index(kind: str, items: Items, vectors: Vectors, **config: Any) -> UpdatableIndex:
     """As `build_index`; the test is skipped where the library is not installed."""
     if kind not in available_kinds():
         pytest.skip(f"the library of the index {kind} is not installed")

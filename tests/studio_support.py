@@ -11,9 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 import matinee.studio
 from apps_support import N_PICTURES, environment_of
-from matinee.engine.training import train
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterStore
 from matinee.settings import Settings
+from matinee.training.pipeline import train
 from small_folder import write_folder
 from tiny_models import image_model, picture
 
@@ -43,7 +43,7 @@ def train_odd(home: Path) -> dict[str, str]:
         text_encoder="off",
         image_encoder=str(image_model(home / "image.onnx")),
     )
-    shelf = PosterShelf.of(settings, "small")
+    shelf = PosterStore.of(settings, "small")
     for number in range(1, N_PICTURES + 1):
         shelf.put(str(number), picture(number, sides=(160, 240)))
     train(settings)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 
 import matinee
@@ -17,16 +18,6 @@ from matinee.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
-CODE = [*SOURCES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "benchmarks").rglob("*.py"))]
-
-LONGEST = 350
-LONGEST_TEST = 450
-LONGER = {
-    "tests/contracts/test_stores.py": 520,  # one suite, which every store must pass as a whole
-    "src/matinee/models/blend.py": 520,  # one model; its arithmetic and its learning are in files of their own
-    "tests/browser/test_browser_foryou.py": 520,  # one page, walked through as people do
-}
-"""Files that may be longer, each with its own limit."""
 
 BINARY = {".png", ".jpg", ".ico", ".parquet", ".arrow", ".npy", ".gz", ".zip", ".whl"}
 
@@ -48,22 +39,6 @@ def tracked() -> list[Path]:
 
 def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
-
-
-def usual(name: str) -> int:
-    return LONGEST_TEST if name.startswith("tests/") else LONGEST
-
-
-@pytest.mark.parametrize("path", CODE, ids=name_of)
-def test_file_fits_in_the_head(path: Path) -> None:
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= LONGER.get(name_of(path), usual(name_of(path))), f"{name_of(path)} has {lines} lines; split it"
-
-
-def test_exceptions_are_still_needed() -> None:
-    for name, limit in LONGER.items():
-        lines = len((ROOT / name).read_text(encoding="utf-8").splitlines())
-        assert usual(name) < lines <= limit, f"{name} fits now: take it off the list"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
@@ -89,6 +64,22 @@ def test_import_contracts_hold() -> None:
     program = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Also within a package, where the layers of import-linter do not look; imports within functions count."""
+    graph = grimp.build_graph("matinee", exclude_type_checking_imports=True, cache_dir=None)
+    imports = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    # A package's own file gives names of its files, and these may import their neighbors.
+    packages = {path.parent for path in SOURCES if path.name == "__init__.py"}
+    inits = {"matinee" + ".".join(["", *folder.relative_to(ROOT / "src" / "matinee").parts]) for folder in packages}
+    left = {name: found - inits for name, found in imports.items() if name not in inits}
+    while leaves := {name for name, found in left.items() if not found & left.keys()}:
+        left = {name: found for name, found in left.items() if name not in leaves}
+    # What only needs a circle, and is in none, goes too.
+    while roots := left.keys() - {name for found in left.values() for name in found}:
+        left = {name: found for name, found in left.items() if name not in roots}
+    assert not left, {name: sorted(found & left.keys()) for name, found in left.items()}
 
 
 def test_tracked_files_name_no_machine() -> None:

@@ -19,7 +19,7 @@ import httpx
 import numpy as np
 
 from matinee.api.vectors.app import create_vectors_app
-from matinee.api.vectors.served import Served
+from matinee.api.vectors.space import ServedSpace
 from matinee.indexes import VectorIndex, build_index
 from matinee.indexes.base import Items, Vectors
 from matinee.remote import RemoteIndex
@@ -29,18 +29,18 @@ HERE = Path(__file__).parent
 _numbers = itertools.count()
 
 
-class Folders(Mapping[str, Served]):
+class Folders(Mapping[str, ServedSpace]):
     """A space for each folder with `items.npy` and `vectors.npy`, opened when it is first asked for."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._open: dict[str, Served] = {}
+        self._open: dict[str, ServedSpace] = {}
 
-    def __getitem__(self, name: str) -> Served:
+    def __getitem__(self, name: str) -> ServedSpace:
         if name not in self._open:
             folder = self._root / name
             items, vectors = (np.load(folder / f"{part}.npy", allow_pickle=False) for part in ("items", "vectors"))
-            self._open[name] = Served(name, build_index("exact", items, vectors), lambda _: None)
+            self._open[name] = ServedSpace(name, build_index("exact", items, vectors), lambda _: None)
         return self._open[name]
 
     def __iter__(self) -> Iterator[str]:

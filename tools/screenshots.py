@@ -30,7 +30,7 @@ from browser_support import FLAGS, SECONDS, chromium, kept_films, train_films  #
 from matinee.client import Client, calls  # noqa: E402
 from matinee.data.catalog import Movie  # noqa: E402
 from matinee.posters.cards import card  # noqa: E402
-from matinee.posters.shelf import PosterShelf  # noqa: E402
+from matinee.posters.store import PosterStore  # noqa: E402
 from support import SHARED  # noqa: E402
 
 DESKTOP, PHONE = (1200, 800), (390, 780)
@@ -76,7 +76,7 @@ SHOTS = {
 }
 
 
-def draw_cards(films: list[Movie], shelf: PosterShelf) -> None:
+def draw_cards(films: list[Movie], shelf: PosterStore) -> None:
     """A drawn card as the poster of each film."""
     for film in films[:N_CARDS]:
         shelf.put(film.movie_id, card(film.title, film.year, film.genres), durable=False)

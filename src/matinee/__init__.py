@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from matinee.data.dataset import Dataset
     from matinee.data.ratings import Ratings
     from matinee.engine import Engine, Request
-    from matinee.engine.training import train
     from matinee.errors import MatineeError
     from matinee.models import (
         Blend,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
         UserKernel,
     )
     from matinee.settings import Settings
+    from matinee.training.pipeline import train
 
 __version__ = "0.1.0"
 
@@ -60,7 +60,7 @@ _HOMES = {
     "Stars": "matinee.models",
     "UserKernel": "matinee.models",
     "load_dataset": "matinee.data",
-    "train": "matinee.engine.training",
+    "train": "matinee.training.pipeline",
 }
 
 __all__ = [

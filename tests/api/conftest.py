@@ -10,8 +10,8 @@ import pytest
 from api_support import Client
 from matinee.api import create_app
 from matinee.engine import Engine
-from matinee.engine.training import train_dataset
 from matinee.settings import Settings
+from matinee.training.pipeline import train_dataset
 from support import random_dataset
 
 

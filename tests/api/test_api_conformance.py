@@ -18,8 +18,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from api_support import requests_only
 from matinee.api import create_app
-from matinee.engine.training import train_dataset
 from matinee.settings import Settings
+from matinee.training.pipeline import train_dataset
 from support import random_dataset
 
 EXAMPLES = int(os.environ.get("MATINEE_TEST_EXAMPLES", "15"))

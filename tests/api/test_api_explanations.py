@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from api_support import Client
-from matinee.api.explanations import ExplanationOut
+from matinee.api.routes.explanations import ExplanationOut
 
 
 def test_an_explanation_has_every_part(client: Client) -> None:

@@ -11,8 +11,8 @@ import pytest
 from api_support import Client
 from matinee.api import create_app
 from matinee.engine import Engine
-from matinee.engine.training import train, train_dataset
 from matinee.settings import Settings
+from matinee.training.pipeline import train, train_dataset
 from small_folder import write_folder
 from support import make_dataset
 

@@ -12,10 +12,10 @@ import pytest
 
 from api_support import Client
 from matinee.api import create_app
-from matinee.classic import collab_model, content_model, favourites
+from matinee.classic import collab_model, content_model, favorites
 from matinee.engine import Engine
-from matinee.engine.training import train
 from matinee.settings import Settings
+from matinee.training.pipeline import train
 from small_folder import write_folder
 
 THREE = ["Toy Story (1995)", "Groundhog Day (1993)", "Clerks (1994)"]
@@ -34,7 +34,7 @@ def movies(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     """A service over forty films; the classic functions ask the same engine."""
     settings = Settings(data_dir=Path(shutil.copytree(small, tmp_path / "own")))
     with Engine.open(settings) as engine, Client(create_app(settings, engine)) as client:
-        monkeypatch.setattr(favourites, "_engine", lambda: engine)
+        monkeypatch.setattr(favorites, "_engine", lambda: engine)
         yield client
 
 

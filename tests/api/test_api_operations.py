@@ -11,9 +11,9 @@ import pytest
 from api_support import Client
 from matinee.api import create_app
 from matinee.engine import Engine
-from matinee.engine.training import train_dataset
 from matinee.errors import StoreError
 from matinee.settings import Settings
+from matinee.training.pipeline import train_dataset
 from support import random_dataset
 
 

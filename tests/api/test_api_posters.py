@@ -12,7 +12,7 @@ from PIL import Image
 from api_support import Client
 from matinee.engine import Engine
 from matinee.posters.cards import card
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterStore
 from matinee.settings import Settings
 from poster_support import picture
 
@@ -21,8 +21,8 @@ KINDS = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "AVIF":
 
 
 @pytest.fixture
-def shelf(engine: Engine) -> PosterShelf:
-    return PosterShelf.of(engine.settings, engine.dataset_name)
+def shelf(engine: Engine) -> PosterStore:
+    return PosterStore.of(engine.settings, engine.dataset_name)
 
 
 def opened(data: bytes) -> Image.Image:
@@ -57,7 +57,7 @@ def test_a_poster_is_put_read_and_removed(client: Client, kind: str) -> None:
     assert client.get(PATH).headers["x-matinee-poster"] == "card"
 
 
-def test_a_form_is_read_as_well(client: Client, shelf: PosterShelf) -> None:
+def test_a_form_is_read_as_well(client: Client, shelf: PosterStore) -> None:
     answer = client.put(PATH, files={"image": ("x.exe", picture("PNG"), "application/x-msdownload")})
     assert answer.status_code == 201
     assert answer.json()["media_type"] == "image/png"
@@ -86,7 +86,7 @@ def test_a_form_is_read_as_well(client: Client, shelf: PosterShelf) -> None:
     ],
     ids=range(16),
 )
-def test_what_is_not_stored(client: Client, shelf: PosterShelf, options: dict[str, Any], status: int) -> None:
+def test_what_is_not_stored(client: Client, shelf: PosterStore, options: dict[str, Any], status: int) -> None:
     answer = client.put(PATH, **options)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
@@ -101,7 +101,7 @@ def test_the_limits_of_the_settings_hold(client_with: Callable[..., Client]) -> 
     assert client.put(PATH, content=picture() + bytes(3000)).status_code == 413
 
 
-def test_an_unknown_film_has_no_picture(client: Client, shelf: PosterShelf) -> None:
+def test_an_unknown_film_has_no_picture(client: Client, shelf: PosterStore) -> None:
     path = "/v1/movies/nope/poster"
     assert [client.get(path).status_code, client.delete(path).status_code] == [404, 404]
     assert client.put(path, content=picture()).status_code == 404
@@ -127,7 +127,7 @@ def test_a_film_without_a_picture_has_a_card(client: Client) -> None:
     assert client.get(PATH).content != answer.content
 
 
-def test_a_link_is_led_to_and_nothing_else(client: Client, shelf: PosterShelf) -> None:
+def test_a_link_is_led_to_and_nothing_else(client: Client, shelf: PosterStore) -> None:
     address = "https://example.org/1.jpg"
     client.patch("/v1/movies/m1", json={"poster": address})
     for params in ({}, {"card": "false"}, {"size": "small"}):
@@ -142,7 +142,7 @@ def test_a_link_is_led_to_and_nothing_else(client: Client, shelf: PosterShelf) -
         assert client.get(PATH, params={"card": "false"}).status_code == 404
 
 
-def test_a_small_picture(client: Client, shelf: PosterShelf) -> None:
+def test_a_small_picture(client: Client, shelf: PosterStore) -> None:
     shelf.put("m1", picture("PNG", (500, 1500)))
     answer = client.get(PATH, params={"size": "small"})
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/webp")
@@ -157,7 +157,7 @@ def test_a_small_picture(client: Client, shelf: PosterShelf) -> None:
 @pytest.mark.parametrize("params", [{}, {"size": "small"}])
 @pytest.mark.parametrize("stored", [True, False])
 def test_what_a_client_has_is_not_sent_again(
-    client: Client, shelf: PosterShelf, stored: bool, params: dict[str, str]
+    client: Client, shelf: PosterStore, stored: bool, params: dict[str, str]
 ) -> None:
     if stored:
         shelf.put("m1", picture(colour=(1, 2, 3)))
@@ -172,7 +172,7 @@ def test_what_a_client_has_is_not_sent_again(
     assert client.get(PATH, params=params, headers={"if-none-match": tag}).status_code == 200
 
 
-def test_dates(client: Client, shelf: PosterShelf) -> None:
+def test_dates(client: Client, shelf: PosterStore) -> None:
     shelf.put("m1", picture())
     date = client.get(PATH).headers["last-modified"]
     assert client.get(PATH, headers={"if-modified-since": date}).status_code == 304
@@ -181,14 +181,14 @@ def test_dates(client: Client, shelf: PosterShelf) -> None:
     assert client.get(PATH, headers={"if-modified-since": date, "if-none-match": '"x"'}).status_code == 200
 
 
-def test_heads(client: Client, shelf: PosterShelf) -> None:
+def test_heads(client: Client, shelf: PosterStore) -> None:
     shelf.put("m1", picture())
     answer = client.request("HEAD", PATH)
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-length"] == str(len(picture()))
 
 
-def test_what_somebody_put_there_by_hand_is_not_served(client: Client, shelf: PosterShelf, tmp_path: Path) -> None:
+def test_what_somebody_put_there_by_hand_is_not_served(client: Client, shelf: PosterStore, tmp_path: Path) -> None:
     shelf.put("m1", picture())
     (shelf.folder / "m2.jpg").write_text("<script>alert(1)</script>")
     (shelf.folder / "m3.png").write_bytes(picture("PNG")[:60])
@@ -200,7 +200,7 @@ def test_what_somebody_put_there_by_hand_is_not_served(client: Client, shelf: Po
     assert client.get("/v1/movies/m3/poster", params={"size": "small"}).headers["x-matinee-poster"] == "card"
 
 
-def test_odd_ids(client: Client, shelf: PosterShelf) -> None:
+def test_odd_ids(client: Client, shelf: PosterStore) -> None:
     for movie_id in ("..", "a%2F..b", "É映", "x" * 64):
         client.put(f"/v1/movies/{movie_id}", json={"title": "Odd"})
     for movie_id in ("%2e%2e", "%C3%89%E6%98%A0", "x" * 64):
@@ -208,7 +208,7 @@ def test_odd_ids(client: Client, shelf: PosterShelf) -> None:
     assert {path.parent for path in shelf.folder.rglob("*.jpg")} == {shelf.folder}
 
 
-def test_metadata_says_where_the_picture_comes_from(client: Client, shelf: PosterShelf) -> None:
+def test_metadata_says_where_the_picture_comes_from(client: Client, shelf: PosterStore) -> None:
     first, second, third = (item["movie_id"] for item in client.get("/v1/popular", params={"n": 3}).json()["items"])
     shelf.put(first, picture())
     client.patch(f"/v1/movies/{second}", json={"poster": "http://example.org/x.jpg"})
@@ -223,5 +223,5 @@ def test_metadata_says_where_the_picture_comes_from(client: Client, shelf: Poste
 
 
 def test_posters_belong_to_their_data_set(client: Client, data_dir: Path) -> None:
-    PosterShelf.of(Settings(data_dir=data_dir), "another").put("m1", picture())
+    PosterStore.of(Settings(data_dir=data_dir), "another").put("m1", picture())
     assert client.get(PATH).headers["x-matinee-poster"] == "card"

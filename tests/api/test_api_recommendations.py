@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api_support import Client
-from matinee.api import quick
+from matinee.api import fast_path
 from matinee.engine import Engine
 from matinee.settings import Settings
 
@@ -220,10 +220,10 @@ def test_the_short_way_says_what_the_ordinary_way_says(client: Client, query: st
 
 
 def test_the_short_way_takes_plain_requests_only(engine: Engine) -> None:
-    plain = quick.plan(engine, URL, b"n=20&model=ease")
+    plain = fast_path.plan(engine, URL, b"n=20&model=ease")
     assert plain is not None
     assert plain.user_id == "u1"
-    assert quick.plan(engine, URL, b"") is not None
+    assert fast_path.plan(engine, URL, b"") is not None
     for path, query in [
         (URL, b"explain=1"),
         (URL, b"n=0"),
@@ -232,4 +232,4 @@ def test_the_short_way_takes_plain_requests_only(engine: Engine) -> None:
         (URL + "/", b""),
         ("/v1/users//x", b""),
     ]:
-        assert quick.plan(engine, path, query) is None
+        assert fast_path.plan(engine, path, query) is None

@@ -11,9 +11,9 @@ import pytest
 from api_support import Client
 from matinee.api import create_app
 from matinee.engine import Engine
-from matinee.engine.training import train_dataset
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterStore
 from matinee.settings import Settings
+from matinee.training.pipeline import train_dataset
 from support import random_dataset
 from tiny_models import IMAGE_DIM, image_model, picture, text_folder
 
@@ -33,7 +33,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         max_body=1 << 20,
         max_pixels=4_000_000,
     )
-    shelf = PosterShelf.of(settings, "random")
+    shelf = PosterStore.of(settings, "random")
     for number in range(30):
         shelf.put(f"m{number}", picture(number))
     train_dataset(settings, random_dataset())

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matinee.api.answers import AnswerCache, Pace, Ready, Version
+from matinee.api.application import limit_body
 from matinee.api.errors import problem, status_of
-from matinee.api.limits import limit_body
 from matinee.api.metrics import Metrics
-from matinee.api.params import split_ids
+from matinee.api.parameters import split_ids
 from matinee.api.render import dumps
+from matinee.api.response_cache import AdaptiveExecutor, CachedResponse, ResponseCache, Version
 from matinee.api.serve import _environment, as_environment, config_of
 from matinee.errors import (
     ConflictError,
@@ -52,7 +52,7 @@ STEPS = st.lists(
 @given(steps=STEPS, limit=st.sampled_from([0, 2500, 5000, 100_000]))
 def test_ready_answers_are_never_out_of_date(steps: list[tuple[str, str | None, bytes]], limit: int) -> None:
     """Whatever is asked and written in whatever order, an answer is the one that would be computed now."""
-    versions, cache = Versions(), AnswerCache(limit)
+    versions, cache = Versions(), ResponseCache(limit)
     for what, user, query in steps:
         if what == "write" and user is not None:
             versions.users[user] += 1
@@ -62,7 +62,7 @@ def test_ready_answers_are_never_out_of_date(steps: list[tuple[str, str | None, 
             now = versions.validity(user)
             ready = cache.find(f"/{user}", query, versions)
             if ready is None:
-                cache.put(f"/{user}", query, Ready.of("route", user, now, repr((now, query)).encode()))
+                cache.put(f"/{user}", query, CachedResponse.of("route", user, now, repr((now, query)).encode()))
             else:
                 assert ready.body == repr((now, query)).encode()
                 assert dict(ready.headers)[b"content-length"] == str(len(ready.body)).encode()
@@ -71,17 +71,17 @@ def test_ready_answers_are_never_out_of_date(steps: list[tuple[str, str | None, 
 
 
 def test_least_recently_used_answers_go_first() -> None:
-    versions, cache = Versions(), AnswerCache(4 * 1000)
+    versions, cache = Versions(), ResponseCache(4 * 1000)
     for name in ("1", "2", "3"):
-        cache.put(name, b"", Ready.of("route", None, versions.validity(None), b"x" * 390))
+        cache.put(name, b"", CachedResponse.of("route", None, versions.validity(None), b"x" * 390))
     assert cache.find("1", b"", versions) is not None
     for name in ("4", "5"):
-        cache.put(name, b"", Ready.of("route", None, versions.validity(None), b"x" * 390))
+        cache.put(name, b"", CachedResponse.of("route", None, versions.validity(None), b"x" * 390))
     found = [name for name in "12345" if cache.find(name, b"", versions)]
     assert found == ["1", "3", "4", "5"] or found == ["1", "4", "5"]
-    cache.put("big", b"", Ready.of("route", None, versions.validity(None), b"x" * 3000))
+    cache.put("big", b"", CachedResponse.of("route", None, versions.validity(None), b"x" * 3000))
     assert cache.find("big", b"", versions) is None
-    cache.put("1", b"", Ready.of("route", None, versions.validity(None), b"new"))
+    cache.put("1", b"", CachedResponse.of("route", None, versions.validity(None), b"new"))
     again = cache.find("1", b"", versions)
     assert again is not None
     assert again.body == b"new"
@@ -89,7 +89,7 @@ def test_least_recently_used_answers_go_first() -> None:
 
 def test_quick_work_runs_in_place_and_slow_work_in_threads() -> None:
     async def places() -> list[bool]:
-        here, pace = threading.get_ident(), Pace(limit=0.01)
+        here, pace = threading.get_ident(), AdaptiveExecutor(limit=0.01)
         found = [await pace.run(threading.get_ident) == here for _ in range(40)]
         found.append(await pace.run(threading.get_ident, heavy=True) == here)
 
@@ -119,7 +119,7 @@ def test_quick_work_runs_in_place_and_slow_work_in_threads() -> None:
 
 def test_work_that_fails_fails() -> None:
     async def fail() -> None:
-        await Pace().run(lambda: 1 // 0)
+        await AdaptiveExecutor().run(lambda: 1 // 0)
 
     with pytest.raises(ZeroDivisionError):
         anyio.run(fail)

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from api_support import Client
-from matinee.api import reading
+from matinee.api import request_bodies
 from matinee.api.encoder import loading
 from matinee.api.encoder.app import create_encoder_app
 from matinee.api.encoder.bodies import LONGEST_TEXT, MOST_IMAGES, MOST_TEXTS
 from matinee.api.encoder.service import EncoderService
-from matinee.api.workshop import Workshop
+from matinee.api.work_queue import Workshop
 from matinee.errors import EncoderError
 from matinee.settings import Settings
 from service_support import in_process
@@ -170,7 +170,7 @@ def test_bodies_that_cannot_be_read(client: Client, content: bytes, kind: str, s
 
 
 def test_slow_bodies_are_not_waited_for(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(request_bodies, "BODY_SECONDS", 0.05)
 
     async def endless() -> Any:
         yield b"--x\r\n"

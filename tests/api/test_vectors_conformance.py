@@ -11,8 +11,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from api_support import requests_only
 from matinee.api.vectors.app import create_vectors_app
-from matinee.api.vectors.served import Film
-from matinee.indexes import ExactIndex, LiveIndex
+from matinee.api.vectors.space import Film
+from matinee.indexes import ExactIndex, UpdatableIndex
 from matinee.settings import Settings
 
 EXAMPLES = int(os.environ.get("MATINEE_TEST_EXAMPLES", "15"))
@@ -21,7 +21,7 @@ DIM = 3
 VECTORS = np.random.default_rng(0).normal(size=(50, DIM)).astype(np.float32)
 APP = create_vectors_app(
     Settings(),
-    LiveIndex(ExactIndex(np.arange(50), VECTORS)),
+    UpdatableIndex(ExactIndex(np.arange(50), VECTORS)),
     {row: Film(f"m{row}", f"Film {row}", 1990) for row in range(50)},
 )
 SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", requests_only(APP))

@@ -13,10 +13,10 @@ import pytest
 from api_support import Client
 from matinee.api.vectors.app import create_vectors_app
 from matinee.api.vectors.arrays import LAST_ITEM
-from matinee.api.vectors.served import Film, Served
+from matinee.api.vectors.space import Film, ServedSpace
 from matinee.encoders.projection import Projection
 from matinee.indexes.exact import ExactIndex
-from matinee.indexes.live import LiveIndex
+from matinee.indexes.updatable import UpdatableIndex
 from matinee.settings import Settings
 
 DIM = 6
@@ -24,12 +24,12 @@ EYE = np.eye(DIM, dtype=np.float32)
 PICTURE = b"\xff\xd8\xff picture"
 
 
-def served_space() -> Served:
+def served_space() -> ServedSpace:
     """Items 0, 2, 4 on the first three axes; item 4's film was removed."""
     removed = np.array([False, False, False, False, True])
-    return Served(
+    return ServedSpace(
         "poster",
-        LiveIndex(ExactIndex(np.array([0, 2, 4]), EYE[:3])),
+        UpdatableIndex(ExactIndex(np.array([0, 2, 4]), EYE[:3])),
         {0: Film("10", "Heat", 1995), 2: Film("12", "Alien", 1979, "/items/2/poster")}.get,
         picture=lambda item: (PICTURE, "image/jpeg") if item == 2 else None,
         removed=lambda: removed,
@@ -106,7 +106,9 @@ def test_what_is_put_is_found_at_once(client: Client) -> None:
 def test_raw_vectors_are_projected_when_put() -> None:
     raw = np.random.default_rng(0).normal(size=(40, 12)).astype(np.float32)
     projection = Projection.fit(raw, 5)
-    served = Served("poster", LiveIndex(ExactIndex(np.arange(40), projection.apply(raw))), {}.get, projection, "x")
+    served = ServedSpace(
+        "poster", UpdatableIndex(ExactIndex(np.arange(40), projection.apply(raw))), {}.get, projection, "x"
+    )
     with Client(create_vectors_app(Settings(), served={"poster": served})) as client:
         new = np.random.default_rng(1).normal(size=12)
         assert client.put("/items/40", json={"vector": new.tolist()}).status_code == 204
@@ -161,7 +163,7 @@ def test_several_processes_take_no_writes() -> None:
 
 
 def test_an_index_can_be_served_by_itself() -> None:
-    app = create_vectors_app(Settings(), LiveIndex(ExactIndex(np.arange(3), EYE[:3])), {1: Film("1", "One")})
+    app = create_vectors_app(Settings(), UpdatableIndex(ExactIndex(np.arange(3), EYE[:3])), {1: Film("1", "One")})
     with Client(app) as client:
         assert nearest(client, 1) == [1]
         assert client.get("/items/1").json()["title"] == "One"
@@ -169,7 +171,7 @@ def test_an_index_can_be_served_by_itself() -> None:
 
 
 def test_an_empty_index_answers(client: Client) -> None:
-    app = create_vectors_app(Settings(), LiveIndex(ExactIndex(np.zeros(0, dtype=np.int64), EYE[:0])))
+    app = create_vectors_app(Settings(), UpdatableIndex(ExactIndex(np.zeros(0, dtype=np.int64), EYE[:0])))
     with Client(app) as client:
         for exclude in (False, True):
             assert nearest(client, 1, exclude_self=exclude) == []

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from api_support import Client
 from matinee.api.vectors.app import create_vectors_app
-from matinee.api.vectors.served import Film, Served
+from matinee.api.vectors.space import Film, ServedSpace
 from matinee.encoders.projection import Projection, unit
 from matinee.indexes.exact import ExactIndex
-from matinee.indexes.live import LiveIndex
+from matinee.indexes.updatable import UpdatableIndex
 from matinee.settings import Settings
 
 N, RAW, DIM = 300, 24, 8
@@ -38,25 +38,25 @@ def raw() -> Floats:
 
 
 @pytest.fixture(scope="module")
-def served(raw: Floats) -> Served:
+def served(raw: Floats) -> ServedSpace:
     projection = Projection.fit(raw, DIM)
-    index = LiveIndex(ExactIndex(np.arange(N), projection.apply(raw)))
+    index = UpdatableIndex(ExactIndex(np.arange(N), projection.apply(raw)))
     films = {row: Film(f"m{row}", f"Film {row}", 1950 + row % 70, f"/items/{row}/poster") for row in range(N - 1)}
-    return Served("poster", index, films.get, projection, "fields")
+    return ServedSpace("poster", index, films.get, projection, "fields")
 
 
 @pytest.fixture(scope="module")
-def client(served: Served) -> Iterator[Client]:
+def client(served: ServedSpace) -> Iterator[Client]:
     with Client(create_vectors_app(Settings(), served={"poster": served})) as opened:
         yield opened
 
 
-def ranked(served: Served, raw: Floats, query: Floats) -> list[int]:
+def ranked(served: ServedSpace, raw: Floats, query: Floats) -> list[int]:
     assert served.projection is not None
     return np.argsort(-(served.projection.apply(raw) @ query), kind="stable").tolist()
 
 
-def test_reco_is_a_bare_list_of_items_nearest_first(client: Client, served: Served, raw: Floats) -> None:
+def test_reco_is_a_bare_list_of_items_nearest_first(client: Client, served: ServedSpace, raw: Floats) -> None:
     own = served.index.vectors(np.array([7]))[0]
     wanted = ranked(served, raw, own)
     for vector in (own, raw[7], 100 * raw[7], -own):
@@ -85,7 +85,7 @@ def test_exclude_self_drops_the_picture_itself(client: Client, raw: Floats) -> N
     assert 3 not in [one["item"] for one in items["results"][1]]
 
 
-def test_search_gives_films_with_distances(client: Client, served: Served, raw: Floats) -> None:
+def test_search_gives_films_with_distances(client: Client, served: ServedSpace, raw: Floats) -> None:
     answer = client.post("/search", json={"vector": raw[20].tolist(), "k": 3}).json()
     assert (answer["space"], answer["snapshot"]) == ("poster", None)
     first = answer["items"][0]

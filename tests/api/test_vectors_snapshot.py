@@ -16,12 +16,12 @@ from matinee.api.serve import as_environment
 from matinee.api.vectors.app import create_vectors_app
 from matinee.encoders.image import load_image_encoder
 from matinee.engine import Engine
-from matinee.engine.training import train_dataset
 from matinee.errors import ConflictError, ServiceError
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterStore
 from matinee.remote import RemoteIndex
 from matinee.settings import Settings
-from matinee.snapshots import SnapshotShelf
+from matinee.snapshots import SnapshotRegistry
+from matinee.training.pipeline import train_dataset
 from service_support import in_process, serving
 from support import random_dataset
 from tiny_models import IMAGE_DIM, image_model, picture
@@ -46,11 +46,11 @@ def settings(tmp_path: Path) -> Settings:
 
 def train(settings: Settings, posters: int = WITH_POSTERS) -> str:
     dataset = random_dataset()
-    shelf = PosterShelf.of(settings, dataset.name)
+    shelf = PosterStore.of(settings, dataset.name)
     for row in range(posters):
         shelf.put(f"m{row}", picture(row))
     train_dataset(settings, dataset)
-    current = SnapshotShelf(settings.snapshots_dir).current()
+    current = SnapshotRegistry(settings.snapshots_dir).current()
     assert current is not None
     return current
 
@@ -147,7 +147,7 @@ def test_a_promotion_is_followed(client: Client, settings: Settings, trained: st
     assert client.get("/items").json()["total"] == 20  # what was put here is gone with its snapshot
     assert client.post("/search", json={"vector": raw(settings, 15), "k": 1}).json()["items"][0]["movie_id"] == "m15"
     assert client.post("/search", json={"vector": raw(settings, 1), "snapshot": trained}).status_code == 409
-    SnapshotShelf(settings.snapshots_dir).rollback()
+    SnapshotRegistry(settings.snapshots_dir).rollback()
     while client.get("/ready").json()["snapshot"] != trained:
         assert time.monotonic() < end
     assert client.get("/items").json()["total"] == WITH_POSTERS

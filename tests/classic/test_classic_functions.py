@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from matinee import classic
-from matinee.classic import ColdFilmWarning, collab_model, content_model, favourites, load_movie_titles
+from matinee.classic import ColdFilmWarning, collab_model, content_model, favorites, load_movie_titles
 from matinee.data.catalog import Movie
 from matinee.engine import Engine
-from matinee.engine.training import train
 from matinee.errors import DataError, InvalidInputError, NotFoundError
 from matinee.settings import Settings
+from matinee.training.pipeline import train
 from small_folder import COMEDIES, DRAMAS, titles, write_folder
 
 THREE = ["Toy Story (1995)", "Groundhog Day (1993)", "Clerks (1994)"]
@@ -39,8 +39,8 @@ def opened(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 
     shutil.copytree(home, tmp_path / "own")
     monkeypatch.setenv("MATINEE_DATA_DIR", str(tmp_path / "own"))
-    monkeypatch.setattr(favourites, "_engines", {})
-    engine = favourites._engine()
+    monkeypatch.setattr(favorites, "_engines", {})
+    engine = favorites._engine()
     yield engine
     engine.close()
 

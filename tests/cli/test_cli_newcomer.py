@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from matinee.cli import console, demo, reading, serving
-from matinee.snapshots import SnapshotShelf
+from matinee.cli import console, demo, queries, servers
+from matinee.snapshots import SnapshotRegistry
 
 
 def rated(run: Any, user: str) -> dict[str, float]:
@@ -113,7 +113,7 @@ def test_json_holds_what_http_gives(home: Path, run: Any) -> None:
 
 def test_reasons_have_room_in_a_narrow_terminal(home: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     wide = run("recommend", "--user", "42", "--explain").out
-    monkeypatch.setattr(reading, "is_narrow", lambda: True)
+    monkeypatch.setattr(queries, "is_narrow", lambda: True)
     narrow = run("recommend", "--user", "42", "--explain").out
     assert "Genres" in wide
     assert "Genres" not in narrow
@@ -122,7 +122,7 @@ def test_reasons_have_room_in_a_narrow_terminal(home: Path, run: Any, monkeypatc
     monkeypatch.setattr(console, "PIPE_WIDTH", 80)
     monkeypatch.setattr("matinee.cli.snapshots.is_narrow", lambda: True)
     listed = run("snapshots", "list").out
-    assert str(SnapshotShelf(home / "snapshots").current()) in listed
+    assert str(SnapshotRegistry(home / "snapshots").current()) in listed
     assert max(map(len, listed.splitlines())) <= 80
     assert "MATINEE_VERIFY_ON_LOAD " in run("settings").out
     assert "https://www.imdb.com/title/tt90000" in run("similar", "Toy Story", "-n", "3").out
@@ -131,7 +131,7 @@ def test_reasons_have_room_in_a_narrow_terminal(home: Path, run: Any, monkeypatc
 
 def test_the_demo_trains_anew_where_a_snapshot_cannot_be_served(home: Path, run: Any) -> None:
     """As after an update of Matinee: every hash is right, but the models are of another make."""
-    shelf = SnapshotShelf(home / "snapshots")
+    shelf = SnapshotRegistry(home / "snapshots")
     old = shelf.current()
     assert old is not None
     assert demo.opens(console.load_settings())
@@ -140,7 +140,7 @@ def test_the_demo_trains_anew_where_a_snapshot_cannot_be_served(home: Path, run:
     changed = manifest.model_copy(update={"models": models}).sealed()
     (home / "snapshots" / old / "manifest.json").write_text(changed.model_dump_json(), encoding="utf-8")
     assert "kind" in run("snapshots", "promote", old).err, "what cannot be served is not promoted"
-    assert serving.has_snapshot(console.load_settings())
+    assert servers.has_snapshot(console.load_settings())
     assert not demo.opens(console.load_settings())
     done = run("demo", "--no-serve")
     assert done.code == 0, done.err
@@ -181,11 +181,12 @@ def test_an_interrupted_child_is_told_of_once(tmp_path: Path) -> None:
     """Ctrl-C that the child does not heed in time still ends with 130, and "Interrupted." is said once."""
     code = """
 import os, signal, sys
-from matinee.cli import main, processes, serving
+from matinee.cli import main, processes
+from matinee.cli import servers
 def stubborn(words, **_):
     return popen([sys.executable, "-c", CHILD])
 popen, processes.subprocess.Popen = processes.subprocess.Popen, stubborn
-serving.check_port = lambda settings: None
+servers.check_port = lambda settings: None
 sys.exit(main(["demo", "--port", "1", "--no-web"]))
 """
     heedless = (

@@ -17,7 +17,7 @@ import pytest
 from matinee.api.serve import as_environment
 from matinee.engine import Engine
 from matinee.errors import EncoderError
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterStore
 from matinee.settings import Settings
 from poster_support import V3_KEY, FakeTmdb, picture, playing_tmdb
 from tiny_models import image_model
@@ -25,9 +25,9 @@ from tiny_models import picture as noise
 
 
 @pytest.fixture
-def shelf(home: Path) -> PosterShelf:
+def shelf(home: Path) -> PosterStore:
     with Engine.open(Settings()) as engine:
-        return PosterShelf.of(engine.settings, engine.dataset_name)
+        return PosterStore.of(engine.settings, engine.dataset_name)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def tmdb(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeTmdb]:
         yield server
 
 
-def test_a_folder_is_added(home: Path, run: Any, pictures: Path, shelf: PosterShelf) -> None:
+def test_a_folder_is_added(home: Path, run: Any, pictures: Path, shelf: PosterStore) -> None:
     done = run("posters", "add", str(pictures), "--no-index")
     assert done.code == 0, done.err
     assert done.out.splitlines()[-1] == "4 posters added, 0 replaced, 0 unchanged, from 6 files."
@@ -79,7 +79,7 @@ def test_what_cannot_be_added(home: Path, run: Any, words: tuple[str, ...]) -> N
     assert "Traceback" not in done.err
 
 
-def test_status(home: Path, run: Any, pictures: Path, shelf: PosterShelf) -> None:
+def test_status(home: Path, run: Any, pictures: Path, shelf: PosterStore) -> None:
     before = json.loads(run("posters", "status", "--json").out)
     assert (before["films"], before["with_poster"], before["cards"], before["ratings_covered"]) == (40, 0, 40, 0.0)
     run("posters", "add", str(pictures), "--no-index")
@@ -98,7 +98,7 @@ def test_status(home: Path, run: Any, pictures: Path, shelf: PosterShelf) -> Non
     assert "No poster is searched yet" in shown.err
 
 
-def test_posters_are_fetched(run: Any, tmdb: FakeTmdb, shelf: PosterShelf) -> None:
+def test_posters_are_fetched(run: Any, tmdb: FakeTmdb, shelf: PosterStore) -> None:
     done = run("posters", "fetch", "--no-index", "--tmdb-url", tmdb.url)
     assert done.code == 0, done.err
     assert "3 posters fetched; 3 of 40 films have one." in done.out
@@ -136,7 +136,7 @@ def test_a_wrong_key(run: Any, tmdb: FakeTmdb) -> None:
     assert wrong not in done.out + done.err
 
 
-def test_ctrl_c_keeps_what_was_fetched(tmdb: FakeTmdb, shelf: PosterShelf) -> None:
+def test_ctrl_c_keeps_what_was_fetched(tmdb: FakeTmdb, shelf: PosterStore) -> None:
     for i in range(900_001, 900_041):
         tmdb.add(str(i), picture())
         if i > 900_010:
@@ -155,7 +155,7 @@ def test_ctrl_c_keeps_what_was_fetched(tmdb: FakeTmdb, shelf: PosterShelf) -> No
 
 
 def test_posters_stay_where_they_cannot_be_indexed(
-    home: Path, run: Any, pictures: Path, shelf: PosterShelf, monkeypatch: pytest.MonkeyPatch
+    home: Path, run: Any, pictures: Path, shelf: PosterStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MATINEE_IMAGE_ENCODER", str(home / "absent.onnx"))
     done = run("posters", "add", str(pictures))

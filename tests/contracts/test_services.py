@@ -15,9 +15,9 @@ import pytest
 
 from matinee.api.protocol import MOST_HEAD
 from matinee.api.serve import SERVICES, Service
-from matinee.engine.training import train_dataset
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterStore
 from matinee.settings import Settings
+from matinee.training.pipeline import train_dataset
 from service_support import Process, serving
 from support import random_dataset
 from tiny_models import image_model, picture, text_folder
@@ -43,7 +43,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         max_body=MAX_BODY,
     )
     dataset = random_dataset()
-    shelf = PosterShelf.of(found, dataset.name)
+    shelf = PosterStore.of(found, dataset.name)
     for row in range(12):
         shelf.put(f"m{row}", picture(row))
     train_dataset(found, dataset)

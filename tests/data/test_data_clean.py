@@ -26,7 +26,7 @@ from matinee.data.clean import (
 )
 from matinee.data.dataset import SEEN
 from matinee.data.ratings import Ratings
-from matinee.engine.writing import check_user_id
+from matinee.engine.writes import check_user_id
 from matinee.errors import InvalidInputError
 
 SCALE = (0.5, 5.0)

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from matinee.data.credits import CREDIT_COLUMNS, add_credits, match_by_title
-from matinee.data.enrich import add_links
+from matinee.data.joins import add_links
 from matinee.data.titles import title_key
 
 

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 
 from image_support import drawn, saved, waves
 from matinee.data.assets import asset_dir
-from matinee.encoders.efficientnet import ASSETS, CLASSIFIER_FILE
+from matinee.encoders.builders.efficientnet import ASSETS, CLASSIFIER_FILE
 from matinee.encoders.image import POSTER_DIM, POSTER_POWER, OnnxImageEncoder, encode_all, load_image_encoder
 from matinee.encoders.projection import Projection
 from matinee.errors import EncoderError, InvalidInputError, MatineeError, MediaTypeError, TooLargeError

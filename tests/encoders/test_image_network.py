@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from matinee.encoders.efficientnet import LITE0, LITE2, Variant, build, class_probabilities
+from matinee.encoders.builders.efficientnet import LITE0, LITE2, Variant, build, class_probabilities
 from matinee.encoders.session import open_session
 from matinee.errors import DataError, EncoderError
 

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer
 
 from matinee.encoders.base import TextEncoder
-from matinee.encoders.minilm import DIM
+from matinee.encoders.builders.minilm import DIM
 from matinee.encoders.projection import unit
 from matinee.encoders.text import OnnxTextEncoder, load_text_encoder
 from matinee.errors import EncoderError, MatineeError

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from matinee.encoders.minilm import MODEL_FILE, TOKENIZER_FILE, _prepare, quantize
+from matinee.encoders.builders.minilm import MODEL_FILE, TOKENIZER_FILE, _prepare, quantize
 from matinee.encoders.session import open_session
 
 WORDS, WIDTH = 1200, 32

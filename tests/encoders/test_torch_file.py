@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from matinee.encoders.torch_file import MAGIC, VERSION, read_state_dict
+from matinee.encoders.builders.torch_file import MAGIC, VERSION, read_state_dict
 from matinee.errors import DataError
 
 PROTO, STOP = b"\x80\x02", b"."
@@ -225,7 +225,7 @@ def test_large_files_are_not_read(tmp_path: Path) -> None:
 
 
 def test_too_many_opcodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("matinee.encoders.torch_file.MOST_OPCODES", 20)
+    monkeypatch.setattr("matinee.encoders.builders.torch_file.MOST_OPCODES", 20)
     with pytest.raises(DataError, match="too many parts"):
         read(simple(), tmp_path)
 

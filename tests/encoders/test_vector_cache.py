@@ -16,12 +16,19 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from image_support import drawn, saved
-from matinee.encoders import cache
-from matinee.encoders.cache import VectorCache, encode_cached, encode_images_cached, image_key, text_key, vectors_dir
+from matinee._util.progress import Progress
+from matinee.encoders import vector_cache
 from matinee.encoders.image import load_image_encoder
 from matinee.encoders.projection import unit
+from matinee.encoders.vector_cache import (
+    VectorCache,
+    encode_cached,
+    encode_images_cached,
+    image_key,
+    text_key,
+    vectors_dir,
+)
 from matinee.errors import DataError, InvalidInputError
-from matinee.progress import Progress
 from matinee.settings import Settings
 from tiny_models import image_model
 
@@ -120,10 +127,12 @@ def test_shards_of_another_width_are_left_alone(tmp_path: Path) -> None:
 def test_half_written_shards_are_never_seen(tmp_path: Path) -> None:
     store = VectorCache(tmp_path, DIM)
     store.put(keys("a"), vectors(1))
-    (tmp_path / ".part").write_bytes(b"half")  # of a process that was killed
+    left = tmp_path / ".1.part"
+    left.write_bytes(b"half")  # by a process that was killed
     store.put(keys("b"), vectors(1))
     assert VectorCache(tmp_path, DIM).find(keys("ab"))[1].all()
     assert len(files(tmp_path)) == 2
+    assert not left.exists()
 
 
 def test_many_shards_become_one(tmp_path: Path) -> None:
@@ -133,14 +142,14 @@ def test_many_shards_become_one(tmp_path: Path) -> None:
     for i in range(100):
         store.put(keys([i]), known[i : i + 1])
         assert reader.find(keys([0, i]))[1].all()
-    assert len(files(tmp_path)) <= cache.MOST_SHARDS
+    assert len(files(tmp_path)) <= vector_cache.MOST_SHARDS
     found, had = VectorCache(tmp_path, DIM).find(keys(range(100)))
     assert had.all()
     np.testing.assert_allclose(found, known, atol=1e-3)
 
 
 def test_the_newest_vector_of_a_key_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "MOST_SHARDS", 1)
+    monkeypatch.setattr(vector_cache, "MOST_SHARDS", 1)
     store = VectorCache(tmp_path, DIM)
     for seed in range(3):
         store.put(keys("ab"), vectors(2, seed))
@@ -175,7 +184,7 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from matinee.encoders.cache import VectorCache, text_key
+from matinee.encoders.vector_cache import VectorCache, text_key
 store, me = VectorCache(Path(sys.argv[1]), 16), int(sys.argv[2])
 for i in range(10):
     store.put([text_key(f"{me}-{i}")], np.full((1, 16), 0.25, dtype=np.float32))
@@ -227,7 +236,7 @@ def test_texts_are_encoded_once(tmp_path: Path) -> None:
 
 
 def test_interrupted_work_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "_CHUNK", 2)
+    monkeypatch.setattr(vector_cache, "_CHUNK", 2)
     chosen, encoder = Settings(cache_dir=tmp_path), Letters()
     with pytest.raises(InvalidInputError):
         encode_cached(encoder, ["a", "b", "c", "", "d"], chosen)

@@ -9,11 +9,11 @@ import pytest
 
 from matinee.data.catalog import Movie
 from matinee.engine import Engine, Request
-from matinee.engine.training import snapshot_of, source_identity, train, train_dataset
 from matinee.errors import DataError, MemoryLimitError, SnapshotError
 from matinee.models import default_lineup
 from matinee.settings import Settings
-from matinee.snapshots import SnapshotShelf
+from matinee.snapshots import SnapshotRegistry
+from matinee.training.pipeline import snapshot_of, source_identity, train, train_dataset
 from small_folder import write_folder
 from support import random_dataset
 
@@ -51,7 +51,7 @@ def test_training_learns_from_the_store_and_ratings_survive(engine: Engine) -> N
     assert engine.models()
     similar = engine.similar("new", by="taste", n=5)
     assert similar.fallback is None
-    manifest = SnapshotShelf(settings.snapshots_dir).show(second)
+    manifest = SnapshotRegistry(settings.snapshots_dir).show(second)
     assert manifest.watermark > 0
     table = manifest.report.tables["store"]
     assert table.rows_in - table.rows_out == sum(table.dropped.values())
@@ -78,7 +78,7 @@ def test_another_engine_follows_the_pointer(engine: Engine) -> None:
 def test_a_promotion_by_another_process_in_the_same_moment_is_not_missed(
     engine: Engine, call: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = SnapshotShelf(engine.settings.snapshots_dir)
+    other = SnapshotRegistry(engine.settings.snapshots_dir)
     first = engine.snapshot_id
     second, third = (train_dataset(engine.settings, random_dataset(seed=n), promote=False) for n in (1, 2))
     engine.promote(second)
@@ -107,7 +107,7 @@ def test_a_damaged_promotion_leaves_the_old_one_in_service(engine: Engine) -> No
     with pytest.raises(SnapshotError, match="altered"):
         engine.promote(second)
     # Another process promotes it all the same (without looking): this one warns and goes on.
-    SnapshotShelf(engine.settings.snapshots_dir).promote(second, verify=False)
+    SnapshotRegistry(engine.settings.snapshots_dir).promote(second, verify=False)
     until(lambda: engine.revision()[0] == first and bool(engine.warnings))
     assert "altered" in engine.warnings[-1]
     # A restart serves the one before.
@@ -155,7 +155,7 @@ def test_train_from_a_folder(tmp_path: Path) -> None:
     assert snapshot_of(settings) == made
     assert {what for what, _ in steps} >= {"fitting blend", "writing the snapshot"}
     assert all(0 <= share <= 1 for _, share in steps)
-    manifest = SnapshotShelf(settings.snapshots_dir).show(made)
+    manifest = SnapshotRegistry(settings.snapshots_dir).show(made)
     assert 0 < (manifest.metrics["blend"]["ndcg@10"] or 0) <= 1
     assert manifest.report.tables
     # Touched data are other data.
@@ -170,7 +170,7 @@ def test_going_back_to_other_data_needs_no_training(tmp_path: Path) -> None:
     one, two = (Settings(data_dir=tmp_path, data=name, offline=True) for name in ("one", "two"))
     first = train_dataset(one, random_dataset(), source="one")
     second = train_dataset(two, random_dataset(seed=1), source="two")
-    shelf = SnapshotShelf(one.snapshots_dir)
+    shelf = SnapshotRegistry(one.snapshots_dir)
     assert snapshot_of(two) == second == shelf.current()
     assert snapshot_of(one) == first == shelf.current()
     third = train_dataset(one, random_dataset(seed=2), source="one")
@@ -186,7 +186,7 @@ def test_going_back_to_other_data_needs_no_training(tmp_path: Path) -> None:
 def test_models_that_do_not_fit_are_left_out_and_said(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, memory_limit=100_000)
     made = train_dataset(settings, random_dataset())
-    manifest = SnapshotShelf(tmp_path / "snapshots").show(made)
+    manifest = SnapshotRegistry(tmp_path / "snapshots").show(made)
     skipped = manifest.settings["skipped"]
     assert skipped
     assert not set(skipped) & set(manifest.models)
@@ -204,7 +204,7 @@ def test_a_blend_goes_on_with_the_parts_that_fit(tmp_path: Path) -> None:
     limit = lineup["edlae"].memory_needed(data)
     assert limit < lineup["ials"].memory_needed(data)
     made = train_dataset(Settings(data_dir=tmp_path, memory_limit=limit), data, measure=True)
-    manifest = SnapshotShelf(tmp_path / "snapshots").show(made)
+    manifest = SnapshotRegistry(tmp_path / "snapshots").show(made)
     assert manifest.default_model == "blend"
     assert {"edlae", "ials"} & manifest.models["blend"].config["weights"].keys() == {"edlae"}
     assert "ials" in manifest.settings["skipped"]

@@ -10,8 +10,9 @@ import pytest
 from matinee.data.catalog import Movie
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import NO_TIME
-from matinee.engine import Engine, Request, search
-from matinee.engine.search import keys_of
+from matinee.engine import Engine, Request
+from matinee.engine.search import title_index
+from matinee.engine.search.title_index import keys_of
 from matinee.errors import ConflictError, InvalidInputError, NotFoundError, UnknownMovieError, UnknownUserError
 from matinee.settings import Settings
 
@@ -131,7 +132,7 @@ def test_titles_are_indexed_anew_where_films_changed_not_where_ratings_did(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[int] = []
-    monkeypatch.setattr(search, "keys_of", lambda title: made.append(1) or keys_of(title))
+    monkeypatch.setattr(title_index, "keys_of", lambda title: made.append(1) or keys_of(title))
     assert engine.search("story")
     for n in range(3):
         engine.rate([("u3", f"m{n}", 5.0)])

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from matinee._util.topk import top_n
 from matinee.data.catalog import Movie
 from matinee.data.dataset import Dataset
 from matinee.engine.rerank import Rerankers, diversify
 from matinee.errors import InvalidInputError
-from matinee.models.ranking import top_n
 
 SCORES = hnp.arrays(
     np.float32,

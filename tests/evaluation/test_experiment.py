@@ -14,7 +14,7 @@ from matinee.data.split import users_of, validation_users
 from matinee.errors import DataError, InvalidInputError, MemoryLimitError, NotFoundError, UnknownModelError
 from matinee.evaluation import PEERS, PROTOCOLS, EvaluationReport, evaluate, get_protocol, training_metrics
 from matinee.evaluation.measure import asked_users, fit_models, genre_vectors, measure_ranking, measure_stars
-from matinee.evaluation.protocols import Source, Split
+from matinee.evaluation.protocols import EvaluationSource, Split
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores
 from matinee.settings import Settings
 from support import make_dataset, random_dataset
@@ -93,8 +93,8 @@ def test_no_split_shows_what_it_asks(name: str, validation: bool) -> None:
     data = random_dataset(80, 40, 0.6)
     protocol = get_protocol(name)
     everything = data.ratings.matrix().toarray()
-    splits = list(protocol.splits(Source(data), validation=validation))
-    tests = list(protocol.splits(Source(data)))
+    splits = list(protocol.splits(EvaluationSource(data), validation=validation))
+    tests = list(protocol.splits(EvaluationSource(data)))
     assert [split.name for split in splits] == [split.name + ", validation" * validation for split in tests]
     for split, outer in zip(splits, tests, strict=True):
         train, history, test = (part.matrix().toarray() for part in (split.train, split.history, split.test))
@@ -125,7 +125,7 @@ def test_published_splits_follow_the_order_of_the_file() -> None:
     data = random_dataset(30, 20, 0.5)
     frame = data.ratings.to_frame(data.catalog)
     shuffled = np.random.default_rng(1).permutation(frame.height)
-    source = Source(data, frame[shuffled])
+    source = EvaluationSource(data, frame[shuffled])
     split = next(iter(PROTOCOLS["ml-100k-topn"].splits(source)))
     rows = frame[shuffled]
     for user in ("u0", "u7", "u29"):
@@ -158,7 +158,7 @@ def test_every_peer_belongs_to_a_protocol() -> None:
 
 # --- measuring --------------------------------------------------------------------------------------------------
 def test_ranking_against_a_slow_loop(dataset: Dataset) -> None:
-    split = next(iter(PROTOCOLS["holdout"].splits(Source(dataset))))
+    split = next(iter(PROTOCOLS["holdout"].splits(EvaluationSource(dataset))))
     model = Count().fit(dataset.with_ratings(split.train))
     found = measure_ranking(model, split, dataset.catalog, k=5)
     counts = split.train.counts
@@ -179,13 +179,13 @@ def test_a_model_without_answers_scores_zero(dataset: Dataset) -> None:
         def score(self, queries: Sequence[Query]) -> Scores:
             return np.full((len(queries), self.n_items), np.nan, dtype=np.float32)
 
-    split = next(iter(PROTOCOLS["holdout"].splits(Source(dataset))))
+    split = next(iter(PROTOCOLS["holdout"].splits(EvaluationSource(dataset))))
     found = measure_ranking(Silent().fit(dataset), split, dataset.catalog)
     assert found["answered"] == found["ndcg@10"] == found["coverage"] == found["diversity"] == 0.0
 
 
 def test_stars_against_a_slow_loop(dataset: Dataset) -> None:
-    split = next(iter(PROTOCOLS["holdout"].splits(Source(dataset))))
+    split = next(iter(PROTOCOLS["holdout"].splits(EvaluationSource(dataset))))
     keep = split.train.indices != split.test.indices[0]
     split = Split("one film unknown", split.train.select(keep), split.train.select(keep), split.test)
     model = Mean().fit(dataset.with_ratings(split.train))
@@ -220,7 +220,7 @@ def test_fit_models_fits_parts_once_and_nothing_else(dataset: Dataset) -> None:
 
 
 def test_asked_users_and_genre_vectors(dataset: Dataset) -> None:
-    split = next(iter(PROTOCOLS["holdout"].splits(Source(dataset))))
+    split = next(iter(PROTOCOLS["holdout"].splits(EvaluationSource(dataset))))
     users = asked_users(split)
     assert set(users) == set(users_of(split.test).tolist())
     some = asked_users(split, 7, 3)
@@ -327,7 +327,7 @@ def test_recboles_files_give_the_same_split_as_the_order_they_keep(settings: Set
     header = {"user_id": "user_id:token", "movie_id": "item_id:token", "rating": "rating:float"}
     frame.drop("timestamp").rename(header).write_csv(folder / "tiny.inter", separator="\t")
     report = evaluate("ml-100k-ratings", ["mean"], data=folder, settings=settings, lineup=lineup)
-    splits = PROTOCOLS["ml-100k-ratings"].splits(Source(data, frame))
+    splits = PROTOCOLS["ml-100k-ratings"].splits(EvaluationSource(data, frame))
     expected = [measure_stars(Mean().fit(data.with_ratings(part.train)), part, (0.5, 5.0))["rmse"] for part in splits]
     assert [found["rmse"] for found in report.result("mean").per_split] == pytest.approx(expected, rel=1e-6)
     assert "order" not in " ".join(report.notes)

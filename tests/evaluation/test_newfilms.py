@@ -8,7 +8,7 @@ import pytest
 
 from matinee.data.catalog import Movie
 from matinee.data.dataset import Dataset
-from matinee.evaluation.newfilms import NewFilms, measure_new_films, split_new_films
+from matinee.evaluation.new_movies import NewFilms, measure_new_films, split_new_films
 from matinee.models import Content, Popularity, Query
 from matinee.models.base import Scores
 from support import random_dataset

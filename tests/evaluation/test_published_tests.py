@@ -17,8 +17,8 @@ from matinee.data.ratings import Ratings
 from matinee.data.readers import read_source
 from matinee.data.split import users_of, validation_users
 from matinee.evaluation import PROTOCOLS, Protocol, evaluate
-from matinee.evaluation.cuts import holdouts
-from matinee.evaluation.protocols import Source, Split, published_tests
+from matinee.evaluation.protocols import EvaluationSource, Split, published_tests
+from matinee.evaluation.splitters import holdouts
 from matinee.models import Popularity
 from matinee.settings import Settings
 from support import random_dataset
@@ -91,7 +91,7 @@ def ml_100k(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
 
 def printed_by(protocol: Protocol, data: Dataset, rows: pl.DataFrame) -> Iterator[Split]:
     """What `matinee evaluate` prints: the order of the file is read for those alone that depend on it."""
-    return protocol.splits(Source(data, rows if protocol.needs_order else None))
+    return protocol.splits(EvaluationSource(data, rows if protocol.needs_order else None))
 
 
 def check_overlap(data: Dataset, rows: pl.DataFrame) -> None:
@@ -101,7 +101,7 @@ def check_overlap(data: Dataset, rows: pl.DataFrame) -> None:
     printed = set().union(*(test for p in protocols if not p.cross_validation for test in tests[p.name]))
     users = set(data.ratings.user_ids.filter(pl.Series(validation_users(data.ratings.user_ids))))
     for protocol in protocols:
-        source = Source(data, rows if protocol.needs_file(data.name, validation=True) else None)
+        source = EvaluationSource(data, rows if protocol.needs_file(data.name, validation=True) else None)
         for split, own in zip(protocol.splits(source, validation=True), tests[protocol.name], strict=True):
             found = asked(data, split)
             assert found, split.name
@@ -146,7 +146,7 @@ def test_cross_validation_asks_for_everything() -> None:
 def test_what_a_preparation_leaves_out_is_taken_alike() -> None:
     """Else nearly all of what remains to be asked would be what `ml-1m-topn` leaves out: films that were not liked."""
     data, rows = small("ml-1m")
-    free = ~published_tests(Source(data, rows), PROTOCOLS["likes"])
+    free = ~published_tests(EvaluationSource(data, rows), PROTOCOLS["likes"])
     prepare = PROTOCOLS["ml-1m-topn"].prepare
     assert prepare is not None
     kept = prepare(data.ratings, data.scale)
@@ -158,7 +158,7 @@ def test_what_a_preparation_leaves_out_is_taken_alike() -> None:
 
 def test_data_of_another_name_have_no_published_tests_but_the_protocols_own() -> None:
     data, rows = small("ours")
-    source = Source(data, rows)
+    source = EvaluationSource(data, rows)
     assert not published_tests(source, PROTOCOLS["likes"]).any()
     assert published_tests(source, PROTOCOLS["ml-100k-topn"]).mean() == pytest.approx(0.25, abs=0.01)
     assert not PROTOCOLS["few"].needs_file("ours", validation=True)
@@ -170,7 +170,7 @@ def test_fewer_seeds_avoid_all_that_are_printed() -> None:
     data, rows = small("ml-1m")
     protocol = PROTOCOLS["ml-1m-topn"]
     one = replace(protocol, cut=holdouts(0.8, 11))
-    source = Source(data, rows)
+    source = EvaluationSource(data, rows)
     both = published_tests(source, one)
     assert (both >= published_tests(source, protocol)).all()
     assert both.sum() > published_tests(source, protocol).sum()
@@ -179,7 +179,7 @@ def test_fewer_seeds_avoid_all_that_are_printed() -> None:
 def test_the_order_of_the_file_matters_only_where_it_is_said() -> None:
     data, rows = small()
     for protocol in PROTOCOLS.values():
-        with_rows, without = (digest(data, protocol.splits(Source(data, given))) for given in (rows, None))
+        with_rows, without = (digest(data, protocol.splits(EvaluationSource(data, given))) for given in (rows, None))
         assert (with_rows == without) != protocol.needs_order, protocol.name
 
 
@@ -197,7 +197,7 @@ def test_validation_reads_the_order_of_the_file_for_the_published_split(tmp_path
 
     from_file = evaluate("holdout", data=folder, settings=settings, validation=True, lineup=lineup)
     loaded = load_dataset(folder, settings, credits=False)
-    (split,) = PROTOCOLS["holdout"].splits(Source(loaded, read_source(folder).ratings), validation=True)
+    (split,) = PROTOCOLS["holdout"].splits(EvaluationSource(loaded, read_source(folder).ratings), validation=True)
     assert users_of(fitted[0].ratings).tolist() == users_of(split.train).tolist()
     assert not any("order" in line for line in from_file.notes)
     without = evaluate("holdout", data=loaded, settings=settings, validation=True, lineup=lineup)

@@ -17,10 +17,10 @@ from matinee.data.vectors import FilmVectors
 from matinee.evaluation import evaluate
 from matinee.evaluation import metrics as m
 from matinee.evaluation.measure import measure_questions, measure_ranking
-from matinee.evaluation.protocols import PROTOCOLS, Question, Source, Split
+from matinee.evaluation.protocols import PROTOCOLS, EvaluationSource, Question, Split
 from matinee.evaluation.references import Counts, last_month
 from matinee.evaluation.relevance import at_least_liked, disliked, liked
-from matinee.evaluation.tags import without_user_tags
+from matinee.evaluation.user_tags import without_user_tags
 from matinee.models import Content, Query
 from matinee.models.base import Scores
 from matinee.settings import Settings
@@ -156,7 +156,7 @@ def test_content_cannot_read_what_users_wrote(name: str) -> None:
     frame = data.catalog.frame
     other = replace(data, catalog=type(data.catalog)(frame.with_columns(tags=frame["tags"].reverse())))
     found = []
-    for source in (Source(data), Source(other)):
+    for source in (EvaluationSource(data), EvaluationSource(other)):
         split = next(iter(PROTOCOLS[name].splits(source)))
         part = PROTOCOLS[name].data(source).with_ratings(split.train)
         found.append(Content().fit(part).score([Query.of(split.train, 0)]))

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from matinee.data.split import users_of, validation_users
 from matinee.errors import InvalidInputError
 from matinee.evaluation import evaluate
-from matinee.evaluation.cuts import Entries, few_likes
-from matinee.evaluation.protocols import PROTOCOLS, Source
+from matinee.evaluation.protocols import PROTOCOLS, EvaluationSource
+from matinee.evaluation.splitters import Entries, few_likes
 from matinee.settings import Settings
 from support import make_dataset, random_dataset
 
@@ -43,7 +43,7 @@ def test_who_else_is_there_changes_nothing(ids: list[str], data: st.DataObject) 
 @pytest.mark.parametrize("name", OWN)
 def test_printed_figures_and_validation_ask_different_users(name: str) -> None:
     data = random_dataset(100, 50, 0.6)
-    source, validators = Source(data), validation_users(data.ratings.user_ids)
+    source, validators = EvaluationSource(data), validation_users(data.ratings.user_ids)
     assert 0 < validators.sum() < 50
     for printed, chosen in zip(
         PROTOCOLS[name].splits(source), PROTOCOLS[name].splits(source, validation=True), strict=True
@@ -68,7 +68,9 @@ def test_printed_figures_and_validation_ask_different_users(name: str) -> None:
 def test_everybody_is_learnt_from(name: str) -> None:
     data = random_dataset(100, 50, 0.6)
     for printed, chosen in zip(
-        PROTOCOLS[name].splits(Source(data)), PROTOCOLS[name].splits(Source(data), validation=True), strict=True
+        PROTOCOLS[name].splits(EvaluationSource(data)),
+        PROTOCOLS[name].splits(EvaluationSource(data), validation=True),
+        strict=True,
     ):
         np.testing.assert_array_equal(printed.train.indptr, chosen.train.indptr)
         np.testing.assert_array_equal(printed.train.indices, chosen.train.indices)
@@ -78,14 +80,14 @@ def test_implicit_takes_four_stars_and_more_alike() -> None:
     data = random_dataset(60, 40, 0.5)
     protocol = PROTOCOLS["implicit"]
     everything = data.ratings.matrix().toarray()
-    split = next(iter(protocol.splits(Source(data))))
+    split = next(iter(protocol.splits(EvaluationSource(data))))
     assert (split.train.values == 1).all()
-    assert protocol.data(Source(data)).scale == (1.0, 1.0)
+    assert protocol.data(EvaluationSource(data)).scale == (1.0, 1.0)
     taken = (split.train.matrix() + split.test.matrix()).toarray() > 0
     asked = ~validation_users(data.ratings.user_ids)
     np.testing.assert_array_equal(taken[asked], everything[asked] >= 4)
     flat = make_dataset([(f"u{u}", f"{f}", 1.0, None) for u in range(30) for f in range(10)])
-    split = next(iter(protocol.splits(Source(flat))))
+    split = next(iter(protocol.splits(EvaluationSource(flat))))
     assert len(split.train) == 30 * 8
 
 
@@ -95,7 +97,7 @@ def test_few_likes_by_its_definition() -> None:
     ratings, users = data.ratings, users_of(data.ratings)
     likes = (ratings.values >= 3.5).astype(int)
     n_likes = np.bincount(users, weights=likes, minlength=100)
-    for seed, split in enumerate(PROTOCOLS["few"].splits(Source(data))):
+    for seed, split in enumerate(PROTOCOLS["few"].splits(EvaluationSource(data))):
         validators = validation_users(ratings.user_ids)
         held = [user for user in np.random.RandomState(seed).permutation(100) if not validators[user]][:10]
         assert set(users_of(split.train)) == set(range(100)) - set(held)

@@ -28,9 +28,9 @@ with atheris.instrument_imports(include=["matinee.api", "matinee.indexes", "mati
     from matinee.api.encoder.app import create_encoder_app
     from matinee.api.vectors.app import create_vectors_app
 
-from matinee.engine.training import train_dataset
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterStore
 from matinee.settings import Settings
+from matinee.training.pipeline import train_dataset
 from support import random_dataset
 from tiny_models import IMAGE_DIM, image_model, picture, text_folder
 
@@ -65,7 +65,7 @@ def settings(folder: Path) -> Settings:
     )
     dataset = random_dataset()
     for row in range(12):
-        PosterShelf.of(found, dataset.name).put(f"m{row}", picture(row))
+        PosterStore.of(found, dataset.name).put(f"m{row}", picture(row))
     train_dataset(found, dataset)
     return found
 

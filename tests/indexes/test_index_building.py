@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from index_support import assert_sound, make_index, random_vectors, recall
 from matinee.errors import InvalidInputError, NotFoundError
-from matinee.indexes import ExactIndex, LiveIndex, available_kinds, build_index, live
-from matinee.indexes.live import DELTA_ROWS
+from matinee.indexes import ExactIndex, UpdatableIndex, available_kinds, build_index, updatable
+from matinee.indexes.updatable import DELTA_ROWS
 
 ITEMS = np.arange(3000, dtype=np.int64)
 VECTORS, QUERIES = np.split(random_vectors(3100, 16, clusters=30), [3000])
@@ -88,7 +88,7 @@ def test_an_exact_index_searches_by_itself() -> None:
     for mask in (None, allowed):
         found = index.search(QUERIES, 4, mask)
         assert_sound(found, QUERIES, 4, 2 * ITEMS, VECTORS, mask, True)
-    assert index.search(QUERIES, 4).items.tolist() == LiveIndex(index).search(QUERIES, 4).items.tolist()
+    assert index.search(QUERIES, 4).items.tolist() == UpdatableIndex(index).search(QUERIES, 4).items.tolist()
     assert (len(index), index.dim, index.kind) == (3000, 16, "exact")
 
 
@@ -100,8 +100,8 @@ def test_the_effort_follows_the_recall_that_is_wanted(kind: str, config: dict[st
     assert recall(index.search(QUERIES, 10), exact.search(QUERIES, 10)) >= target - 0.03
     assert index.approximate is not None
     least, most = (index.approximate.with_effort(effort) for effort in (1, 3000))
-    few = recall(LiveIndex(ExactIndex(ITEMS, VECTORS), least).search(QUERIES, 10), exact.search(QUERIES, 10))
-    many = recall(LiveIndex(ExactIndex(ITEMS, VECTORS), most).search(QUERIES, 10), exact.search(QUERIES, 10))
+    few = recall(UpdatableIndex(ExactIndex(ITEMS, VECTORS), least).search(QUERIES, 10), exact.search(QUERIES, 10))
+    many = recall(UpdatableIndex(ExactIndex(ITEMS, VECTORS), most).search(QUERIES, 10), exact.search(QUERIES, 10))
     assert few < many
     assert many > 0.99
     assert index.approximate.effort_for(100) >= index.approximate.effort_for(10) == index.approximate.effort
@@ -167,7 +167,7 @@ def test_numbers_that_no_item_has(unknown: int) -> None:
 def test_a_large_batch_is_searched_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     index = make_index("faiss", ITEMS, VECTORS, variant="ivf")
     whole = index.search(QUERIES, 20)
-    monkeypatch.setattr(live, "MOST_CANDIDATES", 300)
+    monkeypatch.setattr(updatable, "MOST_CANDIDATES", 300)
     parts = index.search(QUERIES, 20)
     assert parts.items.tolist() == whole.items.tolist()
     assert parts.similarities.tolist() == whole.similarities.tolist()

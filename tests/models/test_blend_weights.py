@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from matinee.errors import InvalidInputError
 from matinee.models import Blend, Content, Ease, ItemKNN, Popularity, Query
-from matinee.models.blend_weights import DISLIKED, LENGTHS, Examples, basis, fit_weights, hold_out
+from matinee.models.blend.weights import DISLIKED, LENGTHS, Examples, basis, fit_weights, hold_out
 from matinee.models.preference import StarScale
 from support import random_dataset
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from matinee._util.topk import top_n
 from matinee.data.catalog import Catalog, Movie
 from matinee.models.base import Query
 from matinee.models.calibration import (
@@ -22,7 +23,6 @@ from matinee.models.calibration import (
     popularity,
 )
 from matinee.models.preference import StarScale
-from matinee.models.ranking import top_n
 
 SCALE = StarScale(0.5, 5.0, 3.5, 1.0)
 NAN = float("nan")

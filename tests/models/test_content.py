@@ -13,7 +13,7 @@ from matinee.data.dataset import Dataset
 from matinee.data.vectors import FilmVectors
 from matinee.errors import DataError, SnapshotError
 from matinee.models import Content, Query
-from matinee.models.features import changed_rows, pack, unpack, words
+from matinee.models.content.words import changed_rows, pack, unpack, words
 from support import make_dataset, random_dataset
 
 MOVIES: list[dict[str, object]] = [

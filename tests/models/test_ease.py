@@ -68,7 +68,7 @@ def test_weights_are_rows_in_memory_order() -> None:
 @settings(max_examples=25, deadline=None)
 @given(counts=st.lists(st.integers(0, 9), min_size=1, max_size=30), floor=st.integers(1, 5), most=st.integers(1, 12))
 def test_the_warm_cut(counts: list[int], floor: int, most: int) -> None:
-    from matinee.models.warm import choose_warm
+    from matinee.models.warm_items import choose_warm
 
     array = np.array(counts, dtype=np.int64)
     rows = choose_warm(array, floor, most)

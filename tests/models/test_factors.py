@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matinee.models import ImplicitALS, Query, Stars
-from matinee.models import als as module
-from matinee.models.als import batch_pool, principal_directions, ridge_solve
+from matinee.models import factorization as module
+from matinee.models.factorization import batch_pool, principal_directions, ridge_solve
 from support import make_dataset, random_dataset
 
 

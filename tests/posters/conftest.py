@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from matinee.encoders.decode import decode
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterStore
 from poster_support import FakeTmdb, playing_tmdb
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> PosterShelf:
+def shelf(tmp_path: Path) -> PosterStore:
     """An empty shelf that decodes what is put."""
-    return PosterShelf(tmp_path / "shelf", check=partial(decode, at_least=(160, 240)))
+    return PosterStore(tmp_path / "shelf", check=partial(decode, at_least=(160, 240)))
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
-from matinee.posters.cards import SIZE, card, card_key
+from matinee.posters.cards import OTHER, PALETTES, SIZE, card, card_key, palette_of
 from matinee.posters.lettering import DRAWN, MOST_LETTERS, fit, spell, wrap
-from matinee.posters.palettes import OTHER, PALETTES, palette_of
 
 SIZES = (46, 38, 29, 20, 16)
 TITLES = [

@@ -10,7 +10,7 @@ from matinee.data.catalog import Movie
 from matinee.errors import DataError
 from matinee.posters.folder import add_folder
 from matinee.posters.names import Films, Row, imdb_of, number_kind, read_index, resolve
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterStore
 from poster_support import film, picture
 
 FILMS = [
@@ -30,13 +30,13 @@ def fill(folder: Path, *names: str) -> Path:
     return folder
 
 
-def colour_of(shelf: PosterShelf, movie_id: str) -> bytes:
+def colour_of(shelf: PosterStore, movie_id: str) -> bytes:
     path = shelf.path(movie_id)
     assert path is not None
     return path.read_bytes()
 
 
-def test_three_ways_of_naming(shelf: PosterShelf, tmp_path: Path) -> None:
+def test_three_ways_of_naming(shelf: PosterStore, tmp_path: Path) -> None:
     folder = fill(tmp_path / "in", "1.jpg", "tt0113497.JPEG", "TT113228.Png", "abc.jpg")
     report = add_folder(folder, FILMS, shelf)
     assert (report.files, report.added, report.changed) == (4, 4, 4)
@@ -49,7 +49,7 @@ def test_three_ways_of_naming(shelf: PosterShelf, tmp_path: Path) -> None:
     assert (third.replaced, third.unchanged) == (1, 3)
 
 
-def test_numbers_are_what_most_of_them_can_be(shelf: PosterShelf, tmp_path: Path) -> None:
+def test_numbers_are_what_most_of_them_can_be(shelf: PosterStore, tmp_path: Path) -> None:
     report = add_folder(fill(tmp_path / "tmdb", "862.jpg", "8844.jpg", "15602.jpg"), FILMS, shelf)
     assert report.numbers == "tmdb"
     assert shelf.ids() == {"1", "2", "3"}
@@ -57,7 +57,7 @@ def test_numbers_are_what_most_of_them_can_be(shelf: PosterShelf, tmp_path: Path
     assert (report.numbers, report.added, report.replaced) == ("imdb", 1, 1)
 
 
-def test_numbers_that_can_be_both_are_film_ids(shelf: PosterShelf, tmp_path: Path) -> None:
+def test_numbers_that_can_be_both_are_film_ids(shelf: PosterStore, tmp_path: Path) -> None:
     folder = fill(tmp_path / "in", "862.jpg", "1.jpg")
     assert add_folder(folder, FILMS, shelf).numbers == "movie"
     assert shelf.ids() == {"862", "1"}
@@ -67,14 +67,14 @@ def test_numbers_that_can_be_both_are_film_ids(shelf: PosterShelf, tmp_path: Pat
     assert colour_of(shelf, "862") == first
 
 
-def test_by_says_what_names_are(shelf: PosterShelf, tmp_path: Path) -> None:
+def test_by_says_what_names_are(shelf: PosterStore, tmp_path: Path) -> None:
     folder = fill(tmp_path / "in", "1.jpg", "tt0113497.jpg", "0113228.jpg", "abc.jpg")
     report = add_folder(folder, FILMS, shelf, by="imdb")
     assert (report.added, report.unknown) == (2, 2)
     assert shelf.ids() == {"2", "3"}
 
 
-def test_an_index_decides(shelf: PosterShelf, tmp_path: Path) -> None:
+def test_an_index_decides(shelf: PosterStore, tmp_path: Path) -> None:
     folder = fill(tmp_path / "in", "114709.jpg", "8844.jpg", "cover_a.jpg", "sub/999.jpg")
     (folder / "index.csv").write_text(
         "File,IMDB_ID,movieId\n114709.jpg,tt0114709,99\n,tt0113497,2\nx/cover_A.jpg,113228,\n", encoding="utf-8"
@@ -85,7 +85,7 @@ def test_an_index_decides(shelf: PosterShelf, tmp_path: Path) -> None:
     assert (report.unknown, report.examples["unknown"]) == (1, ["sub/999.jpg"])
 
 
-def test_an_index_of_another_data_set_misleads_nobody(shelf: PosterShelf, tmp_path: Path) -> None:
+def test_an_index_of_another_data_set_misleads_nobody(shelf: PosterStore, tmp_path: Path) -> None:
     folder = fill(tmp_path / "in", "tt0000001.jpg", "tt0113497.jpg", "tt0000002.jpg")
     (folder / "index.csv").write_text("imdb_id,movie_id\ntt0000001,1\ntt0113497,3\ntt0000002,abc\n", encoding="utf-8")
     report = add_folder(folder, FILMS, shelf)
@@ -94,7 +94,7 @@ def test_an_index_of_another_data_set_misleads_nobody(shelf: PosterShelf, tmp_pa
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", 'imdb_id\n"' + "x" * 200_000 + '"\n'])
-def test_an_index_that_cannot_be_used(tmp_path: Path, shelf: PosterShelf, text: str) -> None:
+def test_an_index_that_cannot_be_used(tmp_path: Path, shelf: PosterStore, text: str) -> None:
     folder = fill(tmp_path / "in", "1.jpg")
     (folder / "index.csv").write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=r"index\.csv"):
@@ -102,7 +102,7 @@ def test_an_index_that_cannot_be_used(tmp_path: Path, shelf: PosterShelf, text: 
     assert add_folder(folder, FILMS, shelf, by="movie").added == 1
 
 
-def test_everything_is_counted(shelf: PosterShelf, tmp_path: Path) -> None:
+def test_everything_is_counted(shelf: PosterStore, tmp_path: Path) -> None:
     folder = fill(tmp_path / "in", "1.jpg", "1.png", "a/2.jpg", "a/deeper/3.jpg", ".hidden/3.jpg", "tt0114709.jpg")
     (folder / "3.jpg").write_text("no picture")
     (folder / "notes.txt").write_text("no picture")
@@ -124,31 +124,31 @@ def test_everything_is_counted(shelf: PosterShelf, tmp_path: Path) -> None:
     assert told[-1][1] == 1
 
 
-def test_a_broken_file_leaves_room_for_a_sound_one(shelf: PosterShelf, tmp_path: Path) -> None:
+def test_a_broken_file_leaves_room_for_a_sound_one(shelf: PosterStore, tmp_path: Path) -> None:
     folder = fill(tmp_path / "in", "1.png")
     (folder / "1.jpg").write_bytes(picture()[:300])
     report = add_folder(folder, FILMS, shelf)
     assert (report.added, report.not_pictures, report.ambiguous) == (1, 1, 0)
 
 
-def test_a_film_that_is_there_twice_gets_it_twice(shelf: PosterShelf, tmp_path: Path) -> None:
+def test_a_film_that_is_there_twice_gets_it_twice(shelf: PosterStore, tmp_path: Path) -> None:
     films = [film("1", imdb_id="tt0114709"), film("2", imdb_id="tt0114709")]
     report = add_folder(fill(tmp_path / "in", "tt0114709.jpg"), films, shelf)
     assert (report.files, report.added) == (1, 2)
     assert shelf.ids() == {"1", "2"}
 
 
-def test_a_shelf_can_be_added_to_another(shelf: PosterShelf, tmp_path: Path) -> None:
+def test_a_shelf_can_be_added_to_another(shelf: PosterStore, tmp_path: Path) -> None:
     films = [film("A b"[:1]), film("é")]
     for one in films:
         shelf.put(one.movie_id, picture())
-    other = PosterShelf(tmp_path / "other")
+    other = PosterStore(tmp_path / "other")
     assert add_folder(shelf.folder, films, other).added == 2
     assert other.ids() == {"A", "é"}
 
 
 @pytest.mark.parametrize("make", [False, True])
-def test_a_folder_that_is_none(shelf: PosterShelf, tmp_path: Path, make: bool) -> None:
+def test_a_folder_that_is_none(shelf: PosterStore, tmp_path: Path, make: bool) -> None:
     if make:
         (tmp_path / "x").touch()
     with pytest.raises(DataError, match="cannot be read"):

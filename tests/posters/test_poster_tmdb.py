@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 
 from matinee.errors import FetchError, InvalidInputError, StoreError
-from matinee.posters.absent import DAYS, FILE, Absent
-from matinee.posters.shelf import PosterShelf
-from matinee.posters.tmdb import AT_ONCE, MOST_FAILURES, FetchReport, fetch
+from matinee.posters.store import PosterStore
+from matinee.posters.tmdb import AT_ONCE, DAYS, FILE, MOST_FAILURES, FetchReport, KnownMissing, fetch
 from poster_support import V3_KEY, V4_TOKEN, FakeTmdb, film, picture
 
 
-def run(tmdb: FakeTmdb, shelf: PosterShelf, films: list[Any], key: str = V3_KEY, **more: Any) -> FetchReport:
+def run(tmdb: FakeTmdb, shelf: PosterStore, films: list[Any], key: str = V3_KEY, **more: Any) -> FetchReport:
     options = {"rate": 1000.0, "timeout": 5.0, "backoff": 0.01} | more
     return fetch(films, shelf, key, url=tmdb.url, **options)
 
@@ -32,7 +31,7 @@ def some_films(tmdb: FakeTmdb, n: int, start: int = 100) -> list[Any]:
 
 
 @pytest.mark.parametrize("key", [V3_KEY, V4_TOKEN])
-def test_posters_arrive(tmdb: FakeTmdb, shelf: PosterShelf, key: str) -> None:
+def test_posters_arrive(tmdb: FakeTmdb, shelf: PosterStore, key: str) -> None:
     films = some_films(tmdb, 5)
     tmdb.add("7", None)
     films += [film("none", tmdb_id="7"), film("gone", tmdb_id="8"), film("no ids"[:2])]
@@ -52,7 +51,7 @@ def test_posters_arrive(tmdb: FakeTmdb, shelf: PosterShelf, key: str) -> None:
         assert (headers.get("authorization") == f"Bearer {key}") == (wanted and key == V4_TOKEN)
 
 
-def test_by_imdb_id_where_there_is_no_tmdb_id(tmdb: FakeTmdb, shelf: PosterShelf) -> None:
+def test_by_imdb_id_where_there_is_no_tmdb_id(tmdb: FakeTmdb, shelf: PosterStore) -> None:
     tmdb.found = {"tt0000001": "/a.jpg", "tt0000002": None, "tt0000004": "/d.jpg"}
     tmdb.pictures = {"/a.jpg": picture(), "/d.jpg": picture()}
     films = [film(str(i), imdb_id=f"tt000000{i}") for i in (1, 2, 3)] + [film("4", tmdb_id="4", imdb_id="tt0000004")]
@@ -62,7 +61,7 @@ def test_by_imdb_id_where_there_is_no_tmdb_id(tmdb: FakeTmdb, shelf: PosterShelf
     assert all(query["external_source"] == ["imdb_id"] for _, path, query, _ in tmdb.seen if "/find/" in path)
 
 
-def test_what_is_there_or_known_to_be_absent_is_not_asked_for(tmdb: FakeTmdb, shelf: PosterShelf) -> None:
+def test_what_is_there_or_known_to_be_absent_is_not_asked_for(tmdb: FakeTmdb, shelf: PosterStore) -> None:
     films = some_films(tmdb, 4)
     tmdb.add("7", None)
     films += [film("none", tmdb_id="7")]
@@ -86,23 +85,23 @@ def test_what_is_there_or_known_to_be_absent_is_not_asked_for(tmdb: FakeTmdb, sh
 
 
 def test_absent_films_are_written_at_once(tmp_path: Path) -> None:
-    absent = Absent(tmp_path / "new", now=1_000_000_000)
+    absent = KnownMissing(tmp_path / "new", now=1_000_000_000)
     absent.add("1", "tmdb:1")
-    assert Absent(tmp_path / "new", now=1_000_000_000 + 29 * 86_400).knows("1", "tmdb:1")
-    assert not Absent(tmp_path / "new", now=1_000_000_000 + 29 * 86_400).knows("1", "tmdb:2")
-    assert not Absent(tmp_path / "new", now=1_000_000_000 + 31 * 86_400).knows("1", "tmdb:1")
+    assert KnownMissing(tmp_path / "new", now=1_000_000_000 + 29 * 86_400).knows("1", "tmdb:1")
+    assert not KnownMissing(tmp_path / "new", now=1_000_000_000 + 29 * 86_400).knows("1", "tmdb:2")
+    assert not KnownMissing(tmp_path / "new", now=1_000_000_000 + 31 * 86_400).knows("1", "tmdb:1")
     (tmp_path / "file").touch()
     with pytest.raises(StoreError):
-        Absent(tmp_path / "file").add("1", "tmdb:1")
+        KnownMissing(tmp_path / "file").add("1", "tmdb:1")
 
 
-def test_the_limit_takes_the_first(tmdb: FakeTmdb, shelf: PosterShelf) -> None:
+def test_the_limit_takes_the_first(tmdb: FakeTmdb, shelf: PosterStore) -> None:
     report = run(tmdb, shelf, some_films(tmdb, 10), limit=4)
     assert (report.fetched, report.left, report.stopped) == (4, 6, "limit")
     assert shelf.ids() == {"m100", "m101", "m102", "m103"}
 
 
-def test_a_key_that_is_refused_stops_at_once(tmdb: FakeTmdb, shelf: PosterShelf) -> None:
+def test_a_key_that_is_refused_stops_at_once(tmdb: FakeTmdb, shelf: PosterStore) -> None:
     wrong = "f" * 32
     with pytest.raises(FetchError, match="does not accept the key") as caught:
         run(tmdb, shelf, some_films(tmdb, 100), wrong)
@@ -116,7 +115,7 @@ def test_a_key_that_is_refused_stops_at_once(tmdb: FakeTmdb, shelf: PosterShelf)
 
 
 @pytest.mark.parametrize("key", ["", "   ", "a key", "k€y", "a&b=c", "a\nb"])
-def test_what_cannot_be_a_key_is_never_sent(tmdb: FakeTmdb, shelf: PosterShelf, key: str) -> None:
+def test_what_cannot_be_a_key_is_never_sent(tmdb: FakeTmdb, shelf: PosterStore, key: str) -> None:
     with pytest.raises(InvalidInputError, match="TMDB key") as caught:
         run(tmdb, shelf, some_films(tmdb, 1), key)
     assert not tmdb.seen
@@ -124,7 +123,7 @@ def test_what_cannot_be_a_key_is_never_sent(tmdb: FakeTmdb, shelf: PosterShelf, 
 
 
 def test_the_key_is_never_told(
-    tmdb: FakeTmdb, shelf: PosterShelf, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    tmdb: FakeTmdb, shelf: PosterStore, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
     for name in ("httpx", "httpcore"):
@@ -146,7 +145,7 @@ def test_the_key_is_never_told(
     assert "/t/p/w342/p102.jpg" in caplog.text  # the log works
 
 
-def test_a_pause_that_is_asked_for_is_kept(tmdb: FakeTmdb, shelf: PosterShelf) -> None:
+def test_a_pause_that_is_asked_for_is_kept(tmdb: FakeTmdb, shelf: PosterStore) -> None:
     films = some_films(tmdb, 40)
     tmdb.plan["/3/movie/100"] = [(429, {"retry-after": "1"})]
     tmdb.plan["/t/p/w342/p101.jpg"] = [(429, {"retry-after": formatdate(time.time() + 0.5, usegmt=True)})]
@@ -159,19 +158,19 @@ def test_a_pause_that_is_asked_for_is_kept(tmdb: FakeTmdb, shelf: PosterShelf) -
 
 
 @pytest.mark.parametrize("header", ["86400", formatdate(time.time() + 90_000, usegmt=True)], ids=["seconds", "date"])
-def test_a_pause_of_a_day_ends_the_run(tmdb: FakeTmdb, shelf: PosterShelf, header: str) -> None:
+def test_a_pause_of_a_day_ends_the_run(tmdb: FakeTmdb, shelf: PosterStore, header: str) -> None:
     tmdb.plan["/3/movie/100"] = [(429, {"retry-after": header})]
     with pytest.raises(FetchError, match="asks for a pause"):
         run(tmdb, shelf, some_films(tmdb, 3))
 
 
 @pytest.mark.parametrize("header", [{"retry-after": "soon"}, {"retry-after": "0"}])
-def test_odd_pauses(tmdb: FakeTmdb, shelf: PosterShelf, header: dict[str, str]) -> None:
+def test_odd_pauses(tmdb: FakeTmdb, shelf: PosterStore, header: dict[str, str]) -> None:
     tmdb.plan["/3/movie/100"] = [(429, header)]
     assert run(tmdb, shelf, some_films(tmdb, 1)).fetched == 1
 
 
-def test_faults_that_pass_are_tried_again(tmdb: FakeTmdb, shelf: PosterShelf) -> None:
+def test_faults_that_pass_are_tried_again(tmdb: FakeTmdb, shelf: PosterStore) -> None:
     films = some_films(tmdb, 6)
     tmdb.plan["/3/configuration"] = [503, "reset"]
     tmdb.plan["/3/movie/100"] = [500, 502, 503]
@@ -184,7 +183,7 @@ def test_faults_that_pass_are_tried_again(tmdb: FakeTmdb, shelf: PosterShelf) ->
     assert tmdb.paths("/3/movie/100") == ["/3/movie/100"] * 4
 
 
-def test_one_film_that_fails_does_not_stop_the_others(tmdb: FakeTmdb, shelf: PosterShelf) -> None:
+def test_one_film_that_fails_does_not_stop_the_others(tmdb: FakeTmdb, shelf: PosterStore) -> None:
     films = some_films(tmdb, 4)
     tmdb.plan["/3/movie/100"] = [500] * 10
     report = run(tmdb, shelf, films)
@@ -193,7 +192,7 @@ def test_one_film_that_fails_does_not_stop_the_others(tmdb: FakeTmdb, shelf: Pos
     assert run(tmdb, shelf, films).fetched == 1
 
 
-def test_a_server_that_fails_is_given_up(tmdb: FakeTmdb, shelf: PosterShelf) -> None:
+def test_a_server_that_fails_is_given_up(tmdb: FakeTmdb, shelf: PosterStore) -> None:
     films = some_films(tmdb, 200)
     tmdb.plan["*"] = [None, *[500] * 100_000]
     with pytest.raises(FetchError, match="does not answer"):
@@ -201,14 +200,14 @@ def test_a_server_that_fails_is_given_up(tmdb: FakeTmdb, shelf: PosterShelf) -> 
     assert len(set(tmdb.paths())) <= MOST_FAILURES + 8
 
 
-def test_nobody_there(shelf: PosterShelf, tmdb: FakeTmdb) -> None:
+def test_nobody_there(shelf: PosterStore, tmdb: FakeTmdb) -> None:
     films = some_films(tmdb, 1)
     tmdb.url = "http://127.0.0.1:9"
     with pytest.raises(FetchError, match="does not answer"):
         run(tmdb, shelf, films)
 
 
-def test_what_is_no_picture_is_not_kept(tmdb: FakeTmdb, shelf: PosterShelf) -> None:
+def test_what_is_no_picture_is_not_kept(tmdb: FakeTmdb, shelf: PosterStore) -> None:
     films = some_films(tmdb, 6)
     tmdb.pictures |= {"/p100.jpg": picture()[:300], "/p101.jpg": b"<html>", "/p102.jpg": b""}
     tmdb.pictures["/p103.jpg"] = picture() + bytes(200_000)
@@ -225,7 +224,7 @@ def test_what_is_no_picture_is_not_kept(tmdb: FakeTmdb, shelf: PosterShelf) -> N
 @pytest.mark.parametrize(
     "path", ["//evil.example/x.jpg", "/../../secret", "x.jpg", "/a b.jpg", 7, {"a": 1}, "/@evil:1"]
 )
-def test_a_path_that_leads_elsewhere_is_not_followed(tmdb: FakeTmdb, shelf: PosterShelf, path: Any) -> None:
+def test_a_path_that_leads_elsewhere_is_not_followed(tmdb: FakeTmdb, shelf: PosterStore, path: Any) -> None:
     tmdb.posters["1"] = path
     report = run(tmdb, shelf, [film("1", tmdb_id="1")])
     assert (report.fetched, report.no_poster) == (0, 1)
@@ -234,7 +233,7 @@ def test_a_path_that_leads_elsewhere_is_not_followed(tmdb: FakeTmdb, shelf: Post
 
 @pytest.mark.parametrize("body", [b"[]", b"{}", b'{"images": 1}', b"{", b'{"images": {"secure_base_url": "ftp://x"}}'])
 def test_a_configuration_that_says_nothing(
-    tmdb: FakeTmdb, shelf: PosterShelf, body: bytes, monkeypatch: pytest.MonkeyPatch
+    tmdb: FakeTmdb, shelf: PosterStore, body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     films = some_films(tmdb, 1)
     monkeypatch.setattr(tmdb, "answer", lambda path: (200, body, "application/json"))
@@ -242,13 +241,13 @@ def test_a_configuration_that_says_nothing(
         run(tmdb, shelf, films)
 
 
-def test_requests_are_paced(tmdb: FakeTmdb, shelf: PosterShelf) -> None:
+def test_requests_are_paced(tmdb: FakeTmdb, shelf: PosterStore) -> None:
     run(tmdb, shelf, some_films(tmdb, 20), rate=40.0)
     asked = [at for at, path, _, _ in tmdb.seen if path.startswith("/3/")]
     assert asked[-1] - asked[0] >= 0.5 * 20 / 40  # less than a whole: the first may have been slow to arrive
 
 
-def test_time_runs_out(tmdb: FakeTmdb, shelf: PosterShelf) -> None:
+def test_time_runs_out(tmdb: FakeTmdb, shelf: PosterStore) -> None:
     report = run(tmdb, shelf, some_films(tmdb, 50), rate=20.0, total_timeout=0.8)
     assert report.stopped == "time"
     assert report.fetched + report.left == 50
@@ -259,7 +258,7 @@ def test_time_runs_out(tmdb: FakeTmdb, shelf: PosterShelf) -> None:
 FETCHER = """
 import sys
 from pathlib import Path
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterShelf
 from matinee.posters.tmdb import fetch
 from poster_support import V3_KEY, film
 films = [film(f"m{i}", tmdb_id=str(i)) for i in range(100, 180)]
@@ -268,7 +267,7 @@ fetch(films, PosterShelf(Path(sys.argv[1])), V3_KEY, url=sys.argv[2], rate=50.0)
 
 
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_run_goes_on_where_it_was(tmdb: FakeTmdb, shelf: PosterShelf, sig: int) -> None:
+def test_an_interrupted_run_goes_on_where_it_was(tmdb: FakeTmdb, shelf: PosterStore, sig: int) -> None:
     films = some_films(tmdb, 80)
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
     process = subprocess.Popen(

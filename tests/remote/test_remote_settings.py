@@ -10,7 +10,7 @@ import pytest
 
 from matinee.cli import main
 from matinee.errors import EncoderError
-from matinee.indexes import ExactIndex, LiveIndex
+from matinee.indexes import ExactIndex, UpdatableIndex
 from matinee.remote import (
     RemoteImageEncoder,
     RemoteIndex,
@@ -39,7 +39,7 @@ def test_encoders_are_here_unless_a_url_is_set(tmp_path: Path) -> None:
 
 
 def test_an_index_is_here_unless_a_url_is_set() -> None:
-    local = LiveIndex(ExactIndex(np.arange(2), np.eye(2, dtype=np.float32)))
+    local = UpdatableIndex(ExactIndex(np.arange(2), np.eye(2, dtype=np.float32)))
     assert open_index(Settings(), lambda: local, "poster") is local
     there = open_index(Settings(vectors_url="http://vectors:5000"), lambda: local, "poster", "s")
     assert isinstance(there, RemoteIndex)

@@ -23,11 +23,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from matinee import models as model_package
+from matinee._util.atomic_files import file_hash
 from matinee.data.dataset import Dataset
 from matinee.errors import SnapshotError
-from matinee.files import file_hash
 from matinee.models.base import Model, Query
-from matinee.snapshots import Manifest, Snapshot, SnapshotShelf, write, write_snapshot
+from matinee.snapshots import Manifest, Snapshot, SnapshotRegistry, write, write_snapshot
 from matinee.snapshots.manifest import read_manifest
 
 
@@ -58,7 +58,7 @@ def test_a_snapshot_comes_back_as_it_was(
 
 
 def test_the_manifest_says_what_it_is(root: Path, dataset: Dataset, snapshot_id: str) -> None:
-    manifest = SnapshotShelf(root).show(snapshot_id)
+    manifest = SnapshotRegistry(root).show(snapshot_id)
     assert (manifest.id, manifest.format, manifest.dataset) == (snapshot_id, 4, "random")
     assert (manifest.watermark, manifest.seed, manifest.default_model) == (17, 3, "two")
     assert manifest.fingerprint == dataset.fingerprint
@@ -79,8 +79,8 @@ def test_the_manifest_says_what_it_is(root: Path, dataset: Dataset, snapshot_id:
 def test_ids_differ_within_a_second(root: Path, dataset: Dataset, models: dict[str, Model[Any]]) -> None:
     ids = [write_snapshot(root, dataset, models, default_model="two") for _ in range(4)]
     assert len(set(ids)) == 4
-    assert [manifest.id for manifest in SnapshotShelf(root).list()] == ids[::-1]
-    assert SnapshotShelf(root).current() is None, "writing does not promote"
+    assert [manifest.id for manifest in SnapshotRegistry(root).list()] == ids[::-1]
+    assert SnapshotRegistry(root).current() is None, "writing does not promote"
     assert not list(root.glob(".tmp-*"))
 
 
@@ -130,13 +130,13 @@ def test_a_full_disk_leaves_no_trace(
     monkeypatch.setattr(os, "fsync", failing)
     write_snapshot(root, dataset, models, default_model="two")
     last = calls[0] - 1
-    SnapshotShelf(root).promote(snapshot_id)
+    SnapshotRegistry(root).promote(snapshot_id)
     before = folder_content(root)
     calls[0], limit[0] = 0, round(share * last)
     with pytest.raises(SnapshotError, match=r"No space left.*Make room"):
         write_snapshot(root, dataset, models, default_model="two")
     assert folder_content(root) == before
-    assert SnapshotShelf(root).current() == snapshot_id
+    assert SnapshotRegistry(root).current() == snapshot_id
 
 
 FULL_DISK = """
@@ -276,7 +276,7 @@ def test_every_damaged_file_is_named(root: Path, tmp_path: Path, snapshot_id: st
         Snapshot.load(root, snapshot_id)
     assert path.name in str(raised.value)
     assert "rollback" in str(raised.value)
-    assert SnapshotShelf(root).verify(snapshot_id)
+    assert SnapshotRegistry(root).verify(snapshot_id)
 
 
 def test_all_damage_is_counted(root: Path, snapshot_id: str) -> None:
@@ -284,7 +284,7 @@ def test_all_damage_is_counted(root: Path, snapshot_id: str) -> None:
         (root / snapshot_id / name).unlink()
     with pytest.raises(SnapshotError, match="2 more problems"):
         Snapshot.load(root, snapshot_id)
-    assert len(SnapshotShelf(root).verify(snapshot_id)) == 3
+    assert len(SnapshotRegistry(root).verify(snapshot_id)) == 3
 
 
 def test_size_alone_does_not_see_a_flipped_bit_and_full_does(root: Path, snapshot_id: str) -> None:

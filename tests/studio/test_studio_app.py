@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from apps_support import Service, serving
-from matinee.studio.catalogue import label
-from matinee.studio.look import plain
+from matinee.studio.catalog import label
+from matinee.studio.style import plain
 from studio_support import HOSTILE, open_app, texts_of
 from web_server import serve
 

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from matinee.studio import charts
-from matinee.studio.look import OPTIONS, SERIES, SERIES_DARK
+from matinee.studio.style import OPTIONS, SERIES, SERIES_DARK
 from studio_support import HOSTILE
 
 
@@ -95,12 +95,12 @@ def test_chart_ranks_are_on_a_logarithmic_axis() -> None:
 
 
 def page() -> None:
-    from matinee.studio import charts as drawn
+    from matinee.studio import charts
 
-    figure = drawn.bars(["a", "b"], [1, 2], x="stars", horizontal=True)
+    figure = charts.bars(["a", "b"], [1, 2], x="stars", horizontal=True)
     table: dict[str, Any] = {"Name": ["a", "b"], "Stars": [1, 2]}
-    drawn.draw(figure, key="one", alt="Stars of a and b", caption="Stars *of* a and b.", table=table)
-    drawn.draw(figure, key="two", alt="The same", table=lambda: table)
+    charts.draw(figure, key="one", alt="Stars of a and b", caption="Stars *of* a and b.", table=table)
+    charts.draw(figure, key="two", alt="The same", table=lambda: table)
 
 
 def test_chart_has_a_name_a_caption_and_its_data() -> None:

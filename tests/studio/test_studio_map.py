@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 
 from apps_support import Service
 from matinee.client import Client, calls
-from matinee.studio import cloud, picking
-from matinee.studio.look import plain
+from matinee.studio import pickers, scatter
+from matinee.studio.style import plain
 from studio_support import HOSTILE, open_app, texts_of
 
 pytestmark = pytest.mark.usefixtures("asked_core")
@@ -39,12 +39,12 @@ def test_map_shows_every_film_of_the_space(asked_core: Service) -> None:
 
 
 @pytest.mark.parametrize("space", ["content", "taste", "poster"])
-@pytest.mark.parametrize("colour", cloud.COLOURS)
+@pytest.mark.parametrize("colour", scatter.COLOURS)
 def test_map_has_every_space_in_every_colour(space: str, colour: str) -> None:
     app = open_app(page="map", space=space, colour=colour)
     assert not app.exception
     assert app.selectbox(key="map-space").value == space
-    assert colour in traces(app) or colour == cloud.GENRES
+    assert colour in traces(app) or colour == scatter.GENRES
     assert app.query_params == {"page": "map", "space": space, "colour": colour}
 
 
@@ -113,8 +113,8 @@ def test_map_as_a_table() -> None:
 
 
 def test_map_film_of_very_many_is_searched_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picking, "MANY", 10)
-    monkeypatch.setattr(picking, "OFFERED", 5)
+    monkeypatch.setattr(pickers, "MANY", 10)
+    monkeypatch.setattr(pickers, "OFFERED", 5)
     app = open_app(page="map", film="2")
     app.text_input(key="map-film-search").set_value("STORY 1995").run()
     assert app.selectbox(key="map-film").options == ["Star Wars (1977)", "Toy Story (1995)"]
@@ -124,14 +124,14 @@ def test_map_film_of_very_many_is_searched_first(monkeypatch: pytest.MonkeyPatch
 
 
 def test_map_of_many_films_has_smaller_points() -> None:
-    n = cloud.MANY + 1
+    n = scatter.MANY + 1
     ids = [str(i) for i in range(n)]
     line = np.linspace(0, 1, n)
-    films = cloud.Places("pca", ids, ids, ids, line, line, np.full(n, np.nan), {one: i for i, one in enumerate(ids)})
-    known = cloud.Facts({"0": "Drama"}, {"0": 4.0}, {"0": 10, "1": 0})
-    figure = cloud.figure(films, known, colour=cloud.RATINGS)
-    assert {trace.marker.size for trace in figure.data} == {cloud.SIZE_OF_MANY}
+    films = scatter.Places("pca", ids, ids, ids, line, line, np.full(n, np.nan), {one: i for i, one in enumerate(ids)})
+    known = scatter.Facts({"0": "Drama"}, {"0": 4.0}, {"0": 10, "1": 0})
+    figure = scatter.figure(films, known, colour=scatter.RATINGS)
+    assert {trace.marker.size for trace in figure.data} == {scatter.SIZE_OF_MANY}
     assert [len(trace.x) for trace in figure.data] == [n - 1, 1]
     assert list(figure.data[1].marker.colorbar.ticktext) == ["10"]
-    assert [trace.name for trace in cloud.figure(films, known, colour=cloud.YEARS).data] == ["Unknown"]
-    assert cloud.numbers(films, known, cloud.MEAN)[0] == 4
+    assert [trace.name for trace in scatter.figure(films, known, colour=scatter.YEARS).data] == ["Unknown"]
+    assert scatter.numbers(films, known, scatter.MEAN)[0] == 4

@@ -10,21 +10,20 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
-from matinee.api import (
-    catalogue,
-    classic,
-    classic_favourites,
-    classic_titles,
+from matinee.api.classic import favorites, titles
+from matinee.api.classic import recommendations as classic_recommendations
+from matinee.api.documentation import add_documentation
+from matinee.api.routes import (
     common,
     explanations,
-    exploring,
+    explore,
+    movies,
     operations,
-    people,
     poster_search,
     posters,
     recommendations,
+    users,
 )
-from matinee.api.documentation import add_documentation
 from matinee.api.service import Service
 from matinee.engine import Engine
 from matinee.errors import MatineeError
@@ -74,12 +73,12 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         description=DESCRIPTION,
         lifespan=_lifespan,
     )
-    earlier = (classic, classic_favourites, classic_titles)
-    own = (recommendations, people, explanations, catalogue, exploring, posters, poster_search, operations, common)
-    for module in (*own, *earlier):
+    classic = (classic_recommendations, favorites, titles)
+    own = (recommendations, users, explanations, movies, explore, posters, poster_search, operations, common)
+    for module in (*own, *classic):
         app.include_router(module.router)
-    for module in earlier:
+    for module in classic:
         app.include_router(module.router, prefix="/classic", include_in_schema=False)
-    app.include_router(classic_titles.router, prefix="/classic/titles", include_in_schema=False)
+    app.include_router(titles.router, prefix="/classic/titles", include_in_schema=False)
     add_documentation(app)
     return app

@@ -25,7 +25,7 @@ TOO_LARGE = (
 )
 
 
-class Protocol(HttpToolsProtocol):
+class BoundedHttpProtocol(HttpToolsProtocol):
     """One connection."""
 
     _waiting: TimerHandle | None = None

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from matinee.data.catalog import LIST_COLUMNS, SCHEMA, Movie
 from matinee.errors import UnknownMovieError
-from matinee.posters.shelf import PosterShelf
+from matinee.posters.store import PosterStore
 
 if TYPE_CHECKING:
     from matinee.engine.engine import Engine
@@ -47,7 +47,7 @@ def poster_path(movie_id: str) -> str:
     return f"/v1/movies/{quote(movie_id, safe='')}/poster"
 
 
-def metadata(movie: Movie, shelf: PosterShelf) -> dict[str, Any]:
+def metadata(movie: Movie, shelf: PosterStore) -> dict[str, Any]:
     """What `metadata=true` adds to an item."""
     return {
         "tags": list(movie.tags),
@@ -90,7 +90,7 @@ def item_records(engine: Engine, items: Iterable[Item], with_metadata: bool) -> 
     if not with_metadata:
         return [item_record(item) for item in items]
     records = []
-    shelf = PosterShelf.of(engine.settings, engine.dataset_name)
+    shelf = PosterStore.of(engine.settings, engine.dataset_name)
     for item in items:
         record = item_record(item)
         with suppress(UnknownMovieError):  # removed a moment ago

@@ -16,9 +16,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from matinee.api.protocol import Protocol
+from matinee._util.signals import quiet_signals
+from matinee.api.protocol import BoundedHttpProtocol
 from matinee.settings import Settings
-from matinee.signals import quiet_signals
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -119,7 +119,7 @@ def config_of(settings: Settings, app: FastAPI | None = None, service: Service =
         host=settings.host,
         port=port_of(settings, service),
         workers=settings.workers,
-        http=Protocol,
+        http=BoundedHttpProtocol,
         access_log=False,
         server_header=False,
         log_level="info",

@@ -12,11 +12,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from matinee.api.answers import AnswerCache, Pace, Ready
-from matinee.api.base import BaseService, route_of
-from matinee.api.quick import ROUTE, Work, plan
+from matinee.api.application import BaseService, route_of
+from matinee.api.fast_path import ROUTE, Work, plan
 from matinee.api.render import Json
-from matinee.api.workshop import Workshop
+from matinee.api.response_cache import AdaptiveExecutor, CachedResponse, ResponseCache
+from matinee.api.work_queue import Workshop
 from matinee.engine import Engine
 from matinee.errors import MatineeError
 from matinee.settings import Settings
@@ -41,8 +41,8 @@ class Service(BaseService):
     UNLISTED = "/|/classic/?|/classic/titles/?"
 
     def __init__(self, settings: Settings, engine: Engine | None = None, **options: Any) -> None:
-        self.answers = AnswerCache(settings.answer_cache)
-        self.pace = Pace()
+        self.answers = ResponseCache(settings.answer_cache)
+        self.pace = AdaptiveExecutor()
         self.workshop = Workshop(settings.workers, settings.max_body)
         self._engine = engine
         self._owned = False
@@ -94,7 +94,7 @@ class Service(BaseService):
         body, keep = await self.pace.run(work, key=user_id or "", heavy=heavy)
         if keep:
             scope = request.scope
-            ready = Ready.of(route_of(scope), user_id, version, body)
+            ready = CachedResponse.of(route_of(scope), user_id, version, body)
             self.answers.put(scope["path"], scope["query_string"], ready)
         return Json(body)
 
@@ -112,7 +112,7 @@ class Service(BaseService):
                 return None
         return await self.ordinary(scope, receive, send, start)
 
-    async def _ready(self, engine: Engine, path: str, query: bytes) -> Ready | None:
+    async def _ready(self, engine: Engine, path: str, query: bytes) -> CachedResponse | None:
         """A ready answer, or one that can be had the short way; None: take the ordinary way."""
         try:
             ready = self.answers.find(path, query, engine)
@@ -126,7 +126,7 @@ class Service(BaseService):
             body, keep = await self.pace.run(quick.work, key=quick.user_id, heavy=quick.heavy)
         except Exception:  # whatever it is, the ordinary way meets it again and says so
             return None
-        answer = Ready.of(ROUTE, quick.user_id, version, body)
+        answer = CachedResponse.of(ROUTE, quick.user_id, version, body)
         if keep:
             self.answers.put(path, query, answer)
         return answer

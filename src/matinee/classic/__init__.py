@@ -8,7 +8,7 @@ They ask the snapshot in service of the settings' data folder, opened at first u
 
 from __future__ import annotations
 
-from matinee.classic.favourites import (
+from matinee.classic.favorites import (
     ColdFilmWarning,
     Favourites,
     collab_model,
@@ -16,7 +16,7 @@ from matinee.classic.favourites import (
     load_movie_titles,
     recommend_favourites,
 )
-from matinee.classic.neighbours import Neighbours, recommend_similar
+from matinee.classic.neighbors import Neighbours, recommend_similar
 from matinee.classic.titles import Match, find_title, named
 
 __all__ = [

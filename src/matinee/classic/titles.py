@@ -9,7 +9,7 @@ from rapidfuzz import fuzz
 from matinee.data.catalog import Movie
 from matinee.data.titles import split_title
 from matinee.engine import Engine
-from matinee.engine.search import key_of
+from matinee.engine.search.title_index import key_of
 from matinee.errors import NotFoundError
 
 CUTOFF = 70.0

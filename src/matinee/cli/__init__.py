@@ -19,7 +19,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: words after the program's name; None: those of this process.
     """
     from matinee.cli.app import app
-    from matinee.cli.console import INTERRUPTED, Told, note, print_error, tolerate_narrow_encodings
+    from matinee.cli.console import INTERRUPTED, CliExit, note, print_error, tolerate_narrow_encodings
     from matinee.errors import MatineeError
 
     tolerate_narrow_encodings()
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         app(args=None if argv is None else list(argv), prog_name="matinee")
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
-        told = isinstance(leave, Told)
+        told = isinstance(leave, CliExit)
     except MatineeError as error:
         if os.environ.get("MATINEE_DEBUG") == "1":
             raise

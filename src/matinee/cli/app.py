@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from matinee.cli import apps, data, demo, posters, reading, serving, snapshots, training, writing
+from matinee.cli import apps, data, demo, edits, posters, queries, servers, snapshots, training
 
 app = typer.Typer(
     name="matinee",
@@ -38,16 +38,16 @@ def _start(
 
 ASK, KEEP, LEARN, RUN = "Ask", "Write", "Learn", "Run"
 for panel, commands in (
-    (ASK, (reading.recommend, reading.similar, reading.search, reading.popular, reading.history)),
-    (KEEP, (writing.rate, writing.unrate, writing.erase)),
+    (ASK, (queries.recommend, queries.similar, queries.search, queries.popular, queries.history)),
+    (KEEP, (edits.rate, edits.unrate, edits.erase)),
     (LEARN, (training.train, training.evaluate)),
-    (RUN, (demo.demo, serving.serve, apps.web, apps.studio, serving.settings)),
+    (RUN, (demo.demo, servers.serve, apps.web, apps.studio, servers.settings)),
 ):
     for command in commands:
         app.command(rich_help_panel=panel)(command)
 
-app.add_typer(writing.import_app, name="import", rich_help_panel=KEEP)
-app.add_typer(writing.export_app, name="export", rich_help_panel=KEEP)
+app.add_typer(edits.import_app, name="import", rich_help_panel=KEEP)
+app.add_typer(edits.export_app, name="export", rich_help_panel=KEEP)
 app.add_typer(data.app, name="data", rich_help_panel=LEARN)
 app.add_typer(posters.app, name="posters", rich_help_panel=LEARN)
 app.add_typer(snapshots.app, name="snapshots", rich_help_panel=RUN)

@@ -18,8 +18,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from matinee._util.progress import Progress, silent
 from matinee.errors import FilterError, InvalidInputError, MatineeError
-from matinee.progress import Progress, silent
 
 if TYPE_CHECKING:
     from matinee.engine import Engine
@@ -40,7 +40,7 @@ ColumnMap = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]
 
 
-class Told(SystemExit):
+class CliExit(SystemExit):
     """Leave with a code; what happened has been said already."""
 
 

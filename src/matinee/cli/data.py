@@ -17,7 +17,7 @@ from matinee.cli.console import (
     progress_bar,
     table,
 )
-from matinee.cli.reading import when
+from matinee.cli.queries import when
 
 if TYPE_CHECKING:
     from matinee.data import Inspection

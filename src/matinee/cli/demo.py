@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from matinee.cli import apps, serving
+from matinee.cli import apps, servers
 from matinee.cli.addresses import Host, Port, announce, check_address, free_port, reached_at, url_of
 from matinee.cli.console import console, load_settings, note, open_engine, progress_bar
-from matinee.cli.processes import Companion, in_a_process_of_its_own, own_terminal_group
-from matinee.cli.reading import print_answer
+from matinee.cli.processes import ChildProcess, in_a_process_of_its_own, own_terminal_group
+from matinee.cli.queries import print_answer
 from matinee.cli.training import DataOption
 from matinee.errors import InvalidInputError, SnapshotError, UnknownUserError
 
@@ -38,7 +38,7 @@ def demo(
     host: Host = None,
     port: Port = None,
     web_port: WebPort = None,
-    workers: serving.Workers = None,
+    workers: servers.Workers = None,
     serve: Annotated[bool, typer.Option(help="Serve afterwards.")] = True,
     web: Annotated[bool, typer.Option(help="Serve the web app as well.")] = True,
     open_browser: OpenBrowser = True,
@@ -48,7 +48,7 @@ def demo(
     if not serve:
         ten_films(settings, user)
         return
-    serving.check_port(settings)
+    servers.check_port(settings)
     with_web = web and apps.installed("web")
     if with_web:
         settings = with_ports(settings)
@@ -60,11 +60,11 @@ def demo(
         in_a_process_of_its_own("demo", "--no-serve", *options)
         if with_web:
             with web_app(settings, open_browser):
-                serving.run_service(settings)
+                servers.run_service(settings)
             return
         if web:
             note('The web app is not installed: pip install "matinee[web]" adds it.')
-        serving.run_service(settings)
+        servers.run_service(settings)
 
 
 def with_ports(settings: Settings) -> Settings:
@@ -86,7 +86,7 @@ def web_app(settings: Settings, browse: bool) -> Iterator[None]:
     """The web app beside the core service of this process; says when it can be used, and if it ends before the core."""
     core = reached_at(settings.host, settings.port)
     words = ("--host", settings.host, "--port", str(settings.web_port), "--core-url", core)
-    app = Companion("web", *words, "--beside")
+    app = ChildProcess("web", *words, "--beside")
 
     def watch() -> None:
         if answer(app, f"{reached_at(settings.host, settings.web_port)}/health", f"{core}/ready"):
@@ -106,7 +106,7 @@ def web_app(settings: Settings, browse: bool) -> Iterator[None]:
         watcher.join(1)
 
 
-def answer(app: Companion, *addresses: str) -> bool:
+def answer(app: ChildProcess, *addresses: str) -> bool:
     """Wait until all addresses answer 200; False where the app ends before."""
     import httpx
 
@@ -131,7 +131,7 @@ def has_screen() -> bool:
 
 def ten_films(settings: Settings, user: str | None) -> None:
     """Train where that has not been done, and recommend to one user."""
-    if not (serving.has_snapshot(settings) and opens(settings)):
+    if not (servers.has_snapshot(settings) and opens(settings)):
         note(f"Training on {settings.data} …")
         train_with_progress(settings)
     tell_data(settings)
@@ -175,9 +175,9 @@ def opens(settings: Settings) -> bool:
 
 def tell_data(settings: Settings) -> None:
     """Which data the current snapshot is made from, and what had to be done differently when it was made."""
-    from matinee.snapshots import SnapshotShelf
+    from matinee.snapshots import SnapshotRegistry
 
-    shelf = SnapshotShelf(settings.snapshots_dir)
+    shelf = SnapshotRegistry(settings.snapshots_dir)
     current = shelf.current()
     if current is not None:
         manifest = shelf.show(current)
@@ -188,7 +188,7 @@ def tell_data(settings: Settings) -> None:
 
 def train_with_progress(settings: Settings) -> None:
     """Train and promote, with a progress bar."""
-    from matinee.engine.training import train
+    from matinee.training.pipeline import train
 
     with progress_bar() as progress:
         train(settings, progress=progress)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from matinee.data.catalog import Movie
     from matinee.engine import Engine
-    from matinee.posters.shelf import PosterShelf
+    from matinee.posters.store import PosterStore
     from matinee.settings import Settings
 
 app = typer.Typer(help="Posters: from a folder, or from The Movie Database; shown, and searched.", no_args_is_help=True)
@@ -36,14 +36,14 @@ _WHY = {
 _KINDS = {"movie": "film ids", "imdb": "IMDb ids", "tmdb": "TMDB ids"}
 
 
-def shelf_of(engine: Engine) -> PosterShelf:
+def shelf_of(engine: Engine) -> PosterStore:
     """The posters of the data set in service; what is put there is decoded first."""
     from matinee.encoders.decode import decode
-    from matinee.posters.shelf import PosterShelf
+    from matinee.posters.store import PosterStore
 
     settings = engine.settings
     check = partial(decode, max_bytes=settings.max_body, max_pixels=settings.max_pixels, at_least=(160, 240))
-    return PosterShelf.of(settings, engine.dataset_name, check)
+    return PosterStore.of(settings, engine.dataset_name, check)
 
 
 def by_popularity(engine: Engine) -> Iterator[tuple[Movie, int]]:
@@ -125,12 +125,12 @@ def fetch(
 @app.command("status")
 def status(json: AsJson = False) -> None:
     """How many films have a poster, how many ratings those films have, and whether they are searched."""
-    from matinee.posters.shelf import PosterShelf
-    from matinee.snapshots import SnapshotShelf
+    from matinee.posters.store import PosterStore
+    from matinee.snapshots import SnapshotRegistry
 
     settings = load_settings()
     with open_engine(settings) as engine:
-        shelf = PosterShelf.of(settings, engine.dataset_name)
+        shelf = PosterStore.of(settings, engine.dataset_name)
         here = shelf.ids()
         films = with_poster = linked = ratings = covered = 0
         for movie, count in by_popularity(engine):
@@ -139,7 +139,7 @@ def status(json: AsJson = False) -> None:
                 with_poster, covered = with_poster + 1, covered + count
             else:
                 linked += shelf.shown(movie) == "link"
-        space = SnapshotShelf(settings.snapshots_dir).show(engine.snapshot_id).spaces.get("poster")
+        space = SnapshotRegistry(settings.snapshots_dir).show(engine.snapshot_id).spaces.get("poster")
         found = {
             "dataset": engine.dataset_name,
             "films": films,
@@ -179,8 +179,8 @@ def _share(part: int, whole: int) -> str:
 
 def _finish(settings: Settings, report: Any, index: bool, json: bool) -> None:
     """Make the posters searchable, and say so; they are on the shelf whatever becomes of that."""
-    from matinee.engine.indexing import index_posters
     from matinee.errors import MatineeError
+    from matinee.training.poster_index import index_posters
 
     found: dict[str, str | None] = {"snapshot": None}
     try:

@@ -12,13 +12,13 @@ from contextlib import contextmanager, suppress
 
 import typer
 
-from matinee.cli.console import INTERRUPTED, Told, notes
+from matinee.cli.console import INTERRUPTED, CliExit, notes
 
 PATIENCE = 15.0
 """Seconds that a companion gets to end."""
 
 
-class Companion:
+class ChildProcess:
     """A command that runs beside this process, ends with it, and hears no Ctrl-C of its own.
 
     Its standard input is a pipe from here, which closes however this process ends: see `end_with_stdin`.
@@ -94,7 +94,7 @@ def in_a_process_of_its_own(*words: str) -> None:
         screen.show_cursor(True)  # the progress bar could not put it back
     if asked:  # whatever became of it: done a moment before, stopped by the signal, or ended from here
         if process.returncode == INTERRUPTED:
-            raise Told(INTERRUPTED)
+            raise CliExit(INTERRUPTED)
         raise typer.Exit(128 + asked[0])
     if process.returncode:
         raise typer.Exit(process.returncode if process.returncode > 0 else 128 - process.returncode)

@@ -10,21 +10,21 @@ from matinee.cli.console import AsJson, is_narrow, load_settings, note, number, 
 from matinee.errors import SnapshotError
 
 if TYPE_CHECKING:
-    from matinee.snapshots import SnapshotShelf
+    from matinee.snapshots import SnapshotRegistry
 
 app = typer.Typer(help="Snapshots: what is served, and what was before.", no_args_is_help=True)
 
 Id = Annotated[str | None, typer.Argument(metavar="[ID]", help="A snapshot; without it the current one.")]
 
 
-def shelf() -> SnapshotShelf:
+def shelf() -> SnapshotRegistry:
     """The shelf of the settings' data folder."""
-    from matinee.snapshots import SnapshotShelf
+    from matinee.snapshots import SnapshotRegistry
 
-    return SnapshotShelf(load_settings().snapshots_dir)
+    return SnapshotRegistry(load_settings().snapshots_dir)
 
 
-def _chosen(on: SnapshotShelf, snapshot_id: str | None) -> str:
+def _chosen(on: SnapshotRegistry, snapshot_id: str | None) -> str:
     chosen = snapshot_id or on.current()
     if chosen is None:
         raise SnapshotError("There is no snapshot yet.", "Make one with `matinee train`.")

@@ -33,15 +33,15 @@ def train(
     json: AsJson = False,
 ) -> None:
     """Fit all models on a data set and what the store holds; write one snapshot."""
-    from matinee.engine.training import train as run
-    from matinee.snapshots import SnapshotShelf
+    from matinee.snapshots import SnapshotRegistry
+    from matinee.training.pipeline import train as run
 
     settings = load_settings(data=data)
     with progress_bar() as progress:
         snapshot_id = run(
             settings, promote=promote, measure=measure, mapping=parse_mapping(map) or None, progress=progress
         )
-    manifest = SnapshotShelf(settings.snapshots_dir).show(snapshot_id)
+    manifest = SnapshotRegistry(settings.snapshots_dir).show(snapshot_id)
     if json:
         print_json(
             {"snapshot": snapshot_id, "promoted": promote, "dataset": manifest.dataset, "metrics": manifest.metrics}

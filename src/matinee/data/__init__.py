@@ -6,7 +6,7 @@ from matinee.data.dataset import CleaningReport, Dataset, TableReport
 from matinee.data.load import load_dataset, read_movies_table, read_ratings_table
 from matinee.data.ratings import Ratings
 from matinee.data.sources import DatasetInfo, get_dataset_files, list_datasets
-from matinee.data.statistics import Inspection, Statistics, describe, inspect_source
+from matinee.data.summary import Inspection, Statistics, describe, inspect_source
 
 __all__ = [
     "Catalog",

@@ -15,10 +15,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from matinee.data.fetch import download, pip_download
+from matinee._util.atomic_files import file_hash, locked, sync_file, sync_folder
+from matinee._util.progress import Progress
+from matinee.data.download import download, pip_download
 from matinee.errors import FetchError
-from matinee.files import file_hash, locked, sync_file, sync_folder
-from matinee.progress import Progress
 from matinee.settings import Settings
 
 FORMAT = 1

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
+from matinee._util.progress import Progress
 from matinee.data.assets import Asset, ensure
 from matinee.data.titles import title_key, title_keys
 from matinee.errors import DataError, FetchError
-from matinee.progress import Progress
 from matinee.settings import Settings
 
 CREDIT_COLUMNS = ("directors", "writers", "cast", "countries", "languages")

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import polars as pl
 
+from matinee._util.progress import Progress, silent
 from matinee.data.catalog import Catalog
 from matinee.data.clean import as_id, clean_movies, clean_ratings, clean_tags, detect_scale
 from matinee.data.credits import add_credits, load_credits
 from matinee.data.dataset import SEEN, CleaningReport, Dataset, TableReport
-from matinee.data.enrich import add_links, add_overviews, add_tags
+from matinee.data.joins import add_links, add_overviews, add_tags
 from matinee.data.ratings import Ratings
 from matinee.data.readers import RawData, read_source
 from matinee.data.readers.columns import MOVIES_COLUMNS, RATINGS_COLUMNS
 from matinee.data.readers.tables import read_table
 from matinee.data.sources import get_dataset_files, list_datasets, locate_auto
 from matinee.errors import DataError, FetchError
-from matinee.progress import Progress, silent
 from matinee.settings import Settings
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from matinee._util.progress import Progress
 from matinee.data.assets import Asset, ensure, is_cached
 from matinee.errors import FetchError, NotFoundError
-from matinee.progress import Progress
 from matinee.settings import Settings
 
 _GROUPLENS = "https://files.grouplens.org/datasets/movielens/"

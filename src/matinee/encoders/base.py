@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee.progress import Progress
+from matinee._util.progress import Progress
 
 Vectors = NDArray[np.float32]
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee._util.progress import Progress
 from matinee.data.assets import Asset, ensure
 from matinee.encoders.base import Vectors
 from matinee.encoders.projection import unit
 from matinee.errors import FetchError, InvalidInputError
-from matinee.progress import Progress
 from matinee.settings import Settings
 
 N_CLASSES = 1000

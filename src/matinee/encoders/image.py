@@ -13,15 +13,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee._util.atomic_files import file_hash
+from matinee._util.progress import Progress, silent
 from matinee.data.assets import ensure
 from matinee.encoders.base import Image, ImageEncoder, Vectors
+from matinee.encoders.builders.efficientnet import (
+    ASSETS,
+    CLASSIFIER_FILE,
+    MODEL_FILE,
+    VARIANTS,
+    Variant,
+    class_probabilities,
+)
 from matinee.encoders.decode import PREPARATION, Shape, decode, prepare
-from matinee.encoders.efficientnet import ASSETS, CLASSIFIER_FILE, MODEL_FILE, VARIANTS, Variant, class_probabilities
 from matinee.encoders.projection import unit
 from matinee.encoders.session import open_session
 from matinee.errors import DataError, EncoderError, FetchError, InvalidInputError, MatineeError
-from matinee.files import file_hash
-from matinee.progress import Progress, silent
 from matinee.settings import Settings
 
 if TYPE_CHECKING:

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee._util.atomic_files import file_hash
+from matinee._util.progress import Progress
 from matinee.data.assets import ensure
 from matinee.encoders.base import TextEncoder, Vectors
-from matinee.encoders.minilm import MINILM, MODEL_FILE, MOST_TOKENS, TOKENIZER_FILE
+from matinee.encoders.builders.minilm import MINILM, MODEL_FILE, MOST_TOKENS, TOKENIZER_FILE
 from matinee.encoders.projection import unit
 from matinee.encoders.session import open_session
 from matinee.errors import EncoderError, FetchError, InvalidInputError
-from matinee.files import file_hash
-from matinee.progress import Progress
 from matinee.settings import Settings
 
 if TYPE_CHECKING:

@@ -12,11 +12,12 @@ from matinee.data.catalog import Movie
 from matinee.data.ids import Id, id_text
 from matinee.data.ratings import NO_TIME
 from matinee.encoders.base import Image
-from matinee.engine import films, finding, people, posters
-from matinee.engine.exploring import Explorer
+from matinee.engine import browse, posters, users
+from matinee.engine.explore import Explorer
+from matinee.engine.lifecycle import Serving
 from matinee.engine.recommend import check_n, recommend
 from matinee.engine.runtime import query_of
-from matinee.engine.serving import Serving
+from matinee.engine.search import hybrid
 from matinee.engine.similar import in_space, similar
 from matinee.engine.types import (
     Answer,
@@ -32,7 +33,7 @@ from matinee.engine.types import (
     SearchBy,
     SimilarBy,
 )
-from matinee.engine.writing import Writer
+from matinee.engine.writes import Writer
 from matinee.errors import InvalidInputError, UnknownUserError
 
 DEFAULT = Request()
@@ -102,7 +103,7 @@ class Engine(Serving, Writer, Explorer):
             InvalidInputError, EncoderError: `by="meaning"` where there is nothing to search by.
         """
         _, view = self._current()
-        return finding.search(view, self.settings, self.encoders, text, n=n, filter=filter, by=by)
+        return hybrid.search(view, self.settings, self.encoders, text, n=n, filter=filter, by=by)
 
     def search_posters(
         self,
@@ -170,7 +171,7 @@ class Engine(Serving, Writer, Explorer):
 
     def film_map(self, space: str = "content") -> FilmMap:
         """Every film of a space as a point in two dimensions. Raises InvalidInputError where there is no such space."""
-        return films.film_map(self._current()[1], space)
+        return browse.film_map(self._current()[1], space)
 
     def popular(
         self,
@@ -190,7 +191,9 @@ class Engine(Serving, Writer, Explorer):
             days: count only the ratings of the last days before the newest rating; None: all.
         """
         runtime, view = self._current()
-        return films.popular(runtime, view, self.settings, by=by, n=n, filter=filter, genre=genre, year=year, days=days)
+        return browse.popular(
+            runtime, view, self.settings, by=by, n=n, filter=filter, genre=genre, year=year, days=days
+        )
 
     def movie(self, movie_id: Id) -> Movie:
         """One film. Raises UnknownMovieError."""
@@ -210,13 +213,13 @@ class Engine(Serving, Writer, Explorer):
             limit: films on the page, 1..settings.max_n.
         """
         _, view = self._current()
-        return films.page(view, self.settings, filter=filter, sort=sort, offset=offset, limit=limit)
+        return browse.page(view, self.settings, filter=filter, sort=sort, offset=offset, limit=limit)
 
     def history(self, user_id: Id) -> list[RatedMovie]:
         """A user's effective ratings, newest first. Raises UnknownUserError where there are none."""
         user_id = id_text(user_id)
         runtime, view = self._current()
-        return people.rated(view, people.known(runtime, view, user_id))
+        return users.rated(view, users.known(runtime, view, user_id))
 
     def rated_count(self, user_id: Id) -> int:
         """Number of a user's effective ratings, 0 for an unknown user; microseconds."""
@@ -233,13 +236,13 @@ class Engine(Serving, Writer, Explorer):
         user_id = id_text(user_id)
         check_n(n, self.settings.max_n)
         runtime, view = self._current()
-        return people.neighbors(runtime, view, user_id, n)
+        return users.neighbors(runtime, view, user_id, n)
 
     def export_user(self, user_id: Id) -> dict[str, Any]:
         """Everything held about a user: ratings, exposures. Raises UnknownUserError, also for an erased user."""
         user_id = id_text(user_id)
         runtime, view = self._current()
-        ratings = people.rated(view, runtime.history(user_id, view))
+        ratings = users.rated(view, runtime.history(user_id, view))
         shown = runtime.store.exposures(user_id)
         if not ratings and not shown:
             raise UnknownUserError(user_id)
@@ -258,4 +261,4 @@ class Engine(Serving, Writer, Explorer):
     def export_ratings(self) -> Iterator[tuple[str, str, float, int | None]]:
         """All effective ratings: user id, film id, stars, time."""
         runtime, view = self._current()
-        return people.export_ratings(runtime, view)
+        return users.export_ratings(runtime, view)

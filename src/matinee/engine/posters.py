@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee.encoders.base import Image
-from matinee.engine.encoding import Encoders
-from matinee.engine.live import LiveSpace
+from matinee.engine.encoder_pool import Encoders
 from matinee.engine.recommend import allowed_rows, check_n, make_items
 from matinee.engine.runtime import View
 from matinee.engine.types import PosterHit
+from matinee.engine.updatable_spaces import UpdatableSpace
 from matinee.errors import InvalidInputError
 from matinee.indexes.base import check_vectors
 from matinee.settings import Settings
@@ -56,7 +56,7 @@ def search(
     return [PosterHit(item, float(np.sqrt(max(2 - 2 * item.score, 0.0))), float(item.score)) for item in items]
 
 
-def vector_in(live: LiveSpace, vector: list[float] | NDArray[np.float32]) -> NDArray[np.float32]:
+def vector_in(live: UpdatableSpace, vector: list[float] | NDArray[np.float32]) -> NDArray[np.float32]:
     """A client's vector in a space: one of the encoder's length is projected, one of the space's taken as it is.
 
     Raises:
@@ -75,7 +75,7 @@ def vector_in(live: LiveSpace, vector: list[float] | NDArray[np.float32]) -> NDA
     return found
 
 
-def _projected(live: LiveSpace, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+def _projected(live: UpdatableSpace, raw: NDArray[np.float32]) -> NDArray[np.float32]:
     projection = live.space.projection
     if projection is None:
         raise InvalidInputError(f"The space {live.space.name!r} takes no vectors of an encoder.")

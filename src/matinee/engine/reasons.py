@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee._util.topk import top_n
 from matinee.engine.runtime import View
 from matinee.engine.types import FilmRef, Reason
 from matinee.models.base import Model, Query
-from matinee.models.content import Content
+from matinee.models.content.model import Content
 from matinee.models.popularity import Popularity
-from matinee.models.ranking import top_n
 
 MAX_REASONS = 5
 """Films named as reasons of one pick, at most."""
@@ -65,7 +65,7 @@ class Cited:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ListReasons:
     """Reasons of a list, one entry a film: films cited, a sentence; and disliked films that push others away."""
 
     because: tuple[tuple[Reason, ...], ...]
@@ -80,7 +80,7 @@ def tell(
     rows: NDArray[np.int64],
     ranked: NDArray[np.float32],
     fallback: str | None,
-) -> Told:
+) -> ListReasons:
     """Reasons of a list.
 
     Args:
@@ -89,17 +89,17 @@ def tell(
         ranked: scores of all films, NaN for those that may not be listed.
     """
     if fallback == "popular" or isinstance(model, Popularity):
-        return Told(((),) * len(rows), (chart_text(model, fallback),) * len(rows))
+        return ListReasons(((),) * len(rows), (chart_text(model, fallback),) * len(rows))
     asked = np.concatenate([rows, _candidates(view, ranked, rows)])
     parts = model.contributions(query, asked.tolist())
     if parts is None:
-        return Told(((),) * len(rows), (UNDECIDED,) * len(rows))
+        return ListReasons(((),) * len(rows), (UNDECIDED,) * len(rows))
     # With `include_seen` a film of the history may be listed: it is no reason of itself.
     parts = np.where(asked[:, None] == query.rows, np.float32(0), parts)
     reasons = Reasons(view, query, by_content=fallback == "content" or isinstance(model, Content))
     ids = view.catalog.column("movie_id")
     cited = [reasons.cited(line) for line in parts[: len(rows)]]
-    return Told(
+    return ListReasons(
         tuple(tuple(Reason(ids[one.row], one.title, one.share) for one in films) for films in cited),
         tuple(reasons.text(row, films) for row, films in zip(rows.tolist(), cited, strict=True)),
         () if getattr(model.config, "feedback", "signed") == "watched" else reasons.less_of(parts),

@@ -6,18 +6,18 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from matinee._util.topk import top_n
 from matinee.data.ids import id_text
 from matinee.engine.charts import newcomer_scores
 from matinee.engine.filters import parse
-from matinee.engine.reasons import Told, tell
+from matinee.engine.reasons import ListReasons, tell
 from matinee.engine.rerank import diversify
 from matinee.engine.runtime import View
 from matinee.engine.types import Answer, Item, Request
 from matinee.errors import InvalidInputError, UnknownModelError
 from matinee.models.base import Query
-from matinee.models.content import Content
+from matinee.models.content.model import Content
 from matinee.models.popularity import Popularity
-from matinee.models.ranking import top_n
 from matinee.settings import Settings
 
 POOL = 5
@@ -154,7 +154,7 @@ def make_items(
     rows: NDArray[np.int64],
     scores: NDArray[np.float32],
     stars: NDArray[np.float32] | None = None,
-    told: Told | None = None,
+    told: ListReasons | None = None,
 ) -> tuple[Item, ...]:
     """Items of ranked rows; `scores` is over all films, `stars` and `told` go with `rows`."""
     catalog = view.catalog

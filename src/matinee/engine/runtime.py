@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from matinee.data.catalog import Catalog, Movie
 from matinee.data.vectors import FilmVectors
 from matinee.encoders.film_texts import film_texts
-from matinee.engine.effective import Effective, Overlay
-from matinee.engine.histogram import star_steps
-from matinee.engine.live import CONTENT, LiveSpaces
+from matinee.engine.merged_ratings import MergedRatings, Overlay
+from matinee.engine.rating_counts import Stats, Tastes, star_steps
 from matinee.engine.rerank import Rerankers
-from matinee.engine.stats import Stats, Tastes
-from matinee.engine.trend import Trend
+from matinee.engine.trending import Trend
+from matinee.engine.updatable_spaces import CONTENT, UpdatableSpaces
 from matinee.errors import UnknownModelError
 from matinee.models.base import Model, Query
 from matinee.snapshots import Snapshot
@@ -48,7 +47,7 @@ class View:
     catalog: Catalog
     models: dict[str, Model[Any]]
     stats: Stats
-    spaces: LiveSpaces
+    spaces: UpdatableSpaces
     rerankers: Rerankers
 
     def model(self, name: str) -> Model[Any]:
@@ -80,7 +79,7 @@ class Runtime:
             snapshot.catalog,
             dict(snapshot.models),
             Stats.of(snapshot.ratings).grown(len(snapshot.catalog)),
-            LiveSpaces(snapshot.spaces, snapshot.models.get(CONTENT)),
+            UpdatableSpaces(snapshot.spaces, snapshot.models.get(CONTENT)),
             Rerankers(snapshot.dataset),
         )
         self.sync()
@@ -164,7 +163,7 @@ class Runtime:
         """The steps of the data's scale, increasing; made on first use."""
         return star_steps(self.snapshot.dataset.scale, self.snapshot.ratings.values)
 
-    def effective(self, view: View) -> Effective:
+    def effective(self, view: View) -> MergedRatings:
         """All effective ratings; the same object until a rating or a film changes, made on first use after that."""
         return self._overlay.over(view.catalog)
 

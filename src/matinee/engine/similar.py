@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee._util.topk import top_n
 from matinee.engine.recommend import allowed_rows, check_n, make_items
 from matinee.engine.runtime import View
 from matinee.engine.types import Answer, SimilarBy
 from matinee.errors import InvalidInputError
-from matinee.models.ranking import top_n
 from matinee.settings import Settings
 
 KINDS = ("exact", "faiss", "annoy", "hnsw")

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from matinee._util.progress import Progress, silent
+from matinee._util.versions import versions
 from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset
 from matinee.data.readers import read_source
@@ -24,14 +26,12 @@ from matinee.evaluation.measure import (
     measure_ranking,
     measure_stars,
 )
-from matinee.evaluation.protocols import Protocol, Source, Split, check_tasks, get_protocol
+from matinee.evaluation.protocols import EvaluationSource, Protocol, Split, check_tasks, get_protocol
 from matinee.evaluation.report import EvaluationReport, ModelResult
-from matinee.evaluation.tags import without_user_tags
+from matinee.evaluation.user_tags import without_user_tags
 from matinee.models import default_lineup
 from matinee.models.base import Model
-from matinee.progress import Progress, silent
 from matinee.settings import Settings
-from matinee.versions import versions
 
 
 def evaluate(
@@ -146,10 +146,10 @@ def _load(
     progress: Progress | None,
     *,
     validation: bool,
-) -> tuple[Source, tuple[str, ...]]:
+) -> tuple[EvaluationSource, tuple[str, ...]]:
     """The data and, where the splits depend on it, the order of the file; what to say about them."""
     if isinstance(data, Dataset):
-        source = Source(data)
+        source = EvaluationSource(data)
     else:
         place: str | Path = data if data is not None else protocol.dataset or settings.data
         folder = Path(place).expanduser()
@@ -162,7 +162,7 @@ def _load(
             if isinstance(place, str) and (named or not folder.exists()):
                 folder = get_dataset_files(place, settings, progress)
             rows = read_source(folder).ratings
-        source = Source(dataset, rows)
+        source = EvaluationSource(dataset, rows)
     notes = list(source.dataset.report.notes)
     if source.rows is None and protocol.needs_order:
         notes.append("The order of the file is not known, so the split is not that of the file.")

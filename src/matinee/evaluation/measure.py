@@ -18,7 +18,7 @@ from matinee.data.ratings import Ratings
 from matinee.errors import InvalidInputError, UnknownModelError
 from matinee.evaluation import metrics as m
 from matinee.evaluation.protocols import Question, Split
-from matinee.evaluation.ranking import rank
+from matinee.evaluation.ranked_lists import rank
 from matinee.evaluation.relevance import Relevance, disliked, liked
 from matinee.models.base import Model, Progress, Query, Scores
 from matinee.models.preference import Scale

@@ -1,6 +1,6 @@
 """Named protocols: which data, which split, which metrics, and what others have published for exactly that.
 
-The splits themselves are made by `matinee.evaluation.cuts`. Validation asks a fixed fifth of the users
+The splits themselves are made by `matinee.evaluation.splitters`. Validation asks a fixed fifth of the users
 (`validation_users`), whom our own protocols do not test, and of their ratings only those that are in no test part of a
 published protocol (`published_tests`).
 """
@@ -20,7 +20,10 @@ from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
 from matinee.data.split import Mask, file_order, validation_users
 from matinee.errors import InvalidInputError, NotFoundError
-from matinee.evaluation.cuts import (
+from matinee.evaluation.peers import PEERS, Peer
+from matinee.evaluation.references import last_month
+from matinee.evaluation.relevance import Relevance
+from matinee.evaluation.splitters import (
     Cut,
     Entries,
     by_time,
@@ -33,16 +36,13 @@ from matinee.evaluation.cuts import (
     newest,
     per_user,
 )
-from matinee.evaluation.peers import PEERS, Peer
-from matinee.evaluation.references import last_month
-from matinee.evaluation.relevance import Relevance
-from matinee.evaluation.tags import without_user_tags
+from matinee.evaluation.user_tags import without_user_tags
 from matinee.models.base import Model
 from matinee.models.preference import Scale
 
 
 @dataclass(frozen=True)
-class Source:
+class EvaluationSource:
     """A data set and, where known, the rows of its file of ratings in order (`user_id`, `movie_id`)."""
 
     dataset: Dataset
@@ -126,7 +126,7 @@ class Protocol:
         """Published figures for exactly this protocol."""
         return PEERS.get(self.name, ())
 
-    def data(self, source: Source) -> Dataset:
+    def data(self, source: EvaluationSource) -> Dataset:
         """What models may know of the films; fit them on this with a split's training ratings.
 
         No film has tags (`without_user_tags`), and where all ratings count the same the scale has one value.
@@ -141,7 +141,7 @@ class Protocol:
         """
         return self.needs_order or (validation and any(other.needs_order for other in _published(dataset, self)))
 
-    def splits(self, source: Source, *, validation: bool = False) -> Iterator[Split]:
+    def splits(self, source: EvaluationSource, *, validation: bool = False) -> Iterator[Split]:
         """The splits of a data set.
 
         Args:
@@ -175,7 +175,7 @@ class Protocol:
                 ),
             )
 
-    def _entries(self, source: Source) -> tuple[Mask, Entries]:
+    def _entries(self, source: EvaluationSource) -> tuple[Mask, Entries]:
         """Which ratings of the data take part, (n_ratings,), and those, for the cut."""
         ratings, scale = source.dataset.ratings, source.dataset.scale
         order = source.order if self.needs_order else np.arange(len(ratings), dtype=np.int64)
@@ -186,7 +186,7 @@ class Protocol:
         return kept, Entries(_with_ones(ratings) if self.binary else ratings, order, scale)
 
 
-def published_tests(source: Source, protocol: Protocol) -> Mask:
+def published_tests(source: EvaluationSource, protocol: Protocol) -> Mask:
     """Ratings that no validation part of a protocol may ask for, (n_ratings,).
 
     They are the test parts of all splits of all published protocols that are made for the data set, and of `protocol`

@@ -12,7 +12,7 @@ from pydantic import Field
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
-from matinee.models.warm import array
+from matinee.models.warm_items import array
 
 _DAY = 86_400
 

@@ -14,27 +14,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matinee.indexes.base import Found, Kind, StoredIndex, VectorIndex
     from matinee.indexes.exact import ExactIndex
-    from matinee.indexes.files import available_kinds, build_index, load_index
-    from matinee.indexes.live import LiveIndex
+    from matinee.indexes.factory import build_index, load_index
+    from matinee.indexes.kinds import available_kinds
+    from matinee.indexes.updatable import UpdatableIndex
 
 _HOMES = {
     "ExactIndex": "exact",
     "Found": "base",
     "Kind": "base",
-    "LiveIndex": "live",
+    "UpdatableIndex": "updatable",
     "StoredIndex": "base",
     "VectorIndex": "base",
-    "available_kinds": "files",
-    "build_index": "files",
-    "load_index": "files",
+    "available_kinds": "kinds",
+    "build_index": "factory",
+    "load_index": "factory",
 }
 
 __all__ = [
     "ExactIndex",
     "Found",
     "Kind",
-    "LiveIndex",
     "StoredIndex",
+    "UpdatableIndex",
     "VectorIndex",
     "available_kinds",
     "build_index",

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from matinee.indexes.approximate import Approximate, IndexConfig, library, unfit
 from matinee.indexes.base import Kind, Vectors
-from matinee.indexes.scan import Rows
+from matinee.indexes.scoring import Rows
 
 MOST_LOOKS = 8
 """Nodes looked at for each vector that there is, at most: a scan of all is faster long before."""

@@ -1,7 +1,7 @@
 """What every approximate index has: an immutable search structure that proposes candidates.
 
-It holds no item numbers and gives no similarities: `LiveIndex` scores its candidates again from the vectors that lie
-beside, so that similarities are exact and comparable between kinds.
+It holds no item numbers and gives no similarities: `UpdatableIndex` scores its candidates again from the vectors that
+lie beside, so that similarities are exact and comparable between kinds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from matinee.errors import IndexFileError, MatineeError
 from matinee.indexes.base import Kind, Vectors
-from matinee.indexes.scan import Rows, nearest_rows, rescore
+from matinee.indexes.scoring import Rows, nearest_rows, rescore
 
 SAMPLE = 128
 """Searches that `tuned` tries an effort with."""

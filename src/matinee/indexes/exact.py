@@ -8,7 +8,7 @@ import numpy as np
 
 from matinee.errors import InvalidInputError, NotFoundError
 from matinee.indexes.base import Found, Items, Mask, Vectors, check_k, check_vectors, unit_rows, whole_numbers
-from matinee.indexes.scan import Rows, Similarities, nearest_rows
+from matinee.indexes.scoring import Rows, Similarities, nearest_rows
 
 
 class ExactIndex:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from matinee.indexes.approximate import Approximate, IndexConfig, library, queues, unfit
 from matinee.indexes.base import Kind, Vectors
-from matinee.indexes.scan import Rows
+from matinee.indexes.scoring import Rows
 
 
 class HnswConfig(IndexConfig):

@@ -6,14 +6,14 @@ from typing import Any
 
 from matinee.errors import UnknownModelError
 from matinee.models.base import Model, ModelConfig, Query
-from matinee.models.blend import Blend
+from matinee.models.blend.model import Blend
 from matinee.models.coldstart import ColdStart
-from matinee.models.content import Content
+from matinee.models.content.model import Content
 from matinee.models.ease import Ease
-from matinee.models.graph import GraphFilter
+from matinee.models.graph_filter import GraphFilter
 from matinee.models.ials import ImplicitALS
+from matinee.models.item_knn import ItemKNN
 from matinee.models.lineup import default_lineup
-from matinee.models.neighbors import ItemKNN
 from matinee.models.popularity import Popularity, weighted_score
 from matinee.models.stars import Stars
 from matinee.models.user_kernel import UserKernel

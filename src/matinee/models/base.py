@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from matinee._util.progress import Progress as Progress
+from matinee._util.progress import silent
+from matinee._util.topk import top_n
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
 from matinee.data.vectors import FilmVectors
 from matinee.errors import InvalidInputError, MemoryLimitError, UnknownUserError
-from matinee.models.ranking import top_n
-from matinee.progress import Progress as Progress
-from matinee.progress import silent
 
 Scores = NDArray[np.float32]
 Fallback = Literal["popular", "content"]

@@ -19,11 +19,11 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee._util.topk import top_n
 from matinee.data.catalog import Catalog
 from matinee.models.base import Query, Scores
-from matinee.models.features import changed_rows
+from matinee.models.content.words import changed_rows
 from matinee.models.preference import StarScale
-from matinee.models.ranking import top_n
 from matinee.models.traits import WEIGHTS, Traits
 
 ADVENTUROUS, STRENGTH = 0.5, 0.5

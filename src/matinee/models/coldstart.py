@@ -16,10 +16,10 @@ from matinee.data.vectors import FilmVectors
 from matinee.errors import InvalidInputError, MatineeError, SnapshotError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.cholesky import factorize, solve_factored
-from matinee.models.content import Content
-from matinee.models.features import changed_rows
+from matinee.models.content.model import Content
+from matinee.models.content.words import changed_rows
 from matinee.models.ials import ImplicitALS, default_factors
-from matinee.models.warm import WarmItems, array, choose_warm
+from matinee.models.warm_items import WarmItems, array, choose_warm
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]

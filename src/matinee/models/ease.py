@@ -16,7 +16,7 @@ from matinee.data.dataset import Dataset
 from matinee.errors import MatineeError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.preference import Feedback, StarScale
-from matinee.models.warm import WarmItems, Weighting, array, choose_warm
+from matinee.models.warm_items import WarmItems, Weighting, array, choose_warm
 
 _BLOCK_BYTES = 16 << 20
 """Users are made dense in blocks of about this many bytes: large enough for BLAS, small beside the Gram matrix."""

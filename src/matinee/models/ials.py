@@ -11,11 +11,11 @@ from pydantic import Field
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.models.als import Floats, batch_pool, principal_directions, ridge_solve, solver_bytes
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.cholesky import solve
+from matinee.models.factorization import Floats, batch_pool, principal_directions, ridge_solve, solver_bytes
 from matinee.models.preference import Feedback, StarScale
-from matinee.models.warm import WarmItems, Weighting, array, choose_warm
+from matinee.models.warm_items import WarmItems, Weighting, array, choose_warm
 
 TARGETS = ((-2.7, -0.5), (-1.7, 0.2), (-0.7, 0.7), (0.3, 0.9), (1.3, 1.0))
 """Target of a film when folding in, by its stars in deviations from the user's mean. Flatter than what other models

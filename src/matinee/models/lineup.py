@@ -6,13 +6,13 @@ from typing import Any
 
 from matinee.data.dataset import Dataset
 from matinee.models.base import Model
-from matinee.models.blend import Blend
+from matinee.models.blend.model import Blend
 from matinee.models.coldstart import ColdStart
-from matinee.models.content import Content
+from matinee.models.content.model import Content
 from matinee.models.ease import Ease, EaseConfig
-from matinee.models.graph import GraphFilter
+from matinee.models.graph_filter import GraphFilter
 from matinee.models.ials import ImplicitALS
-from matinee.models.neighbors import ItemKNN
+from matinee.models.item_knn import ItemKNN
 from matinee.models.popularity import Popularity
 from matinee.models.stars import Stars
 from matinee.models.user_kernel import UserKernel

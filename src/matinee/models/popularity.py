@@ -24,7 +24,7 @@ from matinee.models.charts import (
     years_of,
 )
 from matinee.models.genre_cover import cover_genres
-from matinee.models.warm import array
+from matinee.models.warm_items import array
 
 __all__ = ["Popularity", "PopularityConfig", "weighted_score"]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
 from matinee.models.base import Query
-from matinee.models.warm import Weighting, array, weigh
+from matinee.models.warm_items import Weighting, array, weigh
 
 Feedback = Literal["signed", "watched"]
 """What a history tells a model: what was loved and what was disliked, or only what was watched."""

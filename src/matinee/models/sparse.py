@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from matinee.errors import SnapshotError
-from matinee.models.warm import array
+from matinee.models.warm_items import array
 
 
 def entries(

@@ -13,11 +13,11 @@ from pydantic import Field
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.models.als import Floats, batch_pool, principal_directions, ridge_solve, solver_bytes
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.cholesky import solve
+from matinee.models.factorization import Floats, batch_pool, principal_directions, ridge_solve, solver_bytes
 from matinee.models.preference import StarScale
-from matinee.models.warm import WarmItems, array, choose_warm
+from matinee.models.warm_items import WarmItems, array, choose_warm
 
 _BIAS_SWEEPS = 5
 

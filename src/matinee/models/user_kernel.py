@@ -17,7 +17,7 @@ from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, Sta
 from matinee.models.cholesky import factorize, solve_factored
 from matinee.models.preference import Feedback, StarScale
 from matinee.models.sparse import sparse_rows, sparse_state
-from matinee.models.warm import WarmItems, array, choose_warm
+from matinee.models.warm_items import WarmItems, array, choose_warm
 
 Floats = NDArray[np.float32]
 

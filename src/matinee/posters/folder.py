@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from matinee._util.progress import Progress, silent
 from matinee.data.catalog import Movie
 from matinee.errors import DataError, InvalidInputError, TooLargeError
 from matinee.posters.names import INDEX, By, Films, Row, is_number, number_kind, read_index, resolve
-from matinee.posters.shelf import PosterShelf, read_file
-from matinee.progress import Progress, silent
+from matinee.posters.store import PosterStore, read_file
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif"})
 """Endings of files that are looked at, in any case; what they hold is told by their content."""
@@ -57,7 +57,7 @@ class FolderReport:
 def add_folder(
     folder: Path,
     movies: Iterable[Movie],
-    shelf: PosterShelf,
+    shelf: PosterStore,
     *,
     by: By | None = None,
     progress: Progress | None = None,
@@ -110,7 +110,7 @@ def _films_of(films: Films, path: Path, by: By | None, numbers: By, rows: dict[s
     return [] if path.suffix.lower() not in SUFFIXES else list(resolve(films, path.stem, by, numbers, rows))
 
 
-def _add(path: Path, movie_ids: list[str], shelf: PosterShelf, taken: set[str], counts: Counter[str]) -> str:
+def _add(path: Path, movie_ids: list[str], shelf: PosterStore, taken: set[str], counts: Counter[str]) -> str:
     """Put one file; the reason why it was not taken, "" where it was."""
     if path.suffix.lower() not in SUFFIXES:
         return "not_pictures"

@@ -9,19 +9,23 @@ This product uses the TMDB API but is not endorsed or certified by TMDB.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from matinee._util.atomic_files import replacing
+from matinee._util.progress import Progress, silent
 from matinee.data.catalog import Movie
 from matinee.errors import FetchError, InvalidInputError
-from matinee.posters.absent import Absent
-from matinee.posters.shelf import PosterShelf
-from matinee.posters.tmdb_client import URL, WIDTH, Client, RefusedError, StopError, discreet
-from matinee.progress import Progress, silent
+from matinee.posters.store import PosterStore, writing
+from matinee.posters.tmdb_client import URL, WIDTH, StopError, TmdbClient, TmdbRefusedError, discreet
 
 AT_ONCE = 8
 """Films that are being fetched at a time."""
@@ -77,7 +81,7 @@ class _Wanted:
 
 def fetch(
     movies: Iterable[Movie],
-    shelf: PosterShelf,
+    shelf: PosterStore,
     key: str,
     *,
     limit: int | None = None,
@@ -129,16 +133,16 @@ class _ClientOf:
     timeout: float
     backoff: float
 
-    def __call__(self) -> Client:
-        return Client(self.key, url=self.url, rate=self.rate, timeout=self.timeout, backoff=self.backoff)
+    def __call__(self) -> TmdbClient:
+        return TmdbClient(self.key, url=self.url, rate=self.rate, timeout=self.timeout, backoff=self.backoff)
 
 
 class _Run:
     """One run over the films."""
 
-    def __init__(self, shelf: PosterShelf, limit: int | None, tell: Progress) -> None:
+    def __init__(self, shelf: PosterStore, limit: int | None, tell: Progress) -> None:
         self._shelf, self._limit, self._tell = shelf, limit, tell
-        self._absent = Absent(shelf.folder)
+        self._absent = KnownMissing(shelf.folder)
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = {}
         self._in_a_row = 0
@@ -191,7 +195,7 @@ class _Run:
     def _done(self) -> int:
         return sum(self._counts[name] for name in ("fetched", "no_poster", "broken", "failed"))
 
-    async def _work(self, films: Iterator[_Wanted], total: int, client: Client) -> None:
+    async def _work(self, films: Iterator[_Wanted], total: int, client: TmdbClient) -> None:
         for film in films:
             outcome = await self._one(film, client)
             self._counts[outcome] += 1
@@ -201,7 +205,7 @@ class _Run:
                     examples.append(film.movie_id)
             self._tell("Fetching posters", self._done() / total)
 
-    async def _one(self, film: _Wanted, client: Client) -> str:
+    async def _one(self, film: _Wanted, client: TmdbClient) -> str:
         try:
             path = await _poster_path(film, client)
             if path is None:
@@ -216,7 +220,7 @@ class _Run:
             if self._in_a_row >= MOST_FAILURES:
                 raise
             return "failed"
-        except (RefusedError, InvalidInputError):
+        except (TmdbRefusedError, InvalidInputError):
             return "broken"
         self._in_a_row = 0
         try:
@@ -232,23 +236,23 @@ class _Run:
         return FetchReport(**figures, stopped=self._stopped, examples=self._examples)
 
 
-async def _images_url(client: Client) -> str:
+async def _images_url(client: TmdbClient) -> str:
     """Where pictures of our width are: the address that a poster's path is added to."""
     try:
         images = (await client.ask("/3/configuration"))["images"]
         base, sizes = images["secure_base_url"], images["poster_sizes"]
         if not (isinstance(base, str) and base.startswith(("https://", "http://"))):
             raise TypeError
-    except (RefusedError, KeyError, TypeError):
+    except (TmdbRefusedError, KeyError, TypeError):
         raise FetchError("TMDB does not say where its pictures are.", "Check --tmdb-url, or try again later.") from None
     return f"{base.rstrip('/')}/{WIDTH if WIDTH in sizes else 'original'}"
 
 
-async def _ask(client: Client, path: str, **params: str) -> Mapping[str, Any]:
-    """As `Client.ask`; an empty answer where TMDB does not know what is asked for."""
+async def _ask(client: TmdbClient, path: str, **params: str) -> Mapping[str, Any]:
+    """As `TmdbClient.ask`; an empty answer where TMDB does not know what is asked for."""
     try:
         return await client.ask(path, **params)
-    except RefusedError as error:
+    except TmdbRefusedError as error:
         if error.status == 404:
             return {}
         raise
@@ -259,7 +263,7 @@ def _path_of(entry: object) -> str | None:
     return path if isinstance(path, str) and _PATH.fullmatch(path) else None
 
 
-async def _poster_path(film: _Wanted, client: Client) -> str | None:
+async def _poster_path(film: _Wanted, client: TmdbClient) -> str | None:
     """The path of a film's poster, None where TMDB has none or does not know the film."""
     if film.tmdb_id:
         entry = await _ask(client, f"/3/movie/{quote(film.tmdb_id, safe='')}")
@@ -273,3 +277,61 @@ async def _poster_path(film: _Wanted, client: Client) -> str | None:
                 if path := _path_of(entry):
                     return path
     return None
+
+
+FILE = ".no-poster.ndjson"
+DAYS = 30
+"""After so many days a film is asked for again."""
+
+
+class KnownMissing:
+    """Which films have no poster, by film id and the id that was asked for: another id may have one.
+
+    Args:
+        folder: the shelf's.
+        now: seconds since 1970; None: the clock's.
+    """
+
+    def __init__(self, folder: Path, now: float | None = None) -> None:
+        self._path = folder / FILE
+        self._now = time.time() if now is None else now
+        self._asked: dict[str, tuple[str, int]] = {}
+        lines = 0
+        with (
+            suppress(FileNotFoundError, NotADirectoryError),
+            self._path.open(encoding="utf-8", errors="replace") as file,
+        ):
+            for line in file:
+                lines += 1
+                try:
+                    record = json.loads(line)
+                    movie_id, asked, date = str(record["movie_id"]), str(record["asked"]), int(record["date"])
+                except (ValueError, KeyError, TypeError):  # a line cut short, when the power went
+                    continue
+                if self._now - DAYS * 86_400 < date <= self._now + 86_400:
+                    self._asked[movie_id] = asked, date
+        if lines > len(self._asked):
+            self._rewrite()
+
+    def __len__(self) -> int:
+        return len(self._asked)
+
+    def knows(self, movie_id: str, asked: str) -> bool:
+        """Whether there was no poster when this id was asked for, not long ago."""
+        return self._asked.get(movie_id, ("", 0))[0] == asked
+
+    def add(self, movie_id: str, asked: str) -> None:
+        """Remember a film; written before this returns."""
+        self._asked[movie_id] = asked, int(self._now)
+        with writing():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(self._line(movie_id))
+
+    def _line(self, movie_id: str) -> str:
+        asked, date = self._asked[movie_id]
+        return json.dumps({"movie_id": movie_id, "asked": asked, "date": date}) + "\n"
+
+    def _rewrite(self) -> None:
+        with writing(), replacing(self._path) as file:
+            file.write_text("".join(map(self._line, self._asked)), encoding="utf-8")

@@ -39,7 +39,7 @@ class StopError(FetchError):
     """TMDB wants no more requests: the key is not accepted, or a long pause is asked for."""
 
 
-class RefusedError(MatineeError):
+class TmdbRefusedError(MatineeError):
     """An answer that says that this one thing cannot be had: a status of 4xx, or nonsense."""
 
     def __init__(self, message: str, status: int = 0) -> None:
@@ -47,7 +47,7 @@ class RefusedError(MatineeError):
         self.status = status
 
 
-class Pace:
+class RateLimit:
     """Lets through so many requests a second, evenly, and none while the server asks for a pause."""
 
     def __init__(self, rate: float) -> None:
@@ -66,7 +66,7 @@ class Pace:
         self._next = max(self._next, monotonic() + seconds)
 
 
-class Client:
+class TmdbClient:
     """Requests to TMDB, each limited in bytes and seconds, tried again where that can help.
 
     Args:
@@ -82,7 +82,7 @@ class Client:
         self._key = {} if token else {"api_key": key}
         self._bearer = {"authorization": f"Bearer {key}"} if token else {}
         self._url = url.rstrip("/")
-        self._pace = Pace(rate)
+        self._pace = RateLimit(rate)
         self._timeout, self._backoff = timeout, backoff
         self._http = httpx.AsyncClient(timeout=timeout, headers={"user-agent": "matinee"}, follow_redirects=False)
 
@@ -104,7 +104,7 @@ class Client:
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            raise RefusedError("TMDB answered with what is no JSON object.")
+            raise TmdbRefusedError("TMDB answered with what is no JSON object.")
         return answer
 
     async def picture(self, url: str, max_bytes: int) -> bytes:
@@ -115,7 +115,7 @@ class Client:
         """
         return await self._get(url, {}, {}, max_bytes, paced=False)
 
-    async def _get(
+    async def _get(  # noqa: C901 - one answer after another, as TMDB gives them
         self, url: str, params: dict[str, str], headers: dict[str, str], max_bytes: int, *, paced: bool
     ) -> bytes:
         failures = waits = 0
@@ -129,7 +129,7 @@ class Client:
             except (httpx.TransportError, TimeoutError) as error:
                 problem = f"{type(error).__name__}"
             except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-                raise RefusedError("TMDB named an address that cannot be read.") from None
+                raise TmdbRefusedError("TMDB named an address that cannot be read.") from None
             else:
                 if status == 200:
                     return body
@@ -147,7 +147,7 @@ class Client:
                         "Copy it again from themoviedb.org/settings/api into MATINEE_TMDB_KEY or --tmdb-key.",
                     )
                 if status < 500:
-                    raise RefusedError(f"TMDB answered {status}.", status)
+                    raise TmdbRefusedError(f"TMDB answered {status}.", status)
                 problem = f"status {status}"
             failures += 1
             if failures >= ATTEMPTS:

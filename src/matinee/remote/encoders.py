@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from matinee._util.progress import Progress, silent
 from matinee.encoders.base import Image, Vectors
 from matinee.errors import EncoderError, InvalidInputError, TooLargeError
-from matinee.progress import Progress, silent
 from matinee.remote.connection import Connection
 
 T = TypeVar("T", str, bytes)

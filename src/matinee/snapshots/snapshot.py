@@ -13,14 +13,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from matinee import models as model_package
+from matinee._util.atomic_files import file_hash
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
 from matinee.errors import DataError, SnapshotError
-from matinee.files import file_hash
 from matinee.models.base import Model
 from matinee.models.preference import StarScale
-from matinee.snapshots.files import inside
+from matinee.snapshots.folder import inside
 from matinee.snapshots.manifest import ELSEWHERE, MANIFEST, SNAPSHOT_ID, Manifest, ModelEntry, read_manifest
 from matinee.snapshots.spaces import Space, SpaceEntry
 

@@ -18,15 +18,15 @@ import numpy as np
 import polars as pl
 
 from matinee import models as model_package
+from matinee._util.atomic_files import file_hash, sync_file, sync_folder
+from matinee._util.versions import versions
 from matinee.data.dataset import Dataset
 from matinee.errors import SnapshotError
-from matinee.files import file_hash, sync_file, sync_folder
 from matinee.models.base import Model
-from matinee.snapshots.files import NAME, process_alive
+from matinee.snapshots.folder import NAME, process_alive
 from matinee.snapshots.manifest import MANIFEST, FileEntry, Manifest, ModelEntry
 from matinee.snapshots.snapshot import RATING_ARRAYS
 from matinee.snapshots.spaces import Space
-from matinee.versions import versions
 
 TEMPORARY = ".tmp-"
 OLD_SECONDS = 600.0

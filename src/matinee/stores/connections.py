@@ -20,7 +20,7 @@ from typing import Generic, TypeVar
 
 from matinee.errors import MatineeError, StoreError
 from matinee.stores import migrations
-from matinee.stores.faults import is_busy, store_error
+from matinee.stores.sqlite_errors import is_busy, store_error
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]

@@ -21,7 +21,7 @@ from matinee.errors import ConflictError, InvalidInputError
 from matinee.stores import changelog, films
 from matinee.stores.base import Changes, Exposure, FilmVector, Rating, UserOverlay
 from matinee.stores.connections import Connections
-from matinee.stores.faults import store_error
+from matinee.stores.sqlite_errors import store_error
 
 KEY_SECONDS = 24 * 3600.0
 MAX_INT = 2**63 - 1

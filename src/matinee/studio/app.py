@@ -11,7 +11,7 @@ from importlib import import_module
 import streamlit as st
 
 from matinee.studio import core
-from matinee.studio.look import DARK_STYLE
+from matinee.studio.style import DARK_STYLE
 
 PAGES = {
     "recommender": "Recommender System",

@@ -14,7 +14,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from matinee.studio.look import SERIES, SERIES_DARK, cut, plain
+from matinee.studio.style import SERIES, SERIES_DARK, cut, plain
 
 Columns = Mapping[str, Sequence[Any]]
 """A table: heading → cells, all columns of one length."""

@@ -16,7 +16,7 @@ import streamlit as st
 from matinee.client import Call, Client, RefusedError, calls, core_url
 from matinee.errors import MatineeError, ServiceError
 from matinee.settings import Settings
-from matinee.studio.look import plain
+from matinee.studio.style import plain
 
 KEPT = 60
 """Seconds that an answer is kept; new ratings change it without a new snapshot."""

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from matinee.studio import charts
-from matinee.studio.look import named, plain
+from matinee.studio.style import named, plain
 from matinee.studio.tables import Columns, to_csv
 
 MOST = 20

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matinee.client import core_url
 from matinee.settings import Settings
-from matinee.studio.look import OPTIONS
+from matinee.studio.style import OPTIONS
 
 APP = Path(__file__).with_name("app.py")
 

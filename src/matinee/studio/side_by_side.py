@@ -8,10 +8,10 @@ from typing import Any
 import streamlit as st
 
 from matinee.client import RefusedError, calls
-from matinee.studio import core, picking
-from matinee.studio.comparing import in_words, overlap
-from matinee.studio.lists import Entry, film_list
-from matinee.studio.look import plain
+from matinee.studio import core, pickers
+from matinee.studio.comparison import in_words, overlap
+from matinee.studio.movie_lists import Entry, film_list
+from matinee.studio.style import plain
 from matinee.studio.tables import day
 
 FEWEST, MOST, USUAL = 5, 50, 10
@@ -28,20 +28,20 @@ def show(names: Sequence[str], default: str) -> None:
     other = next((name for name in (*SECOND, *names) if name in names and name != default), default)
     first, second = st.columns(2)
     with first:
-        left = picking.model("First model", "models-left", names, parameter="left", default=default)
+        left = pickers.model("First model", "models-left", names, parameter="left", default=default)
     with second:
-        right = picking.model("Second model", "models-right", names, parameter="right", default=other)
+        right = pickers.model("Second model", "models-right", names, parameter="right", default=other)
     first, second, third = st.columns([2, 1, 2], vertical_alignment="bottom")
     with first:
-        user_id = picking.user("User", "models-user")
+        user_id = pickers.user("User", "models-user")
     with second:
-        given = picking.given("n") or ""
+        given = pickers.given("n") or ""
         start = int(given) if given.isdecimal() and len(given) < 4 else USUAL
-        picking.start("models-n", min(max(start, FEWEST), MOST))
+        pickers.start("models-n", min(max(start, FEWEST), MOST))
         n = int(st.number_input("Films in a list", FEWEST, MOST, key="models-n"))
     with third:
-        wanted = picking.film_filter("models-filter")
-    picking.address(view="side-by-side", user=user_id, left=left, right=right, n=n, filter=wanted)
+        wanted = pickers.film_filter("models-filter")
+    pickers.address(view="side-by-side", user=user_id, left=left, right=right, n=n, filter=wanted)
     if user_id is None:
         st.info("Choose a user.", icon=":material/info:")
         return
@@ -50,7 +50,7 @@ def show(names: Sequence[str], default: str) -> None:
             core.get(calls.recommendations(user_id, model=name, n=n, filter=wanted or None)) for name in (left, right)
         ]
     except RefusedError as error:
-        picking.say_filter_fault(wanted, error)
+        pickers.say_filter_fault(wanted, error)
         return
     _compare(left, right, answers)
     _history(user_id)
@@ -82,9 +82,9 @@ def _entry(item: Mapping[str, Any], others: Sequence[str]) -> Entry:
 
 def _history(user_id: str) -> None:
     st.subheader("What this user has rated")
-    rated = picking.history(user_id)
+    rated = pickers.history(user_id)
     if not rated:
-        picking.say_unknown(user_id)
+        pickers.say_unknown(user_id)
         return
     mean = sum(row["rating"] for row in rated) / len(rated)
     best = sorted(rated, key=lambda row: -row["rating"])

@@ -7,9 +7,9 @@ import tempfile
 
 import uvicorn
 
+from matinee._util.signals import quiet_signals
 from matinee.settings import Settings
-from matinee.signals import quiet_signals
-from matinee.web.stubs import without_stubs
+from matinee.web.gradio_stubs import without_stubs
 
 GRACE = 2
 """Seconds that answers in progress get at a stop; browsers keep an event stream open for ever."""

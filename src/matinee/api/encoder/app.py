@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 
-from matinee.api import common
 from matinee.api.documentation import add_documentation
 from matinee.api.encoder import routes
 from matinee.api.encoder.bodies import ReadyOut
@@ -17,6 +16,7 @@ from matinee.api.encoder.loading import Loading
 from matinee.api.encoder.service import EncoderService, service_of
 from matinee.api.errors import problems
 from matinee.api.render import reply
+from matinee.api.routes import common
 from matinee.encoders.base import ImageEncoder, TextEncoder
 from matinee.errors import EncoderError
 from matinee.settings import Settings

@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
 
-from matinee.api.bodies import Body
-from matinee.api.params import at_most
+from matinee.api.parameters import at_most
+from matinee.api.schemas.requests import Body
 
 MOST_TEXTS = 256
 """Texts in one request."""

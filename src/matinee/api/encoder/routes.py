@@ -22,8 +22,8 @@ from matinee.api.encoder.bodies import (
 )
 from matinee.api.encoder.service import EncoderService, service_of
 from matinee.api.errors import problems
-from matinee.api.reading import json_schema, media_type, read_files, read_json, validated
 from matinee.api.render import reply
+from matinee.api.request_bodies import json_schema, media_type, read_files, read_json, validated
 from matinee.encoders.base import ImageEncoder, TextEncoder, Vectors
 from matinee.errors import InvalidInputError, MatineeError
 

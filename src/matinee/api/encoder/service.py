@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import Request
 
-from matinee.api.base import BaseService
+from matinee.api.application import BaseService
 from matinee.api.encoder.loading import Loading
-from matinee.api.workshop import Workshop
+from matinee.api.work_queue import Workshop
 from matinee.encoders.base import ImageEncoder, TextEncoder
 from matinee.settings import Settings
 

@@ -11,15 +11,15 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from matinee.api import common
 from matinee.api.documentation import add_documentation
 from matinee.api.errors import problems
 from matinee.api.render import reply
+from matinee.api.routes import common
 from matinee.api.vectors import items, search
 from matinee.api.vectors.bodies import ReadyOut, SpacesOut
-from matinee.api.vectors.served import Film, Served
 from matinee.api.vectors.service import VectorService, service_of
-from matinee.api.vectors.sources import Ready, Source
+from matinee.api.vectors.sources import FixedSpaces, SpaceSource
+from matinee.api.vectors.space import Film, ServedSpace
 from matinee.errors import MatineeError
 from matinee.indexes.base import VectorIndex
 from matinee.settings import Settings
@@ -78,7 +78,7 @@ def create_vectors_app(
     settings: Settings | None = None,
     index: VectorIndex | None = None,
     films: Mapping[int, Film] | None = None,
-    served: Mapping[str, Served] | None = None,
+    served: Mapping[str, ServedSpace] | None = None,
 ) -> FastAPI:
     """The vector service as an ASGI application.
 
@@ -91,12 +91,12 @@ def create_vectors_app(
     settings = settings or Settings()
     if index is not None:
         name = settings.vectors_space.partition(",")[0]
-        served = {name: Served(name, index, (films or {}).get)}
-    source: Source
+        served = {name: ServedSpace(name, index, (films or {}).get)}
+    source: SpaceSource
     if served is not None:
-        source = Ready(served)
+        source = FixedSpaces(served)
     else:
-        from matinee.api.vectors.live import Snapshots
+        from matinee.api.vectors.snapshot_spaces import Snapshots
 
         source = Snapshots(settings)
     app = VectorService(settings, source, title="Matinee vectors", description=DESCRIPTION, lifespan=_lifespan)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from matinee.api.bodies import Body
+from matinee.api.schemas.requests import Body
 from matinee.api.vectors.arrays import LAST_ITEM
 
 _PACKED = {

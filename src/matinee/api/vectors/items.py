@@ -10,12 +10,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from matinee.api.errors import problems
-from matinee.api.reading import json_schema, read_json, validated
 from matinee.api.render import reply
+from matinee.api.request_bodies import json_schema, read_json, validated
 from matinee.api.vectors.arrays import LAST_ITEM, MOST_PUT, MOST_VECTORS, items_of, vector_of, vectors_of
 from matinee.api.vectors.bodies import DeletedOut, ItemOut, ItemsIn, PageOut, PutIn, PutOut, VectorIn, VectorsOut
-from matinee.api.vectors.served import Served
 from matinee.api.vectors.service import service_of
+from matinee.api.vectors.space import ServedSpace
 from matinee.errors import InvalidInputError, NotFoundError, TooLargeError
 from matinee.indexes.base import Items
 
@@ -30,7 +30,7 @@ OfSnapshot = Annotated[
 LOOKED, WRITTEN = problems(404, 409, 422, 503), problems(400, 404, 408, 409, 413, 415, 422, 503)
 
 
-def _where(served: Served) -> dict[str, str | None]:
+def _where(served: ServedSpace) -> dict[str, str | None]:
     return {"space": served.name, "snapshot": served.snapshot or None}
 
 

@@ -8,12 +8,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from matinee.api.errors import problems
-from matinee.api.reading import json_schema, read_json, validated
 from matinee.api.render import Json, dumps
+from matinee.api.request_bodies import json_schema, read_json, validated
 from matinee.api.vectors.arrays import mask_of, vector_of, vectors_of
 from matinee.api.vectors.bodies import BatchOut, ColumnsOut, RecoIn, SearchIn, SearchOut
-from matinee.api.vectors.served import MOST_FOUND, Near, Served
 from matinee.api.vectors.service import service_of
+from matinee.api.vectors.space import MOST_FOUND, Near, ServedSpace
 from matinee.errors import InvalidInputError
 from matinee.indexes.base import Mask, Vectors
 
@@ -59,7 +59,7 @@ async def search(request: Request) -> Response:
     return Json(await service.pace.run(work, key=served.name, heavy=heavy))
 
 
-def _answer(served: Served, body: SearchIn, vectors: Vectors, allowed: Mask | None) -> bytes:
+def _answer(served: ServedSpace, body: SearchIn, vectors: Vectors, allowed: Mask | None) -> bytes:
     most = MOST_FILMS if body.metadata else MOST_FOUND
     found = served.search(vectors, body.k, allowed, body.exclude_self, most) if len(vectors) else []
     answer: dict[str, Any] = {"space": served.name, "snapshot": served.snapshot or None}
@@ -74,7 +74,7 @@ def _answer(served: Served, body: SearchIn, vectors: Vectors, allowed: Mask | No
     return dumps(answer)
 
 
-def _records(served: Served, near: Near) -> list[dict[str, Any]]:
+def _records(served: ServedSpace, near: Near) -> list[dict[str, Any]]:
     rows = zip(near.items.tolist(), near.similarities.tolist(), near.distances.tolist(), strict=True)
     return [
         served.record(item) | {"similarity": round(similarity, 6), "distance": round(distance, 6)}

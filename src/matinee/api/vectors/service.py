@@ -7,10 +7,10 @@ from typing import Any
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from matinee.api.answers import Pace
-from matinee.api.base import BaseService
-from matinee.api.vectors.served import Served
-from matinee.api.vectors.sources import Opened, Source
+from matinee.api.application import BaseService
+from matinee.api.response_cache import AdaptiveExecutor
+from matinee.api.vectors.sources import OpenedSpaces, SpaceSource
+from matinee.api.vectors.space import ServedSpace
 from matinee.errors import ConflictError
 from matinee.settings import Settings
 
@@ -23,12 +23,12 @@ class VectorService(BaseService):
         source: gives the spaces.
     """
 
-    def __init__(self, settings: Settings, source: Source, **options: Any) -> None:
+    def __init__(self, settings: Settings, source: SpaceSource, **options: Any) -> None:
         self.source = source
-        self.pace = Pace()
+        self.pace = AdaptiveExecutor()
         super().__init__(settings, **options)
 
-    async def opened(self) -> Opened:
+    async def opened(self) -> OpenedSpaces:
         """The spaces in service.
 
         Raises:
@@ -37,7 +37,7 @@ class VectorService(BaseService):
         found = self.source.look()
         return found if found is not None else await run_in_threadpool(self.source.open)
 
-    async def space(self, name: str | None = None, snapshot: str | None = None) -> Served:
+    async def space(self, name: str | None = None, snapshot: str | None = None) -> ServedSpace:
         """A space in service.
 
         Raises:

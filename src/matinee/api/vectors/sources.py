@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from matinee.api.vectors.served import Served
+from matinee.api.vectors.space import ServedSpace
 from matinee.errors import ConflictError, NotFoundError
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedSpaces:
     """Spaces in service; the first is the one meant where none is named."""
 
-    spaces: Mapping[str, Served]
+    spaces: Mapping[str, ServedSpace]
     snapshot: str = ""
 
-    def space(self, name: str | None, snapshot: str | None = None) -> Served:
+    def space(self, name: str | None, snapshot: str | None = None) -> ServedSpace:
         """A space by name.
 
         Raises:
@@ -37,14 +37,14 @@ class Opened:
         return found
 
 
-class Source(Protocol):
+class SpaceSource(Protocol):
     """Gives the spaces in service. For any thread."""
 
-    def look(self) -> Opened | None:
+    def look(self) -> OpenedSpaces | None:
         """The spaces as of now, in microseconds; None: ask `open`."""
         ...
 
-    def open(self) -> Opened:
+    def open(self) -> OpenedSpaces:
         """The spaces, opened where they are not; seconds.
 
         Raises:
@@ -61,21 +61,21 @@ class Source(Protocol):
         ...
 
 
-class Ready:
-    """A `Source` of spaces that are there already."""
+class FixedSpaces:
+    """A `SpaceSource` of spaces that are there already."""
 
-    def __init__(self, spaces: Mapping[str, Served]) -> None:
-        self._opened = Opened(spaces)
+    def __init__(self, spaces: Mapping[str, ServedSpace]) -> None:
+        self._opened = OpenedSpaces(spaces)
 
-    def look(self) -> Opened:
-        """See `Source`."""
+    def look(self) -> OpenedSpaces:
+        """See `SpaceSource`."""
         return self._opened
 
     open = look
 
     def warnings(self) -> list[str]:
-        """See `Source`."""
+        """See `SpaceSource`."""
         return []
 
     def close(self) -> None:
-        """See `Source`."""
+        """See `SpaceSource`."""

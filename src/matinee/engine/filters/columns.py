@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from matinee.data.ratings import Ratings
-from matinee.engine.derived import PerCatalog
+from matinee.engine.catalog_cache import PerCatalog
 
 Mask = NDArray[np.bool_]
 

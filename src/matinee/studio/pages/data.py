@@ -8,8 +8,8 @@ from typing import Any
 import streamlit as st
 
 from matinee.client import RefusedError, calls
-from matinee.studio import core, data_charts, picking
-from matinee.studio.look import plain
+from matinee.studio import core, data_charts, pickers
+from matinee.studio.style import plain
 from matinee.studio.tables import Columns, cleaning, day, tables, to_zip
 
 PARTS: dict[str, tuple[str, Callable[[dict[str, Any], dict[str, Columns], str], None]]] = {
@@ -102,7 +102,7 @@ def _filters(genres: list[str], span: tuple[int, int] | None) -> None:
         key=TEXT,
         max_chars=LONGEST,
         placeholder='director = "Hayao Miyazaki" and ratings >= 20',
-        help=f"The filter language of Matinee. Fields: {picking.FIELDS} …",
+        help=f"The filter language of Matinee. Fields: {pickers.FIELDS} …",
         on_change=_tell,
     )
     right.radio("Bars of groups show", MEASURES, key=MEASURE, horizontal=True, on_change=_tell)
@@ -146,7 +146,7 @@ def _say_fault(text: str, wanted: str, error: RefusedError) -> None:
             error = own
         else:
             text = wanted
-    picking.say_filter_fault(text, error)
+    pickers.say_filter_fault(text, error)
 
 
 def _totals(totals: dict[str, Any]) -> None:

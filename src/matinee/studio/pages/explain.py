@@ -9,10 +9,10 @@ from typing import Any
 import streamlit as st
 
 from matinee.client import RefusedError, calls
-from matinee.studio import charts, core, picking, telling
-from matinee.studio.catalogue import catalogue
-from matinee.studio.lists import portrait
-from matinee.studio.look import named, plain
+from matinee.studio import charts, core, explanation_text, pickers
+from matinee.studio.catalog import catalogue
+from matinee.studio.movie_lists import portrait
+from matinee.studio.style import named, plain
 
 RECOMMENDED, RATED, ANY = "Recommended", "Rated", "Any film"
 SOURCES = (RECOMMENDED, RATED, ANY)
@@ -25,7 +25,7 @@ Answer = Mapping[str, Any]
 def show() -> None:
     """Show the page; `?page=explain&user=42&film=318&model=blend` holds its state."""
     st.title("Explain")
-    picking.follow()
+    pickers.follow()
     models = core.get(calls.models())["items"]
     if not models:
         st.info("The snapshot in service has no models.", icon=":material/info:")
@@ -34,20 +34,20 @@ def show() -> None:
     default = next((model["name"] for model in models if model["default"]), names[0])
     left, right = st.columns([2, 1])
     with left:
-        user_id = picking.user("User", "explain-user")
+        user_id = pickers.user("User", "explain-user")
     with right:
-        name = picking.model("Model", "explain-model", names, default=default)
+        name = pickers.model("Model", "explain-model", names, default=default)
     if user_id is None:
         st.info("Choose a user.", icon=":material/info:")
         return
-    rated = picking.history(user_id)
+    rated = pickers.history(user_id)
     if not rated:
-        picking.address(user=user_id, model=name)
-        picking.say_unknown(user_id)
+        pickers.address(user=user_id, model=name)
+        pickers.say_unknown(user_id)
         return
     recommended = core.get(calls.recommendations(user_id, model=name, n=N))
     movie_id = _film(user_id, recommended["items"], rated)
-    picking.address(user=user_id, film=movie_id, model=name)
+    pickers.address(user=user_id, film=movie_id, model=name)
     if movie_id is None:
         st.info("Choose a film.", icon=":material/info:")
         return
@@ -64,22 +64,22 @@ def show() -> None:
 # --- the film --------------------------------------------------------------------------------------------------
 def _film(user_id: str, recommended: Sequence[Answer], rated: Sequence[Answer]) -> str | None:
     films = catalogue()
-    asked = picking.given("film")
+    asked = pickers.given("film")
     lists = {
         RECOMMENDED: {row["movie_id"]: f"{i}. {named(row['title'], row['year'])}" for i, row in _places(recommended)},
         RATED: {row["movie_id"]: f"{row['rating']:g} stars: {row['title']}" for row in _best(rated)},
     }
     start = next((name for name in lists if asked in lists[name]), ANY if asked in films.by_id else RECOMMENDED)
-    picking.start(SOURCE, start if lists[RECOMMENDED] or start != RECOMMENDED else RATED)
+    pickers.start(SOURCE, start if lists[RECOMMENDED] or start != RECOMMENDED else RATED)
     source = st.radio("Choose the film from", SOURCES, key=SOURCE, horizontal=True)
     if source == ANY:
-        return picking.film("Film", "explain-any")
+        return pickers.film("Film", "explain-any")
     offered = lists[str(source)]
     if not offered:
         st.info("There is none.", icon=":material/info:")
         return None
     key = f"explain-{source}"
-    picking.start(key, asked)
+    pickers.start(key, asked)
     shown = st.session_state[key]
     if shown not in offered and shown in films.by_id and st.session_state.get(SHOWN_USER) == user_id:
         offered[shown] = f"{films.by_id[shown]} – not on this list"  # another model: the film stays, to be compared
@@ -109,7 +109,7 @@ def _explain(answer: Answer, rated: Sequence[Answer]) -> None:
     with right:
         st.subheader(plain(named(film["title"], film.get("year"))), anchor=False)
         st.caption(plain(", ".join(film.get("genres") or ())))
-        st.markdown("\n".join(f"- {sentence}" for sentence in telling.sentences(answer)))
+        st.markdown("\n".join(f"- {sentence}" for sentence in explanation_text.sentences(answer)))
         count = f"{len(rated):,} film{'' if len(rated) == 1 else 's'}"
         st.caption(plain(f"Said to user {answer['user_id']}, who has rated {count}."))
     _shares(answer)
@@ -123,7 +123,7 @@ def _shares(answer: Answer) -> None:
     reasons = answer.get("because") or []
     st.subheader("Where the score comes from")
     if not reasons:
-        st.markdown(telling.because(answer))
+        st.markdown(explanation_text.because(answer))
         return
     rest = answer.get("rest") or 0.0
     names = [row["title"] for row in reasons] + (["All other films"] if rest > 0 else [])
@@ -248,7 +248,7 @@ def _factors(answer: Answer) -> None:
             "Adds": products,
         },
     )
-    told = [f"- {telling.factor(row)}" for row in rows]
+    told = [f"- {explanation_text.factor(row)}" for row in rows]
     st.markdown("\n".join(told[:FACTORS]))
     if told[FACTORS:]:
         with st.expander("The other factors"):

@@ -9,10 +9,10 @@ import streamlit as st
 
 from matinee.client import RefusedError, calls
 from matinee.errors import MatineeError
-from matinee.studio import charts, cloud, core, picking
-from matinee.studio.catalogue import catalogue
-from matinee.studio.lists import Entry, film_list, portrait
-from matinee.studio.look import named, plain
+from matinee.studio import charts, core, pickers, scatter
+from matinee.studio.catalog import catalogue
+from matinee.studio.movie_lists import Entry, film_list, portrait
+from matinee.studio.style import named, plain
 
 MAP, FILM, SPACE, COLOUR, CHOSEN_GENRES = "map-figure", "map-film", "map-space", "map-colour", "map-genres"
 NEAR = 10
@@ -25,33 +25,33 @@ METHODS = {"pca": "PCA", "umap": "UMAP"}
 def show() -> None:
     """Show the page; `?page=map&space=taste&colour=Year&film=318&user=42` holds its state."""
     st.title("Map")
-    picking.follow()
-    there = [space for space in cloud.SPACES if cloud.places(space) is not None]
+    pickers.follow()
+    there = [space for space in scatter.SPACES if scatter.places(space) is not None]
     if not there:
         st.info("The snapshot in service has no maps. `matinee train` makes them.", icon=":material/info:")
         return
-    known = cloud.facts()
+    known = scatter.facts()
     left, right = st.columns(2)
     with left:
         space = _space(there)
     with right:
-        picking.start(COLOUR, picking.given("colour") if picking.given("colour") in cloud.COLOURS else cloud.GENRES)
-        colour = str(st.selectbox("Colour", cloud.COLOURS, key=COLOUR))
+        pickers.start(COLOUR, pickers.given("colour") if pickers.given("colour") in scatter.COLOURS else scatter.GENRES)
+        colour = str(st.selectbox("Colour", scatter.COLOURS, key=COLOUR))
     genres: Sequence[str] = ()
-    if colour == cloud.GENRES:
+    if colour == scatter.GENRES:
         genres = _genres(known)
     left, right = st.columns(2)
     with left:
-        film = picking.film("Film", FILM)
+        film = pickers.film("Film", FILM)
     with right:
-        user_id = picking.user("Films rated by user", "map-user", optional=True)
-    picking.address(space=space, colour=colour, film=film, user=user_id)
-    films = cloud.places(space)
+        user_id = pickers.user("Films rated by user", "map-user", optional=True)
+    pickers.address(space=space, colour=colour, film=film, user=user_id)
+    films = scatter.places(space)
     if films is None:  # gone within this very run
         return
-    rated = {row["movie_id"]: row["rating"] for row in picking.history(user_id)} if user_id else {}
+    rated = {row["movie_id"]: row["rating"] for row in pickers.history(user_id)} if user_id else {}
     if user_id and not rated:
-        picking.say_unknown(user_id)
+        pickers.say_unknown(user_id)
     near = _similar(film, space) if film else []
     left, right = st.columns([3, 1.3])  # with a film or without, so that the figure keeps its place and its zoom
     with left:
@@ -64,23 +64,23 @@ def show() -> None:
 
 
 def _space(there: Sequence[str]) -> str:
-    asked = picking.given("space")
-    picking.start(SPACE, asked if asked in there else there[0])
+    asked = pickers.given("space")
+    pickers.start(SPACE, asked if asked in there else there[0])
     if st.session_state[SPACE] not in there:
         st.session_state[SPACE] = there[0]
-    return str(st.selectbox("Space", there, format_func=lambda one: cloud.SPACES.get(one, one), key=SPACE))
+    return str(st.selectbox("Space", there, format_func=lambda one: scatter.SPACES.get(one, one), key=SPACE))
 
 
-def _genres(known: cloud.Facts) -> Sequence[str]:
-    names = cloud.genres_by_size(known)
-    picking.start(CHOSEN_GENRES, names[: cloud.MOST_GENRES])
+def _genres(known: scatter.Facts) -> Sequence[str]:
+    names = scatter.genres_by_size(known)
+    pickers.start(CHOSEN_GENRES, names[: scatter.MOST_GENRES])
     st.session_state[CHOSEN_GENRES] = [name for name in st.session_state[CHOSEN_GENRES] if name in names]
-    return list(st.multiselect("Genres in colour", names, max_selections=cloud.MOST_GENRES, key=CHOSEN_GENRES))
+    return list(st.multiselect("Genres in colour", names, max_selections=scatter.MOST_GENRES, key=CHOSEN_GENRES))
 
 
 def _map(
-    films: cloud.Places,
-    known: cloud.Facts,
+    films: scatter.Places,
+    known: scatter.Facts,
     space: str,
     colour: str,
     genres: Sequence[str],
@@ -89,15 +89,15 @@ def _map(
     near: Sequence[Mapping[str, Any]],
 ) -> None:
     marked = [item["movie_id"] for item in near]
-    figure = cloud.figure(films, known, colour=colour, genres=genres, rated=rated, film=film, near=marked)
+    figure = scatter.figure(films, known, colour=colour, genres=genres, rated=rated, film=film, near=marked)
     method = METHODS.get(films.method, films.method)
-    what = f"{len(films.ids):,} films by {cloud.SPACES[space].lower()}, brought to two dimensions by {method}"
+    what = f"{len(films.ids):,} films by {scatter.SPACES[space].lower()}, brought to two dimensions by {method}"
     charts.draw(
         figure,
         key=MAP,
         alt=f"Map of {what}, coloured by {colour.lower()}",
         caption=f"{what}. Near means alike. Click a film for its details; scroll to zoom, drag to move.",
-        table=lambda: cloud.table(films, known),
+        table=lambda: scatter.table(films, known),
         config=CONFIG,
         on_select=_clicked,
     )
@@ -107,7 +107,7 @@ def _clicked() -> None:
     """A click on a point picks its film."""
     points = st.session_state[MAP]["selection"]["points"]
     try:
-        films, known = cloud.places(st.session_state[SPACE]), catalogue()
+        films, known = scatter.places(st.session_state[SPACE]), catalogue()
     except MatineeError:  # the run that follows says it
         return
     if not points or films is None:

@@ -8,9 +8,9 @@ from typing import Any
 import streamlit as st
 
 from matinee.client import calls
-from matinee.studio import charts, core, picking, side_by_side
-from matinee.studio.kinds import what_it_does
-from matinee.studio.look import plain
+from matinee.studio import charts, core, pickers, side_by_side
+from matinee.studio.model_descriptions import what_it_does
+from matinee.studio.style import plain
 
 FIGURES, SIDE, SNAPSHOTS = "Figures", "Side by side", "Snapshots"
 VIEWS = {"figures": FIGURES, "side-by-side": SIDE, "snapshots": SNAPSHOTS}
@@ -33,12 +33,12 @@ MEGABYTE = 1e6
 def show() -> None:
     """Show the page; `?page=models&view=`, and for two models `?user=&left=&right=&n=&filter=`, hold its state."""
     st.title("Models")
-    picking.follow()
+    pickers.follow()
     models = core.get(calls.models())["items"]
     if not models:
         st.info("The snapshot in service has no models.", icon=":material/info:")
         return
-    picking.start(VIEW, VIEWS.get(picking.given("view") or "", FIGURES))
+    pickers.start(VIEW, VIEWS.get(pickers.given("view") or "", FIGURES))
     view = st.radio("View", list(VIEWS.values()), key=VIEW, horizontal=True, label_visibility="collapsed")
     if view == SIDE:
         side_by_side.show([model["name"] for model in models], _default(models))
@@ -54,7 +54,7 @@ def _default(models: Sequence[Mapping[str, Any]]) -> str:
 
 # --- figures ---------------------------------------------------------------------------------------------------
 def _figures(models: Sequence[Mapping[str, Any]]) -> None:
-    picking.address()
+    pickers.address()
     st.caption(plain(f"Snapshot {core.snapshot()}. {MEASURED}"))
     metrics = metric_names(models)
     columns = {
@@ -108,7 +108,7 @@ def _costs(models: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _charts(models: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> None:
-    picking.start("models-metric", metrics[0])
+    pickers.start("models-metric", metrics[0])
     metric = st.selectbox("Figure in the charts", metrics, key="models-metric")
     having = [model for model in models if metric in model["metrics"]]
     names = [model["name"] for model in having]
@@ -183,7 +183,7 @@ def _megabytes(size: float | None) -> float | None:
 
 # --- snapshots -------------------------------------------------------------------------------------------------
 def _snapshots() -> None:
-    picking.address(view="snapshots")
+    pickers.address(view="snapshots")
     found = core.ask(calls.snapshots())["items"]
     if not found:
         st.info("There are no snapshots. `matinee train` makes one.", icon=":material/info:")
@@ -210,7 +210,7 @@ def _snapshots() -> None:
     if not kinds:
         st.info("No snapshot was measured.", icon=":material/info:")
         return
-    picking.start("models-snapshot-metric", kinds[0])
+    pickers.start("models-snapshot-metric", kinds[0])
     metric = st.selectbox("Figure", kinds, key="models-snapshot-metric", help="What it means stands under Figures.")
     table: dict[str, Sequence[Any]] = {"Snapshot": columns["Snapshot"]}
     table |= {name: [each.get(name, {}).get(metric) for each in metrics] for name in names}

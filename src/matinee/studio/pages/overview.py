@@ -8,8 +8,8 @@ import streamlit as st
 
 from matinee.client import calls
 from matinee.studio import charts, core
-from matinee.studio.kinds import what_it_does
-from matinee.studio.look import html, plain
+from matinee.studio.model_descriptions import what_it_does
+from matinee.studio.style import html, plain
 
 STEPS = (
     ("Data", "ratings, films, texts, posters; cleaned, every dropped row counted"),

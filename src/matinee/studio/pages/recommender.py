@@ -8,10 +8,10 @@ from typing import Any
 import streamlit as st
 
 from matinee.client import RefusedError, calls
-from matinee.studio import core, picking
-from matinee.studio.catalogue import Catalogue, catalogue
-from matinee.studio.lists import Entry, film_list
-from matinee.studio.look import plain
+from matinee.studio import core, pickers
+from matinee.studio.catalog import Catalogue, catalogue
+from matinee.studio.movie_lists import Entry, film_list
+from matinee.studio.style import plain
 
 ALGORITHMS = {"content": "Content Based Filtering", "collab": "Collaborative Based Filtering"}
 PICKERS = ("First film", "Second film", "Third film")
@@ -54,7 +54,7 @@ def _algorithm() -> None:
 
 @core.part
 def _picker(name: str) -> None:
-    picking.film_label(name, _key(name), catalogue())
+    pickers.film_label(name, _key(name), catalogue())
     st.session_state[LEFT] = _widgets()
 
 

@@ -19,7 +19,7 @@ LONGEST_ID = 200
 FIELDS = ("movie_id", "title", "year", "similarity", "distance", "rank", "imdb_id", "imdb_url", "poster_kind")
 
 
-def build(shell: Shell) -> Page:
+def build(shell: Shell) -> Page:  # noqa: C901 - one function for each event of the page
     """The page."""
     with gr.Row(elem_classes="match-page"):
         with gr.Column(scale=2, min_width=300):

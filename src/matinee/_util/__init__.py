@@ -1,0 +1,1 @@
+"""What every package uses and none owns: best rows, atomic files, progress, signals, versions."""

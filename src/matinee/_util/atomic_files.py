@@ -1,0 +1,100 @@
+"""Files that processes share: replaced whole, made durable, hashed, locked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+from matinee.errors import MatineeError
+
+
+def sync_folder(path: Path) -> None:
+    """Make renames and new files of a folder durable (a no-op where folders cannot be synced, as on Windows)."""
+    if os.name == "nt":  # pragma: no cover
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sync_file(path: Path) -> None:
+    """Make a file's content durable."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def file_hash(path: Path, algorithm: str = "sha256") -> str:
+    """Hexadecimal digest of a file's bytes; `algorithm` is sha256, or md5 where a publisher gives only that."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """A hidden file in the folder of `path`, to be written in the block; it takes the place of `path` at the end.
+
+    Readers see the old content or the new one, also after a crash; where the block fails nothing changes.
+
+    Args:
+        durable: the new content survives a power cut from now on; without, a cut may leave an empty file.
+    """
+    hidden = path.with_name(f".{uuid4().hex}.part")
+    try:
+        yield hidden
+        if durable:
+            sync_file(hidden)
+        hidden.replace(path)
+    finally:
+        hidden.unlink(missing_ok=True)
+    if durable:
+        with suppress(OSError):  # after a power cut the old or the new content may be there; both are whole
+            sync_folder(path.parent)
+
+
+@contextmanager
+def locked(path: Path, timeout: float, busy: MatineeError) -> Iterator[None]:
+    """Hold a lock file against other processes and threads; the system frees it when a process dies.
+
+    Args:
+        timeout: seconds to wait for whoever holds it.
+        busy: raised where that was not enough.
+    """
+    deadline = time.monotonic() + timeout
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        while not _try_lock(handle):
+            if time.monotonic() > deadline:
+                raise busy
+            time.sleep(0.01)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # pragma: no cover - Windows
+        return _try_lock_windows(handle)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _try_lock_windows(handle: int) -> bool:  # pragma: no cover
+    import msvcrt
+
+    try:
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Routes of the recommenders before Matinee (docs/classic.md)."""

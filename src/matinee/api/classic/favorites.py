@@ -1,0 +1,140 @@
+"""The classic favourites (CONTRACTS B2) over HTTP: a few films in, ten titles out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from matinee.api.classic.titles import film_record
+from matinee.api.errors import problems
+from matinee.api.parameters import MovieId, at_most, refuse
+from matinee.api.render import reply
+from matinee.api.schemas.answers import FilmOut
+from matinee.api.schemas.requests import Body
+from matinee.api.service import EngineDep
+from matinee.classic import Match, find_title, named, recommend_favourites
+
+router = APIRouter(tags=["classic"])
+MOST = 20
+"""Favourites in one request, at most."""
+Title = Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class FavouritesIn(Body):
+    """Favourite films, by title or by id."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        protected_namespaces=(),
+        json_schema_extra={
+            "examples": [
+                {"movies": ["Toy Story (1995)", "Alien (1979)", "Heat (1995)"], "model": "collab", "top_n": 10},
+                {"movie_ids": ["1", "1214"], "model": "content"},
+            ]
+        },
+    )
+
+    movies: Annotated[list[Title], Field(min_length=1, max_length=MOST), at_most(MOST)] | None = Field(
+        None, description="Titles, with or without the year; typing errors are forgiven."
+    )
+    movie_ids: Annotated[list[MovieId], Field(min_length=1, max_length=MOST), at_most(MOST)] | None = Field(
+        None, description="Ids in place of titles."
+    )
+    model: Annotated[
+        Literal["content", "collab"],
+        Field(description="`content`: films about the same things; `collab`: films that those like who like these."),
+    ] = "content"
+    top_n: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10
+
+
+class FavouriteOut(BaseModel):
+    """The film that a favourite was taken for."""
+
+    given: str = Field(description="The title or id as it was sent.")
+    movie_id: str
+    title: str
+    year: int | None
+    score: float = Field(description="How well the title fits, 0..100; 100: it is the very title, or the id.")
+
+
+class FavouriteItemOut(FilmOut):
+    """A film found."""
+
+    rank: int
+
+
+class FavouritesOut(BaseModel):
+    """Films for somebody who likes these films, best first, the favourites left out."""
+
+    model_config = ConfigDict(
+        protected_namespaces=(),
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "collab",
+                    "matched": [
+                        {"given": "toy story", "movie_id": "1", "title": "Toy Story", "year": 1995, "score": 100.0}
+                    ],
+                    "items": [
+                        {
+                            "movie_id": "3114",
+                            "title": "Toy Story 2",
+                            "year": 1999,
+                            "genres": ["Animation", "Comedy"],
+                            "rank": 1,
+                        }
+                    ],
+                    "titles": ["Toy Story 2 (1999)"],
+                    "fallback": None,
+                    "cold": [],
+                }
+            ]
+        },
+    )
+
+    model: Literal["content", "collab"]
+    matched: list[FavouriteOut] = Field(description="One for each favourite, in their order.")
+    items: list[FavouriteItemOut]
+    titles: list[str] = Field(description="The items' titles, as `Title (Year)`.")
+    fallback: Literal["content", "popular"] | None = Field(
+        description='"content": some favourites, `cold`, have no ratings and count by what they are about; '
+        '"popular": nothing is known of any favourite.'
+    )
+    cold: list[str] = Field(description="Favourites that nobody has rated, as `Title (Year)`.")
+
+
+@router.post(
+    "/favourites",
+    response_model=FavouritesOut,
+    responses=problems(400, 404, 413, 415, 422, 503),
+    summary="Films for a few favourites",
+)
+def favourites(engine: EngineDep, body: FavouritesIn) -> Response:
+    """Films for somebody who likes one to twenty films; all of them count, and one given twice counts once."""
+    if (body.movies is None) == (body.movie_ids is None):
+        raise refuse(("body",), "Exactly one of the fields movies and movie_ids is required")
+    if body.movies is not None:
+        given, matched = body.movies, [find_title(engine, title) for title in body.movies]
+    else:
+        given = body.movie_ids or []
+        matched = [Match(engine.movie(movie_id), 100.0) for movie_id in given]
+    found = recommend_favourites(engine, matched, body.model, body.top_n)
+    return reply(
+        {
+            "model": found.model,
+            "matched": [
+                {"given": text} | film_record(match.movie) | {"score": round(match.score, 1)}
+                for text, match in zip(given, found.matched, strict=True)
+            ],
+            "items": [
+                film_record(movie) | {"genres": movie.genres, "rank": rank}
+                for rank, movie in enumerate(found.movies, 1)
+            ],
+            "titles": [named(movie) for movie in found.movies],
+            "fallback": found.fallback,
+            "cold": [named(movie) for movie in found.cold],
+        }
+    )

@@ -1,0 +1,143 @@
+"""The classic title search (CONTRACTS B3): a title in, similar titles out, by one of four indexes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from matinee.api.errors import problems
+from matinee.api.render import reply
+from matinee.api.schemas.answers import FilmOut
+from matinee.api.schemas.requests import Body
+from matinee.api.service import EngineDep
+from matinee.classic import recommend_similar
+from matinee.data.catalog import Movie
+
+router = APIRouter(tags=["classic"])
+
+
+class TitleQuery(Body):
+    """What the classic client sends."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        protected_namespaces=(),
+        json_schema_extra={"examples": [{"model": "faiss", "n_recommendations": 5, "movie_title": "starr warrs"}]},
+    )
+
+    model: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=40,
+            description="The index, in any case: `faiss`, `annoy`, `exact` or `hnsw`. All find the same films.",
+        ),
+    ] = "faiss"
+    n_recommendations: Annotated[int, Field(strict=True, ge=1, le=1000)] = 5
+    movie_title: Annotated[str, Field(min_length=1, max_length=500, description="With or without the year.")]
+    space: Literal["content", "taste"] | None = Field(
+        None,
+        description="What makes films alike: what they are about (`content`, the default) or who liked them (`taste`).",
+    )
+
+
+class MatchOut(BaseModel):
+    """The film that the title was taken for."""
+
+    movie_id: str
+    title: str
+    year: int | None
+    score: float = Field(description="How well the title fits, 0..100; 100: it is the very title.")
+
+
+class TitleItemOut(FilmOut):
+    """A similar film."""
+
+    rank: int
+    similarity: float = Field(description="Cosine, −1..1.")
+    imdb_id: str | None
+    imdb_url: str | None
+
+
+class TitlesOut(BaseModel):
+    """Similar films, most similar first."""
+
+    model_config = ConfigDict(
+        protected_namespaces=(),
+        json_schema_extra={
+            "examples": [
+                {
+                    "model": "faiss",
+                    "space": "content",
+                    "index": "faiss",
+                    "movie_title": "starr warrs",
+                    "matched": {
+                        "movie_id": "260",
+                        "title": "Star Wars: Episode IV - A New Hope",
+                        "year": 1977,
+                        "score": 90.0,
+                    },
+                    "recommendations": [
+                        {
+                            "movie_id": "1196",
+                            "title": "Star Wars: Episode V - The Empire Strikes Back",
+                            "year": 1980,
+                            "genres": ["Action", "Sci-Fi"],
+                            "rank": 1,
+                            "similarity": 0.93,
+                            "imdb_id": "tt0080684",
+                            "imdb_url": "https://www.imdb.com/title/tt0080684",
+                        }
+                    ],
+                }
+            ]
+        },
+    )
+
+    model: str
+    space: str = Field(description="`content` or `taste`.")
+    index: str = Field(
+        description="The index that answered: `exact` where there is none of the kind asked for, or it misses films."
+    )
+    movie_title: str
+    matched: MatchOut
+    recommendations: list[TitleItemOut]
+    fallback: str | None = Field(None, description='"content": nobody has rated the film.')
+
+
+@router.post(
+    "/recommendation",
+    response_model=TitlesOut,
+    responses=problems(400, 404, 413, 415, 422, 503),
+    summary="Films similar to a title",
+)
+def classic_similar(engine: EngineDep, body: TitleQuery) -> Response:
+    """Films similar to the one that a title means: by what they are about, or by who liked them (`space`)."""
+    found = recommend_similar(engine, body.model, body.n_recommendations, body.movie_title, body.space)
+    record = {
+        "model": found.model,
+        "space": found.space,
+        "index": found.index,
+        "movie_title": body.movie_title,
+        "matched": film_record(found.match.movie) | {"score": round(found.match.score, 1)},
+        "recommendations": [
+            film_record(movie)
+            | {
+                "genres": item.genres,
+                "rank": item.rank,
+                "similarity": round(float(item.score), 6),
+                "imdb_id": movie.imdb_id,
+                "imdb_url": f"https://www.imdb.com/title/{movie.imdb_id}" if movie.imdb_id else None,
+            }
+            for item, movie in zip(found.items, found.movies, strict=True)
+        ],
+    }
+    return reply(record | ({"fallback": found.fallback} if found.fallback else {}))
+
+
+def film_record(movie: Movie) -> dict[str, Any]:
+    """What tells which film it is."""
+    return {"movie_id": movie.movie_id, "title": movie.title, "year": movie.year}

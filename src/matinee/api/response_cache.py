@@ -1,0 +1,140 @@
+"""Ready answers: bytes kept for as long as nothing that they depend on has changed."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from time import thread_time
+from typing import NamedTuple, Protocol, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+
+T = TypeVar("T")
+Header = tuple[bytes, bytes]
+Version = tuple[str, int, int]
+"""Snapshot id, films' version, the user's version (0 without a user): what an answer depends on.
+
+Take it *before* computing the answer: a write in between then makes the answer out of date, never wrong.
+"""
+
+MOST_SLOW = 10_000
+"""Keys remembered as slow, at most."""
+_OVERHEAD = 600
+"""Bytes that an entry takes besides its key and body, about."""
+
+
+class RevisionSource(Protocol):
+    """What tells whether an answer still holds (see `Engine`)."""
+
+    def validity(self, user_id: str | None) -> Version:
+        """Versions of everything that an answer for this user depends on; microseconds."""
+        ...
+
+
+class CachedResponse(NamedTuple):
+    """One ready answer; `route` is its path's template, `user_id` None: it depends on no user."""
+
+    route: str
+    user_id: str | None
+    version: Version
+    headers: list[Header]
+    body: bytes
+
+    @classmethod
+    def of(cls, route: str, user_id: str | None, version: Version, body: bytes) -> CachedResponse:
+        """An answer of JSON bytes with status 200."""
+        headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
+        return cls(route, user_id, version, headers, body)
+
+
+def _size(path: str, query: bytes, ready: CachedResponse) -> int:
+    return len(path) + len(query) + len(ready.body) + _OVERHEAD
+
+
+class ResponseCache:
+    """Least recently used answers are dropped first. Only for the event loop's thread.
+
+    Args:
+        limit: most bytes kept; 0 keeps nothing.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.size = 0
+        self._answers: OrderedDict[tuple[str, bytes], CachedResponse] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def find(self, path: str, query: bytes, source: RevisionSource) -> CachedResponse | None:
+        """The answer to this request, if there is one and it still holds."""
+        key = (path, query)
+        ready = self._answers.get(key)
+        if ready is None:
+            return None
+        if source.validity(ready.user_id) != ready.version:
+            self._drop(key)
+            return None
+        self._answers.move_to_end(key)
+        return ready
+
+    def put(self, path: str, query: bytes, ready: CachedResponse) -> None:
+        """Keep an answer, and drop old ones where it does not fit."""
+        key, size = (path, query), _size(path, query, ready)
+        if size > self.limit // 4:
+            return
+        if key in self._answers:
+            self._drop(key)
+        self._answers[key] = ready
+        self.size += size
+        while self.size > self.limit:
+            self._drop(next(iter(self._answers)))
+
+    def _drop(self, key: tuple[str, bytes]) -> None:
+        self.size -= _size(*key, self._answers.pop(key))
+
+
+class AdaptiveExecutor:
+    """Runs work of a few milliseconds in place, slower work in a thread.
+
+    A thread costs a tenth of a millisecond, and milliseconds where others compute; work of many milliseconds
+    would hold up every other request. What is slow is learnt: by the mean of all work, and by key (a user with
+    thousands of ratings costs many times the mean).
+
+    Args:
+        limit: seconds of processor time that work may take in place (time spent waiting says how busy the
+            machine is, not how long the work is).
+        threads: most pieces of work in threads at a time; more would not be faster, and each takes memory.
+    """
+
+    def __init__(self, limit: float = 0.005, threads: int = 4) -> None:
+        self.limit = limit
+        self.mean = 2 * limit  # unknown work starts in a thread
+        self._slow: set[str] = set()
+        self._threads = CapacityLimiter(threads)
+
+    async def run(self, work: Callable[[], T], *, key: str = "", heavy: bool = False) -> T:
+        """The result of `work()`.
+
+        Args:
+            key: work of one key takes about the same time each time.
+            heavy: it surely is slow: take a thread, and learn nothing from it.
+        """
+        if heavy:
+            return await to_thread.run_sync(work, limiter=self._threads)
+        if self.mean > self.limit or key in self._slow:
+            return await to_thread.run_sync(self._timed, work, key, limiter=self._threads)
+        return self._timed(work, key)
+
+    def _timed(self, work: Callable[[], T], key: str) -> T:
+        start = thread_time()
+        try:
+            return work()
+        finally:
+            took = thread_time() - start
+            # A single slow piece of work says little about the others.
+            self.mean += 0.1 * (min(took, 2 * self.limit) - self.mean)
+            if took <= self.limit:
+                self._slow.discard(key)
+            elif len(self._slow) < MOST_SLOW:
+                self._slow.add(key)

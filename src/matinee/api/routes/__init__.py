@@ -1,0 +1,1 @@
+"""Routes of the core service, one file a resource."""

@@ -1,0 +1,40 @@
+"""Routes that every service has: alive, and its numbers."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from matinee.api import metrics
+from matinee.api.application import base_of
+from matinee.api.render import reply
+
+router = APIRouter(tags=["operation"])
+
+
+class HealthOut(BaseModel):
+    """Alive."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
+
+    status: str
+
+
+@router.get("/health", response_model=HealthOut, summary="Alive?")
+async def health() -> Response:
+    """The process answers; asks nothing of what it serves."""
+    return reply({"status": "ok"})
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus text"}},
+    summary="Numbers for Prometheus",
+)
+async def prometheus(request: Request) -> Response:
+    """Requests and seconds by route, over all workers."""
+    text = await run_in_threadpool(base_of(request).metrics.text)
+    return Response(text, media_type=metrics.MEDIA_TYPE)

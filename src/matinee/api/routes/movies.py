@@ -1,0 +1,134 @@
+"""The catalogue: search, list, read, add, change, remove films."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from matinee.api import parameters
+from matinee.api.errors import problems
+from matinee.api.parameters import refuse
+from matinee.api.render import hit_record, movie_record, reply
+from matinee.api.schemas.answers import MovieOut, MoviePageOut, SearchOut
+from matinee.api.schemas.requests import MovieIn, MoviePatch
+from matinee.api.service import EngineDep
+from matinee.data.catalog import Movie
+from matinee.errors import UnknownMovieError
+
+router = APIRouter(tags=["films"])
+Sort = Literal[
+    "popularity", "-popularity", "top_rated", "-top_rated", "ratings", "-ratings", "mean", "-mean",
+    "movie_id", "-movie_id", "title", "-title", "year", "-year",
+]  # fmt: skip
+
+
+@router.get("/v1/search", response_model=SearchOut, responses=problems(400, 422, 503), summary="Find films")
+def search(
+    engine: EngineDep,
+    q: Annotated[str, Query(min_length=1, max_length=500, description="What to look for.", examples=["starr warrs"])],
+    n: parameters.Count = 10,
+    filter: parameters.Filter = "",
+    by: Annotated[
+        Literal["both", "title", "meaning"],
+        Query(description="What is searched: titles, what films are about, or both (fused by rank)."),
+    ] = "both",
+) -> Response:
+    """Films by title (exact, by prefix, with typing errors) and by meaning. Each says how it matched."""
+    hits = engine.search(q, n=n, filter=filter, by=by)
+    items = [hit_record(hit, rank) for rank, hit in enumerate(hits, 1)]
+    return reply({"query": q, "items": items, "snapshot": engine.snapshot_id})
+
+
+@router.get("/v1/movies", response_model=MoviePageOut, responses=problems(400, 422, 503), summary="List the catalogue")
+def movies(
+    engine: EngineDep,
+    filter: parameters.Filter = "",
+    sort: Annotated[
+        Sort,
+        Query(
+            description="Column; `-` turns it round. popularity (number of ratings, of equal films the better rated "
+            "first), top_rated (IMDb's weighted score), ratings and mean start with the highest."
+        ),
+    ] = "popularity",
+    limit: Annotated[int, Query(ge=1, le=1000, description="Films on a page.")] = 50,
+    offset: Annotated[int, Query(ge=0, le=1_000_000_000, description="Films to pass over.")] = 0,
+) -> Response:
+    """A page of films; the `Link` header names the first, previous, next and last page."""
+    page = engine.movies(filter=filter, sort=sort, offset=offset, limit=limit)
+    items = [movie_record(movie) for movie in page.movies]
+    for record, (ratings, mean) in zip(items, page.stats, strict=False):
+        record |= {"ratings": int(ratings), "mean": None if mean is None else round(float(mean), 3)}
+    answer = {"items": items, "total": page.total, "limit": limit, "offset": offset}
+    return reply(answer, headers={"link": _links(filter, sort, limit, offset, page.total)})
+
+
+def _links(filter: str, sort: str, limit: int, offset: int, total: int) -> str:
+    last = max(0, (total - 1) // limit * limit)
+    targets = {"first": 0, "last": last}
+    if offset > 0:
+        targets["prev"] = max(0, min(offset - limit, last))
+    if offset + limit < total:
+        targets["next"] = offset + limit
+    common = {"sort": sort, "limit": str(limit)} | ({"filter": filter} if filter else {})
+    return ", ".join(
+        f'</v1/movies?{urlencode(common | {"offset": str(start)})}>; rel="{name}"' for name, start in targets.items()
+    )
+
+
+@router.get("/v1/movies/{movie_id}", response_model=MovieOut, responses=problems(404, 422, 503), summary="Read a film")
+def movie(engine: EngineDep, movie_id: parameters.MovieIdPath) -> Response:
+    """One film."""
+    return reply(movie_record(engine.movie(movie_id)))
+
+
+def _checked_id(movie_id: str, body: MovieIn) -> None:
+    if body.movie_id not in (None, movie_id):
+        raise refuse(("body", "movie_id"), "Input should be the id in the path, or absent")
+
+
+@router.put(
+    "/v1/movies/{movie_id}",
+    response_model=MovieOut,
+    responses=problems(400, 413, 415, 422, 503) | {201: {"model": MovieOut, "description": "Added"}},
+    summary="Add or replace a film",
+)
+def put_movie(engine: EngineDep, movie_id: parameters.MovieIdPath, body: MovieIn) -> Response:
+    """Store a film. It can be found and is recommended at once, by its genres, tags, people and title."""
+    _checked_id(movie_id, body)
+    film = Movie.model_validate(body.model_dump() | {"movie_id": movie_id})
+    try:
+        engine.movie(movie_id)
+        status = 200
+    except UnknownMovieError:
+        status = 201
+    engine.put_movies([film])
+    return reply(movie_record(film), status)
+
+
+@router.patch(
+    "/v1/movies/{movie_id}",
+    response_model=MovieOut,
+    responses=problems(400, 404, 413, 415, 422, 503),
+    summary="Change a film",
+)
+def patch_movie(engine: EngineDep, movie_id: parameters.MovieIdPath, body: MoviePatch) -> Response:
+    """Change the columns given (JSON Merge Patch): null empties a column, what is absent stays."""
+    _checked_id(movie_id, body)
+    changes = body.model_dump(exclude_unset=True, exclude={"movie_id"})
+    return reply(movie_record(engine.patch_movie(movie_id, changes)))
+
+
+@router.delete(
+    "/v1/movies/{movie_id}",
+    status_code=204,
+    response_class=Response,
+    responses=problems(404, 422, 503),
+    summary="Remove a film",
+)
+def delete_movie(engine: EngineDep, movie_id: parameters.MovieIdPath) -> Response:
+    """Take a film out of service; ratings of it stay, and count again if it comes back."""
+    engine.delete_movie(movie_id)
+    return Response(status_code=204)

@@ -1,0 +1,102 @@
+"""What is being served, whether it is well, and swapping it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import RedirectResponse, Response
+
+from matinee.api.errors import problems
+from matinee.api.render import reply
+from matinee.api.schemas.answers import ReadyOut, RecordsOut, SnapshotOut
+from matinee.api.service import EngineDep, service_of
+from matinee.errors import ConflictError, NotFoundError, SnapshotError
+
+router = APIRouter(tags=["operation"])
+SnapshotId = Annotated[
+    str,
+    Path(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._-]+$", description="Id of a snapshot."),
+]
+
+
+@router.get("/", include_in_schema=False)
+async def index(request: Request) -> Response:
+    """A browser goes to the documentation; a program gets an index."""
+    if "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse("/docs")
+    app = service_of(request)
+    return reply({"service": "matinee", "version": app.version, "docs": "/docs", "openapi": "/openapi.json"})
+
+
+@router.get("/ready", response_model=ReadyOut, responses=problems(503), summary="Ready?")
+async def ready(request: Request) -> Response:
+    """A model is loaded and the store answers; else 503 with what is missing."""
+    service = service_of(request)
+
+    def look() -> Response:
+        engine = service.open_engine()
+        engine.check()
+        return reply({"status": "ready", "snapshot": engine.snapshot_id, "warnings": engine.warnings})
+
+    return await run_in_threadpool(look)
+
+
+@router.get("/v1/models", response_model=RecordsOut, responses=problems(503), summary="Models in service")
+def models(engine: EngineDep) -> Response:
+    """Each model with its settings and metrics; `default` marks the one used where a request names none."""
+    return reply({"items": engine.models(), "snapshot": engine.snapshot_id})
+
+
+@router.get("/v1/snapshots", response_model=RecordsOut, responses=problems(503), summary="Snapshots")
+def snapshots(engine: EngineDep) -> Response:
+    """All snapshots, newest first, with metrics and the newest rating that each has learnt from."""
+    return reply({"items": engine.snapshots(), "snapshot": engine.snapshot_id})
+
+
+@router.post(
+    "/v1/snapshots/{snapshot_id}/promote",
+    response_model=SnapshotOut,
+    responses=problems(404, 409, 422, 503),
+    summary="Serve another snapshot",
+)
+def promote(engine: EngineDep, snapshot_id: SnapshotId) -> Response:
+    """Verify a snapshot and serve it, in every worker; no request is dropped meanwhile."""
+    if snapshot_id not in engine.snapshot_ids():
+        raise NotFoundError(f"There is no snapshot {snapshot_id!r}.", "See GET /v1/snapshots for those there are.")
+    return _swap(lambda: engine.promote(snapshot_id))
+
+
+@router.post(
+    "/v1/snapshots/rollback",
+    response_model=SnapshotOut,
+    responses=problems(409, 503),
+    summary="Serve the snapshot before this one",
+)
+def rollback(engine: EngineDep) -> Response:
+    """Serve the snapshot that was promoted before the current one; ratings written since then stay."""
+    return _swap(engine.rollback)
+
+
+def _swap(swap: Callable[[], str]) -> Response:
+    try:
+        return reply({"snapshot": swap()})
+    except SnapshotError as error:  # the one in service goes on: this is no failure of the service
+        raise ConflictError(error.message, error.hint) from error
+
+
+@router.get("/classic/titles", include_in_schema=False)
+@router.get("/classic/titles/", include_in_schema=False)
+async def classic_titles_greeting() -> Response:
+    """The classic title search's greeting (CONTRACTS B3)."""
+    return reply({"message": f"Usuario/a {os.environ.get('ID_USER') or 'Desconocida/o'}"})
+
+
+@router.get("/classic", include_in_schema=False)
+@router.get("/classic/", include_in_schema=False)
+async def classic_greeting() -> Response:
+    """The classic service's greeting (CONTRACTS B4); at `/` the core service has its own."""
+    return reply({"Project": "ML recommender System FastAPI"})

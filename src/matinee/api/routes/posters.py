@@ -1,0 +1,225 @@
+"""The picture of a film: read, put, removed."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import RedirectResponse, Response
+
+from matinee.api import parameters
+from matinee.api.errors import problems
+from matinee.api.images import FRESH, SMALL, is_known, made, picture_headers, reduced
+from matinee.api.render import poster_path, reply
+from matinee.api.request_bodies import media_type, read_body, read_files
+from matinee.api.service import EngineDep, service_of
+from matinee.data.catalog import Movie
+from matinee.encoders.decode import decode
+from matinee.engine import Engine
+from matinee.errors import InvalidInputError, MediaTypeError, NotFoundError
+from matinee.posters.cards import MEDIA_TYPE as CARD_TYPE
+from matinee.posters.cards import SIZE, card, card_key
+from matinee.posters.pictures import KINDS
+from matinee.posters.store import PosterStore, Stored, is_link
+
+router = APIRouter(tags=["posters"])
+
+Size = Annotated[
+    Literal["original", "small"],
+    Query(description="`small`: at most 160 × 240 pixels, as WebP. A picture elsewhere is led to as it is."),
+]
+_IMAGES: dict[str, Any] = {
+    kind.media_type: {"schema": {"type": "string", "format": "binary"}, "example": "…"} for kind in KINDS
+}
+_HEADERS = {
+    "X-Matinee-Poster": {
+        "description": "`file`: the film's own picture; `card`: a drawn one.",
+        "schema": {"type": "string"},
+    },
+    "ETag": {"schema": {"type": "string"}},
+}
+
+
+class PosterOut(BaseModel):
+    """A picture that was stored."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "movie_id": "318",
+                    "poster": "/v1/movies/318/poster",
+                    "media_type": "image/jpeg",
+                    "width": 342,
+                    "height": 513,
+                    "bytes": 31_415,
+                    "indexed": True,
+                }
+            ]
+        }
+    )
+
+    movie_id: str
+    poster: str = Field(description="Path of the picture.")
+    media_type: str
+    width: int
+    height: int
+    bytes: int
+    indexed: bool = Field(description="Whether the film is found by this picture from now on.")
+
+
+def shelf_of(engine: Engine) -> PosterStore:
+    """The posters of the data set in service; what is put there is decoded first."""
+    settings = engine.settings
+    check = partial(decode, max_bytes=settings.max_body, max_pixels=settings.max_pixels, at_least=SMALL)
+    return PosterStore.of(settings, engine.dataset_name, check)
+
+
+@router.get(
+    "/v1/movies/{movie_id}/poster",
+    response_class=Response,
+    responses=problems(404, 422, 503)
+    | {
+        200: {"description": "A picture", "content": _IMAGES, "headers": _HEADERS},
+        304: {"description": "Not Modified"},
+        307: {"description": "The film's record names a picture elsewhere"},
+    },
+    summary="The poster",
+)
+def poster(
+    request: Request,
+    engine: EngineDep,
+    movie_id: parameters.MovieIdPath,
+    size: Size = "original",
+    card: Annotated[bool, Query(description="`false`: 404 instead of a drawn card.")] = True,
+) -> Response:
+    """The film's picture: the one stored here, else the one that its record links to, else a drawn card."""
+    film = engine.movie(movie_id)
+    shelf = shelf_of(engine)
+    for _ in range(2):  # it may be replaced in the very moment between finding and reading it
+        stored = shelf.find(movie_id)
+        answer = None if stored is None else _file(request, shelf, stored, size)
+        if answer is not None:
+            return answer
+    if is_link(film.poster) and film.poster is not None:
+        return RedirectResponse(film.poster, headers={"cache-control": FRESH})
+    if not card:
+        raise NotFoundError(f"The film {movie_id!r} has no poster.", "Leave out card=false, or PUT a picture here.")
+    return _card(request, film, size)
+
+
+def _file(request: Request, shelf: PosterStore, stored: Stored, size: str) -> Response | None:
+    """The stored picture; None where it has just gone, or is none."""
+    headers = picture_headers(f"{stored.tag}.{size}", "file")
+    headers["last-modified"] = formatdate(stored.mtime_ns // 10**9, usegmt=True)
+    if is_known(request, headers["etag"], stored.mtime_ns // 10**9):
+        return Response(status_code=304, headers=headers)
+    found = shelf.read(stored)
+    if found is None:
+        return None
+    kind, data = found
+    if size == "original":
+        return Response(data, headers=headers, media_type=kind.media_type)
+    try:
+        small = made.get(f"{stored.path} {stored.tag}", lambda: reduced(data, shelf))
+    except InvalidInputError:  # it was put there by hand
+        return None
+    return Response(small, headers=headers, media_type=CARD_TYPE)
+
+
+def _card(request: Request, film: Movie, size: str) -> Response:
+    about = film.title, film.year, film.genres, SIZE if size == "original" else SMALL
+    key = card_key(*about)
+    headers = picture_headers(key, "card")
+    if is_known(request, headers["etag"]):
+        return Response(status_code=304, headers=headers)
+    return Response(made.get(key, lambda: card(*about)), headers=headers, media_type=CARD_TYPE)
+
+
+# --- writing -----------------------------------------------------------------------------------------------------
+async def uploaded_image(request: Request) -> bytes:
+    """The image of a request: its body, or the field `image` of a form.
+
+    Raises:
+        MediaTypeError: the body says that it is something else.
+        InvalidInputError: a form without a file `image`.
+    """
+    kind = media_type(request)
+    if kind == "multipart/form-data":
+        return (await read_files(request, ("image",), 1))[0]
+    if kind and kind != "application/octet-stream" and not kind.startswith("image/"):
+        raise MediaTypeError(f"A body of the type {kind} is not read here.", "Send an image, or a form with one.")
+    return await read_body(request)
+
+
+IMAGE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": _IMAGES
+        | {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"image": {"type": "string", "format": "binary"}},
+                    "required": ["image"],
+                },
+                "example": {"image": "…"},
+            }
+        },
+    }
+}
+
+
+@router.put(
+    "/v1/movies/{movie_id}/poster",
+    response_model=PosterOut,
+    responses=problems(400, 404, 408, 413, 415, 422, 503) | {201: {"model": PosterOut, "description": "Added"}},
+    openapi_extra=IMAGE_BODY,
+    summary="Store the poster",
+)
+async def put_poster(request: Request, engine: EngineDep, movie_id: parameters.MovieIdPath) -> Response:
+    """Store a JPEG, PNG, WebP or AVIF picture as the film's only one: the body, or the field `image` of a form.
+
+    The film is found by it at once, where the service has an encoder of images.
+    """
+    workshop = service_of(request).workshop
+    async with workshop.holding(request):
+        data = await uploaded_image(request)
+        (answer,) = await workshop.run([partial(_store, engine, movie_id, data)])
+    return answer
+
+
+def _store(engine: Engine, movie_id: str, data: bytes) -> Response:
+    engine.movie(movie_id)
+    shelf = shelf_of(engine)
+    picture = shelf.inspect(data)
+    added = shelf.put(movie_id, data) == "added"
+    record = {
+        "movie_id": movie_id,
+        "poster": poster_path(movie_id),
+        "media_type": picture.kind.media_type,
+        "width": picture.width,
+        "height": picture.height,
+        "bytes": len(data),
+        "indexed": engine.put_poster(movie_id, data),
+    }
+    return reply(record, 201 if added else 200)
+
+
+@router.delete(
+    "/v1/movies/{movie_id}/poster",
+    status_code=204,
+    response_class=Response,
+    responses=problems(404, 422, 503),
+    summary="Remove the poster",
+)
+def delete_poster(engine: EngineDep, movie_id: parameters.MovieIdPath) -> Response:
+    """Take the stored picture away; the film is no longer found by it."""
+    engine.movie(movie_id)
+    if not shelf_of(engine).remove(movie_id):
+        raise NotFoundError(f"No picture of the film {movie_id!r} is stored here.", "GET it to see what is shown.")
+    engine.delete_poster(movie_id)
+    return Response(status_code=204)

@@ -1,0 +1,142 @@
+"""Recommendations, similar films, the chart: the routes that are asked most."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from matinee.api import parameters
+from matinee.api.errors import problems
+from matinee.api.fast_path import ROUTE, is_heavy, recommend_work
+from matinee.api.parameters import refuse, split_ids
+from matinee.api.render import answer_record, dumps, popular_record, reply
+from matinee.api.schemas.answers import ChartOut, ListOut
+from matinee.api.schemas.requests import AdHocRequest
+from matinee.api.service import EngineDep, service_of
+from matinee.engine.types import PopularBy
+from matinee.engine.types import Request as Options
+
+router = APIRouter(tags=["recommendations"])
+
+
+@router.get(
+    ROUTE,
+    response_model=ListOut,
+    responses=problems(400, 404, 422, 503),
+    summary="Films for a user",
+)
+async def recommend(
+    request: Request,
+    engine: EngineDep,
+    user_id: parameters.UserIdPath,
+    exclude: parameters.Exclude,
+    n: parameters.Count = 10,
+    model: parameters.Model = None,
+    filter: parameters.Filter = "",
+    diversity: parameters.Diversity = 0.0,
+    adventurous: parameters.Adventurous = None,
+    explain: parameters.Explain = False,
+    include_seen: parameters.IncludeSeen = False,
+    metadata: parameters.Metadata = False,
+) -> Response:
+    """Ranked films that the user has not rated. An unknown user gets the popular films and `"fallback": "popular"`.
+
+    A rating counts at the next call, in every worker process.
+    """
+    options = Options(n, model, filter, split_ids(exclude), diversity, explain, include_seen, adventurous)
+
+    work = recommend_work(engine, user_id, options, metadata)
+    return await service_of(request).answer(request, engine, user_id, work, is_heavy(options, metadata))
+
+
+@router.post(
+    "/v1/recommendations",
+    response_model=ListOut,
+    responses=problems(400, 404, 413, 415, 422, 503),
+    summary="Films for somebody who is not stored",
+)
+async def recommend_for(request: Request, engine: EngineDep, body: AdHocRequest) -> Response:
+    """Ranked films for a history given in the request; nothing is stored. A film without `rating` is a mild like."""
+    limit = service_of(request).settings.max_history
+    if len(body.ratings) > limit:
+        raise refuse(("body", "ratings"), f"List should have at most {limit} items")
+    history = {rating.movie_id: rating.rating for rating in body.ratings}
+    options = Options(
+        body.n,
+        body.model,
+        body.filter,
+        tuple(body.exclude),
+        body.diversity,
+        body.explain,
+        body.include_seen,
+        body.adventurous,
+    )
+    return await run_in_threadpool(
+        lambda: reply(answer_record(engine, engine.recommend_for(history, options), body.metadata))
+    )
+
+
+@router.get(
+    "/v1/movies/{movie_id}/similar",
+    response_model=ListOut,
+    responses=problems(400, 404, 422, 503),
+    summary="Similar films",
+)
+async def similar(
+    request: Request,
+    engine: EngineDep,
+    movie_id: parameters.MovieIdPath,
+    by: Annotated[
+        Literal["taste", "content", "poster", "blend"],
+        Query(description="What makes films alike: who liked them, what they are about, both."),
+    ] = "blend",
+    index: Annotated[Literal["exact", "faiss", "annoy", "hnsw"], Query(description="Which index searches.")] = "exact",
+    n: parameters.Count = 10,
+    filter: parameters.Filter = "",
+    metadata: parameters.Metadata = False,
+) -> Response:
+    """Films similar to one film, most similar first, itself left out."""
+
+    def work() -> tuple[bytes, bool]:
+        answer = engine.similar(movie_id, by=by, n=n, filter=filter, index=index)
+        return dumps(answer_record(engine, answer, metadata)), not filter and not metadata
+
+    return await service_of(request).answer(request, engine, None, work, metadata or n > 100 or bool(filter))
+
+
+@router.get(
+    "/v1/popular",
+    response_model=ChartOut,
+    responses=problems(400, 404, 422, 503),
+    summary="Popular, trending or top-rated films",
+)
+def popular(
+    engine: EngineDep,
+    by: Annotated[
+        PopularBy,
+        Query(
+            description="popular: number of ratings; trending: the same, where a rating counts half as much for every "
+            "half-life that it is old; top_rated: IMDb's weighted score."
+        ),
+    ] = "popular",
+    n: parameters.Count = 10,
+    filter: parameters.Filter = "",
+    genre: Annotated[
+        str | None, Query(min_length=1, max_length=200, description="Only this genre.", examples=["Comedy"])
+    ] = None,
+    year: Annotated[int | None, Query(ge=1870, le=2200, description="Only this year.", examples=[1994])] = None,
+    days: Annotated[
+        float | None,
+        Query(gt=0, le=100_000, allow_inf_nan=False, description="Only ratings of the last days, up to the newest."),
+    ] = None,
+) -> Response:
+    """A chart, the same for everybody, of the ratings of this moment. Equal films: the better rated first.
+
+    `score` is the number of ratings, that of recent ones, or IMDb's weighted score `v/(v+m)·R + m/(v+m)·C`: `v` ratings
+    with the mean `R`, `C` the mean of all, `m` the 0.9 quantile of `v`.
+    """
+    chart = engine.popular(by=by, n=n, filter=filter, genre=genre, year=year, days=days)
+    return reply({"items": [popular_record(entry) for entry in chart], "snapshot": engine.snapshot_id})

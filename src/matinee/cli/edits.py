@@ -1,0 +1,253 @@
+"""Commands that write: rate, unrate, erase, import ratings|movies, export ratings|movies."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from matinee._util.atomic_files import replacing
+from matinee.cli.console import (
+    AsJson,
+    ColumnMap,
+    film,
+    note,
+    open_engine,
+    parse_mapping,
+    print_json,
+    progress_bar,
+    table,
+)
+from matinee.cli.movies import resolve
+from matinee.errors import InvalidInputError, NotFoundError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from matinee.data.catalog import Movie
+    from matinee.data.dataset import TableReport
+    from matinee.engine import Engine
+
+BATCH = 5_000
+"""Rows written, or exported, at a time; one batch is stored whole or not at all."""
+
+import_app = typer.Typer(help="Write ratings or films of a file into the store.", no_args_is_help=True)
+export_app = typer.Typer(help="Write all ratings or films to a file.", no_args_is_help=True)
+
+Source = Annotated[Path, typer.Argument(metavar="FILE", help="A .csv, .tsv, .parquet or .ndjson file.")]
+Target = Annotated[Path, typer.Argument(metavar="FILE", help="A .csv, .parquet or .ndjson file.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
+
+
+def rate(
+    user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user; a new one is fine.")],
+    movie: Annotated[str, typer.Argument(metavar="FILM", help="Title, title with year, or id.")],
+    stars: Annotated[
+        float | None,
+        typer.Argument(
+            metavar="STARS", help="On the data set's scale, mostly 0.5 to 5; none where the data hold no stars: seen."
+        ),
+    ] = None,
+) -> None:
+    """Store one rating; the user's very next recommendation reflects it."""
+    with open_engine() as engine:
+        found = resolve(engine, movie)
+        low, high = engine.scale
+        if stars is None and low < high:
+            raise typer.BadParameter(f"A rating needs stars: give {low:g} to {high:g} of them after the film.")
+        engine.rate([(user, found.movie_id, high if stars is None else stars)])
+        name = film(found.title, found.year)
+        typer.echo(f"User {user} rates {name} {stars:g} stars." if low < high else f"User {user} has seen {name}.")
+
+
+def unrate(
+    user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user.")],
+    movie: Annotated[str, typer.Argument(metavar="FILM", help="Title, title with year, or id.")],
+) -> None:
+    """Take one rating back; the user's very next recommendation reflects it."""
+    with open_engine() as engine:
+        found = resolve(engine, movie)
+        name = film(found.title, found.year)
+        try:
+            engine.unrate(user, found.movie_id)
+        except NotFoundError:
+            raise NotFoundError(
+                f"The user {user!r} has not rated {name}.", f"See what is rated with `matinee history {user}`."
+            ) from None
+        typer.echo(f"User {user} no longer rates {name}.")
+
+
+def erase(
+    user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Erase everything held about a user; asks first."""
+    with open_engine() as engine:
+        held = engine.export_user(user)
+        what = f"{len(held['ratings']):,} ratings and {len(held['exposures']):,} lists shown"
+        if not yes and not sys.stdin.isatty():
+            raise InvalidInputError(
+                f"Nobody can be asked whether to erase user {user} ({what}).", "Add --yes to erase without a question."
+            )
+        if not yes and not typer.confirm(f"Erase user {user} for good ({what})?", err=True):
+            typer.echo("Nothing was erased.")
+            return
+        engine.erase_user(user)
+    typer.echo(f"Erased user {user}: {what}.")
+    note("Snapshots hide what they hold of the user; `matinee train`, then `matinee snapshots prune`, deletes it.")
+
+
+def print_cleaning(report: TableReport, stored: int, what: str, json: bool) -> None:
+    """What became of the rows of a file."""
+    if json:
+        print_json({"stored": stored, **report.model_dump()})
+        return
+    rows = [["dropped", reason, f"{count:,}"] for reason, count in report.dropped.items()]
+    rows += [["changed", reason, f"{count:,}"] for reason, count in report.changed.items()]
+    if rows:
+        table("", ["Rows", "Why", "Number"], rows, right=("Number",))
+    typer.echo(f"Stored {stored:,} of {report.rows_in:,} {what}.")
+
+
+@import_app.command("ratings")
+def import_ratings(file: Source, map: ColumnMap = None, json: AsJson = False) -> None:
+    """Store the ratings of a file, in batches of 5,000; what cannot be used is counted by reason."""
+    from matinee.data import clean_ratings, read_ratings_table
+
+    with open_engine() as engine, progress_bar() as progress:
+        low, high = engine.scale
+        frame = read_ratings_table(file, parse_mapping(map), stars=low < high)
+        clean, report = clean_ratings(frame, engine_movie_ids(engine), engine.scale)
+        stored = 0
+        for part in clean.iter_slices(min(BATCH, engine.settings.max_batch)):
+            stored += store_ratings(engine, part)
+            progress("Storing ratings", stored / clean.height)
+    print_cleaning(report, stored, "ratings", json)
+
+
+def store_ratings(engine: Engine, frame: pl.DataFrame) -> int:
+    """Store one batch of clean ratings, all or none."""
+    times = frame["timestamp"].to_list() if "timestamp" in frame.columns else None
+    return engine.rate(list(frame.select("user_id", "movie_id", "rating").iter_rows()), timestamps=times)
+
+
+def engine_movie_ids(engine: Engine) -> list[str]:
+    """Ids of all films in service."""
+    return [movie.movie_id for movie in engine_movies(engine)]
+
+
+def engine_movies(engine: Engine) -> Iterator[Movie]:
+    """All films in service, by year."""
+    offset, size = 0, engine.settings.max_n
+    while page := engine.movies(sort="year", offset=offset, limit=size).movies:
+        yield from page
+        offset += len(page)
+
+
+@import_app.command("movies")
+def import_movies(file: Source, map: ColumnMap = None, json: AsJson = False) -> None:
+    """Add or replace the films of a file; they are searchable and recommendable at once."""
+    from matinee.data import TableReport, clean_movies
+    from matinee.data.readers.columns import MOVIES_COLUMNS
+    from matinee.data.readers.tables import read_table
+
+    frame, cleaning = clean_movies(read_table(file, MOVIES_COLUMNS, ("movie_id", "title"), parse_mapping(map)))
+    movies: list[Movie] = []
+    dropped = dict(cleaning.dropped)
+    for record in frame.iter_rows(named=True):
+        movie, reason = _movie(record)
+        if movie is None:
+            dropped[reason] = dropped.get(reason, 0) + 1
+        else:
+            movies.append(movie)
+    with open_engine() as engine, progress_bar() as progress:
+        size = min(BATCH, engine.settings.max_batch)
+        for start in range(0, len(movies), size):
+            engine.put_movies(movies[start : start + size])
+            progress("Storing films", min(start + size, len(movies)) / len(movies))
+    report = TableReport(rows_in=cleaning.rows_in, rows_out=len(movies), dropped=dropped, changed=cleaning.changed)
+    print_cleaning(report, len(movies), "films", json)
+
+
+def _movie(record: dict[str, Any]) -> tuple[Movie | None, str]:
+    from pydantic import ValidationError
+
+    from matinee.data.catalog import Movie
+
+    try:
+        return Movie(**{name: value for name, value in record.items() if value is not None}), ""
+    except ValidationError as error:
+        fault = error.errors()[0]
+        return None, f"{'.'.join(str(part) for part in fault['loc'][:1])}: {fault['msg']}"
+
+
+@export_app.command("ratings")
+def export_ratings(file: Target, force: Force = False) -> None:
+    """Write every rating in effect: user_id, movie_id, rating, timestamp."""
+    import polars as pl
+
+    schema = {"user_id": pl.String, "movie_id": pl.String, "rating": pl.Float32, "timestamp": pl.Int64}
+    with open_engine() as engine:
+        rows = iter(engine.export_ratings())
+        batches = iter(lambda: list(islice(rows, BATCH)), [])
+        frames = (pl.DataFrame(batch, schema=schema, orient="row") for batch in batches)
+        count = write_frames(file, frames, pl.DataFrame(schema=schema), force)
+    typer.echo(f"Wrote {count:,} ratings to {file}.")
+
+
+@export_app.command("movies")
+def export_movies(file: Target, force: Force = False) -> None:
+    """Write every film in service; in CSV, lists are joined by "|"."""
+    import polars as pl
+
+    from matinee.data.catalog import LIST_COLUMNS, SCHEMA
+
+    with open_engine() as engine:
+        frame = pl.DataFrame([movie.model_dump() for movie in engine_movies(engine)], schema=SCHEMA)
+    if file.suffix.lower() == ".csv":
+        frame = frame.with_columns(pl.col(LIST_COLUMNS).list.join("|"))
+    count = write_frames(file, iter([frame]), frame.clear(), force)
+    typer.echo(f"Wrote {count:,} films to {file}.")
+
+
+def write_frames(file: Path, frames: Iterator[pl.DataFrame], empty: pl.DataFrame, force: bool) -> int:
+    """Write frames one after another beside the file, then put it in place; returns the number of rows.
+
+    Raises:
+        InvalidInputError: unknown ending, or the file exists or cannot be written.
+    """
+    kind = file.suffix.lower()
+    if kind not in (".csv", ".parquet", ".ndjson", ".jsonl"):
+        raise InvalidInputError(
+            f"The ending of {file.name!r} names no format known here.", "Choose .csv, .parquet or .ndjson."
+        )
+    if file.exists() and not force:
+        raise InvalidInputError(f"{file} exists already.", "Choose another name, or add --force.")
+    import polars as pl
+
+    count = 0
+    try:
+        with replacing(file) as hidden:
+            if kind == ".parquet":  # its schema and row groups need all rows at hand
+                whole = pl.concat([empty, *frames])
+                whole.write_parquet(hidden)
+                count = whole.height
+            else:
+                with hidden.open("wb") as sink:
+                    if kind == ".csv":
+                        empty.write_csv(sink)
+                    for frame in frames:
+                        if kind == ".csv":
+                            frame.write_csv(sink, include_header=False)
+                        else:
+                            frame.write_ndjson(sink)
+                        count += frame.height
+    except OSError as error:
+        raise InvalidInputError(
+            f"{file} cannot be written: {error}.", "Check the folder and the space left."
+        ) from error
+    return count

@@ -1,0 +1,250 @@
+"""Commands that ask: recommend, similar, search, popular, history."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.text import Text
+
+from matinee.cli.console import AsJson, console, film, is_narrow, note, number, open_engine, plain, print_json, table
+from matinee.cli.movies import imdb_url, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from matinee.engine import Answer, Engine, Item, Request
+
+Number = Annotated[int, typer.Option("--number", "-n", min=1, help="How many films.")]
+FilterText = Annotated[
+    str, typer.Option("--filter", "-f", help="Only films that match, e.g. 'genre = \"Comedy\" and year >= 1990'.")
+]
+
+Row = list[str | Text]
+REASONS = 3
+"""Reasons shown in a table; JSON has all."""
+
+
+def why(item: Item) -> str:
+    """Why an item is recommended, as a sentence."""
+    return item.reason or ""
+
+
+def why_and_shares(item: Item) -> str:
+    """The sentence, and below it how much the biggest reasons count."""
+    shares = " · ".join(f"{reason.title} {reason.share:.0%}" for reason in (item.because or ())[:REASONS])
+    return "\n".join(filter(None, (why(item), shares)))
+
+
+def print_answer(answer: Answer, title: str, *, explain: bool = False, shares: bool = False) -> None:
+    """A ranked list as a table; `shares` adds percentages to the reasons."""
+    columns: dict[str, Callable[[Item], str | Text]] = {
+        "#": lambda item: str(item.rank),
+        "Film": lambda item: Text(film(item.title, item.year), style="bold"),
+        "Genres": lambda item: ", ".join(item.genres),
+        "Stars": lambda item: number(item.stars, 1),
+        "Why": why_and_shares if shares else why,
+    }
+    if not explain:
+        del columns["Why"]
+    if (explain and is_narrow()) or not any(item.genres for item in answer.items):
+        del columns["Genres"]
+    if all(item.stars is None for item in answer.items):
+        del columns["Stars"]
+    rows = [[cell(item) for cell in columns.values()] for item in answer.items]
+    table(title, list(columns), rows, right=("#", "Stars"))
+    if rows and answer.less_of:
+        console().print(Text("Less of: " + " · ".join(one.title for one in answer.less_of)))
+
+
+def answer_json(answer: Answer, **more: Any) -> dict[str, Any]:
+    """An answer as HTTP has it."""
+    inner = ("version", "volatile")
+    return {key: value for key, value in {**plain(answer), **more}.items() if value is not None and key not in inner}
+
+
+def _request(engine: Engine, options: dict[str, Any], exclude: Sequence[str]) -> Request:
+    from matinee.engine import Request
+
+    return Request(exclude=[resolve(engine, text).movie_id for text in exclude], **options)
+
+
+def recommend(
+    user: Annotated[str | None, typer.Option("--user", "-u", help="Id of a user.")] = None,
+    like: Annotated[list[str] | None, typer.Option("--like", "-l", help="A film liked (again for more).")] = None,
+    n: Number = 10,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Model to ask.")] = None,
+    filter: FilterText = "",
+    exclude: Annotated[list[str] | None, typer.Option("--exclude", "-x", help="A film never to show.")] = None,
+    diversity: Annotated[float, typer.Option(min=0.0, max=1.0, help="0: best first, 1: unlike each other.")] = 0.0,
+    adventurous: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="0: well-known films, 1: the long tail.")
+    ] = None,
+    explain: Annotated[bool, typer.Option("--explain", "-e", help="Say why.")] = False,
+    shares: Annotated[bool, typer.Option("--shares", help="Say why, and how much each film counts.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Recommend films to a user (--user), or to somebody who likes some films (--like)."""
+    if (user is None) == (not like):
+        raise typer.BadParameter("Say for whom: --user or --like, one of the two.")
+    if user is not None:
+        from matinee.engine.writes import check_user_id
+
+        check_user_id(user)
+    with open_engine() as engine:
+        options = {
+            "n": n,
+            "model": model,
+            "filter": filter,
+            "diversity": diversity,
+            "adventurous": adventurous,
+            "explain": explain or shares,
+        }
+        request = _request(engine, options, exclude or ())
+        if user is not None:
+            answer, title = engine.recommend(user, request), f"For user {user}"
+        else:
+            liked = [resolve(engine, text) for text in like or ()]
+            answer = engine.recommend_for({movie.movie_id: engine.scale[1] for movie in liked}, request)
+            title = "Because you like " + ", ".join(film(movie.title, movie.year) for movie in liked)
+        if answer.fallback == "popular":
+            note("Nothing is known about this user, so these are the popular films.")
+        elif answer.fallback:
+            note(f"Too little is known for the model, so this answer comes from {answer.fallback}.")
+        if json:
+            print_json(answer_json(answer))
+        else:
+            print_answer(answer, title, explain=explain or shares, shares=shares)
+
+
+def similar(
+    movie: Annotated[str, typer.Argument(metavar="FILM", help="Title, title with year, or id.")],
+    by: Annotated[Literal["blend", "taste", "content", "poster"], typer.Option(help="Alike in what.")] = "blend",
+    index: Annotated[
+        Literal["exact", "faiss", "annoy", "hnsw"], typer.Option(help="Which index searches (others: extra `ann`).")
+    ] = "exact",
+    n: Number = 10,
+    filter: FilterText = "",
+    json: AsJson = False,
+) -> None:
+    """Films similar to a film."""
+    with open_engine() as engine:
+        found = resolve(engine, movie)
+        answer = engine.similar(found.movie_id, by=by, n=n, filter=filter, index=index)
+        if answer.fallback and not json:
+            note(f"{found.title} is not known by {by}, so this answer comes from {answer.fallback}.")
+        urls = {item.movie_id: imdb_url(engine.movie(item.movie_id)) for item in answer.items}
+        if json:
+            items = [{**plain(item), "imdb_url": urls[item.movie_id]} for item in answer.items]
+            print_json(answer_json(answer, movie_id=found.movie_id, title=found.title, items=items))
+            return
+        rows: list[Row] = [
+            [
+                str(item.rank),
+                Text(film(item.title, item.year), style="bold"),
+                *(() if is_narrow() else (", ".join(item.genres),)),
+                number(item.score, 3),
+                Text(url, style=f"link {url}") if (url := urls[item.movie_id]) else "–",
+            ]
+            for item in answer.items
+        ]
+        title = f"Similar to {film(found.title, found.year)}, by {by}"
+        columns = ["#", "Film", *(() if is_narrow() else ("Genres",)), "Score", "IMDb"]
+        table(title, columns, rows, right=("#", "Score"), whole=("IMDb",))
+
+
+def search(
+    text: Annotated[
+        list[str], typer.Argument(metavar="WORDS…", help="Of the title (typos are forgiven), or of what happens.")
+    ],
+    by: Annotated[Literal["both", "title", "meaning"], typer.Option(help="What is searched.")] = "both",
+    n: Number = 10,
+    filter: FilterText = "",
+    json: AsJson = False,
+) -> None:
+    """Find films by title and by what they are about."""
+    with open_engine() as engine:
+        hits = engine.search(" ".join(text), n=n, filter=filter, by=by)
+        if json:
+            print_json({"items": hits})
+            return
+        rows: list[Row] = [
+            [
+                hit.movie.movie_id,
+                Text(film(hit.movie.title, hit.movie.year), style="bold"),
+                ", ".join(hit.movie.genres),
+                number(hit.score),
+                hit.how,
+            ]
+            for hit in hits
+        ]
+        table("", ["Id", "Film", "Genres", "Score", "Matched"], rows, right=("Score",))
+
+
+CHARTS = {"popular": "Popular", "trending": "Trending", "top_rated": "Top rated"}
+"""What the charts are called."""
+
+
+def popular(
+    by: Annotated[
+        Literal["popular", "trending", "top_rated"],
+        typer.Option(help="By number of ratings, by recent ratings, or by IMDb's weighted score."),
+    ] = "popular",
+    genre: Annotated[str | None, typer.Option(help="Only films of a genre.")] = None,
+    year: Annotated[int | None, typer.Option(help="Only films of a year.")] = None,
+    days: Annotated[float | None, typer.Option(min=0.0, help="Only the last days of ratings.")] = None,
+    n: Number = 10,
+    filter: FilterText = "",
+    json: AsJson = False,
+) -> None:
+    """The films that most people rated, that are rated most lately, or that are rated best."""
+    with open_engine() as engine:
+        chart = engine.popular(by=by, n=n, filter=filter, genre=genre, year=year, days=days)
+        if json:
+            print_json({"items": [{**plain(p.item), "ratings": p.ratings, "mean": plain(p.mean)} for p in chart]})
+            return
+        rows: list[Row] = [
+            [
+                str(p.item.rank),
+                Text(film(p.item.title, p.item.year), style="bold"),
+                ", ".join(p.item.genres),
+                number(p.item.score),
+                number(p.mean),
+                number(p.ratings, 0),
+            ]
+            for p in chart
+        ]
+        columns = ["#", "Film", "Genres", "Score", "Mean", "Ratings"]
+        table(CHARTS[by], columns, rows, right=("#", "Score", "Mean", "Ratings"))
+
+
+def history(
+    user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user.")],
+    n: Annotated[int | None, typer.Option("--number", "-n", min=1, help="Only the newest.")] = None,
+    json: AsJson = False,
+) -> None:
+    """The ratings of a user, newest first."""
+    with open_engine() as engine:
+        rated = engine.history(user)[:n]
+        if json:
+            print_json({"user_id": user, "items": rated})
+            return
+        rows: list[Row] = [
+            [
+                when(entry.timestamp),
+                Text(entry.title, style="bold"),
+                entry.movie_id,
+                number(entry.rating, 1),
+            ]
+            for entry in rated
+        ]
+        table(f"Ratings of user {user}", ["When", "Film", "Id", "Stars"], rows, right=("Stars",), whole=("When",))
+
+
+def when(timestamp: int | None) -> str:
+    """A time as a date; "–" where it is unknown or beyond the calendar."""
+    try:
+        return "–" if timestamp is None else datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d")
+    except (ValueError, OverflowError, OSError):
+        return "–"

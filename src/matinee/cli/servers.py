@@ -1,0 +1,114 @@
+"""Commands that run: serve, settings."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from matinee.cli.addresses import Host, Port, announce, check_address, url_of
+from matinee.cli.console import AsJson, load_settings, note, print_json, table
+from matinee.cli.processes import in_a_process_of_its_own
+from matinee.cli.training import DataOption
+
+if TYPE_CHECKING:
+    from matinee.api.serve import Service
+    from matinee.settings import Settings
+
+SECRETS = ("tmdb_key",)
+"""Settings whose values are not printed."""
+HIDDEN = "********"
+ServiceName = Literal["core", "vectors", "encoder"]
+Workers = Annotated[int | None, typer.Option("--workers", "-w", min=1, max=256, help="Worker processes.")]
+
+
+def serve(
+    service: Annotated[ServiceName, typer.Argument(help="Which service.", show_default=True)] = "core",
+    host: Host = None,
+    port: Port = None,
+    workers: Workers = None,
+    data: DataOption = None,
+) -> None:
+    """Serve HTTP: the whole of Matinee (core), or only nearest vectors, or only encoders of texts and images.
+
+    With --data, train first where no snapshot of these data is current.
+    """
+    from matinee.api.serve import PORTS
+
+    settings = load_settings(host=host, workers=workers, data=data, **{PORTS[service]: port})
+    check_port(settings, service)
+    if data is not None and service != "encoder" and not has_snapshot(settings):
+        in_a_process_of_its_own("train", "--data", data)
+    run_service(settings, service)
+
+
+def has_snapshot(settings: Settings) -> bool:
+    """Whether a snapshot of the data that the settings name is in service, or was before; says which it is."""
+    from matinee.training.pipeline import snapshot_of
+
+    found = snapshot_of(settings)
+    if found is not None:
+        note(f"Using the snapshot {found} of {settings.snapshots_dir} (train anew with `matinee train`).")
+    return found is not None
+
+
+def check_port(settings: Settings, service: Service = "core") -> None:
+    """See that a service's port is free before anything slow is begun.
+
+    Raises:
+        InvalidInputError: it is taken, or the address is not this machine's.
+    """
+    from matinee.api.serve import PORTS, port_of
+
+    others = f"--port 9000, MATINEE_{PORTS[service].upper()}=9000"
+    if service == "core":
+        others += ", or make demo PORT=9000"
+    check_address(settings.host, port_of(settings, service), others)
+
+
+def run_service(settings: Settings, service: Service = "core") -> None:
+    """Serve until SIGINT or SIGTERM, and say where."""
+    from matinee.api.serve import port_of
+    from matinee.api.serve import serve as run
+
+    if port := port_of(settings, service):
+        announce(settings.host, port, f"try {url_of(settings.host, port)}/docs · Ctrl-C stops")
+    with suppress(KeyboardInterrupt):  # Ctrl-C is how a server is meant to end
+        run(settings, service)
+    note("Stopped.")
+
+
+def settings(json: AsJson = False) -> None:
+    """All settings: value, where it comes from, what it does."""
+    from matinee.settings import CLASSIC_NAMES, Settings
+
+    values = load_settings()
+    classic = {setting: name for name, setting in CLASSIC_NAMES.items() if os.environ.get(name)}
+    config = os.environ.get("MATINEE_CONFIG", "matinee.toml")
+    in_file = _names_in(Path(config))
+    environment = {name.upper() for name in os.environ}
+    rows = []
+    for name, field in Settings.model_fields.items():
+        variable = f"MATINEE_{name.upper()}"
+        elsewhere = classic.get(name) or (config if name in in_file else "default")
+        source = variable if variable in environment else elsewhere
+        value = getattr(values, name)
+        shown = HIDDEN if name in SECRETS and value else value
+        rows.append((name, shown, source, variable, field.description or ""))
+    if json:
+        keys = ("name", "value", "source", "variable", "description")
+        print_json({"items": [dict(zip(keys, row, strict=True)) for row in rows]})
+        return
+    cells = [
+        [variable, str(value), "" if source == "default" else source, text] for _, value, source, variable, text in rows
+    ]
+    table("", ["Variable", "Value", "Set by", "Meaning"], cells, whole=("Variable",))
+
+
+def _names_in(path: Path) -> set[str]:
+    import tomllib
+
+    return set(tomllib.loads(path.read_text(encoding="utf-8"))) if path.is_file() else set()

@@ -1,0 +1,121 @@
+"""Fetching over the network: never hangs, never leaves half a file, and says what to do where it fails."""
+
+from __future__ import annotations
+
+import math
+import queue
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from matinee.errors import FetchError
+
+MIN_RATE = 50_000
+"""Bytes a second below which a download is given up; with the timeout it bounds the whole."""
+
+PIP_LIMIT = 180.0
+"""Seconds that one `pip download` may take in all."""
+
+_CHUNK = 1 << 16
+Tick = Callable[[float], None]
+
+
+def download(  # noqa: C901 - two loops in step, each with its own ends
+    url: str, target: Path, *, timeout: float, max_bytes: int, tick: Tick | None = None
+) -> None:
+    """Download a URL into a file, within `timeout` seconds plus the bytes received so far / `MIN_RATE`.
+
+    The work is done in a daemon thread, because looking up a host name takes no timeout of its own.
+
+    Raises:
+        FetchError: not reachable in time, too slow, too big, cut short, or refused.
+    """
+    chunks: queue.Queue[bytes | Exception | int | None] = queue.Queue(maxsize=64)
+    stop = threading.Event()
+
+    def hand_over(item: bytes | Exception | int | None) -> None:
+        while not stop.is_set():
+            try:
+                chunks.put(item, timeout=0.5)
+            except queue.Full:
+                continue
+            return
+
+    def pull() -> None:
+        try:
+            request = urllib.request.Request(url, headers={"User-Agent": "matinee"})
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
+                hand_over(int(answer.headers.get("Content-Length") or 0))
+                while not stop.is_set() and (chunk := answer.read1(_CHUNK)):
+                    hand_over(chunk)
+            hand_over(None)
+        except Exception as error:  # whatever it is, the waiting side must hear of it
+            hand_over(error)
+
+    threading.Thread(target=pull, name="matinee-download", daemon=True).start()
+    start, received, size = time.monotonic(), 0, 0
+    try:
+        with target.open("wb") as file:
+            while True:
+                patience = start + timeout + received / MIN_RATE - time.monotonic()
+                try:
+                    item = chunks.get(timeout=max(patience, 0.0)) if patience > 0 else chunks.get_nowait()
+                except queue.Empty:
+                    what = f"was too slow ({received:,} bytes so far)" if received else "did not answer"
+                    raise FetchError(
+                        f"{url} {what} within {time.monotonic() - start:.0f} s.",
+                        "Check the network, or raise MATINEE_FETCH_TIMEOUT.",
+                    ) from None
+                if item is None:
+                    break
+                if isinstance(item, Exception):
+                    cause = getattr(item, "reason", None) or item
+                    reason = str(getattr(cause, "strerror", None) or cause).rstrip(".")
+                    raise FetchError(f"{url} could not be fetched: {reason}.", "Check the network.") from item
+                if isinstance(item, int):
+                    size = item
+                else:
+                    received += len(item)
+                    file.write(item)
+                    if tick is not None:
+                        tick(min(received / size, 1.0) if size else 0.0)
+                if max(received, size) > max_bytes:
+                    raise FetchError(f"{url} is bigger than {max_bytes:,} bytes.", "Nothing was kept; report this.")
+            if size and received != size:
+                raise FetchError(f"{url} ended after {received:,} of {size:,} bytes.", "Repeat the command.")
+    finally:
+        stop.set()
+
+
+def pip_download(requirement: str, folder: Path, *, timeout: float, limit: float = PIP_LIMIT) -> Path:
+    """Fetch one wheel without its dependencies by pip, which honours the user's index, proxy and certificates.
+
+    Args:
+        requirement: e.g. "recbole==1.2.1".
+        timeout: seconds pip waits for a connection.
+        limit: seconds in all.
+
+    Returns:
+        The wheel in `folder`.
+
+    Raises:
+        FetchError: pip is absent, failed, or took too long.
+    """
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
+    command += ["--disable-pip-version-check", "--quiet", "--progress-bar", "off", "--retries", "1"]
+    command += ["--timeout", str(max(1, math.ceil(timeout))), "--dest", str(folder), requirement]
+    hint = "Check the network and the package index that pip is set to."
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
+    except subprocess.TimeoutExpired:
+        raise FetchError(f"pip could not fetch {requirement} within {limit:.0f} s.", hint) from None
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or len(wheels) != 1:
+        lines = [line for line in done.stderr.splitlines() if "ERROR" in line or "No module named" in line]
+        reason = lines[-1].removeprefix("ERROR: ") if lines else f"exit status {done.returncode}"
+        raise FetchError(f"pip could not fetch {requirement}: {reason.rstrip('.')}.", hint)
+    return wheels[0]

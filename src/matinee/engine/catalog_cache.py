@@ -1,0 +1,78 @@
+"""What is made of a catalogue on first use, and forgotten with it: indexes of columns and of titles."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary, WeakSet, ref
+
+from matinee.data.catalog import Catalog
+
+log = logging.getLogger("matinee.engine")
+
+T = TypeVar("T")
+
+
+class PerCatalog(Generic[T]):
+    """Makes one thing for each catalogue, once, whoever asks first; thread-safe.
+
+    Args:
+        make: what it makes may not refer to the catalogue, which would then never be forgotten.
+    """
+
+    def __init__(self, make: Callable[[Catalog], T]) -> None:
+        self._make = make
+        self._made: WeakKeyDictionary[Catalog, T] = WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    def __call__(self, catalog: Catalog) -> T:
+        """The thing made of this catalogue."""
+        with self._lock:
+            made = self._made.get(catalog)
+            if made is None:
+                made = self._made[catalog] = self._make(catalog)
+            return made
+
+
+class BackgroundPerCatalog(Generic[T]):
+    """Makes one thing for each catalogue, in the background where the one of an earlier state will do meanwhile.
+
+    For what is slow to make and may miss the newest films for a second. Thread-safe.
+
+    Args:
+        make: as in `PerCatalog`.
+    """
+
+    def __init__(self, make: Callable[[Catalog], T]) -> None:
+        self._make = make
+        self._made: WeakKeyDictionary[Catalog, tuple[ref[Catalog], T]] = WeakKeyDictionary()
+        self._making: WeakSet[Catalog] = WeakSet()
+        self._lock = threading.Lock()
+
+    def __call__(self, catalog: Catalog, root: Catalog) -> T:
+        """The thing made of this catalogue, or of an earlier state of it.
+
+        Args:
+            root: the first state (the snapshot's), the same for all states; they share their first rows.
+        """
+        with self._lock:
+            found = self._made.get(root)
+            if found is None:  # nobody can be answered without: everybody waits
+                found = self._made[root] = ref(catalog), self._make(catalog)
+            elif found[0]() is not catalog and root not in self._making:
+                self._making.add(root)
+                threading.Thread(target=self._renew, args=(catalog, root), name="matinee-derive", daemon=True).start()
+            return found[1]
+
+    def _renew(self, catalog: Catalog, root: Catalog) -> None:
+        try:
+            made = self._make(catalog)
+            with self._lock:
+                self._made[root] = ref(catalog), made
+        except Exception:
+            log.exception("What is derived from the catalogue could not be made anew.")
+        finally:
+            with self._lock:
+                self._making.discard(root)

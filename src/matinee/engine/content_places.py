@@ -1,0 +1,78 @@
+"""Places of films by content while serving: of those put since the snapshot, and of the series that these change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.data.catalog import Catalog
+from matinee.models.content.model import Content
+from matinee.spaces.content_space import NOTHING, ContentSpace, drawn_together
+from matinee.spaces.series import series_of
+
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+class ContentPlaces:
+    """Follows the catalogue. For one thread at a time.
+
+    Args:
+        space: as learnt.
+        content: the model that it was learnt from.
+    """
+
+    def __init__(self, space: ContentSpace, content: Content) -> None:
+        self._space, self._content = space, content
+        self._moved: dict[int, Floats] = {}
+        """Row → place of a film put since, before series are drawn together."""
+        self._series: dict[int, frozenset[int]] | None = None
+        """Row → all films of its series; None until a film is put."""
+
+    def changed(
+        self, model: Content, catalog: Catalog, rows: Rows, vectors: Mapping[str, tuple[Floats, Floats]]
+    ) -> tuple[Rows, Floats]:
+        """New places after films were put.
+
+        Args:
+            model: the content model over the catalogue as it is.
+            rows: of the films put.
+            vectors: of these films by encoded space, when the space was learnt and now; 0 where there are none.
+
+        Returns:
+            Rows of all films that move, increasing, and where to, (n, dim); 0 for films of which nothing is known.
+        """
+        before = {name: old for name, (old, _) in vectors.items()}
+        after = {name: new for name, (_, new) in vectors.items()}
+        found = self._space.placed(self._content, model, rows, before, after)
+        found[~model.tells(rows)] = 0
+        found[np.linalg.norm(found, axis=1) <= NOTHING] = 0
+        self._moved |= dict(zip(rows.tolist(), found, strict=True))
+        if self._series is None:
+            groups = self._space.groups()
+            self._series = {row: frozenset(group.tolist()) for group in groups for row in group.tolist()}
+        touched = {other for row in rows.tolist() for other in self._series.get(row, {row})}
+        series = [frozenset(group.tolist()) for group in series_of(catalog, sorted(touched))]
+        touched = touched.union(*series)
+        for row in touched:
+            self._series.pop(row, None)
+        order = np.array(sorted(touched), dtype=np.int64)
+        places = dict(zip(order.tolist(), self._apart(order), strict=True))
+        years = catalog.column("year")
+        for group in series:
+            told = [row for row in sorted(group) if places[row].any()]
+            if len(told) > 1:
+                self._series |= dict.fromkeys(told, frozenset(told))
+                drawn = drawn_together(np.vstack([places[row] for row in told]), [years[row] for row in told])
+                places |= dict(zip(told, drawn, strict=True))
+        return order, np.vstack([places[row] for row in order.tolist()])
+
+    def _apart(self, rows: Rows) -> Floats:
+        """Places before series are drawn together."""
+        found = self._space.places(rows)
+        for place, row in enumerate(rows.tolist()):
+            if row in self._moved:
+                found[place] = self._moved[row]
+        return found

@@ -1,0 +1,224 @@
+"""Figures of the effective ratings for exploring data: over time, by film, genre, user; the long tail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from matinee.data.catalog import Catalog
+from matinee.data.ratings import NO_TIME
+from matinee.engine.merged_ratings import MergedRatings
+from matinee.engine.rating_counts import histogram
+
+TOP = 50
+"""Directors, countries, tags, films and users that are listed, at most."""
+MOST_MONTHS = 600
+"""With ratings of more months than this there are no figures by month."""
+TAIL_POINTS = 100
+_SPAN = 1 << 20
+"""Numbers that lie this close together are counted in an array; others are sorted."""
+
+Record = dict[str, Any]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+def statistics(
+    effective: MergedRatings, catalog: Catalog, allowed: NDArray[np.bool_], steps: NDArray[np.float64]
+) -> Record:
+    """Figures of the ratings of some films; what they are is said in the interface's description.
+
+    Args:
+        effective: all ratings.
+        catalog: the films.
+        allowed: (n_items,), the films that count, all of them in service.
+        steps: of the scale, increasing.
+    """
+    flat = effective.flat()
+    if not bool(allowed[effective.active].all()):
+        flat = flat.where(allowed[flat.rows])
+    values = flat.values.astype(np.float64)
+    films = _counted(flat.rows, values, len(catalog))
+    users = _counted(flat.users, values, effective.n_users)
+    known = flat.times != NO_TIME
+    times, dated = (flat.times, values) if known.all() else (flat.times[known], values[known])
+    n_users, n_films, n = int((users[0] > 0).sum()), int(allowed.sum()), len(values)
+    return {
+        "totals": {
+            "users": n_users,
+            "films": n_films,
+            "rated_films": int((films[0] > 0).sum()),
+            "ratings": n,
+            "mean": _mean(values.sum(), n),
+            "density": round(n / (n_users * n_films), 8) if n else 0.0,
+            "first": int(times.min()) if len(times) else None,
+            "last": int(times.max()) if len(times) else None,
+        },
+        "stars": [
+            {"stars": stars, "count": count}
+            for stars, count in zip(steps.tolist(), histogram(flat.values, steps).tolist(), strict=True)
+        ],
+        **_over_time(times, dated),
+        **_by_release(catalog, allowed, *films),
+        "genres": _by_word(catalog, "genres", allowed, *films),
+        "directors": _by_word(catalog, "directors", allowed, *films, most=TOP),
+        "countries": _by_word(catalog, "countries", allowed, *films, most=TOP),
+        "tags": _by_word(catalog, "tags", allowed, *films, most=TOP, first="films"),
+        "per_user": _spread(users[0]),
+        "per_film": _spread(films[0]),
+        "long_tail": long_tail(films[0][allowed]),
+        "top_films": _top_films(catalog, *films),
+        "top_users": [
+            {"user_id": effective.user_id(user), "ratings": count, "mean": mean} for user, count, mean in _top(*users)
+        ],
+    }
+
+
+def _counted(places: NDArray[np.integer[Any]], weights: Floats, n: int) -> tuple[Ints, Floats]:
+    """How often each of the places 0…n−1 occurs, and the sum of its weights."""
+    return np.bincount(places, minlength=n), np.bincount(places, weights, n).astype(np.float64)
+
+
+def _mean(total: float, count: int) -> float | None:
+    return round(float(total) / count, 4) if count else None
+
+
+def _tally(keys: NDArray[np.integer[Any]], weights: Floats) -> Iterator[tuple[int, int, float]]:
+    """(key, how often, sum of weights) of each key that occurs, increasing."""
+    if not len(keys):
+        return
+    low, high = int(keys.min()), int(keys.max())
+    if high - low < _SPAN:
+        names, places = np.arange(low, high + 1), keys - low
+    else:
+        names, places = np.unique(keys, return_inverse=True)
+    counts, sums = _counted(places, weights, 0)
+    for place in np.flatnonzero(counts).tolist():
+        yield int(names[place]), int(counts[place]), float(sums[place])
+
+
+def _over_time(times: Ints, values: Floats) -> Record:
+    # Days first: dividing is many times as fast as numpy's calendar, which then has only the days to look at.
+    found = list(_tally(times // 86_400, values))
+    days = np.array([day for day, _, _ in found], dtype="datetime64[D]")
+    by_day = [np.array([one[place] for one in found], dtype=np.float64) for place in (1, 2)]
+    months, years = (_merged(days.astype(f"datetime64[{unit}]").astype(np.int64), *by_day) for unit in "MY")
+    return {
+        "years": [{"year": 1970 + year, "ratings": count, "mean": _mean(total, count)} for year, count, total in years],
+        "months": [
+            {"month": f"{1970 + month // 12:04}-{month % 12 + 1:02}", "ratings": count, "mean": _mean(total, count)}
+            for month, count, total in (months if len(months) <= MOST_MONTHS else [])
+        ],
+    }
+
+
+def _merged(keys: Ints, counts: Floats, sums: Floats) -> list[tuple[int, int, float]]:
+    """(key, count, sum) with equal keys made one, increasing."""
+    names, places = np.unique(keys, return_inverse=True)
+    return [
+        (int(name), int(count), float(total))
+        for name, count, total in zip(names, np.bincount(places, counts), np.bincount(places, sums), strict=True)
+    ]
+
+
+def _by_release(catalog: Catalog, allowed: NDArray[np.bool_], counts: Ints, sums: Floats) -> Record:
+    years = catalog.frame["year"].fill_null(-1).to_numpy()
+    rows = np.flatnonzero(allowed & (years >= 0))
+    found: Record = {}
+    for plural, single, keys in (("released", "year", years[rows]), ("decades", "decade", years[rows] // 10 * 10)):
+        names, places = np.unique(keys, return_inverse=True)
+        films, stars = _counted(places, sums[rows], 0)
+        ratings = np.bincount(places, counts[rows]).astype(np.int64)
+        columns = zip(names.tolist(), films.tolist(), ratings.tolist(), stars.tolist(), strict=True)
+        found[plural] = [
+            {single: name, "films": n, "ratings": count, "mean": _mean(total, count)}
+            for name, n, count, total in columns
+        ]
+    return found
+
+
+def _by_word(
+    catalog: Catalog,
+    column: str,
+    allowed: NDArray[np.bool_],
+    counts: Ints,
+    sums: Floats,
+    *,
+    most: int | None = None,
+    first: str = "ratings",
+) -> list[Record]:
+    """Films, ratings and mean of each word of a list column, those of the most ratings (or films) first, then by name.
+
+    A film of several words counts for each of them, once.
+    """
+    rows = np.flatnonzero(allowed)
+    frame = pl.DataFrame({"name": catalog.frame[column].gather(rows), "row": rows, "r": counts[rows], "s": sums[rows]})
+    words = frame.explode("name").drop_nulls("name").unique(["name", "row"])
+    found = words.group_by("name").agg(films=pl.len(), ratings=pl.col("r").sum(), total=pl.col("s").sum())
+    found = found.sort([first, "films", "name"], descending=[True, True, False])
+    return [
+        {"name": name, "films": films, "ratings": ratings, "mean": _mean(total, ratings)}
+        for name, films, ratings, total in found.head(most or found.height).iter_rows()
+    ]
+
+
+def _spread(counts: Ints) -> Record:
+    """How many have how many: bins that grow as 1, 2, 5, 10, 20, 50 …; those without any rating are left out."""
+    counts = counts[counts > 0]
+    if not len(counts):
+        return {"bins": [], "median": None, "mean": None, "most": 0}
+    most = int(counts.max())
+    edges = [edge for edge in _edges(most) if edge <= most]
+    numbers = np.bincount(np.searchsorted(edges, counts, side="right") - 1, minlength=len(edges)).tolist()
+    bins = [
+        {"from": low, "to": min(high - 1, most), "count": number}
+        for low, high, number in zip(edges, [*edges[1:], most + 1], numbers, strict=True)
+    ]
+    while bins[0]["count"] == 0:
+        bins.pop(0)
+    return {
+        "bins": bins,
+        "median": float(np.median(counts)),
+        "mean": round(float(counts.mean()), 2),
+        "most": most,
+    }
+
+
+def _edges(most: int) -> Iterator[int]:
+    power = 1
+    while power <= most:
+        yield from (power, 2 * power, 5 * power)
+        power *= 10
+
+
+def long_tail(counts: Ints) -> list[Record]:
+    """Share of films, most rated first → share of all ratings that they have: about a hundred points, the last (1, 1).
+
+    Args:
+        counts: ratings of each film, zeros included.
+    """
+    total, n = int(counts.sum()), len(counts)
+    if not total:
+        return []
+    shares = np.cumsum(np.sort(counts)[::-1]) / total
+    places = np.unique(np.ceil(np.arange(1, TAIL_POINTS + 1) * n / TAIL_POINTS).astype(np.int64))
+    return [{"films": round(int(k) / n, 6), "ratings": round(float(shares[k - 1]), 6)} for k in places]
+
+
+def _top(counts: Ints, sums: Floats) -> Iterator[tuple[int, int, float | None]]:
+    """(place, ratings, mean) of those of the most ratings; of as many, the first comes first."""
+    order = np.argsort(-counts, kind="stable")[:TOP]
+    for place in order[counts[order] > 0].tolist():
+        yield place, int(counts[place]), _mean(sums[place], int(counts[place]))
+
+
+def _top_films(catalog: Catalog, counts: Ints, sums: Floats) -> list[Record]:
+    ids, titles, years = (catalog.column(name) for name in ("movie_id", "title", "year"))
+    return [
+        {"movie_id": ids[row], "title": titles[row], "year": years[row], "ratings": count, "mean": mean}
+        for row, count, mean in _top(counts, sums)
+    ]

@@ -1,0 +1,252 @@
+"""Why one film for one user: what every model says, and the films, users, factors and words behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee._util.topk import top_n
+from matinee.engine import reasons, users
+from matinee.engine.recommend import default_name, predicted_stars
+from matinee.engine.runtime import Runtime, View
+from matinee.engine.types import FilmRef
+from matinee.models.base import Model, Query
+from matinee.models.content.model import Content
+from matinee.models.ials import ImplicitALS
+from matinee.models.popularity import Popularity
+from matinee.settings import Settings
+
+MOST_REASONS = MOST_NEIGHBORS = 20
+MOST_FACTORS = 8
+MOST_ENDS = 5
+"""Films named at each end of a factor."""
+MOST_SHARED, MOST_FILMS = 8, 3
+"""Words named of a field, and films that have them."""
+FIELDS = ("genres", "directors", "writers", "cast", "tags", "keywords")
+_WELL_RATED = 10
+"""The films at the ends of a factor are among this part (a tenth) of the rated films, those of the most ratings."""
+_LEAST_WELL_RATED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ModelScore:
+    """What one model says: its score, and the film's rank among `of` films that it has an opinion on and are unseen."""
+
+    name: str
+    score: float | None
+    rank: int | None
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class RatedReason:
+    """A film that the user liked, their stars, and its share (0..1) in what liked films add to the score."""
+
+    movie_id: str
+    title: str
+    rating: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rater:
+    """A user of similar taste who has rated the film."""
+
+    user_id: str
+    similarity: float
+    common: int
+    stars: float
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """One latent factor: the user's value, the film's, their product, and the films that have most and least of it."""
+
+    factor: int
+    user: float
+    film: float
+    product: float
+    high: tuple[FilmRef, ...]
+    low: tuple[FilmRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the film shares with films that the user likes (rates no lower than their own mean): words of one field,
+    and up to three of those films."""
+
+    field: str
+    shared: tuple[str, ...]
+    films: tuple[FilmRef, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why one film for one user. The user's own rating of the film is left out of the history that explains it.
+
+    Attributes:
+        model: whose reasons `because` gives.
+        fallback: "popular" or "content" where that model knows nothing of the history and another answers.
+        stars: predicted, None where unknown.
+        rating: the user's own, None where there is none.
+        rest: share of the liked films that `because` does not list.
+        reason: why, as a sentence without a period, plain text.
+        neighbors_mean: mean stars of `neighbors`, None where there are none.
+        factors: of iALS, those of the largest |product|; () where there is no such model or it knows too little.
+    """
+
+    user_id: str
+    movie_id: str
+    title: str
+    snapshot: str
+    model: str
+    fallback: str | None
+    stars: float | None
+    rating: float | None
+    models: tuple[ModelScore, ...]
+    because: tuple[RatedReason, ...]
+    rest: float
+    reason: str
+    neighbors: tuple[Rater, ...]
+    neighbors_mean: float | None
+    factors: tuple[Factor, ...]
+    content: tuple[Shared, ...]
+
+
+def explain(
+    runtime: Runtime, view: View, settings: Settings, user_id: str, movie_id: str, name: str | None
+) -> Explanation:
+    """Why a film for a user, see `Explorer.explain`."""
+    row = view.catalog.row(movie_id)
+    name = name or default_name(view, settings)
+    model = view.model(name)
+    whole = users.known(runtime, view, user_id)
+    query, rating = _without(whole, row)
+    stars = predicted_stars(view, query, np.array([row], dtype=np.int64))
+    fallback = model.fallback(query) if len(query) else "popular"
+    because, rest, reason = _because(view, model, query, row, fallback)
+    raters = users.raters(runtime, view, query, user_id, row, MOST_NEIGHBORS) if len(query) else []
+    return Explanation(
+        user_id,
+        movie_id,
+        view.catalog.column("title")[row],
+        view.snapshot.id,
+        name,
+        fallback,
+        None if stars is None or not np.isfinite(stars[0]) else round(float(stars[0]), 3),
+        rating,
+        tuple(_scores(view, query, row)),
+        because,
+        rest,
+        reason,
+        tuple(Rater(one.user_id, one.similarity, one.common, stars) for one, stars in raters),
+        round(float(np.mean([stars for _, stars in raters])), 3) if raters else None,
+        tuple(_factors(view, query, row)),
+        tuple(_content(view, query, row)),
+    )
+
+
+def _without(query: Query, row: int) -> tuple[Query, float | None]:
+    """The history without one film, and the stars that it had."""
+    kept = query.rows != row
+    if kept.all():
+        return query, None
+    times = None if query.times is None else query.times[kept]
+    rest = Query(query.rows[kept], query.ratings[kept], times, query.user_id)
+    return rest, round(float(query.ratings[~kept][0]), 4)
+
+
+def _scores(view: View, query: Query, row: int) -> Iterator[ModelScore]:
+    unseen: NDArray[np.bool_] = view.catalog.active.copy()
+    unseen[query.rows] = False
+    for name, model in view.models.items():
+        scores = model.score([query])[0]
+        known = unseen & np.isfinite(scores)
+        own = float(scores[row])
+        if known[row]:
+            yield ModelScore(name, round(own, 6), 1 + int((scores[known] > scores[row]).sum()), int(known.sum()))
+        else:
+            yield ModelScore(name, None, None, int(known.sum()))
+
+
+def _because(
+    view: View, model: Model[Any], query: Query, row: int, fallback: str | None
+) -> tuple[tuple[RatedReason, ...], float, str]:
+    if fallback == "popular" or isinstance(model, Popularity):
+        return (), 0.0, reasons.chart_text(model, fallback)
+    parts = model.contributions(query, [row])
+    if parts is None:
+        return (), 0.0, reasons.UNDECIDED
+    history = reasons.Reasons(view, query, by_content=fallback == "content" or isinstance(model, Content))
+    cited = history.cited(parts[0], MOST_REASONS)
+    ids = view.catalog.column("movie_id")
+    stars = dict(zip(query.rows.tolist(), query.ratings.tolist(), strict=True))
+    found = tuple(RatedReason(ids[one.row], one.title, round(stars[one.row], 4), one.share) for one in cited)
+    # Shares are rounded down, so the rest is no less than 0.
+    rest = round(1 - sum(one.share for one in cited), 4) if cited else 0.0
+    return found, rest, history.text(row, cited)
+
+
+def _factors(view: View, query: Query, row: int) -> Iterator[Factor]:
+    model = next((one for one in view.models.values() if isinstance(one, ImplicitALS)), None)
+    if model is None or not len(query):
+        return
+    user = model.user_factors([query])[0]
+    film, rated = model.factors(np.array([row], dtype=np.int64))
+    if not rated[0] or not np.isfinite(user).all():
+        return
+    products = user * film[0]
+    rows, ends = _ends(view, model)
+    for factor in top_n(np.abs(products), MOST_FACTORS).tolist():
+        order = np.argsort(-ends[:, factor], kind="stable")
+        yield Factor(
+            factor,
+            round(float(user[factor]), 4),
+            round(float(film[0, factor]), 4),
+            round(float(products[factor]), 6),
+            _films(view, rows[order[:MOST_ENDS]]),
+            _films(view, rows[order[::-1][:MOST_ENDS]]),
+        )
+
+
+def _ends(view: View, model: ImplicitALS) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Well-known films, whose places on a factor say something to people, and their factors, (n, d)."""
+    counts = np.where(view.catalog.active, view.stats.counts, 0)
+    wanted = max(int((counts > 0).sum()) // _WELL_RATED, _LEAST_WELL_RATED)
+    rows = top_n(np.where(counts > 0, counts, np.nan).astype(np.float32), wanted)
+    factors, rated = model.factors(rows)
+    return rows[rated], factors[rated]
+
+
+def _content(view: View, query: Query, row: int) -> Iterator[Shared]:
+    """Field by field: words that most of the liked films have come first; films that share the rarest words do."""
+    if not len(query):
+        return
+    # Films rated no lower than the user's own mean, the best first.
+    liked = np.flatnonzero(query.ratings >= query.ratings.mean(dtype=np.float64))
+    films = query.rows[liked[np.argsort(-query.ratings[liked], kind="stable")]].tolist()
+    for field in FIELDS:
+        column: list[list[str]] = view.catalog.column(field)
+        having: dict[str, list[int]] = {word: [] for word in column[row]}
+        for film in films:
+            for word in having.keys() & set(column[film]):
+                having[word].append(film)
+        found = [word for word in having if having[word]]
+        if not found:
+            continue
+        worth: dict[int, float] = dict.fromkeys(films, 0.0)
+        for word in found:
+            for film in having[word]:
+                worth[film] += 1 / len(having[word])
+        best = sorted((film for film in films if worth[film]), key=lambda film: -worth[film])[:MOST_FILMS]
+        shown = sorted(found, key=lambda word: -len(having[word]))[:MOST_SHARED]
+        yield Shared(field, tuple(shown), _films(view, best))
+
+
+def _films(view: View, rows: NDArray[np.int64] | list[int]) -> tuple[FilmRef, ...]:
+    titles, ids = view.catalog.column("title"), view.catalog.column("movie_id")
+    return tuple(FilmRef(ids[int(row)], titles[int(row)]) for row in rows)

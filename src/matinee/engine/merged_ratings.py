@@ -1,0 +1,212 @@
+"""All effective ratings as arrays: the snapshot's, less what the store hides, and what it adds."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+from weakref import ref
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.data.catalog import Catalog
+from matinee.data.ratings import Ratings
+from matinee.snapshots import Snapshot
+from matinee.stores.base import RatingChange, Store
+
+
+class RatingColumns(NamedTuple):
+    """Ratings side by side: user numbers, catalogue rows, float32 stars, times (`NO_TIME` where unknown)."""
+
+    users: NDArray[np.integer[Any]]
+    rows: NDArray[np.integer[Any]]
+    values: NDArray[np.float32]
+    times: NDArray[np.int64]
+
+    def where(self, kept: NDArray[np.bool_]) -> RatingColumns:
+        """Some of them; itself where that is all."""
+        if kept.all():
+            return self
+        return RatingColumns(self.users[kept], self.rows[kept], self.values[kept], self.times[kept])
+
+    def then(self, other: RatingColumns) -> RatingColumns:
+        """These, then others."""
+        if not len(other.rows):
+            return self
+        return RatingColumns(
+            np.concatenate([self.users, other.users]),
+            np.concatenate([self.rows, other.rows]),
+            np.concatenate([self.values, other.values]),
+            np.concatenate([self.times, other.times]),
+        )
+
+
+@dataclass(frozen=True)
+class MergedRatings:
+    """Every effective rating of the films in service, at one moment.
+
+    Users are numbered: the snapshot's by their row in it, others after them.
+
+    Attributes:
+        base: the snapshot's ratings.
+        dropped: increasing places in `base` of ratings that no longer hold.
+        added: the store's, of films that the catalogue has.
+        new_users: ids of the users whom the snapshot does not have.
+        active: (n_items,), films in service.
+        memo: for what is derived of this state, by whoever derives it.
+    """
+
+    base: Ratings
+    dropped: NDArray[np.int64]
+    added: RatingColumns
+    new_users: tuple[str, ...]
+    active: NDArray[np.bool_]
+    memo: dict[Any, Any] = field(default_factory=dict)
+
+    @property
+    def n_users(self) -> int:
+        """Number of user numbers; some may have no effective rating."""
+        return self.base.n_users + len(self.new_users)
+
+    def user_id(self, user: int) -> str:
+        """Id of a user number."""
+        n = self.base.n_users
+        return str(self.base.user_ids[user]) if user < n else self.new_users[user - n]
+
+    def flat(self) -> RatingColumns:
+        """All of them, the snapshot's first; the arrays may be the snapshot's own."""
+        base = self.base
+        users = np.repeat(np.arange(base.n_users, dtype=np.int32), np.diff(base.indptr))
+        kept = self.active[base.indices]
+        kept[self.dropped] = False
+        return RatingColumns(users, base.indices, base.values, base.times).where(kept).then(self._added)
+
+    def of_film(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """User numbers and stars of everybody who has rated one film."""
+        places = np.flatnonzero(self.base.indices == row)
+        places = places[~np.isin(places, self.dropped)]
+        users = np.searchsorted(self.base.indptr, places, side="right") - 1
+        here = self.added.rows == row
+        return (
+            np.concatenate([users, self.added.users[here]]).astype(np.int64),
+            np.concatenate([self.base.values[places], self.added.values[here]]),
+        )
+
+    @cached_property
+    def user_counts(self) -> NDArray[np.int64]:
+        """Ratings of each user number, (n_users,)."""
+        base = self.base
+        counts = np.zeros(self.n_users, dtype=np.int64)
+        if bool(self.active.all()):
+            counts[: base.n_users] = np.diff(base.indptr)
+        else:
+            before = np.concatenate([[0], np.cumsum(self.active[base.indices])])
+            counts[: base.n_users] = np.diff(before[base.indptr])
+        gone = self.dropped[self.active[base.indices[self.dropped]]]
+        np.subtract.at(counts, np.searchsorted(base.indptr, gone, side="right") - 1, 1)
+        np.add.at(counts, self._added.users, 1)
+        return counts
+
+    @cached_property
+    def users(self) -> list[tuple[str, int]]:
+        """Id and number of ratings of each user who has any: numeric ids by number, then others by text."""
+        ids = [*self.base.user_ids.to_list(), *self.new_users]
+        found = [(ids[user], int(self.user_counts[user])) for user in np.flatnonzero(self.user_counts).tolist()]
+        return sorted(found, key=lambda one: numeric_first(one[0]))
+
+    @cached_property
+    def _added(self) -> RatingColumns:
+        return self.added.where(self.active[self.added.rows])
+
+
+def numeric_first(text: str) -> tuple[bool, int, str]:
+    """Sorts ids: whole numbers by their size, then others by text."""
+    number = text.isascii() and text.isdigit()
+    return not number, int(text) if number else 0, text
+
+
+class Overlay:
+    """What the store says of ratings, kept as columns; follows the store by its log. Thread-safe."""
+
+    def __init__(self, snapshot: Snapshot, store: Store) -> None:
+        self._snapshot, self._store = snapshot, store
+        self._lock = threading.Lock()
+        self._made: tuple[ref[Catalog], MergedRatings] | None = None  # what hangs on an old catalogue may be forgotten
+        self._clear()
+
+    def _clear(self) -> None:
+        self._seq = -1
+        self._erased: frozenset[str] = frozenset()
+        self._place: dict[tuple[str, str], int] = {}
+        self._new_users: dict[str, int] = {}
+        self._films: dict[str, int] = {}
+        # One entry for each (user, film) that the store knows: user number, film number, stars (NaN: taken back),
+        # time, and the place of the snapshot's rating (−1: none).
+        self._columns: tuple[list[int], list[int], list[float], list[int], list[int]] = ([], [], [], [], [])
+
+    def over(self, catalog: Catalog) -> MergedRatings:
+        """The effective ratings of a catalogue's films; the same object until something changes."""
+        with self._lock:
+            if self._store.seq() != self._seq:
+                self._follow()
+                self._made = None
+            if self._made is None or self._made[0]() is not catalog:
+                self._made = ref(catalog), self._make(catalog)
+            return self._made[1]
+
+    def _follow(self) -> None:
+        changes = self._store.changes(self._seq)
+        if changes.erased or not changes.complete or self._seq < 0:
+            self._clear()
+            if changes.complete:
+                changes = self._store.changes(-1)
+            # Asked after the changes: who is erased in between is then hidden now, and again at the next look.
+            self._erased = self._store.erased_users()
+        for change in changes.ratings:
+            self._apply(change)
+        self._seq = changes.seq
+
+    def _apply(self, change: RatingChange) -> None:
+        users, films, values, times, under = self._columns
+        pair = change.user_id, change.movie_id
+        place = self._place.setdefault(pair, len(users))
+        value = np.nan if change.after is None else change.after
+        if place < len(users):
+            values[place], times[place] = value, change.timestamp
+            return
+        row = self._snapshot.ratings.find_user(change.user_id)
+        if row is None:
+            row = self._snapshot.ratings.n_users + self._new_users.setdefault(change.user_id, len(self._new_users))
+        users.append(row)
+        films.append(self._films.setdefault(change.movie_id, len(self._films)))
+        values.append(value)
+        times.append(change.timestamp)
+        under.append(self._base_place(row, change.movie_id))
+
+    def _base_place(self, user: int, movie_id: str) -> int:
+        ratings, row = self._snapshot.ratings, self._snapshot.catalog.find_any(movie_id)
+        if row is None or user >= ratings.n_users:
+            return -1
+        rows, _, _ = ratings.history(user)
+        place = int(np.searchsorted(rows, row))
+        return int(ratings.indptr[user]) + place if place < len(rows) and rows[place] == row else -1
+
+    def _make(self, catalog: Catalog) -> MergedRatings:
+        base = self._snapshot.ratings
+        users, films, values, times, under = self._columns
+        row_of = np.array([-1 if (row := catalog.find_any(film)) is None else row for film in self._films], np.int64)
+        rows = row_of[np.array(films, dtype=np.int64)]
+        added = RatingColumns(np.array(users, np.int64), rows, np.array(values, np.float32), np.array(times, np.int64))
+        kept = (rows >= 0) & np.isfinite(added.values)
+        erased = [user for user_id in self._erased if (user := base.find_user(user_id)) is not None]
+        spans = [np.arange(base.indptr[user], base.indptr[user + 1], dtype=np.int64) for user in erased]
+        dropped = np.unique(np.concatenate([np.array(under, dtype=np.int64), *spans]))
+        return MergedRatings(
+            base,
+            dropped[dropped >= 0],
+            added.where(kept),
+            tuple(self._new_users),
+            catalog.active,
+        )

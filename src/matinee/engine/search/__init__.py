@@ -1,0 +1,1 @@
+"""Search: movies by title and by what they are about, fused."""

@@ -1,0 +1,163 @@
+"""Search by words: films whose description holds the words of the text, by BM25.
+
+The sentence encoder knows what a text is about and forgets names and details; words are the other way round.
+Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond".
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from matinee.data.catalog import Catalog
+from matinee.engine.catalog_cache import BackgroundPerCatalog
+from matinee.engine.filters import fold
+from matinee.models.content.words import words as proper_words
+
+TEXTS = ("overview",)
+LISTS = ("keywords", "tags", "genres", "directors", "writers", "cast")
+"""Columns that are read. Titles have a search of their own."""
+
+K1, B = 0.8, 0.4
+"""How soon further occurrences of a word stop to count, and how much long descriptions are discounted: of nine pairs
+the best on development queries (`benchmarks/search.py`)."""
+POPULARITY = 1.5
+"""What a film's popularity (0..1) adds to its BM25, which is about 10 for two rare words."""
+
+KNOWN = 3
+"""Films whose descriptions must hold a word for it to be known as one, and not a typing error."""
+
+_WORD = r"[\p{L}\p{N}]+"
+_AT_ONCE = 4000
+"""Films whose words are held at once while the index is made."""
+_NONE = np.empty(0, dtype=np.int32)
+
+
+def stem(word: str) -> str:
+    """A lower-case word without the endings that only inflect it: "hunted", "hunting", "hunts" → "hunt".
+
+    Light on purpose (Harman 1991, "How effective is suffixing?"); not always a word, but the same for all forms.
+    """
+    if len(word) < 4 or not word.isascii():
+        return word
+    if word.endswith("s") and (word.endswith("ies") or word[-2] not in "sui"):
+        word = word[:-1]
+    word = re.sub(r"(?<=...)(?:ing|ed)$", "", word)
+    word = re.sub(r"(?<=...)e$", "", word)
+    word = re.sub(r"(?<=..)y$", "i", word)
+    return re.sub(r"([b-df-hj-np-tv-z])\1$", r"\1", word)
+
+
+class WordIndex:
+    """The words of a catalogue's descriptions, word by word."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._n_items = len(catalog)
+        stems: dict[str, int] = {}
+        roots: dict[str, int | None] = {}
+        parts = [
+            _counted(catalog.frame.slice(start, _AT_ONCE), start, roots, stems)
+            for start in range(0, len(catalog), _AT_ONCE)
+        ]
+        found, rows, times = (np.concatenate([part[i] for part in parts] or [_NONE]) for i in range(3))
+        order = np.lexsort((rows, found))
+        found, rows, times = found[order], rows[order], times[order].astype(np.float32)
+        lengths = np.bincount(rows, times, minlength=self._n_items)
+        self._described = max(int((lengths > 0).sum()), 1)
+        usual = max(float(lengths.sum()) / self._described, 1.0)
+        discount = (K1 * (1 - B + B * lengths / usual)).astype(np.float32)
+        self._rows: NDArray[np.int32] = rows
+        self._worth: NDArray[np.float32] = times * np.float32(K1 + 1) / (times + discount[rows])
+        ends = np.searchsorted(found, np.arange(len(stems) + 1)).tolist()
+        self._places = dict(zip(stems, pairwise(ends), strict=True))
+
+    def find(
+        self, text: str, allowed: NDArray[np.bool_], weight: NDArray[np.float64], n: int
+    ) -> list[tuple[int, float]]:
+        """(row, BM25) of up to n films that hold one of the words, best first.
+
+        Args:
+            allowed: (n_items,) or longer, films that may be returned.
+            weight: (n_items,) or longer, 0..1, lifts popular films a little.
+            n: films wanted.
+        """
+        scores = np.zeros(self._n_items)
+        for start, end in self._known(text).values():
+            scores[self._rows[start:end]] += self._worth[start:end] * self._rarity(end - start)
+        found = np.flatnonzero((scores > 0) & allowed[: self._n_items])
+        scores = scores[found] + POPULARITY * weight[found]
+        best = np.lexsort((found, -scores))[:n]
+        return [(int(found[place]), float(scores[place])) for place in best]
+
+    def in_common(self, text: str, row: int, most: int = 5) -> list[str]:
+        """Words of the text that a film's description holds in some form, the rarest first, `most` at most."""
+        held: list[tuple[int, str]] = []
+        for word, (start, end) in self._known(text).items():
+            place = start + int(np.searchsorted(self._rows[start:end], row))
+            if place < end and self._rows[place] == row:
+                held.append((end - start, word))
+        return [word for _, word in sorted(held)[:most]]
+
+    def share_known(self, text: str) -> float:
+        """Share (0..1) of the text's words that several descriptions hold; 0 where it has none to tell by.
+
+        Common words and those of one or two letters do not count.
+        """
+        asked = [word for word in proper_words(fold(text)) if len(word) > 2 or not word.isascii()]
+        held = (self._places.get(stem(word), (0, 0)) for word in asked)
+        return sum(end - start >= KNOWN for start, end in held) / len(asked) if asked else 0.0
+
+    def _known(self, text: str) -> dict[str, tuple[int, int]]:
+        """Words of a text, one of each stem, and where their postings lie."""
+        found: dict[str, str] = {}
+        for word in proper_words(fold(text)):
+            if (root := stem(word)) in self._places:
+                found.setdefault(root, word)
+        return {word: self._places[root] for root, word in found.items()}
+
+    def _rarity(self, films: int) -> float:
+        return float(np.log(1 + (self._described - films + 0.5) / (films + 0.5)))
+
+
+def _counted(
+    frame: pl.DataFrame, first: int, roots: dict[str, int | None], stems: dict[str, int]
+) -> tuple[NDArray[np.int32], ...]:
+    """Numbers of stems, rows and counts, three arrays, of some films whose words are folded as queries are.
+
+    Args:
+        first: row of the first film.
+        roots: word → number of its stem, None for common words; completed here.
+        stems: stem → its number; completed here.
+    """
+    parts = [pl.col(name) for name in TEXTS] + [pl.col(name).list.join(" ") for name in LISTS]
+    text = pl.concat_str(parts, separator=" ", ignore_nulls=True).str.to_lowercase().str.normalize("NFKD")
+    words = (
+        frame.select(
+            row=pl.int_range(first, first + pl.len(), dtype=pl.Int32),
+            word=text.str.replace_all(r"\p{M}", "").str.extract_all(_WORD),
+        )
+        .explode("word")
+        .drop_nulls("word")
+    )
+    names = words["word"].unique().to_list()
+    for name in names:
+        if name not in roots:
+            roots[name] = stems.setdefault(stem(name), len(stems)) if proper_words(name) else None
+    numbers = pl.DataFrame(
+        {"word": names, "stem": [roots[name] for name in names]}, schema={"word": pl.String, "stem": pl.Int32}
+    )
+    counts = (
+        words.join(numbers, on="word")
+        .drop_nulls("stem")
+        .group_by("stem", "row")
+        .agg(pl.len().cast(pl.Int32).alias("n"))
+    )
+    return counts["stem"].to_numpy(), counts["row"].to_numpy(), counts["n"].to_numpy()
+
+
+words_of = BackgroundPerCatalog(WordIndex)
+"""The word index of the catalogue in service, or of an earlier state of it; ratings leave it as it is."""

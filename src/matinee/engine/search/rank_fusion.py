@@ -1,0 +1,176 @@
+"""Reciprocal rank fusion: one ranked list of films from several that say nothing to each other by their scores.
+
+Cormack, Clarke and Büttcher 2009, "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.engine.search.bm25 import WordIndex
+from matinee.engine.search.title_index import EXACT, PREFIX, WORD
+
+DEPTH = 100
+"""Films that each list should bring, where it has so many: deeper ones changed nothing on development queries."""
+MEANING_POPULARITY = 0.1
+"""What a film's popularity (0..1) adds to its cosine. People ask for films they have heard of, and cosines of the best
+ten lie .1 apart; twice as much would push unknown films out of their own keywords' results."""
+LEAST_COSINE = 0.2
+"""Below it nothing is meant alike: the hundredth film of a plot-like query lies there."""
+
+ALIKE, ALIKE_UNKNOWN, ALIKE_KNOWN = 65.0, 50.0, 85.0
+"""Least similarity (0..100) of a title to be what was meant: as a rule; of a text none of whose words are known from
+descriptions; and of one whose words are all known, which may mean just what it says ("mafia family" is spelt 82 % like
+"The Family Man"). Plot-like development queries are at most 61 % like any title and know 5 words of 8."""
+
+POSTERS = 0.05
+"""Weight of what posters seem to show (see `encoders.conse`), beside 1 for each of titles that hold the text as a word,
+meaning, and words. It moves films by a few places: on development queries .05 does no harm, .2 does."""
+
+_K = 60
+_TOP_OF_REST = 0.85
+"""Score of a film that comes first by meaning and by words; titles that begin so have .86 and more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """One film found.
+
+    Attributes:
+        row: in the catalogue.
+        score: 0..1, falling from film to film.
+        matched: "title", "meaning" (whatever else), "words" or "poster": what found it.
+        how: why, in words.
+    """
+
+    row: int
+    score: float
+    matched: str
+    how: str
+
+
+def fuse(
+    lists: Mapping[str, Sequence[tuple[int, float]]], weights: Mapping[str, float], n: int, k: int = _K
+) -> list[tuple[int, float, tuple[str, ...]]]:
+    """Σ over lists of weight / (k + rank), rank 1 first.
+
+    Args:
+        lists: by name: (row, score of any kind), best first; only the order counts. A row that comes twice in a list
+            counts where it comes first.
+        weights: by name; 1 where it is not named.
+        n: films wanted.
+        k: large: all places of a list count much the same; 60 as in the paper.
+
+    Returns:
+        (row, score, the lists that brought it, the one that did most first), best first; ties by row.
+    """
+    shares: dict[int, dict[str, float]] = {}
+    for name, hits in lists.items():
+        weight = weights.get(name, 1.0)
+        for rank, row in enumerate(dict.fromkeys(row for row, _ in hits), start=1):
+            shares.setdefault(row, {})[name] = weight / (k + rank)
+    totals = sorted((-sum(share.values()), row) for row, share in shares.items())
+    return [
+        (row, -negative, tuple(sorted(shares[row], key=lambda name: -shares[row][name])))
+        for negative, row in totals[:n]
+    ]
+
+
+def meaning_hits(
+    rows: NDArray[np.int64], cosines: NDArray[np.float32], weight: NDArray[np.float64], n: int = DEPTH
+) -> list[tuple[int, float]]:
+    """(row, cosine) of the nearest films, popular ones lifted a little.
+
+    Args:
+        rows: what an index found, −1 where nothing: ask it for `DEPTH` or more.
+        cosines: (len(rows),).
+        weight: (n_items,) 0..1, popularity.
+        n: films wanted.
+    """
+    kept = (rows >= 0) & (cosines >= LEAST_COSINE)
+    rows, cosines = rows[kept], cosines[kept]
+    order = np.lexsort((rows, -(cosines + MEANING_POPULARITY * weight[rows])))[:n]
+    return [(int(rows[place]), float(cosines[place])) for place in order]
+
+
+def fuse_search(
+    text: str,
+    titles: Sequence[tuple[int, float, str]],
+    meaning: Sequence[tuple[int, float]] = (),
+    words: Sequence[tuple[int, float]] = (),
+    posters: Sequence[tuple[int, float]] = (),
+    *,
+    n: int,
+    index: WordIndex | None = None,
+    shows: Callable[[int], str] | None = None,
+) -> list[Fused]:
+    """What was found for a text in each way, as one list.
+
+    Films whose title is the text, or begins with it, or is spelt so much alike that it must be meant, come first, in
+    the titles' own order. The others follow by reciprocal rank: what means much the same, has the words, and (weakly)
+    what posters seem to show. Titles less alike only fill up what is left.
+
+    Args:
+        titles: `TitleIndex.find`.
+        meaning: `meaning_hits`.
+        words: `WordIndex.find`.
+        posters: (row, cosine), nearest first.
+        n: films wanted.
+        index: tells which words are known, and which the text and a film have in common.
+        shows: what the poster of a row seems to show.
+    """
+    known = 0.5 if index is None else index.share_known(text)
+    sure = [hit for hit in titles if _is_sure(hit[2], text, known)][:n]
+    found = [Fused(row, score, "title", how) for row, score, how in sure]
+    taken, said = {hit.row for hit in found}, {row: how for row, _, how in titles}
+
+    def add(row: int, score: float, matched: str, how: str) -> None:
+        if row not in taken and len(found) < n:
+            taken.add(row)
+            found.append(Fused(row, min(score, found[-1].score if found else 1.0), matched, how))
+
+    lists = {
+        "title": [(row, score) for row, score, how in titles if how == WORD],
+        "meaning": meaning,
+        "words": words,
+        "poster": posters,
+    }
+    top = min([_TOP_OF_REST, *(hit.score for hit in found)]) * (_K + 1) / (2 + POSTERS)
+    for row, score, sources in fuse(lists, {"poster": POSTERS}, n + len(taken)):
+        add(row, score * top, *_why(sources, text, row, said, index, shows))
+    for row, score, how in titles:
+        add(row, score, "title", how)
+    return found
+
+
+def _is_sure(how: str, text: str, known: float) -> bool:
+    """Whether a title match must be what was meant, whatever else is found."""
+    if how in (EXACT, PREFIX):
+        return True
+    if how == WORD:  # a single word that descriptions know may mean the thing; several in a row mean the film
+        return known < 1 or len(text.split()) > 1
+    alike = ALIKE_UNKNOWN if known == 0 else ALIKE if known < 1 else ALIKE_KNOWN
+    return float(how.split()[1]) >= alike  # "spelt 92 % alike"
+
+
+def _why(
+    sources: tuple[str, ...],
+    text: str,
+    row: int,
+    said: Mapping[int, str],
+    index: WordIndex | None,
+    shows: Callable[[int], str] | None,
+) -> tuple[str, str]:
+    """What found a film, and how in words."""
+    if "title" in sources:
+        return "title", said[row]
+    if sources == ("poster",):
+        return "poster", f"its poster seems to show {'it' if shows is None else shows(row)}"
+    common = ", ".join(index.in_common(text, row)) if index is not None else ""
+    if "meaning" in sources:
+        return "meaning", f"means much the same: {common}" if common else "means much the same"
+    return "words", f"its description has the words: {common}" if common else "its description has the words"

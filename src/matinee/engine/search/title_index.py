@@ -1,0 +1,171 @@
+"""Search by title: exact, prefix, then typo-tolerant."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import fuzz, process
+
+from matinee.data.catalog import Catalog
+from matinee.engine.catalog_cache import PerCatalog
+from matinee.engine.filters import fold
+
+CUTOFF = 70.0
+"""Least similarity (0..100, RapidFuzz's WRatio) of a fuzzy match; the classic title search used the same."""
+CLEAR = 80.0
+"""A title spelt this much alike makes the slower, looser comparison needless."""
+LEAST_ALIKE, LEAST_ALIKE_SHORT = 60.0, 50.0
+"""Least similarity (0..100, RapidFuzz's ratio) of a whole title, and of one of at most `SHORT` characters."""
+SHORT = 6
+LONGEST_LOOSE = 40
+"""Texts of more characters are compared with whole titles only: they tell plots, and comparing parts takes long."""
+
+EXACT, PREFIX, WORD = "the title itself", "the title begins so", "a word of the title begins so"
+"""How a title matched, in words; the fourth way is "spelt 92 % alike"."""
+
+_DROPPED = str.maketrans(dict.fromkeys('.,:;!?()[]{}-–—/\\&+*_"“”', " ") | dict.fromkeys("'`´’‘", ""))
+_ARTICLES = {"the", "a", "an"}
+_ALTERNATIVE = re.compile(r"\((?:a\.?k\.?a\.?:? )?([^()]*)\)", re.IGNORECASE)
+
+
+def key_of(title: str) -> str:
+    """A title as it is compared: no case, accents or punctuation, no leading article."""
+    words = fold(title).translate(_DROPPED).split()
+    return " ".join(words[1:] if len(words) > 1 and words[0] in _ARTICLES else words)
+
+
+def keys_of(title: str) -> Iterator[tuple[str, float]]:
+    """The names that a title goes by, and how much each counts: itself, what stands before a colon or in brackets."""
+    yield key_of(title), 1.0
+    bare = _ALTERNATIVE.sub(" ", title)
+    yield key_of(bare), 0.99
+    for alternative in _ALTERNATIVE.findall(title):
+        yield key_of(alternative), 0.98
+    if ":" in bare:
+        yield key_of(bare.split(":", 1)[0]), 0.97
+
+
+class TitleIndex:
+    """The folded titles of a catalogue."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.years: list[int | None] = catalog.column("year")
+        self.rows_by_key: dict[str, dict[int, float]] = {}
+        spellings: dict[str, str] = {}
+        for row, title in enumerate(catalog.column("title")):
+            for key, worth in keys_of(title):
+                if key:
+                    self.rows_by_key.setdefault(key, {}).setdefault(row, worth)
+                    spellings.setdefault(key, key)
+            # A typo in an article leaves it in the text: such titles are compared with their article as well.
+            whole = _folded(_ALTERNATIVE.sub(" ", title))
+            if (key := key_of(whole)) in self.rows_by_key:
+                spellings.setdefault(whole, key)
+        self._keys = list(self.rows_by_key)
+        self._spellings, self._key_of_spelling = list(spellings), list(spellings.values())
+        self._sorted = [_sorted(key) for key in self._keys]
+        # All keys in one text, each on a line: its beginnings and its words are found by one search in C.
+        self._text = "\n" + "\n".join(self._keys)
+        self._starts = np.cumsum([0, *(len(key) + 1 for key in self._keys)]).tolist()
+
+    def find(
+        self, text: str, allowed: NDArray[np.bool_], weight: NDArray[np.float64], n: int
+    ) -> list[tuple[int, float, str]]:
+        """(row, score 0..1, how) of up to n films, best first.
+
+        A year at the end of the text ("Hamlet 1996", "Hamlet (1996)") prefers the films of that year.
+
+        Args:
+            allowed: (n_items,) films that may be returned.
+            weight: (n_items,) 0..1, breaks ties between equal matches (popularity).
+            n: films wanted.
+        """
+        found: dict[int, tuple[float, str]] = {}
+
+        def add(key: str, score: float, how: str) -> None:
+            for row, worth in self.rows_by_key[key].items():
+                if allowed[row] and (row not in found or found[row][0] < score * worth):
+                    found[row] = (score * worth, how)
+
+        wanted, year = _split_year(text)
+        for name in {wanted, key_of(text)} - {""}:
+            if name in self.rows_by_key:
+                add(name, 1.0, EXACT)
+            for key in self._having(f"\n{name}"):
+                add(key, 0.95, PREFIX)
+            for key in self._having(f" {name}"):
+                add(key, 0.9, WORD)
+        if wanted and len(found) < n:
+            whole = _folded(text) if year is None else wanted
+            begun = any(how in (EXACT, PREFIX) for _, how in found.values())
+            for key, alike in self._alike(wanted, whole, loosely=not begun):
+                add(key, 0.0088 * alike, f"spelt {alike:.0f} % alike")
+
+        def score(row: int) -> float:
+            of_year = 0.04 if year is not None and self.years[row] == year else 0.0
+            return (found[row][0] + of_year + 0.06 * float(weight[row])) / 1.1
+
+        ranked = sorted((-score(row), -float(weight[row]), row) for row in found)
+        return [(row, -negative, found[row][1]) for negative, _, row in ranked[:n]]
+
+    def _having(self, part: str) -> Iterator[str]:
+        """Keys with a part, which begins with a line break (where the key begins) or a space (where a word does)."""
+        place = self._text.find(part)
+        while place >= 0:
+            number = bisect_right(self._starts, place) - 1
+            yield self._keys[number]
+            place = self._text.find(part, self._starts[number + 1])
+
+    def _alike(self, wanted: str, whole: str, *, loosely: bool) -> Iterator[tuple[str, float]]:
+        """Keys spelt alike, and how much (0..100); a key may come several times.
+
+        Args:
+            wanted: the text as keys are, without an article.
+            whole: the text with its article.
+            loosely: where nothing is spelt much alike, look for parts of titles too.
+        """
+        best = 0.0
+        least = LEAST_ALIKE_SHORT if len(wanted) <= SHORT else LEAST_ALIKE
+        for text in dict.fromkeys((wanted, whole)):
+            for _, alike, place in process.extract(
+                text, self._spellings, scorer=fuzz.ratio, score_cutoff=least, limit=50
+            ):
+                best = max(best, alike)
+                yield self._key_of_spelling[place], alike
+        for _, alike, place in process.extract(
+            _sorted(wanted), self._sorted, scorer=fuzz.ratio, score_cutoff=LEAST_ALIKE, limit=50
+        ):
+            best = max(best, alike)
+            yield self._keys[place], alike
+        if loosely and best < CLEAR and len(wanted) <= LONGEST_LOOSE:
+            # WRatio also finds parts, and gives any title that is a part of the text 90: it only opens the door.
+            # People type how a title begins, so a long title's beginning is looked at as well.
+            found = process.extract(wanted, self._keys, scorer=fuzz.WRatio, score_cutoff=CUTOFF, limit=200)
+            for key, loose, _ in found:
+                begins = fuzz.ratio(wanted, key[: len(wanted) + 1]) if len(key) > len(wanted) > 3 else 0.0
+                yield key, max(0.3 * loose + 0.7 * fuzz.ratio(wanted, key), 0.95 * begins)
+
+
+titles_of = PerCatalog(TitleIndex)
+"""The title index of a catalogue; ratings leave it as it is."""
+
+
+def _folded(text: str) -> str:
+    """A text as keys are, its article kept."""
+    return " ".join(fold(text).translate(_DROPPED).split())
+
+
+def _sorted(key: str) -> str:
+    """The words of a key in the order of the alphabet: people mix words up."""
+    return " ".join(sorted(key.split()))
+
+
+def _split_year(text: str) -> tuple[str, int | None]:
+    words = _folded(text).split()
+    if len(words) > 1 and re.fullmatch(r"(18[7-9]|19\d|2[01]\d)\d", words[-1]):
+        return key_of(" ".join(words[:-1])), int(words[-1])
+    return key_of(text), None

@@ -1,0 +1,518 @@
+"""Blend: a sum of other models, weighed by how much is known of a user, with a fallback per film and per user."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import Field
+
+from matinee._util.topk import top_n
+from matinee.data.catalog import Catalog
+from matinee.data.dataset import Dataset
+from matinee.data.vectors import FilmVectors
+from matinee.errors import InvalidInputError, MatineeError, SnapshotError
+from matinee.models.base import Fallback, Model, ModelConfig, Progress, Query, Scores, State
+from matinee.models.blend.score_fusion import (
+    Known,
+    WeightedMean,
+    fill,
+    known_films,
+    mean_known,
+    standardize,
+    unseen,
+    without,
+)
+from matinee.models.blend.unrated import Guess, by_likeness, by_mapping
+from matinee.models.blend.weights import LENGTHS, Examples, basis, fit_weights, hold_out
+from matinee.models.coldstart import ColdStart
+from matinee.models.preference import Feedback, StarScale
+
+LEARNING_USERS = 1500
+"""Users whose ratings weights are learned from, at most."""
+LEAST_SHARE = 0.05
+"""Parts with less of the weight at some length are left out there: they cost more time than they are worth."""
+POOL = 50
+"""Candidates of each such user."""
+_BATCH = 64
+LEAST_EVIDENCE = 0.25
+"""Share of their weight that parts keep for a history of dislikes alone: it says what not to list, not what to list."""
+
+
+Curve = float | tuple[float, ...]
+
+
+def _ease_alone() -> dict[str, Curve]:
+    return {"ease": 1.0}
+
+
+class BlendConfig(ModelConfig):
+    """Settings of `Blend`."""
+
+    weights: dict[str, Curve] = Field(
+        default_factory=_ease_alone,
+        min_length=1,
+        description="Usual weight of each part, by name: one number, or one for each of `LENGTHS`. Learned weights are "
+        "drawn towards these.",
+    )
+    curves: dict[str, tuple[float, ...]] | None = Field(
+        None, description="Weights learned: of each part at histories of 1, 3, 10, 30 and 100 films."
+    )
+    learn: bool = Field(True, description="Learn the weights when fitting, unless `curves` are given.")
+    feedback: Feedback = Field(
+        "signed",
+        description="Likes pull and dislikes push; `watched`: what people watch together, whatever their stars.",
+    )
+    seed: int = Field(0, ge=0, description="Of the choice of the users whose ratings weights are learned from.")
+    content: str | None = Field("content", description="Part that ranks films and users unknown to the others.")
+    popular: str | None = Field("popular", description="Part that answers users about whom nothing is known.")
+    mapping: str | None = Field(None, description="Part (`ColdStart`) that foretells films unknown to the others.")
+    mapping_share: float = Field(0.7, ge=0, le=1, description="Its share beside content in the guess about such films.")
+    spread: float = Field(1.5, gt=0, description="How far such guesses stand from the middle; 1: the least squares.")
+
+
+class Part(NamedTuple):
+    """Standardized scores of a part, (n_queries, n_items).
+
+    Attributes:
+        known: films that it scores, see `fusion.known_films`.
+        deviation: what its own scores were divided by, (n_queries, 1).
+    """
+
+    name: str
+    scores: Scores
+    known: Known
+    deviation: Scores
+
+
+class Blended(NamedTuple):
+    """Blended scores of some histories, (n_queries, n_items), and what they are made of.
+
+    Attributes:
+        weights: of each part, (n_queries, 1).
+        parts: the parts in the order of their addition, their scores used up.
+        guess: what stands in for films that no weighted part knows; None where there is nothing to guess, or from.
+        likeness: what the content part's scores were divided by for the guess, (n_queries, 1); None: by nothing.
+    """
+
+    scores: Scores
+    weights: dict[str, Scores]
+    parts: list[Part]
+    guess: Guess | None
+    likeness: Scores | None
+
+
+class Blend(Model[BlendConfig]):
+    """Weighted mean of the parts' scores, each brought to mean 0 and deviation 1 per query (late fusion).
+
+    Weights depend on the length of the history: a newcomer's list is drawn from what is common to many, that of
+    somebody who has rated much from that person's own films. They are learned while fitting (`blend_weights`): a
+    quarter of the ratings of some users, and all but a few likes of others, are kept back; the parts are fitted once
+    more without them, and the weights are those that rank what was liked first. A part that does not help gets weight
+    0 and costs nothing.
+
+    Per film: one that some part does not know is scored by the others. One that no collaborative part knows (content,
+    popularity and predicted stars have an opinion on films that nobody has rated too) gets the least squares guess of
+    the blend's score from its content score, β·(c − mean(c)) + mean(blend), with β ≥ 0 fitted on the films that have
+    both (per query): new films join the ranking where their content puts them, pulled towards the middle as far as
+    content does not tell. With a `mapping` the guess is made from a mean of content and of the blend's own scores
+    carried over by it (`cold.by_mapping`). Per user: where no collaborative part knows the history the content part
+    alone answers; where that does not either, the popular part, whose scores are passed on unchanged. Films without an
+    opinion then come last, below the least popular.
+
+    Parts are bound after fitting or loading: `bind({"ease": ease, …})`; nothing is fitted or stored twice.
+    """
+
+    name = "blend"
+    Config = BlendConfig
+
+    _parts: dict[str, Model[Any]] | None = None
+    _learns: bool = False
+    _scale: StarScale
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the models it is made of."""
+        config = self.config
+        others = (name for name in (config.content, config.popular, config.mapping) if name is not None)
+        return tuple(dict.fromkeys([*self.config.weights, *others]))
+
+    def without(self, parts: Sequence[str]) -> Self | None:
+        """The blend of the other parts; None where no weighted part is left."""
+        weights = {name: weight for name, weight in self.config.weights.items() if name not in parts}
+        if not weights:
+            return None
+        gone: dict[str, Any] = {n: None for n in ("content", "popular", "mapping") if getattr(self.config, n) in parts}
+        if self.config.curves is not None:
+            gone["curves"] = {name: curve for name, curve in self.config.curves.items() if name not in parts}
+        return type(self)(self.config.model_copy(update={"weights": weights, **gone}))
+
+    def bind(self, models: Mapping[str, Model[Any]]) -> Self:
+        """This blend over fitted models.
+
+        Raises:
+            SnapshotError: a part is missing.
+            InvalidInputError: the mapping is no `ColdStart`.
+        """
+        missing = [name for name in self.parts if name not in models]
+        if missing:
+            raise SnapshotError(f"The blend's parts {', '.join(missing)} are missing.", "Train these models as well.")
+        if self.config.mapping is not None and not isinstance(models[self.config.mapping], ColdStart):
+            raise InvalidInputError(f"{self.config.mapping} is no coldstart model.", "Name one as the mapping.")
+        bound = self._copy()
+        bound._parts = {name: models[name] for name in self.parts}
+        return bound
+
+    def _part(self, name: str) -> Model[Any]:
+        if self._parts is None:
+            raise MatineeError("The blend has no parts yet.", "Call bind(models) with the fitted models first.")
+        return self._parts[name]
+
+    def fit(self, dataset: Dataset, *, memory_limit: int | None = None, progress: Progress | None = None) -> Self:
+        """Learn the weights and return self; unless they are given, no parts are bound yet, or memory is short."""
+        self._learns = self.config.learn and self.config.curves is None and self._parts is not None
+        if self._learns and memory_limit is not None:
+            self._learns = self.learning_memory(dataset) <= memory_limit
+        return super().fit(dataset, memory_limit=memory_limit, progress=progress)
+
+    def learning_memory(self, dataset: Dataset) -> int:
+        """Peak bytes that learning the weights takes: every weighted part once more, and the candidates."""
+        parts = [self._part(name) for name in self.config.weights]
+        candidates = 16 * LEARNING_USERS * POOL * len(parts)
+        return sum(part.memory_needed(dataset) for part in parts) + candidates + 8 * _BATCH * len(dataset.catalog)
+
+    def _fit(self, dataset: Dataset, progress: Progress) -> None:
+        self._scale = StarScale.of(dataset)
+        curves = self._learn(dataset, progress) if self._learns else None
+        if curves is not None:
+            self.config = self.config.model_copy(update={"curves": curves})
+        progress("blend", 1.0)
+
+    def _learn(self, dataset: Dataset, progress: Progress) -> dict[str, tuple[float, ...]] | None:
+        """Weights of the parts by length of history; None where the data are too few to learn from."""
+        likes = self.config.feedback == "signed"
+        held = hold_out(dataset.ratings, self._scale, seed=self.config.seed, max_users=LEARNING_USERS, likes_only=likes)
+        if len(held.queries) < 2 or not len(held.train) or not held.gains.nnz:
+            return None
+        apart = self._fitted_apart(_untagged(dataset.with_ratings(held.train)), dataset.catalog, progress)
+        names, batches = list(self.config.weights), []
+        opinions: set[str] = set()
+        for start in range(0, len(held.queries), _BATCH):
+            queries = held.queries[start : start + _BATCH]
+            by_name = {part.name: part.scores for part in apart.standardized(queries, names)}
+            opinions |= {name for name, scores in by_name.items() if not np.isnan(scores).all()}
+            scores = np.stack([by_name[name] for name in names], axis=2)
+            batches.append(_examples(scores, queries, held.gains[start : start + _BATCH].toarray()))
+        found = fit_weights(Examples.joined(batches), np.stack([_curve(self.config.weights[name]) for name in names]))
+        if found is None:
+            return None
+        found[~np.array([name in opinions for name in names])] = 0.0
+        found[found < LEAST_SHARE * found.sum(axis=0)] = 0.0
+        return {name: tuple(np.round(row, 5).tolist()) for name, row in zip(names, found, strict=True)}
+
+    def _fitted_apart(self, dataset: Dataset, whole: Catalog, progress: Progress) -> Self:
+        """This blend over its weighted parts fitted anew, on other ratings of the films of a catalogue."""
+        fitted: dict[str, Model[Any]] = {}
+        waiting = list(self.config.weights)
+        for number, name in enumerate(waiting):
+            part = self._part(name)
+            if not part.learns_from_ratings and dataset.catalog is whole:
+                fitted[name] = part
+                continue
+            progress(f"blend: fitting {name} on a part", 0.8 * number / len(waiting))
+            fresh = type(part)(part.config)
+            fitted[name] = (fresh.bind(fitted) if fresh.parts else fresh).fit(dataset)
+        apart = self._copy()
+        apart.n_items, apart._parts = len(dataset.catalog), fitted
+        return apart
+
+    def weights_for(self, queries: Sequence[Query]) -> dict[str, Scores]:
+        """Weight of each part for each query, (n, 1) float32; parts of weight 0 for all are left out."""
+        curves = self.config.curves if self.config.curves is not None else self.config.weights
+        shares = basis(np.array([self._inside(query).sum() for query in queries], dtype=np.int64))
+        weights = shares @ np.array([_curve(curve) for curve in curves.values()], dtype=np.float32).T
+        return {name: weights[:, [place]] for place, name in enumerate(curves) if weights[:, place].any()}
+
+    def standardized(self, queries: Sequence[Query], names: Iterable[str]) -> Iterator[Part]:
+        """Scores of some parts, each brought to mean 0 and deviation 1 per query, the collaborative ones first.
+
+        Those of the other parts are measured over the films that a collaborative one knows, so that films added while
+        serving move nobody. Parts that go by the history are drawn towards 0 as far as the history is of dislikes.
+        """
+        names, core = list(names), self._core()
+        evidence = self._evidence(queries)
+        warm: Known | None = None
+        for name in sorted(names, key=lambda name: name not in core):
+            scores = self._raw(name, queries)
+            known = known_films(scores)
+            if name in core:
+                warm = known if warm is None else warm | known
+            scores, deviation = standardize(scores, known if name in core or warm is None else known & warm)
+            if name != self.config.popular and bool((evidence < 1).any()):
+                scores *= evidence
+                deviation = deviation / evidence
+            yield Part(name, scores, known, deviation)
+
+    def _raw(self, name: str, queries: Sequence[Query]) -> Scores:
+        if name != self.config.popular:
+            return self._part(name).score(queries)
+        everybody = np.log1p(np.maximum(self._part(name).score(queries[:1]), 0))  # counts have a long tail
+        return np.repeat(everybody, len(queries), axis=0)
+
+    def _evidence(self, queries: Sequence[Query]) -> Scores:
+        """Share of the liked in all that the films of each history weigh, (n, 1), at least `LEAST_EVIDENCE`."""
+        found = np.ones((len(queries), 1), dtype=np.float32)
+        for number, query in enumerate(queries):
+            weights = self._scale.history_weights(query, self._inside(query), self.config.feedback)
+            total = float(np.abs(weights).sum())
+            if total:
+                found[number] = max(float(np.maximum(weights, 0).sum()) / total, LEAST_EVIDENCE)
+        return found
+
+    def _inside(self, query: Query) -> NDArray[np.bool_]:
+        """Which films of a history the catalogue has."""
+        return (query.rows >= 0) & (query.rows < self.n_items)
+
+    def _shown(self, queries: Sequence[Query]) -> Sequence[Query]:
+        """The queries as the parts shall see them: with equal stars where only what was watched counts."""
+        if self.config.feedback == "signed":
+            return queries
+        if len(queries) == 1:
+            return [queries[0].once((self, "watched"), lambda: self._watched(queries[0]))]
+        return [self._watched(query) for query in queries]
+
+    def _watched(self, query: Query) -> Query:
+        stars = np.full(len(query), self._scale.high, dtype=np.float32)
+        return Query(query.rows, stars, query.times, query.user_id)
+
+    def _core(self) -> list[str]:
+        """Weighted parts that know a film by its ratings."""
+        side = (self.config.content, self.config.popular)
+        return [n for n in self.config.weights if n not in side and not self._part(n).predicts_stars]
+
+    def fallback(self, query: Query) -> Fallback | None:
+        """Who answers instead of the blend: "popular", "content", or None where the blend itself can."""
+        if any(self._part(name).knows(query) for name in self._core()):
+            return None
+        content = self.config.content
+        if content is not None and self._part(content).knows(query):
+            return "content"
+        return "popular"
+
+    def knows(self, query: Query) -> bool:
+        """Whether any part knows the history; the popular part knows everybody."""
+        names = [name for name in self.parts if name != self.config.mapping]
+        return any(self._part(name).knows(query) for name in names)
+
+    def score(self, queries: Sequence[Query]) -> Scores:
+        """Blended scores; comparable within one query only."""
+        queries = self._shown(queries)
+        scores = np.full((len(queries), self.n_items), np.nan, dtype=np.float32)
+        answers = [self.fallback(query) for query in queries]
+        warm = [number for number, answer in enumerate(answers) if answer is None]
+        if len(queries) == len(warm) == 1:
+            scores[0] = self._blended_once(queries[0]).scores
+        elif warm:
+            scores[warm] = self._blended([queries[number] for number in warm]).scores
+        for answer, part in (("content", self.config.content), ("popular", self.config.popular)):
+            numbers = [number for number, found in enumerate(answers) if found == answer]
+            if numbers and part is not None:
+                scores[numbers] = fill(self._part(part).score([queries[number] for number in numbers]))
+        return scores
+
+    def _blended_once(self, query: Query) -> Blended:
+        """Of one history; its reasons ask for the same again."""
+        return query.once((self, "blended"), lambda: self._blended([query]))
+
+    def _blended(self, queries: Sequence[Query]) -> Blended:
+        """Blended scores of histories that a core part knows."""
+        weights, core = self.weights_for(queries), self._core()
+        without_core = ~_any_weight(weights, core, len(queries))
+        mixed = WeightedMean(len(queries), self.n_items)
+        parts: list[Part] = []
+        likeness: Part | None = None
+        for part in self.standardized(queries, weights):
+            if part.name == self.config.content:
+                likeness = part._replace(scores=part.scores.copy())  # it serves twice
+            mixed.add(part.scores, part.known, weights[part.name], (part.name in core) | without_core)
+            parts.append(part)
+        scores = mixed.mean()
+        cold = np.flatnonzero(np.isnan(scores).any(axis=0))
+        guess = self._guess(scores, queries, cold, None if likeness is None else likeness.scores) if len(cold) else None
+        if guess is not None:
+            scores[:, cold] = np.where(np.isnan(scores[:, cold]), guess.scores, scores[:, cold])
+        return Blended(scores, weights, parts, guess, None if likeness is None else likeness.deviation)
+
+    def _guess(
+        self, blended: Scores, queries: Sequence[Query], films: NDArray[np.int64], ready: Scores | None
+    ) -> Guess | None:
+        """What stands in for films that no weighted part knows; None where there is nothing to guess from.
+
+        Args:
+            ready: the scores of content, up to a factor and a constant of each query, where they are there already.
+        """
+        config, mapping = self.config, self._mapping
+        content = None if config.content is None else self._part(config.content)
+        if mapping is not None and len(mapping.rows):
+            return by_mapping(blended, queries, films, mapping, content, config.mapping_share, config.spread, ready)
+        if content is None:
+            return None
+        return by_likeness(blended, content.score(queries) if ready is None else ready, films)
+
+    @property
+    def _mapping(self) -> ColdStart | None:
+        model = None if self.config.mapping is None else self._part(self.config.mapping)
+        return model if isinstance(model, ColdStart) else None  # `bind` lets no other pass
+
+    def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
+        """The parts' shares, scaled as their scores are; additive up to a constant of each film."""
+        total = np.zeros((len(rows), len(query)), dtype=np.float32)
+        if not len(rows):
+            return total
+        (query,) = self._shown([query])
+        asked = np.asarray(rows, dtype=np.int64)
+        answer = self.fallback(query)
+        content = self.config.content
+        if answer == "content" and content is not None:
+            return _shares(self._part(content), query, rows, total)
+        if answer is not None:
+            return total
+        blended = self._blended_once(query)
+        total, cold = self._warm_shares(query, blended, asked)
+        films, guess = asked[cold], blended.guess
+        if len(films) and guess is not None:
+            likeness = carried = None
+            if guess.by_content is not None and content is not None:
+                likeness = _shares(self._part(content), query, films.tolist(), total[cold])
+                likeness = likeness if blended.likeness is None else likeness / blended.likeness
+            if guess.by_mapped is not None and (mapping := self._mapping) is not None:
+                carried = mapping.carry_shares(self._warm_shares(query, blended, mapping.rows)[0], films)
+            total[cold] = guess.shares(likeness, carried)
+        return total
+
+    def _warm_shares(
+        self, query: Query, blended: Blended, asked: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Shares in the blended scores of films, (len(asked), len(query)), and which films no part knows."""
+        total = np.zeros((len(asked), len(query)), dtype=np.float32)
+        weight = np.zeros((len(asked), 1), dtype=np.float32)
+        warm = np.zeros(len(asked), dtype=np.bool_)
+        core, weights = self._core(), blended.weights
+        for part in blended.parts:
+            here, share = part.known[0, asked], weights[part.name]
+            if part.name != self.config.popular:
+                own = _shares(self._part(part.name), query, asked.tolist(), total)
+                total += own * (share / part.deviation) * here[:, None]
+            weight += here[:, None] * share
+            if part.name in core or not _any_weight(weights, core, 1).any():
+                warm |= here
+        total /= np.where(weight > 0, weight, 1)
+        total[~warm] = 0
+        return total, ~warm
+
+    def similar(self, rows: Sequence[int]) -> Scores:
+        """Half the collaborative parts, half content, each standardized; whichever knows the film."""
+        empty = np.full((len(rows), self.n_items), np.nan, dtype=np.float32)
+        total, weight = np.zeros_like(empty), np.zeros_like(empty)
+        for name, share in self._plain_weights().items():
+            found = self._part(name).similar(rows)
+            if found is not None:
+                found, known = _apart(found, rows)
+                total += np.where(known, found, np.float32(0)) * np.float32(share)
+                weight += known * np.float32(share)
+        taste = np.where(weight > 0, total / np.where(weight > 0, weight, 1), np.float32(np.nan))
+        content = self.config.content
+        own = self._part(content).similar(rows) if content is not None else None
+        words = empty if own is None else _apart(own, rows)[0]
+        return mean_known(taste, words)
+
+    def _plain_weights(self) -> dict[str, float]:
+        """One weight for each collaborative part: learned ones are those for ten films."""
+        curves = self.config.curves if self.config.curves is not None else self.config.weights
+        place = LENGTHS.index(10)
+        found = {name: float(_curve(curve)[place]) for name, curve in curves.items()}
+        return {name: found[name] for name in self._core() if found[name] > 0}
+
+    def with_catalog(self, catalog: Catalog, vectors: Mapping[str, FilmVectors] | None = None) -> Self:
+        """The blend over a grown catalogue; bind it to the grown parts."""
+        grown = super().with_catalog(catalog, vectors)
+        if self._parts is not None:
+            grown._parts = {
+                name: part if part.n_items == len(catalog) else part.with_catalog(catalog, vectors)
+                for name, part in self._parts.items()
+            }
+        return grown
+
+    def state(self) -> State:
+        """`star_scale`; the rest is in its settings."""
+        return dict(self._scale.state())
+
+    @classmethod
+    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
+        """Rebuild; `bind` it before use."""
+        model = cls(cls.Config.model_validate(config.model_dump()))
+        model._scale = StarScale.from_state(state)
+        model.n_items = len(catalog)
+        return model
+
+
+def _untagged(dataset: Dataset) -> Dataset:
+    """The films without their tags: users wrote them, some about films that are kept back here."""
+    frame = dataset.catalog.frame
+    if not (frame["tags"].list.len() > 0).any():
+        return dataset
+    bare = frame.with_columns(tags=pl.lit([], dtype=frame.schema["tags"]))
+    return replace(dataset, catalog=Catalog(bare, dataset.catalog.active))
+
+
+def _apart(scores: Scores, rows: Sequence[int]) -> tuple[Scores, Known]:
+    """Standardized scores of similar films, in which no film has one of itself, and which are known."""
+    scores = without(scores, rows)
+    known = known_films(scores)
+    return standardize(scores, known)[0], known
+
+
+def _curve(curve: Curve) -> NDArray[np.float64]:
+    """A weight at each of `LENGTHS`, (len(LENGTHS),). Raises InvalidInputError for another number of weights."""
+    if isinstance(curve, tuple) and len(curve) != len(LENGTHS):
+        raise InvalidInputError(
+            f"A part of the blend has {len(curve)} weights, not {len(LENGTHS)}.", f"Give one for each of {LENGTHS}."
+        )
+    return np.array(curve if isinstance(curve, tuple) else [curve] * len(LENGTHS), dtype=np.float64)
+
+
+def _any_weight(weights: Mapping[str, Scores], names: Sequence[str], n: int) -> NDArray[np.bool_]:
+    """For which of n queries one of some parts has a weight above 0, (n, 1)."""
+    found = np.zeros((n, 1), dtype=np.bool_)
+    for name in names:
+        if name in weights:
+            found |= weights[name] > 0
+    return found
+
+
+def _examples(scores: Scores, queries: Sequence[Query], gains: Scores) -> Examples:
+    """The candidates that the parts like best on the whole; a part without an opinion takes that of the others."""
+    known = ~np.isnan(scores)
+    count = known.sum(axis=2)
+    mean = np.where(known, scores, 0).sum(axis=2) / np.maximum(count, 1)
+    scores = np.where(known, scores, mean[:, :, None])
+    rank = unseen(np.where(count > 0, mean, np.float32(np.nan)).astype(np.float32), queries)
+    size = min(POOL, rank.shape[1])
+    rows = np.zeros((len(queries), size), dtype=np.int64)
+    missing = np.ones((len(queries), size), dtype=np.bool_)
+    for number, row in enumerate(rank):
+        best = top_n(row, size)
+        rows[number, : len(best)], missing[number, : len(best)] = best, False
+    chosen = np.take_along_axis(scores, rows[:, :, None], axis=1).astype(np.float32)
+    chosen[missing] = -10.0  # fewer candidates than places: far behind, and nobody's
+    gained = np.where(missing, np.float32(0), np.take_along_axis(gains, rows, axis=1))
+    return Examples(chosen, gained, np.array([len(query) for query in queries], dtype=np.int64))
+
+
+def _shares(model: Model[Any], query: Query, rows: Sequence[int], like: NDArray[np.float32]) -> NDArray[np.float32]:
+    found = model.contributions(query, rows)
+    return np.zeros_like(like) if found is None else found

@@ -1,0 +1,150 @@
+"""Unit vectors of films as a field of the content model: those learnt with, and over them those put since.
+
+They are compared less their mean: what all texts or posters have in common makes none like another, but would make
+those in the middle like everybody's profile (nDCG@10 of content on ml-latest-small .106 instead of .138). Of the rest
+the first `COMPONENTS` principal components are kept, which takes a fraction of the time and loses nothing: nDCG@10 of
+likes on two validation splits of ml-latest-small .119 and .139 with all 256 values, .121 and .139 with 96, .116 and
+.136 with 64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.data.vectors import FilmVectors
+from matinee.encoders.projection import Projection
+from matinee.errors import DataError, SnapshotError
+from matinee.models.warm_items import array
+
+Rows = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+_HINT = "Train again, or promote another snapshot."
+COMPONENTS = 96
+"""Principal components that are kept of a space's vectors, at most."""
+
+
+class VectorField:
+    """Vectors of one space. Those learnt with may be a read-only memory map, which is never copied.
+
+    Args:
+        base: vectors learnt with, projected.
+        projection: from the vectors as they are given.
+        fresh: vectors put since, likewise, in the place of those of `base` or beside them.
+        gone: rows whose vector in `base` no longer holds, those in `fresh` included.
+    """
+
+    def __init__(
+        self, base: FilmVectors, projection: Projection, fresh: FilmVectors | None = None, gone: Rows | None = None
+    ) -> None:
+        self.base, self.projection = base, projection
+        self._fresh = fresh if fresh is not None else FilmVectors(_no_rows(), np.zeros((0, base.dim), np.float32))
+        self._gone = gone if gone is not None else _no_rows()
+
+    @classmethod
+    def learn(cls, films: FilmVectors) -> Self:
+        """From the vectors of a data set."""
+        projection = Projection.fit(films.vectors, COMPONENTS, power=0.0)
+        return cls(FilmVectors(films.rows, projection.apply(films.vectors)), projection)
+
+    @property
+    def dim(self) -> int:
+        """Values in a projected vector."""
+        return self.base.dim
+
+    @property
+    def films(self) -> FilmVectors:
+        """All vectors that hold; copied only where some were put."""
+        if not len(self._fresh) and not len(self._gone):
+            return self.base
+        return self.base.without(self._gone).put(self._fresh.rows, self._fresh.vectors)
+
+    def known(self, n_items: int) -> NDArray[np.bool_]:
+        """(n_items,), which films have a vector."""
+        mask = self.base.known(n_items)
+        mask[self._gone] = False
+        mask[self._fresh.rows] = True
+        return mask
+
+    def rows(self, rows: Rows) -> Floats:
+        """(len(rows), dim), 0 for films without a vector."""
+        found = np.zeros((len(rows), self.dim), dtype=np.float32)
+        for films in (self.base, self._fresh):
+            places = np.minimum(np.searchsorted(films.rows, rows), max(len(films) - 1, 0))
+            if len(films):
+                here = films.rows[places] == rows
+                found[here] = films.vectors[places[here]]
+            if films is self.base and len(self._gone):
+                found[np.isin(rows, self._gone)] = 0
+        return found
+
+    def products(self, profiles: Floats, n_items: int) -> Floats:
+        """Inner products of all films with profiles, (dim, n) → (n_items, n); 0 for films without a vector."""
+        found = self.base.vectors @ profiles
+        if len(self.base) != n_items or len(self._gone):
+            full = np.zeros((n_items, profiles.shape[1]), dtype=np.float32)
+            full[self.base.rows] = found
+            full[self._gone] = 0
+            full[self._fresh.rows] = self._fresh.vectors @ profiles
+            return full
+        return found
+
+    def changed(self, edited: Rows, given: FilmVectors) -> VectorField:
+        """With the vectors of films put since: those given, and none any more for other films that were edited.
+
+        Raises:
+            DataError: vectors of another width.
+        """
+        width = len(self.projection.mean)
+        if len(given) and given.dim != width:
+            raise DataError(
+                f"These vectors have {given.dim} values, the model's {width}.", "Use the snapshot's own encoder."
+            )
+        lost = edited[~np.isin(edited, given.rows)]
+        fresh = self._fresh.without(lost)
+        if len(given):
+            fresh = fresh.put(given.rows, self.projection.apply(given.vectors))
+        replaced = np.intersect1d(np.concatenate([lost, given.rows]), self.base.rows)
+        return VectorField(self.base, self.projection, fresh, np.union1d(self._gone, replaced))
+
+
+def _no_rows() -> Rows:
+    return np.zeros(0, dtype=np.int64)
+
+
+def put_state(fields: Mapping[str, VectorField]) -> dict[str, NDArray[Any]]:
+    """Of each space `<space>_rows` int64 (n,), `_vectors` float32 (n, dim), `_mean` (n_raw,), `_components`."""
+    state: dict[str, NDArray[Any]] = {}
+    for name, dense in fields.items():
+        films = dense.films
+        state |= {f"{name}_rows": films.rows, f"{name}_vectors": films.vectors}
+        state |= {f"{name}_{part}": values for part, values in dense.projection.state().items()}
+    return state
+
+
+def read_state(state: Mapping[str, NDArray[Any]], names: Iterable[str], n_items: int) -> dict[str, VectorField]:
+    """The spaces that a state has; nothing is copied.
+
+    Raises:
+        SnapshotError: one of the four arrays is missing, they do not fit together, or name films that there are not.
+    """
+    fields: dict[str, VectorField] = {}
+    for name in names:
+        if not {f"{name}_{part}" for part in ("rows", "vectors", "mean", "components")} & state.keys():
+            continue
+        rows = array(state, f"{name}_rows", np.int64, (None,))
+        vectors = array(state, f"{name}_vectors", np.float32, (len(rows), None))
+        mean = array(state, f"{name}_mean", np.float32, (None,))
+        components = array(state, f"{name}_components", np.float32, (len(mean), vectors.shape[1]))
+        try:
+            films = FilmVectors(rows, vectors)
+        except DataError as error:
+            raise SnapshotError(f"The stored {name} vectors are damaged.", _HINT) from error
+        if len(rows) and int(rows[-1]) >= n_items:
+            raise SnapshotError(f"The stored {name} vectors name films that the catalogue does not have.", _HINT)
+        fields[name] = VectorField(films, Projection(mean, components))
+    return fields

@@ -1,0 +1,58 @@
+"""Files of the registry's folder: inside it, and locked between processes."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import AbstractContextManager
+from pathlib import Path, PurePosixPath
+
+from matinee._util import atomic_files
+from matinee.errors import SnapshotError
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}")
+"""Names of models and arrays: safe as file names everywhere."""
+LOCK_SECONDS = 10.0
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path of a snapshot's file, by its name in the manifest (`/` between parts).
+
+    Raises:
+        SnapshotError: the name leads out of the folder, by dots or by a symbolic link.
+    """
+    parts = PurePosixPath(name).parts
+    if not parts or len(parts) > 4 or "/".join(parts) != name or not all(NAME.fullmatch(part) for part in parts):
+        raise SnapshotError(f"The file name {name!r} is not allowed in a snapshot.")
+    path = folder
+    for part in parts:
+        path = path / part
+        if path.is_symlink():
+            raise SnapshotError(f"{path} is a symbolic link, which a snapshot may not hold.")
+    return path
+
+
+def locked(path: Path, timeout: float = LOCK_SECONDS) -> AbstractContextManager[None]:
+    """Hold a lock file of the shelf (see `matinee._util.atomic_files.locked`).
+
+    Raises:
+        SnapshotError: somebody else held it for `timeout` seconds.
+    """
+    return atomic_files.locked(
+        path,
+        timeout,
+        SnapshotError(f"Another process has held {path} for {timeout:g} seconds.", "Try again when it has finished."),
+    )
+
+
+def process_alive(pid: int) -> bool:
+    """Whether a process of this id runs (True where that cannot be known)."""
+    if os.name == "nt":  # pragma: no cover - os.kill would end it there
+        return True
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

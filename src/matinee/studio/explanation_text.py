@@ -1,0 +1,137 @@
+"""An explanation in plain sentences, said to the user it is about.
+
+All take the answer of `calls.explanation`; what it lacks is passed over. Sentences are Markdown, with titles and names
+escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from matinee.studio.style import plain
+
+Answer = Mapping[str, Any]
+
+NEAR = 20
+FIELDS = {
+    "genres": ("genre", "genres"),
+    "directors": ("director", "directors"),
+    "writers": ("writer", "writers"),
+    "cast": ("actor", "actors"),
+    "tags": ("tag", "tags"),
+    "keywords": ("keyword", "keywords"),
+    "countries": ("country", "countries"),
+    "languages": ("language", "languages"),
+}
+
+
+def sentences(answer: Answer) -> list[str]:
+    """Everything there is to say, the most important first."""
+    found = [_stars(answer), because(answer), *_content(answer), _neighbors(answer), _models(answer)]
+    return [sentence for sentence in found if sentence]
+
+
+def _stars(answer: Answer) -> str:
+    stars, own = answer.get("stars"), answer.get("rating")
+    if own is not None:
+        said = f"You gave it {_count(own)}; that rating is left out of what follows."
+        return said if stars is None else f"{said} From the others, {_of(stars)} would be expected."
+    return "" if stars is None else f"You would probably give it {_of(stars)}."
+
+
+def because(answer: Answer) -> str:
+    """Which films of the history the score comes from, in the core's own words."""
+    model = f"**{plain(answer.get('model') or 'this model')}**"
+    fallback = answer.get("fallback")
+    if fallback == "popular":
+        return f"Nothing is known of your taste, so {model} goes by what is popular."
+    prefix = f"{model} knows none of your films, so content answers in its place. " if fallback == "content" else ""
+    reasons: Sequence[Answer] = answer.get("because") or ()
+    if not reasons or not answer.get("reason"):
+        return f"{prefix}{model} does not tell which of your films its score comes from."
+    said = str(answer["reason"])
+    return f"{prefix}{plain(said[:1].upper() + said[1:])}."
+
+
+def _content(answer: Answer) -> Iterator[str]:
+    parts = []
+    for row in answer.get("content") or ():
+        one, many = FIELDS.get(row["field"], (row["field"], row["field"]))
+        words = [plain(word) for word in row["shared"][:3]]
+        more = len(row["shared"]) - len(words)
+        rest = [f"{more} more"] if more > 0 else []
+        parts.append(f"{one if len(row['shared']) == 1 else many} {_and(words + rest)}")
+    if parts:
+        yield f"It shares with films that you like: {'; '.join(parts)}."
+
+
+def _neighbors(answer: Answer) -> str:
+    if "neighbors" not in answer:
+        return ""
+    raters = answer["neighbors"]
+    if not raters:
+        return "Nobody of similar taste has rated it."
+    mean = answer.get("neighbors_mean")
+    count = f"{len(raters)} user{'s' if len(raters) > 1 else ''} of similar taste"
+    said = f"{count} {'have' if len(raters) > 1 else 'has'} rated it"
+    return f"{said}." if mean is None else f"{said}: {_of(mean)}{' on average' if len(raters) > 1 else ''}."
+
+
+def _models(answer: Answer) -> str:
+    ranked = [row for row in answer.get("models") or () if row.get("rank") is not None]
+    if not ranked:
+        return ""
+    best = min(ranked, key=lambda row: row["rank"])
+    worst = max(ranked, key=lambda row: row["rank"] / max(row["of"], 1))
+    near = sum(row["rank"] <= NEAR for row in ranked)
+    said = f"{near} of {len(ranked)} models have it among their first {NEAR} films for you"
+    if best is worst:
+        return f"{said}."
+    return f"{said}: it stands highest with {_place(best)}, lowest with {_place(worst)}."
+
+
+def _place(row: Answer) -> str:
+    return f"**{plain(row['name'])}** ({row['rank']:,} of {row['of']:,})"
+
+
+def factor(row: Answer) -> str:
+    """What one factor says."""
+    high, low = (_and([f"*{plain(film['title'])}*" for film in row.get(end) or ()]) for end in ("high", "low"))
+    product, user, film = (float(row.get(name) or 0) for name in ("product", "user", "film"))
+    if product >= 0:
+        way = "You and the film lean the same way, which speaks **for** it"
+    else:
+        way = "You and the film lean opposite ways, which speaks **against** it"
+    ends = []
+    if high:
+        ends.append(f"on the one end stand {high}{_who(user > 0, film > 0)}")
+    if low:
+        ends.append(f"on the other {low}{_who(user < 0, film < 0)}")
+    return f"**Factor {row['factor']}**: {way} ({product:+.3f})." + _sentence("; ".join(ends))
+
+
+def _who(user: bool, film: bool) -> str:
+    if user and film:
+        return " (you and the film are on this side)"
+    if user:
+        return " (you are on this side)"
+    return " (the film is on this side)" if film else ""
+
+
+def _sentence(text: str) -> str:
+    return f" {text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _count(stars: float) -> str:
+    return f"{stars:g} star{'' if stars == 1 else 's'}"
+
+
+def _of(stars: float) -> str:
+    return f"{stars:.1f} stars"
+
+
+def _and(parts: Sequence[str]) -> str:
+    if len(parts) < 2:
+        return "".join(parts)
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -1,0 +1,207 @@
+"""Pickers that several pages have: a user, a film, a model, a filter; and the address that holds what was picked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Any
+
+import streamlit as st
+
+from matinee.client import RefusedError, calls
+from matinee.errors import MatineeError, ServiceError
+from matinee.studio import core
+from matinee.studio.catalog import Catalogue, catalogue
+from matinee.studio.style import cut, plain
+
+MOST_USERS = 1000
+"""Users offered; the id of any other can be typed."""
+MANY, OFFERED = 20_000, 500
+"""With more films than `MANY` a picker offers `OFFERED` of those that fit a text: browsers need seconds for more."""
+LONGEST_FILTER = 2000
+FIELDS = "genre, year, decade, director, cast, tag, country, ratings, mean"
+CHOSEN_USER = "studio: user"
+"""Key of the user picked last, on whatever page."""
+PAGE = "page"
+"""Parameter of the address that `app` looks after."""
+STARTED, WRITTEN = "studio: started", "studio: written"
+"""Keys of the widgets that the address speaks of, and of the address with their values as a page left them."""
+
+
+def follow() -> None:
+    """At the start of a page: where the address has changed by itself (a step back, a link), it counts again."""
+    written: dict[str, str]
+    values: dict[str, Any]
+    written, values = st.session_state.get(WRITTEN) or ({}, {})
+    if st.query_params.to_dict() == written:
+        return
+    # The address of a click that came before the browser had heard of the new one is old: the click counts.
+    if all(st.session_state.get(key, value) == value for key, value in values.items()):
+        for key in values:
+            st.session_state.pop(key, None)
+
+
+def address(**state: str | float | None) -> None:
+    """Let the page's address hold this state, after its widgets; what is None or "" is left out."""
+    here = {PAGE: st.query_params[PAGE]} if PAGE in st.query_params else {}
+    wanted = here | {name: str(value) for name, value in state.items() if value not in (None, "")}
+    if wanted != st.query_params.to_dict():
+        st.query_params.from_dict(wanted)
+    started: set[str] = st.session_state.get(STARTED) or set()
+    st.session_state[WRITTEN] = (wanted, {key: st.session_state[key] for key in started if key in st.session_state})
+
+
+def given(name: str) -> str | None:
+    """What the address says, None where it says nothing."""
+    return st.query_params.get(name) or None
+
+
+def start(key: str, value: Any) -> None:
+    """The value that a widget of the address starts with; what has been chosen since stays."""
+    st.session_state.setdefault(STARTED, set()).add(key)
+    if key not in st.session_state:
+        st.session_state[key] = value
+
+
+def user(label: str, key: str, *, optional: bool = False) -> str | None:
+    """Picks a user by id, from those that have rated films or typed.
+
+    The user of the address (`?user=`) comes first, then the one picked last on any page, then, unless `optional`, the
+    first there is.
+
+    Returns:
+        The id; None where none is chosen.
+    """
+    found = core.get(calls.users(limit=MOST_USERS))
+    ratings = {row["user_id"]: row["ratings"] for row in found["items"]}
+    first = None if optional else next(iter(ratings), None)
+    start(key, given("user") or (None if optional else st.session_state.get(CHOSEN_USER)) or first)
+    more = found["total"] - len(ratings)
+    chosen = st.selectbox(
+        label,
+        list(ratings),
+        index=None,
+        format_func=lambda user_id: _with_count(user_id, ratings),
+        filter_mode="prefix",
+        accept_new_options=True,
+        placeholder="Type an id" if optional else "Type the id of a user",
+        help=f"The first {len(ratings):,} of {found['total']:,} users are listed; type the id of any other."
+        if more > 0
+        else None,
+        key=key,
+    )
+    chosen = chosen.strip() if chosen else ""
+    if not chosen or (chosen not in ratings and not _can_be(chosen)):
+        return None
+    st.session_state[CHOSEN_USER] = chosen
+    return chosen
+
+
+def _can_be(user_id: str) -> bool:
+    """Whether this can be the id of anybody; says why where not."""
+    try:
+        core.get(calls.history(user_id))
+    except ServiceError:
+        raise
+    except MatineeError as error:
+        if isinstance(error, RefusedError):
+            if error.status == 404:
+                return True
+            why = "It is too long, or has characters that no id has."
+        else:
+            why = error.message
+        st.warning(plain(f"That cannot be the id of a user. {cut(why, 300)}"), icon=":material/person_off:")
+        return False
+    return True
+
+
+def _with_count(user_id: str, ratings: dict[str, int]) -> str:
+    count = ratings.get(user_id)
+    return user_id if count is None else f"{user_id} · {count:,} rating{'' if count == 1 else 's'}"
+
+
+def history(user_id: str) -> list[dict[str, Any]]:
+    """What a user has rated, newest first; [] where nothing."""
+    try:
+        return list(core.get(calls.history(user_id))["items"])
+    except RefusedError as error:
+        if error.status != 404:
+            raise
+        return []
+
+
+def say_unknown(user_id: str) -> None:
+    """Say that a user has rated nothing, and who is called nearly so."""
+    near = [row["user_id"] for row in core.get(calls.users(user_id[:1], limit=5))["items"]]
+    hint = f" There are, for example, {', '.join(near)}." if near else ""
+    st.info(plain(f"User {cut(user_id, 60)} has rated nothing.{hint}"), icon=":material/info:")
+
+
+def film(label: str, key: str, *, on_change: Callable[[], None] | None = None) -> str | None:
+    """Picks one of all films by title, `?film=` first; its id, None where none is chosen."""
+    films = catalogue()
+    start(key, films.by_id.get(given("film") or ""))
+    chosen = film_label(label, key, films, on_change=on_change)
+    return films.ids.get(chosen) if chosen else None
+
+
+def film_label(label: str, key: str, films: Catalogue, *, on_change: Callable[[], None] | None = None) -> str | None:
+    """Picks one of all films; its label, None where none is chosen."""
+    if st.session_state.get(key) not in films.ids:  # nothing yet, or a film that is gone meanwhile
+        st.session_state[key] = None
+    chosen: str | None = st.selectbox(
+        label,
+        films.labels if len(films.labels) <= MANY else _offered(label, key, films),
+        index=None,
+        filter_mode="contains",  # "fuzzy" takes seconds over 62,000 films
+        placeholder=f"Type to search {len(films.labels):,} films",
+        key=key,
+        on_change=on_change,
+    )
+    return chosen
+
+
+def _offered(label: str, key: str, films: Catalogue) -> list[str]:
+    text = st.text_input(f"Search for the {label.lower()}", key=f"{key}-search", placeholder="A part of its title")
+    words = text.casefold().split()
+    fitting = (name for name in films.labels if all(word in name.casefold() for word in words))
+    chosen = st.session_state[key]
+    return list(dict.fromkeys([*([chosen] if chosen else []), *islice(fitting, OFFERED)]))
+
+
+def model(label: str, key: str, names: Sequence[str], *, parameter: str = "model", default: str) -> str:
+    """Picks a model by name; the one of the address first."""
+    asked = given(parameter)
+    start(key, asked if asked in names else default)
+    if st.session_state[key] not in names:
+        st.session_state[key] = default
+    return str(st.selectbox(label, names, key=key))
+
+
+def film_filter(key: str, label: str = "Filter") -> str:
+    """A box for the filter language, `?filter=` first; the filter, "" for all films."""
+    start(key, given("filter") or "")
+    text: str = st.text_input(
+        label,
+        max_chars=LONGEST_FILTER,
+        placeholder='genre = "Comedy" and year >= 1990',
+        help=f"The filter language of Matinee. Fields: {FIELDS} …",
+        key=key,
+    )
+    return text.strip()
+
+
+def say_filter_fault(text: str, error: RefusedError) -> None:
+    """Say what is wrong with a filter, and show where.
+
+    Raises:
+        RefusedError: it was not the filter that the core refuses.
+    """
+    position = error.problem.get("position")
+    if error.status != 400 or not isinstance(position, int):
+        raise error
+    st.error(plain(error.message), icon=":material/filter_alt_off:")
+    at = min(position, len(text))
+    before, line = text[max(0, at - 40) : at], text[max(0, at - 40) : at + 40]
+    # A tab or a wide letter before the mark would move it; spaces of the same letters do not matter here.
+    st.code(f"{' '.join(line.splitlines())}\n{' ' * len(before)}^", language=None)

@@ -1,0 +1,1 @@
+"""From data to a snapshot: models, measures, vector spaces, maps, poster indexes."""

@@ -1,0 +1,313 @@
+"""The whole way: data → clean → what the store holds → models → metrics → snapshot."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Container, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from matinee._util.progress import Progress, silent
+from matinee.data.catalog import Catalog
+from matinee.data.dataset import SEEN, CleaningReport, Dataset, TableReport
+from matinee.data.load import load_dataset
+from matinee.data.ratings import Ratings
+from matinee.data.sources import list_datasets
+from matinee.errors import DataError, MemoryLimitError, SnapshotError
+from matinee.models import default_lineup
+from matinee.models.base import Model
+from matinee.models.blend.model import Blend
+from matinee.settings import Settings
+from matinee.snapshots import SnapshotRegistry, write_snapshot
+from matinee.stores import Store, open_store
+from matinee.training.vector_spaces import encoded_spaces, finished, model_spaces, with_spaces
+
+PREFERRED = ("blend", "edlae", "ease", "ials", "itemknn", "popular")
+"""Who answers by default where the settings' default model is not among those fitted."""
+
+TELL_BYTES = 16 << 20
+"""Models that need less memory than this do not say how much."""
+
+
+def train(
+    settings: Settings | None = None,
+    source: str | None = None,
+    *,
+    promote: bool = True,
+    include_store: bool = True,
+    measure: bool = True,
+    mapping: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> str:
+    """Fit all models on a data set and write a snapshot; returns its id.
+
+    Args:
+        settings: folders, limits, seed; None: those of the environment.
+        source: a name of `matinee data list`, a folder, or "auto"; None: `settings.data`.
+        promote: serve the snapshot at once.
+        include_store: also learn from what was written through the API.
+        measure: put metrics on held-out ratings into the manifest (fits twice).
+        mapping: canonical column → column of the files, for plain tables.
+        progress: told what is being done.
+
+    Raises:
+        DataError: unreadable data, or none.
+        MemoryLimitError: no model fits into `settings.memory_limit`.
+        SnapshotError: the snapshot cannot be written.
+    """
+    settings = settings or Settings()
+    source = source or settings.data
+    dataset = load_dataset(source, settings, progress, mapping=mapping)
+    return train_dataset(
+        settings,
+        dataset,
+        source=source_identity(source),
+        promote=promote,
+        include_store=include_store,
+        measure=measure,
+        progress=progress,
+    )
+
+
+def train_dataset(
+    settings: Settings,
+    dataset: Dataset,
+    *,
+    source: str | None = None,
+    promote: bool = True,
+    include_store: bool = True,
+    measure: bool = False,
+    progress: Progress | None = None,
+) -> str:
+    """`train` for data that are loaded already; `source` identifies where they came from."""
+    tell = progress or silent
+    watermark = 0
+    if include_store and settings.store_path(dataset.name).exists():
+        store = open_store(settings, dataset.name)
+        try:
+            watermark = store.seq()
+            dataset = with_store(dataset, store)
+        finally:
+            store.close()
+    if not len(dataset.ratings):
+        raise DataError(f"There are no ratings in {dataset.name}.", "See `matinee data inspect` for what was dropped.")
+    start = time.perf_counter()
+    encoded, notes = encoded_spaces(dataset, settings, tell)
+    dataset = with_spaces(dataset, encoded)
+    if notes:
+        report = dataset.report.model_copy(update={"notes": (*dataset.report.notes, *notes)})
+        dataset = replace(dataset, report=report)
+    seconds = {"encoding": time.perf_counter() - start}
+    lineup = default_lineup(dataset)
+    metrics: Mapping[str, Mapping[str, float]] = {}
+    if measure:
+        start = time.perf_counter()
+        metrics, lineup = _measured(dataset, lineup, settings, tell)
+        seconds["measuring"] = time.perf_counter() - start
+    fitted, took, skipped = fit_lineup(lineup, dataset, settings, tell)
+    metrics = {name: figures for name, figures in metrics.items() if name in fitted}
+    seconds |= took
+    start = time.perf_counter()
+    spaces = finished(encoded | model_spaces(dataset, fitted, settings.seed), settings, tell)
+    seconds["spaces"] = time.perf_counter() - start
+    default = next((name for name in (settings.default_model, *PREFERRED) if name in fitted), next(iter(fitted)))
+    tell("writing the snapshot", 0.0)
+    snapshot_id = write_snapshot(
+        settings.snapshots_dir,
+        dataset,
+        fitted,
+        default_model=default,
+        spaces=spaces,
+        metrics=metrics,
+        seconds=seconds,
+        watermark=watermark,
+        seed=settings.seed,
+        settings={"source": source, "skipped": skipped, "include_store": include_store},
+    )
+    if promote:
+        SnapshotRegistry(settings.snapshots_dir).promote(snapshot_id, verify=False)
+    tell("writing the snapshot", 1.0)
+    return snapshot_id
+
+
+def fit_lineup(
+    lineup: Mapping[str, Model[Any]], dataset: Dataset, settings: Settings, tell: Progress
+) -> tuple[dict[str, Model[Any]], dict[str, float], dict[str, str]]:
+    """Fit models in order; returns them, the seconds each took, and why any was skipped.
+
+    A model over the memory limit, or one that has nothing to learn here (`Model.unsuited`), is left out; what is made
+    of it goes on without it where it can.
+
+    Raises:
+        MemoryLimitError: no model fits.
+    """
+    fitted: dict[str, Model[Any]] = {}
+    seconds: dict[str, float] = {}
+    skipped: dict[str, str] = {}
+    for name, model in lineup.items():
+        smaller, missing = _reduced(model, fitted)
+        if missing:
+            skipped[f"{name}, in part" if smaller is not None else name] = f"needs {', '.join(missing)}"
+        if smaller is None:
+            continue
+        why = smaller.unsuited(dataset)
+        if why is not None:
+            skipped[name] = why
+            continue
+        need = smaller.memory_needed(dataset)
+        what = f"fitting {name}" + (f" (up to {need / 2**20:,.0f} MiB)" if need >= TELL_BYTES else "")
+
+        def part(_what: str, share: float, what: str = what) -> None:
+            tell(what, min(share, 1.0))
+
+        tell(what, 0.0)
+        start = time.perf_counter()
+        try:
+            fitted[name] = (smaller.bind(fitted) if smaller.parts else smaller).fit(
+                dataset, memory_limit=settings.memory_limit, progress=part
+            )
+        except MemoryLimitError as error:
+            skipped[name] = str(error)
+            continue
+        seconds[name] = time.perf_counter() - start
+        tell(what, 1.0)
+    if not fitted:
+        raise MemoryLimitError("No model fits into the memory limit.", " ".join(skipped.values()))
+    return fitted, seconds, skipped
+
+
+def _measured(
+    dataset: Dataset, lineup: dict[str, Model[Any]], settings: Settings, tell: Progress
+) -> tuple[Mapping[str, Mapping[str, float]], dict[str, Model[Any]]]:
+    """Figures on held-out ratings, and the line-up with the weights that its blends learned meanwhile.
+
+    So no blend learns its weights twice, and the figures are of weights that have not seen the ratings asked for.
+    """
+    from matinee.evaluation import training_metrics
+
+    tell("measuring on held-out ratings", 0.0)
+    names = _affordable(lineup, dataset, settings.memory_limit)
+    kept: dict[str, Model[Any]] = {}
+    metrics = training_metrics(
+        dataset,
+        lambda part: _fitting(default_lineup(part), names),
+        settings.seed,
+        memory_limit=settings.memory_limit,
+        progress=lambda _what, share: tell("measuring on held-out ratings", min(share, 1.0)),
+        keep=kept,
+    )
+    tell("measuring on held-out ratings", 1.0)
+    learned = dict(lineup)
+    for name, model in kept.items():
+        own = learned[name]
+        if isinstance(model, Blend) and isinstance(own, Blend) and model.config.curves is not None:
+            learned[name] = Blend(own.config.model_copy(update={"curves": model.config.curves}))
+    return metrics, learned
+
+
+def _affordable(lineup: Mapping[str, Model[Any]], dataset: Dataset, memory_limit: int) -> set[str]:
+    """Names of the models that the data suit and that fit into the memory limit."""
+    able: set[str] = set()
+    for name, model in lineup.items():
+        smaller, _ = _reduced(model, able)
+        if smaller is not None and not smaller.unsuited(dataset) and smaller.memory_needed(dataset) <= memory_limit:
+            able.add(name)
+    return able
+
+
+def _fitting(lineup: Mapping[str, Model[Any]], fitted: Container[str]) -> dict[str, Model[Any]]:
+    """The models of a line-up that were fitted, of the parts that were."""
+    reduced = {name: _reduced(model, fitted)[0] for name, model in lineup.items() if name in fitted}
+    return {name: model for name, model in reduced.items() if model is not None}
+
+
+def _reduced(model: Model[Any], fitted: Container[str]) -> tuple[Model[Any] | None, list[str]]:
+    """A model without the parts that were not fitted (None where it is nothing without them), and these parts."""
+    missing = [part for part in model.parts if part not in fitted]
+    return (model.without(missing) if missing else model), missing
+
+
+def with_store(dataset: Dataset, store: Store) -> Dataset:
+    """The data set with all that the store holds: ratings, take-backs, erasures, films."""
+    catalog, report = dataset.catalog, dataset.report
+    held = store.movies()
+    if held:
+        removed = [movie_id for movie_id, movie in held if movie is None]
+        grown = catalog.with_changes([movie for _, movie in held if movie is not None], removed)
+        catalog = Catalog(grown.frame.filter(pl.Series(grown.active)))
+    rows = [
+        (rating.user_id, rating.movie_id, rating.rating, rating.timestamp)
+        for batch in store.ratings()
+        for rating in batch
+    ]
+    erased = store.erased_users()
+    if not rows and not erased and not held:
+        return dataset
+    schema = {"user_id": pl.String, "movie_id": pl.String, "rating": pl.Float32, "timestamp": pl.Int64}
+    overlay = pl.DataFrame(rows, schema=schema, orient="row")
+    base = dataset.ratings.to_frame(dataset.catalog).cast({"timestamp": pl.Int64})
+    kept = base.filter(~pl.col("user_id").is_in(list(erased))).join(overlay, on=["user_id", "movie_id"], how="anti")
+    merged = pl.concat([kept.select(list(schema)), overlay.filter(pl.col("rating").is_not_null())])
+    final = merged.filter(pl.col("movie_id").is_in(catalog.frame["movie_id"].to_list()))
+    if dataset.scale == SEEN:  # the store may hold stars of a time when the data still had some
+        final = final.with_columns(rating=pl.lit(SEEN[1], dtype=pl.Float32))
+    table = TableReport(
+        rows_in=base.height + overlay.height,
+        rows_out=final.height,
+        dropped={
+            "of erased users": int(base["user_id"].is_in(list(erased)).sum()),
+            "replaced or taken back": base.height
+            - int(base["user_id"].is_in(list(erased)).sum())
+            - kept.height
+            + int(overlay["rating"].null_count()),
+            "of removed films": merged.height - final.height,
+        },
+    )
+    tables = {**report.tables, "store": table}
+    return replace(
+        dataset,
+        catalog=catalog,
+        ratings=Ratings.from_frame(final, catalog),
+        report=CleaningReport(source=report.source, tables=tables, joins=report.joins, notes=report.notes),
+    )
+
+
+def source_identity(source: str) -> str:
+    """What tells whether a source is the same as before: a name itself, files and folders by sizes and times."""
+    place = Path(source).expanduser()
+    if source == "auto" or any(info.name == source for info in list_datasets()) or not place.exists():
+        return source
+    # Tables lie at most two folders deep (see `data.readers`); a whole disk is not walked.
+    files = [place] if place.is_file() else [p for depth in ("*", "*/*", "*/*/*") for p in place.glob(depth)]
+    digest = hashlib.sha256()
+    for path in sorted(p for p in files if p.is_file()):
+        found = path.stat()
+        digest.update(f"{path.relative_to(place).as_posix()}\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
+    return f"{'folder' if place.is_dir() else 'file'} {place.resolve().name} {digest.hexdigest()[:16]}"
+
+
+def snapshot_of(settings: Settings, source: str | None = None) -> str | None:
+    """Id of the snapshot to serve for a source (None: `settings.data`); None where it must be trained first.
+
+    It is the one in service, or else the newest of those served before it, which is promoted: going back and forth
+    between data sets trains each once. A snapshot that was rolled back is never taken up again.
+    """
+    shelf = SnapshotRegistry(settings.snapshots_dir)
+    wanted = source_identity(source or settings.data)
+    try:
+        current = shelf.current()
+        served = [] if current is None else [current, *reversed(shelf.previous())]
+    except SnapshotError:
+        return None
+    for snapshot_id in served:
+        try:
+            if shelf.show(snapshot_id).settings.get("source") != wanted or shelf.verify(snapshot_id):
+                continue
+        except SnapshotError:
+            continue
+        return snapshot_id if snapshot_id == current else shelf.promote(snapshot_id, verify=False)
+    return None

@@ -1,0 +1,111 @@
+"""Posters into the snapshot in service, without training anything anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee import remote
+from matinee._util.progress import Progress, silent
+from matinee.data.dataset import Dataset
+from matinee.encoders.vector_cache import encode_images_cached
+from matinee.errors import SnapshotError
+from matinee.settings import Settings
+from matinee.snapshots import Snapshot, SnapshotRegistry, write_snapshot
+from matinee.stores import FilmVector, Store, open_store
+from matinee.training.vector_spaces import POSTER, finished, poster_paths, poster_space
+
+
+def index_posters(settings: Settings, progress: Progress | None = None) -> str:
+    """Embed the posters on the shelf and serve a snapshot that differs from the current one in its poster space alone.
+
+    Posters that were encoded before come from the cache. Models learn from the posters at the next training.
+
+    Returns:
+        The id of the new snapshot, or of the current one where nothing changed.
+
+    Raises:
+        SnapshotError: there is no snapshot yet, or it cannot be read or written.
+        EncoderError: the image encoder cannot be had.
+    """
+    tell = progress or silent
+    shelf = SnapshotRegistry(settings.snapshots_dir)
+    current = shelf.current()
+    if current is None:
+        raise SnapshotError("There is no snapshot to add posters to.", "Make one with `matinee train` first.")
+    snapshot = Snapshot.load(shelf.root, current, settings.verify_on_load)
+    notes: list[str] = []
+    space = poster_space(snapshot.dataset, settings, tell, notes)
+    refresh_store(snapshot.dataset, settings, space.encoder if space is not None else "")
+    old = snapshot.spaces.get(POSTER)
+    if space is None and old is None:
+        return current
+    if space is not None and old is not None and _same(old.arrays(), space.arrays()):
+        return current
+    spaces = {name: kept for name, kept in snapshot.spaces.items() if name != POSTER}
+    if space is not None:
+        spaces |= finished({POSTER: space}, settings, tell)
+    manifest, report = snapshot.manifest, snapshot.dataset.report
+    dataset = replace(snapshot.dataset, report=report.model_copy(update={"notes": (*report.notes, *notes)}))
+    dataset.__dict__["fingerprint"] = manifest.fingerprint
+    tell("writing the snapshot", 0.0)
+    made = write_snapshot(
+        settings.snapshots_dir,
+        dataset,
+        snapshot.models,
+        default_model=manifest.default_model,
+        spaces=spaces,
+        metrics={name: _numbers(values) for name, values in manifest.metrics.items()},
+        seconds=manifest.seconds,
+        watermark=manifest.watermark,
+        seed=manifest.seed,
+        settings=manifest.settings,
+    )
+    shelf.promote(made, verify=False)
+    tell("writing the snapshot", 1.0)
+    return made
+
+
+def _numbers(values: dict[str, float | None]) -> dict[str, float]:
+    return {name: float("nan") if value is None else value for name, value in values.items()}
+
+
+def _same(old: dict[str, NDArray[Any]], new: dict[str, NDArray[Any]]) -> bool:
+    """Whether two spaces hold the same, their maps apart."""
+    names = (old.keys() | new.keys()) - {"layout"}
+    return old.keys() == new.keys() and all(np.array_equal(old[name], new[name]) for name in names)
+
+
+def refresh_store(dataset: Dataset, settings: Settings, encoder_id: str) -> None:
+    """Bring poster vectors that the store holds in line with the shelf.
+
+    They lie over every snapshot: one that was put over HTTP would otherwise hide the picture that replaced it since.
+    """
+    if not encoder_id or not settings.store_path(dataset.name).exists():
+        return
+    store = open_store(settings, dataset.name)
+    try:
+        _refresh(store, dataset, settings, encoder_id)
+    finally:
+        store.close()
+
+
+def _refresh(store: Store, dataset: Dataset, settings: Settings, encoder_id: str) -> None:
+    held = {vector.movie_id: vector for vector in store.vectors() if vector.space == POSTER}
+    paths = {movie_id: path for movie_id, path in poster_paths(settings, dataset.name).items() if movie_id in held}
+    if not paths:
+        return
+    encoder = remote.open_image_encoder(settings)
+    raw, faults = encode_images_cached(encoder, list(paths.values()), settings)
+    broken = {fault.place for fault in faults}
+    fresh = [
+        FilmVector(movie_id, POSTER, encoder_id, raw[place])
+        for place, movie_id in enumerate(paths)
+        if place not in broken
+        and not (held[movie_id].encoder == encoder_id and np.allclose(held[movie_id].values, raw[place], atol=1e-3))
+    ]
+    if fresh:
+        store.put_vectors(fresh)

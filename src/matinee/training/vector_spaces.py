@@ -1,0 +1,222 @@
+"""The vector spaces of a snapshot, made at training: of texts and posters by encoders, of models by decomposition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from matinee import remote
+from matinee._util.progress import Progress, silent
+from matinee.data.dataset import Dataset
+from matinee.data.vectors import FilmVectors
+from matinee.encoders import conse
+from matinee.encoders.film_texts import TEXT_CENTRED, TEXT_DIM, TEXT_POWER, film_texts
+from matinee.encoders.image import POSTER_DIM, POSTER_POWER, OnnxImageEncoder
+from matinee.encoders.projection import Projection, unit
+from matinee.encoders.vector_cache import encode_cached, encode_images_cached
+from matinee.errors import MatineeError
+from matinee.indexes import available_kinds, build_index
+from matinee.indexes.recall_check import BUILT, Probes, proven
+from matinee.models.base import Model
+from matinee.models.content.model import Content
+from matinee.models.truncated_svd import truncated_svd
+from matinee.posters.store import PosterStore
+from matinee.settings import Settings
+from matinee.snapshots.spaces import Space, lifted
+from matinee.spaces.blend_space import blend_films
+from matinee.spaces.content_space import ContentSpace
+from matinee.spaces.series import SeriesFinder
+from matinee.training.film_map import layout
+
+Floats = NDArray[np.float32]
+
+TEXT, POSTER, CONTENT, TASTE, BLEND = "text", "poster", "content", "taste", "blend"
+
+TASTE_DIM = 64
+USER_POWER, FILM_POWER = 1.0, 0.5
+"""Ratings are divided by these powers of the users' and the films' lengths before the decomposition: those whose ten
+nearest hold most of the ratings kept back, counted by rarity (each 1/√ratings), of five pairs (ml-latest-small, random
+80:20, two splits: .0105, with ½ and ½ .0090; 128 values hold fewer)."""
+SUPPORT = 3.0
+"""Ratings from which on half of a film's likeness is believed: √(n/(n + 3)) of it is. Without, films with one or two
+ratings fill the lists (of the ratings kept back .0094 by rarity, .057 by number; with it .0105, .069). More of it finds
+more (6: .0107, .073), but by leaning on films that everybody has seen: the sequels leave Rocky's list."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Raw vectors of films: increasing rows, (n,), vectors, (n, n_raw), and the encoder's id."""
+
+    rows: NDArray[np.int64]
+    raw: Floats
+    encoder: str
+
+
+def encoded_spaces(dataset: Dataset, settings: Settings, tell: Progress = silent) -> tuple[dict[str, Space], list[str]]:
+    """The spaces of texts and posters, without their maps; and a line for each that had to be left out."""
+    spaces: dict[str, Space] = {}
+    notes: list[str] = []
+    makers: list[tuple[str, Callable[[], Space | None]]] = [
+        (TEXT, lambda: text_space(dataset, settings, tell)),
+        (POSTER, lambda: poster_space(dataset, settings, tell, notes)),
+    ]
+    for name, make in makers:
+        if settings.model_dump()[f"{'image' if name == 'poster' else name}_encoder"] == "off":
+            continue
+        try:
+            space = make()
+        except MatineeError as error:
+            notes.append(f"Vectors of {name}s are left out: {error}")
+            continue
+        if space is not None:
+            spaces[name] = space
+    return spaces, notes
+
+
+def with_spaces(dataset: Dataset, spaces: Mapping[str, Space]) -> Dataset:
+    """The data set with these spaces' vectors, for the models that use them."""
+    return replace(dataset, vectors={name: space.films for name, space in spaces.items()})
+
+
+def text_space(dataset: Dataset, settings: Settings, tell: Progress) -> Space:
+    """What films are about, by the text encoder.
+
+    Raises:
+        EncoderError, FetchError: the encoder cannot be had.
+    """
+    encoder = remote.open_text_encoder(settings)
+    texts = film_texts(dataset.catalog)
+    raw = encode_cached(encoder, texts, settings, tell)
+    made = Encoded(np.arange(len(texts), dtype=np.int64), raw, encoder.id)
+    return _projected(TEXT, made, TEXT_DIM, TEXT_POWER, settings.seed, centre=TEXT_CENTRED)
+
+
+def poster_space(dataset: Dataset, settings: Settings, tell: Progress, notes: list[str]) -> Space | None:
+    """What posters look like, by the image encoder; None where there are none. Broken files are noted.
+
+    Raises:
+        EncoderError, FetchError: the encoder cannot be had.
+    """
+    paths = poster_paths(settings, dataset.name)
+    found = {row: path for movie_id, path in paths.items() if (row := dataset.catalog.find(movie_id)) is not None}
+    if not found:
+        return None
+    rows = sorted(found)
+    encoder = remote.open_image_encoder(settings)
+    raw, faults = encode_images_cached(encoder, [found[row] for row in rows], settings, tell)
+    sound = np.delete(np.arange(len(rows)), [fault.place for fault in faults])
+    if faults:
+        notes.append(f"{len(faults)} posters cannot be read and are left out, for instance: {faults[0].error}")
+    if not len(sound):
+        return None
+    made = Encoded(np.array(rows, dtype=np.int64)[sound], raw[sound], encoder.id)
+    space = _projected(POSTER, made, POSTER_DIM, POSTER_POWER, settings.seed)
+    if not settings.poster_meaning or settings.text_encoder == "off" or not isinstance(encoder, OnnxImageEncoder):
+        return space
+    try:
+        kept = np.isin(made.rows, space.rows)
+        return replace(space, extra={"meaning": _meaning(encoder, made.raw[kept], settings, tell)})
+    except MatineeError as error:
+        notes.append(f"What posters show is left out: {error}")
+        return space
+
+
+def poster_paths(settings: Settings, dataset: str) -> dict[str, Path]:
+    """Film id → picture, of all posters on the shelf of a data set."""
+    shelf = PosterStore.of(settings, dataset)
+    found = ((movie_id, shelf.path(movie_id)) for movie_id in sorted(shelf.ids()))
+    return {movie_id: path for movie_id, path in found if path is not None}
+
+
+def _meaning(encoder: OnnxImageEncoder, raw: Floats, settings: Settings, tell: Progress) -> Floats:
+    """ConSE: posters as weighted sums of the raw text vectors of what they seem to show, (n, n_text)."""
+    probabilities = encoder.class_probabilities(raw)
+    names = conse.class_names(settings, tell)
+    found: Floats = conse.conse_vectors(probabilities, remote.open_text_encoder(settings).encode(names))
+    return found
+
+
+def _projected(name: str, made: Encoded, dim: int, power: float, seed: int, *, centre: bool = True) -> Space:
+    projection = Projection.fit(made.raw, dim, power, seed, centre=centre)
+    vectors = projection.apply(made.raw)
+    known = (vectors != 0).any(axis=1)  # a film at the very middle of all has no direction
+    films = FilmVectors(made.rows[known], vectors[known])
+    return Space(name, films, np.zeros((len(films), 2), dtype=np.float32), "", projection, made.encoder)
+
+
+def model_spaces(dataset: Dataset, models: Mapping[str, Model[Any]], seed: int = 0) -> dict[str, Space]:
+    """`content`, `taste` (SVD of the ratings) and `blend` of the two, without maps."""
+    spaces = {}
+    content = models.get(CONTENT)
+    if isinstance(content, Content):
+        spaces[CONTENT] = content_space(dataset, content, seed)
+    spaces[TASTE] = taste_space(dataset, seed)
+    spaces = {name: space for name, space in spaces.items() if len(space.films)}
+    if CONTENT in spaces and TASTE in spaces:
+        spaces[BLEND] = _space(BLEND, blend_films(spaces[TASTE].films, spaces[CONTENT].films))
+    return spaces
+
+
+def content_space(dataset: Dataset, content: Content, seed: int = 0) -> Space:
+    """What films are about, series first; see `engine.content_space`."""
+    series = SeriesFinder(dataset.catalog).all()
+    made = ContentSpace.learn(content, dataset.vectors, series, dataset.catalog.column("year"), seed)
+    return _space(CONTENT, made.films, made.extra())
+
+
+def taste_space(dataset: Dataset, seed: int) -> Space:
+    """Film factors of a truncated SVD of the ratings, shorter the fewer they rest on, of all films that are rated."""
+    ratings = dataset.ratings.matrix()
+    matrix = sp.csr_matrix(
+        (ratings.data / np.float32(dataset.scale[1]), ratings.indices, ratings.indptr), ratings.shape
+    )
+    squares = matrix.multiply(matrix)
+    users, films = (np.sqrt(np.asarray(squares.sum(axis=axis)).ravel()) for axis in (1, 0))
+    scaled = (
+        sp.diags_array(np.maximum(users, 1e-9) ** -USER_POWER)
+        @ matrix
+        @ sp.diags_array(np.maximum(films, 1e-9) ** -FILM_POWER)
+    )
+    _, values, right = truncated_svd(sp.csr_matrix(scaled), TASTE_DIM, seed=seed)
+    counts = dataset.ratings.counts
+    vectors = unit((right * values[:, None]).T.astype(np.float32))
+    vectors *= np.sqrt(counts / (counts + SUPPORT)).astype(np.float32)[:, None]
+    known = (counts > 0) & (vectors != 0).any(axis=1)
+    return _space(TASTE, FilmVectors(np.flatnonzero(known).astype(np.int64), lifted(vectors[known])))
+
+
+def _space(name: str, films: FilmVectors, extra: Mapping[str, NDArray[Any]] | None = None) -> Space:
+    """A lifted space without a map."""
+    return Space(name, films, np.zeros((len(films), 2), dtype=np.float32), "", extra=extra or {}, lifted=True)
+
+
+def finished(spaces: Mapping[str, Space], settings: Settings, tell: Progress = silent) -> dict[str, Space]:
+    """The spaces with their maps and with an approximate index of each kind that is installed."""
+    done: dict[str, Space] = {}
+    kinds = [kind for kind in available_kinds() if kind != "exact"]
+    for number, (name, space) in enumerate(spaces.items()):
+        tell("laying out the maps, building the indexes", number / len(spaces))
+        indexes = {
+            kind: build_index(kind, space.rows, space.vectors, seed=settings.seed, recall=BUILT.mean) for kind in kinds
+        }
+        if indexes:
+            probes = Probes.of(space.vectors, space.asked)
+            indexes = {
+                kind: proven(index, probes, BUILT, spare=1) or index.exactly() for kind, index in indexes.items()
+            }
+        # The last value of a lifted vector says how much is known, which is no place on a map.
+        shown = space.asked(space.vectors)
+        done[name] = replace(
+            space,
+            layout=layout(shown[:, :-1] if space.lifted else shown, settings.map_method, settings.seed),
+            layout_method=settings.map_method,
+            indexes=indexes,
+        )
+    tell("laying out the maps, building the indexes", 1.0)
+    return done
