@@ -3,7 +3,8 @@
 They are compared less their mean: what all texts or posters have in common makes none like another, but would make
 those in the middle like everybody's profile (nDCG@10 of content on ml-latest-small .106 instead of .138). Of the rest
 the first `COMPONENTS` principal components are kept, which takes half the time and loses nothing: nDCG@10 of likes on
-two validation splits of ml-latest-small .119 and .139 with all 256 values, .118 and .140 with 128, .116 and .136 with 64.
+two validation splits of ml-latest-small .119 and .139 with all 256 values, .118 and .140 with 128, .116 and .136 with
+64.
 """
 
 from __future__ import annotations
