@@ -119,8 +119,8 @@ class Blend(Model[BlendConfig]):
     over the movies that have both (per query). With a `mapping` the regressor is a mean of content and of the blend's
     own scores transferred by it (`blend.unrated`).
 
-    Users: where no collaborative part knows the history, the content part alone answers; where that does not either, the
-    popular part, whose scores are passed on unchanged. Movies without a score come last.
+    Users: where no collaborative part knows the history, the content part alone answers; where that does not either,
+    the popular part, whose scores are passed on unchanged. Movies without a score come last.
 
     Parts are bound after fitting or loading: `bind({"ease": ease, …})`; nothing is fitted or stored twice.
     """
