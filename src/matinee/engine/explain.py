@@ -120,7 +120,7 @@ class Explanation:
 def explain(
     runtime: Runtime, view: View, settings: Settings, user_id: str, movie_id: str, name: str | None
 ) -> Explanation:
-    """Why a film for a user, see `Explorer.explain`."""
+    """Why a film for a user, see `Engine.explain`."""
     row = view.catalog.row(movie_id)
     name = name or default_name(view, settings)
     model = view.model(name)

@@ -20,14 +20,6 @@ RETRY = 1.0
 """Seconds between two attempts to open an engine that could not be opened."""
 
 
-class _Engine(Engine):
-    """The engine, which follows the pointer and the store, and here shows what it serves."""
-
-    def runtime(self) -> Runtime:
-        """What is in service, after following both; microseconds where nothing has changed."""
-        return self._current()[0]
-
-
 class Snapshots:
     """A `SpaceSource` of the current snapshot's spaces, films written since included.
 
@@ -39,7 +31,7 @@ class Snapshots:
         self._settings = settings
         self._names = [name.strip() for name in settings.vectors_space.split(",") if name.strip()] or ["poster"]
         self._lock = threading.Lock()
-        self._engine: _Engine | None = None
+        self._engine: Engine | None = None
         self._made: tuple[Runtime, OpenedSpaces] | None = None
         self._failed: tuple[float, MatineeError] | None = None
 
@@ -48,7 +40,7 @@ class Snapshots:
         engine, made = self._engine, self._made
         if engine is None or made is None:
             return None
-        return made[1] if engine.runtime() is made[0] else None
+        return made[1] if engine.request_view().runtime is made[0] else None
 
     def open(self) -> OpenedSpaces:
         """See `SpaceSource`."""
@@ -57,11 +49,11 @@ class Snapshots:
                 if self._failed is not None and monotonic() - self._failed[0] < RETRY:
                     raise self._failed[1]
                 try:
-                    self._engine = _Engine.open(self._settings)
+                    self._engine = Engine.open(self._settings)
                 except MatineeError as error:
                     self._failed = monotonic(), error
                     raise
-            runtime = self._engine.runtime()
+            runtime = self._engine.request_view().runtime
             if self._made is None or self._made[0] is not runtime:
                 self._made = runtime, self._spaces(runtime)
             return self._made[1]
