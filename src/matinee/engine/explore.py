@@ -10,11 +10,11 @@ import numpy as np
 
 from matinee.data.ids import Id, id_text
 from matinee.engine.data_statistics import statistics
-from matinee.engine.explain import Explanation, explain
+from matinee.engine.explain import explain
 from matinee.engine.rating_counts import histogram
 from matinee.engine.recommend import allowed_rows, check_n
 from matinee.engine.runtime import Runtime, View
-from matinee.engine.types import FilmRatings, TitleTable, UserPage
+from matinee.engine.types import Explanation, FilmRatings, TitleTable, UserPage
 from matinee.errors import InvalidInputError
 from matinee.settings import Settings
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from matinee.api.documentation import add_documentation
 from matinee.api.encoder import routes
-from matinee.api.encoder.bodies import ReadyOut
+from matinee.api.encoder.bodies import EncoderReadyOut
 from matinee.api.encoder.loading import Loading
 from matinee.api.encoder.service import EncoderService, service_of
 from matinee.api.errors import problems
@@ -39,7 +39,7 @@ async def greeting(request: Request) -> Response:
     return reply({"service": "matinee-encoder", "version": version, "docs": "/docs", "openapi": "/openapi.json"})
 
 
-@router.get("/ready", response_model=ReadyOut, responses=problems(503), summary="Ready?")
+@router.get("/ready", response_model=EncoderReadyOut, responses=problems(503), summary="Ready?")
 async def ready(request: Request) -> Response:
     """The encoders that the settings name are loaded; else 503 with what is missing."""
     service = service_of(request)

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import RedirectResponse, Response
 
 from matinee.api import parameters
@@ -15,6 +14,7 @@ from matinee.api.errors import problems
 from matinee.api.images import FRESH, SMALL, is_known, made, picture_headers, reduced
 from matinee.api.render import poster_path, reply
 from matinee.api.request_bodies import media_type, read_body, read_files
+from matinee.api.schemas.answers import PosterOut
 from matinee.api.service import EngineDep, service_of
 from matinee.data.catalog import Movie
 from matinee.encoders.decode import decode
@@ -41,34 +41,6 @@ _HEADERS = {
     },
     "ETag": {"schema": {"type": "string"}},
 }
-
-
-class PosterOut(BaseModel):
-    """A picture that was stored."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "movie_id": "318",
-                    "poster": "/v1/movies/318/poster",
-                    "media_type": "image/jpeg",
-                    "width": 342,
-                    "height": 513,
-                    "bytes": 31_415,
-                    "indexed": True,
-                }
-            ]
-        }
-    )
-
-    movie_id: str
-    poster: str = Field(description="Path of the picture.")
-    media_type: str
-    width: int
-    height: int
-    bytes: int
-    indexed: bool = Field(description="Whether the film is found by this picture from now on.")
 
 
 def shelf_of(engine: Engine) -> PosterStore:

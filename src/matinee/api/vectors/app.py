@@ -16,7 +16,7 @@ from matinee.api.errors import problems
 from matinee.api.render import reply
 from matinee.api.routes import common
 from matinee.api.vectors import items, search
-from matinee.api.vectors.bodies import ReadyOut, SpacesOut
+from matinee.api.vectors.bodies import SpacesOut, VectorsReadyOut
 from matinee.api.vectors.service import VectorService, service_of
 from matinee.api.vectors.sources import FixedSpaces, SpaceSource
 from matinee.api.vectors.space import Film, ServedSpace
@@ -59,7 +59,7 @@ async def greeting(request: Request) -> Response:
     return reply({"service": "matinee-vectors", "version": version, "docs": "/docs", "openapi": "/openapi.json"})
 
 
-@router.get("/ready", response_model=ReadyOut, responses=problems(503), summary="Ready?")
+@router.get("/ready", response_model=VectorsReadyOut, responses=problems(503), summary="Ready?")
 async def ready(request: Request) -> Response:
     """The spaces are open; else 503 with what is missing."""
     service = service_of(request)

@@ -11,7 +11,7 @@ from matinee.api.errors import problems
 from matinee.api.render import Json, dumps
 from matinee.api.request_bodies import json_schema, read_json, validated
 from matinee.api.vectors.arrays import mask_of, vector_of, vectors_of
-from matinee.api.vectors.bodies import BatchOut, ColumnsOut, RecoIn, SearchIn, SearchOut
+from matinee.api.vectors.bodies import BatchOut, ColumnsOut, NearestOut, RecoIn, SearchIn
 from matinee.api.vectors.service import service_of
 from matinee.api.vectors.space import MOST_FOUND, Near, ServedSpace
 from matinee.errors import InvalidInputError
@@ -38,7 +38,7 @@ async def reco(request: Request) -> Response:
 
 @router.post(
     "/search",
-    response_model=SearchOut | BatchOut | ColumnsOut,
+    response_model=NearestOut | BatchOut | ColumnsOut,
     responses=ERRORS,
     openapi_extra=json_schema(SearchIn),
     summary="Nearest items with their films",
