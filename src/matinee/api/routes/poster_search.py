@@ -73,8 +73,8 @@ async def search_posters(
     JPEG, PNG, WebP and AVIF are read, up to the service's limits of bytes and pixels. In place of a picture, JSON with
     its vector is taken.
     """
-    workshop = service_of(request).workshop
-    async with workshop.holding(request):
+    work_queue = service_of(request).work_queue
+    async with work_queue.holding(request):
         image, vector = None, None
         if media_type(request) == "application/json":
             asked: PosterQuery = validated(PosterQuery, await read_json(request))
@@ -87,7 +87,7 @@ async def search_posters(
                 image, vector=vector, k=k, filter=filter, index=index, exclude_self=exclude_self
             )
 
-        (hits,) = await workshop.run([work])
+        (hits,) = await work_queue.run([work])
         return reply({"items": _records(engine, hits, metadata), "index": index, "snapshot": engine.snapshot_id})
 
 

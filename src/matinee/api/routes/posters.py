@@ -157,10 +157,10 @@ async def put_poster(request: Request, engine: EngineDep, movie_id: parameters.M
 
     The film is found by it at once, where the service has an encoder of images.
     """
-    workshop = service_of(request).workshop
-    async with workshop.holding(request):
+    work_queue = service_of(request).work_queue
+    async with work_queue.holding(request):
         data = await uploaded_image(request)
-        (answer,) = await workshop.run([partial(_store, engine, movie_id, data)])
+        (answer,) = await work_queue.run([partial(_store, engine, movie_id, data)])
     return answer
 
 

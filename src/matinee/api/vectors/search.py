@@ -33,7 +33,7 @@ async def reco(request: Request) -> Response:
     served = await service.space()
     vector = served.own(vector_of(body.vector, served.widths), body.raw)
     work = lambda: dumps(served.search(vector, body.k, None, body.exclude_self)[0].items)  # noqa: E731
-    return Json(await service.pace.run(work, key=served.name))
+    return Json(await service.executor.run(work, key=served.name))
 
 
 @router.post(
@@ -56,7 +56,7 @@ async def search(request: Request) -> Response:
     allowed = None if body.allowed is None else mask_of(body.allowed)
     work = lambda: _answer(served, body, vectors, allowed)  # noqa: E731
     heavy = len(vectors) > 1 or body.k > 1000
-    return Json(await service.pace.run(work, key=served.name, heavy=heavy))
+    return Json(await service.executor.run(work, key=served.name, heavy=heavy))
 
 
 def _answer(served: ServedSpace, body: SearchIn, vectors: Vectors, allowed: Mask | None) -> bytes:
