@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-from time import monotonic
 from typing import Annotated
 
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from matinee._util.lazy import Lazy
 from matinee.api import application
 from matinee.api.fast_path import Work
 from matinee.api.middleware import route_of
@@ -18,10 +16,8 @@ from matinee.api.render import Json
 from matinee.api.response_cache import AdaptiveExecutor, CachedResponse, ResponseCache
 from matinee.api.work_queue import WorkQueue
 from matinee.engine import Engine
-from matinee.errors import MatineeError
 from matinee.settings import Settings
 
-log = logging.getLogger("matinee.api")
 RETRY = 1.0
 """Seconds between two attempts to open an engine that could not be opened."""
 
@@ -40,45 +36,33 @@ class CoreService(application.Service):
         self.cache = ResponseCache(settings.answer_cache)
         self.executor = AdaptiveExecutor()
         self.work_queue = WorkQueue(settings.workers, settings.max_body)
-        self._engine = engine
-        self._owned = False
-        self._opening = threading.Lock()
-        self._failed: tuple[float, MatineeError] | None = None
+        self._engine = Lazy(lambda: Engine.open(settings), RETRY)
+        self._engine.value = engine
+        self._owned = engine is None
 
     @property
     def opened(self) -> Engine | None:
         """The engine, if it is open."""
-        return self._engine
+        return self._engine.value
 
     def open_engine(self) -> Engine:
-        """The engine; opens it where that has not happened yet (may take seconds: call it in a thread).
+        """The engine; opened where that has not happened yet (may take seconds: call it in a thread).
 
         Raises:
             MatineeError: it cannot be opened; the next attempt is made a second later.
         """
-        with self._opening:
-            if self._engine is not None:
-                return self._engine
-            if self._failed is not None and monotonic() - self._failed[0] < RETRY:
-                raise self._failed[1]
-            try:
-                self._engine, self._owned, self._failed = Engine.open(self.settings), True, None
-            except MatineeError as error:
-                self._failed = monotonic(), error
-                raise
-            return self._engine
+        return self._engine.get()
 
     async def engine(self) -> Engine:
         """The engine, see `open_engine`."""
-        return self._engine if self._engine is not None else await run_in_threadpool(self.open_engine)
+        engine = self._engine.value
+        return engine if engine is not None else await run_in_threadpool(self.open_engine)
 
     def close_engine(self) -> None:
         """Close the engine if it was opened here, and end the threads that encode."""
         self.work_queue.close()
-        with self._opening:
-            if self._engine is not None and self._owned:
-                self._engine.close()
-                self._engine = None
+        if self._owned:
+            self._engine.close(Engine.close)
 
     async def answer(self, request: Request, engine: Engine, user_id: str | None, work: Work, heavy: bool) -> Response:
         """Compute a cacheable answer and keep it.

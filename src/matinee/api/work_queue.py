@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -11,6 +10,7 @@ from typing import TypeVar
 
 from fastapi import Request
 
+from matinee._util.processors import processor_count
 from matinee.errors import EncoderError
 
 T = TypeVar("T")
@@ -30,8 +30,7 @@ class WorkQueue:
     """
 
     def __init__(self, workers: int, max_body: int, max_waiting: int = MAX_WAITING) -> None:
-        processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.threads = max(1, processors // workers)
+        self.threads = max(1, processor_count() // workers)
         self._pool: ThreadPoolExecutor | None = None
         self._max_body = max_body
         self._max_pieces = max_waiting + self.threads
