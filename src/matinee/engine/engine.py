@@ -15,7 +15,7 @@ from matinee.data.ratings import NO_TIME
 from matinee.encoders.base import Image
 from matinee.engine import browse, data_statistics, posters, users, writes
 from matinee.engine.encoder_pool import Encoders
-from matinee.engine.explain import Explanation, explain
+from matinee.engine.explain import explain
 from matinee.engine.lifecycle import Lifecycle
 from matinee.engine.recommend import check_n, recommend
 from matinee.engine.runtime import RequestView, Runtime, View, query_of
@@ -23,6 +23,7 @@ from matinee.engine.search import hybrid
 from matinee.engine.similar import in_space, similar
 from matinee.engine.types import (
     Answer,
+    Explanation,
     FilmMap,
     FilmRatings,
     Hit,
