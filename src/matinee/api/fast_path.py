@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +20,7 @@ from matinee.api.render import answer_record, dumps
 from matinee.api.response_cache import CachedResponse
 from matinee.data.ids import USER_ID
 from matinee.engine import Engine
+from matinee.engine.runtime import RequestView
 from matinee.engine.types import Request as Options
 from matinee.errors import MatineeError
 
@@ -31,8 +33,8 @@ _PATH = re.compile(r"/v1/users/([^/]{1,64})/recommendations")
 _QUERY = re.compile(rb"(?:n=([1-9]\d{0,2}|1000))?(?:(?(1)&)model=([A-Za-z0-9_-]{1,100}))?")
 _ID = re.compile(USER_ID)
 
-Work = Callable[[], tuple[bytes, bool]]
-"""Gives an answer's bytes, and whether they may be kept."""
+Work = Callable[[RequestView], tuple[bytes, bool]]
+"""Gives an answer's bytes from one state of the engine, and whether they may be cached."""
 
 
 class Plan(NamedTuple):
@@ -51,8 +53,8 @@ def is_heavy(options: Options, metadata: bool = False) -> bool:
 def recommend_work(engine: Engine, user_id: str, options: Options, metadata: bool = False) -> Work:
     """Computes a recommendation's bytes."""
 
-    def work() -> tuple[bytes, bool]:
-        answer = engine.recommend(user_id, options)
+    def work(at: RequestView) -> tuple[bytes, bool]:
+        answer = engine.recommend(user_id, options, at=at)
         # What depends on everybody's ratings, as the popular films do, the version of one user does not tell; and
         # nothing tells when a film gets a poster, of which the metadata speak.
         return dumps(answer_record(engine, answer, metadata)), not answer.volatile and not metadata
@@ -100,9 +102,10 @@ class FastPath:
             fast = plan(engine, path, query)
             if fast is None:
                 return None
-            # Before computing: a write in between makes the answer outdated, never wrong.
-            version = engine.validity(fast.user_id)
-            body, cacheable = await service.executor.run(fast.work, key=fast.user_id, heavy=fast.heavy)
+            # Taken before computing: a write in between makes the answer outdated, never wrong.
+            at = engine.request_view()
+            version = at.validity(fast.user_id)
+            body, cacheable = await service.executor.run(partial(fast.work, at), key=fast.user_id, heavy=fast.heavy)
         except MatineeError:  # an expected error, for which the regular path makes a problem document
             return None
         except Exception:

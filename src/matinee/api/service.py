@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -69,11 +70,12 @@ class CoreService(application.Service):
 
         Args:
             user_id: the user on whose data it depends, None: on no user's.
-            work: gives the bytes, and whether they may be kept.
+            work: gives the bytes from one state of the engine, and whether they may be cached.
             heavy: it surely takes many milliseconds.
         """
-        version = engine.validity(user_id)
-        body, keep = await self.executor.run(work, key=user_id or "", heavy=heavy)
+        at = engine.request_view()
+        version = at.validity(user_id)
+        body, keep = await self.executor.run(partial(work, at), key=user_id or "", heavy=heavy)
         if keep:
             scope = request.scope
             ready = CachedResponse.of(route_of(scope), user_id, version, body)

@@ -112,7 +112,7 @@ class Engine:
 
     def revision(self) -> tuple[str, int]:
         """(snapshot id, movies' version): changes whenever answers about movies may change; microseconds."""
-        return self.request_view().validity
+        return self.request_view().validity()[:2]
 
     def user_version(self, user_id: str) -> int:
         """The version of a user's data, microseconds, sees other processes' writes at once."""
@@ -122,8 +122,7 @@ class Engine:
 
     def validity(self, user_id: str | None) -> tuple[str, int, int]:
         """`revision` and `user_version` (0 without a user) by one look at the store."""
-        at = self.request_view()
-        return *at.validity, 0 if user_id is None else at.runtime.user_version(user_id)
+        return self.request_view().validity(user_id)
 
     def check(self) -> None:
         """Raise unless a model is loaded and the store answers (readiness)."""

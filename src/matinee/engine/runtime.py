@@ -221,10 +221,10 @@ class RequestView:
     view: View
     settings: Settings
 
-    @property
-    def validity(self) -> tuple[str, int]:
-        """(snapshot id, movies' version): what every answer depends on."""
-        return self.runtime.snapshot.id, self.view.movies_version
+    def validity(self, user_id: str | None = None) -> tuple[str, int, int]:
+        """(snapshot id, movies' version, version of a user's data): what answers for this user depend on."""
+        version = 0 if user_id is None else self.runtime.user_version(user_id)
+        return self.runtime.snapshot.id, self.view.movies_version, version
 
 
 def query_of(found: dict[int, tuple[float, int]], user_id: str | None = None) -> Query:
