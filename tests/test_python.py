@@ -19,7 +19,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> matinee.Dataset:
 
 
 def test_every_public_name_is_there_and_says_what_it_is() -> None:
-    assert set(matinee.__all__) <= set(dir(matinee))
+    assert dir(matinee) == sorted(matinee.__all__)
     for name in matinee.__all__:
         value = getattr(matinee, name)
         if callable(value):

@@ -101,5 +101,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Public names, also those that are not imported yet."""
-    return sorted({*globals(), *__all__})
+    """The public names, also those that are not imported yet, and nothing else."""
+    return sorted(__all__)

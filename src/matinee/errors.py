@@ -99,6 +99,19 @@ class EncoderError(MatineeError):
     """An encoder that is not there, does not load, or does not answer (HTTP 503)."""
 
 
+class MissingExtraError(EncoderError):
+    """A package that only an extra of this one installs (HTTP 503).
+
+    Args:
+        what: what cannot be done without it: "Reading pictures".
+        extra: the extra's name: "encoders".
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs matinee[{extra}]: pip install 'matinee[{extra}]'.")
+        self.extra = extra
+
+
 class ServiceError(MatineeError):
     """Another service that does not answer, or answers what cannot be understood (HTTP 503)."""
 
