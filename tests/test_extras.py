@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
@@ -19,6 +21,7 @@ from matinee.posters.cards import card
 from matinee.posters.pictures import inspect
 from matinee.settings import Settings
 from matinee.training.film_map import layout
+from small_folder import write_folder
 
 ROOT = Path(__file__).parents[1]
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
@@ -53,11 +56,55 @@ def test_a_missing_package_names_its_extra(
     assert not list(tmp_path.iterdir())  # nothing was fetched first
 
 
+SERVE = """
+import sys
+missing = "polars PIL onnx onnxruntime tokenizers gradio plotly streamlit pandas pyarrow faiss usearch annoy umap"
+for package in missing.split():
+    sys.modules[package] = None
+import matinee
+from matinee.api.app import create_app
+from matinee.errors import MissingExtraError
+
+assert create_app(matinee.Settings()).title
+with matinee.Engine.open() as engine:
+    for explain in (False, True):
+        answer = engine.recommend("42", matinee.Request(n=5, explain=explain, filter="genre = Comedy and year > 1950"))
+        assert len(answer.items) == 5
+    assert any(item.reason for item in answer.items)
+    assert engine.similar("1", n=3).items and engine.search("Toy stroy")[0].movie.title == "Toy Story"
+    assert engine.search("comedy about toys") and engine.popular(n=3)
+    assert engine.statistics()
+    engine.put_movies([matinee.Movie(movie_id="new", title="Toy Story 3", year=2010, genres=("Comedy",))])
+    engine.rate([("42", "new", 5.0)])
+    assert engine.movie("new").year == 2010
+    try:
+        matinee.Catalog.of([engine.movie("new")]).frame
+    except MissingExtraError as error:
+        print(error)
+"""
+
+
+def test_serving_needs_no_extra(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "MATINEE_DATA_DIR": str(tmp_path / "data"),
+        "MATINEE_CACHE_DIR": str(tmp_path / "cache"),
+        "MATINEE_CONFIG": str(tmp_path / "none.toml"),
+        "MATINEE_OFFLINE": "1",
+    }
+    folder = write_folder(tmp_path / "films")
+    train = [sys.executable, "-m", "matinee", "train", "--no-measure", "--data", str(folder)]
+    for command in (train, [sys.executable, "-c", SERVE]):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "needs matinee[train]: pip install 'matinee[train]'." in done.stdout
+
+
 def test_every_extra_has_packages_and_all_has_every_extra() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     assert set(extras) == {"train", "encoders", "web", "studio", "ann", "map", "all", "dev", "docs"}
     assert extras["all"] == ["matinee[train,encoders,web,studio,ann,map]"]
     pinned = (ROOT / "requirements" / "base.txt").read_text(encoding="utf-8")
-    for name in ("onnx", "onnxruntime", "tokenizers", "pillow", "gradio", "streamlit", "pandas"):
+    for name in ("polars", "onnx", "onnxruntime", "tokenizers", "pillow", "gradio", "streamlit", "pandas"):
         assert f"\n{name}==" not in pinned, f"{name} is not for everybody"

@@ -95,7 +95,12 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'matinee' has no attribute {name!r}")
-    value = getattr(import_module(home), name)
+    try:
+        value = getattr(import_module(home), name)
+    except ModuleNotFoundError as error:
+        from matinee._util.extras import missing_extra
+
+        raise missing_extra(error) from error
     globals()[name] = value
     return value
 

@@ -29,3 +29,13 @@ def need_pillow(what: str = "Reading pictures") -> None:
         MissingExtraError: it is not installed.
     """
     need("PIL", what, "encoders")
+
+
+_HOLDERS = {"polars": ("Working with tables of data", "train"), "onnx": ("Building an encoder", "train")}
+_HOLDERS |= dict.fromkeys(("onnxruntime", "tokenizers", "PIL"), ("Encoding texts and pictures", "encoders"))
+
+
+def missing_extra(error: ModuleNotFoundError) -> Exception:
+    """What to raise where an import failed: of a package of an extra, the sentence that names it; else the same."""
+    found = _HOLDERS.get((error.name or "").split(".")[0])
+    return error if found is None else MissingExtraError(*found)

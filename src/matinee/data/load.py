@@ -155,7 +155,7 @@ def read_ratings_table(path: Path, mapping: Mapping[str, str] | None = None, *, 
 
 
 def read_movies_table(path: Path, mapping: Mapping[str, str] | None = None) -> pl.DataFrame:
-    """A file of films, cleaned: those columns of `catalog.SCHEMA` that it has, and `year`.
+    """A file of films, cleaned: those columns of `frames.SCHEMA` that it has, and `year`.
 
     Lists may be lists (Parquet, NDJSON) or text with "|" between their parts.
 

@@ -139,7 +139,7 @@ class ColdStart(Model[ColdStartConfig]):
         """K(rows, examples), (len(rows), k) float32."""
         examples = self._examples.rows
         found = np.empty((len(rows), len(examples)), dtype=np.float32)
-        years = catalog.frame["year"].cast(float).fill_null(np.nan).to_numpy()
+        years = catalog.years
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
             part = content.likeness(block, examples) * np.float32(content.whole**2)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from matinee import models as model_package
 from matinee._util.atomic_files import file_hash
+from matinee._util.tensor_file import read_tensors
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
+from matinee.data.packed import Texts
 from matinee.data.ratings import Ratings
 from matinee.errors import DataError, SnapshotError
 from matinee.models.base import Model
@@ -25,6 +26,7 @@ from matinee.snapshots.manifest import ELSEWHERE, MANIFEST, SNAPSHOT_ID, Manifes
 from matinee.snapshots.spaces import Space, SpaceEntry
 
 Verify = Literal["full", "size"]
+CATALOG_FILE, USERS_FILE = "catalog.safetensors", "users.safetensors"
 RATING_ARRAYS: dict[str, type[np.generic]] = {
     "indptr": np.int64,
     "indices": np.int32,
@@ -70,7 +72,7 @@ def problems_of(folder: Path, manifest: Manifest, verify: Verify = "full") -> li
             problems.append(f"{path} is missing")
         except OSError as error:
             problems.append(f"{path} cannot be read ({error.strerror or error})")
-    wanted = {"catalog.arrow", "users.arrow", *(f"ratings/{name}.npy" for name in RATING_ARRAYS)}
+    wanted = {CATALOG_FILE, USERS_FILE, *(f"ratings/{name}.npy" for name in RATING_ARRAYS)}
     for name, model in manifest.models.items():
         wanted.update(f"models/{name}/{array}.npy" for array in model.arrays)
     for name, space in manifest.spaces.items():
@@ -149,11 +151,12 @@ def read_array(folder: Path, name: str) -> NDArray[Any]:
 
 
 def _read_dataset(folder: Path, manifest: Manifest) -> Dataset:
-    path = inside(folder, "catalog.arrow")
+    path = inside(folder, CATALOG_FILE)
     try:
         catalog = Catalog.load(path)
-        path = inside(folder, "users.arrow")
-        users = pl.read_ipc(path)["user_id"].cast(pl.String)
+        path = inside(folder, USERS_FILE)
+        arrays = read_tensors(path)
+        users = Texts(arrays["user_id"], arrays["user_id.cuts"])
         path = folder / "ratings"
         arrays = {name: read_array(folder, f"ratings/{name}.npy") for name in RATING_ARRAYS}
         for name, array in arrays.items():
@@ -163,7 +166,7 @@ def _read_dataset(folder: Path, manifest: Manifest) -> Dataset:
         if not len(indptr) or indptr[0] != 0 or bool(np.any(np.diff(indptr) < 0)):
             raise DataError("indptr does not grow from 0")
         ratings = Ratings(users, indptr, arrays["indices"], arrays["values"], arrays["times"], len(catalog))
-    except (OSError, DataError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except (OSError, ValueError, KeyError, DataError) as error:
         raise _damaged(path, error) from error
     if (len(catalog), ratings.n_users, len(ratings)) != (manifest.n_items, manifest.n_users, manifest.n_ratings):
         raise SnapshotError(f"The data in {folder} is not what its manifest says.", ELSEWHERE)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from matinee.data.catalog import LIST_COLUMNS
+from matinee.data.packed import LIST_COLUMNS
 from matinee.data.readers.columns import resolve_columns
 from matinee.errors import DataError
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -462,6 +461,8 @@ class Blend(Model[BlendConfig]):
 
 def _untagged(dataset: Dataset) -> Dataset:
     """The films without their tags: users wrote them, some about films that are kept back here."""
+    import polars as pl
+
     frame = dataset.catalog.frame
     if not (frame["tags"].list.len() > 0).any():
         return dataset
