@@ -60,6 +60,30 @@ class UnknownMovieError(NotFoundError):
         self.movie_id = movie_id
 
 
+class UnknownTitleError(UnknownMovieError):
+    """No film has this id or this title."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.message = f"No film has the id or the title {name!r}."
+        self.hint = "Find it with engine.search(…) or `matinee search`."
+
+
+class AmbiguousTitleError(InvalidInputError):
+    """Several films have this title.
+
+    Args:
+        candidates: their ids and years.
+    """
+
+    def __init__(self, title: str, candidates: list[tuple[str, int | None]]) -> None:
+        listed = ", ".join(f"{movie_id!r} ({year or 'year unknown'})" for movie_id, year in candidates)
+        super().__init__(
+            f"{title!r} is the title of {len(candidates)} films: {listed}.", "Give the year too, or one of these ids."
+        )
+        self.candidates = candidates
+
+
 class UnknownUserError(NotFoundError):
     """Nothing is known about this user."""
 

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from matinee._util.extras import need
-from matinee.data.ids import MovieId, as_id
+from matinee.data.ids import Id, MovieId, as_id, id_text
 from matinee.data.packed import COLUMNS, LIST_COLUMNS, ChangedTable, PackedTable, Table, write_table
-from matinee.errors import DataError, UnknownMovieError
+from matinee.data.titles import split_title
+from matinee.errors import AmbiguousTitleError, DataError, UnknownMovieError, UnknownTitleError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -141,6 +142,51 @@ class Catalog:
         """Rows of many films; −1 where the id is unknown or the film was removed."""
         found = (self.find(movie_id) for movie_id in movie_ids)
         return np.fromiter((-1 if row is None else row for row in found), dtype=np.int64)
+
+    @cached_property
+    def _rows_by_title(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for row, title in enumerate(self.column("title")):
+            found.setdefault(title.casefold(), []).append(row)
+        return found
+
+    def resolve(self, name: Id) -> int:
+        """Row of the film that has this id or, where none has, this title, with or without the year.
+
+        Titles are compared as they are, but for capitals and an article at their end ("Matrix, The (1999)").
+
+        >>> catalog = Catalog.of([Movie(movie_id="7", title="Heat", year=1995)])
+        >>> catalog.resolve("7"), catalog.resolve(7), catalog.resolve("Heat"), catalog.resolve("heat (1995)")
+        (0, 0, 0, 0)
+
+        Raises:
+            UnknownTitleError: no film has it.
+            AmbiguousTitleError: several films have this title.
+        """
+        text = id_text(name)
+        row = self.find(text)
+        if row is not None:
+            return row
+        if not isinstance(name, str):
+            raise UnknownMovieError(text)
+        title, year = split_title(text)
+        rows = self._titled(text) or [
+            row for row in self._titled(title) if year is None or self.column("year")[row] == year
+        ]
+        if not rows:
+            raise UnknownTitleError(text)
+        if len(rows) > 1:
+            ids, years = self.column("movie_id"), self.column("year")
+            raise AmbiguousTitleError(text, [(ids[row], years[row]) for row in rows])
+        return rows[0]
+
+    def _titled(self, title: str) -> list[int]:
+        return [row for row in self._rows_by_title.get(title.strip().casefold(), ()) if self.active[row]]
+
+    def titles(self, rows: Iterable[int]) -> list[str]:
+        """Titles of rows, with years where they are known: "Toy Story (1995)"."""
+        titles, years = self.column("title"), self.column("year")
+        return [titles[row] if years[row] is None else f"{titles[row]} ({years[row]})" for row in rows]
 
     def ids(self, rows: Iterable[int]) -> list[str]:
         """Film ids of rows."""

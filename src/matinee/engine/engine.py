@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee._util.notebook import html_table
 from matinee.data.catalog import Movie
 from matinee.data.ids import Id, id_text
 from matinee.data.ratings import NO_TIME
@@ -47,6 +48,23 @@ class Engine(Serving, Writer, Explorer):
     `InvalidInputError`, `ConflictError`, `StoreError`, `SnapshotError`.
     """
 
+    def __repr__(self) -> str:
+        return f"<Engine: {self.dataset_name}, snapshot {self.snapshot_id}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(model["name"], "default" if model["default"] else "") for model in self.models()]
+        return html_table(["Model", ""], rows, caption=f"{self.dataset_name}, snapshot {self.snapshot_id}")
+
+    def find(self, name: Id) -> Movie:
+        """The film that has this id or this title, with or without its year.
+
+        Raises:
+            NotFoundError: no film has it.
+            AmbiguousTitleError: several films have this title; it lists them.
+        """
+        _, view = self._current()
+        return view.catalog.movie(view.catalog.resolve(name))
+
     def recommend(self, user_id: Id, request: Request = DEFAULT) -> Answer:
         """Films for a stored user; an unknown user gets the popular films and `fallback="popular"`."""
         user_id = id_text(user_id)
@@ -56,12 +74,20 @@ class Engine(Serving, Writer, Explorer):
         return recommend(view, self.settings, query, request, user_id=user_id, version=version)
 
     def recommend_for(
-        self, ratings: Mapping[str, float | None] | Mapping[int, float | None], request: Request = DEFAULT
+        self,
+        ratings: Mapping[str, float | None] | Mapping[int, float | None],
+        request: Request = DEFAULT,
+        *,
+        titles: bool = True,
     ) -> Answer:
-        """Films for an ad-hoc history, film id → stars (None: seen, and given none; a mild like).
+        """Films for an ad-hoc history, film id or title → stars (None: seen, and given none; a mild like).
+
+        Args:
+            titles: text that is no film's id may be a title, "Toy Story" or "Toy Story (1995)".
 
         Raises:
-            UnknownMovieError: a film of the history is unknown.
+            NotFoundError: a film of the history is unknown.
+            AmbiguousTitleError: several films have a title; it lists them.
             InvalidInputError: too many films, or stars off the scale.
         """
         _, view = self._current()
@@ -70,8 +96,12 @@ class Engine(Serving, Writer, Explorer):
                 f"The history has {len(ratings)} films.", f"Send {self.settings.max_history} at most."
             )
         mild = view.snapshot.star_scale.mild_like
+
+        def row_of(name: Id) -> int:
+            return view.catalog.resolve(name) if titles else view.catalog.row(id_text(name))
+
         found = {
-            view.catalog.row(id_text(movie_id)): (mild if stars is None else self.check_stars(stars), NO_TIME)
+            row_of(movie_id): (mild if stars is None else self.check_stars(stars), NO_TIME)
             for movie_id, stars in ratings.items()
         }
         return recommend(view, self.settings, query_of(found), request)

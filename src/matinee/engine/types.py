@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from matinee.data.catalog import Movie
 from matinee.data.ids import Id
+from matinee.engine.answer_tables import AnswerTable
 
 SearchBy = Literal["both", "title", "meaning"]
 PopularBy = Literal["popular", "trending", "top_rated"]
@@ -85,8 +86,8 @@ class Item:
     reason: str | None = None
 
 
-@dataclass(frozen=True)
-class Answer:
+@dataclass(frozen=True, repr=False)
+class Answer(AnswerTable):
     """A ranked list and where it came from.
 
     Attributes:

@@ -85,6 +85,22 @@ class Query:
         rows, values, times = ratings.history(row)
         return cls(rows.astype(np.int64), values, times, str(ratings.user_ids[row]))
 
+    @classmethod
+    def of_movies(cls, catalog: Catalog, stars: Mapping[str, float] | Mapping[int, float]) -> Self:
+        """The history of anybody: film id or title (with or without its year) → stars.
+
+        >>> from matinee import Catalog, Movie
+        >>> catalog = Catalog.of([Movie(movie_id="7", title="Heat", year=1995), Movie(movie_id="8", title="Big")])
+        >>> Query.of_movies(catalog, {"Heat": 5.0, "8": 2.0}).rows.tolist()
+        [0, 1]
+
+        Raises:
+            UnknownMovieError: no film has this id or title.
+            AmbiguousTitleError: several films have this title.
+        """
+        found = {catalog.resolve(name): value for name, value in stars.items()}
+        return cls(np.array(list(found), dtype=np.int64), np.array(list(found.values()), dtype=np.float32))
+
 
 class ModelConfig(BaseModel):
     """Base of model settings: frozen, unknown names refused, round-trips through JSON."""

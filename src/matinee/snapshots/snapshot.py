@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from matinee import models as model_package
 from matinee._util.atomic_files import file_hash
+from matinee._util.notebook import html_table
 from matinee._util.tensor_file import read_tensors
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
@@ -81,7 +82,7 @@ def problems_of(folder: Path, manifest: Manifest, verify: Verify = "full") -> li
     return problems
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Snapshot:
     """One loaded snapshot; its arrays are read-only memory maps, shared by all processes that load it."""
 
@@ -90,6 +91,18 @@ class Snapshot:
     dataset: Dataset
     models: dict[str, Model[Any]]
     spaces: dict[str, Space] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<Snapshot {self.id}: {self.dataset!r}, {len(self.models)} models>"
+
+    def _repr_html_(self) -> str:
+        names = list(dict.fromkeys(name for values in self.manifest.metrics.values() for name in values))[:4]
+        metrics = [self.manifest.metrics.get(model, {}) for model in self.models]
+        rows = [
+            [model, *(None if (value := found.get(name)) is None else f"{value:.4f}" for name in names)]
+            for model, found in zip(self.models, metrics, strict=True)
+        ]
+        return html_table(["Model", *names], rows, caption=f"Snapshot {self.id} of {self.dataset.name}", right=names)
 
     @property
     def catalog(self) -> Catalog:
