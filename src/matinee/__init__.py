@@ -3,8 +3,11 @@
 Everything below is imported at first use, so that `import matinee` itself costs next to nothing:
 
     >>> import matinee
-    >>> dataset = matinee.load_dataset("ml-latest-small")
+    >>> dataset = matinee.load_dataset()  # the setting `data`; or a name, a folder, a frame
     >>> model = matinee.Ease().fit(dataset)
+    >>> history = matinee.Query.of_movies(dataset.catalog, {"Toy Story": 5.0})
+    >>> dataset.titles(model.top(history, n=1))
+    ['Groundhog Day (1993)']
 """
 
 from __future__ import annotations

@@ -27,7 +27,11 @@ Word = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Movie(BaseModel):
-    """One film, as it is stored and exchanged."""
+    """One film, as it is stored and exchanged.
+
+    >>> matinee.Movie(movie_id=862, title="Toy Story", year=1995, genres=("Animation", "Comedy")).movie_id
+    '862'
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
@@ -59,6 +63,14 @@ class Catalog:
 
     Raises:
         DataError: columns missing, null or duplicate ids.
+
+    >>> catalog = dataset.catalog
+    >>> len(catalog), catalog.movie(catalog.row("1")).title
+    (40, 'Toy Story')
+    >>> catalog.titles([0, 1])
+    ['Toy Story (1995)', 'Star Wars (1977)']
+    >>> catalog.frame.columns[:4]
+    ['movie_id', 'title', 'year', 'genres']
     """
 
     def __init__(self, frame: pl.DataFrame, active: NDArray[np.bool_] | None = None) -> None:

@@ -46,6 +46,11 @@ class Query:
         times: int64 seconds since 1970, same length; `NO_TIME` where unknown.
         user_id: for the log only; no model may look a user up by it.
         memo: see `once`.
+
+    >>> matinee.Query.of(dataset.ratings, "42").user_id
+    '42'
+    >>> len(matinee.Query.of_movies(dataset.catalog, {"Toy Story": 5.0, "Shrek (2001)": 4.5}))
+    2
     """
 
     rows: NDArray[np.int64] = field(default_factory=_no_rows)
@@ -117,6 +122,17 @@ class Model(ABC, Generic[C]):
     Scores are float32 of shape (n_queries, n_items), higher is better, NaN where the model has no opinion on
     a film (cold film) or on a user (cold user: the whole row is NaN). A fitted model is immutable and safe
     to use from many threads.
+
+    >>> model = matinee.Ease().fit(dataset)
+    >>> model
+    <Ease(), fitted on 40 films>
+    >>> scores = model.score([history, matinee.Query()])  # of all films, for each history
+    >>> scores.shape
+    (2, 40)
+    >>> bool(np.isnan(scores[1]).all())  # no opinion on somebody of whom nothing is known
+    True
+    >>> len(model.top(history, n=3))
+    3
     """
 
     name: ClassVar[str]

@@ -124,6 +124,11 @@ class Blend(Model[BlendConfig]):
     opinion then come last, below the least popular.
 
     Parts are bound after fitting or loading: `bind({"ease": ease, …})`; nothing is fitted or stored twice.
+
+    >>> parts = {"ease": matinee.Ease().fit(dataset), "popular": matinee.Popularity().fit(dataset)}
+    >>> blend = matinee.Blend(weights={"ease": 1.0, "popular": 0.1}, content=None, learn=False).bind(parts).fit(dataset)
+    >>> len(blend.top(history, n=3))
+    3
     """
 
     name = "blend"
