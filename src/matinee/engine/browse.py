@@ -120,7 +120,7 @@ def _sorted(view: View, rows: NDArray[np.int64], sort: str) -> NDArray[np.int64]
 
 def _numbers(view: View, name: str) -> NDArray[Any]:
     if name == "year":
-        return view.catalog.frame["year"].to_numpy()
+        return view.catalog.years
     if name == "ratings":
         return view.stats.counts
     if name == "mean":

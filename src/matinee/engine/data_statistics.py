@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
@@ -131,7 +130,7 @@ def _merged(keys: Ints, counts: Floats, sums: Floats) -> list[tuple[int, int, fl
 
 
 def _by_release(catalog: Catalog, allowed: NDArray[np.bool_], counts: Ints, sums: Floats) -> Record:
-    years = catalog.frame["year"].fill_null(-1).to_numpy()
+    years = np.nan_to_num(catalog.years, nan=-1).astype(np.int64)
     rows = np.flatnonzero(allowed & (years >= 0))
     found: Record = {}
     for plural, single, keys in (("released", "year", years[rows]), ("decades", "decade", years[rows] // 10 * 10)):
@@ -160,14 +159,19 @@ def _by_word(
 
     A film of several words counts for each of them, once.
     """
+    values = catalog.column(column)
     rows = np.flatnonzero(allowed)
-    frame = pl.DataFrame({"name": catalog.frame[column].gather(rows), "row": rows, "r": counts[rows], "s": sums[rows]})
-    words = frame.explode("name").drop_nulls("name").unique(["name", "row"])
-    found = words.group_by("name").agg(films=pl.len(), ratings=pl.col("r").sum(), total=pl.col("s").sum())
-    found = found.sort([first, "films", "name"], descending=[True, True, False])
+    own = [dict.fromkeys(values[row]) for row in rows.tolist()]
+    names: dict[str, int] = {}
+    codes = np.array([names.setdefault(name, len(names)) for words in own for name in words], dtype=np.int64)
+    held = np.repeat(rows, [len(words) for words in own])
+    films, totals = _counted(codes, sums[held], len(names))
+    ratings = np.bincount(codes, counts[held], minlength=len(names)).astype(np.int64)
+    found = list(zip(names, films.tolist(), ratings.tolist(), totals.tolist(), strict=True))
+    found.sort(key=lambda entry: (-entry[2] if first == "ratings" else 0, -entry[1], entry[0]))
     return [
-        {"name": name, "films": films, "ratings": ratings, "mean": _mean(total, ratings)}
-        for name, films, ratings, total in found.head(most or found.height).iter_rows()
+        {"name": name, "films": count, "ratings": number, "mean": _mean(total, number)}
+        for name, count, number, total in found[: most or len(found)]
     ]
 
 

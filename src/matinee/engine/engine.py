@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee._util.notebook import html_table
 from matinee.data.catalog import Movie
 from matinee.data.ids import Id, id_text
 from matinee.data.ratings import NO_TIME
@@ -51,6 +52,16 @@ class Engine:
     Open it after forking, not before. Ids are strings; whole numbers are taken as their text. All methods raise
     `MatineeError`s: `UnknownMovieError`, `UnknownUserError`, `UnknownModelError`, `FilterError`,
     `InvalidInputError`, `ConflictError`, `StoreError`, `SnapshotError`.
+
+    >>> answer = engine.recommend("42", matinee.Request(n=3, explain=True))
+    >>> len(answer), answer[0].rank
+    (3, 1)
+    >>> answer[0].reason.startswith("because you loved")
+    True
+    >>> len(engine.recommend_for({"Toy Story": 5.0, "Shrek (2001)": 4.5}))
+    10
+    >>> engine.similar(engine.find("Toy Story").movie_id, n=1).titles
+    ['Toy Story 2 (1999)']
     """
 
     def __init__(self, lifecycle: Lifecycle) -> None:
@@ -79,6 +90,13 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def __repr__(self) -> str:
+        return f"<Engine: {self.dataset_name}, snapshot {self.snapshot_id}>"
+
+    def _repr_html_(self) -> str:
+        rows = [(model["name"], "default" if model["default"] else "") for model in self.models()]
+        return html_table(["Model", ""], rows, caption=f"{self.dataset_name}, snapshot {self.snapshot_id}")
 
     def _current(self) -> tuple[Runtime, View]:
         return self._lifecycle.current()
@@ -149,6 +167,16 @@ class Engine:
         return self._lifecycle.rollback()
 
     # --- lists ----------------------------------------------------------------------------------------------
+    def find(self, name: Id) -> Movie:
+        """The film that has this id or this title, with or without its year.
+
+        Raises:
+            NotFoundError: no film has it.
+            AmbiguousTitleError: several films have this title; it lists them.
+        """
+        _, view = self._current()
+        return view.catalog.movie(view.catalog.resolve(name))
+
     def recommend(self, user_id: Id, request: Request = DEFAULT, *, at: RequestView | None = None) -> Answer:
         """Movies for a stored user; an unknown user gets the popular movies and `fallback="popular"`.
 
@@ -161,12 +189,20 @@ class Engine:
         return recommend(at.view, self.settings, query, request, user_id=user_id, version=version)
 
     def recommend_for(
-        self, ratings: Mapping[str, float | None] | Mapping[int, float | None], request: Request = DEFAULT
+        self,
+        ratings: Mapping[str, float | None] | Mapping[int, float | None],
+        request: Request = DEFAULT,
+        *,
+        titles: bool = True,
     ) -> Answer:
-        """Films for an ad-hoc history, film id → stars (None: seen, and given none; a mild like).
+        """Films for an ad-hoc history, film id or title → stars (None: seen, and given none; a mild like).
+
+        Args:
+            titles: text that is no film's id may be a title, "Toy Story" or "Toy Story (1995)".
 
         Raises:
-            UnknownMovieError: a film of the history is unknown.
+            NotFoundError: a film of the history is unknown.
+            AmbiguousTitleError: several films have a title; it lists them.
             InvalidInputError: too many films, or stars off the scale.
         """
         _, view = self._current()
@@ -175,8 +211,12 @@ class Engine:
                 f"The history has {len(ratings)} films.", f"Send {self.settings.max_history} at most."
             )
         mild = view.snapshot.star_scale.mild_like
+
+        def row_of(name: Id) -> int:
+            return view.catalog.resolve(name) if titles else view.catalog.row(id_text(name))
+
         found = {
-            view.catalog.row(id_text(movie_id)): (mild if stars is None else self.check_stars(stars), NO_TIME)
+            row_of(movie_id): (mild if stars is None else self.check_stars(stars), NO_TIME)
             for movie_id, stars in ratings.items()
         }
         return recommend(view, self.settings, query_of(found), request)

@@ -76,7 +76,7 @@ async def recommend_for(request: Request, engine: EngineDep, body: AdHocRequest)
         body.adventurous,
     )
     return await run_in_threadpool(
-        lambda: reply(answer_record(engine, engine.recommend_for(history, options), body.metadata))
+        lambda: reply(answer_record(engine, engine.recommend_for(history, options, titles=False), body.metadata))
     )
 
 

@@ -7,13 +7,15 @@ Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Be
 from __future__ import annotations
 
 import re
+import unicodedata
+from array import array
 from itertools import pairwise
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
+from matinee.data.packed import Table
 from matinee.engine.catalog_cache import BackgroundPerCatalog
 from matinee.engine.filters import fold
 from matinee.models.content.words import words as proper_words
@@ -31,10 +33,8 @@ POPULARITY = 1.5
 KNOWN = 3
 """Films whose descriptions must hold a word for it to be known as one, and not a typing error."""
 
-_WORD = r"[\p{L}\p{N}]+"
-_AT_ONCE = 4000
-"""Films whose words are held at once while the index is made."""
-_NONE = np.empty(0, dtype=np.int32)
+_WORD = re.compile(r"[^\W_]+")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 def stem(word: str) -> str:
@@ -59,11 +59,7 @@ class WordIndex:
         self._n_items = len(catalog)
         stems: dict[str, int] = {}
         roots: dict[str, int | None] = {}
-        parts = [
-            _counted(catalog.frame.slice(start, _AT_ONCE), start, roots, stems)
-            for start in range(0, len(catalog), _AT_ONCE)
-        ]
-        found, rows, times = (np.concatenate([part[i] for part in parts] or [_NONE]) for i in range(3))
+        found, rows, times = _counted(catalog.table, roots, stems)
         order = np.lexsort((rows, found))
         found, rows, times = found[order], rows[order], times[order].astype(np.float32)
         lengths = np.bincount(rows, times, minlength=self._n_items)
@@ -123,40 +119,41 @@ class WordIndex:
         return float(np.log(1 + (self._described - films + 0.5) / (films + 0.5)))
 
 
-def _counted(
-    frame: pl.DataFrame, first: int, roots: dict[str, int | None], stems: dict[str, int]
-) -> tuple[NDArray[np.int32], ...]:
-    """Numbers of stems, rows and counts, three arrays, of some films whose words are folded as queries are.
+def _counted(table: Table, roots: dict[str, int | None], stems: dict[str, int]) -> tuple[NDArray[np.int32], ...]:
+    """Numbers of stems, rows and counts, three arrays, of films whose words are folded as queries are.
 
     Args:
-        first: row of the first film.
         roots: word → number of its stem, None for common words; completed here.
         stems: stem → its number; completed here.
     """
-    parts = [pl.col(name) for name in TEXTS] + [pl.col(name).list.join(" ") for name in LISTS]
-    text = pl.concat_str(parts, separator=" ", ignore_nulls=True).str.to_lowercase().str.normalize("NFKD")
-    words = (
-        frame.select(
-            row=pl.int_range(first, first + pl.len(), dtype=pl.Int32),
-            word=text.str.replace_all(r"\p{M}", "").str.extract_all(_WORD),
-        )
-        .explode("word")
-        .drop_nulls("word")
-    )
-    names = words["word"].unique().to_list()
-    for name in names:
-        if name not in roots:
-            roots[name] = stems.setdefault(stem(name), len(stems)) if proper_words(name) else None
-    numbers = pl.DataFrame(
-        {"word": names, "stem": [roots[name] for name in names]}, schema={"word": pl.String, "stem": pl.Int32}
-    )
-    counts = (
-        words.join(numbers, on="word")
-        .drop_nulls("stem")
-        .group_by("stem", "row")
-        .agg(pl.len().cast(pl.Int32).alias("n"))
-    )
-    return counts["stem"].to_numpy(), counts["row"].to_numpy(), counts["n"].to_numpy()
+    texts = [table.column(name) for name in TEXTS]
+    lists = [table.column(name) for name in LISTS]
+    kept, rows, times = array("i"), array("i"), array("i")
+    for row in range(len(table)):
+        parts = [text for column in texts if (text := column[row])]
+        parts += [" ".join(column[row]) for column in lists]
+        counts: dict[int, int] = {}
+        for word in _WORD.findall(_plain(" ".join(parts))):
+            try:
+                root = roots[word]
+            except KeyError:
+                root = stems.setdefault(stem(word), len(stems)) if proper_words(word) else None
+                roots[word] = root
+            if root is not None:
+                counts[root] = counts.get(root, 0) + 1
+        kept.extend(counts)
+        times.extend(counts.values())
+        rows.extend([row] * len(counts))
+    return tuple(np.array(part, dtype=np.int32) for part in (kept, rows, times))
+
+
+def _plain(text: str) -> str:
+    """A text without capitals and accents."""
+    text = text.lower()
+    if text.isascii():
+        return text
+    text = unicodedata.normalize("NFKD", text)
+    return _BEYOND_ASCII.sub(lambda found: "" if unicodedata.combining(found[0]) else found[0], text)
 
 
 words_of = BackgroundPerCatalog(WordIndex)
