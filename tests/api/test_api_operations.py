@@ -11,6 +11,7 @@ import pytest
 from api_support import Client
 from matinee.api import create_app
 from matinee.engine import Engine
+from matinee.engine.runtime import RequestView
 from matinee.errors import StoreError
 from matinee.settings import Settings
 from matinee.training.pipeline import train_dataset
@@ -83,7 +84,7 @@ class Broken(Engine):
     def check(self) -> None:
         raise StoreError("The store cannot be read.", "Look at the disk.")
 
-    def validity(self, user_id: str | None) -> tuple[str, int, int]:
+    def request_view(self) -> RequestView:
         raise StoreError("The store cannot be read.", "Look at the disk.")
 
     def history(self, user_id: str) -> list[object]:  # type: ignore[override]

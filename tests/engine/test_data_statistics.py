@@ -196,8 +196,8 @@ def test_the_long_tail_rises_ever_more_slowly(counts: list[int]) -> None:
 
 
 def test_statistics_need_no_engine(engine: Engine) -> None:
-    runtime, view = engine._current()
-    found = compute(runtime.effective(view), view.catalog, view.catalog.active, runtime.star_steps)
+    view = engine.request_view()
+    found = compute(view.ratings(), view.catalog, view.catalog.active, view.runtime.star_steps)
     assert {"filter": ""} | found == engine.statistics()
 
 

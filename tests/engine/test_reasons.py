@@ -26,7 +26,7 @@ from matinee.engine.reasons import (
     reason_text,
     tell,
 )
-from matinee.engine.runtime import View
+from matinee.engine.runtime import RequestView
 from matinee.engine.types import FilmRef, Reason
 from matinee.models import Popularity
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
@@ -63,8 +63,8 @@ def cited(*films: tuple[str, float] | tuple[str, float, float]) -> list[Cited]:
     return [Cited(row, film[0], film[1], film[2] if len(film) > 2 else 0.9) for row, film in enumerate(films)]
 
 
-def view_of(engine: Engine) -> View:
-    return engine._current()[1]
+def view_of(engine: Engine) -> RequestView:
+    return engine.request_view()
 
 
 def titled(engine: Engine, **films: tuple[tuple[str, ...], tuple[str, ...]]) -> dict[str, int]:
@@ -237,7 +237,7 @@ def test_by_content_films_are_like_others(engine: Engine, genres: Any, directors
 def test_the_engine_cites_only_what_is_liked(engine: Engine, model: str | None) -> None:
     view = view_of(engine)
     for user in ("u1", "u2", "u3", "u4"):
-        query = engine._current()[0].history(user, view)
+        query = view.history(user)
         preferences = view.snapshot.star_scale.preferences(query.ratings)
         ids = view.catalog.ids(query.rows)
         liked = {film for film, preference in zip(ids, preferences, strict=True) if preference > 0}
@@ -291,3 +291,9 @@ def test_charts_say_what_they_are() -> None:
         model = Popularity(by=by).fit(data)
         assert chart_text(model, None) == text
         assert chart_text(model, "popular") == "popular with everybody"
+
+
+def test_films_whose_share_rounds_to_nothing_are_no_reasons() -> None:
+    preferences = np.ones(3)
+    assert liked_shares(np.array([1.0, 1e-6, 0.0]), preferences, 3) == [(0, 0.9999)]
+    assert liked_shares(np.array([0.0, -1.0, np.nan]), preferences, 3) == []

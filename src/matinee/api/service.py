@@ -16,6 +16,7 @@ from matinee.api.render import Json
 from matinee.api.response_cache import AdaptiveExecutor, CachedResponse, ResponseCache
 from matinee.api.work_queue import WorkQueue
 from matinee.engine import Engine
+from matinee.engine.runtime import RequestView
 from matinee.settings import Settings
 
 RETRY = 1.0
@@ -64,15 +65,18 @@ class CoreService(application.Service):
         if self._owned:
             self._engine.close(Engine.close)
 
-    async def answer(self, request: Request, engine: Engine, user_id: str | None, work: Work, heavy: bool) -> Response:
+    async def answer(
+        self, request: Request, view: RequestView, user_id: str | None, work: Work, *, heavy: bool
+    ) -> Response:
         """Compute a cacheable answer and keep it.
 
         Args:
+            view: that the answer depends on, taken before.
             user_id: the user on whose data it depends, None: on no user's.
             work: gives the bytes, and whether they may be kept.
             heavy: it surely takes many milliseconds.
         """
-        version = engine.validity(user_id)
+        version = view.validity(user_id)
         body, keep = await self.executor.run(work, key=user_id or "", heavy=heavy)
         if keep:
             scope = request.scope

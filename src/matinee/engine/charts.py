@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee.engine.runtime import View
+from matinee.engine.runtime import RequestView
 from matinee.models.charts import Chart, make_chart, years_of
 from matinee.models.genre_cover import POOL, cover_genres
 
 
-def chart_of(view: View, by: Literal["counts", "liked", "top_rated"]) -> Chart:
+def chart_of(view: RequestView, by: Literal["counts", "liked", "top_rated"]) -> Chart:
     """The chart of all ratings, made once for each state of them."""
     stats = view.stats
     found = stats.charts.get(by)
@@ -22,7 +22,7 @@ def chart_of(view: View, by: Literal["counts", "liked", "top_rated"]) -> Chart:
     return found
 
 
-def newcomer_scores(view: View, allowed: NDArray[np.bool_], n: int) -> NDArray[np.float32]:
+def newcomer_scores(view: RequestView, allowed: NDArray[np.bool_], n: int) -> NDArray[np.float32]:
     """Scores of films for somebody of whom nothing is known, (n_items,) float32.
 
     Films that many people liked come first, genres in proportion, which `benchmarks/newcomers.py` measured best; films
@@ -39,7 +39,7 @@ def newcomer_scores(view: View, allowed: NDArray[np.bool_], n: int) -> NDArray[n
     return found
 
 
-def _newcomer_scores(view: View, allowed: NDArray[np.bool_], n: int) -> NDArray[np.float32]:
+def _newcomer_scores(view: RequestView, allowed: NDArray[np.bool_], n: int) -> NDArray[np.float32]:
     chart, n = chart_of(view, "liked"), max(n, POOL)
     rows = chart.top(n, allowed)
     scores = np.full(len(allowed), np.nan, dtype=np.float32)

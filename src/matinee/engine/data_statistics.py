@@ -13,7 +13,6 @@ from matinee.data.catalog import Catalog
 from matinee.data.ratings import NO_TIME
 from matinee.engine.merged_ratings import MergedRatings
 from matinee.engine.rating_counts import histogram
-from matinee.engine.recommend import allowed_rows
 from matinee.engine.runtime import RequestView
 
 TOP = 50
@@ -21,6 +20,8 @@ TOP = 50
 MOST_MONTHS = 600
 """With ratings of more months than this there are no figures by month."""
 TAIL_POINTS = 100
+MAX_CACHED = 16
+"""Filters whose statistics are cached while nothing changes."""
 _SPAN = 1 << 20
 """Numbers that lie this close together are counted in an array; others are sorted."""
 
@@ -28,8 +29,18 @@ Record = dict[str, Any]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-MAX_CACHED = 16
-"""Filters whose statistics are cached while nothing changes."""
+
+def cached_statistics(view: RequestView, filter: str) -> Record:
+    """See `Engine.statistics`."""
+    allowed, ratings = view.allowed(filter), view.ratings()
+    cached = ratings.memo.get(filter)
+    # Filters read the view's counts, which may be a moment older than the ratings.
+    if cached is None or cached[0] is not view.stats:
+        if len(ratings.memo) >= MAX_CACHED:
+            ratings.memo.clear()
+        made = {"filter": filter} | statistics(ratings, view.catalog, allowed, view.runtime.star_steps)
+        cached = ratings.memo[filter] = view.stats, made
+    return dict(cached[1])
 
 
 def statistics(
@@ -227,18 +238,3 @@ def _top_films(catalog: Catalog, counts: Ints, sums: Floats) -> list[Record]:
         {"movie_id": ids[row], "title": titles[row], "year": years[row], "ratings": count, "mean": mean}
         for row, count, mean in _top(counts, sums)
     ]
-
-
-def filtered_statistics(at: RequestView, filter: str) -> dict[str, Any]:
-    """See `Engine.statistics`."""
-    allowed = allowed_rows(at.view, filter, at.settings.max_filter)
-    effective = at.runtime.effective(at.view)
-    memo = effective.memo
-    found = memo.get(filter)
-    # Filters read the view's counts, which may be a moment older than the ratings.
-    if found is None or found[0] is not at.view.stats:
-        if len(memo) >= MAX_CACHED:
-            memo.clear()
-        made = statistics(effective, at.view.catalog, allowed, at.runtime.star_steps)
-        found = memo[filter] = at.view.stats, {"filter": filter} | made
-    return dict(found[1])

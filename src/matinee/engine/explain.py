@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from matinee._util.topk import top_n
 from matinee.engine import reasons, users
-from matinee.engine.recommend import default_name, predicted_stars
-from matinee.engine.runtime import Runtime, View
+from matinee.engine.recommend import predicted_stars
+from matinee.engine.runtime import RequestView
 from matinee.engine.types import Explanation, Factor, FilmRef, ModelScore, RatedReason, Rater, Shared
 from matinee.models.base import Model, Query
 from matinee.models.content.model import Content
 from matinee.models.ials import ImplicitALS
 from matinee.models.popularity import Popularity
-from matinee.settings import Settings
 
 MOST_REASONS = MOST_NEIGHBORS = 20
 MOST_FACTORS = 8
@@ -31,19 +30,16 @@ _WELL_RATED = 10
 _LEAST_WELL_RATED = 50
 
 
-def explain(
-    runtime: Runtime, view: View, settings: Settings, user_id: str, movie_id: str, name: str | None
-) -> Explanation:
+def explain(view: RequestView, user_id: str, movie_id: str, name: str | None) -> Explanation:
     """Why a film for a user, see `Engine.explain`."""
     row = view.catalog.row(movie_id)
-    name = name or default_name(view, settings)
+    name = name or view.default_model()
     model = view.model(name)
-    whole = users.known(runtime, view, user_id)
-    query, rating = _without(whole, row)
+    query, rating = _without(view.known_history(user_id), row)
     stars = predicted_stars(view, query, np.array([row], dtype=np.int64))
     fallback = model.fallback(query) if len(query) else "popular"
     because, rest, reason = _because(view, model, query, row, fallback)
-    raters = users.raters(runtime, view, query, user_id, row, MOST_NEIGHBORS) if len(query) else []
+    raters = users.raters(view, query, user_id, row, MOST_NEIGHBORS) if len(query) else []
     return Explanation(
         user_id,
         movie_id,
@@ -74,7 +70,7 @@ def _without(query: Query, row: int) -> tuple[Query, float | None]:
     return rest, round(float(query.ratings[~kept][0]), 4)
 
 
-def _scores(view: View, query: Query, row: int) -> Iterator[ModelScore]:
+def _scores(view: RequestView, query: Query, row: int) -> Iterator[ModelScore]:
     unseen: NDArray[np.bool_] = view.catalog.active.copy()
     unseen[query.rows] = False
     for name, model in view.models.items():
@@ -88,7 +84,7 @@ def _scores(view: View, query: Query, row: int) -> Iterator[ModelScore]:
 
 
 def _because(
-    view: View, model: Model[Any], query: Query, row: int, fallback: str | None
+    view: RequestView, model: Model[Any], query: Query, row: int, fallback: str | None
 ) -> tuple[tuple[RatedReason, ...], float, str]:
     if fallback == "popular" or isinstance(model, Popularity):
         return (), 0.0, reasons.chart_text(model, fallback)
@@ -105,7 +101,7 @@ def _because(
     return found, rest, history.text(row, cited)
 
 
-def _factors(view: View, query: Query, row: int) -> Iterator[Factor]:
+def _factors(view: RequestView, query: Query, row: int) -> Iterator[Factor]:
     model = next((one for one in view.models.values() if isinstance(one, ImplicitALS)), None)
     if model is None or not len(query):
         return
@@ -127,7 +123,7 @@ def _factors(view: View, query: Query, row: int) -> Iterator[Factor]:
         )
 
 
-def _ends(view: View, model: ImplicitALS) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _ends(view: RequestView, model: ImplicitALS) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Well-known films, whose places on a factor say something to people, and their factors, (n, d)."""
     counts = np.where(view.catalog.active, view.stats.counts, 0)
     wanted = max(int((counts > 0).sum()) // _WELL_RATED, _LEAST_WELL_RATED)
@@ -136,7 +132,7 @@ def _ends(view: View, model: ImplicitALS) -> tuple[NDArray[np.int64], NDArray[np
     return rows[rated], factors[rated]
 
 
-def _content(view: View, query: Query, row: int) -> Iterator[Shared]:
+def _content(view: RequestView, query: Query, row: int) -> Iterator[Shared]:
     """Field by field: words that most of the liked films have come first; films that share the rarest words do."""
     if not len(query):
         return
@@ -161,6 +157,6 @@ def _content(view: View, query: Query, row: int) -> Iterator[Shared]:
         yield Shared(field, tuple(shown), _films(view, best))
 
 
-def _films(view: View, rows: NDArray[np.int64] | list[int]) -> tuple[FilmRef, ...]:
+def _films(view: RequestView, rows: NDArray[np.int64] | list[int]) -> tuple[FilmRef, ...]:
     titles, ids = view.catalog.column("title"), view.catalog.column("movie_id")
     return tuple(FilmRef(ids[int(row)], titles[int(row)]) for row in rows)

@@ -7,13 +7,12 @@ from numpy.typing import NDArray
 
 from matinee.encoders.base import Image
 from matinee.engine.encoder_pool import Encoders
-from matinee.engine.recommend import allowed_rows, check_n, make_items
-from matinee.engine.runtime import View
+from matinee.engine.recommend import check_n, make_items
+from matinee.engine.runtime import RequestView
 from matinee.engine.types import PosterHit
 from matinee.engine.updatable_spaces import UpdatableSpace
 from matinee.errors import InvalidInputError
 from matinee.indexes.base import check_vectors
-from matinee.settings import Settings
 
 POSTER = "poster"
 TWINS = 20
@@ -23,8 +22,7 @@ SAME = 0.9999
 
 
 def search(
-    view: View,
-    settings: Settings,
+    view: RequestView,
     encoders: Encoders,
     *,
     image: Image | None,
@@ -35,11 +33,11 @@ def search(
     exclude_self: bool,
 ) -> list[PosterHit]:
     """The k films with the most similar posters; see `Engine.search_posters`."""
-    check_n(k, settings.max_n, "k")
+    check_n(k, view.settings.max_n, "k")
     if (image is None) == (vector is None):
         raise InvalidInputError("A poster search needs an image or a vector.", "Give exactly one of the two.")
     live = view.spaces[POSTER]
-    allowed = allowed_rows(view, filter, settings.max_filter)
+    allowed = view.allowed(filter)
     if image is not None:
         wanted = _projected(live, encoders.image(image, live.space))
     else:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee._util.topk import top_n
-from matinee.engine.runtime import View
+from matinee.engine.runtime import RequestView
 from matinee.engine.types import FilmRef, Reason
 from matinee.models.base import Model, Query
 from matinee.models.content.model import Content
@@ -74,7 +74,7 @@ class ListReasons:
 
 
 def tell(
-    view: View,
+    view: RequestView,
     model: Model[Any],
     query: Query,
     rows: NDArray[np.int64],
@@ -113,7 +113,7 @@ def chart_text(model: Model[Any], fallback: str | None) -> str:
     return CHARTS.get(model.config.by, POPULAR)
 
 
-def _candidates(view: View, ranked: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def _candidates(view: RequestView, ranked: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """The best films that are not listed; rated ones, since what a history says for new films is dear to work out."""
     best = top_n(np.where(view.stats.counts > 0, ranked, np.float32(np.nan)), CANDIDATES + len(rows))
     return best[~np.isin(best, rows)][:CANDIDATES]
@@ -126,7 +126,7 @@ class Reasons:
         by_content: whether the scores come from what films are about, rather than from who liked them.
     """
 
-    def __init__(self, view: View, query: Query, *, by_content: bool = False) -> None:
+    def __init__(self, view: RequestView, query: Query, *, by_content: bool = False) -> None:
         self._view, self._query, self._by_content = view, query, by_content
         self.preferences = view.snapshot.star_scale.history_preferences(query)
         self._liked = query.rows[self.preferences > 0]

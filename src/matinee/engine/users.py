@@ -1,10 +1,10 @@
-"""Questions about users: histories, neighbours, exports."""
+"""Questions about users: histories, neighbors, exports."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from matinee._util.topk import top_n
 from matinee.data.ratings import NO_TIME, Ratings
 from matinee.engine.rating_counts import Tastes
 from matinee.engine.recommend import check_n
-from matinee.engine.runtime import RequestView, Runtime, View
+from matinee.engine.runtime import RequestView
 from matinee.engine.types import Neighbor, RatedMovie, UserPage
 from matinee.errors import InvalidInputError, UnknownUserError
 from matinee.models.base import Query
@@ -23,7 +23,7 @@ MIN_COMMON = 3
 """Films that two users must share before their similarity counts in full: it is scaled by min(common, 3) / 3."""
 
 
-def rated(view: View, query: Query) -> list[RatedMovie]:
+def rated(view: RequestView, query: Query) -> list[RatedMovie]:
     """A history as records, newest first (unknown times last, then by film id)."""
     ids, titles = view.catalog.column("movie_id"), view.catalog.column("title")
     times = query.times.tolist() if query.times is not None else [NO_TIME] * len(query)
@@ -32,18 +32,6 @@ def rated(view: View, query: Query) -> list[RatedMovie]:
         for row, value, time in zip(query.rows.tolist(), query.ratings.tolist(), times, strict=True)
     ]
     return sorted(records, key=lambda record: (record.timestamp is None, -(record.timestamp or 0), record.movie_id))
-
-
-def known(runtime: Runtime, view: View, user_id: str) -> Query:
-    """A user's history.
-
-    Raises:
-        UnknownUserError: the user has no effective rating.
-    """
-    query = runtime.history(user_id, view)
-    if not len(query):
-        raise UnknownUserError(user_id)
-    return query
 
 
 @dataclass(frozen=True)
@@ -80,12 +68,13 @@ class UserSimilarities:
         return stars
 
 
-def everybody(runtime: Runtime, view: View, mine: Query, user_id: str) -> UserSimilarities:
+def everybody(view: RequestView, mine: Query, user_id: str) -> UserSimilarities:
     """How alike everybody's taste is to a history, which is some of this user's."""
-    changed, base, n_items = runtime.changed_users(), runtime.snapshot.ratings, len(view.catalog)
+    runtime = view.runtime
+    changed, base, n_items = runtime.changed_users(), view.snapshot.ratings, len(view.catalog)
     scores, common = _alike(mine, n_items, base.indptr, base.indices, base.values, runtime.tastes)
     scores[[row for other in {*changed, user_id} if (row := base.find_user(other)) is not None]] = np.nan
-    histories = (runtime.history(other, view) for other in sorted(changed - {user_id}))
+    histories = (view.history(other) for other in sorted(changed - {user_id}))
     others = [query for query in histories if len(query)]
     indptr = np.cumsum([0, *(len(query) for query in others)])
     rows = np.concatenate([np.zeros(0, dtype=np.int64), *(query.rows for query in others)])
@@ -94,18 +83,19 @@ def everybody(runtime: Runtime, view: View, mine: Query, user_id: str) -> UserSi
     return UserSimilarities(np.concatenate([scores, more]), np.concatenate([common, more_common]), base, others)
 
 
-def neighbors(runtime: Runtime, view: View, user_id: str, n: int) -> list[Neighbor]:
+def neighbors(view: RequestView, user_id: str, n: int) -> list[Neighbor]:
     """Users of most similar taste: cosine of ratings centred on each user's mean."""
-    found = everybody(runtime, view, known(runtime, view, user_id), user_id)
-    return [found.neighbor(user) for user in top_n(found.scores, n).tolist()]
+    check_n(n, view.settings.max_n)
+    similar = everybody(view, view.known_history(user_id), user_id)
+    return [similar.neighbor(user) for user in top_n(similar.scores, n).tolist()]
 
 
-def raters(runtime: Runtime, view: View, mine: Query, user_id: str, row: int, n: int) -> list[tuple[Neighbor, float]]:
+def raters(view: RequestView, mine: Query, user_id: str, row: int, n: int) -> list[tuple[Neighbor, float]]:
     """The users of most similar taste who have rated one film, and their stars; only those who are alike at all."""
-    found = everybody(runtime, view, mine, user_id)
-    stars = found.stars_of(row)
-    alike = np.where(np.isfinite(stars) & (found.scores > 0), found.scores, np.float32(np.nan))
-    return [(found.neighbor(user), round(float(stars[user]), 4)) for user in top_n(alike, n).tolist()]
+    similar = everybody(view, mine, user_id)
+    stars = similar.stars_of(row)
+    scores = np.where(np.isfinite(stars) & (similar.scores > 0), similar.scores, np.float32(np.nan))
+    return [(similar.neighbor(user), round(float(stars[user]), 4)) for user in top_n(scores, n).tolist()]
 
 
 def _alike(
@@ -130,17 +120,43 @@ def _alike(
     return (scores * np.minimum(common, MIN_COMMON) / MIN_COMMON).astype(np.float32), common
 
 
-def export_ratings(runtime: Runtime, view: View) -> Iterator[tuple[str, str, float, int | None]]:
+def page(view: RequestView, prefix: str, limit: int, offset: int) -> UserPage:
+    """See `Engine.users`."""
+    check_n(limit, view.settings.max_n, "limit")
+    if offset < 0:
+        raise InvalidInputError(f"offset is {offset}.", "Start at 0 or later.")
+    users = view.ratings().users
+    if prefix:
+        users = sorted((user for user in users if user[0].startswith(prefix)), key=lambda user: user[0] != prefix)
+    return UserPage(tuple(users[offset : offset + limit]), len(users))
+
+
+def export(view: RequestView, user_id: str) -> dict[str, Any]:
+    """See `Engine.export_user`."""
+    ratings, shown = rated(view, view.history(user_id)), view.runtime.store.exposures(user_id)
+    if not ratings and not shown:
+        raise UnknownUserError(user_id)
+    return {
+        "user_id": user_id,
+        "ratings": [asdict(rating) for rating in ratings],
+        "exposures": [
+            {"timestamp": e.timestamp, "snapshot": e.snapshot, "model": e.model, "movie_ids": list(e.movie_ids)}
+            for e in shown
+        ],
+    }
+
+
+def export_ratings(view: RequestView) -> Iterator[tuple[str, str, float, int | None]]:
     """All effective ratings of films in service: user id, film id, stars, time."""
     overlay: defaultdict[str, set[str]] = defaultdict(set)
     changed: list[tuple[str, str, float, int | None]] = []
-    for batch in runtime.store.ratings():
+    for batch in view.runtime.store.ratings():
         for r in batch:
             overlay[r.user_id].add(r.movie_id)
             if r.rating is not None and view.catalog.find(r.movie_id) is not None:
                 changed.append((r.user_id, r.movie_id, r.rating, r.timestamp))
-    base, ids, active = runtime.snapshot.ratings, view.catalog.column("movie_id"), view.catalog.active
-    erased = runtime.erased()
+    base, ids, active = view.snapshot.ratings, view.catalog.column("movie_id"), view.catalog.active
+    erased = view.runtime.erased()
     for user, user_id in enumerate(base.user_ids.to_list()):
         if user_id in erased:
             continue
@@ -150,20 +166,3 @@ def export_ratings(runtime: Runtime, view: View) -> Iterator[tuple[str, str, flo
             if active[row] and ids[row] not in hidden:
                 yield user_id, ids[row], round(value, 4), None if time == NO_TIME else time
     yield from changed
-
-
-def page(at: RequestView, prefix: str, *, limit: int, offset: int) -> UserPage:
-    """See `Engine.users`."""
-    check_n(limit, at.settings.max_n, "limit")
-    if offset < 0:
-        raise InvalidInputError(f"offset is {offset}.", "Start at 0 or later.")
-    found = _with_prefix(at, prefix)
-    return UserPage(tuple(found[offset : offset + limit]), len(found))
-
-
-def _with_prefix(at: RequestView, prefix: str) -> list[tuple[str, int]]:
-    everyone = at.runtime.effective(at.view).users
-    if not prefix:
-        return everyone
-    found = [one for one in everyone if one[0].startswith(prefix)]
-    return sorted(found, key=lambda one: one[0] != prefix)

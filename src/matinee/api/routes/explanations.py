@@ -37,4 +37,4 @@ async def explanation(
         # Not kept: it names other users' ratings, which no version of this user tells.
         return dumps(engine.explain(user_id, movie_id, model)), False
 
-    return await service_of(request).answer(request, engine, user_id, work, heavy=True)
+    return await service_of(request).answer(request, engine.request_view(), user_id, work, heavy=True)

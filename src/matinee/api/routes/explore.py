@@ -44,7 +44,7 @@ async def titles(request: Request, engine: EngineDep) -> Response:
         }
         return dumps(record), True
 
-    return await service_of(request).answer(request, engine, None, work, heavy=True)
+    return await service_of(request).answer(request, engine.request_view(), None, work, heavy=True)
 
 
 @router.get(
@@ -86,7 +86,7 @@ async def statistics(request: Request, engine: EngineDep, filter: parameters.Fil
         # Any new rating changes it, which no version of a user or of the films tells: the engine keeps it, not we.
         return dumps(engine.statistics(filter)), False
 
-    return await service_of(request).answer(request, engine, None, work, heavy=True)
+    return await service_of(request).answer(request, engine.request_view(), None, work, heavy=True)
 
 
 @router.get("/v1/report", response_model=ReportOut, responses=problems(503), summary="How the data were cleaned")

@@ -47,9 +47,9 @@ async def recommend(
     A rating counts at the next call, in every worker process.
     """
     options = Options(n, model, filter, split_ids(exclude), diversity, explain, include_seen, adventurous)
-
-    work = recommend_work(engine, user_id, options, metadata)
-    return await service_of(request).answer(request, engine, user_id, work, is_heavy(options, metadata))
+    view = engine.request_view()
+    work = recommend_work(engine, view, user_id, options, metadata)
+    return await service_of(request).answer(request, view, user_id, work, heavy=is_heavy(options, metadata))
 
 
 @router.post(
@@ -104,7 +104,8 @@ async def similar(
         answer = engine.similar(movie_id, by=by, n=n, filter=filter, index=index)
         return dumps(answer_record(engine, answer, metadata)), not filter and not metadata
 
-    return await service_of(request).answer(request, engine, None, work, metadata or n > 100 or bool(filter))
+    heavy = metadata or n > 100 or bool(filter)
+    return await service_of(request).answer(request, engine.request_view(), None, work, heavy=heavy)
 
 
 @router.get(
