@@ -14,9 +14,6 @@ from matinee.engine.recommend import predicted_stars
 from matinee.engine.runtime import RequestView
 from matinee.engine.types import Explanation, Factor, FilmRef, ModelScore, RatedReason, Rater, Shared
 from matinee.models.base import Model, Query
-from matinee.models.content.model import Content
-from matinee.models.ials import ImplicitALS
-from matinee.models.popularity import Popularity
 
 MOST_REASONS = MOST_NEIGHBORS = 20
 MOST_FACTORS = 8
@@ -86,12 +83,12 @@ def _scores(view: RequestView, query: Query, row: int) -> Iterator[ModelScore]:
 def _because(
     view: RequestView, model: Model[Any], query: Query, row: int, fallback: str | None
 ) -> tuple[tuple[RatedReason, ...], float, str]:
-    if fallback == "popular" or isinstance(model, Popularity):
+    if fallback == "popular" or model.chart is not None:
         return (), 0.0, reasons.chart_text(model, fallback)
     parts = model.contributions(query, [row])
     if parts is None:
         return (), 0.0, reasons.UNDECIDED
-    history = reasons.Reasons(view, query, by_content=fallback == "content" or isinstance(model, Content))
+    history = reasons.Reasons(view, query, by_content=fallback == "content" or not model.learns_from_ratings)
     cited = history.cited(parts[0], MOST_REASONS)
     ids = view.catalog.column("movie_id")
     stars = dict(zip(query.rows.tolist(), query.ratings.tolist(), strict=True))
@@ -102,34 +99,36 @@ def _because(
 
 
 def _factors(view: RequestView, query: Query, row: int) -> Iterator[Factor]:
-    model = next((one for one in view.models.values() if isinstance(one, ImplicitALS)), None)
-    if model is None or not len(query):
+    rows = _well_known(view)
+    for model in view.models.values() if len(query) else ():
+        users, movies = model.user_factors([query]), model.factors(np.append(rows, row))
+        if users is not None and movies is not None:
+            break
+    else:
         return
-    user = model.user_factors([query])[0]
-    film, rated = model.factors(np.array([row], dtype=np.int64))
-    if not rated[0] or not np.isfinite(user).all():
+    (user,), (factors, rated) = users, movies
+    film = factors[-1]
+    if not rated[-1] or not np.isfinite(user).all():
         return
-    products = user * film[0]
-    rows, ends = _ends(view, model)
+    products = user * film
+    rows, ends = rows[rated[:-1]], factors[:-1][rated[:-1]]
     for factor in top_n(np.abs(products), MOST_FACTORS).tolist():
         order = np.argsort(-ends[:, factor], kind="stable")
         yield Factor(
             factor,
             round(float(user[factor]), 4),
-            round(float(film[0, factor]), 4),
+            round(float(film[factor]), 4),
             round(float(products[factor]), 6),
             _films(view, rows[order[:MOST_ENDS]]),
             _films(view, rows[order[::-1][:MOST_ENDS]]),
         )
 
 
-def _ends(view: RequestView, model: ImplicitALS) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Well-known films, whose places on a factor say something to people, and their factors, (n, d)."""
+def _well_known(view: RequestView) -> NDArray[np.int64]:
+    """Rows of movies whose values of a factor say something to people, most rated first."""
     counts = np.where(view.catalog.active, view.stats.counts, 0)
-    wanted = max(int((counts > 0).sum()) // _WELL_RATED, _LEAST_WELL_RATED)
-    rows = top_n(np.where(counts > 0, counts, np.nan).astype(np.float32), wanted)
-    factors, rated = model.factors(rows)
-    return rows[rated], factors[rated]
+    n = max(int((counts > 0).sum()) // _WELL_RATED, _LEAST_WELL_RATED)
+    return top_n(np.where(counts > 0, counts, np.nan).astype(np.float32), n)
 
 
 def _content(view: RequestView, query: Query, row: int) -> Iterator[Shared]:

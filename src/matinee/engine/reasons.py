@@ -19,8 +19,6 @@ from matinee._util.topk import top_n
 from matinee.engine.runtime import RequestView
 from matinee.engine.types import FilmRef, Reason
 from matinee.models.base import Model, Query
-from matinee.models.content.model import Content
-from matinee.models.popularity import Popularity
 
 MAX_REASONS = 5
 """Films named as reasons of one pick, at most."""
@@ -88,7 +86,7 @@ def tell(
         rows: the films listed.
         ranked: scores of all films, NaN for those that may not be listed.
     """
-    if fallback == "popular" or isinstance(model, Popularity):
+    if fallback == "popular" or model.chart is not None:
         return ListReasons(((),) * len(rows), (chart_text(model, fallback),) * len(rows))
     asked = np.concatenate([rows, _candidates(view, ranked, rows)])
     parts = model.contributions(query, asked.tolist())
@@ -96,7 +94,7 @@ def tell(
         return ListReasons(((),) * len(rows), (UNDECIDED,) * len(rows))
     # With `include_seen` a film of the history may be listed: it is no reason of itself.
     parts = np.where(asked[:, None] == query.rows, np.float32(0), parts)
-    reasons = Reasons(view, query, by_content=fallback == "content" or isinstance(model, Content))
+    reasons = Reasons(view, query, by_content=fallback == "content" or not model.learns_from_ratings)
     ids = view.catalog.column("movie_id")
     cited = [reasons.cited(line) for line in parts[: len(rows)]]
     return ListReasons(
@@ -108,9 +106,7 @@ def tell(
 
 def chart_text(model: Model[Any], fallback: str | None) -> str:
     """What is said of every film of a chart."""
-    if fallback == "popular" or not isinstance(model, Popularity):
-        return POPULAR
-    return CHARTS.get(model.config.by, POPULAR)
+    return POPULAR if fallback == "popular" else CHARTS.get(model.chart or "", POPULAR)
 
 
 def _candidates(view: RequestView, ranked: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.int64]:

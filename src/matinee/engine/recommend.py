@@ -16,8 +16,6 @@ from matinee.engine.runtime import RequestView
 from matinee.engine.types import Answer, Item, Request
 from matinee.errors import InvalidInputError
 from matinee.models.base import Query
-from matinee.models.content.model import Content
-from matinee.models.popularity import Popularity
 
 POOL = 5
 """With diversity the list is chosen among the best POOL·n films, at least 100."""
@@ -64,7 +62,7 @@ def recommend(
         scores = model.score([query])[0]
     ranked = np.where(allowed, scores, np.float32(np.nan))
     # The chart is everybody's; a list of it is nobody's taste, whoever asks.
-    personal = fallback != "popular" and not isinstance(model, Popularity)
+    personal = fallback != "popular" and model.chart is None
     rows = _pick(view, query if personal else Query(), scores, allowed, request)
     stars = predicted_stars(view, query, rows)
     told = tell(view, model, query, rows, ranked, fallback) if request.explain else None
@@ -107,11 +105,11 @@ def _pick(
 
 
 def film_vectors(view: RequestView, rows: NDArray[np.int64]) -> sp.csr_matrix | None:
-    """Unit-length content vectors of films, or None where the snapshot has no content model."""
-    content = view.models.get("content")
-    if not isinstance(content, Content):
+    """Unit-length content vectors of movies, or None where no model has any."""
+    all_vectors = next((model.item_vectors for model in view.models.values() if model.item_vectors is not None), None)
+    if all_vectors is None:
         return None
-    vectors = content.vectors[rows]
+    vectors = all_vectors[rows]
     length = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel())
     return sp.csr_matrix(sp.diags_array(np.divide(1, length, out=np.zeros_like(length), where=length > 0)) @ vectors)
 

@@ -174,8 +174,9 @@ class Runtime:
         """The state with every write that was acknowledged before this call; microseconds where there was none."""
         if self.store.seq() != self._seq:
             with self._lock:
-                if self.store.seq() != self._seq:
-                    self._fold(self.store.changes(self._seq))
+                changes = self.store.changes(self._seq)
+                if changes.seq != self._seq:  # else another thread has folded them in
+                    self._fold(changes)
         return self._view
 
     def _fold(self, changes: Changes) -> None:
