@@ -23,8 +23,8 @@ from matinee.engine.reasons import (
     chart_text,
     decides,
     liked_shares,
+    list_reasons,
     reason_text,
-    tell,
 )
 from matinee.engine.runtime import RequestView
 from matinee.engine.types import FilmRef, Reason
@@ -165,13 +165,13 @@ def test_a_list_by_hand(engine: Engine) -> None:
     view = view_of(engine)
     model = Given([0.75, 0.25, -0.5, 0.9, -0.001])
     ranked = np.zeros(len(view.catalog), dtype=np.float32)
-    told = tell(view, model, query, np.array([0, 1]), ranked, None)
+    told = list_reasons(view, model, query, np.array([0, 1]), ranked, None)
     assert told.because == ((Reason("Alien", "Alien", 0.75), Reason("Heat", "Heat", 0.25)),) * 2
     assert told.texts == ("because you loved Alien",) * 2
     # Ring speaks for the films, Cats takes less than a hundredth of what Alien and Heat give.
     assert told.less_of == (FilmRef("Saw", "Saw"),)
-    assert tell(view, model, query, np.array([0, 1]), ranked, "popular").texts == (POPULAR,) * 2
-    assert tell(view, model, query, np.array([], dtype=np.int64), ranked, "popular").because == ()
+    assert list_reasons(view, model, query, np.array([0, 1]), ranked, "popular").texts == (POPULAR,) * 2
+    assert list_reasons(view, model, query, np.array([], dtype=np.int64), ranked, "popular").because == ()
 
 
 def test_no_more_than_three_push_the_strongest_first(engine: Engine) -> None:

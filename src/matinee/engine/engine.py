@@ -417,10 +417,10 @@ class Engine:
         return writes.put_movies(self.request_view(), self.encoders, movies)
 
     def put_poster(self, movie_id: Id, image: Image) -> bool:
-        """Have a film found by this poster from now on; the picture itself is kept elsewhere (`posters.store`).
+        """Index this poster of a movie; the picture itself is stored elsewhere (`posters.store`).
 
         Returns:
-            False where the snapshot has no posters to search, or the encoder cannot be had: the poster is found after
+            False where the snapshot has no posters to search, or the encoder cannot be had: the poster is indexed by
             the next `matinee posters add` or training.
 
         Raises:
@@ -430,7 +430,7 @@ class Engine:
         return writes.put_poster(self.request_view(), self.encoders, id_text(movie_id), image)
 
     def delete_poster(self, movie_id: Id) -> None:
-        """Have a film no longer found by its poster. Raises UnknownMovieError."""
+        """Remove a movie's poster from the index. Raises UnknownMovieError."""
         writes.delete_poster(self.request_view(), id_text(movie_id))
 
     def patch_movie(self, movie_id: Id, changes: Mapping[str, Any]) -> Movie:

@@ -15,11 +15,11 @@ from matinee.engine.runtime import RequestView
 from matinee.engine.types import Explanation, Factor, FilmRef, ModelScore, RatedReason, Rater, Shared
 from matinee.models.base import Model, Query
 
-MOST_REASONS = MOST_NEIGHBORS = 20
-MOST_FACTORS = 8
-MOST_ENDS = 5
+MAX_REASONS = MAX_NEIGHBORS = 20
+MAX_FACTORS = 8
+MAX_ENDS = 5
 """Films named at each end of a factor."""
-MOST_SHARED, MOST_FILMS = 8, 3
+MAX_SHARED, MAX_MOVIES = 8, 3
 """Words named of a field, and films that have them."""
 FIELDS = ("genres", "directors", "writers", "cast", "tags", "keywords")
 _WELL_RATED = 10
@@ -36,7 +36,7 @@ def explain(view: RequestView, user_id: str, movie_id: str, name: str | None) ->
     stars = predicted_stars(view, query, np.array([row], dtype=np.int64))
     fallback = model.fallback(query) if len(query) else "popular"
     because, rest, reason = _because(view, model, query, row, fallback)
-    raters = users.raters(view, query, user_id, row, MOST_NEIGHBORS) if len(query) else []
+    raters = users.raters(view, query, user_id, row, MAX_NEIGHBORS) if len(query) else []
     return Explanation(
         user_id,
         movie_id,
@@ -89,13 +89,13 @@ def _because(
     if parts is None:
         return (), 0.0, reasons.UNDECIDED
     history = reasons.Reasons(view, query, by_content=fallback == "content" or not model.learns_from_ratings)
-    cited = history.cited(parts[0], MOST_REASONS)
+    cited = history.cited(parts[0], MAX_REASONS)
     ids = view.catalog.column("movie_id")
     stars = dict(zip(query.rows.tolist(), query.ratings.tolist(), strict=True))
-    found = tuple(RatedReason(ids[one.row], one.title, round(stars[one.row], 4), one.share) for one in cited)
+    because = tuple(RatedReason(ids[one.row], one.title, round(stars[one.row], 4), one.share) for one in cited)
     # Shares are rounded down, so the rest is no less than 0.
     rest = round(1 - sum(one.share for one in cited), 4) if cited else 0.0
-    return found, rest, history.text(row, cited)
+    return because, rest, history.text(row, cited)
 
 
 def _factors(view: RequestView, query: Query, row: int) -> Iterator[Factor]:
@@ -112,15 +112,15 @@ def _factors(view: RequestView, query: Query, row: int) -> Iterator[Factor]:
         return
     products = user * film
     rows, ends = rows[rated[:-1]], factors[:-1][rated[:-1]]
-    for factor in top_n(np.abs(products), MOST_FACTORS).tolist():
+    for factor in top_n(np.abs(products), MAX_FACTORS).tolist():
         order = np.argsort(-ends[:, factor], kind="stable")
         yield Factor(
             factor,
             round(float(user[factor]), 4),
             round(float(film[factor]), 4),
             round(float(products[factor]), 6),
-            _films(view, rows[order[:MOST_ENDS]]),
-            _films(view, rows[order[::-1][:MOST_ENDS]]),
+            _films(view, rows[order[:MAX_ENDS]]),
+            _films(view, rows[order[::-1][:MAX_ENDS]]),
         )
 
 
@@ -144,15 +144,15 @@ def _content(view: RequestView, query: Query, row: int) -> Iterator[Shared]:
         for film in films:
             for word in having.keys() & set(column[film]):
                 having[word].append(film)
-        found = [word for word in having if having[word]]
-        if not found:
+        shared = [word for word in having if having[word]]
+        if not shared:
             continue
         worth: dict[int, float] = dict.fromkeys(films, 0.0)
-        for word in found:
+        for word in shared:
             for film in having[word]:
                 worth[film] += 1 / len(having[word])
-        best = sorted((film for film in films if worth[film]), key=lambda film: -worth[film])[:MOST_FILMS]
-        shown = sorted(found, key=lambda word: -len(having[word]))[:MOST_SHARED]
+        best = sorted((film for film in films if worth[film]), key=lambda film: -worth[film])[:MAX_MOVIES]
+        shown = sorted(shared, key=lambda word: -len(having[word]))[:MAX_SHARED]
         yield Shared(field, tuple(shown), _films(view, best))
 
 

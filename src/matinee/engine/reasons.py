@@ -54,7 +54,7 @@ SAME = {"directors": "same director", "writers": "same writer", "cast": "same ac
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """A liked film of the history: its catalogue row, its share (0..1) in a pick, the preference for it."""
+    """A liked film of the history: its catalog row, its share (0..1) in a pick, the preference for it."""
 
     row: int
     title: str
@@ -71,7 +71,7 @@ class ListReasons:
     less_of: tuple[FilmRef, ...] = ()
 
 
-def tell(
+def list_reasons(
     view: RequestView,
     model: Model[Any],
     query: Query,
@@ -132,11 +132,11 @@ class Reasons:
     def cited(self, parts: NDArray[np.floating[Any]], most: int = MAX_REASONS) -> list[Cited]:
         """Liked films with what they add to a score, `parts`, (len(query),); biggest share first."""
         titles = self._view.catalog.column("title")
-        found = []
-        for place, share in liked_shares(parts, self.preferences, most):
-            row = int(self._query.rows[place])
-            found.append(Cited(row, titles[row], share, float(self.preferences[place])))
-        return found
+        cited = []
+        for i, share in liked_shares(parts, self.preferences, most):
+            row = int(self._query.rows[i])
+            cited.append(Cited(row, titles[row], share, float(self.preferences[i])))
+        return cited
 
     def text(self, row: int, cited: Sequence[Cited]) -> str:
         """Why the film of a row, as `reason_text`."""
@@ -180,8 +180,8 @@ class Reasons:
         known = np.nan_to_num(parts, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
         pull = float(np.maximum(known[:, self.preferences > 0], 0).sum())
         push = np.where(self._disliked, np.maximum(-known, 0).sum(axis=0), 0.0)
-        order = [place for place in top_n(push.astype(np.float32), MAX_LESS).tolist() if push[place] > 0]
-        rows = [int(self._query.rows[place]) for place in order if push[place] >= LEAST_PUSH * pull]
+        order = [i for i in top_n(push.astype(np.float32), MAX_LESS).tolist() if push[i] > 0]
+        rows = [int(self._query.rows[i]) for i in order if push[i] >= LEAST_PUSH * pull]
         titles, ids = self._view.catalog.column("title"), self._view.catalog.column("movie_id")
         return tuple(FilmRef(ids[row], titles[row]) for row in rows)
 
@@ -189,7 +189,7 @@ class Reasons:
 def liked_shares(
     parts: NDArray[np.floating[Any]], preferences: NDArray[np.floating[Any]], most: int
 ) -> list[tuple[int, float]]:
-    """Places in the history and shares of the liked films that add most to a score, biggest first.
+    """Positions in the history and shares of the liked films that add most to a score, biggest first.
 
     A share is the film's part of all that liked films add, rounded down to four digits so that shares never sum to more
     than 1; films whose share rounds to 0 are left out.
@@ -203,8 +203,8 @@ def liked_shares(
     total = float(pull.sum())
     if total <= 0:
         return []
-    best = ((place, int(1e4 * (pull[place] / total)) / 1e4) for place in top_n(pull.astype(np.float32), most).tolist())
-    return [(place, share) for place, share in best if share > 0]
+    best = ((i, int(1e4 * (pull[i] / total)) / 1e4) for i in top_n(pull.astype(np.float32), most).tolist())
+    return [(i, share) for i, share in best if share > 0]
 
 
 def decides(shares: Sequence[float], liked: int) -> bool:

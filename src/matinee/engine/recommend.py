@@ -10,7 +10,7 @@ from matinee._util.topk import top_n
 from matinee.data.ids import id_text
 from matinee.engine.charts import newcomer_scores
 from matinee.engine.filters import parse
-from matinee.engine.reasons import ListReasons, tell
+from matinee.engine.reasons import ListReasons, list_reasons
 from matinee.engine.rerank import diversify
 from matinee.engine.runtime import RequestView
 from matinee.engine.types import Answer, Item, Request
@@ -65,16 +65,16 @@ def recommend(
     personal = fallback != "popular" and model.chart is None
     rows = _pick(view, query if personal else Query(), scores, allowed, request)
     stars = predicted_stars(view, query, rows)
-    told = tell(view, model, query, rows, ranked, fallback) if request.explain else None
+    reasons = list_reasons(view, model, query, rows, ranked, fallback) if request.explain else None
     return Answer(
-        items=make_items(view, rows, ranked, stars, told),
+        items=make_items(view, rows, ranked, stars, reasons),
         model=name,
         snapshot=view.snapshot.id,
         fallback=fallback,
         user_id=user_id,
         version=version,
         volatile=fallback == "popular" or parsed.reads_ratings,
-        less_of=None if told is None else told.less_of,
+        less_of=None if reasons is None else reasons.less_of,
     )
 
 
@@ -127,9 +127,9 @@ def make_items(
     rows: NDArray[np.int64],
     scores: NDArray[np.float32],
     stars: NDArray[np.float32] | None = None,
-    told: ListReasons | None = None,
+    reasons: ListReasons | None = None,
 ) -> tuple[Item, ...]:
-    """Items of ranked rows; `scores` is over all films, `stars` and `told` go with `rows`."""
+    """Items of ranked rows; `scores` is over all films, `stars` and `reasons` go with `rows`."""
     catalog = view.catalog
     ids, titles, years, genres = (catalog.column(c) for c in ("movie_id", "title", "year", "genres"))
     values = scores[rows].tolist()
@@ -144,8 +144,8 @@ def make_items(
             score=values[i],
             rank=i + 1,
             stars=round(expected[i], 3) if expected and expected[i] == expected[i] else None,
-            because=None if told is None else told.because[i],
-            reason=None if told is None else told.texts[i],
+            because=None if reasons is None else reasons.because[i],
+            reason=None if reasons is None else reasons.texts[i],
         )
         for i, row in enumerate(rows.tolist())
     )

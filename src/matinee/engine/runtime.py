@@ -236,7 +236,7 @@ class Runtime:
         return user_id in self._versions
 
     def changed_users(self) -> frozenset[str]:
-        """Users of whom the snapshot alone does not tell the truth, as of the last `sync`."""
+        """Users about whom the store holds anything, as of the last `sync`."""
         return frozenset(self._versions)
 
     @cached_property
@@ -269,7 +269,7 @@ class Runtime:
         return float(values[i]) if i < len(rows) and rows[i] == row else None
 
     def erased(self) -> frozenset[str]:
-        """Users of whom the snapshot must not speak."""
+        """Erased users, whose ratings in the snapshot are hidden."""
         return self._erased
 
 
@@ -283,21 +283,21 @@ def query_of(ratings: dict[int, tuple[float, int]], user_id: str | None = None) 
 
 
 def _touched(catalog: Catalog, put: Sequence[Movie], stored: Sequence[FilmVector]) -> list[Movie]:
-    """Films of which only a vector (a poster) changed, as they are: put again, models look at them anew."""
+    """Movies of which only a vector (a poster) changed: as changes of the catalog, so that models read them again."""
     known = {movie.movie_id for movie in put}
     rows = (catalog.find(vector.movie_id) for vector in stored if vector.movie_id not in known)
     return [catalog.movie(row) for row in rows if row is not None]
 
 
 def _same_texts(old: Catalog, new: Catalog, rows: NDArray[np.int64]) -> dict[int, bool]:
-    """For each row whether what an encoder reads of the film is the same in both catalogues."""
+    """For each row whether what an encoder reads of the film is the same in both catalogs."""
     known = rows[rows < len(old)]
     same = [before == after for before, after in zip(film_texts(old, known), film_texts(new, known), strict=True)]
     return dict.fromkeys(rows.tolist(), False) | dict(zip(known.tolist(), same, strict=True))
 
 
 def _grow(models: dict[str, Model[Any]], catalog: Catalog, vectors: Mapping[str, FilmVectors]) -> dict[str, Model[Any]]:
-    """The models over a grown catalogue; parts first, so that what is made of them shares them.
+    """The models over a grown catalog; parts first, so that what is made of them shares them.
 
     Args:
         vectors: of the films that were added or edited, by space.

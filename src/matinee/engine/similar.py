@@ -27,15 +27,15 @@ def similar(view: RequestView, movie_id: str, *, by: SimilarBy, n: int, filter: 
     row = view.catalog.row(movie_id)
     allowed = view.allowed(filter)
     allowed[row] = False
-    # A snapshot may lack a space where its data lack what it is made of; posters can be brought along, so that is told.
+    # A space may be missing where its data are. Posters can be added by the user, so their absence is an error.
     if by in view.spaces or by == POSTER or index != "exact":
-        found = in_space(view, row, by, n, allowed, index)
-        if found is not None:
-            return found
+        answer = in_space(view, row, by, n, allowed, index)
+        if answer is not None:
+            return answer
     if by != CONTENT and CONTENT in view.spaces:
-        found = in_space(view, row, CONTENT, n, allowed, index if index in view.spaces[CONTENT].kinds else "exact")
-        if found is not None:
-            return replace(found, fallback=CONTENT)
+        answer = in_space(view, row, CONTENT, n, allowed, index if index in view.spaces[CONTENT].kinds else "exact")
+        if answer is not None:
+            return replace(answer, fallback=CONTENT)
     return _by_model(view, row, by, n, allowed)
 
 
@@ -56,10 +56,10 @@ def in_space(view: RequestView, row: int, name: str, n: int, allowed: Allowed, i
     Raises:
         InvalidInputError: the snapshot lacks the space or the index.
     """
-    found = view.spaces[name].like(row, n, allowed, index)
-    if found is None:
+    nearest = view.spaces[name].like(row, n, allowed, index)
+    if nearest is None:
         return None
-    rows, cosines, kind = found
+    rows, cosines, kind = nearest
     scores = np.full(len(view.catalog), np.nan, dtype=np.float32)
     scores[rows] = cosines
     return Answer(make_items(view, rows, scores), name, view.snapshot.id, index=kind)
@@ -68,10 +68,10 @@ def in_space(view: RequestView, row: int, name: str, n: int, allowed: Allowed, i
 def _by_model(view: RequestView, row: int, by: str, n: int, allowed: Allowed) -> Answer:
     """By the content model's own likeness, where there is no space: nobody has rated a film, say."""
     model = view.models.get(CONTENT)
-    found = model.similar([row]) if model is not None else None
-    if found is None or not np.isfinite(found[0][allowed]).any():
+    similarity = model.similar([row]) if model is not None else None
+    if similarity is None or not np.isfinite(similarity[0][allowed]).any():
         return Answer((), by, view.snapshot.id)
-    scores = np.where(allowed, found[0], np.float32(np.nan))
+    scores = np.where(allowed, similarity[0], np.float32(np.nan))
     return Answer(
         make_items(view, top_n(scores, n), scores), CONTENT, view.snapshot.id, None if by == CONTENT else CONTENT
     )

@@ -39,7 +39,7 @@ class UserSimilarities:
     """All users beside one: the snapshot's by their row, then those whose data changed since.
 
     Attributes:
-        scores: cosine of ratings centred on each user's mean, NaN for those without a common film, and for the one.
+        scores: cosine of ratings centered on each user's mean, NaN for those without a common film, and for the one.
         common: films that both have rated.
         base: the snapshot's ratings; users who have changed have the score NaN there.
         others: the histories of users who have changed.
@@ -59,12 +59,12 @@ class UserSimilarities:
     def stars_of(self, row: int) -> NDArray[np.float32]:
         """Everybody's stars of one film, NaN where it is not rated; the snapshot's also of users who have changed."""
         stars = np.full(len(self.scores), np.nan, dtype=np.float32)
-        places = np.flatnonzero(self.base.indices == row)
-        stars[np.searchsorted(self.base.indptr, places, side="right") - 1] = self.base.values[places]
+        entries = np.flatnonzero(self.base.indices == row)
+        stars[np.searchsorted(self.base.indptr, entries, side="right") - 1] = self.base.values[entries]
         for number, query in enumerate(self.others, self.base.n_users):
-            found = query.ratings[query.rows == row]
-            if len(found):
-                stars[number] = found[0]
+            own = query.ratings[query.rows == row]
+            if len(own):
+                stars[number] = own[0]
         return stars
 
 
@@ -84,7 +84,7 @@ def everybody(view: RequestView, mine: Query, user_id: str) -> UserSimilarities:
 
 
 def neighbors(view: RequestView, user_id: str, n: int) -> list[Neighbor]:
-    """Users of most similar taste: cosine of ratings centred on each user's mean."""
+    """Users of most similar taste: cosine of ratings centered on each user's mean."""
     check_n(n, view.settings.max_n)
     similar = everybody(view, view.known_history(user_id), user_id)
     return [similar.neighbor(user) for user in top_n(similar.scores, n).tolist()]
@@ -109,10 +109,10 @@ def _alike(
     """Similarity of users (ratings as sparse rows) to one history, NaN without a common film, and films in common."""
     own = Tastes.of(np.array([0, len(mine)]), mine.ratings)
     weights, seen = np.zeros(n_items, dtype=np.float32), np.zeros(n_items, dtype=np.bool_)
-    weights[mine.rows], seen[mine.rows] = own.centred(np.zeros(len(mine), dtype=np.int64), mine.ratings), True
-    places = np.flatnonzero(seen[rows])
-    users, n_users = np.searchsorted(indptr, places, side="right") - 1, len(indptr) - 1
-    products = tastes.centred(users, values[places]) * weights[rows[places]]
+    weights[mine.rows], seen[mine.rows] = own.centered(np.zeros(len(mine), dtype=np.int64), mine.ratings), True
+    entries = np.flatnonzero(seen[rows])
+    users, n_users = np.searchsorted(indptr, entries, side="right") - 1, len(indptr) - 1
+    products = tastes.centered(users, values[entries]) * weights[rows[entries]]
     dots = np.bincount(users, weights=products, minlength=n_users)
     common = np.bincount(users, minlength=n_users)
     lengths = tastes.norms * own.norms[0]

@@ -74,7 +74,7 @@ def _fused(
             posters = _shown(view, encoders, text, allowed)
         except (EncoderError, FetchError) as error:
             log.warning("A search is done without meaning: %s", error)
-    # Made of an earlier catalogue, it misses the newest films for a second: their titles and meaning are found at once.
+    # Made of an earlier catalog, it misses the newest films for a second: their titles and meaning are found at once.
     index = words_of(view.catalog, view.snapshot.catalog)
     words = index.find(text, allowed, weight, max(n, DEPTH))
     return fuse_search(text, titles, meaning, words, posters, n=n, index=index)
