@@ -88,7 +88,7 @@ def main() -> None:
     profiles = TUNING if options.tuning else PROFILES
     passed = 0
     with open_engine(options.data, settings) as engine:
-        catalog = engine._current()[1].catalog
+        catalog = engine.request_view().catalog
         columns = {name: catalog.column(name) for name in catalog.frame.columns}
         print("| profile | shown | |\n|---|---|---|")
         for profile in profiles:

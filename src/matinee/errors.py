@@ -105,6 +105,16 @@ class UnknownModelError(NotFoundError):
         super().__init__(f"There is no model {name!r} in service.", f"Choose one of: {', '.join(sorted(known))}.")
 
 
+class PluginError(MatineeError):
+    """An installed package offers a model that cannot be used."""
+
+    def __init__(self, kind: str, value: str, why: str) -> None:
+        super().__init__(
+            f"The plug-in {value} for models of the kind {kind!r} is broken: {why}.",
+            "Update or uninstall the package that it belongs to.",
+        )
+
+
 class ConflictError(MatineeError):
     """The request contradicts an earlier one (HTTP 409)."""
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from api_support import Client
 from matinee.api import fast_path
+from matinee.api.response_cache import AdaptiveExecutor
 from matinee.engine import Engine
 from matinee.settings import Settings
 
@@ -219,11 +221,11 @@ def test_the_short_way_says_what_the_ordinary_way_says(client: Client, query: st
     assert short.headers["content-type"] == ordinary.headers["content-type"]
 
 
-def test_the_short_way_takes_plain_requests_only(engine: Engine) -> None:
-    plain = fast_path.plan(engine, URL, b"n=20&model=ease")
+def test_the_short_way_takes_plain_requests_only() -> None:
+    plain = fast_path.plan(URL, b"n=20&model=ease")
     assert plain is not None
     assert plain.user_id == "u1"
-    assert fast_path.plan(engine, URL, b"") is not None
+    assert fast_path.plan(URL, b"") is not None
     for path, query in [
         (URL, b"explain=1"),
         (URL, b"n=0"),
@@ -232,4 +234,23 @@ def test_the_short_way_takes_plain_requests_only(engine: Engine) -> None:
         (URL + "/", b""),
         ("/v1/users//x", b""),
     ]:
-        assert fast_path.plan(engine, path, query) is None
+        assert fast_path.plan(path, query) is None
+
+
+def test_a_rating_while_an_answer_is_computed_makes_that_answer_outdated(
+    client: Client, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.get(URL)  # opens everything
+    run, first = AdaptiveExecutor.run, client.get(URL + "?n=7").json()["items"][0]["movie_id"]
+
+    async def run_and_rate(self: AdaptiveExecutor, work: fast_path.Work, **options: Any) -> tuple[bytes, bool]:
+        result = await run(self, work, **options)
+        engine.rate([("u1", first, 5.0)])
+        engine.user_version("u1")  # sees the rating, as another request would
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AdaptiveExecutor, "run", run_and_rate)
+        computed = client.get(URL + "?n=8").json()["items"]
+    assert computed[0]["movie_id"] == first
+    assert first not in {item["movie_id"] for item in client.get(URL + "?n=8").json()["items"]}

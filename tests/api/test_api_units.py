@@ -187,3 +187,21 @@ def test_configuration() -> None:
     config = config_of(Settings(workers=2, port=9))
     assert (config.workers, config.port, config.factory, config.access_log) == (2, 9, True, False)
     assert config.app == "matinee.api.serve:worker"
+
+
+def test_one_very_slow_piece_of_work_does_not_send_the_others_to_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("matinee.api.response_cache.thread_time", lambda: clock[0])
+
+    def takes(seconds: float) -> int:
+        clock[0] += seconds
+        return threading.get_ident()
+
+    async def places() -> tuple[bool, bool]:
+        here, executor = threading.get_ident(), AdaptiveExecutor(limit=0.01)
+        for _ in range(60):
+            await executor.run(lambda: takes(0.0))
+        slow = await executor.run(lambda: takes(60.0), key="big")
+        return slow == here, await executor.run(lambda: takes(0.0), key="small") == here
+
+    assert anyio.run(places) == (True, True)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from matinee.data.catalog import Movie
 from matinee.engine import Engine
-from matinee.engine.data_statistics import MOST_MONTHS, TOP, long_tail
+from matinee.engine.data_statistics import MAX_MONTHS, TOP, long_tail
 from matinee.engine.data_statistics import statistics as compute
 from matinee.errors import FilterError, InvalidInputError
 
@@ -170,7 +170,7 @@ def test_bad_filters(engine: Engine) -> None:
 
 def test_times_far_apart_are_counted_and_have_no_months(engine: Engine) -> None:
     engine.rate([("ancient", "m1", 3.0)], timestamp=0)
-    many = [(f"t{n}", "m1", 4.0) for n in range(MOST_MONTHS + 20)]
+    many = [(f"t{n}", "m1", 4.0) for n in range(MAX_MONTHS + 20)]
     engine.rate(many, timestamps=[n * 31 * 86_400 for n in range(len(many))])
     engine.rate([("far", "m1", 1.0)], timestamp=253_402_300_799)
     found = engine.statistics()
@@ -196,8 +196,8 @@ def test_the_long_tail_rises_ever_more_slowly(counts: list[int]) -> None:
 
 
 def test_statistics_need_no_engine(engine: Engine) -> None:
-    runtime, view = engine._current()
-    found = compute(runtime.effective(view), view.catalog, view.catalog.active, runtime.star_steps)
+    view = engine.request_view()
+    found = compute(view.ratings(), view.catalog, view.catalog.active, view.runtime.star_steps)
     assert {"filter": ""} | found == engine.statistics()
 
 

@@ -210,7 +210,7 @@ def test_any_request_is_safe(
 
 
 def test_adventurous_lists_are_less_known(engine: Engine) -> None:
-    counts = engine._current()[1].stats.counts
+    counts = engine.request_view().stats.counts
 
     def known(adventurous: float | None, user: str = "u") -> float:
         request = Request(n=5, adventurous=adventurous)
@@ -226,9 +226,9 @@ def test_adventurous_lists_are_less_known(engine: Engine) -> None:
 
 def test_a_list_is_the_rerankers(engine: Engine) -> None:
     """What `evaluation` measures by `Reranker.lists` is what the engine answers."""
-    runtime, view = engine._current()
+    view = engine.request_view()
     for user in ("u3", "u4"):
-        query = runtime.history(user, view)
+        query = view.history(user)
         scores = view.model("blend").score([query])
         [rows] = view.rerankers(view.catalog).lists(scores, [query], 10).tolist()
         assert [item.row for item in engine.recommend(user, Request(n=10)).items] == rows
@@ -245,8 +245,8 @@ def test_a_chart_asked_for_by_name_stays_a_chart(engine: Engine) -> None:
 def test_settings_say_how_lists_are_made(settings: Settings) -> None:
     changed = settings.model_copy(update={"calibration": 0.0, "adventurous": 0.0})
     with Engine.open(changed) as opened:
-        runtime, view = opened._current()
-        query = runtime.history("u3", view)
+        view = opened.request_view()
+        query = view.history("u3")
         scores = view.model("blend").score([query])
         [rows] = view.rerankers(view.catalog).lists(scores, [query], 10, adventurous=0.0, strength=0.0).tolist()
         assert [item.row for item in opened.recommend("u3").items] == rows

@@ -43,8 +43,8 @@ def test_training_learns_from_the_store_and_ratings_survive(engine: Engine) -> N
     second = train_dataset(settings, random_dataset(), promote=False)
     assert engine.snapshot_id == first
     assert engine.promote(second) == second
-    ratings = engine._current()[0].snapshot.ratings
-    catalog = engine._current()[0].snapshot.catalog
+    ratings = engine.request_view().snapshot.ratings
+    catalog = engine.request_view().snapshot.catalog
     assert ratings.counts[catalog.row("new")] == 29
     assert ratings.find_user("u4") is None
     assert catalog.find("m0") is None

@@ -300,3 +300,21 @@ def test_whole_numbers_are_taken_as_ids(engine: Engine) -> None:
     engine.delete_movie(7)
     with pytest.raises(UnknownMovieError):
         engine.movie("7")
+
+
+def test_erasing_a_user_moves_the_version_of_everybody(engine: Engine) -> None:
+    """Lists that hang on other users' ratings, and cached answers, must not outlive the erased data."""
+    before = engine.user_version("u5"), engine.validity("nobody")[2]
+    engine.erase_user("u4")
+    after = engine.user_version("u5"), engine.validity("nobody")[2]
+    assert after[0] > before[0]
+    assert after[1] > before[1]
+
+
+def test_the_newest_rating_is_the_end_of_the_last_days(engine: Engine) -> None:
+    late = engine.request_view().stats.newest + 1000 * 86_400
+    engine.rate([("u2", "m1", 4.0)], timestamp=late)
+    assert engine.request_view().stats.newest == late
+    assert [entry.item.movie_id for entry in engine.popular(days=1)] == ["m1"]
+    engine.rate([("u2", "m2", 4.0)], timestamp=late - 500 * 86_400)
+    assert engine.request_view().stats.newest == late

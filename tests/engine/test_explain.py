@@ -110,8 +110,8 @@ def test_neighbours_are_those_who_rated_the_film(engine: Engine) -> None:
 
 def test_factors_make_up_the_score(engine: Engine) -> None:
     film = best(engine)
-    runtime, view = engine._current()
-    model, query = view.models["ials"], runtime.history(USER, view)
+    view = engine.request_view()
+    model, query = view.models["ials"], view.history(USER)
     assert isinstance(model, ImplicitALS)
     row = np.array([view.catalog.row(film)])
     products = model.user_factors([query])[0] * model.factors(row)[0][0]

@@ -52,9 +52,9 @@ def write(engine: Engine, what: str, user: str | None, film: str | None, stars: 
 
 def check(engine: Engine) -> None:
     told = list(engine.export_ratings())
-    runtime, view = engine._current()
-    effective = runtime.effective(view)
-    assert effective is runtime.effective(view)
+    view = engine.request_view()
+    effective = view.ratings()
+    assert effective is view.ratings()
     flat, ids = effective.flat(), view.catalog.column("movie_id")
     found = [
         (effective.user_id(user), ids[row], round(value, 4), None if time == -1 else time)
@@ -109,8 +109,8 @@ class ErasedMeanwhile:
 
 
 def test_a_user_who_is_erased_while_the_store_is_read_is_not_forgotten(engine: Engine) -> None:
-    runtime, view = engine._current()
-    overlay = Overlay(view.snapshot, cast(Store, ErasedMeanwhile(runtime.store, "u1")))
+    view = engine.request_view()
+    overlay = Overlay(view.snapshot, cast(Store, ErasedMeanwhile(view.runtime.store, "u1")))
     overlay.over(view.catalog)
     assert "u1" not in dict(overlay.over(view.catalog).users)
 

@@ -23,10 +23,10 @@ from matinee.engine.reasons import (
     chart_text,
     decides,
     liked_shares,
+    list_reasons,
     reason_text,
-    tell,
 )
-from matinee.engine.runtime import View
+from matinee.engine.runtime import RequestView
 from matinee.engine.types import FilmRef, Reason
 from matinee.models import Popularity
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
@@ -63,8 +63,8 @@ def cited(*films: tuple[str, float] | tuple[str, float, float]) -> list[Cited]:
     return [Cited(row, film[0], film[1], film[2] if len(film) > 2 else 0.9) for row, film in enumerate(films)]
 
 
-def view_of(engine: Engine) -> View:
-    return engine._current()[1]
+def view_of(engine: Engine) -> RequestView:
+    return engine.request_view()
 
 
 def titled(engine: Engine, **films: tuple[tuple[str, ...], tuple[str, ...]]) -> dict[str, int]:
@@ -165,13 +165,13 @@ def test_a_list_by_hand(engine: Engine) -> None:
     view = view_of(engine)
     model = Given([0.75, 0.25, -0.5, 0.9, -0.001])
     ranked = np.zeros(len(view.catalog), dtype=np.float32)
-    told = tell(view, model, query, np.array([0, 1]), ranked, None)
+    told = list_reasons(view, model, query, np.array([0, 1]), ranked, None)
     assert told.because == ((Reason("Alien", "Alien", 0.75), Reason("Heat", "Heat", 0.25)),) * 2
     assert told.texts == ("because you loved Alien",) * 2
     # Ring speaks for the films, Cats takes less than a hundredth of what Alien and Heat give.
     assert told.less_of == (FilmRef("Saw", "Saw"),)
-    assert tell(view, model, query, np.array([0, 1]), ranked, "popular").texts == (POPULAR,) * 2
-    assert tell(view, model, query, np.array([], dtype=np.int64), ranked, "popular").because == ()
+    assert list_reasons(view, model, query, np.array([0, 1]), ranked, "popular").texts == (POPULAR,) * 2
+    assert list_reasons(view, model, query, np.array([], dtype=np.int64), ranked, "popular").because == ()
 
 
 def test_no_more_than_three_push_the_strongest_first(engine: Engine) -> None:
@@ -237,7 +237,7 @@ def test_by_content_films_are_like_others(engine: Engine, genres: Any, directors
 def test_the_engine_cites_only_what_is_liked(engine: Engine, model: str | None) -> None:
     view = view_of(engine)
     for user in ("u1", "u2", "u3", "u4"):
-        query = engine._current()[0].history(user, view)
+        query = view.history(user)
         preferences = view.snapshot.star_scale.preferences(query.ratings)
         ids = view.catalog.ids(query.rows)
         liked = {film for film, preference in zip(ids, preferences, strict=True) if preference > 0}
@@ -291,3 +291,9 @@ def test_charts_say_what_they_are() -> None:
         model = Popularity(by=by).fit(data)
         assert chart_text(model, None) == text
         assert chart_text(model, "popular") == "popular with everybody"
+
+
+def test_films_whose_share_rounds_to_nothing_are_no_reasons() -> None:
+    preferences = np.ones(3)
+    assert liked_shares(np.array([1.0, 1e-6, 0.0]), preferences, 3) == [(0, 0.9999)]
+    assert liked_shares(np.array([0.0, -1.0, np.nan]), preferences, 3) == []

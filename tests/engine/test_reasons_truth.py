@@ -20,7 +20,7 @@ STARS = [0.5, 1.0, 2.0, 3.0, 4.0, 5.0]
 def test_reasons_name_liked_films_and_never_the_film_itself(
     engine: Engine, model: str, data: st.DataObject, include_seen: bool
 ) -> None:
-    _, view = engine._current()
+    view = engine.request_view()
     films = view.catalog.column("movie_id")
     given_stars = data.draw(st.dictionaries(st.sampled_from(films), st.sampled_from(STARS), min_size=1, max_size=12))
     answer = engine.recommend_for(given_stars, Request(n=15, model=model, explain=True, include_seen=include_seen))

@@ -13,7 +13,9 @@ from matinee.data.dataset import Dataset
 from matinee.data.vectors import FilmVectors
 from matinee.errors import DataError, SnapshotError
 from matinee.models import Content, Query
+from matinee.models.content.model import profile_weights
 from matinee.models.content.words import changed_rows, pack, unpack, words
+from matinee.models.preference import StarScale
 from support import make_dataset, random_dataset
 
 MOVIES: list[dict[str, object]] = [
@@ -221,3 +223,19 @@ def test_damaged_vectors() -> None:
     ):
         with pytest.raises(SnapshotError):
             Content.from_state(model.config, {**state, name: value}, data.catalog)
+
+
+def test_who_liked_nothing_is_led_away_from_what_was_disliked() -> None:
+    data = random_dataset()
+    scale, everything = StarScale.of(data), np.ones(3, dtype=np.bool_)
+    hated = Query(np.arange(3), np.full(3, data.scale[0], dtype=np.float32))
+    weights = profile_weights(hated, everything, scale, None)
+    np.testing.assert_allclose(weights, [-1 / 3] * 3, rtol=1e-6)
+    model = Content().fit(data)
+    assert float(model.score([hated])[0, :3].max()) < 0
+
+
+def test_a_history_that_says_nothing_weighs_nothing() -> None:
+    nothing = Query(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32))
+    weights = profile_weights(nothing, np.zeros(0, dtype=np.bool_), StarScale.of(random_dataset()), None)
+    assert weights.shape == (0,)

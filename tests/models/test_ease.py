@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from matinee.data.dataset import Dataset
 from matinee.errors import MatineeError, MemoryLimitError
-from matinee.models import Ease, Query
+from matinee.models import Ease, Query, default_lineup
 from matinee.models import ease as module
 from support import make_dataset, random_dataset
 
@@ -128,3 +128,14 @@ def test_a_singular_matrix_says_what_to_do() -> None:
     rows = [(f"u{u}", f"m{i}", 3.0, None) for u in range(2000) for i in range(2)]
     with pytest.raises(MatineeError, match="regularization"):
         Ease(regularization=1e-9).fit(make_dataset(rows))
+
+
+def test_the_lineup_learns_movies_of_five_ratings_and_no_rarer_ones() -> None:
+    rows = [
+        (f"u{n}", movie, 4.0, n) for movie, ratings in (("five", 5), ("four", 4), ("often", 9)) for n in range(ratings)
+    ]
+    data = make_dataset(rows, [{"movie_id": name, "title": name} for name in ("five", "four", "often")])
+    lineup = default_lineup(data)
+    for name in ("ease", "edlae"):
+        scores = lineup[name].fit(data).score([Query.of(data.ratings, "u8")])[0]
+        np.testing.assert_array_equal(np.isnan(scores), [False, True, False])

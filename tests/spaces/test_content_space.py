@@ -216,7 +216,7 @@ def test_a_film_that_is_put_enters_its_series_at_once(engine: Engine, tmp_path: 
 
 def test_a_film_put_back_as_it_was_lies_where_it_lay(engine: Engine, dataset: Dataset) -> None:
     def vectors() -> list[np.ndarray]:  # type: ignore[type-arg]
-        spaces = engine._current()[1].spaces
+        spaces = engine.request_view().spaces
         found = [spaces[name].vector(row) for name in ("content", "blend") for row in (0, 1, 2, 7)]
         return [vector for vector in found if vector is not None]
 

@@ -126,7 +126,7 @@ def test_stars_of_the_store_are_left_out_where_the_data_have_none(tmp_path: Path
     train_dataset(settings, implicit(random_dataset()))
     with Engine.open(settings) as engine:
         assert "stars" not in {model["name"] for model in engine.models()}
-        snapshot = engine._current()[0].snapshot
+        snapshot = engine.request_view().snapshot
         assert set(snapshot.ratings.values.tolist()) == {1.0}
         assert snapshot.ratings.find_user("new") is not None
 

@@ -100,10 +100,10 @@ def test_a_poster_finds_itself_first_by_every_index(engine: Engine, kind: str) -
 
 
 def test_vectors_of_both_lengths_are_taken_and_no_others(engine: Engine) -> None:
-    encoder_vector = engine.encoders.image(picture(4), engine._current()[1].spaces["poster"].space)
+    encoder_vector = engine.encoders.image(picture(4), engine.request_view().spaces["poster"].space)
     raw = [hit.item.movie_id for hit in engine.search_posters(vector=encoder_vector.tolist())]
     assert raw[0] == "m4"
-    live = engine._current()[1].spaces["poster"]
+    live = engine.request_view().spaces["poster"]
     own = live.vector(4)
     assert own is not None
     if live.space.dim != IMAGE_DIM:
@@ -167,7 +167,7 @@ def test_a_film_with_a_poster_is_found_by_it_at_once_and_in_other_processes_too(
 
 def test_the_content_model_follows_a_poster_at_once(engine: Engine) -> None:
     def likeness() -> float:
-        content = engine._current()[1].models["content"]
+        content = engine.request_view().models["content"]
         scores = content.similar([2])
         assert scores is not None
         return float(scores[0, 35])
@@ -182,7 +182,7 @@ def test_the_content_model_follows_a_poster_at_once(engine: Engine) -> None:
 
 def test_the_vector_of_an_edited_film_follows_its_text(engine: Engine, settings: Settings) -> None:
     def vector(one: Engine) -> np.ndarray:  # type: ignore[type-arg]
-        found = one._current()[1].spaces["text"].vector(5)
+        found = one.request_view().spaces["text"].vector(5)
         assert found is not None
         return np.asarray(found)
 
@@ -203,7 +203,7 @@ def test_without_its_encoder_a_film_is_stored_all_the_same(settings: Settings) -
         engine.put_movies([Movie(movie_id="new", title="Story of the Laughing Ship", genres=("Comedy",))])
         engine.patch_movie("m5", {"overview": "the lighthouse keeper"})
         assert engine.search("Laughing Ship", by="title")[0].movie.movie_id == "new"
-        view = engine._current()[1]
+        view = engine.request_view()
         assert view.spaces["text"].vector(5) is None  # made of a record that is no longer true
         assert view.spaces["text"].vector(6) is not None
         assert not engine.put_poster("new", picture(1))

@@ -25,7 +25,7 @@ _OVERHEAD = 600
 
 
 class RevisionSource(Protocol):
-    """What tells whether an answer still holds (see `Engine`)."""
+    """What tells whether an answer still holds (a `RequestView`)."""
 
     def validity(self, user_id: str | None) -> Version:
         """Versions of everything that an answer for this user depends on; microseconds."""
@@ -65,6 +65,10 @@ class ResponseCache:
     def size(self) -> int:
         """Bytes that the answers take."""
         return int(self._answers.currsize)
+
+    def __contains__(self, request: tuple[str, bytes]) -> bool:
+        """Whether there is an answer to this (path, query), be it outdated."""
+        return request in self._answers
 
     def find(self, path: str, query: bytes, source: RevisionSource) -> CachedResponse | None:
         """The cached answer to this request, unless it is outdated."""

@@ -1,4 +1,4 @@
-"""Questions about films: charts, pages of the catalogue, the map."""
+"""Questions about films: charts, pages of the catalog, the map."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from matinee.engine.charts import chart_of
 from matinee.engine.rating_counts import histogram
-from matinee.engine.recommend import allowed_rows, check_n, default_name, make_items
-from matinee.engine.runtime import RequestView, Runtime, View
+from matinee.engine.recommend import check_n, make_items
+from matinee.engine.runtime import RequestView
 from matinee.engine.types import FilmMap, FilmRatings, MoviePage, PopularBy, PopularItem, TitleTable
 from matinee.errors import InvalidInputError
 from matinee.models.charts import DAY, By, Chart, make_chart, years_of
-from matinee.settings import Settings
 
 SORTS = ("movie_id", "title", "year", "ratings", "mean", "popularity", "top_rated")
 """Keys of `movies`; the last four descend by themselves."""
@@ -25,9 +24,7 @@ CHARTS: dict[PopularBy, By] = {"popular": "counts", "trending": "trending", "top
 
 
 def popular(
-    runtime: Runtime,
-    view: View,
-    settings: Settings,
+    view: RequestView,
     *,
     by: PopularBy = "popular",
     n: int,
@@ -37,18 +34,18 @@ def popular(
     days: float | None,
 ) -> list[PopularItem]:
     """A chart; films without ratings (in the window) are not in it. See `Engine.popular`."""
-    check_n(n, settings.max_n)
+    check_n(n, view.settings.max_n)
     if by not in CHARTS:
         raise InvalidInputError(f"There is no chart {by!r}.", f"Use one of: {', '.join(CHARTS)}.")
-    allowed = allowed_rows(view, filter, settings.max_filter)
+    allowed = view.allowed(filter)
     if genre is not None:
-        allowed &= allowed_rows(view, f"genre = {_quoted(genre)}", settings.max_filter)
+        allowed &= view.allowed(f"genre = {_quoted(genre)}")
     if year is not None:
-        allowed &= allowed_rows(view, f"year = {int(year)}", settings.max_filter)
+        allowed &= view.allowed(f"year = {int(year)}")
     if days is not None and not 0 < days < 1e6:
         raise InvalidInputError(f"days is {days:g}.", "Give a number of days above 0 and below 1000000.")
     since = None if days is None else view.stats.newest - int(days * DAY)
-    chart, counts, sums = _chart(runtime, view, CHARTS[by], since)
+    chart, counts, sums = _chart(view, CHARTS[by], since)
     rows = chart.top(n, allowed)
     return [
         PopularItem(item, int(counts[item.row]), round(float(sums[item.row] / counts[item.row]), 4))
@@ -56,13 +53,11 @@ def popular(
     ]
 
 
-def _chart(
-    runtime: Runtime, view: View, by: By, since: int | None
-) -> tuple[Chart, NDArray[np.int64], NDArray[np.float64]]:
+def _chart(view: RequestView, by: By, since: int | None) -> tuple[Chart, NDArray[np.int64], NDArray[np.float64]]:
     """A chart, and the counts and sums that it is of: of all ratings, or of those given at `since` or later."""
     if since is None and by != "trending":
         return chart_of(view, by), view.stats.counts, view.stats.sums
-    n_items, effective, trend = len(view.catalog), runtime.effective(view), runtime.trend
+    n_items, effective, trend = len(view.catalog), view.ratings(), view.runtime.trend
     counts, sums, lately, now = view.stats.counts, view.stats.sums, None, int(time.time())
     if since is None:
         lately = trend.over(effective, now)
@@ -77,12 +72,12 @@ def _chart(
     return make_chart(by, counts, sums, years, scale=scale, lately=lately), counts, sums
 
 
-def page(view: View, settings: Settings, *, filter: str, sort: str, offset: int, limit: int) -> MoviePage:
-    """A page of the catalogue with each film's number of ratings and mean stars."""
-    check_n(limit, settings.max_n)
+def page(view: RequestView, *, filter: str, sort: str, offset: int, limit: int) -> MoviePage:
+    """A page of the catalog with each film's number of ratings and mean stars."""
+    check_n(limit, view.settings.max_n)
     if offset < 0:
         raise InvalidInputError(f"offset is {offset}.", "Start at 0 or later.")
-    rows = np.flatnonzero(allowed_rows(view, filter, settings.max_filter))
+    rows = np.flatnonzero(view.allowed(filter))
     rows = _sorted(view, rows, sort)
     part = rows[offset : offset + limit]
     counts, means = view.stats.counts, view.stats.means
@@ -93,7 +88,7 @@ def page(view: View, settings: Settings, *, filter: str, sort: str, offset: int,
     )
 
 
-def _sorted(view: View, rows: NDArray[np.int64], sort: str) -> NDArray[np.int64]:
+def _sorted(view: RequestView, rows: NDArray[np.int64], sort: str) -> NDArray[np.int64]:
     name, minus = sort.removeprefix("-"), sort.startswith("-")
     if name not in SORTS:
         raise InvalidInputError(f"Films cannot be sorted by {name!r}.", f"Use one of: {', '.join(SORTS)}.")
@@ -118,7 +113,7 @@ def _sorted(view: View, rows: NDArray[np.int64], sort: str) -> NDArray[np.int64]
     return rows[np.lexsort((rows, number, unknown))]
 
 
-def _numbers(view: View, name: str) -> NDArray[Any]:
+def _numbers(view: RequestView, name: str) -> NDArray[Any]:
     if name == "year":
         return view.catalog.years
     if name == "ratings":
@@ -128,38 +123,32 @@ def _numbers(view: View, name: str) -> NDArray[Any]:
     return chart_of(view, "counts" if name == "popularity" else "top_rated").scores
 
 
-def film_map(view: View, space: str) -> FilmMap:
+def film_map(view: RequestView, space: str) -> FilmMap:
     """Where each film of a space that is in service lies; films written since training are not on the map.
 
     Raises:
         InvalidInputError: the snapshot has no such space.
     """
-    found = view.spaces[space].space
-    kept = view.catalog.active[found.rows]
-    rows = np.asarray(found.rows[kept])
-    return FilmMap(space, found.layout_method, rows, np.asarray(found.layout[kept]), tuple(view.catalog.ids(rows)))
+    stored = view.spaces[space].space
+    mask = view.catalog.active[stored.rows]
+    rows = np.asarray(stored.rows[mask])
+    return FilmMap(space, stored.layout_method, rows, np.asarray(stored.layout[mask]), tuple(view.catalog.ids(rows)))
 
 
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
-def title_table(view: View) -> TitleTable:
-    """Ids, titles and years of all movies in service."""
+def title_table(view: RequestView) -> TitleTable:
+    """See `Engine.title_table`."""
     catalog = view.catalog
-    active = None if catalog.active.all() else catalog.active.tolist()
-    ids, titles, years = (
-        column if active is None else list(compress(column, active))
-        for column in (catalog.column("movie_id"), catalog.column("title"), catalog.column("year"))
-    )
+    ids, titles, years = (catalog.column(name) for name in ("movie_id", "title", "year"))
+    if not catalog.active.all():
+        active = catalog.active.tolist()
+        ids, titles, years = (list(compress(column, active)) for column in (ids, titles, years))
     return TitleTable(ids, titles, years, view.snapshot.id)
 
 
-def film_ratings(at: RequestView, movie_id: str) -> FilmRatings:
-    """How one movie was rated. Raises UnknownMovieError."""
-    _, values = at.runtime.effective(at.view).of_film(at.view.catalog.row(movie_id))
-    steps = at.runtime.star_steps
+def film_ratings(view: RequestView, movie_id: str) -> FilmRatings:
+    """See `Engine.film_ratings`."""
+    _, values = view.ratings().of_film(view.catalog.row(movie_id))
+    steps = view.runtime.star_steps
     return FilmRatings(
         movie_id,
         len(values),
@@ -168,7 +157,12 @@ def film_ratings(at: RequestView, movie_id: str) -> FilmRatings:
     )
 
 
-def cleaning_report(view: View) -> dict[str, Any]:
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def cleaning_report(view: RequestView) -> dict[str, Any]:
     """See `Engine.report`."""
     manifest = view.snapshot.manifest
 
@@ -193,9 +187,9 @@ def cleaning_report(view: View) -> dict[str, Any]:
     }
 
 
-def models(view: View, settings: Settings) -> list[dict[str, Any]]:
+def models(view: RequestView) -> list[dict[str, Any]]:
     """See `Engine.models`."""
-    default = default_name(view, settings)
+    default = view.default_model()
     return [
         {"name": name, "default": name == default, "predicts_stars": view.models[name].predicts_stars}
         | entry.model_dump(mode="json")

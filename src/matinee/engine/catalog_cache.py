@@ -1,4 +1,4 @@
-"""What is made of a catalogue on first use, and forgotten with it: indexes of columns and of titles."""
+"""What is made of a catalog on first use, and forgotten with it: indexes of columns and of titles."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ T = TypeVar("T")
 
 
 class PerCatalog(Generic[T]):
-    """Makes one thing for each catalogue, once, whoever asks first; thread-safe.
+    """Makes one thing for each catalog, once, whoever asks first; thread-safe.
 
     Args:
-        make: what it makes may not refer to the catalogue, which would then never be forgotten.
+        make: what it makes may not refer to the catalog, which would then never be forgotten.
     """
 
     def __init__(self, make: Callable[[Catalog], T]) -> None:
@@ -28,7 +28,7 @@ class PerCatalog(Generic[T]):
         self._lock = threading.Lock()
 
     def __call__(self, catalog: Catalog) -> T:
-        """The thing made of this catalogue."""
+        """The thing made of this catalog."""
         with self._lock:
             made = self._made.get(catalog)
             if made is None:
@@ -37,7 +37,7 @@ class PerCatalog(Generic[T]):
 
 
 class BackgroundPerCatalog(Generic[T]):
-    """Makes one thing for each catalogue, in the background where the one of an earlier state will do meanwhile.
+    """Makes one thing for each catalog, in the background where the one of an earlier state will do meanwhile.
 
     For what is slow to make and may miss the newest films for a second. Thread-safe.
 
@@ -52,19 +52,19 @@ class BackgroundPerCatalog(Generic[T]):
         self._lock = threading.Lock()
 
     def __call__(self, catalog: Catalog, root: Catalog) -> T:
-        """The thing made of this catalogue, or of an earlier state of it.
+        """The thing made of this catalog, or of an earlier state of it.
 
         Args:
             root: the first state (the snapshot's), the same for all states; they share their first rows.
         """
         with self._lock:
-            found = self._made.get(root)
-            if found is None:  # nobody can be answered without: everybody waits
-                found = self._made[root] = ref(catalog), self._make(catalog)
-            elif found[0]() is not catalog and root not in self._making:
+            cached = self._made.get(root)
+            if cached is None:  # no earlier one to answer with: all callers wait
+                cached = self._made[root] = ref(catalog), self._make(catalog)
+            elif cached[0]() is not catalog and root not in self._making:
                 self._making.add(root)
                 threading.Thread(target=self._renew, args=(catalog, root), name="matinee-derive", daemon=True).start()
-            return found[1]
+            return cached[1]
 
     def _renew(self, catalog: Catalog, root: Catalog) -> None:
         try:
@@ -72,7 +72,7 @@ class BackgroundPerCatalog(Generic[T]):
             with self._lock:
                 self._made[root] = ref(catalog), made
         except Exception:
-            log.exception("What is derived from the catalogue could not be made anew.")
+            log.exception("The index of a changed catalog could not be rebuilt.")
         finally:
             with self._lock:
                 self._making.discard(root)

@@ -1,4 +1,4 @@
-"""Live charts: films in order for everybody, and for somebody of whom nothing is known."""
+"""Charts of all ratings, the same for everybody, and scores for users without a history."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee.engine.runtime import View
+from matinee.engine.runtime import RequestView
 from matinee.models.charts import Chart, make_chart, years_of
 from matinee.models.genre_cover import POOL, cover_genres
 
 
-def chart_of(view: View, by: Literal["counts", "liked", "top_rated"]) -> Chart:
+def chart_of(view: RequestView, by: Literal["counts", "liked", "top_rated"]) -> Chart:
     """The chart of all ratings, made once for each state of them."""
     stats = view.stats
-    found = stats.charts.get(by)
-    if found is None:
+    chart = stats.charts.get(by)
+    if chart is None:
         years, scale = years_of(view.catalog), view.snapshot.dataset.scale
-        found = stats.charts[by] = make_chart(by, stats.counts, stats.sums, years, scale=scale)
-    return found
+        chart = stats.charts[by] = make_chart(by, stats.counts, stats.sums, years, scale=scale)
+    return chart
 
 
-def newcomer_scores(view: View, allowed: NDArray[np.bool_], n: int) -> NDArray[np.float32]:
+def newcomer_scores(view: RequestView, allowed: NDArray[np.bool_], n: int) -> NDArray[np.float32]:
     """Scores of films for somebody of whom nothing is known, (n_items,) float32.
 
     Films that many people liked come first, genres in proportion, which `benchmarks/newcomers.py` measured best; films
@@ -32,14 +32,14 @@ def newcomer_scores(view: View, allowed: NDArray[np.bool_], n: int) -> NDArray[n
     if n > POOL or not np.array_equal(allowed, view.catalog.active):
         return _newcomer_scores(view, allowed, n)
     # Nothing filtered or left out, as nearly always: made once for each state of the ratings.
-    found = view.stats.newcomers
-    if found is None:
-        found = view.stats.newcomers = _newcomer_scores(view, allowed, n)
-        found.setflags(write=False)
-    return found
+    scores = view.stats.newcomers
+    if scores is None:
+        scores = view.stats.newcomers = _newcomer_scores(view, allowed, n)
+        scores.setflags(write=False)
+    return scores
 
 
-def _newcomer_scores(view: View, allowed: NDArray[np.bool_], n: int) -> NDArray[np.float32]:
+def _newcomer_scores(view: RequestView, allowed: NDArray[np.bool_], n: int) -> NDArray[np.float32]:
     chart, n = chart_of(view, "liked"), max(n, POOL)
     rows = chart.top(n, allowed)
     scores = np.full(len(allowed), np.nan, dtype=np.float32)

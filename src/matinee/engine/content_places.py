@@ -1,4 +1,4 @@
-"""Places of films by content while serving: of those put since the snapshot, and of the series that these change."""
+"""Positions in the content space of movies written since the snapshot, and of the series that these change."""
 
 from __future__ import annotations
 
@@ -17,39 +17,39 @@ Floats = NDArray[np.float32]
 
 
 class ContentPlaces:
-    """Follows the catalogue. For one thread at a time.
+    """Follows the catalog. For one thread at a time.
 
     Args:
-        space: as learnt.
-        content: the model that it was learnt from.
+        space: as learned.
+        content: the model that it was learned from.
     """
 
     def __init__(self, space: ContentSpace, content: Content) -> None:
         self._space, self._content = space, content
         self._moved: dict[int, Floats] = {}
-        """Row → place of a film put since, before series are drawn together."""
+        """Row → position of a movie written since, before series are drawn together."""
         self._series: dict[int, frozenset[int]] | None = None
         """Row → all films of its series; None until a film is put."""
 
     def changed(
         self, model: Content, catalog: Catalog, rows: Rows, vectors: Mapping[str, tuple[Floats, Floats]]
     ) -> tuple[Rows, Floats]:
-        """New places after films were put.
+        """New positions after movies were written.
 
         Args:
-            model: the content model over the catalogue as it is.
-            rows: of the films put.
-            vectors: of these films by encoded space, when the space was learnt and now; 0 where there are none.
+            model: the content model over the catalog as it is.
+            rows: of the movies written.
+            vectors: of these films by encoded space, when the space was learned and now; 0 where there are none.
 
         Returns:
             Rows of all films that move, increasing, and where to, (n, dim); 0 for films of which nothing is known.
         """
         before = {name: old for name, (old, _) in vectors.items()}
         after = {name: new for name, (_, new) in vectors.items()}
-        found = self._space.placed(self._content, model, rows, before, after)
-        found[~model.tells(rows)] = 0
-        found[np.linalg.norm(found, axis=1) <= NOTHING] = 0
-        self._moved |= dict(zip(rows.tolist(), found, strict=True))
+        placed = self._space.placed(self._content, model, rows, before, after)
+        placed[~model.tells(rows)] = 0
+        placed[np.linalg.norm(placed, axis=1) <= NOTHING] = 0
+        self._moved |= dict(zip(rows.tolist(), placed, strict=True))
         if self._series is None:
             groups = self._space.groups()
             self._series = {row: frozenset(group.tolist()) for group in groups for row in group.tolist()}
@@ -62,17 +62,17 @@ class ContentPlaces:
         places = dict(zip(order.tolist(), self._apart(order), strict=True))
         years = catalog.column("year")
         for group in series:
-            told = [row for row in sorted(group) if places[row].any()]
-            if len(told) > 1:
-                self._series |= dict.fromkeys(told, frozenset(told))
-                drawn = drawn_together(np.vstack([places[row] for row in told]), [years[row] for row in told])
-                places |= dict(zip(told, drawn, strict=True))
+            known = [row for row in sorted(group) if places[row].any()]
+            if len(known) > 1:
+                self._series |= dict.fromkeys(known, frozenset(known))
+                drawn = drawn_together(np.vstack([places[row] for row in known]), [years[row] for row in known])
+                places |= dict(zip(known, drawn, strict=True))
         return order, np.vstack([places[row] for row in order.tolist()])
 
     def _apart(self, rows: Rows) -> Floats:
         """Places before series are drawn together."""
-        found = self._space.places(rows)
-        for place, row in enumerate(rows.tolist()):
+        placed = self._space.places(rows)
+        for i, row in enumerate(rows.tolist()):
             if row in self._moved:
-                found[place] = self._moved[row]
-        return found
+                placed[i] = self._moved[row]
+        return placed

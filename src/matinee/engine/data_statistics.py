@@ -12,14 +12,15 @@ from matinee.data.catalog import Catalog
 from matinee.data.ratings import NO_TIME
 from matinee.engine.merged_ratings import MergedRatings
 from matinee.engine.rating_counts import histogram
-from matinee.engine.recommend import allowed_rows
 from matinee.engine.runtime import RequestView
 
 TOP = 50
 """Directors, countries, tags, films and users that are listed, at most."""
-MOST_MONTHS = 600
+MAX_MONTHS = 600
 """With ratings of more months than this there are no figures by month."""
 TAIL_POINTS = 100
+MAX_CACHED = 16
+"""Filters whose statistics are cached while nothing changes."""
 _SPAN = 1 << 20
 """Numbers that lie this close together are counted in an array; others are sorted."""
 
@@ -27,8 +28,18 @@ Record = dict[str, Any]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-MAX_CACHED = 16
-"""Filters whose statistics are cached while nothing changes."""
+
+def cached_statistics(view: RequestView, filter: str) -> Record:
+    """See `Engine.statistics`."""
+    allowed, ratings = view.allowed(filter), view.ratings()
+    cached = ratings.memo.get(filter)
+    # Filters read the view's counts, which may be a moment older than the ratings.
+    if cached is None or cached[0] is not view.stats:
+        if len(ratings.memo) >= MAX_CACHED:
+            ratings.memo.clear()
+        made = {"filter": filter} | statistics(ratings, view.catalog, allowed, view.runtime.star_steps)
+        cached = ratings.memo[filter] = view.stats, made
+    return dict(cached[1])
 
 
 def statistics(
@@ -82,9 +93,9 @@ def statistics(
     }
 
 
-def _counted(places: NDArray[np.integer[Any]], weights: Floats, n: int) -> tuple[Ints, Floats]:
-    """How often each of the places 0…n−1 occurs, and the sum of its weights."""
-    return np.bincount(places, minlength=n), np.bincount(places, weights, n).astype(np.float64)
+def _counted(groups: NDArray[np.integer[Any]], weights: Floats, n: int) -> tuple[Ints, Floats]:
+    """How often each of the groups 0…n−1 occurs, and the sum of its weights."""
+    return np.bincount(groups, minlength=n), np.bincount(groups, weights, n).astype(np.float64)
 
 
 def _mean(total: float, count: int) -> float | None:
@@ -97,52 +108,52 @@ def _tally(keys: NDArray[np.integer[Any]], weights: Floats) -> Iterator[tuple[in
         return
     low, high = int(keys.min()), int(keys.max())
     if high - low < _SPAN:
-        names, places = np.arange(low, high + 1), keys - low
+        names, groups = np.arange(low, high + 1), keys - low
     else:
-        names, places = np.unique(keys, return_inverse=True)
-    counts, sums = _counted(places, weights, 0)
-    for place in np.flatnonzero(counts).tolist():
-        yield int(names[place]), int(counts[place]), float(sums[place])
+        names, groups = np.unique(keys, return_inverse=True)
+    counts, sums = _counted(groups, weights, 0)
+    for group in np.flatnonzero(counts).tolist():
+        yield int(names[group]), int(counts[group]), float(sums[group])
 
 
 def _over_time(times: Ints, values: Floats) -> Record:
     # Days first: dividing is many times as fast as numpy's calendar, which then has only the days to look at.
-    found = list(_tally(times // 86_400, values))
-    days = np.array([day for day, _, _ in found], dtype="datetime64[D]")
-    by_day = [np.array([one[place] for one in found], dtype=np.float64) for place in (1, 2)]
+    daily = list(_tally(times // 86_400, values))
+    days = np.array([day for day, _, _ in daily], dtype="datetime64[D]")
+    by_day = [np.array([one[column] for one in daily], dtype=np.float64) for column in (1, 2)]
     months, years = (_merged(days.astype(f"datetime64[{unit}]").astype(np.int64), *by_day) for unit in "MY")
     return {
         "years": [{"year": 1970 + year, "ratings": count, "mean": _mean(total, count)} for year, count, total in years],
         "months": [
             {"month": f"{1970 + month // 12:04}-{month % 12 + 1:02}", "ratings": count, "mean": _mean(total, count)}
-            for month, count, total in (months if len(months) <= MOST_MONTHS else [])
+            for month, count, total in (months if len(months) <= MAX_MONTHS else [])
         ],
     }
 
 
 def _merged(keys: Ints, counts: Floats, sums: Floats) -> list[tuple[int, int, float]]:
     """(key, count, sum) with equal keys made one, increasing."""
-    names, places = np.unique(keys, return_inverse=True)
+    names, groups = np.unique(keys, return_inverse=True)
     return [
         (int(name), int(count), float(total))
-        for name, count, total in zip(names, np.bincount(places, counts), np.bincount(places, sums), strict=True)
+        for name, count, total in zip(names, np.bincount(groups, counts), np.bincount(groups, sums), strict=True)
     ]
 
 
 def _by_release(catalog: Catalog, allowed: NDArray[np.bool_], counts: Ints, sums: Floats) -> Record:
     years = np.nan_to_num(catalog.years, nan=-1).astype(np.int64)
     rows = np.flatnonzero(allowed & (years >= 0))
-    found: Record = {}
+    by_release: Record = {}
     for plural, single, keys in (("released", "year", years[rows]), ("decades", "decade", years[rows] // 10 * 10)):
-        names, places = np.unique(keys, return_inverse=True)
-        films, stars = _counted(places, sums[rows], 0)
-        ratings = np.bincount(places, counts[rows]).astype(np.int64)
+        names, groups = np.unique(keys, return_inverse=True)
+        films, stars = _counted(groups, sums[rows], 0)
+        ratings = np.bincount(groups, counts[rows]).astype(np.int64)
         columns = zip(names.tolist(), films.tolist(), ratings.tolist(), stars.tolist(), strict=True)
-        found[plural] = [
+        by_release[plural] = [
             {single: name, "films": n, "ratings": count, "mean": _mean(total, count)}
             for name, n, count, total in columns
         ]
-    return found
+    return by_release
 
 
 def _by_word(
@@ -214,15 +225,15 @@ def long_tail(counts: Ints) -> list[Record]:
     if not total:
         return []
     shares = np.cumsum(np.sort(counts)[::-1]) / total
-    places = np.unique(np.ceil(np.arange(1, TAIL_POINTS + 1) * n / TAIL_POINTS).astype(np.int64))
-    return [{"films": round(int(k) / n, 6), "ratings": round(float(shares[k - 1]), 6)} for k in places]
+    ranks = np.unique(np.ceil(np.arange(1, TAIL_POINTS + 1) * n / TAIL_POINTS).astype(np.int64))
+    return [{"films": round(int(k) / n, 6), "ratings": round(float(shares[k - 1]), 6)} for k in ranks]
 
 
 def _top(counts: Ints, sums: Floats) -> Iterator[tuple[int, int, float | None]]:
     """(place, ratings, mean) of those of the most ratings; of as many, the first comes first."""
     order = np.argsort(-counts, kind="stable")[:TOP]
-    for place in order[counts[order] > 0].tolist():
-        yield place, int(counts[place]), _mean(sums[place], int(counts[place]))
+    for i in order[counts[order] > 0].tolist():
+        yield i, int(counts[i]), _mean(sums[i], int(counts[i]))
 
 
 def _top_films(catalog: Catalog, counts: Ints, sums: Floats) -> list[Record]:
@@ -231,18 +242,3 @@ def _top_films(catalog: Catalog, counts: Ints, sums: Floats) -> list[Record]:
         {"movie_id": ids[row], "title": titles[row], "year": years[row], "ratings": count, "mean": mean}
         for row, count, mean in _top(counts, sums)
     ]
-
-
-def filtered_statistics(at: RequestView, filter: str) -> dict[str, Any]:
-    """See `Engine.statistics`."""
-    allowed = allowed_rows(at.view, filter, at.settings.max_filter)
-    effective = at.runtime.effective(at.view)
-    memo = effective.memo
-    found = memo.get(filter)
-    # Filters read the view's counts, which may be a moment older than the ratings.
-    if found is None or found[0] is not at.view.stats:
-        if len(memo) >= MAX_CACHED:
-            memo.clear()
-        made = statistics(effective, at.view.catalog, allowed, at.runtime.star_steps)
-        found = memo[filter] = at.view.stats, {"filter": filter} | made
-    return dict(found[1])

@@ -52,9 +52,9 @@ class Encoders:
             EncoderError: the encoder cannot be had, or is not the one that the space was made with.
         """
         with self._lock:
-            found = self._queries.get(text)
-        if found is not None:
-            return found
+            cached = self._queries.get(text)
+        if cached is not None:
+            return cached
         vector: Floats = _checked(self._text.get(), space).encode([text])[0]
         with self._lock:
             self._queries[text] = vector
@@ -62,8 +62,8 @@ class Encoders:
 
     def image(self, image: Image, space: Space) -> Floats:
         """Raw unit vector of an image, (n_raw,), for a space; errors as `ImageEncoder.encode`."""
-        found: Floats = _checked(self._image.get(), space).encode([image])[0]
-        return found
+        vector: Floats = _checked(self._image.get(), space).encode([image])[0]
+        return vector
 
     def poster_index(self, snapshot_id: str) -> VectorIndex | None:
         """The vector service that the settings name, for the posters of a snapshot; None where none is named."""
@@ -72,11 +72,11 @@ class Encoders:
         if not self._settings.vectors_url:
             return None
         with self._lock:
-            found = self._indexes.get(snapshot_id)
-            if found is None:
-                found = remote.RemoteIndex(self._settings.vectors_url, "poster", snapshot_id)
-                self._indexes = {snapshot_id: found}
-            return found
+            index = self._indexes.get(snapshot_id)
+            if index is None:
+                index = remote.RemoteIndex(self._settings.vectors_url, "poster", snapshot_id)
+                self._indexes = {snapshot_id: index}
+            return index
 
     def of_films(self, movies: Sequence[Movie], space: Space | None) -> list[FilmVector]:
         """Raw vectors of films that are about to be stored; none where the encoder cannot be had, with a warning."""

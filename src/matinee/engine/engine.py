@@ -1,9 +1,8 @@
-"""The engine: one snapshot and one store → recommendations, similar films, search, explanations. No HTTP in it."""
+"""The engine: one snapshot and one store → recommendations, similar movies, search, explanations. No HTTP in it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -14,14 +13,15 @@ from matinee.data.catalog import Movie
 from matinee.data.ids import Id, id_text
 from matinee.data.ratings import NO_TIME
 from matinee.encoders.base import Image
-from matinee.engine import browse, data_statistics, posters, users, writes
+from matinee.engine import browse, posters, users, writes
+from matinee.engine.data_statistics import cached_statistics
 from matinee.engine.encoder_pool import Encoders
 from matinee.engine.explain import explain
 from matinee.engine.lifecycle import Lifecycle
-from matinee.engine.recommend import check_n, recommend
-from matinee.engine.runtime import RequestView, Runtime, View, query_of
+from matinee.engine.recommend import recommend
+from matinee.engine.runtime import RequestView, query_of
 from matinee.engine.search import hybrid
-from matinee.engine.similar import in_space, similar
+from matinee.engine.similar import neighbors_in, similar
 from matinee.engine.types import (
     Answer,
     Explanation,
@@ -40,7 +40,8 @@ from matinee.engine.types import (
     TitleTable,
     UserPage,
 )
-from matinee.errors import InvalidInputError, UnknownUserError
+from matinee.engine.writes import check_stars
+from matinee.errors import InvalidInputError
 from matinee.settings import Settings
 
 DEFAULT = Request()
@@ -64,10 +65,10 @@ class Engine:
     ['Toy Story 2 (1999)']
     """
 
-    def __init__(self, lifecycle: Lifecycle) -> None:
-        self._lifecycle = lifecycle
-        self.settings = lifecycle.settings
-        self.encoders = Encoders(lifecycle.settings)
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.encoders = Encoders(settings)
+        self._lifecycle = Lifecycle(settings)
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Self:
@@ -77,8 +78,9 @@ class Engine:
             SnapshotError: there is no snapshot, or the current one is damaged and there is no sound one before
                 it (where there is, that one is served, and `warnings` says so).
         """
-        return cls(Lifecycle.open(settings or Settings()))
+        return cls(settings or Settings())
 
+    # --- what is served -----------------------------------------------------------------------------------------
     def close(self) -> None:
         """Close the stores."""
         self._lifecycle.close()
@@ -86,9 +88,7 @@ class Engine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
@@ -98,24 +98,19 @@ class Engine:
         rows = [(model["name"], "default" if model["default"] else "") for model in self.models()]
         return html_table(["Model", ""], rows, caption=f"{self.dataset_name}, snapshot {self.snapshot_id}")
 
-    def _current(self) -> tuple[Runtime, View]:
-        return self._lifecycle.current()
-
     def request_view(self) -> RequestView:
-        """The state that a request shall see, after following the pointer and the store; microseconds."""
-        runtime, view = self._lifecycle.current()
-        return RequestView(runtime, view, self.settings)
+        """What a request sees now; take it once and pass it on."""
+        return self._lifecycle.view()
 
-    # --- snapshots ------------------------------------------------------------------------------------------
     @property
     def snapshot_id(self) -> str:
         """Id of the snapshot in service."""
-        return self._lifecycle.snapshot.id
+        return self._lifecycle.runtime.snapshot.id
 
     @property
     def dataset_name(self) -> str:
         """Name of the data set that is served."""
-        return self._lifecycle.snapshot.manifest.dataset
+        return self._lifecycle.runtime.snapshot.manifest.dataset
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -125,18 +120,15 @@ class Engine:
     @property
     def scale(self) -> tuple[float, float]:
         """Lowest and highest number of stars."""
-        low, high = self._lifecycle.snapshot.dataset.scale
-        return low, high
+        return self._lifecycle.runtime.view.scale
 
     def revision(self) -> tuple[str, int]:
-        """(snapshot id, movies' version): changes whenever answers about movies may change; microseconds."""
-        return self.request_view().validity()[:2]
+        """(snapshot id, films' version): changes whenever answers about films may change; microseconds."""
+        return self.validity(None)[:2]
 
     def user_version(self, user_id: str) -> int:
         """The version of a user's data, microseconds, sees other processes' writes at once."""
-        runtime = self._lifecycle.runtime
-        runtime.sync()
-        return runtime.user_version(user_id)
+        return self.request_view().user_version(user_id)
 
     def validity(self, user_id: str | None) -> tuple[str, int, int]:
         """`revision` and `user_version` (0 without a user) by one look at the store."""
@@ -144,11 +136,17 @@ class Engine:
 
     def check(self) -> None:
         """Raise unless a model is loaded and the store answers (readiness)."""
-        self._lifecycle.check()
+        runtime = self._lifecycle.runtime
+        runtime.view.default_model()
+        runtime.store.ping()
 
     def models(self) -> list[dict[str, Any]]:
         """Name, config, metrics, seconds to fit, bytes, of every model in service; `default` marks one."""
-        return browse.models(self._current()[1], self.settings)
+        return browse.models(self.request_view())
+
+    def has_model(self, name: str) -> bool:
+        """Whether a model of this name is in service."""
+        return name in self.request_view().models
 
     def snapshot_ids(self) -> list[str]:
         """Ids of all snapshots, sound or not, newest first."""
@@ -166,7 +164,11 @@ class Engine:
         """Serve the snapshot promoted before the current one, and return its id."""
         return self._lifecycle.rollback()
 
-    # --- lists ----------------------------------------------------------------------------------------------
+    def report(self) -> dict[str, Any]:
+        """How the data of the snapshot in service were cleaned: rows in and out of each table, by reason."""
+        return browse.cleaning_report(self.request_view())
+
+    # --- lists --------------------------------------------------------------------------------------------------
     def find(self, name: Id) -> Movie:
         """The film that has this id or this title, with or without its year.
 
@@ -174,19 +176,19 @@ class Engine:
             NotFoundError: no film has it.
             AmbiguousTitleError: several films have this title; it lists them.
         """
-        _, view = self._current()
-        return view.catalog.movie(view.catalog.resolve(name))
+        catalog = self.request_view().catalog
+        return catalog.movie(catalog.resolve(name))
 
     def recommend(self, user_id: Id, request: Request = DEFAULT, *, at: RequestView | None = None) -> Answer:
-        """Movies for a stored user; an unknown user gets the popular movies and `fallback="popular"`.
+        """Films for a stored user; an unknown user gets the popular films and `fallback="popular"`.
 
         Args:
-            at: the state to answer from, where the caller has taken it already (`request_view`); None: the current one.
+            at: the view to answer from, where the caller has taken it already; None: the current one.
         """
-        user_id, at = id_text(user_id), at or self.request_view()
-        version = at.runtime.user_version(user_id)
-        query = at.runtime.history(user_id, at.view)
-        return recommend(at.view, self.settings, query, request, user_id=user_id, version=version)
+        user_id = id_text(user_id)
+        view = at or self.request_view()
+        version = view.user_version(user_id)  # before the history: a write in between makes it outdated, never wrong
+        return recommend(view, view.history(user_id), request, user_id=user_id, version=version)
 
     def recommend_for(
         self,
@@ -205,7 +207,7 @@ class Engine:
             AmbiguousTitleError: several films have a title; it lists them.
             InvalidInputError: too many films, or stars off the scale.
         """
-        _, view = self._current()
+        view = self.request_view()
         if len(ratings) > self.settings.max_history:
             raise InvalidInputError(
                 f"The history has {len(ratings)} films.", f"Send {self.settings.max_history} at most."
@@ -215,11 +217,11 @@ class Engine:
         def row_of(name: Id) -> int:
             return view.catalog.resolve(name) if titles else view.catalog.row(id_text(name))
 
-        found = {
-            row_of(movie_id): (mild if stars is None else self.check_stars(stars), NO_TIME)
+        history = {
+            row_of(movie_id): (mild if stars is None else check_stars(stars, view.scale), NO_TIME)
             for movie_id, stars in ratings.items()
         }
-        return recommend(view, self.settings, query_of(found), request)
+        return recommend(view, query_of(history), request)
 
     def similar(
         self, movie_id: Id, *, by: SimilarBy = "blend", n: int = 10, filter: str = "", index: str = "exact"
@@ -233,9 +235,7 @@ class Engine:
 
         A film that is unknown by that likeness is answered by content, and `fallback` says so.
         """
-        movie_id = id_text(movie_id)
-        _, view = self._current()
-        return similar(view, self.settings, movie_id, by=by, n=n, filter=filter, index=index)
+        return similar(self.request_view(), id_text(movie_id), by=by, n=n, filter=filter, index=index)
 
     def search(self, text: str, *, n: int = 10, filter: str = "", by: SearchBy = "both") -> list[Hit]:
         """Films by title (exact, prefix, typo-tolerant) and by meaning, fused.
@@ -247,8 +247,7 @@ class Engine:
         Raises:
             InvalidInputError, EncoderError: `by="meaning"` where there is nothing to search by.
         """
-        _, view = self._current()
-        return hybrid.search(view, self.settings, self.encoders, text, n=n, filter=filter, by=by)
+        return hybrid.search(self.request_view(), self.encoders, text, n=n, filter=filter, by=by)
 
     def search_posters(
         self,
@@ -271,10 +270,8 @@ class Engine:
             TooLargeError, MediaTypeError: an image that is too large, or none.
             EncoderError: the image encoder cannot be had.
         """
-        _, view = self._current()
         return posters.search(
-            view,
-            self.settings,
+            self.request_view(),
             self.encoders,
             image=image,
             vector=vector,
@@ -286,8 +283,8 @@ class Engine:
 
     def indexes(self, space: str) -> tuple[str, ...]:
         """Kinds of index that a space can be searched by; () where the snapshot has no such space."""
-        live = self._current()[1].spaces.get(space)
-        return () if live is None else live.kinds
+        view = self.request_view()
+        return view.spaces[space].kinds if space in view.spaces else ()
 
     def neighbours_in(self, space: str, movie_id: Id, *, n: int = 10, index: str = "exact") -> Answer | None:
         """The nearest films in one space, the film itself left out; None where it has no vector there.
@@ -296,27 +293,7 @@ class Engine:
             UnknownMovieError: no such film.
             InvalidInputError: the snapshot lacks the space or the index.
         """
-        _, view = self._current()
-        check_n(n, self.settings.max_n)
-        row = view.catalog.row(id_text(movie_id))
-        allowed = view.catalog.active.copy()
-        allowed[row] = False
-        return in_space(view, row, space, n, allowed, index)
-
-    def titles(self, rows: NDArray[np.int64]) -> tuple[list[str], list[int | None]]:
-        """Titles and years of films by row of the current catalogue."""
-        catalog = self._current()[1].catalog
-        titles, years = catalog.column("title"), catalog.column("year")
-        return [titles[row] for row in rows.tolist()], [years[row] for row in rows.tolist()]
-
-    def is_rated(self, movie_id: Id) -> bool:
-        """Whether anybody has rated a film. Raises UnknownMovieError."""
-        _, view = self._current()
-        return bool(view.stats.counts[view.catalog.row(id_text(movie_id))])
-
-    def film_map(self, space: str = "content") -> FilmMap:
-        """Every film of a space as a point in two dimensions. Raises InvalidInputError where there is no such space."""
-        return browse.film_map(self._current()[1], space)
+        return neighbors_in(self.request_view(), id_text(movie_id), space, n, index)
 
     def popular(
         self,
@@ -335,19 +312,16 @@ class Engine:
                 "top_rated" is IMDb's weighted score.
             days: count only the ratings of the last days before the newest rating; None: all.
         """
-        runtime, view = self._current()
-        return browse.popular(
-            runtime, view, self.settings, by=by, n=n, filter=filter, genre=genre, year=year, days=days
-        )
+        return browse.popular(self.request_view(), by=by, n=n, filter=filter, genre=genre, year=year, days=days)
 
+    # --- movies -------------------------------------------------------------------------------------------------
     def movie(self, movie_id: Id) -> Movie:
         """One film. Raises UnknownMovieError."""
-        movie_id = id_text(movie_id)
-        _, view = self._current()
-        return view.catalog.movie(view.catalog.row(movie_id))
+        catalog = self.request_view().catalog
+        return catalog.movie(catalog.row(id_text(movie_id)))
 
     def movies(self, *, filter: str = "", sort: str = "popularity", offset: int = 0, limit: int = 50) -> MoviePage:
-        """A page of the catalogue.
+        """A page of the catalog.
 
         Args:
             filter: in the filter language.
@@ -357,61 +331,87 @@ class Engine:
             offset: films to skip.
             limit: films on the page, 1..settings.max_n.
         """
-        _, view = self._current()
-        return browse.page(view, self.settings, filter=filter, sort=sort, offset=offset, limit=limit)
+        return browse.page(self.request_view(), filter=filter, sort=sort, offset=offset, limit=limit)
 
+    def titles(self, rows: NDArray[np.int64]) -> tuple[list[str], list[int | None]]:
+        """Titles and years of films by row of the current catalog."""
+        catalog = self.request_view().catalog
+        titles, years = catalog.column("title"), catalog.column("year")
+        return [titles[row] for row in rows.tolist()], [years[row] for row in rows.tolist()]
+
+    def title_table(self) -> TitleTable:
+        """Ids, titles and years of all films in service."""
+        return browse.title_table(self.request_view())
+
+    def is_rated(self, movie_id: Id) -> bool:
+        """Whether anybody has rated a film. Raises UnknownMovieError."""
+        view = self.request_view()
+        return bool(view.stats.counts[view.catalog.row(id_text(movie_id))])
+
+    def film_ratings(self, movie_id: Id) -> FilmRatings:
+        """How one film was rated. Raises UnknownMovieError."""
+        return browse.film_ratings(self.request_view(), id_text(movie_id))
+
+    def film_map(self, space: str = "content") -> FilmMap:
+        """Every film of a space as a point in two dimensions. Raises InvalidInputError where there is no such space."""
+        return browse.film_map(self.request_view(), space)
+
+    def statistics(self, filter: str = "") -> dict[str, Any]:
+        """Figures of the effective ratings of the films that a filter allows; kept until something changes.
+
+        Raises:
+            FilterError: the filter does not parse.
+        """
+        return cached_statistics(self.request_view(), filter)
+
+    # --- users --------------------------------------------------------------------------------------------------
     def history(self, user_id: Id) -> list[RatedMovie]:
         """A user's effective ratings, newest first. Raises UnknownUserError where there are none."""
-        user_id = id_text(user_id)
-        runtime, view = self._current()
-        return users.rated(view, users.known(runtime, view, user_id))
+        view = self.request_view()
+        return users.rated(view, view.known_history(id_text(user_id)))
 
     def rated_count(self, user_id: Id) -> int:
         """Number of a user's effective ratings, 0 for an unknown user; microseconds."""
-        user_id = id_text(user_id)
-        runtime, view = self._current()
-        return len(runtime.history(user_id, view))
+        return len(self.request_view().history(id_text(user_id)))
 
-    def has_model(self, name: str) -> bool:
-        """Whether a model of this name is in service."""
-        return name in self._current()[1].models
+    def users(self, prefix: str = "", *, limit: int = 20, offset: int = 0) -> UserPage:
+        """Users with ratings whose id begins with a text: that very id, numeric ids by number, others by text.
+
+        Args:
+            prefix: case counts; "" asks for everybody.
+            limit: users wanted, 1..settings.max_n.
+            offset: users to skip.
+        """
+        return users.page(self.request_view(), prefix, limit, offset)
 
     def neighbors(self, user_id: Id, n: int = 10) -> list[Neighbor]:
         """Users of most similar taste. Raises UnknownUserError."""
-        user_id = id_text(user_id)
-        check_n(n, self.settings.max_n)
-        runtime, view = self._current()
-        return users.neighbors(runtime, view, user_id, n)
+        return users.neighbors(self.request_view(), id_text(user_id), n)
+
+    def explain(self, user_id: Id, movie_id: Id, model: str | None = None) -> Explanation:
+        """Why one film for one user, whether it is recommended, rated already, or neither.
+
+        Args:
+            model: whose reasons are given in `because`; None: the default model's.
+
+        Raises:
+            UnknownUserError: nothing is known of the user to explain from.
+            UnknownMovieError, UnknownModelError: no such film, no such model.
+        """
+        return explain(self.request_view(), id_text(user_id), id_text(movie_id), model)
 
     def export_user(self, user_id: Id) -> dict[str, Any]:
         """Everything held about a user: ratings, exposures. Raises UnknownUserError, also for an erased user."""
-        user_id = id_text(user_id)
-        runtime, view = self._current()
-        ratings = users.rated(view, runtime.history(user_id, view))
-        shown = runtime.store.exposures(user_id)
-        if not ratings and not shown:
-            raise UnknownUserError(user_id)
-        return {
-            "user_id": user_id,
-            "ratings": [
-                {"movie_id": r.movie_id, "title": r.title, "rating": r.rating, "timestamp": r.timestamp}
-                for r in ratings
-            ],
-            "exposures": [
-                {"timestamp": e.timestamp, "snapshot": e.snapshot, "model": e.model, "movie_ids": list(e.movie_ids)}
-                for e in shown
-            ],
-        }
+        return users.export(self.request_view(), id_text(user_id))
 
     def export_ratings(self) -> Iterator[tuple[str, str, float, int | None]]:
         """All effective ratings: user id, film id, stars, time."""
-        runtime, view = self._current()
-        return users.export_ratings(runtime, view)
+        return users.export_ratings(self.request_view())
 
-    # --- writes: each is durable when it returns, all or nothing ----------------------------------------------
+    # --- writes: each is all or nothing and durable when it returns ---------------------------------------------
     def check_stars(self, stars: float) -> float:
         """Return the stars, or raise InvalidInputError where they are off the scale."""
-        return writes.check_stars(stars, self.scale)
+        return check_stars(stars, self.scale)
 
     def rate(
         self,
@@ -455,10 +455,10 @@ class Engine:
         return writes.put_movies(self.request_view(), self.encoders, movies)
 
     def put_poster(self, movie_id: Id, image: Image) -> bool:
-        """Have a film found by this poster from now on; the picture itself is kept elsewhere (`posters.store`).
+        """Index this poster of a movie; the picture itself is stored elsewhere (`posters.store`).
 
         Returns:
-            False where the snapshot has no posters to search, or the encoder cannot be had: the poster is found after
+            False where the snapshot has no posters to search, or the encoder cannot be had: the poster is indexed by
             the next `matinee posters add` or training.
 
         Raises:
@@ -468,7 +468,7 @@ class Engine:
         return writes.put_poster(self.request_view(), self.encoders, id_text(movie_id), image)
 
     def delete_poster(self, movie_id: Id) -> None:
-        """Have a film no longer found by its poster. Raises UnknownMovieError."""
+        """Remove a movie's poster from the index. Raises UnknownMovieError."""
         writes.delete_poster(self.request_view(), id_text(movie_id))
 
     def patch_movie(self, movie_id: Id, changes: Mapping[str, Any]) -> Movie:
@@ -483,47 +483,3 @@ class Engine:
     def delete_movie(self, movie_id: Id) -> None:
         """Remove a film from service. Raises UnknownMovieError."""
         writes.delete_movie(self.request_view(), id_text(movie_id))
-
-    # --- exploring --------------------------------------------------------------------------------------------
-    def users(self, prefix: str = "", *, limit: int = 20, offset: int = 0) -> UserPage:
-        """Users with ratings whose id begins with a text: that very id, numeric ids by number, others by text.
-
-        Args:
-            prefix: case counts; "" asks for all.
-            limit: users wanted, 1..settings.max_n.
-            offset: users to skip.
-        """
-        return users.page(self.request_view(), prefix, limit=limit, offset=offset)
-
-    def title_table(self) -> TitleTable:
-        """Ids, titles and years of all movies in service."""
-        return browse.title_table(self._current()[1])
-
-    def film_ratings(self, movie_id: Id) -> FilmRatings:
-        """How one movie was rated. Raises UnknownMovieError."""
-        return browse.film_ratings(self.request_view(), id_text(movie_id))
-
-    def statistics(self, filter: str = "") -> dict[str, Any]:
-        """Figures of the effective ratings of the films that a filter allows; kept until something changes.
-
-        Raises:
-            FilterError: the filter does not parse.
-        """
-        return data_statistics.filtered_statistics(self.request_view(), filter)
-
-    def explain(self, user_id: Id, movie_id: Id, model: str | None = None) -> Explanation:
-        """Why one film for one user, whether it is recommended, rated already, or neither.
-
-        Args:
-            model: whose reasons are given in `because`; None: the default model's.
-
-        Raises:
-            UnknownUserError: nothing is known of the user to explain from.
-            UnknownMovieError, UnknownModelError: no such film, no such model.
-        """
-        runtime, view = self._current()
-        return explain(runtime, view, self.settings, id_text(user_id), id_text(movie_id), model)
-
-    def report(self) -> dict[str, Any]:
-        """How the data of the snapshot in service were cleaned: rows in and out of each table, by reason."""
-        return browse.cleaning_report(self._current()[1])

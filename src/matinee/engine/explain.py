@@ -10,20 +10,16 @@ from numpy.typing import NDArray
 
 from matinee._util.topk import top_n
 from matinee.engine import reasons, users
-from matinee.engine.recommend import default_name, predicted_stars
-from matinee.engine.runtime import Runtime, View
+from matinee.engine.recommend import predicted_stars
+from matinee.engine.runtime import RequestView
 from matinee.engine.types import Explanation, Factor, FilmRef, ModelScore, RatedReason, Rater, Shared
 from matinee.models.base import Model, Query
-from matinee.models.content.model import Content
-from matinee.models.ials import ImplicitALS
-from matinee.models.popularity import Popularity
-from matinee.settings import Settings
 
-MOST_REASONS = MOST_NEIGHBORS = 20
-MOST_FACTORS = 8
-MOST_ENDS = 5
+MAX_REASONS = MAX_NEIGHBORS = 20
+MAX_FACTORS = 8
+MAX_ENDS = 5
 """Films named at each end of a factor."""
-MOST_SHARED, MOST_FILMS = 8, 3
+MAX_SHARED, MAX_MOVIES = 8, 3
 """Words named of a field, and films that have them."""
 FIELDS = ("genres", "directors", "writers", "cast", "tags", "keywords")
 _WELL_RATED = 10
@@ -31,19 +27,16 @@ _WELL_RATED = 10
 _LEAST_WELL_RATED = 50
 
 
-def explain(
-    runtime: Runtime, view: View, settings: Settings, user_id: str, movie_id: str, name: str | None
-) -> Explanation:
+def explain(view: RequestView, user_id: str, movie_id: str, name: str | None) -> Explanation:
     """Why a film for a user, see `Engine.explain`."""
     row = view.catalog.row(movie_id)
-    name = name or default_name(view, settings)
+    name = name or view.default_model()
     model = view.model(name)
-    whole = users.known(runtime, view, user_id)
-    query, rating = _without(whole, row)
+    query, rating = _without(view.known_history(user_id), row)
     stars = predicted_stars(view, query, np.array([row], dtype=np.int64))
     fallback = model.fallback(query) if len(query) else "popular"
     because, rest, reason = _because(view, model, query, row, fallback)
-    raters = users.raters(runtime, view, query, user_id, row, MOST_NEIGHBORS) if len(query) else []
+    raters = users.raters(view, query, user_id, row, MAX_NEIGHBORS) if len(query) else []
     return Explanation(
         user_id,
         movie_id,
@@ -74,7 +67,7 @@ def _without(query: Query, row: int) -> tuple[Query, float | None]:
     return rest, round(float(query.ratings[~kept][0]), 4)
 
 
-def _scores(view: View, query: Query, row: int) -> Iterator[ModelScore]:
+def _scores(view: RequestView, query: Query, row: int) -> Iterator[ModelScore]:
     unseen: NDArray[np.bool_] = view.catalog.active.copy()
     unseen[query.rows] = False
     for name, model in view.models.items():
@@ -88,55 +81,57 @@ def _scores(view: View, query: Query, row: int) -> Iterator[ModelScore]:
 
 
 def _because(
-    view: View, model: Model[Any], query: Query, row: int, fallback: str | None
+    view: RequestView, model: Model[Any], query: Query, row: int, fallback: str | None
 ) -> tuple[tuple[RatedReason, ...], float, str]:
-    if fallback == "popular" or isinstance(model, Popularity):
+    if fallback == "popular" or model.chart is not None:
         return (), 0.0, reasons.chart_text(model, fallback)
     parts = model.contributions(query, [row])
     if parts is None:
         return (), 0.0, reasons.UNDECIDED
-    history = reasons.Reasons(view, query, by_content=fallback == "content" or isinstance(model, Content))
-    cited = history.cited(parts[0], MOST_REASONS)
+    history = reasons.Reasons(view, query, by_content=fallback == "content" or not model.learns_from_ratings)
+    cited = history.cited(parts[0], MAX_REASONS)
     ids = view.catalog.column("movie_id")
     stars = dict(zip(query.rows.tolist(), query.ratings.tolist(), strict=True))
-    found = tuple(RatedReason(ids[one.row], one.title, round(stars[one.row], 4), one.share) for one in cited)
+    because = tuple(RatedReason(ids[one.row], one.title, round(stars[one.row], 4), one.share) for one in cited)
     # Shares are rounded down, so the rest is no less than 0.
     rest = round(1 - sum(one.share for one in cited), 4) if cited else 0.0
-    return found, rest, history.text(row, cited)
+    return because, rest, history.text(row, cited)
 
 
-def _factors(view: View, query: Query, row: int) -> Iterator[Factor]:
-    model = next((one for one in view.models.values() if isinstance(one, ImplicitALS)), None)
-    if model is None or not len(query):
+def _factors(view: RequestView, query: Query, row: int) -> Iterator[Factor]:
+    rows = _well_known(view)
+    for model in view.models.values() if len(query) else ():
+        users, movies = model.user_factors([query]), model.factors(np.append(rows, row))
+        if users is not None and movies is not None:
+            break
+    else:
         return
-    user = model.user_factors([query])[0]
-    film, rated = model.factors(np.array([row], dtype=np.int64))
-    if not rated[0] or not np.isfinite(user).all():
+    (user,), (factors, rated) = users, movies
+    film = factors[-1]
+    if not rated[-1] or not np.isfinite(user).all():
         return
-    products = user * film[0]
-    rows, ends = _ends(view, model)
-    for factor in top_n(np.abs(products), MOST_FACTORS).tolist():
+    products = user * film
+    rows, ends = rows[rated[:-1]], factors[:-1][rated[:-1]]
+    for factor in top_n(np.abs(products), MAX_FACTORS).tolist():
         order = np.argsort(-ends[:, factor], kind="stable")
         yield Factor(
             factor,
             round(float(user[factor]), 4),
-            round(float(film[0, factor]), 4),
+            round(float(film[factor]), 4),
             round(float(products[factor]), 6),
-            _films(view, rows[order[:MOST_ENDS]]),
-            _films(view, rows[order[::-1][:MOST_ENDS]]),
+            _films(view, rows[order[:MAX_ENDS]]),
+            _films(view, rows[order[::-1][:MAX_ENDS]]),
         )
 
 
-def _ends(view: View, model: ImplicitALS) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Well-known films, whose places on a factor say something to people, and their factors, (n, d)."""
+def _well_known(view: RequestView) -> NDArray[np.int64]:
+    """Rows of movies whose values of a factor say something to people, most rated first."""
     counts = np.where(view.catalog.active, view.stats.counts, 0)
-    wanted = max(int((counts > 0).sum()) // _WELL_RATED, _LEAST_WELL_RATED)
-    rows = top_n(np.where(counts > 0, counts, np.nan).astype(np.float32), wanted)
-    factors, rated = model.factors(rows)
-    return rows[rated], factors[rated]
+    n = max(int((counts > 0).sum()) // _WELL_RATED, _LEAST_WELL_RATED)
+    return top_n(np.where(counts > 0, counts, np.nan).astype(np.float32), n)
 
 
-def _content(view: View, query: Query, row: int) -> Iterator[Shared]:
+def _content(view: RequestView, query: Query, row: int) -> Iterator[Shared]:
     """Field by field: words that most of the liked films have come first; films that share the rarest words do."""
     if not len(query):
         return
@@ -149,18 +144,18 @@ def _content(view: View, query: Query, row: int) -> Iterator[Shared]:
         for film in films:
             for word in having.keys() & set(column[film]):
                 having[word].append(film)
-        found = [word for word in having if having[word]]
-        if not found:
+        shared = [word for word in having if having[word]]
+        if not shared:
             continue
         worth: dict[int, float] = dict.fromkeys(films, 0.0)
-        for word in found:
+        for word in shared:
             for film in having[word]:
                 worth[film] += 1 / len(having[word])
-        best = sorted((film for film in films if worth[film]), key=lambda film: -worth[film])[:MOST_FILMS]
-        shown = sorted(found, key=lambda word: -len(having[word]))[:MOST_SHARED]
+        best = sorted((film for film in films if worth[film]), key=lambda film: -worth[film])[:MAX_MOVIES]
+        shown = sorted(shared, key=lambda word: -len(having[word]))[:MAX_SHARED]
         yield Shared(field, tuple(shown), _films(view, best))
 
 
-def _films(view: View, rows: NDArray[np.int64] | list[int]) -> tuple[FilmRef, ...]:
+def _films(view: RequestView, rows: NDArray[np.int64] | list[int]) -> tuple[FilmRef, ...]:
     titles, ids = view.catalog.column("title"), view.catalog.column("movie_id")
     return tuple(FilmRef(ids[int(row)], titles[int(row)]) for row in rows)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any, Self
+from typing import Any
 
-from matinee.engine.recommend import default_name
-from matinee.engine.runtime import Runtime, View
+from matinee.engine.runtime import RequestView, Runtime
 from matinee.errors import MatineeError, SnapshotError
 from matinee.settings import Settings
 from matinee.snapshots import Snapshot, SnapshotRegistry
@@ -17,62 +16,39 @@ log = logging.getLogger("matinee.engine")
 
 
 class Lifecycle:
-    """One runtime, replaced as a whole when the pointer of the registry moves. Thread-safe.
+    """Holds the runtime in service and swaps it whole when the pointer moves. Thread-safe.
 
     Attributes:
+        registry: the snapshots that there are.
+        runtime: in service now.
         warnings: what went wrong without stopping the service, newest last.
     """
 
-    def __init__(
-        self, settings: Settings, runtime: Runtime, registry: SnapshotRegistry, stamp: object, warnings: tuple[str, ...]
-    ) -> None:
-        self.settings, self.registry, self.warnings = settings, registry, warnings
-        self._stamp = stamp
-        self._runtime = runtime
-        self._switching = threading.Lock()
-        self._retired: list[Store] = []
-
-    @classmethod
-    def open(cls, settings: Settings) -> Self:
-        """See `Engine.open`."""
-        registry = SnapshotRegistry(settings.snapshots_dir)
-        stamp = registry.stamp()  # before the pointer is read: what moves in between is noticed later, not missed
-        current = registry.current()
+    def __init__(self, settings: Settings) -> None:
+        """Open the current snapshot and its store, see `Engine.open`."""
+        self._settings = settings
+        self.registry = SnapshotRegistry(settings.snapshots_dir)
+        self._stamp = self.registry.stamp()  # before the pointer is read: what moves in between is noticed later
+        current = self.registry.current()
         if current is None:
             raise SnapshotError(
                 f"There is no snapshot in {settings.snapshots_dir}.", "Make one with `matinee train` or `make demo`."
             )
-        snapshot, warnings = _load_sound(registry, settings, current)
-        runtime = Runtime(snapshot, open_store(settings, snapshot.manifest.dataset))
-        return cls(settings, runtime, registry, stamp, warnings)
+        snapshot, self.warnings = _load_sound(self.registry, settings, current)
+        self.runtime = Runtime(snapshot, open_store(settings, snapshot.manifest.dataset), settings)
+        self._switching = threading.Lock()
+        self._retired: list[Store] = []
 
     def close(self) -> None:
         """Close the stores."""
-        for store in (*self._retired, self._runtime.store):
+        for store in (*self._retired, self.runtime.store):
             store.close()
 
-    @property
-    def runtime(self) -> Runtime:
-        """The runtime in service, as of the last look."""
-        return self._runtime
-
-    @property
-    def snapshot(self) -> Snapshot:
-        """The snapshot in service."""
-        return self._runtime.snapshot
-
-    def current(self) -> tuple[Runtime, View]:
-        """Runtime and view after following the pointer and the store."""
+    def view(self) -> RequestView:
+        """What a request sees now: follows the pointer and the store first; microseconds where neither moved."""
         if self.registry.stamp() != self._stamp:
             self._follow_pointer()
-        runtime = self._runtime
-        runtime.sync()
-        return runtime, runtime.view
-
-    def check(self) -> None:
-        """Raise unless a model is loaded and the store answers (readiness)."""
-        default_name(self._runtime.view, self.settings)
-        self._runtime.store.ping()
+        return self.runtime.sync()
 
     def snapshots(self) -> list[dict[str, Any]]:
         """See `Engine.snapshots`."""
@@ -84,7 +60,7 @@ class Lifecycle:
             {
                 "id": manifest.id,
                 "current": manifest.id == current,
-                "served": manifest.id == self.snapshot.id,
+                "served": manifest.id == self.runtime.snapshot.id,
                 **manifest.model_dump(
                     mode="json",
                     include={"created", "dataset", "n_users", "n_items", "n_ratings", "watermark", "metrics"},
@@ -94,30 +70,31 @@ class Lifecycle:
         ]
 
     def promote(self, snapshot_id: str) -> str:
-        """Verify a snapshot, serve it, and return its id; the old one serves until the new one is loaded.
+        """See `Engine.promote`.
 
         The stamp stays as it was, so that the next read looks at the pointer: another process may have moved it on.
         """
         with self._switching:
-            snapshot = Snapshot.load(self.registry.root, snapshot_id, self.settings.verify_on_load)
+            snapshot = Snapshot.load(self.registry.root, snapshot_id, self._settings.verify_on_load)
             self.registry.promote(snapshot_id, verify=False)
             self._serve(snapshot)
         return snapshot_id
 
     def rollback(self) -> str:
-        """Serve the snapshot promoted before the current one, and return its id."""
+        """See `Engine.rollback`."""
         with self._switching:
             snapshot_id = self.registry.rollback()  # which has compared the hashes
             self._serve(Snapshot.load(self.registry.root, snapshot_id, "size"))
         return snapshot_id
 
     def _serve(self, snapshot: Snapshot) -> None:
-        old = self._runtime
+        old = self.runtime
         same = old.snapshot.manifest.dataset == snapshot.manifest.dataset
         if not same:
             self._retired.append(old.store)  # requests may still use it
-        self._runtime = Runtime(snapshot, old.store if same else open_store(self.settings, snapshot.manifest.dataset))
-        self.warnings = ()  # they spoke of what was served, or not served, before
+        store = old.store if same else open_store(self._settings, snapshot.manifest.dataset)
+        self.runtime = Runtime(snapshot, store, self._settings)
+        self.warnings = ()  # they were about the snapshot before
 
     def _follow_pointer(self) -> None:
         """Load, in a thread, the snapshot that another process promoted; the old one serves meanwhile."""
@@ -137,10 +114,10 @@ class Lifecycle:
     def _load_current(self) -> None:
         try:
             current = self.registry.current()
-            if current is not None and current == self.snapshot.id:
+            if current is not None and current == self.runtime.snapshot.id:
                 self.warnings = ()
             elif current is not None:
-                self._serve(Snapshot.load(self.registry.root, current, self.settings.verify_on_load))
+                self._serve(Snapshot.load(self.registry.root, current, self._settings.verify_on_load))
         except MatineeError as error:
             self._warn(f"The promoted snapshot cannot be served, the old one stays: {error}")
         finally:

@@ -18,7 +18,7 @@ from matinee.stores.base import RatingChange, Store
 
 
 class RatingColumns(NamedTuple):
-    """Ratings side by side: user numbers, catalogue rows, float32 stars, times (`NO_TIME` where unknown)."""
+    """Ratings side by side: user numbers, catalog rows, float32 stars, times (`NO_TIME` where unknown)."""
 
     users: NDArray[np.integer[Any]]
     rows: NDArray[np.integer[Any]]
@@ -52,7 +52,7 @@ class MergedRatings:
     Attributes:
         base: the snapshot's ratings.
         dropped: increasing places in `base` of ratings that no longer hold.
-        added: the store's, of films that the catalogue has.
+        added: the store's, of films that the catalog has.
         new_users: ids of the users whom the snapshot does not have.
         active: (n_items,), films in service.
         memo: for what is derived of this state, by whoever derives it.
@@ -85,13 +85,13 @@ class MergedRatings:
 
     def of_film(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """User numbers and stars of everybody who has rated one film."""
-        places = np.flatnonzero(self.base.indices == row)
-        places = places[~np.isin(places, self.dropped)]
-        users = np.searchsorted(self.base.indptr, places, side="right") - 1
+        entries = np.flatnonzero(self.base.indices == row)
+        entries = entries[~np.isin(entries, self.dropped)]
+        users = np.searchsorted(self.base.indptr, entries, side="right") - 1
         here = self.added.rows == row
         return (
             np.concatenate([users, self.added.users[here]]).astype(np.int64),
-            np.concatenate([self.base.values[places], self.added.values[here]]),
+            np.concatenate([self.base.values[entries], self.added.values[here]]),
         )
 
     @cached_property
@@ -113,8 +113,8 @@ class MergedRatings:
     def users(self) -> list[tuple[str, int]]:
         """Id and number of ratings of each user who has any: numeric ids by number, then others by text."""
         ids = [*self.base.user_ids.to_list(), *self.new_users]
-        found = [(ids[user], int(self.user_counts[user])) for user in np.flatnonzero(self.user_counts).tolist()]
-        return sorted(found, key=lambda one: numeric_first(one[0]))
+        counts = [(ids[user], int(self.user_counts[user])) for user in np.flatnonzero(self.user_counts).tolist()]
+        return sorted(counts, key=lambda one: numeric_first(one[0]))
 
     @cached_property
     def _added(self) -> RatingColumns:
@@ -133,7 +133,7 @@ class Overlay:
     def __init__(self, snapshot: Snapshot, store: Store) -> None:
         self._snapshot, self._store = snapshot, store
         self._lock = threading.Lock()
-        self._made: tuple[ref[Catalog], MergedRatings] | None = None  # what hangs on an old catalogue may be forgotten
+        self._made: tuple[ref[Catalog], MergedRatings] | None = None  # what hangs on an old catalog may be forgotten
         self._clear()
 
     def _clear(self) -> None:
@@ -147,7 +147,7 @@ class Overlay:
         self._columns: tuple[list[int], list[int], list[float], list[int], list[int]] = ([], [], [], [], [])
 
     def over(self, catalog: Catalog) -> MergedRatings:
-        """The effective ratings of a catalogue's films; the same object until something changes."""
+        """The effective ratings of a catalog's films; the same object until something changes."""
         with self._lock:
             if self._store.seq() != self._seq:
                 self._follow()
@@ -171,10 +171,10 @@ class Overlay:
     def _apply(self, change: RatingChange) -> None:
         users, films, values, times, under = self._columns
         pair = change.user_id, change.movie_id
-        place = self._place.setdefault(pair, len(users))
+        entry = self._place.setdefault(pair, len(users))
         value = np.nan if change.after is None else change.after
-        if place < len(users):
-            values[place], times[place] = value, change.timestamp
+        if entry < len(users):
+            values[entry], times[entry] = value, change.timestamp
             return
         row = self._snapshot.ratings.find_user(change.user_id)
         if row is None:
@@ -190,8 +190,8 @@ class Overlay:
         if row is None or user >= ratings.n_users:
             return -1
         rows, _, _ = ratings.history(user)
-        place = int(np.searchsorted(rows, row))
-        return int(ratings.indptr[user]) + place if place < len(rows) and rows[place] == row else -1
+        i = int(np.searchsorted(rows, row))
+        return int(ratings.indptr[user]) + i if i < len(rows) and rows[i] == row else -1
 
     def _make(self, catalog: Catalog) -> MergedRatings:
         base = self._snapshot.ratings

@@ -7,13 +7,12 @@ from numpy.typing import NDArray
 
 from matinee.encoders.base import Image
 from matinee.engine.encoder_pool import Encoders
-from matinee.engine.recommend import allowed_rows, check_n, make_items
-from matinee.engine.runtime import View
+from matinee.engine.recommend import check_n, make_items
+from matinee.engine.runtime import RequestView
 from matinee.engine.types import PosterHit
 from matinee.engine.updatable_spaces import UpdatableSpace
 from matinee.errors import InvalidInputError
 from matinee.indexes.base import check_vectors
-from matinee.settings import Settings
 
 POSTER = "poster"
 TWINS = 20
@@ -23,8 +22,7 @@ SAME = 0.9999
 
 
 def search(
-    view: View,
-    settings: Settings,
+    view: RequestView,
     encoders: Encoders,
     *,
     image: Image | None,
@@ -35,18 +33,18 @@ def search(
     exclude_self: bool,
 ) -> list[PosterHit]:
     """The k films with the most similar posters; see `Engine.search_posters`."""
-    check_n(k, settings.max_n, "k")
+    check_n(k, view.settings.max_n, "k")
     if (image is None) == (vector is None):
         raise InvalidInputError("A poster search needs an image or a vector.", "Give exactly one of the two.")
-    live = view.spaces[POSTER]
-    allowed = allowed_rows(view, filter, settings.max_filter)
+    space = view.spaces[POSTER]
+    allowed = view.allowed(filter)
     if image is not None:
-        wanted = _projected(live, encoders.image(image, live.space))
+        query = _projected(space, encoders.image(image, space.space))
     else:
         assert vector is not None
-        wanted = vector_in(live, vector)
+        query = vector_in(space, vector)
     elsewhere = encoders.poster_index(view.snapshot.id)
-    rows, likeness = live.nearest(wanted, k + TWINS if exclude_self else k, allowed, index, elsewhere)
+    rows, likeness = space.nearest(query, k + TWINS if exclude_self else k, allowed, index, elsewhere)
     if exclude_self:
         others = likeness < SAME
         rows, likeness = rows[others][:k], likeness[others][:k]
@@ -56,30 +54,30 @@ def search(
     return [PosterHit(item, float(np.sqrt(max(2 - 2 * item.score, 0.0))), float(item.score)) for item in items]
 
 
-def vector_in(live: UpdatableSpace, vector: list[float] | NDArray[np.float32]) -> NDArray[np.float32]:
+def vector_in(space: UpdatableSpace, vector: list[float] | NDArray[np.float32]) -> NDArray[np.float32]:
     """A client's vector in a space: one of the encoder's length is projected, one of the space's taken as it is.
 
     Raises:
         InvalidInputError: another length, zero, NaN or infinite.
     """
-    space = live.space
-    raw = 0 if space.projection is None else len(space.projection.mean)
+    stored = space.space
+    raw = 0 if stored.projection is None else len(stored.projection.mean)
     if raw and len(vector) == raw:
-        return _projected(live, check_vectors(np.asarray([vector], dtype=np.float32), raw)[0])
-    if len(vector) != space.dim:
-        also = f" or {raw} (of the encoder {space.encoder})" if raw else ""
+        return _projected(space, check_vectors(np.asarray([vector], dtype=np.float32), raw)[0])
+    if len(vector) != stored.dim:
+        also = f" or {raw} (of the encoder {stored.encoder})" if raw else ""
         raise InvalidInputError(
-            f"The vector has {len(vector)} values.", f"Send {space.dim} (of the space {space.name}){also}."
+            f"The vector has {len(vector)} values.", f"Send {stored.dim} (of the space {stored.name}){also}."
         )
-    found: NDArray[np.float32] = check_vectors(np.asarray([vector], dtype=np.float32), space.dim)[0]
-    return found
+    unit: NDArray[np.float32] = check_vectors(np.asarray([vector], dtype=np.float32), stored.dim)[0]
+    return unit
 
 
-def _projected(live: UpdatableSpace, raw: NDArray[np.float32]) -> NDArray[np.float32]:
-    projection = live.space.projection
+def _projected(space: UpdatableSpace, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+    projection = space.space.projection
     if projection is None:
-        raise InvalidInputError(f"The space {live.space.name!r} takes no vectors of an encoder.")
-    found: NDArray[np.float32] = projection.apply(raw[None, :])[0]
-    if not found.any():
+        raise InvalidInputError(f"The space {space.space.name!r} takes no vectors of an encoder.")
+    projected: NDArray[np.float32] = projection.apply(raw[None, :])[0]
+    if not projected.any():
         raise InvalidInputError("The picture is like all posters at once: it has no direction.", "Send another one.")
-    return found
+    return projected

@@ -19,7 +19,7 @@ BaseRating = Callable[[str, str], "float | None"]
 
 
 FLAT = np.float32(1e-3)
-"""Stands for each centred rating of a user who gives everything the same stars."""
+"""Stands for each centered rating of a user who gives everything the same stars."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Tastes:
     Attributes:
         means: mean stars, (n_users,) float32.
         flat: True for a user who gives everything the same stars, (n_users,).
-        norms: length of the user's centred ratings, (n_users,) float32.
+        norms: length of the user's centered ratings, (n_users,) float32.
     """
 
     means: NDArray[np.float32]
@@ -50,7 +50,7 @@ class Tastes:
         flat = squares == 0
         return cls(means, flat, np.sqrt(np.where(flat, counts * FLAT**2, squares)).astype(np.float32))
 
-    def centred(self, users: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def centered(self, users: NDArray[np.int64], values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Ratings less their users' means; `users` and `values` have one entry a rating."""
         return np.where(self.flat[users], FLAT, values - self.means[users])
 
@@ -86,7 +86,7 @@ class Stats:
         return FilterStats(self.counts, self.means)
 
     def grown(self, n_items: int) -> Stats:
-        """Room for the films added to the catalogue."""
+        """Room for the films added to the catalog."""
         more = n_items - len(self.counts)
         return self if more <= 0 else Stats(np.pad(self.counts, (0, more)), np.pad(self.sums, (0, more)), self.newest)
 
@@ -98,7 +98,7 @@ class Stats:
         return Stats(counts, sums, self.newest)
 
     def fold(self, changes: Iterable[RatingChange], catalog: Catalog, base: BaseRating) -> Stats:
-        """With logged changes applied in order; changes of films that the catalogue never had are skipped."""
+        """With logged changes applied in order; changes of films that the catalog never had are skipped."""
         counts, sums, newest = self.counts.copy(), self.sums.copy(), self.newest
         for change in changes:
             row = catalog.find_any(change.movie_id)

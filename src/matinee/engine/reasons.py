@@ -16,11 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee._util.topk import top_n
-from matinee.engine.runtime import View
+from matinee.engine.runtime import RequestView
 from matinee.engine.types import FilmRef, Reason
 from matinee.models.base import Model, Query
-from matinee.models.content.model import Content
-from matinee.models.popularity import Popularity
 
 MAX_REASONS = 5
 """Films named as reasons of one pick, at most."""
@@ -56,7 +54,7 @@ SAME = {"directors": "same director", "writers": "same writer", "cast": "same ac
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """A liked film of the history: its catalogue row, its share (0..1) in a pick, the preference for it."""
+    """A liked film of the history: its catalog row, its share (0..1) in a pick, the preference for it."""
 
     row: int
     title: str
@@ -73,8 +71,8 @@ class ListReasons:
     less_of: tuple[FilmRef, ...] = ()
 
 
-def tell(
-    view: View,
+def list_reasons(
+    view: RequestView,
     model: Model[Any],
     query: Query,
     rows: NDArray[np.int64],
@@ -88,7 +86,7 @@ def tell(
         rows: the films listed.
         ranked: scores of all films, NaN for those that may not be listed.
     """
-    if fallback == "popular" or isinstance(model, Popularity):
+    if fallback == "popular" or model.chart is not None:
         return ListReasons(((),) * len(rows), (chart_text(model, fallback),) * len(rows))
     asked = np.concatenate([rows, _candidates(view, ranked, rows)])
     parts = model.contributions(query, asked.tolist())
@@ -96,7 +94,7 @@ def tell(
         return ListReasons(((),) * len(rows), (UNDECIDED,) * len(rows))
     # With `include_seen` a film of the history may be listed: it is no reason of itself.
     parts = np.where(asked[:, None] == query.rows, np.float32(0), parts)
-    reasons = Reasons(view, query, by_content=fallback == "content" or isinstance(model, Content))
+    reasons = Reasons(view, query, by_content=fallback == "content" or not model.learns_from_ratings)
     ids = view.catalog.column("movie_id")
     cited = [reasons.cited(line) for line in parts[: len(rows)]]
     return ListReasons(
@@ -108,12 +106,10 @@ def tell(
 
 def chart_text(model: Model[Any], fallback: str | None) -> str:
     """What is said of every film of a chart."""
-    if fallback == "popular" or not isinstance(model, Popularity):
-        return POPULAR
-    return CHARTS.get(model.config.by, POPULAR)
+    return POPULAR if fallback == "popular" else CHARTS.get(model.chart or "", POPULAR)
 
 
-def _candidates(view: View, ranked: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def _candidates(view: RequestView, ranked: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """The best films that are not listed; rated ones, since what a history says for new films is dear to work out."""
     best = top_n(np.where(view.stats.counts > 0, ranked, np.float32(np.nan)), CANDIDATES + len(rows))
     return best[~np.isin(best, rows)][:CANDIDATES]
@@ -126,7 +122,7 @@ class Reasons:
         by_content: whether the scores come from what films are about, rather than from who liked them.
     """
 
-    def __init__(self, view: View, query: Query, *, by_content: bool = False) -> None:
+    def __init__(self, view: RequestView, query: Query, *, by_content: bool = False) -> None:
         self._view, self._query, self._by_content = view, query, by_content
         self.preferences = view.snapshot.star_scale.history_preferences(query)
         self._liked = query.rows[self.preferences > 0]
@@ -136,11 +132,11 @@ class Reasons:
     def cited(self, parts: NDArray[np.floating[Any]], most: int = MAX_REASONS) -> list[Cited]:
         """Liked films with what they add to a score, `parts`, (len(query),); biggest share first."""
         titles = self._view.catalog.column("title")
-        found = []
-        for place, share in liked_shares(parts, self.preferences, most):
-            row = int(self._query.rows[place])
-            found.append(Cited(row, titles[row], share, float(self.preferences[place])))
-        return found
+        cited = []
+        for i, share in liked_shares(parts, self.preferences, most):
+            row = int(self._query.rows[i])
+            cited.append(Cited(row, titles[row], share, float(self.preferences[i])))
+        return cited
 
     def text(self, row: int, cited: Sequence[Cited]) -> str:
         """Why the film of a row, as `reason_text`."""
@@ -184,8 +180,8 @@ class Reasons:
         known = np.nan_to_num(parts, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
         pull = float(np.maximum(known[:, self.preferences > 0], 0).sum())
         push = np.where(self._disliked, np.maximum(-known, 0).sum(axis=0), 0.0)
-        order = [place for place in top_n(push.astype(np.float32), MAX_LESS).tolist() if push[place] > 0]
-        rows = [int(self._query.rows[place]) for place in order if push[place] >= LEAST_PUSH * pull]
+        order = [i for i in top_n(push.astype(np.float32), MAX_LESS).tolist() if push[i] > 0]
+        rows = [int(self._query.rows[i]) for i in order if push[i] >= LEAST_PUSH * pull]
         titles, ids = self._view.catalog.column("title"), self._view.catalog.column("movie_id")
         return tuple(FilmRef(ids[row], titles[row]) for row in rows)
 
@@ -193,7 +189,7 @@ class Reasons:
 def liked_shares(
     parts: NDArray[np.floating[Any]], preferences: NDArray[np.floating[Any]], most: int
 ) -> list[tuple[int, float]]:
-    """Places in the history and shares of the liked films that add most to a score, biggest first.
+    """Positions in the history and shares of the liked films that add most to a score, biggest first.
 
     A share is the film's part of all that liked films add, rounded down to four digits so that shares never sum to more
     than 1; films whose share rounds to 0 are left out.
@@ -207,8 +203,8 @@ def liked_shares(
     total = float(pull.sum())
     if total <= 0:
         return []
-    best = ((place, int(1e4 * (pull[place] / total)) / 1e4) for place in top_n(pull.astype(np.float32), most).tolist())
-    return [(place, share) for place, share in best if share > 0]
+    best = ((i, int(1e4 * (pull[i] / total)) / 1e4) for i in top_n(pull.astype(np.float32), most).tolist())
+    return [(i, share) for i, share in best if share > 0]
 
 
 def decides(shares: Sequence[float], liked: int) -> bool:

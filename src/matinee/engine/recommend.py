@@ -9,16 +9,13 @@ from numpy.typing import NDArray
 from matinee._util.topk import top_n
 from matinee.data.ids import id_text
 from matinee.engine.charts import newcomer_scores
-from matinee.engine.filters import Filter, parse
-from matinee.engine.reasons import ListReasons, tell
+from matinee.engine.filters import parse
+from matinee.engine.reasons import ListReasons, list_reasons
 from matinee.engine.rerank import diversify
-from matinee.engine.runtime import View
+from matinee.engine.runtime import RequestView
 from matinee.engine.types import Answer, Item, Request
-from matinee.errors import InvalidInputError, UnknownModelError
+from matinee.errors import InvalidInputError
 from matinee.models.base import Query
-from matinee.models.content.model import Content
-from matinee.models.popularity import Popularity
-from matinee.settings import Settings
 
 POOL = 5
 """With diversity the list is chosen among the best POOL·n films, at least 100."""
@@ -36,39 +33,23 @@ def check_share(value: float, name: str) -> None:
         raise InvalidInputError(f"{name} is {value}, outside 0..1.", "Give a number from 0 to 1.")
 
 
-def allowed_rows(view: View, filter: str, max_length: int) -> NDArray[np.bool_]:
-    """Movies in service that the filter allows, (n_items,), a fresh array.
-
-    Raises:
-        FilterError: the filter does not parse.
-    """
-    return filtered_rows(view, parse(filter, max_length))
-
-
-def filtered_rows(view: View, condition: Filter) -> NDArray[np.bool_]:
-    """Movies in service that a parsed filter allows, (n_items,), a fresh array."""
-    allowed: NDArray[np.bool_] = view.catalog.active.copy()
-    if condition:
-        allowed &= condition.mask(view.catalog, view.stats.for_filters())
-    return allowed
-
-
 def recommend(
-    view: View, settings: Settings, query: Query, request: Request, *, user_id: str | None = None, version: int = 0
+    view: RequestView, query: Query, request: Request, *, user_id: str | None = None, version: int = 0
 ) -> Answer:
     """Rank films for a history.
 
     An empty history, or one that the model knows nothing of, gets what newcomers like (live) and
     `fallback="popular"`. Films of the history are left out unless `include_seen`.
     """
+    settings = view.settings
     check_n(request.n, settings.max_n)
     check_share(request.diversity, "diversity")
     if request.adventurous is not None:
         check_share(request.adventurous, "adventurous")
-    name = request.model or default_name(view, settings)
+    name = request.model or view.default_model()
     model = view.model(name)
-    condition = parse(request.filter, settings.max_filter)
-    allowed = filtered_rows(view, condition)
+    parsed = parse(request.filter, settings.max_filter)
+    allowed = view.allowed(parsed)
     if not request.include_seen:
         allowed[query.rows] = False
     excluded = view.catalog.rows(map(id_text, request.exclude)) if request.exclude else np.zeros(0, dtype=np.int64)
@@ -81,43 +62,31 @@ def recommend(
         scores = model.score([query])[0]
     ranked = np.where(allowed, scores, np.float32(np.nan))
     # The chart is everybody's; a list of it is nobody's taste, whoever asks.
-    personal = fallback != "popular" and not isinstance(model, Popularity)
-    rows = _pick(view, settings, query if personal else Query(), scores, allowed, request)
+    personal = fallback != "popular" and model.chart is None
+    rows = _pick(view, query if personal else Query(), scores, allowed, request)
     stars = predicted_stars(view, query, rows)
-    told = tell(view, model, query, rows, ranked, fallback) if request.explain else None
+    reasons = list_reasons(view, model, query, rows, ranked, fallback) if request.explain else None
     return Answer(
-        items=make_items(view, rows, ranked, stars, told),
+        items=make_items(view, rows, ranked, stars, reasons),
         model=name,
         snapshot=view.snapshot.id,
         fallback=fallback,
         user_id=user_id,
         version=version,
-        volatile=fallback == "popular" or condition.reads_ratings,
-        less_of=None if told is None else told.less_of,
+        volatile=fallback == "popular" or parsed.reads_ratings,
+        less_of=None if reasons is None else reasons.less_of,
     )
 
 
-def default_name(view: View, settings: Settings) -> str:
-    """The settings' default model, or the snapshot's where it lacks that one.
-
-    Raises:
-        UnknownModelError: the snapshot has neither.
-    """
-    for name in (settings.default_model, view.snapshot.manifest.default_model):
-        if name in view.models:
-            return name
-    raise UnknownModelError(settings.default_model, list(view.models))
-
-
 def _pick(
-    view: View,
-    settings: Settings,
+    view: RequestView,
     query: Query,
     scores: NDArray[np.float32],
     allowed: NDArray[np.bool_],
     request: Request,
 ) -> NDArray[np.int64]:
     """Rows of the list: calibrated and as adventurous as asked for, then diversified where that is asked for."""
+    settings = view.settings
     adventurous = settings.adventurous if request.adventurous is None else request.adventurous
     n = request.n if request.diversity == 0.0 else max(POOL * request.n, 100)
     if not len(query) and request.adventurous is None:
@@ -135,17 +104,17 @@ def _pick(
     return diversify(rows, -np.sort(-scores[rows]), vectors, request.n, request.diversity)
 
 
-def film_vectors(view: View, rows: NDArray[np.int64]) -> sp.csr_matrix | None:
-    """Unit-length content vectors of films, or None where the snapshot has no content model."""
-    content = view.models.get("content")
-    if not isinstance(content, Content):
+def film_vectors(view: RequestView, rows: NDArray[np.int64]) -> sp.csr_matrix | None:
+    """Unit-length content vectors of movies, or None where no model has any."""
+    all_vectors = next((model.item_vectors for model in view.models.values() if model.item_vectors is not None), None)
+    if all_vectors is None:
         return None
-    vectors = content.vectors[rows]
+    vectors = all_vectors[rows]
     length = np.sqrt(np.asarray(vectors.multiply(vectors).sum(axis=1)).ravel())
     return sp.csr_matrix(sp.diags_array(np.divide(1, length, out=np.zeros_like(length), where=length > 0)) @ vectors)
 
 
-def predicted_stars(view: View, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
+def predicted_stars(view: RequestView, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
     """Expected stars of these films for this history, NaN where unknown; None without a star model or history."""
     model = next((m for m in view.models.values() if m.predicts_stars), None)
     if model is None or not len(query) or not len(rows):
@@ -154,13 +123,13 @@ def predicted_stars(view: View, query: Query, rows: NDArray[np.int64]) -> NDArra
 
 
 def make_items(
-    view: View,
+    view: RequestView,
     rows: NDArray[np.int64],
     scores: NDArray[np.float32],
     stars: NDArray[np.float32] | None = None,
-    told: ListReasons | None = None,
+    reasons: ListReasons | None = None,
 ) -> tuple[Item, ...]:
-    """Items of ranked rows; `scores` is over all films, `stars` and `told` go with `rows`."""
+    """Items of ranked rows; `scores` is over all films, `stars` and `reasons` go with `rows`."""
     catalog = view.catalog
     ids, titles, years, genres = (catalog.column(c) for c in ("movie_id", "title", "year", "genres"))
     values = scores[rows].tolist()
@@ -175,8 +144,8 @@ def make_items(
             score=values[i],
             rank=i + 1,
             stars=round(expected[i], 3) if expected and expected[i] == expected[i] else None,
-            because=None if told is None else told.because[i],
-            reason=None if told is None else told.texts[i],
+            because=None if reasons is None else reasons.because[i],
+            reason=None if reasons is None else reasons.texts[i],
         )
         for i, row in enumerate(rows.tolist())
     )

@@ -1,6 +1,6 @@
 """From scores to a list: calibrated to the user's tastes, as adventurous as is wished, and of films unlike each other.
 
-How: `matinee.models.calibration`. Here is what the engine adds to it: one re-ranker for each state of the catalogue,
+How: `matinee.models.calibration`. Here is what the engine adds to it: one re-ranker for each state of the catalog,
 and maximal marginal relevance.
 """
 
@@ -20,9 +20,9 @@ from matinee.models.preference import StarScale
 
 
 class Rerankers:
-    """The re-ranker of each state of a catalogue, made on first use. Thread-safe.
+    """The re-ranker of each state of a catalog, made on first use. Thread-safe.
 
-    Popularity is the snapshot's: with live counts every answer would change with everybody's ratings.
+    Popularity is the snapshot's: with current counts every answer would change with everybody's ratings.
     """
 
     def __init__(self, dataset: Dataset) -> None:
@@ -31,7 +31,7 @@ class Rerankers:
         self._made: Reranker | None = None
 
     def __call__(self, catalog: Catalog) -> Reranker:
-        """The re-ranker over this state's films; of the state before only what has changed is made anew."""
+        """The re-ranker over this state's films; only what changed since the last state is recomputed."""
         with self._lock:
             made = self._made
             if made is None or len(made.catalog) > len(catalog):
@@ -82,14 +82,14 @@ def diversify(
     chosen = np.zeros(n, dtype=np.int64)
     nearest = np.zeros(len(candidates))
     free = np.ones(len(candidates), dtype=np.bool_)
-    for place in range(n):
-        if place == 0:
+    for i in range(n):
+        if i == 0:
             # By unlikeness alone the first would be any film; the best one is the sensible start.
             best = int(np.argmax(relevance))
         else:
             value = (1.0 - diversity) * relevance - diversity * nearest
             best = int(np.argmax(np.where(free, value, -np.inf)))
-        chosen[place], free[best] = best, False
+        chosen[i], free[best] = best, False
         np.maximum(nearest, vectors @ _dense_row(vectors, best), out=nearest)
     return candidates[chosen].astype(np.int64)
 

@@ -1,7 +1,7 @@
 """What is being served: one snapshot, the store over it, and everything derived from the two.
 
-A runtime follows the store: `sync` folds in what was written since, by any process. Readers take the immutable
-`View` and work on it, so that a change in the middle of an answer cannot tear it.
+A runtime follows the store: `sync` folds in what was written since, by any process. Each request takes one immutable
+`RequestView` and works on that, so that a write in the middle of an answer cannot tear it.
 """
 
 from __future__ import annotations
@@ -18,31 +18,36 @@ from numpy.typing import NDArray
 from matinee.data.catalog import Catalog, Movie
 from matinee.data.vectors import FilmVectors
 from matinee.encoders.film_texts import film_texts
+from matinee.engine.filters import Filter, parse
 from matinee.engine.merged_ratings import MergedRatings, Overlay
 from matinee.engine.rating_counts import Stats, Tastes, star_steps
 from matinee.engine.rerank import Rerankers
 from matinee.engine.trending import Trend
 from matinee.engine.updatable_spaces import CONTENT, UpdatableSpaces
-from matinee.errors import UnknownModelError
+from matinee.errors import UnknownModelError, UnknownUserError
 from matinee.models.base import Model, Query
 from matinee.settings import Settings
 from matinee.snapshots import Snapshot
-from matinee.stores.base import Changes, FilmVector, Store
+from matinee.stores.base import Changes, FilmVector, Store, UserOverlay
 
 
 @dataclass(frozen=True)
-class View:
-    """One consistent state of films and models.
+class RequestView:
+    """What one request sees: one consistent state of movies and models, taken once, which later writes leave alone.
 
     Attributes:
-        movies_version: grows with every change of a film.
-        catalog: the live films; its first rows are the snapshot's.
-        models: the snapshot's, over the live films.
-        stats: ratings per film.
-        spaces: vectors of films; shared by all states, so ask them with a mask of this state's films.
-        rerankers: what makes lists of scores, by catalogue; shared by all states.
+        runtime: that it was taken from.
+        settings: limits and defaults.
+        movies_version: grows with every change of a movie.
+        catalog: the movies in service; its first rows are the snapshot's.
+        models: the snapshot's, over this catalog.
+        stats: ratings per movie.
+        spaces: vectors of movies; shared by all views, so search them with a mask of this view's movies.
+        rerankers: by catalog; shared by all views.
     """
 
+    runtime: Runtime
+    settings: Settings
     snapshot: Snapshot
     movies_version: int
     catalog: Catalog
@@ -50,6 +55,11 @@ class View:
     stats: Stats
     spaces: UpdatableSpaces
     rerankers: Rerankers
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Lowest and highest number of stars."""
+        return self.snapshot.dataset.scale
 
     def model(self, name: str) -> Model[Any]:
         """A model by name.
@@ -62,11 +72,83 @@ class View:
             raise UnknownModelError(name, list(self.models))
         return model
 
+    def default_model(self) -> str:
+        """Name of the settings' default model, or of the snapshot's where it lacks that one.
+
+        Raises:
+            UnknownModelError: the snapshot has neither.
+        """
+        for name in (self.settings.default_model, self.snapshot.manifest.default_model):
+            if name in self.models:
+                return name
+        raise UnknownModelError(self.settings.default_model, list(self.models))
+
+    def allowed(self, filter: str | Filter = "") -> NDArray[np.bool_]:
+        """Movies in service that a filter allows, (n_items,), a fresh array.
+
+        Raises:
+            FilterError: the filter does not parse.
+        """
+        allowed: NDArray[np.bool_] = self.catalog.active.copy()
+        parsed = parse(filter, self.settings.max_filter) if isinstance(filter, str) else filter
+        if parsed:
+            allowed &= parsed.mask(self.catalog, self.stats.for_filters())
+        return allowed
+
+    def user_version(self, user_id: str) -> int:
+        """Version of a user's data; grows with every change."""
+        return self.runtime.user_version(user_id)
+
+    def validity(self, user_id: str | None) -> tuple[str, int, int]:
+        """What an answer computed from this view depends on, see `Engine.validity`; take it before computing."""
+        return self.snapshot.id, self.movies_version, 0 if user_id is None else self.user_version(user_id)
+
+    def ratings(self) -> MergedRatings:
+        """All effective ratings of the movies in service; the same object until a rating or a movie changes."""
+        return self.runtime.merged_ratings(self.catalog)
+
+    def history(self, user_id: str) -> Query:
+        """A user's effective history over the movies in service; empty where nothing is known."""
+        ratings, active = self.snapshot.ratings, self.catalog.active
+        # The store holds nothing about users who never changed.
+        overlay = self.runtime.store.user(user_id) if self.runtime.has_changed(user_id) else UserOverlay()
+        user = None if overlay.erased else ratings.find_user(user_id)
+        merged: dict[int, tuple[float, int]] = {}
+        if user is not None:
+            if not overlay.ratings and bool(active.all()):
+                return Query.of(ratings, user)
+            rows, values, times = ratings.history(user)
+            merged = {
+                row: (value, time)
+                for row, value, time in zip(rows.tolist(), values.tolist(), times.tolist(), strict=True)
+                if active[row]
+            }
+        for movie_id, rating in overlay.ratings.items():
+            row = self.catalog.find(movie_id)
+            if row is None:
+                continue
+            if rating.rating is None:
+                merged.pop(row, None)
+            else:
+                merged[row] = (rating.rating, rating.timestamp)
+        return query_of(merged, user_id)
+
+    def known_history(self, user_id: str) -> Query:
+        """A user's history.
+
+        Raises:
+            UnknownUserError: the user has no effective rating.
+        """
+        query = self.history(user_id)
+        if not len(query):
+            raise UnknownUserError(user_id)
+        return query
+
 
 class Runtime:
     """A snapshot in service with the store over it. Safe to use from many threads."""
 
-    def __init__(self, snapshot: Snapshot, store: Store) -> None:
+    def __init__(self, snapshot: Snapshot, store: Store, settings: Settings) -> None:
         self.snapshot, self.store = snapshot, store
         self._lock = threading.Lock()
         self._seq = -1
@@ -74,7 +156,9 @@ class Runtime:
         self._everyone = 0
         self._erased: frozenset[str] = frozenset()
         self._overlay = Overlay(snapshot, store)
-        self._view = View(
+        self._view = RequestView(
+            self,
+            settings,
             snapshot,
             0,
             snapshot.catalog,
@@ -86,23 +170,25 @@ class Runtime:
         self.sync()
 
     # --- following the store ----------------------------------------------------------------------------------
-    def sync(self) -> None:
-        """See every write that was acknowledged before this call; microseconds where there was none."""
+    def sync(self) -> RequestView:
+        """The state with every write that was acknowledged before this call; microseconds where there was none."""
         if self.store.seq() != self._seq:
             with self._lock:
-                if self.store.seq() != self._seq:
-                    self._fold(self.store.changes(self._seq))
+                changes = self.store.changes(self._seq)
+                if changes.seq != self._seq:  # else another thread has folded them in
+                    self._fold(changes)
+        return self._view
 
     def _fold(self, changes: Changes) -> None:
         view = self._view
-        anew = not changes.complete or bool(changes.erased) or self._seq < 0
-        if anew and changes.complete:
+        rebuild = not changes.complete or bool(changes.erased) or self._seq < 0
+        if rebuild and changes.complete:
             changes = self.store.changes(-1)
-        if anew:
+        if rebuild:
             self._erased = self.store.erased_users()
         catalog, models, stats, version = view.catalog, view.models, view.stats, view.movies_version
         if changes.movies:
-            only = None if anew else changes.movies
+            only = None if rebuild else changes.movies
             held = self.store.movies(only)
             put = [movie for _, movie in held if movie is not None]
             removed = [movie_id for movie_id, movie in held if movie is None]
@@ -115,11 +201,11 @@ class Runtime:
             models = _grow(view.models, catalog, view.spaces.known(touched))
             view.spaces.change_content(models.get(CONTENT), catalog, touched)
             stats, version = stats.grown(len(catalog)), version + 1
-        if anew:
+        if rebuild:
             stats = self._base_stats(len(catalog))
         stats = stats.fold(changes.ratings, catalog, self.base_rating)
         self._view = replace(view, catalog=catalog, models=models, stats=stats, movies_version=version)
-        if anew:
+        if rebuild:
             # Whose data changed is not known for sure: let every user's version move.
             self._everyone = changes.seq
         for user_id in changes.users:
@@ -137,7 +223,7 @@ class Runtime:
 
     # --- reading ----------------------------------------------------------------------------------------------
     @property
-    def view(self) -> View:
+    def view(self) -> RequestView:
         """The state after the last `sync`."""
         return self._view
 
@@ -145,8 +231,12 @@ class Runtime:
         """Version of a user's data as of the last `sync`; grows with every change."""
         return max(self._versions.get(user_id, 0), self._everyone)
 
+    def has_changed(self, user_id: str) -> bool:
+        """Whether the store holds anything about a user, as of the last `sync`."""
+        return user_id in self._versions
+
     def changed_users(self) -> frozenset[str]:
-        """Users of whom the snapshot alone does not tell the truth, as of the last `sync`."""
+        """Users about whom the store holds anything, as of the last `sync`."""
         return frozenset(self._versions)
 
     @cached_property
@@ -164,94 +254,50 @@ class Runtime:
         """The steps of the data's scale, increasing; made on first use."""
         return star_steps(self.snapshot.dataset.scale, self.snapshot.ratings.values)
 
-    def effective(self, view: View) -> MergedRatings:
-        """All effective ratings; the same object until a rating or a film changes, made on first use after that."""
-        return self._overlay.over(view.catalog)
+    def merged_ratings(self, catalog: Catalog) -> MergedRatings:
+        """See `RequestView.ratings`."""
+        return self._overlay.over(catalog)
 
     def base_rating(self, user_id: str, movie_id: str) -> float | None:
         """The snapshot's rating, None where there is none or the user was erased."""
-        found = self.base(user_id, movie_id)
-        return None if found is None else found[0]
-
-    def base(self, user_id: str, movie_id: str) -> tuple[float, int] | None:
-        """Stars and time (`NO_TIME` where unknown) of the snapshot's rating, None as `base_rating`."""
         ratings, row = self.snapshot.ratings, self.snapshot.catalog.find_any(movie_id)
         user = ratings.find_user(user_id) if user_id not in self._erased else None
         if user is None or row is None:
             return None
-        rows, values, times = ratings.history(user)
-        place = int(np.searchsorted(rows, row))
-        return (float(values[place]), int(times[place])) if place < len(rows) and rows[place] == row else None
-
-    def history(self, user_id: str, view: View) -> Query:
-        """A user's effective history over the films in service; empty where nothing is known."""
-        overlay = self.store.user(user_id)
-        user = None if overlay.erased else self.snapshot.ratings.find_user(user_id)
-        found: dict[int, tuple[float, int]] = {}
-        if user is not None:
-            active = view.catalog.active
-            if not overlay.ratings and bool(active.all()):
-                return Query.of(self.snapshot.ratings, user)
-            rows, values, times = self.snapshot.ratings.history(user)
-            found = {
-                row: (value, time)
-                for row, value, time in zip(rows.tolist(), values.tolist(), times.tolist(), strict=True)
-                if active[row]
-            }
-        for movie_id, rating in overlay.ratings.items():
-            live = view.catalog.find(movie_id)
-            if live is None:
-                continue
-            if rating.rating is None:
-                found.pop(live, None)
-            else:
-                found[live] = (rating.rating, rating.timestamp)
-        return query_of(found, user_id)
+        rows, values, _ = ratings.history(user)
+        i = int(np.searchsorted(rows, row))
+        return float(values[i]) if i < len(rows) and rows[i] == row else None
 
     def erased(self) -> frozenset[str]:
-        """Users of whom the snapshot must not speak."""
+        """Erased users, whose ratings in the snapshot are hidden."""
         return self._erased
 
 
-@dataclass(frozen=True, slots=True)
-class RequestView:
-    """What one request sees: a snapshot with the store over it at one moment. Taken once, and passed on."""
-
-    runtime: Runtime
-    view: View
-    settings: Settings
-
-    def validity(self, user_id: str | None = None) -> tuple[str, int, int]:
-        """(snapshot id, movies' version, version of a user's data): what answers for this user depend on."""
-        version = 0 if user_id is None else self.runtime.user_version(user_id)
-        return self.runtime.snapshot.id, self.view.movies_version, version
-
-
-def query_of(found: dict[int, tuple[float, int]], user_id: str | None = None) -> Query:
-    """A query of film row → (stars, time)."""
-    n = len(found)
-    rows: NDArray[np.int64] = np.fromiter(found, dtype=np.int64, count=n)
-    values = np.fromiter((pair[0] for pair in found.values()), dtype=np.float32, count=n)
-    times = np.fromiter((pair[1] for pair in found.values()), dtype=np.int64, count=n)
+def query_of(ratings: dict[int, tuple[float, int]], user_id: str | None = None) -> Query:
+    """A query of movie row → (stars, time)."""
+    n = len(ratings)
+    rows: NDArray[np.int64] = np.fromiter(ratings, dtype=np.int64, count=n)
+    values = np.fromiter((pair[0] for pair in ratings.values()), dtype=np.float32, count=n)
+    times = np.fromiter((pair[1] for pair in ratings.values()), dtype=np.int64, count=n)
     return Query(rows, values, times, user_id)
 
 
 def _touched(catalog: Catalog, put: Sequence[Movie], stored: Sequence[FilmVector]) -> list[Movie]:
-    """Films of which only a vector (a poster) changed, as they are: put again, models look at them anew."""
+    """Movies of which only a vector (a poster) changed: as changes of the catalog, so that models read them again."""
     known = {movie.movie_id for movie in put}
     rows = (catalog.find(vector.movie_id) for vector in stored if vector.movie_id not in known)
     return [catalog.movie(row) for row in rows if row is not None]
 
 
 def _same_texts(old: Catalog, new: Catalog, rows: NDArray[np.int64]) -> dict[int, bool]:
-    """For each row whether what an encoder reads of the film is the same in both catalogues."""
+    """For each row whether what an encoder reads of the film is the same in both catalogs."""
     known = rows[rows < len(old)]
     same = [before == after for before, after in zip(film_texts(old, known), film_texts(new, known), strict=True)]
     return dict.fromkeys(rows.tolist(), False) | dict(zip(known.tolist(), same, strict=True))
 
 
 def _grow(models: dict[str, Model[Any]], catalog: Catalog, vectors: Mapping[str, FilmVectors]) -> dict[str, Model[Any]]:
-    """The models over a grown catalogue; parts first, so that what is made of them shares them.
+    """The models over a grown catalog; parts first, so that what is made of them shares them.
 
     Args:
         vectors: of the films that were added or edited, by space.

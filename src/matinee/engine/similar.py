@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee._util.topk import top_n
-from matinee.engine.recommend import allowed_rows, check_n, make_items
-from matinee.engine.runtime import View
+from matinee.engine.recommend import check_n, make_items
+from matinee.engine.runtime import RequestView
 from matinee.engine.types import Answer, SimilarBy
 from matinee.errors import InvalidInputError
-from matinee.settings import Settings
 
 KINDS = ("exact", "faiss", "annoy", "hnsw")
 CONTENT, POSTER = "content", "poster"
@@ -20,27 +19,36 @@ CONTENT, POSTER = "content", "poster"
 Allowed = NDArray[np.bool_]
 
 
-def similar(view: View, settings: Settings, movie_id: str, *, by: SimilarBy, n: int, filter: str, index: str) -> Answer:
+def similar(view: RequestView, movie_id: str, *, by: SimilarBy, n: int, filter: str, index: str) -> Answer:
     """Films similar to one film, itself left out; where the film is not known by that likeness, content answers."""
-    check_n(n, settings.max_n)
+    check_n(n, view.settings.max_n)
     if index not in KINDS:
         raise InvalidInputError(f"There is no index {index!r}.", f"Use one of: {', '.join(KINDS)}.")
     row = view.catalog.row(movie_id)
-    allowed = allowed_rows(view, filter, settings.max_filter)
+    allowed = view.allowed(filter)
     allowed[row] = False
-    # A snapshot may lack a space where its data lack what it is made of; posters can be brought along, so that is told.
+    # A space may be missing where its data are. Posters can be added by the user, so their absence is an error.
     if by in view.spaces or by == POSTER or index != "exact":
-        found = in_space(view, row, by, n, allowed, index)
-        if found is not None:
-            return found
+        answer = in_space(view, row, by, n, allowed, index)
+        if answer is not None:
+            return answer
     if by != CONTENT and CONTENT in view.spaces:
-        found = in_space(view, row, CONTENT, n, allowed, index if index in view.spaces[CONTENT].kinds else "exact")
-        if found is not None:
-            return replace(found, fallback=CONTENT)
+        answer = in_space(view, row, CONTENT, n, allowed, index if index in view.spaces[CONTENT].kinds else "exact")
+        if answer is not None:
+            return replace(answer, fallback=CONTENT)
     return _by_model(view, row, by, n, allowed)
 
 
-def in_space(view: View, row: int, name: str, n: int, allowed: Allowed, index: str) -> Answer | None:
+def neighbors_in(view: RequestView, movie_id: str, space: str, n: int, index: str) -> Answer | None:
+    """See `Engine.neighbours_in`."""
+    check_n(n, view.settings.max_n)
+    row = view.catalog.row(movie_id)
+    allowed = view.allowed()
+    allowed[row] = False
+    return in_space(view, row, space, n, allowed, index)
+
+
+def in_space(view: RequestView, row: int, name: str, n: int, allowed: Allowed, index: str) -> Answer | None:
     """The films nearest to one in a space; None where it has no vector there.
 
     `Answer.index` names the index that answered: the exact one for one that misses films.
@@ -48,22 +56,22 @@ def in_space(view: View, row: int, name: str, n: int, allowed: Allowed, index: s
     Raises:
         InvalidInputError: the snapshot lacks the space or the index.
     """
-    found = view.spaces[name].like(row, n, allowed, index)
-    if found is None:
+    nearest = view.spaces[name].like(row, n, allowed, index)
+    if nearest is None:
         return None
-    rows, cosines, kind = found
+    rows, cosines, kind = nearest
     scores = np.full(len(view.catalog), np.nan, dtype=np.float32)
     scores[rows] = cosines
     return Answer(make_items(view, rows, scores), name, view.snapshot.id, index=kind)
 
 
-def _by_model(view: View, row: int, by: str, n: int, allowed: Allowed) -> Answer:
+def _by_model(view: RequestView, row: int, by: str, n: int, allowed: Allowed) -> Answer:
     """By the content model's own likeness, where there is no space: nobody has rated a film, say."""
     model = view.models.get(CONTENT)
-    found = model.similar([row]) if model is not None else None
-    if found is None or not np.isfinite(found[0][allowed]).any():
+    similarity = model.similar([row]) if model is not None else None
+    if similarity is None or not np.isfinite(similarity[0][allowed]).any():
         return Answer((), by, view.snapshot.id)
-    scores = np.where(allowed, found[0], np.float32(np.nan))
+    scores = np.where(allowed, similarity[0], np.float32(np.nan))
     return Answer(
         make_items(view, top_n(scores, n), scores), CONTENT, view.snapshot.id, None if by == CONTENT else CONTENT
     )

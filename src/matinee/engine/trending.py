@@ -1,4 +1,4 @@
-"""What is rated lately, live."""
+"""What is rated lately, ratings of the store included."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class Trend:
         times = self._dated(added.times, now)
         newest = int(times.max(initial=self.newest))
         n_items = len(effective.active)
-        found = decayed_counts(added.rows, times, n_items, newest, self.half_life)
+        counts = decayed_counts(added.rows, times, n_items, newest, self.half_life)
         if self.newest != NO_TIME:
             faded = np.exp2((self.newest - newest) / (DAY * self.half_life))
-            found[: len(self.counts)] += self.counts * faded
-            found -= decayed_counts(base.indices[gone], base.times[gone], n_items, newest, self.half_life)
-        return np.maximum(found, 0.0)
+            counts[: len(self.counts)] += self.counts * faded
+            counts -= decayed_counts(base.indices[gone], base.times[gone], n_items, newest, self.half_life)
+        return np.maximum(counts, 0.0)
 
     def of_ratings(self, ratings: RatingColumns, n_items: int, now: int) -> NDArray[np.float64]:
         """Decayed counts of some ratings, (n_items,)."""

@@ -40,7 +40,7 @@ class UpdatableSpace:
     An approximate index must prove itself when it is opened (`indexes.proof`); the exact one stands in for one that
     fails.
 
-    Searches take the films in service as a mask, so that rows of films removed, or newer than the caller's catalogue,
+    Searches take the films in service as a mask, so that rows of films removed, or newer than the caller's catalog,
     never come.
     """
 
@@ -53,7 +53,7 @@ class UpdatableSpace:
         self._others: dict[str, VectorIndex] = {}
         self._kinds = ("exact", *sorted(set(space.stored) & set(available_kinds())))
         self._put: dict[int, Floats | None] = {}
-        """Row → vector put since the snapshot, None: taken away."""
+        """Row → vector written since the snapshot, None: removed."""
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -61,7 +61,7 @@ class UpdatableSpace:
         return self._kinds
 
     def index(self, kind: str = "exact") -> VectorIndex:
-        """The index of a kind, or the exact one where that of the snapshot misses films; its `kind` tells which.
+        """The index of a kind, or the exact one where that of the snapshot misses films; see its `kind`.
 
         Raises:
             InvalidInputError: the snapshot has none of this kind for the space, or its library is not installed.
@@ -70,26 +70,26 @@ class UpdatableSpace:
         if kind == "exact":
             return self._exact
         with self._lock:
-            found = self._others.get(kind)
-            if found is None:
+            index = self._others.get(kind)
+            if index is None:
                 if kind not in self.kinds:
                     raise self._absent(kind)
-                found = self._others[kind] = self._open(kind)
-            return found
+                index = self._others[kind] = self._open(kind)
+            return index
 
     def _open(self, kind: str) -> VectorIndex:
         space = self.space
         loaded = load_index(space.stored[kind], items=space.rows, vectors=space.vectors, kind=kind)
-        found = None
+        index = None
         if not loaded.given_up:
             if self._probes is None:
                 self._probes = Probes.of(space.vectors, space.asked)
-            found = proven(loaded, self._probes)
-        if found is None:
+            index = proven(loaded, self._probes)
+        if index is None:
             log.warning("The %s index of the space %r misses films; exact search stands in for it.", kind, space.name)
             return self._exact
-        _apply(found, self._put)
-        return found
+        _apply(index, self._put)
+        return index
 
     def _absent(self, kind: str) -> InvalidInputError:
         hint = f"Use index={' or '.join(self.kinds)}, or install matinee[ann]"
@@ -100,7 +100,7 @@ class UpdatableSpace:
         )
 
     def change(self, put: Mapping[int, Floats | None]) -> None:
-        """Put vectors of rows (None: take them away); found by the next search in every index."""
+        """Replace vectors of rows (None: remove them); every index sees that at its next search."""
         if not put:
             return
         with self._lock:
@@ -110,17 +110,17 @@ class UpdatableSpace:
 
     def original(self, row: int) -> Floats | None:
         """The snapshot's vector of a film, None where it has none."""
-        place = int(np.searchsorted(self.space.rows, row))
-        known = place < len(self.space.rows) and int(self.space.rows[place]) == row
-        return np.array(self.space.vectors[place]) if known else None
+        i = int(np.searchsorted(self.space.rows, row))
+        known = i < len(self.space.rows) and int(self.space.rows[i]) == row
+        return np.array(self.space.vectors[i]) if known else None
 
     def vector(self, row: int) -> Floats | None:
         """The unit vector of a film, None where it has none."""
         try:
-            found: Floats = self._exact.vectors(np.array([row], dtype=np.int64))[0]
+            vector: Floats = self._exact.vectors(np.array([row], dtype=np.int64))[0]
         except NotFoundError:
             return None
-        return found
+        return vector
 
     def like(
         self,
@@ -129,14 +129,14 @@ class UpdatableSpace:
         allowed: NDArray[np.bool_],
         kind: str = "exact",
     ) -> tuple[Rows, NDArray[np.float32], str] | None:
-        """Rows and cosines of the k films allowed that are most like one, best first, and the kind of index that told.
+        """Rows and cosines of the k films allowed that are most like one, best first, and the kind of index used.
 
         None where the film has no vector.
 
         Raises:
             InvalidInputError, IndexFileError: as `index`.
         """
-        index = self.index(kind)  # one that is not there is told even where the film has no vector
+        index = self.index(kind)  # raises for a missing one even where the movie has no vector
         vector = self.vector(row)
         if vector is None:
             return None
@@ -159,9 +159,9 @@ class UpdatableSpace:
         """
         if elsewhere is None and not len(self._exact):
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-        found = (elsewhere or self.index(kind)).search(vector[None, :], k, allowed)
-        kept = found.items[0] >= 0
-        return found.items[0][kept], found.similarities[0][kept]
+        result = (elsewhere or self.index(kind)).search(vector[None, :], k, allowed)
+        valid = result.items[0] >= 0
+        return result.items[0][valid], result.similarities[0][valid]
 
 
 def _apply(index: VectorIndex, put: Mapping[int, Floats | None]) -> None:
@@ -196,12 +196,12 @@ class UpdatableSpaces:
         return self._spaces.get(name)
 
     def __getitem__(self, name: str) -> UpdatableSpace:
-        found = self._spaces.get(name)
-        if found is None:
+        space = self._spaces.get(name)
+        if space is None:
             has = ", ".join(self._spaces) or "none"
             hint = "Add posters with `matinee posters add FOLDER`." if name == "poster" else "Train again."
             raise InvalidInputError(f"This snapshot has no space {name!r} (it has: {has}).", hint)
-        return found
+        return space
 
     def change_encoded(
         self, catalog: Catalog, records: Mapping[int, bool], stored: Sequence[FilmVector]
@@ -216,47 +216,47 @@ class UpdatableSpaces:
         """
         changed: dict[str, dict[int, Floats | None]] = {}
         for name in ENCODED:
-            live = self._spaces.get(name)
-            if live is None:
+            space = self._spaces.get(name)
+            if space is None:
                 continue
             put: dict[int, Floats | None] = {}
             if name in RECORD_SPACES:
-                put = {row: live.original(row) if same else None for row, same in records.items()}
+                put = {row: space.original(row) if same else None for row, same in records.items()}
             for vector in stored:
                 row = catalog.find_any(vector.movie_id)
                 if vector.space == name and row is not None:
-                    put[row] = _projected(live.space, vector)
-            live.change(put)
+                    put[row] = _projected(space.space, vector)
+            space.change(put)
             changed[name] = put
         return changed
 
     def known(self, rows: Rows) -> dict[str, FilmVectors]:
-        """The vectors that these films have now, by encoded space; what models are told of changed films."""
-        found: dict[str, FilmVectors] = {}
+        """The vectors that these films have now, by encoded space; for models over changed movies."""
+        vectors_by_space: dict[str, FilmVectors] = {}
         for name in ENCODED:
-            live = self._spaces.get(name)
-            if live is not None:
-                pairs = [(row, vector) for row in sorted(rows.tolist()) if (vector := live.vector(row)) is not None]
-                vectors = np.vstack([vector for _, vector in pairs]) if pairs else np.zeros((0, live.space.dim))
-                found[name] = FilmVectors(
+            space = self._spaces.get(name)
+            if space is not None:
+                pairs = [(row, vector) for row in sorted(rows.tolist()) if (vector := space.vector(row)) is not None]
+                vectors = np.vstack([vector for _, vector in pairs]) if pairs else np.zeros((0, space.space.dim))
+                vectors_by_space[name] = FilmVectors(
                     np.array([row for row, _ in pairs], dtype=np.int64), vectors.astype(np.float32, copy=False)
                 )
-        return found
+        return vectors_by_space
 
     def change_content(self, model: Model[Any] | None, catalog: Catalog, rows: Rows) -> None:
         """Places of changed films, and of the series that they enter or leave, in the spaces of content and of both.
 
         Args:
-            model: the content model over the catalogue as it is.
+            model: the content model over the catalog as it is.
         """
         if self._places is None or not isinstance(model, Content) or not len(rows):
             return
         vectors: dict[str, tuple[Floats, Floats]] = {}
         for name, films in self.known(rows).items():
-            live = self[name]
+            space = self[name]
             now = dict(zip(films.rows.tolist(), films.vectors, strict=True))
-            before = {row: live.original(row) for row in rows.tolist()}
-            vectors[name] = _dense(rows, before, live.space.dim), _dense(rows, now, live.space.dim)
+            before = {row: space.original(row) for row in rows.tolist()}
+            vectors[name] = _dense(rows, before, space.space.dim), _dense(rows, now, space.space.dim)
         order, content = self._places.changed(model, catalog, rows, vectors)
         there = (content != 0).any(axis=1)
         made = lifted(content)
@@ -271,12 +271,12 @@ class UpdatableSpaces:
 
 def _dense(rows: Rows, vectors: Mapping[int, Floats | None], dim: int) -> Floats:
     """(len(rows), dim), 0 for rows without a vector."""
-    found = np.zeros((len(rows), dim), dtype=np.float32)
-    for place, row in enumerate(rows.tolist()):
+    dense = np.zeros((len(rows), dim), dtype=np.float32)
+    for i, row in enumerate(rows.tolist()):
         vector = vectors.get(row)
         if vector is not None:
-            found[place] = vector
-    return found
+            dense[i] = vector
+    return dense
 
 
 def _projected(space: Space, vector: FilmVector) -> Floats | None:
@@ -286,5 +286,5 @@ def _projected(space: Space, vector: FilmVector) -> Floats | None:
     if vector.encoder != space.encoder or space.projection is None or len(vector.values) != len(space.projection.mean):
         log.warning("The %s vector of film %s is of another encoder; it is left out.", space.name, vector.movie_id)
         return None
-    found = space.projection.apply(vector.values[None, :])[0]
-    return found if np.any(found) else None
+    projected = space.projection.apply(vector.values[None, :])[0]
+    return projected if np.any(projected) else None

@@ -47,7 +47,7 @@ def check_stars(stars: float, scale: tuple[float, float]) -> float:
 
 
 def rate(
-    at: RequestView,
+    view: RequestView,
     ratings: Sequence[tuple[Id, Id, float]],
     *,
     key: str | None,
@@ -55,85 +55,85 @@ def rate(
     timestamps: Sequence[int | None] | None,
 ) -> int:
     """See `Engine.rate`."""
-    if len(ratings) > at.settings.max_batch:
-        raise InvalidInputError(f"{len(ratings)} ratings at once.", f"Send {at.settings.max_batch} at most.")
+    if len(ratings) > view.settings.max_batch:
+        raise InvalidInputError(f"{len(ratings)} ratings at once.", f"Send {view.settings.max_batch} at most.")
     now = int(time.time()) if timestamp is None else timestamp
     distinct: dict[tuple[str, str], Rating] = {}
     times = timestamps if timestamps is not None else [None] * len(ratings)
     for (user_id, movie_id, stars), time_ in zip(ratings, times, strict=True):
         pair = (check_user_id(id_text(user_id)), id_text(movie_id))
-        at.view.catalog.row(pair[1])
+        view.catalog.row(pair[1])
         distinct.pop(pair, None)
-        distinct[pair] = Rating(
-            *pair, check_stars(stars, at.view.snapshot.dataset.scale), now if time_ is None else time_
-        )
+        distinct[pair] = Rating(*pair, check_stars(stars, view.scale), now if time_ is None else time_)
     if distinct:
-        at.runtime.store.put_ratings(list(distinct.values()), key=key)
+        view.runtime.store.put_ratings(list(distinct.values()), key=key)
     return len(distinct)
 
 
-def unrate(at: RequestView, user_id: str, movie_id: str) -> None:
+def unrate(view: RequestView, user_id: str, movie_id: str) -> None:
     """See `Engine.unrate`."""
-    row = at.view.catalog.find_any(movie_id)
-    held = at.runtime.store.user(user_id).ratings.get(movie_id)
-    if row is None or (held.rating is None if held is not None else at.runtime.base_rating(user_id, movie_id) is None):
+    row = view.catalog.find_any(movie_id)
+    held = view.runtime.store.user(user_id).ratings.get(movie_id)
+    if row is None or (
+        held.rating is None if held is not None else view.runtime.base_rating(user_id, movie_id) is None
+    ):
         raise NotFoundError(
             f"The user {user_id!r} has not rated the film {movie_id!r}.",
             "See what is rated with GET /v1/users/{user_id}/ratings.",
         )
-    at.runtime.store.delete_rating(user_id, movie_id, int(time.time()))
+    view.runtime.store.delete_rating(user_id, movie_id, int(time.time()))
 
 
-def erase_user(at: RequestView, user_id: str) -> None:
+def erase_user(view: RequestView, user_id: str) -> None:
     """See `Engine.erase_user`."""
-    overlay = at.runtime.store.user(user_id)
-    in_snapshot = not overlay.erased and at.runtime.snapshot.ratings.find_user(user_id) is not None
-    if not in_snapshot and not overlay.ratings and not at.runtime.store.exposures(user_id, limit=1):
+    overlay = view.runtime.store.user(user_id)
+    in_snapshot = not overlay.erased and view.snapshot.ratings.find_user(user_id) is not None
+    if not in_snapshot and not overlay.ratings and not view.runtime.store.exposures(user_id, limit=1):
         raise UnknownUserError(user_id)
-    at.runtime.store.erase_user(user_id)
+    view.runtime.store.erase_user(user_id)
 
 
-def put_movies(at: RequestView, encoders: Encoders, movies: Sequence[Movie]) -> int:
+def put_movies(view: RequestView, encoders: Encoders, movies: Sequence[Movie]) -> int:
     """See `Engine.put_movies`."""
-    if len(movies) > at.settings.max_batch:
-        raise InvalidInputError(f"{len(movies)} films at once.", f"Send {at.settings.max_batch} at most.")
+    if len(movies) > view.settings.max_batch:
+        raise InvalidInputError(f"{len(movies)} films at once.", f"Send {view.settings.max_batch} at most.")
     distinct = {movie.movie_id: movie for movie in movies}
     if distinct:
-        _store_movies(at, encoders, list(distinct.values()))
+        _store_movies(view, encoders, list(distinct.values()))
     return len(distinct)
 
 
-def _store_movies(at: RequestView, encoders: Encoders, movies: list[Movie]) -> None:
-    text = at.view.spaces.get("text")
+def _store_movies(view: RequestView, encoders: Encoders, movies: list[Movie]) -> None:
+    text = view.spaces.get("text")
     vectors = encoders.of_films(movies, None if text is None else text.space)
-    at.runtime.store.put_movies(movies, vectors)
+    view.runtime.store.put_movies(movies, vectors)
 
 
-def put_poster(at: RequestView, encoders: Encoders, movie_id: str, image: Image) -> bool:
+def put_poster(view: RequestView, encoders: Encoders, movie_id: str, image: Image) -> bool:
     """See `Engine.put_poster`."""
-    at.view.catalog.row(movie_id)
-    live = at.view.spaces.get("poster")
-    if live is None:
+    view.catalog.row(movie_id)
+    space = view.spaces.get("poster")
+    if space is None:
         return False
     try:
-        raw = encoders.image(image, live.space)
+        raw = encoders.image(image, space.space)
     except EncoderError as error:
         log.warning("The poster of film %s is stored without its vector: %s", movie_id, error)
         return False
-    at.runtime.store.put_vectors([FilmVector(movie_id, live.space.name, live.space.encoder, raw)])
+    view.runtime.store.put_vectors([FilmVector(movie_id, space.space.name, space.space.encoder, raw)])
     return True
 
 
-def delete_poster(at: RequestView, movie_id: str) -> None:
+def delete_poster(view: RequestView, movie_id: str) -> None:
     """See `Engine.delete_poster`."""
-    at.view.catalog.row(movie_id)
-    if "poster" in at.view.spaces:
-        at.runtime.store.delete_vector(movie_id, "poster")
+    view.catalog.row(movie_id)
+    if "poster" in view.spaces:
+        view.runtime.store.delete_vector(movie_id, "poster")
 
 
-def patch_movie(at: RequestView, encoders: Encoders, movie_id: str, changes: Mapping[str, Any]) -> Movie:
+def patch_movie(view: RequestView, encoders: Encoders, movie_id: str, changes: Mapping[str, Any]) -> Movie:
     """See `Engine.patch_movie`."""
-    movie = at.view.catalog.movie(at.view.catalog.row(movie_id))
+    movie = view.catalog.movie(view.catalog.row(movie_id))
     if str(changes.get("movie_id", movie_id)) != movie_id:
         raise InvalidInputError("The id of a film cannot change.", "Add a new film and delete this one.")
     merged = movie.model_dump() | {
@@ -145,11 +145,11 @@ def patch_movie(at: RequestView, encoders: Encoders, movie_id: str, changes: Map
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidInputError(f"{where}: {first['msg']}.", "Correct the value and send it again.") from error
-    _store_movies(at, encoders, [patched])
+    _store_movies(view, encoders, [patched])
     return patched
 
 
-def delete_movie(at: RequestView, movie_id: str) -> None:
+def delete_movie(view: RequestView, movie_id: str) -> None:
     """See `Engine.delete_movie`."""
-    at.view.catalog.row(movie_id)
-    at.runtime.store.delete_movie(movie_id)
+    view.catalog.row(movie_id)
+    view.runtime.store.delete_movie(movie_id)

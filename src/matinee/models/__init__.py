@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.metadata import entry_points
 from typing import Any
 
-from matinee.errors import UnknownModelError
+from matinee.errors import PluginError, UnknownModelError
 from matinee.models.base import Model, ModelConfig, Query
 from matinee.models.blend.model import Blend
 from matinee.models.coldstart import ColdStart
@@ -22,19 +24,49 @@ MODELS: dict[str, type[Model[Any]]] = {
     model.name: model
     for model in (Popularity, ItemKNN, Ease, ImplicitALS, GraphFilter, UserKernel, Content, ColdStart, Stars, Blend)
 }
-"""Kind of model (`Model.name`) → class."""
+"""Kind of model (`Model.name`) → class, of those that come with Matinee."""
 
 
-def create(kind: str, **settings: Any) -> Model[Any]:
-    """An unfitted model of a kind of `MODELS`, e.g. `create("ease", regularization=300)`.
+PLUGINS = "matinee.models"
+"""Entry point group in which installed packages name further kinds: `corated = "my_package:CoRated"`."""
+
+
+def model_class(kind: str) -> type[Model[Any]]:
+    """The class of a kind: of `MODELS`, or else a plug-in's, imported when it is first asked for.
 
     Raises:
         UnknownModelError: no such kind.
+        PluginError: the plug-in cannot be imported, or is not a model of this kind.
+    """
+    return MODELS[kind] if kind in MODELS else _plugin(kind)
+
+
+@cache
+def _plugin(kind: str) -> type[Model[Any]]:
+    points = entry_points(group=PLUGINS)
+    if kind not in points.names:
+        raise UnknownModelError(kind, [*MODELS, *points.names])
+    point = points[kind]
+    try:
+        plugin = point.load()
+    except Exception as error:  # whatever importing another package's code raises
+        raise PluginError(kind, point.value, f"it cannot be imported ({type(error).__name__}: {error})") from error
+    if not (isinstance(plugin, type) and issubclass(plugin, Model)):
+        raise PluginError(kind, point.value, "it is not a `matinee.models.Model`")
+    if plugin.name != kind:
+        raise PluginError(kind, point.value, f"its name is {plugin.name!r}")
+    return plugin
+
+
+def create(kind: str, **settings: Any) -> Model[Any]:
+    """An unfitted model of a kind of `MODELS` or of a plug-in, e.g. `create("ease", regularization=300)`.
+
+    Raises:
+        UnknownModelError: no such kind.
+        PluginError: a broken plug-in.
         pydantic.ValidationError: a setting that the kind does not have, or out of range.
     """
-    if kind not in MODELS:
-        raise UnknownModelError(kind, list(MODELS))
-    return MODELS[kind](**settings)
+    return model_class(kind)(**settings)
 
 
 __all__ = [
@@ -54,5 +86,6 @@ __all__ = [
     "UserKernel",
     "create",
     "default_lineup",
+    "model_class",
     "weighted_score",
 ]

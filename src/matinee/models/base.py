@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
@@ -252,6 +253,26 @@ class Model(ABC, Generic[C]):
     def similar(self, rows: Sequence[int]) -> Scores | None:
         """Similarity of all films to each of `rows`, (len(rows), n_items), or None where undefined."""
         del rows
+        return None
+
+    @property
+    def chart(self) -> str | None:
+        """What orders the one list that everybody gets, e.g. "trending"; None where the history decides."""
+        return None
+
+    @property
+    def item_vectors(self) -> sp.csr_matrix | None:
+        """What movies are about, (n_items, n_words), to tell how unlike two of them are; None where it is not known."""
+        return None
+
+    def factors(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]] | None:
+        """Latent factors of movies, (len(rows), d), and which have any, (len(rows),); None: a model without factors."""
+        del rows
+        return None
+
+    def user_factors(self, queries: Sequence[Query]) -> NDArray[np.float32] | None:
+        """Latent factors of users, (n_queries, d), NaN for cold users; None: a model without factors."""
+        del queries
         return None
 
     def with_catalog(self, catalog: Catalog, vectors: Mapping[str, FilmVectors] | None = None) -> Self:

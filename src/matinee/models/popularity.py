@@ -92,6 +92,11 @@ class Popularity(Model[PopularityConfig]):
             self._scores[rows] = scores
         progress("popularity", 1.0)
 
+    @property
+    def chart(self) -> By:
+        """The setting `by`."""
+        return self.config.by
+
     def knows(self, query: Query) -> bool:
         """True where anything is rated: popularity needs no history."""
         del query

@@ -19,7 +19,7 @@ from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.data.packed import Texts
 from matinee.data.ratings import Ratings
-from matinee.errors import DataError, SnapshotError
+from matinee.errors import DataError, PluginError, SnapshotError, UnknownModelError
 from matinee.models.base import Model
 from matinee.models.preference import StarScale
 from matinee.snapshots.folder import inside
@@ -203,9 +203,15 @@ def _with_vectors(dataset: Dataset, spaces: Mapping[str, Space]) -> Dataset:
 
 
 def _read_model(folder: Path, name: str, entry: ModelEntry, dataset: Dataset) -> Model[Any]:
-    class_ = model_package.MODELS.get(entry.kind)
-    if class_ is None:
-        raise SnapshotError(f"This Matinee has no model of the kind {entry.kind!r} ({folder / MANIFEST}).", ELSEWHERE)
+    try:
+        class_ = model_package.model_class(entry.kind)
+    except UnknownModelError as error:
+        hint = f"Install the package that has it, or {ELSEWHERE[0].lower()}{ELSEWHERE[1:]}"
+        raise SnapshotError(
+            f"There is no model of the kind {entry.kind!r} here ({folder / MANIFEST}).", hint
+        ) from error
+    except PluginError as error:
+        raise SnapshotError(f"The model {name!r} in {folder} cannot be loaded: {error.message}", error.hint) from error
     state = {array: read_array(folder, f"models/{name}/{array}.npy") for array in entry.arrays}
     try:
         config = class_.Config.model_validate(entry.config)

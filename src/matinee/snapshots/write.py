@@ -21,7 +21,7 @@ from matinee._util.atomic_files import file_hash, sync_file, sync_folder
 from matinee._util.tensor_file import write_tensors
 from matinee._util.versions import versions
 from matinee.data.dataset import Dataset
-from matinee.errors import SnapshotError
+from matinee.errors import SnapshotError, UnknownModelError
 from matinee.models.base import Model
 from matinee.snapshots.folder import NAME, process_alive
 from matinee.snapshots.manifest import MANIFEST, FileEntry, Manifest, ModelEntry
@@ -126,11 +126,15 @@ def _write_dataset(folder: Path, dataset: Dataset) -> None:
 def _write_model(
     folder: Path, name: str, model: Model[Any], metrics: dict[str, float], seconds: float | None
 ) -> ModelEntry:
-    kind = next((kind for kind, class_ in model_package.MODELS.items() if class_ is type(model)), None)
-    if kind is None:
+    kind = model.name
+    try:
+        registered = model_package.model_class(kind) is type(model)
+    except UnknownModelError:
+        registered = False
+    if not registered:
         raise SnapshotError(
             f"The model {name!r} is a {type(model).__name__}, which `matinee.models.MODELS` does not list.",
-            "Register it there, so that it can be loaded again.",
+            f"Register it there, or as an entry point of {model_package.PLUGINS!r}, so that it can be loaded again.",
         )
     state = model.state()
     names = [name, *state]

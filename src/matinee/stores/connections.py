@@ -178,8 +178,9 @@ class Connections:
             StoreError: the store cannot answer.
         """
         try:
-            self._check_usable()
-            reader = Reader(self._connect()) if own else self.reader()
+            if own:
+                self._check_usable()
+            reader = Reader(self._connect()) if own else self.reader()  # which checks, too
             try:
                 reader.connection.execute("BEGIN")
                 yield reader.connection

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,7 +40,7 @@ class Filter:
         """False for the filter that allows every film."""
         return self._node is not None
 
-    @property
+    @cached_property
     def reads_ratings(self) -> bool:
         """Whether it asks for `ratings` or `mean`, so that any rating may change what it allows."""
         waiting = [] if self._node is None else [self._node]

@@ -53,7 +53,7 @@ def stem(word: str) -> str:
 
 
 class WordIndex:
-    """The words of a catalogue's descriptions, word by word."""
+    """The words of a catalog's descriptions, word by word."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._n_items = len(catalog)
@@ -157,4 +157,4 @@ def _plain(text: str) -> str:
 
 
 words_of = BackgroundPerCatalog(WordIndex)
-"""The word index of the catalogue in service, or of an earlier state of it; ratings leave it as it is."""
+"""The word index of the catalog in service, or of an earlier state of it; ratings leave it as it is."""

@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from matinee.encoders import conse
 from matinee.engine.encoder_pool import Encoders
-from matinee.engine.recommend import allowed_rows, check_n
-from matinee.engine.runtime import View
+from matinee.engine.recommend import check_n
+from matinee.engine.runtime import RequestView
 from matinee.engine.search.bm25 import words_of
 from matinee.engine.search.rank_fusion import DEPTH, Fused, fuse_search, meaning_hits
 from matinee.engine.search.title_index import titles_of
 from matinee.engine.types import Hit, SearchBy
 from matinee.errors import EncoderError, FetchError, InvalidInputError
-from matinee.settings import Settings
 
 log = logging.getLogger("matinee.engine")
 
@@ -29,14 +28,12 @@ Ranked = list[tuple[int, float]]
 TEXT, POSTER, MEANING = "text", "poster", "meaning"
 
 
-def search(
-    view: View, settings: Settings, encoders: Encoders, text: str, *, n: int, filter: str, by: SearchBy
-) -> list[Hit]:
+def search(view: RequestView, encoders: Encoders, text: str, *, n: int, filter: str, by: SearchBy) -> list[Hit]:
     """Films whose title matches or whose text means much the same, best first; see `Engine.search`."""
-    check_n(n, settings.max_n)
+    check_n(n, view.settings.max_n)
     if len(text) > MAX_QUERY:
         raise InvalidInputError(f"The search text has {len(text)} characters.", f"Use {MAX_QUERY} at most.")
-    allowed = allowed_rows(view, filter, settings.max_filter)
+    allowed = view.allowed(filter)
     weight = popularity(view)
     if by == "meaning":
         found = [
@@ -48,11 +45,11 @@ def search(
         titles = titles_of(view.catalog).find(text, allowed, weight, depth)
         found = [Fused(row, score, "title", how) for row, score, how in titles[:n]]
         if by == "both" and sum(letter.isalnum() for letter in text) >= MEANT:
-            found = _fused(view, settings, encoders, text, titles, allowed, weight, n) or found
+            found = _fused(view, encoders, text, titles, allowed, weight, n) or found
     return [Hit(hit.row, view.catalog.movie(hit.row), round(hit.score, 4), hit.matched, hit.how) for hit in found]
 
 
-def popularity(view: View) -> NDArray[np.float64]:
+def popularity(view: RequestView) -> NDArray[np.float64]:
     """(n_items,) 0..1: the logarithm of each film's number of ratings."""
     counts = np.log1p(view.stats.counts)
     share: NDArray[np.float64] = counts / max(float(counts.max(initial=0)), 1.0)
@@ -60,8 +57,7 @@ def popularity(view: View) -> NDArray[np.float64]:
 
 
 def _fused(
-    view: View,
-    settings: Settings,
+    view: RequestView,
     encoders: Encoders,
     text: str,
     titles: list[tuple[int, float, str]],
@@ -75,17 +71,17 @@ def _fused(
     if TEXT in view.spaces:
         try:
             meaning = _meant(view, encoders, text, allowed, weight, max(n, DEPTH))
-            posters = _shown(view, settings, encoders, text, allowed)
+            posters = _shown(view, encoders, text, allowed)
         except (EncoderError, FetchError) as error:
             log.warning("A search is done without meaning: %s", error)
-    # Made of an earlier catalogue, it misses the newest films for a second: their titles and meaning are found at once.
+    # Made of an earlier catalog, it misses the newest films for a second: their titles and meaning are found at once.
     index = words_of(view.catalog, view.snapshot.catalog)
     words = index.find(text, allowed, weight, max(n, DEPTH))
     return fuse_search(text, titles, meaning, words, posters, n=n, index=index)
 
 
 def _meant(
-    view: View, encoders: Encoders, text: str, allowed: NDArray[np.bool_], weight: NDArray[np.float64], n: int
+    view: RequestView, encoders: Encoders, text: str, allowed: NDArray[np.bool_], weight: NDArray[np.float64], n: int
 ) -> Ranked:
     """Films that mean much the same, and their cosines.
 
@@ -104,11 +100,11 @@ def _meant(
     return meaning_hits(rows, cosines, weight, n)
 
 
-def _shown(view: View, settings: Settings, encoders: Encoders, text: str, allowed: NDArray[np.bool_]) -> Ranked:
+def _shown(view: RequestView, encoders: Encoders, text: str, allowed: NDArray[np.bool_]) -> Ranked:
     """Films whose posters seem to show what the text says (ConSE), and their cosines; a weak signal."""
     poster, live = view.spaces.get(POSTER), view.spaces[TEXT]
     meanings = None if poster is None else poster.space.extra.get(MEANING)
-    if not settings.poster_meaning or poster is None or meanings is None:
+    if not view.settings.poster_meaning or poster is None or meanings is None:
         return []
     cosines = np.where(allowed[poster.space.rows], conse.shown(meanings, encoders.query(text, live.space)), -np.inf)
     best = np.argpartition(-cosines, min(DEPTH, len(cosines) - 1))[:DEPTH]

@@ -24,8 +24,8 @@ LEAST_COSINE = 0.2
 
 ALIKE, ALIKE_UNKNOWN, ALIKE_KNOWN = 65.0, 50.0, 85.0
 """Least similarity (0..100) of a title to be what was meant: as a rule; of a text none of whose words are known from
-descriptions; and of one whose words are all known, which may mean just what it says ("mafia family" is spelt 82 % like
-"The Family Man"). Plot-like development queries are at most 61 % like any title and know 5 words of 8."""
+descriptions; and of one whose words are all known, which may mean just what it says ("mafia family" is spelled 82 %
+like "The Family Man"). Plot-like development queries are at most 61 % like any title and know 5 words of 8."""
 
 POSTERS = 0.05
 """Weight of what posters seem to show (see `encoders.conse`), beside 1 for each of titles that hold the text as a word,
@@ -41,7 +41,7 @@ class Fused:
     """One film found.
 
     Attributes:
-        row: in the catalogue.
+        row: in the catalog.
         score: 0..1, falling from film to film.
         matched: "title", "meaning" (whatever else), "words" or "poster": what found it.
         how: why, in words.
@@ -110,7 +110,7 @@ def fuse_search(
 ) -> list[Fused]:
     """What was found for a text in each way, as one list.
 
-    Films whose title is the text, or begins with it, or is spelt so much alike that it must be meant, come first, in
+    Films whose title is the text, or begins with it, or is spelled so much alike that it must be meant, come first, in
     the titles' own order. The others follow by reciprocal rank: what means much the same, has the words, and (weakly)
     what posters seem to show. Titles less alike only fill up what is left.
 

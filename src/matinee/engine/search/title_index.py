@@ -17,7 +17,7 @@ from matinee.engine.filters import fold
 CUTOFF = 70.0
 """Least similarity (0..100, RapidFuzz's WRatio) of a fuzzy match; the classic title search used the same."""
 CLEAR = 80.0
-"""A title spelt this much alike makes the slower, looser comparison needless."""
+"""A title spelled this much alike makes the slower, looser comparison needless."""
 LEAST_ALIKE, LEAST_ALIKE_SHORT = 60.0, 50.0
 """Least similarity (0..100, RapidFuzz's ratio) of a whole title, and of one of at most `SHORT` characters."""
 SHORT = 6
@@ -50,7 +50,7 @@ def keys_of(title: str) -> Iterator[tuple[str, float]]:
 
 
 class TitleIndex:
-    """The folded titles of a catalogue."""
+    """The folded titles of a catalog."""
 
     def __init__(self, catalog: Catalog) -> None:
         self.years: list[int | None] = catalog.column("year")
@@ -121,12 +121,12 @@ class TitleIndex:
             place = self._text.find(part, self._starts[number + 1])
 
     def _alike(self, wanted: str, whole: str, *, loosely: bool) -> Iterator[tuple[str, float]]:
-        """Keys spelt alike, and how much (0..100); a key may come several times.
+        """Keys spelled alike, and how much (0..100); a key may come several times.
 
         Args:
             wanted: the text as keys are, without an article.
             whole: the text with its article.
-            loosely: where nothing is spelt much alike, look for parts of titles too.
+            loosely: where nothing is spelled much alike, look for parts of titles too.
         """
         best = 0.0
         least = LEAST_ALIKE_SHORT if len(wanted) <= SHORT else LEAST_ALIKE
@@ -151,7 +151,7 @@ class TitleIndex:
 
 
 titles_of = PerCatalog(TitleIndex)
-"""The title index of a catalogue; ratings leave it as it is."""
+"""The title index of a catalog; ratings leave it as it is."""
 
 
 def _folded(text: str) -> str:

@@ -113,6 +113,11 @@ class Content(Model[ContentConfig]):
         """Word vectors of all films, (n_items, n_words), of length 0 (no known word) to at most 1 (in every field)."""
         return self._vectors
 
+    @property
+    def item_vectors(self) -> sp.csr_matrix:
+        """See `vectors`."""
+        return self._vectors
+
     @cached_property
     def _number(self) -> dict[str, int]:
         """Column of each word; made once and shared by the copies over grown catalogues."""
