@@ -39,9 +39,11 @@ def test_at_its_own_length_a_weight_is_alone() -> None:
 def test_what_helps_gets_the_weight() -> None:
     found = fit_weights(examples(), USUAL, pull=0.0)
     assert found is not None
-    place = LENGTHS.index(10)
-    assert 1.2 < found[0, place] < 2.0  # somewhat below the strength of the choice, as three are drawn from each list
-    assert found[1, place] < 0.1
+    position = LENGTHS.index(10)
+    assert (
+        1.2 < found[0, position] < 2.0
+    )  # somewhat below the strength of the choice, as three are drawn from each list
+    assert found[1, position] < 0.1
     assert (found >= 0).all()
 
 
@@ -61,8 +63,8 @@ def test_weights_are_drawn_towards_the_usual_ones() -> None:
     free, drawn = (fit_weights(examples(40), USUAL, pull=pull) for pull in (0.0, 10.0))
     assert free is not None
     assert drawn is not None
-    place = LENGTHS.index(10)
-    assert abs(np.diff(drawn[:, place])[0]) < abs(np.diff(free[:, place])[0]) / 3
+    position = LENGTHS.index(10)
+    assert abs(np.diff(drawn[:, position])[0]) < abs(np.diff(free[:, position])[0]) / 3
 
 
 def test_nothing_to_learn_from() -> None:

@@ -107,8 +107,8 @@ def lost(relevance, shares, taste, chosen, strength):  # type: ignore[no-untyped
         return (1 - strength) * float(relevance[rows].sum()) + strength * LENGTH * told
 
     short = []
-    for place, row in enumerate(chosen):
-        before = chosen[:place]
+    for position, row in enumerate(chosen):
+        before = chosen[:position]
         rest = [other for other in range(len(relevance)) if other not in before]
         short.append(max(worth([*before, other]) for other in rest) - worth([*before, row]))
     return short
@@ -145,9 +145,9 @@ def test_shares_and_weights_by_hand() -> None:
     liking = float(SCALE.preferences(np.array([5.0], dtype=np.float32))[0])
     taste = RERANKER.taste(history(3))
     p = (liking + 2 * b) / (liking + 2)
-    place = taste.traits.tolist().index(france)
-    assert taste.shares[place] == pytest.approx(p)
-    assert taste.weights[place] == pytest.approx((p * math.log(p / b)) ** 2)
+    position = taste.traits.tolist().index(france)
+    assert taste.shares[position] == pytest.approx(p)
+    assert taste.weights[position] == pytest.approx((p * math.log(p / b)) ** 2)
 
 
 def test_what_is_disliked_or_missing_is_no_taste() -> None:
@@ -268,10 +268,10 @@ def test_lists_are_picks_without_the_history() -> None:
     scores[2, 5:] = np.nan
     found = RERANKER.lists(scores, queries, 8)
     assert found.shape == (3, 8)
-    for place, query in enumerate(queries):
+    for position, query in enumerate(queries):
         allowed = ~np.isin(np.arange(400), query.rows)
-        rows = RERANKER.pick(scores[place], query, 8, allowed=allowed).tolist()
-        assert found[place].tolist() == rows + [-1] * (8 - len(rows))
+        rows = RERANKER.pick(scores[position], query, 8, allowed=allowed).tolist()
+        assert found[position].tolist() == rows + [-1] * (8 - len(rows))
     assert (found[2] == -1).sum() == 4
     everything = np.ones((3, 400), dtype=np.bool_)
     assert (RERANKER.lists(scores, queries, 8, allowed=everything)[2] >= 0).sum() == 5

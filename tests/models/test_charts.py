@@ -13,10 +13,10 @@ from matinee.models.charts import (
     By,
     Chart,
     decayed_counts,
+    distinguished,
     half_life_of,
     liked_score,
     make_chart,
-    told_apart,
     weighted_score,
     years_of,
 )
@@ -132,11 +132,11 @@ FILMS = st.lists(st.tuples(st.integers(0, 6), st.sampled_from([1.0, 2.5, 5.0]), 
 def test_numbering_does_not_matter(films: list[tuple[int, float, int]], by: By, random: object) -> None:
     """What films have in place n is the same, however they are numbered."""
     lately = [count * (year - 1989) / 8 for count, _, year in films]
-    place = list(range(len(films)))
-    random.shuffle(place)  # type: ignore[attr-defined]
-    moved = [films[row] for row in place]
+    position = list(range(len(films)))
+    random.shuffle(position)  # type: ignore[attr-defined]
+    moved = [films[row] for row in position]
     before = ordered(by, films, lately)
-    after = ordered(by, moved, [lately[row] for row in place])
+    after = ordered(by, moved, [lately[row] for row in position])
     assert [films[row] for row in before] == [moved[row] for row in after]
     assert len(before) == sum(count > 0 for count, _, _ in films)
 
@@ -169,7 +169,7 @@ def test_equal_films_have_equal_scores_and_unrated_ones_none() -> None:
 @given(st.lists(st.sampled_from([-3.0, -1e-45, 0.0, 1.0, 1.0 + 1e-9, 2.0, 1e7]), max_size=30))
 def test_scores_told_apart_decrease_by_next_to_nothing(values: list[float]) -> None:
     descending = np.array(sorted(values, reverse=True))
-    found = told_apart(descending)
+    found = distinguished(descending)
     assert found.dtype == np.float32
     assert (np.diff(found) < 0).all()
     np.testing.assert_allclose(found, descending, rtol=1e-5, atol=1e-40)

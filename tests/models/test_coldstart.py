@@ -51,28 +51,28 @@ def fitted(data: Dataset, bound: dict[str, Model[Any]], **settings: Any) -> Cold
     return ColdStart(**settings).bind(bound).fit(data)
 
 
-def likeness(data: Dataset, content: Model[Any], config: Any) -> np.ndarray[Any, Any]:
+def similarity(data: Dataset, content: Model[Any], config: Any) -> np.ndarray[Any, Any]:
     """The kernel by its definition, of all films, in double precision."""
     assert isinstance(content, Content)
     every = np.arange(len(data.catalog))
     years = np.array(data.catalog.column("year"), dtype=np.float64)
     era = np.exp(-np.abs(years[:, None] - years) / config.span)
-    words = content.likeness(every, every).astype(np.float64) * content.whole**2
+    words = content.similarity(every, every).astype(np.float64) * content.whole**2
     return words + config.years**2 * era + config.constant**2
 
 
 def test_factors_against_slow_regressions(data: Dataset, bound: dict[str, Model[Any]]) -> None:
     """New films: one solve. Examples: as many regressions as there are examples, each without one of them."""
     model = fitted(data, bound, min_ratings=4)
-    kernel, rows, d = likeness(data, bound["content"], model.config), model.rows, FACTORS
+    kernel, rows, d = similarity(data, bound["content"], model.config), model.rows, FACTORS
     ials = bound["ials"]
     assert isinstance(ials, ImplicitALS)
     known = ials.factors(rows)[0].astype(np.float64)
     among = kernel[np.ix_(rows, rows)]
     ridge = model.config.regularization * np.diag(among).mean()
     expected = np.full((len(data.catalog), d), np.nan)
-    for place, row in enumerate(rows):
-        rest = np.delete(np.arange(len(rows)), place)
+    for position, row in enumerate(rows):
+        rest = np.delete(np.arange(len(rows)), position)
         weights = np.linalg.solve(among[np.ix_(rest, rest)] + ridge * np.eye(len(rest)), known[rest])
         expected[row] = kernel[row, rows[rest]] @ weights
     others = np.setdiff1d(np.arange(len(data.catalog)), rows)
@@ -115,15 +115,15 @@ def test_carrying_is_linear_and_keeps_what_the_factors_span(data: Dataset, bound
     model = fitted(data, bound)
     queries = [Query.of(data.ratings, user) for user in range(4)]
     scores = bound["ials"].score(queries)
-    np.testing.assert_allclose(model.carry(2 * scores), 2 * model.carry(scores), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(model.transfer(2 * scores), 2 * model.transfer(scores), rtol=1e-4, atol=1e-6)
     ials = bound["ials"]
     assert isinstance(ials, ImplicitALS)
-    for query, row, carried in zip(queries, scores, model.carry(scores), strict=True):
+    for query, row, carried in zip(queries, scores, model.transfer(scores), strict=True):
         user = np.linalg.lstsq(ials.factors(model.rows)[0], row[model.rows], rcond=None)[0]
         np.testing.assert_allclose(carried, model.state()["factors"] @ user, rtol=1e-3, atol=1e-5)
         shares = model.contributions(query, range(len(data.catalog)))
         np.testing.assert_allclose(shares.sum(axis=1), carried, rtol=1e-3, atol=1e-5)
-    assert np.isnan(model.carry(np.full((1, len(data.catalog)), np.nan, dtype=np.float32))).all()
+    assert np.isnan(model.transfer(np.full((1, len(data.catalog)), np.nan, dtype=np.float32))).all()
 
 
 def test_films_added_and_edited_while_serving(data: Dataset, bound: dict[str, Model[Any]]) -> None:
@@ -178,7 +178,7 @@ def test_the_mixture_by_hand(data: Dataset, bound: dict[str, Model[Any]]) -> Non
     warm = Blend(weights={"ials": 1.0, "ease": 1.0}, content=None).bind(bound).fit(data).score([query])
     examples = mapping.rows
     total = np.zeros(len(data.catalog))
-    for share, found in ((0.25, mapping.carry(warm)[0]), (0.75, bound["content"].score([query])[0])):
+    for share, found in ((0.25, mapping.transfer(warm)[0]), (0.75, bound["content"].score([query])[0])):
         total += share * (found - found[examples].mean()) / found[examples].std()
     unseen = np.setdiff1d(examples, query.rows)
     slope, offset = np.polyfit(total[unseen].astype(np.float64), warm[0, unseen].astype(np.float64), 1)

@@ -141,7 +141,7 @@ def test_vectors_by_hand() -> None:
     expected = np.array([[5.25, 1 - 4, 0 - 0.25, 0], [-3, 5, 0, 0], [-0.25, 0, 5.25, -4], [0, 0, -4, 4]]) / 5.25
     np.testing.assert_allclose(model.similar([0, 1, 2, 3]), expected, atol=1e-6)
     every = np.arange(4)
-    np.testing.assert_allclose(model.likeness(every, every), expected, atol=1e-6)
+    np.testing.assert_allclose(model.similarity(every, every), expected, atol=1e-6)
     query = Query(np.array([0, 2]), np.float32([5, 5]))
     np.testing.assert_allclose(model.score([query])[0], (expected[0] + expected[2]) / 2, atol=1e-6)
     shares = model.contributions(query, [0, 1, 2, 3])

@@ -78,8 +78,8 @@ def test_ties_do_not_depend_on_the_order_of_the_films() -> None:
 @pytest.mark.parametrize("cover", [0.0, 0.4])
 def test_renumbered_films_keep_their_places(by: str, cover: float) -> None:
     data = random_dataset()
-    place = np.random.default_rng(1).permutation(len(data.catalog))
-    catalog = Catalog(data.catalog.frame[place])
+    position = np.random.default_rng(1).permutation(len(data.catalog))
+    catalog = Catalog(data.catalog.frame[position])
     other = Dataset("moved", catalog, Ratings.from_frame(data.ratings.to_frame(data.catalog), catalog), data.report)
     ranked = [one.catalog.ids(Popularity(by=by, cover=cover).fit(one).top(Query(), 40)) for one in (data, other)]
     assert ranked[0] == ranked[1]

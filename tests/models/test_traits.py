@@ -39,8 +39,8 @@ def test_each_kind_of_a_film_shares_one() -> None:
 
 def test_entries_sums_and_films() -> None:
     traits = Traits.of(Catalog.of(FILMS))
-    places, numbers, shares = traits.entries(np.array([3, 2, 0]))
-    assert places.tolist() == [0, 0, 2, 2, 2, 2, 2, 2]
+    positions, numbers, shares = traits.entries(np.array([3, 2, 0]))
+    assert positions.tolist() == [0, 0, 2, 2, 2, 2, 2, 2]
     assert shares.sum() == pytest.approx(5)
     total = traits.total(np.array([3, 2, 0]), np.array([1.0, 7.0, 2.0]))
     assert np.allclose(total, traits.matrix[[3, 0]].T @ np.array([1.0, 2.0]))

@@ -23,9 +23,9 @@ def test_kernel_at_known_angles_and_its_slope() -> None:
     np.testing.assert_allclose(value[:3], [1 / np.pi, 2, 0], atol=2e-3)
     np.testing.assert_allclose(value[3:], kernel(np.array([0.3, -0.6])), rtol=1e-5)
     step = 1e-5
-    for place, cosine in ((0, 0.0), (3, 0.3), (4, -0.6)):
+    for position, cosine in ((0, 0.0), (3, 0.3), (4, -0.6)):
         numeric = (kernel(np.array(cosine + step)) - kernel(np.array(cosine - step))) / (2 * step)
-        assert slope[place] == pytest.approx(float(numeric), rel=1e-3)
+        assert slope[position] == pytest.approx(float(numeric), rel=1e-3)
 
 
 def test_against_the_formula_in_double_precision() -> None:

@@ -55,5 +55,5 @@ def test_keeps_the_cosines_of_what_is_learnt() -> None:
     centered /= np.linalg.norm(centered, axis=1, keepdims=True)
     own = field.rows(np.arange(FILMS))
     np.testing.assert_allclose(own @ own.T, centered @ centered.T, atol=1e-5)
-    wide = np.random.default_rng(2).standard_normal((150, 120)).astype(np.float32)
-    assert VectorField.learn(FilmVectors(np.arange(150), wide)).dim == COMPONENTS
+    wide = np.random.default_rng(2).standard_normal((200, 150)).astype(np.float32)
+    assert VectorField.learn(FilmVectors(np.arange(200), wide)).dim == COMPONENTS

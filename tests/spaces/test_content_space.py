@@ -130,10 +130,10 @@ def test_with_all_dimensions_it_is_the_likeness_of_the_model(content: Content, d
     made = ContentSpace.learn(content, {}, dim=40)
     space = space_of(made.films.vectors)
     cosines = space.asked(space.vectors) @ space.vectors.T
-    likeness = content.similar(range(40))
+    similarity = content.similar(range(40))
     lengths = np.linalg.norm(space.vectors[:, :-1], axis=1)
     off = ~np.eye(40, dtype=bool)  # words of a single film make it like none
-    np.testing.assert_allclose((cosines * lengths[:, None])[off], likeness[off], atol=1e-4)
+    np.testing.assert_allclose((cosines * lengths[:, None])[off], similarity[off], atol=1e-4)
 
 
 def test_a_film_put_as_one_that_is_there_lies_beside_it(content: Content, dataset: Dataset) -> None:

@@ -47,7 +47,7 @@ class ContentPlaces:
         before = {name: old for name, (old, _) in vectors.items()}
         after = {name: new for name, (_, new) in vectors.items()}
         placed = self._space.placed(self._content, model, rows, before, after)
-        placed[~model.tells(rows)] = 0
+        placed[~model.has_features(rows)] = 0
         placed[np.linalg.norm(placed, axis=1) <= NOTHING] = 0
         self._moved |= dict(zip(rows.tolist(), placed, strict=True))
         if self._series is None:

@@ -65,7 +65,7 @@ def evaluate(
     """
     chosen = get_protocol(protocol)
     settings = settings or Settings()
-    tell = progress or silent
+    on_progress = progress or silent
     source, notes = _load(chosen, data, settings, progress, validation=validation)
     per_split: dict[str, list[dict[str, float]]] = {}
     seconds: dict[str, list[tuple[float, float]]] = {}
@@ -82,7 +82,7 @@ def evaluate(
         candidates = candidates | references
 
         def part(what: str, share: float, name: str = split.name) -> None:
-            tell(f"{name}: {what}", share)
+            on_progress(f"{name}: {what}", share)
 
         fitted = fit_models(candidates, wanted, dataset, memory_limit=settings.memory_limit, progress=part)
         for name in wanted:

@@ -99,7 +99,7 @@ def exposure(ranked: NDArray[np.int64], n_items: int) -> NDArray[np.int64]:
 
 
 def coverage(ranked: NDArray[np.int64], n_items: int) -> float:
-    """Share of the catalogue that is in at least one list, 0..1."""
+    """Share of the catalog that is in at least one list, 0..1."""
     return float((exposure(ranked, n_items) > 0).mean()) if n_items else 0.0
 
 
@@ -125,7 +125,7 @@ def disliked_share(disliked: Hits, asked: Hits) -> float:
 
 
 def gini(ranked: NDArray[np.int64], n_items: int) -> float:
-    """Gini index of the exposures over the whole catalogue: 0 all films equally often, → 1 always the same."""
+    """Gini index of the exposures over the whole catalog: 0 all films equally often, → 1 always the same."""
     counts = np.sort(exposure(ranked, n_items)).astype(np.float64)
     if counts.sum() == 0:
         return 0.0

@@ -137,7 +137,7 @@ def newest(n: int) -> Cut:
 def _held_out(entries: Entries, part: float, seed: int) -> tuple[Mask, Mask]:
     """Users to ask, the first of `RandomState(seed).permutation(n_users)` who may be asked, and users to learn from.
 
-    For validation those who are held out otherwise are not learnt from either: it touches no test rating at all.
+    For validation those who are held out otherwise are not learned from either: it touches no test rating at all.
     """
     n_users = entries.ratings.n_users
     n_held = max(1, round(part * n_users))
@@ -156,9 +156,9 @@ def new_users(part: float, share: float, *seeds: int) -> Cut:
     def cut(entries: Entries) -> Iterator[Masks]:
         users = users_of(entries.ratings)
         for seed in seeds:
-            held, learnt = _held_out(entries, part, seed)
+            held, learned = _held_out(entries, part, seed)
             shown = _in_order(entries.order, random_per_user(users[entries.order], share, seed))
-            yield Masks(f"seed {seed}", learnt[users], held[users] & shown, held[users] & ~shown)
+            yield Masks(f"seed {seed}", learned[users], held[users] & shown, held[users] & ~shown)
 
     return cut
 
@@ -176,7 +176,7 @@ def few_likes(part: float, known: tuple[int, ...], least: int, *seeds: int) -> C
         users, likes = users_of(ratings), at_least_liked(ratings, entries.scale)
         n_likes = np.bincount(users[likes], minlength=ratings.n_users)
         for seed in seeds:
-            held, learnt = _held_out(entries, part, seed)
+            held, learned = _held_out(entries, part, seed)
             place = np.full(len(ratings), -1, dtype=np.int64)
             random = np.random.RandomState(seed)
             for user in np.flatnonzero(held):
@@ -187,7 +187,7 @@ def few_likes(part: float, known: tuple[int, ...], least: int, *seeds: int) -> C
             for k in known:
                 asked = (place >= 0) & (n_likes >= k + least)[users]
                 stages.append(Stage(str(k), asked & (place < k), asked & (place >= k)))
-            yield Masks(f"seed {seed}", learnt[users], stages[0].history, stages[0].test, tuple(stages))
+            yield Masks(f"seed {seed}", learned[users], stages[0].history, stages[0].test, tuple(stages))
 
     return cut
 

@@ -41,7 +41,7 @@ class Query:
     """A user's history.
 
     Attributes:
-        rows: catalogue rows of the films rated, distinct, any order; rows a model was not fitted on are
+        rows: catalog rows of the films rated, distinct, any order; rows a model was not fitted on are
             ignored by it.
         ratings: float32 stars, same length.
         times: int64 seconds since 1970, same length; `NO_TIME` where unknown.
@@ -75,8 +75,8 @@ class Query:
         """
         if key not in self.memo:
             self.memo[key] = make()
-        found: T = self.memo[key]
-        return found
+        result: T = self.memo[key]
+        return result
 
     @classmethod
     def of(cls, ratings: Ratings, user: int | str) -> Self:
@@ -104,8 +104,8 @@ class Query:
             UnknownMovieError: no film has this id or title.
             AmbiguousTitleError: several films have this title.
         """
-        found = {catalog.resolve(name): value for name, value in stars.items()}
-        return cls(np.array(list(found), dtype=np.int64), np.array(list(found.values()), dtype=np.float32))
+        result = {catalog.resolve(name): value for name, value in stars.items()}
+        return cls(np.array(list(result), dtype=np.int64), np.array(list(result.values()), dtype=np.float32))
 
 
 class ModelConfig(BaseModel):
@@ -152,7 +152,7 @@ class Model(ABC, Generic[C]):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            """Only for attributes that are missing, which those learnt are before `fit`."""
+            """Only for attributes that are missing, which those learned are before `fit`."""
             fault = f"{type(self).__name__!r} object has no attribute {name!r}"
             if name.startswith("__") or self.__dict__.get("n_items", 1):
                 raise AttributeError(fault)
@@ -160,8 +160,8 @@ class Model(ABC, Generic[C]):
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={getattr(self.config, name)!r}" for name in sorted(self.config.model_fields_set))
-        learnt = f"fitted on {self.n_items:,} films" if self.n_items else "not fitted"
-        return f"<{type(self).__name__}({settings}), {learnt}>"
+        learned = f"fitted on {self.n_items:,} films" if self.n_items else "not fitted"
+        return f"<{type(self).__name__}({settings}), {learned}>"
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -224,8 +224,8 @@ class Model(ABC, Generic[C]):
 
     def score_rows(self, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Scores of some films only, (len(rows),); a model may do this faster than by scoring them all."""
-        found: NDArray[np.float32] = self.score([query])[0][rows]
-        return found
+        result: NDArray[np.float32] = self.score([query])[0][rows]
+        return result
 
     def top(self, query: Query, n: int = 10) -> list[int]:
         """Catalogue rows of the up to n best films outside the history, best first; no opinion, not listed."""
@@ -276,7 +276,7 @@ class Model(ABC, Generic[C]):
         return None
 
     def with_catalog(self, catalog: Catalog, vectors: Mapping[str, FilmVectors] | None = None) -> Self:
-        """This model over a grown catalogue (first rows the same films, maybe edited): n_items = len(catalog).
+        """This model over a grown catalog (first rows the same films, maybe edited): n_items = len(catalog).
 
         Models that know nothing of new films score them NaN; content models score them at once.
 
@@ -303,5 +303,5 @@ class Model(ABC, Generic[C]):
         """Rebuild a fitted model; arrays may be read-only memory maps and must not be copied needlessly.
 
         Raises:
-            SnapshotError: arrays missing or of the wrong shape for this catalogue.
+            SnapshotError: arrays missing or of the wrong shape for this catalog.
         """

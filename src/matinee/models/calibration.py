@@ -90,12 +90,12 @@ def popularity(counts: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
     deviation = float(rated.std()) if len(rated) else 0.0
     if deviation < 1e-9:
         return np.zeros(len(logs))
-    found: NDArray[np.float64] = np.maximum((logs - rated.mean()) / deviation, UNKNOWN)
-    return found
+    result: NDArray[np.float64] = np.maximum((logs - rated.mean()) / deviation, UNKNOWN)
+    return result
 
 
 def log_scores(scores: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """Logarithm of the standardised scores, float32, NaN where a score is not finite; keeps the order.
+    """Logarithm of the standardized scores, float32, NaN where a score is not finite; keeps the order.
 
     Scores at or below the mean come after all others: `log(FLOOR)` and down.
     """
@@ -111,9 +111,9 @@ def log_scores(scores: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     logs += np.minimum(standard - np.float32(FLOOR), np.float32(0))
     if len(known) == len(scores):
         return logs
-    found = np.full(len(scores), np.nan, dtype=np.float32)
-    found[finite] = logs
-    return found
+    result = np.full(len(scores), np.nan, dtype=np.float32)
+    result[finite] = logs
+    return result
 
 
 def calibrate(
@@ -145,9 +145,9 @@ def calibrate(
     scale = strength * LENGTH * taste.weights
     gains = scale[:, None] * np.log(1.0 + shares / sums[:, None])
     worth = (1.0 - strength) * np.asarray(relevance, dtype=np.float64) + gains.sum(axis=0)
-    for place in range(n):
+    for position in range(n):
         best = int(worth.argmax())
-        chosen[place], worth[best] = best, -np.inf
+        chosen[position], worth[best] = best, -np.inf
         for trait in shares[:, best].nonzero()[0].tolist():  # the gain of others has not changed
             sums[trait] += shares[trait, best]
             new = scale[trait] * np.log(1.0 + shares[trait] / sums[trait])
@@ -178,13 +178,13 @@ class Reranker:
         self.catalog, self._counts = catalog, counts
         counts = np.pad(counts, (0, max(len(catalog) - len(counts), 0)))
         self.popularity = popularity(counts).astype(np.float32)
-        # One more rating each, so that no trait of the catalogue is impossible.
+        # One more rating each, so that no trait of the catalog is impossible.
         total = self.traits.total(np.arange(len(catalog)), counts + 1.0)
         kinds = np.bincount(self.traits.kinds, weights=total, minlength=len(WEIGHTS))
         self.background = total / kinds[self.traits.kinds]
 
     def with_catalog(self, catalog: Catalog) -> Self:
-        """Over a grown catalogue (first rows the same films, maybe edited)."""
+        """Over a grown catalog (first rows the same films, maybe edited)."""
         traits = self.traits.with_catalog(catalog, changed_rows(self.catalog, catalog))
         return type(self)(catalog, self._counts, self.scale, traits=traits)
 
@@ -203,9 +203,9 @@ class Reranker:
         films = np.bincount(kinds, weights=total, minlength=len(WEIGHTS))[kinds]
         shares = (total + PRIOR * self.background) / (films + PRIOR)
         weights = WEIGHTS[kinds] * np.square(shares * np.maximum(np.log(shares / self.background), 0.0))
-        found = np.argsort(-weights, kind="stable")[:MOST]
-        found = found[weights[found] > LEAST]
-        return Taste(found, shares[found], weights[found])
+        result = np.argsort(-weights, kind="stable")[:MOST]
+        result = result[weights[result] > LEAST]
+        return Taste(result, shares[result], weights[result])
 
     def pick(
         self,
@@ -224,7 +224,7 @@ class Reranker:
             query: the history that the scores are for.
             n: length of the list.
             allowed: (n_items,), films that may be listed; None: all. Masking the scores instead gives nearly the same
-                list, but moves the mean and deviation by which they are standardised.
+                list, but moves the mean and deviation by which they are standardized.
             adventurous: 0 (well known) .. 1 (the long tail).
             strength: of calibration, 0 (by score alone) .. 1 (by traits alone), for histories of few likes; see
                 `kept_strength`.
@@ -244,10 +244,10 @@ class Reranker:
         shares = np.zeros((len(taste.traits), len(pool)))
         column = np.full(len(self.traits.names), -1)
         column[taste.traits] = np.arange(len(taste.traits))
-        places, traits, parts = self.traits.entries(pool)
+        positions, traits, parts = self.traits.entries(pool)
         own = column[traits]
         counted = own >= 0
-        shares[own[counted], places[counted]] = parts[counted]
+        shares[own[counted], positions[counted]] = parts[counted]
         first = pool[calibrate(RELEVANCE * values[pool], shares, taste, min(n, CALIBRATED), strength)]
         if n <= len(first):
             return first
@@ -279,13 +279,13 @@ class Reranker:
             scores: (n_queries, n_items).
             allowed: (n_queries, n_items); None: every film that is not in the history.
         """
-        found = np.full((len(queries), n), -1, dtype=np.int64)
-        for place, query in enumerate(queries):
+        result = np.full((len(queries), n), -1, dtype=np.int64)
+        for position, query in enumerate(queries):
             if allowed is None:
                 may = np.ones(scores.shape[1], dtype=np.bool_)
                 may[query.rows[query.rows < len(may)]] = False
             else:
-                may = allowed[place]
-            rows = self.pick(scores[place], query, n, allowed=may, adventurous=adventurous, strength=strength)
-            found[place, : len(rows)] = rows
-        return found
+                may = allowed[position]
+            rows = self.pick(scores[position], query, n, allowed=may, adventurous=adventurous, strength=strength)
+            result[position, : len(rows)] = rows
+        return result

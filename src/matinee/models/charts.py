@@ -75,8 +75,8 @@ def half_life_of(times: NDArray[np.int64]) -> float:
     dated = times[times != NO_TIME]
     if not len(dated):
         return TREND_DAYS
-    place = max(len(dated) - TREND_RATINGS, 0)
-    return max(float(dated.max() - np.partition(dated, place)[place]) / DAY, TREND_DAYS)
+    position = max(len(dated) - TREND_RATINGS, 0)
+    return max(float(dated.max() - np.partition(dated, position)[position]) / DAY, TREND_DAYS)
 
 
 def decayed_counts(
@@ -128,22 +128,22 @@ class Chart:
 
         Ties have equal scores; NaN for films without ratings.
         """
-        found = np.full(len(self.score), np.nan, dtype=np.float32)
+        result = np.full(len(self.score), np.nan, dtype=np.float32)
         rows = np.flatnonzero(~np.isnan(self.score))
         rows = rows[self._order(rows)]
         apart = np.zeros(len(rows), dtype=np.bool_)
         for values in (self.score, *self.then):
             apart[:-1] |= np.diff(values[rows]) != 0
-        found[rows] = told_apart(self.score[rows], apart)
-        found.setflags(write=False)
-        return found
+        result[rows] = distinguished(self.score[rows], apart)
+        result.setflags(write=False)
+        return result
 
     def _order(self, rows: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
         keys = [-values[rows] for values in (self.score, *self.then)]
         return np.lexsort((rows, *reversed(keys)))
 
 
-def told_apart(descending: Floats, apart: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
+def distinguished(descending: Floats, apart: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
     """Scores, best first, as float32 in which those that float32 cannot tell apart differ by the least step.
 
     Args:

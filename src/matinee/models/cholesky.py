@@ -47,5 +47,5 @@ def solve(matrix: Floats, right: Floats) -> Floats:
     _, solution, info = lapack.sposv(matrix, right, lower=True)
     if info:
         solution = np.linalg.lstsq(matrix.astype(np.float64), right.astype(np.float64), rcond=None)[0]
-    found: Floats = solution.astype(np.float32, copy=False)
-    return found
+    result: Floats = solution.astype(np.float32, copy=False)
+    return result

@@ -34,7 +34,7 @@ class ColdStartConfig(ModelConfig):
 
     taste: str = Field("ials", description="Part whose movie factors are predicted.")
     content: str = Field("content", description="Part that says how alike films are.")
-    regularization: float = Field(1.0, gt=0, description="λ in units of the examples' mean likeness to themselves.")
+    regularization: float = Field(1.0, gt=0, description="λ in units of the examples' mean similarity to themselves.")
     years: float = Field(1.2, ge=0, description="Weight of the year as a field: exp(−|difference| / span).")
     span: float = Field(10.0, gt=0, description="Years.")
     constant: float = Field(0.5, ge=0, description="Weight of what all films have in common.")
@@ -46,13 +46,13 @@ class ColdStart(Model[ColdStartConfig]):
     """Movie factors of iALS predicted from content, by kernel ridge regression over films with ratings.
 
     Attribute-to-feature mapping (Gantner et al. 2010, "Learning Attribute-to-Feature Mappings for Cold-Start
-    Recommendations") with the content model's likeness as the kernel, and the year of release as one more field:
+    Recommendations") with the content model's similarity as the kernel, and the year of release as one more field:
     K(i, j) = Σ_f w_f²·cos_f(i, j) + years²·exp(−|year_i − year_j| / span) + constant². The factors of film j are
     q̂_j = K(j, examples)·A with A = (K + λI)⁻¹·Q, where Q holds the factors of the examples. A new film needs nothing
     but its content. The examples themselves get what the others predict, in closed form: q_i − A_i / (K + λI)⁻¹_ii
     (leave-one-out), so that their scores and those of new films can be compared.
 
-    `carry` takes any scores of the examples to all films: it reads the user's factors from them by least squares.
+    `transfer` takes any scores of the examples to all films: it reads the user's factors from them by least squares.
     The model's own scores are those of its taste part, carried. NaN for films of which content knows nothing, and for
     users unknown to the taste part. Bind the parts before `fit`: `ColdStart().bind({"ials": …, "content": …})`.
 
@@ -104,7 +104,7 @@ class ColdStart(Model[ColdStartConfig]):
         return self._taste, self._content
 
     def memory_needed(self, dataset: Dataset) -> int:
-        """Peak bytes: the likeness of all examples to each other while it is factored, and a block of others."""
+        """Peak bytes: the similarity of all examples to each other while it is factored, and a block of others."""
         k = len(choose_warm(dataset.ratings.counts, self.config.min_ratings, self.config.max_items))
         d = max(default_factors(len(dataset.ratings)), 128)
         return 13 * k * k + 12 * d * (4 * k + len(dataset.catalog)) + 24 * _BLOCK * k + (4 << 20)
@@ -117,11 +117,11 @@ class ColdStart(Model[ColdStartConfig]):
         taste, content = self._bound()
         catalog, config = dataset.catalog, self.config
         chosen = choose_warm(dataset.ratings.counts, config.min_ratings, config.max_items)
-        chosen = chosen[taste.factors(chosen)[1] & content.tells(chosen)]
+        chosen = chosen[taste.factors(chosen)[1] & content.has_features(chosen)]
         self._catalog, self._examples = catalog, WarmItems(chosen)
         known = taste.factors(chosen)[0]
         kernel = self._kernel(content, catalog, chosen)
-        progress("coldstart: likeness", 0.3)
+        progress("coldstart: similarity", 0.3)
         diagonal = np.diag_indices_from(kernel)
         if len(chosen):
             kernel[diagonal] += np.float32(config.regularization * max(float(kernel[diagonal].mean()), 1e-6))
@@ -136,37 +136,37 @@ class ColdStart(Model[ColdStartConfig]):
         others = np.ones(len(catalog), dtype=np.bool_)
         others[chosen] = False
         rest = np.flatnonzero(others)
-        self._factors[rest] = self._foretell(content, catalog, rest)
+        self._factors[rest] = self._predict_factors(content, catalog, rest)
         progress("coldstart: done", 1.0)
 
     def _kernel(self, content: Content, catalog: Catalog, rows: Rows) -> Floats:
         """K(rows, examples), (len(rows), k) float32."""
         examples = self._examples.rows
-        found = np.empty((len(rows), len(examples)), dtype=np.float32)
+        result = np.empty((len(rows), len(examples)), dtype=np.float32)
         years = catalog.years
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
-            part = content.likeness(block, examples) * np.float32(content.whole**2)
+            part = content.similarity(block, examples) * np.float32(content.whole**2)
             apart = np.abs(years[block][:, None] - years[examples]).astype(np.float32)
             era = np.exp(apart / np.float32(-self.config.span)) * np.float32(self.config.years**2)
             part += np.where(np.isnan(era), np.float32(0), era)
-            found[start : start + len(block)] = part + np.float32(self.config.constant**2)
-        return found
+            result[start : start + len(block)] = part + np.float32(self.config.constant**2)
+        return result
 
-    def _foretell(self, content: Content, catalog: Catalog, rows: Rows) -> Floats:
+    def _predict_factors(self, content: Content, catalog: Catalog, rows: Rows) -> Floats:
         """Factors of films that are no examples, (len(rows), d); NaN where content knows nothing."""
-        found = np.full((len(rows), self._weights.shape[1]), np.nan, dtype=np.float32)
+        result = np.full((len(rows), self._weights.shape[1]), np.nan, dtype=np.float32)
         if not len(self._examples):
-            return found
-        told = np.flatnonzero(content.tells(rows))
-        for start in range(0, len(told), _BLOCK):
-            block = told[start : start + _BLOCK]
-            found[block] = self._kernel(content, catalog, rows[block]) @ self._weights
-        return found
+            return result
+        described = np.flatnonzero(content.has_features(rows))
+        for start in range(0, len(described), _BLOCK):
+            block = described[start : start + _BLOCK]
+            result[block] = self._kernel(content, catalog, rows[block]) @ self._weights
+        return result
 
     @property
     def rows(self) -> Rows:
-        """Catalogue rows of the examples, whose scores `carry` reads, (k,)."""
+        """Catalogue rows of the examples, whose scores `transfer` reads, (k,)."""
         return self._examples.rows
 
     def knows(self, query: Query) -> bool:
@@ -176,10 +176,10 @@ class ColdStart(Model[ColdStartConfig]):
     @property
     def sample(self) -> Rows:
         """Rows of some of the examples, evenly spread, enough for means and slopes."""
-        places = np.linspace(0, len(self.rows) - 1, min(len(self.rows), _SAMPLE))
-        return self.rows[places.astype(np.int64)]
+        positions = np.linspace(0, len(self.rows) - 1, min(len(self.rows), _SAMPLE))
+        return self.rows[positions.astype(np.int64)]
 
-    def carry(self, scores: Scores, rows: Rows | None = None) -> Scores:
+    def transfer(self, scores: Scores, rows: Rows | None = None) -> Scores:
         """Scores of movies (None: of all) predicted from those of the examples in `scores`, (n, n_items).
 
         Linear in the scores. An example without a score counts 0; queries without any score get NaN.
@@ -190,26 +190,26 @@ class ColdStart(Model[ColdStartConfig]):
         users[missing.all(axis=1)] = np.nan
         return users @ (self._factors if rows is None else self._factors[rows]).T
 
-    def carry_shares(self, shares: Floats, rows: Rows) -> Floats:
-        """What `carry` makes of shares in the examples' scores, (k, n), for some films: (len(rows), n)."""
+    def transfer_shares(self, shares: Floats, rows: Rows) -> Floats:
+        """What `transfer` makes of shares in the examples' scores, (k, n), for some films: (len(rows), n)."""
         factors = np.where(np.isnan(self._factors[rows]), np.float32(0), self._factors[rows])
         carried: Floats = factors @ (self._reader.T @ shares)
         return carried
 
     def score(self, queries: Sequence[Query]) -> Scores:
         """The taste part's scores, carried; NaN for films without content and users unknown to the taste part."""
-        return self.carry(self._bound()[0].score(queries))
+        return self.transfer(self._bound()[0].score(queries))
 
     def contributions(self, query: Query, rows: Sequence[int]) -> Floats:
         """The taste part's shares, carried, (len(rows), len(query))."""
         shares = self._bound()[0].contributions(query, self.rows.tolist())
-        return self.carry_shares(shares, np.asarray(rows, dtype=np.int64))
+        return self.transfer_shares(shares, np.asarray(rows, dtype=np.int64))
 
     def similar(self, rows: Sequence[int]) -> Scores:
         """Cosine of the predicted factors; NaN for films without content."""
         unit = self._factors / np.maximum(np.linalg.norm(self._factors, axis=1, keepdims=True), np.float32(1e-12))
-        found: Scores = unit[np.asarray(rows, dtype=np.int64)] @ unit.T
-        return found
+        result: Scores = unit[np.asarray(rows, dtype=np.int64)] @ unit.T
+        return result
 
     def with_catalog(self, catalog: Catalog, vectors: Mapping[str, FilmVectors] | None = None) -> Self:
         """New and edited films get factors from their content at once; examples keep the fitted ones."""
@@ -221,10 +221,10 @@ class ColdStart(Model[ColdStartConfig]):
             content = content.with_catalog(catalog, vectors)
         rows = changed_rows(self._catalog, catalog)
         rows = np.union1d(rows, np.concatenate([films.rows for films in (vectors or {}).values()] or [rows]))
-        rows = rows[self._examples.places(rows) < 0].astype(np.int64)
+        rows = rows[self._examples.positions(rows) < 0].astype(np.int64)
         factors = np.full((len(catalog), self._factors.shape[1]), np.nan, dtype=np.float32)
         factors[: len(self._factors)] = self._factors
-        factors[rows] = self._foretell(content, catalog, rows)
+        factors[rows] = self._predict_factors(content, catalog, rows)
         grown._factors, grown._catalog, grown._content = factors, catalog, content
         return grown
 
@@ -254,7 +254,7 @@ def _solve(matrix: Floats, right: Floats) -> tuple[Floats, Floats]:
     if not len(matrix):
         return right, np.ones(0, dtype=np.float32)
     factor = factorize(
-        matrix, "The likeness of the films cannot be inverted.", "Raise the regularization of coldstart."
+        matrix, "The similarity of the films cannot be inverted.", "Raise the regularization of coldstart."
     )
     solution = solve_factored(factor, right)
     inverse, _ = lapack.spotri(factor, lower=True, overwrite_c=True)

@@ -96,36 +96,36 @@ class Ease(Model[EaseConfig]):
         """h·B; NaN for cold films, and for users without a warm film."""
         scores = np.full((len(queries), len(self._items)), np.nan, dtype=np.float32)
         for number, query in enumerate(queries):
-            places, kept = self._items.known(query)
-            if len(places):
-                scores[number] = self._weighted_rows(places, self._history(query, kept))
+            positions, mask = self._items.known(query)
+            if len(positions):
+                scores[number] = self._weighted_rows(positions, self._history(query, mask))
         return self._items.spread(scores, self.n_items)
 
     def _history(self, query: Query, known: NDArray[np.bool_]) -> NDArray[np.float32]:
         return self._scale.history_weights(query, known, self.config.feedback, self.config.weighting)
 
-    def _weighted_rows(self, places: NDArray[np.int64], history: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _weighted_rows(self, positions: NDArray[np.int64], history: NDArray[np.float32]) -> NDArray[np.float32]:
         # A few rows at a time: a long history's copy would not fit into the cache.
         total = np.zeros(len(self._items), dtype=np.float32)
-        for start in range(0, len(places), _ROWS):
+        for start in range(0, len(positions), _ROWS):
             part = slice(start, start + _ROWS)
-            total += history[part] @ self._weights[places[part]]
+            total += history[part] @ self._weights[positions[part]]
         return total
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """h_i·B_ij, (len(rows), len(query)); 0 for cold films."""
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
-        places, kept = self._items.known(query)
-        targets = self._items.places(rows)
-        found = self._weights[np.ix_(places, targets[targets >= 0])] * self._history(query, kept)[:, None]
-        shares[np.ix_(targets >= 0, kept)] = found.T
+        positions, mask = self._items.known(query)
+        targets = self._items.positions(rows)
+        result = self._weights[np.ix_(positions, targets[targets >= 0])] * self._history(query, mask)[:, None]
+        shares[np.ix_(targets >= 0, mask)] = result.T
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:
         """The weights from each film to all others: what liking it says about them."""
-        places = self._items.places(rows)
+        positions = self._items.positions(rows)
         scores = np.full((len(rows), len(self._items)), np.nan, dtype=np.float32)
-        scores[places >= 0] = self._weights[places[places >= 0]]
+        scores[positions >= 0] = self._weights[positions[positions >= 0]]
         return self._items.spread(scores, self.n_items)
 
     def state(self) -> State:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee.models.charts import told_apart
+from matinee.models.charts import distinguished
 
 COVER = 0.3
 """The default strength; chosen on validation data by `benchmarks/newcomers.py --validation`."""
@@ -34,7 +34,7 @@ def cover_genres(
     Args:
         rows: films, best first, (n,).
         scores: of these, never increasing, (n,).
-        genres: of each film of the catalogue, by row.
+        genres: of each film of the catalog, by row.
         strength: 0 leaves the order as it is.
 
     Returns:
@@ -42,7 +42,7 @@ def cover_genres(
     """
     values = np.asarray(scores, dtype=np.float64)
     if strength == 0 or len(rows) < 2:
-        return rows, told_apart(values)
+        return rows, distinguished(values)
     values = values - min(0.0, float(values[-1]))
     pool = values[:POOL]
     shares = _shares([genres[row] for row in rows[:POOL].tolist()])
@@ -68,7 +68,7 @@ def cover_genres(
     if len(tail) and tail[0] > head[-1]:
         tail = tail * (head[-1] / tail[0])
     chosen = np.concatenate([np.array(order, dtype=np.int64), rest, np.arange(len(pool), len(rows))])
-    return rows[chosen], told_apart(np.concatenate([head, tail]))
+    return rows[chosen], distinguished(np.concatenate([head, tail]))
 
 
 def _need(held: NDArray[np.float64], due: NDArray[np.float64], strength: float) -> NDArray[np.float64]:

@@ -102,9 +102,9 @@ class GraphFilter(Model[GraphFilterConfig]):
 
     def _weights(self, query: Query) -> tuple[NDArray[np.int64], NDArray[np.bool_], Floats, Floats]:
         """Places and mask of the known films, what each counts over the root of its degree, and f(σ)."""
-        places, kept = self._items.known(query)
-        counts = self._scale.history_weights(query, kept, self.config.feedback) / self._roots[places]
-        return places, kept, counts, self._values ** np.float32(self._exponent(len(places)))
+        positions, mask = self._items.known(query)
+        counts = self._scale.history_weights(query, mask, self.config.feedback) / self._roots[positions]
+        return positions, mask, counts, self._values ** np.float32(self._exponent(len(positions)))
 
     def knows(self, query: Query) -> bool:
         """Whether the history holds a rated film."""
@@ -114,9 +114,9 @@ class GraphFilter(Model[GraphFilterConfig]):
         """Filtered histories; NaN for unrated films, and for users without a rated film."""
         users = np.full((len(queries), len(self._values)), np.nan, dtype=np.float32)
         for number, query in enumerate(queries):
-            places, _, counts, passed = self._weights(query)
-            if len(places):
-                users[number] = (counts @ self._directions[places]) * passed
+            positions, _, counts, passed = self._weights(query)
+            if len(positions):
+                users[number] = (counts @ self._directions[positions]) * passed
         scores = users @ self._directions.T
         scores *= self._roots
         return self._items.spread(scores, self.n_items)
@@ -124,11 +124,11 @@ class GraphFilter(Model[GraphFilterConfig]):
     def contributions(self, query: Query, rows: Sequence[int]) -> Floats:
         """What each film of the history adds, (len(rows), len(query)); 0 for unrated films."""
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
-        places, kept, counts, passed = self._weights(query)
-        targets = self._items.places(rows)
+        positions, mask, counts, passed = self._weights(query)
+        targets = self._items.positions(rows)
         known = targets[targets >= 0]
-        reach = (self._directions[known] * passed) @ self._directions[places].T
-        shares[np.ix_(targets >= 0, kept)] = reach * counts * self._roots[known, None]
+        reach = (self._directions[known] * passed) @ self._directions[positions].T
+        shares[np.ix_(targets >= 0, mask)] = reach * counts * self._roots[known, None]
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:

@@ -127,23 +127,23 @@ class ImplicitALS(Model[ImplicitALSConfig]):
 
     def factors(self, rows: NDArray[np.int64]) -> tuple[Floats, NDArray[np.bool_]]:
         """Factors of films, (len(rows), d), 0 for unrated ones, and which are rated, (len(rows),)."""
-        places = self._items.places(rows)
-        known = places >= 0
-        found = np.zeros((len(places), self._width), dtype=np.float32)
-        found[known] = self._factors[places[known]]
-        return found, known
+        positions = self._items.positions(rows)
+        known = positions >= 0
+        result = np.zeros((len(positions), self._width), dtype=np.float32)
+        result[known] = self._factors[positions[known]]
+        return result, known
 
     def _system(self, query: Query) -> tuple[NDArray[np.bool_], Floats, Floats]:
         """Which films of the history are known, the ridge system (d, d), and its right side of each film, (d, n)."""
         config = self.config
-        places, kept = self._items.known(query)
-        known = self._factors[places]
+        positions, mask = self._items.known(query)
+        known = self._factors[positions]
         left = self._gram + known.T @ known
-        left[np.diag_indices_from(left)] += self._ridge(np.array([len(places)]), len(self._items))[0]
+        left[np.diag_indices_from(left)] += self._ridge(np.array([len(positions)]), len(self._items))[0]
         return (
-            kept,
+            mask,
             left,
-            known.T * self._scale.history_weights(query, kept, config.feedback, config.weighting, TARGETS),
+            known.T * self._scale.history_weights(query, mask, config.feedback, config.weighting, TARGETS),
         )
 
     def user_factors(self, queries: Sequence[Query]) -> Floats:
@@ -163,10 +163,10 @@ class ImplicitALS(Model[ImplicitALSConfig]):
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """q_jᵀA⁻¹q_i of each film of the history, (len(rows), len(query)); 0 for unrated films."""
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
-        targets = self._items.places(rows)
-        kept, left, right = self._system(query)
+        targets = self._items.positions(rows)
+        mask, left, right = self._system(query)
         parts = solve(left, right)
-        shares[np.ix_(targets >= 0, kept)] = self._factors[targets[targets >= 0]] @ parts
+        shares[np.ix_(targets >= 0, mask)] = self._factors[targets[targets >= 0]] @ parts
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:

@@ -77,13 +77,13 @@ class ItemKNN(Model[ItemKNNConfig]):
         squares = np.bincount(matrix.indices, weights=np.square(matrix.data, dtype=np.float64), minlength=k)
         source, target = squares**config.asymmetry, squares ** (1 - config.asymmetry)
         by_film = matrix.T.tocsr()
-        kept = min(config.neighbors, max(k - 1, 0))
+        mask = min(config.neighbors, max(k - 1, 0))
         parts: list[sp.csr_matrix] = []
         size = _block_targets(k)
         for start in range(0, k, size):
             stop = min(start + size, k)
             dots = (by_film[start:stop] @ matrix).tocsr()
-            parts.append(_nearest(dots, start, source, target[start:stop], config.shrinkage, kept))
+            parts.append(_nearest(dots, start, source, target[start:stop], config.shrinkage, mask))
             progress("itemknn: similarities", stop / k)
         if not parts:
             parts.append(sp.csr_matrix(np.zeros((0, 0), dtype=np.float32)))
@@ -109,17 +109,17 @@ class ItemKNN(Model[ItemKNNConfig]):
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """h_i·sim(i, j), (len(rows), len(query)); 0 for unrated films."""
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
-        places, kept = self._items.known(query)
-        targets = self._items.places(rows)
-        found = self._links[places][:, targets[targets >= 0]].toarray() * self._history(query, kept)[:, None]
-        shares[np.ix_(targets >= 0, kept)] = found.T
+        positions, mask = self._items.known(query)
+        targets = self._items.positions(rows)
+        result = self._links[positions][:, targets[targets >= 0]].toarray() * self._history(query, mask)[:, None]
+        shares[np.ix_(targets >= 0, mask)] = result.T
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:
         """Similarity where one film is among the other's nearest, else 0; NaN for films without ratings."""
-        places = self._items.places(rows)
+        positions = self._items.positions(rows)
         scores = np.full((len(rows), len(self._items)), np.nan, dtype=np.float32)
-        scores[places >= 0] = self._links[places[places >= 0]].toarray()
+        scores[positions >= 0] = self._links[positions[positions >= 0]].toarray()
         return self._items.spread(scores, self.n_items)
 
     def state(self) -> State:
@@ -151,9 +151,9 @@ def _nearest(
     source: NDArray[np.floating[Any]],
     target: NDArray[np.floating[Any]],
     shrinkage: float,
-    kept: int,
+    mask: int,
 ) -> sp.csr_matrix:
-    """The `kept` largest similarities of each row of `dots` (targets × films), the film itself left out."""
+    """The `mask` largest similarities of each row of `dots` (targets × films), the film itself left out."""
     rows = np.repeat(np.arange(dots.shape[0]), np.diff(dots.indptr))
     sims = dots.data / (source[dots.indices] * target[rows] + shrinkage)
     sims[dots.indices == rows + start] = 0.0
@@ -163,8 +163,8 @@ def _nearest(
     for row in range(dots.shape[0]):
         span = slice(int(dots.indptr[row]), int(dots.indptr[row + 1]))
         own, near = sims[span], dots.indices[span]
-        if len(own) > kept:
-            best = np.argpartition(-own, kept - 1)[:kept] if kept else np.zeros(0, dtype=np.int64)
+        if len(own) > mask:
+            best = np.argpartition(-own, mask - 1)[:mask] if mask else np.zeros(0, dtype=np.int64)
             own, near = own[best], near[best]
         positive = own > 0
         columns.append(near[positive])

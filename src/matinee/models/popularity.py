@@ -118,6 +118,6 @@ class Popularity(Model[PopularityConfig]):
         model = cls(cls.Config.model_validate(config.model_dump()))
         model._scores = array(state, "scores", np.float32, (None,))
         if len(model._scores) > len(catalog):
-            raise SnapshotError("The stored model has more films than the catalogue.", "Train again.")
+            raise SnapshotError("The stored model has more films than the catalog.", "Train again.")
         model.n_items = len(catalog)
         return model

@@ -111,8 +111,8 @@ class StarScale:
         mean, deviation = self._moments(stars)
         below = min(deviation, (mean - self.low) / LOWEST) if mean > self.low else deviation
         above = min(deviation, (self.high - mean) / HIGHEST) if mean < self.high else deviation
-        found = ((stars - mean) / np.where(stars < mean, below, above)).astype(np.float32)
-        return np.where(np.isnan(found), mild, found)
+        result = ((stars - mean) / np.where(stars < mean, below, above)).astype(np.float32)
+        return np.where(np.isnan(result), mild, result)
 
     def preferences(self, ratings: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Preferences of one user's ratings, float32, −1 to 1; above 0 is liked."""
@@ -163,11 +163,11 @@ class StarScale:
 
     def training_weights(self, ratings: Ratings) -> NDArray[np.float32]:
         """What each rating of a data set counts where models learn from likes, float32: .3 (disliked) to 1 (loved)."""
-        found = np.empty(len(ratings), dtype=np.float32)
+        result = np.empty(len(ratings), dtype=np.float32)
         for user in range(ratings.n_users):
             span = slice(int(ratings.indptr[user]), int(ratings.indptr[user + 1]))
-            found[span] = self.standardized(ratings.values[span])
-        return np.interp(found, (-1.5, 0.0, 1.0), (0.3, 0.6, 1.0)).astype(np.float32)
+            result[span] = self.standardized(ratings.values[span])
+        return np.interp(result, (-1.5, 0.0, 1.0), (0.3, 0.6, 1.0)).astype(np.float32)
 
     def state(self) -> dict[str, NDArray[np.float64]]:
         """`star_scale`: float64, (4,): low, high, mean, deviation."""
@@ -181,11 +181,11 @@ class StarScale:
 
 
 def _preferences(deviations: NDArray[np.float32]) -> NDArray[np.float32]:
-    found: NDArray[np.float32] = np.clip(deviations / np.float32(FULL), -1, 1)
-    return found
+    result: NDArray[np.float32] = np.clip(deviations / np.float32(FULL), -1, 1)
+    return result
 
 
 def _on_curve(deviations: NDArray[np.float32], curve: Sequence[tuple[float, float]]) -> NDArray[np.float32]:
-    places, values = zip(*curve, strict=True)
-    weights: NDArray[np.float32] = np.interp(deviations, places, values).astype(np.float32)
+    positions, values = zip(*curve, strict=True)
+    weights: NDArray[np.float32] = np.interp(deviations, positions, values).astype(np.float32)
     return weights

@@ -19,18 +19,18 @@ def entries(
     """All entries of some rows: place in `rows`, column, value, one each."""
     starts = matrix.indptr[rows]
     lengths = matrix.indptr[rows + 1] - starts
-    places = np.repeat(np.arange(len(rows)), lengths)
+    positions = np.repeat(np.arange(len(rows)), lengths)
     ends = np.cumsum(lengths)
-    flat = np.arange(len(places)) + np.repeat(starts - (ends - lengths), lengths)
-    return places, matrix.indices[flat], matrix.data[flat]
+    flat = np.arange(len(positions)) + np.repeat(starts - (ends - lengths), lengths)
+    return positions, matrix.indices[flat], matrix.data[flat]
 
 
 def weighted_sum(
     matrix: sp.csr_matrix, rows: NDArray[np.int64], weights: NDArray[np.floating[Any]]
 ) -> NDArray[np.float64]:
     """Sum of some rows, each times its weight, (n_columns,) float64."""
-    places, columns, values = entries(matrix, rows)
-    weighted = weights[places].astype(np.float64) * values
+    positions, columns, values = entries(matrix, rows)
+    weighted = weights[positions].astype(np.float64) * values
     return np.bincount(columns, weighted, matrix.shape[1]).astype(np.float64, copy=False)
 
 

@@ -119,23 +119,23 @@ class Stars(Model[StarsConfig]):
 
     def _solve(self, query: Query) -> tuple[NDArray[np.int64], NDArray[np.bool_], Floats]:
         """Places and mask of the known films, and the system matrix A of the user's ridge regression."""
-        places, kept = self._items.known(query)
-        known = self._features[places]
+        positions, mask = self._items.known(query)
+        known = self._features[positions]
         left = known.T @ known
-        config, n = self.config, len(places)
+        config, n = self.config, len(positions)
         ridge = np.full(left.shape[0], config.damping + config.regularization * n, dtype=np.float32)
         ridge[0] = config.user_damping
         # A tiny floor keeps the system regular where all damping is 0.
         left[np.diag_indices_from(left)] += np.maximum(ridge, np.float32(1e-6))
-        return places, kept, left
+        return positions, mask, left
 
     def _fold_in(self, query: Query) -> Floats:
         """(1 + d,): the user's bias and factors."""
-        places, kept, left = self._solve(query)
-        if not len(places):
+        positions, mask, left = self._solve(query)
+        if not len(positions):
             return np.zeros(self._features.shape[1], dtype=np.float32)
-        targets = query.ratings[kept] - np.float32(self._mean) - self._biases[places]
-        return solve(left, self._features[places].T @ targets)
+        targets = query.ratings[mask] - np.float32(self._mean) - self._biases[positions]
+        return solve(left, self._features[positions].T @ targets)
 
     def _user(self, query: Query) -> Floats:
         return query.once((self, "user"), lambda: self._fold_in(query))
@@ -154,11 +154,11 @@ class Stars(Model[StarsConfig]):
 
     def score_rows(self, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Stars of some films, as `score`."""
-        user, places = self._user(query), self._items.places(rows)
-        rated = places >= 0
+        user, positions = self._user(query), self._items.positions(rows)
+        rated = positions >= 0
         unrated = self._mean + user[0] if self.knows(query) else np.nan
-        stars = np.full(len(places), unrated, dtype=np.float32)
-        stars[rated] = self._features[places[rated]] @ user + self._biases[places[rated]] + np.float32(self._mean)
+        stars = np.full(len(positions), unrated, dtype=np.float32)
+        stars[rated] = self._features[positions[rated]] @ user + self._biases[positions[rated]] + np.float32(self._mean)
         return np.clip(stars, *self._scale)
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
@@ -167,15 +167,15 @@ class Stars(Model[StarsConfig]):
         For a film without ratings: the shares in the user's bias.
         """
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
-        places, kept, left = self._solve(query)
-        targets = self._items.places(rows)
-        if len(places):
-            surplus = query.ratings[kept] - np.float32(self._mean) - self._biases[places]
-            reach = solve(left, self._features[places].T * surplus)
+        positions, mask, left = self._solve(query)
+        targets = self._items.positions(rows)
+        if len(positions):
+            surplus = query.ratings[mask] - np.float32(self._mean) - self._biases[positions]
+            reach = solve(left, self._features[positions].T * surplus)
             features = np.zeros((len(rows), self._features.shape[1]), dtype=np.float32)
             features[:, 0] = 1
             features[targets >= 0] = self._features[targets[targets >= 0]]
-            shares[:, kept] = features @ reach
+            shares[:, mask] = features @ reach
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:

@@ -35,13 +35,13 @@ class Traits:
 
     @classmethod
     def of(cls, catalog: Catalog) -> Self:
-        """Of every film of a catalogue."""
+        """Of every film of a catalog."""
         rows, kinds, words, shares = _entries(catalog, np.arange(len(catalog)))
         names = sorted(set(zip(kinds.tolist(), words, strict=True)))
         return cls._made(names, len(catalog), rows, _numbers(names, kinds, words), shares)
 
     def with_catalog(self, catalog: Catalog, rows: NDArray[np.int64]) -> Self:
-        """Over a grown catalogue.
+        """Over a grown catalog.
 
         Args:
             rows: of the films that were added or edited.
@@ -85,12 +85,12 @@ class Traits:
     def films(self, trait: int) -> NDArray[np.integer[Any]]:
         """Rows of the films that have a trait, increasing."""
         start, end = self.by_trait.indptr[trait : trait + 2]
-        found: NDArray[np.integer[Any]] = self.by_trait.indices[start:end]
-        return found
+        result: NDArray[np.integer[Any]] = self.by_trait.indices[start:end]
+        return result
 
 
 def _numbers(names: list[tuple[int, str]], kinds: NDArray[np.int64], words: list[str]) -> NDArray[np.int64]:
-    number = {name: place for place, name in enumerate(names)}
+    number = {name: position for position, name in enumerate(names)}
     pairs = zip(kinds.tolist(), words, strict=True)
     return np.fromiter((number[pair] for pair in pairs), dtype=np.int64, count=len(words))
 

@@ -88,7 +88,7 @@ def _order(matrix: sp.csr_matrix, turned: sp.csr_matrix) -> NDArray[np.intp]:
     """The columns in an order that does not hang on their numbers: by the rows that they have entries in.
 
     Random rows dealt out in this order make the start one of the matrix, not of the numbering. Columns are told apart
-    by colour refinement (Weisfeiler, Leman 1968), hashes of their neighbours' hashes, then by their values; those
+    by colour refinement (Weisfeiler, Leman 1968), hashes of their neighbors' hashes, then by their values; those
     that tie all the same are nearly always equal, and equal columns may change places.
     """
     ones = np.ones(matrix.nnz, dtype=np.uint64)

@@ -114,20 +114,20 @@ class UserKernel(Model[UserKernelConfig]):
     def contributions(self, query: Query, rows: Sequence[int]) -> Floats:
         """h_i·∂s_j/∂h_i of each film of the history, (len(rows), len(query)); 0 for unrated films."""
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
-        places, kept = self._items.known(query)
-        targets = self._items.places(rows)
+        positions, mask = self._items.known(query)
+        targets = self._items.positions(rows)
         known = targets[targets >= 0]
-        history = self._history(query, kept)
+        history = self._history(query, mask)
         length = float(np.linalg.norm(history))
         if length == 0 or not len(known):
             return shares
-        others = self._histories[:, places].toarray()
+        others = self._histories[:, positions].toarray()
         cosines = others @ (history / np.float32(length))
         value, slope = _kernel(cosines)
         weights = self._weights[:, known]
         common = (value - cosines * slope) @ weights
         own = (others * history).T @ (slope[:, None] * weights)
-        shares[np.ix_(targets >= 0, kept)] = (np.square(history)[:, None] / np.float32(length) * common + own).T
+        shares[np.ix_(targets >= 0, mask)] = (np.square(history)[:, None] / np.float32(length) * common + own).T
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:

@@ -24,18 +24,19 @@ def array(state: Mapping[str, NDArray[Any]], name: str, dtype: DTypeLike, shape:
     Raises:
         SnapshotError: missing, or of another type or shape.
     """
-    found = state.get(name)
+    result = state.get(name)
     hint = "Train again, or promote another snapshot."
-    if found is None:
+    if result is None:
         raise SnapshotError(f"The stored model lacks the array {name!r}.", hint)
-    fits = len(found.shape) == len(shape) and all(
-        want is None or want == have for want, have in zip(shape, found.shape, strict=True)
+    fits = len(result.shape) == len(shape) and all(
+        want is None or want == have for want, have in zip(shape, result.shape, strict=True)
     )
-    if found.dtype != np.dtype(dtype) or not fits:
+    if result.dtype != np.dtype(dtype) or not fits:
         raise SnapshotError(
-            f"The stored array {name!r} is {found.dtype}{list(found.shape)}, not {np.dtype(dtype)}{list(shape)}.", hint
+            f"The stored array {name!r} is {result.dtype}{list(result.shape)}, not {np.dtype(dtype)}{list(shape)}.",
+            hint,
         )
-    return found
+    return result
 
 
 def weigh(ratings: NDArray[np.float32], weighting: Weighting, highest: float) -> NDArray[np.float32]:
@@ -57,10 +58,10 @@ def choose_warm(counts: NDArray[np.int64], min_ratings: int, max_items: int | No
 
 
 class WarmItems:
-    """The films that a model was fitted on, numbered 0…k−1 ("places") in order of their catalogue rows.
+    """The films that a model was fitted on, numbered 0…k−1 ("places") in order of their catalog rows.
 
     Args:
-        rows: int64, (k,), increasing catalogue rows.
+        rows: int64, (k,), increasing catalog rows.
     """
 
     def __init__(self, rows: NDArray[np.int64]) -> None:
@@ -74,16 +75,16 @@ class WarmItems:
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> WarmItems:
-        """Read `items` back. Raises SnapshotError where the rows are not increasing rows of the catalogue."""
+        """Read `items` back. Raises SnapshotError where the rows are not increasing rows of the catalog."""
         rows = array(state, "items", np.int64, (None,))
         if len(rows) and (int(rows[0]) < 0 or int(rows[-1]) >= len(catalog) or bool((np.diff(rows) <= 0).any())):
             raise SnapshotError(
-                "The stored model names films that the catalogue does not have.",
+                "The stored model names films that the catalog does not have.",
                 "Train again, or promote another snapshot.",
             )
         return cls(rows)
 
-    def places(self, rows: Iterable[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+    def positions(self, rows: Iterable[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         """Place of each row, −1 for films that the model does not know."""
         rows = np.asarray(rows, dtype=np.int64).reshape(-1)
         if not len(self._place):
@@ -93,21 +94,21 @@ class WarmItems:
 
     def knows(self, query: Query) -> bool:
         """Whether the history holds one of these films."""
-        return bool((self.places(query.rows) >= 0).any())
+        return bool((self.positions(query.rows) >= 0).any())
 
     def cosines(self, rows: Sequence[int], factors: NDArray[np.float32], n_items: int) -> Scores:
         """Cosine of the factors (k, d) of all films to those of `rows`, (len(rows), n_items); NaN for other films."""
         unit = factors / np.maximum(np.linalg.norm(factors, axis=1, keepdims=True), np.float32(1e-12))
-        places = self.places(rows)
+        positions = self.positions(rows)
         scores = np.full((len(rows), len(self)), np.nan, dtype=np.float32)
-        scores[places >= 0] = unit[places[places >= 0]] @ unit.T
+        scores[positions >= 0] = unit[positions[positions >= 0]] @ unit.T
         return self.spread(scores, n_items)
 
     def known(self, query: Query) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Places of a history's known films, and which films of the history these are."""
-        places = self.places(query.rows)
-        kept = places >= 0
-        return places[kept], kept
+        positions = self.positions(query.rows)
+        mask = positions >= 0
+        return positions[mask], mask
 
     def matrix(
         self, queries: Sequence[Query], weigh: Callable[[Query, NDArray[np.bool_]], NDArray[np.float32]]
@@ -121,10 +122,10 @@ class WarmItems:
         values: list[NDArray[np.float32]] = []
         indptr = np.zeros(len(queries) + 1, dtype=np.int64)
         for number, query in enumerate(queries):
-            places, kept = self.known(query)
-            indices.append(places)
-            values.append(weigh(query, kept))
-            indptr[number + 1] = indptr[number] + len(places)
+            positions, mask = self.known(query)
+            indices.append(positions)
+            values.append(weigh(query, mask))
+            indptr[number + 1] = indptr[number] + len(positions)
         if not queries:
             values, indices = [np.zeros(0, dtype=np.float32)], [np.zeros(0, dtype=np.int64)]
         return sp.csr_matrix((np.concatenate(values), np.concatenate(indices), indptr), shape=(len(queries), len(self)))

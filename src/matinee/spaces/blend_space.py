@@ -21,7 +21,7 @@ by rarity, share of a film's own series at its top: content .043, .0100, .98; w 
 def blended(taste: Floats, content: Floats) -> Floats:
     """Lifted unit vectors, (n, n_taste + n_content + 1).
 
-    A film that nobody has rated has its content in full, so that it is found among films that have both: its likeness
+    A film that nobody has rated has its content in full, so that it is found among films that have both: its similarity
     to these is √(1 − w)·content, between none of its taste and all of it being as its content.
 
     Args:

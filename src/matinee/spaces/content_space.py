@@ -1,12 +1,12 @@
 """The content space: the content model's similarity as inner products of short vectors, a movie's own series first.
 
-The likeness Σ w_f²·cos_f of words, texts and posters (see `models.content`) is an inner product of long vectors; the
+The similarity Σ w_f²·cos_f of words, texts and posters (see `models.content`) is an inner product of long vectors; the
 space holds their projections on the directions that keep most of it (a truncated SVD). On ml-latest-small 512 values
 find .82 of the ten nearest of the 300 most rated films (128: .38, 256: .60, 1024: .89), and theirs hold as many of the
-ratings kept back as those of the whole likeness (.0429 and .0414). Lengths stay (`Space.lifted`): brought to length 1,
-films of which little is known crowd in (.033 of the ratings kept back). Then the films of a series are drawn together.
+held-out ratings as those of the whole similarity (.0429, .0414). Lengths stay (`Space.lifted`): with length 1, movies
+of which little is known crowd in (.033 of the held-out ratings). Then the movies of a series are drawn together.
 
-A new film's place is f·Fᵀ·E·s⁻², E the places of the films learnt with, F their long vectors and s the singular values:
+A new film's place is f·Fᵀ·E·s⁻², E the places of the fitted films, F their long vectors and s the singular values:
 no table of words by directions is kept, which would be several times as large as the space.
 """
 
@@ -45,7 +45,7 @@ SERIES_DECAY = 0.6
 
 
 def content_dim(n_items: int) -> int:
-    """Values for the content of a film in a catalogue of so many."""
+    """Values for the content of a film in a catalog of so many."""
     return max(LEAST_DIM, min(MOST_DIM, VALUES // max(n_items, 1)))
 
 
@@ -110,9 +110,9 @@ class ContentSpace:
             dense[name] = field.projection, np.ascontiguousarray(directions, dtype=np.float32)
             start += field.dim
         places = left * values
-        known = content.tells(everything) & (np.linalg.norm(places, axis=1) > NOTHING)
-        told = [rows[known[rows]] for rows in series]
-        groups = [rows for rows in told if len(rows) > 1]
+        known = content.has_features(everything) & (np.linalg.norm(places, axis=1) > NOTHING)
+        described = [rows[known[rows]] for rows in series]
+        groups = [rows for rows in described if len(rows) > 1]
         members = np.sort(np.concatenate([*groups, np.zeros(0, dtype=np.int64)]))
         apart = FilmVectors(members, places[members])
         labels = np.zeros(len(members), dtype=np.int64)
@@ -124,44 +124,44 @@ class ContentSpace:
 
     def places(self, rows: Rows) -> Floats:
         """Places of films before those of series were drawn together, (len(rows), dim); 0 for films that have none."""
-        found = np.zeros((len(rows), len(self.squares)), dtype=np.float32)
+        result = np.zeros((len(rows), len(self.squares)), dtype=np.float32)
         for films in (self.films, self.series):
             if len(films):
                 place = np.minimum(np.searchsorted(films.rows, rows), len(films) - 1)
                 here = films.rows[place] == rows
-                found[here] = films.vectors[place[here], : len(self.squares)]
-        return found
+                result[here] = films.vectors[place[here], : len(self.squares)]
+        return result
 
     def placed(
-        self, learnt: Content, now: Content, rows: Rows, before: Mapping[str, Floats], after: Mapping[str, Floats]
+        self, learned: Content, now: Content, rows: Rows, before: Mapping[str, Floats], after: Mapping[str, Floats]
     ) -> Floats:
         """Places of films that were added or edited, (len(rows), dim), before series are drawn together.
 
         Args:
-            learnt: the content model that the space was learnt from.
-            now: the same over the catalogue as it is.
-            before: raw vectors of the films in the encoded spaces when the space was learnt, 0 where there was none.
+            learned: the content model that the space was learned from.
+            now: the same over the catalog as it is.
+            before: raw vectors of the films in the encoded spaces when the space was learned, 0 where there was none.
             after: those that they have now.
         """
         # Only what changed is projected, so that a film put back as it was lies where it lay.
-        known = rows < learnt.n_items
+        known = rows < learned.n_items
         kept = sp.diags_array(known.astype(np.float32))
-        words = sp.csr_matrix(now.vectors[rows] - kept @ learnt.vectors[np.where(known, rows, 0)])
+        words = sp.csr_matrix(now.vectors[rows] - kept @ learned.vectors[np.where(known, rows, 0)])
         # A new film may have a word that only one had before; of its own such words a film's place says nothing.
-        lone = ~_shared(learnt)[words.indices] & np.repeat(known, np.diff(words.indptr))
+        lone = ~_shared(learned)[words.indices] & np.repeat(known, np.diff(words.indptr))
         words.data[lone] = 0
-        alike = sp.csr_matrix(words @ learnt.vectors.T)
+        alike = sp.csr_matrix(words @ learned.vectors.T)
         dim = len(self.squares)
         product = alike[:, self.films.rows] @ self.films.vectors
         inside = np.searchsorted(self.films.rows, self.series.rows)
         product[:, :dim] += alike[:, self.series.rows] @ (self.series.vectors - self.films.vectors[inside, :dim])
-        found = self.places(rows)
-        found += product[:, :dim] / self.squares
+        result = self.places(rows)
+        result += product[:, :dim] / self.squares
         for name, (projection, directions) in self.dense.items():
             if name in before and name in after:
                 moved = _projected(after[name], projection) - _projected(before[name], projection)
-                found += moved @ directions
-        return found
+                result += moved @ directions
+        return result
 
     def groups(self) -> list[Rows]:
         """The series, rows of two or more films each."""
@@ -196,7 +196,7 @@ class ContentSpace:
                 for name in SPACES
                 if f"{name}_mean" in extra
             }
-            found = cls(
+            result = cls(
                 space.films,
                 FilmVectors(extra["series"], extra["series_places"]),
                 extra["series_labels"],
@@ -207,10 +207,10 @@ class ContentSpace:
             raise SnapshotError(f"The space {space.name!r} is damaged: it lacks {error}.", _HINT) from error
         dim = space.dim - 1
         fits = (
-            found.squares.shape == (dim,)
-            and found.series.dim == dim
-            and found.labels.shape == found.series.rows.shape
-            and bool(np.isin(found.series.rows, found.films.rows).all())
+            result.squares.shape == (dim,)
+            and result.series.dim == dim
+            and result.labels.shape == result.series.rows.shape
+            and bool(np.isin(result.series.rows, result.films.rows).all())
             and all(
                 projection.components.shape[0] == len(projection.mean) and part.shape == (projection.dim, dim)
                 for projection, part in dense.values()
@@ -218,14 +218,14 @@ class ContentSpace:
         )
         if not fits:
             raise SnapshotError(f"The arrays of the space {space.name!r} do not fit together.", _HINT)
-        return found
+        return result
 
 
 def _shared(content: Content) -> NDArray[np.bool_]:
     """Words of two films or more, (n_words,); the others make no film like another."""
     words = content.vectors
-    found: NDArray[np.bool_] = np.bincount(words.indices, minlength=words.shape[1]) > 1
-    return found
+    result: NDArray[np.bool_] = np.bincount(words.indices, minlength=words.shape[1]) > 1
+    return result
 
 
 def _weight(content: Content, name: str, vectors: Mapping[str, FilmVectors]) -> np.float32:

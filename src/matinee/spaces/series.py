@@ -1,4 +1,4 @@
-"""Films of one series, recognised by their titles: Rocky, Rocky II, Rocky Balboa; Star Wars: Episode IV, V, VI.
+"""Films of one series, recognized by their titles: Rocky, Rocky II, Rocky Balboa; Star Wars: Episode IV, V, VI.
 
 A name is what stands in a title before the brackets, or one of the names within them, folded. Two names belong together
 where both begin with the same words, the stem, and what follows says so:
@@ -81,14 +81,14 @@ def names_of(title: str) -> list[str]:
     ['solo : a star wars story', 'star wars : solo']
     """
     main = _BRACKETS.sub(" ", title)
-    found: dict[str, None] = {}
+    result: dict[str, None] = {}
     for text in (main, *(_ALSO.sub("", other) for other in _BRACKETS.findall(title))):
         name = _fold(text)
         if name:
-            found[name] = None
+            result[name] = None
             if story := _STORY.match(name):
-                found[f"{story[2]} : {story[1]}"] = None
-    return list(found)
+                result[f"{story[2]} : {story[1]}"] = None
+    return list(result)
 
 
 def _fold(text: str) -> str:
@@ -144,7 +144,7 @@ def _stems(name: str) -> Iterator[str]:
 
 
 class SeriesFinder:
-    """The series of a catalogue, or among some of its films; removed films are in none.
+    """The series of a catalog, or among some of its films; removed films are in none.
 
     Args:
         rows: the films that are looked at; None: all.
@@ -171,27 +171,27 @@ class SeriesFinder:
         wanted = {row for row in rows if row < len(titles) and active[row]}
         seen: set[int] = set()
         names: set[str] = set()
-        found: list[Rows] = []
+        result: list[Rows] = []
         fresh = wanted
         while fresh:  # a film of the series may have another name, which leads on
             seen |= fresh
             names |= {name for row in fresh for name in names_of(titles[row])}
-            found = self._joined({stem for name in names for stem in _stems(name)})
-            found = [series for series in found if wanted & set(series.tolist())]
-            fresh = {row for series in found for row in series.tolist()} - seen
-        return found
+            result = self._joined({stem for name in names for stem in _stems(name)})
+            result = [series for series in result if wanted & set(series.tolist())]
+            fresh = {row for series in result for row in series.tolist()} - seen
+        return result
 
     def _known_stems(self, names: set[str]) -> set[str]:
         """Stems that may make a series: names themselves, and what stands before numbers and subtitles."""
-        found = set(names)
+        result = set(names)
         for name in names:
             for stem in _stems(name):
                 if _kind(name[len(stem) :])[0] != "other":
-                    found.add(stem)
-        return found
+                    result.add(stem)
+        return result
 
     def _entries(self, stem: str) -> list[_Entry]:
-        found: dict[int, _Entry] = {}
+        result: dict[int, _Entry] = {}
         for place in range(bisect_left(self._names, stem), len(self._names)):
             name = self._names[place]
             if not name.startswith(stem):
@@ -200,11 +200,11 @@ class SeriesFinder:
                 continue
             kind, number, titled = _kind(name[len(stem) :])
             row = self._rows[place]
-            if row not in found or (found[row].kind == "other" and kind != "other"):
-                found[row] = _Entry(row, kind, number, titled)
-            if len(found) > 4 * MOST_FILMS:
+            if row not in result or (result[row].kind == "other" and kind != "other"):
+                result[row] = _Entry(row, kind, number, titled)
+            if len(result) > 4 * MOST_FILMS:
                 break
-        return list(found.values())
+        return list(result.values())
 
     def _joined(self, stems: Iterable[str]) -> list[Rows]:
         """The series of stems; those that share a film are one."""
@@ -280,12 +280,12 @@ class SeriesFinder:
         return len(self._of(one) & self._of(other))
 
     def _of(self, row: int) -> frozenset[str]:
-        found = self._people.get(row)
-        if found is None:
+        result = self._people.get(row)
+        if result is None:
             movie = self._catalog.movie(row)
             names = (*movie.directors, *movie.writers, *movie.cast[:MOST_CAST])
-            found = self._people[row] = frozenset(name.casefold() for name in names)
-        return found
+            result = self._people[row] = frozenset(name.casefold() for name in names)
+        return result
 
 
 def series_of(catalog: Catalog, rows: Sequence[int]) -> list[Rows]:

@@ -19,7 +19,7 @@ def layout(vectors: NDArray[np.float32], method: Method = "pca", seed: int = 0) 
     Args:
         vectors: (n, dim), unit length.
         method: "pca": the two main directions, of the vectors as they are; "umap": McInnes, Healy & Melville 2018,
-            which keeps neighbours together (slower; needs `pip install 'matinee[map]'`).
+            which keeps neighbors together (slower; needs `pip install 'matinee[map]'`).
         seed: of UMAP's random start.
 
     Raises:
@@ -44,5 +44,5 @@ def _umap(vectors: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     except ImportError as error:
         raise MissingExtraError("A map by UMAP (MATINEE_MAP_METHOD=umap)", "map") from error
     made = UMAP(n_components=2, metric="cosine", n_neighbors=min(15, len(vectors) - 1), random_state=seed, n_jobs=1)
-    found: NDArray[np.float32] = made.fit_transform(vectors)
-    return found
+    result: NDArray[np.float32] = made.fit_transform(vectors)
+    return result

@@ -92,7 +92,7 @@ def train_dataset(
     progress: Progress | None = None,
 ) -> str:
     """`train` for data that are loaded already; `source` identifies where they came from."""
-    tell = progress or silent
+    on_progress = progress or silent
     watermark = 0
     if include_store and settings.store_path(dataset.name).exists():
         store = open_store(settings, dataset.name)
@@ -104,7 +104,7 @@ def train_dataset(
     if not len(dataset.ratings):
         raise DataError(f"There are no ratings in {dataset.name}.", "See `matinee data inspect` for what was dropped.")
     start = time.perf_counter()
-    encoded, notes = encoded_spaces(dataset, settings, tell)
+    encoded, notes = encoded_spaces(dataset, settings, on_progress)
     dataset = with_spaces(dataset, encoded)
     if notes:
         report = dataset.report.model_copy(update={"notes": (*dataset.report.notes, *notes)})
@@ -114,16 +114,16 @@ def train_dataset(
     metrics: Mapping[str, Mapping[str, float]] = {}
     if measure:
         start = time.perf_counter()
-        metrics, lineup = _measured(dataset, lineup, settings, tell)
+        metrics, lineup = _measured(dataset, lineup, settings, on_progress)
         seconds["measuring"] = time.perf_counter() - start
-    fitted, took, skipped = fit_lineup(lineup, dataset, settings, tell)
+    fitted, took, skipped = fit_lineup(lineup, dataset, settings, on_progress)
     metrics = {name: figures for name, figures in metrics.items() if name in fitted}
     seconds |= took
     start = time.perf_counter()
-    spaces = finished(encoded | model_spaces(dataset, fitted, settings.seed), settings, tell)
+    spaces = finished(encoded | model_spaces(dataset, fitted, settings.seed), settings, on_progress)
     seconds["spaces"] = time.perf_counter() - start
     default = next((name for name in (settings.default_model, *PREFERRED) if name in fitted), next(iter(fitted)))
-    tell("writing the snapshot", 0.0)
+    on_progress("writing the snapshot", 0.0)
     snapshot_id = write_snapshot(
         settings.snapshots_dir,
         dataset,
@@ -138,12 +138,12 @@ def train_dataset(
     )
     if promote:
         SnapshotRegistry(settings.snapshots_dir).promote(snapshot_id, verify=False)
-    tell("writing the snapshot", 1.0)
+    on_progress("writing the snapshot", 1.0)
     return snapshot_id
 
 
 def fit_lineup(
-    lineup: Mapping[str, Model[Any]], dataset: Dataset, settings: Settings, tell: Progress
+    lineup: Mapping[str, Model[Any]], dataset: Dataset, settings: Settings, on_progress: Progress
 ) -> tuple[dict[str, Model[Any]], dict[str, float], dict[str, str]]:
     """Fit models in order; returns them, the seconds each took, and why any was skipped.
 
@@ -170,9 +170,9 @@ def fit_lineup(
         what = f"fitting {name}" + (f" (up to {need / 2**20:,.0f} MiB)" if need >= TELL_BYTES else "")
 
         def part(_what: str, share: float, what: str = what) -> None:
-            tell(what, min(share, 1.0))
+            on_progress(what, min(share, 1.0))
 
-        tell(what, 0.0)
+        on_progress(what, 0.0)
         start = time.perf_counter()
         try:
             fitted[name] = (smaller.bind(fitted) if smaller.parts else smaller).fit(
@@ -182,14 +182,14 @@ def fit_lineup(
             skipped[name] = str(error)
             continue
         seconds[name] = time.perf_counter() - start
-        tell(what, 1.0)
+        on_progress(what, 1.0)
     if not fitted:
         raise MemoryLimitError("No model fits into the memory limit.", " ".join(skipped.values()))
     return fitted, seconds, skipped
 
 
 def _measured(
-    dataset: Dataset, lineup: dict[str, Model[Any]], settings: Settings, tell: Progress
+    dataset: Dataset, lineup: dict[str, Model[Any]], settings: Settings, on_progress: Progress
 ) -> tuple[Mapping[str, Mapping[str, float]], dict[str, Model[Any]]]:
     """Figures on held-out ratings, and the line-up with the weights that its blends learned meanwhile.
 
@@ -197,7 +197,7 @@ def _measured(
     """
     from matinee.evaluation import training_metrics
 
-    tell("measuring on held-out ratings", 0.0)
+    on_progress("measuring on held-out ratings", 0.0)
     names = _affordable(lineup, dataset, settings.memory_limit)
     kept: dict[str, Model[Any]] = {}
     metrics = training_metrics(
@@ -205,10 +205,10 @@ def _measured(
         lambda part: _fitting(default_lineup(part), names),
         settings.seed,
         memory_limit=settings.memory_limit,
-        progress=lambda _what, share: tell("measuring on held-out ratings", min(share, 1.0)),
+        progress=lambda _what, share: on_progress("measuring on held-out ratings", min(share, 1.0)),
         keep=kept,
     )
-    tell("measuring on held-out ratings", 1.0)
+    on_progress("measuring on held-out ratings", 1.0)
     learned = dict(lineup)
     for name, model in kept.items():
         own = learned[name]
@@ -293,8 +293,8 @@ def source_identity(source: str) -> str:
     files = [place] if place.is_file() else [p for depth in ("*", "*/*", "*/*/*") for p in place.glob(depth)]
     digest = hashlib.sha256()
     for path in sorted(p for p in files if p.is_file()):
-        found = path.stat()
-        digest.update(f"{path.relative_to(place).as_posix()}\0{found.st_size}\0{found.st_mtime_ns}\0".encode())
+        result = path.stat()
+        digest.update(f"{path.relative_to(place).as_posix()}\0{result.st_size}\0{result.st_mtime_ns}\0".encode())
     return f"{'folder' if place.is_dir() else 'file'} {place.resolve().name} {digest.hexdigest()[:16]}"
 
 
@@ -304,18 +304,18 @@ def snapshot_of(settings: Settings, source: str | None = None) -> str | None:
     It is the one in service, or else the newest of those served before it, which is promoted: going back and forth
     between data sets trains each once. A snapshot that was rolled back is never taken up again.
     """
-    shelf = SnapshotRegistry(settings.snapshots_dir)
+    registry = SnapshotRegistry(settings.snapshots_dir)
     wanted = source_identity(source or settings.data)
     try:
-        current = shelf.current()
-        served = [] if current is None else [current, *reversed(shelf.previous())]
+        current = registry.current()
+        served = [] if current is None else [current, *reversed(registry.previous())]
     except SnapshotError:
         return None
     for snapshot_id in served:
         try:
-            if shelf.show(snapshot_id).settings.get("source") != wanted or shelf.verify(snapshot_id):
+            if registry.show(snapshot_id).settings.get("source") != wanted or registry.verify(snapshot_id):
                 continue
         except SnapshotError:
             continue
-        return snapshot_id if snapshot_id == current else shelf.promote(snapshot_id, verify=False)
+        return snapshot_id if snapshot_id == current else registry.promote(snapshot_id, verify=False)
     return None

@@ -31,14 +31,14 @@ def index_posters(settings: Settings, progress: Progress | None = None) -> str:
         SnapshotError: there is no snapshot yet, or it cannot be read or written.
         EncoderError: the image encoder cannot be had.
     """
-    tell = progress or silent
-    shelf = SnapshotRegistry(settings.snapshots_dir)
-    current = shelf.current()
+    on_progress = progress or silent
+    registry = SnapshotRegistry(settings.snapshots_dir)
+    current = registry.current()
     if current is None:
         raise SnapshotError("There is no snapshot to add posters to.", "Make one with `matinee train` first.")
-    snapshot = Snapshot.load(shelf.root, current, settings.verify_on_load)
+    snapshot = Snapshot.load(registry.root, current, settings.verify_on_load)
     notes: list[str] = []
-    space = poster_space(snapshot.dataset, settings, tell, notes)
+    space = poster_space(snapshot.dataset, settings, on_progress, notes)
     refresh_store(snapshot.dataset, settings, space.encoder if space is not None else "")
     old = snapshot.spaces.get(POSTER)
     if space is None and old is None:
@@ -47,11 +47,11 @@ def index_posters(settings: Settings, progress: Progress | None = None) -> str:
         return current
     spaces = {name: kept for name, kept in snapshot.spaces.items() if name != POSTER}
     if space is not None:
-        spaces |= finished({POSTER: space}, settings, tell)
+        spaces |= finished({POSTER: space}, settings, on_progress)
     manifest, report = snapshot.manifest, snapshot.dataset.report
     dataset = replace(snapshot.dataset, report=report.model_copy(update={"notes": (*report.notes, *notes)}))
     dataset.__dict__["fingerprint"] = manifest.fingerprint
-    tell("writing the snapshot", 0.0)
+    on_progress("writing the snapshot", 0.0)
     made = write_snapshot(
         settings.snapshots_dir,
         dataset,
@@ -64,8 +64,8 @@ def index_posters(settings: Settings, progress: Progress | None = None) -> str:
         seed=manifest.seed,
         settings=manifest.settings,
     )
-    shelf.promote(made, verify=False)
-    tell("writing the snapshot", 1.0)
+    registry.promote(made, verify=False)
+    on_progress("writing the snapshot", 1.0)
     return made
 
 

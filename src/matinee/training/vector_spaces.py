@@ -44,7 +44,7 @@ USER_POWER, FILM_POWER = 1.0, 0.5
 nearest hold most of the ratings kept back, counted by rarity (each 1/√ratings), of five pairs (ml-latest-small, random
 80:20, two splits: .0105, with ½ and ½ .0090; 128 values hold fewer)."""
 SUPPORT = 3.0
-"""Ratings from which on half of a film's likeness is believed: √(n/(n + 3)) of it is. Without, films with one or two
+"""Ratings from which on half of a film's similarity is believed: √(n/(n + 3)) of it is. Without, films with one or two
 ratings fill the lists (of the ratings kept back .0094 by rarity, .057 by number; with it .0105, .069). More of it finds
 more (6: .0107, .073), but by leaning on films that everybody has seen: the sequels leave Rocky's list."""
 
@@ -58,13 +58,15 @@ class Encoded:
     encoder: str
 
 
-def encoded_spaces(dataset: Dataset, settings: Settings, tell: Progress = silent) -> tuple[dict[str, Space], list[str]]:
+def encoded_spaces(
+    dataset: Dataset, settings: Settings, on_progress: Progress = silent
+) -> tuple[dict[str, Space], list[str]]:
     """The spaces of texts and posters, without their maps; and a line for each that had to be left out."""
     spaces: dict[str, Space] = {}
     notes: list[str] = []
     makers: list[tuple[str, Callable[[], Space | None]]] = [
-        (TEXT, lambda: text_space(dataset, settings, tell)),
-        (POSTER, lambda: poster_space(dataset, settings, tell, notes)),
+        (TEXT, lambda: text_space(dataset, settings, on_progress)),
+        (POSTER, lambda: poster_space(dataset, settings, on_progress, notes)),
     ]
     for name, make in makers:
         if settings.model_dump()[f"{'image' if name == 'poster' else name}_encoder"] == "off":
@@ -84,7 +86,7 @@ def with_spaces(dataset: Dataset, spaces: Mapping[str, Space]) -> Dataset:
     return replace(dataset, vectors={name: space.films for name, space in spaces.items()})
 
 
-def text_space(dataset: Dataset, settings: Settings, tell: Progress) -> Space:
+def text_space(dataset: Dataset, settings: Settings, on_progress: Progress) -> Space:
     """What films are about, by the text encoder.
 
     Raises:
@@ -92,24 +94,24 @@ def text_space(dataset: Dataset, settings: Settings, tell: Progress) -> Space:
     """
     encoder = remote.open_text_encoder(settings)
     texts = film_texts(dataset.catalog)
-    raw = encode_cached(encoder, texts, settings, tell)
+    raw = encode_cached(encoder, texts, settings, on_progress)
     made = Encoded(np.arange(len(texts), dtype=np.int64), raw, encoder.id)
     return _projected(TEXT, made, TEXT_DIM, TEXT_POWER, settings.seed, centre=TEXT_CENTRED)
 
 
-def poster_space(dataset: Dataset, settings: Settings, tell: Progress, notes: list[str]) -> Space | None:
+def poster_space(dataset: Dataset, settings: Settings, on_progress: Progress, notes: list[str]) -> Space | None:
     """What posters look like, by the image encoder; None where there are none. Broken files are noted.
 
     Raises:
         EncoderError, FetchError: the encoder cannot be had.
     """
     paths = poster_paths(settings, dataset.name)
-    found = {row: path for movie_id, path in paths.items() if (row := dataset.catalog.find(movie_id)) is not None}
-    if not found:
+    result = {row: path for movie_id, path in paths.items() if (row := dataset.catalog.find(movie_id)) is not None}
+    if not result:
         return None
-    rows = sorted(found)
+    rows = sorted(result)
     encoder = remote.open_image_encoder(settings)
-    raw, faults = encode_images_cached(encoder, [found[row] for row in rows], settings, tell)
+    raw, faults = encode_images_cached(encoder, [result[row] for row in rows], settings, on_progress)
     sound = np.delete(np.arange(len(rows)), [fault.place for fault in faults])
     if faults:
         notes.append(f"{len(faults)} posters cannot be read and are left out, for instance: {faults[0].error}")
@@ -121,7 +123,7 @@ def poster_space(dataset: Dataset, settings: Settings, tell: Progress, notes: li
         return space
     try:
         kept = np.isin(made.rows, space.rows)
-        return replace(space, extra={"meaning": _meaning(encoder, made.raw[kept], settings, tell)})
+        return replace(space, extra={"meaning": _meaning(encoder, made.raw[kept], settings, on_progress)})
     except MatineeError as error:
         notes.append(f"What posters show is left out: {error}")
         return space
@@ -129,17 +131,17 @@ def poster_space(dataset: Dataset, settings: Settings, tell: Progress, notes: li
 
 def poster_paths(settings: Settings, dataset: str) -> dict[str, Path]:
     """Movie id → image file, of all stored posters of a data set."""
-    shelf = PosterStore.of(settings, dataset)
-    found = ((movie_id, shelf.path(movie_id)) for movie_id in sorted(shelf.ids()))
-    return {movie_id: path for movie_id, path in found if path is not None}
+    posters = PosterStore.of(settings, dataset)
+    result = ((movie_id, posters.path(movie_id)) for movie_id in sorted(posters.ids()))
+    return {movie_id: path for movie_id, path in result if path is not None}
 
 
-def _meaning(encoder: OnnxImageEncoder, raw: Floats, settings: Settings, tell: Progress) -> Floats:
+def _meaning(encoder: OnnxImageEncoder, raw: Floats, settings: Settings, on_progress: Progress) -> Floats:
     """ConSE: posters as weighted sums of the raw text vectors of what they seem to show, (n, n_text)."""
     probabilities = encoder.class_probabilities(raw)
-    names = conse.class_names(settings, tell)
-    found: Floats = conse.conse_vectors(probabilities, remote.open_text_encoder(settings).encode(names))
-    return found
+    names = conse.class_names(settings, on_progress)
+    result: Floats = conse.conse_vectors(probabilities, remote.open_text_encoder(settings).encode(names))
+    return result
 
 
 def _projected(name: str, made: Encoded, dim: int, power: float, seed: int, *, centre: bool = True) -> Space:
@@ -196,12 +198,12 @@ def _space(name: str, films: FilmVectors, extra: Mapping[str, NDArray[Any]] | No
     return Space(name, films, np.zeros((len(films), 2), dtype=np.float32), "", extra=extra or {}, lifted=True)
 
 
-def finished(spaces: Mapping[str, Space], settings: Settings, tell: Progress = silent) -> dict[str, Space]:
+def finished(spaces: Mapping[str, Space], settings: Settings, on_progress: Progress = silent) -> dict[str, Space]:
     """The spaces with their maps and with an approximate index of each kind that is installed."""
     done: dict[str, Space] = {}
     kinds = [kind for kind in available_kinds() if kind != "exact"]
     for number, (name, space) in enumerate(spaces.items()):
-        tell("laying out the maps, building the indexes", number / len(spaces))
+        on_progress("laying out the maps, building the indexes", number / len(spaces))
         indexes = {
             kind: build_index(kind, space.rows, space.vectors, seed=settings.seed, recall=BUILT.mean) for kind in kinds
         }
@@ -218,5 +220,5 @@ def finished(spaces: Mapping[str, Space], settings: Settings, tell: Progress = s
             layout_method=settings.map_method,
             indexes=indexes,
         )
-    tell("laying out the maps, building the indexes", 1.0)
+    on_progress("laying out the maps, building the indexes", 1.0)
     return done

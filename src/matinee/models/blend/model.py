@@ -26,7 +26,7 @@ from matinee.models.blend.score_fusion import (
     unseen,
     without,
 )
-from matinee.models.blend.unrated import Guess, by_likeness, by_mapping
+from matinee.models.blend.unrated import Estimate, estimate_from_content, estimate_from_mapping
 from matinee.models.blend.weights import LENGTHS, Examples, basis, fit_weights, hold_out
 from matinee.models.coldstart import ColdStart
 from matinee.models.preference import Feedback, StarScale
@@ -95,14 +95,14 @@ class Blended(NamedTuple):
         weights: of each part, (n_queries, 1).
         parts: the parts in the order of their addition, their scores used up.
         guess: what stands in for films that no weighted part knows; None where there is nothing to guess, or from.
-        likeness: what the content part's scores were divided by for the guess, (n_queries, 1); None: by nothing.
+        similarity: what the content part's scores were divided by for the guess, (n_queries, 1); None: by nothing.
     """
 
     scores: Scores
     weights: dict[str, Scores]
     parts: list[Part]
-    guess: Guess | None
-    likeness: Scores | None
+    estimate: Estimate | None
+    similarity: Scores | None
 
 
 class Blend(Model[BlendConfig]):
@@ -200,7 +200,7 @@ class Blend(Model[BlendConfig]):
         held = hold_out(dataset.ratings, self._scale, seed=self.config.seed, max_users=LEARNING_USERS, likes_only=likes)
         if len(held.queries) < 2 or not len(held.train) or not held.gains.nnz:
             return None
-        apart = self._fitted_apart(_untagged(dataset.with_ratings(held.train)), dataset.catalog, progress)
+        apart = self._refitted(_untagged(dataset.with_ratings(held.train)), dataset.catalog, progress)
         names, batches = list(self.config.weights), []
         opinions: set[str] = set()
         for start in range(0, len(held.queries), _BATCH):
@@ -209,14 +209,14 @@ class Blend(Model[BlendConfig]):
             opinions |= {name for name, scores in by_name.items() if not np.isnan(scores).all()}
             scores = np.stack([by_name[name] for name in names], axis=2)
             batches.append(_examples(scores, queries, held.gains[start : start + _BATCH].toarray()))
-        found = fit_weights(Examples.joined(batches), np.stack([_curve(self.config.weights[name]) for name in names]))
-        if found is None:
+        result = fit_weights(Examples.joined(batches), np.stack([_curve(self.config.weights[name]) for name in names]))
+        if result is None:
             return None
-        found[~np.array([name in opinions for name in names])] = 0.0
-        found[found < LEAST_SHARE * found.sum(axis=0)] = 0.0
-        return {name: tuple(np.round(row, 5).tolist()) for name, row in zip(names, found, strict=True)}
+        result[~np.array([name in opinions for name in names])] = 0.0
+        result[result < LEAST_SHARE * result.sum(axis=0)] = 0.0
+        return {name: tuple(np.round(row, 5).tolist()) for name, row in zip(names, result, strict=True)}
 
-    def _fitted_apart(self, dataset: Dataset, whole: Catalog, progress: Progress) -> Self:
+    def _refitted(self, dataset: Dataset, whole: Catalog, progress: Progress) -> Self:
         """This blend over its weighted parts, refitted on other ratings of the same catalog."""
         fitted: dict[str, Model[Any]] = {}
         waiting = list(self.config.weights)
@@ -236,8 +236,9 @@ class Blend(Model[BlendConfig]):
         """Weight of each part for each query, (n, 1) float32; parts of weight 0 for all are left out."""
         curves = self.config.curves if self.config.curves is not None else self.config.weights
         shares = basis(np.array([self._inside(query).sum() for query in queries], dtype=np.int64))
-        weights = shares @ np.array([_curve(curve) for curve in curves.values()], dtype=np.float32).T
-        return {name: weights[:, [place]] for place, name in enumerate(curves) if weights[:, place].any()}
+        knots = np.array([_curve(curve) for curve in curves.values()], dtype=np.float32)
+        weights = np.einsum("nk,pk->np", shares, knots)  # BLAS raises false floating point flags on such small matrices
+        return {name: weights[:, [position]] for position, name in enumerate(curves) if weights[:, position].any()}
 
     def standardized(self, queries: Sequence[Query], names: Iterable[str]) -> Iterator[Part]:
         """Scores of some parts, each brought to mean 0 and deviation 1 per query, the collaborative ones first.
@@ -263,21 +264,21 @@ class Blend(Model[BlendConfig]):
     def _raw(self, name: str, queries: Sequence[Query]) -> Scores:
         if name != self.config.popular:
             return self._part(name).score(queries)
-        everybody = np.log1p(np.maximum(self._part(name).score(queries[:1]), 0))  # counts have a long tail
-        return np.repeat(everybody, len(queries), axis=0)
+        everyone = np.log1p(np.maximum(self._part(name).score(queries[:1]), 0))  # counts have a long tail
+        return np.repeat(everyone, len(queries), axis=0)
 
     def _evidence(self, queries: Sequence[Query]) -> Scores:
         """Share of the liked in all that the films of each history weigh, (n, 1), at least `LEAST_EVIDENCE`."""
-        found = np.ones((len(queries), 1), dtype=np.float32)
+        result = np.ones((len(queries), 1), dtype=np.float32)
         for number, query in enumerate(queries):
             weights = self._scale.history_weights(query, self._inside(query), self.config.feedback)
             total = float(np.abs(weights).sum())
             if total:
-                found[number] = max(float(np.maximum(weights, 0).sum()) / total, LEAST_EVIDENCE)
-        return found
+                result[number] = max(float(np.maximum(weights, 0).sum()) / total, LEAST_EVIDENCE)
+        return result
 
     def _inside(self, query: Query) -> NDArray[np.bool_]:
-        """Which films of a history the catalogue has."""
+        """Which films of a history the catalog has."""
         return (query.rows >= 0) & (query.rows < self.n_items)
 
     def _shown(self, queries: Sequence[Query]) -> Sequence[Query]:
@@ -322,7 +323,7 @@ class Blend(Model[BlendConfig]):
         elif warm:
             scores[warm] = self._blended([queries[number] for number in warm]).scores
         for answer, part in (("content", self.config.content), ("popular", self.config.popular)):
-            numbers = [number for number, found in enumerate(answers) if found == answer]
+            numbers = [number for number, result in enumerate(answers) if result == answer]
             if numbers and part is not None:
                 scores[numbers] = fill(self._part(part).score([queries[number] for number in numbers]))
         return scores
@@ -337,22 +338,26 @@ class Blend(Model[BlendConfig]):
         without_core = ~_any_weight(weights, core, len(queries))
         mixed = WeightedMean(len(queries), self.n_items)
         parts: list[Part] = []
-        likeness: Part | None = None
+        similarity: Part | None = None
         for part in self.standardized(queries, weights):
             if part.name == self.config.content:
-                likeness = part._replace(scores=part.scores.copy())  # it serves twice
+                similarity = part._replace(scores=part.scores.copy())  # it serves twice
             mixed.add(part.scores, part.known, weights[part.name], (part.name in core) | without_core)
             parts.append(part)
         scores = mixed.mean()
         cold = np.flatnonzero(np.isnan(scores).any(axis=0))
-        guess = self._guess(scores, queries, cold, None if likeness is None else likeness.scores) if len(cold) else None
-        if guess is not None:
-            scores[:, cold] = np.where(np.isnan(scores[:, cold]), guess.scores, scores[:, cold])
-        return Blended(scores, weights, parts, guess, None if likeness is None else likeness.deviation)
+        estimate = (
+            self._estimate(scores, queries, cold, None if similarity is None else similarity.scores)
+            if len(cold)
+            else None
+        )
+        if estimate is not None:
+            scores[:, cold] = np.where(np.isnan(scores[:, cold]), estimate.scores, scores[:, cold])
+        return Blended(scores, weights, parts, estimate, None if similarity is None else similarity.deviation)
 
-    def _guess(
+    def _estimate(
         self, blended: Scores, queries: Sequence[Query], films: NDArray[np.int64], ready: Scores | None
-    ) -> Guess | None:
+    ) -> Estimate | None:
         """What stands in for films that no weighted part knows; None where there is nothing to guess from.
 
         Args:
@@ -361,10 +366,12 @@ class Blend(Model[BlendConfig]):
         config, mapping = self.config, self._mapping
         content = None if config.content is None else self._part(config.content)
         if mapping is not None and len(mapping.rows):
-            return by_mapping(blended, queries, films, mapping, content, config.mapping_share, config.spread, ready)
+            return estimate_from_mapping(
+                blended, queries, films, mapping, content, config.mapping_share, config.spread, ready
+            )
         if content is None:
             return None
-        return by_likeness(blended, content.score(queries) if ready is None else ready, films)
+        return estimate_from_content(blended, content.score(queries) if ready is None else ready, films)
 
     @property
     def _mapping(self) -> ColdStart | None:
@@ -386,15 +393,15 @@ class Blend(Model[BlendConfig]):
             return total
         blended = self._blended_once(query)
         total, cold = self._warm_shares(query, blended, asked)
-        films, guess = asked[cold], blended.guess
-        if len(films) and guess is not None:
-            likeness = carried = None
-            if guess.by_content is not None and content is not None:
-                likeness = _shares(self._part(content), query, films.tolist(), total[cold])
-                likeness = likeness if blended.likeness is None else likeness / blended.likeness
-            if guess.by_mapped is not None and (mapping := self._mapping) is not None:
-                carried = mapping.carry_shares(self._warm_shares(query, blended, mapping.rows)[0], films)
-            total[cold] = guess.shares(likeness, carried)
+        films, estimate = asked[cold], blended.estimate
+        if len(films) and estimate is not None:
+            similarity = carried = None
+            if estimate.by_content is not None and content is not None:
+                similarity = _shares(self._part(content), query, films.tolist(), total[cold])
+                similarity = similarity if blended.similarity is None else similarity / blended.similarity
+            if estimate.by_mapped is not None and (mapping := self._mapping) is not None:
+                carried = mapping.transfer_shares(self._warm_shares(query, blended, mapping.rows)[0], films)
+            total[cold] = estimate.shares(similarity, carried)
         return total
 
     def _warm_shares(
@@ -422,10 +429,10 @@ class Blend(Model[BlendConfig]):
         empty = np.full((len(rows), self.n_items), np.nan, dtype=np.float32)
         total, weight = np.zeros_like(empty), np.zeros_like(empty)
         for name, share in self._plain_weights().items():
-            found = self._part(name).similar(rows)
-            if found is not None:
-                found, known = _apart(found, rows)
-                total += np.where(known, found, np.float32(0)) * np.float32(share)
+            result = self._part(name).similar(rows)
+            if result is not None:
+                result, known = _apart(result, rows)
+                total += np.where(known, result, np.float32(0)) * np.float32(share)
                 weight += known * np.float32(share)
         taste = np.where(weight > 0, total / np.where(weight > 0, weight, 1), np.float32(np.nan))
         content = self.config.content
@@ -436,12 +443,12 @@ class Blend(Model[BlendConfig]):
     def _plain_weights(self) -> dict[str, float]:
         """One weight for each collaborative part: learned ones are those for ten films."""
         curves = self.config.curves if self.config.curves is not None else self.config.weights
-        place = LENGTHS.index(10)
-        found = {name: float(_curve(curve)[place]) for name, curve in curves.items()}
-        return {name: found[name] for name in self._core() if found[name] > 0}
+        position = LENGTHS.index(10)
+        result = {name: float(_curve(curve)[position]) for name, curve in curves.items()}
+        return {name: result[name] for name in self._core() if result[name] > 0}
 
     def with_catalog(self, catalog: Catalog, vectors: Mapping[str, FilmVectors] | None = None) -> Self:
-        """The blend over a grown catalogue; bind it to the grown parts."""
+        """The blend over a grown catalog; bind it to the grown parts."""
         grown = super().with_catalog(catalog, vectors)
         if self._parts is not None:
             grown._parts = {
@@ -492,11 +499,11 @@ def _curve(curve: Curve) -> NDArray[np.float64]:
 
 def _any_weight(weights: Mapping[str, Scores], names: Sequence[str], n: int) -> NDArray[np.bool_]:
     """For which of n queries one of some parts has a weight above 0, (n, 1)."""
-    found = np.zeros((n, 1), dtype=np.bool_)
+    result = np.zeros((n, 1), dtype=np.bool_)
     for name in names:
         if name in weights:
-            found |= weights[name] > 0
-    return found
+            result |= weights[name] > 0
+    return result
 
 
 def _examples(scores: Scores, queries: Sequence[Query], gains: Scores) -> Examples:
@@ -519,5 +526,5 @@ def _examples(scores: Scores, queries: Sequence[Query], gains: Scores) -> Exampl
 
 
 def _shares(model: Model[Any], query: Query, rows: Sequence[int], like: NDArray[np.float32]) -> NDArray[np.float32]:
-    found = model.contributions(query, rows)
-    return np.zeros_like(like) if found is None else found
+    result = model.contributions(query, rows)
+    return np.zeros_like(like) if result is None else result

@@ -88,12 +88,12 @@ class WeightedMean:
             return self._total
         # Few patterns of parts that know a film, each with many films: one divisor a query for each.
         codes = np.zeros(self._total.shape[1], dtype=np.int64)
-        for place, (known, _, _) in enumerate(self._added):
-            codes += known[0].astype(np.int64) << place
+        for position, (known, _, _) in enumerate(self._added):
+            codes += known[0].astype(np.int64) << position
         patterns = np.flatnonzero(np.bincount(codes))
         for pattern in patterns.tolist():
             columns = slice(None) if len(patterns) == 1 else np.flatnonzero(codes == pattern)
-            self._divide(columns, [np.array([[bool(pattern >> place & 1)]]) for place in range(len(self._added))])
+            self._divide(columns, [np.array([[bool(pattern >> position & 1)]]) for position in range(len(self._added))])
         return self._total
 
     def _divide(self, columns: slice | NDArray[np.int64], known: Sequence[NDArray[np.bool_]]) -> None:

@@ -17,7 +17,7 @@ Shares = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Guess:
+class Estimate:
     """by_content·content + by_mapped·mapped + a constant, for each query.
 
     Attributes:
@@ -37,7 +37,7 @@ class Guess:
         return total
 
 
-def by_likeness(blended: Scores, content: Scores, films: NDArray[np.int64]) -> Guess | None:
+def estimate_from_content(blended: Scores, content: Scores, films: NDArray[np.int64]) -> Estimate | None:
     """The least squares guess of the blend from content alone, over all films that have both; slope ≥ 0.
 
     None where content says nothing of the films asked for.
@@ -45,10 +45,10 @@ def by_likeness(blended: Scores, content: Scores, films: NDArray[np.int64]) -> G
     if np.isnan(content[:, films]).all():
         return None
     slope, offset = regress(blended, content)
-    return Guess(slope * content[:, films] + offset, slope, None)
+    return Estimate(slope * content[:, films] + offset, slope, None)
 
 
-def by_mapping(
+def estimate_from_mapping(
     blended: Scores,
     queries: Sequence[Query],
     films: NDArray[np.int64],
@@ -57,8 +57,8 @@ def by_mapping(
     share: float,
     spread: float,
     ready: Scores | None = None,
-) -> Guess:
-    """A mean of mapped and content scores, each standardised, brought to the blend's scale by least squares.
+) -> Estimate:
+    """A mean of mapped and content scores, each standardized, brought to the blend's scale by least squares.
 
     Both steps use examples of the mapping only, whose mapped scores are predicted from the other examples
     (leave-one-out). The regression leaves out the movies of the history, which the blend overfits.
@@ -69,17 +69,19 @@ def by_mapping(
         share: of the mapped score in the mean; the rest is content's.
         spread: how far guesses stand from the middle, 1: where the least squares put them.
         ready: the content's scores of all films, up to a factor and a constant of each query; None: they are made here,
-            and `Guess.by_content` goes with the content's own scores.
+            and `Estimate.by_content` goes with the content's own scores.
     """
     sample = mapping.sample
     rows = np.concatenate([sample, films])
     weight = np.full((len(queries), 1), share if content is not None else 1.0, dtype=np.float32)
-    terms = [(mapping.carry(blended, rows), weight)]
+    terms = [(mapping.transfer(blended, rows), weight)]
     if content is not None:
-        likeness = np.stack([content.score_rows(query, rows) for query in queries]) if ready is None else ready[:, rows]
-        told = ~np.isnan(likeness).all(axis=1, keepdims=True)
-        weight[~told] = 1  # no content is known of this history
-        terms.append((np.where(told, likeness, 0), 1 - weight))
+        similarity = (
+            np.stack([content.score_rows(query, rows) for query in queries]) if ready is None else ready[:, rows]
+        )
+        described = ~np.isnan(similarity).all(axis=1, keepdims=True)
+        weight[~described] = 1  # no content is known of this history
+        terms.append((np.where(described, similarity, 0), 1 - weight))
     total = np.zeros((len(queries), len(rows)), dtype=np.float32)
     scales: list[Column] = []
     for scores, weight in terms:
@@ -89,5 +91,5 @@ def by_mapping(
         total += scales[-1] * (scores - centre)
     slope, offset = regress(unseen(blended, queries)[:, sample], total[:, : len(sample)])
     slope, offset = slope * np.float32(spread), offset * np.float32(spread)
-    found = slope * total[:, len(sample) :] + offset
-    return Guess(found, slope * scales[1] if content is not None else None, slope * scales[0])
+    result = slope * total[:, len(sample) :] + offset
+    return Estimate(result, slope * scales[1] if content is not None else None, slope * scales[0])

@@ -38,11 +38,11 @@ DISLIKED = -0.5
 
 def basis(lengths: NDArray[np.integer[Any]]) -> Floats:
     """Shares of the weights at `LENGTHS` in those for histories of these lengths, (n, len(LENGTHS)), rows sum to 1."""
-    place = np.log(np.clip(lengths, LENGTHS[0], LENGTHS[-1]))
-    below = np.minimum(np.searchsorted(_KNOTS, place, side="right") - 1, len(_KNOTS) - 2)
-    above = (place - _KNOTS[below]) / (_KNOTS[below + 1] - _KNOTS[below])
-    shares = np.zeros((len(place), len(_KNOTS)), dtype=np.float32)
-    each = np.arange(len(place))
+    position = np.log(np.clip(lengths, LENGTHS[0], LENGTHS[-1]))
+    below = np.minimum(np.searchsorted(_KNOTS, position, side="right") - 1, len(_KNOTS) - 2)
+    above = (position - _KNOTS[below]) / (_KNOTS[below + 1] - _KNOTS[below])
+    shares = np.zeros((len(position), len(_KNOTS)), dtype=np.float32)
+    each = np.arange(len(position))
     shares[each, below], shares[each, below + 1] = 1 - above, above
     return shares
 
@@ -174,8 +174,8 @@ def fit_weights(
         return value, (slope + 2 * ridge * (curves - mean) + 0.2 * ridge * curves + 2 * pull * apart).ravel()
 
     start = np.full(shape[0] * shape[1], 0.3)
-    found = minimize(
+    result = minimize(
         loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * len(start), options={"maxiter": 200}
     )
-    curves: NDArray[np.float64] = found.x.reshape(shape)
+    curves: NDArray[np.float64] = result.x.reshape(shape)
     return curves if np.isfinite(curves).all() and curves.any(axis=0).all() else None

@@ -20,7 +20,7 @@ from matinee.data.vectors import FilmVectors
 from matinee.errors import SnapshotError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.content.vector_field import VectorField, put_state, read_state
-from matinee.models.content.words import FIELDS, changed_rows, film_words, pack, unpack, vectorise
+from matinee.models.content.words import FIELDS, changed_rows, film_words, pack, unpack, vectorize
 from matinee.models.preference import StarScale
 from matinee.models.sparse import sparse_rows, sparse_state, weighted_sum
 from matinee.models.warm_items import array
@@ -55,7 +55,7 @@ class Content(Model[ContentConfig]):
 
     A film's vector holds TF-IDF words of each field (Salton & Buckley 1988), each field brought to its weight,
     so that none drowns another by the mere number of its words, and the whole divided by the length that a film
-    with words in every field has. The likeness of two films is thus Σ_f w_f²·cos_f(i, j) / Σ_f w_f², a field that
+    with words in every field has. The similarity of two films is thus Σ_f w_f²·cos_f(i, j) / Σ_f w_f², a field that
     one of them lacks counting 0: a film of which only the genre is known is like many, but like none much.
     (Brought to length 1 instead, such films filled the lists: nDCG@10 .004 against .13 on ml-latest-small.)
     Vectors of texts and posters (`Dataset.vectors`), less their mean, are two more fields where there are any.
@@ -88,7 +88,7 @@ class Content(Model[ContentConfig]):
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
         catalog = dataset.catalog
         self._scale, self._catalog = StarScale.of(dataset), catalog
-        for name in ("_number", "whole", "_told"):  # of an earlier fit
+        for name in ("_number", "whole", "_with_features"):  # of an earlier fit
             self.__dict__.pop(name, None)
         given = {name: films for name, films in dataset.vectors.items() if name in SPACES and len(films)}
         self._dense = {name: VectorField.learn(films) for name, films in given.items() if self._weight(name)}
@@ -105,7 +105,7 @@ class Content(Model[ContentConfig]):
         counts = np.array([seen[word] for word in kept], dtype=np.float64)
         self._words = kept
         self._idf = (np.log((1 + len(catalog)) / (1 + counts)) + 1).astype(np.float32)
-        self._vectors = self._vectorise(catalog, everything)
+        self._vectors = self._vectorize(catalog, everything)
         progress("content: done", 1.0)
 
     @property
@@ -121,7 +121,7 @@ class Content(Model[ContentConfig]):
     @cached_property
     def _number(self) -> dict[str, int]:
         """Column of each word; made once and shared by the copies over grown catalogues."""
-        return {word: place for place, word in enumerate(self._words)}
+        return {word: position for position, word in enumerate(self._words)}
 
     def _weight(self, field: str) -> float:
         weight: float = getattr(self.config, field)
@@ -133,28 +133,28 @@ class Content(Model[ContentConfig]):
         fields = {word.split(":", 1)[0] for word in self._words} | self._dense.keys()
         return math.sqrt(sum(weight**2 for field, weight in self.config.model_dump().items() if field in fields))
 
-    def _vectorise(self, catalog: Catalog, rows: NDArray[np.int64]) -> sp.csr_matrix:
+    def _vectorize(self, catalog: Catalog, rows: NDArray[np.int64]) -> sp.csr_matrix:
         """Vectors of films, (len(rows), n_words), see `vectors`."""
-        return vectorise(catalog, rows, self._number, self._idf, self.config.model_dump(), self.whole)
+        return vectorize(catalog, rows, self._number, self._idf, self.config.model_dump(), self.whole)
 
     @cached_property
-    def _told(self) -> NDArray[np.bool_]:
+    def _with_features(self) -> NDArray[np.bool_]:
         """(n_items,), which films have words or a vector."""
-        told: NDArray[np.bool_] = np.diff(self._vectors.indptr) > 0
+        described: NDArray[np.bool_] = np.diff(self._vectors.indptr) > 0
         for field in self._dense.values():
-            told |= field.known(self.n_items)
-        return told
+            described |= field.known(self.n_items)
+        return described
 
-    def tells(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def has_features(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which rows are films that have words or a vector."""
         inside = (rows >= 0) & (rows < self.n_items)
         if not self.n_items:
             return inside
-        found: NDArray[np.bool_] = inside & self._told[np.where(inside, rows, 0)]
-        return found
+        result: NDArray[np.bool_] = inside & self._with_features[np.where(inside, rows, 0)]
+        return result
 
     def _parts(self, name: str) -> tuple[VectorField, np.float32]:
-        """A dense field and its share w_f² / Σ w_f² of the likeness."""
+        """A dense field and its share w_f² / Σ w_f² of the similarity."""
         return self._dense[name], np.float32((self._weight(name) / self.whole) ** 2)
 
     def _weights(self, query: Query, known: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -162,12 +162,12 @@ class Content(Model[ContentConfig]):
 
     def knows(self, query: Query) -> bool:
         """Whether the history holds a film that has words."""
-        return bool(self.tells(query.rows).any())
+        return bool(self.has_features(query.rows).any())
 
     def score(self, queries: Sequence[Query]) -> Scores:
-        """Weighted mean likeness to the films of the history; NaN for films without words and unknown users."""
+        """Weighted mean similarity to the films of the history; NaN for films without words and unknown users."""
         scores = np.full((len(queries), self.n_items), np.nan, dtype=np.float32)
-        if not self._told.any():  # bare ids: no film says anything
+        if not self._with_features.any():  # bare ids: no film says anything
             return scores
         for start in range(0, len(queries), _BATCH):
             batch = queries[start : start + _BATCH]
@@ -181,9 +181,9 @@ class Content(Model[ContentConfig]):
                     words[:, number] = profile[0]
                     for name, part in profile[1].items():
                         others[name][:, number] = part
-            found = self._alike(words, others)
-            found[cold] = np.nan
-            scores[start : start + len(batch)] = found
+            result = self._alike(words, others)
+            result[cold] = np.nan
+            scores[start : start + len(batch)] = result
         return scores
 
     def score_rows(self, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -191,18 +191,18 @@ class Content(Model[ContentConfig]):
         scores = np.full(len(rows), np.nan, dtype=np.float32)
         profile = self._profile(query)
         if profile is not None:
-            told = self.tells(rows)
-            films = rows[told]
-            found = self._vectors[films] @ profile[0]
+            described = self.has_features(rows)
+            films = rows[described]
+            result = self._vectors[films] @ profile[0]
             for name, part in profile[1].items():
                 field, share = self._parts(name)
-                found += field.rows(films) @ (part * share)
-            scores[told] = found
+                result += field.rows(films) @ (part * share)
+            scores[described] = result
         return scores
 
     def _profile(self, query: Query) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]] | None:
         """What a user likes, as words (n_words,) and as a vector (dim,) of each space; None where nothing is known."""
-        known = self.tells(query.rows)
+        known = self.has_features(query.rows)
         if not known.any():
             return None
         weights, rows = self._weights(query, known), query.rows[known]
@@ -211,40 +211,40 @@ class Content(Model[ContentConfig]):
 
     def _alike(self, words: NDArray[np.float32], others: Mapping[str, NDArray[np.float32]]) -> Scores:
         """Likeness of all films to profiles, (n, n_items): `words` (n_words, n), `others` (dim, n) by space."""
-        found = self._vectors @ words
+        result = self._vectors @ words
         for name, profiles in others.items():
             field, share = self._parts(name)
-            found += field.products(profiles * share, self.n_items)
-        likeness: Scores = found.T
-        likeness[:, ~self._told] = np.nan
-        return likeness
+            result += field.products(profiles * share, self.n_items)
+        similarity: Scores = result.T
+        similarity[:, ~self._with_features] = np.nan
+        return similarity
 
-    def likeness(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float32]:
+    def similarity(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float32]:
         """Σ_f w_f²·cos_f / Σ_f w_f² of films, (len(rows), len(others)); 0 for films without words and vectors.
 
         Positive semidefinite, as a sum of inner products.
         """
-        found: NDArray[np.float32] = (self._vectors[rows] @ self._vectors[others].T).toarray()
+        result: NDArray[np.float32] = (self._vectors[rows] @ self._vectors[others].T).toarray()
         for name in self._dense:
             field, share = self._parts(name)
-            found += field.rows(rows) @ (field.rows(others) * share).T
-        return found
+            result += field.rows(rows) @ (field.rows(others) * share).T
+        return result
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """w_i·like(i, j) / Σ|w|, (len(rows), len(query)); 0 for films without words and vectors."""
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
-        known = self.tells(query.rows)
+        known = self.has_features(query.rows)
         asked = np.asarray(rows, dtype=np.int64)
-        targets = self.tells(asked)
+        targets = self.has_features(asked)
         if known.any():
-            likeness = self.likeness(asked[targets], query.rows[known])
-            shares[np.ix_(targets, known)] = likeness * self._weights(query, known)
+            similarity = self.similarity(asked[targets], query.rows[known])
+            shares[np.ix_(targets, known)] = similarity * self._weights(query, known)
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:
         """Likeness, at most 1; NaN for films without words and vectors."""
         asked = np.asarray(rows, dtype=np.int64)
-        known = self.tells(asked)
+        known = self.has_features(asked)
         scores = np.full((len(asked), self.n_items), np.nan, dtype=np.float32)
         films = asked[known]
         scores[known] = self._alike(
@@ -266,17 +266,17 @@ class Content(Model[ContentConfig]):
         if len(rows):
             _ = self._number  # before the copy, which shares it
         grown = self._copy()
-        grown.__dict__.pop("_told", None)
+        grown.__dict__.pop("_with_features", None)
         grown.n_items, grown._catalog = len(catalog), catalog
         grown._dense = {
             name: field.changed(rows, vectors[name]) if vectors is not None and name in vectors else field
             for name, field in self._dense.items()
         }
         if len(rows):
-            fresh = self._vectorise(catalog, rows)
-            place = np.arange(len(catalog))
-            place[rows] = self._vectors.shape[0] + np.arange(len(rows))
-            grown._vectors = sp.vstack([self._vectors, fresh], format="csr")[place]
+            fresh = self._vectorize(catalog, rows)
+            position = np.arange(len(catalog))
+            position[rows] = self._vectors.shape[0] + np.arange(len(rows))
+            grown._vectors = sp.vstack([self._vectors, fresh], format="csr")[position]
         return grown
 
     def state(self) -> State:

@@ -72,26 +72,26 @@ class VectorField:
 
     def rows(self, rows: Rows) -> Floats:
         """(len(rows), dim), 0 for films without a vector."""
-        found = np.zeros((len(rows), self.dim), dtype=np.float32)
+        result = np.zeros((len(rows), self.dim), dtype=np.float32)
         for films in (self.base, self._fresh):
-            places = np.minimum(np.searchsorted(films.rows, rows), max(len(films) - 1, 0))
+            positions = np.minimum(np.searchsorted(films.rows, rows), max(len(films) - 1, 0))
             if len(films):
-                here = films.rows[places] == rows
-                found[here] = films.vectors[places[here]]
+                here = films.rows[positions] == rows
+                result[here] = films.vectors[positions[here]]
             if films is self.base and len(self._gone):
-                found[np.isin(rows, self._gone)] = 0
-        return found
+                result[np.isin(rows, self._gone)] = 0
+        return result
 
     def products(self, profiles: Floats, n_items: int) -> Floats:
         """Inner products of all films with profiles, (dim, n) → (n_items, n); 0 for films without a vector."""
-        found = self.base.vectors @ profiles
+        result = self.base.vectors @ profiles
         if len(self.base) != n_items or len(self._gone):
             full = np.zeros((n_items, profiles.shape[1]), dtype=np.float32)
-            full[self.base.rows] = found
+            full[self.base.rows] = result
             full[self._gone] = 0
             full[self._fresh.rows] = self._fresh.vectors @ profiles
             return full
-        return found
+        return result
 
     def changed(self, edited: Rows, given: FilmVectors) -> VectorField:
         """With the vectors of films put since: those given, and none any more for other films that were edited.
@@ -145,6 +145,6 @@ def read_state(state: Mapping[str, NDArray[Any]], names: Iterable[str], n_items:
         except DataError as error:
             raise SnapshotError(f"The stored {name} vectors are damaged.", _HINT) from error
         if len(rows) and int(rows[-1]) >= n_items:
-            raise SnapshotError(f"The stored {name} vectors name films that the catalogue does not have.", _HINT)
+            raise SnapshotError(f"The stored {name} vectors name films that the catalog does not have.", _HINT)
         fields[name] = VectorField(films, Projection(mean, components))
     return fields

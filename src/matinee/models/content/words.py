@@ -55,7 +55,7 @@ def film_words(catalog: Catalog, rows: NDArray[np.int64]) -> Iterator[dict[str, 
 
 def _by_field(record: dict[str, Any]) -> dict[str, list[str]]:
     year = record["year"]
-    found = {
+    result = {
         "genres": record["genres"],
         "decade": [] if year is None else [f"{year // 10}0s"],
         "tags": record["tags"][:MOST_TAGS],
@@ -68,10 +68,10 @@ def _by_field(record: dict[str, Any]) -> dict[str, list[str]]:
         "keywords": record["keywords"][:MOST_TAGS],
         "overview": words(record["overview"])[:MOST_WORDS],
     }
-    return {field: [word.lower() for word in values] for field, values in found.items() if values}
+    return {field: [word.lower() for word in values] for field, values in result.items() if values}
 
 
-def vectorise(
+def vectorize(
     catalog: Catalog,
     rows: NDArray[np.int64],
     number: Mapping[str, int],
@@ -93,11 +93,11 @@ def vectorise(
     indptr = np.zeros(len(rows) + 1, dtype=np.int32)
     for row, film in enumerate(film_words(catalog, rows)):
         start = len(values)
-        for field, found in film.items():
+        for field, result in film.items():
             if not weights[field]:
                 continue
-            places = Counter(place for word in found if (place := number.get(f"{field}:{word}")) is not None)
-            own = {place: rarity[place] * (1 + np.log(count)) for place, count in sorted(places.items())}
+            positions = Counter(position for word in result if (position := number.get(f"{field}:{word}")) is not None)
+            own = {position: rarity[position] * (1 + np.log(count)) for position, count in sorted(positions.items())}
             if own:
                 factor = weights[field] / sum(value * value for value in own.values()) ** 0.5
                 indices.extend(own)
