@@ -7,14 +7,15 @@ from typing import Any, Self
 
 import httpx
 from anyio.from_thread import start_blocking_portal
-from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from matinee.api.application import Application
 
 
 class Client:
     """Requests to an application; errors of the server are answers, as in service."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: Application) -> None:
         self.app = app
 
     def __enter__(self) -> Self:

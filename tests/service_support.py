@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import httpx
-from fastapi import FastAPI
 
 from api_support import Client
+from matinee.api.application import Application
 from matinee.api.serve import PORTS, Service, as_environment
 from matinee.settings import Settings
 
@@ -105,9 +105,9 @@ def serving(service: Service, settings: Settings, log: Path) -> AbstractContextM
 
 
 @contextmanager
-def in_process(app: FastAPI, seconds: float = 60) -> Iterator[Client]:
+def in_process(app: Application, seconds: float = 60) -> Iterator[Client]:
     """A client of an application in this process that was started, and is ready."""
-    with Client(app) as client, client._portal.wrap_async_context_manager(app.router.lifespan_context(app)):
+    with Client(app) as client, client._portal.wrap_async_context_manager(app.lifespan()):
         end = time.monotonic() + seconds
         while client.get("/ready").status_code != 200:
             assert time.monotonic() < end, client.get("/ready").text

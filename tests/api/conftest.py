@@ -51,7 +51,7 @@ def client_with(data_dir: Path) -> Iterator[Callable[..., Client]]:
 
         def make(**settings: object) -> Client:
             app = create_app(Settings(**({"data_dir": data_dir} | settings)))  # type: ignore[arg-type]
-            stack.callback(app.close_engine)  # type: ignore[attr-defined]
+            stack.callback(app.service.close_engine)  # type: ignore[attr-defined]
             return stack.enter_context(Client(app))
 
         yield make

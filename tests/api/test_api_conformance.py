@@ -37,7 +37,7 @@ def lines(context: object, value: Any) -> bytes:
 def _served() -> Iterator[None]:
     train_dataset(Settings(data_dir=Path(FOLDER.name) / "data"), random_dataset())
     yield
-    APP.close_engine()  # type: ignore[attr-defined]
+    APP.service.close_engine()  # type: ignore[attr-defined]
     FOLDER.cleanup()
 
 

@@ -11,6 +11,7 @@ import pytest
 from api_support import Client
 from matinee.api import create_app
 from matinee.engine import Engine
+from matinee.engine.runtime import RequestView
 from matinee.errors import StoreError
 from matinee.settings import Settings
 from matinee.training.pipeline import train_dataset
@@ -39,31 +40,31 @@ def test_without_a_snapshot_the_service_waits_for_one(tmp_path: Path, monkeypatc
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.headers["retry-after"] == "1"
             assert "matinee train" in answer.json()["detail"]
-        monkeypatch.setattr("matinee.api.service.RETRY", 600.0)  # training may take longer than a second
+        monkeypatch.setattr(app.service._engine, "retry", 600.0)  # training may take longer than a second
         train_dataset(settings, random_dataset())
         assert client.get("/ready").status_code == 503  # looked a moment ago
-        monkeypatch.setattr("matinee.api.service.RETRY", 0.0)
+        monkeypatch.setattr(app.service._engine, "retry", 0.0)
         assert client.get("/ready").status_code == 200
         assert client.get("/v1/users/u1/recommendations").status_code == 200
-        app.close_engine()  # type: ignore[attr-defined]
+        app.service.close_engine()  # type: ignore[attr-defined]
 
 
 def test_lifespan_opens_and_closes_its_own_engine(data_dir: Path) -> None:
     app = create_app(Settings(data_dir=data_dir))
 
     async def live() -> None:
-        async with app.router.lifespan_context(app):
-            assert app._engine is not None  # type: ignore[attr-defined]
+        async with app.lifespan():
+            assert app.service.opened is not None  # type: ignore[attr-defined]
 
     anyio.run(live)
-    assert app._engine is None  # type: ignore[attr-defined]
+    assert app.service.opened is None  # type: ignore[attr-defined]
 
 
 def test_lifespan_without_a_snapshot(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     app = create_app(Settings(data_dir=tmp_path / "none"))
 
     async def live() -> None:
-        async with app.router.lifespan_context(app):
+        async with app.lifespan():
             pass
 
     with caplog.at_level(logging.WARNING):
@@ -73,7 +74,7 @@ def test_lifespan_without_a_snapshot(tmp_path: Path, caplog: pytest.LogCaptureFi
 
 def test_an_engine_that_was_given_stays_open(data_dir: Path, engine: Engine) -> None:
     app = create_app(Settings(data_dir=data_dir), engine)
-    app.close_engine()  # type: ignore[attr-defined]
+    app.service.close_engine()  # type: ignore[attr-defined]
     engine.check()
 
 
@@ -83,7 +84,7 @@ class Broken(Engine):
     def check(self) -> None:
         raise StoreError("The store cannot be read.", "Look at the disk.")
 
-    def validity(self, user_id: str | None) -> tuple[str, int, int]:
+    def request_view(self) -> RequestView:
         raise StoreError("The store cannot be read.", "Look at the disk.")
 
     def history(self, user_id: str) -> list[object]:  # type: ignore[override]

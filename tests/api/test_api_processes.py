@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from matinee.api.protocol import MOST_HEAD
+from matinee.api.protocol import MAX_HEAD
 from matinee.api.serve import as_environment
 from matinee.settings import Settings
 from server_support import running
@@ -44,8 +44,8 @@ def test_heads_are_limited_in_size(data_dir: Path, tmp_path: Path) -> None:
             received = send(*parts)
             assert b" 200 " not in received[:20] or b"POST" in parts[0]
             assert len(received) < 2000
-        assert send(begin + b"x: " + b"a" * (MOST_HEAD // 2) + b"\r\n\r\n").startswith(b"HTTP/1.1 200")
-        assert b" 431 " in send(begin + b"a" * (MOST_HEAD + 1 - len(begin)))
+        assert send(begin + b"x: " + b"a" * (MAX_HEAD // 2) + b"\r\n\r\n").startswith(b"HTTP/1.1 200")
+        assert b" 431 " in send(begin + b"a" * (MAX_HEAD + 1 - len(begin)))
         body = b"[" + b" " * 1_000_000 + b"]"
         post = b"POST /v1/ratings HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n"
         assert b" 200 " in send(post + b"content-length: %d\r\n\r\n" % len(body), body)[:20]

@@ -211,8 +211,8 @@ def test_the_short_way_says_what_the_ordinary_way_says(client: Client, query: st
     short = client.get(url)
     again = client.get(url)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("matinee.api.service.plan", lambda *_: None)
-        client.app.answers.__init__(1 << 20)  # type: ignore[attr-defined]
+        patch.setattr("matinee.api.fast_path.plan", lambda *_: None)
+        client.app.service.cache.__init__(1 << 20)  # type: ignore[attr-defined]
         ordinary = client.get(url)
     assert (short.status_code, short.content) == (ordinary.status_code, ordinary.content)
     assert (again.status_code, again.content) == (ordinary.status_code, ordinary.content)

@@ -77,7 +77,7 @@ def test_options_of_a_poster_search(served: Client) -> None:
 
 
 def test_a_vector_in_place_of_a_picture(served: Client) -> None:
-    engine = Engine.open(served.app.settings)  # type: ignore[attr-defined]
+    engine = Engine.open(served.app.service.settings)  # type: ignore[attr-defined]
     with engine:
         vector = engine.encoders.image(picture(3), engine._current()[1].spaces["poster"].space).tolist()
     answer = served.post(SEARCH, json={"vector": vector, "k": 2})

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matinee.api.application import limit_body
 from matinee.api.errors import problem, status_of
 from matinee.api.metrics import Metrics
+from matinee.api.middleware import limit_body
 from matinee.api.parameters import split_ids
 from matinee.api.render import dumps
 from matinee.api.response_cache import AdaptiveExecutor, CachedResponse, ResponseCache, Version

@@ -20,7 +20,7 @@ from matinee.api.encoder import loading
 from matinee.api.encoder.app import create_encoder_app
 from matinee.api.encoder.bodies import LONGEST_TEXT, MOST_IMAGES, MOST_TEXTS
 from matinee.api.encoder.service import EncoderService
-from matinee.api.work_queue import Workshop
+from matinee.api.work_queue import WorkQueue
 from matinee.errors import EncoderError
 from matinee.settings import Settings
 from service_support import in_process
@@ -199,7 +199,7 @@ def test_an_encoder_that_cannot_be_had_is_tried_again(
     monkeypatch.setattr(loading, "RETRY", 0.02)
     path = tmp_path / "later.onnx"
     app = create_encoder_app(settings.model_copy(update={"image_encoder": str(path)}))
-    with Client(app) as client, client._portal.wrap_async_context_manager(app.router.lifespan_context(app)):
+    with Client(app) as client, client._portal.wrap_async_context_manager(app.lifespan()):
         answer = client.get("/ready")
         assert (answer.status_code, "image encoder" in answer.text or "later.onnx" in answer.text) == (503, True)
         assert embed_images(client, [picture(1)]).status_code == 503
@@ -212,12 +212,13 @@ def test_an_encoder_that_cannot_be_had_is_tried_again(
 def test_too_much_work_is_refused_and_forgotten(settings: Settings) -> None:
     """With the only thread held, a queue takes the four that fit and refuses the rest at once."""
     app = create_encoder_app(settings)
-    assert isinstance(app, EncoderService)
+    service = app.service
+    assert isinstance(service, EncoderService)
     with in_process(app) as client:
-        shop = Workshop(workers=64, max_body=app.most_body, most_waiting=4)
+        shop = WorkQueue(workers=64, max_body=service.max_body, max_waiting=4)
         assert shop.threads == 1
-        app.workshop.close()
-        app.workshop = shop
+        service.work_queue.close()
+        service.work_queue = shop
         held = threading.Event()
         holding = client._portal.start_task_soon(shop.run, [lambda: held.wait(30)])
         while not shop.pieces:
@@ -248,7 +249,7 @@ def test_memory_for_bodies_is_set_aside() -> None:
     from starlette.requests import Request
 
     async def hold() -> int:
-        shop, held = Workshop(workers=64, max_body=1000), []
+        shop, held = WorkQueue(workers=64, max_body=1000), []
         scope = {"type": "http", "headers": []}
         try:
             for _ in range(9):

@@ -155,7 +155,7 @@ def test_a_promotion_is_followed(client: Client, settings: Settings, trained: st
 
 def test_without_a_snapshot_it_waits_for_one(settings: Settings) -> None:
     app = create_vectors_app(settings)
-    with Client(app) as client, client._portal.wrap_async_context_manager(app.router.lifespan_context(app)):
+    with Client(app) as client, client._portal.wrap_async_context_manager(app.lifespan()):
         for answer in (client.get("/ready"), client.post("/reco", json={"vector": [1.0]}), client.get("/items/1")):
             assert answer.status_code == 503
             assert answer.headers["retry-after"] == "1"
@@ -171,7 +171,7 @@ def test_without_a_snapshot_it_waits_for_one(settings: Settings) -> None:
 def test_a_snapshot_without_posters_says_what_to_do(settings: Settings) -> None:
     train(settings, posters=0)
     app = create_vectors_app(settings)
-    with Client(app) as client, client._portal.wrap_async_context_manager(app.router.lifespan_context(app)):
+    with Client(app) as client, client._portal.wrap_async_context_manager(app.lifespan()):
         answer = client.get("/ready")
         assert answer.status_code == 503
         assert "matinee posters add" in answer.json()["detail"]

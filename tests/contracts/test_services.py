@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from matinee.api.protocol import MOST_HEAD
+from matinee.api.protocol import MAX_HEAD
 from matinee.api.serve import SERVICES, Service
 from matinee.posters.store import PosterStore
 from matinee.settings import Settings
@@ -142,7 +142,7 @@ def test_rubbish_and_broken_connections_do_not_end_it(client: httpx.Client, proc
         head + b"content-length: nine\r\n\r\n123456789",
         head + b"transfer-encoding: chunked\r\n\r\nzz\r\n",
         head + b"content-length: 99999\r\n\r\n[1",
-        b"A" * 2 * MOST_HEAD,
+        b"A" * 2 * MAX_HEAD,
     ):
         with socket.create_connection(("127.0.0.1", process.port), timeout=20) as connection:
             received = b""

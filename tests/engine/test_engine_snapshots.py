@@ -82,14 +82,14 @@ def test_a_promotion_by_another_process_in_the_same_moment_is_not_missed(
     first = engine.snapshot_id
     second, third = (train_dataset(engine.settings, random_dataset(seed=n), promote=False) for n in (1, 2))
     engine.promote(second)
-    moved = getattr(engine._shelf, call)
+    moved = getattr(engine._lifecycle.registry, call)
 
     def and_another(*args: str, **options: bool) -> str:
         result: str = moved(*args, **options)
         other.promote(third, verify=False)
         return result
 
-    monkeypatch.setattr(engine._shelf, call, and_another)
+    monkeypatch.setattr(engine._lifecycle.registry, call, and_another)
     assert (engine.promote(first) if call == "promote" else engine.rollback()) == first
     until(lambda: engine.revision()[0] == third)
 

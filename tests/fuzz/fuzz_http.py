@@ -206,7 +206,7 @@ def main() -> None:
         Target(create_vectors_app(given), IMAGE_DIM),
         Target(create_encoder_app(given)),
     ]
-    lives = [target.app.router.lifespan_context(target.app) for target in targets]
+    lives = [target.app.lifespan() for target in targets]
     for life in lives:
         loop.run_until_complete(life.__aenter__())
     while loop.run_until_complete(answer(targets[2], scope_of("/ready"), []))[0] != 200:

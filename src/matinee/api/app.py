@@ -6,13 +6,15 @@ import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
+from matinee.api.application import Api, Application
 from matinee.api.classic import favorites, titles
 from matinee.api.classic import recommendations as classic_recommendations
-from matinee.api.documentation import add_documentation
+from matinee.api.fast_path import FastPath
 from matinee.api.routes import (
     common,
     explanations,
@@ -24,7 +26,7 @@ from matinee.api.routes import (
     recommendations,
     users,
 )
-from matinee.api.service import Service
+from matinee.api.service import CoreService
 from matinee.engine import Engine
 from matinee.errors import MatineeError
 from matinee.settings import Settings
@@ -44,9 +46,11 @@ Films for stored and for unknown people, similar films, search, the catalogue, r
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    assert isinstance(app, Service)
+    assert isinstance(app, Api)
+    service = app.service
+    assert isinstance(service, CoreService)
     try:
-        await run_in_threadpool(app.open_engine)
+        await run_in_threadpool(service.open_engine)
     except MatineeError as error:
         log.warning("Not ready: %s The service starts all the same and looks again at each request.", error)
     # The catalogue is hundreds of thousands of objects that live as long as the process: walking through them in
@@ -55,10 +59,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()
-    await run_in_threadpool(app.close_engine)
+    await run_in_threadpool(service.close_engine)
 
 
-def create_app(settings: Settings | None = None, engine: Engine | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, engine: Engine | None = None) -> Application:
     """The core service as an ASGI application.
 
     Args:
@@ -66,19 +70,18 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         engine: an open engine, which stays open; default: the current snapshot and store of the settings, opened
             at the start. Where there is none, the service answers 503 until there is one.
     """
-    app = Service(
-        settings or Settings(),
-        engine,
+    service = CoreService(settings or Settings(), engine)
+    classic = (classic_recommendations.router, favorites.router, titles.router)
+    own = (recommendations, users, explanations, movies, explore, posters, poster_search, operations, common)
+    api = Api(
+        service,
+        [*(module.router for module in own), *classic],
+        unlisted="/|/classic/?|/classic/titles/?",
         title="Matinee",
         description=DESCRIPTION,
         lifespan=_lifespan,
     )
-    classic = (classic_recommendations, favorites, titles)
-    own = (recommendations, users, explanations, movies, explore, posters, poster_search, operations, common)
-    for module in (*own, *classic):
-        app.include_router(module.router)
-    for module in classic:
-        app.include_router(module.router, prefix="/classic", include_in_schema=False)
-    app.include_router(titles.router, prefix="/classic/titles", include_in_schema=False)
-    add_documentation(app)
-    return app
+    for router in classic:
+        api.include_router(router, prefix="/classic", include_in_schema=False)
+    api.include_router(titles.router, prefix="/classic/titles", include_in_schema=False)
+    return Application(api, partial(FastPath, service=service))

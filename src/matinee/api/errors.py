@@ -184,7 +184,7 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 def allowed_methods(request: Request) -> list[str]:
     """Methods that the requested path answers, over all routes (the framework names those of one route only)."""
     path = request.scope["path"]
-    methods = {m for pattern, names in request.app.methods_by_path() if pattern.match(path) for m in names}
+    methods = {m for pattern, names in request.app.methods_by_path if pattern.match(path) for m in names}
     return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 

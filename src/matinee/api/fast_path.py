@@ -1,28 +1,40 @@
-"""The short way for the request that is asked most, `GET /v1/users/{user_id}/recommendations`.
+"""The fast path of cached answers and of the most frequent request, `GET /v1/users/{user_id}/recommendations`.
 
 FastAPI takes some tenths of a millisecond to route, resolve and check a request: half of what the whole list costs.
-A request in the plain form, with `n` and `model` at most, is read here instead. Whatever else a request says or gets
-wrong goes the ordinary way, where it is checked, and answered with the same bytes or a problem document.
+A request in the plain form, with `n` and `model` at most, is parsed here instead. Every other request, valid or not,
+takes the regular path through FastAPI, which answers with the same bytes or a problem document.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from matinee.api.render import answer_record, dumps
+from matinee.api.response_cache import CachedResponse
 from matinee.data.ids import USER_ID
 from matinee.engine import Engine
+from matinee.engine.runtime import RequestView
 from matinee.engine.types import Request as Options
+from matinee.errors import MatineeError
 
+if TYPE_CHECKING:
+    from matinee.api.service import CoreService
+
+log = logging.getLogger("matinee.api")
 ROUTE = "/v1/users/{user_id}/recommendations"
 _PATH = re.compile(r"/v1/users/([^/]{1,64})/recommendations")
 _QUERY = re.compile(rb"(?:n=([1-9]\d{0,2}|1000))?(?:(?(1)&)model=([A-Za-z0-9_-]{1,100}))?")
 _ID = re.compile(USER_ID)
 
-Work = Callable[[], tuple[bytes, bool]]
-"""Gives an answer's bytes, and whether they may be kept."""
+Work = Callable[[RequestView], tuple[bytes, bool]]
+"""Gives an answer's bytes from one state of the engine, and whether they may be cached."""
 
 
 class Plan(NamedTuple):
@@ -41,8 +53,8 @@ def is_heavy(options: Options, metadata: bool = False) -> bool:
 def recommend_work(engine: Engine, user_id: str, options: Options, metadata: bool = False) -> Work:
     """Computes a recommendation's bytes."""
 
-    def work() -> tuple[bytes, bool]:
-        answer = engine.recommend(user_id, options)
+    def work(at: RequestView) -> tuple[bytes, bool]:
+        answer = engine.recommend(user_id, options, at=at)
         # What depends on everybody's ratings, as the popular films do, the version of one user does not tell; and
         # nothing tells when a film gets a poster, of which the metadata speak.
         return dumps(answer_record(engine, answer, metadata)), not answer.volatile and not metadata
@@ -58,3 +70,48 @@ def plan(engine: Engine, path: str, query: bytes) -> Plan | None:
     n, model = asked.groups()
     options = Options(n=int(n) if n else 10, model=model.decode() if model else None)
     return Plan(found[1], recommend_work(engine, found[1], options), is_heavy(options))
+
+
+class FastPath:
+    """Middleware that sends cached answers, and computes plain recommendations, without FastAPI."""
+
+    def __init__(self, app: ASGIApp, service: CoreService) -> None:
+        self.app, self.service = app, service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        engine = self.service.opened
+        if engine is not None and scope["type"] == "http" and scope["method"] == "GET":
+            start = perf_counter()
+            answer = await self._answer(engine, scope["path"], scope["query_string"])
+            if answer is not None:
+                await send({"type": "http.response.start", "status": 200, "headers": answer.headers})
+                await send({"type": "http.response.body", "body": answer.body})
+                self.service.metrics.count("GET", answer.route, 200, perf_counter() - start)
+                return
+        await self.app(scope, receive, send)
+
+    async def _answer(self, engine: Engine, path: str, query: bytes) -> CachedResponse | None:
+        """A cached or plain answer; None: take the regular path."""
+        service = self.service
+        try:
+            cached = service.cache.find(path, query, engine)
+            if cached is not None:
+                service.metrics.ready.inc()
+                return cached
+            fast = plan(engine, path, query)
+            if fast is None:
+                return None
+            # Taken before computing: a write in between makes the answer outdated, never wrong.
+            at = engine.request_view()
+            version = at.validity(fast.user_id)
+            body, cacheable = await service.executor.run(partial(fast.work, at), key=fast.user_id, heavy=fast.heavy)
+        except MatineeError:  # an expected error, for which the regular path makes a problem document
+            return None
+        except Exception:
+            log.exception("The fast path failed; the request takes the regular path.")
+            return None
+        answer = CachedResponse.of(ROUTE, fast.user_id, version, body)
+        if cacheable:
+            service.cache.put(path, query, answer)
+        return answer

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
+from operator import itemgetter
 from time import thread_time
 from typing import NamedTuple, Protocol, TypeVar
 
 from anyio import CapacityLimiter, to_thread
+from cachetools import LRUCache
 
 T = TypeVar("T")
 Header = tuple[bytes, bytes]
@@ -47,51 +48,41 @@ class CachedResponse(NamedTuple):
         return cls(route, user_id, version, headers, body)
 
 
-def _size(path: str, query: bytes, ready: CachedResponse) -> int:
-    return len(path) + len(query) + len(ready.body) + _OVERHEAD
-
-
 class ResponseCache:
-    """Least recently used answers are dropped first. Only for the event loop's thread.
+    """Cached answers; the least recently used ones are evicted first. Only for the event loop's thread.
 
     Args:
-        limit: most bytes kept; 0 keeps nothing.
+        limit: bytes in all; 0: nothing is cached.
     """
 
     def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.size = 0
-        self._answers: OrderedDict[tuple[str, bytes], CachedResponse] = OrderedDict()
+        self._answers: LRUCache[tuple[str, bytes], tuple[int, CachedResponse]] = LRUCache(limit, itemgetter(0))
 
     def __len__(self) -> int:
         return len(self._answers)
 
+    @property
+    def size(self) -> int:
+        """Bytes that the answers take."""
+        return int(self._answers.currsize)
+
     def find(self, path: str, query: bytes, source: RevisionSource) -> CachedResponse | None:
-        """The answer to this request, if there is one and it still holds."""
+        """The cached answer to this request, unless it is outdated."""
         key = (path, query)
-        ready = self._answers.get(key)
-        if ready is None:
+        try:
+            answer = self._answers[key][1]
+        except KeyError:
             return None
-        if source.validity(ready.user_id) != ready.version:
-            self._drop(key)
+        if source.validity(answer.user_id) != answer.version:
+            del self._answers[key]
             return None
-        self._answers.move_to_end(key)
-        return ready
+        return answer
 
-    def put(self, path: str, query: bytes, ready: CachedResponse) -> None:
-        """Keep an answer, and drop old ones where it does not fit."""
-        key, size = (path, query), _size(path, query, ready)
-        if size > self.limit // 4:
-            return
-        if key in self._answers:
-            self._drop(key)
-        self._answers[key] = ready
-        self.size += size
-        while self.size > self.limit:
-            self._drop(next(iter(self._answers)))
-
-    def _drop(self, key: tuple[str, bytes]) -> None:
-        self.size -= _size(*key, self._answers.pop(key))
+    def put(self, path: str, query: bytes, answer: CachedResponse) -> None:
+        """Cache an answer, unless it takes more than a quarter of the limit."""
+        size = len(path) + len(query) + len(answer.body) + _OVERHEAD
+        if size <= self._answers.maxsize // 4:
+            self._answers[path, query] = size, answer
 
 
 class AdaptiveExecutor:

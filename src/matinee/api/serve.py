@@ -21,7 +21,7 @@ from matinee.api.protocol import BoundedHttpProtocol
 from matinee.settings import Settings
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from matinee.api.application import Application
 
 # The application is imported where it is made: it takes a second and a half of processor time, which the process
 # that only starts workers would spend before the first of them begins.
@@ -47,7 +47,7 @@ def port_of(settings: Settings, service: Service = "core") -> int:
     return port
 
 
-def create(service: Service, settings: Settings) -> FastAPI:
+def create(service: Service, settings: Settings) -> Application:
     """The application of a service."""
     if service == "vectors":
         from matinee.api.vectors.app import create_vectors_app
@@ -62,22 +62,22 @@ def create(service: Service, settings: Settings) -> FastAPI:
     return create_app(settings)
 
 
-def worker() -> FastAPI:
+def worker() -> Application:
     """The application of one worker process of the core service, see `_worker`."""
     return _worker("core")
 
 
-def vectors_worker() -> FastAPI:
+def vectors_worker() -> Application:
     """The application of one worker process of the vector service."""
     return _worker("vectors")
 
 
-def encoder_worker() -> FastAPI:
+def encoder_worker() -> Application:
     """The application of one worker process of the encoder service."""
     return _worker("encoder")
 
 
-def _worker(service: Service) -> FastAPI:
+def _worker(service: Service) -> Application:
     """The application of one worker process; its settings come through the environment.
 
     Raises:
@@ -110,7 +110,7 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def config_of(settings: Settings, app: FastAPI | None = None, service: Service = "core") -> uvicorn.Config:
+def config_of(settings: Settings, app: Application | None = None, service: Service = "core") -> uvicorn.Config:
     """uvicorn's configuration: uvloop where it is installed, no line per request."""
     factory = "worker" if service == "core" else f"{service}_worker"
     return uvicorn.Config(

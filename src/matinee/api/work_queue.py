@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -11,30 +10,30 @@ from typing import TypeVar
 
 from fastapi import Request
 
+from matinee._util.processors import processor_count
 from matinee.errors import EncoderError
 
 T = TypeVar("T")
-MOST_WAITING = 128
+MAX_WAITING = 128
 """Pieces of work (an image, eight texts) that may wait; about two seconds on two processors."""
-MOST_BODIES = 8
+MAX_BODIES = 8
 """Bodies of the largest size that are held at a time; many more small ones."""
 
 
-class Workshop:
+class WorkQueue:
     """Runs pieces of work in threads, first come, first served. Only for the event loop's thread.
 
     Args:
         workers: processes that share the machine's processors.
         max_body: largest body, in bytes.
-        most_waiting: pieces that may wait besides those in work.
+        max_waiting: pieces that may wait besides those in work.
     """
 
-    def __init__(self, workers: int, max_body: int, most_waiting: int = MOST_WAITING) -> None:
-        processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.threads = max(1, processors // workers)
+    def __init__(self, workers: int, max_body: int, max_waiting: int = MAX_WAITING) -> None:
+        self.threads = max(1, processor_count() // workers)
         self._pool: ThreadPoolExecutor | None = None
         self._max_body = max_body
-        self._most = most_waiting + self.threads
+        self._max_pieces = max_waiting + self.threads
         self.pieces = 0
         """In work or waiting."""
         self.held = 0
@@ -49,7 +48,7 @@ class Workshop:
         """
         announced = request.headers.get("content-length", "")
         size = int(announced) if announced.isdigit() else self._max_body
-        if self.held + size > MOST_BODIES * self._max_body or self.pieces >= self._most:
+        if self.held + size > MAX_BODIES * self._max_body or self.pieces >= self._max_pieces:
             raise _busy()
         self.held += size
         try:
@@ -64,7 +63,7 @@ class Workshop:
             EncoderError: too much is waiting (503); a request that finds nothing waiting is always taken.
             Exception: the first failure; the rest is not begun.
         """
-        if self.pieces and self.pieces + len(works) > self._most:
+        if self.pieces and self.pieces + len(works) > self._max_pieces:
             raise _busy()
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="matinee-encode")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from matinee._util.atomic_files import file_hash
 from matinee._util.extras import need
+from matinee._util.processors import processor_count
 from matinee._util.progress import Progress, silent
 from matinee.data.assets import ensure, is_cached
 from matinee.encoders.base import Image, ImageEncoder, Vectors
@@ -40,7 +40,7 @@ POSTER_DIM = 256
 POSTER_POWER = 0.6
 """Whitening of the `poster` space: see `Projection.fit`."""
 
-_THREADS = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
+_THREADS = min(processor_count(), 8)
 _CHUNK = 64
 _IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 """Mean and deviation that most published models were trained with; a model's metadata may say otherwise."""

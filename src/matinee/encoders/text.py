@@ -10,7 +10,6 @@ the CPU), and so a text's vector cannot depend on what else is encoded, whatever
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from matinee._util.atomic_files import file_hash
 from matinee._util.extras import need
+from matinee._util.processors import processor_count
 from matinee._util.progress import Progress
 from matinee.data.assets import ensure, is_cached
 from matinee.encoders.base import TextEncoder, Vectors
@@ -125,7 +125,7 @@ class OnnxTextEncoder:
         found = np.empty((len(texts), self._dim), dtype=np.float32)
         # Texts of one length follow each other, so that both threads are done at the same time.
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]), reverse=True)
-        workers = min(2, os.cpu_count() or 1) if len(texts) > _AT_ONCE else 1
+        workers = min(2, processor_count()) if len(texts) > _AT_ONCE else 1
         with ThreadPoolExecutor(workers) as pool:
             for start in range(0, len(order), _AT_ONCE):
                 if progress is not None:

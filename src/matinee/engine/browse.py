@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from itertools import compress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matinee.engine.charts import chart_of
-from matinee.engine.recommend import allowed_rows, check_n, make_items
-from matinee.engine.runtime import Runtime, View
-from matinee.engine.types import FilmMap, MoviePage, PopularBy, PopularItem
+from matinee.engine.rating_counts import histogram
+from matinee.engine.recommend import allowed_rows, check_n, default_name, make_items
+from matinee.engine.runtime import RequestView, Runtime, View
+from matinee.engine.types import FilmMap, FilmRatings, MoviePage, PopularBy, PopularItem, TitleTable
 from matinee.errors import InvalidInputError
 from matinee.models.charts import DAY, By, Chart, make_chart, years_of
 from matinee.settings import Settings
@@ -141,3 +143,61 @@ def film_map(view: View, space: str) -> FilmMap:
 def _quoted(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def title_table(view: View) -> TitleTable:
+    """Ids, titles and years of all movies in service."""
+    catalog = view.catalog
+    active = None if catalog.active.all() else catalog.active.tolist()
+    ids, titles, years = (
+        column if active is None else list(compress(column, active))
+        for column in (catalog.column("movie_id"), catalog.column("title"), catalog.column("year"))
+    )
+    return TitleTable(ids, titles, years, view.snapshot.id)
+
+
+def film_ratings(at: RequestView, movie_id: str) -> FilmRatings:
+    """How one movie was rated. Raises UnknownMovieError."""
+    _, values = at.runtime.effective(at.view).of_film(at.view.catalog.row(movie_id))
+    steps = at.runtime.star_steps
+    return FilmRatings(
+        movie_id,
+        len(values),
+        round(float(values.mean(dtype=np.float64)), 4) if len(values) else None,
+        tuple(zip(steps.tolist(), histogram(values, steps).tolist(), strict=True)),
+    )
+
+
+def cleaning_report(view: View) -> dict[str, Any]:
+    """See `Engine.report`."""
+    manifest = view.snapshot.manifest
+
+    def reasons(counts: dict[str, int]) -> list[dict[str, Any]]:
+        return [{"reason": reason, "count": count} for reason, count in counts.items()]
+
+    return {
+        "snapshot": manifest.id,
+        "dataset": manifest.dataset,
+        "fingerprint": manifest.fingerprint,
+        "scale": list(manifest.scale),
+        "n_users": manifest.n_users,
+        "n_items": manifest.n_items,
+        "n_ratings": manifest.n_ratings,
+        "notes": list(manifest.report.notes),
+        "joins": [{"name": name, "share": share} for name, share in manifest.report.joins.items()],
+        "tables": [
+            {"name": name, "rows_in": table.rows_in, "rows_out": table.rows_out}
+            | {kind: reasons(getattr(table, kind)) for kind in ("dropped", "changed", "noticed")}
+            for name, table in manifest.report.tables.items()
+        ],
+    }
+
+
+def models(view: View, settings: Settings) -> list[dict[str, Any]]:
+    """See `Engine.models`."""
+    default = default_name(view, settings)
+    return [
+        {"name": name, "default": name == default, "predicts_stars": view.models[name].predicts_stars}
+        | entry.model_dump(mode="json")
+        for name, entry in view.snapshot.manifest.models.items()
+    ]

@@ -12,6 +12,8 @@ from matinee.data.catalog import Catalog
 from matinee.data.ratings import NO_TIME
 from matinee.engine.merged_ratings import MergedRatings
 from matinee.engine.rating_counts import histogram
+from matinee.engine.recommend import allowed_rows
+from matinee.engine.runtime import RequestView
 
 TOP = 50
 """Directors, countries, tags, films and users that are listed, at most."""
@@ -24,6 +26,9 @@ _SPAN = 1 << 20
 Record = dict[str, Any]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+MAX_CACHED = 16
+"""Filters whose statistics are cached while nothing changes."""
 
 
 def statistics(
@@ -226,3 +231,18 @@ def _top_films(catalog: Catalog, counts: Ints, sums: Floats) -> list[Record]:
         {"movie_id": ids[row], "title": titles[row], "year": years[row], "ratings": count, "mean": mean}
         for row, count, mean in _top(counts, sums)
     ]
+
+
+def filtered_statistics(at: RequestView, filter: str) -> dict[str, Any]:
+    """See `Engine.statistics`."""
+    allowed = allowed_rows(at.view, filter, at.settings.max_filter)
+    effective = at.runtime.effective(at.view)
+    memo = effective.memo
+    found = memo.get(filter)
+    # Filters read the view's counts, which may be a moment older than the ratings.
+    if found is None or found[0] is not at.view.stats:
+        if len(memo) >= MAX_CACHED:
+            memo.clear()
+        made = statistics(effective, at.view.catalog, allowed, at.runtime.star_steps)
+        found = memo[filter] = at.view.stats, {"filter": filter} | made
+    return dict(found[1])

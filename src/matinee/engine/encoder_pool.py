@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from time import monotonic
-from typing import Generic, TypeVar
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
+from matinee._util.lazy import Lazy
 from matinee.data.catalog import Catalog, Movie
 from matinee.encoders.base import Image, ImageEncoder, TextEncoder
 from matinee.encoders.film_texts import film_texts
-from matinee.errors import EncoderError, FetchError, MatineeError
+from matinee.errors import EncoderError, FetchError
 from matinee.indexes.base import VectorIndex
 from matinee.settings import Settings
 from matinee.snapshots.spaces import Space
@@ -28,33 +28,8 @@ RETRY = 30.0
 QUERIES = 2000
 """Vectors of recent search texts that are kept (1.5 kB each)."""
 
-E = TypeVar("E")
 AnyEncoder = TypeVar("AnyEncoder", TextEncoder, ImageEncoder)
 Floats = NDArray[np.float32]
-
-
-class _Lazy(Generic[E]):
-    """Something opened at first use; a failure is remembered for a while."""
-
-    def __init__(self, open: Callable[[], E]) -> None:
-        self._open = open
-        self._lock = threading.Lock()
-        self._made: E | None = None
-        self._failed: tuple[float, MatineeError] | None = None
-
-    def get(self) -> E:
-        if self._made is not None:
-            return self._made
-        with self._lock:
-            if self._made is None:
-                if self._failed is not None and monotonic() - self._failed[0] < RETRY:
-                    raise self._failed[1]
-                try:
-                    self._made = self._open()
-                except MatineeError as error:
-                    self._failed = monotonic(), error
-                    raise
-            return self._made
 
 
 class Encoders:
@@ -63,11 +38,11 @@ class Encoders:
     def __init__(self, settings: Settings) -> None:
         from matinee import remote
 
-        self._text: _Lazy[TextEncoder] = _Lazy(lambda: remote.open_text_encoder(settings))
-        self._image: _Lazy[ImageEncoder] = _Lazy(lambda: remote.open_image_encoder(settings))
+        self._text: Lazy[TextEncoder] = Lazy(lambda: remote.open_text_encoder(settings), RETRY)
+        self._image: Lazy[ImageEncoder] = Lazy(lambda: remote.open_image_encoder(settings), RETRY)
         self._settings = settings
         self._indexes: dict[str, VectorIndex] = {}
-        self._queries: OrderedDict[str, Floats] = OrderedDict()
+        self._queries: LRUCache[str, Floats] = LRUCache(QUERIES)
         self._lock = threading.Lock()
 
     def query(self, text: str, space: Space) -> Floats:
@@ -78,14 +53,11 @@ class Encoders:
         """
         with self._lock:
             found = self._queries.get(text)
-            if found is not None:
-                self._queries.move_to_end(text)
-                return found
+        if found is not None:
+            return found
         vector: Floats = _checked(self._text.get(), space).encode([text])[0]
         with self._lock:
             self._queries[text] = vector
-            while len(self._queries) > QUERIES:
-                self._queries.popitem(last=False)
         return vector
 
     def image(self, image: Image, space: Space) -> Floats:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +14,19 @@ from matinee.data.catalog import Movie
 from matinee.data.ids import Id, id_text
 from matinee.data.ratings import NO_TIME
 from matinee.encoders.base import Image
-from matinee.engine import browse, posters, users
-from matinee.engine.explore import Explorer
-from matinee.engine.lifecycle import Serving
+from matinee.engine import browse, data_statistics, posters, users, writes
+from matinee.engine.encoder_pool import Encoders
+from matinee.engine.explain import explain
+from matinee.engine.lifecycle import Lifecycle
 from matinee.engine.recommend import check_n, recommend
-from matinee.engine.runtime import query_of
+from matinee.engine.runtime import RequestView, Runtime, View, query_of
 from matinee.engine.search import hybrid
 from matinee.engine.similar import in_space, similar
 from matinee.engine.types import (
     Answer,
+    Explanation,
     FilmMap,
+    FilmRatings,
     Hit,
     MoviePage,
     Neighbor,
@@ -33,14 +37,16 @@ from matinee.engine.types import (
     Request,
     SearchBy,
     SimilarBy,
+    TitleTable,
+    UserPage,
 )
-from matinee.engine.writes import Writer
 from matinee.errors import InvalidInputError, UnknownUserError
+from matinee.settings import Settings
 
 DEFAULT = Request()
 
 
-class Engine(Serving, Writer, Explorer):
+class Engine:
     """Thread-safe. Every read reflects every write that returned before it, from any process.
 
     Open it after forking, not before. Ids are strings; whole numbers are taken as their text. All methods raise
@@ -59,6 +65,33 @@ class Engine(Serving, Writer, Explorer):
         ['Toy Story 2 (1999)']
     """
 
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self._lifecycle = lifecycle
+        self.settings = lifecycle.settings
+        self.encoders = Encoders(lifecycle.settings)
+
+    @classmethod
+    def open(cls, settings: Settings | None = None) -> Self:
+        """Open the current snapshot and the store of the settings' data folder.
+
+        Raises:
+            SnapshotError: there is no snapshot, or the current one is damaged and there is no sound one before
+                it (where there is, that one is served, and `warnings` says so).
+        """
+        return cls(Lifecycle.open(settings or Settings()))
+
+    def close(self) -> None:
+        """Close the stores."""
+        self._lifecycle.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
     def __repr__(self) -> str:
         return f"<Engine: {self.dataset_name}, snapshot {self.snapshot_id}>"
 
@@ -66,6 +99,75 @@ class Engine(Serving, Writer, Explorer):
         rows = [(model["name"], "default" if model["default"] else "") for model in self.models()]
         return html_table(["Model", ""], rows, caption=f"{self.dataset_name}, snapshot {self.snapshot_id}")
 
+    def _current(self) -> tuple[Runtime, View]:
+        return self._lifecycle.current()
+
+    def request_view(self) -> RequestView:
+        """The state that a request shall see, after following the pointer and the store; microseconds."""
+        runtime, view = self._lifecycle.current()
+        return RequestView(runtime, view, self.settings)
+
+    # --- snapshots ------------------------------------------------------------------------------------------
+    @property
+    def snapshot_id(self) -> str:
+        """Id of the snapshot in service."""
+        return self._lifecycle.snapshot.id
+
+    @property
+    def dataset_name(self) -> str:
+        """Name of the data set that is served."""
+        return self._lifecycle.snapshot.manifest.dataset
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong without stopping the service, newest last."""
+        return self._lifecycle.warnings
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Lowest and highest number of stars."""
+        low, high = self._lifecycle.snapshot.dataset.scale
+        return low, high
+
+    def revision(self) -> tuple[str, int]:
+        """(snapshot id, movies' version): changes whenever answers about movies may change; microseconds."""
+        return self.request_view().validity()[:2]
+
+    def user_version(self, user_id: str) -> int:
+        """The version of a user's data, microseconds, sees other processes' writes at once."""
+        runtime = self._lifecycle.runtime
+        runtime.sync()
+        return runtime.user_version(user_id)
+
+    def validity(self, user_id: str | None) -> tuple[str, int, int]:
+        """`revision` and `user_version` (0 without a user) by one look at the store."""
+        return self.request_view().validity(user_id)
+
+    def check(self) -> None:
+        """Raise unless a model is loaded and the store answers (readiness)."""
+        self._lifecycle.check()
+
+    def models(self) -> list[dict[str, Any]]:
+        """Name, config, metrics, seconds to fit, bytes, of every model in service; `default` marks one."""
+        return browse.models(self._current()[1], self.settings)
+
+    def snapshot_ids(self) -> list[str]:
+        """Ids of all snapshots, sound or not, newest first."""
+        return self._lifecycle.registry.ids()
+
+    def snapshots(self) -> list[dict[str, Any]]:
+        """Id, created (ISO time), current, dataset, sizes, metrics, watermark of each snapshot, newest first."""
+        return self._lifecycle.snapshots()
+
+    def promote(self, snapshot_id: str) -> str:
+        """Verify a snapshot, serve it, and return its id; the old one serves until the new one is loaded."""
+        return self._lifecycle.promote(snapshot_id)
+
+    def rollback(self) -> str:
+        """Serve the snapshot promoted before the current one, and return its id."""
+        return self._lifecycle.rollback()
+
+    # --- lists ----------------------------------------------------------------------------------------------
     def find(self, name: Id) -> Movie:
         """The film that has this id or this title, with or without its year.
 
@@ -76,13 +178,16 @@ class Engine(Serving, Writer, Explorer):
         _, view = self._current()
         return view.catalog.movie(view.catalog.resolve(name))
 
-    def recommend(self, user_id: Id, request: Request = DEFAULT) -> Answer:
-        """Films for a stored user; an unknown user gets the popular films and `fallback="popular"`."""
-        user_id = id_text(user_id)
-        runtime, view = self._current()
-        version = runtime.user_version(user_id)
-        query = runtime.history(user_id, view)
-        return recommend(view, self.settings, query, request, user_id=user_id, version=version)
+    def recommend(self, user_id: Id, request: Request = DEFAULT, *, at: RequestView | None = None) -> Answer:
+        """Movies for a stored user; an unknown user gets the popular movies and `fallback="popular"`.
+
+        Args:
+            at: the state to answer from, where the caller has taken it already (`request_view`); None: the current one.
+        """
+        user_id, at = id_text(user_id), at or self.request_view()
+        version = at.runtime.user_version(user_id)
+        query = at.runtime.history(user_id, at.view)
+        return recommend(at.view, self.settings, query, request, user_id=user_id, version=version)
 
     def recommend_for(
         self,
@@ -303,3 +408,123 @@ class Engine(Serving, Writer, Explorer):
         """All effective ratings: user id, film id, stars, time."""
         runtime, view = self._current()
         return users.export_ratings(runtime, view)
+
+    # --- writes: each is durable when it returns, all or nothing ----------------------------------------------
+    def check_stars(self, stars: float) -> float:
+        """Return the stars, or raise InvalidInputError where they are off the scale."""
+        return writes.check_stars(stars, self.scale)
+
+    def rate(
+        self,
+        ratings: Sequence[tuple[Id, Id, float]],
+        *,
+        key: str | None = None,
+        timestamp: int | None = None,
+        timestamps: Sequence[int | None] | None = None,
+    ) -> int:
+        """Store (user id, film id, stars) triples, all or none; returns the number of distinct ratings stored.
+
+        Args:
+            ratings: of equal (user, film) pairs the last wins.
+            key: makes the call idempotent for 24 hours.
+            timestamp: seconds since 1970; None: now.
+            timestamps: one for each rating, where they differ (an import); None in it: `timestamp`.
+
+        Raises:
+            UnknownMovieError: naming the first unknown film; nothing is stored.
+            InvalidInputError: stars off the data set's scale, impossible ids, too many at once; nothing is stored.
+            ConflictError: the key was used for other ratings.
+        """
+        return writes.rate(self.request_view(), ratings, key=key, timestamp=timestamp, timestamps=timestamps)
+
+    def unrate(self, user_id: Id, movie_id: Id) -> None:
+        """Take one rating back. Raises NotFoundError where there is none."""
+        writes.unrate(self.request_view(), id_text(user_id), id_text(movie_id))
+
+    def erase_user(self, user_id: Id) -> None:
+        """Erase everything held about a user. Raises UnknownUserError.
+
+        The store's rows are deleted; a mark that hides the snapshot's ratings stays until no snapshot has any.
+        """
+        writes.erase_user(self.request_view(), id_text(user_id))
+
+    def put_movies(self, movies: Sequence[Movie]) -> int:
+        """Add or replace films; they are searchable and recommendable at once. Returns the number stored.
+
+        Where the snapshot has text vectors, those of the films are made and stored with them.
+        """
+        return writes.put_movies(self.request_view(), self.encoders, movies)
+
+    def put_poster(self, movie_id: Id, image: Image) -> bool:
+        """Have a film found by this poster from now on; the picture itself is kept elsewhere (`posters.store`).
+
+        Returns:
+            False where the snapshot has no posters to search, or the encoder cannot be had: the poster is found after
+            the next `matinee posters add` or training.
+
+        Raises:
+            UnknownMovieError: no such film.
+            TooLargeError, MediaTypeError, InvalidInputError: an image that cannot be read.
+        """
+        return writes.put_poster(self.request_view(), self.encoders, id_text(movie_id), image)
+
+    def delete_poster(self, movie_id: Id) -> None:
+        """Have a film no longer found by its poster. Raises UnknownMovieError."""
+        writes.delete_poster(self.request_view(), id_text(movie_id))
+
+    def patch_movie(self, movie_id: Id, changes: Mapping[str, Any]) -> Movie:
+        """Change some columns of a film (None clears one) and return it.
+
+        Raises:
+            UnknownMovieError: no such film.
+            InvalidInputError: an unknown column, or a value that a film cannot have.
+        """
+        return writes.patch_movie(self.request_view(), self.encoders, id_text(movie_id), changes)
+
+    def delete_movie(self, movie_id: Id) -> None:
+        """Remove a film from service. Raises UnknownMovieError."""
+        writes.delete_movie(self.request_view(), id_text(movie_id))
+
+    # --- exploring --------------------------------------------------------------------------------------------
+    def users(self, prefix: str = "", *, limit: int = 20, offset: int = 0) -> UserPage:
+        """Users with ratings whose id begins with a text: that very id, numeric ids by number, others by text.
+
+        Args:
+            prefix: case counts; "" asks for all.
+            limit: users wanted, 1..settings.max_n.
+            offset: users to skip.
+        """
+        return users.page(self.request_view(), prefix, limit=limit, offset=offset)
+
+    def title_table(self) -> TitleTable:
+        """Ids, titles and years of all movies in service."""
+        return browse.title_table(self._current()[1])
+
+    def film_ratings(self, movie_id: Id) -> FilmRatings:
+        """How one movie was rated. Raises UnknownMovieError."""
+        return browse.film_ratings(self.request_view(), id_text(movie_id))
+
+    def statistics(self, filter: str = "") -> dict[str, Any]:
+        """Figures of the effective ratings of the films that a filter allows; kept until something changes.
+
+        Raises:
+            FilterError: the filter does not parse.
+        """
+        return data_statistics.filtered_statistics(self.request_view(), filter)
+
+    def explain(self, user_id: Id, movie_id: Id, model: str | None = None) -> Explanation:
+        """Why one film for one user, whether it is recommended, rated already, or neither.
+
+        Args:
+            model: whose reasons are given in `because`; None: the default model's.
+
+        Raises:
+            UnknownUserError: nothing is known of the user to explain from.
+            UnknownMovieError, UnknownModelError: no such film, no such model.
+        """
+        runtime, view = self._current()
+        return explain(runtime, view, self.settings, id_text(user_id), id_text(movie_id), model)
+
+    def report(self) -> dict[str, Any]:
+        """How the data of the snapshot in service were cleaned: rows in and out of each table, by reason."""
+        return browse.cleaning_report(self._current()[1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from matinee._util.topk import top_n
 from matinee.engine import reasons, users
 from matinee.engine.recommend import default_name, predicted_stars
 from matinee.engine.runtime import Runtime, View
-from matinee.engine.types import FilmRef
+from matinee.engine.types import Explanation, Factor, FilmRef, ModelScore, RatedReason, Rater, Shared
 from matinee.models.base import Model, Query
 from matinee.models.content.model import Content
 from matinee.models.ials import ImplicitALS
@@ -32,95 +31,10 @@ _WELL_RATED = 10
 _LEAST_WELL_RATED = 50
 
 
-@dataclass(frozen=True, slots=True)
-class ModelScore:
-    """What one model says: its score, and the film's rank among `of` films that it has an opinion on and are unseen."""
-
-    name: str
-    score: float | None
-    rank: int | None
-    of: int
-
-
-@dataclass(frozen=True, slots=True)
-class RatedReason:
-    """A film that the user liked, their stars, and its share (0..1) in what liked films add to the score."""
-
-    movie_id: str
-    title: str
-    rating: float
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Rater:
-    """A user of similar taste who has rated the film."""
-
-    user_id: str
-    similarity: float
-    common: int
-    stars: float
-
-
-@dataclass(frozen=True, slots=True)
-class Factor:
-    """One latent factor: the user's value, the film's, their product, and the films that have most and least of it."""
-
-    factor: int
-    user: float
-    film: float
-    product: float
-    high: tuple[FilmRef, ...]
-    low: tuple[FilmRef, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What the film shares with films that the user likes (rates no lower than their own mean): words of one field,
-    and up to three of those films."""
-
-    field: str
-    shared: tuple[str, ...]
-    films: tuple[FilmRef, ...]
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """Why one film for one user. The user's own rating of the film is left out of the history that explains it.
-
-    Attributes:
-        model: whose reasons `because` gives.
-        fallback: "popular" or "content" where that model knows nothing of the history and another answers.
-        stars: predicted, None where unknown.
-        rating: the user's own, None where there is none.
-        rest: share of the liked films that `because` does not list.
-        reason: why, as a sentence without a period, plain text.
-        neighbors_mean: mean stars of `neighbors`, None where there are none.
-        factors: of iALS, those of the largest |product|; () where there is no such model or it knows too little.
-    """
-
-    user_id: str
-    movie_id: str
-    title: str
-    snapshot: str
-    model: str
-    fallback: str | None
-    stars: float | None
-    rating: float | None
-    models: tuple[ModelScore, ...]
-    because: tuple[RatedReason, ...]
-    rest: float
-    reason: str
-    neighbors: tuple[Rater, ...]
-    neighbors_mean: float | None
-    factors: tuple[Factor, ...]
-    content: tuple[Shared, ...]
-
-
 def explain(
     runtime: Runtime, view: View, settings: Settings, user_id: str, movie_id: str, name: str | None
 ) -> Explanation:
-    """Why a film for a user, see `Explorer.explain`."""
+    """Why a film for a user, see `Engine.explain`."""
     row = view.catalog.row(movie_id)
     name = name or default_name(view, settings)
     model = view.model(name)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from matinee._util.topk import top_n
 from matinee.data.ids import id_text
 from matinee.engine.charts import newcomer_scores
-from matinee.engine.filters import parse
+from matinee.engine.filters import Filter, parse
 from matinee.engine.reasons import ListReasons, tell
 from matinee.engine.rerank import diversify
 from matinee.engine.runtime import View
@@ -37,16 +37,19 @@ def check_share(value: float, name: str) -> None:
 
 
 def allowed_rows(view: View, filter: str, max_length: int) -> NDArray[np.bool_]:
-    """Films in service that the filter allows, (n_items,), a fresh array.
+    """Movies in service that the filter allows, (n_items,), a fresh array.
 
     Raises:
         FilterError: the filter does not parse.
     """
+    return filtered_rows(view, parse(filter, max_length))
+
+
+def filtered_rows(view: View, condition: Filter) -> NDArray[np.bool_]:
+    """Movies in service that a parsed filter allows, (n_items,), a fresh array."""
     allowed: NDArray[np.bool_] = view.catalog.active.copy()
-    if filter:
-        wanted = parse(filter, max_length)
-        if wanted:
-            allowed &= wanted.mask(view.catalog, view.stats.for_filters())
+    if condition:
+        allowed &= condition.mask(view.catalog, view.stats.for_filters())
     return allowed
 
 
@@ -64,7 +67,8 @@ def recommend(
         check_share(request.adventurous, "adventurous")
     name = request.model or default_name(view, settings)
     model = view.model(name)
-    allowed = allowed_rows(view, request.filter, settings.max_filter)
+    condition = parse(request.filter, settings.max_filter)
+    allowed = filtered_rows(view, condition)
     if not request.include_seen:
         allowed[query.rows] = False
     excluded = view.catalog.rows(map(id_text, request.exclude)) if request.exclude else np.zeros(0, dtype=np.int64)
@@ -88,7 +92,7 @@ def recommend(
         fallback=fallback,
         user_id=user_id,
         version=version,
-        volatile=fallback == "popular" or parse(request.filter, settings.max_filter).reads_ratings,
+        volatile=fallback == "popular" or condition.reads_ratings,
         less_of=None if told is None else told.less_of,
     )
 

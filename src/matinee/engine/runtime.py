@@ -25,6 +25,7 @@ from matinee.engine.trending import Trend
 from matinee.engine.updatable_spaces import CONTENT, UpdatableSpaces
 from matinee.errors import UnknownModelError
 from matinee.models.base import Model, Query
+from matinee.settings import Settings
 from matinee.snapshots import Snapshot
 from matinee.stores.base import Changes, FilmVector, Store
 
@@ -210,6 +211,20 @@ class Runtime:
     def erased(self) -> frozenset[str]:
         """Users of whom the snapshot must not speak."""
         return self._erased
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """What one request sees: a snapshot with the store over it at one moment. Taken once, and passed on."""
+
+    runtime: Runtime
+    view: View
+    settings: Settings
+
+    def validity(self, user_id: str | None = None) -> tuple[str, int, int]:
+        """(snapshot id, movies' version, version of a user's data): what answers for this user depend on."""
+        version = 0 if user_id is None else self.runtime.user_version(user_id)
+        return self.runtime.snapshot.id, self.view.movies_version, version
 
 
 def query_of(found: dict[int, tuple[float, int]], user_id: str | None = None) -> Query:

@@ -1,18 +1,25 @@
-"""What goes into the engine and what comes out: plain frozen records, no HTTP."""
+"""What goes into the engine and what comes out: plain frozen records, no HTTP.
+
+The API describes its answers by these classes: a docstring and a `Field(description=…)` here is what its
+documentation shows, and a field with `exclude=True` is one that answers leave out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, WithJsonSchema
 
 from matinee.data.catalog import Movie
 from matinee.data.ids import Id
 from matinee.engine.answer_tables import AnswerTable
 
+Score = Annotated[float, WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]})]
+"""NaN where unknown, which is null in JSON."""
 SearchBy = Literal["both", "title", "meaning"]
 PopularBy = Literal["popular", "trending", "top_rated"]
 SimilarBy = Literal["taste", "content", "poster", "blend"]
@@ -58,37 +65,33 @@ class FilmRef:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A film that the user liked and its share (0..1) in what liked films add to a recommendation's score."""
+    """A film that the user liked, and its share in what liked films say for a recommendation."""
 
     movie_id: str
     title: str
-    share: float
+    share: Annotated[float, Field(ge=0, le=1.001)]
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
     """One ranked film.
 
-    Attributes:
-        row: row in the engine's current catalogue.
-        score: the model's; comparable within one answer only. The order of a list looks at more than scores
-            (`matinee.engine.rerank`).
-        rank: 1 is best.
-        stars: predicted stars for this user on the data's scale, None where unknown.
-        because: reasons, biggest share first, shares sum to at most 1; None unless asked for.
-        reason: the same as a sentence without a period, plain text; None unless asked for.
+    `row` is the film's row in the engine's current catalog. The order of a list looks at more than scores
+    (`matinee.engine.rerank`).
     """
 
-    row: int
+    row: Annotated[int, Field(exclude=True)]
     movie_id: str
     title: str
     year: int | None
     genres: tuple[str, ...]
-    score: float
+    score: Annotated[Score, Field(description="Comparable within one answer only.")]
     rank: int
-    stars: float | None = None
-    because: tuple[Reason, ...] | None = None
-    reason: str | None = None
+    stars: Annotated[float | None, Field(description="Predicted stars, where known.")] = None
+    because: Annotated[
+        tuple[Reason, ...] | None, Field(description="With `explain=true`: reasons, biggest share first.")
+    ] = None
+    reason: Annotated[str | None, Field(description="With `explain=true`: the same in words, plain text.")] = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,7 +100,6 @@ class Answer(AnswerTable):
 
     Attributes:
         model: name of the model that ranked.
-        snapshot: id of the snapshot served.
         fallback: "popular" where nothing is known about the user, "content" where only content could answer.
         version: the user's data version that this answer reflects.
         volatile: True where the answer depends on everybody's ratings, so that any new rating may change it.
@@ -115,12 +117,15 @@ class Answer(AnswerTable):
     items: tuple[Item, ...]
     model: str
     snapshot: str
-    fallback: str | None = None
+    fallback: Annotated[str | None, Field(description='"popular": nothing is known about the user.')] = None
     user_id: str | None = None
-    version: int = 0
-    volatile: bool = False
-    index: str | None = None
-    less_of: tuple[FilmRef, ...] | None = None
+    version: Annotated[int, Field(exclude=True)] = 0
+    volatile: Annotated[bool, Field(exclude=True)] = False
+    index: Annotated[str | None, Field(description="Which vector index searched, where one did.")] = None
+    less_of: Annotated[
+        tuple[FilmRef, ...] | None,
+        Field(description="With `explain=true`: disliked films that push others down this list, three at most."),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +167,11 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Neighbor:
-    """A user of similar taste: cosine similarity of centred ratings, and films rated by both."""
+    """A user of similar taste."""
 
     user_id: str
     similarity: float
-    common: int
+    common: Annotated[int, Field(description="Films that both have rated.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +185,12 @@ class PopularItem:
 
 @dataclass(frozen=True)
 class RatedMovie:
-    """One rating of a user's effective history; timestamp None where unknown."""
+    """A rating of a user."""
 
     movie_id: str
     title: str
     rating: float
-    timestamp: int | None
+    timestamp: Annotated[int | None, Field(description="Seconds since 1970 UTC, where known.")]
 
 
 @dataclass(frozen=True)
@@ -208,7 +213,7 @@ class UserPage:
 
 @dataclass(frozen=True)
 class TitleTable:
-    """Every film in service, in the catalogue's order: columns of one length."""
+    """Every film, as columns of one length."""
 
     movie_ids: list[str]
     titles: list[str]
@@ -224,3 +229,82 @@ class FilmRatings:
     count: int
     mean: float | None
     histogram: tuple[tuple[float, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelScore:
+    """What one model says of the film."""
+
+    name: str
+    score: Annotated[float | None, Field(description="Comparable within one model only; null: no opinion.")]
+    rank: Annotated[int | None, Field(description="Among the films that the user has not rated; null: no opinion.")]
+    of: Annotated[int, Field(description="Films that the model has an opinion on.")]
+
+
+@dataclass(frozen=True, slots=True)
+class RatedReason:
+    """A film that the user liked and its share in what liked films add to the score."""
+
+    movie_id: str
+    title: str
+    rating: float
+    share: Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Rater:
+    """A user of similar taste who has rated the film."""
+
+    user_id: str
+    similarity: float
+    common: Annotated[int, Field(description="Films that both have rated, this one left out.")]
+    stars: float
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A latent factor on which the user and the film meet, or part."""
+
+    factor: int
+    user: float
+    film: float
+    product: Annotated[float, Field(description="What it adds to the score.")]
+    high: Annotated[tuple[FilmRef, ...], Field(description="Well-known films that have most of it.")]
+    low: Annotated[tuple[FilmRef, ...], Field(description="Those that have least.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the film shares with films that the user rates no lower than their own mean."""
+
+    field: Annotated[str, Field(description="genres, directors, writers, cast, tags or keywords.")]
+    shared: tuple[str, ...]
+    films: Annotated[tuple[FilmRef, ...], Field(description="Up to three films that share the most.")]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why one film for one user."""
+
+    user_id: str
+    movie_id: str
+    title: str
+    snapshot: str
+    model: Annotated[str, Field(description="Whose reasons `because` gives.")]
+    fallback: Annotated[
+        str | None, Field(description='"popular" or "content" where that model knows too little of the user.')
+    ]
+    stars: Annotated[float | None, Field(description="Predicted; null where unknown.")]
+    rating: Annotated[float | None, Field(description="The user's own, which is left out of what explains the film.")]
+    models: tuple[ModelScore, ...]
+    because: Annotated[
+        tuple[RatedReason, ...], Field(description="Liked films, twenty at most, the biggest share first.")
+    ]
+    rest: Annotated[float, Field(description="Share of the liked films not listed.")]
+    reason: Annotated[str, Field(description="The same in words, plain text.")]
+    neighbors: Annotated[tuple[Rater, ...], Field(description="Twenty at most, the most similar first.")]
+    neighbors_mean: float | None
+    factors: Annotated[
+        tuple[Factor, ...], Field(description="Of iALS, the eight that matter most; empty where there is none.")
+    ]
+    content: tuple[Shared, ...]

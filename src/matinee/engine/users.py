@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from matinee._util.topk import top_n
 from matinee.data.ratings import NO_TIME, Ratings
 from matinee.engine.rating_counts import Tastes
-from matinee.engine.runtime import Runtime, View
-from matinee.engine.types import Neighbor, RatedMovie
-from matinee.errors import UnknownUserError
+from matinee.engine.recommend import check_n
+from matinee.engine.runtime import RequestView, Runtime, View
+from matinee.engine.types import Neighbor, RatedMovie, UserPage
+from matinee.errors import InvalidInputError, UnknownUserError
 from matinee.models.base import Query
 
 MIN_COMMON = 3
@@ -149,3 +150,20 @@ def export_ratings(runtime: Runtime, view: View) -> Iterator[tuple[str, str, flo
             if active[row] and ids[row] not in hidden:
                 yield user_id, ids[row], round(value, 4), None if time == NO_TIME else time
     yield from changed
+
+
+def page(at: RequestView, prefix: str, *, limit: int, offset: int) -> UserPage:
+    """See `Engine.users`."""
+    check_n(limit, at.settings.max_n, "limit")
+    if offset < 0:
+        raise InvalidInputError(f"offset is {offset}.", "Start at 0 or later.")
+    found = _with_prefix(at, prefix)
+    return UserPage(tuple(found[offset : offset + limit]), len(found))
+
+
+def _with_prefix(at: RequestView, prefix: str) -> list[tuple[str, int]]:
+    everyone = at.runtime.effective(at.view).users
+    if not prefix:
+        return everyone
+    found = [one for one in everyone if one[0].startswith(prefix)]
+    return sorted(found, key=lambda one: one[0] != prefix)

@@ -1,4 +1,4 @@
-"""Run a protocol: load, split, fit, measure, and put the published figures beside the result."""
+"""Run a protocol: load, split, fit, measure, and add the published figures."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def training_metrics(
     progress: Progress | None = None,
     keep: dict[str, Model[Any]] | None = None,
 ) -> dict[str, dict[str, float]]:
-    """Honest figures for a snapshot's manifest: models fitted anew without a fifth of a sample of users' ratings.
+    """Honest figures for a snapshot's manifest: models refitted without a fifth of a sample of users' ratings.
 
     At most `max_users` users (a random sample, without those that are kept for validation) have their ratings split
     80:20 at random; the other users stay whole in training. All films are ranked, seen ones removed; no film has tags.

@@ -59,7 +59,7 @@ def fit_models(
 ) -> dict[str, Fitted]:
     """Fit the named models and the parts that they are made of, each once.
 
-    Models that the data do not suit are left out, and of those made of them what is nothing without them.
+    Models that the data do not suit are left out, and so are models that need them as parts.
 
     Raises:
         UnknownModelError: the line-up has no such model.
@@ -203,7 +203,7 @@ def measure_stars(
 ) -> dict[str, float]:
     """Error of the stars predicted for each test rating.
 
-    Where a model gives none the mean of the training ratings stands in, as a user would be told nothing better.
+    Where a model gives none the mean of the training ratings stands in, as serving does.
 
     Returns:
         `rmse`, `mae` in stars; `predicted`: share of the test ratings the model had an opinion on.

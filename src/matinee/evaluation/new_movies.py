@@ -1,4 +1,4 @@
-"""How well films are placed that nobody has rated: all ratings of some films are held out, and the films asked for."""
+"""Cold-start evaluation: all ratings of some movies are held out, and these movies are ranked."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def split_new_films(
 
 
 def measure_new_films(scorer: Scorer, split: NewFilms, *, liked: float = 4.0, k: int = 10) -> dict[str, float]:
-    """Rank the new films among themselves, and all films, for everybody who was kept something back.
+    """Rank the new films among themselves, and all films, for every user with held-out ratings.
 
     Args:
         scorer: scores of all films for a batch of histories; NaN counts as last.

@@ -1,4 +1,4 @@
-"""Published figures for the protocols, to be shown beside our own."""
+"""Published figures for the protocols, shown next to the measured ones."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def liked(history: Ratings, test: Ratings, scale: Scale) -> Mask:
     """Test ratings above the user's mean and from `like_floor` up, (n_test,); all where stars say nothing.
 
     Args:
-        history: of the same users; its stars make a user's mean. A user without any has everybody's mean.
+        history: of the same users; its stars make a user's mean. A user without any gets the global mean.
     """
     if is_flat(history, test):
         return np.ones(len(test), dtype=np.bool_)

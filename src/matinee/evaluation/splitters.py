@@ -78,7 +78,7 @@ def _in_order(order: NDArray[np.int64], chosen: Mask) -> Mask:
 
 
 def _simple(name: str, train: Mask, entries: Entries) -> Masks:
-    """Everybody's training part is learnt from; of the other part that of the users who may be asked is asked."""
+    """All training parts are used for fitting; of the held-out parts only those of the users to be measured."""
     return Masks(name, train, train, ~train & entries.asked[users_of(entries.ratings)])
 
 

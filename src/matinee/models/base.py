@@ -83,7 +83,7 @@ class Query:
         """The whole history of one user, a row of a ratings matrix or an id.
 
         Raises:
-            UnknownUserError: nobody has this id.
+            UnknownUserError: no such user.
         """
         row = ratings.find_user(user) if isinstance(user, str) else user
         if row is None:
@@ -277,7 +277,7 @@ class Model(ABC, Generic[C]):
 
     @abstractmethod
     def state(self) -> State:
-        """Everything learnt, as named arrays (no object dtype); with the config enough to rebuild the model."""
+        """All fitted parameters, as named arrays (no object dtype); with the config enough to rebuild the model."""
 
     @classmethod
     @abstractmethod

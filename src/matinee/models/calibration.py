@@ -27,9 +27,9 @@ from matinee.models.preference import StarScale
 from matinee.models.traits import WEIGHTS, Traits
 
 ADVENTUROUS, STRENGTH = 0.5, 0.5
-"""What is asked where nobody says."""
+"""Defaults."""
 PRIOR = 2.0
-"""Films' worth of everybody's shares in those of a history."""
+"""Pseudo-count: the background shares count as so many movies of the history."""
 SMOOTHING = 0.1
 """Steck's α: q̃ = (1 − α)·q + α·p."""
 LENGTH = 10
@@ -45,7 +45,7 @@ CALIBRATED = 100
 PENALTIES = (-0.15, 0.1, 0.35)
 """Popularity penalty of adventurous 0, 0.5 and 1."""
 KNOWN = 10.0
-"""Likes at which the penalty of 0.5 is half of its full size: of whom little is known gets what is well known."""
+"""Likes at which the penalty of 0.5 reaches half of its full size: short histories get well-known movies."""
 UNKNOWN = -2.0
 """Least popularity, in deviations."""
 FLOOR = 1e-3
@@ -58,7 +58,7 @@ validation users of ml-latest-small the full strength costs 7 % of nDCG@10 of li
 
 
 class Taste(NamedTuple):
-    """Traits that tell a history from everybody's: number, share in the history, and weight of each."""
+    """Traits by which a history differs from the background: index, share in the history, and weight of each."""
 
     traits: NDArray[np.int64]
     shares: NDArray[np.float64]
@@ -74,8 +74,8 @@ def penalty(adventurous: float, likes: float) -> float:
 def kept_strength(likes: float) -> float:
     """Share of the strength of calibration that is kept for so many likes, 1 to `LONG_KEPT`.
 
-    A list after few likes must be told what they have in common; the scores of a long history show its tastes by
-    themselves, and calibrating it as strongly costs more of what is liked than it is worth.
+    After few likes, calibration has to supply what they have in common. The scores of a long history reflect its tastes
+    already, and full calibration would cost more accuracy than it is worth.
     """
     return float(np.interp(np.log(max(likes, 1.0)), np.log(LIKES), (1.0, LONG_KEPT)))
 
@@ -133,7 +133,7 @@ def calibrate(
         relevance: (n_candidates,), finite; ties go to the first.
         shares: (n_traits, n_candidates), of the traits of the taste.
         taste: its traits, as in `shares`.
-        n: places wanted.
+        n: length of the list.
         strength: 0 (relevance alone) .. 1 (taste alone).
 
     Returns:
@@ -189,7 +189,7 @@ class Reranker:
         return type(self)(catalog, self._counts, self.scale, traits=traits)
 
     def taste(self, query: Query) -> Taste:
-        """What tells a history's likes from everybody's; nothing where there are no likes."""
+        """Traits by which the likes of a history differ from the background; empty without likes."""
         return self._taste(*self._likes(query))
 
     def _likes(self, query: Query) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -220,9 +220,9 @@ class Reranker:
         """Rows of up to n films, best first; a shorter list is the beginning of a longer one.
 
         Args:
-            scores: of all films, (n_items,); what is not finite is never listed.
+            scores: of all movies, (n_items,); non-finite ones are never listed.
             query: the history that the scores are for.
-            n: films wanted.
+            n: length of the list.
             allowed: (n_items,), films that may be listed; None: all. Masking the scores instead gives nearly the same
                 list, but moves the mean and deviation by which they are standardised.
             adventurous: 0 (well known) .. 1 (the long tail).

@@ -1,4 +1,4 @@
-"""Charts: the order of films for everybody, by ratings counted, liked, lately, or by IMDb's weighted score."""
+"""Charts: one order of movies for all users, by ratings counted, liked, lately, or by IMDb's weighted score."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Chart:
 
     Attributes:
         score: (n_items,) float64, NaN for films without ratings, which the chart does not hold.
-        then: what tells equal films apart, each (n_items,) float64, higher is better.
+        then: tie-breakers, each (n_items,) float64, higher is better.
     """
 
     score: Floats
@@ -126,7 +126,7 @@ class Chart:
     def scores(self) -> NDArray[np.float32]:
         """Scores whose order alone is the chart's, (n_items,) float32: raised a little above those of equal films.
 
-        Films that nothing tells apart have one score; NaN for films without ratings.
+        Ties have equal scores; NaN for films without ratings.
         """
         found = np.full(len(self.score), np.nan, dtype=np.float32)
         rows = np.flatnonzero(~np.isnan(self.score))

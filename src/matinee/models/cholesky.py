@@ -15,8 +15,8 @@ def factorize(matrix: Floats, fault: str, hint: str) -> Floats:
     """The factor of a matrix, (d, d) with d > 0, which is overwritten.
 
     Args:
-        fault: what is said where the matrix is not positive definite.
-        hint: what to do then.
+        fault: message where the matrix is not positive definite.
+        hint: what to do about it.
 
     Raises:
         MatineeError: it is not.

@@ -1,4 +1,4 @@
-"""ColdStart: the taste that a film's content foretells, for films that nobody has rated yet."""
+"""ColdStart: collaborative factors predicted from content, for movies without ratings."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 _BLOCK = 512
-"""Films whose likeness to the examples is made at a time."""
+"""Movies per block of the kernel."""
 _SAMPLE = 1000
 
 
 class ColdStartConfig(ModelConfig):
     """Settings of `ColdStart`; weights are in the unit of the content model's."""
 
-    taste: str = Field("ials", description="Part whose film factors are foretold.")
+    taste: str = Field("ials", description="Part whose movie factors are predicted.")
     content: str = Field("content", description="Part that says how alike films are.")
     regularization: float = Field(1.0, gt=0, description="λ in units of the examples' mean likeness to themselves.")
     years: float = Field(1.2, ge=0, description="Weight of the year as a field: exp(−|difference| / span).")
@@ -43,13 +43,13 @@ class ColdStartConfig(ModelConfig):
 
 
 class ColdStart(Model[ColdStartConfig]):
-    """Film factors of iALS foretold from content, by kernel ridge regression over films with ratings.
+    """Movie factors of iALS predicted from content, by kernel ridge regression over films with ratings.
 
     Attribute-to-feature mapping (Gantner et al. 2010, "Learning Attribute-to-Feature Mappings for Cold-Start
     Recommendations") with the content model's likeness as the kernel, and the year of release as one more field:
     K(i, j) = Σ_f w_f²·cos_f(i, j) + years²·exp(−|year_i − year_j| / span) + constant². The factors of film j are
     q̂_j = K(j, examples)·A with A = (K + λI)⁻¹·Q, where Q holds the factors of the examples. A new film needs nothing
-    but its content. The examples themselves get what the others foretell, in closed form: q_i − A_i / (K + λI)⁻¹_ii
+    but its content. The examples themselves get what the others predict, in closed form: q_i − A_i / (K + λI)⁻¹_ii
     (leave-one-out), so that their scores and those of new films can be compared.
 
     `carry` takes any scores of the examples to all films: it reads the user's factors from them by least squares.
@@ -181,7 +181,7 @@ class ColdStart(Model[ColdStartConfig]):
         return self.rows[places.astype(np.int64)]
 
     def carry(self, scores: Scores, rows: Rows | None = None) -> Scores:
-        """Scores of films (None: of all) foretold from those of the examples in `scores`, (n, n_items).
+        """Scores of movies (None: of all) predicted from those of the examples in `scores`, (n, n_items).
 
         Linear in the scores. An example without a score counts 0; queries without any score get NaN.
         """
@@ -207,13 +207,13 @@ class ColdStart(Model[ColdStartConfig]):
         return self.carry_shares(shares, np.asarray(rows, dtype=np.int64))
 
     def similar(self, rows: Sequence[int]) -> Scores:
-        """Cosine of the factors foretold; NaN for films without content."""
+        """Cosine of the predicted factors; NaN for films without content."""
         unit = self._factors / np.maximum(np.linalg.norm(self._factors, axis=1, keepdims=True), np.float32(1e-12))
         found: Scores = unit[np.asarray(rows, dtype=np.int64)] @ unit.T
         return found
 
     def with_catalog(self, catalog: Catalog, vectors: Mapping[str, FilmVectors] | None = None) -> Self:
-        """New and edited films get factors from their content at once; examples keep those learnt."""
+        """New and edited films get factors from their content at once; examples keep the fitted ones."""
         grown = super().with_catalog(catalog, vectors)
         if self._content is None:
             raise MatineeError("coldstart has no parts yet.", "Call bind(models) with the fitted models first.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from matinee._util.processors import processor_count
 from matinee.models.truncated_svd import truncated_svd
 
 BATCH_CELLS = 1 << 20
@@ -21,7 +21,7 @@ BATCH_CELLS = 1 << 20
 Floats = NDArray[np.float32]
 
 
-WORKERS = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 16)
+WORKERS = min(processor_count(), 16)
 """Threads that solve batches; BLAS itself gets one, as its own threads slow small systems down tenfold."""
 
 

@@ -23,7 +23,7 @@ _PAGE = 10
 def cover_genres(
     rows: NDArray[np.int64], scores: NDArray[np.floating[Any]], genres: Sequence[Sequence[str]], strength: float = COVER
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Order films anew so that the first places are not all of one genre.
+    """Reorder movies so that the first positions are not all of one genre.
 
     Greedy: the next film is the one of the highest score · Σ_g p(g | film) · need(g), where p shares a film evenly
     among its genres and need(g) = (1 + places that g has / places that it is due)^−strength; due to a genre are ten

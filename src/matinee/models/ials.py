@@ -123,7 +123,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         self._gram = np.float32(self._alpha) * (factors.T @ factors)
 
     def knows(self, query: Query) -> bool:
-        """Whether the history holds a film that somebody rated."""
+        """Whether the history holds a movie with ratings."""
         return self._items.knows(query)
 
     def factors(self, rows: NDArray[np.int64]) -> tuple[Floats, NDArray[np.bool_]]:

@@ -94,7 +94,7 @@ class ItemKNN(Model[ItemKNNConfig]):
         self._links = links
 
     def knows(self, query: Query) -> bool:
-        """Whether the history holds a film that somebody rated."""
+        """Whether the history holds a movie with ratings."""
         return self._items.knows(query)
 
     def _history(self, query: Query, known: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Popularity: one chart for everybody, known or not."""
+"""Popularity: one chart for all users."""
 
 from __future__ import annotations
 

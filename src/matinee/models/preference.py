@@ -15,10 +15,10 @@ from matinee.models.base import Query
 from matinee.models.warm_items import Weighting, array, weigh
 
 Feedback = Literal["signed", "watched"]
-"""What a history tells a model: what was loved and what was disliked, or only what was watched."""
+"""Meaning of a history: signed preferences, or only what was watched."""
 
 MEAN_PRIOR, DEVIATION_PRIOR = 3.0, 10.0
-"""Ratings' worth of everybody's mean and deviation in those of one user."""
+"""Pseudo-counts of the global mean and deviation in those of one user."""
 LOWEST, HIGHEST = 2.2, 1.0
 """Deviations from the user's mean at which the lowest and the highest stars stand at least."""
 FULL = 1.5
@@ -55,10 +55,9 @@ class StarScale:
     """The stars of a data set: lowest and highest, and mean and deviation of all ratings.
 
     A preference is how far a rating stands from the user's own mean, in deviations of that user's ratings, −1
-    (disliked) to 1 (loved). Mean and deviation are shrunk towards everybody's (empirical Bayes), and a history of one
-    value is measured by everybody's scale alone: somebody who has given five stars once loves that film. The user's
-    mean is kept between halfway to the lowest and halfway to the highest stars, so that the highest never count as a
-    dislike.
+    (disliked) to 1 (loved). Mean and deviation are shrunk towards the global ones (empirical Bayes), and a history of
+    one value is measured on the global scale alone: a single rating of five stars is a love. The user's mean is clipped
+    halfway to the lowest and to the highest stars, so that the highest never count as a dislike.
     """
 
     low: float
@@ -82,7 +81,7 @@ class StarScale:
 
     @property
     def mild_like(self) -> float:
-        """Stars that stand for "seen, and given none": a mild like on everybody's scale."""
+        """Stars that stand for "seen, and given none": a mild like on the global scale."""
         return float(min(self.mean + MILD * FULL * self.deviation, self.high))
 
     def user_mean(self, ratings: NDArray[np.floating[Any]]) -> float:
@@ -102,7 +101,7 @@ class StarScale:
         """Ratings of one user less the mean, over the deviation, float32; NaN stars count as a mild like.
 
         However widely the stars are spread, the lowest stand `LOWEST` deviations below the mean at least and the
-        highest `HIGHEST` above it: they are a dislike and a love of everybody's.
+        highest `HIGHEST` above it: they are a dislike and a love on any scale.
         Where the data's stars are all equal every film is a mild like.
         """
         stars = np.asarray(ratings, dtype=np.float64)

@@ -31,11 +31,11 @@ def truncated_svd(
 
     Args:
         matrix: (n, m), sparse.
-        rank: values wanted; fewer where the matrix has no more.
+        rank: number of singular values; fewer where the matrix has a lower rank.
         centre: subtract each column's mean first (principal components), without making the matrix dense.
         seed: of the random start.
         dense: (n, m'), more columns to the right of the sparse ones; not to be centred.
-        iterations: of the subspace; fewer do where the values fall slowly and all that is wanted is inner products.
+        iterations: of the subspace; fewer suffice for inner products where the singular values decay slowly.
 
     Returns:
         Left vectors (n, r), values (r,) descending, right vectors (r, m + m').

@@ -1,4 +1,4 @@
-"""The space of both likenesses: √w·taste beside √(1 − w)·content, so that its cosines are their weighted means."""
+"""The blend space: √w·taste concatenated with √(1 − w)·content, so that its cosines are weighted means of both."""
 
 from __future__ import annotations
 

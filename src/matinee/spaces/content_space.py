@@ -1,4 +1,4 @@
-"""The space of content: the content model's likeness as inner products of few values, a film's own series first.
+"""The content space: the content model's similarity as inner products of short vectors, a movie's own series first.
 
 The likeness Σ w_f²·cos_f of words, texts and posters (see `models.content`) is an inner product of long vectors; the
 space holds their projections on the directions that keep most of it (a truncated SVD). On ml-latest-small 512 values
@@ -41,7 +41,7 @@ SERIES_WEIGHT = 2.0
 series of ml-latest-small .975 of the series then come first (.52 without it; 1: .966), mostly in the order of their
 years, and the ten nearest hold as many ratings kept back as before (.0431 and .0429)."""
 SERIES_DECAY = 0.6
-"""What the next film of a series counts, in the order of their years, beside the one before it."""
+"""Weight of each further movie of a series, by year, relative to the one before it."""
 
 
 def content_dim(n_items: int) -> int:
@@ -170,7 +170,7 @@ class ContentSpace:
         return [rows for rows in np.split(self.series.rows[order], cuts) if len(rows)]
 
     def extra(self) -> dict[str, NDArray[Any]]:
-        """Arrays that `of` needs beside the vectors."""
+        """Arrays that `of` needs besides the vectors."""
         state: dict[str, NDArray[Any]] = {
             "squares": self.squares,
             "series": self.series.rows,

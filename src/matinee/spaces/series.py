@@ -3,7 +3,7 @@
 A name is what stands in a title before the brackets, or one of the names within them, folded. Two names belong together
 where both begin with the same words, the stem, and what follows says so:
 
-- a number ("2", "II", "Part Two", "Vol. 1"), beside the bare stem or beside another number of the stem;
+- a number ("2", "II", "Part Two", "Vol. 1"), next to the bare stem or to another number of the stem;
 - a subtitle (": Resurrection"), where the stem has two words or more;
 - other words ("Reloaded"), "and the …", a subtitle of a stem of one word, a high number ("2049"): only where the films
   share people, and the fewer words the stem has, the more.

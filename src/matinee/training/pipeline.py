@@ -53,7 +53,7 @@ def train(
         include_store: also learn from what was written through the API.
         measure: put metrics on held-out ratings into the manifest (fits twice).
         mapping: canonical column → column of the files, for plain tables.
-        progress: told what is being done.
+        progress: called with the current step.
 
     Raises:
         DataError: unreadable data, or none.
@@ -286,7 +286,7 @@ def with_store(dataset: Dataset, store: Store) -> Dataset:
 
 
 def source_identity(source: str) -> str:
-    """What tells whether a source is the same as before: a name itself, files and folders by sizes and times."""
+    """Identity of a source, to recognize it at the next start: a name itself, files and folders by sizes and times."""
     place = Path(source).expanduser()
     if source == "auto" or any(info.name == source for info in list_datasets()) or not place.exists():
         return source

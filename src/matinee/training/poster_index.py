@@ -1,4 +1,4 @@
-"""Posters into the snapshot in service, without training anything anew."""
+"""Adds posters to the current snapshot without retraining."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from matinee.training.vector_spaces import POSTER, finished, poster_paths, poste
 
 
 def index_posters(settings: Settings, progress: Progress | None = None) -> str:
-    """Embed the posters on the shelf and serve a snapshot that differs from the current one in its poster space alone.
+    """Embed the stored posters and promote a snapshot that differs from the current one in its poster space alone.
 
     Posters that were encoded before come from the cache. Models learn from the posters at the next training.
 

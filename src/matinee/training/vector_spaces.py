@@ -128,7 +128,7 @@ def poster_space(dataset: Dataset, settings: Settings, tell: Progress, notes: li
 
 
 def poster_paths(settings: Settings, dataset: str) -> dict[str, Path]:
-    """Film id → picture, of all posters on the shelf of a data set."""
+    """Movie id → image file, of all stored posters of a data set."""
     shelf = PosterStore.of(settings, dataset)
     found = ((movie_id, shelf.path(movie_id)) for movie_id in sorted(shelf.ids()))
     return {movie_id: path for movie_id, path in found if path is not None}

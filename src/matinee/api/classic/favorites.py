@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from matinee.api.classic.titles import film_record
@@ -13,6 +13,7 @@ from matinee.api.errors import problems
 from matinee.api.parameters import MovieId, at_most, refuse
 from matinee.api.render import reply
 from matinee.api.schemas.answers import FilmOut
+from matinee.api.schemas.examples import example
 from matinee.api.schemas.requests import Body
 from matinee.api.service import EngineDep
 from matinee.classic import Match, find_title, named, recommend_favourites
@@ -23,19 +24,14 @@ MOST = 20
 Title = Annotated[str, Field(min_length=1, max_length=500)]
 
 
-class FavouritesIn(Body):
+class FavouritesIn(
+    Body,
+    json_schema_extra=example(
+        '{"movies": ["Toy Story (1995)", "Alien (1979)", "Heat (1995)"], "model": "collab", "top_n": 10}',
+        '{"movie_ids": ["1", "1214"], "model": "content"}',
+    ),
+):
     """Favourite films, by title or by id."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        protected_namespaces=(),
-        json_schema_extra={
-            "examples": [
-                {"movies": ["Toy Story (1995)", "Alien (1979)", "Heat (1995)"], "model": "collab", "top_n": 10},
-                {"movie_ids": ["1", "1214"], "model": "content"},
-            ]
-        },
-    )
 
     movies: Annotated[list[Title], Field(min_length=1, max_length=MOST), at_most(MOST)] | None = Field(
         None, description="Titles, with or without the year; typing errors are forgiven."
@@ -66,34 +62,20 @@ class FavouriteItemOut(FilmOut):
     rank: int
 
 
-class FavouritesOut(BaseModel):
+class FavouritesOut(
+    BaseModel,
+    json_schema_extra=example(
+        """{
+          "model": "collab",
+          "matched": [{"given": "toy story", "movie_id": "1", "title": "Toy Story", "year": 1995, "score": 100.0}],
+          "items": [{
+            "movie_id": "3114", "title": "Toy Story 2", "year": 1999, "genres": ["Animation", "Comedy"], "rank": 1
+          }],
+          "titles": ["Toy Story 2 (1999)"], "fallback": null, "cold": []
+        }"""
+    ),
+):
     """Films for somebody who likes these films, best first, the favourites left out."""
-
-    model_config = ConfigDict(
-        protected_namespaces=(),
-        json_schema_extra={
-            "examples": [
-                {
-                    "model": "collab",
-                    "matched": [
-                        {"given": "toy story", "movie_id": "1", "title": "Toy Story", "year": 1995, "score": 100.0}
-                    ],
-                    "items": [
-                        {
-                            "movie_id": "3114",
-                            "title": "Toy Story 2",
-                            "year": 1999,
-                            "genres": ["Animation", "Comedy"],
-                            "rank": 1,
-                        }
-                    ],
-                    "titles": ["Toy Story 2 (1999)"],
-                    "fallback": None,
-                    "cold": [],
-                }
-            ]
-        },
-    )
 
     model: Literal["content", "collab"]
     matched: list[FavouriteOut] = Field(description="One for each favourite, in their order.")

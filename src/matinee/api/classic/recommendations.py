@@ -9,19 +9,21 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, Field, RootModel
 from starlette.responses import Response
 
 from matinee.api import parameters
 from matinee.api.errors import problems
 from matinee.api.parameters import MovieId, Stars, UserId, at_most, refuse
 from matinee.api.render import Json, dumps, reply
+from matinee.api.schemas.examples import example
 from matinee.api.schemas.requests import Body
 from matinee.api.service import EngineDep, service_of
 from matinee.data.catalog import Movie, Word
 from matinee.data.ids import ID_LENGTH, USER_ID
 from matinee.data.titles import split_title
 from matinee.engine import Engine
+from matinee.engine.runtime import RequestView
 from matinee.engine.types import Answer
 from matinee.engine.types import Request as Options
 from matinee.errors import UnknownMovieError
@@ -51,10 +53,8 @@ class ClassicItem(BaseModel):
     tags: str | None = None
 
 
-class ClassicItems(BaseModel):
+class ClassicItems(BaseModel, json_schema_extra=example('{"items": [{"id": "1213"}]}')):
     """Recommended films, best first."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [{"id": "1213"}]}]})
 
     items: list[ClassicItem]
 
@@ -65,26 +65,20 @@ class Histories(BaseModel):
     histories: list[str]
 
 
-class Feature(BaseModel):
+class Feature(BaseModel, json_schema_extra=example('{"feature": [{"histories": ["3839", "318"]}]}')):
     """A history in the first classic form."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"feature": [{"histories": ["3839", "318"]}]}]})
 
     feature: list[Histories]
 
 
-class Features(BaseModel):
+class Features(BaseModel, json_schema_extra=example('{"features": [{"histories": ["185135", "318"]}]}')):
     """A history in the second classic form."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"features": [{"histories": ["185135", "318"]}]}]})
 
     features: list[Histories]
 
 
 class ClassicRatings(Body):
     """Films and stars of one user, side by side, or one of each."""
-
-    model_config = ConfigDict(extra="forbid")
 
     movie_id: Annotated[list[MovieId] | MovieId, AT_ONCE]
     ratings: Annotated[list[Stars] | Stars | None, AT_ONCE] = None
@@ -106,12 +100,11 @@ class ClassicRatings(Body):
         return [(user_id, film, star) for film, star in zip(films, stars, strict=True)]
 
 
-class UpdateRatings(RootModel[Annotated[dict[UserId, ClassicRatings], AT_ONCE]]):
+class UpdateRatings(
+    RootModel[Annotated[dict[UserId, ClassicRatings], AT_ONCE]],
+    json_schema_extra=example('{"42": {"movie_id": ["318", "296"], "ratings": [4.5, 5]}}'),
+):
     """Ratings by user."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"42": {"movie_id": ["318", "296"], "ratings": [4.5, 5]}}]}
-    )
 
 
 Joined = Annotated[
@@ -119,24 +112,21 @@ Joined = Annotated[
 ]
 
 
-class ClassicMovie(Body):
+class ClassicMovie(Body, str_strip_whitespace=True):
     """A film: title with or without its year, genres and tags joined by `|` or as lists."""
-
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     title: Annotated[str, Field(min_length=1, max_length=500)] | None = None
     genres: Joined | None = None
     tags: Joined | None = None
 
 
-class UpdateMovie(RootModel[Annotated[dict[MovieId, ClassicMovie], AT_ONCE]]):
+class UpdateMovie(
+    RootModel[Annotated[dict[MovieId, ClassicMovie], AT_ONCE]],
+    json_schema_extra=example(
+        '{"900001": {"title": "The Lighthouse Keeper (2019)", "genres": "Drama", "tags": "sea|slow"}}'
+    ),
+):
     """Films by id."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"900001": {"title": "The Lighthouse Keeper (2019)", "genres": "Drama", "tags": "sea|slow"}}]
-        }
-    )
 
 
 # --- recommendations ------------------------------------------------------------------------------------------
@@ -148,7 +138,7 @@ def _recommend(engine: Engine, user_id: str, n: int, min_ratings: int) -> Answer
 
 
 async def _items(request: Request, engine: Engine, user_id: str, n: int, metadata: bool, *, joined: bool) -> Response:
-    def work() -> tuple[bytes, bool]:
+    def work(_at: RequestView) -> tuple[bytes, bool]:
         answer = _recommend(engine, user_id, n, service_of(request).settings.min_ratings)
         items: list[dict[str, Any]] = []
         for item in answer.items:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from matinee.api.errors import problems
 from matinee.api.render import reply
 from matinee.api.schemas.answers import FilmOut
+from matinee.api.schemas.examples import example
 from matinee.api.schemas.requests import Body
 from matinee.api.service import EngineDep
 from matinee.classic import recommend_similar
@@ -19,14 +20,11 @@ from matinee.data.catalog import Movie
 router = APIRouter(tags=["classic"])
 
 
-class TitleQuery(Body):
+class TitleQuery(
+    Body,
+    json_schema_extra=example('{"model": "faiss", "n_recommendations": 5, "movie_title": "starr warrs"}'),
+):
     """What the classic client sends."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        protected_namespaces=(),
-        json_schema_extra={"examples": [{"model": "faiss", "n_recommendations": 5, "movie_title": "starr warrs"}]},
-    )
 
     model: Annotated[
         str,
@@ -62,40 +60,23 @@ class TitleItemOut(FilmOut):
     imdb_url: str | None
 
 
-class TitlesOut(BaseModel):
+class TitlesOut(
+    BaseModel,
+    json_schema_extra=example(
+        """{
+          "model": "faiss", "space": "content", "index": "faiss", "movie_title": "starr warrs",
+          "matched": {
+            "movie_id": "260", "title": "Star Wars: Episode IV - A New Hope", "year": 1977, "score": 90.0
+          },
+          "recommendations": [{
+            "movie_id": "1196", "title": "Star Wars: Episode V - The Empire Strikes Back", "year": 1980,
+            "genres": ["Action", "Sci-Fi"], "rank": 1, "similarity": 0.93, "imdb_id": "tt0080684",
+            "imdb_url": "https://www.imdb.com/title/tt0080684"
+          }]
+        }"""
+    ),
+):
     """Similar films, most similar first."""
-
-    model_config = ConfigDict(
-        protected_namespaces=(),
-        json_schema_extra={
-            "examples": [
-                {
-                    "model": "faiss",
-                    "space": "content",
-                    "index": "faiss",
-                    "movie_title": "starr warrs",
-                    "matched": {
-                        "movie_id": "260",
-                        "title": "Star Wars: Episode IV - A New Hope",
-                        "year": 1977,
-                        "score": 90.0,
-                    },
-                    "recommendations": [
-                        {
-                            "movie_id": "1196",
-                            "title": "Star Wars: Episode V - The Empire Strikes Back",
-                            "year": 1980,
-                            "genres": ["Action", "Sci-Fi"],
-                            "rank": 1,
-                            "similarity": 0.93,
-                            "imdb_id": "tt0080684",
-                            "imdb_url": "https://www.imdb.com/title/tt0080684",
-                        }
-                    ],
-                }
-            ]
-        },
-    )
 
     model: str
     space: str = Field(description="`content` or `taste`.")

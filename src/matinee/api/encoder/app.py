@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 
-from matinee.api.documentation import add_documentation
+from matinee.api.application import Api, Application
 from matinee.api.encoder import routes
-from matinee.api.encoder.bodies import ReadyOut
+from matinee.api.encoder.bodies import EncoderReadyOut
 from matinee.api.encoder.loading import Loading
 from matinee.api.encoder.service import EncoderService, service_of
 from matinee.api.errors import problems
@@ -35,11 +35,11 @@ Texts and images as unit vectors.
 @router.get("/", include_in_schema=False)
 async def greeting(request: Request) -> Response:
     """What this is."""
-    version = service_of(request).version
+    version = request.app.version
     return reply({"service": "matinee-encoder", "version": version, "docs": "/docs", "openapi": "/openapi.json"})
 
 
-@router.get("/ready", response_model=ReadyOut, responses=problems(503), summary="Ready?")
+@router.get("/ready", response_model=EncoderReadyOut, responses=problems(503), summary="Ready?")
 async def ready(request: Request) -> Response:
     """The encoders that the settings name are loaded; else 503 with what is missing."""
     service = service_of(request)
@@ -51,14 +51,16 @@ async def ready(request: Request) -> Response:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    assert isinstance(app, EncoderService)
+    assert isinstance(app, Api)
+    service = app.service
+    assert isinstance(service, EncoderService)
     # Loading may fetch weights first: meanwhile the service answers that it is not ready.
-    tasks = [asyncio.create_task(one.keep_loading()) for one in (app.text, app.image)]
+    tasks = [asyncio.create_task(one.keep_loading()) for one in (service.text, service.image)]
     yield
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    app.workshop.close()
+    service.work_queue.close()
 
 
 def _load_text(settings: Settings) -> TextEncoder:
@@ -75,7 +77,7 @@ def _load_image(settings: Settings) -> ImageEncoder:
 
 def create_encoder_app(
     settings: Settings | None = None, text: TextEncoder | None = None, image: ImageEncoder | None = None
-) -> FastAPI:
+) -> Application:
     """The encoder service as an ASGI application; it loads its encoders once it is started.
 
     Args:
@@ -83,15 +85,10 @@ def create_encoder_app(
         text, image: encoders that are there already.
     """
     settings = settings or Settings()
-    app = EncoderService(
+    service = EncoderService(
         settings,
         Loading("text", lambda: _load_text(settings), settings.text_encoder == "off", text),
         Loading("image", lambda: _load_image(settings), settings.image_encoder == "off", image),
-        title="Matinee encoders",
-        description=DESCRIPTION,
-        lifespan=_lifespan,
     )
-    for part in (routes.router, router, common.router):
-        app.include_router(part)
-    add_documentation(app)
-    return app
+    routers = (routes.router, router, common.router)
+    return Application(Api(service, routers, title="Matinee encoders", description=DESCRIPTION, lifespan=_lifespan))

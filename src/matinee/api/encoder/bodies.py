@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
 
 from matinee.api.parameters import at_most
+from matinee.api.schemas.answers import HealthOut
+from matinee.api.schemas.examples import example
 from matinee.api.schemas.requests import Body
 
 MOST_TEXTS = 256
@@ -31,24 +33,20 @@ TEXTS: TypeAdapter[list[str]] = TypeAdapter(Texts)
 GENERATE_EXAMPLE = ["A film about androids who dream"]
 
 
-class EmbedIn(Body):
+class EmbedIn(
+    Body,
+    json_schema_extra=example('{"texts": ["A film about androids who dream"]}', '{"images": ["/9j/4AAQSkZJRg=="]}'),
+):
     """Texts, or images in base64."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"texts": [*GENERATE_EXAMPLE]}, {"images": ["/9j/4AAQSkZJRg=="]}]},
-    )
 
     texts: Texts | None = None
     images: Annotated[list[Base64], Field(max_length=MOST_IMAGES), at_most(MOST_IMAGES)] | None = None
 
 
-class VectorsOut(BaseModel):
+class VectorsOut(
+    BaseModel, json_schema_extra=example('{"encoder": "minilm", "dim": 3, "vectors": [[0.36, -0.48, 0.8]]}')
+):
     """A unit vector for each text or image, in order."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"encoder": "minilm", "dim": 3, "vectors": [[0.36, -0.48, 0.8]]}]}
-    )
 
     encoder: str = Field(description="Names weights and preprocessing; never compare vectors of two encoders.")
     dim: int
@@ -64,32 +62,18 @@ class EncoderOut(BaseModel):
     problem: str | None
 
 
-class EncodersOut(BaseModel):
+class EncodersOut(
+    BaseModel,
+    json_schema_extra=example(
+        f"""{{"items": [{{"kind": "text", "id": "minilm", "dim": 384, "problem": null}}], "limits": {{
+        "texts": {MOST_TEXTS}, "characters": {LONGEST_TEXT}, "images": {MOST_IMAGES}, "bytes": 8388608}}}}"""
+    ),
+):
     """The encoders, and what one request may hold."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "items": [{"kind": "text", "id": "minilm", "dim": 384, "problem": None}],
-                    "limits": {
-                        "texts": MOST_TEXTS,
-                        "characters": LONGEST_TEXT,
-                        "images": MOST_IMAGES,
-                        "bytes": 8388608,
-                    },
-                }
-            ]
-        }
-    )
 
     items: list[EncoderOut]
     limits: dict[str, int]
 
 
-class ReadyOut(BaseModel):
+class EncoderReadyOut(HealthOut, json_schema_extra=example('{"status": "ready"}')):
     """Able to encode."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ready"}]})
-
-    status: str

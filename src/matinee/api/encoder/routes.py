@@ -70,7 +70,7 @@ _EMBED_BODY["requestBody"]["content"][FORM] = {
 async def generate(request: Request) -> Response:
     """The classic form: an object of text → unit vector. A text that comes twice is in it once."""
     service = service_of(request)
-    async with service.workshop.holding(request):
+    async with service.work_queue.holding(request):
         texts: list[str] = list(dict.fromkeys(validated(TEXTS, await read_json(request))))
         vectors = await encode_texts(service, service.text.get(), texts)
     return reply(dict(zip(texts, vectors, strict=True)))
@@ -82,7 +82,7 @@ async def generate(request: Request) -> Response:
 async def embed(request: Request) -> Response:
     """Unit vectors of texts or images, in the order they came."""
     service = service_of(request)
-    async with service.workshop.holding(request):
+    async with service.work_queue.holding(request):
         if media_type(request) == FORM:
             texts, images = None, await read_files(request, ("images", "image"), MOST_IMAGES)
         else:
@@ -117,7 +117,7 @@ def _answer(encoder: TextEncoder | ImageEncoder, vectors: Vectors) -> Response:
 async def encode_texts(service: EncoderService, encoder: TextEncoder, texts: Sequence[str]) -> Vectors:
     """Unit vectors of texts, (n, dim), in pieces that others can come between."""
     pieces = [texts[start : start + _PIECE] for start in range(0, len(texts), _PIECE)]
-    return _stacked(encoder, await service.workshop.run([partial(encoder.encode, piece) for piece in pieces]))
+    return _stacked(encoder, await service.work_queue.run([partial(encoder.encode, piece) for piece in pieces]))
 
 
 async def encode_images(service: EncoderService, encoder: ImageEncoder, images: Sequence[bytes]) -> Vectors:
@@ -132,7 +132,7 @@ async def encode_images(service: EncoderService, encoder: ImageEncoder, images: 
             raise
 
     return _stacked(
-        encoder, await service.workshop.run([partial(one, place, image) for place, image in enumerate(images)])
+        encoder, await service.work_queue.run([partial(one, place, image) for place, image in enumerate(images)])
     )
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import Request
 
-from matinee.api.application import BaseService
+from matinee.api import application
 from matinee.api.encoder.loading import Loading
-from matinee.api.work_queue import Workshop
+from matinee.api.work_queue import WorkQueue
 from matinee.encoders.base import ImageEncoder, TextEncoder
 from matinee.settings import Settings
 
@@ -16,7 +14,7 @@ SPARE = 64 << 10
 """Bytes of a body besides the images in it."""
 
 
-class EncoderService(BaseService):
+class EncoderService(application.Service):
     """The encoder service.
 
     Args:
@@ -24,18 +22,16 @@ class EncoderService(BaseService):
         text, image: the encoders.
     """
 
-    def __init__(
-        self, settings: Settings, text: Loading[TextEncoder], image: Loading[ImageEncoder], **options: Any
-    ) -> None:
+    def __init__(self, settings: Settings, text: Loading[TextEncoder], image: Loading[ImageEncoder]) -> None:
+        super().__init__(settings)
         self.text, self.image = text, image
-        super().__init__(settings, **options)
         # An image of the largest size fits into a form.
-        self.most_body = settings.max_body + SPARE
-        self.workshop = Workshop(settings.workers, self.most_body)
+        self.max_body = settings.max_body + SPARE
+        self.work_queue = WorkQueue(settings.workers, self.max_body)
 
 
 def service_of(request: Request) -> EncoderService:
-    """The application that answers this request."""
-    service = request.app
+    """The encoder service, which answers this request."""
+    service = application.service_of(request)
     assert isinstance(service, EncoderService)
     return service

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from matinee.api import metrics
-from matinee.api.application import base_of
+from matinee.api.application import service_of
 from matinee.api.render import reply
+from matinee.api.schemas.answers import HealthOut
 
 router = APIRouter(tags=["operation"])
-
-
-class HealthOut(BaseModel):
-    """Alive."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ok"}]})
-
-    status: str
 
 
 @router.get("/health", response_model=HealthOut, summary="Alive?")
@@ -36,5 +28,5 @@ async def health() -> Response:
 )
 async def prometheus(request: Request) -> Response:
     """Requests and seconds by route, over all workers."""
-    text = await run_in_threadpool(base_of(request).metrics.text)
+    text = await run_in_threadpool(service_of(request).metrics.text)
     return Response(text, media_type=metrics.MEDIA_TYPE)

@@ -84,7 +84,7 @@ def movie(engine: EngineDep, movie_id: parameters.MovieIdPath) -> Response:
     return reply(movie_record(engine.movie(movie_id)))
 
 
-def _checked_id(movie_id: str, body: MovieIn) -> None:
+def _checked_id(movie_id: str, body: MoviePatch) -> None:
     if body.movie_id not in (None, movie_id):
         raise refuse(("body", "movie_id"), "Input should be the id in the path, or absent")
 

@@ -28,8 +28,7 @@ async def index(request: Request) -> Response:
     """A browser goes to the documentation; a program gets an index."""
     if "text/html" in request.headers.get("accept", ""):
         return RedirectResponse("/docs")
-    app = service_of(request)
-    return reply({"service": "matinee", "version": app.version, "docs": "/docs", "openapi": "/openapi.json"})
+    return reply({"service": "matinee", "version": request.app.version, "docs": "/docs", "openapi": "/openapi.json"})
 
 
 @router.get("/ready", response_model=ReadyOut, responses=problems(503), summary="Ready?")

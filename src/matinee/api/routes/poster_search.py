@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from matinee.api import parameters
@@ -14,7 +14,9 @@ from matinee.api.parameters import at_most
 from matinee.api.render import item_records, poster_path, reply
 from matinee.api.request_bodies import media_type, read_json, validated
 from matinee.api.routes.posters import IMAGE_BODY, uploaded_image
-from matinee.api.schemas.answers import FilmOut
+from matinee.api.schemas.answers import PosterHitsOut
+from matinee.api.schemas.examples import example
+from matinee.api.schemas.explore import MapOut
 from matinee.api.schemas.requests import Body
 from matinee.api.service import EngineDep, service_of
 from matinee.engine import Engine
@@ -32,55 +34,13 @@ ExcludeSelf = Annotated[
 ]
 
 
-class PosterQuery(Body):
+class PosterQuery(Body, json_schema_extra=example('{"vector": [0.12, -0.4, 0.9]}')):
     """A vector in place of a picture."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"vector": [0.12, -0.4, 0.9]}]})
 
     vector: Annotated[
         list[Annotated[float, Field(strict=True, allow_inf_nan=False)]], at_most(MOST_VALUES), Field(min_length=1)
     ] = Field(description="As the image encoder gives it, or in the space of the posters.")
     k: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = Field(None, description="Instead of the query's k.")
-
-
-class PosterHitOut(FilmOut):
-    """A film whose poster looks alike."""
-
-    rank: int
-    distance: float = Field(description="Angular distance √(2 − 2·similarity), 0..2.")
-    similarity: float = Field(description="Cosine, −1..1.")
-    poster: str = Field(description="Path of the poster.")
-
-
-class PosterHitsOut(BaseModel):
-    """Films with similar posters, most similar first."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "items": [
-                        {
-                            "movie_id": "1214",
-                            "title": "Alien",
-                            "year": 1979,
-                            "genres": ["Horror", "Sci-Fi"],
-                            "rank": 1,
-                            "distance": 0.21,
-                            "similarity": 0.978,
-                            "poster": "/v1/movies/1214/poster",
-                        }
-                    ],
-                    "index": "exact",
-                    "snapshot": "20260101T120000Z-0123abcd",
-                }
-            ]
-        }
-    )
-
-    items: list[PosterHitOut]
-    index: str
-    snapshot: str
 
 
 _BODY: dict[str, Any] = {
@@ -113,8 +73,8 @@ async def search_posters(
     JPEG, PNG, WebP and AVIF are read, up to the service's limits of bytes and pixels. In place of a picture, JSON with
     its vector is taken.
     """
-    workshop = service_of(request).workshop
-    async with workshop.holding(request):
+    work_queue = service_of(request).work_queue
+    async with work_queue.holding(request):
         image, vector = None, None
         if media_type(request) == "application/json":
             asked: PosterQuery = validated(PosterQuery, await read_json(request))
@@ -127,7 +87,7 @@ async def search_posters(
                 image, vector=vector, k=k, filter=filter, index=index, exclude_self=exclude_self
             )
 
-        (hits,) = await workshop.run([work])
+        (hits,) = await work_queue.run([work])
         return reply({"items": _records(engine, hits, metadata), "index": index, "snapshot": engine.snapshot_id})
 
 
@@ -138,36 +98,6 @@ def _records(engine: Engine, hits: list[PosterHit], metadata: bool) -> list[dict
         record["distance"], record["similarity"] = round(hit.distance, 6), round(hit.similarity, 6)
         record["poster"] = poster_path(hit.item.movie_id)
     return records
-
-
-class MapOut(BaseModel):
-    """All films of a space as points: four columns of one length."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "space": "content",
-                    "method": "pca",
-                    "movie_ids": ["1"],
-                    "titles": ["Toy Story"],
-                    "years": [1995],
-                    "x": [0.31],
-                    "y": [-0.12],
-                    "snapshot": "20260101T120000Z-0123abcd",
-                }
-            ]
-        }
-    )
-
-    space: str
-    method: str = Field(description="`pca` or `umap`.")
-    movie_ids: list[str]
-    titles: list[str]
-    years: list[int | None]
-    x: list[float] = Field(description="−1..1.")
-    y: list[float] = Field(description="−1..1.")
-    snapshot: str
 
 
 @router.get("/v1/map", response_model=MapOut, responses=problems(422, 503), summary="The map of films")

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from email.utils import formatdate
 from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import RedirectResponse, Response
 
 from matinee.api import parameters
 from matinee.api.errors import problems
-from matinee.api.images import FRESH, SMALL, is_known, made, picture_headers, reduced
+from matinee.api.images import CACHE_CONTROL, image_response
 from matinee.api.render import poster_path, reply
 from matinee.api.request_bodies import media_type, read_body, read_files
+from matinee.api.schemas.answers import PosterOut
 from matinee.api.service import EngineDep, service_of
-from matinee.data.catalog import Movie
-from matinee.encoders.decode import decode
 from matinee.engine import Engine
-from matinee.errors import InvalidInputError, MediaTypeError, NotFoundError
-from matinee.posters.cards import MEDIA_TYPE as CARD_TYPE
-from matinee.posters.cards import SIZE, card, card_key
+from matinee.engine.poster_images import PosterImages
+from matinee.errors import MediaTypeError, NotFoundError
 from matinee.posters.pictures import KINDS
-from matinee.posters.store import PosterStore, Stored, is_link
+from matinee.posters.store import is_link
 
 router = APIRouter(tags=["posters"])
 
@@ -43,39 +39,9 @@ _HEADERS = {
 }
 
 
-class PosterOut(BaseModel):
-    """A picture that was stored."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "movie_id": "318",
-                    "poster": "/v1/movies/318/poster",
-                    "media_type": "image/jpeg",
-                    "width": 342,
-                    "height": 513,
-                    "bytes": 31_415,
-                    "indexed": True,
-                }
-            ]
-        }
-    )
-
-    movie_id: str
-    poster: str = Field(description="Path of the picture.")
-    media_type: str
-    width: int
-    height: int
-    bytes: int
-    indexed: bool = Field(description="Whether the film is found by this picture from now on.")
-
-
-def shelf_of(engine: Engine) -> PosterStore:
-    """The posters of the data set in service; what is put there is decoded first."""
-    settings = engine.settings
-    check = partial(decode, max_bytes=settings.max_body, max_pixels=settings.max_pixels, at_least=SMALL)
-    return PosterStore.of(settings, engine.dataset_name, check)
+def images_of(engine: Engine) -> PosterImages:
+    """The pictures of the data set in service."""
+    return PosterImages(engine.settings, engine.dataset_name)
 
 
 @router.get(
@@ -97,46 +63,17 @@ def poster(
     card: Annotated[bool, Query(description="`false`: 404 instead of a drawn card.")] = True,
 ) -> Response:
     """The film's picture: the one stored here, else the one that its record links to, else a drawn card."""
-    film = engine.movie(movie_id)
-    shelf = shelf_of(engine)
-    for _ in range(2):  # it may be replaced in the very moment between finding and reading it
-        stored = shelf.find(movie_id)
-        answer = None if stored is None else _file(request, shelf, stored, size)
+    film, images, small = engine.movie(movie_id), images_of(engine), size == "small"
+    for image in images.files(movie_id, small=small):
+        answer = image_response(request, image)
         if answer is not None:
             return answer
     if is_link(film.poster) and film.poster is not None:
-        return RedirectResponse(film.poster, headers={"cache-control": FRESH})
-    if not card:
+        return RedirectResponse(film.poster, headers={"cache-control": CACHE_CONTROL})
+    drawn = image_response(request, images.card(film, small=small)) if card else None
+    if drawn is None:
         raise NotFoundError(f"The film {movie_id!r} has no poster.", "Leave out card=false, or PUT a picture here.")
-    return _card(request, film, size)
-
-
-def _file(request: Request, shelf: PosterStore, stored: Stored, size: str) -> Response | None:
-    """The stored picture; None where it has just gone, or is none."""
-    headers = picture_headers(f"{stored.tag}.{size}", "file")
-    headers["last-modified"] = formatdate(stored.mtime_ns // 10**9, usegmt=True)
-    if is_known(request, headers["etag"], stored.mtime_ns // 10**9):
-        return Response(status_code=304, headers=headers)
-    found = shelf.read(stored)
-    if found is None:
-        return None
-    kind, data = found
-    if size == "original":
-        return Response(data, headers=headers, media_type=kind.media_type)
-    try:
-        small = made.get(f"{stored.path} {stored.tag}", lambda: reduced(data, shelf))
-    except InvalidInputError:  # it was put there by hand
-        return None
-    return Response(small, headers=headers, media_type=CARD_TYPE)
-
-
-def _card(request: Request, film: Movie, size: str) -> Response:
-    about = film.title, film.year, film.genres, SIZE if size == "original" else SMALL
-    key = card_key(*about)
-    headers = picture_headers(key, "card")
-    if is_known(request, headers["etag"]):
-        return Response(status_code=304, headers=headers)
-    return Response(made.get(key, lambda: card(*about)), headers=headers, media_type=CARD_TYPE)
+    return drawn
 
 
 # --- writing -----------------------------------------------------------------------------------------------------
@@ -185,18 +122,18 @@ async def put_poster(request: Request, engine: EngineDep, movie_id: parameters.M
 
     The film is found by it at once, where the service has an encoder of images.
     """
-    workshop = service_of(request).workshop
-    async with workshop.holding(request):
+    work_queue = service_of(request).work_queue
+    async with work_queue.holding(request):
         data = await uploaded_image(request)
-        (answer,) = await workshop.run([partial(_store, engine, movie_id, data)])
+        (answer,) = await work_queue.run([partial(_store, engine, movie_id, data)])
     return answer
 
 
 def _store(engine: Engine, movie_id: str, data: bytes) -> Response:
     engine.movie(movie_id)
-    shelf = shelf_of(engine)
-    picture = shelf.inspect(data)
-    added = shelf.put(movie_id, data) == "added"
+    store = images_of(engine).store
+    picture = store.inspect(data)
+    added = store.put(movie_id, data) == "added"
     record = {
         "movie_id": movie_id,
         "poster": poster_path(movie_id),
@@ -219,7 +156,7 @@ def _store(engine: Engine, movie_id: str, data: bytes) -> Response:
 def delete_poster(engine: EngineDep, movie_id: parameters.MovieIdPath) -> Response:
     """Take the stored picture away; the film is no longer found by it."""
     engine.movie(movie_id)
-    if not shelf_of(engine).remove(movie_id):
+    if not images_of(engine).store.remove(movie_id):
         raise NotFoundError(f"No picture of the film {movie_id!r} is stored here.", "GET it to see what is shown.")
     engine.delete_poster(movie_id)
     return Response(status_code=204)

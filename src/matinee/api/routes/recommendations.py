@@ -16,6 +16,7 @@ from matinee.api.render import answer_record, dumps, popular_record, reply
 from matinee.api.schemas.answers import ChartOut, ListOut
 from matinee.api.schemas.requests import AdHocRequest
 from matinee.api.service import EngineDep, service_of
+from matinee.engine.runtime import RequestView
 from matinee.engine.types import PopularBy
 from matinee.engine.types import Request as Options
 
@@ -100,7 +101,7 @@ async def similar(
 ) -> Response:
     """Films similar to one film, most similar first, itself left out."""
 
-    def work() -> tuple[bytes, bool]:
+    def work(_at: RequestView) -> tuple[bytes, bool]:
         answer = engine.similar(movie_id, by=by, n=n, filter=filter, index=index)
         return dumps(answer_record(engine, answer, metadata)), not filter and not metadata
 

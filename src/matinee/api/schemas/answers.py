@@ -1,41 +1,19 @@
-"""Models of answers, for the interface's description.
+"""Answers of the core service, for the OpenAPI document: the engine's dataclasses and what the API adds to them.
 
-Answers are rendered straight to bytes (`render`); tests hold the two together.
+Answers are rendered straight to bytes (`render`) and not validated; tests compare the two.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from matinee.api.routes.common import HealthOut
-from matinee.api.schemas.requests import MOVIE
+from matinee.api.schemas.examples import ITEM, MOVIE, SNAPSHOT, example, with_example
 from matinee.data.catalog import Movie
-
-ITEM: dict[str, Any] = {
-    "movie_id": "318",
-    "title": "The Shawshank Redemption",
-    "year": 1994,
-    "genres": ["Crime", "Drama"],
-    "score": 0.873,
-    "rank": 1,
-}
-
-
-class FilmRefOut(BaseModel):
-    """A film by id and title."""
-
-    movie_id: str
-    title: str
-
-
-class ReasonOut(BaseModel):
-    """A film that the user liked, and its share in what liked films say for a recommendation."""
-
-    movie_id: str
-    title: str
-    share: float = Field(ge=0, le=1.001)
+from matinee.engine import types
+from matinee.engine.types import Answer, Item, Neighbor, RatedMovie
 
 
 class FilmOut(BaseModel):
@@ -47,14 +25,10 @@ class FilmOut(BaseModel):
     genres: list[str]
 
 
-class ItemOut(FilmOut):
+@dataclass(frozen=True)
+class ItemOut(Item):
     """A ranked film. The fields after `reason` come with `metadata=true`."""
 
-    score: float | None = Field(description="Comparable within one answer only.")
-    rank: int
-    stars: float | None = Field(None, description="Predicted stars, where known.")
-    because: list[ReasonOut] | None = Field(None, description="With `explain=true`: reasons, biggest share first.")
-    reason: str | None = Field(None, description="With `explain=true`: the same in words, plain text.")
     tags: list[str] | None = None
     directors: list[str] | None = None
     writers: list[str] | None = None
@@ -63,36 +37,26 @@ class ItemOut(FilmOut):
     imdb_id: str | None = None
     imdb_url: str | None = None
     tmdb_id: str | None = None
-    poster: str | None = Field(None, description="Path of the picture; every film has one.")
-    poster_kind: Literal["file", "link", "card"] | None = Field(
-        None, description="Where it comes from: stored here, the address in the film's record, or drawn."
-    )
+    poster: Annotated[str | None, Field(description="Path of the picture; every film has one.")] = None
+    poster_kind: Annotated[
+        Literal["file", "link", "card"] | None,
+        Field(description="Where it comes from: stored here, the address in the film's record, or drawn."),
+    ] = None
 
 
-class ListOut(BaseModel):
+@dataclass(frozen=True)
+class ListOut(Answer):
     """A ranked list and where it came from."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"items": [ITEM], "model": "blend", "snapshot": "20260101T120000Z-0123abcd", "user_id": "42"}]
-        }
+    __pydantic_config__ = ConfigDict(
+        json_schema_extra=example(f'{{"items": [{{{ITEM}}}], "model": "blend", {SNAPSHOT}, "user_id": "42"}}')
     )
 
-    items: list[ItemOut]
-    model: str
-    snapshot: str
-    fallback: str | None = Field(None, description='"popular": nothing is known about the user.')
-    index: str | None = Field(None, description="Which vector index searched, where one did.")
-    less_of: list[FilmRefOut] | None = Field(
-        None, description="With `explain=true`: disliked films that push others down this list, three at most."
-    )
-    user_id: str | None = None
+    items: tuple[ItemOut, ...]
 
 
-class MovieOut(Movie):
+class MovieOut(Movie, json_schema_extra=example(MOVIE)):
     """A film as it is stored, with its ratings' count and mean in lists."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [MOVIE]})
 
 
 class MovieRowOut(MovieOut):
@@ -102,12 +66,10 @@ class MovieRowOut(MovieOut):
     mean: float | None = Field(None, description="Mean stars.")
 
 
-class MoviePageOut(BaseModel):
+class MoviePageOut(
+    BaseModel, json_schema_extra=example(f'{{"items": [{MOVIE}], "total": 1, "limit": 50, "offset": 0}}')
+):
     """A page of the catalogue."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [MOVIE], "total": 1, "limit": 50, "offset": 0}]}
-    )
 
     items: list[MovieRowOut]
     total: int = Field(description="Films that match in all.")
@@ -124,20 +86,20 @@ class HitOut(FilmOut):
     how: str = Field(description="Why, in words.")
 
 
-class SearchOut(BaseModel):
+class SearchOut(
+    BaseModel,
+    json_schema_extra=example(
+        f'{{"query": "shawshank", "items": [{{{ITEM}, "matched": "title", "how": "the title begins so"}}]}}'
+    ),
+):
     """Films found, best first."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"query": "shawshank", "items": [ITEM | {"matched": "title", "how": "the title begins so"}]}]
-        }
-    )
 
     query: str
     items: list[HitOut]
     snapshot: str
 
 
+@dataclass(frozen=True, kw_only=True)
 class PopularOut(ItemOut):
     """A film of a chart."""
 
@@ -145,111 +107,134 @@ class PopularOut(ItemOut):
     mean: float | None
 
 
-class ChartOut(BaseModel):
+class ChartOut(
+    BaseModel, json_schema_extra=example(f'{{"items": [{{{ITEM}, "ratings": 317, "mean": 4.43}}], {SNAPSHOT}}}')
+):
     """Popular, trending or top-rated films."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"items": [ITEM | {"ratings": 317, "mean": 4.43}], "snapshot": "20260101T120000Z-0123abcd"}]
-        }
-    )
 
     items: list[PopularOut]
     snapshot: str
 
 
-class RatedOut(BaseModel):
-    """A rating of a user."""
-
-    movie_id: str
-    title: str
-    rating: float
-    timestamp: int | None = Field(description="Seconds since 1970 UTC, where known.")
+RATED = '{"movie_id": "318", "title": "A Film", "rating": 4.5, "timestamp": 1000000000}'
 
 
-class HistoryOut(BaseModel):
+class HistoryOut(BaseModel, json_schema_extra=example(f'{{"user_id": "42", "items": [{RATED}]}}')):
     """A user's ratings, newest first."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "user_id": "42",
-                    "items": [{"movie_id": "318", "title": "A Film", "rating": 4.5, "timestamp": 1_000_000_000}],
-                }
-            ]
-        }
-    )
-
     user_id: str
-    items: list[RatedOut]
+    items: list[RatedMovie]
 
 
-class NeighborOut(BaseModel):
-    """A user of similar taste."""
-
-    user_id: str
-    similarity: float
-    common: int = Field(description="Films that both have rated.")
-
-
-class NeighborsOut(BaseModel):
+class NeighborsOut(
+    BaseModel,
+    json_schema_extra=example('{"user_id": "42", "items": [{"user_id": "7", "similarity": 0.61, "common": 12}]}'),
+):
     """Users of similar taste, most similar first."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"user_id": "42", "items": [{"user_id": "7", "similarity": 0.61, "common": 12}]}]
-        }
-    )
-
     user_id: str
-    items: list[NeighborOut]
+    items: list[Neighbor]
 
 
-class StoredOut(BaseModel):
+class StoredOut(BaseModel, json_schema_extra=example('{"stored": 3, "duplicates": 0}')):
     """What became of a batch of ratings."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"stored": 3, "duplicates": 0}]})
 
     stored: int = Field(description="Distinct (user, film) pairs stored.")
     duplicates: int = Field(description="Ratings of the batch that a later one of the same pair replaced.")
 
 
-class SnapshotOut(BaseModel):
-    """The snapshot in service."""
+class UserOut(BaseModel, extra="allow", json_schema_extra=example('{"user_id": "42", "ratings": [], "exposures": []}')):
+    """Everything held about a user."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"snapshot": "20260101T120000Z-0123abcd"}]})
+
+class SnapshotOut(BaseModel, json_schema_extra=example(f"{{{SNAPSHOT}}}")):
+    """The snapshot in service."""
 
     snapshot: str
 
 
-class RecordsOut(BaseModel):
+class RecordsOut(
+    BaseModel, json_schema_extra=example(f'{{"items": [{{"name": "blend", "default": true}}], {SNAPSHOT}}}')
+):
     """Models or snapshots, each with what is known about it."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"items": [{"name": "blend", "default": True}], "snapshot": "20260101T120000Z-0123abcd"}]
-        }
-    )
 
     items: list[dict[str, Any]]
     snapshot: str
 
 
-class ReadyOut(HealthOut):
-    """Able to answer."""
+class HealthOut(BaseModel, json_schema_extra=example('{"status": "ok"}')):
+    """Alive."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"status": "ready", "snapshot": "20260101T120000Z-0123abcd", "warnings": []}]}
-    )
+    status: str
+
+
+class ReadyOut(HealthOut, json_schema_extra=example(f'{{"status": "ready", {SNAPSHOT}, "warnings": []}}')):
+    """Able to answer."""
 
     snapshot: str
     warnings: list[str]
 
 
-class UserOut(BaseModel):
-    """Everything held about a user."""
+ExplanationOut = with_example(
+    types.Explanation,
+    """{
+      "user_id": "42", "movie_id": "2959", "title": "Fight Club", "snapshot": "20260101T120000Z-0123abcd",
+      "model": "blend", "fallback": null, "stars": 4.349, "rating": null,
+      "models": [{"name": "ials", "score": 0.730955, "rank": 35, "of": 9285}],
+      "because": [{"movie_id": "2571", "title": "The Matrix", "rating": 5.0, "share": 0.0389}],
+      "rest": 0.9611, "reason": "because you loved The Matrix",
+      "neighbors": [{"user_id": "464", "similarity": 0.1469, "common": 52, "stars": 5.0}], "neighbors_mean": 5.0,
+      "factors": [{
+        "factor": 3, "user": 0.61, "film": 0.42, "product": 0.2562,
+        "high": [{"movie_id": "1193", "title": "One Flew Over the Cuckoo's Nest"}],
+        "low": [{"movie_id": "434", "title": "Cliffhanger"}]
+      }],
+      "content": [{
+        "field": "directors", "shared": ["David Fincher"],
+        "films": [{"movie_id": "47", "title": "Seven (a.k.a. Se7en)"}]
+      }]
+    }""",
+)
 
-    model_config = ConfigDict(
-        extra="allow", json_schema_extra={"examples": [{"user_id": "42", "ratings": [], "exposures": []}]}
-    )
+
+class PosterOut(
+    BaseModel,
+    json_schema_extra=example(
+        """{"movie_id": "318", "poster": "/v1/movies/318/poster", "media_type": "image/jpeg",
+        "width": 342, "height": 513, "bytes": 31415, "indexed": true}"""
+    ),
+):
+    """A picture that was stored."""
+
+    movie_id: str
+    poster: str = Field(description="Path of the picture.")
+    media_type: str
+    width: int
+    height: int
+    bytes: int
+    indexed: bool = Field(description="Whether the film is found by this picture from now on.")
+
+
+class PosterHitOut(FilmOut):
+    """A film whose poster looks alike."""
+
+    rank: int
+    distance: float = Field(description="Angular distance √(2 − 2·similarity), 0..2.")
+    similarity: float = Field(description="Cosine, −1..1.")
+    poster: str = Field(description="Path of the poster.")
+
+
+class PosterHitsOut(
+    BaseModel,
+    json_schema_extra=example(
+        """{"items": [{
+          "movie_id": "1214", "title": "Alien", "year": 1979, "genres": ["Horror", "Sci-Fi"], "rank": 1,
+          "distance": 0.21, "similarity": 0.978, "poster": "/v1/movies/1214/poster"
+        }], "index": "exact", "snapshot": "20260101T120000Z-0123abcd"}"""
+    ),
+):
+    """Films with similar posters, most similar first."""
+
+    items: list[PosterHitOut]
+    index: str
+    snapshot: str

@@ -1,10 +1,11 @@
-"""Models of the answers of `exploring`, for the interface's description."""
+"""Answers of the routes for exploring the data, for the OpenAPI document."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-SNAPSHOT = "20260101T120000Z-0123abcd"
+from matinee.api.schemas.examples import SNAPSHOT, example, with_example
+from matinee.engine.types import TitleTable
 
 
 class UserRowOut(BaseModel):
@@ -14,36 +15,35 @@ class UserRowOut(BaseModel):
     ratings: int = Field(description="Number of ratings.")
 
 
-class UserPageOut(BaseModel):
+class UserPageOut(BaseModel, json_schema_extra=example('{"items": [{"user_id": "42", "ratings": 440}], "total": 610}')):
     """Users by id."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [{"user_id": "42", "ratings": 440}], "total": 610}]}
-    )
 
     items: list[UserRowOut]
     total: int = Field(description="Users that match in all.")
 
 
-class TitleTableOut(BaseModel):
-    """Every film, as columns of one length."""
+TitleTableOut = with_example(
+    TitleTable,
+    f'{{"movie_ids": ["1", "2"], "titles": ["Toy Story", "Jumanji"], "years": [1995, null], {SNAPSHOT}}}',
+)
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "movie_ids": ["1", "2"],
-                    "titles": ["Toy Story", "Jumanji"],
-                    "years": [1995, None],
-                    "snapshot": SNAPSHOT,
-                }
-            ]
-        }
-    )
 
+class MapOut(
+    BaseModel,
+    json_schema_extra=example(
+        f"""{{"space": "content", "method": "pca", "movie_ids": ["1"], "titles": ["Toy Story"], "years": [1995],
+        "x": [0.31], "y": [-0.12], {SNAPSHOT}}}"""
+    ),
+):
+    """All films of a space as points: four columns of one length."""
+
+    space: str
+    method: str = Field(description="`pca` or `umap`.")
     movie_ids: list[str]
     titles: list[str]
     years: list[int | None]
+    x: list[float] = Field(description="−1..1.")
+    y: list[float] = Field(description="−1..1.")
     snapshot: str
 
 
@@ -54,21 +54,14 @@ class StarsOut(BaseModel):
     count: int
 
 
-class FilmRatingsOut(BaseModel):
+class FilmRatingsOut(
+    BaseModel,
+    json_schema_extra=example(
+        """{"movie_id": "318", "count": 3, "mean": 4.667,
+        "histogram": [{"stars": 4.0, "count": 1}, {"stars": 5.0, "count": 2}]}"""
+    ),
+):
     """How a film was rated."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "movie_id": "318",
-                    "count": 3,
-                    "mean": 4.667,
-                    "histogram": [{"stars": 4.0, "count": 1}, {"stars": 5.0, "count": 2}],
-                }
-            ]
-        }
-    )
 
     movie_id: str
     count: int
@@ -101,36 +94,21 @@ class JoinOut(BaseModel):
     share: float
 
 
-class ReportOut(BaseModel):
+class ReportOut(
+    BaseModel,
+    json_schema_extra=example(
+        f"""{{
+          {SNAPSHOT}, "dataset": "ml-latest-small", "fingerprint": "a38a2ae375ed", "scale": [0.5, 5.0],
+          "n_users": 610, "n_items": 9742, "n_ratings": 100836, "notes": [],
+          "joins": [{{"name": "tags", "share": 0.161}}],
+          "tables": [{{
+            "name": "ratings", "rows_in": 100837, "rows_out": 100836,
+            "dropped": [{{"reason": "rating off the scale", "count": 1}}], "changed": [], "noticed": []
+          }}]
+        }}"""
+    ),
+):
     """How the data of the snapshot were cleaned."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "snapshot": SNAPSHOT,
-                    "dataset": "ml-latest-small",
-                    "fingerprint": "a38a2ae375ed",
-                    "scale": [0.5, 5.0],
-                    "n_users": 610,
-                    "n_items": 9742,
-                    "n_ratings": 100836,
-                    "notes": [],
-                    "joins": [{"name": "tags", "share": 0.161}],
-                    "tables": [
-                        {
-                            "name": "ratings",
-                            "rows_in": 100837,
-                            "rows_out": 100836,
-                            "dropped": [{"reason": "rating off the scale", "count": 1}],
-                            "changed": [],
-                            "noticed": [],
-                        }
-                    ],
-                }
-            ]
-        }
-    )
 
     snapshot: str
     dataset: str

@@ -1,12 +1,18 @@
-"""Models of the answer of `GET /v1/statistics`, for the interface's description."""
+"""The answer of `GET /v1/statistics`, for the OpenAPI document."""
 
 from __future__ import annotations
 
-from typing import Any
+from pydantic import BaseModel, Field
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from matinee.api.schemas.examples import example
 from matinee.api.schemas.explore import StarsOut
+
+
+class MeanOut(BaseModel):
+    """Ratings and their mean."""
+
+    ratings: int
+    mean: float | None
 
 
 class TotalsOut(BaseModel):
@@ -22,47 +28,37 @@ class TotalsOut(BaseModel):
     last: int | None
 
 
-class YearOut(BaseModel):
+class YearOut(MeanOut):
     """Ratings given in one year."""
 
     year: int
-    ratings: int
-    mean: float | None
 
 
-class MonthOut(BaseModel):
+class MonthOut(MeanOut):
     """Ratings given in one month."""
 
     month: str = Field(examples=["1996-03"])
-    ratings: int
-    mean: float | None
 
 
-class ReleasedOut(BaseModel):
+class ReleasedOut(MeanOut):
     """Films of one year."""
 
     year: int
     films: int
-    ratings: int
-    mean: float | None
 
 
-class DecadeOut(BaseModel):
+class DecadeOut(MeanOut):
     """Films of ten years."""
 
     decade: int
     films: int
-    ratings: int
-    mean: float | None
 
 
-class GroupOut(BaseModel):
+class GroupOut(MeanOut):
     """Films that have a genre, director, country or tag; a film of several counts for each."""
 
     name: str
     films: int
-    ratings: int
-    mean: float | None
 
 
 class BinOut(BaseModel):
@@ -89,65 +85,47 @@ class TailOut(BaseModel):
     ratings: float
 
 
-class TopFilmOut(BaseModel):
+class TopFilmOut(MeanOut):
     """A film of many ratings."""
 
     movie_id: str
     title: str
     year: int | None
-    ratings: int
-    mean: float | None
 
 
-class TopUserOut(BaseModel):
+class TopUserOut(MeanOut):
     """A user of many ratings."""
 
     user_id: str
-    ratings: int
-    mean: float | None
 
 
-_GROUP: dict[str, Any] = {"name": "Drama", "films": 4361, "ratings": 41928, "mean": 3.6562}
-_SPREAD: dict[str, Any] = {"bins": [{"from": 20, "to": 49, "count": 225}], "median": 70.5, "mean": 165.3, "most": 2698}
-_MEAN: dict[str, Any] = {"ratings": 6040, "mean": 3.5359}
-
-
-class StatisticsOut(BaseModel):
+class StatisticsOut(
+    BaseModel,
+    json_schema_extra=example(
+        """{
+          "filter": "",
+          "totals": {
+            "users": 610, "films": 9742, "rated_films": 9724, "ratings": 100836, "mean": 3.5016,
+            "density": 0.01696813, "first": 828124615, "last": 1537799250
+          },
+          "stars": [{"stars": 0.5, "count": 1370}],
+          "years": [{"year": 1996, "ratings": 6040, "mean": 3.5359}],
+          "months": [{"month": "1996-03", "ratings": 6040, "mean": 3.5359}],
+          "released": [{"year": 1995, "films": 259, "ratings": 6040, "mean": 3.5359}],
+          "decades": [{"decade": 1990, "films": 2212, "ratings": 6040, "mean": 3.5359}],
+          "genres": [{"name": "Drama", "films": 4361, "ratings": 41928, "mean": 3.6562}],
+          "directors": [{"name": "Steven Spielberg", "films": 4361, "ratings": 41928, "mean": 3.6562}],
+          "countries": [{"name": "France", "films": 4361, "ratings": 41928, "mean": 3.6562}],
+          "tags": [{"name": "atmospheric", "films": 4361, "ratings": 41928, "mean": 3.6562}],
+          "per_user": {"bins": [{"from": 20, "to": 49, "count": 225}], "median": 70.5, "mean": 165.3, "most": 2698},
+          "per_film": {"bins": [{"from": 20, "to": 49, "count": 225}], "median": 70.5, "mean": 165.3, "most": 2698},
+          "long_tail": [{"films": 0.01, "ratings": 0.158}],
+          "top_films": [{"movie_id": "356", "title": "Forrest Gump", "year": 1994, "ratings": 6040, "mean": 3.5359}],
+          "top_users": [{"user_id": "414", "ratings": 6040, "mean": 3.5359}]
+        }"""
+    ),
+):
     """Figures of the ratings of some films."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "filter": "",
-                    "totals": {
-                        "users": 610,
-                        "films": 9742,
-                        "rated_films": 9724,
-                        "ratings": 100836,
-                        "mean": 3.5016,
-                        "density": 0.01696813,
-                        "first": 828124615,
-                        "last": 1537799250,
-                    },
-                    "stars": [{"stars": 0.5, "count": 1370}],
-                    "years": [_MEAN | {"year": 1996}],
-                    "months": [_MEAN | {"month": "1996-03"}],
-                    "released": [_MEAN | {"year": 1995, "films": 259}],
-                    "decades": [_MEAN | {"decade": 1990, "films": 2212}],
-                    "genres": [_GROUP],
-                    "directors": [_GROUP | {"name": "Steven Spielberg"}],
-                    "countries": [_GROUP | {"name": "France"}],
-                    "tags": [_GROUP | {"name": "atmospheric"}],
-                    "per_user": _SPREAD,
-                    "per_film": _SPREAD,
-                    "long_tail": [{"films": 0.01, "ratings": 0.158}],
-                    "top_films": [_MEAN | {"movie_id": "356", "title": "Forrest Gump", "year": 1994}],
-                    "top_users": [_MEAN | {"user_id": "414"}],
-                }
-            ]
-        }
-    )
 
     filter: str
     totals: TotalsOut

@@ -11,12 +11,12 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from matinee.api.documentation import add_documentation
+from matinee.api.application import Api, Application
 from matinee.api.errors import problems
 from matinee.api.render import reply
 from matinee.api.routes import common
 from matinee.api.vectors import items, search
-from matinee.api.vectors.bodies import ReadyOut, SpacesOut
+from matinee.api.vectors.bodies import SpacesOut, VectorsReadyOut
 from matinee.api.vectors.service import VectorService, service_of
 from matinee.api.vectors.sources import FixedSpaces, SpaceSource
 from matinee.api.vectors.space import Film, ServedSpace
@@ -40,26 +40,28 @@ Films by vectors: send a vector, get the nearest items of a space (by default: p
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    assert isinstance(app, VectorService)
+    assert isinstance(app, Api)
+    service = app.service
+    assert isinstance(service, VectorService)
     try:
-        await run_in_threadpool(app.source.open)
+        await run_in_threadpool(service.source.open)
     except MatineeError as error:
         log.warning("Not ready: %s The service starts all the same and looks again.", error)
     gc.collect()  # see the core service: the catalogue's objects are not walked through again and again
     gc.freeze()
     yield
     gc.unfreeze()
-    await run_in_threadpool(app.source.close)
+    await run_in_threadpool(service.source.close)
 
 
 @router.get("/", include_in_schema=False)
 async def greeting(request: Request) -> Response:
     """What this is."""
-    version = service_of(request).version
+    version = request.app.version
     return reply({"service": "matinee-vectors", "version": version, "docs": "/docs", "openapi": "/openapi.json"})
 
 
-@router.get("/ready", response_model=ReadyOut, responses=problems(503), summary="Ready?")
+@router.get("/ready", response_model=VectorsReadyOut, responses=problems(503), summary="Ready?")
 async def ready(request: Request) -> Response:
     """The spaces are open; else 503 with what is missing."""
     service = service_of(request)
@@ -79,7 +81,7 @@ def create_vectors_app(
     index: VectorIndex | None = None,
     films: Mapping[int, Film] | None = None,
     served: Mapping[str, ServedSpace] | None = None,
-) -> FastAPI:
+) -> Application:
     """The vector service as an ASGI application.
 
     Args:
@@ -99,8 +101,6 @@ def create_vectors_app(
         from matinee.api.vectors.snapshot_spaces import Snapshots
 
         source = Snapshots(settings)
-    app = VectorService(settings, source, title="Matinee vectors", description=DESCRIPTION, lifespan=_lifespan)
-    for part in (search.router, items.router, router, common.router):
-        app.include_router(part)
-    add_documentation(app)
-    return app
+    routers = (search.router, items.router, router, common.router)
+    service = VectorService(settings, source)
+    return Application(Api(service, routers, title="Matinee vectors", description=DESCRIPTION, lifespan=_lifespan))

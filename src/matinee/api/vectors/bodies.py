@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, Field, WithJsonSchema
 
+from matinee.api.schemas.answers import HealthOut
+from matinee.api.schemas.examples import SNAPSHOT, example
 from matinee.api.schemas.requests import Body
 from matinee.api.vectors.arrays import LAST_ITEM
 
@@ -40,14 +42,8 @@ _RAW_HELP = (
 _SELF_HELP = "Leave out items with a similarity of 0.9999 or more: the same picture."
 
 
-def _examples(*examples: dict[str, Any]) -> ConfigDict:
-    return ConfigDict(extra="forbid", json_schema_extra={"examples": list(examples)})
-
-
-class RecoIn(Body):
+class RecoIn(Body, json_schema_extra=example('{"vector": [0.12, -0.4, 0.9], "k": 5}')):
     """The classic question."""
-
-    model_config = _examples({"vector": [0.12, -0.4, 0.9], "k": 5})
 
     vector: Vector = Field(description=_VECTOR_HELP)
     k: K = Field(5, description=_K_HELP)
@@ -60,10 +56,13 @@ class _InSpace(Body):
     snapshot: Name | None = Field(None, description="Refuse (409) where another snapshot is in service.")
 
 
-class SearchIn(_InSpace):
+class SearchIn(
+    _InSpace,
+    json_schema_extra=example(
+        '{"vector": [0.12, -0.4, 0.9], "k": 5}', '{"vectors": [[0.12, -0.4, 0.9]], "allowed": [1, 2]}'
+    ),
+):
     """The modern question: one vector, or many."""
-
-    model_config = _examples({"vector": [0.12, -0.4, 0.9], "k": 5}, {"vectors": [[0.12, -0.4, 0.9]], "allowed": [1, 2]})
 
     vector: Vector = Field(None, description=_VECTOR_HELP)
     vectors: ManyVectors = Field(
@@ -78,41 +77,32 @@ class SearchIn(_InSpace):
     metadata: Flag = Field(True, description="false: numbers only, a list for each vector.")
 
 
-class VectorIn(_InSpace):
+class VectorIn(_InSpace, json_schema_extra=example('{"vector": [0.12, -0.4, 0.9]}')):
     """A vector to be put."""
-
-    model_config = _examples({"vector": [0.12, -0.4, 0.9]})
 
     vector: Vector = Field(description=_VECTOR_HELP)
     raw: Flag = Field(False, description=_RAW_HELP)
 
 
-class ItemsIn(_InSpace):
+class ItemsIn(_InSpace, json_schema_extra=example('{"items": [0, 17]}')):
     """Items by number."""
-
-    model_config = _examples({"items": [0, 17]})
 
     items: ItemNumbers = Field(description="Item numbers.")
 
 
-class PutIn(ItemsIn):
+class PutIn(ItemsIn, json_schema_extra=example('{"items": [0, 17], "vectors": [[0.12, -0.4, 0.9], [0.5, 0.1, 0.2]]}')):
     """Items and their vectors."""
-
-    model_config = _examples({"items": [0, 17], "vectors": [[0.12, -0.4, 0.9], [0.5, 0.1, 0.2]]})
 
     vectors: ManyVectors = Field(description="A vector for each item, as in POST /search.")
     raw: Flag = Field(False, description=_RAW_HELP)
 
 
-ITEM: dict[str, Any] = {"item": 17, "movie_id": "18", "title": "Four Rooms", "year": 1995, "poster": "/items/17/poster"}
-FOUND = ITEM | {"similarity": 0.812345, "distance": 0.612625}
-WHERE = {"space": "poster", "snapshot": "20260101T120000Z-0123abcd"}
+_ITEM = '"item": 17, "movie_id": "18", "title": "Four Rooms", "year": 1995, "poster": "/items/17/poster"'
+_SPACE = f'"space": "poster", {SNAPSHOT}'
 
 
-class ItemOut(BaseModel):
+class VectorItemOut(BaseModel, json_schema_extra=example(f"{{{_ITEM}}}")):
     """An item and its film; the film's fields are null where the item is no film of the catalogue."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [ITEM]})
 
     item: int
     movie_id: str | None
@@ -121,115 +111,95 @@ class ItemOut(BaseModel):
     poster: str | None = Field(description="Path of the poster at this service.")
 
 
-class FoundOut(ItemOut):
+class NearestItemOut(VectorItemOut):
     """An item near a vector."""
 
     similarity: float = Field(description="Cosine, −1..1.")
     distance: float = Field(description="Angular: √(2 − 2·similarity), 0..2.")
 
 
-class _Where(BaseModel):
+class _SpaceAnswer(BaseModel):
     space: str
     snapshot: str | None
 
 
-class SearchOut(_Where):
+class NearestOut(
+    _SpaceAnswer,
+    json_schema_extra=example(f'{{{_SPACE}, "items": [{{{_ITEM}, "similarity": 0.812345, "distance": 0.612625}}]}}'),
+):
     """Items near one vector, nearest first."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [WHERE | {"items": [FOUND]}]})
-
-    items: list[FoundOut]
+    items: list[NearestItemOut]
 
 
-class BatchOut(_Where):
+class BatchOut(_SpaceAnswer):
     """Items near each of many vectors."""
 
-    results: list[list[FoundOut]]
+    results: list[list[NearestItemOut]]
 
 
-class ColumnsOut(_Where):
+class ColumnsOut(_SpaceAnswer):
     """Numbers only, with `metadata` false: a list for each vector; `total` is how many items there are."""
 
     total: int
-
     items: list[list[int]]
     similarities: list[list[float]]
 
 
-class PageOut(_Where):
+class ItemPageOut(_SpaceAnswer, json_schema_extra=example(f'{{{_SPACE}, "total": 6847, "items": [{{{_ITEM}}}]}}')):
     """Items in order of their numbers."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [WHERE | {"total": 6847, "items": [ITEM]}]})
-
     total: int
-    items: list[ItemOut] | list[int]
+    items: list[VectorItemOut] | list[int]
 
 
-class VectorsOut(_Where):
+class ItemVectorsOut(
+    _SpaceAnswer, json_schema_extra=example(f'{{{_SPACE}, "items": [17], "vectors": [[0.12, -0.4, 0.9]]}}')
+):
     """Unit vectors, as they are compared."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [WHERE | {"items": [17], "vectors": [[0.12, -0.4, 0.9]]}]})
 
     items: list[int]
     vectors: list[list[float]]
 
 
-class PutOut(_Where):
+class PutOut(_SpaceAnswer, json_schema_extra=example(f'{{{_SPACE}, "put": 2, "total": 6849}}')):
     """How many items were put, and how many there are."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [WHERE | {"put": 2, "total": 6849}]})
 
     put: int
     total: int
 
 
-class DeletedOut(_Where):
+class DeletedOut(_SpaceAnswer, json_schema_extra=example(f'{{{_SPACE}, "deleted": 2, "total": 6845}}')):
     """How many items were taken away, and how many are left."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [WHERE | {"deleted": 2, "total": 6845}]})
 
     deleted: int
     total: int
 
 
-SPACE: dict[str, Any] = {
-    "space": "poster",
-    "index": "exact",
-    "items": 6847,
-    "dim": 256,
-    "raw_dim": 1280,
-    "encoder": "efficientnet-lite2",
-    "snapshot": WHERE["snapshot"],
-}
-
-
-class SpaceOut(BaseModel):
+class SpaceOut(_SpaceAnswer):
     """A space in service."""
 
-    space: str
     index: str
     items: int
     dim: int
     raw_dim: int | None = Field(description="Length of the encoder's vectors, which are projected.")
     encoder: str | None
-    snapshot: str | None
 
 
-class SpacesOut(BaseModel):
+class SpacesOut(
+    BaseModel,
+    json_schema_extra=example(
+        f"""{{"items": [{{{_SPACE}, "index": "exact", "items": 6847, "dim": 256, "raw_dim": 1280,
+        "encoder": "efficientnet-lite2"}}]}}"""
+    ),
+):
     """The spaces in service; the first is the one meant where none is named."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [SPACE]}]})
 
     items: list[SpaceOut]
 
 
-class ReadyOut(BaseModel):
+class VectorsReadyOut(HealthOut, json_schema_extra=example(f'{{"status": "ready", {SNAPSHOT}, "warnings": []}}')):
     """Able to answer."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"status": "ready", "snapshot": WHERE["snapshot"], "warnings": []}]}
-    )
-
-    status: str
     snapshot: str | None
     warnings: list[str]

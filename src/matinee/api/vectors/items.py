@@ -13,7 +13,16 @@ from matinee.api.errors import problems
 from matinee.api.render import reply
 from matinee.api.request_bodies import json_schema, read_json, validated
 from matinee.api.vectors.arrays import LAST_ITEM, MOST_PUT, MOST_VECTORS, items_of, vector_of, vectors_of
-from matinee.api.vectors.bodies import DeletedOut, ItemOut, ItemsIn, PageOut, PutIn, PutOut, VectorIn, VectorsOut
+from matinee.api.vectors.bodies import (
+    DeletedOut,
+    ItemPageOut,
+    ItemsIn,
+    ItemVectorsOut,
+    PutIn,
+    PutOut,
+    VectorIn,
+    VectorItemOut,
+)
 from matinee.api.vectors.service import service_of
 from matinee.api.vectors.space import ServedSpace
 from matinee.errors import InvalidInputError, NotFoundError, TooLargeError
@@ -43,7 +52,7 @@ def _check_items(items: Items) -> None:
         raise InvalidInputError(f"Item {int(items.max())} is beyond the last number, {LAST_ITEM:,}.", "Send a row.")
 
 
-@router.get("/items", response_model=PageOut, responses=LOOKED, summary="Items in pages")
+@router.get("/items", response_model=ItemPageOut, responses=LOOKED, summary="Items in pages")
 async def list_items(
     request: Request,
     offset: Annotated[int, Query(ge=0, le=1 << 53, description="Items left out at the beginning.")] = 0,
@@ -68,7 +77,7 @@ async def list_items(
     return await run_in_threadpool(look)
 
 
-@router.get("/items/{item}", response_model=ItemOut, responses=LOOKED, summary="One item's film")
+@router.get("/items/{item}", response_model=VectorItemOut, responses=LOOKED, summary="One item's film")
 async def get_item(request: Request, item: Number, space: Space = None, snapshot: OfSnapshot = None) -> Response:
     """The film and poster of an item."""
     served = await service_of(request).space(space, snapshot)
@@ -167,7 +176,7 @@ async def delete_items(request: Request) -> Response:
 
 @router.post(
     "/vectors",
-    response_model=VectorsOut,
+    response_model=ItemVectorsOut,
     responses=WRITTEN,
     openapi_extra=json_schema(ItemsIn),
     summary="Vectors of items",

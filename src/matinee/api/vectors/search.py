@@ -11,7 +11,7 @@ from matinee.api.errors import problems
 from matinee.api.render import Json, dumps
 from matinee.api.request_bodies import json_schema, read_json, validated
 from matinee.api.vectors.arrays import mask_of, vector_of, vectors_of
-from matinee.api.vectors.bodies import BatchOut, ColumnsOut, RecoIn, SearchIn, SearchOut
+from matinee.api.vectors.bodies import BatchOut, ColumnsOut, NearestOut, RecoIn, SearchIn
 from matinee.api.vectors.service import service_of
 from matinee.api.vectors.space import MOST_FOUND, Near, ServedSpace
 from matinee.errors import InvalidInputError
@@ -33,12 +33,12 @@ async def reco(request: Request) -> Response:
     served = await service.space()
     vector = served.own(vector_of(body.vector, served.widths), body.raw)
     work = lambda: dumps(served.search(vector, body.k, None, body.exclude_self)[0].items)  # noqa: E731
-    return Json(await service.pace.run(work, key=served.name))
+    return Json(await service.executor.run(work, key=served.name))
 
 
 @router.post(
     "/search",
-    response_model=SearchOut | BatchOut | ColumnsOut,
+    response_model=NearestOut | BatchOut | ColumnsOut,
     responses=ERRORS,
     openapi_extra=json_schema(SearchIn),
     summary="Nearest items with their films",
@@ -56,7 +56,7 @@ async def search(request: Request) -> Response:
     allowed = None if body.allowed is None else mask_of(body.allowed)
     work = lambda: _answer(served, body, vectors, allowed)  # noqa: E731
     heavy = len(vectors) > 1 or body.k > 1000
-    return Json(await service.pace.run(work, key=served.name, heavy=heavy))
+    return Json(await service.executor.run(work, key=served.name, heavy=heavy))
 
 
 def _answer(served: ServedSpace, body: SearchIn, vectors: Vectors, allowed: Mask | None) -> bytes:

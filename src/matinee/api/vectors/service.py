@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from matinee.api.application import BaseService
+from matinee.api import application
 from matinee.api.response_cache import AdaptiveExecutor
 from matinee.api.vectors.sources import OpenedSpaces, SpaceSource
 from matinee.api.vectors.space import ServedSpace
@@ -15,7 +13,7 @@ from matinee.errors import ConflictError
 from matinee.settings import Settings
 
 
-class VectorService(BaseService):
+class VectorService(application.Service):
     """The vector service.
 
     Args:
@@ -23,10 +21,10 @@ class VectorService(BaseService):
         source: gives the spaces.
     """
 
-    def __init__(self, settings: Settings, source: SpaceSource, **options: Any) -> None:
+    def __init__(self, settings: Settings, source: SpaceSource) -> None:
+        super().__init__(settings)
         self.source = source
-        self.pace = AdaptiveExecutor()
-        super().__init__(settings, **options)
+        self.executor = AdaptiveExecutor()
 
     async def opened(self) -> OpenedSpaces:
         """The spaces in service.
@@ -59,7 +57,7 @@ class VectorService(BaseService):
 
 
 def service_of(request: Request) -> VectorService:
-    """The application that answers this request."""
-    service = request.app
+    """The vector service, which answers this request."""
+    service = application.service_of(request)
     assert isinstance(service, VectorService)
     return service

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import threading
-from time import monotonic
 
 import numpy as np
 
+from matinee._util.lazy import Lazy
 from matinee.api.vectors.sources import OpenedSpaces
 from matinee.api.vectors.space import Film, ServedSpace
 from matinee.engine import Engine
 from matinee.engine.runtime import Runtime
-from matinee.errors import MatineeError, SnapshotError
+from matinee.errors import SnapshotError
 from matinee.indexes.base import Mask
 from matinee.posters.store import PosterStore
 from matinee.settings import Settings
 
 RETRY = 1.0
 """Seconds between two attempts to open an engine that could not be opened."""
-
-
-class _Engine(Engine):
-    """The engine, which follows the pointer and the store, and here shows what it serves."""
-
-    def runtime(self) -> Runtime:
-        """What is in service, after following both; microseconds where nothing has changed."""
-        return self._current()[0]
 
 
 class Snapshots:
@@ -39,43 +31,34 @@ class Snapshots:
         self._settings = settings
         self._names = [name.strip() for name in settings.vectors_space.split(",") if name.strip()] or ["poster"]
         self._lock = threading.Lock()
-        self._engine: _Engine | None = None
+        self._engine = Lazy(lambda: Engine.open(settings), RETRY)
         self._made: tuple[Runtime, OpenedSpaces] | None = None
-        self._failed: tuple[float, MatineeError] | None = None
 
     def look(self) -> OpenedSpaces | None:
         """See `SpaceSource`."""
-        engine, made = self._engine, self._made
+        engine, made = self._engine.value, self._made
         if engine is None or made is None:
             return None
-        return made[1] if engine.runtime() is made[0] else None
+        return made[1] if engine.request_view().runtime is made[0] else None
 
     def open(self) -> OpenedSpaces:
         """See `SpaceSource`."""
         with self._lock:
-            if self._engine is None:
-                if self._failed is not None and monotonic() - self._failed[0] < RETRY:
-                    raise self._failed[1]
-                try:
-                    self._engine = _Engine.open(self._settings)
-                except MatineeError as error:
-                    self._failed = monotonic(), error
-                    raise
-            runtime = self._engine.runtime()
+            runtime = self._engine.get().request_view().runtime
             if self._made is None or self._made[0] is not runtime:
                 self._made = runtime, self._spaces(runtime)
             return self._made[1]
 
     def warnings(self) -> list[str]:
         """See `SpaceSource`."""
-        return [] if self._engine is None else list(self._engine.warnings)
+        engine = self._engine.value
+        return [] if engine is None else list(engine.warnings)
 
     def close(self) -> None:
         """See `SpaceSource`."""
         with self._lock:
-            if self._engine is not None:
-                self._engine.close()
-                self._engine = self._made = None
+            self._engine.close(Engine.close)
+            self._made = None
 
     def _spaces(self, runtime: Runtime) -> OpenedSpaces:
         live, snapshot = runtime.view.spaces, runtime.snapshot

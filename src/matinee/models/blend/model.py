@@ -68,9 +68,9 @@ class BlendConfig(ModelConfig):
     )
     seed: int = Field(0, ge=0, description="Of the choice of the users whose ratings weights are learned from.")
     content: str | None = Field("content", description="Part that ranks films and users unknown to the others.")
-    popular: str | None = Field("popular", description="Part that answers users about whom nothing is known.")
-    mapping: str | None = Field(None, description="Part (`ColdStart`) that foretells films unknown to the others.")
-    mapping_share: float = Field(0.7, ge=0, le=1, description="Its share beside content in the guess about such films.")
+    popular: str | None = Field("popular", description="Part that answers users without a usable history.")
+    mapping: str | None = Field(None, description="Part (`ColdStart`) that scores movies unknown to the others.")
+    mapping_share: float = Field(0.7, ge=0, le=1, description="Its share in the estimate; content has the rest.")
     spread: float = Field(1.5, gt=0, description="How far such guesses stand from the middle; 1: the least squares.")
 
 
@@ -106,22 +106,20 @@ class Blended(NamedTuple):
 
 
 class Blend(Model[BlendConfig]):
-    """Weighted mean of the parts' scores, each brought to mean 0 and deviation 1 per query (late fusion).
+    """Weighted mean of the parts' scores, each standardized per query (late fusion).
 
-    Weights depend on the length of the history: a newcomer's list is drawn from what is common to many, that of
-    somebody who has rated much from that person's own films. They are learned while fitting (`blend_weights`): a
-    quarter of the ratings of some users, and all but a few likes of others, are kept back; the parts are fitted once
-    more without them, and the weights are those that rank what was liked first. A part that does not help gets weight
-    0 and costs nothing.
+    The weights depend on the length of the history: short histories rely on what many users have in common, long ones
+    on the user's own movies. They are learned during fitting (`blend.weights`): ratings of a sample of users are held
+    out, the parts are refitted without them, and the weights are those that rank the liked movies first. A part that
+    does not help gets weight 0 and costs nothing.
 
-    Per film: one that some part does not know is scored by the others. One that no collaborative part knows (content,
-    popularity and predicted stars have an opinion on films that nobody has rated too) gets the least squares guess of
-    the blend's score from its content score, β·(c − mean(c)) + mean(blend), with β ≥ 0 fitted on the films that have
-    both (per query): new films join the ranking where their content puts them, pulled towards the middle as far as
-    content does not tell. With a `mapping` the guess is made from a mean of content and of the blend's own scores
-    carried over by it (`cold.by_mapping`). Per user: where no collaborative part knows the history the content part
-    alone answers; where that does not either, the popular part, whose scores are passed on unchanged. Films without an
-    opinion then come last, below the least popular.
+    Movies: one that some part does not score is scored by the others. One that no collaborative part knows gets an
+    estimate from its content: the least squares regression of the blend's scores on the content scores, with slope ≥ 0,
+    over the movies that have both (per query). With a `mapping` the regressor is a mean of content and of the blend's
+    own scores transferred by it (`blend.unrated`).
+
+    Users: where no collaborative part knows the history, the content part alone answers; where that does not either,
+    the popular part, whose scores are passed on unchanged. Movies without a score come last.
 
     Parts are bound after fitting or loading: `bind({"ease": ease, …})`; nothing is fitted or stored twice.
 
@@ -221,7 +219,7 @@ class Blend(Model[BlendConfig]):
         return {name: tuple(np.round(row, 5).tolist()) for name, row in zip(names, found, strict=True)}
 
     def _fitted_apart(self, dataset: Dataset, whole: Catalog, progress: Progress) -> Self:
-        """This blend over its weighted parts fitted anew, on other ratings of the films of a catalogue."""
+        """This blend over its weighted parts, refitted on other ratings of the same catalog."""
         fitted: dict[str, Model[Any]] = {}
         waiting = list(self.config.weights)
         for number, name in enumerate(waiting):
@@ -246,8 +244,9 @@ class Blend(Model[BlendConfig]):
     def standardized(self, queries: Sequence[Query], names: Iterable[str]) -> Iterator[Part]:
         """Scores of some parts, each brought to mean 0 and deviation 1 per query, the collaborative ones first.
 
-        Those of the other parts are measured over the films that a collaborative one knows, so that films added while
-        serving move nobody. Parts that go by the history are drawn towards 0 as far as the history is of dislikes.
+        Mean and deviation of the other parts are taken over the movies that a collaborative part knows, so that movies
+        added while serving change no list. Parts that depend on the history are shrunk towards 0 by its share of
+        dislikes.
         """
         names, core = list(names), self._core()
         evidence = self._evidence(queries)
@@ -310,7 +309,7 @@ class Blend(Model[BlendConfig]):
         return "popular"
 
     def knows(self, query: Query) -> bool:
-        """Whether any part knows the history; the popular part knows everybody."""
+        """Whether any part knows the history; the popular part knows every one."""
         names = [name for name in self.parts if name != self.config.mapping]
         return any(self._part(name).knows(query) for name in names)
 

@@ -1,4 +1,4 @@
-"""What a blend says of films that none of its parts knows: guesses from content, on the blend's own scale."""
+"""Estimated blend scores of movies that no collaborative part knows, from their content."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def by_mapping(
 ) -> Guess:
     """A mean of mapped and content scores, each standardised, brought to the blend's scale by least squares.
 
-    Both steps look at examples of the mapping only, whose mapped scores are foretold from the other examples. The least
-    squares leave out the films of the history: the blend knows these by heart, so that they would promise too much.
+    Both steps use examples of the mapping only, whose mapped scores are predicted from the other examples
+    (leave-one-out). The regression leaves out the movies of the history, which the blend overfits.
 
     Args:
         blended: (n, n_items), NaN for films that no part knows.
@@ -78,7 +78,7 @@ def by_mapping(
     if content is not None:
         likeness = np.stack([content.score_rows(query, rows) for query in queries]) if ready is None else ready[:, rows]
         told = ~np.isnan(likeness).all(axis=1, keepdims=True)
-        weight[~told] = 1  # nothing is known of what such a user has seen
+        weight[~told] = 1  # no content is known of this history
         terms.append((np.where(told, likeness, 0), 1 - weight))
     total = np.zeros((len(queries), len(rows)), dtype=np.float32)
     scales: list[Column] = []

@@ -23,7 +23,7 @@ _KNOTS = np.log(LENGTHS)
 RIDGE = 0.003
 """Penalty on the squared differences of a part's weights from their mean; a tenth of it on the weights themselves."""
 PULL = 0.1
-"""Penalty on the squared distance of the weights at a length from the usual ones, whatever their scale."""
+"""Penalty on the squared distance of the weights at a length from the usual ones, up to scale."""
 SHORT_SHARE = 0.25
 """Share of the sampled users who are shown with few likes only, as newcomers are."""
 SHORT = 25

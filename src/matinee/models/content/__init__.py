@@ -1,4 +1,4 @@
-"""Content: movies that share genres, people, tags, words and looks; knows movies that nobody has rated yet."""
+"""Content: movies that share genres, people, tags, words and looks; scores movies without ratings too."""
 
 from matinee.models.content.model import Content, ContentConfig
 

@@ -1,4 +1,4 @@
-"""Content: films that share genres, people, tags, words and looks; knows films that nobody has rated yet."""
+"""Content: films that share genres, people, tags, words and looks; scores movies without ratings too."""
 
 from __future__ import annotations
 
@@ -249,14 +249,14 @@ class Content(Model[ContentConfig]):
         return scores
 
     def with_catalog(self, catalog: Catalog, vectors: Mapping[str, FilmVectors] | None = None) -> Self:
-        """New and edited films get vectors over the words learnt; only these are read.
+        """New and edited movies get vectors over the fitted vocabulary; only these are computed.
 
         Args:
             vectors: of films that were added or edited, by space. An edited film keeps the vector that it had in a
                 space of which nothing is said (None says nothing of any), and loses it where it is not among the films.
 
         Raises:
-            DataError: vectors of another width than those learnt with.
+            DataError: vectors of another width than the fitted ones.
         """
         rows = changed_rows(self._catalog, catalog)
         if len(rows):

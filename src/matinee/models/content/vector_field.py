@@ -1,4 +1,4 @@
-"""Unit vectors of films as a field of the content model: those learnt with, and over them those put since.
+"""Unit vectors of movies as a field of the content model: the fitted ones, overlaid by later updates.
 
 They are compared less their mean: what all texts or posters have in common makes none like another, but would make
 those in the middle like everybody's profile (nDCG@10 of content on ml-latest-small .106 instead of .138). Of the rest
@@ -29,12 +29,12 @@ COMPONENTS = 128
 
 
 class VectorField:
-    """Vectors of one space. Those learnt with may be a read-only memory map, which is never copied.
+    """Vectors of one space. The fitted ones may be a read-only memory map, which is never copied.
 
     Args:
-        base: vectors learnt with, projected.
+        base: fitted vectors, projected.
         projection: from the vectors as they are given.
-        fresh: vectors put since, likewise, in the place of those of `base` or beside them.
+        fresh: later vectors, projected too; they replace or extend those of `base`.
         gone: rows whose vector in `base` no longer holds, those in `fresh` included.
     """
 
