@@ -87,7 +87,7 @@ def test_notebook_is_small_and_has_no_outputs(path: Path) -> None:
 
 def test_first_list(tmp_path: Path) -> None:
     shown = run("1-first-list.ipynb", tmp_path, write_folder(tmp_path / "small"))
-    assert "<Dataset small" in shown
+    assert "small: 40 films, 817 ratings" in shown
     assert "because you loved" in shown
     assert "Toy Story 2" in shown
 

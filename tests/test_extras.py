@@ -65,7 +65,7 @@ import matinee
 from matinee.api.app import create_app
 from matinee.errors import MissingExtraError
 
-assert create_app(matinee.Settings()).title
+assert create_app(matinee.Settings())
 with matinee.Engine.open() as engine:
     for explain in (False, True):
         answer = engine.recommend("42", matinee.Request(n=5, explain=explain, filter="genre = Comedy and year > 1950"))

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from matinee.settings import Settings
     from matinee.training.pipeline import train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "Blend": "matinee.models",

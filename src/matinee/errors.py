@@ -10,11 +10,12 @@ class MatineeError(Exception):
         message: one sentence that says what happened.
         hint: one sentence that says what to do next ("" when the message says it).
 
-    >>> try:
-    ...     engine.movie("0")
-    ... except matinee.MatineeError as error:
-    ...     print(error.message)
-    No film has the id '0'.
+    Examples:
+        >>> try:
+        ...     engine.movie("0")
+        ... except matinee.MatineeError as error:
+        ...     print(error.message)
+        No film has the id '0'.
     """
 
     def __init__(self, message: str, hint: str = "") -> None:

@@ -42,8 +42,9 @@ def _file_name(dataset: str) -> str:
 class Settings(BaseSettings):
     """All settings. Sizes are in bytes, times in seconds, unless a name says otherwise.
 
-    >>> matinee.Settings(port=9000, offline=True).port
-    9000
+    Examples:
+        >>> matinee.Settings(port=9000, offline=True).port
+        9000
     """
 
     model_config = SettingsConfigDict(env_prefix="MATINEE_", frozen=True, extra="forbid")

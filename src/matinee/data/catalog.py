@@ -29,8 +29,9 @@ Word = Annotated[str, Field(min_length=1, max_length=200)]
 class Movie(BaseModel):
     """One film, as it is stored and exchanged.
 
-    >>> matinee.Movie(movie_id=862, title="Toy Story", year=1995, genres=("Animation", "Comedy")).movie_id
-    '862'
+    Examples:
+        >>> matinee.Movie(movie_id=862, title="Toy Story", year=1995, genres=("Animation", "Comedy")).movie_id
+        '862'
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
@@ -64,13 +65,14 @@ class Catalog:
     Raises:
         DataError: columns missing, null or duplicate ids.
 
-    >>> catalog = dataset.catalog
-    >>> len(catalog), catalog.movie(catalog.row("1")).title
-    (40, 'Toy Story')
-    >>> catalog.titles([0, 1])
-    ['Toy Story (1995)', 'Star Wars (1977)']
-    >>> catalog.frame.columns[:4]
-    ['movie_id', 'title', 'year', 'genres']
+    Examples:
+        >>> catalog = dataset.catalog
+        >>> len(catalog), catalog.movie(catalog.row("1")).title
+        (40, 'Toy Story')
+        >>> catalog.titles([0, 1])
+        ['Toy Story (1995)', 'Star Wars (1977)']
+        >>> catalog.frame.columns[:4]
+        ['movie_id', 'title', 'year', 'genres']
     """
 
     def __init__(self, frame: pl.DataFrame, active: NDArray[np.bool_] | None = None) -> None:
@@ -167,9 +169,10 @@ class Catalog:
 
         Titles are compared as they are, but for capitals and an article at their end ("Matrix, The (1999)").
 
-        >>> catalog = Catalog.of([Movie(movie_id="7", title="Heat", year=1995)])
-        >>> catalog.resolve("7"), catalog.resolve(7), catalog.resolve("Heat"), catalog.resolve("heat (1995)")
-        (0, 0, 0, 0)
+        Examples:
+            >>> catalog = Catalog.of([Movie(movie_id="7", title="Heat", year=1995)])
+            >>> catalog.resolve("7"), catalog.resolve(7), catalog.resolve("Heat"), catalog.resolve("heat (1995)")
+            (0, 0, 0, 0)
 
         Raises:
             UnknownTitleError: no film has it.

@@ -55,10 +55,11 @@ class Dataset:
         vectors: unit vectors of films by space ("text", "poster"), over the rows of the catalogue; made by encoders,
             and no part of the fingerprint.
 
-    >>> dataset
-    <Dataset small: <Catalog: 40 films>, <Ratings: 817 of 40 films by 60 users>, 0.5 to 5 stars>
-    >>> dataset.report.tables["ratings"].rows_out
-    817
+    Examples:
+        >>> dataset
+        <Dataset small: <Catalog: 40 films>, <Ratings: 817 of 40 films by 60 users>, 0.5 to 5 stars>
+        >>> dataset.report.tables["ratings"].rows_out
+        817
     """
 
     name: str

@@ -57,11 +57,12 @@ def load_dataset(
         NotFoundError: neither a name nor a folder.
         InvalidInputError: something else is given as a source.
 
-    >>> import polars as pl
-    >>> ratings = pl.DataFrame({"user": ["ann", "bob"], "movie": [1, 1], "stars": [5, 3]})
-    >>> movies = pl.DataFrame({"movie": [1], "title": ["Toy Story (1995)"]})
-    >>> load_dataset(ratings, movies=movies, credits=False)
-    <Dataset frame: <Catalog: 1 films>, <Ratings: 2 of 1 films by 2 users>, 1 to 5 stars>
+    Examples:
+        >>> import polars as pl
+        >>> ratings = pl.DataFrame({"user": ["ann", "bob"], "movie": [1, 1], "stars": [5, 3]})
+        >>> movies = pl.DataFrame({"movie": [1], "title": ["Toy Story (1995)"]})
+        >>> load_dataset(ratings, movies=movies, credits=False)
+        <Dataset frame: <Catalog: 1 films>, <Ratings: 2 of 1 films by 2 users>, 1 to 5 stars>
     """
     tell = progress or silent
     settings = settings or Settings()

@@ -33,12 +33,13 @@ class Ratings:
         times: int64, (n_ratings,), seconds since 1970 UTC, `NO_TIME` where unknown.
         n_items: number of films (catalogue rows).
 
-    >>> dataset.ratings
-    <Ratings: 817 of 40 films by 60 users>
-    >>> dataset.ratings.matrix().shape
-    (60, 40)
-    >>> dataset.ratings.to_frame(dataset.catalog).columns
-    ['user_id', 'movie_id', 'rating', 'timestamp']
+    Examples:
+        >>> dataset.ratings
+        <Ratings: 817 of 40 films by 60 users>
+        >>> dataset.ratings.matrix().shape
+        (60, 40)
+        >>> dataset.ratings.to_frame(dataset.catalog).columns
+        ['user_id', 'movie_id', 'rating', 'timestamp']
     """
 
     def __init__(

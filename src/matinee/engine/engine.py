@@ -54,15 +54,16 @@ class Engine:
     `MatineeError`s: `UnknownMovieError`, `UnknownUserError`, `UnknownModelError`, `FilterError`,
     `InvalidInputError`, `ConflictError`, `StoreError`, `SnapshotError`.
 
-    >>> answer = engine.recommend("42", matinee.Request(n=3, explain=True))
-    >>> len(answer), answer[0].rank
-    (3, 1)
-    >>> answer[0].reason.startswith("because you loved")
-    True
-    >>> len(engine.recommend_for({"Toy Story": 5.0, "Shrek (2001)": 4.5}))
-    10
-    >>> engine.similar(engine.find("Toy Story").movie_id, n=1).titles
-    ['Toy Story 2 (1999)']
+    Examples:
+        >>> answer = engine.recommend("42", matinee.Request(n=3, explain=True))
+        >>> len(answer), answer[0].rank
+        (3, 1)
+        >>> answer[0].reason.startswith("because you loved")
+        True
+        >>> len(engine.recommend_for({"Toy Story": 5.0, "Shrek (2001)": 4.5}))
+        10
+        >>> engine.similar(engine.find("Toy Story").movie_id, n=1).titles
+        ['Toy Story 2 (1999)']
     """
 
     def __init__(self, settings: Settings) -> None:

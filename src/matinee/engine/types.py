@@ -39,9 +39,10 @@ class Request:
         explain: fill `Item.because`, `Item.reason` and `Answer.less_of`.
         include_seen: also return films of the history.
 
-    >>> request = matinee.Request(n=5, filter='genre = "Comedy" and year >= 1990')
-    >>> all(item.year >= 1990 for item in engine.recommend("42", request))
-    True
+    Examples:
+        >>> request = matinee.Request(n=5, filter='genre = "Comedy" and year >= 1990')
+        >>> all(item.year >= 1990 for item in engine.recommend("42", request))
+        True
     """
 
     n: int = 10
@@ -105,11 +106,12 @@ class Answer(AnswerTable):
         index: which index searched, where a vector index did.
         less_of: films that the user disliked and that push others down this list; None unless asked for.
 
-    >>> answer = engine.recommend("42", matinee.Request(n=3))
-    >>> len(answer), len(answer.titles)
-    (3, 3)
-    >>> answer.to_polars().columns[:4]
-    ['rank', 'movie_id', 'title', 'year']
+    Examples:
+        >>> answer = engine.recommend("42", matinee.Request(n=3))
+        >>> len(answer), len(answer.titles)
+        (3, 3)
+        >>> answer.to_polars().columns[:4]
+        ['rank', 'movie_id', 'title', 'year']
     """
 
     items: tuple[Item, ...]

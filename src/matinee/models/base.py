@@ -48,10 +48,11 @@ class Query:
         user_id: for the log only; no model may look a user up by it.
         memo: see `once`.
 
-    >>> matinee.Query.of(dataset.ratings, "42").user_id
-    '42'
-    >>> len(matinee.Query.of_movies(dataset.catalog, {"Toy Story": 5.0, "Shrek (2001)": 4.5}))
-    2
+    Examples:
+        >>> matinee.Query.of(dataset.ratings, "42").user_id
+        '42'
+        >>> len(matinee.Query.of_movies(dataset.catalog, {"Toy Story": 5.0, "Shrek (2001)": 4.5}))
+        2
     """
 
     rows: NDArray[np.int64] = field(default_factory=_no_rows)
@@ -95,10 +96,11 @@ class Query:
     def of_movies(cls, catalog: Catalog, stars: Mapping[str, float] | Mapping[int, float]) -> Self:
         """The history of anybody: film id or title (with or without its year) → stars.
 
-        >>> from matinee import Catalog, Movie
-        >>> catalog = Catalog.of([Movie(movie_id="7", title="Heat", year=1995), Movie(movie_id="8", title="Big")])
-        >>> Query.of_movies(catalog, {"Heat": 5.0, "8": 2.0}).rows.tolist()
-        [0, 1]
+        Examples:
+            >>> from matinee import Catalog, Movie
+            >>> catalog = Catalog.of([Movie(movie_id="7", title="Heat", year=1995), Movie(movie_id="8", title="Big")])
+            >>> Query.of_movies(catalog, {"Heat": 5.0, "8": 2.0}).rows.tolist()
+            [0, 1]
 
         Raises:
             UnknownMovieError: no film has this id or title.
@@ -124,16 +126,17 @@ class Model(ABC, Generic[C]):
     a film (cold film) or on a user (cold user: the whole row is NaN). A fitted model is immutable and safe
     to use from many threads.
 
-    >>> model = matinee.Ease().fit(dataset)
-    >>> model
-    <Ease(), fitted on 40 films>
-    >>> scores = model.score([history, matinee.Query()])  # of all films, for each history
-    >>> scores.shape
-    (2, 40)
-    >>> bool(np.isnan(scores[1]).all())  # no opinion on somebody of whom nothing is known
-    True
-    >>> len(model.top(history, n=3))
-    3
+    Examples:
+        >>> model = matinee.Ease().fit(dataset)
+        >>> model
+        <Ease(), fitted on 40 films>
+        >>> scores = model.score([history, matinee.Query()])  # of all films, for each history
+        >>> scores.shape
+        (2, 40)
+        >>> bool(np.isnan(scores[1]).all())  # no opinion on somebody of whom nothing is known
+        True
+        >>> len(model.top(history, n=3))
+        3
     """
 
     name: ClassVar[str]

@@ -56,9 +56,10 @@ class ColdStart(Model[ColdStartConfig]):
     The model's own scores are those of its taste part, carried. NaN for films of which content knows nothing, and for
     users unknown to the taste part. Bind the parts before `fit`: `ColdStart().bind({"ials": …, "content": …})`.
 
-    >>> parts = {"ials": matinee.ImplicitALS().fit(dataset), "content": matinee.Content().fit(dataset)}
-    >>> matinee.ColdStart().bind(parts).fit(dataset)
-    <ColdStart(), fitted on 40 films>
+    Examples:
+        >>> parts = {"ials": matinee.ImplicitALS().fit(dataset), "content": matinee.Content().fit(dataset)}
+        >>> matinee.ColdStart().bind(parts).fit(dataset)
+        <ColdStart(), fitted on 40 films>
     """
 
     name = "coldstart"

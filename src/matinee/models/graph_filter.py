@@ -44,9 +44,10 @@ class GraphFilter(Model[GraphFilterConfig]):
     chooses between them as this does. Costs rank × films a history, so it serves large catalogues. Films without
     ratings are NaN.
 
-    >>> model = matinee.GraphFilter(rank=8).fit(dataset)
-    >>> model.score([history]).shape
-    (1, 40)
+    Examples:
+        >>> model = matinee.GraphFilter(rank=8).fit(dataset)
+        >>> model.score([history]).shape
+        (1, 40)
     """
 
     name = "graph"

@@ -39,9 +39,10 @@ class ItemKNN(Model[ItemKNNConfig]):
     Top-N Recommendation for Very Large Scale Binary Rated Datasets"). Films of no rating are NaN; a rated
     film that no film of the history is near to scores 0.
 
-    >>> model = matinee.ItemKNN(neighbors=20).fit(dataset)
-    >>> dataset.titles(model.top(history, n=2))
-    ['Groundhog Day (1993)', 'Clerks (1994)']
+    Examples:
+        >>> model = matinee.ItemKNN(neighbors=20).fit(dataset)
+        >>> dataset.titles(model.top(history, n=2))
+        ['Groundhog Day (1993)', 'Clerks (1994)']
     """
 
     name = "itemknn"

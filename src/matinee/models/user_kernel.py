@@ -42,9 +42,10 @@ class UserKernel(Model[UserKernelConfig]):
     not linear in the history: what a film says depends on the others. Scores are homogeneous in h, so that by Euler's
     theorem h_i·∂s/∂h_i are shares that add up. Films without ratings are NaN.
 
-    >>> model = matinee.UserKernel().fit(dataset)
-    >>> dataset.titles(model.top(history, n=2))
-    ['Groundhog Day (1993)', 'Clerks (1994)']
+    Examples:
+        >>> model = matinee.UserKernel().fit(dataset)
+        >>> dataset.titles(model.top(history, n=2))
+        ['Groundhog Day (1993)', 'Clerks (1994)']
     """
 
     name = "userkernel"

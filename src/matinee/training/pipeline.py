@@ -60,9 +60,10 @@ def train(
         MemoryLimitError: no model fits into `settings.memory_limit`.
         SnapshotError: the snapshot cannot be written.
 
-    >>> snapshot_id = matinee.train(settings, dataset, measure=False)
-    >>> snapshot_id in matinee.Engine.open(settings).snapshot_ids()
-    True
+    Examples:
+        >>> snapshot_id = matinee.train(settings, dataset, measure=False)
+        >>> snapshot_id in matinee.Engine.open(settings).snapshot_ids()
+        True
     """
     settings = settings or Settings()
     if isinstance(source, Dataset):

@@ -123,10 +123,12 @@ class Blend(Model[BlendConfig]):
 
     Parts are bound after fitting or loading: `bind({"ease": ease, …})`; nothing is fitted or stored twice.
 
-    >>> parts = {"ease": matinee.Ease().fit(dataset), "popular": matinee.Popularity().fit(dataset)}
-    >>> blend = matinee.Blend(weights={"ease": 1.0, "popular": 0.1}, content=None, learn=False).bind(parts).fit(dataset)
-    >>> len(blend.top(history, n=3))
-    3
+    Examples:
+        >>> parts = {"ease": matinee.Ease().fit(dataset), "popular": matinee.Popularity().fit(dataset)}
+        >>> blend = matinee.Blend(weights={"ease": 1.0, "popular": 0.1}, content=None, learn=False)
+        >>> blend = blend.bind(parts).fit(dataset)
+        >>> len(blend.top(history, n=3))
+        3
     """
 
     name = "blend"

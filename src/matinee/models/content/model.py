@@ -61,9 +61,10 @@ class Content(Model[ContentConfig]):
     Vectors of texts and posters (`Dataset.vectors`), less their mean, are two more fields where there are any.
     Scores are additive over the history: Σ w_i·like(i, j) / Σ|w_i|. Films without any known word or vector are NaN.
 
-    >>> model = matinee.Content().fit(dataset)
-    >>> dataset.titles(model.top(history, n=1))
-    ['Toy Story 2 (1999)']
+    Examples:
+        >>> model = matinee.Content().fit(dataset)
+        >>> dataset.titles(model.top(history, n=1))
+        ['Toy Story 2 (1999)']
     """
 
     name = "content"
