@@ -32,7 +32,7 @@ _QUERY = re.compile(rb"(?:n=([1-9]\d{0,2}|1000))?(?:(?(1)&)model=([A-Za-z0-9_-]{
 _ID = re.compile(USER_ID)
 
 Work = Callable[[], tuple[bytes, bool]]
-"""Gives an answer's bytes, and whether they may be kept."""
+"""Gives an answer's bytes, and whether they may be cached."""
 
 
 class Plan(NamedTuple):
@@ -53,8 +53,8 @@ def recommend_work(engine: Engine, user_id: str, options: Options, metadata: boo
 
     def work() -> tuple[bytes, bool]:
         answer = engine.recommend(user_id, options)
-        # What depends on everybody's ratings, as the popular films do, the version of one user does not tell; and
-        # nothing tells when a film gets a poster, of which the metadata speak.
+        # Not cached: what depends on everybody's ratings, as popular films do, since a user's version does not cover
+        # them; and metadata, since no version covers posters.
         return dumps(answer_record(engine, answer, metadata)), not answer.volatile and not metadata
 
     return work
@@ -62,12 +62,12 @@ def recommend_work(engine: Engine, user_id: str, options: Options, metadata: boo
 
 def plan(engine: Engine, path: str, query: bytes) -> Plan | None:
     """How to answer a plain request, None for every other."""
-    found, asked = _PATH.fullmatch(path), _QUERY.fullmatch(query)
-    if found is None or asked is None or _ID.fullmatch(found[1]) is None:
+    match, options_match = _PATH.fullmatch(path), _QUERY.fullmatch(query)
+    if match is None or options_match is None or _ID.fullmatch(match[1]) is None:
         return None
-    n, model = asked.groups()
+    n, model = options_match.groups()
     options = Options(n=int(n) if n else 10, model=model.decode() if model else None)
-    return Plan(found[1], recommend_work(engine, found[1], options), is_heavy(options))
+    return Plan(match[1], recommend_work(engine, match[1], options), is_heavy(options))
 
 
 class FastPath:

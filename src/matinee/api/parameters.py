@@ -23,7 +23,7 @@ Stars = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False, e
 """Stars; the data set's own scale is checked by the engine."""
 
 
-def few(value: object, limit: int) -> object:
+def limit_length(value: object, limit: int) -> object:
     """Refuse longer lists and objects before looking into them.
 
     Checking millions of items, and collecting what is wrong with each, would take minutes and gigabytes.
@@ -35,8 +35,8 @@ def few(value: object, limit: int) -> object:
 
 
 def at_most(limit: int) -> BeforeValidator:
-    """`few` as an annotation."""
-    return BeforeValidator(lambda value: few(value, limit))
+    """`limit_length` as an annotation."""
+    return BeforeValidator(lambda value: limit_length(value, limit))
 
 
 Count = Annotated[int, Query(ge=1, le=1000, description="Items wanted.", examples=[10])]
@@ -103,7 +103,7 @@ __all__ = [
     "UserId",
     "UserIdPath",
     "at_most",
-    "few",
+    "limit_length",
     "refuse",
     "split_ids",
 ]

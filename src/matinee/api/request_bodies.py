@@ -33,7 +33,7 @@ async def read_body(request: Request) -> bytes:
     """The whole body.
 
     Raises:
-        HTTPException: it does not arrive in time (408), or its sender is gone (400; nobody reads that).
+        HTTPException: it does not arrive in time (408), or the client has disconnected (400, which nobody receives).
     """
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -70,11 +70,11 @@ def parse_json(body: bytes) -> Any:
         raise HTTPException(400, detail) from error
 
 
-async def read_files(request: Request, names: tuple[str, ...], most: int) -> list[bytes]:
-    """The files of a form's fields of these names, `most` at most, in their order.
+async def read_files(request: Request, names: tuple[str, ...], max_files: int) -> list[bytes]:
+    """The files of a form's fields of these names, `max_files` at most, in order.
 
     Raises:
-        HTTPException: no whole form (400), too slow (408).
+        HTTPException: an incomplete form (400), too slow (408).
         InvalidInputError: no file.
     """
     body = await read_body(request)
@@ -87,7 +87,7 @@ async def read_files(request: Request, names: tuple[str, ...], most: int) -> lis
         yield body
 
     try:
-        form = await MultiPartParser(request.headers, stream(), max_files=most, max_fields=10).parse()
+        form = await MultiPartParser(request.headers, stream(), max_files=max_files, max_fields=10).parse()
     except MultiPartException as error:
         raise HTTPException(400, f"The form cannot be read: {error.message.rstrip('.')}.") from error
     fields = [field for name in names for field in form.getlist(name)]
@@ -102,13 +102,13 @@ def validated(model: type[BaseModel] | TypeAdapter[Any], value: object) -> Any:
     """A value as a model.
 
     Raises:
-        RequestValidationError: it is none; each fault names its place in the body.
+        RequestValidationError: it is not valid; each error names its location in the body.
     """
     try:
         return model.validate_python(value) if isinstance(model, TypeAdapter) else model.model_validate(value)
     except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False, include_context=False)
-        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from error
+        errors = error.errors(include_input=False, include_url=False, include_context=False)
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in errors]) from error
 
 
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:

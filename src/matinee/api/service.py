@@ -65,16 +65,16 @@ class CoreService(application.Service):
             self._engine.close(Engine.close)
 
     async def answer(self, request: Request, engine: Engine, user_id: str | None, work: Work, heavy: bool) -> Response:
-        """Compute a cacheable answer and keep it.
+        """Compute an answer, and cache it where it may be.
 
         Args:
             user_id: the user on whose data it depends, None: on no user's.
-            work: gives the bytes, and whether they may be kept.
-            heavy: it surely takes many milliseconds.
+            work: gives the bytes, and whether they may be cached.
+            heavy: it takes many milliseconds, which is known before.
         """
         version = engine.validity(user_id)
-        body, keep = await self.executor.run(work, key=user_id or "", heavy=heavy)
-        if keep:
+        body, cacheable = await self.executor.run(work, key=user_id or "", heavy=heavy)
+        if cacheable:
             scope = request.scope
             ready = CachedResponse.of(route_of(scope), user_id, version, body)
             self.cache.put(scope["path"], scope["query_string"], ready)

@@ -1,4 +1,4 @@
-"""Where encoding is done: as many pieces of work at a time as there are processors, a short queue, and no more."""
+"""A bounded queue of encoding work: as many tasks at a time as there are processors, a short queue, 503 beyond it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class WorkQueue:
         """Around reading a body and working on it: memory for the body is set aside before it is read.
 
         Raises:
-            EncoderError: there is none left (503).
+            EncoderError: no memory is left (503).
         """
         announced = request.headers.get("content-length", "")
         size = int(announced) if announced.isdigit() else self._max_body
@@ -78,11 +78,11 @@ class WorkQueue:
                 future.cancel()
 
     def _done(self, loop: asyncio.AbstractEventLoop) -> Callable[[object], None]:
-        def tell(_: object) -> None:
+        def done(_: object) -> None:
             with suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(self._less)
 
-        return tell
+        return done
 
     def _less(self) -> None:
         self.pieces -= 1

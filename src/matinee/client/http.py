@@ -89,7 +89,7 @@ class _Sender:
         )
 
     def _failed(self, error: httpx.HTTPError | httpx.InvalidURL) -> MatineeError:
-        if isinstance(error, httpx.InvalidURL):  # which is no HTTPError: nothing was sent
+        if isinstance(error, httpx.InvalidURL):  # which is not an HTTPError: nothing was sent
             return InvalidInputError(f"This cannot be asked: {error}.", "Use a shorter text.")
         return self._silent(error)
 

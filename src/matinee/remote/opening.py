@@ -1,4 +1,4 @@
-"""Here or behind HTTP, as the settings say: the caller cannot tell."""
+"""Local or remote encoders and indexes, as the settings say; the interface is the same."""
 
 from __future__ import annotations
 

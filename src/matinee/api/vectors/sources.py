@@ -1,4 +1,4 @@
-"""Where the spaces in service come from (see also `live`)."""
+"""Where the spaces in service come from (see also `snapshot_spaces`)."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class OpenedSpaces:
             )
         if name is None:
             return next(iter(self.spaces.values()))
-        found = self.spaces.get(name)
-        if found is None:
+        space = self.spaces.get(name)
+        if space is None:
             raise NotFoundError(f"There is no space {name!r} in service.", f"Choose one of: {', '.join(self.spaces)}.")
-        return found
+        return space
 
 
 class SpaceSource(Protocol):
