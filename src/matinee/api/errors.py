@@ -60,9 +60,9 @@ ADVICE = {
 }
 MAX_ERRORS = 50
 NOT_MEDIA = ("missing", "value_error", "too_many")
-"""Faults of a whole body that do not come from its media type."""
+"""Errors of a whole body that its media type does not explain."""
 TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
-"""Names that RFC 9110 changed; Python's own depend on its version."""
+"""Names that RFC 9110 changed; those of Python depend on its version."""
 
 
 def title(status: int) -> str:
@@ -163,7 +163,7 @@ async def on_matinee_error(request: Request, error: Exception) -> Response:
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
-    """Errors of the framework: unknown path, method, body that cannot be read."""
+    """Errors of the framework: unknown path or method, unreadable body."""
     assert isinstance(error, HTTPException)
     detail = error.detail if error.detail not in (HTTPStatus(error.status_code).phrase, "Content Too Large") else ""
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}

@@ -1,4 +1,4 @@
-"""Reading bodies: JSON of many numbers by orjson, files of forms; limited in time."""
+"""Reading request bodies: JSON by orjson, files of forms; limited in time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from matinee.errors import InvalidInputError
 
 T = TypeVar("T")
 BODY_SECONDS = 30.0
-"""Time that a body gets to arrive."""
+"""Time within which a body must arrive."""
 _NO_NUMBERS = ("NaN", "nan", "Infinity", "inf", "Inf")
 
 
@@ -50,7 +50,7 @@ async def read_json(request: Request) -> Any:
 
     Raises:
         HTTPException: another media type (415), not JSON (400), too slow (408).
-        InvalidInputError: JSON but for NaN, infinity, or a number beyond all floats.
+        InvalidInputError: it contains NaN, infinity, or a number too large for a float.
     """
     kind = media_type(request)
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
@@ -80,7 +80,7 @@ async def read_files(request: Request, names: tuple[str, ...], max_files: int) -
     body = await read_body(request)
     boundary = parse_options_header(request.headers["content-type"])[1].get(b"boundary", b"")
     if body and b"--%b--" % boundary not in body:
-        # The parser takes a form that ends in the middle, and forgets the file that it had begun.
+        # The parser accepts a truncated form and drops its last file.
         raise HTTPException(400, "The form is cut short, or its boundary is not the announced one; send it whole.")
 
     async def stream() -> AsyncGenerator[bytes, None]:

@@ -44,17 +44,17 @@ def _call(
 
 
 def _segment(part: str) -> str:
-    if "/" in part:  # a server decodes before it looks for the route: it would take the rest for a part of that
+    if "/" in part:  # a server decodes paths before routing: the rest would be read as further segments
         raise InvalidInputError(
             f"{part[:50]!r} cannot be the id of a film or user: there is a / in it.", "Leave it out."
         )
     quoted = quote(part, safe="", errors="surrogatepass")
-    # Dots alone would be taken as a way through folders.
+    # Dots alone would be read as relative path segments.
     return quoted.replace(".", "%2E") if set(part) <= {"."} else quoted
 
 
 def _text(value: Any) -> Any:
-    if isinstance(value, str):  # halves of characters, which JSON can hold, cannot be sent
+    if isinstance(value, str):  # lone surrogates, which JSON can hold, cannot be sent
         return value.encode(errors="replace").decode()
     return str(value).lower() if isinstance(value, bool) else value
 

@@ -24,7 +24,7 @@ _TEXTS, _IMAGES = 64, 16
 
 @dataclass(frozen=True)
 class _Facts:
-    """What the service says of an encoder, and of what a request may hold."""
+    """An encoder's record at the service, and the limits of a request."""
 
     id: str
     dim: int
@@ -83,7 +83,7 @@ class _Remote:
             limits = {name: int(answer["limits"][name]) for name in ("texts", "characters", "images", "bytes")}
             return _Facts(str(record["id"]), int(record["dim"]), **limits)
         except (KeyError, TypeError, ValueError, StopIteration) as error:
-            raise self._connection.unexpected("it names no such encoder") from error
+            raise self._connection.unexpected("it has no such encoder") from error
 
     def _vectors(self, answer: dict[str, Any], count: int) -> Vectors:
         """The vectors of an answer, (count, dim).
@@ -102,9 +102,9 @@ class _Remote:
         try:
             vectors = np.asarray(answer["vectors"], dtype=np.float32)
         except (KeyError, TypeError, ValueError) as error:
-            raise self._connection.unexpected("it gave no vectors") from error
+            raise self._connection.unexpected("the answer has no vectors") from error
         if vectors.shape != (count, facts.dim) or not np.isfinite(vectors).all():
-            raise self._connection.unexpected(f"it gave vectors of shape {vectors.shape}")
+            raise self._connection.unexpected(f"the answer has vectors of shape {vectors.shape}")
         return vectors
 
 
@@ -122,7 +122,7 @@ class RemoteTextEncoder(_Remote):
     _kind = "text"
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        """As `TextEncoder.encode`; EncoderError also where the service is away or has too much to do."""
+        """As `TextEncoder.encode`; EncoderError also where the service does not answer or is overloaded."""
         report = progress or silent
         for position, text in enumerate(texts):
             if not text.strip():
@@ -144,7 +144,7 @@ class RemoteImageEncoder(_Remote):
     _kind = "image"
 
     def encode(self, images: Sequence[Image], progress: Progress | None = None) -> Vectors:
-        """As `ImageEncoder.encode`; EncoderError also where the service is away or has too much to do."""
+        """As `ImageEncoder.encode`; EncoderError also where the service does not answer or is overloaded."""
         report = progress or silent
         facts = self._facts()
         parts: list[Vectors] = []

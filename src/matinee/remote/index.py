@@ -34,7 +34,7 @@ class RemoteIndex:
         timeout: seconds that one request may take.
 
     Raises:
-        ServiceError: `url` is not a web address; from any method: the service is away or has too much to do.
+        ServiceError: `url` is not a web address; from any method: the service does not answer or is overloaded.
     """
 
     def __init__(self, url: str, space: str = "", snapshot: str = "", timeout: float = TIMEOUT) -> None:
@@ -95,7 +95,7 @@ class RemoteIndex:
         """See `VectorIndex.search`."""
         queries = _checked(queries, self.dim)
         check_k(k)
-        # What one answer may hold is measured by the items that there are.
+        # The limit of one answer counts existing items.
         rows = MAX_QUERIES
         if k * rows > MAX_FOUND:
             rows = max(1, min(rows, MAX_FOUND // max(1, min(k, len(self)))))
@@ -117,9 +117,9 @@ class RemoteIndex:
                     similarities[row, : len(numbers)] = cosines
                     row += 1
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise self._connection.unexpected("it gave no items") from error
+            raise self._connection.unexpected("the answer has no items") from error
         if row != len(queries):
-            raise self._connection.unexpected("it left queries unanswered")
+            raise self._connection.unexpected("some queries have no answer")
         return Found(items, similarities)
 
     def add(self, items: Items, vectors: Vectors) -> None:
@@ -142,25 +142,25 @@ class RemoteIndex:
             answer = self._connection.ask("POST", "/vectors", {**self._where, "items": some})
             part = self._array(answer.get("vectors"), np.float32)
             if part.shape != (len(some), dim):
-                raise self._connection.unexpected(f"it gave vectors of shape {part.shape}")
+                raise self._connection.unexpected(f"the answer has vectors of shape {part.shape}")
             parts.append(part)
         return np.concatenate(parts)
 
     def _number(self, answer: dict[str, Any], name: str) -> int:
         number = answer.get(name)
         if not isinstance(number, int):
-            raise self._connection.unexpected(f"it gave no {name}")
+            raise self._connection.unexpected(f"the answer has no {name}")
         return number
 
     def _array(self, values: object, kind: type[np.generic]) -> Any:
         try:
             return np.asarray(values, dtype=kind)
         except (TypeError, ValueError, OverflowError) as error:
-            raise self._connection.unexpected("it gave no numbers") from error
+            raise self._connection.unexpected("the answer has no numbers") from error
 
 
 def _checked(vectors: Vectors, dim: int) -> Vectors:
-    """Vectors in single precision, otherwise as they are: what is brought to length 1 twice is not the same."""
+    """Vectors in single precision, otherwise as they are: normalizing twice changes the values."""
     check_vectors(vectors, dim)
     return np.asarray(vectors, dtype=np.float32)
 

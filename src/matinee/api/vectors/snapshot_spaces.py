@@ -21,10 +21,10 @@ RETRY = 1.0
 
 
 class _Engine(Engine):
-    """The engine, which follows the pointer and the store, and here shows what it serves."""
+    """The engine, with access to its runtime."""
 
     def runtime(self) -> Runtime:
-        """What is in service, after following both; microseconds where nothing has changed."""
+        """The current runtime, after following the snapshot pointer and the store; microseconds when unchanged."""
         return self._current()[0]
 
 
