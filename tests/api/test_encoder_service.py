@@ -18,7 +18,7 @@ from api_support import Client
 from matinee.api import request_bodies
 from matinee.api.encoder import loading
 from matinee.api.encoder.app import create_encoder_app
-from matinee.api.encoder.bodies import LONGEST_TEXT, MOST_IMAGES, MOST_TEXTS
+from matinee.api.encoder.bodies import MAX_CHARACTERS, MAX_IMAGES, MAX_TEXTS
 from matinee.api.encoder.service import EncoderService
 from matinee.api.work_queue import WorkQueue
 from matinee.errors import EncoderError
@@ -85,7 +85,7 @@ def test_images_come_as_files_or_in_base64(client: Client) -> None:
 
 @pytest.mark.parametrize(
     "texts",
-    ["text", {"texts": ["a"]}, [1], [None], [""], [" \n"], ["a", "\t"], ["a" * (LONGEST_TEXT + 1)], [["a"]], [True]],
+    ["text", {"texts": ["a"]}, [1], [None], [""], [" \n"], ["a", "\t"], ["a" * (MAX_CHARACTERS + 1)], [["a"]], [True]],
     ids=lambda value: repr(value)[:20],
 )
 def test_bad_texts_are_refused(client: Client, texts: Any) -> None:
@@ -94,13 +94,13 @@ def test_bad_texts_are_refused(client: Client, texts: Any) -> None:
 
 
 def test_limits_are_named(client: Client) -> None:
-    many = client.post("/generate", json=["a"] * (MOST_TEXTS + 1))
-    assert (many.status_code, str(MOST_TEXTS) in many.json()["detail"]) == (422, True)
-    long = client.post("/generate", json=["a" * (LONGEST_TEXT + 1)])
-    assert (long.status_code, str(LONGEST_TEXT) in long.json()["detail"]) == (422, True)
-    images = client.post("/embed", json={"images": ["AAAA"] * (MOST_IMAGES + 1)})
-    assert (images.status_code, str(MOST_IMAGES) in images.json()["detail"]) == (422, True)
-    assert embed_images(client, [b"x"] * (MOST_IMAGES + 1)).status_code == 400
+    many = client.post("/generate", json=["a"] * (MAX_TEXTS + 1))
+    assert (many.status_code, str(MAX_TEXTS) in many.json()["detail"]) == (422, True)
+    long = client.post("/generate", json=["a" * (MAX_CHARACTERS + 1)])
+    assert (long.status_code, str(MAX_CHARACTERS) in long.json()["detail"]) == (422, True)
+    images = client.post("/embed", json={"images": ["AAAA"] * (MAX_IMAGES + 1)})
+    assert (images.status_code, str(MAX_IMAGES) in images.json()["detail"]) == (422, True)
+    assert embed_images(client, [b"x"] * (MAX_IMAGES + 1)).status_code == 400
     assert client.post("/embed", json={"texts": ["a" * 1000] * 1000}).status_code in (413, 422)
     assert embed_images(client, [bytes(20 << 20)]).status_code == 413
 

@@ -12,7 +12,7 @@ import pytest
 
 from api_support import Client
 from matinee.api.vectors.app import create_vectors_app
-from matinee.api.vectors.arrays import LAST_ITEM
+from matinee.api.vectors.arrays import MAX_ITEM_NUMBER
 from matinee.api.vectors.space import Film, ServedSpace
 from matinee.encoders.projection import Projection
 from matinee.indexes.exact import ExactIndex
@@ -121,7 +121,7 @@ def test_raw_vectors_are_projected_when_put() -> None:
         ([1], []),
         ([1, 1], [EYE[0].tolist(), EYE[1].tolist()]),
         ([-1], [EYE[0].tolist()]),
-        ([LAST_ITEM + 1], [EYE[0].tolist()]),
+        ([MAX_ITEM_NUMBER + 1], [EYE[0].tolist()]),
         ([True], [EYE[0].tolist()]),
         ([1.0], [EYE[0].tolist()]),
         ("1", [EYE[0].tolist()]),
@@ -139,7 +139,7 @@ def test_bad_items_are_refused_and_nothing_is_put(client: Client, items: Any, ve
 def test_one_bad_item_is_refused(client: Client) -> None:
     good = {"vector": EYE[0].tolist()}
     for path, body in (
-        (f"/items/{LAST_ITEM + 1}", good),
+        (f"/items/{MAX_ITEM_NUMBER + 1}", good),
         ("/items/-1", good),
         ("/items/1", {}),
         ("/items/1", {"vector": [0.0] * DIM}),

@@ -111,9 +111,9 @@ def test_problem_documents_become_the_same_errors(status: int, kind: type[Matine
 )
 def test_another_kind_of_service(handler: Handler) -> None:
     with serve(handler) as url:
-        with pytest.raises(EncoderError, match="no encoder service"):
+        with pytest.raises(EncoderError, match="not the encoder service"):
             RemoteTextEncoder(url).encode(["a"])
-        with pytest.raises(ServiceError, match="no vector service"):
+        with pytest.raises(ServiceError, match="not the vector service"):
             RemoteIndex(url).search(VECTOR, 3)
 
 
@@ -142,7 +142,7 @@ def test_answers_that_lack_something(facts: object) -> None:
 def test_vectors_that_are_none(vectors: object) -> None:
     encoder = RemoteTextEncoder("http://127.0.0.1:9")
     encoder._known = encoder_facts()
-    with pytest.raises(EncoderError, match="no encoder service"):
+    with pytest.raises(EncoderError, match="not the encoder service"):
         encoder._vectors({"encoder": "a", "dim": 3, "vectors": vectors}, 1)
 
 

@@ -47,14 +47,14 @@ def test_long_answers_come_in_several_requests(
     there: VectorIndex, vectors: np.ndarray[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = there.search(vectors[:9], 700)
-    monkeypatch.setattr(index, "MOST_FOUND", 1500)
+    monkeypatch.setattr(index, "MAX_FOUND", 1500)
     for k in (700, 10**9):
         found = there.search(vectors[:9], k)
         np.testing.assert_array_equal(found.items, whole.items)
         np.testing.assert_array_equal(found.similarities, whole.similarities)
-    monkeypatch.setattr(index, "MOST_VECTORS", 100)
+    monkeypatch.setattr(index, "MAX_VECTORS", 100)
     np.testing.assert_allclose(there.vectors(np.arange(700)), vectors, atol=1e-6)
-    monkeypatch.setattr(index, "MOST_QUERIES", 5000)
+    monkeypatch.setattr(index, "MAX_QUERIES", 5000)
     with pytest.raises(TooLargeError, match="at most 1,000"):
         there.search(random_vectors(2000, 6), 1)
 
@@ -92,9 +92,9 @@ def test_another_snapshot_is_a_conflict(there: VectorIndex, vectors: np.ndarray[
 def test_answers_that_are_none(document: object) -> None:
     with answering(document) as url:
         asked = RemoteIndex(url)
-        with pytest.raises(ServiceError, match="no vector service"):
+        with pytest.raises(ServiceError, match="not the vector service"):
             asked.search(np.ones((2, 3), dtype=np.float32), 3)
-        with pytest.raises(ServiceError, match="no vector service"):
+        with pytest.raises(ServiceError, match="not the vector service"):
             asked.vectors(np.array([1, 2]))
         asked.close()
 

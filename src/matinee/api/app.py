@@ -53,8 +53,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(service.open_engine)
     except MatineeError as error:
         log.warning("Not ready: %s The service starts all the same and looks again at each request.", error)
-    # The catalogue is hundreds of thousands of objects that live as long as the process: walking through them in
-    # search of rubbish would hold up requests by a tenth of a second each time.
+    # The catalogue is hundreds of thousands of objects that live as long as the process: each
+    # garbage collection over them would delay requests by a tenth of a second.
     gc.collect()
     gc.freeze()
     yield

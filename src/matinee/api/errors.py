@@ -9,11 +9,12 @@ from typing import Any
 
 import orjson
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from matinee.api.schemas.examples import example
 from matinee.errors import (
     ConflictError,
     EncoderError,
@@ -57,11 +58,11 @@ ADVICE = {
     500: "The server failed; try again, and if it fails again, look into its log.",
     503: "The service cannot answer now; try again in a moment, /ready says when.",
 }
-MOST_ERRORS = 50
+MAX_ERRORS = 50
 NOT_MEDIA = ("missing", "value_error", "too_many")
-"""Faults of a whole body that do not come from its media type."""
+"""Errors of a whole body that its media type does not explain."""
 TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
-"""Names that RFC 9110 changed; Python's own depend on its version."""
+"""Names that RFC 9110 changed; those of Python depend on its version."""
 
 
 def title(status: int) -> str:
@@ -76,22 +77,14 @@ class FieldProblem(BaseModel):
     detail: str
 
 
-class Problem(BaseModel):
+class Problem(
+    BaseModel,
+    json_schema_extra=example(
+        """{"type": "urn:matinee:problem:unknown-movie", "title": "Not Found", "status": 404,
+        "detail": "No film has the id '0'. Find ids with GET /v1/search?q=….", "instance": "/v1/movies/0"}"""
+    ),
+):
     """Problem document, RFC 9457."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "urn:matinee:problem:unknown-movie",
-                    "title": "Not Found",
-                    "status": 404,
-                    "detail": "No film has the id '0'. Find ids with GET /v1/search?q=….",
-                    "instance": "/v1/movies/0",
-                }
-            ]
-        }
-    )
 
     type: str = Field(description="about:blank, or urn:matinee:problem:… which names the kind of error.")
     title: str
@@ -158,19 +151,19 @@ def _kind(error: MatineeError) -> str:
 
 
 def status_of(error: Exception) -> int:
-    """The HTTP status of a deliberate error."""
+    """The HTTP status of an expected error."""
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
 async def on_matinee_error(request: Request, error: Exception) -> Response:
-    """Deliberate errors say themselves what to do."""
+    """Expected errors, which say what to do."""
     assert isinstance(error, MatineeError)
     extra: dict[str, Any] = {"position": error.position} if isinstance(error, FilterError) else {}
     return problem(status_of(error), str(error), instance=request.url.path, type=_kind(error), **extra)
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
-    """Errors of the framework: unknown path, method, body that cannot be read."""
+    """Errors of the framework: unknown path or method, unreadable body."""
     assert isinstance(error, HTTPException)
     detail = error.detail if error.detail not in (HTTPStatus(error.status_code).phrase, "Content Too Large") else ""
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
@@ -203,24 +196,24 @@ async def on_validation_error(request: Request, error: Exception) -> Response:
     return invalid(request, error.errors())
 
 
-def invalid(request: Request, found: Iterable[Mapping[str, Any]]) -> Response:
-    """The answer to pydantic's list of errors."""
-    found, path = list(found), request.url.path
-    for one in found:
-        if one["type"] == "json_invalid":
-            position = one["loc"][-1]
-            detail = f"The body is not JSON ({one['ctx']['error']} at character {position}). Correct it and send again."
-            return problem(400, detail, instance=path)
-        if tuple(one["loc"]) == ("body",) and one["type"] not in NOT_MEDIA and not _is_json(request):
+def invalid(request: Request, errors: Iterable[Mapping[str, Any]]) -> Response:
+    """The problem document of pydantic's list of errors."""
+    errors, path = list(errors), request.url.path
+    for error in errors:
+        if error["type"] == "json_invalid":
+            position = error["loc"][-1]
+            reason = f"{error['ctx']['error']} at character {position}"
+            return problem(400, f"The body is not JSON ({reason}). Correct it and send again.", instance=path)
+        if tuple(error["loc"]) == ("body",) and error["type"] not in NOT_MEDIA and not _is_json(request):
             return problem(415, instance=path)
-    errors = [{"where": _where(one["loc"]), "detail": one["msg"]} for one in found[:MOST_ERRORS]]
-    first = "; ".join(f"{one['where']}: {one['detail']}" for one in errors[:3])
-    more = f" (and {len(found) - 3} more)" if len(found) > 3 else ""
+    listed = [{"where": _where(error["loc"]), "detail": error["msg"]} for error in errors[:MAX_ERRORS]]
+    first = "; ".join(f"{one['where']}: {one['detail']}" for one in listed[:3])
+    more = f" (and {len(errors) - 3} more)" if len(errors) > 3 else ""
     detail = f"Not acceptable: {first}{more}. Correct this and send again; /docs says what is accepted."
-    return problem(422, detail, instance=path, errors=errors)
+    return problem(422, detail, instance=path, errors=listed)
 
 
 async def on_failure(request: Request, error: Exception) -> Response:
-    """A fault of ours. The framework logs it with its trace; the client is told nothing of it."""
+    """A bug in the service. The framework logs it with its traceback; the client learns no details."""
     del error
     return problem(500, instance=request.url.path)

@@ -53,8 +53,8 @@ def recommend_work(engine: Engine, view: RequestView, user_id: str, options: Opt
 
     def work() -> tuple[bytes, bool]:
         answer = engine.recommend(user_id, options, at=view)
-        # What depends on everybody's ratings, as the popular films do, the version of one user does not tell; and
-        # nothing tells when a film gets a poster, of which the metadata speak.
+        # Not cached: what depends on all ratings, as popular films do, since a user's version does not cover them;
+        # and metadata, since no version covers posters.
         return dumps(answer_record(engine, answer, metadata)), not answer.volatile and not metadata
 
     return work

@@ -1,6 +1,6 @@
-"""Prometheus metrics: requests and seconds by route, ready answers used.
+"""Prometheus metrics: requests and seconds by route, hits of the response cache.
 
-One worker keeps its numbers in memory. Several workers share a folder of small memory-mapped files
+A single worker has its metrics in memory. Several workers share a folder of small memory-mapped files
 (`PROMETHEUS_MULTIPROC_DIR`, set by `serve`), so that whichever worker is asked answers for all.
 """
 
@@ -30,7 +30,7 @@ class Metrics:
         self._histograms: dict[str, Histogram] = {}
 
     def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Record one request. Routes are templates and methods the known ones: the series stay few."""
+        """Record one request. Routes are templates and methods known ones, so that the number of series stays small."""
         key = (method, route, status)
         counter = self._counters.get(key)
         if counter is None:

@@ -20,13 +20,13 @@ MovieIdPath = Annotated[
 
 
 Stars = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False, examples=[4.5])]
-"""Stars; the data set's own scale is checked by the engine."""
+"""Stars; the engine checks the scale of the data set."""
 
 
-def few(value: object, limit: int) -> object:
-    """Refuse longer lists and objects before looking into them.
+def limit_length(value: object, limit: int) -> object:
+    """Refuse longer lists and objects before they are validated.
 
-    Checking millions of items, and collecting what is wrong with each, would take minutes and gigabytes.
+    Validating millions of items, and collecting the errors of each, would take minutes and gigabytes.
     """
     if isinstance(value, list | dict) and len(value) > limit:
         message = "At most {limit} items are accepted here, not {given}"
@@ -35,8 +35,8 @@ def few(value: object, limit: int) -> object:
 
 
 def at_most(limit: int) -> BeforeValidator:
-    """`few` as an annotation."""
-    return BeforeValidator(lambda value: few(value, limit))
+    """`limit_length` as an annotation."""
+    return BeforeValidator(lambda value: limit_length(value, limit))
 
 
 Count = Annotated[int, Query(ge=1, le=1000, description="Items wanted.", examples=[10])]
@@ -83,7 +83,7 @@ def split_ids(values: list[str]) -> tuple[str, ...]:
 
 
 def refuse(where: tuple[str | int, ...], message: str) -> RequestValidationError:
-    """An error that reads like those of declared parameters (422)."""
+    """An error like those of declared parameters (422)."""
     return RequestValidationError([{"loc": where, "msg": message, "type": "value_error"}])
 
 
@@ -103,7 +103,7 @@ __all__ = [
     "UserId",
     "UserIdPath",
     "at_most",
-    "few",
+    "limit_length",
     "refuse",
     "split_ids",
 ]

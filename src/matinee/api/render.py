@@ -1,4 +1,4 @@
-"""Records of the engine → JSON bytes. No pydantic here: this runs for every answer."""
+"""The engine's records as JSON bytes. Without pydantic, since this runs for every answer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def dumps(value: Any) -> bytes:
 
 
 class Json(Response):
-    """A JSON answer made of bytes that are ready."""
+    """A JSON response made of bytes."""
 
     media_type = "application/json"
 
@@ -47,7 +47,7 @@ def poster_path(movie_id: str) -> str:
     return f"/v1/movies/{quote(movie_id, safe='')}/poster"
 
 
-def metadata(movie: Movie, shelf: PosterStore) -> dict[str, Any]:
+def metadata(movie: Movie, store: PosterStore) -> dict[str, Any]:
     """What `metadata=true` adds to an item."""
     return {
         "tags": list(movie.tags),
@@ -59,7 +59,7 @@ def metadata(movie: Movie, shelf: PosterStore) -> dict[str, Any]:
         "imdb_url": f"https://www.imdb.com/title/{movie.imdb_id}" if movie.imdb_id else None,
         "tmdb_id": movie.tmdb_id,
         "poster": poster_path(movie.movie_id),
-        "poster_kind": shelf.shown(movie),
+        "poster_kind": store.shown(movie),
     }
 
 
@@ -90,11 +90,11 @@ def item_records(engine: Engine, items: Iterable[Item], with_metadata: bool) -> 
     if not with_metadata:
         return [item_record(item) for item in items]
     records = []
-    shelf = PosterStore.of(engine.settings, engine.dataset_name)
+    store = PosterStore.of(engine.settings, engine.dataset_name)
     for item in items:
         record = item_record(item)
         with suppress(UnknownMovieError):  # removed a moment ago
-            record |= metadata(engine.movie(item.movie_id), shelf)
+            record |= metadata(engine.movie(item.movie_id), store)
         records.append(record)
     return records
 
@@ -118,7 +118,7 @@ def answer_record(engine: Engine, answer: Answer, with_metadata: bool = False) -
 
 
 def hit_record(hit: Hit, rank: int) -> dict[str, Any]:
-    """A film found."""
+    """One search result."""
     return {
         "movie_id": hit.movie.movie_id,
         "title": hit.movie.title,

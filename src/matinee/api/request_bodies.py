@@ -1,4 +1,4 @@
-"""Reading bodies: JSON of many numbers by orjson, files of forms; limited in time."""
+"""Reading request bodies: JSON by orjson, files of forms; limited in time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from matinee.errors import InvalidInputError
 
 T = TypeVar("T")
 BODY_SECONDS = 30.0
-"""Time that a body gets to arrive."""
+"""Time within which a body must arrive."""
 _NO_NUMBERS = ("NaN", "nan", "Infinity", "inf", "Inf")
 
 
@@ -33,7 +33,7 @@ async def read_body(request: Request) -> bytes:
     """The whole body.
 
     Raises:
-        HTTPException: it does not arrive in time (408), or its sender is gone (400; nobody reads that).
+        HTTPException: it does not arrive in time (408), or the client has disconnected (400, which nobody receives).
     """
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -50,7 +50,7 @@ async def read_json(request: Request) -> Any:
 
     Raises:
         HTTPException: another media type (415), not JSON (400), too slow (408).
-        InvalidInputError: JSON but for NaN, infinity, or a number beyond all floats.
+        InvalidInputError: it contains NaN, infinity, or a number too large for a float.
     """
     kind = media_type(request)
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
@@ -70,24 +70,24 @@ def parse_json(body: bytes) -> Any:
         raise HTTPException(400, detail) from error
 
 
-async def read_files(request: Request, names: tuple[str, ...], most: int) -> list[bytes]:
-    """The files of a form's fields of these names, `most` at most, in their order.
+async def read_files(request: Request, names: tuple[str, ...], max_files: int) -> list[bytes]:
+    """The files of a form's fields of these names, `max_files` at most, in order.
 
     Raises:
-        HTTPException: no whole form (400), too slow (408).
+        HTTPException: an incomplete form (400), too slow (408).
         InvalidInputError: no file.
     """
     body = await read_body(request)
     boundary = parse_options_header(request.headers["content-type"])[1].get(b"boundary", b"")
     if body and b"--%b--" % boundary not in body:
-        # The parser takes a form that ends in the middle, and forgets the file that it had begun.
+        # The parser accepts a truncated form and drops its last file.
         raise HTTPException(400, "The form is cut short, or its boundary is not the announced one; send it whole.")
 
     async def stream() -> AsyncGenerator[bytes, None]:
         yield body
 
     try:
-        form = await MultiPartParser(request.headers, stream(), max_files=most, max_fields=10).parse()
+        form = await MultiPartParser(request.headers, stream(), max_files=max_files, max_fields=10).parse()
     except MultiPartException as error:
         raise HTTPException(400, f"The form cannot be read: {error.message.rstrip('.')}.") from error
     fields = [field for name in names for field in form.getlist(name)]
@@ -102,13 +102,13 @@ def validated(model: type[BaseModel] | TypeAdapter[Any], value: object) -> Any:
     """A value as a model.
 
     Raises:
-        RequestValidationError: it is none; each fault names its place in the body.
+        RequestValidationError: it is not valid; each error names its location in the body.
     """
     try:
         return model.validate_python(value) if isinstance(model, TypeAdapter) else model.model_validate(value)
     except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False, include_context=False)
-        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from error
+        errors = error.errors(include_input=False, include_url=False, include_context=False)
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in errors]) from error
 
 
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:

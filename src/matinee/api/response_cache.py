@@ -1,4 +1,4 @@
-"""Ready answers: bytes kept for as long as nothing that they depend on has changed."""
+"""The response cache: answers as bytes, valid until something that they depend on changes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Version = tuple[str, int, int]
 Take it *before* computing the answer: a write in between then makes the answer out of date, never wrong.
 """
 
-MOST_SLOW = 10_000
+MAX_SLOW = 10_000
 """Keys remembered as slow, at most."""
 _OVERHEAD = 600
 """Bytes that an entry takes besides its key and body, about."""
@@ -33,7 +33,7 @@ class RevisionSource(Protocol):
 
 
 class CachedResponse(NamedTuple):
-    """One ready answer; `route` is its path's template, `user_id` None: it depends on no user."""
+    """One cached answer; `route` is its path's template, `user_id` None: it depends on no user."""
 
     route: str
     user_id: str | None
@@ -90,15 +90,15 @@ class ResponseCache:
 
 
 class AdaptiveExecutor:
-    """Runs work of a few milliseconds in place, slower work in a thread.
+    """Runs fast work in the event loop's thread, slow work in another thread.
 
     A thread costs a tenth of a millisecond, and milliseconds where others compute; work of many milliseconds
-    would hold up every other request. What is slow is learnt: by the mean of all work, and by key (a user with
+    would hold up every other request. What is slow is measured: by the mean of all work, and by key (a user with
     thousands of ratings costs many times the mean).
 
     Args:
-        limit: seconds of processor time that work may take in place (time spent waiting says how busy the
-            machine is, not how long the work is).
+        limit: seconds of processor time that fast work takes (elapsed time would depend on the machine's
+            load).
         threads: most pieces of work in threads at a time; more would not be faster, and each takes memory.
     """
 
@@ -131,5 +131,5 @@ class AdaptiveExecutor:
             self.mean += 0.1 * (min(took, 2 * self.limit) - self.mean)
             if took <= self.limit:
                 self._slow.discard(key)
-            elif len(self._slow) < MOST_SLOW:
+            elif len(self._slow) < MAX_SLOW:
                 self._slow.add(key)

@@ -23,8 +23,8 @@ from matinee.settings import Settings
 if TYPE_CHECKING:
     from matinee.api.application import Application
 
-# The application is imported where it is made: it takes a second and a half of processor time, which the process
-# that only starts workers would spend before the first of them begins.
+# The application is imported where it is made: it takes a second and a half of processor time, which a
+# process that only starts workers would spend before the first of them starts.
 
 log = logging.getLogger("matinee.api")
 ONE_THREAD = dict.fromkeys(
@@ -81,7 +81,7 @@ def _worker(service: Service) -> Application:
     """The application of one worker process; its settings come through the environment.
 
     Raises:
-        SystemExit: it cannot be made; with this status the other processes end too, instead of trying for ever.
+        SystemExit: it cannot be made; with this status the other processes end too, instead of being restarted forever.
     """
     threadpool_limits(1)
     try:

@@ -1,4 +1,4 @@
-"""Where encoding is done: as many pieces of work at a time as there are processors, a short queue, and no more."""
+"""A bounded queue of encoding work: as many tasks at a time as there are processors, a short queue, 503 beyond it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from matinee.errors import EncoderError
 
 T = TypeVar("T")
 MAX_WAITING = 128
-"""Pieces of work (an image, eight texts) that may wait; about two seconds on two processors."""
+"""Tasks (an image, eight texts) that may wait; about two seconds on two processors."""
 MAX_BODIES = 8
 """Bodies of the largest size that are held at a time; many more small ones."""
 
 
 class WorkQueue:
-    """Runs pieces of work in threads, first come, first served. Only for the event loop's thread.
+    """Runs tasks in threads, first in, first out. Only for the event loop's thread.
 
     Args:
         workers: processes that share the machine's processors.
         max_body: largest body, in bytes.
-        max_waiting: pieces that may wait besides those in work.
+        max_waiting: tasks that may wait besides those that run.
     """
 
     def __init__(self, workers: int, max_body: int, max_waiting: int = MAX_WAITING) -> None:
@@ -35,7 +35,7 @@ class WorkQueue:
         self._max_body = max_body
         self._max_pieces = max_waiting + self.threads
         self.pieces = 0
-        """In work or waiting."""
+        """Tasks that run or wait."""
         self.held = 0
         """Bytes of bodies."""
 
@@ -44,7 +44,7 @@ class WorkQueue:
         """Around reading a body and working on it: memory for the body is set aside before it is read.
 
         Raises:
-            EncoderError: there is none left (503).
+            EncoderError: no memory is left (503).
         """
         announced = request.headers.get("content-length", "")
         size = int(announced) if announced.isdigit() else self._max_body
@@ -60,8 +60,8 @@ class WorkQueue:
         """Results in order.
 
         Raises:
-            EncoderError: too much is waiting (503); a request that finds nothing waiting is always taken.
-            Exception: the first failure; the rest is not begun.
+            EncoderError: too much is waiting (503); a request to an empty queue is always accepted.
+            Exception: the first failure; the rest is not started.
         """
         if self.pieces and self.pieces + len(works) > self._max_pieces:
             raise _busy()
@@ -78,17 +78,17 @@ class WorkQueue:
                 future.cancel()
 
     def _done(self, loop: asyncio.AbstractEventLoop) -> Callable[[object], None]:
-        def tell(_: object) -> None:
+        def done(_: object) -> None:
             with suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(self._less)
 
-        return tell
+        return done
 
     def _less(self) -> None:
         self.pieces -= 1
 
     def close(self) -> None:
-        """End the threads; what waits is not begun. Work that comes later begins new ones."""
+        """End the threads; waiting tasks are not started. Later tasks start new threads."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
             self._pool, self.pieces = None, 0

@@ -44,17 +44,17 @@ def _call(
 
 
 def _segment(part: str) -> str:
-    if "/" in part:  # a server decodes before it looks for the route: it would take the rest for a part of that
+    if "/" in part:  # a server decodes paths before routing: the rest would be read as further segments
         raise InvalidInputError(
             f"{part[:50]!r} cannot be the id of a film or user: there is a / in it.", "Leave it out."
         )
     quoted = quote(part, safe="", errors="surrogatepass")
-    # Dots alone would be taken as a way through folders.
+    # Dots alone would be read as relative path segments.
     return quoted.replace(".", "%2E") if set(part) <= {"."} else quoted
 
 
 def _text(value: Any) -> Any:
-    if isinstance(value, str):  # halves of characters, which JSON can hold, cannot be sent
+    if isinstance(value, str):  # lone surrogates, which JSON can hold, cannot be sent
         return value.encode(errors="replace").decode()
     return str(value).lower() if isinstance(value, bool) else value
 
@@ -100,20 +100,24 @@ def recommendations_for(ratings: Mapping[str, float | None], **options: Any) -> 
 
 
 def explanation(user_id: str, movie_id: str, *, model: str | None = None) -> Call:
-    """Why a film for a user: shares, neighbours, factors."""
+    """Why a film for a user: shares, neighbors, factors."""
     return _call("GET", "v1", "users", user_id, "explanations", movie_id, model=model)
 
 
 def favourites(
     movies: Sequence[str] | None = None, *, movie_ids: Sequence[str] | None = None, model: str, top_n: int = 10
 ) -> Call:
-    """A few favourites in, by title or by id (one of both), titles out (classic B2); model: "content" or "collab"."""
+    """A few favorites in, by title or by id (one of both), titles out (docs/classic.md, B2).
+
+    Args:
+        model: "content" or "collab".
+    """
     given = {"movies": list(movies)} if movies is not None else {"movie_ids": list(movie_ids or ())}
     return _call("POST", "favourites", json=given | {"model": model, "top_n": top_n})
 
 
 def similar_titles(model: str, n: int, title: str, *, space: str | None = None) -> Call:
-    """A title in, similar films out (classic B3); model: faiss, annoy, exact or hnsw."""
+    """A title in, similar films out (docs/classic.md, B3); model: faiss, annoy, exact or hnsw."""
     body = {"model": model, "n_recommendations": n, "movie_title": title} | ({"space": space} if space else {})
     return _call("POST", "recommendation", json=body)
 
@@ -153,7 +157,7 @@ def movie(movie_id: str) -> Call:
 def movies(
     *, filter: str | None = None, sort: str | None = None, offset: int | None = None, limit: int | None = None
 ) -> Call:
-    """A page of the catalogue; "-" in front turns the sort.
+    """A page of the catalog; "-" in front turns the sort.
 
     Args:
         sort: movie_id, title, year, ratings, mean, popularity or top_rated.

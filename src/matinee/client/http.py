@@ -50,7 +50,7 @@ class _Sender:
             "base_url": self.url,
             "timeout": httpx.Timeout(SECONDS, connect=CONNECT_SECONDS),
             "headers": {"user-agent": "matinee-client"},
-            "trust_env": False,  # a proxy of the environment is for the outside
+            "trust_env": False,  # proxies of the environment are for other hosts
         }
 
     def _request(self, call: Call) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class _Sender:
         )
 
     def _failed(self, error: httpx.HTTPError | httpx.InvalidURL) -> MatineeError:
-        if isinstance(error, httpx.InvalidURL):  # which is no HTTPError: nothing was sent
+        if isinstance(error, httpx.InvalidURL):  # which is not an HTTPError: nothing was sent
             return InvalidInputError(f"This cannot be asked: {error}.", "Use a shorter text.")
         return self._silent(error)
 
@@ -97,7 +97,7 @@ class _Sender:
 def _json(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
-    except orjson.JSONEncodeError:  # half a character, or a number beyond 64 bits: for the core to refuse
+    except orjson.JSONEncodeError:  # a lone surrogate, or a number beyond 64 bits, which the core refuses
         return json.dumps(value).encode()
 
 

@@ -1,4 +1,4 @@
-"""One other service: JSON over kept connections, a second attempt where that is safe, errors as they were there."""
+"""A connection to another service: JSON, persistent connections, one retry where that is safe, the service's errors."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5.0
 """Time that a connection may take."""
-KEPT_SECONDS = 60.0
-"""Time that an idle connection is kept; the services close theirs after 75 seconds."""
-MOST_CONNECTIONS = 32
+KEEPALIVE_SECONDS = 60.0
+"""Time that an idle connection stays open; the services close theirs after 75 seconds."""
+MAX_CONNECTIONS = 32
 _PROBLEM = "application/problem+json"
 _OWN = "urn:matinee:problem:"
 _KINDS: dict[int, type[MatineeError]] = {
@@ -42,8 +42,8 @@ def _is_address(url: str) -> bool:
     import httpx
 
     try:
-        found, _ = urlsplit(url), httpx.URL(url)
-        return found.scheme in ("http", "https") and bool(found.hostname) and found.port != 0
+        parts, _ = urlsplit(url), httpx.URL(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except (ValueError, httpx.InvalidURL):
         return False
 
@@ -67,7 +67,7 @@ class Connection:
         failure: raised where it does not answer.
 
     Raises:
-        MatineeError: of the kind `failure`: `url` is no web address.
+        MatineeError: of the kind `failure`: `url` is not a web address.
     """
 
     def __init__(
@@ -79,14 +79,16 @@ class Connection:
         self.service, self.start, self.setting, self.failure = service, start, setting, failure
         self._timeout = timeout
         if not _is_address(self.url):
-            raise failure(f"{url!r} is no address of the {service} service.", f"Set {setting} to http://HOST:PORT.")
+            raise failure(
+                f"{url!r} is not the address of the {service} service.", f"Set {setting} to http://HOST:PORT."
+            )
         self._client = httpx.Client(
             base_url=self.url,
             timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
             limits=httpx.Limits(
-                max_connections=MOST_CONNECTIONS,
-                max_keepalive_connections=MOST_CONNECTIONS,
-                keepalive_expiry=KEPT_SECONDS,
+                max_connections=MAX_CONNECTIONS,
+                max_keepalive_connections=MAX_CONNECTIONS,
+                keepalive_expiry=KEEPALIVE_SECONDS,
             ),
         )
         self.close = weakref.finalize(self, self._client.close)
@@ -139,27 +141,27 @@ class Connection:
         if answer.status_code == 204:
             return {}
         try:
-            found = orjson.loads(answer.content)
+            document = orjson.loads(answer.content)
         except orjson.JSONDecodeError:
-            found = None
-        if not isinstance(found, dict):
-            raise self.nonsense(f"status {answer.status_code}")
+            document = None
+        if not isinstance(document, dict):
+            raise self.unexpected(f"status {answer.status_code}")
         if answer.is_success:
-            return found
-        detail = found.get("detail")
+            return document
+        detail = document.get("detail")
         if answer.headers.get("content-type") != _PROBLEM or not isinstance(detail, str):
-            raise self.nonsense(f"status {answer.status_code}")
+            raise self.unexpected(f"status {answer.status_code}")
         kind = _KINDS.get(answer.status_code, self.failure)
-        if kind is NotFoundError and not str(found.get("type")).startswith(_OWN):
-            raise self.nonsense(detail)  # nothing is served at this path: another service, or another version
+        if kind is NotFoundError and not str(document.get("type")).startswith(_OWN):
+            raise self.unexpected(detail)  # nothing is served at this path: another service, or another version
         if kind is self.failure:
             raise self.failure(f"The {self.service} service at {self.url} cannot answer: {detail}")
         raise kind(detail)
 
-    def nonsense(self, what: str) -> MatineeError:
-        """The error for an answer that such a service does not give."""
+    def unexpected(self, what: str) -> MatineeError:
+        """The error for an unexpected answer."""
         return self.failure(
-            f"What answers at {self.url} is no {self.service} service of this version ({what}).",
+            f"What answers at {self.url} is not the {self.service} service of this version ({what}).",
             f"Check {self.setting}.",
         )
 

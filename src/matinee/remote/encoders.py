@@ -1,4 +1,4 @@
-"""Encoders behind HTTP: the encoder service, spoken to as if it were here."""
+"""Encoders behind HTTP: the encoder service, with the interface of a local encoder."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ T = TypeVar("T", str, bytes)
 TIMEOUT = 30.0
 """Seconds that one request may take."""
 _TEXTS, _IMAGES = 64, 16
-"""In one request, at most: answers come soon enough to tell progress, and others come between."""
+"""In one request, at most: answers come soon enough to show progress, and other requests come between."""
 
 
 @dataclass(frozen=True)
 class _Facts:
-    """What the service says of an encoder, and of what a request may hold."""
+    """An encoder's record at the service, and the limits of a request."""
 
     id: str
     dim: int
@@ -77,19 +77,19 @@ class _Remote:
     def _ask_facts(self) -> _Facts:
         answer = self._connection.ask("GET", "/encoders")
         try:
-            found = next(one for one in answer["items"] if one["kind"] == self._kind)
-            if found["problem"] is not None:
-                raise EncoderError(f"The encoder service at {self._connection.url} cannot answer: {found['problem']}")
+            record = next(one for one in answer["items"] if one["kind"] == self._kind)
+            if record["problem"] is not None:
+                raise EncoderError(f"The encoder service at {self._connection.url} cannot answer: {record['problem']}")
             limits = {name: int(answer["limits"][name]) for name in ("texts", "characters", "images", "bytes")}
-            return _Facts(str(found["id"]), int(found["dim"]), **limits)
+            return _Facts(str(record["id"]), int(record["dim"]), **limits)
         except (KeyError, TypeError, ValueError, StopIteration) as error:
-            raise self._connection.nonsense("it names no such encoder") from error
+            raise self._connection.unexpected("it has no such encoder") from error
 
     def _vectors(self, answer: dict[str, Any], count: int) -> Vectors:
         """The vectors of an answer, (count, dim).
 
         Raises:
-            EncoderError: it is no such answer, or another encoder has made it.
+            EncoderError: the answer is not valid, or another encoder has made it.
         """
         facts = self._facts()
         if answer.get("encoder") != facts.id:
@@ -102,9 +102,9 @@ class _Remote:
         try:
             vectors = np.asarray(answer["vectors"], dtype=np.float32)
         except (KeyError, TypeError, ValueError) as error:
-            raise self._connection.nonsense("it gave no vectors") from error
+            raise self._connection.unexpected("the answer has no vectors") from error
         if vectors.shape != (count, facts.dim) or not np.isfinite(vectors).all():
-            raise self._connection.nonsense(f"it gave vectors of shape {vectors.shape}")
+            raise self._connection.unexpected(f"the answer has vectors of shape {vectors.shape}")
         return vectors
 
 
@@ -116,17 +116,17 @@ class RemoteTextEncoder(_Remote):
         timeout: seconds that one request may take; long lists are sent in several.
 
     Raises:
-        EncoderError: `url` is no web address.
+        EncoderError: `url` is not a web address.
     """
 
     _kind = "text"
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        """As `TextEncoder.encode`; EncoderError also where the service is away or has too much to do."""
-        tell = progress or silent
-        for place, text in enumerate(texts):
+        """As `TextEncoder.encode`; EncoderError also where the service does not answer or is overloaded."""
+        report = progress or silent
+        for position, text in enumerate(texts):
             if not text.strip():
-                raise InvalidInputError(f"Text {place} is empty or blank.", "Send texts with words in them.")
+                raise InvalidInputError(f"Text {position} is empty or blank.", "Send texts with words in them.")
         facts = self._facts()
         parts: list[Vectors] = []
         done = 0
@@ -134,7 +134,7 @@ class RemoteTextEncoder(_Remote):
         for some in _groups(cut, min(_TEXTS, facts.texts), facts.bytes // 8, lambda text: 6 * len(text)):
             parts.append(self._vectors(self._connection.ask("POST", "/embed", {"texts": some}), len(some)))
             done += len(some)
-            tell("Encoding texts", done / len(texts))
+            report("Encoding texts", done / len(texts))
         return np.concatenate(parts) if parts else np.zeros((0, facts.dim), dtype=np.float32)
 
 
@@ -144,8 +144,8 @@ class RemoteImageEncoder(_Remote):
     _kind = "image"
 
     def encode(self, images: Sequence[Image], progress: Progress | None = None) -> Vectors:
-        """As `ImageEncoder.encode`; EncoderError also where the service is away or has too much to do."""
-        tell = progress or silent
+        """As `ImageEncoder.encode`; EncoderError also where the service does not answer or is overloaded."""
+        report = progress or silent
         facts = self._facts()
         parts: list[Vectors] = []
         done = 0
@@ -154,7 +154,7 @@ class RemoteImageEncoder(_Remote):
             files = [("images", ("image", content, "application/octet-stream")) for content in some]
             parts.append(self._vectors(self._connection.ask("POST", "/embed", files=files), len(some)))
             done += len(some)
-            tell("Encoding images", done / len(images))
+            report("Encoding images", done / len(images))
         return np.concatenate(parts) if parts else np.zeros((0, facts.dim), dtype=np.float32)
 
 
@@ -162,7 +162,7 @@ def _cut(text: str, characters: int) -> str:
     """A text as JSON can hold it, as far as the service takes it: the model reads less of it anyway."""
     if len(text) > characters:
         text = text[:characters] if text[:characters].strip() else text.strip()[:characters]
-    # Lone surrogates are no Unicode; the encoder of this process puts the same in their place.
+    # Lone surrogates are not valid Unicode; a local encoder replaces them in the same way.
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -183,12 +183,12 @@ def _content(image: Image, limit: int) -> bytes:
     return content
 
 
-def _groups(values: Iterable[T], most: int, size: int, size_of: Callable[[T], int]) -> Iterator[list[T]]:
-    """Values in lists of at most `most`, and of at most `size` in all where there is more than one."""
+def _groups(values: Iterable[T], max_values: int, size: int, size_of: Callable[[T], int]) -> Iterator[list[T]]:
+    """Values in lists of at most `max_values`, and of at most `size` in all where there is more than one."""
     group: list[T] = []
     held = 0
     for value in values:
-        if group and (len(group) >= most or held + size_of(value) > size):
+        if group and (len(group) >= max_values or held + size_of(value) > size):
             yield group
             group, held = [], 0
         group.append(value)

@@ -1,4 +1,4 @@
-"""A vector index behind HTTP: the vector service, spoken to as if it were here."""
+"""A vector index behind HTTP: the vector service, with the interface of a local index."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from matinee.remote.connection import Connection
 
 TIMEOUT = 10.0
 """Seconds that one request may take."""
-MOST_QUERIES = 256
+MAX_QUERIES = 256
 """In one request."""
-MOST_FOUND = 1_000_000
+MAX_FOUND = 1_000_000
 """Items that the service gives in one answer."""
-MOST_VECTORS = 1000
+MAX_VECTORS = 1000
 """Vectors that the service gives in one answer."""
 _ALL = 1_000_000
 
@@ -34,7 +34,7 @@ class RemoteIndex:
         timeout: seconds that one request may take.
 
     Raises:
-        ServiceError: `url` is no web address; from any method: the service is away or has too much to do.
+        ServiceError: `url` is not a web address; from any method: the service does not answer or is overloaded.
     """
 
     def __init__(self, url: str, space: str = "", snapshot: str = "", timeout: float = TIMEOUT) -> None:
@@ -71,12 +71,12 @@ class RemoteIndex:
         with self._lock:
             if self._known is None:
                 answer = self._connection.ask("GET", "/spaces")
-                wanted = self._where.get("space")
+                name = self._where.get("space")
                 try:
-                    spaces = [one for one in answer["items"] if wanted in (None, one["space"])]
+                    spaces = [one for one in answer["items"] if name in (None, one["space"])]
                     self._known = str(spaces[0]["index"]), int(spaces[0]["dim"])
                 except (KeyError, TypeError, ValueError, IndexError) as error:
-                    raise self._connection.nonsense(f"it has no space {wanted!r}") from error
+                    raise self._connection.unexpected(f"it has no space {name!r}") from error
             return self._known
 
     def __len__(self) -> int:
@@ -85,8 +85,8 @@ class RemoteIndex:
     def items(self) -> Items:
         """See `VectorIndex.items`."""
         answer = self._connection.ask("GET", "/items", params=self._page(_ALL))
-        found: Items = self._array(answer.get("items"), np.int64)
-        return found
+        items: Items = self._array(answer.get("items"), np.int64)
+        return items
 
     def _page(self, limit: int) -> dict[str, str | int]:
         return {**self._where, "limit": limit, "metadata": "false"}
@@ -95,10 +95,10 @@ class RemoteIndex:
         """See `VectorIndex.search`."""
         queries = _checked(queries, self.dim)
         check_k(k)
-        # What one answer may hold is measured by the items that there are.
-        rows = MOST_QUERIES
-        if k * rows > MOST_FOUND:
-            rows = max(1, min(rows, MOST_FOUND // max(1, min(k, len(self)))))
+        # The limit of one answer counts existing items.
+        rows = MAX_QUERIES
+        if k * rows > MAX_FOUND:
+            rows = max(1, min(rows, MAX_FOUND // max(1, min(k, len(self)))))
         body: dict[str, Any] = {**self._where, "k": min(k, 1 << 53), "metadata": False}
         if allowed is not None:
             body["allowed"] = {"bits": _packed_mask(allowed)}
@@ -117,9 +117,9 @@ class RemoteIndex:
                     similarities[row, : len(numbers)] = cosines
                     row += 1
         except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise self._connection.nonsense("it gave no items") from error
+            raise self._connection.unexpected("the answer has no items") from error
         if row != len(queries):
-            raise self._connection.nonsense("it left queries unanswered")
+            raise self._connection.unexpected("some queries have no answer")
         return Found(items, similarities)
 
     def add(self, items: Items, vectors: Vectors) -> None:
@@ -137,39 +137,39 @@ class RemoteIndex:
         """See `VectorIndex.vectors`."""
         numbers, dim = _numbers(items), self.dim
         parts = [np.zeros((0, dim), dtype=np.float32)]
-        for start in range(0, len(numbers), MOST_VECTORS):
-            some = numbers[start : start + MOST_VECTORS]
+        for start in range(0, len(numbers), MAX_VECTORS):
+            some = numbers[start : start + MAX_VECTORS]
             answer = self._connection.ask("POST", "/vectors", {**self._where, "items": some})
-            found = self._array(answer.get("vectors"), np.float32)
-            if found.shape != (len(some), dim):
-                raise self._connection.nonsense(f"it gave vectors of shape {found.shape}")
-            parts.append(found)
+            part = self._array(answer.get("vectors"), np.float32)
+            if part.shape != (len(some), dim):
+                raise self._connection.unexpected(f"the answer has vectors of shape {part.shape}")
+            parts.append(part)
         return np.concatenate(parts)
 
     def _number(self, answer: dict[str, Any], name: str) -> int:
-        found = answer.get(name)
-        if not isinstance(found, int):
-            raise self._connection.nonsense(f"it gave no {name}")
-        return found
+        number = answer.get(name)
+        if not isinstance(number, int):
+            raise self._connection.unexpected(f"the answer has no {name}")
+        return number
 
     def _array(self, values: object, kind: type[np.generic]) -> Any:
         try:
             return np.asarray(values, dtype=kind)
         except (TypeError, ValueError, OverflowError) as error:
-            raise self._connection.nonsense("it gave no numbers") from error
+            raise self._connection.unexpected("the answer has no numbers") from error
 
 
 def _checked(vectors: Vectors, dim: int) -> Vectors:
-    """Vectors in single precision, otherwise as they are: what is brought to length 1 twice is not the same."""
+    """Vectors in single precision, otherwise as they are: normalizing twice changes the values."""
     check_vectors(vectors, dim)
     return np.asarray(vectors, dtype=np.float32)
 
 
 def _numbers(items: Items) -> list[int]:
-    found = np.asarray(items)
-    if found.ndim != 1 or (len(found) and found.dtype.kind not in "iu"):
+    array = np.asarray(items)
+    if array.ndim != 1 or (len(array) and array.dtype.kind not in "iu"):
         raise InvalidInputError("Item numbers must be whole numbers in one row.", "Send catalogue rows.")
-    numbers: list[int] = found.tolist()
+    numbers: list[int] = array.tolist()
     return numbers
 
 

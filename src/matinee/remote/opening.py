@@ -1,4 +1,4 @@
-"""Here or behind HTTP, as the settings say: the caller cannot tell."""
+"""Local or remote encoders and indexes, as the settings say; the interface is the same."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from matinee.settings import Settings
 def open_text_encoder(settings: Settings) -> TextEncoder:
     """The text encoder: that of the service at `settings.encoder_url`, or else one in this process.
 
-    A service that is away is noticed when it is first asked.
+    A service that does not answer is noticed at the first request.
 
     Raises:
-        EncoderError: there is no encoder here: switched off, not to be had; or the URL is none.
+        EncoderError: the encoder is switched off or cannot be loaded, or the URL is not valid.
     """
     if settings.encoder_url:
         return RemoteTextEncoder(settings.encoder_url)

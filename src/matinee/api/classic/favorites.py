@@ -1,4 +1,4 @@
-"""The classic favourites (CONTRACTS B2) over HTTP: a few films in, ten titles out."""
+"""The classic favorites (docs/classic.md, B2) over HTTP: a few films in, ten titles out."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from matinee.api.service import EngineDep
 from matinee.classic import Match, find_title, named, recommend_favourites
 
 router = APIRouter(tags=["classic"])
-MOST = 20
-"""Favourites in one request, at most."""
+MAX_FAVORITES = 20
+"""Favorites in one request, at most."""
 Title = Annotated[str, Field(min_length=1, max_length=500)]
 
 
-class FavouritesIn(
+class FavoritesIn(
     Body,
     json_schema_extra=example(
         '{"movies": ["Toy Story (1995)", "Alien (1979)", "Heat (1995)"], "model": "collab", "top_n": 10}',
@@ -33,12 +33,12 @@ class FavouritesIn(
 ):
     """Favourite films, by title or by id."""
 
-    movies: Annotated[list[Title], Field(min_length=1, max_length=MOST), at_most(MOST)] | None = Field(
-        None, description="Titles, with or without the year; typing errors are forgiven."
+    movies: Annotated[list[Title], Field(min_length=1, max_length=MAX_FAVORITES), at_most(MAX_FAVORITES)] | None = (
+        Field(None, description="Titles, with or without the year; typing errors are forgiven.")
     )
-    movie_ids: Annotated[list[MovieId], Field(min_length=1, max_length=MOST), at_most(MOST)] | None = Field(
-        None, description="Ids in place of titles."
-    )
+    movie_ids: (
+        Annotated[list[MovieId], Field(min_length=1, max_length=MAX_FAVORITES), at_most(MAX_FAVORITES)] | None
+    ) = Field(None, description="Ids in place of titles.")
     model: Annotated[
         Literal["content", "collab"],
         Field(description="`content`: films about the same things; `collab`: films that those like who like these."),
@@ -46,7 +46,7 @@ class FavouritesIn(
     top_n: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10
 
 
-class FavouriteOut(BaseModel):
+class FavoriteOut(BaseModel):
     """The film that a favourite was taken for."""
 
     given: str = Field(description="The title or id as it was sent.")
@@ -56,13 +56,13 @@ class FavouriteOut(BaseModel):
     score: float = Field(description="How well the title fits, 0..100; 100: it is the very title, or the id.")
 
 
-class FavouriteItemOut(FilmOut):
+class FavoriteItemOut(FilmOut):
     """A film found."""
 
     rank: int
 
 
-class FavouritesOut(
+class FavoritesOut(
     BaseModel,
     json_schema_extra=example(
         """{
@@ -78,8 +78,8 @@ class FavouritesOut(
     """Films for somebody who likes these films, best first, the favourites left out."""
 
     model: Literal["content", "collab"]
-    matched: list[FavouriteOut] = Field(description="One for each favourite, in their order.")
-    items: list[FavouriteItemOut]
+    matched: list[FavoriteOut] = Field(description="One for each favourite, in their order.")
+    items: list[FavoriteItemOut]
     titles: list[str] = Field(description="The items' titles, as `Title (Year)`.")
     fallback: Literal["content", "popular"] | None = Field(
         description='"content": some favourites, `cold`, have no ratings and count by what they are about; '
@@ -90,11 +90,11 @@ class FavouritesOut(
 
 @router.post(
     "/favourites",
-    response_model=FavouritesOut,
+    response_model=FavoritesOut,
     responses=problems(400, 404, 413, 415, 422, 503),
     summary="Films for a few favourites",
 )
-def favourites(engine: EngineDep, body: FavouritesIn) -> Response:
+def favourites(engine: EngineDep, body: FavoritesIn) -> Response:
     """Films for somebody who likes one to twenty films; all of them count, and one given twice counts once."""
     if (body.movies is None) == (body.movie_ids is None):
         raise refuse(("body",), "Exactly one of the fields movies and movie_ids is required")
@@ -103,20 +103,20 @@ def favourites(engine: EngineDep, body: FavouritesIn) -> Response:
     else:
         given = body.movie_ids or []
         matched = [Match(engine.movie(movie_id), 100.0) for movie_id in given]
-    found = recommend_favourites(engine, matched, body.model, body.top_n)
+    result = recommend_favourites(engine, matched, body.model, body.top_n)
     return reply(
         {
-            "model": found.model,
+            "model": result.model,
             "matched": [
                 {"given": text} | film_record(match.movie) | {"score": round(match.score, 1)}
-                for text, match in zip(given, found.matched, strict=True)
+                for text, match in zip(given, result.matched, strict=True)
             ],
             "items": [
                 film_record(movie) | {"genres": movie.genres, "rank": rank}
-                for rank, movie in enumerate(found.movies, 1)
+                for rank, movie in enumerate(result.movies, 1)
             ],
-            "titles": [named(movie) for movie in found.movies],
-            "fallback": found.fallback,
-            "cold": [named(movie) for movie in found.cold],
+            "titles": [named(movie) for movie in result.movies],
+            "fallback": result.fallback,
+            "cold": [named(movie) for movie in result.cold],
         }
     )

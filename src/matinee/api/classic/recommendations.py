@@ -1,4 +1,4 @@
-"""The classic routes: what clients of the systems before Matinee send and expect (CONTRACTS B4 and B5).
+"""The classic routes: what clients of earlier systems send and expect (docs/classic.md, B4 and B5).
 
 Served at the root and under `/classic`. Answers have the classic shapes; errors are problem documents.
 """
@@ -130,9 +130,9 @@ class UpdateMovie(
 
 # --- recommendations ------------------------------------------------------------------------------------------
 def _recommend(engine: Engine, user_id: str, n: int, min_ratings: int) -> Answer:
-    """The classic rule: with few ratings what the films are about decides, with more the rating model."""
-    few = 0 < engine.rated_count(user_id) < min_ratings
-    model = CONTENT if few and engine.has_model(CONTENT) else None
+    """The classic rule: with few ratings the content model, with more the default one."""
+    has_few = 0 < engine.rated_count(user_id) < min_ratings
+    model = CONTENT if has_few and engine.has_model(CONTENT) else None
     return engine.recommend(user_id, Options(n=n, model=model))
 
 
@@ -186,7 +186,7 @@ async def classic_recommend_query(
 
 # --- histories ------------------------------------------------------------------------------------------------
 def _descending(ids: Sequence[str]) -> list[str]:
-    """Ids from the highest number down; those that are no numbers come last, from Z to A."""
+    """Ids from the highest number down; those that are not numbers come last, from Z to A."""
     return sorted(ids, key=lambda i: (True, int(i), "") if i.isascii() and i.isdigit() else (False, 0, i), reverse=True)
 
 
@@ -236,7 +236,7 @@ def _words(value: str | list[str]) -> tuple[str, ...]:
 
 
 def _film(engine: Engine, movie_id: str, given: ClassicMovie) -> Movie:
-    """The film to store: a known one with the columns given changed, or a new one."""
+    """The film to store: an existing one with the given columns changed, or a new one."""
     try:
         record = engine.movie(movie_id).model_dump()
     except UnknownMovieError:

@@ -1,4 +1,4 @@
-"""The classic title search (CONTRACTS B3): a title in, similar titles out, by one of four indexes."""
+"""The classic title search (docs/classic.md, B3): a title in, similar titles out, by one of four indexes."""
 
 from __future__ import annotations
 
@@ -97,13 +97,13 @@ class TitlesOut(
 )
 def classic_similar(engine: EngineDep, body: TitleQuery) -> Response:
     """Films similar to the one that a title means: by what they are about, or by who liked them (`space`)."""
-    found = recommend_similar(engine, body.model, body.n_recommendations, body.movie_title, body.space)
+    result = recommend_similar(engine, body.model, body.n_recommendations, body.movie_title, body.space)
     record = {
-        "model": found.model,
-        "space": found.space,
-        "index": found.index,
+        "model": result.model,
+        "space": result.space,
+        "index": result.index,
         "movie_title": body.movie_title,
-        "matched": film_record(found.match.movie) | {"score": round(found.match.score, 1)},
+        "matched": film_record(result.match.movie) | {"score": round(result.match.score, 1)},
         "recommendations": [
             film_record(movie)
             | {
@@ -113,12 +113,12 @@ def classic_similar(engine: EngineDep, body: TitleQuery) -> Response:
                 "imdb_id": movie.imdb_id,
                 "imdb_url": f"https://www.imdb.com/title/{movie.imdb_id}" if movie.imdb_id else None,
             }
-            for item, movie in zip(found.items, found.movies, strict=True)
+            for item, movie in zip(result.items, result.movies, strict=True)
         ],
     }
-    return reply(record | ({"fallback": found.fallback} if found.fallback else {}))
+    return reply(record | ({"fallback": result.fallback} if result.fallback else {}))
 
 
 def film_record(movie: Movie) -> dict[str, Any]:
-    """What tells which film it is."""
+    """Id, title and year of a film."""
     return {"movie_id": movie.movie_id, "title": movie.title, "year": movie.year}

@@ -1,1 +1,1 @@
-"""The encoder service: texts and images as vectors, over HTTP (port 8001; CONTRACTS B5)."""
+"""The encoder service: texts and images as vectors, over HTTP (port 8001; docs/classic.md, B5)."""

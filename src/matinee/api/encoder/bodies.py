@@ -12,11 +12,11 @@ from matinee.api.schemas.answers import HealthOut
 from matinee.api.schemas.examples import example
 from matinee.api.schemas.requests import Body
 
-MOST_TEXTS = 256
+MAX_TEXTS = 256
 """Texts in one request."""
-LONGEST_TEXT = 20_000
+MAX_CHARACTERS = 20_000
 """Characters of a text; the model reads the first few hundred words only."""
-MOST_IMAGES = 64
+MAX_IMAGES = 64
 """Images in one request."""
 
 
@@ -26,8 +26,8 @@ def _not_blank(text: str) -> str:
     return text
 
 
-Text = Annotated[str, Field(strict=True, min_length=1, max_length=LONGEST_TEXT), AfterValidator(_not_blank)]
-Texts = Annotated[list[Text], Field(max_length=MOST_TEXTS), at_most(MOST_TEXTS)]
+Text = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_CHARACTERS), AfterValidator(_not_blank)]
+Texts = Annotated[list[Text], Field(max_length=MAX_TEXTS), at_most(MAX_TEXTS)]
 Base64 = Annotated[str, Field(strict=True, json_schema_extra={"contentEncoding": "base64"})]
 TEXTS: TypeAdapter[list[str]] = TypeAdapter(Texts)
 GENERATE_EXAMPLE = ["A film about androids who dream"]
@@ -40,7 +40,7 @@ class EmbedIn(
     """Texts, or images in base64."""
 
     texts: Texts | None = None
-    images: Annotated[list[Base64], Field(max_length=MOST_IMAGES), at_most(MOST_IMAGES)] | None = None
+    images: Annotated[list[Base64], Field(max_length=MAX_IMAGES), at_most(MAX_IMAGES)] | None = None
 
 
 class VectorsOut(
@@ -66,7 +66,7 @@ class EncodersOut(
     BaseModel,
     json_schema_extra=example(
         f"""{{"items": [{{"kind": "text", "id": "minilm", "dim": 384, "problem": null}}], "limits": {{
-        "texts": {MOST_TEXTS}, "characters": {LONGEST_TEXT}, "images": {MOST_IMAGES}, "bytes": 8388608}}}}"""
+        "texts": {MAX_TEXTS}, "characters": {MAX_CHARACTERS}, "images": {MAX_IMAGES}, "bytes": 8388608}}}}"""
     ),
 ):
     """The encoders, and what one request may hold."""

@@ -1,4 +1,4 @@
-"""The encoders of the service: loaded in the background, tried again where they cannot be had."""
+"""The encoders of the service: loaded in the background, again after a failure."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ E = TypeVar("E", bound=TextEncoder | ImageEncoder)
 
 
 class Loading(Generic[E]):
-    """An encoder that is being loaded, is there, or cannot be had.
+    """An encoder that is being loaded, is loaded, or could not be.
 
     Args:
         what: "text" or "image", for messages.
         load: loads it; it may fetch weights, which takes minutes.
-        off: the settings want none.
-        encoder: it is there already.
+        off: it is switched off by the settings.
+        encoder: an encoder that is loaded already.
     """
 
     def __init__(self, what: str, load: Callable[[], E], off: bool = False, encoder: E | None = None) -> None:
@@ -45,14 +45,14 @@ class Loading(Generic[E]):
 
     @property
     def ready(self) -> bool:
-        """Whether it can encode, or is not wanted."""
+        """Whether it can encode, or is switched off."""
         return self.off or self._encoder is not None
 
     def get(self) -> E:
         """The encoder.
 
         Raises:
-            EncoderError: it is not there (yet).
+            EncoderError: it is not loaded (yet).
         """
         if self._encoder is None:
             assert self.problem is not None
@@ -60,7 +60,7 @@ class Loading(Generic[E]):
         return self._encoder
 
     def describe(self) -> dict[str, Any]:
-        """What it is, as JSON has it."""
+        """Its record in answers."""
         encoder = self._encoder
         return {
             "kind": self.what,
@@ -70,7 +70,7 @@ class Loading(Generic[E]):
         }
 
     async def keep_loading(self) -> None:
-        """Load it, however often that needs to be tried."""
+        """Load it, with attempts until it is loaded."""
         while not self.ready:
             try:
                 self._encoder, self.problem = await run_in_threadpool(self._load), None
@@ -78,7 +78,7 @@ class Loading(Generic[E]):
                 self.problem = error
                 log.warning("The %s encoder cannot be loaded: %s It is tried again.", self.what, error)
                 await asyncio.sleep(RETRY)
-            except Exception as error:  # a fault of ours: the service goes on with what it has
+            except Exception as error:  # a bug: the service goes on without this encoder
                 self.problem = EncoderError(f"The {self.what} encoder cannot be loaded.", "Look into the log.")
                 log.exception("The %s encoder cannot be loaded.", self.what, exc_info=error)
                 return

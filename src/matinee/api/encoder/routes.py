@@ -12,9 +12,9 @@ from starlette.responses import Response
 
 from matinee.api.encoder.bodies import (
     GENERATE_EXAMPLE,
-    LONGEST_TEXT,
-    MOST_IMAGES,
-    MOST_TEXTS,
+    MAX_CHARACTERS,
+    MAX_IMAGES,
+    MAX_TEXTS,
     TEXTS,
     EmbedIn,
     EncodersOut,
@@ -30,8 +30,8 @@ from matinee.errors import InvalidInputError, MatineeError
 router = APIRouter(tags=["encoding"])
 ERRORS = problems(400, 408, 413, 415, 422, 503)
 FORM = "multipart/form-data"
-_PIECE = 8
-"""Texts in a piece of work."""
+_BATCH = 8
+"""Texts encoded at once."""
 
 _GENERATE_BODY = {
     "requestBody": {
@@ -40,8 +40,8 @@ _GENERATE_BODY = {
             "application/json": {
                 "schema": {
                     "type": "array",
-                    "maxItems": MOST_TEXTS,
-                    "items": {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT},
+                    "maxItems": MAX_TEXTS,
+                    "items": {"type": "string", "minLength": 1, "maxLength": MAX_CHARACTERS},
                 },
                 "example": GENERATE_EXAMPLE,
             }
@@ -84,12 +84,12 @@ async def embed(request: Request) -> Response:
     service = service_of(request)
     async with service.work_queue.holding(request):
         if media_type(request) == FORM:
-            texts, images = None, await read_files(request, ("images", "image"), MOST_IMAGES)
+            texts, images = None, await read_files(request, ("images", "image"), MAX_IMAGES)
         else:
             body: EmbedIn = validated(EmbedIn, await read_json(request))
             if (body.texts is None) == (body.images is None):
                 raise InvalidInputError("There must be either `texts` or `images`.", "Send one of the two.")
-            texts, images = body.texts, [_image(place, text) for place, text in enumerate(body.images or [])]
+            texts, images = body.texts, [_image(position, text) for position, text in enumerate(body.images or [])]
         if texts is not None:
             text_encoder = service.text.get()
             return _answer(text_encoder, await encode_texts(service, text_encoder, texts))
@@ -102,9 +102,9 @@ async def encoders(request: Request) -> Response:
     """Ids and sizes of the encoders, and what one request may hold."""
     service = service_of(request)
     limits = {
-        "texts": MOST_TEXTS,
-        "characters": LONGEST_TEXT,
-        "images": MOST_IMAGES,
+        "texts": MAX_TEXTS,
+        "characters": MAX_CHARACTERS,
+        "images": MAX_IMAGES,
         "bytes": service.settings.max_body,
     }
     return reply({"items": [service.text.describe(), service.image.describe()], "limits": limits})
@@ -115,24 +115,25 @@ def _answer(encoder: TextEncoder | ImageEncoder, vectors: Vectors) -> Response:
 
 
 async def encode_texts(service: EncoderService, encoder: TextEncoder, texts: Sequence[str]) -> Vectors:
-    """Unit vectors of texts, (n, dim), in pieces that others can come between."""
-    pieces = [texts[start : start + _PIECE] for start in range(0, len(texts), _PIECE)]
-    return _stacked(encoder, await service.work_queue.run([partial(encoder.encode, piece) for piece in pieces]))
+    """Unit vectors of texts, (n, dim), in batches, so that other requests can come between."""
+    batches = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
+    return _stacked(encoder, await service.work_queue.run([partial(encoder.encode, batch) for batch in batches]))
 
 
 async def encode_images(service: EncoderService, encoder: ImageEncoder, images: Sequence[bytes]) -> Vectors:
-    """Unit vectors of images, (n, dim); an error names the place of its image where there are several."""
+    """Unit vectors of images, (n, dim); an error names the position of its image where there are several."""
 
-    def one(place: int, image: bytes) -> Vectors:
+    def encode(position: int, image: bytes) -> Vectors:
         try:
             return encoder.encode([image])
         except MatineeError as error:
             if len(images) > 1:
-                error.message = f"Image {place}: {error.message}"
+                error.message = f"Image {position}: {error.message}"
             raise
 
     return _stacked(
-        encoder, await service.work_queue.run([partial(one, place, image) for place, image in enumerate(images)])
+        encoder,
+        await service.work_queue.run([partial(encode, position, image) for position, image in enumerate(images)]),
     )
 
 
@@ -140,8 +141,8 @@ def _stacked(encoder: TextEncoder | ImageEncoder, parts: Sequence[Vectors]) -> V
     return np.concatenate(parts) if parts else np.zeros((0, encoder.dim), dtype=np.float32)
 
 
-def _image(place: int, text: str) -> bytes:
+def _image(position: int, text: str) -> bytes:
     try:
         return binascii.a2b_base64(text, strict_mode=True)
     except ValueError as error:  # binascii.Error, or text that is not ASCII
-        raise InvalidInputError(f"Image {place} is no base64.", "Encode the file's bytes in base64.") from error
+        raise InvalidInputError(f"Image {position} is not base64.", "Encode the file's bytes in base64.") from error

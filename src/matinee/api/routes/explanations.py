@@ -34,7 +34,7 @@ async def explanation(
     """
 
     def work() -> tuple[bytes, bool]:
-        # Not kept: it names other users' ratings, which no version of this user tells.
+        # Not cached: it contains other users' ratings, which this user's version does not cover.
         return dumps(engine.explain(user_id, movie_id, model)), False
 
     return await service_of(request).answer(request, engine.request_view(), user_id, work, heavy=True)

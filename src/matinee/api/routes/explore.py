@@ -35,14 +35,7 @@ async def titles(request: Request, engine: EngineDep) -> Response:
     """Id, title and year of every film, as three columns in the catalogue's order: for pickers and maps."""
 
     def work() -> tuple[bytes, bool]:
-        table = engine.title_table()
-        record = {
-            "movie_ids": table.movie_ids,
-            "titles": table.titles,
-            "years": table.years,
-            "snapshot": table.snapshot,
-        }
-        return dumps(record), True
+        return dumps(engine.title_table()), True
 
     return await service_of(request).answer(request, engine.request_view(), None, work, heavy=True)
 
@@ -58,13 +51,13 @@ def film_ratings(engine: EngineDep, movie_id: parameters.MovieIdPath) -> Respons
 
     Stars between two steps of the scale count as the nearer step.
     """
-    found = engine.film_ratings(movie_id)
+    ratings = engine.film_ratings(movie_id)
     return reply(
         {
-            "movie_id": found.movie_id,
-            "count": found.count,
-            "mean": None if found.mean is None else round(found.mean, 3),
-            "histogram": [{"stars": stars, "count": count} for stars, count in found.histogram],
+            "movie_id": ratings.movie_id,
+            "count": ratings.count,
+            "mean": None if ratings.mean is None else round(ratings.mean, 3),
+            "histogram": [{"stars": stars, "count": count} for stars, count in ratings.histogram],
         }
     )
 
@@ -83,7 +76,7 @@ async def statistics(request: Request, engine: EngineDep, filter: parameters.Fil
     """
 
     def work() -> tuple[bytes, bool]:
-        # Any new rating changes it, which no version of a user or of the films tells: the engine keeps it, not we.
+        # Not cached here: every new rating changes it, which no version covers. The engine caches it.
         return dumps(engine.statistics(filter)), False
 
     return await service_of(request).answer(request, engine.request_view(), None, work, heavy=True)

@@ -83,19 +83,19 @@ def rollback(engine: EngineDep) -> Response:
 def _swap(swap: Callable[[], str]) -> Response:
     try:
         return reply({"snapshot": swap()})
-    except SnapshotError as error:  # the one in service goes on: this is no failure of the service
+    except SnapshotError as error:  # the current one stays in service: not a failure of the service
         raise ConflictError(error.message, error.hint) from error
 
 
 @router.get("/classic/titles", include_in_schema=False)
 @router.get("/classic/titles/", include_in_schema=False)
 async def classic_titles_greeting() -> Response:
-    """The classic title search's greeting (CONTRACTS B3)."""
+    """The classic title search's greeting (docs/classic.md, B3)."""
     return reply({"message": f"Usuario/a {os.environ.get('ID_USER') or 'Desconocida/o'}"})
 
 
 @router.get("/classic", include_in_schema=False)
 @router.get("/classic/", include_in_schema=False)
 async def classic_greeting() -> Response:
-    """The classic service's greeting (CONTRACTS B4); at `/` the core service has its own."""
+    """The classic service's greeting (docs/classic.md, B4); at `/` the core service has its own."""
     return reply({"Project": "ML recommender System FastAPI"})

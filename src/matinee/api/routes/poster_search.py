@@ -24,7 +24,7 @@ from matinee.engine.types import PosterHit
 
 router = APIRouter(tags=["posters"])
 
-MOST_VALUES = 1 << 16
+MAX_VALUES = 1 << 16
 Index = Annotated[
     Literal["exact", "faiss", "annoy", "hnsw"],
     Query(description="Which index searches; others than exact need the extra `ann` at training."),
@@ -38,7 +38,7 @@ class PosterQuery(Body, json_schema_extra=example('{"vector": [0.12, -0.4, 0.9]}
     """A vector in place of a picture."""
 
     vector: Annotated[
-        list[Annotated[float, Field(strict=True, allow_inf_nan=False)]], at_most(MOST_VALUES), Field(min_length=1)
+        list[Annotated[float, Field(strict=True, allow_inf_nan=False)]], at_most(MAX_VALUES), Field(min_length=1)
     ] = Field(description="As the image encoder gives it, or in the space of the posters.")
     k: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = Field(None, description="Instead of the query's k.")
 
@@ -108,17 +108,17 @@ def film_map(
     ] = "content",
 ) -> Response:
     """Where each film lies in two dimensions, in columns; films written since training are not on it."""
-    found = engine.film_map(space)
-    titles, years = engine.titles(found.rows)
+    movie_map = engine.film_map(space)
+    titles, years = engine.titles(movie_map.rows)
     return reply(
         {
-            "space": found.space,
-            "method": found.method,
-            "movie_ids": found.movie_ids,
+            "space": movie_map.space,
+            "method": movie_map.method,
+            "movie_ids": movie_map.movie_ids,
             "titles": titles,
             "years": years,
-            "x": found.points[:, 0].round(4).tolist(),
-            "y": found.points[:, 1].round(4).tolist(),
+            "x": movie_map.points[:, 0].round(4).tolist(),
+            "y": movie_map.points[:, 1].round(4).tolist(),
             "snapshot": engine.snapshot_id,
         }
     )

@@ -1,4 +1,4 @@
-"""Recommendations, similar films, the chart: the routes that are asked most."""
+"""Recommendations, similar films, the chart: the most frequent requests."""
 
 from __future__ import annotations
 

@@ -6,8 +6,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Header, Request
-from fastapi.exceptions import RequestValidationError
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -16,6 +15,7 @@ from matinee.api import parameters
 from matinee.api.errors import problem, problems
 from matinee.api.parameters import refuse
 from matinee.api.render import reply
+from matinee.api.request_bodies import media_type, validated
 from matinee.api.schemas.answers import HistoryOut, NeighborsOut, StoredOut, UserOut
 from matinee.api.schemas.requests import RatingIn, StarsIn
 from matinee.api.service import EngineDep, service_of
@@ -67,12 +67,10 @@ def _parse(body: bytes, *, lines: bool, limit: int) -> list[RatingIn]:
         records = _read(body, lines=lines, limit=limit)
         if isinstance(records, list) and len(records) > limit:
             raise refuse(("body",), f"List should have at most {limit} items")
-        return BATCH.validate_python(records)
+        ratings: list[RatingIn] = validated(BATCH, records)
+        return ratings
     except orjson.JSONDecodeError as error:
         raise _MalformedError(f"The body is not JSON ({error}).") from error
-    except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False, include_context=False)
-        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from error
 
 
 @router.post(
@@ -99,7 +97,7 @@ async def rate_many(
 ) -> Response:
     """Store ratings, all or none. Of two ratings of one film by one user the last counts (see `duplicates`)."""
     path = request.url.path
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = media_type(request)
     lines = kind in NDJSON
     if kind != JSON and not lines:
         return problem(415, "Ratings are read as application/json or application/x-ndjson; send one.", instance=path)
@@ -111,7 +109,7 @@ async def rate_many(
         ratings = await run_in_threadpool(_parse, body, lines=lines, limit=limit)
     except _MalformedError as error:
         return problem(400, f"{error} Correct it and send all again; nothing was stored.", instance=path)
-    except ClientDisconnect:  # nobody reads this
+    except ClientDisconnect:  # nobody receives this
         return problem(400, instance=path)
     triples = [(one.user_id, one.movie_id, one.rating) for one in ratings]
     times = [one.timestamp for one in ratings]

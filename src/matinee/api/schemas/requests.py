@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from matinee.api.parameters import MovieId, Stars, UserId, at_most, few
+from matinee.api.parameters import MovieId, Stars, UserId, at_most, limit_length
 from matinee.api.schemas.examples import MOVIE, example
 from matinee.data.catalog import Word
 from matinee.settings import MOST_AT_ONCE
 
-MOST_FIELDS = 30
-"""Fields of an object, at most; no body has as many."""
+MAX_FIELDS = 30
+"""Fields of an object, at most; more than any body has."""
 
 
 class Body(BaseModel):
@@ -22,8 +22,8 @@ class Body(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _few_fields(cls, value: Any) -> Any:
-        return few(value, MOST_FIELDS)
+    def _limit_fields(cls, value: Any) -> Any:
+        return limit_length(value, MAX_FIELDS)
 
 
 class AdHocRating(Body, json_schema_extra=example('{"movie_id": "318", "rating": 5}')):

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, WithJsonSchema
 from matinee.api.schemas.answers import HealthOut
 from matinee.api.schemas.examples import SNAPSHOT, example
 from matinee.api.schemas.requests import Body
-from matinee.api.vectors.arrays import LAST_ITEM
+from matinee.api.vectors.arrays import MAX_ITEM_NUMBER
 
 _PACKED = {
     "type": "object",
@@ -18,7 +18,7 @@ _PACKED = {
     "additionalProperties": False,
 }
 _NUMBERS: dict[str, Any] = {"type": "array", "items": {"type": "number"}, "minItems": 1}
-_ITEMS: dict[str, Any] = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": LAST_ITEM}}
+_ITEMS: dict[str, Any] = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": MAX_ITEM_NUMBER}}
 _BITS = {
     "type": "object",
     "properties": {"bits": {"type": "string"}},

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from matinee.api.errors import problems
 from matinee.api.render import reply
 from matinee.api.request_bodies import json_schema, read_json, validated
-from matinee.api.vectors.arrays import LAST_ITEM, MOST_PUT, MOST_VECTORS, items_of, vector_of, vectors_of
+from matinee.api.vectors.arrays import MAX_ITEM_NUMBER, MAX_PUT, MAX_VECTORS, items_of, vector_of, vectors_of
 from matinee.api.vectors.bodies import (
     DeletedOut,
     ItemPageOut,
@@ -48,8 +48,10 @@ def _array(item: int) -> Items:
 
 
 def _check_items(items: Items) -> None:
-    if len(items) and int(items.max()) > LAST_ITEM:
-        raise InvalidInputError(f"Item {int(items.max())} is beyond the last number, {LAST_ITEM:,}.", "Send a row.")
+    if len(items) and int(items.max()) > MAX_ITEM_NUMBER:
+        raise InvalidInputError(
+            f"Item {int(items.max())} is beyond the last number, {MAX_ITEM_NUMBER:,}.", "Send a row."
+        )
 
 
 @router.get("/items", response_model=ItemPageOut, responses=LOOKED, summary="Items in pages")
@@ -97,10 +99,10 @@ async def get_item(request: Request, item: Number, space: Space = None, snapshot
 async def get_poster(request: Request, item: Number, space: Space = None) -> Response:
     """The poster of an item's film, as a picture; 404 where there is none."""
     served = await service_of(request).space(space)
-    found = await run_in_threadpool(served.picture, item)
-    if found is None:
+    picture = await run_in_threadpool(served.picture, item)
+    if picture is None:
         raise NotFoundError(f"There is no poster of item {item} here.", "Add it: `matinee posters add`.")
-    return Response(found[0], media_type=found[1])
+    return Response(picture[0], media_type=picture[1])
 
 
 @router.put(
@@ -132,7 +134,7 @@ async def put_items(request: Request) -> Response:
     service.check_writable()
     body: PutIn = validated(PutIn, await read_json(request))
     served = await service.space(body.space, body.snapshot)
-    items, vectors = items_of(body.items), vectors_of(body.vectors, served.widths, MOST_PUT)
+    items, vectors = items_of(body.items), vectors_of(body.vectors, served.widths, MAX_PUT)
     if len(items) != len(vectors):
         raise InvalidInputError(
             f"There are {len(items):,} items and {len(vectors):,} vectors.", "Send one vector for each item."
@@ -186,6 +188,6 @@ async def get_vectors(request: Request) -> Response:
     body: ItemsIn = validated(ItemsIn, await read_json(request))
     served = await service_of(request).space(body.space, body.snapshot)
     items = items_of(body.items)
-    if len(items) > MOST_VECTORS:
-        raise TooLargeError(f"These are {len(items):,} items.", f"Ask for at most {MOST_VECTORS:,} at a time.")
+    if len(items) > MAX_VECTORS:
+        raise TooLargeError(f"These are {len(items):,} items.", f"Ask for at most {MAX_VECTORS:,} at a time.")
     return reply(_where(served) | {"items": items, "vectors": served.index.vectors(items)})

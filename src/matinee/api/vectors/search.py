@@ -13,13 +13,13 @@ from matinee.api.request_bodies import json_schema, read_json, validated
 from matinee.api.vectors.arrays import mask_of, vector_of, vectors_of
 from matinee.api.vectors.bodies import BatchOut, ColumnsOut, NearestOut, RecoIn, SearchIn
 from matinee.api.vectors.service import service_of
-from matinee.api.vectors.space import MOST_FOUND, Near, ServedSpace
+from matinee.api.vectors.space import MAX_FOUND, Near, ServedSpace
 from matinee.errors import InvalidInputError
 from matinee.indexes.base import Mask, Vectors
 
 router = APIRouter(tags=["search"])
 ERRORS = problems(400, 404, 408, 409, 413, 415, 422, 503)
-MOST_FILMS = MOST_FOUND // 10
+MAX_FILMS = MAX_FOUND // 10
 """Items in one answer, over all its queries, where each comes with its film."""
 
 
@@ -60,17 +60,17 @@ async def search(request: Request) -> Response:
 
 
 def _answer(served: ServedSpace, body: SearchIn, vectors: Vectors, allowed: Mask | None) -> bytes:
-    most = MOST_FILMS if body.metadata else MOST_FOUND
-    found = served.search(vectors, body.k, allowed, body.exclude_self, most) if len(vectors) else []
+    max_items = MAX_FILMS if body.metadata else MAX_FOUND
+    neighbors = served.search(vectors, body.k, allowed, body.exclude_self, max_items) if len(vectors) else []
     answer: dict[str, Any] = {"space": served.name, "snapshot": served.snapshot or None}
     if not body.metadata:
         answer["total"] = len(served.index)
-        answer["items"] = [near.items for near in found]
-        answer["similarities"] = [near.similarities for near in found]
+        answer["items"] = [near.items for near in neighbors]
+        answer["similarities"] = [near.similarities for near in neighbors]
     elif body.vectors is None:
-        answer["items"] = _records(served, found[0])
+        answer["items"] = _records(served, neighbors[0])
     else:
-        answer["results"] = [_records(served, near) for near in found]
+        answer["results"] = [_records(served, near) for near in neighbors]
     return dumps(answer)
 
 

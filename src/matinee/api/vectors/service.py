@@ -32,8 +32,8 @@ class VectorService(application.Service):
         Raises:
             MatineeError: there are none yet (503).
         """
-        found = self.source.look()
-        return found if found is not None else await run_in_threadpool(self.source.open)
+        opened = self.source.look()
+        return opened if opened is not None else await run_in_threadpool(self.source.open)
 
     async def space(self, name: str | None = None, snapshot: str | None = None) -> ServedSpace:
         """A space in service.

@@ -71,37 +71,37 @@ class Snapshots:
                 if missing[0] == "poster"
                 else "Set MATINEE_VECTORS_SPACE to one that it has, or train again.",
             )
-        shelf = PosterStore.of(self._settings, snapshot.manifest.dataset)
+        store = PosterStore.of(self._settings, snapshot.manifest.dataset)
         spaces = {}
         for name in self._names:
             space = live[name]
             spaces[name] = ServedSpace(
                 name,
                 space.index(self._settings.vectors_index),
-                lambda item: _film(runtime, shelf, item),
+                lambda item: _film(runtime, store, item),
                 space.space.projection,
                 space.space.encoder,
                 snapshot.id,
-                lambda item: _picture(runtime, shelf, item),
+                lambda item: _picture(runtime, store, item),
                 lambda: _removed(runtime),
             )
         return OpenedSpaces(spaces, snapshot.id)
 
 
-def _film(runtime: Runtime, shelf: PosterStore, item: int) -> Film | None:
+def _film(runtime: Runtime, store: PosterStore, item: int) -> Film | None:
     catalog = runtime.view.catalog
     if not 0 <= item < len(catalog) or not catalog.active[item]:
         return None
     movie_id = catalog.column("movie_id")[item]
-    poster = f"/items/{item}/poster" if shelf.find(movie_id) is not None else None
+    poster = f"/items/{item}/poster" if store.find(movie_id) is not None else None
     return Film(movie_id, catalog.column("title")[item], catalog.column("year")[item], poster)
 
 
-def _picture(runtime: Runtime, shelf: PosterStore, item: int) -> tuple[bytes, str] | None:
-    film = _film(runtime, shelf, item)
-    stored = None if film is None else shelf.find(film.movie_id)
-    found = None if stored is None else shelf.read(stored)
-    return None if found is None else (found[1], found[0].media_type)
+def _picture(runtime: Runtime, store: PosterStore, item: int) -> tuple[bytes, str] | None:
+    film = _film(runtime, store, item)
+    stored = None if film is None else store.find(film.movie_id)
+    content = None if stored is None else store.read(stored)
+    return None if content is None else (content[1], content[0].media_type)
 
 
 def _removed(runtime: Runtime) -> Mask | None:

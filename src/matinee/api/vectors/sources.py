@@ -1,4 +1,4 @@
-"""Where the spaces in service come from (see also `live`)."""
+"""Where the spaces in service come from (see also `snapshot_spaces`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matinee.errors import ConflictError, NotFoundError
 
 @dataclass(frozen=True)
 class OpenedSpaces:
-    """Spaces in service; the first is the one meant where none is named."""
+    """Spaces in service; the first is the default."""
 
     spaces: Mapping[str, ServedSpace]
     snapshot: str = ""
@@ -31,38 +31,38 @@ class OpenedSpaces:
             )
         if name is None:
             return next(iter(self.spaces.values()))
-        found = self.spaces.get(name)
-        if found is None:
+        space = self.spaces.get(name)
+        if space is None:
             raise NotFoundError(f"There is no space {name!r} in service.", f"Choose one of: {', '.join(self.spaces)}.")
-        return found
+        return space
 
 
 class SpaceSource(Protocol):
     """Gives the spaces in service. For any thread."""
 
     def look(self) -> OpenedSpaces | None:
-        """The spaces as of now, in microseconds; None: ask `open`."""
+        """The current spaces, in microseconds; None: call `open`."""
         ...
 
     def open(self) -> OpenedSpaces:
-        """The spaces, opened where they are not; seconds.
+        """The spaces, opened if needed; may take seconds.
 
         Raises:
-            MatineeError: they cannot be had.
+            MatineeError: they cannot be opened.
         """
         ...
 
     def warnings(self) -> list[str]:
-        """What went wrong without stopping the service."""
+        """Problems that did not stop the service."""
         ...
 
     def close(self) -> None:
-        """Let go of what was opened."""
+        """Close what was opened."""
         ...
 
 
 class FixedSpaces:
-    """A `SpaceSource` of spaces that are there already."""
+    """A `SpaceSource` of given spaces."""
 
     def __init__(self, spaces: Mapping[str, ServedSpace]) -> None:
         self._opened = OpenedSpaces(spaces)

@@ -15,7 +15,7 @@ from matinee.engine.posters import SAME
 from matinee.errors import InvalidInputError, TooLargeError
 from matinee.indexes.base import Items, Mask, VectorIndex, Vectors, check_k, check_vectors
 
-MOST_FOUND = 1_000_000
+MAX_FOUND = 1_000_000
 """Items in one answer, over all its queries; a tenth of it where each comes with its film."""
 
 
@@ -33,7 +33,7 @@ class Film(NamedTuple):
 
 
 NO_FILM: dict[str, Any] = dict.fromkeys(Film._fields)
-"""What is known of an item that was put here and is no row of the catalogue."""
+"""Fields of an item that was added here and is not a row of the catalog."""
 
 
 class Near(NamedTuple):
@@ -94,7 +94,12 @@ class ServedSpace:
         return self.projection.apply(check_vectors(vectors, len(self.projection.mean)))
 
     def search(
-        self, queries: Vectors, k: int, allowed: Mask | None = None, exclude_self: bool = False, most: int = MOST_FOUND
+        self,
+        queries: Vectors,
+        k: int,
+        allowed: Mask | None = None,
+        exclude_self: bool = False,
+        max_items: int = MAX_FOUND,
     ) -> list[Near]:
         """The nearest items of each vector; fewer than k where no more are allowed.
 
@@ -102,31 +107,33 @@ class ServedSpace:
             queries: the space's own vectors, (n, dim).
             k: 1 or more; more than there are gives all there are.
             exclude_self: leave out items of a similarity of `SAME` or more.
-            most: items in all, at most.
+            max_items: items in all, at most.
 
         Raises:
             InvalidInputError: vectors that are zero, NaN or infinite; k < 1.
-            TooLargeError: too many items would be found.
+            TooLargeError: there would be too many items.
         """
         n_items, allowed = len(self.index), self._allowed(allowed)
         k = min(check_k(k), max(n_items, 1))
-        if len(queries) * k > most:
+        if len(queries) * k > max_items:
             raise TooLargeError(
-                f"{len(queries)} queries of {k:,} items each are more than the {most:,} items of one answer.",
+                f"{len(queries)} queries of {k:,} items each are more than the {max_items:,} items of one answer.",
                 "Ask for a smaller k, or for fewer queries at a time.",
             )
         if not exclude_self:
-            found = self.index.search(queries, k, allowed)
-            return [_near(*pair) for pair in zip(found.items, found.similarities, strict=True)]
-        wanted = min(k + 1, n_items) or 1
-        while True:  # rarely twice: only where many items are the same picture
-            found = self.index.search(queries, wanted, allowed)
-            near = [_near(*pair) for pair in zip(found.items, found.similarities, strict=True)]
+            result = self.index.search(queries, k, allowed)
+            return [_near(*pair) for pair in zip(result.items, result.similarities, strict=True)]
+        n_nearest = min(k + 1, n_items) or 1
+        while True:  # a second time only where many items are the same picture
+            result = self.index.search(queries, n_nearest, allowed)
+            near = [_near(*pair) for pair in zip(result.items, result.similarities, strict=True)]
             others = [Near(items[s < SAME][:k], s[s < SAME][:k]) for items, s in near]
-            all_seen = wanted >= n_items or len(queries) * wanted * 2 > most
-            if all_seen or all(len(o.items) == k or len(n.items) < wanted for o, n in zip(others, near, strict=True)):
+            all_seen = n_nearest >= n_items or len(queries) * n_nearest * 2 > max_items
+            if all_seen or all(
+                len(o.items) == k or len(n.items) < n_nearest for o, n in zip(others, near, strict=True)
+            ):
                 return others
-            wanted = min(2 * wanted, n_items)
+            n_nearest = min(2 * n_nearest, n_items)
 
     def _allowed(self, allowed: Mask | None) -> Mask | None:
         removed = self.removed()

@@ -1,0 +1,57 @@
+"""The fast path: what happens to it when something fails or changes underneath."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from api_support import Client
+from matinee.api import fast_path
+from matinee.engine import Engine
+
+URL = "/v1/users/u1/recommendations"
+
+
+def test_an_unexpected_error_is_logged_and_takes_the_regular_path(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    regular = client.get(URL + "?n=10&explain=false").content
+    monkeypatch.setattr(fast_path, "plan", lambda *_: 1 // 0)
+    with caplog.at_level(logging.ERROR, "matinee.api"):
+        answer = client.get(URL + "?n=10")
+    assert (answer.status_code, answer.content) == (200, regular)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_an_expected_error_is_a_problem_document_and_not_logged(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert client.get(URL + "?model=nope").status_code == 404
+    assert "fast path" not in caplog.text
+
+
+def test_a_write_while_an_answer_is_computed_outdates_it(
+    client: Client, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The version that a cached answer stands for is taken before it is computed."""
+    original: Callable[..., Any] = fast_path.recommend_work
+
+    def slow(*arguments: Any) -> Any:
+        work = original(*arguments)
+
+        def compute() -> tuple[bytes, bool]:
+            body, cacheable = work()
+            best = client.app.service.opened.recommend("u1").items[0]  # type: ignore[attr-defined]
+            engine.rate([("u1", best.movie_id, 5.0)])
+            return body, cacheable
+
+        return compute
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fast_path, "recommend_work", slow)
+        first = client.get(URL + "?n=5").json()["items"]
+    second = client.get(URL + "?n=5").json()["items"]
+    assert first[0]["movie_id"] not in {item["movie_id"] for item in second}
