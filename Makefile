@@ -20,24 +20,28 @@ JOBS ?= 2
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check --no-input
 checked := src tests benchmarks tools examples
+has_chromium = $(bin)/python -c 'import sys; sys.path.insert(0, "tests"); from browser_support import chromium; sys.exit(not chromium())' 2>/dev/null
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help demo studio test check fix docs bench screenshots lock clean
+.PHONY: help demo studio test browser check fix docs bench screenshots lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
-demo: $(VENV)/.web $(VENV)/.ann ## install, fetch data, train, recommend, open http://localhost:7860 (DATA=FOLDER PORT=9000 WEB_PORT=9001 PYTHON=…)
+demo: $(VENV)/.train $(VENV)/.web $(VENV)/.ann ## install, fetch data, train, recommend, open http://localhost:7860 (DATA=FOLDER PORT=9000 WEB_PORT=9001 PYTHON=…)
 	@$(bin)/matinee demo $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(PORT),--port $(call quoted,$(PORT))) $(if $(WEB_PORT),--web-port $(call quoted,$(WEB_PORT))) $(if $(USER_ID),--user $(call quoted,$(USER_ID)))
 
 studio: $(VENV)/.studio ## the studio on port 8501, beside a running make demo (PORT=9000, as the demo; STUDIO_PORT=9002)
 	@$(bin)/matinee studio $(if $(PORT),--core-url $(call quoted,http://127.0.0.1:$(PORT))) $(if $(STUDIO_PORT),--port $(call quoted,$(STUDIO_PORT)))
 
-test: $(VENV)/.dev $(VENV)/.browser ## every check and all tests, with branch coverage
+test: $(VENV)/.dev ## every check and all tests, with branch coverage
+	@$(has_chromium) || echo "There is no Chromium: the tests that need one are skipped. make browser installs it."
 	@status=0; \
 	$(MAKE) check || status=1; \
 	PYTHONDONTWRITEBYTECODE= $(bin)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile --cov --cov-report=term --cov-fail-under=$(COVERAGE) || status=$$?; \
 	exit $$status
+
+browser: $(VENV)/.browser ## a Chromium for the tests that need one, by apt where this is root
 
 check: $(VENV)/.dev ## style, types and import order, without the tests
 	@status=0; \
@@ -65,7 +69,7 @@ lock: $(VENV)/.python ## new pinned requirements with hashes, by uv in a throw-a
 	compile="$$folder/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --upgrade pyproject.toml"; \
 	$$compile --extra dev -o "$$folder/all.txt"; compile="$$compile --generate-hashes --no-strip-extras -c $$folder/all.txt"; \
 	$$compile -o requirements/base.txt; \
-	for extra in web studio dev docs; do $$compile --extra $$extra -o requirements/$$extra.txt; done
+	for extra in train web studio dev docs; do $$compile --extra $$extra -o requirements/$$extra.txt; done
 
 clean: ## everything that make made here (the caches and snapshots of the settings' folders stay)
 	rm -rf $(VENV) site dist build .mypy_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache .coverage .coverage.*
@@ -90,8 +94,8 @@ $(VENV)/.base: requirements/base.txt pyproject.toml | $(VENV)/.python
 	@$(pip) install --quiet --no-deps --editable .
 	@touch $@
 
-$(VENV)/.web $(VENV)/.studio: $(VENV)/.%: requirements/%.txt $(VENV)/.base
-	@echo "Installing what the $(if $(filter web,$*),web app,studio) needs …"
+$(VENV)/.train $(VENV)/.web $(VENV)/.studio: $(VENV)/.%: requirements/%.txt $(VENV)/.base
+	@echo "Installing what $(patsubst train,training,$(patsubst web,the web app,$(patsubst studio,the studio,$*))) needs …"
 	@$(pip) install --quiet -r requirements/$*.txt
 	@touch $@
 
@@ -112,9 +116,9 @@ $(VENV)/.docs: requirements/docs.txt $(VENV)/.base
 	@$(pip) install --quiet -r requirements/docs.txt
 	@touch $@
 
-# A browser for tests/browser. Where there is none and none can be had, those tests are skipped and say so.
+# A browser for tests/browser; make test alone installs none. Where there is none, those tests are skipped and say so.
 $(VENV)/.browser: | $(VENV)/.dev
-	@if $(bin)/python -c 'import sys; sys.path.insert(0, "tests"); from browser_support import chromium; sys.exit(not chromium())' 2>/dev/null; then \
+	@if $(has_chromium); then \
 	  touch $@; \
 	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  echo "Installing Chromium for the tests …"; export DEBIAN_FRONTEND=noninteractive; \

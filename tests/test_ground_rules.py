@@ -118,7 +118,7 @@ def test_package_gives_all_that_it_promises() -> None:
     for name in matinee.__all__:
         assert getattr(matinee, name) is not None
     assert set(matinee._HOMES) | {"__version__"} == set(matinee.__all__)
-    assert set(matinee.__all__) <= set(dir(matinee))
+    assert set(matinee.__all__) == set(dir(matinee))
     with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
         _ = matinee.Nonsense
 

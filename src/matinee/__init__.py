@@ -3,8 +3,11 @@
 Everything below is imported at first use, so that `import matinee` itself costs next to nothing:
 
     >>> import matinee
-    >>> dataset = matinee.load_dataset("ml-latest-small")
+    >>> dataset = matinee.load_dataset()  # the setting `data`; or a name, a folder, a frame
     >>> model = matinee.Ease().fit(dataset)
+    >>> history = matinee.Query.of_movies(dataset.catalog, {"Toy Story": 5.0})
+    >>> dataset.titles(model.top(history, n=1))
+    ['Groundhog Day (1993)']
 """
 
 from __future__ import annotations
@@ -95,11 +98,16 @@ def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'matinee' has no attribute {name!r}")
-    value = getattr(import_module(home), name)
+    try:
+        value = getattr(import_module(home), name)
+    except ModuleNotFoundError as error:
+        from matinee._util.extras import missing_extra
+
+        raise missing_extra(error) from error
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    """Public names, also those that are not imported yet."""
-    return sorted({*globals(), *__all__})
+    """The public names, also those that are not imported yet, and nothing else."""
+    return sorted(__all__)

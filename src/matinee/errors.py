@@ -9,6 +9,12 @@ class MatineeError(Exception):
     Args:
         message: one sentence that says what happened.
         hint: one sentence that says what to do next ("" when the message says it).
+
+    >>> try:
+    ...     engine.movie("0")
+    ... except matinee.MatineeError as error:
+    ...     print(error.message)
+    No film has the id '0'.
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -60,6 +66,30 @@ class UnknownMovieError(NotFoundError):
         self.movie_id = movie_id
 
 
+class UnknownTitleError(UnknownMovieError):
+    """No film has this id or this title."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.message = f"No film has the id or the title {name!r}."
+        self.hint = "Find it with engine.search(…) or `matinee search`."
+
+
+class AmbiguousTitleError(InvalidInputError):
+    """Several films have this title.
+
+    Args:
+        candidates: their ids and years.
+    """
+
+    def __init__(self, title: str, candidates: list[tuple[str, int | None]]) -> None:
+        listed = ", ".join(f"{movie_id!r} ({year or 'year unknown'})" for movie_id, year in candidates)
+        super().__init__(
+            f"{title!r} is the title of {len(candidates)} films: {listed}.", "Give the year too, or one of these ids."
+        )
+        self.candidates = candidates
+
+
 class UnknownUserError(NotFoundError):
     """Nothing is known about this user."""
 
@@ -107,6 +137,19 @@ class StoreError(MatineeError):
 
 class EncoderError(MatineeError):
     """An encoder that is not there, does not load, or does not answer (HTTP 503)."""
+
+
+class MissingExtraError(EncoderError):
+    """A package that only an extra of this one installs (HTTP 503).
+
+    Args:
+        what: what cannot be done without it: "Reading pictures".
+        extra: the extra's name: "encoders".
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs matinee[{extra}]: pip install 'matinee[{extra}]'.")
+        self.extra = extra
 
 
 class ServiceError(MatineeError):

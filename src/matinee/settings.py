@@ -40,7 +40,11 @@ def _file_name(dataset: str) -> str:
 
 
 class Settings(BaseSettings):
-    """All settings. Sizes are in bytes, times in seconds, unless a name says otherwise."""
+    """All settings. Sizes are in bytes, times in seconds, unless a name says otherwise.
+
+    >>> matinee.Settings(port=9000, offline=True).port
+    9000
+    """
 
     model_config = SettingsConfigDict(env_prefix="MATINEE_", frozen=True, extra="forbid")
 

@@ -33,11 +33,11 @@ def test_train_promote_rollback_prune(home: Path, run: Any) -> None:
 
 
 def test_a_damaged_snapshot_is_told(home: Path, run: Any) -> None:
-    damaged = home / "snapshots" / snapshots(run)[0]["id"] / "catalog.arrow"
+    damaged = home / "snapshots" / snapshots(run)[0]["id"] / "catalog.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:-10])
     done = run("snapshots", "verify")
     assert done.code == 1
-    assert "catalog.arrow" in done.err
+    assert "catalog.safetensors" in done.err
     assert run("recommend", "--user", "1").code == 1
     (home / "snapshots" / "pointer.json").write_text("rubbish", encoding="utf-8")
     listed = run("snapshots", "list")

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from matinee.data.catalog import LIST_COLUMNS, SCHEMA, Catalog, Movie
+from matinee.data.catalog import LIST_COLUMNS, Catalog, Movie
+from matinee.data.frames import SCHEMA
 from matinee.errors import DataError, UnknownMovieError
 
 

@@ -99,7 +99,7 @@ def check_overlap(data: Dataset, rows: pl.DataFrame) -> None:
     protocols = [protocol for protocol in PROTOCOLS.values() if protocol.dataset in (None, data.name)]
     tests = {p.name: [asked(data, split) for split in printed_by(p, data, rows)] for p in protocols}
     printed = set().union(*(test for p in protocols if not p.cross_validation for test in tests[p.name]))
-    users = set(data.ratings.user_ids.filter(pl.Series(validation_users(data.ratings.user_ids))))
+    users = set(pl.Series(data.ratings.user_ids.to_list()).filter(pl.Series(validation_users(data.ratings.user_ids))))
     for protocol in protocols:
         source = EvaluationSource(data, rows if protocol.needs_file(data.name, validation=True) else None)
         for split, own in zip(protocol.splits(source, validation=True), tests[protocol.name], strict=True):

@@ -205,8 +205,8 @@ def test_the_limits_are_the_settings(tmp_path: Path) -> None:
 PUTTER = """
 import sys
 from pathlib import Path
-from matinee.posters.store import PosterShelf
-shelf, data = PosterShelf(Path(sys.argv[1])), Path(sys.argv[2]).read_bytes()
+from matinee.posters.store import PosterStore
+shelf, data = PosterStore(Path(sys.argv[1])), Path(sys.argv[2]).read_bytes()
 for turn in range(60):
     shelf.put("1", data, durable=False)
 """

@@ -258,11 +258,11 @@ def test_time_runs_out(tmdb: FakeTmdb, shelf: PosterStore) -> None:
 FETCHER = """
 import sys
 from pathlib import Path
-from matinee.posters.store import PosterShelf
+from matinee.posters.store import PosterStore
 from matinee.posters.tmdb import fetch
 from poster_support import V3_KEY, film
 films = [film(f"m{i}", tmdb_id=str(i)) for i in range(100, 180)]
-fetch(films, PosterShelf(Path(sys.argv[1])), V3_KEY, url=sys.argv[2], rate=50.0)
+fetch(films, PosterStore(Path(sys.argv[1])), V3_KEY, url=sys.argv[2], rate=50.0)
 """
 
 

@@ -16,7 +16,7 @@ def shelf(root: Path) -> SnapshotRegistry:
     return SnapshotRegistry(root)
 
 
-def damage(shelf: SnapshotRegistry, snapshot_id: str, name: str = "users.arrow") -> None:
+def damage(shelf: SnapshotRegistry, snapshot_id: str, name: str = "users.safetensors") -> None:
     (shelf.root / snapshot_id / name).write_bytes(b"?")
 
 
@@ -66,7 +66,7 @@ def test_a_damaged_snapshot_is_not_promoted(shelf: SnapshotRegistry, ids: list[s
     shelf.promote(ids[0])
     damage(shelf, ids[1])
     stamp = shelf.stamp()
-    with pytest.raises(SnapshotError, match=r"damaged and is not served: .*users\.arrow"):
+    with pytest.raises(SnapshotError, match=r"damaged and is not served: .*users\.safetensors"):
         shelf.promote(ids[1])
     assert shelf.stamp() == stamp
     assert shelf.current() == ids[0]

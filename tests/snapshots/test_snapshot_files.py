@@ -59,7 +59,7 @@ def test_a_snapshot_comes_back_as_it_was(
 
 def test_the_manifest_says_what_it_is(root: Path, dataset: Dataset, snapshot_id: str) -> None:
     manifest = SnapshotRegistry(root).show(snapshot_id)
-    assert (manifest.id, manifest.format, manifest.dataset) == (snapshot_id, 4, "random")
+    assert (manifest.id, manifest.format, manifest.dataset) == (snapshot_id, 5, "random")
     assert (manifest.watermark, manifest.seed, manifest.default_model) == (17, 3, "two")
     assert manifest.fingerprint == dataset.fingerprint
     assert (manifest.n_users, manifest.n_items, manifest.n_ratings) == (60, 40, len(dataset.ratings))
@@ -249,7 +249,13 @@ def npy(array: np.ndarray, **options: Any) -> bytes:
     return file.getvalue()
 
 
-FILES = ["catalog.arrow", "users.arrow", "ratings/indptr.npy", "ratings/times.npy", "models/popular/counts.npy"]
+FILES = [
+    "catalog.safetensors",
+    "users.safetensors",
+    "ratings/indptr.npy",
+    "ratings/times.npy",
+    "models/popular/counts.npy",
+]
 
 
 @pytest.mark.parametrize("name", [*FILES, "manifest.json"])
@@ -324,9 +330,9 @@ def archive() -> bytes:
         ("ratings/indptr.npy", npy(np.zeros((2, 2), dtype=np.int64))),
         ("ratings/indptr.npy", npy(np.zeros(0, dtype=np.int64))),
         ("ratings/indptr.npy", npy(np.arange(61, dtype=np.int64)[::-1])),
-        ("catalog.arrow", b""),
-        ("catalog.arrow", b"ARROW1\0\0" + b"\xff" * 500 + b"ARROW1"),
-        ("users.arrow", b"not a table at all"),
+        ("catalog.safetensors", b""),
+        ("catalog.safetensors", b"ARROW1\0\0" + b"\xff" * 500 + b"ARROW1"),
+        ("users.safetensors", b"not a table at all"),
     ],
 )
 def test_wrong_content_behind_a_right_hash_is_refused(
@@ -340,7 +346,7 @@ def test_wrong_content_behind_a_right_hash_is_refused(
 
 def test_a_table_of_users_without_the_column_is_refused(root: Path, snapshot_id: str) -> None:
     folder = root / snapshot_id
-    with_file(folder, "users.arrow", (folder / "catalog.arrow").read_bytes())
+    with_file(folder, "users.safetensors", (folder / "catalog.safetensors").read_bytes())
     with pytest.raises(SnapshotError, match="users"):
         Snapshot.load(root, snapshot_id)
 
@@ -352,14 +358,14 @@ def rename_file(body: dict[str, Any], old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda b: b["files"].pop("catalog.arrow"), r"does not list catalog\.arrow"),
+        (lambda b: b["files"].pop("catalog.safetensors"), r"does not list catalog\.safetensors"),
         (lambda b: b["files"].pop("models/popular/counts.npy"), "does not list models/popular/counts"),
-        (lambda b: rename_file(b, "users.arrow", "../users.arrow"), "not allowed"),
-        (lambda b: rename_file(b, "users.arrow", "/etc/hosts"), "not allowed"),
-        (lambda b: rename_file(b, "users.arrow", "ratings//x"), "not allowed"),
-        (lambda b: rename_file(b, "users.arrow", "ratings\\x"), "not allowed"),
-        (lambda b: rename_file(b, "users.arrow", ""), "not allowed"),
-        (lambda b: rename_file(b, "users.arrow", "./users.arrow"), "not allowed"),
+        (lambda b: rename_file(b, "users.safetensors", "../users.safetensors"), "not allowed"),
+        (lambda b: rename_file(b, "users.safetensors", "/etc/hosts"), "not allowed"),
+        (lambda b: rename_file(b, "users.safetensors", "ratings//x"), "not allowed"),
+        (lambda b: rename_file(b, "users.safetensors", "ratings\\x"), "not allowed"),
+        (lambda b: rename_file(b, "users.safetensors", ""), "not allowed"),
+        (lambda b: rename_file(b, "users.safetensors", "./users.safetensors"), "not allowed"),
         (lambda b: b["models"]["popular"].update(kind="os.system"), "no model of the kind"),
         (lambda b: b["models"]["popular"].update(config={"power": "much"}), "cannot be loaded"),
         (lambda b: b["models"]["popular"].update(config={"unknown": 1}), "cannot be loaded"),
@@ -388,7 +394,7 @@ def test_a_manifest_that_does_not_fit_is_refused(
         ("{}", "damaged"),
         ("nonsense", "damaged"),
         ("[" * 100_000, "damaged"),
-        ('{"format": 1}', "format 1; this Matinee reads format 4"),
+        ('{"format": 1}', "format 1; this Matinee reads format 5"),
         ('{"format": "1"}', "damaged"),
         ("\xff\xfe", "damaged"),
     ],

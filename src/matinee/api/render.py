@@ -10,7 +10,7 @@ from urllib.parse import quote
 import orjson
 from starlette.responses import Response
 
-from matinee.data.catalog import LIST_COLUMNS, SCHEMA, Movie
+from matinee.data.catalog import COLUMNS, LIST_COLUMNS, Movie
 from matinee.errors import UnknownMovieError
 from matinee.posters.store import PosterStore
 
@@ -39,7 +39,7 @@ def reply(value: Any, status: int = 200, headers: dict[str, str] | None = None) 
 
 def movie_record(movie: Movie) -> dict[str, Any]:
     """All columns of a film."""
-    return {name: list(getattr(movie, name)) if name in LIST_COLUMNS else getattr(movie, name) for name in SCHEMA}
+    return {name: list(getattr(movie, name)) if name in LIST_COLUMNS else getattr(movie, name) for name in COLUMNS}
 
 
 def poster_path(movie_id: str) -> str:

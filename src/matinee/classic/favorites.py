@@ -13,7 +13,6 @@ from typing import Literal
 
 from matinee.classic.titles import Match, find_title, named
 from matinee.data.catalog import Movie
-from matinee.data.load import read_movies_table
 from matinee.engine import Engine, Request
 from matinee.engine.search.rank_fusion import fuse
 from matinee.engine.types import Answer, Item
@@ -144,6 +143,8 @@ def load_movie_titles(path_to_movies: str | Path) -> list[str]:
     Raises:
         DataError: the file is absent, broken, or has no titles.
     """
+    from matinee.data.load import read_movies_table
+
     frame = read_movies_table(Path(path_to_movies))
     years = frame["year"].to_list() if "year" in frame.columns else [None] * frame.height
     return [

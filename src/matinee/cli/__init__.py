@@ -18,6 +18,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: words after the program's name; None: those of this process.
     """
+    from matinee._util.extras import missing_extra
     from matinee.cli.app import app
     from matinee.cli.console import INTERRUPTED, CliExit, note, print_error, tolerate_narrow_encodings
     from matinee.errors import MatineeError
@@ -29,10 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
         told = isinstance(leave, CliExit)
-    except MatineeError as error:
-        if os.environ.get("MATINEE_DEBUG") == "1":
+    except (MatineeError, ModuleNotFoundError) as error:
+        problem = missing_extra(error) if isinstance(error, ModuleNotFoundError) else error
+        if os.environ.get("MATINEE_DEBUG") == "1" or not isinstance(problem, MatineeError):
             raise
-        print_error(error)
+        print_error(problem)
         code = 1
     except KeyboardInterrupt:
         code = INTERRUPTED

@@ -204,7 +204,8 @@ def export_movies(file: Target, force: Force = False) -> None:
     """Write every film in service; in CSV, lists are joined by "|"."""
     import polars as pl
 
-    from matinee.data.catalog import LIST_COLUMNS, SCHEMA
+    from matinee.data.frames import SCHEMA
+    from matinee.data.packed import LIST_COLUMNS
 
     with open_engine() as engine:
         frame = pl.DataFrame([movie.model_dump() for movie in engine_movies(engine)], schema=SCHEMA)

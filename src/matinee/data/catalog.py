@@ -5,46 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 from weakref import ref
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from matinee.data.ids import MovieId, as_id
-from matinee.errors import DataError, UnknownMovieError
+from matinee._util.extras import need
+from matinee.data.ids import Id, MovieId, as_id, id_text
+from matinee.data.packed import COLUMNS, LIST_COLUMNS, ChangedTable, PackedTable, Table, write_table
+from matinee.data.titles import split_title
+from matinee.errors import AmbiguousTitleError, DataError, UnknownMovieError, UnknownTitleError
 
-SCHEMA: dict[str, pl.DataType] = {
-    "movie_id": pl.String(),
-    "title": pl.String(),
-    "year": pl.Int32(),
-    "genres": pl.List(pl.String()),
-    "tags": pl.List(pl.String()),
-    "directors": pl.List(pl.String()),
-    "writers": pl.List(pl.String()),
-    "cast": pl.List(pl.String()),
-    "countries": pl.List(pl.String()),
-    "languages": pl.List(pl.String()),
-    "keywords": pl.List(pl.String()),
-    "overview": pl.String(),
-    "imdb_id": pl.String(),
-    "tmdb_id": pl.String(),
-    "poster": pl.String(),
-}
-"""Columns of the catalogue. Lists are never null (empty instead); the other columns may be null, except
-movie_id and title. `title` has neither the year nor a trailing article ("The Matrix", not "Matrix, The (1999)").
-`tags` are distinct, lower case, most frequent first. `imdb_id` looks like "tt0114709", `tmdb_id` like "862"."""
+if TYPE_CHECKING:
+    import polars as pl
 
-LIST_COLUMNS = tuple(name for name, kind in SCHEMA.items() if isinstance(kind, pl.List))
-
+__all__ = ["COLUMNS", "LIST_COLUMNS", "Catalog", "Movie"]
 
 Word = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Movie(BaseModel):
-    """One film, as it is stored and exchanged."""
+    """One film, as it is stored and exchanged.
+
+    >>> matinee.Movie(movie_id=862, title="Toy Story", year=1995, genres=("Animation", "Comedy")).movie_id
+    '862'
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
@@ -66,39 +53,71 @@ class Movie(BaseModel):
 
 
 class Catalog:
-    """Frozen films × columns table (see `SCHEMA`); row numbers are 0…n−1 and never change their film.
+    """Frozen films × columns table (see `COLUMNS`); row numbers are 0…n−1 and never change their film.
 
     Films added or edited while serving make a new catalogue (`with_changes`) whose first rows are the old ones.
 
+    Args:
+        frame: `movie_id`, `title` and any other of `COLUMNS`.
+        active: (n,), False for films that were removed; None: all are there.
+
     Raises:
         DataError: columns missing, null or duplicate ids.
+
+    >>> catalog = dataset.catalog
+    >>> len(catalog), catalog.movie(catalog.row("1")).title
+    (40, 'Toy Story')
+    >>> catalog.titles([0, 1])
+    ['Toy Story (1995)', 'Star Wars (1977)']
+    >>> catalog.frame.columns[:4]
+    ['movie_id', 'title', 'year', 'genres']
     """
 
     def __init__(self, frame: pl.DataFrame, active: NDArray[np.bool_] | None = None) -> None:
-        missing = [name for name in ("movie_id", "title") if name not in frame.columns]
-        if missing:
-            raise DataError(f"The film table lacks the columns {', '.join(missing)}.")
-        columns: list[pl.Expr] = []
-        for name, kind in SCHEMA.items():
-            column = pl.col(name).cast(kind) if name in frame.columns else pl.lit(None, dtype=kind).alias(name)
-            if name in LIST_COLUMNS and (name not in frame.columns or frame[name].null_count()):
-                column = column.fill_null(pl.lit([], dtype=kind))
-            columns.append(column)
-        self.frame = frame.select(columns)
-        if self.frame["movie_id"].null_count() or self.frame["title"].null_count():
-            raise DataError("The film table has rows without movie_id or title.")
-        if self.frame["movie_id"].n_unique() != self.frame.height:
-            raise DataError("The film table uses a movie_id for two films.")
-        self.active = np.ones(self.frame.height, dtype=np.bool_) if active is None else active.copy()
+        from matinee.data.frames import FrameTable
+
+        self._begin(FrameTable(frame), active)
+
+    def _begin(self, table: Table, active: NDArray[np.bool_] | None = None) -> None:
+        self._table = table
+        self.active = np.ones(len(table), dtype=np.bool_) if active is None else active.copy()
         self.active.setflags(write=False)
         self._columns: dict[str, list[Any]] = {}
         self._made_from: tuple[ref[Catalog], NDArray[np.int64]] | None = None
+
+    @classmethod
+    def _over(cls, table: Table, active: NDArray[np.bool_] | None = None) -> Self:
+        catalog = cls.__new__(cls)
+        catalog._begin(table, active)
+        return catalog
 
     def __repr__(self) -> str:
         return f"<Catalog: {len(self):,} films>"
 
     def __len__(self) -> int:
-        return self.frame.height
+        return len(self._table)
+
+    @property
+    def table(self) -> Table:
+        """The films, removed ones included, without the mapping of ids: it does not keep the catalogue alive."""
+        return self._table
+
+    @cached_property
+    def frame(self) -> pl.DataFrame:
+        """The films as a data frame, a row each (removed films included).
+
+        Raises:
+            MissingExtraError: Polars is not installed; serving does without.
+        """
+        need("polars", "A table as a data frame", "train")
+        from matinee.data.frames import frame_of
+
+        return frame_of(self._table)
+
+    @cached_property
+    def years(self) -> NDArray[np.float64]:
+        """Years of release, (n,), NaN where unknown."""
+        return np.array(self.column("year"), dtype=np.float64)
 
     @cached_property
     def _row_by_id(self) -> dict[str, int]:
@@ -108,7 +127,7 @@ class Catalog:
         """A column as a Python list, made once (rows of removed films included)."""
         values = self._columns.get(name)
         if values is None:
-            values = self._columns[name] = self.frame[name].to_list()
+            values = self._columns[name] = self._table.column(name)
         return values
 
     def find(self, movie_id: str) -> int | None:
@@ -136,6 +155,51 @@ class Catalog:
         found = (self.find(movie_id) for movie_id in movie_ids)
         return np.fromiter((-1 if row is None else row for row in found), dtype=np.int64)
 
+    @cached_property
+    def _rows_by_title(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for row, title in enumerate(self.column("title")):
+            found.setdefault(title.casefold(), []).append(row)
+        return found
+
+    def resolve(self, name: Id) -> int:
+        """Row of the film that has this id or, where none has, this title, with or without the year.
+
+        Titles are compared as they are, but for capitals and an article at their end ("Matrix, The (1999)").
+
+        >>> catalog = Catalog.of([Movie(movie_id="7", title="Heat", year=1995)])
+        >>> catalog.resolve("7"), catalog.resolve(7), catalog.resolve("Heat"), catalog.resolve("heat (1995)")
+        (0, 0, 0, 0)
+
+        Raises:
+            UnknownTitleError: no film has it.
+            AmbiguousTitleError: several films have this title.
+        """
+        text = id_text(name)
+        row = self.find(text)
+        if row is not None:
+            return row
+        if not isinstance(name, str):
+            raise UnknownMovieError(text)
+        title, year = split_title(text)
+        rows = self._titled(text) or [
+            row for row in self._titled(title) if year is None or self.column("year")[row] == year
+        ]
+        if not rows:
+            raise UnknownTitleError(text)
+        if len(rows) > 1:
+            ids, years = self.column("movie_id"), self.column("year")
+            raise AmbiguousTitleError(text, [(ids[row], years[row]) for row in rows])
+        return rows[0]
+
+    def _titled(self, title: str) -> list[int]:
+        return [row for row in self._rows_by_title.get(title.strip().casefold(), ()) if self.active[row]]
+
+    def titles(self, rows: Iterable[int]) -> list[str]:
+        """Titles of rows, with years where they are known: "Toy Story (1995)"."""
+        titles, years = self.column("title"), self.column("year")
+        return [titles[row] if years[row] is None else f"{titles[row]} ({years[row]})" for row in rows]
+
     def ids(self, rows: Iterable[int]) -> list[str]:
         """Film ids of rows."""
         column = self.column("movie_id")
@@ -143,7 +207,7 @@ class Catalog:
 
     def movie(self, row: int) -> Movie:
         """One film as a record (not validated again)."""
-        record = self.frame.row(row, named=True)
+        record = self._table.row(row)
         for name in LIST_COLUMNS:
             record[name] = tuple(record[name])
         return Movie.model_construct(**record)
@@ -151,32 +215,31 @@ class Catalog:
     @classmethod
     def of(cls, movies: Sequence[Movie]) -> Self:
         """A catalogue of films given as records."""
-        return cls(pl.DataFrame([movie.model_dump() for movie in movies], schema=SCHEMA))
+        catalog = cls._over(ChangedTable(None, {row: movie.model_dump() for row, movie in enumerate(movies)}))
+        if len(catalog._row_by_id) != len(catalog):
+            raise DataError("The film table uses a movie_id for two films.")
+        return catalog
 
     def with_changes(self, put: Sequence[Movie] = (), removed: Iterable[str] = ()) -> Catalog:
         """A new catalogue: known films replaced in their rows, new ones appended, removed ones made inactive."""
-        frame, active = self.frame, self.active.copy()
-        edited: list[int] = []
-        changed: dict[str, Movie] = {movie.movie_id: movie for movie in put}
-        if changed:
-            records = pl.DataFrame([movie.model_dump() for movie in changed.values()], schema=SCHEMA)
-            known = {movie_id: row for movie_id in changed if (row := self._row_by_id.get(movie_id)) is not None}
-            edited = list(known.values())
-            if known:
-                place = np.arange(len(self))
-                for offset, movie_id in enumerate(changed):
-                    if movie_id in known:
-                        place[known[movie_id]] = len(self) + offset
-                        active[known[movie_id]] = True
-                frame = pl.concat([frame, records])[place]
-            new = records.filter(~pl.col("movie_id").is_in(list(known)))
-            frame = pl.concat([frame, new], rechunk=True)
-            active = np.concatenate([active, np.ones(new.height, dtype=np.bool_)])
-        removed = set(removed)
-        if removed:
-            active[np.flatnonzero(frame["movie_id"].is_in(list(removed)).to_numpy())] = False
-        catalog = Catalog(frame, active)
-        catalog._made_from = ref(self), np.array(sorted({*edited, *range(len(self), len(catalog))}), dtype=np.int64)
+        records: dict[int, dict[str, Any]] = {}
+        appended: dict[str, int] = {}
+        for movie in {movie.movie_id: movie for movie in put}.values():
+            row = self._row_by_id.get(movie.movie_id)
+            if row is None:
+                row = appended[movie.movie_id] = len(self) + len(appended)
+            records[row] = movie.model_dump()
+        active = np.concatenate([self.active, np.ones(len(appended), dtype=np.bool_)])
+        active[list(records)] = True
+        for movie_id in removed:
+            row = self._row_by_id.get(movie_id, appended.get(movie_id))
+            if row is not None:
+                active[row] = False
+        table = self._table
+        if records:
+            table = table.changed(records) if isinstance(table, ChangedTable) else ChangedTable(table, records)
+        catalog = Catalog._over(table, active)
+        catalog._made_from = ref(self), np.array(sorted(records), dtype=np.int64)
         return catalog
 
     def changed_since(self, older: Catalog) -> NDArray[np.int64] | None:
@@ -186,18 +249,20 @@ class Catalog:
         return self._made_from[1]
 
     def save(self, path: Path) -> None:
-        """Write as an Arrow IPC file; which films are inactive is not kept."""
-        self.frame.write_ipc(path, compression="uncompressed")
+        """Write as a table of arrays (see `matinee.data.packed`); which films are inactive is not kept."""
+        write_table(path, self._table)
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
+        """Read what `save` wrote, memory-mapped.
 
         Raises:
             DataError: the file is not such a table.
         """
         try:
-            # Polars 2 copies the buffers either way, but read_ipc also keeps the file mapped, which counts as resident.
-            return cls(pl.scan_ipc(path).collect())
-        except (OSError, pl.exceptions.PolarsError) as error:
+            catalog = cls._over(PackedTable.read(path))
+            if len(catalog._row_by_id) != len(catalog):
+                raise ValueError("it uses a movie_id for two films")
+        except (OSError, ValueError) as error:
             raise DataError(f"{path} is not a film table: {error}") from error
+        return catalog

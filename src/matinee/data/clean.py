@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from matinee.data.catalog import LIST_COLUMNS, SCHEMA
 from matinee.data.dataset import SEEN, TableReport
+from matinee.data.frames import SCHEMA
 from matinee.data.ids import ID_LENGTH, MOVIE_ID, USER_ID
+from matinee.data.packed import LIST_COLUMNS
 from matinee.data.titles import article_first, valid_year, without_year, year_in_title
 
 _NOT_GENRES = ["(no genres listed)", "no genres listed", "unknown", "n/a", "none", "null", "\\n"]
@@ -225,7 +226,7 @@ def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.Da
     """Films as the catalogue wants them.
 
     Args:
-        frame: `movie_id`, `title` and other columns of `catalog.SCHEMA`, as text or lists.
+        frame: `movie_id`, `title` and other columns of `frames.SCHEMA`, as text or lists.
         genre_separator: what stands between genres in text.
 
     Returns:

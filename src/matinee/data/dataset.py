@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from matinee._util.notebook import html_table
 from matinee.data.catalog import Catalog
 from matinee.data.ratings import Ratings
 from matinee.data.vectors import FilmVectors
 
 SEEN = (1.0, 1.0)
 """The scale of data without stars: whoever has seen a film has rated it 1, and that is all that is known."""
+
+_SHOWN = 5
+"""Films that a notebook shows of a data set."""
 
 
 class TableReport(BaseModel):
@@ -50,6 +54,11 @@ class Dataset:
         scale: lowest and highest number of stars, e.g. (0.5, 5.0); `SEEN`, both 1, where there are no stars.
         vectors: unit vectors of films by space ("text", "poster"), over the rows of the catalogue; made by encoders,
             and no part of the fingerprint.
+
+    >>> dataset
+    <Dataset small: <Catalog: 40 films>, <Ratings: 817 of 40 films by 60 users>, 0.5 to 5 stars>
+    >>> dataset.report.tables["ratings"].rows_out
+    817
     """
 
     name: str
@@ -62,6 +71,25 @@ class Dataset:
     def __repr__(self) -> str:
         low, high = self.scale
         return f"<Dataset {self.name}: {self.catalog!r}, {self.ratings!r}, {low:g} to {high:g} stars>"
+
+    def _repr_html_(self) -> str:
+        ratings, shown = self.ratings, np.argsort(-self.ratings.counts, kind="stable")[:_SHOWN].tolist()
+        means = ratings.sums / np.maximum(ratings.counts, 1)
+        genres = self.catalog.column("genres")
+        rows = [
+            (title, ", ".join(genres[row]), f"{ratings.counts[row]:,}", f"{means[row]:.2f}")
+            for title, row in zip(self.catalog.titles(shown), shown, strict=True)
+        ]
+        low, high = self.scale
+        caption = (
+            f"{self.name}: {len(self.catalog):,} films, {len(ratings):,} ratings by {ratings.n_users:,} users, "
+            f"{low:g} to {high:g} stars; most rated:"
+        )
+        return html_table(["Title", "Genres", "Ratings", "Mean"], rows, caption=caption, right=("Ratings", "Mean"))
+
+    def titles(self, rows: Iterable[int]) -> list[str]:
+        """Titles of rows, as models return them, with years: "Toy Story (1995)"."""
+        return self.catalog.titles(rows)
 
     @cached_property
     def fingerprint(self) -> str:

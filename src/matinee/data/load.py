@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -16,17 +17,23 @@ from matinee.data.joins import add_links, add_overviews, add_tags
 from matinee.data.ratings import Ratings
 from matinee.data.readers import RawData, read_source
 from matinee.data.readers.columns import MOVIES_COLUMNS, RATINGS_COLUMNS
+from matinee.data.readers.frames import is_frame, read_frames
 from matinee.data.readers.tables import read_table
 from matinee.data.sources import get_dataset_files, list_datasets, locate_auto
-from matinee.errors import DataError, FetchError
+from matinee.errors import DataError, FetchError, InvalidInputError
 from matinee.settings import Settings
+
+if TYPE_CHECKING:
+    from matinee.data.readers.frames import Frame
 
 
 def load_dataset(
-    source: str | Path | None = None,
+    source: str | Path | Frame | None = None,
     settings: Settings | None = None,
     progress: Progress | None = None,
     *,
+    movies: Frame | None = None,
+    name: str = "frame",
     mapping: Mapping[str, str] | None = None,
     scale: tuple[float, float] | None = None,
     credits: bool = True,
@@ -34,10 +41,13 @@ def load_dataset(
     """Fetch, read, clean and enrich a data set.
 
     Args:
-        source: "auto", a name of `list_datasets`, a folder, or a file of ratings; None: the settings' `data`.
+        source: "auto", a name of `list_datasets`, a folder, a file of ratings, or a Polars or pandas frame of ratings
+            (`user_id`, `movie_id`, `rating`, … by the names that files may use too); None: the settings' `data`.
         settings: cache folder, offline, timeouts; None: those of the environment.
         progress: called with what is being done and the share done (0..1).
-        mapping: canonical column → column of the files, for plain tables; wins over guessing.
+        movies: a frame of movies (`movie_id`, `title`, `genres` …), beside a frame of ratings.
+        name: what a data set of frames is called; its snapshot has a store of its own under this name.
+        mapping: canonical column → column of the files or frames, for plain tables; wins over guessing.
         scale: lowest and highest stars, `dataset.SEEN` to leave stars out; None: by the layout, else detected.
         credits: join directors, writers and cast from Wikidata (left out with a note where they cannot be had).
 
@@ -45,12 +55,30 @@ def load_dataset(
         DataError: files that cannot be read, or nothing usable in them.
         FetchError: a named data set that cannot be fetched.
         NotFoundError: neither a name nor a folder.
+        InvalidInputError: something else is given as a source.
+
+    >>> import polars as pl
+    >>> ratings = pl.DataFrame({"user": ["ann", "bob"], "movie": [1, 1], "stars": [5, 3]})
+    >>> movies = pl.DataFrame({"movie": [1], "title": ["Toy Story (1995)"]})
+    >>> load_dataset(ratings, movies=movies, credits=False)
+    <Dataset frame: <Catalog: 1 films>, <Ratings: 2 of 1 films by 2 users>, 1 to 5 stars>
     """
     tell = progress or silent
     settings = settings or Settings()
-    name, path, notes = _locate(settings.data if source is None else source, settings, progress)
-    tell(f"Reading {name}", 0.0)
-    raw = read_source(path, mapping)
+    notes: tuple[str, ...] = ()
+    if is_frame(source):
+        tell(f"Reading {name}", 0.0)
+        raw = read_frames(source, movies, mapping)
+    elif movies is not None:
+        raise InvalidInputError("A frame of movies goes with a frame of ratings.", "Give the ratings as a frame too.")
+    elif source is None or isinstance(source, (str, Path)):
+        name, path, notes = _locate(settings.data if source is None else source, settings, progress)
+        tell(f"Reading {name}", 0.0)
+        raw = read_source(path, mapping)
+    else:
+        raise InvalidInputError(
+            f"A {type(source).__name__} is no source of data.", "Give a name, a folder, a file, or a frame of ratings."
+        )
     tell(f"Cleaning {name}", 0.3)
     films: pl.DataFrame | None = None
     if credits:
@@ -155,7 +183,7 @@ def read_ratings_table(path: Path, mapping: Mapping[str, str] | None = None, *, 
 
 
 def read_movies_table(path: Path, mapping: Mapping[str, str] | None = None) -> pl.DataFrame:
-    """A file of films, cleaned: those columns of `catalog.SCHEMA` that it has, and `year`.
+    """A file of films, cleaned: those columns of `frames.SCHEMA` that it has, and `year`.
 
     Lists may be lists (Parquet, NDJSON) or text with "|" between their parts.
 

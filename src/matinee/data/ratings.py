@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from matinee.data.packed import Texts
 from matinee.errors import DataError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from matinee.data.catalog import Catalog
 
 NO_TIME = -1
@@ -29,17 +32,25 @@ class Ratings:
         values: float32, (n_ratings,), stars.
         times: int64, (n_ratings,), seconds since 1970 UTC, `NO_TIME` where unknown.
         n_items: number of films (catalogue rows).
+
+    >>> dataset.ratings
+    <Ratings: 817 of 40 films by 60 users>
+    >>> dataset.ratings.matrix().shape
+    (60, 40)
+    >>> dataset.ratings.to_frame(dataset.catalog).columns
+    ['user_id', 'movie_id', 'rating', 'timestamp']
     """
 
     def __init__(
         self,
-        user_ids: pl.Series,
+        user_ids: Texts | Iterable[str],
         indptr: NDArray[np.int64],
         indices: NDArray[np.int32],
         values: NDArray[np.float32],
         times: NDArray[np.int64],
         n_items: int,
     ) -> None:
+        user_ids = user_ids if isinstance(user_ids, Texts) else Texts.of(user_ids)
         if len(indptr) != len(user_ids) + 1 or not len(indices) == len(values) == len(times) == int(indptr[-1]):
             raise DataError("The arrays of the ratings matrix do not fit together.")
         if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < n_items:
@@ -107,6 +118,8 @@ class Ratings:
         Raises:
             DataError: a film outside the catalogue or a (user, film) pair twice (clean first).
         """
+        import polars as pl
+
         numeric = frame["user_id"].cast(pl.Int64, strict=False)
         users = frame.select(pl.col("user_id").unique())["user_id"]
         if numeric.null_count() == 0:
@@ -133,7 +146,7 @@ class Ratings:
             raise DataError("There are two ratings of one film by one user.", "Clean the data first.")
         counts = np.bincount(table["user"].to_numpy(), minlength=len(users))
         return cls(
-            users,
+            users.to_list(),
             np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
             table["item"].to_numpy().astype(np.int32),
             table["rating"].to_numpy().copy(),
@@ -143,11 +156,13 @@ class Ratings:
 
     def to_frame(self, catalog: Catalog) -> pl.DataFrame:
         """Rows `user_id`, `movie_id`, `rating`, `timestamp` (null where unknown), by user, then film."""
+        import polars as pl
+
         users = np.repeat(np.arange(self.n_users), np.diff(self.indptr))
         times = pl.Series("timestamp", self.times)
         return pl.DataFrame(
             {
-                "user_id": self.user_ids.gather(users),
+                "user_id": pl.Series(self.user_ids.to_list(), dtype=pl.String).gather(users),
                 "movie_id": catalog.frame["movie_id"].gather(self.indices),
                 "rating": self.values,
                 "timestamp": times.set(times == NO_TIME, None),

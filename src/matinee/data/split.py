@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from matinee.data.packed import Texts
 from matinee.data.ratings import NO_TIME, Ratings
 from matinee.errors import DataError, InvalidInputError
 
@@ -48,7 +49,7 @@ def file_order(ratings: Ratings, catalog: Catalog, frame: pl.DataFrame) -> NDArr
     ).with_row_index("place")
     known = pl.DataFrame(
         {
-            "user_id": ratings.user_ids.gather(users_of(ratings)),
+            "user_id": pl.Series(ratings.user_ids.to_list(), dtype=pl.String).gather(users_of(ratings)),
             "movie_id": catalog.frame["movie_id"].gather(ratings.indices),
             "entry": np.arange(len(ratings), dtype=np.int64),
         }
@@ -192,7 +193,7 @@ def user_holdout(users: Codes, n_users: int, n_held: int, share: float = 0.8, se
     return UserHoldout(~asked, asked & shown, asked & ~shown)
 
 
-def validation_users(user_ids: pl.Series, share: float = 0.2) -> Mask:
+def validation_users(user_ids: Texts, share: float = 0.2) -> Mask:
     """A fixed part of the users, (n_users,), by a hash of their ids: the same whoever else is in the data."""
     _share(share)
     limit = int(share * 2**64)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-import polars as pl
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import polars as pl
 
 ARTICLES = (
     "The|An|A|Les|Las|La|Los|Lo|Le|El|Gli|Il|I|Der|Die|Das|Den|Det|De|Dem|Een|Eine|Ein|En|Ett|Et|Het|"
@@ -15,6 +19,19 @@ _YEAR = r"\s*\((\d{4})(?:\s*[–-]\s*(?:\d{4})?)?\)(?:\s*\((?:V|TV|VG)\))?\s*$"
 _OLDEST, _NEWEST = 1870, 2200
 
 
+_MOVED = (
+    (rf"^(.*?\S), ({ARTICLES})(\s+\(.*)?$", "${2} ${1}${3}"),
+    (rf"^(.*?\S), ({_ELIDED})(\s+\(.*)?$", "${2}${1}${3}"),
+    (rf"\((a\.k\.a\. )?([^()]*[^()\s]), ({ARTICLES})\)", "(${1}${3} ${2})"),
+    (rf"\((a\.k\.a\. )?([^()]*[^()\s]), ({_ELIDED})\)", "(${1}${3}${2})"),
+)
+"""Trailing articles, of titles and of names in parentheses, and what becomes of them, in Polars' notation."""
+
+_YEAR_OF = re.compile(_YEAR)
+_MOVED_OF = [(re.compile(pattern), re.sub(r"\$\{(\d)\}", r"\\g<\1>", becomes)) for pattern, becomes in _MOVED]
+"""The same for Python's regular expressions."""
+
+
 def year_in_title(title: pl.Expr) -> pl.Expr:
     """The year at the end of a title, "Toy Story (1995)" → 1995, as Int32; of "(2006–2007)" the first; or null."""
     return valid_year(title.str.extract(_YEAR, 1))
@@ -22,6 +39,8 @@ def year_in_title(title: pl.Expr) -> pl.Expr:
 
 def valid_year(year: pl.Expr) -> pl.Expr:
     """A year as Int32, null where it is no number or no year in which a film was made."""
+    import polars as pl
+
     number = year.cast(pl.Float64, strict=False)
     return pl.when(number.is_between(_OLDEST, _NEWEST)).then(number).cast(pl.Int32, strict=False)
 
@@ -33,17 +52,19 @@ def without_year(title: pl.Expr) -> pl.Expr:
 
 def article_first(title: pl.Expr) -> pl.Expr:
     """ "Boot, Das (Boat, The)" → "Das Boot (The Boat)"; titles without a trailing article stay."""
-    title = title.str.replace(rf"^(.*?\S), ({ARTICLES})(\s+\(.*)?$", "${2} ${1}${3}")
-    title = title.str.replace(rf"^(.*?\S), ({_ELIDED})(\s+\(.*)?$", "${2}${1}${3}")
-    title = title.str.replace_all(rf"\((a\.k\.a\. )?([^()]*[^()\s]), ({ARTICLES})\)", "(${1}${3} ${2})")
-    return title.str.replace_all(rf"\((a\.k\.a\. )?([^()]*[^()\s]), ({_ELIDED})\)", "(${1}${3}${2})")
+    for pattern, becomes in _MOVED:
+        title = title.str.replace_all(pattern, becomes)
+    return title
 
 
 def split_title(title: str) -> tuple[str, int | None]:
-    """`"Matrix, The (1999)"` → `("The Matrix", 1999)`, as the readers do."""
-    text = pl.lit(title)
-    name, year = pl.select(article_first(without_year(text)).alias("name"), year_in_title(text).alias("year")).row(0)
-    return name or title, year
+    """`"Matrix, The (1999)"` → `("The Matrix", 1999)`, as the readers do, but without data frames."""
+    found = _YEAR_OF.search(title)
+    year = int(found[1]) if found else 0
+    name = _YEAR_OF.sub("", title, count=1).strip()
+    for pattern, becomes in _MOVED_OF:
+        name = pattern.sub(becomes, name)
+    return name or title, year if _OLDEST <= year <= _NEWEST else None
 
 
 def title_key(title: pl.Expr) -> pl.Expr:
@@ -55,6 +76,8 @@ def title_key(title: pl.Expr) -> pl.Expr:
 
 def title_keys(title: pl.Expr) -> pl.Expr:
     """All keys of a title: of what stands before the parentheses, and of each alternative title within them."""
+    import polars as pl
+
     main = title.str.replace_all(r"\s*\([^()]*\)", "")
     others = title.str.extract_all(r"\([^()]+\)").list.eval(
         title_key(pl.element().str.strip_chars("()").str.replace(r"^a\.?k\.?a\.? ", ""))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee._util.extras import need_pillow
 from matinee.encoders.avif import coded_pixels
 from matinee.errors import InvalidInputError, MatineeError, MediaTypeError, TooLargeError
 
@@ -72,9 +73,11 @@ def decode(
         TooLargeError: more bytes or pixels.
         MediaTypeError: of another kind.
         InvalidInputError: empty, cut short or broken; a file that cannot be read.
+        MissingExtraError: Pillow is not installed.
     """
     content = _read(data, max_bytes)
     kind = _kind(content)
+    need_pillow()
     if _QUIET not in warnings.filters:
         warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     try:

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee._util.atomic_files import file_hash
+from matinee._util.extras import need
 from matinee._util.processors import processor_count
 from matinee._util.progress import Progress, silent
-from matinee.data.assets import ensure
+from matinee.data.assets import ensure, is_cached
 from matinee.encoders.base import Image, ImageEncoder, Vectors
 from matinee.encoders.builders.efficientnet import (
     ASSETS,
@@ -66,6 +67,9 @@ def load_image_encoder(settings: Settings, progress: Progress | None = None) -> 
     if name == "off":
         raise EncoderError("The image encoder is off.", "Set MATINEE_IMAGE_ENCODER to lite2, lite0 or an ONNX file.")
     if name in ASSETS:
+        need("onnxruntime", "Encoding pictures", "encoders")
+        if not is_cached(ASSETS[name], settings):
+            need("onnx", "Building the image encoder", "train")
         try:
             folder = ensure(ASSETS[name], settings, progress)
         except (FetchError, DataError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from matinee.errors import EncoderError
+from matinee.errors import EncoderError, MissingExtraError
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -18,12 +18,13 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
         path: a model file; weights beside it (`model.onnx_data`) are found by its own folder.
 
     Raises:
-        EncoderError: ONNX Runtime is not there, or the file is missing or no model that it can run.
+        EncoderError: the file is missing, or no model that ONNX Runtime can run.
+        MissingExtraError: ONNX Runtime is not installed.
     """
     try:
         import onnxruntime
     except ImportError as error:
-        raise EncoderError("ONNX Runtime cannot be loaded.", "Run `pip install onnxruntime`.") from error
+        raise MissingExtraError("Encoding texts and pictures", "encoders") from error
     if not path.is_file():
         raise EncoderError(
             f"There is no model file {path}.", "Name an existing file in the settings, or one of the built-in encoders."

@@ -19,14 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee._util.atomic_files import file_hash
+from matinee._util.extras import need
 from matinee._util.processors import processor_count
 from matinee._util.progress import Progress
-from matinee.data.assets import ensure
+from matinee.data.assets import ensure, is_cached
 from matinee.encoders.base import TextEncoder, Vectors
 from matinee.encoders.builders.minilm import MINILM, MODEL_FILE, MOST_TOKENS, TOKENIZER_FILE
 from matinee.encoders.projection import unit
 from matinee.encoders.session import open_session
-from matinee.errors import EncoderError, FetchError, InvalidInputError
+from matinee.errors import EncoderError, FetchError, InvalidInputError, MissingExtraError
 from matinee.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ def load_text_encoder(settings: Settings, progress: Progress | None = None) -> T
     if wanted == "off":
         raise EncoderError("The text encoder is switched off.", "Set MATINEE_TEXT_ENCODER=minilm.")
     if wanted == "minilm":
+        need("tokenizers", "Encoding texts", "encoders")
+        if not is_cached(MINILM, settings):
+            need("onnx", "Building the text encoder", "train")
         try:
             folder = ensure(MINILM, settings, progress)
         except FetchError as error:
@@ -189,7 +193,7 @@ def _open_tokenizer(path: Path, most_tokens: int | None) -> tuple[Tokenizer, int
     try:
         from tokenizers import Tokenizer
     except ImportError as error:
-        raise EncoderError("The library `tokenizers` cannot be loaded.", "Run `pip install tokenizers`.") from error
+        raise MissingExtraError("Encoding texts", "encoders") from error
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # its own kinds derive from Exception alone

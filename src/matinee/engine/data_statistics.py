@@ -1,4 +1,4 @@
-"""Figures of the effective ratings for exploring data: over time, by film, genre, user; the long tail."""
+"""Figures of the effective ratings for exploring data: over time, by movie, genre, user; the long tail."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
@@ -16,7 +15,7 @@ from matinee.engine.rating_counts import histogram
 from matinee.engine.runtime import RequestView
 
 TOP = 50
-"""Directors, countries, tags, films and users that are listed, at most."""
+"""Directors, countries, tags, movies and users that are listed, at most."""
 MAX_MONTHS = 600
 """With ratings of more months than this there are no figures by month."""
 TAIL_POINTS = 100
@@ -46,12 +45,12 @@ def cached_statistics(view: RequestView, filter: str) -> Record:
 def statistics(
     effective: MergedRatings, catalog: Catalog, allowed: NDArray[np.bool_], steps: NDArray[np.float64]
 ) -> Record:
-    """Figures of the ratings of some films; what they are is said in the interface's description.
+    """Figures of the ratings of some movies; what they are is said in the interface's description.
 
     Args:
         effective: all ratings.
-        catalog: the films.
-        allowed: (n_items,), the films that count, all of them in service.
+        catalog: the movies.
+        allowed: (n_items,), the movies that count, all of them in service.
         steps: of the scale, increasing.
     """
     flat = effective.flat()
@@ -142,7 +141,7 @@ def _merged(keys: Ints, counts: Floats, sums: Floats) -> list[tuple[int, int, fl
 
 
 def _by_release(catalog: Catalog, allowed: NDArray[np.bool_], counts: Ints, sums: Floats) -> Record:
-    years = catalog.frame["year"].fill_null(-1).to_numpy()
+    years = np.nan_to_num(catalog.years, nan=-1).astype(np.int64)
     rows = np.flatnonzero(allowed & (years >= 0))
     by_release: Record = {}
     for plural, single, keys in (("released", "year", years[rows]), ("decades", "decade", years[rows] // 10 * 10)):
@@ -167,18 +166,23 @@ def _by_word(
     most: int | None = None,
     first: str = "ratings",
 ) -> list[Record]:
-    """Films, ratings and mean of each word of a list column, those of the most ratings (or films) first, then by name.
+    """Movies, ratings and mean of each word of a list column, those of most ratings (or movies) first, then by name.
 
-    A film of several words counts for each of them, once.
+    A movie of several words counts for each of them, once.
     """
+    values = catalog.column(column)
     rows = np.flatnonzero(allowed)
-    frame = pl.DataFrame({"name": catalog.frame[column].gather(rows), "row": rows, "r": counts[rows], "s": sums[rows]})
-    words = frame.explode("name").drop_nulls("name").unique(["name", "row"])
-    table = words.group_by("name").agg(films=pl.len(), ratings=pl.col("r").sum(), total=pl.col("s").sum())
-    table = table.sort([first, "films", "name"], descending=[True, True, False])
+    own = [dict.fromkeys(values[row]) for row in rows.tolist()]
+    names: dict[str, int] = {}
+    codes = np.array([names.setdefault(name, len(names)) for words in own for name in words], dtype=np.int64)
+    held = np.repeat(rows, [len(words) for words in own])
+    films, totals = _counted(codes, sums[held], len(names))
+    ratings = np.bincount(codes, counts[held], minlength=len(names)).astype(np.int64)
+    table = list(zip(names, films.tolist(), ratings.tolist(), totals.tolist(), strict=True))
+    table.sort(key=lambda entry: (-entry[2] if first == "ratings" else 0, -entry[1], entry[0]))
     return [
-        {"name": name, "films": films, "ratings": ratings, "mean": _mean(total, ratings)}
-        for name, films, ratings, total in table.head(most or table.height).iter_rows()
+        {"name": name, "films": count, "ratings": number, "mean": _mean(total, number)}
+        for name, count, number, total in table[: most or len(table)]
     ]
 
 
@@ -212,10 +216,10 @@ def _edges(most: int) -> Iterator[int]:
 
 
 def long_tail(counts: Ints) -> list[Record]:
-    """Share of films, most rated first → share of all ratings that they have: about a hundred points, the last (1, 1).
+    """Share of movies, most rated first → share of all ratings that they have: about a hundred points, the last (1, 1).
 
     Args:
-        counts: ratings of each film, zeros included.
+        counts: ratings of each movie, zeros included.
     """
     total, n = int(counts.sum()), len(counts)
     if not total:

@@ -16,6 +16,7 @@ from pydantic import Field, WithJsonSchema
 
 from matinee.data.catalog import Movie
 from matinee.data.ids import Id
+from matinee.engine.answer_tables import AnswerTable
 
 Score = Annotated[float, WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]})]
 """NaN where unknown, which is null in JSON."""
@@ -37,6 +38,10 @@ class Request:
         adventurous: 0 (well-known films) .. 1 (the long tail); None: as the settings say.
         explain: fill `Item.because`, `Item.reason` and `Answer.less_of`.
         include_seen: also return films of the history.
+
+    >>> request = matinee.Request(n=5, filter='genre = "Comedy" and year >= 1990')
+    >>> all(item.year >= 1990 for item in engine.recommend("42", request))
+    True
     """
 
     n: int = 10
@@ -88,8 +93,8 @@ class Item:
     reason: Annotated[str | None, Field(description="With `explain=true`: the same in words, plain text.")] = None
 
 
-@dataclass(frozen=True)
-class Answer:
+@dataclass(frozen=True, repr=False)
+class Answer(AnswerTable):
     """A ranked list and where it came from.
 
     Attributes:
@@ -97,6 +102,14 @@ class Answer:
         fallback: "popular" where nothing is known about the user, "content" where only content could answer.
         version: the user's data version that this answer reflects.
         volatile: True where the answer depends on everybody's ratings, so that any new rating may change it.
+        index: which index searched, where a vector index did.
+        less_of: films that the user disliked and that push others down this list; None unless asked for.
+
+    >>> answer = engine.recommend("42", matinee.Request(n=3))
+    >>> len(answer), len(answer.titles)
+    (3, 3)
+    >>> answer.to_polars().columns[:4]
+    ['rank', 'movie_id', 'title', 'year']
     """
 
     items: tuple[Item, ...]

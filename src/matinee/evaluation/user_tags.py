@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import polars as pl
 
-from matinee.data.catalog import SCHEMA, Catalog
+from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
+from matinee.data.frames import SCHEMA
 
 TEXT = "text"
 """Space of vectors that are made of a film's tags too (`matinee.encoders.film_texts`)."""

@@ -1,9 +1,9 @@
 """Vector indexes behind one contract: exact, FAISS, Annoy, HNSW.
 
-    >>> index = build_index("exact", items, vectors)
-    >>> index.search(queries, k=10).items
-
-Names are imported at their first use; the libraries of the approximate kinds when one is built or loaded.
+>>> items, vectors = np.array([7, 8, 9]), np.eye(3, dtype=np.float32)
+>>> index = build_index("exact", items, vectors)
+>>> index.search(vectors[:1], k=1).items.tolist()
+[[7]]
 """
 
 from __future__ import annotations

@@ -47,6 +47,11 @@ class Query:
         times: int64 seconds since 1970, same length; `NO_TIME` where unknown.
         user_id: for the log only; no model may look a user up by it.
         memo: see `once`.
+
+    >>> matinee.Query.of(dataset.ratings, "42").user_id
+    '42'
+    >>> len(matinee.Query.of_movies(dataset.catalog, {"Toy Story": 5.0, "Shrek (2001)": 4.5}))
+    2
     """
 
     rows: NDArray[np.int64] = field(default_factory=_no_rows)
@@ -86,6 +91,22 @@ class Query:
         rows, values, times = ratings.history(row)
         return cls(rows.astype(np.int64), values, times, str(ratings.user_ids[row]))
 
+    @classmethod
+    def of_movies(cls, catalog: Catalog, stars: Mapping[str, float] | Mapping[int, float]) -> Self:
+        """The history of anybody: film id or title (with or without its year) → stars.
+
+        >>> from matinee import Catalog, Movie
+        >>> catalog = Catalog.of([Movie(movie_id="7", title="Heat", year=1995), Movie(movie_id="8", title="Big")])
+        >>> Query.of_movies(catalog, {"Heat": 5.0, "8": 2.0}).rows.tolist()
+        [0, 1]
+
+        Raises:
+            UnknownMovieError: no film has this id or title.
+            AmbiguousTitleError: several films have this title.
+        """
+        found = {catalog.resolve(name): value for name, value in stars.items()}
+        return cls(np.array(list(found), dtype=np.int64), np.array(list(found.values()), dtype=np.float32))
+
 
 class ModelConfig(BaseModel):
     """Base of model settings: frozen, unknown names refused, round-trips through JSON."""
@@ -102,6 +123,17 @@ class Model(ABC, Generic[C]):
     Scores are float32 of shape (n_queries, n_items), higher is better, NaN where the model has no opinion on
     a film (cold film) or on a user (cold user: the whole row is NaN). A fitted model is immutable and safe
     to use from many threads.
+
+    >>> model = matinee.Ease().fit(dataset)
+    >>> model
+    <Ease(), fitted on 40 films>
+    >>> scores = model.score([history, matinee.Query()])  # of all films, for each history
+    >>> scores.shape
+    (2, 40)
+    >>> bool(np.isnan(scores[1]).all())  # no opinion on somebody of whom nothing is known
+    True
+    >>> len(model.top(history, n=3))
+    3
     """
 
     name: ClassVar[str]

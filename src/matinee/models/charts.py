@@ -98,7 +98,7 @@ def decayed_counts(
 
 def years_of(catalog: Catalog) -> Floats:
     """Years of release, (n_items,), −1 where unknown."""
-    return catalog.frame["year"].fill_null(-1).to_numpy().astype(np.float64)
+    return np.nan_to_num(catalog.years, nan=-1.0)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,10 @@ class ColdStart(Model[ColdStartConfig]):
     `carry` takes any scores of the examples to all films: it reads the user's factors from them by least squares.
     The model's own scores are those of its taste part, carried. NaN for films of which content knows nothing, and for
     users unknown to the taste part. Bind the parts before `fit`: `ColdStart().bind({"ials": …, "content": …})`.
+
+    >>> parts = {"ials": matinee.ImplicitALS().fit(dataset), "content": matinee.Content().fit(dataset)}
+    >>> matinee.ColdStart().bind(parts).fit(dataset)
+    <ColdStart(), fitted on 40 films>
     """
 
     name = "coldstart"
@@ -139,7 +143,7 @@ class ColdStart(Model[ColdStartConfig]):
         """K(rows, examples), (len(rows), k) float32."""
         examples = self._examples.rows
         found = np.empty((len(rows), len(examples)), dtype=np.float32)
-        years = catalog.frame["year"].cast(float).fill_null(np.nan).to_numpy()
+        years = catalog.years
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
             part = content.likeness(block, examples) * np.float32(content.whole**2)

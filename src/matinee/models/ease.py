@@ -44,6 +44,10 @@ class Ease(Model[EaseConfig]):
     Λ = λ + p/(1−p)·diag(XᵀX) (EDLAE, Steck 2020, "Autoencoders that don't overfit towards the Identity").
     The weights are float32, (k, k) over the k warm films, and memory-mapped when served: a history touches
     only the rows of its own films.
+
+    >>> model = matinee.Ease(regularization=400.0).fit(dataset)
+    >>> dataset.titles(model.top(history, n=1))
+    ['Groundhog Day (1993)']
     """
 
     name = "ease"

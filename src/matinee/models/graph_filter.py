@@ -43,6 +43,10 @@ class GraphFilter(Model[GraphFilterConfig]):
     Recommendation?"), γ = 0 its ideal low-pass filter; BSPM (Choi et al. 2023, "Blurring-Sharpening Process Models")
     chooses between them as this does. Costs rank × films a history, so it serves large catalogues. Films without
     ratings are NaN.
+
+    >>> model = matinee.GraphFilter(rank=8).fit(dataset)
+    >>> model.score([history]).shape
+    (1, 40)
     """
 
     name = "graph"

@@ -62,6 +62,10 @@ class ImplicitALS(Model[ImplicitALSConfig]):
 
     The ridge is λ(n + α·N)^ν for a user or film of n ratings and N of the other side (Rendle et al. 2021,
     "Revisiting the Performance of iALS"). A history is folded in by one ridge solve. NaN for unrated films.
+
+    >>> model = matinee.ImplicitALS(n_factors=8).fit(dataset)
+    >>> len(model.top(history, n=5))
+    5
     """
 
     name = "ials"

@@ -38,6 +38,10 @@ class ItemKNN(Model[ItemKNNConfig]):
     sim(i, j) = x_iᵀx_j / (|x_i|^2α · |x_j|^2(1−α) + shrinkage) (asymmetric cosine: Aiolli 2013, "Efficient
     Top-N Recommendation for Very Large Scale Binary Rated Datasets"). Films of no rating are NaN; a rated
     film that no film of the history is near to scores 0.
+
+    >>> model = matinee.ItemKNN(neighbors=20).fit(dataset)
+    >>> dataset.titles(model.top(history, n=2))
+    ['Groundhog Day (1993)', 'Clerks (1994)']
     """
 
     name = "itemknn"

@@ -52,6 +52,10 @@ class Popularity(Model[PopularityConfig]):
     Scores are numbers of ratings (by "trending" and "liked" weighted ones) or stars (by "top_rated"); those of equal
     films differ by next to nothing, in the order that `Chart` gives them. With `cover` they are made anew
     (`cover_genres`).
+
+    >>> chart = matinee.Popularity(by="counts").fit(dataset)
+    >>> dataset.titles(chart.top(matinee.Query(), n=1))
+    ['Blade Runner (1982)']
     """
 
     name = "popularity"

@@ -40,6 +40,11 @@ class Stars(Model[StarsConfig]):
     of ratings (Zhou et al. 2008, ALS-WR). A history is folded in by the same solve, so a known, a changed and
     an unknown user are equal. Films without ratings get μ + b_u, a user without a known film gets μ + b_i; where
     neither is known the score is NaN.
+
+    >>> model = matinee.Stars(n_factors=4).fit(dataset)
+    >>> scores = model.score([history])[0]
+    >>> bool(scores.min() > 0 and scores.max() < 6)
+    True
     """
 
     name = "stars"

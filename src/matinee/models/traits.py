@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
@@ -100,21 +99,33 @@ def _entries(
     catalog: Catalog, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str], NDArray[np.float32]]:
     """Row, kind, word and share of every trait of some films."""
-    frame = catalog.frame if len(rows) == len(catalog) else catalog.frame[rows]
-    decade = pl.format("{}s", pl.col("year") // 10 * 10).alias("decade")
-    frame = frame.select(*KINDS[:3], decade).with_columns(row=pl.Series(rows, dtype=pl.Int64))
-    parts = []
-    for kind, name in enumerate(KINDS):
-        column = frame.select("row", word=pl.col(name))
-        column = column.explode("word") if name != "decade" else column
-        column = column.drop_nulls("word").with_columns(pl.col("word").str.to_lowercase())
-        column = column.unique(maintain_order=True)
-        share = (1.0 / pl.len().over("row")).cast(pl.Float32)
-        parts.append(column.with_columns(share=share, kind=pl.lit(kind, dtype=pl.Int64)))
-    found = pl.concat(parts)
+    chosen = rows.tolist()
+    put: list[int] = []
+    words: list[str] = []
+    shares: list[float] = []
+    ends = [0]
+    lower: dict[str, str] = {}
+    for name in KINDS[:-1]:
+        values = catalog.column(name)
+        for row in chosen:
+            if own := values[row]:
+                try:
+                    own = dict.fromkeys([lower[word] for word in own])
+                except KeyError:
+                    own = dict.fromkeys([lower.setdefault(word, word.lower()) for word in own])
+                words += own
+                put += [row] * len(own)
+                shares += [1.0 / len(own)] * len(own)
+        ends.append(len(words))
+    years = catalog.column("year")
+    dated = [row for row in chosen if years[row] is not None]
+    put += dated
+    words += [f"{years[row] // 10 * 10}s" for row in dated]
+    shares += [1.0] * len(dated)
+    ends.append(len(words))
     return (
-        found["row"].to_numpy(),
-        found["kind"].to_numpy(),
-        found["word"].to_list(),
-        found["share"].to_numpy(),
+        np.array(put, dtype=np.int64),
+        np.repeat(np.arange(len(KINDS)), np.diff(ends)),
+        words,
+        np.array(shares, dtype=np.float32),
     )

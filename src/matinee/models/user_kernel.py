@@ -41,6 +41,10 @@ class UserKernel(Model[UserKernelConfig]):
     with κ₀ = (π − θ)/π, κ₁ = (√(1 − c²) + (π − θ)·c)/π and θ = arccos c (Cho & Saul 2009). Unlike item models it is
     not linear in the history: what a film says depends on the others. Scores are homogeneous in h, so that by Euler's
     theorem h_i·∂s/∂h_i are shares that add up. Films without ratings are NaN.
+
+    >>> model = matinee.UserKernel().fit(dataset)
+    >>> dataset.titles(model.top(history, n=2))
+    ['Groundhog Day (1993)', 'Clerks (1994)']
     """
 
     name = "userkernel"

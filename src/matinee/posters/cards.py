@@ -14,6 +14,7 @@ from io import BytesIO
 from random import Random
 from typing import TYPE_CHECKING
 
+from matinee._util.extras import need_pillow
 from matinee.posters.lettering import fit, spell, width_of
 
 Colour = tuple[int, int, int]
@@ -103,7 +104,11 @@ def card(title: str, year: int | None, genres: Sequence[str], size: tuple[int, i
 
     Returns:
         Equal bytes for equal arguments (and one version of Pillow).
+
+    Raises:
+        MissingExtraError: Pillow is not installed.
     """
+    need_pillow("Drawing title cards")
     from PIL import Image
 
     palette = palette_of(genres)

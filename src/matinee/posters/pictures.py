@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+from matinee._util.extras import need_pillow
 from matinee.errors import InvalidInputError, MediaTypeError, TooLargeError
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def inspect(data: bytes, max_bytes: int, max_pixels: int) -> Picture:
         TooLargeError: more bytes or pixels than allowed.
         MediaTypeError: none of `KINDS`.
         InvalidInputError: empty, or its head is broken.
+        MissingExtraError: Pillow is not installed.
     """
     if len(data) > max_bytes:
         raise TooLargeError(f"The picture has {len(data):,} bytes; {max_bytes:,} are accepted.", _SMALLER)
@@ -75,6 +77,7 @@ def inspect(data: bytes, max_bytes: int, max_pixels: int) -> Picture:
     kind = kind_of(data[:HEAD])
     if kind is None:
         raise MediaTypeError("This is not a picture of a kind that is read.", _SEND)
+    need_pillow()
     try:
         width, height = _size(kind, data)
     except Exception as error:  # Pillow's plugins raise whatever a broken file leads them to

@@ -15,8 +15,9 @@ from matinee.data.dataset import CleaningReport
 from matinee.errors import SnapshotError
 from matinee.snapshots.spaces import SpaceEntry
 
-FORMAT = 4
-"""Raised where an older Matinee's snapshots can no longer be read: 2 added the vector spaces, 3 lifted ones."""
+FORMAT = 5
+"""Raised where an older Matinee's snapshots can no longer be read: 2 added the vector spaces, 3 lifted ones, 5 keeps
+tables as arrays, which serving reads without data frames."""
 MANIFEST = "manifest.json"
 SNAPSHOT_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 ELSEWHERE = "Serve another one with `matinee snapshots rollback`, or make a new one with `matinee train`."
@@ -62,7 +63,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[4] = 4
+    format: Literal[5] = 5
     id: str = Field(pattern=rf"^{SNAPSHOT_ID.pattern}$")
     created: datetime
     dataset: str

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from matinee import models as model_package
 from matinee._util.atomic_files import file_hash
+from matinee._util.notebook import html_table
+from matinee._util.tensor_file import read_tensors
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
+from matinee.data.packed import Texts
 from matinee.data.ratings import Ratings
 from matinee.errors import DataError, PluginError, SnapshotError, UnknownModelError
 from matinee.models.base import Model
@@ -25,6 +27,7 @@ from matinee.snapshots.manifest import ELSEWHERE, MANIFEST, SNAPSHOT_ID, Manifes
 from matinee.snapshots.spaces import Space, SpaceEntry
 
 Verify = Literal["full", "size"]
+CATALOG_FILE, USERS_FILE = "catalog.safetensors", "users.safetensors"
 RATING_ARRAYS: dict[str, type[np.generic]] = {
     "indptr": np.int64,
     "indices": np.int32,
@@ -70,7 +73,7 @@ def problems_of(folder: Path, manifest: Manifest, verify: Verify = "full") -> li
             problems.append(f"{path} is missing")
         except OSError as error:
             problems.append(f"{path} cannot be read ({error.strerror or error})")
-    wanted = {"catalog.arrow", "users.arrow", *(f"ratings/{name}.npy" for name in RATING_ARRAYS)}
+    wanted = {CATALOG_FILE, USERS_FILE, *(f"ratings/{name}.npy" for name in RATING_ARRAYS)}
     for name, model in manifest.models.items():
         wanted.update(f"models/{name}/{array}.npy" for array in model.arrays)
     for name, space in manifest.spaces.items():
@@ -79,7 +82,7 @@ def problems_of(folder: Path, manifest: Manifest, verify: Verify = "full") -> li
     return problems
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Snapshot:
     """One loaded snapshot; its arrays are read-only memory maps, shared by all processes that load it."""
 
@@ -88,6 +91,18 @@ class Snapshot:
     dataset: Dataset
     models: dict[str, Model[Any]]
     spaces: dict[str, Space] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<Snapshot {self.id}: {self.dataset!r}, {len(self.models)} models>"
+
+    def _repr_html_(self) -> str:
+        names = list(dict.fromkeys(name for values in self.manifest.metrics.values() for name in values))[:4]
+        metrics = [self.manifest.metrics.get(model, {}) for model in self.models]
+        rows = [
+            [model, *(None if (value := found.get(name)) is None else f"{value:.4f}" for name in names)]
+            for model, found in zip(self.models, metrics, strict=True)
+        ]
+        return html_table(["Model", *names], rows, caption=f"Snapshot {self.id} of {self.dataset.name}", right=names)
 
     @property
     def catalog(self) -> Catalog:
@@ -149,11 +164,12 @@ def read_array(folder: Path, name: str) -> NDArray[Any]:
 
 
 def _read_dataset(folder: Path, manifest: Manifest) -> Dataset:
-    path = inside(folder, "catalog.arrow")
+    path = inside(folder, CATALOG_FILE)
     try:
         catalog = Catalog.load(path)
-        path = inside(folder, "users.arrow")
-        users = pl.read_ipc(path)["user_id"].cast(pl.String)
+        path = inside(folder, USERS_FILE)
+        arrays = read_tensors(path)
+        users = Texts(arrays["user_id"], arrays["user_id.cuts"])
         path = folder / "ratings"
         arrays = {name: read_array(folder, f"ratings/{name}.npy") for name in RATING_ARRAYS}
         for name, array in arrays.items():
@@ -163,7 +179,7 @@ def _read_dataset(folder: Path, manifest: Manifest) -> Dataset:
         if not len(indptr) or indptr[0] != 0 or bool(np.any(np.diff(indptr) < 0)):
             raise DataError("indptr does not grow from 0")
         ratings = Ratings(users, indptr, arrays["indices"], arrays["values"], arrays["times"], len(catalog))
-    except (OSError, DataError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+    except (OSError, ValueError, KeyError, DataError) as error:
         raise _damaged(path, error) from error
     if (len(catalog), ratings.n_users, len(ratings)) != (manifest.n_items, manifest.n_users, manifest.n_ratings):
         raise SnapshotError(f"The data in {folder} is not what its manifest says.", ELSEWHERE)

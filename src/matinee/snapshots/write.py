@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from matinee import models as model_package
 from matinee._util.atomic_files import file_hash, sync_file, sync_folder
+from matinee._util.tensor_file import write_tensors
 from matinee._util.versions import versions
 from matinee.data.dataset import Dataset
 from matinee.errors import SnapshotError, UnknownModelError
 from matinee.models.base import Model
 from matinee.snapshots.folder import NAME, process_alive
 from matinee.snapshots.manifest import MANIFEST, FileEntry, Manifest, ModelEntry
-from matinee.snapshots.snapshot import RATING_ARRAYS
+from matinee.snapshots.snapshot import CATALOG_FILE, RATING_ARRAYS, USERS_FILE
 from matinee.snapshots.spaces import Space
 
 TEMPORARY = ".tmp-"
@@ -101,7 +101,7 @@ def write_snapshot(
             files=files,
         )
         return _publish(root, folder, draft)
-    except (OSError, pl.exceptions.PolarsError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise _unwritable(root, error) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -115,8 +115,9 @@ def _unwritable(root: Path, error: Exception) -> SnapshotError:
 
 
 def _write_dataset(folder: Path, dataset: Dataset) -> None:
-    dataset.catalog.save(folder / "catalog.arrow")
-    dataset.ratings.user_ids.alias("user_id").to_frame().write_ipc(folder / "users.arrow", compression="uncompressed")
+    dataset.catalog.save(folder / CATALOG_FILE)
+    users = dataset.ratings.user_ids
+    write_tensors(folder / USERS_FILE, {"user_id": users.buffer, "user_id.cuts": users.cuts})
     (folder / "ratings").mkdir()
     for name in RATING_ARRAYS:
         np.save(folder / "ratings" / f"{name}.npy", getattr(dataset.ratings, name), allow_pickle=False)

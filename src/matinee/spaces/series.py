@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
@@ -283,8 +282,8 @@ class SeriesFinder:
     def _of(self, row: int) -> frozenset[str]:
         found = self._people.get(row)
         if found is None:
-            record = self._catalog.frame.row(row, named=True)
-            names = (*record["directors"], *record["writers"], *record["cast"][:MOST_CAST])
+            movie = self._catalog.movie(row)
+            names = (*movie.directors, *movie.writers, *movie.cast[:MOST_CAST])
             found = self._people[row] = frozenset(name.casefold() for name in names)
         return found
 
@@ -295,6 +294,13 @@ def series_of(catalog: Catalog, rows: Sequence[int]) -> list[Rows]:
     first = {name.split()[0] for row in rows for name in names_of(titles[row])}
     if not first:
         return []
-    letters = pl.col("title").str.normalize("NFKD").str.replace_all(r"\p{M}|['’‘`´.]", "").str.to_lowercase()
-    near = catalog.frame.select(letters.str.contains_any(sorted(first)).alias("near"))["near"].to_numpy()
-    return SeriesFinder(catalog, sorted({*np.flatnonzero(near).tolist(), *rows})).of(rows)
+    held = re.compile("|".join(re.escape(word) for word in sorted(first))).search
+    near = [row for row, title in enumerate(catalog.column("title")) if held(_letters(title))]
+    return SeriesFinder(catalog, sorted({*near, *rows})).of(rows)
+
+
+def _letters(title: str) -> str:
+    """A title without accents, apostrophes, full stops and capitals, its words where they are."""
+    if not title.isascii():
+        title = "".join(letter for letter in unicodedata.normalize("NFKD", title) if not unicodedata.combining(letter))
+    return _DROPPED.sub("", title).lower()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee.encoders.projection import Projection
-from matinee.errors import MatineeError
+from matinee.errors import MissingExtraError
 
 Method = Literal["pca", "umap"]
 
@@ -42,10 +42,7 @@ def _umap(vectors: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     try:
         from umap import UMAP
     except ImportError as error:
-        raise MatineeError(
-            "The map cannot be made by UMAP, which is not installed.",
-            "Install it with `pip install 'matinee[map]'`, or set MATINEE_MAP_METHOD=pca.",
-        ) from error
+        raise MissingExtraError("A map by UMAP (MATINEE_MAP_METHOD=umap)", "map") from error
     made = UMAP(n_components=2, metric="cosine", n_neighbors=min(15, len(vectors) - 1), random_state=seed, n_jobs=1)
     found: NDArray[np.float32] = made.fit_transform(vectors)
     return found

@@ -35,7 +35,7 @@ TELL_BYTES = 16 << 20
 
 def train(
     settings: Settings | None = None,
-    source: str | None = None,
+    source: str | Dataset | None = None,
     *,
     promote: bool = True,
     include_store: bool = True,
@@ -47,7 +47,8 @@ def train(
 
     Args:
         settings: folders, limits, seed; None: those of the environment.
-        source: a name of `matinee data list`, a folder, or "auto"; None: `settings.data`.
+        source: a name of `matinee data list`, a folder, or "auto"; a data set that is loaded already; None:
+            `settings.data`.
         promote: serve the snapshot at once.
         include_store: also learn from what was written through the API.
         measure: put metrics on held-out ratings into the manifest (fits twice).
@@ -58,10 +59,17 @@ def train(
         DataError: unreadable data, or none.
         MemoryLimitError: no model fits into `settings.memory_limit`.
         SnapshotError: the snapshot cannot be written.
+
+    >>> snapshot_id = matinee.train(settings, dataset, measure=False)
+    >>> snapshot_id in matinee.Engine.open(settings).snapshot_ids()
+    True
     """
     settings = settings or Settings()
-    source = source or settings.data
-    dataset = load_dataset(source, settings, progress, mapping=mapping)
+    if isinstance(source, Dataset):
+        dataset, source = source, source.name
+    else:
+        source = source or settings.data
+        dataset = load_dataset(source, settings, progress, mapping=mapping)
     return train_dataset(
         settings,
         dataset,

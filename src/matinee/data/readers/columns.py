@@ -47,7 +47,7 @@ def resolve_columns(
     seen: Sequence[str],
     wanted: Sequence[str],
     required: Sequence[str],
-    path: Path,
+    path: Path | str,
     mapping: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Find the wanted columns among those of a file.
@@ -56,7 +56,7 @@ def resolve_columns(
         seen: the file's column names.
         wanted: canonical names to look for; those that are not there are left out.
         required: canonical names that must be there.
-        path: the file, for messages.
+        path: the file, or what else the table is called in messages.
         mapping: canonical name → column of the file; wins over guessing.
 
     Returns:

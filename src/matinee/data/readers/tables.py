@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from matinee.data.catalog import LIST_COLUMNS
+from matinee.data.packed import LIST_COLUMNS
 from matinee.data.readers.columns import resolve_columns
 from matinee.errors import DataError
 
@@ -189,6 +189,19 @@ def read_table(
             frame = read_text(path, columns=columns)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _broken(path, error) from error
+    return plain_columns(frame, found, path)
+
+
+def plain_columns(frame: pl.DataFrame, found: Mapping[str, str], path: Path | str) -> pl.DataFrame:
+    """The columns of a table under their canonical names.
+
+    Args:
+        found: canonical name → column.
+        path: the table, for messages.
+
+    Raises:
+        DataError: a column does not hold plain values (or lists of them, where the catalogue has lists).
+    """
     for name, column in found.items():
         values = frame[column].clear()
         if isinstance(values.dtype, pl.List) and name in LIST_COLUMNS:

@@ -1,23 +1,24 @@
-"""Inverted indexes of a catalogue's columns, made on first use and forgotten with the catalogue."""
+"""Inverted indexes of a catalog's columns, made on first use and forgotten with the catalog."""
 
 from __future__ import annotations
 
 import threading
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
+from matinee.data.packed import LIST_COLUMNS, Table
 from matinee.data.ratings import Ratings
 from matinee.engine.catalog_cache import PerCatalog
 
 Mask = NDArray[np.bool_]
 
 _KEPT = 64
-"""Results of "contains" that are kept for a catalogue."""
+"""Results of "contains" that are kept for a catalog."""
 
 
 def fold(text: str) -> str:
@@ -33,8 +34,8 @@ class FilterStats:
     """What the fields `ratings` and `mean` read.
 
     Attributes:
-        counts: ratings per film, (n_items,).
-        means: mean stars per film, (n_items,), NaN where there are none.
+        counts: ratings per movie, (n_items,).
+        means: mean stars per movie, (n_items,), NaN where there are none.
     """
 
     counts: NDArray[np.int64]
@@ -48,26 +49,34 @@ class FilterStats:
 
 
 class TextColumn:
-    """A text or list column, inverted: folded value → rows."""
+    """A text or list column, inverted: folded value → rows.
 
-    def __init__(self, column: pl.Series) -> None:
-        table = pl.DataFrame({"row": np.arange(len(column), dtype=np.int64), "value": column})
-        if isinstance(column.dtype, pl.List):
-            self.known: Mask | None = None
-            table = table.explode("value").drop_nulls()
+    Args:
+        values: texts or None, or lists of texts.
+    """
+
+    def __init__(self, values: Sequence[str | None] | Sequence[Sequence[str]], *, lists: bool) -> None:
+        self.n_items = len(values)
+        self.known: Mask | None = None
+        flat: list[str]
+        if lists:
+            lengths = np.fromiter((len(value or ()) for value in values), dtype=np.int64, count=len(values))
+            rows = np.repeat(np.arange(len(values), dtype=np.int64), lengths)
+            flat = [word for value in values for word in value or ()]
         else:
-            self.known = column.is_not_null().to_numpy() if column.null_count() else None
-            table = table.drop_nulls()
-        distinct = table["value"].unique(maintain_order=True)
-        folded = [fold(value) for value in distinct.to_list()]
-        self.values = list(dict.fromkeys(folded))
-        self._code = {value: code for code, value in enumerate(self.values)}
-        lookup = pl.DataFrame({"value": distinct, "code": pl.Series([self._code[v] for v in folded], dtype=pl.Int64)})
-        codes = table.join(lookup, on="value", how="left", maintain_order="left")["code"].to_numpy()
+            known = np.fromiter((value is not None for value in values), dtype=np.bool_, count=len(values))
+            self.known = None if known.all() else known
+            rows = np.flatnonzero(known)
+            flat = [str(value) for value in values if value is not None]
+        self._code: dict[str, int] = {}
+        code_of: dict[str, int] = {}
+        for value in dict.fromkeys(flat):
+            code_of[value] = self._code.setdefault(fold(value), len(self._code))
+        self.values = list(self._code)
+        codes = np.fromiter((code_of[value] for value in flat), dtype=np.int64, count=len(flat))
         order = np.argsort(codes, kind="stable")
-        self._codes, self._rows = codes[order], table["row"].to_numpy()[order]
+        self._codes, self._rows = codes[order], rows[order]
         self._starts = np.searchsorted(self._codes, np.arange(len(self.values) + 1))
-        self.n_items = len(column)
 
     def equal(self, value: str, into: Mask) -> None:
         """Set `into` where a folded value equals."""
@@ -84,10 +93,10 @@ class TextColumn:
 
 
 class Columns:
-    """The indexed columns of one catalogue; thread-safe."""
+    """The indexed columns of one catalog; thread-safe."""
 
-    def __init__(self, frame: pl.DataFrame) -> None:
-        self._frame = frame
+    def __init__(self, table: Table) -> None:
+        self._table = table
         self._lock = threading.Lock()
         self._text: dict[str, TextColumn] = {}
         self._contains: dict[tuple[str, str], Mask] = {}
@@ -97,7 +106,7 @@ class Columns:
         """The inverted index of a column."""
         with self._lock:
             if name not in self._text:
-                self._text[name] = TextColumn(self._frame[name])
+                self._text[name] = TextColumn(self._table.column(name), lists=name in LIST_COLUMNS)
             return self._text[name]
 
     def contains(self, name: str, part: str) -> Mask:
@@ -115,14 +124,14 @@ class Columns:
     def year(self) -> NDArray[np.float64]:
         """Years, NaN where unknown."""
         if self._year is None:
-            self._year = self._frame["year"].cast(pl.Float64).fill_null(np.nan).to_numpy()
+            self._year = np.array(self._table.column("year"), dtype=np.float64)
         return self._year
 
     def present(self, name: str) -> Mask:
         """Where a column holds something."""
         known = self.text(name).known
-        return np.ones(self._frame.height, dtype=np.bool_) if known is None else known
+        return np.ones(len(self._table), dtype=np.bool_) if known is None else known
 
 
-columns_of = PerCatalog(lambda catalog: Columns(catalog.frame))
-"""The indexed columns of a catalogue."""
+columns_of = PerCatalog(lambda catalog: Columns(catalog.table))
+"""The indexed columns of a catalog."""

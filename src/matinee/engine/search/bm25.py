@@ -1,4 +1,4 @@
-"""Search by words: films whose description holds the words of the text, by BM25.
+"""Search by words: movies whose description holds the words of the text, by BM25.
 
 The sentence encoder knows what a text is about and forgets names and details; words are the other way round.
 Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond".
@@ -7,13 +7,15 @@ Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Be
 from __future__ import annotations
 
 import re
+import unicodedata
+from array import array
 from itertools import pairwise
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
+from matinee.data.packed import Table
 from matinee.engine.catalog_cache import BackgroundPerCatalog
 from matinee.engine.filters import fold
 from matinee.models.content.words import words as proper_words
@@ -26,15 +28,13 @@ K1, B = 0.8, 0.4
 """How soon further occurrences of a word stop to count, and how much long descriptions are discounted: of nine pairs
 the best on development queries (`benchmarks/search.py`)."""
 POPULARITY = 1.5
-"""What a film's popularity (0..1) adds to its BM25, which is about 10 for two rare words."""
+"""What a movie's popularity (0..1) adds to its BM25, which is about 10 for two rare words."""
 
 KNOWN = 3
-"""Films whose descriptions must hold a word for it to be known as one, and not a typing error."""
+"""Movies whose descriptions must hold a word for it to be known as one, and not a typing error."""
 
-_WORD = r"[\p{L}\p{N}]+"
-_AT_ONCE = 4000
-"""Films whose words are held at once while the index is made."""
-_NONE = np.empty(0, dtype=np.int32)
+_WORD = re.compile(r"[^\W_]+")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
 def stem(word: str) -> str:
@@ -59,11 +59,7 @@ class WordIndex:
         self._n_items = len(catalog)
         stems: dict[str, int] = {}
         roots: dict[str, int | None] = {}
-        parts = [
-            _counted(catalog.frame.slice(start, _AT_ONCE), start, roots, stems)
-            for start in range(0, len(catalog), _AT_ONCE)
-        ]
-        found, rows, times = (np.concatenate([part[i] for part in parts] or [_NONE]) for i in range(3))
+        found, rows, times = _counted(catalog.table, roots, stems)
         order = np.lexsort((rows, found))
         found, rows, times = found[order], rows[order], times[order].astype(np.float32)
         lengths = np.bincount(rows, times, minlength=self._n_items)
@@ -78,12 +74,12 @@ class WordIndex:
     def find(
         self, text: str, allowed: NDArray[np.bool_], weight: NDArray[np.float64], n: int
     ) -> list[tuple[int, float]]:
-        """(row, BM25) of up to n films that hold one of the words, best first.
+        """(row, BM25) of up to n movies that hold one of the words, best first.
 
         Args:
-            allowed: (n_items,) or longer, films that may be returned.
-            weight: (n_items,) or longer, 0..1, lifts popular films a little.
-            n: films wanted.
+            allowed: (n_items,) or longer, movies that may be returned.
+            weight: (n_items,) or longer, 0..1, lifts popular movies a little.
+            n: movies wanted.
         """
         scores = np.zeros(self._n_items)
         for start, end in self._known(text).values():
@@ -94,7 +90,7 @@ class WordIndex:
         return [(int(found[place]), float(scores[place])) for place in best]
 
     def in_common(self, text: str, row: int, most: int = 5) -> list[str]:
-        """Words of the text that a film's description holds in some form, the rarest first, `most` at most."""
+        """Words of the text that a movie's description holds in some form, the rarest first, `most` at most."""
         held: list[tuple[int, str]] = []
         for word, (start, end) in self._known(text).items():
             place = start + int(np.searchsorted(self._rows[start:end], row))
@@ -123,40 +119,41 @@ class WordIndex:
         return float(np.log(1 + (self._described - films + 0.5) / (films + 0.5)))
 
 
-def _counted(
-    frame: pl.DataFrame, first: int, roots: dict[str, int | None], stems: dict[str, int]
-) -> tuple[NDArray[np.int32], ...]:
-    """Numbers of stems, rows and counts, three arrays, of some films whose words are folded as queries are.
+def _counted(table: Table, roots: dict[str, int | None], stems: dict[str, int]) -> tuple[NDArray[np.int32], ...]:
+    """Numbers of stems, rows and counts, three arrays, of movies whose words are folded as queries are.
 
     Args:
-        first: row of the first film.
         roots: word → number of its stem, None for common words; completed here.
         stems: stem → its number; completed here.
     """
-    parts = [pl.col(name) for name in TEXTS] + [pl.col(name).list.join(" ") for name in LISTS]
-    text = pl.concat_str(parts, separator=" ", ignore_nulls=True).str.to_lowercase().str.normalize("NFKD")
-    words = (
-        frame.select(
-            row=pl.int_range(first, first + pl.len(), dtype=pl.Int32),
-            word=text.str.replace_all(r"\p{M}", "").str.extract_all(_WORD),
-        )
-        .explode("word")
-        .drop_nulls("word")
-    )
-    names = words["word"].unique().to_list()
-    for name in names:
-        if name not in roots:
-            roots[name] = stems.setdefault(stem(name), len(stems)) if proper_words(name) else None
-    numbers = pl.DataFrame(
-        {"word": names, "stem": [roots[name] for name in names]}, schema={"word": pl.String, "stem": pl.Int32}
-    )
-    counts = (
-        words.join(numbers, on="word")
-        .drop_nulls("stem")
-        .group_by("stem", "row")
-        .agg(pl.len().cast(pl.Int32).alias("n"))
-    )
-    return counts["stem"].to_numpy(), counts["row"].to_numpy(), counts["n"].to_numpy()
+    texts = [table.column(name) for name in TEXTS]
+    lists = [table.column(name) for name in LISTS]
+    kept, rows, times = array("i"), array("i"), array("i")
+    for row in range(len(table)):
+        parts = [text for column in texts if (text := column[row])]
+        parts += [" ".join(column[row]) for column in lists]
+        counts: dict[int, int] = {}
+        for word in _WORD.findall(_plain(" ".join(parts))):
+            try:
+                root = roots[word]
+            except KeyError:
+                root = stems.setdefault(stem(word), len(stems)) if proper_words(word) else None
+                roots[word] = root
+            if root is not None:
+                counts[root] = counts.get(root, 0) + 1
+        kept.extend(counts)
+        times.extend(counts.values())
+        rows.extend([row] * len(counts))
+    return tuple(np.array(part, dtype=np.int32) for part in (kept, rows, times))
+
+
+def _plain(text: str) -> str:
+    """A text without capitals and accents."""
+    text = text.lower()
+    if text.isascii():
+        return text
+    text = unicodedata.normalize("NFKD", text)
+    return _BEYOND_ASCII.sub(lambda found: "" if unicodedata.combining(found[0]) else found[0], text)
 
 
 words_of = BackgroundPerCatalog(WordIndex)

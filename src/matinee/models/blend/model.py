@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -123,6 +122,11 @@ class Blend(Model[BlendConfig]):
     the popular part, whose scores are passed on unchanged. Movies without a score come last.
 
     Parts are bound after fitting or loading: `bind({"ease": ease, …})`; nothing is fitted or stored twice.
+
+    >>> parts = {"ease": matinee.Ease().fit(dataset), "popular": matinee.Popularity().fit(dataset)}
+    >>> blend = matinee.Blend(weights={"ease": 1.0, "popular": 0.1}, content=None, learn=False).bind(parts).fit(dataset)
+    >>> len(blend.top(history, n=3))
+    3
     """
 
     name = "blend"
@@ -461,6 +465,8 @@ class Blend(Model[BlendConfig]):
 
 def _untagged(dataset: Dataset) -> Dataset:
     """The films without their tags: users wrote them, some about films that are kept back here."""
+    import polars as pl
+
     frame = dataset.catalog.frame
     if not (frame["tags"].list.len() > 0).any():
         return dataset

@@ -60,6 +60,10 @@ class Content(Model[ContentConfig]):
     (Brought to length 1 instead, such films filled the lists: nDCG@10 .004 against .13 on ml-latest-small.)
     Vectors of texts and posters (`Dataset.vectors`), less their mean, are two more fields where there are any.
     Scores are additive over the history: Σ w_i·like(i, j) / Σ|w_i|. Films without any known word or vector are NaN.
+
+    >>> model = matinee.Content().fit(dataset)
+    >>> dataset.titles(model.top(history, n=1))
+    ['Toy Story 2 (1999)']
     """
 
     name = "content"

@@ -22,6 +22,9 @@ COLUMNS = ("title", "year", "genres", "tags", "directors", "writers", "cast", "c
 MOST_TAGS, MOST_CAST, MOST_WORDS = 30, 8, 200
 """Longest lists that are read: the most frequent tags, the top of the cast, the start of an overview."""
 
+_FEW = 20
+"""A film alone is read as quickly as this many of all films."""
+
 _WORD = re.compile(r"[^\W_]+")
 
 _COMMON = (
@@ -40,9 +43,14 @@ def words(text: str | None) -> list[str]:
 
 def film_words(catalog: Catalog, rows: NDArray[np.int64]) -> Iterator[dict[str, list[str]]]:
     """The words of each film by field; fields without words are left out."""
-    frame = catalog.frame[rows] if len(rows) != len(catalog) else catalog.frame
-    for record in frame.select(*COLUMNS, "overview").iter_rows(named=True):
-        yield _by_field(record)
+    if len(rows) * _FEW < len(catalog):
+        for row in rows.tolist():
+            yield _by_field(catalog.table.row(row))
+        return
+    names = (*COLUMNS, "overview")
+    columns = [catalog.table.column(name) for name in names]
+    for row in rows.tolist():
+        yield _by_field({name: values[row] for name, values in zip(names, columns, strict=True)})
 
 
 def _by_field(record: dict[str, Any]) -> dict[str, list[str]]:
@@ -111,9 +119,9 @@ def changed_rows(old: Catalog, new: Catalog) -> NDArray[np.int64]:
     shared = min(len(old), len(new))
     differs = np.zeros(len(new), dtype=np.bool_)
     differs[shared:] = True
-    before, after = old.frame.head(shared), new.frame.head(shared)
     for column in (*COLUMNS, "overview"):
-        differs[:shared] |= before[column].ne_missing(after[column]).to_numpy()
+        pairs = zip(old.column(column)[:shared], new.column(column)[:shared], strict=True)
+        differs[:shared] |= np.fromiter((one != other for one, other in pairs), dtype=np.bool_, count=shared)
     return np.flatnonzero(differs).astype(np.int64)
 
 

@@ -1,0 +1,57 @@
+"""The catalogue as a data frame, for cleaning, joining, training and data scientists; serving does without."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from matinee.data.packed import COLUMNS, LIST_COLUMNS, Table
+from matinee.errors import DataError
+
+_TYPES = {"text": pl.String(), "year": pl.Int32(), "list": pl.List(pl.String())}
+
+SCHEMA: dict[str, pl.DataType] = {name: _TYPES[kind] for name, kind in COLUMNS.items()}
+"""Types of the catalogue's columns (`matinee.data.packed.COLUMNS`)."""
+
+
+class FrameTable:
+    """A table of films over a data frame.
+
+    Raises:
+        DataError: columns missing, null or duplicate ids.
+    """
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        missing = [name for name in ("movie_id", "title") if name not in frame.columns]
+        if missing:
+            raise DataError(f"The film table lacks the columns {', '.join(missing)}.")
+        columns: list[pl.Expr] = []
+        for name, kind in SCHEMA.items():
+            column = pl.col(name).cast(kind) if name in frame.columns else pl.lit(None, dtype=kind).alias(name)
+            if name in LIST_COLUMNS and (name not in frame.columns or frame[name].null_count()):
+                column = column.fill_null(pl.lit([], dtype=kind))
+            columns.append(column)
+        self.frame = frame.select(columns)
+        if self.frame["movie_id"].null_count() or self.frame["title"].null_count():
+            raise DataError("The film table has rows without movie_id or title.")
+        if self.frame["movie_id"].n_unique() != self.frame.height:
+            raise DataError("The film table uses a movie_id for two films.")
+
+    def __len__(self) -> int:
+        return self.frame.height
+
+    def column(self, name: str) -> list[Any]:
+        """A column as a new list."""
+        return self.frame[name].to_list()
+
+    def row(self, row: int) -> dict[str, Any]:
+        """One film by column."""
+        return self.frame.row(row, named=True)
+
+
+def frame_of(table: Table) -> pl.DataFrame:
+    """Any table as a data frame."""
+    if isinstance(table, FrameTable):
+        return table.frame
+    return pl.DataFrame({name: table.column(name) for name in SCHEMA}, schema=SCHEMA)

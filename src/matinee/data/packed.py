@@ -1,0 +1,273 @@
+"""Tables of films as a snapshot keeps them: texts in one buffer, memory-mapped, read row by row or column by column.
+
+Serving needs no more than this; what cleans, joins and trains uses data frames (`matinee.data.frames`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Any, Literal, Protocol, Self, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee._util.tensor_file import read_tensors, write_tensors
+
+COLUMNS: dict[str, Literal["text", "year", "list"]] = {
+    "movie_id": "text",
+    "title": "text",
+    "year": "year",
+    "genres": "list",
+    "tags": "list",
+    "directors": "list",
+    "writers": "list",
+    "cast": "list",
+    "countries": "list",
+    "languages": "list",
+    "keywords": "list",
+    "overview": "text",
+    "imdb_id": "text",
+    "tmdb_id": "text",
+    "poster": "text",
+}
+"""Columns of the catalogue. Lists are never null (empty instead); the other columns may be null, except
+movie_id and title. `title` has neither the year nor a trailing article ("The Matrix", not "Matrix, The (1999)").
+`tags` are distinct, lower case, most frequent first. `imdb_id` looks like "tt0114709", `tmdb_id` like "862"."""
+
+LIST_COLUMNS = tuple(name for name, kind in COLUMNS.items() if kind == "list")
+
+_NO_YEAR = np.iinfo(np.int32).min
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Texts(Sequence[str]):
+    """Texts in one UTF-8 buffer: text i is `buffer[cuts[i]:cuts[i+1]]`; immutable."""
+
+    def __init__(self, buffer: NDArray[np.uint8], cuts: NDArray[np.int64]) -> None:
+        _check_cuts(cuts, len(buffer))
+        inner = cuts[:-1][cuts[:-1] < len(buffer)]
+        if bool(((buffer[inner] & 0xC0) == 0x80).any()):
+            raise ValueError("a text begins within a character")
+        bytes(buffer.data).decode()  # a UnicodeDecodeError is a ValueError
+        self.buffer, self.cuts = buffer, cuts
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Self:
+        """Pack texts."""
+        parts = [text.encode() for text in texts]
+        cuts = np.zeros(len(parts) + 1, dtype=np.int64)
+        np.cumsum([len(part) for part in parts], out=cuts[1:])
+        return cls(np.frombuffer(b"".join(parts), dtype=np.uint8), cuts)
+
+    def __len__(self) -> int:
+        return len(self.cuts) - 1
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(len(self)))]
+        if place < 0:
+            place += len(self)
+        if not 0 <= place < len(self):
+            raise IndexError(place)
+        return self.buffer[self.cuts[place] : self.cuts[place + 1]].tobytes().decode()
+
+    def to_list(self) -> list[str]:
+        """All texts."""
+        data = self.buffer.tobytes()
+        return [data[start:stop].decode() for start, stop in pairwise(self.cuts.tolist())]
+
+
+def _check_cuts(cuts: NDArray[np.int64], length: int) -> None:
+    if not len(cuts) or cuts[0] != 0 or cuts[-1] != length or bool((np.diff(cuts) < 0).any()):
+        raise ValueError("cuts do not fit what they cut")
+
+
+class Table(Protocol):
+    """Films × `COLUMNS`, frozen."""
+
+    def __len__(self) -> int:
+        """Number of films."""
+        ...
+
+    def column(self, name: str) -> list[Any]:
+        """A column as a new list: texts, years or None, lists of texts."""
+        ...
+
+    def row(self, row: int) -> dict[str, Any]:
+        """One film by column."""
+        ...
+
+
+class _Nullable:
+    """Texts, some of which are null."""
+
+    def __init__(self, texts: Texts, known: NDArray[np.uint8] | None) -> None:
+        if known is not None and len(known) != len(texts):
+            raise ValueError("nulls do not fit the texts")
+        self.texts, self.known = texts, known
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __getitem__(self, row: int) -> str | None:
+        return self.texts[row] if self.known is None or self.known[row] else None
+
+    def to_list(self) -> list[Any]:
+        values = self.texts.to_list()
+        if self.known is None:
+            return values
+        return [value if known else None for value, known in zip(values, self.known.tolist(), strict=True)]
+
+
+class _Years:
+    """Years, `_NO_YEAR` for null."""
+
+    def __init__(self, years: NDArray[np.int32]) -> None:
+        self.years = years
+
+    def __len__(self) -> int:
+        return len(self.years)
+
+    def __getitem__(self, row: int) -> int | None:
+        return None if self.years[row] == _NO_YEAR else int(self.years[row])
+
+    def to_list(self) -> list[Any]:
+        return [None if year == _NO_YEAR else year for year in self.years.tolist()]
+
+
+class _Lists:
+    """Lists of words: row i has `words[codes[cuts[i]:cuts[i+1]]]`."""
+
+    def __init__(self, words: Texts, codes: NDArray[np.int32], cuts: NDArray[np.int64]) -> None:
+        _check_cuts(cuts, len(codes))
+        if len(codes) and not 0 <= int(codes.min()) <= int(codes.max()) < len(words):
+            raise ValueError("a list names words that are not there")
+        self.words, self.codes, self.cuts = words, codes, cuts
+
+    def __len__(self) -> int:
+        return len(self.cuts) - 1
+
+    def __getitem__(self, row: int) -> list[str]:
+        return [self.words[code] for code in self.codes[self.cuts[row] : self.cuts[row + 1]].tolist()]
+
+    def to_list(self) -> list[Any]:
+        words = self.words.to_list()
+        flat = [words[code] for code in self.codes.tolist()]
+        return [flat[start:stop] for start, stop in pairwise(self.cuts.tolist())]
+
+
+class PackedTable:
+    """A table in arrays, as it is written."""
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self._columns: dict[str, _Nullable | _Years | _Lists] = {}
+        try:
+            for name, kind in COLUMNS.items():
+                if kind == "year":
+                    self._columns[name] = _Years(arrays[name])
+                elif kind == "text":
+                    self._columns[name] = _Nullable(_texts(arrays, name), arrays.get(f"{name}.known"))
+                else:
+                    words = _texts(arrays, f"{name}.words")
+                    self._columns[name] = _Lists(words, arrays[f"{name}.codes"], arrays[f"{name}.cuts"])
+        except KeyError as error:
+            raise ValueError(f"it has no {error.args[0]}") from error
+        if len({len(column) for column in self._columns.values()}) != 1:
+            raise ValueError("its columns are not of one length")
+
+    def __len__(self) -> int:
+        return len(self._columns["movie_id"])
+
+    def column(self, name: str) -> list[Any]:
+        """A column as a new list."""
+        return self._columns[name].to_list()
+
+    def row(self, row: int) -> dict[str, Any]:
+        """One film by column."""
+        return {name: column[row] for name, column in self._columns.items()}
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what `write_table` wrote.
+
+        Raises:
+            ValueError: the file is no such table.
+            OSError: it cannot be read.
+        """
+        return cls(read_tensors(path))
+
+
+def _texts(arrays: Mapping[str, NDArray[Any]], name: str) -> Texts:
+    return Texts(arrays[name], arrays[f"{name}.cuts"])
+
+
+def write_table(path: Path, table: Table) -> None:
+    """Write a table in the safetensors format (see `matinee._util.tensor_file`)."""
+    arrays: Arrays = {}
+
+    def pack(name: str, texts: Iterable[str]) -> None:
+        packed = Texts.of(texts)
+        arrays[name], arrays[f"{name}.cuts"] = packed.buffer, packed.cuts
+
+    for name, kind in COLUMNS.items():
+        values = table.column(name)
+        if kind == "year":
+            arrays[name] = np.array([_NO_YEAR if year is None else year for year in values], dtype=np.int32)
+        elif kind == "text":
+            pack(name, (value or "" for value in values))
+            if None in values:
+                arrays[f"{name}.known"] = np.array([value is not None for value in values], dtype=np.uint8)
+        else:
+            code: dict[str, int] = {}
+            for word in chain.from_iterable(values):
+                code.setdefault(word, len(code))
+            pack(f"{name}.words", code)
+            arrays[f"{name}.codes"] = np.array([code[word] for word in chain.from_iterable(values)], dtype=np.int32)
+            arrays[f"{name}.cuts"] = np.cumsum([0, *map(len, values)], dtype=np.int64)
+    write_tensors(path, arrays)
+
+
+class ChangedTable:
+    """A table with films replaced and added.
+
+    Args:
+        root: the table that it was made of, None: an empty one.
+        records: row → film by column; rows from the root's length on are added, without gaps.
+    """
+
+    def __init__(self, root: Table | None, records: Mapping[int, Mapping[str, Any]]) -> None:
+        self._root, self._records = root, records
+        self._kept = 0 if root is None else len(root)
+        self._length = max(self._kept, 1 + max(records, default=-1))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def column(self, name: str) -> list[Any]:
+        """A column as a new list."""
+        values = [] if self._root is None else self._root.column(name)
+        values += [None] * (self._length - self._kept)
+        copied = list if COLUMNS[name] == "list" else lambda value: value
+        for row, record in self._records.items():
+            values[row] = copied(record[name])
+        return values
+
+    def row(self, row: int) -> dict[str, Any]:
+        """One film by column."""
+        record = self._records.get(row)
+        if record is not None:
+            return dict(record)
+        if self._root is None:
+            raise IndexError(row)
+        return self._root.row(row)
+
+    def changed(self, records: Mapping[int, Mapping[str, Any]]) -> ChangedTable:
+        """The same with more changes; it refers to the root, and not to this one."""
+        return ChangedTable(self._root, {**self._records, **records})

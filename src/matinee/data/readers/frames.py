@@ -1,0 +1,94 @@
+"""Frames in memory, of Polars or pandas: columns found by name as in files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
+
+import polars as pl
+
+from matinee.data.readers.columns import MOVIES_COLUMNS, RATINGS_COLUMNS, resolve_columns
+from matinee.data.readers.raw import RawData
+from matinee.data.readers.tables import plain_columns
+from matinee.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Frame: TypeAlias = pl.DataFrame | pl.LazyFrame | pd.DataFrame
+
+_RATINGS, _MOVIES = "The frame of ratings", "The frame of movies"
+
+
+def is_frame(value: object) -> TypeGuard[Frame]:
+    """Whether this is a frame of Polars or pandas; imports neither."""
+    library, _, _ = type(value).__module__.partition(".")
+    return isinstance(value, (pl.DataFrame, pl.LazyFrame)) or (library == "pandas" and hasattr(value, "columns"))
+
+
+def read_frames(ratings: Frame, movies: Frame | None = None, mapping: Mapping[str, str] | None = None) -> RawData:
+    """The tables of a data set.
+
+    Args:
+        ratings: a row a rating: user, film, and where known stars, time, and (without `movies`) title.
+        movies: a row a film: film, title, and any other column of the catalogue.
+        mapping: canonical column → column of the frames; wins over guessing.
+
+    Raises:
+        DataError: columns are missing (it names those seen), or hold no plain values.
+    """
+    wanted, needed = (*RATINGS_COLUMNS, "title"), RATINGS_COLUMNS[:2]
+    seen = {_RATINGS: _names(ratings, _RATINGS), _MOVIES: [] if movies is None else _names(movies, _MOVIES)}
+    found = _select(ratings, _RATINGS, wanted, needed, _part(mapping, _RATINGS, seen))
+    films: pl.DataFrame | None = None
+    if movies is not None:
+        films = _select(movies, _MOVIES, MOVIES_COLUMNS, ("movie_id", "title"), _part(mapping, _MOVIES, seen))
+    elif "title" in found.columns:
+        films = found.select("movie_id", "title").unique("movie_id", keep="first", maintain_order=True)
+    understood = resolve_columns(seen[_RATINGS], wanted, needed, _RATINGS, _part(mapping, _RATINGS, seen)).values()
+    others = tuple(column for column in seen[_RATINGS] if column not in understood)
+    return RawData(found.drop("title", strict=False), films, other_columns=others)
+
+
+def _names(frame: Frame, what: str) -> list[str]:
+    if not is_frame(frame):
+        raise DataError(
+            f"{what} is a {type(frame).__name__}, not a frame of Polars or pandas.", "Make one of it, or give a file."
+        )
+    return frame.collect_schema().names() if isinstance(frame, pl.LazyFrame) else [str(name) for name in frame.columns]
+
+
+def _part(mapping: Mapping[str, str] | None, what: str, seen: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """That part of a mapping whose columns a frame has; what no frame has stays, and is told of."""
+    known = {name for names in seen.values() for name in names}
+    return {name: column for name, column in (mapping or {}).items() if column in seen[what] or column not in known}
+
+
+def _select(
+    frame: Frame, what: str, wanted: Sequence[str], required: Sequence[str], mapping: Mapping[str, str]
+) -> pl.DataFrame:
+    found = resolve_columns(_names(frame, what), wanted, required, what, mapping)
+    columns = list(dict.fromkeys(found.values()))
+    if isinstance(frame, pl.LazyFrame):
+        table = frame.select(columns).collect()
+    elif isinstance(frame, pl.DataFrame):
+        table = frame.select(columns)
+    else:
+        table = pl.DataFrame([_from_pandas(frame, column) for column in columns])
+    return plain_columns(table, found, what)
+
+
+def _from_pandas(frame: pd.DataFrame, column: str) -> pl.Series:
+    """A column of pandas, by values: that needs no Arrow. What pandas calls missing is null; what is mixed is text."""
+    place = [str(name) for name in frame.columns].index(column)
+    values: Any = frame.iloc[:, place]
+    if isinstance(values.dtype.type, type) and values.dtype.kind in "iuf" and values.to_numpy().dtype.kind in "iuf":
+        made = pl.Series(column, values.to_numpy())
+        return made.fill_nan(None) if made.dtype.is_float() else made
+    # Asked one by one, because of a list pandas says which of its parts are missing.
+    gone = values.isna().to_numpy()
+    plain = [None if missing else value for value, missing in zip(values.to_list(), gone, strict=True)]
+    try:
+        return pl.Series(column, plain, strict=True)
+    except (TypeError, pl.exceptions.PolarsError):
+        return pl.Series(column, [None if value is None else str(value) for value in plain], dtype=pl.String)
