@@ -216,9 +216,9 @@ def test_make_on_a_terminal_ends_well_after_ctrl_c(home: Path, tmp_path: Path) -
 
 @posix
 def test_ctrl_c_in_the_middle_of_work_exits_130(folder: Path, tmp_path: Path) -> None:
-    program = "import os, signal, sys; from matinee import cli; from matinee.engine import training\n" + (
+    program = "import os, signal, sys; from matinee import cli; from matinee.training import pipeline\n" + (
         "def interrupted(*_, **__): os.kill(os.getpid(), signal.SIGINT); signal.pause()\n"
-        "training.train = interrupted\nsys.exit(cli.main(['train', '--data', sys.argv[1]]))"
+        "pipeline.train = interrupted\nsys.exit(cli.main(['train', '--data', sys.argv[1]]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=False, timeout=60

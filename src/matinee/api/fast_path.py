@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,16 +32,15 @@ _PATH = re.compile(r"/v1/users/([^/]{1,64})/recommendations")
 _QUERY = re.compile(rb"(?:n=([1-9]\d{0,2}|1000))?(?:(?(1)&)model=([A-Za-z0-9_-]{1,100}))?")
 _ID = re.compile(USER_ID)
 
-Work = Callable[[RequestView], tuple[bytes, bool]]
-"""Gives an answer's bytes from one state of the engine, and whether they may be cached."""
+Work = Callable[[], tuple[bytes, bool]]
+"""Gives an answer's bytes and whether they may be cached."""
 
 
 class Plan(NamedTuple):
     """What a plain request asks for."""
 
     user_id: str
-    work: Work
-    heavy: bool
+    options: Options
 
 
 def is_heavy(options: Options, metadata: bool = False) -> bool:
@@ -50,11 +48,11 @@ def is_heavy(options: Options, metadata: bool = False) -> bool:
     return options.explain or metadata or options.diversity > 0 or options.n > 100 or bool(options.filter)
 
 
-def recommend_work(engine: Engine, user_id: str, options: Options, metadata: bool = False) -> Work:
+def recommend_work(engine: Engine, view: RequestView, user_id: str, options: Options, metadata: bool = False) -> Work:
     """Computes a recommendation's bytes."""
 
-    def work(at: RequestView) -> tuple[bytes, bool]:
-        answer = engine.recommend(user_id, options, at=at)
+    def work() -> tuple[bytes, bool]:
+        answer = engine.recommend(user_id, options, at=view)
         # What depends on everybody's ratings, as the popular films do, the version of one user does not tell; and
         # nothing tells when a film gets a poster, of which the metadata speak.
         return dumps(answer_record(engine, answer, metadata)), not answer.volatile and not metadata
@@ -62,14 +60,13 @@ def recommend_work(engine: Engine, user_id: str, options: Options, metadata: boo
     return work
 
 
-def plan(engine: Engine, path: str, query: bytes) -> Plan | None:
-    """How to answer a plain request, None for every other."""
+def plan(path: str, query: bytes) -> Plan | None:
+    """What a plain request asks for, None for every other."""
     found, asked = _PATH.fullmatch(path), _QUERY.fullmatch(query)
     if found is None or asked is None or _ID.fullmatch(found[1]) is None:
         return None
     n, model = asked.groups()
-    options = Options(n=int(n) if n else 10, model=model.decode() if model else None)
-    return Plan(found[1], recommend_work(engine, found[1], options), is_heavy(options))
+    return Plan(found[1], Options(n=int(n) if n else 10, model=model.decode() if model else None))
 
 
 class FastPath:
@@ -95,25 +92,27 @@ class FastPath:
         """A cached or plain answer; None: take the regular path."""
         service = self.service
         try:
-            fast = plan(engine, path, query)
-            if fast is None and (path, query) not in service.cache:
+            plain = plan(path, query)
+            if plain is None and (path, query) not in service.cache:
                 return None
-            at = engine.request_view()
-            cached = service.cache.find(path, query, at)
+            view = engine.request_view()
+            cached = service.cache.find(path, query, view)
             if cached is not None:
                 service.metrics.ready.inc()
                 return cached
-            if fast is None:
+            if plain is None:
                 return None
+            user_id, options = plain
             # Before computing: a write in between makes the answer outdated, never wrong.
-            version = at.validity(fast.user_id)
-            body, cacheable = await service.executor.run(partial(fast.work, at), key=fast.user_id, heavy=fast.heavy)
+            version = view.validity(user_id)
+            work = recommend_work(engine, view, user_id, options)
+            body, cacheable = await service.executor.run(work, key=user_id, heavy=is_heavy(options))
         except MatineeError:  # an expected error, for which the regular path makes a problem document
             return None
         except Exception:
             log.exception("The fast path failed; the request takes the regular path.")
             return None
-        answer = CachedResponse.of(ROUTE, fast.user_id, version, body)
+        answer = CachedResponse.of(ROUTE, user_id, version, body)
         if cacheable:
             service.cache.put(path, query, answer)
         return answer

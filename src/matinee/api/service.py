@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -17,6 +16,7 @@ from matinee.api.render import Json
 from matinee.api.response_cache import AdaptiveExecutor, CachedResponse, ResponseCache
 from matinee.api.work_queue import WorkQueue
 from matinee.engine import Engine
+from matinee.engine.runtime import RequestView
 from matinee.settings import Settings
 
 RETRY = 1.0
@@ -65,17 +65,19 @@ class CoreService(application.Service):
         if self._owned:
             self._engine.close(Engine.close)
 
-    async def answer(self, request: Request, engine: Engine, user_id: str | None, work: Work, heavy: bool) -> Response:
+    async def answer(
+        self, request: Request, view: RequestView, user_id: str | None, work: Work, *, heavy: bool
+    ) -> Response:
         """Compute a cacheable answer and keep it.
 
         Args:
+            view: that the answer depends on, taken before.
             user_id: the user on whose data it depends, None: on no user's.
-            work: gives the bytes from one state of the engine, and whether they may be cached.
+            work: gives the bytes and whether they may be cached.
             heavy: it surely takes many milliseconds.
         """
-        at = engine.request_view()
-        version = at.validity(user_id)
-        body, keep = await self.executor.run(partial(work, at), key=user_id or "", heavy=heavy)
+        version = view.validity(user_id)
+        body, keep = await self.executor.run(work, key=user_id or "", heavy=heavy)
         if keep:
             scope = request.scope
             ready = CachedResponse.of(route_of(scope), user_id, version, body)

@@ -23,7 +23,6 @@ from matinee.data.catalog import Movie, Word
 from matinee.data.ids import ID_LENGTH, USER_ID
 from matinee.data.titles import split_title
 from matinee.engine import Engine
-from matinee.engine.runtime import RequestView
 from matinee.engine.types import Answer
 from matinee.engine.types import Request as Options
 from matinee.errors import UnknownMovieError
@@ -138,7 +137,7 @@ def _recommend(engine: Engine, user_id: str, n: int, min_ratings: int) -> Answer
 
 
 async def _items(request: Request, engine: Engine, user_id: str, n: int, metadata: bool, *, joined: bool) -> Response:
-    def work(_at: RequestView) -> tuple[bytes, bool]:
+    def work() -> tuple[bytes, bool]:
         answer = _recommend(engine, user_id, n, service_of(request).settings.min_ratings)
         items: list[dict[str, Any]] = []
         for item in answer.items:
@@ -152,7 +151,7 @@ async def _items(request: Request, engine: Engine, user_id: str, n: int, metadat
             items.append(record)
         return dumps({"items": items}), not answer.volatile
 
-    return await service_of(request).answer(request, engine, user_id, work, metadata or n > 100)
+    return await service_of(request).answer(request, engine.request_view(), user_id, work, heavy=metadata or n > 100)
 
 
 @router.get(

@@ -10,7 +10,6 @@ from matinee.api.errors import problems
 from matinee.api.render import dumps
 from matinee.api.schemas.answers import ExplanationOut
 from matinee.api.service import EngineDep, service_of
-from matinee.engine.runtime import RequestView
 
 router = APIRouter(tags=["recommendations"])
 
@@ -34,8 +33,8 @@ async def explanation(
     film is left out of the history that explains it.
     """
 
-    def work(_at: RequestView) -> tuple[bytes, bool]:
+    def work() -> tuple[bytes, bool]:
         # Not kept: it names other users' ratings, which no version of this user tells.
         return dumps(engine.explain(user_id, movie_id, model)), False
 
-    return await service_of(request).answer(request, engine, user_id, work, heavy=True)
+    return await service_of(request).answer(request, engine.request_view(), user_id, work, heavy=True)

@@ -13,7 +13,6 @@ from matinee.api.render import dumps, reply
 from matinee.api.schemas.explore import FilmRatingsOut, ReportOut, TitleTableOut, UserPageOut
 from matinee.api.schemas.statistics import StatisticsOut
 from matinee.api.service import EngineDep, service_of
-from matinee.engine.runtime import RequestView
 
 router = APIRouter(tags=["exploring"])
 
@@ -35,7 +34,7 @@ def users(
 async def titles(request: Request, engine: EngineDep) -> Response:
     """Id, title and year of every film, as three columns in the catalogue's order: for pickers and maps."""
 
-    def work(_at: RequestView) -> tuple[bytes, bool]:
+    def work() -> tuple[bytes, bool]:
         table = engine.title_table()
         record = {
             "movie_ids": table.movie_ids,
@@ -45,7 +44,7 @@ async def titles(request: Request, engine: EngineDep) -> Response:
         }
         return dumps(record), True
 
-    return await service_of(request).answer(request, engine, None, work, heavy=True)
+    return await service_of(request).answer(request, engine.request_view(), None, work, heavy=True)
 
 
 @router.get(
@@ -83,11 +82,11 @@ async def statistics(request: Request, engine: EngineDep, filter: parameters.Fil
     film has changed, else kept.
     """
 
-    def work(_at: RequestView) -> tuple[bytes, bool]:
+    def work() -> tuple[bytes, bool]:
         # Any new rating changes it, which no version of a user or of the films tells: the engine keeps it, not we.
         return dumps(engine.statistics(filter)), False
 
-    return await service_of(request).answer(request, engine, None, work, heavy=True)
+    return await service_of(request).answer(request, engine.request_view(), None, work, heavy=True)
 
 
 @router.get("/v1/report", response_model=ReportOut, responses=problems(503), summary="How the data were cleaned")

@@ -16,7 +16,6 @@ from matinee.api.render import answer_record, dumps, popular_record, reply
 from matinee.api.schemas.answers import ChartOut, ListOut
 from matinee.api.schemas.requests import AdHocRequest
 from matinee.api.service import EngineDep, service_of
-from matinee.engine.runtime import RequestView
 from matinee.engine.types import PopularBy
 from matinee.engine.types import Request as Options
 
@@ -48,9 +47,9 @@ async def recommend(
     A rating counts at the next call, in every worker process.
     """
     options = Options(n, model, filter, split_ids(exclude), diversity, explain, include_seen, adventurous)
-
-    work = recommend_work(engine, user_id, options, metadata)
-    return await service_of(request).answer(request, engine, user_id, work, is_heavy(options, metadata))
+    view = engine.request_view()
+    work = recommend_work(engine, view, user_id, options, metadata)
+    return await service_of(request).answer(request, view, user_id, work, heavy=is_heavy(options, metadata))
 
 
 @router.post(
@@ -101,11 +100,12 @@ async def similar(
 ) -> Response:
     """Films similar to one film, most similar first, itself left out."""
 
-    def work(_at: RequestView) -> tuple[bytes, bool]:
+    def work() -> tuple[bytes, bool]:
         answer = engine.similar(movie_id, by=by, n=n, filter=filter, index=index)
         return dumps(answer_record(engine, answer, metadata)), not filter and not metadata
 
-    return await service_of(request).answer(request, engine, None, work, metadata or n > 100 or bool(filter))
+    heavy = metadata or n > 100 or bool(filter)
+    return await service_of(request).answer(request, engine.request_view(), None, work, heavy=heavy)
 
 
 @router.get(
