@@ -95,7 +95,7 @@ class AnswerTable:
         return columns
 
     def to_polars(self) -> pl.DataFrame:
-        """One row a film: rank, movie_id, title, year, genres, score, stars, reason.
+        """One row a movie: rank, movie_id, title, year, genres, score, stars, reason.
 
         Raises:
             MissingExtraError: Polars is not installed.

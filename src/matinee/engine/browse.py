@@ -1,4 +1,4 @@
-"""Questions about films: charts, pages of the catalog, the map."""
+"""Questions about movies: charts, pages of the catalog, the map."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def popular(
     year: int | None,
     days: float | None,
 ) -> list[PopularItem]:
-    """A chart; films without ratings (in the window) are not in it. See `Engine.popular`."""
+    """A chart; movies without ratings (in the window) are not in it. See `Engine.popular`."""
     check_n(n, view.settings.max_n)
     if by not in CHARTS:
         raise InvalidInputError(f"There is no chart {by!r}.", f"Use one of: {', '.join(CHARTS)}.")
@@ -73,7 +73,7 @@ def _chart(view: RequestView, by: By, since: int | None) -> tuple[Chart, NDArray
 
 
 def page(view: RequestView, *, filter: str, sort: str, offset: int, limit: int) -> MoviePage:
-    """A page of the catalog with each film's number of ratings and mean stars."""
+    """A page of the catalog with each movie's number of ratings and mean stars."""
     check_n(limit, view.settings.max_n)
     if offset < 0:
         raise InvalidInputError(f"offset is {offset}.", "Start at 0 or later.")
@@ -124,7 +124,7 @@ def _numbers(view: RequestView, name: str) -> NDArray[Any]:
 
 
 def film_map(view: RequestView, space: str) -> FilmMap:
-    """Where each film of a space that is in service lies; films written since training are not on the map.
+    """Where each movie of a space that is in service lies; movies written since training are not on the map.
 
     Raises:
         InvalidInputError: the snapshot has no such space.

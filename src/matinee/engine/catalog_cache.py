@@ -39,7 +39,7 @@ class PerCatalog(Generic[T]):
 class BackgroundPerCatalog(Generic[T]):
     """Makes one thing for each catalog, in the background where the one of an earlier state will do meanwhile.
 
-    For what is slow to make and may miss the newest films for a second. Thread-safe.
+    For what is slow to make and may miss the newest movies for a second. Thread-safe.
 
     Args:
         make: as in `PerCatalog`.

@@ -23,10 +23,10 @@ def chart_of(view: RequestView, by: Literal["counts", "liked", "top_rated"]) -> 
 
 
 def newcomer_scores(view: RequestView, allowed: NDArray[np.bool_], n: int) -> NDArray[np.float32]:
-    """Scores of films for somebody of whom nothing is known, (n_items,) float32.
+    """Scores of movies for somebody of whom nothing is known, (n_items,) float32.
 
-    Films that many people liked come first, genres in proportion, which `benchmarks/newcomers.py` measured best; films
-    without ratings come last, newest first. Only the best of the allowed films have scores, at least n of them where
+    Movies that many people liked come first, genres in proportion, measured best by `benchmarks/newcomers.py`; movies
+    without ratings come last, newest first. Only the best of the allowed movies have scores, at least n of them where
     there are as many; NaN for the others.
     """
     if n > POOL or not np.array_equal(allowed, view.catalog.active):
@@ -44,7 +44,7 @@ def _newcomer_scores(view: RequestView, allowed: NDArray[np.bool_], n: int) -> N
     rows = chart.top(n, allowed)
     scores = np.full(len(allowed), np.nan, dtype=np.float32)
     unrated = np.flatnonzero(allowed & (view.stats.counts == 0)) if len(rows) < n else rows[:0]
-    # Below every rated film, by row: films added last first.
+    # Below every rated movie, by row: movies added last first.
     scores[unrated] = -1.0 + 0.5 * (unrated / max(len(scores), 1))
     rows, values = cover_genres(rows, chart.score[rows], view.catalog.column("genres"))
     scores[rows] = values

@@ -29,7 +29,7 @@ class ContentPlaces:
         self._moved: dict[int, Floats] = {}
         """Row → position of a movie written since, before series are drawn together."""
         self._series: dict[int, frozenset[int]] | None = None
-        """Row → all films of its series; None until a film is put."""
+        """Row → all movies of its series; None until a movie is put."""
 
     def changed(
         self, model: Content, catalog: Catalog, rows: Rows, vectors: Mapping[str, tuple[Floats, Floats]]
@@ -39,10 +39,10 @@ class ContentPlaces:
         Args:
             model: the content model over the catalog as it is.
             rows: of the movies written.
-            vectors: of these films by encoded space, when the space was learned and now; 0 where there are none.
+            vectors: of these movies by encoded space, when the space was learned and now; 0 where there are none.
 
         Returns:
-            Rows of all films that move, increasing, and where to, (n, dim); 0 for films of which nothing is known.
+            Rows of all movies that move, increasing, and where to, (n, dim); 0 for movies of which nothing is known.
         """
         before = {name: old for name, (old, _) in vectors.items()}
         after = {name: new for name, (_, new) in vectors.items()}

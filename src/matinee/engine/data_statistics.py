@@ -1,4 +1,4 @@
-"""Figures of the effective ratings for exploring data: over time, by film, genre, user; the long tail."""
+"""Figures of the effective ratings for exploring data: over time, by movie, genre, user; the long tail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from matinee.engine.rating_counts import histogram
 from matinee.engine.runtime import RequestView
 
 TOP = 50
-"""Directors, countries, tags, films and users that are listed, at most."""
+"""Directors, countries, tags, movies and users that are listed, at most."""
 MAX_MONTHS = 600
 """With ratings of more months than this there are no figures by month."""
 TAIL_POINTS = 100
@@ -45,12 +45,12 @@ def cached_statistics(view: RequestView, filter: str) -> Record:
 def statistics(
     effective: MergedRatings, catalog: Catalog, allowed: NDArray[np.bool_], steps: NDArray[np.float64]
 ) -> Record:
-    """Figures of the ratings of some films; what they are is said in the interface's description.
+    """Figures of the ratings of some movies; what they are is said in the interface's description.
 
     Args:
         effective: all ratings.
-        catalog: the films.
-        allowed: (n_items,), the films that count, all of them in service.
+        catalog: the movies.
+        allowed: (n_items,), the movies that count, all of them in service.
         steps: of the scale, increasing.
     """
     flat = effective.flat()
@@ -166,9 +166,9 @@ def _by_word(
     most: int | None = None,
     first: str = "ratings",
 ) -> list[Record]:
-    """Films, ratings and mean of each word of a list column, those of the most ratings (or films) first, then by name.
+    """Movies, ratings and mean of each word of a list column, those of most ratings (or movies) first, then by name.
 
-    A film of several words counts for each of them, once.
+    A movie of several words counts for each of them, once.
     """
     values = catalog.column(column)
     rows = np.flatnonzero(allowed)
@@ -178,11 +178,11 @@ def _by_word(
     held = np.repeat(rows, [len(words) for words in own])
     films, totals = _counted(codes, sums[held], len(names))
     ratings = np.bincount(codes, counts[held], minlength=len(names)).astype(np.int64)
-    found = list(zip(names, films.tolist(), ratings.tolist(), totals.tolist(), strict=True))
-    found.sort(key=lambda entry: (-entry[2] if first == "ratings" else 0, -entry[1], entry[0]))
+    table = list(zip(names, films.tolist(), ratings.tolist(), totals.tolist(), strict=True))
+    table.sort(key=lambda entry: (-entry[2] if first == "ratings" else 0, -entry[1], entry[0]))
     return [
         {"name": name, "films": count, "ratings": number, "mean": _mean(total, number)}
-        for name, count, number, total in found[: most or len(found)]
+        for name, count, number, total in table[: most or len(table)]
     ]
 
 
@@ -216,10 +216,10 @@ def _edges(most: int) -> Iterator[int]:
 
 
 def long_tail(counts: Ints) -> list[Record]:
-    """Share of films, most rated first → share of all ratings that they have: about a hundred points, the last (1, 1).
+    """Share of movies, most rated first → share of all ratings that they have: about a hundred points, the last (1, 1).
 
     Args:
-        counts: ratings of each film, zeros included.
+        counts: ratings of each movie, zeros included.
     """
     total, n = int(counts.sum()), len(counts)
     if not total:

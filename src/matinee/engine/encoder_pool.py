@@ -79,7 +79,7 @@ class Encoders:
             return index
 
     def of_films(self, movies: Sequence[Movie], space: Space | None) -> list[FilmVector]:
-        """Raw vectors of films that are about to be stored; none where the encoder cannot be had, with a warning."""
+        """Raw vectors of movies that are about to be stored; none where the encoder cannot be had, with a warning."""
         if space is None or not movies:
             return []
         try:

@@ -124,8 +124,8 @@ class Engine:
         return self._lifecycle.runtime.view.scale
 
     def revision(self) -> tuple[str, int]:
-        """(snapshot id, films' version): changes whenever answers about films may change; microseconds."""
-        return self.validity(None)[:2]
+        """(snapshot id, movies' version): changes whenever answers about movies may change; microseconds."""
+        return self.request_view().validity()[:2]
 
     def user_version(self, user_id: str) -> int:
         """The version of a user's data, microseconds, sees other processes' writes at once."""
@@ -171,24 +171,25 @@ class Engine:
 
     # --- lists --------------------------------------------------------------------------------------------------
     def find(self, name: Id) -> Movie:
-        """The film that has this id or this title, with or without its year.
+        """The movie that has this id or this title, with or without its year.
 
         Raises:
-            NotFoundError: no film has it.
-            AmbiguousTitleError: several films have this title; it lists them.
+            NotFoundError: no movie has it.
+            AmbiguousTitleError: several movies have this title; it lists them.
         """
         catalog = self.request_view().catalog
         return catalog.movie(catalog.resolve(name))
 
     def recommend(self, user_id: Id, request: Request = DEFAULT, *, at: RequestView | None = None) -> Answer:
-        """Films for a stored user; an unknown user gets the popular films and `fallback="popular"`.
+        """Movies for a stored user; an unknown user gets the popular movies and `fallback="popular"`.
 
         Args:
             at: the view to answer from, where the caller has taken it already; None: the current one.
         """
         user_id = id_text(user_id)
         view = at or self.request_view()
-        version = view.user_version(user_id)  # before the history: a write in between makes it outdated, never wrong
+        # Before the history: a write in between makes the answer outdated, never wrong.
+        version = view.user_version(user_id)
         return recommend(view, view.history(user_id), request, user_id=user_id, version=version)
 
     def recommend_for(
@@ -198,15 +199,15 @@ class Engine:
         *,
         titles: bool = True,
     ) -> Answer:
-        """Films for an ad-hoc history, film id or title → stars (None: seen, and given none; a mild like).
+        """Movies for an ad-hoc history, movie id or title → stars (None: seen, and given none; a mild like).
 
         Args:
-            titles: text that is no film's id may be a title, "Toy Story" or "Toy Story (1995)".
+            titles: text that is no movie's id may be a title, "Toy Story" or "Toy Story (1995)".
 
         Raises:
-            NotFoundError: a film of the history is unknown.
-            AmbiguousTitleError: several films have a title; it lists them.
-            InvalidInputError: too many films, or stars off the scale.
+            NotFoundError: a movie of the history is unknown.
+            AmbiguousTitleError: several movies have a title; it lists them.
+            InvalidInputError: too many movies, or stars off the scale.
         """
         view = self.request_view()
         if len(ratings) > self.settings.max_history:
@@ -227,19 +228,19 @@ class Engine:
     def similar(
         self, movie_id: Id, *, by: SimilarBy = "blend", n: int = 10, filter: str = "", index: str = "exact"
     ) -> Answer:
-        """Films similar to one film, itself left out.
+        """Movies similar to one movie, itself left out.
 
         Args:
             by: "taste" (who liked them), "content" (what they are about), "poster", or "blend" of the first two.
             index: what searches the space of that likeness: "exact", or, finding nearly the same, "faiss", "annoy" or
-                "hnsw". `Answer.index` says which did: "exact" in place of one that misses films.
+                "hnsw". `Answer.index` says which did: "exact" in place of one that misses movies.
 
-        A film that is unknown by that likeness is answered by content, and `fallback` says so.
+        A movie that is unknown by that likeness is answered by content, and `fallback` says so.
         """
         return similar(self.request_view(), id_text(movie_id), by=by, n=n, filter=filter, index=index)
 
     def search(self, text: str, *, n: int = 10, filter: str = "", by: SearchBy = "both") -> list[Hit]:
-        """Films by title (exact, prefix, typo-tolerant) and by meaning, fused.
+        """Movies by title (exact, prefix, typo-tolerant) and by meaning, fused.
 
         Args:
             by: "title", "meaning", or "both"; where the snapshot has no text vectors, or the encoder cannot be had,
@@ -260,11 +261,11 @@ class Engine:
         index: str = "exact",
         exclude_self: bool = False,
     ) -> list[PosterHit]:
-        """The k films whose posters are most like an image (bytes or a file), or like a vector.
+        """The k movies whose posters are most like an image (bytes or a file), or like a vector.
 
         Args:
             vector: of the encoder's length (raw) or of the space's.
-            exclude_self: leave out the nearest film where its poster is the very picture given.
+            exclude_self: leave out the nearest movie where its poster is the very picture given.
 
         Raises:
             InvalidInputError: there are no posters; a vector of wrong length, zero, NaN; an image that is broken.
@@ -288,10 +289,10 @@ class Engine:
         return view.spaces[space].kinds if space in view.spaces else ()
 
     def neighbours_in(self, space: str, movie_id: Id, *, n: int = 10, index: str = "exact") -> Answer | None:
-        """The nearest films in one space, the film itself left out; None where it has no vector there.
+        """The nearest movies in one space, the movie itself left out; None where it has no vector there.
 
         Raises:
-            UnknownMovieError: no such film.
+            UnknownMovieError: no such movie.
             InvalidInputError: the snapshot lacks the space or the index.
         """
         return neighbors_in(self.request_view(), id_text(movie_id), space, n, index)
@@ -317,7 +318,7 @@ class Engine:
 
     # --- movies -------------------------------------------------------------------------------------------------
     def movie(self, movie_id: Id) -> Movie:
-        """One film. Raises UnknownMovieError."""
+        """One movie. Raises UnknownMovieError."""
         catalog = self.request_view().catalog
         return catalog.movie(catalog.row(id_text(movie_id)))
 
@@ -328,37 +329,37 @@ class Engine:
             filter: in the filter language.
             sort: movie_id, title, year, ratings, mean, popularity or top_rated; "-" in front turns the order round (the
                 last four begin with the highest, the others with the lowest). Popularity is the number of ratings, of
-                equal films the better rated first; top_rated is IMDb's weighted score.
-            offset: films to skip.
-            limit: films on the page, 1..settings.max_n.
+                equal movies the better rated first; top_rated is IMDb's weighted score.
+            offset: movies to skip.
+            limit: movies on the page, 1..settings.max_n.
         """
         return browse.page(self.request_view(), filter=filter, sort=sort, offset=offset, limit=limit)
 
     def titles(self, rows: NDArray[np.int64]) -> tuple[list[str], list[int | None]]:
-        """Titles and years of films by row of the current catalog."""
+        """Titles and years of movies by row of the current catalog."""
         catalog = self.request_view().catalog
         titles, years = catalog.column("title"), catalog.column("year")
         return [titles[row] for row in rows.tolist()], [years[row] for row in rows.tolist()]
 
     def title_table(self) -> TitleTable:
-        """Ids, titles and years of all films in service."""
+        """Ids, titles and years of all movies in service."""
         return browse.title_table(self.request_view())
 
     def is_rated(self, movie_id: Id) -> bool:
-        """Whether anybody has rated a film. Raises UnknownMovieError."""
+        """Whether anybody has rated a movie. Raises UnknownMovieError."""
         view = self.request_view()
         return bool(view.stats.counts[view.catalog.row(id_text(movie_id))])
 
     def film_ratings(self, movie_id: Id) -> FilmRatings:
-        """How one film was rated. Raises UnknownMovieError."""
+        """How one movie was rated. Raises UnknownMovieError."""
         return browse.film_ratings(self.request_view(), id_text(movie_id))
 
     def film_map(self, space: str = "content") -> FilmMap:
-        """Every film of a space as a point in two dimensions. Raises InvalidInputError where there is no such space."""
+        """Every movie of a space as a point in two dimensions. Raises InvalidInputError: there is no such space."""
         return browse.film_map(self.request_view(), space)
 
     def statistics(self, filter: str = "") -> dict[str, Any]:
-        """Figures of the effective ratings of the films that a filter allows; kept until something changes.
+        """Figures of the effective ratings of the movies that a filter allows; kept until something changes.
 
         Raises:
             FilterError: the filter does not parse.
@@ -390,14 +391,14 @@ class Engine:
         return users.neighbors(self.request_view(), id_text(user_id), n)
 
     def explain(self, user_id: Id, movie_id: Id, model: str | None = None) -> Explanation:
-        """Why one film for one user, whether it is recommended, rated already, or neither.
+        """Why one movie for one user, whether it is recommended, rated already, or neither.
 
         Args:
             model: whose reasons are given in `because`; None: the default model's.
 
         Raises:
             UnknownUserError: nothing is known of the user to explain from.
-            UnknownMovieError, UnknownModelError: no such film, no such model.
+            UnknownMovieError, UnknownModelError: no such movie, no such model.
         """
         return explain(self.request_view(), id_text(user_id), id_text(movie_id), model)
 
@@ -406,7 +407,7 @@ class Engine:
         return users.export(self.request_view(), id_text(user_id))
 
     def export_ratings(self) -> Iterator[tuple[str, str, float, int | None]]:
-        """All effective ratings: user id, film id, stars, time."""
+        """All effective ratings: user id, movie id, stars, time."""
         return users.export_ratings(self.request_view())
 
     # --- writes: each is all or nothing and durable when it returns ---------------------------------------------
@@ -422,16 +423,16 @@ class Engine:
         timestamp: int | None = None,
         timestamps: Sequence[int | None] | None = None,
     ) -> int:
-        """Store (user id, film id, stars) triples, all or none; returns the number of distinct ratings stored.
+        """Store (user id, movie id, stars) triples, all or none; returns the number of distinct ratings stored.
 
         Args:
-            ratings: of equal (user, film) pairs the last wins.
+            ratings: of equal (user, movie) pairs the last wins.
             key: makes the call idempotent for 24 hours.
             timestamp: seconds since 1970; None: now.
             timestamps: one for each rating, where they differ (an import); None in it: `timestamp`.
 
         Raises:
-            UnknownMovieError: naming the first unknown film; nothing is stored.
+            UnknownMovieError: naming the first unknown movie; nothing is stored.
             InvalidInputError: stars off the data set's scale, impossible ids, too many at once; nothing is stored.
             ConflictError: the key was used for other ratings.
         """
@@ -449,9 +450,9 @@ class Engine:
         writes.erase_user(self.request_view(), id_text(user_id))
 
     def put_movies(self, movies: Sequence[Movie]) -> int:
-        """Add or replace films; they are searchable and recommendable at once. Returns the number stored.
+        """Add or replace movies; they are searchable and recommendable at once. Returns the number stored.
 
-        Where the snapshot has text vectors, those of the films are made and stored with them.
+        Where the snapshot has text vectors, those of the movies are made and stored with them.
         """
         return writes.put_movies(self.request_view(), self.encoders, movies)
 
@@ -463,7 +464,7 @@ class Engine:
             the next `matinee posters add` or training.
 
         Raises:
-            UnknownMovieError: no such film.
+            UnknownMovieError: no such movie.
             TooLargeError, MediaTypeError, InvalidInputError: an image that cannot be read.
         """
         return writes.put_poster(self.request_view(), self.encoders, id_text(movie_id), image)
@@ -473,14 +474,14 @@ class Engine:
         writes.delete_poster(self.request_view(), id_text(movie_id))
 
     def patch_movie(self, movie_id: Id, changes: Mapping[str, Any]) -> Movie:
-        """Change some columns of a film (None clears one) and return it.
+        """Change some columns of a movie (None clears one) and return it.
 
         Raises:
-            UnknownMovieError: no such film.
-            InvalidInputError: an unknown column, or a value that a film cannot have.
+            UnknownMovieError: no such movie.
+            InvalidInputError: an unknown column, or a value that a movie cannot have.
         """
         return writes.patch_movie(self.request_view(), self.encoders, id_text(movie_id), changes)
 
     def delete_movie(self, movie_id: Id) -> None:
-        """Remove a film from service. Raises UnknownMovieError."""
+        """Remove a movie from service. Raises UnknownMovieError."""
         writes.delete_movie(self.request_view(), id_text(movie_id))

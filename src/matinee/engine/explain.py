@@ -1,4 +1,4 @@
-"""Why one film for one user: what every model says, and the films, users, factors and words behind it."""
+"""Why one movie for one user: what every model says, and the movies, users, factors and words behind it."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from matinee.models.base import Model, Query
 MAX_REASONS = MAX_NEIGHBORS = 20
 MAX_FACTORS = 8
 MAX_ENDS = 5
-"""Films named at each end of a factor."""
+"""Movies named at each end of a factor."""
 MAX_SHARED, MAX_MOVIES = 8, 3
-"""Words named of a field, and films that have them."""
+"""Words named of a field, and movies that have them."""
 FIELDS = ("genres", "directors", "writers", "cast", "tags", "keywords")
 _WELL_RATED = 10
-"""The films at the ends of a factor are among this part (a tenth) of the rated films, those of the most ratings."""
+"""The movies at the ends of a factor are among this part (a tenth) of the rated movies, those of the most ratings."""
 _LEAST_WELL_RATED = 50
 
 
 def explain(view: RequestView, user_id: str, movie_id: str, name: str | None) -> Explanation:
-    """Why a film for a user, see `Engine.explain`."""
+    """Why a movie for a user, see `Engine.explain`."""
     row = view.catalog.row(movie_id)
     name = name or view.default_model()
     model = view.model(name)
@@ -58,7 +58,7 @@ def explain(view: RequestView, user_id: str, movie_id: str, name: str | None) ->
 
 
 def _without(query: Query, row: int) -> tuple[Query, float | None]:
-    """The history without one film, and the stars that it had."""
+    """The history without one movie, and the stars that it had."""
     kept = query.rows != row
     if kept.all():
         return query, None
@@ -132,10 +132,10 @@ def _well_known(view: RequestView) -> NDArray[np.int64]:
 
 
 def _content(view: RequestView, query: Query, row: int) -> Iterator[Shared]:
-    """Field by field: words that most of the liked films have come first; films that share the rarest words do."""
+    """Field by field: words that most of the liked movies have come first; movies that share the rarest words do."""
     if not len(query):
         return
-    # Films rated no lower than the user's own mean, the best first.
+    # Movies rated no lower than the user's own mean, the best first.
     liked = np.flatnonzero(query.ratings >= query.ratings.mean(dtype=np.float64))
     films = query.rows[liked[np.argsort(-query.ratings[liked], kind="stable")]].tolist()
     for field in FIELDS:

@@ -45,16 +45,16 @@ class RatingColumns(NamedTuple):
 
 @dataclass(frozen=True)
 class MergedRatings:
-    """Every effective rating of the films in service, at one moment.
+    """Every effective rating of the movies in service, at one moment.
 
     Users are numbered: the snapshot's by their row in it, others after them.
 
     Attributes:
         base: the snapshot's ratings.
         dropped: increasing places in `base` of ratings that no longer hold.
-        added: the store's, of films that the catalog has.
+        added: the store's, of movies that the catalog has.
         new_users: ids of the users whom the snapshot does not have.
-        active: (n_items,), films in service.
+        active: (n_items,), movies in service.
         memo: for what is derived of this state, by whoever derives it.
     """
 
@@ -84,7 +84,7 @@ class MergedRatings:
         return RatingColumns(users, base.indices, base.values, base.times).where(kept).then(self._added)
 
     def of_film(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """User numbers and stars of everybody who has rated one film."""
+        """User numbers and stars of everybody who has rated one movie."""
         entries = np.flatnonzero(self.base.indices == row)
         entries = entries[~np.isin(entries, self.dropped)]
         users = np.searchsorted(self.base.indptr, entries, side="right") - 1
@@ -142,12 +142,12 @@ class Overlay:
         self._place: dict[tuple[str, str], int] = {}
         self._new_users: dict[str, int] = {}
         self._films: dict[str, int] = {}
-        # One entry for each (user, film) that the store knows: user number, film number, stars (NaN: taken back),
+        # One entry for each (user, movie) that the store knows: user number, movie number, stars (NaN: taken back),
         # time, and the place of the snapshot's rating (−1: none).
         self._columns: tuple[list[int], list[int], list[float], list[int], list[int]] = ([], [], [], [], [])
 
     def over(self, catalog: Catalog) -> MergedRatings:
-        """The effective ratings of a catalog's films; the same object until something changes."""
+        """The effective ratings of a catalog's movies; the same object until something changes."""
         with self._lock:
             if self._store.seq() != self._seq:
                 self._follow()

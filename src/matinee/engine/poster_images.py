@@ -1,4 +1,4 @@
-"""The pictures that are shown for films: stored files, and drawn cards where there is none."""
+"""The pictures that are shown for movies: stored files, and drawn cards where there is none."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _reducing = threading.BoundedSemaphore(2)
 
 @dataclass(frozen=True, slots=True)
 class PosterImage:
-    """A picture of a film, not read yet.
+    """A picture of a movie, not read yet.
 
     Attributes:
         tag: changes whenever the picture does.
@@ -49,7 +49,7 @@ class PosterImage:
 
 
 class PosterImages:
-    """The pictures of one data set's films.
+    """The pictures of one data set's movies.
 
     Args:
         settings: the folder, and limits of bytes and pixels.

@@ -16,9 +16,9 @@ from matinee.indexes.base import check_vectors
 
 POSTER = "poster"
 TWINS = 20
-"""Films that have one and the same poster, at most."""
+"""Movies that have one and the same poster, at most."""
 SAME = 0.9999
-"""Cosine from which on two posters are one and the same picture, whatever film they are of."""
+"""Cosine from which on two posters are one and the same picture, whatever movie they are of."""
 
 
 def search(
@@ -32,7 +32,7 @@ def search(
     index: str,
     exclude_self: bool,
 ) -> list[PosterHit]:
-    """The k films with the most similar posters; see `Engine.search_posters`."""
+    """The k movies with the most similar posters; see `Engine.search_posters`."""
     check_n(k, view.settings.max_n, "k")
     if (image is None) == (vector is None):
         raise InvalidInputError("A poster search needs an image or a vector.", "Give exactly one of the two.")

@@ -1,4 +1,4 @@
-"""Ratings per film, live: the snapshot's counts and sums with every change of the store folded in."""
+"""Ratings per movie, live: the snapshot's counts and sums with every change of the store folded in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from matinee.models.charts import Chart
 from matinee.stores.base import RatingChange
 
 BaseRating = Callable[[str, str], "float | None"]
-"""(user id, film id) → the snapshot's rating, None where it has none or the user is erased."""
+"""(user id, movie id) → the snapshot's rating, None where it has none or the user is erased."""
 
 
 FLAT = np.float32(1e-3)
@@ -56,14 +56,14 @@ class Tastes:
 
 
 class Stats:
-    """Counts and sums of the effective ratings of each film; immutable, `fold` makes the next one.
+    """Counts and sums of the effective ratings of each movie; immutable, `fold` makes the next one.
 
     Attributes:
         counts: (n_items,) int64.
         sums: (n_items,) float64, stars.
         newest: time of the newest rating, seconds since 1970, −1 where none is known.
         charts: those made of these counts and sums, by kind; filled by whoever first asks.
-        newcomers: likewise the scores of films for somebody of whom nothing is known.
+        newcomers: likewise the scores of movies for somebody of whom nothing is known.
     """
 
     def __init__(self, counts: NDArray[np.int64], sums: NDArray[np.float64], newest: int) -> None:
@@ -86,7 +86,7 @@ class Stats:
         return FilterStats(self.counts, self.means)
 
     def grown(self, n_items: int) -> Stats:
-        """Room for the films added to the catalog."""
+        """Room for the movies added to the catalog."""
         more = n_items - len(self.counts)
         return self if more <= 0 else Stats(np.pad(self.counts, (0, more)), np.pad(self.sums, (0, more)), self.newest)
 
@@ -98,7 +98,7 @@ class Stats:
         return Stats(counts, sums, self.newest)
 
     def fold(self, changes: Iterable[RatingChange], catalog: Catalog, base: BaseRating) -> Stats:
-        """With logged changes applied in order; changes of films that the catalog never had are skipped."""
+        """With logged changes applied in order; changes of movies that the catalog never had are skipped."""
         counts, sums, newest = self.counts.copy(), self.sums.copy(), self.newest
         for change in changes:
             row = catalog.find_any(change.movie_id)

@@ -1,7 +1,7 @@
-"""Why films are recommended, in words: liked films that speak for each, disliked ones that push away.
+"""Why movies are recommended, in words: liked movies that speak for each, disliked ones that push away.
 
-Only films that the user liked on their own scale (`StarScale.preferences` above 0) are named as reasons. A model may
-count a disliked film in favor of another (minus times minus), but nobody would believe that reason.
+Only movies that the user liked on their own scale (`StarScale.preferences` above 0) are named as reasons. A model may
+count a disliked movie in favor of another (minus times minus), but nobody would believe that reason.
 """
 
 from __future__ import annotations
@@ -21,40 +21,40 @@ from matinee.engine.types import FilmRef, Reason
 from matinee.models.base import Model, Query
 
 MAX_REASONS = 5
-"""Films named as reasons of one pick, at most."""
+"""Movies named as reasons of one pick, at most."""
 NAMED = 3
-"""Of these, films named in a sentence, at most; each has at least half the share of the first."""
+"""Of these, movies named in a sentence, at most; each has at least half the share of the first."""
 LOVED = 0.5
-"""Preference above which a film was loved; a film seen and given no stars stands exactly here, and was liked."""
+"""Preference above which a movie was loved; a movie seen and given no stars stands exactly here, and was liked."""
 DECIDES, EVEN = 0.03, 2.0
-"""A film decides when it has this share, and this many times an even share where more than `MANY` films were liked."""
+"""A movie decides when it has this share, and this many times an even share where more than `MANY` were liked."""
 MANY = 20
 SHARED = 3
-"""Of the first `MAX_REASONS` films, how many must have a director or genre before it counts as a taste."""
+"""Of the first `MAX_REASONS` movies, how many must have a director or genre before it counts as a taste."""
 EXAMPLES = 2
-"""Films named as examples of a taste, at most."""
+"""Movies named as examples of a taste, at most."""
 FORMATS = ("IMAX",)
-"""Genres of the data that nobody has a taste for: how a film was shown."""
+"""Genres of the data that nobody has a taste for: how a movie was shown."""
 CANDIDATES = 40
-"""Best films beyond those listed that disliked films may push away (100 make answers with reasons 11 % slower, 40 make
+"""Best movies beyond those listed that disliked ones may push away (100 make answers with reasons 11 % slower, 40 make
 them 8 %)."""
 MAX_LESS = 3
-"""Disliked films named as pushing, at most."""
+"""Disliked movies named as pushing, at most."""
 LEAST_PUSH = 0.01
-"""Least part of what liked films add to the candidates that a disliked film must take from them to be named."""
+"""Least part of what liked movies add to the candidates that a disliked movie must take from them to be named."""
 
 POPULAR = "popular with everybody"
 CHARTS = {"trending": "rated by many lately", "top_rated": "among the best rated", "liked": "liked by many"}
-"""What is said of a film of a chart, by the setting `by` of its model, where it is not what most people rated."""
+"""What is said of a movie of a chart, by the setting `by` of its model, where it is not what most people rated."""
 UNDECIDED = "no single film decides"
 NO_LIKES = "you have not liked a film yet"
 SAME = {"directors": "same director", "writers": "same writer", "cast": "same actors", "genres": "same genre"}
-"""What two films can have in common, the most telling first."""
+"""What two movies can have in common, the most telling first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cited:
-    """A liked film of the history: its catalog row, its share (0..1) in a pick, the preference for it."""
+    """A liked movie of the history: its catalog row, its share (0..1) in a pick, the preference for it."""
 
     row: int
     title: str
@@ -64,7 +64,7 @@ class Cited:
 
 @dataclass(frozen=True, slots=True)
 class ListReasons:
-    """Reasons of a list, one entry a film: films cited, a sentence; and disliked films that push others away."""
+    """Reasons of a list, one entry a movie: movies cited, a sentence; and disliked movies that push others away."""
 
     because: tuple[tuple[Reason, ...], ...]
     texts: tuple[str, ...]
@@ -83,8 +83,8 @@ def list_reasons(
 
     Args:
         model: that ranked it, or would have, were it not for `fallback`.
-        rows: the films listed.
-        ranked: scores of all films, NaN for those that may not be listed.
+        rows: the movies listed.
+        ranked: scores of all movies, NaN for those that may not be listed.
     """
     if fallback == "popular" or model.chart is not None:
         return ListReasons(((),) * len(rows), (chart_text(model, fallback),) * len(rows))
@@ -92,7 +92,7 @@ def list_reasons(
     parts = model.contributions(query, asked.tolist())
     if parts is None:
         return ListReasons(((),) * len(rows), (UNDECIDED,) * len(rows))
-    # With `include_seen` a film of the history may be listed: it is no reason of itself.
+    # With `include_seen` a movie of the history may be listed: it is no reason of itself.
     parts = np.where(asked[:, None] == query.rows, np.float32(0), parts)
     reasons = Reasons(view, query, by_content=fallback == "content" or not model.learns_from_ratings)
     ids = view.catalog.column("movie_id")
@@ -105,32 +105,32 @@ def list_reasons(
 
 
 def chart_text(model: Model[Any], fallback: str | None) -> str:
-    """What is said of every film of a chart."""
+    """What is said of every movie of a chart."""
     return POPULAR if fallback == "popular" else CHARTS.get(model.chart or "", POPULAR)
 
 
 def _candidates(view: RequestView, ranked: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The best films that are not listed; rated ones, since what a history says for new films is dear to work out."""
+    """The best movies that are not listed; rated ones, since what a history says for new movies is dear to work out."""
     best = top_n(np.where(view.stats.counts > 0, ranked, np.float32(np.nan)), CANDIDATES + len(rows))
     return best[~np.isin(best, rows)][:CANDIDATES]
 
 
 class Reasons:
-    """What the films of one history say for others.
+    """What the movies of one history say for others.
 
     Args:
-        by_content: whether the scores come from what films are about, rather than from who liked them.
+        by_content: whether the scores come from what movies are about, rather than from who liked them.
     """
 
     def __init__(self, view: RequestView, query: Query, *, by_content: bool = False) -> None:
         self._view, self._query, self._by_content = view, query, by_content
         self.preferences = view.snapshot.star_scale.history_preferences(query)
         self._liked = query.rows[self.preferences > 0]
-        # Below the user's mean is not yet disliked: only films that weigh negatively push because of their stars.
+        # Below the user's mean is not yet disliked: only movies that weigh negatively push because of their stars.
         self._disliked = view.snapshot.star_scale.weights(query.ratings, "signed") < 0
 
     def cited(self, parts: NDArray[np.floating[Any]], most: int = MAX_REASONS) -> list[Cited]:
-        """Liked films with what they add to a score, `parts`, (len(query),); biggest share first."""
+        """Liked movies with what they add to a score, `parts`, (len(query),); biggest share first."""
         titles = self._view.catalog.column("title")
         cited = []
         for i, share in liked_shares(parts, self.preferences, most):
@@ -139,7 +139,7 @@ class Reasons:
         return cited
 
     def text(self, row: int, cited: Sequence[Cited]) -> str:
-        """Why the film of a row, as `reason_text`."""
+        """Why the movie of a row, as `reason_text`."""
         if cited and self._by_content and decides([one.share for one in cited], len(self._liked)):
             common = self._in_common(row, cited[0].row)
             return f"like {cited[0].title}" + (f": {common}" if common else "")
@@ -150,9 +150,9 @@ class Reasons:
         return next((said for column, said in columns if set(column[row]) & set(column[other])), None)
 
     def _taste(self, row: int, cited: Sequence[Cited]) -> str | None:
-        """A director or genre that the film shares with most of the films cited.
+        """A director or genre that the movie shares with most of the movies cited.
 
-        Directors come first; of several genres the one that these films have most oftener than others that the user
+        Directors come first; of several genres the one that these movies have most oftener than others that the user
         likes.
         """
         directors, genres = self._view.catalog.column("directors"), self._view.catalog.column("genres")
@@ -173,9 +173,9 @@ class Reasons:
         return Counter(name for row in self._liked.tolist() for name in set(genres[row]))
 
     def less_of(self, parts: NDArray[np.floating[Any]]) -> tuple[FilmRef, ...]:
-        """Disliked films that take most from candidates, whose `parts` are (n, len(query)); () where none does.
+        """Disliked movies that take most from candidates, whose `parts` are (n, len(query)); () where none does.
 
-        A film that takes less than `LEAST_PUSH` of what the liked films give changes no list that anybody would notice.
+        A movie that takes less than `LEAST_PUSH` of what the liked ones give changes no list that anybody would notice.
         """
         known = np.nan_to_num(parts, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
         pull = float(np.maximum(known[:, self.preferences > 0], 0).sum())
@@ -189,14 +189,14 @@ class Reasons:
 def liked_shares(
     parts: NDArray[np.floating[Any]], preferences: NDArray[np.floating[Any]], most: int
 ) -> list[tuple[int, float]]:
-    """Positions in the history and shares of the liked films that add most to a score, biggest first.
+    """Positions in the history and shares of the liked movies that add most to a score, biggest first.
 
-    A share is the film's part of all that liked films add, rounded down to four digits so that shares never sum to more
-    than 1; films whose share rounds to 0 are left out.
+    A share is the movie's part of all that liked ones add, rounded down to four digits so that shares never sum to more
+    than 1; movies whose share rounds to 0 are left out.
 
     Args:
-        parts: what each film of the history adds, (len(history),).
-        preferences: for each of these films, above 0 for those that were liked.
+        parts: what each movie of the history adds, (len(history),).
+        preferences: for each of these movies, above 0 for those that were liked.
     """
     known = np.nan_to_num(parts, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
     pull = np.where(preferences > 0, np.maximum(known, 0.0), 0.0)
@@ -208,10 +208,10 @@ def liked_shares(
 
 
 def decides(shares: Sequence[float], liked: int) -> bool:
-    """Whether the first of these shares, biggest first, is big enough to speak of single films.
+    """Whether the first of these shares, biggest first, is big enough to speak of single movies.
 
     Args:
-        liked: films of the history that were liked.
+        liked: movies of the history that were liked.
     """
     least = DECIDES if liked <= MANY else max(DECIDES, EVEN / liked)
     return bool(shares) and shares[0] >= least
@@ -220,14 +220,14 @@ def decides(shares: Sequence[float], liked: int) -> bool:
 def reason_text(cited: Sequence[Cited], liked: int, taste: str | None = None) -> str:
     """A reason as people say it: "because you loved Alien and Blade Runner". Plain text, titles without years.
 
-    Up to three films are named, those that have at least half the share of the first. Where no film decides, the text
+    Up to three movies are named, those that have at least half the share of the first. Where no movie decides, the text
     says so, and names a taste: "no single film decides: your taste for Sci-Fi, as in Alien and Blade Runner". A history
     of dislikes has no reason.
 
     Args:
         cited: biggest share first.
-        liked: films of the history that were liked.
-        taste: what the films cited and the film recommended have in common.
+        liked: movies of the history that were liked.
+        taste: what the movies cited and the movie recommended have in common.
     """
     if not liked:
         return NO_LIKES
@@ -239,13 +239,13 @@ def reason_text(cited: Sequence[Cited], liked: int, taste: str | None = None) ->
 
 
 def _shared(own: Sequence[str], others: Sequence[Sequence[str]]) -> dict[str, int]:
-    """Of a film's own words those that at least `SHARED` others have, and how many do."""
+    """Of a movie's own words those that at least `SHARED` others have, and how many do."""
     counts = {name: sum(name in words for words in others) for name in own}
     return {name: count for name, count in counts.items() if count >= SHARED}
 
 
 def _examples(name: str, cited: Sequence[Cited], words: Sequence[Sequence[str]]) -> list[str]:
-    """Titles of the first films cited that have a word."""
+    """Titles of the first movies cited that have a word."""
     return [one.title for one in cited if name in words[one.row]][:EXAMPLES]
 
 

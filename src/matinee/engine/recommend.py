@@ -18,7 +18,7 @@ from matinee.errors import InvalidInputError
 from matinee.models.base import Query
 
 POOL = 5
-"""With diversity the list is chosen among the best POOL·n films, at least 100."""
+"""With diversity the list is chosen among the best POOL·n movies, at least 100."""
 
 
 def check_n(n: int, limit: int, name: str = "n") -> None:
@@ -36,10 +36,10 @@ def check_share(value: float, name: str) -> None:
 def recommend(
     view: RequestView, query: Query, request: Request, *, user_id: str | None = None, version: int = 0
 ) -> Answer:
-    """Rank films for a history.
+    """Rank movies for a history.
 
     An empty history, or one that the model knows nothing of, gets what newcomers like (live) and
-    `fallback="popular"`. Films of the history are left out unless `include_seen`.
+    `fallback="popular"`. Movies of the history are left out unless `include_seen`.
     """
     settings = view.settings
     check_n(request.n, settings.max_n)
@@ -115,7 +115,7 @@ def film_vectors(view: RequestView, rows: NDArray[np.int64]) -> sp.csr_matrix | 
 
 
 def predicted_stars(view: RequestView, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
-    """Expected stars of these films for this history, NaN where unknown; None without a star model or history."""
+    """Expected stars of these movies for this history, NaN where unknown; None without a star model or history."""
     model = next((m for m in view.models.values() if m.predicts_stars), None)
     if model is None or not len(query) or not len(rows):
         return None
@@ -129,7 +129,7 @@ def make_items(
     stars: NDArray[np.float32] | None = None,
     reasons: ListReasons | None = None,
 ) -> tuple[Item, ...]:
-    """Items of ranked rows; `scores` is over all films, `stars` and `reasons` go with `rows`."""
+    """Items of ranked rows; `scores` is over all movies, `stars` and `reasons` go with `rows`."""
     catalog = view.catalog
     ids, titles, years, genres = (catalog.column(c) for c in ("movie_id", "title", "year", "genres"))
     values = scores[rows].tolist()

@@ -1,4 +1,4 @@
-"""From scores to a list: calibrated to the user's tastes, as adventurous as is wished, and of films unlike each other.
+"""From scores to a list: calibrated to the user's tastes, as adventurous as is wished, and of movies unlike each other.
 
 How: `matinee.models.calibration`. Here is what the engine adds to it: one re-ranker for each state of the catalog,
 and maximal marginal relevance.
@@ -31,7 +31,7 @@ class Rerankers:
         self._made: Reranker | None = None
 
     def __call__(self, catalog: Catalog) -> Reranker:
-        """The re-ranker over this state's films; only what changed since the last state is recomputed."""
+        """The re-ranker over this state's movies; only what changed since the last state is recomputed."""
         with self._lock:
             made = self._made
             if made is None or len(made.catalog) > len(catalog):
@@ -51,16 +51,16 @@ def diversify(
 ) -> NDArray[np.int64]:
     """Greedy maximal marginal relevance (Carbonell & Goldstein 1998).
 
-    Each next film is the one with the highest `(1 − diversity) · relevance − diversity · max similarity to those
+    Each next movie is the one with the highest `(1 − diversity) · relevance − diversity · max similarity to those
     chosen`; relevance is the score scaled to 0..1 over the candidates, so that any model's scores will do.
 
     Args:
-        candidates: (n_candidates,) film rows, best first, distinct.
+        candidates: (n_candidates,) movie rows, best first, distinct.
         scores: (n_candidates,), finite; entry i belongs to candidates[i].
         vectors: (n_candidates, n_dimensions), sparse or dense; row i belongs to candidates[i] and has unit length
             (or is zero: unlike everything).
         n: rows wanted.
-        diversity: 0 returns the first n candidates; 1 looks at unlikeness only (from the best film on).
+        diversity: 0 returns the first n candidates; 1 looks at unlikeness only (from the best movie on).
 
     Returns:
         Up to n of the candidates, in the order in which they were chosen.
@@ -84,7 +84,7 @@ def diversify(
     free = np.ones(len(candidates), dtype=np.bool_)
     for i in range(n):
         if i == 0:
-            # By unlikeness alone the first would be any film; the best one is the sensible start.
+            # By unlikeness alone the first would be any movie; the best one is the sensible start.
             best = int(np.argmax(relevance))
         else:
             value = (1.0 - diversity) * relevance - diversity * nearest

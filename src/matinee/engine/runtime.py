@@ -99,7 +99,7 @@ class RequestView:
         """Version of a user's data; grows with every change."""
         return self.runtime.user_version(user_id)
 
-    def validity(self, user_id: str | None) -> tuple[str, int, int]:
+    def validity(self, user_id: str | None = None) -> tuple[str, int, int]:
         """What an answer computed from this view depends on, see `Engine.validity`; take it before computing."""
         return self.snapshot.id, self.movies_version, 0 if user_id is None else self.user_version(user_id)
 
@@ -290,7 +290,7 @@ def _touched(catalog: Catalog, put: Sequence[Movie], stored: Sequence[FilmVector
 
 
 def _same_texts(old: Catalog, new: Catalog, rows: NDArray[np.int64]) -> dict[int, bool]:
-    """For each row whether what an encoder reads of the film is the same in both catalogs."""
+    """For each row whether what an encoder reads of the movie is the same in both catalogs."""
     known = rows[rows < len(old)]
     same = [before == after for before, after in zip(film_texts(old, known), film_texts(new, known), strict=True)]
     return dict.fromkeys(rows.tolist(), False) | dict(zip(known.tolist(), same, strict=True))
@@ -300,7 +300,7 @@ def _grow(models: dict[str, Model[Any]], catalog: Catalog, vectors: Mapping[str,
     """The models over a grown catalog; parts first, so that what is made of them shares them.
 
     Args:
-        vectors: of the films that were added or edited, by space.
+        vectors: of the movies that were added or edited, by space.
     """
     grown: dict[str, Model[Any]] = {}
     waiting = dict(models)

@@ -1,4 +1,4 @@
-"""Films like one film: the nearest vectors of the space of a likeness, whatever index searches it."""
+"""Movies like one movie: the nearest vectors of the space of a likeness, whatever index searches it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Allowed = NDArray[np.bool_]
 
 
 def similar(view: RequestView, movie_id: str, *, by: SimilarBy, n: int, filter: str, index: str) -> Answer:
-    """Films similar to one film, itself left out; where the film is not known by that likeness, content answers."""
+    """Movies similar to one movie, itself left out; where the movie is not known by that likeness, content answers."""
     check_n(n, view.settings.max_n)
     if index not in KINDS:
         raise InvalidInputError(f"There is no index {index!r}.", f"Use one of: {', '.join(KINDS)}.")
@@ -49,9 +49,9 @@ def neighbors_in(view: RequestView, movie_id: str, space: str, n: int, index: st
 
 
 def in_space(view: RequestView, row: int, name: str, n: int, allowed: Allowed, index: str) -> Answer | None:
-    """The films nearest to one in a space; None where it has no vector there.
+    """The movies nearest to one in a space; None where it has no vector there.
 
-    `Answer.index` names the index that answered: the exact one for one that misses films.
+    `Answer.index` names the index that answered: the exact one for one that misses movies.
 
     Raises:
         InvalidInputError: the snapshot lacks the space or the index.
@@ -66,7 +66,7 @@ def in_space(view: RequestView, row: int, name: str, n: int, allowed: Allowed, i
 
 
 def _by_model(view: RequestView, row: int, by: str, n: int, allowed: Allowed) -> Answer:
-    """By the content model's own likeness, where there is no space: nobody has rated a film, say."""
+    """By the content model's own likeness, where there is no space: nobody has rated a movie, say."""
     model = view.models.get(CONTENT)
     similarity = model.similar([row]) if model is not None else None
     if similarity is None or not np.isfinite(similarity[0][allowed]).any():

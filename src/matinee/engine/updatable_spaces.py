@@ -1,4 +1,4 @@
-"""Spaces while serving: the snapshot's vectors, and over them those of films written since."""
+"""Spaces while serving: the snapshot's vectors, and over them those of movies written since."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class UpdatableSpace:
     An approximate index must prove itself when it is opened (`indexes.proof`); the exact one stands in for one that
     fails.
 
-    Searches take the films in service as a mask, so that rows of films removed, or newer than the caller's catalog,
+    Searches take the movies in service as a mask, so that rows of movies removed, or newer than the caller's catalog,
     never come.
     """
 
@@ -61,7 +61,7 @@ class UpdatableSpace:
         return self._kinds
 
     def index(self, kind: str = "exact") -> VectorIndex:
-        """The index of a kind, or the exact one where that of the snapshot misses films; see its `kind`.
+        """The index of a kind, or the exact one where that of the snapshot misses movies; see its `kind`.
 
         Raises:
             InvalidInputError: the snapshot has none of this kind for the space, or its library is not installed.
@@ -109,13 +109,13 @@ class UpdatableSpace:
                 _apply(index, put)
 
     def original(self, row: int) -> Floats | None:
-        """The snapshot's vector of a film, None where it has none."""
+        """The snapshot's vector of a movie, None where it has none."""
         i = int(np.searchsorted(self.space.rows, row))
         known = i < len(self.space.rows) and int(self.space.rows[i]) == row
         return np.array(self.space.vectors[i]) if known else None
 
     def vector(self, row: int) -> Floats | None:
-        """The unit vector of a film, None where it has none."""
+        """The unit vector of a movie, None where it has none."""
         try:
             vector: Floats = self._exact.vectors(np.array([row], dtype=np.int64))[0]
         except NotFoundError:
@@ -129,9 +129,9 @@ class UpdatableSpace:
         allowed: NDArray[np.bool_],
         kind: str = "exact",
     ) -> tuple[Rows, NDArray[np.float32], str] | None:
-        """Rows and cosines of the k films allowed that are most like one, best first, and the kind of index used.
+        """Rows and cosines of the k movies allowed that are most like one, best first, and the kind of index used.
 
-        None where the film has no vector.
+        None where the movie has no vector.
 
         Raises:
             InvalidInputError, IndexFileError: as `index`.
@@ -150,7 +150,7 @@ class UpdatableSpace:
         kind: str = "exact",
         elsewhere: VectorIndex | None = None,
     ) -> tuple[Rows, NDArray[np.float32]]:
-        """Rows and cosines of the k nearest films allowed, best first.
+        """Rows and cosines of the k nearest movies allowed, best first.
 
         Args:
             vector: (dim,) in the space, as it is asked (`Space.asked`).
@@ -209,10 +209,10 @@ class UpdatableSpaces:
         """Fold in vectors of the store; returns what changed, by space and row.
 
         Args:
-            catalog: with the films changed.
-            records: rows of the films that were put, and whether their record is the snapshot's still (or again);
+            catalog: with the movies changed.
+            records: rows of the movies that were put, and whether their record is the snapshot's still (or again);
                 if it is not, vectors made of that no longer hold.
-            stored: all vectors that the store holds of the films changed.
+            stored: all vectors that the store holds of the movies changed.
         """
         changed: dict[str, dict[int, Floats | None]] = {}
         for name in ENCODED:
@@ -231,7 +231,7 @@ class UpdatableSpaces:
         return changed
 
     def known(self, rows: Rows) -> dict[str, FilmVectors]:
-        """The vectors that these films have now, by encoded space; for models over changed movies."""
+        """The vectors that these movies have now, by encoded space; for models over changed movies."""
         vectors_by_space: dict[str, FilmVectors] = {}
         for name in ENCODED:
             space = self._spaces.get(name)
@@ -244,7 +244,7 @@ class UpdatableSpaces:
         return vectors_by_space
 
     def change_content(self, model: Model[Any] | None, catalog: Catalog, rows: Rows) -> None:
-        """Places of changed films, and of the series that they enter or leave, in the spaces of content and of both.
+        """Places of changed movies, and of the series that they enter or leave, in the spaces of content and of both.
 
         Args:
             model: the content model over the catalog as it is.

@@ -20,11 +20,11 @@ from matinee.errors import InvalidInputError, UnknownUserError
 from matinee.models.base import Query
 
 MIN_COMMON = 3
-"""Films that two users must share before their similarity counts in full: it is scaled by min(common, 3) / 3."""
+"""Movies that two users must share before their similarity counts in full: it is scaled by min(common, 3) / 3."""
 
 
 def rated(view: RequestView, query: Query) -> list[RatedMovie]:
-    """A history as records, newest first (unknown times last, then by film id)."""
+    """A history as records, newest first (unknown times last, then by movie id)."""
     ids, titles = view.catalog.column("movie_id"), view.catalog.column("title")
     times = query.times.tolist() if query.times is not None else [NO_TIME] * len(query)
     records = [
@@ -39,8 +39,8 @@ class UserSimilarities:
     """All users beside one: the snapshot's by their row, then those whose data changed since.
 
     Attributes:
-        scores: cosine of ratings centered on each user's mean, NaN for those without a common film, and for the one.
-        common: films that both have rated.
+        scores: cosine of ratings centered on each user's mean, NaN for those without a common movie, and for the one.
+        common: movies that both have rated.
         base: the snapshot's ratings; users who have changed have the score NaN there.
         others: the histories of users who have changed.
     """
@@ -57,7 +57,7 @@ class UserSimilarities:
         return Neighbor(name, round(float(self.scores[user]), 4), int(self.common[user]))
 
     def stars_of(self, row: int) -> NDArray[np.float32]:
-        """Everybody's stars of one film, NaN where it is not rated; the snapshot's also of users who have changed."""
+        """Everybody's stars of one movie, NaN where it is not rated; the snapshot's also of users who have changed."""
         stars = np.full(len(self.scores), np.nan, dtype=np.float32)
         entries = np.flatnonzero(self.base.indices == row)
         stars[np.searchsorted(self.base.indptr, entries, side="right") - 1] = self.base.values[entries]
@@ -91,7 +91,7 @@ def neighbors(view: RequestView, user_id: str, n: int) -> list[Neighbor]:
 
 
 def raters(view: RequestView, mine: Query, user_id: str, row: int, n: int) -> list[tuple[Neighbor, float]]:
-    """The users of most similar taste who have rated one film, and their stars; only those who are alike at all."""
+    """The users of most similar taste who have rated one movie, and their stars; only those who are alike at all."""
     similar = everybody(view, mine, user_id)
     stars = similar.stars_of(row)
     scores = np.where(np.isfinite(stars) & (similar.scores > 0), similar.scores, np.float32(np.nan))
@@ -106,7 +106,7 @@ def _alike(
     values: NDArray[np.float32],
     tastes: Tastes,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Similarity of users (ratings as sparse rows) to one history, NaN without a common film, and films in common."""
+    """Similarity of users (ratings as sparse rows) to one history, NaN without a common movie, and movies in common."""
     own = Tastes.of(np.array([0, len(mine)]), mine.ratings)
     weights, seen = np.zeros(n_items, dtype=np.float32), np.zeros(n_items, dtype=np.bool_)
     weights[mine.rows], seen[mine.rows] = own.centered(np.zeros(len(mine), dtype=np.int64), mine.ratings), True
@@ -147,7 +147,7 @@ def export(view: RequestView, user_id: str) -> dict[str, Any]:
 
 
 def export_ratings(view: RequestView) -> Iterator[tuple[str, str, float, int | None]]:
-    """All effective ratings of films in service: user id, film id, stars, time."""
+    """All effective ratings of movies in service: user id, movie id, stars, time."""
     overlay: defaultdict[str, set[str]] = defaultdict(set)
     changed: list[tuple[str, str, float, int | None]] = []
     for batch in view.runtime.store.ratings():

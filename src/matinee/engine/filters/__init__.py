@@ -7,9 +7,9 @@
 * Fields: see `FIELDS`. Text is compared without regard to case and accents; a list field (genre, tag, cast …)
   matches where **any** of its elements does, and `!=` and `not in` where none does.
 * Values: "double" or 'single' quotes (backslash escapes the next character); one word needs no quotes.
-* Unknown is not matched, as in SQL: a film without a year satisfies neither `year = 1990` nor `year != 1990`
-  nor `not year = 1990`. An empty list is known: a film without tags satisfies `tag != "gore"`.
-* The empty text allows every film.
+* Unknown is not matched, as in SQL: a movie without a year satisfies neither `year = 1990` nor `year != 1990`
+  nor `not year = 1990`. An empty list is known: a movie without tags satisfies `tag != "gore"`.
+* The empty text allows every movie.
 """
 
 from matinee.engine.filters.columns import FilterStats, fold

@@ -1,4 +1,4 @@
-"""Inverted indexes of a catalogue's columns, made on first use and forgotten with the catalogue."""
+"""Inverted indexes of a catalog's columns, made on first use and forgotten with the catalog."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from matinee.engine.catalog_cache import PerCatalog
 Mask = NDArray[np.bool_]
 
 _KEPT = 64
-"""Results of "contains" that are kept for a catalogue."""
+"""Results of "contains" that are kept for a catalog."""
 
 
 def fold(text: str) -> str:
@@ -34,8 +34,8 @@ class FilterStats:
     """What the fields `ratings` and `mean` read.
 
     Attributes:
-        counts: ratings per film, (n_items,).
-        means: mean stars per film, (n_items,), NaN where there are none.
+        counts: ratings per movie, (n_items,).
+        means: mean stars per movie, (n_items,), NaN where there are none.
     """
 
     counts: NDArray[np.int64]
@@ -93,7 +93,7 @@ class TextColumn:
 
 
 class Columns:
-    """The indexed columns of one catalogue; thread-safe."""
+    """The indexed columns of one catalog; thread-safe."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -134,4 +134,4 @@ class Columns:
 
 
 columns_of = PerCatalog(lambda catalog: Columns(catalog.table))
-"""The indexed columns of a catalogue."""
+"""The indexed columns of a catalog."""

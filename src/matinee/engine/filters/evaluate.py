@@ -37,7 +37,7 @@ class Filter:
         return hash(self._text)
 
     def __bool__(self) -> bool:
-        """False for the filter that allows every film."""
+        """False for the filter that allows every movie."""
         return self._node is not None
 
     @cached_property
@@ -54,15 +54,15 @@ class Filter:
         return False
 
     def mask(self, catalog: Catalog, stats: FilterStats | None = None) -> Mask:
-        """Which films match, (n_items,) bool, writable; removed films are not looked at apart.
+        """Which movies match, (n_items,) bool, writable; removed movies are not looked at apart.
 
         Args:
-            catalog: the films.
-            stats: what `ratings` and `mean` read; films beyond its length count as not rated.
+            catalog: the movies.
+            stats: what `ratings` and `mean` read; movies beyond its length count as not rated.
 
         Raises:
             FilterError: the filter asks for `ratings` or `mean` and no stats are given.
-            InvalidInputError: stats of more films than the catalogue has.
+            InvalidInputError: stats of more movies than the catalog has.
         """
         if self._node is None:
             return np.ones(len(catalog), dtype=np.bool_)

@@ -42,7 +42,7 @@ def _parse(text: str) -> Filter:
 
 
 def parse(text: str, max_length: int = 2000) -> Filter:
-    """Parse filter text; the empty text gives the filter that allows every film.
+    """Parse filter text; the empty text gives the filter that allows every movie.
 
     Raises:
         FilterError: with the 0-based position of the fault and what to do about it.

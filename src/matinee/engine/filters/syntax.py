@@ -13,12 +13,12 @@ Value = str | float | bool
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a film.
+    """A field of a movie.
 
     Attributes:
         name: its name in the language.
         kind: which values and operators it takes.
-        columns: the catalogue's columns it reads; none for those that need `FilterStats`.
+        columns: the catalog's columns it reads; none for those that need `FilterStats`.
         help: one line for users.
     """
 

@@ -1,4 +1,4 @@
-"""Search by words: films whose description holds the words of the text, by BM25.
+"""Search by words: movies whose description holds the words of the text, by BM25.
 
 The sentence encoder knows what a text is about and forgets names and details; words are the other way round.
 Robertson and Zaragoza 2009, "The Probabilistic Relevance Framework: BM25 and Beyond".
@@ -28,10 +28,10 @@ K1, B = 0.8, 0.4
 """How soon further occurrences of a word stop to count, and how much long descriptions are discounted: of nine pairs
 the best on development queries (`benchmarks/search.py`)."""
 POPULARITY = 1.5
-"""What a film's popularity (0..1) adds to its BM25, which is about 10 for two rare words."""
+"""What a movie's popularity (0..1) adds to its BM25, which is about 10 for two rare words."""
 
 KNOWN = 3
-"""Films whose descriptions must hold a word for it to be known as one, and not a typing error."""
+"""Movies whose descriptions must hold a word for it to be known as one, and not a typing error."""
 
 _WORD = re.compile(r"[^\W_]+")
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
@@ -74,12 +74,12 @@ class WordIndex:
     def find(
         self, text: str, allowed: NDArray[np.bool_], weight: NDArray[np.float64], n: int
     ) -> list[tuple[int, float]]:
-        """(row, BM25) of up to n films that hold one of the words, best first.
+        """(row, BM25) of up to n movies that hold one of the words, best first.
 
         Args:
-            allowed: (n_items,) or longer, films that may be returned.
-            weight: (n_items,) or longer, 0..1, lifts popular films a little.
-            n: films wanted.
+            allowed: (n_items,) or longer, movies that may be returned.
+            weight: (n_items,) or longer, 0..1, lifts popular movies a little.
+            n: movies wanted.
         """
         scores = np.zeros(self._n_items)
         for start, end in self._known(text).values():
@@ -90,7 +90,7 @@ class WordIndex:
         return [(int(found[place]), float(scores[place])) for place in best]
 
     def in_common(self, text: str, row: int, most: int = 5) -> list[str]:
-        """Words of the text that a film's description holds in some form, the rarest first, `most` at most."""
+        """Words of the text that a movie's description holds in some form, the rarest first, `most` at most."""
         held: list[tuple[int, str]] = []
         for word, (start, end) in self._known(text).items():
             place = start + int(np.searchsorted(self._rows[start:end], row))
@@ -120,7 +120,7 @@ class WordIndex:
 
 
 def _counted(table: Table, roots: dict[str, int | None], stems: dict[str, int]) -> tuple[NDArray[np.int32], ...]:
-    """Numbers of stems, rows and counts, three arrays, of films whose words are folded as queries are.
+    """Numbers of stems, rows and counts, three arrays, of movies whose words are folded as queries are.
 
     Args:
         roots: word → number of its stem, None for common words; completed here.

@@ -1,4 +1,4 @@
-"""Search: films by title, by meaning and by words, fused."""
+"""Search: movies by title, by meaning and by words, fused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TEXT, POSTER, MEANING = "text", "poster", "meaning"
 
 
 def search(view: RequestView, encoders: Encoders, text: str, *, n: int, filter: str, by: SearchBy) -> list[Hit]:
-    """Films whose title matches or whose text means much the same, best first; see `Engine.search`."""
+    """Movies whose title matches or whose text means much the same, best first; see `Engine.search`."""
     check_n(n, view.settings.max_n)
     if len(text) > MAX_QUERY:
         raise InvalidInputError(f"The search text has {len(text)} characters.", f"Use {MAX_QUERY} at most.")
@@ -50,7 +50,7 @@ def search(view: RequestView, encoders: Encoders, text: str, *, n: int, filter: 
 
 
 def popularity(view: RequestView) -> NDArray[np.float64]:
-    """(n_items,) 0..1: the logarithm of each film's number of ratings."""
+    """(n_items,) 0..1: the logarithm of each movie's number of ratings."""
     counts = np.log1p(view.stats.counts)
     share: NDArray[np.float64] = counts / max(float(counts.max(initial=0)), 1.0)
     return share
@@ -74,7 +74,7 @@ def _fused(
             posters = _shown(view, encoders, text, allowed)
         except (EncoderError, FetchError) as error:
             log.warning("A search is done without meaning: %s", error)
-    # Made of an earlier catalog, it misses the newest films for a second: their titles and meaning are found at once.
+    # Made of an earlier catalog, it misses the newest movies for a second: their titles and meaning are found at once.
     index = words_of(view.catalog, view.snapshot.catalog)
     words = index.find(text, allowed, weight, max(n, DEPTH))
     return fuse_search(text, titles, meaning, words, posters, n=n, index=index)
@@ -83,7 +83,7 @@ def _fused(
 def _meant(
     view: RequestView, encoders: Encoders, text: str, allowed: NDArray[np.bool_], weight: NDArray[np.float64], n: int
 ) -> Ranked:
-    """Films that mean much the same, and their cosines.
+    """Movies that mean much the same, and their cosines.
 
     Raises:
         InvalidInputError: the snapshot has no text vectors, or the text holds nothing to encode.
@@ -101,7 +101,7 @@ def _meant(
 
 
 def _shown(view: RequestView, encoders: Encoders, text: str, allowed: NDArray[np.bool_]) -> Ranked:
-    """Films whose posters seem to show what the text says (ConSE), and their cosines; a weak signal."""
+    """Movies whose posters seem to show what the text says (ConSE), and their cosines; a weak signal."""
     poster, live = view.spaces.get(POSTER), view.spaces[TEXT]
     meanings = None if poster is None else poster.space.extra.get(MEANING)
     if not view.settings.poster_meaning or poster is None or meanings is None:

@@ -1,4 +1,4 @@
-"""Reciprocal rank fusion: one ranked list of films from several that say nothing to each other by their scores.
+"""Reciprocal rank fusion: one ranked list of movies from several that say nothing to each other by their scores.
 
 Cormack, Clarke and Büttcher 2009, "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods".
 """
@@ -15,12 +15,12 @@ from matinee.engine.search.bm25 import WordIndex
 from matinee.engine.search.title_index import EXACT, PREFIX, WORD
 
 DEPTH = 100
-"""Films that each list should bring, where it has so many: deeper ones changed nothing on development queries."""
+"""Movies that each list should bring, where it has so many: deeper ones changed nothing on development queries."""
 MEANING_POPULARITY = 0.1
-"""What a film's popularity (0..1) adds to its cosine. People ask for films they have heard of, and cosines of the best
-ten lie .1 apart; twice as much would push unknown films out of their own keywords' results."""
+"""What a movie's popularity (0..1) adds to its cosine. People ask for movies they know, and cosines of the best
+ten lie .1 apart; twice as much would push unknown movies out of their own keywords' results."""
 LEAST_COSINE = 0.2
-"""Below it nothing is meant alike: the hundredth film of a plot-like query lies there."""
+"""Below it nothing is meant alike: the hundredth movie of a plot-like query lies there."""
 
 ALIKE, ALIKE_UNKNOWN, ALIKE_KNOWN = 65.0, 50.0, 85.0
 """Least similarity (0..100) of a title to be what was meant: as a rule; of a text none of whose words are known from
@@ -29,20 +29,20 @@ like "The Family Man"). Plot-like development queries are at most 61 % like any 
 
 POSTERS = 0.05
 """Weight of what posters seem to show (see `encoders.conse`), beside 1 for each of titles that hold the text as a word,
-meaning, and words. It moves films by a few places: on development queries .05 does no harm, .2 does."""
+meaning, and words. It moves movies by a few places: on development queries .05 does no harm, .2 does."""
 
 _K = 60
 _TOP_OF_REST = 0.85
-"""Score of a film that comes first by meaning and by words; titles that begin so have .86 and more."""
+"""Score of a movie that comes first by meaning and by words; titles that begin so have .86 and more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """One film found.
+    """One movie found.
 
     Attributes:
         row: in the catalog.
-        score: 0..1, falling from film to film.
+        score: 0..1, falling from movie to movie.
         matched: "title", "meaning" (whatever else), "words" or "poster": what found it.
         how: why, in words.
     """
@@ -62,7 +62,7 @@ def fuse(
         lists: by name: (row, score of any kind), best first; only the order counts. A row that comes twice in a list
             counts where it comes first.
         weights: by name; 1 where it is not named.
-        n: films wanted.
+        n: movies wanted.
         k: large: all places of a list count much the same; 60 as in the paper.
 
     Returns:
@@ -83,13 +83,13 @@ def fuse(
 def meaning_hits(
     rows: NDArray[np.int64], cosines: NDArray[np.float32], weight: NDArray[np.float64], n: int = DEPTH
 ) -> list[tuple[int, float]]:
-    """(row, cosine) of the nearest films, popular ones lifted a little.
+    """(row, cosine) of the nearest movies, popular ones lifted a little.
 
     Args:
         rows: what an index found, −1 where nothing: ask it for `DEPTH` or more.
         cosines: (len(rows),).
         weight: (n_items,) 0..1, popularity.
-        n: films wanted.
+        n: movies wanted.
     """
     kept = (rows >= 0) & (cosines >= LEAST_COSINE)
     rows, cosines = rows[kept], cosines[kept]
@@ -110,7 +110,7 @@ def fuse_search(
 ) -> list[Fused]:
     """What was found for a text in each way, as one list.
 
-    Films whose title is the text, or begins with it, or is spelled so much alike that it must be meant, come first, in
+    Movies whose title is the text, or begins with it, or is spelled so much alike that it must be meant, come first, in
     the titles' own order. The others follow by reciprocal rank: what means much the same, has the words, and (weakly)
     what posters seem to show. Titles less alike only fill up what is left.
 
@@ -119,8 +119,8 @@ def fuse_search(
         meaning: `meaning_hits`.
         words: `WordIndex.find`.
         posters: (row, cosine), nearest first.
-        n: films wanted.
-        index: tells which words are known, and which the text and a film have in common.
+        n: movies wanted.
+        index: tells which words are known, and which the text and a movie have in common.
         shows: what the poster of a row seems to show.
     """
     known = 0.5 if index is None else index.share_known(text)
@@ -151,7 +151,7 @@ def _is_sure(how: str, text: str, known: float) -> bool:
     """Whether a title match must be what was meant, whatever else is found."""
     if how in (EXACT, PREFIX):
         return True
-    if how == WORD:  # a single word that descriptions know may mean the thing; several in a row mean the film
+    if how == WORD:  # a single word that descriptions know may mean the thing; several in a row mean the movie
         return known < 1 or len(text.split()) > 1
     alike = ALIKE_UNKNOWN if known == 0 else ALIKE if known < 1 else ALIKE_KNOWN
     return float(how.split()[1]) >= alike  # "spelt 92 % alike"
@@ -165,7 +165,7 @@ def _why(
     index: WordIndex | None,
     shows: Callable[[int], str] | None,
 ) -> tuple[str, str]:
-    """What found a film, and how in words."""
+    """What found a movie, and how in words."""
     if "title" in sources:
         return "title", said[row]
     if sources == ("poster",):

@@ -75,14 +75,14 @@ class TitleIndex:
     def find(
         self, text: str, allowed: NDArray[np.bool_], weight: NDArray[np.float64], n: int
     ) -> list[tuple[int, float, str]]:
-        """(row, score 0..1, how) of up to n films, best first.
+        """(row, score 0..1, how) of up to n movies, best first.
 
-        A year at the end of the text ("Hamlet 1996", "Hamlet (1996)") prefers the films of that year.
+        A year at the end of the text ("Hamlet 1996", "Hamlet (1996)") prefers the movies of that year.
 
         Args:
-            allowed: (n_items,) films that may be returned.
+            allowed: (n_items,) movies that may be returned.
             weight: (n_items,) 0..1, breaks ties between equal matches (popularity).
-            n: films wanted.
+            n: movies wanted.
         """
         found: dict[int, tuple[float, str]] = {}
 
