@@ -1,7 +1,7 @@
-"""Every setting of Matinee, in one frozen class.
+"""All settings of Matinee, in one frozen class.
 
-Sources, strongest first: arguments, environment (`MATINEE_PORT=9000`), the TOML file named by
-`MATINEE_CONFIG` (default `matinee.toml` in the working folder, if it exists), the defaults below.
+Sources, highest priority first: arguments, environment variables (`MATINEE_PORT=9000`), the TOML file named by
+`MATINEE_CONFIG` (default: `matinee.toml` in the working directory, if it exists), the defaults below.
 """
 
 from __future__ import annotations
@@ -21,18 +21,17 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-MOST_AT_ONCE = 100_000
-"""Highest `max_batch` and `max_history`: a larger body is refused before its items are looked at."""
-
+MAX_AT_ONCE = 100_000
+"""Upper limit of `max_batch` and `max_history`. Larger bodies are rejected before their items are parsed."""
 
 CLASSIC_NAMES = {"EMBEDDING_GENERATOR_ENDPOINT": "encoder_url"}
-"""Environment variables of earlier systems, by the setting that they stand for (CONTRACTS B5)."""
+"""Environment variables of the classic systems, and the setting each one maps to (classic.md, B5)."""
 
 
 def _classic_environment() -> dict[str, str]:
-    """Settings given under their earlier names; an address may name the route that it led to."""
-    given = {setting: os.environ.get(name, "") for name, setting in CLASSIC_NAMES.items()}
-    return {setting: value.rstrip("/").removesuffix("/generate") for setting, value in given.items() if value}
+    """Settings given by classic environment variables. The classic URL may include the route `/generate`."""
+    values = {setting: os.environ.get(name, "") for name, setting in CLASSIC_NAMES.items()}
+    return {setting: value.rstrip("/").removesuffix("/generate") for setting, value in values.items() if value}
 
 
 def _file_name(dataset: str) -> str:
@@ -40,7 +39,7 @@ def _file_name(dataset: str) -> str:
 
 
 class Settings(BaseSettings):
-    """All settings. Sizes are in bytes, times in seconds, unless a name says otherwise."""
+    """All settings. Sizes are in bytes and times in seconds, unless the name says otherwise."""
 
     model_config = SettingsConfigDict(env_prefix="MATINEE_", frozen=True, extra="forbid")
 
@@ -76,10 +75,10 @@ class Settings(BaseSettings):
     busy_timeout: float = Field(5.0, ge=0, description="Seconds that a write waits for another writer.")
 
     max_body: int = Field(8 << 20, gt=0, description="Largest request body accepted.")
-    max_batch: int = Field(10_000, gt=0, le=MOST_AT_ONCE, description="Most ratings in one request.")
+    max_batch: int = Field(10_000, gt=0, le=MAX_AT_ONCE, description="Most ratings in one request.")
     max_n: int = Field(1000, gt=0, description="Most items in one answer.")
     max_history: int = Field(
-        10_000, gt=0, le=MOST_AT_ONCE, description="Most ratings in one ad-hoc recommendation request."
+        10_000, gt=0, le=MAX_AT_ONCE, description="Most ratings in one ad-hoc recommendation request."
     )
     max_filter: int = Field(2000, gt=0, description="Longest filter text, in characters.")
     min_ratings: int = Field(20, ge=0, description="Classic B5 rule: fewer ratings than this → cosine of film vectors.")
@@ -131,7 +130,7 @@ class Settings(BaseSettings):
         return self.data_dir / "posters" / _file_name(dataset)
 
     def store_path(self, dataset: str) -> Path:
-        """File of the embedded store of one data set: ids of one data set mean nothing in another."""
+        """File of the embedded store of one data set. Each data set has its own, because ids differ between them."""
         return self.data_dir / "stores" / f"{_file_name(dataset)}.sqlite3"
 
     @classmethod
@@ -143,7 +142,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then environment, then its names of earlier systems, then the TOML file."""
+        """Arguments, then environment variables, then classic environment variables, then the TOML file."""
         del dotenv_settings, file_secret_settings
         toml = TomlConfigSettingsSource(settings_cls, Path(os.environ.get("MATINEE_CONFIG", "matinee.toml")))
         classic = InitSettingsSource(settings_cls, _classic_environment())

@@ -30,8 +30,8 @@ def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def png(width: int, height: int, *chunks: bytes, bits: int = 8, colour: int = 0) -> bytes:
-    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+def png(width: int, height: int, *chunks: bytes, bits: int = 8, color: int = 0) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + b"".join(chunks) + chunk(b"IEND", b"")
 
 
@@ -153,9 +153,9 @@ BROKEN_PNG = {
     "too few pixels": png(8, 8, pixels(10)),
     "pixels that are no zlib": png(8, 8, chunk(b"IDAT", b"\xff" * 40)),
     "no width": png(0, 8, pixels(8)),
-    "an unknown colour type": png(8, 8, pixels(72), colour=5),
+    "an unknown colour type": png(8, 8, pixels(72), color=5),
     "an unknown depth": png(8, 8, pixels(72), bits=3),
-    "a palette that is missing": png(8, 8, pixels(72), colour=3)[:-20],
+    "a palette that is missing": png(8, 8, pixels(72), color=3)[:-20],
 }
 
 

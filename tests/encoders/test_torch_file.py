@@ -225,7 +225,7 @@ def test_large_files_are_not_read(tmp_path: Path) -> None:
 
 
 def test_too_many_opcodes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("matinee.encoders.builders.torch_file.MOST_OPCODES", 20)
+    monkeypatch.setattr("matinee.encoders.builders.torch_file.MAX_OPCODES", 20)
     with pytest.raises(DataError, match="too many parts"):
         read(simple(), tmp_path)
 

@@ -1,4 +1,4 @@
-"""A few favourite films in, titles out (CONTRACTS B2)."""
+"""A few favorite films in, titles out (classic.md, B2)."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _DEEPER = 10
 
 
 class ColdFilmWarning(UserWarning):
-    """A favourite has no ratings: what it is about counts in place of who liked it."""
+    """A favorite has no ratings: what it is about counts in place of who liked it."""
 
 
 @dataclass(frozen=True)
-class Favourites:
-    """What a few favourite films led to.
+class Favorites:
+    """What a few favorite films led to.
 
     Attributes:
         model: "content" or "collab", as asked.
-        matched: the film of each favourite, in the order given, and how well its title fits.
-        movies: the films found, best first, favourites left out.
-        cold: favourites that nobody has rated, each once; the content model notices none.
-        fallback: "content" where it stood in for favourites that nobody has rated, "popular" where nothing is known
-            of any favourite.
+        matched: the film of each favorite, in the order given, and how well its title fits.
+        movies: the films found, best first, favorites left out.
+        cold: favorites that nobody has rated, each once; the content model notices none.
+        fallback: "content" where it stood in for favorites that nobody has rated, "popular" where nothing is known
+            of any favorite.
     """
 
     model: Algorithm
@@ -49,12 +49,12 @@ class Favourites:
     fallback: str | None
 
 
-def recommend_favourites(engine: Engine, matched: Sequence[Match], model: Algorithm, top_n: int = 10) -> Favourites:
+def recommend_favorites(engine: Engine, matched: Sequence[Match], model: Algorithm, top_n: int = 10) -> Favorites:
     """Films for somebody who likes these films.
 
     Args:
-        matched: the favourites; repetitions are fine.
-        model: "content" (films about the same things) or "collab" (films that those like who like these; favourites
+        matched: the favorites; repetitions are fine.
+        model: "content" (films about the same things) or "collab" (films that those like who like these; favorites
             that nobody has rated count by their content).
         top_n: films wanted.
 
@@ -72,7 +72,7 @@ def recommend_favourites(engine: Engine, matched: Sequence[Match], model: Algori
         answer = _ask(engine, films, "content" if cold or model == "content" else None, top_n)
         items, fallback = list(answer.items), answer.fallback or ("content" if cold else None)
     movies = tuple(engine.movie(item.movie_id) for item in items)
-    return Favourites(model, tuple(matched), movies, tuple(cold), fallback)
+    return Favorites(model, tuple(matched), movies, tuple(cold), fallback)
 
 
 def _fused(engine: Engine, warm: Sequence[Movie], cold: Sequence[Movie], top_n: int) -> list[Item]:
@@ -83,7 +83,7 @@ def _fused(engine: Engine, warm: Sequence[Movie], cold: Sequence[Movie], top_n: 
         "cold": _ask(engine, cold, "content", depth, [movie.movie_id for movie in warm]).items,
     }
     found = list({item.movie_id: item for items in lists.values() for item in items}.values())
-    # Fused by their places here in place of rows of the catalogue: ties go to what the warm ones bring.
+    # Fused by their places here in place of rows of the catalog: ties go to what the warm ones bring.
     places = {item.movie_id: place for place, item in enumerate(found)}
     ranked = {name: [(places[item.movie_id], item.score) for item in items] for name, items in lists.items()}
     best = fuse(ranked, {"warm": len(warm), "cold": len(cold)}, top_n)
@@ -123,7 +123,7 @@ def content_model(movie_list: Sequence[str], top_n: int = 10) -> list[str]:
         InvalidInputError: an empty list, or `top_n` out of range.
         SnapshotError: nothing was trained yet.
     """
-    return [named(movie) for movie in _favourites(movie_list, "content", top_n).movies]
+    return [named(movie) for movie in _favorites(movie_list, "content", top_n).movies]
 
 
 def collab_model(movie_list: Sequence[str], top_n: int = 10) -> list[str]:
@@ -131,7 +131,7 @@ def collab_model(movie_list: Sequence[str], top_n: int = 10) -> list[str]:
 
     All films count: one that nobody has rated counts by its content, with a `ColdFilmWarning`.
     """
-    found = _favourites(movie_list, "collab", top_n)
+    found = _favorites(movie_list, "collab", top_n)
     if found.cold:
         names = ", ".join(named(movie) for movie in found.cold)
         warnings.warn(f"Nobody has rated {names}: content counts instead.", ColdFilmWarning, stacklevel=2)
@@ -152,8 +152,8 @@ def load_movie_titles(path_to_movies: str | Path) -> list[str]:
     ]
 
 
-def _favourites(movie_list: Sequence[str], model: Algorithm, top_n: int) -> Favourites:
+def _favorites(movie_list: Sequence[str], model: Algorithm, top_n: int) -> Favorites:
     if isinstance(movie_list, str) or not movie_list:
         raise InvalidInputError("There are no favourite films.", 'Give a list of titles, e.g. ["Toy Story (1995)"].')
     engine = _engine()
-    return recommend_favourites(engine, [find_title(engine, title) for title in movie_list], model, top_n)
+    return recommend_favorites(engine, [find_title(engine, title) for title in movie_list], model, top_n)

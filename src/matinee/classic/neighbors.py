@@ -1,4 +1,4 @@
-"""A title in, similar titles out, by FAISS, Annoy, HNSW or an exact search (CONTRACTS B3)."""
+"""A title in, similar titles out, by FAISS, Annoy, HNSW or an exact search (classic.md, B3)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPACES = ("content", "taste")
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class Neighbors:
     """Films similar to the one that a title was taken for.
 
     Attributes:
@@ -39,7 +39,7 @@ class Neighbours:
 
 def recommend_similar(
     engine: Engine, model: str, n_recommendations: int, movie_title: str, space: str | None = None
-) -> Neighbours:
+) -> Neighbors:
     """The classic title search.
 
     Args:
@@ -65,7 +65,7 @@ def recommend_similar(
         answer = _asked(engine, name, space, match, n_recommendations)
     items = answer.items if answer is not None else ()
     index = (answer.index if answer is not None else None) or "exact"
-    return Neighbours(match, name, space, index, items, tuple(engine.movie(i.movie_id) for i in items), fallback)
+    return Neighbors(match, name, space, index, items, tuple(engine.movie(i.movie_id) for i in items), fallback)
 
 
 def _asked(engine: Engine, name: str, space: str, match: Match, n: int) -> Answer | None:

@@ -1,4 +1,4 @@
-"""Titles as people type them → films (CONTRACTS B3: RapidFuzz's WRatio of 70 or more)."""
+"""Titles as people type them → films (classic.md, B3: RapidFuzz's WRatio of 70 or more)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from matinee.engine.search.title_index import key_of
 from matinee.errors import NotFoundError
 
 CUTOFF = 70.0
-"""Least WRatio (0..100) at which a title counts as recognised."""
+"""Least WRatio (0..100) at which a title counts as recognized."""
 _LOOKED_AT = 10
 
 

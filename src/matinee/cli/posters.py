@@ -22,7 +22,7 @@ app = typer.Typer(help="Posters: from a folder, or from The Movie Database; show
 
 Index = Annotated[bool, typer.Option("--index/--no-index", help="Have films found by their new posters.")]
 _WHY = {
-    "unknown": "names mean no film of the catalogue",
+    "unknown": "names mean no film of the catalog",
     "not_pictures": "are no JPEG, PNG, WebP or AVIF picture, or damaged",
     "too_large": "are too large (MATINEE_MAX_BODY, MATINEE_MAX_PIXELS)",
     "ambiguous": "are of a film that an earlier file is of",

@@ -1,4 +1,4 @@
-"""The catalogue: one frozen table of films and the only mapping from film ids to rows."""
+"""The catalog: one frozen table of films and the only mapping from film ids to rows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "tmdb_id": pl.String(),
     "poster": pl.String(),
 }
-"""Columns of the catalogue. Lists are never null (empty instead); the other columns may be null, except
+"""Columns of the catalog. Lists are never null (empty instead); the other columns may be null, except
 movie_id and title. `title` has neither the year nor a trailing article ("The Matrix", not "Matrix, The (1999)").
 `tags` are distinct, lower case, most frequent first. `imdb_id` looks like "tt0114709", `tmdb_id` like "862"."""
 
@@ -68,7 +68,7 @@ class Movie(BaseModel):
 class Catalog:
     """Frozen films × columns table (see `SCHEMA`); row numbers are 0…n−1 and never change their film.
 
-    Films added or edited while serving make a new catalogue (`with_changes`) whose first rows are the old ones.
+    Films added or edited while serving make a new catalog (`with_changes`) whose first rows are the old ones.
 
     Raises:
         DataError: columns missing, null or duplicate ids.
@@ -150,11 +150,11 @@ class Catalog:
 
     @classmethod
     def of(cls, movies: Sequence[Movie]) -> Self:
-        """A catalogue of films given as records."""
+        """A catalog of films given as records."""
         return cls(pl.DataFrame([movie.model_dump() for movie in movies], schema=SCHEMA))
 
     def with_changes(self, put: Sequence[Movie] = (), removed: Iterable[str] = ()) -> Catalog:
-        """A new catalogue: known films replaced in their rows, new ones appended, removed ones made inactive."""
+        """A new catalog: known films replaced in their rows, new ones appended, removed ones made inactive."""
         frame, active = self.frame, self.active.copy()
         edited: list[int] = []
         changed: dict[str, Movie] = {movie.movie_id: movie for movie in put}
@@ -180,7 +180,7 @@ class Catalog:
         return catalog
 
     def changed_since(self, older: Catalog) -> NDArray[np.int64] | None:
-        """Rows put by the `with_changes` call that made this catalogue of `older`; None where it was not so made."""
+        """Rows put by the `with_changes` call that made this catalog of `older`; None where it was not so made."""
         if self._made_from is None or self._made_from[0]() is not older:
             return None
         return self._made_from[1]

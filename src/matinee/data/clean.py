@@ -120,7 +120,7 @@ def clean_ratings(
 
     Args:
         frame: `user_id`, `movie_id`, and where known `rating` and `timestamp`, as text or numbers.
-        movie_ids: the catalogue's films.
+        movie_ids: the catalog's films.
         scale: lowest and highest stars. Where they are equal (`SEEN`) each row says that a film was seen, whatever its
             stars, and gets that one value; elsewhere rows without stars are dropped.
 
@@ -222,7 +222,7 @@ def as_tmdb_id(frame: pl.DataFrame, name: str = "tmdb_id") -> pl.Expr:
 
 
 def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.DataFrame, TableReport]:
-    """Films as the catalogue wants them.
+    """Films as the catalog wants them.
 
     Args:
         frame: `movie_id`, `title` and other columns of `catalog.SCHEMA`, as text or lists.
@@ -274,7 +274,7 @@ def clean_tags(frame: pl.DataFrame, movie_ids: pl.Series) -> tuple[pl.DataFrame,
 
     Args:
         frame: `movie_id`, `tag` and where known `user_id`.
-        movie_ids: the catalogue's films.
+        movie_ids: the catalog's films.
 
     Returns:
         `movie_id`, `tags` (one row a film that has any) and the report.

@@ -92,7 +92,7 @@ def download(  # noqa: C901 - two loops in step, each with its own ends
 
 
 def pip_download(requirement: str, folder: Path, *, timeout: float, limit: float = PIP_LIMIT) -> Path:
-    """Fetch one wheel without its dependencies by pip, which honours the user's index, proxy and certificates.
+    """Fetch one wheel without its dependencies by pip, which honors the user's index, proxy and certificates.
 
     Args:
         requirement: e.g. "recbole==1.2.1".

@@ -9,7 +9,7 @@ from matinee.data.dataset import TableReport
 
 
 def _keyed(frame: pl.DataFrame, columns: list[pl.Expr], movies: pl.DataFrame) -> Counter:
-    """A side table with one row for each film of the catalogue that it knows."""
+    """A side table with one row for each film of the catalog that it knows."""
     table = Counter(frame.select(as_id(frame, "movie_id"), *columns))
     table.drop("film missing", pl.col("movie_id").is_null())
     table.drop("film not in the catalogue", ~pl.col("movie_id").is_in(movies["movie_id"].implode()))

@@ -1,4 +1,4 @@
-"""Ratings: a frozen sparse users × films matrix on the catalogue's rows."""
+"""Ratings: a frozen sparse users × films matrix on the catalog's rows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Ratings:
         indices: int32, (n_ratings,), film rows, increasing within a user.
         values: float32, (n_ratings,), stars.
         times: int64, (n_ratings,), seconds since 1970 UTC, `NO_TIME` where unknown.
-        n_items: number of films (catalogue rows).
+        n_items: number of films (catalog rows).
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Ratings:
         if len(indptr) != len(user_ids) + 1 or not len(indices) == len(values) == len(times) == int(indptr[-1]):
             raise DataError("The arrays of the ratings matrix do not fit together.")
         if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < n_items:
-            raise DataError("The ratings matrix names films that the catalogue does not have.")
+            raise DataError("The ratings matrix names films that the catalog does not have.")
         self.user_ids, self.indptr, self.indices = user_ids, indptr, indices
         self.values, self.times, self.n_items = values, times, n_items
 
@@ -105,7 +105,7 @@ class Ratings:
         Users are ordered as numbers where all ids are whole numbers, else as text.
 
         Raises:
-            DataError: a film outside the catalogue or a (user, film) pair twice (clean first).
+            DataError: a film outside the catalog or a (user, film) pair twice (clean first).
         """
         numeric = frame["user_id"].cast(pl.Int64, strict=False)
         users = frame.select(pl.col("user_id").unique())["user_id"]
@@ -128,7 +128,7 @@ class Ratings:
             .sort("user", "item")
         )
         if table["item"].null_count():
-            raise DataError("There are ratings of films that the catalogue does not have.", "Clean the data first.")
+            raise DataError("There are ratings of films that the catalog does not have.", "Clean the data first.")
         if table.select(((pl.col("user").diff() == 0) & (pl.col("item").diff() == 0)).any()).item():
             raise DataError("There are two ratings of one film by one user.", "Clean the data first.")
         counts = np.bincount(table["user"].to_numpy(), minlength=len(users))

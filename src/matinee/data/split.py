@@ -162,7 +162,7 @@ def _known(times: NDArray[np.int64]) -> None:
 
 
 class UserHoldout(NamedTuple):
-    """Strong generalisation: three masks that part the entries."""
+    """Strong generalization: three masks that part the entries."""
 
     train: Mask
     """Everything of the users who are learnt from."""

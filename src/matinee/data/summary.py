@@ -27,7 +27,7 @@ class Statistics(BaseModel):
         histogram: stars as text ("0.5") → number of ratings, by stars.
         first, last: times of the oldest and newest rating, seconds since 1970 UTC; None where unknown.
         per_user, per_film: quantile as text ("0.5") → ratings of a user, of a film that has any.
-        filled: share (0..1) of films that have each column of the catalogue.
+        filled: share (0..1) of films that have each column of the catalog.
     """
 
     model_config = ConfigDict(frozen=True)

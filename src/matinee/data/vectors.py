@@ -1,4 +1,4 @@
-"""Vectors of films: one space's unit vectors beside the catalogue rows that have them."""
+"""Vectors of films: one space's unit vectors beside the catalog rows that have them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from matinee.errors import DataError
 
 @dataclass(frozen=True)
 class FilmVectors:
-    """Unit vectors of some films of a catalogue.
+    """Unit vectors of some films of a catalog.
 
     Attributes:
-        rows: int64, (n,), increasing catalogue rows.
+        rows: int64, (n,), increasing catalog rows.
         vectors: float32, (n, dim), of length 1; vector i belongs to rows[i].
 
     Raises:

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _SEQUENCE_HEADER = 1
-_MOST_ITEMS = 512
-_MOST_BOXES = 4096
+_MAX_ITEMS = 512
+_MAX_BOXES = 4096
 
 
 def coded_pixels(content: bytes) -> int:
@@ -29,7 +29,7 @@ def coded_pixels(content: bytes) -> int:
     if b"iloc" not in inside or b"iinf" not in inside:
         raise ValueError("no items")
     images = _av1_items(inside[b"iinf"])
-    if len(images) > _MOST_ITEMS:
+    if len(images) > _MAX_ITEMS:
         raise ValueError("too many items")
     idat = inside.get(b"idat", b"")
     return sum(
@@ -62,7 +62,7 @@ class _Reader:
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """(type, content) of the boxes that follow one another; what is cut short ends them."""
     at = 0
-    for _ in range(_MOST_BOXES):
+    for _ in range(_MAX_BOXES):
         if at + 8 > len(data):
             return
         size, header = int.from_bytes(data[at : at + 4], "big"), 8
@@ -101,7 +101,7 @@ def _locations(iloc: bytes) -> Iterator[tuple[int, list[tuple[bool, int, int]]]]
     offset_size, length_size, base_size, index_size = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
     wide = version == 2
     n_items = reader.take(4 if wide else 2)
-    if n_items > _MOST_ITEMS:
+    if n_items > _MAX_ITEMS:
         raise ValueError("too many items")
     for _ in range(n_items):
         item = reader.take(4 if wide else 2)
@@ -109,7 +109,7 @@ def _locations(iloc: bytes) -> Iterator[tuple[int, list[tuple[bool, int, int]]]]
         reader.take(2)  # where the data are: always this file
         base = reader.take(base_size)
         n_parts = reader.take(2)
-        if method > 1 or n_parts > _MOST_ITEMS:
+        if method > 1 or n_parts > _MAX_ITEMS:
             raise ValueError("an item in a place that is not known")
         parts = []
         for _ in range(n_parts):

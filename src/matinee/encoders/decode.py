@@ -44,7 +44,7 @@ _one_big = threading.Lock()
 _LONGEST = 65_535
 """Of width and height: JPEG's own limit. Every row of an image costs memory of its own."""
 _SCAN = b"\xff\xda"
-_MOST_SCANS = 64
+_MAX_SCANS = 64
 """A progressive JPEG has about ten; each pass over all coefficients costs a hostile file only a few bytes."""
 _ORIENTATION = 0x0112
 _QUIET = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)
@@ -166,7 +166,7 @@ def _open(kind: str, content: bytes, max_pixels: int) -> Image.Image:
 
     image: Image.Image
     if kind == "JPEG":
-        if content.count(_SCAN) > _MOST_SCANS:
+        if content.count(_SCAN) > _MAX_SCANS:
             raise InvalidInputError("The JPEG image has too many scans.", "Save it again as an ordinary JPEG.")
         image = JpegImageFile(io.BytesIO(content))
     elif kind == "PNG":

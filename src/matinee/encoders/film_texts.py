@@ -24,7 +24,7 @@ dimensions lose nothing."""
 
 FIELDS = ("title", "genres", "tags", "keywords", "overview")
 """Columns that are read."""
-MOST_WORDS = 30
+MAX_WORDS = 30
 """Longest lists of keywords and of tags that are read, the first ones."""
 
 _SPOKEN = {"Sci-Fi": "science fiction", "Children": "children's film", "IMAX": ""}
@@ -38,7 +38,7 @@ def film_text(film: Mapping[str, Any]) -> str:
         film: its `FIELDS`: `overview` text or None, lists of `genres`, `keywords` and `tags`, and the `title`.
     """
     overview = " ".join((film["overview"] or "").split())
-    words = ", ".join([*film["keywords"][:MOST_WORDS], *film["tags"][:MOST_WORDS]])
+    words = ", ".join([*film["keywords"][:MAX_WORDS], *film["tags"][:MAX_WORDS]])
     genres = ", ".join(filter(None, (_SPOKEN.get(genre, genre.lower()) for genre in film["genres"])))
     parts = [overview, words or genres] if overview or words else [film["title"], genres]
     return "\n".join(" ".join(part.split()) for part in parts if part.strip())

@@ -1,8 +1,8 @@
 """From an encoder's raw vectors to a space: centre, principal components, half whitening, unit length.
 
-The mean of a catalogue's vectors says what all posters (or texts) have in common, and tells none apart; the first
+The mean of a catalog's vectors says what all posters (or texts) have in common, and tells none apart; the first
 components hold much of the rest. Dividing each component by its deviation to a power of ½ lets the finer ones speak
-without raising mere noise (power 1 would). Learnt on the catalogue and stored beside its vectors, so that a query
+without raising mere noise (power 1 would). Learnt on the catalog and stored beside its vectors, so that a query
 takes the same way as what it is compared with.
 """
 

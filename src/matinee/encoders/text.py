@@ -23,7 +23,7 @@ from matinee._util.atomic_files import file_hash
 from matinee._util.progress import Progress
 from matinee.data.assets import ensure
 from matinee.encoders.base import TextEncoder, Vectors
-from matinee.encoders.builders.minilm import MINILM, MODEL_FILE, MOST_TOKENS, TOKENIZER_FILE
+from matinee.encoders.builders.minilm import MAX_TOKENS, MINILM, MODEL_FILE, TOKENIZER_FILE
 from matinee.encoders.projection import unit
 from matinee.encoders.session import open_session
 from matinee.errors import EncoderError, FetchError, InvalidInputError
@@ -39,8 +39,8 @@ _CHARS_PER_TOKEN = 40
 """Of a longer text than this many characters for each token that is read, the rest is not even split into words."""
 _AT_ONCE = 64
 """Texts between two calls of the progress; above so many, two threads share them."""
-_MOST_READ = 512
-_MOST_PARAGRAPHS = 16
+_MAX_READ = 512
+_MAX_PARAGRAPHS = 16
 """Lines beyond are read as one paragraph with the last."""
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _POOLED = "sentence_embedding"
@@ -61,7 +61,7 @@ def load_text_encoder(settings: Settings, progress: Progress | None = None) -> T
             folder = ensure(MINILM, settings, progress)
         except FetchError as error:
             raise EncoderError(f"The text encoder cannot be had: {error.message}", error.hint) from error
-        return OnnxTextEncoder(folder, id=f"{MINILM.name}.{PREPROCESSING}", most_tokens=MOST_TOKENS)
+        return OnnxTextEncoder(folder, id=f"{MINILM.name}.{PREPROCESSING}", most_tokens=MAX_TOKENS)
     folder = Path(wanted).expanduser()
     for name in (MODEL_FILE, TOKENIZER_FILE):
         if not (folder / name).is_file():
@@ -136,8 +136,8 @@ class OnnxTextEncoder:
     def _vector(self, text: str) -> NDArray[np.float32]:
         """A text's vector, (dim,), of any length."""
         paragraphs = [line.strip() for line in text.splitlines() if line.strip()]
-        if len(paragraphs) > _MOST_PARAGRAPHS:
-            paragraphs[_MOST_PARAGRAPHS - 1 :] = [" ".join(paragraphs[_MOST_PARAGRAPHS - 1 :])]
+        if len(paragraphs) > _MAX_PARAGRAPHS:
+            paragraphs[_MAX_PARAGRAPHS - 1 :] = [" ".join(paragraphs[_MAX_PARAGRAPHS - 1 :])]
         if len(paragraphs) == 1:
             return self._paragraph(paragraphs[0])
         mean: NDArray[np.float32] = unit(np.stack([self._paragraph(line) for line in paragraphs])).mean(axis=0)
@@ -194,8 +194,8 @@ def _open_tokenizer(path: Path, most_tokens: int | None) -> tuple[Tokenizer, int
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # its own kinds derive from Exception alone
         raise EncoderError(f"The tokeniser {path} cannot be read ({error}).", "Name another folder.") from error
-    own = (tokenizer.truncation or {}).get("max_length", MOST_TOKENS)
-    read = most_tokens or min(int(own), _MOST_READ)
+    own = (tokenizer.truncation or {}).get("max_length", MAX_TOKENS)
+    read = most_tokens or min(int(own), _MAX_READ)
     tokenizer.enable_truncation(read)
     tokenizer.no_padding()
     return tokenizer, read

@@ -27,9 +27,9 @@ from matinee.encoders.projection import unit
 from matinee.errors import DataError, InvalidInputError
 from matinee.settings import Settings
 
-MOST_BYTES = 512 << 20
+MAX_BYTES = 512 << 20
 """Of one encoder's vectors: 200,000 of 1280 values. When there are more, the older half goes."""
-MOST_SHARDS = 32
+MAX_SHARDS = 32
 """More are merged into one."""
 _CHUNK = 512
 _KEY_BYTES = 32
@@ -57,7 +57,7 @@ class VectorCache:
         most_bytes: of all shards together.
     """
 
-    def __init__(self, folder: Path, dim: int, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, folder: Path, dim: int, most_bytes: int = MAX_BYTES) -> None:
         self._folder = folder
         self._dim = dim
         self._most_bytes = most_bytes
@@ -93,7 +93,7 @@ class VectorCache:
             self._write(fresh)
             self._refresh()
             sizes = sum(shard.nbytes for shard in self._shards.values())
-            if len(self._shards) > MOST_SHARDS or sizes > self._most_bytes:
+            if len(self._shards) > MAX_SHARDS or sizes > self._most_bytes:
                 self._merge(full=sizes > self._most_bytes)
 
     @contextmanager

@@ -15,7 +15,7 @@ from matinee.indexes.approximate import Approximate, IndexConfig, library, unfit
 from matinee.indexes.base import Kind, Vectors
 from matinee.indexes.scoring import Rows
 
-MOST_LOOKS = 8
+MAX_VISITED = 8
 """Nodes looked at for each vector that there is, at most: a scan of all is faster long before."""
 
 
@@ -99,7 +99,7 @@ class AnnoyIndex(Approximate):
     def efforts(self) -> tuple[int, ...]:
         """See `Approximate.efforts`."""
         n = self._index.get_n_items()
-        return tuple(500 * 2**step for step in range(10) if step == 0 or 500 * 2**step <= MOST_LOOKS * n)
+        return tuple(500 * 2**step for step in range(10) if step == 0 or 500 * 2**step <= MAX_VISITED * n)
 
     def candidates(self, queries: Vectors, k: int, effort: int) -> Rows:
         """See `Approximate.candidates`."""

@@ -23,14 +23,14 @@ from matinee.indexes.scoring import Rows, nearest_rows, rescore
 SAMPLE = 128
 """Searches that `tuned` tries an effort with."""
 K = 10
-"""Neighbours that it counts in each."""
+"""Neighbors that it counts in each."""
 NEAR = 6
-"""Which neighbour `_probes` goes to; a vector is its own first."""
+"""Which neighbor `_probes` goes to; a vector is its own first."""
 QUEUES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096)
 """Efforts of graphs (HNSW): lengths of the queue of a search."""
 QUEUE, QUEUE_SHARE = 1024, 0.25
 """The longest queue, and beyond that as a share of the vectors: a scan of all is faster long before."""
-LEAST_LENGTH = np.float32(1e-3)
+MIN_LENGTH = np.float32(1e-3)
 """A sum of vectors that is shorter has no direction to speak of."""
 
 
@@ -78,7 +78,7 @@ class Approximate(ABC):
         seed: of everything random in its building.
         effort: how much a search looks at: lists (IVF), the length of the queue (HNSW) or nodes (Annoy). More finds
             more of the true nearest and takes longer.
-        growth: power of the number of neighbours with which the effort must grow, measured on clustered vectors.
+        growth: power of the number of neighbors with which the effort must grow, measured on clustered vectors.
     """
 
     kind: ClassVar[Kind]
@@ -167,7 +167,7 @@ def queues(n: int) -> tuple[int, ...]:
 
 def _probes(vectors: Vectors, seed: int) -> Vectors:
     """Unit vectors that lie among the stored ones but are not stored: some of them, each moved by the way that leads
-    from another to a near neighbour of it.
+    from another to a near neighbor of it.
 
     Stored vectors would flatter: a graph leads straight to its own nodes, and misses seem a third as frequent or less.
     """
@@ -176,7 +176,7 @@ def _probes(vectors: Vectors, seed: int) -> Vectors:
     near, _ = nearest_rows(vectors, some, min(NEAR, len(vectors)))
     moved = some + (vectors[near[:, -1]] - some)[rng.permutation(len(some))]
     lengths = np.sqrt(np.vecdot(moved, moved))[:, None]
-    return np.ascontiguousarray(np.where(lengths > LEAST_LENGTH, moved / np.maximum(lengths, LEAST_LENGTH), some))
+    return np.ascontiguousarray(np.where(lengths > MIN_LENGTH, moved / np.maximum(lengths, MIN_LENGTH), some))
 
 
 def library(module: str, name: str) -> Any:

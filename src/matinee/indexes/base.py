@@ -1,6 +1,6 @@
 """The contract of every vector index: unit vectors under item numbers, nearest first by cosine.
 
-An item number is a catalogue row: indexes keep no ids of their own. Indexes in this process and those behind HTTP
+An item number is a catalog row: indexes keep no ids of their own. Indexes in this process and those behind HTTP
 (`matinee.remote`) pass the same suite (`tests/contracts/test_indexes.py`).
 """
 
@@ -20,7 +20,7 @@ Items = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-MOST_VALUES = 1 << 16
+MAX_VALUES = 1 << 16
 """Longest vector, in values."""
 NORM_TOLERANCE = 1e-12
 """A vector shorter than this has no direction."""
@@ -166,8 +166,8 @@ def unit_rows(vectors: Vectors) -> Vectors:
         InvalidInputError: not a matrix, too wide, or a vector that is zero, NaN or infinite, naming the first.
     """
     found = np.ascontiguousarray(vectors, dtype=np.float32)
-    if found.ndim != 2 or not 1 <= found.shape[1] <= MOST_VALUES:
-        raise InvalidInputError(f"An index needs a matrix of vectors of 1 to {MOST_VALUES} values.")
+    if found.ndim != 2 or not 1 <= found.shape[1] <= MAX_VALUES:
+        raise InvalidInputError(f"An index needs a matrix of vectors of 1 to {MAX_VALUES} values.")
     copied = False
     size = max(1, BLOCK_VALUES // found.shape[1])
     for start in range(0, len(found), size):
@@ -197,7 +197,7 @@ def whole_numbers(items: Items) -> Items:
     if found.size == 0:
         return np.zeros(0, dtype=np.int64)
     if found.ndim != 1 or found.dtype.kind not in "iu":
-        raise InvalidInputError("Item numbers must be whole numbers in one row.", "Send catalogue rows.")
+        raise InvalidInputError("Item numbers must be whole numbers in one row.", "Send catalog rows.")
     return found.astype(np.int64, copy=False)
 
 

@@ -20,7 +20,7 @@ def build_index(kind: str, items: Items, vectors: Vectors, seed: int = 0, **conf
 
     Args:
         kind: `exact`, `faiss`, `annoy` or `hnsw`.
-        items: int64, (n,), increasing catalogue rows.
+        items: int64, (n,), increasing catalog rows.
         vectors: (n, dim); float32 of length 1 is used as it is, memory-mapped too; other vectors are copied.
         seed: of everything random in the building.
         config: settings of the kind (`FaissConfig`, `AnnoyConfig`, `HnswConfig`), e.g. `variant="hnsw"` for faiss.
@@ -44,7 +44,7 @@ def load_index(folder: Path, *, items: Items, vectors: Vectors, kind: str | None
 
     Args:
         folder: as given to `save`.
-        items: int64, (n,), the catalogue rows that it must hold.
+        items: int64, (n,), the catalog rows that it must hold.
         vectors: (n, dim), their vectors.
         kind: the kind that is wanted; None: any.
 
@@ -59,14 +59,14 @@ def load_index(folder: Path, *, items: Items, vectors: Vectors, kind: str | None
     main = ExactIndex(items, vectors)
     if found.dim != main.dim:
         raise IndexFileError(
-            f"The index in {folder} holds vectors of {found.dim} values; the catalogue's have {main.dim}.", AGAIN
+            f"The index in {folder} holds vectors of {found.dim} values; the catalog's have {main.dim}.", AGAIN
         )
     if found.count != len(main):
         raise IndexFileError(
-            f"The index in {folder} holds {found.count} items; the catalogue has {len(main)} with a vector.", AGAIN
+            f"The index in {folder} holds {found.count} items; the catalog has {len(main)} with a vector.", AGAIN
         )
     if found.items != digest(main.items(), "<i8"):
-        raise IndexFileError(f"The index in {folder} was built over other items of a catalogue.", AGAIN)
+        raise IndexFileError(f"The index in {folder} was built over other items of a catalog.", AGAIN)
     if found.vectors != digest(main.matrix, "<f4"):
         raise IndexFileError(f"The index in {folder} was built over other vectors.", AGAIN)
     recipe = Recipe(found.kind, None if found.config is None else config_of(found.kind, found.config), found.seed)

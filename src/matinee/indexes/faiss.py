@@ -19,7 +19,7 @@ POINTS_PER_LIST = 39
 """Fewest vectors to a list at which k-means gives sensible lists (FAISS's own rule)."""
 FEW_VECTORS = 200_000
 """Fewer are scanned in some milliseconds, which finds all."""
-MOST_KNOWN = 256
+MAX_KNOWN = 256
 """Objects of search parameters that are kept, because making one takes a fifth of a search."""
 CLASSES = {"flat": "IndexFlat", "hnsw": "IndexHNSW", "ivf": "IndexIVF"}
 
@@ -149,7 +149,7 @@ class FaissIndex(Approximate):
         if found is None:
             faiss = self._faiss
             found = faiss.SearchParametersHNSW(efSearch=effort) if hnsw else faiss.SearchParametersIVF(nprobe=effort)
-            if len(self._known) < MOST_KNOWN:
+            if len(self._known) < MAX_KNOWN:
                 self._known[effort] = found
         return found
 

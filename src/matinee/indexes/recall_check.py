@@ -12,11 +12,11 @@ from matinee.indexes.scoring import Similarities, nearest_rows
 from matinee.indexes.updatable import UpdatableIndex
 
 K = 10
-"""Neighbours that are compared, beside the item itself."""
-SAMPLE, LEAST_SAMPLE, HUBS = 128, 16, 64
-"""Items asked for: spread over all (fewer of very many), and those most often among the neighbours of these."""
-MOST_PRODUCTS = 1 << 32
-"""Products of two values that finding the true neighbours of the sample may take (a second): fewer are asked beyond."""
+"""Neighbors that are compared, beside the item itself."""
+SAMPLE, MIN_SAMPLE, HUBS = 128, 16, 64
+"""Items asked for: spread over all (fewer of very many), and those most often among the neighbors of these."""
+MAX_PRODUCTS = 1 << 32
+"""Products of two values that finding the true neighbors of the sample may take (a second): fewer are asked beyond."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Probes:
 
     Attributes:
         queries: (n_queries, dim), unit length.
-        least: (n_queries,), similarity of the last of the true neighbours.
-        k: neighbours counted, the item itself among them.
+        least: (n_queries,), similarity of the last of the true neighbors.
+        k: neighbors counted, the item itself among them.
     """
 
     queries: Vectors
@@ -53,15 +53,15 @@ class Probes:
 
     @classmethod
     def of(cls, vectors: Vectors, asked: Callable[[Vectors], Vectors] = lambda vectors: vectors) -> Probes:
-        """Items of an index, spread evenly, and those that come most often among the neighbours of these.
+        """Items of an index, spread evenly, and those that come most often among the neighbors of these.
 
         Args:
             vectors: (n, dim) unit vectors, those of the index.
-            asked: what is searched with for the neighbours of some of them.
+            asked: what is searched with for the neighbors of some of them.
         """
         n, dim = vectors.shape
         k = min(K + 1, n)
-        count = min(SAMPLE, n, max(MOST_PRODUCTS // max(n * dim, 1), LEAST_SAMPLE))
+        count = min(SAMPLE, n, max(MAX_PRODUCTS // max(n * dim, 1), MIN_SAMPLE))
         some = asked(vectors[np.unique(np.linspace(0, n - 1, count).astype(np.int64))] if n else vectors)
         rows, similarities = nearest_rows(vectors, some, k)
         hubs = np.argsort(-np.bincount(rows.ravel(), minlength=n), kind="stable")[:HUBS]
@@ -72,7 +72,7 @@ class Probes:
 
 
 def overlap(index: UpdatableIndex, probes: Probes) -> Overlap:
-    """What an index, unchanged since it was made, finds of the true neighbours of its probes."""
+    """What an index, unchanged since it was made, finds of the true neighbors of its probes."""
     found = index.search(probes.queries, probes.k).similarities
     # By similarity, for equal vectors are equally right; NaN is no hit.
     shares = (found >= probes.least[:, None]).mean(axis=1)

@@ -18,15 +18,15 @@ Similarities = NDArray[np.float32]
 
 FEW_QUERIES = 8
 """From so many queries on, one matrix product for all is faster than a pass over the rows for each."""
-MOST_QUERIES = 256
+MAX_QUERIES = 256
 """Queries in one matrix product: more gain nothing and need memory."""
 FEW_ROWS = 0.25
 """Share of rows below which fetching the allowed ones is faster than scoring all."""
 MAXIMA = 8
 """Maxima taken for each wanted row, which bound its similarity from below (as in `ranking.top_n`)."""
-LEAST_STEP = 8
+MIN_STEP = 8
 """Rows to a maximum, at least: fewer take longer to sort than they save."""
-MOST_PAIRS = 1 << 20
+MAX_PAIRS = 1 << 20
 """Pairs of a row and a query that are looked at again; beyond (masses of equal vectors), queries go one by one."""
 
 
@@ -61,7 +61,7 @@ def nearest_rows(vectors: Vectors, queries: Vectors, k: int, mask: Mask | None =
             penalty -= 1
             penalty *= 4
     step = count // (MAXIMA * wanted)
-    together = MOST_QUERIES if len(queries) >= FEW_QUERIES and step >= 2 else 1
+    together = MAX_QUERIES if len(queries) >= FEW_QUERIES and step >= 2 else 1
     for start in range(0, len(queries), together):
         part = slice(start, min(start + together, len(queries)))
         found = _together(vectors, queries[part], wanted, chosen, step) if together > 1 else None
@@ -142,7 +142,7 @@ def _together(
     """
     n = len(vectors) if chosen is None else len(chosen)
     rows = max(1, BLOCK_VALUES // vectors.shape[1])
-    step = min(step, max(LEAST_STEP, rows // (2 * k)))  # so that the first block already bounds the k-th best
+    step = min(step, max(MIN_STEP, rows // (2 * k)))  # so that the first block already bounds the k-th best
     size = max(1, rows // step) * step
     # Twice the error bound n·u of a dot product of unit vectors, for either of the two that are compared.
     slack = np.float32(4 * vectors.shape[1] * 2.0**-24)
@@ -164,7 +164,7 @@ def _together(
         row, query = np.divmod(flat, len(queries))
         found.append((row + start if picked is None else picked[row], query, scores.ravel()[flat]))
         pairs += len(flat)
-        if pairs > MOST_PAIRS:
+        if pairs > MAX_PAIRS:
             return None
     row, query, rough = (np.concatenate(parts) for parts in zip(*found, strict=True))
     kept = rough >= floor[query]

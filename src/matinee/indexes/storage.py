@@ -20,12 +20,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from matinee._util.atomic_files import file_hash, sync_file, sync_folder
 from matinee.errors import IndexFileError
 from matinee.indexes.approximate import Approximate, Recipe
-from matinee.indexes.base import MOST_VALUES, Items, Kind, Vectors
+from matinee.indexes.base import MAX_VALUES, Items, Kind, Vectors
 from matinee.indexes.exact import ExactIndex
 
 DESCRIPTION = "index.json"
 STRUCTURE = "index.bin"
-LONGEST_DESCRIPTION = 1 << 16
+MAX_DESCRIPTION = 1 << 16
 """Most bytes of an `index.json`."""
 AGAIN = "Build the index again, e.g. with `matinee train`."
 BLOCK_BYTES = 1 << 24
@@ -56,7 +56,7 @@ class Description(BaseModel):
     kind: Kind
     config: dict[str, Any] | None
     seed: int
-    dim: int = Field(ge=1, le=MOST_VALUES)
+    dim: int = Field(ge=1, le=MAX_VALUES)
     count: int = Field(ge=0)
     items: str
     vectors: str
@@ -113,7 +113,7 @@ def read_description(folder: Path) -> Description:
     """
     path = folder / DESCRIPTION
     try:
-        if path.stat().st_size > LONGEST_DESCRIPTION:
+        if path.stat().st_size > MAX_DESCRIPTION:
             raise IndexFileError(f"{path} is too long to describe an index.", AGAIN)
         found = Description.model_validate_json(path.read_bytes())
     except OSError as error:

@@ -21,7 +21,7 @@ DELTA_SHARE = 0.1
 """An exact index takes its delta in when it has more than so many rows and more than this share of the main index."""
 EXACT_ROWS = 16
 """An approximate search that must fetch m candidates costs about as much as scoring m times as many rows exactly."""
-MOST_CANDIDATES = 1 << 20
+MAX_CANDIDATES = 1 << 20
 """Candidates fetched at a time, over all queries of a batch: so memory stays small."""
 MARGIN = 10
 """Candidates fetched under a filter beyond those expected to be needed."""
@@ -161,7 +161,7 @@ class UpdatableIndex:
             return
         added = check_vectors(vectors, self.dim)
         if int(items.min()) < 0:
-            raise InvalidInputError(f"The item number {int(items.min())} is negative.", "Send catalogue rows.")
+            raise InvalidInputError(f"The item number {int(items.min())} is negative.", "Send catalog rows.")
         if len(items) != len(added):
             raise InvalidInputError(f"{len(items)} items came with {len(added)} vectors.", "Send one for each.")
         if len(np.unique(items)) != len(items):
@@ -248,7 +248,7 @@ def _search_main(state: _State, queries: Vectors, k: int, mask: Mask | None) -> 
             fetch = int(rank * 1.2) + MARGIN
     if count <= EXACT_ROWS * fetch:
         return main.nearest(queries, k, mask)
-    together = max(1, MOST_CANDIDATES // fetch)
+    together = max(1, MAX_CANDIDATES // fetch)
     if len(queries) > together:
         parts = [queries[start : start + together] for start in range(0, len(queries), together)]
         found = [_search_main(state, part, k, mask) for part in parts]

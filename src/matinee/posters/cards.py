@@ -1,6 +1,6 @@
 """Title cards: a drawn picture for a film that has no poster.
 
-Colours come from the genre (`palettes`), the drawing from the title: the same film has the same card everywhere. Cards
+Colors come from the genre (`palettes`), the drawing from the title: the same film has the same card everywhere. Cards
 are shown, never encoded: they would be found among posters for being cards.
 """
 
@@ -16,30 +16,30 @@ from typing import TYPE_CHECKING
 
 from matinee.posters.lettering import fit, spell, width_of
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours of one genre: the ground from top to bottom, two for the drawing, one for the lettering."""
+    """Colors of one genre: the ground from top to bottom, two for the drawing, one for the lettering."""
 
-    top: Colour
-    bottom: Colour
-    accent: Colour
-    second: Colour
-    ink: Colour
+    top: Color
+    bottom: Color
+    accent: Color
+    second: Color
+    ink: Color
 
 
-def _hex(text: str) -> Colour:
+def _hex(text: str) -> Color:
     return int(text[0:2], 16), int(text[2:4], 16), int(text[4:6], 16)
 
 
-def _palette(colours: str) -> Palette:
-    return Palette(*map(_hex, colours.split()))
+def _palette(colors: str) -> Palette:
+    return Palette(*map(_hex, colors.split()))
 
 
 PALETTES: dict[str, Palette] = {
-    # In order of precedence: a card takes the colours of the first of these that the film has.
+    # In order of precedence: a card takes the colors of the first of these that the film has.
     #                        top    bottom accent second ink
     "film-noir": _palette("0d0d0f 2c2c30 e9e5da 8d8a84 f4f1ea"),
     "western": _palette("6a2f17 964a1f f6cf88 43200f fff4e2"),
@@ -67,7 +67,7 @@ _ALIASES = {"children's": "children", "family": "children", "science fiction": "
 
 
 def palette_of(genres: Sequence[str]) -> Palette:
-    """The colours of a film with these genres; spelling of capitals does not matter."""
+    """The colors of a film with these genres; spelling of capitals does not matter."""
     names = {_ALIASES.get(name, name) for name in (genre.casefold().strip() for genre in genres)}
     return next((palette for name, palette in PALETTES.items() if name in names), OTHER)
 
@@ -126,7 +126,7 @@ def card_key(title: str, year: int | None, genres: Sequence[str], size: tuple[in
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]
 
 
-def _mix(one: Colour, other: Colour, share: float) -> Colour:
+def _mix(one: Color, other: Color, share: float) -> Color:
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
@@ -148,25 +148,25 @@ class _Pen:
 
         self._solid, self._glass = ImageDraw.Draw(image), ImageDraw.Draw(image, "RGBA")
 
-    def _with(self, colour: Colour, alpha: float) -> tuple[ImageDraw, tuple[int, ...]]:
-        return (self._solid, colour) if alpha == 1 else (self._glass, (*colour, round(255 * alpha)))
+    def _with(self, color: Color, alpha: float) -> tuple[ImageDraw, tuple[int, ...]]:
+        return (self._solid, color) if alpha == 1 else (self._glass, (*color, round(255 * alpha)))
 
-    def disc(self, x: float, y: float, radius: float, colour: Colour, alpha: float = 1.0) -> None:
-        draw, fill = self._with(colour, alpha)
+    def disc(self, x: float, y: float, radius: float, color: Color, alpha: float = 1.0) -> None:
+        draw, fill = self._with(color, alpha)
         draw.ellipse([v * _FINE for v in (x - radius, y - radius, x + radius, y + radius)], fill=fill)
 
-    def ring(self, x: float, y: float, radius: float, colour: Colour, alpha: float) -> None:
-        draw, outline = self._with(colour, alpha)
+    def ring(self, x: float, y: float, radius: float, color: Color, alpha: float) -> None:
+        draw, outline = self._with(color, alpha)
         box = [v * _FINE for v in (x - radius, y - radius, x + radius, y + radius)]
         draw.ellipse(box, outline=outline, width=round(1.5 * _FINE))
 
-    def shape(self, points: Sequence[tuple[float, float]], colour: Colour, alpha: float = 1.0) -> None:
-        draw, fill = self._with(colour, alpha)
+    def shape(self, points: Sequence[tuple[float, float]], color: Color, alpha: float = 1.0) -> None:
+        draw, fill = self._with(color, alpha)
         draw.polygon([(x * _FINE, y * _FINE) for x, y in points], fill=fill)
 
 
-def _light(palette: Palette) -> Colour:
-    """The lighter colour of the two to draw with."""
+def _light(palette: Palette) -> Color:
+    """The lighter color of the two to draw with."""
     return max(palette.accent, palette.second, key=sum)
 
 
@@ -219,12 +219,12 @@ def _skyline(pen: _Pen, palette: Palette, chance: Random) -> None:
     """Houses at night, with light in some windows, below a disc."""
     pen.disc(chance.uniform(80, 262), chance.uniform(70, 92), chance.uniform(30, 42), palette.accent)
     far, near = _mix(palette.bottom, palette.second, 0.28), _mix(palette.bottom, palette.second, 0.5)
-    for colour, low, high, wide in ((far, 120, 196, 38.0), (near, 62, 142, 57.0)):
+    for color, low, high, wide in ((far, 120, 196, 38.0), (near, 62, 142, 57.0)):
         x = -chance.uniform(0, 20)
         while x < _WIDTH:
             width, top = chance.uniform(0.7, 1.2) * wide, _HORIZON - chance.uniform(low, high)
-            pen.shape([(x, top), (x + width, top), (x + width, _HORIZON), (x, _HORIZON)], colour)
-            if colour is near:
+            pen.shape([(x, top), (x + width, top), (x + width, _HORIZON), (x, _HORIZON)], color)
+            if color is near:
                 for row in range(int((_HORIZON - top - 14) // 17)):
                     for column in range(int((width - 12) // 13)):
                         if chance.random() < 0.42:
@@ -239,7 +239,7 @@ def _arcs(pen: _Pen, palette: Palette, chance: Random) -> None:
     """Quarter circles in a grid, as printers of the twenties liked them."""
     cell = 72.0
     left, top = (_WIDTH - 4 * cell) / 2, 34.0
-    colours = ((palette.accent, 1.0), (palette.second, 0.9), (palette.accent, 0.45), (palette.second, 0.25))
+    colors = ((palette.accent, 1.0), (palette.second, 0.9), (palette.accent, 0.45), (palette.second, 0.25))
     for row in range(3):
         for column in range(4):
             x, y = left + column * cell, top + row * cell
@@ -248,9 +248,9 @@ def _arcs(pen: _Pen, palette: Palette, chance: Random) -> None:
             start = math.pi / 2 * {0: 0, 1: 1, 3: 2, 2: 3}[corner]
             turns = [start + math.pi / 2 * step / 24 for step in range(25)]
             edge = [(cx + cell * math.cos(turn), cy + cell * math.sin(turn)) for turn in turns]
-            colour, alpha = chance.choice(colours)
+            color, alpha = chance.choice(colors)
             if chance.random() < 0.88:
-                pen.shape([(cx, cy), *edge], colour, alpha)
+                pen.shape([(cx, cy), *edge], color, alpha)
 
 
 def _orbits(pen: _Pen, palette: Palette, chance: Random) -> None:
@@ -259,8 +259,8 @@ def _orbits(pen: _Pen, palette: Palette, chance: Random) -> None:
     for step, radius in enumerate((46, 74, 102, 130)):
         pen.ring(x, y, radius, palette.second, 0.5 - 0.09 * step)
         angle = chance.uniform(0, 2 * math.pi)
-        colour = palette.accent if step % 2 else palette.second
-        pen.disc(x + radius * math.cos(angle), y + radius * math.sin(angle), chance.uniform(5, 12), colour)
+        color = palette.accent if step % 2 else palette.second
+        pen.disc(x + radius * math.cos(angle), y + radius * math.sin(angle), chance.uniform(5, 12), color)
     pen.disc(x, y, 27, palette.accent)
 
 

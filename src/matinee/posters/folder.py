@@ -29,7 +29,7 @@ class FolderReport:
         files: looked at.
         added, replaced, unchanged: films (one file serves both of two entries for one film); unchanged: the shelf had
             the same bytes.
-        unknown: files whose name means no film of the catalogue.
+        unknown: files whose name means no film of the catalog.
         not_pictures: files of another kind, damaged ones, links.
         too_large: files of more bytes or pixels than the settings allow.
         ambiguous: files of a film that another file had been taken for; the first by name is taken.

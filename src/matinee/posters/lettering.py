@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
-MOST_LETTERS = 200
+MAX_LETTERS = 200
 """Letters of a title that are looked at when it is set."""
 _MEASURED = 100
 """Font size, in pixels, at which widths are measured."""
@@ -157,8 +157,8 @@ def fit(
     Args:
         sizes: of fonts, largest first.
     """
-    if len(text) > MOST_LETTERS:
-        text = text[:MOST_LETTERS].rsplit(" ", 1)[0].rstrip(",;:-") + "…"
+    if len(text) > MAX_LETTERS:
+        text = text[:MAX_LETTERS].rsplit(" ", 1)[0].rstrip(",;:-") + "…"
     half = (len(sizes) + 1) // 2
     for some in (sizes[:half], sizes[half:]):
         for cut_words in (False, True):

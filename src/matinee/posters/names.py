@@ -28,7 +28,7 @@ from matinee.errors import DataError
 By = Literal["movie", "imdb", "tmdb"]
 KINDS: tuple[By, ...] = ("movie", "imdb", "tmdb")
 INDEX = "index.csv"
-MOST_INDEX = 64 << 20
+MAX_INDEX = 64 << 20
 """Bytes of an index.csv, at most."""
 
 _IMDB = re.compile(r"tt(\d{1,10})", re.IGNORECASE | re.ASCII)
@@ -42,7 +42,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
 
 
 def imdb_of(text: str) -> str | None:
-    """An IMDb id as the catalogue has it: "tt0114709", "0114709" and "114709" are one; None: it is none."""
+    """An IMDb id as the catalog has it: "tt0114709", "0114709" and "114709" are one; None: it is none."""
     found = _IMDB.fullmatch(text) or re.fullmatch(r"(\d{1,10})", text, re.ASCII)
     return f"tt{int(found[1]):07d}" if found else None
 
@@ -57,7 +57,7 @@ class Row(NamedTuple):
 
 
 class Films:
-    """The films of a catalogue by each of their ids."""
+    """The films of a catalog by each of their ids."""
 
     def __init__(self, movies: Iterable[Movie]) -> None:
         self._others: dict[str, tuple[str | None, str | None]] = {}
@@ -101,7 +101,7 @@ def is_number(stem: str) -> bool:
 
 
 def resolve(films: Films, stem: str, by: By | None, numbers: By, index: Mapping[str, Row]) -> Sequence[str]:
-    """Ids of the films that a file is of, by its name without ending; none where the catalogue has no such film."""
+    """Ids of the films that a file is of, by its name without ending; none where the catalog has no such film."""
     if by is not None:
         return films.find(by, stem)
     row = index.get(stem.casefold())
@@ -123,8 +123,8 @@ def read_index(folder: Path, stems: Iterable[str]) -> dict[str, Row]:
         return {}
     hint = "Mend it, take it away, or say --by movie, imdb or tmdb."
     try:
-        if path.stat().st_size > MOST_INDEX:
-            raise DataError(f"{path} is bigger than {MOST_INDEX:,} bytes.", hint)
+        if path.stat().st_size > MAX_INDEX:
+            raise DataError(f"{path} is bigger than {MAX_INDEX:,} bytes.", hint)
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             lines = csv.reader(file)
             header = [re.sub(r"[^a-z]", "", name.casefold()) for name in next(lines, [])]

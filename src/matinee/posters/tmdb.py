@@ -29,7 +29,7 @@ from matinee.posters.tmdb_client import URL, WIDTH, StopError, TmdbClient, TmdbR
 
 AT_ONCE = 8
 """Films that are being fetched at a time."""
-MOST_FAILURES = 25
+MAX_FAILURES = 25
 """After so many failures in a row TMDB is taken to be out of reach."""
 KEY_HINT = "Get one (free) at themoviedb.org/settings/api, and set MATINEE_TMDB_KEY or give --tmdb-key."
 _EXAMPLES = 5
@@ -42,7 +42,7 @@ class FetchReport:
     """What became of the films.
 
     Attributes:
-        films: in the catalogue.
+        films: in the catalog.
         had: had a picture before.
         fetched: have one now.
         no_poster: TMDB has none, or does not know the film; asked again after 30 days.
@@ -217,7 +217,7 @@ class _Run:
             raise
         except FetchError:
             self._in_a_row += 1
-            if self._in_a_row >= MOST_FAILURES:
+            if self._in_a_row >= MAX_FAILURES:
                 raise
             return "failed"
         except (TmdbRefusedError, InvalidInputError):

@@ -25,11 +25,11 @@ WIDTH = "w342"
 
 ATTEMPTS = 4
 """Times that a request is tried where the server fails or does not answer."""
-MOST_WAITS = 20
+MAX_WAITS = 20
 """Times that one request obeys 429, "too many requests"."""
-LONGEST_PAUSE = 120.0
+MAX_PAUSE = 120.0
 """Seconds that are waited when TMDB asks for a pause; it does not, as a rule, for more than ten."""
-MOST_JSON = 1 << 20
+MAX_JSON = 1 << 20
 """Bytes of an answer that is no picture."""
 _LONG = 40
 """Keys are 32 characters; tokens are hundreds, and go into a header."""
@@ -98,7 +98,7 @@ class TmdbClient:
             StopError: no more should be asked.
             FetchError: no answer after all attempts.
         """
-        body = await self._get(self._url + path, params | self._key, self._bearer, MOST_JSON, paced=True)
+        body = await self._get(self._url + path, params | self._key, self._bearer, MAX_JSON, paced=True)
         try:
             answer = json.loads(body)
         except ValueError:
@@ -135,7 +135,7 @@ class TmdbClient:
                     return body
                 if status == 429:
                     waits, seconds = waits + 1, _retry_after(answer)
-                    if waits > MOST_WAITS or seconds > LONGEST_PAUSE:
+                    if waits > MAX_WAITS or seconds > MAX_PAUSE:
                         raise StopError(f"TMDB asks for a pause of {seconds:.0f} s.", "Repeat the command after it.")
                     self._pace.pause(seconds)
                     if not paced:

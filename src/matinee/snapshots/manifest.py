@@ -1,4 +1,4 @@
-"""The manifest of a snapshot: what it holds, what it was made of, and how each file must look."""
+"""The manifest of a snapshot: its content, its origin, and size and hash of each file."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from matinee.errors import SnapshotError
 from matinee.snapshots.spaces import SpaceEntry
 
 FORMAT = 4
-"""Raised where an older Matinee's snapshots can no longer be read: 2 added the vector spaces, 3 lifted ones."""
+"""Increased when older snapshots can no longer be read. Format 2 added vector spaces, format 3 lifted ones."""
 MANIFEST = "manifest.json"
 SNAPSHOT_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 ELSEWHERE = "Serve another one with `matinee snapshots rollback`, or make a new one with `matinee train`."
-"""What to do about a snapshot that cannot be served."""
+"""Hint of errors about a snapshot that cannot be served."""
 
 
 class FileEntry(BaseModel):
@@ -33,7 +33,7 @@ class FileEntry(BaseModel):
 
 
 class ModelEntry(BaseModel):
-    """One fitted model: `kind` is its key in `matinee.models.MODELS`, `arrays` the names of its state."""
+    """One fitted model. `kind` is its key in `matinee.models.MODELS`, `arrays` are the names of its state arrays."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -46,17 +46,17 @@ class ModelEntry(BaseModel):
 
 
 class Manifest(BaseModel):
-    """All about a snapshot, read without opening its arrays.
+    """The description of a snapshot. It can be read without opening the arrays.
 
     Attributes:
         dataset: name of the data set; `fingerprint` is the hash of its content.
         scale: lowest and highest number of stars.
         watermark: the store's sequence number up to which its ratings are part of the training data.
-        metrics: by model (or anything else measured), then by metric; None where a figure is not finite.
+        metrics: by model (or other subject), then by metric; None if a value is not finite.
         seconds: by model or step.
-        settings: what training was told.
-        versions: of the libraries that made it.
-        files: every file but the manifest, by path below the snapshot's folder.
+        settings: the settings used in training.
+        versions: versions of the libraries used in training.
+        files: every file except the manifest, by path relative to the snapshot's folder.
         checksum: sha256 of the manifest without this field.
     """
 
@@ -86,16 +86,16 @@ class Manifest(BaseModel):
 
     @property
     def bytes(self) -> int:
-        """Size of all files but the manifest."""
+        """Total size of all files except the manifest."""
         return sum(entry.bytes for entry in self.files.values())
 
     def sealed(self) -> Manifest:
-        """This manifest, as it will be read back, with its checksum filled in."""
+        """This manifest as it will be read back, with its checksum."""
         read_back = Manifest.model_validate_json(self.model_dump_json())
         return read_back.model_copy(update={"checksum": read_back._digest()})
 
     def is_intact(self) -> bool:
-        """Whether nothing was changed since `sealed`."""
+        """Whether the checksum matches the content."""
         return self.checksum == self._digest()
 
     def _digest(self) -> str:
@@ -111,7 +111,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     if path.is_symlink():
-        raise SnapshotError(f"{path} is a symbolic link, which a snapshot may not hold.", ELSEWHERE)
+        raise SnapshotError(f"{path} is a symbolic link, which a snapshot must not contain.", ELSEWHERE)
     try:
         raw = path.read_bytes()
     except FileNotFoundError as error:
@@ -120,17 +120,17 @@ def read_manifest(folder: Path) -> Manifest:
         raise SnapshotError(f"{path} cannot be read: {error}.", ELSEWHERE) from error
     try:
         body = json.loads(raw)
-        found = body.get("format") if isinstance(body, dict) else None
-        if isinstance(found, int) and found != FORMAT:
+        version = body.get("format") if isinstance(body, dict) else None
+        if isinstance(version, int) and version != FORMAT:
             raise SnapshotError(
-                f"Snapshot {folder.name} has format {found}; this Matinee reads format {FORMAT}.",
-                f"Use the Matinee that made it. {ELSEWHERE}",
+                f"Snapshot {folder.name} has format {version}; this Matinee reads format {FORMAT}.",
+                f"Use the version of Matinee that wrote it. {ELSEWHERE}",
             )
         manifest = Manifest.model_validate_json(raw)
     except ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(str(part) for part in fault["loc"])
-        raise SnapshotError(f"{path} is damaged: {where or 'text'}: {fault['msg']}.", ELSEWHERE) from error
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SnapshotError(f"{path} is damaged: {where or 'text'}: {first['msg']}.", ELSEWHERE) from error
     except (ValueError, RecursionError) as error:
         raise SnapshotError(f"{path} is damaged: {error}.", ELSEWHERE) from error
     if not manifest.is_intact():

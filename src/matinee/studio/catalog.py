@@ -17,7 +17,7 @@ LONGEST = 120
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class Catalog:
     """Films by label, in alphabetical order.
 
     Attributes:
@@ -31,22 +31,22 @@ class Catalogue:
     by_id: dict[str, str]
 
 
-def catalogue() -> Catalogue:
+def catalog() -> Catalog:
     """All live films, at most a minute old. Shared between sessions: not to be changed.
 
     Raises:
         MatineeError: the core does not answer.
     """
-    return _catalogue(core.address(), core.snapshot())
+    return _catalog(core.address(), core.snapshot())
 
 
 @st.cache_resource(ttl=core.KEPT, max_entries=2, show_spinner=False)
-def _catalogue(url: str, snapshot: str) -> Catalogue:
+def _catalog(url: str, snapshot: str) -> Catalog:
     del url, snapshot
     return label(core.ask(calls.titles()))
 
 
-def label(table: dict[str, Any]) -> Catalogue:
+def label(table: dict[str, Any]) -> Catalog:
     """Labels of the answer of `calls.titles`."""
     films = zip(table["movie_ids"], table["titles"], table["years"], strict=True)
     rows = [(movie_id, cut(" ".join(named(title, year).split()), LONGEST)) for movie_id, title, year in films]
@@ -54,4 +54,4 @@ def label(table: dict[str, Any]) -> Catalogue:
     # An id is behind a name only where it has to be; "id" in it keeps it from looking like part of the title.
     labelled = [(movie_id, text if uses[text] == 1 else f"{text} – id {movie_id}") for movie_id, text in rows]
     labelled.sort(key=lambda row: row[1].casefold())
-    return Catalogue([text for _, text in labelled], {text: key for key, text in labelled}, dict(labelled))
+    return Catalog([text for _, text in labelled], {text: key for key, text in labelled}, dict(labelled))

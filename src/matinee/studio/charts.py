@@ -19,19 +19,19 @@ from matinee.studio.style import SERIES, SERIES_DARK, cut, plain
 Columns = Mapping[str, Sequence[Any]]
 """A table: heading → cells, all columns of one length."""
 
-LONGEST, LONGEST_BESIDE = 44, 28
+LONGEST, MAX_BESIDE = 44, 28
 """Characters of a name within a figure, and beside a bar; the rest is left out."""
 SCALE = ((0.0, "#2563eb"), (0.35, "#0d9488"), (0.7, "#d97706"), (1.0, "#dc2626"))
-"""Colours of numbers, low to high: each 3:1 or more on the light and on the dark ground."""
+"""Colors of numbers, low to high: each 3:1 or more on the light and on the dark ground."""
 FADED = "#8a817c"
-"""Colour of what stands behind, on both grounds."""
+"""Color of what stands behind, on both grounds."""
 BAR, HEIGHT = 26, 320
 """Pixels of a horizontal bar, its gap with it, and of other figures' height."""
 CONFIG = {"displaylogo": False, "displayModeBar": False, "showTips": False}
 
 
-def colours() -> tuple[str, ...]:
-    """Eight colours of series on the visitor's ground, light or dark."""
+def colors() -> tuple[str, ...]:
+    """Eight colors of series on the visitor's ground, light or dark."""
     return SERIES_DARK if st.context.theme.type == "dark" else SERIES
 
 
@@ -62,13 +62,13 @@ def bars(
         hover: a line for each bar, in place of its value.
     """
     numbers = not horizontal and all(isinstance(name, (int, float)) for name in names)
-    shown: list[Any] = list(names) if numbers else [label(name, LONGEST_BESIDE) for name in names]
+    shown: list[Any] = list(names) if numbers else [label(name, MAX_BESIDE) for name in names]
     # Two bars of one name are two bars: the axis counts places, and names are written to them.
     places = shown if numbers else list(range(len(shown)))
     form = ".1%" if percent else ",.5~g"
     value = f"%{{{'x' if horizontal else 'y'}:{form}}}"
     said = hover or [""] * len(names)
-    marker = {} if strong is None else {"color": [colours()[0] if one else FADED for one in strong]}
+    marker = {} if strong is None else {"color": [colors()[0] if one else FADED for one in strong]}
     figure = go.Figure(
         go.Bar(
             x=list(values) if horizontal else places,
@@ -129,7 +129,7 @@ def dots(
     hover: Sequence[str] | None = None,
 ) -> go.Figure:
     """Few named dots; log_x: the axis below is logarithmic, and places of 0 and less are left out."""
-    series = colours()
+    series = colors()
     size = 12
     figure = go.Figure(
         go.Scatter(
@@ -160,7 +160,7 @@ def ranks(
     hover: Sequence[str] | None = None,
 ) -> go.Figure:
     """A row for each name with a dot at its rank, 1 on the left; the axis is logarithmic."""
-    series, n = colours(), len(names)
+    series, n = colors(), len(names)
     said = hover or [f"rank {place:,}" for place in places]
     figure = go.Figure(
         go.Scatter(
@@ -172,7 +172,7 @@ def ranks(
             marker={"size": 12, "color": [series[0] if one else series[3] for one in (strong or [False] * n)]},
         )
     )
-    shown = [label(name, LONGEST_BESIDE) for name in names]
+    shown = [label(name, MAX_BESIDE) for name in names]
     figure.update_yaxes(tickmode="array", tickvals=list(range(n)), ticktext=shown, range=[n - 0.5, -0.5], showgrid=True)
     most = math.log10(max([*places, 10]))
     figure.update_xaxes(type="log", range=[-0.05 * most, 1.05 * most], dtick=1, tickformat=",d")
@@ -227,7 +227,7 @@ def _finish(figure: go.Figure, x: str, y: str, height: int, *, legend: bool = Fa
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 28 if legend else 8, "b": 8},
-        colorway=list(colours()),
+        colorway=list(colors()),
         dragmode=False,  # a finger that scrolls the page is no zoom
         showlegend=legend,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},

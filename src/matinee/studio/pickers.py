@@ -11,14 +11,14 @@ import streamlit as st
 from matinee.client import RefusedError, calls
 from matinee.errors import MatineeError, ServiceError
 from matinee.studio import core
-from matinee.studio.catalog import Catalogue, catalogue
+from matinee.studio.catalog import Catalog, catalog
 from matinee.studio.style import cut, plain
 
-MOST_USERS = 1000
+MAX_USERS = 1000
 """Users offered; the id of any other can be typed."""
 MANY, OFFERED = 20_000, 500
 """With more films than `MANY` a picker offers `OFFERED` of those that fit a text: browsers need seconds for more."""
-LONGEST_FILTER = 2000
+MAX_FILTER = 2000
 FIELDS = "genre, year, decade, director, cast, tag, country, ratings, mean"
 CHOSEN_USER = "studio: user"
 """Key of the user picked last, on whatever page."""
@@ -72,7 +72,7 @@ def user(label: str, key: str, *, optional: bool = False) -> str | None:
     Returns:
         The id; None where none is chosen.
     """
-    found = core.get(calls.users(limit=MOST_USERS))
+    found = core.get(calls.users(limit=MAX_USERS))
     ratings = {row["user_id"]: row["ratings"] for row in found["items"]}
     first = None if optional else next(iter(ratings), None)
     start(key, given("user") or (None if optional else st.session_state.get(CHOSEN_USER)) or first)
@@ -139,13 +139,13 @@ def say_unknown(user_id: str) -> None:
 
 def film(label: str, key: str, *, on_change: Callable[[], None] | None = None) -> str | None:
     """Picks one of all films by title, `?film=` first; its id, None where none is chosen."""
-    films = catalogue()
+    films = catalog()
     start(key, films.by_id.get(given("film") or ""))
     chosen = film_label(label, key, films, on_change=on_change)
     return films.ids.get(chosen) if chosen else None
 
 
-def film_label(label: str, key: str, films: Catalogue, *, on_change: Callable[[], None] | None = None) -> str | None:
+def film_label(label: str, key: str, films: Catalog, *, on_change: Callable[[], None] | None = None) -> str | None:
     """Picks one of all films; its label, None where none is chosen."""
     if st.session_state.get(key) not in films.ids:  # nothing yet, or a film that is gone meanwhile
         st.session_state[key] = None
@@ -161,7 +161,7 @@ def film_label(label: str, key: str, films: Catalogue, *, on_change: Callable[[]
     return chosen
 
 
-def _offered(label: str, key: str, films: Catalogue) -> list[str]:
+def _offered(label: str, key: str, films: Catalog) -> list[str]:
     text = st.text_input(f"Search for the {label.lower()}", key=f"{key}-search", placeholder="A part of its title")
     words = text.casefold().split()
     fitting = (name for name in films.labels if all(word in name.casefold() for word in words))
@@ -183,7 +183,7 @@ def film_filter(key: str, label: str = "Filter") -> str:
     start(key, given("filter") or "")
     text: str = st.text_input(
         label,
-        max_chars=LONGEST_FILTER,
+        max_chars=MAX_FILTER,
         placeholder='genre = "Comedy" and year >= 1990',
         help=f"The filter language of Matinee. Fields: {FIELDS} …",
         key=key,

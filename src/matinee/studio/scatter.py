@@ -21,9 +21,9 @@ FACTS_KEPT = 600
 """Seconds that genres, numbers and means of ratings are kept: reading them takes a request for every 1,000 films."""
 PAGE = 1000
 GENRES, YEARS, MEAN, RATINGS = "Genre", "Year", "Mean stars", "Number of ratings"
-COLOURS = (GENRES, YEARS, MEAN, RATINGS)
-MOST_GENRES = 7
-"""Genres that can have a colour of their own; the eighth is that of all others."""
+COLORS = (GENRES, YEARS, MEAN, RATINGS)
+MAX_GENRES = 7
+"""Genres that can have a color of their own; the eighth is that of all others."""
 HEIGHT = 640
 MANY = 20_000
 SIZE, SIZE_OF_MANY = 5, 3
@@ -59,7 +59,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Facts:
-    """What films are coloured by: id → genres, mean stars (None: unrated), number of ratings."""
+    """What films are colored by: id → genres, mean stars (None: unrated), number of ratings."""
 
     genres: dict[str, list[str]]
     mean: dict[str, float | None]
@@ -130,7 +130,7 @@ def figure(
     films: Places,
     known: Facts,
     *,
-    colour: str,
+    color: str,
     genres: Sequence[str] = (),
     rated: Mapping[str, float] | None = None,
     film: str | None = None,
@@ -139,18 +139,18 @@ def figure(
     """The map. The `customdata` of every point is the film's row.
 
     Args:
-        colour: one of `COLOURS`.
-        genres: for `GENRES`: those with a colour of their own, `MOST_GENRES` at most.
+        color: one of `COLORS`.
+        genres: for `GENRES`: those with a color of their own, `MAX_GENRES` at most.
         rated: films to be ringed, with a user's stars.
         film: to be marked by a star.
-        near: films to be marked as its neighbours.
+        near: films to be marked as its neighbors.
     """
     made = go.Figure()
     size = SIZE if len(films.ids) <= MANY else SIZE_OF_MANY
-    if colour == GENRES:
+    if color == GENRES:
         _by_genre(made, films, known, genres, size)
     else:
-        _by_number(made, films, numbers(films, known, colour), colour, size)
+        _by_number(made, films, numbers(films, known, color), color, size)
     ink = "#f5f5f4" if st.context.theme.type == "dark" else "#1c1917"
     if rated:
         rows = _rows(films, rated)
@@ -161,7 +161,7 @@ def figure(
         _add(made, films, _rows(films, near), "Similar films", {"symbol": "diamond", "size": size + 7, "color": ink})
     if film in films.rows:
         row = np.array([films.rows[film]])
-        star = {"symbol": "star", "size": 24, "color": charts.colours()[0], "line": {"width": 1.5, "color": ink}}
+        star = {"symbol": "star", "size": 24, "color": charts.colors()[0], "line": {"width": 1.5, "color": ink}}
         _add(made, films, row, "The film", star)
     made.update_layout(
         height=HEIGHT,
@@ -178,32 +178,32 @@ def figure(
     return made
 
 
-def numbers(films: Places, known: Facts, colour: str) -> Floats:
-    """What films are coloured by, (n,), NaN where unknown; numbers of ratings as powers of ten."""
-    if colour == YEARS:
+def numbers(films: Places, known: Facts, color: str) -> Floats:
+    """What films are colored by, (n,), NaN where unknown; numbers of ratings as powers of ten."""
+    if color == YEARS:
         return films.years
-    if colour == MEAN:
+    if color == MEAN:
         return np.array([known.mean.get(movie_id) for movie_id in films.ids], dtype=np.float64)
     counts = np.array([known.ratings.get(movie_id, 0) for movie_id in films.ids], dtype=np.float64)
     return np.log10(np.where(counts > 0, counts, np.nan))
 
 
-def _by_number(made: go.Figure, films: Places, values: Floats, colour: str, size: int) -> None:
+def _by_number(made: go.Figure, films: Places, values: Floats, color: str, size: int) -> None:
     missing = np.flatnonzero(np.isnan(values))
     if len(missing):
         _add(made, films, missing, "Unknown", {"size": size, "color": charts.FADED, "opacity": OPACITY / 2})
     rows = np.flatnonzero(~np.isnan(values))
     if not len(rows):
         return
-    # The few films far out would take all the colours.
+    # The few films far out would take all the colors.
     low, high = (float(one) for one in np.quantile(values[rows], (0.02, 0.98)))
-    bar: dict[str, Any] = {"title": {"text": colour}, "thickness": 10, "x": 1, "xpad": 4, "y": 0.45, "len": 0.85}
-    if colour == RATINGS:
+    bar: dict[str, Any] = {"title": {"text": color}, "thickness": 10, "x": 1, "xpad": 4, "y": 0.45, "len": 0.85}
+    if color == RATINGS:
         steps = list(range(int(np.floor(low)), int(np.ceil(high)) + 1))
         bar |= {"tickmode": "array", "tickvals": steps, "ticktext": [f"{10**step:,}" for step in steps]}
         said = [f"{10**value:,.0f} rating{'s' if value > 0 else ''}" for value in values[rows].tolist()]
     else:
-        form = "{:.0f}" if colour == YEARS else "{:.2f} stars on average"
+        form = "{:.0f}" if color == YEARS else "{:.2f} stars on average"
         said = [form.format(value) for value in values[rows].tolist()]
     marker = {
         "size": size,
@@ -216,11 +216,11 @@ def _by_number(made: go.Figure, films: Places, values: Floats, colour: str, size
         "colorbar": bar,
     }
     titles = [f"{films.titles[row]}<br>{text}" for row, text in zip(rows.tolist(), said, strict=True)]
-    _add(made, films, rows, colour, marker, titles, legend=False)
+    _add(made, films, rows, color, marker, titles, legend=False)
 
 
 def _by_genre(made: go.Figure, films: Places, known: Facts, genres: Sequence[str], size: int) -> None:
-    # Of the genres that are shown a film has the colour of its rarest: nearly every film is a drama or a comedy too.
+    # Of the genres that are shown a film has the color of its rarest: nearly every film is a drama or a comedy too.
     order = {name: place for place, name in enumerate(reversed(genres_by_size(known)))}
     rarest = sorted(genres, key=lambda name: order.get(name, 0))
     group = np.full(len(films.ids), len(genres), dtype=np.int64)
@@ -228,11 +228,11 @@ def _by_genre(made: go.Figure, films: Places, known: Facts, genres: Sequence[str
     for row, movie_id in enumerate(films.ids):
         having = known.genres.get(movie_id, ())
         group[row] = next((place[name] for name in rarest if name in having), len(genres))
-    colours = charts.colours()
+    colors = charts.colors()
     other = {"size": size, "color": charts.FADED, "opacity": OPACITY / 2}
     _add(made, films, np.flatnonzero(group == len(genres)), "Other", other)
     for number, name in enumerate(genres):
-        marker = {"size": size, "color": colours[number], "opacity": OPACITY}
+        marker = {"size": size, "color": colors[number], "opacity": OPACITY}
         _add(made, films, np.flatnonzero(group == number), charts.label(name), marker)
 
 

@@ -11,7 +11,7 @@ SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans'
 MONO = "ui-monospace, SFMono-Regular, Menlo, 'DejaVu Sans Mono', monospace"
 SERIES = ("#b91c1c", "#0f766e", "#b45309", "#1d4ed8", "#7e22ce", "#4d7c0f", "#be185d", "#57534e")
 SERIES_DARK = ("#f87171", "#2dd4bf", "#fbbf24", "#93c5fd", "#d8b4fe", "#bef264", "#f9a8d4", "#d6d3d1")
-"""Colours of charts in light and dark: 3:1 or more on the page's ground."""
+"""Colors of charts in light and dark: 3:1 or more on the page's ground."""
 
 OPTIONS: dict[str, Any] = {
     "browser.gatherUsageStats": False,
@@ -44,7 +44,7 @@ OPTIONS: dict[str, Any] = {
     "theme.dark.linkColor": "#fca5a5",
     "theme.dark.chartCategoricalColors": list(SERIES_DARK),
 }
-"""Options of Streamlit: nothing is sent to anybody, no font of elsewhere, colours of `matinee.web`."""
+"""Options of Streamlit: nothing is sent to anybody, no font of elsewhere, colors of `matinee.web`."""
 
 DARK_STYLE = """<style>[data-testid="stBaseButton-primary"] p, [data-testid="stBaseButton-primary"] span
 {color: #1c1917}</style>"""
@@ -55,7 +55,7 @@ _SHORT = re.compile(r":(?=[\w+/-]+:)")
 
 
 def plain(text: object) -> str:
-    """Text of others, escaped for Streamlit's Markdown (its formulas, colours and emoji names too), on one line."""
+    """Text of others, escaped for Streamlit's Markdown (its formulas, colors and emoji names too), on one line."""
     line = " ".join(str(text).split())
     # Names between colons are replaced after the escapes are gone: a word joiner, which nobody sees, parts them.
     return _MARKS.sub(r"\\\1", _SHORT.sub(":\u2060", line))

@@ -40,7 +40,7 @@ matinee.again = async () => {
 <script type="module" src="matinee/matinee.js" onerror="matinee.again()"></script>"""
 HANDED_ON = ("content-type", "cache-control", "etag", "last-modified", "x-matinee-poster", "content-security-policy")
 MAX_UPLOAD = "8mb"
-LONGEST_ID = 300
+MAX_ID = 300
 """Characters of an id or a name in a path that are asked for."""
 
 
@@ -90,7 +90,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def poster(request: Request, movie_id: str, size: str = "") -> Response:
         """A film's picture, by the core; the browser's cache is asked first."""
         try:
-            found = await core.response(calls.poster(movie_id[:LONGEST_ID], small=size == "small"))
+            found = await core.response(calls.poster(movie_id[:MAX_ID], small=size == "small"))
         except ServiceError:
             return Response(AWAY, 503, media_type="text/plain")
         kept = {name: found.headers[name] for name in HANDED_ON if name in found.headers}
@@ -101,7 +101,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @app.get("/media/map/{space}")
     async def film_map(request: Request, space: str) -> Response:
         """Where each film lies in the two dimensions of a space."""
-        return await maps.answer(request, space[:LONGEST_ID])
+        return await maps.answer(request, space[:MAX_ID])
 
     gr.mount_gradio_app(
         app,

@@ -10,7 +10,7 @@ from matinee.client import AsyncClient
 from matinee.web.guard import keep_files_away
 from matinee.web.pages import PAGES
 from matinee.web.pages.foryou_data import some_users
-from matinee.web.shell import LONGEST_QUERY, Shell, address_of, params_of
+from matinee.web.shell import MAX_QUERY, Shell, address_of, params_of
 from matinee.web.views import make_view
 
 TITLE = "Matinee"
@@ -40,8 +40,8 @@ def build_blocks(core: AsyncClient) -> gr.Blocks:
 
         async def open_address(query: Any, user: Any = None) -> list[Any]:
             """Bring an address back: which page, the address, and then what is on that page."""
-            query = str(query or "")[:LONGEST_QUERY]
-            params = {"user": str(user or "")[:LONGEST_QUERY]} | params_of(query)
+            query = str(query or "")[:MAX_QUERY]
+            params = {"user": str(user or "")[:MAX_QUERY]} | params_of(query)
             page = next((page for page in built if page.id == params.get("tab")), built[0])
             answers: list[Any] = [gr.Tabs(selected=page.id), query or address_of(page.id)]
             for each in built:

@@ -12,7 +12,7 @@ from matinee.errors import MatineeError, ServiceError
 
 AWAY = "The film service does not answer right now."
 """What visitors read of an outage."""
-MOST_TOLD = 100
+MAX_TOLD = 100
 """Troubles that are remembered as told."""
 _NOBODY = "no connection"
 
@@ -57,7 +57,7 @@ class Core(AsyncClient):
         trouble = _NOBODY if isinstance(error.__cause__, httpx.HTTPError) else str(error)
         if trouble in self._told:
             return
-        if len(self._told) >= MOST_TOLD:
+        if len(self._told) >= MAX_TOLD:
             self._told.clear()
         self._told[trouble] = _kind(call)
         log.warning("%s", error)

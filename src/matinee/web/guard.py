@@ -16,9 +16,9 @@ API = "/gradio_api/"
 CALLS = {"api", "call", "run", "queue", "cancel", "reset", "heartbeat", "upload", "upload_progress"}
 OPEN = CALLS | {"info", "openapi.json", "app_id", "startup-events", "theme.css"}
 """First parts of paths below `API` that are answered."""
-MOST_BODY = 1 << 20
+MAX_BODY = 1 << 20
 """Bytes of a body with the inputs of a listener."""
-MOST_UPLOAD = 16 << 20
+MAX_UPLOAD = 16 << 20
 """Bytes of a body with files; how large each may be is for Gradio (`max_file_size`)."""
 
 
@@ -48,7 +48,7 @@ def _refusal(scope: Scope) -> JSONResponse | None:
     length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     if not length.isdigit():
         return _problem(411, "Say how long the body is: send Content-Length.")
-    most = MOST_UPLOAD if first == "upload" else MOST_BODY
+    most = MAX_UPLOAD if first == "upload" else MAX_BODY
     return _problem(413, f"The body may have {most:,} bytes at most.") if int(length) > most else None
 
 

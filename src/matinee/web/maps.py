@@ -14,7 +14,7 @@ from matinee.client import AsyncClient, calls
 from matinee.errors import ServiceError
 from matinee.web.core import AWAY
 
-MOST_SPACES = 8
+MAX_SPACES = 8
 LEVEL = 5
 
 
@@ -48,7 +48,7 @@ class Maps:
         kept = self._kept.get(space)
         if kept is None or kept[0] != tag:
             kept = tag, await anyio.to_thread.run_sync(gzip.compress, found.content, LEVEL)
-            if len(self._kept) >= MOST_SPACES:
+            if len(self._kept) >= MAX_SPACES:
                 self._kept.clear()
             self._kept[space] = kept
         return Response(kept[1], media_type="application/json", headers=headers | {"content-encoding": "gzip"})

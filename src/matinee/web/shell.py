@@ -19,7 +19,7 @@ from matinee.errors import MatineeError, ServiceError
 from matinee.web.core import AWAY
 from matinee.web.views import taking
 
-LONGEST_QUERY = 4000
+MAX_QUERY = 4000
 """Characters of an address's query that are read."""
 SCALE_KEPT = 600.0
 """Seconds for which the scale of the ratings is remembered."""
@@ -153,7 +153,7 @@ def address_of(tab: str, params: Mapping[str, object] | None = None) -> str:
 
 def params_of(query: str) -> Params:
     """The parameters of an address; of several of one name the last counts, of a long one the beginning."""
-    return dict(parse_qsl(str(query or "")[:LONGEST_QUERY].lstrip("?"), errors="replace"))
+    return dict(parse_qsl(str(query or "")[:MAX_QUERY].lstrip("?"), errors="replace"))
 
 
 def trouble(error: MatineeError) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Colours and fonts: the visitor's own fonts, nothing from elsewhere; enough contrast in light and dark."""
+"""Colors and fonts: the visitor's own fonts, nothing from elsewhere; enough contrast in light and dark."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def theme() -> gr.themes.Base:
         font=list(SANS),
         font_mono=list(MONO),
     )
-    colours = {}
+    colors = {}
     for name, (light, dark) in _LIGHT_AND_DARK.items():
-        colours[name] = light
+        colors[name] = light
         if dark is not None:
-            colours[f"{name}_dark"] = dark
-    return base.set(layout_gap="18px", **colours)
+            colors[f"{name}_dark"] = dark
+    return base.set(layout_gap="18px", **colors)

@@ -14,10 +14,10 @@ from matinee.web.shell import Shell, trouble
 from matinee.web.views import make_view
 
 SUGGESTIONS = 8
-LONGEST_TITLE = 300
+MAX_TITLE = 300
 """Characters of a text that can be a title; the longest of MovieLens has 158."""
 
-LEAST_ALIKE = 0.5
+MIN_ALIKE = 0.5
 """Score of a search by title from which on a text is taken for the film; below that it is only suggested."""
 
 
@@ -71,8 +71,8 @@ def title_box(shell: Shell, label: str, *, elem_id: str, api_name: str, hint: st
 async def completion(shell: Shell, text: object) -> dict[str, Any]:
     """Films whose titles come near a text: `{"for": text, "options": [...]}`, on trouble with a `note` to be shown."""
     wanted = typed(text)
-    answer: dict[str, Any] = {"for": wanted[:LONGEST_TITLE], "options": []}
-    if len(wanted) > LONGEST_TITLE:
+    answer: dict[str, Any] = {"for": wanted[:MAX_TITLE], "options": []}
+    if len(wanted) > MAX_TITLE:
         return answer | {"note": "This is longer than any title."}
     if not wanted:
         return answer
@@ -92,14 +92,14 @@ async def film_meant(shell: Shell, text: object, movie_id: object) -> dict[str, 
     Raises:
         MatineeError: the core fails, or the id is unknown.
     """
-    if key := typed(movie_id)[:LONGEST_TITLE]:
+    if key := typed(movie_id)[:MAX_TITLE]:
         [film] = await shell.ask(calls.movie(key))
         return dict(film)
     wanted = typed(text)
-    if not wanted or len(wanted) > LONGEST_TITLE:
+    if not wanted or len(wanted) > MAX_TITLE:
         return None
     [found] = await shell.ask(calls.search(wanted, by="title", n=1))
-    items = [item for item in found["items"] if item["score"] >= LEAST_ALIKE]
+    items = [item for item in found["items"] if item["score"] >= MIN_ALIKE]
     return dict(items[0]) if items else None
 
 

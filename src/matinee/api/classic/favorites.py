@@ -15,7 +15,7 @@ from matinee.api.render import reply
 from matinee.api.schemas.answers import FilmOut
 from matinee.api.schemas.requests import Body
 from matinee.api.service import EngineDep
-from matinee.classic import Match, find_title, named, recommend_favourites
+from matinee.classic import Match, find_title, named, recommend_favorites
 
 router = APIRouter(tags=["classic"])
 MOST = 20
@@ -121,7 +121,7 @@ def favourites(engine: EngineDep, body: FavouritesIn) -> Response:
     else:
         given = body.movie_ids or []
         matched = [Match(engine.movie(movie_id), 100.0) for movie_id in given]
-    found = recommend_favourites(engine, matched, body.model, body.top_n)
+    found = recommend_favorites(engine, matched, body.model, body.top_n)
     return reply(
         {
             "model": found.model,

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from matinee.api.parameters import MovieId, Stars, UserId, at_most, few
 from matinee.data.catalog import Word
-from matinee.settings import MOST_AT_ONCE
+from matinee.settings import MAX_AT_ONCE
 
 MOST_FIELDS = 30
 """Fields of an object, at most; no body has as many."""
@@ -54,7 +54,7 @@ class AdHocRequest(Body):
 
     model_config = _example({"ratings": [{"movie_id": "318", "rating": 5}, {"movie_id": "296"}], "n": 10})
 
-    ratings: Annotated[list[AdHocRating], at_most(MOST_AT_ONCE)] = Field(
+    ratings: Annotated[list[AdHocRating], at_most(MAX_AT_ONCE)] = Field(
         description="The history; of two ratings of one film the last counts."
     )
     n: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10

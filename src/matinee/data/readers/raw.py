@@ -13,7 +13,7 @@ class RawData:
 
     Attributes:
         ratings: `user_id`, `movie_id`, and where known `rating` and `timestamp`.
-        movies: `movie_id`, `title` and other columns of the catalogue; None: only ratings are known.
+        movies: `movie_id`, `title` and other columns of the catalog; None: only ratings are known.
         tags: `movie_id`, `tag`, and where known `user_id`.
         links: `movie_id`, `imdb_id`, `tmdb_id`.
         overviews: `movie_id`, `overview`, and where known `keywords`, `imdb_id`, `tmdb_id`.

@@ -7,8 +7,8 @@ weights in half precision in the file and run in single precision.
 
 A poster's vector has two parts. The pooled features of the last layer say what is in the picture; a blur changes them
 much. The maps of the sixth stage's first block, averaged over the upper, middle and lower third, say where which
-shapes and colours are; a mirror image has the same, a blurred one nearly. Together they find a poster again under
-every edit that was tried, and neighbours are as alike in genre as by the pooled features alone.
+shapes and colors are; a mirror image has the same, a blurred one nearly. Together they find a poster again under
+every edit that was tried, and neighbors are as alike in genre as by the pooled features alone.
 """
 
 from __future__ import annotations

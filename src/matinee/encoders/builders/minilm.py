@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MODEL_FILE, TOKENIZER_FILE = "model.onnx", "tokenizer.json"
 DIM = 384
-MOST_TOKENS = 256
+MAX_TOKENS = 256
 """What the model was published with; longer texts are cut."""
 
 _TOP = 64

@@ -25,8 +25,8 @@ from matinee.errors import DataError
 
 MAGIC = 0x1950A86A20F9469CFC6C
 VERSION = 1001
-MOST_BYTES = 256 << 20
-MOST_OPCODES = 1_000_000
+MAX_BYTES = 256 << 20
+MAX_OPCODES = 1_000_000
 
 _HINT = "Only files that `torch.save` of a state dict wrote, before PyTorch 1.6, can be read."
 _STORAGES = {
@@ -44,7 +44,7 @@ _GLOBALS = {
     "torch._utils _rebuild_tensor_v2",
     *(f"torch {name}" for name in _STORAGES),
 }
-_MOST_DIMENSIONS = 16
+_MAX_DIMENSIONS = 16
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class _Tensor:
     strides: tuple[int, ...]
 
 
-def read_state_dict(path: Path, max_bytes: int = MOST_BYTES) -> dict[str, NDArray[Any]]:
+def read_state_dict(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, NDArray[Any]]:
     """The tensors of a state dict by name, as read-only arrays that look into the file's bytes.
 
     Raises:
@@ -149,7 +149,7 @@ def _unpickle(file: io.BytesIO) -> Any:
     """The value of the pickle that begins here; the file stands behind it afterwards."""
     machine = _Machine()
     for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-        if count > MOST_OPCODES:
+        if count > MAX_OPCODES:
             raise DataError("it has too many parts.")
         if opcode.name == "STOP":
             return machine.result()
@@ -254,7 +254,7 @@ class _Machine:
             self._stack.append({})
         elif function == _Global("torch._utils _rebuild_tensor_v2"):
             storage, offset, shape, strides, _gradient, _hooks = arguments
-            if not isinstance(storage, _Storage) or len(shape) != len(strides) or len(shape) > _MOST_DIMENSIONS:
+            if not isinstance(storage, _Storage) or len(shape) != len(strides) or len(shape) > _MAX_DIMENSIONS:
                 raise DataError("it describes a tensor in a way that is not known.")
             self._stack.append(_Tensor(storage, _whole([offset])[0], _whole(shape), _whole(strides)))
         else:

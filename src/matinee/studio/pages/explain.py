@@ -10,7 +10,7 @@ import streamlit as st
 
 from matinee.client import RefusedError, calls
 from matinee.studio import charts, core, explanation_text, pickers
-from matinee.studio.catalog import catalogue
+from matinee.studio.catalog import catalog
 from matinee.studio.movie_lists import portrait
 from matinee.studio.style import named, plain
 
@@ -63,7 +63,7 @@ def show() -> None:
 
 # --- the film --------------------------------------------------------------------------------------------------
 def _film(user_id: str, recommended: Sequence[Answer], rated: Sequence[Answer]) -> str | None:
-    films = catalogue()
+    films = catalog()
     asked = pickers.given("film")
     lists = {
         RECOMMENDED: {row["movie_id"]: f"{i}. {named(row['title'], row['year'])}" for i, row in _places(recommended)},

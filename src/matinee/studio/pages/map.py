@@ -1,4 +1,4 @@
-"""Map: all films of a space as points, coloured by what they are, with a user's films or a film's neighbours marked."""
+"""Map: all films of a space as points, colored by what they are, with a user's films or a film's neighbors marked."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import streamlit as st
 from matinee.client import RefusedError, calls
 from matinee.errors import MatineeError
 from matinee.studio import charts, core, pickers, scatter
-from matinee.studio.catalog import catalogue
+from matinee.studio.catalog import catalog
 from matinee.studio.movie_lists import Entry, film_list, portrait
 from matinee.studio.style import named, plain
 
-MAP, FILM, SPACE, COLOUR, CHOSEN_GENRES = "map-figure", "map-film", "map-space", "map-colour", "map-genres"
+MAP, FILM, SPACE, COLOR, CHOSEN_GENRES = "map-figure", "map-film", "map-space", "map-colour", "map-genres"
 NEAR = 10
 BY = {"taste": "taste", "content": "content", "poster": "poster", "text": "content"}
-"""Likeness that a space's neighbours are taken by; there is none by text alone."""
+"""Likeness that a space's neighbors are taken by; there is none by text alone."""
 CONFIG = {"displayModeBar": True, "scrollZoom": True, "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage"]}
 METHODS = {"pca": "PCA", "umap": "UMAP"}
 
@@ -35,17 +35,17 @@ def show() -> None:
     with left:
         space = _space(there)
     with right:
-        pickers.start(COLOUR, pickers.given("colour") if pickers.given("colour") in scatter.COLOURS else scatter.GENRES)
-        colour = str(st.selectbox("Colour", scatter.COLOURS, key=COLOUR))
+        pickers.start(COLOR, pickers.given("colour") if pickers.given("colour") in scatter.COLORS else scatter.GENRES)
+        color = str(st.selectbox("Colour", scatter.COLORS, key=COLOR))
     genres: Sequence[str] = ()
-    if colour == scatter.GENRES:
+    if color == scatter.GENRES:
         genres = _genres(known)
     left, right = st.columns(2)
     with left:
         film = pickers.film("Film", FILM)
     with right:
         user_id = pickers.user("Films rated by user", "map-user", optional=True)
-    pickers.address(space=space, colour=colour, film=film, user=user_id)
+    pickers.address(space=space, colour=color, film=film, user=user_id)
     films = scatter.places(space)
     if films is None:  # gone within this very run
         return
@@ -55,7 +55,7 @@ def show() -> None:
     near = _similar(film, space) if film else []
     left, right = st.columns([3, 1.3])  # with a film or without, so that the figure keeps its place and its zoom
     with left:
-        _map(films, known, space, colour, genres, rated, film, near)
+        _map(films, known, space, color, genres, rated, film, near)
     with right:
         if film is None:
             st.info("Click a film on the map, or choose one above, to see its details.", icon=":material/ads_click:")
@@ -73,29 +73,29 @@ def _space(there: Sequence[str]) -> str:
 
 def _genres(known: scatter.Facts) -> Sequence[str]:
     names = scatter.genres_by_size(known)
-    pickers.start(CHOSEN_GENRES, names[: scatter.MOST_GENRES])
+    pickers.start(CHOSEN_GENRES, names[: scatter.MAX_GENRES])
     st.session_state[CHOSEN_GENRES] = [name for name in st.session_state[CHOSEN_GENRES] if name in names]
-    return list(st.multiselect("Genres in colour", names, max_selections=scatter.MOST_GENRES, key=CHOSEN_GENRES))
+    return list(st.multiselect("Genres in colour", names, max_selections=scatter.MAX_GENRES, key=CHOSEN_GENRES))
 
 
 def _map(
     films: scatter.Places,
     known: scatter.Facts,
     space: str,
-    colour: str,
+    color: str,
     genres: Sequence[str],
     rated: Mapping[str, float],
     film: str | None,
     near: Sequence[Mapping[str, Any]],
 ) -> None:
     marked = [item["movie_id"] for item in near]
-    figure = scatter.figure(films, known, colour=colour, genres=genres, rated=rated, film=film, near=marked)
+    figure = scatter.figure(films, known, color=color, genres=genres, rated=rated, film=film, near=marked)
     method = METHODS.get(films.method, films.method)
     what = f"{len(films.ids):,} films by {scatter.SPACES[space].lower()}, brought to two dimensions by {method}"
     charts.draw(
         figure,
         key=MAP,
-        alt=f"Map of {what}, coloured by {colour.lower()}",
+        alt=f"Map of {what}, coloured by {color.lower()}",
         caption=f"{what}. Near means alike. Click a film for its details; scroll to zoom, drag to move.",
         table=lambda: scatter.table(films, known),
         config=CONFIG,
@@ -107,7 +107,7 @@ def _clicked() -> None:
     """A click on a point picks its film."""
     points = st.session_state[MAP]["selection"]["points"]
     try:
-        films, known = scatter.places(st.session_state[SPACE]), catalogue()
+        films, known = scatter.places(st.session_state[SPACE]), catalog()
     except MatineeError:  # the run that follows says it
         return
     if not points or films is None:

@@ -1,4 +1,4 @@
-"""Recommender System (CONTRACTS B2): three favourite films in, ten films out."""
+"""Recommender System (classic.md, B2): three favorite films in, ten films out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import streamlit as st
 
 from matinee.client import RefusedError, calls
 from matinee.studio import core, pickers
-from matinee.studio.catalog import Catalogue, catalogue
+from matinee.studio.catalog import Catalog, catalog
 from matinee.studio.movie_lists import Entry, film_list
 from matinee.studio.style import plain
 
@@ -26,7 +26,7 @@ SEEN, LEFT = "recommender: address", "recommender: widgets"
 def show() -> None:
     """Show the page; `?film=1&film=2&film=3&model=content` holds its state."""
     st.title("Movie Recommender Engine")
-    films = catalogue()
+    films = catalog()
     # Another address is a link or a step back. But with a click so quick that the browser had not heard of the new
     # address yet, the old one comes along: then the click counts.
     moved = _address() != st.session_state.get(SEEN) and _widgets() == st.session_state.get(LEFT)
@@ -54,13 +54,13 @@ def _algorithm() -> None:
 
 @core.part
 def _picker(name: str) -> None:
-    pickers.film_label(name, _key(name), catalogue())
+    pickers.film_label(name, _key(name), catalog())
     st.session_state[LEFT] = _widgets()
 
 
 @core.part
 def _recommend() -> None:
-    films = catalogue()
+    films = catalog()
     if st.button("Recommend", type="primary", key="recommender-go"):
         chosen = {name: st.session_state.get(_key(name)) for name in PICKERS}
         missing = [name.lower() for name, label in chosen.items() if label not in films.ids]
@@ -83,7 +83,7 @@ def _widgets() -> list[str | None]:
     return [st.session_state.get(key) for key in (CHOICE, *map(_key, PICKERS))]
 
 
-def _restore(films: Catalogue) -> None:
+def _restore(films: Catalog) -> None:
     """What the address asks, or what was asked before the visitor went to another page."""
     movie_ids, model = _address()
     if not movie_ids and ASKED in st.session_state and CHOICE not in st.session_state:
@@ -110,7 +110,7 @@ def _remember(movie_ids: Sequence[str], model: str) -> None:
     st.session_state[SEEN] = _address()
 
 
-def _answer(films: Catalogue, movie_ids: tuple[str, ...], model: str) -> None:
+def _answer(films: Catalog, movie_ids: tuple[str, ...], model: str) -> None:
     try:
         found = core.get(calls.favourites(movie_ids=movie_ids, model=model, top_n=N))
     except RefusedError as error:

@@ -1,4 +1,4 @@
-"""Three favourites: films for somebody who likes these three, by what they are about or by who likes them."""
+"""Three favorites: films for somebody who likes these three, by what they are about or by who likes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matinee.client import calls
 from matinee.errors import MatineeError
 from matinee.web.inputs import typed
 from matinee.web.shell import Page, Params, Shell, address_of, trouble
-from matinee.web.titlebox import LONGEST_TITLE, chosen, film_meant, is_unknown, named, title_box
+from matinee.web.titlebox import MAX_TITLE, chosen, film_meant, is_unknown, named, title_box
 from matinee.web.views import make_view
 
 ALGORITHMS = {"content": "Content Based Filtering", "collab": "Collaborative Based Filtering"}
@@ -50,7 +50,7 @@ def build(shell: Shell) -> Page:
         film_3_id: str = "",
         model: str = "content",
     ) -> list[Any]:
-        """Ten films for three favourites, each a title or an id; fewer than three do as well."""
+        """Ten films for three favorites, each a title or an id; fewer than three do as well."""
         given = [(film_1, film_1_id), (film_2, film_2_id), (film_3, film_3_id)]
         values, answer, address = await _recommended(shell, given, _algorithm(model))
         return [*values, answer, address]
@@ -95,7 +95,7 @@ async def _recommended(
         trouble; `at` makes each answer differ, so that it is always drawn.
     """
     at = {"at": time.time()}
-    values = [{"text": typed(text)[:LONGEST_TITLE], "movie_id": typed(key)[:LONGEST_TITLE]} for text, key in given]
+    values = [{"text": typed(text)[:MAX_TITLE], "movie_id": typed(key)[:MAX_TITLE]} for text, key in given]
     address = address_of("favourites", {"model": model})
     if model is None:
         hint = f"Choose {' or '.join(f'“{label}”' for label in ALGORITHMS.values())}."
@@ -127,7 +127,7 @@ async def _meant(shell: Shell, text: object, movie_id: object) -> tuple[dict[str
     """
     wanted, key = typed(text), typed(movie_id)
     shown = wanted if len(wanted) <= 60 else wanted[:60] + "…"
-    if len(key) > LONGEST_TITLE:
+    if len(key) > MAX_TITLE:
         return None, "An id was too long to be that of a film, and is left out."
     try:
         film = await film_meant(shell, wanted, key)

@@ -12,7 +12,7 @@ from matinee.client import Call, RefusedError, calls
 from matinee.errors import MatineeError
 from matinee.web.inputs import typed
 from matinee.web.shell import Shell, trouble
-from matinee.web.titlebox import LONGEST_TITLE
+from matinee.web.titlebox import MAX_TITLE
 
 ALIKE = 6
 STARTERS, OTHERS = 12, 6
@@ -89,7 +89,7 @@ async def yours(shell: Shell, user: object, movie_id: str) -> dict[str, Any]:
         MatineeError: the core fails.
     """
     found: dict[str, Any] = {"rating": None, "stars": None, "because": [], "reason": ""} | await shell.stars()
-    if not (name := typed(user)[:LONGEST_TITLE]):
+    if not (name := typed(user)[:MAX_TITLE]):
         return found
     try:
         [why] = await shell.ask(calls.explanation(name, movie_id))

@@ -14,7 +14,7 @@ from matinee.errors import MatineeError
 from matinee.web.inputs import number
 from matinee.web.pages.foryou_controls import Asked, Controls
 from matinee.web.pages.foryou_data import (
-    LONGEST_FILTER,
+    MAX_FILTER,
     SURPRISE_DIVERSITY,
     Options,
     Rows,
@@ -25,10 +25,10 @@ from matinee.web.pages.foryou_filter import Narrowing, narrowing
 from matinee.web.shell import Page, Params, Shell, address_of
 from matinee.web.views import make_view
 
-MOST_GENRES = 40
+MAX_GENRES = 40
 LAST_YEAR = 9999
 FARTHEST = 1_000_000
-LONGEST_TITLE = 200
+MAX_TITLE = 200
 
 
 class ForYou:
@@ -145,7 +145,7 @@ class ForYou:
         try:
             return await self.rows.picks(user_name(user), Options.of(*asked))
         except MatineeError as error:
-            return explained(error, str(asked.filter)[:LONGEST_FILTER])
+            return explained(error, str(asked.filter)[:MAX_FILTER])
 
     async def _or_trouble(self, asked: Any) -> dict[str, Any]:
         try:
@@ -159,7 +159,7 @@ class ForYou:
         """The list for a user; the text of the filter is what counts, the controls follow it."""
         asked = Asked(filter, diversity, n, adventurous)
         picks = await self._picks(user, asked)
-        shown = narrowing(str(filter or "")[:LONGEST_FILTER])
+        shown = narrowing(str(filter or "")[:MAX_FILTER])
         return [picks, *_controls(shown), self._address(user, asked)]
 
     async def narrow(
@@ -175,14 +175,14 @@ class ForYou:
         adventurous: Any = None,
     ) -> list[Any]:
         """The controls become the filter, other clauses of it stay; the list that it allows."""
-        before = narrowing(str(filter or "")[:LONGEST_FILTER])
+        before = narrowing(str(filter or "")[:MAX_FILTER])
         first, last = _year(year_from), _year(year_to)
         if first is not None and last is not None and first > last:
             first, last = last, first
         wanted = genres if isinstance(genres, list) else [genres] if genres else []
         after = replace(
             before,
-            genres=tuple(str(genre)[:100] for genre in wanted[:MOST_GENRES]),
+            genres=tuple(str(genre)[:100] for genre in wanted[:MAX_GENRES]),
             year_from=first,
             year_to=last,
         )
@@ -205,7 +205,7 @@ class ForYou:
         """Well-known films that the user has not rated, or films called so."""
         try:
             place = int(number(offset, 0, 0, FARTHEST))
-            return await self.rows.wall(user_name(user), place, str(title or "").strip()[:LONGEST_TITLE])
+            return await self.rows.wall(user_name(user), place, str(title or "").strip()[:MAX_TITLE])
         except MatineeError as error:
             return explained(error)
 
@@ -222,8 +222,8 @@ class ForYou:
         user = params.get("user", "")
         text, n, adventurous = params.get("filter", "").strip(), params.get("n"), params.get("adventurous")
         varied = number(params.get("diversity"), 0.0, 0.0, 1.0)
-        shown = narrowing(text[:LONGEST_FILTER])
-        if params.get("surprise") and shown.fewer_than is None and len(text) < LONGEST_FILTER:
+        shown = narrowing(text[:MAX_FILTER])
+        if params.get("surprise") and shown.fewer_than is None and len(text) < MAX_FILTER:
             try:
                 shown = replace(shown, fewer_than=await self.rows.little_known())
                 text, varied = shown.text(), max(varied, SURPRISE_DIVERSITY)
@@ -264,7 +264,7 @@ def build(shell: Shell) -> Page:
 
 
 def _id(value: Any) -> str:
-    return str(value)[:LONGEST_TITLE]
+    return str(value)[:MAX_TITLE]
 
 
 def _year(value: Any) -> int | None:

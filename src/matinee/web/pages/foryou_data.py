@@ -13,13 +13,13 @@ from matinee.errors import InvalidInputError, MatineeError
 from matinee.web.inputs import number
 from matinee.web.shell import Shell, trouble
 
-LONGEST_NAME = 64
-LONGEST_FILTER = 2000
+MAX_NAME = 64
+MAX_FILTER = 2000
 FEWEST, MOST = 5, 50
 DEFAULT_N = 10
 ON_THE_WALL = 12
 PAGES_ASKED = 20
-"""Pages of the catalogue that are looked through for films that one has not rated."""
+"""Pages of the catalog that are looked through for films that one has not rated."""
 IN_THE_STRIP = 30
 LITTLE_KNOWN = 300
 """A surprise has fewer ratings than the film of this rank by number of ratings."""
@@ -55,9 +55,9 @@ class Options:
             InvalidInputError: the filter is longer than the core reads.
         """
         text = filter if isinstance(filter, str) else ""
-        if len(text) > LONGEST_FILTER:
+        if len(text) > MAX_FILTER:
             raise InvalidInputError(
-                f"The filter has {len(text):,} characters, more than the {LONGEST_FILTER:,} allowed.", "Shorten it."
+                f"The filter has {len(text):,} characters, more than the {MAX_FILTER:,} allowed.", "Shorten it."
             )
         return cls(
             text.strip(),
@@ -92,9 +92,9 @@ def user_name(value: Any) -> str:
     name = str(value if value is not None else "").strip()
     if not name:
         raise InvalidInputError("Who are you?", "Choose a user or a new name at the top of the page.")
-    if len(name) > LONGEST_NAME:
+    if len(name) > MAX_NAME:
         raise InvalidInputError(
-            f"This user name has {len(name):,} characters; at most {LONGEST_NAME} are allowed.", "Choose a shorter one."
+            f"This user name has {len(name):,} characters; at most {MAX_NAME} are allowed.", "Choose a shorter one."
         )
     if "/" in name or any(ord(sign) < 32 for sign in name):
         raise InvalidInputError("A user name cannot hold a slash or a line break.", "Choose another one.")
@@ -172,7 +172,7 @@ class Rows:
         """Films to rate: `{"user", "items": [{movie_id, title, year, rating}], "title", "next": offset or null}`.
 
         Args:
-            offset: films of the catalogue, most rated first, to pass over.
+            offset: films of the catalog, most rated first, to pass over.
             title: films called so instead, also those that the user has rated.
         """
         stars = {row["movie_id"]: row["rating"] for row in await self.history(user)}
@@ -198,7 +198,7 @@ class Rows:
     async def little_known(self) -> int:
         """Ratings that a film must stay below to be a surprise."""
         [answer] = await self.shell.ask(calls.movies(sort="ratings", offset=LITTLE_KNOWN - 1, limit=1))
-        if not answer["items"]:  # a small catalogue: its less known half
+        if not answer["items"]:  # a small catalog: its less known half
             middle = max(answer["total"] // 2, 0)
             [answer] = await self.shell.ask(calls.movies(sort="ratings", offset=middle, limit=1))
         return max(int(answer["items"][0]["ratings"]), 1) if answer["items"] else 1
@@ -215,7 +215,7 @@ class Rows:
 
 async def some_users(shell: Shell, prefix: str) -> dict[str, Any]:
     """Users to choose from: `{"prefix", "items": [{user_id, ratings}]}`; none where the core cannot list them."""
-    prefix = prefix[:LONGEST_NAME]
+    prefix = prefix[:MAX_NAME]
     try:
         [answer] = await shell.ask(calls.users(prefix, limit=USERS_OFFERED))
     except MatineeError:

@@ -17,7 +17,7 @@ from matinee.web.views import make_view
 
 WAYS = {"both": "Title and meaning", "title": "Title", "meaning": "Meaning"}
 DEFAULT_WAY, DEFAULT_N, MOST = "both", 12, 60
-LONGEST_TEXT, LONGEST_FILTER = 500, 2000
+MAX_TEXT, MAX_FILTER = 500, 2000
 WAITING = """(...given) => {
   document.getElementById("search-results")?.classList.add("waiting");
   return given;
@@ -84,10 +84,10 @@ def _asked(q: object, by: object, n: object, filter: object) -> dict[str, Any]:
 def _params(asked: dict[str, Any]) -> dict[str, object]:
     """For the address: what is not the default and not beyond measure."""
     return {
-        "q": asked["q"] if len(asked["q"]) <= LONGEST_TEXT else "",
+        "q": asked["q"] if len(asked["q"]) <= MAX_TEXT else "",
         "by": asked["by"] if asked["by"] != DEFAULT_WAY else "",
         "n": asked["n"] if asked["n"] != DEFAULT_N else "",
-        "filter": asked["filter"] if len(asked["filter"]) <= LONGEST_FILTER else "",
+        "filter": asked["filter"] if len(asked["filter"]) <= MAX_FILTER else "",
     }
 
 
@@ -99,11 +99,11 @@ async def _found(shell: Shell, q: str, by: str, n: int, filter: str) -> dict[str
     at = {"at": time.time()}
     if by not in WAYS:
         return at | _mistake(f"There is no search by “{by}”.", "Choose both, title or meaning.")
-    if len(q) > LONGEST_TEXT:
-        title = f"This text has {len(q):,} characters; at most {LONGEST_TEXT} can be searched for."
+    if len(q) > MAX_TEXT:
+        title = f"This text has {len(q):,} characters; at most {MAX_TEXT} can be searched for."
         return at | _mistake(title, "Say it in a sentence or two.")
-    if len(filter) > LONGEST_FILTER:
-        title = f"This filter has {len(filter):,} characters; at most {LONGEST_FILTER:,} can be read."
+    if len(filter) > MAX_FILTER:
+        title = f"This filter has {len(filter):,} characters; at most {MAX_FILTER:,} can be read."
         return at | _mistake(title, "Use fewer conditions.")
     answer: dict[str, Any] = {"q": q, "by": by, "n": n, "filter": filter, "items": None, "total": None}
     try:

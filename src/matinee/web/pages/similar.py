@@ -1,4 +1,4 @@
-"""More like this: a title in, similar films out, and all films on a map (CONTRACTS B3)."""
+"""More like this: a title in, similar films out, and all films on a map (classic.md, B3)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gradio.components import Component
 from matinee.web.inputs import whole, whole_js
 from matinee.web.pages.similar_data import MODELS, MOST, USUAL, model_of, plotted, recommended, shown_model
 from matinee.web.shell import Page, Params, Shell, address_of
-from matinee.web.titlebox import LONGEST_TITLE, title_box
+from matinee.web.titlebox import MAX_TITLE, title_box
 from matinee.web.views import make_view
 
 LIST, MAP = "list", "map"
@@ -61,7 +61,7 @@ def build(shell: Shell) -> Page:
         return answer, address(answer)
 
     async def plot(model: Any, number: Any, title: Any) -> tuple[Any, Any, str]:
-        """The film that a title means and its neighbours on the map of all films; arguments as of `Recommender`.
+        """The film that a title means and its neighbors on the map of all films; arguments as of `Recommender`.
 
         The places of all films are at `/media/map/<space>`.
         """
@@ -76,7 +76,7 @@ def build(shell: Shell) -> Page:
             gr.Tabs(selected=MAP if on_map else LIST),
             shown_model(by),
             n,
-            {"text": wanted[:LONGEST_TITLE], "movie_id": ""},
+            {"text": wanted[:MAX_TITLE], "movie_id": ""},
             answer if wanted.strip() else {},
             plotted(answer) if on_map else {},
         ]

@@ -8,7 +8,7 @@ from matinee.client import RefusedError, calls
 from matinee.errors import MatineeError
 from matinee.web.inputs import typed, whole
 from matinee.web.shell import Shell, trouble
-from matinee.web.titlebox import LONGEST_TITLE
+from matinee.web.titlebox import MAX_TITLE
 
 MODELS = {"faiss": "Faiss", "annoy": "Annoy", "exact": "Exact", "hnsw": "HNSW"}
 """Name for the core → name on the screen."""
@@ -41,10 +41,10 @@ async def recommended(shell: Shell, model: Any, number: Any, title: Any) -> dict
     wanted = typed(title)
     name = model_of(model)
     n = whole(number, 1, MOST, USUAL)
-    asked = {"model": name, "number": n, "title": wanted[:LONGEST_TITLE]}
+    asked = {"model": name, "number": n, "title": wanted[:MAX_TITLE]}
     if not wanted:
         return _unknown("Type the title of a film, or a part of it.", asked)
-    if len(wanted) > LONGEST_TITLE:
+    if len(wanted) > MAX_TITLE:
         return _unknown("This is longer than any title.", asked)
     try:
         [answer] = await shell.ask(calls.similar_titles(name, n, wanted))
@@ -68,7 +68,7 @@ async def recommended(shell: Shell, model: Any, number: Any, title: Any) -> dict
 
 
 def plotted(answer: dict[str, Any]) -> dict[str, Any]:
-    """The value of the map for an answer: which space, which film, which neighbours.
+    """The value of the map for an answer: which space, which film, which neighbors.
 
     A title that is unknown, or none, leaves the map of all films; other trouble is the map's trouble too.
     """
