@@ -72,7 +72,7 @@ def test_dirty_rows_are_refused(rows: dict[str, list[object]], message: str) -> 
 
 def test_arrays_that_do_not_fit_are_refused(data: Dataset) -> None:
     r = data.ratings
-    with pytest.raises(DataError, match="do not fit together"):
+    with pytest.raises(DataError, match="do not match"):
         Ratings(r.user_ids, r.indptr, r.indices, r.values[:-1], r.times, 3)
     with pytest.raises(DataError, match="films that the catalog does not have"):
         Ratings(r.user_ids, r.indptr, r.indices, r.values, r.times, 2)

@@ -105,7 +105,7 @@ def test_temporal_edges() -> None:
     assert temporal(np.zeros(0, dtype=np.int64)).shape == (0,)
     with pytest.raises(DataError, match="no time"):
         temporal(np.array([1, NO_TIME]))
-    with pytest.raises(DataError, match="No moment"):
+    with pytest.raises(DataError, match="No point in time"):
         temporal(np.array([4, 4, 4]))
 
 

@@ -104,7 +104,7 @@ def test_refusals() -> None:
         Projection.fit(np.empty((0, 4), dtype=np.float32), 2)
     found = Projection.fit(cloud(), 4)
     for wrong in (np.zeros((2, 11), dtype=np.float32), np.zeros(12, dtype=np.float32)):
-        with pytest.raises(InvalidInputError, match="the space was made of 12"):
+        with pytest.raises(InvalidInputError, match="the space was made from 12"):
             found.apply(wrong)
 
 

@@ -160,7 +160,7 @@ def test_the_newest_vector_of_a_key_stays(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_size_is_bounded_and_the_oldest_go(tmp_path: Path) -> None:
-    store = VectorCache(tmp_path, DIM, most_bytes=64 * 40)  # a record has 32 + 2 · 16 bytes
+    store = VectorCache(tmp_path, DIM, max_bytes=64 * 40)  # a record has 32 + 2 · 16 bytes
     for i in range(20):
         store.put(keys(range(10 * i, 10 * i + 10)), vectors(10, i))
         assert sum(path.stat().st_size for path in files(tmp_path)) < 64 * 40 + 5 * 200

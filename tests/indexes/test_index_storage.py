@@ -136,7 +136,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "last byte": (lambda path: flip(path, -1), "hash differs"),
     "zeros": (lambda path: path.write_bytes(bytes(path.stat().st_size)), "hash differs"),
     "gone": (lambda path: path.unlink(), "cannot be read"),
-    "a folder": (lambda path: (path.unlink(), path.mkdir()), "not a plain file"),
+    "a folder": (lambda path: (path.unlink(), path.mkdir()), "not a regular file"),
 }
 
 

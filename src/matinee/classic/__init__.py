@@ -1,9 +1,9 @@
-"""Functions of the systems before Matinee, with their frozen names and signatures (classic.md, B2 and B3).
+"""Functions of the classic systems, with frozen names and signatures (classic.md, B2 and B3).
 
     >>> from matinee.classic import content_model, collab_model, load_movie_titles
     >>> content_model(["Toy Story (1995)", "Alien (1979)", "Heat (1995)"])  # doctest: +SKIP
 
-They ask the snapshot in service of the settings' data folder, opened at first use.
+They use the current snapshot of the data folder, which is opened on first use.
 """
 
 from __future__ import annotations

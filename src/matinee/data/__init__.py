@@ -1,4 +1,4 @@
-"""Data: fetch, read, clean, join, freeze."""
+"""Data sets: download, reading, cleaning, joining."""
 
 from matinee.data.catalog import Catalog, Movie
 from matinee.data.clean import clean_movies, clean_ratings

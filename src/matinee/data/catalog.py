@@ -1,4 +1,4 @@
-"""The catalog: one frozen table of films and the only mapping from film ids to rows."""
+"""The catalog: the frozen table of movies, and the only mapping from movie ids to rows."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Word = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Movie(BaseModel):
-    """One film, as it is stored and exchanged."""
+    """One movie, as it is stored and exchanged."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
@@ -66,18 +66,18 @@ class Movie(BaseModel):
 
 
 class Catalog:
-    """Frozen films × columns table (see `SCHEMA`); row numbers are 0…n−1 and never change their film.
+    """Frozen table of movies with the columns of `SCHEMA`. Row numbers are 0…n−1 and never change their movie.
 
-    Films added or edited while serving make a new catalog (`with_changes`) whose first rows are the old ones.
+    Adding or editing movies makes a new catalog (`with_changes`), which keeps the rows of the old one.
 
     Raises:
-        DataError: columns missing, null or duplicate ids.
+        DataError: columns are missing, or ids are null or duplicated.
     """
 
     def __init__(self, frame: pl.DataFrame, active: NDArray[np.bool_] | None = None) -> None:
         missing = [name for name in ("movie_id", "title") if name not in frame.columns]
         if missing:
-            raise DataError(f"The film table lacks the columns {', '.join(missing)}.")
+            raise DataError(f"The film table has no column {' or '.join(missing)}.")
         columns: list[pl.Expr] = []
         for name, kind in SCHEMA.items():
             column = pl.col(name).cast(kind) if name in frame.columns else pl.lit(None, dtype=kind).alias(name)
@@ -88,7 +88,7 @@ class Catalog:
         if self.frame["movie_id"].null_count() or self.frame["title"].null_count():
             raise DataError("The film table has rows without movie_id or title.")
         if self.frame["movie_id"].n_unique() != self.frame.height:
-            raise DataError("The film table uses a movie_id for two films.")
+            raise DataError("The film table has a duplicate movie_id.")
         self.active = np.ones(self.frame.height, dtype=np.bool_) if active is None else active.copy()
         self.active.setflags(write=False)
         self._columns: dict[str, list[Any]] = {}
@@ -105,26 +105,26 @@ class Catalog:
         return {movie_id: row for row, movie_id in enumerate(self.column("movie_id"))}
 
     def column(self, name: str) -> list[Any]:
-        """A column as a Python list, made once (rows of removed films included)."""
+        """A column as a Python list, cached. Includes rows of removed movies."""
         values = self._columns.get(name)
         if values is None:
             values = self._columns[name] = self.frame[name].to_list()
         return values
 
     def find(self, movie_id: str) -> int | None:
-        """Row of a film, or None where the id is unknown or the film was removed."""
+        """Row of a movie; None if the id is unknown or the movie was removed."""
         row = self._row_by_id.get(movie_id)
         return row if row is not None and self.active[row] else None
 
     def find_any(self, movie_id: str) -> int | None:
-        """Row of a film, removed or not; None where the id was never known."""
+        """Row of a movie, removed or not; None if the id is unknown."""
         return self._row_by_id.get(movie_id)
 
     def row(self, movie_id: str) -> int:
-        """Row of a film.
+        """Row of a movie.
 
         Raises:
-            UnknownMovieError: no such film.
+            UnknownMovieError: no such movie.
         """
         row = self.find(movie_id)
         if row is None:
@@ -132,17 +132,17 @@ class Catalog:
         return row
 
     def rows(self, movie_ids: Iterable[str]) -> NDArray[np.int64]:
-        """Rows of many films; −1 where the id is unknown or the film was removed."""
-        found = (self.find(movie_id) for movie_id in movie_ids)
-        return np.fromiter((-1 if row is None else row for row in found), dtype=np.int64)
+        """Rows of many movies; −1 if the id is unknown or the movie was removed."""
+        rows = (self.find(movie_id) for movie_id in movie_ids)
+        return np.fromiter((-1 if row is None else row for row in rows), dtype=np.int64)
 
     def ids(self, rows: Iterable[int]) -> list[str]:
-        """Film ids of rows."""
+        """Movie ids of rows."""
         column = self.column("movie_id")
         return [column[row] for row in rows]
 
     def movie(self, row: int) -> Movie:
-        """One film as a record (not validated again)."""
+        """One movie as a record (without validation)."""
         record = self.frame.row(row, named=True)
         for name in LIST_COLUMNS:
             record[name] = tuple(record[name])
@@ -150,26 +150,26 @@ class Catalog:
 
     @classmethod
     def of(cls, movies: Sequence[Movie]) -> Self:
-        """A catalog of films given as records."""
+        """A catalog from records."""
         return cls(pl.DataFrame([movie.model_dump() for movie in movies], schema=SCHEMA))
 
     def with_changes(self, put: Sequence[Movie] = (), removed: Iterable[str] = ()) -> Catalog:
-        """A new catalog: known films replaced in their rows, new ones appended, removed ones made inactive."""
+        """A new catalog: existing movies are replaced in their rows, new ones appended, removed ones made inactive."""
         frame, active = self.frame, self.active.copy()
         edited: list[int] = []
         changed: dict[str, Movie] = {movie.movie_id: movie for movie in put}
         if changed:
             records = pl.DataFrame([movie.model_dump() for movie in changed.values()], schema=SCHEMA)
-            known = {movie_id: row for movie_id in changed if (row := self._row_by_id.get(movie_id)) is not None}
-            edited = list(known.values())
-            if known:
-                place = np.arange(len(self))
+            row_of = {movie_id: row for movie_id in changed if (row := self._row_by_id.get(movie_id)) is not None}
+            edited = list(row_of.values())
+            if row_of:
+                source = np.arange(len(self))
                 for offset, movie_id in enumerate(changed):
-                    if movie_id in known:
-                        place[known[movie_id]] = len(self) + offset
-                        active[known[movie_id]] = True
-                frame = pl.concat([frame, records])[place]
-            new = records.filter(~pl.col("movie_id").is_in(list(known)))
+                    if movie_id in row_of:
+                        source[row_of[movie_id]] = len(self) + offset
+                        active[row_of[movie_id]] = True
+                frame = pl.concat([frame, records])[source]
+            new = records.filter(~pl.col("movie_id").is_in(list(row_of)))
             frame = pl.concat([frame, new], rechunk=True)
             active = np.concatenate([active, np.ones(new.height, dtype=np.bool_)])
         removed = set(removed)
@@ -180,24 +180,24 @@ class Catalog:
         return catalog
 
     def changed_since(self, older: Catalog) -> NDArray[np.int64] | None:
-        """Rows put by the `with_changes` call that made this catalog of `older`; None where it was not so made."""
+        """Rows written by the `with_changes` call that made this catalog from `older`; None if it was not made so."""
         if self._made_from is None or self._made_from[0]() is not older:
             return None
         return self._made_from[1]
 
     def save(self, path: Path) -> None:
-        """Write as an Arrow IPC file; which films are inactive is not kept."""
+        """Write as an Arrow IPC file, without `active`."""
         self.frame.write_ipc(path, compression="uncompressed")
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
+        """Read a file of `save`.
 
         Raises:
-            DataError: the file is not such a table.
+            DataError: the file is not a valid movie table.
         """
         try:
-            # Polars 2 copies the buffers either way, but read_ipc also keeps the file mapped, which counts as resident.
+            # Polars 2 copies the buffers either way, but read_ipc also keeps the file mapped and so resident.
             return cls(pl.scan_ipc(path).collect())
         except (OSError, pl.exceptions.PolarsError) as error:
             raise DataError(f"{path} is not a film table: {error}") from error

@@ -1,9 +1,9 @@
-"""Ways to split ratings into what a model may learn from and what it is asked about.
+"""Splits of ratings into training and test parts.
 
-Pure functions on parallel arrays with one entry a rating. Unless a function says otherwise it returns the mask of the
-training entries; `~mask` is the test part. Random ones shuffle with NumPy's legacy `RandomState`, because the published
-protocols do, and depend on the order of the entries: give them in the order of the data file where the protocol asks
-for that (`file_order`).
+Pure functions on parallel arrays with one entry per rating. Unless documented otherwise, they return the mask of the
+training entries; `~mask` is the test part. Random splits use NumPy's legacy `RandomState`, because the published
+protocols do. They depend on the order of the entries: pass them in the order of the data file if the protocol requires
+it (`file_order`).
 """
 
 from __future__ import annotations
@@ -34,38 +34,38 @@ def file_order(ratings: Ratings, catalog: Catalog, frame: pl.DataFrame) -> NDArr
     """Entries of a ratings matrix in the order of the file they were read from.
 
     Args:
-        frame: the file's rows in order, `user_id` and `movie_id`; rows that cleaning dropped are skipped, and of two
-            rows with the same user and film the first gives the place.
+        frame: `user_id` and `movie_id` of the file's rows, in order. Rows dropped by cleaning are skipped; of repeated
+            (user, movie) pairs the first determines the position.
 
     Returns:
         (n_ratings,) entry numbers, a permutation.
 
     Raises:
-        DataError: the file lacks ratings of the matrix.
+        DataError: ratings of the matrix are missing in the file.
     """
-    place = frame.select(
+    rows = frame.select(
         pl.col("user_id").cast(pl.String).str.strip_chars(), pl.col("movie_id").cast(pl.String).str.strip_chars()
-    ).with_row_index("place")
-    known = pl.DataFrame(
+    ).with_row_index("position")
+    entries = pl.DataFrame(
         {
             "user_id": ratings.user_ids.gather(users_of(ratings)),
             "movie_id": catalog.frame["movie_id"].gather(ratings.indices),
             "entry": np.arange(len(ratings), dtype=np.int64),
         }
     )
-    found = place.join(known, on=["user_id", "movie_id"], how="inner").unique("entry", keep="first").sort("place")
-    if found.height != len(ratings):
-        raise DataError("The file does not hold all ratings of the data set.", "Give the folder that it was read from.")
-    return found["entry"].to_numpy().copy()
+    order = rows.join(entries, on=["user_id", "movie_id"], how="inner").unique("entry", keep="first").sort("position")
+    if order.height != len(ratings):
+        raise DataError("The file does not have all ratings of the data set.", "Give the folder that it was read from.")
+    return order["entry"].to_numpy().copy()
 
 
-def _share(share: float) -> None:
+def _check_share(share: float) -> None:
     if not 0.0 < share < 1.0:
         raise InvalidInputError(f"The training share is {share}, outside 0..1.", "Give for example 0.8.")
 
 
-def _places(users: Codes) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
-    """Entries grouped by user (in order within a user), and where each user's group begins and how long it is."""
+def _groups(users: Codes) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
+    """Entries grouped by user (stable), and start and size of each user's group."""
     order = np.argsort(users, kind="stable")
     _, starts, counts = np.unique(users[order], return_index=True, return_counts=True)
     return order, starts.astype(np.int64), counts.astype(np.int64)
@@ -74,17 +74,17 @@ def _places(users: Codes) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[
 def random_per_user(users: Codes, share: float = 0.75, seed: int = 42) -> Mask:
     """The first `round(share · n)` entries of each user's own permutation `RandomState(seed).permutation(n)`.
 
-    What `sample(frac=1, random_state=seed)` of each user's rows gives in pandas; the stratified split of
+    Equivalent to `sample(frac=1, random_state=seed)` of each user's rows in pandas. This is the stratified split of
     recommenders-team.
 
     Args:
         users: (n_ratings,) user codes in file order.
         share: of each user's ratings that are training, 0..1.
     """
-    _share(share)
+    _check_share(share)
     train = np.zeros(len(users), dtype=np.bool_)
-    order, starts, counts = _places(users)
-    # Users with as many ratings share the permutation, because the seed starts anew for each of them.
+    order, starts, counts = _groups(users)
+    # Users with equally many ratings have the same permutation, because each user starts from the same seed.
     for count in np.unique(counts):
         chosen = np.random.RandomState(seed).permutation(count)[: round(share * float(count))]
         train[order[starts[counts == count][:, None] + chosen]] = True
@@ -92,15 +92,17 @@ def random_per_user(users: Codes, share: float = 0.75, seed: int = 42) -> Mask:
 
 
 def kfold(n: int, n_folds: int = 5, seed: int = 0) -> list[Mask]:
-    """Training masks of k-fold cross-validation as Surprise's `KFold(random_state=seed)` makes them.
+    """Training masks of k-fold cross-validation, equal to those of Surprise's `KFold(random_state=seed)`.
 
-    `RandomState(seed).shuffle(arange(n))`, cut into consecutive chunks, the first `n mod k` of them one longer.
+    `RandomState(seed).shuffle(arange(n))` is cut into consecutive chunks; the first `n mod k` are one longer.
 
     Raises:
         InvalidInputError: fewer entries than folds, or fewer than two folds.
     """
     if not 2 <= n_folds <= n:
-        raise InvalidInputError(f"{n} ratings cannot make {n_folds} folds.", "Ask for 2 folds or more, of enough data.")
+        raise InvalidInputError(
+            f"{n} ratings cannot be split into {n_folds} folds.", "Use at least 2 folds and one rating per fold."
+        )
     shuffled = np.arange(n)
     np.random.RandomState(seed).shuffle(shuffled)
     folds = []
@@ -113,23 +115,23 @@ def kfold(n: int, n_folds: int = 5, seed: int = 0) -> list[Mask]:
 
 def random_holdout(n: int, share: float = 0.8, seed: int = 0) -> Mask:
     """The first `round(share · n)` of `RandomState(seed).permutation(n)`."""
-    _share(share)
+    _check_share(share)
     train = np.zeros(n, dtype=np.bool_)
     train[np.random.RandomState(seed).permutation(n)[: round(share * n)]] = True
     return train
 
 
 def leave_last_out(users: Codes, times: NDArray[np.int64], n: int = 1) -> Mask:
-    """All but each user's n newest entries; of equally new ones the later in order are taken out.
+    """All but each user's n newest entries. Ties go to the later entry.
 
-    Users with n entries or fewer stay whole in training.
+    Users with at most n entries stay in training entirely.
 
     Raises:
-        DataError: times are not known.
+        DataError: times are unknown.
     """
-    _known(times)
+    _check_times(times)
     by_time = np.argsort(times, kind="stable")
-    order, starts, counts = _places(users[by_time])
+    order, starts, counts = _groups(users[by_time])
     train = np.ones(len(users), dtype=np.bool_)
     enough = counts > n
     last = (starts + counts)[enough][:, None] - np.arange(1, n + 1)
@@ -138,70 +140,70 @@ def leave_last_out(users: Codes, times: NDArray[np.int64], n: int = 1) -> Mask:
 
 
 def temporal(times: NDArray[np.int64], share: float = 0.8) -> Mask:
-    """Everything before one moment in time, so that nothing learnt is newer than what is asked.
+    """All entries before a point in time, so that training data are older than test data.
 
-    The moment is the time of entry `round(share · n)` by time; entries of that very second are test.
+    The point is the time of entry `round(share · n)` by time. Entries of the same second are in the test part.
 
     Raises:
-        DataError: times are not known, or no moment divides them.
+        DataError: times are unknown, or no point in time splits them.
     """
-    _share(share)
-    _known(times)
+    _check_share(share)
+    _check_times(times)
     if len(times) == 0:
         return np.zeros(0, dtype=np.bool_)
-    moment = np.sort(times)[min(round(share * len(times)), len(times) - 1)]
-    train: Mask = times < moment
+    limit = np.sort(times)[min(round(share * len(times)), len(times) - 1)]
+    train: Mask = times < limit
     if not train.any():
-        raise DataError("No moment in time divides these ratings.", "Use a random split.")
+        raise DataError("No point in time splits these ratings.", "Use a random split.")
     return train
 
 
-def _known(times: NDArray[np.int64]) -> None:
+def _check_times(times: NDArray[np.int64]) -> None:
     if (times == NO_TIME).any():
         raise DataError("Some ratings have no time.", "Use a random split for this data set.")
 
 
 class UserHoldout(NamedTuple):
-    """Strong generalization: three masks that part the entries."""
+    """Strong generalization: three masks that partition the entries."""
 
     train: Mask
-    """Everything of the users who are learnt from."""
+    """All entries of the training users."""
     history: Mask
-    """What the model is shown of the held-out users when asked."""
+    """Entries of the held-out users that are the model's input."""
     test: Mask
-    """What it is asked."""
+    """Entries of the held-out users to predict."""
 
 
 def user_holdout(users: Codes, n_users: int, n_held: int, share: float = 0.8, seed: int = 0) -> UserHoldout:
-    """Hold out whole users, and show `share` of their ratings to the model at the time of asking (Liang 2018).
+    """Hold out whole users; `share` of their ratings are the model's input (Liang 2018).
 
     Args:
         users: (n_ratings,) user rows.
         n_users: number of users.
-        n_held: how many to hold out.
+        n_held: number of users to hold out.
 
     Raises:
-        InvalidInputError: not at least one user on each side.
+        InvalidInputError: there is not at least one user on each side.
     """
     if not 0 < n_held < n_users:
         raise InvalidInputError(f"{n_held} of {n_users} users cannot be held out.", "Hold out fewer.")
     held = np.zeros(n_users, dtype=np.bool_)
     held[np.random.RandomState(seed).permutation(n_users)[:n_held]] = True
-    asked = held[users]
-    shown = random_per_user(users, share, seed)
-    return UserHoldout(~asked, asked & shown, asked & ~shown)
+    held_entries = held[users]
+    history = random_per_user(users, share, seed)
+    return UserHoldout(~held_entries, held_entries & history, held_entries & ~history)
 
 
 def validation_users(user_ids: pl.Series, share: float = 0.2) -> Mask:
-    """A fixed part of the users, (n_users,), by a hash of their ids: the same whoever else is in the data."""
-    _share(share)
+    """A fixed share of the users, (n_users,), by a hash of their ids, so that it does not depend on other users."""
+    _check_share(share)
     limit = int(share * 2**64)
     hashes = (hashlib.blake2b(user.encode(), digest_size=8).digest() for user in user_ids.to_list())
-    return np.fromiter((int.from_bytes(found, "big") < limit for found in hashes), np.bool_, len(user_ids))
+    return np.fromiter((int.from_bytes(digest, "big") < limit for digest in hashes), np.bool_, len(user_ids))
 
 
 def k_core(users: Codes, items: Codes, k: int) -> Mask:
-    """Entries of the largest part in which each user and each item has at least k entries."""
+    """Entries of the largest subset in which each user and each item has at least k entries."""
     keep = np.ones(len(users), dtype=np.bool_)
     n_users, n_items = (int(codes.max()) + 1 if len(codes) else 0 for codes in (users, items))
     while True:

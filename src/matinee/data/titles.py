@@ -1,4 +1,4 @@
-"""Titles as films are called: year split off, article in front; and keys under which titles are compared."""
+"""Normalization of titles: year split off, article moved to the front; and keys for comparing titles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ ARTICLES = (
     "The|An|A|Les|Las|La|Los|Lo|Le|El|Gli|Il|I|Der|Die|Das|Den|Det|De|Dem|Een|Eine|Ein|En|Ett|Et|Het|"
     "Une|Una|Uno|Un|Os|As|O|Az|Da"
 )
-"""Articles of the languages whose films MovieLens sorts under their first proper word."""
+"""Articles that MovieLens moves to the end of titles, by language."""
 
 _ELIDED = "L'|L’|Dell'|Gl'"
 _YEAR = r"\s*\((\d{4})(?:\s*[–-]\s*(?:\d{4})?)?\)(?:\s*\((?:V|TV|VG)\))?\s*$"
@@ -16,12 +16,12 @@ _OLDEST, _NEWEST = 1870, 2200
 
 
 def year_in_title(title: pl.Expr) -> pl.Expr:
-    """The year at the end of a title, "Toy Story (1995)" → 1995, as Int32; of "(2006–2007)" the first; or null."""
+    """The year at the end of a title as Int32, or null: "Toy Story (1995)" → 1995, "(2006–2007)" → 2006."""
     return valid_year(title.str.extract(_YEAR, 1))
 
 
 def valid_year(year: pl.Expr) -> pl.Expr:
-    """A year as Int32, null where it is no number or no year in which a film was made."""
+    """A year as Int32; null if it is not a number or not a plausible year."""
     number = year.cast(pl.Float64, strict=False)
     return pl.when(number.is_between(_OLDEST, _NEWEST)).then(number).cast(pl.Int32, strict=False)
 
@@ -32,7 +32,7 @@ def without_year(title: pl.Expr) -> pl.Expr:
 
 
 def article_first(title: pl.Expr) -> pl.Expr:
-    """ "Boot, Das (Boat, The)" → "Das Boot (The Boat)"; titles without a trailing article stay."""
+    """ "Boot, Das (Boat, The)" → "Das Boot (The Boat)"; titles without a trailing article are unchanged."""
     title = title.str.replace(rf"^(.*?\S), ({ARTICLES})(\s+\(.*)?$", "${2} ${1}${3}")
     title = title.str.replace(rf"^(.*?\S), ({_ELIDED})(\s+\(.*)?$", "${2}${1}${3}")
     title = title.str.replace_all(rf"\((a\.k\.a\. )?([^()]*[^()\s]), ({ARTICLES})\)", "(${1}${3} ${2})")
@@ -40,21 +40,21 @@ def article_first(title: pl.Expr) -> pl.Expr:
 
 
 def split_title(title: str) -> tuple[str, int | None]:
-    """`"Matrix, The (1999)"` → `("The Matrix", 1999)`, as the readers do."""
+    """`"Matrix, The (1999)"` → `("The Matrix", 1999)`, as in cleaning."""
     text = pl.lit(title)
     name, year = pl.select(article_first(without_year(text)).alias("name"), year_in_title(text).alias("year")).row(0)
     return name or title, year
 
 
 def title_key(title: pl.Expr) -> pl.Expr:
-    """What is left of a title for comparing: no accents, case, punctuation or leading "the"; "&" is "and"."""
+    """A normalized title for comparison: without accents, case, punctuation and leading "the"; "&" becomes "and"."""
     key = title.str.replace_all("&", " and ", literal=True).str.normalize("NFKD").str.replace_all(r"\p{M}", "")
     key = key.str.to_lowercase().str.replace_all(r"['’`´.]", "").str.replace_all(r"[^\p{L}\p{N}]+", " ")
     return key.str.strip_chars().str.replace(r"^(the|an|a) ", "")
 
 
 def title_keys(title: pl.Expr) -> pl.Expr:
-    """All keys of a title: of what stands before the parentheses, and of each alternative title within them."""
+    """All keys of a title: that of the text outside parentheses, and those of the alternative titles within."""
     main = title.str.replace_all(r"\s*\([^()]*\)", "")
     others = title.str.extract_all(r"\([^()]+\)").list.eval(
         title_key(pl.element().str.strip_chars("()").str.replace(r"^a\.?k\.?a\.? ", ""))

@@ -1,9 +1,9 @@
-"""Vector indexes behind one contract: exact, FAISS, Annoy, HNSW.
+"""Vector indexes with one interface: exact, FAISS, Annoy, HNSW.
 
     >>> index = build_index("exact", items, vectors)
     >>> index.search(queries, k=10).items
 
-Names are imported at their first use; the libraries of the approximate kinds when one is built or loaded.
+Names are imported on first use, and the libraries of approximate indexes when one is built or loaded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matinee.indexes.kinds import available_kinds
     from matinee.indexes.updatable import UpdatableIndex
 
-_HOMES = {
+_MODULES = {
     "ExactIndex": "exact",
     "Found": "base",
     "Kind": "base",
@@ -44,15 +44,15 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name at its first use (PEP 562)."""
-    home = _HOMES.get(name)
-    if home is None:
+    """Import a public name on first use (PEP 562)."""
+    module = _MODULES.get(name)
+    if module is None:
         raise AttributeError(f"module 'matinee.indexes' has no attribute {name!r}")
-    value = getattr(import_module(f"matinee.indexes.{home}"), name)
+    value = getattr(import_module(f"matinee.indexes.{module}"), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    """Public names, also those that are not imported yet."""
+    """All public names, including those not imported yet."""
     return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""Names of columns: what a file calls them, and what Matinee calls them."""
+"""Mapping of a file's column names to canonical ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "tmdb_id": ("tmdbid", "tmdb"),
     "poster": ("poster", "posterurl", "posterpath"),
 }
-"""Canonical column → names it is known by (lower case, letters and digits only), best first."""
+"""Canonical column → accepted names (lower case, letters and digits only), best first."""
 
 RATINGS_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
 TAGS_COLUMNS = ("user_id", "movie_id", "tag", "timestamp")
@@ -44,48 +44,48 @@ def _plain(name: str) -> str:
 
 
 def resolve_columns(
-    seen: Sequence[str],
-    wanted: Sequence[str],
+    columns: Sequence[str],
+    names: Sequence[str],
     required: Sequence[str],
     path: Path,
     mapping: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Find the wanted columns among those of a file.
+    """Find canonical columns among those of a file.
 
     Args:
-        seen: the file's column names.
-        wanted: canonical names to look for; those that are not there are left out.
-        required: canonical names that must be there.
+        columns: the file's column names.
+        names: canonical names to look for; missing ones are left out.
+        required: canonical names that must exist.
         path: the file, for messages.
-        mapping: canonical name → column of the file; wins over guessing.
+        mapping: canonical name → column of the file; takes precedence over detection.
 
     Returns:
         Canonical name → column of the file.
 
     Raises:
-        DataError: a required column is missing, or the mapping names what does not exist.
+        DataError: a required column is missing, or the mapping names a column that does not exist.
     """
-    listing = ", ".join(seen)
-    found: dict[str, str] = {}
+    listing = ", ".join(columns)
+    resolved: dict[str, str] = {}
     for name, column in (mapping or {}).items():
         if name not in ALIASES:
-            raise DataError(f"There is no column {name!r} to map to.", f"Map one of: {', '.join(wanted)}.")
-        if name not in wanted:
+            raise DataError(f"There is no column {name!r} to map to.", f"Map one of: {', '.join(names)}.")
+        if name not in names:
             continue
-        if column not in seen:
+        if column not in columns:
             raise DataError(f"{path} has no column {column!r}; it has: {listing}.", "Correct the column mapping.")
-        found[name] = column
-    free = {_plain(column): column for column in reversed(seen) if column not in found.values()}
-    for name in wanted:
-        if name not in found:
+        resolved[name] = column
+    free = {_plain(column): column for column in reversed(columns) if column not in resolved.values()}
+    for name in names:
+        if name not in resolved:
             match = next((alias for alias in ALIASES[name] if alias in free), None)
             if match is not None:
-                found[name] = free.pop(match)
-    missing = [name for name in required if name not in found]
+                resolved[name] = free.pop(match)
+    missing = [name for name in required if name not in resolved]
     if missing:
-        free_columns = [column for column in seen if column not in found.values()]
+        free_columns = [column for column in columns if column not in resolved.values()]
         raise DataError(
             f"{path} has no column for {' and '.join(missing)}; it has: {listing}.",
             f"Name the columns with a mapping, e.g. {missing[0]}={free_columns[0] if free_columns else 'COLUMN'}.",
         )
-    return found
+    return resolved

@@ -1,4 +1,4 @@
-"""For you: rate films on a wall of posters, see the list change."""
+"""The page "For you": rate movies on a wall of posters, and see the recommendations change."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from matinee.web.views import make_view
 
 MAX_GENRES = 40
 LAST_YEAR = 9999
-FARTHEST = 1_000_000
+MAX_OFFSET = 1_000_000
 MAX_TITLE = 200
 
 
@@ -49,8 +49,8 @@ class ForYou:
 
     def _listen(self) -> None:
         options = self.controls.options
-        listen = partial(self.shell.listen, preprocess=False)  # the functions take anything
-        # Seen from a program, `rate` of the wall and of the strip are one endpoint.
+        listen = partial(self.shell.listen, preprocess=False)  # the functions validate their inputs
+        # Only one of the two `rate` listeners is a public endpoint.
         for view, visibility in ((self.wall, "public"), (self.ratings, "private")):
             listen(
                 view.rate,
@@ -130,7 +130,7 @@ class ForYou:
             name = user_name(user)
             await self.shell.ask(calls.unrate(name, _id(movie_id)))
         except MatineeError as error:
-            if getattr(error, "status", None) != 404:  # gone already: what was wanted
+            if getattr(error, "status", None) != 404:  # 404: the rating is deleted already
                 return gr.skip(), explained(error) | {"movie_id": _id(movie_id)}
         picks, ratings = await self._lists(name, Asked(filter, diversity, n, adventurous))
         return picks, ratings | {"removed": _id(movie_id)}
@@ -179,10 +179,10 @@ class ForYou:
         first, last = _year(year_from), _year(year_to)
         if first is not None and last is not None and first > last:
             first, last = last, first
-        wanted = genres if isinstance(genres, list) else [genres] if genres else []
+        selected = genres if isinstance(genres, list) else [genres] if genres else []
         after = replace(
             before,
-            genres=tuple(str(genre)[:100] for genre in wanted[:MAX_GENRES]),
+            genres=tuple(str(genre)[:100] for genre in selected[:MAX_GENRES]),
             year_from=first,
             year_to=last,
         )
@@ -204,8 +204,8 @@ class ForYou:
     async def films_to_rate(self, user: Any, offset: Any = None, title: Any = None) -> dict[str, Any]:
         """Well-known films that the user has not rated, or films called so."""
         try:
-            place = int(number(offset, 0, 0, FARTHEST))
-            return await self.rows.wall(user_name(user), place, str(title or "").strip()[:MAX_TITLE])
+            start = int(number(offset, 0, 0, MAX_OFFSET))
+            return await self.rows.wall(user_name(user), start, str(title or "").strip()[:MAX_TITLE])
         except MatineeError as error:
             return explained(error)
 
@@ -218,7 +218,7 @@ class ForYou:
         return address_of("for-you", params)
 
     async def restore(self, params: Params) -> list[Any]:
-        """All of the page out of an address."""
+        """Values of all components of the page from an address."""
         user = params.get("user", "")
         text, n, adventurous = params.get("filter", "").strip(), params.get("n"), params.get("adventurous")
         varied = number(params.get("diversity"), 0.0, 0.0, 1.0)
@@ -228,14 +228,14 @@ class ForYou:
                 shown = replace(shown, fewer_than=await self.rows.little_known())
                 text, varied = shown.text(), max(varied, SURPRISE_DIVERSITY)
             except MatineeError:
-                pass  # the list says what is the matter
+                pass  # the list reports the error
         picks, ratings, wall, genres = await asyncio.gather(
             self._picks(user, Asked(text, varied, n, adventurous)),
             self._or_trouble(self._named(user, self.rows.ratings)),
             self._or_trouble(self._named(user, self.rows.wall)),
             self._all_genres(),
         )
-        if "error" in ratings:  # said once, by the list
+        if "error" in ratings:  # the list already reports it
             ratings, wall = {}, {}
         chosen, *others = _controls(shown)
         options = Options.of("", varied, n, adventurous)
@@ -253,7 +253,7 @@ class ForYou:
 
     @property
     def outputs(self) -> list[Any]:
-        """What `restore` gives values for."""
+        """The components that `restore` sets."""
         return [self.picks, self.ratings, self.wall, *self.controls.narrowed, *self.controls.options]
 
 
@@ -268,8 +268,7 @@ def _id(value: Any) -> str:
 
 
 def _year(value: Any) -> int | None:
-    found = int(number(value, 0, 0, LAST_YEAR))
-    return found or None
+    return int(number(value, 0, 0, LAST_YEAR)) or None
 
 
 def _controls(shown: Narrowing) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Poster match: a picture in, the films with the most similar posters out (classic.md, B1)."""
+"""The page "Poster match": movies with posters similar to a picture (classic.md, B1)."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _unusual(k: Any) -> int | None:
 
 
 def _refused(error: RefusedError) -> dict[str, Any]:
-    """Why a picture was refused; the core's words for bodies in general say nothing of pictures."""
+    """The error value for a rejected picture, where the core's message is too general."""
     if error.status == 413 and error.problem.get("type", "about:blank") == "about:blank":
         return _sentence("This picture is too large: 8 MB is the most.", "Save it smaller, or take a screenshot of it.")
     if "no space 'poster'" in error.message:

@@ -1,4 +1,4 @@
-"""Search: by title with typing errors forgiven, and by what a film is about."""
+"""The search page: by title, tolerating typos, and by meaning."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def build(shell: Shell) -> Page:
     async def search(q: str, by: str = DEFAULT_WAY, n: float = DEFAULT_N, filter: str = "") -> list[Any]:
         """Films by title and by meaning; without a text the films that the filter allows, most rated first."""
         asked = _asked(q, by, n, filter)
-        return [await _found(shell, **asked), address_of("search", _params(asked))]
+        return [await _results(shell, **asked), address_of("search", _params(asked))]
 
     async def restore(params: Params) -> list[Any]:
         asked = _asked(params.get("q"), params.get("by", DEFAULT_WAY), params.get("n"), params.get("filter"))
         way = asked["by"] if asked["by"] in WAYS else DEFAULT_WAY
-        return [asked["q"], way, asked["n"], asked["filter"], await _found(shell, **asked | {"by": way})]
+        return [asked["q"], way, asked["n"], asked["filter"], await _results(shell, **asked | {"by": way})]
 
     triggers = [text.submit, button.click, only.submit, by.input, count.release]
     shell.listen(
@@ -71,7 +71,7 @@ def build(shell: Shell) -> Page:
         api_name="search",
         last=True,
         js=WAITING,
-        preprocess=False,  # what is not in the list or beyond the slider is said in friendly words, not by Gradio
+        preprocess=False,  # invalid values are reported by the page, not by Gradio
     )
     return Page("search", [text, by, count, only, results], restore)
 
@@ -82,7 +82,7 @@ def _asked(q: object, by: object, n: object, filter: object) -> dict[str, Any]:
 
 
 def _params(asked: dict[str, Any]) -> dict[str, object]:
-    """For the address: what is not the default and not beyond measure."""
+    """Parameters of the address: values that are not the default and not too long."""
     return {
         "q": asked["q"] if len(asked["q"]) <= MAX_TEXT else "",
         "by": asked["by"] if asked["by"] != DEFAULT_WAY else "",
@@ -91,10 +91,10 @@ def _params(asked: dict[str, Any]) -> dict[str, object]:
     }
 
 
-async def _found(shell: Shell, q: str, by: str, n: int, filter: str) -> dict[str, Any]:
-    """`{"q", "by", "n", "filter", "items": [film with matched and how], "total"}`, or trouble.
+async def _results(shell: Shell, q: str, by: str, n: int, filter: str) -> dict[str, Any]:
+    """`{"q", "by", "n", "filter", "items": [film with matched and how], "total"}`, or an error value.
 
-    `items` is None where nothing was asked. `at` makes each answer differ, so that it is always drawn.
+    `items` is None for an empty query. `at` makes every value unique, so that it is always redrawn.
     """
     at = {"at": time.time()}
     if by not in WAYS:
@@ -108,18 +108,18 @@ async def _found(shell: Shell, q: str, by: str, n: int, filter: str) -> dict[str
     answer: dict[str, Any] = {"q": q, "by": by, "n": n, "filter": filter, "items": None, "total": None}
     try:
         if q:
-            [found] = await shell.ask(calls.search(q, n=n, by=by, filter=filter))
-            answer["items"] = found["items"]
+            [result] = await shell.ask(calls.search(q, n=n, by=by, filter=filter))
+            answer["items"] = result["items"]
         elif filter:
-            [found] = await shell.ask(calls.movies(filter=filter, sort="ratings", limit=n))
-            answer |= {"items": [_brief(film) for film in found["items"]], "total": found["total"]}
+            [result] = await shell.ask(calls.movies(filter=filter, sort="ratings", limit=n))
+            answer |= {"items": [_brief(film) for film in result["items"]], "total": result["total"]}
     except MatineeError as error:
         return explained(error, filter)
     return at | answer
 
 
 def _brief(film: dict[str, Any]) -> dict[str, Any]:
-    """Of a record what a result shows."""
+    """The fields of a record that results show."""
     return {key: film.get(key) for key in ("movie_id", "title", "year", "genres", "ratings", "mean")}
 
 
