@@ -35,7 +35,7 @@ def test_chart_names_are_text() -> None:
     assert charts.label(HOSTILE, 200).startswith("&lt;script&gt;")
     assert charts.label("a\n b\t c") == "a b c"
     long = charts.label("L" * 10_000)
-    assert len(long) == charts.LONGEST
+    assert len(long) == charts.MAX_NAME
     assert long.endswith("…")
 
 

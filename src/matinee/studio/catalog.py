@@ -1,4 +1,4 @@
-"""All films by name, for pickers: every label stands for one film."""
+"""Unique labels of all movies, for pickers."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from matinee.client import calls
 from matinee.studio import core
 from matinee.studio.style import cut, named
 
-LONGEST = 120
-"""Characters of a label; the rest of a longer title is left out."""
+MAX_LABEL = 120
+"""Maximum length of a label; longer titles are truncated."""
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """Films by label, in alphabetical order.
+    """Movies by label, in alphabetical order.
 
     Attributes:
-        labels: `Title (Year)`, with the id behind where two films share it; each once.
-        ids: label → film id.
-        by_id: film id → label.
+        labels: `Title (Year)`, followed by the id if several movies share it; unique.
+        ids: label → movie id.
+        by_id: movie id → label.
     """
 
     labels: list[str]
@@ -32,7 +32,7 @@ class Catalog:
 
 
 def catalog() -> Catalog:
-    """All live films, at most a minute old. Shared between sessions: not to be changed.
+    """All movies in service, cached for a minute. Shared between sessions; do not modify.
 
     Raises:
         MatineeError: the core does not answer.
@@ -40,18 +40,18 @@ def catalog() -> Catalog:
     return _catalog(core.address(), core.snapshot())
 
 
-@st.cache_resource(ttl=core.KEPT, max_entries=2, show_spinner=False)
+@st.cache_resource(ttl=core.TTL, max_entries=2, show_spinner=False)
 def _catalog(url: str, snapshot: str) -> Catalog:
     del url, snapshot
     return label(core.ask(calls.titles()))
 
 
 def label(table: dict[str, Any]) -> Catalog:
-    """Labels of the answer of `calls.titles`."""
+    """Labels from the answer of `calls.titles`."""
     films = zip(table["movie_ids"], table["titles"], table["years"], strict=True)
-    rows = [(movie_id, cut(" ".join(named(title, year).split()), LONGEST)) for movie_id, title, year in films]
+    rows = [(movie_id, cut(" ".join(named(title, year).split()), MAX_LABEL)) for movie_id, title, year in films]
     uses = Counter(text for _, text in rows)
-    # An id is behind a name only where it has to be; "id" in it keeps it from looking like part of the title.
+    # The id is only added if necessary, with the word "id", so that it does not look like part of the title.
     labelled = [(movie_id, text if uses[text] == 1 else f"{text} – id {movie_id}") for movie_id, text in rows]
     labelled.sort(key=lambda row: row[1].casefold())
     return Catalog([text for _, text in labelled], {text: key for key, text in labelled}, dict(labelled))

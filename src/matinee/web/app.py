@@ -38,7 +38,14 @@ matinee.again = async () => {
 };
 </script>
 <script type="module" src="matinee/matinee.js" onerror="matinee.again()"></script>"""
-PROXIED_HEADERS = ("content-type", "cache-control", "etag", "last-modified", "x-matinee-poster", "content-security-policy")
+PROXIED_HEADERS = (
+    "content-type",
+    "cache-control",
+    "etag",
+    "last-modified",
+    "x-matinee-poster",
+    "content-security-policy",
+)
 MAX_UPLOAD = "8mb"
 MAX_ID = 300
 """Maximum length of an id or a name in a path."""

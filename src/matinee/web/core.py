@@ -35,7 +35,7 @@ class Core(AsyncClient):
         try:
             answer = await super().send(call)
         except ServiceError as error:
-            self._failed(error, call)
+            self._log_failure(error, call)
             raise
         except MatineeError:
             self._logged.pop(_NO_CONNECTION, None)
@@ -48,12 +48,12 @@ class Core(AsyncClient):
         try:
             answer = await super().response(call)
         except ServiceError as error:
-            self._failed(error, call)
+            self._log_failure(error, call)
             raise
         self._logged.pop(_NO_CONNECTION, None)
         return answer
 
-    def _failed(self, error: ServiceError, call: Call) -> None:
+    def _log_failure(self, error: ServiceError, call: Call) -> None:
         problem = _NO_CONNECTION if isinstance(error.__cause__, httpx.HTTPError) else str(error)
         if problem in self._logged:
             return

@@ -1,4 +1,4 @@
-"""Explain: why a film is for a user, or is not – in sentences, then in figures."""
+"""The page Explain: why a movie is recommended to a user or not, in sentences and charts."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _film(user_id: str, recommended: Sequence[Answer], rated: Sequence[Answer]) 
     pickers.start(key, asked)
     shown = st.session_state[key]
     if shown not in offered and shown in films.by_id and st.session_state.get(SHOWN_USER) == user_id:
-        offered[shown] = f"{films.by_id[shown]} – not on this list"  # another model: the film stays, to be compared
+        offered[shown] = f"{films.by_id[shown]} – not on this list"  # keep the movie when the model changes
     elif shown not in offered:
         st.session_state[key] = next(iter(offered))
     st.session_state[SHOWN_USER] = user_id
