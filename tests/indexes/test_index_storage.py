@@ -165,7 +165,7 @@ DESCRIPTIONS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no text": (lambda path: path.write_bytes(b"\xff\xfe" * 50), "damaged"),
     "a list": (lambda path: path.write_text("[]"), "damaged"),
     "another format": (lambda path: rewrite(path, False, format=2), "another version"),
-    "too long": (lambda path: path.write_bytes(b" " * (1 << 17)), "too long"),
+    "too long": (lambda path: path.write_bytes(b" " * (1 << 17)), "too large"),
     "kind altered": (lambda path: rewrite(path, False, kind="annoy"), "seal"),
     "count altered": (lambda path: rewrite(path, False, count=N + 1), "seal"),
     "effort altered": (lambda path: rewrite(path, False, effort=10**12), "seal"),

@@ -107,7 +107,7 @@ class FaissIndex(Approximate):
             raise mismatch(path, f"cannot be read by FAISS {faiss.__version__}") from error
         kind = getattr(faiss, CLASSES[str(config.variant)])
         if not isinstance(index, kind) or (index.ntotal, index.d) != shape:
-            raise mismatch(path, f"does not contain {shape[0]} vectors of {shape[1]} values as {config.variant}")
+            raise mismatch(path, f"does not hold {shape[0]} vectors of {shape[1]} values as {config.variant}")
         if index.metric_type != faiss.METRIC_INNER_PRODUCT:
             raise mismatch(path, "does not compare by inner product")
         return cls(index, config, seed)
