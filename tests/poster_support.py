@@ -22,10 +22,10 @@ V3_KEY = "0123456789abcdef0123456789abcdef"
 V4_TOKEN = "eyJhbGciOiJIUzI1NiJ9." + "abc" * 40 + ".sig-nature_1"
 
 
-def picture(kind: str = "JPEG", size: tuple[int, int] = (40, 60), colour: tuple[int, ...] = (200, 40, 30)) -> bytes:
-    """An encoded picture of one colour."""
+def picture(kind: str = "JPEG", size: tuple[int, int] = (40, 60), color: tuple[int, ...] = (200, 40, 30)) -> bytes:
+    """An encoded picture of one color."""
     out = io.BytesIO()
-    Image.new("RGBA" if len(colour) == 4 else "RGB", size, colour).save(out, kind)
+    Image.new("RGBA" if len(color) == 4 else "RGB", size, color).save(out, kind)
     return out.getvalue()
 
 

@@ -1,4 +1,4 @@
-"""Every error that Matinee raises on purpose: what happened, and what to do next."""
+"""All deliberate errors of Matinee. Each says what happened and what to do next."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class MatineeError(Exception):
 
 
 class InvalidInputError(MatineeError, ValueError):
-    """A value of the right shape that cannot be accepted (HTTP 422)."""
+    """An invalid value (HTTP 422)."""
 
 
 class FilterError(InvalidInputError):
     """A filter that does not parse or names an unknown field (HTTP 400).
 
     Args:
-        position: 0-based character offset of the fault in the filter text.
+        position: 0-based character offset of the error in the filter text.
 
     Attributes:
-        text: the whole filter, "" where it is not known.
+        text: the whole filter, "" if unknown.
     """
 
     def __init__(self, message: str, position: int, hint: str = "") -> None:
@@ -48,15 +48,15 @@ class FilterError(InvalidInputError):
 
 
 class TooLargeError(InvalidInputError):
-    """An upload of more bytes, pixels or items than are accepted (HTTP 413)."""
+    """An upload that exceeds a limit of bytes, pixels or items (HTTP 413)."""
 
 
 class MediaTypeError(InvalidInputError):
-    """An upload that is not of a kind that can be read (HTTP 415)."""
+    """An upload in an unsupported format (HTTP 415)."""
 
 
 class NotFoundError(MatineeError, LookupError):
-    """Something named by the caller does not exist (HTTP 404)."""
+    """The requested resource does not exist (HTTP 404)."""
 
 
 class UnknownMovieError(NotFoundError):
@@ -100,10 +100,10 @@ class UnknownUserError(NotFoundError):
 
 
 class UnknownModelError(NotFoundError):
-    """The snapshot holds no model of this name."""
+    """The snapshot has no model of this name."""
 
-    def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(f"There is no model {name!r} in service.", f"Choose one of: {', '.join(sorted(known))}.")
+    def __init__(self, name: str, available: list[str]) -> None:
+        super().__init__(f"There is no model {name!r} in service.", f"Choose one of: {', '.join(sorted(available))}.")
 
 
 class PluginError(MatineeError):
@@ -121,15 +121,15 @@ class ConflictError(MatineeError):
 
 
 class DataError(MatineeError):
-    """A data file that cannot be read as what it claims to be."""
+    """A data file that cannot be read or is not valid."""
 
 
 class FetchError(MatineeError):
-    """An asset that could not be fetched or does not match its hash."""
+    """An asset that cannot be downloaded or does not match its hash."""
 
 
 class SnapshotError(MatineeError):
-    """A snapshot that is missing, truncated, altered or of another version."""
+    """A snapshot that is missing, truncated, altered or of an unsupported version."""
 
 
 class StoreError(MatineeError):
@@ -137,7 +137,7 @@ class StoreError(MatineeError):
 
 
 class EncoderError(MatineeError):
-    """An encoder that is not there, does not load, or does not answer (HTTP 503)."""
+    """An encoder that is missing, does not load, or does not answer (HTTP 503)."""
 
 
 class MissingExtraError(EncoderError):
@@ -154,12 +154,12 @@ class MissingExtraError(EncoderError):
 
 
 class ServiceError(MatineeError):
-    """Another service that does not answer, or answers what cannot be understood (HTTP 503)."""
+    """Another service that does not answer, or whose answer is not valid (HTTP 503)."""
 
 
 class IndexFileError(MatineeError):
-    """A stored vector index that is damaged, or belongs to other vectors."""
+    """A stored vector index that is damaged or was built for other vectors."""
 
 
 class MemoryLimitError(MatineeError):
-    """A model that would need more memory than it may have."""
+    """A model that would exceed the memory limit."""

@@ -21,7 +21,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-MOST_AT_ONCE = 100_000
+MAX_AT_ONCE = 100_000
 """Highest `max_batch` and `max_history`: a larger body is refused before its items are looked at."""
 
 
@@ -81,10 +81,10 @@ class Settings(BaseSettings):
     busy_timeout: float = Field(5.0, ge=0, description="Seconds that a write waits for another writer.")
 
     max_body: int = Field(8 << 20, gt=0, description="Largest request body accepted.")
-    max_batch: int = Field(10_000, gt=0, le=MOST_AT_ONCE, description="Most ratings in one request.")
+    max_batch: int = Field(10_000, gt=0, le=MAX_AT_ONCE, description="Most ratings in one request.")
     max_n: int = Field(1000, gt=0, description="Most items in one answer.")
     max_history: int = Field(
-        10_000, gt=0, le=MOST_AT_ONCE, description="Most ratings in one ad-hoc recommendation request."
+        10_000, gt=0, le=MAX_AT_ONCE, description="Most ratings in one ad-hoc recommendation request."
     )
     max_filter: int = Field(2000, gt=0, description="Longest filter text, in characters.")
     min_ratings: int = Field(20, ge=0, description="Classic B5 rule: fewer ratings than this → cosine of film vectors.")

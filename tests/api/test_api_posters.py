@@ -160,7 +160,7 @@ def test_what_a_client_has_is_not_sent_again(
     client: Client, shelf: PosterStore, stored: bool, params: dict[str, str]
 ) -> None:
     if stored:
-        shelf.put("m1", picture(colour=(1, 2, 3)))
+        shelf.put("m1", picture(color=(1, 2, 3)))
     tag = client.get(PATH, params=params).headers["etag"]
     for known in (tag, f'"x", {tag}', f"W/{tag}", "*"):
         answer = client.get(PATH, params=params, headers={"if-none-match": known})
@@ -168,7 +168,7 @@ def test_what_a_client_has_is_not_sent_again(
     assert client.get(PATH, params=params, headers={"if-none-match": '"other"'}).status_code == 200
     other = {} if params else {"size": "small"}
     assert client.get(PATH, params=other).headers["etag"] != tag
-    shelf.put("m1", picture(colour=(3, 2, 1)))
+    shelf.put("m1", picture(color=(3, 2, 1)))
     assert client.get(PATH, params=params, headers={"if-none-match": tag}).status_code == 200
 
 

@@ -120,7 +120,7 @@ def test_match_without_a_camera_says_so(opened: Page) -> None:
 def test_match_says_what_is_wrong_and_goes_on(opened: Page, poster: Path, tmp_path: Path, calm: Calm) -> None:
     for name, body, words in [
         ("notes.txt", b"hello, I am no picture", "not an image"),
-        ("cut.jpg", poster.read_bytes()[:3000], "broken or cut short"),
+        ("cut.jpg", poster.read_bytes()[:3000], "damaged or truncated"),
         ("empty.jpg", b"", "empty"),
     ]:
         path = tmp_path / name

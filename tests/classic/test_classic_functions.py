@@ -95,7 +95,7 @@ def test_what_cannot_be_answered(opened: Engine) -> None:
 def test_a_film_without_ratings_counts_by_its_content_and_says_so(opened: Engine) -> None:
     opened.put_movies([Movie(movie_id="new", title="Fresh Laughter", year=2020, genres=("Comedy", "Romance"))])
     drama = titles(DRAMAS)[1]
-    with pytest.warns(ColdFilmWarning, match=r"Nobody has rated Fresh Laughter \(2020\)"):
+    with pytest.warns(ColdFilmWarning, match=r"no ratings of Fresh Laughter \(2020\)"):
         mixed = collab_model([drama, "Fresh Laughter (2020)"])
     with pytest.warns(ColdFilmWarning):
         alone = collab_model(["Fresh Laughter (2020)"])

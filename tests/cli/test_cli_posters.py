@@ -36,7 +36,7 @@ def pictures(tmp_path: Path) -> Path:
     folder = tmp_path / "pictures"
     folder.mkdir()
     for name in ("1.jpg", "2.jpg", "3.JPG", "tt9000004.jpg", "77777.jpg"):
-        (folder / name).write_bytes(picture(colour=(10 * len(name), 3 * ord(name[0]), 7)))
+        (folder / name).write_bytes(picture(color=(10 * len(name), 3 * ord(name[0]), 7)))
     (folder / "notes.txt").write_text("no picture")
     return folder
 

@@ -89,6 +89,6 @@ def test_what_is_no_vector_is_refused_and_nothing_is_stored(store: Store, values
         store.put_movies([Movie(movie_id="x", title="X")], [vector("x"), bad])
     with pytest.raises(InvalidInputError, match="cannot be stored"):
         store.put_vectors([vector("x"), bad])
-    with pytest.raises(InvalidInputError, match="is not put"):
+    with pytest.raises(InvalidInputError, match="without the film"):
         store.put_movies([Movie(movie_id="x", title="X")], [vector("y")])
     assert (store.seq(), store.movies(), store.vectors()) == (seq, [], [])

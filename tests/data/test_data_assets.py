@@ -119,10 +119,10 @@ def test_what_is_damaged_is_fetched_again(harm: str, settings: Settings) -> None
     ("body", "changes", "message"),
     [
         (ARCHIVE[:-9], {}, r"has the sha256 .*, not "),
-        (ARCHIVE[:-9], {"hash": None}, "not a whole zip file"),
-        (b"<html>Please log in</html>", {"hash": None}, "not a whole zip file"),
-        (zip_bytes({"ml/ratings.csv": b"x"}), {"hash": None}, "holds no movies.csv, links.csv"),
-        (zip_bytes({"ml/ratings.csv": b"0" * 5000}), {"hash": None, "max_bytes": 1000}, "is too big"),
+        (ARCHIVE[:-9], {"hash": None}, "not a valid zip file"),
+        (b"<html>Please log in</html>", {"hash": None}, "not a valid zip file"),
+        (zip_bytes({"ml/ratings.csv": b"x"}), {"hash": None}, "does not contain movies.csv, links.csv"),
+        (zip_bytes({"ml/ratings.csv": b"0" * 5000}), {"hash": None, "max_bytes": 1000}, "is too large"),
     ],
 )
 def test_a_bad_archive_leaves_nothing(
@@ -247,7 +247,7 @@ def test_auto_falls_back_to_the_package_index(settings: Settings, monkeypatch: p
 
 def test_auto_says_what_failed(settings: Settings, monkeypatch: pytest.MonkeyPatch, index: Path) -> None:
     registry(monkeypatch, "http://127.0.0.1:1", None)
-    with pytest.raises(FetchError, match=r"No data set could be had.*small\.zip.*matinee-fake"):
+    with pytest.raises(FetchError, match=r"No data set is available.*small\.zip.*matinee-fake"):
         locate_auto(settings)
 
 

@@ -44,10 +44,10 @@ def test_ids_and_rows() -> None:
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        ({"movie_id": ["1"]}, "lacks the columns title"),
+        ({"movie_id": ["1"]}, "has no column title"),
         ({"movie_id": ["1", None], "title": ["A", "B"]}, "without movie_id or title"),
         ({"movie_id": ["1"], "title": pl.Series([None], dtype=pl.String)}, "without movie_id or title"),
-        ({"movie_id": ["1", "1"], "title": ["A", "B"]}, "for two films"),
+        ({"movie_id": ["1", "1"], "title": ["A", "B"]}, "duplicate movie_id"),
     ],
 )
 def test_bad_tables_are_refused(frame: dict[str, object], message: str) -> None:

@@ -258,7 +258,7 @@ def test_a_year_column_goes_before_the_title() -> None:
     assert report.changed["year is not a year (left unknown)"] == 1
 
 
-def test_all_columns_of_the_catalogue_are_taken() -> None:
+def test_all_columns_of_the_catalog_are_taken() -> None:
     frame, _ = clean_movies(
         movies(
             {
@@ -289,7 +289,7 @@ def test_all_columns_of_the_catalogue_are_taken() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(cell, st.one_of(st.none(), st.text(max_size=20)), cell), max_size=8))
-def test_any_film_table_gives_a_valid_catalogue(rows: list[tuple[str | None, ...]]) -> None:
+def test_any_film_table_gives_a_valid_catalog(rows: list[tuple[str | None, ...]]) -> None:
     schema = {"movie_id": pl.String, "title": pl.String, "genres": pl.String}
     frame, report = clean_movies(pl.DataFrame(rows, schema=schema, orient="row"))
     catalog = Catalog(frame)

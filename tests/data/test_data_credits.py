@@ -29,7 +29,7 @@ def movies(*rows: tuple[str, str, int | None]) -> pl.DataFrame:
         ([("1", "Heat", None)], [("a", "Heat", 1995)], {}),
         ([("1", "Das Boot (The Boat)", 1981)], [("a", "The Boat", 1981)], {"1": "a"}),
         ([("1", "LES MISERABLES", 1995)], [("a", "Les Misérables", 1995)], {"1": "a"}),
-        # The right year goes before a neighbouring one.
+        # The right year goes before a neighboring one.
         ([("1", "Heat", 1995)], [("a", "Heat", 1995), ("b", "Heat", 1996)], {"1": "a"}),
         ([("1", "Heat", 1995), ("2", "Heat", 1996)], [("a", "Heat", 1995)], {"1": "a"}),
         # Two could be meant: nothing is joined.

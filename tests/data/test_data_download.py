@@ -40,7 +40,7 @@ def test_a_body_cut_short(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("length", [None, 10])
 def test_a_body_too_big(tmp_path: Path, length: int | None) -> None:
-    with serve(send(b"x" * 2000, length=length)) as url, pytest.raises(FetchError, match="bigger than 9 bytes"):
+    with serve(send(b"x" * 2000, length=length)) as url, pytest.raises(FetchError, match="larger than 9 bytes"):
         download(url, tmp_path / "x", timeout=5, max_bytes=9)
 
 

@@ -60,7 +60,7 @@ def test_without_times() -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ({"user_id": ["1"], "movie_id": ["zz"], "rating": [3.0]}, "films that the catalogue does not have"),
+        ({"user_id": ["1"], "movie_id": ["zz"], "rating": [3.0]}, "films that the catalog does not have"),
         ({"user_id": ["1", "1"], "movie_id": ["a", "a"], "rating": [3.0, 4.0]}, "two ratings of one film"),
     ],
 )
@@ -72,9 +72,9 @@ def test_dirty_rows_are_refused(rows: dict[str, list[object]], message: str) -> 
 
 def test_arrays_that_do_not_fit_are_refused(data: Dataset) -> None:
     r = data.ratings
-    with pytest.raises(DataError, match="do not fit together"):
+    with pytest.raises(DataError, match="do not match"):
         Ratings(r.user_ids, r.indptr, r.indices, r.values[:-1], r.times, 3)
-    with pytest.raises(DataError, match="films that the catalogue does not have"):
+    with pytest.raises(DataError, match="films that the catalog does not have"):
         Ratings(r.user_ids, r.indptr, r.indices, r.values, r.times, 2)
 
 

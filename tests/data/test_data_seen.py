@@ -93,7 +93,7 @@ def test_a_table_of_no_rows_is_refused(head: str, tmp_path: Path) -> None:
 
 
 def test_films_without_ratings_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds no data set that can be read; it holds movies.csv\. Needed: "):
+    with pytest.raises(DataError, match=r"is not a data set of a known format; it contains movies.csv\. Needed: "):
         load(write(tmp_path / "films", movies_csv=FILMS), tmp_path)
 
 

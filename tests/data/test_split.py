@@ -105,7 +105,7 @@ def test_temporal_edges() -> None:
     assert temporal(np.zeros(0, dtype=np.int64)).shape == (0,)
     with pytest.raises(DataError, match="no time"):
         temporal(np.array([1, NO_TIME]))
-    with pytest.raises(DataError, match="No moment"):
+    with pytest.raises(DataError, match="No point in time"):
         temporal(np.array([4, 4, 4]))
 
 
@@ -144,7 +144,7 @@ def test_file_order_finds_the_rows_of_the_file() -> None:
     dirt = pl.DataFrame({"user_id": ["nobody", "u0"], "movie_id": ["m0", "none"]})
     rows = pl.concat([dirt, frame[shuffled].select("user_id", "movie_id"), frame.select("user_id", "movie_id")])
     assert np.array_equal(file_order(dataset.ratings, dataset.catalog, rows), shuffled)
-    with pytest.raises(DataError, match="does not hold all"):
+    with pytest.raises(DataError, match="does not have all"):
         file_order(dataset.ratings, dataset.catalog, dirt)
 
 

@@ -48,7 +48,7 @@ def test_being_printed_is_not_something_shown() -> None:
 def test_shapes_that_do_not_fit() -> None:
     probabilities, classes = drawn(2, 2, 9)
     for wrong in (probabilities[:, :8], probabilities[0]):
-        with pytest.raises(InvalidInputError, match="do not fit"):
+        with pytest.raises(InvalidInputError, match="do not match"):
             conse_vectors(wrong, classes)
     with pytest.raises(InvalidInputError, match="top 0"):
         conse_vectors(probabilities, classes, 0)
@@ -86,7 +86,7 @@ def test_the_first_name_of_each_class_is_kept_in_the_order_of_the_classes(tmp_pa
 
 @pytest.mark.parametrize("synsets", [[f"n{place:04}" for place in range(999)], ["n9999"] * N_CLASSES])
 def test_lists_that_are_not_whole(tmp_path: Path, synsets: list[str]) -> None:
-    with pytest.raises(FetchError, match="not whole"):
+    with pytest.raises(FetchError, match="incomplete"):
         prepared(tmp_path, [f"n{place:04}\tx" for place in range(N_CLASSES)], synsets)
 
 

@@ -77,12 +77,12 @@ def test_broken_exif_turns_nothing(kind: str, exif: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_broken_colour_profiles_do_no_harm(kind: str) -> None:
+def test_broken_color_profiles_do_no_harm(kind: str) -> None:
     assert decode(saved(quarters(), kind, icc_profile=b"\xff" * 3000)).size == (64, 96)
 
 
 @pytest.mark.parametrize(("mode", "kind"), [("L", "JPEG"), ("L", "PNG"), ("L", "WEBP"), ("L", "AVIF"), ("1", "PNG")])
-def test_greyscale(mode: str, kind: str) -> None:
+def test_grayscale(mode: str, kind: str) -> None:
     image = Image.new("L", (40, 60), 0)
     image.paste(255, (0, 0, 40, 30))
     found = decode(saved(image.convert(mode), kind))
@@ -90,7 +90,7 @@ def test_greyscale(mode: str, kind: str) -> None:
     assert near(corners(found), [(255, 255, 255)] * 2 + [(0, 0, 0)] * 2)
 
 
-def test_sixteen_bit_greyscale_is_scaled_not_cut() -> None:
+def test_sixteen_bit_grayscale_is_scaled_not_cut() -> None:
     values = np.repeat(np.array([0, 20_000, 40_000, 65_535], dtype=np.uint16), 10 * 40).reshape(40, 40)
     found = np.asarray(decode(saved(Image.fromarray(values), "PNG")))
     assert [int(v) for v in found[5::10, 0, 0]] == [0, 78, 156, 255]
@@ -116,7 +116,7 @@ def test_transparency_lies_over_white(kind: str) -> None:
     assert near(corners(decode(saved(image, kind))), [white, white, BLUE, (127, 127, 127)])
 
 
-def test_transparency_of_greyscale_palette_and_one_colour() -> None:
+def test_transparency_of_grayscale_palette_and_one_color() -> None:
     white = (255, 255, 255)
     grey = Image.new("LA", (40, 60), (0, 0))
     assert set(corners(decode(saved(grey, "PNG")))) == {white}
@@ -132,7 +132,7 @@ def test_transparency_of_greyscale_palette_and_one_colour() -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF"])
 def test_animations_give_their_first_frame(kind: str) -> None:
-    frames = [Image.new("RGB", (32, 48), colour) for colour in (RED, GREEN, BLUE)]
+    frames = [Image.new("RGB", (32, 48), color) for color in (RED, GREEN, BLUE)]
     data = saved(frames[0], kind, save_all=True, append_images=frames[1:], duration=100)
     with Image.open(io.BytesIO(data)) as opened:
         assert getattr(opened, "n_frames", 1) == 3

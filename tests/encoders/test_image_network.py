@@ -133,7 +133,7 @@ def test_weights_of_another_network(name: str) -> None:
 def test_weights_that_do_not_fit_together() -> None:
     state = random_state()
     state["_bn0.weight"] = state["_bn0.weight"][:-1]
-    with pytest.raises(DataError, match="do not fit together"):
+    with pytest.raises(DataError, match="do not match"):
         build(state, TINY)
     state = random_state()
     state["_blocks.1._depthwise_conv.weight"] = state["_blocks.1._depthwise_conv.weight"][:, :, :, :0]

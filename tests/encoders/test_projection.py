@@ -85,7 +85,7 @@ def test_equal_data_give_equal_axes() -> None:
     np.testing.assert_allclose(one.components, other.components, atol=2e-3)
 
 
-def test_large_catalogues_are_sampled_by_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_catalogs_are_sampled_by_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("matinee.encoders.projection._SAMPLE", 100)
     vectors = cloud()
     same = [Projection.fit(vectors, 4, seed=1).components for _ in range(2)]
@@ -104,7 +104,7 @@ def test_refusals() -> None:
         Projection.fit(np.empty((0, 4), dtype=np.float32), 2)
     found = Projection.fit(cloud(), 4)
     for wrong in (np.zeros((2, 11), dtype=np.float32), np.zeros(12, dtype=np.float32)):
-        with pytest.raises(InvalidInputError, match="the space was made of 12"):
+        with pytest.raises(InvalidInputError, match="the space was made from 12"):
             found.apply(wrong)
 
 

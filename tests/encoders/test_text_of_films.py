@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from matinee.data.catalog import Catalog
-from matinee.encoders.film_texts import MOST_WORDS, film_text, film_texts
+from matinee.encoders.film_texts import MAX_WORDS, film_text, film_texts
 
 BARE: dict[str, object] = {"title": "The Ship", "genres": [], "tags": [], "keywords": [], "overview": None}
 
@@ -34,7 +34,7 @@ def test_text(fields: dict[str, object], text: str) -> None:
 def test_long_lists_are_cut() -> None:
     many = [f"w{place}" for place in range(500)]
     words = film_text(BARE | {"keywords": many, "tags": many[:3]}).split(", ")
-    assert words == [*many[:MOST_WORDS], *many[:3]]
+    assert words == [*many[:MAX_WORDS], *many[:3]]
 
 
 def test_texts_follow_the_rows() -> None:

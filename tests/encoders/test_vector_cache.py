@@ -142,14 +142,14 @@ def test_many_shards_become_one(tmp_path: Path) -> None:
     for i in range(100):
         store.put(keys([i]), known[i : i + 1])
         assert reader.find(keys([0, i]))[1].all()
-    assert len(files(tmp_path)) <= vector_cache.MOST_SHARDS
+    assert len(files(tmp_path)) <= vector_cache.MAX_SHARDS
     found, had = VectorCache(tmp_path, DIM).find(keys(range(100)))
     assert had.all()
     np.testing.assert_allclose(found, known, atol=1e-3)
 
 
 def test_the_newest_vector_of_a_key_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vector_cache, "MOST_SHARDS", 1)
+    monkeypatch.setattr(vector_cache, "MAX_SHARDS", 1)
     store = VectorCache(tmp_path, DIM)
     for seed in range(3):
         store.put(keys("ab"), vectors(2, seed))
@@ -160,7 +160,7 @@ def test_the_newest_vector_of_a_key_stays(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_size_is_bounded_and_the_oldest_go(tmp_path: Path) -> None:
-    store = VectorCache(tmp_path, DIM, most_bytes=64 * 40)  # a record has 32 + 2 · 16 bytes
+    store = VectorCache(tmp_path, DIM, max_bytes=64 * 40)  # a record has 32 + 2 · 16 bytes
     for i in range(20):
         store.put(keys(range(10 * i, 10 * i + 10)), vectors(10, i))
         assert sum(path.stat().st_size for path in files(tmp_path)) < 64 * 40 + 5 * 200

@@ -167,7 +167,7 @@ def test_numbers_that_no_item_has(unknown: int) -> None:
 def test_a_large_batch_is_searched_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     index = make_index("faiss", ITEMS, VECTORS, variant="ivf")
     whole = index.search(QUERIES, 20)
-    monkeypatch.setattr(updatable, "MOST_CANDIDATES", 300)
+    monkeypatch.setattr(updatable, "MAX_CANDIDATES", 300)
     parts = index.search(QUERIES, 20)
     assert parts.items.tolist() == whole.items.tolist()
     assert parts.similarities.tolist() == whole.similarities.tolist()

@@ -65,7 +65,7 @@ def test_many_blocks(k: int, share: float | None, monkeypatch: pytest.MonkeyPatc
 
 
 def test_masses_of_equal_vectors_are_searched_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "MOST_PAIRS", 5000)
+    monkeypatch.setattr(scoring, "MAX_PAIRS", 5000)
     vectors = np.repeat(random_vectors(1, 8), 1000, axis=0)
     rows, similarities = nearest_rows(vectors, np.repeat(vectors[:1], 20, axis=0), 7)
     assert (rows == np.arange(7)).all()

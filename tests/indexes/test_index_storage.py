@@ -136,7 +136,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     "last byte": (lambda path: flip(path, -1), "hash differs"),
     "zeros": (lambda path: path.write_bytes(bytes(path.stat().st_size)), "hash differs"),
     "gone": (lambda path: path.unlink(), "cannot be read"),
-    "a folder": (lambda path: (path.unlink(), path.mkdir()), "not a plain file"),
+    "a folder": (lambda path: (path.unlink(), path.mkdir()), "not a regular file"),
 }
 
 
@@ -165,7 +165,7 @@ DESCRIPTIONS: dict[str, tuple[Callable[[Path], object], str]] = {
     "no text": (lambda path: path.write_bytes(b"\xff\xfe" * 50), "damaged"),
     "a list": (lambda path: path.write_text("[]"), "damaged"),
     "another format": (lambda path: rewrite(path, False, format=2), "another version"),
-    "too long": (lambda path: path.write_bytes(b" " * (1 << 17)), "too long"),
+    "too long": (lambda path: path.write_bytes(b" " * (1 << 17)), "too large"),
     "kind altered": (lambda path: rewrite(path, False, kind="annoy"), "seal"),
     "count altered": (lambda path: rewrite(path, False, count=N + 1), "seal"),
     "effort altered": (lambda path: rewrite(path, False, effort=10**12), "seal"),
@@ -198,13 +198,13 @@ def test_any_flipped_byte_is_noticed_or_means_nothing(saved: Path, file: str) ->
 
 
 @pytest.mark.parametrize("saved", KINDS, indirect=True)
-def test_an_index_of_another_catalogue(saved: Path) -> None:
-    refused(saved, f"{N} items; the catalogue has {N - 1}", ITEMS[1:], VECTORS[1:])
+def test_an_index_of_another_catalog(saved: Path) -> None:
+    refused(saved, f"{N} items; the catalog has {N - 1}", ITEMS[1:], VECTORS[1:])
     refused(saved, "other items", ITEMS + 1)
     refused(saved, "other vectors", vectors=random_vectors(N, DIM, seed=3))
     refused(saved, "other vectors", vectors=VECTORS[::-1])
     wider = random_vectors(N, DIM + 1)
-    refused(saved, f"vectors of {DIM} values; the catalogue's have {DIM + 1}", vectors=wider)
+    refused(saved, f"vectors of {DIM} values; the catalog's have {DIM + 1}", vectors=wider)
     kind = read_description(saved).kind
     other = "annoy" if kind == "faiss" else "faiss"
     refused(saved, f"of the kind {kind}, not {other}", kind=other)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from index_support import make_index, random_vectors
 from matinee.indexes import ExactIndex, UpdatableIndex, build_index, load_index
-from matinee.indexes.annoy import MOST_LOOKS
+from matinee.indexes.annoy import MAX_VISITED
 from matinee.indexes.approximate import Recipe
 from matinee.indexes.base import Vectors
 from matinee.indexes.faiss import FEW_VECTORS, FaissConfig
@@ -35,7 +35,7 @@ def elsewhere() -> UpdatableIndex:
     return UpdatableIndex(ExactIndex(np.arange(6000), vectors), other.approximate, Recipe("hnsw"))
 
 
-def test_the_probes_are_some_items_and_their_most_frequent_neighbours() -> None:
+def test_the_probes_are_some_items_and_their_most_frequent_neighbors() -> None:
     assert PROBES.queries.shape == (SAMPLE + HUBS, DIM)
     again = Probes.of(VECTORS)
     assert (again.queries == PROBES.queries).all()
@@ -116,7 +116,7 @@ def test_faiss_scans_what_is_few_unless_it_is_told_otherwise() -> None:
 def test_annoy_never_looks_at_more_than_a_scan_would() -> None:
     index = make_index("annoy", ITEMS, VECTORS)
     assert index.approximate is not None
-    assert max(index.approximate.efforts) <= MOST_LOOKS * N
+    assert max(index.approximate.efforts) <= MAX_VISITED * N
     assert index.approximate.efforts == tuple(sorted(set(index.approximate.efforts)))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
 from matinee.posters.cards import OTHER, PALETTES, SIZE, card, card_key, palette_of
-from matinee.posters.lettering import DRAWN, MOST_LETTERS, fit, spell, wrap
+from matinee.posters.lettering import DRAWN, MAX_LETTERS, fit, spell, wrap
 
 SIZES = (46, 38, 29, 20, 16)
 TITLES = [
@@ -109,7 +109,7 @@ def test_a_title_fits_its_box(title: str) -> None:
     if "…" not in shown:
         assert shown == title.replace("-", "").replace(" ", "")
     elif "…" not in title:
-        assert len(title) > MOST_LETTERS or size == SIZES[-1]
+        assert len(title) > MAX_LETTERS or size == SIZES[-1]
 
 
 def test_words_are_cut_only_where_they_must_be() -> None:
@@ -121,7 +121,7 @@ def test_words_are_cut_only_where_they_must_be() -> None:
     assert fit("Honorificabilitudinitatibus etc", 286, 160, SIZES)[0][-1] == "etc"
 
 
-def test_colours_are_those_of_the_most_telling_genre() -> None:
+def test_colors_are_those_of_the_most_telling_genre() -> None:
     assert palette_of(["Drama", "Film-Noir"]) is PALETTES["film-noir"]
     assert palette_of(["Comedy", "Drama"]) is PALETTES["comedy"]
     assert palette_of(["Children's"]) is palette_of(["family"]) is PALETTES["children"]
@@ -132,8 +132,8 @@ def test_colours_are_those_of_the_most_telling_genre() -> None:
 def test_lettering_can_be_read() -> None:
     """Contrast of 4.5 (WCAG 2.1, large text needs 3) between lettering and ground, where the title stands."""
 
-    def luminance(colour: tuple[int, int, int]) -> float:
-        parts = [c / 255 for c in colour]
+    def luminance(color: tuple[int, int, int]) -> float:
+        parts = [c / 255 for c in color]
         red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
         return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 

@@ -26,11 +26,11 @@ def fill(folder: Path, *names: str) -> Path:
     for i, name in enumerate(names):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(picture("PNG" if path.suffix.lower() == ".png" else "JPEG", colour=(i, 9, 9)))
+        path.write_bytes(picture("PNG" if path.suffix.lower() == ".png" else "JPEG", color=(i, 9, 9)))
     return folder
 
 
-def colour_of(shelf: PosterStore, movie_id: str) -> bytes:
+def color_of(shelf: PosterStore, movie_id: str) -> bytes:
     path = shelf.path(movie_id)
     assert path is not None
     return path.read_bytes()
@@ -61,10 +61,10 @@ def test_numbers_that_can_be_both_are_film_ids(shelf: PosterStore, tmp_path: Pat
     folder = fill(tmp_path / "in", "862.jpg", "1.jpg")
     assert add_folder(folder, FILMS, shelf).numbers == "movie"
     assert shelf.ids() == {"862", "1"}
-    first = colour_of(shelf, "1")
+    first = color_of(shelf, "1")
     report = add_folder(folder, FILMS, shelf, by="tmdb")
     assert report.replaced == 2
-    assert colour_of(shelf, "862") == first
+    assert color_of(shelf, "862") == first
 
 
 def test_by_says_what_names_are(shelf: PosterStore, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_one_picture_a_film(shelf: PosterStore) -> None:
     assert shelf.put("1", first) == "unchanged"
     assert shelf.put("1", second) == "replaced"
     assert [p.name for p in shelf.folder.iterdir() if not p.name.startswith(".")] == ["1.webp"]
-    assert shelf.put("1", picture("WEBP", colour=(0, 0, 9))) == "replaced"
+    assert shelf.put("1", picture("WEBP", color=(0, 0, 9))) == "replaced"
     assert shelf.remove("1")
     assert not shelf.remove("1")
     assert shelf.find("1") is None
@@ -148,7 +148,7 @@ def test_links_and_strangers_are_not_pictures(shelf: PosterStore, tmp_path: Path
     stored = shelf.find("5")
     assert stored is not None
     assert shelf.read(stored) is None
-    shelf.put("2", picture("JPEG", colour=(1, 2, 3)))  # replaces the link, and leaves alone what it named
+    shelf.put("2", picture("JPEG", color=(1, 2, 3)))  # replaces the link, and leaves alone what it named
     assert secret.read_bytes() == picture()
     assert not (shelf.folder / "2.jpg").is_symlink()
 

@@ -15,7 +15,7 @@ import pytest
 
 from matinee.errors import FetchError, InvalidInputError, StoreError
 from matinee.posters.store import PosterStore
-from matinee.posters.tmdb import AT_ONCE, DAYS, FILE, MOST_FAILURES, FetchReport, KnownMissing, fetch
+from matinee.posters.tmdb import AT_ONCE, DAYS, FILE, MAX_FAILURES, FetchReport, KnownMissing, fetch
 from poster_support import V3_KEY, V4_TOKEN, FakeTmdb, film, picture
 
 
@@ -26,7 +26,7 @@ def run(tmdb: FakeTmdb, shelf: PosterStore, films: list[Any], key: str = V3_KEY,
 
 def some_films(tmdb: FakeTmdb, n: int, start: int = 100) -> list[Any]:
     for i in range(start, start + n):
-        tmdb.add(str(i), picture(colour=(i % 256, 9, 9)))
+        tmdb.add(str(i), picture(color=(i % 256, 9, 9)))
     return [film(f"m{i}", tmdb_id=str(i)) for i in range(start, start + n)]
 
 
@@ -42,7 +42,7 @@ def test_posters_arrive(tmdb: FakeTmdb, shelf: PosterStore, key: str) -> None:
     assert shelf.ids() == {f"m{i}" for i in range(100, 105)}
     path = shelf.path("m101")
     assert path is not None
-    assert path.read_bytes() == picture(colour=(101, 9, 9))
+    assert path.read_bytes() == picture(color=(101, 9, 9))
     assert told == sorted(told)
     assert told[-1] == 1
     for _, path_, query, headers in tmdb.seen:
@@ -197,7 +197,7 @@ def test_a_server_that_fails_is_given_up(tmdb: FakeTmdb, shelf: PosterStore) -> 
     tmdb.plan["*"] = [None, *[500] * 100_000]
     with pytest.raises(FetchError, match="does not answer"):
         run(tmdb, shelf, films, backoff=0.001)
-    assert len(set(tmdb.paths())) <= MOST_FAILURES + 8
+    assert len(set(tmdb.paths())) <= MAX_FAILURES + 8
 
 
 def test_nobody_there(shelf: PosterStore, tmdb: FakeTmdb) -> None:

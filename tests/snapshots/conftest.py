@@ -50,7 +50,7 @@ class Count(Model[CountConfig]):
     @classmethod
     def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
         if len(state["counts"]) != len(catalog):
-            raise SnapshotError("counts does not fit the catalogue.")
+            raise SnapshotError("counts does not fit the catalog.")
         model = cls(config)  # type: ignore[arg-type]
         model.n_items = len(catalog)
         model.counts = state["counts"]

@@ -234,7 +234,7 @@ def test_a_full_database_refuses_and_works_again(store: SqliteStore) -> None:
     assert store.put_ratings([one(movie=str(n)) for n in range(3000)]) == seq + 3000
 
 
-def test_one_huge_write_does_not_fail_its_neighbours(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_huge_write_does_not_fail_its_neighbors(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three calls share a transaction; one of them does not fit: the two others are stored all the same."""
     connections = store._connections
     connect = connections._connect

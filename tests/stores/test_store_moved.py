@@ -54,5 +54,5 @@ def test_a_file_that_is_replaced_or_emptied_takes_no_writes(store: SqliteStore, 
     else:
         os.truncate(path, 0)
     for call in (lambda: store.put_ratings([one(movie="2")]), store.ping):
-        with pytest.raises(StoreError, match=r"replaced.*start the server anew"):
+        with pytest.raises(StoreError, match=r"replaced.*restart the server"):
             call()

@@ -83,7 +83,7 @@ def test_studio_another_program_in_place_of_the_core_is_said(monkeypatch: pytest
         monkeypatch.setenv("MATINEE_CORE_URL", url)
         app = open_app()
     assert not app.exception
-    assert plain(f"What answers at {url} is no core service.") in texts_of(app)
+    assert plain(f"The service at {url} is not a core service.") in texts_of(app)
 
 
 @pytest.mark.usefixtures("asked_core")

@@ -1,4 +1,4 @@
-"""Figures: one look, names as text, colours to be seen on both grounds, data as a table."""
+"""Figures: one look, names as text, colors to be seen on both grounds, data as a table."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from matinee.studio.style import OPTIONS, SERIES, SERIES_DARK
 from studio_support import HOSTILE
 
 
-def luminance(colour: str) -> float:
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+def luminance(color: str) -> float:
+    parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -25,17 +25,17 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize(("ground", "series"), [("light", SERIES), ("dark", SERIES_DARK)])
-def test_chart_colours_can_be_seen(ground: str, series: tuple[str, ...]) -> None:
+def test_chart_colors_can_be_seen(ground: str, series: tuple[str, ...]) -> None:
     page = OPTIONS[f"theme.{ground}.backgroundColor"]
-    for colour in (*series, charts.FADED, *(colour for _, colour in charts.SCALE)):
-        assert contrast(colour, page) >= 3, colour
+    for color in (*series, charts.FADED, *(color for _, color in charts.SCALE)):
+        assert contrast(color, page) >= 3, color
 
 
 def test_chart_names_are_text() -> None:
     assert charts.label(HOSTILE, 200).startswith("&lt;script&gt;")
     assert charts.label("a\n b\t c") == "a b c"
     long = charts.label("L" * 10_000)
-    assert len(long) == charts.LONGEST
+    assert len(long) == charts.MAX_NAME
     assert long.endswith("…")
 
 

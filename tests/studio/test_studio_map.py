@@ -1,4 +1,4 @@
-"""The map: spaces, colours, a user's films, a film with its neighbours."""
+"""The map: spaces, colors, a user's films, a film with its neighbors."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def test_map_shows_every_film_of_the_space(asked_core: Service) -> None:
 
 
 @pytest.mark.parametrize("space", ["content", "taste", "poster"])
-@pytest.mark.parametrize("colour", scatter.COLOURS)
-def test_map_has_every_space_in_every_colour(space: str, colour: str) -> None:
-    app = open_app(page="map", space=space, colour=colour)
+@pytest.mark.parametrize("color", scatter.COLORS)
+def test_map_has_every_space_in_every_color(space: str, color: str) -> None:
+    app = open_app(page="map", space=space, colour=color)
     assert not app.exception
     assert app.selectbox(key="map-space").value == space
-    assert colour in traces(app) or colour == scatter.GENRES
-    assert app.query_params == {"page": "map", "space": space, "colour": colour}
+    assert color in traces(app) or color == scatter.GENRES
+    assert app.query_params == {"page": "map", "space": space, "colour": color}
 
 
 def test_map_offers_only_spaces_that_exist() -> None:
@@ -55,7 +55,7 @@ def test_map_offers_only_spaces_that_exist() -> None:
     assert app.selectbox(key="map-colour").value == "Genre"
 
 
-def test_map_marks_a_film_and_its_neighbours(asked_core: Service) -> None:
+def test_map_marks_a_film_and_its_neighbors(asked_core: Service) -> None:
     with Client(asked_core.url) as core:
         near = core.send(calls.similar("1", by="content", n=10))["items"]
     app = open_app(page="map", film="1")
@@ -94,7 +94,7 @@ def test_map_of_somebody_who_has_rated_nothing(user: str) -> None:
     assert "Click a film on the map" in texts_of(app)
 
 
-def test_map_genres_in_colour_can_be_chosen() -> None:
+def test_map_genres_in_color_can_be_chosen() -> None:
     app = open_app(page="map")
     app.multiselect(key="map-genres").set_value(["Thriller"]).run()
     assert set(traces(app)) == {"Other", "Thriller"}
@@ -129,9 +129,9 @@ def test_map_of_many_films_has_smaller_points() -> None:
     line = np.linspace(0, 1, n)
     films = scatter.Places("pca", ids, ids, ids, line, line, np.full(n, np.nan), {one: i for i, one in enumerate(ids)})
     known = scatter.Facts({"0": "Drama"}, {"0": 4.0}, {"0": 10, "1": 0})
-    figure = scatter.figure(films, known, colour=scatter.RATINGS)
+    figure = scatter.figure(films, known, color=scatter.RATINGS)
     assert {trace.marker.size for trace in figure.data} == {scatter.SIZE_OF_MANY}
     assert [len(trace.x) for trace in figure.data] == [n - 1, 1]
     assert list(figure.data[1].marker.colorbar.ticktext) == ["10"]
-    assert [trace.name for trace in scatter.figure(films, known, colour=scatter.YEARS).data] == ["Unknown"]
+    assert [trace.name for trace in scatter.figure(films, known, color=scatter.YEARS).data] == ["Unknown"]
     assert scatter.numbers(films, known, scatter.MEAN)[0] == 4

@@ -1,4 +1,4 @@
-"""Recommender System (CONTRACTS B2), in the app over a real core."""
+"""Recommender System (classic.md, B2), in the app over a real core."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_studio_titles_are_shown_as_text() -> None:
     assert "<script" not in said.replace(r"\<script", "")
     assert r"\$x\^2\$" in said
     assert ":smile:" not in said
-    # A film about the same nothing: the list of the hostile film's neighbours holds it when it was not asked for.
+    # A film about the same nothing: the list of the hostile film's neighbors holds it when it was not asked for.
     others = choose(open_app(), "Nameless", "Twins (1988) – id 101", "Twins (1988) – id 102")
     assert not others.exception
 

@@ -13,7 +13,7 @@ from matinee.client import RefusedError
 from matinee.errors import InvalidInputError, ServiceError
 from matinee.web.core import AWAY
 from matinee.web.pages import PAGES
-from matinee.web.shell import LONGEST_QUERY, address_of, params_of, trouble
+from matinee.web.shell import MAX_QUERY, address_of, params_of, trouble
 
 Endpoint = Callable[..., list[Any]]
 
@@ -171,7 +171,7 @@ def test_addresses_go_there_and_back() -> None:
     assert address_of("search") == "?tab=search"
     assert params_of("") == {}
     assert params_of("?a=1&a=2") == {"a": "2"}
-    assert len(params_of("?q=" + "x" * 10_000)["q"]) == LONGEST_QUERY - 3
+    assert len(params_of("?q=" + "x" * 10_000)["q"]) == MAX_QUERY - 3
 
 
 def test_trouble_in_friendly_words() -> None:

@@ -1,4 +1,4 @@
-"""Three favourites in, ten films out (CONTRACTS B2), by the web app's endpoint."""
+"""Three favorites in, ten films out (classic.md, B2), by the web app's endpoint."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from apps_support import Service
 from matinee.errors import InvalidInputError
-from matinee.web.pages.foryou_data import DEFAULT_N, FEWEST, LONGEST_FILTER, MOST, ON_THE_WALL, Options, user_name
+from matinee.web.pages.foryou_data import DEFAULT_N, FEWEST, MAX_FILTER, MOST, ON_THE_WALL, Options, user_name
 from matinee.web.pages.foryou_filter import Narrowing, narrowing
 
 Endpoint = Callable[..., list[Any]]
@@ -199,7 +199,7 @@ def test_options_out_of_anything(call: Endpoint, user: str, given_n: Any) -> Non
 
 
 def test_a_long_filter_is_refused_in_words(call: Endpoint, user: str) -> None:
-    picks, *_, address = call("recommend", user, "x" * (LONGEST_FILTER + 1), 0, 10)
+    picks, *_, address = call("recommend", user, "x" * (MAX_FILTER + 1), 0, 10)
     assert "2,001 characters" in picks["error"]["title"]
     assert address == {"__type__": "update"}
 

@@ -67,7 +67,7 @@ def test_a_link_in_place_of_a_picture_is_not_fetched(web: Service, link: str, se
     for reference in ({"path": link, "meta": META}, {"path": link, "url": link, "meta": META}, {"path": link}):
         answer = run(web, "match", [reference, 5], session)
         assert answer.status_code == 200, answer.text
-        assert answer.json()["data"][0]["error"]["title"] == "A link is no picture."
+        assert answer.json()["data"][0]["error"]["title"] == "A link is not a picture."
 
 
 @pytest.mark.parametrize(

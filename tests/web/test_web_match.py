@@ -69,7 +69,7 @@ def test_match_gives_as_many_as_asked_for(web: Service, core: Service, call: Cal
     ("body", "words"),
     [
         (b"hello, I am no picture", "not an image"),
-        (encoded()[:300], "broken or cut short"),
+        (encoded()[:300], "damaged or truncated"),
         (huge_png(), "pixels"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
     ],

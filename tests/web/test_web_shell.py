@@ -1,4 +1,4 @@
-"""The frame of the web app: colours that can be read, styles that Gradio does not tear apart, `open` for programs."""
+"""The frame of the web app: colors that can be read, styles that Gradio does not tear apart, `open` for programs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ STYLES = sorted(ASSETS.glob("*.css"))
 READABLE = 4.5
 
 
-def luminance(colour: str) -> float:
+def luminance(color: str) -> float:
     """Relative luminance of `#rrggbb` (WCAG 2.2)."""
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    parts = [int(color[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
@@ -31,11 +31,11 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def colour(name: str) -> str:
-    """A colour of the theme as `#rrggbb`; `*neutral_600` names another."""
+def color(name: str) -> str:
+    """A color of the theme as `#rrggbb`; `*neutral_600` names another."""
     value = str(getattr(theme(), name))
     if value.startswith("*"):
-        return colour(value[1:])
+        return color(value[1:])
     return {"white": "#ffffff"}.get(value, value)
 
 
@@ -43,14 +43,14 @@ def colour(name: str) -> str:
 @pytest.mark.parametrize("text", ["body_text_color", "body_text_color_subdued", "link_text_color"])
 @pytest.mark.parametrize("ground", ["body_background_fill", "background_fill_primary", "background_fill_secondary"])
 def test_words_can_be_read(text: str, ground: str, dark: str) -> None:
-    assert contrast(colour(text + dark), colour(ground + dark)) >= READABLE
+    assert contrast(color(text + dark), color(ground + dark)) >= READABLE
 
 
 @pytest.mark.parametrize("dark", ["", "_dark"])
 @pytest.mark.parametrize("button", ["button_primary", "button_secondary"])
 def test_buttons_can_be_read(button: str, dark: str) -> None:
     for ground in ("background_fill", "background_fill_hover"):
-        assert contrast(colour(f"{button}_text_color{dark}"), colour(f"{button}_{ground}{dark}")) >= READABLE
+        assert contrast(color(f"{button}_text_color{dark}"), color(f"{button}_{ground}{dark}")) >= READABLE
 
 
 @pytest.mark.parametrize("path", STYLES, ids=lambda path: path.name)

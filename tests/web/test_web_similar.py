@@ -44,7 +44,7 @@ def test_recommender_for_programs_in_the_classic_order(web: Service) -> None:
 @pytest.mark.parametrize(
     "title", ["", "   ", None, 5.5, [], {"a": 1}, "qwxzvk jjj", "🎬🎬", "x" * 10_000, "<script>alert(1)</script>" * 20]
 )
-def test_recommender_does_not_recognise(call: Call, title: Any) -> None:
+def test_recommender_does_not_recognize(call: Call, title: Any) -> None:
     found, _ = call("Recommender", "Faiss", 5, title)
     assert found["error"]["title"] == "Movie Unrecognized. Try Again"
     assert found["links"] == []

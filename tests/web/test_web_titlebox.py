@@ -9,7 +9,7 @@ import pytest
 
 from apps_support import Service
 from matinee.web.inputs import typed
-from matinee.web.titlebox import LONGEST_TITLE, SUGGESTIONS, named
+from matinee.web.titlebox import MAX_TITLE, SUGGESTIONS, named
 
 Endpoint = Callable[..., list[Any]]
 BOXES = ("film_titles", "favourite_titles_1", "favourite_titles_2", "favourite_titles_3")
@@ -51,7 +51,7 @@ def test_odd_texts_are_texts(call: Endpoint, text: object) -> None:
 
 def test_a_text_longer_than_any_title(call: Endpoint) -> None:
     [answer] = call("film_titles", "x" * 10_000)
-    assert answer == {"for": "x" * LONGEST_TITLE, "options": [], "note": "This is longer than any title."}
+    assert answer == {"for": "x" * MAX_TITLE, "options": [], "note": "This is longer than any title."}
 
 
 def test_while_the_core_is_away(core: Service, call: Endpoint) -> None:

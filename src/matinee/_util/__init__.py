@@ -1,1 +1,1 @@
-"""What every package uses and none owns: best rows, atomic files, progress, signals, versions."""
+"""Helpers shared by all packages: top-n selection, atomic files, progress callbacks, signals, versions."""

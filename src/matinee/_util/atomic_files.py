@@ -1,4 +1,4 @@
-"""Files that processes share: replaced whole, made durable, hashed, locked."""
+"""Files shared between processes: atomic replacement, fsync, hashes, lock files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matinee.errors import MatineeError
 
 
 def sync_folder(path: Path) -> None:
-    """Make renames and new files of a folder durable (a no-op where folders cannot be synced, as on Windows)."""
+    """Fsync a folder, so that its renames and new files survive a power cut. A no-op on Windows."""
     if os.name == "nt":  # pragma: no cover
         return
     handle = os.open(path, os.O_RDONLY)
@@ -25,7 +25,7 @@ def sync_folder(path: Path) -> None:
 
 
 def sync_file(path: Path) -> None:
-    """Make a file's content durable."""
+    """Fsync a file."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
@@ -38,12 +38,12 @@ def file_hash(path: Path, algorithm: str = "sha256") -> str:
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
-    """A hidden file in the folder of `path`, to be written in the block; it takes the place of `path` at the end.
+    """Write a file atomically: the block writes a temporary file in the same folder, which then replaces `path`.
 
-    Readers see the old content or the new one, also after a crash; where the block fails nothing changes.
+    Readers see either the old or the new content, also after a crash. If the block raises, nothing changes.
 
     Args:
-        durable: the new content survives a power cut from now on; without, a cut may leave an empty file.
+        durable: fsync, so that the new content survives a power cut; otherwise a power cut may leave an empty file.
     """
     hidden = path.with_name(f".{uuid4().hex}.part")
     try:
@@ -54,17 +54,17 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     finally:
         hidden.unlink(missing_ok=True)
     if durable:
-        with suppress(OSError):  # after a power cut the old or the new content may be there; both are whole
+        with suppress(OSError):  # the file is complete either way; only the rename may be lost in a power cut
             sync_folder(path.parent)
 
 
 @contextmanager
 def locked(path: Path, timeout: float, busy: MatineeError) -> Iterator[None]:
-    """Hold a lock file against other processes and threads; the system frees it when a process dies.
+    """Hold a lock file against other processes and threads. The system releases it when the process dies.
 
     Args:
-        timeout: seconds to wait for whoever holds it.
-        busy: raised where that was not enough.
+        timeout: seconds to wait for the current holder.
+        busy: raised when the timeout expires.
     """
     deadline = time.monotonic() + timeout
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)

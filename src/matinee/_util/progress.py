@@ -1,13 +1,13 @@
-"""How long work tells how far it is."""
+"""Progress callbacks of long-running work."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 Progress = Callable[[str, float], None]
-"""Called with what is being done and the share of it done (0..1)."""
+"""Called with the name of the step and the share of it that is done (0..1)."""
 
 
 def silent(what: str, share: float) -> None:
-    """Tell nobody."""
+    """The no-op progress callback."""
     del what, share

@@ -1,4 +1,4 @@
-"""Signals that ask a process to stop."""
+"""Handling of SIGINT and SIGTERM."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_signals() -> Iterator[None]:
-    """Make SIGINT and SIGTERM end a uvicorn server and nothing else; for the main thread.
+    """Let SIGINT and SIGTERM stop a uvicorn server without ending the process. Main thread only.
 
-    uvicorn raises the signal again after its clean stop, which would end the process before the caller's clean-up.
+    After a clean shutdown uvicorn raises the signal again, which would skip the caller's cleanup.
     """
     before = {sig: signal.signal(sig, lambda *_: None) for sig in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,4 +1,4 @@
-"""The best of many scores."""
+"""Selection of the highest scores."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BLOCKS = 8
-"""Blocks per wanted row in the first pass of `top_n`."""
+"""Blocks per requested row in the first pass of `top_n`."""
 
 
 def top_n(scores: NDArray[np.float32], n: int) -> NDArray[np.int64]:
-    """Rows of the n highest scores, best first; fewer where there are fewer.
+    """Rows of the n highest scores, best first; fewer if there are fewer valid scores.
 
-    NaN and −inf never come; ties go to the lower row. Linear time plus a sort of the n.
+    NaN and −inf are never returned. Ties go to the lower row. Linear time, plus a sort of the n rows.
 
     Args:
         scores: (n_items,).
-        n: rows wanted, ≥ 0.
+        n: number of rows, ≥ 0.
     """
     if n <= 0:
         return np.zeros(0, dtype=np.int64)
-    # A comparison with NaN is false, so NaN drops out here.
+    # Comparisons with NaN are false, so NaN is dropped here.
     bound = _lower_bound(scores, n)
     rows = np.flatnonzero(scores > bound if bound == -np.inf else scores >= bound)
     if len(rows) > 4 * n:
-        kept = scores[rows]
-        last = np.partition(kept, len(kept) - n)[len(kept) - n]
-        above, ties = rows[kept > last], rows[kept == last]
+        values = scores[rows]
+        last = np.partition(values, len(values) - n)[len(values) - n]
+        above, ties = rows[values > last], rows[values == last]
         rows = np.concatenate([above, ties[: n - len(above)]])
         rows.sort()
     # Rows ascend, so a stable sort gives ties to the lower row.
@@ -34,10 +34,10 @@ def top_n(scores: NDArray[np.float32], n: int) -> NDArray[np.int64]:
 
 
 def _lower_bound(scores: NDArray[np.float32], n: int) -> float:
-    """A value that at least n scores reach, or −inf.
+    """A lower bound of the n-th highest score, or −inf.
 
-    The n-th highest of many block maxima is such a value. Taking maxima is several times as fast as a partition of
-    all scores, and few scores besides the n best reach it.
+    The n-th highest of many block maxima is such a bound. Computing maxima is several times as fast as partitioning
+    all scores, and few scores besides the n best exceed the bound.
     """
     size = len(scores) // (_BLOCKS * n)
     if size < 2:

@@ -1,4 +1,4 @@
-"""Versions of what results depend on."""
+"""Versions of Python and of the libraries that results depend on."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _LIBRARIES = ("matinee", "numpy", "scipy", "polars", "pydantic")
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the libraries that results depend on."""
-    found = {"python": platform.python_version()}
+    result = {"python": platform.python_version()}
     for name in _LIBRARIES:
         try:
-            found[name] = importlib.metadata.version(name)
+            result[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return result

@@ -1,34 +1,34 @@
-"""Functions of the systems before Matinee, with their frozen names and signatures (CONTRACTS B2 and B3).
+"""Functions of the classic systems, with frozen names and signatures (classic.md, B2 and B3).
 
     >>> from matinee.classic import content_model, collab_model, load_movie_titles
     >>> content_model(["Toy Story (1995)", "Alien (1979)", "Heat (1995)"])  # doctest: +SKIP
 
-They ask the snapshot in service of the settings' data folder, opened at first use.
+They use the current snapshot of the data folder, which is opened on first use.
 """
 
 from __future__ import annotations
 
 from matinee.classic.favorites import (
     ColdFilmWarning,
-    Favourites,
+    Favorites,
     collab_model,
     content_model,
     load_movie_titles,
-    recommend_favourites,
+    recommend_favorites,
 )
-from matinee.classic.neighbors import Neighbours, recommend_similar
+from matinee.classic.neighbors import Neighbors, recommend_similar
 from matinee.classic.titles import Match, find_title, named
 
 __all__ = [
     "ColdFilmWarning",
-    "Favourites",
+    "Favorites",
     "Match",
-    "Neighbours",
+    "Neighbors",
     "collab_model",
     "content_model",
     "find_title",
     "load_movie_titles",
     "named",
-    "recommend_favourites",
+    "recommend_favorites",
     "recommend_similar",
 ]

@@ -1,4 +1,4 @@
-"""A few favourite films in, titles out (CONTRACTS B2)."""
+"""Recommendations from a few favorite movies (classic.md, B2)."""
 
 from __future__ import annotations
 
@@ -21,24 +21,23 @@ from matinee.errors import InvalidInputError
 Algorithm = Literal["content", "collab"]
 
 _DEEPER = 10
-"""The lists that are fused are this much longer than the answer."""
+"""Length of the fused lists, as a multiple of the result's length."""
 
 
 class ColdFilmWarning(UserWarning):
-    """A favourite has no ratings: what it is about counts in place of who liked it."""
+    """A favorite has no ratings, so that its content is used instead of collaborative filtering."""
 
 
 @dataclass(frozen=True)
-class Favourites:
-    """What a few favourite films led to.
+class Favorites:
+    """Recommendations from favorites.
 
     Attributes:
-        model: "content" or "collab", as asked.
-        matched: the film of each favourite, in the order given, and how well its title fits.
-        movies: the films found, best first, favourites left out.
-        cold: favourites that nobody has rated, each once; the content model notices none.
-        fallback: "content" where it stood in for favourites that nobody has rated, "popular" where nothing is known
-            of any favourite.
+        model: the requested model, "content" or "collab".
+        matched: the matched movie of each favorite, in the given order.
+        movies: the recommended movies, best first, without the favorites.
+        cold: distinct favorites without ratings; empty for the content model.
+        fallback: "content" if it was used for favorites without ratings, "popular" if nothing is known about any.
     """
 
     model: Algorithm
@@ -48,18 +47,18 @@ class Favourites:
     fallback: str | None
 
 
-def recommend_favourites(engine: Engine, matched: Sequence[Match], model: Algorithm, top_n: int = 10) -> Favourites:
-    """Films for somebody who likes these films.
+def recommend_favorites(engine: Engine, matched: Sequence[Match], model: Algorithm, top_n: int = 10) -> Favorites:
+    """Recommend movies to a user who likes the given ones.
 
     Args:
-        matched: the favourites; repetitions are fine.
-        model: "content" (films about the same things) or "collab" (films that those like who like these; favourites
-            that nobody has rated count by their content).
-        top_n: films wanted.
+        matched: the favorites; repetitions are ignored.
+        model: "content" (content-based) or "collab" (collaborative; favorites without ratings count by content).
+        top_n: number of movies.
 
     Raises:
-        InvalidInputError: `top_n` out of range.
-        UnknownMovieError, UnknownModelError: a film was removed meanwhile; the snapshot has no content model.
+        InvalidInputError: `top_n` is out of range.
+        UnknownMovieError: a movie was removed in the meantime.
+        UnknownModelError: the snapshot has no content model.
     """
     films = list({match.movie.movie_id: match.movie for match in matched}.values())
     cold = [] if model == "content" else [movie for movie in films if not engine.is_rated(movie.movie_id)]
@@ -71,22 +70,22 @@ def recommend_favourites(engine: Engine, matched: Sequence[Match], model: Algori
         answer = _ask(engine, films, "content" if cold or model == "content" else None, top_n)
         items, fallback = list(answer.items), answer.fallback or ("content" if cold else None)
     movies = tuple(engine.movie(item.movie_id) for item in items)
-    return Favourites(model, tuple(matched), movies, tuple(cold), fallback)
+    return Favorites(model, tuple(matched), movies, tuple(cold), fallback)
 
 
 def _fused(engine: Engine, warm: Sequence[Movie], cold: Sequence[Movie], top_n: int) -> list[Item]:
-    """Two lists whose scores say nothing to each other: fused by rank, each with the weight of its films."""
+    """Fuse the lists of two models by rank, weighted by numbers of favorites. Their scores are not comparable."""
     depth = min(_DEEPER * top_n, engine.settings.max_n)
     lists = {
         "warm": _ask(engine, warm, None, depth, [movie.movie_id for movie in cold]).items,
         "cold": _ask(engine, cold, "content", depth, [movie.movie_id for movie in warm]).items,
     }
-    found = list({item.movie_id: item for items in lists.values() for item in items}.values())
-    # Fused by their places here in place of rows of the catalogue: ties go to what the warm ones bring.
-    places = {item.movie_id: place for place, item in enumerate(found)}
-    ranked = {name: [(places[item.movie_id], item.score) for item in items] for name, items in lists.items()}
+    candidates = list({item.movie_id: item for items in lists.values() for item in items}.values())
+    # Positions in this list are used instead of catalog rows, so that ties go to items of the warm list.
+    positions = {item.movie_id: position for position, item in enumerate(candidates)}
+    ranked = {name: [(positions[item.movie_id], item.score) for item in items] for name, items in lists.items()}
     best = fuse(ranked, {"warm": len(warm), "cold": len(cold)}, top_n)
-    return [found[place] for place, _, _ in best]
+    return [candidates[position] for position, _, _ in best]
 
 
 def _ask(engine: Engine, films: Sequence[Movie], model: str | None, n: int, exclude: Sequence[str] = ()) -> Answer:
@@ -95,53 +94,53 @@ def _ask(engine: Engine, films: Sequence[Movie], model: str | None, n: int, excl
     )
 
 
-# --- the functions of the earlier system ------------------------------------------------------------------------
+# --- the classic functions --------------------------------------------------------------------------------------
 _lock = threading.Lock()
 _engines: dict[int, Engine] = {}
 
 
 def _engine() -> Engine:
-    """The engine of this process (a forked child opens its own), closed at the end."""
+    """The engine of this process, closed at exit. A forked child opens its own."""
     with _lock:
-        found = _engines.get(os.getpid())
-        if found is None:
-            found = _engines[os.getpid()] = Engine.open()
-            atexit.register(found.close)
-        return found
+        engine = _engines.get(os.getpid())
+        if engine is None:
+            engine = _engines[os.getpid()] = Engine.open()
+            atexit.register(engine.close)
+        return engine
 
 
 def content_model(movie_list: Sequence[str], top_n: int = 10) -> list[str]:
-    """Titles of the films that are about the same things as these, most alike first.
+    """Titles of movies with similar content, most similar first.
 
     Args:
-        movie_list: titles as "Title (Year)"; repetitions are fine, typing errors are forgiven.
-        top_n: titles wanted.
+        movie_list: titles as "Title (Year)"; repetitions are ignored and typos tolerated.
+        top_n: number of titles.
 
     Raises:
-        NotFoundError: a title that comes near no film.
-        InvalidInputError: an empty list, or `top_n` out of range.
-        SnapshotError: nothing was trained yet.
+        NotFoundError: a title does not match any movie.
+        InvalidInputError: the list is empty, or `top_n` is out of range.
+        SnapshotError: there is no trained snapshot.
     """
-    return [named(movie) for movie in _favourites(movie_list, "content", top_n).movies]
+    return [named(movie) for movie in _favorites(movie_list, "content", top_n).movies]
 
 
 def collab_model(movie_list: Sequence[str], top_n: int = 10) -> list[str]:
-    """Titles of the films that those like who like these; arguments and errors as `content_model`.
+    """Titles of movies that users like who like the given ones; arguments and errors as `content_model`.
 
-    All films count: one that nobody has rated counts by its content, with a `ColdFilmWarning`.
+    A movie without ratings counts by its content, with a `ColdFilmWarning`.
     """
-    found = _favourites(movie_list, "collab", top_n)
-    if found.cold:
-        names = ", ".join(named(movie) for movie in found.cold)
-        warnings.warn(f"Nobody has rated {names}: content counts instead.", ColdFilmWarning, stacklevel=2)
-    return [named(movie) for movie in found.movies]
+    result = _favorites(movie_list, "collab", top_n)
+    if result.cold:
+        names = ", ".join(named(movie) for movie in result.cold)
+        warnings.warn(f"There are no ratings of {names}: content is used instead.", ColdFilmWarning, stacklevel=2)
+    return [named(movie) for movie in result.movies]
 
 
 def load_movie_titles(path_to_movies: str | Path) -> list[str]:
-    """Titles of a table of films (CSV, TSV, Parquet, NDJSON), as "Title (Year)", in its order.
+    """Titles of a table of movies (CSV, TSV, Parquet, NDJSON), as "Title (Year)", in order.
 
     Raises:
-        DataError: the file is absent, broken, or has no titles.
+        DataError: the file is missing, damaged, or has no titles.
     """
     from matinee.data.load import read_movies_table
 
@@ -153,8 +152,8 @@ def load_movie_titles(path_to_movies: str | Path) -> list[str]:
     ]
 
 
-def _favourites(movie_list: Sequence[str], model: Algorithm, top_n: int) -> Favourites:
+def _favorites(movie_list: Sequence[str], model: Algorithm, top_n: int) -> Favorites:
     if isinstance(movie_list, str) or not movie_list:
         raise InvalidInputError("There are no favourite films.", 'Give a list of titles, e.g. ["Toy Story (1995)"].')
     engine = _engine()
-    return recommend_favourites(engine, [find_title(engine, title) for title in movie_list], model, top_n)
+    return recommend_favorites(engine, [find_title(engine, title) for title in movie_list], model, top_n)

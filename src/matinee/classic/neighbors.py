@@ -1,4 +1,4 @@
-"""A title in, similar titles out, by FAISS, Annoy, HNSW or an exact search (CONTRACTS B3)."""
+"""Movies similar to a title, with FAISS, Annoy, HNSW or exact search (classic.md, B3)."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from matinee.engine.types import Answer, Item
 from matinee.errors import InvalidInputError
 
 MODELS = ("faiss", "annoy", "exact", "hnsw")
-"""Indexes: which one is asked changes how the films are found, not which. The classic system had the first two."""
+"""Names of indexes. All search the same space. The classic system had the first two."""
 SPACES = ("content", "taste")
-"""What makes films alike; the first where none is named."""
+"""Spaces; the first is the default."""
 
 
 @dataclass(frozen=True)
-class Neighbours:
-    """Films similar to the one that a title was taken for.
+class Neighbors:
+    """Movies similar to the matched one.
 
     Attributes:
-        model: the index, as asked.
-        space: the space that answered: "content" or "taste".
-        index: the index that answered; "exact" where the snapshot has none of the kind asked for, or one that misses
-            films.
-        fallback: "content" where nobody has rated the film, else None.
+        model: the requested index.
+        space: the space that was searched, "content" or "taste".
+        index: the index that was used; "exact" if the snapshot has none of the requested kind, or its recall is low.
+        fallback: "content" if the movie has no ratings, else None.
     """
 
     match: Match
@@ -39,18 +38,18 @@ class Neighbours:
 
 def recommend_similar(
     engine: Engine, model: str, n_recommendations: int, movie_title: str, space: str | None = None
-) -> Neighbours:
+) -> Neighbors:
     """The classic title search.
 
     Args:
-        model: "faiss", "annoy", "exact" or "hnsw", in any case; all find the same.
-        n_recommendations: films wanted.
+        model: "faiss", "annoy", "exact" or "hnsw", case-insensitive.
+        n_recommendations: number of movies.
         movie_title: with or without the year.
-        space: "content" (what films are about, also where None) or "taste" (who liked them).
+        space: "content" (the default) or "taste".
 
     Raises:
         InvalidInputError: another model or space, or a number out of range.
-        NotFoundError: no title comes near.
+        NotFoundError: no title matches.
     """
     name = model.strip().lower()
     if name not in MODELS:
@@ -59,16 +58,16 @@ def recommend_similar(
         raise InvalidInputError(f"There is no space {space[:40]!r}.", f"Use {' or '.join(SPACES)}.")
     match = find_title(engine, movie_title)
     space = space or SPACES[0]
-    answer, fallback = _asked(engine, name, space, match, n_recommendations), None
+    answer, fallback = _search(engine, name, space, match, n_recommendations), None
     if answer is None and space != SPACES[0]:
         space = fallback = SPACES[0]
-        answer = _asked(engine, name, space, match, n_recommendations)
+        answer = _search(engine, name, space, match, n_recommendations)
     items = answer.items if answer is not None else ()
     index = (answer.index if answer is not None else None) or "exact"
-    return Neighbours(match, name, space, index, items, tuple(engine.movie(i.movie_id) for i in items), fallback)
+    return Neighbors(match, name, space, index, items, tuple(engine.movie(i.movie_id) for i in items), fallback)
 
 
-def _asked(engine: Engine, name: str, space: str, match: Match, n: int) -> Answer | None:
-    """The nearest films by an index, or by the exact one where there is none of its kind."""
+def _search(engine: Engine, name: str, space: str, match: Match, n: int) -> Answer | None:
+    """The nearest movies by an index, or by exact search if there is none of its kind."""
     index = name if name in engine.indexes(space) else "exact"
     return engine.neighbours_in(space, match.movie.movie_id, n=n, index=index)

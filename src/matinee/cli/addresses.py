@@ -1,4 +1,4 @@
-"""Addresses that commands serve at: options, a check before anything slow, and how they are told."""
+"""Host and port of servers: options, a check that the port is free, and the URL to print."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from matinee.errors import InvalidInputError
 Host = Annotated[str | None, typer.Option(help="Address to bind to.")]
 Port = Annotated[int | None, typer.Option("--port", "-p", min=0, max=65535, help="Port to listen on; 0: any.")]
 
-EVERYWHERE_OR_HERE = ("127.0.0.1", "0.0.0.0", "::", "::1", "localhost")
-"""Addresses that a browser of this machine reaches as localhost."""
+LOCAL_HOSTS = ("127.0.0.1", "0.0.0.0", "::", "::1", "localhost")
+"""Hosts that a browser on this machine reaches as localhost."""
 
 
 def check_address(host: str, port: int, others: str) -> None:
-    """See that a port is free before anything slow is begun.
+    """Check that a port is free, before slow work begins.
 
     Args:
-        others: how to choose another, for the hint.
+        others: how to choose another port, for the hint.
 
     Raises:
-        InvalidInputError: it is taken, or the address is not this machine's.
+        InvalidInputError: the port is in use, or the address is not one of this machine.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with socket.socket(family, kind, protocol) as probe:
-            if os.name == "posix":  # as the server does; on Windows it would let two servers share a port
+            if os.name == "posix":  # like the server; on Windows it would let two servers share a port
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
@@ -45,27 +45,27 @@ def check_address(host: str, port: int, others: str) -> None:
 
 
 def url_of(host: str, port: int) -> str:
-    """The address for a browser of this machine."""
-    return f"http://{'localhost' if host in EVERYWHERE_OR_HERE else _in_address(host)}:{port}"
+    """The URL for a browser on this machine."""
+    return f"http://{'localhost' if host in LOCAL_HOSTS else _bracketed(host)}:{port}"
 
 
 def reached_at(host: str, port: int) -> str:
-    """The address for a program of this machine: as `url_of`, with no name to be looked up."""
-    return f"http://{_in_address({'0.0.0.0': '127.0.0.1', '::': '::1'}.get(host, host))}:{port}"
+    """The URL for a program on this machine: like `url_of`, without name resolution."""
+    return f"http://{_bracketed({'0.0.0.0': '127.0.0.1', '::': '::1'}.get(host, host))}:{port}"
 
 
-def _in_address(host: str) -> str:
+def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
 def free_port(host: str) -> int:
-    """A port that nobody listens on."""
+    """A free port."""
     with socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         return int(probe.getsockname()[1])
 
 
 def announce(host: str, port: int, more: str, what: str = "Serving") -> None:
-    """Say where something is served."""
+    """Print the URL of a server."""
     url = url_of(host, port)
     console().print(Text.assemble(f"{what} ", (url, f"bold link {url}"), f" · {more}"))
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""All commands in one Typer application."""
+"""The Typer application with all commands."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(value: bool) -> None:
+    if value:
         from matinee import __version__
 
         typer.echo(f"matinee {__version__}")

@@ -1,4 +1,4 @@
-"""Commands that run the two applications for people: web and studio."""
+"""Commands that run the two user interfaces: web and studio."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 App = Literal["web", "studio"]
 NEEDED: dict[App, str] = {"web": "gradio", "studio": "streamlit"}
-"""The package that each application is made with: there is none without its extra."""
+"""The package that each application needs, from its extra."""
 NAMES: dict[App, str] = {"web": "Matinee", "studio": "Matinee studio"}
 
 CoreUrl = Annotated[
@@ -33,7 +33,7 @@ def installed(app: App) -> bool:
 
 
 def need(app: App) -> None:
-    """See that an application can run.
+    """Check that an application is installed.
 
     Raises:
         InvalidInputError: its extra is not installed.
@@ -52,7 +52,7 @@ def web(
     beside: Annotated[bool, typer.Option("--beside", hidden=True)] = False,
 ) -> None:
     """Serve the web app, for those who watch films; it asks a core service (`matinee serve`)."""
-    if beside:  # of `matinee demo`, which says the rest
+    if beside:  # started by `matinee demo`, which prints the URL
         from matinee.web.serve import serve
 
         end_with_stdin()
@@ -67,11 +67,11 @@ def studio(host: Host = None, port: Port = None, core_url: CoreUrl = None) -> No
 
 
 def is_address(url: str) -> bool:
-    """Whether this can be the address of a service."""
+    """Whether this is a valid URL of a service."""
     try:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, half an IPv6 address
+    except ValueError:  # an invalid port or IPv6 address
         return False
 
 
@@ -79,16 +79,16 @@ def run(app: App, settings: Settings) -> None:
     """Serve an application until SIGINT or SIGTERM.
 
     Raises:
-        InvalidInputError: it is not installed, its port is taken, or the core's address is none.
+        InvalidInputError: it is not installed, its port is in use, or the core's URL is not valid.
     """
     need(app)
     if settings.core_url and not is_address(settings.core_url):
         raise InvalidInputError(
-            f"{settings.core_url!r} is no address of a core service.", "Write it like http://localhost:8000."
+            f"{settings.core_url!r} is not a valid address of a core service.", "Write it like http://localhost:8000."
         )
     port = settings.web_port if app == "web" else settings.studio_port
     check_address(settings.host, port, f"--port 9000, MATINEE_{app.upper()}_PORT=9000")
-    if not port:  # one that is known, so that it can be said
+    if not port:  # choose one now, so that it can be printed
         port = free_port(settings.host)
         settings = settings.model_copy(update={f"{app}_port": port})
     core = settings.core_url or f"http://localhost:{settings.port}"

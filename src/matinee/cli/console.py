@@ -1,4 +1,4 @@
-"""What every command shares: settings, the engine, tables, JSON, progress and errors on the terminal."""
+"""Helpers of all commands: settings, the engine, tables, JSON, progress bars and errors."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from matinee.settings import Settings
 
 PIPE_WIDTH = 120
-"""Columns of a table that goes into a file or pipe, where nothing says how wide it may be."""
+"""Width of a table that is written to a file or pipe."""
 
 NARROW = 100
-"""Columns below which a table leaves out what people can do without."""
+"""Terminal width below which tables omit less important columns."""
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+"""Exit code after Ctrl-C: 128 + SIGINT."""
 
 ColumnMap = Annotated[
     list[str] | None, typer.Option("--map", help="Column of Matinee = column of the file, e.g. --map user_id=uid.")
@@ -41,39 +41,39 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts ins
 
 
 class CliExit(SystemExit):
-    """Leave with a code; what happened has been said already."""
+    """Exit with a code after the reason was printed."""
 
 
 def tolerate_narrow_encodings() -> None:
-    """Print "?" for letters that the terminal's encoding lacks, where Python would raise (Windows, LANG=C)."""
+    """Print "?" for characters that the terminal's encoding lacks, instead of raising (Windows, LANG=C)."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
 
 
 def is_narrow() -> bool:
-    """Whether the answers go to a terminal that is too narrow for every column."""
+    """Whether the output is a terminal that is too narrow for all columns."""
     return console().width < NARROW
 
 
 def console() -> Console:
-    """The console of the answers."""
+    """The console of results (stdout)."""
     wide = None if sys.stdout.isatty() else PIPE_WIDTH
     return Console(file=sys.stdout, width=wide, highlight=False)
 
 
 def notes() -> Console:
-    """The console of remarks, errors and progress: stderr, so that pipes get answers only."""
+    """The console of notes, errors and progress (stderr), so that pipes get only results."""
     return Console(file=sys.stderr, highlight=False, soft_wrap=True)
 
 
 def note(text: str) -> None:
-    """Say something that is not part of the answer."""
+    """Print a note that is not part of the result."""
     notes().print(Text(text, style="dim"))
 
 
 def print_error(error: MatineeError) -> None:
-    """One red sentence that says what happened, the place in a filter, and the hint."""
+    """Print an error's message, its position in a filter, and its hint."""
     notes().print(Text.assemble(("Error: ", "bold red"), (error.message, "red")))
     if isinstance(error, FilterError) and error.text:
         for line in pointed_at(error.text, error.position):
@@ -83,36 +83,36 @@ def print_error(error: MatineeError) -> None:
 
 
 def pointed_at(text: str, position: int, width: int = 70) -> tuple[str, str]:
-    """A piece of a text around a position, and the line with a caret to print below it."""
+    """The part of a text around a position, and a line with a caret to print below it."""
     start = max(0, position - width // 2)
     shown = "".join(c if c.isprintable() else " " for c in text[start : start + width])
     begin, end = "…" if start else "", "…" if start + width < len(text) else ""
     return f"{begin}{shown}{end}", " " * (len(begin) + cell_len(shown[: position - start])) + "^"
 
 
-def load_settings(**given: Any) -> Settings:
-    """The settings, with the options that were given on the command line (None: not given).
+def load_settings(**options: Any) -> Settings:
+    """The settings, overridden by command line options (None: not given).
 
     Raises:
-        InvalidInputError: a setting has a value that it cannot have.
+        InvalidInputError: a setting has an invalid value.
     """
     from pydantic import ValidationError
 
     from matinee.settings import Settings
 
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        return Settings(**{name: value for name, value in options.items() if value is not None})
     except ValidationError as error:
-        fault = error.errors()[0]
-        name = ".".join(str(part) for part in fault["loc"])
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
         raise InvalidInputError(
-            f"The setting {name!r} cannot be {fault['input']!r}: {fault['msg']}.",
+            f"The setting {name!r} cannot be {first['input']!r}: {first['msg']}.",
             f"Change the option, the environment variable MATINEE_{name.upper()} or the configuration file; "
             "`matinee settings` lists all settings.",
         ) from error
     except (OSError, ValueError) as error:  # the TOML file cannot be read
         raise InvalidInputError(
-            f"The configuration file cannot be read: {error}.", "Mend it, or point MATINEE_CONFIG at another."
+            f"The configuration file cannot be read: {error}.", "Correct it, or set MATINEE_CONFIG to another file."
         ) from error
 
 
@@ -134,7 +134,7 @@ def parse_mapping(pairs: list[str] | None) -> dict[str, str]:
 
 @contextmanager
 def open_engine(settings: Settings | None = None) -> Iterator[Engine]:
-    """The engine over the current snapshot, closed at the end; its warnings are printed."""
+    """The engine of the current snapshot, closed at the end. Its warnings are printed."""
     from matinee.engine import Engine
 
     engine = Engine.open(settings or load_settings())
@@ -148,7 +148,7 @@ def open_engine(settings: Settings | None = None) -> Iterator[Engine]:
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """A callback (what is done, share 0..1) that draws one bar a step on a terminal, and is silent elsewhere."""
+    """A progress callback that draws one bar per step on a terminal, and is a no-op elsewhere."""
     screen = notes()
     if not screen.is_terminal:
         yield silent
@@ -172,7 +172,7 @@ def progress_bar() -> Iterator[Progress]:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: records as objects, paths and sets as text and lists, rows left out."""
+    """Convert a value for JSON: dataclasses become objects (without `row`), paths text, and sets lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.name != "row"}
     if hasattr(value, "model_dump"):
@@ -201,9 +201,9 @@ def table(
     right: Sequence[str] = (),
     whole: Sequence[str] = (),
 ) -> None:
-    """Print a table; columns named in `right` hold numbers, those in `whole` are never folded.
+    """Print a table. Columns in `right` are right-aligned, those in `whole` are never wrapped.
 
-    Cells are text, never markup.
+    Cells are plain text, not markup.
     """
     rows = list(rows)
     if not rows:
@@ -224,10 +224,10 @@ def table(
 
 
 def film(title: str, year: int | None) -> str:
-    """A film as people write it: "Toy Story (1995)"."""
+    """A title with its year: "Toy Story (1995)"."""
     return f"{title} ({year})" if year is not None else title
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A number for a table; "–" where there is none."""
+    """A number for a table; "–" for None."""
     return "–" if value is None else f"{value:,.{digits}f}"

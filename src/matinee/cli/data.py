@@ -1,4 +1,4 @@
-"""Commands about data sets: data list, get, inspect."""
+"""Commands for data sets: data list, get, inspect."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def list_(json: AsJson = False) -> None:
     """The data sets that Matinee can fetch."""
     from matinee.data import list_datasets
 
-    known = list_datasets(load_settings())
+    datasets = list_datasets(load_settings())
     if json:
-        print_json({"items": known})
+        print_json({"items": datasets})
         return
     rows = [
         [
@@ -43,7 +43,7 @@ def list_(json: AsJson = False) -> None:
             "yes" if info.cached else "no",
             info.licence,
         ]
-        for info in known
+        for info in datasets
     ]
     table("", ["Name", "Films", "Users", "Ratings", "Here", "Licence"], rows, right=("Films", "Users", "Ratings"))
 
@@ -76,26 +76,26 @@ def inspect(
     from matinee.data import inspect_source
 
     with progress_bar() as progress:
-        found = inspect_source(source, load_settings(), progress, mapping=parse_mapping(map))
+        inspection = inspect_source(source, load_settings(), progress, mapping=parse_mapping(map))
     if json:
-        print_json(found)
+        print_json(inspection)
     else:
-        print_inspection(found)
+        print_inspection(inspection)
 
 
-def print_inspection(found: Inspection) -> None:
+def print_inspection(inspection: Inspection) -> None:
     """The cleaning report and the statistics of a data set."""
     rows = []
-    for name, counts in found.tables.items():
+    for name, counts in inspection.tables.items():
         rows.append([name, f"{counts.rows_in:,}", "read"])
         for what, reasons in (("dropped", counts.dropped), ("changed", counts.changed), ("noticed", counts.noticed)):
             rows += [["", f"{count:,}", f"{what}: {reason}"] for reason, count in reasons.items()]
         rows.append(["", f"{counts.rows_out:,}", "kept"])
-    table(f"Data set {found.source}", ["Table", "Rows", "What became of them"], rows, right=("Rows",))
-    if found.joins:
-        joins = [[name, f"{share:.1%}"] for name, share in found.joins.items()]
+    table(f"Data set {inspection.source}", ["Table", "Rows", "What became of them"], rows, right=("Rows",))
+    if inspection.joins:
+        joins = [[name, f"{share:.1%}"] for name, share in inspection.joins.items()]
         table("Films joined to", ["Source", "Share"], joins, right=("Share",))
-    figures = found.statistics
+    figures = inspection.statistics
     median = ", ".join(
         f"{number(counts['0.5'], 0)} a {what}"
         for what, counts in (("user", figures.per_user), ("film", figures.per_film))
@@ -106,7 +106,7 @@ def print_inspection(found: Inspection) -> None:
         ["Ratings", f"{figures.ratings:,} ({figures.density:.2%} of all pairs; median {median})"],
         ["Time", "unknown" if figures.first is None else f"{when(figures.first)} to {when(figures.last)}"],
     ]
-    low, high = found.scale
+    low, high = inspection.scale
     if low == high:
         facts.append(["Stars", "none: a film was seen, or was not"])
     else:
@@ -115,5 +115,5 @@ def print_inspection(found: Inspection) -> None:
         bars = figures.histogram.items()
         facts += [[f"{stars} stars", f"{'█' * round(30 * count / most):30} {count:,}"] for stars, count in bars]
     table("", ["Figure", ""], facts)
-    for line in found.notes:
+    for line in inspection.notes:
         note(line)

@@ -1,4 +1,4 @@
-"""The demo: everything in one command, from the data to a page in the browser."""
+"""The demo: one command from the data to the web app."""
 
 from __future__ import annotations
 
@@ -68,10 +68,10 @@ def demo(
 
 
 def with_ports(settings: Settings) -> Settings:
-    """The settings with two ports that are known: the web app must be told the core's.
+    """Settings with both ports chosen, because the web app needs the core's port.
 
     Raises:
-        InvalidInputError: both are the same.
+        InvalidInputError: both ports are equal.
     """
     if settings.port and settings.port == settings.web_port:
         raise InvalidInputError(
@@ -83,7 +83,7 @@ def with_ports(settings: Settings) -> Settings:
 
 @contextmanager
 def web_app(settings: Settings, browse: bool) -> Iterator[None]:
-    """The web app beside the core service of this process; says when it can be used, and if it ends before the core."""
+    """Run the web app in a child process. Prints its URL when it is ready, and a note if it exits early."""
     core = reached_at(settings.host, settings.port)
     words = ("--host", settings.host, "--port", str(settings.web_port), "--core-url", core)
     app = ChildProcess("web", *words, "--beside")
@@ -107,7 +107,7 @@ def web_app(settings: Settings, browse: bool) -> Iterator[None]:
 
 
 def answer(app: ChildProcess, *addresses: str) -> bool:
-    """Wait until all addresses answer 200; False where the app ends before."""
+    """Wait until all addresses answer with success; False if the app exits before."""
     import httpx
 
     with httpx.Client(timeout=2, trust_env=False) as http:
@@ -123,25 +123,25 @@ def answer(app: ChildProcess, *addresses: str) -> bool:
 
 
 def has_screen() -> bool:
-    """Whether somebody sits at a screen of this machine, as far as one can know."""
+    """Whether this probably is an interactive session with a display."""
     if os.environ.get("CI") or os.environ.get("SSH_CONNECTION") or not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def ten_films(settings: Settings, user: str | None) -> None:
-    """Train where that has not been done, and recommend to one user."""
+    """Train if necessary, and recommend to one user."""
     if not (servers.has_snapshot(settings) and opens(settings)):
         note(f"Training on {settings.data} …")
         train_with_progress(settings)
-    tell_data(settings)
-    # The files' hashes were compared a moment ago.
+    print_data(settings)
+    # The hashes were just verified.
     with open_engine(settings.model_copy(update={"verify_on_load": "size"})) as engine:
         show_user(engine, user)
 
 
 def show_user(engine: Engine, user: str | None) -> None:
-    """What a user liked, and ten recommendations with reasons."""
+    """Print what a user liked, and ten recommendations with reasons."""
     from matinee.engine import Request
 
     user_id = user if user is not None else some_user(engine)
@@ -153,14 +153,14 @@ def show_user(engine: Engine, user: str | None) -> None:
 
 
 def some_user(engine: Engine) -> str:
-    """User 42, or the first who has rated anything."""
+    """User 42 if it has ratings, else the first user with ratings."""
     with suppress(UnknownUserError):
         return "42" if engine.history("42") else ""
     return next((row[0] for row in engine.export_ratings()), "42")
 
 
 def opens(settings: Settings) -> bool:
-    """Whether the current snapshot can be served by this version; says why where it cannot."""
+    """Whether the current snapshot can be served by this version. Prints the reason if not."""
     from matinee.engine import Engine
 
     try:
@@ -173,21 +173,21 @@ def opens(settings: Settings) -> bool:
         return False
 
 
-def tell_data(settings: Settings) -> None:
-    """Which data the current snapshot is made from, and what had to be done differently when it was made."""
+def print_data(settings: Settings) -> None:
+    """Print the data of the current snapshot and the notes of its training."""
     from matinee.snapshots import SnapshotRegistry
 
-    shelf = SnapshotRegistry(settings.snapshots_dir)
-    current = shelf.current()
+    registry = SnapshotRegistry(settings.snapshots_dir)
+    current = registry.current()
     if current is not None:
-        manifest = shelf.show(current)
+        manifest = registry.show(current)
         people = f"{manifest.n_ratings:,} ratings of {manifest.n_items:,} films by {manifest.n_users:,} users"
         for line in (f"{manifest.dataset}: {people}.", *manifest.report.notes):
             note(line)
 
 
 def train_with_progress(settings: Settings) -> None:
-    """Train and promote, with a progress bar."""
+    """Train and promote a snapshot, with a progress bar."""
     from matinee.training.pipeline import train
 
     with progress_bar() as progress:

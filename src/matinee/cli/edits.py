@@ -1,4 +1,4 @@
-"""Commands that write: rate, unrate, erase, import ratings|movies, export ratings|movies."""
+"""Commands that write data: rate, unrate, erase, import ratings|movies, export ratings|movies."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from matinee.engine import Engine
 
 BATCH = 5_000
-"""Rows written, or exported, at a time; one batch is stored whole or not at all."""
+"""Rows per batch of imports and exports. Batches are stored atomically."""
 
 import_app = typer.Typer(help="Write ratings or films of a file into the store.", no_args_is_help=True)
 export_app = typer.Typer(help="Write all ratings or films to a file.", no_args_is_help=True)
@@ -55,12 +55,12 @@ def rate(
 ) -> None:
     """Store one rating; the user's very next recommendation reflects it."""
     with open_engine() as engine:
-        found = resolve(engine, movie)
+        match = resolve(engine, movie)
         low, high = engine.scale
         if stars is None and low < high:
             raise typer.BadParameter(f"A rating needs stars: give {low:g} to {high:g} of them after the film.")
-        engine.rate([(user, found.movie_id, high if stars is None else stars)])
-        name = film(found.title, found.year)
+        engine.rate([(user, match.movie_id, high if stars is None else stars)])
+        name = film(match.title, match.year)
         typer.echo(f"User {user} rates {name} {stars:g} stars." if low < high else f"User {user} has seen {name}.")
 
 
@@ -70,10 +70,10 @@ def unrate(
 ) -> None:
     """Take one rating back; the user's very next recommendation reflects it."""
     with open_engine() as engine:
-        found = resolve(engine, movie)
-        name = film(found.title, found.year)
+        match = resolve(engine, movie)
+        name = film(match.title, match.year)
         try:
-            engine.unrate(user, found.movie_id)
+            engine.unrate(user, match.movie_id)
         except NotFoundError:
             raise NotFoundError(
                 f"The user {user!r} has not rated {name}.", f"See what is rated with `matinee history {user}`."
@@ -91,7 +91,7 @@ def erase(
         what = f"{len(held['ratings']):,} ratings and {len(held['exposures']):,} lists shown"
         if not yes and not sys.stdin.isatty():
             raise InvalidInputError(
-                f"Nobody can be asked whether to erase user {user} ({what}).", "Add --yes to erase without a question."
+                f"Erasing user {user} ({what}) needs a confirmation.", "Add --yes to erase without asking."
             )
         if not yes and not typer.confirm(f"Erase user {user} for good ({what})?", err=True):
             typer.echo("Nothing was erased.")
@@ -102,7 +102,7 @@ def erase(
 
 
 def print_cleaning(report: TableReport, stored: int, what: str, json: bool) -> None:
-    """What became of the rows of a file."""
+    """Print the cleaning report of a file."""
     if json:
         print_json({"stored": stored, **report.model_dump()})
         return
@@ -130,7 +130,7 @@ def import_ratings(file: Source, map: ColumnMap = None, json: AsJson = False) ->
 
 
 def store_ratings(engine: Engine, frame: pl.DataFrame) -> int:
-    """Store one batch of clean ratings, all or none."""
+    """Store one batch of clean ratings atomically."""
     times = frame["timestamp"].to_list() if "timestamp" in frame.columns else None
     return engine.rate(list(frame.select("user_id", "movie_id", "rating").iter_rows()), timestamps=times)
 
@@ -181,8 +181,8 @@ def _movie(record: dict[str, Any]) -> tuple[Movie | None, str]:
     try:
         return Movie(**{name: value for name, value in record.items() if value is not None}), ""
     except ValidationError as error:
-        fault = error.errors()[0]
-        return None, f"{'.'.join(str(part) for part in fault['loc'][:1])}: {fault['msg']}"
+        first = error.errors()[0]
+        return None, f"{'.'.join(str(part) for part in first['loc'][:1])}: {first['msg']}"
 
 
 @export_app.command("ratings")
@@ -216,15 +216,15 @@ def export_movies(file: Target, force: Force = False) -> None:
 
 
 def write_frames(file: Path, frames: Iterator[pl.DataFrame], empty: pl.DataFrame, force: bool) -> int:
-    """Write frames one after another beside the file, then put it in place; returns the number of rows.
+    """Write frames to a file atomically, and return the number of rows.
 
     Raises:
-        InvalidInputError: unknown ending, or the file exists or cannot be written.
+        InvalidInputError: the suffix is not supported, or the file exists or cannot be written.
     """
     kind = file.suffix.lower()
     if kind not in (".csv", ".parquet", ".ndjson", ".jsonl"):
         raise InvalidInputError(
-            f"The ending of {file.name!r} names no format known here.", "Choose .csv, .parquet or .ndjson."
+            f"The suffix of {file.name!r} is not a supported format.", "Choose .csv, .parquet or .ndjson."
         )
     if file.exists() and not force:
         raise InvalidInputError(f"{file} exists already.", "Choose another name, or add --force.")
@@ -233,7 +233,7 @@ def write_frames(file: Path, frames: Iterator[pl.DataFrame], empty: pl.DataFrame
     count = 0
     try:
         with replacing(file) as hidden:
-            if kind == ".parquet":  # its schema and row groups need all rows at hand
+            if kind == ".parquet":  # needs all rows at once
                 whole = pl.concat([empty, *frames])
                 whole.write_parquet(hidden)
                 count = whole.height

@@ -1,4 +1,4 @@
-"""Commands about posters: add a folder, fetch from The Movie Database, status."""
+"""Commands for posters: add a folder, fetch from The Movie Database, status, search."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ app = typer.Typer(help="Posters: from a folder, or from The Movie Database; show
 
 Index = Annotated[bool, typer.Option("--index/--no-index", help="Have films found by their new posters.")]
 _WHY = {
-    "unknown": "names mean no film of the catalogue",
-    "not_pictures": "are no JPEG, PNG, WebP or AVIF picture, or damaged",
+    "unknown": "names mean no film of the catalog",
+    "not_pictures": "are not JPEG, PNG, WebP or AVIF pictures, or are damaged",
     "too_large": "are too large (MATINEE_MAX_BODY, MATINEE_MAX_PIXELS)",
     "ambiguous": "are of a film that an earlier file is of",
     "no_poster": "have no poster at TMDB; asked again after 30 days",
@@ -36,8 +36,8 @@ _WHY = {
 _KINDS = {"movie": "film ids", "imdb": "IMDb ids", "tmdb": "TMDB ids"}
 
 
-def shelf_of(engine: Engine) -> PosterStore:
-    """The posters of the data set in service; what is put there is decoded first."""
+def store_of(engine: Engine) -> PosterStore:
+    """The poster store of the data set in service. Pictures are decoded before they are stored."""
     from matinee.encoders.decode import decode
     from matinee.posters.store import PosterStore
 
@@ -47,7 +47,7 @@ def shelf_of(engine: Engine) -> PosterStore:
 
 
 def by_popularity(engine: Engine) -> Iterator[tuple[Movie, int]]:
-    """All films in service and their numbers of ratings, most rated first."""
+    """All movies in service and their numbers of ratings, most rated first."""
     offset, size = 0, engine.settings.max_n
     while True:
         page = engine.movies(sort="ratings", offset=offset, limit=size)
@@ -73,7 +73,7 @@ def add(
     settings = load_settings()
     with open_engine(settings) as engine, progress_bar() as progress:
         films = (movie for movie, _ in by_popularity(engine))
-        report = add_folder(folder, films, shelf_of(engine), by=by, progress=progress)
+        report = add_folder(folder, films, store_of(engine), by=by, progress=progress)
     if not json:
         _print_reasons("Files", report)
         if report.numbers is not None and by is None:
@@ -104,15 +104,15 @@ def fetch(
     if settings.offline:
         raise FetchError("Matinee is offline.", "Unset MATINEE_OFFLINE to fetch posters.")
     with open_engine(settings) as engine:
-        shelf = shelf_of(engine)
-        before = len(shelf.ids())
+        store = store_of(engine)
+        before = len(store.ids())
         films = (movie for movie, _ in by_popularity(engine))
         try:
             with progress_bar() as progress:
-                report = tmdb.fetch(films, shelf, settings.tmdb_key, limit=limit, url=tmdb_url, progress=progress)
+                report = tmdb.fetch(films, store, settings.tmdb_key, limit=limit, url=tmdb_url, progress=progress)
         except (KeyboardInterrupt, FetchError):
-            if got := len(shelf.ids()) - before:
-                note(f"{got:,} posters were fetched and stay; repeat the command to go on.")
+            if fetched := len(store.ids()) - before:
+                note(f"{fetched:,} posters were fetched and stay; repeat the command to go on.")
             raise
     if not json:
         _print_reasons("Films", report)
@@ -130,31 +130,31 @@ def status(json: AsJson = False) -> None:
 
     settings = load_settings()
     with open_engine(settings) as engine:
-        shelf = PosterStore.of(settings, engine.dataset_name)
-        here = shelf.ids()
+        store = PosterStore.of(settings, engine.dataset_name)
+        stored = store.ids()
         films = with_poster = linked = ratings = covered = 0
         for movie, count in by_popularity(engine):
             films, ratings = films + 1, ratings + count
-            if movie.movie_id in here:
+            if movie.movie_id in stored:
                 with_poster, covered = with_poster + 1, covered + count
             else:
-                linked += shelf.shown(movie) == "link"
+                linked += store.shown(movie) == "link"
         space = SnapshotRegistry(settings.snapshots_dir).show(engine.snapshot_id).spaces.get("poster")
-        found = {
+        figures = {
             "dataset": engine.dataset_name,
             "films": films,
             "with_poster": with_poster,
             "linked": linked,
             "cards": films - with_poster - linked,
             "ratings_covered": round(covered / ratings, 4) if ratings else 0.0,
-            "without_film": len(here) - with_poster,
+            "without_film": len(stored) - with_poster,
             "indexed": 0 if space is None else space.count,
             "encoder": None if space is None else space.encoder,
             "snapshot": engine.snapshot_id,
-            "folder": str(shelf.folder),
+            "folder": str(store.folder),
         }
     if json:
-        print_json(found)
+        print_json(figures)
         return
     rows = [
         ["Films", f"{films:,} of {engine.dataset_name}"],
@@ -163,10 +163,10 @@ def status(json: AsJson = False) -> None:
             f"{with_poster:,} ({_share(with_poster, films)}), of {_share(covered, ratings)} of the ratings",
         ],
         ["Linked to", f"{linked:,}"],
-        ["Shown by a drawn card", f"{found['cards']:,}"],
-        ["Searched by poster", f"{found['indexed']:,}" + (f", by {space.encoder}" if space is not None else "")],
-        ["Posters of no film", f"{found['without_film']:,}"],
-        ["Folder", str(shelf.folder)],
+        ["Shown by a drawn card", f"{figures['cards']:,}"],
+        ["Searched by poster", f"{figures['indexed']:,}" + (f", by {space.encoder}" if space is not None else "")],
+        ["Posters of no film", f"{figures['without_film']:,}"],
+        ["Folder", str(store.folder)],
     ]
     table("", ["Posters", ""], rows)
     if with_poster and space is None:
@@ -178,23 +178,23 @@ def _share(part: int, whole: int) -> str:
 
 
 def _finish(settings: Settings, report: Any, index: bool, json: bool) -> None:
-    """Make the posters searchable, and say so; they are on the shelf whatever becomes of that."""
+    """Index the posters and print the result. If indexing fails, the posters stay stored."""
     from matinee.errors import MatineeError
     from matinee.training.poster_index import index_posters
 
-    found: dict[str, str | None] = {"snapshot": None}
+    outcome: dict[str, str | None] = {"snapshot": None}
     try:
         if index and settings.image_encoder != "off":
             with progress_bar() as progress:
-                found["snapshot"] = index_posters(settings, progress)
+                outcome["snapshot"] = index_posters(settings, progress)
     except MatineeError as error:
-        found["not_indexed"] = str(error)
+        outcome["not_indexed"] = str(error)
         raise
     finally:
         if json:
-            print_json(plain(report) | found)
-    if not json and found["snapshot"]:
-        note(f"Films are found by their posters in snapshot {found['snapshot']}.")
+            print_json(plain(report) | outcome)
+    if not json and outcome["snapshot"]:
+        note(f"Films are found by their posters in snapshot {outcome['snapshot']}.")
 
 
 def _print_reasons(what: str, report: Any) -> None:

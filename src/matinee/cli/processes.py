@@ -1,4 +1,4 @@
-"""Processes beside this one, and the terminal that they share."""
+"""Child processes, and the terminal that they share with this one."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ import typer
 from matinee.cli.console import INTERRUPTED, CliExit, notes
 
 PATIENCE = 15.0
-"""Seconds that a companion gets to end."""
+"""Seconds that a child process gets to exit."""
 
 
 class ChildProcess:
-    """A command that runs beside this process, ends with it, and hears no Ctrl-C of its own.
+    """A command in a child process, which ends with this process and does not receive Ctrl-C itself.
 
-    Its standard input is a pipe from here, which closes however this process ends: see `end_with_stdin`.
+    Its standard input is a pipe from this process, which closes when this process ends; see `end_with_stdin`.
 
     Args:
-        words: of the command line after `matinee`.
+        words: command line arguments after `matinee`.
     """
 
     def __init__(self, *words: str) -> None:
@@ -35,15 +35,15 @@ class ChildProcess:
 
     @property
     def lives(self) -> bool:
-        """Whether it still runs."""
+        """Whether it is still running."""
         return self._process.poll() is None
 
     def wait(self) -> int:
-        """Until it ends; its exit code."""
+        """Wait until it exits. Returns the exit code."""
         return self._process.wait()
 
     def stop(self) -> None:
-        """End it."""
+        """Terminate it, or kill it after `PATIENCE` seconds."""
         self.ending.set()
         if self._process.stdin is not None:
             self._process.stdin.close()
@@ -56,10 +56,10 @@ class ChildProcess:
 
 
 def end_with_stdin() -> None:
-    """Have this process end as by SIGTERM once its standard input closes: when the one that started it is gone."""
+    """Send SIGTERM to this process when its standard input closes, which means that the parent has ended."""
 
     def watch() -> None:
-        # Not sys.stdin, whose lock would be held when the interpreter ends.
+        # Not sys.stdin, whose lock would be held at interpreter shutdown.
         with suppress(OSError):
             while os.read(0, 1024):
                 pass
@@ -69,42 +69,42 @@ def end_with_stdin() -> None:
 
 
 def in_a_process_of_its_own(*words: str) -> None:
-    """Run another command and return once it is done: a server should not carry the memory that training took.
+    """Run another command in a child process and wait for it, so that a server does not keep the memory of training.
 
     Raises:
-        typer.Exit: it failed, and has said why.
+        typer.Exit: it failed, and has printed the reason.
     """
     sys.stdout.flush()
-    asked: list[int] = []
+    received: list[int] = []
     process = subprocess.Popen([sys.executable, "-m", "matinee", *words])
-    before = {sig: signal.signal(sig, lambda sig, _: asked.append(sig)) for sig in (signal.SIGINT, signal.SIGTERM)}
+    before = {sig: signal.signal(sig, lambda sig, _: received.append(sig)) for sig in (signal.SIGINT, signal.SIGTERM)}
     try:
         while process.poll() is None:
-            heard = bool(asked)
+            interrupted = bool(received)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=1)
                 break
-            # A terminal tells both, and the other has had a second; who told this process alone means both.
-            if heard:
+            # A terminal signals both processes, and the child has had a second. Otherwise forward the signal.
+            if interrupted:
                 process.terminate()
     finally:
         for sig, handler in before.items():
             signal.signal(sig, handler)
     if process.returncode < 0 and (screen := notes()).is_terminal:
-        screen.show_cursor(True)  # the progress bar could not put it back
-    if asked:  # whatever became of it: done a moment before, stopped by the signal, or ended from here
+        screen.show_cursor(True)  # the progress bar could not restore it
+    if received:  # whether the child had finished, was stopped by the signal, or was terminated above
         if process.returncode == INTERRUPTED:
             raise CliExit(INTERRUPTED)
-        raise typer.Exit(128 + asked[0])
+        raise typer.Exit(128 + received[0])
     if process.returncode:
         raise typer.Exit(process.returncode if process.returncode > 0 else 128 - process.returncode)
 
 
 @contextmanager
 def own_terminal_group() -> Iterator[None]:
-    """Under make on a terminal: be the foreground process group, so that Ctrl-C reaches this program alone.
+    """If run by make on a terminal, become the foreground process group, so that make does not receive Ctrl-C.
 
-    make dies of any Ctrl-C that reaches it ("*** Interrupt", exit code 130), however well its recipe ends.
+    make would fail on Ctrl-C ("*** Interrupt", exit code 130) even if its recipe exits cleanly.
     """
     if os.name != "posix" or not os.environ.get("MAKELEVEL") or not os.isatty(0) or os.getpgrp() == os.getpid():
         yield
@@ -118,7 +118,7 @@ def own_terminal_group() -> Iterator[None]:
         yield
         return
     old = signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # tcsetpgrp from the background would stop us
-    stop = signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # the shell could not continue a group that it does not know
+    stop = signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # the shell could not continue an unknown process group
     os.setpgid(0, 0)
     os.tcsetpgrp(0, os.getpgrp())
     try:

@@ -1,4 +1,4 @@
-"""Commands that ask: recommend, similar, search, popular, history."""
+"""Commands that query: recommend, similar, search, popular, history."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ FilterText = Annotated[
 
 Row = list[str | Text]
 REASONS = 3
-"""Reasons shown in a table; JSON has all."""
+"""Number of reasons in a table. JSON has all."""
 
 
 def why(item: Item) -> str:
-    """Why an item is recommended, as a sentence."""
+    """The reason of an item as a sentence."""
     return item.reason or ""
 
 
 def why_and_shares(item: Item) -> str:
-    """The sentence, and below it how much the biggest reasons count."""
+    """The reason as a sentence, and the shares of the main reasons."""
     shares = " · ".join(f"{reason.title} {reason.share:.0%}" for reason in (item.because or ())[:REASONS])
     return "\n".join(filter(None, (why(item), shares)))
 
 
 def print_answer(answer: Answer, title: str, *, explain: bool = False, shares: bool = False) -> None:
-    """A ranked list as a table; `shares` adds percentages to the reasons."""
+    """Print a ranked list as a table. `shares` adds percentages to the reasons."""
     columns: dict[str, Callable[[Item], str | Text]] = {
         "#": lambda item: str(item.rank),
         "Film": lambda item: Text(film(item.title, item.year), style="bold"),
@@ -59,9 +59,9 @@ def print_answer(answer: Answer, title: str, *, explain: bool = False, shares: b
 
 
 def answer_json(answer: Answer, **more: Any) -> dict[str, Any]:
-    """An answer as HTTP has it."""
-    inner = ("version", "volatile")
-    return {key: value for key, value in {**plain(answer), **more}.items() if value is not None and key not in inner}
+    """An answer in the format of the HTTP API."""
+    internal = ("version", "volatile")
+    return {key: value for key, value in {**plain(answer), **more}.items() if value is not None and key not in internal}
 
 
 def _request(engine: Engine, options: dict[str, Any], exclude: Sequence[str]) -> Request:
@@ -130,14 +130,14 @@ def similar(
 ) -> None:
     """Films similar to a film."""
     with open_engine() as engine:
-        found = resolve(engine, movie)
-        answer = engine.similar(found.movie_id, by=by, n=n, filter=filter, index=index)
+        match = resolve(engine, movie)
+        answer = engine.similar(match.movie_id, by=by, n=n, filter=filter, index=index)
         if answer.fallback and not json:
-            note(f"{found.title} is not known by {by}, so this answer comes from {answer.fallback}.")
+            note(f"{match.title} is not known by {by}, so this answer comes from {answer.fallback}.")
         urls = {item.movie_id: imdb_url(engine.movie(item.movie_id)) for item in answer.items}
         if json:
             items = [{**plain(item), "imdb_url": urls[item.movie_id]} for item in answer.items]
-            print_json(answer_json(answer, movie_id=found.movie_id, title=found.title, items=items))
+            print_json(answer_json(answer, movie_id=match.movie_id, title=match.title, items=items))
             return
         rows: list[Row] = [
             [
@@ -149,7 +149,7 @@ def similar(
             ]
             for item in answer.items
         ]
-        title = f"Similar to {film(found.title, found.year)}, by {by}"
+        title = f"Similar to {film(match.title, match.year)}, by {by}"
         columns = ["#", "Film", *(() if is_narrow() else ("Genres",)), "Score", "IMDb"]
         table(title, columns, rows, right=("#", "Score"), whole=("IMDb",))
 
@@ -183,7 +183,7 @@ def search(
 
 
 CHARTS = {"popular": "Popular", "trending": "Trending", "top_rated": "Top rated"}
-"""What the charts are called."""
+"""Titles of the charts."""
 
 
 def popular(
@@ -243,7 +243,7 @@ def history(
 
 
 def when(timestamp: int | None) -> str:
-    """A time as a date; "–" where it is unknown or beyond the calendar."""
+    """A timestamp as a date; "–" if it is unknown or out of range."""
     try:
         return "–" if timestamp is None else datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d")
     except (ValueError, OverflowError, OSError):

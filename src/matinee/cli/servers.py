@@ -1,4 +1,4 @@
-"""Commands that run: serve, settings."""
+"""The commands serve and settings."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ def serve(
 
 
 def has_snapshot(settings: Settings) -> bool:
-    """Whether a snapshot of the data that the settings name is in service, or was before; says which it is."""
+    """Whether there is a current or previous snapshot of the configured data. Prints which one."""
     from matinee.training.pipeline import snapshot_of
 
-    found = snapshot_of(settings)
-    if found is not None:
-        note(f"Using the snapshot {found} of {settings.snapshots_dir} (train anew with `matinee train`).")
-    return found is not None
+    snapshot_id = snapshot_of(settings)
+    if snapshot_id is not None:
+        note(f"Using the snapshot {snapshot_id} of {settings.snapshots_dir} (train again with `matinee train`).")
+    return snapshot_id is not None
 
 
 def check_port(settings: Settings, service: Service = "core") -> None:
-    """See that a service's port is free before anything slow is begun.
+    """Check that a service's port is free, before slow work begins.
 
     Raises:
-        InvalidInputError: it is taken, or the address is not this machine's.
+        InvalidInputError: the port is in use, or the address is not one of this machine.
     """
     from matinee.api.serve import PORTS, port_of
 
@@ -70,7 +70,7 @@ def check_port(settings: Settings, service: Service = "core") -> None:
 
 
 def run_service(settings: Settings, service: Service = "core") -> None:
-    """Serve until SIGINT or SIGTERM, and say where."""
+    """Serve until SIGINT or SIGTERM. Prints the URL."""
     from matinee.api.serve import port_of
     from matinee.api.serve import serve as run
 

@@ -1,4 +1,4 @@
-"""Commands about snapshots: list, show, verify, promote, rollback, prune."""
+"""Commands for snapshots: list, show, verify, promote, rollback, prune."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ app = typer.Typer(help="Snapshots: what is served, and what was before.", no_arg
 Id = Annotated[str | None, typer.Argument(metavar="[ID]", help="A snapshot; without it the current one.")]
 
 
-def shelf() -> SnapshotRegistry:
-    """The shelf of the settings' data folder."""
+def open_registry() -> SnapshotRegistry:
+    """The snapshot registry of the data folder."""
     from matinee.snapshots import SnapshotRegistry
 
     return SnapshotRegistry(load_settings().snapshots_dir)
 
 
-def _chosen(on: SnapshotRegistry, snapshot_id: str | None) -> str:
-    chosen = snapshot_id or on.current()
+def _chosen(registry: SnapshotRegistry, snapshot_id: str | None) -> str:
+    chosen = snapshot_id or registry.current()
     if chosen is None:
         raise SnapshotError("There is no snapshot yet.", "Make one with `matinee train`.")
     return chosen
@@ -34,11 +34,11 @@ def _chosen(on: SnapshotRegistry, snapshot_id: str | None) -> str:
 @app.command("list")
 def list_(json: AsJson = False) -> None:
     """All snapshots, newest first; * marks the one served."""
-    on = shelf()
-    manifests, damaged = on.list(), on.damaged()
+    registry = open_registry()
+    manifests, damaged = registry.list(), registry.damaged()
     try:
-        current = on.current()
-    except SnapshotError as error:  # this list is what its hint sends people to
+        current = registry.current()
+    except SnapshotError as error:  # its hint refers to this list
         current = None
         note(str(error))
     if json:
@@ -70,22 +70,22 @@ def list_(json: AsJson = False) -> None:
 @app.command("show")
 def show(snapshot_id: Id = None) -> None:
     """The manifest of a snapshot, as JSON: data, settings, metrics, versions, files."""
-    on = shelf()
-    print_json(on.show(_chosen(on, snapshot_id)))
+    registry = open_registry()
+    print_json(registry.show(_chosen(registry, snapshot_id)))
 
 
 @app.command("verify")
 def verify(snapshot_id: Id = None) -> None:
     """Check every file of a snapshot against its hash; exit code 1 where one is damaged."""
-    on = shelf()
-    chosen = _chosen(on, snapshot_id)
-    problems = on.verify(chosen)
+    registry = open_registry()
+    chosen = _chosen(registry, snapshot_id)
+    problems = registry.verify(chosen)
     if problems:
         raise SnapshotError(
             f"Snapshot {chosen} is damaged: {'; '.join(problems)}.",
             "Serve another with `matinee snapshots rollback`, or make a new one with `matinee train`.",
         )
-    typer.echo(f"Snapshot {chosen} is sound.")
+    typer.echo(f"Snapshot {chosen} is intact.")
 
 
 @app.command("promote")
@@ -93,21 +93,21 @@ def promote(snapshot_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """Serve a snapshot; running servers follow at their next request."""
     from matinee.snapshots import Snapshot
 
-    on = shelf()
-    on.show(snapshot_id)
-    Snapshot.load(on.root, snapshot_id)  # not only whole, but also readable by this version
-    on.promote(snapshot_id, verify=False)
+    registry = open_registry()
+    registry.show(snapshot_id)
+    Snapshot.load(registry.root, snapshot_id)  # checks that this version can load it, besides the hashes
+    registry.promote(snapshot_id, verify=False)
     typer.echo(f"Snapshot {snapshot_id} is served from now on.")
 
 
 @app.command("rollback")
 def rollback() -> None:
     """Serve the snapshot that was served before."""
-    typer.echo(f"Snapshot {shelf().rollback()} is served from now on.")
+    typer.echo(f"Snapshot {open_registry().rollback()} is served from now on.")
 
 
 @app.command("prune")
 def prune(keep: Annotated[int, typer.Option(min=1, help="Newest snapshots to keep.")] = 3) -> None:
     """Delete old snapshots; never the one served, nor the one a rollback would serve."""
-    gone = shelf().prune(keep)
-    typer.echo(f"Deleted {len(gone)} snapshots{': ' + ', '.join(gone) if gone else ''}.")
+    deleted = open_registry().prune(keep)
+    typer.echo(f"Deleted {len(deleted)} snapshots{': ' + ', '.join(deleted) if deleted else ''}.")

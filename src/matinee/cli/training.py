@@ -1,4 +1,4 @@
-"""Commands that learn: train, evaluate."""
+"""The commands train and evaluate."""
 
 from __future__ import annotations
 
@@ -58,22 +58,22 @@ def train(
 
 
 def print_metrics(metrics: Mapping[str, Mapping[str, float | None]], title: str) -> None:
-    """Models × metrics."""
+    """Print a table of models × metrics."""
     names = list(dict.fromkeys(name for row in metrics.values() for name in row))
     rows = [[model, *(number(row.get(name), 4) for name in names)] for model, row in metrics.items()]
     table(title, ["Model", *names], rows, right=names)
 
 
 def main_columns(columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    """The columns that people look at first, so that the table fits `NARROW` columns; JSON and Markdown have all.
+    """The main columns, so that the table fits into `NARROW` characters. JSON and Markdown have all columns.
 
-    Of several questions ("ndcg@10/3") only nDCG is shown. Where the numbers still do not fit, standard deviations over
-    the splits are left out.
+    Of metrics with several variants ("ndcg@10/3") only nDCG is shown. If the table is still too wide, standard
+    deviations over the splits are left out.
     """
     main = ("model", "ndcg", "precision", "recall", "map", "disliked@", "rmse", "mae", "fit", "score")
     keep = [i for i, name in enumerate(columns) if name.startswith(main) and ("/" not in name or "ndcg" in name)]
     columns, rows = [columns[i] for i in keep], [[row[i] for i in keep] for row in rows]
-    # Names fold at their spaces, numbers do not. Each cell is padded by two, with one column beside it and one more.
+    # Names wrap at spaces, numbers do not. Each cell has a padding of two and a separator of one.
     names = max(len(word) for row in rows for word in row[0].split())
     numbers = sum(max(map(len, column)) for column in list(zip(columns, *rows, strict=True))[1:])
     if names + numbers + 3 * len(columns) + 1 > NARROW:

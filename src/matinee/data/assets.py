@@ -1,7 +1,7 @@
-"""The cache of what was fetched: verified by hash, written whole or not at all, usable offline afterwards.
+"""The cache of downloaded assets: verified by hash, written atomically, usable offline.
 
 An asset is a folder `<cache>/assets/<name>/` with its files and `manifest.json` (size and sha256 of each file, hash of
-the archive they came from). A damaged folder is noticed when it is next asked for, and fetched again.
+the archive). A damaged folder is detected on its next use and fetched again.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from matinee.settings import Settings
 
 FORMAT = 1
 LOCK_LIMIT = 900.0
-"""Seconds to wait for another process that fetches the same asset."""
+"""Seconds to wait for another process that is fetching the same asset."""
 
 Prepare = Callable[[Path], None]
 
 
 @dataclass(frozen=True)
 class Asset:
-    """Something that can be fetched.
+    """A downloadable asset.
 
     Attributes:
-        name: folder in the cache; changes whenever the content does.
+        name: folder in the cache; changes whenever the content changes.
         requirement: a wheel in the package index, e.g. "recbole==1.2.1"; or
-        url: an archive (zip).
-        hash: (algorithm, hexadecimal digest) of the wheel or archive; None where the publisher changes it in place:
-            then its files are checked by name and their hashes are recorded on first use.
-        members: names (last path component) of the files to keep, `required` of them must be there.
-        max_bytes: largest archive, and largest file unpacked from it.
-        prepare: turns the unpacked files into what is kept, in place.
+        url: address of a zip archive.
+        hash: (algorithm, hexadecimal digest) of the wheel or archive; None if the publisher updates it in place. Then
+            files are only checked by name, and their hashes are recorded on first use.
+        members: names (last path component) of the files to extract; those in `required` must exist.
+        max_bytes: maximum size of the archive and of each extracted file.
+        prepare: converts the extracted files in place.
     """
 
     name: str
@@ -54,24 +54,24 @@ class Asset:
 
     @property
     def source(self) -> str:
-        """Where it comes from, for people."""
+        """Where it comes from, for messages."""
         return self.url or f"{self.requirement} (package index)"
 
 
 def asset_dir(asset: Asset, settings: Settings) -> Path:
-    """The asset's folder in the cache, whether it is there or not."""
+    """The asset's folder in the cache, which need not exist."""
     return settings.cache_dir / "assets" / asset.name
 
 
 def damage(folder: Path) -> str | None:
-    """What is wrong with a cached asset ("" : it is absent), or None where every file is as it was written."""
+    """The problem of a cached asset; "" if it is missing, None if all files are intact."""
     try:
         manifest = json.loads((folder / "manifest.json").read_bytes())
         if manifest["format"] != FORMAT:
             return "it was written by another version"
-        for name, known in manifest["files"].items():
+        for name, entry in manifest["files"].items():
             path = folder / name
-            if path.stat().st_size != known["bytes"] or file_hash(path) != known["sha256"]:
+            if path.stat().st_size != entry["bytes"] or file_hash(path) != entry["sha256"]:
                 return f"{name} is damaged"
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing" if folder.exists() else ""
@@ -81,7 +81,7 @@ def damage(folder: Path) -> str | None:
 
 
 def is_cached(asset: Asset, settings: Settings) -> bool:
-    """Whether the asset is in the cache (by its manifest only: cheap)."""
+    """Whether the asset is in the cache. Checks only that the manifest exists."""
     return (asset_dir(asset, settings) / "manifest.json").is_file()
 
 
@@ -92,27 +92,27 @@ def ensure(
     *,
     timeout: float | None = None,
 ) -> Path:
-    """The asset's folder, fetched first where it is absent or damaged.
+    """The asset's folder. Fetches the asset if it is missing or damaged.
 
     Args:
-        timeout: seconds to wait for the source to answer (default: the settings' `fetch_timeout`).
+        timeout: seconds to wait for the source to answer (default: the setting `fetch_timeout`).
 
     Raises:
-        FetchError: it cannot be fetched, is not what it should be, or the settings say offline.
+        FetchError: it cannot be fetched, its content is unexpected, or Matinee is offline.
     """
     folder = asset_dir(asset, settings)
-    fault = damage(folder)
-    if fault is None:
+    problem = damage(folder)
+    if problem is None:
         return folder
     if settings.offline:
-        why = f"is damaged in the cache ({fault})" if fault else "is not in the cache"
+        why = f"is damaged in the cache ({problem})" if problem else "is not in the cache"
         raise FetchError(f"{asset.name} {why} and Matinee is offline.", "Unset MATINEE_OFFLINE once, to fetch it.")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _lock(folder.parent / f".{asset.name}.lock"):
-            if damage(folder) is None:  # another process was quicker
+            if damage(folder) is None:  # another process has fetched it meanwhile
                 return folder
-            for stale in folder.parent.glob(f".{asset.name}~*"):  # of a process that was killed
+            for stale in folder.parent.glob(f".{asset.name}~*"):  # left by a killed process
                 shutil.rmtree(stale, ignore_errors=True)
             with tempfile.TemporaryDirectory(prefix=f".{asset.name}~", dir=folder.parent) as scratch:
                 _fetch(asset, Path(scratch), settings.fetch_timeout if timeout is None else timeout, progress)
@@ -126,7 +126,7 @@ def ensure(
 
 
 def _fetch(asset: Asset, scratch: Path, timeout: float, progress: Progress | None) -> None:
-    """Make `scratch/files`, complete with its manifest."""
+    """Create `scratch/files`, including the manifest."""
     what = f"Fetching {asset.name}"
 
     def tick(share: float) -> None:
@@ -139,10 +139,10 @@ def _fetch(asset: Asset, scratch: Path, timeout: float, progress: Progress | Non
     else:
         archive = scratch / "archive.zip"
         download(asset.url, archive, timeout=timeout, max_bytes=asset.max_bytes, tick=tick)
-    if asset.hash is not None and (found := file_hash(archive, asset.hash[0])) != asset.hash[1]:
+    if asset.hash is not None and (digest := file_hash(archive, asset.hash[0])) != asset.hash[1]:
         raise FetchError(
-            f"{asset.source} has the {asset.hash[0]} {found}, not {asset.hash[1]}.",
-            "Repeat the command; if that does not help, something between you and the source alters files.",
+            f"{asset.source} has the {asset.hash[0]} {digest}, not {asset.hash[1]}.",
+            "Repeat the command. If that does not help, a proxy may be altering downloads.",
         )
     files = scratch / "files"
     files.mkdir()
@@ -150,7 +150,7 @@ def _fetch(asset: Asset, scratch: Path, timeout: float, progress: Progress | Non
     missing = [name for name in asset.required or asset.members if not (files / name).is_file()]
     if missing:
         raise FetchError(
-            f"{asset.source} holds no {', '.join(missing)}.", "Its layout has changed; please report this."
+            f"{asset.source} does not contain {', '.join(missing)}.", "Its layout has changed; please report this."
         )
     if asset.prepare is not None:
         asset.prepare(files)
@@ -167,10 +167,10 @@ def _fetch(asset: Asset, scratch: Path, timeout: float, progress: Progress | Non
 
 
 def unzip(archive: Path, folder: Path, members: tuple[str, ...], *, max_bytes: int) -> None:
-    """Unpack the members with these last path components, flat: no path of the archive is ever followed.
+    """Extract the members with the given file names into one folder. Paths in the archive are ignored.
 
     Raises:
-        FetchError: not a whole zip file, or a member above `max_bytes`.
+        FetchError: not a valid zip file, or a member is larger than `max_bytes`.
     """
     try:
         with zipfile.ZipFile(archive) as bundle:
@@ -179,28 +179,28 @@ def unzip(archive: Path, folder: Path, members: tuple[str, ...], *, max_bytes: i
                 if name not in members or info.is_dir():
                     continue
                 if info.file_size > max_bytes:
-                    raise FetchError(f"{info.filename} in {archive.name} is too big.", "Nothing was kept; report this.")
-                # zipfile stops at the size announced and checks the CRC, so a bomb cannot exceed max_bytes.
+                    raise FetchError(f"{info.filename} in {archive.name} is too large.", "Please report this.")
+                # zipfile stops at the declared size and checks the CRC, so a zip bomb cannot exceed max_bytes.
                 with bundle.open(info) as source, (folder / name).open("wb") as target:
                     shutil.copyfileobj(source, target, 1 << 20)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-        raise FetchError(f"{archive.name} is not a whole zip file ({error}).", "Repeat the command.") from error
+        raise FetchError(f"{archive.name} is not a valid zip file ({error}).", "Repeat the command.") from error
 
 
 def _put_in_place(made: Path, folder: Path) -> None:
-    """Sync the made folder and rename it to its place; a damaged one that is there is moved away first."""
+    """Fsync a new folder and rename it to its final name. An existing damaged folder is moved away first."""
     for path in made.iterdir():
         sync_file(path)
     if folder.exists():
-        folder.replace(made.parent / "damaged")  # goes with the scratch folder
+        folder.replace(made.parent / "damaged")  # deleted with the scratch folder
     made.replace(folder)
     sync_folder(folder.parent)
 
 
 def _lock(path: Path, limit: float = LOCK_LIMIT) -> AbstractContextManager[None]:
-    """One process at a time."""
+    """Hold the lock file of an asset."""
     busy = FetchError(
         f"Another process has been fetching {path.stem.lstrip('.')} for {limit:.0f} s.",
-        "Wait for it, or end it, and repeat the command.",
+        "Wait for it or stop it, then repeat the command.",
     )
     return locked(path, limit, busy)

@@ -1,4 +1,4 @@
-"""Credits from the Wikidata films (CC0) of the `bokeh-sampledata` wheel, reduced to a small Parquet file."""
+"""Credits from the Wikidata films (CC0) in the `bokeh-sampledata` wheel, converted to a small Parquet file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _reduce(folder: Path) -> None:
     schema = {name: pl.Int32 if name == "year" else pl.String for name in names}
     frame = pl.DataFrame(rows, schema=schema, orient="row", strict=False)
     people = [
-        # "Sammy Davis, Jr." is one name; the comma comes off so that splitting leaves it whole.
+        # "Sammy Davis, Jr." is one name, so its comma is removed before splitting.
         pl.col(name)
         .str.replace_all(_SUFFIXES, " ${1}")
         .str.split(", ")
@@ -47,7 +47,7 @@ def _reduce(folder: Path) -> None:
 
 
 WIKIDATA = Asset(
-    name="wikidata-films-f40331a40ca3-1",  # the last part counts the changes of `_reduce`
+    name="wikidata-films-f40331a40ca3-1",  # the last part is the version of `_reduce`
     requirement="bokeh-sampledata==2026.1",
     hash=("sha256", "f40331a40ca30c64a1c1471835aad9006b61b0d9731a3f649ee8cbbf48d3822f"),
     members=("movies.db",),
@@ -59,7 +59,7 @@ def load_credits(settings: Settings, progress: Progress | None = None) -> pl.Dat
     """Films of Wikidata: `imdb_id`, `year`, `key` (see `titles.title_key`) and `CREDIT_COLUMNS` (lists).
 
     Raises:
-        FetchError: neither cached nor to be fetched.
+        FetchError: not cached, and cannot be fetched.
         DataError: the cached file cannot be read.
     """
     path = ensure(WIKIDATA, settings, progress) / "credits.parquet"
@@ -70,14 +70,14 @@ def load_credits(settings: Settings, progress: Progress | None = None) -> pl.Dat
 
 
 def match_by_title(movies: pl.DataFrame, films: pl.DataFrame) -> pl.DataFrame:
-    """Pairs of films with one title and one year (±1), left out wherever two could be meant on either side.
+    """Match movies and films by title and year (±1). Ambiguous matches are left out.
 
     Args:
         movies: `movie_id`, `title`, `year`.
         films: `imdb_id`, `key`, `year`.
 
     Returns:
-        `movie_id`, `imdb_id`, each at most once. A pair of the same year goes before one that is a year off.
+        `movie_id`, `imdb_id`, each at most once. Matches of the same year take precedence over those a year off.
     """
     keys = movies.select("movie_id", "year", title_keys(pl.col("title")).alias("key")).explode("key")
     pairs = keys.filter(pl.col("key") != "").join(
@@ -85,26 +85,26 @@ def match_by_title(movies: pl.DataFrame, films: pl.DataFrame) -> pl.DataFrame:
     )
     pairs = pairs.with_columns(off=(pl.col("year") - pl.col("film_year")).abs()).filter(pl.col("off") <= 1)
     pairs = pairs.group_by("movie_id", "imdb_id").agg(pl.col("off").min())
-    found = pairs.clear()
+    matches = pairs.clear()
     for off in (0, 1):
-        free = pairs.filter(pl.col("off") == off).join(found, on="movie_id", how="anti")
-        free = free.join(found, on="imdb_id", how="anti")
-        sure = (pl.len().over("movie_id") == 1) & (pl.len().over("imdb_id") == 1)
-        found = pl.concat([found, free.filter(sure)])
-        # What was doubtful with the right year stays doubtful.
-        pairs = pairs.join(free.filter(~sure), on="movie_id", how="anti")
-    return found.select("movie_id", "imdb_id")
+        free = pairs.filter(pl.col("off") == off).join(matches, on="movie_id", how="anti")
+        free = free.join(matches, on="imdb_id", how="anti")
+        unique = (pl.len().over("movie_id") == 1) & (pl.len().over("imdb_id") == 1)
+        matches = pl.concat([matches, free.filter(unique)])
+        # Movies that are ambiguous with the right year are not matched with another one.
+        pairs = pairs.join(free.filter(~unique), on="movie_id", how="anti")
+    return matches.select("movie_id", "imdb_id")
 
 
 def add_credits(movies: pl.DataFrame, films: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, float]]:
-    """Fill the credits of a film table, by IMDb id, or by title and year where there is no id.
+    """Add credits to a movie table, by IMDb id, or by title and year if there is no id.
 
     Args:
-        movies: clean films; `imdb_id` may be absent or null, and is filled where the title settles it.
-        films: what `load_credits` returns.
+        movies: clean movies; a missing `imdb_id` is filled if the title matches unambiguously.
+        films: the result of `load_credits`.
 
     Returns:
-        The table with `imdb_id` and `CREDIT_COLUMNS` (lists already there are kept), and the joins' shares (0..1).
+        The table with `imdb_id` and `CREDIT_COLUMNS` (existing lists are kept), and the joins' shares (0..1).
     """
     if "imdb_id" not in movies.columns:
         movies = movies.with_columns(imdb_id=pl.lit(None, dtype=pl.String))

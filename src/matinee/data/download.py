@@ -1,4 +1,4 @@
-"""Fetching over the network: never hangs, never leaves half a file, and says what to do where it fails."""
+"""Downloads over HTTP and by pip, with limits of time and size."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from pathlib import Path
 from matinee.errors import FetchError
 
 MIN_RATE = 50_000
-"""Bytes a second below which a download is given up; with the timeout it bounds the whole."""
+"""Minimum rate in bytes per second. Slower downloads are aborted, so that the total time is bounded."""
 
 PIP_LIMIT = 180.0
-"""Seconds that one `pip download` may take in all."""
+"""Maximum duration of one `pip download`, in seconds."""
 
 _CHUNK = 1 << 16
 Tick = Callable[[float], None]
 
 
-def download(  # noqa: C901 - two loops in step, each with its own ends
+def download(  # noqa: C901 - a producer and a consumer loop, each with several exits
     url: str, target: Path, *, timeout: float, max_bytes: int, tick: Tick | None = None
 ) -> None:
-    """Download a URL into a file, within `timeout` seconds plus the bytes received so far / `MIN_RATE`.
+    """Download a URL to a file, within `timeout` seconds plus the bytes received so far / `MIN_RATE`.
 
-    The work is done in a daemon thread, because looking up a host name takes no timeout of its own.
+    A daemon thread does the work, because name resolution has no timeout of its own.
 
     Raises:
-        FetchError: not reachable in time, too slow, too big, cut short, or refused.
+        FetchError: not reachable in time, too slow, too large, truncated, or refused.
     """
     chunks: queue.Queue[bytes | Exception | int | None] = queue.Queue(maxsize=64)
     stop = threading.Event()
@@ -53,7 +53,7 @@ def download(  # noqa: C901 - two loops in step, each with its own ends
                 while not stop.is_set() and (chunk := answer.read1(_CHUNK)):
                     hand_over(chunk)
             hand_over(None)
-        except Exception as error:  # whatever it is, the waiting side must hear of it
+        except Exception as error:  # passed to the waiting thread, which raises a FetchError from it
             hand_over(error)
 
     threading.Thread(target=pull, name="matinee-download", daemon=True).start()
@@ -84,7 +84,7 @@ def download(  # noqa: C901 - two loops in step, each with its own ends
                     if tick is not None:
                         tick(min(received / size, 1.0) if size else 0.0)
                 if max(received, size) > max_bytes:
-                    raise FetchError(f"{url} is bigger than {max_bytes:,} bytes.", "Nothing was kept; report this.")
+                    raise FetchError(f"{url} is larger than {max_bytes:,} bytes.", "Please report this.")
             if size and received != size:
                 raise FetchError(f"{url} ended after {received:,} of {size:,} bytes.", "Repeat the command.")
     finally:
@@ -92,18 +92,18 @@ def download(  # noqa: C901 - two loops in step, each with its own ends
 
 
 def pip_download(requirement: str, folder: Path, *, timeout: float, limit: float = PIP_LIMIT) -> Path:
-    """Fetch one wheel without its dependencies by pip, which honours the user's index, proxy and certificates.
+    """Download one wheel with pip, without dependencies. pip respects the user's index, proxy and certificates.
 
     Args:
         requirement: e.g. "recbole==1.2.1".
-        timeout: seconds pip waits for a connection.
-        limit: seconds in all.
+        timeout: seconds that pip waits for a connection.
+        limit: maximum seconds in total.
 
     Returns:
         The wheel in `folder`.
 
     Raises:
-        FetchError: pip is absent, failed, or took too long.
+        FetchError: pip is missing, failed, or took too long.
     """
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
     command += ["--disable-pip-version-check", "--quiet", "--progress-bar", "off", "--retries", "1"]

@@ -1,4 +1,4 @@
-"""Joining what lies beside the ratings: links, tags, overviews. Each join reports the share of films it reached."""
+"""Joins of links, tags and overviews. Each join reports the share of movies that it matched."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matinee.data.dataset import TableReport
 
 
 def _keyed(frame: pl.DataFrame, columns: list[pl.Expr], movies: pl.DataFrame) -> Counter:
-    """A side table with one row for each film of the catalogue that it knows."""
+    """A side table with at most one row per movie of the catalog."""
     table = Counter(frame.select(as_id(frame, "movie_id"), *columns))
     table.drop("film missing", pl.col("movie_id").is_null())
     table.drop("film not in the catalogue", ~pl.col("movie_id").is_in(movies["movie_id"].implode()))
@@ -18,7 +18,7 @@ def _keyed(frame: pl.DataFrame, columns: list[pl.Expr], movies: pl.DataFrame) ->
 
 
 def _fill(movies: pl.DataFrame, side: pl.DataFrame) -> pl.DataFrame:
-    """Take over the side table's columns where the film has none."""
+    """Fill missing values from the columns of the side table."""
     names = [name for name in side.columns if name != "movie_id"]
     joined = movies.join(side, on="movie_id", how="left", maintain_order="left", suffix="_side")
     both = [name for name in names if f"{name}_side" in joined.columns]
@@ -40,10 +40,10 @@ def _ids(frame: pl.DataFrame) -> list[pl.Expr]:
 
 
 def add_links(movies: pl.DataFrame, links: pl.DataFrame) -> tuple[pl.DataFrame, TableReport, dict[str, float]]:
-    """Fill `imdb_id` and `tmdb_id`; an id that is none is counted and left out.
+    """Fill `imdb_id` and `tmdb_id`. Invalid ids are counted and left out.
 
     Returns:
-        The films, the report of the link table, the shares (0..1) of films with each id.
+        The movies, the report of the link table, and the shares (0..1) of movies with each id.
     """
     given = [
         (pl.col(name).cast(pl.String).str.strip_chars().fill_null("") != "").alias(f"{name}_given")
@@ -65,7 +65,7 @@ def add_overviews(movies: pl.DataFrame, overviews: pl.DataFrame) -> tuple[pl.Dat
     """Fill `overview`, `keywords` and missing ids.
 
     Returns:
-        The films, the report of the table, the shares (0..1) of films with each.
+        The movies, the report of the table, and the shares (0..1) of movies with each column.
     """
     columns = [as_text("overview", 20_000), *_ids(overviews)]
     if "keywords" in overviews.columns:
@@ -80,5 +80,5 @@ def add_overviews(movies: pl.DataFrame, overviews: pl.DataFrame) -> tuple[pl.Dat
 
 
 def add_tags(movies: pl.DataFrame, tags: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, float]]:
-    """Put clean tags (see `clean.clean_tags`) on the films; returns them and the share (0..1) that has any."""
+    """Add clean tags (see `clean.clean_tags`). Returns the movies and the share (0..1) of those with tags."""
     return _fill(movies, tags), {"tags": tags.height / max(movies.height, 1)}

@@ -1,4 +1,4 @@
-"""The data sets that Matinee knows by name, and `auto`."""
+"""The registry of known data sets, and `auto`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DAT = ("ratings.dat", "movies.dat", "tags.dat", "users.dat", "README", "README.
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """A data set of the registry; sizes are those published."""
+    """A data set of the registry, with its published size."""
 
     name: str
     films: int
@@ -53,8 +53,8 @@ def _dat(name: str, size: int, md5: str) -> Asset:
     )
 
 
-# GroupLens publishes md5 sums of its stable releases. ml-latest-small has none; the sha256 is that of the archive as it
-# has stood since 2018, as many who pin it report.
+# GroupLens publishes md5 sums of its stable releases, but none for ml-latest-small. Its sha256 is that of the archive
+# since 2018, as other projects pin it.
 _REGISTRY: dict[str, tuple[Asset, DatasetInfo]] = {
     asset.name if key is None else key: (asset, DatasetInfo(key or asset.name, *sizes, licence, asset.source))
     for key, asset, sizes, licence in [
@@ -81,13 +81,13 @@ _REGISTRY: dict[str, tuple[Asset, DatasetInfo]] = {
 
 
 def list_datasets(settings: Settings | None = None) -> list[DatasetInfo]:
-    """All data sets known by name; `cached` where the settings' cache holds them."""
+    """All known data sets; `cached` says whether they are in the cache."""
     settings = settings or Settings()
     return [DatasetInfo(**{**vars(info), "cached": is_cached(asset, settings)}) for asset, info in _REGISTRY.values()]
 
 
 def dataset_asset(name: str) -> Asset:
-    """The asset behind a name.
+    """The asset of a data set.
 
     Raises:
         NotFoundError: no such data set.
@@ -101,7 +101,7 @@ def dataset_asset(name: str) -> Asset:
 
 
 def get_dataset_files(name: str, settings: Settings, progress: Progress | None = None) -> Path:
-    """The folder with a data set's files, fetched into the cache where it is not there yet.
+    """The folder with a data set's files. Fetches them if they are not in the cache.
 
     Args:
         name: of `list_datasets`, or "auto".
@@ -118,13 +118,13 @@ def get_dataset_files(name: str, settings: Settings, progress: Progress | None =
 def locate_auto(
     settings: Settings, progress: Progress | None = None, *, first: str = "ml-latest-small", second: str = "ml-100k"
 ) -> tuple[str, Path, tuple[str, ...]]:
-    """The default data set: ml-latest-small, or MovieLens 100K where GroupLens does not answer in time.
+    """The default data set: ml-latest-small, or MovieLens 100K if GroupLens does not answer in time.
 
     Returns:
-        Name, folder, and notes (one line where the second had to do).
+        Name, folder, and notes (one line if the second is used).
 
     Raises:
-        FetchError: neither is cached nor to be fetched.
+        FetchError: neither is cached, and neither can be fetched.
     """
     try:
         return first, get_dataset_files(first, settings, progress), ()
@@ -134,8 +134,8 @@ def locate_auto(
         folder = get_dataset_files(second, settings, progress)
     except FetchError as error:
         raise FetchError(
-            f"No data set could be had. {reason} {error.message}",
-            "Give a folder of MovieLens or CSV files, or try again with a network.",
+            f"No data set is available. {reason} {error.message}",
+            "Give a folder of MovieLens or CSV files, or try again with a network connection.",
         ) from error
     note = f"Using {second} from the package index instead of {first}: {reason}"
     return second, folder, (note,)

@@ -1,4 +1,4 @@
-"""What `matinee data inspect` shows: how a data set was cleaned, and how big and how dense it is."""
+"""The report of `matinee data inspect`: cleaning, size and density of a data set."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
 
 
 class Statistics(BaseModel):
-    """Basic figures of a clean data set.
+    """Basic statistics of a clean data set.
 
     Attributes:
-        rated: films with at least one rating.
-        density: ratings / (users × films), 0..1.
+        rated: movies with at least one rating.
+        density: ratings / (users × movies), 0..1.
         histogram: stars as text ("0.5") → number of ratings, by stars.
-        first, last: times of the oldest and newest rating, seconds since 1970 UTC; None where unknown.
-        per_user, per_film: quantile as text ("0.5") → ratings of a user, of a film that has any.
-        filled: share (0..1) of films that have each column of the catalogue.
+        first, last: times of the oldest and newest rating, seconds since 1970 UTC; None if unknown.
+        per_user, per_film: quantile as text ("0.5") → ratings per user, and per rated movie.
+        filled: share (0..1) of movies that have a value, by column of the catalog.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,7 +47,7 @@ class Statistics(BaseModel):
 
 
 class Inspection(CleaningReport):
-    """A cleaning report with the data set's figures."""
+    """A cleaning report with statistics."""
 
     scale: tuple[float, float]
     fingerprint: str
@@ -60,7 +60,7 @@ def _quantiles(counts: NDArray[np.int64]) -> dict[str, float]:
 
 
 def describe(dataset: Dataset) -> Statistics:
-    """The figures of a data set."""
+    """The statistics of a data set."""
     ratings, frame = dataset.ratings, dataset.catalog.frame
     stars, counts = np.unique(ratings.values, return_counts=True)
     times = ratings.times[ratings.times != NO_TIME]
@@ -95,7 +95,7 @@ def inspect_source(
     mapping: Mapping[str, str] | None = None,
     scale: tuple[float, float] | None = None,
 ) -> Inspection:
-    """Load a data set (see `load_dataset`) and report on it.
+    """Load a data set (see `load_dataset`) and summarize it.
 
     Raises:
         MatineeError: as `load_dataset`.

@@ -1,4 +1,4 @@
-"""Vectors of films: one space's unit vectors beside the catalogue rows that have them."""
+"""Vectors of movies: the unit vectors of one space, with their catalog rows."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from matinee.errors import DataError
 
 @dataclass(frozen=True)
 class FilmVectors:
-    """Unit vectors of some films of a catalogue.
+    """Unit vectors of movies of a catalog.
 
     Attributes:
-        rows: int64, (n,), increasing catalogue rows.
+        rows: int64, (n,), increasing catalog rows.
         vectors: float32, (n, dim), of length 1; vector i belongs to rows[i].
 
     Raises:
-        DataError: shapes or types do not fit, or the rows do not increase.
+        DataError: shapes or types do not match, or the rows do not increase.
     """
 
     rows: NDArray[np.int64]
@@ -37,29 +37,29 @@ class FilmVectors:
 
     @property
     def dim(self) -> int:
-        """Values in a vector."""
+        """Number of values in a vector."""
         return int(self.vectors.shape[1])
 
     def dense(self, n_items: int) -> NDArray[np.float32]:
-        """(n_items, dim), 0 for films without a vector."""
+        """(n_items, dim), 0 for movies without a vector."""
         full = np.zeros((n_items, self.dim), dtype=np.float32)
         full[self.rows] = self.vectors
         return full
 
     def known(self, n_items: int) -> NDArray[np.bool_]:
-        """(n_items,), which films have a vector."""
+        """Mask of movies that have a vector, (n_items,)."""
         mask = np.zeros(n_items, dtype=np.bool_)
         mask[self.rows] = True
         return mask
 
     def put(self, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> FilmVectors:
-        """These vectors with others put in their place or added; `rows` distinct, any order."""
-        kept = ~np.isin(self.rows, rows)
-        all_rows = np.concatenate([self.rows[kept], rows])
+        """A copy with vectors replaced or added; `rows` are distinct, in any order."""
+        unchanged = ~np.isin(self.rows, rows)
+        all_rows = np.concatenate([self.rows[unchanged], rows])
         order = np.argsort(all_rows, kind="stable")
-        return FilmVectors(all_rows[order], np.concatenate([self.vectors[kept], vectors])[order])
+        return FilmVectors(all_rows[order], np.concatenate([self.vectors[unchanged], vectors])[order])
 
     def without(self, rows: NDArray[np.int64]) -> FilmVectors:
-        """These vectors less those of some rows."""
-        kept = ~np.isin(self.rows, rows)
-        return self if bool(kept.all()) else FilmVectors(self.rows[kept], self.vectors[kept])
+        """A copy without the vectors of the given rows."""
+        remaining = ~np.isin(self.rows, rows)
+        return self if bool(remaining.all()) else FilmVectors(self.rows[remaining], self.vectors[remaining])

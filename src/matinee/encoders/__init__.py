@@ -1,1 +1,1 @@
-"""Texts and images as unit vectors, by ONNX Runtime: no torch, one thread a session, one preprocessing for all."""
+"""Encoders of texts and images to unit vectors, with ONNX Runtime and without PyTorch."""

@@ -1,7 +1,7 @@
-"""How many pixels an AVIF file makes its decoder decode, read from the AV1 streams themselves.
+"""The number of pixels that an AVIF file makes its decoder decode, read from the AV1 streams.
 
-The container's own width and height (`ispe`) may say 64 × 64 while the stream holds 16,384 × 16,384: the decoder would
-make the large picture, with all its memory, and scale it down. So the sequence header of every stream is read first.
+The width and height in the container (`ispe`) may be 64 × 64 while the stream has 16,384 × 16,384: the decoder would
+allocate the large picture and scale it down. So the sequence header of every stream is read first.
 
 Formats: ISO/IEC 14496-12 (boxes), 23008-12 (items), AV1 Bitstream Specification 5.3 and 5.5 (OBUs, sequence header).
 """
@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _SEQUENCE_HEADER = 1
-_MOST_ITEMS = 512
-_MOST_BOXES = 4096
+_MAX_ITEMS = 512
+_MAX_BOXES = 4096
 
 
 def coded_pixels(content: bytes) -> int:
-    """Pixels of all AV1 images in a file together: the picture, its transparency, its tiles and thumbnails.
+    """Total pixels of all AV1 images in a file: the picture, its alpha channel, tiles and thumbnails.
 
     Raises:
-        ValueError: a file whose items cannot be found.
+        ValueError: the file structure is not valid.
     """
     meta = next((body for kind, body in _boxes(content) if kind == b"meta"), None)
     if meta is None:
@@ -29,7 +29,7 @@ def coded_pixels(content: bytes) -> int:
     if b"iloc" not in inside or b"iinf" not in inside:
         raise ValueError("no items")
     images = _av1_items(inside[b"iinf"])
-    if len(images) > _MOST_ITEMS:
+    if len(images) > _MAX_ITEMS:
         raise ValueError("too many items")
     idat = inside.get(b"idat", b"")
     return sum(
@@ -42,7 +42,7 @@ def coded_pixels(content: bytes) -> int:
 
 
 class _Reader:
-    """Whole numbers from bytes, in order; ValueError at the end."""
+    """Reads integers from bytes. Raises ValueError at the end."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -51,7 +51,7 @@ class _Reader:
     def take(self, n_bytes: int) -> int:
         chunk = self._data[self._at : self._at + n_bytes]
         if len(chunk) != n_bytes:
-            raise ValueError("cut short")
+            raise ValueError("truncated")
         self._at += n_bytes
         return int.from_bytes(chunk, "big")
 
@@ -60,9 +60,9 @@ class _Reader:
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(type, content) of the boxes that follow one another; what is cut short ends them."""
+    """(type, content) of consecutive boxes, up to the first truncated one."""
     at = 0
-    for _ in range(_MOST_BOXES):
+    for _ in range(_MAX_BOXES):
         if at + 8 > len(data):
             return
         size, header = int.from_bytes(data[at : at + 4], "big"), 8
@@ -81,7 +81,7 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _av1_items(iinf: bytes) -> set[int]:
     """Numbers of the items that are AV1 images."""
     count_bytes = 2 if iinf[:1] == b"\0" else 4
-    found = set()
+    items = set()
     for kind, body in _boxes(iinf[4 + count_bytes :]):
         if kind == b"infe":
             reader = _Reader(body)
@@ -89,28 +89,28 @@ def _av1_items(iinf: bytes) -> set[int]:
             item = reader.take(2 if version < 3 else 4)
             reader.take(2)  # protection
             if reader.take(4) == int.from_bytes(b"av01", "big"):
-                found.add(item)
-    return found
+                items.add(item)
+    return items
 
 
 def _locations(iloc: bytes) -> Iterator[tuple[int, list[tuple[bool, int, int]]]]:
-    """(item, parts) of each item; a part is (in the `idat` box rather than the file, offset, length)."""
+    """(item, parts) of each item. A part is (whether it is in the `idat` box, offset, length)."""
     reader = _Reader(iloc)
     version = reader.take(4) >> 24
     sizes = reader.take(2)
     offset_size, length_size, base_size, index_size = (sizes >> shift & 15 for shift in (12, 8, 4, 0))
     wide = version == 2
     n_items = reader.take(4 if wide else 2)
-    if n_items > _MOST_ITEMS:
+    if n_items > _MAX_ITEMS:
         raise ValueError("too many items")
     for _ in range(n_items):
         item = reader.take(4 if wide else 2)
         method = reader.take(2) & 15 if version else 0
-        reader.take(2)  # where the data are: always this file
+        reader.take(2)  # data reference: always this file
         base = reader.take(base_size)
         n_parts = reader.take(2)
-        if method > 1 or n_parts > _MOST_ITEMS:
-            raise ValueError("an item in a place that is not known")
+        if method > 1 or n_parts > _MAX_ITEMS:
+            raise ValueError("an unsupported construction method of an item")
         parts = []
         for _ in range(n_parts):
             if version:
@@ -125,8 +125,8 @@ def _part(data: bytes, offset: int, length: int) -> bytes:
 
 
 def _stream_pixels(stream: bytes) -> int:
-    """The largest picture that a sequence header of the stream announces."""
-    most, at = 0, 0
+    """The maximum number of pixels in the stream's sequence headers."""
+    largest, at = 0, 0
     while at < len(stream):
         header = stream[at]
         at += 2 if header & 4 else 1
@@ -135,9 +135,9 @@ def _stream_pixels(stream: bytes) -> int:
             size, used = _leb128(stream[at : at + 8])
             at += used
         if header >> 3 & 15 == _SEQUENCE_HEADER:
-            most = max(most, _sequence_pixels(stream[at : at + size]))
+            largest = max(largest, _sequence_pixels(stream[at : at + size]))
         at += size
-    return most
+    return largest
 
 
 def _leb128(data: bytes) -> tuple[int, int]:
@@ -146,26 +146,26 @@ def _leb128(data: bytes) -> tuple[int, int]:
         value |= (byte & 127) << (7 * i)
         if byte < 128:
             return value, i + 1
-    raise ValueError("a length without end")
+    raise ValueError("an unterminated length")
 
 
 @dataclass
 class _Bits:
-    """Bits from the front of some bytes."""
+    """Reads bits. Raises ValueError at the end."""
 
     value: int
     left: int
 
     def take(self, n: int) -> int:
         if n > self.left:
-            raise ValueError("cut short")
+            raise ValueError("truncated")
         self.left -= n
         return self.value >> self.left & ((1 << n) - 1)
 
 
 def _sequence_pixels(payload: bytes) -> int:
     """max_frame_width × max_frame_height of a sequence header."""
-    head = payload[:512]  # with 32 operating points it has fewer
+    head = payload[:512]  # enough even with 32 operating points
     bits = _Bits(int.from_bytes(head, "big"), 8 * len(head))
     bits.take(4)  # profile, still picture
     if bits.take(1):  # reduced header
@@ -177,11 +177,11 @@ def _sequence_pixels(payload: bytes) -> int:
 
 
 def _operating_points(bits: _Bits) -> None:
-    """Pass over timing, decoder model and operating points (AV1 5.5.1)."""
+    """Skip timing, decoder model and operating points (AV1 5.5.1)."""
     delay_bits = 0
     if bits.take(1):  # timing info
         bits.take(32), bits.take(32)
-        if bits.take(1):  # equal picture interval: a number in Exp-Golomb code
+        if bits.take(1):  # equal picture interval: an Exp-Golomb code
             zeros = 0
             while not bits.take(1):
                 zeros += 1

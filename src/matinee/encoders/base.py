@@ -1,6 +1,6 @@
-"""The contract of every encoder: texts or images in, unit vectors out.
+"""The protocols of encoders: texts or images in, unit vectors out.
 
-Encoders in this process (`matinee.encoders`) and those behind HTTP (`matinee.remote`) pass the same suite
+Local encoders (`matinee.encoders`) and those behind HTTP (`matinee.remote`) pass the same test suite
 (`tests/contracts/test_encoders.py`).
 """
 
@@ -25,28 +25,28 @@ class TextEncoder(Protocol):
     """Texts → float32 unit vectors, (n, dim). Thread-safe.
 
     Attributes:
-        id: names the weights and the preprocessing; vectors of different ids must never be compared.
-        dim: values in a vector.
+        id: identifies weights and preprocessing; vectors of different ids must never be compared.
+        dim: number of values in a vector.
     """
 
     @property
     def id(self) -> str:
-        """Names the weights and the preprocessing."""
+        """Identifies weights and preprocessing."""
         ...
 
     @property
     def dim(self) -> int:
-        """Values in a vector."""
+        """Number of values in a vector."""
         ...
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        """Unit vectors of texts, in order; the result does not depend on what else is in the batch.
+        """Unit vectors of texts, in order. A text's vector does not depend on the rest of the batch.
 
-        Long texts are cut where the model ends. An empty list gives (0, dim).
+        Long texts are truncated at the model's limit. An empty list gives (0, dim).
 
         Raises:
-            InvalidInputError: an empty or blank text, naming its place.
-            EncoderError: the encoder cannot be had or does not answer.
+            InvalidInputError: an empty or blank text; the message gives its position.
+            EncoderError: the encoder is not available or does not answer.
         """
         ...
 
@@ -54,26 +54,26 @@ class TextEncoder(Protocol):
 class ImageEncoder(Protocol):
     """Images → float32 unit vectors, (n, dim). Thread-safe; attributes as in `TextEncoder`.
 
-    Raw vectors: what a snapshot stores and searches is their projection (`encoders.projection`).
+    These are raw vectors. A snapshot stores and searches their projection (`encoders.projection`).
     """
 
     @property
     def id(self) -> str:
-        """Names the weights and the preprocessing."""
+        """Identifies weights and preprocessing."""
         ...
 
     @property
     def dim(self) -> int:
-        """Values in a vector."""
+        """Number of values in a vector."""
         ...
 
     def encode(self, images: Sequence[Image], progress: Progress | None = None) -> Vectors:
         """Unit vectors of images, in order.
 
         Raises:
-            TooLargeError: more bytes or pixels than the limits (413), before anything is decoded.
-            MediaTypeError: not an image of a kind that is read (415).
-            InvalidInputError: an image that is broken, empty or cut short (422).
-            EncoderError: the encoder cannot be had or does not answer.
+            TooLargeError: more bytes or pixels than allowed (413); raised before decoding.
+            MediaTypeError: not an image of a supported format (415).
+            InvalidInputError: a damaged, empty or truncated image (422).
+            EncoderError: the encoder is not available or does not answer.
         """
         ...

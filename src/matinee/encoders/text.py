@@ -24,7 +24,7 @@ from matinee._util.processors import processor_count
 from matinee._util.progress import Progress
 from matinee.data.assets import ensure, is_cached
 from matinee.encoders.base import TextEncoder, Vectors
-from matinee.encoders.builders.minilm import MINILM, MODEL_FILE, MOST_TOKENS, TOKENIZER_FILE
+from matinee.encoders.builders.minilm import MAX_TOKENS, MINILM, MODEL_FILE, TOKENIZER_FILE
 from matinee.encoders.projection import unit
 from matinee.encoders.session import open_session
 from matinee.errors import EncoderError, FetchError, InvalidInputError, MissingExtraError
@@ -65,7 +65,7 @@ def load_text_encoder(settings: Settings, progress: Progress | None = None) -> T
             folder = ensure(MINILM, settings, progress)
         except FetchError as error:
             raise EncoderError(f"The text encoder cannot be had: {error.message}", error.hint) from error
-        return OnnxTextEncoder(folder, id=f"{MINILM.name}.{PREPROCESSING}", most_tokens=MOST_TOKENS)
+        return OnnxTextEncoder(folder, id=f"{MINILM.name}.{PREPROCESSING}", most_tokens=MAX_TOKENS)
     folder = Path(wanted).expanduser()
     for name in (MODEL_FILE, TOKENIZER_FILE):
         if not (folder / name).is_file():
@@ -198,7 +198,7 @@ def _open_tokenizer(path: Path, most_tokens: int | None) -> tuple[Tokenizer, int
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # its own kinds derive from Exception alone
         raise EncoderError(f"The tokeniser {path} cannot be read ({error}).", "Name another folder.") from error
-    own = (tokenizer.truncation or {}).get("max_length", MOST_TOKENS)
+    own = (tokenizer.truncation or {}).get("max_length", MAX_TOKENS)
     read = most_tokens or min(int(own), _MOST_READ)
     tokenizer.enable_truncation(read)
     tokenizer.no_padding()

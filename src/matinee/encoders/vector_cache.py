@@ -1,8 +1,8 @@
-"""Raw vectors kept between trainings, by encoder and by the sha256 of what was encoded.
+"""A persistent cache of raw vectors, by encoder and by the sha256 of the encoded content.
 
-A cache is a folder of shards. A shard is a `.npy` file of (key, vector) records, named by the hash of its own bytes, so
-that a damaged one is noticed, taken away, and made anew by encoding again. Shards are written beside and renamed:
-processes share a folder without ever seeing half of one.
+A cache is a folder of shards. A shard is a `.npy` file of (key, vector) records, named by the hash of its bytes.
+Damaged shards are detected and deleted, and their content is encoded again. Shards are written atomically, so that
+processes can share a folder.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from matinee.encoders.projection import unit
 from matinee.errors import DataError, InvalidInputError
 from matinee.settings import Settings
 
-MOST_BYTES = 512 << 20
-"""Of one encoder's vectors: 200,000 of 1280 values. When there are more, the older half goes."""
-MOST_SHARDS = 32
-"""More are merged into one."""
+MAX_BYTES = 512 << 20
+"""Maximum size of one encoder's cache: 200,000 vectors of 1280 values. Beyond it, the older half is deleted."""
+MAX_SHARDS = 32
+"""Beyond this number, shards are merged into one."""
 _CHUNK = 512
 _KEY_BYTES = 32
 _LOCK_LIMIT = 60.0
@@ -39,47 +39,48 @@ Found = NDArray[np.bool_]
 
 
 def text_key(text: str) -> bytes:
-    """sha256 of a text's UTF-8."""
+    """sha256 of a text in UTF-8."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def image_key(path: Path) -> bytes:
-    """sha256 of a file's bytes. Raises OSError where it cannot be read."""
+    """sha256 of a file's bytes. Raises OSError if it cannot be read."""
     return bytes.fromhex(file_hash(path))
 
 
 class VectorCache:
-    """Vectors of one encoder, in half precision. Safe between threads and processes.
+    """Vectors of one encoder, in half precision. Safe for use from many threads and processes.
 
     Args:
-        folder: made at the first `put`.
-        dim: values in a vector; shards of another width are left alone.
-        most_bytes: of all shards together.
+        folder: created by the first `put`.
+        dim: number of values in a vector; shards of another width are ignored.
+        max_bytes: maximum total size of all shards.
     """
 
-    def __init__(self, folder: Path, dim: int, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, folder: Path, dim: int, max_bytes: int = MAX_BYTES) -> None:
         self._folder = folder
         self._dim = dim
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._record = np.dtype([("key", "u1", (_KEY_BYTES,)), ("vector", "<f2", (dim,))])
         self._shards: dict[str, NDArray[np.void]] = {}
-        self._places: dict[bytes, tuple[str, int]] = {}
+        self._index: dict[bytes, tuple[str, int]] = {}
         self._lock = threading.RLock()
 
     def find(self, keys: Sequence[bytes]) -> tuple[Vectors, Found]:
-        """Unit vectors, (n, dim) float32, of the keys that are known; 0 where `found`, (n,), is false."""
+        """Unit vectors, (n, dim) float32, and the mask, (n,), of cached keys; vectors of other keys are 0."""
         vectors = np.zeros((len(keys), self._dim), dtype=np.float32)
-        found = np.zeros(len(keys), dtype=np.bool_)
+        cached = np.zeros(len(keys), dtype=np.bool_)
         with self._lock:
             self._refresh()
             for i, key in enumerate(keys):
-                if (place := self._places.get(key)) is not None:
-                    vectors[i] = self._shards[place[0]]["vector"][place[1]]
-                    found[i] = True
-        return unit(vectors), found
+                if (entry := self._index.get(key)) is not None:
+                    shard, row = entry
+                    vectors[i] = self._shards[shard]["vector"][row]
+                    cached[i] = True
+        return unit(vectors), cached
 
     def put(self, keys: Sequence[bytes], vectors: Vectors) -> None:
-        """Keep vectors, (n, dim), under their keys, (n,) of 32 bytes.
+        """Store vectors, (n, dim), under their keys, (n,) of 32 bytes.
 
         Raises:
             DataError: the folder cannot be written.
@@ -93,13 +94,15 @@ class VectorCache:
             self._write(fresh)
             self._refresh()
             sizes = sum(shard.nbytes for shard in self._shards.values())
-            if len(self._shards) > MOST_SHARDS or sizes > self._most_bytes:
-                self._merge(full=sizes > self._most_bytes)
+            if len(self._shards) > MAX_SHARDS or sizes > self._max_bytes:
+                self._merge(full=sizes > self._max_bytes)
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Alone among processes, and OSErrors as DataErrors."""
-        busy = DataError(f"Another process has held {self._folder} for {_LOCK_LIMIT:.0f} s.", "End it and repeat.")
+        """Hold the folder's lock file, and convert OSErrors to DataErrors."""
+        busy = DataError(
+            f"Another process has locked {self._folder} for {_LOCK_LIMIT:.0f} s.", "Stop it, then repeat the command."
+        )
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with locked(self._folder / ".lock", _LOCK_LIMIT, busy):
@@ -111,20 +114,20 @@ class VectorCache:
             ) from error
 
     def _refresh(self) -> None:
-        """Read the shards that are new, forget those that are gone."""
+        """Open new shards and drop deleted ones."""
         names = {path.name for path in self._folder.glob("*.npy")} if self._folder.is_dir() else set()
         if gone := self._shards.keys() - names:
             for name in gone:
                 del self._shards[name]
-            self._places = {key: place for key, place in self._places.items() if place[0] not in gone}
+            self._index = {key: entry for key, entry in self._index.items() if entry[0] not in gone}
         for name in sorted(names - self._shards.keys()):
             if (shard := self._read(self._folder / name)) is None:
                 continue
             self._shards[name] = shard
-            self._places.update((key.tobytes(), (name, i)) for i, key in enumerate(shard["key"]))
+            self._index.update((key.tobytes(), (name, i)) for i, key in enumerate(shard["key"]))
 
     def _read(self, path: Path) -> NDArray[np.void] | None:
-        """A shard's records, mapped; None where it is damaged, of another width, or just merged away."""
+        """A shard's records, memory-mapped; None if it is damaged, of another width, or was just merged."""
         try:
             if file_hash(path) == path.stem:
                 shard: NDArray[np.void] = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -141,29 +144,29 @@ class VectorCache:
         buffer = io.BytesIO()
         np.save(buffer, records, allow_pickle=False)
         name = f"{hashlib.sha256(buffer.getbuffer()).hexdigest()}.npy"
-        for left in self._folder.glob(".*.part"):  # by processes that were killed: the lock is held here
-            left.unlink(missing_ok=True)
+        for leftover in self._folder.glob(".*.part"):  # of killed processes, because this process holds the lock
+            leftover.unlink(missing_ok=True)
         with replacing(self._folder / name) as file:
             file.write_bytes(buffer.getbuffer())
         return name
 
     def _merge(self, *, full: bool) -> None:
-        """All shards as one, each key once, its newest vector; where it is full only the newer half."""
+        """Merge all shards into one with the newest vector of each key; if full, only the newer half of the keys."""
         names = sorted(self._shards, key=lambda name: (self._folder / name).stat().st_mtime_ns, reverse=True)
         records = np.concatenate([self._shards[name][::-1] for name in names])
         _, first = np.unique(records["key"], axis=0, return_index=True)
         newest = np.sort(first)
         if full:
-            newest = newest[: self._most_bytes // 2 // self._record.itemsize]
-        kept = self._write(records[newest][::-1])
+            newest = newest[: self._max_bytes // 2 // self._record.itemsize]
+        merged = self._write(records[newest][::-1])
         for name in names:
-            if name != kept:
+            if name != merged:
                 (self._folder / name).unlink(missing_ok=True)
         self._refresh()
 
 
 def vectors_dir(settings: Settings, encoder_id: str) -> Path:
-    """Where the raw vectors of one encoder are kept."""
+    """The cache folder of one encoder."""
     return settings.cache_dir / "vectors" / re.sub(r"[^A-Za-z0-9._-]", "_", encoder_id)
 
 
@@ -172,27 +175,27 @@ def encode_cached(
 ) -> Vectors:
     """Unit vectors of texts, (n, dim), each text encoded at most once per encoder.
 
-    They have the precision of the cache, also the first time, so that a second training sees the same.
+    They always have the precision of the cache, so that repeated trainings get equal vectors.
 
     Raises:
         InvalidInputError, EncoderError: as `TextEncoder.encode`.
         DataError: the cache cannot be written.
     """
 
-    def encode(places: list[int]) -> tuple[Vectors, list[Fault]]:
-        return encoder.encode([texts[i] for i in places]), []
+    def encode(missing: list[int]) -> tuple[Vectors, list[Fault]]:
+        return encoder.encode([texts[i] for i in missing]), []
 
-    vectors, _ = _through(encoder, [text_key(text) for text in texts], encode, settings, "texts", progress)
+    vectors, _ = _encode_cached(encoder, [text_key(text) for text in texts], encode, settings, "texts", progress)
     return vectors
 
 
 def encode_images_cached(
     encoder: ImageEncoder, paths: Sequence[Path], settings: Settings, progress: Progress | None = None
 ) -> tuple[Vectors, list[Fault]]:
-    """Unit vectors of image files, (n, dim), and what is wrong with those that have none (0).
+    """Unit vectors of image files, (n, dim), and the errors of files that cannot be encoded (whose vectors are 0).
 
     Raises:
-        EncoderError: the encoder cannot be had or does not answer.
+        EncoderError: the encoder is not available or does not answer.
         DataError: the cache cannot be written.
     """
     keys: list[bytes | None] = []
@@ -202,17 +205,17 @@ def encode_images_cached(
             keys.append(image_key(path))
         except OSError as error:
             keys.append(None)
-            why = InvalidInputError(f"{path} cannot be read ({error.strerror or error}).", "Check the file.")
-            faults.append(Fault(i, why))
+            reason = InvalidInputError(f"{path} cannot be read ({error.strerror or error}).", "Check the file.")
+            faults.append(Fault(i, reason))
 
-    def encode(places: list[int]) -> tuple[Vectors, list[Fault]]:
-        return encode_all(encoder, [paths[i] for i in places])
+    def encode(missing: list[int]) -> tuple[Vectors, list[Fault]]:
+        return encode_all(encoder, [paths[i] for i in missing])
 
-    vectors, more = _through(encoder, keys, encode, settings, "images", progress)
+    vectors, more = _encode_cached(encoder, keys, encode, settings, "images", progress)
     return vectors, sorted(faults + more, key=lambda fault: fault.place)
 
 
-def _through(
+def _encode_cached(
     encoder: TextEncoder | ImageEncoder,
     keys: Sequence[bytes | None],
     encode: Callable[[list[int]], tuple[Vectors, list[Fault]]],
@@ -220,28 +223,28 @@ def _through(
     what: str,
     progress: Progress | None,
 ) -> tuple[Vectors, list[Fault]]:
-    """What the cache holds from there, the rest encoded and kept chunk by chunk: nothing is lost by an interruption."""
-    tell = progress or silent
+    """Read cached vectors, then encode and cache the rest in chunks. An interruption loses at most one chunk."""
+    report = progress or silent
     cache = VectorCache(vectors_dir(settings, encoder.id), encoder.dim)
-    known = [i for i, key in enumerate(keys) if key is not None]
+    readable = [i for i, key in enumerate(keys) if key is not None]
     vectors = np.zeros((len(keys), encoder.dim), dtype=np.float32)
-    vectors[known], found = cache.find([key for key in keys if key is not None])
-    places: dict[bytes, list[int]] = {}
-    for i, had in zip(known, found, strict=True):
-        if not had and (key := keys[i]) is not None:
-            places.setdefault(key, []).append(i)
+    vectors[readable], cached = cache.find([key for key in keys if key is not None])
+    rows: dict[bytes, list[int]] = {}
+    for i, is_cached in zip(readable, cached, strict=True):
+        if not is_cached and (key := keys[i]) is not None:
+            rows.setdefault(key, []).append(i)
     faults: list[Fault] = []
-    missing = list(places)
+    missing = list(rows)
     for start in range(0, len(missing), _CHUNK):
         chunk = missing[start : start + _CHUNK]
-        made, broken = encode([places[key][0] for key in chunk])
-        bad = {fault.place: fault for fault in broken}
-        made = unit(made.astype(np.float16).astype(np.float32))
+        encoded, failed = encode([rows[key][0] for key in chunk])
+        errors = {fault.place: fault.error for fault in failed}
+        encoded = unit(encoded.astype(np.float16).astype(np.float32))
         for i, key in enumerate(chunk):
-            vectors[places[key]] = made[i]
-            if i in bad:
-                faults.extend(Fault(place, bad[i].error) for place in places[key])
-        good = [i for i in range(len(chunk)) if i not in bad]
-        cache.put([chunk[i] for i in good], made[good])
-        tell(f"Encoding {what}", (start + len(chunk)) / len(missing))
+            vectors[rows[key]] = encoded[i]
+            if i in errors:
+                faults.extend(Fault(row, errors[i]) for row in rows[key])
+        good = [i for i in range(len(chunk)) if i not in errors]
+        cache.put([chunk[i] for i in good], encoded[good])
+        report(f"Encoding {what}", (start + len(chunk)) / len(missing))
     return vectors, faults

@@ -1,4 +1,4 @@
-"""Annoy: a forest of random cuts by angle, mapped from its file (Bernhardsson, github.com/spotify/annoy)."""
+"""Annoy: a forest of random projection trees, memory-mapped (Bernhardsson, github.com/spotify/annoy)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from pydantic import Field
 
-from matinee.indexes.approximate import Approximate, IndexConfig, library, unfit
+from matinee.indexes.approximate import Approximate, IndexConfig, library, mismatch
 from matinee.indexes.base import Kind, Vectors
 from matinee.indexes.scoring import Rows
 
-MOST_LOOKS = 8
-"""Nodes looked at for each vector that there is, at most: a scan of all is faster long before."""
+MAX_VISITED = 8
+"""Maximum number of visited nodes per vector of the index. A full scan is faster long before that."""
 
 
 class AnnoyConfig(IndexConfig):
     """Settings of an Annoy index."""
 
-    trees: int = Field(10, ge=1, le=1000, description="Trees: more find more, and need memory.")
-    search_k: int | None = Field(None, ge=1, description="Nodes looked at; unset: as `recall` needs.")
+    trees: int = Field(10, ge=1, le=1000, description="Number of trees. More trees find more and need more memory.")
+    search_k: int | None = Field(None, ge=1, description="Number of visited nodes; unset: as `recall` needs.")
 
 
 def _class() -> Any:
@@ -31,7 +31,10 @@ def _class() -> Any:
 
 
 class _File:
-    """Where an Annoy index is mapped from; None while it lies in memory. Saving moves it, so searches must wait."""
+    """The file that an Annoy index is mapped from; None while it is in memory.
+
+    Saving moves the index into the file, so searches must wait for it.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
@@ -41,7 +44,7 @@ class _File:
 class AnnoyIndex(Approximate):
     """An Annoy index with the metric `angular`; see `Approximate`.
 
-    Until it is saved for the first time, its searches wait for each other.
+    Searches are serialized until the index is saved for the first time.
     """
 
     kind: ClassVar[Kind] = "annoy"
@@ -72,25 +75,25 @@ class AnnoyIndex(Approximate):
         assert isinstance(config, AnnoyConfig)
         class_ = _class()
         n, dim = shape
-        # A node: its number of descendants, its length or children, its vector or cut; every item is one.
+        # A node has a number of descendants, a norm or children, and a vector. Every item is a node.
         node = 12 + 4 * dim
         size = path.stat().st_size
         if size % node or size // node < n:
-            raise unfit(path, f"does not hold {n} vectors of {dim} values")
+            raise mismatch(path, f"does not hold {n} vectors of {dim} values")
         index = class_(dim, "angular")
         try:
             index.load(str(path))
         except OSError as error:
-            raise unfit(path, "cannot be read by Annoy") from error
+            raise mismatch(path, "cannot be read by Annoy") from error
         if index.get_n_items() != n:
-            raise unfit(path, f"holds {index.get_n_items()} vectors, not {n}")
+            raise mismatch(path, f"holds {index.get_n_items()} vectors, not {n}")
         return cls(index, config, seed, path)
 
     def write(self, path: Path) -> None:
-        """See `Approximate.write`; an index that was read is copied from where it was read."""
+        """See `Approximate.write`. An index that was read from a file is copied from it."""
         with self._file.moving:
             if self._file.path is None:
-                self._index.save(str(path))  # Annoy goes over to the file
+                self._index.save(str(path))  # this also makes Annoy map the file
                 self._file.path = path
             else:
                 shutil.copyfile(self._file.path, path)
@@ -99,13 +102,13 @@ class AnnoyIndex(Approximate):
     def efforts(self) -> tuple[int, ...]:
         """See `Approximate.efforts`."""
         n = self._index.get_n_items()
-        return tuple(500 * 2**step for step in range(10) if step == 0 or 500 * 2**step <= MOST_LOOKS * n)
+        return tuple(500 * 2**step for step in range(10) if step == 0 or 500 * 2**step <= MAX_VISITED * n)
 
     def candidates(self, queries: Vectors, k: int, effort: int) -> Rows:
         """See `Approximate.candidates`."""
         rows = np.full((len(queries), k), -1, dtype=np.int64)
         with self._file.moving if self._file.path is None else nullcontext():
             for i, query in enumerate(queries.tolist()):
-                found = self._index.get_nns_by_vector(query, k, max(effort, k))
-                rows[i, : len(found)] = found
+                nearest = self._index.get_nns_by_vector(query, k, max(effort, k))
+                rows[i, : len(nearest)] = nearest
         return rows

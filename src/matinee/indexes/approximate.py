@@ -1,7 +1,7 @@
-"""What every approximate index has: an immutable search structure that proposes candidates.
+"""The base class of approximate indexes: an immutable search structure that proposes candidates.
 
-It holds no item numbers and gives no similarities: `UpdatableIndex` scores its candidates again from the vectors that
-lie beside, so that similarities are exact and comparable between kinds.
+It has no item numbers and returns no similarities. `UpdatableIndex` scores its candidates from the stored vectors, so
+that similarities are exact and comparable between kinds.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from matinee.indexes.base import Kind, Vectors
 from matinee.indexes.scoring import Rows, nearest_rows, rescore
 
 SAMPLE = 128
-"""Searches that `tuned` tries an effort with."""
+"""Number of queries with which `tuned` measures recall."""
 K = 10
-"""Neighbours that it counts in each."""
+"""Number of neighbors in that measurement."""
 NEAR = 6
-"""Which neighbour `_probes` goes to; a vector is its own first."""
+"""Rank of the neighbor that `_probes` uses; the first neighbor of a vector is itself."""
 QUEUES = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096)
-"""Efforts of graphs (HNSW): lengths of the queue of a search."""
+"""Efforts of graphs (HNSW): queue lengths of a search."""
 QUEUE, QUEUE_SHARE = 1024, 0.25
-"""The longest queue, and beyond that as a share of the vectors: a scan of all is faster long before."""
-LEAST_LENGTH = np.float32(1e-3)
-"""A sum of vectors that is shorter has no direction to speak of."""
+"""The longest queue, absolute and as a share of the vectors; the larger counts. A full scan is faster long before."""
+MIN_LENGTH = np.float32(1e-3)
+"""Shorter sums of vectors have no meaningful direction."""
 
 
 class IndexConfig(BaseModel):
@@ -40,16 +40,16 @@ class IndexConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     recall: float = Field(
-        0.96, gt=0, le=1, description="Share of the true ten nearest that a search shall find; sets the effort."
+        0.96, gt=0, le=1, description="Target share of the true ten nearest that a search finds; sets the effort."
     )
 
     @property
     def derived(self) -> bool:
-        """Whether an index is made anew from the vectors when it is opened, which takes no longer than reading it."""
+        """Whether an index is rebuilt from the vectors when opened, which takes no longer than reading it."""
         return False
 
     def settled(self, n: int) -> Self:
-        """With everything decided that depends on the number of vectors."""
+        """These settings with all choices that depend on the number of vectors made."""
         del n
         return self
 
@@ -60,8 +60,8 @@ class Recipe:
 
     Attributes:
         config: settings of the kind; None for exact.
-        seed: of everything random.
-        given_up: the kind misses too much among these vectors, so they are searched exactly.
+        seed: random seed.
+        given_up: the kind's recall is too low for these vectors, so they are searched exactly.
     """
 
     kind: Kind = "exact"
@@ -74,11 +74,11 @@ class Approximate(ABC):
     """An immutable approximate index over the rows of a matrix of unit vectors. Thread-safe.
 
     Attributes:
-        config: as it was built.
-        seed: of everything random in its building.
-        effort: how much a search looks at: lists (IVF), the length of the queue (HNSW) or nodes (Annoy). More finds
-            more of the true nearest and takes longer.
-        growth: power of the number of neighbours with which the effort must grow, measured on clustered vectors.
+        config: settings it was built with.
+        seed: random seed it was built with.
+        effort: work of a search: number of lists (IVF), queue length (HNSW) or nodes (Annoy). More effort means higher
+            recall and longer searches.
+        growth: exponent with which the effort must grow with the number of neighbors, measured on clustered vectors.
     """
 
     kind: ClassVar[Kind]
@@ -91,7 +91,7 @@ class Approximate(ABC):
     @classmethod
     @abstractmethod
     def build(cls, vectors: Vectors, config: IndexConfig, seed: int) -> Self:
-        """Build over (n, dim) unit vectors, n ≥ 1, on one thread: the same input gives the same index.
+        """Build over (n, dim) unit vectors, n ≥ 1, on one thread. The result is deterministic.
 
         Raises:
             MatineeError: the library is not installed.
@@ -100,64 +100,64 @@ class Approximate(ABC):
     @classmethod
     @abstractmethod
     def read(cls, path: Path, config: IndexConfig, seed: int, shape: tuple[int, int]) -> Self:
-        """Open a file of `write`, memory-mapped. The caller has checked its hash: libraries crash on garbage.
+        """Open a file of `write`, memory-mapped. The caller has checked its hash, because libraries crash on bad data.
 
         Raises:
-            IndexFileError: it does not hold what config and shape (n, dim) say.
+            IndexFileError: it does not match the config and the shape (n, dim).
             MatineeError: the library is not installed.
         """
 
     @abstractmethod
     def write(self, path: Path) -> None:
-        """Write the search structure into a file."""
+        """Write the search structure to a file."""
 
     @abstractmethod
     def candidates(self, queries: Vectors, k: int, effort: int) -> Rows:
-        """At least k rows near each query where it finds them, (n_queries, m), in any order; −1 is none.
+        """Rows near each query, (n_queries, m), in any order and padded with −1; at least k if that many are found.
 
         Args:
             queries: (n_queries, dim) unit vectors.
             k: 1..n.
-            effort: see above, ≥ 1.
+            effort: see the class, ≥ 1.
         """
 
     @property
     @abstractmethod
     def efforts(self) -> tuple[int, ...]:
-        """Efforts that `tuned` chooses from, increasing."""
+        """Efforts from which `tuned` chooses, increasing."""
 
     def with_effort(self, effort: int) -> Self:
-        """The same search structure, searched with another effort (≥ 1)."""
+        """The same search structure with another effort (≥ 1)."""
         other = self.__class__.__new__(self.__class__)
         other.__dict__.update(self.__dict__)
         other.effort = effort
         return other
 
     def effort_for(self, k: float) -> int:
-        """The effort that finds the k nearest about as well as `effort` finds the ten nearest."""
+        """The effort that finds the k nearest with about the recall of `effort` for the ten nearest."""
         return self.effort if k <= K else round(self.effort * (k / K) ** self.growth)
 
     def tuned(self, vectors: Vectors, target: float) -> Self:
-        """With the least effort of `efforts` that reaches a recall, else the greatest.
+        """The same index with the lowest of `efforts` that reaches a recall, else the highest.
 
-        Recall is that of the ten nearest of at most 128 probes (`_probes`), within a few hundredths that of new vectors
-        of the same kind.
+        Recall is measured on the ten nearest of at most 128 probes (`_probes`). It is within a few hundredths of the
+        recall on new vectors of the same distribution.
 
         Args:
             vectors: (n, dim), the vectors it was built over.
-            target: 0..1.
+            target: recall, 0..1.
         """
         queries = _probes(vectors, self.seed)
         k = min(K, len(vectors))
         _, true = nearest_rows(vectors, queries, k)
 
         def reaches(effort: int) -> bool:
-            _, found = rescore(vectors, queries, self.candidates(queries, k, effort), k)
-            # By similarity, for equal vectors are equally right; NaN is no hit.
-            return int((found >= true[:, -1:]).sum()) >= target * true.size
+            _, similarities = rescore(vectors, queries, self.candidates(queries, k, effort), k)
+            # Compare similarities, because equal vectors are interchangeable. NaN is not a hit.
+            return int((similarities >= true[:, -1:]).sum()) >= target * true.size
 
-        least = bisect_left(self.efforts, True, key=reaches)
-        return self.with_effort(self.efforts[min(least, len(self.efforts) - 1)])
+        index = bisect_left(self.efforts, True, key=reaches)
+        return self.with_effort(self.efforts[min(index, len(self.efforts) - 1)])
 
 
 def queues(n: int) -> tuple[int, ...]:
@@ -166,21 +166,21 @@ def queues(n: int) -> tuple[int, ...]:
 
 
 def _probes(vectors: Vectors, seed: int) -> Vectors:
-    """Unit vectors that lie among the stored ones but are not stored: some of them, each moved by the way that leads
-    from another to a near neighbour of it.
+    """Unit vectors distributed like the stored ones but not stored: a sample, each moved by the difference between
+    another sample and one of its near neighbors.
 
-    Stored vectors would flatter: a graph leads straight to its own nodes, and misses seem a third as frequent or less.
+    Stored vectors would overestimate recall: graphs find their own nodes easily, and misses are a third as frequent.
     """
     rng = np.random.default_rng(seed)
-    some = vectors[np.sort(rng.choice(len(vectors), size=min(SAMPLE, len(vectors)), replace=False))]
-    near, _ = nearest_rows(vectors, some, min(NEAR, len(vectors)))
-    moved = some + (vectors[near[:, -1]] - some)[rng.permutation(len(some))]
+    sample = vectors[np.sort(rng.choice(len(vectors), size=min(SAMPLE, len(vectors)), replace=False))]
+    near, _ = nearest_rows(vectors, sample, min(NEAR, len(vectors)))
+    moved = sample + (vectors[near[:, -1]] - sample)[rng.permutation(len(sample))]
     lengths = np.sqrt(np.vecdot(moved, moved))[:, None]
-    return np.ascontiguousarray(np.where(lengths > LEAST_LENGTH, moved / np.maximum(lengths, LEAST_LENGTH), some))
+    return np.ascontiguousarray(np.where(lengths > MIN_LENGTH, moved / np.maximum(lengths, MIN_LENGTH), sample))
 
 
 def library(module: str, name: str) -> Any:
-    """A module of a library that not everybody has installed.
+    """Import a module of an optional library.
 
     Raises:
         MatineeError: it cannot be imported.
@@ -193,6 +193,6 @@ def library(module: str, name: str) -> Any:
         ) from error
 
 
-def unfit(path: Path, what: str) -> IndexFileError:
-    """What to raise where an index file does not hold what it should."""
-    return IndexFileError(f"{path} {what}.", "Build the index again, e.g. with `matinee train`.")
+def mismatch(path: Path, problem: str) -> IndexFileError:
+    """The error for an index file with unexpected content."""
+    return IndexFileError(f"{path} {problem}.", "Build the index again, e.g. with `matinee train`.")

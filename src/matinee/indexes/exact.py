@@ -1,4 +1,4 @@
-"""Exact search over an immutable, memory-mapped matrix: the default, with recall 1 under every filter."""
+"""Exact search over an immutable, memory-mapped matrix. The default; recall is 1 under every filter."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from matinee.indexes.scoring import Rows, Similarities, nearest_rows
 
 
 class ExactIndex:
-    """Immutable unit vectors under item numbers. Thread-safe; single queries are answered on one thread.
+    """Immutable unit vectors with item numbers. Thread-safe; single queries run on one thread.
 
     Args:
         items: int64, (n,), increasing, ≥ 0.
-        vectors: (n, dim); kept as they are, memory-mapped or read-only ones too, where they are contiguous float32 of
-            length 1, otherwise copied and brought to length 1.
+        vectors: (n, dim); used without a copy if they are contiguous float32 unit vectors, memory-mapped or not;
+            otherwise copied and normalized.
 
     Raises:
-        InvalidInputError: shapes that do not fit, items that do not increase, vectors that are zero or not finite.
+        InvalidInputError: shapes do not match, items do not increase, or vectors are zero or not finite.
     """
 
     kind: Literal["exact"] = "exact"
@@ -32,7 +32,7 @@ class ExactIndex:
 
     @classmethod
     def trusted(cls, items: Items, vectors: Vectors) -> ExactIndex:
-        """As the constructor, for contiguous unit vectors and increasing items that are known to be so."""
+        """Like the constructor, without checks: the caller guarantees contiguous unit vectors and increasing items."""
         index = cls.__new__(cls)
         index._set(items, vectors)
         return index
@@ -42,24 +42,24 @@ class ExactIndex:
             raise InvalidInputError("An index needs one item number (a whole number) for each vector.")
         self._items: Items = items.astype(np.int64, copy=False)
         self._vectors = vectors
-        # Increasing numbers from 0 that end at n − 1 are the rows themselves.
+        # If increasing numbers start at 0 and end at n − 1, items equal rows.
         self._plain = len(items) == 0 or (int(items[0]) == 0 and int(items[-1]) == len(items) - 1)
 
     @property
     def dim(self) -> int:
-        """Values in a vector."""
+        """Number of values in a vector."""
         return int(self._vectors.shape[1])
 
     @property
     def matrix(self) -> Vectors:
-        """(n, dim), the vectors in the order of `items()`; not to be written to."""
+        """(n, dim), the vectors in the order of `items()`. Do not modify."""
         return self._vectors
 
     def __len__(self) -> int:
         return len(self._items)
 
     def items(self) -> Items:
-        """Item numbers, increasing; not to be written to."""
+        """Item numbers, increasing. Do not modify."""
         return self._items
 
     def search(self, queries: Vectors, k: int, allowed: Mask | None = None) -> Found:
@@ -70,18 +70,18 @@ class ExactIndex:
         return Found(self.items_of(rows), similarities)
 
     def nearest(self, queries: Vectors, k: int, mask: Mask | None = None) -> tuple[Rows, Similarities]:
-        """Rows instead of items, for unit queries, k of 0..n and a mask over the rows (see `scan.nearest_rows`)."""
+        """Search by rows: unit queries, k in 0..n, a mask over rows (see `scoring.nearest_rows`)."""
         return nearest_rows(self._vectors, queries, k, mask)
 
     def mask(self, allowed: Mask) -> Mask:
-        """A mask over item numbers as one over the rows, (n,).
+        """Convert a mask over item numbers to a mask over rows, (n,).
 
         Raises:
             InvalidInputError: not a one-dimensional array of booleans.
         """
         allowed = np.asarray(allowed)
         if allowed.dtype != np.bool_ or allowed.ndim != 1:
-            raise InvalidInputError("A mask must be one row of booleans, by item number.")
+            raise InvalidInputError("A mask must be a one-dimensional array of booleans, by item number.")
         if self._plain and len(allowed) >= len(self._items):
             return allowed[: len(self._items)]
         mask = np.zeros(len(self._items), dtype=np.bool_)
@@ -93,12 +93,12 @@ class ExactIndex:
         """Items of rows, of any shape; −1 stays −1."""
         if self._plain:
             return rows
-        found = self._items.take(rows, mode="clip")
-        found[rows < 0] = -1
-        return found
+        items = self._items.take(rows, mode="clip")
+        items[rows < 0] = -1
+        return items
 
     def rows_of(self, items: Items) -> Rows:
-        """Rows of items, in their order; −1 for one that is not there."""
+        """Rows of items, in their order; −1 for items that are not in the index."""
         if not len(self._items):
             return np.full(len(items), -1, dtype=np.int64)
         rows = np.minimum(np.searchsorted(self._items, items), len(self._items) - 1)

@@ -1,4 +1,4 @@
-"""Making indexes: built from vectors, or read back from a folder."""
+"""Construction of indexes: from vectors, or from a folder."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from matinee.indexes.updatable import UpdatableIndex
 
 
 def build_index(kind: str, items: Items, vectors: Vectors, seed: int = 0, **config: Any) -> UpdatableIndex:
-    """Build an index that takes changes.
+    """Build an index that can be changed.
 
     Args:
         kind: `exact`, `faiss`, `annoy` or `hnsw`.
-        items: int64, (n,), increasing catalogue rows.
-        vectors: (n, dim); float32 of length 1 is used as it is, memory-mapped too; other vectors are copied.
-        seed: of everything random in the building.
+        items: int64, (n,), increasing catalog rows.
+        vectors: (n, dim); float32 unit vectors are used without a copy, memory-mapped or not; others are copied.
+        seed: random seed.
         config: settings of the kind (`FaissConfig`, `AnnoyConfig`, `HnswConfig`), e.g. `variant="hnsw"` for faiss.
 
     Raises:
@@ -40,45 +40,49 @@ def build_index(kind: str, items: Items, vectors: Vectors, seed: int = 0, **conf
 
 
 def load_index(folder: Path, *, items: Items, vectors: Vectors, kind: str | None = None) -> UpdatableIndex:
-    """Open an index that `save` wrote, after checking every byte of it, memory-mapped where its library can.
+    """Open an index written by `save`, after verifying its hash; memory-mapped if its library supports it.
 
     Args:
         folder: as given to `save`.
-        items: int64, (n,), the catalogue rows that it must hold.
+        items: int64, (n,), the catalog rows that it must contain.
         vectors: (n, dim), their vectors.
-        kind: the kind that is wanted; None: any.
+        kind: the expected kind; None: any.
 
     Raises:
         IndexFileError: missing, truncated, altered, of another kind or format, or built over other items or vectors.
         InvalidInputError: items or vectors that cannot be indexed.
         MatineeError: the library of its kind is not installed.
     """
-    found = read_description(folder)
-    if kind is not None and found.kind != known_kind(kind):
-        raise IndexFileError(f"The index in {folder} is of the kind {found.kind}, not {kind}.", AGAIN)
+    description = read_description(folder)
+    if kind is not None and description.kind != known_kind(kind):
+        raise IndexFileError(f"The index in {folder} is of the kind {description.kind}, not {kind}.", AGAIN)
     main = ExactIndex(items, vectors)
-    if found.dim != main.dim:
+    if description.dim != main.dim:
         raise IndexFileError(
-            f"The index in {folder} holds vectors of {found.dim} values; the catalogue's have {main.dim}.", AGAIN
+            f"The index in {folder} holds vectors of {description.dim} values; the catalog's have {main.dim}.", AGAIN
         )
-    if found.count != len(main):
+    if description.count != len(main):
         raise IndexFileError(
-            f"The index in {folder} holds {found.count} items; the catalogue has {len(main)} with a vector.", AGAIN
+            f"The index in {folder} holds {description.count} items; the catalog has {len(main)} with a vector.", AGAIN
         )
-    if found.items != digest(main.items(), "<i8"):
-        raise IndexFileError(f"The index in {folder} was built over other items of a catalogue.", AGAIN)
-    if found.vectors != digest(main.matrix, "<f4"):
+    if description.items != digest(main.items(), "<i8"):
+        raise IndexFileError(f"The index in {folder} was built over other items of a catalog.", AGAIN)
+    if description.vectors != digest(main.matrix, "<f4"):
         raise IndexFileError(f"The index in {folder} was built over other vectors.", AGAIN)
-    recipe = Recipe(found.kind, None if found.config is None else config_of(found.kind, found.config), found.seed)
+    recipe = Recipe(
+        description.kind,
+        None if description.config is None else config_of(description.kind, description.config),
+        description.seed,
+    )
     if recipe.config is None or len(main) == 0:
         return UpdatableIndex(main, None, recipe)
-    if found.effort is None:
+    if description.effort is None:
         return UpdatableIndex(main, None, replace(recipe, given_up=True))
-    if found.structure is None and not recipe.config.derived:
+    if description.structure is None and not recipe.config.derived:
         raise IndexFileError(f"The index in {folder} lacks its search structure.", AGAIN)
-    if found.structure is None:
+    if description.structure is None:
         return UpdatableIndex(main, build_approximate(recipe, main), recipe)
     path = folder / STRUCTURE
-    check_file(path, found.structure)
-    read = class_of(found.kind).read(path, recipe.config, found.seed, (len(main), main.dim))
-    return UpdatableIndex(main, read.with_effort(found.effort), recipe)
+    check_file(path, description.structure)
+    read = class_of(description.kind).read(path, recipe.config, description.seed, (len(main), main.dim))
+    return UpdatableIndex(main, read.with_effort(description.effort), recipe)

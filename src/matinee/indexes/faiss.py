@@ -1,4 +1,4 @@
-"""FAISS: inverted lists, graphs and plain scans (Douze et al., 2024, arXiv:2401.08281)."""
+"""FAISS: inverted lists, graphs and full scans (Douze et al., 2024, arXiv:2401.08281)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from matinee.indexes.approximate import Approximate, IndexConfig, library, queues, unfit
+from matinee.indexes.approximate import Approximate, IndexConfig, library, mismatch, queues
 from matinee.indexes.base import Kind, Vectors
 from matinee.indexes.scoring import Rows
 
@@ -16,11 +16,11 @@ Variant = Literal["flat", "hnsw", "ivf"]
 Codes = Literal["float32", "float16"]
 
 POINTS_PER_LIST = 39
-"""Fewest vectors to a list at which k-means gives sensible lists (FAISS's own rule)."""
+"""Minimum number of vectors per list for useful k-means clusters (FAISS's own rule)."""
 FEW_VECTORS = 200_000
-"""Fewer are scanned in some milliseconds, which finds all."""
-MOST_KNOWN = 256
-"""Objects of search parameters that are kept, because making one takes a fifth of a search."""
+"""Fewer vectors are scanned exhaustively, which takes milliseconds and has recall 1."""
+MAX_CACHED = 256
+"""Maximum number of cached search parameter objects. Creating one takes a fifth of a search."""
 CLASSES = {"flat": "IndexFlat", "hnsw": "IndexHNSW", "ivf": "IndexIVF"}
 
 
@@ -29,16 +29,16 @@ class FaissConfig(IndexConfig):
 
     variant: Variant | None = Field(
         None,
-        description="Inverted lists (ivf), a graph (hnsw), or a scan of everything (flat); unset: flat below "
+        description="Inverted lists (ivf), a graph (hnsw), or a full scan (flat); unset: flat below "
         "200,000 vectors unless settings of lists are given.",
     )
-    codes: Codes = Field("float32", description="How inverted lists hold vectors; float16 halves file and memory.")
+    codes: Codes = Field("float32", description="Type of vectors in inverted lists; float16 halves file and memory.")
     lists: int | None = Field(None, ge=1, le=1 << 20, description="Inverted lists; unset: 4·√n (ivf).")
     nprobe: int | None = Field(None, ge=1, description="Lists searched; unset: as `recall` needs (ivf).")
-    m: int = Field(16, ge=2, le=256, description="Links of a node (hnsw).")
-    ef_construction: int = Field(100, ge=1, description="Length of the queue while building (hnsw).")
-    ef_search: int | None = Field(None, ge=1, description="Length of the queue; unset: as `recall` needs (hnsw).")
-    threads: int = Field(1, ge=1, description="Threads that build; with more than 1, graphs differ from run to run.")
+    m: int = Field(16, ge=2, le=256, description="Links per node (hnsw).")
+    ef_construction: int = Field(100, ge=1, description="Queue length while building (hnsw).")
+    ef_search: int | None = Field(None, ge=1, description="Queue length of searches; unset: as `recall` needs (hnsw).")
+    threads: int = Field(1, ge=1, description="Build threads; with more than 1, graphs differ between runs.")
 
     def settled(self, n: int) -> Self:
         """See `IndexConfig.settled`."""
@@ -67,12 +67,12 @@ class FaissIndex(Approximate):
     def __init__(self, index: Any, config: FaissConfig, seed: int) -> None:
         self._faiss = _library()
         self._index = index
-        self._known: dict[int, Any] = {}
+        self._parameters_by_effort: dict[int, Any] = {}
         assert config.variant is not None
         self.config, self.seed = config, seed
         given = {"flat": 1, "hnsw": config.ef_search, "ivf": config.nprobe}[config.variant]
         self.effort = given or self.efforts[-1]
-        self.growth = 0.6 if config.variant == "ivf" else 0.3  # besides, a graph's queue is never shorter than k
+        self.growth = 0.6 if config.variant == "ivf" else 0.3  # a graph's queue also is never shorter than k
 
     @classmethod
     def build(cls, vectors: Vectors, config: IndexConfig, seed: int) -> Self:
@@ -81,7 +81,7 @@ class FaissIndex(Approximate):
         config = config.settled(len(vectors))
         faiss = _library()
         before = faiss.omp_get_max_threads()
-        faiss.omp_set_num_threads(config.threads)  # of this thread only
+        faiss.omp_set_num_threads(config.threads)  # applies to this thread only
         try:
             index = _empty(faiss, config, vectors.shape, seed)
             index.train(vectors)
@@ -104,12 +104,12 @@ class FaissIndex(Approximate):
         try:
             index = _read(faiss, path)
         except RuntimeError as error:
-            raise unfit(path, f"cannot be read by FAISS {faiss.__version__}") from error
+            raise mismatch(path, f"cannot be read by FAISS {faiss.__version__}") from error
         kind = getattr(faiss, CLASSES[str(config.variant)])
         if not isinstance(index, kind) or (index.ntotal, index.d) != shape:
-            raise unfit(path, f"does not hold {shape[0]} vectors of {shape[1]} values as {config.variant}")
+            raise mismatch(path, f"does not hold {shape[0]} vectors of {shape[1]} values as {config.variant}")
         if index.metric_type != faiss.METRIC_INNER_PRODUCT:
-            raise unfit(path, "does not compare by inner product")
+            raise mismatch(path, "does not compare by inner product")
         return cls(index, config, seed)
 
     def write(self, path: Path) -> None:
@@ -132,7 +132,7 @@ class FaissIndex(Approximate):
         faiss = self._faiss
         before = faiss.omp_get_max_threads()
         if before > 1:
-            faiss.omp_set_num_threads(1)  # of this thread only
+            faiss.omp_set_num_threads(1)  # applies to this thread only
         try:
             rows: Rows = self._index.search(queries, k, params=self._parameters(k, effort))[1]
             return rows
@@ -145,17 +145,17 @@ class FaissIndex(Approximate):
             return None
         hnsw = self.config.variant == "hnsw"
         effort = max(effort, k) if hnsw else min(effort, int(self._index.nlist))
-        found = self._known.get(effort)
-        if found is None:
+        cached = self._parameters_by_effort.get(effort)
+        if cached is None:
             faiss = self._faiss
-            found = faiss.SearchParametersHNSW(efSearch=effort) if hnsw else faiss.SearchParametersIVF(nprobe=effort)
-            if len(self._known) < MOST_KNOWN:
-                self._known[effort] = found
-        return found
+            cached = faiss.SearchParametersHNSW(efSearch=effort) if hnsw else faiss.SearchParametersIVF(nprobe=effort)
+            if len(self._parameters_by_effort) < MAX_CACHED:
+                self._parameters_by_effort[effort] = cached
+        return cached
 
 
 def _read(faiss: Any, path: Path) -> Any:
-    """Map a file where FAISS (1.11 or later) can do it for every kind of index, else read it."""
+    """Memory-map a file if FAISS supports it for this index (1.11 or later), else read it."""
     try:
         return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
     except (AttributeError, RuntimeError):
@@ -163,7 +163,7 @@ def _read(faiss: Any, path: Path) -> Any:
 
 
 def _empty(faiss: Any, config: FaissConfig, shape: tuple[int, ...], seed: int) -> Any:
-    """An index without vectors."""
+    """An empty index."""
     n, dim = shape
     metric = faiss.METRIC_INNER_PRODUCT
     if config.variant == "flat":
@@ -173,17 +173,16 @@ def _empty(faiss: Any, config: FaissConfig, shape: tuple[int, ...], seed: int) -
         index.hnsw.efConstruction = config.ef_construction
         index.hnsw.rng = faiss.RandomGenerator(seed)
         return index
-    wanted = config.lists or round(4 * np.sqrt(n))
-    lists = max(1, min(wanted, n // POINTS_PER_LIST))
+    lists = max(1, min(config.lists or round(4 * np.sqrt(n)), n // POINTS_PER_LIST))
     quantizer = faiss.IndexFlat(dim, metric)
     if config.codes == "float16":
         index = faiss.IndexIVFScalarQuantizer(quantizer, dim, lists, faiss.ScalarQuantizer.QT_fp16, metric)
         index.by_residual = False
     else:
         index = faiss.IndexIVFFlat(quantizer, dim, lists, metric)
-    index.cp.seed = seed + 1  # 0 would mean "by the clock"
-    index.cp.min_points_per_centroid = 1  # fewer only make it warn
-    # A third of the time of FAISS's own 25 and 256, for one hundredth of recall at most.
+    index.cp.seed = seed + 1  # 0 would mean a seed from the clock
+    index.cp.min_points_per_centroid = 1  # below FAISS's default it only warns
+    # A third of the time of FAISS's defaults (25 and 256), and at most one hundredth less recall.
     index.cp.niter, index.cp.max_points_per_centroid = 10, 64
     index.cp.spherical = True
     return index

@@ -1,6 +1,6 @@
-"""USearch: a navigable graph in layers (HNSW; Malkov and Yashunin, 2016, arXiv:1603.09320), mapped from its file.
+"""USearch: a hierarchical navigable graph (HNSW; Malkov and Yashunin, 2016, arXiv:1603.09320), memory-mapped.
 
-USearch comes as wheels for every platform; hnswlib, which finds the same, must be compiled.
+USearch has wheels for every platform; the equivalent hnswlib must be compiled.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from matinee.indexes.approximate import Approximate, IndexConfig, library, queues, unfit
+from matinee.indexes.approximate import Approximate, IndexConfig, library, mismatch, queues
 from matinee.indexes.base import Kind, Vectors
 from matinee.indexes.scoring import Rows
 
@@ -19,13 +19,13 @@ from matinee.indexes.scoring import Rows
 class HnswConfig(IndexConfig):
     """Settings of a USearch index."""
 
-    m: int = Field(16, ge=2, le=256, description="Links of a node.")
-    ef_construction: int = Field(100, ge=1, description="Length of the queue while building.")
-    ef_search: int | None = Field(None, ge=1, description="Length of the queue; unset: as `recall` needs.")
+    m: int = Field(16, ge=2, le=256, description="Links per node.")
+    ef_construction: int = Field(100, ge=1, description="Queue length while building.")
+    ef_search: int | None = Field(None, ge=1, description="Queue length of searches; unset: as `recall` needs.")
     codes: Literal["f32", "f16", "i8"] = Field(
-        "f16", description="How vectors are held in the graph; answers are scored from the full ones anyway."
+        "f16", description="Type of vectors in the graph. Results are always scored with the full vectors."
     )
-    threads: int = Field(1, ge=1, description="Threads that build; with more than 1, graphs differ from run to run.")
+    threads: int = Field(1, ge=1, description="Build threads; with more than 1, graphs differ between runs.")
 
 
 def _class() -> Any:
@@ -33,12 +33,12 @@ def _class() -> Any:
 
 
 class HnswIndex(Approximate):
-    """A USearch index by inner product; see `Approximate`. Searches of one index wait for each other."""
+    """A USearch index by inner product; see `Approximate`. Searches of one index are serialized."""
 
     kind: ClassVar[Kind] = "hnsw"
     Config: ClassVar[type[IndexConfig]] = HnswConfig
     config: HnswConfig
-    growth = 0.3  # besides, the queue is never shorter than k
+    growth = 0.3  # the queue also is never shorter than k
 
     def __init__(self, index: Any, config: HnswConfig, seed: int) -> None:
         self._index = index
@@ -47,7 +47,7 @@ class HnswIndex(Approximate):
 
     @classmethod
     def build(cls, vectors: Vectors, config: IndexConfig, seed: int) -> Self:
-        """See `Approximate.build`; `seed` changes nothing, for USearch draws its layers from a fixed one."""
+        """See `Approximate.build`. `seed` has no effect, because USearch uses a fixed one."""
         assert isinstance(config, HnswConfig)
         index = _class()(
             ndim=vectors.shape[1],
@@ -55,7 +55,7 @@ class HnswIndex(Approximate):
             dtype=config.codes,
             connectivity=config.m,
             expansion_add=config.ef_construction,
-            expansion_search=1,  # the number of results asked for is the length of the queue
+            expansion_search=1,  # the requested number of results sets the queue length
         )
         index.add(np.arange(len(vectors), dtype=np.uint64), vectors, threads=config.threads)
         built = cls(index, config, seed)
@@ -69,9 +69,9 @@ class HnswIndex(Approximate):
         try:
             index = class_.restore(str(path), view=True)
         except (RuntimeError, ValueError, KeyError) as error:
-            raise unfit(path, "cannot be read by USearch") from error
+            raise mismatch(path, "cannot be read by USearch") from error
         if index is None or (len(index), index.ndim) != shape:
-            raise unfit(path, f"does not hold {shape[0]} vectors of {shape[1]} values")
+            raise mismatch(path, f"does not hold {shape[0]} vectors of {shape[1]} values")
         index.expansion_search = 1
         return cls(index, config, seed)
 
@@ -86,11 +86,11 @@ class HnswIndex(Approximate):
 
     def candidates(self, queries: Vectors, k: int, effort: int) -> Rows:
         """See `Approximate.candidates`."""
-        wanted = min(max(k, effort), len(self._index))
-        found = self._index.search(queries, wanted, threads=1)
-        keys: Rows = found.keys.view(np.int64)
-        if len(queries) == 1:  # USearch gives those found alone, in one dimension
+        count = min(max(k, effort), len(self._index))
+        matches = self._index.search(queries, count, threads=1)
+        keys: Rows = matches.keys.view(np.int64)
+        if len(queries) == 1:  # USearch returns a one-dimensional array without padding
             return keys.reshape(1, -1)
-        if bool((found.counts < wanted).any()):
-            keys = np.where(np.arange(wanted) < found.counts[:, None], keys, -1)
+        if bool((matches.counts < count).any()):
+            keys = np.where(np.arange(count) < matches.counts[:, None], keys, -1)
         return keys

@@ -22,40 +22,40 @@ LIBRARIES: dict[Kind, tuple[str, str, str]] = {
 
 
 def available_kinds() -> tuple[str, ...]:
-    """Kinds of index whose libraries are installed; `exact` always is."""
+    """Kinds of index whose libraries are installed; `exact` is always available."""
     return ("exact", *(kind for kind, (library, _, _) in LIBRARIES.items() if importlib.util.find_spec(library)))
 
 
 def known_kind(kind: str) -> Kind:
-    """A kind by name. Raises InvalidInputError."""
-    for known in ("exact", *LIBRARIES):
-        if kind == known:
-            return known
+    """Validate the name of a kind. Raises InvalidInputError."""
+    for name in ("exact", *LIBRARIES):
+        if kind == name:
+            return name
     raise InvalidInputError(
         f"There is no index of the kind {kind!r}.", f"Choose one of: exact, {', '.join(LIBRARIES)}."
     )
 
 
 def class_of(kind: Kind) -> type[Approximate]:
-    """The class of an approximate kind; its library is imported here."""
+    """The class of an approximate kind. Imports its library."""
     _, module, name = LIBRARIES[kind]
-    found: type[Approximate] = getattr(import_module(module), name)
-    return found
+    class_: type[Approximate] = getattr(import_module(module), name)
+    return class_
 
 
 def config_of(kind: Kind, settings: dict[str, Any]) -> IndexConfig:
-    """Settings of a kind, checked. Raises InvalidInputError."""
+    """Validated settings of a kind. Raises InvalidInputError."""
     try:
         return class_of(kind).Config.model_validate(settings)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        known = ", ".join(class_of(kind).Config.model_fields)
-        raise InvalidInputError(f"{kind}, {where}: {first['msg']}.", f"Its settings are: {known}.") from error
+        fields = ", ".join(class_of(kind).Config.model_fields)
+        raise InvalidInputError(f"{kind}, {where}: {first['msg']}.", f"Its settings are: {fields}.") from error
 
 
 def build_approximate(recipe: Recipe, main: ExactIndex) -> Approximate | None:
-    """The search structure over the rows of an index; None where none is needed (exact, or nothing to search)."""
+    """The search structure over the rows of an index; None if none is needed (exact, or the index is empty)."""
     if recipe.config is None or recipe.given_up or len(main) == 0:
         return None
     return class_of(recipe.kind).build(main.matrix, recipe.config, recipe.seed)

@@ -1,4 +1,4 @@
-"""Whether an approximate index finds what exact search finds: shown on some of its own items, worst case included."""
+"""Recall of an approximate index, measured against exact search on some of its own items, including the worst case."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from matinee.indexes.scoring import Similarities, nearest_rows
 from matinee.indexes.updatable import UpdatableIndex
 
 K = 10
-"""Neighbours that are compared, beside the item itself."""
-SAMPLE, LEAST_SAMPLE, HUBS = 128, 16, 64
-"""Items asked for: spread over all (fewer of very many), and those most often among the neighbours of these."""
-MOST_PRODUCTS = 1 << 32
-"""Products of two values that finding the true neighbours of the sample may take (a second): fewer are asked beyond."""
+"""Number of neighbors compared, without the item itself."""
+SAMPLE, MIN_SAMPLE, HUBS = 128, 16, 64
+"""Number of probes: a sample of the items (fewer in very large indexes), and the most frequent of their neighbors."""
+MAX_PRODUCTS = 1 << 32
+"""Maximum number of multiplications to find the true neighbors of the sample (about a second); it limits the sample."""
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """Share of the true ten nearest that is found: on average, and of the worst item."""
+    """Share of the true ten nearest neighbors that is found: the mean, and that of the worst item."""
 
     mean: float
     worst: float
 
     def reaches(self, other: Overlap) -> bool:
-        """Whether both are at least as high as another's."""
+        """Whether both values are at least as high as the other's."""
         return self.mean >= other.mean and self.worst >= other.worst
 
 
 LOADED = Overlap(0.99, 0.9)
-"""What an index must find to be used."""
+"""Minimum recall of a loaded index."""
 BUILT = Overlap(0.995, 0.9)
-"""What one is built to find."""
+"""Target recall when an index is built."""
 
 
 @dataclass(frozen=True)
 class Probes:
-    """What an index is asked for its proof.
+    """Queries of a recall measurement.
 
     Attributes:
         queries: (n_queries, dim), unit length.
-        least: (n_queries,), similarity of the last of the true neighbours.
-        k: neighbours counted, the item itself among them.
+        least: (n_queries,), similarity of the last of the true neighbors.
+        k: number of neighbors, including the item itself.
     """
 
     queries: Vectors
@@ -53,37 +53,38 @@ class Probes:
 
     @classmethod
     def of(cls, vectors: Vectors, asked: Callable[[Vectors], Vectors] = lambda vectors: vectors) -> Probes:
-        """Items of an index, spread evenly, and those that come most often among the neighbours of these.
+        """An evenly spaced sample of the items, and the items that are most often among their neighbors.
 
         Args:
-            vectors: (n, dim) unit vectors, those of the index.
-            asked: what is searched with for the neighbours of some of them.
+            vectors: (n, dim), the unit vectors of the index.
+            asked: turns vectors of items into query vectors.
         """
         n, dim = vectors.shape
         k = min(K + 1, n)
-        count = min(SAMPLE, n, max(MOST_PRODUCTS // max(n * dim, 1), LEAST_SAMPLE))
-        some = asked(vectors[np.unique(np.linspace(0, n - 1, count).astype(np.int64))] if n else vectors)
-        rows, similarities = nearest_rows(vectors, some, k)
+        count = min(SAMPLE, n, max(MAX_PRODUCTS // max(n * dim, 1), MIN_SAMPLE))
+        sample = asked(vectors[np.unique(np.linspace(0, n - 1, count).astype(np.int64))] if n else vectors)
+        rows, similarities = nearest_rows(vectors, sample, k)
         hubs = np.argsort(-np.bincount(rows.ravel(), minlength=n), kind="stable")[:HUBS]
         more = asked(vectors[np.sort(hubs)])
-        queries = np.concatenate([some, more])
+        queries = np.concatenate([sample, more])
         least = np.concatenate([similarities[:, -1:], nearest_rows(vectors, more, k)[1][:, -1:]])
         return cls(queries, least.ravel(), k)
 
 
 def overlap(index: UpdatableIndex, probes: Probes) -> Overlap:
-    """What an index, unchanged since it was made, finds of the true neighbours of its probes."""
-    found = index.search(probes.queries, probes.k).similarities
-    # By similarity, for equal vectors are equally right; NaN is no hit.
-    shares = (found >= probes.least[:, None]).mean(axis=1)
+    """Recall of an index on its probes. The index must not have been changed since it was built."""
+    similarities = index.search(probes.queries, probes.k).similarities
+    # Compare similarities, because equal vectors are interchangeable. NaN is not a hit.
+    shares = (similarities >= probes.least[:, None]).mean(axis=1)
     return Overlap(float(shares.mean()), float(shares.min()))
 
 
 def proven(index: UpdatableIndex, probes: Probes, target: Overlap = LOADED, spare: int = 0) -> UpdatableIndex | None:
-    """An index, unchanged since it was made, with the least effort, from its own on, that finds enough; else None.
+    """The index with the lowest effort, not below its own, that reaches the target recall; None if none does.
 
     Args:
-        spare: steps of effort beyond that, so that items that were not asked for are found as well.
+        index: not changed since it was built.
+        spare: additional steps of effort, a margin for items that are not among the probes.
     """
     approximate = index.approximate
     if approximate is None or not len(probes.queries):

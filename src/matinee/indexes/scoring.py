@@ -1,8 +1,8 @@
-"""Exact scoring of rows of a matrix: every similarity that leaves an index is made here.
+"""Exact scoring of rows of a matrix. All similarities that an index returns are computed here.
 
-A similarity is the single-precision BLAS dot product of a row and a query (`np.vecdot`), which depends on nothing
-but the two of them: not on the rows beside, the batch, the filter or the kind of index. So equal vectors have equal
-similarities, and those of different indexes can be compared to the last bit.
+A similarity is the single-precision BLAS dot product of a row and a query (`np.vecdot`). It depends only on these two,
+not on other rows, the batch, the filter or the kind of index. So equal vectors have equal similarities, and
+similarities of different indexes are comparable to the last bit.
 """
 
 from __future__ import annotations
@@ -17,64 +17,64 @@ Rows = NDArray[np.int64]
 Similarities = NDArray[np.float32]
 
 FEW_QUERIES = 8
-"""From so many queries on, one matrix product for all is faster than a pass over the rows for each."""
-MOST_QUERIES = 256
-"""Queries in one matrix product: more gain nothing and need memory."""
+"""From this number of queries on, one matrix product is faster than one pass over the rows per query."""
+MAX_QUERIES = 256
+"""Maximum number of queries in one matrix product. More are not faster and need more memory."""
 FEW_ROWS = 0.25
-"""Share of rows below which fetching the allowed ones is faster than scoring all."""
+"""Share of allowed rows below which gathering them is faster than scoring all rows."""
 MAXIMA = 8
-"""Maxima taken for each wanted row, which bound its similarity from below (as in `ranking.top_n`)."""
-LEAST_STEP = 8
-"""Rows to a maximum, at least: fewer take longer to sort than they save."""
-MOST_PAIRS = 1 << 20
-"""Pairs of a row and a query that are looked at again; beyond (masses of equal vectors), queries go one by one."""
+"""Block maxima per requested row, which bound the k-th similarity from below (as in `topk.top_n`)."""
+MIN_STEP = 8
+"""Minimum number of rows per block maximum. With fewer, sorting takes longer than it saves."""
+MAX_PAIRS = 1 << 20
+"""Maximum number of (row, query) pairs to score again. Beyond it (many equal vectors), queries run one by one."""
 
 
 def nearest_rows(vectors: Vectors, queries: Vectors, k: int, mask: Mask | None = None) -> tuple[Rows, Similarities]:
     """The k most similar rows of each query, best first; ties go to the lower row.
 
-    One pass over the rows for each query or, for many queries, for each 256 of them. The passes for single queries run
-    on one thread, the matrix products on as many as BLAS may use.
+    Makes one pass over the rows per query or, for many queries, per 256 queries. Single queries run on one thread,
+    matrix products on the threads of BLAS.
 
     Args:
         vectors: (n, dim) unit vectors.
         queries: (n_queries, dim) unit vectors.
-        k: rows wanted, 0..n.
-        mask: (n,), rows that may be found; None: all.
+        k: number of rows, 0..n.
+        mask: (n,), allowed rows; None: all.
 
     Returns:
-        Rows and similarities, (n_queries, k); −1 and NaN where fewer rows are allowed.
+        Rows and similarities, (n_queries, k); −1 and NaN if fewer rows are allowed.
     """
     rows = np.full((len(queries), k), -1, dtype=np.int64)
     similarities = np.full((len(queries), k), np.nan, dtype=np.float32)
     count = len(vectors) if mask is None else int(np.count_nonzero(mask))
-    wanted = min(k, count)
-    if wanted == 0 or len(queries) == 0:
+    n_best = min(k, count)
+    if n_best == 0 or len(queries) == 0:
         return rows, similarities
     chosen = penalty = None
     if mask is not None and count < len(vectors):
         if count < FEW_ROWS * len(vectors) or len(queries) >= FEW_QUERIES:
             chosen = np.flatnonzero(mask)
         else:
-            # −4 lies below every cosine, and adding 0 changes none; faster than writing −inf where the mask is false.
+            # −4 is below every cosine, and adding 0 changes none. Faster than writing −inf where the mask is false.
             penalty = mask.astype(np.float32)
             penalty -= 1
             penalty *= 4
-    step = count // (MAXIMA * wanted)
-    together = MOST_QUERIES if len(queries) >= FEW_QUERIES and step >= 2 else 1
-    for start in range(0, len(queries), together):
-        part = slice(start, min(start + together, len(queries)))
-        found = _together(vectors, queries[part], wanted, chosen, step) if together > 1 else None
-        if found is not None:
-            rows[part, :wanted], similarities[part, :wanted] = found
+    step = count // (MAXIMA * n_best)
+    batch = MAX_QUERIES if len(queries) >= FEW_QUERIES and step >= 2 else 1
+    for start in range(0, len(queries), batch):
+        part = slice(start, min(start + batch, len(queries)))
+        result = _batched(vectors, queries[part], n_best, chosen, step) if batch > 1 else None
+        if result is not None:
+            rows[part, :n_best], similarities[part, :n_best] = result
             continue
         for i in range(part.start, part.stop):
             scores = _scores(vectors, queries[i], chosen)
             if penalty is not None:
                 scores += penalty
-            best = top_n(scores, wanted)
-            rows[i, :wanted] = best if chosen is None else chosen[best]
-            similarities[i, :wanted] = scores[best]
+            best = top_n(scores, n_best)
+            rows[i, :n_best] = best if chosen is None else chosen[best]
+            similarities[i, :n_best] = scores[best]
     return rows, np.clip(similarities, -1, 1, out=similarities)
 
 
@@ -84,14 +84,14 @@ def rescore(vectors: Vectors, queries: Vectors, candidates: Rows, k: int) -> tup
     Args:
         vectors: (n, dim) unit vectors.
         queries: (n_queries, dim) unit vectors.
-        candidates: (n_queries, m) distinct rows; −1 is none.
-        k: rows wanted.
+        candidates: (n_queries, m) distinct rows, padded with −1.
+        k: number of rows.
 
     Returns:
-        Rows and similarities, (n_queries, ≤ k), as wide as there were candidates; −1 and NaN for queries that had fewer
-        than others.
+        Rows and similarities, (n_queries, ≤ k), as wide as there were candidates; padded with −1 and NaN for queries
+        that had fewer.
     """
-    if len(queries) == 1:  # without the many-dimensional detours, which take longer than the search itself
+    if len(queries) == 1:  # fast path: the general code takes longer than the search itself
         only = candidates[0]
         if bool((only < 0).any()):
             only = only[only >= 0]
@@ -100,10 +100,10 @@ def rescore(vectors: Vectors, queries: Vectors, candidates: Rows, k: int) -> tup
         order = np.lexsort((only, -scores))[:k]
         return only[order][None], scores[order][None]
     similarities = np.empty(candidates.shape, dtype=np.float32)
-    together = max(1, BLOCK_VALUES // max(1, candidates.shape[1] * vectors.shape[1]))
-    for start in range(0, len(queries), together):
-        part = slice(start, start + together)
-        # Row −1 is the last: a harmless one, put right below.
+    batch = max(1, BLOCK_VALUES // max(1, candidates.shape[1] * vectors.shape[1]))
+    for start in range(0, len(queries), batch):
+        part = slice(start, start + batch)
+        # Row −1 is the last row. Its similarity is overwritten below.
         np.vecdot(vectors.take(candidates[part], axis=0), queries[part, None], out=similarities[part])
     np.clip(similarities, -1, 1, out=similarities)
     absent = candidates < 0
@@ -131,44 +131,44 @@ def _scores(vectors: Vectors, query: Vectors, chosen: Rows | None) -> Similariti
     return scores
 
 
-def _together(
+def _batched(
     vectors: Vectors, queries: Vectors, k: int, chosen: Rows | None, step: int
 ) -> tuple[Rows, Similarities] | None:
-    """As `nearest_rows`, by matrix products; None where too many rows are equally near.
+    """Like `nearest_rows`, with matrix products; None if too many rows are equally near.
 
-    A product's last bits depend on the block, so it only selects: rows that come within its error of the k-th best
-    are scored again one by one. The k-th best is bounded from below, block by block, by the k-th highest of the
-    maxima of `step` rows each, or fewer.
+    The last bits of a product depend on the block, so it is only used to select candidates: rows within its error of
+    the k-th best are scored again one by one. The k-th best is bounded from below, block by block, by the k-th highest
+    of the maxima of `step` rows each.
     """
     n = len(vectors) if chosen is None else len(chosen)
     rows = max(1, BLOCK_VALUES // vectors.shape[1])
-    step = min(step, max(LEAST_STEP, rows // (2 * k)))  # so that the first block already bounds the k-th best
+    step = min(step, max(MIN_STEP, rows // (2 * k)))  # so that the first block already gives a bound
     size = max(1, rows // step) * step
-    # Twice the error bound n·u of a dot product of unit vectors, for either of the two that are compared.
+    # Twice the error bound n·u of a dot product of unit vectors, for each of the two that are compared.
     slack = np.float32(4 * vectors.shape[1] * 2.0**-24)
-    turned = np.ascontiguousarray(queries.T)
+    transposed = np.ascontiguousarray(queries.T)
     maxima = np.empty((0, len(queries)), dtype=np.float32)
     floor = np.full(len(queries), -np.inf, dtype=np.float32)
-    found: list[tuple[Rows, Rows, Similarities]] = []
+    candidates: list[tuple[Rows, Rows, Similarities]] = []
     bounded, pairs = False, 0
     for start in range(0, n, size):
         picked = None if chosen is None else chosen[start : start + size]
-        scores = (vectors[start : start + size] if picked is None else vectors.take(picked, axis=0)) @ turned
+        scores = (vectors[start : start + size] if picked is None else vectors.take(picked, axis=0)) @ transposed
         whole = len(scores) // step * step
         maxima = np.concatenate([maxima, scores[:whole].reshape(-1, step, len(queries)).max(axis=1)])
-        # Not after every block, for it takes as long as the maxima themselves.
+        # Not after every block, because it takes as long as the maxima themselves.
         if len(maxima) >= (k if not bounded or start + size >= n else 4 * k):
             maxima = np.partition(maxima, len(maxima) - k, axis=0)[len(maxima) - k :]
             floor, bounded = maxima[0] - slack, True
         flat = np.flatnonzero(scores >= floor)
         row, query = np.divmod(flat, len(queries))
-        found.append((row + start if picked is None else picked[row], query, scores.ravel()[flat]))
+        candidates.append((row + start if picked is None else picked[row], query, scores.ravel()[flat]))
         pairs += len(flat)
-        if pairs > MOST_PAIRS:
+        if pairs > MAX_PAIRS:
             return None
-    row, query, rough = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    kept = rough >= floor[query]
-    row, query = row[kept], query[kept]
+    row, query, rough = (np.concatenate(parts) for parts in zip(*candidates, strict=True))
+    near = rough >= floor[query]
+    row, query = row[near], query[near]
     exact = np.empty(len(row), dtype=np.float32)
     size = max(1, BLOCK_VALUES // vectors.shape[1])
     for start in range(0, len(row), size):

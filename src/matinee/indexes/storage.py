@@ -1,10 +1,10 @@
-"""Indexes in folders: built, written, and read back only where every byte is the one that was written.
+"""Indexes in folders, verified by hashes.
 
-    index.json   format, kind, settings, dim, count, digests of the items and vectors, size and hash of the other file
-    index.bin    the search structure of an approximate index, as its library writes it
+    index.json   format, kind, settings, dim, count, hashes of items and vectors, size and hash of index.bin
+    index.bin    the search structure of an approximate index, as written by its library
 
-The vectors themselves are not in the folder: they lie in a snapshot, memory-mapped, and are given to `load_index`.
-FAISS, Annoy and USearch crash on garbage, so hashes are compared before they see the file.
+The vectors are not in the folder: they are part of the snapshot and passed to `load_index`. FAISS, Annoy and USearch
+crash on invalid data, so hashes are verified before they open the file.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from matinee._util.atomic_files import file_hash, sync_file, sync_folder
 from matinee.errors import IndexFileError
 from matinee.indexes.approximate import Approximate, Recipe
-from matinee.indexes.base import MOST_VALUES, Items, Kind, Vectors
+from matinee.indexes.base import MAX_VALUES, Items, Kind, Vectors
 from matinee.indexes.exact import ExactIndex
 
 DESCRIPTION = "index.json"
 STRUCTURE = "index.bin"
-LONGEST_DESCRIPTION = 1 << 16
-"""Most bytes of an `index.json`."""
+MAX_DESCRIPTION = 1 << 16
+"""Maximum size of `index.json`, in bytes."""
 AGAIN = "Build the index again, e.g. with `matinee train`."
 BLOCK_BYTES = 1 << 24
 
@@ -41,13 +41,13 @@ class StructureFile(BaseModel):
 
 
 class Description(BaseModel):
-    """What `index.json` says.
+    """The content of `index.json`.
 
     Attributes:
         items, vectors: sha256 of the item numbers (int64) and of the unit vectors (float32), little-endian.
-        effort: see `Approximate`; None where the vectors are searched exactly.
-        structure: None where there is nothing to search but the vectors.
-        seal: sha256 of all the rest.
+        effort: see `Approximate`; None if the vectors are searched exactly.
+        structure: None if there is no `index.bin`.
+        seal: sha256 of all other fields.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,7 +56,7 @@ class Description(BaseModel):
     kind: Kind
     config: dict[str, Any] | None
     seed: int
-    dim: int = Field(ge=1, le=MOST_VALUES)
+    dim: int = Field(ge=1, le=MAX_VALUES)
     count: int = Field(ge=0)
     items: str
     vectors: str
@@ -65,13 +65,13 @@ class Description(BaseModel):
     seal: str = ""
 
     def sealed(self) -> Description:
-        """With its seal."""
+        """This description with its seal computed."""
         rest = self.model_dump(mode="json", exclude={"seal"})
         return self.model_copy(update={"seal": hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()})
 
 
 def write_index(folder: Path, recipe: Recipe, main: ExactIndex, approximate: Approximate | None) -> None:
-    """Write an index into a folder, which is made where it is absent and must be empty.
+    """Write an index to a folder, which must be empty and is created if missing.
 
     Raises:
         IndexFileError: the folder is not empty, or cannot be written.
@@ -101,36 +101,36 @@ def write_index(folder: Path, recipe: Recipe, main: ExactIndex, approximate: App
         path.write_text(description.model_dump_json(indent=1), encoding="utf-8")
         sync_file(path)
         sync_folder(folder)
-    except (OSError, RuntimeError) as error:  # the libraries raise the latter on a full disk
-        raise IndexFileError(f"The index could not be written into {folder}: {error}.", "Make room there.") from error
+    except (OSError, RuntimeError) as error:  # the libraries raise RuntimeError if the disk is full
+        raise IndexFileError(f"The index could not be written to {folder}: {error}.", "Make room there.") from error
 
 
 def read_description(folder: Path) -> Description:
-    """What `index.json` of a folder says, checked against its seal.
+    """Read and verify the `index.json` of a folder.
 
     Raises:
         IndexFileError: missing, unreadable, altered, or of another format.
     """
     path = folder / DESCRIPTION
     try:
-        if path.stat().st_size > LONGEST_DESCRIPTION:
-            raise IndexFileError(f"{path} is too long to describe an index.", AGAIN)
-        found = Description.model_validate_json(path.read_bytes())
+        if path.stat().st_size > MAX_DESCRIPTION:
+            raise IndexFileError(f"{path} is too large to describe an index.", AGAIN)
+        description = Description.model_validate_json(path.read_bytes())
     except OSError as error:
         raise IndexFileError(f"{path} cannot be read: {error.strerror or error}.", AGAIN) from error
     except ValidationError as error:
         raise IndexFileError(f"{path} is damaged, or of another version of Matinee.", AGAIN) from error
-    if found.seal != found.sealed().seal:
-        raise IndexFileError(f"{path} was altered: its seal does not fit.", AGAIN)
-    return found
+    if description.seal != description.sealed().seal:
+        raise IndexFileError(f"{path} was altered: its seal does not match.", AGAIN)
+    return description
 
 
 def check_file(path: Path, expected: StructureFile) -> None:
-    """Raises IndexFileError where a file is not the one that was written."""
+    """Verify size and hash of a file. Raises IndexFileError."""
     try:
         size = path.stat().st_size
         if not path.is_file() or path.is_symlink():
-            raise IndexFileError(f"{path} is not a plain file.", AGAIN)
+            raise IndexFileError(f"{path} is not a regular file.", AGAIN)
         if size != expected.bytes:
             raise IndexFileError(f"{path} has {size:,} bytes instead of {expected.bytes:,}.", AGAIN)
         if file_hash(path) != expected.sha256:
@@ -140,7 +140,7 @@ def check_file(path: Path, expected: StructureFile) -> None:
 
 
 def digest(array: Items | Vectors, dtype: str) -> str:
-    """sha256 of an array's values, whatever the machine's byte order, block by block."""
+    """sha256 of an array's values in little-endian order, computed block by block."""
     digest = hashlib.sha256()
     rows = max(1, BLOCK_BYTES // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):

@@ -1,4 +1,4 @@
-"""An index that changes while it serves: an immutable main index, a small exact delta over it, and what was deleted."""
+"""An index that can change while it serves: an immutable main index, a small exact delta, and deleted rows."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from matinee.indexes.storage import write_index
 
 DELTA_ROWS = 1000
 DELTA_SHARE = 0.1
-"""An exact index takes its delta in when it has more than so many rows and more than this share of the main index."""
+"""An exact index merges its delta when that has more than both this many rows and this share of the main index."""
 EXACT_ROWS = 16
-"""An approximate search that must fetch m candidates costs about as much as scoring m times as many rows exactly."""
-MOST_CANDIDATES = 1 << 20
-"""Candidates fetched at a time, over all queries of a batch: so memory stays small."""
+"""An approximate search for m candidates costs about as much as scoring this many times m rows exactly."""
+MAX_CANDIDATES = 1 << 20
+"""Maximum number of candidates fetched at a time, over all queries of a batch; it limits memory."""
 MARGIN = 10
-"""Candidates fetched under a filter beyond those expected to be needed."""
+"""Additional candidates fetched under a filter."""
 
 
 @dataclass(frozen=True)
 class _State:
-    """What a search sees; never changed, only replaced.
+    """An immutable state of the index. A search uses one state; a change replaces it.
 
     Attributes:
-        alive: rows of the main index that were neither deleted nor replaced; None: all.
+        alive: mask of the rows of the main index that were neither deleted nor replaced; None: all.
         delta: items added or replaced since the main index was built.
     """
 
@@ -49,11 +49,11 @@ class _State:
     def items(self) -> Items:
         if not self.changed:
             return self.main.items()
-        kept = self.main.items() if self.alive is None else self.main.items()[self.alive]
-        return np.sort(np.concatenate([kept, self.delta.items()]))
+        alive = self.main.items() if self.alive is None else self.main.items()[self.alive]
+        return np.sort(np.concatenate([alive, self.delta.items()]))
 
-    def living(self) -> ExactIndex:
-        """All that can be found, as one index."""
+    def merged(self) -> ExactIndex:
+        """Main index and delta as one index."""
         if not self.changed:
             return self.main
         rows = slice(None) if self.alive is None else self.alive
@@ -69,18 +69,18 @@ def _joined(items: Items, vectors: Vectors, more_items: Items, more_vectors: Vec
 class UpdatableIndex:
     """A `StoredIndex` of any kind.
 
-    A change makes a new state and puts it in place in one step (copy on write): searches in other threads see the
-    state before or after. Changes wait for each other.
+    A change makes a new state and replaces the old one atomically (copy on write): searches in other threads see the
+    state before or after it. Changes are serialized.
 
     Args:
-        main: the vectors; memory-mapped ones stay so until a change takes them in.
-        approximate: over the rows of `main`; None: search exactly.
-        recipe: how the approximate index was built, which `save` does again after changes; None: exact.
+        main: the vectors; memory maps are not copied until the delta is merged.
+        approximate: search structure over the rows of `main`; None: search exactly.
+        recipe: how the approximate index was built, so that `save` can rebuild it after changes; None: exact.
     """
 
     def __init__(self, main: ExactIndex, approximate: Approximate | None = None, recipe: Recipe | None = None) -> None:
         self._recipe = recipe or Recipe()
-        self._state = _State(main, approximate, None, _nothing(main.dim), len(main))
+        self._state = _State(main, approximate, None, _empty(main.dim), len(main))
         self._changes = threading.Lock()
 
     @property
@@ -90,30 +90,30 @@ class UpdatableIndex:
 
     @property
     def dim(self) -> int:
-        """Values in a vector."""
+        """Number of values in a vector."""
         return self._state.main.dim
 
     @property
     def approximate(self) -> Approximate | None:
-        """The search structure of the main index; None where it is searched exactly."""
+        """The search structure of the main index; None if it is searched exactly."""
         return self._state.approximate
 
     @property
     def main(self) -> ExactIndex:
-        """The vectors that it was made of, or those taken in last."""
+        """The main index, without the changes in the delta."""
         return self._state.main
 
     @property
     def given_up(self) -> bool:
-        """Whether it is searched exactly because its kind misses too much."""
+        """Whether it is searched exactly because the recall of its kind is too low."""
         return self._recipe.given_up
 
     def exactly(self) -> UpdatableIndex:
-        """The same items, before any change, searched exactly; its kind stays."""
+        """The main index, searched exactly; its kind stays."""
         return UpdatableIndex(self._state.main, None, replace(self._recipe, given_up=True))
 
     def with_effort(self, effort: int) -> UpdatableIndex:
-        """The same index, before any change, searched with another effort."""
+        """The main index, searched with another effort."""
         approximate = self._state.approximate
         return UpdatableIndex(
             self._state.main, None if approximate is None else approximate.with_effort(effort), self._recipe
@@ -130,11 +130,11 @@ class UpdatableIndex:
         """See `VectorIndex.vectors`."""
         state = self._state
         items = whole_numbers(items)
-        main, delta = _places(state, items)
-        found = np.empty((len(items), self.dim), dtype=np.float32)
-        found[main >= 0] = state.main.matrix[main[main >= 0]]
-        found[delta >= 0] = state.delta.matrix[delta[delta >= 0]]
-        return found
+        main, delta = _rows_of(state, items)
+        vectors = np.empty((len(items), self.dim), dtype=np.float32)
+        vectors[main >= 0] = state.main.matrix[main[main >= 0]]
+        vectors[delta >= 0] = state.delta.matrix[delta[delta >= 0]]
+        return vectors
 
     def search(self, queries: Vectors, k: int, allowed: Mask | None = None) -> Found:
         """See `VectorIndex.search`."""
@@ -161,15 +161,15 @@ class UpdatableIndex:
             return
         added = check_vectors(vectors, self.dim)
         if int(items.min()) < 0:
-            raise InvalidInputError(f"The item number {int(items.min())} is negative.", "Send catalogue rows.")
+            raise InvalidInputError(f"The item number {int(items.min())} is negative.", "Send catalog rows.")
         if len(items) != len(added):
-            raise InvalidInputError(f"{len(items)} items came with {len(added)} vectors.", "Send one for each.")
+            raise InvalidInputError(f"{len(items)} items came with {len(added)} vectors.", "Send one vector per item.")
         if len(np.unique(items)) != len(items):
             raise InvalidInputError("An item number is repeated.", "Send each item once.")
         with self._changes:
             state = self._state
-            kept = ~np.isin(state.delta.items(), items)
-            delta = _joined(state.delta.items()[kept], state.delta.matrix[kept], items, added)
+            unchanged = ~np.isin(state.delta.items(), items)
+            delta = _joined(state.delta.items()[unchanged], state.delta.matrix[unchanged], items, added)
             self._put(replace(state, alive=_without(state, state.main.rows_of(items)), delta=delta))
 
     def delete(self, items: Items) -> None:
@@ -179,42 +179,42 @@ class UpdatableIndex:
             return
         with self._changes:
             state = self._state
-            main, delta = _places(state, items)
-            kept = np.ones(len(state.delta), dtype=np.bool_)
-            kept[delta[delta >= 0]] = False
-            left = ExactIndex.trusted(state.delta.items()[kept], state.delta.matrix[kept])
-            self._put(replace(state, alive=_without(state, main), delta=left))
+            main, delta = _rows_of(state, items)
+            remaining = np.ones(len(state.delta), dtype=np.bool_)
+            remaining[delta[delta >= 0]] = False
+            index = ExactIndex.trusted(state.delta.items()[remaining], state.delta.matrix[remaining])
+            self._put(replace(state, alive=_without(state, main), delta=index))
 
     def _put(self, state: _State) -> None:
-        """Put a state in place, with its delta taken in where it has grown large."""
-        left = len(state.main) if state.alive is None else int(np.count_nonzero(state.alive))
-        state = replace(state, count=left + len(state.delta))
+        """Replace the state. Merges a delta that has grown too large."""
+        n_alive = len(state.main) if state.alive is None else int(np.count_nonzero(state.alive))
+        state = replace(state, count=n_alive + len(state.delta))
         if state.approximate is None and len(state.delta) > max(DELTA_ROWS, DELTA_SHARE * len(state.main)):
-            state = _State(state.living(), None, None, _nothing(self.dim), state.count)
+            state = _State(state.merged(), None, None, _empty(self.dim), state.count)
         self._state = state
 
     def save(self, folder: Path) -> None:
-        """See `StoredIndex.save`; an approximate index that was changed is built again first."""
+        """See `StoredIndex.save`. An approximate index that was changed is rebuilt first."""
         state = self._state
-        main, approximate = state.living(), state.approximate
+        main, approximate = state.merged(), state.approximate
         if state.changed or approximate is None:
             approximate = build_approximate(self._recipe, main)
         write_index(folder, self._recipe, main, approximate)
 
 
-def _nothing(dim: int) -> ExactIndex:
+def _empty(dim: int) -> ExactIndex:
     return ExactIndex.trusted(np.zeros(0, dtype=np.int64), np.zeros((0, dim), dtype=np.float32))
 
 
-def _places(state: _State, items: Items) -> tuple[Rows, Rows]:
-    """Living rows of items in the main index and in the delta; −1 for those that are not in it.
+def _rows_of(state: _State, items: Items) -> tuple[Rows, Rows]:
+    """Rows of items in the main index and in the delta; −1 if not there.
 
     Raises:
-        NotFoundError: an item that is in neither.
+        NotFoundError: an item is in neither.
     """
     main, delta = state.main.rows_of(items), state.delta.rows_of(items)
     if state.alive is not None:
-        main = np.where(state.alive[main], main, -1)  # −1 reads the last row, and stays −1 either way
+        main = np.where(state.alive[main], main, -1)  # row −1 reads the last one, and stays −1 either way
     absent = (main < 0) & (delta < 0)
     if absent.any():
         raise NotFoundError(f"The index has no item {int(items[int(np.argmax(absent))])}.", "Nothing was changed.")
@@ -222,7 +222,7 @@ def _places(state: _State, items: Items) -> tuple[Rows, Rows]:
 
 
 def _without(state: _State, rows: Rows) -> Mask | None:
-    """The living rows of the main index less some (−1 is none)."""
+    """The mask of rows of the main index, without the given rows (−1 is ignored)."""
     rows = rows[rows >= 0]
     if len(rows) == 0:
         return state.alive
@@ -232,9 +232,9 @@ def _without(state: _State, rows: Rows) -> Mask | None:
 
 
 def _search_main(state: _State, queries: Vectors, k: int, mask: Mask | None) -> tuple[Rows, Similarities]:
-    """As `ExactIndex.nearest`, by the approximate index where that is faster.
+    """Like `ExactIndex.nearest`, but with the approximate index if that is faster.
 
-    Queries for which it finds too few, because a filter leaves few near them, are searched exactly.
+    Queries with too few results, because the filter allows few rows near them, are searched exactly.
     """
     main, approximate = state.main, state.approximate
     n = len(main)
@@ -244,36 +244,36 @@ def _search_main(state: _State, queries: Vectors, k: int, mask: Mask | None) -> 
     if mask is not None:
         count = state.count - len(state.delta) if mask is state.alive else int(np.count_nonzero(mask))
         if count < n:
-            rank = min(k, count) * n / max(count, 1)  # among all rows, where every count-th of n is allowed
+            rank = min(k, count) * n / max(count, 1)  # expected rank among all rows if count of n are allowed
             fetch = int(rank * 1.2) + MARGIN
     if count <= EXACT_ROWS * fetch:
         return main.nearest(queries, k, mask)
-    together = max(1, MOST_CANDIDATES // fetch)
-    if len(queries) > together:
-        parts = [queries[start : start + together] for start in range(0, len(queries), together)]
-        found = [_search_main(state, part, k, mask) for part in parts]
-        return np.concatenate([rows for rows, _ in found]), np.concatenate([cosines for _, cosines in found])
+    batch = max(1, MAX_CANDIDATES // fetch)
+    if len(queries) > batch:
+        parts = [queries[start : start + batch] for start in range(0, len(queries), batch)]
+        results = [_search_main(state, part, k, mask) for part in parts]
+        return np.concatenate([rows for rows, _ in results]), np.concatenate([cosines for _, cosines in results])
     candidates = approximate.candidates(queries, fetch, approximate.effort_for(rank))
     if mask is not None and count < n:
-        candidates = np.where(mask[candidates], candidates, -1)  # −1 reads the last row, and stays −1 either way
+        candidates = np.where(mask[candidates], candidates, -1)  # row −1 reads the last one, and stays −1 either way
     rows, similarities = rescore(main.matrix, queries, candidates, k)
     if rows.shape[1] == k and (len(rows) == 1 or not bool((rows[:, -1] < 0).any())):
         return rows, similarities
-    poor = np.ones(len(rows), dtype=np.bool_) if rows.shape[1] < k else rows[:, -1] < 0
+    incomplete = np.ones(len(rows), dtype=np.bool_) if rows.shape[1] < k else rows[:, -1] < 0
     all_rows = np.full((len(queries), k), -1, dtype=np.int64)
     all_similarities = np.full((len(queries), k), np.nan, dtype=np.float32)
     if rows.shape[1] == k:
         all_rows[:], all_similarities[:] = rows, similarities
-    all_rows[poor], all_similarities[poor] = main.nearest(queries[poor], k, mask)
+    all_rows[incomplete], all_similarities[incomplete] = main.nearest(queries[incomplete], k, mask)
     return all_rows, all_similarities
 
 
 def _merged(
     items: Items, similarities: Similarities, more_items: Items, more: Similarities, k: int
 ) -> tuple[Items, Similarities]:
-    """The k best of two answers; ties go to the lower item."""
+    """The k best of two results; ties go to the lower item."""
     items = np.concatenate([items, more_items], axis=1)
     similarities = np.concatenate([similarities, more], axis=1)
-    # NaN comes last in a sort.
+    # NaN sorts last.
     order = np.lexsort((items, -similarities), axis=-1)[:, :k]
     return np.take_along_axis(items, order, axis=1), np.take_along_axis(similarities, order, axis=1)

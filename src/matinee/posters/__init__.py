@@ -1,1 +1,1 @@
-"""Posters: a folder of pictures by film id, fetched or added; drawn cards for films without one."""
+"""Posters: a folder of pictures by movie id, downloaded or added; drawn cards for movies without one."""

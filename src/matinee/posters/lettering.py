@@ -1,7 +1,7 @@
-"""Text for Pillow's built-in font, which has ASCII and little more: what it lacks is transliterated or left out.
+"""Text layout for Pillow's built-in font. Characters that it lacks are transliterated or left out.
 
-Aileron (CC0) comes with Pillow, so that cards look the same everywhere and nothing is fetched. A letter that it has
-not would be drawn as a box.
+Aileron (CC0) is part of Pillow, so that cards look the same everywhere without a download. It has little more than
+ASCII; missing characters would be drawn as boxes.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
-MOST_LETTERS = 200
-"""Letters of a title that are looked at when it is set."""
+MAX_LETTERS = 200
+"""Maximum number of letters of a title."""
 _MEASURED = 100
 """Font size, in pixels, at which widths are measured."""
 _HINTED = 1.03
-"""Letters are that much wider, at most, where a small size puts them on whole pixels."""
+"""Maximum factor by which hinting makes letters of small sizes wider."""
 
 DRAWN = frozenset(map(chr, range(0x20, 0x7F))) | frozenset("©«°±´·»‘’“”…‹›⁄™")
-"""Characters that the font has, as far as titles need them."""
+"""Characters of the font that titles need."""
 
 _LATIN = {
     "ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d",
@@ -40,11 +40,11 @@ _CYRILLIC = _table(
 _GREEK = _table("αβγδεζηθικλμνξοπρσςτυφχψω", "a v g d e z i th i k l m n x o p r s s t y f ch ps o")
 _LETTERS = _CYRILLIC | _GREEK
 _NAMED = ("HIRAGANA LETTER ", "KATAKANA LETTER ", "HANGUL SYLLABLE ")
-"""Scripts whose letters are called by their sound in Unicode."""
+"""Scripts whose Unicode names contain the sound of a letter."""
 _SOUNDS = {"si": "shi", "ti": "chi", "tu": "tsu", "hu": "fu", "zi": "ji", "di": "ji", "du": "zu", "wo": "o"}
 _SILENT = frozenset("ьъЬЪーっッ")
 _JOINS = "\b"
-"""Before a small や, ゆ or よ, which takes the place of the vowel before it: き + ょ is "kyo"."""
+"""Marks a small や, ゆ or よ, which replaces the vowel before it: き + ょ is "kyo"."""
 
 
 @lru_cache(4096)
@@ -68,29 +68,28 @@ def _spell(char: str) -> str:
 def _sound(name: str) -> str:
     if name.startswith("small "):
         return "" if name == "small tu" else _JOINS + name[6:] if name[6:7] == "y" else name[6:]
-    if name.startswith("c"):  # of a syllable of Hangul
+    if name.startswith("c"):  # a Hangul syllable
         return "ch" + name[1:].removeprefix("h")
     return _SOUNDS.get(name, name)
 
 
 def spell(text: str) -> str:
-    """A text in the font's own characters, white space tidied: "Amélie" → "Amelie", "おと" → "Oto".
+    """A text in characters of the font, with normalized white space: "Amélie" → "Amelie", "おと" → "Oto".
 
-    Cyrillic and Greek letters, kana and hangul are transliterated; what cannot be (Chinese, Arabic, emoji …) is left
-    out.
+    Cyrillic and Greek letters, kana and hangul are transliterated. Others (Chinese, Arabic, emoji …) are left out.
 
     Returns:
-        "" where too little is left to stand for the text: no letter or digit, or fewer of them than were left out.
+        The text, or "" if more letters and digits were left out than remain.
     """
-    spelt, lost, kept = [], 0, 0
+    spelled, n_lost, n_spelled = [], 0, 0
     for char in unicodedata.normalize("NFC", text):
         part = _spell(char)
-        spelt.append(part)
+        spelled.append(part)
         if char.isalnum() and char not in _SILENT:
-            kept, lost = kept + bool(part), lost + (not part)
-    joined = re.sub(f"(sh|ch|j)i{_JOINS}y", r"\1", "".join(spelt))
+            n_spelled, n_lost = n_spelled + bool(part), n_lost + (not part)
+    joined = re.sub(f"(sh|ch|j)i{_JOINS}y", r"\1", "".join(spelled))
     words = re.sub(f"i?{_JOINS}", "", joined).split()
-    if not kept or lost > kept:
+    if not n_spelled or n_lost > n_spelled:
         return ""
     plain = " ".join(word for word in words if any(c.isalnum() for c in word) or word in ("&", "-", "+", "/", "!", "?"))
     return plain[:1].upper() + plain[1:] if plain[:1].islower() and not text[:1].islower() else plain
@@ -105,12 +104,12 @@ def _advance(char: str) -> float:
 
 
 def width_of(text: str, size: float) -> float:
-    """Width of a text in pixels, kerning left aside (it makes texts narrower, if anything)."""
+    """Width of a text in pixels, without kerning, which only makes texts narrower."""
     return size * _HINTED * sum(map(_advance, text))
 
 
 def break_word(word: str, size: int, width: float) -> list[str]:
-    """A word in pieces that fit, with hyphens where it is cut."""
+    """Split a word into pieces that fit, with hyphens."""
     pieces = []
     while width_of(word, size) > width and len(word) > 1:
         room, cut = width - width_of("-", size), 0
@@ -123,10 +122,10 @@ def break_word(word: str, size: int, width: float) -> list[str]:
 
 
 def wrap(text: str, size: int, width: float, *, cut_words: bool = False) -> list[str] | None:
-    """Lines of a text no wider than `width` pixels.
+    """Break a text into lines of at most `width` pixels.
 
     Returns:
-        None where a word does not fit and must not be cut.
+        The lines; None if a word does not fit and must not be split.
     """
     lines: list[str] = []
     line = ""
@@ -149,20 +148,20 @@ def wrap(text: str, size: int, width: float, *, cut_words: bool = False) -> list
 def fit(
     text: str, width: float, height: float, sizes: Sequence[int], *, leading: float = 1.12
 ) -> tuple[list[str], int]:
-    """Lines and font size, in pixels, at which a text fills a box best.
+    """Lines and font size, in pixels, that fit a text into a box.
 
-    The largest of the upper sizes at which no word is cut and all lines fit; else the largest of them at which cutting
-    suffices; else the same for the lower sizes; with far too much text, the smallest size and "…" at the end.
+    Tries the larger half of the sizes without splitting words, then with splitting; then the smaller half in the same
+    way. If nothing fits, the text is truncated with "…" at the smallest size.
 
     Args:
-        sizes: of fonts, largest first.
+        sizes: font sizes, largest first.
     """
-    if len(text) > MOST_LETTERS:
-        text = text[:MOST_LETTERS].rsplit(" ", 1)[0].rstrip(",;:-") + "…"
+    if len(text) > MAX_LETTERS:
+        text = text[:MAX_LETTERS].rsplit(" ", 1)[0].rstrip(",;:-") + "…"
     half = (len(sizes) + 1) // 2
-    for some in (sizes[:half], sizes[half:]):
+    for candidates in (sizes[:half], sizes[half:]):
         for cut_words in (False, True):
-            for size in some:
+            for size in candidates:
                 lines = wrap(text, size, width, cut_words=cut_words)
                 if lines is not None and len(lines) * size * leading <= height:
                     return lines, size

@@ -1,15 +1,15 @@
-"""Which film a picture file is of, by its name: a film id, an IMDb id or a TMDB id.
+"""Matching of picture files to movies by file name: a movie id, an IMDb id or a TMDB id.
 
-A name is read as follows; the first rule that applies decides.
+The first rule that applies decides:
 
 1. With `by`, every name is an id of that kind.
-2. An `index.csv` beside the file names it: in a column `file`, or in that column of ids that names most files of the
-   folder. Its row's IMDb id decides about the film, else its TMDB id, else its film id; a film id counts only where it
-   does not contradict the other two, because film ids of one data set mean other films in another.
-3. `tt0114709` is an IMDb id, unless a film has this id.
-4. Other text is a film id.
-5. Numbers are what most numbers of the whole folder can be: film ids, else IMDb ids (with or without leading zeros),
-   else TMDB ids. Where two kinds fit equally well, the one named first counts.
+2. An `index.csv` in the folder lists the file: in a column `file`, or in the column of ids that matches most files. The
+   row's IMDb id decides about the movie, else its TMDB id, else its movie id. A movie id is ignored if it contradicts
+   the other two, because movie ids differ between data sets.
+3. `tt0114709` is an IMDb id, unless a movie has this id.
+4. Other text is a movie id.
+5. Numbers are of the kind that most numbers of the folder match: movie ids, IMDb ids (with or without leading zeros) or
+   TMDB ids. Of equally good kinds the first counts.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from matinee.errors import DataError
 By = Literal["movie", "imdb", "tmdb"]
 KINDS: tuple[By, ...] = ("movie", "imdb", "tmdb")
 INDEX = "index.csv"
-MOST_INDEX = 64 << 20
-"""Bytes of an index.csv, at most."""
+MAX_INDEX = 64 << 20
+"""Maximum size of an index.csv, in bytes."""
 
 _IMDB = re.compile(r"tt(\d{1,10})", re.IGNORECASE | re.ASCII)
 _NUMBER = re.compile(r"\d{1,10}", re.ASCII)
@@ -42,9 +42,9 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
 
 
 def imdb_of(text: str) -> str | None:
-    """An IMDb id as the catalogue has it: "tt0114709", "0114709" and "114709" are one; None: it is none."""
-    found = _IMDB.fullmatch(text) or re.fullmatch(r"(\d{1,10})", text, re.ASCII)
-    return f"tt{int(found[1]):07d}" if found else None
+    """Normalize an IMDb id: "0114709" and "114709" → "tt0114709"; None if it is not valid."""
+    match = _IMDB.fullmatch(text) or re.fullmatch(r"(\d{1,10})", text, re.ASCII)
+    return f"tt{int(match[1]):07d}" if match else None
 
 
 class Row(NamedTuple):
@@ -57,7 +57,7 @@ class Row(NamedTuple):
 
 
 class Films:
-    """The films of a catalogue by each of their ids."""
+    """The movies of a catalog, indexed by each kind of id."""
 
     def __init__(self, movies: Iterable[Movie]) -> None:
         self._others: dict[str, tuple[str | None, str | None]] = {}
@@ -69,39 +69,39 @@ class Films:
                     self._by[by][value].append(movie.movie_id)
 
     def find(self, by: By, text: str) -> Sequence[str]:
-        """Ids of the films that a name means as an id of one kind (of two entries for one film, both)."""
+        """Ids of the movies with an id of one kind (both, if a film has two entries)."""
         if by == "movie":
-            # The shelf's own names are percent-quoted.
+            # File names of the poster store are percent-quoted.
             return next(([name] for name in (text, unquote(text)) if name in self._others), [])
         key = imdb_of(text) if by == "imdb" else str(int(text)) if _NUMBER.fullmatch(text) else None
         return self._by[by].get(key, []) if key else []
 
     def find_row(self, row: Row) -> Sequence[str]:
-        """Ids of the films that a line of an index.csv means."""
-        found = self.find("imdb", row.imdb) or self.find("tmdb", row.tmdb)
-        if found or row.movie not in self._others:
-            return found
+        """Ids of the movies of a line of an index.csv."""
+        matches = self.find("imdb", row.imdb) or self.find("tmdb", row.tmdb)
+        if matches or row.movie not in self._others:
+            return matches
         imdb, tmdb = self._others[row.movie]
         contradicts = (row.imdb and imdb and imdb_of(row.imdb) != imdb) or (row.tmdb and tmdb and row.tmdb != tmdb)
         return [] if contradicts else [row.movie]
 
 
 def number_kind(films: Films, stems: Iterable[str]) -> By:
-    """What most numbers among some names can be (rule 5)."""
+    """The kind of id that most of the numbers match (rule 5)."""
     counts = dict.fromkeys(KINDS, 0)
     for stem in stems:
         for by in KINDS:
             counts[by] += bool(films.find(by, stem))
-    return max(KINDS, key=counts.__getitem__)  # of equal ones, the first
+    return max(KINDS, key=counts.__getitem__)  # ties go to the first
 
 
 def is_number(stem: str) -> bool:
-    """Whether a name is a bare number."""
+    """Whether a name is a number."""
     return bool(_NUMBER.fullmatch(stem))
 
 
 def resolve(films: Films, stem: str, by: By | None, numbers: By, index: Mapping[str, Row]) -> Sequence[str]:
-    """Ids of the films that a file is of, by its name without ending; none where the catalogue has no such film."""
+    """Ids of the movies of a file, by its name without suffix; empty if the catalog has no such movie."""
     if by is not None:
         return films.find(by, stem)
     row = index.get(stem.casefold())
@@ -113,7 +113,7 @@ def resolve(films: Films, stem: str, by: By | None, numbers: By, index: Mapping[
 
 
 def read_index(folder: Path, stems: Iterable[str]) -> dict[str, Row]:
-    """The folder's index.csv: its line for each of these names, by the name in small letters. Empty: there is none.
+    """The rows of a folder's index.csv for the given names, by lower-case name; empty if there is no index.csv.
 
     Raises:
         DataError: it cannot be read, or has no column of ids.
@@ -121,37 +121,37 @@ def read_index(folder: Path, stems: Iterable[str]) -> dict[str, Row]:
     path = folder / INDEX
     if path.is_symlink() or not path.is_file():
         return {}
-    hint = "Mend it, take it away, or say --by movie, imdb or tmdb."
+    hint = "Correct or remove it, or use --by movie, imdb or tmdb."
     try:
-        if path.stat().st_size > MOST_INDEX:
-            raise DataError(f"{path} is bigger than {MOST_INDEX:,} bytes.", hint)
+        if path.stat().st_size > MAX_INDEX:
+            raise DataError(f"{path} is larger than {MAX_INDEX:,} bytes.", hint)
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             lines = csv.reader(file)
             header = [re.sub(r"[^a-z]", "", name.casefold()) for name in next(lines, [])]
-            places = {
+            columns = {
                 kind: next((header.index(n) for n in names if n in header), -1) for kind, names in _COLUMNS.items()
             }
-            if all(place < 0 for kind, place in places.items() if kind != "file"):
+            if all(column < 0 for kind, column in columns.items() if kind != "file"):
                 raise DataError(f"{path} has no column imdb_id, tmdb_id or movie_id.", hint)
             rows = [
-                Row(*(line[places[kind]].strip() if 0 <= places[kind] < len(line) else "" for kind in Row._fields))
+                Row(*(line[columns[kind]].strip() if 0 <= columns[kind] < len(line) else "" for kind in Row._fields))
                 for line in lines
             ]
     except (OSError, csv.Error) as error:
         raise DataError(f"{path} cannot be read: {error}.", hint) from error
-    wanted = {stem.casefold() for stem in stems}
+    folded = {stem.casefold() for stem in stems}
     best: dict[str, Row] = {}
     for kind in Row._fields:
         named = {}
         for row in rows:
-            named.update({name: row for name in _spellings(kind, getattr(row, kind)) if name in wanted})
+            named.update({name: row for name in _spellings(kind, getattr(row, kind)) if name in folded})
         if len(named) > len(best):
             best = named
     return best
 
 
 def _spellings(kind: str, value: str) -> tuple[str, ...]:
-    """The names of files that a value of an index.csv may mean, in small letters."""
+    """Lower-case file names that a value of an index.csv may refer to."""
     if not value:
         return ()
     if kind == "file":

@@ -1,7 +1,7 @@
-"""Posters as files: one picture a film, named by the film's id, checked before it is kept.
+"""Posters as files: one picture per movie, named by the movie's id and checked before it is stored.
 
-Every process sees what another has put there at once: nothing is cached, and a film is looked up by four calls of
-`lstat`, which takes microseconds however many there are.
+All processes see changes immediately, because nothing is cached: a lookup is four calls of `lstat`, which takes
+microseconds whatever the number of pictures.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
     from matinee.settings import Settings
 
 Check = Callable[[bytes], object]
-"""Decodes a picture, and raises an InvalidInputError (or one of its kinds) where it cannot."""
+"""Decodes a picture. Raises InvalidInputError (or a subclass) if that fails."""
 Put = Literal["added", "replaced", "unchanged"]
 Shown = Literal["file", "link", "card"]
 
 _PLAIN = re.compile(r"[a-z0-9_-]")
-_LONGEST = 240
-"""Bytes of a file name without its ending; file systems take 255."""
+_MAX_STEM = 240
+"""Maximum bytes of a file name without suffix. File systems allow 255."""
 _WAIT = 30.0
-"""Seconds to wait for another process that puts a picture in place, which takes less than a millisecond."""
+"""Seconds to wait for another process that is replacing a picture, which takes less than a millisecond."""
 _STALE = 3600.0
-"""Age in seconds of an unfinished file that no process can still be writing."""
+"""Age in seconds after which a temporary file is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A picture on the shelf: where, how large in bytes, and when it was put there (nanoseconds since 1970)."""
+    """A stored picture: path, size in bytes, and time of the last change (nanoseconds since 1970)."""
 
     path: Path
     bytes: int
@@ -49,14 +49,14 @@ class Stored:
 
     @property
     def tag(self) -> str:
-        """Changes whenever the picture does."""
+        """A value that changes whenever the picture changes."""
         return f"{self.mtime_ns:x}.{self.bytes:x}"
 
 
 def stem_of(movie_id: str) -> str:
-    """A file name for an id: other characters than a-z, 0-9, _ and - are percent-quoted, capitals too.
+    """The file name of an id. Characters other than a-z, 0-9, _ and - are percent-quoted.
 
-    So ids can name no folder, and ids that differ in capitals stay apart on file systems that do not tell them.
+    This prevents path traversal, and keeps ids apart that differ only in case on case-insensitive file systems.
     """
     return "".join(
         c if _PLAIN.match(c) else "".join(f"%{b:02x}" for b in c.encode("utf-8", "surrogatepass")) for c in movie_id
@@ -64,18 +64,18 @@ def stem_of(movie_id: str) -> str:
 
 
 def is_link(address: str | None) -> bool:
-    """Whether a film's `poster` is an address on the web; anything else is never opened or led to."""
+    """Whether a movie's `poster` is a web address. Anything else is never opened or linked."""
     return address is not None and address.startswith(("https://", "http://"))
 
 
 class PosterStore:
-    """The pictures of one data set's films. Safe to use from many threads and processes.
+    """The pictures of one data set's movies. Safe for use from many threads and processes.
 
     Args:
-        folder: made when the first picture is put.
-        max_bytes: of a picture.
-        max_pixels: of a picture.
-        check: decodes a picture that is about to be put, after its head was found in order.
+        folder: created when the first picture is stored.
+        max_bytes: maximum size of a picture.
+        max_pixels: maximum number of pixels (width × height).
+        check: called with a picture before it is stored, after its header was checked.
     """
 
     def __init__(
@@ -87,34 +87,34 @@ class PosterStore:
 
     @classmethod
     def of(cls, settings: Settings, dataset: str, check: Check | None = None) -> PosterStore:
-        """The shelf of a data set, with the limits of the settings."""
+        """The poster store of a data set, with the limits of the settings."""
         folder = settings.posters_dir(dataset)
         return cls(folder, max_bytes=settings.max_body, max_pixels=settings.max_pixels, check=check)
 
     # --- reading ----------------------------------------------------------------------------------------------
     def find(self, movie_id: str) -> Stored | None:
-        """The picture of a film; symbolic links, folders and empty files are none."""
+        """The picture of a movie. Symbolic links, folders and empty files are ignored."""
         stem = stem_of(movie_id)
-        if not stem or len(stem) > _LONGEST:
+        if not stem or len(stem) > _MAX_STEM:
             return None
-        found: Stored | None = None
+        newest: Stored | None = None
         for kind in KINDS:
             path = f"{self.folder}{os.sep}{stem}{kind.suffix}"
             try:
                 status = os.lstat(path)
             except OSError:
                 continue
-            if stat.S_ISREG(status.st_mode) and status.st_size and (not found or status.st_mtime_ns > found.mtime_ns):
-                found = Stored(Path(path), status.st_size, status.st_mtime_ns)
-        return found
+            if stat.S_ISREG(status.st_mode) and status.st_size and (not newest or status.st_mtime_ns > newest.mtime_ns):
+                newest = Stored(Path(path), status.st_size, status.st_mtime_ns)
+        return newest
 
     def path(self, movie_id: str) -> Path | None:
-        """The file of a film's picture, None where there is none."""
-        found = self.find(movie_id)
-        return None if found is None else found.path
+        """The file of a movie's picture; None if there is none."""
+        stored = self.find(movie_id)
+        return None if stored is None else stored.path
 
     def read(self, stored: Stored) -> tuple[Kind, bytes] | None:
-        """Kind and bytes of a picture; None where it has gone, or somebody has put there what is no picture."""
+        """Format and bytes of a picture; None if it was deleted or overwritten with something else."""
         try:
             with stored.path.open("rb") as file:
                 data = file.read(self.max_bytes + 1)
@@ -124,32 +124,32 @@ class PosterStore:
         return (kind, data) if kind is not None and len(data) <= self.max_bytes else None
 
     def ids(self) -> set[str]:
-        """Ids of all films that have a picture."""
+        """Ids of all movies that have a picture."""
         suffixes = {kind.suffix for kind in KINDS}
-        found = set()
+        ids = set()
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.folder) as entries:
             for entry in entries:
                 stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122 - a Path for each would take most of the time
                 if suffix in suffixes and stem[:1] != "." and entry.is_file(follow_symlinks=False):
                     movie_id = unquote(stem)
                     if stem_of(movie_id) == stem:
-                        found.add(movie_id)
-        return found
+                        ids.add(movie_id)
+        return ids
 
     def shown(self, movie: Movie) -> Shown:
-        """What stands for a film: its picture here, the one its record links to, or a drawn card."""
+        """What is shown for a movie: its stored picture, the one its record links to, or a drawn card."""
         if self.find(movie.movie_id) is not None:
             return "file"
         return "link" if is_link(movie.poster) else "card"
 
     # --- writing ----------------------------------------------------------------------------------------------
     def inspect(self, data: bytes) -> Picture:
-        """Look at a picture's head and decode it, as `put` does.
+        """Check a picture's header and decode it, as `put` does.
 
         Raises:
             TooLargeError: more bytes or pixels than allowed.
             MediaTypeError: not JPEG, PNG, WebP or AVIF.
-            InvalidInputError: empty, damaged, or cut short.
+            InvalidInputError: empty, damaged, or truncated.
         """
         picture = inspect(data, self.max_bytes, self.max_pixels)
         if self._check is not None:
@@ -157,19 +157,18 @@ class PosterStore:
         return picture
 
     def put(self, movie_id: str, data: bytes, *, durable: bool = True) -> Put:
-        """Keep a picture as the film's only one.
+        """Store a movie's picture. Replaces an existing one.
 
         Args:
-            movie_id: any id; whether there is such a film is the caller's to know.
-            durable: survive a power cut from now on; without it, a cut may lose it or leave an empty file, which
-                counts as none.
+            movie_id: any id; the caller checks that the movie exists.
+            durable: fsync. Otherwise a power cut may lose the picture or leave an empty file, which is ignored.
 
         Raises:
             InvalidInputError: see `inspect`; or the id is too long for a file name.
             StoreError: the folder cannot be written.
         """
         stem = stem_of(movie_id)
-        if not stem or len(stem) > _LONGEST:
+        if not stem or len(stem) > _MAX_STEM:
             raise InvalidInputError(f"The id {movie_id!r} is too long to name a file.", "Give the film a shorter id.")
         before = self.find(movie_id)
         if before is not None and before.bytes == len(data) and (self.read(before) or ("", b""))[1] == data:
@@ -184,22 +183,22 @@ class PosterStore:
         return "added" if before is None else "replaced"
 
     def put_file(self, movie_id: str, path: Path, *, durable: bool = True) -> Put:
-        """Keep a copy of a picture file; see `put`.
+        """Store a copy of a picture file; see `put`.
 
         Raises:
-            MediaTypeError: not a regular file; besides what `put` raises.
+            MediaTypeError: not a regular file; also all errors of `put`.
         """
         return self.put(movie_id, read_file(path, self.max_bytes), durable=durable)
 
     def remove(self, movie_id: str) -> bool:
-        """Take a film's picture away; whether there was one."""
+        """Delete a movie's picture. Returns whether there was one."""
         if self.find(movie_id) is None:
             return False
         with writing(), self._lock():
             return self._discard(stem_of(movie_id))
 
     def tidy(self) -> None:
-        """Delete what processes that were killed have left unfinished."""
+        """Delete temporary files of killed processes."""
         with suppress(OSError):
             for path in self.folder.glob(".*.part"):
                 if time.time() - path.lstat().st_mtime > _STALE:
@@ -217,14 +216,16 @@ class PosterStore:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        # Without it, two processes that put a JPEG and a PNG at a time could each delete the other's.
-        busy = StoreError("Another process holds the posters' folder.", "Wait for it, or end it, and try again.")
+        # Otherwise two processes that store a JPEG and a PNG at the same time could delete each other's file.
+        busy = StoreError(
+            "Another process has locked the folder of posters.", "Wait for it or stop it, then try again."
+        )
         with locked(self.folder / ".lock", _WAIT, busy):
             yield
 
 
 def read_file(path: Path, max_bytes: int) -> bytes:
-    """The bytes of a regular file, never more than one above `max_bytes`; pipes and devices are not waited for.
+    """The bytes of a regular file, at most `max_bytes` + 1. Never blocks on pipes and devices.
 
     Raises:
         MediaTypeError: not a regular file, or a symbolic link.
@@ -247,11 +248,11 @@ def read_file(path: Path, max_bytes: int) -> bytes:
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Turn what the file system says into a StoreError."""
+    """Convert OSErrors to StoreErrors."""
     try:
         yield
     except OSError as error:
         raise StoreError(
             f"A poster cannot be written: {error.strerror or error}.",
-            "Free some space, or see that the folder posters in MATINEE_DATA_DIR can be written.",
+            "Free some space, or make the folder `posters` in MATINEE_DATA_DIR writable.",
         ) from error

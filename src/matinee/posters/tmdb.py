@@ -1,7 +1,7 @@
-"""Posters from The Movie Database (TMDB), with the user's own key, by TMDB id or else by IMDb id.
+"""Download of posters from The Movie Database (TMDB), with the user's own key, by TMDB id or else by IMDb id.
 
-What is on the shelf is not asked for again, so that a run that was interrupted is simply repeated. Films come in the
-order given: the first ones are there first.
+Stored posters are not requested again, so that an interrupted run can simply be repeated. Movies are requested in the
+given order.
 
 This product uses the TMDB API but is not endorsed or certified by TMDB.
 """
@@ -28,9 +28,9 @@ from matinee.posters.store import PosterStore, writing
 from matinee.posters.tmdb_client import URL, WIDTH, StopError, TmdbClient, TmdbRefusedError, discreet
 
 AT_ONCE = 8
-"""Films that are being fetched at a time."""
-MOST_FAILURES = 25
-"""After so many failures in a row TMDB is taken to be out of reach."""
+"""Number of movies fetched concurrently."""
+MAX_FAILURES = 25
+"""Number of consecutive failures after which the run is aborted."""
 KEY_HINT = "Get one (free) at themoviedb.org/settings/api, and set MATINEE_TMDB_KEY or give --tmdb-key."
 _EXAMPLES = 5
 _KEY = re.compile(r"[A-Za-z0-9._~-]+")
@@ -39,20 +39,20 @@ _PATH = re.compile(r"/[\w.-]+", re.ASCII)
 
 @dataclass(frozen=True)
 class FetchReport:
-    """What became of the films.
+    """The result of a run: numbers of movies.
 
     Attributes:
-        films: in the catalogue.
+        films: in the catalog.
         had: had a picture before.
-        fetched: have one now.
-        no_poster: TMDB has none, or does not know the film; asked again after 30 days.
-        known_none: not asked, for that reason.
+        fetched: got a picture.
+        no_poster: TMDB has no poster, or does not know the film; requested again after 30 days.
+        known_none: not requested, because TMDB had no poster recently.
         no_id: have neither a TMDB id nor an IMDb id.
-        broken: TMDB sent what is no picture of an acceptable size; asked again next time.
-        failed: TMDB did not answer; asked again next time.
-        left: were not asked, because of `limit` or `total_timeout`.
-        stopped: why not all were asked: "limit", "time", or None.
-        examples: ids of some films that were broken or failed.
+        broken: TMDB sent an invalid or too large picture; requested again next time.
+        failed: TMDB did not answer; requested again next time.
+        left: not requested, because of `limit` or `total_timeout`.
+        stopped: why not all were requested: "limit", "time", or None.
+        examples: ids of some movies that were broken or failed.
     """
 
     films: int
@@ -69,7 +69,7 @@ class FetchReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Target:
     movie_id: str
     tmdb_id: str | None
     imdb_id: str | None
@@ -81,7 +81,7 @@ class _Wanted:
 
 def fetch(
     movies: Iterable[Movie],
-    shelf: PosterStore,
+    store: PosterStore,
     key: str,
     *,
     limit: int | None = None,
@@ -92,40 +92,40 @@ def fetch(
     backoff: float = 0.5,
     progress: Progress | None = None,
 ) -> FetchReport:
-    """Fetch the posters of films that have none on the shelf.
+    """Fetch the posters of movies that have none in the store.
 
-    Ctrl-C keeps what was fetched.
+    If interrupted with Ctrl-C, fetched posters stay.
 
     Args:
-        key: an API key (v3) or a read access token (v4); it is sent to `url` only, and never logged.
-        limit: most films to ask for.
-        url: of the API; None: TMDB's own.
-        rate: requests to the API a second; pictures, which come from another host, follow at that pace.
-        timeout: seconds that one attempt of one request may take.
-        total_timeout: seconds for all; what is not done by then is left.
-        backoff: seconds before a failed request is tried again, doubled with each failure.
+        key: an API key (v3) or a read access token (v4); sent to `url` only, and never logged.
+        limit: maximum number of movies to request.
+        url: address of the API; None: TMDB's own.
+        rate: API requests per second. Pictures, which come from another host, follow at the same rate.
+        timeout: maximum seconds of one attempt of a request.
+        total_timeout: maximum seconds of the whole run.
+        backoff: seconds before the first retry, doubled with each failure.
 
     Raises:
-        InvalidInputError: there is no key.
-        FetchError: the key is not accepted, or TMDB cannot be reached; what was fetched before stays.
-        StoreError: the shelf cannot be written.
+        InvalidInputError: the key is missing or not valid.
+        FetchError: the key is rejected, or TMDB cannot be reached. Posters fetched before stay.
+        StoreError: the store cannot be written.
     """
     key = key.strip()
     if not _KEY.fullmatch(key):
-        raise InvalidInputError("That is no TMDB key." if key else "There is no TMDB key.", KEY_HINT)
-    shelf.tidy()
-    run = _Run(shelf, limit, progress or silent)
-    wanted = run.choose(movies)
-    if wanted:
+        raise InvalidInputError("The TMDB key is not valid." if key else "There is no TMDB key.", KEY_HINT)
+    store.tidy()
+    run = _Run(store, limit, progress or silent)
+    targets = run.choose(movies)
+    if targets:
         with discreet(key):
             client_of = _ClientOf(key, url or URL, rate, timeout, backoff)
-            asyncio.run(run.all(wanted, client_of, total_timeout))
+            asyncio.run(run.all(targets, client_of, total_timeout))
     return run.report()
 
 
 @dataclass(frozen=True)
 class _ClientOf:
-    """Makes the client inside of the event loop that it belongs to."""
+    """A factory of the client, which must be created inside its event loop."""
 
     key: str = field(repr=False)
     url: str
@@ -138,48 +138,48 @@ class _ClientOf:
 
 
 class _Run:
-    """One run over the films."""
+    """One run over the movies."""
 
-    def __init__(self, shelf: PosterStore, limit: int | None, tell: Progress) -> None:
-        self._shelf, self._limit, self._tell = shelf, limit, tell
-        self._absent = KnownMissing(shelf.folder)
+    def __init__(self, store: PosterStore, limit: int | None, progress: Progress) -> None:
+        self._store, self._limit, self._progress = store, limit, progress
+        self._missing = KnownMissing(store.folder)
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, list[str]] = {}
-        self._in_a_row = 0
+        self._consecutive_failures = 0
         self._stopped: str | None = None
         self._images = ""
 
-    def choose(self, movies: Iterable[Movie]) -> list[_Wanted]:
-        """The films to ask for, in order."""
-        here = self._shelf.ids()
-        wanted = []
+    def choose(self, movies: Iterable[Movie]) -> list[_Target]:
+        """The movies to request, in order."""
+        stored = self._store.ids()
+        targets = []
         for movie in movies:
             self._counts["films"] += 1
-            one = _Wanted(movie.movie_id, movie.tmdb_id, movie.imdb_id)
-            if movie.movie_id in here:
+            target = _Target(movie.movie_id, movie.tmdb_id, movie.imdb_id)
+            if movie.movie_id in stored:
                 self._counts["had"] += 1
-            elif not (one.tmdb_id or one.imdb_id):
+            elif not (target.tmdb_id or target.imdb_id):
                 self._counts["no_id"] += 1
-            elif self._absent.knows(one.movie_id, one.asked):
+            elif self._missing.knows(target.movie_id, target.asked):
                 self._counts["known_none"] += 1
             else:
-                wanted.append(one)
-        if self._limit is not None and len(wanted) > self._limit:
+                targets.append(target)
+        if self._limit is not None and len(targets) > self._limit:
             self._stopped = "limit"
-            self._counts["left"] = len(wanted) - self._limit
-            del wanted[self._limit :]
-        return wanted
+            self._counts["left"] = len(targets) - self._limit
+            del targets[self._limit :]
+        return targets
 
-    async def all(self, wanted: list[_Wanted], client_of: _ClientOf, total_timeout: float | None) -> None:
-        """Ask for all of them, a few at a time."""
+    async def all(self, targets: list[_Target], client_of: _ClientOf, total_timeout: float | None) -> None:
+        """Request all targets, a few at a time."""
         client = client_of()
-        self._tell("Fetching posters", 0.0)
-        films = iter(wanted)
+        self._progress("Fetching posters", 0.0)
+        films = iter(targets)
         tasks: list[asyncio.Task[None]] = []
         try:
             async with asyncio.timeout(total_timeout):
                 self._images = await _images_url(client)
-                works = (self._work(films, len(wanted), client) for _ in range(min(AT_ONCE, len(wanted))))
+                works = (self._work(films, len(targets), client) for _ in range(min(AT_ONCE, len(targets))))
                 tasks += map(asyncio.create_task, works)
                 await asyncio.gather(*tasks)
         except TimeoutError:
@@ -189,13 +189,13 @@ class _Run:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await client.close()
-            self._counts["left"] += len(wanted) - self._done()
-        self._tell("Fetching posters", 1.0)
+            self._counts["left"] += len(targets) - self._done()
+        self._progress("Fetching posters", 1.0)
 
     def _done(self) -> int:
         return sum(self._counts[name] for name in ("fetched", "no_poster", "broken", "failed"))
 
-    async def _work(self, films: Iterator[_Wanted], total: int, client: TmdbClient) -> None:
+    async def _work(self, films: Iterator[_Target], total: int, client: TmdbClient) -> None:
         for film in films:
             outcome = await self._one(film, client)
             self._counts[outcome] += 1
@@ -203,53 +203,53 @@ class _Run:
                 examples = self._examples.setdefault(outcome, [])
                 if len(examples) < _EXAMPLES:
                     examples.append(film.movie_id)
-            self._tell("Fetching posters", self._done() / total)
+            self._progress("Fetching posters", self._done() / total)
 
-    async def _one(self, film: _Wanted, client: TmdbClient) -> str:
+    async def _one(self, film: _Target, client: TmdbClient) -> str:
         try:
             path = await _poster_path(film, client)
             if path is None:
-                self._absent.add(film.movie_id, film.asked)
-                self._in_a_row = 0
+                self._missing.add(film.movie_id, film.asked)
+                self._consecutive_failures = 0
                 return "no_poster"
-            data = await client.picture(self._images + path, self._shelf.max_bytes)
+            data = await client.picture(self._images + path, self._store.max_bytes)
         except StopError:
             raise
         except FetchError:
-            self._in_a_row += 1
-            if self._in_a_row >= MOST_FAILURES:
+            self._consecutive_failures += 1
+            if self._consecutive_failures >= MAX_FAILURES:
                 raise
             return "failed"
         except (TmdbRefusedError, InvalidInputError):
             return "broken"
-        self._in_a_row = 0
+        self._consecutive_failures = 0
         try:
-            self._shelf.put(film.movie_id, data)
+            self._store.put(film.movie_id, data)
         except InvalidInputError:
             return "broken"
         return "fetched"
 
     def report(self) -> FetchReport:
-        """What became of all films."""
+        """The result of the run."""
         names = ("films", "had", "fetched", "no_poster", "known_none", "no_id", "broken", "failed", "left")
         figures = {name: self._counts[name] for name in names}
         return FetchReport(**figures, stopped=self._stopped, examples=self._examples)
 
 
 async def _images_url(client: TmdbClient) -> str:
-    """Where pictures of our width are: the address that a poster's path is added to."""
+    """The base address of posters of our width, to which a poster's path is appended."""
     try:
         images = (await client.ask("/3/configuration"))["images"]
         base, sizes = images["secure_base_url"], images["poster_sizes"]
         if not (isinstance(base, str) and base.startswith(("https://", "http://"))):
             raise TypeError
     except (TmdbRefusedError, KeyError, TypeError):
-        raise FetchError("TMDB does not say where its pictures are.", "Check --tmdb-url, or try again later.") from None
+        raise FetchError("TMDB's configuration is not valid.", "Check --tmdb-url, or try again later.") from None
     return f"{base.rstrip('/')}/{WIDTH if WIDTH in sizes else 'original'}"
 
 
 async def _ask(client: TmdbClient, path: str, **params: str) -> Mapping[str, Any]:
-    """As `TmdbClient.ask`; an empty answer where TMDB does not know what is asked for."""
+    """Like `TmdbClient.ask`, but returns an empty answer for 404."""
     try:
         return await client.ask(path, **params)
     except TmdbRefusedError as error:
@@ -263,16 +263,16 @@ def _path_of(entry: object) -> str | None:
     return path if isinstance(path, str) and _PATH.fullmatch(path) else None
 
 
-async def _poster_path(film: _Wanted, client: TmdbClient) -> str | None:
-    """The path of a film's poster, None where TMDB has none or does not know the film."""
+async def _poster_path(film: _Target, client: TmdbClient) -> str | None:
+    """The path of a movie's poster; None if TMDB has none or does not know the film."""
     if film.tmdb_id:
         entry = await _ask(client, f"/3/movie/{quote(film.tmdb_id, safe='')}")
         if entry:
             return _path_of(entry)
-    if film.imdb_id:  # also where the TMDB id has gone: entries that were there twice get merged
-        found = await _ask(client, f"/3/find/{quote(film.imdb_id, safe='')}", external_source="imdb_id")
+    if film.imdb_id:  # also if the TMDB id is gone, because TMDB merges duplicate entries
+        answer = await _ask(client, f"/3/find/{quote(film.imdb_id, safe='')}", external_source="imdb_id")
         for name in ("movie_results", "tv_results"):
-            entries = found.get(name)
+            entries = answer.get(name)
             for entry in entries if isinstance(entries, list) else ():
                 if path := _path_of(entry):
                     return path
@@ -281,15 +281,15 @@ async def _poster_path(film: _Wanted, client: TmdbClient) -> str | None:
 
 FILE = ".no-poster.ndjson"
 DAYS = 30
-"""After so many days a film is asked for again."""
+"""Number of days after which a movie without a poster is requested again."""
 
 
 class KnownMissing:
-    """Which films have no poster, by film id and the id that was asked for: another id may have one.
+    """A persistent list of movies without a poster at TMDB, by movie id and requested id.
 
     Args:
-        folder: the shelf's.
-        now: seconds since 1970; None: the clock's.
+        folder: the folder of the poster store.
+        now: seconds since 1970; None: the current time.
     """
 
     def __init__(self, folder: Path, now: float | None = None) -> None:
@@ -306,7 +306,7 @@ class KnownMissing:
                 try:
                     record = json.loads(line)
                     movie_id, asked, date = str(record["movie_id"]), str(record["asked"]), int(record["date"])
-                except (ValueError, KeyError, TypeError):  # a line cut short, when the power went
+                except (ValueError, KeyError, TypeError):  # a truncated line, after a power cut
                     continue
                 if self._now - DAYS * 86_400 < date <= self._now + 86_400:
                     self._asked[movie_id] = asked, date
@@ -317,11 +317,11 @@ class KnownMissing:
         return len(self._asked)
 
     def knows(self, movie_id: str, asked: str) -> bool:
-        """Whether there was no poster when this id was asked for, not long ago."""
+        """Whether TMDB recently had no poster for this id."""
         return self._asked.get(movie_id, ("", 0))[0] == asked
 
     def add(self, movie_id: str, asked: str) -> None:
-        """Remember a film; written before this returns."""
+        """Add a movie. It is written to the file before this returns."""
         self._asked[movie_id] = asked, int(self._now)
         with writing():
             self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Talking to The Movie Database (TMDB), API version 3: paced, patient, and discreet about the key.
+"""Client of The Movie Database (TMDB), API version 3: rate-limited, with retries, and never logging the key.
 
 https://developer.themoviedb.org/docs/rate-limiting and /docs/authentication-application.
 """
@@ -21,26 +21,26 @@ from matinee.errors import FetchError, MatineeError, TooLargeError
 
 URL = "https://api.themoviedb.org"
 WIDTH = "w342"
-"""Size of the posters, of those that TMDB keeps ready: 342 pixels wide."""
+"""Size of the posters, one of TMDB's predefined sizes: 342 pixels wide."""
 
 ATTEMPTS = 4
-"""Times that a request is tried where the server fails or does not answer."""
-MOST_WAITS = 20
-"""Times that one request obeys 429, "too many requests"."""
-LONGEST_PAUSE = 120.0
-"""Seconds that are waited when TMDB asks for a pause; it does not, as a rule, for more than ten."""
-MOST_JSON = 1 << 20
-"""Bytes of an answer that is no picture."""
+"""Maximum number of attempts if the server fails or does not answer."""
+MAX_WAITS = 20
+"""Maximum number of waits of one request after status 429."""
+MAX_PAUSE = 120.0
+"""Longest pause that is accepted, in seconds. TMDB usually asks for at most ten."""
+MAX_JSON = 1 << 20
+"""Maximum size of a JSON answer, in bytes."""
 _LONG = 40
-"""Keys are 32 characters; tokens are hundreds, and go into a header."""
+"""Keys have 32 characters. Longer ones are tokens, which are sent in a header."""
 
 
 class StopError(FetchError):
-    """TMDB wants no more requests: the key is not accepted, or a long pause is asked for."""
+    """No more requests should be sent: the key is rejected, or TMDB asks for a long pause."""
 
 
 class TmdbRefusedError(MatineeError):
-    """An answer that says that this one thing cannot be had: a status of 4xx, or nonsense."""
+    """One request failed permanently: status 4xx, or an invalid answer."""
 
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
@@ -48,33 +48,33 @@ class TmdbRefusedError(MatineeError):
 
 
 class RateLimit:
-    """Lets through so many requests a second, evenly, and none while the server asks for a pause."""
+    """Spaces requests evenly at a rate, and blocks them while the server asks for a pause."""
 
     def __init__(self, rate: float) -> None:
         self._gap = 1 / rate
         self._next = 0.0
 
     async def turn(self) -> None:
-        """Wait for one's turn."""
+        """Wait until the next request is allowed."""
         now = monotonic()
         at = max(self._next, now)
         self._next = at + self._gap
         await asyncio.sleep(at - now)
 
     def pause(self, seconds: float) -> None:
-        """Let nobody through for a while."""
+        """Block all requests for a number of seconds."""
         self._next = max(self._next, monotonic() + seconds)
 
 
 class TmdbClient:
-    """Requests to TMDB, each limited in bytes and seconds, tried again where that can help.
+    """Requests to TMDB with limits of bytes and time, and retries.
 
     Args:
-        key: an API key (32 characters, sent as `api_key`) or a read access token (sent as a bearer).
-        url: of the API.
-        rate: requests to the API a second.
-        timeout: seconds that one attempt may take in all.
-        backoff: seconds before the second attempt; doubles with each.
+        key: an API key (32 characters, sent as `api_key`) or a read access token (sent as a bearer token).
+        url: address of the API.
+        rate: API requests per second.
+        timeout: maximum seconds of one attempt.
+        backoff: seconds before the first retry; doubles with each.
     """
 
     def __init__(self, key: str, *, url: str, rate: float, timeout: float, backoff: float) -> None:
@@ -91,31 +91,31 @@ class TmdbClient:
         await self._http.aclose()
 
     async def ask(self, path: str, **params: str) -> dict[str, Any]:
-        """An object of the API: `ask("/3/configuration")`.
+        """Get a JSON object of the API: `ask("/3/configuration")`.
 
         Raises:
-            RefusedError: 4xx, or an answer that is no object.
-            StopError: no more should be asked.
+            TmdbRefusedError: status 4xx, or the answer is not a JSON object.
+            StopError: no more requests should be sent.
             FetchError: no answer after all attempts.
         """
-        body = await self._get(self._url + path, params | self._key, self._bearer, MOST_JSON, paced=True)
+        body = await self._get(self._url + path, params | self._key, self._bearer, MAX_JSON, paced=True)
         try:
             answer = json.loads(body)
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            raise TmdbRefusedError("TMDB answered with what is no JSON object.")
+            raise TmdbRefusedError("The answer of TMDB is not a JSON object.")
         return answer
 
     async def picture(self, url: str, max_bytes: int) -> bytes:
-        """The bytes of a picture; the key is not sent.
+        """The bytes of a picture. The key is not sent.
 
         Raises:
-            TooLargeError: more than `max_bytes`; besides what `ask` raises.
+            TooLargeError: more than `max_bytes`; also all errors of `ask`.
         """
         return await self._get(url, {}, {}, max_bytes, paced=False)
 
-    async def _get(  # noqa: C901 - one answer after another, as TMDB gives them
+    async def _get(  # noqa: C901 - one branch per kind of answer
         self, url: str, params: dict[str, str], headers: dict[str, str], max_bytes: int, *, paced: bool
     ) -> bytes:
         failures = waits = 0
@@ -125,17 +125,17 @@ class TmdbClient:
             try:
                 async with asyncio.timeout(self._timeout):
                     status, answer, body = await self._once(url, params, headers, max_bytes)
-            # The request's address, which may hold the key, must not reach anybody with the error.
+            # `from None`, because the error has the request's URL, which may include the key.
             except (httpx.TransportError, TimeoutError) as error:
                 problem = f"{type(error).__name__}"
             except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-                raise TmdbRefusedError("TMDB named an address that cannot be read.") from None
+                raise TmdbRefusedError("TMDB sent an address that is not valid.") from None
             else:
                 if status == 200:
                     return body
                 if status == 429:
                     waits, seconds = waits + 1, _retry_after(answer)
-                    if waits > MOST_WAITS or seconds > LONGEST_PAUSE:
+                    if waits > MAX_WAITS or seconds > MAX_PAUSE:
                         raise StopError(f"TMDB asks for a pause of {seconds:.0f} s.", "Repeat the command after it.")
                     self._pace.pause(seconds)
                     if not paced:
@@ -168,7 +168,7 @@ class TmdbClient:
 
 
 def _retry_after(headers: httpx.Headers) -> float:
-    """Seconds of the header `Retry-After`, which has seconds or a date; 1 where it is absent or nonsense."""
+    """Seconds of the header `Retry-After`, which has seconds or a date; 1 if it is missing or not valid."""
     text = headers.get("retry-after", "")
     try:
         seconds = float(text) if text.strip().isdigit() else parsedate_to_datetime(text).timestamp() - time()
@@ -179,7 +179,7 @@ def _retry_after(headers: httpx.Headers) -> float:
 
 @contextmanager
 def discreet(key: str) -> Iterator[None]:
-    """Drop log records that hold the key: httpx logs the address of every request, and a v3 key is part of it."""
+    """Suppress log records that contain the key. httpx logs the URL of every request, which includes a v3 key."""
 
     def harmless(record: logging.LogRecord) -> bool:
         return key not in record.getMessage()

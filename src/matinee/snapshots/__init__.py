@@ -1,4 +1,4 @@
-"""Immutable folders of data and fitted models: written whole, verified, memory-mapped, promoted and rolled back."""
+"""Snapshots: immutable folders of data and fitted models, verified, memory-mapped, promoted and rolled back."""
 
 from matinee.snapshots.manifest import FileEntry, Manifest, ModelEntry
 from matinee.snapshots.registry import SnapshotRegistry

@@ -1,4 +1,4 @@
-"""Files of the registry's folder: inside it, and locked between processes."""
+"""Paths, lock files and processes of the snapshot folder."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from matinee._util import atomic_files
 from matinee.errors import SnapshotError
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}")
-"""Names of models and arrays: safe as file names everywhere."""
+"""Valid names of models and arrays. They are safe file names on every platform."""
 LOCK_SECONDS = 10.0
 
 
 def inside(folder: Path, name: str) -> Path:
-    """The path of a snapshot's file, by its name in the manifest (`/` between parts).
+    """The path of a snapshot's file, by its name in the manifest (parts separated by `/`).
 
     Raises:
-        SnapshotError: the name leads out of the folder, by dots or by a symbolic link.
+        SnapshotError: the name leaves the folder by `..` or a symbolic link.
     """
     parts = PurePosixPath(name).parts
     if not parts or len(parts) > 4 or "/".join(parts) != name or not all(NAME.fullmatch(part) for part in parts):
@@ -28,15 +28,15 @@ def inside(folder: Path, name: str) -> Path:
     for part in parts:
         path = path / part
         if path.is_symlink():
-            raise SnapshotError(f"{path} is a symbolic link, which a snapshot may not hold.")
+            raise SnapshotError(f"{path} is a symbolic link, which a snapshot must not contain.")
     return path
 
 
 def locked(path: Path, timeout: float = LOCK_SECONDS) -> AbstractContextManager[None]:
-    """Hold a lock file of the shelf (see `matinee._util.atomic_files.locked`).
+    """Hold a lock file of the snapshot folder (see `matinee._util.atomic_files.locked`).
 
     Raises:
-        SnapshotError: somebody else held it for `timeout` seconds.
+        SnapshotError: another process held it for `timeout` seconds.
     """
     return atomic_files.locked(
         path,
@@ -46,8 +46,8 @@ def locked(path: Path, timeout: float = LOCK_SECONDS) -> AbstractContextManager[
 
 
 def process_alive(pid: int) -> bool:
-    """Whether a process of this id runs (True where that cannot be known)."""
-    if os.name == "nt":  # pragma: no cover - os.kill would end it there
+    """Whether a process with this id is running; True if that cannot be determined."""
+    if os.name == "nt":  # pragma: no cover - os.kill would terminate it on Windows
         return True
     try:
         os.kill(pid, 0)

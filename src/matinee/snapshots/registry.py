@@ -1,8 +1,8 @@
-"""The shelf of snapshots: which there are, and which one is served.
+"""The registry of snapshots: which exist, and which one is served.
 
-`pointer.json` names the snapshot served and those served before it. It is only ever replaced whole. A damaged
-one (a fault of the disk, or an edit by hand) is an error and no guess is made, because the newest snapshot may
-be the very one that was rolled back; `promote` writes it anew.
+`pointer.json` names the current snapshot and the previous ones. It is always replaced atomically. A damaged pointer
+(a disk error or a manual edit) is an error: falling back to the newest snapshot would be wrong, because it may be the
+one that was rolled back. `promote` overwrites a damaged pointer.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from matinee.snapshots.snapshot import folder_of, problems_of
 from matinee.snapshots.write import TEMPORARY
 
 KEEP_PREVIOUS = 20
-# Named here, because inside the class `list` is a method.
+# Aliases, because inside the class `list` is a method.
 Texts = list[str]
 Manifests = list[Manifest]
 
 
 class Pointer(BaseModel):
-    """What `pointer.json` holds: the snapshot served, and those before it, newest last."""
+    """The content of `pointer.json`: the current snapshot and the previous ones, newest last."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,10 +38,10 @@ class Pointer(BaseModel):
 
 
 class SnapshotRegistry:
-    """All snapshots below one folder; safe to use from many processes.
+    """All snapshots in one folder. Safe for use from many processes.
 
     Args:
-        root: the folder; need not exist yet.
+        root: the folder; it need not exist yet.
     """
 
     def __init__(self, root: Path) -> None:
@@ -49,9 +49,9 @@ class SnapshotRegistry:
         self._pointer = self.root / "pointer.json"
         self._pointer_name = os.fspath(self._pointer)
 
-    # --- looking --------------------------------------------------------------------------------------------
+    # --- reading --------------------------------------------------------------------------------------------
     def ids(self) -> Texts:
-        """Ids of all snapshots, sound or not, newest first (within a second: in no order)."""
+        """Ids of all snapshots, including damaged ones, newest first. The order within one second is arbitrary."""
         if not self.root.is_dir():
             return []
         return sorted(
@@ -60,33 +60,33 @@ class SnapshotRegistry:
         )
 
     def list(self) -> Manifests:
-        """Manifests of all snapshots that can be read, newest first; the others are in `damaged`."""
+        """Manifests of all readable snapshots, newest first; `damaged` has the others."""
         return self._scan()[0]
 
     def damaged(self) -> dict[str, str]:
-        """Snapshots whose manifest cannot be read: id → what is wrong and what to do."""
+        """Snapshots whose manifest cannot be read: id → error message."""
         return self._scan()[1]
 
     def _scan(self) -> tuple[Manifests, dict[str, str]]:
-        sound, damaged = [], {}
+        readable, damaged = [], {}
         for snapshot_id in self.ids():
             try:
-                sound.append(self.show(snapshot_id))
+                readable.append(self.show(snapshot_id))
             except SnapshotError as error:
                 damaged[snapshot_id] = str(error)
-        sound.sort(key=lambda manifest: (manifest.created, manifest.id), reverse=True)
-        return sound, damaged
+        readable.sort(key=lambda manifest: (manifest.created, manifest.id), reverse=True)
+        return readable, damaged
 
     def show(self, snapshot_id: str) -> Manifest:
         """The manifest of one snapshot.
 
         Raises:
-            SnapshotError: unknown, or its manifest is damaged.
+            SnapshotError: the id is unknown, or the manifest is damaged.
         """
         return read_manifest(folder_of(self.root, snapshot_id))
 
     def verify(self, snapshot_id: str) -> Texts:
-        """Compare every file with its hash: what is wrong, one sentence each; empty: nothing.
+        """Compare every file with its hash. Returns one sentence for each problem; empty if there are none.
 
         Raises:
             SnapshotError: there is no such snapshot.
@@ -97,9 +97,9 @@ class SnapshotRegistry:
         except SnapshotError as error:
             return [error.message.rstrip(".")]
 
-    # --- what is served -------------------------------------------------------------------------------------
+    # --- the pointer ----------------------------------------------------------------------------------------
     def current(self) -> str | None:
-        """Id of the snapshot served, None where none ever was.
+        """Id of the snapshot that is served; None if none was promoted yet.
 
         Raises:
             SnapshotError: `pointer.json` is damaged.
@@ -108,7 +108,7 @@ class SnapshotRegistry:
         return None if pointer is None else pointer.current
 
     def previous(self) -> tuple[str, ...]:
-        """Ids served before, newest last: what `rollback` would go through.
+        """Ids of the snapshots served before, newest last. `rollback` tries them from the end.
 
         Raises:
             SnapshotError: `pointer.json` is damaged.
@@ -117,26 +117,26 @@ class SnapshotRegistry:
         return () if pointer is None else pointer.previous
 
     def stamp(self) -> object:
-        """A marker that differs whenever the pointer was replaced; about a microsecond."""
+        """A value that changes whenever the pointer is replaced. Takes about a microsecond."""
         try:
-            found = os.stat(self._pointer_name)  # noqa: PTH116 - half the cost of Path.stat
+            status = os.stat(self._pointer_name)  # noqa: PTH116 - half the cost of Path.stat
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_ino, found.st_size
+        return status.st_mtime_ns, status.st_ino, status.st_size
 
     def promote(self, snapshot_id: str, verify: bool = True) -> str:
         """Serve a snapshot from now on, and return its id.
 
         Args:
-            verify: compare every file with its hash before.
+            verify: compare every file with its hash first.
 
         Raises:
-            SnapshotError: unknown or damaged; the pointer is untouched.
+            SnapshotError: unknown or damaged; the pointer is unchanged.
         """
         problems = self.verify(snapshot_id) if verify else []
         if problems:
             raise SnapshotError(
-                f"Snapshot {snapshot_id} is damaged and is not served: {problems[0]}.",
+                f"Snapshot {snapshot_id} is damaged and cannot be served: {problems[0]}.",
                 "Promote another one (`matinee snapshots list`), or make a new one with `matinee train`.",
             )
         folder_of(self.root, snapshot_id)
@@ -144,7 +144,7 @@ class SnapshotRegistry:
             try:
                 pointer = self._read()
             except SnapshotError:
-                pointer = None  # promoting is how a damaged pointer is mended
+                pointer = None  # promoting is the way to repair a damaged pointer
             previous: tuple[str, ...] = ()
             if pointer is not None:
                 before = [*pointer.previous, pointer.current]
@@ -153,10 +153,10 @@ class SnapshotRegistry:
         return snapshot_id
 
     def rollback(self) -> str:
-        """Serve the snapshot served before the current one, and return its id; damaged ones are passed over.
+        """Serve the previous snapshot again, skipping damaged ones, and return its id.
 
         Raises:
-            SnapshotError: there is none to go back to; the pointer is untouched.
+            SnapshotError: there is no previous snapshot that is intact; the pointer is unchanged.
         """
         with self._locked():
             pointer = self._read()
@@ -164,21 +164,21 @@ class SnapshotRegistry:
             while previous:
                 target = previous.pop()
                 try:
-                    sound = not self.verify(target)
+                    intact = not self.verify(target)
                 except SnapshotError:
-                    sound = False
-                if sound:
+                    intact = False
+                if intact:
                     self._write(Pointer(current=target, previous=tuple(previous)))
                     return target
         raise SnapshotError(
-            "There is no sound snapshot to go back to.", "Promote one by id, or make a new one with `matinee train`."
+            "There is no intact snapshot to roll back to.", "Promote one by id, or make a new one with `matinee train`."
         )
 
     def prune(self, keep: int) -> Texts:
-        """Delete all but the newest `keep` snapshots; returns the ids deleted.
+        """Delete all but the newest `keep` snapshots and return the deleted ids.
 
-        Never the one served nor the one `rollback` would serve, and never one whose manifest cannot be read (it
-        may be a newer Matinee's; delete its folder by hand).
+        The current snapshot, the one that `rollback` would serve, and those with an unreadable manifest are never
+        deleted. The latter may be of a newer Matinee; delete their folders manually.
 
         Raises:
             SnapshotError: `pointer.json` is damaged, or a folder cannot be deleted.
@@ -187,18 +187,18 @@ class SnapshotRegistry:
             return []
         with self._locked():
             pointer = self._read()
-            spared = set() if pointer is None else {pointer.current, *pointer.previous[-1:]}
-            gone = [manifest.id for manifest in self.list()[max(0, keep) :] if manifest.id not in spared]
-            if pointer is not None and set(gone) & set(pointer.previous):
-                left = tuple(old for old in pointer.previous if old not in gone)
-                self._write(Pointer(current=pointer.current, previous=left))
-            for snapshot_id in gone:
+            protected = set() if pointer is None else {pointer.current, *pointer.previous[-1:]}
+            obsolete = [manifest.id for manifest in self.list()[max(0, keep) :] if manifest.id not in protected]
+            if pointer is not None and set(obsolete) & set(pointer.previous):
+                remaining = tuple(old for old in pointer.previous if old not in obsolete)
+                self._write(Pointer(current=pointer.current, previous=remaining))
+            for snapshot_id in obsolete:
                 self._delete(snapshot_id)
-        return gone
+        return obsolete
 
-    # --- the files ------------------------------------------------------------------------------------------
+    # --- files ----------------------------------------------------------------------------------------------
     def _delete(self, snapshot_id: str) -> None:
-        # Out of sight first: nobody may find it half deleted. What is left of it, the next write cleans up.
+        # Rename first, so that no process sees it half deleted. The next write removes leftovers.
         hidden = self.root / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
         try:
             (self.root / snapshot_id).rename(hidden)
@@ -207,7 +207,7 @@ class SnapshotRegistry:
         except OSError as error:
             raise SnapshotError(
                 f"Snapshot {snapshot_id} cannot be deleted: {error}.",
-                "Stop the servers that have it open, and try again.",
+                "Stop the servers that use it, and try again.",
             ) from error
 
     def _locked(self) -> AbstractContextManager[None]:
@@ -223,7 +223,7 @@ class SnapshotRegistry:
             newest = next(iter(self.ids()), "ID")
             raise SnapshotError(
                 f"{self._pointer} is damaged: it does not say which snapshot to serve.",
-                f"Choose one of `matinee snapshots list` by `matinee snapshots promote {newest}`.",
+                f"Choose one of `matinee snapshots list` with `matinee snapshots promote {newest}`.",
             ) from error
 
     def _write(self, pointer: Pointer) -> None:
@@ -233,5 +233,5 @@ class SnapshotRegistry:
         except OSError as error:
             raise SnapshotError(
                 f"{self._pointer} cannot be written: {error}.",
-                "Make room on the disk; the snapshot served is the old one.",
+                "Make room on the disk. The previous snapshot is still served.",
             ) from error

@@ -1,4 +1,4 @@
-"""Writing a snapshot: beside, synced, then renamed, so that it is whole or absent."""
+"""Writing a snapshot: into a temporary folder, which is synced and then renamed, so that it is complete or absent."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from matinee.snapshots.spaces import Space
 
 TEMPORARY = ".tmp-"
 OLD_SECONDS = 600.0
-"""A temporary folder of a dead process is left alone until nothing in it has changed for this long."""
+"""A temporary folder of a dead process is deleted when it has not changed for this long."""
 
 
 def write_snapshot(
@@ -46,20 +46,20 @@ def write_snapshot(
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
 ) -> str:
-    """Write one snapshot and return its id; it is not served until promoted.
+    """Write a snapshot and return its id. It is not served until it is promoted.
 
     Args:
-        root: the shelf's folder; made where absent.
+        root: the folder of all snapshots; created if missing.
         models: fitted models by the name they are served under; their classes are in `matinee.models.MODELS`.
-        default_model: the name used where a request names none.
-        spaces: vector spaces over the catalogue, by name, with the approximate indexes built over them.
+        default_model: the model used when a request names none.
+        spaces: vector spaces over the catalog, by name, with their approximate indexes.
         metrics: by model, then by metric.
-        seconds: to fit, by model or step.
-        watermark: the store's sequence number that the training data includes.
-        settings: what training was told (anything that JSON can hold).
+        seconds: fitting time, by model or step.
+        watermark: the store's sequence number up to which the training data includes its ratings.
+        settings: the settings used in training (JSON values).
 
     Raises:
-        SnapshotError: it cannot be written (a full disk, say); no trace of it is left.
+        SnapshotError: it cannot be written, for example because the disk is full. Nothing is left behind.
     """
     if default_model not in models:
         raise SnapshotError(f"The default model {default_model!r} is not among the models of the snapshot.")
@@ -110,7 +110,7 @@ def write_snapshot(
 def _unwritable(root: Path, error: Exception) -> SnapshotError:
     return SnapshotError(
         f"The snapshot could not be written below {root}: {error}.",
-        "Make room or choose another MATINEE_DATA_DIR; the snapshot in service is untouched.",
+        "Make room or choose another MATINEE_DATA_DIR. The snapshot in service is unchanged.",
     )
 
 
@@ -138,35 +138,35 @@ def _write_model(
         )
     state = model.state()
     names = [name, *state]
-    # Folded, because some file systems do not tell "b" from "B".
+    # casefold, because some file systems are case-insensitive.
     if not all(NAME.fullmatch(text) for text in names) or len({text.casefold() for text in state}) != len(state):
-        raise SnapshotError(f"The model {name!r} or an array of its state has a name that cannot be a file's.")
-    place = folder / "models" / name
-    place.mkdir(parents=True)
+        raise SnapshotError(f"The name of the model {name!r} or of an array of its state is not a valid file name.")
+    target = folder / "models" / name
+    target.mkdir(parents=True)
     for key, values in state.items():
-        np.save(place / f"{key}.npy", values, allow_pickle=False)
+        np.save(target / f"{key}.npy", values, allow_pickle=False)
     return ModelEntry(
         kind=kind,
         config=model.config.model_dump(mode="json"),
         arrays=tuple(state),
         metrics=_finite(metrics),
         seconds=seconds,
-        bytes=sum(path.stat().st_size for path in place.iterdir()),
+        bytes=sum(path.stat().st_size for path in target.iterdir()),
     )
 
 
 def _write_space(folder: Path, name: str, space: Space) -> None:
     if not all(NAME.fullmatch(text) for text in (name, *space.arrays(), *space.indexes)):
-        raise SnapshotError(f"The space {name!r} or a part of it has a name that cannot be a file's.")
-    place = folder / "spaces" / name
-    place.mkdir(parents=True)
+        raise SnapshotError(f"The name of the space {name!r} or of a part of it is not a valid file name.")
+    target = folder / "spaces" / name
+    target.mkdir(parents=True)
     for key, values in space.arrays().items():
-        np.save(place / f"{key}.npy", values, allow_pickle=False)
+        np.save(target / f"{key}.npy", values, allow_pickle=False)
     for kind, source in space.stored.items():
-        shutil.copytree(source, place / kind)
+        shutil.copytree(source, target / kind)
     for kind, index in space.indexes.items():
-        (place / kind).mkdir()
-        index.save(place / kind)
+        (target / kind).mkdir()
+        index.save(target / kind)
 
 
 def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
@@ -174,7 +174,7 @@ def _finite(values: Mapping[str, float]) -> dict[str, float | None]:
 
 
 def _seal_files(folder: Path) -> dict[str, FileEntry]:
-    """Sync everything and describe every file."""
+    """Fsync all files and folders, and describe every file."""
     files: dict[str, FileEntry] = {}
     for path in sorted(folder.rglob("*")):
         if path.is_dir():
@@ -189,7 +189,7 @@ def _seal_files(folder: Path) -> dict[str, FileEntry]:
 
 
 def _publish(root: Path, folder: Path, draft: Manifest) -> str:
-    """Give the folder its id and its final place."""
+    """Choose the id, write the manifest, and rename the folder to its final name."""
     content = draft.model_dump_json(include={"files", "models", "default_model", "watermark", "scale"})
     for attempt in range(1000):
         digest = hashlib.sha256(f"{content}{attempt or ''}".encode()).hexdigest()
@@ -210,15 +210,15 @@ def _publish(root: Path, folder: Path, draft: Manifest) -> str:
         try:
             sync_folder(root)
         except OSError:
-            # Not known to be durable: better absent now than after the next power cut.
+            # It may not be durable, so delete it now rather than lose it in the next power cut.
             shutil.rmtree(root / snapshot_id, ignore_errors=True)
             raise
         return snapshot_id
-    raise SnapshotError(f"No free name was found for a snapshot below {root}.", "Try again in a second.")
+    raise SnapshotError(f"There is no free snapshot name below {root}.", "Try again in a second.")
 
 
 def clean_temporary(root: Path) -> None:
-    """Delete what killed writers left behind: of dead processes after ten minutes, of any after a day."""
+    """Delete temporary folders of killed writers: those of dead processes after ten minutes, any after a day."""
     for path in root.glob(f"{TEMPORARY}*"):
         try:
             newest = max(item.stat().st_mtime for item in [path, *path.rglob("*")])

@@ -1,4 +1,4 @@
-"""What changes while serving: ratings, films and their vectors, exposures."""
+"""Stores: ratings, movies, vectors and exposures that are written while serving."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = [
 
 
 def open_store(settings: Settings, dataset: str) -> Store:
-    """The store of one data set that the settings name; open it after forking and close it when done.
+    """Open the store of one data set. Open it after forking, and close it when done.
 
     Raises:
-        StoreError: it cannot be opened; the message says why and what to do.
+        StoreError: it cannot be opened.
     """
     return SqliteStore(settings.store_path(dataset), busy_timeout=settings.busy_timeout)

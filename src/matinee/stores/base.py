@@ -1,7 +1,7 @@
-"""The contract of every store: what changes while serving.
+"""The store protocol: ratings, movies, vectors and exposures that change while serving.
 
-A store is an overlay on the snapshot: it holds the ratings and films written since (and before) training.
-An effective history is the snapshot's, less what the store erased or deleted, updated by what it holds.
+A store is an overlay on the snapshot. It holds the ratings and movies written before and after training. A user's
+merged ratings are those of the snapshot, minus what the store deleted or erased, updated with what the store holds.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from matinee.data.catalog import Movie
 
 RECORD_SPACES = ("text",)
-"""Spaces whose vectors are made of a film's record: a film that is put anew loses those it had."""
+"""Spaces whose vectors are computed from a movie's record. Replacing the record drops these vectors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """One rating; `rating` None means that the user took it back (hides the snapshot's)."""
+    """One rating. `rating` None is a tombstone: the user deleted the rating, which hides the snapshot's."""
 
     user_id: str
     movie_id: str
@@ -32,7 +32,10 @@ class Rating:
 
 @dataclass(frozen=True, slots=True)
 class RatingChange:
-    """One logged change of a rating: what the store held before (`known_before` False: nothing) and holds now."""
+    """One logged change of a rating: the stored value before and after it.
+
+    `known_before` is False if the store had no entry before.
+    """
 
     seq: int
     user_id: str
@@ -48,9 +51,9 @@ class UserOverlay:
     """What the store holds about a user.
 
     Attributes:
-        version: grows with every change of this user's data; 0: the store holds nothing about the user.
-        erased: True: ignore everything the snapshot says about this user.
-        ratings: by film id, tombstones (rating None) included.
+        version: increases with every change of this user's data; 0 if the store holds nothing about the user.
+        erased: the user was erased, so that the snapshot's ratings of this user must be ignored.
+        ratings: by movie id, including tombstones (rating None).
     """
 
     version: int = 0
@@ -65,12 +68,12 @@ class Changes:
     Attributes:
         seq: the newest sequence number seen.
         users: ids of users whose data changed.
-        movies: ids of films put or deleted.
-        ratings: the rating changes in order.
-        erased: ids of users erased.
-        complete: False: the log no longer reaches back to `since` (erasing a user deletes log entries, old
-            ones are dropped). This then describes all that the store holds, as if told to a reader who knows
-            nothing: forget everything folded in before, then apply it.
+        movies: ids of movies that were written or deleted.
+        ratings: the rating changes, in order.
+        erased: ids of erased users.
+        complete: False if the log no longer reaches back to `since`, because old entries were dropped or a user was
+            erased. The changes then describe the whole content of the store: discard everything applied before, then
+            apply them.
     """
 
     seq: int
@@ -94,12 +97,12 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True)
 class FilmVector:
-    """What an encoder made of one film (its text, its poster), before any projection.
+    """The raw vector of a movie's text or poster, before projection.
 
     Attributes:
         space: "text" or "poster".
-        encoder: id of the encoder; a vector of another encoder than the snapshot's is of no use to it.
-        values: float32, (n_raw,); empty: a tombstone, the film has no such vector any more.
+        encoder: id of the encoder. A snapshot ignores vectors of other encoders than its own.
+        values: float32, (n_raw,); empty for a tombstone, which means that the movie no longer has this vector.
     """
 
     movie_id: str
@@ -109,77 +112,77 @@ class FilmVector:
 
 
 class Store(Protocol):
-    """Read-your-writes across processes; a write that returned is durable; each call is all or nothing.
+    """Storage with read-your-writes consistency across processes. Writes are atomic, and durable once they return.
 
-    Safe to use from many threads and processes. All raise `StoreError` where the store cannot answer.
+    Safe for use from many threads and processes. Every method raises `StoreError` if the store cannot answer.
     """
 
     def put_ratings(self, ratings: Sequence[Rating], *, key: str | None = None) -> int:
-        """Upsert by (user, film), the last of equal pairs wins; returns the sequence number after the write.
+        """Upsert by (user, movie); of repeated pairs the last wins. Returns the sequence number after the write.
 
-        `key` makes the call idempotent: a second call with the key and equal ratings (whatever their times,
-        which a retry stamps anew) changes nothing and returns the first answer; with other ratings it raises
-        `ConflictError`. Keys are kept 24 hours.
+        `key` makes the call idempotent: a second call with the same key and ratings changes nothing and returns the
+        first result. Timestamps are not compared, because a retry may set new ones. Other ratings under the same key
+        raise `ConflictError`. Keys are stored for 24 hours.
         """
         ...
 
     def delete_rating(self, user_id: str, movie_id: str, timestamp: int) -> int:
-        """Leave a tombstone for (user, film), also where the store held nothing; returns the sequence number."""
+        """Write a tombstone for (user, movie), even if the store has no rating. Returns the sequence number."""
         ...
 
     def user(self, user_id: str) -> UserOverlay:
-        """Everything held about one user."""
+        """Everything stored about one user."""
         ...
 
     def erase_user(self, user_id: str) -> int:
-        """Physically delete ratings, exposures and log entries of a user and mark the user erased."""
+        """Physically delete a user's ratings, exposures and log entries, and mark the user as erased."""
         ...
 
     def put_movies(self, movies: Sequence[Movie], vectors: Sequence[FilmVector] = ()) -> int:
-        """Add or replace films, together with vectors of theirs.
+        """Add or replace movies, together with their vectors.
 
-        A film put anew loses the vectors of `RECORD_SPACES` that it had; its other vectors stay.
+        A replaced movie loses its old vectors of `RECORD_SPACES`; its other vectors stay.
         """
         ...
 
     def put_vectors(self, vectors: Sequence[FilmVector]) -> int:
-        """Add or replace vectors of films (of the snapshot's too); the films count as changed."""
+        """Add or replace vectors of movies, including movies of the snapshot. The movies count as changed."""
         ...
 
     def delete_vector(self, movie_id: str, space: str) -> int:
-        """Leave a tombstone for a vector, which hides the snapshot's; the film counts as changed."""
+        """Write a tombstone for a vector, which hides the snapshot's. The movie counts as changed."""
         ...
 
     def vectors(self, only: Collection[str] | None = None) -> list[FilmVector]:
-        """All vectors held, tombstones included, or those of these films."""
+        """All stored vectors, including tombstones, or only those of the given movies."""
         ...
 
     def delete_movie(self, movie_id: str) -> int:
-        """Leave a tombstone for a film; its ratings stay but name a film that is not served."""
+        """Write a tombstone for a movie. Its ratings stay, although the movie is no longer served."""
         ...
 
     def movies(self, only: Collection[str] | None = None) -> list[tuple[str, Movie | None]]:
-        """All films held, or those of these ids, in order of first writing; None marks a deleted film."""
+        """All stored movies, or those with the given ids, in the order of their first write; None if deleted."""
         ...
 
     def seq(self) -> int:
-        """Newest sequence number; cheap (some microseconds), sees other processes' commits at once."""
+        """The newest sequence number. Takes microseconds; sees other processes' commits immediately."""
         ...
 
     def changes(self, since: int) -> Changes:
-        """What happened after sequence number `since`; a negative `since` asks for all that is held."""
+        """The changes after sequence number `since`; if it is negative, the whole content."""
         ...
 
     def ratings(self, *, batch: int = 50_000) -> Iterator[list[Rating]]:
-        """All ratings held, tombstones included, in batches, from one consistent read."""
+        """All stored ratings, including tombstones, in batches from one consistent read."""
         ...
 
     def erased_users(self) -> frozenset[str]:
-        """Ids of all users ever erased (the mark outlives the data, so that old snapshots stay hidden)."""
+        """Ids of all users ever erased. The mark is permanent, so that older snapshots stay hidden too."""
         ...
 
     def log_exposures(self, exposures: Sequence[Exposure]) -> None:
-        """Record what was shown."""
+        """Record lists that were shown."""
         ...
 
     def exposures(self, user_id: str, limit: int = 1000) -> list[Exposure]:
@@ -191,5 +194,5 @@ class Store(Protocol):
         ...
 
     def close(self) -> None:
-        """Release files and connections; the store may not be used after."""
+        """Close files and connections. The store cannot be used afterwards."""
         ...

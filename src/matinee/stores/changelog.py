@@ -1,7 +1,4 @@
-"""The change log of the embedded store: sequence numbers, entries, and what a reader is told.
-
-All functions run inside the caller's transaction.
-"""
+"""The change log of the embedded store. All functions run inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -10,17 +7,17 @@ import sqlite3
 from matinee.stores.base import Changes, Rating, RatingChange
 
 KEEP_LOG = 200_000
-"""Changes that the log keeps at least (about 60 bytes each)."""
+"""Minimum number of changes in the log (about 60 bytes each)."""
 
 
 def next_seq(connection: sqlite3.Connection, count: int) -> int:
-    """Take `count` sequence numbers and return the last."""
+    """Allocate `count` sequence numbers and return the last one."""
     connection.execute("UPDATE state SET seq = seq + ?", (count,))
     return int(connection.execute("SELECT seq FROM state").fetchone()[0])
 
 
 def drop_old_log(connection: sqlite3.Connection, keep: int, slack: int) -> None:
-    """Leave the newest `keep` entries, once there are `slack` more than that."""
+    """Delete all but the newest `keep` entries, once there are at least `slack` more."""
     seq, floor = connection.execute("SELECT seq, log_floor FROM state").fetchone()
     if seq - floor >= keep + slack:
         connection.execute("DELETE FROM log WHERE seq <= ?", (seq - keep,))
@@ -28,11 +25,11 @@ def drop_old_log(connection: sqlite3.Connection, keep: int, slack: int) -> None:
 
 
 def put_ratings(connection: sqlite3.Connection, ratings: list[Rating]) -> int:
-    """Log and upsert distinct ratings; returns the newest sequence number."""
+    """Log and upsert distinct ratings. Returns the newest sequence number."""
     seq = next_seq(connection, len(ratings))
     first = seq - len(ratings) + 1
     rows = [(first + i, r.user_id, r.movie_id, r.rating, r.timestamp) for i, r in enumerate(ratings)]
-    # The log first: it takes what the store held before from the table.
+    # The log comes first, because it reads the previous values from the table.
     connection.executemany(
         "INSERT INTO log SELECT ?1, ?2, ?3, r.user_id IS NOT NULL, r.rating, ?4, ?5"
         " FROM state LEFT JOIN ratings r ON r.user_id = ?2 AND r.movie_id = ?3",
@@ -50,8 +47,8 @@ def put_ratings(connection: sqlite3.Connection, ratings: list[Rating]) -> int:
     return seq
 
 
-def everything(connection: sqlite3.Connection, seq: int) -> Changes:
-    """All that the store holds, as changes from nothing."""
+def all_changes(connection: sqlite3.Connection, seq: int) -> Changes:
+    """The whole content of the store, as changes of an empty one."""
     rows = connection.execute("SELECT seq, user_id, movie_id, 0, NULL, rating, timestamp FROM ratings ORDER BY seq")
     ratings = tuple(
         RatingChange(n, user_id, movie_id, False, None, after, timestamp)
@@ -70,18 +67,18 @@ def everything(connection: sqlite3.Connection, seq: int) -> Changes:
 
 
 def changes(connection: sqlite3.Connection, since: int) -> Changes:
-    """What happened after `since`; everything anew where the log does not reach back, or `since` lies ahead."""
+    """Changes after `since`; the whole content if the log does not reach back that far or `since` is in the future."""
     seq, floor = connection.execute("SELECT seq, log_floor FROM state").fetchone()
     if since == seq:
         return Changes(seq)
     if not floor <= since < seq:
-        return everything(connection, seq)
+        return all_changes(connection, seq)
     rows = connection.execute(
         "SELECT seq, user_id, movie_id, known_before, before, after, timestamp FROM log WHERE seq > ?", (since,)
     ).fetchall()
     ratings = tuple(
-        RatingChange(n, user_id, movie_id, bool(known), before, after, timestamp)
-        for n, user_id, movie_id, known, before, after, timestamp in rows
+        RatingChange(n, user_id, movie_id, bool(known_before), before, after, timestamp)
+        for n, user_id, movie_id, known_before, before, after, timestamp in rows
         if user_id is not None and movie_id is not None
     )
     return Changes(

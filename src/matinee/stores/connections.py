@@ -1,8 +1,7 @@
-"""SQLite connections of one process: a reader for each thread, one writer, and group commit.
+"""SQLite connections of one process: one reader per thread, one writer, and group commit.
 
-Group commit: callers queue their work and take the write lock in turn; whoever holds it does everything queued
-in one transaction (a savepoint for each caller, so that each is all or nothing) and one fsync. A caller returns
-only after that commit.
+Group commit: callers queue their jobs and take the write lock in turn. The holder of the lock runs all queued jobs in
+one transaction with one fsync. Each job has a savepoint, so that it is atomic. A caller returns only after the commit.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 MAX_GROUP = 256
-"""Most callers in one transaction."""
+"""Maximum number of jobs in one transaction."""
 CHECKPOINT_MS = 50
 CHECK_BELOW = 64 << 20
-"""Files smaller than this (bytes) are checked whole when opened; it takes well under a second."""
+"""Files smaller than this (bytes) get a full integrity check when opened. It takes well under a second."""
 
 
 class Reader:
-    """One thread's connection and the newest sequence number it knows; closed with the thread."""
+    """One thread's read connection and the newest sequence number it has seen. Closed when the thread ends."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
@@ -41,14 +40,14 @@ class Reader:
         self.seq = -1
 
     def close(self) -> None:
-        """Close the connection; a second time does nothing."""
+        """Close the connection. Idempotent."""
         self.connection.close()
 
     __del__ = close
 
 
 class Job(Generic[T]):
-    """One caller's work and what became of it."""
+    """One caller's work and its result or error."""
 
     def __init__(self, work: Work[T]) -> None:
         self.work = work
@@ -58,15 +57,15 @@ class Job(Generic[T]):
 
 
 class Connections:
-    """All connections of one process to one database file; not usable after a fork (open anew in the child).
+    """All connections of one process to one database file. Not usable after a fork: reopen in the child.
 
     Args:
-        path: the file; it and its folder are made where absent.
+        path: the file; created with its folder if missing.
         busy_timeout: seconds to wait for another process's write.
-        after: called with the writer's connection at the end of every transaction (housekeeping).
+        after: called with the write connection at the end of every transaction (housekeeping).
 
     Raises:
-        StoreError: the file is no database, damaged, of a newer version or of another program, or not writable.
+        StoreError: the file is not a database, is damaged, is of a newer version or another program, or is read-only.
     """
 
     def __init__(self, path: Path, busy_timeout: float, after: Callable[[sqlite3.Connection], None]) -> None:
@@ -96,7 +95,7 @@ class Connections:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         wal = self.path.with_name(self.path.name + "-wal")
         size = self.path.stat().st_size if self.path.exists() else 0
-        # SQLite would take an empty file for a new database and throw its log away.
+        # SQLite would treat an empty file as a new database and discard its log.
         if not size and self.path.exists() and wal.exists() and wal.stat().st_size:
             raise sqlite3.DatabaseError("the file is empty, but its write-ahead log is not")
         writer = self._writer = self._connect()
@@ -104,21 +103,21 @@ class Connections:
         self._set_wal(writer)
         migrations.migrate(writer, self.path)
         if size < CHECK_BELOW:
-            found = writer.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if found != "ok":
-                raise sqlite3.DatabaseError(f"it is damaged ({found})")
+            result = writer.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if result != "ok":
+                raise sqlite3.DatabaseError(f"it is damaged ({result})")
         self._file = self._identity()
 
     def _identity(self) -> tuple[int, int] | None:
-        """Which file the path leads to now, None: none, or an empty one."""
+        """Device and inode of the file at the path; None if it is missing or empty."""
         try:
-            found = os.stat(self._name)  # noqa: PTH116 - half the cost of Path.stat
+            status = os.stat(self._name)  # noqa: PTH116 - half the cost of Path.stat
         except OSError:
             return None
-        return (found.st_dev, found.st_ino) if found.st_size else None
+        return (status.st_dev, status.st_ino) if status.st_size else None
 
     def _set_wal(self, connection: sqlite3.Connection) -> None:
-        # The busy handler does not cover this change of mode, so wait by hand for another process's first start.
+        # The busy handler does not cover changes of the journal mode, so poll while another process creates the file.
         deadline = time.monotonic() + max(self._busy_timeout, 1.0)
         while True:
             try:
@@ -147,11 +146,11 @@ class Connections:
             raise StoreError("The store is closed.", "Open it again.")
         if self._pid != os.getpid():
             raise StoreError("The store was opened before this process was forked.", "Open it again in the child.")
-        # SQLite itself would go on with the file that it has open, and what is written there would be lost.
+        # SQLite itself would continue with the open file, and writes to it would be lost.
         if self._file is not None and self._identity() != self._file:
             raise StoreError(
                 f"The store {self.path} was removed, emptied or replaced while in use.",
-                "Put the file back, or start the server anew to go on with what is there now.",
+                "Restore the file, or restart the server to continue with the file that is there now.",
             )
 
     # --- reading --------------------------------------------------------------------------------------------
@@ -159,7 +158,7 @@ class Connections:
         """This thread's reader.
 
         Raises:
-            StoreError: closed, or carried over a fork.
+            StoreError: closed, or opened before a fork.
             sqlite3.Error: the file cannot be opened.
         """
         self._check_usable()
@@ -172,7 +171,7 @@ class Connections:
 
     @contextmanager
     def reading(self, *, own: bool = False) -> Iterator[sqlite3.Connection]:
-        """A consistent read: one transaction on this thread's connection, or on one of its `own`.
+        """A consistent read: one transaction on this thread's connection, or on a new one if `own` is true.
 
         Raises:
             StoreError: the store cannot answer.
@@ -194,11 +193,11 @@ class Connections:
 
     # --- writing --------------------------------------------------------------------------------------------
     def write(self, work: Work[T]) -> T:
-        """Do `work` in a transaction, together with other threads' work; returns after the commit is durable.
+        """Run `work` in a transaction, possibly together with other threads' jobs. Returns after a durable commit.
 
         Raises:
-            StoreError: nothing of it was stored.
-            MatineeError: whatever `work` raised; nothing of it was stored.
+            StoreError: nothing was stored.
+            MatineeError: raised by `work`; nothing was stored.
         """
         self._check_usable()
         job = Job(work)
@@ -211,24 +210,24 @@ class Connections:
         return job.result  # type: ignore[return-value]
 
     def _run_queued(self) -> None:
-        """Holding the write lock: do what is queued, in as few transactions as the group size allows."""
+        """Run all queued jobs in as few transactions as the group size allows. The caller holds the write lock."""
         while self._queue:
             jobs = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_GROUP))]
             try:
                 failure = self._transaction(jobs)
                 if failure is not None and len(jobs) > 1 and not is_busy(failure):
-                    # One caller's work may be what does not fit on the disk; the others must not pay for it.
+                    # One job may be too large for the disk; the others must not fail because of it.
                     for job in jobs:
                         self._transaction([job])
             finally:
-                # Nobody may wait for ever or take silence for success, whatever interrupted this thread.
+                # If this thread was interrupted, waiting callers must get an error instead of hanging.
                 for job in jobs:
                     if not job.done:
                         job.done = True
                         job.error = StoreError("The write was interrupted.", "Try again.")
 
     def _transaction(self, jobs: list[Job[object]]) -> Exception | None:
-        """One transaction over some jobs; on a fault of the database, none is stored and the fault is returned."""
+        """Run jobs in one transaction. On a database error nothing is stored and the error is returned."""
         for job in jobs:
             job.done, job.result, job.error = False, None, None
         try:
@@ -243,13 +242,13 @@ class Connections:
                     job.result = job.work(connection)
                 except sqlite3.Error:
                     raise
-                except Exception as error:  # the caller's fault, not the database's
+                except Exception as error:  # the caller's error, re-raised in the caller's thread
                     job.error = error
                     connection.execute("ROLLBACK TO job")
                 connection.execute("RELEASE job")
             self._after(connection)
             connection.execute("COMMIT")
-            self._check_usable()  # else what was just written might be in a file that is gone
+            self._check_usable()  # otherwise the commit might have gone to a deleted file
         except (sqlite3.Error, MatineeError) as error:
             self._drop_writer()
             for job in jobs:
@@ -264,16 +263,16 @@ class Connections:
         return None
 
     def _drop_writer(self) -> None:
-        # Closing rolls back; the next write gets a fresh connection, whatever state this one was in.
+        # Closing rolls back. The next write opens a new connection.
         if self._writer is not None:
             self._writer.close()
             self._writer = None
 
     def checkpoint(self) -> None:
-        """Move the write-ahead log into the file and empty it, unless readers are in the way (then later)."""
+        """Move the write-ahead log into the database and truncate it. Skipped while readers block it."""
         with self._write_lock, suppress(sqlite3.Error):
             if self._writer is not None:
-                # Writers wait meanwhile, so a long read may not hold this up.
+                # Writers wait in the meantime, so a long read must not delay this.
                 self._writer.execute(f"PRAGMA busy_timeout = {CHECKPOINT_MS}")
                 try:
                     self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
@@ -281,10 +280,10 @@ class Connections:
                     self._writer.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}")
 
     def close(self) -> None:
-        """Close all connections; a second time does nothing."""
+        """Close all connections. Idempotent."""
         self._closed = True
         if self._pid != os.getpid():
-            return  # closing what the parent opened would drop the parent's locks
+            return  # closing the parent's connections would release the parent's locks
         with self._write_lock:
             self._drop_writer()
         with self._readers_lock:

@@ -1,4 +1,4 @@
-"""Films and their vectors in the embedded store.
+"""Movies and their vectors in the embedded store.
 
 Functions that take a connection run inside the caller's transaction.
 """
@@ -21,19 +21,19 @@ _FLOAT = np.dtype("<f4")
 
 
 def check_vector(vector: FilmVector) -> None:
-    """Raise InvalidInputError unless a vector is one: finite float32 numbers in one row."""
+    """Raise InvalidInputError unless a vector is one-dimensional, not empty, float32 and finite."""
     values = vector.values
     if values.ndim != 1 or not len(values) or values.dtype != np.float32 or not np.isfinite(values).all():
         raise InvalidInputError(
             f"The {vector.space} vector of the film {vector.movie_id!r} cannot be stored.",
-            "Store a row of finite float32 numbers.",
+            "Store a one-dimensional array of finite float32 numbers.",
         )
 
 
 def put(
     connection: sqlite3.Connection, bodies: Sequence[tuple[str, str | None]], vectors: Sequence[FilmVector] = ()
 ) -> int:
-    """Upsert films (id, JSON; None: a tombstone) and their vectors; returns the newest sequence number."""
+    """Upsert movies (id, JSON; None for a tombstone) and their vectors. Returns the newest sequence number."""
     seq = next_seq(connection, len(bodies))
     numbers = range(seq - len(bodies) + 1, seq + 1)
     connection.executemany(
@@ -50,7 +50,7 @@ def put(
 
 
 def put_vectors(connection: sqlite3.Connection, vectors: Sequence[FilmVector]) -> int:
-    """Upsert vectors of films that stay as they are; returns the newest sequence number."""
+    """Upsert vectors without changing their movies. Returns the newest sequence number."""
     films = list(dict.fromkeys(vector.movie_id for vector in vectors))
     seq = next_seq(connection, len(films))
     log(connection, list(zip(range(seq - len(films) + 1, seq + 1), films, strict=True)))
@@ -59,7 +59,7 @@ def put_vectors(connection: sqlite3.Connection, vectors: Sequence[FilmVector]) -
 
 
 def delete_vector(connection: sqlite3.Connection, movie_id: str, space: str) -> int:
-    """Leave a tombstone, which hides the snapshot's vector; returns the newest sequence number."""
+    """Write a tombstone, which hides the snapshot's vector. Returns the newest sequence number."""
     seq = next_seq(connection, 1)
     log(connection, [(seq, movie_id)])
     connection.execute("INSERT OR REPLACE INTO vectors VALUES (?, ?, '', NULL)", (movie_id, space))
@@ -67,7 +67,7 @@ def delete_vector(connection: sqlite3.Connection, movie_id: str, space: str) -> 
 
 
 def log(connection: sqlite3.Connection, entries: Sequence[tuple[int, str]]) -> None:
-    """Note changes of films: sequence number, film id."""
+    """Log changes of movies: (sequence number, movie id)."""
     connection.executemany("INSERT INTO log (seq, movie_id) VALUES (?, ?)", entries)
 
 
@@ -79,25 +79,25 @@ def _insert(connection: sqlite3.Connection, vectors: Sequence[FilmVector]) -> No
 
 
 def read(connection: sqlite3.Connection, columns: str, table: str, only: Collection[str | None] | None) -> list[Any]:
-    """Rows of a table (tuples), all or those of these films."""
+    """Rows of a table as tuples: all of them, or those of the given movies."""
     query = f"SELECT {columns} FROM {table}"
     if only is None:
         return connection.execute(query).fetchall()
-    found = (connection.execute(f"{query} WHERE movie_id = ?", (movie_id,)) for movie_id in only)
-    return [row for rows in found for row in rows]
+    cursors = (connection.execute(f"{query} WHERE movie_id = ?", (movie_id,)) for movie_id in only)
+    return [row for cursor in cursors for row in cursor]
 
 
 def movie_of(body: str | None, path: object) -> Movie | None:
-    """A stored film. Raises StoreError where it is none."""
+    """Parse a stored movie. Raises StoreError if it is not valid."""
     try:
         return None if body is None else Movie.model_validate_json(body)
     except ValidationError as error:
         raise StoreError(
-            f"The store {path} holds a film that is none: {error.errors()[0]['msg']}.",
-            "Put the film again, or restore a backup.",
+            f"The store {path} holds a film that is not valid: {error.errors()[0]['msg']}.",
+            "Store the film again, or restore a backup.",
         ) from error
 
 
 def vector_of(movie_id: str, space: str, encoder: str, values: bytes | None) -> FilmVector:
-    """A stored vector; a tombstone has no values."""
+    """Parse a stored vector; a tombstone has no values."""
     return FilmVector(movie_id, space, encoder, np.frombuffer(values or b"", dtype=_FLOAT).astype(np.float32))

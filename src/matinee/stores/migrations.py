@@ -1,7 +1,7 @@
 """The schema of the embedded store, as numbered steps.
 
-Step n (1-based) brings a database from `user_version` n−1 to n. A step that was released is never edited:
-change the schema by adding a step.
+Step n (1-based) migrates a database from `user_version` n−1 to n. Released steps are never edited: to change the
+schema, add a step.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def check(connection: sqlite3.Connection, path: object) -> int:
     """
     alone = not connection.in_transaction
     if alone:
-        connection.execute("BEGIN")  # one look: another process may be making the tables at this moment
+        connection.execute("BEGIN")  # a consistent read, because another process may be creating the tables right now
     try:
         version = _number(connection, "user_version")
         owner = _number(connection, "application_id")
@@ -70,18 +70,18 @@ def check(connection: sqlite3.Connection, path: object) -> int:
             connection.execute("ROLLBACK")
     if owner != APPLICATION_ID and (owner or version or tables):
         raise StoreError(
-            f"{path} is a database of another program.", "Choose another MATINEE_DATA_DIR; the file is left as it is."
+            f"{path} is a database of another program.", "Choose another MATINEE_DATA_DIR. The file was not changed."
         )
     if version > len(MIGRATIONS):
         raise StoreError(
-            f"{path} was written by a newer Matinee (schema {version}, this one knows {len(MIGRATIONS)}).",
+            f"{path} was written by a newer Matinee (schema {version}, this one supports {len(MIGRATIONS)}).",
             "Update Matinee, or choose another MATINEE_DATA_DIR.",
         )
     return version
 
 
 def migrate(connection: sqlite3.Connection, path: object) -> None:
-    """Bring a database to the newest schema, in one transaction under the exclusive lock.
+    """Migrate a database to the newest schema, in one transaction under the exclusive lock.
 
     Args:
         connection: in autocommit mode (`isolation_level=None`).

@@ -1,7 +1,7 @@
 """The embedded store: one SQLite file in WAL mode, many readers, one writer at a time, group commit.
 
-Every change takes the next sequence number in its own transaction. The log reaches back at least
-`keep_log` changes; a reader who is further behind is told everything anew (`Changes.complete`).
+Every change takes the next sequence number in its own transaction. The log holds at least `keep_log` changes. A reader
+that is further behind gets the whole content (`Changes.complete` is False).
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ def _check_rating(rating: Rating) -> None:
 
 
 class SqliteStore:
-    """A `Store` in one file (and `-wal`, `-shm` beside it).
+    """A `Store` in one SQLite file, with its `-wal` and `-shm` files.
 
     Open it after forking, not before. `close()` it when done.
 
     Args:
-        path: the file; made with its folder where absent.
-        busy_timeout: seconds that a write waits for another process's.
-        keep_log: changes that the log keeps at least; a reader further behind is told everything anew.
+        path: the file; created with its folder if missing.
+        busy_timeout: seconds that a write waits for another process.
+        keep_log: minimum number of changes in the log; a reader further behind gets the whole content.
         clock: seconds since 1970, for the age of idempotency keys.
 
     Raises:
-        StoreError: the file is no database, damaged, of a newer version or of another program, or not
-            writable; it is left as it is.
+        StoreError: the file is not a database, is damaged, is of a newer version or another program, or is read-only;
+            it is not changed.
     """
 
     def __init__(
@@ -74,11 +74,11 @@ class SqliteStore:
 
     # --- ratings --------------------------------------------------------------------------------------------
     def put_ratings(self, ratings: Sequence[Rating], *, key: str | None = None) -> int:
-        """Upsert by (user, film), the last of equal pairs wins; returns the sequence number after the write.
+        """Upsert by (user, movie); of repeated pairs the last wins. Returns the sequence number after the write.
 
         Raises:
             ConflictError: the key was used for other ratings.
-            InvalidInputError: ids that are not Unicode, numbers that are not finite; nothing is stored.
+            InvalidInputError: ids that are not valid Unicode, or numbers that are not finite; nothing is stored.
             StoreError: nothing is stored.
         """
         for rating in ratings:
@@ -93,13 +93,13 @@ class SqliteStore:
 
         def put_once(connection: sqlite3.Connection) -> int:
             connection.execute("DELETE FROM keys WHERE created < ?", (now - KEY_SECONDS,))
-            found = connection.execute("SELECT digest, seq FROM keys WHERE key = ?", (key,)).fetchone()
-            if found is not None:
-                if found[0] != digest:
+            row = connection.execute("SELECT digest, seq FROM keys WHERE key = ?", (key,)).fetchone()
+            if row is not None:
+                if row[0] != digest:
                     raise ConflictError(
                         f"The idempotency key {key!r} was used for other ratings.", "Use a new key for a new request."
                     )
-                return int(found[1])
+                return int(row[1])
             seq = changelog.put_ratings(connection, list(last.values()))
             connection.execute("INSERT INTO keys VALUES (?, ?, ?, ?)", (key, digest, seq, now))
             return seq
@@ -107,11 +107,11 @@ class SqliteStore:
         return self._connections.write(put_once)
 
     def delete_rating(self, user_id: str, movie_id: str, timestamp: int) -> int:
-        """Leave a tombstone for (user, film); returns the sequence number."""
+        """Write a tombstone for (user, movie). Returns the sequence number."""
         return self.put_ratings([Rating(user_id, movie_id, None, timestamp)])
 
     def user(self, user_id: str) -> UserOverlay:
-        """Everything held about one user."""
+        """Everything stored about one user."""
         with self._connections.reading() as connection:
             rows = connection.execute(
                 "SELECT u.version, u.erased, r.movie_id, r.rating, r.timestamp"
@@ -120,23 +120,23 @@ class SqliteStore:
             ).fetchall()
         if not rows:
             return UserOverlay()
-        held = {row[2]: Rating(user_id, *row[2:]) for row in rows if row[2] is not None}
-        return UserOverlay(rows[0][0], rows[0][1] is not None, held)
+        ratings = {row[2]: Rating(user_id, *row[2:]) for row in rows if row[2] is not None}
+        return UserOverlay(rows[0][0], rows[0][1] is not None, ratings)
 
     def erase_user(self, user_id: str) -> int:
-        """Physically delete ratings, exposures and log entries of a user and mark the user erased."""
+        """Physically delete a user's ratings, exposures and log entries, and mark the user as erased."""
         _check_text("user id", user_id)
 
         def erase(connection: sqlite3.Connection) -> int:
-            # Overwrite what is deleted; on for the erasure alone, because it slows other writes.
+            # Overwrite deleted content. Only for erasures, because it slows other writes down.
             connection.execute("PRAGMA secure_delete = ON")
             try:
                 seq = changelog.next_seq(connection, 1)
                 connection.execute("DELETE FROM exposures WHERE user_id = ?", (user_id,))
-                held = connection.execute("DELETE FROM ratings WHERE user_id = ?", (user_id,)).rowcount
+                deleted = connection.execute("DELETE FROM ratings WHERE user_id = ?", (user_id,)).rowcount
                 connection.execute("DELETE FROM log WHERE user_id = ? AND movie_id IS NOT NULL", (user_id,))
-                if held:
-                    # Readers who folded these ratings in cannot be told what to take out again: they start anew.
+                if deleted:
+                    # Readers that have applied these ratings cannot undo them without the log, so they must reload.
                     connection.execute("UPDATE state SET log_floor = ?", (seq,))
                 connection.execute("INSERT INTO log (seq, user_id) VALUES (?, ?)", (seq, user_id))
                 connection.execute(
@@ -149,12 +149,12 @@ class SqliteStore:
             return seq
 
         seq = self._connections.write(erase)
-        self._connections.checkpoint()  # until then the write-ahead log holds the old pages
+        self._connections.checkpoint()  # until then the write-ahead log contains the old pages
         return seq
 
     def ratings(self, *, batch: int = 50_000) -> Iterator[list[Rating]]:
-        """All ratings held, tombstones included, in batches, from one consistent read."""
-        # A connection of its own: the thread's other reads stay fresh while this one goes on.
+        """All stored ratings, including tombstones, in batches from one consistent read."""
+        # On a separate connection, so that the thread's other reads see new data in the meantime.
         with self._connections.reading(own=True) as connection:
             cursor = connection.execute("SELECT user_id, movie_id, rating, timestamp FROM ratings")
             while rows := list(islice(cursor, batch)):
@@ -168,57 +168,59 @@ class SqliteStore:
 
     # --- films ----------------------------------------------------------------------------------------------
     def put_movies(self, movies: Sequence[Movie], vectors: Sequence[FilmVector] = ()) -> int:
-        """Add or replace films; they lose the vectors of their old record and get these."""
+        """Add or replace movies. Vectors of their old records are replaced by these."""
         bodies = {movie.movie_id: movie.model_dump_json(exclude_defaults=True) for movie in movies}
         for movie_id in bodies:
             _check_text("film id", movie_id)
         for vector in vectors:
             films.check_vector(vector)
             if vector.movie_id not in bodies:
-                raise InvalidInputError(f"The film {vector.movie_id!r} of a vector is not put.", "Put it as well.")
+                raise InvalidInputError(
+                    f"There is a vector of the film {vector.movie_id!r} without the film.", "Send the film as well."
+                )
         return self._connections.write(lambda connection: films.put(connection, list(bodies.items()), vectors))
 
     def delete_movie(self, movie_id: str) -> int:
-        """Leave a tombstone for a film."""
+        """Write a tombstone for a movie."""
         _check_text("film id", movie_id)
         return self._connections.write(lambda connection: films.put(connection, [(movie_id, None)]))
 
     def movies(self, only: Collection[str] | None = None) -> list[tuple[str, Movie | None]]:
-        """All films held, or those of these ids, in order of first writing; None marks a deleted film."""
-        wanted = None if only is None else [_storable(movie_id) for movie_id in only]
+        """All stored movies, or those with the given ids, in the order of their first write; None if deleted."""
+        movie_ids = None if only is None else [_storable(movie_id) for movie_id in only]
         with self._connections.reading() as connection:
-            rows = films.read(connection, "movie_id, body, place", "movies", wanted)
+            rows = films.read(connection, "movie_id, body, place", "movies", movie_ids)
         rows.sort(key=lambda row: row[2])
         return [(row[0], films.movie_of(row[1], self.path)) for row in rows]
 
     def put_vectors(self, vectors: Sequence[FilmVector]) -> int:
-        """Add or replace vectors of films, which need not be held here."""
+        """Add or replace vectors of movies, which need not be in the store."""
         for vector in vectors:
             _check_text("film id", vector.movie_id)
             films.check_vector(vector)
         return self._connections.write(lambda connection: films.put_vectors(connection, vectors))
 
     def delete_vector(self, movie_id: str, space: str) -> int:
-        """Leave a tombstone for a vector, which hides the snapshot's."""
+        """Write a tombstone for a vector, which hides the snapshot's."""
         _check_text("film id", movie_id)
         return self._connections.write(lambda connection: films.delete_vector(connection, movie_id, space))
 
     def vectors(self, only: Collection[str] | None = None) -> list[FilmVector]:
-        """All vectors held, or those of these films."""
-        wanted = None if only is None else [_storable(movie_id) for movie_id in only]
+        """All stored vectors, or those of the given movies."""
+        movie_ids = None if only is None else [_storable(movie_id) for movie_id in only]
         with self._connections.reading() as connection:
-            rows = films.read(connection, "movie_id, space, encoder, body", "vectors", wanted)
+            rows = films.read(connection, "movie_id, space, encoder, body", "vectors", movie_ids)
         return [films.vector_of(*row) for row in rows]
 
     # --- changes --------------------------------------------------------------------------------------------
     def seq(self) -> int:
-        """Newest sequence number; some microseconds, sees other processes' commits at once."""
+        """The newest sequence number. Takes microseconds; sees other processes' commits immediately."""
         try:
             reader = self._connections.reader()
-            # Changes with every commit of any other connection, and this one never writes.
+            # data_version changes with every commit of another connection, and this one never writes.
             version = reader.connection.execute("PRAGMA data_version").fetchone()[0]
             if version != reader.data_version:
-                # In this order: a commit in between makes the next call look again, never too late.
+                # In this order, so that a commit in between makes the next call read again.
                 reader.seq = int(reader.connection.execute("SELECT seq FROM state").fetchone()[0])
                 reader.data_version = version
         except sqlite3.Error as error:
@@ -226,17 +228,17 @@ class SqliteStore:
         return reader.seq
 
     def changes(self, since: int) -> Changes:
-        """What happened after sequence number `since`."""
+        """The changes after sequence number `since`."""
         with self._connections.reading() as connection:
             return changelog.changes(connection, since)
 
     def compact(self, keep: int) -> None:
-        """Drop all but the newest `keep` changes from the log (done by itself while writing)."""
+        """Delete all but the newest `keep` changes from the log. Writes do this automatically."""
         self._connections.write(lambda connection: changelog.drop_old_log(connection, keep, 1))
 
     # --- exposures ------------------------------------------------------------------------------------------
     def log_exposures(self, exposures: Sequence[Exposure]) -> None:
-        """Record what was shown."""
+        """Record lists that were shown."""
         rows = []
         for shown in exposures:
             _check_text("user id", shown.user_id)
@@ -260,19 +262,19 @@ class SqliteStore:
             for user, timestamp, snapshot, model, shown in rows
         ]
 
-    # --- the store itself -----------------------------------------------------------------------------------
+    # --- lifecycle ------------------------------------------------------------------------------------------
     def ping(self) -> None:
         """Raise `StoreError` unless the store can be read."""
         with self._connections.reading() as connection:
             connection.execute("SELECT seq FROM state").fetchone()
 
     def close(self) -> None:
-        """Close the file; any use after raises `StoreError`."""
+        """Close the file. Any later use raises `StoreError`."""
         self._connections.close()
 
 
 def _storable(text: str) -> str | None:
-    """The text, or None (which equals nothing in SQL) where it cannot be in the store at all."""
+    """The text, or None (which matches nothing in SQL) if it is not valid Unicode and so cannot be stored."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Faults of SQLite and of the file system, said so that an operator knows what to do."""
+"""Translation of SQLite and file system errors into `StoreError`s with a hint for the operator."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def is_busy(error: BaseException) -> bool:
 
 
 def store_error(error: Exception, path: Path) -> StoreError:
-    """What a fault of SQLite or the file system means to the caller, and what to do."""
+    """The `StoreError` for an error of SQLite or the file system."""
     text = str(error)
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if is_busy(error):
@@ -24,7 +24,7 @@ def store_error(error: Exception, path: Path) -> StoreError:
     elif code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM) or isinstance(error, OSError):
         hint = "Make the file and its folder writable for this user, or choose another MATINEE_DATA_DIR."
     elif code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        hint = "Move the file away (with -wal and -shm beside it) and put a backup in its place, or start without it."
+        hint = "Move the file and its -wal and -shm files away, then restore a backup or start with an empty store."
     else:
         hint = "Check the file and its folder."
     return StoreError(f"The store {path} cannot answer: {text}.", hint)

@@ -1,1 +1,1 @@
-"""The studio for those who build recommenders: Streamlit over the core's HTTP interface (docs/decisions/0006)."""
+"""The studio for data scientists: Streamlit over the core's HTTP interface (docs/decisions/0006)."""

@@ -1,7 +1,7 @@
-"""The studio's entry, run by Streamlit at every visit and click: navigation, and the page asked for.
+"""The studio's entry point, run by Streamlit on every visit and interaction: navigation and the current page.
 
-All pages have one path, and the address names them in its query (`/?page=data&filter=…`): below a path of its own a
-page asks the server for its base first and writes errors to the browser's console.
+All pages share one path and are selected by the query (`/?page=data&filter=…`). With a path of its own, Streamlit would
+request its base from the server first and log errors to the browser's console.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">
 
 
 def main() -> None:
-    """Run the page that the address names; the first where it names none."""
+    """Run the page of the address; the default is the first."""
     asked = st.query_params.get("page", FIRST)
     name = asked if asked in PAGES else FIRST
     st.set_page_config(page_title=f"{PAGES[name]} · Matinee studio", page_icon=ICON, layout="wide")
     if st.context.theme.type == "dark":
         st.html(DARK_STYLE)
-    st.session_state[CHOICE] = name  # the address counts, also after a step back
+    st.session_state[CHOICE] = name  # the address takes precedence, also after "back"
     st.sidebar.radio("Choose Option", list(PAGES), format_func=PAGES.__getitem__, key=CHOICE, on_change=_go)
     core.whole(import_module(f"matinee.studio.pages.{name}").show)
-    if name != FIRST and st.query_params.get("page") != name:  # a page that set all parameters at once
+    if name != FIRST and st.query_params.get("page") != name:  # the page has replaced all parameters
         st.query_params["page"] = name
 
 
 def _go() -> None:
-    """Another page: its name in the address, and nothing of the page before."""
+    """Switch to another page and drop the parameters of the previous one."""
     name = st.session_state[CHOICE]
     st.query_params.from_dict({"page": name} if name != FIRST else {})
 
 
-if __name__ == "__main__":  # as Streamlit runs it
+if __name__ == "__main__":  # run by Streamlit
     main()

@@ -1,4 +1,4 @@
-"""All films by name, for pickers: every label stands for one film."""
+"""Unique labels of all movies, for pickers."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from matinee.client import calls
 from matinee.studio import core
 from matinee.studio.style import cut, named
 
-LONGEST = 120
-"""Characters of a label; the rest of a longer title is left out."""
+MAX_LABEL = 120
+"""Maximum length of a label; longer titles are truncated."""
 
 
 @dataclass(frozen=True)
-class Catalogue:
-    """Films by label, in alphabetical order.
+class Catalog:
+    """Movies by label, in alphabetical order.
 
     Attributes:
-        labels: `Title (Year)`, with the id behind where two films share it; each once.
-        ids: label → film id.
-        by_id: film id → label.
+        labels: `Title (Year)`, followed by the id if several movies share it; unique.
+        ids: label → movie id.
+        by_id: movie id → label.
     """
 
     labels: list[str]
@@ -31,27 +31,27 @@ class Catalogue:
     by_id: dict[str, str]
 
 
-def catalogue() -> Catalogue:
-    """All live films, at most a minute old. Shared between sessions: not to be changed.
+def catalog() -> Catalog:
+    """All movies in service, cached for a minute. Shared between sessions; do not modify.
 
     Raises:
         MatineeError: the core does not answer.
     """
-    return _catalogue(core.address(), core.snapshot())
+    return _catalog(core.address(), core.snapshot())
 
 
-@st.cache_resource(ttl=core.KEPT, max_entries=2, show_spinner=False)
-def _catalogue(url: str, snapshot: str) -> Catalogue:
+@st.cache_resource(ttl=core.TTL, max_entries=2, show_spinner=False)
+def _catalog(url: str, snapshot: str) -> Catalog:
     del url, snapshot
     return label(core.ask(calls.titles()))
 
 
-def label(table: dict[str, Any]) -> Catalogue:
-    """Labels of the answer of `calls.titles`."""
+def label(table: dict[str, Any]) -> Catalog:
+    """Labels from the answer of `calls.titles`."""
     films = zip(table["movie_ids"], table["titles"], table["years"], strict=True)
-    rows = [(movie_id, cut(" ".join(named(title, year).split()), LONGEST)) for movie_id, title, year in films]
+    rows = [(movie_id, cut(" ".join(named(title, year).split()), MAX_LABEL)) for movie_id, title, year in films]
     uses = Counter(text for _, text in rows)
-    # An id is behind a name only where it has to be; "id" in it keeps it from looking like part of the title.
+    # The id is only added if necessary, with the word "id", so that it does not look like part of the title.
     labelled = [(movie_id, text if uses[text] == 1 else f"{text} – id {movie_id}") for movie_id, text in rows]
     labelled.sort(key=lambda row: row[1].casefold())
-    return Catalogue([text for _, text in labelled], {text: key for key, text in labelled}, dict(labelled))
+    return Catalog([text for _, text in labelled], {text: key for key, text in labelled}, dict(labelled))

@@ -1,7 +1,7 @@
-"""Plotly figures of one look, light and dark: bars, lines, areas, dots and clouds of films.
+"""Plotly figures in one style, for light and dark mode: bars, lines, areas and dots.
 
-Makers return a figure; `draw` puts it on the page with a name for screen readers, a caption, and its data as a table.
-Names and titles may hold anything: they are shown as text.
+Functions return a figure. `draw` shows it with a text for screen readers, a caption, and its data as a table. Names and
+titles are untrusted and always shown as text.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ import streamlit as st
 from matinee.studio.style import SERIES, SERIES_DARK, cut, plain
 
 Columns = Mapping[str, Sequence[Any]]
-"""A table: heading → cells, all columns of one length."""
+"""A table: heading → cells, all columns of equal length."""
 
-LONGEST, LONGEST_BESIDE = 44, 28
-"""Characters of a name within a figure, and beside a bar; the rest is left out."""
+MAX_NAME, MAX_BAR_NAME = 44, 28
+"""Maximum length of a name in a figure, and of a bar's name; longer ones are truncated."""
 SCALE = ((0.0, "#2563eb"), (0.35, "#0d9488"), (0.7, "#d97706"), (1.0, "#dc2626"))
-"""Colours of numbers, low to high: each 3:1 or more on the light and on the dark ground."""
+"""Color scale, low to high. Contrast is at least 3:1 on the light and the dark background."""
 FADED = "#8a817c"
-"""Colour of what stands behind, on both grounds."""
+"""Color of secondary marks, on both backgrounds."""
 BAR, HEIGHT = 26, 320
-"""Pixels of a horizontal bar, its gap with it, and of other figures' height."""
+"""Height in pixels of a horizontal bar with its gap, and of other figures."""
 CONFIG = {"displaylogo": False, "displayModeBar": False, "showTips": False}
 
 
-def colours() -> tuple[str, ...]:
-    """Eight colours of series on the visitor's ground, light or dark."""
+def colors() -> tuple[str, ...]:
+    """Eight colors of series for the visitor's theme, light or dark."""
     return SERIES_DARK if st.context.theme.type == "dark" else SERIES
 
 
-def label(text: object, longest: int = LONGEST) -> str:
-    """Text of others for a figure: on one line, shortened, its `<` no markup (Plotly knows a little HTML)."""
-    return escape(cut(" ".join(str(text).split()), longest), quote=False)
+def label(text: object, max_length: int = MAX_NAME) -> str:
+    """Untrusted text for a figure: on one line, truncated and escaped, because Plotly supports some HTML."""
+    return escape(cut(" ".join(str(text).split()), max_length), quote=False)
 
 
 def bars(
@@ -54,34 +54,34 @@ def bars(
     """Bars, the first on the left or on top.
 
     Args:
-        names: of the bars; numbers stay numbers on their axis, unless bars are horizontal.
-        x: title of the axis below.
-        y: title of the axis on the left.
+        names: names of the bars; numbers are shown on a numeric axis, unless bars are horizontal.
+        x: title of the x axis.
+        y: title of the y axis.
         percent: values are shares of 1.
-        strong: bars to be seen first; the others are faded.
-        hover: a line for each bar, in place of its value.
+        strong: highlighted bars; the others are faded.
+        hover: a text for each bar, instead of its value.
     """
     numbers = not horizontal and all(isinstance(name, (int, float)) for name in names)
-    shown: list[Any] = list(names) if numbers else [label(name, LONGEST_BESIDE) for name in names]
-    # Two bars of one name are two bars: the axis counts places, and names are written to them.
-    places = shown if numbers else list(range(len(shown)))
+    shown: list[Any] = list(names) if numbers else [label(name, MAX_BAR_NAME) for name in names]
+    # The axis has positions with names as tick labels, so that two bars may have the same name.
+    positions = shown if numbers else list(range(len(shown)))
     form = ".1%" if percent else ",.5~g"
     value = f"%{{{'x' if horizontal else 'y'}:{form}}}"
-    said = hover or [""] * len(names)
-    marker = {} if strong is None else {"color": [colours()[0] if one else FADED for one in strong]}
+    texts = hover or [""] * len(names)
+    marker = {} if strong is None else {"color": [colors()[0] if one else FADED for one in strong]}
     figure = go.Figure(
         go.Bar(
-            x=list(values) if horizontal else places,
-            y=places if horizontal else list(values),
+            x=list(values) if horizontal else positions,
+            y=positions if horizontal else list(values),
             orientation="h" if horizontal else "v",
-            customdata=[[label(one, 200), label(line, 200)] for one, line in zip(names, said, strict=True)],
+            customdata=[[label(one, 200), label(line, 200)] for one, line in zip(names, texts, strict=True)],
             hovertemplate="%{customdata[0]}<br>" + ("%{customdata[1]}" if hover else value) + "<extra></extra>",
             marker=marker,
         )
     )
     if not numbers:
         axis = figure.update_yaxes if horizontal else figure.update_xaxes
-        axis(tickmode="array", tickvals=places, ticktext=shown, autorange="reversed" if horizontal else None)
+        axis(tickmode="array", tickvals=positions, ticktext=shown, autorange="reversed" if horizontal else None)
     (figure.update_xaxes if horizontal else figure.update_yaxes)(
         tickformat=".0%" if percent else None, rangemode="tozero"
     )
@@ -99,7 +99,7 @@ def lines(
     percent: bool = False,
     dots: bool = False,
 ) -> go.Figure:
-    """Lines over one axis, one for each series; percent: both axes are shares of 1."""
+    """One line per series; `percent`: both axes are shares of 1."""
     figure = go.Figure()
     value = "%{x:.1%}: %{y:.1%}" if percent else "%{x}: %{y:,.5~g}"
     for name, values in series.items():
@@ -128,8 +128,8 @@ def dots(
     strong: Sequence[bool] | None = None,
     hover: Sequence[str] | None = None,
 ) -> go.Figure:
-    """Few named dots; log_x: the axis below is logarithmic, and places of 0 and less are left out."""
-    series = colours()
+    """A few named dots; `log_x`: the x axis is logarithmic, and values ≤ 0 are left out."""
+    series = colors()
     size = 12
     figure = go.Figure(
         go.Scatter(
@@ -153,47 +153,47 @@ def dots(
 
 def ranks(
     names: Sequence[object],
-    places: Sequence[int],
+    values: Sequence[int],
     *,
     x: str,
     strong: Sequence[bool] | None = None,
     hover: Sequence[str] | None = None,
 ) -> go.Figure:
-    """A row for each name with a dot at its rank, 1 on the left; the axis is logarithmic."""
-    series, n = colours(), len(names)
-    said = hover or [f"rank {place:,}" for place in places]
+    """A row for each name with a dot at its rank, 1 on the left, on a logarithmic axis."""
+    series, n = colors(), len(names)
+    texts = hover or [f"rank {rank:,}" for rank in values]
     figure = go.Figure(
         go.Scatter(
-            x=list(places),
+            x=list(values),
             y=list(range(n)),
             mode="markers",
-            customdata=[[label(name, 200), label(line, 200)] for name, line in zip(names, said, strict=True)],
+            customdata=[[label(name, 200), label(line, 200)] for name, line in zip(names, texts, strict=True)],
             hovertemplate="%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
             marker={"size": 12, "color": [series[0] if one else series[3] for one in (strong or [False] * n)]},
         )
     )
-    shown = [label(name, LONGEST_BESIDE) for name in names]
+    shown = [label(name, MAX_BAR_NAME) for name in names]
     figure.update_yaxes(tickmode="array", tickvals=list(range(n)), ticktext=shown, range=[n - 0.5, -0.5], showgrid=True)
-    most = math.log10(max([*places, 10]))
-    figure.update_xaxes(type="log", range=[-0.05 * most, 1.05 * most], dtick=1, tickformat=",d")
+    highest = math.log10(max([*values, 10]))
+    figure.update_xaxes(type="log", range=[-0.05 * highest, 1.05 * highest], dtick=1, tickformat=",d")
     return _finish(figure, x, "", max(140, BAR * n + 70))
 
 
 SIDES = {"top center": (0.0, 1.0), "bottom center": (0.0, -1.0), "middle left": (-1.0, 0.0), "middle right": (1.0, 0.0)}
 LETTER, LINE, ROOM = 0.025, 0.055, 0.18
-"""Width of a letter, height of a line, and room left and right of all dots, as parts of what lies between the dots."""
+"""Width of a letter, height of a line, and margin left and right of all dots, as shares of the dots' extent."""
 
 
 def _sides(
     x_values: Sequence[float | None], y_values: Sequence[float | None], names: Sequence[object], log_x: bool
 ) -> list[str]:
-    """Where each dot's name stands, so that names do not cover one another: the first side with room."""
+    """The position of each dot's name: the side with the fewest overlaps."""
     across, up = _parts([math.log10(x) if log_x and x else x for x in x_values]), _parts(y_values)
     taken = [(x, y, LETTER, LINE / 2) for x, y in zip(across, up, strict=True)]  # middle, half width, half height
     sides = []
     for x, y, name in zip(across, up, names, strict=True):
         half = LETTER * len(label(name)) / 2
-        found: list[tuple[int, int, str, tuple[float, float, float, float]]] = []
+        options: list[tuple[int, int, str, tuple[float, float, float, float]]] = []
         for side, (right, above) in SIDES.items():
             box = (x + right * (half + LETTER), y + above * LINE, half, LINE / 2)
             hits = sum(
@@ -201,25 +201,25 @@ def _sides(
                 for other in taken
                 if other[:2] != (x, y)
             )
-            found.append((hits, len(found), side, box))
-        best = min(found)
+            options.append((hits, len(options), side, box))
+        best = min(options)
         sides.append(best[2])
         taken.append(best[3])
     return sides
 
 
 def _padded(values: Sequence[float | None], log: bool) -> list[float] | None:
-    """Ends of an axis that leave room for names beside the outermost dots, as Plotly counts them."""
-    known = [math.log10(value) if log else value for value in values if value is not None and (value > 0 or not log)]
-    if not known:
+    """The range of an axis with room for the names of the outermost dots, in Plotly's units."""
+    shown = [math.log10(value) if log else value for value in values if value is not None and (value > 0 or not log)]
+    if not shown:
         return None
-    room = ROOM * (max(known) - min(known)) or 1.0
-    return [min(known) - room, max(known) + room]
+    room = ROOM * (max(shown) - min(shown)) or 1.0
+    return [min(shown) - room, max(shown) + room]
 
 
 def _parts(values: Sequence[float | None]) -> list[float]:
-    known = [value for value in values if value is not None]
-    low, high = (min(known), max(known)) if known else (0.0, 0.0)
+    finite = [value for value in values if value is not None]
+    low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
     return [0.0 if value is None else (value - low) / ((high - low) or 1) for value in values]
 
 
@@ -227,8 +227,8 @@ def _finish(figure: go.Figure, x: str, y: str, height: int, *, legend: bool = Fa
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 28 if legend else 8, "b": 8},
-        colorway=list(colours()),
-        dragmode=False,  # a finger that scrolls the page is no zoom
+        colorway=list(colors()),
+        dragmode=False,  # scrolling by touch must not zoom
         showlegend=legend,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         hoverlabel={"align": "left", "namelength": -1},
@@ -249,15 +249,15 @@ def draw(
     config: Mapping[str, Any] | None = None,
     on_select: Callable[[], None] | None = None,
 ) -> None:
-    """Put a figure on the page.
+    """Show a figure.
 
     Args:
-        key: of the chart; its table has `key-table`.
-        alt: what it shows, for those who do not see it.
-        caption: one sentence below, plain text.
-        table: its data, or what makes them, shown where the visitor asks for them.
-        config: Plotly's options over `CONFIG`.
-        on_select: runs when a point is chosen; the choice is in `st.session_state[key]`.
+        key: key of the chart; that of its table is `key-table`.
+        alt: description for screen readers.
+        caption: one sentence below the figure, as plain text.
+        table: its data, or a function that returns them, shown on request.
+        config: Plotly options that override `CONFIG`.
+        on_select: called when a point is selected; the selection is in `st.session_state[key]`.
     """
     st.plotly_chart(
         figure,

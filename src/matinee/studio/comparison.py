@@ -1,22 +1,22 @@
-"""How much two lists of films have in common, in figures and in words."""
+"""Comparison of two ranked lists of movies, in numbers and in words."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-FEWEST = 3
-"""Common films that an order can be told from."""
+MIN_COMMON = 3
+"""Minimum number of common movies to compare their order."""
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """What two ranked lists have in common.
+    """The overlap of two ranked lists.
 
     Attributes:
-        both: films of both, in the order of the first list.
-        jaccard: films of both by films of either, 0..1; 0 where both are empty.
-        spearman: rank correlation of the common films, -1..1; None where they are fewer than `FEWEST`.
+        both: movies of both, in the order of the first list.
+        jaccard: size of intersection / size of union, 0..1; 0 if both are empty.
+        spearman: rank correlation of the common movies, -1..1; None if they are fewer than `MIN_COMMON`.
         shorter: length of the shorter list.
     """
 
@@ -27,7 +27,7 @@ class Overlap:
 
 
 def overlap(first: Sequence[str], second: Sequence[str]) -> Overlap:
-    """What two lists of film ids, best first and each id once, have in common."""
+    """The overlap of two lists of distinct movie ids, best first."""
     both = tuple(movie_id for movie_id in first if movie_id in set(second))
     either = len(set(first) | set(second))
     return Overlap(both, len(both) / either if either else 0.0, _spearman(both, second), min(len(first), len(second)))
@@ -35,37 +35,37 @@ def overlap(first: Sequence[str], second: Sequence[str]) -> Overlap:
 
 def _spearman(both: Sequence[str], second: Sequence[str]) -> float | None:
     n = len(both)
-    if n < FEWEST:
+    if n < MIN_COMMON:
         return None
-    there = {movie_id: place for place, movie_id in enumerate(one for one in second if one in set(both))}
-    squares = sum((place - there[movie_id]) ** 2 for place, movie_id in enumerate(both))
+    ranks = {movie_id: rank for rank, movie_id in enumerate(one for one in second if one in set(both))}
+    squares = sum((rank - ranks[movie_id]) ** 2 for rank, movie_id in enumerate(both))
     return 1 - 6 * squares / (n * (n * n - 1))
 
 
-def in_words(found: Overlap) -> str:
-    """The figures as sentences."""
-    n = len(found.both)
-    if not found.shorter:
+def in_words(result: Overlap) -> str:
+    """The overlap as sentences."""
+    n = len(result.both)
+    if not result.shorter:
         return "One of the lists is empty, so there is nothing to compare."
     if n == 0:
         return "No film is in both lists: the two models see this user quite differently (Jaccard 0)."
-    count = f"{n} of {found.shorter} films {'is' if n == 1 else 'are'} in both lists (Jaccard {found.jaccard:.2f})"
-    if found.jaccard == 1:
+    count = f"{n} of {result.shorter} films {'is' if n == 1 else 'are'} in both lists (Jaccard {result.jaccard:.2f})"
+    if result.jaccard == 1:
         how = "the same films"
-    elif found.jaccard >= 0.5:
+    elif result.jaccard >= 0.5:
         how = "much the same taste"
-    elif found.jaccard >= 0.2:
+    elif result.jaccard >= 0.2:
         how = "some taste in common"
     else:
         how = "little in common"
-    if found.spearman is None:
+    if result.spearman is None:
         return f"{count}: {how}. Too few to compare their order."
-    rho = f"(Spearman {found.spearman:+.2f})"
-    if found.spearman >= 0.7:
+    rho = f"(Spearman {result.spearman:+.2f})"
+    if result.spearman >= 0.7:
         order = f"They stand in much the same order {rho}."
-    elif found.spearman >= 0.3:
+    elif result.spearman >= 0.3:
         order = f"They stand in a roughly similar order {rho}."
-    elif found.spearman > -0.3:
+    elif result.spearman > -0.3:
         order = f"Their order has nothing in common {rho}."
     else:
         order = f"They stand in rather the opposite order {rho}."

@@ -1,7 +1,6 @@
-"""The studio's way to the core: one client, answers kept for a minute or until the snapshot changes, friendly trouble.
+"""The studio's client of the core: answers are cached for a minute or until the snapshot changes, and errors are shown.
 
-Pages call `get` (kept), `ask` (never kept) and `poster`; what these raise may go through: `app.py` shows it with
-`trouble`.
+Pages call `get` (cached), `ask` (not cached) and `poster`. They need not catch errors: `whole` shows them.
 """
 
 from __future__ import annotations
@@ -18,18 +17,18 @@ from matinee.errors import MatineeError, ServiceError
 from matinee.settings import Settings
 from matinee.studio.style import plain
 
-KEPT = 60
-"""Seconds that an answer is kept; new ratings change it without a new snapshot."""
-POSTERS_KEPT = 3600
-KNOCK = 3
-"""Seconds between two looks whether the core is back."""
+TTL = 60
+"""Seconds for which answers are cached; new ratings change them without a new snapshot."""
+POSTERS_TTL = 3600
+RETRY_SECONDS = 3
+"""Seconds between two checks whether the core is available again."""
 SNAPSHOT, WHOLE = "snapshot in service", "studio: whole page"
 P = ParamSpec("P")
 _log = logging.getLogger(__name__)
 
 
 def address() -> str:
-    """Address of the core: the environment's, which `matinee.studio.serve` sets."""
+    """Address of the core, from the environment, which `matinee.studio.serve` sets."""
     return core_url(Settings())
 
 
@@ -39,62 +38,62 @@ def _client(url: str) -> Client:
 
 
 def ask(call: Call) -> Any:
-    """The core's answer, asked now.
+    """The core's answer, not cached.
 
     Raises:
         ServiceError: the core does not answer, or is not ready.
-        RefusedError: it refuses the call.
+        RefusedError: the core rejects the call.
     """
     return _client(address()).send(call)
 
 
 def get(call: Call) -> Any:
-    """The core's answer, at most a minute old and of the snapshot in service; errors as `ask`. Yours to change."""
-    return _kept(address(), snapshot(), call)
+    """The core's answer for the snapshot in service, cached for a minute; errors as `ask`. The caller may modify it."""
+    return _cached(address(), snapshot(), call)
 
 
-@st.cache_data(ttl=KEPT, max_entries=500, show_spinner=False)
-def _kept(url: str, snapshot: str, call: Call) -> Any:
+@st.cache_data(ttl=TTL, max_entries=500, show_spinner=False)
+def _cached(url: str, snapshot: str, call: Call) -> Any:
     del snapshot
     return _client(url).send(call)
 
 
 def begin() -> None:
-    """See at the start of a run that the core answers, and which snapshot it serves.
+    """Check at the start of a run that the core is ready, and which snapshot it serves.
 
     Raises:
-        ServiceError: it does not, or is not ready.
+        ServiceError: the core does not answer, or is not ready.
     """
     st.session_state.pop(SNAPSHOT, None)
     ready = ask(calls.ready())
     if not isinstance(ready, dict) or "snapshot" not in ready:
         raise ServiceError(
-            f"What answers at {address()} is no core service.", "Set MATINEE_CORE_URL to where the core service is."
+            f"The service at {address()} is not a core service.", "Set MATINEE_CORE_URL to where the core service is."
         )
     st.session_state[SNAPSHOT] = str(ready["snapshot"])
 
 
 def snapshot() -> str:
-    """Id of the snapshot in service, as this run found it."""
+    """Id of the snapshot in service at the start of this run."""
     if SNAPSHOT not in st.session_state:
         begin()
     return str(st.session_state[SNAPSHOT])
 
 
 def poster(movie_id: str, *, small: bool = True) -> bytes | None:
-    """A film's picture, None where it has none."""
+    """A movie's picture; None if it has none."""
     return posters([movie_id], small=small)[0]
 
 
 def posters(movie_ids: Sequence[str], *, small: bool = True) -> list[bytes | None]:
-    """The films' pictures, None where one has none."""
+    """Pictures of movies; None for movies without one."""
     url, served = address(), snapshot()
     return [_picture(url, served, movie_id, small) for movie_id in movie_ids]
 
 
-@st.cache_data(ttl=POSTERS_KEPT, max_entries=5000, show_spinner=False)
+@st.cache_data(ttl=POSTERS_TTL, max_entries=5000, show_spinner=False)
 def _picture(url: str, snapshot: str, movie_id: str, small: bool) -> bytes | None:
-    del snapshot  # of other data an id is another film
+    del snapshot  # part of the cache key, because ids differ between data sets
     try:
         return bytes(_client(url).send(calls.poster(movie_id, small=small)))
     except RefusedError:
@@ -102,7 +101,7 @@ def _picture(url: str, snapshot: str, movie_id: str, small: bool) -> bytes | Non
 
 
 def part(show: Callable[P, None]) -> Callable[P, None]:
-    """Part of a page that runs alone when something in it is clicked; trouble is then the whole page's."""
+    """Make a part of a page a fragment, which reruns alone. On errors the whole page is rerun."""
 
     @st.fragment
     @wraps(show)
@@ -120,7 +119,7 @@ def part(show: Callable[P, None]) -> Callable[P, None]:
 
 
 def whole(show: Callable[[], None]) -> None:
-    """Run a whole page, with trouble said."""
+    """Run a page and show its errors."""
     st.session_state[WHOLE] = True
     try:
         begin()
@@ -132,7 +131,7 @@ def whole(show: Callable[[], None]) -> None:
 
 
 def trouble(error: MatineeError) -> None:
-    """Say what went wrong and what to do next, and look by itself whether the core is back."""
+    """Show an error, and retry automatically if the core is down."""
     away = isinstance(error, ServiceError)
     with st.container(border=True, key="trouble"):
         st.subheader("The core service does not answer" if away else "That did not work")
@@ -142,12 +141,12 @@ def trouble(error: MatineeError) -> None:
         st.button("Try again", type="primary", key="try-again", icon=":material/refresh:")
         if away:
             st.caption("This page comes back by itself as soon as the core answers.")
-            _knock()
+            _retry()
     _log.warning("%s", error)
 
 
-@st.fragment(run_every=KNOCK)
-def _knock() -> None:
+@st.fragment(run_every=RETRY_SECONDS)
+def _retry() -> None:
     try:
         begin()
     except MatineeError:

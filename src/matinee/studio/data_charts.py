@@ -1,4 +1,4 @@
-"""The charts of the page Data, part by part, each with its table and its download."""
+"""The charts of the page Data, each with its table and download."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from matinee.studio import charts
 from matinee.studio.style import named, plain
 from matinee.studio.tables import Columns, to_csv
 
-MOST = 20
-"""Bars of a chart of groups; the table has all."""
+MAX_BARS = 20
+"""Maximum number of bars; the table has all rows."""
 SHARE = 0.2
-"""Share of the films that the long tail is told by."""
+"""Share of the movies in the caption of the long tail."""
 NO_TIMES = "When these ratings were given is not known: the data have no times."
 Sheets = Mapping[str, Columns]
 
 
-def ratings(found: Mapping[str, Any], sheets: Sheets, measure: str) -> None:
+def ratings(statistics: Mapping[str, Any], sheets: Sheets, measure: str) -> None:
     """Stars, and ratings over time."""
     del measure
-    if not _any(found):
+    if not _any(statistics):
         return
     left, right = st.columns(2, gap="large")
     with left:
@@ -45,7 +45,7 @@ def ratings(found: Mapping[str, Any], sheets: Sheets, measure: str) -> None:
             figure.update_xaxes(tickformat="d")
             _chart(figure, "years", years, f"Mean stars by year, {years['Year'][0]} to {years['Year'][-1]}")
     st.header("Ratings over time")
-    name, unit = ("months", "Month") if found["months"] else ("years", "Year")
+    name, unit = ("months", "Month") if statistics["months"] else ("years", "Year")
     table = sheets[name]
     if not table[unit]:
         st.info(NO_TIMES, icon=":material/schedule:")
@@ -59,28 +59,28 @@ def ratings(found: Mapping[str, Any], sheets: Sheets, measure: str) -> None:
     _chart(figure, f"over-{name}", table, f"Ratings by {unit.lower()}, {table[unit][0]} to {table[unit][-1]}")
 
 
-def users(found: Mapping[str, Any], sheets: Sheets, measure: str) -> None:
-    """How many ratings users have, and who has most."""
+def users(statistics: Mapping[str, Any], sheets: Sheets, measure: str) -> None:
+    """Ratings per user, and the most active users."""
     del measure
-    if not _any(found):
+    if not _any(statistics):
         return
     left, right = st.columns(2, gap="large")
     with left:
         st.header("Ratings per user")
-        _spread(found["per_user"], sheets["per_user"], "per_user", "Users")
+        _spread(statistics["per_user"], sheets["per_user"], "per_user", "Users")
     with right:
         st.header("Most active users")
         table = sheets["top_users"]
         _ranked(table, "top_users", table["User"], "user")
 
 
-def films(found: Mapping[str, Any], sheets: Sheets, measure: str) -> None:
+def films(statistics: Mapping[str, Any], sheets: Sheets, measure: str) -> None:
     """Ratings per film, the long tail, most rated films, years of release."""
-    if found["totals"]["ratings"]:
+    if statistics["totals"]["ratings"]:
         left, right = st.columns(2, gap="large")
         with left:
             st.header("Ratings per film")
-            _spread(found["per_film"], sheets["per_film"], "per_film", "Films")
+            _spread(statistics["per_film"], sheets["per_film"], "per_film", "Films")
         with right:
             st.header("Long tail")
             _long_tail(sheets["long_tail"])
@@ -89,16 +89,16 @@ def films(found: Mapping[str, Any], sheets: Sheets, measure: str) -> None:
         names = [named(title, year) for title, year in zip(table["Title"], table["Year"], strict=True)]
         _ranked(table, "top_films", names, "film")
     else:
-        _any(found)
+        _any(statistics)
     st.header("Years of release")
     _numbers(sheets["released"], "released", "Year of release", measure)
     st.header("Decades")
     _numbers(sheets["decades"], "decades", "Decade", measure)
 
 
-def content(found: Mapping[str, Any], sheets: Sheets, measure: str) -> None:
+def content(statistics: Mapping[str, Any], sheets: Sheets, measure: str) -> None:
     """Genres, directors, countries, tags."""
-    del found
+    del statistics
     left, right = st.columns(2, gap="large")
     for column, title, name, heading in (
         (left, "Genres", "genres", "Genre"),
@@ -113,7 +113,7 @@ def content(found: Mapping[str, Any], sheets: Sheets, measure: str) -> None:
 
 
 def cleaned(report: Mapping[str, Any], sheets: Sheets, measure: str) -> None:
-    """What cleaning dropped and changed."""
+    """Rows dropped and changed by cleaning."""
     del measure
     dropped = sum(sheets["cleaning"]["Dropped"])
     st.markdown(
@@ -139,9 +139,9 @@ def cleaned(report: Mapping[str, Any], sheets: Sheets, measure: str) -> None:
 
 
 # --- kinds of charts -------------------------------------------------------------------------------------------
-def _spread(found: Mapping[str, Any], table: Columns, name: str, what: str) -> None:
+def _spread(counts: Mapping[str, Any], table: Columns, name: str, what: str) -> None:
     figure = charts.bars(table["Ratings"], table[what], x="Ratings", y=what)
-    caption = f"Median {found['median']:g}, mean {found['mean']:.1f}, most {found['most']:,}. Bins widen."
+    caption = f"Median {counts['median']:g}, mean {counts['mean']:.1f}, most {counts['most']:,}. Bins widen."
     _chart(figure, name, table, f"{what} by their number of ratings. {caption}", caption)
 
 
@@ -179,23 +179,27 @@ def _groups(table: Columns, name: str, heading: str, measure: str) -> None:
         f"{films:,} films, {count:,} ratings, mean {'unknown' if mean is None else f'{mean:.2f}'}"
         for films, count, mean in zip(table["Films"], table["Ratings"], table["Mean stars"], strict=True)
     ]
-    figure = charts.bars(table[heading][:MOST], table[measure][:MOST], x=measure, horizontal=True, hover=hover[:MOST])
-    more = len(table[heading]) - MOST
+    figure = charts.bars(
+        table[heading][:MAX_BARS], table[measure][:MAX_BARS], x=measure, horizontal=True, hover=hover[:MAX_BARS]
+    )
+    more = len(table[heading]) - MAX_BARS
     order = "films" if name == "tags" else "ratings"
-    caption = f"The {MOST} with most {order}; table and download have {len(table[heading])}." if more > 0 else ""
+    caption = f"The {MAX_BARS} with most {order}; table and download have {len(table[heading])}." if more > 0 else ""
     _chart(figure, name, table, f"{measure} by {heading.lower()}: {', '.join(table[heading][:3])} come first", caption)
 
 
 def _ranked(table: Columns, name: str, names: list[str], what: str) -> None:
     means = ["" if mean is None else f", mean {mean:.2f}" for mean in table["Mean stars"]]
     hover = [f"{count:,} ratings{mean}" for count, mean in zip(table["Ratings"], means, strict=True)]
-    figure = charts.bars(names[:MOST], table["Ratings"][:MOST], x="Ratings", horizontal=True, hover=hover[:MOST])
-    caption = f"The first {MOST}; table and download have {len(names)}." if len(names) > MOST else ""
+    figure = charts.bars(
+        names[:MAX_BARS], table["Ratings"][:MAX_BARS], x="Ratings", horizontal=True, hover=hover[:MAX_BARS]
+    )
+    caption = f"The first {MAX_BARS}; table and download have {len(names)}." if len(names) > MAX_BARS else ""
     _chart(figure, name, table, f"Ratings by {what}; {names[0]} has most, {table['Ratings'][0]:,}", caption)
 
 
-def _any(found: Mapping[str, Any]) -> bool:
-    if not found["totals"]["ratings"]:
+def _any(statistics: Mapping[str, Any]) -> bool:
+    if not statistics["totals"]["ratings"]:
         st.info("Nobody has rated these films.", icon=":material/info:")
         return False
     return True

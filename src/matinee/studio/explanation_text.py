@@ -1,7 +1,7 @@
-"""An explanation in plain sentences, said to the user it is about.
+"""An explanation as sentences addressed to the user.
 
-All take the answer of `calls.explanation`; what it lacks is passed over. Sentences are Markdown, with titles and names
-escaped.
+All functions take the answer of `calls.explanation` and ignore missing parts. Sentences are Markdown with escaped
+titles and names.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ FIELDS = {
 
 
 def sentences(answer: Answer) -> list[str]:
-    """Everything there is to say, the most important first."""
-    found = [_stars(answer), because(answer), *_content(answer), _neighbors(answer), _models(answer)]
-    return [sentence for sentence in found if sentence]
+    """All sentences, the most important first."""
+    parts = [_stars(answer), because(answer), *_content(answer), _neighbors(answer), _models(answer)]
+    return [sentence for sentence in parts if sentence]
 
 
 def _stars(answer: Answer) -> str:
@@ -41,7 +41,7 @@ def _stars(answer: Answer) -> str:
 
 
 def because(answer: Answer) -> str:
-    """Which films of the history the score comes from, in the core's own words."""
+    """The movies of the history that the score comes from, from the core's reason."""
     model = f"**{plain(answer.get('model') or 'this model')}**"
     fallback = answer.get("fallback")
     if fallback == "popular":
@@ -96,7 +96,7 @@ def _place(row: Answer) -> str:
 
 
 def factor(row: Answer) -> str:
-    """What one factor says."""
+    """The contribution of one factor."""
     high, low = (_and([f"*{plain(film['title'])}*" for film in row.get(end) or ()]) for end in ("high", "low"))
     product, user, film = (float(row.get(name) or 0) for name in ("product", "user", "film"))
     if product >= 0:

@@ -1,4 +1,4 @@
-"""What the kinds of models do, in a line each."""
+"""One-line descriptions of the kinds of models."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHARTS = {
 
 
 def what_it_does(model: Mapping[str, Any]) -> str | None:
-    """A line on a model of `/v1/models`, None where its kind is not known here."""
+    """The description of a model of `/v1/models`; None if its kind is unknown."""
     kind = model["kind"]
     if kind == "popularity" and (line := CHARTS.get((model.get("config") or {}).get("by", ""))):
         return line

@@ -1,4 +1,4 @@
-"""Lists of films with their posters."""
+"""Lists of movies with posters."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ PICTURE = "width:46px;height:69px;object-fit:cover;border-radius:4px;flex:none;b
 QUIET = "font-size:.875rem;opacity:.85"
 BADGE = "font-size:.75rem;border:1px solid currentColor;border-radius:1rem;padding:0 .5rem;white-space:nowrap"
 WORDS = "overflow-wrap:anywhere;min-width:0"
-LONGEST = 200
+MAX_TEXT = 200
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A film of a list.
+    """A movie of a list.
 
     Attributes:
         note: a second line, such as its genres.
-        badge: words that mark it among the others, "" for none.
+        badge: a highlighted label, or "".
     """
 
     movie_id: str
@@ -36,30 +36,30 @@ class Entry:
 
 
 def film_list(entries: Sequence[Entry], *, numbered: bool = True) -> None:
-    """Show films in their order, each with its poster."""
+    """Show a list of movies with posters."""
     pictures = core.posters([entry.movie_id for entry in entries])
     rows = [
-        _row(entry, picture, f"{place}. " if numbered else "")
-        for place, (entry, picture) in enumerate(zip(entries, pictures, strict=True), start=1)
+        _row(entry, picture, f"{rank}. " if numbered else "")
+        for rank, (entry, picture) in enumerate(zip(entries, pictures, strict=True), start=1)
     ]
     st.html(f'<ol style="list-style:none;margin:0;padding:0">{"".join(rows)}</ol>')
 
 
 def _row(entry: Entry, picture: bytes | None, number: str) -> str:
     image = f'<img src="{source(picture)}" alt="" style="{PICTURE}">' if picture else f'<span style="{PICTURE}"></span>'
-    name = html(number + named(cut(entry.title, LONGEST), entry.year))
+    name = html(number + named(cut(entry.title, MAX_TEXT), entry.year))
     badge = f' <span style="{BADGE}">{html(entry.badge)}</span>' if entry.badge else ""
-    note = f'<br><span style="{QUIET}">{html(cut(entry.note, LONGEST))}</span>' if entry.note else ""
+    note = f'<br><span style="{QUIET}">{html(cut(entry.note, MAX_TEXT))}</span>' if entry.note else ""
     line = "currentColor" if entry.badge else "transparent"
     return f'<li style="{ROW}{line}">{image}<span style="{WORDS}"><strong>{name}</strong>{badge}{note}</span></li>'
 
 
 def portrait(picture: bytes) -> None:
-    """Show one film's poster. (Not by `st.image`: its file may be gone before the browser asks for it.)"""
+    """Show one poster. `st.image` is not used, because its file may be deleted before the browser requests it."""
     st.html(f'<img src="{source(picture)}" alt="" width="140" style="border-radius:6px;max-width:100%">')
 
 
 def source(picture: bytes) -> str:
-    """A picture as the address of an image of a page."""
+    """A picture as a data URL."""
     kind = "png" if picture.startswith(b"\x89PNG") else "webp" if picture[8:12] == b"WEBP" else "jpeg"
     return f"data:image/{kind};base64,{b64encode(picture).decode()}"

@@ -1,4 +1,4 @@
-"""Pickers that several pages have: a user, a film, a model, a filter; and the address that holds what was picked."""
+"""Pickers shared by pages (user, movie, model, filter), and the address that stores their state."""
 
 from __future__ import annotations
 
@@ -11,72 +11,71 @@ import streamlit as st
 from matinee.client import RefusedError, calls
 from matinee.errors import MatineeError, ServiceError
 from matinee.studio import core
-from matinee.studio.catalog import Catalogue, catalogue
+from matinee.studio.catalog import Catalog, catalog
 from matinee.studio.style import cut, plain
 
-MOST_USERS = 1000
-"""Users offered; the id of any other can be typed."""
+MAX_USERS = 1000
+"""Maximum number of listed users. Other ids can be typed."""
 MANY, OFFERED = 20_000, 500
-"""With more films than `MANY` a picker offers `OFFERED` of those that fit a text: browsers need seconds for more."""
-LONGEST_FILTER = 2000
+"""With more than `MANY` movies, pickers list `OFFERED` matches of a text, because longer lists are slow."""
+MAX_FILTER = 2000
 FIELDS = "genre, year, decade, director, cast, tag, country, ratings, mean"
 CHOSEN_USER = "studio: user"
-"""Key of the user picked last, on whatever page."""
+"""Key of the last picked user, on any page."""
 PAGE = "page"
-"""Parameter of the address that `app` looks after."""
+"""Parameter of the address that is managed by `app`."""
 STARTED, WRITTEN = "studio: started", "studio: written"
-"""Keys of the widgets that the address speaks of, and of the address with their values as a page left them."""
+"""Keys of the set of widgets stored in the address, and of the last written address with their values."""
 
 
 def follow() -> None:
-    """At the start of a page: where the address has changed by itself (a step back, a link), it counts again."""
+    """Reset the widgets if the visitor changed the address ("back" or a link). Call it at the start of a page."""
     written: dict[str, str]
     values: dict[str, Any]
     written, values = st.session_state.get(WRITTEN) or ({}, {})
     if st.query_params.to_dict() == written:
         return
-    # The address of a click that came before the browser had heard of the new one is old: the click counts.
+    # A quick click may come with an old address. Then the widgets have changed too, and take precedence.
     if all(st.session_state.get(key, value) == value for key, value in values.items()):
         for key in values:
             st.session_state.pop(key, None)
 
 
 def address(**state: str | float | None) -> None:
-    """Let the page's address hold this state, after its widgets; what is None or "" is left out."""
-    here = {PAGE: st.query_params[PAGE]} if PAGE in st.query_params else {}
-    wanted = here | {name: str(value) for name, value in state.items() if value not in (None, "")}
-    if wanted != st.query_params.to_dict():
-        st.query_params.from_dict(wanted)
+    """Store this state in the address, without None and "". Call it after the widgets."""
+    page = {PAGE: st.query_params[PAGE]} if PAGE in st.query_params else {}
+    params = page | {name: str(value) for name, value in state.items() if value not in (None, "")}
+    if params != st.query_params.to_dict():
+        st.query_params.from_dict(params)
     started: set[str] = st.session_state.get(STARTED) or set()
-    st.session_state[WRITTEN] = (wanted, {key: st.session_state[key] for key in started if key in st.session_state})
+    st.session_state[WRITTEN] = (params, {key: st.session_state[key] for key in started if key in st.session_state})
 
 
 def given(name: str) -> str | None:
-    """What the address says, None where it says nothing."""
+    """A parameter of the address, or None."""
     return st.query_params.get(name) or None
 
 
 def start(key: str, value: Any) -> None:
-    """The value that a widget of the address starts with; what has been chosen since stays."""
+    """Set the initial value of a widget that is stored in the address."""
     st.session_state.setdefault(STARTED, set()).add(key)
     if key not in st.session_state:
         st.session_state[key] = value
 
 
 def user(label: str, key: str, *, optional: bool = False) -> str | None:
-    """Picks a user by id, from those that have rated films or typed.
+    """Pick a user from the list, or by typing an id.
 
-    The user of the address (`?user=`) comes first, then the one picked last on any page, then, unless `optional`, the
-    first there is.
+    The default is the user of the address (`?user=`), then the last picked user, then, unless `optional`, the first.
 
     Returns:
-        The id; None where none is chosen.
+        The id; None if none is chosen.
     """
-    found = core.get(calls.users(limit=MOST_USERS))
-    ratings = {row["user_id"]: row["ratings"] for row in found["items"]}
+    answer = core.get(calls.users(limit=MAX_USERS))
+    ratings = {row["user_id"]: row["ratings"] for row in answer["items"]}
     first = None if optional else next(iter(ratings), None)
     start(key, given("user") or (None if optional else st.session_state.get(CHOSEN_USER)) or first)
-    more = found["total"] - len(ratings)
+    more = answer["total"] - len(ratings)
     chosen = st.selectbox(
         label,
         list(ratings),
@@ -85,7 +84,7 @@ def user(label: str, key: str, *, optional: bool = False) -> str | None:
         filter_mode="prefix",
         accept_new_options=True,
         placeholder="Type an id" if optional else "Type the id of a user",
-        help=f"The first {len(ratings):,} of {found['total']:,} users are listed; type the id of any other."
+        help=f"The first {len(ratings):,} of {answer['total']:,} users are listed; type the id of any other."
         if more > 0
         else None,
         key=key,
@@ -98,7 +97,7 @@ def user(label: str, key: str, *, optional: bool = False) -> str | None:
 
 
 def _can_be(user_id: str) -> bool:
-    """Whether this can be the id of anybody; says why where not."""
+    """Whether this is a valid id of a user. Shows a warning if not."""
     try:
         core.get(calls.history(user_id))
     except ServiceError:
@@ -121,7 +120,7 @@ def _with_count(user_id: str, ratings: dict[str, int]) -> str:
 
 
 def history(user_id: str) -> list[dict[str, Any]]:
-    """What a user has rated, newest first; [] where nothing."""
+    """A user's ratings, newest first; [] if there are none."""
     try:
         return list(core.get(calls.history(user_id))["items"])
     except RefusedError as error:
@@ -131,29 +130,29 @@ def history(user_id: str) -> list[dict[str, Any]]:
 
 
 def say_unknown(user_id: str) -> None:
-    """Say that a user has rated nothing, and who is called nearly so."""
+    """Show that a user has no ratings, with similar ids."""
     near = [row["user_id"] for row in core.get(calls.users(user_id[:1], limit=5))["items"]]
     hint = f" There are, for example, {', '.join(near)}." if near else ""
     st.info(plain(f"User {cut(user_id, 60)} has rated nothing.{hint}"), icon=":material/info:")
 
 
 def film(label: str, key: str, *, on_change: Callable[[], None] | None = None) -> str | None:
-    """Picks one of all films by title, `?film=` first; its id, None where none is chosen."""
-    films = catalogue()
+    """Pick a movie by title; the default is that of `?film=`. Returns its id; None if none is chosen."""
+    films = catalog()
     start(key, films.by_id.get(given("film") or ""))
     chosen = film_label(label, key, films, on_change=on_change)
     return films.ids.get(chosen) if chosen else None
 
 
-def film_label(label: str, key: str, films: Catalogue, *, on_change: Callable[[], None] | None = None) -> str | None:
-    """Picks one of all films; its label, None where none is chosen."""
-    if st.session_state.get(key) not in films.ids:  # nothing yet, or a film that is gone meanwhile
+def film_label(label: str, key: str, films: Catalog, *, on_change: Callable[[], None] | None = None) -> str | None:
+    """Pick a movie. Returns its label; None if none is chosen."""
+    if st.session_state.get(key) not in films.ids:  # none yet, or the movie was deleted
         st.session_state[key] = None
     chosen: str | None = st.selectbox(
         label,
         films.labels if len(films.labels) <= MANY else _offered(label, key, films),
         index=None,
-        filter_mode="contains",  # "fuzzy" takes seconds over 62,000 films
+        filter_mode="contains",  # "fuzzy" takes seconds with 62,000 movies
         placeholder=f"Type to search {len(films.labels):,} films",
         key=key,
         on_change=on_change,
@@ -161,7 +160,7 @@ def film_label(label: str, key: str, films: Catalogue, *, on_change: Callable[[]
     return chosen
 
 
-def _offered(label: str, key: str, films: Catalogue) -> list[str]:
+def _offered(label: str, key: str, films: Catalog) -> list[str]:
     text = st.text_input(f"Search for the {label.lower()}", key=f"{key}-search", placeholder="A part of its title")
     words = text.casefold().split()
     fitting = (name for name in films.labels if all(word in name.casefold() for word in words))
@@ -170,7 +169,7 @@ def _offered(label: str, key: str, films: Catalogue) -> list[str]:
 
 
 def model(label: str, key: str, names: Sequence[str], *, parameter: str = "model", default: str) -> str:
-    """Picks a model by name; the one of the address first."""
+    """Pick a model by name; the default is that of the address."""
     asked = given(parameter)
     start(key, asked if asked in names else default)
     if st.session_state[key] not in names:
@@ -179,11 +178,11 @@ def model(label: str, key: str, names: Sequence[str], *, parameter: str = "model
 
 
 def film_filter(key: str, label: str = "Filter") -> str:
-    """A box for the filter language, `?filter=` first; the filter, "" for all films."""
+    """A text box for a filter; the default is `?filter=`. Returns "" for all movies."""
     start(key, given("filter") or "")
     text: str = st.text_input(
         label,
-        max_chars=LONGEST_FILTER,
+        max_chars=MAX_FILTER,
         placeholder='genre = "Comedy" and year >= 1990',
         help=f"The filter language of Matinee. Fields: {FIELDS} …",
         key=key,
@@ -192,10 +191,10 @@ def film_filter(key: str, label: str = "Filter") -> str:
 
 
 def say_filter_fault(text: str, error: RefusedError) -> None:
-    """Say what is wrong with a filter, and show where.
+    """Show an error of a filter with its position.
 
     Raises:
-        RefusedError: it was not the filter that the core refuses.
+        RefusedError: the error is not about the filter.
     """
     position = error.problem.get("position")
     if error.status != 400 or not isinstance(position, int):
@@ -203,5 +202,5 @@ def say_filter_fault(text: str, error: RefusedError) -> None:
     st.error(plain(error.message), icon=":material/filter_alt_off:")
     at = min(position, len(text))
     before, line = text[max(0, at - 40) : at], text[max(0, at - 40) : at + 40]
-    # A tab or a wide letter before the mark would move it; spaces of the same letters do not matter here.
+    # The caret may be off after tabs or wide characters, which does not matter here.
     st.code(f"{' '.join(line.splitlines())}\n{' ' * len(before)}^", language=None)

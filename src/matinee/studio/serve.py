@@ -14,16 +14,16 @@ APP = Path(__file__).with_name("app.py")
 
 def serve(settings: Settings | None = None) -> None:
     """Serve the studio on `host`:`studio_port` until SIGINT or SIGTERM."""
-    # Two visitors' first pages would import these in two threads, and one would meet a half of pandas.
+    # Import these now, because two first visitors in two threads could see a partially imported pandas.
     import pandas  # noqa: F401
     import plotly.graph_objects  # noqa: F401
     from streamlit.runtime.pages_manager import PagesManager
     from streamlit.web import bootstrap
 
     settings = settings or Settings()
-    os.environ["MATINEE_CORE_URL"] = core_url(settings)  # the pages read it
+    os.environ["MATINEE_CORE_URL"] = core_url(settings)  # read by the pages
     options = OPTIONS | {"server.address": settings.host, "server.port": settings.studio_port}
     flags = {name.replace(".", "_"): value for name, value in options.items()}
-    PagesManager.uses_pages_directory = False  # `pages` holds modules, no scripts
+    PagesManager.uses_pages_directory = False  # `pages` contains modules, not scripts
     bootstrap.load_config_options(flags)
     bootstrap.run(str(APP), False, [], flags)

@@ -1,4 +1,4 @@
-"""Two models side by side for the same user."""
+"""Comparison of two models for one user."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from matinee.studio.movie_lists import Entry, film_list
 from matinee.studio.style import plain
 from matinee.studio.tables import day
 
-FEWEST, MOST, USUAL = 5, 50, 10
+MIN_N, MAX_N, DEFAULT_N = 5, 50, 10
 SECOND = ("content", "popular")
-"""Models to set beside the default where none is asked for: the first there is."""
+"""Default of the second model: the first of these that exists."""
 FALLBACKS = {
     "popular": "Nothing is known of this user's taste: these are the most popular films.",
     "content": "Only the contents of this user's films are known: these are films with like contents.",
@@ -24,7 +24,7 @@ FALLBACKS = {
 
 
 def show(names: Sequence[str], default: str) -> None:
-    """Show the view; the address holds its state."""
+    """Show the view. The address has its state."""
     other = next((name for name in (*SECOND, *names) if name in names and name != default), default)
     first, second = st.columns(2)
     with first:
@@ -36,21 +36,22 @@ def show(names: Sequence[str], default: str) -> None:
         user_id = pickers.user("User", "models-user")
     with second:
         given = pickers.given("n") or ""
-        start = int(given) if given.isdecimal() and len(given) < 4 else USUAL
-        pickers.start("models-n", min(max(start, FEWEST), MOST))
-        n = int(st.number_input("Films in a list", FEWEST, MOST, key="models-n"))
+        start = int(given) if given.isdecimal() and len(given) < 4 else DEFAULT_N
+        pickers.start("models-n", min(max(start, MIN_N), MAX_N))
+        n = int(st.number_input("Films in a list", MIN_N, MAX_N, key="models-n"))
     with third:
-        wanted = pickers.film_filter("models-filter")
-    pickers.address(view="side-by-side", user=user_id, left=left, right=right, n=n, filter=wanted)
+        condition = pickers.film_filter("models-filter")
+    pickers.address(view="side-by-side", user=user_id, left=left, right=right, n=n, filter=condition)
     if user_id is None:
         st.info("Choose a user.", icon=":material/info:")
         return
     try:
         answers = [
-            core.get(calls.recommendations(user_id, model=name, n=n, filter=wanted or None)) for name in (left, right)
+            core.get(calls.recommendations(user_id, model=name, n=n, filter=condition or None))
+            for name in (left, right)
         ]
     except RefusedError as error:
-        pickers.say_filter_fault(wanted, error)
+        pickers.say_filter_fault(condition, error)
         return
     _compare(left, right, answers)
     _history(user_id)

@@ -1,4 +1,4 @@
-"""How the studio looks: Streamlit's options, and text of others shown as text."""
+"""The studio's style: Streamlit options, and escaping of untrusted text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', 'DejaVu Sans'
 MONO = "ui-monospace, SFMono-Regular, Menlo, 'DejaVu Sans Mono', monospace"
 SERIES = ("#b91c1c", "#0f766e", "#b45309", "#1d4ed8", "#7e22ce", "#4d7c0f", "#be185d", "#57534e")
 SERIES_DARK = ("#f87171", "#2dd4bf", "#fbbf24", "#93c5fd", "#d8b4fe", "#bef264", "#f9a8d4", "#d6d3d1")
-"""Colours of charts in light and dark: 3:1 or more on the page's ground."""
+"""Colors of charts in light and dark mode. Contrast is at least 3:1."""
 
 OPTIONS: dict[str, Any] = {
     "browser.gatherUsageStats": False,
@@ -44,26 +44,26 @@ OPTIONS: dict[str, Any] = {
     "theme.dark.linkColor": "#fca5a5",
     "theme.dark.chartCategoricalColors": list(SERIES_DARK),
 }
-"""Options of Streamlit: nothing is sent to anybody, no font of elsewhere, colours of `matinee.web`."""
+"""Streamlit options: no telemetry, system fonts only, and the colors of `matinee.web`."""
 
 DARK_STYLE = """<style>[data-testid="stBaseButton-primary"] p, [data-testid="stBaseButton-primary"] span
 {color: #1c1917}</style>"""
-"""In dark, red is bright enough to be read as text, and its buttons, white to Streamlit, need dark letters."""
+"""In dark mode the primary color is bright, so primary buttons need dark text."""
 
 _MARKS = re.compile(f"([{re.escape(string.punctuation)}])")
 _SHORT = re.compile(r":(?=[\w+/-]+:)")
 
 
 def plain(text: object) -> str:
-    """Text of others, escaped for Streamlit's Markdown (its formulas, colours and emoji names too), on one line."""
+    """Untrusted text, escaped for Streamlit's Markdown (including formulas, colors and emoji names), on one line."""
     line = " ".join(str(text).split())
-    # Names between colons are replaced after the escapes are gone: a word joiner, which nobody sees, parts them.
+    # Names between colons are replaced after unescaping, so an invisible word joiner is inserted.
     return _MARKS.sub(r"\\\1", _SHORT.sub(":\u2060", line))
 
 
-def cut(text: str, longest: int) -> str:
-    """A text of `longest` characters at most; where some are left out, "…" says so."""
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+def cut(text: str, max_length: int) -> str:
+    """A text of at most `max_length` characters, truncated with "…"."""
+    return text if len(text) <= max_length else text[: max_length - 1] + "…"
 
 
 def named(title: str, year: int | None) -> str:
@@ -72,5 +72,5 @@ def named(title: str, year: int | None) -> str:
 
 
 def html(text: object) -> str:
-    """Text of others, escaped for `st.html`."""
+    """Untrusted text, escaped for `st.html`."""
     return escape(str(text))

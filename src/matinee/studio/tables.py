@@ -1,4 +1,4 @@
-"""What the page Data shows, as tables: each is drawn, shown and downloaded from the same columns."""
+"""Tables of the page Data, used for charts, tables and downloads."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 Columns = dict[str, list[Any]]
-"""A table: heading → cells, all columns of one length."""
+"""A table: heading → cells, all columns of equal length."""
 Rows = Sequence[Mapping[str, Any]]
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""Beginnings of a formula, or of what spreadsheets drop in front of one."""
+"""Characters that start a formula, or that spreadsheets strip before one."""
 
 
 def tables(statistics: Mapping[str, Any]) -> dict[str, Columns]:
-    """The answer of `calls.statistics` as tables by file name; times without ratings are there, with 0."""
+    """The answer of `calls.statistics` as tables by file name. Periods without ratings are included, with 0."""
     return {
         "totals": {name: [value] for name, value in statistics["totals"].items()},
         "stars": _columns(statistics["stars"], stars="Stars", count="Ratings"),
@@ -55,20 +55,20 @@ GROUPED = {"films": "Films"} | TIMED
 
 def cleaning(report: Mapping[str, Any]) -> dict[str, Columns]:
     """The answer of `calls.report` as two tables: rows by table, and reasons."""
-    found = report["tables"]
+    rows_by_table = report["tables"]
     kinds = (("dropped", "dropped"), ("changed", "changed"), ("noticed", "kept, but worth knowing"))
     reasons = [
         {"table": table["name"], "fate": what, "reason": row["reason"], "count": row["count"]}
-        for table in found
+        for table in rows_by_table
         for kind, what in kinds
         for row in table[kind]
     ]
     return {
         "cleaning": {
-            "Table": [table["name"] for table in found],
-            "Rows in": [table["rows_in"] for table in found],
-            "Rows out": [table["rows_out"] for table in found],
-            "Dropped": [table["rows_in"] - table["rows_out"] for table in found],
+            "Table": [table["name"] for table in rows_by_table],
+            "Rows in": [table["rows_in"] for table in rows_by_table],
+            "Rows out": [table["rows_out"] for table in rows_by_table],
+            "Dropped": [table["rows_in"] - table["rows_out"] for table in rows_by_table],
         },
         "cleaning_reasons": _columns(reasons, table="Table", fate="Rows", reason="Reason", count="Count"),
         "joins": _columns(report["joins"], name="Source", share="Share of films"),
@@ -78,8 +78,8 @@ def cleaning(report: Mapping[str, Any]) -> dict[str, Columns]:
 def to_csv(columns: Mapping[str, Sequence[Any]]) -> bytes:
     """A table as CSV (RFC 4180, UTF-8); unknown cells are empty.
 
-    A text that a spreadsheet would take for a formula has a ' before it, since titles and names of users come from
-    anybody. Numbers stay as they are.
+    Text that a spreadsheet would treat as a formula is prefixed with ', because titles and user names are untrusted.
+    Numbers are unchanged.
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out)
@@ -102,7 +102,7 @@ def to_zip(all_tables: Mapping[str, Mapping[str, Sequence[Any]]]) -> bytes:
 
 
 def day(seconds: float | None) -> str | None:
-    """A time (seconds since 1970) as a day in UTC; None where it is unknown or beyond the calendar."""
+    """A timestamp (seconds since 1970) as a date in UTC; None if it is unknown or out of range."""
     try:
         return None if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
     except (OverflowError, ValueError, OSError):
@@ -124,10 +124,12 @@ def _bins(rows: Rows, what: str) -> Columns:
 
 def _whole(rows: Rows, unit: str) -> list[Mapping[str, Any]]:
     """Rows of all months or years between the first and the last."""
-    known = {row[unit]: row for row in rows}
-    if not known:
+    by_unit = {row[unit]: row for row in rows}
+    if not by_unit:
         return []
-    return [known.get(when, {unit: when, "ratings": 0, "mean": None}) for when in _between(min(known), max(known))]
+    return [
+        by_unit.get(when, {unit: when, "ratings": 0, "mean": None}) for when in _between(min(by_unit), max(by_unit))
+    ]
 
 
 def _between(first: Any, last: Any) -> Iterator[Any]:

@@ -1,13 +1,14 @@
-"""The web app for those who watch films: Gradio over the core's HTTP interface (docs/decisions/0006).
+"""The web app for visitors: Gradio over the core's HTTP interface (docs/decisions/0006).
 
-app.py      the ASGI application: pictures, assets, Gradio at /
-core.py     the client of the core, which logs its outages
-shell.py    what the pages share: core, listeners, addresses, trouble
-inputs.py   texts and numbers out of whatever is sent
-views.py    components drawn by modules of assets/
-guard.py    which routes and inputs of Gradio are open
-blocks.py   the pages in their tabs, the endpoint `open`
-stubs.py    Gradio imported without writing its interface files
-pages/      one module a tab
-assets/     styles and ES modules
+app.py           the ASGI application: posters, assets, Gradio at /
+core.py          the client of the core, which logs outages
+shell.py         shared by the pages: core, listeners, addresses, error values
+inputs.py        validation of texts and numbers
+views.py         components drawn by modules of assets/
+guard.py         which routes and inputs of Gradio are open
+blocks.py        the tabs and the endpoint `open`
+maps.py          the data and the script of the map
+gradio_stubs.py  faster import of Gradio
+pages/           one module per tab
+assets/          styles and ES modules
 """

@@ -1,4 +1,4 @@
-"""The ASGI application of the web app: posters handed on from the core, assets, and Gradio at `/`."""
+"""The ASGI application of the web app: posters proxied from the core, assets, and Gradio at `/`."""
 
 from __future__ import annotations
 
@@ -38,14 +38,21 @@ matinee.again = async () => {
 };
 </script>
 <script type="module" src="matinee/matinee.js" onerror="matinee.again()"></script>"""
-HANDED_ON = ("content-type", "cache-control", "etag", "last-modified", "x-matinee-poster", "content-security-policy")
+PROXIED_HEADERS = (
+    "content-type",
+    "cache-control",
+    "etag",
+    "last-modified",
+    "x-matinee-poster",
+    "content-security-policy",
+)
 MAX_UPLOAD = "8mb"
-LONGEST_ID = 300
-"""Characters of an id or a name in a path that are asked for."""
+MAX_ID = 300
+"""Maximum length of an id or a name in a path."""
 
 
 class _Assets(StaticFiles):
-    """Files of this version: asked for again each time (304 where unchanged), so that an upgrade shows at once."""
+    """Static files that browsers revalidate every time (304 if unchanged), so that upgrades take effect immediately."""
 
     def file_response(self, *args: object, **options: object) -> Response:
         response = super().file_response(*args, **options)  # type: ignore[arg-type]
@@ -53,8 +60,8 @@ class _Assets(StaticFiles):
         return response
 
 
-class _PackedPage(GZipMiddleware):
-    """Packs the page itself, which is ten times larger without; all else comes packed, or is a picture or a stream."""
+class _CompressedPage(GZipMiddleware):
+    """Compresses the page at `/` to a tenth. Everything else is compressed already, or is a picture or a stream."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         page = scope["type"] == "http" and scope["path"] == "/"
@@ -73,7 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await core.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(_PackedPage)
+    app.add_middleware(_CompressedPage)
     app.add_middleware(Guard)
     app.mount("/matinee", _Assets(directory=ASSETS), name="matinee")  # /assets is Gradio's own
 
@@ -88,20 +95,20 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @app.get("/media/posters/{movie_id}")
     async def poster(request: Request, movie_id: str, size: str = "") -> Response:
-        """A film's picture, by the core; the browser's cache is asked first."""
+        """A movie's picture from the core; 304 if the browser has it."""
         try:
-            found = await core.response(calls.poster(movie_id[:LONGEST_ID], small=size == "small"))
+            answer = await core.response(calls.poster(movie_id[:MAX_ID], small=size == "small"))
         except ServiceError:
             return Response(AWAY, 503, media_type="text/plain")
-        kept = {name: found.headers[name] for name in HANDED_ON if name in found.headers}
-        if found.status_code == 200 and kept.get("etag") == request.headers.get("if-none-match", ""):
-            return Response(status_code=304, headers=kept)
-        return Response(found.content, found.status_code, kept | {"x-content-type-options": "nosniff"})
+        headers = {name: answer.headers[name] for name in PROXIED_HEADERS if name in answer.headers}
+        if answer.status_code == 200 and headers.get("etag") == request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        return Response(answer.content, answer.status_code, headers | {"x-content-type-options": "nosniff"})
 
     @app.get("/media/map/{space}")
     async def film_map(request: Request, space: str) -> Response:
-        """Where each film lies in the two dimensions of a space."""
-        return await maps.answer(request, space[:LONGEST_ID])
+        """Map coordinates of all movies of a space."""
+        return await maps.answer(request, space[:MAX_ID])
 
     gr.mount_gradio_app(
         app,

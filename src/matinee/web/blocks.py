@@ -1,4 +1,4 @@
-"""The app's face: a heading, one tab a page, and the endpoint `open` that brings any address back."""
+"""The page layout: a heading, one tab per page, and the endpoint `open`, which restores the state of an address."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from matinee.client import AsyncClient
 from matinee.web.guard import keep_files_away
 from matinee.web.pages import PAGES
 from matinee.web.pages.foryou_data import some_users
-from matinee.web.shell import LONGEST_QUERY, Shell, address_of, params_of
+from matinee.web.shell import MAX_QUERY, Shell, address_of, params_of
 from matinee.web.views import make_view
 
 TITLE = "Matinee"
@@ -22,7 +22,7 @@ HEADING = """<h1 class="brand"><a href="?tab=for-you" data-go>
 
 
 def build_blocks(core: AsyncClient) -> gr.Blocks:
-    """All pages over one client of the core."""
+    """All pages with one client of the core."""
     blocks = gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(60, 300))
     with blocks:
         shell = Shell(core)
@@ -31,7 +31,7 @@ def build_blocks(core: AsyncClient) -> gr.Blocks:
             who = make_view("who", events=["users"], elem_id="who")
         router = make_view("router", events=["open"], elem_id="router")
         built = []
-        with gr.Tabs(elem_id="pages", overflow_behavior="wrap") as tabs:  # no menu: styles make it one row
+        with gr.Tabs(elem_id="pages", overflow_behavior="wrap") as tabs:  # no overflow menu; CSS makes it one row
             for name, (label, build) in PAGES.items():
                 with gr.Tab(label, id=name, elem_id=f"page-{name}") as tab:
                     built.append(build(shell))
@@ -40,12 +40,12 @@ def build_blocks(core: AsyncClient) -> gr.Blocks:
 
         async def open_address(query: Any, user: Any = None) -> list[Any]:
             """Bring an address back: which page, the address, and then what is on that page."""
-            query = str(query or "")[:LONGEST_QUERY]
-            params = {"user": str(user or "")[:LONGEST_QUERY]} | params_of(query)
+            query = str(query or "")[:MAX_QUERY]
+            params = {"user": str(user or "")[:MAX_QUERY]} | params_of(query)
             page = next((page for page in built if page.id == params.get("tab")), built[0])
             answers: list[Any] = [gr.Tabs(selected=page.id), query or address_of(page.id)]
-            for each in built:
-                answers += await each.restore(params) if each is page else [gr.skip()] * len(each.outputs)
+            for other in built:
+                answers += await other.restore(params) if other is page else [gr.skip()] * len(other.outputs)
             return answers
 
         outputs = [tabs, shell.address, *(output for page in built for output in page.outputs)]

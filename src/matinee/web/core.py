@@ -1,4 +1,4 @@
-"""The core as the web app asks it. Visitors are not told where it runs or what ails it: that goes to the log."""
+"""The web app's client of the core. Addresses and reasons of failures are logged and not shown to visitors."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from matinee.client import AsyncClient, Call
 from matinee.errors import MatineeError, ServiceError
 
 AWAY = "The film service does not answer right now."
-"""What visitors read of an outage."""
-MOST_TOLD = 100
-"""Troubles that are remembered as told."""
-_NOBODY = "no connection"
+"""Message to visitors during an outage."""
+MAX_LOGGED = 100
+"""Maximum number of remembered problems."""
+_NO_CONNECTION = "no connection"
 
 log = logging.getLogger("matinee.web")
 
 
 class Core(AsyncClient):
-    """The client, which logs each outage once, however many calls meet it: address and reason, for operators.
+    """A client that logs each outage once, with address and reason, however many calls fail.
 
-    An outage of the connection ends with any answer; a trouble that the core tells of itself (503), with an answer to
-    such a call.
+    A connection failure ends with any answer. A problem that the core reports (503) ends with an answer to a call of
+    the same kind.
     """
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self._told: dict[str, tuple[str, ...]] = {}  # trouble → kind of call that met it first
+        self._logged: dict[str, tuple[str, ...]] = {}  # problem → kind of the first call that failed
 
     async def send(self, call: Call) -> Any:
         """See `AsyncClient.send`."""
         try:
             answer = await super().send(call)
         except ServiceError as error:
-            self._met(error, call)
+            self._log_failure(error, call)
             raise
         except MatineeError:
-            self._told.pop(_NOBODY, None)
+            self._logged.pop(_NO_CONNECTION, None)
             raise
         self._answered(call)
         return answer
@@ -48,27 +48,31 @@ class Core(AsyncClient):
         try:
             answer = await super().response(call)
         except ServiceError as error:
-            self._met(error, call)
+            self._log_failure(error, call)
             raise
-        self._told.pop(_NOBODY, None)
+        self._logged.pop(_NO_CONNECTION, None)
         return answer
 
-    def _met(self, error: ServiceError, call: Call) -> None:
-        trouble = _NOBODY if isinstance(error.__cause__, httpx.HTTPError) else str(error)
-        if trouble in self._told:
+    def _log_failure(self, error: ServiceError, call: Call) -> None:
+        problem = _NO_CONNECTION if isinstance(error.__cause__, httpx.HTTPError) else str(error)
+        if problem in self._logged:
             return
-        if len(self._told) >= MOST_TOLD:
-            self._told.clear()
-        self._told[trouble] = _kind(call)
+        if len(self._logged) >= MAX_LOGGED:
+            self._logged.clear()
+        self._logged[problem] = _kind(call)
         log.warning("%s", error)
 
     def _answered(self, call: Call) -> None:
-        if self._told:
-            over = _kind(call)
-            self._told = {trouble: kind for trouble, kind in self._told.items() if trouble != _NOBODY and kind != over}
+        if self._logged:
+            answered = _kind(call)
+            self._logged = {
+                problem: kind
+                for problem, kind in self._logged.items()
+                if problem != _NO_CONNECTION and kind != answered
+            }
 
 
 def _kind(call: Call) -> tuple[str, ...]:
-    """A call without what it is about: `GET v1 users … recommendations`."""
+    """The kind of a call, without ids: `GET v1 users … recommendations`."""
     parts = call.path.strip("/").split("/")
     return (call.method, *parts[:2], *parts[3:4])

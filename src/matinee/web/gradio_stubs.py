@@ -1,8 +1,7 @@
-"""Gradio without the interface files that it writes anew each time it is imported.
+"""An import hook that stops Gradio from writing stub files, which takes half of its import time.
 
-For every component class Gradio parses the class's source and writes what type checkers read beside it, a `.pyi` file
-(`gradio.component_meta`). Its package brings these files already, and a service reads none: it is half of the time
-that the import takes, and a folder that cannot be written to.
+For every component class Gradio parses the source and writes a `.pyi` stub file next to it (`gradio.component_meta`).
+The package already contains these files and a service does not need them. The folder may also be read-only.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ WRITER = "create_or_modify_pyi"
 class _Loader(SourceFileLoader):
     def exec_module(self, module: ModuleType) -> None:
         super().exec_module(module)
-        if hasattr(module, WRITER):  # else a later Gradio does something else, and takes its time
+        if hasattr(module, WRITER):  # a later Gradio may lack it; then nothing changes
             setattr(module, WRITER, lambda *_: None)
 
 
@@ -37,6 +36,6 @@ class _Finder(MetaPathFinder):
 
 
 def without_stubs() -> None:
-    """See that an import of Gradio that is still to come writes no interface files."""
+    """Install the import hook. Call it before Gradio is imported."""
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())

@@ -1,7 +1,7 @@
-"""What of Gradio stays open: the calls of the page and of programs, with bodies of limited size, and no files.
+"""Restriction of Gradio's routes: only calls of endpoints, with limited bodies, and no access to files.
 
-By itself Gradio copies any file of this machine, or fetches any link, that a caller writes into a value as the
-reference of a file, and hands out the copy at `/gradio_api/file=…`, where it also fetches links. We need none of that.
+By default Gradio copies any local file, or fetches any URL, that a caller sends as a file reference, and serves the
+copy at `/gradio_api/file=…`, which also fetches URLs. The app needs none of this.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 API = "/gradio_api/"
 CALLS = {"api", "call", "run", "queue", "cancel", "reset", "heartbeat", "upload", "upload_progress"}
 OPEN = CALLS | {"info", "openapi.json", "app_id", "startup-events", "theme.css"}
-"""First parts of paths below `API` that are answered."""
-MOST_BODY = 1 << 20
-"""Bytes of a body with the inputs of a listener."""
-MOST_UPLOAD = 16 << 20
-"""Bytes of a body with files; how large each may be is for Gradio (`max_file_size`)."""
+"""First segments of allowed paths below `API`."""
+MAX_BODY = 1 << 20
+"""Maximum size of a request body with inputs, in bytes."""
+MAX_UPLOAD = 16 << 20
+"""Maximum size of an upload, in bytes. Gradio limits each file (`max_file_size`)."""
 
 
 class Guard:
-    """Lets through what the app needs of Gradio: other routes are 404, too large bodies 413.
+    """ASGI middleware: 404 for routes of Gradio that are not needed, 413 for too large bodies.
 
     Args:
-        app: the application behind it.
+        app: the wrapped application.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or hand it on."""
-        refused = _refusal(scope) if scope["type"] == "http" else None
-        await (self._app if refused is None else refused)(scope, receive, send)
+        """Reject a request or forward it."""
+        rejection = _rejection(scope) if scope["type"] == "http" else None
+        await (self._app if rejection is None else rejection)(scope, receive, send)
 
 
-def _refusal(scope: Scope) -> JSONResponse | None:
+def _rejection(scope: Scope) -> JSONResponse | None:
     _, api, rest = scope["path"].partition(API)
     first = rest.split("/", 1)[0]
     if api and first not in OPEN:
@@ -48,8 +48,8 @@ def _refusal(scope: Scope) -> JSONResponse | None:
     length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     if not length.isdigit():
         return _problem(411, "Say how long the body is: send Content-Length.")
-    most = MOST_UPLOAD if first == "upload" else MOST_BODY
-    return _problem(413, f"The body may have {most:,} bytes at most.") if int(length) > most else None
+    limit = MAX_UPLOAD if first == "upload" else MAX_BODY
+    return _problem(413, f"The body may have {limit:,} bytes at most.") if int(length) > limit else None
 
 
 def _problem(status: int, detail: str) -> JSONResponse:
@@ -57,9 +57,9 @@ def _problem(status: int, detail: str) -> JSONResponse:
 
 
 def keep_files_away(blocks: gr.Blocks) -> None:
-    """Make references of files plain data for Gradio; a listener that takes an upload reads it itself, with checks.
+    """Make Gradio treat file references as plain data. Listeners that take uploads read and check them themselves.
 
-    What a program leaves out at the end, as it did not exist when the program was written, is null.
+    Missing trailing inputs become null, so that older clients keep working when inputs are added.
     """
     preprocess = blocks.preprocess_data
 
@@ -71,9 +71,9 @@ def keep_files_away(blocks: gr.Blocks) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """A value without the mark (`meta`) by which Gradio knows the reference of a file."""
+    """A value without the key `meta`, by which Gradio recognizes file references."""
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        return [_plain(item) for item in value]
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items() if key != "meta"}
+        return {key: _plain(item) for key, item in value.items() if key != "meta"}
     return value

@@ -1,4 +1,4 @@
-"""What the map page loads: the place of every film, and the script that draws it. Large, the same for everybody."""
+"""Downloads of the map page: coordinates of all movies, and the plotting script. Both are large and shared by all."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from matinee.client import AsyncClient, calls
 from matinee.errors import ServiceError
 from matinee.web.core import AWAY
 
-MOST_SPACES = 8
+MAX_SPACES = 8
 LEVEL = 5
 
 
 class Maps:
-    """Hands the core's maps on, compressed once for each state of a map.
+    """Proxies the core's maps, compressed once per version of a map.
 
-    The core is asked every time, because titles change while it runs; compressing is what takes long.
+    The core is queried every time, because titles can change. Only the compression is slow, so its result is cached.
 
     Args:
         core: the client.
@@ -29,40 +29,40 @@ class Maps:
 
     def __init__(self, core: AsyncClient) -> None:
         self._core = core
-        self._kept: dict[str, tuple[str, bytes]] = {}  # space → tag, compressed bytes
+        self._cache: dict[str, tuple[str, bytes]] = {}  # space → tag, compressed bytes
 
     async def answer(self, request: Request, space: str) -> Response:
-        """The map of a space, as JSON of the core's `GET /v1/map`; 304 where the browser has it."""
+        """The map of a space, as JSON of the core's `GET /v1/map`; 304 if the browser has it."""
         try:
-            found = await self._core.response(calls.film_map(space))
+            answer = await self._core.response(calls.film_map(space))
         except ServiceError:
             return Response(AWAY, 503, media_type="text/plain")
-        if found.status_code != 200:
-            return Response(found.content, found.status_code, media_type=found.headers.get("content-type"))
-        tag = f'"{blake2b(found.content, digest_size=12).hexdigest()}"'
+        if answer.status_code != 200:
+            return Response(answer.content, answer.status_code, media_type=answer.headers.get("content-type"))
+        tag = f'"{blake2b(answer.content, digest_size=12).hexdigest()}"'
         headers = {"etag": tag, "cache-control": "no-cache", "vary": "accept-encoding"}
         if tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         if not _takes_gzip(request):
-            return Response(found.content, media_type="application/json", headers=headers)
-        kept = self._kept.get(space)
-        if kept is None or kept[0] != tag:
-            kept = tag, await anyio.to_thread.run_sync(gzip.compress, found.content, LEVEL)
-            if len(self._kept) >= MOST_SPACES:
-                self._kept.clear()
-            self._kept[space] = kept
-        return Response(kept[1], media_type="application/json", headers=headers | {"content-encoding": "gzip"})
+            return Response(answer.content, media_type="application/json", headers=headers)
+        cached = self._cache.get(space)
+        if cached is None or cached[0] != tag:
+            cached = tag, await anyio.to_thread.run_sync(gzip.compress, answer.content, LEVEL)
+            if len(self._cache) >= MAX_SPACES:
+                self._cache.clear()
+            self._cache[space] = cached
+        return Response(cached[1], media_type="application/json", headers=headers | {"content-encoding": "gzip"})
 
 
 class PlotScript:
-    """Plotly's script as its Python package brings it, compressed once (4.8 MB → 1.5 MB)."""
+    """Plotly's script from its Python package, compressed once (4.8 MB → 1.5 MB)."""
 
     def __init__(self) -> None:
-        self._packed: bytes | None = None
+        self._compressed: bytes | None = None
 
     async def answer(self, request: Request) -> Response:
-        """The script, for a day; anew after an upgrade."""
-        import plotly  # a quarter of a second that the start need not wait for
+        """The script, cacheable for a day."""
+        import plotly  # imported late, because it takes a quarter of a second
 
         headers = {
             "etag": f'"{plotly.__version__}"',
@@ -74,9 +74,9 @@ class PlotScript:
         path = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
         if not _takes_gzip(request):
             return FileResponse(path, media_type="text/javascript", headers=headers)
-        if self._packed is None:
-            self._packed = await anyio.to_thread.run_sync(lambda: gzip.compress(path.read_bytes(), LEVEL))
-        return Response(self._packed, media_type="text/javascript", headers=headers | {"content-encoding": "gzip"})
+        if self._compressed is None:
+            self._compressed = await anyio.to_thread.run_sync(lambda: gzip.compress(path.read_bytes(), LEVEL))
+        return Response(self._compressed, media_type="text/javascript", headers=headers | {"content-encoding": "gzip"})
 
 
 def _takes_gzip(request: Request) -> bool:

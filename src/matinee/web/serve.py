@@ -12,7 +12,7 @@ from matinee.settings import Settings
 from matinee.web.gradio_stubs import without_stubs
 
 GRACE = 2
-"""Seconds that answers in progress get at a stop; browsers keep an event stream open for ever."""
+"""Seconds that requests in progress get at shutdown. Browsers keep an event stream open forever."""
 
 
 def serve(settings: Settings | None = None, *, quiet: bool = False) -> None:

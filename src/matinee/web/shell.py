@@ -1,4 +1,4 @@
-"""What the pages share: the core, listeners, addresses, trouble said in friendly words."""
+"""Shared by all pages: the core, listeners, addresses, and error values."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from matinee.errors import MatineeError, ServiceError
 from matinee.web.core import AWAY
 from matinee.web.views import taking
 
-LONGEST_QUERY = 4000
-"""Characters of an address's query that are read."""
-SCALE_KEPT = 600.0
-"""Seconds for which the scale of the ratings is remembered."""
+MAX_QUERY = 4000
+"""Maximum length of an address's query string."""
+SCALE_TTL = 600.0
+"""Seconds for which the star scale is cached."""
 
 Params = dict[str, str]
 Restore = Callable[[Params], Awaitable[Sequence[Any]]]
@@ -34,7 +34,7 @@ class Page:
 
     Attributes:
         id: its name in addresses, `?tab=film`.
-        outputs: the components that `restore` gives values for.
+        outputs: the components that `restore` sets.
         restore: parameters of an address → values of `outputs` (updates, values or `gr.skip()`).
     """
 
@@ -44,11 +44,11 @@ class Page:
 
 
 class Shell:
-    """Handed to every page's `build`.
+    """The context of all pages, passed to their `build`.
 
     Attributes:
         core: the client.
-        address: output component of listeners: the query string of the state that they have made, as `address_of`.
+        address: output component of listeners for the query string of the new state; see `address_of`.
     """
 
     def __init__(self, core: AsyncClient) -> None:
@@ -57,28 +57,25 @@ class Shell:
         self._scale: tuple[float, tuple[float, float] | None] = (0.0, None)
 
     async def ask(self, *calls: Call) -> list[Any]:
-        """Answers to calls that are sent together.
+        """Answers to concurrent calls.
 
         Raises:
-            MatineeError: one of them failed.
+            MatineeError: a call failed.
         """
         return list(await asyncio.gather(*(self.core.send(call) for call in calls)))
 
     async def stars(self) -> dict[str, Any]:
-        """`{"lowest": the fewest stars that can be given}`, None where the core does not say.
-
-        And `"seen": True` where the data hold no stars: 1 says that a film was seen.
-        """
-        asked, known = self._scale
-        if known is None or time.monotonic() - asked > SCALE_KEPT:
+        """`{"lowest": minimum stars}` (None if the core fails), with `"seen": True` for implicit feedback."""
+        time_cached, cached = self._scale
+        if cached is None or time.monotonic() - time_cached > SCALE_TTL:
             try:
                 [answer] = await self.ask(calls.report())
-                known = (float(answer["scale"][0]), float(answer["scale"][1]))
-                self._scale = (time.monotonic(), known)
+                cached = (float(answer["scale"][0]), float(answer["scale"][1]))
+                self._scale = (time.monotonic(), cached)
             except MatineeError:
-                if known is None:
+                if cached is None:
                     return {"lowest": None}
-        low, high = known
+        low, high = cached
         return {"lowest": low} | ({"seen": True} if low == high else {})
 
     def listen(
@@ -95,21 +92,21 @@ class Shell:
         js: str | None = None,
         **options: Any,
     ) -> Any:
-        """Call a function at an event: `function(*taken, *inputs) -> outputs`.
+        """Call a function on an event: `function(*taken, *inputs) -> outputs`.
 
         Args:
-            event: a component's event, as `view.rate` or `button.click`.
-            api_name: the endpoint's name; the parameters' names are the function's.
-            take: names of values that a view has put into `matinee.args` (texts and numbers).
-            inputs: components whose values come after those.
-            every: every event counts, also while an earlier one is being answered.
-            last: of the events that come while one is being answered only the last counts.
-            js: JavaScript that makes the inputs out of theirs, where `take` does not do: it puts its values first.
+            event: a component's event, for example `view.rate` or `button.click`.
+            api_name: name of the endpoint. Its parameters are named like the function's.
+            take: names of values in `matinee.args`, set by a view (texts and numbers). They come first.
+            inputs: components with the remaining values.
+            every: handle every event, including those during an earlier call.
+            last: of the events during a call, handle only the last.
+            js: JavaScript that converts the inputs, as an alternative to `take`.
         """
         hidden: list[Component] = [gr.JSON(visible=False, label=name) for name in take]
         mode = "multiple" if every else "always_last" if last else "once"
         listener = event(
-            hearing(function),
+            with_valid_unicode(function),
             inputs=[*hidden, *inputs],
             outputs=list(outputs),
             js=taking(take) if take else js,
@@ -119,47 +116,47 @@ class Shell:
             trigger_mode=mode,
             **options,
         )
-        listener.failure(None, js="() => matinee.failed()")  # this app itself is away; the core's failures are answers
+        listener.failure(None, js="() => matinee.failed()")  # this app is down; failures of the core are values
         return listener
 
 
-def hearing(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A listener of whole texts only: halves of characters, which JSON can hold, cannot be sent on or answered."""
+def with_valid_unicode(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a listener to replace lone surrogates in its inputs, which are valid JSON but cannot be encoded as UTF-8."""
     if not inspect.iscoroutinefunction(function):
         return function
 
     @functools.wraps(function)
-    async def heard(*given: Any) -> Any:
-        return await function(*map(_whole, given))
+    async def wrapper(*inputs: Any) -> Any:
+        return await function(*map(_valid_unicode, inputs))
 
-    return heard
+    return wrapper
 
 
-def _whole(value: Any) -> Any:
+def _valid_unicode(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode(errors="replace").decode()
     if isinstance(value, list):
-        return [_whole(each) for each in value]
+        return [_valid_unicode(item) for item in value]
     if isinstance(value, dict):
-        return {_whole(key): _whole(each) for key, each in value.items()}
+        return {_valid_unicode(key): _valid_unicode(item) for key, item in value.items()}
     return value
 
 
 def address_of(tab: str, params: Mapping[str, object] | None = None) -> str:
     """The query string of a state, `?tab=film&film=318`; empty and missing values are left out."""
-    given = {name: value for name, value in (params or {}).items() if value not in (None, "", [], ())}
-    return "?" + urlencode({"tab": tab} | given)
+    present = {name: value for name, value in (params or {}).items() if value not in (None, "", [], ())}
+    return "?" + urlencode({"tab": tab} | present)
 
 
 def params_of(query: str) -> Params:
-    """The parameters of an address; of several of one name the last counts, of a long one the beginning."""
-    return dict(parse_qsl(str(query or "")[:LONGEST_QUERY].lstrip("?"), errors="replace"))
+    """The parameters of an address. Of repeated names the last counts; long queries are truncated."""
+    return dict(parse_qsl(str(query or "")[:MAX_QUERY].lstrip("?"), errors="replace"))
 
 
 def trouble(error: MatineeError) -> dict[str, Any]:
     """An error as the value of a view: `{"error": {"title", "hint", "retry"}}`.
 
-    What a `ServiceError` says (addresses, paths, settings) is for operators: `Core` logs it.
+    Messages of `ServiceError`s (addresses, paths, settings) are not shown; `Core` logs them for operators.
     """
     if isinstance(error, ServiceError):
         hint = "Nothing that you did is lost. Try again in a moment."

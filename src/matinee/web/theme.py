@@ -1,4 +1,4 @@
-"""Colours and fonts: the visitor's own fonts, nothing from elsewhere; enough contrast in light and dark."""
+"""Colors and fonts: system fonts only, and sufficient contrast in light and dark mode."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _LIGHT_AND_DARK = {
 
 
 def theme() -> gr.themes.Base:
-    """The app's theme: warm paper by day, a dark hall by night, one red."""
+    """The app's theme, for light and dark mode."""
     base = gr.themes.Base(
         primary_hue=gr.themes.colors.red,
         secondary_hue=gr.themes.colors.amber,
@@ -60,9 +60,9 @@ def theme() -> gr.themes.Base:
         font=list(SANS),
         font_mono=list(MONO),
     )
-    colours = {}
+    colors = {}
     for name, (light, dark) in _LIGHT_AND_DARK.items():
-        colours[name] = light
+        colors[name] = light
         if dark is not None:
-            colours[f"{name}_dark"] = dark
-    return base.set(layout_gap="18px", **colours)
+            colors[f"{name}_dark"] = dark
+    return base.set(layout_gap="18px", **colors)

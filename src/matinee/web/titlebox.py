@@ -1,4 +1,4 @@
-"""A title box: type a few letters of a film's name, choose it from a list; typing errors are forgiven."""
+"""The title box: a text field with completion of titles, tolerating typos."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from matinee.web.shell import Shell, trouble
 from matinee.web.views import make_view
 
 SUGGESTIONS = 8
-LONGEST_TITLE = 300
-"""Characters of a text that can be a title; the longest of MovieLens has 158."""
+MAX_TITLE = 300
+"""Maximum length of a title. The longest in MovieLens has 158 characters."""
 
-LEAST_ALIKE = 0.5
-"""Score of a search by title from which on a text is taken for the film; below that it is only suggested."""
+MIN_SCORE = 0.5
+"""Minimum score of a title search for a match; below it, movies are only suggested."""
 
 
 @dataclass(frozen=True)
 class TitleBox:
-    """A text field that completes titles.
+    """A text field with completion of titles.
 
     Attributes:
         view: the component. Its events:
-            `complete`: the text has changed (answered by the box itself);
-            `choose`: a film was chosen from the list;
-            `submit`: Enter without a choice, the text may be anything;
-            `settle`: comes after each of these two, for whom both are one.
-            `restore` of a page sets it by a value `{"text": "Alien (1979)", "movie_id": "1214"}`; `{}` empties it.
-        take: names of what is in the box at any time, for `shell.listen(…, take=box.take)`: the text, and the id of
-            the film that it was chosen for ("" where it was only typed). Both are None in a box that was never seen.
+            `complete`: the text has changed (handled by the box itself);
+            `choose`: a movie was chosen from the list;
+            `submit`: Enter without a choice, with any text;
+            `settle`: after either of the two.
+            `restore` of a page sets it with a value `{"text": "Alien (1979)", "movie_id": "1214"}`; `{}` clears it.
+        take: names of the box's values, for `shell.listen(…, take=box.take)`: the text, and the id of the chosen movie
+            ("" if it was only typed). Both are None before the box was first drawn.
     """
 
     view: gr.HTML
@@ -41,13 +41,13 @@ class TitleBox:
 
 
 def title_box(shell: Shell, label: str, *, elem_id: str, api_name: str, hint: str = "") -> TitleBox:
-    """A title box on the page that is being built.
+    """Add a title box to the current layout.
 
     Args:
-        label: what the box is for; seen above it and read aloud.
+        label: label of the box, also for screen readers.
         elem_id: id of the component; its names in `matinee.args` are `<elem_id>_text` and `<elem_id>_movie_id`.
-        api_name: endpoint of its completion: text → `{"for": text, "options": [{"movie_id", "title", "year"}]}`.
-        hint: shown in the empty box, as "Alien".
+        api_name: endpoint of the completion: text → `{"for": text, "options": [{"movie_id", "title", "year"}]}`.
+        hint: placeholder, for example "Alien".
     """
     view = make_view(
         "titlebox",
@@ -69,50 +69,50 @@ def title_box(shell: Shell, label: str, *, elem_id: str, api_name: str, hint: st
 
 
 async def completion(shell: Shell, text: object) -> dict[str, Any]:
-    """Films whose titles come near a text: `{"for": text, "options": [...]}`, on trouble with a `note` to be shown."""
-    wanted = typed(text)
-    answer: dict[str, Any] = {"for": wanted[:LONGEST_TITLE], "options": []}
-    if len(wanted) > LONGEST_TITLE:
+    """Movies with similar titles: `{"for": text, "options": [...]}`, with a `note` on errors."""
+    query = typed(text)
+    answer: dict[str, Any] = {"for": query[:MAX_TITLE], "options": []}
+    if len(query) > MAX_TITLE:
         return answer | {"note": "This is longer than any title."}
-    if not wanted:
+    if not query:
         return answer
     try:
-        [found] = await shell.ask(calls.search(wanted, by="title", n=SUGGESTIONS))
+        [hits] = await shell.ask(calls.search(query, by="title", n=SUGGESTIONS))
     except MatineeError as error:
         return answer | {"note": trouble(error)["error"]["title"]}
-    return answer | {"options": [{key: item[key] for key in ("movie_id", "title", "year")} for item in found["items"]]}
+    return answer | {"options": [{key: item[key] for key in ("movie_id", "title", "year")} for item in hits["items"]]}
 
 
 async def film_meant(shell: Shell, text: object, movie_id: object) -> dict[str, Any] | None:
-    """The film that a box stands for: the one chosen, else the one whose title is nearest to the text, if near enough.
+    """The movie of a title box: the chosen one, else the best match of the text.
 
     Returns:
-        a record with at least `movie_id`, `title` and `year`; None where nothing is typed or no title comes near.
+        A record with at least `movie_id`, `title` and `year`; None if the box is empty or no title matches.
 
     Raises:
         MatineeError: the core fails, or the id is unknown.
     """
-    if key := typed(movie_id)[:LONGEST_TITLE]:
+    if key := typed(movie_id)[:MAX_TITLE]:
         [film] = await shell.ask(calls.movie(key))
         return dict(film)
-    wanted = typed(text)
-    if not wanted or len(wanted) > LONGEST_TITLE:
+    query = typed(text)
+    if not query or len(query) > MAX_TITLE:
         return None
-    [found] = await shell.ask(calls.search(wanted, by="title", n=1))
-    items = [item for item in found["items"] if item["score"] >= LEAST_ALIKE]
+    [hits] = await shell.ask(calls.search(query, by="title", n=1))
+    items = [item for item in hits["items"] if item["score"] >= MIN_SCORE]
     return dict(items[0]) if items else None
 
 
 def is_unknown(error: MatineeError) -> bool:
-    """Whether a call failed for its id: no film has it, or none can have it."""
+    """Whether a call failed because its id is unknown or not valid."""
     return isinstance(error, InvalidInputError) or (isinstance(error, RefusedError) and error.status in (400, 404, 422))
 
 
 def chosen(film: dict[str, Any]) -> dict[str, str]:
-    """The value of a box that stands for a film."""
+    """The value of a title box for a movie."""
     return {"text": named(film), "movie_id": str(film["movie_id"])}
 
 
 def named(film: dict[str, Any]) -> str:
-    """A film as "Alien (1979)"."""
+    """A title with its year: "Alien (1979)"."""
     return f"{film['title']} ({film['year']})" if film.get("year") is not None else str(film["title"])

@@ -1,7 +1,7 @@
-"""Components drawn in the browser: their value is JSON, their picture is made by a module of `assets/`.
+"""Components drawn in the browser: their value is JSON, which a module of `assets/` renders.
 
-Gradio's own templates are not used for values: `html_template` runs Handlebars and then evaluates `${…}` in the
-result, so that a film named `${alert(1)}` would run. The modules escape whatever they put in.
+Values are not rendered with Gradio's templates: `html_template` runs Handlebars and then evaluates `${…}` in the
+result, so that a title `${alert(1)}` would be executed. The modules escape all values.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ _ANY: dict[str, Any] = {"type": {}, "description": "any valid json"}
 def make_view(module: str, *, events: Sequence[str] = (), value: Any = None, **options: Any) -> gr.HTML:
     """A component whose value is JSON.
 
-    A function, not a class: beside the file of every class that extends a component Gradio writes an interface file.
+    A function and not a class, because Gradio writes a stub file next to every subclass of a component.
 
     Args:
-        module: module of `assets/` (without `.js`) that exports `mount({root, element, props, trigger, watch})`: it
-            draws `props.value` into `root`, now and whenever `watch("value", …)` says so.
-        events: names of the events that the module triggers; each is a method for a listener, as `wall.rate(…)`.
-        value: the first value.
-        options: of `gr.HTML`.
+        module: module of `assets/` (without `.js`) that exports `mount({root, element, props, trigger, watch})`. It
+            renders `props.value` into `root`, now and whenever `watch("value", …)` fires.
+        events: names of events that the module triggers. Each becomes a method for listeners, for example `wall.rate`.
+        value: the initial value.
+        options: options of `gr.HTML`.
     """
     made = gr.HTML(
         value,
         html_template='<div class="view"></div>',
         js_on_load=_LOADER % {"module": module, "events": json.dumps(list(events))},
-        apply_default_css=False,  # Gradio's prose rules would reach into our cards
+        apply_default_css=False,  # Gradio's prose styles would apply to our cards
         **options,
     )
-    setattr(made, "api_info", lambda: _ANY)  # noqa: B010 – Gradio says that HTML is text
+    setattr(made, "api_info", lambda: _ANY)  # noqa: B010 – Gradio would describe the value as text
     return made
 
 
 def taking(names: Sequence[str]) -> str:
-    """JavaScript for a listener: its first inputs come from `matinee.args`, under these names, the others stay."""
+    """JavaScript for a listener: the first inputs come from `matinee.args` by name, the others are unchanged."""
     return f"(...given) => matinee.take({json.dumps(list(names))}, given)"

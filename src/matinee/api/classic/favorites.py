@@ -16,7 +16,7 @@ from matinee.api.schemas.answers import FilmOut
 from matinee.api.schemas.examples import example
 from matinee.api.schemas.requests import Body
 from matinee.api.service import EngineDep
-from matinee.classic import Match, find_title, named, recommend_favourites
+from matinee.classic import Match, find_title, named, recommend_favorites
 
 router = APIRouter(tags=["classic"])
 MAX_FAVORITES = 20
@@ -103,7 +103,7 @@ def favourites(engine: EngineDep, body: FavoritesIn) -> Response:
     else:
         given = body.movie_ids or []
         matched = [Match(engine.movie(movie_id), 100.0) for movie_id in given]
-    result = recommend_favourites(engine, matched, body.model, body.top_n)
+    result = recommend_favorites(engine, matched, body.model, body.top_n)
     return reply(
         {
             "model": result.model,

@@ -26,11 +26,11 @@ from matinee.engine import Engine
 from matinee.engine.types import Answer
 from matinee.engine.types import Request as Options
 from matinee.errors import UnknownMovieError
-from matinee.settings import MOST_AT_ONCE
+from matinee.settings import MAX_AT_ONCE
 
 router = APIRouter(tags=["classic"])
 CONTENT = "content"
-AT_ONCE = at_most(MOST_AT_ONCE)
+AT_ONCE = at_most(MAX_AT_ONCE)
 ReturnMetadata = Annotated[
     bool, Query(alias="returnMetadata", description="true, 1 or yes: titles and genres too.", examples=["true"])
 ]

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from matinee.api.parameters import MovieId, Stars, UserId, at_most, limit_length
 from matinee.api.schemas.examples import MOVIE, example
 from matinee.data.catalog import Word
-from matinee.settings import MOST_AT_ONCE
+from matinee.settings import MAX_AT_ONCE
 
 MAX_FIELDS = 30
 """Fields of an object, at most; more than any body has."""
@@ -38,7 +38,7 @@ class AdHocRequest(
 ):
     """Recommendations for somebody who is not stored."""
 
-    ratings: Annotated[list[AdHocRating], at_most(MOST_AT_ONCE)] = Field(
+    ratings: Annotated[list[AdHocRating], at_most(MAX_AT_ONCE)] = Field(
         description="The history; of two ratings of one film the last counts."
     )
     n: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10

@@ -1,4 +1,4 @@
-"""Readers: one file a format; `read_source` finds the format of a folder."""
+"""Readers, one module per format. `read_source` detects the format of a folder."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["RawData", "read_source"]
 
 
 def read_source(path: Path, mapping: Mapping[str, str] | None = None) -> RawData:
-    """Read a folder of any known layout, or one file of ratings.
+    """Read a folder of any supported layout, or a single file of ratings.
 
     Args:
         mapping: canonical column → column of the files, for folders of plain tables.
 
     Raises:
-        DataError: no such folder, no known layout, or a broken file.
+        DataError: no such folder, an unknown layout, or a damaged file.
     """
     if path.is_file():
         return generic.read(path, mapping)
@@ -41,8 +41,8 @@ def read_source(path: Path, mapping: Mapping[str, str] | None = None) -> RawData
     else:
         names = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
         raise DataError(
-            f"{folder} holds no data set that can be read; it holds {names}.",
-            "Needed: MovieLens files, or ratings.csv (.tsv, .parquet, .ndjson) with user, film and, if any, rating.",
+            f"{folder} is not a data set of a known format; it contains {names}.",
+            "Needed: MovieLens files, or ratings.csv (.tsv, .parquet, .ndjson) with user, film and optionally rating.",
         )
     links, overviews = generic.side_tables(folder)
     return replace(raw, links=links, overviews=overviews)

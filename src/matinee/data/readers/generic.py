@@ -1,6 +1,6 @@
-"""Any folder of tables named ratings, movies, tags, links: CSV, TSV, Parquet or NDJSON, columns found by name.
+"""Folders of tables named ratings, movies, tags, links: CSV, TSV, Parquet or NDJSON, with columns detected by name.
 
-MovieLens 20M, 25M, 32M, latest and latest-small are such folders (`userId`, `movieId`, `rating`, `timestamp`).
+MovieLens 20M, 25M, 32M, latest and latest-small have this layout (`userId`, `movieId`, `rating`, `timestamp`).
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _STEMS = {
 }
 
 
-_DATA = tuple(suffix for suffix in SUFFIXES if suffix != ".txt")  # a lone .txt is more likely a README
+_DATA = tuple(suffix for suffix in SUFFIXES if suffix != ".txt")  # a single .txt is more likely a README
 
 
 def find(folder: Path, table: str) -> Path | None:
-    """The file of a table in a folder (or in a sub-folder of the same name), or None.
+    """The file of a table in a folder or in its subfolder of the same name; None if there is none.
 
-    The only CSV, TSV, Parquet or NDJSON file of a folder is its table of ratings, whatever it is called.
+    If a folder has only one CSV, TSV, Parquet or NDJSON file, that is the table of ratings, whatever its name.
     """
     for stem in _STEMS[table]:
-        for place in (folder, folder / stem):
+        for parent in (folder, folder / stem):
             for suffix in SUFFIXES:
-                if (path := place / f"{stem}{suffix}").is_file():
+                if (path := parent / f"{stem}{suffix}").is_file():
                     return path
     if table == "ratings":
         stems = {stem for name in _STEMS for stem in _STEMS[name]}
@@ -57,10 +57,10 @@ def matches(folder: Path) -> bool:
 
 
 def side_tables(folder: Path) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
-    """Links and overviews of a folder of any layout, None where it has none.
+    """Links and overviews of a folder of any layout; None if missing.
 
     Raises:
-        DataError: such a file is broken.
+        DataError: a file is damaged.
     """
     links, overviews = find(folder, "links"), find(folder, "overviews")
     return (
@@ -73,20 +73,20 @@ def read(folder: Path, mapping: Mapping[str, str] | None = None) -> RawData:
     """Read a folder, or a single file of ratings.
 
     Args:
-        mapping: canonical column → column of the files; wins over guessing.
+        mapping: canonical column → column of the files; takes precedence over detection.
 
     Raises:
-        DataError: a file is missing, broken or lacks columns.
+        DataError: a file is missing, damaged or lacks columns.
     """
     path = folder if folder.is_file() else find(folder, "ratings")
     assert path is not None, "call matches() first"
     films, labels = (find(folder, "movies"), find(folder, "tags")) if folder.is_dir() else (None, None)
     mappings = _shared(mapping, [path, *(other for other in (films, labels) if other is not None)])
-    # A table of ratings alone may still say what the films are called.
-    wanted, needed = (*RATINGS_COLUMNS, "title"), RATINGS_COLUMNS[:2]
-    ratings = read_table(path, wanted, needed, mappings[path])
-    seen = columns_of(path)
-    understood = resolve_columns(seen, wanted, needed, path, mappings[path]).values()
+    # A table of ratings may have the titles of the movies.
+    names, required = (*RATINGS_COLUMNS, "title"), RATINGS_COLUMNS[:2]
+    ratings = read_table(path, names, required, mappings[path])
+    columns = columns_of(path)
+    used = resolve_columns(columns, names, required, path, mappings[path]).values()
     movies: pl.DataFrame | None = None
     if films is not None:
         movies = read_table(films, MOVIES_COLUMNS, ("movie_id", "title"), mappings[films])
@@ -95,17 +95,17 @@ def read(folder: Path, mapping: Mapping[str, str] | None = None) -> RawData:
     tags = None
     if labels is not None:
         tags = read_table(labels, TAGS_COLUMNS, ("movie_id", "tag"), mappings[labels])
-    others = tuple(column for column in seen if column not in understood)
+    others = tuple(column for column in columns if column not in used)
     return RawData(ratings.drop("title", strict=False), movies, tags, other_columns=others)
 
 
 def _shared(mapping: Mapping[str, str] | None, paths: Sequence[Path]) -> dict[Path, dict[str, str] | None]:
-    """For each table that part of the mapping whose columns it has; what no table has stays, and is told of."""
+    """The part of the mapping for each table: columns it has, and those that no table has, which are an error."""
     if not mapping or len(paths) == 1:
         return dict.fromkeys(paths, None if mapping is None else dict(mapping))
-    seen = {path: set(columns_of(path)) for path in paths}
-    known = set().union(*seen.values())
+    columns = {path: set(columns_of(path)) for path in paths}
+    union = set().union(*columns.values())
     return {
-        path: {name: column for name, column in mapping.items() if column in seen[path] or column not in known}
+        path: {name: column for name, column in mapping.items() if column in columns[path] or column not in union}
         for path in paths
     }

@@ -16,7 +16,7 @@ GENRES = (
     "unknown|Action|Adventure|Animation|Children's|Comedy|Crime|Documentary|Drama|Fantasy|Film-Noir|Horror|"
     "Musical|Mystery|Romance|Sci-Fi|Thriller|War|Western"
 )
-"""The flags of `u.item` in their order, where `u.genre` is absent."""
+"""The flags of `u.item` in order, if `u.genre` is missing."""
 
 
 def matches(folder: Path) -> bool:
@@ -28,7 +28,7 @@ def read(folder: Path) -> RawData:
     """Read the folder.
 
     Raises:
-        DataError: a file is missing or broken.
+        DataError: a file is missing or damaged.
     """
     ratings = read_text(
         folder / "u.data", separator="\t", names=["user_id", "movie_id", "rating", "timestamp"], quote=None
@@ -40,9 +40,9 @@ def read(folder: Path) -> RawData:
     flags = [f"genre {number}" for number in range(len(genres))]
     names = ["movie_id", "title", "released", "video_released", "url", *flags]
     items = read_text(folder / "u.item", separator="|", names=names, quote=None)
-    chosen = [
+    names_of_flags = [
         pl.when(pl.col(flag).str.strip_chars() == "1").then(pl.lit(genre))
         for flag, genre in zip(flags, genres, strict=True)
     ]
-    movies = items.select("movie_id", "title", pl.concat_list(chosen).list.drop_nulls().alias("genres"))
+    movies = items.select("movie_id", "title", pl.concat_list(names_of_flags).list.drop_nulls().alias("genres"))
     return RawData(ratings, movies, scale=(1.0, 5.0))

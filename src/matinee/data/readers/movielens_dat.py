@@ -1,6 +1,6 @@
-"""MovieLens 1M and 10M: `movies.dat`, `ratings.dat`, `tags.dat` with `::` between fields (1M in Latin-1).
+"""MovieLens 1M and 10M: `movies.dat`, `ratings.dat`, `tags.dat` with fields separated by `::` (1M in Latin-1).
 
-A `ratings.parquet` or `ratings.csv`, also without times, may stand in for `ratings.dat`.
+A `ratings.parquet` or `ratings.csv`, with or without times, may replace `ratings.dat`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def read(folder: Path) -> RawData:
     """Read the folder.
 
     Raises:
-        DataError: a file is missing or broken.
+        DataError: a file is missing or damaged.
     """
     if (folder / "ratings.dat").is_file():
         ratings = read_text(folder / "ratings.dat", separator="::", names=list(RATINGS_COLUMNS))

@@ -1,4 +1,4 @@
-"""What every reader returns: the tables of a data set as found, nothing dropped yet."""
+"""The result of all readers: the tables of a data set before cleaning."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import polars as pl
 
 @dataclass(frozen=True)
 class RawData:
-    """Tables under canonical column names; values are still text or whatever the file holds.
+    """Tables with canonical column names. Values have the types of the files.
 
     Attributes:
-        ratings: `user_id`, `movie_id`, and where known `rating` and `timestamp`.
-        movies: `movie_id`, `title` and other columns of the catalogue; None: only ratings are known.
-        tags: `movie_id`, `tag`, and where known `user_id`.
+        ratings: `user_id`, `movie_id`, and optionally `rating` and `timestamp`.
+        movies: `movie_id`, `title` and other columns of the catalog; None if there are only ratings.
+        tags: `movie_id`, `tag`, and optionally `user_id`.
         links: `movie_id`, `imdb_id`, `tmdb_id`.
-        overviews: `movie_id`, `overview`, and where known `keywords`, `imdb_id`, `tmdb_id`.
+        overviews: `movie_id`, `overview`, and optionally `keywords`, `imdb_id`, `tmdb_id`.
         scale: the scale of the layout; None: to be detected.
-        genre_separator: what stands between the genres of one film.
-        other_columns: columns of the table of ratings that were not understood.
+        genre_separator: separator of the genres of a movie.
+        other_columns: columns of the table of ratings that were not recognized.
     """
 
     ratings: pl.DataFrame

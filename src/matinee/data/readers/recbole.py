@@ -21,13 +21,13 @@ def read(folder: Path) -> RawData:
     """Read the folder.
 
     Raises:
-        DataError: a file is missing, broken or lacks columns.
+        DataError: a file is missing, damaged or lacks columns.
     """
     path = min(folder.glob("*.inter"))
     ratings = read_text(path, separator="\t", quote=None)
-    found = resolve_columns(ratings.columns, RATINGS_COLUMNS, RATINGS_COLUMNS[:2], path)
-    others = tuple(column for column in ratings.columns if column not in found.values())
-    ratings = ratings.select(**found)
+    resolved = resolve_columns(ratings.columns, RATINGS_COLUMNS, RATINGS_COLUMNS[:2], path)
+    others = tuple(column for column in ratings.columns if column not in resolved.values())
+    ratings = ratings.select(**resolved)
     movies = None
     items = path.with_suffix(".item")
     if items.is_file():

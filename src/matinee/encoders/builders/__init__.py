@@ -1,1 +1,1 @@
-"""Encoders as ONNX files, built from published weights."""
+"""Builders of ONNX encoders from published weights."""

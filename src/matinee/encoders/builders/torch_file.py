@@ -1,9 +1,9 @@
-"""State dicts in the file format of PyTorch before 1.6, read without PyTorch and without executing anything.
+"""Reader of state dicts in the file format of PyTorch before 1.6, without PyTorch and without executing anything.
 
-Such a file is five pickles (a magic number, the format's version, the writer's byte order, the dict with tensors that
-point into storages, the storages' names) and then each storage: its length and its raw values. The pickles are walked
-opcode by opcode (`pickletools.genops`, which only reads) by an interpreter that knows the opcodes and the few globals
-that a state dict is written with. Whatever else is in the file makes it unreadable.
+Such a file has five pickles (a magic number, the format version, the byte order, the dict of tensors that refer to
+storages, the storages' names), followed by the length and raw values of each storage. The pickles are interpreted
+opcode by opcode (`pickletools.genops`, which only parses) by a machine that supports only the opcodes and globals of a
+state dict. Anything else in the file is an error.
 
 Format: `torch/serialization.py`, `_legacy_save`.
 """
@@ -25,8 +25,8 @@ from matinee.errors import DataError
 
 MAGIC = 0x1950A86A20F9469CFC6C
 VERSION = 1001
-MOST_BYTES = 256 << 20
-MOST_OPCODES = 1_000_000
+MAX_BYTES = 256 << 20
+MAX_OPCODES = 1_000_000
 
 _HINT = "Only files that `torch.save` of a state dict wrote, before PyTorch 1.6, can be read."
 _STORAGES = {
@@ -44,12 +44,12 @@ _GLOBALS = {
     "torch._utils _rebuild_tensor_v2",
     *(f"torch {name}" for name in _STORAGES),
 }
-_MOST_DIMENSIONS = 16
+_MAX_DIMENSIONS = 16
 
 
 @dataclass(frozen=True)
 class _Global:
-    """A global that is named in a pickle; it is never looked up."""
+    """A global named in a pickle. It is never resolved."""
 
     name: str
 
@@ -71,16 +71,16 @@ class _Tensor:
     strides: tuple[int, ...]
 
 
-def read_state_dict(path: Path, max_bytes: int = MOST_BYTES) -> dict[str, NDArray[Any]]:
-    """The tensors of a state dict by name, as read-only arrays that look into the file's bytes.
+def read_state_dict(path: Path, max_bytes: int = MAX_BYTES) -> dict[str, NDArray[Any]]:
+    """The tensors of a state dict by name, as read-only views of the file's bytes.
 
     Raises:
-        DataError: not such a file, cut short, altered, or above `max_bytes`.
+        DataError: not a valid state dict, truncated, altered, or larger than `max_bytes`.
     """
     try:
         size = path.stat().st_size
         if size > max_bytes:
-            raise DataError(f"{path} has {size} bytes; {max_bytes} are read at most.", _HINT)
+            raise DataError(f"{path} has {size} bytes; at most {max_bytes} are accepted.", _HINT)
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror or error}).", "Check the path.") from error
@@ -88,51 +88,51 @@ def read_state_dict(path: Path, max_bytes: int = MOST_BYTES) -> dict[str, NDArra
         return _parse(data)
     except DataError as error:
         raise DataError(f"{path} cannot be read as a PyTorch state dict: {error.message}", _HINT) from error
-    except Exception as error:  # a hostile file can provoke any of a dozen kinds in pickletools and NumPy
+    except Exception as error:  # malicious files can cause various errors in pickletools and NumPy
         raise DataError(f"{path} cannot be read as a PyTorch state dict ({error}).", _HINT) from error
 
 
 def _parse(data: bytes) -> dict[str, NDArray[Any]]:
     file = io.BytesIO(data)
     if _unpickle(file) != MAGIC or _unpickle(file) != VERSION:
-        raise DataError("it does not begin as one.")
+        raise DataError("its header is not valid.")
     system = _unpickle(file)
     if not isinstance(system, dict) or system.get("little_endian") is not True:
         raise DataError("its byte order is not little-endian.")
     tensors, keys = _unpickle(file), _unpickle(file)
     if not isinstance(tensors, dict) or not isinstance(keys, list):
-        raise DataError("it holds no dict of tensors.")
+        raise DataError("it has no dict of tensors.")
     if not all(isinstance(name, str) and isinstance(tensor, _Tensor) for name, tensor in tensors.items()):
-        raise DataError("it holds something that is no tensor.")
+        raise DataError("it has values that are not tensors.")
     declared: dict[str, _Storage] = {}
     for tensor in tensors.values():
         if declared.setdefault(tensor.storage.key, tensor.storage) != tensor.storage:
-            raise DataError("one storage is described twice, in two ways.")
+            raise DataError("a storage has conflicting descriptions.")
     starts = _storages(data, file.tell(), keys, declared)
     return {name: _view(data, tensor, starts[tensor.storage.key]) for name, tensor in tensors.items()}
 
 
 def _storages(data: bytes, position: int, keys: list[Any], declared: dict[str, _Storage]) -> dict[str, int]:
-    """Where each storage's values begin; every byte of the file is accounted for."""
+    """Offset of each storage's values. Every byte of the file must belong to a storage."""
     if len(set(keys)) != len(keys) or set(keys) != set(declared):
-        raise DataError("its list of storages is not that of its tensors.")
+        raise DataError("its list of storages does not match its tensors.")
     starts = {}
     for key in keys:
         storage = declared[key]
         count = int.from_bytes(data[position : position + 8], "little", signed=True)
         if count != storage.count:
-            raise DataError("a storage has another length than its tensors say, or is missing.")
+            raise DataError("a storage is missing or has an unexpected length.")
         starts[key] = position + 8
         position += 8 + count * np.dtype(storage.dtype).itemsize
     if position != len(data):
-        raise DataError("it is cut short." if position > len(data) else "something follows its end.")
+        raise DataError("it is truncated." if position > len(data) else "it has trailing data.")
     return starts
 
 
 def _view(data: bytes, tensor: _Tensor, start: int) -> NDArray[Any]:
-    """The tensor's values; NumPy itself checks that shape and strides stay inside the bytes given."""
+    """The tensor's values. NumPy checks that shape and strides stay within the buffer."""
     dtype = np.dtype(tensor.storage.dtype)
-    # A stride of 0 could announce more values than there are, at no cost to the file.
+    # With a stride of 0, a small file could declare a huge tensor.
     if math.prod(tensor.shape) > tensor.storage.count:
         raise DataError("a tensor is larger than its storage.")
     storage = memoryview(data)[start : start + tensor.storage.count * dtype.itemsize]
@@ -146,19 +146,19 @@ def _view(data: bytes, tensor: _Tensor, start: int) -> NDArray[Any]:
 
 
 def _unpickle(file: io.BytesIO) -> Any:
-    """The value of the pickle that begins here; the file stands behind it afterwards."""
+    """Read the pickle at the current position of the file."""
     machine = _Machine()
     for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-        if count > MOST_OPCODES:
-            raise DataError("it has too many parts.")
+        if count > MAX_OPCODES:
+            raise DataError("it has too many opcodes.")
         if opcode.name == "STOP":
             return machine.result()
         machine.step(opcode.name, argument)
-    raise DataError("a part has no end.")  # pragma: no cover - genops raises first
+    raise DataError("a pickle is not terminated.")  # pragma: no cover - genops raises first
 
 
 class _Machine:
-    """A pickle machine for plain values, tensors and nothing else."""
+    """A pickle machine for plain values and tensors only."""
 
     def __init__(self) -> None:
         self._stack: list[Any] = []
@@ -167,7 +167,7 @@ class _Machine:
 
     def result(self) -> Any:
         if len(self._stack) != 1 or self._outer:
-            raise DataError("a part does not end with one value.")
+            raise DataError("a pickle does not end with a single value.")
         return self._stack[0]
 
     def step(self, name: str, argument: Any) -> None:
@@ -180,11 +180,11 @@ class _Machine:
         elif name in _ACTIONS:
             _ACTIONS[name](self, argument)
         elif name != "PROTO":
-            raise DataError(f"it uses {name}, which no state dict needs.")
+            raise DataError(f"unexpected opcode {name}.")
 
     def _pop_mark(self) -> list[Any]:
-        found, self._stack = self._stack, self._outer.pop()
-        return found
+        items, self._stack = self._stack, self._outer.pop()
+        return items
 
     def mark(self, _: Any) -> None:
         self._outer.append(self._stack)
@@ -208,7 +208,7 @@ class _Machine:
 
     def short_tuple(self, n: int) -> None:
         if len(self._stack) < n:
-            raise DataError("a part takes more than it has.")
+            raise DataError("the stack has too few values.")
         self._stack[-n:] = [tuple(self._stack[-n:])]
 
     def set_items(self, _: Any) -> None:
@@ -222,7 +222,7 @@ class _Machine:
     def _set(self, keys: list[Any], values: list[Any]) -> None:
         target = self._stack[-1]
         if not isinstance(target, dict) or not all(isinstance(key, str) for key in keys):
-            raise DataError("it fills something that is no dict of names.")
+            raise DataError("it sets items of something that is not a dict with text keys.")
         target.update(zip(keys, values, strict=True))
 
     def append(self, _: Any) -> None:
@@ -233,18 +233,18 @@ class _Machine:
 
     def _extend(self, values: list[Any]) -> None:
         if not isinstance(self._stack[-1], list) or not all(isinstance(value, str) for value in values):
-            raise DataError("it fills something that is no list of names.")
+            raise DataError("it appends to something that is not a list of texts.")
         self._stack[-1].extend(values)
 
     def global_(self, name: str) -> None:
         if name not in _GLOBALS:
-            raise DataError(f"it names {name[:80]!r}, which no state dict needs.")
+            raise DataError(f"unexpected global {name[:80]!r}.")
         self._stack.append(_Global(name))
 
     def persistent(self, _: Any) -> None:
         kind, storage, key, _location, count, view = self._stack.pop()
         if kind != "storage" or not isinstance(storage, _Global) or not isinstance(key, str) or view is not None:
-            raise DataError("it describes a storage in a way that is not known.")
+            raise DataError("a storage has an unsupported description.")
         dtype = _STORAGES[storage.name.removeprefix("torch ")]
         self._stack.append(_Storage(key, dtype, _whole([count])[0]))
 
@@ -254,25 +254,25 @@ class _Machine:
             self._stack.append({})
         elif function == _Global("torch._utils _rebuild_tensor_v2"):
             storage, offset, shape, strides, _gradient, _hooks = arguments
-            if not isinstance(storage, _Storage) or len(shape) != len(strides) or len(shape) > _MOST_DIMENSIONS:
-                raise DataError("it describes a tensor in a way that is not known.")
+            if not isinstance(storage, _Storage) or len(shape) != len(strides) or len(shape) > _MAX_DIMENSIONS:
+                raise DataError("a tensor has an unsupported description.")
             self._stack.append(_Tensor(storage, _whole([offset])[0], _whole(shape), _whole(strides)))
         else:
-            raise DataError("it calls something that no state dict needs.")
+            raise DataError("unexpected function call.")
 
     def build(self, _: Any) -> None:
-        # An ordered dict's attributes: the modules' versions, which the tensors do not depend on.
+        # Attributes of an ordered dict are the modules' versions, which are not needed.
         self._stack.pop()
         if not isinstance(self._stack[-1], dict):
-            raise DataError("it sets attributes of something that is no dict.")
+            raise DataError("it sets attributes of something that is not a dict.")
 
 
 def _whole(values: Any) -> tuple[int, ...]:
-    """The values, where all are whole numbers from 0 that a file could hold."""
-    found = tuple(values)
-    if not all(type(value) is int and 0 <= value <= 1 << 40 for value in found):
-        raise DataError("a size is not a number that could be meant.")
-    return found
+    """Validate sizes: integers ≥ 0 of a plausible magnitude."""
+    sizes = tuple(values)
+    if not all(type(value) is int and 0 <= value <= 1 << 40 for value in sizes):
+        raise DataError("a size is not plausible.")
+    return sizes
 
 
 _CONSTANTS: dict[str, Any] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}

@@ -1,4 +1,4 @@
-"""Data: what the ratings look like, all of it for the films that the filters allow, and how the data were cleaned."""
+"""The page Data: statistics of the ratings of filtered movies, and how the data were cleaned."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ PARTS: dict[str, tuple[str, Callable[[dict[str, Any], dict[str, Columns], str], 
     "cleaning": ("Cleaning", data_charts.cleaned),
 }
 MEASURES = ("Ratings", "Films", "Mean stars")
-LONGEST = 1000
-"""Characters of a filter that is typed; the core takes 2000 with what genres and years add."""
+MAX_FILTER = 1000
+"""Maximum length of the filter text. The core allows 2000, including the conditions for genres and years."""
 PART, MEASURE, GENRES, YEARS, TEXT = ("data-part", "data-measure", "data-genres", "data-years", "data-filter")
 SPAN = "data: span"
-"""Key of the first and the last year there is."""
+"""Key of the first and the last year of the data."""
 
 
 def show() -> None:
-    """Show the page; its address holds the part and the filters, and counts after a step back."""
+    """Show the page. The address has the part and the filters, and takes precedence after "back"."""
     st.title("Data")
     whole = core.get(calls.statistics())
     genres = sorted(row["name"] for row in whole["genres"])
@@ -37,17 +37,22 @@ def show() -> None:
     _follow(genres, span)
     with st.container(border=True):
         _filters(genres, span)
-    wanted, text = _filter(span), st.session_state[TEXT].strip()
+    condition, text = _filter(span), st.session_state[TEXT].strip()
     try:
-        found = core.get(calls.statistics(filter=wanted)) if wanted else whole
+        statistics = core.get(calls.statistics(filter=condition)) if condition else whole
     except RefusedError as error:
-        _say_fault(text, wanted, error)
+        _show_filter_error(text, condition, error)
         return
-    _totals(found["totals"])
-    sheets = tables(found) | cleaning(core.get(calls.report()))
+    _totals(statistics["totals"])
+    sheets = tables(statistics) | cleaning(core.get(calls.report()))
     with st.container(horizontal=True, vertical_alignment="bottom", horizontal_alignment="distribute"):
         st.segmented_control(
-            "Part", list(PARTS), format_func=lambda name: PARTS[name][0], key=PART, required=True, on_change=_tell
+            "Part",
+            list(PARTS),
+            format_func=lambda name: PARTS[name][0],
+            key=PART,
+            required=True,
+            on_change=_update_address,
         )
         st.download_button(
             "Download all as CSV",
@@ -61,20 +66,20 @@ def show() -> None:
     part = str(st.session_state[PART])
     if part == "cleaning":
         data_charts.cleaned(core.get(calls.report()), sheets, "")
-    elif not found["totals"]["films"]:
+    elif not statistics["totals"]["films"]:
         st.info("No film fits these filters.", icon=":material/info:")
     else:
-        PARTS[part][1](found, sheets, st.session_state[MEASURE])
+        PARTS[part][1](statistics, sheets, st.session_state[MEASURE])
 
 
 def _follow(genres: list[str], span: tuple[int, int] | None) -> None:
-    """The widgets hold what the address says."""
+    """Set the widgets from the address."""
     given = st.query_params
     part, measure = given.get("part"), given.get("bars")
     st.session_state[PART] = part if part in PARTS else next(iter(PARTS))
     st.session_state[MEASURE] = next((name for name in MEASURES if name.lower() == measure), MEASURES[0])
     st.session_state[GENRES] = [name for name in given.get_all("genre") if name in genres]
-    st.session_state[TEXT] = given.get("filter", "")[:LONGEST]
+    st.session_state[TEXT] = given.get("filter", "")[:MAX_FILTER]
     st.session_state[SPAN] = span
     if span:
         low, high = _year(given.get("from"), span[0], span), _year(given.get("to"), span[1], span)
@@ -88,45 +93,47 @@ def _year(text: str | None, otherwise: int, span: tuple[int, int]) -> int:
 
 def _filters(genres: list[str], span: tuple[int, int] | None) -> None:
     left, right = st.columns(2)
-    left.multiselect("Genres", genres, key=GENRES, placeholder="All genres", on_change=_tell, select_all=False)
+    left.multiselect(
+        "Genres", genres, key=GENRES, placeholder="All genres", on_change=_update_address, select_all=False
+    )
     if span and span[0] < span[1]:
         right.slider(
             "Years of release",
             *span,
             key=YEARS,
-            on_change=_tell,
+            on_change=_update_address,
             help="Films without a year are left out as soon as years are chosen.",
         )
     left.text_input(
         "Filter",
         key=TEXT,
-        max_chars=LONGEST,
+        max_chars=MAX_FILTER,
         placeholder='director = "Hayao Miyazaki" and ratings >= 20',
         help=f"The filter language of Matinee. Fields: {pickers.FIELDS} …",
-        on_change=_tell,
+        on_change=_update_address,
     )
-    right.radio("Bars of groups show", MEASURES, key=MEASURE, horizontal=True, on_change=_tell)
+    right.radio("Bars of groups show", MEASURES, key=MEASURE, horizontal=True, on_change=_update_address)
 
 
-def _tell() -> None:
-    """The address says what the widgets hold."""
+def _update_address() -> None:
+    """Set the address from the widgets."""
     state = st.session_state
-    said: dict[str, str | list[str]] = {"page": "data"}
+    params: dict[str, str | list[str]] = {"page": "data"}
     if state[PART] != next(iter(PARTS)):
-        said["part"] = state[PART]
+        params["part"] = state[PART]
     if state[MEASURE] != MEASURES[0]:
-        said["bars"] = state[MEASURE].lower()
+        params["bars"] = state[MEASURE].lower()
     if state[GENRES]:
-        said["genre"] = state[GENRES]
+        params["genre"] = state[GENRES]
     if state[TEXT].strip():
-        said["filter"] = state[TEXT].strip()
+        params["filter"] = state[TEXT].strip()
     if state[SPAN] and state.get(YEARS, state[SPAN]) != state[SPAN]:  # all years: no filter, whatever films are added
-        said |= {"from": str(state[YEARS][0]), "to": str(state[YEARS][1])}
-    st.query_params.from_dict(said)
+        params |= {"from": str(state[YEARS][0]), "to": str(state[YEARS][1])}
+    st.query_params.from_dict(params)
 
 
 def _filter(span: tuple[int, int] | None) -> str:
-    """The filters as one, in the core's language."""
+    """All filters as one expression."""
     parts = []
     if names := st.session_state[GENRES]:
         quoted = ", ".join('"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"' for name in names)
@@ -138,14 +145,14 @@ def _filter(span: tuple[int, int] | None) -> str:
     return " and ".join(parts)
 
 
-def _say_fault(text: str, wanted: str, error: RefusedError) -> None:
-    if text and text != wanted:  # the position that counts is the one in what was typed
+def _show_filter_error(text: str, condition: str, error: RefusedError) -> None:
+    if text and text != condition:  # the position must refer to the typed text
         try:
             core.ask(calls.statistics(filter=text))
         except RefusedError as own:
             error = own
         else:
-            text = wanted
+            text = condition
     pickers.say_filter_fault(text, error)
 
 

@@ -1,4 +1,4 @@
-"""Explain: why a film is for a user, or is not – in sentences, then in figures."""
+"""The page Explain: why a movie is recommended to a user or not, in sentences and charts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import streamlit as st
 
 from matinee.client import RefusedError, calls
 from matinee.studio import charts, core, explanation_text, pickers
-from matinee.studio.catalog import catalogue
+from matinee.studio.catalog import catalog
 from matinee.studio.movie_lists import portrait
 from matinee.studio.style import named, plain
 
@@ -63,7 +63,7 @@ def show() -> None:
 
 # --- the film --------------------------------------------------------------------------------------------------
 def _film(user_id: str, recommended: Sequence[Answer], rated: Sequence[Answer]) -> str | None:
-    films = catalogue()
+    films = catalog()
     asked = pickers.given("film")
     lists = {
         RECOMMENDED: {row["movie_id"]: f"{i}. {named(row['title'], row['year'])}" for i, row in _places(recommended)},
@@ -82,7 +82,7 @@ def _film(user_id: str, recommended: Sequence[Answer], rated: Sequence[Answer]) 
     pickers.start(key, asked)
     shown = st.session_state[key]
     if shown not in offered and shown in films.by_id and st.session_state.get(SHOWN_USER) == user_id:
-        offered[shown] = f"{films.by_id[shown]} – not on this list"  # another model: the film stays, to be compared
+        offered[shown] = f"{films.by_id[shown]} – not on this list"  # keep the movie when the model changes
     elif shown not in offered:
         st.session_state[key] = next(iter(offered))
     st.session_state[SHOWN_USER] = user_id

@@ -1,4 +1,4 @@
-"""Models: every model of the snapshot in figures, two of them side by side for one user, and all snapshots."""
+"""The page Models: metrics of all models, two models side by side for one user, and all snapshots."""
 
 from __future__ import annotations
 
@@ -145,12 +145,12 @@ def _charts(models: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> None
 
 
 def metric_names(models: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Metrics that any model has, in the order they come in."""
+    """Metrics of all models, in order of appearance."""
     return list(dict.fromkeys(name for model in models for name in model["metrics"]))
 
 
 def configuration(config: Mapping[str, Any]) -> str:
-    """Settings as one line; those that are not set are left out."""
+    """Settings as one line, without those that are None."""
     return ", ".join(f"{name}={_value(value)}" for name, value in config.items() if value is not None)
 
 
@@ -161,16 +161,16 @@ def _value(value: Any) -> str:
 
 
 def cost(name: str, models: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
-    """Seconds and megabytes of a model with the models that its configuration names, and theirs."""
+    """Seconds and megabytes of a model, including the models that it depends on."""
     by_name = {model["name"]: model for model in models}
     needed: set[str] = set()
-    waiting = [name]
-    while waiting:
-        one = waiting.pop()
+    queue = [name]
+    while queue:
+        one = queue.pop()
         if one in by_name and one not in needed:
             needed.add(one)
             for value in by_name[one]["config"].values():
-                waiting += [value] if isinstance(value, str) else list(value) if isinstance(value, Mapping) else []
+                queue += [value] if isinstance(value, str) else list(value) if isinstance(value, Mapping) else []
     return (
         sum(by_name[one]["seconds"] or 0 for one in needed),
         sum(_megabytes(by_name[one]["bytes"]) or 0 for one in needed),
@@ -184,24 +184,24 @@ def _megabytes(size: float | None) -> float | None:
 # --- snapshots -------------------------------------------------------------------------------------------------
 def _snapshots() -> None:
     pickers.address(view="snapshots")
-    found = core.ask(calls.snapshots())["items"]
-    if not found:
+    snapshots = core.ask(calls.snapshots())["items"]
+    if not snapshots:
         st.info("There are no snapshots. `matinee train` makes one.", icon=":material/info:")
         return
-    metrics: list[Mapping[str, Mapping[str, float]]] = [one.get("metrics") or {} for one in found]
+    metrics: list[Mapping[str, Mapping[str, float]]] = [one.get("metrics") or {} for one in snapshots]
     names = list(dict.fromkeys(name for each in metrics for name in each))
     st.markdown(
         "A snapshot holds data and models as one training left them. `matinee train` makes one; "
         "`matinee snapshots promote` and `matinee snapshots rollback` choose which serves."
     )
     columns: dict[str, Sequence[Any]] = {
-        "Snapshot": [one["id"] for one in found],
-        "State": [state(one) for one in found],
-        "Created": [one["created"][:16].replace("T", " ") + " UTC" for one in found],
-        "Data set": [one["dataset"] for one in found],
-        "Users": [one["n_users"] for one in found],
-        "Films": [one["n_items"] for one in found],
-        "Ratings": [one["n_ratings"] for one in found],
+        "Snapshot": [one["id"] for one in snapshots],
+        "State": [state(one) for one in snapshots],
+        "Created": [one["created"][:16].replace("T", " ") + " UTC" for one in snapshots],
+        "Data set": [one["dataset"] for one in snapshots],
+        "Users": [one["n_users"] for one in snapshots],
+        "Films": [one["n_items"] for one in snapshots],
+        "Ratings": [one["n_ratings"] for one in snapshots],
     }
     number = {name: st.column_config.NumberColumn(format="localized") for name in ("Users", "Films", "Ratings")}
     st.dataframe(columns, column_config=number, hide_index=True, alt="Snapshots", key="models-snapshots")
@@ -220,7 +220,7 @@ def _snapshots() -> None:
 
 
 def state(snapshot: Mapping[str, Any]) -> str:
-    """What a snapshot is doing: serving, waiting to be served, or nothing."""
+    """The state of a snapshot: served, promoted but not yet served, or neither ("")."""
     if snapshot["served"]:
         return "serves"
     return "promoted, not served yet" if snapshot["current"] else ""

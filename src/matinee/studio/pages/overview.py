@@ -1,4 +1,4 @@
-"""Solution Overview: what answers, from which data, how well, and what it cannot do."""
+"""The page Solution Overview: models, data, accuracy and limits."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def _shown(model: dict[str, Any]) -> bool:
 
 
 def _verdict(ndcg: dict[str, float], models: list[dict[str, Any]]) -> None:
-    kinds = {one["kind"]: one["name"] for one in reversed(models)}  # the first of a kind, of several
+    kinds = {one["kind"]: one["name"] for one in reversed(models)}  # the first of each kind
     collab = next((one["name"] for one in models if one["default"]), "")
     content, popular = kinds.get("content", ""), kinds.get("popularity", "")
     if not ndcg.keys() >= {collab, content, popular}:

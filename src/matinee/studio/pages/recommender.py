@@ -1,4 +1,4 @@
-"""Recommender System (CONTRACTS B2): three favourite films in, ten films out."""
+"""The page Recommender System (classic.md, B2): ten recommendations from three favorite movies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import streamlit as st
 
 from matinee.client import RefusedError, calls
 from matinee.studio import core, pickers
-from matinee.studio.catalog import Catalogue, catalogue
+from matinee.studio.catalog import Catalog, catalog
 from matinee.studio.movie_lists import Entry, film_list
 from matinee.studio.style import plain
 
@@ -17,22 +17,22 @@ ALGORITHMS = {"content": "Content Based Filtering", "collab": "Collaborative Bas
 PICKERS = ("First film", "Second film", "Third film")
 N = 10
 ASKED = "recommender: asked"
-"""Key of what the list answers: film ids and algorithm."""
+"""Key of the request: movie ids and algorithm."""
 CHOICE = "recommender-algorithm"
 SEEN, LEFT = "recommender: address", "recommender: widgets"
-"""Keys of the address and of the widgets' values as the last run left them."""
+"""Keys of the address and the widgets' values at the end of the last run."""
 
 
 def show() -> None:
     """Show the page; `?film=1&film=2&film=3&model=content` holds its state."""
     st.title("Movie Recommender Engine")
-    films = catalogue()
-    # Another address is a link or a step back. But with a click so quick that the browser had not heard of the new
-    # address yet, the old one comes along: then the click counts.
+    films = catalog()
+    # A changed address means a link or "back". But a quick click may still come with the old address, before the
+    # browser # has received the new one. Then the widgets have changed too, and take precedence.
     moved = _address() != st.session_state.get(SEEN) and _widgets() == st.session_state.get(LEFT)
     if moved or CHOICE not in st.session_state:
         _restore(films)
-    # Parts, so that a choice in one picker does not send and draw the others with all their films again.
+    # Fragments, so that a choice in one picker does not redraw the others with all their movies.
     _algorithm()
     st.header("Enter Your Three Favorite Movies")
     for name in PICKERS:
@@ -54,13 +54,13 @@ def _algorithm() -> None:
 
 @core.part
 def _picker(name: str) -> None:
-    pickers.film_label(name, _key(name), catalogue())
+    pickers.film_label(name, _key(name), catalog())
     st.session_state[LEFT] = _widgets()
 
 
 @core.part
 def _recommend() -> None:
-    films = catalogue()
+    films = catalog()
     if st.button("Recommend", type="primary", key="recommender-go"):
         chosen = {name: st.session_state.get(_key(name)) for name in PICKERS}
         missing = [name.lower() for name, label in chosen.items() if label not in films.ids]
@@ -83,18 +83,18 @@ def _widgets() -> list[str | None]:
     return [st.session_state.get(key) for key in (CHOICE, *map(_key, PICKERS))]
 
 
-def _restore(films: Catalogue) -> None:
-    """What the address asks, or what was asked before the visitor went to another page."""
+def _restore(films: Catalog) -> None:
+    """Restore the state from the address, or from before the visitor went to another page."""
     movie_ids, model = _address()
     if not movie_ids and ASKED in st.session_state and CHOICE not in st.session_state:
         movie_ids, model = st.session_state[ASKED]
     st.session_state.pop(ASKED, None)
     model = model if model in ALGORITHMS else "content"
     st.session_state[CHOICE] = model
-    known = [films.by_id.get(movie_id) for movie_id in movie_ids[: len(PICKERS)]]
+    labels = [films.by_id.get(movie_id) for movie_id in movie_ids[: len(PICKERS)]]
     for i, name in enumerate(PICKERS):
-        st.session_state[_key(name)] = known[i] if i < len(known) else None
-    if len(known) == len(PICKERS) and None not in known:
+        st.session_state[_key(name)] = labels[i] if i < len(labels) else None
+    if len(labels) == len(PICKERS) and None not in labels:
         _remember(movie_ids[: len(PICKERS)], model)
     st.session_state[SEEN] = _address()
 
@@ -110,9 +110,9 @@ def _remember(movie_ids: Sequence[str], model: str) -> None:
     st.session_state[SEEN] = _address()
 
 
-def _answer(films: Catalogue, movie_ids: tuple[str, ...], model: str) -> None:
+def _answer(films: Catalog, movie_ids: tuple[str, ...], model: str) -> None:
     try:
-        found = core.get(calls.favourites(movie_ids=movie_ids, model=model, top_n=N))
+        answer = core.get(calls.favourites(movie_ids=movie_ids, model=model, top_n=N))
     except RefusedError as error:
         if error.status != 404:
             raise
@@ -121,21 +121,21 @@ def _answer(films: Catalogue, movie_ids: tuple[str, ...], model: str) -> None:
     st.header("We think you'll like:")
     names = [films.by_id.get(movie_id, movie_id) for movie_id in dict.fromkeys(movie_ids)]
     st.caption(plain(f"{ALGORITHMS[model]}, for {' · '.join(names)}"))
-    _say_fallback(found)
+    _say_fallback(answer)
     film_list(
         [
             Entry(film["movie_id"], film["title"], film["year"], note=", ".join(film["genres"]))
-            for film in found["items"]
+            for film in answer["items"]
         ]
     )
-    if not found["items"]:
+    if not answer["items"]:
         st.info("No other film is known.", icon=":material/info:")
 
 
-def _say_fallback(found: dict[str, Any]) -> None:
-    if found["fallback"] == "popular":
+def _say_fallback(answer: dict[str, Any]) -> None:
+    if answer["fallback"] == "popular":
         st.info("Nothing is known of these films, so these are the most popular ones.", icon=":material/info:")
-    elif found["fallback"] == "content":
-        cold = found["cold"]
+    elif answer["fallback"] == "content":
+        cold = answer["cold"]
         text = f"Nobody has rated {', '.join(cold)}: {'it counts' if len(cold) == 1 else 'they count'} by content."
         st.info(plain(text), icon=":material/info:")

@@ -1,4 +1,4 @@
-"""The pages, in the order of their tabs: name in addresses → label, and what builds it."""
+"""The pages in the order of their tabs: name in addresses → label and build function."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Three favourites: films for somebody who likes these three, by what they are about or by who likes them."""
+"""Three favorites: recommendations from three movies, by content or by collaborative filtering."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matinee.client import calls
 from matinee.errors import MatineeError
 from matinee.web.inputs import typed
 from matinee.web.shell import Page, Params, Shell, address_of, trouble
-from matinee.web.titlebox import LONGEST_TITLE, chosen, film_meant, is_unknown, named, title_box
+from matinee.web.titlebox import MAX_TITLE, chosen, film_meant, is_unknown, named, title_box
 from matinee.web.views import make_view
 
 ALGORITHMS = {"content": "Content Based Filtering", "collab": "Collaborative Based Filtering"}
@@ -31,12 +31,12 @@ def build(shell: Shell) -> Page:
         boxes = [
             title_box(
                 shell,
-                f"{ORDINALS[place]} favourite",
-                elem_id=f"favourite-{place + 1}",
-                api_name=f"favourite_titles_{place + 1}",
-                hint=HINTS[place],
+                f"{ORDINALS[i]} favourite",
+                elem_id=f"favourite-{i + 1}",
+                api_name=f"favourite_titles_{i + 1}",
+                hint=HINTS[i],
             )
-            for place in range(3)
+            for i in range(3)
         ]
     button = gr.Button("Recommend", variant="primary", elem_id="favourites-go")
     view = make_view("favourites", elem_id="favourites")
@@ -50,14 +50,14 @@ def build(shell: Shell) -> Page:
         film_3_id: str = "",
         model: str = "content",
     ) -> list[Any]:
-        """Ten films for three favourites, each a title or an id; fewer than three do as well."""
+        """Ten films for three favorites, each a title or an id; fewer than three do as well."""
         given = [(film_1, film_1_id), (film_2, film_2_id), (film_3, film_3_id)]
         values, answer, address = await _recommended(shell, given, _algorithm(model))
         return [*values, answer, address]
 
     async def restore(params: Params) -> list[Any]:
         name = _algorithm(params.get("model")) or "content"
-        given = [("", params.get(f"film{place}", "")) for place in (1, 2, 3)]
+        given = [("", params.get(f"film{number}", "")) for number in (1, 2, 3)]
         if not any(typed(movie_id) for _, movie_id in given):
             return [name, {}, {}, {}, {"items": None}]
         values, answer, _ = await _recommended(shell, given, name)
@@ -71,13 +71,13 @@ def build(shell: Shell) -> Page:
         outputs=[*(box.view for box in boxes), view, shell.address],
         api_name="favourites",
         last=True,
-        preprocess=False,  # an unknown algorithm is said in friendly words, not by Gradio
+        preprocess=False,  # an unknown algorithm is reported by the page, not by Gradio
     )
     return Page("favourites", [model, *(box.view for box in boxes), view], restore)
 
 
 def _algorithm(value: object) -> str | None:
-    """The algorithm that is named, by its label or its short name; None where there is no such."""
+    """The algorithm by its label or short name; None if unknown."""
     text = typed(value).lower()
     return next((name for name, label in ALGORITHMS.items() if text in (name, label.lower())), None)
 
@@ -88,14 +88,14 @@ async def _recommended(
     """Values of the three boxes, of the view, and the address.
 
     Args:
-        given: text and film id of each box.
+        given: text and movie id of each box.
 
     Returns:
         The view's value is `{"model", "items": [film with rank], "titles", "chosen": [film], "notes": [sentence]}`, or
-        trouble; `at` makes each answer differ, so that it is always drawn.
+        an error value. `at` makes every value unique, so that it is always redrawn.
     """
     at = {"at": time.time()}
-    values = [{"text": typed(text)[:LONGEST_TITLE], "movie_id": typed(key)[:LONGEST_TITLE]} for text, key in given]
+    values = [{"text": typed(text)[:MAX_TITLE], "movie_id": typed(key)[:MAX_TITLE]} for text, key in given]
     address = address_of("favourites", {"model": model})
     if model is None:
         hint = f"Choose {' or '.join(f'“{label}”' for label in ALGORITHMS.values())}."
@@ -105,7 +105,7 @@ async def _recommended(
         films = [film for film, _ in meant if film is not None]
         notes = [note for _, note in meant if note]
         values = [value if film is None else chosen(film) for value, (film, _) in zip(values, meant, strict=True)]
-        ids = {f"film{place}": film["movie_id"] for place, (film, _) in enumerate(meant, 1) if film is not None}
+        ids = {f"film{number}": film["movie_id"] for number, (film, _) in enumerate(meant, 1) if film is not None}
         address = address_of("favourites", {"model": model} | ids)
         if not films:
             hint = " ".join(notes) or "Type a title into one of the boxes, and choose it from the list."
@@ -114,36 +114,36 @@ async def _recommended(
         [answer] = await shell.ask(call)
     except MatineeError as error:
         return values, at | trouble(error), address
-    notes += _said(answer, len(films))
-    kept = {name: answer[name] for name in ("model", "items", "titles", "fallback", "cold")}
-    return values, at | kept | {"chosen": [_brief(film) for film in films], "notes": notes}, address
+    notes += _notes(answer, len(films))
+    fields = {name: answer[name] for name in ("model", "items", "titles", "fallback", "cold")}
+    return values, at | fields | {"chosen": [_brief(film) for film in films], "notes": notes}, address
 
 
 async def _meant(shell: Shell, text: object, movie_id: object) -> tuple[dict[str, Any] | None, str]:
-    """The film of a box, and what is to be said of it.
+    """The movie of a box, and a note about it.
 
     Raises:
         MatineeError: the core fails.
     """
-    wanted, key = typed(text), typed(movie_id)
-    shown = wanted if len(wanted) <= 60 else wanted[:60] + "…"
-    if len(key) > LONGEST_TITLE:
+    query, key = typed(text), typed(movie_id)
+    shown = query if len(query) <= 60 else query[:60] + "…"
+    if len(key) > MAX_TITLE:
         return None, "An id was too long to be that of a film, and is left out."
     try:
-        film = await film_meant(shell, wanted, key)
+        film = await film_meant(shell, query, key)
     except MatineeError as error:
         if not key or not is_unknown(error):
             raise
         return None, f"There is no film with the id “{key[:60]}”; it is left out."
     if film is None:
-        return None, f"No title comes near “{shown}”; it is left out." if wanted else ""
-    if wanted and not key and wanted.casefold() not in (named(film).casefold(), str(film["title"]).casefold()):
+        return None, f"No title comes near “{shown}”; it is left out." if query else ""
+    if query and not key and query.casefold() not in (named(film).casefold(), str(film["title"]).casefold()):
         return film, f"“{shown}” was taken for {named(film)}."
     return film, ""
 
 
-def _said(answer: dict[str, Any], count: int) -> list[str]:
-    """Sentences on the answer: what is missing, and what stood in."""
+def _notes(answer: dict[str, Any], count: int) -> list[str]:
+    """Notes about an answer: missing favorites and fallbacks."""
     notes = []
     if count < 3:
         more = "one more makes" if count == 2 else "two more make"

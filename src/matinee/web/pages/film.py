@@ -1,4 +1,4 @@
-"""A film: its poster, facts, ratings, your stars, and the films that are like it."""
+"""The film page: poster, facts, ratings, your stars, and similar movies."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 from matinee.client import calls
 from matinee.errors import MatineeError
 from matinee.web.inputs import typed
-from matinee.web.pages.film_data import behind, film_page, rating_changed, starters, unknown_film, yours
+from matinee.web.pages.film_data import film_page, rating_changed, starters, unknown_film, update, yours
 from matinee.web.shell import Page, Params, Shell, address_of, trouble
-from matinee.web.titlebox import LONGEST_TITLE, chosen, film_meant, is_unknown, title_box
+from matinee.web.titlebox import MAX_TITLE, chosen, film_meant, is_unknown, title_box
 from matinee.web.views import make_view
 
 
@@ -28,12 +28,12 @@ def build(shell: Shell) -> Page:  # noqa: C901 - one function for each event of 
 
     async def film(text: str, movie_id: str) -> list[Any]:
         try:
-            found = await film_meant(shell, text, movie_id)
+            match = await film_meant(shell, text, movie_id)
         except MatineeError as error:
-            return [{"text": typed(text)[:LONGEST_TITLE]}, trouble(error), address_of("film")]
-        if found is None:
-            return [{"text": typed(text)[:LONGEST_TITLE]}, await nothing_found(text), address_of("film")]
-        return [*await page_of(str(found["movie_id"])), address_of("film", {"film": found["movie_id"]})]
+            return [{"text": typed(text)[:MAX_TITLE]}, trouble(error), address_of("film")]
+        if match is None:
+            return [{"text": typed(text)[:MAX_TITLE]}, await nothing_found(text), address_of("film")]
+        return [*await page_of(str(match["movie_id"])), address_of("film", {"film": match["movie_id"]})]
 
     async def nothing_found(text: object) -> dict[str, Any]:
         if not typed(text):
@@ -45,22 +45,22 @@ def build(shell: Shell) -> Page:  # noqa: C901 - one function for each event of 
         return {"error": {"title": title, "hint": "Check the spelling, or type fewer words.", "retry": False}}
 
     async def film_yours(user: str, movie_id: str) -> dict[str, Any]:
-        key = typed(movie_id)[:LONGEST_TITLE]
+        key = typed(movie_id)[:MAX_TITLE]
         try:
-            return behind(key, yours=await yours(shell, user, key))
+            return update(key, yours=await yours(shell, user, key))
         except MatineeError as error:
-            return behind(key, trouble=trouble(error)["error"])
+            return update(key, trouble=trouble(error)["error"])
 
     async def rate_film(user: str, movie_id: str, stars: float) -> dict[str, Any]:
-        key, name = typed(movie_id)[:LONGEST_TITLE], typed(user)[:LONGEST_TITLE]
+        key, name = typed(movie_id)[:MAX_TITLE], typed(user)[:MAX_TITLE]
         if not key or not name or isinstance(stars, bool) or not isinstance(stars, int | float):
-            return behind(key, trouble=incomplete())
+            return update(key, trouble=incomplete())
         return await rating_changed(shell, calls.rate, name, key, stars)
 
     async def unrate_film(user: str, movie_id: str) -> dict[str, Any]:
-        key, name = typed(movie_id)[:LONGEST_TITLE], typed(user)[:LONGEST_TITLE]
+        key, name = typed(movie_id)[:MAX_TITLE], typed(user)[:MAX_TITLE]
         if not key or not name:
-            return behind(key, trouble=incomplete())
+            return update(key, trouble=incomplete())
         return await rating_changed(shell, calls.unrate, name, key)
 
     def incomplete() -> dict[str, Any]:
@@ -68,7 +68,7 @@ def build(shell: Shell) -> Page:  # noqa: C901 - one function for each event of 
         return {"title": "This rating is not complete.", "hint": hint, "retry": False}
 
     async def restore(params: Params) -> list[Any]:
-        if movie_id := typed(params.get("film"))[:LONGEST_TITLE]:
+        if movie_id := typed(params.get("film"))[:MAX_TITLE]:
             return await page_of(movie_id)
         return [{}, await nothing_found("")]
 

@@ -1,4 +1,4 @@
-"""What the film page shows, asked of the core."""
+"""Data of the film page, from the core."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from matinee.client import Call, RefusedError, calls
 from matinee.errors import MatineeError
 from matinee.web.inputs import typed
 from matinee.web.shell import Shell, trouble
-from matinee.web.titlebox import LONGEST_TITLE
+from matinee.web.titlebox import MAX_TITLE
 
 ALIKE = 6
 STARTERS, OTHERS = 12, 6
-"""Popular films to begin with, and those of each other chart."""
+"""Number of popular movies on the empty page, and of movies in each other chart."""
 CHARTS = {"trending": "Trending", "top_rated": "Top rated"}
-"""Charts beside the popular films, and what they are called."""
+"""Other charts and their headings."""
 COLUMNS = {
     "taste": ("By taste", "Liked by the same people."),
     "content": ("By content", "Same people, genres, tags and story."),
@@ -33,7 +33,7 @@ STANDS_IN = {"taste": "like it in content", "content": "liked by the same people
 
 
 async def answered(shell: Shell, call: Call) -> Any:
-    """The answer to a call, None where the core refuses it."""
+    """The answer to a call; None if the core rejects it."""
     try:
         [answer] = await shell.ask(call)
     except RefusedError:
@@ -42,34 +42,34 @@ async def answered(shell: Shell, call: Call) -> Any:
 
 
 async def film_page(shell: Shell, movie_id: str) -> dict[str, Any]:
-    """The film's record, its ratings, and three lists of films that are like it.
+    """The movie's record, its ratings, and three lists of similar movies.
 
     Returns:
         `{"film": record with links, "ratings": {"count", "mean", "histogram"} or None, "similar": [{"by", "heading",
-        "about", "note", "items"}]}`; `note` says why a list is not what its heading promises.
+        "about", "note", "items"}]}`; `note` explains a list that is empty or from a fallback.
 
     Raises:
-        MatineeError: the film is unknown, or the core fails.
+        MatineeError: the movie is unknown, or the core fails.
     """
     [film] = await shell.ask(calls.movie(movie_id))
     ratings, *lists = await asyncio.gather(
-        answered(shell, calls.movie_ratings(movie_id)), *(_alike(shell, movie_id, by) for by in COLUMNS)
+        answered(shell, calls.movie_ratings(movie_id)), *(_similar(shell, movie_id, by) for by in COLUMNS)
     )
-    if ratings and ratings["count"]:  # a few ratings that came after the training make no taste yet
+    if ratings and ratings["count"]:  # a few ratings after training are not enough for a taste vector
         for column in lists:
             column["note"] = column["note"].replace("Nobody has", "Too few have")
     return {"film": film | _links(film), "ratings": ratings, "similar": lists}
 
 
 def unknown_film(movie_id: str) -> dict[str, Any]:
-    """What the page says of an id that no film has."""
+    """The error value for an unknown id."""
     shown = movie_id if len(movie_id) <= 40 else movie_id[:40] + "…"
     hint = "The link may be old or mistyped. Find the film by its title above."
     return {"error": {"title": f"There is no film with the id “{shown}”.", "hint": hint, "retry": False}}
 
 
 async def starters(shell: Shell) -> dict[str, Any]:
-    """Films to begin with, where none was asked for: `starters`, the popular ones, and other `charts`."""
+    """Movies of the empty page: `starters`, the popular ones, and other `charts`."""
     popular, *others = await shell.ask(calls.popular(n=STARTERS), *(calls.popular(by=by, n=OTHERS) for by in CHARTS))
     charts = [
         {"by": by, "heading": heading, "items": chart["items"]}
@@ -79,50 +79,50 @@ async def starters(shell: Shell) -> dict[str, Any]:
 
 
 async def yours(shell: Shell, user: object, movie_id: str) -> dict[str, Any]:
-    """What a film is to a visitor.
+    """A visitor's rating of a movie, and the predicted stars with reasons.
 
     Returns:
-        `{"rating": the stars given or None, "stars": the stars expected or None, "because": titles of films that the
-        visitor liked, "reason": the sentence}` and `Shell.stars`.
+        `{"rating": the visitor's stars or None, "stars": the predicted stars or None, "because": titles of movies that
+        the visitor liked, "reason": the sentence}` and `Shell.stars`.
 
     Raises:
         MatineeError: the core fails.
     """
-    found: dict[str, Any] = {"rating": None, "stars": None, "because": [], "reason": ""} | await shell.stars()
-    if not (name := typed(user)[:LONGEST_TITLE]):
-        return found
+    value: dict[str, Any] = {"rating": None, "stars": None, "because": [], "reason": ""} | await shell.stars()
+    if not (name := typed(user)[:MAX_TITLE]):
+        return value
     try:
         [why] = await shell.ask(calls.explanation(name, movie_id))
     except RefusedError as error:
         if error.status == 404 and "unknown-user" not in str(error.problem.get("type")):
-            found["rating"] = await _own_rating(shell, name, movie_id)
-        return found
-    reasons = [reason["title"] for reason in why.get("because") or [] if reason.get("movie_id") != movie_id]
-    told = {"because": reasons[:3], "reason": why.get("reason") or ""}
-    return found | {"rating": why.get("rating"), "stars": why.get("stars"), **told}
+            value["rating"] = await _own_rating(shell, name, movie_id)
+        return value
+    titles = [reason["title"] for reason in why.get("because") or [] if reason.get("movie_id") != movie_id]
+    reasons = {"because": titles[:3], "reason": why.get("reason") or ""}
+    return value | {"rating": why.get("rating"), "stars": why.get("stars"), **reasons}
 
 
-def behind(movie_id: str, **known: Any) -> dict[str, Any]:
-    """What comes behind a film's page. No two are equal: Gradio would not draw the second, and its stars stay lit."""
-    return {"movie_id": movie_id, **known, "at": time.time()}
+def update(movie_id: str, **values: Any) -> dict[str, Any]:
+    """An update of the film page. The time makes it unique, because Gradio does not redraw equal values."""
+    return {"movie_id": movie_id, **values, "at": time.time()}
 
 
 async def rating_changed(
     shell: Shell, change: Callable[..., Call], user: str, movie_id: str, *stars: float
 ) -> dict[str, Any]:
-    """Store or remove a rating (`calls.rate` or `calls.unrate`); what the page then shows anew, or its trouble."""
+    """Store or delete a rating (`calls.rate` or `calls.unrate`). Returns the update of the page, or an error."""
     try:
         try:
             await shell.ask(change(user, movie_id, *stars))
         except RefusedError as error:
-            if stars or error.status != 404:  # what is to be taken back is gone already
+            if stars or error.status != 404:  # 404: the rating is deleted already
                 raise
         mine, ratings = await asyncio.gather(
             yours(shell, user, movie_id), answered(shell, calls.movie_ratings(movie_id))
         )
     except MatineeError as error:
-        return behind(movie_id, trouble=trouble(error)["error"])
-    return behind(movie_id, yours=mine, ratings=ratings)
+        return update(movie_id, trouble=trouble(error)["error"])
+    return update(movie_id, yours=mine, ratings=ratings)
 
 
 async def _own_rating(shell: Shell, user: str, movie_id: str) -> float | None:
@@ -133,7 +133,7 @@ async def _own_rating(shell: Shell, user: str, movie_id: str) -> float | None:
     return None
 
 
-async def _alike(shell: Shell, movie_id: str, by: str) -> dict[str, Any]:
+async def _similar(shell: Shell, movie_id: str, by: str) -> dict[str, Any]:
     heading, about = COLUMNS[by]
     answer = await answered(shell, calls.similar(movie_id, by=by, n=ALIKE)) or {"items": []}
     items, note = answer["items"], ""

@@ -1,4 +1,4 @@
-"""For you: rate films on a wall of posters, see the list change."""
+"""The page "For you": rate movies on a wall of posters, and see the recommendations change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from matinee.errors import MatineeError
 from matinee.web.inputs import number
 from matinee.web.pages.foryou_controls import Asked, Controls
 from matinee.web.pages.foryou_data import (
-    LONGEST_FILTER,
+    MAX_FILTER,
     SURPRISE_DIVERSITY,
     Options,
     Rows,
@@ -25,10 +25,10 @@ from matinee.web.pages.foryou_filter import Narrowing, narrowing
 from matinee.web.shell import Page, Params, Shell, address_of
 from matinee.web.views import make_view
 
-MOST_GENRES = 40
+MAX_GENRES = 40
 LAST_YEAR = 9999
-FARTHEST = 1_000_000
-LONGEST_TITLE = 200
+MAX_OFFSET = 1_000_000
+MAX_TITLE = 200
 
 
 class ForYou:
@@ -49,8 +49,8 @@ class ForYou:
 
     def _listen(self) -> None:
         options = self.controls.options
-        listen = partial(self.shell.listen, preprocess=False)  # the functions take anything
-        # Seen from a program, `rate` of the wall and of the strip are one endpoint.
+        listen = partial(self.shell.listen, preprocess=False)  # the functions validate their inputs
+        # Only one of the two `rate` listeners is a public endpoint.
         for view, visibility in ((self.wall, "public"), (self.ratings, "private")):
             listen(
                 view.rate,
@@ -130,7 +130,7 @@ class ForYou:
             name = user_name(user)
             await self.shell.ask(calls.unrate(name, _id(movie_id)))
         except MatineeError as error:
-            if getattr(error, "status", None) != 404:  # gone already: what was wanted
+            if getattr(error, "status", None) != 404:  # 404: the rating is deleted already
                 return gr.skip(), explained(error) | {"movie_id": _id(movie_id)}
         picks, ratings = await self._lists(name, Asked(filter, diversity, n, adventurous))
         return picks, ratings | {"removed": _id(movie_id)}
@@ -145,7 +145,7 @@ class ForYou:
         try:
             return await self.rows.picks(user_name(user), Options.of(*asked))
         except MatineeError as error:
-            return explained(error, str(asked.filter)[:LONGEST_FILTER])
+            return explained(error, str(asked.filter)[:MAX_FILTER])
 
     async def _or_trouble(self, asked: Any) -> dict[str, Any]:
         try:
@@ -159,7 +159,7 @@ class ForYou:
         """The list for a user; the text of the filter is what counts, the controls follow it."""
         asked = Asked(filter, diversity, n, adventurous)
         picks = await self._picks(user, asked)
-        shown = narrowing(str(filter or "")[:LONGEST_FILTER])
+        shown = narrowing(str(filter or "")[:MAX_FILTER])
         return [picks, *_controls(shown), self._address(user, asked)]
 
     async def narrow(
@@ -175,14 +175,14 @@ class ForYou:
         adventurous: Any = None,
     ) -> list[Any]:
         """The controls become the filter, other clauses of it stay; the list that it allows."""
-        before = narrowing(str(filter or "")[:LONGEST_FILTER])
+        before = narrowing(str(filter or "")[:MAX_FILTER])
         first, last = _year(year_from), _year(year_to)
         if first is not None and last is not None and first > last:
             first, last = last, first
-        wanted = genres if isinstance(genres, list) else [genres] if genres else []
+        selected = genres if isinstance(genres, list) else [genres] if genres else []
         after = replace(
             before,
-            genres=tuple(str(genre)[:100] for genre in wanted[:MOST_GENRES]),
+            genres=tuple(str(genre)[:100] for genre in selected[:MAX_GENRES]),
             year_from=first,
             year_to=last,
         )
@@ -204,8 +204,8 @@ class ForYou:
     async def films_to_rate(self, user: Any, offset: Any = None, title: Any = None) -> dict[str, Any]:
         """Well-known films that the user has not rated, or films called so."""
         try:
-            place = int(number(offset, 0, 0, FARTHEST))
-            return await self.rows.wall(user_name(user), place, str(title or "").strip()[:LONGEST_TITLE])
+            start = int(number(offset, 0, 0, MAX_OFFSET))
+            return await self.rows.wall(user_name(user), start, str(title or "").strip()[:MAX_TITLE])
         except MatineeError as error:
             return explained(error)
 
@@ -218,24 +218,24 @@ class ForYou:
         return address_of("for-you", params)
 
     async def restore(self, params: Params) -> list[Any]:
-        """All of the page out of an address."""
+        """Values of all components of the page from an address."""
         user = params.get("user", "")
         text, n, adventurous = params.get("filter", "").strip(), params.get("n"), params.get("adventurous")
         varied = number(params.get("diversity"), 0.0, 0.0, 1.0)
-        shown = narrowing(text[:LONGEST_FILTER])
-        if params.get("surprise") and shown.fewer_than is None and len(text) < LONGEST_FILTER:
+        shown = narrowing(text[:MAX_FILTER])
+        if params.get("surprise") and shown.fewer_than is None and len(text) < MAX_FILTER:
             try:
                 shown = replace(shown, fewer_than=await self.rows.little_known())
                 text, varied = shown.text(), max(varied, SURPRISE_DIVERSITY)
             except MatineeError:
-                pass  # the list says what is the matter
+                pass  # the list reports the error
         picks, ratings, wall, genres = await asyncio.gather(
             self._picks(user, Asked(text, varied, n, adventurous)),
             self._or_trouble(self._named(user, self.rows.ratings)),
             self._or_trouble(self._named(user, self.rows.wall)),
             self._all_genres(),
         )
-        if "error" in ratings:  # said once, by the list
+        if "error" in ratings:  # the list already reports it
             ratings, wall = {}, {}
         chosen, *others = _controls(shown)
         options = Options.of("", varied, n, adventurous)
@@ -253,7 +253,7 @@ class ForYou:
 
     @property
     def outputs(self) -> list[Any]:
-        """What `restore` gives values for."""
+        """The components that `restore` sets."""
         return [self.picks, self.ratings, self.wall, *self.controls.narrowed, *self.controls.options]
 
 
@@ -264,12 +264,11 @@ def build(shell: Shell) -> Page:
 
 
 def _id(value: Any) -> str:
-    return str(value)[:LONGEST_TITLE]
+    return str(value)[:MAX_TITLE]
 
 
 def _year(value: Any) -> int | None:
-    found = int(number(value, 0, 0, LAST_YEAR))
-    return found or None
+    return int(number(value, 0, 0, LAST_YEAR)) or None
 
 
 def _controls(shown: Narrowing) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The controls of "For you": which films may be listed, and how the list is made."""
+"""The controls of "For you": filter and options of the recommendations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FILTER_EXAMPLE = 'genre = "Comedy" and year >= 1990 and not tag = "gore"'
 
 
 class Asked(NamedTuple):
-    """The options as the page or a program sends them, in the order of `Controls.options`."""
+    """The options as sent by the page or a program, in the order of `Controls.options`."""
 
     filter: Any = None
     diversity: Any = None
@@ -21,11 +21,11 @@ class Asked(NamedTuple):
 
 
 class Controls:
-    """The components, made where they are drawn.
+    """The components, created in the current layout.
 
     Attributes:
-        narrowed: those that become a part of the filter.
-        options: the others, the filter first.
+        narrowed: components that become part of the filter.
+        options: the other components, the filter first.
     """
 
     def __init__(self) -> None:
@@ -51,11 +51,11 @@ class Controls:
         self.options = [self.filter, self.diversity, self.n, self.adventurous]
 
     def narrowing(self) -> list[Any]:
-        """Events after which the controls make a new filter."""
+        """Events that change the filter."""
         years = (self.year_from, self.year_to)
         return [self.genres.input, self.surprise.input, *(event for box in years for event in (box.submit, box.blur))]
 
     def asking(self) -> list[Any]:
-        """Events after which the list is asked for as it is."""
+        """Events that request the list without changing the filter."""
         sliders = (self.diversity, self.adventurous, self.n)
         return [self.filter.submit, self.filter.blur, *(slider.input for slider in sliders)]

@@ -1,4 +1,4 @@
-"""What "For you" asks the core, and what its views draw."""
+"""Data of the page "For you", from the core."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from matinee.errors import InvalidInputError, MatineeError
 from matinee.web.inputs import number
 from matinee.web.shell import Shell, trouble
 
-LONGEST_NAME = 64
-LONGEST_FILTER = 2000
+MAX_NAME = 64
+MAX_FILTER = 2000
 FEWEST, MOST = 5, 50
 DEFAULT_N = 10
 ON_THE_WALL = 12
 PAGES_ASKED = 20
-"""Pages of the catalogue that are looked through for films that one has not rated."""
+"""Maximum number of catalog pages to search for unrated movies."""
 IN_THE_STRIP = 30
 LITTLE_KNOWN = 300
-"""A surprise has fewer ratings than the film of this rank by number of ratings."""
+"""Surprises have fewer ratings than the movie of this rank by number of ratings."""
 SURPRISE_DIVERSITY = 0.4
 USUALLY_ADVENTUROUS = 0.5
-"""The middle, which asks for what the core does by itself."""
-GENRES_KEPT = 600.0
-"""Seconds for which the list of genres is remembered."""
+"""The core's default."""
+GENRES_TTL = 600.0
+"""Seconds for which the list of genres is cached."""
 USERS_OFFERED = 8
 
 
 @dataclass(frozen=True)
 class Options:
-    """How the list is made.
+    """Options of the recommendations.
 
     Attributes:
         filter: in the filter language.
         diversity: 0 … 1.
-        n: films wanted, 5 … 50.
+        n: number of movies, 5 … 50.
         adventurous: 0 (well known) … 1 (the long tail).
     """
 
@@ -49,15 +49,15 @@ class Options:
 
     @classmethod
     def of(cls, filter: Any = "", diversity: Any = None, n: Any = None, adventurous: Any = None) -> Options:
-        """Options out of anything: what is no number is the default, what is outside the range its end.
+        """Validated options: invalid numbers become the default, others are clamped.
 
         Raises:
-            InvalidInputError: the filter is longer than the core reads.
+            InvalidInputError: the filter is too long.
         """
         text = filter if isinstance(filter, str) else ""
-        if len(text) > LONGEST_FILTER:
+        if len(text) > MAX_FILTER:
             raise InvalidInputError(
-                f"The filter has {len(text):,} characters, more than the {LONGEST_FILTER:,} allowed.", "Shorten it."
+                f"The filter has {len(text):,} characters, more than the {MAX_FILTER:,} allowed.", "Shorten it."
             )
         return cls(
             text.strip(),
@@ -68,11 +68,11 @@ class Options:
 
     @property
     def unusual(self) -> float | None:
-        """`adventurous`, None in the middle."""
+        """`adventurous`; None if it is the default."""
         return self.adventurous if self.adventurous != USUALLY_ADVENTUROUS else None
 
     def params(self, user: str, surprise: bool) -> dict[str, object]:
-        """For the address."""
+        """Parameters of the page's address."""
         return {
             "user": user,
             "filter": self.filter,
@@ -84,25 +84,25 @@ class Options:
 
 
 def user_name(value: Any) -> str:
-    """A user's name that the core takes.
+    """Validate a user's name.
 
     Raises:
-        InvalidInputError: empty, too long, or with a sign that an id cannot have.
+        InvalidInputError: empty, too long, or with characters that are not allowed in ids.
     """
     name = str(value if value is not None else "").strip()
     if not name:
         raise InvalidInputError("Who are you?", "Choose a user or a new name at the top of the page.")
-    if len(name) > LONGEST_NAME:
+    if len(name) > MAX_NAME:
         raise InvalidInputError(
-            f"This user name has {len(name):,} characters; at most {LONGEST_NAME} are allowed.", "Choose a shorter one."
+            f"This user name has {len(name):,} characters; at most {MAX_NAME} are allowed.", "Choose a shorter one."
         )
-    if "/" in name or any(ord(sign) < 32 for sign in name):
+    if "/" in name or any(ord(char) < 32 for char in name):
         raise InvalidInputError("A user name cannot hold a slash or a line break.", "Choose another one.")
     return name
 
 
 def explained(error: MatineeError, filter: str = "") -> dict[str, Any]:
-    """`trouble`, with the place of the fault where the filter is at fault; never equal to an earlier one."""
+    """The error value, with the position of an error in the filter. It is unique, so that it is always redrawn."""
     value = trouble(error)
     if isinstance(error, RefusedError) and isinstance(position := error.problem.get("position"), int):
         value["error"] |= {"title": "This filter cannot be read.", "hint": error.message}
@@ -111,14 +111,14 @@ def explained(error: MatineeError, filter: str = "") -> dict[str, Any]:
 
 
 class Rows:
-    """The questions of this page."""
+    """Queries of this page."""
 
     def __init__(self, shell: Shell) -> None:
         self.shell = shell
         self._genres: tuple[float, list[str]] = (0.0, [])
 
     async def history(self, user: str) -> list[dict[str, Any]]:
-        """All ratings of a user, newest first; [] for a newcomer."""
+        """All ratings of a user, newest first; [] for new users."""
         try:
             [answer] = await self.shell.ask(calls.history(user))
         except RefusedError as error:
@@ -130,9 +130,9 @@ class Rows:
     async def picks(self, user: str, options: Options) -> dict[str, Any]:
         """The list: `{"user", "items", "less_of", "fallback", "model", "filter", "at"}`.
 
-        `items`: films with stars, because and reason; `less_of`: disliked films that push others away.
+        `items`: movies with stars, because and reason; `less_of`: disliked movies that lower the scores of others.
 
-        `at`, the time of the question, keeps an answer that was overtaken from being drawn.
+        `at` is the time of the request. It prevents an outdated answer from being drawn.
         """
         at = time.time()
         call = calls.recommendations(
@@ -157,10 +157,10 @@ class Rows:
     async def ratings(self, user: str, first: str = "") -> dict[str, Any]:
         """The strip: `{"user", "items": [{movie_id, title, rating}], "total", "lowest", "at"}`, newest first.
 
-        `lowest` (and `seen`): which stars can be given, see `Shell.stars`.
+        `lowest` (and `seen`): the range of stars, see `Shell.stars`.
 
         Args:
-            first: film that was rated just now (the times of ratings are whole seconds).
+            first: the movie that was just rated. It comes first, because ratings have times in whole seconds.
         """
         at = time.time()
         history, scale = await asyncio.gather(self.history(user), self.shell.stars())
@@ -172,50 +172,50 @@ class Rows:
         """Films to rate: `{"user", "items": [{movie_id, title, year, rating}], "title", "next": offset or null}`.
 
         Args:
-            offset: films of the catalogue, most rated first, to pass over.
-            title: films called so instead, also those that the user has rated.
+            offset: number of movies of the catalog, most rated first, to skip.
+            title: search for this title instead; includes rated movies.
         """
         stars = {row["movie_id"]: row["rating"] for row in await self.history(user)}
         if title:
             [answer] = await self.shell.ask(calls.search(title, n=ON_THE_WALL, by="title"))
             items = [_card(film, stars) for film in answer["items"]]
             return {"user": user, "items": items, "title": title, "next": None, "offset": 0}
-        items, place, total = [], offset, offset + 1
+        items, position, total = [], offset, offset + 1
         for _ in range(PAGES_ASKED):
-            [answer] = await self.shell.ask(calls.movies(sort="ratings", offset=place, limit=4 * ON_THE_WALL))
+            [answer] = await self.shell.ask(calls.movies(sort="ratings", offset=position, limit=4 * ON_THE_WALL))
             total = answer["total"]
             for film in answer["items"]:
-                place += 1
+                position += 1
                 if film["movie_id"] not in stars:
                     items.append(_card(film, stars))
                 if len(items) == ON_THE_WALL:
                     break
             if len(items) == ON_THE_WALL or not answer["items"]:
                 break
-        following = place if items and place < total else None
+        following = position if items and position < total else None
         return {"user": user, "items": items, "title": "", "next": following, "offset": offset}
 
     async def little_known(self) -> int:
-        """Ratings that a film must stay below to be a surprise."""
+        """The number of ratings that surprises must stay below."""
         [answer] = await self.shell.ask(calls.movies(sort="ratings", offset=LITTLE_KNOWN - 1, limit=1))
-        if not answer["items"]:  # a small catalogue: its less known half
+        if not answer["items"]:  # a small catalog: use its less rated half
             middle = max(answer["total"] // 2, 0)
             [answer] = await self.shell.ask(calls.movies(sort="ratings", offset=middle, limit=1))
         return max(int(answer["items"][0]["ratings"]), 1) if answer["items"] else 1
 
     async def genres(self) -> list[str]:
-        """Genres of the best-known films, by name."""
-        asked, known = self._genres
-        if not known or time.monotonic() - asked > GENRES_KEPT:
+        """Genres of the most rated movies, sorted by name."""
+        time_cached, cached = self._genres
+        if not cached or time.monotonic() - time_cached > GENRES_TTL:
             [answer] = await self.shell.ask(calls.movies(sort="ratings", limit=500))
-            known = sorted({genre for film in answer["items"] for genre in film["genres"]})
-            self._genres = (time.monotonic(), known)
-        return known
+            cached = sorted({genre for film in answer["items"] for genre in film["genres"]})
+            self._genres = (time.monotonic(), cached)
+        return cached
 
 
 async def some_users(shell: Shell, prefix: str) -> dict[str, Any]:
-    """Users to choose from: `{"prefix", "items": [{user_id, ratings}]}`; none where the core cannot list them."""
-    prefix = prefix[:LONGEST_NAME]
+    """Users to choose from: `{"prefix", "items": [{user_id, ratings}]}`; empty if the core fails."""
+    prefix = prefix[:MAX_NAME]
     try:
         [answer] = await shell.ask(calls.users(prefix, limit=USERS_OFFERED))
     except MatineeError:

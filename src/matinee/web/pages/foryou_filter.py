@@ -1,4 +1,4 @@
-"""Between the controls of "For you" and the filter language (docs/filters.md): both ways, other clauses kept.
+"""Conversion between the controls of "For you" and the filter language (docs/filters.md). Other clauses are preserved.
 
 genre in ("Comedy", "Drama") and year between 1990 and 1999 and ratings < 64 and not tag = "gore"
 └─────────────── genres ───┘     └──────────── years ─────┘     └ surprise ┘     └──── rest ────┘
@@ -19,13 +19,13 @@ _RATINGS = re.compile(r"ratings\s*<\s*(\d{1,9})", re.I)
 
 @dataclass(frozen=True)
 class Narrowing:
-    """What the controls say.
+    """Values of the controls.
 
     Attributes:
         genres: any of these; () for all.
-        year_from, year_to: first and last year of release, None where open.
-        fewer_than: only films with fewer ratings than that (surprise), None for all.
-        rest: the part of the filter that no control shows, "" where there is none.
+        year_from, year_to: first and last year of release; None if open.
+        fewer_than: only movies with fewer ratings than this (surprise); None for all.
+        rest: the part of the filter that has no control, or "".
     """
 
     genres: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class Narrowing:
     rest: str = ""
 
     def text(self) -> str:
-        """The filter."""
+        """The filter as text."""
         clauses = []
         if len(self.genres) == 1:
             clauses.append(f"genre = {_quoted(self.genres[0])}")
@@ -56,33 +56,33 @@ class Narrowing:
 
 
 def narrowing(text: str) -> Narrowing:
-    """What the controls show for a filter; what they cannot show, also a filter that cannot be read, is `rest`."""
+    """Parse a filter into values of the controls. Everything else, including invalid filters, becomes `rest`."""
     parts = _split(text)
     if parts is None:
         return Narrowing(rest=text.strip())
-    found: dict[str, object] = {}
+    values: dict[str, object] = {}
     rest = []
     for part in parts:
-        if "genres" not in found and (match := _GENRES.fullmatch(part)):
+        if "genres" not in values and (match := _GENRES.fullmatch(part)):
             listed = re.findall(_VALUE, match[1]) if match[1] else [match[2]]
-            found["genres"] = tuple(dict.fromkeys(map(_bare, listed)))
-        elif not found.keys() & {"year_from", "year_to"} and (match := _YEARS.fullmatch(part)):
+            values["genres"] = tuple(dict.fromkeys(map(_bare, listed)))
+        elif not values.keys() & {"year_from", "year_to"} and (match := _YEARS.fullmatch(part)):
             first, last = match[1] or match[3], match[2] or match[4]
-            found |= {"year_from": int(first)} if first else {}
-            found |= {"year_to": int(last)} if last else {}
-        elif "fewer_than" not in found and (match := _RATINGS.fullmatch(part)):
-            found["fewer_than"] = int(match[1])
+            values |= {"year_from": int(first)} if first else {}
+            values |= {"year_to": int(last)} if last else {}
+        elif "fewer_than" not in values and (match := _RATINGS.fullmatch(part)):
+            values["fewer_than"] = int(match[1])
         elif part:
             rest.append(part)
     if len(rest) == 1 and (inner := _within(rest[0])) is not None:
-        rest = [inner]  # `text` puts them back where they are needed
-    return Narrowing(rest=" and ".join(rest), **found)  # type: ignore[arg-type]
+        rest = [inner]  # `text` adds parentheses again if needed
+    return Narrowing(rest=" and ".join(rest), **values)  # type: ignore[arg-type]
 
 
 def _split(text: str) -> list[str] | None:
-    """The clauses that `and` joins, outside of parentheses; None if there is an `or`, or it cannot be read."""
+    """The clauses joined by `and` outside of parentheses; None if there is an `or`, or the filter is not valid."""
     parts, depth, between, start = [], 0, False, 0
-    for token, place in _tokens(text):
+    for token, position in _tokens(text):
         word = token.lower()
         if token in ("'", '"'):  # never closed
             return None
@@ -95,8 +95,8 @@ def _split(text: str) -> list[str] | None:
             if between:
                 between = False
             else:
-                parts.append(text[start:place].strip())
-                start = place + len(token)
+                parts.append(text[start:position].strip())
+                start = position + len(token)
     if depth:
         return None
     return [*parts, text[start:].strip()]
@@ -108,7 +108,7 @@ def _tokens(text: str) -> Iterator[tuple[str, int]]:
 
 
 def _within(part: str) -> str | None:
-    """`a or b` of `(a or b)`; None where the outer parentheses are not a pair."""
+    """`a or b` of `(a or b)`; None if the outer parentheses do not match."""
     if not (part.startswith("(") and part.endswith(")")):
         return None
     inner = part[1:-1].strip()

@@ -1,4 +1,4 @@
-"""Poster match: a picture in, the films with the most similar posters out (CONTRACTS B1)."""
+"""The page "Poster match": movies with posters similar to a picture (classic.md, B1)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from matinee.web.views import make_view
 
 MOST, USUAL = 15, 5
 STARTERS = 8
-LONGEST_ID = 200
+MAX_ID = 200
 FIELDS = ("movie_id", "title", "year", "similarity", "distance", "rank", "imdb_id", "imdb_url", "poster_kind")
 
 
@@ -69,12 +69,12 @@ def build(shell: Shell) -> Page:  # noqa: C901 - one function for each event of 
 
     async def match_film(film: Any, k: Any) -> tuple[Any, Any, str]:
         """The films whose posters look most like the poster of a film, given by its id."""
-        film = str(film if film is not None else "")[:LONGEST_ID]
+        film = str(film if film is not None else "")[:MAX_ID]
         about, answer = await by_film(film, k)
         return {"film": about}, answer, address_of("match", {"film": film, "k": _unusual(k)})
 
     async def restore(params: Params) -> list[Any]:
-        film, number = params.get("film", "")[:LONGEST_ID], whole(params.get("k"), 1, MOST, USUAL)
+        film, number = params.get("film", "")[:MAX_ID], whole(params.get("k"), 1, MOST, USUAL)
         about, answer = await by_film(film, number) if film else (None, {})
         return [{"film": about}, number, answer, await starters() if "error" not in answer else {}]
 
@@ -119,7 +119,7 @@ def _unusual(k: Any) -> int | None:
 
 
 def _refused(error: RefusedError) -> dict[str, Any]:
-    """Why a picture was refused; the core's words for bodies in general say nothing of pictures."""
+    """The error value for a rejected picture, where the core's message is too general."""
     if error.status == 413 and error.problem.get("type", "about:blank") == "about:blank":
         return _sentence("This picture is too large: 8 MB is the most.", "Save it smaller, or take a screenshot of it.")
     if "no space 'poster'" in error.message:

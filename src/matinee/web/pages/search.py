@@ -1,4 +1,4 @@
-"""Search: by title with typing errors forgiven, and by what a film is about."""
+"""The search page: by title, tolerating typos, and by meaning."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from matinee.web.views import make_view
 
 WAYS = {"both": "Title and meaning", "title": "Title", "meaning": "Meaning"}
 DEFAULT_WAY, DEFAULT_N, MOST = "both", 12, 60
-LONGEST_TEXT, LONGEST_FILTER = 500, 2000
+MAX_TEXT, MAX_FILTER = 500, 2000
 WAITING = """(...given) => {
   document.getElementById("search-results")?.classList.add("waiting");
   return given;
@@ -55,12 +55,12 @@ def build(shell: Shell) -> Page:
     async def search(q: str, by: str = DEFAULT_WAY, n: float = DEFAULT_N, filter: str = "") -> list[Any]:
         """Films by title and by meaning; without a text the films that the filter allows, most rated first."""
         asked = _asked(q, by, n, filter)
-        return [await _found(shell, **asked), address_of("search", _params(asked))]
+        return [await _results(shell, **asked), address_of("search", _params(asked))]
 
     async def restore(params: Params) -> list[Any]:
         asked = _asked(params.get("q"), params.get("by", DEFAULT_WAY), params.get("n"), params.get("filter"))
         way = asked["by"] if asked["by"] in WAYS else DEFAULT_WAY
-        return [asked["q"], way, asked["n"], asked["filter"], await _found(shell, **asked | {"by": way})]
+        return [asked["q"], way, asked["n"], asked["filter"], await _results(shell, **asked | {"by": way})]
 
     triggers = [text.submit, button.click, only.submit, by.input, count.release]
     shell.listen(
@@ -71,7 +71,7 @@ def build(shell: Shell) -> Page:
         api_name="search",
         last=True,
         js=WAITING,
-        preprocess=False,  # what is not in the list or beyond the slider is said in friendly words, not by Gradio
+        preprocess=False,  # invalid values are reported by the page, not by Gradio
     )
     return Page("search", [text, by, count, only, results], restore)
 
@@ -82,44 +82,44 @@ def _asked(q: object, by: object, n: object, filter: object) -> dict[str, Any]:
 
 
 def _params(asked: dict[str, Any]) -> dict[str, object]:
-    """For the address: what is not the default and not beyond measure."""
+    """Parameters of the address: values that are not the default and not too long."""
     return {
-        "q": asked["q"] if len(asked["q"]) <= LONGEST_TEXT else "",
+        "q": asked["q"] if len(asked["q"]) <= MAX_TEXT else "",
         "by": asked["by"] if asked["by"] != DEFAULT_WAY else "",
         "n": asked["n"] if asked["n"] != DEFAULT_N else "",
-        "filter": asked["filter"] if len(asked["filter"]) <= LONGEST_FILTER else "",
+        "filter": asked["filter"] if len(asked["filter"]) <= MAX_FILTER else "",
     }
 
 
-async def _found(shell: Shell, q: str, by: str, n: int, filter: str) -> dict[str, Any]:
-    """`{"q", "by", "n", "filter", "items": [film with matched and how], "total"}`, or trouble.
+async def _results(shell: Shell, q: str, by: str, n: int, filter: str) -> dict[str, Any]:
+    """`{"q", "by", "n", "filter", "items": [film with matched and how], "total"}`, or an error value.
 
-    `items` is None where nothing was asked. `at` makes each answer differ, so that it is always drawn.
+    `items` is None for an empty query. `at` makes every value unique, so that it is always redrawn.
     """
     at = {"at": time.time()}
     if by not in WAYS:
         return at | _mistake(f"There is no search by “{by}”.", "Choose both, title or meaning.")
-    if len(q) > LONGEST_TEXT:
-        title = f"This text has {len(q):,} characters; at most {LONGEST_TEXT} can be searched for."
+    if len(q) > MAX_TEXT:
+        title = f"This text has {len(q):,} characters; at most {MAX_TEXT} can be searched for."
         return at | _mistake(title, "Say it in a sentence or two.")
-    if len(filter) > LONGEST_FILTER:
-        title = f"This filter has {len(filter):,} characters; at most {LONGEST_FILTER:,} can be read."
+    if len(filter) > MAX_FILTER:
+        title = f"This filter has {len(filter):,} characters; at most {MAX_FILTER:,} can be read."
         return at | _mistake(title, "Use fewer conditions.")
     answer: dict[str, Any] = {"q": q, "by": by, "n": n, "filter": filter, "items": None, "total": None}
     try:
         if q:
-            [found] = await shell.ask(calls.search(q, n=n, by=by, filter=filter))
-            answer["items"] = found["items"]
+            [result] = await shell.ask(calls.search(q, n=n, by=by, filter=filter))
+            answer["items"] = result["items"]
         elif filter:
-            [found] = await shell.ask(calls.movies(filter=filter, sort="ratings", limit=n))
-            answer |= {"items": [_brief(film) for film in found["items"]], "total": found["total"]}
+            [result] = await shell.ask(calls.movies(filter=filter, sort="ratings", limit=n))
+            answer |= {"items": [_brief(film) for film in result["items"]], "total": result["total"]}
     except MatineeError as error:
         return explained(error, filter)
     return at | answer
 
 
 def _brief(film: dict[str, Any]) -> dict[str, Any]:
-    """Of a record what a result shows."""
+    """The fields of a record that results show."""
     return {key: film.get(key) for key in ("movie_id", "title", "year", "genres", "ratings", "mean")}
 
 

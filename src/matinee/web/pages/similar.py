@@ -1,4 +1,4 @@
-"""More like this: a title in, similar films out, and all films on a map (CONTRACTS B3)."""
+"""The page "More like this": movies similar to a title, and the map of all movies (classic.md, B3)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gradio.components import Component
 from matinee.web.inputs import whole, whole_js
 from matinee.web.pages.similar_data import MODELS, MOST, USUAL, model_of, plotted, recommended, shown_model
 from matinee.web.shell import Page, Params, Shell, address_of
-from matinee.web.titlebox import LONGEST_TITLE, title_box
+from matinee.web.titlebox import MAX_TITLE, title_box
 from matinee.web.views import make_view
 
 LIST, MAP = "list", "map"
@@ -34,7 +34,7 @@ def build(shell: Shell) -> Page:
         with gr.Tab("Plot Query and Neighbors", id=MAP):
             plot_button = gr.Button("Plot", variant="primary", elem_id="similar-plot")
             film_map = make_view("map", elem_id="similar-map")
-    # Hidden, because the endpoint's classic order is model, number, title, and a box of its own holds the title.
+    # Hidden, because the classic endpoint has the order model, number, title, and the title is in a separate box.
     title = gr.Textbox(visible=False, label="title")
 
     def address(answer: dict[str, Any], view: str = "") -> str:
@@ -61,7 +61,7 @@ def build(shell: Shell) -> Page:
         return answer, address(answer)
 
     async def plot(model: Any, number: Any, title: Any) -> tuple[Any, Any, str]:
-        """The film that a title means and its neighbours on the map of all films; arguments as of `Recommender`.
+        """The film that a title means and its neighbors on the map of all films; arguments as of `Recommender`.
 
         The places of all films are at `/media/map/<space>`.
         """
@@ -69,15 +69,15 @@ def build(shell: Shell) -> Page:
         return plotted(answer), answer if answer["asked"]["title"] else {}, address(answer, MAP)
 
     async def restore(params: Params) -> list[Any]:
-        on_map, wanted = params.get("view") == MAP, params.get("title", "")
+        on_map, title = params.get("view") == MAP, params.get("title", "")
         by, n = params.get("by", ""), whole(params.get("n"), 1, MOST, USUAL)
-        answer = await recommended(shell, by if model_of(by) in MODELS else "faiss", n, wanted)
+        answer = await recommended(shell, by if model_of(by) in MODELS else "faiss", n, title)
         return [
             gr.Tabs(selected=MAP if on_map else LIST),
             shown_model(by),
             n,
-            {"text": wanted[:LONGEST_TITLE], "movie_id": ""},
-            answer if wanted.strip() else {},
+            {"text": title[:MAX_TITLE], "movie_id": ""},
+            answer if title.strip() else {},
             plotted(answer) if on_map else {},
         ]
 
@@ -85,7 +85,7 @@ def build(shell: Shell) -> Page:
         "inputs": [model, number, title],
         "js": f"(model, number) => [model, {whole_js('number', 1, MOST, USUAL)}, matinee.args['{box.take[0]}'] ?? '']",
         "last": True,
-        "preprocess": False,  # any model and number: what is wrong is said in friendly words
+        "preprocess": False,  # invalid values are reported by the page
     }
     shell.listen(go.click, recommender, api_name="Recommender", outputs=[found, shell.address], **controls)
     shell.listen(plot_button.click, plot, api_name="plot", outputs=[film_map, found, shell.address], **controls)

@@ -1,4 +1,4 @@
-"""What the page "More like this" shows: the core's answer to a title, in the shape that its views draw."""
+"""Data of the page "More like this", from the core."""
 
 from __future__ import annotations
 
@@ -8,46 +8,46 @@ from matinee.client import RefusedError, calls
 from matinee.errors import MatineeError
 from matinee.web.inputs import typed, whole
 from matinee.web.shell import Shell, trouble
-from matinee.web.titlebox import LONGEST_TITLE
+from matinee.web.titlebox import MAX_TITLE
 
 MODELS = {"faiss": "Faiss", "annoy": "Annoy", "exact": "Exact", "hnsw": "HNSW"}
-"""Name for the core → name on the screen."""
+"""Name of an index → its label."""
 MOST, USUAL = 15, 5
 UNKNOWN = "Movie Unrecognized. Try Again"
 FIELDS = ("movie_id", "title", "year", "rank", "similarity", "imdb_id", "imdb_url")
 
 
 def model_of(value: Any) -> str:
-    """The core's name of a model that somebody names in any case; as it is where there is none such."""
+    """The name of an index, in lower case; not validated."""
     return typed(value).lower()[:40] or "faiss"
 
 
 def shown_model(value: Any) -> str:
-    """The choice on the screen for a model; the first where there is none such."""
+    """The label of an index; the default if unknown."""
     return MODELS.get(model_of(value), MODELS["faiss"])
 
 
 SPACE = "content"
-"""The space of the map before any answer."""
+"""The default space of the map."""
 
 
 async def recommended(shell: Shell, model: Any, number: Any, title: Any) -> dict[str, Any]:
-    """Films similar to a title.
+    """Movies similar to a title.
 
     Returns:
-        `{"links", "matched", "items", "asked", "model", "index", "space", "fallback", …}`; where nothing is found
+        `{"links", "matched", "items", "asked", "model", "index", "space", "fallback", …}`, or, if nothing matches,
         `{"error", "links": []}`.
     """
-    wanted = typed(title)
+    query = typed(title)
     name = model_of(model)
     n = whole(number, 1, MOST, USUAL)
-    asked = {"model": name, "number": n, "title": wanted[:LONGEST_TITLE]}
-    if not wanted:
+    asked = {"model": name, "number": n, "title": query[:MAX_TITLE]}
+    if not query:
         return _unknown("Type the title of a film, or a part of it.", asked)
-    if len(wanted) > LONGEST_TITLE:
+    if len(query) > MAX_TITLE:
         return _unknown("This is longer than any title.", asked)
     try:
-        [answer] = await shell.ask(calls.similar_titles(name, n, wanted))
+        [answer] = await shell.ask(calls.similar_titles(name, n, query))
     except RefusedError as error:
         if error.status == 404:
             return _unknown("No title comes near this. Check the spelling, or type fewer words.", asked)
@@ -68,9 +68,9 @@ async def recommended(shell: Shell, model: Any, number: Any, title: Any) -> dict
 
 
 def plotted(answer: dict[str, Any]) -> dict[str, Any]:
-    """The value of the map for an answer: which space, which film, which neighbours.
+    """The value of the map: space, movie and neighbors.
 
-    A title that is unknown, or none, leaves the map of all films; other trouble is the map's trouble too.
+    For an unknown or empty title the map shows all movies. Other errors are shown instead of the map.
     """
     if "matched" in answer:
         films = [
