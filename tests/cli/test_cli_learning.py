@@ -25,7 +25,7 @@ def test_train_promote_rollback_prune(home: Path, run: Any) -> None:
     assert f"*   {second}" in run("snapshots", "list").out
     assert next(s["id"] for s in snapshots(run) if s["current"]) == second
     assert first in run("snapshots", "rollback").out
-    assert "is sound" in run("snapshots", "verify").out
+    assert "is intact" in run("snapshots", "verify").out
     assert json.loads(run("snapshots", "show").out)["id"] == first
     assert json.loads(run("snapshots", "show", second).out)["report"]["source"] == "small"
     assert "Deleted 0 snapshots." in run("snapshots", "prune", "--keep", "2").out

@@ -251,7 +251,7 @@ def test_an_address_that_is_none_is_told(run: Any) -> None:
         for url in ("localhost:8000", "http://", "http://films:port", "http://films:99999", "http://[::1"):
             done = run(app, "--port", "0", "--core-url", url)
             assert done.code == 1
-            assert f"'{url}' is no address" in done.err
+            assert f"'{url}' is not a valid address" in done.err
 
 
 def test_addresses_of_this_machine() -> None:

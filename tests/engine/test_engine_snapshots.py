@@ -60,7 +60,7 @@ def test_training_learns_from_the_store_and_ratings_survive(engine: Engine) -> N
     assert engine.history("u2")[0].movie_id == "new"
     assert "m0" not in {m.movie_id for m in engine.movies(limit=100).movies}
     assert [s["id"] for s in engine.snapshots() if s["current"]] == [first]
-    with pytest.raises(SnapshotError, match="go back"):
+    with pytest.raises(SnapshotError, match="roll back"):
         engine.rollback()
 
 

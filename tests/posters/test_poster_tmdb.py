@@ -237,7 +237,7 @@ def test_a_configuration_that_says_nothing(
 ) -> None:
     films = some_films(tmdb, 1)
     monkeypatch.setattr(tmdb, "answer", lambda path: (200, body, "application/json"))
-    with pytest.raises(FetchError, match="where its pictures are"):
+    with pytest.raises(FetchError, match="configuration is not valid"):
         run(tmdb, shelf, films)
 
 
