@@ -101,9 +101,9 @@ def test_arrays_that_make_no_table_are_refused(tmp_path: Path, change: dict[str,
 
 def test_one_id_for_two_films_is_refused(tmp_path: Path) -> None:
     write_table(tmp_path / "table", ChangedTable(None, {0: film(), 1: film()}))
-    with pytest.raises(DataError, match="for two films"):
+    with pytest.raises(DataError, match="duplicate movie_id"):
         Catalog.load(tmp_path / "table")
-    with pytest.raises(DataError, match="for two films"):
+    with pytest.raises(DataError, match="duplicate movie_id"):
         Catalog.of([Movie(movie_id="1", title="A"), Movie(movie_id="1", title="B")])
 
 

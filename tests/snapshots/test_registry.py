@@ -27,7 +27,7 @@ def test_an_empty_shelf(shelf: SnapshotRegistry) -> None:
     assert shelf.previous() == ()
     assert shelf.stamp() is None
     assert not shelf.root.exists()
-    with pytest.raises(SnapshotError, match="no sound snapshot"):
+    with pytest.raises(SnapshotError, match="no intact snapshot"):
         shelf.rollback()
     for call in (shelf.promote, shelf.show, shelf.verify):
         with pytest.raises(SnapshotError, match="no snapshot"):
@@ -50,7 +50,7 @@ def test_promote_and_roll_back(shelf: SnapshotRegistry, ids: list[str]) -> None:
     assert shelf.stamp() not in stamps
     assert shelf.current() == ids[1]
     assert shelf.rollback() == ids[0]
-    with pytest.raises(SnapshotError, match="no sound snapshot"):
+    with pytest.raises(SnapshotError, match="no intact snapshot"):
         shelf.rollback()
     assert shelf.current() == ids[0]
 
@@ -66,7 +66,7 @@ def test_a_damaged_snapshot_is_not_promoted(shelf: SnapshotRegistry, ids: list[s
     shelf.promote(ids[0])
     damage(shelf, ids[1])
     stamp = shelf.stamp()
-    with pytest.raises(SnapshotError, match=r"damaged and is not served: .*users\.safetensors"):
+    with pytest.raises(SnapshotError, match=r"damaged and cannot be served: .*users\.safetensors"):
         shelf.promote(ids[1])
     assert shelf.stamp() == stamp
     assert shelf.current() == ids[0]

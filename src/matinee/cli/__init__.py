@@ -1,4 +1,4 @@
-"""The command line: `matinee --help`. Parses, asks the engine, prints; no recommending happens here."""
+"""The command line (`matinee --help`): parses arguments, calls the engine, and prints results."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    0: done; 1: a `MatineeError`, told in one sentence with a hint; 2: a command line that cannot be read;
-    130: Ctrl-C. A traceback is shown only with MATINEE_DEBUG=1 (or where Matinee itself is at fault).
+    0: success; 1: a `MatineeError`, printed with its hint; 2: invalid arguments; 130: Ctrl-C. A traceback is only
+    printed with MATINEE_DEBUG=1, or for bugs.
 
     Args:
-        argv: words after the program's name; None: those of this process.
+        argv: arguments after the program name; None: those of this process.
     """
     from matinee._util.extras import missing_extra
     from matinee.cli.app import app
@@ -42,6 +42,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         note("Interrupted.")
     try:
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader (`| head`) has gone; nobody is left to tell
+    except BrokenPipeError:  # the reader (`| head`) has exited, so the output is discarded
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code

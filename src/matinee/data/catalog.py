@@ -1,4 +1,4 @@
-"""The catalogue: one frozen table of films and the only mapping from film ids to rows."""
+"""The catalog: the frozen table of movies, and the only mapping from movie ids to rows."""
 
 from __future__ import annotations
 
@@ -126,26 +126,26 @@ class Catalog:
         return {movie_id: row for row, movie_id in enumerate(self.column("movie_id"))}
 
     def column(self, name: str) -> list[Any]:
-        """A column as a Python list, made once (rows of removed films included)."""
+        """A column as a Python list, cached. Includes rows of removed movies."""
         values = self._columns.get(name)
         if values is None:
             values = self._columns[name] = self._table.column(name)
         return values
 
     def find(self, movie_id: str) -> int | None:
-        """Row of a film, or None where the id is unknown or the film was removed."""
+        """Row of a movie; None if the id is unknown or the movie was removed."""
         row = self._row_by_id.get(movie_id)
         return row if row is not None and self.active[row] else None
 
     def find_any(self, movie_id: str) -> int | None:
-        """Row of a film, removed or not; None where the id was never known."""
+        """Row of a movie, removed or not; None if the id is unknown."""
         return self._row_by_id.get(movie_id)
 
     def row(self, movie_id: str) -> int:
-        """Row of a film.
+        """Row of a movie.
 
         Raises:
-            UnknownMovieError: no such film.
+            UnknownMovieError: no such movie.
         """
         row = self.find(movie_id)
         if row is None:
@@ -153,7 +153,7 @@ class Catalog:
         return row
 
     def rows(self, movie_ids: Iterable[str]) -> NDArray[np.int64]:
-        """Rows of many films; −1 where the id is unknown or the film was removed."""
+        """Rows of many movies; −1 if the id is unknown or the movie was removed."""
         found = (self.find(movie_id) for movie_id in movie_ids)
         return np.fromiter((-1 if row is None else row for row in found), dtype=np.int64)
 
@@ -204,12 +204,12 @@ class Catalog:
         return [titles[row] if years[row] is None else f"{titles[row]} ({years[row]})" for row in rows]
 
     def ids(self, rows: Iterable[int]) -> list[str]:
-        """Film ids of rows."""
+        """Movie ids of rows."""
         column = self.column("movie_id")
         return [column[row] for row in rows]
 
     def movie(self, row: int) -> Movie:
-        """One film as a record (not validated again)."""
+        """One movie as a record (without validation)."""
         record = self._table.row(row)
         for name in LIST_COLUMNS:
             record[name] = tuple(record[name])
@@ -217,14 +217,14 @@ class Catalog:
 
     @classmethod
     def of(cls, movies: Sequence[Movie]) -> Self:
-        """A catalogue of films given as records."""
+        """A catalog from records."""
         catalog = cls._over(ChangedTable(None, {row: movie.model_dump() for row, movie in enumerate(movies)}))
         if len(catalog._row_by_id) != len(catalog):
-            raise DataError("The film table uses a movie_id for two films.")
+            raise DataError("The film table has a duplicate movie_id.")
         return catalog
 
     def with_changes(self, put: Sequence[Movie] = (), removed: Iterable[str] = ()) -> Catalog:
-        """A new catalogue: known films replaced in their rows, new ones appended, removed ones made inactive."""
+        """A new catalog: existing movies are replaced in their rows, new ones appended, removed ones made inactive."""
         records: dict[int, dict[str, Any]] = {}
         appended: dict[str, int] = {}
         for movie in {movie.movie_id: movie for movie in put}.values():
@@ -246,7 +246,7 @@ class Catalog:
         return catalog
 
     def changed_since(self, older: Catalog) -> NDArray[np.int64] | None:
-        """Rows put by the `with_changes` call that made this catalogue of `older`; None where it was not so made."""
+        """Rows written by the `with_changes` call that made this catalog from `older`; None if it was not made so."""
         if self._made_from is None or self._made_from[0]() is not older:
             return None
         return self._made_from[1]
@@ -265,7 +265,7 @@ class Catalog:
         try:
             catalog = cls._over(PackedTable.read(path))
             if len(catalog._row_by_id) != len(catalog):
-                raise ValueError("it uses a movie_id for two films")
+                raise ValueError("it has a duplicate movie_id")
         except (OSError, ValueError) as error:
             raise DataError(f"{path} is not a film table: {error}") from error
         return catalog

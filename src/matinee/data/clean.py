@@ -1,4 +1,4 @@
-"""Cleaning: every row that is dropped or changed is counted with its reason."""
+"""Cleaning of tables. Every dropped or changed row is counted with its reason."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_WORD, _MAX_WORDS = 200, 2000  # as in catalog.Movie
 
 
 class Counter:
-    """Builds a `TableReport`: applies filters to a frame and counts what they take."""
+    """Builds a `TableReport`: applies filters to a frame and counts the rows they drop."""
 
     def __init__(self, frame: pl.DataFrame) -> None:
         self.frame = frame
@@ -28,21 +28,21 @@ class Counter:
         self.noticed: dict[str, int] = {}
 
     def drop(self, reason: str, where: pl.Expr | pl.Series) -> None:
-        """Drop the rows where a condition holds (null counts as false)."""
+        """Drop the rows where a condition is true (null counts as false)."""
         kept = self.frame.filter(~where.fill_null(False))
         if kept.height < self.frame.height:
             self.dropped[reason] = self.dropped.get(reason, 0) + self.frame.height - kept.height
             self.frame = kept
 
     def count(self, kind: dict[str, int], reason: str, where: pl.Expr) -> int:
-        """Count the rows where a condition holds under `changed` or `noticed`."""
+        """Count the rows where a condition is true in `changed` or `noticed`."""
         number = int(self.frame.select(where.fill_null(False).sum()).item() or 0)
         if number:
             kind[reason] = kind.get(reason, 0) + number
         return number
 
     def report(self) -> TableReport:
-        """The report of the frame as it now is."""
+        """The report of the current frame."""
         return TableReport(
             rows_in=self.rows_in,
             rows_out=self.frame.height,
@@ -53,7 +53,7 @@ class Counter:
 
 
 def as_id(frame: pl.DataFrame, name: str) -> pl.Expr:
-    """A column of ids as text: no surrounding blanks, "12.0" → "12" (a spreadsheet's doing), "" → null."""
+    """A column of ids as text, stripped; "12.0" → "12" (as spreadsheets write it), "" → null."""
     column = pl.col(name)
     kind = frame.schema[name]
     if kind.is_integer():
@@ -65,7 +65,7 @@ def as_id(frame: pl.DataFrame, name: str) -> pl.Expr:
 
 
 def out_of_range(ids: pl.Series, pattern: str) -> pl.Series:
-    """Which ids cannot be one: of another form, too long, or negative numbers."""
+    """Mask of ids that are not valid: not matching the pattern, too long, or negative numbers."""
     return ~ids.str.contains(pattern) | (ids.str.len_chars() > ID_LENGTH) | ids.str.contains(r"^-\d+$")
 
 
@@ -86,11 +86,11 @@ def as_seconds(frame: pl.DataFrame, name: str) -> pl.Expr:
 
 
 def detect_scale(frame: pl.DataFrame, hint: tuple[float, float] | None = None) -> tuple[float, float]:
-    """Lowest and highest stars of a table of ratings; `SEEN` where it says no more than that films were seen.
+    """Lowest and highest stars of a table of ratings; `SEEN` for implicit feedback.
 
-    That is so without a column `rating`, or where every rating is 1 and no layout gives a scale. The hint (the layout's
-    scale) is taken where at least half of the ratings lie on it; else the first of the usual scales that holds nine
-    tenths of them; else their own range.
+    Feedback is implicit if there is no column `rating`, or if every rating is 1 and the layout gives no scale. The hint
+    (the layout's scale) is used if at least half of the ratings are in its range. Otherwise the first usual scale that
+    covers nine tenths of the ratings is used, else their own range.
     """
     if "rating" not in frame.columns:
         return SEEN
@@ -117,16 +117,16 @@ def detect_scale(frame: pl.DataFrame, hint: tuple[float, float] | None = None) -
 def clean_ratings(
     frame: pl.DataFrame, movie_ids: Sequence[str] | pl.Series, scale: tuple[float, float]
 ) -> tuple[pl.DataFrame, TableReport]:
-    """Keep the usable ratings: known film, a user, stars on the scale, one row per (user, film), the latest.
+    """Keep valid ratings: a user, a movie of the catalog, stars on the scale, and the latest row per (user, movie).
 
     Args:
-        frame: `user_id`, `movie_id`, and where known `rating` and `timestamp`, as text or numbers.
-        movie_ids: the catalogue's films.
-        scale: lowest and highest stars. Where they are equal (`SEEN`) each row says that a film was seen, whatever its
-            stars, and gets that one value; elsewhere rows without stars are dropped.
+        frame: `user_id`, `movie_id`, and optionally `rating` and `timestamp`, as text or numbers.
+        movie_ids: the catalog's movies.
+        scale: lowest and highest stars. If they are equal (`SEEN`), feedback is implicit and every row gets this value.
+            Otherwise rows without stars are dropped.
 
     Returns:
-        `user_id`, `movie_id` (String), `rating` (Float32), `timestamp` (Int64, null where unknown) and the report.
+        `user_id`, `movie_id` (String), `rating` (Float32), `timestamp` (Int64, null if unknown) and the report.
     """
     seen = scale[0] == scale[1]
     rating = pl.col("rating") if "rating" in frame.columns else pl.lit(scale[1] if seen else None)
@@ -171,7 +171,7 @@ def clean_ratings(
     table.frame = table.frame.join(user_rows, on="user_id", how="left", maintain_order="left")
     pair = table.frame.select(pl.col("user").cast(pl.Int64) * len(films) + pl.col("film")).to_series()
     if pair.n_unique() < len(pair):
-        # Only the pairs that occur twice are sorted: 25 million rows have few of them.
+        # Only repeated pairs are sorted, because even 25 million rows have few of them.
         repeated = pair.is_duplicated()
         newest = (
             table.frame.with_row_index("row")
@@ -192,7 +192,7 @@ def clean_ratings(
 
 
 def as_words(frame: pl.DataFrame, name: str, separator: str = "|") -> pl.Expr:
-    """A column of lists: lists, or text with separators; blanks, empties, repeats and over-long words go."""
+    """A column of lists, from lists or separated text. Empty, repeated and long words are dropped."""
     kind = frame.schema[name]
     column = pl.col(name)
     if not isinstance(kind, pl.List):
@@ -206,19 +206,19 @@ def as_words(frame: pl.DataFrame, name: str, separator: str = "|") -> pl.Expr:
 
 
 def as_text(name: str, longest: int) -> pl.Expr:
-    """A column of text without surrounding blanks, cut to a length; "" is null."""
+    """A column of text, stripped and truncated; "" → null."""
     text = pl.col(name).cast(pl.String).str.strip_chars().str.slice(0, longest)
     return pl.when(text != "").then(text).alias(name)
 
 
 def as_imdb_id(frame: pl.DataFrame, name: str = "imdb_id") -> pl.Expr:
-    """ "114709", "0114709", "tt0114709" → "tt0114709"; anything else null."""
+    """ "114709", "0114709", "tt0114709" → "tt0114709"; others → null."""
     digits = as_id(frame, name).str.extract(r"^(?:tt)?0*([1-9]\d{0,9})$", 1)
     return (pl.lit("tt") + digits.str.zfill(7)).alias(name)
 
 
 def as_tmdb_id(frame: pl.DataFrame, name: str = "tmdb_id") -> pl.Expr:
-    """ "862", "862.0" → "862"; anything else null."""
+    """ "862", "862.0" → "862"; others → null."""
     return as_id(frame, name).str.extract(r"^0*([1-9]\d{0,9})$", 1).alias(name)
 
 
@@ -251,7 +251,7 @@ def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.Da
     year = year_in_title(pl.col("title"))
     split = year.is_not_null() & (pl.col("year").is_null() | (pl.col("year") == year))
     table.count(table.changed, "year split from the title", split)
-    # A film called only "(1999)" keeps its title.
+    # A title that is only "(1999)" is kept.
     bare = pl.when(split & (without_year(pl.col("title")) != "")).then(without_year(pl.col("title"))).otherwise("title")
     table.frame = table.frame.with_columns(title=bare, year=pl.coalesce("year", year))
     moved = article_first(pl.col("title"))
@@ -271,14 +271,14 @@ def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.Da
 
 
 def clean_tags(frame: pl.DataFrame, movie_ids: pl.Series) -> tuple[pl.DataFrame, TableReport]:
-    """Tags per film, lower case, distinct, most frequent first (then by name).
+    """Tags per movie, lower case, distinct, most frequent first (then by name).
 
     Args:
-        frame: `movie_id`, `tag` and where known `user_id`.
-        movie_ids: the catalogue's films.
+        frame: `movie_id`, `tag` and optionally `user_id`.
+        movie_ids: the catalog's movies.
 
     Returns:
-        `movie_id`, `tags` (one row a film that has any) and the report.
+        `movie_id`, `tags` (one row per movie with tags) and the report.
     """
     user = as_id(frame, "user_id") if "user_id" in frame.columns else pl.lit(None, pl.String).alias("user_id")
     label = pl.col("tag").cast(pl.String).str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()

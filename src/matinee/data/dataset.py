@@ -1,4 +1,4 @@
-"""Dataset: catalogue, ratings, the report of how they were cleaned, and a fingerprint."""
+"""Dataset: catalog, ratings, cleaning report and fingerprint."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from matinee.data.ratings import Ratings
 from matinee.data.vectors import FilmVectors
 
 SEEN = (1.0, 1.0)
-"""The scale of data without stars: whoever has seen a film has rated it 1, and that is all that is known."""
+"""The scale of implicit feedback: a movie that was watched counts as rated 1."""
 
 _SHOWN = 5
 """Films that a notebook shows of a data set."""
 
 
 class TableReport(BaseModel):
-    """What became of one table: rows in, rows out, rows dropped, changed, and kept but worth knowing, by reason."""
+    """Cleaning of one table: rows in, rows out, and counts of rows dropped, changed and noticed, by reason."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,7 +35,7 @@ class TableReport(BaseModel):
 
 
 class CleaningReport(BaseModel):
-    """Every row that was dropped or changed, with its reason; `rows_in − rows_out = sum(dropped)` per table."""
+    """Counts of dropped and changed rows by reason; `rows_in − rows_out = sum(dropped)` in each table."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -94,7 +94,7 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over films and ratings: equal data, equal fingerprint."""
+        """sha256 of movies and ratings. Equal data have equal fingerprints."""
         digest = hashlib.sha256(self.catalog.frame.write_ndjson().encode())
         digest.update("\n".join(self.ratings.user_ids.to_list()).encode())
         for array in (self.ratings.indptr, self.ratings.indices, self.ratings.values, self.ratings.times):
@@ -102,5 +102,5 @@ class Dataset:
         return digest.hexdigest()
 
     def with_ratings(self, ratings: Ratings) -> Dataset:
-        """The same films with other ratings (a training split)."""
+        """The same movies with other ratings (a training split)."""
         return replace(self, ratings=ratings)

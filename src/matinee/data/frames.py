@@ -25,7 +25,7 @@ class FrameTable:
     def __init__(self, frame: pl.DataFrame) -> None:
         missing = [name for name in ("movie_id", "title") if name not in frame.columns]
         if missing:
-            raise DataError(f"The film table lacks the columns {', '.join(missing)}.")
+            raise DataError(f"The film table has no column {' or '.join(missing)}.")
         columns: list[pl.Expr] = []
         for name, kind in SCHEMA.items():
             column = pl.col(name).cast(kind) if name in frame.columns else pl.lit(None, dtype=kind).alias(name)
@@ -36,7 +36,7 @@ class FrameTable:
         if self.frame["movie_id"].null_count() or self.frame["title"].null_count():
             raise DataError("The film table has rows without movie_id or title.")
         if self.frame["movie_id"].n_unique() != self.frame.height:
-            raise DataError("The film table uses a movie_id for two films.")
+            raise DataError("The film table has a duplicate movie_id.")
 
     def __len__(self) -> int:
         return self.frame.height

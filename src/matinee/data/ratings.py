@@ -1,4 +1,4 @@
-"""Ratings: a frozen sparse users × films matrix on the catalogue's rows."""
+"""Ratings: a frozen sparse users × movies matrix on the catalog's rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matinee.data.catalog import Catalog
 
 NO_TIME = -1
-"""Stands for "time not known" in `Ratings.times`."""
+"""Marks an unknown time in `Ratings.times`."""
 
 
 class Ratings:
@@ -53,9 +53,9 @@ class Ratings:
     ) -> None:
         user_ids = user_ids if isinstance(user_ids, Texts) else Texts.of(user_ids)
         if len(indptr) != len(user_ids) + 1 or not len(indices) == len(values) == len(times) == int(indptr[-1]):
-            raise DataError("The arrays of the ratings matrix do not fit together.")
+            raise DataError("The lengths of the arrays of the ratings matrix do not match.")
         if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < n_items:
-            raise DataError("The ratings matrix names films that the catalogue does not have.")
+            raise DataError("The ratings matrix has films that the catalog does not have.")
         self.user_ids, self.indptr, self.indices = user_ids, indptr, indices
         self.values, self.times, self.n_items = values, times, n_items
 
@@ -75,31 +75,31 @@ class Ratings:
         return {user_id: row for row, user_id in enumerate(self.user_ids.to_list())}
 
     def find_user(self, user_id: str) -> int | None:
-        """Row of a user, or None."""
+        """Row of a user; None if unknown."""
         return self._row_by_user.get(user_id)
 
     def history(self, user: int) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
-        """Film rows, stars and times of one user's ratings."""
+        """Movie rows, stars and times of one user's ratings."""
         span = slice(int(self.indptr[user]), int(self.indptr[user + 1]))
         return self.indices[span], self.values[span], self.times[span]
 
     def matrix(self, *, binary: bool = False) -> sp.csr_matrix:
-        """The users × films matrix, float32: stars, or 1 for every rating."""
+        """The users × movies matrix, float32: stars, or 1 for every rating."""
         values = np.ones(len(self), dtype=np.float32) if binary else self.values
         return sp.csr_matrix((values, self.indices, self.indptr), shape=(self.n_users, self.n_items))
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
-        """Ratings per film, (n_items,)."""
+        """Number of ratings per movie, (n_items,)."""
         return np.bincount(self.indices, minlength=self.n_items).astype(np.int64)
 
     @cached_property
     def sums(self) -> NDArray[np.float64]:
-        """Sum of stars per film, (n_items,)."""
+        """Sum of stars per movie, (n_items,)."""
         return np.bincount(self.indices, weights=self.values, minlength=self.n_items).astype(np.float64)
 
     def select(self, keep: NDArray[np.bool_]) -> Ratings:
-        """The same users and films with only the ratings where `keep` (n_ratings,) is true."""
+        """The same users and movies with only the ratings where the mask `keep`, (n_ratings,), is true."""
         kept = np.concatenate([[0], np.cumsum(keep)])
         return Ratings(
             self.user_ids,
@@ -114,10 +114,10 @@ class Ratings:
     def from_frame(cls, frame: pl.DataFrame, catalog: Catalog) -> Ratings:
         """Build from clean rows: `user_id`, `movie_id`, `rating`, and optionally `timestamp`.
 
-        Users are ordered as numbers where all ids are whole numbers, else as text.
+        Users are sorted as numbers if all ids are integers, else as text.
 
         Raises:
-            DataError: a film outside the catalogue or a (user, film) pair twice (clean first).
+            DataError: a movie is not in the catalog, or a (user, movie) pair is repeated.
         """
         import polars as pl
 
@@ -142,7 +142,7 @@ class Ratings:
             .sort("user", "item")
         )
         if table["item"].null_count():
-            raise DataError("There are ratings of films that the catalogue does not have.", "Clean the data first.")
+            raise DataError("There are ratings of films that the catalog does not have.", "Clean the data first.")
         if table.select(((pl.col("user").diff() == 0) & (pl.col("item").diff() == 0)).any()).item():
             raise DataError("There are two ratings of one film by one user.", "Clean the data first.")
         counts = np.bincount(table["user"].to_numpy(), minlength=len(users))
@@ -156,7 +156,7 @@ class Ratings:
         )
 
     def to_frame(self, catalog: Catalog) -> pl.DataFrame:
-        """Rows `user_id`, `movie_id`, `rating`, `timestamp` (null where unknown), by user, then film."""
+        """Rows `user_id`, `movie_id`, `rating`, `timestamp` (null if unknown), by user, then movie."""
         import polars as pl
 
         users = np.repeat(np.arange(self.n_users), np.diff(self.indptr))

@@ -1,9 +1,9 @@
-"""Ways to split ratings into what a model may learn from and what it is asked about.
+"""Splits of ratings into training and test parts.
 
-Pure functions on parallel arrays with one entry a rating. Unless a function says otherwise it returns the mask of the
-training entries; `~mask` is the test part. Random ones shuffle with NumPy's legacy `RandomState`, because the published
-protocols do, and depend on the order of the entries: give them in the order of the data file where the protocol asks
-for that (`file_order`).
+Pure functions on parallel arrays with one entry per rating. Unless documented otherwise, they return the mask of the
+training entries; `~mask` is the test part. Random splits use NumPy's legacy `RandomState`, because the published
+protocols do. They depend on the order of the entries: pass them in the order of the data file if the protocol requires
+it (`file_order`).
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def file_order(ratings: Ratings, catalog: Catalog, frame: pl.DataFrame) -> NDArr
     """Entries of a ratings matrix in the order of the file they were read from.
 
     Args:
-        frame: the file's rows in order, `user_id` and `movie_id`; rows that cleaning dropped are skipped, and of two
-            rows with the same user and film the first gives the place.
+        frame: `user_id` and `movie_id` of the file's rows, in order. Rows dropped by cleaning are skipped; of repeated
+            (user, movie) pairs the first determines the position.
 
     Returns:
         (n_ratings,) entry numbers, a permutation.
 
     Raises:
-        DataError: the file lacks ratings of the matrix.
+        DataError: ratings of the matrix are missing in the file.
     """
     place = frame.select(
         pl.col("user_id").cast(pl.String).str.strip_chars(), pl.col("movie_id").cast(pl.String).str.strip_chars()
@@ -56,7 +56,7 @@ def file_order(ratings: Ratings, catalog: Catalog, frame: pl.DataFrame) -> NDArr
     )
     found = place.join(known, on=["user_id", "movie_id"], how="inner").unique("entry", keep="first").sort("place")
     if found.height != len(ratings):
-        raise DataError("The file does not hold all ratings of the data set.", "Give the folder that it was read from.")
+        raise DataError("The file does not have all ratings of the data set.", "Give the folder that it was read from.")
     return found["entry"].to_numpy().copy()
 
 
@@ -66,7 +66,7 @@ def _share(share: float) -> None:
 
 
 def _places(users: Codes) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
-    """Entries grouped by user (in order within a user), and where each user's group begins and how long it is."""
+    """Entries grouped by user (stable), and start and size of each user's group."""
     order = np.argsort(users, kind="stable")
     _, starts, counts = np.unique(users[order], return_index=True, return_counts=True)
     return order, starts.astype(np.int64), counts.astype(np.int64)
@@ -75,7 +75,7 @@ def _places(users: Codes) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[
 def random_per_user(users: Codes, share: float = 0.75, seed: int = 42) -> Mask:
     """The first `round(share · n)` entries of each user's own permutation `RandomState(seed).permutation(n)`.
 
-    What `sample(frac=1, random_state=seed)` of each user's rows gives in pandas; the stratified split of
+    Equivalent to `sample(frac=1, random_state=seed)` of each user's rows in pandas. This is the stratified split of
     recommenders-team.
 
     Args:
@@ -85,7 +85,7 @@ def random_per_user(users: Codes, share: float = 0.75, seed: int = 42) -> Mask:
     _share(share)
     train = np.zeros(len(users), dtype=np.bool_)
     order, starts, counts = _places(users)
-    # Users with as many ratings share the permutation, because the seed starts anew for each of them.
+    # Users with equally many ratings have the same permutation, because each user starts from the same seed.
     for count in np.unique(counts):
         chosen = np.random.RandomState(seed).permutation(count)[: round(share * float(count))]
         train[order[starts[counts == count][:, None] + chosen]] = True
@@ -93,15 +93,17 @@ def random_per_user(users: Codes, share: float = 0.75, seed: int = 42) -> Mask:
 
 
 def kfold(n: int, n_folds: int = 5, seed: int = 0) -> list[Mask]:
-    """Training masks of k-fold cross-validation as Surprise's `KFold(random_state=seed)` makes them.
+    """Training masks of k-fold cross-validation, equal to those of Surprise's `KFold(random_state=seed)`.
 
-    `RandomState(seed).shuffle(arange(n))`, cut into consecutive chunks, the first `n mod k` of them one longer.
+    `RandomState(seed).shuffle(arange(n))` is cut into consecutive chunks; the first `n mod k` are one longer.
 
     Raises:
         InvalidInputError: fewer entries than folds, or fewer than two folds.
     """
     if not 2 <= n_folds <= n:
-        raise InvalidInputError(f"{n} ratings cannot make {n_folds} folds.", "Ask for 2 folds or more, of enough data.")
+        raise InvalidInputError(
+            f"{n} ratings cannot be split into {n_folds} folds.", "Use at least 2 folds and one rating per fold."
+        )
     shuffled = np.arange(n)
     np.random.RandomState(seed).shuffle(shuffled)
     folds = []
@@ -121,12 +123,12 @@ def random_holdout(n: int, share: float = 0.8, seed: int = 0) -> Mask:
 
 
 def leave_last_out(users: Codes, times: NDArray[np.int64], n: int = 1) -> Mask:
-    """All but each user's n newest entries; of equally new ones the later in order are taken out.
+    """All but each user's n newest entries. Ties go to the later entry.
 
-    Users with n entries or fewer stay whole in training.
+    Users with at most n entries stay in training entirely.
 
     Raises:
-        DataError: times are not known.
+        DataError: times are unknown.
     """
     _known(times)
     by_time = np.argsort(times, kind="stable")
@@ -139,12 +141,12 @@ def leave_last_out(users: Codes, times: NDArray[np.int64], n: int = 1) -> Mask:
 
 
 def temporal(times: NDArray[np.int64], share: float = 0.8) -> Mask:
-    """Everything before one moment in time, so that nothing learnt is newer than what is asked.
+    """All entries before a point in time, so that training data are older than test data.
 
-    The moment is the time of entry `round(share · n)` by time; entries of that very second are test.
+    The point is the time of entry `round(share · n)` by time. Entries of the same second are in the test part.
 
     Raises:
-        DataError: times are not known, or no moment divides them.
+        DataError: times are unknown, or no point in time splits them.
     """
     _share(share)
     _known(times)
@@ -153,7 +155,7 @@ def temporal(times: NDArray[np.int64], share: float = 0.8) -> Mask:
     moment = np.sort(times)[min(round(share * len(times)), len(times) - 1)]
     train: Mask = times < moment
     if not train.any():
-        raise DataError("No moment in time divides these ratings.", "Use a random split.")
+        raise DataError("No point in time splits these ratings.", "Use a random split.")
     return train
 
 
@@ -163,26 +165,26 @@ def _known(times: NDArray[np.int64]) -> None:
 
 
 class UserHoldout(NamedTuple):
-    """Strong generalisation: three masks that part the entries."""
+    """Strong generalization: three masks that partition the entries."""
 
     train: Mask
-    """Everything of the users who are learnt from."""
+    """All entries of the training users."""
     history: Mask
-    """What the model is shown of the held-out users when asked."""
+    """Entries of the held-out users that are the model's input."""
     test: Mask
-    """What it is asked."""
+    """Entries of the held-out users to predict."""
 
 
 def user_holdout(users: Codes, n_users: int, n_held: int, share: float = 0.8, seed: int = 0) -> UserHoldout:
-    """Hold out whole users, and show `share` of their ratings to the model at the time of asking (Liang 2018).
+    """Hold out whole users; `share` of their ratings are the model's input (Liang 2018).
 
     Args:
         users: (n_ratings,) user rows.
         n_users: number of users.
-        n_held: how many to hold out.
+        n_held: number of users to hold out.
 
     Raises:
-        InvalidInputError: not at least one user on each side.
+        InvalidInputError: there is not at least one user on each side.
     """
     if not 0 < n_held < n_users:
         raise InvalidInputError(f"{n_held} of {n_users} users cannot be held out.", "Hold out fewer.")
@@ -194,7 +196,7 @@ def user_holdout(users: Codes, n_users: int, n_held: int, share: float = 0.8, se
 
 
 def validation_users(user_ids: Texts, share: float = 0.2) -> Mask:
-    """A fixed part of the users, (n_users,), by a hash of their ids: the same whoever else is in the data."""
+    """A fixed share of the users, (n_users,), by a hash of their ids, so that it does not depend on other users."""
     _share(share)
     limit = int(share * 2**64)
     hashes = (hashlib.blake2b(user.encode(), digest_size=8).digest() for user in user_ids.to_list())
@@ -202,7 +204,7 @@ def validation_users(user_ids: Texts, share: float = 0.2) -> Mask:
 
 
 def k_core(users: Codes, items: Codes, k: int) -> Mask:
-    """Entries of the largest part in which each user and each item has at least k entries."""
+    """Entries of the largest subset in which each user and each item has at least k entries."""
     keep = np.ones(len(users), dtype=np.bool_)
     n_users, n_items = (int(codes.max()) + 1 if len(codes) else 0 for codes in (users, items))
     while True:

@@ -1,4 +1,4 @@
-"""Titles as films are called: year split off, article in front; and keys under which titles are compared."""
+"""Normalization of titles: year split off, article moved to the front; and keys for comparing titles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ARTICLES = (
     "The|An|A|Les|Las|La|Los|Lo|Le|El|Gli|Il|I|Der|Die|Das|Den|Det|De|Dem|Een|Eine|Ein|En|Ett|Et|Het|"
     "Une|Una|Uno|Un|Os|As|O|Az|Da"
 )
-"""Articles of the languages whose films MovieLens sorts under their first proper word."""
+"""Articles that MovieLens moves to the end of titles, by language."""
 
 _ELIDED = "L'|L’|Dell'|Gl'"
 _YEAR = r"\s*\((\d{4})(?:\s*[–-]\s*(?:\d{4})?)?\)(?:\s*\((?:V|TV|VG)\))?\s*$"
@@ -33,12 +33,12 @@ _MOVED_OF = [(re.compile(pattern), re.sub(r"\$\{(\d)\}", r"\\g<\1>", becomes)) f
 
 
 def year_in_title(title: pl.Expr) -> pl.Expr:
-    """The year at the end of a title, "Toy Story (1995)" → 1995, as Int32; of "(2006–2007)" the first; or null."""
+    """The year at the end of a title as Int32, or null: "Toy Story (1995)" → 1995, "(2006–2007)" → 2006."""
     return valid_year(title.str.extract(_YEAR, 1))
 
 
 def valid_year(year: pl.Expr) -> pl.Expr:
-    """A year as Int32, null where it is no number or no year in which a film was made."""
+    """A year as Int32; null if it is not a number or not a plausible year."""
     import polars as pl
 
     number = year.cast(pl.Float64, strict=False)
@@ -51,7 +51,7 @@ def without_year(title: pl.Expr) -> pl.Expr:
 
 
 def article_first(title: pl.Expr) -> pl.Expr:
-    """ "Boot, Das (Boat, The)" → "Das Boot (The Boat)"; titles without a trailing article stay."""
+    """ "Boot, Das (Boat, The)" → "Das Boot (The Boat)"; titles without a trailing article are unchanged."""
     for pattern, becomes in _MOVED:
         title = title.str.replace_all(pattern, becomes)
     return title
@@ -68,14 +68,14 @@ def split_title(title: str) -> tuple[str, int | None]:
 
 
 def title_key(title: pl.Expr) -> pl.Expr:
-    """What is left of a title for comparing: no accents, case, punctuation or leading "the"; "&" is "and"."""
+    """A normalized title for comparison: without accents, case, punctuation and leading "the"; "&" becomes "and"."""
     key = title.str.replace_all("&", " and ", literal=True).str.normalize("NFKD").str.replace_all(r"\p{M}", "")
     key = key.str.to_lowercase().str.replace_all(r"['’`´.]", "").str.replace_all(r"[^\p{L}\p{N}]+", " ")
     return key.str.strip_chars().str.replace(r"^(the|an|a) ", "")
 
 
 def title_keys(title: pl.Expr) -> pl.Expr:
-    """All keys of a title: of what stands before the parentheses, and of each alternative title within them."""
+    """All keys of a title: that of the text outside parentheses, and those of the alternative titles within."""
     import polars as pl
 
     main = title.str.replace_all(r"\s*\([^()]*\)", "")

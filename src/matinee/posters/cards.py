@@ -1,7 +1,7 @@
-"""Title cards: a drawn picture for a film that has no poster.
+"""Title cards: drawn pictures for movies without a poster.
 
-Colours come from the genre (`palettes`), the drawing from the title: the same film has the same card everywhere. Cards
-are shown, never encoded: they would be found among posters for being cards.
+Colors depend on the genre and the drawing on the title, so that a movie has the same card everywhere. Cards are shown
+but never encoded, because poster search would find them only for being cards.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours of one genre: the ground from top to bottom, two for the drawing, one for the lettering."""
+    """Colors of a genre: background gradient (top, bottom), two for the drawing, and the text."""
 
     top: Colour
     bottom: Colour
@@ -40,7 +40,7 @@ def _palette(colours: str) -> Palette:
 
 
 PALETTES: dict[str, Palette] = {
-    # In order of precedence: a card takes the colours of the first of these that the film has.
+    # In order of precedence: the first genre in this list that the movie has decides.
     #                        top    bottom accent second ink
     "film-noir": _palette("0d0d0f 2c2c30 e9e5da 8d8a84 f4f1ea"),
     "western": _palette("6a2f17 964a1f f6cf88 43200f fff4e2"),
@@ -62,13 +62,13 @@ PALETTES: dict[str, Palette] = {
     "drama": _palette("1b2135 43324d d08a76 e8cdab f8f1ea"),
 }
 OTHER = _palette("21262e 3e4854 a3b8cb e7dcc6 f4f5f3")
-"""For films of other genres, and of none."""
+"""For movies of other or no genres."""
 
 _ALIASES = {"children's": "children", "family": "children", "science fiction": "sci-fi", "music": "musical"}
 
 
 def palette_of(genres: Sequence[str]) -> Palette:
-    """The colours of a film with these genres; spelling of capitals does not matter."""
+    """The colors of a movie with these genres (case-insensitive)."""
     names = {_ALIASES.get(name, name) for name in (genre.casefold().strip() for genre in genres)}
     return next((palette for name, palette in PALETTES.items() if name in names), OTHER)
 
@@ -78,19 +78,19 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
 VERSION = 1
-"""Grows with every change of what cards look like; part of their ETag."""
+"""Increased when the appearance of cards changes; part of their ETag."""
 MEDIA_TYPE = "image/webp"
 SIZE = (342, 513)
-"""Width and height of a card, those of the posters that are fetched (TMDB's w342)."""
+"""Width and height of a card, the same as of TMDB's w342 posters."""
 
 _WIDTH, _HEIGHT = SIZE
 _FINE = 2
-"""The drawing is made this many times larger and then reduced, which smooths its edges."""
+"""Supersampling factor: the drawing is made this many times larger and then reduced, for smooth edges."""
 _MARGIN = 28
 _HORIZON = 292
-"""The drawing keeps above this line, the title below it."""
+"""The drawing is above this line, the title below."""
 _WILD = tuple(PALETTES[genre] for genre in ("western", "fantasy", "adventure", "war"))
-"""Where a town of high houses would be out of place."""
+"""Genres without the skyline motif."""
 _SIZES = (46, 42, 38, 35, 32, 29, 26, 24, 22, 20, 18, 16)
 _DOT = "  ·  "
 
@@ -126,7 +126,7 @@ def card(title: str, year: int | None, genres: Sequence[str], size: tuple[int, i
 
 
 def card_key(title: str, year: int | None, genres: Sequence[str], size: tuple[int, int] = SIZE) -> str:
-    """A name of the card that changes whenever its picture does; microseconds."""
+    """A cache key that changes whenever the picture changes. Takes microseconds."""
     text = "\n".join([str(VERSION), str(size), title, str(year), *genres])
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]
 
@@ -146,7 +146,7 @@ def _ground(palette: Palette) -> Image:
 
 # --- the drawing -------------------------------------------------------------------------------------------------
 class _Pen:
-    """Draws in the card's pixels onto the enlarged picture; what is not translucent several times faster."""
+    """Draws on the supersampled picture in coordinates of the card. Opaque shapes are several times faster."""
 
     def __init__(self, image: Image) -> None:
         from PIL import ImageDraw
@@ -171,12 +171,12 @@ class _Pen:
 
 
 def _light(palette: Palette) -> Colour:
-    """The lighter colour of the two to draw with."""
+    """The lighter of the two drawing colors."""
     return max(palette.accent, palette.second, key=sum)
 
 
 def _sun(pen: _Pen, palette: Palette, chance: Random) -> None:
-    """A disc within rings, and a smaller one that passes by."""
+    """A disc with rings, and a smaller disc."""
     x, y, radius = chance.uniform(120, 222), chance.uniform(128, 158), chance.uniform(72, 92)
     for step in (3, 2, 1):
         pen.disc(x, y, radius + 26 * step, palette.accent, 0.07)
@@ -186,7 +186,7 @@ def _sun(pen: _Pen, palette: Palette, chance: Random) -> None:
 
 
 def _beam(pen: _Pen, palette: Palette, chance: Random) -> None:
-    """The light of a projector, from a corner onto a screen."""
+    """A projector beam from a corner."""
     left, light = chance.random() < 0.5, _light(palette)
 
     def flip(x: float) -> float:
@@ -196,14 +196,14 @@ def _beam(pen: _Pen, palette: Palette, chance: Random) -> None:
         pen.shape([(flip(46), 62), (flip(_WIDTH), 176 - spread), (flip(_WIDTH), 176 + spread)], light, alpha)
     pen.disc(flip(46), 62, 30, palette.accent)
     pen.disc(flip(46), 62, 14, palette.second)
-    for _ in range(14):  # dust in the light
+    for _ in range(14):  # dust particles
         x = chance.uniform(150, _WIDTH - 10)
         y = 62 + (x - 46) * (0.385 + chance.uniform(-0.16, 0.16))
         pen.disc(flip(x), y, chance.uniform(0.8, 2.2), light, 0.8)
 
 
 def _hills(pen: _Pen, palette: Palette, chance: Random) -> None:
-    """Ridges one behind another, below a disc."""
+    """Overlapping ridges below a disc."""
     pen.disc(chance.uniform(90, 252), chance.uniform(84, 118), chance.uniform(42, 56), palette.second, 0.95)
     for layer, share in enumerate((0.85, 0.55, 0.22)):
         phase, waves = chance.uniform(0, 6.3), chance.uniform(1.0, 1.9)
@@ -221,7 +221,7 @@ def _hills(pen: _Pen, palette: Palette, chance: Random) -> None:
 
 
 def _skyline(pen: _Pen, palette: Palette, chance: Random) -> None:
-    """Houses at night, with light in some windows, below a disc."""
+    """A skyline with lit windows, below a disc."""
     pen.disc(chance.uniform(80, 262), chance.uniform(70, 92), chance.uniform(30, 42), palette.accent)
     far, near = _mix(palette.bottom, palette.second, 0.28), _mix(palette.bottom, palette.second, 0.5)
     for colour, low, high, wide in ((far, 120, 196, 38.0), (near, 62, 142, 57.0)):
@@ -241,7 +241,7 @@ def _skyline(pen: _Pen, palette: Palette, chance: Random) -> None:
 
 
 def _arcs(pen: _Pen, palette: Palette, chance: Random) -> None:
-    """Quarter circles in a grid, as printers of the twenties liked them."""
+    """Quarter circles in a grid."""
     cell = 72.0
     left, top = (_WIDTH - 4 * cell) / 2, 34.0
     colours = ((palette.accent, 1.0), (palette.second, 0.9), (palette.accent, 0.45), (palette.second, 0.25))
@@ -259,7 +259,7 @@ def _arcs(pen: _Pen, palette: Palette, chance: Random) -> None:
 
 
 def _orbits(pen: _Pen, palette: Palette, chance: Random) -> None:
-    """Bodies on their ways around another."""
+    """Planets on circular orbits."""
     x, y = chance.uniform(140, 202), chance.uniform(140, 158)
     for step, radius in enumerate((46, 74, 102, 130)):
         pen.ring(x, y, radius, palette.second, 0.5 - 0.09 * step)
@@ -299,6 +299,6 @@ def _letter(image: Image, palette: Palette, title: str, year: int | None, genres
 
 
 def _initial(title: str, below: Sequence[str]) -> str:
-    """What stands for a title that cannot be spelt: its first letter if that can be, else the year or a genre."""
+    """Replacement of a title that cannot be spelled: its first letter if possible, else the year or a genre."""
     first = spell(next((char for char in title if char.isalnum()), ""))
     return first[:1].upper() or (below[0] if below else "")

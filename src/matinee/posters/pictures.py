@@ -1,4 +1,4 @@
-"""What a picture file is: told by its content, never by its name, before anything is decoded."""
+"""Detection of picture formats by content, before anything is decoded."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 HEAD = 64
-"""Bytes that tell the kind of a picture."""
+"""Number of leading bytes needed to detect the format."""
 _SEND = "Send a JPEG, PNG, WebP or AVIF file."
 _SMALLER = "Send a smaller one: 342 × 513 pixels are plenty."
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A format of pictures: its name in Pillow, ending of its files, media type."""
+    """A picture format: Pillow's name, file suffix, media type."""
 
     name: str
     suffix: str
@@ -33,12 +33,12 @@ PNG = Kind("PNG", ".png", "image/png")
 WEBP = Kind("WEBP", ".webp", "image/webp")
 AVIF = Kind("AVIF", ".avif", "image/avif")
 KINDS = (JPEG, PNG, WEBP, AVIF)
-"""All that are kept and served: none of them can hold a script."""
+"""The accepted formats. None of them can contain scripts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What a picture's head says; width and height in pixels, before any rotation that it asks for."""
+    """A picture's header: format, and width and height in pixels before EXIF rotation."""
 
     kind: Kind
     width: int
@@ -46,7 +46,7 @@ class Picture:
 
 
 def kind_of(head: bytes) -> Kind | None:
-    """The format of a file by its first `HEAD` bytes, None: none of `KINDS`."""
+    """The format of a file by its first `HEAD` bytes; None if it is not one of `KINDS`."""
     if head.startswith(b"\xff\xd8\xff"):
         return JPEG
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
@@ -76,13 +76,13 @@ def inspect(data: bytes, max_bytes: int, max_pixels: int) -> Picture:
         raise InvalidInputError("The picture is empty.", _SEND)
     kind = kind_of(data[:HEAD])
     if kind is None:
-        raise MediaTypeError("This is not a picture of a kind that is read.", _SEND)
+        raise MediaTypeError("This is not a picture of a supported format.", _SEND)
     need_pillow()
     try:
         width, height = _size(kind, data)
-    except Exception as error:  # Pillow's plugins raise whatever a broken file leads them to
+    except Exception as error:  # Pillow's plugins raise various errors for damaged files
         raise InvalidInputError(
-            f"The {kind.name} picture cannot be read.", "It is damaged or cut short; send another copy."
+            f"The {kind.name} picture cannot be read.", "It is damaged or truncated. Send another copy."
         ) from error
     if width * height > max_pixels:
         raise TooLargeError(f"The picture has {width} × {height} pixels; {max_pixels:,} in all are accepted.", _SMALLER)
@@ -92,7 +92,7 @@ def inspect(data: bytes, max_bytes: int, max_pixels: int) -> Picture:
 
 
 def _size(kind: Kind, data: bytes) -> tuple[int, int]:
-    """Width and height. The plugins are called by themselves: `Image.open` warns of large pictures."""
+    """Width and height. Calls the plugins directly, because `Image.open` warns about large pictures."""
     from PIL.AvifImagePlugin import AvifImageFile
     from PIL.JpegImagePlugin import JpegImageFile
     from PIL.PngImagePlugin import PngImageFile

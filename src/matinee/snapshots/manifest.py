@@ -1,4 +1,4 @@
-"""The manifest of a snapshot: what it holds, what it was made of, and how each file must look."""
+"""The manifest of a snapshot: its content, its origin, and size and hash of each file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ tables as arrays, which serving reads without data frames."""
 MANIFEST = "manifest.json"
 SNAPSHOT_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
 ELSEWHERE = "Serve another one with `matinee snapshots rollback`, or make a new one with `matinee train`."
-"""What to do about a snapshot that cannot be served."""
+"""Hint of errors about a snapshot that cannot be served."""
 
 
 class FileEntry(BaseModel):
@@ -34,7 +34,7 @@ class FileEntry(BaseModel):
 
 
 class ModelEntry(BaseModel):
-    """One fitted model: `kind` is its key in `matinee.models.MODELS`, `arrays` the names of its state."""
+    """One fitted model. `kind` is its key in `matinee.models.MODELS`, `arrays` are the names of its state arrays."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,17 +47,17 @@ class ModelEntry(BaseModel):
 
 
 class Manifest(BaseModel):
-    """All about a snapshot, read without opening its arrays.
+    """The description of a snapshot. It can be read without opening the arrays.
 
     Attributes:
         dataset: name of the data set; `fingerprint` is the hash of its content.
         scale: lowest and highest number of stars.
         watermark: the store's sequence number up to which its ratings are part of the training data.
-        metrics: by model (or anything else measured), then by metric; None where a figure is not finite.
+        metrics: by model (or other subject), then by metric; None if a value is not finite.
         seconds: by model or step.
-        settings: what training was told.
-        versions: of the libraries that made it.
-        files: every file but the manifest, by path below the snapshot's folder.
+        settings: the settings used in training.
+        versions: versions of the libraries used in training.
+        files: every file except the manifest, by path relative to the snapshot's folder.
         checksum: sha256 of the manifest without this field.
     """
 
@@ -87,16 +87,16 @@ class Manifest(BaseModel):
 
     @property
     def bytes(self) -> int:
-        """Size of all files but the manifest."""
+        """Total size of all files except the manifest."""
         return sum(entry.bytes for entry in self.files.values())
 
     def sealed(self) -> Manifest:
-        """This manifest, as it will be read back, with its checksum filled in."""
+        """This manifest as it will be read back, with its checksum."""
         read_back = Manifest.model_validate_json(self.model_dump_json())
         return read_back.model_copy(update={"checksum": read_back._digest()})
 
     def is_intact(self) -> bool:
-        """Whether nothing was changed since `sealed`."""
+        """Whether the checksum matches the content."""
         return self.checksum == self._digest()
 
     def _digest(self) -> str:
@@ -112,7 +112,7 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     if path.is_symlink():
-        raise SnapshotError(f"{path} is a symbolic link, which a snapshot may not hold.", ELSEWHERE)
+        raise SnapshotError(f"{path} is a symbolic link, which a snapshot must not contain.", ELSEWHERE)
     try:
         raw = path.read_bytes()
     except FileNotFoundError as error:
@@ -125,7 +125,7 @@ def read_manifest(folder: Path) -> Manifest:
         if isinstance(found, int) and found != FORMAT:
             raise SnapshotError(
                 f"Snapshot {folder.name} has format {found}; this Matinee reads format {FORMAT}.",
-                f"Use the Matinee that made it. {ELSEWHERE}",
+                f"Use the version of Matinee that wrote it. {ELSEWHERE}",
             )
         manifest = Manifest.model_validate_json(raw)
     except ValidationError as error:

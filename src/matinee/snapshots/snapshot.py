@@ -1,4 +1,4 @@
-"""Reading a snapshot: checked first, then memory-mapped; nothing in it is ever executed."""
+"""Loading snapshots: files are verified, then memory-mapped. Nothing in a snapshot is ever executed."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ def folder_of(root: Path, snapshot_id: str) -> Path:
     """The folder of a snapshot.
 
     Raises:
-        SnapshotError: not the form of an id, or no such snapshot.
+        SnapshotError: the id is not valid, or there is no such snapshot.
     """
     folder = root / snapshot_id
     if not SNAPSHOT_ID.fullmatch(snapshot_id) or not folder.is_dir():
         raise SnapshotError(f"There is no snapshot {snapshot_id!r}.", "See `matinee snapshots list`.")
     if folder.is_symlink():
-        raise SnapshotError(f"{folder} is a symbolic link, which a snapshot may not be.", ELSEWHERE)
+        raise SnapshotError(f"{folder} is a symbolic link, which a snapshot must not be.", ELSEWHERE)
     return folder
 
 
 def problems_of(folder: Path, manifest: Manifest, verify: Verify = "full") -> list[str]:
-    """What is wrong with the files of a snapshot, one sentence each; empty: nothing.
+    """Problems of a snapshot's files, one sentence each; empty if there are none.
 
     Args:
         verify: compare hashes (`full`) or only sizes (`size`).
@@ -84,7 +84,7 @@ def problems_of(folder: Path, manifest: Manifest, verify: Verify = "full") -> li
 
 @dataclass(frozen=True, repr=False)
 class Snapshot:
-    """One loaded snapshot; its arrays are read-only memory maps, shared by all processes that load it."""
+    """A loaded snapshot. Its arrays are read-only memory maps, shared by all processes that load it."""
 
     id: str
     manifest: Manifest
@@ -106,7 +106,7 @@ class Snapshot:
 
     @property
     def catalog(self) -> Catalog:
-        """The films."""
+        """The movies."""
         return self.dataset.catalog
 
     @property
@@ -116,19 +116,19 @@ class Snapshot:
 
     @cached_property
     def star_scale(self) -> StarScale:
-        """What stars say about liking in these ratings; made on first use."""
+        """The star scale of these ratings, which turns stars into preferences. Computed on first use."""
         return StarScale.of(self.dataset)
 
     @classmethod
     def load(cls, root: Path, snapshot_id: str, verify: Verify = "full") -> Self:
-        """Check and open a snapshot.
+        """Verify and open a snapshot.
 
         Args:
-            root: the shelf's folder.
+            root: the folder of all snapshots.
             verify: check each file's sha256 (`full`) or only its size (`size`) first.
 
         Raises:
-            SnapshotError: missing, truncated, altered, or of another format; it says which file and what to do.
+            SnapshotError: missing, truncated, altered, or of another format. The message names the file.
         """
         folder = folder_of(root, snapshot_id)
         manifest = read_manifest(folder)
@@ -141,7 +141,7 @@ class Snapshot:
         dataset = _with_vectors(dataset, spaces)
         models = {name: _read_model(folder, name, entry, dataset) for name, entry in manifest.models.items()}
         if manifest.default_model not in models:
-            raise SnapshotError(f"Snapshot {snapshot_id} lacks its default model.", ELSEWHERE)
+            raise SnapshotError(f"The default model of snapshot {snapshot_id} is missing.", ELSEWHERE)
         return cls(snapshot_id, manifest, dataset, _bind(models), spaces)
 
 
@@ -150,14 +150,14 @@ def _damaged(path: Path, error: BaseException) -> SnapshotError:
 
 
 def read_array(folder: Path, name: str) -> NDArray[Any]:
-    """A `.npy` file as a read-only memory map (a plain ndarray: slicing a `memmap` costs microseconds more).
+    """A `.npy` file as a read-only memory map. Returns a plain ndarray, because slicing a `memmap` is slower.
 
     Raises:
-        SnapshotError: it is no such file, or holds Python objects.
+        SnapshotError: not a valid `.npy` file, or it contains Python objects.
     """
     path = inside(folder, name)
     try:
-        # Not np.load: it would also open archives, and pickles where asked to.
+        # Not np.load, which would also open archives and, if asked to, pickles.
         return np.asarray(np.lib.format.open_memmap(path, mode="r"))
     except (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError) as error:
         raise _damaged(path, error) from error
@@ -177,14 +177,14 @@ def _read_dataset(folder: Path, manifest: Manifest) -> Dataset:
                 raise DataError(f"{name} is {array.dtype} of shape {array.shape}")
         indptr = arrays["indptr"]
         if not len(indptr) or indptr[0] != 0 or bool(np.any(np.diff(indptr) < 0)):
-            raise DataError("indptr does not grow from 0")
+            raise DataError("indptr does not increase from 0")
         ratings = Ratings(users, indptr, arrays["indices"], arrays["values"], arrays["times"], len(catalog))
     except (OSError, ValueError, KeyError, DataError) as error:
         raise _damaged(path, error) from error
     if (len(catalog), ratings.n_users, len(ratings)) != (manifest.n_items, manifest.n_users, manifest.n_ratings):
-        raise SnapshotError(f"The data in {folder} is not what its manifest says.", ELSEWHERE)
+        raise SnapshotError(f"The data in {folder} does not match the manifest.", ELSEWHERE)
     dataset = Dataset(manifest.dataset, catalog, ratings, manifest.report, manifest.scale)
-    # Known already: hashing it again would read every page.
+    # Fill the cache from the manifest, because hashing again would read every page.
     dataset.__dict__["fingerprint"] = manifest.fingerprint
     return dataset
 
@@ -196,7 +196,7 @@ def _read_space(folder: Path, name: str, entry: SpaceEntry, dataset: Dataset) ->
 
 
 def _with_vectors(dataset: Dataset, spaces: Mapping[str, Space]) -> Dataset:
-    """The data set with the vectors that encoders made of its films (see `Dataset.vectors`)."""
+    """The data set with the encoders' vectors of its movies (see `Dataset.vectors`)."""
     found = replace(dataset, vectors={name: space.films for name, space in spaces.items() if space.encoder})
     found.__dict__["fingerprint"] = dataset.fingerprint
     return found
@@ -218,16 +218,16 @@ def _read_model(folder: Path, name: str, entry: ModelEntry, dataset: Dataset) ->
         model: Model[Any] = class_.from_state(config, state, dataset.catalog)
     except SnapshotError as error:
         raise SnapshotError(f"The model {name!r} in {folder} is damaged: {error}", ELSEWHERE) from error
-    except Exception as error:  # whatever a model makes of arrays that do not fit
+    except Exception as error:  # models raise various errors on arrays that do not fit
         raise SnapshotError(f"The model {name!r} in {folder} cannot be loaded: {error}.", ELSEWHERE) from error
     return model
 
 
 def _bind(models: Mapping[str, Model[Any]]) -> dict[str, Model[Any]]:
-    """Give each model its parts, parts before wholes.
+    """Bind composite models to their parts, in dependency order.
 
     Raises:
-        SnapshotError: a part is missing, or is made of the whole.
+        SnapshotError: a part is missing, or the dependencies are cyclic.
     """
     bound: dict[str, Model[Any]] = {}
 

@@ -1,4 +1,4 @@
-"""Names of columns: what a file calls them, and what Matinee calls them."""
+"""Mapping of a file's column names to canonical ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "tmdb_id": ("tmdbid", "tmdb"),
     "poster": ("poster", "posterurl", "posterpath"),
 }
-"""Canonical column → names it is known by (lower case, letters and digits only), best first."""
+"""Canonical column → accepted names (lower case, letters and digits only), best first."""
 
 RATINGS_COLUMNS = ("user_id", "movie_id", "rating", "timestamp")
 TAGS_COLUMNS = ("user_id", "movie_id", "tag", "timestamp")

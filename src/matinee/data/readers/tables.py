@@ -1,4 +1,4 @@
-"""One table from one file: CSV, TSV, `::`, Parquet, NDJSON; text columns come back as strings, cleaned later."""
+"""Reading one table from one file: CSV, TSV, `::`, Parquet, NDJSON. Text formats are read as strings."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from matinee.errors import DataError
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".ndjson", ".jsonl")
-"""Suffixes of files that `read_table` understands without being told the separator."""
+"""Suffixes of files whose separator `read_table` detects."""
 
 _HEAD = 1 << 16
-_UNIT = "\x1f"  # ASCII's own "unit separator": stands in for the two-character `::`, which polars cannot split on
+_UNIT = "\x1f"  # ASCII unit separator; replaces the two-character `::`, which polars does not support
 
 
 def _head(path: Path) -> bytes:
@@ -54,7 +54,7 @@ def _sniff_separator(path: Path, head: bytes) -> str:
 
 
 def _fault(path: Path, separator: str, quote: str | None, width: int, error: Exception) -> DataError:
-    """Say where a text table breaks; slow, so called only after a failure."""
+    """The error for a malformed text table, with the line number. Slow, so only called after a failure."""
     text = path.read_bytes().decode("latin-1")
     hint = "Correct that line, or fetch the file again."
     if separator == "::":
@@ -82,16 +82,16 @@ def read_text(
     columns: Sequence[str] | None = None,
     n_rows: int | None = None,
 ) -> pl.DataFrame:
-    """A delimited text file as strings; UTF-8 with or without mark, or Latin-1; any line ends.
+    """A delimited text file as strings, in UTF-8 with or without BOM, or Latin-1, with any line endings.
 
     Args:
-        separator: None: by suffix and first line. `::` is MovieLens 1M and 10M.
+        separator: None: detected by suffix and first line. `::` is that of MovieLens 1M and 10M.
         names: column names of a file without a header line.
-        quote: None where quotation marks mean nothing.
+        quote: None if quotation marks have no special meaning.
         columns: read only these.
 
     Raises:
-        DataError: missing, empty, binary or ragged file, with the line where it can be told.
+        DataError: the file is missing, empty, binary or malformed; with the line number if possible.
     """
     head = _head(path)
     separator = separator or _sniff_separator(path, head)
@@ -130,12 +130,12 @@ def _as_utf8(data: bytes) -> bytes:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:
-        return data.decode("latin-1").encode()  # every byte is a Latin-1 character, so this cannot fail
+        return data.decode("latin-1").encode()  # cannot fail, because every byte is a Latin-1 character
     return data
 
 
 def columns_of(path: Path) -> list[str]:
-    """Names of the columns of a table.
+    """The column names of a table.
 
     Raises:
         DataError: unreadable.
@@ -163,21 +163,21 @@ def read_table(
     required: Sequence[str],
     mapping: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
-    """The wanted columns of a table of any known format, under their canonical names.
+    """Columns of a table of any supported format, under their canonical names.
 
     Args:
-        wanted: canonical names (see `ALIASES`); those the file lacks are left out.
-        required: canonical names that must be there.
-        mapping: canonical name → column of the file; wins over guessing.
+        names: canonical names (see `ALIASES`); missing columns are left out.
+        required: canonical names that must exist.
+        mapping: canonical name → column of the file; takes precedence over detection.
 
     Raises:
-        DataError: unknown format, broken file, missing columns (naming those seen).
+        DataError: unknown format, damaged file, or missing columns (the message lists the existing ones).
     """
     if not path.is_file():
         raise DataError(f"There is no file {path}.", "Check the path.")
     kind = path.suffix.lower()
     if kind not in SUFFIXES:
-        raise DataError(f"{path} is of no format that can be read.", f"Use one of: {', '.join(SUFFIXES)}.")
+        raise DataError(f"{path} does not have a supported format.", f"Use one of: {', '.join(SUFFIXES)}.")
     found = resolve_columns(columns_of(path), wanted, required, path, mapping)
     columns = list(found.values())
     try:
@@ -208,7 +208,7 @@ def plain_columns(frame: pl.DataFrame, found: Mapping[str, str], path: Path | st
             values = values.list.explode()
         if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object):
             raise DataError(
-                f"{path}: the column {column!r} holds {frame.schema[column]}, not plain values.",
+                f"{path}: the column {column!r} has the type {frame.schema[column]}, not plain values.",
                 "Flatten it, or map another column.",
             )
     return frame.select(pl.col(column).alias(name) for name, column in found.items())
