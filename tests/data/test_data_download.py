@@ -99,17 +99,6 @@ def test_a_name_lookup_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytes
     over.set()
 
 
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that pip takes for its only index."""
-    folder = tmp_path / "index"
-    folder.mkdir()
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    return folder
-
-
 def test_pip_fetches_one_wheel(index: Path, tmp_path: Path) -> None:
     wheel = make_wheel(index, "matinee_fake", "1.0", {"matinee_fake/a.txt": b"hello"})
     found = pip_download("matinee-fake==1.0", tmp_path, timeout=1)

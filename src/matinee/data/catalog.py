@@ -223,6 +223,15 @@ class Catalog:
             raise DataError("The film table has a duplicate movie_id.")
         return catalog
 
+    def without_tags(self) -> Catalog:
+        """The same films without tags, which users write; itself where no film has one."""
+        import polars as pl
+
+        frame = self.frame
+        if not (frame["tags"].list.len() > 0).any():
+            return self
+        return Catalog(frame.with_columns(tags=pl.lit([], dtype=frame.schema["tags"])), self.active)
+
     def with_changes(self, put: Sequence[Movie] = (), removed: Iterable[str] = ()) -> Catalog:
         """A new catalog: existing movies are replaced in their rows, new ones appended, removed ones made inactive."""
         records: dict[int, dict[str, Any]] = {}

@@ -202,7 +202,9 @@ class Blend(Model[BlendConfig]):
         held = hold_out(dataset.ratings, self._scale, seed=self.config.seed, max_users=LEARNING_USERS, likes_only=likes)
         if len(held.queries) < 2 or not len(held.train) or not held.gains.nnz:
             return None
-        apart = self._refitted(_untagged(dataset.with_ratings(held.train)), dataset.catalog, progress)
+        # Users wrote the tags, some about films that are held out here.
+        untagged = replace(dataset.with_ratings(held.train), catalog=dataset.catalog.without_tags())
+        apart = self._refitted(untagged, dataset.catalog, progress)
         names, batches = list(self.config.weights), []
         opinions: set[str] = set()
         for start in range(0, len(held.queries), _BATCH):
@@ -470,17 +472,6 @@ class Blend(Model[BlendConfig]):
         model._scale = StarScale.from_state(state)
         model.n_items = len(catalog)
         return model
-
-
-def _untagged(dataset: Dataset) -> Dataset:
-    """The films without their tags: users wrote them, some about films that are kept back here."""
-    import polars as pl
-
-    frame = dataset.catalog.frame
-    if not (frame["tags"].list.len() > 0).any():
-        return dataset
-    bare = frame.with_columns(tags=pl.lit([], dtype=frame.schema["tags"]))
-    return replace(dataset, catalog=Catalog(bare, dataset.catalog.active))
 
 
 def _apart(scores: Scores, rows: Sequence[int]) -> tuple[Scores, Known]:
