@@ -25,14 +25,25 @@ MAX_AT_ONCE = 100_000
 """Highest `max_batch` and `max_history`: a larger body is refused before its items are looked at."""
 
 
-CLASSIC_NAMES = {"EMBEDDING_GENERATOR_ENDPOINT": "encoder_url"}
-"""Environment variables of earlier systems, by the setting that they stand for (CONTRACTS B5)."""
+CLASSIC_NAMES = {
+    "EMBEDDING_GENERATOR_ENDPOINT": "encoder_url",
+    "RECOMMENDER_ENDPOINT": "recommender_url",
+    "ELASTICSEARCH_CLIENT": "store_url",
+    "VECTOR_INDEX": "vector_index",
+    "MOVIE_INDEX": "movie_index",
+    "USER_INDEX": "user_index",
+}
+"""Environment variables of earlier systems and the settings that they stand for, see docs/classic.md."""
+_CLASSIC_ROUTES = ("/generate", "/recommend")
+"""Routes that an earlier system's endpoint variables may include."""
 
 
 def _classic_environment() -> dict[str, str]:
-    """Settings given under their earlier names; an address may name the route that it led to."""
-    given = {setting: os.environ.get(name, "") for name, setting in CLASSIC_NAMES.items()}
-    return {setting: value.rstrip("/").removesuffix("/generate") for setting, value in given.items() if value}
+    """Settings given under their earlier names. Addresses may include the route that was called there."""
+    given = {setting: os.environ.get(name, "").rstrip("/") for name, setting in CLASSIC_NAMES.items()}
+    for route in _CLASSIC_ROUTES:
+        given = {setting: value.removesuffix(route) for setting, value in given.items()}
+    return {setting: value for setting, value in given.items() if value}
 
 
 def _file_name(dataset: str) -> str:
@@ -79,6 +90,17 @@ class Settings(BaseSettings):
         description="Check each snapshot file's sha256 (`full`) or only its size (`size`) when loading.",
     )
     busy_timeout: float = Field(5.0, ge=0, description="Seconds that a write waits for another writer.")
+    store_url: str = Field(
+        "",
+        description="Where ratings, movies and vectors are stored: `http://host:9200` (Elasticsearch; several nodes "
+        "separated by commas), `postgresql://host/database`, or empty for an SQLite file in the data folder.",
+    )
+    store_user: str = Field("", description="User name at the store's server.")
+    store_password: str = Field("", description="Password at the store's server.")
+    store_timeout: float = Field(5.0, gt=0, description="Seconds that the store's server may take to answer.")
+    vector_index: str = Field("matinee-vectors", description="Elasticsearch index of the vectors.")
+    movie_index: str = Field("matinee-movies", description="Elasticsearch index of the movies.")
+    user_index: str = Field("matinee-users", description="Elasticsearch index of the users and their ratings.")
 
     max_body: int = Field(8 << 20, gt=0, description="Largest request body accepted.")
     max_batch: int = Field(10_000, gt=0, le=MAX_AT_ONCE, description="Most ratings in one request.")
@@ -109,6 +131,10 @@ class Settings(BaseSettings):
     studio_port: int = Field(8501, ge=0, le=65535, description="Port of the studio.")
     encoder_url: str = Field("", description="Encoder service to ask (`http://host:8001`) instead of encoding here.")
     encoder_port: int = Field(8001, ge=0, le=65535, description="Port of the encoder service.")
+    recommender_url: str = Field(
+        "", description="Recommender service to ask (`http://host:8002`) instead of scoring here."
+    )
+    recommender_port: int = Field(8002, ge=0, le=65535, description="Port of the recommender service.")
     vectors_url: str = Field("", description="Vector service to ask (`http://host:5000`) for posters.")
     vectors_port: int = Field(5000, ge=0, le=65535, description="Port of the vector service.")
     vectors_space: str = Field(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matinee.api.serve import Service
     from matinee.settings import Settings
 
-SECRETS = ("tmdb_key",)
+SECRETS = ("tmdb_key", "store_password")
 """Settings whose values are not printed."""
 HIDDEN = "********"
 ServiceName = Literal["core", "vectors", "encoder"]

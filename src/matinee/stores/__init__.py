@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from matinee.errors import StoreError
 from matinee.settings import Settings
 from matinee.stores.base import Changes, Exposure, FilmVector, Rating, RatingChange, Store, UserOverlay
 from matinee.stores.sqlite import SqliteStore
@@ -20,9 +21,30 @@ __all__ = [
 
 
 def open_store(settings: Settings, dataset: str) -> Store:
-    """Open the store of one data set. Open it after forking, and close it when done.
+    """Open the store of one data set, of the kind that `settings.store_url` names.
+
+    Open it after forking, and close it when done.
 
     Raises:
-        StoreError: it cannot be opened.
+        StoreError: it cannot be opened, or the URL is of no kind of store.
+        MissingExtraError: its client is not installed.
     """
+    if settings.store_url:
+        return _open_server_store(settings, dataset)
     return SqliteStore(settings.store_path(dataset), busy_timeout=settings.busy_timeout)
+
+
+def _open_server_store(settings: Settings, dataset: str) -> Store:
+    kind = settings.store_url.split("://", 1)[0]
+    if kind in ("http", "https"):
+        from matinee.stores.elasticsearch import open_elasticsearch_store
+
+        return open_elasticsearch_store(settings, dataset)
+    if kind in ("postgresql", "postgres"):
+        from matinee.stores.postgres import open_postgres_store
+
+        return open_postgres_store(settings, dataset)
+    raise StoreError(
+        f"{settings.store_url!r} names no kind of store.",
+        "Set MATINEE_STORE_URL to http://HOST:9200 (Elasticsearch) or postgresql://HOST/DATABASE, or leave it empty.",
+    )

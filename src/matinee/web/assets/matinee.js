@@ -76,7 +76,7 @@ matinee.address = (query) => {
 };
 
 /** Until the first address is open, its page is not the one that Gradio shows: none is seen. */
-matinee.showPages = () => document.getElementById("pages")?.toggleAttribute("data-open", true);
+matinee.showPages = () => document.documentElement.toggleAttribute("data-open", true);
 
 /** Bring an address back, as a link, the Back button, or the first load asks for. */
 matinee.open = (query) => {
