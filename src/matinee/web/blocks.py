@@ -14,7 +14,6 @@ from matinee.web.shell import MAX_QUERY, Shell, address_of, params_of
 from matinee.web.views import make_view
 
 TITLE = "Matinee"
-SHOW_ADDRESS = "(query) => matinee.address(query)"
 HEADING = """<h1 class="brand"><a href="?tab=for-you" data-go>
 <svg viewBox="0 0 32 32" aria-hidden="true" fill="currentColor">
 <path d="M3 7h26v5a4 4 0 0 0 0 8v5H3v-5a4 4 0 0 0 0-8z"/>
@@ -37,7 +36,7 @@ def build_blocks(core: AsyncClient) -> gr.Blocks:
                 with gr.Tab(label, id=name, elem_id=f"page-{name}") as tab:
                     built.append(build(shell))
                 tab.select(None, js=f"() => matinee.tab({name!r})")
-        shell.address.change(None, [shell.address], js=SHOW_ADDRESS)
+        shell.address.change(None, [shell.address], js="(query) => matinee.address(query)")
 
         async def open_address(query: Any, user: Any = None) -> list[Any]:
             """Bring an address back: which page, the address, and then what is on that page."""
@@ -53,7 +52,9 @@ def build_blocks(core: AsyncClient) -> gr.Blocks:
         opened = shell.listen(
             router.open, open_address, take=["query", "user"], outputs=outputs, api_name="open", last=True
         )
-        opened.then(None, [shell.address], js=SHOW_ADDRESS)  # on a loaded machine Gradio may lose the change
+        opened.then(
+            None, [shell.address], js="(query) => matinee.answered(query)"
+        )  # on a loaded machine Gradio may lose the change
 
         async def users(prefix: Any = None) -> dict[str, Any]:
             """Users whose name begins so."""

@@ -75,6 +75,9 @@ matinee.address = (query) => {
   else queries[tabOf(query)] = query; // an answer that came after one had gone to another tab
 };
 
+/** A call of `open` was answered. On a loaded machine Gradio may lose the change of address that came with it. */
+matinee.answered = (query) => opened.has(tabOf(query)) || matinee.address(query);
+
 /** Until the first address is open, its page is not the one that Gradio shows: none is seen. */
 matinee.showPages = () => document.documentElement.toggleAttribute("data-open", true);
 
