@@ -23,7 +23,7 @@ checked := src tests benchmarks tools examples
 has_chromium = $(bin)/python -c 'import sys; sys.path.insert(0, "tests"); from browser_support import chromium; sys.exit(not chromium())' 2>/dev/null
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help demo studio test browser check fix docs bench screenshots lock clean
+.PHONY: help demo studio test browser check containers fix docs bench screenshots lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
@@ -49,6 +49,9 @@ check: $(VENV)/.dev ## style, types and import order, without the tests
 	  echo "$$command"; $(bin)/$$command || status=1; done; \
 	exit $$status
 
+containers: $(VENV)/.dev ## builds and starts the container images, and the walk over compose; needs a Docker engine, or root to start one
+	@MATINEE_TEST_DOCKER=1 $(bin)/python -m pytest tests/deploy -n0 -rs
+
 fix: $(VENV)/.dev ## what ruff can mend by itself
 	-$(bin)/ruff check --fix $(checked)
 	$(bin)/ruff format $(checked)
@@ -69,7 +72,11 @@ lock: $(VENV)/.python ## new pinned requirements with hashes, by uv in a throw-a
 	compile="$$folder/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --upgrade pyproject.toml"; \
 	$$compile --extra dev -o "$$folder/all.txt"; compile="$$compile --generate-hashes --no-strip-extras -c $$folder/all.txt"; \
 	$$compile -o requirements/base.txt; \
-	for extra in train web studio dev docs; do $$compile --extra $$extra -o requirements/$$extra.txt; done
+	for extra in train web studio dev docs; do $$compile --extra $$extra -o requirements/$$extra.txt; done; \
+	echo 'pillow>=11.3' | $$compile - --extra elasticsearch --extra postgres --extra telemetry -o requirements/core.txt; \
+	echo 'onnx>=1.22' | $$compile - --extra encoders --extra telemetry -o requirements/encoder.txt; \
+	$$compile --extra forest --extra telemetry -o requirements/recommender.txt; \
+	$$compile --extra ann --extra telemetry -o requirements/vectors.txt
 
 clean: ## everything that make made here (the caches and snapshots of the settings' folders stay)
 	rm -rf $(VENV) site dist build .mypy_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache .coverage .coverage.*
