@@ -73,10 +73,11 @@ lock: $(VENV)/.python ## new pinned requirements with hashes, by uv in a throw-a
 	$$compile --extra dev -o "$$folder/all.txt"; compile="$$compile --generate-hashes --no-strip-extras -c $$folder/all.txt"; \
 	$$compile -o requirements/base.txt; \
 	for extra in train web studio dev docs; do $$compile --extra $$extra -o requirements/$$extra.txt; done; \
-	echo 'pillow>=11.3' | $$compile - --extra elasticsearch --extra postgres --extra telemetry -o requirements/core.txt; \
 	echo 'onnx>=1.22' | $$compile - --extra encoders --extra telemetry -o requirements/encoder.txt; \
-	$$compile --extra forest --extra telemetry -o requirements/recommender.txt; \
-	$$compile --extra ann --extra telemetry -o requirements/vectors.txt
+	compile="$$compile --extra elasticsearch --extra postgres --extra telemetry"; \
+	echo 'pillow>=11.3' | $$compile - -o requirements/core.txt; \
+	$$compile --extra forest -o requirements/recommender.txt; \
+	$$compile --extra ann -o requirements/vectors.txt
 
 clean: ## everything that make made here (the caches and snapshots of the settings' folders stay)
 	rm -rf $(VENV) site dist build .mypy_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache .coverage .coverage.*

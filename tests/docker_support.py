@@ -65,9 +65,15 @@ STAND_INS = {
         ENV ES_JAVA_HOME=/usr/lib/jvm/java-21-openjdk-amd64
         USER 1000""",
 }
-"""Dockerfiles of what stands in for an official image. Elasticsearch is Maven's zip, which has no security."""
-ENTRYPOINT = """#!/bin/sh
-exec /usr/share/elasticsearch/bin/elasticsearch -E network.host=0.0.0.0 -E discovery.type=single-node
+"""Dockerfiles of what stands in for an official image. Elasticsearch is Maven's zip, which its own tests start nodes of."""
+ENTRYPOINT = """#!/bin/bash
+# As the official one: the password of the user elastic, and settings from variables with a dot in their names.
+set -eu
+cd /usr/share/elasticsearch
+[ -f config/elasticsearch.keystore ] || bin/elasticsearch-keystore create --silent
+printf %s "$ELASTIC_PASSWORD" | bin/elasticsearch-keystore add --stdin --force --silent bootstrap.password
+mapfile -t options < <(env | grep -E '^[a-z_]+(\\.[a-z_]+)+=' | sed 's/^/-E/')
+exec bin/elasticsearch -E network.host=0.0.0.0 "${options[@]}"
 """
 
 

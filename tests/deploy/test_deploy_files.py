@@ -76,7 +76,7 @@ def everything() -> dict[str, Any]:
 def test_profiles_hold_what_they_say() -> None:
     held = {profile: set(resolved(COMPOSE, "--profile", profile)["services"]) for profile in ("min", "posters", "full")}
     assert held["min"] == {"train", "core", "gradio-app"}
-    assert held["posters"] == {"train", "core-posters", "gradio-app", "encoder", "annoy-db"}
+    assert held["posters"] == {"train", "core-posters", "gradio-app", "encoder", "annoy-db-posters"}
     assert held["full"] == {
         *("train", "core-1", "core-2", "recommender", "encoder", "annoy-db", "gradio-app", "studio"),
         *("elasticsearch", "nginx", "prometheus", "grafana", "mlflow"),
@@ -117,7 +117,7 @@ def test_passwords_are_files_and_never_values(everything: dict[str, Any]) -> Non
     for name, service in everything["services"].items():
         for variable, value in service.get("environment", {}).items():
             assert "PASSWORD" not in variable or str(value).startswith("/run/secrets/"), f"{name}: {variable}"
-    for name in ("core-1", "core-2", "elasticsearch"):
+    for name in ("core-1", "core-2", "recommender", "annoy-db", "elasticsearch"):
         assert [secret["source"] for secret in everything["services"][name]["secrets"]] == ["matinee_store_password"]
 
 
