@@ -99,6 +99,13 @@ class Docker:
         assert not check or done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
         return done.stdout + ("" if check else done.stderr)
 
+    def logs(self, container: str) -> str:
+        """What a container has printed, both streams in order."""
+        words = [docker_command(), "logs", container]
+        return subprocess.run(
+            words, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60
+        ).stdout
+
     def has(self, image: str) -> bool:
         """Whether the engine has an image."""
         return "Error" not in self("image", "inspect", "--format", "{{.Id}}", image, check=False)
