@@ -65,7 +65,7 @@ STAND_INS = {
         ENV ES_JAVA_HOME=/usr/lib/jvm/java-21-openjdk-amd64
         USER 1000""",
 }
-"""Dockerfiles of what stands in for an official image. Elasticsearch is Maven's zip, which its own tests start nodes of."""
+"""Dockerfiles of what stands in for an official image. Elasticsearch is the zip that its own tests start nodes of."""
 ENTRYPOINT = """#!/bin/bash
 # As the official one: the password of the user elastic, and settings from variables with a dot in their names.
 set -eu

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import time
@@ -15,7 +16,7 @@ from gradio_client import Client, handle_file
 from websockets.sync.client import connect
 
 from apps_support import Service, serving, train_small
-from nginx_support import Nginx, running
+from nginx_support import CONFIGURATION, Nginx, running
 from service_support import free_port
 from tiny_models import picture
 
@@ -180,6 +181,14 @@ def test_the_studio_answers_below_its_path(nginx: Nginx, http: httpx.Client) -> 
     address = nginx.url.replace("http://", "ws://") + "/studio/_stcore/stream"
     with connect(address, origin=nginx.url, open_timeout=20, proxy=None) as socket:  # type: ignore[arg-type]
         assert socket.protocol.state.name == "OPEN"
+
+
+def test_all_upstream_files_name_the_same_services() -> None:
+    names = [
+        re.findall(r"^upstream (\w+) \{$", (CONFIGURATION / name).read_text(encoding="utf-8"), re.MULTILINE)
+        for name in ("upstreams.conf", "upstreams-local.conf")
+    ]
+    assert names == [["core", "web", "studio"]] * 2
 
 
 def test_metrics_stay_inside(http: httpx.Client) -> None:
