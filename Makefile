@@ -19,7 +19,7 @@ JOBS ?= 2
 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check --no-input
-checked := src tests benchmarks tools examples
+checked := src tests benchmarks tools examples deploy
 has_chromium = $(bin)/python -c 'import sys; sys.path.insert(0, "tests"); from browser_support import chromium; sys.exit(not chromium())' 2>/dev/null
 quoted = '$(subst ','\'',$(1))'
 

@@ -1,7 +1,7 @@
 """Take out of this environment what a container never uses: python slim.py [--keep-pip] [--without PACKAGE …].
 
-Tests, type stubs, headers and sources of packages, debug symbols, and pip itself. `--without` names packages that a role never
-imports, although the base install has them.
+Tests, type stubs, headers and sources of packages, debug symbols, and pip itself. `--without` names packages that a
+role never imports, although the base install has them.
 """
 
 from __future__ import annotations
