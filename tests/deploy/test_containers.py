@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ PORTS = (
     *("MATINEE_PORT", "MATINEE_PORT_2", "MATINEE_WEB_PORT", "MATINEE_VECTORS_PORT", "MATINEE_STUDIO_PORT"),
     *("MATINEE_HTTP_PORT", "MATINEE_HTTPS_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT", "MLFLOW_PORT"),
 )
+READ_ONLY = ("--read-only", "--tmpfs", "/tmp")
 READY = 500
 """Seconds that all services together may take until they are healthy."""
 
@@ -190,18 +191,18 @@ def test_poster_app_in_two_containers(docker: Docker, images: dict[str, str], ma
 
 
 @contextmanager
-def single(docker: Docker, image: str, material: dict[str, str]) -> Iterator[tuple[str, int]]:
+def single(docker: Docker, image: str, material: dict[str, str], *options: str) -> Iterator[tuple[str, int]]:
     """A container of everything, healthy: its name and the port of its web app."""
     port = free_port()
     variables = [word for name, value in material.items() for word in ("-e", f"{name}={value}")]
     name = f"matinee-test-{port}"
     docker(
-        *("run", "--detach", "--name", name, "--read-only", "--tmpfs", "/tmp", "-p", f"127.0.0.1:{port}:7860"),
+        *("run", "--detach", "--name", name, "-p", f"127.0.0.1:{port}:7860", *options),
         *("-v", f"{material['MATINEE_DATA_FOLDER']}:/data:ro", "-v", f"{material['MATINEE_POSTERS']}:/posters:ro"),
         *(*variables, image),
     )
     try:
-        wait_for(lambda: state(docker, name) == "healthy", lambda: docker.logs(name))
+        wait_for(docker, name, "healthy")
         yield name, port
     finally:
         docker("rm", "--force", "--volumes", name, check=False)
@@ -213,21 +214,23 @@ def state(docker: Docker, name: str) -> str:
     return docker("inspect", "--format", form, name).strip()
 
 
-def wait_for(happened: Callable[[], bool], told: Callable[[], str]) -> None:
+def wait_for(docker: Docker, name: str, wanted: str) -> None:
+    """Wait until a container is in a state; one that has ended does not get healthy any more."""
     end = time.monotonic() + READY
-    while not happened():
-        assert time.monotonic() < end, told()
+    while (found := state(docker, name)) != wanted:
+        assert time.monotonic() < end, docker.logs(name)
+        assert not found.startswith("exited"), f"{found}\n{docker.logs(name)}"
         time.sleep(0.5)
 
 
 def test_single_container_stops_cleanly(docker: Docker, images: dict[str, str], material: dict[str, str]) -> None:
-    with single(docker, images["all"], material) as (name, port):
+    with single(docker, images["all"], material, *READ_ONLY) as (name, port):
         assert matched(f"http://127.0.0.1:{port}", Path(material["MATINEE_POSTERS"]) / "7.jpg")[0] == "7"
         docker("stop", "--time", "40", name)
         assert state(docker, name) == "exited 0"
         assert docker.logs(name).rstrip().endswith("Stopped.")
         docker("start", name)  # the snapshot is there: it does not train again
-        wait_for(lambda: state(docker, name) == "healthy", lambda: docker.logs(name))
+        wait_for(docker, name, "healthy")
         assert "There is a snapshot already" in docker.logs(name)
 
 
@@ -240,10 +243,9 @@ def test_single_container_ends_where_a_service_dies(
         "    words = path.read_bytes().split(b'\\0')\n"
         "    if b'serve' in words and b'core' in words: os.kill(int(path.parent.name), signal.SIGKILL)\n"
     )
-    with single(docker, images["all"], material) as (name, _):
+    with single(docker, images["all"], material, *READ_ONLY) as (name, _):
         docker("exec", name, "python3", "-c", kill)
-        wait_for(lambda: state(docker, name).startswith("exited"), lambda: docker.logs(name))
-        assert state(docker, name) == "exited 1"
+        wait_for(docker, name, "exited 1")
         assert "core has ended" in docker.logs(name)
 
 
