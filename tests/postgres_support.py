@@ -16,8 +16,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +26,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from matinee.errors import StoreError
+from matinee.indexes.base import Items, Vectors
+from matinee.indexes.pgvector import PgvectorIndex, Variant
 from matinee.settings import Settings
 from matinee.stores import Store, open_store
 from service_support import free_port
@@ -267,6 +270,33 @@ def run_sql(*statements: str, schema: str = "public") -> Sequence[tuple[object, 
         for statement in statements:
             cursor = connection.execute(statement)
         return cursor.fetchall() if cursor.description else []
+
+
+def pgvector(variant: Variant) -> Callable[[Items, Vectors], AbstractContextManager[PgvectorIndex]]:
+    """Makes indexes on the server of the test run; the test is skipped where it has no pgvector."""
+
+    @contextmanager
+    def make(items: Items, vectors: Vectors) -> Iterator[PgvectorIndex]:
+        index = pgvector_index(f"test {secrets.token_hex(6)}", items, vectors, variant)
+        try:
+            yield index
+        finally:
+            index.drop()
+            index.close()
+
+    return make
+
+
+def pgvector_index(
+    name: str, items: Items | None = None, vectors: Vectors | None = None, variant: Variant = "exact"
+) -> PgvectorIndex:
+    """An index on the server of the test run."""
+    try:
+        return PgvectorIndex(PostgresFactory(server_url(), "").settings, name, items, vectors, variant=variant)
+    except StoreError as error:
+        if "has no pgvector" in error.message:
+            pytest.skip(f"{error.message} The package pgserver brings a server with it")
+        raise
 
 
 def _drop_schemas(url: str) -> None:

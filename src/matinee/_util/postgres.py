@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg import sql
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
@@ -23,6 +25,8 @@ Work = Callable[["Connection"], T]
 
 MAX_CONNECTIONS = 16
 """Open connections of one process. A PostgreSQL server accepts 100 by default, over all processes."""
+MAX_NAME = 63
+"""Bytes of a name in PostgreSQL."""
 GRACE = 1.0
 """Seconds that the server has beyond the time limit to report by itself that it was exceeded."""
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
@@ -241,6 +245,30 @@ class Pool:
         self._closed = True
         if self._pid == os.getpid():  # closing the parent's connections would end its sessions
             self._drop_idle()
+
+
+def fitting(name: str) -> str:
+    """A name that is short enough: a long one, which PostgreSQL would cut, is marked with its hash."""
+    if len(name.encode()) <= MAX_NAME:
+        return name
+    mark = "_" + hashlib.sha256(name.encode()).hexdigest()[:12]
+    return name.encode()[: MAX_NAME - len(mark)].decode(errors="ignore") + mark
+
+
+def quoted(name: str) -> str:
+    """A name as it is written in SQL."""
+    return sql.Identifier(name).as_string(None)
+
+
+@contextmanager
+def patient(connection: Connection) -> Iterator[None]:
+    """Wait for what the present transaction does, without a time limit: building indexes takes as long as it takes."""
+    limit, connection.limit = connection.limit, None
+    try:
+        connection.execute("SET LOCAL statement_timeout = 0")
+        yield
+    finally:
+        connection.limit = limit
 
 
 @contextmanager

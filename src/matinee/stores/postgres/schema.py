@@ -5,16 +5,11 @@ Step n (1-based) migrates from version n−1 to n. Released steps are never edit
 
 from __future__ import annotations
 
-import hashlib
-
 from psycopg import sql
 
-from matinee._util.postgres import Connection, Pool, advisory_lock
+from matinee._util.postgres import Connection, Pool, advisory_lock, fitting, patient
 from matinee.errors import StoreError
 from matinee.stores.postgres.texts import stored
-
-MAX_NAME = 63
-"""Bytes of a name in PostgreSQL. Longer ones would be cut, and two data sets could share a schema."""
 
 # Ids compare by their bytes (COLLATE "C"), in every database alike.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -55,17 +50,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 
 
 def schema_name(dataset: str) -> str:
-    """The schema of a data set: `matinee_DATASET`; a long name is cut and marked with its hash."""
-    name = f"matinee_{stored(dataset)}"
-    if len(name.encode()) <= MAX_NAME:
-        return name
-    mark = "_" + hashlib.sha256(name.encode()).hexdigest()[:12]
-    return name.encode()[: MAX_NAME - len(mark)].decode(errors="ignore") + mark
-
-
-def quoted(name: str) -> str:
-    """A name as it is written in SQL."""
-    return sql.Identifier(name).as_string(None)
+    """The schema of a data set: `matinee_DATASET`."""
+    return fitting(f"matinee_{stored(dataset)}")
 
 
 def prepare(pool: Pool, schema: str) -> None:
@@ -80,7 +66,7 @@ def prepare(pool: Pool, schema: str) -> None:
         return
 
     def migrate(connection: Connection) -> None:
-        with advisory_lock(connection, schema):
+        with patient(connection), advisory_lock(connection, schema):
             # Another process may have migrated while this one waited for the lock.
             version = _version(connection, pool, schema)
             if version == len(MIGRATIONS):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 
-from matinee._util.postgres import Connection, Pool
+from matinee._util.postgres import Connection, Pool, quoted
 from matinee.data.catalog import Movie
 from matinee.stores.base import Changes, Exposure, FilmVector, Rating, UserOverlay
 from matinee.stores.postgres import changelog, films, schema
@@ -62,7 +62,7 @@ class PostgresStore:
         name = schema.schema_name(dataset)
         self._clock = clock
         self._log = changelog.Log(keep_log)
-        self._pool = Pool(url, user, password, timeout, schema.quoted(name))
+        self._pool = Pool(url, user, password, timeout, quoted(name))
         try:
             schema.prepare(self._pool, name)
         except BaseException:
