@@ -46,6 +46,8 @@ class PostgresFactory:
     url: str
     dataset: str
     timeout: float = 60.0
+    user: str = ""
+    password: str = ""
     name: str = "postgres"
 
     def __call__(self) -> Store:
@@ -53,13 +55,16 @@ class PostgresFactory:
 
     @property
     def settings(self) -> Settings:
-        user, password = ("", "") if "MATINEE_TEST_POSTGRES_URL" in os.environ else (USER, PASSWORD)
-        return Settings(store_url=self.url, store_user=user, store_password=password, store_timeout=self.timeout)
+        return Settings(
+            store_url=self.url, store_user=self.user, store_password=self.password, store_timeout=self.timeout
+        )
 
 
 def new_store(folder: Path | None = None) -> PostgresFactory:
     """A store of a new data set, on the server of the test run."""
-    return PostgresFactory(server_url(), f"test {secrets.token_hex(6)}")
+    url = server_url()  # with user and password, where it was given
+    user, password = ("", "") if "MATINEE_TEST_POSTGRES_URL" in os.environ else (USER, PASSWORD)
+    return PostgresFactory(url, f"test {secrets.token_hex(6)}", user=user, password=password)
 
 
 class Server:
@@ -88,6 +93,10 @@ class Server:
     def url(self) -> str:
         """Without user and password."""
         return f"postgresql://127.0.0.1:{self.port}/{DATABASE}"
+
+    def factory(self, timeout: float = 5.0) -> PostgresFactory:
+        """A store of a new data set."""
+        return PostgresFactory(self.url, secrets.token_hex(6), timeout, USER, PASSWORD)
 
     def _create(self) -> None:
         secret = self.folder / "password"
@@ -209,6 +218,8 @@ def _readable(binaries: Path, folder: Path) -> Path:
     package = binaries.parents[1]  # pgserver/pginstall/bin, with libraries in pgserver.libs beside it
     for source in (package, package.with_name(f"{package.name}.libs")):
         shutil.copytree(source, folder / source.name)
+        for path in (folder / source.name, *(folder / source.name).rglob("*")):
+            path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or path.parent.name == "bin" else 0o444))
     return folder / binaries.relative_to(package.parent)
 
 
@@ -292,7 +303,7 @@ def pgvector_index(
 ) -> PgvectorIndex:
     """An index on the server of the test run."""
     try:
-        return PgvectorIndex(PostgresFactory(server_url(), "").settings, name, items, vectors, variant=variant)
+        return PgvectorIndex(new_store().settings, name, items, vectors, variant=variant)
     except StoreError as error:
         if "has no pgvector" in error.message:
             pytest.skip(f"{error.message} The package pgserver brings a server with it")

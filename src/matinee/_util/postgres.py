@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import psycopg
@@ -31,6 +32,7 @@ GRACE = 1.0
 """Seconds that the server has beyond the time limit to report by itself that it was exceeded."""
 READ = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_PORTS = re.compile(r"(\d+(,\d+)*)?")
 _OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 _SETUP = """
@@ -86,17 +88,7 @@ class Pool:
     """
 
     def __init__(self, url: str, user: str, password: str, timeout: float, search_path: str) -> None:
-        given: dict[str, Any] | None
-        try:
-            given = dict(conninfo_to_dict(url))
-        except psycopg.Error:
-            # The message of libpq quotes parts of the URL, maybe of the password: it is neither shown nor chained.
-            given = None
-        if given is None:
-            raise StoreError(
-                "The PostgreSQL address is not valid.",
-                "Set MATINEE_STORE_URL to postgresql://HOST:5432/DATABASE, and the password as MATINEE_STORE_PASSWORD.",
-            )
+        given = _parsed(url)
         given |= {key: value for key, value in (("user", user), ("password", password)) if value}
         given = {"application_name": "matinee", "connect_timeout": max(2, round(timeout)), **given}
         port = f":{given['port']}" if given.get("port") else ""
@@ -245,6 +237,26 @@ class Pool:
         self._closed = True
         if self._pid == os.getpid():  # closing the parent's connections would end its sessions
             self._drop_idle()
+
+
+def _parsed(url: str) -> dict[str, Any]:
+    """Parameters in an address.
+
+    Raises:
+        StoreError: it is not valid. The message quotes nothing of it, because parts of a password that is not
+            percent-encoded may be where host, port and database are expected.
+    """
+    given: dict[str, Any] = {}
+    with suppress(psycopg.Error):
+        given = dict(conninfo_to_dict(url))
+    places = f"{given.get('host', '')}{given.get('dbname', '')}"
+    if not given or "@" in places or not _PORTS.fullmatch(str(given.get("port", ""))):
+        raise StoreError(
+            "The PostgreSQL address is not valid.",
+            "Set MATINEE_STORE_URL to postgresql://HOST:5432/DATABASE and MATINEE_STORE_PASSWORD to the password,"
+            " or percent-encode it.",
+        )
+    return given
 
 
 def fitting(name: str) -> str:
