@@ -277,7 +277,7 @@ def administrator() -> psycopg.Connection[tuple[object, ...]]:
 def run_sql(*statements: str, schema: str = "public") -> Sequence[tuple[object, ...]]:
     """Run statements as the administrator of the test run's database; rows of the last."""
     with administrator() as connection:
-        connection.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(schema)))
+        connection.execute(sql.SQL("SET search_path = {}, public").format(sql.Identifier(schema)))
         for statement in statements:
             cursor = connection.execute(statement)
         return cursor.fetchall() if cursor.description else []

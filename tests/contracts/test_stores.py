@@ -408,10 +408,12 @@ class Reader:
 class StoreMachine(RuleBasedStateMachine):
     """Any sequence of calls, through two handles, against dictionaries."""
 
+    kind = "sqlite"
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        factory = FACTORIES["sqlite"](Path(self.folder.name))
+        factory = FACTORIES[self.kind](Path(self.folder.name))
         self.stores = [factory(), factory()]
         self.ratings: dict[tuple[str, str], Rating] = {}
         self.movies: dict[str, Movie | None] = {}
@@ -505,3 +507,11 @@ class StoreMachine(RuleBasedStateMachine):
 
 TestStoreMachine = StoreMachine.TestCase
 TestStoreMachine.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+
+
+class PostgresMachine(StoreMachine):
+    kind = "postgres"
+
+
+TestPostgresMachine = PostgresMachine.TestCase
+TestPostgresMachine.settings = settings(max_examples=10, stateful_step_count=20, deadline=None)

@@ -88,6 +88,11 @@ class Pool:
     """
 
     def __init__(self, url: str, user: str, password: str, timeout: float, search_path: str) -> None:
+        self._closed = False
+        self._pid = os.getpid()
+        self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._lock = threading.Lock()
+        self._idle: list[Connection] = []
         given = _parsed(url)
         given |= {key: value for key, value in (("user", user), ("password", password)) if value}
         given = {"application_name": "matinee", "connect_timeout": max(2, round(timeout)), **given}
@@ -96,11 +101,6 @@ class Pool:
         self.search_path = search_path
         self._timeout = timeout
         self._conninfo = make_conninfo("", **given)
-        self._pid = os.getpid()
-        self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
-        self._lock = threading.Lock()
-        self._idle: list[Connection] = []
-        self._closed = False
 
     # --- work ---------------------------------------------------------------------------------------------------
     def query(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
@@ -237,6 +237,8 @@ class Pool:
         self._closed = True
         if self._pid == os.getpid():  # closing the parent's connections would end its sessions
             self._drop_idle()
+
+    __del__ = close
 
 
 def _parsed(url: str) -> dict[str, Any]:

@@ -30,13 +30,13 @@ _BY_CLASS: tuple[tuple[type[psycopg.Error], str], ...] = (
 )
 # An error while connecting has no class of its own, only the server's words (in English unless lc_messages differs).
 _BY_WORDS = (
+    ("database system", "Try again in a moment: the server starts or stops. The store recovers by itself."),
     ("password", _PASSWORD),
     ("role ", _PASSWORD),
     ("pg_hba.conf", "Allow this host and user in pg_hba.conf, or change MATINEE_STORE_USER and the URL's sslmode."),
-    ("database ", _DATABASE),
+    ('database "', _DATABASE),
     ("too many", _CONNECTIONS),
     ("connection slots", _CONNECTIONS),
-    ("starting up", "Try again in a moment; the store recovers by itself."),
 )
 
 

@@ -247,7 +247,7 @@ def _open_pool(settings: Settings) -> Pool:
     """Connections that see the types of pgvector, in whatever schema they are."""
 
     def pool(*schemas: str) -> Pool:
-        path = ", ".join((quoted(SCHEMA), *schemas))
+        path = ", ".join(map(quoted, (SCHEMA, *schemas)))
         return Pool(settings.store_url, settings.store_user, settings.store_password, settings.store_timeout, path)
 
     query = (
