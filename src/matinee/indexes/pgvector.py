@@ -37,13 +37,17 @@ MAX_PLAIN = 1900
 """Values of a vector that is stored within its row (a page has 8 KiB), since every search reads it."""
 MARGIN = 10
 """Additional candidates, because the server adds in another order, and last bits differ."""
+MAX_FETCH = 2**31
+"""Items asked for at most; there are fewer."""
+MIN_EFFORT = 200
 MAX_EFFORT = 1000
-"""Candidates that one search in the graph can give (`hnsw.ef_search`)."""
+"""Candidates that one search in the graph compares (`hnsw.ef_search`); pgvector allows no more than 1000."""
 _COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _COPY_END = b"\xff\xff"
 _COPY_ROWS = 4096
 
 Variant = Literal["exact", "hnsw"]
+_Condition = tuple[str, list[object]]
 
 
 class PgvectorIndex:
@@ -147,22 +151,18 @@ class PgvectorIndex:
         """See `VectorIndex.search`."""
         queries = check_vectors(queries, self.dim)
         check_k(k)
-        mask = None if allowed is None else check_mask(allowed)
+        condition = _condition(None if allowed is None else check_mask(allowed))
 
         def search(connection: Connection) -> tuple[int, Items, Items, Vectors]:
-            where, values = _condition(mask)
-            counted = connection.execute(
-                f"SELECT count(*), count(*) FILTER (WHERE {where}) FROM {self._table}", values
-            ).fetchone()
-            count, n_allowed = counted or (0, 0)
-            candidates = np.full((len(queries), 0), -1, dtype=np.int64)
-            if n_allowed and len(queries):
-                candidates = self._candidates(connection, queries, min(k, n_allowed), (where, values), n_allowed)
+            candidates = self._candidates(connection, queries, k, condition)
+            width = k
+            if len(queries) == 0 or bool((candidates[:, k - 1 : k] < 0).any()) or candidates.shape[1] < k:
+                counted = connection.execute(f"SELECT count(*) FROM {self._table}").fetchone() or (0,)
+                width = min(k, int(counted[0]))
             wanted = np.unique(candidates)
-            return count, candidates, *self._vectors(connection, wanted[wanted >= 0])
+            return width, candidates, *self._vectors(connection, wanted[wanted >= 0])
 
-        count, candidates, known, vectors = self._pool.read(search)
-        width = min(k, count)
+        width, candidates, known, vectors = self._pool.read(search)
         items = np.full((len(queries), width), -1, dtype=np.int64)
         similarities = np.full((len(queries), width), np.nan, dtype=np.float32)
         if len(known):
@@ -173,34 +173,33 @@ class PgvectorIndex:
             similarities[:, :found] = scores
         return Found(items, similarities)
 
-    def _candidates(
-        self, connection: Connection, queries: Vectors, k: int, condition: tuple[str, list[object]], n_allowed: int
-    ) -> Items:
-        """At least k items near each query, (n_queries, ≥ k), padded with −1."""
-        fetch = min(k + MARGIN, n_allowed)
+    def _candidates(self, connection: Connection, queries: Vectors, k: int, condition: _Condition) -> Items:
+        """At least k items near each query if there are so many, (n_queries, ≥ 0), padded with −1."""
+        fetch = min(k, MAX_FETCH) + MARGIN
         if self.variant == "hnsw" and 2 * fetch <= MAX_EFFORT:
-            connection.execute(f"SET LOCAL hnsw.ef_search = {max(2 * fetch, 100)}")
+            connection.execute(f"SET LOCAL hnsw.ef_search = {max(2 * fetch, MIN_EFFORT)}")
             found = self._nearest(connection, queries, fetch, condition, "")
-            if bool((found[:, k - 1 : k] >= 0).all()) and found.shape[1] >= k:
+            if found.shape[1] >= k and bool((found[:, k - 1] >= 0).all()):
                 return found
         connection.execute("SET LOCAL enable_indexscan = off")
         return self._nearest(connection, queries, fetch, condition, ", item")
 
-    def _nearest(
-        self, connection: Connection, queries: Vectors, fetch: int, condition: tuple[str, list[object]], ties: str
-    ) -> Items:
+    def _nearest(self, connection: Connection, queries: Vectors, fetch: int, condition: _Condition, ties: str) -> Items:
         where, values = condition
         rows = connection.execute(
-            "SELECT q.number, found.item FROM unnest(%s::text[]) WITH ORDINALITY AS q (text, number) CROSS JOIN LATERAL"
-            f" (SELECT item FROM {self._table} WHERE {where} ORDER BY vector <#> q.text::vector{ties} LIMIT %s) found",
+            # Materialized, since the text of a query would be read again for every row.
+            "WITH q AS MATERIALIZED (SELECT number, text::vector AS query"
+            " FROM unnest(%s::text[]) WITH ORDINALITY AS given (text, number))"
+            " SELECT q.number, found.item FROM q CROSS JOIN LATERAL"
+            f" (SELECT item FROM {self._table} WHERE {where} ORDER BY vector <#> q.query{ties} LIMIT %s) found",
             ([str(query.tolist()) for query in queries], *values, fetch),
             binary=True,
         ).fetchall()
         pairs = np.array(rows, dtype=np.int64).reshape(-1, 2)
         pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
         counts = np.bincount(pairs[:, 0] - 1, minlength=len(queries))
-        found = np.full((len(queries), fetch), -1, dtype=np.int64)
-        found[np.arange(fetch) < counts[:, None]] = pairs[:, 1]
+        found = np.full((len(queries), int(counts.max(initial=0))), -1, dtype=np.int64)
+        found[np.arange(found.shape[1]) < counts[:, None]] = pairs[:, 1]
         return found
 
     def add(self, items: Items, vectors: Vectors) -> None:
@@ -282,7 +281,7 @@ def _create_extension(label: str) -> Callable[[Connection], None]:
     return create
 
 
-def _condition(mask: Mask | None) -> tuple[str, list[object]]:
+def _condition(mask: Mask | None) -> _Condition:
     """The condition on rows that a mask over item numbers means, and its values: its bits, the lowest first."""
     if mask is None:
         return "true", []
