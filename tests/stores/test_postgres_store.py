@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import multiprocessing
+import os
+import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import psycopg
@@ -19,7 +22,7 @@ from matinee.stores import Exposure, FilmVector, Rating
 from matinee.stores.postgres import open_postgres_store, schema
 from matinee.stores.postgres.store import PostgresStore
 from matinee.stores.postgres.texts import restored, stored
-from postgres_support import PostgresFactory, administrator, new_store, run_sql
+from postgres_support import PostgresFactory, administrator, binaries, new_store, run_sql
 from store_support import all_ratings, answer
 
 
@@ -403,3 +406,31 @@ def test_the_rest_of_a_transaction_is_undone_where_work_fails(store: PostgresSto
     with pytest.raises(ZeroDivisionError):
         store._pool.write(work)
     assert store.seq() == 0
+
+
+def test_a_backup_by_pg_dump_brings_everything_back(
+    factory: PostgresFactory, store: PostgresStore, tmp_path: Path
+) -> None:
+    programs = binaries()
+    if programs is None or not (programs / "pg_dump").exists():
+        pytest.skip("there is no pg_dump")
+    store.put_movies([Movie(movie_id="x", title="X")], [FilmVector("x", "text", "e", np.ones(3, np.float32))])
+    store.put_ratings([one(), one("v")], key="k")
+    store.erase_user("v")
+    before = (store.changes(-1), store.movies(), store.user("u"))
+    store.close()
+    environment = {"PATH": os.environ["PATH"], "PGUSER": factory.user, "PGPASSWORD": factory.password}
+    dump = tmp_path / "films.dump"
+    for words in (
+        ["pg_dump", "--format", "custom", "--schema", f'"{home(factory)}"', "--file", str(dump), factory.url],
+        ["pg_restore", "--clean", "--if-exists", "--dbname", factory.url, str(dump)],
+    ):
+        if words[0] == "pg_restore":
+            run_sql(f'DROP SCHEMA "{home(factory)}" CASCADE')
+        subprocess.run([programs / words[0], *words[1:]], env=environment, check=True, capture_output=True, timeout=120)
+    again = open_with(factory)
+    assert (again.changes(-1), again.movies(), again.user("u")) == before
+    assert again.put_ratings([one("v"), one()], key="k") == 3
+    again.log_exposures([Exposure("u", 1, "s", "m", ("1",))])
+    assert len(again.vectors()) == 1
+    again.close()
