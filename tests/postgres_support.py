@@ -21,6 +21,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -31,6 +32,7 @@ from matinee.indexes.base import Items, Vectors
 from matinee.indexes.pgvector import PgvectorIndex, Variant
 from matinee.settings import Settings
 from matinee.stores import Store, open_store
+from matinee.stores.postgres.store import PostgresStore
 from service_support import free_port
 
 USER = "matinee"
@@ -65,6 +67,12 @@ def new_store(folder: Path | None = None) -> PostgresFactory:
     url = server_url()  # with user and password, where it was given
     user, password = ("", "") if "MATINEE_TEST_POSTGRES_URL" in os.environ else (USER, PASSWORD)
     return PostgresFactory(url, f"test {secrets.token_hex(6)}", user=user, password=password)
+
+
+def open_with(factory: PostgresFactory, **options: Any) -> PostgresStore:
+    """A store with options of its class."""
+    given = {"user": factory.user, "password": factory.password, "timeout": factory.timeout, **options}
+    return PostgresStore(factory.url, factory.dataset, **given)
 
 
 class Server:

@@ -22,7 +22,7 @@ from matinee.stores import Exposure, FilmVector, Rating
 from matinee.stores.postgres import open_postgres_store, schema
 from matinee.stores.postgres.store import PostgresStore
 from matinee.stores.postgres.texts import restored, stored
-from postgres_support import PostgresFactory, administrator, binaries, new_store, run_sql
+from postgres_support import PostgresFactory, administrator, binaries, new_store, open_with, run_sql
 from store_support import all_ratings, answer
 
 
@@ -36,12 +36,6 @@ def store(factory: PostgresFactory) -> Iterator[PostgresStore]:
     store = open_with(factory)
     yield store
     store.close()
-
-
-def open_with(factory: PostgresFactory, **options: object) -> PostgresStore:
-    settings = factory.settings
-    given = {"user": settings.store_user, "password": settings.store_password, "timeout": 60.0, **options}
-    return PostgresStore(settings.store_url, factory.dataset, **given)  # type: ignore[arg-type]
 
 
 def one(user: str = "u", movie: str = "1", rating: float | None = 4.0) -> Rating:
@@ -100,17 +94,6 @@ def test_ids_with_backslashes_are_kept_apart(store: PostgresStore) -> None:
     assert {user for user, _ in all_ratings(store)} == set(ids[1:])
 
 
-def test_keys_are_forgotten_after_a_day(factory: PostgresFactory) -> None:
-    now = [1e9]
-    store = open_with(factory, clock=lambda: now[0])
-    first = store.put_ratings([one()], key="k")
-    now[0] += 24 * 3600 - 1
-    assert store.put_ratings([one()], key="k") == first
-    now[0] += 2
-    assert store.put_ratings([one(rating=1.0)], key="k") == first + 1
-    store.close()
-
-
 def test_the_same_key_at_the_same_time_counts_once(factory: PostgresFactory, store: PostgresStore) -> None:
     other = open_with(factory)
     seqs: list[int] = []
@@ -128,23 +111,6 @@ def test_the_same_key_at_the_same_time_counts_once(factory: PostgresFactory, sto
     assert seqs == [1] * 8
     assert store.seq() == 1
     other.close()
-
-
-def test_a_dropped_log_makes_readers_start_again(store: PostgresStore) -> None:
-    for n in range(10):
-        store.put_ratings([one(movie=str(n))])
-    store.put_movies([Movie(movie_id="x", title="X")])
-    store.compact(keep=4)
-    assert store.changes(7).complete
-    assert len(store.changes(7).ratings) == 3
-    behind = store.changes(6)
-    assert not behind.complete
-    assert [change.movie_id for change in behind.ratings] == [str(n) for n in range(10)]
-    assert behind.movies == {"x"}
-    seq = store.seq()
-    store.compact(keep=0)
-    store.erase_user("u")
-    assert not store.changes(seq).complete
 
 
 def test_the_log_is_kept_short_while_writing(factory: PostgresFactory) -> None:
