@@ -167,7 +167,7 @@ def test_a_read_only_server_is_read_and_says_why_nothing_is_written(server: Serv
 
 
 def test_a_statement_that_takes_too_long_is_told(server: Server) -> None:
-    factory = server.factory(timeout=0.5)
+    factory = server.factory(timeout=2.0)
     store = factory()
     with server.connect() as blocking:
         blocking.execute(f"SET search_path = 'matinee_{factory.dataset}'")
@@ -185,11 +185,11 @@ def test_a_statement_that_takes_too_long_is_told(server: Server) -> None:
 
 
 def test_a_server_that_is_silent_is_told(server: Server) -> None:
-    store = server.factory(timeout=0.5)()
+    store = server.factory(timeout=2.0)()
     store.put_ratings([one()])
     server.kill(signal.SIGSTOP)
     try:
-        with pytest.raises(StoreError, match=r"no answer within 1.5 s|timeout"):
+        with pytest.raises(StoreError, match=r"no answer within 3 s.*MATINEE_STORE_URL"):
             store.seq()
         with pytest.raises(StoreError):
             store.put_ratings([one("v")])

@@ -235,16 +235,15 @@ def test_threads_share_a_few_connections(factory: PostgresFactory, store: Postgr
     assert 1 <= len(store._pool._idle) <= MAX_CONNECTIONS
 
 
-def test_all_connections_in_use_is_said(factory: PostgresFactory) -> None:
-    store = open_with(factory, timeout=0.2)
+def test_all_connections_in_use_is_said(store: PostgresStore) -> None:
     taken = [store._pool._take()[0] for _ in range(MAX_CONNECTIONS)]
+    store._pool._timeout = 0.1  # for the wait below, not for the server
     with pytest.raises(StoreError, match=r"connections .* in use"):
         store.seq()
     store._pool._give_back(taken.pop())
     assert store.seq() == 0
     for connection in taken:
         store._pool._give_back(connection)
-    store.close()
 
 
 def test_a_read_that_goes_on_holds_no_write_up(store: PostgresStore) -> None:

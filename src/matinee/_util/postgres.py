@@ -17,7 +17,7 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
-from matinee._util.postgres_errors import no_answer, store_error
+from matinee._util.postgres_errors import SilentServerError, store_error
 from matinee.errors import StoreError
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ def _bounded(gen: PQGen[T], connection: Connection, limit: float) -> PQGen[T]:
             ready = yield state
             if not ready and time.monotonic() > deadline:
                 connection.pgconn.finish()
-                raise psycopg.OperationalError(no_answer(limit))
+                raise SilentServerError(limit)
             state = gen.send(ready)
     except StopIteration as stop:
         result: T = stop.value
@@ -158,7 +158,7 @@ class Pool:
                 connection.execute("COMMIT")
                 return result
             except psycopg.Error as error:
-                if connection.closed and not committing and reused:
+                if connection.closed and reused and not committing and not isinstance(error, SilentServerError):
                     self._drop_idle()  # the server was restarted since; nothing was stored, so that it can be repeated
                     continue
                 raise store_error(error, self.label, committing=committing and connection.closed) from error

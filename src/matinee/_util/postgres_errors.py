@@ -40,9 +40,11 @@ _BY_WORDS = (
 )
 
 
-def no_answer(seconds: float) -> str:
-    """What is said of a server that is silent."""
-    return f"no answer within {seconds:g} s"
+class SilentServerError(psycopg.OperationalError):
+    """The server has not answered in time."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"no answer within {seconds:g} s")
 
 
 def store_error(error: psycopg.Error, label: str, *, committing: bool = False) -> MatineeError:
