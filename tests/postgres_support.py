@@ -32,6 +32,7 @@ from matinee.indexes.base import Items, Vectors
 from matinee.indexes.pgvector import PgvectorIndex, Variant
 from matinee.settings import Settings
 from matinee.stores import Store, open_store
+from matinee.stores.postgres.schema import schema_name
 from matinee.stores.postgres.store import PostgresStore
 from service_support import free_port
 
@@ -60,6 +61,13 @@ class PostgresFactory:
         return Settings(
             store_url=self.url, store_user=self.user, store_password=self.password, store_timeout=self.timeout
         )
+
+    def remove(self) -> None:
+        """Delete the store."""
+        name = sql.Identifier(schema_name(self.dataset))
+        user = {"user": self.user, "password": self.password} if self.user else {}
+        with psycopg.connect(self.url, autocommit=True, **user) as connection:
+            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(name))
 
 
 def new_store(folder: Path | None = None) -> PostgresFactory:
