@@ -23,6 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 from psycopg import sql
@@ -167,24 +168,41 @@ class Server:
             host="127.0.0.1", port=self.port, user=USER, password=PASSWORD, dbname=database, autocommit=True
         )
 
-    @property
-    def pids(self) -> list[int]:
+    def processes(self) -> list[psutil.Process]:
         """The server and its processes."""
         assert self._process is not None
-        import psutil
+        server = psutil.Process(self._process.pid)
+        server.suspend()  # so that it starts no more of them
+        return [server, *server.children(recursive=True)]
 
-        process = psutil.Process(self._process.pid)
-        return [process.pid, *(child.pid for child in process.children(recursive=True))]
+    def kill(self) -> None:
+        """Kill the server and all its processes."""
+        assert self._process is not None
+        processes = self.processes()
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait(START_SECONDS)
+        self._process = None
+        # While one of them has its memory, the server cannot be started again.
+        deadline = time.monotonic() + START_SECONDS
+        while any(map(_alive, processes)):
+            assert time.monotonic() < deadline, "processes of the server do not end"
+            time.sleep(0.01)
 
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        """Send a signal to the server and all its processes; after SIGKILL it is gone."""
-        for pid in self.pids:
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
-        if number == signal.SIGKILL:
-            assert self._process is not None
-            self._process.wait(START_SECONDS)
-            self._process = None
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Let the server and all its processes stand still."""
+        processes = self.processes()
+        try:
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.suspend()
+            yield
+        finally:
+            for process in processes:
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def stop(self) -> None:
         """Stop it, ending all sessions."""
@@ -200,6 +218,13 @@ class Server:
         """Stop it and delete its data."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _account() -> pwd.struct_passwd | None:
