@@ -14,7 +14,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from matinee.studio.style import SERIES, SERIES_DARK, cut, plain
+from matinee.studio.style import SERIES, SERIES_DARK, plain, truncated
 
 Columns = Mapping[str, Sequence[Any]]
 """A table: heading → cells, all columns of equal length."""
@@ -37,7 +37,7 @@ def colors() -> tuple[str, ...]:
 
 def label(text: object, max_length: int = MAX_NAME) -> str:
     """Untrusted text for a figure: on one line, truncated and escaped, because Plotly supports some HTML."""
-    return escape(cut(" ".join(str(text).split()), max_length), quote=False)
+    return escape(truncated(" ".join(str(text).split()), max_length), quote=False)
 
 
 def bars(
