@@ -30,8 +30,8 @@ from matinee.data import load_dataset
 from matinee.data.dataset import Dataset
 from matinee.encoders import conse
 from matinee.encoders.base import TextEncoder
-from matinee.encoders.film_texts import TEXT_CENTRED, TEXT_DIM, TEXT_POWER, film_texts
 from matinee.encoders.image import load_image_encoder
+from matinee.encoders.movie_texts import TEXT_CENTRED, TEXT_DIM, TEXT_POWER, movie_texts
 from matinee.encoders.projection import Projection
 from matinee.encoders.text import load_text_encoder
 from matinee.encoders.vector_cache import encode_cached, encode_images_cached
@@ -167,7 +167,7 @@ def main() -> None:
         print(f"Skipped: {error}")
         return
     data = load(options.data, options.overviews)
-    texts = film_texts(data.catalog)
+    texts = movie_texts(data.catalog)
     raw = encode_cached(encoder, texts, settings)
     projection = Projection.fit(raw, TEXT_DIM, TEXT_POWER, centre=TEXT_CENTRED)
     counts = np.log1p(data.ratings.counts)

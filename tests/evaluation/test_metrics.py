@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from matinee.evaluation import metrics as m
-from matinee.evaluation.ranked_lists import rank
+from matinee.evaluation.metrics import rank
 
 
 @st.composite

@@ -13,13 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from matinee._util.notebook import html_table
 from matinee.data.catalog import Catalog
 from matinee.data.ratings import Ratings
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 
 SEEN = (1.0, 1.0)
 """The scale of implicit feedback: a movie that was watched counts as rated 1."""
 
 _SHOWN = 5
-"""Films that a notebook shows of a data set."""
+"""Movies that a notebook shows of a data set."""
 
 
 class TableReport(BaseModel):
@@ -52,7 +52,7 @@ class Dataset:
     Attributes:
         name: e.g. "ml-latest-small".
         scale: lowest and highest number of stars, e.g. (0.5, 5.0); `SEEN`, both 1, where there are no stars.
-        vectors: unit vectors of films by space ("text", "poster"), over the rows of the catalogue; made by encoders,
+        vectors: unit vectors of movies by space ("text", "poster"), over the rows of the catalogue; made by encoders,
             and no part of the fingerprint.
 
     Examples:
@@ -67,7 +67,7 @@ class Dataset:
     ratings: Ratings
     report: CleaningReport
     scale: tuple[float, float] = (0.5, 5.0)
-    vectors: Mapping[str, FilmVectors] = field(default_factory=dict)
+    vectors: Mapping[str, MovieVectors] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         low, high = self.scale

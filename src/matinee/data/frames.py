@@ -16,7 +16,7 @@ SCHEMA: dict[str, pl.DataType] = {name: _TYPES[kind] for name, kind in COLUMNS.i
 
 
 class FrameTable:
-    """A table of films over a data frame.
+    """A table of movies over a data frame.
 
     Raises:
         DataError: columns missing, null or duplicate ids.
@@ -46,7 +46,7 @@ class FrameTable:
         return self.frame[name].to_list()
 
     def row(self, row: int) -> dict[str, Any]:
-        """One film by column."""
+        """One movie by column."""
         return self.frame.row(row, named=True)
 
 

@@ -1,4 +1,4 @@
-"""Tables of films as a snapshot keeps them: texts in one buffer, memory-mapped, read row by row or column by column.
+"""Tables of movies as a snapshot keeps them: texts in one buffer, memory-mapped, read row by row or column by column.
 
 Serving needs no more than this; what cleans, joins and trains uses data frames (`matinee.data.frames`).
 """
@@ -90,10 +90,10 @@ def _check_cuts(cuts: NDArray[np.int64], length: int) -> None:
 
 
 class Table(Protocol):
-    """Films × `COLUMNS`, frozen."""
+    """Movies × `COLUMNS`, frozen."""
 
     def __len__(self) -> int:
-        """Number of films."""
+        """Number of movies."""
         ...
 
     def column(self, name: str) -> list[Any]:
@@ -101,7 +101,7 @@ class Table(Protocol):
         ...
 
     def row(self, row: int) -> dict[str, Any]:
-        """One film by column."""
+        """One movie by column."""
         ...
 
 
@@ -190,7 +190,7 @@ class PackedTable:
         return self._columns[name].to_list()
 
     def row(self, row: int) -> dict[str, Any]:
-        """One film by column."""
+        """One movie by column."""
         return {name: column[row] for name, column in self._columns.items()}
 
     @classmethod
@@ -235,11 +235,11 @@ def write_table(path: Path, table: Table) -> None:
 
 
 class ChangedTable:
-    """A table with films replaced and added.
+    """A table with movies replaced and added.
 
     Args:
         root: the table that it was made of, None: an empty one.
-        records: row → film by column; rows from the root's length on are added, without gaps.
+        records: row → movie by column; rows from the root's length on are added, without gaps.
     """
 
     def __init__(self, root: Table | None, records: Mapping[int, Mapping[str, Any]]) -> None:
@@ -260,7 +260,7 @@ class ChangedTable:
         return values
 
     def row(self, row: int) -> dict[str, Any]:
-        """One film by column."""
+        """One movie by column."""
         record = self._records.get(row)
         if record is not None:
             return dict(record)

@@ -28,10 +28,10 @@ class Ratings:
     Args:
         user_ids: n_users distinct ids, in row order.
         indptr: int64, (n_users + 1,).
-        indices: int32, (n_ratings,), film rows, increasing within a user.
+        indices: int32, (n_ratings,), movie rows, increasing within a user.
         values: float32, (n_ratings,), stars.
         times: int64, (n_ratings,), seconds since 1970 UTC, `NO_TIME` where unknown.
-        n_items: number of films (catalogue rows).
+        n_items: number of movies (catalogue rows).
 
     Examples:
         >>> dataset.ratings

@@ -24,7 +24,7 @@ class CountsConfig(ModelConfig):
 
 
 class Counts(Model[CountsConfig]):
-    """Number of ratings of each film, the same for all users; NaN for movies without ratings in that time."""
+    """Number of ratings of each movie, the same for all users; NaN for movies without ratings in that time."""
 
     name = "counts"
     Config = CountsConfig

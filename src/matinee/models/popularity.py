@@ -47,10 +47,10 @@ class PopularityConfig(ModelConfig):
 
 
 class Popularity(Model[PopularityConfig]):
-    """One order of films for every user; NaN for films without ratings (no opinion).
+    """One order of movies for every user; NaN for movies without ratings (no opinion).
 
     Scores are numbers of ratings (by "trending" and "liked" weighted ones) or stars (by "top_rated"); those of equal
-    films differ by next to nothing, in the order that `Chart` gives them. With `cover` they are made anew
+    movies differ by next to nothing, in the order that `Chart` gives them. With `cover` they are made anew
     (`cover_genres`).
 
     Examples:
@@ -65,7 +65,7 @@ class Popularity(Model[PopularityConfig]):
     _scores: NDArray[np.float32]
 
     def memory_needed(self, dataset: Dataset) -> int:
-        """Peak bytes: float64 vectors over the films, and by trending over the ratings."""
+        """Peak bytes: float64 vectors over the movies, and by trending over the ratings."""
         per_rating = 40 if self.config.by == "trending" else 8
         return 256 * len(dataset.catalog) + per_rating * len(dataset.ratings) + (1 << 16)
 

@@ -96,7 +96,7 @@ _DOT = "  ·  "
 
 
 def card(title: str, year: int | None, genres: Sequence[str], size: tuple[int, int] = SIZE) -> bytes:
-    """A WebP picture with a film's title, year and genres.
+    """A WebP picture with a movie's title, year and genres.
 
     Args:
         title: any text; what the font lacks is transliterated, or left out (see `lettering.spell`).

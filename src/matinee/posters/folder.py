@@ -27,7 +27,7 @@ class FolderReport:
 
     Attributes:
         files: number of files.
-        added, replaced, unchanged: movies (a file may match two entries of one film); unchanged: the same bytes were
+        added, replaced, unchanged: movies (a file may match two entries of one movie); unchanged: the same bytes were
             stored already.
         unknown: files whose name does not match a movie of the catalog.
         not_pictures: files of another format, damaged files, and links.
@@ -93,7 +93,7 @@ def add_folder(
     for parent, paths in files.items():
         rows = index.get(parent, {})
         for path in paths:
-            reason = _add(path, _films_of(films, path, by, kind, rows), store, taken, counts)
+            reason = _add(path, _movies_of(films, path, by, kind, rows), store, taken, counts)
             if reason:
                 counts[reason] += 1
                 if len(examples[reason]) < _EXAMPLES:
@@ -107,7 +107,7 @@ def add_folder(
     return FolderReport(**figures, numbers=kind if numbers else None, examples=dict(examples))
 
 
-def _films_of(films: Films, path: Path, by: By | None, numbers: By, rows: dict[str, Row]) -> list[str]:
+def _movies_of(films: Films, path: Path, by: By | None, numbers: By, rows: dict[str, Row]) -> list[str]:
     return [] if path.suffix.lower() not in SUFFIXES else list(resolve(films, path.stem, by, numbers, rows))
 
 

@@ -69,7 +69,7 @@ class Films:
                     self._by[by][value].append(movie.movie_id)
 
     def find(self, by: By, text: str) -> Sequence[str]:
-        """Ids of the movies with an id of one kind (both, if a film has two entries)."""
+        """Ids of the movies with an id of one kind (both, if a movie has two entries)."""
         if by == "movie":
             # File names of the poster store are percent-quoted.
             return next(([name] for name in (text, unquote(text)) if name in self._others), [])

@@ -42,10 +42,10 @@ class FetchReport:
     """The result of a run: numbers of movies.
 
     Attributes:
-        films: in the catalog.
+        movies: in the catalog.
         had: had a picture before.
         fetched: got a picture.
-        no_poster: TMDB has no poster, or does not know the film; requested again after 30 days.
+        no_poster: TMDB has no poster, or does not know the movie; requested again after 30 days.
         known_none: not requested, because TMDB had no poster recently.
         no_id: have neither a TMDB id nor an IMDb id.
         broken: TMDB sent an invalid or too large picture; requested again next time.
@@ -264,7 +264,7 @@ def _path_of(entry: object) -> str | None:
 
 
 async def _poster_path(film: _Target, client: TmdbClient) -> str | None:
-    """The path of a movie's poster; None if TMDB has none or does not know the film."""
+    """The path of a movie's poster; None if TMDB has none or does not know the movie."""
     if film.tmdb_id:
         entry = await _ask(client, f"/3/movie/{quote(film.tmdb_id, safe='')}")
         if entry:

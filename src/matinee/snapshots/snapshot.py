@@ -197,7 +197,7 @@ def _read_space(folder: Path, name: str, entry: SpaceEntry, dataset: Dataset) ->
 
 def _with_vectors(dataset: Dataset, spaces: Mapping[str, Space]) -> Dataset:
     """The data set with the encoders' vectors of its movies (see `Dataset.vectors`)."""
-    found = replace(dataset, vectors={name: space.films for name, space in spaces.items() if space.encoder})
+    found = replace(dataset, vectors={name: space.movies for name, space in spaces.items() if space.encoder})
     found.__dict__["fingerprint"] = dataset.fingerprint
     return found
 

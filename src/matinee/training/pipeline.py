@@ -241,7 +241,7 @@ def _reduced(model: Model[Any], fitted: Container[str]) -> tuple[Model[Any] | No
 
 
 def with_store(dataset: Dataset, store: Store) -> Dataset:
-    """The data set with all that the store holds: ratings, take-backs, erasures, films."""
+    """The data set with all that the store holds: ratings, take-backs, erasures, movies."""
     catalog, report = dataset.catalog, dataset.report
     held = store.movies()
     if held:

@@ -60,7 +60,7 @@ def build_blocks(core: AsyncClient) -> gr.Blocks:
         )  # on a loaded machine Gradio may lose the change
 
         async def users(prefix: Any = None) -> dict[str, Any]:
-            """Users whose name begins so; none if the core fails."""
+            """Users whose name begins so."""
             prefix = str(prefix or "")[:MAX_NAME]
             try:
                 [answer] = await shell.ask(calls.users(prefix, limit=MAX_USERS))
