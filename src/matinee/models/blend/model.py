@@ -94,7 +94,7 @@ class Blended(NamedTuple):
     Attributes:
         weights: of each part, (n_queries, 1).
         parts: the parts in the order of their addition, their scores used up.
-        guess: what stands in for movies that no weighted part knows; None where there is nothing to guess, or from.
+        estimate: what stands in for movies that no weighted part knows; None where there is nothing to guess, or from.
         similarity: what the content part's scores were divided by for the guess, (n_queries, 1); None: by nothing.
     """
 
