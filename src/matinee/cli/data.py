@@ -17,7 +17,7 @@ from matinee.cli.console import (
     progress_bar,
     table,
 )
-from matinee.cli.queries import when
+from matinee.cli.queries import day
 
 if TYPE_CHECKING:
     from matinee.data import Inspection
@@ -104,7 +104,7 @@ def print_inspection(inspection: Inspection) -> None:
         ["Films", f"{figures.films:,} ({figures.rated:,} rated)"],
         ["Users", f"{figures.users:,}"],
         ["Ratings", f"{figures.ratings:,} ({figures.density:.2%} of all pairs; median {median})"],
-        ["Time", "unknown" if figures.first is None else f"{when(figures.first)} to {when(figures.last)}"],
+        ["Time", "unknown" if figures.first is None else f"{day(figures.first)} to {day(figures.last)}"],
     ]
     low, high = inspection.scale
     if low == high:
