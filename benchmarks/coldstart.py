@@ -70,7 +70,7 @@ def poster_vectors(dataset: Dataset, folder: Path, settings: Settings) -> MovieV
     if not found:
         return None
     raw, faults = encode_images_cached(load_image_encoder(settings), list(found.values()), settings, show)
-    sound = np.delete(np.arange(len(found)), [fault.place for fault in faults])
+    sound = np.delete(np.arange(len(found)), [fault.position for fault in faults])
     rows = np.array(list(found), dtype=np.int64)[sound]
     return MovieVectors(rows, Projection.fit(raw[sound], POSTER_DIM, POSTER_POWER).apply(raw[sound]))
 

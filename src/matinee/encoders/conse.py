@@ -88,7 +88,7 @@ def conse_vectors(probabilities: NDArray[np.floating], class_vectors: Vectors, t
     return unit(weights @ class_vectors)
 
 
-def shown(posters: Vectors, query: Vectors) -> NDArray[np.float32]:
+def text_similarity(posters: Vectors, query: Vectors) -> NDArray[np.float32]:
     """Similarity of each poster to a text, (n,): the cosine after subtracting the mean of all posters from both.
 
     Args:

@@ -35,7 +35,7 @@ _CHUNK = 512
 _KEY_BYTES = 32
 _LOCK_LIMIT = 60.0
 
-Found = NDArray[np.bool_]
+Mask = NDArray[np.bool_]
 
 
 def text_key(text: str) -> bytes:
@@ -66,7 +66,7 @@ class VectorCache:
         self._index: dict[bytes, tuple[str, int]] = {}
         self._lock = threading.RLock()
 
-    def find(self, keys: Sequence[bytes]) -> tuple[Vectors, Found]:
+    def find(self, keys: Sequence[bytes]) -> tuple[Vectors, Mask]:
         """Unit vectors, (n, dim) float32, and the mask, (n,), of cached keys; vectors of other keys are 0."""
         vectors = np.zeros((len(keys), self._dim), dtype=np.float32)
         cached = np.zeros(len(keys), dtype=np.bool_)
@@ -212,7 +212,7 @@ def encode_images_cached(
         return encode_all(encoder, [paths[i] for i in missing])
 
     vectors, more = _encode_cached(encoder, keys, encode, settings, "images", progress)
-    return vectors, sorted(faults + more, key=lambda fault: fault.place)
+    return vectors, sorted(faults + more, key=lambda fault: fault.position)
 
 
 def _encode_cached(
@@ -238,7 +238,7 @@ def _encode_cached(
     for start in range(0, len(missing), _CHUNK):
         chunk = missing[start : start + _CHUNK]
         encoded, failed = encode([rows[key][0] for key in chunk])
-        errors = {fault.place: fault.error for fault in failed}
+        errors = {fault.position: fault.error for fault in failed}
         encoded = unit(encoded.astype(np.float16).astype(np.float32))
         for i, key in enumerate(chunk):
             vectors[rows[key]] = encoded[i]

@@ -100,12 +100,12 @@ def _refresh(store: Store, dataset: Dataset, settings: Settings, encoder_id: str
         return
     encoder = remote.open_image_encoder(settings)
     raw, faults = encode_images_cached(encoder, list(paths.values()), settings)
-    broken = {fault.place for fault in faults}
+    broken = {fault.position for fault in faults}
     fresh = [
-        FilmVector(movie_id, POSTER, encoder_id, raw[place])
-        for place, movie_id in enumerate(paths)
-        if place not in broken
-        and not (held[movie_id].encoder == encoder_id and np.allclose(held[movie_id].values, raw[place], atol=1e-3))
+        FilmVector(movie_id, POSTER, encoder_id, raw[position])
+        for position, movie_id in enumerate(paths)
+        if position not in broken
+        and not (held[movie_id].encoder == encoder_id and np.allclose(held[movie_id].values, raw[position], atol=1e-3))
     ]
     if fresh:
         store.put_vectors(fresh)

@@ -112,7 +112,7 @@ def poster_space(dataset: Dataset, settings: Settings, on_progress: Progress, no
     rows = sorted(result)
     encoder = remote.open_image_encoder(settings)
     raw, faults = encode_images_cached(encoder, [result[row] for row in rows], settings, on_progress)
-    sound = np.delete(np.arange(len(rows)), [fault.place for fault in faults])
+    sound = np.delete(np.arange(len(rows)), [fault.position for fault in faults])
     if faults:
         notes.append(f"{len(faults)} posters cannot be read and are left out, for instance: {faults[0].error}")
     if not len(sound):
