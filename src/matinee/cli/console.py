@@ -84,9 +84,9 @@ def print_error(error: MatineeError) -> None:
 def marked_position(text: str, position: int, width: int = 70) -> tuple[str, str]:
     """The part of a text around a position, and a line with a caret to print below it."""
     start = max(0, position - width // 2)
-    shown = "".join(c if c.isprintable() else " " for c in text[start : start + width])
+    excerpt = "".join(c if c.isprintable() else " " for c in text[start : start + width])
     begin, end = "…" if start else "", "…" if start + width < len(text) else ""
-    return f"{begin}{shown}{end}", " " * (len(begin) + cell_len(shown[: position - start])) + "^"
+    return f"{begin}{excerpt}{end}", " " * (len(begin) + cell_len(excerpt[: position - start])) + "^"
 
 
 def load_settings(**options: Any) -> Settings:

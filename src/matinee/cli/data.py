@@ -111,9 +111,9 @@ def print_inspection(inspection: Inspection) -> None:
         facts.append(["Stars", "none: a film was seen, or was not"])
     else:
         facts.append(["Mean", f"{number(figures.mean)} stars on a scale of {low:g} to {high:g}"])
-        most = max(figures.histogram.values(), default=1)
+        max_count = max(figures.histogram.values(), default=1)
         bars = figures.histogram.items()
-        facts += [[f"{stars} stars", f"{'█' * round(30 * count / most):30} {count:,}"] for stars, count in bars]
+        facts += [[f"{stars} stars", f"{'█' * round(30 * count / max_count):30} {count:,}"] for stars, count in bars]
     table("", ["Figure", ""], facts)
     for line in inspection.notes:
         note(line)

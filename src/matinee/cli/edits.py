@@ -87,8 +87,8 @@ def erase(
 ) -> None:
     """Erase everything held about a user; asks first."""
     with open_engine() as engine:
-        held = engine.export_user(user)
-        what = f"{len(held['ratings']):,} ratings and {len(held['exposures']):,} lists shown"
+        stored = engine.export_user(user)
+        what = f"{len(stored['ratings']):,} ratings and {len(stored['exposures']):,} lists shown"
         if not yes and not sys.stdin.isatty():
             raise InvalidInputError(
                 f"Erasing user {user} ({what}) needs a confirmation.", "Add --yes to erase without asking."

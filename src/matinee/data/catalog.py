@@ -154,15 +154,15 @@ class Catalog:
 
     def rows(self, movie_ids: Iterable[str]) -> NDArray[np.int64]:
         """Rows of many movies; −1 if the id is unknown or the movie was removed."""
-        found = (self.find(movie_id) for movie_id in movie_ids)
-        return np.fromiter((-1 if row is None else row for row in found), dtype=np.int64)
+        rows_found = (self.find(movie_id) for movie_id in movie_ids)
+        return np.fromiter((-1 if row is None else row for row in rows_found), dtype=np.int64)
 
     @cached_property
     def _rows_by_title(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
+        rows_by_title: dict[str, list[int]] = {}
         for row, title in enumerate(self.column("title")):
-            found.setdefault(title.casefold(), []).append(row)
-        return found
+            rows_by_title.setdefault(title.casefold(), []).append(row)
+        return rows_by_title
 
     def resolve(self, name: Id) -> int:
         """Row of the movie that has this id or, where none has, this title, with or without the year.
@@ -232,11 +232,11 @@ class Catalog:
             return self
         return Catalog(frame.with_columns(tags=pl.lit([], dtype=frame.schema["tags"])), self.active)
 
-    def with_changes(self, put: Sequence[Movie] = (), removed: Iterable[str] = ()) -> Catalog:
+    def with_changes(self, changed: Sequence[Movie] = (), removed: Iterable[str] = ()) -> Catalog:
         """A new catalog: existing movies are replaced in their rows, new ones appended, removed ones made inactive."""
         records: dict[int, dict[str, Any]] = {}
         appended: dict[str, int] = {}
-        for movie in {movie.movie_id: movie for movie in put}.values():
+        for movie in {movie.movie_id: movie for movie in changed}.values():
             row = self._row_by_id.get(movie.movie_id)
             if row is None:
                 row = appended[movie.movie_id] = len(self) + len(appended)

@@ -74,12 +74,12 @@ class Dataset:
         return f"<Dataset {self.name}: {self.catalog!r}, {self.ratings!r}, {low:g} to {high:g} stars>"
 
     def _repr_html_(self) -> str:
-        ratings, shown = self.ratings, np.argsort(-self.ratings.counts, kind="stable")[:_SHOWN].tolist()
+        ratings, rows_shown = self.ratings, np.argsort(-self.ratings.counts, kind="stable")[:_SHOWN].tolist()
         means = ratings.sums / np.maximum(ratings.counts, 1)
         genres = self.catalog.column("genres")
         rows = [
             (title, ", ".join(genres[row]), f"{ratings.counts[row]:,}", f"{means[row]:.2f}")
-            for title, row in zip(self.catalog.titles(shown), shown, strict=True)
+            for title, row in zip(self.catalog.titles(rows_shown), rows_shown, strict=True)
         ]
         low, high = self.scale
         caption = (

@@ -100,10 +100,10 @@ class Ratings:
 
     def select(self, keep: NDArray[np.bool_]) -> Ratings:
         """The same users and movies with only the ratings where the mask `keep`, (n_ratings,), is true."""
-        kept = np.concatenate([[0], np.cumsum(keep)])
+        n_selected = np.concatenate([[0], np.cumsum(keep)])
         return Ratings(
             self.user_ids,
-            kept[self.indptr].astype(np.int64),
+            n_selected[self.indptr].astype(np.int64),
             self.indices[keep],
             self.values[keep],
             self.times[keep],

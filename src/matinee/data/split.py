@@ -44,7 +44,7 @@ def file_order(ratings: Ratings, catalog: Catalog, frame: pl.DataFrame) -> NDArr
     Raises:
         DataError: ratings of the matrix are missing in the file.
     """
-    place = frame.select(
+    lines = frame.select(
         pl.col("user_id").cast(pl.String).str.strip_chars(), pl.col("movie_id").cast(pl.String).str.strip_chars()
     ).with_row_index("place")
     known = pl.DataFrame(
@@ -54,10 +54,10 @@ def file_order(ratings: Ratings, catalog: Catalog, frame: pl.DataFrame) -> NDArr
             "entry": np.arange(len(ratings), dtype=np.int64),
         }
     )
-    found = place.join(known, on=["user_id", "movie_id"], how="inner").unique("entry", keep="first").sort("place")
-    if found.height != len(ratings):
+    order = lines.join(known, on=["user_id", "movie_id"], how="inner").unique("entry", keep="first").sort("place")
+    if order.height != len(ratings):
         raise DataError("The file does not have all ratings of the data set.", "Give the folder that it was read from.")
-    return found["entry"].to_numpy().copy()
+    return order["entry"].to_numpy().copy()
 
 
 def _share(share: float) -> None:
@@ -65,7 +65,7 @@ def _share(share: float) -> None:
         raise InvalidInputError(f"The training share is {share}, outside 0..1.", "Give for example 0.8.")
 
 
-def _places(users: Codes) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
+def _positions(users: Codes) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
     """Entries grouped by user (stable), and start and size of each user's group."""
     order = np.argsort(users, kind="stable")
     _, starts, counts = np.unique(users[order], return_index=True, return_counts=True)
@@ -84,7 +84,7 @@ def random_per_user(users: Codes, share: float = 0.75, seed: int = 42) -> Mask:
     """
     _share(share)
     train = np.zeros(len(users), dtype=np.bool_)
-    order, starts, counts = _places(users)
+    order, starts, counts = _positions(users)
     # Users with equally many ratings have the same permutation, because each user starts from the same seed.
     for count in np.unique(counts):
         chosen = np.random.RandomState(seed).permutation(count)[: round(share * float(count))]
@@ -132,7 +132,7 @@ def leave_last_out(users: Codes, times: NDArray[np.int64], n: int = 1) -> Mask:
     """
     _known(times)
     by_time = np.argsort(times, kind="stable")
-    order, starts, counts = _places(users[by_time])
+    order, starts, counts = _positions(users[by_time])
     train = np.ones(len(users), dtype=np.bool_)
     enough = counts > n
     last = (starts + counts)[enough][:, None] - np.arange(1, n + 1)
@@ -188,11 +188,11 @@ def user_holdout(users: Codes, n_users: int, n_held: int, share: float = 0.8, se
     """
     if not 0 < n_held < n_users:
         raise InvalidInputError(f"{n_held} of {n_users} users cannot be held out.", "Hold out fewer.")
-    held = np.zeros(n_users, dtype=np.bool_)
-    held[np.random.RandomState(seed).permutation(n_users)[:n_held]] = True
-    asked = held[users]
-    shown = random_per_user(users, share, seed)
-    return UserHoldout(~asked, asked & shown, asked & ~shown)
+    held_out = np.zeros(n_users, dtype=np.bool_)
+    held_out[np.random.RandomState(seed).permutation(n_users)[:n_held]] = True
+    tested = held_out[users]
+    history = random_per_user(users, share, seed)
+    return UserHoldout(~tested, tested & history, tested & ~history)
 
 
 def validation_users(user_ids: Texts, share: float = 0.2) -> Mask:
@@ -200,7 +200,7 @@ def validation_users(user_ids: Texts, share: float = 0.2) -> Mask:
     _share(share)
     limit = int(share * 2**64)
     hashes = (hashlib.blake2b(user.encode(), digest_size=8).digest() for user in user_ids.to_list())
-    return np.fromiter((int.from_bytes(found, "big") < limit for found in hashes), np.bool_, len(user_ids))
+    return np.fromiter((int.from_bytes(digest, "big") < limit for digest in hashes), np.bool_, len(user_ids))
 
 
 def k_core(users: Codes, items: Codes, k: int) -> Mask:

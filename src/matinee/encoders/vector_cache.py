@@ -116,10 +116,10 @@ class VectorCache:
     def _refresh(self) -> None:
         """Open new shards and drop deleted ones."""
         names = {path.name for path in self._folder.glob("*.npy")} if self._folder.is_dir() else set()
-        if gone := self._shards.keys() - names:
-            for name in gone:
+        if deleted := self._shards.keys() - names:
+            for name in deleted:
                 del self._shards[name]
-            self._index = {key: entry for key, entry in self._index.items() if entry[0] not in gone}
+            self._index = {key: entry for key, entry in self._index.items() if entry[0] not in deleted}
         for name in sorted(names - self._shards.keys()):
             if (shard := self._read(self._folder / name)) is None:
                 continue

@@ -152,15 +152,17 @@ def _load(
     else:
         name_or_folder: str | Path = data if data is not None else protocol.dataset or settings.data
         folder = Path(name_or_folder).expanduser()
-        named = isinstance(name_or_folder, str) and any(info.name == name_or_folder for info in list_datasets(settings))
-        if named or not folder.exists():
+        is_registered = isinstance(name_or_folder, str) and any(
+            info.name == name_or_folder for info in list_datasets(settings)
+        )
+        if is_registered or not folder.exists():
             name_or_folder = str(
                 name_or_folder
             )  # a name, also where it was typed as a path; `load_dataset` says what is wrong with it
         dataset = load_dataset(name_or_folder, settings, progress)
         rows = None
         if protocol.needs_file(dataset.name, validation=validation):
-            if isinstance(name_or_folder, str) and (named or not folder.exists()):
+            if isinstance(name_or_folder, str) and (is_registered or not folder.exists()):
                 folder = get_dataset_files(name_or_folder, settings, progress)
             rows = read_source(folder).ratings
         source = EvaluationSource(dataset, rows)

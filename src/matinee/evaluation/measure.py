@@ -148,11 +148,11 @@ def measure_ranking(
     users = users_to_test(split) if users is None else users
     seen = split.history.matrix(binary=True)
     lists = np.full((len(users), k), -1, dtype=np.int64)
-    place = 0
+    position = 0
     for batch, queries, scores in _scored(model, split.history, users):
-        found = rank(scores, seen[batch], k) if lister is None else lister(scores, queries)
-        lists[place : place + len(batch)] = found
-        place += len(batch)
+        ranked = rank(scores, seen[batch], k) if lister is None else lister(scores, queries)
+        lists[position : position + len(batch)] = ranked
+        position += len(batch)
     hits, n_relevant = _hits(lists, _relevant(split, relevant, scale), users)
     result = {f"{name}@{k}": _mean(metric(hits, n_relevant)) for name, metric in m.RANKING.items()}
     if relevant == "likes":
@@ -178,11 +178,11 @@ def measure_questions(
     model: Scoring, split: Split, catalog: Catalog, *, k: int = 10, lister: Lister | None = None
 ) -> dict[str, float]:
     """`measure_ranking` of each question of a split, every test movie relevant: `ndcg@k/NAME`, then `recall@k/NAME`."""
-    found = {
+    metrics = {
         question.name: measure_ranking(model, question, catalog, k=k, lister=lister, train=split.train)
         for question in split.questions
     }
-    return {f"{key}/{name}": found[name][key] for key in (f"ndcg@{k}", f"recall@{k}") for name in found}
+    return {f"{key}/{name}": metrics[name][key] for key in (f"ndcg@{k}", f"recall@{k}") for name in metrics}
 
 
 def _relevant(split: Split | Question, relevant: Relevance, scale: Scale) -> Ratings:

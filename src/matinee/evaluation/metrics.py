@@ -131,8 +131,8 @@ def gini(ranked: NDArray[np.int64], n_items: int) -> float:
     counts = np.sort(exposure(ranked, n_items)).astype(np.float64)
     if counts.sum() == 0:
         return 0.0
-    places = np.arange(1, n_items + 1)
-    return float(((2 * places - n_items - 1) * counts).sum() / (n_items * counts.sum()))
+    positions = np.arange(1, n_items + 1)
+    return float(((2 * positions - n_items - 1) * counts).sum() / (n_items * counts.sum()))
 
 
 def novelty(ranked: NDArray[np.int64], counts: Counts, n_users: int) -> float:

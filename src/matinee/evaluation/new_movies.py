@@ -95,17 +95,17 @@ def measure_new_movies(scorer: Scorer, split: NewMovies, *, liked: float = 4.0, 
         among[span] = rank(np.where(is_new, scores, np.float32(np.nan)), nothing[batch], LONG)
         auc[span] = _auc(scores[:, split.new], relevant[batch][:, split.new].toarray() > 0)
     hits, n_relevant = m.hits_of(among, relevant[users])
-    found, n_tested = m.hits_of(mixed, tested[users])
+    mixed_hits, n_tested = m.hits_of(mixed, tested[users])
     filled = mixed >= 0
     new = filled & is_new[np.maximum(mixed, 0)]
     return {
         f"ndcg@{k}": float(np.nanmean(m.ndcg(hits[:, :k], n_relevant))),
         f"recall@{LONG}": float(np.nanmean(m.recall(hits, n_relevant))),
         "auc": float(np.nanmean(auc)),
-        f"mixed_ndcg@{k}": float(np.nanmean(m.ndcg(found, n_tested))),
+        f"mixed_ndcg@{k}": float(np.nanmean(m.ndcg(mixed_hits, n_tested))),
         "new_share": float(new.sum() / max(filled.sum(), 1)),
-        "new_precision": float(found[new].mean()) if new.any() else float("nan"),
-        "old_precision": float(found[filled & ~new].mean()) if (filled & ~new).any() else float("nan"),
+        "new_precision": float(mixed_hits[new].mean()) if new.any() else float("nan"),
+        "old_precision": float(mixed_hits[filled & ~new].mean()) if (filled & ~new).any() else float("nan"),
     }
 
 

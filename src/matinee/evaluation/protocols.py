@@ -147,11 +147,11 @@ class Protocol:
             validation: ask the validation users alone, for nothing that is in a printed test part; see
                 `published_tests` for the exception. Published protocols split each training part again.
         """
-        kept, entries = self._entries(source)
+        keep, entries = self._entries(source)
         ratings, validators = entries.ratings, validation_users(entries.ratings.user_ids)
         # Ratings that are taken out of a validation part are not learned from instead: what models are fitted on
         # stays as dense as the cut makes it.
-        free = ~published_tests(source, self)[kept] if validation else np.ones(len(ratings), dtype=np.bool_)
+        free = ~published_tests(source, self)[keep] if validation else np.ones(len(ratings), dtype=np.bool_)
         if self.inner is None:
             entries = replace(entries, validators=validators, validation=validation)
         for masks in self.cut(entries):
@@ -178,11 +178,11 @@ class Protocol:
         """Which ratings of the data take part, (n_ratings,), and those, for the cut."""
         ratings, scale = source.dataset.ratings, source.dataset.scale
         order = source.order if self.needs_order else np.arange(len(ratings), dtype=np.int64)
-        kept = np.ones(len(ratings), dtype=np.bool_)
+        keep = np.ones(len(ratings), dtype=np.bool_)
         if self.prepare is not None:
-            kept = self.prepare(ratings, scale)
-            ratings, order = ratings.select(kept), _order_of_kept(order, kept)
-        return kept, Entries(_with_ones(ratings) if self.binary else ratings, order, scale)
+            keep = self.prepare(ratings, scale)
+            ratings, order = ratings.select(keep), _order_of_kept(order, keep)
+        return keep, Entries(_with_ones(ratings) if self.binary else ratings, order, scale)
 
 
 def published_tests(source: EvaluationSource, protocol: Protocol) -> Mask:
@@ -193,19 +193,19 @@ def published_tests(source: EvaluationSource, protocol: Protocol) -> Mask:
     Cross-validation is left out, as it tests every rating.
     """
     ratings = source.dataset.ratings
-    found = np.zeros(len(ratings), dtype=np.bool_)
+    matches = np.zeros(len(ratings), dtype=np.bool_)
     for other in _published(source.dataset.name, protocol):
-        kept, entries = other._entries(source)
+        keep, entries = other._entries(source)
         for masks in other.cut(entries):
-            found[np.flatnonzero(kept)[masks.test]] = True
-        if not kept.all():
+            matches[np.flatnonzero(keep)[masks.test]] = True
+        if not keep.all():
             # What a preparation leaves out (few stars, for one) is cut alike. It is in no test part, but without this
             # it would outweigh the rest in validation: of five random fifths a third of the likes would remain, and
             # all dislikes.
-            rest = Entries(ratings.select(~kept), np.arange(int((~kept).sum())), source.dataset.scale)
+            rest = Entries(ratings.select(~keep), np.arange(int((~keep).sum())), source.dataset.scale)
             for masks in other.cut(rest):
-                found[np.flatnonzero(~kept)[masks.test]] = True
-    return found
+                matches[np.flatnonzero(~keep)[masks.test]] = True
+    return matches
 
 
 def _published(dataset: str, protocol: Protocol) -> list[Protocol]:
@@ -219,10 +219,10 @@ def _with_ones(ratings: Ratings) -> Ratings:
     return Ratings(ratings.user_ids, ratings.indptr, ratings.indices, ones, ratings.times, ratings.n_items)
 
 
-def _order_of_kept(order: NDArray[np.int64], kept: Mask) -> NDArray[np.int64]:
+def _order_of_kept(order: NDArray[np.int64], keep: Mask) -> NDArray[np.int64]:
     """The order of the entries that a mask keeps, renumbered."""
-    number = np.cumsum(kept) - 1
-    return number[order[kept[order]]].astype(np.int64)
+    number = np.cumsum(keep) - 1
+    return number[order[keep[order]]].astype(np.int64)
 
 
 _VALIDATION = 7

@@ -37,8 +37,8 @@ def liked(history: Ratings, test: Ratings, scale: Scale) -> Mask:
     sums = np.bincount(users_of(history), weights=history.values, minlength=history.n_users)
     everybody = float((history if len(history) else test).values.mean(dtype=np.float64))
     means = np.divide(sums, counts, out=np.full(len(counts), everybody), where=counts > 0)
-    found: Mask = (test.values > means[users_of(test)] + ROUNDING) & (test.values >= like_floor(scale))
-    return found
+    mask: Mask = (test.values > means[users_of(test)] + ROUNDING) & (test.values >= like_floor(scale))
+    return mask
 
 
 def disliked(history: Ratings, test: Ratings, scale: Scale) -> Mask:

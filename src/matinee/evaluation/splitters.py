@@ -142,12 +142,12 @@ def _held_out(entries: Entries, part: float, seed: int) -> tuple[Mask, Mask]:
     n_users = entries.ratings.n_users
     n_held = max(1, round(part * n_users))
     drawn = np.random.RandomState(seed).permutation(n_users)
-    held = np.zeros(n_users, dtype=np.bool_)
-    held[drawn[entries.eligible[drawn]][:n_held]] = True
-    unseen = held.copy()
+    held_out = np.zeros(n_users, dtype=np.bool_)
+    held_out[drawn[entries.eligible[drawn]][:n_held]] = True
+    unseen = held_out.copy()
     if entries.validators is not None and entries.validation:
         unseen[drawn[~entries.validators[drawn]][:n_held]] = True
-    return held, ~unseen
+    return held_out, ~unseen
 
 
 def new_users(part: float, share: float, *seeds: int) -> Cut:
@@ -156,9 +156,9 @@ def new_users(part: float, share: float, *seeds: int) -> Cut:
     def cut(entries: Entries) -> Iterator[Masks]:
         users = users_of(entries.ratings)
         for seed in seeds:
-            held, learned = _held_out(entries, part, seed)
+            held_out, learned = _held_out(entries, part, seed)
             in_history = _in_order(entries.order, random_per_user(users[entries.order], share, seed))
-            yield Masks(f"seed {seed}", learned[users], held[users] & in_history, held[users] & ~in_history)
+            yield Masks(f"seed {seed}", learned[users], held_out[users] & in_history, held_out[users] & ~in_history)
 
     return cut
 
@@ -176,10 +176,10 @@ def few_likes(part: float, history_sizes: tuple[int, ...], min_test_likes: int, 
         users, likes = users_of(ratings), at_least_liked(ratings, entries.scale)
         n_likes = np.bincount(users[likes], minlength=ratings.n_users)
         for seed in seeds:
-            held, learned = _held_out(entries, part, seed)
+            held_out, learned = _held_out(entries, part, seed)
             position = np.full(len(ratings), -1, dtype=np.int64)
             random = np.random.RandomState(seed)
-            for user in np.flatnonzero(held):
+            for user in np.flatnonzero(held_out):
                 span = np.arange(ratings.indptr[user], ratings.indptr[user + 1])
                 own = span[likes[span]]
                 position[own] = random.permutation(len(own))

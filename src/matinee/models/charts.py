@@ -118,8 +118,8 @@ class Chart:
         score = self.score if allowed is None else np.where(allowed, self.score, np.nan)
         rows = np.flatnonzero(~np.isnan(score))
         if len(rows) > n > 0:
-            kept = score[rows]
-            rows = rows[kept >= np.partition(kept, len(kept) - n)[len(kept) - n]]
+            values = score[rows]
+            rows = rows[values >= np.partition(values, len(values) - n)[len(values) - n]]
         return rows[self._order(rows)][: max(n, 0)].astype(np.int64)
 
     @cached_property

@@ -48,19 +48,19 @@ def cover_genres(
     shares = _shares([genres[row] for row in rows[:POOL].tolist()])
     due = pool @ shares
     due = _PAGE * due / max(float(due.sum()), np.finfo(np.float64).tiny)
-    held = np.zeros(len(due))
+    used = np.zeros(len(due))
     free = np.ones(len(pool), dtype=np.bool_)
     order: list[int] = []
     made: list[float] = []
     for _ in range(min(HEAD, len(pool))):
-        worth = pool * (shares @ _need(held, due, strength))
+        worth = pool * (shares @ _need(used, due, strength))
         best = int(np.argmax(np.where(free, worth, -np.inf)))
         order.append(best)
         made.append(float(worth[best]))
         free[best] = False
-        held += shares[best]
+        used += shares[best]
     # Needs only fall, so no movie that is left is worth more than the last that was taken.
-    worth = pool * (shares @ _need(held, due, strength))
+    worth = pool * (shares @ _need(used, due, strength))
     rest = np.flatnonzero(free)
     rest = rest[np.argsort(-worth[rest], kind="stable")]
     head = np.concatenate([made, worth[rest]])
@@ -71,9 +71,9 @@ def cover_genres(
     return rows[chosen], distinguished(np.concatenate([head, tail]))
 
 
-def _need(held: NDArray[np.float64], due: NDArray[np.float64], strength: float) -> NDArray[np.float64]:
+def _need(used: NDArray[np.float64], due: NDArray[np.float64], strength: float) -> NDArray[np.float64]:
     with np.errstate(divide="ignore", invalid="ignore"):
-        over = np.where(held > 0, held / due, 0.0)
+        over = np.where(used > 0, used / due, 0.0)
     return np.asarray((1.0 + over) ** -strength, dtype=np.float64)
 
 

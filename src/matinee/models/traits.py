@@ -46,17 +46,17 @@ class Traits:
         Args:
             rows: of the movies that were added or edited.
         """
-        put, kinds, words, shares = _entries(catalog, rows)
+        entry_rows, kinds, words, shares = _entries(catalog, rows)
         names = list(self.names)
         names += sorted(set(zip(kinds.tolist(), words, strict=True)) - set(names))
         old = self.matrix.tocoo()
-        kept = ~np.isin(old.row, rows)
+        unchanged = ~np.isin(old.row, rows)
         return self._made(
             names,
             len(catalog),
-            np.concatenate([old.row[kept], put]),
-            np.concatenate([old.col[kept], _numbers(names, kinds, words)]),
-            np.concatenate([old.data[kept], shares]),
+            np.concatenate([old.row[unchanged], entry_rows]),
+            np.concatenate([old.col[unchanged], _numbers(names, kinds, words)]),
+            np.concatenate([old.data[unchanged], shares]),
         )
 
     @classmethod
@@ -100,7 +100,7 @@ def _entries(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str], NDArray[np.float32]]:
     """Row, kind, word and share of every trait of some movies."""
     chosen = rows.tolist()
-    put: list[int] = []
+    entry_rows: list[int] = []
     words: list[str] = []
     shares: list[float] = []
     ends = [0]
@@ -114,17 +114,17 @@ def _entries(
                 except KeyError:
                     own = dict.fromkeys([lower.setdefault(word, word.lower()) for word in own])
                 words += own
-                put += [row] * len(own)
+                entry_rows += [row] * len(own)
                 shares += [1.0 / len(own)] * len(own)
         ends.append(len(words))
     years = catalog.column("year")
     dated = [row for row in chosen if years[row] is not None]
-    put += dated
+    entry_rows += dated
     words += [f"{years[row] // 10 * 10}s" for row in dated]
     shares += [1.0] * len(dated)
     ends.append(len(words))
     return (
-        np.array(put, dtype=np.int64),
+        np.array(entry_rows, dtype=np.int64),
         np.repeat(np.arange(len(KINDS)), np.diff(ends)),
         words,
         np.array(shares, dtype=np.float32),

@@ -29,7 +29,7 @@ def array(state: Mapping[str, NDArray[Any]], name: str, dtype: DTypeLike, shape:
     if result is None:
         raise SnapshotError(f"The stored model lacks the array {name!r}.", hint)
     fits = len(result.shape) == len(shape) and all(
-        want is None or want == have for want, have in zip(shape, result.shape, strict=True)
+        expected is None or expected == have for expected, have in zip(shape, result.shape, strict=True)
     )
     if result.dtype != np.dtype(dtype) or not fits:
         raise SnapshotError(

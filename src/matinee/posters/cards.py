@@ -279,19 +279,19 @@ def _letter(image: Image, palette: Palette, title: str, year: int | None, genres
     draw = ImageDraw.Draw(image)
     wide = _WIDTH - 2 * _MARGIN
     below = [text for text in (str(year) if year is not None else "", *map(spell, genres[:3])) if text]
-    shown = spell(title) or _initial(title, below)
+    letters = spell(title) or _initial(title, below)
     foot = _HEIGHT - 36
-    if below and shown != below[0]:
+    if below and letters != below[0]:
         small = ImageFont.load_default(14)
         while len(below) > 1 and width_of(_DOT.join(below), 14) > wide:
             below.pop()
         faint = _mix(palette.ink, palette.bottom, 0.12)
         draw.text((_MARGIN, foot), _DOT.join(below), font=small, fill=faint, anchor="ls")
     draw.line([(_MARGIN, foot - 28), (_MARGIN + 44, foot - 28)], fill=palette.accent, width=3)
-    if not shown:
+    if not letters:
         return
     bottom = foot - 46
-    lines, size = fit(shown, wide, bottom - _HORIZON - 12, _SIZES)
+    lines, size = fit(letters, wide, bottom - _HORIZON - 12, _SIZES)
     font = ImageFont.load_default(size)
     for line in reversed(lines):
         draw.text((_MARGIN - 1, bottom), line, font=font, fill=palette.ink, anchor="ls")

@@ -142,11 +142,11 @@ def read_index(folder: Path, stems: Iterable[str]) -> dict[str, Row]:
     folded = {stem.casefold() for stem in stems}
     best: dict[str, Row] = {}
     for kind in Row._fields:
-        named = {}
+        rows_by_name = {}
         for row in rows:
-            named.update({name: row for name in _spellings(kind, getattr(row, kind)) if name in folded})
-        if len(named) > len(best):
-            best = named
+            rows_by_name.update({name: row for name in _spellings(kind, getattr(row, kind)) if name in folded})
+        if len(rows_by_name) > len(best):
+            best = rows_by_name
     return best
 
 

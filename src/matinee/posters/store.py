@@ -197,14 +197,14 @@ class PosterStore:
                     path.unlink(missing_ok=True)
 
     def _discard(self, stem: str, keep: Path | None = None) -> bool:
-        gone = False
+        deleted = False
         for kind in KINDS:
             path = self.folder / f"{stem}{kind.suffix}"
             if path != keep:
                 with suppress(FileNotFoundError):
                     path.unlink()
-                    gone = True
-        return gone
+                    deleted = True
+        return deleted
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

@@ -119,8 +119,8 @@ class ContentSpace:
         for label, rows in enumerate(groups):
             places[rows] = drawn_together(places[rows], [years[row] for row in rows.tolist()])
             labels[np.searchsorted(members, rows)] = label
-        kept = np.flatnonzero(known).astype(np.int64)
-        return cls(MovieVectors(kept, lifted(places[kept])), apart, labels, values**2, dense)
+        used = np.flatnonzero(known).astype(np.int64)
+        return cls(MovieVectors(used, lifted(places[used])), apart, labels, values**2, dense)
 
     def places(self, rows: Rows) -> Floats:
         """Vectors before those of series were drawn together, (len(rows), dim); 0 for movies that have none."""
@@ -145,8 +145,8 @@ class ContentSpace:
         """
         # Only what changed is projected, so that a movie put back as it was lies where it lay.
         known = rows < learned.n_items
-        kept = sp.diags_array(known.astype(np.float32))
-        words = sp.csr_matrix(now.vectors[rows] - kept @ learned.vectors[np.where(known, rows, 0)])
+        used = sp.diags_array(known.astype(np.float32))
+        words = sp.csr_matrix(now.vectors[rows] - used @ learned.vectors[np.where(known, rows, 0)])
         # A new movie may have a word that only one had before; of its own such words a movie's place says nothing.
         lone = ~_shared(learned)[words.indices] & np.repeat(known, np.diff(words.indptr))
         words.data[lone] = 0
@@ -230,8 +230,8 @@ def _shared(content: Content) -> NDArray[np.bool_]:
 
 def _weight(content: Content, name: str, vectors: Mapping[str, MovieVectors]) -> np.float32:
     """What vectors of an encoded space are multiplied by in the long vectors; 0 where the model has none of them."""
-    given = vectors.get(name)
-    weight = content.config.model_dump()[name] if given is not None and len(given) else 0.0
+    present = vectors.get(name)
+    weight = content.config.model_dump()[name] if present is not None and len(present) else 0.0
     return np.float32(weight / content.whole if weight else 0.0)
 
 

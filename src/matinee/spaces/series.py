@@ -168,16 +168,16 @@ class SeriesFinder:
         """Those that some movies belong to."""
         titles = self._catalog.column("title")
         active = self._catalog.active
-        wanted = {row for row in rows if row < len(titles) and active[row]}
+        requested = {row for row in rows if row < len(titles) and active[row]}
         seen: set[int] = set()
         names: set[str] = set()
         result: list[Rows] = []
-        fresh = wanted
+        fresh = requested
         while fresh:  # a movie of the series may have another name, which leads on
             seen |= fresh
             names |= {name for row in fresh for name in names_of(titles[row])}
             result = self._joined({stem for name in names for stem in _stems(name)})
-            result = [series for series in result if wanted & set(series.tolist())]
+            result = [series for series in result if requested & set(series.tolist())]
             fresh = {row for series in result for row in series.tolist()} - seen
         return result
 
@@ -192,14 +192,14 @@ class SeriesFinder:
 
     def _entries(self, stem: str) -> list[_Entry]:
         result: dict[int, _Entry] = {}
-        for place in range(bisect_left(self._names, stem), len(self._names)):
-            name = self._names[place]
+        for position in range(bisect_left(self._names, stem), len(self._names)):
+            name = self._names[position]
             if not name.startswith(stem):
                 break
             if len(name) > len(stem) and name[len(stem)] != " ":
                 continue
             kind, number, titled = _kind(name[len(stem) :])
-            row = self._rows[place]
+            row = self._rows[position]
             if row not in result or (result[row].kind == "other" and kind != "other"):
                 result[row] = _Entry(row, kind, number, titled)
             if len(result) > 4 * MAX_MOVIES:
@@ -218,8 +218,8 @@ class SeriesFinder:
                 if other & rows:
                     rows |= other
             series = [*apart, rows]
-        kept = [np.array(sorted(rows), dtype=np.int64) for rows in series if len(rows) <= MAX_MOVIES]
-        return sorted(kept, key=lambda rows: int(rows[0]))
+        groups = [np.array(sorted(rows), dtype=np.int64) for rows in series if len(rows) <= MAX_MOVIES]
+        return sorted(groups, key=lambda rows: int(rows[0]))
 
     def _series(self, stem: str) -> set[int]:
         """The movies of one stem that belong together."""
@@ -241,17 +241,17 @@ class SeriesFinder:
             members |= {*of["number"], *bare}
         if not single:
             titled = [entry.row for entry in entries if entry.titled and entry.kind != "other"]
-            named = [row for row in titled if first is None or (years[row] or first) >= first]
-            if len(named) + len({*bare, *members}) > 1:
-                members |= {*named, *bare}
+            by_name = [row for row in titled if first is None or (years[row] or first) >= first]
+            if len(by_name) + len({*bare, *members}) > 1:
+                members |= {*by_name, *bare}
         # The rest must share people with a movie that is in, or that may begin the series.
         anchors = members | set(bare) or {*of["number"], *of["subtitle"], *([] if single else of["and"])}
-        least = {row: 1 for kind in ("number", "subtitle") for row in of[kind]}
-        least |= {row: ENOUGH if single else 1 for kind in ("and", "other") for row in of[kind]}
-        rest = least.keys() - members
+        min_score = {row: 1 for kind in ("number", "subtitle") for row in of[kind]}
+        min_score |= {row: ENOUGH if single else 1 for kind in ("and", "other") for row in of[kind]}
+        rest = min_score.keys() - members
         while True:
             pairs = [
-                (row, one) for row in rest for one in anchors if one != row and self._shared(row, one) >= least[row]
+                (row, one) for row in rest for one in anchors if one != row and self._shared(row, one) >= min_score[row]
             ]
             if not pairs:
                 return members
@@ -267,8 +267,8 @@ class SeriesFinder:
         kin = set()
         for other in marked:
             shared = {row: self._shared(row, other) for row in bare}
-            most = max(shared.values())
-            kin |= {row for row in bare if most and shared[row] == most}
+            max_shared = max(shared.values())
+            kin |= {row for row in bare if max_shared and shared[row] == max_shared}
         if kin:
             return sorted(kin)
         first = min((year for row in marked if (year := years[row]) is not None), default=None)
@@ -294,8 +294,8 @@ def series_of(catalog: Catalog, rows: Sequence[int]) -> list[Rows]:
     first = {name.split()[0] for row in rows for name in names_of(titles[row])}
     if not first:
         return []
-    held = re.compile("|".join(re.escape(word) for word in sorted(first))).search
-    near = [row for row, title in enumerate(catalog.column("title")) if held(_letters(title))]
+    matches = re.compile("|".join(re.escape(word) for word in sorted(first))).search
+    near = [row for row, title in enumerate(catalog.column("title")) if matches(_letters(title))]
     return SeriesFinder(catalog, sorted({*near, *rows})).of(rows)
 
 

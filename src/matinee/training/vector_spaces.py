@@ -122,8 +122,8 @@ def poster_space(dataset: Dataset, settings: Settings, on_progress: Progress, no
     if not settings.poster_meaning or settings.text_encoder == "off" or not isinstance(encoder, OnnxImageEncoder):
         return space
     try:
-        kept = np.isin(made.rows, space.rows)
-        return replace(space, extra={"meaning": _meaning(encoder, made.raw[kept], settings, on_progress)})
+        inside = np.isin(made.rows, space.rows)
+        return replace(space, extra={"meaning": _meaning(encoder, made.raw[inside], settings, on_progress)})
     except MatineeError as error:
         notes.append(f"What posters show is left out: {error}")
         return space
@@ -213,10 +213,10 @@ def finished(spaces: Mapping[str, Space], settings: Settings, on_progress: Progr
                 kind: proven(index, probes, BUILT, spare=1) or index.exactly() for kind, index in indexes.items()
             }
         # The last value of a lifted vector says how much is known, which is no place on a map.
-        shown = space.asked(space.vectors)
+        queries = space.asked(space.vectors)
         done[name] = replace(
             space,
-            layout=layout(shown[:, :-1] if space.lifted else shown, settings.map_method, settings.seed),
+            layout=layout(queries[:, :-1] if space.lifted else queries, settings.map_method, settings.seed),
             layout_method=settings.map_method,
             indexes=indexes,
         )

@@ -82,7 +82,7 @@ def resolve_columns(
         DataError: a required column is missing, or the mapping names what does not exist.
     """
     listing = ", ".join(seen)
-    found: dict[str, str] = {}
+    resolved: dict[str, str] = {}
     for name, column in (mapping or {}).items():
         if name not in ALIASES:
             raise DataError(f"There is no column {name!r} to map to.", f"Map one of: {', '.join(names)}.")
@@ -90,18 +90,18 @@ def resolve_columns(
             continue
         if column not in seen:
             raise DataError(f"{path} has no column {column!r}; it has: {listing}.", "Correct the column mapping.")
-        found[name] = column
-    free = {_plain(column): column for column in reversed(seen) if column not in found.values()}
+        resolved[name] = column
+    free = {_plain(column): column for column in reversed(seen) if column not in resolved.values()}
     for name in names:
-        if name not in found:
+        if name not in resolved:
             match = next((alias for alias in ALIASES[name] if alias in free), None)
             if match is not None:
-                found[name] = free.pop(match)
-    missing = [name for name in required if name not in found]
+                resolved[name] = free.pop(match)
+    missing = [name for name in required if name not in resolved]
     if missing:
-        free_columns = [column for column in seen if column not in found.values()]
+        free_columns = [column for column in seen if column not in resolved.values()]
         raise DataError(
             f"{path} has no column for {' and '.join(missing)}; it has: {listing}.",
             f"Name the columns with a mapping, e.g. {missing[0]}={free_columns[0] if free_columns else 'COLUMN'}.",
         )
-    return found
+    return resolved

@@ -61,27 +61,27 @@ def _names(frame: Frame, what: str) -> list[str]:
 def _select(
     frame: Frame, what: str, names: Sequence[str], required: Sequence[str], mapping: Mapping[str, str]
 ) -> pl.DataFrame:
-    found = resolve_columns(_names(frame, what), names, required, what, mapping)
-    columns = list(dict.fromkeys(found.values()))
+    resolved = resolve_columns(_names(frame, what), names, required, what, mapping)
+    columns = list(dict.fromkeys(resolved.values()))
     if isinstance(frame, pl.LazyFrame):
         table = frame.select(columns).collect()
     elif isinstance(frame, pl.DataFrame):
         table = frame.select(columns)
     else:
         table = pl.DataFrame([_from_pandas(frame, column) for column in columns])
-    return plain_columns(table, found, what)
+    return plain_columns(table, resolved, what)
 
 
 def _from_pandas(frame: pd.DataFrame, column: str) -> pl.Series:
     """A column of pandas, by values: that needs no Arrow. What pandas calls missing is null; what is mixed is text."""
-    place = [str(name) for name in frame.columns].index(column)
-    values: Any = frame.iloc[:, place]
+    position = [str(name) for name in frame.columns].index(column)
+    values: Any = frame.iloc[:, position]
     if isinstance(values.dtype.type, type) and values.dtype.kind in "iuf" and values.to_numpy().dtype.kind in "iuf":
         made = pl.Series(column, values.to_numpy())
         return made.fill_nan(None) if made.dtype.is_float() else made
     # Asked one by one, because of a list pandas says which of its parts are missing.
-    gone = values.isna().to_numpy()
-    plain = [None if missing else value for value, missing in zip(values.to_list(), gone, strict=True)]
+    is_missing = values.isna().to_numpy()
+    plain = [None if missing else value for value, missing in zip(values.to_list(), is_missing, strict=True)]
     try:
         return pl.Series(column, plain, strict=True)
     except (TypeError, pl.exceptions.PolarsError):

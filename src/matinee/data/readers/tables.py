@@ -205,8 +205,8 @@ def read_table(
     kind = path.suffix.lower()
     if kind not in SUFFIXES:
         raise DataError(f"{path} does not have a supported format.", f"Use one of: {', '.join(SUFFIXES)}.")
-    found = resolve_columns(columns_of(path), names, required, path, mapping)
-    columns = list(found.values())
+    resolved = resolve_columns(columns_of(path), names, required, path, mapping)
+    columns = list(resolved.values())
     try:
         if kind == ".parquet":
             frame = pl.read_parquet(path, columns=columns)
@@ -216,20 +216,20 @@ def read_table(
             frame = read_text(path, columns=columns)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _broken(path, error) from error
-    return plain_columns(frame, found, path)
+    return plain_columns(frame, resolved, path)
 
 
-def plain_columns(frame: pl.DataFrame, found: Mapping[str, str], path: Path | str) -> pl.DataFrame:
+def plain_columns(frame: pl.DataFrame, resolved: Mapping[str, str], path: Path | str) -> pl.DataFrame:
     """The columns of a table under their canonical names.
 
     Args:
-        found: canonical name → column.
+        resolved: canonical name → column.
         path: the table, for messages.
 
     Raises:
         DataError: a column does not hold plain values (or lists of them, where the catalogue has lists).
     """
-    for name, column in found.items():
+    for name, column in resolved.items():
         values = frame[column].clear()
         if isinstance(values.dtype, pl.List) and name in LIST_COLUMNS:
             values = values.list.explode()
@@ -238,4 +238,4 @@ def plain_columns(frame: pl.DataFrame, found: Mapping[str, str], path: Path | st
                 f"{path}: the column {column!r} has the type {frame.schema[column]}, not plain values.",
                 "Flatten it, or map another column.",
             )
-    return frame.select(pl.col(column).alias(name) for name, column in found.items())
+    return frame.select(pl.col(column).alias(name) for name, column in resolved.items())

@@ -150,10 +150,12 @@ class Blend(Model[BlendConfig]):
         weights = {name: weight for name, weight in self.config.weights.items() if name not in parts}
         if not weights:
             return None
-        gone: dict[str, Any] = {n: None for n in ("content", "popular", "mapping") if getattr(self.config, n) in parts}
+        removed: dict[str, Any] = {
+            n: None for n in ("content", "popular", "mapping") if getattr(self.config, n) in parts
+        }
         if self.config.curves is not None:
-            gone["curves"] = {name: curve for name, curve in self.config.curves.items() if name not in parts}
-        return type(self)(self.config.model_copy(update={"weights": weights, **gone}))
+            removed["curves"] = {name: curve for name, curve in self.config.curves.items() if name not in parts}
+        return type(self)(self.config.model_copy(update={"weights": weights, **removed}))
 
     def bind(self, models: Mapping[str, Model[Any]]) -> Self:
         """This blend over fitted models.
@@ -199,20 +201,22 @@ class Blend(Model[BlendConfig]):
     def _learn(self, dataset: Dataset, progress: Progress) -> dict[str, tuple[float, ...]] | None:
         """Weights of the parts by length of history; None where the data are too few to learn from."""
         likes = self.config.feedback == "signed"
-        held = hold_out(dataset.ratings, self._scale, seed=self.config.seed, max_users=LEARNING_USERS, likes_only=likes)
-        if len(held.queries) < 2 or not len(held.train) or not held.gains.nnz:
+        held_out = hold_out(
+            dataset.ratings, self._scale, seed=self.config.seed, max_users=LEARNING_USERS, likes_only=likes
+        )
+        if len(held_out.queries) < 2 or not len(held_out.train) or not held_out.gains.nnz:
             return None
         # Users wrote the tags, some about movies that are held out here.
-        untagged = replace(dataset.with_ratings(held.train), catalog=dataset.catalog.without_tags())
+        untagged = replace(dataset.with_ratings(held_out.train), catalog=dataset.catalog.without_tags())
         apart = self._refitted(untagged, dataset.catalog, progress)
         names, batches = list(self.config.weights), []
         opinions: set[str] = set()
-        for start in range(0, len(held.queries), _BATCH):
-            queries = held.queries[start : start + _BATCH]
+        for start in range(0, len(held_out.queries), _BATCH):
+            queries = held_out.queries[start : start + _BATCH]
             by_name = {part.name: part.scores for part in apart.standardized(queries, names)}
             opinions |= {name for name, scores in by_name.items() if not np.isnan(scores).all()}
             scores = np.stack([by_name[name] for name in names], axis=2)
-            batches.append(_examples(scores, queries, held.gains[start : start + _BATCH].toarray()))
+            batches.append(_examples(scores, queries, held_out.gains[start : start + _BATCH].toarray()))
         result = fit_weights(Examples.joined(batches), np.stack([_curve(self.config.weights[name]) for name in names]))
         if result is None:
             return None
@@ -285,7 +289,7 @@ class Blend(Model[BlendConfig]):
         """Which movies of a history the catalog has."""
         return (query.rows >= 0) & (query.rows < self.n_items)
 
-    def _shown(self, queries: Sequence[Query]) -> Sequence[Query]:
+    def _as_seen(self, queries: Sequence[Query]) -> Sequence[Query]:
         """The queries as the parts shall see them: with equal stars where only what was watched counts."""
         if self.config.feedback == "signed":
             return queries
@@ -318,7 +322,7 @@ class Blend(Model[BlendConfig]):
 
     def score(self, queries: Sequence[Query]) -> Scores:
         """Blended scores; comparable within one query only."""
-        queries = self._shown(queries)
+        queries = self._as_seen(queries)
         scores = np.full((len(queries), self.n_items), np.nan, dtype=np.float32)
         answers = [self.fallback(query) for query in queries]
         warm = [number for number, answer in enumerate(answers) if answer is None]
@@ -387,7 +391,7 @@ class Blend(Model[BlendConfig]):
         total = np.zeros((len(rows), len(query)), dtype=np.float32)
         if not len(rows):
             return total
-        (query,) = self._shown([query])
+        (query,) = self._as_seen([query])
         target_rows = np.asarray(rows, dtype=np.int64)
         answer = self.fallback(query)
         content = self.config.content

@@ -91,8 +91,8 @@ class Content(Model[ContentConfig]):
         self._scale, self._catalog = StarScale.of(dataset), catalog
         for name in ("_number", "whole", "_with_features"):  # of an earlier fit
             self.__dict__.pop(name, None)
-        given = {name: movies for name, movies in dataset.vectors.items() if name in SPACES and len(movies)}
-        self._dense = {name: VectorField.learn(movies) for name, movies in given.items() if self._weight(name)}
+        present = {name: movies for name, movies in dataset.vectors.items() if name in SPACES and len(movies)}
+        self._dense = {name: VectorField.learn(movies) for name, movies in present.items() if self._weight(name)}
         weights = self.config.model_dump()
         seen: Counter[str] = Counter()
         everything = np.arange(len(catalog), dtype=np.int64)
@@ -102,9 +102,9 @@ class Content(Model[ContentConfig]):
                     seen.update({f"{field}:{word}" for word in values})
         progress("content: words counted", 0.5)
         # People and tags of a single movie may come again in a new movie; words of one overview only cost memory.
-        kept = sorted(word for word, count in seen.items() if count > 1 or word.split(":", 1)[0] in FIELDS)
-        counts = np.array([seen[word] for word in kept], dtype=np.float64)
-        self._words = kept
+        vocabulary = sorted(word for word, count in seen.items() if count > 1 or word.split(":", 1)[0] in FIELDS)
+        counts = np.array([seen[word] for word in vocabulary], dtype=np.float64)
+        self._words = vocabulary
         self._idf = (np.log((1 + len(catalog)) / (1 + counts)) + 1).astype(np.float32)
         self._vectors = self._vectorize(catalog, everything)
         progress("content: done", 1.0)

@@ -35,15 +35,15 @@ class VectorField:
         base: fitted vectors, projected.
         projection: from the vectors as they are given.
         fresh: later vectors, projected too; they replace or extend those of `base`.
-        gone: rows whose vector in `base` no longer holds, those in `fresh` included.
+        removed: rows whose vector in `base` no longer holds, those in `fresh` included.
     """
 
     def __init__(
-        self, base: MovieVectors, projection: Projection, fresh: MovieVectors | None = None, gone: Rows | None = None
+        self, base: MovieVectors, projection: Projection, fresh: MovieVectors | None = None, removed: Rows | None = None
     ) -> None:
         self.base, self.projection = base, projection
         self._fresh = fresh if fresh is not None else MovieVectors(_no_rows(), np.zeros((0, base.dim), np.float32))
-        self._gone = gone if gone is not None else _no_rows()
+        self._removed = removed if removed is not None else _no_rows()
 
     @classmethod
     def learn(cls, movies: MovieVectors) -> Self:
@@ -59,14 +59,14 @@ class VectorField:
     @property
     def movies(self) -> MovieVectors:
         """All vectors that hold; copied only where some were put."""
-        if not len(self._fresh) and not len(self._gone):
+        if not len(self._fresh) and not len(self._removed):
             return self.base
-        return self.base.without(self._gone).put(self._fresh.rows, self._fresh.vectors)
+        return self.base.without(self._removed).put(self._fresh.rows, self._fresh.vectors)
 
     def known(self, n_items: int) -> NDArray[np.bool_]:
         """(n_items,), which movies have a vector."""
         mask = self.base.known(n_items)
-        mask[self._gone] = False
+        mask[self._removed] = False
         mask[self._fresh.rows] = True
         return mask
 
@@ -78,38 +78,38 @@ class VectorField:
             if len(movies):
                 here = movies.rows[positions] == rows
                 result[here] = movies.vectors[positions[here]]
-            if movies is self.base and len(self._gone):
-                result[np.isin(rows, self._gone)] = 0
+            if movies is self.base and len(self._removed):
+                result[np.isin(rows, self._removed)] = 0
         return result
 
     def products(self, profiles: Floats, n_items: int) -> Floats:
         """Inner products of all movies with profiles, (dim, n) → (n_items, n); 0 for movies without a vector."""
         result = self.base.vectors @ profiles
-        if len(self.base) != n_items or len(self._gone):
+        if len(self.base) != n_items or len(self._removed):
             full = np.zeros((n_items, profiles.shape[1]), dtype=np.float32)
             full[self.base.rows] = result
-            full[self._gone] = 0
+            full[self._removed] = 0
             full[self._fresh.rows] = self._fresh.vectors @ profiles
             return full
         return result
 
-    def changed(self, edited: Rows, given: MovieVectors) -> VectorField:
+    def changed(self, edited: Rows, added: MovieVectors) -> VectorField:
         """With the vectors of movies put since: those given, and none any more for other movies that were edited.
 
         Raises:
             DataError: vectors of another width.
         """
         width = len(self.projection.mean)
-        if len(given) and given.dim != width:
+        if len(added) and added.dim != width:
             raise DataError(
-                f"These vectors have {given.dim} values, the model's {width}.", "Use the snapshot's own encoder."
+                f"These vectors have {added.dim} values, the model's {width}.", "Use the snapshot's own encoder."
             )
-        lost = edited[~np.isin(edited, given.rows)]
+        lost = edited[~np.isin(edited, added.rows)]
         fresh = self._fresh.without(lost)
-        if len(given):
-            fresh = fresh.put(given.rows, self.projection.apply(given.vectors))
-        replaced = np.intersect1d(np.concatenate([lost, given.rows]), self.base.rows)
-        return VectorField(self.base, self.projection, fresh, np.union1d(self._gone, replaced))
+        if len(added):
+            fresh = fresh.put(added.rows, self.projection.apply(added.vectors))
+        replaced = np.intersect1d(np.concatenate([lost, added.rows]), self.base.rows)
+        return VectorField(self.base, self.projection, fresh, np.union1d(self._removed, replaced))
 
 
 def _no_rows() -> Rows:

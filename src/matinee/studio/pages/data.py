@@ -196,8 +196,8 @@ def show_ratings(statistics: Mapping[str, Any], sheets: Sheets) -> None:
         stars = sheets["stars"]
         figure = charts.bars(stars["Stars"], stars["Ratings"], x="Stars", y="Ratings")
         figure.update_xaxes(tickvals=stars["Stars"])
-        most = max(zip(stars["Ratings"], stars["Stars"], strict=True))
-        _chart(figure, "stars", stars, f"Ratings by number of stars; {most[1]:g} stars were given most often")
+        best = max(zip(stars["Ratings"], stars["Stars"], strict=True))
+        _chart(figure, "stars", stars, f"Ratings by number of stars; {best[1]:g} stars were given most often")
     years = sheets["years"]
     with right:
         st.header("Mean stars over time")

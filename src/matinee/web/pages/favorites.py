@@ -102,21 +102,23 @@ async def _recommended(
         return values, at | error_value("There is no such algorithm.", hint), address_of("favourites")
     try:
         resolved = await asyncio.gather(*(_resolve(shell, text, key) for text, key in inputs))
-        films = [film for film, _ in resolved if film is not None]
+        movies = [movie for movie, _ in resolved if movie is not None]
         notes = [note for _, note in resolved if note]
-        values = [value if film is None else box_value(film) for value, (film, _) in zip(values, resolved, strict=True)]
-        ids = {f"film{number}": film["movie_id"] for number, (film, _) in enumerate(resolved, 1) if film is not None}
+        values = [
+            value if movie is None else box_value(movie) for value, (movie, _) in zip(values, resolved, strict=True)
+        ]
+        ids = {f"film{number}": movie["movie_id"] for number, (movie, _) in enumerate(resolved, 1) if movie is not None}
         address = address_of("favourites", {"model": model} | ids)
-        if not films:
+        if not movies:
             hint = " ".join(notes) or "Type a title into one of the boxes, and choose it from the list."
             return values, at | error_value("There is no favourite film yet.", hint), address
-        call = calls.favourites(movie_ids=[film["movie_id"] for film in films], model=model, top_n=TOP_N)
+        call = calls.favourites(movie_ids=[movie["movie_id"] for movie in movies], model=model, top_n=TOP_N)
         [answer] = await shell.ask(call)
     except MatineeError as error:
         return values, at | trouble(error), address
-    notes += _notes(answer, len(films))
+    notes += _notes(answer, len(movies))
     fields = {name: answer[name] for name in ("model", "items", "titles", "fallback", "cold")}
-    return values, at | fields | {"chosen": [select(film) for film in films], "notes": notes}, address
+    return values, at | fields | {"chosen": [select(movie) for movie in movies], "notes": notes}, address
 
 
 async def _resolve(shell: Shell, text: object, movie_id: object) -> tuple[dict[str, Any] | None, str]:
@@ -126,20 +128,20 @@ async def _resolve(shell: Shell, text: object, movie_id: object) -> tuple[dict[s
         MatineeError: the core fails.
     """
     query, key = typed(text), typed(movie_id)
-    shown = query if len(query) <= 60 else query[:60] + "…"
+    shortened = query if len(query) <= 60 else query[:60] + "…"
     if len(key) > MAX_TITLE:
         return None, "An id was too long to be that of a film, and is left out."
     try:
-        film = await find_movie(shell, query, key)
+        movie = await find_movie(shell, query, key)
     except MatineeError as error:
         if not key or not is_unknown(error):
             raise
         return None, f"There is no film with the id “{key[:60]}”; it is left out."
-    if film is None:
-        return None, f"No title comes near “{shown}”; it is left out." if query else ""
-    if query and not key and query.casefold() not in (with_year(film).casefold(), str(film["title"]).casefold()):
-        return film, f"“{shown}” was taken for {with_year(film)}."
-    return film, ""
+    if movie is None:
+        return None, f"No title comes near “{shortened}”; it is left out." if query else ""
+    if query and not key and query.casefold() not in (with_year(movie).casefold(), str(movie["title"]).casefold()):
+        return movie, f"“{shortened}” was taken for {with_year(movie)}."
+    return movie, ""
 
 
 def _notes(answer: dict[str, Any], count: int) -> list[str]:

@@ -64,9 +64,9 @@ async def film_page(shell: Shell, movie_id: str) -> dict[str, Any]:
 
 def unknown_film(movie_id: str) -> dict[str, Any]:
     """The error value for an unknown id."""
-    shown = movie_id if len(movie_id) <= 40 else movie_id[:40] + "…"
+    shortened = movie_id if len(movie_id) <= 40 else movie_id[:40] + "…"
     hint = "The link may be old or mistyped. Find the film by its title above."
-    return error_value(f"There is no film with the id “{shown}”.", hint)
+    return error_value(f"There is no film with the id “{shortened}”.", hint)
 
 
 async def starters(shell: Shell) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def build(shell: Shell) -> Page:  # noqa: C901 - one function for each event of 
             drop = make_view("drop", events=["match", "film"], elem_id="match-drop")
             k = gr.Slider(1, MAX_N, DEFAULT_N, step=1, label="How many films", elem_id="match-k")
         with gr.Column(scale=5, min_width=300):
-            found = make_view("matches", elem_id="match-found")
+            results = make_view("matches", elem_id="match-found")
             start = make_view("starters", elem_id="match-start")
 
     async def by_picture(image: bytes, k: Any, about: dict[str, Any]) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def build(shell: Shell) -> Page:  # noqa: C901 - one function for each event of 
         api_name="match",
         js=f"(image, k) => [matinee.args.image, {number}]",
         inputs=[picture, k],
-        outputs=[found, shell.address],
+        outputs=[results, shell.address],
         last=True,
         preprocess=False,
     )
@@ -105,14 +105,14 @@ def build(shell: Shell) -> Page:  # noqa: C901 - one function for each event of 
         api_name="match_film",
         js=f"(film, k) => [matinee.args.film, {number}]",
         inputs=[film, k],
-        outputs=[drop, found, shell.address],
+        outputs=[drop, results, shell.address],
         last=True,
         preprocess=False,
     )
     for done in (matched, filmed):
         done.then(None, js="() => matinee.matched?.()", queue=False, show_progress="hidden")
     k.input(None, inputs=[k], js=f"(k) => matinee.matchAgain?.({number})", queue=False, show_progress="hidden")
-    return Page("match", [drop, k, found, start], restore)
+    return Page("match", [drop, k, results, start], restore)
 
 
 def _n_param(k: Any) -> int | None:

@@ -57,13 +57,13 @@ def build(shell: Shell) -> Page:
 
     async def search(q: str, by: str = DEFAULT_WAY, n: float = DEFAULT_N, filter: str = "") -> list[Any]:
         """Films by title and by meaning; without a text the films that the filter allows, most rated first."""
-        asked = _asked(q, by, n, filter)
-        return [await _results(shell, **asked), address_of("search", _params(asked))]
+        query = _query(q, by, n, filter)
+        return [await _results(shell, **query), address_of("search", _params(query))]
 
     async def restore(params: Params) -> list[Any]:
-        asked = _asked(params.get("q"), params.get("by", DEFAULT_WAY), params.get("n"), params.get("filter"))
-        way = asked["by"] if asked["by"] in WAYS else DEFAULT_WAY
-        return [asked["q"], way, asked["n"], asked["filter"], await _results(shell, **asked | {"by": way})]
+        query = _query(params.get("q"), params.get("by", DEFAULT_WAY), params.get("n"), params.get("filter"))
+        way = query["by"] if query["by"] in WAYS else DEFAULT_WAY
+        return [query["q"], way, query["n"], query["filter"], await _results(shell, **query | {"by": way})]
 
     triggers = [text.submit, button.click, only.submit, by.input, count.release]
     shell.listen(
@@ -79,18 +79,18 @@ def build(shell: Shell) -> Page:
     return Page("search", [text, by, count, only, results], restore)
 
 
-def _asked(q: object, by: object, n: object, filter: object) -> dict[str, Any]:
+def _query(q: object, by: object, n: object, filter: object) -> dict[str, Any]:
     way = typed(by) or DEFAULT_WAY
     return {"q": typed(q), "by": way[:40], "n": int(number(n, DEFAULT_N, 1, MAX_N)), "filter": typed(filter)}
 
 
-def _params(asked: dict[str, Any]) -> dict[str, object]:
+def _params(query: dict[str, Any]) -> dict[str, object]:
     """Parameters of the address: values that are not the default and not too long."""
     return {
-        "q": asked["q"] if len(asked["q"]) <= MAX_TEXT else "",
-        "by": asked["by"] if asked["by"] != DEFAULT_WAY else "",
-        "n": asked["n"] if asked["n"] != DEFAULT_N else "",
-        "filter": asked["filter"] if len(asked["filter"]) <= MAX_FILTER else "",
+        "q": query["q"] if len(query["q"]) <= MAX_TEXT else "",
+        "by": query["by"] if query["by"] != DEFAULT_WAY else "",
+        "n": query["n"] if query["n"] != DEFAULT_N else "",
+        "filter": query["filter"] if len(query["filter"]) <= MAX_FILTER else "",
     }
 
 

@@ -105,7 +105,7 @@ def build(shell: Shell) -> Page:
                 number = gr.Slider(1, MAX_N, DEFAULT_N, step=1, label="How many films", elem_id="similar-n")
                 go = gr.Button("Get Recommendations", variant="primary", elem_id="similar-go")
             with gr.Column(scale=5, min_width=300):
-                found = make_view("similar", elem_id="similar-found")
+                results = make_view("similar", elem_id="similar-found")
         with gr.Tab("Plot Query and Neighbors", id=MAP):
             plot_button = gr.Button("Plot", variant="primary", elem_id="similar-plot")
             film_map = make_view("map", elem_id="similar-map")
@@ -163,9 +163,9 @@ def build(shell: Shell) -> Page:
         "last": True,
         "preprocess": False,  # invalid values are reported by the page
     }
-    shell.listen(go.click, recommender, api_name="Recommender", outputs=[found, shell.address], **controls)
-    shell.listen(plot_button.click, plot, api_name="plot", outputs=[film_map, found, shell.address], **controls)
+    shell.listen(go.click, recommender, api_name="Recommender", outputs=[results, shell.address], **controls)
+    shell.listen(plot_button.click, plot, api_name="plot", outputs=[film_map, results, shell.address], **controls)
     for event in (box.view.submit, box.view.choose):
         event(None, js="() => document.querySelector('#similar-go').click()", queue=False, show_progress="hidden")
-    outputs = [cast(Component, views), model, number, box.view, found, film_map]
+    outputs = [cast(Component, views), model, number, box.view, results, film_map]
     return Page("similar", outputs, restore)
