@@ -301,10 +301,17 @@ class Model(ABC, Generic[C]):
         """All fitted parameters, as named arrays (no object dtype); with the config enough to rebuild the model."""
 
     @classmethod
-    @abstractmethod
     def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
         """Rebuild a fitted model; arrays may be read-only memory maps and must not be copied needlessly.
 
         Raises:
             SnapshotError: arrays missing or of the wrong shape for this catalog.
         """
+        model = cls(cls.Config.model_validate(config.model_dump()))  # type: ignore[arg-type]
+        model.n_items = len(catalog)
+        model._restore(state, catalog)
+        return model
+
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        """Take the fitted parameters from `state`. The config is set, and so is the number of movies."""
+        raise NotImplementedError

@@ -238,16 +238,12 @@ class ColdStart(Model[ColdStartConfig]):
             "factors": self._factors,
         }
 
-    @classmethod
-    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
-        """Rebuild; `bind` it before use."""
-        model = cls(cls.Config.model_validate(config.model_dump()))
-        model._examples = WarmItems.from_state(state, catalog)
-        model._weights = array(state, "weights", np.float32, (len(model._examples), None))
-        model._reader = array(state, "reader", np.float32, model._weights.shape)
-        model._factors = array(state, "factors", np.float32, (len(catalog), model._weights.shape[1]))
-        model._catalog, model.n_items = catalog, len(catalog)
-        return model
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        self._examples = WarmItems.from_state(state, catalog)
+        self._weights = array(state, "weights", np.float32, (len(self._examples), None))
+        self._reader = array(state, "reader", np.float32, self._weights.shape)
+        self._factors = array(state, "factors", np.float32, (len(catalog), self._weights.shape[1]))
+        self._catalog = catalog
 
 
 def _solve(matrix: Floats, right: Floats) -> tuple[Floats, Floats]:

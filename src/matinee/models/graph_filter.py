@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -146,14 +146,9 @@ class GraphFilter(Model[GraphFilterConfig]):
             **self._scale.state(),
         }
 
-    @classmethod
-    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
-        """Rebuild from `state`; the directions are used where they lie."""
-        model = cls(cls.Config.model_validate(config.model_dump()))
-        model._items = WarmItems.from_state(state, catalog)
-        model._values = array(state, "values", np.float32, (None,))
-        model._directions = array(state, "directions", np.float32, (len(model._items), len(model._values)))
-        model._roots = array(state, "roots", np.float32, (len(model._items),))
-        model._scale = StarScale.from_state(state)
-        model.n_items = len(catalog)
-        return model
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        self._items = WarmItems.from_state(state, catalog)
+        self._values = array(state, "values", np.float32, (None,))
+        self._directions = array(state, "directions", np.float32, (len(self._items), len(self._values)))
+        self._roots = array(state, "roots", np.float32, (len(self._items),))
+        self._scale = StarScale.from_state(state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -184,14 +184,9 @@ class ImplicitALS(Model[ImplicitALSConfig]):
             "ridge": np.array([self._ridge_scale]),
         }
 
-    @classmethod
-    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
-        """Rebuild from `state`."""
-        model = cls(cls.Config.model_validate(config.model_dump()))
-        model._items = WarmItems.from_state(state, catalog)
-        model._alpha = float(array(state, "alpha", np.float64, (1,))[0])
-        model._ridge_scale = float(array(state, "ridge", np.float64, (1,))[0])
-        model._set(array(state, "factors", np.float32, (len(model._items), model.config.n_factors)))
-        model._scale = StarScale.from_state(state)
-        model.n_items = len(catalog)
-        return model
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        self._items = WarmItems.from_state(state, catalog)
+        self._alpha = float(array(state, "alpha", np.float64, (1,))[0])
+        self._ridge_scale = float(array(state, "ridge", np.float64, (1,))[0])
+        self._set(array(state, "factors", np.float32, (len(self._items), self.config.n_factors)))
+        self._scale = StarScale.from_state(state)

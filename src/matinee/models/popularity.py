@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,12 +113,7 @@ class Popularity(Model[PopularityConfig]):
         """`scores`: float32, (n_fitted,)."""
         return {"scores": self._scores}
 
-    @classmethod
-    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
-        """Rebuild from `state`."""
-        model = cls(cls.Config.model_validate(config.model_dump()))
-        model._scores = array(state, "scores", np.float32, (None,))
-        if len(model._scores) > len(catalog):
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        self._scores = array(state, "scores", np.float32, (None,))
+        if len(self._scores) > len(catalog):
             raise SnapshotError("The stored model has more films than the catalog.", "Train again.")
-        model.n_items = len(catalog)
-        return model

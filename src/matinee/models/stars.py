@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -192,18 +192,13 @@ class Stars(Model[StarsConfig]):
             "mean_scale": np.array([self._mean, *self._scale]),
         }
 
-    @classmethod
-    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
-        """Rebuild from `state`."""
-        model = cls(cls.Config.model_validate(config.model_dump()))
-        model._items = WarmItems.from_state(state, catalog)
-        k = len(model._items)
-        model._features = array(state, "features", np.float32, (k, 1 + model.config.n_factors))
-        model._biases = array(state, "biases", np.float32, (k,))
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        self._items = WarmItems.from_state(state, catalog)
+        k = len(self._items)
+        self._features = array(state, "features", np.float32, (k, 1 + self.config.n_factors))
+        self._biases = array(state, "biases", np.float32, (k,))
         mean, low, high = (float(value) for value in array(state, "mean_scale", np.float64, (3,)))
-        model._mean, model._scale = mean, (low, high)
-        model.n_items = len(catalog)
-        return model
+        self._mean, self._scale = mean, (low, high)
 
 
 def _ridge(config: StarsConfig, matrix: sp.csr_matrix, side: str) -> Floats:

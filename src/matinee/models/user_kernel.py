@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -145,16 +145,11 @@ class UserKernel(Model[UserKernelConfig]):
             **self._scale.state(),
         }
 
-    @classmethod
-    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
-        """Rebuild from `state`; the weights are used where they lie."""
-        model = cls(cls.Config.model_validate(config.model_dump()))
-        model._items = WarmItems.from_state(state, catalog)
-        model._weights = array(state, "weights", np.float32, (None, len(model._items)))
-        model._histories = sparse_rows(state, len(model._weights), len(model._items))
-        model._scale = StarScale.from_state(state)
-        model.n_items = len(catalog)
-        return model
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        self._items = WarmItems.from_state(state, catalog)
+        self._weights = array(state, "weights", np.float32, (None, len(self._items)))
+        self._histories = sparse_rows(state, len(self._weights), len(self._items))
+        self._scale = StarScale.from_state(state)
 
 
 def _kernel(cosines: Floats) -> tuple[Floats, Floats]:

@@ -469,13 +469,9 @@ class Blend(Model[BlendConfig]):
         """`star_scale`; the rest is in its settings."""
         return dict(self._scale.state())
 
-    @classmethod
-    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
-        """Rebuild; `bind` it before use."""
-        model = cls(cls.Config.model_validate(config.model_dump()))
-        model._scale = StarScale.from_state(state)
-        model.n_items = len(catalog)
-        return model
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        del catalog
+        self._scale = StarScale.from_state(state)
 
 
 def _apart(scores: Scores, rows: Sequence[int]) -> tuple[Scores, Known]:

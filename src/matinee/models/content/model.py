@@ -296,20 +296,17 @@ class Content(Model[ContentConfig]):
             **put_state(self._dense),
         }
 
-    @classmethod
-    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
-        """Rebuild from `state`; `catalog` must be the one that the model was fitted on."""
-        model = cls(cls.Config.model_validate(config.model_dump()))
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        """`catalog` must be the one that the model was fitted on."""
         buffer, cuts = array(state, "words", np.uint8, (None,)), array(state, "cuts", np.int64, (None,))
         try:
-            model._words = unpack(buffer, cuts)
+            self._words = unpack(buffer, cuts)
         except ValueError as error:
             raise SnapshotError("The stored words of the content model are damaged.", "Train again.") from error
-        model._idf = array(state, "idf", np.float32, (len(model._words),))
-        model._vectors = sparse_rows(state, len(catalog), len(model._words))
-        model._dense = read_state(state, SPACES, len(catalog))
-        model._scale, model._catalog, model.n_items = StarScale.from_state(state), catalog, len(catalog)
-        return model
+        self._idf = array(state, "idf", np.float32, (len(self._words),))
+        self._vectors = sparse_rows(state, len(catalog), len(self._words))
+        self._dense = read_state(state, SPACES, len(catalog))
+        self._scale, self._catalog = StarScale.from_state(state), catalog
 
 
 def profile_weights(
