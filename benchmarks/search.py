@@ -31,7 +31,7 @@ from matinee.data.dataset import Dataset
 from matinee.encoders import conse
 from matinee.encoders.base import TextEncoder
 from matinee.encoders.image import load_image_encoder
-from matinee.encoders.movie_texts import TEXT_CENTRED, TEXT_DIM, TEXT_POWER, movie_texts
+from matinee.encoders.movie_texts import TEXT_CENTERED, TEXT_DIM, TEXT_POWER, movie_texts
 from matinee.encoders.projection import Projection
 from matinee.encoders.text import load_text_encoder
 from matinee.encoders.vector_cache import encode_cached, encode_images_cached
@@ -169,7 +169,7 @@ def main() -> None:
     data = load(options.data, options.overviews)
     texts = movie_texts(data.catalog)
     raw = encode_cached(encoder, texts, settings)
-    projection = Projection.fit(raw, TEXT_DIM, TEXT_POWER, centre=TEXT_CENTRED)
+    projection = Projection.fit(raw, TEXT_DIM, TEXT_POWER, center=TEXT_CENTERED)
     counts = np.log1p(data.ratings.counts)
     bench = Bench(
         encoder,

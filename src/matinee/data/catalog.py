@@ -56,7 +56,7 @@ class Movie(BaseModel):
 class Catalog:
     """Frozen movies × columns table (see `COLUMNS`); row numbers are 0…n−1 and never change their movie.
 
-    Movies added or edited while serving make a new catalogue (`with_changes`) whose first rows are the old ones.
+    Movies added or edited while serving make a new catalog (`with_changes`) whose first rows are the old ones.
 
     Args:
         frame: `movie_id`, `title` and any other of `COLUMNS`.
@@ -101,7 +101,7 @@ class Catalog:
 
     @property
     def table(self) -> Table:
-        """The movies, removed ones included, without the mapping of ids: it does not keep the catalogue alive."""
+        """The movies, removed ones included, without the mapping of ids: it does not keep the catalog alive."""
         return self._table
 
     @cached_property

@@ -223,7 +223,7 @@ def as_tmdb_id(frame: pl.DataFrame, name: str = "tmdb_id") -> pl.Expr:
 
 
 def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.DataFrame, TableReport]:
-    """Movies as the catalogue wants them.
+    """Movies as the catalog wants them.
 
     Args:
         frame: `movie_id`, `title` and other columns of `frames.SCHEMA`, as text or lists.

@@ -52,7 +52,7 @@ class Dataset:
     Attributes:
         name: e.g. "ml-latest-small".
         scale: lowest and highest number of stars, e.g. (0.5, 5.0); `SEEN`, both 1, where there are no stars.
-        vectors: unit vectors of movies by space ("text", "poster"), over the rows of the catalogue; made by encoders,
+        vectors: unit vectors of movies by space ("text", "poster"), over the rows of the catalog; made by encoders,
             and no part of the fingerprint.
 
     Examples:

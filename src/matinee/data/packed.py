@@ -32,7 +32,7 @@ COLUMNS: dict[str, Literal["text", "year", "list"]] = {
     "tmdb_id": "text",
     "poster": "text",
 }
-"""Columns of the catalogue. Lists are never null (empty instead); the other columns may be null, except
+"""Columns of the catalog. Lists are never null (empty instead); the other columns may be null, except
 movie_id and title. `title` has neither the year nor a trailing article ("The Matrix", not "Matrix, The (1999)").
 `tags` are distinct, lower case, most frequent first. `imdb_id` looks like "tt0114709", `tmdb_id` like "862"."""
 

@@ -31,7 +31,7 @@ class Ratings:
         indices: int32, (n_ratings,), movie rows, increasing within a user.
         values: float32, (n_ratings,), stars.
         times: int64, (n_ratings,), seconds since 1970 UTC, `NO_TIME` where unknown.
-        n_items: number of movies (catalogue rows).
+        n_items: number of movies (catalog rows).
 
     Examples:
         >>> dataset.ratings

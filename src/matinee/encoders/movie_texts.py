@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
 
-TEXT_DIM, TEXT_POWER, TEXT_CENTRED = 256, 0.25, False
+TEXT_DIM, TEXT_POWER, TEXT_CENTERED = 256, 0.25, False
 """Parameters of the projection of these texts (`Projection.fit`). Not centered, because movies with little text would
 bias the mean. A whitening power of ¼ improves the first rank (MRR .54 → .57). Two thirds of the dimensions lose
 nothing."""

@@ -43,7 +43,7 @@ def _per_user(values: NDArray[Any], divisor: NDArray[Any]) -> PerUser:
 
 
 def ndcg(hits: Hits, n_relevant: Counts) -> PerUser:
-    """Normalised discounted cumulative gain, 0..1 (Järvelin & Kekäläinen 2002), gain 1, discount log2(place + 1)."""
+    """Normalized discounted cumulative gain, 0..1 (Järvelin & Kekäläinen 2002), gain 1, discount log2(place + 1)."""
     discounts = 1.0 / np.log2(np.arange(2, hits.shape[1] + 2))
     ideal = np.concatenate([[0.0], np.cumsum(discounts)])
     return _per_user(hits @ discounts, ideal[np.minimum(n_relevant, hits.shape[1])])

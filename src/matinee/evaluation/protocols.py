@@ -72,7 +72,7 @@ class Split:
     Attributes:
         name: e.g. "fold 1" or "seed 42".
         train: what models are fitted on.
-        history: what they are shown when asked (the same as train, except in strong generalisation).
+        history: what they are shown when asked (the same as train, except in strong generalization).
         test: what they are asked.
         questions: several in the place of history and test, which are the first of them; metrics get their names.
     """

@@ -45,7 +45,7 @@ class ModelResult(BaseModel):
         per_split: Sequence[dict[str, float]],
         seconds: Sequence[tuple[float, float]],
     ) -> Self:
-        """Summarise the splits of one model; `seconds` holds (fit, score) of each."""
+        """Summarize the splits of one model; `seconds` holds (fit, score) of each."""
         values = {key: np.array([split[key] for split in per_split]) for key in per_split[0]}
         several = len(per_split) > 1
         return cls(

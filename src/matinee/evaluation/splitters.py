@@ -151,7 +151,7 @@ def _held_out(entries: Entries, part: float, seed: int) -> tuple[Mask, Mask]:
 
 
 def new_users(part: float, share: float, *seeds: int) -> Cut:
-    """Strong generalisation: a part of the users is held out and shown with `share` of their ratings (Liang 2018)."""
+    """Strong generalization: a part of the users is held out and shown with `share` of their ratings (Liang 2018)."""
 
     def cut(entries: Entries) -> Iterator[Masks]:
         users = users_of(entries.ratings)

@@ -231,7 +231,7 @@ class Model(ABC, Generic[C]):
         return result
 
     def top(self, query: Query, n: int = 10) -> list[int]:
-        """Catalogue rows of the up to n best movies outside the history, best first; no opinion, not listed."""
+        """Catalog rows of the up to n best movies outside the history, best first; no opinion, not listed."""
         scores = self.score([query])[0].copy()
         scores[query.rows[query.rows < len(scores)]] = np.nan
         return [int(row) for row in top_n(scores, n)]

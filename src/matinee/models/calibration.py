@@ -49,7 +49,7 @@ HALF_PENALTY_LIKES = 10.0
 MIN_POPULARITY = -2.0
 """Least popularity, in deviations."""
 MIN_STANDARD_SCORE = 1e-3
-"""Standardised score under which a movie is not worth listing, however little known."""
+"""Standardized score under which a movie is not worth listing, however little known."""
 
 
 LIKES, MIN_KEPT_STRENGTH = (6.0, 14.0), 0.2

@@ -167,7 +167,7 @@ class ColdStart(Model[ColdStartConfig]):
 
     @property
     def rows(self) -> Rows:
-        """Catalogue rows of the examples, whose scores `transfer` reads, (k,)."""
+        """Catalog rows of the examples, whose scores `transfer` reads, (k,)."""
         return self._examples.rows
 
     def knows(self, query: Query) -> bool:

@@ -41,7 +41,7 @@ class GraphFilter(Model[GraphFilterConfig]):
     degrees; V and σ are its `rank` largest right singular vectors and values, f(σ) = σ^γ with γ falling with the
     length of the history. γ = 2 is the linear filter of GF-CF (Shen et al. 2021, "How Powerful is Graph Convolution for
     Recommendation?"), γ = 0 its ideal low-pass filter; BSPM (Choi et al. 2023, "Blurring-Sharpening Process Models")
-    chooses between them as this does. Costs rank × movies a history, so it serves large catalogues. Movies without
+    chooses between them as this does. Costs rank × movies a history, so it serves large catalogs. Movies without
     ratings are NaN.
 
     Examples:

@@ -58,7 +58,7 @@ class ImplicitALSConfig(ModelConfig):
 
 
 class ImplicitALS(Model[ImplicitALSConfig]):
-    """Minimises Σ_rated (t − pᵀq)² + α Σ_all (pᵀq)² + ridge (Hu, Koren, Volinsky 2008).
+    """Minimizes Σ_rated (t − pᵀq)² + α Σ_all (pᵀq)² + ridge (Hu, Koren, Volinsky 2008).
 
     The ridge is λ(n + α·N)^ν for a user or movie of n ratings and N of the other side (Rendle et al. 2021,
     "Revisiting the Performance of iALS"). A history is folded in by one ridge solve. NaN for unrated movies.

@@ -33,7 +33,7 @@ Rows = NDArray[np.int64]
 
 MAX_DIM, MIN_DIM = 512, 128
 VALUES = 10_000_000
-"""Values that the vectors of a space may hold together (40 MB): larger catalogues get fewer to a movie."""
+"""Values that the vectors of a space may hold together (40 MB): larger catalogs get fewer to a movie."""
 ITERATIONS = 2
 """Of the decomposition: .823 of the ten nearest are found with two, .812 with four."""
 SERIES_WEIGHT = 2.0

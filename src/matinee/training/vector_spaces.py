@@ -17,7 +17,7 @@ from matinee.data.dataset import Dataset
 from matinee.data.vectors import MovieVectors
 from matinee.encoders import conse
 from matinee.encoders.image import POSTER_DIM, POSTER_POWER, OnnxImageEncoder
-from matinee.encoders.movie_texts import TEXT_CENTRED, TEXT_DIM, TEXT_POWER, movie_texts
+from matinee.encoders.movie_texts import TEXT_CENTERED, TEXT_DIM, TEXT_POWER, movie_texts
 from matinee.encoders.projection import Projection, unit
 from matinee.encoders.vector_cache import encode_cached, encode_images_cached
 from matinee.errors import MatineeError
@@ -96,7 +96,7 @@ def text_space(dataset: Dataset, settings: Settings, on_progress: Progress) -> S
     texts = movie_texts(dataset.catalog)
     raw = encode_cached(encoder, texts, settings, on_progress)
     made = Encoded(np.arange(len(texts), dtype=np.int64), raw, encoder.id)
-    return _projected(TEXT, made, TEXT_DIM, TEXT_POWER, settings.seed, centre=TEXT_CENTRED)
+    return _projected(TEXT, made, TEXT_DIM, TEXT_POWER, settings.seed, center=TEXT_CENTERED)
 
 
 def poster_space(dataset: Dataset, settings: Settings, on_progress: Progress, notes: list[str]) -> Space | None:
@@ -144,8 +144,8 @@ def _meaning(encoder: OnnxImageEncoder, raw: Floats, settings: Settings, on_prog
     return result
 
 
-def _projected(name: str, made: Encoded, dim: int, power: float, seed: int, *, centre: bool = True) -> Space:
-    projection = Projection.fit(made.raw, dim, power, seed, centre=centre)
+def _projected(name: str, made: Encoded, dim: int, power: float, seed: int, *, center: bool = True) -> Space:
+    projection = Projection.fit(made.raw, dim, power, seed, center=center)
     vectors = projection.apply(made.raw)
     known = (vectors != 0).any(axis=1)  # a movie at the very middle of all has no direction
     movies = MovieVectors(made.rows[known], vectors[known])

@@ -30,7 +30,7 @@ def read_frames(ratings: Frame, movies: Frame | None = None, mapping: Mapping[st
 
     Args:
         ratings: a row a rating: user, movie, and where known stars, time, and (without `movies`) title.
-        movies: a row a movie: movie, title, and any other column of the catalogue.
+        movies: a row a movie: movie, title, and any other column of the catalog.
         mapping: canonical column → column of the frames; wins over guessing.
 
     Raises:

@@ -227,7 +227,7 @@ def plain_columns(frame: pl.DataFrame, resolved: Mapping[str, str], path: Path |
         path: the table, for messages.
 
     Raises:
-        DataError: a column does not hold plain values (or lists of them, where the catalogue has lists).
+        DataError: a column does not hold plain values (or lists of them, where the catalog has lists).
     """
     for name, column in resolved.items():
         values = frame[column].clear()

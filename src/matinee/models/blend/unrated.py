@@ -86,9 +86,9 @@ def estimate_from_mapping(
     scales: list[Column] = []
     for scores, weight in terms:
         among = scores[:, : len(sample)]
-        centre, deviation = moments(among, ~np.isnan(among))
+        center, deviation = moments(among, ~np.isnan(among))
         scales.append(weight / deviation)
-        total += scales[-1] * (scores - centre)
+        total += scales[-1] * (scores - center)
     slope, offset = regress(unseen(blended, queries)[:, sample], total[:, : len(sample)])
     slope, offset = slope * np.float32(spread), offset * np.float32(spread)
     result = slope * total[:, len(sample) :] + offset

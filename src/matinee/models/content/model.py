@@ -121,7 +121,7 @@ class Content(Model[ContentConfig]):
 
     @cached_property
     def _number(self) -> dict[str, int]:
-        """Column of each word; made once and shared by the copies over grown catalogues."""
+        """Column of each word; made once and shared by the copies over grown catalogs."""
         return {word: position for position, word in enumerate(self._words)}
 
     def _weight(self, field: str) -> float:
