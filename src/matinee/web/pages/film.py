@@ -42,7 +42,7 @@ async def answered(shell: Shell, call: Call) -> Any:
     return answer
 
 
-async def film_page(shell: Shell, movie_id: str) -> dict[str, Any]:
+async def movie_page(shell: Shell, movie_id: str) -> dict[str, Any]:
     """The movie's record, its ratings, and three lists of similar movies.
 
     Returns:
@@ -52,17 +52,17 @@ async def film_page(shell: Shell, movie_id: str) -> dict[str, Any]:
     Raises:
         MatineeError: the movie is unknown, or the core fails.
     """
-    [film] = await shell.ask(calls.movie(movie_id))
+    [movie] = await shell.ask(calls.movie(movie_id))
     ratings, *lists = await asyncio.gather(
         answered(shell, calls.movie_ratings(movie_id)), *(_similar(shell, movie_id, by) for by in COLUMNS)
     )
     if ratings and ratings["count"]:  # a few ratings after training are not enough for a taste vector
         for column in lists:
             column["note"] = column["note"].replace("Nobody has", "Too few have")
-    return {"film": film | _links(film), "ratings": ratings, "similar": lists}
+    return {"film": movie | _links(movie), "ratings": ratings, "similar": lists}
 
 
-def unknown_film(movie_id: str) -> dict[str, Any]:
+def unknown_movie(movie_id: str) -> dict[str, Any]:
     """The error value for an unknown id."""
     shortened = movie_id if len(movie_id) <= 40 else movie_id[:40] + "…"
     hint = "The link may be old or mistyped. Find the film by its title above."
@@ -145,8 +145,8 @@ async def _similar(shell: Shell, movie_id: str, by: str) -> dict[str, Any]:
     return {"by": by, "heading": heading, "about": about, "note": note, "items": items}
 
 
-def _links(film: dict[str, Any]) -> dict[str, str | None]:
-    imdb, tmdb = str(film.get("imdb_id") or ""), str(film.get("tmdb_id") or "")
+def _links(movie: dict[str, Any]) -> dict[str, str | None]:
+    imdb, tmdb = str(movie.get("imdb_id") or ""), str(movie.get("tmdb_id") or "")
     return {
         "imdb": f"https://www.imdb.com/title/{imdb}/" if re.fullmatch(r"tt\d{1,12}", imdb, re.ASCII) else None,
         "tmdb": f"https://www.themoviedb.org/movie/{tmdb}" if re.fullmatch(r"\d{1,12}", tmdb, re.ASCII) else None,
@@ -161,10 +161,10 @@ def build(shell: Shell) -> Page:  # noqa: C901 - one function for each event of 
     async def page_of(movie_id: str) -> list[Any]:
         """The box and the view for an id."""
         try:
-            value = await film_page(shell, movie_id)
+            value = await movie_page(shell, movie_id)
             return [box_value(value["film"]), value]
         except MatineeError as error:
-            return [{}, unknown_film(movie_id) if is_unknown(error) else trouble(error)]
+            return [{}, unknown_movie(movie_id) if is_unknown(error) else trouble(error)]
 
     async def film(text: str, movie_id: str) -> list[Any]:
         try:

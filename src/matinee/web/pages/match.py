@@ -40,11 +40,11 @@ def build(shell: Shell) -> Page:  # noqa: C901 - one function for each event of 
         items = [select(item, FIELDS) for item in answer["items"]]
         return {"items": items, "k": number, "query": about, "index": answer["index"], "snapshot": answer["snapshot"]}
 
-    async def by_film(film: str, k: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-        """The film, and the answer for its poster."""
+    async def by_movie(movie_id: str, k: Any) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        """Id, title and year of a movie, and the answer for its poster."""
         try:
-            [record] = await shell.ask(calls.movie(film))
-            response = await shell.core.response(calls.poster(film))
+            [record] = await shell.ask(calls.movie(movie_id))
+            response = await shell.core.response(calls.poster(movie_id))
         except MatineeError as error:
             return None, trouble(error)
         about = select(record)
@@ -72,12 +72,12 @@ def build(shell: Shell) -> Page:  # noqa: C901 - one function for each event of 
     async def match_film(film: Any, k: Any) -> tuple[Any, Any, str]:
         """The films whose posters look most like the poster of a film, given by its id."""
         film = str(film if film is not None else "")[:MAX_ID]
-        about, answer = await by_film(film, k)
+        about, answer = await by_movie(film, k)
         return {"film": about}, answer, address_of("match", {"film": film, "k": _n_param(k)})
 
     async def restore(params: Params) -> list[Any]:
         film, number = params.get("film", "")[:MAX_ID], whole(params.get("k"), 1, MAX_N, DEFAULT_N)
-        about, answer = await by_film(film, number) if film else (None, {})
+        about, answer = await by_movie(film, number) if film else (None, {})
         return [{"film": about}, number, answer, await starters() if "error" not in answer else {}]
 
     async def starters() -> dict[str, Any]:
@@ -89,7 +89,7 @@ def build(shell: Shell) -> Page:  # noqa: C901 - one function for each event of 
 
     picture, film = upload("image"), gr.JSON(visible=False, label="film")
     number = whole_js("k", 1, MAX_N, DEFAULT_N)
-    matched = shell.listen(
+    by_picture_listener = shell.listen(
         drop.match,
         match,
         api_name="match",
@@ -99,7 +99,7 @@ def build(shell: Shell) -> Page:  # noqa: C901 - one function for each event of 
         last=True,
         preprocess=False,
     )
-    filmed = shell.listen(
+    by_movie_listener = shell.listen(
         drop.film,
         match_film,
         api_name="match_film",
@@ -109,8 +109,8 @@ def build(shell: Shell) -> Page:  # noqa: C901 - one function for each event of 
         last=True,
         preprocess=False,
     )
-    for done in (matched, filmed):
-        done.then(None, js="() => matinee.matched?.()", queue=False, show_progress="hidden")
+    for listener in (by_picture_listener, by_movie_listener):
+        listener.then(None, js="() => matinee.matched?.()", queue=False, show_progress="hidden")
     k.input(None, inputs=[k], js=f"(k) => matinee.matchAgain?.({number})", queue=False, show_progress="hidden")
     return Page("match", [drop, k, results, start], restore)
 

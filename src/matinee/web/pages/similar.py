@@ -19,6 +19,10 @@ MODELS = {"faiss": "Faiss", "annoy": "Annoy", "exact": "Exact", "hnsw": "HNSW"}
 MAX_N, DEFAULT_N = 15, 5
 UNKNOWN = "Movie Unrecognized. Try Again"
 FIELDS = ("movie_id", "title", "year", "rank", "similarity", "imdb_id", "imdb_url")
+LIST, MAP = "list", "map"
+ABOUT = "What finds the films. All find the same; on millions of films some are quicker."
+SPACE = "content"
+"""The default space of the map."""
 
 
 def model_of(value: Any) -> str:
@@ -29,10 +33,6 @@ def model_of(value: Any) -> str:
 def shown_model(value: Any) -> str:
     """The label of an index; the default if unknown."""
     return MODELS.get(model_of(value), MODELS["faiss"])
-
-
-SPACE = "content"
-"""The default space of the map."""
 
 
 async def recommended(shell: Shell, model: Any, number: Any, title: Any) -> dict[str, Any]:
@@ -86,10 +86,6 @@ def plotted(answer: dict[str, Any]) -> dict[str, Any]:
 
 def _unknown(hint: str, asked: dict[str, Any]) -> dict[str, Any]:
     return error_value(UNKNOWN, hint) | {"links": [], "asked": asked}
-
-
-LIST, MAP = "list", "map"
-ABOUT = "What finds the films. All find the same; on millions of films some are quicker."
 
 
 def build(shell: Shell) -> Page:
