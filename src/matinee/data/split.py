@@ -9,7 +9,7 @@ it (`file_order`).
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -162,37 +162,6 @@ def temporal(times: NDArray[np.int64], share: float = 0.8) -> Mask:
 def _known(times: NDArray[np.int64]) -> None:
     if (times == NO_TIME).any():
         raise DataError("Some ratings have no time.", "Use a random split for this data set.")
-
-
-class UserHoldout(NamedTuple):
-    """Strong generalization: three masks that partition the entries."""
-
-    train: Mask
-    """All entries of the training users."""
-    history: Mask
-    """Entries of the held-out users that are the model's input."""
-    test: Mask
-    """Entries of the held-out users to predict."""
-
-
-def user_holdout(users: Codes, n_users: int, n_held: int, share: float = 0.8, seed: int = 0) -> UserHoldout:
-    """Hold out whole users; `share` of their ratings are the model's input (Liang 2018).
-
-    Args:
-        users: (n_ratings,) user rows.
-        n_users: number of users.
-        n_held: number of users to hold out.
-
-    Raises:
-        InvalidInputError: there is not at least one user on each side.
-    """
-    if not 0 < n_held < n_users:
-        raise InvalidInputError(f"{n_held} of {n_users} users cannot be held out.", "Hold out fewer.")
-    held_out = np.zeros(n_users, dtype=np.bool_)
-    held_out[np.random.RandomState(seed).permutation(n_users)[:n_held]] = True
-    tested = held_out[users]
-    history = random_per_user(users, share, seed)
-    return UserHoldout(~tested, tested & history, tested & ~history)
 
 
 def validation_users(user_ids: Texts, share: float = 0.2) -> Mask:

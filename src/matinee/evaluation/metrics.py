@@ -59,11 +59,6 @@ def recall(hits: Hits, n_relevant: Counts) -> PerUser:
     return _per_user(hits.sum(axis=1), n_relevant)
 
 
-def capped_recall(hits: Hits, n_relevant: Counts) -> PerUser:
-    """Recall divided by what a list of this length could reach, 0..1 (Recall@k of Liang 2018)."""
-    return _per_user(hits.sum(axis=1), np.minimum(n_relevant, hits.shape[1]))
-
-
 def average_precision(hits: Hits, n_relevant: Counts) -> PerUser:
     """Sum of the precisions at the places of the hits, divided by **all** relevant movies, 0..1.
 

@@ -84,10 +84,6 @@ class StarScale:
         """Stars that stand for "seen, and given none": a mild like on the global scale."""
         return float(min(self.mean + MILD * FULL * self.deviation, self.high))
 
-    def user_mean(self, ratings: NDArray[np.floating[Any]]) -> float:
-        """The user's shrunken mean, in stars."""
-        return self._moments(np.asarray(ratings, dtype=np.float64))[0]
-
     def _moments(self, stars: NDArray[np.float64]) -> tuple[float, float]:
         known = stars[~np.isnan(stars)]
         if not len(known) or np.ptp(known) == 0:
