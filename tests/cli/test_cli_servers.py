@@ -117,7 +117,7 @@ def test_json_takes_all_that_answers_hold() -> None:
 
 
 def test_a_time_beyond_the_calendar_is_a_dash() -> None:
-    assert [queries.when(time) for time in (None, 10**18, 0)] == ["–", "–", "1970-01-01"]
+    assert [queries.day(time) for time in (None, 10**18, 0)] == ["–", "–", "1970-01-01"]
 
 
 def test_debug_shows_the_traceback(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
