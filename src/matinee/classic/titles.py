@@ -27,7 +27,12 @@ class Match:
 
 def named(movie: Movie) -> str:
     """A title in the format of the classic systems: "Toy Story (1995)"."""
-    return f"{movie.title} ({movie.year})" if movie.year is not None else movie.title
+    return titled(movie.title, movie.year)
+
+
+def titled(title: str, year: int | None) -> str:
+    """As `named`."""
+    return f"{title} ({year})" if year is not None else title
 
 
 def find_title(engine: Engine, text: str) -> Match:

@@ -96,6 +96,11 @@ class Lifecycle:
         self.runtime = Runtime(snapshot, store, self._settings)
         self.warnings = ()  # they were about the snapshot before
 
+    def settle(self, seconds: float) -> None:
+        """See `Engine.settle`."""
+        if self._switching.acquire(timeout=seconds):
+            self._switching.release()
+
     def _follow_pointer(self) -> None:
         """Load, in a thread, the snapshot that another process promoted; the old one serves meanwhile."""
         if not self._switching.acquire(blocking=False):
