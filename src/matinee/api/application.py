@@ -80,7 +80,8 @@ class Api(FastAPI):
         )
         self.service = service
         self._unlisted = unlisted
-        self._slashed = re.compile("|".join(f"(?:{_pattern(path)}/)" for path in classic) or "(?!)")
+        self._classic = tuple(classic)
+        self._slashed = re.compile("|".join(f"(?:{_pattern(path)}/)" for path in self._classic) or "(?!)")
         for router in routers:
             self.include_router(router)
 
@@ -102,10 +103,10 @@ class Api(FastAPI):
     @cached_property
     def methods_by_path(self) -> list[tuple[re.Pattern[str], set[str]]]:
         """Pattern of each path and the methods that it answers."""
-        listed = [
-            (re.compile(f"^{_pattern(path)}$"), {m.upper() for m in methods})
-            for path, methods in self.openapi()["paths"].items()
-        ]
+        paths = {path: {method.upper() for method in methods} for path, methods in self.openapi()["paths"].items()}
+        for path in self._classic:  # below a prefix they are not in the document
+            paths.setdefault(path, {m for other, methods in paths.items() if path.endswith(other) for m in methods})
+        listed = [(re.compile(f"^{_pattern(path)}$"), methods) for path, methods in paths.items()]
         unlisted = rf"^({self._unlisted}|/docs|/redoc|/openapi\.json|/static-docs/.+)$"
         return [*listed, (re.compile(unlisted), {"GET"})]
 

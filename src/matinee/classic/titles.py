@@ -48,7 +48,7 @@ def find_title(engine: Engine, text: str) -> Match:
             return Match(hit.movie, 100.0)
     best = max((Match(hit.movie, _ratio(text, hit.movie)) for hit in hits), key=lambda match: match.score, default=None)
     if best is None or best.score < CUTOFF:
-        raise NotFoundError("Movie Unrecognized. Try Again", f"No title is like {text[:100]!r}; check its spelling.")
+        raise NotFoundError("Movie Unrecognized. Try Again.", f"No title is like {text[:100]!r}; check its spelling.")
     return best
 
 
