@@ -156,7 +156,10 @@ class Engine:
         return self._lifecycle.registry.ids()
 
     def snapshots(self) -> list[dict[str, Any]]:
-        """Id, created (ISO time), current, dataset, sizes, metrics, watermark of each snapshot, newest first."""
+        """Id, created (ISO time), current, dataset, sizes, metrics, watermark of each snapshot, newest first.
+
+        The watermark is the `timestamp` of the newest rating learned from, and the store's `sequence` number.
+        """
         return self._lifecycle.snapshots()
 
     def promote(self, snapshot_id: str) -> str:

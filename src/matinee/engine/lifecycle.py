@@ -63,8 +63,9 @@ class Lifecycle:
                 "served": manifest.id == self.runtime.snapshot.id,
                 **manifest.model_dump(
                     mode="json",
-                    include={"created", "dataset", "n_users", "n_items", "n_ratings", "watermark", "metrics"},
+                    include={"created", "dataset", "n_users", "n_items", "n_ratings", "metrics"},
                 ),
+                "watermark": manifest.newest_rating,
             }
             for manifest in self.registry.list()
         ]
