@@ -20,7 +20,8 @@ def on_a_socket(app: Application, port: int = 0, seconds: float = 30) -> Iterato
     """The URL of an application that is started and accepts connections; it is stopped behind."""
     config = config_of(app.service.settings, app)
     config.timeout_graceful_shutdown = 5
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    for name in ("uvicorn.error", "uvicorn.access"):  # pytest collects what they say
+        logging.getLogger(name).setLevel(logging.WARNING)
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", port)) as listening:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

@@ -14,8 +14,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
-from matinee.errors import MatineeError
-from matinee.models.base import Fallback, Model, Query, Scores, State
+from matinee.data.dataset import Dataset
+from matinee.errors import MatineeError, ServiceError
+from matinee.models.base import Fallback, Model, Progress, Query, Scores, State
 from matinee.remote.recommender import History, RemoteRecommender, Scored
 from matinee.remote.recommender import State as Served
 
@@ -107,6 +108,8 @@ class RemoteModel(Model[Any]):
 
     def _over_catalog(self, scored: Scored) -> Scores:
         """Scores by the rows of this catalog: films added since training may have other rows at the service."""
+        if scored.scores.shape[1] != self._n_base + len(scored.added):
+            raise ServiceError(f"{self!r} gave {scored.scores.shape[1]} scores for {self._n_base} films.")
         scores = np.full((len(scored.scores), self.n_items), np.nan, dtype=np.float32)
         scores[:, : self._n_base] = scored.scores[:, : self._n_base]
         for place, movie_id in enumerate(scored.added, self._n_base):
@@ -149,7 +152,12 @@ class RemoteModel(Model[Any]):
         del config, state, catalog
         _refuse()
 
-    def _fit(self, dataset: object, progress: object) -> None:
+    def fit(self, dataset: Dataset, *, memory_limit: int | None = None, progress: Progress | None = None) -> Self:
+        """It is not fitted: the fitted model is."""
+        del dataset, memory_limit, progress
+        _refuse()
+
+    def _fit(self, dataset: Dataset, progress: Progress) -> None:
         del dataset, progress
         _refuse()
 
