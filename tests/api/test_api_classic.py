@@ -143,9 +143,9 @@ def test_update_movie(client: Client, prefix: str) -> None:
         "tags": "Sea|lamp",
     }
     for tag in ("Sea", "sea"):
-        assert [one["movie_id"] for one in client.get("/v1/movies", params={"filter": f'tag = "{tag}"'}).json()["items"]] == [
-            "77"
-        ]
+        assert [
+            one["movie_id"] for one in client.get("/v1/movies", params={"filter": f'tag = "{tag}"'}).json()["items"]
+        ] == ["77"]
     client.patch("/v1/movies/77", json={"overview": "A lamp."})
     client.post(url, json={"77": {"genres": ["Comedy"]}, "78": {"title": "Other", "genres": "(no genres listed)"}})
     film = client.get("/v1/movies/77").json()

@@ -241,7 +241,7 @@ def test_large_answers_are_refused(service: Client) -> None:
 
 
 def test_films_and_promotions_are_followed(service: Client, data_dir: Path) -> None:
-    """A snapshot is loaded by the first request that names it; the one before stays for cores that have not followed."""
+    """A snapshot is loaded by the first request that names it; the one before stays for cores that follow later."""
     settings = settings_of(data_dir)
     with Engine.open(settings) as core:
         core.put_movies([Movie(movie_id="new", title="New", genres=("Comedy",))])

@@ -1,4 +1,4 @@
-"""A bounded queue of long work (encoding, fitting): as many tasks at a time as there are processors, a short queue, 503 beyond it."""
+"""A bounded queue of long work (encoding, fitting): as many tasks at a time as there are processors, 503 beyond it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The models of a snapshot where a recommender service scores: what comes of a history is asked there.
 
-What does not depend on a history (likeness of films, factors of films, what films are about) is of the fitted model, whose
-arrays are memory-mapped and are not read where nobody asks.
+What does not depend on a history (likeness, factors and content of films) is of the fitted model, whose arrays are
+memory-mapped and are not read where nobody asks.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ class RemoteModel(Model[Any]):
     def score(self, queries: Sequence[Query]) -> Scores:
         """See `Model.score`."""
         if len(queries) == 1:
-            return self._once(queries[0])[0].copy()
+            scores: Scores = self._once(queries[0])[0].copy()
+            return scores
         return self._over_catalog(self._ask(queries))
 
     def score_rows(self, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -70,7 +71,8 @@ class RemoteModel(Model[Any]):
             return np.zeros(0, dtype=np.float32)
         films = self._catalog.ids(rows.tolist())
         scored = self._recommender.scores(self._served, self._asked_as, [self._history(query)], films)
-        return scored.scores[0].copy()
+        scores: NDArray[np.float32] = scored.scores[0].copy()
+        return scores
 
     def fallback(self, query: Query) -> Fallback | None:
         """See `Model.fallback`."""

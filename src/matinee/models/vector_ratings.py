@@ -102,4 +102,5 @@ def _cosines(vectors: Floats, other: Floats) -> Floats:
     size = max(float(np.abs(vectors).max()), float(np.abs(other).max())) or 1.0
     lengths = np.linalg.norm(vectors / size, axis=1) * float(np.linalg.norm(other / size))
     dots: Floats = (vectors / size) @ (other / size)
-    return np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 0)
+    cosines: Floats = np.divide(dots, lengths, out=np.zeros_like(dots), where=lengths > 0)
+    return cosines

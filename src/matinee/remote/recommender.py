@@ -94,7 +94,9 @@ class RemoteRecommender:
         """Raise ServiceError unless the service answers, with this snapshot and store."""
         self._ask("GET", "/v1/models", params={"snapshot": state.snapshot, "sequence": state.sequence})
 
-    def scores(self, state: State, model: str, histories: Sequence[History], films: Sequence[str] | None = None) -> Scored:
+    def scores(
+        self, state: State, model: str, histories: Sequence[History], films: Sequence[str] | None = None
+    ) -> Scored:
         """Scores of all films for each history, or of some only.
 
         Args:

@@ -129,16 +129,18 @@ async def scores(request: Request) -> Response:
     """Scores of all films, or of some, for each history, by one model. Films of the history are scored too."""
     body: ScoresIn = await _read(request, ScoresIn)
 
-    def work(view: RequestView, name: str, model: Model[Any]) -> dict[str, Any]:
+    def work(view: RequestView, model: Model[Any]) -> dict[str, Any]:
         films = None if body.movie_ids is None else _rows(view, body.movie_ids)
         _check_size(len(body.histories), len(view.catalog) if films is None else len(films))
         queries = _queries(request, view, body.histories)
-        if films is None:
+        added: list[str] = []
+        if films is not None:
+            found = np.zeros((len(queries), len(films)), dtype=np.float32)
+            for row, query in zip(found, queries, strict=True):
+                row[:] = _some(model, query, films)
+        else:
             added = view.catalog.column("movie_id")[len(view.snapshot.catalog) :]
             found = model.score(queries) if queries else np.zeros((0, len(view.catalog)), dtype=np.float32)
-        else:
-            added = []
-            found = np.stack([_some(model, query, films) for query in queries] or [np.zeros(len(films))])[: len(queries)]
         fallbacks = [model.fallback(query) if len(query) else "popular" for query in queries]
         return {"fallbacks": fallbacks, "scores": packed(found), "added": added}
 
@@ -156,7 +158,7 @@ async def contributions(request: Request) -> Response:
     """How much each film of a history adds to the scores of some films, by one model."""
     body: ContributionsIn = await _read(request, ContributionsIn)
 
-    def work(view: RequestView, name: str, model: Model[Any]) -> dict[str, Any]:
+    def work(view: RequestView, model: Model[Any]) -> dict[str, Any]:
         rows = _rows(view, body.movie_ids)
         _check_size(len(rows), len(body.history.movie_ids))
         query = service_of(request).queries.of(view, body.history, ("body", "history"))
@@ -168,7 +170,7 @@ async def contributions(request: Request) -> Response:
         places = {row: place for place, row in enumerate(_rows(view, body.history.movie_ids).tolist())}
         columns = [places[row] for row in query.rows.tolist()]
         full = np.zeros((len(rows), len(body.history.movie_ids)), dtype=np.float32)
-        full[np.ix_(known, columns)] = found
+        full[np.ix_(np.flatnonzero(known), np.array(columns, dtype=np.int64))] = found
         return {"contributions": packed(full)}
 
     return await _answer(request, body, work)
@@ -185,7 +187,7 @@ async def user_factors(request: Request) -> Response:
     """Where histories are on the latent factors of a model; NaN for one that it knows nothing of."""
     body: UserFactorsIn = await _read(request, UserFactorsIn)
 
-    def work(view: RequestView, name: str, model: Model[Any]) -> dict[str, Any]:
+    def work(view: RequestView, model: Model[Any]) -> dict[str, Any]:
         queries = _queries(request, view, body.histories)
         found = model.user_factors(queries) if queries else None
         return {"factors": None if found is None else packed(found)}
@@ -206,7 +208,7 @@ async def _read(request: Request, model: type[BaseModel]) -> Any:
 async def _answer(
     request: Request,
     body: ScoresIn | ContributionsIn | UserFactorsIn,
-    work: Callable[[RequestView, str, Model[Any]], dict[str, Any]],
+    work: Callable[[RequestView, Model[Any]], dict[str, Any]],
 ) -> Response:
     """The answer of a piece of work on one model of the view that the body asks for."""
     service = service_of(request)
@@ -214,7 +216,7 @@ async def _answer(
     def run() -> bytes:
         view = service.view(body.snapshot, body.sequence)
         name = body.model or view.default_model()
-        found = work(view, name, view.model(name))
+        found = work(view, view.model(name))
         return dumps({"snapshot": view.snapshot.id, "sequence": view.sequence, "model": name, **found})
 
     # Always in a thread: it may wait for a snapshot, or for a store on another machine.
