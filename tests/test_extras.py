@@ -58,7 +58,8 @@ def test_a_missing_package_names_its_extra(
 
 SERVE = """
 import sys
-missing = "polars PIL onnx onnxruntime tokenizers gradio plotly streamlit pandas pyarrow faiss usearch annoy umap sklearn"
+missing = "polars PIL onnx onnxruntime tokenizers gradio plotly streamlit pandas pyarrow"
+missing += " faiss usearch annoy umap sklearn"
 for package in missing.split():
     sys.modules[package] = None
 import matinee
