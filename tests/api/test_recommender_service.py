@@ -215,7 +215,7 @@ def test_nobody_and_nothing(service: Client) -> None:
         ({"histories": [{"movie_ids": ["m1"], "ratings": []}]}, 422, "body.histories.0.ratings"),
         ({"histories": [HISTORY | {"times": [1]}]}, 422, "body.histories.0.times"),
         ({"histories": [{"movie_ids": ["m1", "m1"], "ratings": [1, 2]}]}, 422, "twice"),
-        ({"histories": [{"movie_ids": ["m1"], "ratings": [101]}]}, 422, "body.histories.0.ratings.0"),
+        ({"histories": [{"movie_ids": ["m1"], "ratings": [1e7]}]}, 422, "body.histories.0.ratings.0"),
         ({"histories": [{"movie_ids": ["m1"], "ratings": ["5"]}]}, 422, "body.histories.0.ratings.0"),
         ({"histories": [{"movie_ids": ["x" * 65], "ratings": [5]}]}, 422, "body.histories.0.movie_ids.0"),
         ({"histories": [HISTORY] * 65}, 422, "64"),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from matinee.api.parameters import at_most
-from matinee.api.recommender.histories import MAX_PREDICTIONS
+from matinee.api.recommender.histories import MAX_PREDICTIONS, MAX_RATING
 from matinee.api.schemas.answers import HealthOut
 from matinee.api.schemas.examples import SNAPSHOT, example
 from matinee.api.schemas.requests import Body
@@ -32,7 +32,8 @@ Many = at_most(MAX_AT_ONCE)
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 # Not `MovieId`, whose pattern takes longer to check than scoring takes: ids that no film has are left out.
 FilmId = Annotated[str, Field(strict=True, max_length=ID_LENGTH)] | Annotated[int, Field(strict=True)]
-Rating = Annotated[float, Field(strict=True, ge=0, le=100, allow_inf_nan=False)]
+Rating = Annotated[float, Field(strict=True, ge=-MAX_RATING, le=MAX_RATING, allow_inf_nan=False)]
+"""On the scale of the data set, which the service does not check: the core has."""
 Time = Annotated[int, Field(strict=True, ge=-TIMES, lt=TIMES)]
 
 
