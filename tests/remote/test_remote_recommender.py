@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -213,6 +214,27 @@ def test_a_service_that_is_away_is_not_waited_for_again_and_again(data_dir: Path
         recommender.close()
 
 
+def test_the_core_answers_others_while_the_service_is_slow(data_dir: Path) -> None:
+    asked, free = threading.Event(), threading.Event()
+
+    def handle(request: http.server.BaseHTTPRequestHandler) -> None:
+        asked.set()
+        free.wait(30)
+
+    with serve(handle) as url, Client(create_app(Settings(data_dir=data_dir, recommender_url=url))) as client:
+        statuses: list[int] = []
+        waiting = threading.Thread(target=lambda: statuses.append(client.get(URL).status_code))
+        waiting.start()
+        assert asked.wait(30)
+        assert client.get("/health").status_code == 200
+        assert client.get("/v1/users/nobody/recommendations").json()["fallback"] == "popular"
+        assert not statuses
+        free.set()
+        waiting.join(30)
+        assert statuses == [503]
+        client.app.service.close_engine()  # type: ignore[attr-defined]
+
+
 def test_another_snapshot_and_another_store_are_named(data_dir: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     train_dataset(Settings(data_dir=other), random_dataset(seed=1))
@@ -222,8 +244,6 @@ def test_another_snapshot_and_another_store_are_named(data_dir: Path, tmp_path: 
         for ask in (engine.check, lambda: engine.recommend("u1")):
             with pytest.raises(ServiceError, match=r"has the snapshot .*, not .*"):
                 ask()
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(data_dir, copy)
     with ExitStack() as stack:
