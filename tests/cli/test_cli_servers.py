@@ -172,6 +172,29 @@ def test_a_taken_port_is_told_before_training(folder: Path, run: Any) -> None:
     assert done.err.startswith("Error: ")
 
 
+@pytest.mark.parametrize("service", ["core", "recommender", "encoder", "vectors"])
+def test_each_service_tells_of_a_taken_port(run: Any, service: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        done = run("serve", service, "--port", port)
+    assert done.code == 1
+    assert f"127.0.0.1:{port}" in done.err
+    variable = "MATINEE_PORT" if service == "core" else f"MATINEE_{service.upper()}_PORT"
+    assert f"{variable}=9000" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_an_unknown_service_is_told_with_those_there_are(run: Any) -> None:
+    done = run("serve", "nonsense")
+    assert done.code == 2
+    told = " ".join(done.err.split())
+    for word in ("nonsense", "core", "recommender", "encoder", "vectors"):
+        assert word in told
+    assert "Traceback" not in told
+
+
 def test_demo_trains_once_and_anew_for_other_data(home: Path, folder: Path, run: Any) -> None:
     done = run("demo", "--no-serve")
     assert done.code == 0, done.err

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SECRETS = ("tmdb_key", "store_password")
 """Settings whose values are not printed."""
-ServiceName = Literal["core", "vectors", "encoder"]
+ServiceName = Literal["core", "recommender", "encoder", "vectors"]
 Workers = Annotated[int | None, typer.Option("--workers", "-w", min=1, max=256, help="Worker processes.")]
 
 
@@ -32,7 +32,7 @@ def serve(
     workers: Workers = None,
     data: DataOption = None,
 ) -> None:
-    """Serve HTTP: the whole of Matinee (core), or only nearest vectors, or only encoders of texts and images.
+    """Serve HTTP: the whole of Matinee (core), or a part of it: scores, encoders of texts and images, nearest vectors.
 
     With --data, train first where no snapshot of these data is current.
     """
