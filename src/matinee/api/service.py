@@ -21,6 +21,8 @@ from matinee.settings import Settings
 
 RETRY = 1.0
 """Seconds between two attempts to open an engine that could not be opened."""
+WAITING = 32
+"""Answers that may wait at a time for a recommender service or a store's server."""
 
 
 class CoreService(application.Service):
@@ -35,7 +37,8 @@ class CoreService(application.Service):
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
         super().__init__(settings)
         self.cache = ResponseCache(settings.answer_cache)
-        self.executor = AdaptiveExecutor()
+        elsewhere = bool(settings.recommender_url or settings.store_url)
+        self.executor = AdaptiveExecutor(threads=WAITING, waits=True) if elsewhere else AdaptiveExecutor()
         self.work_queue = WorkQueue(settings.workers, settings.max_body)
         self._engine = Lazy(lambda: Engine.open(settings), RETRY)
         self._engine.value = engine

@@ -137,6 +137,11 @@ class OnnxTextEncoder:
             progress("Encoding texts", 1.0)
         return unit(vectors)
 
+    def blank(self) -> Vectors:
+        """The unit vector of a text without words, (1, dim): what the network makes of the tokens around every text."""
+        text = "" if self._tokenizer.encode("").ids else "."  # some tokenizers put no tokens around a text
+        return unit(self._paragraph(text)[None, :])
+
     def _vector(self, text: str) -> NDArray[np.float32]:
         """A text's vector, (dim,), of any length."""
         paragraphs = [line.strip() for line in text.splitlines() if line.strip()]

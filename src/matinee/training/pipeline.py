@@ -95,7 +95,7 @@ def train_dataset(
     """`train` for data that are loaded already; `source` identifies where they came from."""
     on_progress = progress or silent
     watermark = 0
-    if include_store and settings.store_path(dataset.name).exists():
+    if include_store and (settings.store_url or settings.store_path(dataset.name).exists()):
         store = open_store(settings, dataset.name)
         try:
             watermark = store.seq()
