@@ -77,7 +77,7 @@ def poster_vectors(dataset: Dataset, folder: Path, settings: Settings) -> MovieV
 
 def with_vectors(dataset: Dataset, posters: MovieVectors | None, settings: Settings) -> Dataset:
     """The data set with vectors of its texts, and of posters where there are any."""
-    vectors = {"text": text_space(dataset, settings, show).films}
+    vectors = {"text": text_space(dataset, settings, show).movies}
     return replace(dataset, vectors=vectors if posters is None else vectors | {"poster": posters})
 
 

@@ -94,7 +94,7 @@ def overlaps(live: Mapping[str, UpdatableSpace], most_rated: Rows, n_items: int)
             shares = [len(a & b) / len(b) for a, b in zip(found, true, strict=True)]
             said = "" if answers == kind else f" (by {answers})"
             cells.append(f"{np.mean(shares):.4f} ({min(shares):.1f}){said}; {took:.1f} ms")
-        shape = f"{len(space.space.films):,} × {space.space.dim}"
+        shape = f"{len(space.space.movies):,} × {space.space.dim}"
         print(f"| {name} | {shape} | {' | '.join(cells)} |", flush=True)
 
 
@@ -185,10 +185,10 @@ def weights(dataset: Dataset) -> None:
     series = SeriesFinder(dataset.catalog).all()
     measured: dict[str, list[tuple[float, float, float, float]]] = {}
     n_items = len(dataset.catalog)
-    content = model_spaces(dataset, {"content": Content().fit(dataset)})["content"].films
+    content = model_spaces(dataset, {"content": Content().fit(dataset)})["content"].movies
     for seed in SEEDS:
         train, kept, back = split(dataset, seed)
-        taste = taste_space(train, 0).films
+        taste = taste_space(train, 0).movies
         tables = {"content": nearest(content, n_items), "taste": nearest(taste, n_items)}
         chosen = blend_space.TASTE_WEIGHT
         for weight in WEIGHTS:
