@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -133,7 +134,9 @@ def test_a_film_and_a_poster_wait_over_a_restart_and_are_found_when_the_encoder_
     assert httpx.delete(f"{core.url}/v1/movies/m4/poster").status_code == 204  # nothing of it is left to wait for
 
     # Served with what is known: found by its title, and recommended.
-    assert httpx.get(core.url + "/v1/search", params={"q": "Heist", "by": "title"}).json()["items"][0]["movie_id"] == "n2"
+    assert (
+        httpx.get(core.url + "/v1/search", params={"q": "Heist", "by": "title"}).json()["items"][0]["movie_id"] == "n2"
+    )
     left = backlog(core)
     assert (left["movies"], left["texts"], left["posters"]) == (4, 3, 2)
     assert encoder.url in left["reason"]
@@ -190,6 +193,10 @@ def test_two_workers_and_a_second_core_embed_each_film_hardly_more_than_once(
     until_embedded(pair)
     until_embedded(other)
     assert len(set(meant(pair, "ghost ship of the sea", n)) & {f"w{i}" for i in range(n)}) > n // 2
+    embedded = 0
     for core in (pair, other):
         assert core.stop() == 0
-        assert "Traceback" not in core.log.read_text()
+        log = core.log.read_text()
+        assert "Traceback" not in log
+        embedded += sum(map(int, re.findall(r"(\d+) films that waited were embedded \(text\)", log)))
+    assert n <= embedded < 2 * n  # three processes; each looks once more before it stores

@@ -10,15 +10,16 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from time import perf_counter, time_ns
+from time import perf_counter
 
-REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 """Ids of clients that are taken over; others are replaced, since ids are written into logs and headers."""
 _TRACEPARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _TRACESTATE = re.compile(rb"[\x20-\x7e]{1,512}")
 SAMPLED = 1
 """The flag of a trace that is recorded."""
-_random = random.Random()
+_bits = random.Random().getrandbits
+"""Ids need to be unique, not secret."""
 
 
 class RequestContext:
@@ -28,34 +29,31 @@ class RequestContext:
         request_id: the client's, else the trace id.
         trace_id: 32 hexadecimal digits, the same in all services that the request passes.
         parent_id: span of the caller, 16 digits; "" where the trace begins here.
-        span_id: this request's span.
         flags: of the trace; `SAMPLED` is its lowest bit.
         tracestate: handed on as it came.
-        started, started_ns: by `perf_counter`, and nanoseconds since 1970.
+        started: by `perf_counter`.
         observe: called with name and seconds of each finished stage; None: stages are not measured.
         stages: name, start and end (`perf_counter`) of finished stages; None: they are not collected.
     """
 
     __slots__ = (
+        "_span_id",
         "flags",
         "observe",
         "parent_id",
         "request_id",
-        "span_id",
         "stages",
         "started",
-        "started_ns",
         "trace_id",
         "tracestate",
     )
 
     def __init__(self, request_id: str = "", trace_id: str = "", parent_id: str = "", flags: int = SAMPLED) -> None:
-        self.trace_id = trace_id or f"{_random.getrandbits(128) or 1:032x}"
+        self.trace_id = trace_id or "%032x" % (_bits(128) or 1)
         self.request_id = request_id or self.trace_id
         self.parent_id, self.flags = parent_id, flags
-        self.span_id = new_span_id()
-        self.tracestate = ""
-        self.started, self.started_ns = perf_counter(), time_ns()
+        self._span_id = self.tracestate = ""
+        self.started = perf_counter()
         self.observe: Callable[[str, float], None] | None = None
         self.stages: list[tuple[str, float, float]] | None = None
 
@@ -66,10 +64,11 @@ class RequestContext:
         for name, value in headers:
             if name == b"x-request-id":
                 request_id = value if REQUEST_ID.fullmatch(value) else b""
-            elif name == b"traceparent":
-                trace = value
-            elif name == b"tracestate":
-                state = value
+            elif name[:5] == b"trace":
+                if name == b"traceparent":
+                    trace = value
+                elif name == b"tracestate":
+                    state = value
         if not trace:
             return cls(request_id.decode())
         trace_id, parent_id, flags = _parsed(trace)
@@ -79,6 +78,13 @@ class RequestContext:
         return context
 
     @property
+    def span_id(self) -> str:
+        """Span of this request; made when it is first asked for, as most answers need none."""
+        if not self._span_id:
+            self._span_id = new_span_id()
+        return self._span_id
+
+    @property
     def traceparent(self) -> str:
         """The header that makes what is called a part of this trace."""
         return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
@@ -86,7 +92,7 @@ class RequestContext:
 
 def new_span_id() -> str:
     """16 random hexadecimal digits."""
-    return f"{_random.getrandbits(64) or 1:016x}"
+    return "%016x" % (_bits(64) or 1)
 
 
 def _parsed(header: bytes) -> tuple[str, str, int]:

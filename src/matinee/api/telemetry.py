@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter, time_ns
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -71,8 +72,10 @@ class Telemetry:
             "http.response.status_code": status,
             "matinee.request_id": context.request_id,
         }
+        epoch = time_ns() - int(1e9 * perf_counter())
         self._put(
             context,
+            epoch,
             f"{method} {route}",
             context.span_id,
             context.parent_id,
@@ -82,11 +85,12 @@ class Telemetry:
             failed=status >= 500,
         )
         for name, start, stop in context.stages or ():
-            self._put(context, name, new_span_id(), context.span_id, (start, stop), SpanKind.INTERNAL, {})
+            self._put(context, epoch, name, new_span_id(), context.span_id, (start, stop), SpanKind.INTERNAL, {})
 
     def _put(
         self,
         context: RequestContext,
+        epoch: int,
         name: str,
         span_id: str,
         parent_id: str,
@@ -100,7 +104,7 @@ class Telemetry:
         from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
 
         trace_id, flags = int(context.trace_id, 16), TraceFlags(SAMPLED)
-        start, end = (context.started_ns + int(1e9 * (time - context.started)) for time in times)
+        start, end = (epoch + int(1e9 * time) for time in times)
         parent = None
         if parent_id:
             remote = parent_id == context.parent_id
