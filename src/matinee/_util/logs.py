@@ -7,7 +7,7 @@ import logging
 import time
 from typing import Any
 
-from matinee._util.request_context import current
+from matinee._util.request_context import active
 
 ACCESS = "matinee.access"
 """The logger of one line a request."""
@@ -35,7 +35,7 @@ class JsonFormatter(logging.Formatter):
             "pid": record.process,
             "message": record.getMessage(),
         }
-        context = current.get()
+        context = active()
         if context is not None:
             line |= {"request_id": context.request_id, "trace_id": context.trace_id, "span_id": context.span_id}
         line |= getattr(record, "fields", {})

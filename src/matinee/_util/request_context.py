@@ -33,11 +33,13 @@ class RequestContext:
         tracestate: handed on as it came.
         started: by `perf_counter`.
         observe: called with name and seconds of each finished stage; None: stages are not measured.
+        finished: it was answered; tasks that were started in it and outlive it are no part of it.
         stages: name, start and end (`perf_counter`) of finished stages; None: they are not collected.
     """
 
     __slots__ = (
         "_span_id",
+        "finished",
         "flags",
         "observe",
         "parent_id",
@@ -55,6 +57,7 @@ class RequestContext:
         self._span_id = self.tracestate = ""
         self.started = perf_counter()
         self.observe: Callable[[str, float], None] | None = None
+        self.finished = False
         self.stages: list[tuple[str, float, float]] | None = None
 
     @classmethod
@@ -110,9 +113,15 @@ current: ContextVar[RequestContext | None] = ContextVar("matinee_request", defau
 """The request that this code answers; None outside of one."""
 
 
+def active() -> RequestContext | None:
+    """The current request, unless it was answered already."""
+    context = current.get()
+    return None if context is None or context.finished else context
+
+
 def outgoing_headers() -> dict[str, str]:
     """Headers for calls of other services on behalf of the current request; {} outside of one."""
-    context = current.get()
+    context = active()
     if context is None:
         return {}
     headers = {"x-request-id": context.request_id, "traceparent": context.traceparent}
