@@ -20,7 +20,7 @@ from matinee.errors import EncoderError, MissingExtraError
 from matinee.posters.cards import card
 from matinee.posters.pictures import inspect
 from matinee.settings import Settings
-from matinee.training.film_map import layout
+from matinee.training.movie_map import layout
 from small_folder import write_folder
 
 ROOT = Path(__file__).parents[1]

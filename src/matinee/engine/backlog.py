@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from matinee._util.request_context import background, current
 from matinee.data.catalog import Catalog
-from matinee.encoders.film_texts import film_texts
+from matinee.encoders.movie_texts import movie_texts
 from matinee.engine.encoder_pool import OUTAGES, Encoders
 from matinee.engine.runtime import RequestView
 from matinee.engine.waiting import POSTER, TEXT
@@ -87,7 +87,7 @@ class _Texts:
     def read(self, view: RequestView, ids: Sequence[str]) -> dict[str, Content]:
         """See `_Kind`."""
         movies = [movie for _, movie in view.runtime.store.movies(ids) if movie is not None]
-        texts = film_texts(Catalog.of(movies)) if movies else []
+        texts = movie_texts(Catalog.of(movies)) if movies else []
         return {movie.movie_id: (_digest(text), text) for movie, text in zip(movies, texts, strict=True)}
 
     def encode(self, encoders: Encoders, contents: Sequence[str | bytes], space: Space) -> Vectors:

@@ -14,7 +14,7 @@ from matinee._util.lazy import Lazy
 from matinee._util.stages import stage
 from matinee.data.catalog import Catalog, Movie
 from matinee.encoders.base import Image, ImageEncoder, TextEncoder
-from matinee.encoders.film_texts import film_texts
+from matinee.encoders.movie_texts import movie_texts
 from matinee.errors import EncoderError, FetchError, MatineeError
 from matinee.indexes.base import VectorIndex
 from matinee.settings import Settings
@@ -97,7 +97,7 @@ class Encoders:
 
     def of_films(self, movies: Sequence[Movie], space: Space) -> list[FilmVector]:
         """Raw vectors of movies that are about to be stored; errors as `texts`."""
-        vectors = self.texts(film_texts(Catalog.of(movies)), space)
+        vectors = self.texts(movie_texts(Catalog.of(movies)), space)
         return [
             FilmVector(movie.movie_id, space.name, space.encoder, vector)
             for movie, vector in zip(movies, vectors, strict=True)

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from matinee._util.stages import stage
 from matinee.data.catalog import Catalog, Movie
 from matinee.data.ratings import NO_TIME
-from matinee.data.vectors import FilmVectors
-from matinee.encoders.film_texts import film_texts
+from matinee.data.vectors import MovieVectors
+from matinee.encoders.movie_texts import movie_texts
 from matinee.engine.filters import Filter, parse
 from matinee.engine.merged_ratings import MergedRatings, Overlay
 from matinee.engine.rating_counts import Stats, Tastes, star_steps
@@ -317,11 +317,13 @@ def _touched(catalog: Catalog, put: Sequence[Movie], stored: Sequence[FilmVector
 def _same_texts(old: Catalog, new: Catalog, rows: NDArray[np.int64]) -> dict[int, bool]:
     """For each row whether what an encoder reads of the movie is the same in both catalogs."""
     known = rows[rows < len(old)]
-    same = [before == after for before, after in zip(film_texts(old, known), film_texts(new, known), strict=True)]
+    same = [before == after for before, after in zip(movie_texts(old, known), movie_texts(new, known), strict=True)]
     return dict.fromkeys(rows.tolist(), False) | dict(zip(known.tolist(), same, strict=True))
 
 
-def _grow(models: dict[str, Model[Any]], catalog: Catalog, vectors: Mapping[str, FilmVectors]) -> dict[str, Model[Any]]:
+def _grow(
+    models: dict[str, Model[Any]], catalog: Catalog, vectors: Mapping[str, MovieVectors]
+) -> dict[str, Model[Any]]:
     """The models over a grown catalog; parts first, so that what is made of them shares them.
 
     Args:

@@ -121,10 +121,10 @@ def read_manifest(folder: Path) -> Manifest:
         raise SnapshotError(f"{path} cannot be read: {error}.", ELSEWHERE) from error
     try:
         body = json.loads(raw)
-        found = body.get("format") if isinstance(body, dict) else None
-        if isinstance(found, int) and found != FORMAT:
+        file_format = body.get("format") if isinstance(body, dict) else None
+        if isinstance(file_format, int) and file_format != FORMAT:
             raise SnapshotError(
-                f"Snapshot {folder.name} has format {found}; this Matinee reads format {FORMAT}.",
+                f"Snapshot {folder.name} has format {file_format}; this Matinee reads format {FORMAT}.",
                 f"Use the version of Matinee that wrote it. {ELSEWHERE}",
             )
         manifest = Manifest.model_validate_json(raw)
