@@ -136,6 +136,18 @@ class Settings(BaseSettings):
     studio_port: int = Field(8501, ge=0, le=65535, description="Port of the studio.")
     encoder_url: str = Field("", description="Encoder service to ask (`http://host:8001`) instead of encoding here.")
     encoder_port: int = Field(8001, ge=0, le=65535, description="Port of the encoder service.")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Logs of the services: lines for people (`text`), or a JSON object a line (`json`)."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
+    log_requests: Literal["auto", "on", "off"] = Field(
+        "auto", description="A line in the log for each request; `auto`: with `log_format` `json` only."
+    )
+    telemetry: str = Field(
+        "",
+        description="OTLP/HTTP endpoint that traces are sent to (`http://host:4318`), by the extra `telemetry`; "
+        "empty: none are sent.",
+    )
     recommender_url: str = Field(
         "", description="Recommender service to ask (`http://host:8002`) instead of scoring here."
     )

@@ -18,7 +18,11 @@ def need(package: str, what: str, extra: str) -> None:
     Raises:
         MissingExtraError: it is not installed.
     """
-    if find_spec(package) is None:
+    try:
+        found = find_spec(package)
+    except ModuleNotFoundError:  # of a package inside of one that is missing
+        found = None
+    if found is None:
         raise MissingExtraError(what, extra)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cached_property
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -18,7 +19,8 @@ from matinee import __version__
 from matinee.api.documentation import add_documentation
 from matinee.api.errors import Problem, on_failure, on_http_error, on_matinee_error, on_validation_error
 from matinee.api.metrics import Metrics
-from matinee.api.middleware import AnswerHead, LimitBody, MeasureRequests
+from matinee.api.middleware import AnswerHead, LimitBody, ObserveRequests
+from matinee.api.observation import Observation
 from matinee.errors import MatineeError
 from matinee.settings import Settings
 
@@ -27,13 +29,42 @@ class Service:
     """What the routes of a service share; subclasses add what they serve.
 
     Args:
-        settings: `max_body` counts here; the rest is the service's own.
+        settings: `max_body`, and what is logged and sent as traces, count here; the rest is the service's own.
+
+    Attributes:
+        name: of the service, in logs and traces.
     """
+
+    name = "matinee"
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.max_body = settings.max_body
         self.metrics = Metrics()
+        self.observation = Observation(settings, self.metrics, self.name)
+
+    def refresh_gauges(self) -> None:
+        """Set the gauges; called in a thread whenever metrics are asked for."""
+
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def _observed(service: Service, given: Lifespan | None) -> Lifespan:
+    """A lifespan, around which spans that are still here are sent at the end."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            if given is None:
+                yield
+            else:
+                async with given(app):
+                    yield
+        finally:
+            await run_in_threadpool(service.observation.close)
+
+    return lifespan
 
 
 def _operation_id(route: APIRoute) -> str:
@@ -64,7 +95,9 @@ class Api(FastAPI):
         classic: Iterable[str] = (),
         **options: Any,
     ) -> None:
+        given: Lifespan | None = options.pop("lifespan", None)
         super().__init__(
+            lifespan=_observed(service, given),
             version=__version__,
             docs_url=None,
             redoc_url=None,
@@ -126,8 +159,8 @@ class Application:
         self.api, self.service = api, api.service
         add_documentation(api)
         limited = LimitBody(api, self.service.max_body)
-        measured = MeasureRequests(AnswerHead(limited), self.service.metrics)
-        self._app: ASGIApp = measured if outermost is None else outermost(measured)
+        observed = ObserveRequests(AnswerHead(limited), self.service.observation)
+        self._app: ASGIApp = observed if outermost is None else outermost(observed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from matinee._util.logs import logging_config
 from matinee._util.signals import quiet_signals
 from matinee.api.protocol import BoundedHttpProtocol
 from matinee.settings import Settings
@@ -136,7 +137,7 @@ def config_of(settings: Settings, app: Application | None = None, service: Servi
         http=BoundedHttpProtocol,
         access_log=False,
         server_header=False,
-        log_level="info",
+        log_config=logging_config(settings.log_format, settings.log_level, f"matinee-{service}"),
         ws="none",
         timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE,

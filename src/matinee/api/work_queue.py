@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from contextvars import copy_context
 from typing import TypeVar
 
 from fastapi import Request
@@ -79,7 +80,8 @@ class WorkQueue:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="matinee-work")
         self.pieces += len(works)
-        futures = [self._pool.submit(work) for work in works]
+        # Each with its own copy of the request's context: logs and calls of other services name the request.
+        futures = [self._pool.submit(copy_context().run, work) for work in works]
         for future in futures:
             future.add_done_callback(self._done(asyncio.get_running_loop()))
         try:

@@ -7,6 +7,7 @@ A runtime follows the store: `sync` folds in what was written since, by any proc
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee._util.stages import stage
 from matinee.data.catalog import Catalog, Movie
+from matinee.data.ratings import NO_TIME
 from matinee.data.vectors import MovieVectors
 from matinee.encoders.movie_texts import movie_texts
 from matinee.engine.filters import Filter, parse
@@ -24,7 +27,9 @@ from matinee.engine.rating_counts import Stats, Tastes, star_steps
 from matinee.engine.remote_models import served_models
 from matinee.engine.rerank import Rerankers
 from matinee.engine.trending import Trend
+from matinee.engine.types import Ages
 from matinee.engine.updatable_spaces import CONTENT, UpdatableSpaces
+from matinee.engine.waiting import Waiting
 from matinee.errors import UnknownModelError, UnknownUserError
 from matinee.models.base import Model, Query
 from matinee.remote.opening import open_recommender
@@ -48,6 +53,7 @@ class RequestView:
         spaces: vectors of movies; shared by all views, so search them with a mask of this view's movies.
         rerankers: by catalog; shared by all views.
         sequence: the store's sequence number up to which it is included.
+        waiting: movies that lack a vector.
     """
 
     runtime: Runtime
@@ -59,6 +65,7 @@ class RequestView:
     stats: Stats
     spaces: UpdatableSpaces
     rerankers: Rerankers
+    waiting: Waiting
     sequence: int = -1
 
     @property
@@ -116,7 +123,10 @@ class RequestView:
         """A user's effective history over the movies in service; empty where nothing is known."""
         ratings, active = self.snapshot.ratings, self.catalog.active
         # The store holds nothing about users who never changed.
-        overlay = self.runtime.store.user(user_id) if self.runtime.has_changed(user_id) else UserOverlay()
+        overlay = UserOverlay()
+        if self.runtime.has_changed(user_id):
+            with stage("store"):
+                overlay = self.runtime.store.user(user_id)
         user = None if overlay.erased else ratings.find_user(user_id)
         merged: dict[int, tuple[float, int]] = {}
         if user is not None:
@@ -177,6 +187,7 @@ class Runtime:
             Stats.of(snapshot.ratings).grown(len(snapshot.catalog)),
             UpdatableSpaces(snapshot.spaces, snapshot.models.get(CONTENT)),
             Rerankers(snapshot.dataset),
+            Waiting(),
         )
         self.sync()
 
@@ -184,7 +195,7 @@ class Runtime:
     def sync(self) -> RequestView:
         """The state with every write that was acknowledged before this call; microseconds where there was none."""
         if self.store.seq() != self._seq:
-            with self._lock:
+            with self._lock, stage("store"):
                 changes = self.store.changes(self._seq)
                 if changes.seq != self._seq:  # else another thread has folded them in
                     self._fold(changes)
@@ -198,6 +209,7 @@ class Runtime:
         if rebuild:
             self._erased = self.store.erased_users()
         catalog, fitted, stats, version = view.catalog, self._fitted, view.stats, view.movies_version
+        waiting = Waiting() if rebuild else view.waiting
         if changes.movies:
             only = None if rebuild else changes.movies
             held = self.store.movies(only)
@@ -206,7 +218,9 @@ class Runtime:
             stored = self.store.vectors(only)
             catalog = catalog.with_changes([*put, *_touched(catalog, put, stored)], removed)
             rows = catalog.rows(movie.movie_id for movie in put)
-            view.spaces.change_encoded(catalog, _same_texts(self.snapshot.catalog, catalog, rows), stored)
+            records = _same_texts(self.snapshot.catalog, catalog, rows)
+            view.spaces.change_encoded(catalog, records, stored)
+            waiting = waiting.after(changes.movies, catalog, records, stored, view.spaces)
             touched = np.union1d(rows, catalog.rows(vector.movie_id for vector in stored))
             touched = touched[touched >= 0]
             fitted = _grow(fitted, catalog, view.spaces.known(touched))
@@ -218,7 +232,13 @@ class Runtime:
         self._fitted = fitted
         models = self._served_models(catalog, changes.seq)
         self._view = replace(
-            view, catalog=catalog, models=models, stats=stats, movies_version=version, sequence=changes.seq
+            view,
+            catalog=catalog,
+            models=models,
+            stats=stats,
+            movies_version=version,
+            sequence=changes.seq,
+            waiting=waiting,
         )
         if rebuild:
             # Whose data changed is not known for sure: let every user's version move.
@@ -274,6 +294,17 @@ class Runtime:
     def trend(self) -> Trend:
         """What is rated lately, of the snapshot's ratings; made on first use."""
         return Trend.of(self.snapshot.ratings)
+
+    @cached_property
+    def _newest(self) -> float:
+        """Time of the snapshot's newest rating, seconds since 1970; when it was made where no rating has a time."""
+        newest = int(self.snapshot.ratings.times.max(initial=NO_TIME))
+        return self.snapshot.manifest.created.timestamp() if newest == NO_TIME else float(newest)
+
+    def ages(self) -> Ages:
+        """How old the snapshot and its models are."""
+        now = time.time()
+        return Ages(max(0.0, now - self.snapshot.manifest.created.timestamp()), max(0.0, now - self._newest))
 
     @cached_property
     def star_steps(self) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from types import ModuleType
 
 import uvicorn
 
+from matinee._util.logs import logging_config
 from matinee._util.signals import quiet_signals
 from matinee.settings import Settings
 
@@ -73,7 +74,7 @@ def _serve(settings: Settings, quiet: bool) -> None:
         port=settings.web_port,
         access_log=False,
         server_header=False,
-        log_level="warning" if quiet else "info",
+        log_config=logging_config(settings.log_format, "warning" if quiet else settings.log_level, "matinee-web"),
         timeout_graceful_shutdown=GRACE,
     )
     with quiet_signals():

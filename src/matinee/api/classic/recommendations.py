@@ -18,7 +18,7 @@ from matinee.api.parameters import MovieId, Stars, UserId, at_most, refuse
 from matinee.api.render import Json, dumps, reply
 from matinee.api.schemas.examples import example
 from matinee.api.schemas.requests import Body
-from matinee.api.service import EngineDep, service_of
+from matinee.api.service import EngineDep, embedding_header, service_of
 from matinee.classic import titled
 from matinee.data.catalog import Movie, Word
 from matinee.data.ids import ID_LENGTH, USER_ID
@@ -277,4 +277,4 @@ def update_movie(request: Request, engine: EngineDep, body: UpdateMovie) -> Resp
     films = [_film(engine, movie_id, given) for movie_id, given in body.root.items()]
     if films:
         engine.put_movies(films)
-    return Json(b"null")
+    return Json(b"null", headers=embedding_header(engine, *body.root))

@@ -10,6 +10,7 @@ import numpy as np
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from matinee._util.stages import stage
 from matinee.api.encoder.bodies import (
     GENERATE_EXAMPLE,
     MAX_CHARACTERS,
@@ -123,8 +124,13 @@ def _answer(encoder: TextEncoder | ImageEncoder, vectors: Vectors) -> Response:
 
 async def encode_texts(service: EncoderService, encoder: TextEncoder, texts: Sequence[str]) -> Vectors:
     """Unit vectors of texts, (n, dim), in batches, so that other requests can come between."""
+
+    def encode(batch: Sequence[str]) -> Vectors:
+        with stage("encode"):
+            return encoder.encode(batch)
+
     batches = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]
-    return _stacked(encoder, await service.work_queue.run([partial(encoder.encode, batch) for batch in batches]))
+    return _stacked(encoder, await service.work_queue.run([partial(encode, batch) for batch in batches]))
 
 
 async def encode_images(service: EncoderService, encoder: ImageEncoder, images: Sequence[bytes]) -> Vectors:
@@ -132,7 +138,8 @@ async def encode_images(service: EncoderService, encoder: ImageEncoder, images: 
 
     def encode(position: int, image: bytes) -> Vectors:
         try:
-            return encoder.encode([image])
+            with stage("encode"):
+                return encoder.encode([image])
         except MatineeError as error:
             if len(images) > 1:
                 error.message = f"Image {position}: {error.message}"

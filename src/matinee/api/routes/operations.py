@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -43,13 +44,17 @@ def titles_greeting() -> dict[str, str]:
 
 @router.get("/ready", response_model=ReadyOut, responses=problems(503), summary="Ready?")
 async def ready(request: Request) -> Response:
-    """A model is loaded and the store answers; else 503 with what is missing."""
+    """A model is loaded and the store answers; else 503 with what is missing.
+
+    `backlog` counts films that wait for an encoder; they are served.
+    """
     service = service_of(request)
 
     def look() -> Response:
         engine = service.open_engine()
         engine.check()
-        return reply({"status": "ready", "snapshot": engine.snapshot_id, "warnings": engine.warnings})
+        record = {"status": "ready", "snapshot": engine.snapshot_id, "warnings": engine.warnings}
+        return reply(record | {"backlog": asdict(engine.waiting())})
 
     return await run_in_threadpool(look)
 
