@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from matinee.indexes import UpdatableIndex, VectorIndex, available_kinds, build_index
 from matinee.indexes.base import Found, Items, Mask, Vectors
+from postgres_support import pgvector
 from vector_process import remote
 
 Maker = Callable[[Items, Vectors], AbstractContextManager[VectorIndex]]
@@ -88,6 +89,8 @@ FACTORIES: dict[str, Factory] = {
     "hnsw": Factory(built("hnsw")),
     "hnsw-changed": Factory(changed("hnsw", codes="i8")),
     "remote": Factory(remote, exact=True),
+    "pgvector": Factory(pgvector("exact"), exact=True),
+    "pgvector-hnsw": Factory(pgvector("hnsw")),
 }
 
 

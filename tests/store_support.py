@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import postgres_support
 from matinee.stores import Rating, SqliteStore, Store
 
 BATCH = 3
@@ -24,10 +25,20 @@ class SqliteFactory:
         return SqliteStore(self.path)
 
 
-Factory = SqliteFactory
+Factory = Callable[[], Store]
 
-FACTORIES: dict[str, Callable[[Path], Factory]] = {"sqlite": lambda folder: SqliteFactory(folder / "store.sqlite3")}
+FACTORIES: dict[str, Callable[[Path], Factory]] = {
+    "sqlite": lambda folder: SqliteFactory(folder / "store.sqlite3"),
+    "postgres": postgres_support.new_store,
+}
 """Every kind of store, made below a folder; a new one joins the contract suites here."""
+
+
+def removed(factory: Factory) -> None:
+    """Delete what a store left on a server; files are deleted with their folder."""
+    remove = getattr(factory, "remove", None)
+    if remove is not None:
+        remove()
 
 
 def answer(factory: Factory, pipe: Connection) -> None:

@@ -72,6 +72,11 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address the services bind to.")
     port: int = Field(8000, ge=0, le=65535, description="Port of the core service.")
+    classic_root: Literal["", "titles", "factorization"] = Field(
+        "",
+        description="What `/` of the core service answers: the greeting of the classic title search (`titles`) or of "
+        "the classic matrix factorization (`factorization`), or, empty, an index of the service.",
+    )
     workers: int = Field(1, ge=1, le=256, description="Worker processes of a service.")
 
     data: str = Field("auto", description="Data set to train on: a name of `matinee data list`, a folder, or `auto`.")
@@ -143,10 +148,31 @@ class Settings(BaseSettings):
     )
     encoder_url: str = Field("", description="Encoder service to ask (`http://host:8001`) instead of encoding here.")
     encoder_port: int = Field(8001, ge=0, le=65535, description="Port of the encoder service.")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Logs of the services: lines for people (`text`), or a JSON object a line (`json`)."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
+    log_requests: Literal["auto", "on", "off"] = Field(
+        "auto", description="A line in the log for each request; `auto`: with `log_format` `json` only."
+    )
+    telemetry: str = Field(
+        "",
+        description="OTLP/HTTP endpoint that traces are sent to (`http://host:4318`), by the extra `telemetry`; "
+        "empty: none are sent.",
+    )
     recommender_url: str = Field(
         "", description="Recommender service to ask (`http://host:8002`) instead of scoring here."
     )
     recommender_port: int = Field(8002, ge=0, le=65535, description="Port of the recommender service.")
+    recommender_model: Literal["ridge", "forest"] = Field(
+        "ridge",
+        description="What `POST /recommend` fits on a history of vectors: `ridge`, or `forest`, the classic choice.",
+    )
+    recommender_max_body: int = Field(
+        128 << 20,
+        gt=0,
+        description="Largest body of the recommender service: classic clients send the vectors of all films.",
+    )
     vectors_url: str = Field("", description="Vector service to ask (`http://host:5000`) for posters.")
     vectors_port: int = Field(5000, ge=0, le=65535, description="Port of the vector service.")
     vectors_space: str = Field(

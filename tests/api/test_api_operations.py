@@ -20,7 +20,9 @@ from support import random_dataset
 
 def test_alive_and_ready(client: Client, engine: Engine) -> None:
     assert client.get("/health").json() == {"status": "ok"}
-    assert client.get("/ready").json() == {"status": "ready", "snapshot": engine.snapshot_id, "warnings": []}
+    nothing = {"movies": 0, "texts": 0, "posters": 0, "reason": None}
+    served = {"status": "ready", "snapshot": engine.snapshot_id, "warnings": [], "backlog": nothing}
+    assert client.get("/ready").json() == served
 
 
 def test_index(client: Client) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import httpx
 import pytest
 
 from apps_support import N_PICTURES, Service
-from matinee.client import RefusedError
+from matinee.client import RefusedError, calls
 from matinee.errors import InvalidInputError, ServiceError
-from matinee.web.core import AWAY
+from matinee.settings import Settings
+from matinee.web.app import create_app
+from matinee.web.core import AWAY, Core
 from matinee.web.pages import PAGES
 from matinee.web.shell import MAX_QUERY, address_of, params_of, trouble
+from web_server import send, serve
 
 Endpoint = Callable[..., list[Any]]
 
@@ -33,6 +38,31 @@ def test_a_poster_is_the_core_s(web: Service, core: Service) -> None:
     small = get(web, "/media/posters/1?size=small")
     assert small.status_code == 200
     assert small.content == httpx.get(f"{core.url}/v1/movies/1/poster?size=small", trust_env=False).content
+
+
+def test_a_request_is_followed_to_the_core(core: Service) -> None:
+    asked: list[dict[str, str]] = []
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        asked.append({name.lower(): value for name, value in request.headers.items()})
+        send(b"a picture", kind="image/png")(request)
+
+    async def ask(url: str) -> httpx.Response:
+        app = create_app(Settings(core_url=url))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://web") as client:
+            return await client.get("/media/posters/1", headers={"x-request-id": "poster-1"})
+
+    async def ask_outside(url: str) -> None:
+        client = Core(url)
+        for _ in range(2):
+            await client.send(calls.poster("1"))
+        await client.close()
+
+    with serve(answer) as url:
+        assert asyncio.run(ask(url)).headers["x-request-id"] == "poster-1"
+        asyncio.run(ask_outside(url))
+    assert asked[0]["x-request-id"] == "poster-1"
+    assert len({one["x-request-id"] for one in asked}) == len({one["traceparent"] for one in asked}) == 3
 
 
 def test_a_poster_that_the_browser_has_is_not_sent_again(web: Service) -> None:

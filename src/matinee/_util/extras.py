@@ -18,7 +18,11 @@ def need(package: str, what: str, extra: str) -> None:
     Raises:
         MissingExtraError: it is not installed.
     """
-    if find_spec(package) is None:
+    try:
+        found = find_spec(package)
+    except ModuleNotFoundError:  # of a package inside of one that is missing
+        found = None
+    if found is None:
         raise MissingExtraError(what, extra)
 
 
@@ -37,5 +41,5 @@ _HOLDERS |= dict.fromkeys(("onnxruntime", "tokenizers", "PIL"), ("Encoding texts
 
 def missing_extra(error: ModuleNotFoundError) -> Exception:
     """What to raise where an import failed: of a package of an extra, the sentence that names it; else the same."""
-    found = _HOLDERS.get((error.name or "").split(".")[0])
-    return error if found is None else MissingExtraError(*found)
+    extra = _HOLDERS.get((error.name or "").split(".")[0])
+    return error if extra is None else MissingExtraError(*extra)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cached_property
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -18,7 +19,8 @@ from matinee import __version__
 from matinee.api.documentation import add_documentation
 from matinee.api.errors import Problem, on_failure, on_http_error, on_matinee_error, on_validation_error
 from matinee.api.metrics import Metrics
-from matinee.api.middleware import AnswerHead, LimitBody, MeasureRequests
+from matinee.api.middleware import AnswerHead, LimitBody, ObserveRequests
+from matinee.api.observation import Observation
 from matinee.errors import MatineeError
 from matinee.settings import Settings
 
@@ -27,17 +29,51 @@ class Service:
     """What the routes of a service share; subclasses add what they serve.
 
     Args:
-        settings: `max_body` counts here; the rest is the service's own.
+        settings: `max_body`, and what is logged and sent as traces, count here; the rest is the service's own.
+
+    Attributes:
+        name: of the service, in logs and traces.
     """
+
+    name = "matinee"
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.max_body = settings.max_body
         self.metrics = Metrics()
+        self.observation = Observation(settings, self.metrics, self.name)
+
+    def refresh_gauges(self) -> None:
+        """Set the gauges; called in a thread whenever metrics are asked for."""
+
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def _observed(service: Service, given: Lifespan | None) -> Lifespan:
+    """A lifespan, around which spans that are still here are sent at the end."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            if given is None:
+                yield
+            else:
+                async with given(app):
+                    yield
+        finally:
+            await run_in_threadpool(service.observation.close)
+
+    return lifespan
 
 
 def _operation_id(route: APIRoute) -> str:
     return route.name
+
+
+def _pattern(path: str) -> str:
+    """The regular expression of a path's template."""
+    return re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))
 
 
 class Api(FastAPI):
@@ -47,11 +83,21 @@ class Api(FastAPI):
         service: what the routes share.
         routers: the routes.
         unlisted: pattern of paths that answer GET and are not in the OpenAPI document, besides the documentation.
+        classic: paths of classic routes, which are also served with a slash at their end.
         options: FastAPI's.
     """
 
-    def __init__(self, service: Service, routers: Iterable[APIRouter], unlisted: str = "/", **options: Any) -> None:
+    def __init__(
+        self,
+        service: Service,
+        routers: Iterable[APIRouter],
+        unlisted: str = "/",
+        classic: Iterable[str] = (),
+        **options: Any,
+    ) -> None:
+        given: Lifespan | None = options.pop("lifespan", None)
         super().__init__(
+            lifespan=_observed(service, given),
             version=__version__,
             docs_url=None,
             redoc_url=None,
@@ -67,8 +113,17 @@ class Api(FastAPI):
         )
         self.service = service
         self._unlisted = unlisted
+        self._classic = tuple(classic)
+        self._slashed = re.compile("|".join(f"(?:{_pattern(path)}/)" for path in self._classic) or "(?!)")
         for router in routers:
             self.include_router(router)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        # No redirect: clients of earlier systems would repeat a POST as a GET, or not at all.
+        if scope["type"] == "http" and self._slashed.fullmatch(scope["path"]):
+            scope["path"] = scope["path"][:-1]
+        await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, with the schema of problem documents."""
@@ -81,10 +136,10 @@ class Api(FastAPI):
     @cached_property
     def methods_by_path(self) -> list[tuple[re.Pattern[str], set[str]]]:
         """Pattern of each path and the methods that it answers."""
-        listed = [
-            (re.compile("^" + re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)) + "$"), {m.upper() for m in methods})
-            for path, methods in self.openapi()["paths"].items()
-        ]
+        paths = {path: {method.upper() for method in methods} for path, methods in self.openapi()["paths"].items()}
+        for path in self._classic:  # below a prefix they are not in the document
+            paths.setdefault(path, {m for other, methods in paths.items() if path.endswith(other) for m in methods})
+        listed = [(re.compile(f"^{_pattern(path)}$"), methods) for path, methods in paths.items()]
         unlisted = rf"^({self._unlisted}|/docs|/redoc|/openapi\.json|/static-docs/.+)$"
         return [*listed, (re.compile(unlisted), {"GET"})]
 
@@ -104,8 +159,8 @@ class Application:
         self.api, self.service = api, api.service
         add_documentation(api)
         limited = LimitBody(api, self.service.max_body)
-        measured = MeasureRequests(AnswerHead(limited), self.service.metrics)
-        self._app: ASGIApp = measured if outermost is None else outermost(measured)
+        observed = ObserveRequests(AnswerHead(limited), self.service.observation)
+        self._app: ASGIApp = observed if outermost is None else outermost(observed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from matinee._util.request_context import current
 from matinee.api.schemas.examples import example
 from matinee.errors import (
     ConflictError,
@@ -91,6 +92,7 @@ class Problem(
     status: int
     detail: str = Field(description="What happened, and what to do next.")
     instance: str = Field(description="Path of the request.")
+    request_id: str | None = Field(None, description="Id of the request, the answer's X-Request-ID, as in the logs.")
     position: int | None = Field(None, description="Offset of the fault in a filter, in characters from 0.")
     errors: list[FieldProblem] | None = Field(None, description="Each value that was not accepted.")
 
@@ -135,6 +137,9 @@ def problem(
         "instance": instance,
         **extra,
     }
+    context = current.get()
+    if context is not None:
+        document["request_id"] = context.request_id
     try:
         body = orjson.dumps(document)
     except TypeError:  # text that is not Unicode, echoed from the request

@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
-from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from matinee._util.request_context import RequestContext, current
+from matinee.api.middleware import id_header
 from matinee.api.render import answer_record, dumps
 from matinee.api.response_cache import CachedResponse
 from matinee.data.ids import USER_ID
@@ -79,16 +80,17 @@ class FastPath:
         """Answer one request (ASGI)."""
         engine = self.service.opened
         if engine is not None and scope["type"] == "http" and scope["method"] == "GET":
-            start = perf_counter()
-            answer = await self._answer(engine, scope["path"], scope["query_string"])
+            context = self.service.observation.begin(scope)
+            answer = await self._answer(engine, scope["path"], scope["query_string"], context)
             if answer is not None:
-                await send({"type": "http.response.start", "status": 200, "headers": answer.headers})
+                headers = [*answer.headers, id_header(context)]
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
                 await send({"type": "http.response.body", "body": answer.body})
-                self.service.metrics.count("GET", answer.route, 200, perf_counter() - start)
+                self.service.observation.end(context, "GET", answer.route, 200)
                 return
         await self.app(scope, receive, send)
 
-    async def _answer(self, engine: Engine, path: str, query: bytes) -> CachedResponse | None:
+    async def _answer(self, engine: Engine, path: str, query: bytes, context: RequestContext) -> CachedResponse | None:
         """A cached or plain answer; None: take the regular path."""
         service = self.service
         try:
@@ -106,6 +108,7 @@ class FastPath:
             # Before computing: a write in between makes the answer outdated, never wrong.
             version = view.validity(user_id)
             work = recommend_work(engine, view, user_id, options)
+            current.set(context)  # for stages; the regular path sets it, too
             body, cacheable = await service.executor.run(work, key=user_id, heavy=is_heavy(options))
         except MatineeError:  # an expected error, for which the regular path makes a problem document
             return None

@@ -1,4 +1,4 @@
-"""Prometheus metrics: requests and seconds by route, hits of the response cache.
+"""Prometheus metrics: requests and seconds by route, seconds by stage, ages, the backlog, hits of the response cache.
 
 A single worker has its metrics in memory. Several workers share a folder of small memory-mapped files
 (`PROMETHEUS_MULTIPROC_DIR`, set by `serve`), so that whichever worker is asked answers for all.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+STAGE_BUCKETS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -26,6 +27,15 @@ class Metrics:
             "matinee_request_seconds", "Seconds to answer.", ["route"], buckets=BUCKETS, registry=self.registry
         )
         self.ready = Counter("matinee_ready_answers", "Requests served from ready answers.", registry=self.registry)
+        self.stages = Histogram(
+            "matinee_stage_seconds",
+            "Seconds of the stages of an answer.",
+            ["stage"],
+            buckets=STAGE_BUCKETS,
+            registry=self.registry,
+        )
+        self._gauges: dict[str, Gauge] = {}
+        self._stages: dict[str, Histogram] = {}
         self._counters: dict[tuple[str, str, int], Counter] = {}
         self._histograms: dict[str, Histogram] = {}
 
@@ -40,6 +50,22 @@ class Metrics:
             histogram = self._histograms[route] = self.seconds.labels(route)
         counter.inc()
         histogram.observe(seconds)
+
+    def observe_stage(self, stage: str, seconds: float) -> None:
+        """Record one stage of an answer."""
+        histogram = self._stages.get(stage)
+        if histogram is None:
+            histogram = self._stages[stage] = self.stages.labels(stage)
+        histogram.observe(seconds)
+
+    def gauge(self, name: str, description: str, value: float, **labels: str) -> None:
+        """Set a number that is known when metrics are asked for; of several workers the last one asked says it."""
+        gauge = self._gauges.get(name)
+        if gauge is None:
+            gauge = self._gauges[name] = Gauge(
+                name, description, list(labels), registry=self.registry, multiprocess_mode="mostrecent"
+            )
+        (gauge.labels(**labels) if labels else gauge).set(value)
 
     def text(self) -> bytes:
         """All numbers in Prometheus's text format, over all workers."""

@@ -1,16 +1,13 @@
-"""ASGI middlewares around every service: requests are counted, HEAD is answered as GET, bodies are limited."""
+"""ASGI middlewares around every service: requests are observed, HEAD is answered as GET, bodies are limited."""
 
 from __future__ import annotations
-
-from time import perf_counter
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from matinee._util.request_context import RequestContext, current
 from matinee.api.errors import problem
-from matinee.api.metrics import Metrics
-
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+from matinee.api.observation import Observation
 
 
 def route_of(scope: Scope) -> str:
@@ -18,29 +15,37 @@ def route_of(scope: Scope) -> str:
     return getattr(scope.get("route"), "path", "unknown path")
 
 
-class MeasureRequests:
-    """Counts requests and their seconds by method, route and status."""
+class ObserveRequests:
+    """Gives each request its context and each answer its id, and records it: see `observation`."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self.app, self.metrics = app, metrics
+    def __init__(self, app: ASGIApp, observation: Observation) -> None:
+        self.app, self.observation = app, observation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
-        start, status, method = perf_counter(), 500, scope["method"]
+        context, status, method = self.observation.begin(scope), 500, scope["method"]
 
         async def watch(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message = {**message, "headers": [*message.get("headers", ()), id_header(context)]}
             await send(message)
 
+        token = current.set(context)
         try:
             await self.app(scope, receive, watch)
+            # Not where it fails: the server logs the failure afterwards, with the id of the request.
+            current.reset(token)
         finally:
-            known = method if method in METHODS else "other"
-            self.metrics.count(known, route_of(scope), status, perf_counter() - start)
+            self.observation.end(context, method, route_of(scope), status)
+
+
+def id_header(context: RequestContext) -> tuple[bytes, bytes]:
+    """The header of an answer that names its request."""
+    return b"x-request-id", context.request_id.encode()
 
 
 class AnswerHead:

@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from matinee._util.logs import logging_config
 from matinee._util.signals import quiet_signals
 from matinee.api.protocol import BoundedHttpProtocol
 from matinee.settings import Settings
@@ -32,9 +33,14 @@ ONE_THREAD = dict.fromkeys(
 )
 """More BLAS threads than one slow a loaded server down many times over; workers read this before NumPy loads."""
 
-Service = Literal["core", "vectors", "encoder"]
+Service = Literal["core", "vectors", "encoder", "recommender"]
 SERVICES: tuple[Service, ...] = get_args(Service)
-PORTS: dict[Service, str] = {"core": "port", "vectors": "vectors_port", "encoder": "encoder_port"}
+PORTS: dict[Service, str] = {
+    "core": "port",
+    "vectors": "vectors_port",
+    "encoder": "encoder_port",
+    "recommender": "recommender_port",
+}
 """The setting that holds each service's port."""
 
 GRACE = 20
@@ -57,6 +63,10 @@ def create(service: Service, settings: Settings) -> Application:
         from matinee.api.encoder.app import create_encoder_app
 
         return create_encoder_app(settings)
+    if service == "recommender":
+        from matinee.api.recommender.app import create_recommender_app
+
+        return create_recommender_app(settings)
     from matinee.api.app import create_app
 
     return create_app(settings)
@@ -75,6 +85,11 @@ def vectors_worker() -> Application:
 def encoder_worker() -> Application:
     """The application of one worker process of the encoder service."""
     return _worker("encoder")
+
+
+def recommender_worker() -> Application:
+    """The application of one worker process of the recommender service."""
+    return _worker("recommender")
 
 
 def _worker(service: Service) -> Application:
@@ -122,7 +137,7 @@ def config_of(settings: Settings, app: Application | None = None, service: Servi
         http=BoundedHttpProtocol,
         access_log=False,
         server_header=False,
-        log_level="info",
+        log_config=logging_config(settings.log_format, settings.log_level, f"matinee-{service}"),
         ws="none",
         timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE,

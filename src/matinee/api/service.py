@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -9,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from matinee._util.lazy import Lazy
+from matinee._util.request_context import background
 from matinee.api import application
 from matinee.api.fast_path import Work
 from matinee.api.middleware import route_of
@@ -17,10 +19,13 @@ from matinee.api.response_cache import AdaptiveExecutor, CachedResponse, Respons
 from matinee.api.work_queue import WorkQueue
 from matinee.engine import Engine
 from matinee.engine.runtime import RequestView
+from matinee.errors import MatineeError
 from matinee.settings import Settings
 
 RETRY = 1.0
 """Seconds between two attempts to open an engine that could not be opened."""
+WAITING = 32
+"""Answers that may wait at a time for a recommender service or a store's server."""
 
 
 class CoreService(application.Service):
@@ -32,14 +37,23 @@ class CoreService(application.Service):
             soon as there is one.
     """
 
+    name = "matinee-core"
+
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
         super().__init__(settings)
         self.cache = ResponseCache(settings.answer_cache)
-        self.executor = AdaptiveExecutor()
+        elsewhere = bool(settings.recommender_url or settings.store_url)
+        self.executor = AdaptiveExecutor(threads=WAITING, waits=True) if elsewhere else AdaptiveExecutor()
         self.work_queue = WorkQueue(settings.workers, settings.max_body)
-        self._engine = Lazy(lambda: Engine.open(settings), RETRY)
+        self._engine = Lazy(self._open, RETRY)
         self._engine.value = engine
         self._owned = engine is None
+
+    def _open(self) -> Engine:
+        engine = Engine.open(self.settings)
+        with background(self.metrics.observe_stage):
+            engine.backlog.start()
+        return engine
 
     @property
     def opened(self) -> Engine | None:
@@ -53,6 +67,22 @@ class CoreService(application.Service):
             MatineeError: it cannot be opened; the next attempt is made a second later.
         """
         return self._engine.get()
+
+    def refresh_gauges(self) -> None:
+        """Age of what is served, and the backlog; none where nothing is served."""
+        engine = self._engine.value
+        if engine is None:
+            return
+        with suppress(MatineeError):  # of the store; /ready says so
+            ages, backlog, gauge = engine.ages(), engine.waiting(), self.metrics.gauge
+            gauge("matinee_snapshot_age_seconds", "Seconds since the snapshot in service was made.", ages.snapshot)
+            gauge(
+                "matinee_model_age_seconds",
+                "Seconds since the newest rating that the models in service have learnt from.",
+                ages.model,
+            )
+            for kind, count in (("text", backlog.texts), ("poster", backlog.posters)):
+                gauge("matinee_embedding_backlog", "Films that wait for an encoder.", count, kind=kind)
 
     async def engine(self) -> Engine:
         """The engine, see `open_engine`."""
@@ -99,6 +129,19 @@ async def engine_of(request: Request) -> Engine:
         MatineeError: there is none yet (503).
     """
     return await service_of(request).engine()
+
+
+EMBEDDING_HEADER = {
+    "X-Matinee-Embedding": {
+        "description": "`pending`: the film waits for the vector of its text or its poster; see `/ready`.",
+        "schema": {"type": "string"},
+    }
+}
+
+
+def embedding_header(engine: Engine, *movie_ids: str) -> dict[str, str]:
+    """A header of the answer of a write, where one of these films waits for an encoder."""
+    return {"x-matinee-embedding": "pending"} if engine.waits(*movie_ids) else {}
 
 
 EngineDep = Annotated[Engine, Depends(engine_of)]

@@ -9,6 +9,7 @@ from typing import Any, Self
 import httpx
 import orjson
 
+from matinee._util.request_context import outgoing_headers
 from matinee.client.calls import Call
 from matinee.errors import InvalidInputError, MatineeError, ServiceError
 from matinee.settings import Settings
@@ -54,12 +55,15 @@ class _Sender:
         }
 
     def _request(self, call: Call) -> dict[str, Any]:
+        headers = outgoing_headers()
         request: dict[str, Any] = {"method": call.method, "url": call.path, "params": dict(call.params)}
         if call.image is not None:
-            request |= {"content": call.image, "headers": {"content-type": "application/octet-stream"}}
+            request["content"] = call.image
+            headers["content-type"] = "application/octet-stream"
         elif call.json is not None:
-            request |= {"content": _json(call.json), "headers": {"content-type": "application/json"}}
-        return request
+            request["content"] = _json(call.json)
+            headers["content-type"] = "application/json"
+        return request | {"headers": headers}
 
     def _answer(self, call: Call, response: httpx.Response) -> Any:
         if response.is_success:

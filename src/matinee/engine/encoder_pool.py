@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Sequence
 from typing import TypeVar
@@ -12,17 +11,18 @@ from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from matinee._util.lazy import Lazy
+from matinee._util.stages import stage
 from matinee.data.catalog import Catalog, Movie
 from matinee.encoders.base import Image, ImageEncoder, TextEncoder
-from matinee.encoders.film_texts import film_texts
-from matinee.errors import EncoderError, FetchError
+from matinee.encoders.movie_texts import movie_texts
+from matinee.errors import EncoderError, FetchError, MatineeError
 from matinee.indexes.base import VectorIndex
 from matinee.settings import Settings
 from matinee.snapshots.spaces import Space
 from matinee.stores.base import FilmVector
 
-log = logging.getLogger("matinee.engine")
-
+OUTAGES: tuple[type[MatineeError], ...] = (EncoderError, FetchError)
+"""Errors of an encoder that cannot be had now, whatever it is given."""
 RETRY = 30.0
 """Seconds after which an encoder that could not be opened is tried again."""
 QUERIES = 2000
@@ -55,15 +55,32 @@ class Encoders:
             cached = self._queries.get(text)
         if cached is not None:
             return cached
-        vector: Floats = _checked(self._text.get(), space).encode([text])[0]
+        vector: Floats = self.texts([text], space)[0]
         with self._lock:
             self._queries[text] = vector
         return vector
 
     def image(self, image: Image, space: Space) -> Floats:
         """Raw unit vector of an image, (n_raw,), for a space; errors as `ImageEncoder.encode`."""
-        vector: Floats = _checked(self._image.get(), space).encode([image])[0]
+        vector: Floats = self.images([image], space)[0]
         return vector
+
+    def texts(self, texts: Sequence[str], space: Space) -> Floats:
+        """Raw unit vectors of texts, (n, n_raw), for a space.
+
+        Raises:
+            EncoderError, FetchError: the encoder cannot be had, or is not the one that the space was made with.
+            InvalidInputError: a text that cannot be encoded.
+        """
+        with stage("encode"):
+            vectors: Floats = _checked(self._text.get(), space).encode(texts)
+            return vectors
+
+    def images(self, images: Sequence[Image], space: Space) -> Floats:
+        """Raw unit vectors of images, (n, n_raw), for a space; errors as `ImageEncoder.encode`."""
+        with stage("encode"):
+            vectors: Floats = _checked(self._image.get(), space).encode(images)
+            return vectors
 
     def poster_index(self, snapshot_id: str) -> VectorIndex | None:
         """The vector service that the settings name, for the posters of a snapshot; None where none is named."""
@@ -78,18 +95,11 @@ class Encoders:
                 self._indexes = {snapshot_id: index}
             return index
 
-    def of_films(self, movies: Sequence[Movie], space: Space | None) -> list[FilmVector]:
-        """Raw vectors of movies that are about to be stored; none where the encoder cannot be had, with a warning."""
-        if space is None or not movies:
-            return []
-        try:
-            encoder = _checked(self._text.get(), space)
-            vectors = encoder.encode(film_texts(Catalog.of(movies)))
-        except (EncoderError, FetchError) as error:
-            log.warning("%d films are stored without a vector of their text: %s", len(movies), error)
-            return []
+    def of_films(self, movies: Sequence[Movie], space: Space) -> list[FilmVector]:
+        """Raw vectors of movies that are about to be stored; errors as `texts`."""
+        vectors = self.texts(movie_texts(Catalog.of(movies)), space)
         return [
-            FilmVector(movie.movie_id, space.name, encoder.id, vector)
+            FilmVector(movie.movie_id, space.name, space.encoder, vector)
             for movie, vector in zip(movies, vectors, strict=True)
         ]
 

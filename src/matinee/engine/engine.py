@@ -14,6 +14,7 @@ from matinee.data.ids import Id, id_text
 from matinee.data.ratings import NO_TIME
 from matinee.encoders.base import Image
 from matinee.engine import browse, posters, users, writes
+from matinee.engine.backlog import Backlog, BacklogState
 from matinee.engine.data_statistics import cached_statistics
 from matinee.engine.encoder_pool import Encoders
 from matinee.engine.explain import explain
@@ -23,6 +24,7 @@ from matinee.engine.runtime import RequestView, query_of
 from matinee.engine.search import hybrid
 from matinee.engine.similar import neighbors_in, similar
 from matinee.engine.types import (
+    Ages,
     Answer,
     Explanation,
     FilmMap,
@@ -70,6 +72,7 @@ class Engine:
         self.settings = settings
         self.encoders = Encoders(settings)
         self._lifecycle = Lifecycle(settings)
+        self.backlog = Backlog(settings, self.encoders, self.request_view)
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Self:
@@ -83,7 +86,8 @@ class Engine:
 
     # --- what is served -----------------------------------------------------------------------------------------
     def close(self) -> None:
-        """Close the stores."""
+        """Stop what runs in the background, and close the stores."""
+        self.backlog.close()
         self._lifecycle.close()
 
     def __enter__(self) -> Self:
@@ -135,11 +139,17 @@ class Engine:
         """`revision` and `user_version` (0 without a user) by one look at the store."""
         return self.request_view().validity(user_id)
 
+    def ages(self) -> Ages:
+        """How old what is served is."""
+        return self._lifecycle.runtime.ages()
+
     def check(self) -> None:
-        """Raise unless a model is loaded and the store answers (readiness)."""
-        runtime = self._lifecycle.runtime
-        runtime.view.default_model()
-        runtime.store.ping()
+        """Raise unless a model is loaded and the store answers, and the recommender service, if one scores."""
+        self.request_view().runtime.check()
+
+    def settle(self, seconds: float) -> None:
+        """Wait for a promotion that is being followed to end, for some seconds at most."""
+        self._lifecycle.settle(seconds)
 
     def models(self) -> list[dict[str, Any]]:
         """Name, config, metrics, seconds to fit, bytes, of every model in service; `default` marks one."""
@@ -154,7 +164,10 @@ class Engine:
         return self._lifecycle.registry.ids()
 
     def snapshots(self) -> list[dict[str, Any]]:
-        """Id, created (ISO time), current, dataset, sizes, metrics, watermark of each snapshot, newest first."""
+        """Id, created (ISO time), current, dataset, sizes, metrics, watermark of each snapshot, newest first.
+
+        The watermark is the `timestamp` of the newest rating learned from, and the store's `sequence` number.
+        """
         return self._lifecycle.snapshots()
 
     def promote(self, snapshot_id: str) -> str:
@@ -410,6 +423,15 @@ class Engine:
         """All effective ratings: user id, movie id, stars, time."""
         return users.export_ratings(self.request_view())
 
+    # --- what waits for an encoder ------------------------------------------------------------------------------
+    def waits(self, *movie_ids: Id) -> bool:
+        """Whether one of these movies waits for the vector of its text or its poster."""
+        return self.backlog.holds({id_text(movie_id) for movie_id in movie_ids})
+
+    def waiting(self) -> BacklogState:
+        """How many movies wait for an encoder, and why."""
+        return self.backlog.state()
+
     # --- writes: each is all or nothing and durable when it returns ---------------------------------------------
     def check_stars(self, stars: float) -> float:
         """Return the stars, or raise InvalidInputError where they are off the scale."""
@@ -452,22 +474,23 @@ class Engine:
     def put_movies(self, movies: Sequence[Movie]) -> int:
         """Add or replace movies; they are searchable and recommendable at once. Returns the number stored.
 
-        Where the snapshot has text vectors, those of the movies are made and stored with them.
+        Where the snapshot has text vectors, those of the movies are made and stored with them. Where the encoder is
+        away the movies wait for theirs (`waits`): they are embedded as soon as it answers, by this process or another.
         """
-        return writes.put_movies(self.request_view(), self.encoders, movies)
+        return writes.put_movies(self.request_view(), self.encoders, self.backlog, movies)
 
     def put_poster(self, movie_id: Id, image: Image) -> bool:
         """Index this poster of a movie; the picture itself is stored elsewhere (`posters.store`).
 
         Returns:
-            False where the snapshot has no posters to search, or the encoder cannot be had: the poster is indexed by
-            the next `matinee posters add` or training.
+            False where the snapshot has no posters to search: the poster is indexed by the next `matinee posters add`
+            or training. False, too, where the encoder cannot be had: a stored picture is indexed when it answers.
 
         Raises:
             UnknownMovieError: no such movie.
             TooLargeError, MediaTypeError, InvalidInputError: an image that cannot be read.
         """
-        return writes.put_poster(self.request_view(), self.encoders, id_text(movie_id), image)
+        return writes.put_poster(self.request_view(), self.encoders, self.backlog, id_text(movie_id), image)
 
     def delete_poster(self, movie_id: Id) -> None:
         """Remove a movie's poster from the index. Raises UnknownMovieError."""
@@ -480,7 +503,7 @@ class Engine:
             UnknownMovieError: no such movie.
             InvalidInputError: an unknown column, or a value that a movie cannot have.
         """
-        return writes.patch_movie(self.request_view(), self.encoders, id_text(movie_id), changes)
+        return writes.patch_movie(self.request_view(), self.encoders, self.backlog, id_text(movie_id), changes)
 
     def delete_movie(self, movie_id: Id) -> None:
         """Remove a movie from service. Raises UnknownMovieError."""

@@ -6,10 +6,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from matinee._util.stages import stage
 from matinee._util.topk import top_n
 from matinee.data.ids import id_text
 from matinee.engine.charts import newcomer_scores
-from matinee.engine.filters import parse
+from matinee.engine.filters import Filter, parse
 from matinee.engine.reasons import ListReasons, list_reasons
 from matinee.engine.rerank import diversify
 from matinee.engine.runtime import RequestView
@@ -49,21 +50,19 @@ def recommend(
     name = request.model or view.default_model()
     model = view.model(name)
     parsed = parse(request.filter, settings.max_filter)
-    allowed = view.allowed(parsed)
-    if not request.include_seen:
-        allowed[query.rows] = False
-    excluded = view.catalog.rows(map(id_text, request.exclude)) if request.exclude else np.zeros(0, dtype=np.int64)
-    allowed[excluded[excluded >= 0]] = False
-
+    with stage("retrieve"):
+        allowed = _allowed(view, parsed, query, request)
     fallback = model.fallback(query) if len(query) else "popular"
-    if fallback == "popular":
-        name, scores = "popular", newcomer_scores(view, allowed, POOL * request.n)
-    else:
-        scores = model.score([query])[0]
+    with stage("score"):
+        if fallback == "popular":
+            name, scores = "popular", newcomer_scores(view, allowed, POOL * request.n)
+        else:
+            scores = model.score([query])[0]
     ranked = np.where(allowed, scores, np.float32(np.nan))
     # The chart is everybody's; a list of it is nobody's taste, whoever asks.
     personal = fallback != "popular" and model.chart is None
-    rows = _pick(view, query if personal else Query(), scores, allowed, request)
+    with stage("rerank"):
+        rows = _pick(view, query if personal else Query(), scores, allowed, request)
     stars = predicted_stars(view, query, rows)
     reasons = list_reasons(view, model, query, rows, ranked, fallback) if request.explain else None
     return Answer(
@@ -76,6 +75,16 @@ def recommend(
         volatile=fallback == "popular" or parsed.reads_ratings,
         less_of=None if reasons is None else reasons.less_of,
     )
+
+
+def _allowed(view: RequestView, parsed: Filter, query: Query, request: Request) -> NDArray[np.bool_]:
+    """Movies that may be on the list, (n_items,)."""
+    allowed = view.allowed(parsed)
+    if not request.include_seen:
+        allowed[query.rows] = False
+    excluded = view.catalog.rows(map(id_text, request.exclude)) if request.exclude else np.zeros(0, dtype=np.int64)
+    allowed[excluded[excluded >= 0]] = False
+    return allowed
 
 
 def _pick(

@@ -7,6 +7,7 @@ A runtime follows the store: `sync` folds in what was written since, by any proc
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,17 +16,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee._util.stages import stage
 from matinee.data.catalog import Catalog, Movie
-from matinee.data.vectors import FilmVectors
-from matinee.encoders.film_texts import film_texts
+from matinee.data.ratings import NO_TIME
+from matinee.data.vectors import MovieVectors
+from matinee.encoders.movie_texts import movie_texts
 from matinee.engine.filters import Filter, parse
 from matinee.engine.merged_ratings import MergedRatings, Overlay
 from matinee.engine.rating_counts import Stats, Tastes, star_steps
+from matinee.engine.remote_models import served_models
 from matinee.engine.rerank import Rerankers
 from matinee.engine.trending import Trend
+from matinee.engine.types import Ages
 from matinee.engine.updatable_spaces import CONTENT, UpdatableSpaces
+from matinee.engine.waiting import Waiting
 from matinee.errors import UnknownModelError, UnknownUserError
 from matinee.models.base import Model, Query
+from matinee.remote.opening import open_recommender
+from matinee.remote.recommender import State as Served
 from matinee.settings import Settings
 from matinee.snapshots import Snapshot
 from matinee.stores.base import Changes, FilmVector, Store, UserOverlay
@@ -44,6 +52,8 @@ class RequestView:
         stats: ratings per movie.
         spaces: vectors of movies; shared by all views, so search them with a mask of this view's movies.
         rerankers: by catalog; shared by all views.
+        sequence: the store's sequence number up to which it is included.
+        waiting: movies that lack a vector.
     """
 
     runtime: Runtime
@@ -55,6 +65,8 @@ class RequestView:
     stats: Stats
     spaces: UpdatableSpaces
     rerankers: Rerankers
+    waiting: Waiting
+    sequence: int = -1
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -111,7 +123,10 @@ class RequestView:
         """A user's effective history over the movies in service; empty where nothing is known."""
         ratings, active = self.snapshot.ratings, self.catalog.active
         # The store holds nothing about users who never changed.
-        overlay = self.runtime.store.user(user_id) if self.runtime.has_changed(user_id) else UserOverlay()
+        overlay = UserOverlay()
+        if self.runtime.has_changed(user_id):
+            with stage("store"):
+                overlay = self.runtime.store.user(user_id)
         user = None if overlay.erased else ratings.find_user(user_id)
         merged: dict[int, tuple[float, int]] = {}
         if user is not None:
@@ -146,10 +161,16 @@ class RequestView:
 
 
 class Runtime:
-    """A snapshot in service with the store over it. Safe to use from many threads."""
+    """A snapshot in service with the store over it. Safe to use from many threads.
+
+    Raises:
+        ServiceError: the address of the recommender service is no web address.
+    """
 
     def __init__(self, snapshot: Snapshot, store: Store, settings: Settings) -> None:
         self.snapshot, self.store = snapshot, store
+        self._recommender = open_recommender(settings)
+        self._fitted = dict(snapshot.models)
         self._lock = threading.Lock()
         self._seq = -1
         self._versions: dict[str, int] = {}
@@ -162,10 +183,11 @@ class Runtime:
             snapshot,
             0,
             snapshot.catalog,
-            dict(snapshot.models),
+            self._served_models(snapshot.catalog, -1),
             Stats.of(snapshot.ratings).grown(len(snapshot.catalog)),
             UpdatableSpaces(snapshot.spaces, snapshot.models.get(CONTENT)),
             Rerankers(snapshot.dataset),
+            Waiting(),
         )
         self.sync()
 
@@ -173,7 +195,7 @@ class Runtime:
     def sync(self) -> RequestView:
         """The state with every write that was acknowledged before this call; microseconds where there was none."""
         if self.store.seq() != self._seq:
-            with self._lock:
+            with self._lock, stage("store"):
                 changes = self.store.changes(self._seq)
                 if changes.seq != self._seq:  # else another thread has folded them in
                     self._fold(changes)
@@ -186,7 +208,8 @@ class Runtime:
             changes = self.store.changes(-1)
         if rebuild:
             self._erased = self.store.erased_users()
-        catalog, models, stats, version = view.catalog, view.models, view.stats, view.movies_version
+        catalog, fitted, stats, version = view.catalog, self._fitted, view.stats, view.movies_version
+        waiting = Waiting() if rebuild else view.waiting
         if changes.movies:
             only = None if rebuild else changes.movies
             held = self.store.movies(only)
@@ -195,22 +218,45 @@ class Runtime:
             stored = self.store.vectors(only)
             catalog = catalog.with_changes([*put, *_touched(catalog, put, stored)], removed)
             rows = catalog.rows(movie.movie_id for movie in put)
-            view.spaces.change_encoded(catalog, _same_texts(self.snapshot.catalog, catalog, rows), stored)
+            records = _same_texts(self.snapshot.catalog, catalog, rows)
+            view.spaces.change_encoded(catalog, records, stored)
+            waiting = waiting.after(changes.movies, catalog, records, stored, view.spaces)
             touched = np.union1d(rows, catalog.rows(vector.movie_id for vector in stored))
             touched = touched[touched >= 0]
-            models = _grow(view.models, catalog, view.spaces.known(touched))
-            view.spaces.change_content(models.get(CONTENT), catalog, touched)
+            fitted = _grow(fitted, catalog, view.spaces.known(touched))
+            view.spaces.change_content(fitted.get(CONTENT), catalog, touched)
             stats, version = stats.grown(len(catalog)), version + 1
         if rebuild:
             stats = self._base_stats(len(catalog))
         stats = stats.fold(changes.ratings, catalog, self.base_rating)
-        self._view = replace(view, catalog=catalog, models=models, stats=stats, movies_version=version)
+        self._fitted = fitted
+        models = self._served_models(catalog, changes.seq)
+        self._view = replace(
+            view,
+            catalog=catalog,
+            models=models,
+            stats=stats,
+            movies_version=version,
+            sequence=changes.seq,
+            waiting=waiting,
+        )
         if rebuild:
             # Whose data changed is not known for sure: let every user's version move.
             self._everyone = changes.seq
         for user_id in changes.users:
             self._versions[user_id] = changes.seq
         self._seq = changes.seq
+
+    def _served_models(self, catalog: Catalog, sequence: int) -> dict[str, Model[Any]]:
+        served = Served(self.snapshot.id, sequence)
+        return served_models(self._fitted, self._recommender, served, catalog, len(self.snapshot.catalog))
+
+    def check(self) -> None:
+        """Raise unless there is a default model, the store answers, and the recommender service, if there is one."""
+        self._view.default_model()
+        self.store.ping()
+        if self._recommender is not None:
+            self._recommender.check(Served(self.snapshot.id, self.sync().sequence))
 
     def _base_stats(self, n_items: int) -> Stats:
         stats = Stats.of(self.snapshot.ratings).grown(n_items)
@@ -248,6 +294,17 @@ class Runtime:
     def trend(self) -> Trend:
         """What is rated lately, of the snapshot's ratings; made on first use."""
         return Trend.of(self.snapshot.ratings)
+
+    @cached_property
+    def _newest(self) -> float:
+        """Time of the snapshot's newest rating, seconds since 1970; when it was made where no rating has a time."""
+        newest = int(self.snapshot.ratings.times.max(initial=NO_TIME))
+        return self.snapshot.manifest.created.timestamp() if newest == NO_TIME else float(newest)
+
+    def ages(self) -> Ages:
+        """How old the snapshot and its models are."""
+        now = time.time()
+        return Ages(max(0.0, now - self.snapshot.manifest.created.timestamp()), max(0.0, now - self._newest))
 
     @cached_property
     def star_steps(self) -> NDArray[np.float64]:
@@ -292,11 +349,13 @@ def _touched(catalog: Catalog, put: Sequence[Movie], stored: Sequence[FilmVector
 def _same_texts(old: Catalog, new: Catalog, rows: NDArray[np.int64]) -> dict[int, bool]:
     """For each row whether what an encoder reads of the movie is the same in both catalogs."""
     known = rows[rows < len(old)]
-    same = [before == after for before, after in zip(film_texts(old, known), film_texts(new, known), strict=True)]
+    same = [before == after for before, after in zip(movie_texts(old, known), movie_texts(new, known), strict=True)]
     return dict.fromkeys(rows.tolist(), False) | dict(zip(known.tolist(), same, strict=True))
 
 
-def _grow(models: dict[str, Model[Any]], catalog: Catalog, vectors: Mapping[str, FilmVectors]) -> dict[str, Model[Any]]:
+def _grow(
+    models: dict[str, Model[Any]], catalog: Catalog, vectors: Mapping[str, MovieVectors]
+) -> dict[str, Model[Any]]:
     """The models over a grown catalog; parts first, so that what is made of them shares them.
 
     Args:

@@ -26,6 +26,19 @@ SimilarBy = Literal["taste", "content", "poster", "blend"]
 
 
 @dataclass(frozen=True)
+class Ages:
+    """How old what is served is, in seconds.
+
+    Attributes:
+        snapshot: since it was made.
+        model: since the newest rating that its models have learnt from; as `snapshot` where no rating has a time.
+    """
+
+    snapshot: float
+    model: float
+
+
+@dataclass(frozen=True)
 class Request:
     """Options of a recommendation.
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee._util.stages import stage
 from matinee.data.catalog import Catalog
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from matinee.engine.content_places import ContentPlaces
 from matinee.errors import InvalidInputError, NotFoundError
 from matinee.indexes import ExactIndex, available_kinds, load_index
@@ -159,7 +160,8 @@ class UpdatableSpace:
         """
         if elsewhere is None and not len(self._exact):
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-        result = (elsewhere or self.index(kind)).search(vector[None, :], k, allowed)
+        with stage("retrieve"):
+            result = (elsewhere or self.index(kind)).search(vector[None, :], k, allowed)
         valid = result.items[0] >= 0
         return result.items[0][valid], result.similarities[0][valid]
 
@@ -224,21 +226,21 @@ class UpdatableSpaces:
                 put = {row: space.original(row) if same else None for row, same in records.items()}
             for vector in stored:
                 row = catalog.find_any(vector.movie_id)
-                if vector.space == name and row is not None:
+                if vector.space == name and row is not None and not _outlived(space, vector, row, records):
                     put[row] = _projected(space.space, vector)
             space.change(put)
             changed[name] = put
         return changed
 
-    def known(self, rows: Rows) -> dict[str, FilmVectors]:
+    def known(self, rows: Rows) -> dict[str, MovieVectors]:
         """The vectors that these movies have now, by encoded space; for models over changed movies."""
-        vectors_by_space: dict[str, FilmVectors] = {}
+        vectors_by_space: dict[str, MovieVectors] = {}
         for name in ENCODED:
             space = self._spaces.get(name)
             if space is not None:
                 pairs = [(row, vector) for row in sorted(rows.tolist()) if (vector := space.vector(row)) is not None]
                 vectors = np.vstack([vector for _, vector in pairs]) if pairs else np.zeros((0, space.space.dim))
-                vectors_by_space[name] = FilmVectors(
+                vectors_by_space[name] = MovieVectors(
                     np.array([row for row, _ in pairs], dtype=np.int64), vectors.astype(np.float32, copy=False)
                 )
         return vectors_by_space
@@ -279,12 +281,26 @@ def _dense(rows: Rows, vectors: Mapping[int, Floats | None], dim: int) -> Floats
     return dense
 
 
+def fits(space: Space, vector: FilmVector) -> bool:
+    """Whether a stored raw vector is one (no tombstone), and of the encoder that the space was made with."""
+    raw = 0 if space.projection is None else len(space.projection.mean)
+    return vector.encoder == space.encoder and len(vector.values) == raw > 0
+
+
+def _outlived(space: UpdatableSpace, vector: FilmVector, row: int, records: Mapping[int, bool]) -> bool:
+    """Whether the snapshot's own vector holds in place of a stored one, which an encoder of earlier days made.
+
+    Only of what is computed from a record that is the same in both: two pictures are not compared.
+    """
+    return vector.space in RECORD_SPACES and not fits(space.space, vector) and records.get(row, False)
+
+
 def _projected(space: Space, vector: FilmVector) -> Floats | None:
     """A stored raw vector in the space; None for a tombstone, and for one that another encoder made."""
-    if not len(vector.values):
+    if not fits(space, vector):
+        if len(vector.values):
+            log.warning("The %s vector of film %s is of another encoder; it is left out.", space.name, vector.movie_id)
         return None
-    if vector.encoder != space.encoder or space.projection is None or len(vector.values) != len(space.projection.mean):
-        log.warning("The %s vector of film %s is of another encoder; it is left out.", space.name, vector.movie_id)
-        return None
+    assert space.projection is not None
     projected = space.projection.apply(vector.values[None, :])[0]
     return projected if np.any(projected) else None

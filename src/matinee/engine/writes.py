@@ -11,12 +11,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from matinee._util.stages import stage
 from matinee.data.catalog import LIST_COLUMNS, Movie
 from matinee.data.ids import ID_LENGTH, USER_ID, Id, id_text
 from matinee.encoders.base import Image
-from matinee.engine.encoder_pool import Encoders
+from matinee.engine.backlog import Backlog
+from matinee.engine.encoder_pool import OUTAGES, Encoders
 from matinee.engine.runtime import RequestView
-from matinee.errors import EncoderError, InvalidInputError, NotFoundError, UnknownUserError
+from matinee.engine.waiting import POSTER, TEXT
+from matinee.errors import InvalidInputError, MatineeError, NotFoundError, UnknownUserError
 from matinee.stores.base import FilmVector, Rating
 
 log = logging.getLogger("matinee.engine")
@@ -66,7 +69,8 @@ def rate(
         distinct.pop(pair, None)
         distinct[pair] = Rating(*pair, check_stars(stars, view.scale), now if time_ is None else time_)
     if distinct:
-        view.runtime.store.put_ratings(list(distinct.values()), key=key)
+        with stage("store"):
+            view.runtime.store.put_ratings(list(distinct.values()), key=key)
     return len(distinct)
 
 
@@ -79,7 +83,7 @@ def unrate(view: RequestView, user_id: str, movie_id: str) -> None:
     ):
         raise NotFoundError(
             f"The user {user_id!r} has not rated the film {movie_id!r}.",
-            "See what is rated with GET /v1/users/{user_id}/ratings.",
+            f"See what is rated with GET /v1/users/{user_id}/ratings.",
         )
     view.runtime.store.delete_rating(user_id, movie_id, int(time.time()))
 
@@ -93,45 +97,66 @@ def erase_user(view: RequestView, user_id: str) -> None:
     view.runtime.store.erase_user(user_id)
 
 
-def put_movies(view: RequestView, encoders: Encoders, movies: Sequence[Movie]) -> int:
+def put_movies(view: RequestView, encoders: Encoders, backlog: Backlog, movies: Sequence[Movie]) -> int:
     """See `Engine.put_movies`."""
     if len(movies) > view.settings.max_batch:
         raise InvalidInputError(f"{len(movies)} films at once.", f"Send {view.settings.max_batch} at most.")
     distinct = {movie.movie_id: movie for movie in movies}
     if distinct:
-        _store_movies(view, encoders, list(distinct.values()))
+        _store_movies(view, encoders, backlog, list(distinct.values()))
     return len(distinct)
 
 
-def _store_movies(view: RequestView, encoders: Encoders, movies: list[Movie]) -> None:
-    text = view.spaces.get("text")
-    vectors = encoders.of_films(movies, None if text is None else text.space)
-    view.runtime.store.put_movies(movies, vectors)
+def _store_movies(view: RequestView, encoders: Encoders, backlog: Backlog, movies: list[Movie]) -> None:
+    """Store movies with the vectors of their texts; without them where the encoder is away, so that they wait."""
+    text = view.spaces.get(TEXT)
+    vectors: list[FilmVector] = []
+    if text is not None and backlog.problem(TEXT) is None:
+        try:
+            vectors = encoders.of_films(movies, text.space)
+        except OUTAGES as error:
+            log.warning("%d films are stored without a vector of their text, for now: %s", len(movies), error)
+            backlog.failed(TEXT, error)
+    with stage("store"):
+        view.runtime.store.put_movies(movies, vectors)
+    if text is not None and not vectors:
+        backlog.wake()
 
 
-def put_poster(view: RequestView, encoders: Encoders, movie_id: str, image: Image) -> bool:
+def put_poster(view: RequestView, encoders: Encoders, backlog: Backlog, movie_id: str, image: Image) -> bool:
     """See `Engine.put_poster`."""
     view.catalog.row(movie_id)
-    space = view.spaces.get("poster")
+    space = view.spaces.get(POSTER)
     if space is None:
         return False
-    try:
-        raw = encoders.image(image, space.space)
-    except EncoderError as error:
-        log.warning("The poster of film %s is stored without its vector: %s", movie_id, error)
-        return False
-    view.runtime.store.put_vectors([FilmVector(movie_id, space.space.name, space.space.encoder, raw)])
-    return True
+    problem: MatineeError | None = backlog.problem(POSTER)
+    if problem is None:
+        try:
+            raw = encoders.image(image, space.space)
+        except OUTAGES as error:
+            log.warning("The poster of film %s is stored without its vector, for now: %s", movie_id, error)
+            backlog.failed(POSTER, error)
+            problem = error
+    with stage("store"):
+        if problem is None:
+            view.runtime.store.put_vectors([FilmVector(movie_id, POSTER, space.space.encoder, raw)])
+        else:  # the vector of the picture before is hidden, and this one waits
+            view.runtime.store.delete_vector(movie_id, POSTER)
+    if problem is not None:
+        backlog.wake()
+    return problem is None
 
 
 def delete_poster(view: RequestView, movie_id: str) -> None:
     """See `Engine.delete_poster`."""
     view.catalog.row(movie_id)
-    if "poster" in view.spaces:
-        view.runtime.store.delete_vector(movie_id, "poster")
+    if POSTER in view.spaces:
+        view.runtime.store.delete_vector(movie_id, POSTER)
 
 
-def patch_movie(view: RequestView, encoders: Encoders, movie_id: str, changes: Mapping[str, Any]) -> Movie:
+def patch_movie(
+    view: RequestView, encoders: Encoders, backlog: Backlog, movie_id: str, changes: Mapping[str, Any]
+) -> Movie:
     """See `Engine.patch_movie`."""
     movie = view.catalog.movie(view.catalog.row(movie_id))
     if str(changes.get("movie_id", movie_id)) != movie_id:
@@ -145,7 +170,7 @@ def patch_movie(view: RequestView, encoders: Encoders, movie_id: str, changes: M
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidInputError(f"{where}: {first['msg']}.", "Correct the value and send it again.") from error
-    _store_movies(view, encoders, [patched])
+    _store_movies(view, encoders, backlog, [patched])
     return patched
 
 

@@ -124,21 +124,21 @@ def check_vectors(vectors: NDArray[np.generic] | list[list[float]], dim: int) ->
         InvalidInputError: wrong length, zero, NaN, infinite, or not numbers. The message names the first bad vector.
     """
     try:
-        given = np.asarray(vectors)
+        array = np.asarray(vectors)
     except ValueError as error:
         raise InvalidInputError(
             "The vectors are not lists of numbers of equal length.", f"Send {dim} numbers."
         ) from error
-    if given.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiub":
         raise InvalidInputError("The vectors are not made of numbers.", f"Send {dim} numbers.")
-    if given.ndim != 2 or given.shape[1] != dim:
-        width = given.shape[-1] if given.ndim else 0
+    if array.ndim != 2 or array.shape[1] != dim:
+        width = array.shape[-1] if array.ndim else 0
         raise InvalidInputError(f"A vector has {width} values, not {dim}.", f"Send {dim} numbers.")
-    if given.dtype == np.float32:
-        single = given
+    if array.dtype == np.float32:
+        single = array
     else:
         with np.errstate(over="ignore"):  # values beyond single precision become infinite
-            single = given.astype(np.float32)
+            single = array.astype(np.float32)
     # In double precision, because squares of large values overflow single. NaN and infinity propagate to the length.
     double = single.astype(np.float64)
     lengths = np.sqrt(np.vecdot(double, double))
@@ -198,6 +198,37 @@ def whole_numbers(items: Items) -> Items:
     if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
         raise InvalidInputError("Item numbers must be a flat list of whole numbers.", "Send catalog rows.")
     return numbers.astype(np.int64, copy=False)
+
+
+def check_added(items: Items, vectors: Vectors, dim: int) -> tuple[Items, Vectors]:
+    """Item numbers as int64 and their unit vectors, as given to `VectorIndex.add`.
+
+    Raises:
+        InvalidInputError: see `VectorIndex.add`.
+    """
+    items = whole_numbers(items)
+    if len(items) == 0:
+        return items, np.zeros((0, dim), dtype=np.float32)
+    added = check_vectors(vectors, dim)
+    if int(items.min()) < 0:
+        raise InvalidInputError(f"The item number {int(items.min())} is negative.", "Send catalog rows.")
+    if len(items) != len(added):
+        raise InvalidInputError(f"{len(items)} items came with {len(added)} vectors.", "Send one vector per item.")
+    if len(np.unique(items)) != len(items):
+        raise InvalidInputError("An item number is repeated.", "Send each item once.")
+    return items, added
+
+
+def check_mask(allowed: Mask) -> Mask:
+    """Return a mask over item numbers.
+
+    Raises:
+        InvalidInputError: not a one-dimensional array of booleans.
+    """
+    allowed = np.asarray(allowed)
+    if allowed.dtype != np.bool_ or allowed.ndim != 1:
+        raise InvalidInputError("A mask must be a one-dimensional array of booleans, by item number.")
+    return allowed
 
 
 def check_k(k: int) -> int:

@@ -7,7 +7,17 @@ from typing import Literal
 import numpy as np
 
 from matinee.errors import InvalidInputError, NotFoundError
-from matinee.indexes.base import Found, Items, Mask, Vectors, check_k, check_vectors, unit_rows, whole_numbers
+from matinee.indexes.base import (
+    Found,
+    Items,
+    Mask,
+    Vectors,
+    check_k,
+    check_mask,
+    check_vectors,
+    unit_rows,
+    whole_numbers,
+)
 from matinee.indexes.scoring import Rows, Similarities, nearest_rows
 
 
@@ -79,9 +89,7 @@ class ExactIndex:
         Raises:
             InvalidInputError: not a one-dimensional array of booleans.
         """
-        allowed = np.asarray(allowed)
-        if allowed.dtype != np.bool_ or allowed.ndim != 1:
-            raise InvalidInputError("A mask must be a one-dimensional array of booleans, by item number.")
+        allowed = check_mask(allowed)
         if self._plain and len(allowed) >= len(self._items):
             return allowed[: len(self._items)]
         mask = np.zeros(len(self._items), dtype=np.bool_)
@@ -109,5 +117,8 @@ class ExactIndex:
         items = whole_numbers(items)
         rows = self.rows_of(items)
         if (rows < 0).any():
-            raise NotFoundError(f"The index has no item {int(items[int(np.argmin(rows))])}.")
+            raise NotFoundError(
+                f"The index has no item {int(items[int(np.argmin(rows))])}.",
+                "GET /items lists the items that there are.",
+            )
         return self._vectors[rows]

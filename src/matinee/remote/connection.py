@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from matinee._util.request_context import outgoing_headers
 from matinee.errors import (
     ConflictError,
     InvalidInputError,
@@ -116,12 +117,12 @@ class Connection:
         """
         import httpx
 
-        given: dict[str, Any] = {"params": dict(params)} if params else {}
+        given: dict[str, Any] = {"headers": outgoing_headers()} | ({"params": dict(params)} if params else {})
         if files is not None:
             given["files"] = files
         elif json is not None:
             given["content"] = _body(json)
-            given["headers"] = {"content-type": "application/json"}
+            given["headers"]["content-type"] = "application/json"
         try:
             try:
                 answer = self._client.request(method, path, **given)

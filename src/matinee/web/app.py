@@ -20,6 +20,7 @@ from matinee.web.blocks import build_blocks
 from matinee.web.core import AWAY, Core
 from matinee.web.guard import Guard
 from matinee.web.maps import Maps, PlotScript
+from matinee.web.request_ids import RequestIds
 from matinee.web.theme import theme
 
 ASSETS = Path(__file__).parent / "assets"
@@ -82,6 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_CompressedPage)
     app.add_middleware(Guard)
+    app.add_middleware(RequestIds)
     app.mount("/matinee", _Assets(directory=ASSETS), name="matinee")  # /assets is Gradio's own
 
     @app.get("/health")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from typing import Any
 
 import httpx
 
+from matinee._util.request_context import active, background
 from matinee.client import AsyncClient, Call
 from matinee.errors import MatineeError, ServiceError
 
@@ -32,14 +34,16 @@ class Core(AsyncClient):
 
     async def send(self, call: Call) -> Any:
         """See `AsyncClient.send`."""
-        try:
-            answer = await super().send(call)
-        except ServiceError as error:
-            self._log_failure(error, call)
-            raise
-        except MatineeError:
-            self._logged.pop(_NO_CONNECTION, None)
-            raise
+        # An event of Gradio's queue has no request: what is logged here and there has one id all the same.
+        with nullcontext() if active() is not None else background():
+            try:
+                answer = await super().send(call)
+            except ServiceError as error:
+                self._log_failure(error, call)
+                raise
+            except MatineeError:
+                self._logged.pop(_NO_CONNECTION, None)
+                raise
         self._answered(call)
         return answer
 

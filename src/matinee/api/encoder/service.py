@@ -22,6 +22,8 @@ class EncoderService(application.Service):
         text, image: the encoders.
     """
 
+    name = "matinee-encoder"
+
     def __init__(self, settings: Settings, text: Loading[TextEncoder], image: Loading[ImageEncoder]) -> None:
         super().__init__(settings)
         self.text, self.image = text, image

@@ -27,6 +27,12 @@ async def health() -> Response:
     summary="Numbers for Prometheus",
 )
 async def prometheus(request: Request) -> Response:
-    """Requests and seconds by route, over all workers."""
-    text = await run_in_threadpool(service_of(request).metrics.text)
+    """Requests by route, stages of answers, ages and the backlog, over all workers."""
+    service = service_of(request)
+
+    def look() -> bytes:
+        service.refresh_gauges()
+        return service.metrics.text()
+
+    text = await run_in_threadpool(look)
     return Response(text, media_type=metrics.MEDIA_TYPE)

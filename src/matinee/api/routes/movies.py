@@ -14,7 +14,7 @@ from matinee.api.parameters import refuse
 from matinee.api.render import hit_record, movie_record, reply
 from matinee.api.schemas.answers import MovieOut, MoviePageOut, SearchOut
 from matinee.api.schemas.requests import MovieIn, MoviePatch
-from matinee.api.service import EngineDep
+from matinee.api.service import EMBEDDING_HEADER, EngineDep, embedding_header
 from matinee.data.catalog import Movie
 from matinee.errors import UnknownMovieError
 
@@ -92,11 +92,18 @@ def _checked_id(movie_id: str, body: MoviePatch) -> None:
 @router.put(
     "/v1/movies/{movie_id}",
     response_model=MovieOut,
-    responses=problems(400, 413, 415, 422, 503) | {201: {"model": MovieOut, "description": "Added"}},
+    responses=problems(400, 413, 415, 422, 503)
+    | {
+        200: {"headers": EMBEDDING_HEADER, "description": "Replaced"},
+        201: {"headers": EMBEDDING_HEADER, "model": MovieOut, "description": "Added"},
+    },
     summary="Add or replace a film",
 )
 def put_movie(engine: EngineDep, movie_id: parameters.MovieIdPath, body: MovieIn) -> Response:
-    """Store a film. It can be found and is recommended at once, by its genres, tags, people and title."""
+    """Store a film. It can be found and is recommended at once, by its genres, tags, people and title.
+
+    Where the encoder is away, it is found by meaning as soon as that answers again; the answer says so.
+    """
     _checked_id(movie_id, body)
     film = Movie.model_validate(body.model_dump() | {"movie_id": movie_id})
     try:
@@ -105,7 +112,7 @@ def put_movie(engine: EngineDep, movie_id: parameters.MovieIdPath, body: MovieIn
     except UnknownMovieError:
         status = 201
     engine.put_movies([film])
-    return reply(movie_record(film), status)
+    return reply(movie_record(film), status, headers=embedding_header(engine, movie_id))
 
 
 @router.patch(
@@ -118,7 +125,8 @@ def patch_movie(engine: EngineDep, movie_id: parameters.MovieIdPath, body: Movie
     """Change the columns given (JSON Merge Patch): null empties a column, what is absent stays."""
     _checked_id(movie_id, body)
     changes = body.model_dump(exclude_unset=True, exclude={"movie_id"})
-    return reply(movie_record(engine.patch_movie(movie_id, changes)))
+    film = engine.patch_movie(movie_id, changes)
+    return reply(movie_record(film), headers=embedding_header(engine, movie_id))
 
 
 @router.delete(

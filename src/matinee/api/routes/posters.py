@@ -14,7 +14,7 @@ from matinee.api.images import CACHE_CONTROL, image_response
 from matinee.api.render import poster_path, reply
 from matinee.api.request_bodies import media_type, read_body, read_files
 from matinee.api.schemas.answers import PosterOut
-from matinee.api.service import EngineDep, service_of
+from matinee.api.service import EMBEDDING_HEADER, EngineDep, embedding_header, service_of
 from matinee.engine import Engine
 from matinee.engine.poster_images import PosterImages
 from matinee.errors import MediaTypeError, NotFoundError
@@ -113,14 +113,19 @@ IMAGE_BODY: dict[str, Any] = {
 @router.put(
     "/v1/movies/{movie_id}/poster",
     response_model=PosterOut,
-    responses=problems(400, 404, 408, 413, 415, 422, 503) | {201: {"model": PosterOut, "description": "Added"}},
+    responses=problems(400, 404, 408, 413, 415, 422, 503)
+    | {
+        200: {"headers": EMBEDDING_HEADER, "description": "Replaced"},
+        201: {"headers": EMBEDDING_HEADER, "model": PosterOut, "description": "Added"},
+    },
     openapi_extra=IMAGE_BODY,
     summary="Store the poster",
 )
 async def put_poster(request: Request, engine: EngineDep, movie_id: parameters.MovieIdPath) -> Response:
     """Store a JPEG, PNG, WebP or AVIF picture as the film's only one: the body, or the field `image` of a form.
 
-    The film is found by it at once, where the service has an encoder of images.
+    The film is found by it at once, where the service has an encoder of images, and where that is away as soon as it
+    answers again.
     """
     work_queue = service_of(request).work_queue
     async with work_queue.holding(request):
@@ -143,7 +148,7 @@ def _store(engine: Engine, movie_id: str, data: bytes) -> Response:
         "bytes": len(data),
         "indexed": engine.put_poster(movie_id, data),
     }
-    return reply(record, 201 if added else 200)
+    return reply(record, 201 if added else 200, headers=embedding_header(engine, movie_id))
 
 
 @router.delete(

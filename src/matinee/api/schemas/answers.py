@@ -168,11 +168,27 @@ class HealthOut(BaseModel, json_schema_extra=example('{"status": "ok"}')):
     status: str
 
 
-class ReadyOut(HealthOut, json_schema_extra=example(f'{{"status": "ready", {SNAPSHOT}, "warnings": []}}')):
+class BacklogOut(BaseModel):
+    """Films that wait for an encoder that was away when they were written; they are embedded when it answers."""
+
+    movies: int = Field(description="Films that wait for one vector or two.")
+    texts: int = Field(description="Films that wait for the vector of their text.")
+    posters: int = Field(description="Films that wait for the vector of their poster.")
+    reason: str | None = Field(description="Why they wait; null where none do.")
+
+
+class ReadyOut(
+    HealthOut,
+    json_schema_extra=example(
+        f"""{{"status": "ready", {SNAPSHOT}, "warnings": [],
+        "backlog": {{"movies": 0, "texts": 0, "posters": 0, "reason": null}}}}"""
+    ),
+):
     """Able to answer."""
 
     snapshot: str
     warnings: list[str]
+    backlog: BacklogOut
 
 
 ExplanationOut = with_example(

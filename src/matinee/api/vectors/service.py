@@ -21,6 +21,8 @@ class VectorService(application.Service):
         source: gives the spaces.
     """
 
+    name = "matinee-vectors"
+
     def __init__(self, settings: Settings, source: SpaceSource) -> None:
         super().__init__(settings)
         self.source = source

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee._util.stages import stage
 from matinee.encoders.projection import Projection
 from matinee.engine.posters import SAME
 from matinee.errors import InvalidInputError, TooLargeError
@@ -121,11 +122,13 @@ class ServedSpace:
                 "Ask for a smaller k, or for fewer queries at a time.",
             )
         if not exclude_self:
-            result = self.index.search(queries, k, allowed)
+            with stage("retrieve"):
+                result = self.index.search(queries, k, allowed)
             return [_near(*pair) for pair in zip(result.items, result.similarities, strict=True)]
         n_nearest = min(k + 1, n_items) or 1
         while True:  # a second time only where many items are the same picture
-            result = self.index.search(queries, n_nearest, allowed)
+            with stage("retrieve"):
+                result = self.index.search(queries, n_nearest, allowed)
             near = [_near(*pair) for pair in zip(result.items, result.similarities, strict=True)]
             others = [Near(items[s < SAME][:k], s[s < SAME][:k]) for items, s in near]
             all_seen = n_nearest >= n_items or len(queries) * n_nearest * 2 > max_items

@@ -7,6 +7,7 @@ import logging
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee._util.stages import stage
 from matinee.encoders import conse
 from matinee.engine.encoder_pool import Encoders
 from matinee.engine.recommend import check_n
@@ -42,7 +43,8 @@ def search(view: RequestView, encoders: Encoders, text: str, *, n: int, filter: 
         ]
     else:
         depth = n if by == "title" else max(n, DEPTH)
-        titles = titles_of(view.catalog).find(text, allowed, weight, depth)
+        with stage("retrieve"):
+            titles = titles_of(view.catalog).find(text, allowed, weight, depth)
         found = [Fused(row, score, "title", how) for row, score, how in titles[:n]]
         if by == "both" and sum(letter.isalnum() for letter in text) >= MEANT:
             found = _fused(view, encoders, text, titles, allowed, weight, n) or found
@@ -76,7 +78,8 @@ def _fused(
             log.warning("A search is done without meaning: %s", error)
     # Made of an earlier catalog, it misses the newest movies for a second: their titles and meaning are found at once.
     index = words_of(view.catalog, view.snapshot.catalog)
-    words = index.find(text, allowed, weight, max(n, DEPTH))
+    with stage("retrieve"):
+        words = index.find(text, allowed, weight, max(n, DEPTH))
     return fuse_search(text, titles, meaning, words, posters, n=n, index=index)
 
 
@@ -106,7 +109,9 @@ def _shown(view: RequestView, encoders: Encoders, text: str, allowed: NDArray[np
     meanings = None if poster is None else poster.space.extra.get(MEANING)
     if not view.settings.poster_meaning or poster is None or meanings is None:
         return []
-    cosines = np.where(allowed[poster.space.rows], conse.shown(meanings, encoders.query(text, live.space)), -np.inf)
+    cosines = np.where(
+        allowed[poster.space.rows], conse.text_similarity(meanings, encoders.query(text, live.space)), -np.inf
+    )
     best = np.argpartition(-cosines, min(DEPTH, len(cosines) - 1))[:DEPTH]
     best = best[np.lexsort((best, -cosines[best]))]
     return [(int(poster.space.rows[i]), float(cosines[i])) for i in best if np.isfinite(cosines[i])]

@@ -1,0 +1,48 @@
+"""The map: each movie of a space as a point in two dimensions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.encoders.projection import Projection
+from matinee.errors import MissingExtraError
+
+Method = Literal["pca", "umap"]
+
+
+def layout(vectors: NDArray[np.float32], method: Method = "pca", seed: int = 0) -> NDArray[np.float32]:
+    """Points (n, 2), each axis within −1..1 and centered on its median movie.
+
+    Args:
+        vectors: (n, dim), unit length.
+        method: "pca": the two main directions, of the vectors as they are; "umap": McInnes, Healy & Melville 2018,
+            which keeps neighbors together (slower; needs `pip install 'matinee[map]'`).
+        seed: of UMAP's random start.
+
+    Raises:
+        MatineeError: UMAP is not installed.
+    """
+    if len(vectors) == 0:
+        return np.zeros((0, 2), dtype=np.float32)
+    if method == "umap" and len(vectors) > 3:
+        points = _umap(vectors, seed)
+    else:
+        projection = Projection.fit(vectors, 2, power=0.0, seed=seed)
+        points = ((vectors - projection.mean) @ projection.components).astype(np.float32)
+    flat = np.pad(points.astype(np.float64), ((0, 0), (0, 2 - points.shape[1])))
+    flat -= np.median(flat, axis=0)
+    scaled: NDArray[np.float32] = (flat / np.maximum(np.abs(flat).max(axis=0), 1e-12)).astype(np.float32)
+    return scaled
+
+
+def _umap(vectors: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    try:
+        from umap import UMAP
+    except ImportError as error:
+        raise MissingExtraError("A map by UMAP (MATINEE_MAP_METHOD=umap)", "map") from error
+    made = UMAP(n_components=2, metric="cosine", n_neighbors=min(15, len(vectors) - 1), random_state=seed, n_jobs=1)
+    result: NDArray[np.float32] = made.fit_transform(vectors)
+    return result
