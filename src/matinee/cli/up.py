@@ -175,7 +175,7 @@ def _supervise(settings: Settings, names: list[Role], patience: float) -> int:
 def _all_live(running: dict[Role, ChildProcess]) -> bool:
     """Whether no service has ended. Prints a note if one has."""
     for name, process in running.items():
-        if not process.lives:
+        if not process.is_running:
             note(f"{name} has ended (exit code {process.wait()}): the others are stopped as well.")
             return False
     return True
