@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
-from matinee.stores.base import Changes, Rating, RatingChange
-
-KEEP_LOG = 200_000
-"""Minimum number of changes in the log (about 60 bytes each)."""
+from matinee.stores.base import Changes, Rating
+from matinee.stores.records import logged_changes, whole_content
 
 
 def next_seq(connection: sqlite3.Connection, count: int) -> int:
@@ -49,20 +47,12 @@ def put_ratings(connection: sqlite3.Connection, ratings: list[Rating]) -> int:
 
 def all_changes(connection: sqlite3.Connection, seq: int) -> Changes:
     """The whole content of the store, as changes of an empty one."""
-    rows = connection.execute("SELECT seq, user_id, movie_id, 0, NULL, rating, timestamp FROM ratings ORDER BY seq")
-    ratings = tuple(
-        RatingChange(n, user_id, movie_id, False, None, after, timestamp)
-        for n, user_id, movie_id, _, _, after, timestamp in rows
-    )
-    users = connection.execute("SELECT user_id, erased FROM users").fetchall()
-    movies = connection.execute("SELECT movie_id FROM movies UNION SELECT movie_id FROM vectors").fetchall()
-    return Changes(
+    movies = connection.execute("SELECT movie_id FROM movies UNION SELECT movie_id FROM vectors")
+    return whole_content(
         seq,
-        users=frozenset(row[0] for row in users),
-        movies=frozenset(row[0] for row in movies),
-        ratings=ratings,
-        erased=frozenset(row[0] for row in users if row[1] is not None),
-        complete=False,
+        connection.execute("SELECT seq, user_id, movie_id, rating, timestamp FROM ratings ORDER BY seq"),
+        connection.execute("SELECT user_id, erased FROM users"),
+        (row[0] for row in movies),
     )
 
 
@@ -76,15 +66,4 @@ def changes(connection: sqlite3.Connection, since: int) -> Changes:
     rows = connection.execute(
         "SELECT seq, user_id, movie_id, known_before, before, after, timestamp FROM log WHERE seq > ?", (since,)
     ).fetchall()
-    ratings = tuple(
-        RatingChange(n, user_id, movie_id, bool(known_before), before, after, timestamp)
-        for n, user_id, movie_id, known_before, before, after, timestamp in rows
-        if user_id is not None and movie_id is not None
-    )
-    return Changes(
-        seq,
-        users=frozenset(row[1] for row in rows if row[1] is not None),
-        movies=frozenset(row[2] for row in rows if row[1] is None),
-        ratings=ratings,
-        erased=frozenset(row[1] for row in rows if row[2] is None),
-    )
+    return logged_changes(seq, rows)

@@ -9,25 +9,9 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import numpy as np
-from pydantic import ValidationError
-
-from matinee.data.catalog import Movie
-from matinee.errors import InvalidInputError, StoreError
 from matinee.stores.base import RECORD_SPACES, FilmVector
 from matinee.stores.changelog import next_seq
-
-_FLOAT = np.dtype("<f4")
-
-
-def check_vector(vector: FilmVector) -> None:
-    """Raise InvalidInputError unless a vector is one-dimensional, not empty, float32 and finite."""
-    values = vector.values
-    if values.ndim != 1 or not len(values) or values.dtype != np.float32 or not np.isfinite(values).all():
-        raise InvalidInputError(
-            f"The {vector.space} vector of the film {vector.movie_id!r} cannot be stored.",
-            "Store a one-dimensional array of finite float32 numbers.",
-        )
+from matinee.stores.records import bytes_of
 
 
 def put(
@@ -74,7 +58,7 @@ def log(connection: sqlite3.Connection, entries: Sequence[tuple[int, str]]) -> N
 def _insert(connection: sqlite3.Connection, vectors: Sequence[FilmVector]) -> None:
     connection.executemany(
         "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)",
-        [(v.movie_id, v.space, v.encoder, v.values.astype(_FLOAT).tobytes()) for v in vectors],
+        [(v.movie_id, v.space, v.encoder, bytes_of(v)) for v in vectors],
     )
 
 
@@ -85,19 +69,3 @@ def read(connection: sqlite3.Connection, columns: str, table: str, only: Collect
         return connection.execute(query).fetchall()
     cursors = (connection.execute(f"{query} WHERE movie_id = ?", (movie_id,)) for movie_id in only)
     return [row for cursor in cursors for row in cursor]
-
-
-def movie_of(body: str | None, path: object) -> Movie | None:
-    """Parse a stored movie. Raises StoreError if it is not valid."""
-    try:
-        return None if body is None else Movie.model_validate_json(body)
-    except ValidationError as error:
-        raise StoreError(
-            f"The store {path} holds a film that is not valid: {error.errors()[0]['msg']}.",
-            "Store the film again, or restore a backup.",
-        ) from error
-
-
-def vector_of(movie_id: str, space: str, encoder: str, values: bytes | None) -> FilmVector:
-    """Parse a stored vector; a tombstone has no values."""
-    return FilmVector(movie_id, space, encoder, np.frombuffer(values or b"", dtype=_FLOAT).astype(np.float32))

@@ -6,9 +6,7 @@ that is further behind gets the whole content (`Changes.complete` is False).
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -17,30 +15,23 @@ from itertools import islice
 from pathlib import Path
 
 from matinee.data.catalog import Movie
-from matinee.errors import ConflictError, InvalidInputError
 from matinee.stores import changelog, films
 from matinee.stores.base import Changes, Exposure, FilmVector, Rating, UserOverlay
 from matinee.stores.connections import Connections
+from matinee.stores.records import (
+    KEEP_LOG,
+    KEY_SECONDS,
+    bodies_of,
+    check_text,
+    check_vector,
+    digest_of,
+    distinct_ratings,
+    key_conflict,
+    movie_of,
+    storable,
+    vector_of,
+)
 from matinee.stores.sqlite_errors import store_error
-
-KEY_SECONDS = 24 * 3600.0
-MAX_INT = 2**63 - 1
-
-
-def _check_text(what: str, value: str) -> None:
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidInputError(f"The {what} {value!r} is not valid Unicode.", "Send it as UTF-8.") from error
-
-
-def _check_rating(rating: Rating) -> None:
-    _check_text("user id", rating.user_id)
-    _check_text("film id", rating.movie_id)
-    if rating.rating is not None and not math.isfinite(rating.rating):
-        raise InvalidInputError(f"A rating of {rating.rating} cannot be stored.", "Send a number of stars.")
-    if not -MAX_INT <= rating.timestamp <= MAX_INT:
-        raise InvalidInputError(f"The time {rating.timestamp} is out of range.", "Send seconds since 1970.")
 
 
 class SqliteStore:
@@ -64,7 +55,7 @@ class SqliteStore:
         path: Path,
         *,
         busy_timeout: float = 5.0,
-        keep_log: int = changelog.KEEP_LOG,
+        keep_log: int = KEEP_LOG,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = Path(path)
@@ -81,14 +72,11 @@ class SqliteStore:
             InvalidInputError: ids that are not valid Unicode, or numbers that are not finite; nothing is stored.
             StoreError: nothing is stored.
         """
-        for rating in ratings:
-            _check_rating(rating)
-        last = {(rating.user_id, rating.movie_id): rating for rating in ratings}
+        distinct = distinct_ratings(ratings)
         if key is None:
-            return self._connections.write(lambda connection: changelog.put_ratings(connection, list(last.values())))
-        _check_text("idempotency key", key)
-        body = sorted((user_id, movie_id, rating.rating) for (user_id, movie_id), rating in last.items())
-        digest = hashlib.sha256(json.dumps(body).encode()).digest()
+            return self._connections.write(lambda connection: changelog.put_ratings(connection, distinct))
+        check_text("idempotency key", key)
+        digest = digest_of(distinct)
         now = self._clock()
 
         def put_once(connection: sqlite3.Connection) -> int:
@@ -96,11 +84,9 @@ class SqliteStore:
             row = connection.execute("SELECT digest, seq FROM keys WHERE key = ?", (key,)).fetchone()
             if row is not None:
                 if row[0] != digest:
-                    raise ConflictError(
-                        f"The idempotency key {key!r} was used for other ratings.", "Use a new key for a new request."
-                    )
+                    raise key_conflict(key)
                 return int(row[1])
-            seq = changelog.put_ratings(connection, list(last.values()))
+            seq = changelog.put_ratings(connection, distinct)
             connection.execute("INSERT INTO keys VALUES (?, ?, ?, ?)", (key, digest, seq, now))
             return seq
 
@@ -116,7 +102,7 @@ class SqliteStore:
             rows = connection.execute(
                 "SELECT u.version, u.erased, r.movie_id, r.rating, r.timestamp"
                 " FROM users u LEFT JOIN ratings r ON r.user_id = u.user_id WHERE u.user_id = ?",
-                (_storable(user_id),),
+                (storable(user_id),),
             ).fetchall()
         if not rows:
             return UserOverlay()
@@ -125,7 +111,7 @@ class SqliteStore:
 
     def erase_user(self, user_id: str) -> int:
         """Physically delete a user's ratings, exposures and log entries, and mark the user as erased."""
-        _check_text("user id", user_id)
+        check_text("user id", user_id)
 
         def erase(connection: sqlite3.Connection) -> int:
             # Overwrite deleted content. Only for erasures, because it slows other writes down.
@@ -169,48 +155,39 @@ class SqliteStore:
     # --- films ----------------------------------------------------------------------------------------------
     def put_movies(self, movies: Sequence[Movie], vectors: Sequence[FilmVector] = ()) -> int:
         """Add or replace movies. Vectors of their old records are replaced by these."""
-        bodies = {movie.movie_id: movie.model_dump_json(exclude_defaults=True) for movie in movies}
-        for movie_id in bodies:
-            _check_text("film id", movie_id)
-        for vector in vectors:
-            films.check_vector(vector)
-            if vector.movie_id not in bodies:
-                raise InvalidInputError(
-                    f"There is a vector of the film {vector.movie_id!r} without the film.", "Send the film as well."
-                )
-        return self._connections.write(lambda connection: films.put(connection, list(bodies.items()), vectors))
+        bodies = bodies_of(movies, vectors)
+        return self._connections.write(lambda connection: films.put(connection, bodies, vectors))
 
     def delete_movie(self, movie_id: str) -> int:
         """Write a tombstone for a movie."""
-        _check_text("film id", movie_id)
+        check_text("film id", movie_id)
         return self._connections.write(lambda connection: films.put(connection, [(movie_id, None)]))
 
     def movies(self, only: Collection[str] | None = None) -> list[tuple[str, Movie | None]]:
         """All stored movies, or those with the given ids, in the order of their first write; None if deleted."""
-        movie_ids = None if only is None else [_storable(movie_id) for movie_id in only]
+        movie_ids = None if only is None else [storable(movie_id) for movie_id in only]
         with self._connections.reading() as connection:
             rows = films.read(connection, "movie_id, body, place", "movies", movie_ids)
         rows.sort(key=lambda row: row[2])
-        return [(row[0], films.movie_of(row[1], self.path)) for row in rows]
+        return [(row[0], movie_of(row[1], self.path)) for row in rows]
 
     def put_vectors(self, vectors: Sequence[FilmVector]) -> int:
         """Add or replace vectors of movies, which need not be in the store."""
         for vector in vectors:
-            _check_text("film id", vector.movie_id)
-            films.check_vector(vector)
+            check_vector(vector)
         return self._connections.write(lambda connection: films.put_vectors(connection, vectors))
 
     def delete_vector(self, movie_id: str, space: str) -> int:
         """Write a tombstone for a vector, which hides the snapshot's."""
-        _check_text("film id", movie_id)
+        check_text("film id", movie_id)
         return self._connections.write(lambda connection: films.delete_vector(connection, movie_id, space))
 
     def vectors(self, only: Collection[str] | None = None) -> list[FilmVector]:
         """All stored vectors, or those of the given movies."""
-        movie_ids = None if only is None else [_storable(movie_id) for movie_id in only]
+        movie_ids = None if only is None else [storable(movie_id) for movie_id in only]
         with self._connections.reading() as connection:
             rows = films.read(connection, "movie_id, space, encoder, body", "vectors", movie_ids)
-        return [films.vector_of(*row) for row in rows]
+        return [vector_of(*row) for row in rows]
 
     # --- changes --------------------------------------------------------------------------------------------
     def seq(self) -> int:
@@ -241,7 +218,7 @@ class SqliteStore:
         """Record lists that were shown."""
         rows = []
         for shown in exposures:
-            _check_text("user id", shown.user_id)
+            check_text("user id", shown.user_id)
             rows.append((shown.user_id, shown.timestamp, shown.snapshot, shown.model, json.dumps(shown.movie_ids)))
         self._connections.write(
             lambda connection: connection.executemany(
@@ -255,7 +232,7 @@ class SqliteStore:
             rows = connection.execute(
                 "SELECT user_id, timestamp, snapshot, model, movie_ids FROM exposures WHERE user_id = ?"
                 " ORDER BY timestamp DESC, id DESC LIMIT ?",
-                (_storable(user_id), max(0, limit)),
+                (storable(user_id), max(0, limit)),
             ).fetchall()
         return [
             Exposure(user, timestamp, snapshot, model, tuple(json.loads(shown)))
@@ -271,12 +248,3 @@ class SqliteStore:
     def close(self) -> None:
         """Close the file. Any later use raises `StoreError`."""
         self._connections.close()
-
-
-def _storable(text: str) -> str | None:
-    """The text, or None (which matches nothing in SQL) if it is not valid Unicode and so cannot be stored."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return None
-    return text
