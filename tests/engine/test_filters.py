@@ -205,7 +205,7 @@ def test_missing_statistics_are_a_fault_and_short_ones_are_padded() -> None:
     short = FilterStats(np.array([3]), np.array([4.0]))
     assert parse("ratings = 0").mask(CATALOG, short).tolist() == [False, True, True, True, True]
     assert parse("mean >= 0").mask(CATALOG, short).tolist() == [True, False, False, False, False]
-    with pytest.raises(InvalidInputError, match="larger catalogue"):
+    with pytest.raises(InvalidInputError, match="larger catalog"):
         parse("ratings = 0").mask(CATALOG, FilterStats(np.zeros(9, dtype=np.int64), np.zeros(9)))
 
 

@@ -68,7 +68,7 @@ def test_it_trains_and_answers(case: str, tmp_path: Path) -> None:
             points = engine.film_map(space)
             assert np.isfinite(points.points).all()
             for index in engine.indexes(space):
-                engine.neighbours_in(space, ids[0], index=index)
+                engine.neighbors_in(space, ids[0], index=index)
         engine.search(dataset.catalog.column("title")[0], by="title")
         assert len(engine.popular(n=n)) <= n
         assert not flat or engine.explain(user, ids[0]).stars is None

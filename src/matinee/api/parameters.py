@@ -39,7 +39,7 @@ def at_most(limit: int) -> BeforeValidator:
     return BeforeValidator(lambda value: limit_length(value, limit))
 
 
-Count = Annotated[int, Query(ge=1, le=1000, description="Items wanted.", examples=[10])]
+Count = Annotated[int, Query(ge=1, le=1000, description="Number of items.", examples=[10])]
 Filter = Annotated[
     str,
     Query(

@@ -25,7 +25,7 @@ _OVERHEAD = 600
 
 
 class RevisionSource(Protocol):
-    """What tells whether an answer still holds (a `RequestView`)."""
+    """What an answer depends on, to see whether it is still valid (a `RequestView`)."""
 
     def validity(self, user_id: str | None) -> Version:
         """Versions of everything that an answer for this user depends on; microseconds."""

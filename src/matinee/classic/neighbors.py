@@ -70,4 +70,4 @@ def recommend_similar(
 def _search(engine: Engine, name: str, space: str, match: Match, n: int) -> Answer | None:
     """The nearest movies by an index, or by exact search if there is none of its kind."""
     index = name if name in engine.indexes(space) else "exact"
-    return engine.neighbours_in(space, match.movie.movie_id, n=n, index=index)
+    return engine.neighbors_in(space, match.movie.movie_id, n=n, index=index)

@@ -63,7 +63,7 @@ class AnswerTable:
     def _repr_html_(self) -> str:
         try:
             url = Settings().core_url
-        except ValueError:  # broken settings are told of elsewhere
+        except ValueError:  # invalid settings are reported elsewhere
             url = ""
         return self.to_html(url)
 

@@ -288,7 +288,7 @@ class Engine:
         view = self.request_view()
         return view.spaces[space].kinds if space in view.spaces else ()
 
-    def neighbours_in(self, space: str, movie_id: Id, *, n: int = 10, index: str = "exact") -> Answer | None:
+    def neighbors_in(self, space: str, movie_id: Id, *, n: int = 10, index: str = "exact") -> Answer | None:
         """The nearest movies in one space, the movie itself left out; None where it has no vector there.
 
         Raises:
@@ -381,7 +381,7 @@ class Engine:
 
         Args:
             prefix: case counts; "" asks for everybody.
-            limit: users wanted, 1..settings.max_n.
+            limit: number of users, 1..settings.max_n.
             offset: users to skip.
         """
         return users.page(self.request_view(), prefix, limit, offset)

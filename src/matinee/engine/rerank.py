@@ -59,7 +59,7 @@ def diversify(
         scores: (n_candidates,), finite; entry i belongs to candidates[i].
         vectors: (n_candidates, n_dimensions), sparse or dense; row i belongs to candidates[i] and has unit length
             (or is zero: unlike everything).
-        n: rows wanted.
+        n: number of rows.
         diversity: 0 returns the first n candidates; 1 looks at unlikeness only (from the best movie on).
 
     Returns:

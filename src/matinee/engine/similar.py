@@ -40,7 +40,7 @@ def similar(view: RequestView, movie_id: str, *, by: SimilarBy, n: int, filter: 
 
 
 def neighbors_in(view: RequestView, movie_id: str, space: str, n: int, index: str) -> Answer | None:
-    """See `Engine.neighbours_in`."""
+    """See `Engine.neighbors_in`."""
     check_n(n, view.settings.max_n)
     row = view.catalog.row(movie_id)
     allowed = view.allowed()

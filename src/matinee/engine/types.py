@@ -30,7 +30,7 @@ class Request:
     """Options of a recommendation.
 
     Attributes:
-        n: items wanted, 1..settings.max_n.
+        n: number of items, 1..settings.max_n.
         model: a model's name; None: the default model.
         filter: text in the filter language; "" allows every film.
         exclude: film ids never to return (unknown ids are ignored).
@@ -142,7 +142,7 @@ class FilmMap:
     """Every film of a space as a point.
 
     Attributes:
-        rows: catalogue rows, increasing.
+        rows: catalog rows, increasing.
         points: float32, (n, 2), each axis within −1..1.
         method: "pca" or "umap".
     """
@@ -195,7 +195,7 @@ class RatedMovie:
 
 @dataclass(frozen=True)
 class MoviePage:
-    """One page of the catalogue and the number of films that match in all."""
+    """One page of the catalog and the number of films that match in all."""
 
     movies: tuple[Movie, ...]
     total: int

@@ -168,7 +168,7 @@ def _checked(vectors: Vectors, dim: int) -> Vectors:
 def _numbers(items: Items) -> list[int]:
     array = np.asarray(items)
     if array.ndim != 1 or (len(array) and array.dtype.kind not in "iu"):
-        raise InvalidInputError("Item numbers must be whole numbers in one row.", "Send catalogue rows.")
+        raise InvalidInputError("Item numbers must be whole numbers in one row.", "Send catalog rows.")
     numbers: list[int] = array.tolist()
     return numbers
 

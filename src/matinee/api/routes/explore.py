@@ -21,7 +21,7 @@ router = APIRouter(tags=["exploring"])
 def users(
     engine: EngineDep,
     prefix: Annotated[str, Query(max_length=200, description="How the id begins; case counts.", examples=["4"])] = "",
-    limit: Annotated[int, Query(ge=1, le=1000, description="Users wanted.")] = 20,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Number of users.")] = 20,
     offset: Annotated[int, Query(ge=0, le=1_000_000_000, description="Users to pass over.")] = 0,
 ) -> Response:
     """Users with at least one rating: the one of this very id first, numeric ids by number, then others by text."""

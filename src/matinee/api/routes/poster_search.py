@@ -62,7 +62,7 @@ _BODY: dict[str, Any] = {
 async def search_posters(
     request: Request,
     engine: EngineDep,
-    k: Annotated[int, Query(ge=1, le=1000, description="Films wanted.", examples=[5])] = 5,
+    k: Annotated[int, Query(ge=1, le=1000, description="Number of films.", examples=[5])] = 5,
     filter: parameters.Filter = "",
     index: Index = "exact",
     exclude_self: ExcludeSelf = False,

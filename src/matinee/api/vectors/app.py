@@ -30,7 +30,7 @@ router = APIRouter(tags=["operation"])
 DESCRIPTION = """
 Films by vectors: send a vector, get the nearest items of a space (by default: posters), nearest first.
 
-* An item is a number: the row of its film in the catalogue of the snapshot in service. It means another film in another
+* An item is a number: the row of its film in the catalog of the snapshot in service. It means another film in another
   snapshot; send `snapshot` along where you keep numbers.
 * Vectors may have any length but zero. Those of the encoder (`raw_dim` values) are projected into the space here.
 * Errors are problem documents (RFC 9457) with a sentence that says what to do.
@@ -47,7 +47,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(service.source.open)
     except MatineeError as error:
         log.warning("Not ready: %s The service starts all the same and looks again.", error)
-    gc.collect()  # see the core service: the catalogue's objects are not walked through again and again
+    gc.collect()  # see the core service: the catalog's objects are not walked through again and again
     gc.freeze()
     yield
     gc.unfreeze()

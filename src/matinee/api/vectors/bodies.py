@@ -34,7 +34,7 @@ Flag = Annotated[bool, Field(strict=True)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 _VECTOR_HELP = "As long as the space's vectors, or as what the encoder gives (then it is projected); any length but 0."
-_K_HELP = "Items wanted; more than there are gives all there are."
+_K_HELP = "Number of items; all, if there are fewer."
 _RAW_HELP = (
     "true: the vectors are the encoder's, to be projected; needed only where these are as long as the space's own, "
     "which are meant otherwise."
@@ -102,7 +102,7 @@ _SPACE = f'"space": "poster", {SNAPSHOT}'
 
 
 class VectorItemOut(BaseModel, json_schema_extra=example(f"{{{_ITEM}}}")):
-    """An item and its film; the film's fields are null where the item is no film of the catalogue."""
+    """An item and its film; the film's fields are null where the item is no film of the catalog."""
 
     item: int
     movie_id: str | None

@@ -59,7 +59,7 @@ async def list_items(
     request: Request,
     offset: Annotated[int, Query(ge=0, le=1 << 53, description="Items left out at the beginning.")] = 0,
     limit: Annotated[
-        int, Query(ge=1, le=1_000_000, description="Items wanted; at most 10,000 with their films.")
+        int, Query(ge=1, le=1_000_000, description="Number of items; at most 10,000 with their films.")
     ] = 100,
     metadata: Annotated[bool, Query(description="false: numbers only.")] = True,
     space: Space = None,

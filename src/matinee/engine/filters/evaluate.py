@@ -67,63 +67,65 @@ class Filter:
         if self._node is None:
             return np.ones(len(catalog), dtype=np.bool_)
         if stats is not None and len(stats.counts) > len(catalog):
-            raise InvalidInputError("The rating statistics are of a larger catalogue.", "Give those of this catalogue.")
+            raise InvalidInputError(
+                "The rating statistics are of a larger catalog.", "Give the statistics of this catalog."
+            )
         return _Evaluation(len(catalog), columns_of(catalog), stats).where(self._node, True)
 
 
 class _Evaluation:
     """One evaluation.
 
-    `where(node, wanted)` is where the node is known to be `wanted`. Pushing negation down to the comparisons this way
+    `where(node, value)` is the mask of movies whose truth value of the node is known and equals `value`. Pushing negation down to the comparisons this way
     is Kleene's three-valued logic, the one of SQL, at the price of two-valued masks.
     """
 
     def __init__(self, n_items: int, columns: Columns, stats: FilterStats | None) -> None:
         self.n_items, self.columns, self.stats = n_items, columns, stats
 
-    def where(self, node: Node, wanted: bool) -> Mask:
+    def where(self, node: Node, value: bool) -> Mask:
         if isinstance(node, Comparison):
-            return self.comparison(node, wanted)
+            return self.comparison(node, value)
         if isinstance(node, Not):
-            return self.where(node.part, not wanted)
-        both = isinstance(node, Every) == wanted
-        mask = self.where(node.parts[0], wanted)
+            return self.where(node.part, not value)
+        both = isinstance(node, Every) == value
+        mask = self.where(node.parts[0], value)
         for part in node.parts[1:]:
             if both:
-                mask &= self.where(part, wanted)
+                mask &= self.where(part, value)
             else:
-                mask |= self.where(part, wanted)
+                mask |= self.where(part, value)
         return mask
 
-    def comparison(self, node: Comparison, wanted: bool) -> Mask:
+    def comparison(self, node: Comparison, value: bool) -> Mask:
         if node.field.kind == "number":
-            return self.number(node, wanted)
+            return self.number(node, value)
         if node.field.kind == "flag":
             present = self.columns.present(node.field.columns[0])
-            same = (node.values[0] is True) == ((node.operator == "=") == wanted)
+            same = (node.values[0] is True) == ((node.operator == "=") == value)
             return present.copy() if same else ~present
         mask = np.zeros(self.n_items, dtype=np.bool_)
         for name in node.field.columns:
-            for value in node.values:
-                text = fold(str(value))
+            for operand in node.values:
+                text = fold(str(operand))
                 if node.operator == "~":
                     mask |= self.columns.contains(name, text)
                 else:
                     self.columns.text(name).equal(_id(text) if name == "imdb_id" else text, mask)
-        if (node.operator in ("!=", "not in")) == wanted:
+        if (node.operator in ("!=", "not in")) == value:
             np.logical_not(mask, out=mask)
             known = self.columns.text(node.field.columns[0]).known
             if known is not None:
                 mask &= known
         return mask
 
-    def number(self, node: Comparison, wanted: bool) -> Mask:
+    def number(self, node: Comparison, value: bool) -> Mask:
         numbers = self.numbers(node)
-        values = [float(value) for value in node.values]
+        values = [float(operand) for operand in node.values]
         if node.operator == "between":
             low, high = values
-            return (numbers >= low) & (numbers <= high) if wanted else (numbers < low) | (numbers > high)
-        operator = node.operator if wanted else _OPPOSITE[node.operator]
+            return (numbers >= low) & (numbers <= high) if value else (numbers < low) | (numbers > high)
+        operator = node.operator if value else _OPPOSITE[node.operator]
         if operator in ("=", "in"):
             return np.isin(numbers, values) if len(values) > 1 else numbers == values[0]
         if operator in ("!=", "not in"):

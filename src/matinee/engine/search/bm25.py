@@ -79,7 +79,7 @@ class WordIndex:
         Args:
             allowed: (n_items,) or longer, movies that may be returned.
             weight: (n_items,) or longer, 0..1, lifts popular movies a little.
-            n: movies wanted.
+            n: maximum number of movies.
         """
         scores = np.zeros(self._n_items)
         for start, end in self._known(text).values():

@@ -62,7 +62,7 @@ def fuse(
         lists: by name: (row, score of any kind), best first; only the order counts. A row that comes twice in a list
             counts where it comes first.
         weights: by name; 1 where it is not named.
-        n: movies wanted.
+        n: maximum number of movies.
         k: large: all places of a list count much the same; 60 as in the paper.
 
     Returns:
@@ -89,7 +89,7 @@ def meaning_hits(
         rows: what an index found, −1 where nothing: ask it for `DEPTH` or more.
         cosines: (len(rows),).
         weight: (n_items,) 0..1, popularity.
-        n: movies wanted.
+        n: maximum number of movies.
     """
     kept = (rows >= 0) & (cosines >= LEAST_COSINE)
     rows, cosines = rows[kept], cosines[kept]
@@ -119,8 +119,8 @@ def fuse_search(
         meaning: `meaning_hits`.
         words: `WordIndex.find`.
         posters: (row, cosine), nearest first.
-        n: movies wanted.
-        index: tells which words are known, and which the text and a movie have in common.
+        n: maximum number of movies.
+        index: the words it knows, and those that the text and a movie have in common.
         shows: what the poster of a row seems to show.
     """
     known = 0.5 if index is None else index.share_known(text)

@@ -18,11 +18,11 @@ CUTOFF = 70.0
 """Least similarity (0..100, RapidFuzz's WRatio) of a fuzzy match; the classic title search used the same."""
 CLEAR = 80.0
 """A title spelled this much alike makes the slower, looser comparison needless."""
-LEAST_ALIKE, LEAST_ALIKE_SHORT = 60.0, 50.0
+MIN_SIMILARITY, MIN_SIMILARITY_SHORT = 60.0, 50.0
 """Least similarity (0..100, RapidFuzz's ratio) of a whole title, and of one of at most `SHORT` characters."""
 SHORT = 6
 LONGEST_LOOSE = 40
-"""Texts of more characters are compared with whole titles only: they tell plots, and comparing parts takes long."""
+"""Texts of more characters are compared with whole titles only: they describe plots, and comparing parts takes long."""
 
 EXACT, PREFIX, WORD = "the title itself", "the title begins so", "a word of the title begins so"
 """How a title matched, in words; the fourth way is "spelt 92 % alike"."""
@@ -68,7 +68,7 @@ class TitleIndex:
         self._keys = list(self.rows_by_key)
         self._spellings, self._key_of_spelling = list(spellings), list(spellings.values())
         self._sorted = [_sorted(key) for key in self._keys]
-        # All keys in one text, each on a line: its beginnings and its words are found by one search in C.
+        # All keys in one text, each on a line: its beginnings and its words are hits by one search in C.
         self._text = "\n" + "\n".join(self._keys)
         self._starts = np.cumsum([0, *(len(key) + 1 for key in self._keys)]).tolist()
 
@@ -82,72 +82,72 @@ class TitleIndex:
         Args:
             allowed: (n_items,) movies that may be returned.
             weight: (n_items,) 0..1, breaks ties between equal matches (popularity).
-            n: movies wanted.
+            n: maximum number of movies.
         """
-        found: dict[int, tuple[float, str]] = {}
+        hits: dict[int, tuple[float, str]] = {}
 
         def add(key: str, score: float, how: str) -> None:
             for row, worth in self.rows_by_key[key].items():
-                if allowed[row] and (row not in found or found[row][0] < score * worth):
-                    found[row] = (score * worth, how)
+                if allowed[row] and (row not in hits or hits[row][0] < score * worth):
+                    hits[row] = (score * worth, how)
 
-        wanted, year = _split_year(text)
-        for name in {wanted, key_of(text)} - {""}:
-            if name in self.rows_by_key:
-                add(name, 1.0, EXACT)
-            for key in self._having(f"\n{name}"):
+        name, year = _split_year(text)
+        for candidate in {name, key_of(text)} - {""}:
+            if candidate in self.rows_by_key:
+                add(candidate, 1.0, EXACT)
+            for key in self._having(f"\n{candidate}"):
                 add(key, 0.95, PREFIX)
-            for key in self._having(f" {name}"):
+            for key in self._having(f" {candidate}"):
                 add(key, 0.9, WORD)
-        if wanted and len(found) < n:
-            whole = _folded(text) if year is None else wanted
-            begun = any(how in (EXACT, PREFIX) for _, how in found.values())
-            for key, alike in self._alike(wanted, whole, loosely=not begun):
+        if name and len(hits) < n:
+            whole = _folded(text) if year is None else name
+            begun = any(how in (EXACT, PREFIX) for _, how in hits.values())
+            for key, alike in self._alike(name, whole, loosely=not begun):
                 add(key, 0.0088 * alike, f"spelt {alike:.0f} % alike")
 
         def score(row: int) -> float:
             of_year = 0.04 if year is not None and self.years[row] == year else 0.0
-            return (found[row][0] + of_year + 0.06 * float(weight[row])) / 1.1
+            return (hits[row][0] + of_year + 0.06 * float(weight[row])) / 1.1
 
-        ranked = sorted((-score(row), -float(weight[row]), row) for row in found)
-        return [(row, -negative, found[row][1]) for negative, _, row in ranked[:n]]
+        ranked = sorted((-score(row), -float(weight[row]), row) for row in hits)
+        return [(row, -negative, hits[row][1]) for negative, _, row in ranked[:n]]
 
     def _having(self, part: str) -> Iterator[str]:
         """Keys with a part, which begins with a line break (where the key begins) or a space (where a word does)."""
-        place = self._text.find(part)
-        while place >= 0:
-            number = bisect_right(self._starts, place) - 1
+        position = self._text.find(part)
+        while position >= 0:
+            number = bisect_right(self._starts, position) - 1
             yield self._keys[number]
-            place = self._text.find(part, self._starts[number + 1])
+            position = self._text.find(part, self._starts[number + 1])
 
-    def _alike(self, wanted: str, whole: str, *, loosely: bool) -> Iterator[tuple[str, float]]:
+    def _alike(self, key: str, whole: str, *, loosely: bool) -> Iterator[tuple[str, float]]:
         """Keys spelled alike, and how much (0..100); a key may come several times.
 
         Args:
-            wanted: the text as keys are, without an article.
+            key: the text in the form of the keys, without an article.
             whole: the text with its article.
             loosely: where nothing is spelled much alike, look for parts of titles too.
         """
         best = 0.0
-        least = LEAST_ALIKE_SHORT if len(wanted) <= SHORT else LEAST_ALIKE
-        for text in dict.fromkeys((wanted, whole)):
-            for _, alike, place in process.extract(
+        least = MIN_SIMILARITY_SHORT if len(key) <= SHORT else MIN_SIMILARITY
+        for text in dict.fromkeys((key, whole)):
+            for _, alike, position in process.extract(
                 text, self._spellings, scorer=fuzz.ratio, score_cutoff=least, limit=50
             ):
                 best = max(best, alike)
-                yield self._key_of_spelling[place], alike
-        for _, alike, place in process.extract(
-            _sorted(wanted), self._sorted, scorer=fuzz.ratio, score_cutoff=LEAST_ALIKE, limit=50
+                yield self._key_of_spelling[position], alike
+        for _, alike, position in process.extract(
+            _sorted(key), self._sorted, scorer=fuzz.ratio, score_cutoff=MIN_SIMILARITY, limit=50
         ):
             best = max(best, alike)
-            yield self._keys[place], alike
-        if loosely and best < CLEAR and len(wanted) <= LONGEST_LOOSE:
+            yield self._keys[position], alike
+        if loosely and best < CLEAR and len(key) <= LONGEST_LOOSE:
             # WRatio also finds parts, and gives any title that is a part of the text 90: it only opens the door.
             # People type how a title begins, so a long title's beginning is looked at as well.
-            found = process.extract(wanted, self._keys, scorer=fuzz.WRatio, score_cutoff=CUTOFF, limit=200)
-            for key, loose, _ in found:
-                begins = fuzz.ratio(wanted, key[: len(wanted) + 1]) if len(key) > len(wanted) > 3 else 0.0
-                yield key, max(0.3 * loose + 0.7 * fuzz.ratio(wanted, key), 0.95 * begins)
+            candidates = process.extract(key, self._keys, scorer=fuzz.WRatio, score_cutoff=CUTOFF, limit=200)
+            for title, loose, _ in candidates:
+                begins = fuzz.ratio(key, title[: len(key) + 1]) if len(title) > len(key) > 3 else 0.0
+                yield title, max(0.3 * loose + 0.7 * fuzz.ratio(key, title), 0.95 * begins)
 
 
 titles_of = PerCatalog(TitleIndex)
