@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import elasticsearch_support
 from matinee.stores import Rating, SqliteStore, Store
 
 BATCH = 3
@@ -24,9 +25,12 @@ class SqliteFactory:
         return SqliteStore(self.path)
 
 
-Factory = SqliteFactory
+Factory = Callable[[], Store]
 
-FACTORIES: dict[str, Callable[[Path], Factory]] = {"sqlite": lambda folder: SqliteFactory(folder / "store.sqlite3")}
+FACTORIES: dict[str, Callable[[Path], Factory]] = {
+    "sqlite": lambda folder: SqliteFactory(folder / "store.sqlite3"),
+    "elasticsearch": elasticsearch_support.new_store,
+}
 """Every kind of store, made below a folder; a new one joins the contract suites here."""
 
 
