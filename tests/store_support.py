@@ -34,6 +34,13 @@ FACTORIES: dict[str, Callable[[Path], Factory]] = {
 """Every kind of store, made below a folder; a new one joins the contract suites here."""
 
 
+def removed(factory: Factory) -> None:
+    """Delete what a store left on a server; files are deleted with their folder."""
+    remove = getattr(factory, "remove", None)
+    if remove is not None:
+        remove()
+
+
 def answer(factory: Factory, pipe: Connection) -> None:
     """A process that calls store methods on request: (method, args, kwargs) in, result or error's text out."""
     store = factory()

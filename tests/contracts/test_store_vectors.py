@@ -11,12 +11,14 @@ import pytest
 from matinee.data.catalog import Movie
 from matinee.errors import InvalidInputError
 from matinee.stores import FilmVector, Store
-from store_support import FACTORIES, Factory
+from store_support import FACTORIES, Factory, removed
 
 
 @pytest.fixture(params=sorted(FACTORIES))
-def factory(request: pytest.FixtureRequest, tmp_path: Path) -> Factory:
-    return FACTORIES[request.param](tmp_path)
+def factory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Factory]:
+    factory = FACTORIES[request.param](tmp_path)
+    yield factory
+    removed(factory)
 
 
 @pytest.fixture

@@ -17,12 +17,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from matinee.data.catalog import Movie
 from matinee.errors import ConflictError, InvalidInputError, StoreError
 from matinee.stores import Changes, Exposure, Rating, RatingChange, Store, UserOverlay
-from store_support import FACTORIES, Factory, all_ratings, answer, put_many
+from store_support import FACTORIES, Factory, all_ratings, answer, put_many, removed
 
 
 @pytest.fixture(params=sorted(FACTORIES))
-def factory(request: pytest.FixtureRequest, tmp_path: Path) -> Factory:
-    return FACTORIES[request.param](tmp_path)
+def factory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Factory]:
+    factory = FACTORIES[request.param](tmp_path)
+    yield factory
+    removed(factory)
 
 
 @pytest.fixture
@@ -408,10 +410,12 @@ class Reader:
 class StoreMachine(RuleBasedStateMachine):
     """Any sequence of calls, through two handles, against dictionaries."""
 
+    kind = "sqlite"
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        factory = FACTORIES["sqlite"](Path(self.folder.name))
+        factory = self.factory = FACTORIES[self.kind](Path(self.folder.name))
         self.stores = [factory(), factory()]
         self.ratings: dict[tuple[str, str], Rating] = {}
         self.movies: dict[str, Movie | None] = {}
@@ -423,6 +427,7 @@ class StoreMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         for store in self.stores:
             store.close()
+        removed(self.factory)
         self.folder.cleanup()
 
     def grown(self, seq: int, by: int) -> None:
@@ -505,3 +510,11 @@ class StoreMachine(RuleBasedStateMachine):
 
 TestStoreMachine = StoreMachine.TestCase
 TestStoreMachine.settings = settings(max_examples=25, stateful_step_count=20, deadline=None)
+
+
+class ElasticsearchMachine(StoreMachine):
+    kind = "elasticsearch"
+
+
+TestElasticsearchMachine = ElasticsearchMachine.TestCase
+TestElasticsearchMachine.settings = settings(max_examples=4, stateful_step_count=12, deadline=None)
