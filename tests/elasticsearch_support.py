@@ -46,7 +46,7 @@ START = 180.0
 ADDRESS = "MATINEE_TEST_ELASTICSEARCH_URL"
 
 
-class Absent(MatineeError):
+class AbsentError(MatineeError):
     """There is no Elasticsearch, and none can be started."""
 
 
@@ -54,7 +54,7 @@ def java_home() -> Path:
     """A Java that the server runs on.
 
     Raises:
-        Absent: there is none.
+        AbsentError: there is none.
     """
     named = [Path(os.environ[name]) for name in ("ES_JAVA_HOME", "JAVA_HOME") if os.environ.get(name)]
     on_path = shutil.which("java")
@@ -67,17 +67,19 @@ def java_home() -> Path:
             version = re.search(r'JAVA_VERSION="(\d+)', release.read_text())
             if version and int(version[1]) >= JAVA:
                 return place
-    raise Absent(f"there is no Java {JAVA} or newer (set ES_JAVA_HOME)")
+    raise AbsentError(f"there is no Java {JAVA} or newer (set ES_JAVA_HOME)")
 
 
 def distribution() -> Path:
     """The unpacked server, fetched once for all checkouts and readable by everybody.
 
     Raises:
-        Absent: it cannot be fetched.
+        AbsentError: it cannot be fetched.
     """
     folder = Path(tempfile.gettempdir()) / f"matinee-elasticsearch-{VERSION}-{os.getuid()}"
-    with locked(folder.with_suffix(".lock"), 300, Absent("another process is fetching Elasticsearch for too long")):
+    with locked(
+        folder.with_suffix(".lock"), 300, AbsentError("another process is fetching Elasticsearch for too long")
+    ):
         if not folder.exists():
             fresh = Path(tempfile.mkdtemp(prefix=f"{folder.name}-"))
             with zipfile.ZipFile(_archive()) as archive:
@@ -97,13 +99,13 @@ def _archive() -> Path:
     if not archive.exists():
         maven = shutil.which("mvn")
         if maven is None:
-            raise Absent("there is no Maven to fetch it with (install mvn)")
+            raise AbsentError("there is no Maven to fetch it with (install mvn)")
         with tempfile.TemporaryDirectory(prefix="matinee-") as fetched:
             words = [maven, "-q", "-B", COPY, f"-Dartifact={ARTIFACT}", f"-DoutputDirectory={fetched}"]
             done = subprocess.run(words, capture_output=True, text=True, timeout=300, cwd=fetched, check=False)
             found = list(Path(fetched).glob("*.zip"))
             if not found:
-                raise Absent(f"Maven cannot fetch it: {(done.stdout + done.stderr)[-300:]}")
+                raise AbsentError(f"Maven cannot fetch it: {(done.stdout + done.stderr)[-300:]}")
             cache.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(found[0], archive.with_suffix(".part"))
             archive.with_suffix(".part").rename(archive)
@@ -184,13 +186,13 @@ class Node:
         while time.monotonic() < end:
             assert self.process is not None
             if self.process.poll() is not None:
-                raise Absent(f"the node ended: {self.told()}")
+                raise AbsentError(f"the node ended: {self.told()}")
             with suppress(httpx.TransportError):
                 answer = httpx.get(f"{self.url}/_cluster/health", timeout=10, trust_env=False)
                 if answer.status_code == 200 and answer.json()["number_of_nodes"] >= nodes:
                     return
             time.sleep(0.2)
-        raise Absent(f"the node did not start: {self.told()}")
+        raise AbsentError(f"the node did not start: {self.told()}")
 
     def kill(self, sig: int = signal.SIGKILL) -> None:
         """Send a signal to the server: without warning, no process of it is left."""
@@ -238,7 +240,7 @@ def running_nodes(count: int = 1) -> Iterator[list[Node]]:
                 nodes[-1].start()
             for node in nodes:
                 node.wait(count)
-        except Absent as error:
+        except AbsentError as error:
             skip(error)
         yield nodes
     finally:
@@ -246,11 +248,11 @@ def running_nodes(count: int = 1) -> Iterator[list[Node]]:
             node.remove()
 
 
-def skip(error: Absent) -> None:
+def skip(error: AbsentError) -> None:
     pytest.skip(f"no Elasticsearch ({ADDRESS} is not set): {error}")
 
 
-_shared: list[Node | Absent] = []
+_shared: list[Node | AbsentError] = []
 
 
 def elasticsearch_url() -> str:
@@ -265,10 +267,10 @@ def elasticsearch_url() -> str:
             node.start()
             node.wait()
             _shared.append(node)
-        except Absent as error:
+        except AbsentError as error:
             _shared.append(error)
     (node_or_reason,) = _shared
-    if isinstance(node_or_reason, Absent):
+    if isinstance(node_or_reason, AbsentError):
         skip(node_or_reason)
         raise AssertionError
     return node_or_reason.url

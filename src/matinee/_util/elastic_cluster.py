@@ -6,10 +6,12 @@ run scripts (`painless`) or copy indices (`reindex`).
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import SplitResult, urlsplit
 
@@ -33,7 +35,7 @@ PAGE = 1000
 """Documents in one answer of a scan."""
 KEEP_ALIVE = "5m"
 TRANSIENT = (429, 502, 503, 504)
-CONFLICT = 409
+CONFLICT, UNAVAILABLE = 409, 503
 
 
 class Document(NamedTuple):
@@ -68,6 +70,14 @@ class Failure(NamedTuple):
     status: int
     type: str
     reason: str
+
+
+class _RefusedError(Exception):
+    """An answer that holds failures of single documents; the first that lasts, else the first."""
+
+    def __init__(self, failures: Sequence[Failure]) -> None:
+        super().__init__(failures)
+        self.failure = next((failure for failure in failures if not _is_transient(failure)), failures[0])
 
 
 def nodes_of(urls: str) -> list[SplitResult]:
@@ -130,6 +140,9 @@ class Cluster:
     def _connect(self, hosts: list[str], login: tuple[str, str] | None) -> Elasticsearch:
         from elasticsearch import Elasticsearch, OrjsonSerializer
 
+        log = logging.getLogger("elastic_transport.transport")
+        if log.level == logging.NOTSET:
+            log.setLevel(logging.ERROR)  # it tells every request, and every repetition with a traceback
         return Elasticsearch(
             hosts,
             basic_auth=login,
@@ -150,39 +163,39 @@ class Cluster:
         self._client.close()
 
     # --- requests -----------------------------------------------------------------------------------------------
-    def call(self, request: Callable[[Elasticsearch], T], *, missing: T | None = None, timeout: float = 0) -> T:
+    def call(self, request: Callable[[Elasticsearch], T], *, timeout: float = 0) -> T:
         """Make a request, again and again while the cluster says that it will answer soon.
 
         Args:
             request: gets the official client.
-            missing: returned where the server says 404; None: that is an error.
             timeout: seconds for this request, where it may take longer than others.
         """
         from elasticsearch import ApiError, TransportError, UnsupportedProductError
 
         client = self._client.options(request_timeout=timeout) if timeout else self._client
-        end = time.monotonic() + max(timeout, self._timeout)
+        seconds = timeout or self._timeout
+        end = time.monotonic() + seconds
         while True:
             try:
                 return request(client)
-            except ApiError as error:
-                failure = _failure_of(error.status_code, error.body)
-                if failure.status == 404 and missing is not None:
-                    return missing
+            except (ApiError, _RefusedError) as error:
+                failure = (
+                    error.failure if isinstance(error, _RefusedError) else _failure_of(error.status_code, error.body)
+                )
                 if not _is_transient(failure) or time.monotonic() + PAUSE > end:
                     raise self.error(failure) from error
             except UnsupportedProductError as error:
                 raise self._failure(f"{self.name} is another program.", "Check MATINEE_STORE_URL.") from error
             except TransportError as error:
-                raise self._unreachable(error) from error
+                raise self._unreachable(error, seconds) from error
             time.sleep(PAUSE)
 
-    def _unreachable(self, error: Exception) -> MatineeError:
+    def _unreachable(self, error: Exception, seconds: float) -> MatineeError:
         from elasticsearch import ConnectionTimeout, SerializationError
 
         if isinstance(error, ConnectionTimeout):
             return self._failure(
-                f"{self.name} does not answer within {self._timeout:g} s.",
+                f"{self.name} does not answer within {seconds:g} s.",
                 "Look at its load and its log, or raise MATINEE_STORE_TIMEOUT.",
             )
         if isinstance(error, SerializationError):
@@ -241,17 +254,8 @@ class Cluster:
         found: list[Document] = []
         for start in range(0, len(addresses), CHUNK_READS):
             docs = [{"_index": i, "_id": d, "_source": source} for i, d in addresses[start : start + CHUNK_READS]]
-            answer = self.call(lambda client, docs=docs: client.mget(docs=docs))  # type: ignore[misc]
-            found += [self._document(doc) for doc in answer["docs"]]
+            found += self.call(partial(_read, docs=docs))
         return found
-
-    def _document(self, doc: Mapping[str, Any]) -> Document:
-        if "error" in doc:
-            cause = _failure_of(0, doc)
-            raise self.error(cause._replace(status=404 if cause.type == "index_not_found_exception" else 503))
-        if not doc.get("found"):
-            return Document(doc["_id"], 0, {})
-        return Document(doc["_id"], doc["_version"], doc.get("_source", {}), doc["_seq_no"], doc["_primary_term"])
 
     def replace(self, index: str, old: Document, source: Mapping[str, Any]) -> Document | None:
         """Replace a document if it is still in the state that was read; None if it is not."""
@@ -300,17 +304,14 @@ class Cluster:
             self._bulk(lines)
 
     def _bulk(self, lines: list[bytes]) -> None:
-        end = time.monotonic() + self._timeout
-        while True:
+        def request(client: Elasticsearch) -> None:
             # The client passes bytes on as they are.
-            answer = self.call(lambda client: client.bulk(operations=cast("Any", lines)))
+            answer = client.bulk(operations=cast("Any", lines))
             failures = [failure for item in answer["items"] if (failure := _failed(item))] if answer["errors"] else []
-            if not failures:
-                return
-            lasting = [failure for failure in failures if not _is_transient(failure)]
-            if lasting or time.monotonic() + PAUSE > end:
-                raise self.error((lasting or failures)[0])
-            time.sleep(PAUSE)
+            if failures:
+                raise _RefusedError(failures)
+
+        self.call(request)
 
     # --- searches -----------------------------------------------------------------------------------------------
     def refresh(self, *indices: str) -> None:
@@ -319,7 +320,7 @@ class Cluster:
 
     def search(self, index: str, **body: Any) -> list[dict[str, Any]]:
         """The hits of a search."""
-        answer = self.call(lambda client: client.search(index=index, **body))
+        answer = self.call(lambda client: client.search(index=index, allow_partial_search_results=False, **body))
         hits: list[dict[str, Any]] = answer["hits"]["hits"]
         return hits
 
@@ -373,6 +374,7 @@ class Scan:
                 size=PAGE,
                 search_after=after,
                 track_total_hits=False,
+                allow_partial_search_results=False,
             )
         )
         self._id = answer["pit_id"]
@@ -383,6 +385,20 @@ class Scan:
         """Let the server forget it; the server does so by itself later."""
         with suppress(MatineeError):
             self._cluster.call(lambda client: client.close_point_in_time(id=self._id))
+
+
+def _read(client: Elasticsearch, docs: list[dict[str, Any]]) -> list[Document]:
+    answer = client.mget(docs=docs)["docs"]
+    failures = [_failure_of(UNAVAILABLE, doc) for doc in answer if "error" in doc]
+    if failures:
+        missing = (failure for failure in failures if failure.type == "index_not_found_exception")
+        raise _RefusedError([failure._replace(status=404) for failure in missing] or failures)
+    return [
+        Document(doc["_id"], doc["_version"], doc.get("_source", {}), doc["_seq_no"], doc["_primary_term"])
+        if doc["found"]
+        else Document(doc["_id"], 0, {})
+        for doc in answer
+    ]
 
 
 def _lines(action: Action, alias: bool) -> list[bytes]:

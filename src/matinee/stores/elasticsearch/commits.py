@@ -166,7 +166,7 @@ class Commits:
         token, since = self._waiting
         if token != newest.token:
             self._waiting = newest.token, time.monotonic()
-        elif time.monotonic() - since > PATIENCE:
+        elif time.monotonic() - since > PATIENCE * (1 + newest.parts):
             return self.settled().seq
         return newest.first - 1
 
@@ -175,7 +175,7 @@ class Commits:
         start = time.monotonic()
         newest = self.newest()
         while not self._is_applied(newest):
-            if time.monotonic() - start > PATIENCE:
+            if time.monotonic() - start > PATIENCE * (1 + newest.parts):
                 self._apply(newest)
                 break
             time.sleep(POLL)
