@@ -19,8 +19,8 @@ import tempfile
 import time
 import uuid
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,8 @@ from platformdirs import user_cache_path
 
 from matinee._util.atomic_files import locked
 from matinee.errors import MatineeError
+from matinee.indexes.base import Items, Vectors
+from matinee.indexes.elasticsearch import ElasticsearchIndex, Variant
 from matinee.settings import Settings
 from matinee.stores import Store, open_store
 from matinee.stores.elasticsearch import Names
@@ -310,3 +312,19 @@ class ElasticsearchFactory:
 def new_store(folder: Path) -> ElasticsearchFactory:
     """A store of its own in the shared server."""
     return ElasticsearchFactory(elasticsearch_url(), f"{folder.name[:40].lower()}-{uuid.uuid4().hex[:12]}")
+
+
+def knn(variant: Variant) -> Callable[[Items, Vectors], AbstractContextManager[ElasticsearchIndex]]:
+    """Makes vector indexes in the shared server."""
+
+    @contextmanager
+    def make(items: Items, vectors: Vectors) -> Iterator[ElasticsearchIndex]:
+        settings = Settings(store_url=elasticsearch_url(), store_timeout=30)
+        index = ElasticsearchIndex(settings, uuid.uuid4().hex, items, vectors, variant=variant)
+        try:
+            yield index
+        finally:
+            index.drop()
+            index.close()
+
+    return make

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from elasticsearch_support import knn
 from matinee.indexes import UpdatableIndex, VectorIndex, available_kinds, build_index
 from matinee.indexes.base import Found, Items, Mask, Vectors
 from vector_process import remote
@@ -88,6 +89,8 @@ FACTORIES: dict[str, Factory] = {
     "hnsw": Factory(built("hnsw")),
     "hnsw-changed": Factory(changed("hnsw", codes="i8")),
     "remote": Factory(remote, exact=True),
+    "elasticsearch": Factory(knn("exact"), exact=True),
+    "elasticsearch-hnsw": Factory(knn("hnsw")),
 }
 
 

@@ -127,6 +127,9 @@ def test_a_read_only_index_is_read_and_written_again_without_the_block(shared: E
     assert "1" in store.user("u").ratings
     again = shared()
     assert again.user("u") == store.user("u")
+    assert again.seq() == store.seq() == 1
+    assert list(all_ratings(again)) == [("u", "1")]
+    assert len(again.changes(0).ratings) == 1
     again.close()
     block(write=None, read_only_allow_delete=True)
     with pytest.raises(StoreError, match=r"read-only, because its disk is nearly full"):

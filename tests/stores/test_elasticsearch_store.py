@@ -229,8 +229,8 @@ def test_a_read_of_all_ratings_takes_back_what_is_newer(factory: ElasticsearchFa
     seen: dict[tuple[str, str], Rating] = {}
 
     class Between(Commits):
-        def settled(self) -> Any:
-            start = super().settled()
+        def readable(self) -> Any:
+            start = super().readable()
             if not seen:
                 seen.update(all_ratings(other))
                 for n in range(30):

@@ -324,6 +324,21 @@ class Cluster:
         hits: list[dict[str, Any]] = answer["hits"]["hits"]
         return hits
 
+    def searches(self, index: str, bodies: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """The answers of several searches in one request."""
+        lines: list[Mapping[str, Any]] = [
+            line for body in bodies for line in ({"allow_partial_search_results": False}, body)
+        ]
+
+        def request(client: Elasticsearch) -> list[dict[str, Any]]:
+            answers: list[dict[str, Any]] = client.msearch(index=index, searches=lines)["responses"]
+            failures = [_failure_of(answer["status"], answer) for answer in answers if "error" in answer]
+            if failures:
+                raise _RefusedError(failures)
+            return answers
+
+        return self.call(request)
+
     def open_scan(self, index: str, *, query: Mapping[str, Any] | None = None, fields: Sequence[str] = ()) -> Scan:
         """One consistent read of an index, as of its last refresh. Close it."""
         return Scan(self, index, query or {"match_all": {}}, list(fields))

@@ -200,6 +200,37 @@ def whole_numbers(items: Items) -> Items:
     return numbers.astype(np.int64, copy=False)
 
 
+def check_added(items: Items, vectors: Vectors, dim: int) -> tuple[Items, Vectors]:
+    """Item numbers as int64 and their unit vectors, as given to `VectorIndex.add`.
+
+    Raises:
+        InvalidInputError: see `VectorIndex.add`.
+    """
+    items = whole_numbers(items)
+    if len(items) == 0:
+        return items, np.zeros((0, dim), dtype=np.float32)
+    added = check_vectors(vectors, dim)
+    if int(items.min()) < 0:
+        raise InvalidInputError(f"The item number {int(items.min())} is negative.", "Send catalog rows.")
+    if len(items) != len(added):
+        raise InvalidInputError(f"{len(items)} items came with {len(added)} vectors.", "Send one vector per item.")
+    if len(np.unique(items)) != len(items):
+        raise InvalidInputError("An item number is repeated.", "Send each item once.")
+    return items, added
+
+
+def check_mask(allowed: Mask) -> Mask:
+    """Return a mask over item numbers.
+
+    Raises:
+        InvalidInputError: not a one-dimensional array of booleans.
+    """
+    allowed = np.asarray(allowed)
+    if allowed.dtype != np.bool_ or allowed.ndim != 1:
+        raise InvalidInputError("A mask must be a one-dimensional array of booleans, by item number.")
+    return allowed
+
+
 def check_k(k: int) -> int:
     """Return k, or raise InvalidInputError if it is below 1."""
     if k < 1:

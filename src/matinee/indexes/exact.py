@@ -7,7 +7,17 @@ from typing import Literal
 import numpy as np
 
 from matinee.errors import InvalidInputError, NotFoundError
-from matinee.indexes.base import Found, Items, Mask, Vectors, check_k, check_vectors, unit_rows, whole_numbers
+from matinee.indexes.base import (
+    Found,
+    Items,
+    Mask,
+    Vectors,
+    check_k,
+    check_mask,
+    check_vectors,
+    unit_rows,
+    whole_numbers,
+)
 from matinee.indexes.scoring import Rows, Similarities, nearest_rows
 
 
@@ -79,9 +89,7 @@ class ExactIndex:
         Raises:
             InvalidInputError: not a one-dimensional array of booleans.
         """
-        allowed = np.asarray(allowed)
-        if allowed.dtype != np.bool_ or allowed.ndim != 1:
-            raise InvalidInputError("A mask must be a one-dimensional array of booleans, by item number.")
+        allowed = check_mask(allowed)
         if self._plain and len(allowed) >= len(self._items):
             return allowed[: len(self._items)]
         mask = np.zeros(len(self._items), dtype=np.bool_)

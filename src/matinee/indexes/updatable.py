@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from matinee.errors import InvalidInputError, NotFoundError
+from matinee.errors import NotFoundError
 from matinee.indexes.approximate import Approximate, Recipe
-from matinee.indexes.base import Found, Items, Mask, Vectors, check_k, check_vectors, whole_numbers
+from matinee.indexes.base import Found, Items, Mask, Vectors, check_added, check_k, check_vectors, whole_numbers
 from matinee.indexes.exact import ExactIndex
 from matinee.indexes.kinds import build_approximate
 from matinee.indexes.scoring import Rows, Similarities, rescore
@@ -156,16 +156,9 @@ class UpdatableIndex:
 
     def add(self, items: Items, vectors: Vectors) -> None:
         """See `VectorIndex.add`."""
-        items = whole_numbers(items)
+        items, added = check_added(items, vectors, self.dim)
         if len(items) == 0:
             return
-        added = check_vectors(vectors, self.dim)
-        if int(items.min()) < 0:
-            raise InvalidInputError(f"The item number {int(items.min())} is negative.", "Send catalog rows.")
-        if len(items) != len(added):
-            raise InvalidInputError(f"{len(items)} items came with {len(added)} vectors.", "Send one vector per item.")
-        if len(np.unique(items)) != len(items):
-            raise InvalidInputError("An item number is repeated.", "Send each item once.")
         with self._changes:
             state = self._state
             unchanged = ~np.isin(state.delta.items(), items)

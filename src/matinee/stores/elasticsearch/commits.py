@@ -167,7 +167,7 @@ class Commits:
         if token != newest.token:
             self._waiting = newest.token, time.monotonic()
         elif time.monotonic() - since > PATIENCE * (1 + newest.parts):
-            return self.settled().seq
+            return self.readable().seq
         return newest.first - 1
 
     def settled(self) -> Commit:
@@ -182,6 +182,20 @@ class Commits:
             if self._state(without="entries").source["token"] != newest.token:
                 start, newest = time.monotonic(), self.newest()
         return self._note(newest)
+
+    def readable(self) -> Commit:
+        """As `settled`, or the commit before that one if it cannot be applied, because the cluster is read-only."""
+        try:
+            return self.settled()
+        except StoreError:
+            newest = self.newest()
+            before = newest.number - 1
+            if before == 0:
+                return EMPTY
+            (document,) = self._cluster.read([self._log_address(before)])
+            if newest.drops or not document.version:
+                raise
+            return self.whole(Commit.of(document))
 
     def _note(self, applied: Commit) -> Commit:
         with self._lock:

@@ -91,7 +91,7 @@ class ElasticsearchStore:
             schema.prepare(cluster, names)
             schema.wait_until_usable(cluster, names)
             self._commits = Commits(cluster, names, clock)
-            self._commits.settled()
+            self._commits.readable()
         except BaseException:
             self.close()
             raise
@@ -223,7 +223,7 @@ class ElasticsearchStore:
         """
         for _ in range(ATTEMPTS):
             self._check_usable()
-            start = self._commits.settled()
+            start = self._commits.readable()
             self._cluster.refresh(self.names.users)
             scan = self._cluster.open_scan(self.names.users)
             newer = self._commits.since(start.seq, self._commits.newest())
@@ -250,7 +250,7 @@ class ElasticsearchStore:
     def erased_users(self) -> frozenset[str]:
         """Ids of all users ever erased."""
         self._check_usable()
-        self._commits.settled()
+        self._commits.readable()
         found = self._cluster.scan(self.names.users, query={"exists": {"field": "erased"}}, fields=["user_id"])
         return frozenset(document.source["user_id"] for document in found)
 
@@ -314,7 +314,7 @@ class ElasticsearchStore:
     def _of_movies(self, index: str, only: Collection[str] | None, fields: list[str]) -> list[Source]:
         self._check_usable()
         if only is None:
-            self._commits.settled()
+            self._commits.readable()
             return [document.source for document in self._cluster.scan(index, fields=fields)]
         ids = dict.fromkeys(document_id(movie_id) for movie_id in only if storable(movie_id) is not None)
         return [document.source for document in self._read([(index, id_) for id_ in ids]) if document.version]
@@ -331,7 +331,7 @@ class ElasticsearchStore:
     def changes(self, since: int) -> Changes:
         """The changes after sequence number `since`."""
         self._check_usable()
-        newest = self._commits.settled()
+        newest = self._commits.readable()
         if since == newest.seq:
             return Changes(newest.seq)
         commits = self._commits.since(since, newest)
