@@ -221,7 +221,7 @@ def settings(trained: Path, tmp_path: Path) -> Settings:
 
 def rated(url: str) -> str:
     """Rate two films through one core; gives what it answers."""
-    body = [{"user_id": "newcomer", "movie_id": movie, "rating": 5.0} for movie in ("1", "3")]
+    body = [{"user_id": "newcomer", "movie_id": movie, "rating": 5.0} for movie in ("m1", "m3")]
     answer = httpx.post(f"{url}/v1/ratings", json=body, timeout=60)
     assert answer.status_code == 200, answer.text
     return answer.text
@@ -247,14 +247,14 @@ def test_two_cores_over_one_elasticsearch_see_each_others_ratings(
         rated(one_core.url)
         after = recommended(other.url)
         assert after != before
-        assert not {"1", "3"} & set(after)
+        assert not {"m1", "m3"} & set(after)
         for n in range(10):
             writer, reader = (one_core, other) if n % 2 else (other, one_core)
-            body = [{"user_id": "newcomer", "movie_id": str(n + 10), "rating": 1.0}]
+            body = [{"user_id": "newcomer", "movie_id": f"m{n + 10}", "rating": 1.0}]
             assert httpx.post(f"{writer.url}/v1/ratings", json=body, timeout=60).status_code == 200
             held = httpx.get(f"{reader.url}/v1/users/newcomer/ratings", timeout=60).json()["items"]
-            assert str(n + 10) in {item["movie_id"] for item in held}
-            assert str(n + 10) not in recommended(reader.url)
+            assert f"m{n + 10}" in {item["movie_id"] for item in held}
+            assert f"m{n + 10}" not in recommended(reader.url)
 
 
 def test_a_core_starts_without_its_store_says_why_and_recovers_by_itself(settings: Settings, tmp_path: Path) -> None:
@@ -285,6 +285,6 @@ def test_a_core_starts_without_its_store_says_why_and_recovers_by_itself(setting
             node.start()
             node.wait()
             core.wait(SECONDS)
-            assert not {"1", "3"} & set(recommended(core.url))
+            assert not {"m1", "m3"} & set(recommended(core.url))
         finally:
             core.end()

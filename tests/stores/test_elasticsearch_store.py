@@ -332,6 +332,35 @@ def test_what_is_erased_is_in_no_document(factory: ElasticsearchFactory, store: 
     assert store.exposures("v") != []
 
 
+# --- search -----------------------------------------------------------------------------------------------------
+def test_movies_are_found_by_title_and_text(factory: ElasticsearchFactory, store: Store) -> None:
+    assert isinstance(store, ElasticsearchStore)
+    assert store.search("anything") == []
+    store.put_movies(
+        [
+            Movie(movie_id="matrix", title="The Matrix", overview="A hacker learns the truth.", cast=("Keanu Reeves",)),
+            Movie(movie_id="wick", title="John Wick", overview="A retired man returns.", cast=("Keanu Reeves",)),
+            Movie(movie_id="truth", title="The Truth", genres=("Drama",)),
+            Movie(movie_id="日", title="千と千尋の神隠し"),
+        ]
+    )
+    assert store.search("The Matrix")[0] == "matrix"
+    assert store.search("matrx") == ["matrix"], "a letter is missing"
+    assert store.search("matr") == ["matrix"], "the beginning of a title"
+    assert set(store.search("keanu reves")) == {"matrix", "wick"}
+    assert store.search("truth") == ["truth", "matrix"], "the title counts more"
+    assert store.search("truth", 1) == ["truth"]
+    assert store.search("drama") == ["truth"]
+    assert store.search("千尋") == ["日"]
+    for nothing in ("", "  ", "\ud800", "xyzzy", "!?"):
+        assert store.search(nothing) == []
+    assert store.search("matrix", 0) == []
+    store.put_movies([Movie(movie_id="wick", title="Another name")])
+    store.delete_movie("matrix")
+    assert store.search("keanu") == store.search("matrix") == store.search("wick") == []
+    assert store.search("another") == ["wick"]
+
+
 # --- addresses --------------------------------------------------------------------------------------------------
 def test_a_password_is_in_no_message() -> None:
     for settings in (

@@ -178,14 +178,14 @@ class Cluster:
         while True:
             try:
                 return request(client)
+            except UnsupportedProductError as error:
+                raise self._failure(f"{self.name} is another program.", "Check MATINEE_STORE_URL.") from error
             except (ApiError, _RefusedError) as error:
                 failure = (
                     error.failure if isinstance(error, _RefusedError) else _failure_of(error.status_code, error.body)
                 )
                 if not _is_transient(failure) or time.monotonic() + PAUSE > end:
                     raise self.error(failure) from error
-            except UnsupportedProductError as error:
-                raise self._failure(f"{self.name} is another program.", "Check MATINEE_STORE_URL.") from error
             except TransportError as error:
                 raise self._unreachable(error, seconds) from error
             time.sleep(PAUSE)

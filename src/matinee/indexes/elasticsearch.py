@@ -36,7 +36,7 @@ Variant = Literal["exact", "hnsw"]
 Query = dict[str, Any]
 
 OPTIONS: dict[Variant, Query] = {"exact": {"type": "flat"}, "hnsw": {"type": "hnsw", "m": 16, "ef_construction": 100}}
-"""Variant → how the server indexes vectors: not at all (it compares all), or by a graph of vectors in full precision."""
+"""Variant → how the server indexes vectors: not at all (it compares all), or by a graph in full precision."""
 OWNER = "matinee"
 MAX_DIM = 4096
 """Values of a vector that Elasticsearch takes."""
@@ -216,7 +216,7 @@ class ElasticsearchIndex:
         condition = {"match_all": {}} if allowed is None else _condition(check_mask(allowed))
         if k + MARGIN > MAX_HITS:
             k = min(k, max(1, len(self)))
-        fetch, hits, total, n_allowed = k + MARGIN, [], 0, 0
+        fetch = k + MARGIN
         while fetch <= MAX_HITS:
             hits, total, n_allowed = self._nearest(queries, fetch, condition)
             if all(self._is_complete(found, k, fetch, n_allowed) for found in hits):
@@ -235,7 +235,8 @@ class ElasticsearchIndex:
 
     def _nearest(self, queries: Vectors, fetch: int, condition: Query) -> tuple[list[list[_Hit]], int, int]:
         """What is near each query, the number of all documents, and of those that are allowed."""
-        counts = [{"query": query, "size": 0, "track_total_hits": True} for query in ({"match_all": {}}, condition)]
+        counted: list[Query] = [{"match_all": {}}, condition]
+        counts: list[Query] = [{"query": query, "size": 0, "track_total_hits": True} for query in counted]
         effort = min(max(2 * fetch, 100), MAX_HITS) if self.variant == "hnsw" else fetch
         hits: list[list[_Hit]] = []
         total = n_allowed = 0

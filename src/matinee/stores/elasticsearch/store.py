@@ -36,6 +36,7 @@ from matinee.stores.elasticsearch.entries import (
 )
 from matinee.stores.elasticsearch.group_commit import Batch, GroupCommit, Job
 from matinee.stores.elasticsearch.names import Names, document_id
+from matinee.stores.elasticsearch.search import search_movies
 from matinee.stores.records import (
     KEEP_LOG,
     KEY_SECONDS,
@@ -318,6 +319,11 @@ class ElasticsearchStore:
             return [document.source for document in self._cluster.scan(index, fields=fields)]
         ids = dict.fromkeys(document_id(movie_id) for movie_id in only if storable(movie_id) is not None)
         return [document.source for document in self._read([(index, id_) for id_ in ids]) if document.version]
+
+    def search(self, text: str, n: int = 10) -> list[str]:
+        """Ids of stored movies by the words of their titles and texts, best first; small mistakes are forgiven."""
+        self._check_usable()
+        return search_movies(self._cluster, self.names.movies, text, n)
 
     # --- changes ------------------------------------------------------------------------------------------------
     def seq(self) -> int:
