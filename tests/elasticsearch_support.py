@@ -119,9 +119,20 @@ class Node:
 
     Args:
         seeds: transport ports of all nodes of its cluster; empty: it is alone.
+        heap: memory of its Java.
+        quick: starts sooner, and is slower later.
     """
 
-    def __init__(self, name: str = "node", transport: int = 0, seeds: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        name: str = "node",
+        transport: int = 0,
+        seeds: Sequence[int] = (),
+        *,
+        heap: str = HEAP,
+        quick: bool = True,
+    ) -> None:
+        self._options = f"-Xms{heap} -Xmx{heap} -XX:-AlwaysPreTouch" + " -XX:TieredStopAtLevel=1" * quick
         self._home, self._java = distribution(), java_home()
         self.port = free_port()
         self.name, self.transport = name, transport or free_port()
@@ -168,7 +179,7 @@ class Node:
                     "PATH": os.environ.get("PATH", ""),
                     "ES_JAVA_HOME": str(self._java),
                     "ES_PATH_CONF": str(self.folder / "config"),
-                    "ES_JAVA_OPTS": f"-Xms{HEAP} -Xmx{HEAP} -XX:-AlwaysPreTouch -XX:TieredStopAtLevel=1",
+                    "ES_JAVA_OPTS": self._options,
                     "TMPDIR": str(self.folder),
                 },
                 cwd=self.folder,
@@ -303,10 +314,15 @@ class ElasticsearchFactory:
 
     def remove(self) -> None:
         """Delete its indices."""
-        for alias in self.names.all():
-            held = httpx.get(f"{self.url}/_alias/{alias}", timeout=60, trust_env=False)
-            for index in held.json() if held.status_code == 200 else ():
-                httpx.delete(f"{self.url}/{index}", timeout=60, trust_env=False)
+        remove_indices(self.url, self.names)
+
+
+def remove_indices(url: str, names: Names) -> None:
+    """Delete the indices of a store."""
+    for alias in names.all():
+        held = httpx.get(f"{url}/_alias/{alias}", timeout=60, trust_env=False)
+        for index in held.json() if held.status_code == 200 else ():
+            httpx.delete(f"{url}/{index}", timeout=60, trust_env=False)
 
 
 def new_store(folder: Path) -> ElasticsearchFactory:
