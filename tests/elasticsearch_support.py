@@ -114,6 +114,17 @@ def _archive() -> Path:
     return archive
 
 
+def provide() -> str | None:
+    """Fetch the server, unless one is named; why that cannot be done, None where it is done."""
+    try:
+        if not os.environ.get(ADDRESS):
+            java_home()
+            distribution()
+    except AbsentError as error:
+        return f"No Elasticsearch: {error}"
+    return None
+
+
 class Node:
     """One node, which can be killed and started again over the same data.
 
