@@ -27,7 +27,7 @@ quoted = '$(subst ','\'',$(1))'
 .PHONY: help demo studio test browser elasticsearch check fix docs bench screenshots lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
 demo: $(VENV)/.train $(VENV)/.web $(VENV)/.ann ## install, fetch data, train, recommend, open http://localhost:7860 (DATA=FOLDER PORT=9000 WEB_PORT=9001 PYTHON=…)
 	@$(bin)/matinee demo $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(PORT),--port $(call quoted,$(PORT))) $(if $(WEB_PORT),--web-port $(call quoted,$(WEB_PORT))) $(if $(USER_ID),--user $(call quoted,$(USER_ID)))

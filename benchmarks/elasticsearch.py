@@ -94,7 +94,7 @@ def over(settings: Settings) -> Contender:
     def opened() -> Iterator[tuple[Ask, Ask]]:
         with Engine.open(settings) as engine:
             users = [user_id for user_id, _ in engine.users(limit=N_USERS).users]
-            movies = [item.movie_id for item in engine.popular(100)]
+            movies = [item.movie_id for item in engine.popular(n=100)]
             engine.rate([(user, movies[n % 100], 4.0) for n, user in enumerate(users)])
 
             def ask(n: int) -> object:

@@ -175,6 +175,14 @@ def test_what_another_server_answers_is_a_sentence(status: int, message: str, mo
         server.shutdown()
 
 
+def test_a_server_without_tls_is_a_sentence() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Impostor) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(StoreError, match=r"does not speak TLS.*SSL_CERT_FILE"):
+            open_store(Settings(store_url=f"https://127.0.0.1:{server.server_port}", store_timeout=5), "x")
+        server.shutdown()
+
+
 @pytest.mark.parametrize("url", ["http://", "http://:9200", "http:///x", "https://,"])
 def test_what_is_no_address_is_a_sentence(url: str) -> None:
     with pytest.raises(StoreError, match="does not name Elasticsearch"):

@@ -7,6 +7,7 @@ run scripts (`painless`) or copy indices (`reindex`).
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -30,9 +31,11 @@ PAUSE = 0.1
 """Seconds between attempts while the cluster is electing a master or moving a shard."""
 CHUNK_BYTES = 8 << 20
 CHUNK_ACTIONS = 5000
-CHUNK_READS = 1000
-PAGE = 1000
-"""Documents in one answer of a scan."""
+CHUNK_READS = 500
+PAGE, MIN_PAGE, MAX_PAGE = 250, 10, 2000
+"""Documents in one answer of a scan: at first, and at least and at most if answers take long or short."""
+LONG, SHORT = 0.5, 0.1
+"""Seconds of such an answer."""
 KEEP_ALIVE = "5m"
 TRANSIENT = (429, 502, 503, 504)
 CONFLICT, UNAVAILABLE = 409, 503
@@ -143,6 +146,9 @@ class Cluster:
         log = logging.getLogger("elastic_transport.transport")
         if log.level == logging.NOTSET:
             log.setLevel(logging.ERROR)  # it tells every request, and every repetition with a traceback
+        # The client has authorities of its own, and would not see one of the system.
+        authority = os.environ.get("SSL_CERT_FILE") if any(host.startswith("https:") for host in hosts) else None
+        trusted: dict[str, Any] = {"ca_certs": authority} if authority else {}
         return Elasticsearch(
             hosts,
             basic_auth=login,
@@ -153,6 +159,7 @@ class Cluster:
             retry_on_status=(),
             connections_per_node=32,
             serializer=OrjsonSerializer(),
+            **trusted,
         )
 
     def __repr__(self) -> str:
@@ -191,6 +198,8 @@ class Cluster:
             time.sleep(PAUSE)
 
     def _unreachable(self, error: Exception, seconds: float) -> MatineeError:
+        from elastic_transport import TlsError
+
         from elasticsearch import ConnectionTimeout, SerializationError
 
         if isinstance(error, ConnectionTimeout):
@@ -200,6 +209,11 @@ class Cluster:
             )
         if isinstance(error, SerializationError):
             return self._failure(f"{self.name} does not answer as Elasticsearch does.", "Check MATINEE_STORE_URL.")
+        if isinstance(error, TlsError):
+            return self._failure(
+                f"{self.name} does not speak TLS, or its certificate is not trusted.",
+                "Set SSL_CERT_FILE to the certificate of its authority, or correct MATINEE_STORE_URL.",
+            )
         return self._failure(f"{self.name} cannot be reached.", "Start it, or check MATINEE_STORE_URL.")
 
     def error(self, failure: Failure) -> MatineeError:
@@ -370,15 +384,22 @@ class Scan:
 
     def __iter__(self) -> Iterator[Document]:
         after: list[Any] | None = None
+        size = PAGE
         while True:
-            hits = self._page(after)
+            start = time.monotonic()
+            hits = self._page(after, size)
+            took = time.monotonic() - start
             for hit in hits:
                 yield Document(hit["_id"], hit["_version"], hit.get("_source", {}))
-            if len(hits) < PAGE:
+            if len(hits) < size:
                 return
             after = hits[-1]["sort"]
+            if took > LONG:
+                size = max(MIN_PAGE, size // 2)
+            elif took < SHORT:
+                size = min(MAX_PAGE, 2 * size)
 
-    def _page(self, after: list[Any] | None) -> list[dict[str, Any]]:
+    def _page(self, after: list[Any] | None, size: int) -> list[dict[str, Any]]:
         answer = self._cluster.call(
             lambda client: client.search(
                 pit={"id": self._id, "keep_alive": KEEP_ALIVE},
@@ -386,7 +407,7 @@ class Scan:
                 source_includes=self._fields or None,
                 version=True,
                 sort=["_shard_doc"],
-                size=PAGE,
+                size=size,
                 search_after=after,
                 track_total_hits=False,
                 allow_partial_search_results=False,
