@@ -1,8 +1,8 @@
 """What a store on a server costs: lists over SQLite and over Elasticsearch, and kNN of Elasticsearch beside ours.
 
-    python benchmarks/elasticsearch.py                      # both tables
-    python benchmarks/elasticsearch.py lists [--data FOLDER] [--requests 1000]
-    python benchmarks/elasticsearch.py knn [--movies 60000] [--values 128]
+    python benchmarks/elasticsearch_store.py                      # both tables
+    python benchmarks/elasticsearch_store.py lists [--data FOLDER] [--requests 1000]
+    python benchmarks/elasticsearch_store.py knn [--movies 60000] [--values 128]
 
 The server is that of MATINEE_TEST_ELASTICSEARCH_URL, or one node on loopback, as for the tests. "lists": personalized
 lists of 20 films for users whose ratings are in the store, by `Engine.recommend`, one after another (p50, p99) and
@@ -94,14 +94,14 @@ def over(settings: Settings) -> Contender:
     def opened() -> Iterator[tuple[Ask, Ask]]:
         with Engine.open(settings) as engine:
             users = [user_id for user_id, _ in engine.users(limit=N_USERS).users]
-            movies = [item.movie_id for item in engine.popular(n=100)]
-            engine.rate([(user, movies[n % 100], 4.0) for n, user in enumerate(users)])
+            movies = [found.item.movie_id for found in engine.popular(n=100)]
+            engine.rate([(user, movies[n % len(movies)], 4.0) for n, user in enumerate(users)])
 
             def ask(n: int) -> object:
                 return engine.recommend(users[n % len(users)], Request(n=N_LIST))
 
             def rate_and_ask(n: int) -> object:
-                engine.rate([(users[n % len(users)], movies[(7 * n) % 100], 3.0)])
+                engine.rate([(users[n % len(users)], movies[(7 * n) % len(movies)], 3.0)])
                 return ask(n)
 
             yield ask, rate_and_ask
