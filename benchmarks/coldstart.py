@@ -30,12 +30,12 @@ import numpy as np
 from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset
 from matinee.data.readers import read_source
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from matinee.encoders.image import POSTER_DIM, POSTER_POWER, load_image_encoder
 from matinee.encoders.projection import Projection
 from matinee.encoders.vector_cache import encode_images_cached
 from matinee.evaluation.measure import fit_models, measure_ranking
-from matinee.evaluation.new_movies import NewFilms, Scorer, measure_new_films, split_new_films
+from matinee.evaluation.new_movies import NewMovies, Scorer, measure_new_movies, split_new_movies
 from matinee.evaluation.protocols import PROTOCOLS, EvaluationSource, Protocol
 from matinee.models import Blend, ColdStart, Content, Model, Query, default_lineup
 from matinee.models.content.model import ContentConfig
@@ -63,21 +63,21 @@ def source(folder: Path) -> Iterator[Path]:
         yield beside
 
 
-def poster_vectors(dataset: Dataset, folder: Path, settings: Settings) -> FilmVectors | None:
+def poster_vectors(dataset: Dataset, folder: Path, settings: Settings) -> MovieVectors | None:
     """Vectors of the posters of a folder, named by IMDb id."""
     ids = dataset.catalog.column("imdb_id")
     found = {row: path for row, name in enumerate(ids) if name and (path := folder / f"{name}.jpg").exists()}
     if not found:
         return None
     raw, faults = encode_images_cached(load_image_encoder(settings), list(found.values()), settings, show)
-    sound = np.delete(np.arange(len(found)), [fault.place for fault in faults])
+    sound = np.delete(np.arange(len(found)), [fault.position for fault in faults])
     rows = np.array(list(found), dtype=np.int64)[sound]
-    return FilmVectors(rows, Projection.fit(raw[sound], POSTER_DIM, POSTER_POWER).apply(raw[sound]))
+    return MovieVectors(rows, Projection.fit(raw[sound], POSTER_DIM, POSTER_POWER).apply(raw[sound]))
 
 
-def with_vectors(dataset: Dataset, posters: FilmVectors | None, settings: Settings) -> Dataset:
+def with_vectors(dataset: Dataset, posters: MovieVectors | None, settings: Settings) -> Dataset:
     """The data set with vectors of its texts, and of posters where there are any."""
-    vectors = {"text": text_space(dataset, settings, show).films}
+    vectors = {"text": text_space(dataset, settings, show).movies}
     return replace(dataset, vectors=vectors if posters is None else vectors | {"poster": posters})
 
 
@@ -87,7 +87,7 @@ def show(what: str, share: float) -> None:
         print(f"\r{what:<50}{share:>5.0%}\r", end="", file=sys.stderr, flush=True)
 
 
-def floors(split: NewFilms) -> dict[str, Scorer]:
+def floors(split: NewMovies) -> dict[str, Scorer]:
     """Chance; the mean number of ratings of a year's films; and the new films' own, which nobody can know."""
     n_items = split.train.ratings.n_items
     counts = split.train.ratings.counts
@@ -110,7 +110,7 @@ def floors(split: NewFilms) -> dict[str, Scorer]:
     return {"chance": chance, "popularity of the year": year, "the new films' own popularity (oracle)": oracle}
 
 
-def models(split: NewFilms, given: Mapping[str, FilmVectors]) -> Iterator[tuple[str, Model[Any]]]:
+def models(split: NewMovies, given: Mapping[str, MovieVectors]) -> Iterator[tuple[str, Model[Any]]]:
     """The models to be measured, one at a time: content and mapping by what they read, blends before and now."""
     whole = replace(split.train, vectors=given)
     lineup = default_lineup(whole)
@@ -148,17 +148,17 @@ def models(split: NewFilms, given: Mapping[str, FilmVectors]) -> Iterator[tuple[
     yield from blends
 
 
-def new_films(dataset: Dataset, posters: FilmVectors | None, seeds: Sequence[int], settings: Settings) -> None:
+def new_films(dataset: Dataset, posters: MovieVectors | None, seeds: Sequence[int], settings: Settings) -> None:
     """Print the table of new films."""
     found: dict[str, list[dict[str, float]]] = {}
     for seed in seeds:
-        split = split_new_films(dataset, seed)
+        split = split_new_movies(dataset, seed)
         vectors = with_vectors(split.train, posters, settings).vectors
         for name, scorer in floors(split).items():
-            found.setdefault(name, []).append(measure_new_films(scorer, split))
+            found.setdefault(name, []).append(measure_new_movies(scorer, split))
         for name, model in models(split, vectors):
             show(f"seed {seed}: {name}", 1.0)
-            found.setdefault(name, []).append(measure_new_films(model.score, split))
+            found.setdefault(name, []).append(measure_new_movies(model.score, split))
     print(f"{dataset!r}, {len(split.new)} new films, seeds {', '.join(map(str, seeds))}\n")
     print(
         "| | among new films: nDCG@10 | recall@20 | AUC | all films: new in lists | of these right | of others right |"
@@ -172,7 +172,7 @@ def new_films(dataset: Dataset, posters: FilmVectors | None, seeds: Sequence[int
 
 
 def usual_lists(
-    source: EvaluationSource, protocol: Protocol, posters: FilmVectors | None, settings: Settings, inner: bool
+    source: EvaluationSource, protocol: Protocol, posters: MovieVectors | None, settings: Settings, inner: bool
 ) -> None:
     """Print nDCG@10 and recall@10 of content and blend with and without vectors, on the splits of a protocol."""
     whole = with_vectors(source.dataset, posters, settings)

@@ -30,13 +30,13 @@ from coldstart import SHARED, poster_vectors, show, source, with_vectors
 from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset
 from matinee.data.ratings import Ratings
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from matinee.engine.updatable_spaces import UpdatableSpace
 from matinee.models import Content, default_lineup
 from matinee.settings import Settings
 from matinee.snapshots.spaces import Space
 from matinee.spaces import blend_space
-from matinee.spaces.blend_space import blend_films
+from matinee.spaces.blend_space import blend_movies
 from matinee.spaces.series import SeriesFinder
 from matinee.training.vector_spaces import finished, model_spaces, taste_space
 
@@ -94,7 +94,7 @@ def overlaps(live: Mapping[str, UpdatableSpace], most_rated: Rows, n_items: int)
             shares = [len(a & b) / len(b) for a, b in zip(found, true, strict=True)]
             said = "" if answers == kind else f" (by {answers})"
             cells.append(f"{np.mean(shares):.4f} ({min(shares):.1f}){said}; {took:.1f} ms")
-        shape = f"{len(space.space.films):,} × {space.space.dim}"
+        shape = f"{len(space.space.movies):,} × {space.space.dim}"
         print(f"| {name} | {shape} | {' | '.join(cells)} |", flush=True)
 
 
@@ -132,7 +132,7 @@ def split(dataset: Dataset, seed: int) -> tuple[Dataset, sp.csr_matrix, sp.csr_m
     return dataset.with_ratings(kept), parts[0], parts[1]
 
 
-def nearest(films: FilmVectors, n_items: int) -> Rows:
+def nearest(films: MovieVectors, n_items: int) -> Rows:
     """The ten nearest films of each in a lifted space, (n_items, 10); −1 for films that are not in it."""
     vectors = films.vectors
     asked = Space("", films, np.zeros((len(films), 2), dtype=np.float32), lifted=True).asked(vectors)
@@ -185,15 +185,15 @@ def weights(dataset: Dataset) -> None:
     series = SeriesFinder(dataset.catalog).all()
     measured: dict[str, list[tuple[float, float, float, float]]] = {}
     n_items = len(dataset.catalog)
-    content = model_spaces(dataset, {"content": Content().fit(dataset)})["content"].films
+    content = model_spaces(dataset, {"content": Content().fit(dataset)})["content"].movies
     for seed in SEEDS:
         train, kept, back = split(dataset, seed)
-        taste = taste_space(train, 0).films
+        taste = taste_space(train, 0).movies
         tables = {"content": nearest(content, n_items), "taste": nearest(taste, n_items)}
         chosen = blend_space.TASTE_WEIGHT
         for weight in WEIGHTS:
             blend_space.TASTE_WEIGHT = weight
-            tables[f"blend, w = {weight}"] = nearest(blend_films(taste, content), n_items)
+            tables[f"blend, w = {weight}"] = nearest(blend_movies(taste, content), n_items)
         blend_space.TASTE_WEIGHT = chosen
         lineup = default_lineup(train)
         for name in ("content", "edlae", "ease", "itemknn"):

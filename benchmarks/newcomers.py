@@ -28,7 +28,7 @@ from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset
 from matinee.data.ratings import Ratings
 from matinee.data.readers import read_source
-from matinee.data.split import user_holdout, users_of
+from matinee.data.split import users_of
 from matinee.evaluation import metrics
 from matinee.evaluation.measure import measure_ranking
 from matinee.evaluation.protocols import EvaluationSource, Split, get_protocol
@@ -71,6 +71,12 @@ def ndcg(top: NDArray[np.int64], asked: Ratings, users: NDArray[np.int64]) -> ND
     return metrics.ndcg(*metrics.hits_of(np.tile(top, (len(users), 1)), relevant))
 
 
+def training_entries(ratings: Ratings, seed: int) -> NDArray[np.bool_]:
+    """Entries of the users who are not held out: all but a random tenth."""
+    held = np.random.RandomState(seed).permutation(ratings.n_users)[: ratings.n_users // 10]
+    return ~np.isin(users_of(ratings), held)
+
+
 def held_out(dataset: Dataset, charts: dict[str, Popularity], seeds: Sequence[int]) -> dict[str, NDArray[np.float64]]:
     """Chart → (seeds, 4): nDCG@10 of likes and of all ratings, users with a hit, films of the most frequent genre."""
     ratings, genres = dataset.ratings, dataset.catalog.column("genres")
@@ -78,7 +84,7 @@ def held_out(dataset: Dataset, charts: dict[str, Popularity], seeds: Sequence[in
     found: dict[str, list[list[float]]] = {name: [] for name in charts}
     of_entry = users_of(ratings)
     for seed in seeds:
-        train = user_holdout(of_entry, ratings.n_users, ratings.n_users // 10, seed=seed).train
+        train = training_entries(ratings, seed)
         users = np.setdiff1d(of_entry, of_entry[train])
         part = dataset.with_ratings(ratings.select(train))
         for name, model in charts.items():
@@ -100,7 +106,7 @@ def without_tested(dataset: Dataset) -> Dataset:
     """The users whom no test holds out."""
     ratings, kept = dataset.ratings, np.ones(len(dataset.ratings), dtype=np.bool_)
     for seed in TEST:
-        kept &= user_holdout(users_of(ratings), ratings.n_users, ratings.n_users // 10, seed=seed).train
+        kept &= training_entries(ratings, seed)
     frame = ratings.select(kept).to_frame(dataset.catalog)
     return dataset.with_ratings(Ratings.from_frame(frame, dataset.catalog))
 

@@ -113,7 +113,7 @@ def prepare(settings: Settings, data: str, posters: Path, limit: int) -> list[by
     for row in rows:
         path = posters / f"{row['imdb_id']}.jpg"
         if path.exists():
-            shelf.put_file(row["movie_id"], path, durable=False)
+            shelf.put(row["movie_id"], path.read_bytes(), durable=False)
             found.append(path.read_bytes())
     print(f"{len(found):,} posters; encoding those that the cache lacks and training …", flush=True)
     start = time.perf_counter()

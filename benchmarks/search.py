@@ -30,8 +30,8 @@ from matinee.data import load_dataset
 from matinee.data.dataset import Dataset
 from matinee.encoders import conse
 from matinee.encoders.base import TextEncoder
-from matinee.encoders.film_texts import TEXT_CENTRED, TEXT_DIM, TEXT_POWER, film_texts
 from matinee.encoders.image import load_image_encoder
+from matinee.encoders.movie_texts import TEXT_CENTERED, TEXT_DIM, TEXT_POWER, movie_texts
 from matinee.encoders.projection import Projection
 from matinee.encoders.text import load_text_encoder
 from matinee.encoders.vector_cache import encode_cached, encode_images_cached
@@ -73,9 +73,9 @@ class Bench:
         """The films whose posters seem to show it."""
         if self.posters is None:
             return []
-        cosines = conse.shown(self.posters[1], raw)
+        cosines = conse.text_similarity(self.posters[1], raw)
         best = np.argsort(-cosines)[: rank_fusion.DEPTH]
-        return [(int(self.posters[0][place]), float(cosines[place])) for place in best]
+        return [(int(self.posters[0][position]), float(cosines[position])) for position in best]
 
     def fused(self, text: str, *, titles: bool = True, words: bool = True) -> Hits:
         """As the engine answers."""
@@ -128,8 +128,8 @@ def show_encoder(encoder: TextEncoder, texts: Sequence[str]) -> None:
     """Texts a second, on one thread and on two."""
     part = random.Random(SEED).sample(list(texts), 256)
     start, spent = time.perf_counter(), time.thread_time()
-    for place in range(0, len(part), 64):
-        encoder.encode(part[place : place + 64])  # so few take one thread
+    for position in range(0, len(part), 64):
+        encoder.encode(part[position : position + 64])  # so few take one thread
     one, spent = time.perf_counter() - start, time.thread_time() - spent
     start = time.perf_counter()
     encoder.encode(part)
@@ -144,10 +144,10 @@ def poster_vectors(folder: Path, data: Dataset, encoder: TextEncoder, settings: 
     paths = [path for path in sorted(folder.iterdir()) if path.stem in ids]
     image = load_image_encoder(settings)
     raw, faults = encode_images_cached(image, paths, settings)
-    good = np.setdiff1d(np.arange(len(paths)), [fault.place for fault in faults])
+    good = np.setdiff1d(np.arange(len(paths)), [fault.position for fault in faults])
     names = conse.class_names(settings)
     vectors = conse.conse_vectors(image.class_probabilities(raw[good]), encoder.encode(names))
-    return np.array([ids[paths[place].stem] for place in good], dtype=np.int64), vectors
+    return np.array([ids[paths[position].stem] for position in good], dtype=np.int64), vectors
 
 
 def main() -> None:
@@ -167,9 +167,9 @@ def main() -> None:
         print(f"Skipped: {error}")
         return
     data = load(options.data, options.overviews)
-    texts = film_texts(data.catalog)
+    texts = movie_texts(data.catalog)
     raw = encode_cached(encoder, texts, settings)
-    projection = Projection.fit(raw, TEXT_DIM, TEXT_POWER, centre=TEXT_CENTRED)
+    projection = Projection.fit(raw, TEXT_DIM, TEXT_POWER, center=TEXT_CENTERED)
     counts = np.log1p(data.ratings.counts)
     bench = Bench(
         encoder,

@@ -9,7 +9,7 @@ import numpy as np
 
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from support import make_dataset, random_dataset
 
 Row = tuple[str, str, float, int | None]
@@ -106,4 +106,4 @@ def with_vectors(dataset: Dataset) -> Dataset:
     same[:, 0] = 1
     poster = np.array([[0.6, 0.8, 0.0]], dtype=np.float32)
     first = np.zeros(1, dtype=np.int64)
-    return replace(dataset, vectors={"text": FilmVectors(np.arange(n), same), "poster": FilmVectors(first, poster)})
+    return replace(dataset, vectors={"text": MovieVectors(np.arange(n), same), "poster": MovieVectors(first, poster)})

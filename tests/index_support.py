@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from elasticsearch_support import knn
 from matinee.indexes import UpdatableIndex, VectorIndex, available_kinds, build_index
 from matinee.indexes.base import Found, Items, Mask, Vectors
+from postgres_support import pgvector
 from vector_process import remote
 
 Maker = Callable[[Items, Vectors], AbstractContextManager[VectorIndex]]
@@ -91,6 +92,8 @@ FACTORIES: dict[str, Factory] = {
     "remote": Factory(remote, exact=True),
     "elasticsearch": Factory(knn("exact"), exact=True),
     "elasticsearch-hnsw": Factory(knn("hnsw")),
+    "pgvector": Factory(pgvector("exact"), exact=True),
+    "pgvector-hnsw": Factory(pgvector("hnsw")),
 }
 
 

@@ -20,7 +20,7 @@ from matinee.errors import EncoderError, MissingExtraError
 from matinee.posters.cards import card
 from matinee.posters.pictures import inspect
 from matinee.settings import Settings
-from matinee.training.film_map import layout
+from matinee.training.movie_map import layout
 from small_folder import write_folder
 
 ROOT = Path(__file__).parents[1]
@@ -58,14 +58,17 @@ def test_a_missing_package_names_its_extra(
 
 SERVE = """
 import sys
-missing = "polars PIL onnx onnxruntime tokenizers gradio plotly streamlit pandas pyarrow faiss usearch annoy umap"
+missing = "polars PIL onnx onnxruntime tokenizers gradio plotly streamlit pandas pyarrow"
+missing += " faiss usearch annoy umap sklearn"
 for package in missing.split():
     sys.modules[package] = None
 import matinee
 from matinee.api.app import create_app
+from matinee.api.recommender.app import create_recommender_app
 from matinee.errors import MissingExtraError
 
 assert create_app(matinee.Settings())
+assert create_recommender_app(matinee.Settings())
 with matinee.Engine.open() as engine:
     for explain in (False, True):
         answer = engine.recommend("42", matinee.Request(n=5, explain=explain, filter="genre = Comedy and year > 1950"))

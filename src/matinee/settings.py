@@ -65,6 +65,11 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address the services bind to.")
     port: int = Field(8000, ge=0, le=65535, description="Port of the core service.")
+    classic_root: Literal["", "titles", "factorization"] = Field(
+        "",
+        description="What `/` of the core service answers: the greeting of the classic title search (`titles`) or of "
+        "the classic matrix factorization (`factorization`), or, empty, an index of the service.",
+    )
     workers: int = Field(1, ge=1, le=256, description="Worker processes of a service.")
 
     data: str = Field("auto", description="Data set to train on: a name of `matinee data list`, a folder, or `auto`.")
@@ -135,6 +140,15 @@ class Settings(BaseSettings):
         "", description="Recommender service to ask (`http://host:8002`) instead of scoring here."
     )
     recommender_port: int = Field(8002, ge=0, le=65535, description="Port of the recommender service.")
+    recommender_model: Literal["ridge", "forest"] = Field(
+        "ridge",
+        description="What `POST /recommend` fits on a history of vectors: `ridge`, or `forest`, the classic choice.",
+    )
+    recommender_max_body: int = Field(
+        128 << 20,
+        gt=0,
+        description="Largest body of the recommender service: classic clients send the vectors of all films.",
+    )
     vectors_url: str = Field("", description="Vector service to ask (`http://host:5000`) for posters.")
     vectors_port: int = Field(5000, ge=0, le=65535, description="Port of the vector service.")
     vectors_space: str = Field(

@@ -9,9 +9,11 @@ import pytest
 
 from api_support import Client
 from matinee.api import create_app
+from matinee.api.recommender.app import create_recommender_app
 from matinee.engine import Engine
 from matinee.settings import Settings
 from matinee.training.pipeline import train_dataset
+from socket_support import on_a_socket
 from support import random_dataset
 
 
@@ -30,27 +32,44 @@ def data_dir(trained: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def engine(data_dir: Path) -> Iterator[Engine]:
+def scoring() -> str:
+    """Who scores: "here", or, where a module says so, a recommender service ("remote")."""
+    return "here"
+
+
+@pytest.fixture
+def recommender_url(scoring: str, data_dir: Path) -> Iterator[str]:
+    """Address of a recommender service over the data folder, on a real socket; "" where the models score here."""
+    if scoring == "here":
+        yield ""
+    else:
+        with on_a_socket(create_recommender_app(Settings(data_dir=data_dir))) as url:
+            yield url
+
+
+@pytest.fixture
+def engine(data_dir: Path, recommender_url: str) -> Iterator[Engine]:
     """The engine that `client` asks."""
-    opened = Engine.open(Settings(data_dir=data_dir))
+    opened = Engine.open(Settings(data_dir=data_dir, recommender_url=recommender_url))
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def client(data_dir: Path, engine: Engine) -> Iterator[Client]:
+def client(engine: Engine) -> Iterator[Client]:
     """A client of the whole application, in this process; errors of the server are answers, as in service."""
-    with Client(create_app(Settings(data_dir=data_dir), engine)) as opened:
+    with Client(create_app(engine.settings, engine)) as opened:
         yield opened
 
 
 @pytest.fixture
-def client_with(data_dir: Path) -> Iterator[Callable[..., Client]]:
+def client_with(data_dir: Path, recommender_url: str) -> Iterator[Callable[..., Client]]:
     """Makes clients of applications with other settings, over the same data folder."""
     with ExitStack() as stack:
 
         def make(**settings: object) -> Client:
-            app = create_app(Settings(**({"data_dir": data_dir} | settings)))  # type: ignore[arg-type]
+            own = {"data_dir": data_dir, "recommender_url": recommender_url}
+            app = create_app(Settings(**(own | settings)))  # type: ignore[arg-type]
             stack.callback(app.service.close_engine)  # type: ignore[attr-defined]
             return stack.enter_context(Client(app))
 

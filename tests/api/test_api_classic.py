@@ -1,11 +1,22 @@
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 import pytest
 
 from api_support import Client
 from matinee.data.titles import split_title
+from matinee.settings import Settings
 
 PREFIXES = ("", "/classic")
+
+
+@pytest.fixture(params=["here", "remote"])
+def scoring(request: pytest.FixtureRequest) -> str:
+    """What is tested holds whoever scores."""
+    who: str = request.param
+    return who
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -13,12 +24,15 @@ def test_first_form(client: Client, prefix: str) -> None:
     answer = client.get(f"{prefix}/recommendations/u1")
     assert len(answer.json()["items"]) == 10
     assert all(set(item) == {"id"} and isinstance(item["id"], str) for item in answer.json()["items"])
-    for spelled in ("true", "1", "yes"):
+    for spelled in ("true", "1", "yes", "True", "YES"):
         item = client.get(f"{prefix}/recommendations/u1", params={"returnMetadata": spelled}).json()["items"][0]
         assert set(item) == {"id", "title", "genres"}
         assert isinstance(item["genres"], list)
-    assert set(client.get(f"{prefix}/recommendations/u1?returnMetadata=false").json()["items"][0]) == {"id"}
-    assert client.get(f"{prefix}/recommendations/u1", params={"returnMetadata": "perhaps"}).status_code == 422
+        film = client.get(f"/v1/movies/{item['id']}").json()
+        assert item["title"] == f"{film['title']} ({film['year']})"
+    for spelled in ("false", "0", "no", "perhaps", "", "2", "on", "🎬"):
+        found = client.get(f"{prefix}/recommendations/u1", params={"returnMetadata": spelled})
+        assert (found.status_code, found.content) == (200, answer.content)
     assert client.get(f"{prefix}/recommendations/u1").content == answer.content
 
 
@@ -31,7 +45,9 @@ def test_second_form(client: Client, prefix: str) -> None:
     item = client.get(url, params={"user_id": "u1", "returnMetadata": "1", "top_n": 1}).json()["items"][0]
     assert item["genres"] == "Comedy"
     assert item["tags"] == "funny|light"
-    assert item["title"]
+    assert re.fullmatch(r"Story of the Laughing Number \d+ \(\d{4}\)", item["title"])
+    no = client.get(url, params={"user_id": "u1", "returnMetadata": "perhaps"})
+    assert (no.status_code, no.json()["items"]) == (200, items)
     assert client.get(url).status_code == 422
 
 
@@ -116,8 +132,20 @@ def test_update_movie(client: Client, prefix: str) -> None:
     assert (answer.status_code, answer.content) == (200, b"null")
     film = client.get("/v1/movies/77").json()
     assert (film["title"], film["year"]) == ("The Keeper", 2019)
-    assert (film["genres"], film["tags"]) == (["Drama", "Mystery"], ["sea", "lamp"])
-    assert "77" in [item["id"] for item in client.get("/recommendations/u0?top_n=1000").json()["items"]]
+    assert (film["genres"], film["tags"]) == (["Drama", "Mystery"], ["Sea", "lamp"])
+    items = client.get("/recommendations?user_id=u0&top_n=1000&returnMetadata=1").json()["items"]
+    listed = {item["id"]: item for item in items}["77"]
+    assert listed == {
+        "movie_id": "77",
+        "id": "77",
+        "title": "The Keeper (2019)",
+        "genres": "Drama|Mystery",
+        "tags": "Sea|lamp",
+    }
+    for tag in ("Sea", "sea"):
+        assert [
+            one["movie_id"] for one in client.get("/v1/movies", params={"filter": f'tag = "{tag}"'}).json()["items"]
+        ] == ["77"]
     client.patch("/v1/movies/77", json={"overview": "A lamp."})
     client.post(url, json={"77": {"genres": ["Comedy"]}, "78": {"title": "Other", "genres": "(no genres listed)"}})
     film = client.get("/v1/movies/77").json()
@@ -148,6 +176,58 @@ def test_titles_of_classic_clients(title: str, expected: tuple[str, int | None])
     assert split_title(title) == expected
 
 
-def test_greeting(client: Client) -> None:
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_a_slash_at_the_end(client: Client, prefix: str) -> None:
+    """Served, and not by a redirect, at which clients repeat a POST without its body."""
+    for path in ("/recommendations/u1", "/recommendations?user_id=u1", "/feature/u1", "/features?user_id=u1"):
+        name, _, query = path.partition("?")
+        answer = client.get(f"{prefix}{name}/?{query}")
+        assert (answer.status_code, answer.content) == (200, client.get(prefix + path).content), path
+    for path, body in (
+        ("/update_ratings", {"s": {"movie_id": "m1", "rating": 4}}),
+        ("/update_movie", {"88": {"title": "Slash"}}),
+    ):
+        answer = client.post(f"{prefix}{path}/", json=body)
+        assert (answer.status_code, answer.content) == (200, b"null")
+    assert client.get("/feature/s").json()["feature"][0]["histories"] == ["m1"]
+    assert client.get("/v1/movies/88").json()["title"] == "Slash"
+    query = {"movie_title": "Slash"}
+    assert client.post(f"{prefix}/recommendation/", json=query).json()["matched"]["movie_id"] == "88"
+    assert client.post(f"{prefix}/favourites/", json={"movie_ids": ["m1"]}).status_code == 200
+    wrong = client.get(f"{prefix}/update_ratings/")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    for path in ("/recommendations/u1//", "//recommendations/u1/", "/v1/users/u1/recommendations/", "/nope/"):
+        assert client.get(prefix + path).status_code == 404
+
+
+def test_sentences_of_404(client: Client) -> None:
+    """Each says what is missing and what to do."""
+    for path, words in {
+        "/feature/nobody": "Nothing is stored about the user 'nobody'. Rate a film first, or check the id.",
+        "/features?user_id=nobody": "Nothing is stored about the user 'nobody'. Rate a film first, or check the id.",
+        "/recommendations/u1/u2": "Nothing is served at this path; /docs lists what is.",
+    }.items():
+        answer = client.get(path)
+        assert (answer.status_code, answer.json()["detail"]) == (404, words)
+    answer = client.post("/update_ratings", json={"u1": {"movie_id": "nope", "rating": 4}})
+    assert answer.status_code == 404
+    assert answer.json()["detail"].startswith("No film has the id 'nope'. Find ids with GET /v1/search")
+    answer = client.post("/recommendation", json={"movie_title": "qqqq zzzz"})
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == "Movie Unrecognized. Try Again. No title is like 'qqqq zzzz'; check its spelling."
+
+
+def test_greetings(client: Client, client_with: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> None:
     for path in ("/classic", "/classic/"):
         assert client.get(path).json() == {"Project": "ML recommender System FastAPI"}
+    assert client.get("/").json()["service"] == "matinee"
+    assert client_with(classic_root="factorization").get("/").json() == {"Project": "ML recommender System FastAPI"}
+    titles = client_with(classic_root="titles")
+    monkeypatch.delenv("ID_USER", raising=False)
+    assert titles.get("/").json() == {"message": "Usuario/a Desconocida/o"}
+    monkeypatch.setenv("ID_USER", "Ana")
+    for path in ("/", "/classic/titles", "/classic/titles/"):
+        assert titles.get(path).json() == {"message": "Usuario/a Ana"}
+    assert client_with(classic_root="titles").get("/", headers={"accept": "text/html"}).status_code == 200
+    with pytest.raises(ValueError, match="classic_root"):
+        Settings(classic_root="index")  # type: ignore[arg-type]

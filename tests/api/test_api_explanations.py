@@ -10,6 +10,13 @@ from api_support import Client
 from matinee.engine.types import Explanation
 
 
+@pytest.fixture(params=["here", "remote"])
+def scoring(request: pytest.FixtureRequest) -> str:
+    """What is tested holds whoever scores."""
+    who: str = request.param
+    return who
+
+
 def test_an_explanation_has_every_part(client: Client) -> None:
     item = client.get("/v1/users/u3/recommendations?n=1&explain=true").json()["items"][0]
     answer = client.get(f"/v1/users/u3/explanations/{item['movie_id']}")

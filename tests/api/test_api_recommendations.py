@@ -17,6 +17,13 @@ from matinee.settings import Settings
 URL = "/v1/users/u1/recommendations"
 
 
+@pytest.fixture(params=["here", "remote"])
+def scoring(request: pytest.FixtureRequest) -> str:
+    """What is tested holds whoever scores."""
+    who: str = request.param
+    return who
+
+
 def ids(answer: object) -> list[str]:
     return [item["movie_id"] for item in answer.json()["items"]]  # type: ignore[attr-defined]
 

@@ -85,12 +85,26 @@ def test_images_come_as_files_or_in_base64(client: Client) -> None:
 
 @pytest.mark.parametrize(
     "texts",
-    ["text", {"texts": ["a"]}, [1], [None], [""], [" \n"], ["a", "\t"], ["a" * (MAX_CHARACTERS + 1)], [["a"]], [True]],
+    ["text", {"texts": ["a"]}, [1], [None], ["a" * (MAX_CHARACTERS + 1)], [["a"]], [True]],
     ids=lambda value: repr(value)[:20],
 )
 def test_bad_texts_are_refused(client: Client, texts: Any) -> None:
     assert client.post("/generate", json=texts).status_code == 422
     assert client.post("/embed", json={"texts": texts}).status_code == 422
+
+
+def test_a_blank_text_has_a_vector_in_the_classic_form(client: Client) -> None:
+    """It does not refuse the batch: earlier systems send the words of all films, of which some have none."""
+    alone = client.post("/generate", json=["storm"]).json()
+    found = client.post("/generate/", json=["", "storm", " \n", "a"]).json()
+    assert list(found) == ["", "storm", " \n", "a"]
+    assert found["storm"] == alone["storm"]
+    assert found[""] == found[" \n"]
+    assert np.linalg.norm(found[""]) == pytest.approx(1, abs=1e-5)
+    assert found[""] not in (found["a"], found["storm"])
+    assert client.post("/generate", json=[""]).json() == {"": found[""]}
+    for blank in ([""], [" \n"], ["a", "\t"]):
+        assert client.post("/embed", json={"texts": blank}).status_code == 422
 
 
 def test_limits_are_named(client: Client) -> None:
@@ -267,7 +281,7 @@ def test_memory_for_bodies_is_set_aside() -> None:
 
 
 def test_operation(client: Client) -> None:
-    assert client.get("/").json()["service"] == "matinee-encoder"
+    assert client.get("/").json() == "Hello from Embedding Generator"
     assert client.get("/health").json() == {"status": "ok"}
     assert client.get("/ready").json() == {"status": "ready"}
     assert 'route="/embed",status="200"' in client.get("/metrics").text

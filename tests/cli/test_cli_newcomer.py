@@ -52,7 +52,7 @@ def test_a_caret_points_at_the_fault_of_a_filter(home: Path, run: Any, command: 
     ],
 )
 def test_the_piece_around_a_fault(text: str, position: int, shown: str, caret: str) -> None:
-    assert console.pointed_at(text, position) == (shown, caret)
+    assert console.marked_position(text, position) == (shown, caret)
 
 
 def test_a_rating_is_taken_back(home: Path, run: Any) -> None:

@@ -57,6 +57,18 @@ def test_version_and_help(run: Any) -> None:
     assert run("data").code == 2
 
 
+def test_settings_print_no_password(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MATINEE_STORE_PASSWORD", "secret-1")
+    monkeypatch.setenv("MATINEE_STORE_URL", "postgresql://ann:se@cret-2@host/films?password=secret-3&sslmode=require")
+    for words in (("settings",), ("settings", "--json")):
+        done = run(*words)
+        assert done.code == 0
+        assert "cret-" not in done.out + done.err
+    listed = {item["name"]: item["value"] for item in json.loads(done.out)["items"]}
+    assert listed["store_url"] == "postgresql://ann:********@host/films?password=********&sslmode=require"
+    assert listed["store_password"] == "********"
+
+
 def test_settings_tell_where_a_value_comes_from(run: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     config = tmp_path / "own.toml"
     config.write_text("seed = 7\nport = 1234\n", encoding="utf-8")
@@ -105,7 +117,7 @@ def test_json_takes_all_that_answers_hold() -> None:
 
 
 def test_a_time_beyond_the_calendar_is_a_dash() -> None:
-    assert [queries.when(time) for time in (None, 10**18, 0)] == ["–", "–", "1970-01-01"]
+    assert [queries.day(time) for time in (None, 10**18, 0)] == ["–", "–", "1970-01-01"]
 
 
 def test_debug_shows_the_traceback(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,6 +170,29 @@ def test_a_taken_port_is_told_before_training(folder: Path, run: Any) -> None:
     done = run("serve", "--host", "no.such.host.invalid")
     assert done.code == 1
     assert done.err.startswith("Error: ")
+
+
+@pytest.mark.parametrize("service", ["core", "recommender", "encoder", "vectors"])
+def test_each_service_tells_of_a_taken_port(run: Any, service: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        done = run("serve", service, "--port", port)
+    assert done.code == 1
+    assert f"127.0.0.1:{port}" in done.err
+    variable = "MATINEE_PORT" if service == "core" else f"MATINEE_{service.upper()}_PORT"
+    assert f"{variable}=9000" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_an_unknown_service_is_told_with_those_there_are(run: Any) -> None:
+    done = run("serve", "nonsense")
+    assert done.code == 2
+    told = " ".join(done.err.split())
+    for word in ("nonsense", "core", "recommender", "encoder", "vectors"):
+        assert word in told
+    assert "Traceback" not in told
 
 
 def test_demo_trains_once_and_anew_for_other_data(home: Path, folder: Path, run: Any) -> None:

@@ -15,7 +15,7 @@ import pytest
 from matinee.data.catalog import Catalog, Movie
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from matinee.errors import InvalidInputError, MatineeError, MemoryLimitError, SnapshotError
 from matinee.models import (
     MODELS,
@@ -83,7 +83,7 @@ def with_vectors(data: Dataset) -> Dataset:
         found = rng.standard_normal((len(taste), dim)).astype(np.float32) + 0.5
         found[:, 0] += np.float32(signal) * (2 * taste - 1)
         rows = np.flatnonzero(np.arange(len(taste)) % missing != 0)
-        vectors[space] = FilmVectors(rows, found[rows] / np.linalg.norm(found[rows], axis=1, keepdims=True))
+        vectors[space] = MovieVectors(rows, found[rows] / np.linalg.norm(found[rows], axis=1, keepdims=True))
     return replace(data, vectors=vectors)
 
 
@@ -252,7 +252,7 @@ def test_numbering_and_names_of_films_and_users_do_not_matter(kind: str, dataset
     moved = {}
     for space, films in dataset.vectors.items():
         order = np.argsort(new_row[films.rows])
-        moved[space] = FilmVectors(new_row[films.rows][order], films.vectors[order])
+        moved[space] = MovieVectors(new_row[films.rows][order], films.vectors[order])
     if kind == "blend-learned":
         pytest.skip("its weights are learned from users that a seed draws, another set of them in another order")
     other = fitted(kind, Dataset("permuted", catalog, ratings, dataset.report, dataset.scale, moved))

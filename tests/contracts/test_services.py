@@ -1,4 +1,4 @@
-"""What every service must do, as a process on a real socket: core, vectors, encoder."""
+"""What every service must do, as a process on a real socket: core, vectors, encoder, recommender."""
 
 from __future__ import annotations
 
@@ -25,9 +25,15 @@ from tiny_models import image_model, picture, text_folder
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and processes of POSIX")
 
 PROBLEM = "application/problem+json"
-POSTS = {"core": "/v1/ratings", "vectors": "/search", "encoder": "/generate"}
+POSTS = {"core": "/v1/ratings", "vectors": "/search", "encoder": "/generate", "recommender": "/recommend"}
 """A path of each service that reads JSON."""
-NAMES = {"core": "matinee", "vectors": "matinee-vectors", "encoder": "matinee-encoder"}
+GREETINGS = {
+    "core": "matinee",
+    "vectors": "matinee-vectors",
+    "encoder": "Hello from Embedding Generator",
+    "recommender": "Hello from Recommender",
+}
+"""What each says at its root: its name in a record, or a classic greeting."""
 MAX_BODY = 1 << 20
 
 
@@ -41,6 +47,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         image_encoder=str(image_model(folder / "fields.onnx")),
         poster_meaning=False,
         max_body=MAX_BODY,
+        recommender_max_body=MAX_BODY,
     )
     dataset = random_dataset()
     shelf = PosterStore.of(found, dataset.name)
@@ -82,7 +89,8 @@ def client(process: Process) -> Iterator[httpx.Client]:
 
 
 def test_it_says_what_it_is_and_that_it_is_well(client: httpx.Client, process: Process) -> None:
-    assert client.get("/").json()["service"] == NAMES[process.service]
+    greeting = client.get("/").json()
+    assert (greeting["service"] if isinstance(greeting, dict) else greeting) == GREETINGS[process.service]
     assert client.get("/health").json() == {"status": "ok"}
     assert client.get("/ready").json()["status"] == "ready"
     assert client.get("/health").headers.get("server") is None
@@ -162,14 +170,29 @@ def test_the_page_about_services_holds(processes: dict[Service, Process]) -> Non
     """Every route that it lists is there."""
     page = (Path(__file__).parents[2] / "docs" / "services.md").read_text(encoding="utf-8")
     served = set()
-    for name in ("vectors", "encoder"):
+    for name in ("vectors", "encoder", "recommender"):
         paths = httpx.get(processes[name].url + "/openapi.json").json()["paths"]
         served |= {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
     listed = {
         call for line in page.splitlines() if line.startswith("| `") for call in re.findall(r"`([A-Z]+ /\S+)`", line)
     }
-    assert len(listed) == 14
+    assert len(listed) == 19
     assert listed <= served
+
+
+def test_two_recommending_processes_share_port_and_snapshot(settings: Settings, tmp_path: Path) -> None:
+    with serving("recommender", settings.model_copy(update={"workers": 2}), tmp_path / "log") as process:
+        body = {"historical": [[[1, 0], [0, 1]], [5, 1]], "prediction_embeddings": [[0, 1], [1, 0]], "movie_id": [1, 2]}
+        snapshots = set()
+        for _ in range(8):  # a connection each: the kernel deals them out to both workers
+            assert httpx.post(process.url + "/recommend", json=body, timeout=30).json() == ["2", "1"]
+            snapshots.add(httpx.get(process.url + "/v1/models", timeout=30).json()["snapshot"])
+        assert len(snapshots) == 1
+        text = httpx.get(process.url + "/metrics").text
+        counts = re.findall(r'requests_total\{method="POST",route="/recommend",status="200"\} (\d+)', text)
+        assert sum(map(int, counts)) == 8
+        assert process.stop() == 0
+    assert "Traceback" not in process.log.read_text()
 
 
 def test_two_encoding_processes_share_port_and_numbers(settings: Settings, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matinee.data.dataset import Dataset
 from matinee.data.ratings import NO_TIME
 from matinee.data.split import (
     file_order,
@@ -16,8 +15,6 @@ from matinee.data.split import (
     random_holdout,
     random_per_user,
     temporal,
-    user_holdout,
-    users_of,
 )
 from matinee.errors import DataError, InvalidInputError
 from support import make_dataset, random_dataset
@@ -107,19 +104,6 @@ def test_temporal_edges() -> None:
         temporal(np.array([1, NO_TIME]))
     with pytest.raises(DataError, match="No point in time"):
         temporal(np.array([4, 4, 4]))
-
-
-def test_user_holdout_parts_the_entries(dataset: Dataset) -> None:
-    users = users_of(dataset.ratings)
-    split = user_holdout(users, dataset.ratings.n_users, 12, 0.8, 1)
-    assert np.array_equal(split.train.astype(int) + split.history + split.test, np.ones(len(users), dtype=int))
-    held = set(users[split.history | split.test].tolist())
-    assert len(held) == 12
-    assert not held & set(users[split.train].tolist())
-    assert split.history.sum() / (split.history | split.test).sum() == pytest.approx(0.8, abs=0.05)
-    for n_held in (0, 60):
-        with pytest.raises(InvalidInputError, match="held out"):
-            user_holdout(users, 60, n_held)
 
 
 @settings(deadline=None)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matinee.encoders import conse
-from matinee.encoders.conse import CLASSES, N_CLASSES, PRINTED, class_names, conse_vectors, shown
+from matinee.encoders.conse import CLASSES, N_CLASSES, PRINTED, class_names, conse_vectors, text_similarity
 from matinee.encoders.projection import unit
 from matinee.errors import FetchError, InvalidInputError
 from matinee.settings import Settings
@@ -57,14 +57,14 @@ def test_shapes_that_do_not_fit() -> None:
 def test_no_posters() -> None:
     _, classes = drawn(3, 1, 9)
     assert conse_vectors(np.empty((0, 9)), classes).shape == (0, 8)
-    assert shown(np.empty((0, 8), dtype=np.float32), classes[0]).shape == (0,)
+    assert text_similarity(np.empty((0, 8), dtype=np.float32), classes[0]).shape == (0,)
 
 
 def test_what_all_posters_share_is_taken_off() -> None:
     rng = np.random.default_rng(4)
     common = 5 * unit(rng.normal(size=(1, 8)))
     posters = unit(common + unit(rng.normal(size=(30, 8))))
-    cosines = shown(posters, posters[7])
+    cosines = text_similarity(posters, posters[7])
     assert cosines.argmax() == 7
     assert cosines[7] == pytest.approx(1, abs=1e-5)
     assert np.abs(cosines).mean() < (posters @ posters[7]).mean() / 2

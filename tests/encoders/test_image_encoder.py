@@ -164,11 +164,11 @@ def test_bad_images_are_told_apart(tmp_path: Path) -> None:
 def test_many_with_broken_ones_go_on(tiny: OnnxImageEncoder) -> None:
     images: list[bytes | Path] = [saved(drawn(i), "JPEG") for i in range(150)]
     bad = [0, 63, 64, 65, 149]
-    for place in bad:
-        images[place] = b"not an image"
+    for position in bad:
+        images[position] = b"not an image"
     told: list[float] = []
     found, faults = encode_all(tiny, images, lambda _, share: told.append(share))
-    assert [fault.place for fault in faults] == bad
+    assert [fault.position for fault in faults] == bad
     assert all(isinstance(fault.error, MediaTypeError) for fault in faults)
     assert np.flatnonzero(~found.any(axis=1)).tolist() == bad
     np.testing.assert_array_equal(found[100], tiny.encode([images[100]])[0])

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from matinee.data.catalog import Catalog
-from matinee.encoders.film_texts import MAX_WORDS, film_text, film_texts
+from matinee.encoders.movie_texts import MAX_WORDS, movie_text, movie_texts
 
 BARE: dict[str, object] = {"title": "The Ship", "genres": [], "tags": [], "keywords": [], "overview": None}
 
@@ -28,23 +28,23 @@ BARE: dict[str, object] = {"title": "The Ship", "genres": [], "tags": [], "keywo
     ],
 )
 def test_text(fields: dict[str, object], text: str) -> None:
-    assert film_text(BARE | fields) == text
+    assert movie_text(BARE | fields) == text
 
 
 def test_long_lists_are_cut() -> None:
     many = [f"w{place}" for place in range(500)]
-    words = film_text(BARE | {"keywords": many, "tags": many[:3]}).split(", ")
+    words = movie_text(BARE | {"keywords": many, "tags": many[:3]}).split(", ")
     assert words == [*many[:MAX_WORDS], *many[:3]]
 
 
 def test_texts_follow_the_rows() -> None:
     catalog = Catalog(pl.DataFrame([{"movie_id": str(i), "title": f"Film {i}", "genres": ["Drama"]} for i in range(4)]))
-    assert film_texts(catalog, np.array([3, 0, 3])) == ["Film 3\ndrama", "Film 0\ndrama", "Film 3\ndrama"]
-    assert film_texts(catalog) == [film_texts(catalog, np.array([row]))[0] for row in range(4)]
-    assert film_texts(catalog, np.array([], dtype=np.int64)) == []
+    assert movie_texts(catalog, np.array([3, 0, 3])) == ["Film 3\ndrama", "Film 0\ndrama", "Film 3\ndrama"]
+    assert movie_texts(catalog) == [movie_texts(catalog, np.array([row]))[0] for row in range(4)]
+    assert movie_texts(catalog, np.array([], dtype=np.int64)) == []
 
 
 def test_every_real_film_has_a_text(shared_data: Path) -> None:
     movies = pl.read_csv(shared_data / "ml-latest-small" / "movies.csv")
     catalog = Catalog(movies.select(pl.col("movieId").cast(pl.String).alias("movie_id"), "title"))
-    assert all(text.strip() for text in film_texts(catalog))
+    assert all(text.strip() for text in movie_texts(catalog))

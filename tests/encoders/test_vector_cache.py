@@ -153,8 +153,8 @@ def test_the_newest_vector_of_a_key_stays(tmp_path: Path, monkeypatch: pytest.Mo
     store = VectorCache(tmp_path, DIM)
     for seed in range(3):
         store.put(keys("ab"), vectors(2, seed))
-        for place, path in enumerate(files(tmp_path)):
-            os.utime(path, (seed * 10 + place, seed * 10 + place))
+        for position, path in enumerate(files(tmp_path)):
+            os.utime(path, (seed * 10 + position, seed * 10 + position))
     assert len(files(tmp_path)) == 1
     np.testing.assert_allclose(VectorCache(tmp_path, DIM).find(keys("ab"))[0], vectors(2, 2), atol=1e-3)
 
@@ -254,7 +254,7 @@ def test_images_are_encoded_once_and_faults_told(tmp_path: Path) -> None:
     paths[2].write_bytes(paths[1].read_bytes())  # one poster of two films
     paths[4].write_bytes(b"no image")  # and the last is not there
     first, faults = encode_images_cached(encoder, paths, chosen)
-    assert [fault.place for fault in faults] == [4, 5]
+    assert [fault.position for fault in faults] == [4, 5]
     assert isinstance(faults[0].error, InvalidInputError)
     assert "5.png" in str(faults[1].error)
     np.testing.assert_array_equal(first[1], first[2])
@@ -266,4 +266,4 @@ def test_images_are_encoded_once_and_faults_told(tmp_path: Path) -> None:
     ]
     second, faults = encode_images_cached(encoder, paths, chosen)
     np.testing.assert_array_equal(first, second)
-    assert [fault.place for fault in faults] == [4, 5]
+    assert [fault.position for fault in faults] == [4, 5]

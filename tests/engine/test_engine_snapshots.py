@@ -52,7 +52,13 @@ def test_training_learns_from_the_store_and_ratings_survive(engine: Engine) -> N
     similar = engine.similar("new", by="taste", n=5)
     assert similar.fallback is None
     manifest = SnapshotRegistry(settings.snapshots_dir).show(second)
-    assert manifest.watermark > 0
+    held = [change for change in engine.request_view().runtime.store.changes(-1).ratings if change.after is not None]
+    newest = max(int(ratings.times.max()), *(change.timestamp for change in held))
+    marks = {one["id"]: one["watermark"] for one in engine.snapshots()}
+    assert marks[second] == {"timestamp": newest, "sequence": manifest.watermark}
+    assert manifest.watermark == engine.request_view().sequence > 0
+    assert marks[first]["sequence"] == 0
+    assert 0 < marks[first]["timestamp"] < newest
     table = manifest.report.tables["store"]
     assert table.rows_in - table.rows_out == sum(table.dropped.values())
     engine.rate([("u2", "new", 1.0)])

@@ -145,9 +145,9 @@ def test_one_reranker_for_each_state_of_the_catalogue(dataset: Dataset) -> None:
     grown = first.with_changes([Movie(movie_id="new", title="New", genres=("Comedy",), countries=("France",))])
     after = rerankers(grown)
     assert rerankers(grown) is after
-    assert after.traits.films(after.traits.names.index((1, "france"))).tolist() == [len(first)]
+    assert after.traits.movies(after.traits.names.index((1, "france"))).tolist() == [len(first)]
     assert len(after.popularity) == len(first) + 1
     # A reader may still hold the state before.
     assert np.array_equal(rerankers(first).popularity, made.popularity)
     edited = first.with_changes([first.movie(0).model_copy(update={"genres": ("Western",)})])
-    assert rerankers(edited).traits.films(rerankers(edited).traits.names.index((0, "western"))).tolist() == [0]
+    assert rerankers(edited).traits.movies(rerankers(edited).traits.names.index((0, "western"))).tolist() == [0]

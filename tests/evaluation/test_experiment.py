@@ -13,7 +13,7 @@ from matinee.data.dataset import Dataset
 from matinee.data.split import users_of, validation_users
 from matinee.errors import DataError, InvalidInputError, MemoryLimitError, NotFoundError, UnknownModelError
 from matinee.evaluation import PEERS, PROTOCOLS, EvaluationReport, evaluate, get_protocol, training_metrics
-from matinee.evaluation.measure import asked_users, fit_models, genre_vectors, measure_ranking, measure_stars
+from matinee.evaluation.measure import fit_models, genre_vectors, measure_ranking, measure_stars, users_to_test
 from matinee.evaluation.protocols import EvaluationSource, Split
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores
 from matinee.settings import Settings
@@ -221,12 +221,12 @@ def test_fit_models_fits_parts_once_and_nothing_else(dataset: Dataset) -> None:
 
 def test_asked_users_and_genre_vectors(dataset: Dataset) -> None:
     split = next(iter(PROTOCOLS["holdout"].splits(EvaluationSource(dataset))))
-    users = asked_users(split)
+    users = users_to_test(split)
     assert set(users) == set(users_of(split.test).tolist())
-    some = asked_users(split, 7, 3)
+    some = users_to_test(split, 7, 3)
     assert len(some) == 7
     assert set(some) <= set(users)
-    assert np.array_equal(some, asked_users(split, 7, 3))
+    assert np.array_equal(some, users_to_test(split, 7, 3))
     vectors = genre_vectors(dataset.catalog)
     np.testing.assert_allclose((vectors @ vectors.T).diagonal(), 1.0)
     bare = make_dataset([("a", "1", 4.0, None)], [{"movie_id": "1", "title": "A", "genres": []}])

@@ -13,14 +13,13 @@ from hypothesis import strategies as st
 
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from matinee.evaluation import evaluate
 from matinee.evaluation import metrics as m
 from matinee.evaluation.measure import measure_questions, measure_ranking
-from matinee.evaluation.protocols import PROTOCOLS, EvaluationSource, Question, Split
+from matinee.evaluation.protocols import PROTOCOLS, EvaluationSource, Question, Split, without_user_tags
 from matinee.evaluation.references import Counts, last_month
 from matinee.evaluation.relevance import at_least_liked, disliked, liked
-from matinee.evaluation.user_tags import without_user_tags
 from matinee.models import Content, Query
 from matinee.models.base import Scores
 from matinee.settings import Settings
@@ -166,7 +165,7 @@ def test_content_cannot_read_what_users_wrote(name: str) -> None:
 
 def test_nothing_but_tags_is_taken_away() -> None:
     data = random_dataset(20, 10, 0.5)
-    unit = FilmVectors(np.arange(2), np.eye(2, dtype=np.float32))
+    unit = MovieVectors(np.arange(2), np.eye(2, dtype=np.float32))
     data = replace(data, vectors={"text": unit, "poster": unit})
     bare = without_user_tags(data)
     assert list(bare.vectors) == ["poster"]

@@ -41,7 +41,7 @@ def test_the_probes_are_some_items_and_their_most_frequent_neighbors() -> None:
     assert (again.queries == PROBES.queries).all()
     assert PROBES.k == 11
     similar = np.sort(PROBES.queries @ VECTORS.T, axis=1)[:, -11]
-    np.testing.assert_allclose(PROBES.least, similar, atol=1e-5)
+    np.testing.assert_allclose(PROBES.thresholds, similar, atol=1e-5)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 300])
@@ -76,7 +76,7 @@ def test_effort_is_raised_until_it_is_enough(kind: str) -> None:
     assert spare.approximate.effort > better.approximate.effort or kind == "faiss"  # where all lists are searched
     # Queries that were not asked for the proof: nearly as good.
     others = Probes.of(VECTORS[::-1][3:])
-    assert overlap(better, Probes(others.queries, others.least, others.k)).mean > 0.97
+    assert overlap(better, Probes(others.queries, others.thresholds, others.k)).mean > 0.97
 
 
 def test_an_index_that_is_wrong_is_never_proven() -> None:

@@ -11,10 +11,10 @@ from matinee._util.topk import top_n
 from matinee.data.catalog import Catalog, Movie
 from matinee.models.base import Query
 from matinee.models.calibration import (
-    FLOOR,
     LENGTH,
+    MIN_POPULARITY,
+    MIN_STANDARD_SCORE,
     SMOOTHING,
-    UNKNOWN,
     Reranker,
     Taste,
     calibrate,
@@ -64,7 +64,7 @@ def random_scores(seed: int) -> np.ndarray:
 def test_popularity_is_standardised_over_the_rated_films() -> None:
     found = popularity(np.array([0, 1, 3, 0]))
     assert found[1:3] == pytest.approx([-1.0, 1.0])
-    assert found[0] == found[3] == UNKNOWN == -2.0
+    assert found[0] == found[3] == MIN_POPULARITY == -2.0
     assert popularity(np.zeros(3, dtype=np.int64)).tolist() == [0.0, 0.0, 0.0]
     assert popularity(np.full(3, 7)).tolist() == [0.0, 0.0, 0.0]
 
@@ -83,8 +83,8 @@ def test_log_scores_by_hand() -> None:
     found = log_scores(np.array([1.0, NAN, 3.0, -np.inf, 5.0], dtype=np.float32))
     deviation = math.sqrt(8 / 3)
     assert found[4] == pytest.approx(math.log(2 / deviation), rel=1e-5)
-    assert found[2] == pytest.approx(math.log(FLOOR) - FLOOR, rel=1e-5)
-    assert found[0] == pytest.approx(math.log(FLOOR) - 2 / deviation - FLOOR, rel=1e-5)
+    assert found[2] == pytest.approx(math.log(MIN_STANDARD_SCORE) - MIN_STANDARD_SCORE, rel=1e-5)
+    assert found[0] == pytest.approx(math.log(MIN_STANDARD_SCORE) - 2 / deviation - MIN_STANDARD_SCORE, rel=1e-5)
     assert np.isnan(found[[1, 3]]).all()
     assert np.isnan(log_scores(np.full(3, NAN, dtype=np.float32))).all()
     assert len(set(log_scores(np.full(3, 0.1, dtype=np.float32)).tolist())) == 1

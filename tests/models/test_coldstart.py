@@ -8,7 +8,7 @@ import pytest
 
 from matinee.data.catalog import Movie
 from matinee.data.dataset import Dataset
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from matinee.errors import InvalidInputError, SnapshotError
 from matinee.models import Blend, ColdStart, Content, Ease, ImplicitALS, Model, Popularity, Query, default_lineup
 from support import make_dataset, random_dataset
@@ -33,7 +33,7 @@ def with_new_films(unrated: int = 6) -> Dataset:
     texts = rng.standard_normal((len(data.catalog), 6)).astype(np.float32)
     texts[:, 0] += np.where(np.arange(len(texts)) % 2, 2, -2)
     texts /= np.linalg.norm(texts, axis=1, keepdims=True)
-    vectors = {"text": FilmVectors(np.arange(len(texts)), texts)}
+    vectors = {"text": MovieVectors(np.arange(len(texts)), texts)}
     return replace(data.with_ratings(data.ratings.select(keep)), vectors=vectors)
 
 
@@ -133,7 +133,7 @@ def test_films_added_and_edited_while_serving(data: Dataset, bound: dict[str, Mo
     twin = data.catalog.movie(row).model_copy(update={"movie_id": "twin"})
     catalog = data.catalog.with_changes([twin, data.catalog.movie(row - 1), Movie(movie_id="blank", title="…")])
     texts = data.vectors["text"].vectors
-    put = {"text": FilmVectors(np.array([row - 1, n]), np.stack([texts[row], texts[row]]))}
+    put = {"text": MovieVectors(np.array([row - 1, n]), np.stack([texts[row], texts[row]]))}
     query = Query.of(data.ratings, 3)
     before = model.score([query])[0]
     grown = [

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from matinee.data.catalog import Movie
 from matinee.data.dataset import Dataset
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from matinee.errors import DataError, SnapshotError
 from matinee.models import Content, Query
 from matinee.models.content.model import profile_weights
@@ -121,9 +121,9 @@ def test_words() -> None:
     assert words(None) == []
 
 
-def cross(rows: list[int]) -> FilmVectors:
+def cross(rows: list[int]) -> MovieVectors:
     """Up to four directions at right angles, whose mean is 0: nothing changes when it is taken off."""
-    return FilmVectors(np.array(rows, dtype=np.int64), np.float32([[1, 0], [-1, 0], [0, 1], [0, -1]])[: len(rows)])
+    return MovieVectors(np.array(rows, dtype=np.int64), np.float32([[1, 0], [-1, 0], [0, 1], [0, -1]])[: len(rows)])
 
 
 def described() -> Dataset:
@@ -151,7 +151,7 @@ def test_vectors_by_hand() -> None:
 def test_what_all_vectors_have_in_common_counts_nothing() -> None:
     lifted = np.hstack([cross([0, 1, 2, 3]).vectors, np.full((4, 1), 3, dtype=np.float32)])
     lifted /= np.linalg.norm(lifted, axis=1, keepdims=True)
-    data = replace(described(), vectors={"text": FilmVectors(np.arange(4), lifted)})
+    data = replace(described(), vectors={"text": MovieVectors(np.arange(4), lifted)})
     plain = replace(described(), vectors={"text": cross([0, 1, 2, 3])})
     settings = {"genres": 1.0, "text": 1.0, **ONLY}
     np.testing.assert_allclose(
@@ -166,7 +166,7 @@ def test_fields_of_weight_0_and_other_spaces_are_left_out() -> None:
         Content(text=0.0, poster=0.0).fit(data),
         Content().fit(replace(data, vectors={"taste": cross([0, 1])})),
         Content().fit(
-            replace(data, vectors={"text": FilmVectors(np.zeros(0, np.int64), np.zeros((0, 2), np.float32))})
+            replace(data, vectors={"text": MovieVectors(np.zeros(0, np.int64), np.zeros((0, 2), np.float32))})
         ),
     ):
         assert model.state().keys() == plain.state().keys()
@@ -196,7 +196,7 @@ def test_new_and_edited_films_bring_their_vectors() -> None:
     model = Content(genres=0.0, text=1.0, poster=1.0, countries=0.0, languages=0.0, **ONLY).fit(data)
     put = [data.catalog.movie(0), data.catalog.movie(1), Movie(movie_id="e", title="…")]
     catalog = data.catalog.with_changes(put)
-    grown = model.with_catalog(catalog, {"text": FilmVectors(np.array([1, 4]), np.float32([[0, 1], [1, 0]]))})
+    grown = model.with_catalog(catalog, {"text": MovieVectors(np.array([1, 4]), np.float32([[0, 1], [1, 0]]))})
     found = grown.similar([2, 4])
     np.testing.assert_allclose(found[0], np.array([-1, 1, 2, -1, 0]) / 2, atol=1e-6)  # a has its poster still
     np.testing.assert_allclose(found[1], np.array([0, 0, 0, 0, 1]) / 2, atol=1e-6)
@@ -204,12 +204,12 @@ def test_new_and_edited_films_bring_their_vectors() -> None:
     assert np.isnan(model.with_catalog(catalog).similar([1])[0, 4])
     same = Movie(movie_id="e", title="…")
     catalog = catalog.with_changes([same])
-    again = grown.with_catalog(catalog, {"text": FilmVectors(np.array([4]), np.float32([[0, 1]]))})
+    again = grown.with_catalog(catalog, {"text": MovieVectors(np.array([4]), np.float32([[0, 1]]))})
     np.testing.assert_allclose(again.similar([4])[0], np.array([0, 1, 1, -1, 1]) / 2, atol=1e-6)
     catalog = catalog.with_changes([same])
     assert np.isnan(again.with_catalog(catalog, {"text": cross([])}).similar([4])).all()
     with pytest.raises(DataError, match="3 values"):
-        model.with_catalog(catalog, {"text": FilmVectors(np.array([4]), np.ones((1, 3), dtype=np.float32))})
+        model.with_catalog(catalog, {"text": MovieVectors(np.array([4]), np.ones((1, 3), dtype=np.float32))})
 
 
 def test_damaged_vectors() -> None:

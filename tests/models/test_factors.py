@@ -105,9 +105,9 @@ def test_ials_lowers_its_own_loss() -> None:
         scores = model.score([Query(rows.astype(np.int64), stars) for rows, stars, _ in histories]).astype(np.float64)
         p = scores @ np.linalg.pinv(q.T)
         by_user = 0.05 * (x.sum(axis=1) + 0.2 * x.shape[1])
-        by_film = 0.05 * (x.sum(axis=0) + 0.2 * x.shape[0])
+        by_movie = 0.05 * (x.sum(axis=0) + 0.2 * x.shape[0])
         fit = (x * (1 - scores) ** 2).sum() + 0.2 * (scores**2).sum()
-        return float(fit + by_user @ (p**2).sum(axis=1) + by_film @ (q**2).sum(axis=1))
+        return float(fit + by_user @ (p**2).sum(axis=1) + by_movie @ (q**2).sum(axis=1))
 
     losses = [loss(sweeps) for sweeps in (1, 3, 10)]
     assert losses[0] > losses[1] >= losses[2] - 1e-6

@@ -46,7 +46,7 @@ def test_entries_sums_and_films() -> None:
     assert np.allclose(total, traits.matrix[[3, 0]].T @ np.array([1.0, 2.0]))
     assert total[numbers].all()
     drama = traits.names.index((0, "drama"))
-    assert traits.films(drama).tolist() == [0, 1, 3]
+    assert traits.movies(drama).tolist() == [0, 1, 3]
     assert traits.total(np.zeros(0, dtype=np.int64), np.zeros(0)).tolist() == [0.0] * len(traits.names)
 
 

@@ -7,14 +7,14 @@ import scipy.sparse as sp
 from matinee.models.truncated_svd import truncated_svd
 
 
-@pytest.mark.parametrize("centre", [False, True])
+@pytest.mark.parametrize("center", [False, True])
 @pytest.mark.parametrize("shape", [(80, 50), (50, 80)])
-def test_agrees_with_the_dense_decomposition(shape: tuple[int, int], centre: bool) -> None:
+def test_agrees_with_the_dense_decomposition(shape: tuple[int, int], center: bool) -> None:
     rng = np.random.default_rng(0)
     low = rng.normal(size=(shape[0], 6)) @ np.diag([9, 7, 5, 3, 2, 1.5]) @ rng.normal(size=(6, shape[1]))
     dense = np.where(rng.random(shape) < 0.4, low, 0).astype(np.float32)
-    left, values, right = truncated_svd(sp.csr_matrix(dense), 5, centre=centre)
-    wanted = dense - dense.mean(axis=0) if centre else dense
+    left, values, right = truncated_svd(sp.csr_matrix(dense), 5, center=center)
+    wanted = dense - dense.mean(axis=0) if center else dense
     u, s, vt = np.linalg.svd(wanted, full_matrices=False)
     np.testing.assert_allclose(values, s[:5], rtol=1e-3)
     best = (u[:, :5] * s[:5]) @ vt[:5]
@@ -54,15 +54,15 @@ DEGENERATE: dict[str, sp.csr_matrix] = {
 }
 
 
-@pytest.mark.parametrize("centre", [False, True])
+@pytest.mark.parametrize("center", [False, True])
 @pytest.mark.parametrize("case", DEGENERATE)
-def test_a_degenerate_matrix_is_decomposed_too(case: str, centre: bool) -> None:
+def test_a_degenerate_matrix_is_decomposed_too(case: str, center: bool) -> None:
     """Finite and orthonormal, no more values than the rank, and their product is the matrix again."""
     matrix = DEGENERATE[case]
-    left, values, right = truncated_svd(matrix, 50, centre=centre)
+    left, values, right = truncated_svd(matrix, 50, center=center)
     assert (left.shape, right.shape) == ((matrix.shape[0], len(values)), (len(values), matrix.shape[1]))
     dense = matrix.toarray().astype(np.float64)
-    wanted = dense - dense.mean(axis=0) if centre and dense.size else dense
+    wanted = dense - dense.mean(axis=0) if center and dense.size else dense
     size = np.abs(dense).max(initial=0.0)
     assert len(values) == (np.linalg.matrix_rank(wanted, tol=1e-4 * size) if size else 0)
     assert (np.diff(values) <= 0).all()

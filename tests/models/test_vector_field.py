@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from matinee.models.content.vector_field import COMPONENTS, VectorField, put_state, read_state
 
 DIM, FILMS = 3, 8
@@ -13,13 +13,13 @@ changes = st.lists(
 )
 
 
-def some(rows: set[int], seed: int) -> FilmVectors:
+def some(rows: set[int], seed: int) -> MovieVectors:
     found = np.random.default_rng(seed).standard_normal((len(rows), DIM)).astype(np.float32)
     found /= np.linalg.norm(found, axis=1, keepdims=True)
-    return FilmVectors(np.array(sorted(rows), dtype=np.int64), found)
+    return MovieVectors(np.array(sorted(rows), dtype=np.int64), found)
 
 
-def dictionary(field: VectorField, films: FilmVectors) -> dict[int, np.ndarray]:
+def dictionary(field: VectorField, films: MovieVectors) -> dict[int, np.ndarray]:
     return dict(zip(films.rows.tolist(), field.projection.apply(films.vectors), strict=True))
 
 
@@ -56,4 +56,4 @@ def test_keeps_the_cosines_of_what_is_learnt() -> None:
     own = field.rows(np.arange(FILMS))
     np.testing.assert_allclose(own @ own.T, centered @ centered.T, atol=1e-5)
     wide = np.random.default_rng(2).standard_normal((200, 150)).astype(np.float32)
-    assert VectorField.learn(FilmVectors(np.arange(200), wide)).dim == COMPONENTS
+    assert VectorField.learn(MovieVectors(np.arange(200), wide)).dim == COMPONENTS

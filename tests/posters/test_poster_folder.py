@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from matinee.data.catalog import Movie
 from matinee.errors import DataError
 from matinee.posters.folder import add_folder
-from matinee.posters.names import Films, Row, imdb_of, number_kind, read_index, resolve
+from matinee.posters.names import MovieIndex, Row, imdb_of, number_kind, read_index, resolve
 from matinee.posters.store import PosterStore
 from poster_support import film, picture
 
@@ -159,7 +159,7 @@ def test_a_folder_that_is_none(shelf: PosterStore, tmp_path: Path, make: bool) -
 def test_a_folder_named_one_way_is_read_that_way(ids: list[int], shift: int) -> None:
     """Film ids and TMDB ids that overlap by chance do not mislead, as long as every film has its picture."""
     films = [film(str(i), tmdb_id=str(i + 1 + shift % 97), imdb_id=f"tt{i * 7 + shift:07d}") for i in ids]
-    index = Films(films)
+    index = MovieIndex(films)
     for by, names in (
         ("movie", [one.movie_id for one in films]),
         ("tmdb", [one.tmdb_id for one in films]),
@@ -178,8 +178,8 @@ def test_ids_of_imdb() -> None:
         assert imdb_of(text) == "tt0114709"
     for text in ("", "tt", "tt01147x", "t114709", "²", "１", "tt12345678901"):
         assert imdb_of(text) is None
-    assert Films(FILMS).find("tmdb", "²") == []
-    assert Films(FILMS).find_row(Row("", "", "1", "1")) == ["862"]
+    assert MovieIndex(FILMS).find("tmdb", "²") == []
+    assert MovieIndex(FILMS).find_row(Row("", "", "1", "1")) == ["862"]
 
 
 def test_shared_posters_are_named_by_imdb_id(shared_data: Path) -> None:
@@ -188,7 +188,7 @@ def test_shared_posters_are_named_by_imdb_id(shared_data: Path) -> None:
         pytest.skip("no posters there")
     stems = [path.stem for path in sorted(folder.glob("*.jpg"))[:200]]
     rows = read_index(folder, stems)
-    films = Films(Movie(movie_id=row.movie, title="x", imdb_id=row.imdb) for row in rows.values())
+    films = MovieIndex(Movie(movie_id=row.movie, title="x", imdb_id=row.imdb) for row in rows.values())
     assert len(rows) == len(stems)
     assert all(len(resolve(films, stem, None, "movie", rows)) == 1 for stem in stems)
     assert all(resolve(films, stem, None, "movie", rows) == resolve(films, stem, "imdb", "imdb", {}) for stem in stems)

@@ -156,14 +156,14 @@ def test_links_and_strangers_are_not_pictures(shelf: PosterStore, tmp_path: Path
 def test_files_are_read_with_care(shelf: PosterStore, tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(picture())
-    assert shelf.put_file("1", path) == "added"
+    assert shelf.put("1", read_file(path, shelf.max_bytes)) == "added"
     (tmp_path / "link.jpg").symlink_to(path)
     os.mkfifo(tmp_path / "pipe.jpg")
     for name in ("link.jpg", "pipe.jpg", "shelf"):
         with pytest.raises(MediaTypeError):
-            shelf.put_file("2", tmp_path / name)
+            shelf.put("2", read_file(tmp_path / name, shelf.max_bytes))
     with pytest.raises(InvalidInputError):
-        shelf.put_file("2", tmp_path / "absent.jpg")
+        shelf.put("2", read_file(tmp_path / "absent.jpg", shelf.max_bytes))
     with pytest.raises(TooLargeError):
         read_file(path, 10)
 

@@ -15,7 +15,15 @@ import pytest
 
 from matinee.errors import FetchError, InvalidInputError, StoreError
 from matinee.posters.store import PosterStore
-from matinee.posters.tmdb import AT_ONCE, DAYS, FILE, MAX_FAILURES, FetchReport, KnownMissing, fetch
+from matinee.posters.tmdb import (
+    MAX_CONCURRENT,
+    MAX_FAILURES,
+    MISSING_DAYS,
+    MISSING_FILE,
+    FetchReport,
+    KnownMissing,
+    fetch,
+)
 from poster_support import V3_KEY, V4_TOKEN, FakeTmdb, film, picture
 
 
@@ -74,14 +82,16 @@ def test_what_is_there_or_known_to_be_absent_is_not_asked_for(tmdb: FakeTmdb, sh
     assert len(tmdb.seen) == asked  # not even the configuration
     # Another id may have a poster, and after some weeks the same may.
     assert run(tmdb, shelf, [*films[:-1], film("none", tmdb_id="70")]).no_poster == 1
-    lines = [json.loads(line) for line in (shelf.folder / FILE).read_text().splitlines()]
+    lines = [json.loads(line) for line in (shelf.folder / MISSING_FILE).read_text().splitlines()]
     assert {line["asked"] for line in lines} == {"tmdb:7", "tmdb:70"}
     for line in lines:
-        line["date"] -= (DAYS + 1) * 86_400
-    (shelf.folder / FILE).write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"movie_id": "cut sho')
+        line["date"] -= (MISSING_DAYS + 1) * 86_400
+    (shelf.folder / MISSING_FILE).write_text(
+        "".join(json.dumps(line) + "\n" for line in lines) + '{"movie_id": "cut sho'
+    )
     tmdb.add("7", picture())
     assert run(tmdb, shelf, films).fetched == 1
-    assert (shelf.folder / FILE).read_text() == ""
+    assert (shelf.folder / MISSING_FILE).read_text() == ""
 
 
 def test_absent_films_are_written_at_once(tmp_path: Path) -> None:
@@ -111,7 +121,7 @@ def test_a_key_that_is_refused_stops_at_once(tmdb: FakeTmdb, shelf: PosterStore)
     with pytest.raises(FetchError, match="does not accept the key"):
         run(tmdb, shelf, some_films(tmdb, 100))
     assert len(tmdb.paths()) < 30
-    assert not (shelf.folder / FILE).exists()
+    assert not (shelf.folder / MISSING_FILE).exists()
 
 
 @pytest.mark.parametrize("key", ["", "   ", "a key", "k€y", "a&b=c", "a\nb"])
@@ -154,7 +164,7 @@ def test_a_pause_that_is_asked_for_is_kept(tmdb: FakeTmdb, shelf: PosterStore) -
     first, second = [at for at, path, _, _ in tmdb.seen if path == "/3/movie/100"]
     assert second - first >= 0.9
     meanwhile = [at for at, path, _, _ in tmdb.seen if path.startswith("/3/") and first < at < first + 0.9]
-    assert len(meanwhile) < AT_ONCE  # all wait, not only the one that was told to
+    assert len(meanwhile) < MAX_CONCURRENT  # all wait, not only the one that was told to
 
 
 @pytest.mark.parametrize("header", ["86400", formatdate(time.time() + 90_000, usegmt=True)], ids=["seconds", "date"])

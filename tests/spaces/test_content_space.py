@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from index_support import make_index, random_vectors
 from matinee.data.catalog import Catalog, Movie
 from matinee.data.dataset import Dataset
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from matinee.engine import Engine
 from matinee.engine.updatable_spaces import UpdatableSpace
 from matinee.errors import SnapshotError
@@ -26,7 +26,7 @@ from matinee.models.content.model import Content
 from matinee.settings import Settings
 from matinee.snapshots import SnapshotRegistry
 from matinee.snapshots.spaces import Space, lifted
-from matinee.spaces.blend_space import TASTE_WEIGHT, blend_films, blended
+from matinee.spaces.blend_space import TASTE_WEIGHT, blend_movies, blended
 from matinee.spaces.content_space import ContentSpace, content_dim, drawn_together
 from matinee.training.pipeline import train_dataset
 from matinee.training.vector_spaces import SUPPORT, content_space, taste_space
@@ -36,7 +36,7 @@ SERIES = ("Harbour", "Harbour II", "Harbour III: The Tide")
 
 
 def space_of(vectors: np.ndarray, is_lifted: bool = True) -> Space:  # type: ignore[type-arg]
-    films = FilmVectors(np.arange(len(vectors)), np.asarray(vectors, dtype=np.float32))
+    films = MovieVectors(np.arange(len(vectors)), np.asarray(vectors, dtype=np.float32))
     return Space("content", films, np.zeros((len(vectors), 2), dtype=np.float32), lifted=is_lifted)
 
 
@@ -99,9 +99,9 @@ def test_the_blend_is_the_weighted_mean_of_both_likenesses() -> None:
 
 
 def test_films_of_either_space_are_in_the_blend() -> None:
-    taste = FilmVectors(np.array([0, 2]), lifted(np.eye(2, dtype=np.float32)))
-    content = FilmVectors(np.array([1, 2]), lifted(np.eye(2, 3, dtype=np.float32)))
-    both = blend_films(taste, content)
+    taste = MovieVectors(np.array([0, 2]), lifted(np.eye(2, dtype=np.float32)))
+    content = MovieVectors(np.array([1, 2]), lifted(np.eye(2, 3, dtype=np.float32)))
+    both = blend_movies(taste, content)
     assert both.rows.tolist() == [0, 1, 2]
     assert both.vectors.shape == (3, 2 + 3 + 1)
     np.testing.assert_allclose(np.linalg.norm(both.vectors, axis=1), 1, atol=1e-6)
@@ -128,7 +128,7 @@ def test_larger_catalogues_get_fewer_values() -> None:
 # --- against the whole likeness ---------------------------------------------------------------------------------
 def test_with_all_dimensions_it_is_the_likeness_of_the_model(content: Content, dataset: Dataset) -> None:
     made = ContentSpace.learn(content, {}, dim=40)
-    space = space_of(made.films.vectors)
+    space = space_of(made.movies.vectors)
     cosines = space.asked(space.vectors) @ space.vectors.T
     similarity = content.similar(range(40))
     lengths = np.linalg.norm(space.vectors[:, :-1], axis=1)
@@ -250,7 +250,7 @@ def test_an_index_that_misses_films_is_replaced_and_says_so(tmp_path: Path, capl
         tmp_path / "hnsw"
     )
     right.save(tmp_path / "faiss")
-    films = FilmVectors(np.arange(6000), vectors)
+    films = MovieVectors(np.arange(6000), vectors)
     stored = {kind: tmp_path / kind for kind in ("hnsw", "faiss")}
     live = UpdatableSpace(Space("taste", films, np.zeros((6000, 2), dtype=np.float32), stored=stored))
     with caplog.at_level(logging.WARNING, logger="matinee.engine"):

@@ -58,38 +58,6 @@ def test_the_file_is_in_wal_mode_and_durable(store: SqliteStore, path: Path) -> 
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
-def test_keys_are_forgotten_after_a_day(path: Path) -> None:
-    now = [1e9]
-    store = SqliteStore(path, clock=lambda: now[0])
-    first = store.put_ratings([one()], key="k")
-    now[0] += 24 * 3600 - 1
-    assert store.put_ratings([one()], key="k") == first
-    now[0] += 2
-    assert store.put_ratings([one(rating=1.0)], key="k") == first + 1
-    store.close()
-
-
-def test_a_dropped_log_makes_readers_start_anew(store: SqliteStore) -> None:
-    for n in range(10):
-        store.put_ratings([one(movie=str(n))])
-    store.put_movies([Movie(movie_id="x", title="X")])
-    store.compact(keep=4)
-    assert store.changes(7).complete
-    assert len(store.changes(7).ratings) == 3
-    behind = store.changes(6)
-    assert not behind.complete
-    assert [change.movie_id for change in behind.ratings] == [str(n) for n in range(10)]
-    assert behind.movies == {"x"}
-    assert not store.changes(0).complete
-
-
-def test_an_erasure_counts_for_readers_whose_log_was_dropped(store: SqliteStore) -> None:
-    seq = store.put_ratings([one()])
-    store.compact(keep=0)
-    store.erase_user("u")
-    assert not store.changes(seq).complete
-
-
 def test_the_log_is_kept_short_while_writing(path: Path) -> None:
     store = SqliteStore(path, keep_log=200)
     for start in range(0, 1000, 10):

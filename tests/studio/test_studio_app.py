@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from apps_support import Service, serving
-from matinee.studio.catalog import label
+from matinee.studio.pickers import catalog_of
 from matinee.studio.style import plain
 from studio_support import HOSTILE, open_app, texts_of
 from web_server import serve
@@ -111,7 +111,7 @@ def test_studio_labels_stand_for_one_film_each() -> None:
         "titles": ["Emma", "Emma", "emma", "L" * 500 + "\n"],
         "years": [1996, 1996, None, 2000],
     }
-    found = label(table)
+    found = catalog_of(table)
     assert found.labels == ["emma", "Emma (1996) – id 1", "Emma (1996) – id 2", "L" * 119 + "…"]
     assert [found.ids[text] for text in found.labels] == ["3", "1", "2", "4"]
     assert all(found.ids[text] == key for key, text in found.by_id.items())

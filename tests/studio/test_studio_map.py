@@ -29,13 +29,13 @@ def n_points(trace: dict[str, Any]) -> int:
 
 def test_map_shows_every_film_of_the_space(asked_core: Service) -> None:
     with Client(asked_core.url) as core:
-        films = core.send(calls.film_map("content"))["movie_ids"]
+        points = core.send(calls.film_map("content"))["movie_ids"]
     app = open_app(page="map")
     assert not app.exception
-    assert sum(n_points(trace) for trace in traces(app).values()) == len(films)
+    assert sum(n_points(trace) for trace in traces(app).values()) == len(points)
     assert {trace["type"] for trace in traces(app).values()} == {"scattergl"}
     assert {"Comedy", "Drama", "Other"} <= set(traces(app))
-    assert f"{len(films)} films by content" in texts_of(app)
+    assert f"{len(points)} films by content" in texts_of(app)
 
 
 @pytest.mark.parametrize("space", ["content", "taste", "poster"])
@@ -113,8 +113,8 @@ def test_map_as_a_table() -> None:
 
 
 def test_map_film_of_very_many_is_searched_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pickers, "MANY", 10)
-    monkeypatch.setattr(pickers, "OFFERED", 5)
+    monkeypatch.setattr(pickers, "MAX_LISTED", 10)
+    monkeypatch.setattr(pickers, "MAX_MATCHES", 5)
     app = open_app(page="map", film="2")
     app.text_input(key="map-film-search").set_value("STORY 1995").run()
     assert app.selectbox(key="map-film").options == ["Star Wars (1977)", "Toy Story (1995)"]
@@ -124,14 +124,16 @@ def test_map_film_of_very_many_is_searched_first(monkeypatch: pytest.MonkeyPatch
 
 
 def test_map_of_many_films_has_smaller_points() -> None:
-    n = scatter.MANY + 1
+    n = scatter.MAX_LARGE_MARKS + 1
     ids = [str(i) for i in range(n)]
     line = np.linspace(0, 1, n)
-    films = scatter.Places("pca", ids, ids, ids, line, line, np.full(n, np.nan), {one: i for i, one in enumerate(ids)})
-    known = scatter.Facts({"0": "Drama"}, {"0": 4.0}, {"0": 10, "1": 0})
-    figure = scatter.figure(films, known, color=scatter.RATINGS)
-    assert {trace.marker.size for trace in figure.data} == {scatter.SIZE_OF_MANY}
+    points = scatter.MapPoints(
+        "pca", ids, ids, ids, line, line, np.full(n, np.nan), {one: i for i, one in enumerate(ids)}
+    )
+    facts = scatter.Facts({"0": "Drama"}, {"0": 4.0}, {"0": 10, "1": 0})
+    figure = scatter.figure(points, facts, color=scatter.RATINGS)
+    assert {trace.marker.size for trace in figure.data} == {scatter.SMALL_SIZE}
     assert [len(trace.x) for trace in figure.data] == [n - 1, 1]
     assert list(figure.data[1].marker.colorbar.ticktext) == ["10"]
-    assert [trace.name for trace in scatter.figure(films, known, color=scatter.YEARS).data] == ["Unknown"]
-    assert scatter.numbers(films, known, scatter.MEAN)[0] == 4
+    assert [trace.name for trace in scatter.figure(points, facts, color=scatter.YEARS).data] == ["Unknown"]
+    assert scatter.numbers(points, facts, scatter.MEAN)[0] == 4

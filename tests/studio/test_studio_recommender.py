@@ -147,8 +147,8 @@ def test_studio_film_removed_meanwhile_is_said(asked_core: Service) -> None:
 
 
 def test_studio_pickers_over_very_many_films_search_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pickers, "MANY", 10)
-    monkeypatch.setattr(pickers, "OFFERED", 5)
+    monkeypatch.setattr(pickers, "MAX_LISTED", 10)
+    monkeypatch.setattr(pickers, "MAX_MATCHES", 5)
     app = open_app(film=["2", "4", "6"])
     assert [picker.value for picker in app.selectbox] == list(SCI_FI)
     app.text_input[0].set_value("story 1995").run()

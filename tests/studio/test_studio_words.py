@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matinee.studio.comparison import in_words, overlap
 from matinee.studio.explanation_text import because, factor, sentences
 from matinee.studio.model_descriptions import KINDS, what_it_does
+from matinee.studio.side_by_side import in_words, overlap
 from studio_support import HOSTILE
 
 LISTS = st.lists(st.sampled_from("abcdefghij"), unique=True)

@@ -70,14 +70,14 @@ def test_a_snapshot_has_every_space_with_its_map_and_indexes(settings: Settings)
     shelf = SnapshotRegistry(settings.snapshots_dir)
     snapshot = Snapshot.load(shelf.root, str(shelf.current()))
     assert set(snapshot.spaces) == {"text", "poster", "content", "taste", "blend"}
-    assert len(snapshot.spaces["poster"].films) == 30
-    assert len(snapshot.spaces["text"].films) == len(snapshot.spaces["content"].films) == 40
+    assert len(snapshot.spaces["poster"].movies) == 30
+    assert len(snapshot.spaces["text"].movies) == len(snapshot.spaces["content"].movies) == 40
     for name, space in snapshot.spaces.items():
         np.testing.assert_allclose(np.linalg.norm(space.vectors, axis=1), 1, atol=1e-5)
-        assert space.layout.shape == (len(space.films), 2)
+        assert space.layout.shape == (len(space.movies), 2)
         assert np.abs(space.layout).max() == pytest.approx(1)
         assert set(space.stored) == {"faiss", "annoy", "hnsw"}
-        assert snapshot.manifest.spaces[name].count == len(space.films)
+        assert snapshot.manifest.spaces[name].count == len(space.movies)
     assert {name for name, space in snapshot.spaces.items() if space.encoder} == {"text", "poster"}
     assert set(snapshot.dataset.vectors) == {"text", "poster"}
     assert shelf.verify(snapshot.id) == []

@@ -13,7 +13,7 @@ class Own(gr.HTML):
     EVENTS = ["click"]
 """
 CODE = """
-from matinee.web.gradio_stubs import without_stubs
+from matinee.web.serve import without_stubs
 without_stubs()
 without_stubs()
 import gradio as gr, own

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from apps_support import Service
 from matinee.errors import InvalidInputError
-from matinee.web.pages.foryou_data import DEFAULT_N, FEWEST, MAX_FILTER, MOST, ON_THE_WALL, Options, user_name
+from matinee.web.pages.foryou import DEFAULT_N, MAX_FILTER, MAX_N, MIN_N, WALL_SIZE, Options, user_name
 from matinee.web.pages.foryou_filter import Narrowing, narrowing
 
 Endpoint = Callable[..., list[Any]]
@@ -53,7 +53,7 @@ def test_a_newcomer_sees_what_most_people_like(call: Endpoint, user: str) -> Non
     assert page["picks"]["fallback"] == "popular"
     assert len(page["picks"]["items"]) == DEFAULT_N
     assert page["ratings"]["items"] == []
-    assert len(page["wall"]["items"]) == ON_THE_WALL
+    assert len(page["wall"]["items"]) == WALL_SIZE
     assert all(film["rating"] is None for film in page["wall"]["items"])
 
 
@@ -195,7 +195,7 @@ def test_a_fault_of_the_filter_has_its_place(call: Endpoint, user: str) -> None:
 @pytest.mark.parametrize("given_n", ["abc", None, -5, 1e300, float("inf"), [], {"n": 3}, "7"])
 def test_options_out_of_anything(call: Endpoint, user: str, given_n: Any) -> None:
     picks, *_ = call("recommend", user, None, given_n, given_n)
-    assert FEWEST <= len(picks["items"]) <= MOST
+    assert MIN_N <= len(picks["items"]) <= MAX_N
 
 
 def test_a_long_filter_is_refused_in_words(call: Endpoint, user: str) -> None:
@@ -205,8 +205,8 @@ def test_a_long_filter_is_refused_in_words(call: Endpoint, user: str) -> None:
 
 
 def test_options_clip() -> None:
-    assert Options.of(None, 7, 999) == Options("", 1.0, MOST)
-    assert Options.of(" x ", -1, 0) == Options("x", 0.0, FEWEST)
+    assert Options.of(None, 7, 999) == Options("", 1.0, MAX_N)
+    assert Options.of(" x ", -1, 0) == Options("x", 0.0, MIN_N)
     assert Options.of("", float("nan"), "nan") == Options()
 
 

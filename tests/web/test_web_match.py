@@ -164,8 +164,8 @@ def test_match_while_the_core_is_away(web: Service, core: Service, call: Call) -
     try:
         found, _ = call("match", picture, 5)
         assert found["error"]["retry"]
-        _, by_film, _ = call("match_film", "1", 5)
-        assert by_film["error"]["retry"]
+        _, by_movie, _ = call("match_film", "1", 5)
+        assert by_movie["error"]["retry"]
         assert call("open", "?tab=match&film=1", "anna")[0]["selected"] == "match"
     finally:
         core.start()

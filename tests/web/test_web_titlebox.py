@@ -9,7 +9,7 @@ import pytest
 
 from apps_support import Service
 from matinee.web.inputs import typed
-from matinee.web.titlebox import MAX_TITLE, SUGGESTIONS, named
+from matinee.web.titlebox import MAX_TITLE, SUGGESTIONS, with_year
 
 Endpoint = Callable[..., list[Any]]
 BOXES = ("film_titles", "favourite_titles_1", "favourite_titles_2", "favourite_titles_3")
@@ -66,8 +66,8 @@ def test_while_the_core_is_away(core: Service, call: Endpoint) -> None:
 
 
 def test_names_and_texts() -> None:
-    assert named({"title": "Alien", "year": 1979}) == "Alien (1979)"
-    assert named({"title": "Alien", "year": None}) == "Alien"
+    assert with_year({"title": "Alien", "year": 1979}) == "Alien (1979)"
+    assert with_year({"title": "Alien", "year": None}) == "Alien"
     assert typed("  a \t b\n") == "a b"
     assert typed(42) == "42"
     assert typed("a\ud800b") == "a?b"

@@ -37,5 +37,5 @@ _HOLDERS |= dict.fromkeys(("onnxruntime", "tokenizers", "PIL"), ("Encoding texts
 
 def missing_extra(error: ModuleNotFoundError) -> Exception:
     """What to raise where an import failed: of a package of an extra, the sentence that names it; else the same."""
-    found = _HOLDERS.get((error.name or "").split(".")[0])
-    return error if found is None else MissingExtraError(*found)
+    extra = _HOLDERS.get((error.name or "").split(".")[0])
+    return error if extra is None else MissingExtraError(*extra)

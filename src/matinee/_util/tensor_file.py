@@ -50,14 +50,14 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
     if not 8 < start <= min(len(whole), _MAX_HEADER):
         raise ValueError("it has no header")
     header = json.loads(whole[8:start].tobytes())
-    found: dict[str, NDArray[Any]] = {}
+    tensors: dict[str, NDArray[Any]] = {}
     try:
         for name, entry in header.items():
             kind, (length,) = _TYPES[entry["dtype"]], entry["shape"]
             first, last = entry["data_offsets"]
             if not 0 <= first <= last <= len(whole) - start or last - first != length * kind.itemsize:
                 raise ValueError(f"{name} does not fit into it")
-            found[name] = whole[start + first : start + last].view(kind)
+            tensors[name] = whole[start + first : start + last].view(kind)
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError("its header is not one of vectors") from error
-    return found
+    return tensors

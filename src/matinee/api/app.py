@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from matinee.api.application import Api, Application
@@ -32,6 +33,9 @@ from matinee.errors import MatineeError
 from matinee.settings import Settings
 
 log = logging.getLogger("matinee.api")
+
+TITLES = "/classic/titles"
+"""Prefix of the classic title search, for clients that know its `/` too."""
 
 DESCRIPTION = """
 Films for stored and for unknown people, similar films, search, the catalogue, ratings that count at once.
@@ -77,11 +81,18 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         service,
         [*(module.router for module in own), *classic],
         unlisted="/|/classic/?|/classic/titles/?",
+        classic=[
+            prefix + route.path
+            for router, prefixes in (*((router, ("", "/classic")) for router in classic), (titles.router, (TITLES,)))
+            for route in router.routes
+            if isinstance(route, APIRoute)
+            for prefix in prefixes
+        ],
         title="Matinee",
         description=DESCRIPTION,
         lifespan=_lifespan,
     )
     for router in classic:
         api.include_router(router, prefix="/classic", include_in_schema=False)
-    api.include_router(titles.router, prefix="/classic/titles", include_in_schema=False)
+    api.include_router(titles.router, prefix=TITLES, include_in_schema=False)
     return Application(api, partial(FastPath, service=service))

@@ -40,6 +40,11 @@ def _operation_id(route: APIRoute) -> str:
     return route.name
 
 
+def _pattern(path: str) -> str:
+    """The regular expression of a path's template."""
+    return re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))
+
+
 class Api(FastAPI):
     """The routes of a service; every error is a problem document.
 
@@ -47,10 +52,18 @@ class Api(FastAPI):
         service: what the routes share.
         routers: the routes.
         unlisted: pattern of paths that answer GET and are not in the OpenAPI document, besides the documentation.
+        classic: paths of classic routes, which are also served with a slash at their end.
         options: FastAPI's.
     """
 
-    def __init__(self, service: Service, routers: Iterable[APIRouter], unlisted: str = "/", **options: Any) -> None:
+    def __init__(
+        self,
+        service: Service,
+        routers: Iterable[APIRouter],
+        unlisted: str = "/",
+        classic: Iterable[str] = (),
+        **options: Any,
+    ) -> None:
         super().__init__(
             version=__version__,
             docs_url=None,
@@ -67,8 +80,17 @@ class Api(FastAPI):
         )
         self.service = service
         self._unlisted = unlisted
+        self._classic = tuple(classic)
+        self._slashed = re.compile("|".join(f"(?:{_pattern(path)}/)" for path in self._classic) or "(?!)")
         for router in routers:
             self.include_router(router)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        # No redirect: clients of earlier systems would repeat a POST as a GET, or not at all.
+        if scope["type"] == "http" and self._slashed.fullmatch(scope["path"]):
+            scope["path"] = scope["path"][:-1]
+        await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document, with the schema of problem documents."""
@@ -81,10 +103,10 @@ class Api(FastAPI):
     @cached_property
     def methods_by_path(self) -> list[tuple[re.Pattern[str], set[str]]]:
         """Pattern of each path and the methods that it answers."""
-        listed = [
-            (re.compile("^" + re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path)) + "$"), {m.upper() for m in methods})
-            for path, methods in self.openapi()["paths"].items()
-        ]
+        paths = {path: {method.upper() for method in methods} for path, methods in self.openapi()["paths"].items()}
+        for path in self._classic:  # below a prefix they are not in the document
+            paths.setdefault(path, {m for other, methods in paths.items() if path.endswith(other) for m in methods})
+        listed = [(re.compile(f"^{_pattern(path)}$"), methods) for path, methods in paths.items()]
         unlisted = rf"^({self._unlisted}|/docs|/redoc|/openapi\.json|/static-docs/.+)$"
         return [*listed, (re.compile(unlisted), {"GET"})]
 

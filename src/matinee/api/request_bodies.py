@@ -29,6 +29,12 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+def is_json(request: Request) -> bool:
+    """Whether the body is announced as JSON."""
+    kind = media_type(request)
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
 async def read_body(request: Request) -> bytes:
     """The whole body.
 
@@ -52,8 +58,7 @@ async def read_json(request: Request) -> Any:
         HTTPException: another media type (415), not JSON (400), too slow (408).
         InvalidInputError: it contains NaN, infinity, or a number too large for a float.
     """
-    kind = media_type(request)
-    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+    if not is_json(request):
         raise HTTPException(415)
     return parse_json(await read_body(request))
 

@@ -32,9 +32,14 @@ ONE_THREAD = dict.fromkeys(
 )
 """More BLAS threads than one slow a loaded server down many times over; workers read this before NumPy loads."""
 
-Service = Literal["core", "vectors", "encoder"]
+Service = Literal["core", "vectors", "encoder", "recommender"]
 SERVICES: tuple[Service, ...] = get_args(Service)
-PORTS: dict[Service, str] = {"core": "port", "vectors": "vectors_port", "encoder": "encoder_port"}
+PORTS: dict[Service, str] = {
+    "core": "port",
+    "vectors": "vectors_port",
+    "encoder": "encoder_port",
+    "recommender": "recommender_port",
+}
 """The setting that holds each service's port."""
 
 GRACE = 20
@@ -57,6 +62,10 @@ def create(service: Service, settings: Settings) -> Application:
         from matinee.api.encoder.app import create_encoder_app
 
         return create_encoder_app(settings)
+    if service == "recommender":
+        from matinee.api.recommender.app import create_recommender_app
+
+        return create_recommender_app(settings)
     from matinee.api.app import create_app
 
     return create_app(settings)
@@ -75,6 +84,11 @@ def vectors_worker() -> Application:
 def encoder_worker() -> Application:
     """The application of one worker process of the encoder service."""
     return _worker("encoder")
+
+
+def recommender_worker() -> Application:
+    """The application of one worker process of the recommender service."""
+    return _worker("recommender")
 
 
 def _worker(service: Service) -> Application:

@@ -19,10 +19,10 @@ from matinee.engine import Engine
 from matinee.engine.runtime import RequestView
 from matinee.settings import Settings
 
-WAITING = 16
-"""Requests at a time that may wait for a store on another machine."""
 RETRY = 1.0
 """Seconds between two attempts to open an engine that could not be opened."""
+WAITING = 32
+"""Answers that may wait at a time for a recommender service or a store's server."""
 
 
 class CoreService(application.Service):
@@ -37,9 +37,8 @@ class CoreService(application.Service):
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
         super().__init__(settings)
         self.cache = ResponseCache(settings.answer_cache)
-        self._store_is_remote = bool(settings.store_url)
-        remote = AdaptiveExecutor(threads=WAITING, waits=True)
-        self.executor = remote if self._store_is_remote else AdaptiveExecutor()
+        elsewhere = bool(settings.recommender_url or settings.store_url)
+        self.executor = AdaptiveExecutor(threads=WAITING, waits=True) if elsewhere else AdaptiveExecutor()
         self.work_queue = WorkQueue(settings.workers, settings.max_body)
         self._engine = Lazy(lambda: Engine.open(settings), RETRY)
         self._engine.value = engine
@@ -65,7 +64,8 @@ class CoreService(application.Service):
 
     async def view(self, engine: Engine) -> RequestView:
         """See `Engine.request_view`; in a thread where the store is on another machine."""
-        return await run_in_threadpool(engine.request_view) if self._store_is_remote else engine.request_view()
+        elsewhere = bool(self.settings.store_url)
+        return await run_in_threadpool(engine.request_view) if elsewhere else engine.request_view()
 
     def close_engine(self) -> None:
         """Close the engine if it was opened here, and end the threads that encode."""

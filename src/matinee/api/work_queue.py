@@ -1,4 +1,4 @@
-"""A bounded queue of encoding work: as many tasks at a time as there are processors, a short queue, 503 beyond it."""
+"""A bounded queue of long work (encoding, fitting): as many tasks at a time as there are processors, 503 beyond it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TypeVar
 from fastapi import Request
 
 from matinee._util.processors import processor_count
-from matinee.errors import EncoderError
+from matinee.errors import EncoderError, MatineeError
 
 T = TypeVar("T")
 MAX_WAITING = 128
@@ -27,9 +27,20 @@ class WorkQueue:
         workers: processes that share the machine's processors.
         max_body: largest body, in bytes.
         max_waiting: tasks that may wait besides those that run.
+        doing: what the service does with them, for the message.
+        failure: raised where no more fit (503).
     """
 
-    def __init__(self, workers: int, max_body: int, max_waiting: int = MAX_WAITING) -> None:
+    def __init__(
+        self,
+        workers: int,
+        max_body: int,
+        max_waiting: int = MAX_WAITING,
+        *,
+        doing: str = "encode",
+        failure: type[MatineeError] = EncoderError,
+    ) -> None:
+        self._doing, self._failure = doing, failure
         self.threads = max(1, processor_count() // workers)
         self._pool: ThreadPoolExecutor | None = None
         self._max_body = max_body
@@ -44,12 +55,12 @@ class WorkQueue:
         """Around reading a body and working on it: memory for the body is set aside before it is read.
 
         Raises:
-            EncoderError: no memory is left (503).
+            MatineeError: no memory is left (503).
         """
         announced = request.headers.get("content-length", "")
         size = int(announced) if announced.isdigit() else self._max_body
         if self.held + size > MAX_BODIES * self._max_body or self.pieces >= self._max_pieces:
-            raise _busy()
+            raise self._busy()
         self.held += size
         try:
             yield
@@ -60,13 +71,13 @@ class WorkQueue:
         """Results in order.
 
         Raises:
-            EncoderError: too much is waiting (503); a request to an empty queue is always accepted.
+            MatineeError: too much is waiting (503); a request to an empty queue is always accepted.
             Exception: the first failure; the rest is not started.
         """
         if self.pieces and self.pieces + len(works) > self._max_pieces:
-            raise _busy()
+            raise self._busy()
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="matinee-encode")
+            self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="matinee-work")
         self.pieces += len(works)
         futures = [self._pool.submit(work) for work in works]
         for future in futures:
@@ -93,6 +104,5 @@ class WorkQueue:
             self._pool.shutdown(cancel_futures=True)
             self._pool, self.pieces = None, 0
 
-
-def _busy() -> EncoderError:
-    return EncoderError("The service has as much to encode as it can take.", "Try again in a second.")
+    def _busy(self) -> MatineeError:
+        return self._failure(f"The service has as much to {self._doing} as it can take.", "Try again in a second.")

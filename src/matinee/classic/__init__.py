@@ -17,7 +17,7 @@ from matinee.classic.favorites import (
     recommend_favorites,
 )
 from matinee.classic.neighbors import Neighbors, recommend_similar
-from matinee.classic.titles import Match, find_title, named
+from matinee.classic.titles import Match, find_title, named, titled
 
 __all__ = [
     "ColdFilmWarning",
@@ -31,4 +31,5 @@ __all__ = [
     "named",
     "recommend_favorites",
     "recommend_similar",
+    "titled",
 ]

@@ -60,14 +60,14 @@ def recommend_favorites(engine: Engine, matched: Sequence[Match], model: Algorit
         UnknownMovieError: a movie was removed in the meantime.
         UnknownModelError: the snapshot has no content model.
     """
-    films = list({match.movie.movie_id: match.movie for match in matched}.values())
-    cold = [] if model == "content" else [movie for movie in films if not engine.is_rated(movie.movie_id)]
-    warm = [movie for movie in films if movie not in cold]
+    liked = list({match.movie.movie_id: match.movie for match in matched}.values())
+    cold = [] if model == "content" else [movie for movie in liked if not engine.is_rated(movie.movie_id)]
+    warm = [movie for movie in liked if movie not in cold]
     fallback: str | None
     if cold and warm:
         items, fallback = _fused(engine, warm, cold, top_n), "content"
     else:
-        answer = _ask(engine, films, "content" if cold or model == "content" else None, top_n)
+        answer = _ask(engine, liked, "content" if cold or model == "content" else None, top_n)
         items, fallback = list(answer.items), answer.fallback or ("content" if cold else None)
     movies = tuple(engine.movie(item.movie_id) for item in items)
     return Favorites(model, tuple(matched), movies, tuple(cold), fallback)
@@ -88,9 +88,9 @@ def _fused(engine: Engine, warm: Sequence[Movie], cold: Sequence[Movie], top_n: 
     return [candidates[position] for position, _, _ in best]
 
 
-def _ask(engine: Engine, films: Sequence[Movie], model: str | None, n: int, exclude: Sequence[str] = ()) -> Answer:
+def _ask(engine: Engine, liked: Sequence[Movie], model: str | None, n: int, exclude: Sequence[str] = ()) -> Answer:
     return engine.recommend_for(
-        {movie.movie_id: engine.scale[1] for movie in films}, Request(n=n, model=model, exclude=tuple(exclude))
+        {movie.movie_id: engine.scale[1] for movie in liked}, Request(n=n, model=model, exclude=tuple(exclude))
     )
 
 

@@ -27,7 +27,12 @@ class Match:
 
 def named(movie: Movie) -> str:
     """A title in the format of the classic systems: "Toy Story (1995)"."""
-    return f"{movie.title} ({movie.year})" if movie.year is not None else movie.title
+    return titled(movie.title, movie.year)
+
+
+def titled(title: str, year: int | None) -> str:
+    """As `named`."""
+    return f"{title} ({year})" if year is not None else title
 
 
 def find_title(engine: Engine, text: str) -> Match:
@@ -43,7 +48,7 @@ def find_title(engine: Engine, text: str) -> Match:
             return Match(hit.movie, 100.0)
     best = max((Match(hit.movie, _ratio(text, hit.movie)) for hit in hits), key=lambda match: match.score, default=None)
     if best is None or best.score < CUTOFF:
-        raise NotFoundError("Movie Unrecognized. Try Again", f"No title is like {text[:100]!r}; check its spelling.")
+        raise NotFoundError("Movie Unrecognized. Try Again.", f"No title is like {text[:100]!r}; check its spelling.")
     return best
 
 

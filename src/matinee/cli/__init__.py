@@ -24,12 +24,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     from matinee.errors import MatineeError
 
     tolerate_narrow_encodings()
-    code, told = 0, False
+    code, explained = 0, False
     try:
         app(args=None if argv is None else list(argv), prog_name="matinee")
     except SystemExit as leave:
         code = leave.code if isinstance(leave.code, int) else int(leave.code is not None)
-        told = isinstance(leave, CliExit)
+        explained = isinstance(leave, CliExit)
     except (MatineeError, ModuleNotFoundError) as error:
         problem = missing_extra(error) if isinstance(error, ModuleNotFoundError) else error
         if os.environ.get("MATINEE_DEBUG") == "1" or not isinstance(problem, MatineeError):
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = 1
     except KeyboardInterrupt:
         code = INTERRUPTED
-    if code == INTERRUPTED and not told:
+    if code == INTERRUPTED and not explained:
         note("Interrupted.")
     try:
         sys.stdout.flush()

@@ -58,8 +58,7 @@ def is_narrow() -> bool:
 
 def console() -> Console:
     """The console of results (stdout)."""
-    wide = None if sys.stdout.isatty() else PIPE_WIDTH
-    return Console(file=sys.stdout, width=wide, highlight=False)
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
 
 
 def notes() -> Console:
@@ -76,18 +75,18 @@ def print_error(error: MatineeError) -> None:
     """Print an error's message, its position in a filter, and its hint."""
     notes().print(Text.assemble(("Error: ", "bold red"), (error.message, "red")))
     if isinstance(error, FilterError) and error.text:
-        for line in pointed_at(error.text, error.position):
+        for line in marked_position(error.text, error.position):
             notes().print(Text(f"  {line}"))
     if error.hint:
         notes().print(Text(error.hint))
 
 
-def pointed_at(text: str, position: int, width: int = 70) -> tuple[str, str]:
+def marked_position(text: str, position: int, width: int = 70) -> tuple[str, str]:
     """The part of a text around a position, and a line with a caret to print below it."""
     start = max(0, position - width // 2)
-    shown = "".join(c if c.isprintable() else " " for c in text[start : start + width])
+    excerpt = "".join(c if c.isprintable() else " " for c in text[start : start + width])
     begin, end = "…" if start else "", "…" if start + width < len(text) else ""
-    return f"{begin}{shown}{end}", " " * (len(begin) + cell_len(shown[: position - start])) + "^"
+    return f"{begin}{excerpt}{end}", " " * (len(begin) + cell_len(excerpt[: position - start])) + "^"
 
 
 def load_settings(**options: Any) -> Settings:
@@ -223,7 +222,7 @@ def table(
     console().print(grid)
 
 
-def film(title: str, year: int | None) -> str:
+def with_year(title: str, year: int | None) -> str:
     """A title with its year: "Toy Story (1995)"."""
     return f"{title} ({year})" if year is not None else title
 

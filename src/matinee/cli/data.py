@@ -17,7 +17,7 @@ from matinee.cli.console import (
     progress_bar,
     table,
 )
-from matinee.cli.queries import when
+from matinee.cli.queries import day
 
 if TYPE_CHECKING:
     from matinee.data import Inspection
@@ -104,16 +104,16 @@ def print_inspection(inspection: Inspection) -> None:
         ["Films", f"{figures.films:,} ({figures.rated:,} rated)"],
         ["Users", f"{figures.users:,}"],
         ["Ratings", f"{figures.ratings:,} ({figures.density:.2%} of all pairs; median {median})"],
-        ["Time", "unknown" if figures.first is None else f"{when(figures.first)} to {when(figures.last)}"],
+        ["Time", "unknown" if figures.first is None else f"{day(figures.first)} to {day(figures.last)}"],
     ]
     low, high = inspection.scale
     if low == high:
         facts.append(["Stars", "none: a film was seen, or was not"])
     else:
         facts.append(["Mean", f"{number(figures.mean)} stars on a scale of {low:g} to {high:g}"])
-        most = max(figures.histogram.values(), default=1)
+        max_count = max(figures.histogram.values(), default=1)
         bars = figures.histogram.items()
-        facts += [[f"{stars} stars", f"{'█' * round(30 * count / most):30} {count:,}"] for stars, count in bars]
+        facts += [[f"{stars} stars", f"{'█' * round(30 * count / max_count):30} {count:,}"] for stars, count in bars]
     table("", ["Figure", ""], facts)
     for line in inspection.notes:
         note(line)

@@ -46,7 +46,7 @@ def demo(
     """Fetch, train, recommend to one user with reasons, and serve. The second time it starts in seconds."""
     settings = load_settings(host=host, port=port, web_port=web_port, workers=workers, data=data)
     if not serve:
-        ten_films(settings, user)
+        train_and_recommend(settings, user)
         return
     servers.check_port(settings)
     with_web = web and apps.installed("web")
@@ -85,8 +85,8 @@ def with_ports(settings: Settings) -> Settings:
 def web_app(settings: Settings, browse: bool) -> Iterator[None]:
     """Run the web app in a child process. Prints its URL when it is ready, and a note if it exits early."""
     core = reached_at(settings.host, settings.port)
-    words = ("--host", settings.host, "--port", str(settings.web_port), "--core-url", core)
-    app = ChildProcess("web", *words, "--beside")
+    arguments = ("--host", settings.host, "--port", str(settings.web_port), "--core-url", core)
+    app = ChildProcess("web", *arguments, "--beside")
 
     def watch() -> None:
         if answer(app, f"{reached_at(settings.host, settings.web_port)}/health", f"{core}/ready"):
@@ -94,7 +94,7 @@ def web_app(settings: Settings, browse: bool) -> Iterator[None]:
             if browse and has_screen():
                 webbrowser.open(url_of(settings.host, settings.web_port))
         code = app.wait()
-        if not app.ending.is_set():
+        if not app.is_stopping.is_set():
             note(f"The web app has ended (exit code {code}); `matinee web` starts it again. The core service goes on.")
 
     watcher = threading.Thread(target=watch, name="web app", daemon=True)
@@ -113,7 +113,7 @@ def answer(app: ChildProcess, *addresses: str) -> bool:
     with httpx.Client(timeout=2, trust_env=False) as http:
         for address in addresses:
             while True:
-                if not app.lives or app.ending.is_set():
+                if not app.is_running or app.is_stopping.is_set():
                     return False
                 with suppress(httpx.TransportError):
                     if http.get(address).is_success:
@@ -129,7 +129,7 @@ def has_screen() -> bool:
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def ten_films(settings: Settings, user: str | None) -> None:
+def train_and_recommend(settings: Settings, user: str | None) -> None:
     """Train if necessary, and recommend to one user."""
     if not (servers.has_snapshot(settings) and opens(settings)):
         note(f"Training on {settings.data} …")

@@ -14,15 +14,15 @@ from matinee._util.atomic_files import replacing
 from matinee.cli.console import (
     AsJson,
     ColumnMap,
-    film,
     note,
     open_engine,
     parse_mapping,
     print_json,
     progress_bar,
     table,
+    with_year,
 )
-from matinee.cli.movies import resolve
+from matinee.cli.movies import all_movies, resolve
 from matinee.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def rate(
         if stars is None and low < high:
             raise typer.BadParameter(f"A rating needs stars: give {low:g} to {high:g} of them after the film.")
         engine.rate([(user, match.movie_id, high if stars is None else stars)])
-        name = film(match.title, match.year)
+        name = with_year(match.title, match.year)
         typer.echo(f"User {user} rates {name} {stars:g} stars." if low < high else f"User {user} has seen {name}.")
 
 
@@ -71,7 +71,7 @@ def unrate(
     """Take one rating back; the user's very next recommendation reflects it."""
     with open_engine() as engine:
         match = resolve(engine, movie)
-        name = film(match.title, match.year)
+        name = with_year(match.title, match.year)
         try:
             engine.unrate(user, match.movie_id)
         except NotFoundError:
@@ -87,8 +87,8 @@ def erase(
 ) -> None:
     """Erase everything held about a user; asks first."""
     with open_engine() as engine:
-        held = engine.export_user(user)
-        what = f"{len(held['ratings']):,} ratings and {len(held['exposures']):,} lists shown"
+        stored = engine.export_user(user)
+        what = f"{len(stored['ratings']):,} ratings and {len(stored['exposures']):,} lists shown"
         if not yes and not sys.stdin.isatty():
             raise InvalidInputError(
                 f"Erasing user {user} ({what}) needs a confirmation.", "Add --yes to erase without asking."
@@ -121,7 +121,8 @@ def import_ratings(file: Source, map: ColumnMap = None, json: AsJson = False) ->
     with open_engine() as engine, progress_bar() as progress:
         low, high = engine.scale
         frame = read_ratings_table(file, parse_mapping(map), stars=low < high)
-        clean, report = clean_ratings(frame, engine_movie_ids(engine), engine.scale)
+        movie_ids = [movie.movie_id for movie, _ in all_movies(engine, "year")]
+        clean, report = clean_ratings(frame, movie_ids, engine.scale)
         stored = 0
         for part in clean.iter_slices(min(BATCH, engine.settings.max_batch)):
             stored += store_ratings(engine, part)
@@ -133,19 +134,6 @@ def store_ratings(engine: Engine, frame: pl.DataFrame) -> int:
     """Store one batch of clean ratings atomically."""
     times = frame["timestamp"].to_list() if "timestamp" in frame.columns else None
     return engine.rate(list(frame.select("user_id", "movie_id", "rating").iter_rows()), timestamps=times)
-
-
-def engine_movie_ids(engine: Engine) -> list[str]:
-    """Ids of all films in service."""
-    return [movie.movie_id for movie in engine_movies(engine)]
-
-
-def engine_movies(engine: Engine) -> Iterator[Movie]:
-    """All films in service, by year."""
-    offset, size = 0, engine.settings.max_n
-    while page := engine.movies(sort="year", offset=offset, limit=size).movies:
-        yield from page
-        offset += len(page)
 
 
 @import_app.command("movies")
@@ -208,7 +196,7 @@ def export_movies(file: Target, force: Force = False) -> None:
     from matinee.data.packed import LIST_COLUMNS
 
     with open_engine() as engine:
-        frame = pl.DataFrame([movie.model_dump() for movie in engine_movies(engine)], schema=SCHEMA)
+        frame = pl.DataFrame([movie.model_dump() for movie, _ in all_movies(engine, "year")], schema=SCHEMA)
     if file.suffix.lower() == ".csv":
         frame = frame.with_columns(pl.col(LIST_COLUMNS).list.join("|"))
     count = write_frames(file, iter([frame]), frame.clear(), force)

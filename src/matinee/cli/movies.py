@@ -1,11 +1,12 @@
-"""Resolution of movies named on the command line: by title, title with year, or id."""
+"""Movies of the engine: all of them, and the one that a title, a title with year, or an id means."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
 
-from matinee.cli.console import film, note
+from matinee.cli.console import note, with_year
 from matinee.errors import NotFoundError, UnknownMovieError
 
 if TYPE_CHECKING:
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     from matinee.engine import Engine
 
 WITH_YEAR = re.compile(r"^(?P<title>.+?)\s*\((?P<year>\d{4})\)\s*$")
+
+
+def all_movies(engine: Engine, sort: Literal["year", "ratings"]) -> Iterator[tuple[Movie, int]]:
+    """All movies in service and their numbers of ratings, by year or most rated first."""
+    offset = 0
+    while (page := engine.movies(sort=sort, offset=offset, limit=engine.settings.max_n)).movies:
+        yield from ((movie, int(ratings)) for movie, (ratings, _) in zip(page.movies, page.stats, strict=True))
+        offset += len(page.movies)
 
 
 def _by_id(engine: Engine, movie_id: str) -> Movie | None:
@@ -34,7 +43,7 @@ def resolve(engine: Engine, text: str) -> Movie:
     text = text.strip()
     if text.startswith("id:"):
         return engine.movie(text[3:])
-    named = _by_id(engine, text)
+    by_id = _by_id(engine, text)
     parsed = WITH_YEAR.match(text)
     title, year = (parsed["title"], int(parsed["year"])) if parsed else (text, None)
     hits = engine.search(text, n=min(20, engine.settings.max_n)) if title else []  # prefers movies of the year
@@ -43,21 +52,21 @@ def resolve(engine: Engine, text: str) -> Movie:
     ]
     if exact:
         movie = exact[0]
-        if named is not None and named.movie_id != movie.movie_id:
-            note(f"{text!r} is also the id of {film(named.title, named.year)}; write id:{text} for that film.")
+        if by_id is not None and by_id.movie_id != movie.movie_id:
+            note(f"{text!r} is also the id of {with_year(by_id.title, by_id.year)}; write id:{text} for that film.")
         if len(exact) > 1:
-            others = ", ".join(film(movie.title, movie.year) for movie in exact[1:4])
-            note(f"{len(exact)} films are called {title!r}: took {film(movie.title, movie.year)}, not {others}.")
+            others = ", ".join(with_year(movie.title, movie.year) for movie in exact[1:4])
+            note(f"{len(exact)} films are called {title!r}: took {with_year(movie.title, movie.year)}, not {others}.")
         return movie
-    if named is not None:
-        return named
+    if by_id is not None:
+        return by_id
     if not hits:
         raise NotFoundError(
             f"No film comes near {text!r}.", "Try fewer words with `matinee search`, or give the id as id:…."
         )
     movie = hits[0].movie
     how = f" ({hits[0].how})" if hits[0].how.startswith("spelt") else ""
-    note(f"No film is called {text!r}: took {film(movie.title, movie.year)}{how}.")
+    note(f"No film is called {text!r}: took {with_year(movie.title, movie.year)}{how}.")
     return movie
 
 

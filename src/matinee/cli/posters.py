@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from matinee.cli.console import AsJson, load_settings, note, open_engine, plain, print_json, progress_bar, table
+from matinee.cli.console import (
+    AsJson,
+    load_settings,
+    note,
+    number,
+    open_engine,
+    plain,
+    print_json,
+    progress_bar,
+    table,
+    with_year,
+)
+from matinee.cli.movies import all_movies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from matinee.data.catalog import Movie
     from matinee.engine import Engine
     from matinee.posters.store import PosterStore
     from matinee.settings import Settings
@@ -46,17 +55,6 @@ def store_of(engine: Engine) -> PosterStore:
     return PosterStore.of(settings, engine.dataset_name, check)
 
 
-def by_popularity(engine: Engine) -> Iterator[tuple[Movie, int]]:
-    """All movies in service and their numbers of ratings, most rated first."""
-    offset, size = 0, engine.settings.max_n
-    while True:
-        page = engine.movies(sort="ratings", offset=offset, limit=size)
-        yield from ((movie, int(ratings)) for movie, (ratings, _) in zip(page.movies, page.stats, strict=True))
-        offset += len(page.movies)
-        if not page.movies:
-            return
-
-
 @app.command("add")
 def add(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of pictures; the folders in it count as well.")],
@@ -72,8 +70,8 @@ def add(
 
     settings = load_settings()
     with open_engine(settings) as engine, progress_bar() as progress:
-        films = (movie for movie, _ in by_popularity(engine))
-        report = add_folder(folder, films, store_of(engine), by=by, progress=progress)
+        movies = (movie for movie, _ in all_movies(engine, "ratings"))
+        report = add_folder(folder, movies, store_of(engine), by=by, progress=progress)
     if not json:
         _print_reasons("Files", report)
         if report.numbers is not None and by is None:
@@ -106,10 +104,10 @@ def fetch(
     with open_engine(settings) as engine:
         store = store_of(engine)
         before = len(store.ids())
-        films = (movie for movie, _ in by_popularity(engine))
+        movies = (movie for movie, _ in all_movies(engine, "ratings"))
         try:
             with progress_bar() as progress:
-                report = tmdb.fetch(films, store, settings.tmdb_key, limit=limit, url=tmdb_url, progress=progress)
+                report = tmdb.fetch(movies, store, settings.tmdb_key, limit=limit, url=tmdb_url, progress=progress)
         except (KeyboardInterrupt, FetchError):
             if fetched := len(store.ids()) - before:
                 note(f"{fetched:,} posters were fetched and stay; repeat the command to go on.")
@@ -132,9 +130,9 @@ def status(json: AsJson = False) -> None:
     with open_engine(settings) as engine:
         store = PosterStore.of(settings, engine.dataset_name)
         stored = store.ids()
-        films = with_poster = linked = ratings = covered = 0
-        for movie, count in by_popularity(engine):
-            films, ratings = films + 1, ratings + count
+        n_movies = with_poster = linked = ratings = covered = 0
+        for movie, count in all_movies(engine, "ratings"):
+            n_movies, ratings = n_movies + 1, ratings + count
             if movie.movie_id in stored:
                 with_poster, covered = with_poster + 1, covered + count
             else:
@@ -142,10 +140,10 @@ def status(json: AsJson = False) -> None:
         space = SnapshotRegistry(settings.snapshots_dir).show(engine.snapshot_id).spaces.get("poster")
         figures = {
             "dataset": engine.dataset_name,
-            "films": films,
+            "films": n_movies,
             "with_poster": with_poster,
             "linked": linked,
-            "cards": films - with_poster - linked,
+            "cards": n_movies - with_poster - linked,
             "ratings_covered": round(covered / ratings, 4) if ratings else 0.0,
             "without_film": len(stored) - with_poster,
             "indexed": 0 if space is None else space.count,
@@ -157,10 +155,10 @@ def status(json: AsJson = False) -> None:
         print_json(figures)
         return
     rows = [
-        ["Films", f"{films:,} of {engine.dataset_name}"],
+        ["Films", f"{n_movies:,} of {engine.dataset_name}"],
         [
             "With a poster",
-            f"{with_poster:,} ({_share(with_poster, films)}), of {_share(covered, ratings)} of the ratings",
+            f"{with_poster:,} ({_share(with_poster, n_movies)}), of {_share(covered, ratings)} of the ratings",
         ],
         ["Linked to", f"{linked:,}"],
         ["Shown by a drawn card", f"{figures['cards']:,}"],
@@ -218,7 +216,6 @@ def search(
     json: AsJson = False,
 ) -> None:
     """The films whose posters are most like a picture."""
-    from matinee.cli.console import film, number
 
     with open_engine() as engine:
         hits = engine.search_posters(file, k=k, filter=filter, index=index)
@@ -226,7 +223,7 @@ def search(
             print_json({"items": hits})
             return
         rows = [
-            [str(hit.item.rank), film(hit.item.title, hit.item.year), hit.item.movie_id, number(hit.similarity, 3)]
+            [str(hit.item.rank), with_year(hit.item.title, hit.item.year), hit.item.movie_id, number(hit.similarity, 3)]
             for hit in hits
         ]
         table("", ["#", "Film", "Id", "Similarity"], rows, right=("#", "Similarity"))

@@ -24,17 +24,17 @@ class ChildProcess:
     Its standard input is a pipe from this process, which closes when this process ends; see `end_with_stdin`.
 
     Args:
-        words: command line arguments after `matinee`.
+        arguments: command line arguments after `matinee`.
     """
 
-    def __init__(self, *words: str) -> None:
-        self.ending = threading.Event()
+    def __init__(self, *arguments: str) -> None:
+        self.is_stopping = threading.Event()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "matinee", *words], stdin=subprocess.PIPE, start_new_session=os.name == "posix"
+            [sys.executable, "-m", "matinee", *arguments], stdin=subprocess.PIPE, start_new_session=os.name == "posix"
         )
 
     @property
-    def lives(self) -> bool:
+    def is_running(self) -> bool:
         """Whether it is still running."""
         return self._process.poll() is None
 
@@ -44,7 +44,7 @@ class ChildProcess:
 
     def stop(self) -> None:
         """Terminate it, or kill it after `PATIENCE` seconds."""
-        self.ending.set()
+        self.is_stopping.set()
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._process.terminate()
@@ -68,7 +68,7 @@ def end_with_stdin() -> None:
     threading.Thread(target=watch, name="end with stdin", daemon=True).start()
 
 
-def in_a_process_of_its_own(*words: str) -> None:
+def in_a_process_of_its_own(*arguments: str) -> None:
     """Run another command in a child process and wait for it, so that a server does not keep the memory of training.
 
     Raises:
@@ -76,7 +76,7 @@ def in_a_process_of_its_own(*words: str) -> None:
     """
     sys.stdout.flush()
     received: list[int] = []
-    process = subprocess.Popen([sys.executable, "-m", "matinee", *words])
+    process = subprocess.Popen([sys.executable, "-m", "matinee", *arguments])
     before = {sig: signal.signal(sig, lambda sig, _: received.append(sig)) for sig in (signal.SIGINT, signal.SIGTERM)}
     try:
         while process.poll() is None:

@@ -8,13 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.text import Text
 
-from matinee.cli.console import AsJson, console, film, is_narrow, note, number, open_engine, plain, print_json, table
+from matinee.cli.console import (
+    AsJson,
+    console,
+    is_narrow,
+    note,
+    number,
+    open_engine,
+    plain,
+    print_json,
+    table,
+    with_year,
+)
 from matinee.cli.movies import imdb_url, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from matinee.engine import Answer, Engine, Item, Request
+    from matinee.engine import Answer, Item
 
 Number = Annotated[int, typer.Option("--number", "-n", min=1, help="How many films.")]
 FilterText = Annotated[
@@ -22,29 +33,29 @@ FilterText = Annotated[
 ]
 
 Row = list[str | Text]
-REASONS = 3
+MAX_REASONS = 3
 """Number of reasons in a table. JSON has all."""
 
 
-def why(item: Item) -> str:
-    """The reason of an item as a sentence."""
-    return item.reason or ""
+def title_cell(title: str, year: int | None) -> Text:
+    """A title with its year, in bold."""
+    return Text(with_year(title, year), style="bold")
 
 
-def why_and_shares(item: Item) -> str:
+def reason_and_shares(item: Item) -> str:
     """The reason as a sentence, and the shares of the main reasons."""
-    shares = " · ".join(f"{reason.title} {reason.share:.0%}" for reason in (item.because or ())[:REASONS])
-    return "\n".join(filter(None, (why(item), shares)))
+    shares = " · ".join(f"{reason.title} {reason.share:.0%}" for reason in (item.because or ())[:MAX_REASONS])
+    return "\n".join(filter(None, (item.reason, shares)))
 
 
 def print_answer(answer: Answer, title: str, *, explain: bool = False, shares: bool = False) -> None:
     """Print a ranked list as a table. `shares` adds percentages to the reasons."""
     columns: dict[str, Callable[[Item], str | Text]] = {
         "#": lambda item: str(item.rank),
-        "Film": lambda item: Text(film(item.title, item.year), style="bold"),
+        "Film": lambda item: title_cell(item.title, item.year),
         "Genres": lambda item: ", ".join(item.genres),
         "Stars": lambda item: number(item.stars, 1),
-        "Why": why_and_shares if shares else why,
+        "Why": reason_and_shares if shares else lambda item: item.reason or "",
     }
     if not explain:
         del columns["Why"]
@@ -62,12 +73,6 @@ def answer_json(answer: Answer, **more: Any) -> dict[str, Any]:
     """An answer in the format of the HTTP API."""
     internal = ("version", "volatile")
     return {key: value for key, value in {**plain(answer), **more}.items() if value is not None and key not in internal}
-
-
-def _request(engine: Engine, options: dict[str, Any], exclude: Sequence[str]) -> Request:
-    from matinee.engine import Request
-
-    return Request(exclude=[resolve(engine, text).movie_id for text in exclude], **options)
 
 
 def recommend(
@@ -92,22 +97,24 @@ def recommend(
         from matinee.engine.writes import check_user_id
 
         check_user_id(user)
+    from matinee.engine import Request
+
     with open_engine() as engine:
-        options = {
-            "n": n,
-            "model": model,
-            "filter": filter,
-            "diversity": diversity,
-            "adventurous": adventurous,
-            "explain": explain or shares,
-        }
-        request = _request(engine, options, exclude or ())
+        request = Request(
+            n=n,
+            model=model,
+            filter=filter,
+            exclude=[resolve(engine, text).movie_id for text in exclude or ()],
+            diversity=diversity,
+            adventurous=adventurous,
+            explain=explain or shares,
+        )
         if user is not None:
             answer, title = engine.recommend(user, request), f"For user {user}"
         else:
             liked = [resolve(engine, text) for text in like or ()]
             answer = engine.recommend_for({movie.movie_id: engine.scale[1] for movie in liked}, request)
-            title = "Because you like " + ", ".join(film(movie.title, movie.year) for movie in liked)
+            title = "Because you like " + ", ".join(with_year(movie.title, movie.year) for movie in liked)
         if answer.fallback == "popular":
             note("Nothing is known about this user, so these are the popular films.")
         elif answer.fallback:
@@ -142,14 +149,14 @@ def similar(
         rows: list[Row] = [
             [
                 str(item.rank),
-                Text(film(item.title, item.year), style="bold"),
+                title_cell(item.title, item.year),
                 *(() if is_narrow() else (", ".join(item.genres),)),
                 number(item.score, 3),
                 Text(url, style=f"link {url}") if (url := urls[item.movie_id]) else "–",
             ]
             for item in answer.items
         ]
-        title = f"Similar to {film(match.title, match.year)}, by {by}"
+        title = f"Similar to {with_year(match.title, match.year)}, by {by}"
         columns = ["#", "Film", *(() if is_narrow() else ("Genres",)), "Score", "IMDb"]
         table(title, columns, rows, right=("#", "Score"), whole=("IMDb",))
 
@@ -172,7 +179,7 @@ def search(
         rows: list[Row] = [
             [
                 hit.movie.movie_id,
-                Text(film(hit.movie.title, hit.movie.year), style="bold"),
+                title_cell(hit.movie.title, hit.movie.year),
                 ", ".join(hit.movie.genres),
                 number(hit.score),
                 hit.how,
@@ -207,7 +214,7 @@ def popular(
         rows: list[Row] = [
             [
                 str(p.item.rank),
-                Text(film(p.item.title, p.item.year), style="bold"),
+                title_cell(p.item.title, p.item.year),
                 ", ".join(p.item.genres),
                 number(p.item.score),
                 number(p.mean),
@@ -231,18 +238,13 @@ def history(
             print_json({"user_id": user, "items": rated})
             return
         rows: list[Row] = [
-            [
-                when(entry.timestamp),
-                Text(entry.title, style="bold"),
-                entry.movie_id,
-                number(entry.rating, 1),
-            ]
+            [day(entry.timestamp), Text(entry.title, style="bold"), entry.movie_id, number(entry.rating, 1)]
             for entry in rated
         ]
         table(f"Ratings of user {user}", ["When", "Film", "Id", "Stars"], rows, right=("Stars",), whole=("When",))
 
 
-def when(timestamp: int | None) -> str:
+def day(timestamp: int | None) -> str:
     """A timestamp as a date; "–" if it is unknown or out of range."""
     try:
         return "–" if timestamp is None else datetime.fromtimestamp(timestamp, UTC).strftime("%Y-%m-%d")

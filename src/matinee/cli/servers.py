@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from matinee._util.secrets import HIDDEN, without_password
 from matinee.cli.addresses import Host, Port, announce, check_address, url_of
 from matinee.cli.console import AsJson, load_settings, note, print_json, table
 from matinee.cli.processes import in_a_process_of_its_own
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
 SECRETS = ("tmdb_key", "store_password")
 """Settings whose values are not printed."""
-HIDDEN = "********"
-ServiceName = Literal["core", "vectors", "encoder"]
+ServiceName = Literal["core", "recommender", "encoder", "vectors"]
 Workers = Annotated[int | None, typer.Option("--workers", "-w", min=1, max=256, help="Worker processes.")]
 
 
@@ -32,7 +32,7 @@ def serve(
     workers: Workers = None,
     data: DataOption = None,
 ) -> None:
-    """Serve HTTP: the whole of Matinee (core), or only nearest vectors, or only encoders of texts and images.
+    """Serve HTTP: the whole of Matinee (core), or a part of it: scores, encoders of texts and images, nearest vectors.
 
     With --data, train first where no snapshot of these data is current.
     """
@@ -95,9 +95,7 @@ def settings(json: AsJson = False) -> None:
         variable = f"MATINEE_{name.upper()}"
         elsewhere = classic.get(name) or (config if name in in_file else "default")
         source = variable if variable in environment else elsewhere
-        value = getattr(values, name)
-        shown = HIDDEN if name in SECRETS and value else value
-        rows.append((name, shown, source, variable, field.description or ""))
+        rows.append((name, _shown(name, getattr(values, name)), source, variable, field.description or ""))
     if json:
         keys = ("name", "value", "source", "variable", "description")
         print_json({"items": [dict(zip(keys, row, strict=True)) for row in rows]})
@@ -106,6 +104,13 @@ def settings(json: AsJson = False) -> None:
         [variable, str(value), "" if source == "default" else source, text] for _, value, source, variable, text in rows
     ]
     table("", ["Variable", "Value", "Set by", "Meaning"], cells, whole=("Variable",))
+
+
+def _shown(name: str, value: object) -> object:
+    """A setting's value without the secrets in it; an address may hold a password."""
+    if name in SECRETS and value:
+        return HIDDEN
+    return without_password(value) if name.endswith("_url") and isinstance(value, str) else value
 
 
 def _names_in(path: Path) -> set[str]:

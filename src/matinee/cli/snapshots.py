@@ -42,8 +42,11 @@ def list_(json: AsJson = False) -> None:
         current = None
         note(str(error))
     if json:
-        fields = {"id", "created", "dataset", "metrics", "watermark", "n_users", "n_items", "n_ratings"}
-        items = [{**m.model_dump(mode="json", include=fields), "current": m.id == current} for m in manifests]
+        fields = {"id", "created", "dataset", "metrics", "n_users", "n_items", "n_ratings"}
+        items = [
+            {**m.model_dump(mode="json", include=fields), "watermark": m.newest_rating, "current": m.id == current}
+            for m in manifests
+        ]
         print_json({"items": items, "damaged": damaged})
         return
     rows = [

@@ -27,7 +27,7 @@ Word = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class Movie(BaseModel):
-    """One film, as it is stored and exchanged.
+    """One movie, as it is stored and exchanged.
 
     Examples:
         >>> matinee.Movie(movie_id=862, title="Toy Story", year=1995, genres=("Animation", "Comedy")).movie_id
@@ -54,13 +54,13 @@ class Movie(BaseModel):
 
 
 class Catalog:
-    """Frozen films × columns table (see `COLUMNS`); row numbers are 0…n−1 and never change their film.
+    """Frozen movies × columns table (see `COLUMNS`); row numbers are 0…n−1 and never change their movie.
 
-    Films added or edited while serving make a new catalogue (`with_changes`) whose first rows are the old ones.
+    Movies added or edited while serving make a new catalog (`with_changes`) whose first rows are the old ones.
 
     Args:
         frame: `movie_id`, `title` and any other of `COLUMNS`.
-        active: (n,), False for films that were removed; None: all are there.
+        active: (n,), False for movies that were removed; None: all are there.
 
     Raises:
         DataError: columns missing, null or duplicate ids.
@@ -101,12 +101,12 @@ class Catalog:
 
     @property
     def table(self) -> Table:
-        """The films, removed ones included, without the mapping of ids: it does not keep the catalogue alive."""
+        """The movies, removed ones included, without the mapping of ids: it does not keep the catalog alive."""
         return self._table
 
     @cached_property
     def frame(self) -> pl.DataFrame:
-        """The films as a data frame, a row each (removed films included).
+        """The movies as a data frame, a row each (removed movies included).
 
         Raises:
             MissingExtraError: Polars is not installed; serving does without.
@@ -154,18 +154,18 @@ class Catalog:
 
     def rows(self, movie_ids: Iterable[str]) -> NDArray[np.int64]:
         """Rows of many movies; −1 if the id is unknown or the movie was removed."""
-        found = (self.find(movie_id) for movie_id in movie_ids)
-        return np.fromiter((-1 if row is None else row for row in found), dtype=np.int64)
+        rows_found = (self.find(movie_id) for movie_id in movie_ids)
+        return np.fromiter((-1 if row is None else row for row in rows_found), dtype=np.int64)
 
     @cached_property
     def _rows_by_title(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
+        rows_by_title: dict[str, list[int]] = {}
         for row, title in enumerate(self.column("title")):
-            found.setdefault(title.casefold(), []).append(row)
-        return found
+            rows_by_title.setdefault(title.casefold(), []).append(row)
+        return rows_by_title
 
     def resolve(self, name: Id) -> int:
-        """Row of the film that has this id or, where none has, this title, with or without the year.
+        """Row of the movie that has this id or, where none has, this title, with or without the year.
 
         Titles are compared as they are, but for capitals and an article at their end ("Matrix, The (1999)").
 
@@ -175,8 +175,8 @@ class Catalog:
             (0, 0, 0, 0)
 
         Raises:
-            UnknownTitleError: no film has it.
-            AmbiguousTitleError: several films have this title.
+            UnknownTitleError: no movie has it.
+            AmbiguousTitleError: several movies have this title.
         """
         text = id_text(name)
         row = self.find(text)
@@ -224,7 +224,7 @@ class Catalog:
         return catalog
 
     def without_tags(self) -> Catalog:
-        """The same films without tags, which users write; itself where no film has one."""
+        """The same movies without tags, which users write; itself where no movie has one."""
         import polars as pl
 
         frame = self.frame
@@ -232,11 +232,11 @@ class Catalog:
             return self
         return Catalog(frame.with_columns(tags=pl.lit([], dtype=frame.schema["tags"])), self.active)
 
-    def with_changes(self, put: Sequence[Movie] = (), removed: Iterable[str] = ()) -> Catalog:
+    def with_changes(self, changed: Sequence[Movie] = (), removed: Iterable[str] = ()) -> Catalog:
         """A new catalog: existing movies are replaced in their rows, new ones appended, removed ones made inactive."""
         records: dict[int, dict[str, Any]] = {}
         appended: dict[str, int] = {}
-        for movie in {movie.movie_id: movie for movie in put}.values():
+        for movie in {movie.movie_id: movie for movie in changed}.values():
             row = self._row_by_id.get(movie.movie_id)
             if row is None:
                 row = appended[movie.movie_id] = len(self) + len(appended)
@@ -261,7 +261,7 @@ class Catalog:
         return self._made_from[1]
 
     def save(self, path: Path) -> None:
-        """Write as a table of arrays (see `matinee.data.packed`); which films are inactive is not kept."""
+        """Write as a table of arrays (see `matinee.data.packed`); which movies are inactive is not kept."""
         write_table(path, self._table)
 
     @classmethod

@@ -29,10 +29,10 @@ class Counter:
 
     def drop(self, reason: str, where: pl.Expr | pl.Series) -> None:
         """Drop the rows where a condition is true (null counts as false)."""
-        kept = self.frame.filter(~where.fill_null(False))
-        if kept.height < self.frame.height:
-            self.dropped[reason] = self.dropped.get(reason, 0) + self.frame.height - kept.height
-            self.frame = kept
+        remaining = self.frame.filter(~where.fill_null(False))
+        if remaining.height < self.frame.height:
+            self.dropped[reason] = self.dropped.get(reason, 0) + self.frame.height - remaining.height
+            self.frame = remaining
 
     def count(self, kind: dict[str, int], reason: str, where: pl.Expr) -> int:
         """Count the rows where a condition is true in `changed` or `noticed`."""
@@ -133,14 +133,14 @@ def clean_ratings(
     if frame.schema.get("rating") == pl.String:
         rating = rating.str.strip_chars()
     time = as_seconds(frame, "timestamp") if "timestamp" in frame.columns else pl.lit(None, dtype=pl.Float64)
-    given = pl.col("timestamp").is_not_null() if "timestamp" in frame.columns else pl.lit(False)
+    present = pl.col("timestamp").is_not_null() if "timestamp" in frame.columns else pl.lit(False)
     table = Counter(
         frame.select(
             as_id(frame, "user_id"),
             as_id(frame, "movie_id"),
             rating.cast(pl.Float64, strict=False).alias("rating"),
             time.cast(pl.Float64).alias("time"),
-            given.alias("given"),
+            present.alias("given"),
         )
     )
     table.drop("user missing", pl.col("user_id").is_null())
@@ -156,8 +156,8 @@ def clean_ratings(
     table.drop("rating is not a number", ~pl.col("rating").is_finite().fill_null(False))
     table.drop("rating off the scale", ~pl.col("rating").is_between(*scale))
 
-    films = pl.DataFrame({"movie_id": pl.Series(movie_ids, dtype=pl.String)}).with_row_index("film")
-    table.frame = table.frame.join(films, on="movie_id", how="left", maintain_order="left")
+    movie_rows = pl.DataFrame({"movie_id": pl.Series(movie_ids, dtype=pl.String)}).with_row_index("film")
+    table.frame = table.frame.join(movie_rows, on="movie_id", how="left", maintain_order="left")
     table.drop("film not in the catalogue", pl.col("film").is_null())
 
     millis = pl.col("time").is_between(100 * 10**9, 100 * 10**12)
@@ -169,7 +169,7 @@ def clean_ratings(
 
     user_rows = users.to_frame().with_row_index("user")
     table.frame = table.frame.join(user_rows, on="user_id", how="left", maintain_order="left")
-    pair = table.frame.select(pl.col("user").cast(pl.Int64) * len(films) + pl.col("film")).to_series()
+    pair = table.frame.select(pl.col("user").cast(pl.Int64) * len(movie_rows) + pl.col("film")).to_series()
     if pair.n_unique() < len(pair):
         # Only repeated pairs are sorted, because even 25 million rows have few of them.
         repeated = pair.is_duplicated()
@@ -223,7 +223,7 @@ def as_tmdb_id(frame: pl.DataFrame, name: str = "tmdb_id") -> pl.Expr:
 
 
 def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.DataFrame, TableReport]:
-    """Films as the catalogue wants them.
+    """Movies as the catalog wants them.
 
     Args:
         frame: `movie_id`, `title` and other columns of `frames.SCHEMA`, as text or lists.
@@ -240,8 +240,8 @@ def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.Da
             columns.append(as_text(name, 20_000 if name == "overview" else 1000))
         elif name in ("imdb_id", "tmdb_id"):
             columns.append(as_imdb_id(frame) if name == "imdb_id" else as_tmdb_id(frame))
-    given = pl.col("year").cast(pl.String).str.strip_chars() if "year" in frame.columns else pl.lit(None, pl.String)
-    table = Counter(frame.select(*columns, given.alias("given"), valid_year(given).alias("year")))
+    present = pl.col("year").cast(pl.String).str.strip_chars() if "year" in frame.columns else pl.lit(None, pl.String)
+    table = Counter(frame.select(*columns, present.alias("given"), valid_year(present).alias("year")))
     table.drop("film id missing", pl.col("movie_id").is_null())
     table.drop("film id out of range", out_of_range(table.frame["movie_id"], MOVIE_ID))
     table.drop("title missing", pl.col("title").is_null())
@@ -258,8 +258,8 @@ def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.Da
     table.count(table.changed, "article moved to the front", moved != pl.col("title"))
     table.frame = table.frame.with_columns(title=moved.str.slice(0, 500))
     if "genres" in table.frame.columns:
-        kept = pl.col("genres").list.filter(~pl.element().str.to_lowercase().is_in(_NOT_GENRES))
-        table.frame = table.frame.with_columns(genres=kept)
+        remaining = pl.col("genres").list.filter(~pl.element().str.to_lowercase().is_in(_NOT_GENRES))
+        table.frame = table.frame.with_columns(genres=remaining)
         table.count(table.noticed, "no genres", pl.col("genres").list.len() == 0)
     table.count(table.noticed, "no year", pl.col("year").is_null())
     table.count(table.noticed, "title used by several films (kept apart)", pl.col("title").is_duplicated())

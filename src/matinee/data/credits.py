@@ -1,4 +1,4 @@
-"""Credits from the Wikidata films (CC0) in the `bokeh-sampledata` wheel, converted to a small Parquet file."""
+"""Credits from the Wikidata movies (CC0) in the `bokeh-sampledata` wheel, converted to a small Parquet file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import polars as pl
 
 from matinee._util.progress import Progress
 from matinee.data.assets import Asset, ensure
+from matinee.data.joins import fill_missing
 from matinee.data.titles import title_key, title_keys
 from matinee.errors import DataError, FetchError
 from matinee.settings import Settings
@@ -56,7 +57,7 @@ WIKIDATA = Asset(
 
 
 def load_credits(settings: Settings, progress: Progress | None = None) -> pl.DataFrame:
-    """Films of Wikidata: `imdb_id`, `year`, `key` (see `titles.title_key`) and `CREDIT_COLUMNS` (lists).
+    """Movies of Wikidata: `imdb_id`, `year`, `key` (see `titles.title_key`) and `CREDIT_COLUMNS` (lists).
 
     Raises:
         FetchError: not cached, and cannot be fetched.
@@ -69,19 +70,19 @@ def load_credits(settings: Settings, progress: Progress | None = None) -> pl.Dat
         raise DataError(f"{path} cannot be read: {error}", "Delete that file and repeat the command.") from error
 
 
-def match_by_title(movies: pl.DataFrame, films: pl.DataFrame) -> pl.DataFrame:
-    """Match movies and films by title and year (±1). Ambiguous matches are left out.
+def match_by_title(movies: pl.DataFrame, wikidata: pl.DataFrame) -> pl.DataFrame:
+    """Match movies and movies by title and year (±1). Ambiguous matches are left out.
 
     Args:
         movies: `movie_id`, `title`, `year`.
-        films: `imdb_id`, `key`, `year`.
+        wikidata: `imdb_id`, `key`, `year`.
 
     Returns:
         `movie_id`, `imdb_id`, each at most once. Matches of the same year take precedence over those a year off.
     """
     keys = movies.select("movie_id", "year", title_keys(pl.col("title")).alias("key")).explode("key")
     pairs = keys.filter(pl.col("key") != "").join(
-        films.select("imdb_id", "key", pl.col("year").alias("film_year")), on="key"
+        wikidata.select("imdb_id", "key", pl.col("year").alias("film_year")), on="key"
     )
     pairs = pairs.with_columns(off=(pl.col("year") - pl.col("film_year")).abs()).filter(pl.col("off") <= 1)
     pairs = pairs.group_by("movie_id", "imdb_id").agg(pl.col("off").min())
@@ -96,12 +97,12 @@ def match_by_title(movies: pl.DataFrame, films: pl.DataFrame) -> pl.DataFrame:
     return matches.select("movie_id", "imdb_id")
 
 
-def add_credits(movies: pl.DataFrame, films: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, float]]:
+def add_credits(movies: pl.DataFrame, wikidata: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, float]]:
     """Add credits to a movie table, by IMDb id, or by title and year if there is no id.
 
     Args:
         movies: clean movies; a missing `imdb_id` is filled if the title matches unambiguously.
-        films: the result of `load_credits`.
+        wikidata: the result of `load_credits`.
 
     Returns:
         The table with `imdb_id` and `CREDIT_COLUMNS` (existing lists are kept), and the joins' shares (0..1).
@@ -111,23 +112,13 @@ def add_credits(movies: pl.DataFrame, films: pl.DataFrame) -> tuple[pl.DataFrame
     if "year" not in movies.columns:
         movies = movies.with_columns(year=pl.lit(None, dtype=pl.Int32))
     with_id = movies.filter(pl.col("imdb_id").is_not_null())
-    rest = films.join(with_id.select("imdb_id").unique(), on="imdb_id", how="anti")
+    rest = wikidata.join(with_id.select("imdb_id").unique(), on="imdb_id", how="anti")
     matched = match_by_title(movies.filter(pl.col("imdb_id").is_null()), rest)
-    by_id = with_id.join(films, on="imdb_id", how="semi").height
+    by_id = with_id.join(wikidata, on="imdb_id", how="semi").height
 
     movies = movies.join(matched.rename({"imdb_id": "_matched"}), on="movie_id", how="left", maintain_order="left")
     movies = movies.with_columns(pl.coalesce("imdb_id", "_matched").alias("imdb_id")).drop("_matched")
-    movies = movies.join(
-        films.select("imdb_id", *CREDIT_COLUMNS), on="imdb_id", how="left", maintain_order="left", suffix="_found"
-    )
-    filled: list[pl.Expr] = []
-    for name in CREDIT_COLUMNS:
-        if f"{name}_found" in movies.columns:
-            own = pl.col(name).list.len() > 0
-            filled.append(pl.when(own).then(name).otherwise(pl.col(f"{name}_found").fill_null([])).alias(name))
-        else:
-            filled.append(pl.col(name).fill_null([]))
-    movies = movies.with_columns(filled).drop([f"{name}_found" for name in CREDIT_COLUMNS], strict=False)
+    movies = fill_missing(movies, wikidata.select("imdb_id", *CREDIT_COLUMNS), on="imdb_id")
     total = max(movies.height, 1)
     joins = {
         "wikidata by imdb_id": by_id / total,

@@ -13,13 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from matinee._util.notebook import html_table
 from matinee.data.catalog import Catalog
 from matinee.data.ratings import Ratings
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 
 SEEN = (1.0, 1.0)
 """The scale of implicit feedback: a movie that was watched counts as rated 1."""
 
 _SHOWN = 5
-"""Films that a notebook shows of a data set."""
+"""Movies that a notebook shows of a data set."""
 
 
 class TableReport(BaseModel):
@@ -52,7 +52,7 @@ class Dataset:
     Attributes:
         name: e.g. "ml-latest-small".
         scale: lowest and highest number of stars, e.g. (0.5, 5.0); `SEEN`, both 1, where there are no stars.
-        vectors: unit vectors of films by space ("text", "poster"), over the rows of the catalogue; made by encoders,
+        vectors: unit vectors of movies by space ("text", "poster"), over the rows of the catalog; made by encoders,
             and no part of the fingerprint.
 
     Examples:
@@ -67,19 +67,19 @@ class Dataset:
     ratings: Ratings
     report: CleaningReport
     scale: tuple[float, float] = (0.5, 5.0)
-    vectors: Mapping[str, FilmVectors] = field(default_factory=dict)
+    vectors: Mapping[str, MovieVectors] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         low, high = self.scale
         return f"<Dataset {self.name}: {self.catalog!r}, {self.ratings!r}, {low:g} to {high:g} stars>"
 
     def _repr_html_(self) -> str:
-        ratings, shown = self.ratings, np.argsort(-self.ratings.counts, kind="stable")[:_SHOWN].tolist()
+        ratings, rows_shown = self.ratings, np.argsort(-self.ratings.counts, kind="stable")[:_SHOWN].tolist()
         means = ratings.sums / np.maximum(ratings.counts, 1)
         genres = self.catalog.column("genres")
         rows = [
             (title, ", ".join(genres[row]), f"{ratings.counts[row]:,}", f"{means[row]:.2f}")
-            for title, row in zip(self.catalog.titles(shown), shown, strict=True)
+            for title, row in zip(self.catalog.titles(rows_shown), rows_shown, strict=True)
         ]
         low, high = self.scale
         caption = (

@@ -1,4 +1,4 @@
-"""The catalogue as a data frame, for cleaning, joining, training and data scientists; serving does without."""
+"""The catalog as a data frame, for cleaning, joining, training and data scientists; serving does without."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from matinee.errors import DataError
 _TYPES = {"text": pl.String(), "year": pl.Int32(), "list": pl.List(pl.String())}
 
 SCHEMA: dict[str, pl.DataType] = {name: _TYPES[kind] for name, kind in COLUMNS.items()}
-"""Types of the catalogue's columns (`matinee.data.packed.COLUMNS`)."""
+"""Types of the catalog's columns (`matinee.data.packed.COLUMNS`)."""
 
 
 class FrameTable:
-    """A table of films over a data frame.
+    """A table of movies over a data frame.
 
     Raises:
         DataError: columns missing, null or duplicate ids.
@@ -46,7 +46,7 @@ class FrameTable:
         return self.frame[name].to_list()
 
     def row(self, row: int) -> dict[str, Any]:
-        """One film by column."""
+        """One movie by column."""
         return self.frame.row(row, named=True)
 
 

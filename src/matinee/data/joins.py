@@ -17,10 +17,10 @@ def _keyed(frame: pl.DataFrame, columns: list[pl.Expr], movies: pl.DataFrame) ->
     return table
 
 
-def _fill(movies: pl.DataFrame, side: pl.DataFrame) -> pl.DataFrame:
-    """Fill missing values from the columns of the side table."""
-    names = [name for name in side.columns if name != "movie_id"]
-    joined = movies.join(side, on="movie_id", how="left", maintain_order="left", suffix="_side")
+def fill_missing(movies: pl.DataFrame, side: pl.DataFrame, on: str = "movie_id") -> pl.DataFrame:
+    """Fill missing values, and empty lists, from the columns of a side table; its other columns are added."""
+    names = [name for name in side.columns if name != on]
+    joined = movies.join(side, on=on, how="left", maintain_order="left", suffix="_side")
     both = [name for name in names if f"{name}_side" in joined.columns]
     filled: list[pl.Expr] = []
     for name in names:
@@ -45,12 +45,12 @@ def add_links(movies: pl.DataFrame, links: pl.DataFrame) -> tuple[pl.DataFrame, 
     Returns:
         The movies, the report of the link table, and the shares (0..1) of movies with each id.
     """
-    given = [
+    present = [
         (pl.col(name).cast(pl.String).str.strip_chars().fill_null("") != "").alias(f"{name}_given")
         for name in ("imdb_id", "tmdb_id")
         if name in links.columns
     ]
-    table = _keyed(links, [*_ids(links), *given], movies)
+    table = _keyed(links, [*_ids(links), *present], movies)
     joins: dict[str, float] = {}
     for name in ("imdb_id", "tmdb_id"):
         if name in links.columns:
@@ -58,7 +58,7 @@ def add_links(movies: pl.DataFrame, links: pl.DataFrame) -> tuple[pl.DataFrame, 
             table.count(table.noticed, f"no {name}", ~pl.col(f"{name}_given"))
             joins[f"{name} by links"] = table.frame[name].count() / max(movies.height, 1)
             table.frame = table.frame.drop(f"{name}_given")
-    return _fill(movies, table.frame), table.report(), joins
+    return fill_missing(movies, table.frame), table.report(), joins
 
 
 def add_overviews(movies: pl.DataFrame, overviews: pl.DataFrame) -> tuple[pl.DataFrame, TableReport, dict[str, float]]:
@@ -76,9 +76,9 @@ def add_overviews(movies: pl.DataFrame, overviews: pl.DataFrame) -> tuple[pl.Dat
     joins = {"overview": table.frame["overview"].count() / total}
     if "keywords" in table.frame.columns:
         joins["keywords"] = float((table.frame["keywords"].list.len() > 0).sum()) / total
-    return _fill(movies, table.frame), table.report(), joins
+    return fill_missing(movies, table.frame), table.report(), joins
 
 
 def add_tags(movies: pl.DataFrame, tags: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, float]]:
     """Add clean tags (see `clean.clean_tags`). Returns the movies and the share (0..1) of those with tags."""
-    return _fill(movies, tags), {"tags": tags.height / max(movies.height, 1)}
+    return fill_missing(movies, tags), {"tags": tags.height / max(movies.height, 1)}

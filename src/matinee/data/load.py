@@ -64,32 +64,32 @@ def load_dataset(
         >>> load_dataset(ratings, movies=movies, credits=False)
         <Dataset frame: <Catalog: 1 films>, <Ratings: 2 of 1 films by 2 users>, 1 to 5 stars>
     """
-    tell = progress or silent
+    on_progress = progress or silent
     settings = settings or Settings()
     notes: tuple[str, ...] = ()
     if is_frame(source):
-        tell(f"Reading {name}", 0.0)
+        on_progress(f"Reading {name}", 0.0)
         raw = read_frames(source, movies, mapping)
     elif movies is not None:
         raise InvalidInputError("A frame of movies goes with a frame of ratings.", "Give the ratings as a frame too.")
     elif source is None or isinstance(source, (str, Path)):
         name, path, notes = _locate(settings.data if source is None else source, settings, progress)
-        tell(f"Reading {name}", 0.0)
+        on_progress(f"Reading {name}", 0.0)
         raw = read_source(path, mapping)
     else:
         raise InvalidInputError(
             f"A {type(source).__name__} is no source of data.", "Give a name, a folder, a file, or a frame of ratings."
         )
-    tell(f"Cleaning {name}", 0.3)
-    films: pl.DataFrame | None = None
+    on_progress(f"Cleaning {name}", 0.3)
+    wikidata: pl.DataFrame | None = None
     if credits:
         try:
-            films = load_credits(settings, progress)
+            wikidata = load_credits(settings, progress)
         except (FetchError, DataError) as error:
             notes = (*notes, f"Credits are left out: {error.message}")
-    tell(f"Cleaning {name}", 0.5)
-    dataset = assemble(name, raw, scale=scale, films=films, notes=notes)
-    tell(f"Cleaning {name}", 1.0)
+    on_progress(f"Cleaning {name}", 0.5)
+    dataset = assemble(name, raw, scale=scale, wikidata=wikidata, notes=notes)
+    on_progress(f"Cleaning {name}", 1.0)
     return dataset
 
 
@@ -112,28 +112,28 @@ def assemble(
     raw: RawData,
     *,
     scale: tuple[float, float] | None = None,
-    films: pl.DataFrame | None = None,
+    wikidata: pl.DataFrame | None = None,
     notes: tuple[str, ...] = (),
 ) -> Dataset:
     """Clean and join the tables of a data set.
 
     Args:
-        films: Wikidata films for the credits (see `credits.load_credits`), or None.
+        wikidata: Wikidata movies for the credits (see `credits.load_credits`), or None.
 
     Raises:
-        DataError: no usable film or rating is left.
+        DataError: no usable movie or rating is left.
     """
     tables: dict[str, TableReport] = {}
     joins: dict[str, float] = {}
-    found = raw.movies
-    if found is None:
+    raw_movies = raw.movies
+    if raw_movies is None:
         ids = raw.ratings.select(as_id(raw.ratings, "movie_id")).drop_nulls().unique(maintain_order=True)
-        found = ids.with_columns(title=pl.lit("Film ") + pl.col("movie_id"))
+        raw_movies = ids.with_columns(title=pl.lit("Film ") + pl.col("movie_id"))
         notes = (*notes, "There is no table of films: they are called by their ids.")
-    movies, tables["movies"] = clean_movies(found, raw.genre_separator)
+    movies, tables["movies"] = clean_movies(raw_movies, raw.genre_separator)
     scale = scale or detect_scale(raw.ratings, raw.scale)
     if scale == SEEN:
-        notes = (*notes, _without_stars(raw))
+        notes = (*notes, _note_without_stars(raw))
     ratings, tables["ratings"] = clean_ratings(raw.ratings, movies["movie_id"], scale)
     for table, usable in (("films", movies), ("ratings", ratings)):
         if usable.is_empty():
@@ -150,22 +150,22 @@ def assemble(
     if raw.overviews is not None:
         movies, tables["overviews"], shares = add_overviews(movies, raw.overviews)
         joins |= shares
-    if films is not None:
-        movies, shares = add_credits(movies, films)
+    if wikidata is not None:
+        movies, shares = add_credits(movies, wikidata)
         joins |= shares
     catalog = Catalog(movies)
     report = CleaningReport(source=name, tables=tables, joins=joins, notes=notes)
     return Dataset(name, catalog, Ratings.from_frame(ratings, catalog), report, scale)
 
 
-def _without_stars(raw: RawData) -> str:
-    """What to tell of data whose rows count as seen, and how it is mended where the stars were overlooked."""
+def _note_without_stars(raw: RawData) -> str:
+    """The note about data whose rows count as seen, with a hint where the column of stars was not recognized."""
     if "rating" in raw.ratings.columns:
         return "The ratings are read without their stars: each row counts as a film seen."
-    told = "The ratings have no stars: each row counts as a film seen."
+    note = "The ratings have no stars: each row counts as a film seen."
     if raw.other_columns:
-        told += f" If they are in one of the columns {', '.join(raw.other_columns)}, add --map rating=COLUMN."
-    return told
+        note += f" If they are in one of the columns {', '.join(raw.other_columns)}, add --map rating=COLUMN."
+    return note
 
 
 def read_ratings_table(path: Path, mapping: Mapping[str, str] | None = None, *, stars: bool = True) -> pl.DataFrame:
@@ -184,7 +184,7 @@ def read_ratings_table(path: Path, mapping: Mapping[str, str] | None = None, *, 
 
 
 def read_movies_table(path: Path, mapping: Mapping[str, str] | None = None) -> pl.DataFrame:
-    """A file of films, cleaned: those columns of `frames.SCHEMA` that it has, and `year`.
+    """A file of movies, cleaned: those columns of `frames.SCHEMA` that it has, and `year`.
 
     Lists may be lists (Parquet, NDJSON) or text with "|" between their parts.
 

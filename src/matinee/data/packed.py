@@ -1,4 +1,4 @@
-"""Tables of films as a snapshot keeps them: texts in one buffer, memory-mapped, read row by row or column by column.
+"""Tables of movies as a snapshot keeps them: texts in one buffer, memory-mapped, read row by row or column by column.
 
 Serving needs no more than this; what cleans, joins and trains uses data frames (`matinee.data.frames`).
 """
@@ -32,7 +32,7 @@ COLUMNS: dict[str, Literal["text", "year", "list"]] = {
     "tmdb_id": "text",
     "poster": "text",
 }
-"""Columns of the catalogue. Lists are never null (empty instead); the other columns may be null, except
+"""Columns of the catalog. Lists are never null (empty instead); the other columns may be null, except
 movie_id and title. `title` has neither the year nor a trailing article ("The Matrix", not "Matrix, The (1999)").
 `tags` are distinct, lower case, most frequent first. `imdb_id` looks like "tt0114709", `tmdb_id` like "862"."""
 
@@ -66,17 +66,17 @@ class Texts(Sequence[str]):
         return len(self.cuts) - 1
 
     @overload
-    def __getitem__(self, place: int) -> str: ...
+    def __getitem__(self, position: int) -> str: ...
     @overload
-    def __getitem__(self, place: slice) -> list[str]: ...
-    def __getitem__(self, place: int | slice) -> str | list[str]:
-        if isinstance(place, slice):
-            return [self[i] for i in range(*place.indices(len(self)))]
-        if place < 0:
-            place += len(self)
-        if not 0 <= place < len(self):
-            raise IndexError(place)
-        return self.buffer[self.cuts[place] : self.cuts[place + 1]].tobytes().decode()
+    def __getitem__(self, position: slice) -> list[str]: ...
+    def __getitem__(self, position: int | slice) -> str | list[str]:
+        if isinstance(position, slice):
+            return [self[i] for i in range(*position.indices(len(self)))]
+        if position < 0:
+            position += len(self)
+        if not 0 <= position < len(self):
+            raise IndexError(position)
+        return self.buffer[self.cuts[position] : self.cuts[position + 1]].tobytes().decode()
 
     def to_list(self) -> list[str]:
         """All texts."""
@@ -90,10 +90,10 @@ def _check_cuts(cuts: NDArray[np.int64], length: int) -> None:
 
 
 class Table(Protocol):
-    """Films × `COLUMNS`, frozen."""
+    """Movies × `COLUMNS`, frozen."""
 
     def __len__(self) -> int:
-        """Number of films."""
+        """Number of movies."""
         ...
 
     def column(self, name: str) -> list[Any]:
@@ -101,7 +101,7 @@ class Table(Protocol):
         ...
 
     def row(self, row: int) -> dict[str, Any]:
-        """One film by column."""
+        """One movie by column."""
         ...
 
 
@@ -190,7 +190,7 @@ class PackedTable:
         return self._columns[name].to_list()
 
     def row(self, row: int) -> dict[str, Any]:
-        """One film by column."""
+        """One movie by column."""
         return {name: column[row] for name, column in self._columns.items()}
 
     @classmethod
@@ -235,11 +235,11 @@ def write_table(path: Path, table: Table) -> None:
 
 
 class ChangedTable:
-    """A table with films replaced and added.
+    """A table with movies replaced and added.
 
     Args:
         root: the table that it was made of, None: an empty one.
-        records: row → film by column; rows from the root's length on are added, without gaps.
+        records: row → movie by column; rows from the root's length on are added, without gaps.
     """
 
     def __init__(self, root: Table | None, records: Mapping[int, Mapping[str, Any]]) -> None:
@@ -260,7 +260,7 @@ class ChangedTable:
         return values
 
     def row(self, row: int) -> dict[str, Any]:
-        """One film by column."""
+        """One movie by column."""
         record = self._records.get(row)
         if record is not None:
             return dict(record)

@@ -28,10 +28,10 @@ class Ratings:
     Args:
         user_ids: n_users distinct ids, in row order.
         indptr: int64, (n_users + 1,).
-        indices: int32, (n_ratings,), film rows, increasing within a user.
+        indices: int32, (n_ratings,), movie rows, increasing within a user.
         values: float32, (n_ratings,), stars.
         times: int64, (n_ratings,), seconds since 1970 UTC, `NO_TIME` where unknown.
-        n_items: number of films (catalogue rows).
+        n_items: number of movies (catalog rows).
 
     Examples:
         >>> dataset.ratings
@@ -100,10 +100,10 @@ class Ratings:
 
     def select(self, keep: NDArray[np.bool_]) -> Ratings:
         """The same users and movies with only the ratings where the mask `keep`, (n_ratings,), is true."""
-        kept = np.concatenate([[0], np.cumsum(keep)])
+        n_selected = np.concatenate([[0], np.cumsum(keep)])
         return Ratings(
             self.user_ids,
-            kept[self.indptr].astype(np.int64),
+            n_selected[self.indptr].astype(np.int64),
             self.indices[keep],
             self.values[keep],
             self.times[keep],

@@ -9,7 +9,7 @@ it (`file_order`).
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -44,7 +44,7 @@ def file_order(ratings: Ratings, catalog: Catalog, frame: pl.DataFrame) -> NDArr
     Raises:
         DataError: ratings of the matrix are missing in the file.
     """
-    place = frame.select(
+    lines = frame.select(
         pl.col("user_id").cast(pl.String).str.strip_chars(), pl.col("movie_id").cast(pl.String).str.strip_chars()
     ).with_row_index("place")
     known = pl.DataFrame(
@@ -54,10 +54,10 @@ def file_order(ratings: Ratings, catalog: Catalog, frame: pl.DataFrame) -> NDArr
             "entry": np.arange(len(ratings), dtype=np.int64),
         }
     )
-    found = place.join(known, on=["user_id", "movie_id"], how="inner").unique("entry", keep="first").sort("place")
-    if found.height != len(ratings):
+    order = lines.join(known, on=["user_id", "movie_id"], how="inner").unique("entry", keep="first").sort("place")
+    if order.height != len(ratings):
         raise DataError("The file does not have all ratings of the data set.", "Give the folder that it was read from.")
-    return found["entry"].to_numpy().copy()
+    return order["entry"].to_numpy().copy()
 
 
 def _share(share: float) -> None:
@@ -65,7 +65,7 @@ def _share(share: float) -> None:
         raise InvalidInputError(f"The training share is {share}, outside 0..1.", "Give for example 0.8.")
 
 
-def _places(users: Codes) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
+def _positions(users: Codes) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]:
     """Entries grouped by user (stable), and start and size of each user's group."""
     order = np.argsort(users, kind="stable")
     _, starts, counts = np.unique(users[order], return_index=True, return_counts=True)
@@ -84,7 +84,7 @@ def random_per_user(users: Codes, share: float = 0.75, seed: int = 42) -> Mask:
     """
     _share(share)
     train = np.zeros(len(users), dtype=np.bool_)
-    order, starts, counts = _places(users)
+    order, starts, counts = _positions(users)
     # Users with equally many ratings have the same permutation, because each user starts from the same seed.
     for count in np.unique(counts):
         chosen = np.random.RandomState(seed).permutation(count)[: round(share * float(count))]
@@ -132,7 +132,7 @@ def leave_last_out(users: Codes, times: NDArray[np.int64], n: int = 1) -> Mask:
     """
     _known(times)
     by_time = np.argsort(times, kind="stable")
-    order, starts, counts = _places(users[by_time])
+    order, starts, counts = _positions(users[by_time])
     train = np.ones(len(users), dtype=np.bool_)
     enough = counts > n
     last = (starts + counts)[enough][:, None] - np.arange(1, n + 1)
@@ -164,43 +164,12 @@ def _known(times: NDArray[np.int64]) -> None:
         raise DataError("Some ratings have no time.", "Use a random split for this data set.")
 
 
-class UserHoldout(NamedTuple):
-    """Strong generalization: three masks that partition the entries."""
-
-    train: Mask
-    """All entries of the training users."""
-    history: Mask
-    """Entries of the held-out users that are the model's input."""
-    test: Mask
-    """Entries of the held-out users to predict."""
-
-
-def user_holdout(users: Codes, n_users: int, n_held: int, share: float = 0.8, seed: int = 0) -> UserHoldout:
-    """Hold out whole users; `share` of their ratings are the model's input (Liang 2018).
-
-    Args:
-        users: (n_ratings,) user rows.
-        n_users: number of users.
-        n_held: number of users to hold out.
-
-    Raises:
-        InvalidInputError: there is not at least one user on each side.
-    """
-    if not 0 < n_held < n_users:
-        raise InvalidInputError(f"{n_held} of {n_users} users cannot be held out.", "Hold out fewer.")
-    held = np.zeros(n_users, dtype=np.bool_)
-    held[np.random.RandomState(seed).permutation(n_users)[:n_held]] = True
-    asked = held[users]
-    shown = random_per_user(users, share, seed)
-    return UserHoldout(~asked, asked & shown, asked & ~shown)
-
-
 def validation_users(user_ids: Texts, share: float = 0.2) -> Mask:
     """A fixed share of the users, (n_users,), by a hash of their ids, so that it does not depend on other users."""
     _share(share)
     limit = int(share * 2**64)
     hashes = (hashlib.blake2b(user.encode(), digest_size=8).digest() for user in user_ids.to_list())
-    return np.fromiter((int.from_bytes(found, "big") < limit for found in hashes), np.bool_, len(user_ids))
+    return np.fromiter((int.from_bytes(digest, "big") < limit for digest in hashes), np.bool_, len(user_ids))
 
 
 def k_core(users: Codes, items: Codes, k: int) -> Mask:

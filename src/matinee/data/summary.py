@@ -64,7 +64,7 @@ def describe(dataset: Dataset) -> Statistics:
     ratings, frame = dataset.ratings, dataset.catalog.frame
     stars, counts = np.unique(ratings.values, return_counts=True)
     times = ratings.times[ratings.times != NO_TIME]
-    films = ratings.counts[ratings.counts > 0]
+    rated_counts = ratings.counts[ratings.counts > 0]
     filled = {
         name: float(
             ((frame[name].list.len() > 0) if frame[name].dtype.is_nested() else frame[name].is_not_null()).mean() or 0.0  # type: ignore[arg-type]
@@ -73,7 +73,7 @@ def describe(dataset: Dataset) -> Statistics:
     }
     return Statistics(
         films=len(dataset.catalog),
-        rated=len(films),
+        rated=len(rated_counts),
         users=ratings.n_users,
         ratings=len(ratings),
         density=len(ratings) / max(ratings.n_users * ratings.n_items, 1),
@@ -82,7 +82,7 @@ def describe(dataset: Dataset) -> Statistics:
         first=int(times.min()) if len(times) else None,
         last=int(times.max()) if len(times) else None,
         per_user=_quantiles(np.diff(ratings.indptr)),
-        per_film=_quantiles(films),
+        per_film=_quantiles(rated_counts),
         filled=filled,
     )
 

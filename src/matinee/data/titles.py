@@ -59,8 +59,8 @@ def article_first(title: pl.Expr) -> pl.Expr:
 
 def split_title(title: str) -> tuple[str, int | None]:
     """`"Matrix, The (1999)"` → `("The Matrix", 1999)`, as the readers do, but without data frames."""
-    found = _YEAR_OF.search(title)
-    year = int(found[1]) if found else 0
+    match = _YEAR_OF.search(title)
+    year = int(match[1]) if match else 0
     name = _YEAR_OF.sub("", title, count=1).strip()
     for pattern, becomes in _MOVED_OF:
         name = pattern.sub(becomes, name)

@@ -11,7 +11,7 @@ from matinee.errors import DataError
 
 
 @dataclass(frozen=True)
-class FilmVectors:
+class MovieVectors:
     """Unit vectors of movies of a catalog.
 
     Attributes:
@@ -52,14 +52,14 @@ class FilmVectors:
         mask[self.rows] = True
         return mask
 
-    def put(self, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> FilmVectors:
+    def put(self, rows: NDArray[np.int64], vectors: NDArray[np.float32]) -> MovieVectors:
         """A copy with vectors replaced or added; `rows` are distinct, in any order."""
         unchanged = ~np.isin(self.rows, rows)
         all_rows = np.concatenate([self.rows[unchanged], rows])
         order = np.argsort(all_rows, kind="stable")
-        return FilmVectors(all_rows[order], np.concatenate([self.vectors[unchanged], vectors])[order])
+        return MovieVectors(all_rows[order], np.concatenate([self.vectors[unchanged], vectors])[order])
 
-    def without(self, rows: NDArray[np.int64]) -> FilmVectors:
+    def without(self, rows: NDArray[np.int64]) -> MovieVectors:
         """A copy without the vectors of the given rows."""
         remaining = ~np.isin(self.rows, rows)
-        return self if bool(remaining.all()) else FilmVectors(self.rows[remaining], self.vectors[remaining])
+        return self if bool(remaining.all()) else MovieVectors(self.rows[remaining], self.vectors[remaining])

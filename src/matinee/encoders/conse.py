@@ -83,12 +83,12 @@ def conse_vectors(probabilities: NDArray[np.floating], class_vectors: Vectors, t
     if weights.shape[1] == N_CLASSES:
         weights[:, list(PRINTED)] = 0
     if top < weights.shape[1]:
-        least = np.partition(weights, -top, axis=1)[:, -top, None]
-        weights = np.where(weights >= least, weights, np.float32(0))
+        threshold = np.partition(weights, -top, axis=1)[:, -top, None]
+        weights = np.where(weights >= threshold, weights, np.float32(0))
     return unit(weights @ class_vectors)
 
 
-def shown(posters: Vectors, query: Vectors) -> NDArray[np.float32]:
+def text_similarity(posters: Vectors, query: Vectors) -> NDArray[np.float32]:
     """Similarity of each poster to a text, (n,): the cosine after subtracting the mean of all posters from both.
 
     Args:

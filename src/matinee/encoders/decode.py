@@ -6,7 +6,6 @@ PDF, GIF, HTML …) are rejected without being parsed.
 
 from __future__ import annotations
 
-import io
 import re
 import threading
 import warnings
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from matinee._util.extras import need_pillow
 from matinee.encoders.avif import coded_pixels
 from matinee.errors import InvalidInputError, MatineeError, MediaTypeError, TooLargeError
+from matinee.posters.pictures import AVIF, JPEG, WEBP, Kind, kind_of, open_header
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,7 +31,7 @@ PREPARATION = 1
 
 _SEND = "Send a JPEG, PNG, WebP or AVIF image."
 _SIGNATURES = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG\r\n\x1a\n"}
-_OTHERS = {
+_UNSUPPORTED = {
     b"GIF8": "a GIF file",
     b"%PDF": "a PDF file",
     b"BM": "a BMP file",
@@ -42,10 +42,10 @@ _OTHERS = {
 _BIG = 12_000_000
 """Images of more pixels are decoded one at a time, to limit memory."""
 _one_big = threading.Lock()
-_LONGEST = 65_535
+_MAX_SIDE = 65_535
 """Maximum width and height, the limit of JPEG. Every row of an image needs additional memory."""
 _SCAN = b"\xff\xda"
-_MOST_SCANS = 64
+_MAX_SCANS = 64
 """Progressive JPEGs have about ten scans. A malicious file could add expensive scans with few bytes each."""
 _ORIENTATION = 0x0112
 _QUIET = ("ignore", None, UserWarning, re.compile(r"PIL\."), 0)
@@ -64,8 +64,8 @@ def decode(
 
     Args:
         data: a JPEG, PNG, WebP or AVIF image, or the file that holds one.
-        max_bytes: most bytes of the encoded image.
-        max_pixels: most pixels (width × height) that it may announce.
+        max_bytes: maximum size of the encoded image.
+        max_pixels: maximum number of pixels (width × height) in its header.
         at_least: (width, height) that are enough: a much larger image may come back smaller, of the same shape,
             and is decoded with less time and memory. None: as it is.
 
@@ -89,7 +89,7 @@ def decode(
     except MatineeError:
         raise
     except Exception as error:  # Pillow's plugins raise various errors for damaged files
-        raise _refusal(kind, error) from error
+        raise _refusal(kind.name, error) from error
 
 
 @dataclass(frozen=True)
@@ -134,22 +134,17 @@ def _read(data: bytes | Path, max_bytes: int) -> bytes:
     return content
 
 
-def _kind(content: bytes) -> str:
-    """JPEG, PNG, WEBP or AVIF, by the first bytes."""
-    for kind, signature in _SIGNATURES.items():
-        if content.startswith(signature):
-            return kind
+def _kind(content: bytes) -> Kind:
+    """The format by the first bytes, or an error that names the format that is not supported."""
+    kind = kind_of(content[:256])
+    if kind is not None:
+        return kind
+    for name, signature in _SIGNATURES.items():
         if signature.startswith(content):
-            raise InvalidInputError(f"The {kind} image is truncated.", "Send the whole file.")
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "WEBP"
+            raise InvalidInputError(f"The {name} image is truncated.", "Send the whole file.")
     if content[4:8] == b"ftyp":
-        length = min(int.from_bytes(content[:4], "big"), 256)
-        brands = [content[8:12], *(content[at : at + 4] for at in range(16, length, 4))]
-        if b"avif" in brands or b"avis" in brands:
-            return "AVIF"
         raise MediaTypeError("Videos and HEIC images are not supported.", _SEND)
-    for start, name in _OTHERS.items():
+    for start, name in _UNSUPPORTED.items():
         if content.startswith(start):
             raise MediaTypeError(f"This is {name}, which is not supported.", _SEND)
     if content[:256].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
@@ -157,42 +152,29 @@ def _kind(content: bytes) -> str:
     raise MediaTypeError("This is not an image of a supported format.", _SEND)
 
 
-def _open(kind: str, content: bytes, max_pixels: int) -> Image.Image:
-    """Read the header and check the size, without decoding.
-
-    Calls the plugins directly, because `Image.open` warns about large images.
-    """
-    from PIL.AvifImagePlugin import AvifImageFile
-    from PIL.JpegImagePlugin import JpegImageFile
-    from PIL.PngImagePlugin import PngImageFile
-    from PIL.WebPImagePlugin import WebPImageFile
-
-    image: Image.Image
-    if kind == "JPEG":
-        if content.count(_SCAN) > _MOST_SCANS:
-            raise InvalidInputError("The JPEG image has too many scans.", "Save it again as an ordinary JPEG.")
-        image = JpegImageFile(io.BytesIO(content))
-    elif kind == "PNG":
-        image = PngImageFile(io.BytesIO(content))
-    elif kind == "WEBP":
+def _open(kind: Kind, content: bytes, max_pixels: int) -> Image.Image:
+    """Read the header and check the size, without decoding."""
+    if kind == JPEG and content.count(_SCAN) > _MAX_SCANS:
+        raise InvalidInputError("The JPEG image has too many scans.", "Save it again as an ordinary JPEG.")
+    if kind == WEBP:
         max_pixels //= 2  # its decoder needs four copies of the picture
-        image = WebPImageFile(io.BytesIO(content))
-    else:
+    if kind == AVIF:
         # Twice, because picture and alpha channel are separate streams.
         _check_pixels("The image's streams have {} pixels", coded_pixels(content), 2 * max_pixels)
         # Decode it as a still picture, because sequences use another part of the file, which is not checked.
-        image = AvifImageFile(io.BytesIO(content[:8] + b"avif" + content[12:]))
+        content = content[:8] + b"avif" + content[12:]
+    image = open_header(kind, content)
     _check_pixels(f"The image has {image.width} × {image.height} pixels", image.width * image.height, max_pixels)
-    if max(image.size) > _LONGEST:
+    if max(image.size) > _MAX_SIDE:
         raise TooLargeError(
-            f"The image has a side of {max(image.size)} pixels; {_LONGEST} are allowed.", "Make it smaller."
+            f"The image has a side of {max(image.size)} pixels; {_MAX_SIDE} are allowed.", "Make it smaller."
         )
     return image
 
 
-def _check_pixels(what: str, pixels: int, most: int) -> None:
-    if pixels > most:
-        raise TooLargeError(f"{what.format(pixels)}; at most {most} are accepted.", "Make it smaller.")
+def _check_pixels(what: str, pixels: int, max_pixels: int) -> None:
+    if pixels > max_pixels:
+        raise TooLargeError(f"{what.format(pixels)}; at most {max_pixels} are accepted.", "Make it smaller.")
 
 
 def _load(image: Image.Image, at_least: tuple[int, int] | None) -> Image.Image:

@@ -50,7 +50,7 @@ _IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 class Fault:
     """An image that could not be encoded: its index in the input, and the error."""
 
-    place: int
+    position: int
     error: MatineeError
 
 

@@ -47,14 +47,14 @@ class Projection:
         return int(self.components.shape[1])
 
     @classmethod
-    def fit(cls, vectors: Floats, dim: int, power: float = 0.5, seed: int = 0, *, centre: bool = True) -> Projection:
+    def fit(cls, vectors: Floats, dim: int, power: float = 0.5, seed: int = 0, *, center: bool = True) -> Projection:
         """Fit on raw vectors, (n, n_raw).
 
         Args:
             dim: number of components; fewer if the vectors have a lower rank.
             power: 0: principal components; ½: half whitening; 1: whitening.
             seed: random seed of the sample, if there are more than 20,000 vectors.
-            centre: subtract the mean; otherwise the mean is 0 and cosines are preserved as well as possible.
+            center: subtract the mean; otherwise the mean is 0 and cosines are preserved as well as possible.
 
         Raises:
             InvalidInputError: no vectors.
@@ -64,7 +64,7 @@ class Projection:
         sample = vectors
         if len(vectors) > _SAMPLE:
             sample = vectors[np.sort(np.random.default_rng(seed).choice(len(vectors), _SAMPLE, replace=False))]
-        mean = sample.mean(axis=0, dtype=np.float64) if centre else np.zeros(sample.shape[1])
+        mean = sample.mean(axis=0, dtype=np.float64) if center else np.zeros(sample.shape[1])
         rest = sample.astype(np.float64) - mean
         values, axes = np.linalg.eigh(rest.T @ rest / len(sample))
         values, axes = values[::-1], axes[:, ::-1]

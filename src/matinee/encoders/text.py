@@ -38,10 +38,10 @@ PREPROCESSING = 1
 
 _CHARS_PER_TOKEN = 40
 """Maximum number of characters per token. The rest of a longer text is not tokenized."""
-_AT_ONCE = 64
+_BATCH = 64
 """Number of texts between progress reports. More texts than this run on two threads."""
-_MOST_READ = 512
-_MOST_PARAGRAPHS = 16
+_MAX_LENGTH = 512
+_MAX_PARAGRAPHS = 16
 """Further lines are joined with the last paragraph."""
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _POOLED = "sentence_embedding"
@@ -54,10 +54,10 @@ def load_text_encoder(settings: Settings, progress: Progress | None = None) -> T
     Raises:
         EncoderError: it is `off`, cannot be fetched, or is not a sentence encoder.
     """
-    wanted = settings.text_encoder
-    if wanted == "off":
+    setting = settings.text_encoder
+    if setting == "off":
         raise EncoderError("The text encoder is switched off.", "Set MATINEE_TEXT_ENCODER=minilm.")
-    if wanted == "minilm":
+    if setting == "minilm":
         need("tokenizers", "Encoding texts", "encoders")
         if not is_cached(MINILM, settings):
             need("onnx", "Building the text encoder", "train")
@@ -66,11 +66,11 @@ def load_text_encoder(settings: Settings, progress: Progress | None = None) -> T
         except FetchError as error:
             raise EncoderError(f"The text encoder is not available: {error.message}", error.hint) from error
         return OnnxTextEncoder(folder, id=f"{MINILM.name}.{PREPROCESSING}", max_tokens=MAX_TOKENS)
-    folder = Path(wanted).expanduser()
+    folder = Path(setting).expanduser()
     for name in (MODEL_FILE, TOKENIZER_FILE):
         if not (folder / name).is_file():
             raise EncoderError(
-                f"The text encoder {wanted!r} has no {name}.",
+                f"The text encoder {setting!r} has no {name}.",
                 "MATINEE_TEXT_ENCODER is `minilm`, `off`, or a folder with model.onnx and tokenizer.json.",
             )
     return OnnxTextEncoder(folder)
@@ -94,12 +94,12 @@ class OnnxTextEncoder:
 
     def __init__(self, folder: Path, *, id: str | None = None, max_tokens: int | None = None) -> None:
         model = folder / MODEL_FILE
-        self._tokenizer, read = _open_tokenizer(folder / TOKENIZER_FILE, max_tokens)
-        self._most_chars = _CHARS_PER_TOKEN * read
+        self._tokenizer, max_length = _open_tokenizer(folder / TOKENIZER_FILE, max_tokens)
+        self._max_chars = _CHARS_PER_TOKEN * max_length
         self._session = open_session(model)
         self._types = {node.name: np.int32 if node.type == "tensor(int32)" else np.int64 for node in self._inputs()}
         self._output = self._choose_output(model)
-        self._id = id or f"text-{_folder_hash(folder)}-{read}.{PREPROCESSING}"
+        self._id = id or f"text-{_folder_hash(folder)}-{max_length}.{PREPROCESSING}"
         self._dim = len(self._paragraph("a"))
 
     @property
@@ -119,29 +119,34 @@ class OnnxTextEncoder:
             InvalidInputError: an empty or blank text; the message gives its position.
             EncoderError: the model fails.
         """
-        for place, text in enumerate(texts):
+        for position, text in enumerate(texts):
             if not isinstance(text, str) or not text.strip():
-                raise InvalidInputError(f"Text {place} is empty.", "Send texts with at least one character.")
-        found = np.empty((len(texts), self._dim), dtype=np.float32)
+                raise InvalidInputError(f"Text {position} is empty.", "Send texts with at least one character.")
+        vectors = np.empty((len(texts), self._dim), dtype=np.float32)
         # Sorted by length, so that both threads finish at the same time.
-        order = sorted(range(len(texts)), key=lambda place: len(texts[place]), reverse=True)
-        workers = min(2, processor_count()) if len(texts) > _AT_ONCE else 1
+        order = sorted(range(len(texts)), key=lambda position: len(texts[position]), reverse=True)
+        workers = min(2, processor_count()) if len(texts) > _BATCH else 1
         with ThreadPoolExecutor(workers) as pool:
-            for start in range(0, len(order), _AT_ONCE):
+            for start in range(0, len(order), _BATCH):
                 if progress is not None:
                     progress("Encoding texts", start / len(order))
-                places = order[start : start + _AT_ONCE]
-                part = [texts[place] for place in places]
-                found[places] = list(pool.map(self._vector, part) if workers > 1 else map(self._vector, part))
+                positions = order[start : start + _BATCH]
+                part = [texts[position] for position in positions]
+                vectors[positions] = list(pool.map(self._vector, part) if workers > 1 else map(self._vector, part))
         if progress is not None:
             progress("Encoding texts", 1.0)
-        return unit(found)
+        return unit(vectors)
+
+    def blank(self) -> Vectors:
+        """The unit vector of a text without words, (1, dim): what the network makes of the tokens around every text."""
+        text = "" if self._tokenizer.encode("").ids else "."  # some tokenizers put no tokens around a text
+        return unit(self._paragraph(text)[None, :])
 
     def _vector(self, text: str) -> NDArray[np.float32]:
         """A text's vector, (dim,), of any length."""
         paragraphs = [line.strip() for line in text.splitlines() if line.strip()]
-        if len(paragraphs) > _MOST_PARAGRAPHS:
-            paragraphs[_MOST_PARAGRAPHS - 1 :] = [" ".join(paragraphs[_MOST_PARAGRAPHS - 1 :])]
+        if len(paragraphs) > _MAX_PARAGRAPHS:
+            paragraphs[_MAX_PARAGRAPHS - 1 :] = [" ".join(paragraphs[_MAX_PARAGRAPHS - 1 :])]
         if len(paragraphs) == 1:
             return self._paragraph(paragraphs[0])
         mean: NDArray[np.float32] = unit(np.stack([self._paragraph(line) for line in paragraphs])).mean(axis=0)
@@ -150,14 +155,14 @@ class OnnxTextEncoder:
     def _paragraph(self, text: str) -> NDArray[np.float32]:
         """A paragraph's vector, (dim,), of any length."""
         # Lone surrogates cannot be encoded as UTF-8, which the tokenizer needs.
-        clean = text[: self._most_chars].encode("utf-8", "replace").decode("utf-8")
+        clean = text[: self._max_chars].encode("utf-8", "replace").decode("utf-8")
         encoding = self._tokenizer.encode(clean)
-        given = {
+        values = {
             "input_ids": encoding.ids,
             "attention_mask": encoding.attention_mask,
             "token_type_ids": encoding.type_ids,
         }
-        feed = {name: np.array([given[name]], dtype=kind) for name, kind in self._types.items()}
+        feed = {name: np.array([values[name]], dtype=kind) for name, kind in self._types.items()}
         try:
             output: NDArray[Any] = self._session.run([self._output], feed)[0][0]
         except Exception as error:  # ONNX Runtime raises many unrelated types
@@ -199,10 +204,10 @@ def _open_tokenizer(path: Path, max_tokens: int | None) -> tuple[Tokenizer, int]
     except Exception as error:  # tokenizers raises plain Exceptions
         raise EncoderError(f"The tokenizer {path} cannot be read ({error}).", "Name another folder.") from error
     own = (tokenizer.truncation or {}).get("max_length", MAX_TOKENS)
-    read = max_tokens or min(int(own), _MOST_READ)
-    tokenizer.enable_truncation(read)
+    max_length = max_tokens or min(int(own), _MAX_LENGTH)
+    tokenizer.enable_truncation(max_length)
     tokenizer.no_padding()
-    return tokenizer, read
+    return tokenizer, max_length
 
 
 def _folder_hash(folder: Path) -> str:

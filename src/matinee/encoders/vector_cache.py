@@ -35,7 +35,7 @@ _CHUNK = 512
 _KEY_BYTES = 32
 _LOCK_LIMIT = 60.0
 
-Found = NDArray[np.bool_]
+Mask = NDArray[np.bool_]
 
 
 def text_key(text: str) -> bytes:
@@ -66,7 +66,7 @@ class VectorCache:
         self._index: dict[bytes, tuple[str, int]] = {}
         self._lock = threading.RLock()
 
-    def find(self, keys: Sequence[bytes]) -> tuple[Vectors, Found]:
+    def find(self, keys: Sequence[bytes]) -> tuple[Vectors, Mask]:
         """Unit vectors, (n, dim) float32, and the mask, (n,), of cached keys; vectors of other keys are 0."""
         vectors = np.zeros((len(keys), self._dim), dtype=np.float32)
         cached = np.zeros(len(keys), dtype=np.bool_)
@@ -116,10 +116,10 @@ class VectorCache:
     def _refresh(self) -> None:
         """Open new shards and drop deleted ones."""
         names = {path.name for path in self._folder.glob("*.npy")} if self._folder.is_dir() else set()
-        if gone := self._shards.keys() - names:
-            for name in gone:
+        if deleted := self._shards.keys() - names:
+            for name in deleted:
                 del self._shards[name]
-            self._index = {key: entry for key, entry in self._index.items() if entry[0] not in gone}
+            self._index = {key: entry for key, entry in self._index.items() if entry[0] not in deleted}
         for name in sorted(names - self._shards.keys()):
             if (shard := self._read(self._folder / name)) is None:
                 continue
@@ -212,7 +212,7 @@ def encode_images_cached(
         return encode_all(encoder, [paths[i] for i in missing])
 
     vectors, more = _encode_cached(encoder, keys, encode, settings, "images", progress)
-    return vectors, sorted(faults + more, key=lambda fault: fault.place)
+    return vectors, sorted(faults + more, key=lambda fault: fault.position)
 
 
 def _encode_cached(
@@ -238,7 +238,7 @@ def _encode_cached(
     for start in range(0, len(missing), _CHUNK):
         chunk = missing[start : start + _CHUNK]
         encoded, failed = encode([rows[key][0] for key in chunk])
-        errors = {fault.place: fault.error for fault in failed}
+        errors = {fault.position: fault.error for fault in failed}
         encoded = unit(encoded.astype(np.float16).astype(np.float32))
         for i, key in enumerate(chunk):
             vectors[rows[key]] = encoded[i]

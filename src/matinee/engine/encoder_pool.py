@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from matinee._util.lazy import Lazy
 from matinee.data.catalog import Catalog, Movie
 from matinee.encoders.base import Image, ImageEncoder, TextEncoder
-from matinee.encoders.film_texts import film_texts
+from matinee.encoders.movie_texts import movie_texts
 from matinee.errors import EncoderError, FetchError
 from matinee.indexes.base import VectorIndex
 from matinee.settings import Settings
@@ -84,7 +84,7 @@ class Encoders:
             return []
         try:
             encoder = _checked(self._text.get(), space)
-            vectors = encoder.encode(film_texts(Catalog.of(movies)))
+            vectors = encoder.encode(movie_texts(Catalog.of(movies)))
         except (EncoderError, FetchError) as error:
             log.warning("%d films are stored without a vector of their text: %s", len(movies), error)
             return []

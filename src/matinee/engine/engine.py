@@ -136,10 +136,12 @@ class Engine:
         return self.request_view().validity(user_id)
 
     def check(self) -> None:
-        """Raise unless a model is loaded and the store answers (readiness)."""
-        runtime = self._lifecycle.runtime
-        runtime.view.default_model()
-        runtime.store.ping()
+        """Raise unless a model is loaded and the store answers, and the recommender service, if one scores."""
+        self.request_view().runtime.check()
+
+    def settle(self, seconds: float) -> None:
+        """Wait for a promotion that is being followed to end, for some seconds at most."""
+        self._lifecycle.settle(seconds)
 
     def models(self) -> list[dict[str, Any]]:
         """Name, config, metrics, seconds to fit, bytes, of every model in service; `default` marks one."""
@@ -154,7 +156,10 @@ class Engine:
         return self._lifecycle.registry.ids()
 
     def snapshots(self) -> list[dict[str, Any]]:
-        """Id, created (ISO time), current, dataset, sizes, metrics, watermark of each snapshot, newest first."""
+        """Id, created (ISO time), current, dataset, sizes, metrics, watermark of each snapshot, newest first.
+
+        The watermark is the `timestamp` of the newest rating learned from, and the store's `sequence` number.
+        """
         return self._lifecycle.snapshots()
 
     def promote(self, snapshot_id: str) -> str:

@@ -63,8 +63,9 @@ class Lifecycle:
                 "served": manifest.id == self.runtime.snapshot.id,
                 **manifest.model_dump(
                     mode="json",
-                    include={"created", "dataset", "n_users", "n_items", "n_ratings", "watermark", "metrics"},
+                    include={"created", "dataset", "n_users", "n_items", "n_ratings", "metrics"},
                 ),
+                "watermark": manifest.newest_rating,
             }
             for manifest in self.registry.list()
         ]
@@ -94,6 +95,11 @@ class Lifecycle:
         if not same:
             self._retired.append(old.store)  # requests may still use it
         self.warnings = ()  # they were about the snapshot before
+
+    def settle(self, seconds: float) -> None:
+        """See `Engine.settle`."""
+        if self._switching.acquire(timeout=seconds):
+            self._switching.release()
 
     def _follow_pointer(self) -> None:
         """Load, in a thread, the snapshot that another process promoted; the old one serves meanwhile."""

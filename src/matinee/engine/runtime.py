@@ -16,16 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog, Movie
-from matinee.data.vectors import FilmVectors
-from matinee.encoders.film_texts import film_texts
+from matinee.data.vectors import MovieVectors
+from matinee.encoders.movie_texts import movie_texts
 from matinee.engine.filters import Filter, parse
 from matinee.engine.merged_ratings import MergedRatings, Overlay
 from matinee.engine.rating_counts import Stats, Tastes, star_steps
+from matinee.engine.remote_models import served_models
 from matinee.engine.rerank import Rerankers
 from matinee.engine.trending import Trend
 from matinee.engine.updatable_spaces import CONTENT, UpdatableSpaces
 from matinee.errors import UnknownModelError, UnknownUserError
 from matinee.models.base import Model, Query
+from matinee.remote.opening import open_recommender
+from matinee.remote.recommender import State as Served
 from matinee.settings import Settings
 from matinee.snapshots import Snapshot
 from matinee.stores.base import Changes, FilmVector, Store, UserOverlay
@@ -44,6 +47,7 @@ class RequestView:
         stats: ratings per movie.
         spaces: vectors of movies; shared by all views, so search them with a mask of this view's movies.
         rerankers: by catalog; shared by all views.
+        sequence: the store's sequence number up to which it is included.
     """
 
     runtime: Runtime
@@ -55,6 +59,7 @@ class RequestView:
     stats: Stats
     spaces: UpdatableSpaces
     rerankers: Rerankers
+    sequence: int = -1
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -146,10 +151,16 @@ class RequestView:
 
 
 class Runtime:
-    """A snapshot in service with the store over it. Safe to use from many threads."""
+    """A snapshot in service with the store over it. Safe to use from many threads.
+
+    Raises:
+        ServiceError: the address of the recommender service is no web address.
+    """
 
     def __init__(self, snapshot: Snapshot, store: Store, settings: Settings) -> None:
         self.snapshot, self.store = snapshot, store
+        self._recommender = open_recommender(settings)
+        self._fitted = dict(snapshot.models)
         self._lock = threading.Lock()
         self._seq = -1
         self._versions: dict[str, int] = {}
@@ -162,7 +173,7 @@ class Runtime:
             snapshot,
             0,
             snapshot.catalog,
-            dict(snapshot.models),
+            self._served_models(snapshot.catalog, -1),
             Stats.of(snapshot.ratings).grown(len(snapshot.catalog)),
             UpdatableSpaces(snapshot.spaces, snapshot.models.get(CONTENT)),
             Rerankers(snapshot.dataset),
@@ -186,7 +197,7 @@ class Runtime:
             changes = self.store.changes(-1)
         if rebuild:
             self._erased = self.store.erased_users()
-        catalog, models, stats, version = view.catalog, view.models, view.stats, view.movies_version
+        catalog, fitted, stats, version = view.catalog, self._fitted, view.stats, view.movies_version
         if changes.movies:
             only = None if rebuild else changes.movies
             held = self.store.movies(only)
@@ -198,19 +209,34 @@ class Runtime:
             view.spaces.change_encoded(catalog, _same_texts(self.snapshot.catalog, catalog, rows), stored)
             touched = np.union1d(rows, catalog.rows(vector.movie_id for vector in stored))
             touched = touched[touched >= 0]
-            models = _grow(view.models, catalog, view.spaces.known(touched))
-            view.spaces.change_content(models.get(CONTENT), catalog, touched)
+            fitted = _grow(fitted, catalog, view.spaces.known(touched))
+            view.spaces.change_content(fitted.get(CONTENT), catalog, touched)
             stats, version = stats.grown(len(catalog)), version + 1
         if rebuild:
             stats = self._base_stats(len(catalog))
         stats = stats.fold(changes.ratings, catalog, self.base_rating)
-        self._view = replace(view, catalog=catalog, models=models, stats=stats, movies_version=version)
+        self._fitted = fitted
+        models = self._served_models(catalog, changes.seq)
+        self._view = replace(
+            view, catalog=catalog, models=models, stats=stats, movies_version=version, sequence=changes.seq
+        )
         if rebuild:
             # Whose data changed is not known for sure: let every user's version move.
             self._everyone = changes.seq
         for user_id in changes.users:
             self._versions[user_id] = changes.seq
         self._seq = changes.seq
+
+    def _served_models(self, catalog: Catalog, sequence: int) -> dict[str, Model[Any]]:
+        served = Served(self.snapshot.id, sequence)
+        return served_models(self._fitted, self._recommender, served, catalog, len(self.snapshot.catalog))
+
+    def check(self) -> None:
+        """Raise unless there is a default model, the store answers, and the recommender service, if there is one."""
+        self._view.default_model()
+        self.store.ping()
+        if self._recommender is not None:
+            self._recommender.check(Served(self.snapshot.id, self.sync().sequence))
 
     def _base_stats(self, n_items: int) -> Stats:
         stats = Stats.of(self.snapshot.ratings).grown(n_items)
@@ -292,11 +318,13 @@ def _touched(catalog: Catalog, put: Sequence[Movie], stored: Sequence[FilmVector
 def _same_texts(old: Catalog, new: Catalog, rows: NDArray[np.int64]) -> dict[int, bool]:
     """For each row whether what an encoder reads of the movie is the same in both catalogs."""
     known = rows[rows < len(old)]
-    same = [before == after for before, after in zip(film_texts(old, known), film_texts(new, known), strict=True)]
+    same = [before == after for before, after in zip(movie_texts(old, known), movie_texts(new, known), strict=True)]
     return dict.fromkeys(rows.tolist(), False) | dict(zip(known.tolist(), same, strict=True))
 
 
-def _grow(models: dict[str, Model[Any]], catalog: Catalog, vectors: Mapping[str, FilmVectors]) -> dict[str, Model[Any]]:
+def _grow(
+    models: dict[str, Model[Any]], catalog: Catalog, vectors: Mapping[str, MovieVectors]
+) -> dict[str, Model[Any]]:
     """The models over a grown catalog; parts first, so that what is made of them shares them.
 
     Args:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from matinee.engine.content_places import ContentPlaces
 from matinee.errors import InvalidInputError, NotFoundError
 from matinee.indexes import ExactIndex, available_kinds, load_index
@@ -230,15 +230,15 @@ class UpdatableSpaces:
             changed[name] = put
         return changed
 
-    def known(self, rows: Rows) -> dict[str, FilmVectors]:
+    def known(self, rows: Rows) -> dict[str, MovieVectors]:
         """The vectors that these movies have now, by encoded space; for models over changed movies."""
-        vectors_by_space: dict[str, FilmVectors] = {}
+        vectors_by_space: dict[str, MovieVectors] = {}
         for name in ENCODED:
             space = self._spaces.get(name)
             if space is not None:
                 pairs = [(row, vector) for row in sorted(rows.tolist()) if (vector := space.vector(row)) is not None]
                 vectors = np.vstack([vector for _, vector in pairs]) if pairs else np.zeros((0, space.space.dim))
-                vectors_by_space[name] = FilmVectors(
+                vectors_by_space[name] = MovieVectors(
                     np.array([row for row, _ in pairs], dtype=np.int64), vectors.astype(np.float32, copy=False)
                 )
         return vectors_by_space

@@ -79,7 +79,7 @@ def unrate(view: RequestView, user_id: str, movie_id: str) -> None:
     ):
         raise NotFoundError(
             f"The user {user_id!r} has not rated the film {movie_id!r}.",
-            "See what is rated with GET /v1/users/{user_id}/ratings.",
+            f"See what is rated with GET /v1/users/{user_id}/ratings.",
         )
     view.runtime.store.delete_rating(user_id, movie_id, int(time.time()))
 

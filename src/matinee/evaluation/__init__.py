@@ -1,4 +1,4 @@
-"""Honest measurement: fixed protocols, all films ranked, nothing chosen on test."""
+"""Honest measurement: fixed protocols, all movies ranked, nothing chosen on test."""
 
 from matinee.evaluation.experiment import evaluate, training_metrics
 from matinee.evaluation.peers import PEERS, Peer

@@ -20,15 +20,14 @@ from matinee.data.split import random_per_user, users_of, validation_users
 from matinee.errors import DataError, InvalidInputError
 from matinee.evaluation.measure import (
     Lineup,
-    asked_users,
     fit_models,
     measure_questions,
     measure_ranking,
     measure_stars,
+    users_to_test,
 )
-from matinee.evaluation.protocols import EvaluationSource, Protocol, Split, check_tasks, get_protocol
+from matinee.evaluation.protocols import EvaluationSource, Protocol, Split, check_tasks, get_protocol, without_user_tags
 from matinee.evaluation.report import EvaluationReport, ModelResult
-from matinee.evaluation.user_tags import without_user_tags
 from matinee.models import default_lineup
 from matinee.models.base import Model
 from matinee.settings import Settings
@@ -69,32 +68,32 @@ def evaluate(
     source, notes = _load(chosen, data, settings, progress, validation=validation)
     per_split: dict[str, list[dict[str, float]]] = {}
     seconds: dict[str, list[tuple[float, float]]] = {}
-    shown: dict[str, Model[Any]] = {}
+    models_by_name: dict[str, Model[Any]] = {}
     names: list[str] = []
-    data_known = chosen.data(source)
+    known = chosen.data(source)
     for split in chosen.splits(source, validation=validation):
         check_tasks(chosen, split)
         names.append(split.name)
-        dataset = data_known.with_ratings(split.train)
+        dataset = known.with_ratings(split.train)
         candidates = lineup(dataset)
         references = chosen.references()
-        wanted = [*_wanted(candidates, models, chosen), *references]
+        selected = [*_select(candidates, models, chosen), *references]
         candidates = candidates | references
 
         def part(what: str, share: float, name: str = split.name) -> None:
             on_progress(f"{name}: {what}", share)
 
-        fitted = fit_models(candidates, wanted, dataset, memory_limit=settings.memory_limit, progress=part)
-        for name in wanted:
+        fitted = fit_models(candidates, selected, dataset, memory_limit=settings.memory_limit, progress=part)
+        for name in selected:
             model = fitted[name].model
             part(f"measuring {name}", 1.0)
             start = time.perf_counter()
-            result = _measure(model, split, data_known, chosen)
+            result = _measure(model, split, known, chosen)
             took = time.perf_counter() - start
             own = sum(fitted[needed].seconds for needed in {name, *model.parts})
             per_split.setdefault(name, []).append(result)
             seconds.setdefault(name, []).append((own, took))
-            shown[name] = model
+            models_by_name[name] = model
     if not per_split:
         raise InvalidInputError(f"No model can do what {protocol} asks.", "Name models that predict stars.")
     return EvaluationReport(
@@ -107,7 +106,7 @@ def evaluate(
         ratings=len(source.dataset.ratings),
         validation=validation,
         splits=tuple(names),
-        results=tuple(ModelResult.of(name, shown[name], per_split[name], seconds[name]) for name in per_split),
+        results=tuple(ModelResult.of(name, models_by_name[name], per_split[name], seconds[name]) for name in per_split),
         peers=() if validation else chosen.peers,
         versions=versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -115,7 +114,7 @@ def evaluate(
     )
 
 
-def _wanted(lineup: Mapping[str, Model[Any]], names: Sequence[str] | None, protocol: Protocol) -> list[str]:
+def _select(lineup: Mapping[str, Model[Any]], names: Sequence[str] | None, protocol: Protocol) -> list[str]:
     """The models to measure; those that cannot do what is asked are left out, or refused where they are named."""
     able = [name for name, model in lineup.items() if "ranking" in protocol.tasks or model.predicts_stars]
     if names is None:
@@ -151,16 +150,20 @@ def _load(
     if isinstance(data, Dataset):
         source = EvaluationSource(data)
     else:
-        place: str | Path = data if data is not None else protocol.dataset or settings.data
-        folder = Path(place).expanduser()
-        named = isinstance(place, str) and any(info.name == place for info in list_datasets(settings))
-        if named or not folder.exists():
-            place = str(place)  # a name, also where it was typed as a path; `load_dataset` says what is wrong with it
-        dataset = load_dataset(place, settings, progress)
+        name_or_folder: str | Path = data if data is not None else protocol.dataset or settings.data
+        folder = Path(name_or_folder).expanduser()
+        is_registered = isinstance(name_or_folder, str) and any(
+            info.name == name_or_folder for info in list_datasets(settings)
+        )
+        if is_registered or not folder.exists():
+            name_or_folder = str(
+                name_or_folder
+            )  # a name, also where it was typed as a path; `load_dataset` says what is wrong with it
+        dataset = load_dataset(name_or_folder, settings, progress)
         rows = None
         if protocol.needs_file(dataset.name, validation=validation):
-            if isinstance(place, str) and (named or not folder.exists()):
-                folder = get_dataset_files(place, settings, progress)
+            if isinstance(name_or_folder, str) and (is_registered or not folder.exists()):
+                folder = get_dataset_files(name_or_folder, settings, progress)
             rows = read_source(folder).ratings
         source = EvaluationSource(dataset, rows)
     notes = list(source.dataset.report.notes)
@@ -186,7 +189,8 @@ def training_metrics(
     """Honest figures for a snapshot's manifest: models refitted without a fifth of a sample of users' ratings.
 
     At most `max_users` users (a random sample, without those that are kept for validation) have their ratings split
-    80:20 at random; the other users stay whole in training. All films are ranked, seen ones removed; no film has tags.
+    80:20 at random; the other users stay whole in training. All movies are ranked, seen ones removed; no movie has
+    tags.
 
     Args:
         keep: the models that were fitted are put in.
@@ -200,8 +204,8 @@ def training_metrics(
     train = random_per_user(users, 0.8, seed)
     others = ~train & ~validation_users(ratings.user_ids)[users]
     split = Split("holdout", ratings, ratings, ratings.select(others if others.any() else ~train))
-    asked = asked_users(split, max_users, seed)
-    train |= ~np.isin(users, asked)
+    tested = users_to_test(split, max_users, seed)
+    train |= ~np.isin(users, tested)
     split = Split("holdout", ratings.select(train), ratings.select(train), ratings.select(~train))
     try:
         if len(split.train) == 0 or len(split.test) == 0:

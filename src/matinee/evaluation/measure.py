@@ -1,4 +1,4 @@
-"""Fit a line-up on one split and measure it: all films ranked, or stars predicted."""
+"""Fit a line-up on one split and measure it: all movies ranked, or stars predicted."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
 from matinee.errors import InvalidInputError, UnknownModelError
 from matinee.evaluation import metrics as m
+from matinee.evaluation.metrics import rank
 from matinee.evaluation.protocols import Question, Split
-from matinee.evaluation.ranked_lists import rank
 from matinee.evaluation.relevance import Relevance, disliked, liked
 from matinee.models.base import Model, Progress, Query, Scores
 from matinee.models.preference import Scale
@@ -38,7 +38,7 @@ class Scoring(Protocol):
     """A model, as far as measuring lists needs it."""
 
     def score(self, queries: Sequence[Query]) -> Scores:
-        """Scores of all films for each query, (n_queries, n_items)."""
+        """Scores of all movies for each query, (n_queries, n_items)."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def fit_models(
     return fitted
 
 
-def asked_users(split: Split | Question, limit: int | None = None, seed: int = 0) -> NDArray[np.int64]:
+def users_to_test(split: Split | Question, limit: int | None = None, seed: int = 0) -> NDArray[np.int64]:
     """Rows of the users with something in the test part, or a random sample of them in order."""
     users = np.flatnonzero(np.diff(split.test.indptr))
     if limit is not None and len(users) > limit:
@@ -126,39 +126,39 @@ def measure_ranking(
     scale: Scale = (0.5, 5.0),
     train: Ratings | None = None,
 ) -> dict[str, float]:
-    """Rank all films for every user with test ratings, seen ones removed, and average over these users.
+    """Rank all movies for every user with test ratings, seen ones removed, and average over these users.
 
-    A user for whom a model gives no film counts with 0; one to whom nothing is relevant does not count.
+    A user for whom a model gives no movie counts with 0; one to whom nothing is relevant does not count.
 
     Args:
         model: anything that scores.
         split: what is shown and asked.
         users: rows; None: all with test ratings.
-        lister: makes the lists of k films; None: the k highest scores of unseen films (`rank`).
-        relevant: test films that count as hits.
+        lister: makes the lists of k movies; None: the k highest scores of unseen movies (`rank`).
+        relevant: test movies that count as hits.
         scale: lowest and highest stars.
         train: what the model was fitted on, for popularity; None: the split's training part, or else its history.
 
     Returns:
         `ndcg@k`, `precision@k`, `recall@k`, `map@k`, `mrr@k`, `hit_rate@k`; where likes are relevant `disliked@k`, the
-        share of the listed test films that the user dislikes, and `disliked_per_list@k`, their number in a list; of the
-        lists as a whole `coverage`, `head` (share of the 100 most rated films), `gini`, `novelty` (bits), `diversity`
-        (by genre); `answered`: share of users with a list.
+        share of the listed test movies that the user dislikes, and `disliked_per_list@k`, their number in a list; of
+        the lists as a whole `coverage`, `head` (share of the 100 most rated movies), `gini`, `novelty` (bits),
+        `diversity` (by genre); `answered`: share of users with a list.
     """
-    users = asked_users(split) if users is None else users
+    users = users_to_test(split) if users is None else users
     seen = split.history.matrix(binary=True)
     lists = np.full((len(users), k), -1, dtype=np.int64)
-    place = 0
+    position = 0
     for batch, queries, scores in _scored(model, split.history, users):
-        found = rank(scores, seen[batch], k) if lister is None else lister(scores, queries)
-        lists[place : place + len(batch)] = found
-        place += len(batch)
+        ranked = rank(scores, seen[batch], k) if lister is None else lister(scores, queries)
+        lists[position : position + len(batch)] = ranked
+        position += len(batch)
     hits, n_relevant = _hits(lists, _relevant(split, relevant, scale), users)
     result = {f"{name}@{k}": _mean(metric(hits, n_relevant)) for name, metric in m.RANKING.items()}
     if relevant == "likes":
         hated = split.test.select(disliked(split.history, split.test, scale))
-        bad, asked = _hits(lists, hated, users)[0], _hits(lists, split.test, users)[0]
-        result[f"disliked@{k}"] = m.disliked_share(bad, asked)
+        bad, tested = _hits(lists, hated, users)[0], _hits(lists, split.test, users)[0]
+        result[f"disliked@{k}"] = m.disliked_share(bad, tested)
         result[f"disliked_per_list@{k}"] = float(bad.sum() / max(len(users), 1))
     if train is None:
         train = split.train if isinstance(split, Split) else split.history
@@ -177,20 +177,20 @@ def measure_ranking(
 def measure_questions(
     model: Scoring, split: Split, catalog: Catalog, *, k: int = 10, lister: Lister | None = None
 ) -> dict[str, float]:
-    """`measure_ranking` of each question of a split, every test film relevant: `ndcg@k/NAME`, then `recall@k/NAME`."""
-    found = {
+    """`measure_ranking` of each question of a split, every test movie relevant: `ndcg@k/NAME`, then `recall@k/NAME`."""
+    metrics = {
         question.name: measure_ranking(model, question, catalog, k=k, lister=lister, train=split.train)
         for question in split.questions
     }
-    return {f"{key}/{name}": found[name][key] for key in (f"ndcg@{k}", f"recall@{k}") for name in found}
+    return {f"{key}/{name}": metrics[name][key] for key in (f"ndcg@{k}", f"recall@{k}") for name in metrics}
 
 
 def _relevant(split: Split | Question, relevant: Relevance, scale: Scale) -> Ratings:
     return split.test if relevant == "all" else split.test.select(liked(split.history, split.test, scale))
 
 
-def _hits(lists: NDArray[np.int64], films: Ratings, users: NDArray[np.int64]) -> tuple[m.Hits, m.Counts]:
-    return m.hits_of(lists, films.matrix(binary=True)[users])
+def _hits(lists: NDArray[np.int64], movies: Ratings, users: NDArray[np.int64]) -> tuple[m.Hits, m.Counts]:
+    return m.hits_of(lists, movies.matrix(binary=True)[users])
 
 
 def _mean(values: m.PerUser) -> float:
@@ -215,13 +215,13 @@ def measure_stars(
         raise InvalidInputError(
             f"{model.name} does not predict stars.", "Choose a model that does, or a top-n protocol."
         )
-    users = asked_users(split) if users is None else users
+    users = users_to_test(split) if users is None else users
     predicted: list[NDArray[np.float32]] = []
     actual: list[NDArray[np.float32]] = []
     for batch, _, scores in _scored(model, split.history, users):
         for user, row in zip(batch, scores, strict=True):
-            films, stars, _ = split.test.history(int(user))
-            predicted.append(row[films])
+            movies, stars, _ = split.test.history(int(user))
+            predicted.append(row[movies])
             actual.append(stars)
     stars_predicted, stars_actual = np.concatenate(predicted), np.concatenate(actual)
     unknown = np.isnan(stars_predicted)
@@ -235,7 +235,7 @@ def measure_stars(
 
 
 def genre_vectors(catalog: Catalog) -> sp.csr_matrix:
-    """Films × genres, rows of unit length (zero without genres)."""
+    """Movies × genres, rows of unit length (zero without genres)."""
     table = pl.DataFrame({"row": np.arange(len(catalog)), "genre": catalog.frame["genres"]})
     table = table.explode("genre").drop_nulls().unique(maintain_order=True)
     rows, codes = table["row"].to_numpy(), table["genre"].rank("dense").to_numpy().astype(np.int64) - 1

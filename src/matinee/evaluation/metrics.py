@@ -1,7 +1,7 @@
 """Metrics of ranked lists and of predicted stars, batched.
 
-Those of ranked lists take `hits` (n_users, k), true where the film at that place (best first) is relevant, and
-`n_relevant` (n_users,), how many films are relevant to each user in all; they return one value a user, NaN for a user
+Those of ranked lists take `hits` (n_users, k), true where the movie at that place (best first) is relevant, and
+`n_relevant` (n_users,), how many movies are relevant to each user in all; they return one value a user, NaN for a user
 to whom nothing is relevant. Relevance is binary.
 """
 
@@ -14,23 +14,25 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from matinee._util.topk import top_n
+
 Hits = NDArray[np.bool_]
 Counts = NDArray[np.int64]
 PerUser = NDArray[np.float64]
 
 
 def hits_of(ranked: NDArray[np.int64], relevant: sp.csr_matrix) -> tuple[Hits, Counts]:
-    """Which places of the lists hold relevant films, and how many are relevant.
+    """Which places of the lists hold relevant movies, and how many are relevant.
 
     Args:
-        ranked: (n_users, k) film rows, −1 where a list ends early.
+        ranked: (n_users, k) movie rows, −1 where a list ends early.
         relevant: (n_users, n_items), stored entries are relevant.
     """
     n_users, n_items = relevant.shape
-    # One sorted key a (user, film) pair makes membership a binary search, without a dense table.
+    # One sorted key a (user, movie) pair makes membership a binary search, without a dense table.
     keys = np.repeat(np.arange(n_users, dtype=np.int64), np.diff(relevant.indptr)) * n_items + relevant.indices
-    wanted = np.arange(n_users, dtype=np.int64)[:, None] * n_items + ranked
-    hits = np.isin(wanted, keys) & (ranked >= 0)
+    listed_keys = np.arange(n_users, dtype=np.int64)[:, None] * n_items + ranked
+    hits = np.isin(listed_keys, keys) & (ranked >= 0)
     return hits, np.diff(relevant.indptr).astype(np.int64)
 
 
@@ -41,29 +43,24 @@ def _per_user(values: NDArray[Any], divisor: NDArray[Any]) -> PerUser:
 
 
 def ndcg(hits: Hits, n_relevant: Counts) -> PerUser:
-    """Normalised discounted cumulative gain, 0..1 (Järvelin & Kekäläinen 2002), gain 1, discount log2(place + 1)."""
+    """Normalized discounted cumulative gain, 0..1 (Järvelin & Kekäläinen 2002), gain 1, discount log2(place + 1)."""
     discounts = 1.0 / np.log2(np.arange(2, hits.shape[1] + 2))
     ideal = np.concatenate([[0.0], np.cumsum(discounts)])
     return _per_user(hits @ discounts, ideal[np.minimum(n_relevant, hits.shape[1])])
 
 
 def precision(hits: Hits, n_relevant: Counts) -> PerUser:
-    """Share of the k places that hold relevant films, 0..1 (empty places count as misses)."""
+    """Share of the k places that hold relevant movies, 0..1 (empty places count as misses)."""
     return np.where(n_relevant > 0, hits.sum(axis=1) / hits.shape[1], np.nan)
 
 
 def recall(hits: Hits, n_relevant: Counts) -> PerUser:
-    """Share of the relevant films that are in the list, 0..1."""
+    """Share of the relevant movies that are in the list, 0..1."""
     return _per_user(hits.sum(axis=1), n_relevant)
 
 
-def capped_recall(hits: Hits, n_relevant: Counts) -> PerUser:
-    """Recall divided by what a list of this length could reach, 0..1 (Recall@k of Liang 2018)."""
-    return _per_user(hits.sum(axis=1), np.minimum(n_relevant, hits.shape[1]))
-
-
 def average_precision(hits: Hits, n_relevant: Counts) -> PerUser:
-    """Sum of the precisions at the places of the hits, divided by **all** relevant films, 0..1.
+    """Sum of the precisions at the places of the hits, divided by **all** relevant movies, 0..1.
 
     The definition of recommenders-team's published table (MAP is its mean); others divide by min(k, relevant).
     """
@@ -78,7 +75,7 @@ def reciprocal_rank(hits: Hits, n_relevant: Counts) -> PerUser:
 
 
 def hit_rate(hits: Hits, n_relevant: Counts) -> PerUser:
-    """1 where the list holds a relevant film, else 0."""
+    """1 where the list holds a relevant movie, else 0."""
     return np.where(n_relevant > 0, hits.any(axis=1).astype(np.float64), np.nan)
 
 
@@ -94,7 +91,7 @@ RANKING: dict[str, Callable[[Hits, Counts], PerUser]] = {
 
 
 def exposure(ranked: NDArray[np.int64], n_items: int) -> NDArray[np.int64]:
-    """How many lists each film is in, (n_items,)."""
+    """How many lists each movie is in, (n_items,)."""
     return np.bincount(ranked[ranked >= 0], minlength=n_items).astype(np.int64)
 
 
@@ -104,40 +101,40 @@ def coverage(ranked: NDArray[np.int64], n_items: int) -> float:
 
 
 def head_share(ranked: NDArray[np.int64], counts: Counts, n: int = 100) -> float:
-    """Share of the places filled that the n most rated films take, 0..1 (of equal counts the first rows).
+    """Share of the places filled that the n most rated movies take, 0..1 (of equal counts the first rows).
 
     Args:
-        counts: (n_items,) ratings of each film in training.
+        counts: (n_items,) ratings of each movie in training.
     """
     listed = ranked[ranked >= 0]
     head = np.argsort(-counts, kind="stable")[:n]
     return float(np.isin(listed, head).mean()) if len(listed) else 0.0
 
 
-def disliked_share(disliked: Hits, asked: Hits) -> float:
-    """Share of the listed films asked for that the user dislikes, over all lists together, 0..1; 0 if none is listed.
+def disliked_share(disliked: Hits, tested: Hits) -> float:
+    """Share of the listed movies asked for that the user dislikes, over all lists together, 0..1; 0 if none is listed.
 
     Args:
-        disliked: (n_users, k), places that hold films asked for which the user dislikes.
-        asked: (n_users, k), places that hold films asked for.
+        disliked: (n_users, k), places that hold movies asked for which the user dislikes.
+        tested: (n_users, k), places that hold movies asked for.
     """
-    return float(disliked.sum() / max(int(asked.sum()), 1))
+    return float(disliked.sum() / max(int(tested.sum()), 1))
 
 
 def gini(ranked: NDArray[np.int64], n_items: int) -> float:
-    """Gini index of the exposures over the whole catalog: 0 all films equally often, → 1 always the same."""
+    """Gini index of the exposures over the whole catalog: 0 all movies equally often, → 1 always the same."""
     counts = np.sort(exposure(ranked, n_items)).astype(np.float64)
     if counts.sum() == 0:
         return 0.0
-    places = np.arange(1, n_items + 1)
-    return float(((2 * places - n_items - 1) * counts).sum() / (n_items * counts.sum()))
+    positions = np.arange(1, n_items + 1)
+    return float(((2 * positions - n_items - 1) * counts).sum() / (n_items * counts.sum()))
 
 
 def novelty(ranked: NDArray[np.int64], counts: Counts, n_users: int) -> float:
-    """Mean self-information of the films listed in bits, −log2(share of the users who rated it) (Zhou 2010).
+    """Mean self-information of the movies listed in bits, −log2(share of the users who rated it) (Zhou 2010).
 
     Args:
-        counts: (n_items,) users who rated each film in training; a film without any counts as rated by one.
+        counts: (n_items,) users who rated each movie in training; a movie without any counts as rated by one.
         n_users: users in training.
     """
     listed = ranked[ranked >= 0]
@@ -149,22 +146,22 @@ def novelty(ranked: NDArray[np.int64], counts: Counts, n_users: int) -> float:
 def intra_list_diversity(ranked: NDArray[np.int64], vectors: sp.csr_matrix | NDArray[np.float32]) -> PerUser:
     """Mean of 1 − cosine over the pairs of each list (Ziegler 2005), 0..1 for non-negative vectors.
 
-    NaN where a list has fewer than two films.
+    NaN where a list has fewer than two movies.
 
     Args:
         vectors: (n_items, n_dimensions) of unit length (or zero: unlike everything).
     """
     result = np.full(len(ranked), np.nan)
     for user, row in enumerate(ranked):
-        films = row[row >= 0]
-        if len(films) < 2:
+        movies = row[row >= 0]
+        if len(movies) < 2:
             continue
-        own = vectors[films]
+        own = vectors[movies]
         dense = sp.csr_matrix(own).toarray()
         total = dense.sum(axis=0, dtype=np.float64)
         # The sum of all pairwise products is the squared length of the sum of the vectors.
         pairs = total @ total - (dense.astype(np.float64) ** 2).sum()
-        result[user] = 1.0 - pairs / (len(films) * (len(films) - 1))
+        result[user] = 1.0 - pairs / (len(movies) * (len(movies) - 1))
     return result
 
 
@@ -178,3 +175,23 @@ def mae(predicted: NDArray[Any], actual: NDArray[Any]) -> float:
     """Mean absolute error, in stars; NaN without ratings."""
     errors = np.asarray(predicted, dtype=np.float64) - np.asarray(actual, dtype=np.float64)
     return float(np.mean(np.abs(errors))) if len(errors) else float("nan")
+
+
+def rank(scores: NDArray[np.float32], seen: sp.csr_matrix, k: int) -> NDArray[np.int64]:
+    """The k best unseen movies of each user, over **all** movies.
+
+    Args:
+        scores: (n_users, n_items); left as it is.
+        seen: (n_users, n_items), stored entries are seen.
+
+    Returns:
+        (n_users, k) rows, best first, −1 where a user has fewer movies with a score.
+    """
+    users = np.repeat(np.arange(len(scores)), np.diff(seen.indptr))
+    scores = scores.copy()
+    scores[users, seen.indices] = np.nan
+    ranked = np.full((len(scores), k), -1, dtype=np.int64)
+    for user, row in enumerate(scores):
+        best = top_n(row, k)
+        ranked[user, : len(best)] = best
+    return ranked

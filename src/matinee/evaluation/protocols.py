@@ -36,7 +36,6 @@ from matinee.evaluation.splitters import (
     newest,
     per_user,
 )
-from matinee.evaluation.user_tags import without_user_tags
 from matinee.models.base import Model
 from matinee.models.preference import Scale
 
@@ -50,7 +49,7 @@ class EvaluationSource:
 
     @cached_property
     def order(self) -> NDArray[np.int64]:
-        """Entries of the ratings matrix in the order of the file (by user and film where the file is not known)."""
+        """Entries of the ratings matrix in the order of the file (by user and movie where the file is not known)."""
         ratings = self.dataset.ratings
         if self.rows is None:
             return np.arange(len(ratings), dtype=np.int64)
@@ -59,7 +58,7 @@ class EvaluationSource:
 
 @dataclass(frozen=True)
 class Question:
-    """What a model is shown, and what it is asked; both matrices have the same users and films."""
+    """What a model is shown, and what it is asked; both matrices have the same users and movies."""
 
     name: str
     history: Ratings
@@ -68,12 +67,12 @@ class Question:
 
 @dataclass(frozen=True)
 class Split:
-    """One split; the three matrices have the same users and films.
+    """One split; the three matrices have the same users and movies.
 
     Attributes:
         name: e.g. "fold 1" or "seed 42".
         train: what models are fitted on.
-        history: what they are shown when asked (the same as train, except in strong generalisation).
+        history: what they are shown when asked (the same as train, except in strong generalization).
         test: what they are asked.
         questions: several in the place of history and test, which are the first of them; metrics get their names.
     """
@@ -98,8 +97,8 @@ class Protocol:
             own protocol, whose test part is that of the users who are not kept for validation.
         prepare: which entries of the data take part, by the ratings and the scale.
         binary: all ratings that take part count the same.
-        tasks: "ranking" (all films ranked, seen ones removed) and/or "stars" (error of predicted stars).
-        relevant: "all": every test film; "likes": those that the user liked (`matinee.evaluation.relevance`).
+        tasks: "ranking" (all movies ranked, seen ones removed) and/or "stars" (error of predicted stars).
+        relevant: "all": every test movie; "likes": those that the user liked (`matinee.evaluation.relevance`).
         k: length of the lists.
         needs_order: the split depends on the order of the file.
         cross_validation: every rating is in the test part of one of the splits, so that no validation part of this data
@@ -127,9 +126,9 @@ class Protocol:
         return PEERS.get(self.name, ())
 
     def data(self, source: EvaluationSource) -> Dataset:
-        """What models may know of the films; fit them on this with a split's training ratings.
+        """What models may know of the movies; fit them on this with a split's training ratings.
 
-        No film has tags (`without_user_tags`), and where all ratings count the same the scale has one value.
+        No movie has tags (`without_user_tags`), and where all ratings count the same the scale has one value.
         """
         dataset = without_user_tags(source.dataset)
         return replace(dataset, scale=(1.0, 1.0)) if self.binary else dataset
@@ -148,11 +147,11 @@ class Protocol:
             validation: ask the validation users alone, for nothing that is in a printed test part; see
                 `published_tests` for the exception. Published protocols split each training part again.
         """
-        kept, entries = self._entries(source)
+        keep, entries = self._entries(source)
         ratings, validators = entries.ratings, validation_users(entries.ratings.user_ids)
         # Ratings that are taken out of a validation part are not learned from instead: what models are fitted on
         # stays as dense as the cut makes it.
-        free = ~published_tests(source, self)[kept] if validation else np.ones(len(ratings), dtype=np.bool_)
+        free = ~published_tests(source, self)[keep] if validation else np.ones(len(ratings), dtype=np.bool_)
         if self.inner is None:
             entries = replace(entries, validators=validators, validation=validation)
         for masks in self.cut(entries):
@@ -160,9 +159,9 @@ class Protocol:
                 train = ratings.select(masks.train)
                 order = _order_of_kept(entries.order, masks.train)
                 inner = Entries(train, order, entries.scale, validators, validation)
-                _, fit, shown, asked, _ = next(self.inner(inner))
-                asked = asked & free[masks.train]
-                yield Split(f"{masks.name}, validation", train.select(fit), train.select(shown), train.select(asked))
+                _, fit, history, test, _ = next(self.inner(inner))
+                test = test & free[masks.train]
+                yield Split(f"{masks.name}, validation", train.select(fit), train.select(history), train.select(test))
                 continue
             yield Split(
                 masks.name + ", validation" * validation,
@@ -179,11 +178,11 @@ class Protocol:
         """Which ratings of the data take part, (n_ratings,), and those, for the cut."""
         ratings, scale = source.dataset.ratings, source.dataset.scale
         order = source.order if self.needs_order else np.arange(len(ratings), dtype=np.int64)
-        kept = np.ones(len(ratings), dtype=np.bool_)
+        keep = np.ones(len(ratings), dtype=np.bool_)
         if self.prepare is not None:
-            kept = self.prepare(ratings, scale)
-            ratings, order = ratings.select(kept), _order_of_kept(order, kept)
-        return kept, Entries(_with_ones(ratings) if self.binary else ratings, order, scale)
+            keep = self.prepare(ratings, scale)
+            ratings, order = ratings.select(keep), _order_of_kept(order, keep)
+        return keep, Entries(_with_ones(ratings) if self.binary else ratings, order, scale)
 
 
 def published_tests(source: EvaluationSource, protocol: Protocol) -> Mask:
@@ -194,19 +193,19 @@ def published_tests(source: EvaluationSource, protocol: Protocol) -> Mask:
     Cross-validation is left out, as it tests every rating.
     """
     ratings = source.dataset.ratings
-    found = np.zeros(len(ratings), dtype=np.bool_)
+    matches = np.zeros(len(ratings), dtype=np.bool_)
     for other in _published(source.dataset.name, protocol):
-        kept, entries = other._entries(source)
+        keep, entries = other._entries(source)
         for masks in other.cut(entries):
-            found[np.flatnonzero(kept)[masks.test]] = True
-        if not kept.all():
+            matches[np.flatnonzero(keep)[masks.test]] = True
+        if not keep.all():
             # What a preparation leaves out (few stars, for one) is cut alike. It is in no test part, but without this
             # it would outweigh the rest in validation: of five random fifths a third of the likes would remain, and
             # all dislikes.
-            rest = Entries(ratings.select(~kept), np.arange(int((~kept).sum())), source.dataset.scale)
+            rest = Entries(ratings.select(~keep), np.arange(int((~keep).sum())), source.dataset.scale)
             for masks in other.cut(rest):
-                found[np.flatnonzero(~kept)[masks.test]] = True
-    return found
+                matches[np.flatnonzero(~keep)[masks.test]] = True
+    return matches
 
 
 def _published(dataset: str, protocol: Protocol) -> list[Protocol]:
@@ -220,10 +219,10 @@ def _with_ones(ratings: Ratings) -> Ratings:
     return Ratings(ratings.user_ids, ratings.indptr, ratings.indices, ones, ratings.times, ratings.n_items)
 
 
-def _order_of_kept(order: NDArray[np.int64], kept: Mask) -> NDArray[np.int64]:
+def _order_of_kept(order: NDArray[np.int64], keep: Mask) -> NDArray[np.int64]:
     """The order of the entries that a mask keeps, renumbered."""
-    number = np.cumsum(kept) - 1
-    return number[order[kept[order]]].astype(np.int64)
+    number = np.cumsum(keep) - 1
+    return number[order[keep[order]]].astype(np.int64)
 
 
 _VALIDATION = 7
@@ -347,3 +346,20 @@ def check_tasks(protocol: Protocol, split: Split) -> None:
             f"{protocol.name} leaves nothing to {'learn from' if len(split.train) == 0 else 'ask about'} in this data.",
             "Use more data or the protocol `holdout`; validation asks a fifth of the users about some of their films.",
         )
+
+
+TEXT = "text"
+"""Space of vectors that are made of a movie's tags too (`matinee.encoders.movie_texts`)."""
+
+
+def without_user_tags(dataset: Dataset) -> Dataset:
+    """The same data, no movie with a tag, and no vectors of texts that hold tags.
+
+    Tags are written by users, some of them about the very movies that they are asked for. Which user wrote a tag is not
+    kept when data are read, so that those of other users cannot be told apart: all of them go.
+    """
+    catalog = dataset.catalog.without_tags()
+    if catalog is dataset.catalog:
+        return dataset
+    vectors = {space: movies for space, movies in dataset.vectors.items() if space != TEXT}
+    return replace(dataset, catalog=catalog, vectors=vectors)

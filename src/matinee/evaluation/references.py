@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ class CountsConfig(ModelConfig):
 
 
 class Counts(Model[CountsConfig]):
-    """Number of ratings of each film, the same for all users; NaN for movies without ratings in that time."""
+    """Number of ratings of each movie, the same for all users; NaN for movies without ratings in that time."""
 
     name = "counts"
     Config = CountsConfig
@@ -46,13 +46,8 @@ class Counts(Model[CountsConfig]):
         """`counts`: float32, (n_items,)."""
         return {"counts": self._counts}
 
-    @classmethod
-    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
-        """Rebuild from `state`."""
-        model = cls(cls.Config.model_validate(config.model_dump()))
-        model._counts = array(state, "counts", np.float32, (len(catalog),))
-        model.n_items = len(catalog)
-        return model
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        self._counts = array(state, "counts", np.float32, (len(catalog),))
 
 
 def last_month() -> dict[str, Model[Any]]:

@@ -1,4 +1,4 @@
-"""What a user liked and disliked among the films asked for."""
+"""What a user liked and disliked among the movies asked for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matinee.data.split import Mask, users_of
 from matinee.models.preference import ROUNDING, Scale, dislike_ceiling, like_floor
 
 Relevance = Literal["all", "likes"]
-"""Which test ratings make a film relevant: every one, or those of films that the user liked."""
+"""Which test ratings make a movie relevant: every one, or those of movies that the user liked."""
 
 
 def is_flat(*parts: Ratings) -> bool:
@@ -37,8 +37,8 @@ def liked(history: Ratings, test: Ratings, scale: Scale) -> Mask:
     sums = np.bincount(users_of(history), weights=history.values, minlength=history.n_users)
     everybody = float((history if len(history) else test).values.mean(dtype=np.float64))
     means = np.divide(sums, counts, out=np.full(len(counts), everybody), where=counts > 0)
-    found: Mask = (test.values > means[users_of(test)] + ROUNDING) & (test.values >= like_floor(scale))
-    return found
+    mask: Mask = (test.values > means[users_of(test)] + ROUNDING) & (test.values >= like_floor(scale))
+    return mask
 
 
 def disliked(history: Ratings, test: Ratings, scale: Scale) -> Mask:

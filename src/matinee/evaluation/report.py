@@ -45,15 +45,15 @@ class ModelResult(BaseModel):
         per_split: Sequence[dict[str, float]],
         seconds: Sequence[tuple[float, float]],
     ) -> Self:
-        """Summarise the splits of one model; `seconds` holds (fit, score) of each."""
+        """Summarize the splits of one model; `seconds` holds (fit, score) of each."""
         values = {key: np.array([split[key] for split in per_split]) for key in per_split[0]}
         several = len(per_split) > 1
         return cls(
             name=name,
             kind=model.name,
             config=model.config.model_dump(mode="json"),
-            metrics={key: float(found.mean()) for key, found in values.items()},
-            deviations={key: float(found.std(ddof=1)) for key, found in values.items()} if several else {},
+            metrics={key: float(by_split.mean()) for key, by_split in values.items()},
+            deviations={key: float(by_split.std(ddof=1)) for key, by_split in values.items()} if several else {},
             per_split=tuple(per_split),
             fit_seconds=float(np.mean([fit for fit, _ in seconds])),
             score_seconds=float(np.mean([score for _, score in seconds])),
@@ -106,14 +106,14 @@ class EvaluationReport(BaseModel):
         rows = [
             [
                 entry.name,
-                *(_shown(key, entry.metrics, entry.deviations) for key in names),
+                *(_cell(key, entry.metrics, entry.deviations) for key in names),
                 f"{entry.fit_seconds:.2f}",
                 f"{entry.score_seconds:.2f}",
             ]
             for entry in ordered
         ]
         rows += [
-            [f"{peer.name} ({peer.source})", *(_shown(key, peer.metrics, {}) for key in names), "", ""]
+            [f"{peer.name} ({peer.source})", *(_cell(key, peer.metrics, {}) for key in names), "", ""]
             for peer in self.peers
         ]
         return ["model", *names, "fit s", "score s"], rows
@@ -141,7 +141,7 @@ class EvaluationReport(BaseModel):
         return self.model_dump_json(indent=2)
 
 
-def _shown(key: str, values: dict[str, float], deviations: dict[str, float]) -> str:
+def _cell(key: str, values: dict[str, float], deviations: dict[str, float]) -> str:
     if key not in values:
         return ""
     digits = _DIGITS.get(key.partition("@")[0], 3)

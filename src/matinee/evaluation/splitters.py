@@ -41,7 +41,7 @@ class Entries:
     validation: bool = False
 
     @property
-    def asked(self) -> Mask:
+    def eligible(self) -> Mask:
         """Users who may be asked, (n_users,)."""
         if self.validators is None:
             return np.ones(self.ratings.n_users, dtype=np.bool_)
@@ -79,7 +79,7 @@ def _in_order(order: NDArray[np.int64], chosen: Mask) -> Mask:
 
 def _simple(name: str, train: Mask, entries: Entries) -> Masks:
     """All training parts are used for fitting; of the held-out parts only those of the users to be measured."""
-    return Masks(name, train, train, ~train & entries.asked[users_of(entries.ratings)])
+    return Masks(name, train, train, ~train & entries.eligible[users_of(entries.ratings)])
 
 
 def per_user(share: float, *seeds: int) -> Cut:
@@ -142,33 +142,33 @@ def _held_out(entries: Entries, part: float, seed: int) -> tuple[Mask, Mask]:
     n_users = entries.ratings.n_users
     n_held = max(1, round(part * n_users))
     drawn = np.random.RandomState(seed).permutation(n_users)
-    held = np.zeros(n_users, dtype=np.bool_)
-    held[drawn[entries.asked[drawn]][:n_held]] = True
-    unseen = held.copy()
+    held_out = np.zeros(n_users, dtype=np.bool_)
+    held_out[drawn[entries.eligible[drawn]][:n_held]] = True
+    unseen = held_out.copy()
     if entries.validators is not None and entries.validation:
         unseen[drawn[~entries.validators[drawn]][:n_held]] = True
-    return held, ~unseen
+    return held_out, ~unseen
 
 
 def new_users(part: float, share: float, *seeds: int) -> Cut:
-    """Strong generalisation: a part of the users is held out and shown with `share` of their ratings (Liang 2018)."""
+    """Strong generalization: a part of the users is held out and shown with `share` of their ratings (Liang 2018)."""
 
     def cut(entries: Entries) -> Iterator[Masks]:
         users = users_of(entries.ratings)
         for seed in seeds:
-            held, learned = _held_out(entries, part, seed)
-            shown = _in_order(entries.order, random_per_user(users[entries.order], share, seed))
-            yield Masks(f"seed {seed}", learned[users], held[users] & shown, held[users] & ~shown)
+            held_out, learned = _held_out(entries, part, seed)
+            in_history = _in_order(entries.order, random_per_user(users[entries.order], share, seed))
+            yield Masks(f"seed {seed}", learned[users], held_out[users] & in_history, held_out[users] & ~in_history)
 
     return cut
 
 
-def few_likes(part: float, known: tuple[int, ...], least: int, *seeds: int) -> Cut:
+def few_likes(part: float, history_sizes: tuple[int, ...], min_test_likes: int, *seeds: int) -> Cut:
     """A part of the users is held out and shown with few of their likes; all their other likes are asked.
 
     A like is a rating from `like_floor` up. Each user's likes are permuted once, and the first k shown, for each k of
-    `known`: who is shown three films was shown one of them before. For each k the users with k + `least` likes are
-    asked.
+    `history_sizes`: who is shown three movies was shown one of them before. For each k the users with k +
+    `min_test_likes` likes are asked.
     """
 
     def cut(entries: Entries) -> Iterator[Masks]:
@@ -176,17 +176,17 @@ def few_likes(part: float, known: tuple[int, ...], least: int, *seeds: int) -> C
         users, likes = users_of(ratings), at_least_liked(ratings, entries.scale)
         n_likes = np.bincount(users[likes], minlength=ratings.n_users)
         for seed in seeds:
-            held, learned = _held_out(entries, part, seed)
-            place = np.full(len(ratings), -1, dtype=np.int64)
+            held_out, learned = _held_out(entries, part, seed)
+            position = np.full(len(ratings), -1, dtype=np.int64)
             random = np.random.RandomState(seed)
-            for user in np.flatnonzero(held):
+            for user in np.flatnonzero(held_out):
                 span = np.arange(ratings.indptr[user], ratings.indptr[user + 1])
                 own = span[likes[span]]
-                place[own] = random.permutation(len(own))
+                position[own] = random.permutation(len(own))
             stages = []
-            for k in known:
-                asked = (place >= 0) & (n_likes >= k + least)[users]
-                stages.append(Stage(str(k), asked & (place < k), asked & (place >= k)))
+            for k in history_sizes:
+                eligible = (position >= 0) & (n_likes >= k + min_test_likes)[users]
+                stages.append(Stage(str(k), eligible & (position < k), eligible & (position >= k)))
             yield Masks(f"seed {seed}", learned[users], stages[0].history, stages[0].test, tuple(stages))
 
     return cut

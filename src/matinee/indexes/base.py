@@ -124,21 +124,21 @@ def check_vectors(vectors: NDArray[np.generic] | list[list[float]], dim: int) ->
         InvalidInputError: wrong length, zero, NaN, infinite, or not numbers. The message names the first bad vector.
     """
     try:
-        given = np.asarray(vectors)
+        array = np.asarray(vectors)
     except ValueError as error:
         raise InvalidInputError(
             "The vectors are not lists of numbers of equal length.", f"Send {dim} numbers."
         ) from error
-    if given.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiub":
         raise InvalidInputError("The vectors are not made of numbers.", f"Send {dim} numbers.")
-    if given.ndim != 2 or given.shape[1] != dim:
-        width = given.shape[-1] if given.ndim else 0
+    if array.ndim != 2 or array.shape[1] != dim:
+        width = array.shape[-1] if array.ndim else 0
         raise InvalidInputError(f"A vector has {width} values, not {dim}.", f"Send {dim} numbers.")
-    if given.dtype == np.float32:
-        single = given
+    if array.dtype == np.float32:
+        single = array
     else:
         with np.errstate(over="ignore"):  # values beyond single precision become infinite
-            single = given.astype(np.float32)
+            single = array.astype(np.float32)
     # In double precision, because squares of large values overflow single. NaN and infinity propagate to the length.
     double = single.astype(np.float64)
     lengths = np.sqrt(np.vecdot(double, double))

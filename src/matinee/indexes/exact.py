@@ -117,5 +117,8 @@ class ExactIndex:
         items = whole_numbers(items)
         rows = self.rows_of(items)
         if (rows < 0).any():
-            raise NotFoundError(f"The index has no item {int(items[int(np.argmin(rows))])}.")
+            raise NotFoundError(
+                f"The index has no item {int(items[int(np.argmin(rows))])}.",
+                "GET /items lists the items that there are.",
+            )
         return self._vectors[rows]

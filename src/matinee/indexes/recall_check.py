@@ -43,39 +43,39 @@ class Probes:
 
     Attributes:
         queries: (n_queries, dim), unit length.
-        least: (n_queries,), similarity of the last of the true neighbors.
+        thresholds: (n_queries,), similarity of the last of the true neighbors.
         k: number of neighbors, including the item itself.
     """
 
     queries: Vectors
-    least: Similarities
+    thresholds: Similarities
     k: int
 
     @classmethod
-    def of(cls, vectors: Vectors, asked: Callable[[Vectors], Vectors] = lambda vectors: vectors) -> Probes:
+    def of(cls, vectors: Vectors, as_query: Callable[[Vectors], Vectors] = lambda vectors: vectors) -> Probes:
         """An evenly spaced sample of the items, and the items that are most often among their neighbors.
 
         Args:
             vectors: (n, dim), the unit vectors of the index.
-            asked: turns vectors of items into query vectors.
+            as_query: turns vectors of items into query vectors.
         """
         n, dim = vectors.shape
         k = min(K + 1, n)
         count = min(SAMPLE, n, max(MAX_PRODUCTS // max(n * dim, 1), MIN_SAMPLE))
-        sample = asked(vectors[np.unique(np.linspace(0, n - 1, count).astype(np.int64))] if n else vectors)
+        sample = as_query(vectors[np.unique(np.linspace(0, n - 1, count).astype(np.int64))] if n else vectors)
         rows, similarities = nearest_rows(vectors, sample, k)
         hubs = np.argsort(-np.bincount(rows.ravel(), minlength=n), kind="stable")[:HUBS]
-        more = asked(vectors[np.sort(hubs)])
+        more = as_query(vectors[np.sort(hubs)])
         queries = np.concatenate([sample, more])
-        least = np.concatenate([similarities[:, -1:], nearest_rows(vectors, more, k)[1][:, -1:]])
-        return cls(queries, least.ravel(), k)
+        thresholds = np.concatenate([similarities[:, -1:], nearest_rows(vectors, more, k)[1][:, -1:]])
+        return cls(queries, thresholds.ravel(), k)
 
 
 def overlap(index: UpdatableIndex, probes: Probes) -> Overlap:
     """Recall of an index on its probes. The index must not have been changed since it was built."""
     similarities = index.search(probes.queries, probes.k).similarities
     # Compare similarities, because equal vectors are interchangeable. NaN is not a hit.
-    shares = (similarities >= probes.least[:, None]).mean(axis=1)
+    shares = (similarities >= probes.thresholds[:, None]).mean(axis=1)
     return Overlap(float(shares.mean()), float(shares.min()))
 
 

@@ -210,7 +210,10 @@ def _rows_of(state: _State, items: Items) -> tuple[Rows, Rows]:
         main = np.where(state.alive[main], main, -1)  # row −1 reads the last one, and stays −1 either way
     absent = (main < 0) & (delta < 0)
     if absent.any():
-        raise NotFoundError(f"The index has no item {int(items[int(np.argmax(absent))])}.", "Nothing was changed.")
+        raise NotFoundError(
+            f"The index has no item {int(items[int(np.argmax(absent))])}.",
+            "Nothing was changed; GET /items lists those that there are.",
+        )
     return main, delta
 
 

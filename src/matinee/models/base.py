@@ -1,4 +1,4 @@
-"""The contract of every model: fit on a Dataset, then score batches of queries over all films.
+"""The contract of every model: fit on a Dataset, then score batches of queries over all movies.
 
 The history travels in the query, so a known, a changed and an unknown user are one code path (fold-in).
 """
@@ -21,7 +21,7 @@ from matinee._util.topk import top_n
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from matinee.errors import InvalidInputError, MemoryLimitError, UnknownUserError
 
 Scores = NDArray[np.float32]
@@ -41,7 +41,7 @@ class Query:
     """A user's history.
 
     Attributes:
-        rows: catalog rows of the films rated, distinct, any order; rows a model was not fitted on are
+        rows: catalog rows of the movies rated, distinct, any order; rows a model was not fitted on are
             ignored by it.
         ratings: float32 stars, same length.
         times: int64 seconds since 1970, same length; `NO_TIME` where unknown.
@@ -94,7 +94,7 @@ class Query:
 
     @classmethod
     def of_movies(cls, catalog: Catalog, stars: Mapping[str, float] | Mapping[int, float]) -> Self:
-        """The history of anybody: film id or title (with or without its year) → stars.
+        """The history of anybody: movie id or title (with or without its year) → stars.
 
         Examples:
             >>> from matinee import Catalog, Movie
@@ -103,8 +103,8 @@ class Query:
             [0, 1]
 
         Raises:
-            UnknownMovieError: no film has this id or title.
-            AmbiguousTitleError: several films have this title.
+            UnknownMovieError: no movie has this id or title.
+            AmbiguousTitleError: several movies have this title.
         """
         result = {catalog.resolve(name): value for name, value in stars.items()}
         return cls(np.array(list(result), dtype=np.int64), np.array(list(result.values()), dtype=np.float32))
@@ -123,7 +123,7 @@ class Model(ABC, Generic[C]):
     """A recommender.
 
     Scores are float32 of shape (n_queries, n_items), higher is better, NaN where the model has no opinion on
-    a film (cold film) or on a user (cold user: the whole row is NaN). A fitted model is immutable and safe
+    a movie (cold movie) or on a user (cold user: the whole row is NaN). A fitted model is immutable and safe
     to use from many threads.
 
     Examples:
@@ -144,7 +144,7 @@ class Model(ABC, Generic[C]):
     predicts_stars: ClassVar[bool] = False
     """True where scores are expected stars on the data set's scale."""
     learns_from_ratings: ClassVar[bool] = True
-    """False where fitting reads the films alone."""
+    """False where fitting reads the movies alone."""
 
     def __init__(self, config: C | None = None, **settings: Any) -> None:
         if config is not None and settings:
@@ -220,24 +220,24 @@ class Model(ABC, Generic[C]):
 
     @abstractmethod
     def score(self, queries: Sequence[Query]) -> Scores:
-        """Scores of all films for each query, (n_queries, n_items); seen films are scored too.
+        """Scores of all movies for each query, (n_queries, n_items); seen movies are scored too.
 
         A fresh array, which the caller may change.
         """
 
     def score_rows(self, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Scores of some films only, (len(rows),); a model may do this faster than by scoring them all."""
+        """Scores of some movies only, (len(rows),); a model may do this faster than by scoring them all."""
         result: NDArray[np.float32] = self.score([query])[0][rows]
         return result
 
     def top(self, query: Query, n: int = 10) -> list[int]:
-        """Catalogue rows of the up to n best films outside the history, best first; no opinion, not listed."""
+        """Catalog rows of the up to n best movies outside the history, best first; no opinion, not listed."""
         scores = self.score([query])[0].copy()
         scores[query.rows[query.rows < len(scores)]] = np.nan
         return [int(row) for row in top_n(scores, n)]
 
     def knows(self, query: Query) -> bool:
-        """Whether `score` gives any film a score for this history; False: the user is cold for this model."""
+        """Whether `score` gives any movie a score for this history; False: the user is cold for this model."""
         return not bool(np.isnan(self.score([query])).all())
 
     def fallback(self, query: Query) -> Fallback | None:
@@ -245,16 +245,16 @@ class Model(ABC, Generic[C]):
         return None if self.knows(query) else "popular"
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32] | None:
-        """How much each film of the history adds to the score of each of `rows`: (len(rows), len(query)).
+        """How much each movie of the history adds to the score of each of `rows`: (len(rows), len(query)).
 
-        Additive: each row sums to the model's score, up to a constant of the film that no film of the history owns.
+        Additive: each row sums to the model's score, up to a constant of the movie that no movie of the history owns.
         None where the model has no such decomposition.
         """
         del query, rows
         return None
 
     def similar(self, rows: Sequence[int]) -> Scores | None:
-        """Similarity of all films to each of `rows`, (len(rows), n_items), or None where undefined."""
+        """Similarity of all movies to each of `rows`, (len(rows), n_items), or None where undefined."""
         del rows
         return None
 
@@ -278,13 +278,13 @@ class Model(ABC, Generic[C]):
         del queries
         return None
 
-    def with_catalog(self, catalog: Catalog, vectors: Mapping[str, FilmVectors] | None = None) -> Self:
-        """This model over a grown catalog (first rows the same films, maybe edited): n_items = len(catalog).
+    def with_catalog(self, catalog: Catalog, vectors: Mapping[str, MovieVectors] | None = None) -> Self:
+        """This model over a grown catalog (first rows the same movies, maybe edited): n_items = len(catalog).
 
-        Models that know nothing of new films score them NaN; content models score them at once.
+        Models that know nothing of new movies score them NaN; content models score them at once.
 
         Args:
-            vectors: of films that were added or edited, by space; None: none are known.
+            vectors: of movies that were added or edited, by space; None: none are known.
         """
         del vectors
         grown = self._copy()
@@ -301,10 +301,17 @@ class Model(ABC, Generic[C]):
         """All fitted parameters, as named arrays (no object dtype); with the config enough to rebuild the model."""
 
     @classmethod
-    @abstractmethod
     def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
         """Rebuild a fitted model; arrays may be read-only memory maps and must not be copied needlessly.
 
         Raises:
             SnapshotError: arrays missing or of the wrong shape for this catalog.
         """
+        model = cls(cls.Config.model_validate(config.model_dump()))  # type: ignore[arg-type]
+        model.n_items = len(catalog)
+        model._restore(state, catalog)
+        return model
+
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        """Take the fitted parameters from `state`. The config is set, and so is the number of movies."""
+        raise NotImplementedError

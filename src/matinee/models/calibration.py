@@ -1,12 +1,12 @@
 """From scores to a list: calibrated to the tastes of a history, and as well-known or as little known as is wished.
 
-Calibration is the greedy algorithm of Steck, "Calibrated Recommendations" (RecSys 2018): a list is good where its films
-have high scores and its traits the shares that they have in the history, Σ p·log q̃. Here each trait counts by what it
-says about a history: by the square of p·log(p/b), b its share in everybody's ratings. What is common everywhere
-(English, the 1990s) then weighs nothing, and three French films still mean "French". Plain KL divergence, which pulls
+Calibration is the greedy algorithm of Steck, "Calibrated Recommendations" (RecSys 2018): a list is good where its
+movies have high scores and its traits the shares that they have in the history, Σ p·log q̃. Here each trait counts by
+what it says about a history: by the square of p·log(p/b), b its share in everybody's ratings. What is common everywhere
+(English, the 1990s) then weighs nothing, and three French movies still mean "French". Plain KL divergence, which pulls
 every list towards p, lost accuracy on validation and brought fewer small tastes.
 
-How well-known: a popularity penalty in the logarithm of the scores, so that a film that the model says nothing of does
+How well-known: a popularity penalty in the logarithm of the scores, so that a movie that the model says nothing of does
 not come for being unknown. Constants were chosen on the `likes` of every fifth user of ml-latest-small and on the
 profiles of `benchmarks/tastes.py --tuning`.
 """
@@ -33,26 +33,26 @@ PRIOR = 2.0
 SMOOTHING = 0.1
 """Steck's α: q̃ = (1 − α)·q + α·p."""
 LENGTH = 10
-"""Films over which shares are counted, however long the list, so that a longer list begins as a shorter one."""
+"""Movies over which shares are counted, however long the list, so that a longer list begins as a shorter one."""
 RELEVANCE = 3.0
 """What a score e times as high is worth, against `LENGTH` times the gain in Σ p·log q̃."""
-LEAST, MOST = 1e-3, 24
+MIN_TRAIT_WEIGHT, MAX_TRAITS = 1e-3, 24
 """Traits that count: at least this weight, at most so many."""
-POOL, POOL_EACH, POOL_TRAITS, POOL_LEAST = 100, 30, 8, 0.02
+POOL, POOL_EACH, POOL_TRAITS, MIN_POOL_WEIGHT = 100, 30, 8, 0.02
 """Candidates: the best by score, and the best of each of the weightiest traits."""
 CALIBRATED = 100
 """Places of a list that are calibrated; the rest follow by score."""
 PENALTIES = (-0.15, 0.1, 0.35)
 """Popularity penalty of adventurous 0, 0.5 and 1."""
-KNOWN = 10.0
+HALF_PENALTY_LIKES = 10.0
 """Likes at which the penalty of 0.5 reaches half of its full size: short histories get well-known movies."""
-UNKNOWN = -2.0
+MIN_POPULARITY = -2.0
 """Least popularity, in deviations."""
-FLOOR = 1e-3
-"""Standardised score under which a film is not worth listing, however little known."""
+MIN_STANDARD_SCORE = 1e-3
+"""Standardized score under which a movie is not worth listing, however little known."""
 
 
-LIKES, LONG_KEPT = (6.0, 14.0), 0.2
+LIKES, MIN_KEPT_STRENGTH = (6.0, 14.0), 0.2
 """Likes up to which calibration has its full strength, likes from which only a share of it is kept, and that share. On
 validation users of ml-latest-small the full strength costs 7 % of nDCG@10 of likes, this and the penalty 3 %."""
 
@@ -66,38 +66,38 @@ class Taste(NamedTuple):
 
 
 def penalty(adventurous: float, likes: float) -> float:
-    """What a film loses in log score for each deviation of its log popularity; below 0 at "well known"."""
+    """What a movie loses in log score for each deviation of its log popularity; below 0 at "well known"."""
     low, middle, high = PENALTIES
-    return float(np.interp(adventurous, (0.0, 0.5, 1.0), (low, middle * likes / (likes + KNOWN), high)))
+    return float(np.interp(adventurous, (0.0, 0.5, 1.0), (low, middle * likes / (likes + HALF_PENALTY_LIKES), high)))
 
 
 def kept_strength(likes: float) -> float:
-    """Share of the strength of calibration that is kept for so many likes, 1 to `LONG_KEPT`.
+    """Share of the strength of calibration that is kept for so many likes, 1 to `MIN_KEPT_STRENGTH`.
 
     After few likes, calibration has to supply what they have in common. The scores of a long history reflect its tastes
     already, and full calibration would cost more accuracy than it is worth.
     """
-    return float(np.interp(np.log(max(likes, 1.0)), np.log(LIKES), (1.0, LONG_KEPT)))
+    return float(np.interp(np.log(max(likes, 1.0)), np.log(LIKES), (1.0, MIN_KEPT_STRENGTH)))
 
 
 def popularity(counts: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-    """log(1 + ratings) of each film, less the mean and over the deviation of the rated films, (n_items,).
+    """log(1 + ratings) of each movie, less the mean and over the deviation of the rated movies, (n_items,).
 
-    At least `UNKNOWN`: where all rated films are known alike, those without ratings would be worlds away.
+    At least `MIN_POPULARITY`: where all rated movies are known alike, those without ratings would be worlds away.
     """
     logs = np.log1p(counts.astype(np.float64))
     rated = logs[counts > 0]
     deviation = float(rated.std()) if len(rated) else 0.0
     if deviation < 1e-9:
         return np.zeros(len(logs))
-    result: NDArray[np.float64] = np.maximum((logs - rated.mean()) / deviation, UNKNOWN)
+    result: NDArray[np.float64] = np.maximum((logs - rated.mean()) / deviation, MIN_POPULARITY)
     return result
 
 
 def log_scores(scores: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Logarithm of the standardized scores, float32, NaN where a score is not finite; keeps the order.
 
-    Scores at or below the mean come after all others: `log(FLOOR)` and down.
+    Scores at or below the mean come after all others: `log(MIN_STANDARD_SCORE)` and down.
     """
     finite = np.isfinite(scores)
     known = scores if finite.all() else scores[finite]
@@ -107,8 +107,8 @@ def log_scores(scores: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     rest = known - np.float64(known.mean(dtype=np.float64))
     deviation = float(np.sqrt(rest @ rest / len(rest)))
     standard = (rest / deviation if deviation > 0 else rest).astype(np.float32)
-    logs: NDArray[np.float32] = np.log(np.maximum(standard, np.float32(FLOOR)))
-    logs += np.minimum(standard - np.float32(FLOOR), np.float32(0))
+    logs: NDArray[np.float32] = np.log(np.maximum(standard, np.float32(MIN_STANDARD_SCORE)))
+    logs += np.minimum(standard - np.float32(MIN_STANDARD_SCORE), np.float32(0))
     if len(known) == len(scores):
         return logs
     result = np.full(len(scores), np.nan, dtype=np.float32)
@@ -125,7 +125,7 @@ def calibrate(
 ) -> NDArray[np.int64]:
     """The greedy algorithm, which is within 1 − 1/e of the best list (Steck 2018, section 5.1).
 
-    Each next film is the one that adds most to
+    Each next movie is the one that adds most to
     `(1 − strength) · Σ relevance + strength · LENGTH · Σ_t weight_t · log(α·p_t + (1 − α)·q_t)`,
     q_t being the trait's sum over the list divided by `LENGTH`.
 
@@ -160,8 +160,8 @@ class Reranker:
     """Makes lists of scores; immutable, safe to use from many threads.
 
     Args:
-        catalog: the films.
-        counts: ratings of each film, (n_items,) or fewer: films after them have none.
+        catalog: the movies.
+        counts: ratings of each movie, (n_items,) or fewer: movies after them have none.
         scale: of the stars in the histories.
     """
 
@@ -184,7 +184,7 @@ class Reranker:
         self.background = total / kinds[self.traits.kinds]
 
     def with_catalog(self, catalog: Catalog) -> Self:
-        """Over a grown catalog (first rows the same films, maybe edited)."""
+        """Over a grown catalog (first rows the same movies, maybe edited)."""
         traits = self.traits.with_catalog(catalog, changed_rows(self.catalog, catalog))
         return type(self)(catalog, self._counts, self.scale, traits=traits)
 
@@ -200,11 +200,11 @@ class Reranker:
     def _taste(self, rows: NDArray[np.int64], liking: NDArray[np.float32]) -> Taste:
         kinds = self.traits.kinds
         total = self.traits.total(rows, liking)
-        films = np.bincount(kinds, weights=total, minlength=len(WEIGHTS))[kinds]
-        shares = (total + PRIOR * self.background) / (films + PRIOR)
+        movies = np.bincount(kinds, weights=total, minlength=len(WEIGHTS))[kinds]
+        shares = (total + PRIOR * self.background) / (movies + PRIOR)
         weights = WEIGHTS[kinds] * np.square(shares * np.maximum(np.log(shares / self.background), 0.0))
-        result = np.argsort(-weights, kind="stable")[:MOST]
-        result = result[weights[result] > LEAST]
+        result = np.argsort(-weights, kind="stable")[:MAX_TRAITS]
+        result = result[weights[result] > MIN_TRAIT_WEIGHT]
         return Taste(result, shares[result], weights[result])
 
     def pick(
@@ -217,13 +217,13 @@ class Reranker:
         adventurous: float = ADVENTUROUS,
         strength: float = STRENGTH,
     ) -> NDArray[np.int64]:
-        """Rows of up to n films, best first; a shorter list is the beginning of a longer one.
+        """Rows of up to n movies, best first; a shorter list is the beginning of a longer one.
 
         Args:
             scores: of all movies, (n_items,); non-finite ones are never listed.
             query: the history that the scores are for.
             n: length of the list.
-            allowed: (n_items,), films that may be listed; None: all. Masking the scores instead gives nearly the same
+            allowed: (n_items,), movies that may be listed; None: all. Masking the scores instead gives nearly the same
                 list, but moves the mean and deviation by which they are standardized.
             adventurous: 0 (well known) .. 1 (the long tail).
             strength: of calibration, 0 (by score alone) .. 1 (by traits alone), for histories of few likes; see
@@ -257,9 +257,9 @@ class Reranker:
     def _pool(self, values: NDArray[np.float32], taste: Taste) -> NDArray[np.int64]:
         """Candidates, best first: without those of each trait, a list could not show what the scores drown."""
         parts = [top_n(values, POOL)]
-        for trait in taste.traits[:POOL_TRAITS][taste.weights[:POOL_TRAITS] > POOL_LEAST].tolist():
-            films = self.traits.films(trait)
-            parts.append(films[top_n(values[films], POOL_EACH)].astype(np.int64))
+        for trait in taste.traits[:POOL_TRAITS][taste.weights[:POOL_TRAITS] > MIN_POOL_WEIGHT].tolist():
+            movies = self.traits.movies(trait)
+            parts.append(movies[top_n(values[movies], POOL_EACH)].astype(np.int64))
         pool = np.unique(np.concatenate(parts))
         return pool[np.argsort(-values[pool], kind="stable")].astype(np.int64)
 
@@ -277,7 +277,7 @@ class Reranker:
 
         Args:
             scores: (n_queries, n_items).
-            allowed: (n_queries, n_items); None: every film that is not in the history.
+            allowed: (n_queries, n_items); None: every movie that is not in the history.
         """
         result = np.full((len(queries), n), -1, dtype=np.int64)
         for position, query in enumerate(queries):

@@ -16,9 +16,9 @@ By = Literal["counts", "liked", "top_rated", "trending"]
 Floats = NDArray[np.float64]
 
 PRIOR_QUANTILE = 0.9
-"""The default m of the weighted score is this quantile of the counts of the films that have ratings."""
+"""The default m of the weighted score is this quantile of the counts of the movies that have ratings."""
 STAR_WEIGHT = 2.0
-"""What the highest stars add to the 1 that every rating counts in the chart of liked films."""
+"""What the highest stars add to the 1 that every rating counts in the chart of liked movies."""
 TREND_RATINGS, TREND_DAYS = 5_000, 7.0
 """The default half-life is the time that the newest ratings, this many, took, but never fewer days than these."""
 DAY = 86_400
@@ -27,15 +27,15 @@ _DECIMALS = 6
 
 
 def weighted_score(counts: NDArray[np.integer[Any]], sums: NDArray[np.floating[Any]], m: float | None = None) -> Floats:
-    """IMDb's weighted score v/(v+m)·R + m/(v+m)·C of each film, float64, (n_items,), in stars.
+    """IMDb's weighted score v/(v+m)·R + m/(v+m)·C of each movie, float64, (n_items,), in stars.
 
-    v is a film's number of ratings, R its mean, C the mean of all ratings. A film without ratings gets C,
-    where nothing at all is rated every film gets 0. (IMDb Top 250, help page "IMDb ratings FAQ".)
+    v is a movie's number of ratings, R its mean, C the mean of all ratings. A movie without ratings gets C,
+    where nothing at all is rated every movie gets 0. (IMDb Top 250, help page "IMDb ratings FAQ".)
 
     Args:
-        counts: ratings per film, (n_items,).
-        sums: sum of stars per film, (n_items,).
-        m: ratings' worth of prior; None: the 0.9 quantile of the counts of rated films, at least 1.
+        counts: ratings per movie, (n_items,).
+        sums: sum of stars per movie, (n_items,).
+        m: ratings' worth of prior; None: the 0.9 quantile of the counts of rated movies, at least 1.
     """
     v = counts.astype(np.float64)
     total = float(v.sum())
@@ -45,7 +45,7 @@ def weighted_score(counts: NDArray[np.integer[Any]], sums: NDArray[np.floating[A
         m = max(float(np.quantile(v[v > 0], PRIOR_QUANTILE)), 1.0)
     mean = float(sums.sum()) / total
     weight = v + m
-    # sum = v·R, so that no film is divided by its own count; a film without ratings has C itself, however small m is.
+    # sum = v·R, so that no movie is divided by its own count; a movie without ratings has C itself, however small m is.
     score: Floats = np.divide(sums + m * mean, weight, out=np.full(len(v), mean), where=v > 0)
     return score
 
@@ -56,7 +56,7 @@ def liked_score(
     scale: tuple[float, float],
     star_weight: float = STAR_WEIGHT,
 ) -> Floats:
-    """Ratings of each film, (n_items,), where one counts 1 for the lowest stars and 1 + `star_weight` for the highest.
+    """Ratings of each movie, (n_items,), where one counts 1 for the lowest stars and 1 + `star_weight` for the highest.
 
     It is made of counts and sums alone, so it follows new ratings at no cost. Its order is that of the counts where all
     stars are equal.
@@ -82,10 +82,10 @@ def half_life_of(times: NDArray[np.int64]) -> float:
 def decayed_counts(
     rows: NDArray[np.integer[Any]], times: NDArray[np.int64], n_items: int, newest: int, half_life: float
 ) -> Floats:
-    """Ratings of each film, (n_items,), where one counts ½ for every half-life that it is older than `newest`.
+    """Ratings of each movie, (n_items,), where one counts ½ for every half-life that it is older than `newest`.
 
     Args:
-        rows: film of each rating, (n_ratings,).
+        rows: movie of each rating, (n_ratings,).
         times: seconds since 1970, none later than `newest`; ratings without a time (`NO_TIME`) count nothing.
         newest: seconds since 1970.
         half_life: days, above 0.
@@ -103,10 +103,10 @@ def years_of(catalog: Catalog) -> Floats:
 
 @dataclass(frozen=True)
 class Chart:
-    """An order of films: by `score`, equal films by the first of `then` that differs, then by row.
+    """An order of movies: by `score`, equal movies by the first of `then` that differs, then by row.
 
     Attributes:
-        score: (n_items,) float64, NaN for films without ratings, which the chart does not hold.
+        score: (n_items,) float64, NaN for movies without ratings, which the chart does not hold.
         then: tie-breakers, each (n_items,) float64, higher is better.
     """
 
@@ -114,19 +114,19 @@ class Chart:
     then: tuple[Floats, ...]
 
     def top(self, n: int, allowed: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
-        """Rows of the up to n first films, of those allowed; linear time plus a sort of these and their equals."""
+        """Rows of the up to n first movies, of those allowed; linear time plus a sort of these and their equals."""
         score = self.score if allowed is None else np.where(allowed, self.score, np.nan)
         rows = np.flatnonzero(~np.isnan(score))
         if len(rows) > n > 0:
-            kept = score[rows]
-            rows = rows[kept >= np.partition(kept, len(kept) - n)[len(kept) - n]]
+            values = score[rows]
+            rows = rows[values >= np.partition(values, len(values) - n)[len(values) - n]]
         return rows[self._order(rows)][: max(n, 0)].astype(np.int64)
 
     @cached_property
     def scores(self) -> NDArray[np.float32]:
-        """Scores whose order alone is the chart's, (n_items,) float32: raised a little above those of equal films.
+        """Scores whose order alone is the chart's, (n_items,) float32: raised a little above those of equal movies.
 
-        Ties have equal scores; NaN for films without ratings.
+        Ties have equal scores; NaN for movies without ratings.
         """
         result = np.full(len(self.score), np.nan, dtype=np.float32)
         rows = np.flatnonzero(~np.isnan(self.score))
@@ -148,7 +148,7 @@ def distinguished(descending: Floats, apart: NDArray[np.bool_] | None = None) ->
 
     Args:
         descending: (n,), finite, never increasing.
-        apart: (n,) whether a film must stand above the next; None: all.
+        apart: (n,) whether a movie must stand above the next; None: all.
     """
     bits = descending.astype(np.float32).view(np.int32).astype(np.int64)
     # Floats in order have integers in order, the negative ones turned round.
@@ -173,12 +173,12 @@ def make_chart(
 ) -> Chart:
     """The chart of one kind.
 
-    Equal films stand by the weighted score, then the newer first; by "top_rated" those with more ratings come first,
+    Equal movies stand by the weighted score, then the newer first; by "top_rated" those with more ratings come first,
     so that where all stars are equal it is the chart of counts.
 
     Args:
-        counts: ratings per film, (n_items,).
-        sums: sum of stars per film, (n_items,).
+        counts: ratings per movie, (n_items,).
+        sums: sum of stars per movie, (n_items,).
         years: of release, (n_items,).
         scale: lowest and highest stars.
         lately: decayed counts, for "trending"; None, or nothing at all: no ratings have times, so all count alike.

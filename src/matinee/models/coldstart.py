@@ -12,7 +12,7 @@ from scipy.linalg import lapack
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from matinee.errors import InvalidInputError, MatineeError, SnapshotError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.cholesky import factorize, solve_factored
@@ -43,17 +43,17 @@ class ColdStartConfig(ModelConfig):
 
 
 class ColdStart(Model[ColdStartConfig]):
-    """Movie factors of iALS predicted from content, by kernel ridge regression over films with ratings.
+    """Movie factors of iALS predicted from content, by kernel ridge regression over movies with ratings.
 
     Attribute-to-feature mapping (Gantner et al. 2010, "Learning Attribute-to-Feature Mappings for Cold-Start
     Recommendations") with the content model's similarity as the kernel, and the year of release as one more field:
-    K(i, j) = Σ_f w_f²·cos_f(i, j) + years²·exp(−|year_i − year_j| / span) + constant². The factors of film j are
-    q̂_j = K(j, examples)·A with A = (K + λI)⁻¹·Q, where Q holds the factors of the examples. A new film needs nothing
+    K(i, j) = Σ_f w_f²·cos_f(i, j) + years²·exp(−|year_i − year_j| / span) + constant². The factors of movie j are
+    q̂_j = K(j, examples)·A with A = (K + λI)⁻¹·Q, where Q holds the factors of the examples. A new movie needs nothing
     but its content. The examples themselves get what the others predict, in closed form: q_i − A_i / (K + λI)⁻¹_ii
-    (leave-one-out), so that their scores and those of new films can be compared.
+    (leave-one-out), so that their scores and those of new movies can be compared.
 
-    `transfer` takes any scores of the examples to all films: it reads the user's factors from them by least squares.
-    The model's own scores are those of its taste part, carried. NaN for films of which content knows nothing, and for
+    `transfer` takes any scores of the examples to all movies: it reads the user's factors from them by least squares.
+    The model's own scores are those of its taste part, carried. NaN for movies of which content knows nothing, and for
     users unknown to the taste part. Bind the parts before `fit`: `ColdStart().bind({"ials": …, "content": …})`.
 
     Examples:
@@ -155,7 +155,7 @@ class ColdStart(Model[ColdStartConfig]):
         return result
 
     def _predict_factors(self, content: Content, catalog: Catalog, rows: Rows) -> Floats:
-        """Factors of films that are no examples, (len(rows), d); NaN where content knows nothing."""
+        """Factors of movies that are no examples, (len(rows), d); NaN where content knows nothing."""
         result = np.full((len(rows), self._weights.shape[1]), np.nan, dtype=np.float32)
         if not len(self._examples):
             return result
@@ -167,7 +167,7 @@ class ColdStart(Model[ColdStartConfig]):
 
     @property
     def rows(self) -> Rows:
-        """Catalogue rows of the examples, whose scores `transfer` reads, (k,)."""
+        """Catalog rows of the examples, whose scores `transfer` reads, (k,)."""
         return self._examples.rows
 
     def knows(self, query: Query) -> bool:
@@ -192,13 +192,13 @@ class ColdStart(Model[ColdStartConfig]):
         return users @ (self._factors if rows is None else self._factors[rows]).T
 
     def transfer_shares(self, shares: Floats, rows: Rows) -> Floats:
-        """What `transfer` makes of shares in the examples' scores, (k, n), for some films: (len(rows), n)."""
+        """What `transfer` makes of shares in the examples' scores, (k, n), for some movies: (len(rows), n)."""
         factors = np.where(np.isnan(self._factors[rows]), np.float32(0), self._factors[rows])
         carried: Floats = factors @ (self._reader.T @ shares)
         return carried
 
     def score(self, queries: Sequence[Query]) -> Scores:
-        """The taste part's scores, carried; NaN for films without content and users unknown to the taste part."""
+        """The taste part's scores, carried; NaN for movies without content and users unknown to the taste part."""
         return self.transfer(self._bound()[0].score(queries))
 
     def contributions(self, query: Query, rows: Sequence[int]) -> Floats:
@@ -207,13 +207,13 @@ class ColdStart(Model[ColdStartConfig]):
         return self.transfer_shares(shares, np.asarray(rows, dtype=np.int64))
 
     def similar(self, rows: Sequence[int]) -> Scores:
-        """Cosine of the predicted factors; NaN for films without content."""
+        """Cosine of the predicted factors; NaN for movies without content."""
         unit = self._factors / np.maximum(np.linalg.norm(self._factors, axis=1, keepdims=True), np.float32(1e-12))
         result: Scores = unit[np.asarray(rows, dtype=np.int64)] @ unit.T
         return result
 
-    def with_catalog(self, catalog: Catalog, vectors: Mapping[str, FilmVectors] | None = None) -> Self:
-        """New and edited films get factors from their content at once; examples keep the fitted ones."""
+    def with_catalog(self, catalog: Catalog, vectors: Mapping[str, MovieVectors] | None = None) -> Self:
+        """New and edited movies get factors from their content at once; examples keep the fitted ones."""
         grown = super().with_catalog(catalog, vectors)
         if self._content is None:
             raise MatineeError("coldstart has no parts yet.", "Call bind(models) with the fitted models first.")
@@ -221,7 +221,7 @@ class ColdStart(Model[ColdStartConfig]):
         if content.n_items != len(catalog):
             content = content.with_catalog(catalog, vectors)
         rows = changed_rows(self._catalog, catalog)
-        rows = np.union1d(rows, np.concatenate([films.rows for films in (vectors or {}).values()] or [rows]))
+        rows = np.union1d(rows, np.concatenate([movies.rows for movies in (vectors or {}).values()] or [rows]))
         rows = rows[self._examples.positions(rows) < 0].astype(np.int64)
         factors = np.full((len(catalog), self._factors.shape[1]), np.nan, dtype=np.float32)
         factors[: len(self._factors)] = self._factors
@@ -238,16 +238,12 @@ class ColdStart(Model[ColdStartConfig]):
             "factors": self._factors,
         }
 
-    @classmethod
-    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
-        """Rebuild; `bind` it before use."""
-        model = cls(cls.Config.model_validate(config.model_dump()))
-        model._examples = WarmItems.from_state(state, catalog)
-        model._weights = array(state, "weights", np.float32, (len(model._examples), None))
-        model._reader = array(state, "reader", np.float32, model._weights.shape)
-        model._factors = array(state, "factors", np.float32, (len(catalog), model._weights.shape[1]))
-        model._catalog, model.n_items = catalog, len(catalog)
-        return model
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        self._examples = WarmItems.from_state(state, catalog)
+        self._weights = array(state, "weights", np.float32, (len(self._examples), None))
+        self._reader = array(state, "reader", np.float32, self._weights.shape)
+        self._factors = array(state, "factors", np.float32, (len(catalog), self._weights.shape[1]))
+        self._catalog = catalog
 
 
 def _solve(matrix: Floats, right: Floats) -> tuple[Floats, Floats]:

@@ -1,9 +1,9 @@
-"""EASE and EDLAE: linear autoencoders over films, in closed form."""
+"""EASE and EDLAE: linear autoencoders over movies, in closed form."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -42,8 +42,8 @@ class Ease(Model[EaseConfig]):
 
     P = (XᵀX + Λ)⁻¹ with Λ = λ (EASE, Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data") or
     Λ = λ + p/(1−p)·diag(XᵀX) (EDLAE, Steck 2020, "Autoencoders that don't overfit towards the Identity").
-    The weights are float32, (k, k) over the k warm films, and memory-mapped when served: a history touches
-    only the rows of its own films.
+    The weights are float32, (k, k) over the k warm movies, and memory-mapped when served: a history touches
+    only the rows of its own movies.
 
     Examples:
         >>> model = matinee.Ease(regularization=400.0).fit(dataset)
@@ -59,7 +59,7 @@ class Ease(Model[EaseConfig]):
     _scale: StarScale
 
     def memory_needed(self, dataset: Dataset) -> int:
-        """Peak bytes: the k×k matrix, one dense block of users, and the sparse ratings of warm films."""
+        """Peak bytes: the k×k matrix, one dense block of users, and the sparse ratings of warm movies."""
         counts = dataset.ratings.counts
         items = choose_warm(counts, self.config.min_ratings, self.config.max_items)
         k, n_users = len(items), dataset.ratings.n_users
@@ -90,11 +90,11 @@ class Ease(Model[EaseConfig]):
         progress("ease: done", 1.0)
 
     def knows(self, query: Query) -> bool:
-        """Whether the history holds a warm film."""
+        """Whether the history holds a warm movie."""
         return self._items.knows(query)
 
     def score(self, queries: Sequence[Query]) -> Scores:
-        """h·B; NaN for cold films, and for users without a warm film."""
+        """h·B; NaN for cold movies, and for users without a warm movie."""
         scores = np.full((len(queries), len(self._items)), np.nan, dtype=np.float32)
         for number, query in enumerate(queries):
             positions, mask = self._items.known(query)
@@ -114,7 +114,7 @@ class Ease(Model[EaseConfig]):
         return total
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
-        """h_i·B_ij, (len(rows), len(query)); 0 for cold films."""
+        """h_i·B_ij, (len(rows), len(query)); 0 for cold movies."""
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
         positions, mask = self._items.known(query)
         targets = self._items.positions(rows)
@@ -123,25 +123,20 @@ class Ease(Model[EaseConfig]):
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:
-        """The weights from each film to all others: what liking it says about them."""
+        """The weights from each movie to all others: what liking it says about them."""
         positions = self._items.positions(rows)
         scores = np.full((len(rows), len(self._items)), np.nan, dtype=np.float32)
         scores[positions >= 0] = self._weights[positions[positions >= 0]]
         return self._items.spread(scores, self.n_items)
 
     def state(self) -> State:
-        """`weights`: float32, (k, k), row i holds what film i adds; `items`: int64, (k,); `star_scale`."""
+        """`weights`: float32, (k, k), row i holds what movie i adds; `items`: int64, (k,); `star_scale`."""
         return {"weights": self._weights, "items": self._items.rows, **self._scale.state()}
 
-    @classmethod
-    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
-        """Rebuild from `state`; the weights are used where they lie."""
-        model = cls(cls.Config.model_validate(config.model_dump()))
-        model._items = WarmItems.from_state(state, catalog)
-        model._weights = array(state, "weights", np.float32, (len(model._items), len(model._items)))
-        model._scale = StarScale.from_state(state)
-        model.n_items = len(catalog)
-        return model
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        self._items = WarmItems.from_state(state, catalog)
+        self._weights = array(state, "weights", np.float32, (len(self._items), len(self._items)))
+        self._scale = StarScale.from_state(state)
 
 
 def _block_users(k: int) -> int:

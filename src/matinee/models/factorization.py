@@ -99,7 +99,7 @@ def principal_directions(matrix: sp.csr_matrix, d: int) -> Floats:
     """Right singular vectors of the d largest singular values, scaled by their roots, (k, d) float32.
 
     A start for the factors that depends on the data alone: no seed, and renaming or reordering users and
-    films changes nothing. Directions that the matrix does not have are 0.
+    movies changes nothing. Directions that the matrix does not have are 0.
     """
     directions = np.zeros((matrix.shape[1], d), dtype=np.float32)
     _, values, right = truncated_svd(matrix, d)

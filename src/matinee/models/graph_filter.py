@@ -1,9 +1,9 @@
-"""Graph filter: a history smoothed over the graph of users and films."""
+"""Graph filter: a history smoothed over the graph of users and movies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,7 +21,7 @@ Floats = NDArray[np.float32]
 
 LENGTHS = (1, 3, 10, 50, 200)
 EXPONENTS = (2.0, 1.3, 1.0, 0.6, 0.5)
-"""Exponent of the singular values for histories of so many films (linear in the logarithm between): few films say
+"""Exponent of the singular values for histories of so many movies (linear in the logarithm between): few movies say
 little, so what is common to many users is trusted more. Chosen on validation users of ml-1m (1 to 20 likes) and
 ml-latest-small."""
 
@@ -35,13 +35,13 @@ class GraphFilterConfig(ModelConfig):
 
 
 class GraphFilter(Model[GraphFilterConfig]):
-    """Scores h·D^−½ V f(σ) Vᵀ D^½, a linear low-pass filter on the graph of co-rated films.
+    """Scores h·D^−½ V f(σ) Vᵀ D^½, a linear low-pass filter on the graph of co-rated movies.
 
-    R̂ = D_u^−½ R D_i^−½ is the rating matrix (likes weigh more) divided by the roots of the users' and the films'
+    R̂ = D_u^−½ R D_i^−½ is the rating matrix (likes weigh more) divided by the roots of the users' and the movies'
     degrees; V and σ are its `rank` largest right singular vectors and values, f(σ) = σ^γ with γ falling with the
     length of the history. γ = 2 is the linear filter of GF-CF (Shen et al. 2021, "How Powerful is Graph Convolution for
     Recommendation?"), γ = 0 its ideal low-pass filter; BSPM (Choi et al. 2023, "Blurring-Sharpening Process Models")
-    chooses between them as this does. Costs rank × films a history, so it serves large catalogues. Films without
+    chooses between them as this does. Costs rank × movies a history, so it serves large catalogs. Movies without
     ratings are NaN.
 
     Examples:
@@ -58,7 +58,7 @@ class GraphFilter(Model[GraphFilterConfig]):
     """(k, r)"""
     _values: Floats
     _roots: Floats
-    """(k,), roots of the films' shrunken degrees."""
+    """(k,), roots of the movies' shrunken degrees."""
     _scale: StarScale
 
     def memory_needed(self, dataset: Dataset) -> int:
@@ -88,10 +88,10 @@ class GraphFilter(Model[GraphFilterConfig]):
         matrix = matrix[:, self._items.rows]
         squares = matrix.multiply(matrix).tocsr()
         users = np.asarray(squares.sum(axis=1)).ravel()
-        films = np.asarray(squares.sum(axis=0)).ravel() + config.shrinkage
-        self._roots = np.sqrt(films).astype(np.float32)
+        movies = np.asarray(squares.sum(axis=0)).ravel() + config.shrinkage
+        self._roots = np.sqrt(movies).astype(np.float32)
         scaled = sp.csr_matrix(
-            sp.diags_array(1 / np.sqrt(np.maximum(users, 1e-9))) @ matrix @ sp.diags_array(1 / np.sqrt(films))
+            sp.diags_array(1 / np.sqrt(np.maximum(users, 1e-9))) @ matrix @ sp.diags_array(1 / np.sqrt(movies))
         )
         progress("graph: decomposition", 0.1)
         _, values, right = truncated_svd(scaled, config.rank)
@@ -102,17 +102,17 @@ class GraphFilter(Model[GraphFilterConfig]):
         return float(np.interp(np.log(max(n, 1)), np.log(LENGTHS), EXPONENTS))
 
     def _weights(self, query: Query) -> tuple[NDArray[np.int64], NDArray[np.bool_], Floats, Floats]:
-        """Places and mask of the known films, what each counts over the root of its degree, and f(σ)."""
+        """Places and mask of the known movies, what each counts over the root of its degree, and f(σ)."""
         positions, mask = self._items.known(query)
         counts = self._scale.history_weights(query, mask, self.config.feedback) / self._roots[positions]
         return positions, mask, counts, self._values ** np.float32(self._exponent(len(positions)))
 
     def knows(self, query: Query) -> bool:
-        """Whether the history holds a rated film."""
+        """Whether the history holds a rated movie."""
         return self._items.knows(query)
 
     def score(self, queries: Sequence[Query]) -> Scores:
-        """Filtered histories; NaN for unrated films, and for users without a rated film."""
+        """Filtered histories; NaN for unrated movies, and for users without a rated movie."""
         users = np.full((len(queries), len(self._values)), np.nan, dtype=np.float32)
         for number, query in enumerate(queries):
             positions, _, counts, passed = self._weights(query)
@@ -123,7 +123,7 @@ class GraphFilter(Model[GraphFilterConfig]):
         return self._items.spread(scores, self.n_items)
 
     def contributions(self, query: Query, rows: Sequence[int]) -> Floats:
-        """What each film of the history adds, (len(rows), len(query)); 0 for unrated films."""
+        """What each movie of the history adds, (len(rows), len(query)); 0 for unrated movies."""
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
         positions, mask, counts, passed = self._weights(query)
         targets = self._items.positions(rows)
@@ -133,7 +133,7 @@ class GraphFilter(Model[GraphFilterConfig]):
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:
-        """Cosine of V·σ; NaN for unrated films."""
+        """Cosine of V·σ; NaN for unrated movies."""
         return self._items.cosines(rows, self._directions * self._values, self.n_items)
 
     def state(self) -> State:
@@ -146,14 +146,9 @@ class GraphFilter(Model[GraphFilterConfig]):
             **self._scale.state(),
         }
 
-    @classmethod
-    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
-        """Rebuild from `state`; the directions are used where they lie."""
-        model = cls(cls.Config.model_validate(config.model_dump()))
-        model._items = WarmItems.from_state(state, catalog)
-        model._values = array(state, "values", np.float32, (None,))
-        model._directions = array(state, "directions", np.float32, (len(model._items), len(model._values)))
-        model._roots = array(state, "roots", np.float32, (len(model._items),))
-        model._scale = StarScale.from_state(state)
-        model.n_items = len(catalog)
-        return model
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        self._items = WarmItems.from_state(state, catalog)
+        self._values = array(state, "values", np.float32, (None,))
+        self._directions = array(state, "directions", np.float32, (len(self._items), len(self._values)))
+        self._roots = array(state, "roots", np.float32, (len(self._items),))
+        self._scale = StarScale.from_state(state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,11 @@ from matinee.models.preference import Feedback, StarScale
 from matinee.models.warm_items import WarmItems, Weighting, array, choose_warm
 
 TARGETS = ((-2.7, -0.5), (-1.7, 0.2), (-0.7, 0.7), (0.3, 0.9), (1.3, 1.0))
-"""Target of a film when folding in, by its stars in deviations from the user's mean. Flatter than what other models
-count: every film of a history is an observation of weight 1 here, so that a small target is a push already."""
+"""Target of a movie when folding in, by its stars in deviations from the user's mean. Flatter than what other models
+count: every movie of a history is an observation of weight 1 here, so that a small target is a push already."""
 
 DENSITIES = 6.0
-"""α in densities of the ratings: in sparse data a film not rated says less. One number serves 100K, small and 1M."""
+"""α in densities of the ratings: in sparse data a movie not rated says less. One number serves 100K, small and 1M."""
 
 
 def default_factors(n_ratings: int) -> int:
@@ -58,10 +58,10 @@ class ImplicitALSConfig(ModelConfig):
 
 
 class ImplicitALS(Model[ImplicitALSConfig]):
-    """Minimises Σ_rated (t − pᵀq)² + α Σ_all (pᵀq)² + ridge (Hu, Koren, Volinsky 2008).
+    """Minimizes Σ_rated (t − pᵀq)² + α Σ_all (pᵀq)² + ridge (Hu, Koren, Volinsky 2008).
 
-    The ridge is λ(n + α·N)^ν for a user or film of n ratings and N of the other side (Rendle et al. 2021,
-    "Revisiting the Performance of iALS"). A history is folded in by one ridge solve. NaN for unrated films.
+    The ridge is λ(n + α·N)^ν for a user or movie of n ratings and N of the other side (Rendle et al. 2021,
+    "Revisiting the Performance of iALS"). A history is folded in by one ridge solve. NaN for unrated movies.
 
     Examples:
         >>> model = matinee.ImplicitALS(n_factors=8).fit(dataset)
@@ -81,7 +81,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
     _width: int
 
     def memory_needed(self, dataset: Dataset) -> int:
-        """Peak bytes: both sides' factors, sparse ratings by user and by film, one batch of ridge systems."""
+        """Peak bytes: both sides' factors, sparse ratings by user and by movie, one batch of ridge systems."""
         ratings = dataset.ratings
         d = self.config.n_factors or default_factors(len(ratings))
         longest = int(max(ratings.counts.max(initial=0), np.diff(ratings.indptr).max(initial=0)))
@@ -105,18 +105,18 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         self._width = config.n_factors or default_factors(matrix.nnz)
         self._ridge_scale = config.regularization or default_regularization(matrix.nnz)
         self._alpha = config.unobserved or DENSITIES * matrix.nnz / max(matrix.shape[0] * matrix.shape[1], 1)
-        films = principal_directions(matrix, self._width)
+        movies = principal_directions(matrix, self._width)
         by_user = self._ridge(np.diff(matrix.indptr), matrix.shape[1])
         by_item = self._ridge(np.diff(turned.indptr), matrix.shape[0])
         alpha = np.float32(self._alpha)
         with batch_pool() as pool:
             for sweep in range(config.iterations):
-                base = alpha * (films.T @ films)
-                users = ridge_solve(matrix.indptr, matrix.indices, matrix.data, films, by_user, pool, base)
+                base = alpha * (movies.T @ movies)
+                users = ridge_solve(matrix.indptr, matrix.indices, matrix.data, movies, by_user, pool, base)
                 base = alpha * (users.T @ users)
-                films = ridge_solve(turned.indptr, turned.indices, turned.data, users, by_item, pool, base)
+                movies = ridge_solve(turned.indptr, turned.indices, turned.data, users, by_item, pool, base)
                 progress("ials: sweeps", (sweep + 1) / config.iterations)
-        self._set(films)
+        self._set(movies)
 
     def _set(self, factors: Floats) -> None:
         self._factors, self._width = factors, factors.shape[1]
@@ -127,7 +127,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         return self._items.knows(query)
 
     def factors(self, rows: NDArray[np.int64]) -> tuple[Floats, NDArray[np.bool_]]:
-        """Factors of films, (len(rows), d), 0 for unrated ones, and which are rated, (len(rows),)."""
+        """Factors of movies, (len(rows), d), 0 for unrated ones, and which are rated, (len(rows),)."""
         positions = self._items.positions(rows)
         known = positions >= 0
         result = np.zeros((len(positions), self._width), dtype=np.float32)
@@ -135,7 +135,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         return result, known
 
     def _system(self, query: Query) -> tuple[NDArray[np.bool_], Floats, Floats]:
-        """Which films of the history are known, the ridge system (d, d), and its right side of each film, (d, n)."""
+        """Which movies of the history are known, the ridge system (d, d), and its right side of each movie, (d, n)."""
         config = self.config
         positions, mask = self._items.known(query)
         known = self._factors[positions]
@@ -148,7 +148,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         )
 
     def user_factors(self, queries: Sequence[Query]) -> Floats:
-        """Factors p of users, folded in, (n_queries, d); NaN for those without a rated film."""
+        """Factors p of users, folded in, (n_queries, d); NaN for those without a rated movie."""
         users = np.full((len(queries), self._width), np.nan, dtype=np.float32)
         for number, query in enumerate(queries):
             if self.knows(query):
@@ -157,12 +157,12 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         return users
 
     def score(self, queries: Sequence[Query]) -> Scores:
-        """pᵀq; NaN for unrated films, and for users without a rated film."""
+        """pᵀq; NaN for unrated movies, and for users without a rated movie."""
         users = self.user_factors(queries)
         return self._items.spread(users @ self._factors.T, self.n_items)
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
-        """q_jᵀA⁻¹q_i of each film of the history, (len(rows), len(query)); 0 for unrated films."""
+        """q_jᵀA⁻¹q_i of each movie of the history, (len(rows), len(query)); 0 for unrated movies."""
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
         targets = self._items.positions(rows)
         mask, left, right = self._system(query)
@@ -171,7 +171,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:
-        """Cosine of the factors; NaN for unrated films."""
+        """Cosine of the factors; NaN for unrated movies."""
         return self._items.cosines(rows, self._factors, self.n_items)
 
     def state(self) -> State:
@@ -184,14 +184,9 @@ class ImplicitALS(Model[ImplicitALSConfig]):
             "ridge": np.array([self._ridge_scale]),
         }
 
-    @classmethod
-    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
-        """Rebuild from `state`."""
-        model = cls(cls.Config.model_validate(config.model_dump()))
-        model._items = WarmItems.from_state(state, catalog)
-        model._alpha = float(array(state, "alpha", np.float64, (1,))[0])
-        model._ridge_scale = float(array(state, "ridge", np.float64, (1,))[0])
-        model._set(array(state, "factors", np.float32, (len(model._items), model.config.n_factors)))
-        model._scale = StarScale.from_state(state)
-        model.n_items = len(catalog)
-        return model
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        self._items = WarmItems.from_state(state, catalog)
+        self._alpha = float(array(state, "alpha", np.float64, (1,))[0])
+        self._ridge_scale = float(array(state, "ridge", np.float64, (1,))[0])
+        self._set(array(state, "factors", np.float32, (len(self._items), self.config.n_factors)))
+        self._scale = StarScale.from_state(state)

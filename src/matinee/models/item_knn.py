@@ -1,9 +1,9 @@
-"""Item-kNN: films that the same users rated."""
+"""Item-kNN: movies that the same users rated."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,7 +18,7 @@ from matinee.models.sparse import sparse_rows, sparse_state
 from matinee.models.warm_items import WarmItems, Weighting, choose_warm
 
 _BLOCK_CELLS = 1 << 20
-"""Similarities are computed for blocks of targets of about this many cells (targets × films)."""
+"""Similarities are computed for blocks of targets of about this many cells (targets × movies)."""
 
 
 class ItemKNNConfig(ModelConfig):
@@ -33,11 +33,11 @@ class ItemKNNConfig(ModelConfig):
 
 
 class ItemKNN(Model[ItemKNNConfig]):
-    """Scores s_j = Σ_i h_i·sim(i, j) over the history's films i among the k nearest of j.
+    """Scores s_j = Σ_i h_i·sim(i, j) over the history's movies i among the k nearest of j.
 
     sim(i, j) = x_iᵀx_j / (|x_i|^2α · |x_j|^2(1−α) + shrinkage) (asymmetric cosine: Aiolli 2013, "Efficient
-    Top-N Recommendation for Very Large Scale Binary Rated Datasets"). Films of no rating are NaN; a rated
-    film that no film of the history is near to scores 0.
+    Top-N Recommendation for Very Large Scale Binary Rated Datasets"). Movies of no rating are NaN; a rated
+    movie that no movie of the history is near to scores 0.
 
     Examples:
         >>> model = matinee.ItemKNN(neighbors=20).fit(dataset)
@@ -50,7 +50,7 @@ class ItemKNN(Model[ItemKNNConfig]):
 
     _items: WarmItems
     _links: sp.csr_matrix
-    """(k, k): row i holds the films that have i among their nearest."""
+    """(k, k): row i holds the movies that have i among their nearest."""
     _scale: StarScale
 
     def memory_needed(self, dataset: Dataset) -> int:
@@ -77,13 +77,13 @@ class ItemKNN(Model[ItemKNNConfig]):
             matrix = sp.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
         squares = np.bincount(matrix.indices, weights=np.square(matrix.data, dtype=np.float64), minlength=k)
         source, target = squares**config.asymmetry, squares ** (1 - config.asymmetry)
-        by_film = matrix.T.tocsr()
+        by_movie = matrix.T.tocsr()
         mask = min(config.neighbors, max(k - 1, 0))
         parts: list[sp.csr_matrix] = []
         size = _block_targets(k)
         for start in range(0, k, size):
             stop = min(start + size, k)
-            dots = (by_film[start:stop] @ matrix).tocsr()
+            dots = (by_movie[start:stop] @ matrix).tocsr()
             parts.append(_nearest(dots, start, source, target[start:stop], config.shrinkage, mask))
             progress("itemknn: similarities", stop / k)
         if not parts:
@@ -101,14 +101,14 @@ class ItemKNN(Model[ItemKNNConfig]):
         return self._scale.history_weights(query, known, self.config.feedback, self.config.weighting)
 
     def score(self, queries: Sequence[Query]) -> Scores:
-        """h·S; NaN for unrated films, and for users without a rated film."""
+        """h·S; NaN for unrated movies, and for users without a rated movie."""
         history = self._items.matrix(queries, self._history)
         scores: NDArray[np.float32] = (history @ self._links).toarray().astype(np.float32, copy=False)
         scores[np.diff(history.indptr) == 0] = np.nan
         return self._items.spread(scores, self.n_items)
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
-        """h_i·sim(i, j), (len(rows), len(query)); 0 for unrated films."""
+        """h_i·sim(i, j), (len(rows), len(query)); 0 for unrated movies."""
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
         positions, mask = self._items.known(query)
         targets = self._items.positions(rows)
@@ -117,7 +117,7 @@ class ItemKNN(Model[ItemKNNConfig]):
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:
-        """Similarity where one film is among the other's nearest, else 0; NaN for films without ratings."""
+        """Similarity where one movie is among the other's nearest, else 0; NaN for movies without ratings."""
         positions = self._items.positions(rows)
         scores = np.full((len(rows), len(self._items)), np.nan, dtype=np.float32)
         scores[positions >= 0] = self._links[positions[positions >= 0]].toarray()
@@ -131,15 +131,10 @@ class ItemKNN(Model[ItemKNNConfig]):
             **self._scale.state(),
         }
 
-    @classmethod
-    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
-        """Rebuild from `state`; the links are used where they lie."""
-        model = cls(cls.Config.model_validate(config.model_dump()))
-        model._items = WarmItems.from_state(state, catalog)
-        model._links = sparse_rows(state, len(model._items), len(model._items))
-        model._scale = StarScale.from_state(state)
-        model.n_items = len(catalog)
-        return model
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        self._items = WarmItems.from_state(state, catalog)
+        self._links = sparse_rows(state, len(self._items), len(self._items))
+        self._scale = StarScale.from_state(state)
 
 
 def _block_targets(k: int) -> int:
@@ -154,7 +149,7 @@ def _nearest(
     shrinkage: float,
     mask: int,
 ) -> sp.csr_matrix:
-    """The `mask` largest similarities of each row of `dots` (targets × films), the film itself left out."""
+    """The `mask` largest similarities of each row of `dots` (targets × movies), the movie itself left out."""
     rows = np.repeat(np.arange(dots.shape[0]), np.diff(dots.indptr))
     sims = dots.data / (source[dots.indices] * target[rows] + shrinkage)
     sims[dots.indices == rows + start] = 0.0

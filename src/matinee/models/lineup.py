@@ -18,11 +18,11 @@ from matinee.models.stars import Stars
 from matinee.models.user_kernel import UserKernel
 
 MIN_RATINGS, MAX_ITEMS = 5, 12_000
-"""Films that EASE learns: rarer ones hardly ever make an answer; the weights of 12,000 films take 549 MiB."""
+"""Movies that EASE learns: rarer ones hardly ever make an answer; the weights of 12,000 movies take 549 MiB."""
 
 KERNEL_USERS, KERNEL_CELLS = 8000, 1 << 25
-"""Data of more users, or of more users × films, get no user kernel: solving for it takes the cube of the users, and its
-weights are users × films (128 MiB here)."""
+"""Data of more users, or of more users × movies, get no user kernel: solving for it takes the cube of the users, and
+its weights are users × movies (128 MiB here)."""
 
 WEIGHTS = {
     "edlae": (0.0, 0.02, 0.08, 0.16, 0.16),
@@ -34,7 +34,7 @@ WEIGHTS = {
     "popular": (0.2, 0.08, 0.03, 0.0, 0.0),
     "userkernel": 0.0,
 }
-"""Usual weights of the default's parts at histories of 1, 3, 10, 30 and 100 films: about those learned on the
+"""Usual weights of the default's parts at histories of 1, 3, 10, 30 and 100 movies: about those learned on the
 validation parts of MovieLens."""
 
 WATCHED = {"edlae": 0.25, "ials": 0.5, "graph": 0.1, "content": 0.15, "stars": 0.1, "userkernel": 0.15}
@@ -45,7 +45,7 @@ def default_lineup(dataset: Dataset) -> dict[str, Model[Any]]:
     """Unfitted models by name, parts before the blend that is made of them.
 
     Settings were chosen on validation data; on which is said in docs/decisions/0007-evaluation.md.
-    Where the data have vectors of texts or posters, `coldstart` is added and places new films in the blend.
+    Where the data have vectors of texts or posters, `coldstart` is added and places new movies in the blend.
     """
     warm = {"min_ratings": MIN_RATINGS, "max_items": MAX_ITEMS}
     lineup: dict[str, Model[Any]] = {

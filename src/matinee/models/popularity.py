@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,10 +47,10 @@ class PopularityConfig(ModelConfig):
 
 
 class Popularity(Model[PopularityConfig]):
-    """One order of films for every user; NaN for films without ratings (no opinion).
+    """One order of movies for every user; NaN for movies without ratings (no opinion).
 
     Scores are numbers of ratings (by "trending" and "liked" weighted ones) or stars (by "top_rated"); those of equal
-    films differ by next to nothing, in the order that `Chart` gives them. With `cover` they are made anew
+    movies differ by next to nothing, in the order that `Chart` gives them. With `cover` they are made anew
     (`cover_genres`).
 
     Examples:
@@ -65,7 +65,7 @@ class Popularity(Model[PopularityConfig]):
     _scores: NDArray[np.float32]
 
     def memory_needed(self, dataset: Dataset) -> int:
-        """Peak bytes: float64 vectors over the films, and by trending over the ratings."""
+        """Peak bytes: float64 vectors over the movies, and by trending over the ratings."""
         per_rating = 40 if self.config.by == "trending" else 8
         return 256 * len(dataset.catalog) + per_rating * len(dataset.ratings) + (1 << 16)
 
@@ -113,12 +113,7 @@ class Popularity(Model[PopularityConfig]):
         """`scores`: float32, (n_fitted,)."""
         return {"scores": self._scores}
 
-    @classmethod
-    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
-        """Rebuild from `state`."""
-        model = cls(cls.Config.model_validate(config.model_dump()))
-        model._scores = array(state, "scores", np.float32, (None,))
-        if len(model._scores) > len(catalog):
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        self._scores = array(state, "scores", np.float32, (None,))
+        if len(self._scores) > len(catalog):
             raise SnapshotError("The stored model has more films than the catalog.", "Train again.")
-        model.n_items = len(catalog)
-        return model

@@ -24,13 +24,13 @@ LOWEST, HIGHEST = 2.2, 1.0
 FULL = 1.5
 """Deviations from the user's mean at which a preference is full, +1 or −1."""
 MILD = 0.5
-"""Preference for a film that was seen and given no stars, or in data whose stars say nothing."""
+"""Preference for a movie that was seen and given no stars, or in data whose stars say nothing."""
 WEIGHTS = ((-2.7, -0.5), (-1.7, -0.1), (-0.7, 0.35), (0.3, 0.7), (1.3, 1.0))
-"""Weight of a film in a history, by its stars in deviations from the user's mean; linear between, constant beyond.
+"""Weight of a movie in a history, by its stars in deviations from the user's mean; linear between, constant beyond.
 
-People choose what they expect to like, so a film rated at the user's mean is a like already, and the neutral point lies
-1.5 deviations below it. Chosen on validation (ml-1m, ml-latest-small, `likes`): a stronger push lists fewer dislikes,
-and costs more of the likes than it is worth (ml-1m nDCG@10 −4 % with a neutral point at −¾)."""
+People choose what they expect to like, so a movie rated at the user's mean is a like already, and the neutral point
+lies 1.5 deviations below it. Chosen on validation (ml-1m, ml-latest-small, `likes`): a stronger push lists fewer
+dislikes, and costs more of the likes than it is worth (ml-1m nDCG@10 −4 % with a neutral point at −¾)."""
 
 
 ROUNDING = 1e-6
@@ -84,10 +84,6 @@ class StarScale:
         """Stars that stand for "seen, and given none": a mild like on the global scale."""
         return float(min(self.mean + MILD * FULL * self.deviation, self.high))
 
-    def user_mean(self, ratings: NDArray[np.floating[Any]]) -> float:
-        """The user's shrunken mean, in stars."""
-        return self._moments(np.asarray(ratings, dtype=np.float64))[0]
-
     def _moments(self, stars: NDArray[np.float64]) -> tuple[float, float]:
         known = stars[~np.isnan(stars)]
         if not len(known) or np.ptp(known) == 0:
@@ -102,7 +98,7 @@ class StarScale:
 
         However widely the stars are spread, the lowest stand `LOWEST` deviations below the mean at least and the
         highest `HIGHEST` above it: they are a dislike and a love on any scale.
-        Where the data's stars are all equal every film is a mild like.
+        Where the data's stars are all equal every movie is a mild like.
         """
         stars = np.asarray(ratings, dtype=np.float64)
         mild = np.float32(MILD * FULL)
@@ -135,10 +131,10 @@ class StarScale:
         """What each rating of one user counts in the user's history, float32.
 
         Args:
-            ratings: of the films that the model knows.
+            ratings: of the movies that the model knows.
             feedback: "signed": −½ (disliked) to 1 (loved), see `WEIGHTS`; "watched": by `weighting`. In data
-                whose stars are all equal every film counts 1.
-            weighting: 1 for each film, or its share of the highest stars.
+                whose stars are all equal every movie counts 1.
+            weighting: 1 for each movie, or its share of the highest stars.
             curve: (deviations from the user's mean, weight) of "signed", by increasing deviations.
         """
         if self.flat:
@@ -156,7 +152,7 @@ class StarScale:
         weighting: Weighting = "binary",
         curve: Sequence[tuple[float, float]] = WEIGHTS,
     ) -> NDArray[np.float32]:
-        """`weights` of the known films of a history, a mask; the same part of the work is done once for all models."""
+        """`weights` of the known movies of a history, a mask; the same part of the work is done once for all models."""
         if feedback == "signed" and not self.flat and known.all():
             return _on_curve(self._standardized_history(query), curve)
         return self.weights(query.ratings[known], feedback, weighting, curve)

@@ -1,10 +1,10 @@
-"""Star predictor: mean, biases of users and films, and latent factors."""
+"""Star predictor: mean, biases of users and movies, and latent factors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -38,7 +38,7 @@ class Stars(Model[StarsConfig]):
 
     Biases and factors of one side are solved together by ridge regression, the ridge growing with the number
     of ratings (Zhou et al. 2008, ALS-WR). A history is folded in by the same solve, so a known, a changed and
-    an unknown user are equal. Films without ratings get μ + b_u, a user without a known film gets μ + b_i; where
+    an unknown user are equal. Movies without ratings get μ + b_u, a user without a known movie gets μ + b_i; where
     neither is known the score is NaN.
 
     Examples:
@@ -65,7 +65,7 @@ class Stars(Model[StarsConfig]):
         return "All ratings are equal, so there are no stars to predict." if StarScale.of(dataset).flat else None
 
     def memory_needed(self, dataset: Dataset) -> int:
-        """Peak bytes: both sides' factors, sparse ratings by user and by film, one batch of ridge systems."""
+        """Peak bytes: both sides' factors, sparse ratings by user and by movie, one batch of ridge systems."""
         ratings, d = dataset.ratings, self.config.n_factors + 1
         longest = int(max(ratings.counts.max(initial=0), np.diff(ratings.indptr).max(initial=0)))
         sides = ratings.n_users + ratings.n_items
@@ -108,18 +108,18 @@ class Stars(Model[StarsConfig]):
             users = ridge_solve(by_user.indptr, by_user.indices, targets, features, user_ridge[:, :width], pool)
             targets = by_item.data - users[by_item.indices, 0]
             known = np.hstack([user_ones, users[:, 1:]])
-            films = ridge_solve(by_item.indptr, by_item.indices, targets, known, item_ridge[:, :width], pool)
-            biases = films[:, 0].copy()
-            features = np.hstack([ones, films[:, 1:]])
+            movies = ridge_solve(by_item.indptr, by_item.indices, targets, known, item_ridge[:, :width], pool)
+            biases = movies[:, 0].copy()
+            features = np.hstack([ones, movies[:, 1:]])
             progress("stars: sweeps", (sweep + 1) / (_BIAS_SWEEPS + config.iterations))
         self._biases, self._features = biases, np.ascontiguousarray(features)
 
     def knows(self, query: Query) -> bool:
-        """Whether the history holds a rated film (others get film means)."""
+        """Whether the history holds a rated movie (others get movie means)."""
         return self._items.knows(query)
 
     def _solve(self, query: Query) -> tuple[NDArray[np.int64], NDArray[np.bool_], Floats]:
-        """Places and mask of the known films, and the system matrix A of the user's ridge regression."""
+        """Places and mask of the known movies, and the system matrix A of the user's ridge regression."""
         positions, mask = self._items.known(query)
         known = self._features[positions]
         left = known.T @ known
@@ -142,7 +142,7 @@ class Stars(Model[StarsConfig]):
         return query.once((self, "user"), lambda: self._fold_in(query))
 
     def score(self, queries: Sequence[Query]) -> Scores:
-        """Stars, clipped to the data set's scale; NaN for films without ratings where the user is unknown too."""
+        """Stars, clipped to the data set's scale; NaN for movies without ratings where the user is unknown too."""
         users = np.zeros((len(queries), self._features.shape[1]), dtype=np.float32)
         for number, query in enumerate(queries):
             users[number] = self._user(query) if len(queries) == 1 else self._fold_in(query)
@@ -154,7 +154,7 @@ class Stars(Model[StarsConfig]):
         return self._items.spread(scores, self.n_items, unrated.astype(np.float32))
 
     def score_rows(self, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Stars of some films, as `score`."""
+        """Stars of some movies, as `score`."""
         user, positions = self._user(query), self._items.positions(rows)
         rated = positions >= 0
         unrated = self._mean + user[0] if self.knows(query) else np.nan
@@ -165,7 +165,7 @@ class Stars(Model[StarsConfig]):
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """Share of each rating in the stars beyond μ + b_j, before clipping, (len(rows), len(query)).
 
-        For a film without ratings: the shares in the user's bias.
+        For a movie without ratings: the shares in the user's bias.
         """
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
         positions, mask, left = self._solve(query)
@@ -180,7 +180,7 @@ class Stars(Model[StarsConfig]):
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:
-        """Cosine of the factors; NaN for films without ratings."""
+        """Cosine of the factors; NaN for movies without ratings."""
         return self._items.cosines(rows, self._features[:, 1:], self.n_items)
 
     def state(self) -> State:
@@ -192,18 +192,13 @@ class Stars(Model[StarsConfig]):
             "mean_scale": np.array([self._mean, *self._scale]),
         }
 
-    @classmethod
-    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
-        """Rebuild from `state`."""
-        model = cls(cls.Config.model_validate(config.model_dump()))
-        model._items = WarmItems.from_state(state, catalog)
-        k = len(model._items)
-        model._features = array(state, "features", np.float32, (k, 1 + model.config.n_factors))
-        model._biases = array(state, "biases", np.float32, (k,))
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        self._items = WarmItems.from_state(state, catalog)
+        k = len(self._items)
+        self._features = array(state, "features", np.float32, (k, 1 + self.config.n_factors))
+        self._biases = array(state, "biases", np.float32, (k,))
         mean, low, high = (float(value) for value in array(state, "mean_scale", np.float64, (3,)))
-        model._mean, model._scale = mean, (low, high)
-        model.n_items = len(catalog)
-        return model
+        self._mean, self._scale = mean, (low, high)
 
 
 def _ridge(config: StarsConfig, matrix: sp.csr_matrix, side: str) -> Floats:

@@ -1,4 +1,4 @@
-"""What a film is at a glance: genres, countries, languages and decade, as shares."""
+"""What a movie is at a glance: genres, countries, languages and decade, as shares."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from matinee.models.sparse import entries, weighted_sum
 
 KINDS = ("genres", "countries", "languages", "decade")
 WEIGHTS = np.array([1.0, 1.0, 0.5, 0.5])
-"""How much each kind counts: languages say the countries over again, and most people like films of all decades."""
+"""How much each kind counts: languages say the countries over again, and most people like movies of all decades."""
 
 
 @dataclass(frozen=True)
 class Traits:
-    """Films × traits; a film's traits of one kind share 1 equally, and a kind that its data lack has none.
+    """Movies × traits; a movie's traits of one kind share 1 equally, and a kind that its data lack has none.
 
     Attributes:
         names: kind (a place in `KINDS`) and word of each trait; words are lower case.
@@ -35,7 +35,7 @@ class Traits:
 
     @classmethod
     def of(cls, catalog: Catalog) -> Self:
-        """Of every film of a catalog."""
+        """Of every movie of a catalog."""
         rows, kinds, words, shares = _entries(catalog, np.arange(len(catalog)))
         names = sorted(set(zip(kinds.tolist(), words, strict=True)))
         return cls._made(names, len(catalog), rows, _numbers(names, kinds, words), shares)
@@ -44,19 +44,19 @@ class Traits:
         """Over a grown catalog.
 
         Args:
-            rows: of the films that were added or edited.
+            rows: of the movies that were added or edited.
         """
-        put, kinds, words, shares = _entries(catalog, rows)
+        entry_rows, kinds, words, shares = _entries(catalog, rows)
         names = list(self.names)
         names += sorted(set(zip(kinds.tolist(), words, strict=True)) - set(names))
         old = self.matrix.tocoo()
-        kept = ~np.isin(old.row, rows)
+        unchanged = ~np.isin(old.row, rows)
         return self._made(
             names,
             len(catalog),
-            np.concatenate([old.row[kept], put]),
-            np.concatenate([old.col[kept], _numbers(names, kinds, words)]),
-            np.concatenate([old.data[kept], shares]),
+            np.concatenate([old.row[unchanged], entry_rows]),
+            np.concatenate([old.col[unchanged], _numbers(names, kinds, words)]),
+            np.concatenate([old.data[unchanged], shares]),
         )
 
     @classmethod
@@ -75,15 +75,15 @@ class Traits:
     def entries(
         self, rows: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.integer[Any]], NDArray[np.float32]]:
-        """Every trait of some films: place in `rows`, trait, share, one entry each."""
+        """Every trait of some movies: place in `rows`, trait, share, one entry each."""
         return entries(self.matrix, rows)
 
     def total(self, rows: NDArray[np.int64], weights: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """Sum of the traits of some films, float64 (n_traits,); `weights` has one entry a film."""
+        """Sum of the traits of some movies, float64 (n_traits,); `weights` has one entry a movie."""
         return weighted_sum(self.matrix, rows, weights)
 
-    def films(self, trait: int) -> NDArray[np.integer[Any]]:
-        """Rows of the films that have a trait, increasing."""
+    def movies(self, trait: int) -> NDArray[np.integer[Any]]:
+        """Rows of the movies that have a trait, increasing."""
         start, end = self.by_trait.indptr[trait : trait + 2]
         result: NDArray[np.integer[Any]] = self.by_trait.indices[start:end]
         return result
@@ -98,9 +98,9 @@ def _numbers(names: list[tuple[int, str]], kinds: NDArray[np.int64], words: list
 def _entries(
     catalog: Catalog, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str], NDArray[np.float32]]:
-    """Row, kind, word and share of every trait of some films."""
+    """Row, kind, word and share of every trait of some movies."""
     chosen = rows.tolist()
-    put: list[int] = []
+    entry_rows: list[int] = []
     words: list[str] = []
     shares: list[float] = []
     ends = [0]
@@ -114,17 +114,17 @@ def _entries(
                 except KeyError:
                     own = dict.fromkeys([lower.setdefault(word, word.lower()) for word in own])
                 words += own
-                put += [row] * len(own)
+                entry_rows += [row] * len(own)
                 shares += [1.0 / len(own)] * len(own)
         ends.append(len(words))
     years = catalog.column("year")
     dated = [row for row in chosen if years[row] is not None]
-    put += dated
+    entry_rows += dated
     words += [f"{years[row] // 10 * 10}s" for row in dated]
     shares += [1.0] * len(dated)
     ends.append(len(words))
     return (
-        np.array(put, dtype=np.int64),
+        np.array(entry_rows, dtype=np.int64),
         np.repeat(np.arange(len(KINDS)), np.diff(ends)),
         words,
         np.array(shares, dtype=np.float32),

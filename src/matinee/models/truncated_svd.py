@@ -17,7 +17,7 @@ def truncated_svd(
     matrix: sp.csr_matrix,
     rank: int,
     *,
-    centre: bool = False,
+    center: bool = False,
     seed: int = 0,
     dense: Floats | None = None,
     iterations: int = ITERATIONS,
@@ -32,9 +32,9 @@ def truncated_svd(
     Args:
         matrix: (n, m), sparse.
         rank: number of singular values; fewer where the matrix has a lower rank.
-        centre: subtract each column's mean first (principal components), without making the matrix dense.
+        center: subtract each column's mean first (principal components), without making the matrix dense.
         seed: of the random start.
-        dense: (n, m'), more columns to the right of the sparse ones; not to be centred.
+        dense: (n, m'), more columns to the right of the sparse ones; not to be centered.
         iterations: of the subspace; fewer suffice for inner products where the singular values decay slowly.
 
     Returns:
@@ -49,7 +49,7 @@ def truncated_svd(
         return np.zeros((n, 0), np.float32), np.zeros(0, np.float32), np.zeros((0, m), np.float32)
     width = min(rank + OVERSAMPLING, n, m)
     turned = sp.csr_matrix(matrix.T)
-    mean = np.asarray(matrix.mean(axis=0), dtype=np.float32).ravel() if centre else None
+    mean = np.asarray(matrix.mean(axis=0), dtype=np.float32).ravel() if center else None
 
     # Both products are those of the matrix of norm 1, so that neither its powers nor the floors depend on its unit.
     def forward(block: Floats) -> Floats:
@@ -88,7 +88,7 @@ def _order(matrix: sp.csr_matrix, turned: sp.csr_matrix) -> NDArray[np.intp]:
     """The columns in an order that does not hang on their numbers: by the rows that they have entries in.
 
     Random rows dealt out in this order make the start one of the matrix, not of the numbering. Columns are told apart
-    by colour refinement (Weisfeiler, Leman 1968), hashes of their neighbors' hashes, then by their values; those
+    by color refinement (Weisfeiler, Leman 1968), hashes of their neighbors' hashes, then by their values; those
     that tie all the same are nearly always equal, and equal columns may change places.
     """
     ones = np.ones(matrix.nnz, dtype=np.uint64)

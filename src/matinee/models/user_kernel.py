@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -39,8 +39,8 @@ class UserKernel(Model[UserKernelConfig]):
     κ is the neural tangent kernel of a network with one hidden layer of infinite width (Jacot et al. 2018; as a
     recommender: Sachdeva et al. 2022, "Infinite Recommendation Networks"): κ(c) = κ₁(c) + c·κ₀(c) of the cosine c,
     with κ₀ = (π − θ)/π, κ₁ = (√(1 − c²) + (π − θ)·c)/π and θ = arccos c (Cho & Saul 2009). Unlike item models it is
-    not linear in the history: what a film says depends on the others. Scores are homogeneous in h, so that by Euler's
-    theorem h_i·∂s/∂h_i are shares that add up. Films without ratings are NaN.
+    not linear in the history: what a movie says depends on the others. Scores are homogeneous in h, so that by Euler's
+    theorem h_i·∂s/∂h_i are shares that add up. Movies without ratings are NaN.
 
     Examples:
         >>> model = matinee.UserKernel().fit(dataset)
@@ -96,14 +96,14 @@ class UserKernel(Model[UserKernelConfig]):
         progress("userkernel: done", 1.0)
 
     def knows(self, query: Query) -> bool:
-        """Whether the history holds a rated film."""
+        """Whether the history holds a rated movie."""
         return self._items.knows(query)
 
     def _history(self, query: Query, known: NDArray[np.bool_]) -> Floats:
         return self._scale.history_weights(query, known, self.config.feedback)
 
     def score(self, queries: Sequence[Query]) -> Scores:
-        """Scores; NaN for unrated films, and for users without a rated film."""
+        """Scores; NaN for unrated movies, and for users without a rated movie."""
         histories = self._items.matrix(queries, self._history)
         lengths = np.sqrt(np.asarray(histories.multiply(histories).sum(axis=1)).ravel())
         scaled = sp.csr_matrix(sp.diags_array(1 / np.maximum(lengths, 1e-9)) @ histories, dtype=np.float32)
@@ -113,7 +113,7 @@ class UserKernel(Model[UserKernelConfig]):
         return self._items.spread(scores, self.n_items)
 
     def contributions(self, query: Query, rows: Sequence[int]) -> Floats:
-        """h_i·∂s_j/∂h_i of each film of the history, (len(rows), len(query)); 0 for unrated films."""
+        """h_i·∂s_j/∂h_i of each movie of the history, (len(rows), len(query)); 0 for unrated movies."""
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
         positions, mask = self._items.known(query)
         targets = self._items.positions(rows)
@@ -132,7 +132,7 @@ class UserKernel(Model[UserKernelConfig]):
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:
-        """Scores of histories of one film."""
+        """Scores of histories of one movie."""
         loved = np.array([self._scale.high], dtype=np.float32)
         return self.score([Query(np.array([row], dtype=np.int64), loved) for row in rows])
 
@@ -145,16 +145,11 @@ class UserKernel(Model[UserKernelConfig]):
             **self._scale.state(),
         }
 
-    @classmethod
-    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
-        """Rebuild from `state`; the weights are used where they lie."""
-        model = cls(cls.Config.model_validate(config.model_dump()))
-        model._items = WarmItems.from_state(state, catalog)
-        model._weights = array(state, "weights", np.float32, (None, len(model._items)))
-        model._histories = sparse_rows(state, len(model._weights), len(model._items))
-        model._scale = StarScale.from_state(state)
-        model.n_items = len(catalog)
-        return model
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        self._items = WarmItems.from_state(state, catalog)
+        self._weights = array(state, "weights", np.float32, (None, len(self._items)))
+        self._histories = sparse_rows(state, len(self._weights), len(self._items))
+        self._scale = StarScale.from_state(state)
 
 
 def _kernel(cosines: Floats) -> tuple[Floats, Floats]:

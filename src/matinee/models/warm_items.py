@@ -1,4 +1,4 @@
-"""What the collaborative models share: the films they know, their part of a history, and reading state back."""
+"""What the collaborative models share: the movies they know, their part of a history, and reading state back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def array(state: Mapping[str, NDArray[Any]], name: str, dtype: DTypeLike, shape:
     if result is None:
         raise SnapshotError(f"The stored model lacks the array {name!r}.", hint)
     fits = len(result.shape) == len(shape) and all(
-        want is None or want == have for want, have in zip(shape, result.shape, strict=True)
+        expected is None or expected == have for expected, have in zip(shape, result.shape, strict=True)
     )
     if result.dtype != np.dtype(dtype) or not fits:
         raise SnapshotError(
@@ -47,9 +47,9 @@ def weigh(ratings: NDArray[np.float32], weighting: Weighting, highest: float) ->
 
 
 def choose_warm(counts: NDArray[np.int64], min_ratings: int, max_items: int | None) -> NDArray[np.int64]:
-    """Rows of the films with at least `min_ratings` ratings, at most `max_items` of them.
+    """Rows of the movies with at least `min_ratings` ratings, at most `max_items` of them.
 
-    Films of equal count stay or go together, so that the choice does not depend on the order of the films.
+    Movies of equal count stay or go together, so that the choice does not depend on the order of the movies.
     """
     floor = max(min_ratings, 1)
     if max_items is not None and int((counts >= floor).sum()) > max_items:
@@ -58,7 +58,7 @@ def choose_warm(counts: NDArray[np.int64], min_ratings: int, max_items: int | No
 
 
 class WarmItems:
-    """The films that a model was fitted on, numbered 0…k−1 ("places") in order of their catalog rows.
+    """The movies that a model was fitted on, numbered 0…k−1 ("places") in order of their catalog rows.
 
     Args:
         rows: int64, (k,), increasing catalog rows.
@@ -85,7 +85,7 @@ class WarmItems:
         return cls(rows)
 
     def positions(self, rows: Iterable[int] | NDArray[np.int64]) -> NDArray[np.int64]:
-        """Place of each row, −1 for films that the model does not know."""
+        """Place of each row, −1 for movies that the model does not know."""
         rows = np.asarray(rows, dtype=np.int64).reshape(-1)
         if not len(self._place):
             return np.full(len(rows), -1, dtype=np.int64)
@@ -93,11 +93,11 @@ class WarmItems:
         return np.where(inside, self._place[np.where(inside, rows, 0)], -1)
 
     def knows(self, query: Query) -> bool:
-        """Whether the history holds one of these films."""
+        """Whether the history holds one of these movies."""
         return bool((self.positions(query.rows) >= 0).any())
 
     def cosines(self, rows: Sequence[int], factors: NDArray[np.float32], n_items: int) -> Scores:
-        """Cosine of the factors (k, d) of all films to those of `rows`, (len(rows), n_items); NaN for other films."""
+        """Cosine of the factors (k, d) of all movies to those of `rows`, (len(rows), n_items); NaN for other movies."""
         unit = factors / np.maximum(np.linalg.norm(factors, axis=1, keepdims=True), np.float32(1e-12))
         positions = self.positions(rows)
         scores = np.full((len(rows), len(self)), np.nan, dtype=np.float32)
@@ -105,7 +105,7 @@ class WarmItems:
         return self.spread(scores, n_items)
 
     def known(self, query: Query) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Places of a history's known films, and which films of the history these are."""
+        """Places of a history's known movies, and which movies of the history these are."""
         positions = self.positions(query.rows)
         mask = positions >= 0
         return positions[mask], mask
@@ -116,7 +116,7 @@ class WarmItems:
         """The histories as a sparse matrix, (n_queries, k) float32.
 
         Args:
-            weigh: what the known films of a history, given as a mask, count.
+            weigh: what the known movies of a history, given as a mask, count.
         """
         indices: list[NDArray[np.int64]] = []
         values: list[NDArray[np.float32]] = []
@@ -131,7 +131,7 @@ class WarmItems:
         return sp.csr_matrix((np.concatenate(values), np.concatenate(indices), indptr), shape=(len(queries), len(self)))
 
     def training_matrix(self, dataset: Dataset, weighting: Weighting) -> sp.csr_matrix:
-        """The data set's users × warm films, float32."""
+        """The data set's users × warm movies, float32."""
         matrix = dataset.ratings.matrix(binary=weighting == "binary")
         if len(self) != matrix.shape[1]:
             matrix = matrix[:, self.rows]
@@ -142,10 +142,10 @@ class WarmItems:
         return matrix
 
     def spread(self, scores: NDArray[np.float32], n_items: int, others: NDArray[np.float32] | float = np.nan) -> Scores:
-        """Scores of the warm films, (n, k), as scores of all films, (n, n_items).
+        """Scores of the warm movies, (n, k), as scores of all movies, (n, n_items).
 
         Args:
-            others: score of the other films, one or (n, 1).
+            others: score of the other movies, one or (n, 1).
         """
         if self._dense and len(self) == n_items:
             return scores

@@ -17,26 +17,26 @@ from typing import TYPE_CHECKING
 from matinee._util.extras import need_pillow
 from matinee.posters.lettering import fit, spell, width_of
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class Palette:
     """Colors of a genre: background gradient (top, bottom), two for the drawing, and the text."""
 
-    top: Colour
-    bottom: Colour
-    accent: Colour
-    second: Colour
-    ink: Colour
+    top: Color
+    bottom: Color
+    accent: Color
+    second: Color
+    ink: Color
 
 
-def _hex(text: str) -> Colour:
+def _hex(text: str) -> Color:
     return int(text[0:2], 16), int(text[2:4], 16), int(text[4:6], 16)
 
 
-def _palette(colours: str) -> Palette:
-    return Palette(*map(_hex, colours.split()))
+def _palette(colors: str) -> Palette:
+    return Palette(*map(_hex, colors.split()))
 
 
 PALETTES: dict[str, Palette] = {
@@ -96,7 +96,7 @@ _DOT = "  ·  "
 
 
 def card(title: str, year: int | None, genres: Sequence[str], size: tuple[int, int] = SIZE) -> bytes:
-    """A WebP picture with a film's title, year and genres.
+    """A WebP picture with a movie's title, year and genres.
 
     Args:
         title: any text; what the font lacks is transliterated, or left out (see `lettering.spell`).
@@ -131,7 +131,7 @@ def card_key(title: str, year: int | None, genres: Sequence[str], size: tuple[in
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:24]
 
 
-def _mix(one: Colour, other: Colour, share: float) -> Colour:
+def _mix(one: Color, other: Color, share: float) -> Color:
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
@@ -153,24 +153,24 @@ class _Pen:
 
         self._solid, self._glass = ImageDraw.Draw(image), ImageDraw.Draw(image, "RGBA")
 
-    def _with(self, colour: Colour, alpha: float) -> tuple[ImageDraw, tuple[int, ...]]:
-        return (self._solid, colour) if alpha == 1 else (self._glass, (*colour, round(255 * alpha)))
+    def _with(self, color: Color, alpha: float) -> tuple[ImageDraw, tuple[int, ...]]:
+        return (self._solid, color) if alpha == 1 else (self._glass, (*color, round(255 * alpha)))
 
-    def disc(self, x: float, y: float, radius: float, colour: Colour, alpha: float = 1.0) -> None:
-        draw, fill = self._with(colour, alpha)
+    def disc(self, x: float, y: float, radius: float, color: Color, alpha: float = 1.0) -> None:
+        draw, fill = self._with(color, alpha)
         draw.ellipse([v * _FINE for v in (x - radius, y - radius, x + radius, y + radius)], fill=fill)
 
-    def ring(self, x: float, y: float, radius: float, colour: Colour, alpha: float) -> None:
-        draw, outline = self._with(colour, alpha)
+    def ring(self, x: float, y: float, radius: float, color: Color, alpha: float) -> None:
+        draw, outline = self._with(color, alpha)
         box = [v * _FINE for v in (x - radius, y - radius, x + radius, y + radius)]
         draw.ellipse(box, outline=outline, width=round(1.5 * _FINE))
 
-    def shape(self, points: Sequence[tuple[float, float]], colour: Colour, alpha: float = 1.0) -> None:
-        draw, fill = self._with(colour, alpha)
+    def shape(self, points: Sequence[tuple[float, float]], color: Color, alpha: float = 1.0) -> None:
+        draw, fill = self._with(color, alpha)
         draw.polygon([(x * _FINE, y * _FINE) for x, y in points], fill=fill)
 
 
-def _light(palette: Palette) -> Colour:
+def _light(palette: Palette) -> Color:
     """The lighter of the two drawing colors."""
     return max(palette.accent, palette.second, key=sum)
 
@@ -224,12 +224,12 @@ def _skyline(pen: _Pen, palette: Palette, chance: Random) -> None:
     """A skyline with lit windows, below a disc."""
     pen.disc(chance.uniform(80, 262), chance.uniform(70, 92), chance.uniform(30, 42), palette.accent)
     far, near = _mix(palette.bottom, palette.second, 0.28), _mix(palette.bottom, palette.second, 0.5)
-    for colour, low, high, wide in ((far, 120, 196, 38.0), (near, 62, 142, 57.0)):
+    for color, low, high, wide in ((far, 120, 196, 38.0), (near, 62, 142, 57.0)):
         x = -chance.uniform(0, 20)
         while x < _WIDTH:
             width, top = chance.uniform(0.7, 1.2) * wide, _HORIZON - chance.uniform(low, high)
-            pen.shape([(x, top), (x + width, top), (x + width, _HORIZON), (x, _HORIZON)], colour)
-            if colour is near:
+            pen.shape([(x, top), (x + width, top), (x + width, _HORIZON), (x, _HORIZON)], color)
+            if color is near:
                 for row in range(int((_HORIZON - top - 14) // 17)):
                     for column in range(int((width - 12) // 13)):
                         if chance.random() < 0.42:
@@ -244,7 +244,7 @@ def _arcs(pen: _Pen, palette: Palette, chance: Random) -> None:
     """Quarter circles in a grid."""
     cell = 72.0
     left, top = (_WIDTH - 4 * cell) / 2, 34.0
-    colours = ((palette.accent, 1.0), (palette.second, 0.9), (palette.accent, 0.45), (palette.second, 0.25))
+    colors = ((palette.accent, 1.0), (palette.second, 0.9), (palette.accent, 0.45), (palette.second, 0.25))
     for row in range(3):
         for column in range(4):
             x, y = left + column * cell, top + row * cell
@@ -253,9 +253,9 @@ def _arcs(pen: _Pen, palette: Palette, chance: Random) -> None:
             start = math.pi / 2 * {0: 0, 1: 1, 3: 2, 2: 3}[corner]
             turns = [start + math.pi / 2 * step / 24 for step in range(25)]
             edge = [(cx + cell * math.cos(turn), cy + cell * math.sin(turn)) for turn in turns]
-            colour, alpha = chance.choice(colours)
+            color, alpha = chance.choice(colors)
             if chance.random() < 0.88:
-                pen.shape([(cx, cy), *edge], colour, alpha)
+                pen.shape([(cx, cy), *edge], color, alpha)
 
 
 def _orbits(pen: _Pen, palette: Palette, chance: Random) -> None:
@@ -264,8 +264,8 @@ def _orbits(pen: _Pen, palette: Palette, chance: Random) -> None:
     for step, radius in enumerate((46, 74, 102, 130)):
         pen.ring(x, y, radius, palette.second, 0.5 - 0.09 * step)
         angle = chance.uniform(0, 2 * math.pi)
-        colour = palette.accent if step % 2 else palette.second
-        pen.disc(x + radius * math.cos(angle), y + radius * math.sin(angle), chance.uniform(5, 12), colour)
+        color = palette.accent if step % 2 else palette.second
+        pen.disc(x + radius * math.cos(angle), y + radius * math.sin(angle), chance.uniform(5, 12), color)
     pen.disc(x, y, 27, palette.accent)
 
 
@@ -279,19 +279,19 @@ def _letter(image: Image, palette: Palette, title: str, year: int | None, genres
     draw = ImageDraw.Draw(image)
     wide = _WIDTH - 2 * _MARGIN
     below = [text for text in (str(year) if year is not None else "", *map(spell, genres[:3])) if text]
-    shown = spell(title) or _initial(title, below)
+    letters = spell(title) or _initial(title, below)
     foot = _HEIGHT - 36
-    if below and shown != below[0]:
+    if below and letters != below[0]:
         small = ImageFont.load_default(14)
         while len(below) > 1 and width_of(_DOT.join(below), 14) > wide:
             below.pop()
         faint = _mix(palette.ink, palette.bottom, 0.12)
         draw.text((_MARGIN, foot), _DOT.join(below), font=small, fill=faint, anchor="ls")
     draw.line([(_MARGIN, foot - 28), (_MARGIN + 44, foot - 28)], fill=palette.accent, width=3)
-    if not shown:
+    if not letters:
         return
     bottom = foot - 46
-    lines, size = fit(shown, wide, bottom - _HORIZON - 12, _SIZES)
+    lines, size = fit(letters, wide, bottom - _HORIZON - 12, _SIZES)
     font = ImageFont.load_default(size)
     for line in reversed(lines):
         draw.text((_MARGIN - 1, bottom), line, font=font, fill=palette.ink, anchor="ls")

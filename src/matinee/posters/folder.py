@@ -11,7 +11,7 @@ from pathlib import Path
 from matinee._util.progress import Progress, silent
 from matinee.data.catalog import Movie
 from matinee.errors import DataError, InvalidInputError, TooLargeError
-from matinee.posters.names import INDEX, By, Films, Row, is_number, number_kind, read_index, resolve
+from matinee.posters.names import INDEX, By, MovieIndex, Row, is_number, number_kind, read_index, resolve
 from matinee.posters.store import PosterStore, read_file
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif"})
@@ -27,7 +27,7 @@ class FolderReport:
 
     Attributes:
         files: number of files.
-        added, replaced, unchanged: movies (a file may match two entries of one film); unchanged: the same bytes were
+        added, replaced, unchanged: movies (a file may match two entries of one movie); unchanged: the same bytes were
             stored already.
         unknown: files whose name does not match a movie of the catalog.
         not_pictures: files of another format, damaged files, and links.
@@ -77,7 +77,7 @@ def add_folder(
     report(what, 0.0)
     store.tidy()
     files = _files(folder)
-    films = Films(movies)
+    movie_index = MovieIndex(movies)
     index = {} if by else {parent: read_index(parent, [path.stem for path in paths]) for parent, paths in files.items()}
     numbers = [
         path.stem
@@ -85,7 +85,7 @@ def add_folder(
         for path in paths
         if is_number(path.stem) and path.stem.casefold() not in index.get(parent, {})
     ]
-    kind = by or number_kind(films, numbers)
+    kind = by or number_kind(movie_index, numbers)
     counts: Counter[str] = Counter()
     examples: defaultdict[str, list[str]] = defaultdict(list)
     taken: set[str] = set()
@@ -93,7 +93,7 @@ def add_folder(
     for parent, paths in files.items():
         rows = index.get(parent, {})
         for path in paths:
-            reason = _add(path, _films_of(films, path, by, kind, rows), store, taken, counts)
+            reason = _add(path, _movies_of(movie_index, path, by, kind, rows), store, taken, counts)
             if reason:
                 counts[reason] += 1
                 if len(examples[reason]) < _EXAMPLES:
@@ -107,8 +107,8 @@ def add_folder(
     return FolderReport(**figures, numbers=kind if numbers else None, examples=dict(examples))
 
 
-def _films_of(films: Films, path: Path, by: By | None, numbers: By, rows: dict[str, Row]) -> list[str]:
-    return [] if path.suffix.lower() not in SUFFIXES else list(resolve(films, path.stem, by, numbers, rows))
+def _movies_of(movie_index: MovieIndex, path: Path, by: By | None, numbers: By, rows: dict[str, Row]) -> list[str]:
+    return [] if path.suffix.lower() not in SUFFIXES else list(resolve(movie_index, path.stem, by, numbers, rows))
 
 
 def _add(path: Path, movie_ids: list[str], store: PosterStore, taken: set[str], counts: Counter[str]) -> str:
@@ -123,9 +123,8 @@ def _add(path: Path, movie_ids: list[str], store: PosterStore, taken: set[str], 
         data = read_file(path, store.max_bytes)
         for movie_id in movie_ids:
             if movie_id not in taken:
-                counts[store.put(movie_id, data, durable=False)] += (
-                    1  # not durable: the folder still has the file after a power cut
-                )
+                # Not durable, because the folder still has the file after a power cut.
+                counts[store.put(movie_id, data, durable=False)] += 1
     except TooLargeError:
         return "too_large"
     except InvalidInputError:

@@ -56,7 +56,7 @@ class Row(NamedTuple):
     movie: str
 
 
-class Films:
+class MovieIndex:
     """The movies of a catalog, indexed by each kind of id."""
 
     def __init__(self, movies: Iterable[Movie]) -> None:
@@ -69,7 +69,7 @@ class Films:
                     self._by[by][value].append(movie.movie_id)
 
     def find(self, by: By, text: str) -> Sequence[str]:
-        """Ids of the movies with an id of one kind (both, if a film has two entries)."""
+        """Ids of the movies with an id of one kind (both, if a movie has two entries)."""
         if by == "movie":
             # File names of the poster store are percent-quoted.
             return next(([name] for name in (text, unquote(text)) if name in self._others), [])
@@ -86,12 +86,12 @@ class Films:
         return [] if contradicts else [row.movie]
 
 
-def number_kind(films: Films, stems: Iterable[str]) -> By:
+def number_kind(movie_index: MovieIndex, stems: Iterable[str]) -> By:
     """The kind of id that most of the numbers match (rule 5)."""
     counts = dict.fromkeys(KINDS, 0)
     for stem in stems:
         for by in KINDS:
-            counts[by] += bool(films.find(by, stem))
+            counts[by] += bool(movie_index.find(by, stem))
     return max(KINDS, key=counts.__getitem__)  # ties go to the first
 
 
@@ -100,16 +100,16 @@ def is_number(stem: str) -> bool:
     return bool(_NUMBER.fullmatch(stem))
 
 
-def resolve(films: Films, stem: str, by: By | None, numbers: By, index: Mapping[str, Row]) -> Sequence[str]:
+def resolve(movie_index: MovieIndex, stem: str, by: By | None, numbers: By, index: Mapping[str, Row]) -> Sequence[str]:
     """Ids of the movies of a file, by its name without suffix; empty if the catalog has no such movie."""
     if by is not None:
-        return films.find(by, stem)
+        return movie_index.find(by, stem)
     row = index.get(stem.casefold())
     if row is not None:
-        return films.find_row(row)
+        return movie_index.find_row(row)
     if is_number(stem):
-        return films.find(numbers, stem)
-    return films.find("movie", stem) or (films.find("imdb", stem) if _IMDB.fullmatch(stem) else [])
+        return movie_index.find(numbers, stem)
+    return movie_index.find("movie", stem) or (movie_index.find("imdb", stem) if _IMDB.fullmatch(stem) else [])
 
 
 def read_index(folder: Path, stems: Iterable[str]) -> dict[str, Row]:
@@ -142,11 +142,11 @@ def read_index(folder: Path, stems: Iterable[str]) -> dict[str, Row]:
     folded = {stem.casefold() for stem in stems}
     best: dict[str, Row] = {}
     for kind in Row._fields:
-        named = {}
+        rows_by_name = {}
         for row in rows:
-            named.update({name: row for name in _spellings(kind, getattr(row, kind)) if name in folded})
-        if len(named) > len(best):
-            best = named
+            rows_by_name.update({name: row for name in _spellings(kind, getattr(row, kind)) if name in folded})
+        if len(rows_by_name) > len(best):
+            best = rows_by_name
     return best
 
 

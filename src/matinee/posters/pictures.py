@@ -79,7 +79,8 @@ def inspect(data: bytes, max_bytes: int, max_pixels: int) -> Picture:
         raise MediaTypeError("This is not a picture of a supported format.", _SEND)
     need_pillow()
     try:
-        width, height = _size(kind, data)
+        with open_header(kind, data) as image:
+            width, height = image.size
     except Exception as error:  # Pillow's plugins raise various errors for damaged files
         raise InvalidInputError(
             f"The {kind.name} picture cannot be read.", "It is damaged or truncated. Send another copy."
@@ -91,8 +92,8 @@ def inspect(data: bytes, max_bytes: int, max_pixels: int) -> Picture:
     return Picture(kind, width, height)
 
 
-def _size(kind: Kind, data: bytes) -> tuple[int, int]:
-    """Width and height. Calls the plugins directly, because `Image.open` warns about large pictures."""
+def open_header(kind: Kind, data: bytes) -> Image:
+    """The picture, not decoded yet. Calls the plugins directly, because `Image.open` warns about large pictures."""
     from PIL.AvifImagePlugin import AvifImageFile
     from PIL.JpegImagePlugin import JpegImageFile
     from PIL.PngImagePlugin import PngImageFile
@@ -104,5 +105,4 @@ def _size(kind: Kind, data: bytes) -> tuple[int, int]:
         WEBP: WebPImageFile,
         AVIF: AvifImageFile,
     }
-    with plugins[kind](BytesIO(data)) as image:
-        return image.size
+    return plugins[kind](BytesIO(data))

@@ -182,14 +182,6 @@ class PosterStore:
                 self._discard(stem, keep=target)
         return "added" if before is None else "replaced"
 
-    def put_file(self, movie_id: str, path: Path, *, durable: bool = True) -> Put:
-        """Store a copy of a picture file; see `put`.
-
-        Raises:
-            MediaTypeError: not a regular file; also all errors of `put`.
-        """
-        return self.put(movie_id, read_file(path, self.max_bytes), durable=durable)
-
     def remove(self, movie_id: str) -> bool:
         """Delete a movie's picture. Returns whether there was one."""
         if self.find(movie_id) is None:
@@ -205,14 +197,14 @@ class PosterStore:
                     path.unlink(missing_ok=True)
 
     def _discard(self, stem: str, keep: Path | None = None) -> bool:
-        gone = False
+        deleted = False
         for kind in KINDS:
             path = self.folder / f"{stem}{kind.suffix}"
             if path != keep:
                 with suppress(FileNotFoundError):
                     path.unlink()
-                    gone = True
-        return gone
+                    deleted = True
+        return deleted
 
     @contextmanager
     def _lock(self) -> Iterator[None]:

@@ -27,7 +27,7 @@ from matinee.errors import FetchError, InvalidInputError
 from matinee.posters.store import PosterStore, writing
 from matinee.posters.tmdb_client import URL, WIDTH, StopError, TmdbClient, TmdbRefusedError, discreet
 
-AT_ONCE = 8
+MAX_CONCURRENT = 8
 """Number of movies fetched concurrently."""
 MAX_FAILURES = 25
 """Number of consecutive failures after which the run is aborted."""
@@ -39,13 +39,13 @@ _PATH = re.compile(r"/[\w.-]+", re.ASCII)
 
 @dataclass(frozen=True)
 class FetchReport:
-    """The result of a run: numbers of movies.
+    """The result of a run, as numbers of movies.
 
     Attributes:
-        films: in the catalog.
+        films: number of movies in the catalog.
         had: had a picture before.
         fetched: got a picture.
-        no_poster: TMDB has no poster, or does not know the film; requested again after 30 days.
+        no_poster: TMDB has no poster, or does not know the movie; requested again after 30 days.
         known_none: not requested, because TMDB had no poster recently.
         no_id: have neither a TMDB id nor an IMDb id.
         broken: TMDB sent an invalid or too large picture; requested again next time.
@@ -75,7 +75,7 @@ class _Target:
     imdb_id: str | None
 
     @property
-    def asked(self) -> str:
+    def requested(self) -> str:
         return f"tmdb:{self.tmdb_id}" if self.tmdb_id else f"imdb:{self.imdb_id}"
 
 
@@ -117,24 +117,16 @@ def fetch(
     run = _Run(store, limit, progress or silent)
     targets = run.choose(movies)
     if targets:
+
+        async def fetch_all() -> None:
+            client = TmdbClient(
+                key, url=url or URL, rate=rate, timeout=timeout, backoff=backoff
+            )  # needs a running loop
+            await run.all(targets, client, total_timeout)
+
         with discreet(key):
-            client_of = _ClientOf(key, url or URL, rate, timeout, backoff)
-            asyncio.run(run.all(targets, client_of, total_timeout))
+            asyncio.run(fetch_all())
     return run.report()
-
-
-@dataclass(frozen=True)
-class _ClientOf:
-    """A factory of the client, which must be created inside its event loop."""
-
-    key: str = field(repr=False)
-    url: str
-    rate: float
-    timeout: float
-    backoff: float
-
-    def __call__(self) -> TmdbClient:
-        return TmdbClient(self.key, url=self.url, rate=self.rate, timeout=self.timeout, backoff=self.backoff)
 
 
 class _Run:
@@ -160,7 +152,7 @@ class _Run:
                 self._counts["had"] += 1
             elif not (target.tmdb_id or target.imdb_id):
                 self._counts["no_id"] += 1
-            elif self._missing.knows(target.movie_id, target.asked):
+            elif self._missing.knows(target.movie_id, target.requested):
                 self._counts["known_none"] += 1
             else:
                 targets.append(target)
@@ -170,16 +162,15 @@ class _Run:
             del targets[self._limit :]
         return targets
 
-    async def all(self, targets: list[_Target], client_of: _ClientOf, total_timeout: float | None) -> None:
-        """Request all targets, a few at a time."""
-        client = client_of()
+    async def all(self, targets: list[_Target], client: TmdbClient, total_timeout: float | None) -> None:
+        """Request all targets, a few at a time, and close the client."""
         self._progress("Fetching posters", 0.0)
-        films = iter(targets)
+        queue = iter(targets)
         tasks: list[asyncio.Task[None]] = []
         try:
             async with asyncio.timeout(total_timeout):
                 self._images = await _images_url(client)
-                works = (self._work(films, len(targets), client) for _ in range(min(AT_ONCE, len(targets))))
+                works = (self._work(queue, len(targets), client) for _ in range(min(MAX_CONCURRENT, len(targets))))
                 tasks += map(asyncio.create_task, works)
                 await asyncio.gather(*tasks)
         except TimeoutError:
@@ -195,21 +186,21 @@ class _Run:
     def _done(self) -> int:
         return sum(self._counts[name] for name in ("fetched", "no_poster", "broken", "failed"))
 
-    async def _work(self, films: Iterator[_Target], total: int, client: TmdbClient) -> None:
-        for film in films:
-            outcome = await self._one(film, client)
+    async def _work(self, queue: Iterator[_Target], total: int, client: TmdbClient) -> None:
+        for target in queue:
+            outcome = await self._one(target, client)
             self._counts[outcome] += 1
             if outcome in ("broken", "failed"):
                 examples = self._examples.setdefault(outcome, [])
                 if len(examples) < _EXAMPLES:
-                    examples.append(film.movie_id)
+                    examples.append(target.movie_id)
             self._progress("Fetching posters", self._done() / total)
 
-    async def _one(self, film: _Target, client: TmdbClient) -> str:
+    async def _one(self, target: _Target, client: TmdbClient) -> str:
         try:
-            path = await _poster_path(film, client)
+            path = await _poster_path(target, client)
             if path is None:
-                self._missing.add(film.movie_id, film.asked)
+                self._missing.add(target.movie_id, target.requested)
                 self._consecutive_failures = 0
                 return "no_poster"
             data = await client.picture(self._images + path, self._store.max_bytes)
@@ -224,7 +215,7 @@ class _Run:
             return "broken"
         self._consecutive_failures = 0
         try:
-            self._store.put(film.movie_id, data)
+            self._store.put(target.movie_id, data)
         except InvalidInputError:
             return "broken"
         return "fetched"
@@ -263,14 +254,14 @@ def _path_of(entry: object) -> str | None:
     return path if isinstance(path, str) and _PATH.fullmatch(path) else None
 
 
-async def _poster_path(film: _Target, client: TmdbClient) -> str | None:
-    """The path of a movie's poster; None if TMDB has none or does not know the film."""
-    if film.tmdb_id:
-        entry = await _ask(client, f"/3/movie/{quote(film.tmdb_id, safe='')}")
+async def _poster_path(target: _Target, client: TmdbClient) -> str | None:
+    """The path of a movie's poster; None if TMDB has none or does not know the movie."""
+    if target.tmdb_id:
+        entry = await _ask(client, f"/3/movie/{quote(target.tmdb_id, safe='')}")
         if entry:
             return _path_of(entry)
-    if film.imdb_id:  # also if the TMDB id is gone, because TMDB merges duplicate entries
-        answer = await _ask(client, f"/3/find/{quote(film.imdb_id, safe='')}", external_source="imdb_id")
+    if target.imdb_id:  # also if the TMDB id is gone, because TMDB merges duplicate entries
+        answer = await _ask(client, f"/3/find/{quote(target.imdb_id, safe='')}", external_source="imdb_id")
         for name in ("movie_results", "tv_results"):
             entries = answer.get(name)
             for entry in entries if isinstance(entries, list) else ():
@@ -279,8 +270,8 @@ async def _poster_path(film: _Target, client: TmdbClient) -> str | None:
     return None
 
 
-FILE = ".no-poster.ndjson"
-DAYS = 30
+MISSING_FILE = ".no-poster.ndjson"
+MISSING_DAYS = 30
 """Number of days after which a movie without a poster is requested again."""
 
 
@@ -293,9 +284,9 @@ class KnownMissing:
     """
 
     def __init__(self, folder: Path, now: float | None = None) -> None:
-        self._path = folder / FILE
+        self._path = folder / MISSING_FILE
         self._now = time.time() if now is None else now
-        self._asked: dict[str, tuple[str, int]] = {}
+        self._requests: dict[str, tuple[str, int]] = {}
         lines = 0
         with (
             suppress(FileNotFoundError, NotADirectoryError),
@@ -305,33 +296,33 @@ class KnownMissing:
                 lines += 1
                 try:
                     record = json.loads(line)
-                    movie_id, asked, date = str(record["movie_id"]), str(record["asked"]), int(record["date"])
+                    movie_id, requested, date = str(record["movie_id"]), str(record["asked"]), int(record["date"])
                 except (ValueError, KeyError, TypeError):  # a truncated line, after a power cut
                     continue
-                if self._now - DAYS * 86_400 < date <= self._now + 86_400:
-                    self._asked[movie_id] = asked, date
-        if lines > len(self._asked):
+                if self._now - MISSING_DAYS * 86_400 < date <= self._now + 86_400:
+                    self._requests[movie_id] = requested, date
+        if lines > len(self._requests):
             self._rewrite()
 
     def __len__(self) -> int:
-        return len(self._asked)
+        return len(self._requests)
 
-    def knows(self, movie_id: str, asked: str) -> bool:
+    def knows(self, movie_id: str, requested: str) -> bool:
         """Whether TMDB recently had no poster for this id."""
-        return self._asked.get(movie_id, ("", 0))[0] == asked
+        return self._requests.get(movie_id, ("", 0))[0] == requested
 
-    def add(self, movie_id: str, asked: str) -> None:
+    def add(self, movie_id: str, requested: str) -> None:
         """Add a movie. It is written to the file before this returns."""
-        self._asked[movie_id] = asked, int(self._now)
+        self._requests[movie_id] = requested, int(self._now)
         with writing():
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(self._line(movie_id))
 
     def _line(self, movie_id: str) -> str:
-        asked, date = self._asked[movie_id]
-        return json.dumps({"movie_id": movie_id, "asked": asked, "date": date}) + "\n"
+        requested, date = self._requests[movie_id]
+        return json.dumps({"movie_id": movie_id, "asked": requested, "date": date}) + "\n"
 
     def _rewrite(self) -> None:
         with writing(), replacing(self._path) as file:
-            file.write_text("".join(map(self._line, self._asked)), encoding="utf-8")
+            file.write_text("".join(map(self._line, self._requests)), encoding="utf-8")

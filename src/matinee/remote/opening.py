@@ -1,4 +1,4 @@
-"""Local or remote encoders and indexes, as the settings say; the interface is the same."""
+"""Local or remote encoders, indexes and models, as the settings say; the interface is the same."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from matinee.encoders.base import ImageEncoder, TextEncoder
 from matinee.indexes.base import VectorIndex
 from matinee.remote.encoders import RemoteImageEncoder, RemoteTextEncoder
 from matinee.remote.index import RemoteIndex
+from matinee.remote.recommender import RemoteRecommender
 from matinee.settings import Settings
 
 
@@ -46,3 +47,14 @@ def open_index(settings: Settings, local: Callable[[], VectorIndex], space: str,
     if settings.vectors_url:
         return RemoteIndex(settings.vectors_url, space, snapshot)
     return local()
+
+
+def open_recommender(settings: Settings) -> RemoteRecommender | None:
+    """The recommender service at `settings.recommender_url`; None: the models score in this process.
+
+    A service that does not answer is noticed at the first request.
+
+    Raises:
+        ServiceError: the URL is not valid.
+    """
+    return RemoteRecommender(settings.recommender_url) if settings.recommender_url else None

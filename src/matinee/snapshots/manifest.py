@@ -53,6 +53,7 @@ class Manifest(BaseModel):
         dataset: name of the data set; `fingerprint` is the hash of its content.
         scale: lowest and highest number of stars.
         watermark: the store's sequence number up to which its ratings are part of the training data.
+        newest: time of the newest rating, in seconds since 1970; None if no time is known.
         metrics: by model (or other subject), then by metric; None if a value is not finite.
         seconds: by model or step.
         settings: the settings used in training.
@@ -73,6 +74,7 @@ class Manifest(BaseModel):
     n_items: int = Field(ge=0)
     n_ratings: int = Field(ge=0)
     watermark: int = 0
+    newest: int | None = None
     seed: int = 0
     default_model: str
     models: dict[str, ModelEntry]
@@ -90,6 +92,11 @@ class Manifest(BaseModel):
         """Total size of all files except the manifest."""
         return sum(entry.bytes for entry in self.files.values())
 
+    @property
+    def newest_rating(self) -> dict[str, int | None]:
+        """Which ratings the models have learned from: `timestamp` of the newest one, and the store's `sequence`."""
+        return {"timestamp": self.newest, "sequence": self.watermark}
+
     def sealed(self) -> Manifest:
         """This manifest as it will be read back, with its checksum."""
         read_back = Manifest.model_validate_json(self.model_dump_json())
@@ -100,7 +107,8 @@ class Manifest(BaseModel):
         return self.checksum == self._digest()
 
     def _digest(self) -> str:
-        body = self.model_dump(mode="json", exclude={"checksum"})
+        # Without fields that the file lacks: a manifest written before they were added is intact too.
+        body = self.model_dump(mode="json", exclude={"checksum"}, exclude_unset=True)
         return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
@@ -121,10 +129,10 @@ def read_manifest(folder: Path) -> Manifest:
         raise SnapshotError(f"{path} cannot be read: {error}.", ELSEWHERE) from error
     try:
         body = json.loads(raw)
-        found = body.get("format") if isinstance(body, dict) else None
-        if isinstance(found, int) and found != FORMAT:
+        file_format = body.get("format") if isinstance(body, dict) else None
+        if isinstance(file_format, int) and file_format != FORMAT:
             raise SnapshotError(
-                f"Snapshot {folder.name} has format {found}; this Matinee reads format {FORMAT}.",
+                f"Snapshot {folder.name} has format {file_format}; this Matinee reads format {FORMAT}.",
                 f"Use the version of Matinee that wrote it. {ELSEWHERE}",
             )
         manifest = Manifest.model_validate_json(raw)

@@ -73,12 +73,12 @@ def problems_of(folder: Path, manifest: Manifest, verify: Verify = "full") -> li
             problems.append(f"{path} is missing")
         except OSError as error:
             problems.append(f"{path} cannot be read ({error.strerror or error})")
-    wanted = {CATALOG_FILE, USERS_FILE, *(f"ratings/{name}.npy" for name in RATING_ARRAYS)}
+    expected = {CATALOG_FILE, USERS_FILE, *(f"ratings/{name}.npy" for name in RATING_ARRAYS)}
     for name, model in manifest.models.items():
-        wanted.update(f"models/{name}/{array}.npy" for array in model.arrays)
+        expected.update(f"models/{name}/{array}.npy" for array in model.arrays)
     for name, space in manifest.spaces.items():
-        wanted.update(f"spaces/{name}/{array}.npy" for array in space.arrays)
-    problems += [f"{folder / MANIFEST} does not list {name}" for name in sorted(wanted - manifest.files.keys())]
+        expected.update(f"spaces/{name}/{array}.npy" for array in space.arrays)
+    problems += [f"{folder / MANIFEST} does not list {name}" for name in sorted(expected - manifest.files.keys())]
     return problems
 
 
@@ -99,8 +99,8 @@ class Snapshot:
         names = list(dict.fromkeys(name for values in self.manifest.metrics.values() for name in values))[:4]
         metrics = [self.manifest.metrics.get(model, {}) for model in self.models]
         rows = [
-            [model, *(None if (value := found.get(name)) is None else f"{value:.4f}" for name in names)]
-            for model, found in zip(self.models, metrics, strict=True)
+            [model, *(None if (value := metrics_of_model.get(name)) is None else f"{value:.4f}" for name in names)]
+            for model, metrics_of_model in zip(self.models, metrics, strict=True)
         ]
         return html_table(["Model", *names], rows, caption=f"Snapshot {self.id} of {self.dataset.name}", right=names)
 
@@ -197,9 +197,9 @@ def _read_space(folder: Path, name: str, entry: SpaceEntry, dataset: Dataset) ->
 
 def _with_vectors(dataset: Dataset, spaces: Mapping[str, Space]) -> Dataset:
     """The data set with the encoders' vectors of its movies (see `Dataset.vectors`)."""
-    found = replace(dataset, vectors={name: space.films for name, space in spaces.items() if space.encoder})
-    found.__dict__["fingerprint"] = dataset.fingerprint
-    return found
+    result = replace(dataset, vectors={name: space.movies for name, space in spaces.items() if space.encoder})
+    result.__dict__["fingerprint"] = dataset.fingerprint
+    return result
 
 
 def _read_model(folder: Path, name: str, entry: ModelEntry, dataset: Dataset) -> Model[Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from matinee.encoders.projection import Projection
 from matinee.errors import DataError, SnapshotError
 from matinee.indexes.base import StoredIndex
@@ -56,7 +56,7 @@ class Space:
     """Unit vectors of movies in one space.
 
     Attributes:
-        films: rows of the snapshot's catalog and their vectors; memory maps if loaded.
+        movies: rows of the snapshot's catalog and their vectors; memory maps if loaded.
         layout: float32, (n, 2), map coordinates of these movies; each axis spans −1..1.
         layout_method: "pca" or "umap".
         projection: from the encoder's raw vectors into this space; None if the vectors are not from an encoder.
@@ -71,7 +71,7 @@ class Space:
     """
 
     name: str
-    films: FilmVectors
+    movies: MovieVectors
     layout: NDArray[np.float32]
     layout_method: str = "pca"
     projection: Projection | None = None
@@ -84,17 +84,17 @@ class Space:
     @property
     def rows(self) -> NDArray[np.int64]:
         """Catalog rows of the movies, increasing."""
-        return self.films.rows
+        return self.movies.rows
 
     @property
     def vectors(self) -> NDArray[np.float32]:
         """Unit vectors, (n, dim)."""
-        return self.films.vectors
+        return self.movies.vectors
 
     @property
     def dim(self) -> int:
         """Values in a vector."""
-        return self.films.dim
+        return self.movies.dim
 
     def asked(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Query vectors for the neighbors of movies with the given vectors, (n, dim), unit length.
@@ -119,7 +119,7 @@ class Space:
         """The manifest entry of this space."""
         return SpaceEntry(
             encoder=self.encoder,
-            count=len(self.films),
+            count=len(self.movies),
             dim=self.dim,
             layout=self.layout_method,
             indexes=tuple(sorted({*self.indexes, *self.stored})),
@@ -138,16 +138,16 @@ class Space:
         """
         hint = "Train again, or promote another snapshot."
         try:
-            films = FilmVectors(arrays["rows"], arrays["vectors"])
+            movies = MovieVectors(arrays["rows"], arrays["vectors"])
             layout = arrays["layout"]
         except (KeyError, DataError, AttributeError) as error:
             raise SnapshotError(f"The space {name!r} is damaged: {error}.", hint) from error
-        if (len(films), films.dim) != (entry.count, entry.dim) or layout.shape != (len(films), 2):
+        if (len(movies), movies.dim) != (entry.count, entry.dim) or layout.shape != (len(movies), 2):
             raise SnapshotError(f"The space {name!r} does not match the manifest.", hint)
-        if layout.dtype != np.float32 or (len(films) and int(films.rows[-1]) >= n_items):
+        if layout.dtype != np.float32 or (len(movies) and int(movies.rows[-1]) >= n_items):
             raise SnapshotError(f"The space {name!r} does not match the catalog.", hint)
         projection = Projection.from_state(arrays) if "mean" in arrays or "components" in arrays else None
-        if projection is not None and projection.dim != films.dim:
+        if projection is not None and projection.dim != movies.dim:
             raise SnapshotError(f"The projection of the space {name!r} has a different width than its vectors.", hint)
         extra = {key.removeprefix("extra_"): values for key, values in arrays.items() if key.startswith("extra_")}
-        return cls(name, films, layout, entry.layout, projection, entry.encoder, extra, {}, stored, entry.lifted)
+        return cls(name, movies, layout, entry.layout, projection, entry.encoder, extra, {}, stored, entry.lifted)

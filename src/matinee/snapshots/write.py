@@ -21,6 +21,7 @@ from matinee._util.atomic_files import file_hash, sync_file, sync_folder
 from matinee._util.tensor_file import write_tensors
 from matinee._util.versions import versions
 from matinee.data.dataset import Dataset
+from matinee.data.ratings import NO_TIME
 from matinee.errors import SnapshotError, UnknownModelError
 from matinee.models.base import Model
 from matinee.snapshots.folder import NAME, process_alive
@@ -89,6 +90,7 @@ def write_snapshot(
             n_items=len(dataset.catalog),
             n_ratings=len(dataset.ratings),
             watermark=watermark,
+            newest=_newest(dataset),
             seed=seed,
             default_model=default_model,
             models=entries,
@@ -105,6 +107,12 @@ def write_snapshot(
         raise _unwritable(root, error) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _newest(dataset: Dataset) -> int | None:
+    times = dataset.ratings.times
+    newest = int(times.max()) if len(times) else NO_TIME
+    return None if newest == NO_TIME else newest
 
 
 def _unwritable(root: Path, error: Exception) -> SnapshotError:

@@ -1,1 +1,1 @@
-"""Vector spaces made from models: places of films by content, by both similarities, and films of one series."""
+"""Vector spaces made from models: places of movies by content, by both similarities, and movies of one series."""

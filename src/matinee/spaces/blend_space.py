@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from matinee.snapshots.spaces import lifted
 
 Floats = NDArray[np.float32]
@@ -13,7 +13,7 @@ Floats = NDArray[np.float32]
 TASTE_WEIGHT = 0.2
 """w above, between what finds most of the ratings kept back and what keeps series first. ml-latest-small, random 80:20,
 two splits (`benchmarks/neighbors.py --weights`): ratings kept back among the ten nearest of a user's others, the same
-by rarity, share of a film's own series at its top: content .043, .0100, .98; w = .1 .053, .0107, .97; .2 .060, .0110,
+by rarity, share of a movie's own series at its top: content .043, .0100, .98; w = .1 .053, .0107, .97; .2 .060, .0110,
 .88; .3 .066, .0113, .73; ½ .070, .0110, .46; taste .069, .0105, .07. The models that answered before: content .041,
 .0102, .56; edlae (taste) .068, .0080, .15."""
 
@@ -21,24 +21,24 @@ by rarity, share of a film's own series at its top: content .043, .0100, .98; w 
 def blended(taste: Floats, content: Floats) -> Floats:
     """Lifted unit vectors, (n, n_taste + n_content + 1).
 
-    A film that nobody has rated has its content in full, so that it is found among films that have both: its similarity
-    to these is √(1 − w)·content, between none of its taste and all of it being as its content.
+    A movie that nobody has rated has its content in full, so that it is found among movies that have both: its
+    similarity to these is √(1 − w)·content, between none of its taste and all of it being as its content.
 
     Args:
-        taste: (n, n_taste), lengths at most 1; 0 for films that nobody has rated.
-        content: (n, n_content), likewise; 0 for films of which nothing is known.
+        taste: (n, n_taste), lengths at most 1; 0 for movies that nobody has rated.
+        content: (n, n_content), likewise; 0 for movies of which nothing is known.
     """
     rated = (taste != 0).any(axis=1, keepdims=True)
     share = np.where(rated, np.sqrt(1 - TASTE_WEIGHT), 1.0)
     return lifted(np.hstack([taste * np.sqrt(TASTE_WEIGHT), content * share]).astype(np.float32))
 
 
-def blend_films(taste: FilmVectors, content: FilmVectors) -> FilmVectors:
-    """The films of either space, both lifted."""
+def blend_movies(taste: MovieVectors, content: MovieVectors) -> MovieVectors:
+    """The movies of either space, both lifted."""
     rows = np.union1d(taste.rows, content.rows)
     parts = []
-    for films in (taste, content):
-        part = np.zeros((len(rows), films.dim - 1), dtype=np.float32)
-        part[np.searchsorted(rows, films.rows)] = films.vectors[:, :-1]
+    for movies in (taste, content):
+        part = np.zeros((len(rows), movies.dim - 1), dtype=np.float32)
+        part[np.searchsorted(rows, movies.rows)] = movies.vectors[:, :-1]
         parts.append(part)
-    return FilmVectors(rows, blended(*parts))
+    return MovieVectors(rows, blended(*parts))

@@ -2,11 +2,11 @@
 
 The similarity Σ w_f²·cos_f of words, texts and posters (see `models.content`) is an inner product of long vectors; the
 space holds their projections on the directions that keep most of it (a truncated SVD). On ml-latest-small 512 values
-find .82 of the ten nearest of the 300 most rated films (128: .38, 256: .60, 1024: .89), and theirs hold as many of the
+find .82 of the ten nearest of the 300 most rated movies (128: .38, 256: .60, 1024: .89), and theirs hold as many of the
 held-out ratings as those of the whole similarity (.0429, .0414). Lengths stay (`Space.lifted`): with length 1, movies
 of which little is known crowd in (.033 of the held-out ratings). Then the movies of a series are drawn together.
 
-A new film's place is f·Fᵀ·E·s⁻², E the places of the fitted films, F their long vectors and s the singular values:
+A new movie's place is f·Fᵀ·E·s⁻², E the places of the fitted movies, F their long vectors and s the singular values:
 no table of words by directions is kept, which would be several times as large as the space.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from matinee.encoders.projection import Projection, unit
 from matinee.errors import SnapshotError
 from matinee.models.content.model import SPACES, Content
@@ -31,13 +31,13 @@ from matinee.snapshots.spaces import Space, lifted
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
-MOST_DIM, LEAST_DIM = 512, 128
+MAX_DIM, MIN_DIM = 512, 128
 VALUES = 10_000_000
-"""Values that the vectors of a space may hold together (40 MB): larger catalogues get fewer to a film."""
+"""Values that the vectors of a space may hold together (40 MB): larger catalogs get fewer to a movie."""
 ITERATIONS = 2
 """Of the decomposition: .823 of the ten nearest are found with two, .812 with four."""
 SERIES_WEIGHT = 2.0
-"""Weight of the other films of its series, together, in a film's place, beside 1 for itself. For 1,068 films in 380
+"""Weight of the other movies of its series, together, in a movie's place, beside 1 for itself. For 1,068 movies in 380
 series of ml-latest-small .975 of the series then come first (.52 without it; 1: .966), mostly in the order of their
 years, and the ten nearest hold as many ratings kept back as before (.0431 and .0429)."""
 SERIES_DECAY = 0.6
@@ -45,30 +45,30 @@ SERIES_DECAY = 0.6
 
 
 def content_dim(n_items: int) -> int:
-    """Values for the content of a film in a catalog of so many."""
-    return max(LEAST_DIM, min(MOST_DIM, VALUES // max(n_items, 1)))
+    """Values for the content of a movie in a catalog of so many."""
+    return max(MIN_DIM, min(MAX_DIM, VALUES // max(n_items, 1)))
 
 
 NOTHING = 1e-6
-"""A film nearer to the origin has no direction."""
+"""A movie nearer to the origin has no direction."""
 
 _HINT = "Train again, or promote another snapshot."
 
 
 @dataclass(frozen=True)
 class ContentSpace:
-    """Where films lie by content, and how new ones are placed.
+    """Where movies lie by content, and how new ones are placed.
 
     Attributes:
-        films: the space: lifted vectors, those of series drawn together; memory-mapped where loaded.
-        series: places of the films in series before they were drawn together, (m, dim), not of length 1.
+        movies: the space: lifted vectors, those of series drawn together; memory-mapped where loaded.
+        series: places of the movies in series before they were drawn together, (m, dim), not of length 1.
         labels: int64, (m,): which series each of these belongs to.
         squares: float32, (dim,): squared singular values.
         dense: by encoded space the projection that the content model has, and the directions, (n_projected, dim).
     """
 
-    films: FilmVectors
-    series: FilmVectors
+    movies: MovieVectors
+    series: MovieVectors
     labels: Rows
     squares: Floats
     dense: Mapping[str, tuple[Projection, Floats]]
@@ -77,7 +77,7 @@ class ContentSpace:
     def learn(
         cls,
         content: Content,
-        vectors: Mapping[str, FilmVectors],
+        vectors: Mapping[str, MovieVectors],
         series: Iterable[Rows] = (),
         years: Sequence[int | None] = (),
         seed: int = 0,
@@ -87,9 +87,9 @@ class ContentSpace:
 
         Args:
             vectors: those that it was fitted with, by encoded space.
-            series: rows of the films of each series; no film in two.
-            years: of every film, where there are series.
-            dim: values for a film; None: as `content_dim` says.
+            series: rows of the movies of each series; no movie in two.
+            years: of every movie, where there are series.
+            dim: values for a movie; None: as `content_dim` says.
         """
         words = content.vectors
         shared = _shared(content)
@@ -114,47 +114,47 @@ class ContentSpace:
         described = [rows[known[rows]] for rows in series]
         groups = [rows for rows in described if len(rows) > 1]
         members = np.sort(np.concatenate([*groups, np.zeros(0, dtype=np.int64)]))
-        apart = FilmVectors(members, places[members])
+        apart = MovieVectors(members, places[members])
         labels = np.zeros(len(members), dtype=np.int64)
         for label, rows in enumerate(groups):
             places[rows] = drawn_together(places[rows], [years[row] for row in rows.tolist()])
             labels[np.searchsorted(members, rows)] = label
-        kept = np.flatnonzero(known).astype(np.int64)
-        return cls(FilmVectors(kept, lifted(places[kept])), apart, labels, values**2, dense)
+        used = np.flatnonzero(known).astype(np.int64)
+        return cls(MovieVectors(used, lifted(places[used])), apart, labels, values**2, dense)
 
     def places(self, rows: Rows) -> Floats:
-        """Places of films before those of series were drawn together, (len(rows), dim); 0 for films that have none."""
+        """Vectors before those of series were drawn together, (len(rows), dim); 0 for movies that have none."""
         result = np.zeros((len(rows), len(self.squares)), dtype=np.float32)
-        for films in (self.films, self.series):
-            if len(films):
-                place = np.minimum(np.searchsorted(films.rows, rows), len(films) - 1)
-                here = films.rows[place] == rows
-                result[here] = films.vectors[place[here], : len(self.squares)]
+        for movies in (self.movies, self.series):
+            if len(movies):
+                place = np.minimum(np.searchsorted(movies.rows, rows), len(movies) - 1)
+                here = movies.rows[place] == rows
+                result[here] = movies.vectors[place[here], : len(self.squares)]
         return result
 
     def placed(
         self, learned: Content, now: Content, rows: Rows, before: Mapping[str, Floats], after: Mapping[str, Floats]
     ) -> Floats:
-        """Places of films that were added or edited, (len(rows), dim), before series are drawn together.
+        """Places of movies that were added or edited, (len(rows), dim), before series are drawn together.
 
         Args:
             learned: the content model that the space was learned from.
             now: the same over the catalog as it is.
-            before: raw vectors of the films in the encoded spaces when the space was learned, 0 where there was none.
+            before: raw vectors of the movies in the encoded spaces when the space was learned, 0 where there was none.
             after: those that they have now.
         """
-        # Only what changed is projected, so that a film put back as it was lies where it lay.
+        # Only what changed is projected, so that a movie put back as it was lies where it lay.
         known = rows < learned.n_items
-        kept = sp.diags_array(known.astype(np.float32))
-        words = sp.csr_matrix(now.vectors[rows] - kept @ learned.vectors[np.where(known, rows, 0)])
-        # A new film may have a word that only one had before; of its own such words a film's place says nothing.
+        used = sp.diags_array(known.astype(np.float32))
+        words = sp.csr_matrix(now.vectors[rows] - used @ learned.vectors[np.where(known, rows, 0)])
+        # A new movie may have a word that only one had before; of its own such words a movie's place says nothing.
         lone = ~_shared(learned)[words.indices] & np.repeat(known, np.diff(words.indptr))
         words.data[lone] = 0
         alike = sp.csr_matrix(words @ learned.vectors.T)
         dim = len(self.squares)
-        product = alike[:, self.films.rows] @ self.films.vectors
-        inside = np.searchsorted(self.films.rows, self.series.rows)
-        product[:, :dim] += alike[:, self.series.rows] @ (self.series.vectors - self.films.vectors[inside, :dim])
+        product = alike[:, self.movies.rows] @ self.movies.vectors
+        inside = np.searchsorted(self.movies.rows, self.series.rows)
+        product[:, :dim] += alike[:, self.series.rows] @ (self.series.vectors - self.movies.vectors[inside, :dim])
         result = self.places(rows)
         result += product[:, :dim] / self.squares
         for name, (projection, directions) in self.dense.items():
@@ -164,7 +164,7 @@ class ContentSpace:
         return result
 
     def groups(self) -> list[Rows]:
-        """The series, rows of two or more films each."""
+        """The series, rows of two or more movies each."""
         order = np.argsort(self.labels, kind="stable")
         cuts = np.flatnonzero(np.diff(self.labels[order])) + 1
         return [rows for rows in np.split(self.series.rows[order], cuts) if len(rows)]
@@ -197,8 +197,8 @@ class ContentSpace:
                 if f"{name}_mean" in extra
             }
             result = cls(
-                space.films,
-                FilmVectors(extra["series"], extra["series_places"]),
+                space.movies,
+                MovieVectors(extra["series"], extra["series_places"]),
                 extra["series_labels"],
                 extra["squares"],
                 dense,
@@ -210,7 +210,7 @@ class ContentSpace:
             result.squares.shape == (dim,)
             and result.series.dim == dim
             and result.labels.shape == result.series.rows.shape
-            and bool(np.isin(result.series.rows, result.films.rows).all())
+            and bool(np.isin(result.series.rows, result.movies.rows).all())
             and all(
                 projection.components.shape[0] == len(projection.mean) and part.shape == (projection.dim, dim)
                 for projection, part in dense.values()
@@ -222,16 +222,16 @@ class ContentSpace:
 
 
 def _shared(content: Content) -> NDArray[np.bool_]:
-    """Words of two films or more, (n_words,); the others make no film like another."""
+    """Words of two movies or more, (n_words,); the others make no movie like another."""
     words = content.vectors
     result: NDArray[np.bool_] = np.bincount(words.indices, minlength=words.shape[1]) > 1
     return result
 
 
-def _weight(content: Content, name: str, vectors: Mapping[str, FilmVectors]) -> np.float32:
+def _weight(content: Content, name: str, vectors: Mapping[str, MovieVectors]) -> np.float32:
     """What vectors of an encoded space are multiplied by in the long vectors; 0 where the model has none of them."""
-    given = vectors.get(name)
-    weight = content.config.model_dump()[name] if given is not None and len(given) else 0.0
+    present = vectors.get(name)
+    weight = content.config.model_dump()[name] if present is not None and len(present) else 0.0
     return np.float32(weight / content.whole if weight else 0.0)
 
 
@@ -242,10 +242,10 @@ def _projected(vectors: Floats, projection: Projection) -> Floats:
 
 
 def drawn_together(places: Floats, years: Sequence[int | None]) -> Floats:
-    """Places of the films of one series, (m, dim), each moved towards the others, most to the nearest in time.
+    """Places of the movies of one series, (m, dim), each moved towards the others, most to the nearest in time.
 
     So each is nearest to its own series, in the order of the years, and the series as a whole lies among its like. The
-    length is the longest of the series: what is known of one film tells about the others.
+    length is the longest of the series: what is known of one movie tells about the others.
     """
     order = np.argsort([(0 if year is None else year) for year in years], kind="stable")
     steps = np.empty(len(order))

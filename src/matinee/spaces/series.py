@@ -1,11 +1,11 @@
-"""Films of one series, recognized by their titles: Rocky, Rocky II, Rocky Balboa; Star Wars: Episode IV, V, VI.
+"""Movies of one series, recognized by their titles: Rocky, Rocky II, Rocky Balboa; Star Wars: Episode IV, V, VI.
 
 A name is what stands in a title before the brackets, or one of the names within them, folded. Two names belong together
 where both begin with the same words, the stem, and what follows says so:
 
 - a number ("2", "II", "Part Two", "Vol. 1"), next to the bare stem or to another number of the stem;
 - a subtitle (": Resurrection"), where the stem has two words or more;
-- other words ("Reloaded"), "and the …", a subtitle of a stem of one word, a high number ("2049"): only where the films
+- other words ("Reloaded"), "and the …", a subtitle of a stem of one word, a high number ("2049"): only where the movies
   share people, and the fewer words the stem has, the more.
 """
 
@@ -23,19 +23,19 @@ from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
 
-MOST_FILMS = 40
-"""More films than this under one stem are no series but a common word."""
-MOST_WORDS = 6
+MAX_MOVIES = 40
+"""More movies than this under one stem are no series but a common word."""
+MAX_WORDS = 6
 """Longest stem, in words."""
 HIGH = 20
 """Numbers from here on ("2000", "54") rarely count sequels."""
 LOW = 3
-"""Where no film has the bare stem, a series has a number of at most this."""
+"""Where no movie has the bare stem, a series has a number of at most this."""
 LONELY = 4
-"""A single number above this ("Super 8") counts no sequels unless the films share people."""
+"""A single number above this ("Super 8") counts no sequels unless the movies share people."""
 ENOUGH = 2
-"""People that two films share where only one common word in front of others joins them ("Rocky Balboa")."""
-MOST_CAST = 8
+"""People that two movies share where only one common word in front of others joins them ("Rocky Balboa")."""
+MAX_CAST = 8
 
 Rows = NDArray[np.int64]
 Kind = Literal["bare", "number", "subtitle", "and", "other"]
@@ -66,7 +66,7 @@ _NO_END = _COUNTED | {"and", "of", "in", "at", "on", "to", "for", "with", "from"
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A film under a stem: what its name says after it (see `_kind`)."""
+    """A movie under a stem: what its name says after it (see `_kind`)."""
 
     row: int
     kind: Kind
@@ -138,16 +138,16 @@ def _number(words: Sequence[str], counted: bool) -> int:
 def _stems(name: str) -> Iterator[str]:
     """Every stem under which a name may be one of a series: the name itself, and its beginnings."""
     words = name.split()
-    for length in range(1, min(len(words), MOST_WORDS) + 1):
+    for length in range(1, min(len(words), MAX_WORDS) + 1):
         if words[length - 1] not in _NO_END:
             yield " ".join(words[:length])
 
 
 class SeriesFinder:
-    """The series of a catalog, or among some of its films; removed films are in none.
+    """The series of a catalog, or among some of its movies; removed movies are in none.
 
     Args:
-        rows: the films that are looked at; None: all.
+        rows: the movies that are looked at; None: all.
     """
 
     def __init__(self, catalog: Catalog, rows: Iterable[int] | None = None) -> None:
@@ -161,23 +161,23 @@ class SeriesFinder:
         self._people: dict[int, frozenset[str]] = {}
 
     def all(self) -> list[Rows]:
-        """Every series, as increasing rows, two or more films each; no film is in two."""
+        """Every series, as increasing rows, two or more movies each; no movie is in two."""
         return self._joined(self._known_stems(set(self._names)))
 
     def of(self, rows: Iterable[int]) -> list[Rows]:
-        """Those that some films belong to."""
+        """Those that some movies belong to."""
         titles = self._catalog.column("title")
         active = self._catalog.active
-        wanted = {row for row in rows if row < len(titles) and active[row]}
+        requested = {row for row in rows if row < len(titles) and active[row]}
         seen: set[int] = set()
         names: set[str] = set()
         result: list[Rows] = []
-        fresh = wanted
-        while fresh:  # a film of the series may have another name, which leads on
+        fresh = requested
+        while fresh:  # a movie of the series may have another name, which leads on
             seen |= fresh
             names |= {name for row in fresh for name in names_of(titles[row])}
             result = self._joined({stem for name in names for stem in _stems(name)})
-            result = [series for series in result if wanted & set(series.tolist())]
+            result = [series for series in result if requested & set(series.tolist())]
             fresh = {row for series in result for row in series.tolist()} - seen
         return result
 
@@ -192,22 +192,22 @@ class SeriesFinder:
 
     def _entries(self, stem: str) -> list[_Entry]:
         result: dict[int, _Entry] = {}
-        for place in range(bisect_left(self._names, stem), len(self._names)):
-            name = self._names[place]
+        for position in range(bisect_left(self._names, stem), len(self._names)):
+            name = self._names[position]
             if not name.startswith(stem):
                 break
             if len(name) > len(stem) and name[len(stem)] != " ":
                 continue
             kind, number, titled = _kind(name[len(stem) :])
-            row = self._rows[place]
+            row = self._rows[position]
             if row not in result or (result[row].kind == "other" and kind != "other"):
                 result[row] = _Entry(row, kind, number, titled)
-            if len(result) > 4 * MOST_FILMS:
+            if len(result) > 4 * MAX_MOVIES:
                 break
         return list(result.values())
 
     def _joined(self, stems: Iterable[str]) -> list[Rows]:
-        """The series of stems; those that share a film are one."""
+        """The series of stems; those that share a movie are one."""
         series: list[set[int]] = []
         for stem in sorted(stems):
             rows = self._series(stem)
@@ -218,13 +218,13 @@ class SeriesFinder:
                 if other & rows:
                     rows |= other
             series = [*apart, rows]
-        kept = [np.array(sorted(rows), dtype=np.int64) for rows in series if len(rows) <= MOST_FILMS]
-        return sorted(kept, key=lambda rows: int(rows[0]))
+        groups = [np.array(sorted(rows), dtype=np.int64) for rows in series if len(rows) <= MAX_MOVIES]
+        return sorted(groups, key=lambda rows: int(rows[0]))
 
     def _series(self, stem: str) -> set[int]:
-        """The films of one stem that belong together."""
+        """The movies of one stem that belong together."""
         entries = self._entries(stem)
-        if not 2 <= len(entries) <= 4 * MOST_FILMS:
+        if not 2 <= len(entries) <= 4 * MAX_MOVIES:
             return set()
         single = " " not in stem
         years = self._catalog.column("year")
@@ -241,17 +241,17 @@ class SeriesFinder:
             members |= {*of["number"], *bare}
         if not single:
             titled = [entry.row for entry in entries if entry.titled and entry.kind != "other"]
-            named = [row for row in titled if first is None or (years[row] or first) >= first]
-            if len(named) + len({*bare, *members}) > 1:
-                members |= {*named, *bare}
-        # The rest must share people with a film that is in, or that may begin the series.
+            by_name = [row for row in titled if first is None or (years[row] or first) >= first]
+            if len(by_name) + len({*bare, *members}) > 1:
+                members |= {*by_name, *bare}
+        # The rest must share people with a movie that is in, or that may begin the series.
         anchors = members | set(bare) or {*of["number"], *of["subtitle"], *([] if single else of["and"])}
-        least = {row: 1 for kind in ("number", "subtitle") for row in of[kind]}
-        least |= {row: ENOUGH if single else 1 for kind in ("and", "other") for row in of[kind]}
-        rest = least.keys() - members
+        min_score = {row: 1 for kind in ("number", "subtitle") for row in of[kind]}
+        min_score |= {row: ENOUGH if single else 1 for kind in ("and", "other") for row in of[kind]}
+        rest = min_score.keys() - members
         while True:
             pairs = [
-                (row, one) for row in rest for one in anchors if one != row and self._shared(row, one) >= least[row]
+                (row, one) for row in rest for one in anchors if one != row and self._shared(row, one) >= min_score[row]
             ]
             if not pairs:
                 return members
@@ -261,14 +261,14 @@ class SeriesFinder:
             rest -= joined
 
     def _first(self, bare: list[int], marked: list[int], years: Sequence[int | None]) -> list[int]:
-        """Of several films of one name, those that a sequel shares most people with, else the last before the first."""
+        """Of several movies of one name, those that share most people with a sequel, else the last before the first."""
         if len(bare) < 2 or not marked:
             return bare if marked else []
         kin = set()
         for other in marked:
             shared = {row: self._shared(row, other) for row in bare}
-            most = max(shared.values())
-            kin |= {row for row in bare if most and shared[row] == most}
+            max_shared = max(shared.values())
+            kin |= {row for row in bare if max_shared and shared[row] == max_shared}
         if kin:
             return sorted(kin)
         first = min((year for row in marked if (year := years[row]) is not None), default=None)
@@ -276,26 +276,26 @@ class SeriesFinder:
         return [max(older, key=lambda row: years[row] or 0)] if older else []
 
     def _shared(self, one: int, other: int) -> int:
-        """People that made two films or lead their casts."""
+        """People that made two movies or lead their casts."""
         return len(self._of(one) & self._of(other))
 
     def _of(self, row: int) -> frozenset[str]:
         result = self._people.get(row)
         if result is None:
             movie = self._catalog.movie(row)
-            names = (*movie.directors, *movie.writers, *movie.cast[:MOST_CAST])
+            names = (*movie.directors, *movie.writers, *movie.cast[:MAX_CAST])
             result = self._people[row] = frozenset(name.casefold() for name in names)
         return result
 
 
 def series_of(catalog: Catalog, rows: Sequence[int]) -> list[Rows]:
-    """The series that some films belong to; takes time by the films that share a first word with one of them."""
+    """The series that some movies belong to; takes time by the movies that share a first word with one of them."""
     titles = catalog.column("title")
     first = {name.split()[0] for row in rows for name in names_of(titles[row])}
     if not first:
         return []
-    held = re.compile("|".join(re.escape(word) for word in sorted(first))).search
-    near = [row for row, title in enumerate(catalog.column("title")) if held(_letters(title))]
+    matches = re.compile("|".join(re.escape(word) for word in sorted(first))).search
+    near = [row for row, title in enumerate(catalog.column("title")) if matches(_letters(title))]
     return SeriesFinder(catalog, sorted({*near, *rows})).of(rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from matinee._util.secrets import without_password
 from matinee.errors import StoreError
 from matinee.settings import Settings
 from matinee.stores.base import Changes, Exposure, FilmVector, Rating, RatingChange, Store, UserOverlay
@@ -45,6 +46,6 @@ def _open_server_store(settings: Settings, dataset: str) -> Store:
 
         return open_postgres_store(settings, dataset)
     raise StoreError(
-        f"{settings.store_url!r} names no kind of store.",
+        f"{without_password(settings.store_url)!r} names no kind of store.",
         "Set MATINEE_STORE_URL to http://HOST:9200 (Elasticsearch) or postgresql://HOST/DATABASE, or leave it empty.",
     )

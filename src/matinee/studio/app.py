@@ -29,8 +29,8 @@ ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">
 
 def main() -> None:
     """Run the page of the address; the default is the first."""
-    asked = st.query_params.get("page", FIRST)
-    name = asked if asked in PAGES else FIRST
+    requested = st.query_params.get("page", FIRST)
+    name = requested if requested in PAGES else FIRST
     st.set_page_config(page_title=f"{PAGES[name]} · Matinee studio", page_icon=ICON, layout="wide")
     if st.context.theme.type == "dark":
         st.html(DARK_STYLE)

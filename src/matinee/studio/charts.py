@@ -14,7 +14,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from matinee.studio.style import SERIES, SERIES_DARK, cut, plain
+from matinee.studio.style import SERIES, SERIES_DARK, plain, truncated
 
 Columns = Mapping[str, Sequence[Any]]
 """A table: heading → cells, all columns of equal length."""
@@ -37,7 +37,7 @@ def colors() -> tuple[str, ...]:
 
 def label(text: object, max_length: int = MAX_NAME) -> str:
     """Untrusted text for a figure: on one line, truncated and escaped, because Plotly supports some HTML."""
-    return escape(cut(" ".join(str(text).split()), max_length), quote=False)
+    return escape(truncated(" ".join(str(text).split()), max_length), quote=False)
 
 
 def bars(
@@ -62,9 +62,9 @@ def bars(
         hover: a text for each bar, instead of its value.
     """
     numbers = not horizontal and all(isinstance(name, (int, float)) for name in names)
-    shown: list[Any] = list(names) if numbers else [label(name, MAX_BAR_NAME) for name in names]
+    labels: list[Any] = list(names) if numbers else [label(name, MAX_BAR_NAME) for name in names]
     # The axis has positions with names as tick labels, so that two bars may have the same name.
-    positions = shown if numbers else list(range(len(shown)))
+    positions = labels if numbers else list(range(len(labels)))
     form = ".1%" if percent else ",.5~g"
     value = f"%{{{'x' if horizontal else 'y'}:{form}}}"
     texts = hover or [""] * len(names)
@@ -81,11 +81,11 @@ def bars(
     )
     if not numbers:
         axis = figure.update_yaxes if horizontal else figure.update_xaxes
-        axis(tickmode="array", tickvals=positions, ticktext=shown, autorange="reversed" if horizontal else None)
+        axis(tickmode="array", tickvals=positions, ticktext=labels, autorange="reversed" if horizontal else None)
     (figure.update_xaxes if horizontal else figure.update_yaxes)(
         tickformat=".0%" if percent else None, rangemode="tozero"
     )
-    height = max(140, BAR * len(shown) + 70) if horizontal else HEIGHT
+    height = max(140, BAR * len(labels) + 70) if horizontal else HEIGHT
     return _finish(figure, x, y, height)
 
 
@@ -172,8 +172,10 @@ def ranks(
             marker={"size": 12, "color": [series[0] if one else series[3] for one in (strong or [False] * n)]},
         )
     )
-    shown = [label(name, MAX_BAR_NAME) for name in names]
-    figure.update_yaxes(tickmode="array", tickvals=list(range(n)), ticktext=shown, range=[n - 0.5, -0.5], showgrid=True)
+    labels = [label(name, MAX_BAR_NAME) for name in names]
+    figure.update_yaxes(
+        tickmode="array", tickvals=list(range(n)), ticktext=labels, range=[n - 0.5, -0.5], showgrid=True
+    )
     highest = math.log10(max([*values, 10]))
     figure.update_xaxes(type="log", range=[-0.05 * highest, 1.05 * highest], dtick=1, tickformat=",d")
     return _finish(figure, x, "", max(140, BAR * n + 70))
@@ -210,11 +212,11 @@ def _sides(
 
 def _padded(values: Sequence[float | None], log: bool) -> list[float] | None:
     """The range of an axis with room for the names of the outermost dots, in Plotly's units."""
-    shown = [math.log10(value) if log else value for value in values if value is not None and (value > 0 or not log)]
-    if not shown:
+    finite = [math.log10(value) if log else value for value in values if value is not None and (value > 0 or not log)]
+    if not finite:
         return None
-    room = ROOM * (max(shown) - min(shown)) or 1.0
-    return [min(shown) - room, max(shown) + room]
+    room = ROOM * (max(finite) - min(finite)) or 1.0
+    return [min(finite) - room, max(finite) + room]
 
 
 def _parts(values: Sequence[float | None]) -> list[float]:

@@ -105,7 +105,7 @@ def part(show: Callable[P, None]) -> Callable[P, None]:
 
     @st.fragment
     @wraps(show)
-    def shown(*args: P.args, **kwargs: P.kwargs) -> None:
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
         if st.session_state.get(WHOLE):
             show(*args, **kwargs)
             return
@@ -115,7 +115,7 @@ def part(show: Callable[P, None]) -> Callable[P, None]:
         except MatineeError:
             st.rerun()
 
-    return shown
+    return wrapper
 
 
 def whole(show: Callable[[], None]) -> None:

@@ -35,8 +35,8 @@ def sentences(answer: Answer) -> list[str]:
 def _stars(answer: Answer) -> str:
     stars, own = answer.get("stars"), answer.get("rating")
     if own is not None:
-        said = f"You gave it {_count(own)}; that rating is left out of what follows."
-        return said if stars is None else f"{said} From the others, {_of(stars)} would be expected."
+        text = f"You gave it {_count(own)}; that rating is left out of what follows."
+        return text if stars is None else f"{text} From the others, {_of(stars)} would be expected."
     return "" if stars is None else f"You would probably give it {_of(stars)}."
 
 
@@ -50,8 +50,8 @@ def because(answer: Answer) -> str:
     reasons: Sequence[Answer] = answer.get("because") or ()
     if not reasons or not answer.get("reason"):
         return f"{prefix}{model} does not tell which of your films its score comes from."
-    said = str(answer["reason"])
-    return f"{prefix}{plain(said[:1].upper() + said[1:])}."
+    text = str(answer["reason"])
+    return f"{prefix}{plain(text[:1].upper() + text[1:])}."
 
 
 def _content(answer: Answer) -> Iterator[str]:
@@ -74,8 +74,8 @@ def _neighbors(answer: Answer) -> str:
         return "Nobody of similar taste has rated it."
     mean = answer.get("neighbors_mean")
     count = f"{len(raters)} user{'s' if len(raters) > 1 else ''} of similar taste"
-    said = f"{count} {'have' if len(raters) > 1 else 'has'} rated it"
-    return f"{said}." if mean is None else f"{said}: {_of(mean)}{' on average' if len(raters) > 1 else ''}."
+    text = f"{count} {'have' if len(raters) > 1 else 'has'} rated it"
+    return f"{text}." if mean is None else f"{text}: {_of(mean)}{' on average' if len(raters) > 1 else ''}."
 
 
 def _models(answer: Answer) -> str:
@@ -85,10 +85,10 @@ def _models(answer: Answer) -> str:
     best = min(ranked, key=lambda row: row["rank"])
     worst = max(ranked, key=lambda row: row["rank"] / max(row["of"], 1))
     near = sum(row["rank"] <= NEAR for row in ranked)
-    said = f"{near} of {len(ranked)} models have it among their first {NEAR} films for you"
+    text = f"{near} of {len(ranked)} models have it among their first {NEAR} films for you"
     if best is worst:
-        return f"{said}."
-    return f"{said}: it stands highest with {_place(best)}, lowest with {_place(worst)}."
+        return f"{text}."
+    return f"{text}: it stands highest with {_place(best)}, lowest with {_place(worst)}."
 
 
 def _place(row: Answer) -> str:
@@ -97,26 +97,26 @@ def _place(row: Answer) -> str:
 
 def factor(row: Answer) -> str:
     """The contribution of one factor."""
-    high, low = (_and([f"*{plain(film['title'])}*" for film in row.get(end) or ()]) for end in ("high", "low"))
-    product, user, film = (float(row.get(name) or 0) for name in ("product", "user", "film"))
+    high, low = (_and([f"*{plain(movie['title'])}*" for movie in row.get(end) or ()]) for end in ("high", "low"))
+    product, user, movie = (float(row.get(name) or 0) for name in ("product", "user", "film"))
     if product >= 0:
         way = "You and the film lean the same way, which speaks **for** it"
     else:
         way = "You and the film lean opposite ways, which speaks **against** it"
     ends = []
     if high:
-        ends.append(f"on the one end stand {high}{_who(user > 0, film > 0)}")
+        ends.append(f"on the one end stand {high}{_who(user > 0, movie > 0)}")
     if low:
-        ends.append(f"on the other {low}{_who(user < 0, film < 0)}")
+        ends.append(f"on the other {low}{_who(user < 0, movie < 0)}")
     return f"**Factor {row['factor']}**: {way} ({product:+.3f})." + _sentence("; ".join(ends))
 
 
-def _who(user: bool, film: bool) -> str:
-    if user and film:
+def _who(user: bool, movie: bool) -> str:
+    if user and movie:
         return " (you and the film are on this side)"
     if user:
         return " (you are on this side)"
-    return " (the film is on this side)" if film else ""
+    return " (the film is on this side)" if movie else ""
 
 
 def _sentence(text: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from matinee.studio import core
-from matinee.studio.style import cut, html, named
+from matinee.studio.style import html, truncated, with_year
 
 ROW = "display:flex;align-items:center;gap:.75rem;margin:0 0 .5rem;padding:.25rem;border-left:4px solid "
 PICTURE = "width:46px;height:69px;object-fit:cover;border-radius:4px;flex:none;background:#8884"
@@ -35,7 +35,7 @@ class Entry:
     badge: str = ""
 
 
-def film_list(entries: Sequence[Entry], *, numbered: bool = True) -> None:
+def movie_list(entries: Sequence[Entry], *, numbered: bool = True) -> None:
     """Show a list of movies with posters."""
     pictures = core.posters([entry.movie_id for entry in entries])
     rows = [
@@ -47,9 +47,9 @@ def film_list(entries: Sequence[Entry], *, numbered: bool = True) -> None:
 
 def _row(entry: Entry, picture: bytes | None, number: str) -> str:
     image = f'<img src="{source(picture)}" alt="" style="{PICTURE}">' if picture else f'<span style="{PICTURE}"></span>'
-    name = html(number + named(cut(entry.title, MAX_TEXT), entry.year))
+    name = html(number + with_year(truncated(entry.title, MAX_TEXT), entry.year))
     badge = f' <span style="{BADGE}">{html(entry.badge)}</span>' if entry.badge else ""
-    note = f'<br><span style="{QUIET}">{html(cut(entry.note, MAX_TEXT))}</span>' if entry.note else ""
+    note = f'<br><span style="{QUIET}">{html(truncated(entry.note, MAX_TEXT))}</span>' if entry.note else ""
     line = "currentColor" if entry.badge else "transparent"
     return f'<li style="{ROW}{line}">{image}<span style="{WORDS}"><strong>{name}</strong>{badge}{note}</span></li>'
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -11,13 +13,14 @@ import streamlit as st
 from matinee.client import RefusedError, calls
 from matinee.errors import MatineeError, ServiceError
 from matinee.studio import core
-from matinee.studio.catalog import Catalog, catalog
-from matinee.studio.style import cut, plain
+from matinee.studio.style import plain, truncated, with_year
 
+MAX_LABEL = 120
+"""Maximum length of a label; longer titles are truncated."""
 MAX_USERS = 1000
 """Maximum number of listed users. Other ids can be typed."""
-MANY, OFFERED = 20_000, 500
-"""With more than `MANY` movies, pickers list `OFFERED` matches of a text, because longer lists are slow."""
+MAX_LISTED, MAX_MATCHES = 20_000, 500
+"""With more than `MAX_LISTED` movies, pickers list `MAX_MATCHES` matches of a text, because longer lists are slow."""
 MAX_FILTER = 2000
 FIELDS = "genre, year, decade, director, cast, tag, country, ratings, mean"
 CHOSEN_USER = "studio: user"
@@ -26,6 +29,50 @@ PAGE = "page"
 """Parameter of the address that is managed by `app`."""
 STARTED, WRITTEN = "studio: started", "studio: written"
 """Keys of the set of widgets stored in the address, and of the last written address with their values."""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Movies by label, in alphabetical order.
+
+    Attributes:
+        labels: `Title (Year)`, followed by the id if several movies share it; unique.
+        ids: label → movie id.
+        by_id: movie id → label.
+    """
+
+    labels: list[str]
+    ids: dict[str, str]
+    by_id: dict[str, str]
+
+
+def catalog() -> Catalog:
+    """All movies in service, cached for a minute. Shared between sessions; do not modify.
+
+    Raises:
+        MatineeError: the core does not answer.
+    """
+    return _catalog(core.address(), core.snapshot())
+
+
+@st.cache_resource(ttl=core.TTL, max_entries=2, show_spinner=False)
+def _catalog(url: str, snapshot: str) -> Catalog:
+    del url, snapshot
+    return catalog_of(core.ask(calls.titles()))
+
+
+def catalog_of(table: dict[str, Any]) -> Catalog:
+    """Labels from the answer of `calls.titles`."""
+    titles = [with_year(title, year) for title, year in zip(table["titles"], table["years"], strict=True)]
+    names = [truncated(" ".join(title.split()), MAX_LABEL) for title in titles]
+    uses = Counter(names)
+    # The id is only added if necessary, with the word "id", so that it does not look like part of the title.
+    labels = [
+        (name if uses[name] == 1 else f"{name} – id {movie_id}", movie_id)
+        for name, movie_id in zip(names, table["movie_ids"], strict=True)
+    ]
+    labels.sort(key=lambda row: row[0].casefold())
+    return Catalog([label for label, _ in labels], dict(labels), {movie_id: label for label, movie_id in labels})
 
 
 def follow() -> None:
@@ -51,12 +98,12 @@ def address(**state: str | float | None) -> None:
     st.session_state[WRITTEN] = (params, {key: st.session_state[key] for key in started if key in st.session_state})
 
 
-def given(name: str) -> str | None:
+def param(name: str) -> str | None:
     """A parameter of the address, or None."""
     return st.query_params.get(name) or None
 
 
-def start(key: str, value: Any) -> None:
+def init_widget(key: str, value: Any) -> None:
     """Set the initial value of a widget that is stored in the address."""
     st.session_state.setdefault(STARTED, set()).add(key)
     if key not in st.session_state:
@@ -74,9 +121,9 @@ def user(label: str, key: str, *, optional: bool = False) -> str | None:
     answer = core.get(calls.users(limit=MAX_USERS))
     ratings = {row["user_id"]: row["ratings"] for row in answer["items"]}
     first = None if optional else next(iter(ratings), None)
-    start(key, given("user") or (None if optional else st.session_state.get(CHOSEN_USER)) or first)
+    init_widget(key, param("user") or (None if optional else st.session_state.get(CHOSEN_USER)) or first)
     more = answer["total"] - len(ratings)
-    chosen = st.selectbox(
+    selected = st.selectbox(
         label,
         list(ratings),
         index=None,
@@ -89,14 +136,14 @@ def user(label: str, key: str, *, optional: bool = False) -> str | None:
         else None,
         key=key,
     )
-    chosen = chosen.strip() if chosen else ""
-    if not chosen or (chosen not in ratings and not _can_be(chosen)):
+    selected = selected.strip() if selected else ""
+    if not selected or (selected not in ratings and not _is_valid_id(selected)):
         return None
-    st.session_state[CHOSEN_USER] = chosen
-    return chosen
+    st.session_state[CHOSEN_USER] = selected
+    return selected
 
 
-def _can_be(user_id: str) -> bool:
+def _is_valid_id(user_id: str) -> bool:
     """Whether this is a valid id of a user. Shows a warning if not."""
     try:
         core.get(calls.history(user_id))
@@ -109,7 +156,7 @@ def _can_be(user_id: str) -> bool:
             why = "It is too long, or has characters that no id has."
         else:
             why = error.message
-        st.warning(plain(f"That cannot be the id of a user. {cut(why, 300)}"), icon=":material/person_off:")
+        st.warning(plain(f"That cannot be the id of a user. {truncated(why, 300)}"), icon=":material/person_off:")
         return False
     return True
 
@@ -129,57 +176,62 @@ def history(user_id: str) -> list[dict[str, Any]]:
         return []
 
 
-def say_unknown(user_id: str) -> None:
+def show_unknown_user(user_id: str) -> None:
     """Show that a user has no ratings, with similar ids."""
     near = [row["user_id"] for row in core.get(calls.users(user_id[:1], limit=5))["items"]]
     hint = f" There are, for example, {', '.join(near)}." if near else ""
-    st.info(plain(f"User {cut(user_id, 60)} has rated nothing.{hint}"), icon=":material/info:")
+    st.info(plain(f"User {truncated(user_id, 60)} has rated nothing.{hint}"), icon=":material/info:")
 
 
-def film(label: str, key: str, *, on_change: Callable[[], None] | None = None) -> str | None:
+def movie(label: str, key: str, *, on_change: Callable[[], None] | None = None) -> str | None:
     """Pick a movie by title; the default is that of `?film=`. Returns its id; None if none is chosen."""
-    films = catalog()
-    start(key, films.by_id.get(given("film") or ""))
-    chosen = film_label(label, key, films, on_change=on_change)
-    return films.ids.get(chosen) if chosen else None
+    movies = catalog()
+    init_widget(key, movies.by_id.get(param("film") or ""))
+    selected = movie_label(label, key, movies, on_change=on_change)
+    return movies.ids.get(selected) if selected else None
 
 
-def film_label(label: str, key: str, films: Catalog, *, on_change: Callable[[], None] | None = None) -> str | None:
+def movie_label(label: str, key: str, movies: Catalog, *, on_change: Callable[[], None] | None = None) -> str | None:
     """Pick a movie. Returns its label; None if none is chosen."""
-    if st.session_state.get(key) not in films.ids:  # none yet, or the movie was deleted
+    if st.session_state.get(key) not in movies.ids:  # none yet, or the movie was deleted
         st.session_state[key] = None
-    chosen: str | None = st.selectbox(
+    selected: str | None = st.selectbox(
         label,
-        films.labels if len(films.labels) <= MANY else _offered(label, key, films),
+        movies.labels if len(movies.labels) <= MAX_LISTED else _matching(label, key, movies),
         index=None,
         filter_mode="contains",  # "fuzzy" takes seconds with 62,000 movies
-        placeholder=f"Type to search {len(films.labels):,} films",
+        placeholder=f"Type to search {len(movies.labels):,} films",
         key=key,
         on_change=on_change,
     )
-    return chosen
+    return selected
 
 
-def _offered(label: str, key: str, films: Catalog) -> list[str]:
+def _matching(label: str, key: str, movies: Catalog) -> list[str]:
     text = st.text_input(f"Search for the {label.lower()}", key=f"{key}-search", placeholder="A part of its title")
     words = text.casefold().split()
-    fitting = (name for name in films.labels if all(word in name.casefold() for word in words))
-    chosen = st.session_state[key]
-    return list(dict.fromkeys([*([chosen] if chosen else []), *islice(fitting, OFFERED)]))
+    matching = (name for name in movies.labels if all(word in name.casefold() for word in words))
+    selected = st.session_state[key]
+    return list(dict.fromkeys([*([selected] if selected else []), *islice(matching, MAX_MATCHES)]))
+
+
+def default_model(models: Sequence[Mapping[str, Any]]) -> str:
+    """Name of the default of these models of `/v1/models`."""
+    return str(next((model["name"] for model in models if model["default"]), models[0]["name"]))
 
 
 def model(label: str, key: str, names: Sequence[str], *, parameter: str = "model", default: str) -> str:
     """Pick a model by name; the default is that of the address."""
-    asked = given(parameter)
-    start(key, asked if asked in names else default)
+    requested = param(parameter)
+    init_widget(key, requested if requested in names else default)
     if st.session_state[key] not in names:
         st.session_state[key] = default
     return str(st.selectbox(label, names, key=key))
 
 
-def film_filter(key: str, label: str = "Filter") -> str:
+def filter_input(key: str, label: str = "Filter") -> str:
     """A text box for a filter; the default is `?filter=`. Returns "" for all movies."""
-    start(key, given("filter") or "")
+    init_widget(key, param("filter") or "")
     text: str = st.text_input(
         label,
         max_chars=MAX_FILTER,
@@ -190,7 +242,7 @@ def film_filter(key: str, label: str = "Filter") -> str:
     return text.strip()
 
 
-def say_filter_fault(text: str, error: RefusedError) -> None:
+def show_filter_error(text: str, error: RefusedError) -> None:
     """Show an error of a filter with its position.
 
     Raises:

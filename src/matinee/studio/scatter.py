@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from matinee.client import RefusedError, calls
 from matinee.studio import charts, core
-from matinee.studio.style import named
+from matinee.studio.style import with_year
 
 SPACES = {"content": "Content", "taste": "Taste", "poster": "Posters", "text": "Texts"}
 FACTS_TTL = 600
@@ -25,8 +25,8 @@ COLORS = (GENRES, YEARS, MEAN, RATINGS)
 MAX_GENRES = 7
 """Maximum number of genres with a color. The eighth color is for all other movies."""
 HEIGHT = 640
-MANY = 20_000
-SIZE, SIZE_OF_MANY = 5, 3
+MAX_LARGE_MARKS = 20_000
+SIZE, SMALL_SIZE = 5, 3
 OPACITY = 0.75
 
 Floats = NDArray[np.float64]
@@ -34,7 +34,7 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Places:
+class MapPoints:
     """Movies of a space with map coordinates.
 
     Attributes:
@@ -66,13 +66,13 @@ class Facts:
     ratings: dict[str, int]
 
 
-def places(space: str) -> Places | None:
+def map_points(space: str) -> MapPoints | None:
     """The movies of a space; None if the snapshot has no such space. Shared; do not modify."""
-    return _places(core.address(), core.snapshot(), space)
+    return _map_points(core.address(), core.snapshot(), space)
 
 
 @st.cache_resource(ttl=core.TTL, max_entries=8, show_spinner=False)
-def _places(url: str, snapshot: str, space: str) -> Places | None:
+def _map_points(url: str, snapshot: str, space: str) -> MapPoints | None:
     del url, snapshot
     try:
         answer = core.ask(calls.film_map(space))
@@ -81,10 +81,10 @@ def _places(url: str, snapshot: str, space: str) -> Places | None:
             raise
         return None
     ids: list[str] = answer["movie_ids"]
-    names = [named(title, year) for title, year in zip(answer["titles"], answer["years"], strict=True)]
+    names = [with_year(title, year) for title, year in zip(answer["titles"], answer["years"], strict=True)]
     titles = [charts.label(name) for name in names]
     x, y, years = (np.array(answer[name], dtype=np.float64) for name in ("x", "y", "years"))
-    return Places(
+    return MapPoints(
         answer["method"], ids, names, titles, x, y, years, {movie_id: row for row, movie_id in enumerate(ids)}
     )
 
@@ -101,11 +101,11 @@ def _facts(url: str, snapshot: str) -> Facts:
     total, offset = 1, 0
     while offset < total:
         page = core.ask(calls.movies(sort="movie_id", offset=offset, limit=PAGE))
-        for film in page["items"]:
-            movie_id = film["movie_id"]
-            facts.genres[movie_id] = film["genres"]
-            facts.mean[movie_id] = film["mean"]
-            facts.ratings[movie_id] = film["ratings"]
+        for movie in page["items"]:
+            movie_id = movie["movie_id"]
+            facts.genres[movie_id] = movie["genres"]
+            facts.mean[movie_id] = movie["mean"]
+            facts.ratings[movie_id] = movie["ratings"]
         total, offset = page["total"], offset + PAGE
     return facts
 
@@ -115,28 +115,28 @@ def genres_by_size(facts: Facts) -> list[str]:
     return [name for name, _ in Counter(name for each in facts.genres.values() for name in each).most_common()]
 
 
-def table(films: Places, facts: Facts) -> charts.Columns:
+def table(points: MapPoints, facts: Facts) -> charts.Columns:
     """The data of the map as columns."""
     return {
-        "Film": films.names,
-        "Across": films.x.tolist(),
-        "Up": films.y.tolist(),
-        "Genres": [", ".join(facts.genres.get(movie_id, ())) for movie_id in films.ids],
-        "Mean stars": [facts.mean.get(movie_id) for movie_id in films.ids],
-        "Ratings": [facts.ratings.get(movie_id) for movie_id in films.ids],
+        "Film": points.names,
+        "Across": points.x.tolist(),
+        "Up": points.y.tolist(),
+        "Genres": [", ".join(facts.genres.get(movie_id, ())) for movie_id in points.ids],
+        "Mean stars": [facts.mean.get(movie_id) for movie_id in points.ids],
+        "Ratings": [facts.ratings.get(movie_id) for movie_id in points.ids],
     }
 
 
 # --- the figure ------------------------------------------------------------------------------------------------
 def figure(
-    films: Places,
+    points: MapPoints,
     facts: Facts,
     *,
     color: str,
     genres: Sequence[str] = (),
     rated: Mapping[str, float] | None = None,
-    film: str | None = None,
-    near: Sequence[str] = (),
+    marked: str | None = None,
+    neighbors: Sequence[str] = (),
 ) -> go.Figure:
     """The figure of the map. The `customdata` of every point is the movie's row.
 
@@ -144,27 +144,28 @@ def figure(
         color: one of `COLORS`.
         genres: for `GENRES`: those with a color, at most `MAX_GENRES`.
         rated: movies rated by a user, marked with rings, and their stars.
-        film: the movie marked with a star.
-        near: its neighbors, marked with diamonds.
+        marked: the movie marked with a star.
+        neighbors: its neighbors, marked with diamonds.
     """
     result = go.Figure()
-    size = SIZE if len(films.ids) <= MANY else SIZE_OF_MANY
+    size = SIZE if len(points.ids) <= MAX_LARGE_MARKS else SMALL_SIZE
     if color == GENRES:
-        _by_genre(result, films, facts, genres, size)
+        _by_genre(result, points, facts, genres, size)
     else:
-        _by_number(result, films, numbers(films, facts, color), color, size)
+        _by_number(result, points, numbers(points, facts, color), color, size)
     ink = "#f5f5f4" if st.context.theme.type == "dark" else "#1c1917"
     if rated:
-        rows = _rows(films, rated)
-        texts = [f"{films.titles[row]}<br>{rated[films.ids[row]]:g} stars by the user" for row in rows.tolist()]
+        rows = _rows(points, rated)
+        texts = [f"{points.titles[row]}<br>{rated[points.ids[row]]:g} stars by the user" for row in rows.tolist()]
         ring = {"symbol": "circle-open", "size": size + 3, "color": ink, "line": {"width": 1}}
-        _add(result, films, rows, "Rated by the user", ring, texts)
-    if near:
-        _add(result, films, _rows(films, near), "Similar films", {"symbol": "diamond", "size": size + 7, "color": ink})
-    if film in films.rows:
-        row = np.array([films.rows[film]])
+        _add(result, points, rows, "Rated by the user", ring, texts)
+    if neighbors:
+        diamond = {"symbol": "diamond", "size": size + 7, "color": ink}
+        _add(result, points, _rows(points, neighbors), "Similar films", diamond)
+    if marked in points.rows:
+        row = np.array([points.rows[marked]])
         star = {"symbol": "star", "size": 24, "color": charts.colors()[0], "line": {"width": 1.5, "color": ink}}
-        _add(result, films, row, "The film", star)
+        _add(result, points, row, "The film", star)
     result.update_layout(
         height=HEIGHT,
         margin={"l": 0, "r": 0, "t": 8, "b": 8},
@@ -180,20 +181,20 @@ def figure(
     return result
 
 
-def numbers(films: Places, facts: Facts, color: str) -> Floats:
+def numbers(points: MapPoints, facts: Facts, color: str) -> Floats:
     """Values for the color scale, (n,), NaN if unknown; numbers of ratings as log10."""
     if color == YEARS:
-        return films.years
+        return points.years
     if color == MEAN:
-        return np.array([facts.mean.get(movie_id) for movie_id in films.ids], dtype=np.float64)
-    counts = np.array([facts.ratings.get(movie_id, 0) for movie_id in films.ids], dtype=np.float64)
+        return np.array([facts.mean.get(movie_id) for movie_id in points.ids], dtype=np.float64)
+    counts = np.array([facts.ratings.get(movie_id, 0) for movie_id in points.ids], dtype=np.float64)
     return np.log10(np.where(counts > 0, counts, np.nan))
 
 
-def _by_number(figure: go.Figure, films: Places, values: Floats, color: str, size: int) -> None:
+def _by_number(figure: go.Figure, points: MapPoints, values: Floats, color: str, size: int) -> None:
     missing = np.flatnonzero(np.isnan(values))
     if len(missing):
-        _add(figure, films, missing, "Unknown", {"size": size, "color": charts.FADED, "opacity": OPACITY / 2})
+        _add(figure, points, missing, "Unknown", {"size": size, "color": charts.FADED, "opacity": OPACITY / 2})
     rows = np.flatnonzero(~np.isnan(values))
     if not len(rows):
         return
@@ -217,34 +218,34 @@ def _by_number(figure: go.Figure, films: Places, values: Floats, color: str, siz
         "showscale": True,
         "colorbar": bar,
     }
-    titles = [f"{films.titles[row]}<br>{text}" for row, text in zip(rows.tolist(), texts, strict=True)]
-    _add(figure, films, rows, color, marker, titles, legend=False)
+    titles = [f"{points.titles[row]}<br>{text}" for row, text in zip(rows.tolist(), texts, strict=True)]
+    _add(figure, points, rows, color, marker, titles, legend=False)
 
 
-def _by_genre(figure: go.Figure, films: Places, facts: Facts, genres: Sequence[str], size: int) -> None:
+def _by_genre(figure: go.Figure, points: MapPoints, facts: Facts, genres: Sequence[str], size: int) -> None:
     # A movie has the color of its rarest shown genre, because nearly every movie is also a drama or a comedy.
     order = {name: i for i, name in enumerate(reversed(genres_by_size(facts)))}
     rarest = sorted(genres, key=lambda name: order.get(name, 0))
-    group = np.full(len(films.ids), len(genres), dtype=np.int64)
+    group = np.full(len(points.ids), len(genres), dtype=np.int64)
     index = {name: genres.index(name) for name in rarest}
-    for row, movie_id in enumerate(films.ids):
-        having = facts.genres.get(movie_id, ())
-        group[row] = next((index[name] for name in rarest if name in having), len(genres))
+    for row, movie_id in enumerate(points.ids):
+        own_genres = facts.genres.get(movie_id, ())
+        group[row] = next((index[name] for name in rarest if name in own_genres), len(genres))
     colors = charts.colors()
     other = {"size": size, "color": charts.FADED, "opacity": OPACITY / 2}
-    _add(figure, films, np.flatnonzero(group == len(genres)), "Other", other)
+    _add(figure, points, np.flatnonzero(group == len(genres)), "Other", other)
     for number, name in enumerate(genres):
         marker = {"size": size, "color": colors[number], "opacity": OPACITY}
-        _add(figure, films, np.flatnonzero(group == number), charts.label(name), marker)
+        _add(figure, points, np.flatnonzero(group == number), charts.label(name), marker)
 
 
-def _rows(films: Places, ids: Sequence[str] | Mapping[str, float]) -> Rows:
-    return np.array([films.rows[movie_id] for movie_id in ids if movie_id in films.rows], dtype=np.int64)
+def _rows(points: MapPoints, ids: Sequence[str] | Mapping[str, float]) -> Rows:
+    return np.array([points.rows[movie_id] for movie_id in ids if movie_id in points.rows], dtype=np.int64)
 
 
 def _add(
     figure: go.Figure,
-    films: Places,
+    points: MapPoints,
     rows: Rows,
     name: str,
     marker: Mapping[str, Any],
@@ -254,12 +255,12 @@ def _add(
 ) -> None:
     opacity = marker.get("opacity", 1)
     figure.add_scattergl(
-        x=films.x[rows].astype(np.float32),
-        y=films.y[rows].astype(np.float32),
+        x=points.x[rows].astype(np.float32),
+        y=points.y[rows].astype(np.float32),
         mode="markers",
         name=name,
         # An array, because Plotly checks every element of a list several times.
-        text=np.array([films.titles[row] for row in rows.tolist()] if titles is None else titles, dtype=object),
+        text=np.array([points.titles[row] for row in rows.tolist()] if titles is None else titles, dtype=object),
         customdata=rows.astype(np.int32),
         hovertemplate="%{text}<extra></extra>",
         marker=dict(marker),

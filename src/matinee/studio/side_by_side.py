@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
 from matinee.client import RefusedError, calls
 from matinee.studio import core, pickers
-from matinee.studio.comparison import in_words, overlap
-from matinee.studio.movie_lists import Entry, film_list
+from matinee.studio.movie_lists import Entry, movie_list
 from matinee.studio.style import plain
 from matinee.studio.tables import day
 
 MIN_N, MAX_N, DEFAULT_N = 5, 50, 10
+MIN_COMMON = 3
+"""Minimum number of common movies to compare their order."""
 SECOND = ("content", "popular")
 """Default of the second model: the first of these that exists."""
 FALLBACKS = {
@@ -23,8 +25,9 @@ FALLBACKS = {
 }
 
 
-def show(names: Sequence[str], default: str) -> None:
+def show(models: Sequence[Mapping[str, Any]]) -> None:
     """Show the view. The address has its state."""
+    names, default = [model["name"] for model in models], pickers.default_model(models)
     other = next((name for name in (*SECOND, *names) if name in names and name != default), default)
     first, second = st.columns(2)
     with first:
@@ -35,12 +38,12 @@ def show(names: Sequence[str], default: str) -> None:
     with first:
         user_id = pickers.user("User", "models-user")
     with second:
-        given = pickers.given("n") or ""
-        start = int(given) if given.isdecimal() and len(given) < 4 else DEFAULT_N
-        pickers.start("models-n", min(max(start, MIN_N), MAX_N))
+        text = pickers.param("n") or ""
+        initial = int(text) if text.isdecimal() and len(text) < 4 else DEFAULT_N
+        pickers.init_widget("models-n", min(max(initial, MIN_N), MAX_N))
         n = int(st.number_input("Films in a list", MIN_N, MAX_N, key="models-n"))
     with third:
-        condition = pickers.film_filter("models-filter")
+        condition = pickers.filter_input("models-filter")
     pickers.address(view="side-by-side", user=user_id, left=left, right=right, n=n, filter=condition)
     if user_id is None:
         st.info("Choose a user.", icon=":material/info:")
@@ -51,7 +54,7 @@ def show(names: Sequence[str], default: str) -> None:
             for name in (left, right)
         ]
     except RefusedError as error:
-        pickers.say_filter_fault(condition, error)
+        pickers.show_filter_error(condition, error)
         return
     _compare(left, right, answers)
     _history(user_id)
@@ -71,7 +74,7 @@ def _compare(left: str, right: str, answers: Sequence[Mapping[str, Any]]) -> Non
                 st.caption(FALLBACKS.get(fallback, "This model knows too little of this user."))
             if not answer["items"]:
                 st.info("No film passes the filter.", icon=":material/info:")
-            film_list([_entry(item, others) for item in answer["items"]])
+            movie_list([_entry(item, others) for item in answer["items"]])
 
 
 def _entry(item: Mapping[str, Any], others: Sequence[str]) -> Entry:
@@ -85,7 +88,7 @@ def _history(user_id: str) -> None:
     st.subheader("What this user has rated")
     rated = pickers.history(user_id)
     if not rated:
-        pickers.say_unknown(user_id)
+        pickers.show_unknown_user(user_id)
         return
     mean = sum(row["rating"] for row in rated) / len(rated)
     best = sorted(rated, key=lambda row: -row["rating"])
@@ -97,5 +100,68 @@ def _history(user_id: str) -> None:
         "Stars": [row["rating"] for row in best],
         "Rated": [day(row.get("timestamp")) or "" for row in best],
     }
-    shown = {"Stars": st.column_config.NumberColumn(format="%.1f"), "Film": st.column_config.TextColumn(width="large")}
-    st.dataframe(table, column_config=shown, hide_index=True, height=280, alt="Films rated", key="models-history")
+    config = {"Stars": st.column_config.NumberColumn(format="%.1f"), "Film": st.column_config.TextColumn(width="large")}
+    st.dataframe(table, column_config=config, hide_index=True, height=280, alt="Films rated", key="models-history")
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """The overlap of two ranked lists.
+
+    Attributes:
+        both: movies of both, in the order of the first list.
+        jaccard: size of intersection / size of union, 0..1; 0 if both are empty.
+        spearman: rank correlation of the common movies, -1..1; None if they are fewer than `MIN_COMMON`.
+        shorter: length of the shorter list.
+    """
+
+    both: tuple[str, ...]
+    jaccard: float
+    spearman: float | None
+    shorter: int
+
+
+def overlap(first: Sequence[str], second: Sequence[str]) -> Overlap:
+    """The overlap of two lists of distinct movie ids, best first."""
+    both = tuple(movie_id for movie_id in first if movie_id in set(second))
+    either = len(set(first) | set(second))
+    return Overlap(both, len(both) / either if either else 0.0, _spearman(both, second), min(len(first), len(second)))
+
+
+def _spearman(both: Sequence[str], second: Sequence[str]) -> float | None:
+    n = len(both)
+    if n < MIN_COMMON:
+        return None
+    ranks = {movie_id: rank for rank, movie_id in enumerate(one for one in second if one in set(both))}
+    squares = sum((rank - ranks[movie_id]) ** 2 for rank, movie_id in enumerate(both))
+    return 1 - 6 * squares / (n * (n * n - 1))
+
+
+def in_words(result: Overlap) -> str:
+    """The overlap as sentences."""
+    n = len(result.both)
+    if not result.shorter:
+        return "One of the lists is empty, so there is nothing to compare."
+    if n == 0:
+        return "No film is in both lists: the two models see this user quite differently (Jaccard 0)."
+    count = f"{n} of {result.shorter} films {'is' if n == 1 else 'are'} in both lists (Jaccard {result.jaccard:.2f})"
+    if result.jaccard == 1:
+        how = "the same films"
+    elif result.jaccard >= 0.5:
+        how = "much the same taste"
+    elif result.jaccard >= 0.2:
+        how = "some taste in common"
+    else:
+        how = "little in common"
+    if result.spearman is None:
+        return f"{count}: {how}. Too few to compare their order."
+    rho = f"(Spearman {result.spearman:+.2f})"
+    if result.spearman >= 0.7:
+        order = f"They stand in much the same order {rho}."
+    elif result.spearman >= 0.3:
+        order = f"They stand in a roughly similar order {rho}."
+    elif result.spearman > -0.3:
+        order = f"Their order has nothing in common {rho}."
+    else:
+        order = f"They stand in rather the opposite order {rho}."
+    return f"{count}: {how}. {order}"

@@ -61,12 +61,12 @@ def plain(text: object) -> str:
     return _MARKS.sub(r"\\\1", _SHORT.sub(":\u2060", line))
 
 
-def cut(text: str, max_length: int) -> str:
+def truncated(text: str, max_length: int) -> str:
     """A text of at most `max_length` characters, truncated with "…"."""
     return text if len(text) <= max_length else text[: max_length - 1] + "…"
 
 
-def named(title: str, year: int | None) -> str:
+def with_year(title: str, year: int | None) -> str:
     """`Title (Year)`."""
     return title if year is None else f"{title} ({year})"
 

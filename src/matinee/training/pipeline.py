@@ -95,7 +95,7 @@ def train_dataset(
     """`train` for data that are loaded already; `source` identifies where they came from."""
     on_progress = progress or silent
     watermark = 0
-    if include_store and settings.store_path(dataset.name).exists():
+    if include_store and (settings.store_url or settings.store_path(dataset.name).exists()):
         store = open_store(settings, dataset.name)
         try:
             watermark = store.seq()
@@ -241,12 +241,12 @@ def _reduced(model: Model[Any], fitted: Container[str]) -> tuple[Model[Any] | No
 
 
 def with_store(dataset: Dataset, store: Store) -> Dataset:
-    """The data set with all that the store holds: ratings, take-backs, erasures, films."""
+    """The data set with all that the store holds: ratings, take-backs, erasures, movies."""
     catalog, report = dataset.catalog, dataset.report
-    held = store.movies()
-    if held:
-        removed = [movie_id for movie_id, movie in held if movie is None]
-        grown = catalog.with_changes([movie for _, movie in held if movie is not None], removed)
+    stored_movies = store.movies()
+    if stored_movies:
+        removed = [movie_id for movie_id, movie in stored_movies if movie is None]
+        grown = catalog.with_changes([movie for _, movie in stored_movies if movie is not None], removed)
         catalog = Catalog(grown.frame.filter(pl.Series(grown.active)))
     rows = [
         (rating.user_id, rating.movie_id, rating.rating, rating.timestamp)
@@ -254,7 +254,7 @@ def with_store(dataset: Dataset, store: Store) -> Dataset:
         for rating in batch
     ]
     erased = store.erased_users()
-    if not rows and not erased and not held:
+    if not rows and not erased and not stored_movies:
         return dataset
     schema = {"user_id": pl.String, "movie_id": pl.String, "rating": pl.Float32, "timestamp": pl.Int64}
     overlay = pl.DataFrame(rows, schema=schema, orient="row")
@@ -287,16 +287,16 @@ def with_store(dataset: Dataset, store: Store) -> Dataset:
 
 def source_identity(source: str) -> str:
     """Identity of a source, to recognize it at the next start: a name itself, files and folders by sizes and times."""
-    place = Path(source).expanduser()
-    if source == "auto" or any(info.name == source for info in list_datasets()) or not place.exists():
+    path = Path(source).expanduser()
+    if source == "auto" or any(info.name == source for info in list_datasets()) or not path.exists():
         return source
     # Tables lie at most two folders deep (see `data.readers`); a whole disk is not walked.
-    files = [place] if place.is_file() else [p for depth in ("*", "*/*", "*/*/*") for p in place.glob(depth)]
+    files = [path] if path.is_file() else [file for depth in ("*", "*/*", "*/*/*") for file in path.glob(depth)]
     digest = hashlib.sha256()
-    for path in sorted(p for p in files if p.is_file()):
-        result = path.stat()
-        digest.update(f"{path.relative_to(place).as_posix()}\0{result.st_size}\0{result.st_mtime_ns}\0".encode())
-    return f"{'folder' if place.is_dir() else 'file'} {place.resolve().name} {digest.hexdigest()[:16]}"
+    for file in sorted(file for file in files if file.is_file()):
+        status = file.stat()
+        digest.update(f"{file.relative_to(path).as_posix()}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+    return f"{'folder' if path.is_dir() else 'file'} {path.resolve().name} {digest.hexdigest()[:16]}"
 
 
 def snapshot_of(settings: Settings, source: str | None = None) -> str | None:
@@ -306,7 +306,7 @@ def snapshot_of(settings: Settings, source: str | None = None) -> str | None:
     between data sets trains each once. A snapshot that was rolled back is never taken up again.
     """
     registry = SnapshotRegistry(settings.snapshots_dir)
-    wanted = source_identity(source or settings.data)
+    identity = source_identity(source or settings.data)
     try:
         current = registry.current()
         served = [] if current is None else [current, *reversed(registry.previous())]
@@ -314,7 +314,7 @@ def snapshot_of(settings: Settings, source: str | None = None) -> str | None:
         return None
     for snapshot_id in served:
         try:
-            if registry.show(snapshot_id).settings.get("source") != wanted or registry.verify(snapshot_id):
+            if registry.show(snapshot_id).settings.get("source") != identity or registry.verify(snapshot_id):
                 continue
         except SnapshotError:
             continue

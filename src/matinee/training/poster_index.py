@@ -94,18 +94,20 @@ def refresh_store(dataset: Dataset, settings: Settings, encoder_id: str) -> None
 
 
 def _refresh(store: Store, dataset: Dataset, settings: Settings, encoder_id: str) -> None:
-    held = {vector.movie_id: vector for vector in store.vectors() if vector.space == POSTER}
-    paths = {movie_id: path for movie_id, path in poster_paths(settings, dataset.name).items() if movie_id in held}
+    stored = {vector.movie_id: vector for vector in store.vectors() if vector.space == POSTER}
+    paths = {movie_id: path for movie_id, path in poster_paths(settings, dataset.name).items() if movie_id in stored}
     if not paths:
         return
     encoder = remote.open_image_encoder(settings)
     raw, faults = encode_images_cached(encoder, list(paths.values()), settings)
-    broken = {fault.place for fault in faults}
+    broken = {fault.position for fault in faults}
     fresh = [
-        FilmVector(movie_id, POSTER, encoder_id, raw[place])
-        for place, movie_id in enumerate(paths)
-        if place not in broken
-        and not (held[movie_id].encoder == encoder_id and np.allclose(held[movie_id].values, raw[place], atol=1e-3))
+        FilmVector(movie_id, POSTER, encoder_id, raw[position])
+        for position, movie_id in enumerate(paths)
+        if position not in broken
+        and not (
+            stored[movie_id].encoder == encoder_id and np.allclose(stored[movie_id].values, raw[position], atol=1e-3)
+        )
     ]
     if fresh:
         store.put_vectors(fresh)

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from matinee import remote
 from matinee._util.progress import Progress, silent
 from matinee.data.dataset import Dataset
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from matinee.encoders import conse
-from matinee.encoders.film_texts import TEXT_CENTRED, TEXT_DIM, TEXT_POWER, film_texts
 from matinee.encoders.image import POSTER_DIM, POSTER_POWER, OnnxImageEncoder
+from matinee.encoders.movie_texts import TEXT_CENTERED, TEXT_DIM, TEXT_POWER, movie_texts
 from matinee.encoders.projection import Projection, unit
 from matinee.encoders.vector_cache import encode_cached, encode_images_cached
 from matinee.errors import MatineeError
@@ -29,29 +29,29 @@ from matinee.models.truncated_svd import truncated_svd
 from matinee.posters.store import PosterStore
 from matinee.settings import Settings
 from matinee.snapshots.spaces import Space, lifted
-from matinee.spaces.blend_space import blend_films
+from matinee.spaces.blend_space import blend_movies
 from matinee.spaces.content_space import ContentSpace
 from matinee.spaces.series import SeriesFinder
-from matinee.training.film_map import layout
+from matinee.training.movie_map import layout
 
 Floats = NDArray[np.float32]
 
 TEXT, POSTER, CONTENT, TASTE, BLEND = "text", "poster", "content", "taste", "blend"
 
 TASTE_DIM = 64
-USER_POWER, FILM_POWER = 1.0, 0.5
-"""Ratings are divided by these powers of the users' and the films' lengths before the decomposition: those whose ten
+USER_POWER, MOVIE_POWER = 1.0, 0.5
+"""Ratings are divided by these powers of the users' and the movies' lengths before the decomposition: those whose ten
 nearest hold most of the ratings kept back, counted by rarity (each 1/√ratings), of five pairs (ml-latest-small, random
 80:20, two splits: .0105, with ½ and ½ .0090; 128 values hold fewer)."""
 SUPPORT = 3.0
-"""Ratings from which on half of a film's similarity is believed: √(n/(n + 3)) of it is. Without, films with one or two
-ratings fill the lists (of the ratings kept back .0094 by rarity, .057 by number; with it .0105, .069). More of it finds
-more (6: .0107, .073), but by leaning on films that everybody has seen: the sequels leave Rocky's list."""
+"""Ratings from which on half of a movie's similarity is believed: √(n/(n + 3)) of it is. Without, movies with one or
+two ratings fill the lists (of the ratings kept back .0094 by rarity, .057 by number; with it .0105, .069). More of it
+finds more (6: .0107, .073), but by leaning on movies that everybody has seen: the sequels leave Rocky's list."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Raw vectors of films: increasing rows, (n,), vectors, (n, n_raw), and the encoder's id."""
+    """Raw vectors of movies: increasing rows, (n,), vectors, (n, n_raw), and the encoder's id."""
 
     rows: NDArray[np.int64]
     raw: Floats
@@ -83,20 +83,20 @@ def encoded_spaces(
 
 def with_spaces(dataset: Dataset, spaces: Mapping[str, Space]) -> Dataset:
     """The data set with these spaces' vectors, for the models that use them."""
-    return replace(dataset, vectors={name: space.films for name, space in spaces.items()})
+    return replace(dataset, vectors={name: space.movies for name, space in spaces.items()})
 
 
 def text_space(dataset: Dataset, settings: Settings, on_progress: Progress) -> Space:
-    """What films are about, by the text encoder.
+    """What movies are about, by the text encoder.
 
     Raises:
         EncoderError, FetchError: the encoder cannot be had.
     """
     encoder = remote.open_text_encoder(settings)
-    texts = film_texts(dataset.catalog)
+    texts = movie_texts(dataset.catalog)
     raw = encode_cached(encoder, texts, settings, on_progress)
     made = Encoded(np.arange(len(texts), dtype=np.int64), raw, encoder.id)
-    return _projected(TEXT, made, TEXT_DIM, TEXT_POWER, settings.seed, centre=TEXT_CENTRED)
+    return _projected(TEXT, made, TEXT_DIM, TEXT_POWER, settings.seed, center=TEXT_CENTERED)
 
 
 def poster_space(dataset: Dataset, settings: Settings, on_progress: Progress, notes: list[str]) -> Space | None:
@@ -112,7 +112,7 @@ def poster_space(dataset: Dataset, settings: Settings, on_progress: Progress, no
     rows = sorted(result)
     encoder = remote.open_image_encoder(settings)
     raw, faults = encode_images_cached(encoder, [result[row] for row in rows], settings, on_progress)
-    sound = np.delete(np.arange(len(rows)), [fault.place for fault in faults])
+    sound = np.delete(np.arange(len(rows)), [fault.position for fault in faults])
     if faults:
         notes.append(f"{len(faults)} posters cannot be read and are left out, for instance: {faults[0].error}")
     if not len(sound):
@@ -122,8 +122,8 @@ def poster_space(dataset: Dataset, settings: Settings, on_progress: Progress, no
     if not settings.poster_meaning or settings.text_encoder == "off" or not isinstance(encoder, OnnxImageEncoder):
         return space
     try:
-        kept = np.isin(made.rows, space.rows)
-        return replace(space, extra={"meaning": _meaning(encoder, made.raw[kept], settings, on_progress)})
+        inside = np.isin(made.rows, space.rows)
+        return replace(space, extra={"meaning": _meaning(encoder, made.raw[inside], settings, on_progress)})
     except MatineeError as error:
         notes.append(f"What posters show is left out: {error}")
         return space
@@ -144,12 +144,12 @@ def _meaning(encoder: OnnxImageEncoder, raw: Floats, settings: Settings, on_prog
     return result
 
 
-def _projected(name: str, made: Encoded, dim: int, power: float, seed: int, *, centre: bool = True) -> Space:
-    projection = Projection.fit(made.raw, dim, power, seed, centre=centre)
+def _projected(name: str, made: Encoded, dim: int, power: float, seed: int, *, center: bool = True) -> Space:
+    projection = Projection.fit(made.raw, dim, power, seed, center=center)
     vectors = projection.apply(made.raw)
-    known = (vectors != 0).any(axis=1)  # a film at the very middle of all has no direction
-    films = FilmVectors(made.rows[known], vectors[known])
-    return Space(name, films, np.zeros((len(films), 2), dtype=np.float32), "", projection, made.encoder)
+    known = (vectors != 0).any(axis=1)  # a movie at the very middle of all has no direction
+    movies = MovieVectors(made.rows[known], vectors[known])
+    return Space(name, movies, np.zeros((len(movies), 2), dtype=np.float32), "", projection, made.encoder)
 
 
 def model_spaces(dataset: Dataset, models: Mapping[str, Model[Any]], seed: int = 0) -> dict[str, Space]:
@@ -159,43 +159,43 @@ def model_spaces(dataset: Dataset, models: Mapping[str, Model[Any]], seed: int =
     if isinstance(content, Content):
         spaces[CONTENT] = content_space(dataset, content, seed)
     spaces[TASTE] = taste_space(dataset, seed)
-    spaces = {name: space for name, space in spaces.items() if len(space.films)}
+    spaces = {name: space for name, space in spaces.items() if len(space.movies)}
     if CONTENT in spaces and TASTE in spaces:
-        spaces[BLEND] = _space(BLEND, blend_films(spaces[TASTE].films, spaces[CONTENT].films))
+        spaces[BLEND] = _space(BLEND, blend_movies(spaces[TASTE].movies, spaces[CONTENT].movies))
     return spaces
 
 
 def content_space(dataset: Dataset, content: Content, seed: int = 0) -> Space:
-    """What films are about, series first; see `engine.content_space`."""
+    """What movies are about, series first; see `engine.content_space`."""
     series = SeriesFinder(dataset.catalog).all()
     made = ContentSpace.learn(content, dataset.vectors, series, dataset.catalog.column("year"), seed)
-    return _space(CONTENT, made.films, made.extra())
+    return _space(CONTENT, made.movies, made.extra())
 
 
 def taste_space(dataset: Dataset, seed: int) -> Space:
-    """Film factors of a truncated SVD of the ratings, shorter the fewer they rest on, of all films that are rated."""
+    """Movie factors of a truncated SVD of the ratings, shorter the fewer they rest on, of all movies that are rated."""
     ratings = dataset.ratings.matrix()
     matrix = sp.csr_matrix(
         (ratings.data / np.float32(dataset.scale[1]), ratings.indices, ratings.indptr), ratings.shape
     )
     squares = matrix.multiply(matrix)
-    users, films = (np.sqrt(np.asarray(squares.sum(axis=axis)).ravel()) for axis in (1, 0))
+    users, movies = (np.sqrt(np.asarray(squares.sum(axis=axis)).ravel()) for axis in (1, 0))
     scaled = (
         sp.diags_array(np.maximum(users, 1e-9) ** -USER_POWER)
         @ matrix
-        @ sp.diags_array(np.maximum(films, 1e-9) ** -FILM_POWER)
+        @ sp.diags_array(np.maximum(movies, 1e-9) ** -MOVIE_POWER)
     )
     _, values, right = truncated_svd(sp.csr_matrix(scaled), TASTE_DIM, seed=seed)
     counts = dataset.ratings.counts
     vectors = unit((right * values[:, None]).T.astype(np.float32))
     vectors *= np.sqrt(counts / (counts + SUPPORT)).astype(np.float32)[:, None]
     known = (counts > 0) & (vectors != 0).any(axis=1)
-    return _space(TASTE, FilmVectors(np.flatnonzero(known).astype(np.int64), lifted(vectors[known])))
+    return _space(TASTE, MovieVectors(np.flatnonzero(known).astype(np.int64), lifted(vectors[known])))
 
 
-def _space(name: str, films: FilmVectors, extra: Mapping[str, NDArray[Any]] | None = None) -> Space:
+def _space(name: str, movies: MovieVectors, extra: Mapping[str, NDArray[Any]] | None = None) -> Space:
     """A lifted space without a map."""
-    return Space(name, films, np.zeros((len(films), 2), dtype=np.float32), "", extra=extra or {}, lifted=True)
+    return Space(name, movies, np.zeros((len(movies), 2), dtype=np.float32), "", extra=extra or {}, lifted=True)
 
 
 def finished(spaces: Mapping[str, Space], settings: Settings, on_progress: Progress = silent) -> dict[str, Space]:
@@ -213,10 +213,10 @@ def finished(spaces: Mapping[str, Space], settings: Settings, on_progress: Progr
                 kind: proven(index, probes, BUILT, spare=1) or index.exactly() for kind, index in indexes.items()
             }
         # The last value of a lifted vector says how much is known, which is no place on a map.
-        shown = space.asked(space.vectors)
+        queries = space.asked(space.vectors)
         done[name] = replace(
             space,
-            layout=layout(shown[:, :-1] if space.lifted else shown, settings.map_method, settings.seed),
+            layout=layout(queries[:, :-1] if space.lifted else queries, settings.map_method, settings.seed),
             layout_method=settings.map_method,
             indexes=indexes,
         )

@@ -8,7 +8,7 @@ views.py         components drawn by modules of assets/
 guard.py         which routes and inputs of Gradio are open
 blocks.py        the tabs and the endpoint `open`
 maps.py          the data and the script of the map
-gradio_stubs.py  faster import of Gradio
-pages/           one module per tab
+serve.py         running it, with a faster import of Gradio
+pages/          one module per tab
 assets/          styles and ES modules
 """

@@ -6,13 +6,16 @@ from typing import Any
 
 import gradio as gr
 
-from matinee.client import AsyncClient
+from matinee.client import AsyncClient, calls
+from matinee.errors import MatineeError
 from matinee.web.guard import keep_files_away
 from matinee.web.pages import PAGES
-from matinee.web.pages.foryou_data import some_users
+from matinee.web.pages.foryou import MAX_NAME
 from matinee.web.shell import MAX_QUERY, Shell, address_of, params_of
 from matinee.web.views import make_view
 
+MAX_USERS = 8
+"""Maximum number of users to choose from."""
 TITLE = "Matinee"
 HEADING = """<h1 class="brand"><a href="?tab=for-you" data-go>
 <svg viewBox="0 0 32 32" aria-hidden="true" fill="currentColor">
@@ -58,7 +61,12 @@ def build_blocks(core: AsyncClient) -> gr.Blocks:
 
         async def users(prefix: Any = None) -> dict[str, Any]:
             """Users whose name begins so."""
-            return await some_users(shell, str(prefix or ""))
+            prefix = str(prefix or "")[:MAX_NAME]
+            try:
+                [answer] = await shell.ask(calls.users(prefix, limit=MAX_USERS))
+            except MatineeError:
+                return {"prefix": prefix, "items": []}
+            return {"prefix": prefix, "items": answer["items"]}
 
         shell.listen(who.users, users, take=["prefix"], outputs=[who], api_name="users", last=True)
     keep_files_away(blocks)

@@ -1,18 +1,53 @@
-"""Running the web app."""
+"""Running the web app, with a faster import of Gradio."""
 
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from types import ModuleType
 
 import uvicorn
 
 from matinee._util.signals import quiet_signals
 from matinee.settings import Settings
-from matinee.web.gradio_stubs import without_stubs
 
 GRACE = 2
 """Seconds that requests in progress get at shutdown. Browsers keep an event stream open forever."""
+STUB_MODULE = "gradio.component_meta"
+STUB_WRITER = "create_or_modify_pyi"
+
+
+class _Loader(SourceFileLoader):
+    def exec_module(self, module: ModuleType) -> None:
+        super().exec_module(module)
+        if hasattr(module, STUB_WRITER):  # a later Gradio may lack it; then nothing changes
+            setattr(module, STUB_WRITER, lambda *_: None)
+
+
+class _Finder(MetaPathFinder):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != STUB_MODULE:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.origin is not None and type(spec.loader) is SourceFileLoader:
+            spec.loader = _Loader(spec.name, spec.origin)
+        return spec
+
+
+def without_stubs() -> None:
+    """Stop Gradio from writing stub files, which takes half of its import time. Call it before Gradio is imported.
+
+    For every component class Gradio parses the source and writes a `.pyi` stub file next to it. The package already
+    contains these files and a service does not need them. The folder may also be read-only.
+    """
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
 
 
 def serve(settings: Settings | None = None, *, quiet: bool = False) -> None:

@@ -159,8 +159,26 @@ def trouble(error: MatineeError) -> dict[str, Any]:
     Messages of `ServiceError`s (addresses, paths, settings) are not shown; `Core` logs them for operators.
     """
     if isinstance(error, ServiceError):
-        hint = "Nothing that you did is lost. Try again in a moment."
-        return {"error": {"title": AWAY, "hint": hint, "retry": True}}
+        return error_value(AWAY, "Nothing that you did is lost. Try again in a moment.", retry=True)
     if isinstance(error, RefusedError) and error.status >= 500:
-        return {"error": {"title": "The film service has met a fault.", "hint": str(error), "retry": True}}
-    return {"error": {"title": error.message, "hint": error.hint, "retry": False}}
+        return error_value("The film service has met a fault.", str(error), retry=True)
+    return error_value(error.message, error.hint)
+
+
+def error_value(title: str, hint: str | None, *, retry: bool = False) -> dict[str, Any]:
+    """The value of a view that shows an error; `retry` adds a button."""
+    return {"error": {"title": title, "hint": hint, "retry": retry}}
+
+
+def filter_trouble(error: MatineeError, filter: str = "") -> dict[str, Any]:
+    """As `trouble`, with the position of an error in the filter. It is unique, so that it is always redrawn."""
+    value = trouble(error)
+    if isinstance(error, RefusedError) and isinstance(position := error.problem.get("position"), int):
+        value = error_value("This filter cannot be read.", error.message)
+        value["error"] |= {"filter": filter, "position": position}
+    return value | {"at": time.time()}
+
+
+def select(record: Mapping[str, Any], names: Sequence[str] = ("movie_id", "title", "year")) -> dict[str, Any]:
+    """Some fields of a record of the core; None for those that it lacks."""
+    return {name: record.get(name) for name in names}

@@ -83,7 +83,7 @@ async def completion(shell: Shell, text: object) -> dict[str, Any]:
     return answer | {"options": [{key: item[key] for key in ("movie_id", "title", "year")} for item in hits["items"]]}
 
 
-async def film_meant(shell: Shell, text: object, movie_id: object) -> dict[str, Any] | None:
+async def find_movie(shell: Shell, text: object, movie_id: object) -> dict[str, Any] | None:
     """The movie of a title box: the chosen one, else the best match of the text.
 
     Returns:
@@ -93,8 +93,8 @@ async def film_meant(shell: Shell, text: object, movie_id: object) -> dict[str, 
         MatineeError: the core fails, or the id is unknown.
     """
     if key := typed(movie_id)[:MAX_TITLE]:
-        [film] = await shell.ask(calls.movie(key))
-        return dict(film)
+        [movie] = await shell.ask(calls.movie(key))
+        return dict(movie)
     query = typed(text)
     if not query or len(query) > MAX_TITLE:
         return None
@@ -108,11 +108,11 @@ def is_unknown(error: MatineeError) -> bool:
     return isinstance(error, InvalidInputError) or (isinstance(error, RefusedError) and error.status in (400, 404, 422))
 
 
-def chosen(film: dict[str, Any]) -> dict[str, str]:
+def box_value(movie: dict[str, Any]) -> dict[str, str]:
     """The value of a title box for a movie."""
-    return {"text": named(film), "movie_id": str(film["movie_id"])}
+    return {"text": with_year(movie), "movie_id": str(movie["movie_id"])}
 
 
-def named(film: dict[str, Any]) -> str:
+def with_year(movie: dict[str, Any]) -> str:
     """A title with its year: "Alien (1979)"."""
-    return f"{film['title']} ({film['year']})" if film.get("year") is not None else str(film["title"])
+    return f"{movie['title']} ({movie['year']})" if movie.get("year") is not None else str(movie["title"])

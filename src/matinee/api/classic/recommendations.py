@@ -19,6 +19,7 @@ from matinee.api.render import Json, dumps, reply
 from matinee.api.schemas.examples import example
 from matinee.api.schemas.requests import Body
 from matinee.api.service import EngineDep, service_of
+from matinee.classic import titled
 from matinee.data.catalog import Movie, Word
 from matinee.data.ids import ID_LENGTH, USER_ID
 from matinee.data.titles import split_title
@@ -32,8 +33,14 @@ router = APIRouter(tags=["classic"])
 CONTENT = "content"
 AT_ONCE = at_most(MAX_AT_ONCE)
 ReturnMetadata = Annotated[
-    bool, Query(alias="returnMetadata", description="true, 1 or yes: titles and genres too.", examples=["true"])
+    str,
+    Query(
+        alias="returnMetadata",
+        description="`true`, `1` or `yes`, in any case: titles and genres too. Any other word: not.",
+        examples=["true"],
+    ),
 ]
+YES = ("true", "1", "yes")
 TopN = Annotated[int, Query(ge=1, le=1000, description="Items wanted.")]
 ClassicUser = Annotated[
     str,
@@ -144,7 +151,7 @@ async def _items(request: Request, engine: Engine, user_id: str, n: int, metadat
             record: dict[str, Any] = {"movie_id": item.movie_id} if joined else {}
             record["id"] = item.movie_id
             if metadata:
-                record["title"] = item.title
+                record["title"] = titled(item.title, item.year)
                 record["genres"] = "|".join(item.genres) if joined else item.genres
                 if joined:
                     record["tags"] = "|".join(engine.movie(item.movie_id).tags)
@@ -166,11 +173,11 @@ async def classic_recommend(
     request: Request,
     engine: EngineDep,
     user_id: parameters.UserIdPath,
-    metadata: ReturnMetadata = False,
+    metadata: ReturnMetadata = "",
     top_n: TopN = 10,
 ) -> Response:
-    """Ten films: ids, and titles and genres (a list) with `returnMetadata`."""
-    return await _items(request, engine, user_id, top_n, metadata, joined=False)
+    """Ten films: ids, and titles with years and genres (a list) with `returnMetadata`."""
+    return await _items(request, engine, user_id, top_n, metadata.strip().lower() in YES, joined=False)
 
 
 @router.get(
@@ -180,10 +187,10 @@ async def classic_recommend(
     summary="Films for a user (query)",
 )
 async def classic_recommend_query(
-    request: Request, engine: EngineDep, user_id: ClassicUser, metadata: ReturnMetadata = False, top_n: TopN = 10
+    request: Request, engine: EngineDep, user_id: ClassicUser, metadata: ReturnMetadata = "", top_n: TopN = 10
 ) -> Response:
     """Ten films: ids twice, and titles, genres and tags (joined by `|`) with `returnMetadata`."""
-    return await _items(request, engine, user_id, top_n, metadata, joined=True)
+    return await _items(request, engine, user_id, top_n, metadata.strip().lower() in YES, joined=True)
 
 
 # --- histories ------------------------------------------------------------------------------------------------
@@ -253,7 +260,7 @@ def _film(engine: Engine, movie_id: str, given: ClassicMovie) -> Movie:
     if given.genres is not None:
         record["genres"] = _words(given.genres)
     if given.tags is not None:
-        record["tags"] = tuple(tag.lower() for tag in _words(given.tags))
+        record["tags"] = _words(given.tags)
     return Movie.model_validate(record)
 
 

@@ -22,6 +22,7 @@ from matinee.errors import EncoderError
 from matinee.settings import Settings
 
 router = APIRouter(tags=["operation"])
+GREETING = "Hello from Embedding Generator"
 
 DESCRIPTION = """
 Texts and images as unit vectors.
@@ -33,10 +34,9 @@ Texts and images as unit vectors.
 
 
 @router.get("/", include_in_schema=False)
-async def greeting(request: Request) -> Response:
-    """What this is."""
-    version = request.app.version
-    return reply({"service": "matinee-encoder", "version": version, "docs": "/docs", "openapi": "/openapi.json"})
+async def greeting() -> Response:
+    """The classic greeting (docs/classic.md, B5)."""
+    return reply(GREETING)
 
 
 @router.get("/ready", response_model=EncoderReadyOut, responses=problems(503), summary="Ready?")
@@ -91,4 +91,13 @@ def create_encoder_app(
         Loading("image", lambda: _load_image(settings), settings.image_encoder == "off", image),
     )
     routers = (routes.router, router, common.router)
-    return Application(Api(service, routers, title="Matinee encoders", description=DESCRIPTION, lifespan=_lifespan))
+    return Application(
+        Api(
+            service,
+            routers,
+            classic=("/generate",),
+            title="Matinee encoders",
+            description=DESCRIPTION,
+            lifespan=_lifespan,
+        )
+    )

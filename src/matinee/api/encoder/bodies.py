@@ -26,10 +26,12 @@ def _not_blank(text: str) -> str:
     return text
 
 
+AnyText = Annotated[str, Field(strict=True, max_length=MAX_CHARACTERS)]
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=MAX_CHARACTERS), AfterValidator(_not_blank)]
 Texts = Annotated[list[Text], Field(max_length=MAX_TEXTS), at_most(MAX_TEXTS)]
 Base64 = Annotated[str, Field(strict=True, json_schema_extra={"contentEncoding": "base64"})]
-TEXTS: TypeAdapter[list[str]] = TypeAdapter(Texts)
+TEXTS: TypeAdapter[list[str]] = TypeAdapter(Annotated[list[AnyText], Field(max_length=MAX_TEXTS), at_most(MAX_TEXTS)])
+"""Of `POST /generate`, where a text may be blank."""
 GENERATE_EXAMPLE = ["A film about androids who dream"]
 
 

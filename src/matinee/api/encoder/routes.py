@@ -41,7 +41,7 @@ _GENERATE_BODY = {
                 "schema": {
                     "type": "array",
                     "maxItems": MAX_TEXTS,
-                    "items": {"type": "string", "minLength": 1, "maxLength": MAX_CHARACTERS},
+                    "items": {"type": "string", "maxLength": MAX_CHARACTERS},
                 },
                 "example": GENERATE_EXAMPLE,
             }
@@ -68,12 +68,19 @@ _EMBED_BODY["requestBody"]["content"][FORM] = {
     summary="Vectors by text",
 )
 async def generate(request: Request) -> Response:
-    """The classic form: an object of text → unit vector. A text that comes twice is in it once."""
+    """The classic form: an object of text → unit vector. A text that comes twice is in it once.
+
+    A blank text has a vector too, the same for all of them, so that one film without words does not stop the others.
+    """
     service = service_of(request)
     async with service.work_queue.holding(request):
-        texts: list[str] = list(dict.fromkeys(validated(TEXTS, await read_json(request))))
-        vectors = await encode_texts(service, service.text.get(), texts)
-    return reply(dict(zip(texts, vectors, strict=True)))
+        given: list[str] = list(dict.fromkeys(validated(TEXTS, await read_json(request))))
+        encoder, texts = service.text.get(), [text for text in given if text.strip()]
+        found = dict(zip(texts, await encode_texts(service, encoder, texts), strict=True))
+        if len(texts) < len(given):
+            (nothing,) = await service.work_queue.run([partial(_blank, encoder)])
+            found |= {text: nothing[0] for text in given if not text.strip()}
+    return reply({text: found[text] for text in given})
 
 
 @router.post(
@@ -135,6 +142,14 @@ async def encode_images(service: EncoderService, encoder: ImageEncoder, images: 
         encoder,
         await service.work_queue.run([partial(encode, position, image) for position, image in enumerate(images)]),
     )
+
+
+def _blank(encoder: TextEncoder) -> Vectors:
+    """The vector of a text without words, (1, dim)."""
+    from matinee.encoders.text import OnnxTextEncoder
+
+    # What other encoders make of nothing is not known; a period says nothing either.
+    return encoder.blank() if isinstance(encoder, OnnxTextEncoder) else encoder.encode(["."])
 
 
 def _stacked(encoder: TextEncoder | ImageEncoder, parts: Sequence[Vectors]) -> Vectors:

@@ -17,6 +17,8 @@ from matinee.api.service import EngineDep, service_of
 from matinee.errors import ConflictError, NotFoundError, SnapshotError
 
 router = APIRouter(tags=["operation"])
+FACTORIZATION_GREETING = {"Project": "ML recommender System FastAPI"}
+"""Of the classic matrix factorization (docs/classic.md, B4)."""
 SnapshotId = Annotated[
     str,
     Path(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9._-]+$", description="Id of a snapshot."),
@@ -25,10 +27,18 @@ SnapshotId = Annotated[
 
 @router.get("/", include_in_schema=False)
 async def index(request: Request) -> Response:
-    """A browser goes to the documentation; a program gets an index."""
+    """A browser goes to the documentation; a program gets an index, or the classic greeting that is set."""
+    classic = service_of(request).settings.classic_root
+    if classic:
+        return reply(titles_greeting() if classic == "titles" else FACTORIZATION_GREETING)
     if "text/html" in request.headers.get("accept", ""):
         return RedirectResponse("/docs")
     return reply({"service": "matinee", "version": request.app.version, "docs": "/docs", "openapi": "/openapi.json"})
+
+
+def titles_greeting() -> dict[str, str]:
+    """The greeting of the classic title search (docs/classic.md, B3)."""
+    return {"message": f"Usuario/a {os.environ.get('ID_USER') or 'Desconocida/o'}"}
 
 
 @router.get("/ready", response_model=ReadyOut, responses=problems(503), summary="Ready?")
@@ -52,7 +62,11 @@ def models(engine: EngineDep) -> Response:
 
 @router.get("/v1/snapshots", response_model=RecordsOut, responses=problems(503), summary="Snapshots")
 def snapshots(engine: EngineDep) -> Response:
-    """All snapshots, newest first, with metrics and the newest rating that each has learnt from."""
+    """All snapshots, newest first, with metrics and the newest rating that each has learnt from.
+
+    `watermark` is that rating's `timestamp` (seconds since 1970) and the store's `sequence` number up to which its
+    ratings are included; 0 where the store held none.
+    """
     return reply({"items": engine.snapshots(), "snapshot": engine.snapshot_id})
 
 
@@ -91,11 +105,11 @@ def _swap(swap: Callable[[], str]) -> Response:
 @router.get("/classic/titles/", include_in_schema=False)
 async def classic_titles_greeting() -> Response:
     """The classic title search's greeting (docs/classic.md, B3)."""
-    return reply({"message": f"Usuario/a {os.environ.get('ID_USER') or 'Desconocida/o'}"})
+    return reply(titles_greeting())
 
 
 @router.get("/classic", include_in_schema=False)
 @router.get("/classic/", include_in_schema=False)
 async def classic_greeting() -> Response:
-    """The classic service's greeting (docs/classic.md, B4); at `/` the core service has its own."""
-    return reply({"Project": "ML recommender System FastAPI"})
+    """The classic service's greeting (docs/classic.md, B4); at `/` where the setting `classic_root` says so."""
+    return reply(FACTORIZATION_GREETING)

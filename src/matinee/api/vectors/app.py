@@ -103,4 +103,13 @@ def create_vectors_app(
         source = Snapshots(settings)
     routers = (search.router, items.router, router, common.router)
     service = VectorService(settings, source)
-    return Application(Api(service, routers, title="Matinee vectors", description=DESCRIPTION, lifespan=_lifespan))
+    return Application(
+        Api(
+            service,
+            routers,
+            classic=("/reco",),
+            title="Matinee vectors",
+            description=DESCRIPTION,
+            lifespan=_lifespan,
+        )
+    )

@@ -86,7 +86,7 @@ async def get_item(request: Request, item: Number, space: Space = None, snapshot
     served.index.vectors(_array(item))  # raises where it is not there
     removed = served.removed()
     if removed is not None and item < len(removed) and removed[item]:
-        raise NotFoundError(f"The film of item {item} was removed.")
+        raise NotFoundError(f"The film of item {item} was removed.", "GET /items lists the items that there are.")
     return reply(served.record(item))
 
 

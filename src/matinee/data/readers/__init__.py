@@ -1,4 +1,4 @@
-"""Readers, one module per format. `read_source` detects the format of a folder."""
+"""Readers of files and frames. `read_source` detects the format of a folder."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from matinee.data.readers import generic, movielens_100k, movielens_dat, recbole
-from matinee.data.readers.raw import RawData
+from matinee.data.readers import generic, published
+from matinee.data.readers.tables import RawData
 from matinee.errors import DataError
 
 __all__ = ["RawData", "read_source"]
@@ -30,12 +30,12 @@ def read_source(path: Path, mapping: Mapping[str, str] | None = None) -> RawData
     inside = [entry for entry in path.iterdir() if not entry.name.startswith((".", "__MACOSX"))]
     if len(inside) == 1 and inside[0].is_dir():
         folder = inside[0]  # an archive unpacked into a folder of its own
-    if movielens_100k.matches(folder):
-        raw = movielens_100k.read(folder)
-    elif movielens_dat.matches(folder):
-        raw = movielens_dat.read(folder)
-    elif recbole.matches(folder):
-        raw = recbole.read(folder)
+    if published.is_100k(folder):
+        raw = published.read_100k(folder)
+    elif published.is_dat(folder):
+        raw = published.read_dat(folder)
+    elif published.is_recbole(folder):
+        raw = published.read_recbole(folder)
     elif generic.matches(folder):
         raw = generic.read(folder, mapping)
     else:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from matinee.errors import DataError
+
+T = TypeVar("T")
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "user_id": ("userid", "user", "uid", "customerid", "reviewerid", "username"),
@@ -38,6 +41,19 @@ OVERVIEW_COLUMNS = ("movie_id", "imdb_id", "tmdb_id", "overview", "keywords")
 MOVIES_COLUMNS = tuple(name for name in ALIASES if name not in ("user_id", "rating", "timestamp", "tag"))
 
 
+def split_mapping(mapping: Mapping[str, str] | None, columns: Mapping[T, Iterable[str]]) -> dict[T, dict[str, str]]:
+    """The part of a mapping for each of several tables: columns it has, and those that no table has, an error later.
+
+    Args:
+        columns: table → its column names.
+    """
+    known = {column for names in columns.values() for column in names}
+    return {
+        table: {name: column for name, column in (mapping or {}).items() if column in names or column not in known}
+        for table, names in columns.items()
+    }
+
+
 def _plain(name: str) -> str:
     """`userId`, `user_id`, `User ID` and RecBole's `user_id:token` are one name."""
     return re.sub(r"[^a-z0-9]", "", name.split(":")[0].lower())
@@ -45,16 +61,16 @@ def _plain(name: str) -> str:
 
 def resolve_columns(
     seen: Sequence[str],
-    wanted: Sequence[str],
+    names: Sequence[str],
     required: Sequence[str],
     path: Path | str,
     mapping: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Find the wanted columns among those of a file.
+    """Find columns among those of a file.
 
     Args:
         seen: the file's column names.
-        wanted: canonical names to look for; those that are not there are left out.
+        names: canonical names to look for; those that are not there are left out.
         required: canonical names that must be there.
         path: the file, or what else the table is called in messages.
         mapping: canonical name → column of the file; wins over guessing.
@@ -66,26 +82,26 @@ def resolve_columns(
         DataError: a required column is missing, or the mapping names what does not exist.
     """
     listing = ", ".join(seen)
-    found: dict[str, str] = {}
+    resolved: dict[str, str] = {}
     for name, column in (mapping or {}).items():
         if name not in ALIASES:
-            raise DataError(f"There is no column {name!r} to map to.", f"Map one of: {', '.join(wanted)}.")
-        if name not in wanted:
+            raise DataError(f"There is no column {name!r} to map to.", f"Map one of: {', '.join(names)}.")
+        if name not in names:
             continue
         if column not in seen:
             raise DataError(f"{path} has no column {column!r}; it has: {listing}.", "Correct the column mapping.")
-        found[name] = column
-    free = {_plain(column): column for column in reversed(seen) if column not in found.values()}
-    for name in wanted:
-        if name not in found:
+        resolved[name] = column
+    free = {_plain(column): column for column in reversed(seen) if column not in resolved.values()}
+    for name in names:
+        if name not in resolved:
             match = next((alias for alias in ALIASES[name] if alias in free), None)
             if match is not None:
-                found[name] = free.pop(match)
-    missing = [name for name in required if name not in found]
+                resolved[name] = free.pop(match)
+    missing = [name for name in required if name not in resolved]
     if missing:
-        free_columns = [column for column in seen if column not in found.values()]
+        free_columns = [column for column in seen if column not in resolved.values()]
         raise DataError(
             f"{path} has no column for {' and '.join(missing)}; it has: {listing}.",
             f"Name the columns with a mapping, e.g. {missing[0]}={free_columns[0] if free_columns else 'COLUMN'}.",
         )
-    return found
+    return resolved

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import polars as pl
 
-from matinee.data.readers.columns import MOVIES_COLUMNS, RATINGS_COLUMNS, resolve_columns
-from matinee.data.readers.raw import RawData
-from matinee.data.readers.tables import plain_columns
+from matinee.data.readers.columns import MOVIES_COLUMNS, RATINGS_COLUMNS, resolve_columns, split_mapping
+from matinee.data.readers.tables import RawData, plain_columns
 from matinee.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,24 +29,25 @@ def read_frames(ratings: Frame, movies: Frame | None = None, mapping: Mapping[st
     """The tables of a data set.
 
     Args:
-        ratings: a row a rating: user, film, and where known stars, time, and (without `movies`) title.
-        movies: a row a film: film, title, and any other column of the catalogue.
+        ratings: a row a rating: user, movie, and where known stars, time, and (without `movies`) title.
+        movies: a row a movie: movie, title, and any other column of the catalog.
         mapping: canonical column → column of the frames; wins over guessing.
 
     Raises:
         DataError: columns are missing (it names those seen), or hold no plain values.
     """
-    wanted, needed = (*RATINGS_COLUMNS, "title"), RATINGS_COLUMNS[:2]
+    names, required = (*RATINGS_COLUMNS, "title"), RATINGS_COLUMNS[:2]
     seen = {_RATINGS: _names(ratings, _RATINGS), _MOVIES: [] if movies is None else _names(movies, _MOVIES)}
-    found = _select(ratings, _RATINGS, wanted, needed, _part(mapping, _RATINGS, seen))
-    films: pl.DataFrame | None = None
+    mappings = split_mapping(mapping, seen)
+    rating_table = _select(ratings, _RATINGS, names, required, mappings[_RATINGS])
+    movie_table: pl.DataFrame | None = None
     if movies is not None:
-        films = _select(movies, _MOVIES, MOVIES_COLUMNS, ("movie_id", "title"), _part(mapping, _MOVIES, seen))
-    elif "title" in found.columns:
-        films = found.select("movie_id", "title").unique("movie_id", keep="first", maintain_order=True)
-    understood = resolve_columns(seen[_RATINGS], wanted, needed, _RATINGS, _part(mapping, _RATINGS, seen)).values()
-    others = tuple(column for column in seen[_RATINGS] if column not in understood)
-    return RawData(found.drop("title", strict=False), films, other_columns=others)
+        movie_table = _select(movies, _MOVIES, MOVIES_COLUMNS, ("movie_id", "title"), mappings[_MOVIES])
+    elif "title" in rating_table.columns:
+        movie_table = rating_table.select("movie_id", "title").unique("movie_id", keep="first", maintain_order=True)
+    used = resolve_columns(seen[_RATINGS], names, required, _RATINGS, mappings[_RATINGS]).values()
+    others = tuple(column for column in seen[_RATINGS] if column not in used)
+    return RawData(rating_table.drop("title", strict=False), movie_table, other_columns=others)
 
 
 def _names(frame: Frame, what: str) -> list[str]:
@@ -58,36 +58,30 @@ def _names(frame: Frame, what: str) -> list[str]:
     return frame.collect_schema().names() if isinstance(frame, pl.LazyFrame) else [str(name) for name in frame.columns]
 
 
-def _part(mapping: Mapping[str, str] | None, what: str, seen: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """That part of a mapping whose columns a frame has; what no frame has stays, and is told of."""
-    known = {name for names in seen.values() for name in names}
-    return {name: column for name, column in (mapping or {}).items() if column in seen[what] or column not in known}
-
-
 def _select(
-    frame: Frame, what: str, wanted: Sequence[str], required: Sequence[str], mapping: Mapping[str, str]
+    frame: Frame, what: str, names: Sequence[str], required: Sequence[str], mapping: Mapping[str, str]
 ) -> pl.DataFrame:
-    found = resolve_columns(_names(frame, what), wanted, required, what, mapping)
-    columns = list(dict.fromkeys(found.values()))
+    resolved = resolve_columns(_names(frame, what), names, required, what, mapping)
+    columns = list(dict.fromkeys(resolved.values()))
     if isinstance(frame, pl.LazyFrame):
         table = frame.select(columns).collect()
     elif isinstance(frame, pl.DataFrame):
         table = frame.select(columns)
     else:
         table = pl.DataFrame([_from_pandas(frame, column) for column in columns])
-    return plain_columns(table, found, what)
+    return plain_columns(table, resolved, what)
 
 
 def _from_pandas(frame: pd.DataFrame, column: str) -> pl.Series:
     """A column of pandas, by values: that needs no Arrow. What pandas calls missing is null; what is mixed is text."""
-    place = [str(name) for name in frame.columns].index(column)
-    values: Any = frame.iloc[:, place]
+    position = [str(name) for name in frame.columns].index(column)
+    values: Any = frame.iloc[:, position]
     if isinstance(values.dtype.type, type) and values.dtype.kind in "iuf" and values.to_numpy().dtype.kind in "iuf":
         made = pl.Series(column, values.to_numpy())
         return made.fill_nan(None) if made.dtype.is_float() else made
     # Asked one by one, because of a list pandas says which of its parts are missing.
-    gone = values.isna().to_numpy()
-    plain = [None if missing else value for value, missing in zip(values.to_list(), gone, strict=True)]
+    is_missing = values.isna().to_numpy()
+    plain = [None if missing else value for value, missing in zip(values.to_list(), is_missing, strict=True)]
     try:
         return pl.Series(column, plain, strict=True)
     except (TypeError, pl.exceptions.PolarsError):

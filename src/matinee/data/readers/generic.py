@@ -5,7 +5,7 @@ MovieLens 20M, 25M, 32M, latest and latest-small have this layout (`userId`, `mo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -17,9 +17,9 @@ from matinee.data.readers.columns import (
     RATINGS_COLUMNS,
     TAGS_COLUMNS,
     resolve_columns,
+    split_mapping,
 )
-from matinee.data.readers.raw import RawData
-from matinee.data.readers.tables import SUFFIXES, columns_of, read_table
+from matinee.data.readers.tables import SUFFIXES, RawData, columns_of, read_table
 
 _STEMS = {
     "ratings": ("ratings", "rating", "interactions", "reviews", "events"),
@@ -80,32 +80,21 @@ def read(folder: Path, mapping: Mapping[str, str] | None = None) -> RawData:
     """
     path = folder if folder.is_file() else find(folder, "ratings")
     assert path is not None, "call matches() first"
-    films, labels = (find(folder, "movies"), find(folder, "tags")) if folder.is_dir() else (None, None)
-    mappings = _shared(mapping, [path, *(other for other in (films, labels) if other is not None)])
+    movies_path, tags_path = (find(folder, "movies"), find(folder, "tags")) if folder.is_dir() else (None, None)
+    paths = [other for other in (path, movies_path, tags_path) if other is not None]
+    mappings = split_mapping(mapping, {other: columns_of(other) if mapping else () for other in paths})
     # A table of ratings may have the titles of the movies.
     names, required = (*RATINGS_COLUMNS, "title"), RATINGS_COLUMNS[:2]
     ratings = read_table(path, names, required, mappings[path])
     columns = columns_of(path)
     used = resolve_columns(columns, names, required, path, mappings[path]).values()
     movies: pl.DataFrame | None = None
-    if films is not None:
-        movies = read_table(films, MOVIES_COLUMNS, ("movie_id", "title"), mappings[films])
+    if movies_path is not None:
+        movies = read_table(movies_path, MOVIES_COLUMNS, ("movie_id", "title"), mappings[movies_path])
     elif "title" in ratings.columns:
         movies = ratings.select("movie_id", "title").unique("movie_id", keep="first", maintain_order=True)
     tags = None
-    if labels is not None:
-        tags = read_table(labels, TAGS_COLUMNS, ("movie_id", "tag"), mappings[labels])
+    if tags_path is not None:
+        tags = read_table(tags_path, TAGS_COLUMNS, ("movie_id", "tag"), mappings[tags_path])
     others = tuple(column for column in columns if column not in used)
     return RawData(ratings.drop("title", strict=False), movies, tags, other_columns=others)
-
-
-def _shared(mapping: Mapping[str, str] | None, paths: Sequence[Path]) -> dict[Path, dict[str, str] | None]:
-    """The part of the mapping for each table: columns it has, and those that no table has, which are an error."""
-    if not mapping or len(paths) == 1:
-        return dict.fromkeys(paths, None if mapping is None else dict(mapping))
-    columns = {path: set(columns_of(path)) for path in paths}
-    union = set().union(*columns.values())
-    return {
-        path: {name: column for name, column in mapping.items() if column in columns[path] or column not in union}
-        for path in paths
-    }

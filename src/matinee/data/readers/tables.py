@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +13,32 @@ import polars as pl
 from matinee.data.packed import LIST_COLUMNS
 from matinee.data.readers.columns import resolve_columns
 from matinee.errors import DataError
+
+
+@dataclass(frozen=True)
+class RawData:
+    """Tables with canonical column names. Values have the types of the files.
+
+    Attributes:
+        ratings: `user_id`, `movie_id`, and optionally `rating` and `timestamp`.
+        movies: `movie_id`, `title` and other columns of the catalog; None if there are only ratings.
+        tags: `movie_id`, `tag`, and optionally `user_id`.
+        links: `movie_id`, `imdb_id`, `tmdb_id`.
+        overviews: `movie_id`, `overview`, and optionally `keywords`, `imdb_id`, `tmdb_id`.
+        scale: the scale of the layout; None: to be detected.
+        genre_separator: separator of the genres of a movie.
+        other_columns: columns of the table of ratings that were not recognized.
+    """
+
+    ratings: pl.DataFrame
+    movies: pl.DataFrame | None = None
+    tags: pl.DataFrame | None = None
+    links: pl.DataFrame | None = None
+    overviews: pl.DataFrame | None = None
+    scale: tuple[float, float] | None = None
+    genre_separator: str = "|"
+    other_columns: tuple[str, ...] = ()
+
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".ndjson", ".jsonl")
@@ -159,7 +186,7 @@ def _broken(path: Path, error: Exception) -> DataError:
 
 def read_table(
     path: Path,
-    wanted: Sequence[str],
+    names: Sequence[str],
     required: Sequence[str],
     mapping: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
@@ -178,8 +205,8 @@ def read_table(
     kind = path.suffix.lower()
     if kind not in SUFFIXES:
         raise DataError(f"{path} does not have a supported format.", f"Use one of: {', '.join(SUFFIXES)}.")
-    found = resolve_columns(columns_of(path), wanted, required, path, mapping)
-    columns = list(found.values())
+    resolved = resolve_columns(columns_of(path), names, required, path, mapping)
+    columns = list(resolved.values())
     try:
         if kind == ".parquet":
             frame = pl.read_parquet(path, columns=columns)
@@ -189,20 +216,20 @@ def read_table(
             frame = read_text(path, columns=columns)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _broken(path, error) from error
-    return plain_columns(frame, found, path)
+    return plain_columns(frame, resolved, path)
 
 
-def plain_columns(frame: pl.DataFrame, found: Mapping[str, str], path: Path | str) -> pl.DataFrame:
+def plain_columns(frame: pl.DataFrame, resolved: Mapping[str, str], path: Path | str) -> pl.DataFrame:
     """The columns of a table under their canonical names.
 
     Args:
-        found: canonical name → column.
+        resolved: canonical name → column.
         path: the table, for messages.
 
     Raises:
-        DataError: a column does not hold plain values (or lists of them, where the catalogue has lists).
+        DataError: a column does not hold plain values (or lists of them, where the catalog has lists).
     """
-    for name, column in found.items():
+    for name, column in resolved.items():
         values = frame[column].clear()
         if isinstance(values.dtype, pl.List) and name in LIST_COLUMNS:
             values = values.list.explode()
@@ -211,4 +238,4 @@ def plain_columns(frame: pl.DataFrame, found: Mapping[str, str], path: Path | st
                 f"{path}: the column {column!r} has the type {frame.schema[column]}, not plain values.",
                 "Flatten it, or map another column.",
             )
-    return frame.select(pl.col(column).alias(name) for name, column in found.items())
+    return frame.select(pl.col(column).alias(name) for name, column in resolved.items())

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     import onnx
 
 MODEL_FILE, TOKENIZER_FILE = "model.onnx", "tokenizer.json"
-DIM = 384
 MAX_TOKENS = 256
 """Limit of the published model. Longer texts are truncated."""
 

@@ -76,8 +76,8 @@ class Filter:
 class _Evaluation:
     """One evaluation.
 
-    `where(node, value)` is the mask of movies whose truth value of the node is known and equals `value`. Pushing negation down to the comparisons this way
-    is Kleene's three-valued logic, the one of SQL, at the price of two-valued masks.
+    `where(node, value)` is the mask of movies whose truth value of the node is known and equals `value`. Pushing
+    negation down to the comparisons is Kleene's three-valued logic, the one of SQL, at the price of two-valued masks.
     """
 
     def __init__(self, n_items: int, columns: Columns, stats: FilterStats | None) -> None:

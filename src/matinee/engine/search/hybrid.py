@@ -106,7 +106,9 @@ def _shown(view: RequestView, encoders: Encoders, text: str, allowed: NDArray[np
     meanings = None if poster is None else poster.space.extra.get(MEANING)
     if not view.settings.poster_meaning or poster is None or meanings is None:
         return []
-    cosines = np.where(allowed[poster.space.rows], conse.shown(meanings, encoders.query(text, live.space)), -np.inf)
+    cosines = np.where(
+        allowed[poster.space.rows], conse.text_similarity(meanings, encoders.query(text, live.space)), -np.inf
+    )
     best = np.argpartition(-cosines, min(DEPTH, len(cosines) - 1))[:DEPTH]
     best = best[np.lexsort((best, -cosines[best]))]
     return [(int(poster.space.rows[i]), float(cosines[i])) for i in best if np.isfinite(cosines[i])]

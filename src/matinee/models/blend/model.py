@@ -1,4 +1,4 @@
-"""Blend: a sum of other models, weighed by how much is known of a user, with a fallback per film and per user."""
+"""Blend: a sum of other models, weighed by how much is known of a user, with a fallback per movie and per user."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pydantic import Field
 from matinee._util.topk import top_n
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from matinee.errors import InvalidInputError, MatineeError, SnapshotError
 from matinee.models.base import Fallback, Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.blend.score_fusion import (
     Known,
     WeightedMean,
     fill,
-    known_films,
+    known_movies,
     mean_known,
     standardize,
     unseen,
@@ -33,12 +33,12 @@ from matinee.models.preference import Feedback, StarScale
 
 LEARNING_USERS = 1500
 """Users whose ratings weights are learned from, at most."""
-LEAST_SHARE = 0.05
+MIN_SHARE = 0.05
 """Parts with less of the weight at some length are left out there: they cost more time than they are worth."""
 POOL = 50
 """Candidates of each such user."""
 _BATCH = 64
-LEAST_EVIDENCE = 0.25
+MIN_EVIDENCE = 0.25
 """Share of their weight that parts keep for a history of dislikes alone: it says what not to list, not what to list."""
 
 
@@ -78,7 +78,7 @@ class Part(NamedTuple):
     """Standardized scores of a part, (n_queries, n_items).
 
     Attributes:
-        known: films that it scores, see `fusion.known_films`.
+        known: movies that it scores, see `fusion.known_movies`.
         deviation: what its own scores were divided by, (n_queries, 1).
     """
 
@@ -94,7 +94,7 @@ class Blended(NamedTuple):
     Attributes:
         weights: of each part, (n_queries, 1).
         parts: the parts in the order of their addition, their scores used up.
-        guess: what stands in for films that no weighted part knows; None where there is nothing to guess, or from.
+        estimate: what stands in for movies that no weighted part knows; None where there is nothing to guess, or from.
         similarity: what the content part's scores were divided by for the guess, (n_queries, 1); None: by nothing.
     """
 
@@ -150,10 +150,12 @@ class Blend(Model[BlendConfig]):
         weights = {name: weight for name, weight in self.config.weights.items() if name not in parts}
         if not weights:
             return None
-        gone: dict[str, Any] = {n: None for n in ("content", "popular", "mapping") if getattr(self.config, n) in parts}
+        removed: dict[str, Any] = {
+            n: None for n in ("content", "popular", "mapping") if getattr(self.config, n) in parts
+        }
         if self.config.curves is not None:
-            gone["curves"] = {name: curve for name, curve in self.config.curves.items() if name not in parts}
-        return type(self)(self.config.model_copy(update={"weights": weights, **gone}))
+            removed["curves"] = {name: curve for name, curve in self.config.curves.items() if name not in parts}
+        return type(self)(self.config.model_copy(update={"weights": weights, **removed}))
 
     def bind(self, models: Mapping[str, Model[Any]]) -> Self:
         """This blend over fitted models.
@@ -199,25 +201,27 @@ class Blend(Model[BlendConfig]):
     def _learn(self, dataset: Dataset, progress: Progress) -> dict[str, tuple[float, ...]] | None:
         """Weights of the parts by length of history; None where the data are too few to learn from."""
         likes = self.config.feedback == "signed"
-        held = hold_out(dataset.ratings, self._scale, seed=self.config.seed, max_users=LEARNING_USERS, likes_only=likes)
-        if len(held.queries) < 2 or not len(held.train) or not held.gains.nnz:
+        held_out = hold_out(
+            dataset.ratings, self._scale, seed=self.config.seed, max_users=LEARNING_USERS, likes_only=likes
+        )
+        if len(held_out.queries) < 2 or not len(held_out.train) or not held_out.gains.nnz:
             return None
-        # Users wrote the tags, some about films that are held out here.
-        untagged = replace(dataset.with_ratings(held.train), catalog=dataset.catalog.without_tags())
+        # Users wrote the tags, some about movies that are held out here.
+        untagged = replace(dataset.with_ratings(held_out.train), catalog=dataset.catalog.without_tags())
         apart = self._refitted(untagged, dataset.catalog, progress)
         names, batches = list(self.config.weights), []
         opinions: set[str] = set()
-        for start in range(0, len(held.queries), _BATCH):
-            queries = held.queries[start : start + _BATCH]
+        for start in range(0, len(held_out.queries), _BATCH):
+            queries = held_out.queries[start : start + _BATCH]
             by_name = {part.name: part.scores for part in apart.standardized(queries, names)}
             opinions |= {name for name, scores in by_name.items() if not np.isnan(scores).all()}
             scores = np.stack([by_name[name] for name in names], axis=2)
-            batches.append(_examples(scores, queries, held.gains[start : start + _BATCH].toarray()))
+            batches.append(_examples(scores, queries, held_out.gains[start : start + _BATCH].toarray()))
         result = fit_weights(Examples.joined(batches), np.stack([_curve(self.config.weights[name]) for name in names]))
         if result is None:
             return None
         result[~np.array([name in opinions for name in names])] = 0.0
-        result[result < LEAST_SHARE * result.sum(axis=0)] = 0.0
+        result[result < MIN_SHARE * result.sum(axis=0)] = 0.0
         return {name: tuple(np.round(row, 5).tolist()) for name, row in zip(names, result, strict=True)}
 
     def _refitted(self, dataset: Dataset, whole: Catalog, progress: Progress) -> Self:
@@ -256,7 +260,7 @@ class Blend(Model[BlendConfig]):
         warm: Known | None = None
         for name in sorted(names, key=lambda name: name not in core):
             scores = self._raw(name, queries)
-            known = known_films(scores)
+            known = known_movies(scores)
             if name in core:
                 warm = known if warm is None else warm | known
             scores, deviation = standardize(scores, known if name in core or warm is None else known & warm)
@@ -272,20 +276,20 @@ class Blend(Model[BlendConfig]):
         return np.repeat(everyone, len(queries), axis=0)
 
     def _evidence(self, queries: Sequence[Query]) -> Scores:
-        """Share of the liked in all that the films of each history weigh, (n, 1), at least `LEAST_EVIDENCE`."""
+        """Share of the liked in all that the movies of each history weigh, (n, 1), at least `MIN_EVIDENCE`."""
         result = np.ones((len(queries), 1), dtype=np.float32)
         for number, query in enumerate(queries):
             weights = self._scale.history_weights(query, self._inside(query), self.config.feedback)
             total = float(np.abs(weights).sum())
             if total:
-                result[number] = max(float(np.maximum(weights, 0).sum()) / total, LEAST_EVIDENCE)
+                result[number] = max(float(np.maximum(weights, 0).sum()) / total, MIN_EVIDENCE)
         return result
 
     def _inside(self, query: Query) -> NDArray[np.bool_]:
-        """Which films of a history the catalog has."""
+        """Which movies of a history the catalog has."""
         return (query.rows >= 0) & (query.rows < self.n_items)
 
-    def _shown(self, queries: Sequence[Query]) -> Sequence[Query]:
+    def _as_seen(self, queries: Sequence[Query]) -> Sequence[Query]:
         """The queries as the parts shall see them: with equal stars where only what was watched counts."""
         if self.config.feedback == "signed":
             return queries
@@ -298,7 +302,7 @@ class Blend(Model[BlendConfig]):
         return Query(query.rows, stars, query.times, query.user_id)
 
     def _core(self) -> list[str]:
-        """Weighted parts that know a film by its ratings."""
+        """Weighted parts that know a movie by its ratings."""
         side = (self.config.content, self.config.popular)
         return [n for n in self.config.weights if n not in side and not self._part(n).predicts_stars]
 
@@ -318,7 +322,7 @@ class Blend(Model[BlendConfig]):
 
     def score(self, queries: Sequence[Query]) -> Scores:
         """Blended scores; comparable within one query only."""
-        queries = self._shown(queries)
+        queries = self._as_seen(queries)
         scores = np.full((len(queries), self.n_items), np.nan, dtype=np.float32)
         answers = [self.fallback(query) for query in queries]
         warm = [number for number, answer in enumerate(answers) if answer is None]
@@ -360,9 +364,9 @@ class Blend(Model[BlendConfig]):
         return Blended(scores, weights, parts, estimate, None if similarity is None else similarity.deviation)
 
     def _estimate(
-        self, blended: Scores, queries: Sequence[Query], films: NDArray[np.int64], ready: Scores | None
+        self, blended: Scores, queries: Sequence[Query], movies: NDArray[np.int64], ready: Scores | None
     ) -> Estimate | None:
-        """What stands in for films that no weighted part knows; None where there is nothing to guess from.
+        """What stands in for movies that no weighted part knows; None where there is nothing to guess from.
 
         Args:
             ready: the scores of content, up to a factor and a constant of each query, where they are there already.
@@ -371,11 +375,11 @@ class Blend(Model[BlendConfig]):
         content = None if config.content is None else self._part(config.content)
         if mapping is not None and len(mapping.rows):
             return estimate_from_mapping(
-                blended, queries, films, mapping, content, config.mapping_share, config.spread, ready
+                blended, queries, movies, mapping, content, config.mapping_share, config.spread, ready
             )
         if content is None:
             return None
-        return estimate_from_content(blended, content.score(queries) if ready is None else ready, films)
+        return estimate_from_content(blended, content.score(queries) if ready is None else ready, movies)
 
     @property
     def _mapping(self) -> ColdStart | None:
@@ -383,12 +387,12 @@ class Blend(Model[BlendConfig]):
         return model if isinstance(model, ColdStart) else None  # `bind` lets no other pass
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
-        """The parts' shares, scaled as their scores are; additive up to a constant of each film."""
+        """The parts' shares, scaled as their scores are; additive up to a constant of each movie."""
         total = np.zeros((len(rows), len(query)), dtype=np.float32)
         if not len(rows):
             return total
-        (query,) = self._shown([query])
-        asked = np.asarray(rows, dtype=np.int64)
+        (query,) = self._as_seen([query])
+        target_rows = np.asarray(rows, dtype=np.int64)
         answer = self.fallback(query)
         content = self.config.content
         if answer == "content" and content is not None:
@@ -396,30 +400,30 @@ class Blend(Model[BlendConfig]):
         if answer is not None:
             return total
         blended = self._blended_once(query)
-        total, cold = self._warm_shares(query, blended, asked)
-        films, estimate = asked[cold], blended.estimate
-        if len(films) and estimate is not None:
+        total, cold = self._warm_shares(query, blended, target_rows)
+        movies, estimate = target_rows[cold], blended.estimate
+        if len(movies) and estimate is not None:
             similarity = carried = None
             if estimate.by_content is not None and content is not None:
-                similarity = _shares(self._part(content), query, films.tolist(), total[cold])
+                similarity = _shares(self._part(content), query, movies.tolist(), total[cold])
                 similarity = similarity if blended.similarity is None else similarity / blended.similarity
             if estimate.by_mapped is not None and (mapping := self._mapping) is not None:
-                carried = mapping.transfer_shares(self._warm_shares(query, blended, mapping.rows)[0], films)
+                carried = mapping.transfer_shares(self._warm_shares(query, blended, mapping.rows)[0], movies)
             total[cold] = estimate.shares(similarity, carried)
         return total
 
     def _warm_shares(
-        self, query: Query, blended: Blended, asked: NDArray[np.int64]
+        self, query: Query, blended: Blended, target_rows: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Shares in the blended scores of films, (len(asked), len(query)), and which films no part knows."""
-        total = np.zeros((len(asked), len(query)), dtype=np.float32)
-        weight = np.zeros((len(asked), 1), dtype=np.float32)
-        warm = np.zeros(len(asked), dtype=np.bool_)
+        """Shares in the blended scores of movies, (len(asked), len(query)), and which movies no part knows."""
+        total = np.zeros((len(target_rows), len(query)), dtype=np.float32)
+        weight = np.zeros((len(target_rows), 1), dtype=np.float32)
+        warm = np.zeros(len(target_rows), dtype=np.bool_)
         core, weights = self._core(), blended.weights
         for part in blended.parts:
-            here, share = part.known[0, asked], weights[part.name]
+            here, share = part.known[0, target_rows], weights[part.name]
             if part.name != self.config.popular:
-                own = _shares(self._part(part.name), query, asked.tolist(), total)
+                own = _shares(self._part(part.name), query, target_rows.tolist(), total)
                 total += own * (share / part.deviation) * here[:, None]
             weight += here[:, None] * share
             if part.name in core or not _any_weight(weights, core, 1).any():
@@ -429,7 +433,7 @@ class Blend(Model[BlendConfig]):
         return total, ~warm
 
     def similar(self, rows: Sequence[int]) -> Scores:
-        """Half the collaborative parts, half content, each standardized; whichever knows the film."""
+        """Half the collaborative parts, half content, each standardized; whichever knows the movie."""
         empty = np.full((len(rows), self.n_items), np.nan, dtype=np.float32)
         total, weight = np.zeros_like(empty), np.zeros_like(empty)
         for name, share in self._plain_weights().items():
@@ -445,13 +449,13 @@ class Blend(Model[BlendConfig]):
         return mean_known(taste, words)
 
     def _plain_weights(self) -> dict[str, float]:
-        """One weight for each collaborative part: learned ones are those for ten films."""
+        """One weight for each collaborative part: learned ones are those for ten movies."""
         curves = self.config.curves if self.config.curves is not None else self.config.weights
         position = LENGTHS.index(10)
         result = {name: float(_curve(curve)[position]) for name, curve in curves.items()}
         return {name: result[name] for name in self._core() if result[name] > 0}
 
-    def with_catalog(self, catalog: Catalog, vectors: Mapping[str, FilmVectors] | None = None) -> Self:
+    def with_catalog(self, catalog: Catalog, vectors: Mapping[str, MovieVectors] | None = None) -> Self:
         """The blend over a grown catalog; bind it to the grown parts."""
         grown = super().with_catalog(catalog, vectors)
         if self._parts is not None:
@@ -465,19 +469,15 @@ class Blend(Model[BlendConfig]):
         """`star_scale`; the rest is in its settings."""
         return dict(self._scale.state())
 
-    @classmethod
-    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
-        """Rebuild; `bind` it before use."""
-        model = cls(cls.Config.model_validate(config.model_dump()))
-        model._scale = StarScale.from_state(state)
-        model.n_items = len(catalog)
-        return model
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        del catalog
+        self._scale = StarScale.from_state(state)
 
 
 def _apart(scores: Scores, rows: Sequence[int]) -> tuple[Scores, Known]:
-    """Standardized scores of similar films, in which no film has one of itself, and which are known."""
+    """Standardized scores of similar movies, in which no movie has one of itself, and which are known."""
     scores = without(scores, rows)
-    known = known_films(scores)
+    known = known_movies(scores)
     return standardize(scores, known)[0], known
 
 

@@ -23,10 +23,10 @@ def moments(scores: Scores, known: NDArray[np.bool_]) -> tuple[Column, Column]:
     return mean.astype(np.float32), np.where(flat, 1.0, deviation).astype(np.float32)
 
 
-def known_films(scores: Scores) -> Known:
+def known_movies(scores: Scores) -> Known:
     """Which scores are known, (1, n_items) where these are the same in every row, else (n, n_items)."""
     known = ~np.isnan(scores)
-    alike = len(known) > 1 and bool((known == known[0]).all())  # models leave the same films out for everybody
+    alike = len(known) > 1 and bool((known == known[0]).all())  # models leave the same movies out for everybody
     return known[:1] if alike else known
 
 
@@ -34,7 +34,7 @@ def standardize(scores: Scores, among: Known) -> tuple[Scores, Column]:
     """Scores less the mean of their row, over the deviation, and the deviations, (n, 1); the scores given are changed.
 
     Args:
-        among: (1 or n, n_items), films whose scores, all known, make mean and deviation.
+        among: (1 or n, n_items), movies whose scores, all known, make mean and deviation.
     """
     if len(among) > 1:
         mean, deviation = moments(scores, among)
@@ -56,7 +56,7 @@ def standardize(scores: Scores, among: Known) -> tuple[Scores, Column]:
 class WeightedMean:
     """The weighted mean of standardized scores, added one part after the other.
 
-    A film that some parts do not know is the mean of the others; NaN where no part that counts knows it.
+    A movie that some parts do not know is the mean of the others; NaN where no part that counts knows it.
     """
 
     def __init__(self, n_queries: int, n_items: int) -> None:
@@ -67,9 +67,9 @@ class WeightedMean:
         """Add a part, whose scores, (n, n_items), are changed.
 
         Args:
-            known: see `known_films`.
+            known: see `known_movies`.
             weight: (n, 1), ≥ 0.
-            counts: (n, 1), whether a film is known that this part knows.
+            counts: (n, 1), whether a movie is known that this part knows.
         """
         scores *= weight
         if len(known) == 1:
@@ -86,7 +86,7 @@ class WeightedMean:
         if len(self._total) == 1 or any(len(known) > 1 for known, _, _ in self._added):
             self._divide(slice(None), [known for known, _, _ in self._added])
             return self._total
-        # Few patterns of parts that know a film, each with many films: one divisor a query for each.
+        # Few patterns of parts that know a movie, each with many movies: one divisor a query for each.
         codes = np.zeros(self._total.shape[1], dtype=np.int64)
         for position, (known, _, _) in enumerate(self._added):
             codes += known[0].astype(np.int64) << position
@@ -97,7 +97,7 @@ class WeightedMean:
         return self._total
 
     def _divide(self, columns: slice | NDArray[np.int64], known: Sequence[NDArray[np.bool_]]) -> None:
-        """Divide the sums of some films by the weights of the parts that know them, each (1 or n, 1 or n_columns)."""
+        """Divide the sums of some movies by the weights of the parts that know them, each (1 or n, 1 or n_columns)."""
         weights: NDArray[np.float32] = np.zeros((1, 1), dtype=np.float32)
         sound: NDArray[np.bool_] = np.zeros((1, 1), dtype=np.bool_)
         for here, (_, weight, counts) in zip(known, self._added, strict=True):
@@ -122,7 +122,7 @@ def regress(blended: Scores, content: Scores) -> tuple[Column, Column]:
 
 
 def fill(scores: Scores) -> Scores:
-    """Films without an opinion put a little below the lowest score of their row."""
+    """Movies without an opinion put a little below the lowest score of their row."""
     known = ~np.isnan(scores)
     lowest = np.where(known, scores, np.inf).min(axis=1, keepdims=True, initial=np.inf)
     lowest[np.isinf(lowest)] = np.nan  # nobody has an opinion: none is made up
@@ -130,7 +130,7 @@ def fill(scores: Scores) -> Scores:
 
 
 def without(scores: Scores, rows: Sequence[int]) -> Scores:
-    """A copy in which no film has an opinion on itself (it would stretch the deviation)."""
+    """A copy in which no movie has an opinion on itself (it would stretch the deviation)."""
     scores = scores.copy()
     scores[np.arange(len(rows)), np.asarray(rows, dtype=np.int64)] = np.nan
     return scores
@@ -144,7 +144,7 @@ def mean_known(first: Scores, second: Scores) -> Scores:
 
 
 def unseen(scores: Scores, queries: Sequence[Query]) -> Scores:
-    """A copy in which the films of each history have no score."""
+    """A copy in which the movies of each history have no score."""
     scores = scores.copy()
     for row, query in zip(scores, queries, strict=True):
         row[query.rows[(query.rows >= 0) & (query.rows < len(row))]] = np.nan

@@ -21,7 +21,7 @@ class Estimate:
     """by_content·content + by_mapped·mapped + a constant, for each query.
 
     Attributes:
-        scores: the guesses about the films asked for, (n, n_films); NaN for those without content.
+        scores: the guesses about the movies asked for, (n, n_movies); NaN for those without content.
         by_content, by_mapped: (n, 1); None: not looked at.
     """
 
@@ -30,28 +30,28 @@ class Estimate:
     by_mapped: Column | None
 
     def shares(self, content: Shares | None, mapped: Shares | None) -> Shares:
-        """Shares of the films of one query's history in its guesses, from those in the two scores, (n_films, n)."""
+        """Shares of the movies of one query's history in its guesses, from those in the two scores, (n_movies, n)."""
         pairs = ((content, self.by_content), (mapped, self.by_mapped))
         parts = [shares * scale[0] for shares, scale in pairs if shares is not None and scale is not None]
         total: Shares = sum(parts[1:], parts[0])
         return total
 
 
-def estimate_from_content(blended: Scores, content: Scores, films: NDArray[np.int64]) -> Estimate | None:
-    """The least squares guess of the blend from content alone, over all films that have both; slope ≥ 0.
+def estimate_from_content(blended: Scores, content: Scores, movies: NDArray[np.int64]) -> Estimate | None:
+    """The least squares guess of the blend from content alone, over all movies that have both; slope ≥ 0.
 
-    None where content says nothing of the films asked for.
+    None where content says nothing of the movies asked for.
     """
-    if np.isnan(content[:, films]).all():
+    if np.isnan(content[:, movies]).all():
         return None
     slope, offset = regress(blended, content)
-    return Estimate(slope * content[:, films] + offset, slope, None)
+    return Estimate(slope * content[:, movies] + offset, slope, None)
 
 
 def estimate_from_mapping(
     blended: Scores,
     queries: Sequence[Query],
-    films: NDArray[np.int64],
+    movies: NDArray[np.int64],
     mapping: ColdStart,
     content: Model[Any] | None,
     share: float,
@@ -64,15 +64,15 @@ def estimate_from_mapping(
     (leave-one-out). The regression leaves out the movies of the history, which the blend overfits.
 
     Args:
-        blended: (n, n_items), NaN for films that no part knows.
-        films: rows that are asked for.
+        blended: (n, n_items), NaN for movies that no part knows.
+        movies: rows that are asked for.
         share: of the mapped score in the mean; the rest is content's.
         spread: how far guesses stand from the middle, 1: where the least squares put them.
-        ready: the content's scores of all films, up to a factor and a constant of each query; None: they are made here,
-            and `Estimate.by_content` goes with the content's own scores.
+        ready: the content's scores of all movies, up to a factor and a constant of each query; None: they are made
+            here, and `Estimate.by_content` goes with the content's own scores.
     """
     sample = mapping.sample
-    rows = np.concatenate([sample, films])
+    rows = np.concatenate([sample, movies])
     weight = np.full((len(queries), 1), share if content is not None else 1.0, dtype=np.float32)
     terms = [(mapping.transfer(blended, rows), weight)]
     if content is not None:
@@ -86,9 +86,9 @@ def estimate_from_mapping(
     scales: list[Column] = []
     for scores, weight in terms:
         among = scores[:, : len(sample)]
-        centre, deviation = moments(among, ~np.isnan(among))
+        center, deviation = moments(among, ~np.isnan(among))
         scales.append(weight / deviation)
-        total += scales[-1] * (scores - centre)
+        total += scales[-1] * (scores - center)
     slope, offset = regress(unseen(blended, queries)[:, sample], total[:, : len(sample)])
     slope, offset = slope * np.float32(spread), offset * np.float32(spread)
     result = slope * total[:, len(sample) :] + offset

@@ -24,16 +24,16 @@ RIDGE = 0.003
 """Penalty on the squared differences of a part's weights from their mean; a tenth of it on the weights themselves."""
 PULL = 0.1
 """Penalty on the squared distance of the weights at a length from the usual ones, up to scale."""
-SHORT_SHARE = 0.25
+NEWCOMER_SHARE = 0.25
 """Share of the sampled users who are shown with few likes only, as newcomers are."""
-SHORT = 25
+MAX_NEWCOMER_LIKES = 25
 """Most likes that such a user is shown with."""
-SHOWN = 0.75
+HISTORY_SHARE = 0.75
 """Share of the ratings that the others are shown with."""
-LEAST = 8
+MIN_HELD_OUT_LIKES = 8
 """Likes kept back from a user at least, for the user to be a newcomer."""
 DISLIKED = -0.5
-"""Gain of a disliked film, where that of a liked one is 1."""
+"""Gain of a disliked movie, where that of a liked one is 1."""
 
 
 def basis(lengths: NDArray[np.integer[Any]]) -> Floats:
@@ -54,7 +54,7 @@ class HeldOut:
     Attributes:
         train: what parts are fitted on.
         queries: histories of the sampled users.
-        gains: (n_queries, n_items), 1 for films to be ranked high, `DISLIKED` for those to be ranked low.
+        gains: (n_queries, n_items), 1 for movies to be ranked high, `DISLIKED` for those to be ranked low.
     """
 
     train: Ratings
@@ -84,22 +84,22 @@ def hold_out(ratings: Ratings, scale: StarScale, *, seed: int, max_users: int, l
         start, stop = int(ratings.indptr[user]), int(ratings.indptr[user + 1])
         stars = ratings.values[start:stop]
         liked = np.full(len(stars), True) if scale.flat else (stars > stars.mean()) & (stars >= floor)
-        shown = np.zeros(len(stars), dtype=np.bool_)
-        if number < SHORT_SHARE * len(users) and liked.sum() > LEAST:
-            most = min(SHORT, int(liked.sum()) - LEAST)
-            count = max(int(np.exp(rng.uniform(0, np.log(most + 1)))), 1)
-            shown[rng.choice(np.flatnonzero(liked), count, replace=False)] = True
+        in_history = np.zeros(len(stars), dtype=np.bool_)
+        if number < NEWCOMER_SHARE * len(users) and liked.sum() > MIN_HELD_OUT_LIKES:
+            max_likes = min(MAX_NEWCOMER_LIKES, int(liked.sum()) - MIN_HELD_OUT_LIKES)
+            count = max(int(np.exp(rng.uniform(0, np.log(max_likes + 1)))), 1)
+            in_history[rng.choice(np.flatnonzero(liked), count, replace=False)] = True
             keep[start:stop] = False
         else:
-            shown[rng.permutation(len(stars))[: max(round(SHOWN * len(stars)), 1)]] = True
-            keep[start:stop] = shown
-        films = ratings.indices[start:stop].astype(np.int64)
-        queries.append(Query(films[shown], stars[shown], ratings.times[start:stop][shown]))
+            in_history[rng.permutation(len(stars))[: max(round(HISTORY_SHARE * len(stars)), 1)]] = True
+            keep[start:stop] = in_history
+        movies = ratings.indices[start:stop].astype(np.int64)
+        queries.append(Query(movies[in_history], stars[in_history], ratings.times[start:stop][in_history]))
         gain = np.where(liked, 1.0, np.where((stars <= ceiling) & (not scale.flat), DISLIKED, 0.0)).astype(np.float32)
-        asked = ~shown & (gain != 0) if likes_only else ~shown
-        rows.append(films[asked])
-        gains.append(gain[asked] if likes_only else np.ones(int(asked.sum()), dtype=np.float32))
-    indptr = np.concatenate([[0], np.cumsum([len(films) for films in rows])]).astype(np.int64)
+        held_out = ~in_history & (gain != 0) if likes_only else ~in_history
+        rows.append(movies[held_out])
+        gains.append(gain[held_out] if likes_only else np.ones(int(held_out.sum()), dtype=np.float32))
+    indptr = np.concatenate([[0], np.cumsum([len(movies) for movies in rows])]).astype(np.int64)
     indices = np.concatenate([*rows, np.zeros(0, dtype=np.int64)])
     values = np.concatenate([*gains, np.zeros(0, dtype=np.float32)])
     return HeldOut(
@@ -114,7 +114,7 @@ class Examples:
     Attributes:
         scores: (n, pool, n_parts) float32, each part's standardized scores.
         gains: (n, pool) float32, of each candidate.
-        lengths: (n,), films in each history.
+        lengths: (n,), movies in each history.
     """
 
     scores: Floats
@@ -138,7 +138,7 @@ def fit_weights(
 
     Multinomial logistic regression of which candidate is liked (the listwise loss of Cao et al. 2007, "Learning to
     Rank: From Pairwise Approach to Listwise Approach"), a disliked one counting against with half the weight. Each user
-    counts by the root of the number of liked films.
+    counts by the root of the number of liked movies.
     A weight below 0 would make a part recommend what it advises against, so none is.
 
     Args:

@@ -1,4 +1,4 @@
-"""Content: films that share genres, people, tags, words and looks; scores movies without ratings too."""
+"""Content: movies that share genres, people, tags, words and looks; scores movies without ratings too."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pydantic import Field
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.data.ratings import NO_TIME
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from matinee.errors import SnapshotError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.content.vector_field import VectorField, put_state, read_state
-from matinee.models.content.words import FIELDS, changed_rows, film_words, pack, unpack, vectorize
+from matinee.models.content.words import FIELDS, changed_rows, movie_words, pack, unpack, vectorize
 from matinee.models.preference import StarScale
 from matinee.models.sparse import sparse_rows, sparse_state, weighted_sum
 from matinee.models.warm_items import array
@@ -32,7 +32,7 @@ SPACES = ("text", "poster")
 
 
 class ContentConfig(ModelConfig):
-    """Settings of `Content`; a field's weight is the length of its part of the film's vector, 0 leaves it out."""
+    """Settings of `Content`; a field's weight is the length of its part of the movie's vector, 0 leaves it out."""
 
     genres: float = Field(0.4, ge=0)
     decade: float = Field(0.3, ge=0)
@@ -51,15 +51,15 @@ class ContentConfig(ModelConfig):
 
 
 class Content(Model[ContentConfig]):
-    """Likeness of a film and a user's profile, the rating-weighted sum of the films of the history.
+    """Likeness of a movie and a user's profile, the rating-weighted sum of the movies of the history.
 
-    A film's vector holds TF-IDF words of each field (Salton & Buckley 1988), each field brought to its weight,
-    so that none drowns another by the mere number of its words, and the whole divided by the length that a film
-    with words in every field has. The similarity of two films is thus Σ_f w_f²·cos_f(i, j) / Σ_f w_f², a field that
-    one of them lacks counting 0: a film of which only the genre is known is like many, but like none much.
-    (Brought to length 1 instead, such films filled the lists: nDCG@10 .004 against .13 on ml-latest-small.)
+    A movie's vector holds TF-IDF words of each field (Salton & Buckley 1988), each field brought to its weight,
+    so that none drowns another by the mere number of its words, and the whole divided by the length that a movie
+    with words in every field has. The similarity of two movies is thus Σ_f w_f²·cos_f(i, j) / Σ_f w_f², a field that
+    one of them lacks counting 0: a movie of which only the genre is known is like many, but like none much.
+    (Brought to length 1 instead, such movies filled the lists: nDCG@10 .004 against .13 on ml-latest-small.)
     Vectors of texts and posters (`Dataset.vectors`), less their mean, are two more fields where there are any.
-    Scores are additive over the history: Σ w_i·like(i, j) / Σ|w_i|. Films without any known word or vector are NaN.
+    Scores are additive over the history: Σ w_i·like(i, j) / Σ|w_i|. Movies without any known word or vector are NaN.
 
     Examples:
         >>> model = matinee.Content().fit(dataset)
@@ -83,7 +83,7 @@ class Content(Model[ContentConfig]):
         frame = dataset.catalog.frame
         lists = sum(int(frame[c].list.len().sum() or 0) for c in frame.columns if frame[c].dtype.is_nested())
         letters = sum(int(frame[c].str.len_bytes().sum() or 0) for c in ("title", "overview"))
-        vectors = 8 * sum(films.vectors.size for name, films in dataset.vectors.items() if name in SPACES)
+        vectors = 8 * sum(movies.vectors.size for name, movies in dataset.vectors.items() if name in SPACES)
         return vectors + 400 * (lists + letters // 3 + 4 * len(dataset.catalog)) + (4 << 20)
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
@@ -91,27 +91,27 @@ class Content(Model[ContentConfig]):
         self._scale, self._catalog = StarScale.of(dataset), catalog
         for name in ("_number", "whole", "_with_features"):  # of an earlier fit
             self.__dict__.pop(name, None)
-        given = {name: films for name, films in dataset.vectors.items() if name in SPACES and len(films)}
-        self._dense = {name: VectorField.learn(films) for name, films in given.items() if self._weight(name)}
+        present = {name: movies for name, movies in dataset.vectors.items() if name in SPACES and len(movies)}
+        self._dense = {name: VectorField.learn(movies) for name, movies in present.items() if self._weight(name)}
         weights = self.config.model_dump()
         seen: Counter[str] = Counter()
         everything = np.arange(len(catalog), dtype=np.int64)
-        for film in film_words(catalog, everything):
-            for field, values in film.items():
+        for movie in movie_words(catalog, everything):
+            for field, values in movie.items():
                 if weights[field]:
                     seen.update({f"{field}:{word}" for word in values})
         progress("content: words counted", 0.5)
-        # People and tags of a single film may come again in a new film; words of one overview only cost memory.
-        kept = sorted(word for word, count in seen.items() if count > 1 or word.split(":", 1)[0] in FIELDS)
-        counts = np.array([seen[word] for word in kept], dtype=np.float64)
-        self._words = kept
+        # People and tags of a single movie may come again in a new movie; words of one overview only cost memory.
+        vocabulary = sorted(word for word, count in seen.items() if count > 1 or word.split(":", 1)[0] in FIELDS)
+        counts = np.array([seen[word] for word in vocabulary], dtype=np.float64)
+        self._words = vocabulary
         self._idf = (np.log((1 + len(catalog)) / (1 + counts)) + 1).astype(np.float32)
         self._vectors = self._vectorize(catalog, everything)
         progress("content: done", 1.0)
 
     @property
     def vectors(self) -> sp.csr_matrix:
-        """Word vectors of all films, (n_items, n_words), of length 0 (no known word) to at most 1 (in every field)."""
+        """Word vectors of all movies, (n_items, n_words), of length 0 (no known word) to at most 1 (in every field)."""
         return self._vectors
 
     @property
@@ -121,7 +121,7 @@ class Content(Model[ContentConfig]):
 
     @cached_property
     def _number(self) -> dict[str, int]:
-        """Column of each word; made once and shared by the copies over grown catalogues."""
+        """Column of each word; made once and shared by the copies over grown catalogs."""
         return {word: position for position, word in enumerate(self._words)}
 
     def _weight(self, field: str) -> float:
@@ -130,24 +130,24 @@ class Content(Model[ContentConfig]):
 
     @cached_property
     def whole(self) -> float:
-        """Length of a film's vector that has something in every field that the data have."""
+        """Length of a movie's vector that has something in every field that the data have."""
         fields = {word.split(":", 1)[0] for word in self._words} | self._dense.keys()
         return math.sqrt(sum(weight**2 for field, weight in self.config.model_dump().items() if field in fields))
 
     def _vectorize(self, catalog: Catalog, rows: NDArray[np.int64]) -> sp.csr_matrix:
-        """Vectors of films, (len(rows), n_words), see `vectors`."""
+        """Vectors of movies, (len(rows), n_words), see `vectors`."""
         return vectorize(catalog, rows, self._number, self._idf, self.config.model_dump(), self.whole)
 
     @cached_property
     def _with_features(self) -> NDArray[np.bool_]:
-        """(n_items,), which films have words or a vector."""
+        """(n_items,), which movies have words or a vector."""
         described: NDArray[np.bool_] = np.diff(self._vectors.indptr) > 0
         for field in self._dense.values():
             described |= field.known(self.n_items)
         return described
 
     def has_features(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which rows are films that have words or a vector."""
+        """Which rows are movies that have words or a vector."""
         inside = (rows >= 0) & (rows < self.n_items)
         if not self.n_items:
             return inside
@@ -162,13 +162,13 @@ class Content(Model[ContentConfig]):
         return profile_weights(query, known, self._scale, self.config.half_life)
 
     def knows(self, query: Query) -> bool:
-        """Whether the history holds a film that has words."""
+        """Whether the history holds a movie that has words."""
         return bool(self.has_features(query.rows).any())
 
     def score(self, queries: Sequence[Query]) -> Scores:
-        """Weighted mean similarity to the films of the history; NaN for films without words and unknown users."""
+        """Weighted mean similarity to the movies of the history; NaN for movies without words and unknown users."""
         scores = np.full((len(queries), self.n_items), np.nan, dtype=np.float32)
-        if not self._with_features.any():  # bare ids: no film says anything
+        if not self._with_features.any():  # bare ids: no movie says anything
             return scores
         for start in range(0, len(queries), _BATCH):
             batch = queries[start : start + _BATCH]
@@ -188,16 +188,16 @@ class Content(Model[ContentConfig]):
         return scores
 
     def score_rows(self, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """As `score`, of some films; takes time by their number alone."""
+        """As `score`, of some movies; takes time by their number alone."""
         scores = np.full(len(rows), np.nan, dtype=np.float32)
         profile = self._profile(query)
         if profile is not None:
             described = self.has_features(rows)
-            films = rows[described]
-            result = self._vectors[films] @ profile[0]
+            movies = rows[described]
+            result = self._vectors[movies] @ profile[0]
             for name, part in profile[1].items():
                 field, share = self._parts(name)
-                result += field.rows(films) @ (part * share)
+                result += field.rows(movies) @ (part * share)
             scores[described] = result
         return scores
 
@@ -211,7 +211,7 @@ class Content(Model[ContentConfig]):
         return words, {name: weights @ f.rows(rows) for name, f in self._dense.items()}
 
     def _alike(self, words: NDArray[np.float32], others: Mapping[str, NDArray[np.float32]]) -> Scores:
-        """Likeness of all films to profiles, (n, n_items): `words` (n_words, n), `others` (dim, n) by space."""
+        """Likeness of all movies to profiles, (n, n_items): `words` (n_words, n), `others` (dim, n) by space."""
         result = self._vectors @ words
         for name, profiles in others.items():
             field, share = self._parts(name)
@@ -221,7 +221,7 @@ class Content(Model[ContentConfig]):
         return similarity
 
     def similarity(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Σ_f w_f²·cos_f / Σ_f w_f² of films, (len(rows), len(others)); 0 for films without words and vectors.
+        """Σ_f w_f²·cos_f / Σ_f w_f² of movies, (len(rows), len(others)); 0 for movies without words and vectors.
 
         Positive semidefinite, as a sum of inner products.
         """
@@ -232,7 +232,7 @@ class Content(Model[ContentConfig]):
         return result
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
-        """w_i·like(i, j) / Σ|w|, (len(rows), len(query)); 0 for films without words and vectors."""
+        """w_i·like(i, j) / Σ|w|, (len(rows), len(query)); 0 for movies without words and vectors."""
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
         known = self.has_features(query.rows)
         asked = np.asarray(rows, dtype=np.int64)
@@ -243,22 +243,23 @@ class Content(Model[ContentConfig]):
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:
-        """Likeness, at most 1; NaN for films without words and vectors."""
+        """Likeness, at most 1; NaN for movies without words and vectors."""
         asked = np.asarray(rows, dtype=np.int64)
         known = self.has_features(asked)
         scores = np.full((len(asked), self.n_items), np.nan, dtype=np.float32)
-        films = asked[known]
+        movies = asked[known]
         scores[known] = self._alike(
-            self._vectors[films].toarray().T, {name: field.rows(films).T for name, field in self._dense.items()}
+            self._vectors[movies].toarray().T, {name: field.rows(movies).T for name, field in self._dense.items()}
         )
         return scores
 
-    def with_catalog(self, catalog: Catalog, vectors: Mapping[str, FilmVectors] | None = None) -> Self:
+    def with_catalog(self, catalog: Catalog, vectors: Mapping[str, MovieVectors] | None = None) -> Self:
         """New and edited movies get vectors over the fitted vocabulary; only these are computed.
 
         Args:
-            vectors: of films that were added or edited, by space. An edited film keeps the vector that it had in a
-                space of which nothing is said (None says nothing of any), and loses it where it is not among the films.
+            vectors: of movies that were added or edited, by space. An edited movie keeps the vector that it had in a
+                space of which nothing is said (None says nothing of any), and loses it where it is not among the
+                movies.
 
         Raises:
             DataError: vectors of another width than the fitted ones.
@@ -295,29 +296,26 @@ class Content(Model[ContentConfig]):
             **put_state(self._dense),
         }
 
-    @classmethod
-    def from_state(cls, config: ModelConfig, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> Self:
-        """Rebuild from `state`; `catalog` must be the one that the model was fitted on."""
-        model = cls(cls.Config.model_validate(config.model_dump()))
+    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
+        """`catalog` must be the one that the model was fitted on."""
         buffer, cuts = array(state, "words", np.uint8, (None,)), array(state, "cuts", np.int64, (None,))
         try:
-            model._words = unpack(buffer, cuts)
+            self._words = unpack(buffer, cuts)
         except ValueError as error:
             raise SnapshotError("The stored words of the content model are damaged.", "Train again.") from error
-        model._idf = array(state, "idf", np.float32, (len(model._words),))
-        model._vectors = sparse_rows(state, len(catalog), len(model._words))
-        model._dense = read_state(state, SPACES, len(catalog))
-        model._scale, model._catalog, model.n_items = StarScale.from_state(state), catalog, len(catalog)
-        return model
+        self._idf = array(state, "idf", np.float32, (len(self._words),))
+        self._vectors = sparse_rows(state, len(catalog), len(self._words))
+        self._dense = read_state(state, SPACES, len(catalog))
+        self._scale, self._catalog = StarScale.from_state(state), catalog
 
 
 def profile_weights(
     query: Query, known: NDArray[np.bool_], scale: StarScale, half_life: float | None
 ) -> NDArray[np.float32]:
-    """Weights of the known films of a history, (n_known,), absolute values summing to 1.
+    """Weights of the known movies of a history, (n_known,), absolute values summing to 1.
 
     Args:
-        known: (len(query),), the films that count.
+        known: (len(query),), the movies that count.
         scale: what stars say; dislikes get negative weights.
         half_life: days in which a rating's weight halves; None: never.
     """

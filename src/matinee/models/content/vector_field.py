@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee.data.vectors import FilmVectors
+from matinee.data.vectors import MovieVectors
 from matinee.encoders.projection import Projection
 from matinee.errors import DataError, SnapshotError
 from matinee.models.warm_items import array
@@ -35,21 +35,21 @@ class VectorField:
         base: fitted vectors, projected.
         projection: from the vectors as they are given.
         fresh: later vectors, projected too; they replace or extend those of `base`.
-        gone: rows whose vector in `base` no longer holds, those in `fresh` included.
+        removed: rows whose vector in `base` no longer holds, those in `fresh` included.
     """
 
     def __init__(
-        self, base: FilmVectors, projection: Projection, fresh: FilmVectors | None = None, gone: Rows | None = None
+        self, base: MovieVectors, projection: Projection, fresh: MovieVectors | None = None, removed: Rows | None = None
     ) -> None:
         self.base, self.projection = base, projection
-        self._fresh = fresh if fresh is not None else FilmVectors(_no_rows(), np.zeros((0, base.dim), np.float32))
-        self._gone = gone if gone is not None else _no_rows()
+        self._fresh = fresh if fresh is not None else MovieVectors(_no_rows(), np.zeros((0, base.dim), np.float32))
+        self._removed = removed if removed is not None else _no_rows()
 
     @classmethod
-    def learn(cls, films: FilmVectors) -> Self:
+    def learn(cls, movies: MovieVectors) -> Self:
         """From the vectors of a data set."""
-        projection = Projection.fit(films.vectors, COMPONENTS, power=0.0)
-        return cls(FilmVectors(films.rows, projection.apply(films.vectors)), projection)
+        projection = Projection.fit(movies.vectors, COMPONENTS, power=0.0)
+        return cls(MovieVectors(movies.rows, projection.apply(movies.vectors)), projection)
 
     @property
     def dim(self) -> int:
@@ -57,59 +57,59 @@ class VectorField:
         return self.base.dim
 
     @property
-    def films(self) -> FilmVectors:
+    def movies(self) -> MovieVectors:
         """All vectors that hold; copied only where some were put."""
-        if not len(self._fresh) and not len(self._gone):
+        if not len(self._fresh) and not len(self._removed):
             return self.base
-        return self.base.without(self._gone).put(self._fresh.rows, self._fresh.vectors)
+        return self.base.without(self._removed).put(self._fresh.rows, self._fresh.vectors)
 
     def known(self, n_items: int) -> NDArray[np.bool_]:
-        """(n_items,), which films have a vector."""
+        """(n_items,), which movies have a vector."""
         mask = self.base.known(n_items)
-        mask[self._gone] = False
+        mask[self._removed] = False
         mask[self._fresh.rows] = True
         return mask
 
     def rows(self, rows: Rows) -> Floats:
-        """(len(rows), dim), 0 for films without a vector."""
+        """(len(rows), dim), 0 for movies without a vector."""
         result = np.zeros((len(rows), self.dim), dtype=np.float32)
-        for films in (self.base, self._fresh):
-            positions = np.minimum(np.searchsorted(films.rows, rows), max(len(films) - 1, 0))
-            if len(films):
-                here = films.rows[positions] == rows
-                result[here] = films.vectors[positions[here]]
-            if films is self.base and len(self._gone):
-                result[np.isin(rows, self._gone)] = 0
+        for movies in (self.base, self._fresh):
+            positions = np.minimum(np.searchsorted(movies.rows, rows), max(len(movies) - 1, 0))
+            if len(movies):
+                here = movies.rows[positions] == rows
+                result[here] = movies.vectors[positions[here]]
+            if movies is self.base and len(self._removed):
+                result[np.isin(rows, self._removed)] = 0
         return result
 
     def products(self, profiles: Floats, n_items: int) -> Floats:
-        """Inner products of all films with profiles, (dim, n) → (n_items, n); 0 for films without a vector."""
+        """Inner products of all movies with profiles, (dim, n) → (n_items, n); 0 for movies without a vector."""
         result = self.base.vectors @ profiles
-        if len(self.base) != n_items or len(self._gone):
+        if len(self.base) != n_items or len(self._removed):
             full = np.zeros((n_items, profiles.shape[1]), dtype=np.float32)
             full[self.base.rows] = result
-            full[self._gone] = 0
+            full[self._removed] = 0
             full[self._fresh.rows] = self._fresh.vectors @ profiles
             return full
         return result
 
-    def changed(self, edited: Rows, given: FilmVectors) -> VectorField:
-        """With the vectors of films put since: those given, and none any more for other films that were edited.
+    def changed(self, edited: Rows, added: MovieVectors) -> VectorField:
+        """With the vectors of movies put since: those given, and none any more for other movies that were edited.
 
         Raises:
             DataError: vectors of another width.
         """
         width = len(self.projection.mean)
-        if len(given) and given.dim != width:
+        if len(added) and added.dim != width:
             raise DataError(
-                f"These vectors have {given.dim} values, the model's {width}.", "Use the snapshot's own encoder."
+                f"These vectors have {added.dim} values, the model's {width}.", "Use the snapshot's own encoder."
             )
-        lost = edited[~np.isin(edited, given.rows)]
+        lost = edited[~np.isin(edited, added.rows)]
         fresh = self._fresh.without(lost)
-        if len(given):
-            fresh = fresh.put(given.rows, self.projection.apply(given.vectors))
-        replaced = np.intersect1d(np.concatenate([lost, given.rows]), self.base.rows)
-        return VectorField(self.base, self.projection, fresh, np.union1d(self._gone, replaced))
+        if len(added):
+            fresh = fresh.put(added.rows, self.projection.apply(added.vectors))
+        replaced = np.intersect1d(np.concatenate([lost, added.rows]), self.base.rows)
+        return VectorField(self.base, self.projection, fresh, np.union1d(self._removed, replaced))
 
 
 def _no_rows() -> Rows:
@@ -120,8 +120,8 @@ def put_state(fields: Mapping[str, VectorField]) -> dict[str, NDArray[Any]]:
     """Of each space `<space>_rows` int64 (n,), `_vectors` float32 (n, dim), `_mean` (n_raw,), `_components`."""
     state: dict[str, NDArray[Any]] = {}
     for name, dense in fields.items():
-        films = dense.films
-        state |= {f"{name}_rows": films.rows, f"{name}_vectors": films.vectors}
+        movies = dense.movies
+        state |= {f"{name}_rows": movies.rows, f"{name}_vectors": movies.vectors}
         state |= {f"{name}_{part}": values for part, values in dense.projection.state().items()}
     return state
 
@@ -130,7 +130,7 @@ def read_state(state: Mapping[str, NDArray[Any]], names: Iterable[str], n_items:
     """The spaces that a state has; nothing is copied.
 
     Raises:
-        SnapshotError: one of the four arrays is missing, they do not fit together, or name films that there are not.
+        SnapshotError: one of the four arrays is missing, they do not fit together, or name movies that there are not.
     """
     fields: dict[str, VectorField] = {}
     for name in names:
@@ -141,10 +141,10 @@ def read_state(state: Mapping[str, NDArray[Any]], names: Iterable[str], n_items:
         mean = array(state, f"{name}_mean", np.float32, (None,))
         components = array(state, f"{name}_components", np.float32, (len(mean), vectors.shape[1]))
         try:
-            films = FilmVectors(rows, vectors)
+            movies = MovieVectors(rows, vectors)
         except DataError as error:
             raise SnapshotError(f"The stored {name} vectors are damaged.", _HINT) from error
         if len(rows) and int(rows[-1]) >= n_items:
             raise SnapshotError(f"The stored {name} vectors name films that the catalog does not have.", _HINT)
-        fields[name] = VectorField(films, Projection(mean, components))
+        fields[name] = VectorField(movies, Projection(mean, components))
     return fields

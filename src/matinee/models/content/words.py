@@ -1,4 +1,4 @@
-"""Words of films: what the content model compares, field by field."""
+"""Words of movies: what the content model compares, field by field."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from matinee.data.catalog import Catalog
 
 FIELDS = ("genres", "decade", "tags", "directors", "writers", "cast", "countries", "languages", "title", "keywords")
-"""Fields whose words are all kept; words of `overview` must occur in two films."""
+"""Fields whose words are all kept; words of `overview` must occur in two movies."""
 
 COLUMNS = ("title", "year", "genres", "tags", "directors", "writers", "cast", "countries", "languages", "keywords")
 
-MOST_TAGS, MOST_CAST, MOST_WORDS = 30, 8, 200
+MAX_TAGS, MAX_CAST, MAX_WORDS = 30, 8, 200
 """Longest lists that are read: the most frequent tags, the top of the cast, the start of an overview."""
 
 _FEW = 20
-"""A film alone is read as quickly as this many of all films."""
+"""A movie alone is read as quickly as this many of all movies."""
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -41,8 +41,8 @@ def words(text: str | None) -> list[str]:
     return [word for word in _WORD.findall((text or "").lower()) if word not in _STOP]
 
 
-def film_words(catalog: Catalog, rows: NDArray[np.int64]) -> Iterator[dict[str, list[str]]]:
-    """The words of each film by field; fields without words are left out."""
+def movie_words(catalog: Catalog, rows: NDArray[np.int64]) -> Iterator[dict[str, list[str]]]:
+    """The words of each movie by field; fields without words are left out."""
     if len(rows) * _FEW < len(catalog):
         for row in rows.tolist():
             yield _by_field(catalog.table.row(row))
@@ -58,15 +58,15 @@ def _by_field(record: dict[str, Any]) -> dict[str, list[str]]:
     result = {
         "genres": record["genres"],
         "decade": [] if year is None else [f"{year // 10}0s"],
-        "tags": record["tags"][:MOST_TAGS],
+        "tags": record["tags"][:MAX_TAGS],
         "directors": record["directors"],
         "writers": record["writers"],
-        "cast": record["cast"][:MOST_CAST],
+        "cast": record["cast"][:MAX_CAST],
         "countries": record["countries"],
         "languages": record["languages"],
         "title": words(record["title"]),
-        "keywords": record["keywords"][:MOST_TAGS],
-        "overview": words(record["overview"])[:MOST_WORDS],
+        "keywords": record["keywords"][:MAX_TAGS],
+        "overview": words(record["overview"])[:MAX_WORDS],
     }
     return {field: [word.lower() for word in values] for field, values in result.items() if values}
 
@@ -79,7 +79,7 @@ def vectorize(
     weights: Mapping[str, float],
     whole: float,
 ) -> sp.csr_matrix:
-    """TF-IDF vectors of films, (len(rows), n_words) float32: each field brought to its weight, the whole divided.
+    """TF-IDF vectors of movies, (len(rows), n_words) float32: each field brought to its weight, the whole divided.
 
     Args:
         number: column of each word, "field:word".
@@ -91,9 +91,9 @@ def vectorize(
     indices: list[int] = []
     values: list[float] = []
     indptr = np.zeros(len(rows) + 1, dtype=np.int32)
-    for row, film in enumerate(film_words(catalog, rows)):
+    for row, movie in enumerate(movie_words(catalog, rows)):
         start = len(values)
-        for field, result in film.items():
+        for field, result in movie.items():
             if not weights[field]:
                 continue
             positions = Counter(position for word in result if (position := number.get(f"{field}:{word}")) is not None)

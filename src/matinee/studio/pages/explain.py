@@ -10,9 +10,9 @@ import streamlit as st
 
 from matinee.client import RefusedError, calls
 from matinee.studio import charts, core, explanation_text, pickers
-from matinee.studio.catalog import catalog
 from matinee.studio.movie_lists import portrait
-from matinee.studio.style import named, plain
+from matinee.studio.pickers import catalog
+from matinee.studio.style import plain, with_year
 
 RECOMMENDED, RATED, ANY = "Recommended", "Rated", "Any film"
 SOURCES = (RECOMMENDED, RATED, ANY)
@@ -31,22 +31,21 @@ def show() -> None:
         st.info("The snapshot in service has no models.", icon=":material/info:")
         return
     names = [model["name"] for model in models]
-    default = next((model["name"] for model in models if model["default"]), names[0])
     left, right = st.columns([2, 1])
     with left:
         user_id = pickers.user("User", "explain-user")
     with right:
-        name = pickers.model("Model", "explain-model", names, default=default)
+        name = pickers.model("Model", "explain-model", names, default=pickers.default_model(models))
     if user_id is None:
         st.info("Choose a user.", icon=":material/info:")
         return
     rated = pickers.history(user_id)
     if not rated:
         pickers.address(user=user_id, model=name)
-        pickers.say_unknown(user_id)
+        pickers.show_unknown_user(user_id)
         return
     recommended = core.get(calls.recommendations(user_id, model=name, n=N))
-    movie_id = _film(user_id, recommended["items"], rated)
+    movie_id = _movie(user_id, recommended["items"], rated)
     pickers.address(user=user_id, film=movie_id, model=name)
     if movie_id is None:
         st.info("Choose a film.", icon=":material/info:")
@@ -61,54 +60,49 @@ def show() -> None:
     _explain(answer, rated)
 
 
-# --- the film --------------------------------------------------------------------------------------------------
-def _film(user_id: str, recommended: Sequence[Answer], rated: Sequence[Answer]) -> str | None:
-    films = catalog()
-    asked = pickers.given("film")
+def _movie(user_id: str, recommended: Sequence[Answer], rated: Sequence[Answer]) -> str | None:
+    movies = catalog()
+    requested = pickers.param("film")
+    best = sorted(rated, key=lambda row: -row["rating"])
     lists = {
-        RECOMMENDED: {row["movie_id"]: f"{i}. {named(row['title'], row['year'])}" for i, row in _places(recommended)},
-        RATED: {row["movie_id"]: f"{row['rating']:g} stars: {row['title']}" for row in _best(rated)},
+        RECOMMENDED: {
+            row["movie_id"]: f"{rank}. {with_year(row['title'], row['year'])}"
+            for rank, row in enumerate(recommended, start=1)
+        },
+        RATED: {row["movie_id"]: f"{row['rating']:g} stars: {row['title']}" for row in best},
     }
-    start = next((name for name in lists if asked in lists[name]), ANY if asked in films.by_id else RECOMMENDED)
-    pickers.start(SOURCE, start if lists[RECOMMENDED] or start != RECOMMENDED else RATED)
+    initial = next((n for n in lists if requested in lists[n]), ANY if requested in movies.by_id else RECOMMENDED)
+    pickers.init_widget(SOURCE, initial if lists[RECOMMENDED] or initial != RECOMMENDED else RATED)
     source = st.radio("Choose the film from", SOURCES, key=SOURCE, horizontal=True)
     if source == ANY:
-        return pickers.film("Film", "explain-any")
-    offered = lists[str(source)]
-    if not offered:
+        return pickers.movie("Film", "explain-any")
+    labels = lists[str(source)]
+    if not labels:
         st.info("There is none.", icon=":material/info:")
         return None
     key = f"explain-{source}"
-    pickers.start(key, asked)
-    shown = st.session_state[key]
-    if shown not in offered and shown in films.by_id and st.session_state.get(SHOWN_USER) == user_id:
-        offered[shown] = f"{films.by_id[shown]} – not on this list"  # keep the movie when the model changes
-    elif shown not in offered:
-        st.session_state[key] = next(iter(offered))
+    pickers.init_widget(key, requested)
+    selected = st.session_state[key]
+    if selected not in labels and selected in movies.by_id and st.session_state.get(SHOWN_USER) == user_id:
+        labels[selected] = f"{movies.by_id[selected]} – not on this list"  # keep the movie when the model changes
+    elif selected not in labels:
+        st.session_state[key] = next(iter(labels))
     st.session_state[SHOWN_USER] = user_id
-    return str(st.selectbox("Film", list(offered), format_func=lambda one: offered.get(one, one), key=key))
-
-
-def _places(rows: Sequence[Answer]) -> list[tuple[int, Answer]]:
-    return list(enumerate(rows, start=1))
-
-
-def _best(rated: Sequence[Answer]) -> list[Answer]:
-    return sorted(rated, key=lambda row: -row["rating"])
+    return str(st.selectbox("Film", list(labels), format_func=lambda one: labels.get(one, one), key=key))
 
 
 # --- the answer ------------------------------------------------------------------------------------------------
 def _explain(answer: Answer, rated: Sequence[Answer]) -> None:
     movie_id = answer["movie_id"]
-    film = core.get(calls.movie(movie_id))
+    movie = core.get(calls.movie(movie_id))
     picture = core.poster(movie_id)
     left, right = st.columns([1, 4])
     with left:
         if picture:
             portrait(picture)
     with right:
-        st.subheader(plain(named(film["title"], film.get("year"))), anchor=False)
-        st.caption(plain(", ".join(film.get("genres") or ())))
+        st.subheader(plain(with_year(movie["title"], movie.get("year"))), anchor=False)
+        st.caption(plain(", ".join(movie.get("genres") or ())))
         st.markdown("\n".join(f"- {sentence}" for sentence in explanation_text.sentences(answer)))
         count = f"{len(rated):,} film{'' if len(rated) == 1 else 's'}"
         st.caption(plain(f"Said to user {answer['user_id']}, who has rated {count}."))
@@ -202,14 +196,14 @@ def _neighbors(answer: Answer) -> None:
             "Similarity": [row["similarity"] for row in raters],
             "Films in common": [row["common"] for row in raters],
         }
-        shown = {
+        config = {
             "Stars": st.column_config.NumberColumn(format="%.1f"),
             "Similarity": st.column_config.NumberColumn(
                 format="%.3f", help="Cosine of the two tastes, 1 for the same."
             ),
         }
         st.dataframe(
-            table, column_config=shown, hide_index=True, height=320, alt="Users of similar taste", key="explain-users"
+            table, column_config=config, hide_index=True, height=320, alt="Users of similar taste", key="explain-users"
         )
         st.caption("The most similar first.")
 
@@ -223,7 +217,7 @@ def _content(answer: Answer) -> None:
         {
             "Field": [plain(row["field"]) for row in rows],
             "In common": [plain(", ".join(row["shared"])) for row in rows],
-            "For example with": [plain(", ".join(film["title"] for film in row["films"])) for row in rows],
+            "For example with": [plain(", ".join(movie["title"] for movie in row["films"])) for row in rows],
         },
     )
 
@@ -248,8 +242,8 @@ def _factors(answer: Answer) -> None:
             "Adds": products,
         },
     )
-    told = [f"- {explanation_text.factor(row)}" for row in rows]
-    st.markdown("\n".join(told[:FACTORS]))
-    if told[FACTORS:]:
+    lines = [f"- {explanation_text.factor(row)}" for row in rows]
+    st.markdown("\n".join(lines[:FACTORS]))
+    if lines[FACTORS:]:
         with st.expander("The other factors"):
-            st.markdown("\n".join(told[FACTORS:]))
+            st.markdown("\n".join(lines[FACTORS:]))

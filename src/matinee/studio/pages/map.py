@@ -10,9 +10,9 @@ import streamlit as st
 from matinee.client import RefusedError, calls
 from matinee.errors import MatineeError
 from matinee.studio import charts, core, pickers, scatter
-from matinee.studio.catalog import catalog
-from matinee.studio.movie_lists import Entry, film_list, portrait
-from matinee.studio.style import named, plain
+from matinee.studio.movie_lists import Entry, movie_list, portrait
+from matinee.studio.pickers import catalog
+from matinee.studio.style import plain, with_year
 
 MAP, FILM, SPACE, COLOR, CHOSEN_GENRES = "map-figure", "map-film", "map-space", "map-colour", "map-genres"
 NEAR = 10
@@ -26,7 +26,7 @@ def show() -> None:
     """Show the page; `?page=map&space=taste&colour=Year&film=318&user=42` holds its state."""
     st.title("Map")
     pickers.follow()
-    available = [space for space in scatter.SPACES if scatter.places(space) is not None]
+    available = [space for space in scatter.SPACES if scatter.map_points(space) is not None]
     if not available:
         st.info("The snapshot in service has no maps. `matinee train` makes them.", icon=":material/info:")
         return
@@ -35,37 +35,38 @@ def show() -> None:
     with left:
         space = _space(available)
     with right:
-        pickers.start(COLOR, pickers.given("colour") if pickers.given("colour") in scatter.COLORS else scatter.GENRES)
+        requested = pickers.param("colour")
+        pickers.init_widget(COLOR, requested if requested in scatter.COLORS else scatter.GENRES)
         color = str(st.selectbox("Colour", scatter.COLORS, key=COLOR))
     genres: Sequence[str] = ()
     if color == scatter.GENRES:
         genres = _genres(facts)
     left, right = st.columns(2)
     with left:
-        film = pickers.film("Film", FILM)
+        movie_id = pickers.movie("Film", FILM)
     with right:
         user_id = pickers.user("Films rated by user", "map-user", optional=True)
-    pickers.address(space=space, colour=color, film=film, user=user_id)
-    films = scatter.places(space)
-    if films is None:  # the snapshot has changed during this run
+    pickers.address(space=space, colour=color, film=movie_id, user=user_id)
+    points = scatter.map_points(space)
+    if points is None:  # the snapshot has changed during this run
         return
     rated = {row["movie_id"]: row["rating"] for row in pickers.history(user_id)} if user_id else {}
     if user_id and not rated:
-        pickers.say_unknown(user_id)
-    near = _similar(film, space) if film else []
+        pickers.show_unknown_user(user_id)
+    neighbors = _similar(movie_id, space) if movie_id else []
     left, right = st.columns([3, 1.3])  # always, so that the figure keeps its position and zoom
     with left:
-        _map(films, facts, space, color, genres, rated, film, near)
+        _map(points, facts, space, color, genres, rated, movie_id, neighbors)
     with right:
-        if film is None:
+        if movie_id is None:
             st.info("Click a film on the map, or choose one above, to see its details.", icon=":material/ads_click:")
         else:
-            _details(film, film in films.rows, space, near, rated)
+            _details(movie_id, movie_id in points.rows, space, neighbors, rated)
 
 
 def _space(available: Sequence[str]) -> str:
-    asked = pickers.given("space")
-    pickers.start(SPACE, asked if asked in available else available[0])
+    requested = pickers.param("space")
+    pickers.init_widget(SPACE, requested if requested in available else available[0])
     if st.session_state[SPACE] not in available:
         st.session_state[SPACE] = available[0]
     return str(st.selectbox("Space", available, format_func=lambda one: scatter.SPACES.get(one, one), key=SPACE))
@@ -73,31 +74,31 @@ def _space(available: Sequence[str]) -> str:
 
 def _genres(facts: scatter.Facts) -> Sequence[str]:
     names = scatter.genres_by_size(facts)
-    pickers.start(CHOSEN_GENRES, names[: scatter.MAX_GENRES])
+    pickers.init_widget(CHOSEN_GENRES, names[: scatter.MAX_GENRES])
     st.session_state[CHOSEN_GENRES] = [name for name in st.session_state[CHOSEN_GENRES] if name in names]
     return list(st.multiselect("Genres in colour", names, max_selections=scatter.MAX_GENRES, key=CHOSEN_GENRES))
 
 
 def _map(
-    films: scatter.Places,
+    points: scatter.MapPoints,
     facts: scatter.Facts,
     space: str,
     color: str,
     genres: Sequence[str],
     rated: Mapping[str, float],
-    film: str | None,
-    near: Sequence[Mapping[str, Any]],
+    movie_id: str | None,
+    neighbors: Sequence[Mapping[str, Any]],
 ) -> None:
-    marked = [item["movie_id"] for item in near]
-    figure = scatter.figure(films, facts, color=color, genres=genres, rated=rated, film=film, near=marked)
-    method = METHODS.get(films.method, films.method)
-    what = f"{len(films.ids):,} films by {scatter.SPACES[space].lower()}, brought to two dimensions by {method}"
+    near = [item["movie_id"] for item in neighbors]
+    figure = scatter.figure(points, facts, color=color, genres=genres, rated=rated, marked=movie_id, neighbors=near)
+    method = METHODS.get(points.method, points.method)
+    what = f"{len(points.ids):,} films by {scatter.SPACES[space].lower()}, brought to two dimensions by {method}"
     charts.draw(
         figure,
         key=MAP,
         alt=f"Map of {what}, coloured by {color.lower()}",
         caption=f"{what}. Near means alike. Click a film for its details; scroll to zoom, drag to move.",
-        table=lambda: scatter.table(films, facts),
+        table=lambda: scatter.table(points, facts),
         config=CONFIG,
         on_select=_clicked,
     )
@@ -105,22 +106,22 @@ def _map(
 
 def _clicked() -> None:
     """Select the movie of the clicked point."""
-    points = st.session_state[MAP]["selection"]["points"]
+    clicked = st.session_state[MAP]["selection"]["points"]
     try:
-        films, labels = scatter.places(st.session_state[SPACE]), catalog()
+        points, labels = scatter.map_points(st.session_state[SPACE]), catalog()
     except MatineeError:  # the following run shows the error
         return
-    if not points or films is None:
+    if not clicked or points is None:
         return
-    row = points[0].get("customdata")
+    row = clicked[0].get("customdata")
     row = row[0] if isinstance(row, list) else row
-    if isinstance(row, int) and 0 <= row < len(films.ids):
-        st.session_state[FILM] = labels.by_id.get(films.ids[row])
+    if isinstance(row, int) and 0 <= row < len(points.ids):
+        st.session_state[FILM] = labels.by_id.get(points.ids[row])
 
 
-def _similar(film: str, space: str) -> list[Mapping[str, Any]]:
+def _similar(movie_id: str, space: str) -> list[Mapping[str, Any]]:
     try:
-        return list(core.get(calls.similar(film, by=BY[space], n=NEAR))["items"])
+        return list(core.get(calls.similar(movie_id, by=BY[space], n=NEAR))["items"])
     except RefusedError as error:
         if error.status not in (404, 422):
             raise
@@ -131,18 +132,18 @@ def _details(
     movie_id: str,
     on_map: bool,
     space: str,
-    near: Sequence[Mapping[str, Any]],
+    neighbors: Sequence[Mapping[str, Any]],
     rated: Mapping[str, float],
 ) -> None:
-    film = core.get(calls.movie(movie_id))
+    movie = core.get(calls.movie(movie_id))
     ratings = core.get(calls.movie_ratings(movie_id))
     picture = core.poster(movie_id)
-    st.subheader(plain(named(film["title"], film.get("year"))), anchor=False)
+    st.subheader(plain(with_year(movie["title"], movie.get("year"))), anchor=False)
     if picture:
         portrait(picture)
-    facts = [", ".join(film.get("genres") or ())]
-    if film.get("directors"):
-        facts.append(f"Directed by {', '.join(film['directors'])}")
+    facts = [", ".join(movie.get("genres") or ())]
+    if movie.get("directors"):
+        facts.append(f"Directed by {', '.join(movie['directors'])}")
     count = ratings["count"]
     if count:
         facts.append(f"{count:,} rating{'' if count == 1 else 's'}, {ratings['mean']:.2f} stars on average")
@@ -153,8 +154,8 @@ def _details(
     if not on_map:
         facts.append("It has no place in this space.")
     st.markdown("\n".join(f"- {plain(fact)}" for fact in facts if fact))
-    if film.get("overview"):
-        st.caption(plain(film["overview"]))
-    if near:
+    if movie.get("overview"):
+        st.caption(plain(movie["overview"]))
+    if neighbors:
         st.markdown(f"**Similar films by {BY[space]}**")
-        film_list([Entry(item["movie_id"], item["title"], item.get("year")) for item in near])
+        movie_list([Entry(item["movie_id"], item["title"], item.get("year")) for item in neighbors])

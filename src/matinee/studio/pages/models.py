@@ -38,18 +38,14 @@ def show() -> None:
     if not models:
         st.info("The snapshot in service has no models.", icon=":material/info:")
         return
-    pickers.start(VIEW, VIEWS.get(pickers.given("view") or "", FIGURES))
+    pickers.init_widget(VIEW, VIEWS.get(pickers.param("view") or "", FIGURES))
     view = st.radio("View", list(VIEWS.values()), key=VIEW, horizontal=True, label_visibility="collapsed")
     if view == SIDE:
-        side_by_side.show([model["name"] for model in models], _default(models))
+        side_by_side.show(models)
     elif view == SNAPSHOTS:
         _snapshots()
     else:
         _figures(models)
-
-
-def _default(models: Sequence[Mapping[str, Any]]) -> str:
-    return str(next((model["name"] for model in models if model["default"]), models[0]["name"]))
 
 
 # --- figures ---------------------------------------------------------------------------------------------------
@@ -66,15 +62,15 @@ def _figures(models: Sequence[Mapping[str, Any]]) -> None:
         "Kind": [model["kind"] for model in models],
         "Configuration": [configuration(model["config"]) for model in models],
     }
-    shown: dict[str, Any] = {
+    config: dict[str, Any] = {
         name: st.column_config.NumberColumn(name, width=92, help=MEANINGS.get(name), format="%.4f") for name in metrics
     }
-    shown["Training (s)"] = st.column_config.NumberColumn(help="Seconds that fitting took.", format="%.2f")
-    shown["Memory (MB)"] = st.column_config.NumberColumn(help="Megabytes (10⁶ bytes) of its arrays.", format="%.1f")
-    shown["Model"] = st.column_config.TextColumn(pinned=True)
-    shown["Configuration"] = st.column_config.TextColumn(width="large")
+    config["Training (s)"] = st.column_config.NumberColumn(help="Seconds that fitting took.", format="%.2f")
+    config["Memory (MB)"] = st.column_config.NumberColumn(help="Megabytes (10⁶ bytes) of its arrays.", format="%.1f")
+    config["Model"] = st.column_config.TextColumn(pinned=True)
+    config["Configuration"] = st.column_config.TextColumn(width="large")
     alt = "Models with their figures"
-    st.dataframe(columns, column_config=shown, hide_index=True, placeholder="–", alt=alt, key="models-figures")
+    st.dataframe(columns, column_config=config, hide_index=True, placeholder="–", alt=alt, key="models-figures")
     st.caption("A click on a heading sorts. A model of 0 MB has no arrays of its own: it uses those of its parts.")
     if metrics:
         with st.expander("What the figures mean", icon=":material/help:"):
@@ -108,7 +104,7 @@ def _costs(models: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _charts(models: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> None:
-    pickers.start("models-metric", metrics[0])
+    pickers.init_widget("models-metric", metrics[0])
     metric = st.selectbox("Figure in the charts", metrics, key="models-metric")
     having = [model for model in models if metric in model["metrics"]]
     names = [model["name"] for model in having]
@@ -210,7 +206,7 @@ def _snapshots() -> None:
     if not kinds:
         st.info("No snapshot was measured.", icon=":material/info:")
         return
-    pickers.start("models-snapshot-metric", kinds[0])
+    pickers.init_widget("models-snapshot-metric", kinds[0])
     metric = st.selectbox("Figure", kinds, key="models-snapshot-metric", help="What it means stands under Figures.")
     table: dict[str, Sequence[Any]] = {"Snapshot": columns["Snapshot"]}
     table |= {name: [each.get(name, {}).get(metric) for each in metrics] for name in names}

@@ -136,7 +136,7 @@ def _accuracy(models: list[dict[str, Any]]) -> None:
     _verdict({one["name"]: one["metrics"]["ndcg@10"] for one in measured}, models)
     names, values = [one["name"] for one in measured], [one["metrics"]["ndcg@10"] for one in measured]
     charts.draw(
-        charts.bars(names, values, x="nDCG@10", horizontal=True, strong=[_shown(one) for one in measured]),
+        charts.bars(names, values, x="nDCG@10", horizontal=True, strong=[_is_highlighted(one) for one in measured]),
         key="overview-accuracy",
         alt=f"Bars of nDCG@10 by model; the best is {names[0]} with {values[0]:.3f}",
         caption="In colour: the two that the page Recommender System asks. More on the page Models.",
@@ -144,7 +144,7 @@ def _accuracy(models: list[dict[str, Any]]) -> None:
     )
 
 
-def _shown(model: dict[str, Any]) -> bool:
+def _is_highlighted(model: dict[str, Any]) -> bool:
     return bool(model["default"] or model["kind"] == "content")
 
 

@@ -9,8 +9,8 @@ import streamlit as st
 
 from matinee.client import RefusedError, calls
 from matinee.studio import core, pickers
-from matinee.studio.catalog import Catalog, catalog
-from matinee.studio.movie_lists import Entry, film_list
+from matinee.studio.movie_lists import Entry, movie_list
+from matinee.studio.pickers import Catalog, catalog
 from matinee.studio.style import plain
 
 ALGORITHMS = {"content": "Content Based Filtering", "collab": "Collaborative Based Filtering"}
@@ -26,12 +26,12 @@ SEEN, LEFT = "recommender: address", "recommender: widgets"
 def show() -> None:
     """Show the page; `?film=1&film=2&film=3&model=content` holds its state."""
     st.title("Movie Recommender Engine")
-    films = catalog()
+    movies = catalog()
     # A changed address means a link or "back". But a quick click may still come with the old address, before the
-    # browser # has received the new one. Then the widgets have changed too, and take precedence.
+    # browser has received the new one. Then the widgets have changed too, and take precedence.
     moved = _address() != st.session_state.get(SEEN) and _widgets() == st.session_state.get(LEFT)
     if moved or CHOICE not in st.session_state:
-        _restore(films)
+        _restore(movies)
     # Fragments, so that a choice in one picker does not redraw the others with all their movies.
     _algorithm()
     st.header("Enter Your Three Favorite Movies")
@@ -54,25 +54,25 @@ def _algorithm() -> None:
 
 @core.part
 def _picker(name: str) -> None:
-    pickers.film_label(name, _key(name), catalog())
+    pickers.movie_label(name, _key(name), catalog())
     st.session_state[LEFT] = _widgets()
 
 
 @core.part
 def _recommend() -> None:
-    films = catalog()
+    movies = catalog()
     if st.button("Recommend", type="primary", key="recommender-go"):
-        chosen = {name: st.session_state.get(_key(name)) for name in PICKERS}
-        missing = [name.lower() for name, label in chosen.items() if label not in films.ids]
+        selected = {name: st.session_state.get(_key(name)) for name in PICKERS}
+        missing = [name.lower() for name, label in selected.items() if label not in movies.ids]
         if missing:
             verb = "is" if len(missing) == 1 else "are"
             st.info(
                 f"Choose three films first: the {' and the '.join(missing)} {verb} missing.", icon=":material/info:"
             )
             return
-        _remember([films.ids[str(label)] for label in chosen.values()], st.session_state[CHOICE])
+        _remember([movies.ids[str(label)] for label in selected.values()], st.session_state[CHOICE])
     if ASKED in st.session_state:
-        _answer(films, *st.session_state[ASKED])
+        _answer(movies, *st.session_state[ASKED])
 
 
 def _address() -> tuple[list[str], str]:
@@ -83,7 +83,7 @@ def _widgets() -> list[str | None]:
     return [st.session_state.get(key) for key in (CHOICE, *map(_key, PICKERS))]
 
 
-def _restore(films: Catalog) -> None:
+def _restore(movies: Catalog) -> None:
     """Restore the state from the address, or from before the visitor went to another page."""
     movie_ids, model = _address()
     if not movie_ids and ASKED in st.session_state and CHOICE not in st.session_state:
@@ -91,7 +91,7 @@ def _restore(films: Catalog) -> None:
     st.session_state.pop(ASKED, None)
     model = model if model in ALGORITHMS else "content"
     st.session_state[CHOICE] = model
-    labels = [films.by_id.get(movie_id) for movie_id in movie_ids[: len(PICKERS)]]
+    labels = [movies.by_id.get(movie_id) for movie_id in movie_ids[: len(PICKERS)]]
     for i, name in enumerate(PICKERS):
         st.session_state[_key(name)] = labels[i] if i < len(labels) else None
     if len(labels) == len(PICKERS) and None not in labels:
@@ -110,7 +110,7 @@ def _remember(movie_ids: Sequence[str], model: str) -> None:
     st.session_state[SEEN] = _address()
 
 
-def _answer(films: Catalog, movie_ids: tuple[str, ...], model: str) -> None:
+def _answer(movies: Catalog, movie_ids: tuple[str, ...], model: str) -> None:
     try:
         answer = core.get(calls.favourites(movie_ids=movie_ids, model=model, top_n=N))
     except RefusedError as error:
@@ -119,13 +119,13 @@ def _answer(films: Catalog, movie_ids: tuple[str, ...], model: str) -> None:
         st.info("One of these films is gone from the catalogue. Choose another.", icon=":material/info:")
         return
     st.header("We think you'll like:")
-    names = [films.by_id.get(movie_id, movie_id) for movie_id in dict.fromkeys(movie_ids)]
+    names = [movies.by_id.get(movie_id, movie_id) for movie_id in dict.fromkeys(movie_ids)]
     st.caption(plain(f"{ALGORITHMS[model]}, for {' · '.join(names)}"))
     _say_fallback(answer)
-    film_list(
+    movie_list(
         [
-            Entry(film["movie_id"], film["title"], film["year"], note=", ".join(film["genres"]))
-            for film in answer["items"]
+            Entry(movie["movie_id"], movie["title"], movie["year"], note=", ".join(movie["genres"]))
+            for movie in answer["items"]
         ]
     )
     if not answer["items"]:

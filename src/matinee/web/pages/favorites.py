@@ -11,8 +11,8 @@ import gradio as gr
 from matinee.client import calls
 from matinee.errors import MatineeError
 from matinee.web.inputs import typed
-from matinee.web.shell import Page, Params, Shell, address_of, trouble
-from matinee.web.titlebox import MAX_TITLE, chosen, film_meant, is_unknown, named, title_box
+from matinee.web.shell import Page, Params, Shell, address_of, error_value, select, trouble
+from matinee.web.titlebox import MAX_TITLE, box_value, find_movie, is_unknown, title_box, with_year
 from matinee.web.views import make_view
 
 ALGORITHMS = {"content": "Content Based Filtering", "collab": "Collaborative Based Filtering"}
@@ -51,16 +51,16 @@ def build(shell: Shell) -> Page:
         model: str = "content",
     ) -> list[Any]:
         """Ten films for three favorites, each a title or an id; fewer than three do as well."""
-        given = [(film_1, film_1_id), (film_2, film_2_id), (film_3, film_3_id)]
-        values, answer, address = await _recommended(shell, given, _algorithm(model))
+        inputs = [(film_1, film_1_id), (film_2, film_2_id), (film_3, film_3_id)]
+        values, answer, address = await _recommended(shell, inputs, _algorithm(model))
         return [*values, answer, address]
 
     async def restore(params: Params) -> list[Any]:
         name = _algorithm(params.get("model")) or "content"
-        given = [("", params.get(f"film{number}", "")) for number in (1, 2, 3)]
-        if not any(typed(movie_id) for _, movie_id in given):
+        inputs = [("", params.get(f"film{number}", "")) for number in (1, 2, 3)]
+        if not any(typed(movie_id) for _, movie_id in inputs):
             return [name, {}, {}, {}, {"items": None}]
-        values, answer, _ = await _recommended(shell, given, name)
+        values, answer, _ = await _recommended(shell, inputs, name)
         return [name, *values, answer]
 
     shell.listen(
@@ -83,63 +83,65 @@ def _algorithm(value: object) -> str | None:
 
 
 async def _recommended(
-    shell: Shell, given: list[tuple[str, str]], model: str | None
+    shell: Shell, inputs: list[tuple[str, str]], model: str | None
 ) -> tuple[list[dict[str, Any]], dict[str, Any], str]:
     """Values of the three boxes, of the view, and the address.
 
     Args:
-        given: text and movie id of each box.
+        inputs: text and movie id of each box.
 
     Returns:
         The view's value is `{"model", "items": [film with rank], "titles", "chosen": [film], "notes": [sentence]}`, or
         an error value. `at` makes every value unique, so that it is always redrawn.
     """
     at = {"at": time.time()}
-    values = [{"text": typed(text)[:MAX_TITLE], "movie_id": typed(key)[:MAX_TITLE]} for text, key in given]
+    values = [{"text": typed(text)[:MAX_TITLE], "movie_id": typed(key)[:MAX_TITLE]} for text, key in inputs]
     address = address_of("favourites", {"model": model})
     if model is None:
         hint = f"Choose {' or '.join(f'“{label}”' for label in ALGORITHMS.values())}."
-        return values, at | _mistake("There is no such algorithm.", hint), address_of("favourites")
+        return values, at | error_value("There is no such algorithm.", hint), address_of("favourites")
     try:
-        meant = await asyncio.gather(*(_meant(shell, text, key) for text, key in given))
-        films = [film for film, _ in meant if film is not None]
-        notes = [note for _, note in meant if note]
-        values = [value if film is None else chosen(film) for value, (film, _) in zip(values, meant, strict=True)]
-        ids = {f"film{number}": film["movie_id"] for number, (film, _) in enumerate(meant, 1) if film is not None}
+        resolved = await asyncio.gather(*(_resolve(shell, text, key) for text, key in inputs))
+        movies = [movie for movie, _ in resolved if movie is not None]
+        notes = [note for _, note in resolved if note]
+        values = [
+            value if movie is None else box_value(movie) for value, (movie, _) in zip(values, resolved, strict=True)
+        ]
+        ids = {f"film{number}": movie["movie_id"] for number, (movie, _) in enumerate(resolved, 1) if movie is not None}
         address = address_of("favourites", {"model": model} | ids)
-        if not films:
+        if not movies:
             hint = " ".join(notes) or "Type a title into one of the boxes, and choose it from the list."
-            return values, at | _mistake("There is no favourite film yet.", hint), address
-        call = calls.favourites(movie_ids=[film["movie_id"] for film in films], model=model, top_n=TOP_N)
+            return values, at | error_value("There is no favourite film yet.", hint), address
+        call = calls.favourites(movie_ids=[movie["movie_id"] for movie in movies], model=model, top_n=TOP_N)
         [answer] = await shell.ask(call)
     except MatineeError as error:
         return values, at | trouble(error), address
-    notes += _notes(answer, len(films))
+    notes += _notes(answer, len(movies))
     fields = {name: answer[name] for name in ("model", "items", "titles", "fallback", "cold")}
-    return values, at | fields | {"chosen": [_brief(film) for film in films], "notes": notes}, address
+    return values, at | fields | {"chosen": [select(movie) for movie in movies], "notes": notes}, address
 
 
-async def _meant(shell: Shell, text: object, movie_id: object) -> tuple[dict[str, Any] | None, str]:
+async def _resolve(shell: Shell, text: object, movie_id: object) -> tuple[dict[str, Any] | None, str]:
     """The movie of a box, and a note about it.
 
     Raises:
         MatineeError: the core fails.
     """
     query, key = typed(text), typed(movie_id)
-    shown = query if len(query) <= 60 else query[:60] + "…"
+    shortened = query if len(query) <= 60 else query[:60] + "…"
     if len(key) > MAX_TITLE:
         return None, "An id was too long to be that of a film, and is left out."
     try:
-        film = await film_meant(shell, query, key)
+        movie = await find_movie(shell, query, key)
     except MatineeError as error:
         if not key or not is_unknown(error):
             raise
         return None, f"There is no film with the id “{key[:60]}”; it is left out."
-    if film is None:
-        return None, f"No title comes near “{shown}”; it is left out." if query else ""
-    if query and not key and query.casefold() not in (named(film).casefold(), str(film["title"]).casefold()):
-        return film, f"“{shown}” was taken for {named(film)}."
-    return film, ""
+    if movie is None:
+        return None, f"No title comes near “{shortened}”; it is left out." if query else ""
+    if query and not key and query.casefold() not in (with_year(movie).casefold(), str(movie["title"]).casefold()):
+        return movie, f"“{shortened}” was taken for {with_year(movie)}."
+    return movie, ""
 
 
 def _notes(answer: dict[str, Any], count: int) -> list[str]:
@@ -156,11 +158,3 @@ def _notes(answer: dict[str, Any], count: int) -> list[str]:
     elif answer["fallback"] == "content":
         notes.append("Too little is known of who likes these films: the content counts instead.")
     return notes
-
-
-def _brief(film: dict[str, Any]) -> dict[str, Any]:
-    return {key: film.get(key) for key in ("movie_id", "title", "year")}
-
-
-def _mistake(title: str, hint: str) -> dict[str, Any]:
-    return {"error": {"title": title, "hint": hint, "retry": False}}

@@ -2,15 +2,155 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+import time
+from collections.abc import Callable
 from typing import Any
 
-from matinee.client import calls
+from matinee.client import Call, RefusedError, calls
 from matinee.errors import MatineeError
 from matinee.web.inputs import typed
-from matinee.web.pages.film_data import film_page, rating_changed, starters, unknown_film, update, yours
-from matinee.web.shell import Page, Params, Shell, address_of, trouble
-from matinee.web.titlebox import MAX_TITLE, chosen, film_meant, is_unknown, title_box
+from matinee.web.shell import Page, Params, Shell, address_of, error_value, trouble
+from matinee.web.titlebox import MAX_TITLE, box_value, find_movie, is_unknown, title_box
 from matinee.web.views import make_view
+
+ALIKE = 6
+STARTERS, OTHERS = 12, 6
+"""Number of popular movies on the empty page, and of movies in each other chart."""
+CHARTS = {"trending": "Trending", "top_rated": "Top rated"}
+"""Other charts and their headings."""
+COLUMNS = {
+    "taste": ("By taste", "Liked by the same people."),
+    "content": ("By content", "Same people, genres, tags and story."),
+    "poster": ("By poster", "Posters that look alike."),
+}
+MISSING = {
+    "taste": "Nobody has rated this film yet",
+    "content": "Little is known of this film",
+    "poster": "There is no poster to compare",
+}
+STANDS_IN = {"taste": "like it in content", "content": "liked by the same people", "poster": "like it in content"}
+
+
+async def answered(shell: Shell, call: Call) -> Any:
+    """The answer to a call; None if the core rejects it."""
+    try:
+        [answer] = await shell.ask(call)
+    except RefusedError:
+        return None
+    return answer
+
+
+async def movie_page(shell: Shell, movie_id: str) -> dict[str, Any]:
+    """The movie's record, its ratings, and three lists of similar movies.
+
+    Returns:
+        `{"film": record with links, "ratings": {"count", "mean", "histogram"} or None, "similar": [{"by", "heading",
+        "about", "note", "items"}]}`; `note` explains a list that is empty or from a fallback.
+
+    Raises:
+        MatineeError: the movie is unknown, or the core fails.
+    """
+    [movie] = await shell.ask(calls.movie(movie_id))
+    ratings, *lists = await asyncio.gather(
+        answered(shell, calls.movie_ratings(movie_id)), *(_similar(shell, movie_id, by) for by in COLUMNS)
+    )
+    if ratings and ratings["count"]:  # a few ratings after training are not enough for a taste vector
+        for column in lists:
+            column["note"] = column["note"].replace("Nobody has", "Too few have")
+    return {"film": movie | _links(movie), "ratings": ratings, "similar": lists}
+
+
+def unknown_movie(movie_id: str) -> dict[str, Any]:
+    """The error value for an unknown id."""
+    shortened = movie_id if len(movie_id) <= 40 else movie_id[:40] + "…"
+    hint = "The link may be old or mistyped. Find the film by its title above."
+    return error_value(f"There is no film with the id “{shortened}”.", hint)
+
+
+async def starters(shell: Shell) -> dict[str, Any]:
+    """Movies of the empty page: `starters`, the popular ones, and other `charts`."""
+    popular, *others = await shell.ask(calls.popular(n=STARTERS), *(calls.popular(by=by, n=OTHERS) for by in CHARTS))
+    charts = [
+        {"by": by, "heading": heading, "items": chart["items"]}
+        for (by, heading), chart in zip(CHARTS.items(), others, strict=True)
+    ]
+    return {"starters": popular["items"], "charts": charts}
+
+
+async def yours(shell: Shell, user: object, movie_id: str) -> dict[str, Any]:
+    """A visitor's rating of a movie, and the predicted stars with reasons.
+
+    Returns:
+        `{"rating": the visitor's stars or None, "stars": the predicted stars or None, "because": titles of movies that
+        the visitor liked, "reason": the sentence}` and `Shell.stars`.
+
+    Raises:
+        MatineeError: the core fails.
+    """
+    value: dict[str, Any] = {"rating": None, "stars": None, "because": [], "reason": ""} | await shell.stars()
+    if not (name := typed(user)[:MAX_TITLE]):
+        return value
+    try:
+        [why] = await shell.ask(calls.explanation(name, movie_id))
+    except RefusedError as error:
+        if error.status == 404 and "unknown-user" not in str(error.problem.get("type")):
+            value["rating"] = await _own_rating(shell, name, movie_id)
+        return value
+    titles = [reason["title"] for reason in why.get("because") or [] if reason.get("movie_id") != movie_id]
+    reasons = {"because": titles[:3], "reason": why.get("reason") or ""}
+    return value | {"rating": why.get("rating"), "stars": why.get("stars"), **reasons}
+
+
+def update(movie_id: str, **values: Any) -> dict[str, Any]:
+    """An update of the film page. The time makes it unique, because Gradio does not redraw equal values."""
+    return {"movie_id": movie_id, **values, "at": time.time()}
+
+
+async def rating_changed(
+    shell: Shell, change: Callable[..., Call], user: str, movie_id: str, *stars: float
+) -> dict[str, Any]:
+    """Store or delete a rating (`calls.rate` or `calls.unrate`). Returns the update of the page, or an error."""
+    try:
+        try:
+            await shell.ask(change(user, movie_id, *stars))
+        except RefusedError as error:
+            if stars or error.status != 404:  # 404: the rating is deleted already
+                raise
+        mine, ratings = await asyncio.gather(
+            yours(shell, user, movie_id), answered(shell, calls.movie_ratings(movie_id))
+        )
+    except MatineeError as error:
+        return update(movie_id, trouble=trouble(error)["error"])
+    return update(movie_id, yours=mine, ratings=ratings)
+
+
+async def _own_rating(shell: Shell, user: str, movie_id: str) -> float | None:
+    history = await answered(shell, calls.history(user))
+    for item in (history or {}).get("items") or []:
+        if item.get("movie_id") == movie_id:
+            return float(item["rating"])
+    return None
+
+
+async def _similar(shell: Shell, movie_id: str, by: str) -> dict[str, Any]:
+    heading, about = COLUMNS[by]
+    answer = await answered(shell, calls.similar(movie_id, by=by, n=ALIKE)) or {"items": []}
+    items, note = answer["items"], ""
+    if not items:
+        note = f"{MISSING[by]}."
+    elif answer.get("fallback"):
+        note = f"{MISSING[by]}, so these are {STANDS_IN[by]}."
+    return {"by": by, "heading": heading, "about": about, "note": note, "items": items}
+
+
+def _links(movie: dict[str, Any]) -> dict[str, str | None]:
+    imdb, tmdb = str(movie.get("imdb_id") or ""), str(movie.get("tmdb_id") or "")
+    return {
+        "imdb": f"https://www.imdb.com/title/{imdb}/" if re.fullmatch(r"tt\d{1,12}", imdb, re.ASCII) else None,
+        "tmdb": f"https://www.themoviedb.org/movie/{tmdb}" if re.fullmatch(r"\d{1,12}", tmdb, re.ASCII) else None,
+    }
 
 
 def build(shell: Shell) -> Page:  # noqa: C901 - one function for each event of the page
@@ -21,14 +161,14 @@ def build(shell: Shell) -> Page:  # noqa: C901 - one function for each event of 
     async def page_of(movie_id: str) -> list[Any]:
         """The box and the view for an id."""
         try:
-            value = await film_page(shell, movie_id)
-            return [chosen(value["film"]), value]
+            value = await movie_page(shell, movie_id)
+            return [box_value(value["film"]), value]
         except MatineeError as error:
-            return [{}, unknown_film(movie_id) if is_unknown(error) else trouble(error)]
+            return [{}, unknown_movie(movie_id) if is_unknown(error) else trouble(error)]
 
     async def film(text: str, movie_id: str) -> list[Any]:
         try:
-            match = await film_meant(shell, text, movie_id)
+            match = await find_movie(shell, text, movie_id)
         except MatineeError as error:
             return [{"text": typed(text)[:MAX_TITLE]}, trouble(error), address_of("film")]
         if match is None:
@@ -41,8 +181,7 @@ def build(shell: Shell) -> Page:  # noqa: C901 - one function for each event of 
                 return await starters(shell)
             except MatineeError as error:
                 return trouble(error)
-        title = "No title comes near this."
-        return {"error": {"title": title, "hint": "Check the spelling, or type fewer words.", "retry": False}}
+        return error_value("No title comes near this.", "Check the spelling, or type fewer words.")
 
     async def film_yours(user: str, movie_id: str) -> dict[str, Any]:
         key = typed(movie_id)[:MAX_TITLE]

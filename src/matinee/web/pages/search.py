@@ -11,12 +11,13 @@ import gradio as gr
 from matinee.client import calls
 from matinee.errors import MatineeError
 from matinee.web.inputs import number, typed
-from matinee.web.pages.foryou_data import explained
-from matinee.web.shell import Page, Params, Shell, address_of
+from matinee.web.shell import Page, Params, Shell, address_of, error_value, filter_trouble, select
 from matinee.web.views import make_view
 
 WAYS = {"both": "Title and meaning", "title": "Title", "meaning": "Meaning"}
-DEFAULT_WAY, DEFAULT_N, MOST = "both", 12, 60
+DEFAULT_WAY, DEFAULT_N, MAX_N = "both", 12, 60
+FIELDS = ("movie_id", "title", "year", "genres", "ratings", "mean")
+"""Fields of a movie that results show."""
 MAX_TEXT, MAX_FILTER = 500, 2000
 WAITING = """(...given) => {
   document.getElementById("search-results")?.classList.add("waiting");
@@ -40,7 +41,9 @@ def build(shell: Shell) -> Page:
     with gr.Row(elem_id="search-options"):
         choices = [(label, name) for name, label in WAYS.items()]
         by = gr.Radio(choices, value=DEFAULT_WAY, label="Search by", elem_id="search-by", scale=2, min_width=260)
-        count = gr.Slider(1, MOST, DEFAULT_N, step=1, label="Films at most", elem_id="search-n", scale=1, min_width=200)
+        count = gr.Slider(
+            1, MAX_N, DEFAULT_N, step=1, label="Films at most", elem_id="search-n", scale=1, min_width=200
+        )
         only = gr.Textbox(
             label="Only films where",
             placeholder='genre = "Crime" and year >= 1990',
@@ -54,13 +57,13 @@ def build(shell: Shell) -> Page:
 
     async def search(q: str, by: str = DEFAULT_WAY, n: float = DEFAULT_N, filter: str = "") -> list[Any]:
         """Films by title and by meaning; without a text the films that the filter allows, most rated first."""
-        asked = _asked(q, by, n, filter)
-        return [await _results(shell, **asked), address_of("search", _params(asked))]
+        query = _query(q, by, n, filter)
+        return [await _results(shell, **query), address_of("search", _params(query))]
 
     async def restore(params: Params) -> list[Any]:
-        asked = _asked(params.get("q"), params.get("by", DEFAULT_WAY), params.get("n"), params.get("filter"))
-        way = asked["by"] if asked["by"] in WAYS else DEFAULT_WAY
-        return [asked["q"], way, asked["n"], asked["filter"], await _results(shell, **asked | {"by": way})]
+        query = _query(params.get("q"), params.get("by", DEFAULT_WAY), params.get("n"), params.get("filter"))
+        way = query["by"] if query["by"] in WAYS else DEFAULT_WAY
+        return [query["q"], way, query["n"], query["filter"], await _results(shell, **query | {"by": way})]
 
     triggers = [text.submit, button.click, only.submit, by.input, count.release]
     shell.listen(
@@ -76,18 +79,18 @@ def build(shell: Shell) -> Page:
     return Page("search", [text, by, count, only, results], restore)
 
 
-def _asked(q: object, by: object, n: object, filter: object) -> dict[str, Any]:
+def _query(q: object, by: object, n: object, filter: object) -> dict[str, Any]:
     way = typed(by) or DEFAULT_WAY
-    return {"q": typed(q), "by": way[:40], "n": int(number(n, DEFAULT_N, 1, MOST)), "filter": typed(filter)}
+    return {"q": typed(q), "by": way[:40], "n": int(number(n, DEFAULT_N, 1, MAX_N)), "filter": typed(filter)}
 
 
-def _params(asked: dict[str, Any]) -> dict[str, object]:
+def _params(query: dict[str, Any]) -> dict[str, object]:
     """Parameters of the address: values that are not the default and not too long."""
     return {
-        "q": asked["q"] if len(asked["q"]) <= MAX_TEXT else "",
-        "by": asked["by"] if asked["by"] != DEFAULT_WAY else "",
-        "n": asked["n"] if asked["n"] != DEFAULT_N else "",
-        "filter": asked["filter"] if len(asked["filter"]) <= MAX_FILTER else "",
+        "q": query["q"] if len(query["q"]) <= MAX_TEXT else "",
+        "by": query["by"] if query["by"] != DEFAULT_WAY else "",
+        "n": query["n"] if query["n"] != DEFAULT_N else "",
+        "filter": query["filter"] if len(query["filter"]) <= MAX_FILTER else "",
     }
 
 
@@ -98,13 +101,13 @@ async def _results(shell: Shell, q: str, by: str, n: int, filter: str) -> dict[s
     """
     at = {"at": time.time()}
     if by not in WAYS:
-        return at | _mistake(f"There is no search by “{by}”.", "Choose both, title or meaning.")
+        return at | error_value(f"There is no search by “{by}”.", "Choose both, title or meaning.")
     if len(q) > MAX_TEXT:
         title = f"This text has {len(q):,} characters; at most {MAX_TEXT} can be searched for."
-        return at | _mistake(title, "Say it in a sentence or two.")
+        return at | error_value(title, "Say it in a sentence or two.")
     if len(filter) > MAX_FILTER:
         title = f"This filter has {len(filter):,} characters; at most {MAX_FILTER:,} can be read."
-        return at | _mistake(title, "Use fewer conditions.")
+        return at | error_value(title, "Use fewer conditions.")
     answer: dict[str, Any] = {"q": q, "by": by, "n": n, "filter": filter, "items": None, "total": None}
     try:
         if q:
@@ -112,16 +115,7 @@ async def _results(shell: Shell, q: str, by: str, n: int, filter: str) -> dict[s
             answer["items"] = result["items"]
         elif filter:
             [result] = await shell.ask(calls.movies(filter=filter, sort="ratings", limit=n))
-            answer |= {"items": [_brief(film) for film in result["items"]], "total": result["total"]}
+            answer |= {"items": [select(film, FIELDS) for film in result["items"]], "total": result["total"]}
     except MatineeError as error:
-        return explained(error, filter)
+        return filter_trouble(error, filter)
     return at | answer
-
-
-def _brief(film: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a record that results show."""
-    return {key: film.get(key) for key in ("movie_id", "title", "year", "genres", "ratings", "mean")}
-
-
-def _mistake(title: str, hint: str) -> dict[str, Any]:
-    return {"error": {"title": title, "hint": hint, "retry": False}}

@@ -1,4 +1,4 @@
-"""The map: each film of a space as a point in two dimensions."""
+"""The map: each movie of a space as a point in two dimensions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Method = Literal["pca", "umap"]
 
 
 def layout(vectors: NDArray[np.float32], method: Method = "pca", seed: int = 0) -> NDArray[np.float32]:
-    """Points (n, 2), each axis within −1..1 and centred on its median film.
+    """Points (n, 2), each axis within −1..1 and centered on its median movie.
 
     Args:
         vectors: (n, dim), unit length.

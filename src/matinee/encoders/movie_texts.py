@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
 
-TEXT_DIM, TEXT_POWER, TEXT_CENTRED = 256, 0.25, False
+TEXT_DIM, TEXT_POWER, TEXT_CENTERED = 256, 0.25, False
 """Parameters of the projection of these texts (`Projection.fit`). Not centered, because movies with little text would
 bias the mean. A whitening power of ¼ improves the first rank (MRR .54 → .57). Two thirds of the dimensions lose
 nothing."""
@@ -31,21 +31,21 @@ _SPOKEN = {"Sci-Fi": "science fiction", "Children": "children's film", "IMAX": "
 """Replacements of genre names that are not common words."""
 
 
-def film_text(film: Mapping[str, Any]) -> str:
+def movie_text(movie: Mapping[str, Any]) -> str:
     """The text of a movie, one paragraph per line. Never empty if the movie has a title.
 
     Args:
-        film: its `FIELDS`: `overview` text or None, lists of `genres`, `keywords` and `tags`, and the `title`.
+        movie: its `FIELDS`: `overview` text or None, lists of `genres`, `keywords` and `tags`, and the `title`.
     """
-    overview = " ".join((film["overview"] or "").split())
-    words = ", ".join([*film["keywords"][:MAX_WORDS], *film["tags"][:MAX_WORDS]])
-    genres = ", ".join(filter(None, (_SPOKEN.get(genre, genre.lower()) for genre in film["genres"])))
-    parts = [overview, words or genres] if overview or words else [film["title"], genres]
+    overview = " ".join((movie["overview"] or "").split())
+    words = ", ".join([*movie["keywords"][:MAX_WORDS], *movie["tags"][:MAX_WORDS]])
+    genres = ", ".join(filter(None, (_SPOKEN.get(genre, genre.lower()) for genre in movie["genres"])))
+    parts = [overview, words or genres] if overview or words else [movie["title"], genres]
     return "\n".join(" ".join(part.split()) for part in parts if part.strip())
 
 
-def film_texts(catalog: Catalog, rows: NDArray[np.int64] | None = None) -> list[str]:
+def movie_texts(catalog: Catalog, rows: NDArray[np.int64] | None = None) -> list[str]:
     """Texts of movies, in the order of `rows`; None: all movies."""
     columns = [catalog.column(name) for name in FIELDS]
     selected = range(len(catalog)) if rows is None else rows.tolist()
-    return [film_text({name: column[row] for name, column in zip(FIELDS, columns, strict=True)}) for row in selected]
+    return [movie_text({name: column[row] for name, column in zip(FIELDS, columns, strict=True)}) for row in selected]

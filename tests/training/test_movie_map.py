@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from matinee.errors import MatineeError
-from matinee.training.film_map import layout
+from matinee.training.movie_map import layout
 
 
 def test_the_two_main_directions_span_the_map() -> None:

@@ -1,0 +1,122 @@
+"""The application class of the recommender service."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from time import monotonic
+
+from fastapi import Request
+
+from matinee._util.lazy import Lazy
+from matinee.api import application
+from matinee.api.recommender.queries import KnownQueries
+from matinee.api.response_cache import AdaptiveExecutor
+from matinee.api.work_queue import WorkQueue
+from matinee.engine import Engine
+from matinee.engine.runtime import RequestView, Runtime
+from matinee.errors import ConflictError, ServiceError
+from matinee.settings import Settings
+
+log = logging.getLogger("matinee.api")
+RETRY = 1.0
+"""Seconds between two attempts to open an engine that could not be opened."""
+LOADING_SECONDS = 8.0
+"""Time that a request waits for the snapshot that it names, where that is being loaded; less than the core waits."""
+EARLIER_SECONDS = 600.0
+"""Time for which the snapshot before this one is kept, for cores that have not followed the promotion yet."""
+
+
+class RecommenderService(application.Service):
+    """The recommender service.
+
+    Args:
+        settings: limits, folders and the store, which are the core's.
+        engine: served as it is and left open; without one the current snapshot is opened at the start, or as soon
+            as there is one.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
+        super().__init__(settings)
+        self.max_body = settings.recommender_max_body
+        # Bodies of vectors are large: four of the largest at a time.
+        self.work_queue = WorkQueue(
+            settings.workers, self.max_body // 2, doing="work on", failure=ServiceError, max_waiting=32
+        )
+        self.executor = AdaptiveExecutor()
+        self.queries = KnownQueries()
+        here = settings.model_copy(update={"recommender_url": ""})  # it asks nobody else, least of all itself
+        self._engine = Lazy(lambda: Engine.open(here), RETRY)
+        self._engine.value = engine
+        self._owned = engine is None
+        self._lock = threading.Lock()
+        self._current: Runtime | None = None
+        self._earlier: tuple[float, Runtime] | None = None
+
+    def open_engine(self) -> Engine:
+        """The engine; opened where that has not happened yet (may take seconds: call it in a thread).
+
+        Raises:
+            MatineeError: it cannot be opened; the next attempt is made a second later.
+        """
+        engine = self._engine.get()
+        self._remember(engine.request_view())
+        return engine
+
+    def close_engine(self) -> None:
+        """Close the engine if it was opened here, and end the threads."""
+        self.work_queue.close()
+        with self._lock:
+            self._current = self._earlier = None
+        if self._owned:
+            self._engine.close(Engine.close)
+
+    def view(self, snapshot: str | None, sequence: int) -> RequestView:
+        """What a request sees. May wait for a snapshot that is being loaded: call it in a thread.
+
+        Args:
+            snapshot: that must be in service, or have been a moment ago; None: any.
+            sequence: how far the store must have come.
+
+        Raises:
+            ConflictError: another snapshot is in service, or the store is another one.
+            MatineeError: nothing can be served yet.
+        """
+        engine = self.open_engine()
+        view = engine.request_view()
+        if snapshot not in (None, view.snapshot.id):
+            earlier = self._earlier
+            if earlier is not None and earlier[1].snapshot.id == snapshot:
+                view = earlier[1].sync()
+            else:
+                engine.settle(LOADING_SECONDS)
+                view = engine.request_view()
+                self._remember(view)
+        if snapshot not in (None, view.snapshot.id):
+            raise ConflictError(
+                f"The recommender service has the snapshot {view.snapshot.id}, not {snapshot}.",
+                "Give it the data folder of the core service.",
+            )
+        if view.sequence < sequence:
+            raise ConflictError(
+                f"The recommender service has another store: it ends at {view.sequence}, the core's at {sequence}.",
+                "Give it the data folder and the store of the core service.",
+            )
+        return view
+
+    def _remember(self, view: RequestView) -> None:
+        runtime, now = view.runtime, monotonic()
+        with self._lock:
+            if self._current is not runtime:
+                if self._current is not None:
+                    self._earlier = now, self._current
+                self._current = runtime
+            elif self._earlier is not None and now - self._earlier[0] > EARLIER_SECONDS:
+                self._earlier = None
+
+
+def service_of(request: Request) -> RecommenderService:
+    """The recommender service, which answers this request."""
+    service = application.service_of(request)
+    assert isinstance(service, RecommenderService)
+    return service

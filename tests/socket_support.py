@@ -1,0 +1,39 @@
+"""An application on a real socket, served by a thread of this process: quicker to start than a process."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from matinee.api.application import Application
+from matinee.api.serve import config_of
+
+
+@contextmanager
+def on_a_socket(app: Application, port: int = 0, seconds: float = 30) -> Iterator[str]:
+    """The URL of an application that is started and accepts connections; it is stopped behind."""
+    config = config_of(app.service.settings, app)
+    config.timeout_graceful_shutdown = 5
+    for name in ("uvicorn.error", "uvicorn.access"):  # pytest collects what they say
+        logging.getLogger(name).setLevel(logging.WARNING)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", port)) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        end = time.monotonic() + seconds
+        while not server.started:
+            assert thread.is_alive(), "the server has ended"
+            assert time.monotonic() < end, "the server does not start"
+            time.sleep(0.005)
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(seconds)
+            assert not thread.is_alive(), "the server does not stop"
