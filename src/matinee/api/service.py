@@ -92,7 +92,8 @@ class CoreService(application.Service):
 
     async def view(self, engine: Engine) -> RequestView:
         """See `Engine.request_view`; in a thread where the store is on another machine."""
-        return await run_in_threadpool(engine.request_view) if self._store_is_remote else engine.request_view()
+        elsewhere = bool(self.settings.store_url)
+        return await run_in_threadpool(engine.request_view) if elsewhere else engine.request_view()
 
     def close_engine(self) -> None:
         """Close the engine if it was opened here, and end the threads that encode."""
