@@ -19,12 +19,12 @@ JOBS ?= 2
 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check --no-input
-checked := src tests benchmarks tools examples
+checked := src tests benchmarks tools examples deploy
 has_chromium = $(bin)/python -c 'import sys; sys.path.insert(0, "tests"); from browser_support import chromium; sys.exit(not chromium())' 2>/dev/null
 has_elasticsearch = $(bin)/python -c 'import sys; sys.path.insert(0, "tests"); from elasticsearch_support import provide; sys.exit(provide())'
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help demo studio test browser elasticsearch check fix docs bench screenshots lock clean
+.PHONY: help demo studio test browser elasticsearch check containers fix docs bench screenshots lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -52,6 +52,9 @@ check: $(VENV)/.dev ## style, types and import order, without the tests
 	  echo "$$command"; $(bin)/$$command || status=1; done; \
 	exit $$status
 
+containers: $(VENV)/.dev ## builds and starts the container images, and the walk over compose; needs a Docker engine, or root to start one
+	@MATINEE_TEST_DOCKER=1 $(bin)/python -m pytest tests/deploy -n0 -rs
+
 fix: $(VENV)/.dev ## what ruff can mend by itself
 	-$(bin)/ruff check --fix $(checked)
 	$(bin)/ruff format $(checked)
@@ -72,7 +75,12 @@ lock: $(VENV)/.python ## new pinned requirements with hashes, by uv in a throw-a
 	compile="$$folder/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --upgrade pyproject.toml"; \
 	$$compile --extra dev -o "$$folder/all.txt"; compile="$$compile --generate-hashes --no-strip-extras -c $$folder/all.txt"; \
 	$$compile -o requirements/base.txt; \
-	for extra in train web studio dev docs; do $$compile --extra $$extra -o requirements/$$extra.txt; done
+	for extra in train web studio dev docs; do $$compile --extra $$extra -o requirements/$$extra.txt; done; \
+	echo 'onnx>=1.22' | $$compile - --extra encoders --extra telemetry -o requirements/encoder.txt; \
+	compile="$$compile --extra elasticsearch --extra postgres --extra telemetry"; \
+	echo 'pillow>=11.3' | $$compile - -o requirements/core.txt; \
+	$$compile --extra forest -o requirements/recommender.txt; \
+	$$compile --extra ann -o requirements/vectors.txt
 
 clean: ## everything that make made here (the caches and snapshots of the settings' folders stay)
 	rm -rf $(VENV) site dist build .mypy_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache .coverage .coverage.*

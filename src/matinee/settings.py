@@ -1,7 +1,8 @@
 """Every setting of Matinee, in one frozen class.
 
-Sources, strongest first: arguments, environment (`MATINEE_PORT=9000`), the TOML file named by
-`MATINEE_CONFIG` (default `matinee.toml` in the working folder, if it exists), the defaults below.
+Sources, strongest first: arguments, environment (`MATINEE_PORT=9000`), secret files (`matinee_store_password` in
+`/run/secrets`), the TOML file named by `MATINEE_CONFIG` (default `matinee.toml` in the working folder, if it exists),
+the defaults below.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
     PydanticBaseSettingsSource,
+    SecretsSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
@@ -44,6 +46,11 @@ def _classic_environment() -> dict[str, str]:
     for route in _CLASSIC_ROUTES:
         given = {setting: value.removesuffix(route) for setting, value in given.items()}
     return {setting: value for setting, value in given.items() if value}
+
+
+def secrets_dir() -> Path:
+    """Folder of files that hold one setting each, named like the variable in lower case: container secrets."""
+    return Path(os.environ.get("MATINEE_SECRETS_DIR", "/run/secrets"))
 
 
 def _file_name(dataset: str) -> str:
@@ -134,6 +141,11 @@ class Settings(BaseSettings):
         description="Path at which a proxy shows the web app (`/films`); empty: it has a host of its own.",
     )
     studio_port: int = Field(8501, ge=0, le=65535, description="Port of the studio.")
+    studio_root: str = Field(
+        "",
+        pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        description="Path below which the studio answers (`/studio`), as a proxy hands it on; empty: at the root.",
+    )
     encoder_url: str = Field("", description="Encoder service to ask (`http://host:8001`) instead of encoding here.")
     encoder_port: int = Field(8001, ge=0, le=65535, description="Port of the encoder service.")
     log_format: Literal["text", "json"] = Field(
@@ -200,8 +212,10 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then environment, then its names of earlier systems, then the TOML file."""
+        """Arguments, then environment, then its names of earlier systems, then secret files, then the TOML file."""
         del dotenv_settings, file_secret_settings
         toml = TomlConfigSettingsSource(settings_cls, Path(os.environ.get("MATINEE_CONFIG", "matinee.toml")))
         classic = InitSettingsSource(settings_cls, _classic_environment())
-        return init_settings, env_settings, classic, toml
+        folder = secrets_dir()
+        secrets = (SecretsSettingsSource(settings_cls, folder),) if folder.is_dir() else ()
+        return init_settings, env_settings, classic, *secrets, toml

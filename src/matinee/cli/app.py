@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from matinee.cli import apps, data, demo, edits, posters, queries, servers, snapshots, training
+from matinee.cli import apps, data, demo, edits, posters, queries, servers, snapshots, training, up
 
 app = typer.Typer(
     name="matinee",
@@ -41,7 +41,7 @@ for panel, commands in (
     (ASK, (queries.recommend, queries.similar, queries.search, queries.popular, queries.history)),
     (KEEP, (edits.rate, edits.unrate, edits.erase)),
     (LEARN, (training.train, training.evaluate)),
-    (RUN, (demo.demo, servers.serve, apps.web, apps.studio, servers.settings)),
+    (RUN, (demo.demo, servers.serve, apps.web, apps.studio, up.up, servers.settings)),
 ):
     for command in commands:
         app.command(rich_help_panel=panel)(command)

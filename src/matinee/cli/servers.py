@@ -83,17 +83,20 @@ def run_service(settings: Settings, service: Service = "core") -> None:
 
 def settings(json: AsJson = False) -> None:
     """All settings: value, where it comes from, what it does."""
-    from matinee.settings import CLASSIC_NAMES, Settings
+    from matinee.settings import CLASSIC_NAMES, Settings, secrets_dir
 
     values = load_settings()
     classic = {setting: name for name, setting in CLASSIC_NAMES.items() if os.environ.get(name)}
     config = os.environ.get("MATINEE_CONFIG", "matinee.toml")
     in_file = _names_in(Path(config))
+    folder = secrets_dir()
+    in_secrets = {path.name.lower() for path in folder.iterdir()} if folder.is_dir() else set()
     environment = {name.upper() for name in os.environ}
     rows = []
     for name, field in Settings.model_fields.items():
         variable = f"MATINEE_{name.upper()}"
-        elsewhere = classic.get(name) or (config if name in in_file else "default")
+        secret = str(folder / variable.lower()) if variable.lower() in in_secrets else ""
+        elsewhere = classic.get(name) or secret or (config if name in in_file else "default")
         source = variable if variable in environment else elsewhere
         rows.append((name, _shown(name, getattr(values, name)), source, variable, field.description or ""))
     if json:

@@ -22,7 +22,11 @@ def serve(settings: Settings | None = None) -> None:
 
     settings = settings or Settings()
     os.environ["MATINEE_CORE_URL"] = core_url(settings)  # read by the pages
-    options = OPTIONS | {"server.address": settings.host, "server.port": settings.studio_port}
+    options = OPTIONS | {
+        "server.address": settings.host,
+        "server.port": settings.studio_port,
+        "server.baseUrlPath": settings.studio_root.strip("/"),
+    }
     flags = {name.replace(".", "_"): value for name, value in options.items()}
     PagesManager.uses_pages_directory = False  # `pages` contains modules, not scripts
     bootstrap.load_config_options(flags)
