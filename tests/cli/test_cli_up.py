@@ -129,11 +129,11 @@ def test_one_that_is_not_ready_in_time_says_what_it_answers(trained: dict[str, s
         assert closed(started.ports["core"])
 
 
-def test_data_are_learnt_from_first(trained: dict[str, str], tmp_path: Path) -> None:
-    environment = trained | {"MATINEE_DATA_DIR": str(tmp_path / "new")}
-    with up(environment, tmp_path / "log", "--data", trained["MATINEE_DATA"], "core") as started:
+def test_data_that_were_learnt_from_are_not_learnt_from_again(trained: dict[str, str], tmp_path: Path) -> None:
+    with up(trained, tmp_path / "log", "--data", trained["MATINEE_DATA"], "core") as started:
         started.wait_for(lambda: "core is ready." in started.told() or started.process.poll() is not None)
         assert started.process.poll() is None, started.told()
+        assert "Using the snapshot" in started.told()
         started.process.send_signal(signal.SIGINT)
         assert started.process.wait(60) == 0
 
