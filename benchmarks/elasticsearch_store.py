@@ -1,4 +1,6 @@
-"""What a store on a server costs: lists over SQLite and over Elasticsearch, and kNN of Elasticsearch beside ours.
+"""What a split into services costs: lists over SQLite, over Elasticsearch, and with a recommender service as well.
+
+Also kNN of Elasticsearch beside ours.
 
     python benchmarks/elasticsearch_store.py                      # both tables
     python benchmarks/elasticsearch_store.py lists [--data FOLDER] [--requests 1000]
@@ -6,7 +8,8 @@
 
 The server is that of MATINEE_TEST_ELASTICSEARCH_URL, or one node on loopback, as for the tests. "lists": personalized
 lists of 20 films for users whose ratings are in the store, by `Engine.recommend`, one after another (p50, p99) and
-from eight threads at a time (lists a second); "rating": one rating and the list after it. "knn": the ten nearest of
+from eight threads at a time (lists a second), with the models in this process or in a recommender service, which is a
+process of its own over the same Elasticsearch; "rating": one rating and the list after it. "knn": the ten nearest of
 random vectors in clusters, without a filter and with one that allows 1 % of the movies; "ours" is exact search in this
 process.
 """
@@ -39,6 +42,7 @@ from matinee.training.pipeline import train
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from elasticsearch_support import ADDRESS, Node, remove_indices
+from service_support import serving
 
 SHARED = Path(os.environ.get("MATINEE_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 N_LIST, N_USERS, THREADS, K, QUERIES, CLUSTERS = 20, 200, 8, 10, 200, 300
@@ -109,6 +113,22 @@ def over(settings: Settings) -> Contender:
     return opened
 
 
+def over_recommender(settings: Settings) -> Contender:
+    """As `over`, with the models of a recommender service."""
+
+    @contextmanager
+    def opened() -> Iterator[tuple[Ask, Ask]]:
+        log = settings.data_dir / "recommender.log"
+        with serving("recommender", settings, log) as service, over(_asking(settings, service.url))() as asks:
+            yield asks
+
+    return opened
+
+
+def _asking(settings: Settings, url: str) -> Settings:
+    return settings.model_copy(update={"recommender_url": url})
+
+
 def compare_lists(contenders: Mapping[str, Contender], requests: int) -> None:
     print(f"\nLists of {N_LIST} films for {N_USERS} users whose ratings are in the store ({requests} requests)\n")
     print("| way | p50 ms | p99 ms | lists a second | rating, then list: p50 ms | p99 ms |\n|---|---|---|---|---|---|")
@@ -129,7 +149,12 @@ def lists(url: str, data: Path, requests: int) -> None:
         own = {f"{part}_index": f"bench-{part}-{time.time_ns()}" for part in ("user", "movie", "vector")}
         remote = settings.model_copy(update={"store_url": url, **own})
         try:
-            compare_lists({"in process, SQLite": over(settings), "in process, Elasticsearch": over(remote)}, requests)
+            contenders = {
+                "in process, SQLite": over(settings),
+                "in process, Elasticsearch": over(remote),
+                "recommender service, Elasticsearch": over_recommender(remote),
+            }
+            compare_lists(contenders, requests)
         finally:
             remove_indices(url, Names.of(remote, data.name))
 
