@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from elasticsearch_support import ElasticsearchFactory, new_store
-from matinee._util.elastic_cluster import Cluster
 from matinee.data.catalog import Movie
+from matinee.databases.elasticsearch import Cluster
 from matinee.errors import StoreError
 from matinee.settings import Settings
-from matinee.stores import Exposure, FilmVector, Rating, Store, open_store
+from matinee.stores import Exposure, MovieVector, Rating, Store, open_store
 from matinee.stores.elasticsearch import ElasticsearchStore, Names, schema
 from matinee.stores.elasticsearch.commits import Commits
 from store_support import all_ratings
@@ -64,7 +64,7 @@ def one(user: str = "u", movie: str = "1", rating: float | None = 4.0) -> Rating
 def test_indices_are_named_by_the_settings_and_the_data_set(factory: ElasticsearchFactory, store: Store) -> None:
     store.put_ratings([one("ann", "7")])
     store.put_movies([Movie(movie_id="x", title="X")])
-    store.put_vectors([FilmVector("x", "poster", "e", np.ones(3, np.float32))])
+    store.put_vectors([MovieVector("x", "poster", "e", np.ones(3, np.float32))])
     users, movies, vectors = (f"matinee-{kind}-{factory.dataset}" for kind in ("users", "movies", "vectors"))
     assert list(documents(factory, users)) == ["ann"]
     assert documents(factory, movies)["x"]["title"] == "X"
@@ -214,7 +214,7 @@ def test_many_ratings_of_one_user_and_of_many(store: Store) -> None:
 
 def test_many_movies_with_wide_vectors(store: Store) -> None:
     movies = [Movie(movie_id=str(n), title=f"Film {n}", overview="words " * 100) for n in range(1500)]
-    vectors = [FilmVector(movie.movie_id, "text", "e", np.full(1280, 0.1, np.float32)) for movie in movies]
+    vectors = [MovieVector(movie.movie_id, "text", "e", np.full(1280, 0.1, np.float32)) for movie in movies]
     store.put_movies(movies, vectors)
     assert [movie for _, movie in store.movies()] == movies
     assert len(store.vectors()) == 1500

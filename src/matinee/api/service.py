@@ -75,7 +75,7 @@ class CoreService(application.Service):
         if engine is None:
             return
         with suppress(MatineeError):  # of the store; /ready says so
-            ages, backlog, gauge = engine.ages(), engine.waiting(), self.metrics.gauge
+            ages, backlog, gauge = engine.ages(), engine.backlog_state(), self.metrics.gauge
             gauge("matinee_snapshot_age_seconds", "Seconds since the snapshot in service was made.", ages.snapshot)
             gauge(
                 "matinee_model_age_seconds",

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from matinee._util.elastic_cluster import Action, Cluster
+from matinee.databases.elasticsearch import Action, Cluster
 from matinee.errors import InvalidInputError, NotFoundError, StoreError
 from matinee.indexes.base import (
     Found,

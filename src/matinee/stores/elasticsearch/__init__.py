@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matinee._util.elastic_cluster import Cluster
+from matinee.databases.elasticsearch import Cluster
 from matinee.errors import StoreError
 from matinee.settings import Settings
 from matinee.stores.elasticsearch.names import Names

@@ -19,7 +19,7 @@ from typing import Any
 
 import orjson
 
-from matinee._util.elastic_cluster import Action, Cluster, Document
+from matinee.databases.elasticsearch import Action, Cluster, Document
 from matinee.errors import StoreError
 from matinee.stores.elasticsearch.entries import (
     Address,

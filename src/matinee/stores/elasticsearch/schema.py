@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from matinee._util.elastic_cluster import Action, Cluster, Document
+from matinee.databases.elasticsearch import Action, Cluster, Document
 from matinee.errors import StoreError
 from matinee.stores.elasticsearch.names import Names
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from matinee._util.elastic_cluster import Cluster
+from matinee.databases.elasticsearch import Cluster
 
 MAX_QUERY = 500
 """Longest search text that is looked at, in characters."""

@@ -13,10 +13,10 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from matinee._util.elastic_cluster import Action, Cluster, Document
 from matinee.data.catalog import Movie
+from matinee.databases.elasticsearch import Action, Cluster, Document
 from matinee.errors import StoreError
-from matinee.stores.base import Changes, Exposure, FilmVector, Rating, UserOverlay
+from matinee.stores.base import Changes, Exposure, MovieVector, Rating, UserOverlay
 from matinee.stores.elasticsearch import schema
 from matinee.stores.elasticsearch.commits import Commit, Commits, entries_of
 from matinee.stores.elasticsearch.entries import (
@@ -256,7 +256,7 @@ class ElasticsearchStore:
         return frozenset(document.source["user_id"] for document in found)
 
     # --- movies -------------------------------------------------------------------------------------------------
-    def put_movies(self, movies: Sequence[Movie], vectors: Sequence[FilmVector] = ()) -> int:
+    def put_movies(self, movies: Sequence[Movie], vectors: Sequence[MovieVector] = ()) -> int:
         """Add or replace movies. Vectors of their old records are replaced by these."""
         given: dict[str, list[tuple[str, str, str | None]]] = {}
         bodies = bodies_of(movies, vectors)
@@ -269,7 +269,7 @@ class ElasticsearchStore:
         check_text("film id", movie_id)
         return self._put([(movie_id, True, None, [])])
 
-    def put_vectors(self, vectors: Sequence[FilmVector]) -> int:
+    def put_vectors(self, vectors: Sequence[MovieVector]) -> int:
         """Add or replace vectors of movies, which need not be in the store."""
         given: dict[str, list[tuple[str, str, str | None]]] = {}
         for vector in vectors:
@@ -304,7 +304,7 @@ class ElasticsearchStore:
         found.sort(key=lambda source: source["place"])
         return [(source["movie_id"], movie_of(source["body"], self._cluster.name)) for source in found]
 
-    def vectors(self, only: Collection[str] | None = None) -> list[FilmVector]:
+    def vectors(self, only: Collection[str] | None = None) -> list[MovieVector]:
         """All stored vectors, or those of the given movies."""
         return [
             vector_of(source["movie_id"], space, encoder, None if values is None else base64.b64decode(values))
@@ -413,7 +413,7 @@ class ElasticsearchStore:
             self._cluster.close()
 
 
-def _form(vector: FilmVector) -> tuple[str, str, str | None]:
+def _form(vector: MovieVector) -> tuple[str, str, str | None]:
     return vector.space, vector.encoder, base64.b64encode(bytes_of(vector)).decode()
 
 
