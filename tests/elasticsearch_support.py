@@ -149,6 +149,7 @@ class Node:
         self.name, self.transport = name, transport or free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="matinee-node-", dir=_fast_folder()))
         shutil.copytree(self._home / "config", self.folder / "config")
+        (self.folder / "tmp").mkdir()
         lines = [
             f"node.name: {name}",
             f"cluster.name: {'matinee' if not seeds else f'matinee-{seeds[0]}'}",
@@ -191,7 +192,10 @@ class Node:
                     "ES_JAVA_HOME": str(self._java),
                     "ES_PATH_CONF": str(self.folder / "config"),
                     "ES_JAVA_OPTS": self._options,
-                    "TMPDIR": str(self.folder),
+                    # With the node's folder, because a node that is killed does not delete it.
+                    "ES_TMPDIR": str(self.folder / "tmp"),
+                    "LIBFFI_TMPDIR": str(self.folder / "tmp"),
+                    "TMPDIR": str(self.folder / "tmp"),
                 },
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
