@@ -16,11 +16,12 @@ from gradio_client import Client, handle_file
 from websockets.sync.client import connect
 
 from apps_support import Service, serving, train_small
+from matinee.settings import Settings
 from nginx_support import CONFIGURATION, Nginx, running
 from service_support import free_port
 from tiny_models import picture
 
-MAX_BODY = 8 << 20
+MAX_BODY: int = Settings.model_fields["max_body"].default
 
 
 @pytest.fixture(scope="module")
