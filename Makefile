@@ -21,12 +21,13 @@ bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check --no-input
 checked := src tests benchmarks tools examples deploy
 has_chromium = $(bin)/python -c 'import sys; sys.path.insert(0, "tests"); from browser_support import chromium; sys.exit(not chromium())' 2>/dev/null
+has_elasticsearch = $(bin)/python -c 'import sys; sys.path.insert(0, "tests"); from elasticsearch_support import provide; sys.exit(provide())'
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help demo studio test browser check containers fix docs bench screenshots lock clean
+.PHONY: help demo studio test browser elasticsearch check containers fix docs bench screenshots lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
 demo: $(VENV)/.train $(VENV)/.web $(VENV)/.ann ## install, fetch data, train, recommend, open http://localhost:7860 (DATA=FOLDER PORT=9000 WEB_PORT=9001 PYTHON=…)
 	@$(bin)/matinee demo $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(PORT),--port $(call quoted,$(PORT))) $(if $(WEB_PORT),--web-port $(call quoted,$(WEB_PORT))) $(if $(USER_ID),--user $(call quoted,$(USER_ID)))
@@ -42,6 +43,8 @@ test: $(VENV)/.dev ## every check and all tests, with branch coverage
 	exit $$status
 
 browser: $(VENV)/.browser ## a Chromium for the tests that need one, by apt where this is root
+
+elasticsearch: $(VENV)/.elasticsearch ## an Elasticsearch for the tests that need one, by Maven, which apt installs where this is root
 
 check: $(VENV)/.dev ## style, types and import order, without the tests
 	@status=0; \
@@ -135,3 +138,15 @@ $(VENV)/.browser: | $(VENV)/.dev
 	    apt-get install --yes --no-install-recommends chromium; }; } >'$(VENV)/browser.log' 2>&1 && touch $@ || \
 	    echo "It cannot be installed (see $(VENV)/browser.log): the tests that need it are skipped."; \
 	else echo "There is no Chromium: the tests that need it are skipped. Install one, or set MATINEE_CHROMIUM."; fi
+
+# A node of Elasticsearch for its tests, fetched once for all checkouts. Where it cannot be had, those tests are skipped and say so.
+$(VENV)/.elasticsearch: | $(VENV)/.dev
+	@if $(has_elasticsearch) 2>/dev/null; then \
+	  touch $@; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  echo "Installing Maven and a Java for Elasticsearch …"; export DEBIAN_FRONTEND=noninteractive; \
+	  { apt-get -o Acquire::http::Timeout=20 update && apt-get install --yes --no-install-recommends maven && { \
+	    apt-get install --yes --no-install-recommends openjdk-25-jre-headless || \
+	    apt-get install --yes --no-install-recommends openjdk-21-jre-headless || true; }; } >'$(VENV)/elasticsearch.log' 2>&1; \
+	  if $(has_elasticsearch); then touch $@; else echo "The tests that need Elasticsearch are skipped (see $(VENV)/elasticsearch.log)."; fi; \
+	else $(has_elasticsearch) || echo "The tests that need Elasticsearch are skipped. Set MATINEE_TEST_ELASTICSEARCH_URL to a server of yours."; fi

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from elasticsearch_support import knn
 from matinee.indexes import UpdatableIndex, VectorIndex, available_kinds, build_index
 from matinee.indexes.base import Found, Items, Mask, Vectors
 from postgres_support import pgvector
@@ -91,6 +92,8 @@ FACTORIES: dict[str, Factory] = {
     "remote": Factory(remote, exact=True),
     "pgvector": Factory(pgvector("exact"), exact=True),
     "pgvector-hnsw": Factory(pgvector("hnsw")),
+    "elasticsearch": Factory(knn("exact"), exact=True),
+    "elasticsearch-hnsw": Factory(knn("hnsw")),
 }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import elasticsearch_support
 import postgres_support
 from matinee.stores import Rating, SqliteStore, Store
 
@@ -30,6 +31,7 @@ Factory = Callable[[], Store]
 FACTORIES: dict[str, Callable[[Path], Factory]] = {
     "sqlite": lambda folder: SqliteFactory(folder / "store.sqlite3"),
     "postgres": postgres_support.new_store,
+    "elasticsearch": elasticsearch_support.new_store,
 }
 """Every kind of store, made below a folder; a new one joins the contract suites here."""
 

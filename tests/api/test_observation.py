@@ -377,3 +377,14 @@ def test_ids_are_never_zero(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_context, "_bits", lambda _: 0)
     context = RequestContext()
     assert (int(context.trace_id, 16), int(context.span_id, 16)) == (1, 1)
+
+
+def test_services_have_names_of_their_own_in_logs_and_traces() -> None:
+    from matinee.api.encoder.service import EncoderService
+    from matinee.api.recommender.service import RecommenderService
+    from matinee.api.serve import SERVICES
+    from matinee.api.service import CoreService
+    from matinee.api.vectors.service import VectorService
+
+    named = {kind.name for kind in (CoreService, VectorService, EncoderService, RecommenderService)}
+    assert named == {f"matinee-{service}" for service in SERVICES}

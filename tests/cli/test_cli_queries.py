@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from matinee.cli.queries import answer_json, print_answer
-from matinee.engine.types import Answer, FilmRef, Item, Reason
+from matinee.engine.types import Answer, Item, MovieRef, Reason
 
 
 def test_recommend_prints_a_table_with_reasons(home: Path, run: Any) -> None:
@@ -41,7 +41,7 @@ def test_what_is_pushed_away_is_told_below_the_list() -> None:
     item = Item(
         0, "1", "A [b]film[/b]", 1999, (), 1.0, 1, None, (Reason("2", "Alien", 0.5),), "because you loved Alien"
     )
-    answer = Answer((item,), "blend", "s", less_of=(FilmRef("3", "Saw"), FilmRef("4", "[i]Hostel")))
+    answer = Answer((item,), "blend", "s", less_of=(MovieRef("3", "Saw"), MovieRef("4", "[i]Hostel")))
     capture = io.StringIO()
     with contextlib.redirect_stdout(capture):
         print_answer(answer, "", explain=True)

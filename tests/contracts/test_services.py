@@ -104,6 +104,13 @@ def test_requests_are_counted(client: httpx.Client) -> None:
     assert re.search(r'matinee_requests_total\{method="GET",route="unknown path",status="404"\} [1-9]', text)
 
 
+def test_answers_and_problems_name_their_request(client: httpx.Client) -> None:
+    for path in ("/health", "/nope"):
+        answer = client.get(path, headers={"x-request-id": "follow-me"})
+        assert answer.headers.get_list("x-request-id") == ["follow-me"]
+    assert answer.json()["request_id"] == "follow-me"
+
+
 def test_every_error_is_a_problem_document(client: httpx.Client, process: Process) -> None:
     post = POSTS[process.service]
     json = {"content-type": "application/json"}

@@ -10,7 +10,7 @@ import pytest
 
 from matinee.data.catalog import Movie
 from matinee.errors import InvalidInputError
-from matinee.stores import FilmVector, Store
+from matinee.stores import MovieVector, Store
 from store_support import FACTORIES, Factory, removed
 
 
@@ -28,15 +28,15 @@ def store(factory: Factory) -> Iterator[Store]:
     opened.close()
 
 
-def vector(movie_id: str, space: str = "text", encoder: str = "e1", first: float = 1.0) -> FilmVector:
-    return FilmVector(movie_id, space, encoder, np.array([first, -0.5, 3e-9], dtype=np.float32))
+def vector(movie_id: str, space: str = "text", encoder: str = "e1", first: float = 1.0) -> MovieVector:
+    return MovieVector(movie_id, space, encoder, np.array([first, -0.5, 3e-9], dtype=np.float32))
 
 
 def held(store: Store, only: list[str] | None = None) -> dict[tuple[str, str], tuple[str, list[float]]]:
     return {(v.movie_id, v.space): (v.encoder, v.values.tolist()) for v in store.vectors(only)}
 
 
-def entry(given: FilmVector) -> tuple[str, list[float]]:
+def entry(given: MovieVector) -> tuple[str, list[float]]:
     return given.encoder, given.values.tolist()
 
 
@@ -86,7 +86,7 @@ def test_changes_from_nothing_name_films_of_which_only_a_vector_is_held(store: S
 )
 def test_what_is_no_vector_is_refused_and_nothing_is_stored(store: Store, values: np.ndarray) -> None:  # type: ignore[type-arg]
     seq = store.seq()
-    bad = FilmVector("x", "text", "e", values)
+    bad = MovieVector("x", "text", "e", values)
     with pytest.raises(InvalidInputError, match="cannot be stored"):
         store.put_movies([Movie(movie_id="x", title="X")], [vector("x"), bad])
     with pytest.raises(InvalidInputError, match="cannot be stored"):

@@ -19,7 +19,7 @@ from matinee.engine import Engine
 from matinee.errors import EncoderError, InvalidInputError, StoreError
 from matinee.posters.store import PosterStore
 from matinee.settings import Settings
-from matinee.stores.base import FilmVector
+from matinee.stores.base import MovieVector
 from matinee.training.pipeline import train_dataset
 from support import random_dataset
 from tiny_models import image_model, picture, text_folder
@@ -56,9 +56,9 @@ def settings(home: Path, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def engine(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    monkeypatch.setattr("matinee.engine.backlog.FIRST_PAUSE", 0.02)
-    monkeypatch.setattr("matinee.engine.backlog.LONGEST_PAUSE", 0.1)
-    monkeypatch.setattr("matinee.engine.backlog.IDLE", 0.1)
+    monkeypatch.setattr("matinee.engine.embedding_backlog.FIRST_PAUSE", 0.02)
+    monkeypatch.setattr("matinee.engine.embedding_backlog.LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr("matinee.engine.embedding_backlog.IDLE", 0.1)
     with Engine.open(settings) as opened:
         yield opened
 
@@ -91,7 +91,7 @@ def film(movie_id: str, overview: str = "A ghost ship of the sea") -> Movie:
     return Movie(movie_id=movie_id, title=f"Film {movie_id}", overview=overview)
 
 
-def held(engine: Engine, movie_id: str, space: str = "text") -> list[FilmVector]:
+def held(engine: Engine, movie_id: str, space: str = "text") -> list[MovieVector]:
     found = engine.request_view().runtime.store.vectors([movie_id])
     return [vector for vector in found if vector.space == space and len(vector.values)]
 
@@ -109,12 +109,12 @@ def test_while_the_encoder_is_away_nobody_waits_for_it_twice(engine: Engine, enc
     assert engine.backlog.problem("text") is not None
     engine.put_movies([film("b")])
     assert (engine.waits("a"), engine.waits("b"), engine.waits("m1")) == (True, True, False)
-    assert engine.waiting().texts == engine.waiting().movies == 2
-    assert engine.waiting().reason == "The encoder is away. Wait."
+    assert engine.backlog_state().texts == engine.backlog_state().movies == 2
+    assert engine.backlog_state().reason == "The encoder is away. Wait."
     engine.delete_movie("b")
-    assert engine.waiting().texts == 1
+    assert engine.backlog_state().texts == 1
     encoder.away = False
-    wait(lambda: not engine.waiting().movies)
+    wait(lambda: not engine.backlog_state().movies)
     assert len(held(engine, "a")) == 1
     assert engine.backlog.problem("text") is None
     assert [name for name in (t.name for t in threading.enumerate()) if name == "matinee-backlog"] == [
@@ -141,12 +141,12 @@ def test_a_film_put_as_the_snapshot_has_it_waits_for_nothing(engine: Engine, enc
 def test_a_vector_of_another_encoder_counts_for_nothing(engine: Engine, encoder: Switched) -> None:
     store = engine.request_view().runtime.store
     other = np.ones(5, dtype=np.float32)
-    store.put_movies([film("a"), engine.movie("m1")], [FilmVector(i, "text", "other", other) for i in ("a", "m1")])
+    store.put_movies([film("a"), engine.movie("m1")], [MovieVector(i, "text", "other", other) for i in ("a", "m1")])
     assert engine.waits("a")
     assert not engine.waits("m1")  # the snapshot's own holds: it was made of the same text
     assert engine.request_view().spaces["text"].vector(engine.request_view().catalog.row("m1")) is not None
     engine.backlog.start()
-    wait(lambda: not engine.waiting().movies)
+    wait(lambda: not engine.backlog_state().movies)
     assert held(engine, "a")[0].encoder == encoder.id
 
 
@@ -163,7 +163,7 @@ def test_a_film_written_while_it_is_embedded_is_embedded_as_it_is_then(engine: E
             store.delete_movie("b")
 
     encoder.before, encoder.away = between, False
-    wait(lambda: changed.is_set() and not engine.waiting().movies)
+    wait(lambda: changed.is_set() and not engine.backlog_state().movies)
     (expected,) = encoder._encoder.encode(["A robot"])
     np.testing.assert_allclose(held(engine, "a")[0].values, expected, atol=1e-6)
     assert not held(engine, "b")
@@ -178,7 +178,7 @@ def test_a_film_written_in_the_very_moment_is_embedded_again(
     store = engine.request_view().runtime.store
     put, changed = store.put_vectors, threading.Event()
 
-    def put_after_another(vectors: Sequence[FilmVector]) -> int:
+    def put_after_another(vectors: Sequence[MovieVector]) -> int:
         if not changed.is_set():
             changed.set()
             store.put_movies([film("a", "A robot")])
@@ -188,7 +188,7 @@ def test_a_film_written_in_the_very_moment_is_embedded_again(
     encoder.away = False
     (expected,) = encoder._encoder.encode(["A robot"])
     wait(lambda: changed.is_set() and any(np.allclose(one.values, expected, atol=1e-6) for one in held(engine, "a")))
-    wait(lambda: not engine.waiting().movies)
+    wait(lambda: not engine.backlog_state().movies)
 
 
 def test_what_no_encoder_can_read_waits_no_more_until_it_changes(
@@ -201,7 +201,7 @@ def test_what_no_encoder_can_read_waits_no_more_until_it_changes(
     encoder.before, encoder.away = refuse, True
     engine.put_movies([film("a"), film("b", "poison"), film("c")])
     encoder.away = False
-    wait(lambda: not engine.waiting().movies)
+    wait(lambda: not engine.backlog_state().movies)
     assert held(engine, "a")
     assert held(engine, "c")
     assert not held(engine, "b")
@@ -209,7 +209,7 @@ def test_what_no_encoder_can_read_waits_no_more_until_it_changes(
     encoder.away = True
     wait(lambda: engine.backlog.problem("text") is None)
     engine.put_movies([film("b", "A cure")])
-    assert engine.waiting().texts == 1
+    assert engine.backlog_state().texts == 1
     encoder.away = False
     wait(lambda: held(engine, "b"))
 
@@ -229,15 +229,15 @@ def test_a_picture_that_is_removed_or_replaced_meanwhile(engine: Engine, setting
     for movie_id, seed in (("m1", 70), ("m2", 71), ("m3", 72)):
         shelf.put(movie_id, picture(seed))
         assert engine.put_poster(movie_id, picture(seed)) is False
-    assert engine.waiting().posters == 3
+    assert engine.backlog_state().posters == 3
     row = engine.request_view().catalog.row("m1")
     assert engine.request_view().spaces["poster"].vector(row) is None  # that of the picture before
     shelf.remove("m2")
     engine.delete_poster("m2")
     shelf.put("m3", picture(73))
-    assert engine.waiting().posters == 2
+    assert engine.backlog_state().posters == 2
     engine.encoders._image = image
-    wait(lambda: not engine.waiting().movies)
+    wait(lambda: not engine.backlog_state().movies)
     assert not held(engine, "m2", "poster")
     for movie_id, seed in (("m1", 70), ("m3", 73)):
         (expected,) = local.encode([picture(seed)])
@@ -252,14 +252,14 @@ def test_the_backlog_survives_a_store_that_fails_and_a_fault_of_ours(
     store = engine.request_view().runtime.store
     put, errors = store.put_vectors, [StoreError("The disk is full.", "Free some space."), RuntimeError("a fault")]
 
-    def fail(vectors: Sequence[FilmVector]) -> int:
+    def fail(vectors: Sequence[MovieVector]) -> int:
         if errors:
             raise errors.pop(0)
         return put(vectors)
 
     monkeypatch.setattr(store, "put_vectors", fail)
     encoder.away = False
-    wait(lambda: not engine.waiting().movies)
+    wait(lambda: not engine.backlog_state().movies)
     assert held(engine, "a")
     assert "The disk is full." in caplog.text
     assert "a fault" in caplog.text
@@ -277,7 +277,7 @@ def test_closing_ends_the_thread_and_what_waits_is_embedded_by_another_process(
     engine.backlog.wake()
     assert engine.backlog._thread is thread  # a closed engine starts nothing
     with Engine.open(settings) as other:
-        assert other.waiting().texts == 1
-        assert other.waiting().reason == "They are being embedded."
+        assert other.backlog_state().texts == 1
+        assert other.backlog_state().reason == "They are being embedded."
         other.backlog.start()
-        wait(lambda: not other.waiting().movies)
+        wait(lambda: not other.backlog_state().movies)

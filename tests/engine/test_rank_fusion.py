@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from matinee.data.catalog import Catalog
 from matinee.engine.search.bm25 import WordIndex
 from matinee.engine.search.rank_fusion import (
-    LEAST_COSINE,
     MEANING_POPULARITY,
+    MIN_COSINE,
     POSTERS,
     Fused,
     fuse,
@@ -88,7 +88,7 @@ def test_fuse_by_hand() -> None:
 
 def test_meaning_lifts_popular_films_a_little_and_drops_what_is_not_alike() -> None:
     weight = np.array([0.0, 1.0, 0.0, 1.0])
-    rows, cosines = np.array([0, 1, 2, 3, -1]), np.array([0.5, 0.45, LEAST_COSINE - 0.01, 0.3, np.nan], np.float32)
+    rows, cosines = np.array([0, 1, 2, 3, -1]), np.array([0.5, 0.45, MIN_COSINE - 0.01, 0.3, np.nan], np.float32)
     found = meaning_hits(rows, cosines, weight)
     assert [row for row, _ in found] == [1, 0, 3]
     assert found[0][1] == pytest.approx(0.45)  # the cosine itself is told

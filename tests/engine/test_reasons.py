@@ -27,7 +27,7 @@ from matinee.engine.reasons import (
     reason_text,
 )
 from matinee.engine.runtime import RequestView
-from matinee.engine.types import FilmRef, Reason
+from matinee.engine.types import MovieRef, Reason
 from matinee.models import Popularity
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from support import random_dataset
@@ -169,7 +169,7 @@ def test_a_list_by_hand(engine: Engine) -> None:
     assert told.because == ((Reason("Alien", "Alien", 0.75), Reason("Heat", "Heat", 0.25)),) * 2
     assert told.texts == ("because you loved Alien",) * 2
     # Ring speaks for the films, Cats takes less than a hundredth of what Alien and Heat give.
-    assert told.less_of == (FilmRef("Saw", "Saw"),)
+    assert told.less_of == (MovieRef("Saw", "Saw"),)
     assert list_reasons(view, model, query, np.array([0, 1]), ranked, "popular").texts == (POPULAR,) * 2
     assert list_reasons(view, model, query, np.array([], dtype=np.int64), ranked, "popular").because == ()
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from matinee.errors import StoreError
-from matinee.stores import Rating, SqliteStore, migrations
+from matinee.stores import Rating, SqliteStore
+from matinee.stores.sqlite import migrations
 
 
 def test_a_new_step_is_applied_to_an_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,10 +15,10 @@ import numpy as np
 import psycopg
 import pytest
 
-from matinee._util.postgres import MAX_CONNECTIONS, fitting
 from matinee.data.catalog import Movie
+from matinee.databases.postgres import MAX_CONNECTIONS, fitting
 from matinee.errors import MissingExtraError, StoreError
-from matinee.stores import Exposure, FilmVector, Rating
+from matinee.stores import Exposure, MovieVector, Rating
 from matinee.stores.postgres import open_postgres_store, schema
 from matinee.stores.postgres.store import PostgresStore
 from matinee.stores.postgres.texts import restored, stored
@@ -60,7 +60,7 @@ def test_a_large_batch_is_stored_whole(store: PostgresStore) -> None:
 def test_many_films_come_with_their_vectors(store: PostgresStore) -> None:
     rng = np.random.default_rng(0)
     films = [Movie(movie_id=f"m{n}", title=f"Film {n}") for n in range(11_000)]
-    vectors = [FilmVector(f"m{n}", "text", "e", rng.normal(size=384).astype(np.float32)) for n in range(7000)]
+    vectors = [MovieVector(f"m{n}", "text", "e", rng.normal(size=384).astype(np.float32)) for n in range(7000)]
     assert store.put_movies(films, vectors) == store.seq() == 11_000
     assert [movie for _, movie in store.movies()] == films
     held = {vector.movie_id: vector.values for vector in store.vectors()}
@@ -70,7 +70,7 @@ def test_many_films_come_with_their_vectors(store: PostgresStore) -> None:
 
 def test_every_float32_comes_back_to_the_bit(store: PostgresStore) -> None:
     values = np.array([0.0, -0.0, 1e-45, 1.17549435e-38, 3.4028235e38, 0.1, 1 / 3], dtype=np.float32)
-    store.put_vectors([FilmVector("x", "text", "a\\b\0", values)])
+    store.put_vectors([MovieVector("x", "text", "a\\b\0", values)])
     (vector,) = store.vectors()
     assert vector.values.tobytes() == values.tobytes()
     assert vector.encoder == "a\\b\0"
@@ -379,7 +379,7 @@ def test_a_backup_by_pg_dump_brings_everything_back(
     programs = binaries()
     if programs is None or not (programs / "pg_dump").exists():
         pytest.skip("there is no pg_dump")
-    store.put_movies([Movie(movie_id="x", title="X")], [FilmVector("x", "text", "e", np.ones(3, np.float32))])
+    store.put_movies([Movie(movie_id="x", title="X")], [MovieVector("x", "text", "e", np.ones(3, np.float32))])
     store.put_ratings([one(), one("v")], key="k")
     store.erase_user("v")
     before = (store.changes(-1), store.movies(), store.user("u"))

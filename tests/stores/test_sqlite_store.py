@@ -16,7 +16,8 @@ import pytest
 from matinee.data.catalog import Movie
 from matinee.errors import StoreError
 from matinee.settings import Settings
-from matinee.stores import Exposure, Rating, SqliteStore, changelog, open_store
+from matinee.stores import Exposure, Rating, SqliteStore, open_store
+from matinee.stores.sqlite import changelog
 from store_support import all_ratings
 
 

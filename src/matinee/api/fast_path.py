@@ -97,7 +97,7 @@ class FastPath:
             plain = plan(path, query)
             if plain is None and (path, query) not in service.cache:
                 return None
-            view = engine.request_view()
+            view = await service.view(engine)
             cached = service.cache.find(path, query, view)
             if cached is not None:
                 service.metrics.ready.inc()

@@ -100,11 +100,11 @@ class AdaptiveExecutor:
         limit: seconds of processor time that fast work takes (elapsed time would depend on the machine's
             load).
         threads: most pieces of work in threads at a time; more would not be faster, and each takes memory.
-        waits: work waits for other machines, which takes no processor time: it is always run in a thread.
+        waits: the work waits for another machine, which must not hold up the event loop: all of it takes a thread.
     """
 
     def __init__(self, limit: float = 0.005, threads: int = 4, *, waits: bool = False) -> None:
-        self.limit, self._waits = limit, waits
+        self.limit, self.waits = limit, waits
         self.mean = 2 * limit  # unknown work starts in a thread
         self._slow: set[str] = set()
         self._threads = CapacityLimiter(threads)
@@ -116,7 +116,7 @@ class AdaptiveExecutor:
             key: work of one key takes about the same time each time.
             heavy: it surely is slow: take a thread, and learn nothing from it.
         """
-        if heavy or self._waits:
+        if heavy or self.waits:
             return await to_thread.run_sync(work, limiter=self._threads)
         if self.mean > self.limit or key in self._slow:
             return await to_thread.run_sync(self._timed, work, key, limiter=self._threads)

@@ -24,8 +24,8 @@ from matinee.settings import Settings
 
 RETRY = 1.0
 """Seconds between two attempts to open an engine that could not be opened."""
-WAITING = 32
-"""Answers that may wait at a time for a recommender service or a store's server."""
+MAX_WAITING = 32
+"""Maximum number of requests that wait for a recommender service or a store's server at the same time."""
 
 
 class CoreService(application.Service):
@@ -42,8 +42,9 @@ class CoreService(application.Service):
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
         super().__init__(settings)
         self.cache = ResponseCache(settings.answer_cache)
-        elsewhere = bool(settings.recommender_url or settings.store_url)
-        self.executor = AdaptiveExecutor(threads=WAITING, waits=True) if elsewhere else AdaptiveExecutor()
+        self._store_is_remote = bool(settings.store_url)
+        waits = bool(settings.recommender_url) or self._store_is_remote
+        self.executor = AdaptiveExecutor(threads=MAX_WAITING, waits=True) if waits else AdaptiveExecutor()
         self.work_queue = WorkQueue(settings.workers, settings.max_body)
         self._engine = Lazy(self._open, RETRY)
         self._engine.value = engine
@@ -74,7 +75,7 @@ class CoreService(application.Service):
         if engine is None:
             return
         with suppress(MatineeError):  # of the store; /ready says so
-            ages, backlog, gauge = engine.ages(), engine.waiting(), self.metrics.gauge
+            ages, backlog, gauge = engine.ages(), engine.backlog_state(), self.metrics.gauge
             gauge("matinee_snapshot_age_seconds", "Seconds since the snapshot in service was made.", ages.snapshot)
             gauge(
                 "matinee_model_age_seconds",
@@ -88,6 +89,11 @@ class CoreService(application.Service):
         """The engine, see `open_engine`."""
         engine = self._engine.value
         return engine if engine is not None else await run_in_threadpool(self.open_engine)
+
+    async def view(self, engine: Engine) -> RequestView:
+        """See `Engine.request_view`; in a thread where the store is on another machine."""
+        elsewhere = bool(self.settings.store_url)
+        return await run_in_threadpool(engine.request_view) if elsewhere else engine.request_view()
 
     def close_engine(self) -> None:
         """Close the engine if it was opened here, and end the threads that encode."""

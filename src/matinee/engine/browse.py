@@ -13,7 +13,7 @@ from matinee.engine.charts import chart_of
 from matinee.engine.rating_counts import histogram
 from matinee.engine.recommend import check_n, make_items
 from matinee.engine.runtime import RequestView
-from matinee.engine.types import FilmMap, FilmRatings, MoviePage, PopularBy, PopularItem, TitleTable
+from matinee.engine.types import MovieMap, MoviePage, MovieRatings, PopularBy, PopularItem, TitleTable
 from matinee.errors import InvalidInputError
 from matinee.models.charts import DAY, By, Chart, make_chart, years_of
 
@@ -123,7 +123,7 @@ def _numbers(view: RequestView, name: str) -> NDArray[Any]:
     return chart_of(view, "counts" if name == "popularity" else "top_rated").scores
 
 
-def film_map(view: RequestView, space: str) -> FilmMap:
+def film_map(view: RequestView, space: str) -> MovieMap:
     """Where each movie of a space that is in service lies; movies written since training are not on the map.
 
     Raises:
@@ -132,7 +132,7 @@ def film_map(view: RequestView, space: str) -> FilmMap:
     stored = view.spaces[space].space
     mask = view.catalog.active[stored.rows]
     rows = np.asarray(stored.rows[mask])
-    return FilmMap(space, stored.layout_method, rows, np.asarray(stored.layout[mask]), tuple(view.catalog.ids(rows)))
+    return MovieMap(space, stored.layout_method, rows, np.asarray(stored.layout[mask]), tuple(view.catalog.ids(rows)))
 
 
 def title_table(view: RequestView) -> TitleTable:
@@ -145,11 +145,11 @@ def title_table(view: RequestView) -> TitleTable:
     return TitleTable(ids, titles, years, view.snapshot.id)
 
 
-def film_ratings(view: RequestView, movie_id: str) -> FilmRatings:
+def film_ratings(view: RequestView, movie_id: str) -> MovieRatings:
     """See `Engine.film_ratings`."""
-    _, values = view.ratings().of_film(view.catalog.row(movie_id))
+    _, values = view.ratings().of_movie(view.catalog.row(movie_id))
     steps = view.runtime.star_steps
-    return FilmRatings(
+    return MovieRatings(
         movie_id,
         len(values),
         round(float(values.mean(dtype=np.float64)), 4) if len(values) else None,

@@ -86,7 +86,7 @@ def statistics(
         "per_user": _spread(users[0]),
         "per_film": _spread(films[0]),
         "long_tail": long_tail(films[0][allowed]),
-        "top_films": _top_films(catalog, *films),
+        "top_films": _top_movies(catalog, *films),
         "top_users": [
             {"user_id": effective.user_id(user), "ratings": count, "mean": mean} for user, count, mean in _top(*users)
         ],
@@ -236,7 +236,7 @@ def _top(counts: Ints, sums: Floats) -> Iterator[tuple[int, int, float | None]]:
         yield i, int(counts[i]), _mean(sums[i], int(counts[i]))
 
 
-def _top_films(catalog: Catalog, counts: Ints, sums: Floats) -> list[Record]:
+def _top_movies(catalog: Catalog, counts: Ints, sums: Floats) -> list[Record]:
     ids, titles, years = (catalog.column(name) for name in ("movie_id", "title", "year"))
     return [
         {"movie_id": ids[row], "title": titles[row], "year": years[row], "ratings": count, "mean": mean}

@@ -19,7 +19,7 @@ from matinee.errors import EncoderError, FetchError, MatineeError
 from matinee.indexes.base import VectorIndex
 from matinee.settings import Settings
 from matinee.snapshots.spaces import Space
-from matinee.stores.base import FilmVector
+from matinee.stores.base import MovieVector
 
 OUTAGES: tuple[type[MatineeError], ...] = (EncoderError, FetchError)
 """Errors of an encoder that cannot be had now, whatever it is given."""
@@ -95,11 +95,11 @@ class Encoders:
                 self._indexes = {snapshot_id: index}
             return index
 
-    def of_films(self, movies: Sequence[Movie], space: Space) -> list[FilmVector]:
+    def of_movies(self, movies: Sequence[Movie], space: Space) -> list[MovieVector]:
         """Raw vectors of movies that are about to be stored; errors as `texts`."""
         vectors = self.texts(movie_texts(Catalog.of(movies)), space)
         return [
-            FilmVector(movie.movie_id, space.name, space.encoder, vector)
+            MovieVector(movie.movie_id, space.name, space.encoder, vector)
             for movie, vector in zip(movies, vectors, strict=True)
         ]
 

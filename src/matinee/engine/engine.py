@@ -14,8 +14,8 @@ from matinee.data.ids import Id, id_text
 from matinee.data.ratings import NO_TIME
 from matinee.encoders.base import Image
 from matinee.engine import browse, posters, users, writes
-from matinee.engine.backlog import Backlog, BacklogState
 from matinee.engine.data_statistics import cached_statistics
+from matinee.engine.embedding_backlog import Backlog, BacklogState
 from matinee.engine.encoder_pool import Encoders
 from matinee.engine.explain import explain
 from matinee.engine.lifecycle import Lifecycle
@@ -27,10 +27,10 @@ from matinee.engine.types import (
     Ages,
     Answer,
     Explanation,
-    FilmMap,
-    FilmRatings,
     Hit,
+    MovieMap,
     MoviePage,
+    MovieRatings,
     Neighbor,
     PopularBy,
     PopularItem,
@@ -363,11 +363,11 @@ class Engine:
         view = self.request_view()
         return bool(view.stats.counts[view.catalog.row(id_text(movie_id))])
 
-    def film_ratings(self, movie_id: Id) -> FilmRatings:
+    def film_ratings(self, movie_id: Id) -> MovieRatings:
         """How one movie was rated. Raises UnknownMovieError."""
         return browse.film_ratings(self.request_view(), id_text(movie_id))
 
-    def film_map(self, space: str = "content") -> FilmMap:
+    def film_map(self, space: str = "content") -> MovieMap:
         """Every movie of a space as a point in two dimensions. Raises InvalidInputError: there is no such space."""
         return browse.film_map(self.request_view(), space)
 
@@ -428,7 +428,7 @@ class Engine:
         """Whether one of these movies waits for the vector of its text or its poster."""
         return self.backlog.holds({id_text(movie_id) for movie_id in movie_ids})
 
-    def waiting(self) -> BacklogState:
+    def backlog_state(self) -> BacklogState:
         """How many movies wait for an encoder, and why."""
         return self.backlog.state()
 

@@ -12,7 +12,7 @@ from matinee._util.topk import top_n
 from matinee.engine import reasons, users
 from matinee.engine.recommend import predicted_stars
 from matinee.engine.runtime import RequestView
-from matinee.engine.types import Explanation, Factor, FilmRef, ModelScore, RatedReason, Rater, Shared
+from matinee.engine.types import Explanation, Factor, ModelScore, MovieRef, RatedReason, Rater, Shared
 from matinee.models.base import Model, Query
 
 MAX_REASONS = MAX_NEIGHBORS = 20
@@ -156,6 +156,6 @@ def _content(view: RequestView, query: Query, row: int) -> Iterator[Shared]:
         yield Shared(field, tuple(shown), _films(view, best))
 
 
-def _films(view: RequestView, rows: NDArray[np.int64] | list[int]) -> tuple[FilmRef, ...]:
+def _films(view: RequestView, rows: NDArray[np.int64] | list[int]) -> tuple[MovieRef, ...]:
     titles, ids = view.catalog.column("title"), view.catalog.column("movie_id")
-    return tuple(FilmRef(ids[int(row)], titles[int(row)]) for row in rows)
+    return tuple(MovieRef(ids[int(row)], titles[int(row)]) for row in rows)

@@ -35,7 +35,7 @@ class Lifecycle:
                 f"There is no snapshot in {settings.snapshots_dir}.", "Make one with `matinee train` or `make demo`."
             )
         snapshot, self.warnings = _load_sound(self.registry, settings, current)
-        self.runtime = Runtime(snapshot, open_store(settings, snapshot.manifest.dataset), settings)
+        self.runtime = _over_store(snapshot, settings)
         self._switching = threading.Lock()
         self._retired: list[Store] = []
 
@@ -91,10 +91,9 @@ class Lifecycle:
     def _serve(self, snapshot: Snapshot) -> None:
         old = self.runtime
         same = old.snapshot.manifest.dataset == snapshot.manifest.dataset
+        self.runtime = Runtime(snapshot, old.store, self._settings) if same else _over_store(snapshot, self._settings)
         if not same:
             self._retired.append(old.store)  # requests may still use it
-        store = old.store if same else open_store(self._settings, snapshot.manifest.dataset)
-        self.runtime = Runtime(snapshot, store, self._settings)
         self.warnings = ()  # they were about the snapshot before
 
     def settle(self, seconds: float) -> None:
@@ -132,6 +131,16 @@ class Lifecycle:
     def _warn(self, text: str) -> None:
         log.warning(text)
         self.warnings = (*self.warnings, text)[-20:]
+
+
+def _over_store(snapshot: Snapshot, settings: Settings) -> Runtime:
+    """A snapshot with its store, which is closed where it cannot be read."""
+    store = open_store(settings, snapshot.manifest.dataset)
+    try:
+        return Runtime(snapshot, store, settings)
+    except BaseException:
+        store.close()
+        raise
 
 
 def _load_sound(registry: SnapshotRegistry, settings: Settings, current: str) -> tuple[Snapshot, tuple[str, ...]]:

@@ -83,7 +83,7 @@ class MergedRatings:
         kept[self.dropped] = False
         return RatingColumns(users, base.indices, base.values, base.times).where(kept).then(self._added)
 
-    def of_film(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def of_movie(self, row: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """User numbers and stars of everybody who has rated one movie."""
         entries = np.flatnonzero(self.base.indices == row)
         entries = entries[~np.isin(entries, self.dropped)]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from matinee._util.topk import top_n
 from matinee.engine.runtime import RequestView
-from matinee.engine.types import FilmRef, Reason
+from matinee.engine.types import MovieRef, Reason
 from matinee.models.base import Model, Query
 
 MAX_REASONS = 5
@@ -40,7 +40,7 @@ CANDIDATES = 40
 them 8 %)."""
 MAX_LESS = 3
 """Disliked movies named as pushing, at most."""
-LEAST_PUSH = 0.01
+MIN_PUSH = 0.01
 """Least part of what liked movies add to the candidates that a disliked movie must take from them to be named."""
 
 POPULAR = "popular with everybody"
@@ -68,7 +68,7 @@ class ListReasons:
 
     because: tuple[tuple[Reason, ...], ...]
     texts: tuple[str, ...]
-    less_of: tuple[FilmRef, ...] = ()
+    less_of: tuple[MovieRef, ...] = ()
 
 
 def list_reasons(
@@ -172,18 +172,18 @@ class Reasons:
         genres = self._view.catalog.column("genres")
         return Counter(name for row in self._liked.tolist() for name in set(genres[row]))
 
-    def less_of(self, parts: NDArray[np.floating[Any]]) -> tuple[FilmRef, ...]:
+    def less_of(self, parts: NDArray[np.floating[Any]]) -> tuple[MovieRef, ...]:
         """Disliked movies that take most from candidates, whose `parts` are (n, len(query)); () where none does.
 
-        A movie that takes less than `LEAST_PUSH` of what the liked ones give changes no list that anybody would notice.
+        A movie that takes less than `MIN_PUSH` of what the liked ones give changes no list that anybody would notice.
         """
         known = np.nan_to_num(parts, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
         pull = float(np.maximum(known[:, self.preferences > 0], 0).sum())
         push = np.where(self._disliked, np.maximum(-known, 0).sum(axis=0), 0.0)
         order = [i for i in top_n(push.astype(np.float32), MAX_LESS).tolist() if push[i] > 0]
-        rows = [int(self._query.rows[i]) for i in order if push[i] >= LEAST_PUSH * pull]
+        rows = [int(self._query.rows[i]) for i in order if push[i] >= MIN_PUSH * pull]
         titles, ids = self._view.catalog.column("title"), self._view.catalog.column("movie_id")
-        return tuple(FilmRef(ids[row], titles[row]) for row in rows)
+        return tuple(MovieRef(ids[row], titles[row]) for row in rows)
 
 
 def liked_shares(

@@ -106,14 +106,14 @@ def _pick(
         )
     if request.diversity == 0.0:
         return rows
-    vectors = film_vectors(view, rows)
+    vectors = item_vectors_of(view, rows)
     if vectors is None:
         return rows[: request.n]
     # Relevance falls along this order as the scores fall along theirs.
     return diversify(rows, -np.sort(-scores[rows]), vectors, request.n, request.diversity)
 
 
-def film_vectors(view: RequestView, rows: NDArray[np.int64]) -> sp.csr_matrix | None:
+def item_vectors_of(view: RequestView, rows: NDArray[np.int64]) -> sp.csr_matrix | None:
     """Unit-length content vectors of movies, or None where no model has any."""
     all_vectors = next((model.item_vectors for model in view.models.values() if model.item_vectors is not None), None)
     if all_vectors is None:

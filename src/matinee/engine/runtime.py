@@ -23,20 +23,20 @@ from matinee.data.vectors import MovieVectors
 from matinee.encoders.movie_texts import movie_texts
 from matinee.engine.filters import Filter, parse
 from matinee.engine.merged_ratings import MergedRatings, Overlay
+from matinee.engine.missing_vectors import MissingVectors
 from matinee.engine.rating_counts import Stats, Tastes, star_steps
 from matinee.engine.remote_models import served_models
 from matinee.engine.rerank import Rerankers
 from matinee.engine.trending import Trend
 from matinee.engine.types import Ages
 from matinee.engine.updatable_spaces import CONTENT, UpdatableSpaces
-from matinee.engine.waiting import Waiting
 from matinee.errors import UnknownModelError, UnknownUserError
 from matinee.models.base import Model, Query
 from matinee.remote.opening import open_recommender
 from matinee.remote.recommender import State as Served
 from matinee.settings import Settings
 from matinee.snapshots import Snapshot
-from matinee.stores.base import Changes, FilmVector, Store, UserOverlay
+from matinee.stores.base import Changes, MovieVector, Store, UserOverlay
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class RequestView:
         spaces: vectors of movies; shared by all views, so search them with a mask of this view's movies.
         rerankers: by catalog; shared by all views.
         sequence: the store's sequence number up to which it is included.
-        waiting: movies that lack a vector.
+        missing_vectors: movies that lack a vector.
     """
 
     runtime: Runtime
@@ -65,7 +65,7 @@ class RequestView:
     stats: Stats
     spaces: UpdatableSpaces
     rerankers: Rerankers
-    waiting: Waiting
+    missing_vectors: MissingVectors
     sequence: int = -1
 
     @property
@@ -187,7 +187,7 @@ class Runtime:
             Stats.of(snapshot.ratings).grown(len(snapshot.catalog)),
             UpdatableSpaces(snapshot.spaces, snapshot.models.get(CONTENT)),
             Rerankers(snapshot.dataset),
-            Waiting(),
+            MissingVectors(),
         )
         self.sync()
 
@@ -209,7 +209,7 @@ class Runtime:
         if rebuild:
             self._erased = self.store.erased_users()
         catalog, fitted, stats, version = view.catalog, self._fitted, view.stats, view.movies_version
-        waiting = Waiting() if rebuild else view.waiting
+        missing = MissingVectors() if rebuild else view.missing_vectors
         if changes.movies:
             only = None if rebuild else changes.movies
             held = self.store.movies(only)
@@ -220,7 +220,7 @@ class Runtime:
             rows = catalog.rows(movie.movie_id for movie in put)
             records = _same_texts(self.snapshot.catalog, catalog, rows)
             view.spaces.change_encoded(catalog, records, stored)
-            waiting = waiting.after(changes.movies, catalog, records, stored, view.spaces)
+            missing = missing.after(changes.movies, catalog, records, stored, view.spaces)
             touched = np.union1d(rows, catalog.rows(vector.movie_id for vector in stored))
             touched = touched[touched >= 0]
             fitted = _grow(fitted, catalog, view.spaces.known(touched))
@@ -238,7 +238,7 @@ class Runtime:
             stats=stats,
             movies_version=version,
             sequence=changes.seq,
-            waiting=waiting,
+            missing_vectors=missing,
         )
         if rebuild:
             # Whose data changed is not known for sure: let every user's version move.
@@ -339,7 +339,7 @@ def query_of(ratings: dict[int, tuple[float, int]], user_id: str | None = None) 
     return Query(rows, values, times, user_id)
 
 
-def _touched(catalog: Catalog, put: Sequence[Movie], stored: Sequence[FilmVector]) -> list[Movie]:
+def _touched(catalog: Catalog, put: Sequence[Movie], stored: Sequence[MovieVector]) -> list[Movie]:
     """Movies of which only a vector (a poster) changed: as changes of the catalog, so that models read them again."""
     known = {movie.movie_id for movie in put}
     rows = (catalog.find(vector.movie_id) for vector in stored if vector.movie_id not in known)

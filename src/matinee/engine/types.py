@@ -69,7 +69,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class FilmRef:
+class MovieRef:
     """A film by id and title."""
 
     movie_id: str
@@ -136,7 +136,7 @@ class Answer(AnswerTable):
     volatile: Annotated[bool, Field(exclude=True)] = False
     index: Annotated[str | None, Field(description="Which vector index searched, where one did.")] = None
     less_of: Annotated[
-        tuple[FilmRef, ...] | None,
+        tuple[MovieRef, ...] | None,
         Field(description="With `explain=true`: disliked films that push others down this list, three at most."),
     ] = None
 
@@ -151,7 +151,7 @@ class PosterHit:
 
 
 @dataclass(frozen=True)
-class FilmMap:
+class MovieMap:
     """Every film of a space as a point.
 
     Attributes:
@@ -235,7 +235,7 @@ class TitleTable:
 
 
 @dataclass(frozen=True)
-class FilmRatings:
+class MovieRatings:
     """How a film was rated: mean (None where it was not), and (stars, ratings) for every step of the scale."""
 
     movie_id: str
@@ -282,8 +282,8 @@ class Factor:
     user: float
     film: float
     product: Annotated[float, Field(description="What it adds to the score.")]
-    high: Annotated[tuple[FilmRef, ...], Field(description="Well-known films that have most of it.")]
-    low: Annotated[tuple[FilmRef, ...], Field(description="Those that have least.")]
+    high: Annotated[tuple[MovieRef, ...], Field(description="Well-known films that have most of it.")]
+    low: Annotated[tuple[MovieRef, ...], Field(description="Those that have least.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +292,7 @@ class Shared:
 
     field: Annotated[str, Field(description="genres, directors, writers, cast, tags or keywords.")]
     shared: tuple[str, ...]
-    films: Annotated[tuple[FilmRef, ...], Field(description="Up to three films that share the most.")]
+    films: Annotated[tuple[MovieRef, ...], Field(description="Up to three films that share the most.")]
 
 
 @dataclass(frozen=True)

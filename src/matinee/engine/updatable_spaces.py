@@ -24,7 +24,7 @@ from matinee.models.content.model import Content
 from matinee.snapshots.spaces import Space, lifted
 from matinee.spaces.blend_space import blended
 from matinee.spaces.content_space import ContentSpace
-from matinee.stores.base import RECORD_SPACES, FilmVector
+from matinee.stores.base import RECORD_SPACES, MovieVector
 
 log = logging.getLogger("matinee.engine")
 
@@ -206,7 +206,7 @@ class UpdatableSpaces:
         return space
 
     def change_encoded(
-        self, catalog: Catalog, records: Mapping[int, bool], stored: Sequence[FilmVector]
+        self, catalog: Catalog, records: Mapping[int, bool], stored: Sequence[MovieVector]
     ) -> dict[str, dict[int, Floats | None]]:
         """Fold in vectors of the store; returns what changed, by space and row.
 
@@ -281,13 +281,13 @@ def _dense(rows: Rows, vectors: Mapping[int, Floats | None], dim: int) -> Floats
     return dense
 
 
-def fits(space: Space, vector: FilmVector) -> bool:
+def fits(space: Space, vector: MovieVector) -> bool:
     """Whether a stored raw vector is one (no tombstone), and of the encoder that the space was made with."""
     raw = 0 if space.projection is None else len(space.projection.mean)
     return vector.encoder == space.encoder and len(vector.values) == raw > 0
 
 
-def _outlived(space: UpdatableSpace, vector: FilmVector, row: int, records: Mapping[int, bool]) -> bool:
+def _outlived(space: UpdatableSpace, vector: MovieVector, row: int, records: Mapping[int, bool]) -> bool:
     """Whether the snapshot's own vector holds in place of a stored one, which an encoder of earlier days made.
 
     Only of what is computed from a record that is the same in both: two pictures are not compared.
@@ -295,7 +295,7 @@ def _outlived(space: UpdatableSpace, vector: FilmVector, row: int, records: Mapp
     return vector.space in RECORD_SPACES and not fits(space.space, vector) and records.get(row, False)
 
 
-def _projected(space: Space, vector: FilmVector) -> Floats | None:
+def _projected(space: Space, vector: MovieVector) -> Floats | None:
     """A stored raw vector in the space; None for a tombstone, and for one that another encoder made."""
     if not fits(space, vector):
         if len(vector.values):

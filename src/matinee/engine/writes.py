@@ -15,12 +15,12 @@ from matinee._util.stages import stage
 from matinee.data.catalog import LIST_COLUMNS, Movie
 from matinee.data.ids import ID_LENGTH, USER_ID, Id, id_text
 from matinee.encoders.base import Image
-from matinee.engine.backlog import Backlog
+from matinee.engine.embedding_backlog import Backlog
 from matinee.engine.encoder_pool import OUTAGES, Encoders
+from matinee.engine.missing_vectors import POSTER, TEXT
 from matinee.engine.runtime import RequestView
-from matinee.engine.waiting import POSTER, TEXT
 from matinee.errors import InvalidInputError, MatineeError, NotFoundError, UnknownUserError
-from matinee.stores.base import FilmVector, Rating
+from matinee.stores.base import MovieVector, Rating
 
 log = logging.getLogger("matinee.engine")
 _USER_ID = re.compile(USER_ID)
@@ -110,10 +110,10 @@ def put_movies(view: RequestView, encoders: Encoders, backlog: Backlog, movies: 
 def _store_movies(view: RequestView, encoders: Encoders, backlog: Backlog, movies: list[Movie]) -> None:
     """Store movies with the vectors of their texts; without them where the encoder is away, so that they wait."""
     text = view.spaces.get(TEXT)
-    vectors: list[FilmVector] = []
+    vectors: list[MovieVector] = []
     if text is not None and backlog.problem(TEXT) is None:
         try:
-            vectors = encoders.of_films(movies, text.space)
+            vectors = encoders.of_movies(movies, text.space)
         except OUTAGES as error:
             log.warning("%d films are stored without a vector of their text, for now: %s", len(movies), error)
             backlog.failed(TEXT, error)
@@ -139,7 +139,7 @@ def put_poster(view: RequestView, encoders: Encoders, backlog: Backlog, movie_id
             problem = error
     with stage("store"):
         if problem is None:
-            view.runtime.store.put_vectors([FilmVector(movie_id, POSTER, space.space.encoder, raw)])
+            view.runtime.store.put_vectors([MovieVector(movie_id, POSTER, space.space.encoder, raw)])
         else:  # the vector of the picture before is hidden, and this one waits
             view.runtime.store.delete_vector(movie_id, POSTER)
     if problem is not None:

@@ -13,7 +13,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from matinee._util.postgres import Connection, Pool, advisory_lock, fitting, patient, quoted
+from matinee.databases.postgres import Connection, Pool, advisory_lock, fitting, patient, quoted
 from matinee.errors import InvalidInputError, NotFoundError, StoreError
 from matinee.indexes.base import (
     Found,

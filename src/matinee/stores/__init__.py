@@ -5,13 +5,13 @@ from __future__ import annotations
 from matinee._util.secrets import without_password
 from matinee.errors import StoreError
 from matinee.settings import Settings
-from matinee.stores.base import Changes, Exposure, FilmVector, Rating, RatingChange, Store, UserOverlay
-from matinee.stores.sqlite import SqliteStore
+from matinee.stores.base import Changes, Exposure, MovieVector, Rating, RatingChange, Store, UserOverlay
+from matinee.stores.sqlite.store import SqliteStore
 
 __all__ = [
     "Changes",
     "Exposure",
-    "FilmVector",
+    "MovieVector",
     "Rating",
     "RatingChange",
     "SqliteStore",

@@ -96,7 +96,7 @@ class Exposure:
 
 
 @dataclass(frozen=True, slots=True)
-class FilmVector:
+class MovieVector:
     """The raw vector of a movie's text or poster, before projection.
 
     Attributes:
@@ -138,14 +138,14 @@ class Store(Protocol):
         """Physically delete a user's ratings, exposures and log entries, and mark the user as erased."""
         ...
 
-    def put_movies(self, movies: Sequence[Movie], vectors: Sequence[FilmVector] = ()) -> int:
+    def put_movies(self, movies: Sequence[Movie], vectors: Sequence[MovieVector] = ()) -> int:
         """Add or replace movies, together with their vectors.
 
         A replaced movie loses its old vectors of `RECORD_SPACES`; its other vectors stay.
         """
         ...
 
-    def put_vectors(self, vectors: Sequence[FilmVector]) -> int:
+    def put_vectors(self, vectors: Sequence[MovieVector]) -> int:
         """Add or replace vectors of movies, including movies of the snapshot. The movies count as changed."""
         ...
 
@@ -153,7 +153,7 @@ class Store(Protocol):
         """Write a tombstone for a vector, which hides the snapshot's. The movie counts as changed."""
         ...
 
-    def vectors(self, only: Collection[str] | None = None) -> list[FilmVector]:
+    def vectors(self, only: Collection[str] | None = None) -> list[MovieVector]:
         """All stored vectors, including tombstones, or only those of the given movies."""
         ...
 

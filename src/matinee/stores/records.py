@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from matinee.data.catalog import Movie
 from matinee.errors import ConflictError, InvalidInputError, StoreError
-from matinee.stores.base import Changes, FilmVector, Rating, RatingChange
+from matinee.stores.base import Changes, MovieVector, Rating, RatingChange
 
 KEY_SECONDS = 24 * 3600.0
 """Age at which an idempotency key is forgotten."""
@@ -73,7 +73,7 @@ def key_conflict(key: str) -> ConflictError:
     return ConflictError(f"The idempotency key {key!r} was used for other ratings.", "Use a new key for a new request.")
 
 
-def check_vector(vector: FilmVector) -> None:
+def check_vector(vector: MovieVector) -> None:
     """Raise InvalidInputError unless a vector is one-dimensional, not empty, float32 and finite, of a valid id."""
     check_text("film id", vector.movie_id)
     values = vector.values
@@ -84,7 +84,7 @@ def check_vector(vector: FilmVector) -> None:
         )
 
 
-def bodies_of(movies: Sequence[Movie], vectors: Sequence[FilmVector]) -> list[tuple[str, str | None]]:
+def bodies_of(movies: Sequence[Movie], vectors: Sequence[MovieVector]) -> list[tuple[str, str | None]]:
     """Ids and JSON of checked movies; of each id the last.
 
     Raises:
@@ -114,14 +114,14 @@ def movie_of(body: str | None, store: object) -> Movie | None:
         ) from error
 
 
-def bytes_of(vector: FilmVector) -> bytes:
+def bytes_of(vector: MovieVector) -> bytes:
     """Values of a vector as little-endian float32."""
     return vector.values.astype(_FLOAT).tobytes()
 
 
-def vector_of(movie_id: str, space: str, encoder: str, values: bytes | None) -> FilmVector:
+def vector_of(movie_id: str, space: str, encoder: str, values: bytes | None) -> MovieVector:
     """Parse a stored vector; a tombstone has no values."""
-    return FilmVector(movie_id, space, encoder, np.frombuffer(values or b"", dtype=_FLOAT).astype(np.float32))
+    return MovieVector(movie_id, space, encoder, np.frombuffer(values or b"", dtype=_FLOAT).astype(np.float32))
 
 
 # --- changes ----------------------------------------------------------------------------------------------------

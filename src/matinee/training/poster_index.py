@@ -15,7 +15,7 @@ from matinee.encoders.vector_cache import encode_images_cached
 from matinee.errors import SnapshotError
 from matinee.settings import Settings
 from matinee.snapshots import Snapshot, SnapshotRegistry, write_snapshot
-from matinee.stores import FilmVector, Store, open_store
+from matinee.stores import MovieVector, Store, open_store
 from matinee.training.vector_spaces import POSTER, finished, poster_paths, poster_space
 
 
@@ -102,7 +102,7 @@ def _refresh(store: Store, dataset: Dataset, settings: Settings, encoder_id: str
     raw, faults = encode_images_cached(encoder, list(paths.values()), settings)
     broken = {fault.position for fault in faults}
     fresh = [
-        FilmVector(movie_id, POSTER, encoder_id, raw[position])
+        MovieVector(movie_id, POSTER, encoder_id, raw[position])
         for position, movie_id in enumerate(paths)
         if position not in broken
         and not (

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from matinee.api.classic.titles import film_record
+from matinee.api.classic.titles import movie_record
 from matinee.api.errors import problems
 from matinee.api.parameters import MovieId, at_most, refuse
 from matinee.api.render import reply
@@ -108,11 +108,11 @@ def favourites(engine: EngineDep, body: FavoritesIn) -> Response:
         {
             "model": result.model,
             "matched": [
-                {"given": text} | film_record(match.movie) | {"score": round(match.score, 1)}
+                {"given": text} | movie_record(match.movie) | {"score": round(match.score, 1)}
                 for text, match in zip(given, result.matched, strict=True)
             ],
             "items": [
-                film_record(movie) | {"genres": movie.genres, "rank": rank}
+                movie_record(movie) | {"genres": movie.genres, "rank": rank}
                 for rank, movie in enumerate(result.movies, 1)
             ],
             "titles": [named(movie) for movie in result.movies],

@@ -158,7 +158,9 @@ async def _items(request: Request, engine: Engine, user_id: str, n: int, metadat
             items.append(record)
         return dumps({"items": items}), not answer.volatile
 
-    return await service_of(request).answer(request, engine.request_view(), user_id, work, heavy=metadata or n > 100)
+    return await service_of(request).answer(
+        request, await service_of(request).view(engine), user_id, work, heavy=metadata or n > 100
+    )
 
 
 @router.get(

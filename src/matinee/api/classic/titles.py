@@ -103,9 +103,9 @@ def classic_similar(engine: EngineDep, body: TitleQuery) -> Response:
         "space": result.space,
         "index": result.index,
         "movie_title": body.movie_title,
-        "matched": film_record(result.match.movie) | {"score": round(result.match.score, 1)},
+        "matched": movie_record(result.match.movie) | {"score": round(result.match.score, 1)},
         "recommendations": [
-            film_record(movie)
+            movie_record(movie)
             | {
                 "genres": item.genres,
                 "rank": item.rank,
@@ -119,6 +119,6 @@ def classic_similar(engine: EngineDep, body: TitleQuery) -> Response:
     return reply(record | ({"fallback": result.fallback} if result.fallback else {}))
 
 
-def film_record(movie: Movie) -> dict[str, Any]:
+def movie_record(movie: Movie) -> dict[str, Any]:
     """Id, title and year of a film."""
     return {"movie_id": movie.movie_id, "title": movie.title, "year": movie.year}

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from matinee._util.packed_floats import packed
+from matinee._util.stages import stage
 from matinee.api.errors import problems
 from matinee.api.parameters import refuse
 from matinee.api.recommender.bodies import (
@@ -88,7 +89,8 @@ def _ranked(service: RecommenderService, body: bytes) -> bytes:
     if len(ids) != len(asked):
         raise refuse(("body", "movie_id"), f"There are {len(asked)} vectors and {len(ids)} ids; give one each")
     kind = given.model or settings.recommender_model
-    order = vector_ratings.rank(kind, vectors, ratings, asked, settings.seed)
+    with stage("score"):
+        order = vector_ratings.rank(kind, vectors, ratings, asked, settings.seed)
     return dumps([ids[position] for position in order.tolist()])
 
 
@@ -140,7 +142,8 @@ async def scores(request: Request) -> Response:
                 row[:] = _some(model, query, films)
         else:
             added = view.catalog.column("movie_id")[len(view.snapshot.catalog) :]
-            found = model.score(queries) if queries else np.zeros((0, len(view.catalog)), dtype=np.float32)
+            with stage("score"):
+                found = model.score(queries) if queries else np.zeros((0, len(view.catalog)), dtype=np.float32)
         fallbacks = [model.fallback(query) if len(query) else "popular" for query in queries]
         return {"fallbacks": fallbacks, "scores": packed(found), "added": added}
 

@@ -36,6 +36,8 @@ class RecommenderService(application.Service):
             as there is one.
     """
 
+    name = "matinee-recommender"
+
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
         super().__init__(settings)
         self.max_body = settings.recommender_max_body

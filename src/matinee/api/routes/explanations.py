@@ -37,4 +37,4 @@ async def explanation(
         # Not cached: it contains other users' ratings, which this user's version does not cover.
         return dumps(engine.explain(user_id, movie_id, model)), False
 
-    return await service_of(request).answer(request, engine.request_view(), user_id, work, heavy=True)
+    return await service_of(request).answer(request, await service_of(request).view(engine), user_id, work, heavy=True)

@@ -37,7 +37,7 @@ async def titles(request: Request, engine: EngineDep) -> Response:
     def work() -> tuple[bytes, bool]:
         return dumps(engine.title_table()), True
 
-    return await service_of(request).answer(request, engine.request_view(), None, work, heavy=True)
+    return await service_of(request).answer(request, await service_of(request).view(engine), None, work, heavy=True)
 
 
 @router.get(
@@ -79,7 +79,7 @@ async def statistics(request: Request, engine: EngineDep, filter: parameters.Fil
         # Not cached here: every new rating changes it, which no version covers. The engine caches it.
         return dumps(engine.statistics(filter)), False
 
-    return await service_of(request).answer(request, engine.request_view(), None, work, heavy=True)
+    return await service_of(request).answer(request, await service_of(request).view(engine), None, work, heavy=True)
 
 
 @router.get("/v1/report", response_model=ReportOut, responses=problems(503), summary="How the data were cleaned")

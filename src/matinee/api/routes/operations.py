@@ -54,7 +54,7 @@ async def ready(request: Request) -> Response:
         engine = service.open_engine()
         engine.check()
         record = {"status": "ready", "snapshot": engine.snapshot_id, "warnings": engine.warnings}
-        return reply(record | {"backlog": asdict(engine.waiting())})
+        return reply(record | {"backlog": asdict(engine.backlog_state())})
 
     return await run_in_threadpool(look)
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from matinee.api import parameters
@@ -88,7 +89,8 @@ async def search_posters(
             )
 
         (hits,) = await work_queue.run([work])
-        return reply({"items": _records(engine, hits, metadata), "index": index, "snapshot": engine.snapshot_id})
+        items = await run_in_threadpool(_records, engine, hits, metadata)
+        return reply({"items": items, "index": index, "snapshot": engine.snapshot_id})
 
 
 def _records(engine: Engine, hits: list[PosterHit], metadata: bool) -> list[dict[str, Any]]:

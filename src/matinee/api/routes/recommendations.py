@@ -47,7 +47,7 @@ async def recommend(
     A rating counts at the next call, in every worker process.
     """
     options = Options(n, model, filter, split_ids(exclude), diversity, explain, include_seen, adventurous)
-    view = engine.request_view()
+    view = await service_of(request).view(engine)
     work = recommend_work(engine, view, user_id, options, metadata)
     return await service_of(request).answer(request, view, user_id, work, heavy=is_heavy(options, metadata))
 
@@ -105,7 +105,7 @@ async def similar(
         return dumps(answer_record(engine, answer, metadata)), not filter and not metadata
 
     heavy = metadata or n > 100 or bool(filter)
-    return await service_of(request).answer(request, engine.request_view(), None, work, heavy=heavy)
+    return await service_of(request).answer(request, await service_of(request).view(engine), None, work, heavy=heavy)
 
 
 @router.get(

@@ -19,7 +19,7 @@ DEPTH = 100
 MEANING_POPULARITY = 0.1
 """What a movie's popularity (0..1) adds to its cosine. People ask for movies they know, and cosines of the best
 ten lie .1 apart; twice as much would push unknown movies out of their own keywords' results."""
-LEAST_COSINE = 0.2
+MIN_COSINE = 0.2
 """Below it nothing is meant alike: the hundredth movie of a plot-like query lies there."""
 
 ALIKE, ALIKE_UNKNOWN, ALIKE_KNOWN = 65.0, 50.0, 85.0
@@ -91,7 +91,7 @@ def meaning_hits(
         weight: (n_items,) 0..1, popularity.
         n: maximum number of movies.
     """
-    kept = (rows >= 0) & (cosines >= LEAST_COSINE)
+    kept = (rows >= 0) & (cosines >= MIN_COSINE)
     rows, cosines = rows[kept], cosines[kept]
     order = np.lexsort((rows, -(cosines + MEANING_POPULARITY * weight[rows])))[:n]
     return [(int(rows[place]), float(cosines[place])) for place in order]

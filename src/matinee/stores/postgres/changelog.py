@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from matinee._util.postgres import Connection, Row
+from matinee.databases.postgres import Connection, Row
 from matinee.stores.base import Changes, Rating
 from matinee.stores.postgres.texts import restored, stored
 from matinee.stores.records import logged_changes, whole_content

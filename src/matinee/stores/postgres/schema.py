@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from matinee._util.postgres import Connection, Pool, advisory_lock, fitting, patient
+from matinee.databases.postgres import Connection, Pool, advisory_lock, fitting, patient
 from matinee.errors import StoreError
 from matinee.stores.postgres.texts import stored
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 import numpy as np
 
-from matinee._util.postgres import Connection, Pool, quoted
 from matinee.data.catalog import Movie
-from matinee.stores.base import Changes, Exposure, FilmVector, Rating, UserOverlay
-from matinee.stores.postgres import changelog, films, schema
+from matinee.databases.postgres import Connection, Pool, quoted
+from matinee.stores.base import Changes, Exposure, MovieVector, Rating, UserOverlay
+from matinee.stores.postgres import changelog, movie_rows, schema
 from matinee.stores.postgres.texts import looked_up, restored, stored
 from matinee.stores.records import (
     KEEP_LOG,
@@ -150,14 +150,14 @@ class PostgresStore:
         return frozenset(restored(user_id) for (user_id,) in rows)
 
     # --- films ----------------------------------------------------------------------------------------------
-    def put_movies(self, movies: Sequence[Movie], vectors: Sequence[FilmVector] = ()) -> int:
+    def put_movies(self, movies: Sequence[Movie], vectors: Sequence[MovieVector] = ()) -> int:
         """Add or replace movies. Vectors of their old records are replaced by these."""
         bodies = bodies_of(movies, vectors)
 
         def put(connection: Connection) -> int:
             seq = self._log.next_seq(connection, len(bodies))
-            films.put(connection, seq, bodies)
-            films.put_vectors(connection, vectors)
+            movie_rows.put(connection, seq, bodies)
+            movie_rows.put_vectors(connection, vectors)
             return seq
 
         return self._pool.write(put)
@@ -168,7 +168,7 @@ class PostgresStore:
 
         def delete(connection: Connection) -> int:
             seq = self._log.next_seq(connection, 1)
-            films.put(connection, seq, [(movie_id, None)])
+            movie_rows.put(connection, seq, [(movie_id, None)])
             return seq
 
         return self._pool.write(delete)
@@ -176,10 +176,10 @@ class PostgresStore:
     def movies(self, only: Collection[str] | None = None) -> list[tuple[str, Movie | None]]:
         """All stored movies, or those with the given ids, in the order of their first write; None if deleted."""
         query, order = "SELECT movie_id, body FROM movies", " ORDER BY place"
-        rows = self._pool.read(lambda connection: films.read(connection, query, order, only))
+        rows = self._pool.read(lambda connection: movie_rows.read(connection, query, order, only))
         return [(restored(movie_id), movie_of(body, self._pool.label)) for movie_id, body in rows]
 
-    def put_vectors(self, vectors: Sequence[FilmVector]) -> int:
+    def put_vectors(self, vectors: Sequence[MovieVector]) -> int:
         """Add or replace vectors of movies, which need not be in the store."""
         for vector in vectors:
             check_vector(vector)
@@ -188,23 +188,23 @@ class PostgresStore:
     def delete_vector(self, movie_id: str, space: str) -> int:
         """Write a tombstone for a vector, which hides the snapshot's."""
         check_text("film id", movie_id)
-        return self._write_vectors([FilmVector(movie_id, space, "", np.zeros(0, dtype=np.float32))])
+        return self._write_vectors([MovieVector(movie_id, space, "", np.zeros(0, dtype=np.float32))])
 
-    def _write_vectors(self, vectors: Sequence[FilmVector]) -> int:
+    def _write_vectors(self, vectors: Sequence[MovieVector]) -> int:
         movie_ids = list(dict.fromkeys(vector.movie_id for vector in vectors))
 
         def put(connection: Connection) -> int:
             seq = self._log.next_seq(connection, len(movie_ids))
-            films.log(connection, seq, movie_ids)
-            films.put_vectors(connection, vectors)
+            movie_rows.log(connection, seq, movie_ids)
+            movie_rows.put_vectors(connection, vectors)
             return seq
 
         return self._pool.write(put)
 
-    def vectors(self, only: Collection[str] | None = None) -> list[FilmVector]:
+    def vectors(self, only: Collection[str] | None = None) -> list[MovieVector]:
         """All stored vectors, or those of the given movies."""
         query = "SELECT movie_id, space, encoder, body FROM vectors"
-        rows = self._pool.read(lambda connection: films.read(connection, query, "", only))
+        rows = self._pool.read(lambda connection: movie_rows.read(connection, query, "", only))
         return [
             vector_of(restored(movie_id), restored(space), restored(encoder), body)
             for movie_id, space, encoder, body in rows

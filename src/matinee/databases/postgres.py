@@ -17,7 +17,7 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
-from matinee._util.postgres_errors import SilentServerError, store_error
+from matinee.databases.postgres_errors import SilentServerError, store_error
 from matinee.errors import StoreError
 
 T = TypeVar("T")

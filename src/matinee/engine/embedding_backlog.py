@@ -18,13 +18,13 @@ from matinee._util.request_context import background, current
 from matinee.data.catalog import Catalog
 from matinee.encoders.movie_texts import movie_texts
 from matinee.engine.encoder_pool import OUTAGES, Encoders
+from matinee.engine.missing_vectors import POSTER, TEXT
 from matinee.engine.runtime import RequestView
-from matinee.engine.waiting import POSTER, TEXT
 from matinee.errors import MatineeError
 from matinee.posters.store import PosterStore
 from matinee.settings import Settings
 from matinee.snapshots.spaces import Space
-from matinee.stores.base import FilmVector
+from matinee.stores.base import MovieVector
 
 log = logging.getLogger("matinee.engine")
 
@@ -82,7 +82,7 @@ class _Texts:
 
     def ids(self, view: RequestView, only: Collection[str] | None = None) -> list[str]:
         """See `_Kind`."""
-        return list(view.waiting.texts if only is None else view.waiting.texts.intersection(only))
+        return list(view.missing_vectors.texts if only is None else view.missing_vectors.texts.intersection(only))
 
     def read(self, view: RequestView, ids: Sequence[str]) -> dict[str, Content]:
         """See `_Kind`."""
@@ -109,7 +109,7 @@ class _Posters:
     def ids(self, view: RequestView, only: Collection[str] | None = None) -> list[str]:
         """See `_Kind`."""
         shelf, catalog = self._shelf(view), view.catalog
-        candidates = view.waiting.posters if only is None else view.waiting.posters.intersection(only)
+        candidates = view.missing_vectors.posters if only is None else view.missing_vectors.posters.intersection(only)
         return [
             movie_id
             for movie_id in candidates
@@ -280,7 +280,7 @@ class Backlog:
             return 0
         store = view.runtime.store
         store.put_vectors(
-            [FilmVector(movie_id, space.name, space.encoder, vector) for movie_id, vector in vectors.items()]
+            [MovieVector(movie_id, space.name, space.encoder, vector) for movie_id, vector in vectors.items()]
         )
         # A movie may have been written in the moment before: it waits again, as this vector lies over its new one.
         after = kind.read(now, list(vectors))

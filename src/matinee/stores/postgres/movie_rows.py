@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from matinee._util.postgres import Connection, Row
-from matinee.stores.base import RECORD_SPACES, FilmVector
+from matinee.databases.postgres import Connection, Row
+from matinee.stores.base import RECORD_SPACES, MovieVector
 from matinee.stores.postgres.changelog import CHUNK, rows
 from matinee.stores.postgres.texts import looked_up, stored
 from matinee.stores.records import bytes_of
@@ -46,7 +46,7 @@ def log(connection: Connection, seq: int, movie_ids: Sequence[str]) -> None:
     connection.execute(_LOG, (seq - len(movie_ids), [stored(movie_id) for movie_id in movie_ids]))
 
 
-def put_vectors(connection: Connection, vectors: Sequence[FilmVector]) -> None:
+def put_vectors(connection: Connection, vectors: Sequence[MovieVector]) -> None:
     """Upsert vectors; one without values is a tombstone. Of each movie and space the last wins."""
     last = list({(vector.movie_id, vector.space): vector for vector in vectors}.values())
     size = max(1, VECTOR_BYTES // max([1, *(vector.values.nbytes for vector in last)]))

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from matinee.errors import MatineeError, StoreError
-from matinee.stores import migrations
-from matinee.stores.sqlite_errors import is_busy, store_error
+from matinee.stores.sqlite import migrations
+from matinee.stores.sqlite.errors import is_busy, store_error
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]

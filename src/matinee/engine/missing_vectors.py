@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from matinee.data.catalog import Catalog
 from matinee.engine.updatable_spaces import UpdatableSpaces, fits
-from matinee.stores.base import FilmVector
+from matinee.stores.base import MovieVector
 
 TEXT, POSTER = "text", "poster"
 
 
 @dataclass(frozen=True)
-class Waiting:
+class MissingVectors:
     """Ids of movies without a vector.
 
     Attributes:
@@ -34,9 +34,9 @@ class Waiting:
         changed: Collection[str],
         catalog: Catalog,
         records: Mapping[int, bool],
-        stored: Sequence[FilmVector],
+        stored: Sequence[MovieVector],
         spaces: UpdatableSpaces,
-    ) -> Waiting:
+    ) -> MissingVectors:
         """What waits after changes of movies.
 
         Args:
@@ -57,4 +57,4 @@ class Waiting:
             posters.update(
                 vector.movie_id for vector in stored if vector.space == POSTER and not fits(poster.space, vector)
             )
-        return Waiting(frozenset(texts), frozenset(posters))
+        return MissingVectors(frozenset(texts), frozenset(posters))

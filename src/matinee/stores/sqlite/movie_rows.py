@@ -9,13 +9,13 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from matinee.stores.base import RECORD_SPACES, FilmVector
-from matinee.stores.changelog import next_seq
+from matinee.stores.base import RECORD_SPACES, MovieVector
 from matinee.stores.records import bytes_of
+from matinee.stores.sqlite.changelog import next_seq
 
 
 def put(
-    connection: sqlite3.Connection, bodies: Sequence[tuple[str, str | None]], vectors: Sequence[FilmVector] = ()
+    connection: sqlite3.Connection, bodies: Sequence[tuple[str, str | None]], vectors: Sequence[MovieVector] = ()
 ) -> int:
     """Upsert movies (id, JSON; None for a tombstone) and their vectors. Returns the newest sequence number."""
     seq = next_seq(connection, len(bodies))
@@ -33,7 +33,7 @@ def put(
     return seq
 
 
-def put_vectors(connection: sqlite3.Connection, vectors: Sequence[FilmVector]) -> int:
+def put_vectors(connection: sqlite3.Connection, vectors: Sequence[MovieVector]) -> int:
     """Upsert vectors without changing their movies. Returns the newest sequence number."""
     films = list(dict.fromkeys(vector.movie_id for vector in vectors))
     seq = next_seq(connection, len(films))
@@ -55,7 +55,7 @@ def log(connection: sqlite3.Connection, entries: Sequence[tuple[int, str]]) -> N
     connection.executemany("INSERT INTO log (seq, movie_id) VALUES (?, ?)", entries)
 
 
-def _insert(connection: sqlite3.Connection, vectors: Sequence[FilmVector]) -> None:
+def _insert(connection: sqlite3.Connection, vectors: Sequence[MovieVector]) -> None:
     connection.executemany(
         "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)",
         [(v.movie_id, v.space, v.encoder, bytes_of(v)) for v in vectors],

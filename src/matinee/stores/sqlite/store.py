@@ -15,9 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from matinee.data.catalog import Movie
-from matinee.stores import changelog, films
-from matinee.stores.base import Changes, Exposure, FilmVector, Rating, UserOverlay
-from matinee.stores.connections import Connections
+from matinee.stores.base import Changes, Exposure, MovieVector, Rating, UserOverlay
 from matinee.stores.records import (
     KEEP_LOG,
     KEY_SECONDS,
@@ -31,7 +29,9 @@ from matinee.stores.records import (
     storable,
     vector_of,
 )
-from matinee.stores.sqlite_errors import store_error
+from matinee.stores.sqlite import changelog, movie_rows
+from matinee.stores.sqlite.connections import Connections
+from matinee.stores.sqlite.errors import store_error
 
 
 class SqliteStore:
@@ -153,40 +153,40 @@ class SqliteStore:
         return frozenset(row[0] for row in rows)
 
     # --- films ----------------------------------------------------------------------------------------------
-    def put_movies(self, movies: Sequence[Movie], vectors: Sequence[FilmVector] = ()) -> int:
+    def put_movies(self, movies: Sequence[Movie], vectors: Sequence[MovieVector] = ()) -> int:
         """Add or replace movies. Vectors of their old records are replaced by these."""
         bodies = bodies_of(movies, vectors)
-        return self._connections.write(lambda connection: films.put(connection, bodies, vectors))
+        return self._connections.write(lambda connection: movie_rows.put(connection, bodies, vectors))
 
     def delete_movie(self, movie_id: str) -> int:
         """Write a tombstone for a movie."""
         check_text("film id", movie_id)
-        return self._connections.write(lambda connection: films.put(connection, [(movie_id, None)]))
+        return self._connections.write(lambda connection: movie_rows.put(connection, [(movie_id, None)]))
 
     def movies(self, only: Collection[str] | None = None) -> list[tuple[str, Movie | None]]:
         """All stored movies, or those with the given ids, in the order of their first write; None if deleted."""
         movie_ids = None if only is None else [storable(movie_id) for movie_id in only]
         with self._connections.reading() as connection:
-            rows = films.read(connection, "movie_id, body, place", "movies", movie_ids)
+            rows = movie_rows.read(connection, "movie_id, body, place", "movies", movie_ids)
         rows.sort(key=lambda row: row[2])
         return [(row[0], movie_of(row[1], self.path)) for row in rows]
 
-    def put_vectors(self, vectors: Sequence[FilmVector]) -> int:
+    def put_vectors(self, vectors: Sequence[MovieVector]) -> int:
         """Add or replace vectors of movies, which need not be in the store."""
         for vector in vectors:
             check_vector(vector)
-        return self._connections.write(lambda connection: films.put_vectors(connection, vectors))
+        return self._connections.write(lambda connection: movie_rows.put_vectors(connection, vectors))
 
     def delete_vector(self, movie_id: str, space: str) -> int:
         """Write a tombstone for a vector, which hides the snapshot's."""
         check_text("film id", movie_id)
-        return self._connections.write(lambda connection: films.delete_vector(connection, movie_id, space))
+        return self._connections.write(lambda connection: movie_rows.delete_vector(connection, movie_id, space))
 
-    def vectors(self, only: Collection[str] | None = None) -> list[FilmVector]:
+    def vectors(self, only: Collection[str] | None = None) -> list[MovieVector]:
         """All stored vectors, or those of the given movies."""
         movie_ids = None if only is None else [storable(movie_id) for movie_id in only]
         with self._connections.reading() as connection:
-            rows = films.read(connection, "movie_id, space, encoder, body", "vectors", movie_ids)
+            rows = movie_rows.read(connection, "movie_id, space, encoder, body", "vectors", movie_ids)
         return [vector_of(*row) for row in rows]
 
     # --- changes --------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Clients of database servers, which stores and indexes share."""

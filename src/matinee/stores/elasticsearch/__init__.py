@@ -1,0 +1,28 @@
+"""The store on Elasticsearch (extra `elasticsearch`)."""
+
+from __future__ import annotations
+
+from matinee.databases.elasticsearch import Cluster
+from matinee.errors import StoreError
+from matinee.settings import Settings
+from matinee.stores.elasticsearch.names import Names
+from matinee.stores.elasticsearch.store import ElasticsearchStore
+
+__all__ = ["ElasticsearchStore", "Names", "open_elasticsearch_store"]
+
+
+def open_elasticsearch_store(settings: Settings, dataset: str) -> ElasticsearchStore:
+    """Open the store of one data set in the indices that the settings name.
+
+    Raises:
+        StoreError: it cannot be opened.
+        MissingExtraError: the official client is not installed.
+    """
+    cluster = Cluster(
+        settings.store_url,
+        user=settings.store_user,
+        password=settings.store_password,
+        timeout=settings.store_timeout,
+        failure=StoreError,
+    )
+    return ElasticsearchStore(cluster, Names.of(settings, dataset))

@@ -1,0 +1,422 @@
+"""The store on Elasticsearch: one document a user with all ratings, one a movie, one for a movie's vectors, and a log.
+
+Documents are read by their ids, which sees every write at once. See `commits` for how writes are atomic.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import os
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any
+
+from matinee.data.catalog import Movie
+from matinee.databases.elasticsearch import Action, Cluster, Document
+from matinee.errors import StoreError
+from matinee.stores.base import Changes, Exposure, MovieVector, Rating, UserOverlay
+from matinee.stores.elasticsearch import schema
+from matinee.stores.elasticsearch.commits import Commit, Commits, entries_of
+from matinee.stores.elasticsearch.entries import (
+    Address,
+    ErasureEntry,
+    KeyEntry,
+    MovieEntry,
+    RatingEntry,
+    Source,
+    key_address,
+    log_row,
+    movie_address,
+    opened,
+    undo,
+    user_address,
+    vectors_address,
+)
+from matinee.stores.elasticsearch.group_commit import Batch, GroupCommit, Job
+from matinee.stores.elasticsearch.names import Names, document_id
+from matinee.stores.elasticsearch.search import search_movies
+from matinee.stores.records import (
+    KEEP_LOG,
+    KEY_SECONDS,
+    bodies_of,
+    bytes_of,
+    check_text,
+    check_vector,
+    digest_of,
+    distinct_ratings,
+    key_conflict,
+    logged_changes,
+    movie_of,
+    storable,
+    vector_of,
+    whole_content,
+)
+
+ATTEMPTS = 5
+"""Attempts at one consistent read of all ratings, which an erasure in the middle of it spoils."""
+MAX_SHOWN = 10_000
+"""Most exposures in one answer, the largest that Elasticsearch gives."""
+
+
+class ElasticsearchStore:
+    """A `Store` on Elasticsearch.
+
+    Open it after forking, not before. `close()` it when done.
+
+    Args:
+        cluster: closed with the store, and where it cannot be opened.
+        names: of the indices, made if missing.
+        keep_log: minimum number of changes in the log; a reader further behind gets the whole content.
+        clock: seconds since 1970, for the age of idempotency keys.
+
+    Raises:
+        StoreError: the cluster cannot answer, or an index is of a newer version or of another program; it is not
+            changed.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        names: Names,
+        *,
+        keep_log: int = KEEP_LOG,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._cluster, self.names, self._keep_log, self._clock = cluster, names, keep_log, clock
+        self._pid = os.getpid()
+        self._closed = False
+        self._shown = itertools.count()
+        try:
+            schema.prepare(cluster, names)
+            schema.wait_until_usable(cluster, names)
+            self._commits = Commits(cluster, names, clock)
+            self._commits.readable()
+        except BaseException:
+            self.close()
+            raise
+        self._writer = GroupCommit(self._commits, names, self._sources, self._cut)
+
+    def __repr__(self) -> str:
+        return f"<ElasticsearchStore: {self._cluster.name}, {self.names.users}>"
+
+    def _check_usable(self) -> None:
+        if self._closed:
+            raise StoreError("The store is closed.", "Open it again.")
+        if self._pid != os.getpid():
+            raise StoreError("The store was opened before this process was forked.", "Open it again in the child.")
+
+    def _read(self, addresses: Sequence[Address]) -> list[Document]:
+        self._check_usable()
+        return self._cluster.read(addresses)
+
+    def _sources(self, addresses: list[Address]) -> list[Source]:
+        return [document.source for document in self._read(addresses)]
+
+    def _write(self, job: Job[int]) -> int:
+        self._check_usable()
+        return self._writer.write(job)
+
+    def _cut(self, new: Commit) -> tuple[int, int] | None:
+        slack = max(1, self._keep_log // 100)
+        if new.seq - new.floor < self._keep_log + slack:
+            return None
+        return self._commits.floor_before(new.seq - self._keep_log)
+
+    # --- ratings ------------------------------------------------------------------------------------------------
+    def put_ratings(self, ratings: Sequence[Rating], *, key: str | None = None) -> int:
+        """Upsert by (user, movie); of repeated pairs the last wins. Returns the sequence number after the write.
+
+        Raises:
+            ConflictError: the key was used for other ratings.
+            InvalidInputError: ids that are not valid Unicode, or numbers that are not finite; nothing is stored.
+            StoreError: the cluster cannot answer; whether the ratings are stored is only known where it had not been
+                reached. A repetition with the same key stores them once.
+        """
+        distinct = distinct_ratings(ratings)
+        reads = [user_address(self.names, user_id) for user_id in dict.fromkeys(r.user_id for r in distinct)]
+        digest = ""
+        if key is not None:
+            check_text("idempotency key", key)
+            digest = digest_of(distinct).hex()
+            reads.append(key_address(self.names, key))
+        elif not distinct:
+            return self.seq()
+
+        def work(batch: Batch) -> int:
+            now = self._clock()
+            if key is not None:
+                used = batch.documents[key_address(self.names, key)]
+                if used and used["created"] >= now - KEY_SECONDS:
+                    if used["digest"] != digest:
+                        raise key_conflict(key)
+                    return int(used["seq"])
+            for rating in distinct:
+                batch.add(self._rating_entry(batch, rating))
+            if key is not None:
+                batch.add(KeyEntry(key, digest, batch.seq, now))
+            return batch.seq
+
+        return self._write(Job(reads, work, len(distinct)))
+
+    def _rating_entry(self, batch: Batch, rating: Rating) -> RatingEntry:
+        held = batch.documents[user_address(self.names, rating.user_id)].get("ratings", {}).get(rating.movie_id)
+        before, before_timestamp, before_seq = held or (None, 0, 0)
+        return RatingEntry(
+            batch.seq + 1,
+            rating.user_id,
+            rating.movie_id,
+            held is not None,
+            before,
+            None if rating.rating is None else float(rating.rating),
+            rating.timestamp,
+            before_timestamp,
+            before_seq,
+        )
+
+    def delete_rating(self, user_id: str, movie_id: str, timestamp: int) -> int:
+        """Write a tombstone for (user, movie). Returns the sequence number."""
+        return self.put_ratings([Rating(user_id, movie_id, None, timestamp)])
+
+    def user(self, user_id: str) -> UserOverlay:
+        """Everything stored about one user."""
+        if storable(user_id) is None:
+            return UserOverlay()
+        (document,) = self._read([user_address(self.names, user_id)])
+        if not document.version:
+            return UserOverlay()
+        source = opened(document.source)
+        ratings = {movie_id: Rating(user_id, movie_id, *held[:2]) for movie_id, held in source["ratings"].items()}
+        return UserOverlay(source["version"], source["erased"] is not None, ratings)
+
+    def erase_user(self, user_id: str) -> int:
+        """Physically delete a user's ratings, exposures and log entries, and mark the user as erased.
+
+        They cannot be read once this returns. They leave the disk at a merge that is asked for here.
+        """
+        check_text("user id", user_id)
+        address = user_address(self.names, user_id)
+
+        def work(batch: Batch) -> int:
+            # Readers that have applied these ratings cannot undo them without the log, so they must reload.
+            batch.erases = bool(batch.documents[address].get("ratings"))
+            batch.add(ErasureEntry(batch.seq + 1, user_id))
+            return batch.seq
+
+        # Alone, because the log must not hold ratings of the same commit.
+        return self._write(Job([address], work, alone=True))
+
+    def ratings(self, *, batch: int = 50_000) -> Iterator[list[Rating]]:
+        """All stored ratings, including tombstones, in batches from one consistent read."""
+        _, users = self._all_users()
+        ratings = (
+            Rating(user["user_id"], movie_id, *held[:2]) for user in users for movie_id, held in user["ratings"].items()
+        )
+        while rows := list(itertools.islice(ratings, batch)):
+            yield rows
+
+    def _all_users(self) -> tuple[int, Iterator[Source]]:
+        """A sequence number and all users' documents as of then.
+
+        A scan sees what was applied until it begins, part of which may be newer than the number. The log says what to
+        take back.
+        """
+        for _ in range(ATTEMPTS):
+            self._check_usable()
+            start = self._commits.readable()
+            self._cluster.refresh(self.names.users)
+            scan = self._cluster.open_scan(self.names.users)
+            newer = self._commits.since(start.seq, self._commits.newest())
+            if newer is not None:
+                return start.seq, self._as_of(scan, newer)
+            scan.close()
+        raise StoreError("Users are being erased all the time, so that not all ratings can be read.", "Try again.")
+
+    @staticmethod
+    def _as_of(scan: Any, newer: list[Commit]) -> Iterator[Source]:
+        undone: dict[str, list[RatingEntry]] = {}
+        for commit in reversed(newer):
+            for entry in reversed(commit.entries):
+                if isinstance(entry, RatingEntry):
+                    undone.setdefault(entry.user_id, []).append(entry)
+        try:
+            for document in scan:
+                user = opened(document.source)
+                undo(undone.get(user["user_id"], ()), user["ratings"])
+                yield user
+        finally:
+            scan.close()
+
+    def erased_users(self) -> frozenset[str]:
+        """Ids of all users ever erased."""
+        self._check_usable()
+        self._commits.readable()
+        found = self._cluster.scan(self.names.users, query={"exists": {"field": "erased"}}, fields=["user_id"])
+        return frozenset(document.source["user_id"] for document in found)
+
+    # --- movies -------------------------------------------------------------------------------------------------
+    def put_movies(self, movies: Sequence[Movie], vectors: Sequence[MovieVector] = ()) -> int:
+        """Add or replace movies. Vectors of their old records are replaced by these."""
+        given: dict[str, list[tuple[str, str, str | None]]] = {}
+        bodies = bodies_of(movies, vectors)
+        for vector in vectors:
+            given.setdefault(vector.movie_id, []).append(_form(vector))
+        return self._put([(movie_id, True, body, given.get(movie_id, [])) for movie_id, body in bodies])
+
+    def delete_movie(self, movie_id: str) -> int:
+        """Write a tombstone for a movie."""
+        check_text("film id", movie_id)
+        return self._put([(movie_id, True, None, [])])
+
+    def put_vectors(self, vectors: Sequence[MovieVector]) -> int:
+        """Add or replace vectors of movies, which need not be in the store."""
+        given: dict[str, list[tuple[str, str, str | None]]] = {}
+        for vector in vectors:
+            check_vector(vector)
+            given.setdefault(vector.movie_id, []).append(_form(vector))
+        return self._put([(movie_id, False, None, forms) for movie_id, forms in given.items()])
+
+    def delete_vector(self, movie_id: str, space: str) -> int:
+        """Write a tombstone for a vector, which hides the snapshot's."""
+        check_text("film id", movie_id)
+        return self._put([(movie_id, False, None, [(space, "", None)])])
+
+    def _put(self, movies: Sequence[tuple[str, bool, str | None, list[tuple[str, str, str | None]]]]) -> int:
+        """Write movies: id, whether the record is replaced, its JSON, vectors."""
+        if not movies:
+            return self.seq()
+        reads = [vectors_address(self.names, movie_id) for movie_id, *_ in movies]
+        reads += [movie_address(self.names, movie_id) for movie_id, replaces, *_ in movies if replaces]
+
+        def work(batch: Batch) -> int:
+            for movie_id, replaces, body, vectors in movies:
+                held = batch.documents[vectors_address(self.names, movie_id)]
+                has_vectors = bool(vectors) or (body is not None and bool(held))
+                batch.add(MovieEntry(batch.seq + 1, movie_id, replaces, body, vectors, has_vectors))
+            return batch.seq
+
+        return self._write(Job(reads, work, len(movies)))
+
+    def movies(self, only: Collection[str] | None = None) -> list[tuple[str, Movie | None]]:
+        """All stored movies, or those with the given ids, in the order of their first write; None if deleted."""
+        found = self._of_movies(self.names.movies, only, ["movie_id", "place", "body"])
+        found.sort(key=lambda source: source["place"])
+        return [(source["movie_id"], movie_of(source["body"], self._cluster.name)) for source in found]
+
+    def vectors(self, only: Collection[str] | None = None) -> list[MovieVector]:
+        """All stored vectors, or those of the given movies."""
+        return [
+            vector_of(source["movie_id"], space, encoder, None if values is None else base64.b64decode(values))
+            for source in self._of_movies(self.names.vectors, only, ["movie_id", "spaces"])
+            for space, encoder, values in source["spaces"]
+        ]
+
+    def _of_movies(self, index: str, only: Collection[str] | None, fields: list[str]) -> list[Source]:
+        self._check_usable()
+        if only is None:
+            self._commits.readable()
+            return [document.source for document in self._cluster.scan(index, fields=fields)]
+        ids = dict.fromkeys(document_id(movie_id) for movie_id in only if storable(movie_id) is not None)
+        return [document.source for document in self._read([(index, id_) for id_ in ids]) if document.version]
+
+    def search(self, text: str, n: int = 10) -> list[str]:
+        """Ids of stored movies by the words of their titles and texts, best first; small mistakes are forgiven."""
+        self._check_usable()
+        return search_movies(self._cluster, self.names.movies, text, n)
+
+    # --- changes ------------------------------------------------------------------------------------------------
+    def seq(self) -> int:
+        """The newest sequence number: one request by id, which sees other processes' commits immediately.
+
+        A commit whose writer died is applied a moment after it was first seen here.
+        """
+        self._check_usable()
+        return self._commits.seq()
+
+    def changes(self, since: int) -> Changes:
+        """The changes after sequence number `since`."""
+        self._check_usable()
+        newest = self._commits.readable()
+        if since == newest.seq:
+            return Changes(newest.seq)
+        commits = self._commits.since(since, newest)
+        if commits is None:
+            return self._all_changes()
+        rows = [row for entry in entries_of(commits, since) if (row := log_row(entry))]
+        return logged_changes(newest.seq, rows)
+
+    def _all_changes(self) -> Changes:
+        seq, found = self._all_users()
+        users: list[tuple[str, int | None]] = []
+        ratings: list[tuple[int, str, str, float | None, int]] = []
+        for user in found:
+            users.append((user["user_id"], user["erased"]))
+            ratings += [
+                (number, user["user_id"], movie_id, stars, timestamp)
+                for movie_id, (stars, timestamp, number) in user["ratings"].items()
+            ]
+        ratings.sort()
+        movies = {
+            document.source["movie_id"]
+            for index in (self.names.movies, self.names.vectors)
+            for document in self._cluster.scan(index, fields=["movie_id"])
+        }
+        return whole_content(seq, ratings, users, movies)
+
+    # --- exposures ----------------------------------------------------------------------------------------------
+    def log_exposures(self, exposures: Sequence[Exposure]) -> None:
+        """Record lists that were shown."""
+        for shown in exposures:
+            check_text("user id", shown.user_id)
+        self._check_usable()
+        now = time.time_ns()
+        self._cluster.write(
+            Action(
+                self.names.log,
+                f"shown-{uuid.uuid4().hex}",
+                None,
+                {
+                    "kind": "shown",
+                    "user": document_id(shown.user_id),
+                    "timestamp": shown.timestamp,
+                    "order": now + next(self._shown),
+                    "body": [shown.user_id, shown.snapshot, shown.model, *shown.movie_ids],
+                },
+            )
+            for shown in exposures
+        )
+
+    def exposures(self, user_id: str, limit: int = 1000) -> list[Exposure]:
+        """The newest lists shown to a user, newest first; 10,000 at most."""
+        self._check_usable()
+        if storable(user_id) is None or limit <= 0:
+            return []
+        self._cluster.refresh(self.names.log)
+        hits = self._cluster.search(
+            self.names.log,
+            query={"bool": {"filter": [{"term": {"kind": "shown"}}, {"term": {"user": document_id(user_id)}}]}},
+            sort=[{"timestamp": "desc"}, {"order": "desc"}],
+            size=min(limit, MAX_SHOWN),
+        )
+        return [_exposure(hit["_source"]) for hit in hits]
+
+    # --- lifecycle ----------------------------------------------------------------------------------------------
+    def ping(self) -> None:
+        """Raise `StoreError` unless the store can be read."""
+        self.seq()
+
+    def close(self) -> None:
+        """Close the connections. Any later use raises `StoreError`."""
+        self._closed = True
+        if self._pid == os.getpid():
+            self._cluster.close()
+
+
+def _form(vector: MovieVector) -> tuple[str, str, str | None]:
+    return vector.space, vector.encoder, base64.b64encode(bytes_of(vector)).decode()
+
+
+def _exposure(source: Source) -> Exposure:
+    user_id, snapshot, model, *movie_ids = source["body"]
+    return Exposure(user_id, source["timestamp"], snapshot, model, tuple(movie_ids))
