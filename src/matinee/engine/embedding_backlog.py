@@ -151,6 +151,7 @@ class Backlog:
         self._refused: dict[tuple[str, str], str] = {}
         """(space, movie id) → tag of a content that no encoder can read."""
         self._lock = threading.Lock()
+        self._random = random.Random()  # the global one is for whoever seeds it
         self._thread: threading.Thread | None = None
         self._closed, self._woken = threading.Event(), threading.Event()
 
@@ -211,13 +212,13 @@ class Backlog:
             with background(observe):
                 embedded, failed = self._round()
             if failed:
-                pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10)) * random.uniform(0.5, 1.0)
+                pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures, 10)) * self._random.uniform(0.5, 1.0)
                 failures += 1
                 self._closed.wait(pause)
                 continue
             failures = 0
             if not embedded:
-                self._woken.wait(IDLE * random.uniform(0.8, 1.2))
+                self._woken.wait(IDLE * self._random.uniform(0.8, 1.2))
 
     def _round(self) -> tuple[int, bool]:
         """One batch of each kind: how many movies were embedded, and whether anything failed."""
@@ -264,7 +265,7 @@ class Backlog:
         ids = self._waiting(kind, view)
         if not ids:
             return 0
-        contents = kind.read(view, random.sample(ids, min(kind.batch, len(ids))))
+        contents = kind.read(view, self._random.sample(ids, min(kind.batch, len(ids))))
         if not contents:
             return 0
         space = view.spaces[kind.space].space
