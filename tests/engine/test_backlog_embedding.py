@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from encoded_home import own_copy, train_home
 from matinee._util.lazy import Lazy
 from matinee.data.catalog import Movie
 from matinee.encoders.base import TextEncoder, Vectors
@@ -20,38 +20,17 @@ from matinee.errors import EncoderError, InvalidInputError, StoreError
 from matinee.posters.store import PosterStore
 from matinee.settings import Settings
 from matinee.stores.base import MovieVector
-from matinee.training.pipeline import train_dataset
-from support import random_dataset
-from tiny_models import image_model, picture, text_folder
+from tiny_models import picture
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("backlog")
-    text_folder(home / "text")
-    image_model(home / "image.onnx")
-    settings = settings_of(home)
-    shelf = PosterStore.of(settings, "random")
-    for number in range(12):
-        shelf.put(f"m{number}", picture(number))
-    train_dataset(settings, random_dataset())
-    return home
-
-
-def settings_of(home: Path, data: str = "data") -> Settings:
-    return Settings(
-        data_dir=home / data,
-        cache_dir=home / "cache",
-        text_encoder=str(home / "text"),
-        image_encoder=str(home / "image.onnx"),
-        poster_meaning=False,
-    )
+    return train_home(tmp_path_factory.mktemp("backlog"), 12)
 
 
 @pytest.fixture
 def settings(home: Path, tmp_path: Path) -> Settings:
-    shutil.copytree(home / "data", tmp_path / "own")
-    return settings_of(home).model_copy(update={"data_dir": tmp_path / "own"})
+    return own_copy(home, tmp_path)
 
 
 @pytest.fixture

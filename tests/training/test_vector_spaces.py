@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from encoded_home import own_copy, train_home
 from matinee.classic import recommend_similar
 from matinee.data.catalog import Movie
 from matinee.engine import Engine
@@ -19,7 +20,7 @@ from matinee.snapshots import Snapshot, SnapshotRegistry
 from matinee.training.pipeline import train_dataset
 from matinee.training.poster_index import index_posters
 from support import random_dataset
-from tiny_models import IMAGE_DIM, image_model, picture, text_folder
+from tiny_models import IMAGE_DIM, picture
 
 KINDS = ("exact", "faiss", "annoy", "hnsw")
 
@@ -27,33 +28,12 @@ KINDS = ("exact", "faiss", "annoy", "hnsw")
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder whose snapshot has all four spaces; films m0…m29 have a poster."""
-    home = tmp_path_factory.mktemp("spaces")
-    text_folder(home / "text")
-    image_model(home / "image.onnx")
-    settings = settings_of(home)
-    shelf = PosterStore.of(settings, "random")
-    for number in range(30):
-        shelf.put(f"m{number}", picture(number))
-    train_dataset(settings, random_dataset())
-    return home
-
-
-def settings_of(home: Path, data: str = "data") -> Settings:
-    return Settings(
-        data_dir=home / data,
-        cache_dir=home / "cache",
-        text_encoder=str(home / "text"),
-        image_encoder=str(home / "image.onnx"),
-        poster_meaning=False,
-    )
+    return train_home(tmp_path_factory.mktemp("spaces"), 30)
 
 
 @pytest.fixture
 def settings(home: Path, tmp_path: Path) -> Settings:
-    import shutil
-
-    shutil.copytree(home / "data", tmp_path / "own")
-    return settings_of(home).model_copy(update={"data_dir": tmp_path / "own"})
+    return own_copy(home, tmp_path)
 
 
 @pytest.fixture
