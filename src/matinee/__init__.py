@@ -34,6 +34,8 @@ if TYPE_CHECKING:
         Popularity,
         Query,
         Stars,
+        Svd,
+        SvdPlusPlus,
         UserKernel,
     )
     from matinee.settings import Settings
@@ -61,6 +63,8 @@ _HOMES = {
     "Request": "matinee.engine",
     "Settings": "matinee.settings",
     "Stars": "matinee.models",
+    "Svd": "matinee.models",
+    "SvdPlusPlus": "matinee.models",
     "UserKernel": "matinee.models",
     "load_dataset": "matinee.data",
     "train": "matinee.training.pipeline",
@@ -86,6 +90,8 @@ __all__ = [
     "Request",
     "Settings",
     "Stars",
+    "Svd",
+    "SvdPlusPlus",
     "UserKernel",
     "__version__",
     "load_dataset",

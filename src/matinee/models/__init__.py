@@ -18,11 +18,26 @@ from matinee.models.item_knn import ItemKNN
 from matinee.models.lineup import default_lineup
 from matinee.models.popularity import Popularity, weighted_score
 from matinee.models.stars import Stars
+from matinee.models.svd import Svd
+from matinee.models.svd_plus_plus import SvdPlusPlus
 from matinee.models.user_kernel import UserKernel
 
 MODELS: dict[str, type[Model[Any]]] = {
     model.name: model
-    for model in (Popularity, ItemKNN, Ease, ImplicitALS, GraphFilter, UserKernel, Content, ColdStart, Stars, Blend)
+    for model in (
+        Popularity,
+        ItemKNN,
+        Ease,
+        ImplicitALS,
+        GraphFilter,
+        UserKernel,
+        Content,
+        ColdStart,
+        Stars,
+        Svd,
+        SvdPlusPlus,
+        Blend,
+    )
 }
 """Kind of model (`Model.name`) → class, of those that come with Matinee."""
 
@@ -83,6 +98,8 @@ __all__ = [
     "Popularity",
     "Query",
     "Stars",
+    "Svd",
+    "SvdPlusPlus",
     "UserKernel",
     "create",
     "default_lineup",
