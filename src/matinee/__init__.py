@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         GraphFilter,
         ImplicitALS,
         ItemKNN,
+        ItemKnnStars,
         Model,
         Popularity,
         Query,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
         Svd,
         SvdPlusPlus,
         UserKernel,
+        UserKnnStars,
     )
     from matinee.settings import Settings
     from matinee.training.pipeline import train
@@ -54,6 +56,7 @@ _HOMES = {
     "GraphFilter": "matinee.models",
     "ImplicitALS": "matinee.models",
     "ItemKNN": "matinee.models",
+    "ItemKnnStars": "matinee.models",
     "MatineeError": "matinee.errors",
     "Model": "matinee.models",
     "Movie": "matinee.data.catalog",
@@ -66,6 +69,7 @@ _HOMES = {
     "Svd": "matinee.models",
     "SvdPlusPlus": "matinee.models",
     "UserKernel": "matinee.models",
+    "UserKnnStars": "matinee.models",
     "load_dataset": "matinee.data",
     "train": "matinee.training.pipeline",
 }
@@ -81,6 +85,7 @@ __all__ = [
     "GraphFilter",
     "ImplicitALS",
     "ItemKNN",
+    "ItemKnnStars",
     "MatineeError",
     "Model",
     "Movie",
@@ -93,6 +98,7 @@ __all__ = [
     "Svd",
     "SvdPlusPlus",
     "UserKernel",
+    "UserKnnStars",
     "__version__",
     "load_dataset",
     "train",

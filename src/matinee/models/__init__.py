@@ -15,12 +15,14 @@ from matinee.models.ease import Ease
 from matinee.models.graph_filter import GraphFilter
 from matinee.models.ials import ImplicitALS
 from matinee.models.item_knn import ItemKNN
+from matinee.models.item_knn_stars import ItemKnnStars
 from matinee.models.lineup import default_lineup
 from matinee.models.popularity import Popularity, weighted_score
 from matinee.models.stars import Stars
 from matinee.models.svd import Svd
 from matinee.models.svd_plus_plus import SvdPlusPlus
 from matinee.models.user_kernel import UserKernel
+from matinee.models.user_knn_stars import UserKnnStars
 
 MODELS: dict[str, type[Model[Any]]] = {
     model.name: model
@@ -36,6 +38,8 @@ MODELS: dict[str, type[Model[Any]]] = {
         Stars,
         Svd,
         SvdPlusPlus,
+        ItemKnnStars,
+        UserKnnStars,
         Blend,
     )
 }
@@ -93,6 +97,7 @@ __all__ = [
     "GraphFilter",
     "ImplicitALS",
     "ItemKNN",
+    "ItemKnnStars",
     "Model",
     "ModelConfig",
     "Popularity",
@@ -101,6 +106,7 @@ __all__ = [
     "Svd",
     "SvdPlusPlus",
     "UserKernel",
+    "UserKnnStars",
     "create",
     "default_lineup",
     "model_class",
