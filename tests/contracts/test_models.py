@@ -43,13 +43,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "graph": {"rank": 8},
     "stars": {"n_factors": 4, "iterations": 30},
     "svd": {"n_factors": 4, "epochs": 40, "learning_rate": 0.02, "regularization": 0.1},
+    "forest": {"trees": 8, "min_leaf": 2, "min_ratings": 5},
     "svdpp": {"n_factors": 4, "epochs": 40, "learning_rate": 0.02, "regularization": 0.1},
     "blend": {"weights": {"ease": 0.6, "itemknn": 0.4}, "popular": "popularity", "learn": False},
 }
 VARIANTS = [*MODELS, "edlae", "blend-learned", "blend-ials", "content-vectors", "blend-mapping"]
 VECTORS = ["content-vectors", "coldstart", "blend-mapping"]
 """Those that are given vectors of texts and posters too."""
-STARS = ["stars", "svd", "svdpp", "itemknnstars", "userknnstars"]
+STARS = ["stars", "svd", "svdpp", "itemknnstars", "userknnstars", "forest", "ridge"]
 """Those that predict stars, on the whole for films and users they know nothing else of."""
 COLLABORATIVE = ["itemknn", "ease", "edlae", "ials", "graph", "userkernel"]
 
@@ -303,7 +304,7 @@ def test_contributions_add_up(kind: str, model: Model[Any], dataset: Dataset) ->
     rows = list(range(len(dataset.catalog)))
     shares = model.contributions(query, rows)
     if shares is None:
-        assert model.name in ("popularity", "userknnstars")
+        assert model.name in ("popularity", "userknnstars", "forest", "ridge")
         return
     assert shares.shape == (len(rows), len(query))
     assert shares.dtype == np.float32

@@ -12,12 +12,14 @@ from matinee.models.blend.model import Blend
 from matinee.models.coldstart import ColdStart
 from matinee.models.content.model import Content
 from matinee.models.ease import Ease
+from matinee.models.forest_stars import ForestStars
 from matinee.models.graph_filter import GraphFilter
 from matinee.models.ials import ImplicitALS
 from matinee.models.item_knn import ItemKNN
 from matinee.models.item_knn_stars import ItemKnnStars
 from matinee.models.lineup import default_lineup
 from matinee.models.popularity import Popularity, weighted_score
+from matinee.models.ridge_stars import RidgeStars
 from matinee.models.stars import Stars
 from matinee.models.svd import Svd
 from matinee.models.svd_plus_plus import SvdPlusPlus
@@ -40,6 +42,8 @@ MODELS: dict[str, type[Model[Any]]] = {
         SvdPlusPlus,
         ItemKnnStars,
         UserKnnStars,
+        ForestStars,
+        RidgeStars,
         Blend,
     )
 }
@@ -94,6 +98,7 @@ __all__ = [
     "ColdStart",
     "Content",
     "Ease",
+    "ForestStars",
     "GraphFilter",
     "ImplicitALS",
     "ItemKNN",
@@ -102,6 +107,7 @@ __all__ = [
     "ModelConfig",
     "Popularity",
     "Query",
+    "RidgeStars",
     "Stars",
     "Svd",
     "SvdPlusPlus",

@@ -13,8 +13,9 @@ from pydantic import Field
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.models.base import Progress, Query, Scores, State
+from matinee.models.baseline_stars import Floats
 from matinee.models.sparse import sparse_rows, sparse_state
-from matinee.models.star_neighbors import Common, Floats, StarNeighbors, StarNeighborsConfig
+from matinee.models.star_neighbors import Common, StarNeighbors, StarNeighborsConfig
 
 _BLOCK_CELLS = 1 << 18
 """Similarities are computed for blocks of targets of about this many cells (targets × movies)."""

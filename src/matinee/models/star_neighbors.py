@@ -14,19 +14,15 @@ from pydantic import Field
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.models.base import Model, ModelConfig, Query, Scores, State
-from matinee.models.preference import StarScale
-from matinee.models.warm_items import WarmItems, array, choose_warm
+from matinee.models.base import Query, Scores, State
+from matinee.models.baseline_stars import BaselineConfig, BaselineStars, Doubles, Floats
+from matinee.models.warm_items import array
 
-Floats = NDArray[np.float32]
-Doubles = NDArray[np.float64]
 Similarity = Literal["cosine", "msd", "pearson", "pearson_baseline"]
 Centering = Literal["none", "mean", "baseline"]
 
-_SWEEPS = 10
 
-
-class StarNeighborsConfig(ModelConfig):
+class StarNeighborsConfig(BaselineConfig):
     """Settings of `ItemKnnStars` and `UserKnnStars`; a cosine or msd without shrinkage is that of Surprise."""
 
     neighbors: int = Field(40, ge=1, description="Nearest that count for one film of one user.")
@@ -35,8 +31,6 @@ class StarNeighborsConfig(ModelConfig):
     shrinkage: float = Field(100.0, ge=0, description="Mistrust of few ratings in common: × (n − 1)/(n − 1 + this).")
     min_support: int = Field(1, ge=1, description="Ratings in common below which two are not alike.")
     centering: Centering = Field("baseline", description="What is taken off each rating: nothing, a mean, a baseline.")
-    user_damping: float = Field(15.0, ge=0, description="Ratings' worth of prior on a user's bias.")
-    item_damping: float = Field(10.0, ge=0, description="Ratings' worth of prior on a film's bias.")
 
 
 C = TypeVar("C", bound=StarNeighborsConfig)
@@ -74,60 +68,22 @@ class Common:
         return result
 
 
-class StarNeighbors(Model[C]):
+class StarNeighbors(BaselineStars[C]):
     """c_ui + Σ sim·(r − c) / Σ sim over the nearest, c being a baseline or mean (Surprise's KNNBaseline and kin).
 
     Koren 2010, "Factor in the Neighbors: Scalable and Accurate Collaborative Filtering". Movies without ratings get
     μ + b_u, a user without a known movie gets μ + b_i; where neither is known the score is NaN.
     """
 
-    predicts_stars = True
-
-    _items: WarmItems
-    _mean: float
-    _scale: tuple[float, float]
-    _biases: Floats
-    """b_i, (k,)."""
     _means: Floats
     """Mean stars of each movie, (k,)."""
 
-    def unsuited(self, dataset: Dataset) -> str | None:
-        """All stars are equal: there is nothing to predict."""
-        return "All ratings are equal, so there are no stars to predict." if StarScale.of(dataset).flat else None
-
     def _baselines(self, dataset: Dataset) -> tuple[sp.csr_matrix, Doubles]:
-        """Fit μ and b_i; returns the warm movies' stars, (n_users, k), and b_u, (n_users,)."""
-        config = self.config
-        self._scale = dataset.scale
-        self._items = WarmItems(choose_warm(dataset.ratings.counts, 1, None))
-        stars = dataset.ratings.matrix()[:, self._items.rows].tocsr()
-        # Without any rating the middle of the scale is all that can be said.
-        self._mean = float(stars.data.mean(dtype=np.float64)) if stars.nnz else float(np.mean(dataset.scale))
-        n, k = stars.shape
-        owners = np.repeat(np.arange(n), np.diff(stars.indptr))
-        left = stars.data.astype(np.float64) - self._mean
-        sizes, counts = np.diff(stars.indptr), np.bincount(stars.indices, minlength=k)
-        users, movies = np.zeros(n), np.zeros(k)
-        for _ in range(_SWEEPS):
-            rest = np.bincount(stars.indices, left - users[owners], k)
-            movies = rest / np.maximum(config.item_damping + counts, 1e-9)
-            users = self._bias(np.bincount(owners, left - movies[stars.indices], n), sizes)
-        self._biases = movies.astype(np.float32)
-        self._means = (np.bincount(stars.indices, stars.data, k) / np.maximum(counts, 1)).astype(np.float32)
+        stars, users = super()._baselines(dataset)
+        k = stars.shape[1]
+        counts = np.maximum(np.bincount(stars.indices, minlength=k), 1)
+        self._means = (np.bincount(stars.indices, stars.data, k) / counts).astype(np.float32)
         return stars, users
-
-    def _bias(self, surplus: Any, n: Any) -> Any:
-        """b_u of a user whose n ratings lie above μ + b_i by `surplus` in all."""
-        return surplus / np.maximum(self.config.user_damping + n, 1e-9)
-
-    def _user_bias(self, query: Query) -> float:
-        positions, mask = self._items.known(query)
-        surplus = query.ratings[mask] - np.float32(self._mean) - self._biases[positions]
-        return float(self._bias(surplus.sum(dtype=np.float64), len(positions)))
-
-    def knows(self, query: Query) -> bool:
-        """Whether the history holds a rated movie (others get movie means)."""
-        return self._items.knows(query)
 
     @abstractmethod
     def _surplus(self, query: Query, bias: float) -> tuple[Floats, NDArray[np.bool_], Floats]:
@@ -147,17 +103,9 @@ class StarNeighbors(Model[C]):
         return self._items.spread(np.clip(scores, *self._scale), self.n_items, np.clip(unrated, *self._scale))
 
     def state(self) -> State:
-        """`biases`, `means` float32 (k,), `items` int64 (k,), `mean_scale` float64 (3,)."""
-        return {
-            "biases": self._biases,
-            "means": self._means,
-            "items": self._items.rows,
-            "mean_scale": np.array([self._mean, *self._scale]),
-        }
+        """As of `BaselineStars`, and `means` float32 (k,)."""
+        return super().state() | {"means": self._means}
 
     def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
-        self._items = WarmItems.from_state(state, catalog)
-        self._biases = array(state, "biases", np.float32, (len(self._items),))
+        super()._restore(state, catalog)
         self._means = array(state, "means", np.float32, (len(self._items),))
-        mean, low, high = (float(value) for value in array(state, "mean_scale", np.float64, (3,)))
-        self._mean, self._scale = mean, (low, high)

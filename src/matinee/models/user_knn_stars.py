@@ -12,14 +12,9 @@ from numpy.typing import NDArray
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.models.base import Progress, Query, Scores, State
+from matinee.models.baseline_stars import Doubles, Floats
 from matinee.models.sparse import entries, sparse_rows, sparse_state
-from matinee.models.star_neighbors import (
-    Common,
-    Doubles,
-    Floats,
-    StarNeighbors,
-    StarNeighborsConfig,
-)
+from matinee.models.star_neighbors import Common, StarNeighbors, StarNeighborsConfig
 from matinee.models.warm_items import array
 
 _DIGITS = 9
