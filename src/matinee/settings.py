@@ -77,6 +77,11 @@ class Settings(BaseSettings):
         description="What `/` of the core service answers: the greeting of the classic title search (`titles`) or of "
         "the classic matrix factorization (`factorization`), or, empty, an index of the service.",
     )
+    classic_model: Literal["blend", "forest", "stars"] = Field(
+        "blend",
+        description="What the classic recommendation routes answer with: the default model (`blend`), each user's "
+        "random forest (`forest`, which training then adds; extra `classic`), or predicted stars (`stars`).",
+    )
     workers: int = Field(1, ge=1, le=256, description="Worker processes of a service.")
 
     data: str = Field("auto", description="Data set to train on: a name of `matinee data list`, a folder, or `auto`.")

@@ -66,6 +66,16 @@ def test_few_ratings_are_answered_by_content(client: Client) -> None:
     assert items("/recommendations/nobody") == items("/v1/users/nobody/recommendations")
 
 
+def test_a_setting_chooses_the_model(client_with: Callable[..., Client]) -> None:
+    client = client_with(classic_model="stars", min_ratings=1)
+    found = client.get("/recommendations/u1").json()["items"]
+    stars = client.get("/v1/users/u1/recommendations?model=stars").json()["items"]
+    assert [item["id"] for item in found] == [item["movie_id"] for item in stars]
+    assert client.get("/recommendations/nobody").json() == client_with().get("/recommendations/nobody").json()
+    refused = client_with(classic_model="forest", min_ratings=1).get("/recommendations/u1")
+    assert (refused.status_code, "MATINEE_CLASSIC_MODEL=forest" in refused.text) == (503, True)
+
+
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_histories(client: Client, prefix: str) -> None:
     for film in ("9", "10", "101", "b", "a"):

@@ -71,7 +71,7 @@ def test_the_setting_chooses_the_model(tmp_path: Path, monkeypatch: pytest.Monke
         answer = client.post("/recommend", json=question())
         assert (answer.status_code, answer.json()["detail"]) == (
             503,
-            "A random forest needs matinee[forest]: pip install 'matinee[forest]'.",
+            "A random forest needs matinee[classic]: pip install 'matinee[classic]'.",
         )
         assert client.post("/recommend", json=question(model="ridge")).status_code == 200
 

@@ -1,4 +1,4 @@
-"""Stars from what movies are about: for each user one regression from features of movies to residuals of their stars."""
+"""Stars from what movies are about: a regression for each user, from features of movies to residuals of stars."""
 
 from __future__ import annotations
 
@@ -22,15 +22,17 @@ from matinee.models.warm_items import array
 TEXT = "text"
 _WORD_DIRECTIONS = 64
 """Of the words' TF-IDF, where there are no vectors of texts."""
-_PLAIN = 3
-"""Columns of the sparse features before the genres: year, bias, logarithm of the number of ratings."""
+_PLAIN = 2
+"""Columns of the sparse features before the genres: year and logarithm of the number of ratings. The movie's bias is
+none of them: it holds the user's own rating, which a regression takes up (ml-latest-small, validation: RMSE .818 with
+it, .805 without)."""
 Features = Literal["text", "sparse"]
 
 
 class ContentStarsConfig(BaselineConfig):
     """Settings of `ForestStars` and `RidgeStars`."""
 
-    features: Features = Field("text", description="Vectors of texts, or genres, year, mean and number of ratings.")
+    features: Features = Field("text", description="Vectors of texts, or genres, year and number of ratings.")
     min_ratings: int = Field(20, ge=1, description="With fewer the likest films of the history answer, by cosine.")
     variance: float = Field(0.95, gt=0, le=1, description="Share of the texts' variance that their components hold.")
     strength: float = Field(1.0, ge=0, le=1, description="Part of a prediction that is added to the baseline.")
@@ -49,7 +51,7 @@ class ContentStars(BaselineStars[C]):
     """
 
     _plain: Floats
-    """Year, bias, log number of ratings, then genres, (n, 3 + g), of the movies of the catalog at fitting."""
+    """Year, log number of ratings, then genres, (n, 2 + g), of the movies of the catalog at fitting."""
     _content: Floats
     """What cosine and regression go by, (n, d)."""
     _all_biases: Floats
@@ -83,7 +85,7 @@ class ContentStars(BaselineStars[C]):
         genres = frame["genres"].to_list()
         number = {genre: place for place, genre in enumerate(sorted({g for each in genres for g in each or ()}))}
         table = np.zeros((len(years), _PLAIN + len(number)), dtype=np.float32)
-        table[:, 0], table[:, 1], table[:, 2] = years, self._all_biases, np.log1p(dataset.ratings.counts)
+        table[:, 0], table[:, 1] = years, np.log1p(dataset.ratings.counts)
         for row, each in enumerate(genres):
             table[row, [_PLAIN + number[genre] for genre in each or ()]] = 1
         return table
@@ -163,7 +165,7 @@ class ContentStars(BaselineStars[C]):
         return scores
 
     def state(self) -> State:
-        """As of `BaselineStars`; `plain` float32 (n, 3 + g) and `content` float32 (n, d)."""
+        """As of `BaselineStars`; `plain` float32 (n, 2 + g) and `content` float32 (n, d)."""
         return super().state() | {"plain": self._plain, "content": self._content}
 
     def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:

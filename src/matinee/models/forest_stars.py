@@ -18,7 +18,8 @@ from matinee.models.content_stars import ContentStars, ContentStarsConfig
 class ForestStarsConfig(ContentStarsConfig):
     """Settings of `ForestStars`."""
 
-    trees: int = Field(100, ge=1, le=10_000, description="Trees of each user's forest.")
+    variance: float = Field(0.4, gt=0, le=1, description="Share of the texts' variance that their components hold.")
+    trees: int = Field(50, ge=1, le=10_000, description="Trees of each user's forest.")
     min_leaf: int = Field(5, ge=1, description="Fewest films in a leaf.")
     max_features: float = Field(0.33, gt=0, le=1, description="Share of the features that each split may choose from.")
     seed: int = Field(0, ge=0, description="Of the forests.")
@@ -27,7 +28,8 @@ class ForestStarsConfig(ContentStarsConfig):
 class ForestStars(ContentStars[ForestStarsConfig]):
     """Random forests (Breiman 2001) on the residuals of a baseline; needs scikit-learn (extra `classic`).
 
-    A forest is grown when a history asks, a tenth of a second for a hundred films and a hundred trees.
+    A forest is grown when a history asks, in about a tenth of a second. Settings were chosen on validation data
+    (ml-latest-small; `benchmarks/classic_stars.py`).
 
     Examples:
         >>> model = matinee.ForestStars(trees=20).fit(dataset)

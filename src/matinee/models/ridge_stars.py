@@ -16,7 +16,7 @@ class RidgeStarsConfig(ContentStarsConfig):
     """Settings of `RidgeStars`."""
 
     regularization: float = Field(
-        10.0, gt=0, description="Ridge, in units of the components' mean square: so many ratings' worth of prior."
+        3.0, gt=0, description="Ridge, in units of the components' mean square: so many ratings' worth of prior."
     )
 
 

@@ -53,7 +53,7 @@ def rank(kind: Kind, vectors: Floats, ratings: Floats, asked: Floats, seed: int 
 def predict(kind: Kind, vectors: Floats, ratings: Floats, asked: Floats, seed: int = 0) -> Floats:
     """Predicted ratings of the asked vectors, (m,); arguments as `rank`."""
     if kind == "forest":
-        need("sklearn", "A random forest", "forest")
+        need("sklearn", "A random forest", "classic")
         return _forest(vectors, ratings, asked, seed)
     return _ridge(vectors, ratings, asked)
 

@@ -18,7 +18,7 @@ from matinee.data.load import load_dataset
 from matinee.data.ratings import Ratings
 from matinee.data.sources import list_datasets
 from matinee.errors import DataError, MemoryLimitError, SnapshotError
-from matinee.models import default_lineup
+from matinee.models import ForestStars, default_lineup
 from matinee.models.base import Model
 from matinee.models.blend.model import Blend
 from matinee.settings import Settings
@@ -112,6 +112,8 @@ def train_dataset(
         dataset = replace(dataset, report=report)
     seconds = {"encoding": time.perf_counter() - start}
     lineup = default_lineup(dataset)
+    if settings.classic_model == ForestStars.name:
+        lineup[ForestStars.name] = ForestStars()
     metrics: Mapping[str, Mapping[str, float]] = {}
     if measure:
         start = time.perf_counter()

@@ -26,8 +26,8 @@ from matinee.data.titles import split_title
 from matinee.engine import Engine
 from matinee.engine.types import Answer
 from matinee.engine.types import Request as Options
-from matinee.errors import UnknownMovieError
-from matinee.settings import MAX_AT_ONCE
+from matinee.errors import SnapshotError, UnknownMovieError
+from matinee.settings import MAX_AT_ONCE, Settings
 
 router = APIRouter(tags=["classic"])
 CONTENT = "content"
@@ -136,16 +136,25 @@ class UpdateMovie(
 
 
 # --- recommendations ------------------------------------------------------------------------------------------
-def _recommend(engine: Engine, user_id: str, n: int, min_ratings: int) -> Answer:
-    """The classic rule: with few ratings the content model, with more the default one."""
-    has_few = 0 < engine.rated_count(user_id) < min_ratings
-    model = CONTENT if has_few and engine.has_model(CONTENT) else None
+def _recommend(engine: Engine, user_id: str, n: int, settings: Settings) -> Answer:
+    """The classic rule: with few ratings the content model, with more the one of the setting."""
+    rated = engine.rated_count(user_id)
+    model = None
+    if 0 < rated < settings.min_ratings and engine.has_model(CONTENT):
+        model = CONTENT
+    elif rated and settings.classic_model != "blend":
+        model = settings.classic_model
+        if not engine.has_model(model):
+            raise SnapshotError(
+                f"The snapshot has no model {model!r}, which the classic routes are set to.",
+                f"Train with MATINEE_CLASSIC_MODEL={model}, or set it to blend.",
+            )
     return engine.recommend(user_id, Options(n=n, model=model))
 
 
 async def _items(request: Request, engine: Engine, user_id: str, n: int, metadata: bool, *, joined: bool) -> Response:
     def work() -> tuple[bytes, bool]:
-        answer = _recommend(engine, user_id, n, service_of(request).settings.min_ratings)
+        answer = _recommend(engine, user_id, n, service_of(request).settings)
         items: list[dict[str, Any]] = []
         for item in answer.items:
             record: dict[str, Any] = {"movie_id": item.movie_id} if joined else {}
