@@ -67,18 +67,32 @@ def print_metrics(metrics: Mapping[str, Mapping[str, float | None]], title: str)
 def main_columns(columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
     """The main columns, so that the table fits into `NARROW` characters. JSON and Markdown have all columns.
 
-    Of metrics with several variants ("ndcg@10/3") only nDCG is shown. If the table is still too wide, standard
-    deviations over the splits are left out.
+    Of metrics with several variants ("ndcg@10/3") only nDCG is shown. If the table is still too wide, intervals of all
+    but the main metric are left out, then MAP and precision, and the main metric's interval last.
     """
-    main = ("model", "ndcg", "precision", "recall", "map", "disliked@", "rmse", "mae", "fit", "score")
-    keep = [i for i, name in enumerate(columns) if name.startswith(main) and ("/" not in name or "ndcg" in name)]
+    main = ("model", "ndcg", "precision", "recall", "map", "disliked@", "rmse", "mae", "p", "fit", "score")
+    keep = [
+        i
+        for i, name in enumerate(columns)
+        if name.startswith(main) and ("/" not in name or "ndcg" in name) and name != "predicted"
+    ]
     columns, rows = [columns[i] for i in keep], [[row[i] for i in keep] for row in rows]
-    # Names wrap at spaces, numbers do not. Each cell has a padding of two and a separator of one.
+    if table_width(columns, rows) > NARROW:
+        rows = [[*row[:2], *(cell.partition(" [")[0] for cell in row[2:])] for row in rows]
+    for extra in ("map", "precision"):
+        if table_width(columns, rows) > NARROW:
+            keep = [i for i, name in enumerate(columns) if i < 2 or not name.startswith(extra)]
+            columns, rows = [columns[i] for i in keep], [[row[i] for i in keep] for row in rows]
+    if table_width(columns, rows) > NARROW:
+        rows = [[cell.partition(" [")[0] for cell in row] for row in rows]
+    return columns, rows
+
+
+def table_width(columns: list[str], rows: list[list[str]]) -> int:
+    """Characters that a table takes: names wrap at spaces, numbers do not; each cell has a padding and a separator."""
     names = max(len(word) for row in rows for word in row[0].split())
     numbers = sum(max(map(len, column)) for column in list(zip(columns, *rows, strict=True))[1:])
-    if names + numbers + 3 * len(columns) + 1 > NARROW:
-        rows = [[cell.partition(" ± ")[0] for cell in row] for row in rows]
-    return columns, rows
+    return names + numbers + 3 * len(columns) + 1
 
 
 def evaluate(
