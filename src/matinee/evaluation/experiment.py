@@ -116,13 +116,18 @@ def evaluate_in_detail(
     lineup: Lineup = default_lineup,
     baseline: str | None = None,
     resamples: int = RESAMPLES,
+    fingerprint: str | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """`evaluate`, with the figures of every user and the configuration of every model."""
+    """`evaluate`, with the figures of every user and the configuration of every model.
+
+    Args:
+        fingerprint: of the data, where they must be the same as before; another is an `InvalidInputError`.
+    """
     chosen = get_protocol(protocol)
     settings = settings or Settings()
     on_progress = progress or silent
-    loaded = _load(chosen, data, settings, progress, validation=validation)
+    loaded = load_source(chosen, data, settings, progress, validation=validation, fingerprint=fingerprint)
     source = loaded.source
     measured: dict[str, Measured] = {}
     names: list[str] = []
@@ -159,7 +164,7 @@ def evaluate_in_detail(
             model = fitted[name].model
             part(f"measuring {name}", 1.0)
             start = time.perf_counter()
-            examined = _examine(model, split, known, chosen)
+            examined = examine(model, split, known, chosen)
             took = time.perf_counter() - start
             own = sum(fitted[needed].seconds for needed in {name, *model.parts})
             measured.setdefault(name, Measured()).add(model, examined, groups, deciles, chosen.k, (own, took))
@@ -210,7 +215,8 @@ def _select(lineup: Mapping[str, Model[Any]], names: Sequence[str] | None, proto
     return list(dict.fromkeys(names))
 
 
-def _examine(model: Model[Any], split: Split, dataset: Dataset, protocol: Protocol) -> Examined:
+def examine(model: Model[Any], split: Split, dataset: Dataset, protocol: Protocol) -> Examined:
+    """Ask a fitted model what a protocol asks of one split."""
     metrics: dict[str, float] = {}
     figures: list[UserFigures] = []
     ranked = predicted = None
@@ -231,7 +237,7 @@ def _examine(model: Model[Any], split: Split, dataset: Dataset, protocol: Protoc
 
 
 @dataclass(frozen=True)
-class _Loaded:
+class Loaded:
     """The data and, where the splits depend on it, the order of the file; what to say about them.
 
     Attributes:
@@ -245,14 +251,20 @@ class _Loaded:
     place: str | None
 
 
-def _load(
+def load_source(
     protocol: Protocol,
     data: Dataset | Path | str | None,
     settings: Settings,
     progress: Progress | None,
     *,
     validation: bool,
-) -> _Loaded:
+    fingerprint: str | None = None,
+) -> Loaded:
+    """The data of a protocol, and the order of their file where its splits depend on it.
+
+    Raises:
+        InvalidInputError: the data have another fingerprint than the one given.
+    """
     traits: Traits = {}
     place: str | None = None
     if isinstance(data, Dataset):
@@ -280,6 +292,11 @@ def _load(
         if folder.is_dir():
             traits = read_user_traits(folder)
         source = EvaluationSource(dataset, rows)
+    if fingerprint not in (None, source.dataset.fingerprint):
+        raise InvalidInputError(
+            f"The data have changed: {source.dataset.fingerprint[:12]} is not {str(fingerprint)[:12]}.",
+            "Give the data as they were: --data FOLDER.",
+        )
     notes = list(source.dataset.report.notes)
     if source.rows is None and protocol.needs_order:
         notes.append("The order of the file is not known, so the split is not that of the file.")
@@ -287,7 +304,7 @@ def _load(
         notes.append("The order of the file is not known, so that published test ratings may be asked for here.")
     if protocol.dataset is not None and source.dataset.name != protocol.dataset:
         notes.append(f"The protocol is made for {protocol.dataset}; figures for other data cannot be compared.")
-    return _Loaded(source, tuple(notes), traits, place)
+    return Loaded(source, tuple(notes), traits, place)
 
 
 def training_metrics(
