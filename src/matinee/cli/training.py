@@ -48,6 +48,11 @@ def train(
             settings, promote=promote, measure=measure, mapping=parse_mapping(map) or None, progress=progress
         )
     manifest = SnapshotRegistry(settings.snapshots_dir).show(snapshot_id)
+    if settings.tracking:
+        from matinee.tracking.mlflow_registry import register_snapshot
+
+        version = register_snapshot(settings, snapshot_id)
+        note(f"Registered with MLflow as version {version} of {settings.registry_model}.")
     if json:
         print_json(
             {"snapshot": snapshot_id, "promoted": promote, "dataset": manifest.dataset, "metrics": manifest.metrics}

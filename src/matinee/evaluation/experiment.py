@@ -180,6 +180,7 @@ def evaluate_in_detail(
         films=len(source.dataset.catalog),
         users=source.dataset.ratings.n_users,
         ratings=len(source.dataset.ratings),
+        scale=known.scale,
         validation=validation,
         splits=tuple(names),
         peers=() if validation else chosen.peers,

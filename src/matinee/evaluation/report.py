@@ -94,6 +94,7 @@ class EvaluationReport(BaseModel):
     films: int
     users: int
     ratings: int
+    scale: tuple[float, float] = (0.5, 5.0)
     validation: bool
     splits: tuple[str, ...]
     results: tuple[ModelResult, ...]
