@@ -17,6 +17,9 @@ from matinee.settings import Settings
 _DEFAULTS = {
     # MLflow reports its use to its makers unless it is told not to.
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    # What a command prints is its result, also for programs.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # Seven attempts with pauses take minutes where a server is away.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
@@ -72,19 +75,19 @@ def failures(url: str) -> Iterator[None]:
 
         if not isinstance(error, MlflowException | OSError | ValueError):
             raise
-        first = (str(error).splitlines() or [""])[0][:300]
+        first = without_password((str(error).splitlines() or [""])[0])[:300]
         raise TrackingError(
             f"MLflow at {without_password(url)} failed: {first}", "Check MATINEE_TRACKING_URL, and that it is running."
         ) from error
 
 
-def without_password(url: str) -> str:
-    """A URL for messages.
+def without_password(text: str) -> str:
+    """A message in which no URL has a user and a password.
 
     >>> without_password("http://ann:secret@host:5000")
     'http://…@host:5000'
     """
-    return re.sub(r"//[^/@]*@", "//…@", url)
+    return re.sub(r"//[^/@]*@", "//…@", text)
 
 
 def experiment(client: Any, settings: Settings, name: str) -> str:
