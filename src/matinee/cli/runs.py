@@ -19,7 +19,7 @@ from matinee.cli.console import (
 )
 
 if TYPE_CHECKING:
-    from matinee.tracking.runs import RunRecord, RunStore
+    from matinee.tracking.runs import RunStore
 
 app = typer.Typer(
     help="Runs: evaluations and searches that were kept, with all that repeats them.", no_args_is_help=True
@@ -37,30 +37,13 @@ def open_runs() -> RunStore:
     return RunStore(load_settings().runs_dir)
 
 
-def _summary(record: RunRecord) -> dict[str, Any]:
-    """What a list shows of a run: the best model by the main figure."""
-    report = record.report
-    reference = next(entry for entry in report["results"] if entry["name"] == report["reference"])
-    metric = next(iter(reference["metrics"]))
-    return {
-        "id": record.id,
-        "created": record.created.isoformat(timespec="seconds"),
-        "kind": record.kind,
-        "protocol": report["protocol"],
-        "dataset": report["dataset"],
-        "validation": report["validation"],
-        "models": [entry["name"] for entry in report["results"]],
-        "reference": report["reference"],
-        "metric": metric,
-        "value": reference["metrics"][metric],
-    }
-
-
 @app.command("list")
 def list_(json: AsJson = False) -> None:
     """All runs, newest first, with the main figure of the model that the others were compared with."""
+    from matinee.tracking.runs import summary
+
     records, damaged = open_runs().list()
-    items = [_summary(record) for record in records]
+    items = [summary(record) for record in records]
     if json:
         print_json({"items": items, "damaged": damaged})
         return

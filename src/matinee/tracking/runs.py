@@ -91,6 +91,25 @@ class RunRecord(BaseModel):
     values_sha256: str = ""
 
 
+def summary(record: RunRecord) -> dict[str, Any]:
+    """What a list shows of a run: what it was of, and the main figure of the reference model."""
+    report = record.report
+    reference = next(entry for entry in report["results"] if entry["name"] == report["reference"])
+    metric = next(iter(reference["metrics"]))
+    return {
+        "id": record.id,
+        "created": record.created.isoformat(timespec="seconds"),
+        "kind": record.kind,
+        "protocol": report["protocol"],
+        "dataset": report["dataset"],
+        "validation": report["validation"],
+        "models": [entry["name"] for entry in report["results"]],
+        "reference": report["reference"],
+        "metric": metric,
+        "value": reference["metrics"][metric],
+    }
+
+
 def new_run_id() -> str:
     """An id that sorts by time."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
