@@ -250,7 +250,7 @@ def test_a_server_that_is_away(folder: Path, tmp_path: Path) -> None:
         home=home, tracking_url=f"http://ann:secret@127.0.0.1:{free_port()}",
     )  # fmt: skip
     assert done.code == 1
-    assert "MLflow at http://…@127.0.0.1" in done.err
+    assert "MLflow at http://ann:********@127.0.0.1" in done.err
     assert "secret" not in done.err
     assert "Traceback" not in done.err
     assert len(list((home / "runs").iterdir())) == 1  # the run itself is kept

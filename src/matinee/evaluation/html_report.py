@@ -20,14 +20,13 @@ _DIMENSIONS = {
     "age": "Users by age",
 }
 _STYLE = """
-:root{color-scheme:light dark;--line:#8884;--soft:#8882}
+:root{color-scheme:light dark;--line:#8884}
 body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2.2rem}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px}
 th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);white-space:nowrap;text-align:left}
 caption{text-align:left;padding:.4rem 0}ul{padding-left:1.2rem}
-svg{max-width:100%;height:auto;font:12px system-ui,sans-serif}svg text{fill:currentColor}
-.grid{stroke:var(--soft)}.axis{stroke:currentColor;fill:none}.ideal{stroke:currentColor;stroke-dasharray:4 4;opacity:.5}
+svg{max-width:100%;height:auto}
 pre{white-space:pre-wrap;font-size:12px}
 """
 

@@ -57,9 +57,9 @@ class Axis:
     def ticks(self) -> list[float]:
         """About five round values."""
         if self.log:
-            powers = range(math.ceil(math.log10(self.low)), math.floor(math.log10(self.high)) + 1)
-            found = [10.0**power for power in powers]
-            return found if len(found) > 1 else [self.low, math.sqrt(self.low * self.high), self.high]
+            powers = range(math.floor(math.log10(self.low)), math.floor(math.log10(self.high)) + 1)
+            steps = (1,) if self.high / self.low > 1000 else (1, 2, 5)
+            return [v for power in powers for v in (10.0**power * s for s in steps) if self.low <= v <= self.high]
         rough = (self.high - self.low) / 5
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
@@ -92,7 +92,7 @@ def _frame(x: Axis | None, y: Axis, width: int, height: int) -> list[str]:
     parts = []
     for tick in y.ticks:
         pixel = y.at(tick)
-        parts.append(f'<line class="grid" x1="{_LEFT}" y1="{pixel:.1f}" x2="{right}" y2="{pixel:.1f}"/>')
+        parts.append(f'<path d="M{_LEFT} {pixel:.1f}H{right}" stroke="currentColor" stroke-opacity=".15"/>')
         parts.append(f'<text x="{_LEFT - 6}" y="{pixel + 4:.1f}" text-anchor="end">{_number(tick)}</text>')
     if x is not None:
         for tick in x.ticks:
@@ -104,15 +104,15 @@ def _frame(x: Axis | None, y: Axis, width: int, height: int) -> list[str]:
     parts.append(
         f'<text transform="translate(14 {center:.1f}) rotate(-90)" text-anchor="middle">{escape(y.label)}</text>'
     )
-    parts.append(f'<path class="axis" d="M{_LEFT} {_TOP}V{bottom}H{right}"/>')
+    parts.append(f'<path fill="none" stroke="currentColor" d="M{_LEFT} {_TOP}V{bottom}H{right}"/>')
     return parts
 
 
 def _svg(parts: Sequence[str], width: int, height: int, title: str) -> str:
     inside = "".join(parts)
     return (
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
-        f'aria-label="{escape(title)}" xmlns="http://www.w3.org/2000/svg">{inside}</svg>'
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" fill="currentColor" '
+        f'aria-label="{escape(title)}" font-family="system-ui, sans-serif" font-size="12" xmlns="http://www.w3.org/2000/svg">{inside}</svg>'
     )
 
 
@@ -137,13 +137,25 @@ def scatter(
     y = Axis.over(y_label, _all([value for _, value in points.values()]), height - _BOTTOM, _TOP)
     x = Axis.over(x_label, [cost for cost, _ in points.values()], _LEFT, width - _RIGHT - 80, log=log)
     parts = _frame(x, y, width, height)
+    labels: list[tuple[float, float, float]] = []
     for number, (name, (cost, (value, ends))) in enumerate(points.items()):
         px, py = x.at(cost), y.at(value)
         if ends:
             parts.append(_whisker(px, ends, y, number))
         parts.append(_mark(number, px, py, f"{name}: {_number(value)} at {_number(cost)}"))
-        parts.append(f'<text x="{px + 8:.1f}" y="{py + 4:.1f}">{escape(name)}</text>')
+        level = _free_level(labels, px + 8, py + 4, 7.2 * len(name))
+        parts.append(f'<text x="{px + 8:.1f}" y="{level:.1f}">{escape(name)}</text>')
     return _svg(parts, width, height, title)
+
+
+def _free_level(labels: list[tuple[float, float, float]], x: float, y: float, width: float) -> float:
+    """The level nearest to y at which a text hides no earlier one; it is added to these as (x, level, width)."""
+    shifts = [0.0, *(sign * 13.0 * step for step in range(1, 8) for sign in (1, -1))]
+    for shift in shifts:
+        if all(abs(y + shift - b) >= 12 or x > a + w or a > x + width for a, b, w in labels):
+            break
+    labels.append((x, y + shift, width))
+    return y + shift
 
 
 def by_group(groups: Sequence[str], series: Mapping[str, Sequence[Value | None]], y_label: str, title: str) -> str:
@@ -190,8 +202,8 @@ def diagonal(series: Mapping[str, Sequence[tuple[float, float]]], x_label: str, 
     y = Axis(y_label, x.low, x.high, height - _BOTTOM, _TOP + 20)
     parts = _frame(x, y, width, height)
     parts.append(
-        f'<line class="ideal" x1="{x.at(x.low):.1f}" y1="{y.at(x.low):.1f}" '
-        f'x2="{x.at(x.high):.1f}" y2="{y.at(x.high):.1f}"/>'
+        f'<path d="M{x.at(x.low):.1f} {y.at(x.low):.1f}L{x.at(x.high):.1f} {y.at(x.high):.1f}" '
+        f'stroke="currentColor" stroke-opacity=".5" stroke-dasharray="4 4"/>'
     )
     for number, (name, points) in enumerate(series.items()):
         path = " ".join(f"{x.at(a):.1f},{y.at(b):.1f}" for a, b in points)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from matinee._util.extras import need
+from matinee._util.secrets import without_password
 from matinee.errors import TrackingError
 from matinee.settings import Settings
 
@@ -79,15 +80,6 @@ def failures(url: str) -> Iterator[None]:
         raise TrackingError(
             f"MLflow at {without_password(url)} failed: {first}", "Check MATINEE_TRACKING_URL, and that it is running."
         ) from error
-
-
-def without_password(text: str) -> str:
-    """A message in which no URL has a user and a password.
-
-    >>> without_password("http://ann:secret@host:5000")
-    'http://…@host:5000'
-    """
-    return re.sub(r"//[^/@]*@", "//…@", text)
 
 
 def experiment(client: Any, settings: Settings, name: str) -> str:
