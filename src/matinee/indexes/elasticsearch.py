@@ -15,7 +15,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from matinee.databases.elasticsearch import Action, Cluster
+from matinee.databases.elasticsearch import Cluster
+from matinee.databases.elasticsearch_documents import Action
+from matinee.databases.elasticsearch_scan import scan
 from matinee.errors import InvalidInputError, NotFoundError, StoreError
 from matinee.indexes.base import (
     Found,
@@ -95,13 +97,7 @@ class ElasticsearchIndex:
                 f"Elasticsearch cannot hold vectors of {main.dim} values.", f"Use at most {MAX_DIM}."
             )
         self._changes = threading.Lock()
-        self._cluster = Cluster(
-            settings.store_url,
-            user=settings.store_user,
-            password=settings.store_password,
-            timeout=settings.store_timeout,
-            failure=StoreError,
-        )
+        self._cluster = Cluster.of(settings)
         try:
             if main is not None:
                 self._create(main, variant)
@@ -190,7 +186,7 @@ class ElasticsearchIndex:
 
     def items(self) -> Items:
         """See `VectorIndex.items`."""
-        found = [document.source["item"] for document in self._cluster.scan(self.name, fields=["item"])]
+        found = [document.source["item"] for document in scan(self._cluster, self.name, fields=["item"])]
         return np.sort(np.array(found, dtype=np.int64))
 
     def vectors(self, items: Items) -> Vectors:
@@ -264,7 +260,7 @@ class ElasticsearchIndex:
     def _compared(self, queries: Vectors, k: int, condition: Query) -> Found:
         """The nearest by reading all vectors that are allowed."""
         total = len(self)
-        held = [document.source for document in self._cluster.scan(self.name, query=condition)]
+        held = [document.source for document in scan(self._cluster, self.name, query=condition)]
         held.sort(key=lambda source: source["item"])
         width = min(k, total)
         items = np.full((len(queries), width), -1, dtype=np.int64)
