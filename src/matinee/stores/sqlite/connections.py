@@ -1,8 +1,4 @@
-"""SQLite connections of one process: one reader per thread, one writer, and group commit.
-
-Group commit: callers queue their jobs and take the write lock in turn. The holder of the lock runs all queued jobs in
-one transaction with one fsync. Each job has a savepoint, so that it is atomic. A caller returns only after the commit.
-"""
+"""SQLite connections of one process: one reader per thread, and one writer with group commit."""
 
 from __future__ import annotations
 
@@ -11,30 +7,36 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, TypeVar
 
-from matinee.errors import MatineeError, StoreError
+from matinee.databases.lifetime import Lifetime
+from matinee.errors import StoreError
+from matinee.stores.group_commit import GroupCommit, Job
 from matinee.stores.sqlite import migrations
 from matinee.stores.sqlite.errors import is_busy, store_error
 
 T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], T]
 
-MAX_GROUP = 256
-"""Maximum number of jobs in one transaction."""
 CHECKPOINT_MS = 50
 CHECK_BELOW = 64 << 20
 """Files smaller than this (bytes) get a full integrity check when opened. It takes well under a second."""
 
 
+class Connection(sqlite3.Connection):
+    """A connection whose `execute` takes `%s` for a value, as PostgreSQL's does (`stores/sql.py`)."""
+
+    def execute(self, statement: str, values: Any = (), /) -> sqlite3.Cursor:
+        """See `sqlite3.Connection.execute`."""
+        return super().execute(statement.replace("%s", "?"), values)
+
+
 class Reader:
     """One thread's read connection and the newest sequence number it has seen. Closed when the thread ends."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.data_version = -1
         self.seq = -1
@@ -44,16 +46,6 @@ class Reader:
         self.connection.close()
 
     __del__ = close
-
-
-class Job(Generic[T]):
-    """One caller's work and its result or error."""
-
-    def __init__(self, work: Work[T]) -> None:
-        self.work = work
-        self.done = False
-        self.result: T | None = None
-        self.error: BaseException | None = None
 
 
 class Connections:
@@ -68,18 +60,16 @@ class Connections:
         StoreError: the file is not a database, is damaged, is of a newer version or another program, or is read-only.
     """
 
-    def __init__(self, path: Path, busy_timeout: float, after: Callable[[sqlite3.Connection], None]) -> None:
+    def __init__(self, path: Path, busy_timeout: float, after: Callable[[Connection], None]) -> None:
         self.path = path
         self._busy_timeout = busy_timeout
         self._after = after
-        self._pid = os.getpid()
+        self._lifetime = Lifetime()
         self._local = threading.local()
         self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
         self._readers_lock = threading.Lock()
-        self._write_lock = threading.Lock()
-        self._queue: deque[Job[object]] = deque()
-        self._writer: sqlite3.Connection | None = None
-        self._closed = False
+        self._group = GroupCommit(self._commit, self._lifetime)
+        self._writer: Connection | None = None
         self._name = os.fspath(path)
         self._file: tuple[int, int] | None = None
         try:
@@ -129,9 +119,14 @@ class Connections:
                     raise
             time.sleep(0.01)
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> Connection:
         connection = sqlite3.connect(
-            self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False, cached_statements=64
+            self.path,
+            timeout=self._busy_timeout,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=Connection,
+            cached_statements=64,
         )
         try:
             connection.execute("PRAGMA synchronous = FULL")
@@ -142,10 +137,7 @@ class Connections:
         return connection
 
     def _check_usable(self) -> None:
-        if self._closed:
-            raise StoreError("The store is closed.", "Open it again.")
-        if self._pid != os.getpid():
-            raise StoreError("The store was opened before this process was forked.", "Open it again in the child.")
+        self._lifetime.check()
         # SQLite itself would continue with the open file, and writes to it would be lost.
         if self._file is not None and self._identity() != self._file:
             raise StoreError(
@@ -170,7 +162,7 @@ class Connections:
         return reader
 
     @contextmanager
-    def reading(self, *, own: bool = False) -> Iterator[sqlite3.Connection]:
+    def reading(self, *, own: bool = False) -> Iterator[Connection]:
         """A consistent read: one transaction on this thread's connection, or on a new one if `own` is true.
 
         Raises:
@@ -192,51 +184,38 @@ class Connections:
             raise store_error(error, self.path) from error
 
     # --- writing --------------------------------------------------------------------------------------------
-    def write(self, work: Work[T]) -> T:
+    def write(self, work: Callable[[Connection], T], weight: int = 1) -> T:
         """Run `work` in a transaction, possibly together with other threads' jobs. Returns after a durable commit.
 
         Raises:
             StoreError: nothing was stored.
             MatineeError: raised by `work`; nothing was stored.
         """
-        self._check_usable()
-        job = Job(work)
-        self._queue.append(job)  # type: ignore[arg-type]
-        with self._write_lock:
-            if not job.done:
-                self._run_queued()
-        if job.error is not None:
-            raise job.error
-        return job.result  # type: ignore[return-value]
+        result: T = self._group.write(Job(work=work, weight=weight))
+        return result
 
-    def _run_queued(self) -> None:
-        """Run all queued jobs in as few transactions as the group size allows. The caller holds the write lock."""
-        while self._queue:
-            jobs = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_GROUP))]
-            try:
-                failure = self._transaction(jobs)
-                if failure is not None and len(jobs) > 1 and not is_busy(failure):
-                    # One job may be too large for the disk; the others must not fail because of it.
-                    for job in jobs:
-                        self._transaction([job])
-            finally:
-                # If this thread was interrupted, waiting callers must get an error instead of hanging.
-                for job in jobs:
-                    if not job.done:
-                        job.done = True
-                        job.error = StoreError("The write was interrupted.", "Try again.")
+    def _commit(self, jobs: list[Job[Connection, Any]]) -> None:
+        try:
+            self._transaction(jobs)
+        except sqlite3.Error as error:
+            failure = store_error(error, self.path)
+            if len(jobs) == 1 or is_busy(error):
+                raise failure from error
+            # One job may be too large for the disk; the others must not fail because of it.
+            for job in jobs:
+                try:
+                    self._commit([job])
+                except StoreError as alone:
+                    job.error = alone
 
-    def _transaction(self, jobs: list[Job[object]]) -> Exception | None:
-        """Run jobs in one transaction. On a database error nothing is stored and the error is returned."""
-        for job in jobs:
-            job.done, job.result, job.error = False, None, None
+    def _transaction(self, jobs: list[Job[Connection, Any]]) -> None:
+        """Run jobs in one transaction with one fsync; each has a savepoint, so that it is atomic."""
         try:
             self._check_usable()
-            if self._writer is None:
-                self._writer = self._connect()
-            connection = self._writer
+            self._writer = connection = self._writer or self._connect()
             connection.execute("BEGIN IMMEDIATE")
             for job in jobs:
+                job.error = None
                 connection.execute("SAVEPOINT job")
                 try:
                     job.result = job.work(connection)
@@ -249,18 +228,9 @@ class Connections:
             self._after(connection)
             connection.execute("COMMIT")
             self._check_usable()  # otherwise the commit might have gone to a deleted file
-        except (sqlite3.Error, MatineeError) as error:
-            self._drop_writer()
-            for job in jobs:
-                job.error = error if isinstance(error, MatineeError) else store_error(error, self.path)
-                job.done = True
-            return error
         except BaseException:
             self._drop_writer()
             raise
-        for job in jobs:
-            job.done = True
-        return None
 
     def _drop_writer(self) -> None:
         # Closing rolls back. The next write opens a new connection.
@@ -270,7 +240,7 @@ class Connections:
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the database and truncate it. Skipped while readers block it."""
-        with self._write_lock, suppress(sqlite3.Error):
+        with self._group.lock, suppress(sqlite3.Error):
             if self._writer is not None:
                 # Writers wait in the meantime, so a long read must not delay this.
                 self._writer.execute(f"PRAGMA busy_timeout = {CHECKPOINT_MS}")
@@ -281,10 +251,9 @@ class Connections:
 
     def close(self) -> None:
         """Close all connections. Idempotent."""
-        self._closed = True
-        if self._pid != os.getpid():
+        if not self._lifetime.end():
             return  # closing the parent's connections would release the parent's locks
-        with self._write_lock:
+        with self._group.lock:
             self._drop_writer()
         with self._readers_lock:
             for reader in list(self._readers):
