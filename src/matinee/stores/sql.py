@@ -14,7 +14,10 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from matinee.data.catalog import Movie
+from matinee.databases.lifetime import Lifetime
+from matinee.errors import StoreError
 from matinee.stores.base import Changes, Exposure, MovieVector, Rating, UserOverlay
+from matinee.stores.group_commit import GroupCommit, Job, run
 from matinee.stores.records import (
     KEY_SECONDS,
     bodies_of,
@@ -44,35 +47,93 @@ class Connection(Protocol):
 
 
 C = TypeVar("C", bound=Connection)
+C_co = TypeVar("C_co", bound=Connection, covariant=True)
 T = TypeVar("T")
+
+
+class Database(Protocol[C_co]):
+    """Connections of one process to a database. Thread-safe."""
+
+    @property
+    def label(self) -> str:
+        """The database, for messages."""
+        ...
+
+    @property
+    def lifetime(self) -> Lifetime:
+        """From opening to closing."""
+        ...
+
+    def query(self, statement: str, values: Sequence[object] = (), /) -> list[Row]:
+        """Rows of one reading statement."""
+        ...
+
+    def read(self, work: Callable[[C_co], T], /) -> T:
+        """Run `work` in a transaction that sees one state of the database. It may run twice."""
+        ...
+
+    def write(self, work: Callable[[C_co], T], /) -> T:
+        """Run `work` in a transaction. Returns after a durable commit. `work` may run twice, but is committed once."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
+        ...
 
 
 class SqlStore(ABC, Generic[C]):
     """A `Store` in an SQL database, but for what each database does in its own way.
 
+    Commits come one after the other, over all processes, so that numbers become visible in their order. What several
+    threads of this one write at the same time shares a commit.
+
     Args:
-        label: the database, for messages.
+        database: closed with the store.
+        keep_log: minimum number of changes in the log.
         clock: seconds since 1970, for the age of idempotency keys.
     """
 
-    def __init__(self, label: object, clock: Callable[[], float]) -> None:
-        self._label, self._clock = label, clock
+    STATE = "SELECT seq, log_floor FROM state"
+    """Reads the state before a commit, which other writers wait for from then on."""
+
+    def __init__(self, database: Database[C], keep_log: int, clock: Callable[[], float]) -> None:
+        self._database, self._keep_log, self._clock = database, keep_log, clock
+        self._seq = 0  # the last number taken by the commit in the making
+        self._group = GroupCommit(
+            self._commit,
+            database.lifetime,
+            lambda error: not isinstance(error, StoreError) or self._by_statement(error.__cause__),
+        )
+
+    def _write(self, work: Callable[[C], T], weight: int = 1) -> T:
+        """Run `work`, which writes about so many rows, in a transaction that no other writer disturbs."""
+        result: T = self._group.write(Job(work=work, weight=weight))
+        return result
+
+    def _commit(self, jobs: Sequence[Job[C, Any]]) -> None:
+        def work(connection: C) -> None:
+            # First, so that what the jobs read cannot change.
+            self._seq = before = connection.execute(self.STATE).fetchone()[0]
+            run(jobs, connection)
+            if self._seq > before:
+                connection.execute("UPDATE state SET seq = %s", (self._seq,))
+                drop_old_log(connection, self._keep_log, max(1, self._keep_log // 100))
+
+        self._database.write(work)
+
+    def _next_seq(self, count: int) -> int:
+        """Allocate `count` sequence numbers and return the last one."""
+        self._seq += count
+        return self._seq
+
+    def close(self) -> None:
+        """Close the connections. Any later use raises `StoreError`."""
+        self._database.close()
 
     # --- each database's own --------------------------------------------------------------------------------
     @abstractmethod
-    def _query(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
-        """Rows of one reading statement."""
-
-    @abstractmethod
-    def _read(self, work: Callable[[C], T]) -> T:
-        """Run `work` in a transaction that sees one state of the database. It may run twice."""
-
-    @abstractmethod
-    def _write(self, work: Callable[[C], T], weight: int = 1) -> T:
-        """Run `work`, which writes about so many rows, in a transaction that no other writer disturbs.
-
-        Returns after a durable commit. `work` may run twice, but is committed once.
-        """
+    def _by_statement(self, cause: BaseException | None) -> bool:
+        """Whether a transaction failed by what was written, not since the database is away or in use."""
 
     @abstractmethod
     def _rows(self, connection: C, statement: str) -> Iterable[Row]:
@@ -81,10 +142,6 @@ class SqlStore(ABC, Generic[C]):
     @abstractmethod
     def _of_movies(self, columns: str, table: str, only: Collection[str] | None) -> list[Row]:
         """Rows of a table, or those of the given movies."""
-
-    @abstractmethod
-    def _next_seq(self, connection: C, count: int) -> int:
-        """Allocate `count` sequence numbers and return the last one."""
 
     @abstractmethod
     def _put_ratings(self, connection: C, seq: int, ratings: Sequence[Rating]) -> None:
@@ -133,7 +190,7 @@ class SqlStore(ABC, Generic[C]):
         distinct = distinct_ratings(ratings)
 
         def put(connection: C) -> int:
-            seq = self._next_seq(connection, len(distinct))
+            seq = self._next_seq(len(distinct))
             self._put_ratings(connection, seq, distinct)
             return seq
 
@@ -161,7 +218,7 @@ class SqlStore(ABC, Generic[C]):
 
     def user(self, user_id: str) -> UserOverlay:
         """Everything stored about one user."""
-        rows = self._query(
+        rows = self._database.query(
             "SELECT r.movie_id, r.rating, r.timestamp, u.version, u.erased"
             " FROM users u LEFT JOIN ratings r ON r.user_id = u.user_id WHERE u.user_id = %s",
             (self._looked_up(user_id),),
@@ -178,7 +235,7 @@ class SqlStore(ABC, Generic[C]):
         return self._write(lambda connection: self._erase(connection, self._stored(user_id)))
 
     def _erase(self, connection: C, user: str) -> int:
-        seq = self._next_seq(connection, 1)
+        seq = self._next_seq(1)
         connection.execute("DELETE FROM exposures WHERE user_id = %s", (user,))
         deleted = connection.execute("DELETE FROM ratings WHERE user_id = %s", (user,)).rowcount
         connection.execute("DELETE FROM log WHERE user_id = %s AND movie_id IS NOT NULL", (user,))
@@ -195,7 +252,7 @@ class SqlStore(ABC, Generic[C]):
 
     def erased_users(self) -> frozenset[str]:
         """Ids of all users ever erased."""
-        rows = self._query("SELECT user_id FROM users WHERE erased IS NOT NULL")
+        rows = self._database.query("SELECT user_id FROM users WHERE erased IS NOT NULL")
         return frozenset(user_id for (user_id,) in self._restored(rows, 0))
 
     # --- movies ---------------------------------------------------------------------------------------------
@@ -210,7 +267,7 @@ class SqlStore(ABC, Generic[C]):
 
     def _write_movies(self, bodies: Bodies, vectors: Sequence[MovieVector]) -> int:
         def put(connection: C) -> int:
-            seq = self._next_seq(connection, len(bodies))
+            seq = self._next_seq(len(bodies))
             self._put_movies(connection, seq, bodies)
             self._put_vectors(connection, vectors)
             return seq
@@ -221,7 +278,7 @@ class SqlStore(ABC, Generic[C]):
         """All stored movies, or those with the given ids, in the order of their first write; None if deleted."""
         rows = self._of_movies("movie_id, body, place", "movies", only)
         rows.sort(key=lambda row: row[2])
-        return [(movie_id, movie_of(body, self._label)) for movie_id, body, _ in self._restored(rows, 0)]
+        return [(movie_id, movie_of(body, self._database.label)) for movie_id, body, _ in self._restored(rows, 0)]
 
     def put_vectors(self, vectors: Sequence[MovieVector]) -> int:
         """Add or replace vectors of movies, which need not be in the store."""
@@ -238,7 +295,7 @@ class SqlStore(ABC, Generic[C]):
         movie_ids = list(dict.fromkeys(vector.movie_id for vector in vectors))
 
         def put(connection: C) -> int:
-            seq = self._next_seq(connection, len(movie_ids))
+            seq = self._next_seq(len(movie_ids))
             self._log_movies(connection, seq, movie_ids)
             self._put_vectors(connection, vectors)
             return seq
@@ -253,7 +310,7 @@ class SqlStore(ABC, Generic[C]):
     # --- changes --------------------------------------------------------------------------------------------
     def seq(self) -> int:
         """The newest sequence number; sees other processes' commits immediately."""
-        return int(self._query("SELECT seq FROM state")[0][0])
+        return int(self._database.query("SELECT seq FROM state")[0][0])
 
     def changes(self, since: int) -> Changes:
         """The changes after sequence number `since`."""
@@ -271,7 +328,7 @@ class SqlStore(ABC, Generic[C]):
             ).fetchall()
             return logged_changes(seq, list(self._restored(rows, 1, 2)))
 
-        return self._read(read)
+        return self._database.read(read)
 
     def _whole_content(self, connection: C, seq: int) -> Changes:
         ratings = self._rows(connection, "SELECT seq, user_id, movie_id, rating, timestamp FROM ratings ORDER BY seq")
@@ -301,7 +358,7 @@ class SqlStore(ABC, Generic[C]):
 
     def exposures(self, user_id: str, limit: int = 1000) -> list[Exposure]:
         """The newest lists shown to a user, newest first."""
-        rows = self._query(
+        rows = self._database.query(
             "SELECT snapshot, model, timestamp, movie_ids FROM exposures WHERE user_id = %s"
             " ORDER BY timestamp DESC, id DESC LIMIT %s",
             (self._looked_up(user_id), max(0, limit)),
@@ -313,12 +370,12 @@ class SqlStore(ABC, Generic[C]):
 
     def ping(self) -> None:
         """Raise `StoreError` unless the store can be read."""
-        self._query("SELECT seq FROM state")
+        self._database.query("SELECT seq FROM state")
 
 
-def drop_old_log(connection: Connection, keep: int, slack: int | None = None) -> None:
-    """Delete all but the newest `keep` changes from the log, once there are at least `slack` (1 %) more."""
+def drop_old_log(connection: Connection, keep: int, slack: int) -> None:
+    """Delete all but the newest `keep` changes from the log, once there are at least `slack` more."""
     seq, floor = connection.execute("SELECT seq, log_floor FROM state").fetchone()
-    if seq - floor >= keep + (max(1, keep // 100) if slack is None else slack):
+    if seq - floor >= keep + slack:
         connection.execute("DELETE FROM log WHERE seq <= %s", (seq - keep,))
         connection.execute("UPDATE state SET log_floor = %s", (seq - keep,))

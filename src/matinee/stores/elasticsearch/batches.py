@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from matinee.databases.elasticsearch import Cluster
-from matinee.errors import MatineeError
 from matinee.stores.elasticsearch.commits import Commit, Commits, next_commit
 from matinee.stores.elasticsearch.entries import Address, Entry, Source, fold, opened
 from matinee.stores.elasticsearch.names import Names
-from matinee.stores.group_commit import Job
+from matinee.stores.group_commit import Job, run
 
 
 class Batch:
@@ -36,7 +35,7 @@ class Batch:
 
 @dataclass(eq=False, kw_only=True)
 class BatchJob(Job[Batch, int]):
-    """One caller's write, whose work adds entries; it raises before it has added one, or not at all.
+    """One caller's write, whose work adds entries.
 
     Attributes:
         reads: documents that the work needs.
@@ -56,7 +55,7 @@ class Batches:
         self._cluster, self._commits, self._names, self._keep_log = cluster, commits, names, keep_log
 
     def commit(self, jobs: Sequence[BatchJob]) -> None:
-        """Make one commit of jobs, and set their results and errors.
+        """Make one commit of jobs.
 
         Raises:
             StoreError: the cluster cannot answer; see `Commits.commit`.
@@ -67,12 +66,7 @@ class Batches:
             before = self._commits.known or self._commits.settled()
             documents = (opened(document.source) for document in self._cluster.read(reads))
             batch = Batch(before.seq, self._names, dict(zip(reads, documents, strict=True)))
-            for job in jobs:
-                job.error = None
-                try:
-                    job.result = job.work(batch)
-                except MatineeError as error:
-                    job.error = error
+            run(jobs, batch)
             if not batch.entries or self._commits.commit(before, self._next(before, batch), batch.documents):
                 return
 

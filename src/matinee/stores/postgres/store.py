@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import nullcontext
-from typing import Any, TypeVar
 
 import psycopg
 
 from matinee.databases.postgres import Connection, Pool, quoted
-from matinee.databases.postgres_errors import store_error
 from matinee.stores.base import RECORD_SPACES, MovieVector, Rating
-from matinee.stores.group_commit import GroupCommit, Job
 from matinee.stores.postgres import schema
 from matinee.stores.postgres.texts import restored, stored
 from matinee.stores.records import KEEP_LOG, bytes_of
-from matinee.stores.sql import Bodies, Row, SqlStore, drop_old_log
-
-T = TypeVar("T")
+from matinee.stores.sql import Bodies, Row, SqlStore
 
 CHUNK = 10_000
 """Rows of one statement, so that it stays well below the time limit."""
@@ -69,8 +63,7 @@ _PUT_EXPOSURES = """
 class PostgresStore(SqlStore[Connection]):
     """A `Store` on a PostgreSQL server. Open it after forking, not before. `close()` it when done.
 
-    A commit locks the row that holds the sequence number, so that commits come one after the other, over all
-    processes, and numbers become visible in their order. What several threads write at the same time shares a commit.
+    A commit first locks the row that holds the sequence number.
 
     Args:
         url: `postgresql://host/database`, with any parameter that libpq knows.
@@ -85,6 +78,8 @@ class PostgresStore(SqlStore[Connection]):
         StoreError: the server cannot answer, or the schema is of a newer version or another program.
     """
 
+    STATE = SqlStore.STATE + " FOR UPDATE"
+
     def __init__(
         self,
         url: str,
@@ -97,49 +92,17 @@ class PostgresStore(SqlStore[Connection]):
         clock: Callable[[], float] = time.time,
     ) -> None:
         name = schema.schema_name(dataset)
-        self._keep_log = keep_log
         self._pool = Pool(url, user, password, timeout, quoted(name))
-        super().__init__(self._pool.label, clock)
-        self._group = GroupCommit(self._commit, self._pool.lifetime)
+        super().__init__(self._pool, keep_log, clock)
         try:
             schema.prepare(self._pool, name)
         except BaseException:
             self._pool.close()
             raise
 
-    # --- transactions ---------------------------------------------------------------------------------------
-    def _query(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
-        return self._pool.query(statement, values)
-
-    def _read(self, work: Callable[[Connection], T]) -> T:
-        return self._pool.read(work)
-
-    def _write(self, work: Callable[[Connection], T], weight: int = 1) -> T:
-        result: T = self._group.write(Job(work=work, weight=weight))
-        return result
-
-    def _commit(self, jobs: Sequence[Job[Connection, Any]]) -> None:
-        def work(connection: Connection) -> None:
-            # Before what the jobs read: other processes' writers wait until the commit, so that no reader sees a
-            # number before the ones below it, and what is read cannot change.
-            connection.execute("SELECT FROM state FOR UPDATE")
-            for job in jobs:
-                job.error = None
-                try:
-                    # A job of several is undone alone; the whole transaction is undone with a single one.
-                    with connection.transaction() if len(jobs) > 1 else nullcontext():
-                        job.result = job.work(connection)
-                except Exception as error:
-                    if len(jobs) == 1 or connection.closed:
-                        raise
-                    job.error = store_error(error, self._pool.label) if isinstance(error, psycopg.Error) else error
-            drop_old_log(connection, self._keep_log)
-
-        self._pool.write(work)
-
-    def close(self) -> None:
-        """Close the connections. Any later use raises `StoreError`."""
-        self._pool.close()
+    def _by_statement(self, cause: BaseException | None) -> bool:
+        # 57: the server stops, or is too slow.
+        return isinstance(cause, psycopg.Error) and cause.sqlstate is not None and cause.sqlstate[:2] != "57"
 
     # --- reading --------------------------------------------------------------------------------------------
     def ratings(self, *, batch: int = 50_000) -> Iterator[list[Rating]]:
@@ -157,9 +120,9 @@ class PostgresStore(SqlStore[Connection]):
     def _of_movies(self, columns: str, table: str, only: Collection[str] | None) -> list[Row]:
         query = f"SELECT {columns} FROM {table}"
         if only is None:
-            return self._read(lambda connection: list(self._rows(connection, query)))
+            return self._pool.read(lambda connection: list(self._rows(connection, query)))
         movie_ids = [self._looked_up(movie_id) for movie_id in only]
-        return self._query(f"{query} WHERE movie_id = ANY(%s::text[])", (movie_ids,))
+        return self._pool.query(f"{query} WHERE movie_id = ANY(%s::text[])", (movie_ids,))
 
     def _stored(self, text: str) -> str:
         return stored(text)
@@ -173,11 +136,6 @@ class PostgresStore(SqlStore[Connection]):
             yield tuple(values)
 
     # --- writing --------------------------------------------------------------------------------------------
-    def _next_seq(self, connection: Connection, count: int) -> int:
-        row = connection.execute("UPDATE state SET seq = seq + %s RETURNING seq", (count,)).fetchone()
-        assert row is not None
-        return int(row[0])
-
     def _put_ratings(self, connection: Connection, seq: int, ratings: Sequence[Rating]) -> None:
         before = seq - len(ratings)
         for start in range(0, len(ratings), CHUNK):

@@ -1,4 +1,4 @@
-"""SQLite connections of one process: one reader per thread, and one writer with group commit."""
+"""SQLite connections of one process: one reader per thread, and one writer."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from matinee.databases.lifetime import Lifetime
 from matinee.errors import StoreError
-from matinee.stores.group_commit import GroupCommit, Job
 from matinee.stores.sqlite import migrations
 from matinee.stores.sqlite.errors import is_busy, store_error
 
@@ -54,23 +53,21 @@ class Connections:
     Args:
         path: the file; created with its folder if missing.
         busy_timeout: seconds to wait for another process's write.
-        after: called with the write connection at the end of every transaction (housekeeping).
 
     Raises:
         StoreError: the file is not a database, is damaged, is of a newer version or another program, or is read-only.
     """
 
-    def __init__(self, path: Path, busy_timeout: float, after: Callable[[Connection], None]) -> None:
+    def __init__(self, path: Path, busy_timeout: float) -> None:
         self.path = path
         self._busy_timeout = busy_timeout
-        self._after = after
-        self._lifetime = Lifetime()
+        self.lifetime = Lifetime()
         self._local = threading.local()
         self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
         self._readers_lock = threading.Lock()
-        self._group = GroupCommit(self._commit, self._lifetime)
+        self._write_lock = threading.Lock()
         self._writer: Connection | None = None
-        self._name = os.fspath(path)
+        self.label = os.fspath(path)
         self._file: tuple[int, int] | None = None
         try:
             self._prepare()
@@ -101,7 +98,7 @@ class Connections:
     def _identity(self) -> tuple[int, int] | None:
         """Device and inode of the file at the path; None if it is missing or empty."""
         try:
-            status = os.stat(self._name)  # noqa: PTH116 - half the cost of Path.stat
+            status = os.stat(self.label)  # noqa: PTH116 - half the cost of Path.stat
         except OSError:
             return None
         return (status.st_dev, status.st_ino) if status.st_size else None
@@ -137,7 +134,7 @@ class Connections:
         return connection
 
     def _check_usable(self) -> None:
-        self._lifetime.check()
+        self.lifetime.check()
         # SQLite itself would continue with the open file, and writes to it would be lost.
         if self._file is not None and self._identity() != self._file:
             raise StoreError(
@@ -183,54 +180,45 @@ class Connections:
         except sqlite3.Error as error:
             raise store_error(error, self.path) from error
 
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction that sees one state of the database.
+
+        Raises:
+            StoreError: the store cannot answer.
+        """
+        with self.reading() as connection:
+            return work(connection)
+
+    def query(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Rows of one reading statement.
+
+        Raises:
+            StoreError: the store cannot answer.
+        """
+        with self.reading() as connection:
+            return connection.execute(statement, values).fetchall()
+
     # --- writing --------------------------------------------------------------------------------------------
-    def write(self, work: Callable[[Connection], T], weight: int = 1) -> T:
-        """Run `work` in a transaction, possibly together with other threads' jobs. Returns after a durable commit.
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction. Returns after a durable commit.
 
         Raises:
             StoreError: nothing was stored.
-            MatineeError: raised by `work`; nothing was stored.
         """
-        result: T = self._group.write(Job(work=work, weight=weight))
+        with self._write_lock:
+            try:
+                self._check_usable()
+                self._writer = connection = self._writer or self._connect()
+                connection.execute("BEGIN IMMEDIATE")
+                result = work(connection)
+                connection.execute("COMMIT")
+                self._check_usable()  # otherwise the commit might have gone to a deleted file
+            except BaseException as error:
+                self._drop_writer()
+                if isinstance(error, sqlite3.Error):
+                    raise store_error(error, self.path) from error
+                raise
         return result
-
-    def _commit(self, jobs: list[Job[Connection, Any]]) -> None:
-        try:
-            self._transaction(jobs)
-        except sqlite3.Error as error:
-            failure = store_error(error, self.path)
-            if len(jobs) == 1 or is_busy(error):
-                raise failure from error
-            # One job may be too large for the disk; the others must not fail because of it.
-            for job in jobs:
-                try:
-                    self._commit([job])
-                except StoreError as alone:
-                    job.error = alone
-
-    def _transaction(self, jobs: list[Job[Connection, Any]]) -> None:
-        """Run jobs in one transaction with one fsync; each has a savepoint, so that it is atomic."""
-        try:
-            self._check_usable()
-            self._writer = connection = self._writer or self._connect()
-            connection.execute("BEGIN IMMEDIATE")
-            for job in jobs:
-                job.error = None
-                connection.execute("SAVEPOINT job")
-                try:
-                    job.result = job.work(connection)
-                except sqlite3.Error:
-                    raise
-                except Exception as error:  # the caller's error, re-raised in the caller's thread
-                    job.error = error
-                    connection.execute("ROLLBACK TO job")
-                connection.execute("RELEASE job")
-            self._after(connection)
-            connection.execute("COMMIT")
-            self._check_usable()  # otherwise the commit might have gone to a deleted file
-        except BaseException:
-            self._drop_writer()
-            raise
 
     def _drop_writer(self) -> None:
         # Closing rolls back. The next write opens a new connection.
@@ -240,7 +228,7 @@ class Connections:
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the database and truncate it. Skipped while readers block it."""
-        with self._group.lock, suppress(sqlite3.Error):
+        with self._write_lock, suppress(sqlite3.Error):
             if self._writer is not None:
                 # Writers wait in the meantime, so a long read must not delay this.
                 self._writer.execute(f"PRAGMA busy_timeout = {CHECKPOINT_MS}")
@@ -251,9 +239,9 @@ class Connections:
 
     def close(self) -> None:
         """Close all connections. Idempotent."""
-        if not self._lifetime.end():
+        if not self.lifetime.end():
             return  # closing the parent's connections would release the parent's locks
-        with self._group.lock:
+        with self._write_lock:
             self._drop_writer()
         with self._readers_lock:
             for reader in list(self._readers):

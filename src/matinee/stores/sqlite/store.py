@@ -5,18 +5,14 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 from matinee.stores.base import RECORD_SPACES, MovieVector, Rating
 from matinee.stores.records import KEEP_LOG, bytes_of, storable
-from matinee.stores.sql import Bodies, Row, SqlStore, drop_old_log
+from matinee.stores.sql import Bodies, Row, SqlStore
 from matinee.stores.sqlite.connections import Connection, Connections
-from matinee.stores.sqlite.errors import store_error
-
-T = TypeVar("T")
+from matinee.stores.sqlite.errors import is_busy, store_error
 
 
 class SqliteStore(SqlStore[Connection]):
@@ -44,23 +40,11 @@ class SqliteStore(SqlStore[Connection]):
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = Path(path)
-        super().__init__(self.path, clock)
-        self._connections = Connections(self.path, busy_timeout, partial(drop_old_log, keep=keep_log))
+        self._connections = Connections(self.path, busy_timeout)
+        super().__init__(self._connections, keep_log, clock)
 
-    # --- transactions ---------------------------------------------------------------------------------------
-    def _query(self, statement: str, values: Sequence[object] = ()) -> list[Row]:
-        return self._read(lambda connection: connection.execute(statement, values).fetchall())
-
-    def _read(self, work: Callable[[Connection], T]) -> T:
-        with self._connections.reading() as connection:
-            return work(connection)
-
-    def _write(self, work: Callable[[Connection], T], weight: int = 1) -> T:
-        return self._connections.write(work, weight)
-
-    def close(self) -> None:
-        """Close the file. Any later use raises `StoreError`."""
-        self._connections.close()
+    def _by_statement(self, cause: BaseException | None) -> bool:
+        return isinstance(cause, sqlite3.Error) and not is_busy(cause)
 
     # --- reading --------------------------------------------------------------------------------------------
     def seq(self) -> int:
@@ -91,9 +75,9 @@ class SqliteStore(SqlStore[Connection]):
     def _of_movies(self, columns: str, table: str, only: Collection[str] | None) -> list[Row]:
         query = f"SELECT {columns} FROM {table}"
         if only is None:
-            return self._query(query)
+            return self._connections.query(query)
         query += " WHERE movie_id = %s"
-        return self._read(
+        return self._connections.read(
             lambda connection: [row for id_ in only for row in connection.execute(query, (storable(id_),))]
         )
 
@@ -111,10 +95,6 @@ class SqliteStore(SqlStore[Connection]):
             return super()._erase(connection, user)
         finally:
             connection.execute("PRAGMA secure_delete = OFF")
-
-    def _next_seq(self, connection: Connection, count: int) -> int:
-        connection.execute("UPDATE state SET seq = seq + %s", (count,))
-        return int(connection.execute("SELECT seq FROM state").fetchone()[0])
 
     def _put_ratings(self, connection: Connection, seq: int, ratings: Sequence[Rating]) -> None:
         first = seq - len(ratings) + 1
