@@ -206,8 +206,8 @@ class Connections:
             StoreError: nothing was stored.
         """
         with self._write_lock:
+            self._check_usable()  # not below, as closing the writer would write the log into the file
             try:
-                self._check_usable()
                 self._writer = connection = self._writer or self._connect()
                 connection.execute("BEGIN IMMEDIATE")
                 result = work(connection)
