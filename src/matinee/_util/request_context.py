@@ -51,7 +51,7 @@ class RequestContext:
     )
 
     def __init__(self, request_id: str = "", trace_id: str = "", parent_id: str = "", flags: int = SAMPLED) -> None:
-        self.trace_id = trace_id or "%032x" % (_bits(128) or 1)
+        self.trace_id = trace_id or new_trace_id()
         self.request_id = request_id or self.trace_id
         self.parent_id, self.flags = parent_id, flags
         self._span_id = self.tracestate = ""
@@ -93,6 +93,11 @@ class RequestContext:
         return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
 
 
+def new_trace_id() -> str:
+    """32 random hexadecimal digits."""
+    return "%032x" % (_bits(128) or 1)
+
+
 def new_span_id() -> str:
     """16 random hexadecimal digits."""
     return "%016x" % (_bits(64) or 1)
@@ -100,9 +105,9 @@ def new_span_id() -> str:
 
 def _parsed(header: bytes) -> tuple[str, str, int]:
     """Trace id, parent's span id and flags of a `traceparent`; a new trace where it is not valid."""
-    found = _TRACEPARENT.fullmatch(header)
-    if found is not None:
-        version, trace_id, parent_id, flags, more = found.groups()
+    match = _TRACEPARENT.fullmatch(header)
+    if match is not None:
+        version, trace_id, parent_id, flags, more = match.groups()
         # Of later versions the parts known now are read; version 00 has no others, and ff is forbidden.
         if version != b"ff" and not (version == b"00" and more) and trace_id.strip(b"0") and parent_id.strip(b"0"):
             return trace_id.decode(), parent_id.decode(), int(flags, 16) & SAMPLED

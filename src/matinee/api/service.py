@@ -42,8 +42,8 @@ class CoreService(application.Service):
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
         super().__init__(settings)
         self.cache = ResponseCache(settings.answer_cache)
-        self._store_is_remote = bool(settings.store_url)
-        waits = bool(settings.recommender_url) or self._store_is_remote
+        self.store_is_remote = bool(settings.store_url)
+        waits = bool(settings.recommender_url) or self.store_is_remote
         self.executor = AdaptiveExecutor(threads=MAX_WAITING, waits=True) if waits else AdaptiveExecutor()
         self.work_queue = WorkQueue(settings.workers, settings.max_body)
         self._engine = Lazy(self._open, RETRY)
@@ -92,8 +92,7 @@ class CoreService(application.Service):
 
     async def view(self, engine: Engine) -> RequestView:
         """See `Engine.request_view`; in a thread where the store is on another machine."""
-        elsewhere = bool(self.settings.store_url)
-        return await run_in_threadpool(engine.request_view) if elsewhere else engine.request_view()
+        return await run_in_threadpool(engine.request_view) if self.store_is_remote else engine.request_view()
 
     def close_engine(self) -> None:
         """Close the engine if it was opened here, and end the threads that encode."""
