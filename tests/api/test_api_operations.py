@@ -56,10 +56,10 @@ def test_lifespan_opens_and_closes_its_own_engine(data_dir: Path) -> None:
 
     async def live() -> None:
         async with app.lifespan():
-            assert app.service.opened is not None  # type: ignore[attr-defined]
+            assert app.service.lazy_engine.value is not None  # type: ignore[attr-defined]
 
     anyio.run(live)
-    assert app.service.opened is None  # type: ignore[attr-defined]
+    assert app.service.lazy_engine.value is None  # type: ignore[attr-defined]
 
 
 def test_lifespan_without_a_snapshot(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

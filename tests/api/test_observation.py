@@ -21,8 +21,7 @@ import pytest
 from api_support import Client
 from matinee._util import request_context
 from matinee._util.logs import JsonFormatter
-from matinee._util.request_context import RequestContext, background, current, outgoing_headers
-from matinee._util.stages import stage
+from matinee._util.request_context import RequestContext, background, current, outgoing_headers, stage
 from matinee.api import create_app
 from matinee.api.telemetry import Telemetry
 from matinee.client import Client as CoreClient

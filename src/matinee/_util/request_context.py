@@ -1,4 +1,4 @@
-"""The request that is being answered: its id and its place in a trace, known wherever its answer is computed.
+"""The request that is being answered: its id, its place in a trace, the times of its stages.
 
 Ids follow a request from service to service: `X-Request-ID`, and `traceparent` of the W3C (Trace Context, level 2).
 """
@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from time import perf_counter
+from types import TracebackType
+from typing import Literal
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 """Ids of clients that are taken over; others are replaced, since ids are written into logs and headers."""
@@ -32,9 +34,9 @@ class RequestContext:
         flags: of the trace; `SAMPLED` is its lowest bit.
         tracestate: handed on as it came.
         started: by `perf_counter`.
-        observe: called with name and seconds of each finished stage; None: stages are not measured.
+        observe: called with name and seconds of each finished stage where `stages` is None, as in the background.
         finished: it was answered; tasks that were started in it and outlive it are no part of it.
-        stages: name, start and end (`perf_counter`) of finished stages; None: they are not collected.
+        stages: name, start and end (`perf_counter`) of finished stages, recorded with the answer.
     """
 
     __slots__ = (
@@ -143,3 +145,34 @@ def background(observe: Callable[[str, float], None] | None = None) -> Iterator[
         yield context
     finally:
         current.reset(token)
+
+
+Stage = Literal["retrieve", "score", "rerank", "encode", "store"]
+
+
+class stage:  # noqa: N801 - used like a function
+    """Measures a block: `with stage("score"): …`. Stages do not contain one another, so that their times add up.
+
+    Args:
+        name: retrieve (which movies may come, nearest vectors, titles), score (models), rerank (calibration,
+            diversity), encode (texts and pictures to vectors) or store (reads and writes of it).
+    """
+
+    __slots__ = ("_name", "_start")
+
+    def __init__(self, name: Stage) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._start = perf_counter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        context = current.get()
+        if context is None:
+            return
+        if context.stages is not None:
+            context.stages.append((self._name, self._start, perf_counter()))
+        elif context.observe is not None:
+            context.observe(self._name, perf_counter() - self._start)

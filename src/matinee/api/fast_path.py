@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
-from matinee._util.request_context import current, new_trace_id
+from matinee._util.request_context import RequestContext, current, new_trace_id
 from matinee.api.application import Api, Application
-from matinee.api.render import answer_record, dumps
+from matinee.api.render import answer_json
 from matinee.api.response_cache import CachedResponse
 from matinee.data.ids import USER_ID
 from matinee.engine import Engine
+from matinee.engine.recommend import recommend_stored
 from matinee.engine.runtime import RequestView
 from matinee.engine.types import Request as Options
 from matinee.errors import MatineeError
@@ -54,10 +55,10 @@ def recommend_work(engine: Engine, view: RequestView, user_id: str, options: Opt
     """Computes a recommendation's bytes."""
 
     def work() -> tuple[bytes, bool]:
-        answer = engine.recommend(user_id, options, at=view)
+        answer = recommend_stored(view, user_id, options)
         # Not cached: what depends on all ratings, as popular films do, since a user's version does not cover them;
         # and metadata, since no version covers posters.
-        return dumps(answer_record(engine, answer, metadata)), not answer.volatile and not metadata
+        return answer_json(engine, answer, metadata), not answer.volatile and not metadata
 
     return work
 
@@ -80,16 +81,17 @@ class CoreApplication(Application):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
-        engine = self._core.opened
+        engine = self._core.lazy_engine.value
         if engine is None or scope["type"] != "http" or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
-        start, observation, context = perf_counter(), self._core.observation, None
-        answer, cached = await self._answer(engine, scope)
+        start, observation = perf_counter(), self._core.observation
+        answer, context = await self._answer(engine, scope)
         if answer is None:
             await self._app(scope, receive, send)
             return
-        if not cached or observation.needs_context(scope["headers"]):
+        cached = context is None
+        if cached and observation.needs_context(scope["headers"]):
             context = observation.begin(scope)
             context.started = start
         request_id = new_trace_id() if context is None else context.request_id
@@ -101,34 +103,35 @@ class CoreApplication(Application):
         else:
             observation.end(context, "GET", answer.route, 200, cached)
 
-    async def _answer(self, engine: Engine, scope: Scope) -> tuple[CachedResponse | None, bool]:
-        """A cached or plain answer, and whether it was cached; None: take the regular path."""
+    async def _answer(self, engine: Engine, scope: Scope) -> tuple[CachedResponse | None, RequestContext | None]:
+        """A cached answer, or a plain one and the context that it was computed in; None: take the regular path."""
         service, path, query = self._core, scope["path"], scope["query_string"]
         try:
             cached = service.cache.get(path, query)
             plain = None if cached else plan(path, query)
             if not cached and not plain:
-                return None, False
+                return None, None
             view = await service.view(engine) if service.store_is_remote else engine.request_view()
             if cached is not None:
                 if view.validity(cached.user_id) == cached.version:
-                    return cached, True
+                    return cached, None
                 service.cache.drop(path, query)
                 plain = plan(path, query)
             if plain is None:
-                return None, False
+                return None, None
             user_id, options = plain
             # Before computing: a write in between makes the answer outdated, never wrong.
             version = view.validity(user_id)
             work = recommend_work(engine, view, user_id, options)
-            current.set(service.observation.begin(scope))  # for stages; the regular path sets it, too
+            context = service.observation.begin(scope)
+            current.set(context)  # for stages; the regular path sets it, too
             body, cacheable = await service.executor.run(work, key=user_id, heavy=is_heavy(options))
         except MatineeError:  # an expected error, for which the regular path makes a problem document
-            return None, False
+            return None, None
         except Exception:
             log.exception("The fast path failed; the request takes the regular path.")
-            return None, False
+            return None, None
         answer = CachedResponse.of(ROUTE, user_id, version, body)
         if cacheable:
             service.cache.put(path, query, answer)
-        return answer, False
+        return answer, context

@@ -10,7 +10,8 @@ import os
 import threading
 from bisect import bisect_left
 from collections import Counter as Counts
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
@@ -45,7 +46,7 @@ class Metrics:
             "matinee_request_seconds", "Seconds to answer.", ["route"], buckets=BUCKETS, registry=self.registry
         )
         self.ready = Counter("matinee_ready_answers", "Requests served from ready answers.", registry=self.registry)
-        self.stages = Histogram(
+        self.stages = BatchHistogram(
             "matinee_stage_seconds",
             "Seconds of the stages of an answer.",
             ["stage"],
@@ -53,40 +54,50 @@ class Metrics:
             registry=self.registry,
         )
         self._gauges: dict[str, Gauge] = {}
-        self._stages: dict[str, Histogram] = {}
-        self._pending: deque[tuple[tuple[str, str, int, bool], float]] = deque()
+        self._pending: deque[tuple[tuple[str, str, int, bool], float, Sequence[tuple[str, float, float]]]] = deque()
         self._recording = threading.Lock()
         self._batch = 1 if "PROMETHEUS_MULTIPROC_DIR" in os.environ else BATCH
 
-    def count(self, method: str, route: str, status: int, seconds: float, cached: bool = False) -> None:
+    def count(
+        self,
+        method: str,
+        route: str,
+        status: int,
+        seconds: float,
+        cached: bool = False,
+        stages: Sequence[tuple[str, float, float]] | None = None,
+    ) -> None:
         """Record one request. Routes are templates and methods known ones, so that the number of series stays small.
 
         Args:
             cached: it was answered from the response cache.
+            stages: name, start and end of its stages.
         """
-        self._pending.append(((method, route, status, cached), seconds))
+        self._pending.append(((method, route, status, cached), seconds, stages or ()))
         if len(self._pending) >= self._batch:
             self._record()
 
     def _record(self) -> None:
         """Move the pending requests into the metrics: together, since one by one takes longer than a cached answer."""
         with self._recording:
-            groups: dict[tuple[str, str, int, bool], list[float]] = {}
+            groups: dict[tuple[str, str, int, bool], list[float]] = defaultdict(list)
+            stages: dict[str, list[float]] = defaultdict(list)
             while self._pending:
-                key, seconds = self._pending.popleft()
-                groups.setdefault(key, []).append(seconds)
+                key, seconds, finished = self._pending.popleft()
+                groups[key].append(seconds)
+                for name, start, end in finished:
+                    stages[name].append(end - start)
             for (method, route, status, cached), times in groups.items():
                 self.requests.labels(method, route, str(status)).inc(len(times))
                 self.seconds.labels(route).observe_all(times)
                 if cached:
                     self.ready.inc(len(times))
+            for name, times in stages.items():
+                self.stages.labels(name).observe_all(times)
 
     def observe_stage(self, stage: str, seconds: float) -> None:
-        """Record one stage of an answer."""
-        histogram = self._stages.get(stage)
-        if histogram is None:
-            histogram = self._stages[stage] = self.stages.labels(stage)
-        histogram.observe(seconds)
+        """Record one stage of work in the background."""
+        self.stages.labels(stage).observe(seconds)
 
     def gauge(self, name: str, description: str, value: float, **labels: str) -> None:
         """Set a number that is known when metrics are asked for; of several workers the last one asked says it."""

@@ -50,8 +50,7 @@ class Observation:
         if context is None:
             context = scope[_SCOPE] = RequestContext.of(scope["headers"])
             context.observe = self.metrics.observe_stage
-            if self._collects:
-                context.stages = []
+            context.stages = []
         return context
 
     def end(self, context: RequestContext, method: str, route: str, status: int, cached: bool = False) -> None:
@@ -62,7 +61,7 @@ class Observation:
         """
         end = perf_counter()
         known = method if method in METHODS else "other"
-        self.metrics.count(known, route, status, end - context.started, cached)
+        self.metrics.count(known, route, status, end - context.started, cached, context.stages)
         if self._logs:
             self._log(context, known, route, status, end)
         if self._telemetry is not None:

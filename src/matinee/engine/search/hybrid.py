@@ -7,7 +7,7 @@ import logging
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee._util.stages import stage
+from matinee._util.request_context import stage
 from matinee.encoders import conse
 from matinee.engine.encoder_pool import Encoders
 from matinee.engine.recommend import check_n
