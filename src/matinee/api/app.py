@@ -6,7 +6,6 @@ import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -15,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from matinee.api.application import Api, Application
 from matinee.api.classic import favorites, titles
 from matinee.api.classic import recommendations as classic_recommendations
-from matinee.api.fast_path import FastPath
+from matinee.api.fast_path import CoreApplication
 from matinee.api.routes import (
     common,
     explanations,
@@ -95,4 +94,4 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     for router in classic:
         api.include_router(router, prefix="/classic", include_in_schema=False)
     api.include_router(titles.router, prefix=TITLES, include_in_schema=False)
-    return Application(api, partial(FastPath, service=service))
+    return CoreApplication(api, service)

@@ -13,7 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from matinee import __version__
 from matinee.api.documentation import add_documentation
@@ -151,16 +151,13 @@ class Application:
         api: the FastAPI application in it.
         service: what its routes share.
 
-    Args:
-        outermost: makes the middleware that requests meet first.
     """
 
-    def __init__(self, api: Api, outermost: Callable[[ASGIApp], ASGIApp] | None = None) -> None:
+    def __init__(self, api: Api) -> None:
         self.api, self.service = api, api.service
         add_documentation(api)
         limited = LimitBody(api, self.service.max_body)
-        observed = ObserveRequests(AnswerHead(limited), self.service.observation)
-        self._app: ASGIApp = observed if outermost is None else outermost(observed)
+        self._app = ObserveRequests(AnswerHead(limited), self.service.observation)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
