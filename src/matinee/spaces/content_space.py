@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from matinee.data.vectors import MovieVectors
 from matinee.encoders.projection import Projection, unit
 from matinee.errors import SnapshotError
-from matinee.models.content.model import SPACES, Content
+from matinee.models.base import Model
 from matinee.models.content.vector_field import VectorField
 from matinee.models.truncated_svd import truncated_svd
 from matinee.snapshots.spaces import Space, lifted
@@ -76,14 +76,14 @@ class ContentSpace:
     @classmethod
     def learn(
         cls,
-        content: Content,
+        content: Model[Any],
         vectors: Mapping[str, MovieVectors],
         series: Iterable[Rows] = (),
         years: Sequence[int | None] = (),
         seed: int = 0,
         dim: int | None = None,
     ) -> ContentSpace:
-        """From a fitted content model.
+        """From a fitted model that has `item_vectors`.
 
         Args:
             vectors: those that it was fitted with, by encoded space.
@@ -91,13 +91,13 @@ class ContentSpace:
             years: of every movie, where there are series.
             dim: values for a movie; None: as `content_dim` says.
         """
-        words = content.vectors
         shared = _shared(content)
-        fields = {name: VectorField.learn(vectors[name]) for name in SPACES if _weight(content, name, vectors)}
+        weights = {name: np.float32(w) for name, w in content.vector_weights.items() if len(vectors.get(name, ()))}
+        fields = {name: VectorField.learn(vectors[name]) for name in weights}
         everything = np.arange(content.n_items, dtype=np.int64)
-        blocks = [field.rows(everything) * _weight(content, name, vectors) for name, field in fields.items()]
+        blocks = [field.rows(everything) * weights[name] for name, field in fields.items()]
         left, values, right = truncated_svd(
-            sp.csr_matrix(words[:, shared]),
+            sp.csr_matrix(_words(content)[:, shared]),
             dim or content_dim(content.n_items),
             seed=seed,
             dense=np.hstack(blocks) if blocks else None,
@@ -106,7 +106,7 @@ class ContentSpace:
         dense: dict[str, tuple[Projection, Floats]] = {}
         start = int(shared.sum())
         for name, field in fields.items():
-            directions = right[:, start : start + field.dim].T * _weight(content, name, vectors)
+            directions = right[:, start : start + field.dim].T * weights[name]
             dense[name] = field.projection, np.ascontiguousarray(directions, dtype=np.float32)
             start += field.dim
         places = left * values
@@ -133,12 +133,17 @@ class ContentSpace:
         return result
 
     def placed(
-        self, learned: Content, now: Content, rows: Rows, before: Mapping[str, Floats], after: Mapping[str, Floats]
+        self,
+        learned: Model[Any],
+        now: Model[Any],
+        rows: Rows,
+        before: Mapping[str, Floats],
+        after: Mapping[str, Floats],
     ) -> Floats:
         """Places of movies that were added or edited, (len(rows), dim), before series are drawn together.
 
         Args:
-            learned: the content model that the space was learned from.
+            learned: the model that the space was learned from.
             now: the same over the catalog as it is.
             before: raw vectors of the movies in the encoded spaces when the space was learned, 0 where there was none.
             after: those that they have now.
@@ -146,11 +151,12 @@ class ContentSpace:
         # Only what changed is projected, so that a movie put back as it was lies where it lay.
         known = rows < learned.n_items
         used = sp.diags_array(known.astype(np.float32))
-        words = sp.csr_matrix(now.vectors[rows] - used @ learned.vectors[np.where(known, rows, 0)])
+        fitted = _words(learned)
+        words = sp.csr_matrix(_words(now)[rows] - used @ fitted[np.where(known, rows, 0)])
         # A new movie may have a word that only one had before; of its own such words a movie's place says nothing.
         lone = ~_shared(learned)[words.indices] & np.repeat(known, np.diff(words.indptr))
         words.data[lone] = 0
-        alike = sp.csr_matrix(words @ learned.vectors.T)
+        alike = sp.csr_matrix(words @ fitted.T)
         dim = len(self.squares)
         product = alike[:, self.movies.rows] @ self.movies.vectors
         inside = np.searchsorted(self.movies.rows, self.series.rows)
@@ -193,8 +199,7 @@ class ContentSpace:
         try:
             dense = {
                 name: (Projection(extra[f"{name}_mean"], extra[f"{name}_components"]), extra[f"{name}_directions"])
-                for name in SPACES
-                if f"{name}_mean" in extra
+                for name in (key.removesuffix("_mean") for key in extra if key.endswith("_mean"))
             }
             result = cls(
                 space.movies,
@@ -221,18 +226,17 @@ class ContentSpace:
         return result
 
 
-def _shared(content: Content) -> NDArray[np.bool_]:
+def _words(content: Model[Any]) -> sp.csr_matrix:
+    vectors = content.item_vectors
+    assert vectors is not None
+    return vectors
+
+
+def _shared(content: Model[Any]) -> NDArray[np.bool_]:
     """Words of two movies or more, (n_words,); the others make no movie like another."""
-    words = content.vectors
+    words = _words(content)
     result: NDArray[np.bool_] = np.bincount(words.indices, minlength=words.shape[1]) > 1
     return result
-
-
-def _weight(content: Content, name: str, vectors: Mapping[str, MovieVectors]) -> np.float32:
-    """What vectors of an encoded space are multiplied by in the long vectors; 0 where the model has none of them."""
-    present = vectors.get(name)
-    weight = content.config.model_dump()[name] if present is not None and len(present) else 0.0
-    return np.float32(weight / content.whole if weight else 0.0)
 
 
 def _projected(vectors: Floats, projection: Projection) -> Floats:

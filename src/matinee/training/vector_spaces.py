@@ -24,7 +24,6 @@ from matinee.errors import MatineeError
 from matinee.indexes import available_kinds, build_index
 from matinee.indexes.recall_check import BUILT, Probes, proven
 from matinee.models.base import Model
-from matinee.models.content.model import Content
 from matinee.models.truncated_svd import truncated_svd
 from matinee.posters.store import PosterStore
 from matinee.settings import Settings
@@ -156,7 +155,7 @@ def model_spaces(dataset: Dataset, models: Mapping[str, Model[Any]], seed: int =
     """`content`, `taste` (SVD of the ratings) and `blend` of the two, without maps."""
     spaces = {}
     content = models.get(CONTENT)
-    if isinstance(content, Content):
+    if content is not None and content.item_vectors is not None:
         spaces[CONTENT] = content_space(dataset, content, seed)
     spaces[TASTE] = taste_space(dataset, seed)
     spaces = {name: space for name, space in spaces.items() if len(space.movies)}
@@ -165,8 +164,8 @@ def model_spaces(dataset: Dataset, models: Mapping[str, Model[Any]], seed: int =
     return spaces
 
 
-def content_space(dataset: Dataset, content: Content, seed: int = 0) -> Space:
-    """What movies are about, series first; see `engine.content_space`."""
+def content_space(dataset: Dataset, content: Model[Any], seed: int = 0) -> Space:
+    """What movies are about, series first; see `matinee.spaces.content_space`."""
     series = SeriesFinder(dataset.catalog).all()
     made = ContentSpace.learn(content, dataset.vectors, series, dataset.catalog.column("year"), seed)
     return _space(CONTENT, made.movies, made.extra())

@@ -1,221 +1,39 @@
-"""The page "For you": rate movies on a wall of posters, and see the recommendations change."""
+"""The page: its components and listeners."""
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 
-from matinee.client import RefusedError, calls
-from matinee.errors import InvalidInputError, MatineeError
+from matinee.client import calls
+from matinee.errors import MatineeError
 from matinee.web.inputs import number
-from matinee.web.pages.foryou_filter import Narrowing, narrowing
-from matinee.web.shell import Page, Params, Shell, address_of, filter_trouble, select
+from matinee.web.pages.foryou.filter import Narrowing, narrowing
+from matinee.web.pages.foryou.options import (
+    DEFAULT_ADVENTUROUS,
+    DEFAULT_N,
+    MAX_FILTER,
+    MAX_N,
+    MIN_N,
+    Options,
+    RawOptions,
+    user_name,
+)
+from matinee.web.pages.foryou.queries import Queries
+from matinee.web.shell import Page, Params, Shell, address_of, filter_trouble
 from matinee.web.views import make_view
 
-MAX_NAME, MAX_TITLE, MAX_FILTER = 64, 200, 2000
-"""Maximum lengths of texts."""
+MAX_TITLE = 200
 MAX_GENRES = 40
 MAX_YEAR = 9999
 MAX_OFFSET = 1_000_000
 FILTER_EXAMPLE = 'genre = "Comedy" and year >= 1990 and not tag = "gore"'
-MIN_N, MAX_N = 5, 50
-DEFAULT_N = 10
-WALL_SIZE = 12
-MAX_PAGES = 20
-"""Maximum number of catalog pages to search for unrated movies."""
-STRIP_SIZE = 30
-SURPRISE_RANK = 300
-"""Surprises have fewer ratings than the movie of this rank by number of ratings."""
 SURPRISE_DIVERSITY = 0.4
-DEFAULT_ADVENTUROUS = 0.5
-"""The core's default."""
-GENRES_TTL = 600.0
-"""Seconds for which the list of genres is cached."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """Options of the recommendations.
-
-    Attributes:
-        filter: in the filter language.
-        diversity: 0 … 1.
-        n: number of movies, 5 … 50.
-        adventurous: 0 (well known) … 1 (the long tail).
-    """
-
-    filter: str = ""
-    diversity: float = 0.0
-    n: int = DEFAULT_N
-    adventurous: float = DEFAULT_ADVENTUROUS
-
-    @classmethod
-    def of(cls, filter: Any = "", diversity: Any = None, n: Any = None, adventurous: Any = None) -> Options:
-        """Validated options: invalid numbers become the default, others are clamped.
-
-        Raises:
-            InvalidInputError: the filter is too long.
-        """
-        text = filter if isinstance(filter, str) else ""
-        if len(text) > MAX_FILTER:
-            raise InvalidInputError(
-                f"The filter has {len(text):,} characters, more than the {MAX_FILTER:,} allowed.", "Shorten it."
-            )
-        return cls(
-            text.strip(),
-            round(number(diversity, 0.0, 0.0, 1.0), 2),
-            int(number(n, DEFAULT_N, MIN_N, MAX_N)),
-            round(number(adventurous, DEFAULT_ADVENTUROUS, 0.0, 1.0), 2),
-        )
-
-    @property
-    def adventurous_or_none(self) -> float | None:
-        """`adventurous`; None if it is the default."""
-        return self.adventurous if self.adventurous != DEFAULT_ADVENTUROUS else None
-
-    def params(self, user: str, surprise: bool) -> dict[str, object]:
-        """Parameters of the page's address."""
-        return {
-            "user": user,
-            "filter": self.filter,
-            "diversity": self.diversity or None,
-            "n": self.n if self.n != DEFAULT_N else None,
-            "adventurous": self.adventurous_or_none,
-            "surprise": 1 if surprise else None,
-        }
-
-
-def user_name(value: Any) -> str:
-    """Validate a user's name.
-
-    Raises:
-        InvalidInputError: empty, too long, or with characters that are not allowed in ids.
-    """
-    name = str(value if value is not None else "").strip()
-    if not name:
-        raise InvalidInputError("Who are you?", "Choose a user or a new name at the top of the page.")
-    if len(name) > MAX_NAME:
-        raise InvalidInputError(
-            f"This user name has {len(name):,} characters; at most {MAX_NAME} are allowed.", "Choose a shorter one."
-        )
-    if "/" in name or any(ord(char) < 32 for char in name):
-        raise InvalidInputError("A user name cannot hold a slash or a line break.", "Choose another one.")
-    return name
-
-
-class Queries:
-    """Queries of this page."""
-
-    def __init__(self, shell: Shell) -> None:
-        self.shell = shell
-        self._genres: tuple[float, list[str]] = (0.0, [])
-
-    async def history(self, user: str) -> list[dict[str, Any]]:
-        """All ratings of a user, newest first; [] for new users."""
-        try:
-            [answer] = await self.shell.ask(calls.history(user))
-        except RefusedError as error:
-            if error.status == 404:
-                return []
-            raise
-        return list(answer["items"])
-
-    async def picks(self, user: str, options: Options) -> dict[str, Any]:
-        """The list: `{"user", "items", "less_of", "fallback", "model", "filter", "at"}`.
-
-        `items`: movies with stars, because and reason; `less_of`: disliked movies that lower the scores of others.
-
-        `at` is the time of the request. It prevents an outdated answer from being drawn.
-        """
-        at = time.time()
-        call = calls.recommendations(
-            user,
-            n=options.n,
-            filter=options.filter,
-            diversity=options.diversity or None,
-            adventurous=options.adventurous_or_none,
-            explain=True,
-        )
-        [answer] = await self.shell.ask(call)
-        fields = select(answer, ("items", "fallback", "model"))
-        return fields | {"user": user, "less_of": answer.get("less_of") or [], "filter": options.filter, "at": at}
-
-    async def ratings(self, user: str, first: str = "") -> dict[str, Any]:
-        """The strip: `{"user", "items": [{movie_id, title, rating}], "total", "lowest", "at"}`, newest first.
-
-        `lowest` (and `seen`): the range of stars, see `Shell.stars`.
-
-        Args:
-            first: the movie that was just rated. It comes first, because ratings have times in whole seconds.
-        """
-        at = time.time()
-        history, scale = await asyncio.gather(self.history(user), self.shell.stars())
-        rated = sorted(history, key=lambda row: row["movie_id"] != first)
-        items = [{name: row[name] for name in ("movie_id", "title", "rating")} for row in rated[:STRIP_SIZE]]
-        return {"user": user, "items": items, "total": len(rated), "at": at, **scale}
-
-    async def wall(self, user: str, offset: int = 0, title: str = "") -> dict[str, Any]:
-        """Films to rate: `{"user", "items": [{movie_id, title, year, rating}], "title", "next": offset or null}`.
-
-        Args:
-            offset: number of movies of the catalog, most rated first, to skip.
-            title: search for this title instead; includes rated movies.
-        """
-        stars = {row["movie_id"]: row["rating"] for row in await self.history(user)}
-        if title:
-            [answer] = await self.shell.ask(calls.search(title, n=WALL_SIZE, by="title"))
-            items = [_card(movie, stars) for movie in answer["items"]]
-            return {"user": user, "items": items, "title": title, "next": None, "offset": 0}
-        items, position, total = [], offset, offset + 1
-        for _ in range(MAX_PAGES):
-            [answer] = await self.shell.ask(calls.movies(sort="ratings", offset=position, limit=4 * WALL_SIZE))
-            total = answer["total"]
-            for movie in answer["items"]:
-                position += 1
-                if movie["movie_id"] not in stars:
-                    items.append(_card(movie, stars))
-                if len(items) == WALL_SIZE:
-                    break
-            if len(items) == WALL_SIZE or not answer["items"]:
-                break
-        next_offset = position if items and position < total else None
-        return {"user": user, "items": items, "title": "", "next": next_offset, "offset": offset}
-
-    async def surprise_limit(self) -> int:
-        """The number of ratings that surprises must stay below."""
-        [answer] = await self.shell.ask(calls.movies(sort="ratings", offset=SURPRISE_RANK - 1, limit=1))
-        if not answer["items"]:  # a small catalog: use its less rated half
-            middle = max(answer["total"] // 2, 0)
-            [answer] = await self.shell.ask(calls.movies(sort="ratings", offset=middle, limit=1))
-        return max(int(answer["items"][0]["ratings"]), 1) if answer["items"] else 1
-
-    async def genres(self) -> list[str]:
-        """Genres of the most rated movies, sorted by name."""
-        time_cached, cached = self._genres
-        if not cached or time.monotonic() - time_cached > GENRES_TTL:
-            [answer] = await self.shell.ask(calls.movies(sort="ratings", limit=500))
-            cached = sorted({genre for movie in answer["items"] for genre in movie["genres"]})
-            self._genres = (time.monotonic(), cached)
-        return cached
-
-
-def _card(movie: Mapping[str, Any], stars: Mapping[str, float]) -> dict[str, Any]:
-    return select(movie) | {"rating": stars.get(movie["movie_id"])}
-
-
-class RawOptions(NamedTuple):
-    """The options as sent by the page or a program, in the order of `Controls.options`."""
-
-    filter: Any = None
-    diversity: Any = None
-    n: Any = None
-    adventurous: Any = None
 
 
 class Controls:
