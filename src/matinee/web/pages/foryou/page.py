@@ -150,7 +150,7 @@ class ForYou:
         n: Any = None,
         adventurous: Any = None,
     ) -> Any:
-        """Store one rating; the list and the ratings after it."""
+        """Store a rating. Returns the new list and the ratings."""
         try:
             name = user_name(user)
             await self.shell.ask(calls.rate(name, _id(movie_id), number(stars, 0, -1, 100)))
@@ -167,7 +167,7 @@ class ForYou:
         n: Any = None,
         adventurous: Any = None,
     ) -> Any:
-        """Take one rating back; the list and the ratings after it."""
+        """Delete a rating. Returns the new list and the ratings."""
         try:
             name = user_name(user)
             await self.shell.ask(calls.unrate(name, _id(movie_id)))
@@ -177,10 +177,9 @@ class ForYou:
         picks, ratings = await self._lists(name, RawOptions(filter, diversity, n, adventurous))
         return picks, ratings | {"removed": _id(movie_id)}
 
-    async def _lists(self, name: str, raw: RawOptions, first: str = "") -> tuple[Any, Any]:
-        rated = self._or_trouble(self.queries.ratings(name, first))
-        picks, ratings = await asyncio.gather(self._picks(name, raw), rated)
-        return picks, ratings
+    async def _lists(self, name: str, raw: RawOptions, first: str = "") -> tuple[dict[str, Any], ...]:
+        ratings = self._of_user(name, partial(self.queries.ratings, first=first))
+        return tuple(await asyncio.gather(self._picks(name, raw), ratings))
 
     async def _picks(self, user: Any, raw: RawOptions) -> dict[str, Any]:
         try:
@@ -188,16 +187,16 @@ class ForYou:
         except MatineeError as error:
             return filter_trouble(error, str(raw.filter)[:MAX_FILTER])
 
-    async def _or_trouble(self, answer: Awaitable[dict[str, Any]]) -> dict[str, Any]:
+    async def _of_user(self, user: Any, query: Callable[[str], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
         try:
-            return await answer
+            return await query(user_name(user))
         except MatineeError as error:
             return filter_trouble(error)
 
     async def recommend(
         self, user: Any, filter: Any = None, diversity: Any = None, n: Any = None, adventurous: Any = None
     ) -> list[Any]:
-        """The list for a user; the text of the filter is what counts, the controls follow it."""
+        """The list for a user. The controls are set from the text of the filter."""
         raw = RawOptions(filter, diversity, n, adventurous)
         parsed = narrowing(str(filter or "")[:MAX_FILTER])
         return [await self._picks(user, raw), *_controls(parsed), self._address(user, raw)]
@@ -214,7 +213,7 @@ class ForYou:
         n: Any = None,
         adventurous: Any = None,
     ) -> list[Any]:
-        """The controls become the filter, other clauses of it stay; the list that it allows."""
+        """Put the controls into the filter, whose other clauses stay, and list what it allows."""
         before = narrowing(str(filter or "")[:MAX_FILTER])
         first, last = _year(year_from), _year(year_to)
         if first is not None and last is not None and first > last:
@@ -242,12 +241,9 @@ class ForYou:
         return [text, new_diversity, picks, self._address(user, raw)]
 
     async def films_to_rate(self, user: Any, offset: Any = None, title: Any = None) -> dict[str, Any]:
-        """Well-known films that the user has not rated, or films called so."""
-        try:
-            start = int(number(offset, 0, 0, MAX_OFFSET))
-            return await self.queries.wall(user_name(user), start, str(title or "").strip()[:MAX_TITLE])
-        except MatineeError as error:
-            return filter_trouble(error)
+        """Well-known films that the user has not rated, or films with this title."""
+        start, text = int(number(offset, 0, 0, MAX_OFFSET)), str(title or "").strip()[:MAX_TITLE]
+        return await self._of_user(user, partial(self.queries.wall, offset=start, title=text))
 
     def _address(self, user: Any, raw: RawOptions) -> Any:
         try:
@@ -271,8 +267,8 @@ class ForYou:
                 pass  # the list reports the error
         picks, ratings, wall, genres = await asyncio.gather(
             self._picks(user, RawOptions(text, new_diversity, n, adventurous)),
-            self._or_trouble(self._of_user(user, self.queries.ratings)),
-            self._or_trouble(self._of_user(user, self.queries.wall)),
+            self._of_user(user, self.queries.ratings),
+            self._of_user(user, self.queries.wall),
             self._all_genres(),
         )
         if "error" in ratings:  # the list already reports it
@@ -281,9 +277,6 @@ class ForYou:
         options = Options.of("", new_diversity, n, adventurous)
         listed = gr.Dropdown(choices=genres, value=chosen) if genres else chosen
         return [picks, ratings, wall, listed, *others, text, options.diversity, options.n, options.adventurous]
-
-    async def _of_user(self, user: str, query: Callable[[str], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
-        return await query(user_name(user))
 
     async def _all_genres(self) -> list[str]:
         try:
