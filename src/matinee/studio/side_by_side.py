@@ -21,7 +21,7 @@ SECOND = ("content", "popular")
 """Default of the second model: the first of these that exists."""
 FALLBACKS = {
     "popular": "Nothing is known of this user's taste: these are the most popular films.",
-    "content": "Only the contents of this user's films are known: these are films with like contents.",
+    "content": "This model knows none of this user's films, so these are films with similar content.",
 }
 
 
@@ -156,11 +156,11 @@ def in_words(result: Overlap) -> str:
         return f"{count}: {how}. Too few to compare their order."
     rho = f"(Spearman {result.spearman:+.2f})"
     if result.spearman >= 0.7:
-        order = f"They stand in much the same order {rho}."
+        order = f"They are in much the same order {rho}."
     elif result.spearman >= 0.3:
-        order = f"They stand in a roughly similar order {rho}."
+        order = f"They are in a roughly similar order {rho}."
     elif result.spearman > -0.3:
         order = f"Their order has nothing in common {rho}."
     else:
-        order = f"They stand in rather the opposite order {rho}."
+        order = f"They are in rather the opposite order {rho}."
     return f"{count}: {how}. {order}"

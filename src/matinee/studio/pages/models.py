@@ -16,7 +16,7 @@ FIGURES, SIDE, SNAPSHOTS = "Figures", "Side by side", "Snapshots"
 VIEWS = {"figures": FIGURES, "side-by-side": SIDE, "snapshots": SNAPSHOTS}
 VIEW = "models-view"
 MEANINGS = {
-    "ndcg@10": "nDCG@10: how near to the top of the list of ten the held-out films stand. 1 is perfect, 0 none found.",
+    "ndcg@10": "nDCG@10: how near the top of the list of ten the held-out films rank. 1 is perfect, 0 none found.",
     "recall@10": "Recall@10: the share of a user's held-out films that are among the ten.",
     "coverage": "Coverage: the share of all films that at least one of these lists of ten shows.",
     "rmse": "RMSE: error of predicted stars on held-out ratings (root of the mean square). Lower is better; only "
@@ -206,7 +206,7 @@ def _snapshots() -> None:
         core.info("No snapshot was measured.")
         return
     pickers.init_widget("models-snapshot-metric", kinds[0])
-    metric = st.selectbox("Figure", kinds, key="models-snapshot-metric", help="What it means stands under Figures.")
+    metric = st.selectbox("Figure", kinds, key="models-snapshot-metric", help="Explained in the view Figures.")
     table: dict[str, Sequence[Any]] = {"Snapshot": columns["Snapshot"]}
     table |= {name: [each.get(name, {}).get(metric) for each in metrics] for name in names}
     number = {name: st.column_config.NumberColumn(format="%.4f") for name in names}
