@@ -1,4 +1,4 @@
-// Where the names of marked points go, so that they do not lie on each other.
+// Positions of the labels of marked points, so that they do not overlap.
 
 const GAP = 10; // pixels between a point and its name
 const HEIGHT = 17;
@@ -18,7 +18,7 @@ const PLACES = {
 const overlap = (a, b) => a[0] < b[0] + b[2] && b[0] < a[0] + a[2] && a[1] < b[1] + HEIGHT && b[1] < a[1] + HEIGHT;
 
 /**
- * For each point the place of its name, or null where there is no room.
+ * The position of each point's label, or null if there is no room.
  *
  * @param points `{x, y, width}` in pixels, the most important first; `width` is the name's.
  * @param size `{width, height}` of the picture.
@@ -33,7 +33,7 @@ export function placed(points, size) {
       .map(([place, box]) => [place, box(width)])
       .map(([place, [left, top, wide]]) => [place, [x + left, y + top, wide]])
       .filter(([, box]) => inside(box) && !names.some((other) => overlap(box, other)));
-    // Other marks are best left free too, but in the thick of it a name on a mark is better than none.
+    // Labels should not cover marks either, but a label on a mark is better than none.
     const clear = free.find(([, box]) => !marks.some((mark, at) => at !== own && overlap(box, mark)));
     const [place, box] = clear ?? free[0] ?? [null, null];
     if (place) names.push(box);
