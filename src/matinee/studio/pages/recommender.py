@@ -47,7 +47,7 @@ def _algorithm() -> None:
         list(ALGORITHMS),
         format_func=ALGORITHMS.__getitem__,
         key=CHOICE,
-        captions=["Films about the same things", "Films that those like who like these"],
+        captions=["Films about the same things", "Films that the same people like"],
     )
     st.session_state[LEFT] = _widgets()
 

@@ -1,4 +1,4 @@
-"""The page: its components and listeners."""
+"""The page: layout, listeners, and restoring its state from an address."""
 
 from __future__ import annotations
 
@@ -13,17 +13,9 @@ import gradio as gr
 from matinee.client import calls
 from matinee.errors import MatineeError
 from matinee.web.inputs import number
-from matinee.web.pages.foryou.filter import Narrowing, narrowing
-from matinee.web.pages.foryou.options import (
-    DEFAULT_ADVENTUROUS,
-    DEFAULT_N,
-    MAX_FILTER,
-    MAX_N,
-    MIN_N,
-    Options,
-    RawOptions,
-    user_name,
-)
+from matinee.web.pages.foryou.controls import Controls, filter_values
+from matinee.web.pages.foryou.filter import narrowing
+from matinee.web.pages.foryou.options import MAX_FILTER, Options, RawOptions, user_name
 from matinee.web.pages.foryou.queries import Queries
 from matinee.web.shell import Page, Params, Shell, address_of, filter_trouble
 from matinee.web.views import make_view
@@ -32,45 +24,7 @@ MAX_TITLE = 200
 MAX_GENRES = 40
 MAX_YEAR = 9999
 MAX_OFFSET = 1_000_000
-FILTER_EXAMPLE = 'genre = "Comedy" and year >= 1990 and not tag = "gore"'
 SURPRISE_DIVERSITY = 0.4
-
-
-class Controls:
-    """The components, created in the current layout.
-
-    Attributes:
-        filter_controls: components that become part of the filter.
-        options: the other components, the filter first.
-    """
-
-    def __init__(self) -> None:
-        with gr.Column(elem_id="narrow"):
-            with gr.Row(elem_id="narrow-controls"):
-                self.genres = gr.Dropdown(
-                    [], label="Genres", multiselect=True, allow_custom_value=True, elem_id="genres"
-                )
-                self.year_from = gr.Number(label="From year", precision=0, elem_id="year-from")
-                self.year_to = gr.Number(label="To year", precision=0, elem_id="year-to")
-                self.diversity = gr.Slider(0, 1, 0, step=0.05, label="Diversity", buttons=[], elem_id="diversity")
-                self.adventurous = gr.Slider(
-                    *(0, 1, DEFAULT_ADVENTUROUS), step=0.05, label="Hidden gems", buttons=[], elem_id="adventurous"
-                )
-                self.n = gr.Slider(MIN_N, MAX_N, DEFAULT_N, step=1, label="Films", buttons=[], elem_id="n")
-                self.surprise = gr.Checkbox(label="Surprise me", elem_id="surprise")
-            self.filter = gr.Textbox(label="Filter", placeholder=FILTER_EXAMPLE, max_lines=3, elem_id="filter")
-        self.filter_controls = [self.genres, self.year_from, self.year_to, self.surprise]
-        self.options = [self.filter, self.diversity, self.n, self.adventurous]
-
-    def narrowing(self) -> list[Any]:
-        """Events that change the filter."""
-        years = (self.year_from, self.year_to)
-        return [self.genres.input, self.surprise.input, *(event for box in years for event in (box.submit, box.blur))]
-
-    def asking(self) -> list[Any]:
-        """Events that request the list without changing the filter."""
-        sliders = (self.diversity, self.adventurous, self.n)
-        return [self.filter.submit, self.filter.blur, *(slider.input for slider in sliders)]
 
 
 class ForYou:
@@ -199,7 +153,7 @@ class ForYou:
         """The list for a user. The controls are set from the text of the filter."""
         raw = RawOptions(filter, diversity, n, adventurous)
         parsed = narrowing(str(filter or "")[:MAX_FILTER])
-        return [await self._picks(user, raw), *_controls(parsed), self._address(user, raw)]
+        return [await self._picks(user, raw), *filter_values(parsed), self._address(user, raw)]
 
     async def narrow(
         self,
@@ -273,7 +227,7 @@ class ForYou:
         )
         if "error" in ratings:  # the list already reports it
             ratings, wall = {}, {}
-        chosen, *others = _controls(parsed)
+        chosen, *others = filter_values(parsed)
         options = Options.of("", new_diversity, n, adventurous)
         listed = gr.Dropdown(choices=genres, value=chosen) if genres else chosen
         return [picks, ratings, wall, listed, *others, text, options.diversity, options.n, options.adventurous]
@@ -302,8 +256,3 @@ def _id(value: Any) -> str:
 
 def _year(value: Any) -> int | None:
     return int(number(value, 0, 0, MAX_YEAR)) or None
-
-
-def _controls(parsed: Narrowing) -> list[Any]:
-    """Values of genres, first year, last year, surprise."""
-    return [list(parsed.genres), parsed.year_from, parsed.year_to, parsed.fewer_than is not None]
