@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from matinee.errors import InvalidInputError
 from matinee.web.inputs import number
@@ -14,15 +14,6 @@ MIN_N, MAX_N = 5, 50
 DEFAULT_N = 10
 DEFAULT_ADVENTUROUS = 0.5
 """The core's default."""
-
-
-class RawOptions(NamedTuple):
-    """The options as sent by the page or a program, in the order of `Controls.options`."""
-
-    filter: Any = None
-    diversity: Any = None
-    n: Any = None
-    adventurous: Any = None
 
 
 @dataclass(frozen=True)
@@ -43,22 +34,20 @@ class Options:
 
     @classmethod
     def of(cls, filter: Any = "", diversity: Any = None, n: Any = None, adventurous: Any = None) -> Options:
-        """Validated options: invalid numbers become the default, others are clamped.
-
-        Raises:
-            InvalidInputError: the filter is too long.
-        """
-        text = filter if isinstance(filter, str) else ""
-        if len(text) > MAX_FILTER:
-            raise InvalidInputError(
-                f"The filter has {len(text):,} characters, more than the {MAX_FILTER:,} allowed.", "Shorten it."
-            )
+        """The options as sent by the page or a program: invalid numbers become the default, others are clamped."""
         return cls(
-            text.strip(),
+            filter.strip() if isinstance(filter, str) else "",
             round(number(diversity, 0.0, 0.0, 1.0), 2),
             int(number(n, DEFAULT_N, MIN_N, MAX_N)),
             round(number(adventurous, DEFAULT_ADVENTUROUS, 0.0, 1.0), 2),
         )
+
+    def check(self) -> None:
+        """Raise InvalidInputError if the filter is too long."""
+        if len(self.filter) > MAX_FILTER:
+            raise InvalidInputError(
+                f"The filter has {len(self.filter):,} characters, more than the {MAX_FILTER:,} allowed.", "Shorten it."
+            )
 
     @property
     def adventurous_or_none(self) -> float | None:

@@ -15,7 +15,7 @@ from matinee.errors import MatineeError
 from matinee.web.inputs import number
 from matinee.web.pages.foryou.controls import Controls, filter_values
 from matinee.web.pages.foryou.filter import narrowing
-from matinee.web.pages.foryou.options import MAX_FILTER, Options, RawOptions, user_name
+from matinee.web.pages.foryou.options import MAX_FILTER, Options, user_name
 from matinee.web.pages.foryou.queries import Queries
 from matinee.web.shell import Page, Params, Shell, address_of, filter_trouble
 from matinee.web.views import make_view
@@ -110,7 +110,7 @@ class ForYou:
             await self.shell.ask(calls.rate(name, _id(movie_id), number(stars, 0, -1, 100)))
         except MatineeError as error:
             return gr.skip(), filter_trouble(error) | {"movie_id": _id(movie_id)}
-        return await self._lists(name, RawOptions(filter, diversity, n, adventurous), _id(movie_id))
+        return await self._lists(name, Options.of(filter, diversity, n, adventurous), _id(movie_id))
 
     async def unrate(
         self,
@@ -128,18 +128,18 @@ class ForYou:
         except MatineeError as error:
             if getattr(error, "status", None) != 404:  # 404: the rating is deleted already
                 return gr.skip(), filter_trouble(error) | {"movie_id": _id(movie_id)}
-        picks, ratings = await self._lists(name, RawOptions(filter, diversity, n, adventurous))
+        picks, ratings = await self._lists(name, Options.of(filter, diversity, n, adventurous))
         return picks, ratings | {"removed": _id(movie_id)}
 
-    async def _lists(self, name: str, raw: RawOptions, first: str = "") -> tuple[dict[str, Any], ...]:
+    async def _lists(self, name: str, options: Options, first: str = "") -> tuple[dict[str, Any], ...]:
         ratings = self._of_user(name, partial(self.queries.ratings, first=first))
-        return tuple(await asyncio.gather(self._picks(name, raw), ratings))
+        return tuple(await asyncio.gather(self._picks(name, options), ratings))
 
-    async def _picks(self, user: Any, raw: RawOptions) -> dict[str, Any]:
+    async def _picks(self, user: Any, options: Options) -> dict[str, Any]:
         try:
-            return await self.queries.picks(user_name(user), Options.of(*raw))
+            return await self.queries.picks(user_name(user), options)
         except MatineeError as error:
-            return filter_trouble(error, str(raw.filter)[:MAX_FILTER])
+            return filter_trouble(error, options.filter[:MAX_FILTER])
 
     async def _of_user(self, user: Any, query: Callable[[str], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
         try:
@@ -151,9 +151,9 @@ class ForYou:
         self, user: Any, filter: Any = None, diversity: Any = None, n: Any = None, adventurous: Any = None
     ) -> list[Any]:
         """The list for a user. The controls are set from the text of the filter."""
-        raw = RawOptions(filter, diversity, n, adventurous)
-        parsed = narrowing(str(filter or "")[:MAX_FILTER])
-        return [await self._picks(user, raw), *filter_values(parsed), self._address(user, raw)]
+        options = Options.of(filter, diversity, n, adventurous)
+        parsed = narrowing(options.filter[:MAX_FILTER])
+        return [await self._picks(user, options), *filter_values(parsed), self._address(user, options)]
 
     async def narrow(
         self,
@@ -190,18 +190,17 @@ class ForYou:
         except MatineeError as error:
             return [gr.skip(), gr.skip(), filter_trouble(error), gr.skip()]
         text = str(filter or "") if after == before else after.text()
-        raw = RawOptions(text, new_diversity, n, adventurous)
-        picks = await self._picks(user, raw)
-        return [text, new_diversity, picks, self._address(user, raw)]
+        options = Options.of(text, new_diversity, n, adventurous)
+        return [text, new_diversity, await self._picks(user, options), self._address(user, options)]
 
     async def films_to_rate(self, user: Any, offset: Any = None, title: Any = None) -> dict[str, Any]:
         """Well-known films that the user has not rated, or films with this title."""
         start, text = int(number(offset, 0, 0, MAX_OFFSET)), str(title or "").strip()[:MAX_TITLE]
         return await self._of_user(user, partial(self.queries.wall, offset=start, title=text))
 
-    def _address(self, user: Any, raw: RawOptions) -> Any:
+    def _address(self, user: Any, options: Options) -> Any:
         try:
-            options = Options.of(*raw)
+            options.check()
             params = options.params(user_name(user), narrowing(options.filter).fewer_than is not None)
         except MatineeError:
             return gr.skip()
@@ -219,8 +218,9 @@ class ForYou:
                 text, new_diversity = parsed.text(), max(new_diversity, SURPRISE_DIVERSITY)
             except MatineeError:
                 pass  # the list reports the error
+        options = Options.of(text, new_diversity, n, adventurous)
         picks, ratings, wall, genres = await asyncio.gather(
-            self._picks(user, RawOptions(text, new_diversity, n, adventurous)),
+            self._picks(user, options),
             self._of_user(user, self.queries.ratings),
             self._of_user(user, self.queries.wall),
             self._all_genres(),
@@ -228,7 +228,6 @@ class ForYou:
         if "error" in ratings:  # the list already reports it
             ratings, wall = {}, {}
         chosen, *others = filter_values(parsed)
-        options = Options.of("", new_diversity, n, adventurous)
         listed = gr.Dropdown(choices=genres, value=chosen) if genres else chosen
         return [picks, ratings, wall, listed, *others, text, options.diversity, options.n, options.adventurous]
 

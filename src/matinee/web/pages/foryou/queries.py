@@ -45,6 +45,7 @@ class Queries:
 
         `at` is the time of the request. It prevents an outdated answer from being drawn.
         """
+        options.check()
         at = time.time()
         call = calls.recommendations(
             user,
