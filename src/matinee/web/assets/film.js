@@ -133,7 +133,7 @@ export function mount({ root, props, trigger, watch }) {
     if (film?.movie_id !== value.movie_id) return;
     yours = { ...yours, ...value.yours, trouble: value.trouble };
     starsFrom(yours.lowest, yours.seen);
-    showMine({ ...known });
+    showMine({ ...yours });
     if (value.trouble) forget(value.movie_id);
     else dispatchEvent(new CustomEvent("matinee:rated", { detail: { stars: { [value.movie_id]: yours.rating } } }));
     if (value.ratings) showRatings(value.ratings);
