@@ -211,7 +211,7 @@ class Node:
                 user=self._user,
                 group=self._group,
                 extra_groups=None if self._user is None else [],
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
 
     def wait(self, nodes: int = 1) -> None:
@@ -262,8 +262,8 @@ def _fast_folder() -> str | None:
     return None
 
 
-def _die_with_parent() -> None:
-    """A test run that is killed leaves no server behind (Linux): the launcher ends, and the server with it."""
+def die_with_parent() -> None:
+    """A test run that is killed leaves no process behind (Linux): of a server the launcher ends, and the rest with it."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 

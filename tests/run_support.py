@@ -47,7 +47,14 @@ def begin(paths: Sequence[Path], folder: Path) -> list[subprocess.Popen[bytes]]:
         words = [sys.executable, str(Path(__file__)), os.environ[TRAINED], str(SHARED)]
         environment = os.environ | {"MATINEE_CONFIG": str(folder / "none.toml")}
         return [
-            subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+            subprocess.Popen(
+                words,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=elasticsearch_support.die_with_parent,
+            )
         ]
 
 
@@ -59,6 +66,4 @@ def end(begun: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 if __name__ == "__main__":
-    if hasattr(os, "nice"):
-        os.nice(10)  # the tests go first
     browser_support.keep_films(Path(sys.argv[1]), partial(browser_support.train_films, shared=Path(sys.argv[2])))
