@@ -263,7 +263,7 @@ def _fast_folder() -> str | None:
 
 
 def die_with_parent() -> None:
-    """A test run that is killed leaves no process behind (Linux): of a server the launcher ends, and the rest with it."""
+    """A test run that is killed leaves no process behind (Linux): a launcher ends, and its server with it."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
