@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
-from matinee.api.application import Api, Application
+from matinee.api.application import Api, Application, frozen_heap
 from matinee.api.classic import favorites, titles
 from matinee.api.classic import recommendations as classic_recommendations
 from matinee.api.fast_path import CoreApplication
@@ -56,12 +55,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(service.open_engine)
     except MatineeError as error:
         log.warning("Not ready: %s The service starts all the same and looks again at each request.", error)
-    # The catalogue is hundreds of thousands of objects that live as long as the process: each
-    # garbage collection over them would delay requests by a tenth of a second.
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+    with frozen_heap(service):
+        yield
     await run_in_threadpool(service.close_engine)
 
 
