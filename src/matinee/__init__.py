@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matinee.engine import Engine, Request
     from matinee.errors import MatineeError
     from matinee.models import (
+        BayesianStars,
         Blend,
         ColdStart,
         Content,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 _HOMES = {
+    "BayesianStars": "matinee.models",
     "Blend": "matinee.models",
     "Catalog": "matinee.data.catalog",
     "ColdStart": "matinee.models",
@@ -67,6 +69,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "BayesianStars",
     "Blend",
     "Catalog",
     "ColdStart",
