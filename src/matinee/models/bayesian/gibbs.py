@@ -27,6 +27,8 @@ _CHUNKS = 8 * WORKERS
 """Ranges of rows that threads take in turn."""
 _BIAS_VARIANCE, _FACTOR_VARIANCE = 0.3, 0.1
 """Prior guesses of the variances of biases and factors, stars²."""
+_LEAST_NOISE = 0.01
+"""Least variance of a user's noise, in that of all stars: stars that can be predicted exactly have no density."""
 _PRIOR_ROWS = 2.0
 """How many rows these guesses count as."""
 
@@ -161,7 +163,8 @@ def gibbs(
     width = 1 + n_factors
     left = _Rows(users, width, ratings, np.arange(len(stars)), rng)
     right = _Rows(movies, width, by_movie, turned, rng)
-    noise = max(float(stars.var()), 1e-3) / 1.5
+    variance = max(float(stars.var()), 1e-3)
+    noise, precise = variance / 1.5, 1 / (_LEAST_NOISE * variance)
     alpha = np.full(n_users, 1 / noise)
     counts = np.diff(ratings.indptr)
     with batch_pool() as pool:
@@ -175,6 +178,7 @@ def gibbs(
             _kernels().subtract_products(left.rows, right.rows, owners, ratings.indices, errors)
             squares = np.bincount(owners, errors * errors, minlength=n_users)
             alpha = rng.gamma((noise_prior + counts) / 2) / ((noise_prior * noise + squares) / 2)
+            alpha = np.minimum(alpha, precise)
             noise = rng.gamma(1 + n_users * noise_prior / 2) / (noise_prior / 2 * alpha.sum() + 1e-6)
             yield Sample(right.rows, right.weights, right.precision, left.weights, left.precision, noise)
 

@@ -12,7 +12,7 @@ Doubles = NDArray[np.float64]
 Integers = NDArray[np.integer[Any]]
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def factorize(a: Doubles) -> None:
     """Cholesky factor of a small matrix, in its lower triangle: for these sizes a call of LAPACK costs more."""
     for k in range(len(a)):
@@ -23,7 +23,7 @@ def factorize(a: Doubles) -> None:
             a[k, m] = np.sqrt(total) if k == m else total / a[m, m]
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def sample_rows(
     start: int,
     stop: int,
@@ -80,7 +80,7 @@ def sample_rows(
             rows[row, k] = total / a[k, k]
 
 
-@njit(nogil=True, cache=True, fastmath=True)
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def subtract_products(left: Doubles, right: Doubles, owners: Integers, indices: Integers, values: Doubles) -> None:
     """Subtract from each entry's value the product of its two rows without their first columns."""
     for entry in range(len(values)):
