@@ -54,16 +54,20 @@ class Sample:
         movies: (n_items, 1 + d), bias and factors.
         movie_weights: (f_i, 1 + d), W of the movies.
         movie_precision: (1 + d, 1 + d), Λ of the movies.
+        users: (n_users, 1 + d), bias and factors.
         user_weights: (f_u, 1 + d).
         user_precision: (1 + d, 1 + d).
+        user_ridge: (f_u,), ridge on the rows of `user_weights`.
         noise: prior mean of 1/α_u, stars².
     """
 
     movies: Doubles
     movie_weights: Doubles
     movie_precision: Doubles
+    users: Doubles
     user_weights: Doubles
     user_precision: Doubles
+    user_ridge: Doubles
     noise: float
 
 
@@ -180,14 +184,26 @@ def gibbs(
             alpha = rng.gamma((noise_prior + counts) / 2) / ((noise_prior * noise + squares) / 2)
             alpha = np.minimum(alpha, precise)
             noise = rng.gamma(1 + n_users * noise_prior / 2) / (noise_prior / 2 * alpha.sum() + 1e-6)
-            yield Sample(right.rows, right.weights, right.precision, left.weights, left.precision, noise)
+            ridge = left.ridge[users.groups]
+            yield Sample(
+                right.rows, right.weights, right.precision, left.rows, left.weights, left.precision, ridge, noise
+            )
 
 
 def nothing_known(users: Features, movies: Features, width: int) -> Sample:
     """A sample without any ratings: zeros, and precisions of the prior guesses."""
     precision = np.diag(1 / np.concatenate([[_BIAS_VARIANCE], np.full(width - 1, _FACTOR_VARIANCE)]))
-    (n, f_i), f_u = movies.matrix.shape, users.matrix.shape[1]
-    return Sample(np.zeros((n, width)), np.zeros((f_i, width)), precision, np.zeros((f_u, width)), precision, 1.0)
+    (n, f_i), (n_users, f_u) = movies.matrix.shape, users.matrix.shape
+    return Sample(
+        np.zeros((n, width)),
+        np.zeros((f_i, width)),
+        precision,
+        np.zeros((n_users, width)),
+        np.zeros((f_u, width)),
+        precision,
+        np.ones(f_u),
+        1.0,
+    )
 
 
 def wishart(rng: np.random.Generator, degrees: float, scatter: Doubles) -> Doubles:

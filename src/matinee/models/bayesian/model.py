@@ -19,6 +19,7 @@ from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, Sta
 from matinee.models.bayesian.gibbs import Sample, gibbs, nothing_known
 from matinee.models.bayesian.side_features import SideFeatures
 from matinee.models.bayesian.time_effect import TimeEffect
+from matinee.models.bayesian.user_prior import UserPrior
 from matinee.models.content.words import changed_rows
 from matinee.models.preference import StarScale
 from matinee.models.warm_items import array
@@ -26,6 +27,10 @@ from matinee.models.warm_items import array
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
+_RATERS = 2.0
+"""Ratings at which half of what the raters of a movie have in common is left, see `BayesianStars`."""
+_MEAN_PRIOR = 3.0
+"""Ratings' worth of the model's expectation in the mean stars of a movie."""
 _NOISE_ROUNDS = 2
 """Updates of a folded-in user's noise; a third changes nothing that can be seen."""
 
@@ -55,6 +60,7 @@ class _User:
         rows: catalog rows of the movies whose ratings count, (n,), and where they stand in the history.
         places: see rows.
         bias: mean over the samples of μ + b_u.
+        among_raters: share of a movie's `_raters` in its stars.
         coordinates: what movies' coordinates are multiplied by, float32 (rank,).
         vectors: (b_u, p_u) in each sample, (s, w).
         covariance: of these, (s, w, w).
@@ -66,6 +72,7 @@ class _User:
     rows: Rows
     places: Rows
     bias: float
+    among_raters: np.float32
     coordinates: Floats
     vectors: Floats
     covariance: Floats
@@ -79,8 +86,11 @@ class BayesianStars(Model[BayesianStarsConfig]):
 
     A history is folded in exactly: given a sample of the movies' factors, the user's bias and factors are Gaussian, so
     that a known, a changed and an unknown user are equal. The prior of a user depends on which movies were rated, that
-    of a movie on its contents, year and raters (`SideFeatures`): somebody without a rating gets what the average user
-    gives, and a movie without ratings what its features say. No score is NaN.
+    of a movie on its contents, year and raters (`SideFeatures`), so that a movie without ratings gets what its features
+    say. No score is NaN.
+
+    Who rates a movie likes it better than others would. Of somebody with many ratings the model knows how far that
+    goes; the less is known, the more stars lean to the mean of the movie's raters (n ratings: by 2 / (2 + n)).
 
     The samples of all movies, s blocks of w = 1 + d columns, are compressed by a singular value decomposition to `rank`
     coordinates a movie, so that scoring all movies is one product. Histories are folded in without compression.
@@ -111,12 +121,11 @@ class BayesianStars(Model[BayesianStarsConfig]):
     """(r, s · w), orthonormal rows: the mean over the samples and the largest directions of what deviates from it."""
     _spread: Floats
     """(n_items,): variance of the bias and of each factor of a movie without ratings, 0 of the others."""
+    _raters: Floats
+    """(n_items,): mean stars of a movie, shrunk, less what somebody of whom nothing is known would give it."""
     _movie_weights: Floats
     """(f_i, s · w): from features to the samples of a movie without ratings."""
-    _user_weights: Floats
-    """(s, f_u, w)"""
-    _user_precision: Floats
-    """(s, w, w)"""
+    _prior: UserPrior
     _noise: Floats
     """(s,): prior mean of 1/α_u, stars²."""
     _time: TimeEffect
@@ -203,6 +212,11 @@ class BayesianStars(Model[BayesianStarsConfig]):
                 if number % 8 == 0:
                     progress("bayes: sweeps", 0.9 * number / sweeps)
         self._keep(samples, dataset.ratings.counts)
+        self._prior = UserPrior.of(samples, matrix, self._features, config.seed)
+        self._raters = np.zeros(len(catalog), dtype=np.float32)
+        nobody, counts = self._fold_in(Query()), dataset.ratings.counts
+        apart = dataset.ratings.sums - counts * (self._movies @ nobody.coordinates + nobody.bias)
+        self._raters = (apart / (counts + _MEAN_PRIOR)).astype(np.float32)
         self._time = TimeEffect()
         progress("bayes: done", 1.0)
 
@@ -226,10 +240,6 @@ class BayesianStars(Model[BayesianStarsConfig]):
         self._samples = blocks.astype(np.float16)
         self._spread = variance.astype(np.float32)
         self._movie_weights = links
-        self._user_weights = np.zeros((s, self._features.user_scale.shape[1] + 1, width), dtype=np.float32)
-        self._user_precision = np.zeros((s, width, width), dtype=np.float32)
-        for number, sample in enumerate(samples):
-            self._user_weights[number], self._user_precision[number] = sample.user_weights, sample.user_precision
         self._noise = np.array([sample.noise for sample in samples], dtype=np.float32)
 
     def knows(self, query: Query) -> bool:
@@ -246,7 +256,7 @@ class BayesianStars(Model[BayesianStarsConfig]):
 
     def _in_samples(self, rows: Rows) -> Floats:
         """Bias and factors of movies in each sample, (s, len(rows), w)."""
-        s, width = len(self._noise), self._user_precision.shape[1]
+        s, width = len(self._noise), 1 + self.config.n_factors
         blocks = self._samples[rows].astype(np.float32).reshape(len(rows), s, width)
         result: Floats = np.ascontiguousarray(blocks.transpose(1, 0, 2))
         return result
@@ -257,10 +267,12 @@ class BayesianStars(Model[BayesianStarsConfig]):
         rows = query.rows[places]
         s, n = len(self._noise), len(rows)
         design = self._in_samples(rows)
-        targets = query.ratings[places] - np.float32(self._mean) - design[:, :, 0]
+        among_raters = np.float32(_RATERS / (_RATERS + n))
+        targets = query.ratings[places] - np.float32(self._mean) - among_raters * self._raters[rows] - design[:, :, 0]
         design[:, :, 0] = 1
-        prior = np.einsum("f,sfw->sw", self._features.of_user(rows).astype(np.float32), self._user_weights)
-        pull = np.einsum("svw,sw->sv", self._user_precision, prior)
+        weights, precision = self._prior.at(n)
+        prior = np.einsum("f,sfw->sw", self._features.of_user(rows).astype(np.float32), weights)
+        pull = np.einsum("svw,sw->sv", precision, prior)
         gram = design.transpose(0, 2, 1) @ design
         right = np.einsum("snw,sn->sw", design, targets)
         noise = self._noise.copy()
@@ -271,14 +283,14 @@ class BayesianStars(Model[BayesianStarsConfig]):
                 left = targets - np.einsum("snw,sw->sn", design, vectors)
                 squares = np.square(left).sum(axis=1) + np.einsum("svw,svw->s", gram, covariance)
                 noise = (worth * self._noise + squares) / np.float32(worth + n)
-            covariance = np.linalg.inv(self._user_precision + gram / noise[:, None, None])
+            covariance = np.linalg.inv(precision + gram / noise[:, None, None])
             vectors = np.einsum("svw,sw->sv", covariance, pull + right / noise[:, None])
-        weights = vectors.copy()
-        weights[:, 0] = 1  # the movie's bias
-        coordinates = (self._basis @ weights.ravel()) / np.float32(s)
+        multipliers = vectors.copy()
+        multipliers[:, 0] = 1  # the movie's bias
+        coordinates = (self._basis @ multipliers.ravel()) / np.float32(s)
         errors = (targets - np.einsum("snw,sw->sn", design, vectors)).mean(axis=0)
         bias = self._mean + float(vectors[:, 0].mean())
-        return _User(rows, places, bias, coordinates, vectors, covariance, noise, design, errors)
+        return _User(rows, places, bias, among_raters, coordinates, vectors, covariance, noise, design, errors)
 
     def score(self, queries: Sequence[Query]) -> Scores:
         """Expected stars, clipped to the data set's scale."""
@@ -286,15 +298,22 @@ class BayesianStars(Model[BayesianStarsConfig]):
         for number, query in enumerate(queries):
             user = self._user(query) if len(queries) == 1 else self._fold_in(query)
             np.dot(self._movies, user.coordinates, out=scores[number])
-            scores[number] += np.float32(user.bias)
+            scores[number] += np.float32(user.bias) + user.among_raters * self._raters
         np.clip(scores, *self._scale, out=scores)
         return scores
 
     def score_rows(self, query: Query, rows: Rows) -> Floats:
         """Stars of some movies, as `score`."""
         user = self._user(query)
-        stars: Floats = np.clip(self._movies[rows] @ user.coordinates + np.float32(user.bias), *self._scale)
-        return stars
+        return self._clipped(self._stars(user, rows))
+
+    def _stars(self, user: _User, rows: Rows) -> Floats:
+        stars: Floats = self._movies[rows] @ user.coordinates
+        return stars + np.float32(user.bias) + user.among_raters * self._raters[rows]
+
+    def _clipped(self, stars: Floats) -> Floats:
+        result: Floats = np.clip(stars, *self._scale).astype(np.float32, copy=False)
+        return result
 
     def score_at(self, query: Query, rows: Rows, times: NDArray[np.int64]) -> Floats:
         """Stars of some movies at the times when they are rated: those rated within minutes lean the same way.
@@ -303,11 +322,10 @@ class BayesianStars(Model[BayesianStarsConfig]):
             times: int64 seconds since 1970, (len(rows),); `NO_TIME` where unknown.
         """
         user = self._user(query)
-        stars = self._movies[rows] @ user.coordinates + np.float32(user.bias)
+        stars = self._stars(user, rows)
         if query.times is not None and len(user.rows):
             stars += self._time.effect(query.times[user.places], user.errors, times)
-        clipped: Floats = np.clip(stars, *self._scale).astype(np.float32)
-        return clipped
+        return self._clipped(stars)
 
     def score_intervals(self, query: Query, rows: Rows, level: float = 0.9) -> tuple[Floats, Floats]:
         """Credible intervals of the stars that will be given, lower and upper ends, each (len(rows),).
@@ -328,18 +346,16 @@ class BayesianStars(Model[BayesianStarsConfig]):
         tastes = np.square(user.vectors[:, 1:]).sum(axis=1).mean()
         variance += stars.var(axis=0) + user.noise.mean() + self._spread[rows] * (1 + tastes)
         half = np.float32(ndtri((1 + level) / 2)) * np.sqrt(variance)
-        middle = self._movies[rows] @ user.coordinates + np.float32(user.bias)
-        low, high = self._scale
-        return np.clip(middle - half, low, high).astype(np.float32), np.clip(middle + half, low, high).astype(
-            np.float32
-        )
+        middle = self._stars(user, rows)
+        return self._clipped(middle - half), self._clipped(middle + half)
 
     def contributions(self, query: Query, rows: Sequence[int]) -> Floats:
         """Share of each rating in the stars beyond what the prior says, before clipping, (len(rows), len(query))."""
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
         user = self._user(query)
         if len(user.rows):
-            targets = query.ratings[user.places] - np.float32(self._mean) - self._in_samples(user.rows)[:, :, 0]
+            given = query.ratings[user.places] - np.float32(self._mean) - user.among_raters * self._raters[user.rows]
+            targets = given - self._in_samples(user.rows)[:, :, 0]
             reach = user.covariance @ (user.design * (targets / user.noise[:, None])[:, :, None]).transpose(0, 2, 1)
             biases = reach[:, 0].mean(axis=0)
             reach[:, 0] = 0
@@ -349,7 +365,7 @@ class BayesianStars(Model[BayesianStarsConfig]):
 
     def similar(self, rows: Sequence[int]) -> Scores:
         """Cosine of the factors, over all samples."""
-        basis = self._basis.reshape(len(self._basis), -1, self._user_precision.shape[1])[:, :, 1:]
+        basis = self._basis.reshape(len(self._basis), -1, 1 + self.config.n_factors)[:, :, 1:]
         flat = basis.reshape(len(self._basis), -1)
         values, directions = np.linalg.eigh((flat @ flat.T).astype(np.float64))
         turned = (self._movies @ (directions * np.sqrt(np.maximum(values, 0)))).astype(np.float32)
@@ -373,6 +389,7 @@ class BayesianStars(Model[BayesianStarsConfig]):
         grown._samples = np.vstack([self._samples, fresh.astype(np.float16)])
         grown._movies = np.vstack([self._movies, fresh @ self._basis.T])
         unrated = self._spread.max(initial=0.0) if len(new) else 0.0
+        grown._raters = np.concatenate([self._raters, np.zeros(len(new), dtype=np.float32)])
         grown._spread = np.concatenate([self._spread, np.full(len(new), unrated, dtype=np.float32)])
         return grown
 
@@ -383,11 +400,11 @@ class BayesianStars(Model[BayesianStarsConfig]):
             "coordinates": self._movies,
             "basis": self._basis,
             "spread": self._spread,
+            "raters": self._raters,
             "movie_weights": self._movie_weights,
-            "user_weights": self._user_weights,
-            "user_precision": self._user_precision,
             "noise": self._noise,
             "mean_scale": np.array([self._mean, *self._scale]),
+            **self._prior.state(),
             **{f"features_{name}": values for name, values in self._features.state().items()},
         }
 
@@ -399,14 +416,13 @@ class BayesianStars(Model[BayesianStarsConfig]):
         self._features = SideFeatures.from_state(own, n)
         self._noise = array(state, "noise", np.float32, (None,))
         s = len(self._noise)
-        self._user_precision = array(state, "user_precision", np.float32, (s, width, width))
-        f_u = self._features.user_scale.shape[1] + 1
-        self._user_weights = array(state, "user_weights", np.float32, (s, f_u, width))
+        self._prior = UserPrior.from_state(state, s, self._features.user_scale.shape[1] + 1, width)
         self._basis = array(state, "basis", np.float32, (None, s * width))
         rank = len(self._basis)
         self._samples = array(state, "samples", np.float16, (n, s * width))
         self._movies = array(state, "coordinates", np.float32, (n, rank))
         self._spread = array(state, "spread", np.float32, (n,))
+        self._raters = array(state, "raters", np.float32, (n,))
         self._movie_weights = array(state, "movie_weights", np.float32, (self._features.movies.shape[1], s * width))
         mean, low, high = (float(value) for value in array(state, "mean_scale", np.float64, (3,)))
         self._mean, self._scale = mean, (low, high)

@@ -95,6 +95,18 @@ class SideFeatures:
             _features(movies.astype(np.float64), groups),
         )
 
+    def of_parts(self, ratings: sp.csr_matrix, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Features of users of whom only n random ratings are known (all, where there are fewer), (n_users, f_u)."""
+        counts = np.diff(ratings.indptr)
+        owners = np.repeat(np.arange(len(counts)), counts)
+        order = np.lexsort((rng.random(ratings.nnz), owners))
+        chosen = np.sort(order[np.arange(ratings.nnz) - ratings.indptr[owners] < n])
+        counts = np.minimum(counts, n)
+        indptr = np.concatenate([[0], np.cumsum(counts)])
+        seen = sp.csr_matrix((np.ones(len(chosen), np.float32), ratings.indices[chosen], indptr), ratings.shape)
+        numbers = _standardized(self._user_numbers(seen, counts), self.user_scale)
+        return np.hstack([np.ones((len(counts), 1)), numbers])
+
     def of_user(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Features of somebody who rated these movies, (f_u,); of nobody in particular without any."""
         n = len(rows)
