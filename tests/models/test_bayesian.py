@@ -115,7 +115,7 @@ def test_folding_in_is_the_mean_over_the_samples() -> None:
         design[:, 0] = 1
         precision, noise0 = precisions[number].astype(np.float64), float(state["noise"][number])
         prior = x @ weights[number]
-        noise = noise0
+        noise, user, covariance = noise0, prior, np.zeros((w, w))
         for round_ in range(3):
             if round_:
                 left = targets - design @ user
@@ -165,7 +165,13 @@ def test_a_movie_without_ratings_is_placed_by_its_contents() -> None:
     data = random_dataset(n_users=150, density=0.5)
     content = Content().fit(data)
     model = BayesianStars(n_factors=4, sweeps=200).bind({"content": content}).fit(data)
-    new = [Movie(movie_id=genre, title=genre, year=2000, genres=(genre,)) for genre in ("Drama", "Comedy")]
+    new = [
+        Movie(
+            movie_id=old + "-new",
+            **{**data.catalog.movie(data.catalog.row(old)).model_dump(exclude={"movie_id"}), "year": 2001},
+        )
+        for old in ("m0", "m1")
+    ]
     grown = model.with_catalog(data.catalog.with_changes(new))
     for user, loved in ((0, -2), (1, -1)):  # even users love the dramas, odd ones the comedies
         query = Query.of(data.ratings, user)

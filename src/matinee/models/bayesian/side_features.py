@@ -9,7 +9,7 @@ part.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -26,6 +26,8 @@ _CONTENT, _IMPLICIT = 24, 20
 """Principal directions of contents and of who rated what."""
 _SCALARS = 4
 """Year, its square, logarithm of the number of ratings, its square."""
+_FARTHEST = 4.0
+"""Deviations from the mean at which a movie's contents stand at most: one with a title alone is unlike all others."""
 _SHRINK = 3.0
 """Movies of average features that a user's mean features count besides."""
 
@@ -38,7 +40,9 @@ class SideFeatures:
         movies: float32 (n_items, 1 + 4 + c + s): the constant, four numbers, contents, and who rated the movie.
         watched: float32 (n_items, s): a movie's part in the directions of a user.
         directions: float32 (c, n_words): principal directions of the content model's vectors; none without contents.
+        content_mean: float32 (c,): where the mean movie is along these.
         movie_scale: float64 (2, 4): means and deviations of the four numbers before they were brought to 0 and 1.
+        movie_range: float64 (2, 2): smallest and largest of the decades and of the logarithms of counts in training.
         user_scale: float64 (2, f_u − 1): the same, of the users' features.
         user_range: float64 (2,): smallest and largest logarithm of the number of ratings in training.
     """
@@ -46,7 +50,9 @@ class SideFeatures:
     movies: Floats
     watched: Floats
     directions: Floats
+    content_mean: Floats
     movie_scale: NDArray[np.float64]
+    movie_range: NDArray[np.float64]
     user_scale: NDArray[np.float64]
     user_range: NDArray[np.float64]
 
@@ -65,7 +71,10 @@ class SideFeatures:
         seen = sp.csr_matrix((np.ones(ratings.nnz, dtype=np.float32), ratings.indices, ratings.indptr), ratings.shape)
         by_movie = np.bincount(seen.indices, minlength=n_items)
         by_user = np.diff(seen.indptr)
-        raw = _numbers(years, by_movie)
+        rated = by_movie > 0
+        # Beyond what was seen a parabola says anything: years and counts are taken as the nearest that were.
+        movie_range = np.stack([_bounds(_decades(years)[rated & ~np.isnan(years)]), _bounds(np.log1p(by_movie[rated]))])
+        raw = _numbers(years, by_movie, movie_range)
         movie_scale = _moments(raw)
         rooted = (
             sp.diags_array(1 / np.sqrt(np.maximum(by_user, 1)))
@@ -75,17 +84,17 @@ class SideFeatures:
         user_side, _, movie_side = truncated_svd(sp.csr_matrix(rooted), _IMPLICIT)
         watched = np.ascontiguousarray(movie_side.T * np.float32(np.sqrt(n_items)))
         raters = sp.diags_array(1 / np.sqrt(by_movie + 1)) @ (seen.T @ (user_side * np.sqrt(n_users)))
-        directions, described = _content_directions(contents, n_items)
+        directions, content_mean = _content_directions(contents)
+        described = np.zeros((n_items, 0)) if contents is None else _described(contents, directions, content_mean)
         columns = np.hstack(
             [np.ones((n_items, 1)), _standardized(raw, movie_scale), described, _standardized(raters, _moments(raters))]
         )
         movies = np.ascontiguousarray(columns, dtype=np.float32)
-        log_counts = np.log1p(by_user)
-        bounds = np.array([log_counts.min(initial=np.inf), log_counts.max(initial=0.0)]) if n_users else np.zeros(2)
-        made = cls(movies, watched, directions, movie_scale, np.zeros((2, 0)), bounds)
+        bounds = _bounds(np.log1p(by_user))
+        made = cls(movies, watched, directions, content_mean, movie_scale, movie_range, np.zeros((2, 0)), bounds)
         users = made._user_numbers(seen, by_user)
         scale = _moments(users)
-        made = cls(movies, watched, directions, movie_scale, scale, bounds)
+        made = cls(movies, watched, directions, content_mean, movie_scale, movie_range, scale, bounds)
         groups = [[0], np.full(_SCALARS, 1), np.full(described.shape[1], 2), np.full(raters.shape[1], 3)]
         # The mean features are those of contents, year and number of ratings.
         user_groups = [[0], [1] * 2, np.full(users.shape[1] - 2 - watched.shape[1], 2), np.full(watched.shape[1], 3)]
@@ -136,13 +145,13 @@ class SideFeatures:
         watched = _grown(self.watched, n_items)
         movies[len(self.movies) :, 0] = 1
         added = rows >= len(self.movies)
-        numbers = _standardized(_numbers(years, np.zeros(len(rows))), self.movie_scale)
+        numbers = _standardized(_numbers(years, np.zeros(len(rows)), self.movie_range), self.movie_scale)
         movies[rows, 1:3] = numbers[:, :2]
         movies[rows[added], 3:5] = numbers[added, 2:]
         stop = 1 + _SCALARS + len(self.directions)
         if contents is not None:
-            movies[rows, 1 + _SCALARS : stop] = contents @ self.directions.T
-        return type(self)(movies, watched, self.directions, self.movie_scale, self.user_scale, self.user_range)
+            movies[rows, 1 + _SCALARS : stop] = _described(contents, self.directions, self.content_mean)
+        return replace(self, movies=movies, watched=watched)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """The attributes, by name."""
@@ -150,7 +159,9 @@ class SideFeatures:
             "movies": self.movies,
             "watched": self.watched,
             "directions": self.directions,
+            "content_mean": self.content_mean,
             "movie_scale": self.movie_scale,
+            "movie_range": self.movie_range,
             "user_scale": self.user_scale,
             "user_range": self.user_range,
         }
@@ -165,28 +176,46 @@ class SideFeatures:
             array(state, "movies", np.float32, (n_items, width)),
             watched,
             directions,
+            array(state, "content_mean", np.float32, (len(directions),)),
             array(state, "movie_scale", np.float64, (2, _SCALARS)),
+            array(state, "movie_range", np.float64, (2, 2)),
             array(state, "user_scale", np.float64, (2, 4 + len(directions) + watched.shape[1])),
             array(state, "user_range", np.float64, (2,)),
         )
 
 
-def _numbers(years: NDArray[np.float64], counts: NDArray[Any]) -> NDArray[np.float64]:
-    """Year, its square, logarithm of the count, its square, (n, 4); the years in decades since 1980, 0 if unknown."""
-    decades = np.nan_to_num((years - 1980) / 10)
-    logs = np.log1p(counts)
+def _decades(years: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Decades since 1980."""
+    return (years - 1980) / 10
+
+
+def _bounds(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.array([values.min(), values.max()]) if len(values) else np.zeros(2)
+
+
+def _numbers(years: NDArray[np.float64], counts: NDArray[Any], bounds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Decade and logarithm of the count, each within its bounds and with its square, (n, 4); 1980 where unknown."""
+    decades = np.clip(np.nan_to_num(_decades(years)), *bounds[0])
+    logs = np.clip(np.log1p(counts), *bounds[1])
     return np.stack([decades, decades**2, logs, logs**2], axis=1)
 
 
-def _content_directions(contents: sp.csr_matrix | None, n_items: int) -> tuple[Floats, NDArray[np.float64]]:
-    """Principal directions, (c, n_words), and the movies' places along these, (n_items, c), of deviation 1 about 0."""
+def _content_directions(contents: sp.csr_matrix | None) -> tuple[Floats, Floats]:
+    """Principal directions, (c, n_words), divided by the movies' deviations along them, and where their mean is, (c,)."""
     if contents is None:
-        return np.zeros((0, 0), dtype=np.float32), np.zeros((n_items, 0))
-    _, _, right = truncated_svd(sp.csr_matrix(contents), _CONTENT)
-    described = contents @ right.T
-    spread = np.maximum(described.std(axis=0), 1e-6)
+        return np.zeros((0, 0), dtype=np.float32), np.zeros(0, dtype=np.float32)
+    _, _, right = truncated_svd(contents, _CONTENT)
+    places = contents @ right.T
+    spread = np.maximum(places.std(axis=0), 1e-6)
     directions = np.ascontiguousarray(right / spread[:, None], dtype=np.float32)
-    return directions, np.asarray(described / spread, dtype=np.float64)
+    return directions, (places.mean(axis=0) / spread).astype(np.float32)
+
+
+def _described(contents: sp.csr_matrix, directions: Floats, mean: Floats) -> Floats:
+    """Places of movies along the directions, (n, c), of deviation 1 about 0; 0 of movies without contents."""
+    places = np.clip(contents @ directions.T - mean, -_FARTHEST, _FARTHEST)
+    places[np.diff(contents.indptr) == 0] = 0
+    return np.asarray(places, dtype=np.float32)
 
 
 def _moments(values: NDArray[Any]) -> NDArray[np.float64]:
