@@ -201,7 +201,7 @@ def _numbers(years: NDArray[np.float64], counts: NDArray[Any], bounds: NDArray[n
 
 
 def _content_directions(contents: sp.csr_matrix | None) -> tuple[Floats, Floats]:
-    """Principal directions, (c, n_words), divided by the movies' deviations along them, and where their mean is, (c,)."""
+    """Principal directions over the deviations along them, (c, n_words), and where the mean movie is, (c,)."""
     if contents is None:
         return np.zeros((0, 0), dtype=np.float32), np.zeros(0, dtype=np.float32)
     _, _, right = truncated_svd(contents, _CONTENT)
