@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matinee.engine import Engine, Request
     from matinee.errors import MatineeError
     from matinee.models import (
+        BayesianStars,
         Blend,
         ColdStart,
         Content,
@@ -50,6 +51,7 @@ _HOMES = {
     "matinee.engine": ("Engine", "Request"),
     "matinee.errors": ("MatineeError",),
     "matinee.models": (
+        "BayesianStars",
         "Blend",
         "ColdStart",
         "Content",
@@ -68,6 +70,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "BayesianStars",
     "Blend",
     "Catalog",
     "ColdStart",

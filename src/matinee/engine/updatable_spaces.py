@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee._util.stages import stage
+from matinee._util.request_context import stage
 from matinee.data.catalog import Catalog
 from matinee.data.vectors import MovieVectors
 from matinee.engine.content_places import ContentPlaces

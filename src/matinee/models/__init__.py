@@ -8,6 +8,7 @@ from typing import Any
 
 from matinee.errors import PluginError, UnknownModelError
 from matinee.models.base import Model, ModelConfig, Query
+from matinee.models.bayesian import BayesianStars
 from matinee.models.blend.model import Blend
 from matinee.models.coldstart import ColdStart
 from matinee.models.content.model import Content
@@ -22,7 +23,19 @@ from matinee.models.user_kernel import UserKernel
 
 MODELS: dict[str, type[Model[Any]]] = {
     model.name: model
-    for model in (Popularity, ItemKNN, Ease, ImplicitALS, GraphFilter, UserKernel, Content, ColdStart, Stars, Blend)
+    for model in (
+        Popularity,
+        ItemKNN,
+        Ease,
+        ImplicitALS,
+        GraphFilter,
+        UserKernel,
+        Content,
+        ColdStart,
+        Stars,
+        BayesianStars,
+        Blend,
+    )
 }
 """Kind of model (`Model.name`) → class, of those that come with Matinee."""
 
@@ -71,6 +84,7 @@ def create(kind: str, **settings: Any) -> Model[Any]:
 
 __all__ = [
     "MODELS",
+    "BayesianStars",
     "Blend",
     "ColdStart",
     "Content",

@@ -230,6 +230,22 @@ class Model(ABC, Generic[C]):
         result: NDArray[np.float32] = self.score([query])[0][rows]
         return result
 
+    def score_at(self, query: Query, rows: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Scores of some movies at the times when they are rated, (len(rows),); `score_rows` where time plays no part.
+
+        Args:
+            times: int64 seconds since 1970, `NO_TIME` where unknown, (len(rows),).
+        """
+        del times
+        return self.score_rows(query, rows)
+
+    def score_intervals(
+        self, query: Query, rows: NDArray[np.int64], level: float = 0.9
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Ends of intervals that hold the stars given with a probability, each (len(rows),); None: a model without."""
+        del query, rows, level
+        return None
+
     def top(self, query: Query, n: int = 10) -> list[int]:
         """Catalog rows of the up to n best movies outside the history, best first; no opinion, not listed."""
         scores = self.score([query])[0].copy()
