@@ -43,11 +43,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "graph": {"rank": 8},
     "stars": {"n_factors": 4, "iterations": 30},
     "bayes": {"n_factors": 4, "sweeps": 300},
+    "svd": {"n_factors": 4, "epochs": 40, "learning_rate": 0.02, "regularization": 0.1},
+    "forest": {"trees": 8, "min_leaf": 2, "min_ratings": 5},
+    "svdpp": {"n_factors": 4, "epochs": 40, "learning_rate": 0.02, "regularization": 0.1},
     "blend": {"weights": {"ease": 0.6, "itemknn": 0.4}, "popular": "popularity", "learn": False},
 }
 VARIANTS = [*MODELS, "edlae", "blend-learned", "blend-ials", "content-vectors", "blend-mapping"]
 VECTORS = ["content-vectors", "coldstart", "blend-mapping"]
 """Those that are given vectors of texts and posters too."""
+STARS = ["stars", "svd", "svdpp", "itemknnstars", "userknnstars", "forest", "ridge"]
+"""Those that predict stars, on the whole for films and users they know nothing else of."""
 COLLABORATIVE = ["itemknn", "ease", "edlae", "ials", "graph", "userkernel"]
 
 
@@ -166,7 +171,7 @@ def test_the_user_id_is_never_looked_up(model: Model[Any], dataset: Dataset) -> 
 
 def test_empty_history(kind: str, model: Model[Any]) -> None:
     scores = model.score([Query()])
-    if kind in ("popularity", "stars", "bayes") or kind.startswith("blend"):
+    if kind in ("popularity", "bayes", *STARS) or kind.startswith("blend"):
         assert np.isfinite(scores).any()
     else:
         assert np.isnan(scores).all()
@@ -190,7 +195,7 @@ def test_knows_agrees_with_scores(model: Model[Any], dataset: Dataset) -> None:
     query = histories(dataset)[3]
     assert model.knows(query)
     assert np.isfinite(model.score([query])).any()
-    if not model.knows(Query()) and model.name not in ("stars", "bayes"):
+    if not model.knows(Query()) and not model.predicts_stars:
         assert np.isnan(model.score([Query()])).all()
     if model.name != "blend":
         assert [model.fallback(query), model.fallback(Query())] == [None, None if model.knows(Query()) else "popular"]
@@ -263,7 +268,7 @@ def test_numbering_and_names_of_films_and_users_do_not_matter(kind: str, dataset
         if kind == "bayes":  # another numbering is another Markov chain
             assert np.corrcoef(model.score([query])[0, place], other.score([moved])[0])[0, 1] > 0.8
             continue
-        loose = 2e-2 if kind in ("stars", "ials", "blend-ials", "coldstart", "blend-mapping") else 2e-3
+        loose = 2e-2 if kind in (*STARS, "ials", "blend-ials", "coldstart", "blend-mapping") else 2e-3
         np.testing.assert_allclose(model.score([query])[0, place], other.score([moved])[0], rtol=loose, atol=loose)
 
 
@@ -284,7 +289,7 @@ def test_checkerboard(kind: str) -> None:
         assert int(np.nanargmax(scores)) == own
 
 
-@pytest.mark.parametrize("kind", [*COLLABORATIVE, "stars", "bayes"], indirect=True)
+@pytest.mark.parametrize("kind", [*COLLABORATIVE, *STARS, "bayes"], indirect=True)
 def test_fold_in_is_close_to_refit(kind: str) -> None:
     """A user who was left out of training gets nearly the scores of a model that saw the user."""
     data = random_dataset(n_users=150, density=0.35)
@@ -303,7 +308,7 @@ def test_contributions_add_up(kind: str, model: Model[Any], dataset: Dataset) ->
     rows = list(range(len(dataset.catalog)))
     shares = model.contributions(query, rows)
     if shares is None:
-        assert model.name == "popularity"
+        assert model.name in ("popularity", "userknnstars", "forest", "ridge")
         return
     assert shares.shape == (len(rows), len(query))
     assert shares.dtype == np.float32
@@ -317,7 +322,7 @@ def test_contributions_add_up(kind: str, model: Model[Any], dataset: Dataset) ->
         again = model.score([Query(query.rows, query.ratings[::-1].copy())])[0] - other.sum(axis=1)
         inside = (scores > 0.5) & (scores < 5.0) & (again + other.sum(axis=1) > 0.5) & (again + other.sum(axis=1) < 5.0)
         np.testing.assert_allclose(rest[inside], again[inside], atol=0.2)  # the noise estimate differs
-    elif model.name == "stars":
+    elif model.predicts_stars:
         inside = (scores[finite] > 0.5) & (scores[finite] < 5.0)
         base = model.score([Query()])[0][finite]
         inside &= np.isfinite(base)
@@ -356,7 +361,7 @@ def test_grown_catalogue(kind: str, model: Model[Any], dataset: Dataset) -> None
     np.testing.assert_allclose(scores[:, : len(dataset.catalog)], before, rtol=1e-4, atol=1e-5)
     if kind == "bayes":  # what the features say
         assert np.isfinite(grown.score([*histories(dataset)[:2], Query()])).all()
-    elif kind == "stars":  # what the user gives on the whole
+    elif kind in STARS:  # what the user gives on the whole
         assert np.isfinite(scores).all()
         assert np.isnan(grown.score([Query()])[0, len(dataset.catalog) :]).all()
     elif kind in ("content", "content-vectors", "coldstart") or kind.startswith("blend"):

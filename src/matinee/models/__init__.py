@@ -13,13 +13,19 @@ from matinee.models.blend.model import Blend
 from matinee.models.coldstart import ColdStart
 from matinee.models.content.model import Content
 from matinee.models.ease import Ease
+from matinee.models.forest_stars import ForestStars
 from matinee.models.graph_filter import GraphFilter
 from matinee.models.ials import ImplicitALS
 from matinee.models.item_knn import ItemKNN
+from matinee.models.item_knn_stars import ItemKnnStars
 from matinee.models.lineup import default_lineup
 from matinee.models.popularity import Popularity, weighted_score
+from matinee.models.ridge_stars import RidgeStars
 from matinee.models.stars import Stars
+from matinee.models.svd import Svd
+from matinee.models.svd_plus_plus import SvdPlusPlus
 from matinee.models.user_kernel import UserKernel
+from matinee.models.user_knn_stars import UserKnnStars
 
 MODELS: dict[str, type[Model[Any]]] = {
     model.name: model
@@ -34,6 +40,12 @@ MODELS: dict[str, type[Model[Any]]] = {
         ColdStart,
         Stars,
         BayesianStars,
+        Svd,
+        SvdPlusPlus,
+        ItemKnnStars,
+        UserKnnStars,
+        ForestStars,
+        RidgeStars,
         Blend,
     )
 }
@@ -89,15 +101,21 @@ __all__ = [
     "ColdStart",
     "Content",
     "Ease",
+    "ForestStars",
     "GraphFilter",
     "ImplicitALS",
     "ItemKNN",
+    "ItemKnnStars",
     "Model",
     "ModelConfig",
     "Popularity",
     "Query",
+    "RidgeStars",
     "Stars",
+    "Svd",
+    "SvdPlusPlus",
     "UserKernel",
+    "UserKnnStars",
     "create",
     "default_lineup",
     "model_class",
