@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import tracemalloc
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,17 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "content": {},
     "graph": {"rank": 8},
     "stars": {"n_factors": 4, "iterations": 30},
+    "recommendernet": {"dim": 8, "epochs": 8, "learning_rate": 0.02, "l2": 1e-3},
+    "multvae": {"hidden": 32, "latent": 8, "epochs": 30, "learning_rate": 1e-2, "validation": 0.0},
+    "recvae": {"hidden": 32, "latent": 8, "epochs": 15, "learning_rate": 1e-2, "validation": 0.0},
     "blend": {"weights": {"ease": 0.6, "itemknn": 0.4}, "popular": "popularity", "learn": False},
 }
 VARIANTS = [*MODELS, "edlae", "blend-learned", "blend-ials", "content-vectors", "blend-mapping"]
 VECTORS = ["content-vectors", "coldstart", "blend-mapping"]
 """Those that are given vectors of texts and posters too."""
+NEURAL = ["recommendernet", "multvae", "recvae"]
+"""Those that need JAX for training, and begin with weights that a seed draws for each user and movie in turn."""
+STARS = ["stars", "recommendernet"]
 COLLABORATIVE = ["itemknn", "ease", "edlae", "ials", "graph", "userkernel"]
 
 
@@ -64,6 +71,12 @@ def build(kind: str) -> Model[Any]:
     return MODELS[kind](**SETTINGS.get(kind, {}))
 
 
+def need_for_training(kind: str) -> None:
+    """Skip where the packages that a kind is trained with are not installed (extra `neural`)."""
+    if not find_spec("keras" if kind == "recommendernet" else "jax"):
+        pytest.skip("needs matinee[neural]")
+
+
 def unfitted(kind: str, data: Dataset) -> Model[Any]:
     """The model over fitted parts."""
     model = build(kind)
@@ -71,6 +84,8 @@ def unfitted(kind: str, data: Dataset) -> Model[Any]:
 
 
 def fitted(kind: str, data: Dataset) -> Model[Any]:
+    if kind in NEURAL:
+        need_for_training(kind)
     return unfitted(kind, data).fit(data)
 
 
@@ -165,7 +180,7 @@ def test_the_user_id_is_never_looked_up(model: Model[Any], dataset: Dataset) -> 
 
 def test_empty_history(kind: str, model: Model[Any]) -> None:
     scores = model.score([Query()])
-    if kind in ("popularity", "stars") or kind.startswith("blend"):
+    if kind in ("popularity", *STARS) or kind.startswith("blend"):
         assert np.isfinite(scores).any()
     else:
         assert np.isnan(scores).all()
@@ -189,7 +204,7 @@ def test_knows_agrees_with_scores(model: Model[Any], dataset: Dataset) -> None:
     query = histories(dataset)[3]
     assert model.knows(query)
     assert np.isfinite(model.score([query])).any()
-    if not model.knows(Query()) and model.name != "stars":
+    if not model.knows(Query()) and not model.predicts_stars:
         assert np.isnan(model.score([Query()])).all()
     if model.name != "blend":
         assert [model.fallback(query), model.fallback(Query())] == [None, None if model.knows(Query()) else "popular"]
@@ -253,6 +268,8 @@ def test_numbering_and_names_of_films_and_users_do_not_matter(kind: str, dataset
     for space, films in dataset.vectors.items():
         order = np.argsort(new_row[films.rows])
         moved[space] = MovieVectors(new_row[films.rows][order], films.vectors[order])
+    if kind in NEURAL:
+        pytest.skip("each user and movie begins with weights that a seed draws in their order")
     if kind == "blend-learned":
         pytest.skip("its weights are learned from users that a seed draws, another set of them in another order")
     other = fitted(kind, Dataset("permuted", catalog, ratings, dataset.report, dataset.scale, moved))
@@ -280,7 +297,7 @@ def test_checkerboard(kind: str) -> None:
         assert int(np.nanargmax(scores)) == own
 
 
-@pytest.mark.parametrize("kind", [*COLLABORATIVE, "stars"], indirect=True)
+@pytest.mark.parametrize("kind", [*COLLABORATIVE, *STARS], indirect=True)
 def test_fold_in_is_close_to_refit(kind: str) -> None:
     """A user who was left out of training gets nearly the scores of a model that saw the user."""
     data = random_dataset(n_users=150, density=0.35)
@@ -299,7 +316,7 @@ def test_contributions_add_up(kind: str, model: Model[Any], dataset: Dataset) ->
     rows = list(range(len(dataset.catalog)))
     shares = model.contributions(query, rows)
     if shares is None:
-        assert model.name == "popularity"
+        assert model.name in ("popularity", *NEURAL)
         return
     assert shares.shape == (len(rows), len(query))
     assert shares.dtype == np.float32
@@ -344,7 +361,7 @@ def test_grown_catalogue(kind: str, model: Model[Any], dataset: Dataset) -> None
     scores = grown.score(histories(dataset)[:2])
     assert scores.shape == (2, len(catalog))
     np.testing.assert_allclose(scores[:, : len(dataset.catalog)], before, rtol=1e-4, atol=1e-5)
-    if kind == "stars":  # what the user gives on the whole
+    if kind in STARS:  # what the user gives on the whole
         assert np.isfinite(scores).all()
         assert np.isnan(grown.score([Query()])[0, len(dataset.catalog) :]).all()
     elif kind in ("content", "content-vectors", "coldstart") or kind.startswith("blend"):
@@ -374,6 +391,8 @@ def test_many_threads_get_the_same_scores(model: Model[Any], dataset: Dataset) -
 
 
 def test_memory_is_refused_before_work(kind: str, dataset: Dataset) -> None:
+    if kind in NEURAL:
+        need_for_training(kind)
     model = unfitted(kind, dataset)
     need = model.memory_needed(dataset)
     if need == 0:

@@ -16,13 +16,19 @@ from matinee.models.graph_filter import GraphFilter
 from matinee.models.ials import ImplicitALS
 from matinee.models.item_knn import ItemKNN
 from matinee.models.lineup import default_lineup
+from matinee.models.neural.multvae import MultVAE
+from matinee.models.neural.recommender_net import RecommenderNet
+from matinee.models.neural.recvae import RecVAE
 from matinee.models.popularity import Popularity, weighted_score
 from matinee.models.stars import Stars
 from matinee.models.user_kernel import UserKernel
 
 MODELS: dict[str, type[Model[Any]]] = {
     model.name: model
-    for model in (Popularity, ItemKNN, Ease, ImplicitALS, GraphFilter, UserKernel, Content, ColdStart, Stars, Blend)
+    for model in (
+        *(Popularity, ItemKNN, Ease, ImplicitALS, GraphFilter, UserKernel, Content, ColdStart, Stars, Blend),
+        *(RecommenderNet, MultVAE, RecVAE),
+    )
 }
 """Kind of model (`Model.name`) → class, of those that come with Matinee."""
 
@@ -80,8 +86,11 @@ __all__ = [
     "ItemKNN",
     "Model",
     "ModelConfig",
+    "MultVAE",
     "Popularity",
     "Query",
+    "RecVAE",
+    "RecommenderNet",
     "Stars",
     "UserKernel",
     "create",

@@ -116,7 +116,7 @@ class RecommenderNet(Model[RecommenderNetConfig]):
         sides = ratings.n_users + ratings.n_items + 512
         weights = 4 * sides * (config.dim + 48) * 16 + 8 * config.members * ratings.n_items * (config.dim + 1)
         wide = sum(config.hidden) + config.dim
-        return weights + 8 * ratings.n_items * wide + 8 * wide**2 + 200 * len(ratings) + (64 << 20)
+        return weights + 8 * ratings.n_items * wide + 8 * wide**2 + 200 * len(ratings) + (128 << 20)
 
     def memory_hint(self) -> str:
         """What to do where the memory limit is exceeded."""
