@@ -46,12 +46,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "recommendernet": {"dim": 8, "epochs": 8, "learning_rate": 0.02, "l2": 1e-3},
     "multvae": {"hidden": 32, "latent": 8, "epochs": 30, "learning_rate": 1e-2, "validation": 0.0},
     "recvae": {"hidden": 32, "latent": 8, "epochs": 15, "learning_rate": 1e-2, "validation": 0.0},
+    "ncf": {"hidden": 16, "latent": 8, "epochs": 30, "learning_rate": 1e-2, "validation": 0.0},
     "blend": {"weights": {"ease": 0.6, "itemknn": 0.4}, "popular": "popularity", "learn": False},
 }
 VARIANTS = [*MODELS, "edlae", "blend-learned", "blend-ials", "content-vectors", "blend-mapping"]
 VECTORS = ["content-vectors", "coldstart", "blend-mapping"]
 """Those that are given vectors of texts and posters too."""
-NEURAL = ["recommendernet", "multvae", "recvae"]
+NEURAL = ["recommendernet", "multvae", "recvae", "ncf"]
 """Those that need JAX for training, and begin with weights that a seed draws for each user and movie in turn."""
 STARS = ["stars", "recommendernet"]
 COLLABORATIVE = ["itemknn", "ease", "edlae", "ials", "graph", "userkernel"]

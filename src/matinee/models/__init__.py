@@ -17,6 +17,7 @@ from matinee.models.ials import ImplicitALS
 from matinee.models.item_knn import ItemKNN
 from matinee.models.lineup import default_lineup
 from matinee.models.neural.multvae import MultVAE
+from matinee.models.neural.ncf import NCF
 from matinee.models.neural.recommender_net import RecommenderNet
 from matinee.models.neural.recvae import RecVAE
 from matinee.models.popularity import Popularity, weighted_score
@@ -27,7 +28,7 @@ MODELS: dict[str, type[Model[Any]]] = {
     model.name: model
     for model in (
         *(Popularity, ItemKNN, Ease, ImplicitALS, GraphFilter, UserKernel, Content, ColdStart, Stars, Blend),
-        *(RecommenderNet, MultVAE, RecVAE),
+        *(RecommenderNet, MultVAE, RecVAE, NCF),
     )
 }
 """Kind of model (`Model.name`) → class, of those that come with Matinee."""
@@ -77,6 +78,7 @@ def create(kind: str, **settings: Any) -> Model[Any]:
 
 __all__ = [
     "MODELS",
+    "NCF",
     "Blend",
     "ColdStart",
     "Content",

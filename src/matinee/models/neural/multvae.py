@@ -10,19 +10,19 @@ import numpy as np
 from pydantic import Field
 
 from matinee.models.neural.adam import adam_start, adam_step
-from matinee.models.neural.autoencoder import Autoencoder, AutoencoderConfig
-from matinee.models.neural.autoencoder_training import Batch, Trainer, Weights
+from matinee.models.neural.history_network import HistoryNetwork, HistoryNetworkConfig
+from matinee.models.neural.history_training import Batch, Trainer, Weights
 from matinee.models.neural.dense import Floats
 
 
-class MultVAEConfig(AutoencoderConfig):
+class MultVAEConfig(HistoryNetworkConfig):
     """Settings of `MultVAE`."""
 
     kl: float = Field(0.2, ge=0, description="Weight of the Kullback-Leibler term at the end of its rise.")
     rise: float = Field(0.5, gt=0, le=1, description="Share of the epochs over which that weight rises from 0.")
 
 
-class MultVAE(Autoencoder[MultVAEConfig]):
+class MultVAE(HistoryNetwork[MultVAEConfig]):
     """Mult-VAE (Liang et al. 2018, "Variational Autoencoders for Collaborative Filtering").
 
     One hidden layer (tanh) on both sides of the code; the weight of the Kullback-Leibler term rises to `kl`.

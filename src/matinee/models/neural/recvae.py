@@ -10,8 +10,8 @@ import numpy as np
 from pydantic import Field
 
 from matinee.models.neural.adam import adam_start, adam_step
-from matinee.models.neural.autoencoder import Autoencoder, AutoencoderConfig
-from matinee.models.neural.autoencoder_training import Batch, Trainer, Weights
+from matinee.models.neural.history_network import HistoryNetwork, HistoryNetworkConfig
+from matinee.models.neural.history_training import Batch, Trainer, Weights
 from matinee.models.neural.dense import Floats, layer_norm, swish
 
 LAYERS = 5
@@ -26,15 +26,15 @@ _ENCODER = ("in", "layer", "scale", "offset", "mean", "spread")
 """Beginnings of the names of the encoder's weights; the others are the decoder's."""
 
 
-class RecVAEConfig(AutoencoderConfig):
+class RecVAEConfig(HistoryNetworkConfig):
     """Settings of `RecVAE`."""
 
     gamma: float = Field(0.005, ge=0, description="Weight of the Kullback-Leibler term for each film of a history.")
     encoder_passes: int = Field(3, ge=1, le=20, description="Passes that train the encoder, to one of the decoder.")
 
 
-class RecVAE(Autoencoder[RecVAEConfig]):
-    """RecVAE (Shenbin et al. 2020, "RecVAE: A New Variational Autoencoder for Top-N Recommendations").
+class RecVAE(HistoryNetwork[RecVAEConfig]):
+    """RecVAE (Shenbin et al. 2020, "RecVAE: A New Variational HistoryNetwork for Top-N Recommendations").
 
     Five dense layers (swish, layer normalization), each with what came before added; a linear decoder. The prior is a
     mixture with the posterior of the epoch before, its weight grows with the history, and encoder and decoder are

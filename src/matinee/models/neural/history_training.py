@@ -1,4 +1,4 @@
-"""Training of autoencoders over histories: minibatches of users, early stopping by what is held out of some."""
+"""Training of networks over histories: minibatches of users, early stopping by what is held out of some."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DEPTH = 20
 
 
 class Trainer:
-    """The part of an autoencoder that is trained. Subclasses compile steps, and keep what those need.
+    """The part of a network that is trained. Subclasses compile steps, and keep what those need.
 
     Attributes:
         weights: arrays of JAX, by name.

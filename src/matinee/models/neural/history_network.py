@@ -1,4 +1,4 @@
-"""What autoencoders over histories share: the movies they know, answers by a forward pass in NumPy, stored weights."""
+"""What networks over histories share: the movies they know, answers by a forward pass in NumPy, stored weights."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from pydantic import Field
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
-from matinee.models.neural.autoencoder_training import ROOM, Trainer, Weights, train
+from matinee.models.neural.history_training import ROOM, Trainer, Weights, train
 from matinee.models.neural.backend import import_jax, padded
 from matinee.models.neural.dense import Floats
 from matinee.models.preference import Feedback, StarScale
 from matinee.models.warm_items import WarmItems, Weighting, array, choose_warm
 
 
-class AutoencoderConfig(ModelConfig):
-    """Settings that the autoencoders share."""
+class HistoryNetworkConfig(ModelConfig):
+    """Settings that networks over histories share."""
 
     hidden: int = Field(300, ge=1, le=4096, description="Width of the hidden layers.")
     latent: int = Field(128, ge=1, le=2048, description="Size of a user's code.")
@@ -43,13 +43,13 @@ class AutoencoderConfig(ModelConfig):
     seed: int = Field(0, ge=0, le=2**31, description="Of the weights to begin with, the order and the noise.")
 
 
-C = TypeVar("C", bound=AutoencoderConfig)
+C = TypeVar("C", bound=HistoryNetworkConfig)
 
 
-class Autoencoder(Model[C]):
-    """A network that rebuilds a history from itself, trained on the multinomial likelihood of its movies.
+class HistoryNetwork(Model[C]):
+    """A network that reads a user's history and scores all movies, so that no user has a number.
 
-    Scores are the logits of the decoder for the mean of the code. NaN for cold movies and for users without a warm one.
+    Scores are logits. NaN for cold movies and for users without a warm one.
     Trained with JAX (extra `neural`); an answer takes NumPy alone, and of the first layer only the rows of the history.
     """
 
