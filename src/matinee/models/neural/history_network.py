@@ -14,9 +14,9 @@ from pydantic import Field
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
-from matinee.models.neural.history_training import ROOM, Trainer, Weights, train
 from matinee.models.neural.backend import import_jax, padded
 from matinee.models.neural.dense import Floats
+from matinee.models.neural.history_training import ROOM, Trainer, Weights, train
 from matinee.models.preference import Feedback, StarScale
 from matinee.models.warm_items import WarmItems, Weighting, array, choose_warm
 
@@ -65,8 +65,8 @@ class HistoryNetwork(Model[C]):
         """Names and shapes of the weights over k movies; "in" (k, hidden) is the first layer."""
 
     @abstractmethod
-    def _trainer(self, weights: Weights, k: int, steps: int) -> Trainer:
-        """A trainer of weights over a padded number of movies, of which k are there, for `steps` an epoch."""
+    def _trainer(self, weights: Weights, k: int) -> Trainer:
+        """A trainer of weights over a padded number of movies, of which k are there."""
 
     @classmethod
     @abstractmethod
@@ -104,7 +104,7 @@ class HistoryNetwork(Model[C]):
             return
         matrix = self._items.training_matrix(dataset, config.weighting).tocsr()
         wide = padded(k, ROOM)
-        trainer = self._trainer(self._start(wide), k, max(matrix.shape[0] // config.batch_size, 1))
+        trainer = self._trainer(self._start(wide), k)
         weights, _ = train(
             trainer,
             matrix,

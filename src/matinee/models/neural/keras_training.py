@@ -97,7 +97,7 @@ def train(
     weights, other = initial(made, plan.seed, float(table.targets.mean()))
     arrays = ([weights[name] for name in made.names], other, made.optimizer_state)
     state = jax.tree.map(jnp.array, arrays)  # copies, as the step overwrites them
-    content = jnp.asarray(content)
+    device_content = jnp.asarray(content)
     steps = -(-n // size)
     rates = learning_rates(plan.schedule, plan.rate, steps * plan.epochs)
     rng = np.random.default_rng(plan.seed)
@@ -111,7 +111,7 @@ def train(
             part = slice(step * size, (step + 1) * size)
             rows = order[part]
             batch = (table.users[rows], table.movies[rows], table.sessions[rows], table.targets[rows], counts[part])
-            state = made.step(state, content, batch, rates[epoch * steps + step])
+            state = made.step(state, device_content, batch, rates[epoch * steps + step])
         loss = None
         if validation is not None:
             found = _weights(made.names, state)

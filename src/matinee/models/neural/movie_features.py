@@ -40,4 +40,5 @@ def _decades(catalog: Catalog) -> NDArray[np.float32]:
     years = np.array([np.nan if year is None else year for year in catalog.column("year")], dtype=np.float64)
     position = np.clip((years - _FIRST) / _STEP, 0, _BINS - 1)
     near = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(_BINS)))
-    return np.nan_to_num(near).astype(np.float32)
+    result: NDArray[np.float32] = np.nan_to_num(near).astype(np.float32)
+    return result

@@ -10,9 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from matinee.models.neural.adam import adam_start, adam_step
+from matinee.models.neural.dense import Floats
 from matinee.models.neural.history_network import HistoryNetwork, HistoryNetworkConfig
 from matinee.models.neural.history_training import Batch, Trainer, Weights
-from matinee.models.neural.dense import Floats
 
 
 class MultVAEConfig(HistoryNetworkConfig):
@@ -47,7 +47,7 @@ class MultVAE(HistoryNetwork[MultVAEConfig]):
             "out_bias": (k,),
         }
 
-    def _trainer(self, weights: Weights, k: int, steps: int) -> Trainer:
+    def _trainer(self, weights: Weights, k: int) -> Trainer:
         return _MultVAETrainer(weights, k, self.config)
 
     @classmethod

@@ -66,7 +66,7 @@ class NCF(HistoryNetwork[NCFConfig]):
             weights[name] *= np.float32(np.sqrt(sum(weights[name].shape) / 2) / np.sqrt(self.config.latent) / 2)
         return weights
 
-    def _trainer(self, weights: Weights, k: int, steps: int) -> Trainer:
+    def _trainer(self, weights: Weights, k: int) -> Trainer:
         return _NCFTrainer(weights, k, self.config)
 
     @classmethod
@@ -95,6 +95,7 @@ class _NCFTrainer(Trainer):
 
     def epoch(self, batches: Callable[[], Iterator[Batch]], key: Any, done: float) -> None:
         """One pass."""
+        del done
         import jax
 
         config, step = self._config, _step()

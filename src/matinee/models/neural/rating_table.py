@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,17 +25,18 @@ class Baseline:
     movies: Floats
 
     @classmethod
-    def of(cls, movies: NDArray[np.integer], targets: Floats, n_items: int) -> Self:
+    def of(cls, movies: NDArray[np.integer[Any]], targets: Floats, n_items: int) -> Self:
         """Of ratings; deviations of movies are damped."""
         mean = float(targets.mean(dtype=np.float64)) if len(targets) else 0.5
         sums = np.bincount(movies, weights=targets - np.float32(mean), minlength=n_items)
         counts = np.bincount(movies, minlength=n_items)
         return cls(mean, (sums / (counts + _ITEM_PRIOR)).astype(np.float32))
 
-    def deviations(self, movies: NDArray[np.integer], targets: Floats) -> Floats:
+    def deviations(self, movies: NDArray[np.integer[Any]], targets: Floats) -> Floats:
         """Of one user's ratings from what is usual for the movies and for this user, (n,)."""
         rest = targets - np.float32(self.mean) - self.movies[movies]
-        return (rest - rest.sum() / np.float32(len(rest) + _USER_PRIOR)).astype(np.float32)
+        result: Floats = (rest - rest.sum() / np.float32(len(rest) + _USER_PRIOR)).astype(np.float32)
+        return result
 
 
 @dataclass(frozen=True)

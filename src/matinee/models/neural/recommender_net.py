@@ -27,7 +27,7 @@ from matinee.models.warm_items import WarmItems, array, choose_warm
 
 _ENOUGH = 50
 """Ratings below which none are held out to stop by."""
-_RIDGES = tuple((constant, growth) for constant in (1.0, 3.0, 10.0) for growth in (1.0, 2.0, 4.0))
+_RIDGES = tuple((constant, growth) for constant in (0.1, 1.0, 3.0) for growth in (1.0, 2.0, 4.0))
 """Ridges of the fold-in that are tried on the validation part: a constant, and a multiple of what training had."""
 _BIAS_FLOOR = 0.3
 """Ridge of a user's bias besides."""
@@ -71,8 +71,8 @@ class RecommenderNet(Model[RecommenderNetConfig]):
     q_i and b_i are an embedding of the movie and weights of its genres and decade, q_i followed by hidden layers where
     `hidden` has any; s says how kindly the user rated around the same time (`session_features`).
 
-    A history is folded in: p_u and b_u are the ridge logistic regression of its ratings, the movies fixed, so that a
-    known, a changed and an unknown user are equal. What is asked is a sitting of its own (s = 0); `predict` takes times.
+    A history is folded in: p_u and b_u are the ridge logistic regression of its ratings, the movies fixed, so that
+    known, changed and unknown users are equal. What is asked is a sitting of its own (s = 0); `predict` takes times.
     A movie without ratings is known by its features, one that was added since fitting gets μ + b_u; a user without a
     known movie gets μ + b_i, and where neither is known the score is NaN.
     """
@@ -172,7 +172,8 @@ class RecommenderNet(Model[RecommenderNetConfig]):
         low, high = self._scale
         if high <= low:
             return np.ones(len(stars), dtype=np.float32)
-        return np.clip((stars - np.float32(low)) / np.float32(high - low), 0, 1).astype(np.float32)
+        shares: Floats = np.clip((stars - np.float32(low)) / np.float32(high - low), 0, 1).astype(np.float32)
+        return shares
 
     def _hold_out(self, n: int) -> NDArray[np.bool_]:
         """Ratings to stop by, (n,)."""
@@ -281,7 +282,8 @@ class RecommenderNet(Model[RecommenderNetConfig]):
 
     def _stars(self, logits: Floats) -> Floats:
         low, high = self._scale
-        return np.clip(low + (high - low) * sigmoid(logits), low, high).astype(np.float32)
+        stars: Floats = np.clip(low + (high - low) * sigmoid(logits), low, high).astype(np.float32)
+        return stars
 
     def score(self, queries: Sequence[Query]) -> Scores:
         """Stars; NaN for movies without ratings where the user is unknown too."""
@@ -307,7 +309,7 @@ class RecommenderNet(Model[RecommenderNetConfig]):
 
         Movies of the history itself count for their own time features: ask for others.
         """
-        scores = self.score([query])[0][rows]
+        scores: Floats = self.score([query])[0][rows]
         positions, mask = self._items.known(query)
         if times is None or query.times is None or not self.config.sessions or not len(positions):
             return scores
@@ -315,12 +317,14 @@ class RecommenderNet(Model[RecommenderNetConfig]):
         deviations = self._baseline.deviations(known, targets)
         sessions = session_features(times, query.times[mask], deviations)
         logits = self._logits(query)[rows] + sessions @ self._session_weights.mean(axis=0)
-        return np.where(np.isnan(scores), scores, self._stars(logits)).astype(np.float32)
+        stars: Floats = np.where(np.isnan(scores), scores, self._stars(logits))
+        return stars
 
     def similar(self, rows: Sequence[int]) -> Scores:
         """Mean cosine of the networks' vectors; NaN for movies without ratings."""
         scores = [self._items.cosines(rows, member[self._items.rows], self.n_items) for member in self._vectors]
-        return np.mean(scores, axis=0, dtype=np.float32)
+        cosines: Scores = np.mean(scores, axis=0, dtype=np.float32)
+        return cosines
 
     def state(self) -> State:
         """`vectors` (members, n, dim), `biases` (members, n), `intercepts`, `sessions` (members, 3), `usual` (n,),

@@ -10,9 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from matinee.models.neural.adam import adam_start, adam_step
+from matinee.models.neural.dense import Floats, layer_norm, swish
 from matinee.models.neural.history_network import HistoryNetwork, HistoryNetworkConfig
 from matinee.models.neural.history_training import Batch, Trainer, Weights
-from matinee.models.neural.dense import Floats, layer_norm, swish
 
 LAYERS = 5
 """Dense layers of the encoder, each connected with all before it."""
@@ -62,12 +62,12 @@ class RecVAE(HistoryNetwork[RecVAEConfig]):
             "out_bias": (k,),
         }
 
-    def _trainer(self, weights: Weights, k: int, steps: int) -> Trainer:
+    def _trainer(self, weights: Weights, k: int) -> Trainer:
         return _RecVAETrainer(weights, k, self.config)
 
     @classmethod
     def _answer(cls, weights: Weights, first: Floats) -> Floats:
-        before = np.zeros_like(first)
+        before: Floats = np.zeros_like(first)
         hidden = first
         for number in range(LAYERS):
             if number:
@@ -97,7 +97,8 @@ class _RecVAETrainer(Trainer):
         return self._encoder | self._decoder
 
     def epoch(self, batches: Callable[[], Iterator[Batch]], key: Any, done: float) -> None:
-        """Passes of the encoder, the prior brought up to date, a pass of the decoder."""
+        """Passes of the encoder, then one of the decoder; the prior is the encoder as it was before."""
+        del done
         import jax
         import jax.numpy as jnp
 
