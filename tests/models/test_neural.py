@@ -18,7 +18,7 @@ from matinee.models.neural.session_features import BANDWIDTHS
 from support import make_dataset, random_dataset
 
 SETTINGS: dict[str, dict[str, Any]] = {
-    "recommendernet": {"dim": 8, "epochs": 8, "learning_rate": 0.02, "l2": 1e-3},
+    "recommendernet": {"members": 1, "dim": 8, "epochs": 8, "learning_rate": 0.02, "l2": 1e-3},
     "multvae": {"hidden": 24, "latent": 8, "epochs": 30, "learning_rate": 1e-2},
     "recvae": {"hidden": 24, "latent": 8, "epochs": 15, "learning_rate": 1e-2},
     "ncf": {"hidden": 16, "latent": 8, "epochs": 30, "learning_rate": 1e-2},
@@ -139,7 +139,7 @@ def test_the_seed_decides(kind: str, fitted: dict[str, Model[Any]], data: Datase
 
 def test_networks_are_averaged(data: Dataset) -> None:
     settings = SETTINGS["recommendernet"] | {"epochs": 2, "validation": 0.0}
-    pair = RecommenderNet(**settings, members=2).fit(data)
+    pair = RecommenderNet(**settings | {"members": 2}).fit(data)
     query = Query.of(data.ratings, 4)
     logits = []
     for seed in (0, 1):

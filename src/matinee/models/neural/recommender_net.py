@@ -51,7 +51,7 @@ class RecommenderNetConfig(ModelConfig):
     epochs: int = Field(16, ge=1, le=1000, description="Passes over the ratings, at most.")
     patience: int = Field(3, ge=1, description="Passes without a lower validation loss after which training ends.")
     validation: float = Field(0.1, ge=0, lt=1, description="Share of the ratings to stop by; 0: all epochs are run.")
-    members: int = Field(1, ge=1, le=32, description="Networks, of other seeds, whose logits are averaged.")
+    members: int = Field(2, ge=1, le=32, description="Networks, of other seeds, whose logits are averaged.")
     genres: bool = Field(True, description="Whether the network knows the genres.")
     years: bool = Field(True, description="Whether the network knows when a movie was released.")
     sessions: bool = Field(True, description="Whether it knows how kindly the user rated around the same time.")
