@@ -123,24 +123,14 @@ class RecommenderNet(Model[RecommenderNetConfig]):
         return f"Raise MATINEE_MEMORY_LIMIT or lower dim (now {self.config.dim})."
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
-        import_keras(WHAT)
         config, ratings = self.config, dataset.ratings
-        self._scale = dataset.scale
+        shape, features, table = self._prepare(dataset)
         self._items = WarmItems(choose_warm(ratings.counts, 1, None))
-        targets = self._targets(ratings.values)
-        self._baseline = Baseline.of(ratings.indices, targets, len(dataset.catalog))
-        table = RatingTable.of(ratings, targets)
-        features = movie_features(dataset.catalog, genres=config.genres, years=config.years)
+        self._baseline = Baseline.of(ratings.indices, table.targets, len(dataset.catalog))
         if not len(table):
             self._without_ratings(features)
             progress("recommendernet: done", 1.0)
             return
-        shape = shape_of(
-            ratings.n_users,
-            ratings.n_items,
-            features.shape[1],
-            **config.model_dump(include={"dim", "hidden", "dropout", "l1", "l2", "bias_l2", "feature_l2"}),
-        )
         held_out = self._hold_out(len(table))
         rounds = config.members + bool(held_out.any())
 
@@ -152,7 +142,7 @@ class RecommenderNet(Model[RecommenderNetConfig]):
 
         epochs, growth = config.epochs, (1.0, 1.0)
         if held_out.any():
-            epochs, growth = self._validate(shape, features, table, held_out, report(0))
+            epochs, growth, _ = self._validate(shape, features, table, held_out, report(0))
         self._ridge = np.array([growth[0], growth[1] * 2 * config.l2], dtype=np.float32)
         if config.sessions:
             table = table.with_sessions(table, self._baseline, same=True)
@@ -163,6 +153,30 @@ class RecommenderNet(Model[RecommenderNetConfig]):
             members.append(trained.weights)
         self._take(members, features, ratings.counts > 0)
         progress("recommendernet: done", 1.0)
+
+    def _prepare(self, dataset: Dataset) -> tuple[Shape, Floats, RatingTable]:
+        """Shape of the network, features of the movies, and the ratings as columns."""
+        import_keras(WHAT)
+        config, ratings = self.config, dataset.ratings
+        self._scale = dataset.scale
+        features = movie_features(dataset.catalog, genres=config.genres, years=config.years)
+        shape = shape_of(
+            ratings.n_users,
+            ratings.n_items,
+            features.shape[1],
+            **config.model_dump(include={"dim", "hidden", "dropout", "l1", "l2", "bias_l2", "feature_l2"}),
+        )
+        return shape, features, RatingTable.of(ratings, self._targets(ratings.values))
+
+    def validation_loss(self, dataset: Dataset, on_epoch: Callable[[int, float | None], None]) -> float:
+        """Binary cross-entropy of the validation part that training stops by, of users folded in: for a search.
+
+        Args:
+            dataset: with 50 ratings or more.
+            on_epoch: called with the number of epochs done and the loss so far; what it raises ends the training.
+        """
+        shape, features, table = self._prepare(dataset)
+        return self._validate(shape, features, table, self._hold_out(len(table)), on_epoch)[2]
 
     def _plan(self, seed: int, stop: int | None = None) -> Plan:
         c = self.config
@@ -190,8 +204,8 @@ class RecommenderNet(Model[RecommenderNetConfig]):
         table: RatingTable,
         held_out: NDArray[np.bool_],
         on_epoch: Callable[[int, float | None], None],
-    ) -> tuple[int, tuple[float, float]]:
-        """How many epochs are best without a part of the ratings, and which ridge then folds their users in best."""
+    ) -> tuple[int, tuple[float, float], float]:
+        """How many epochs are best without the part, which ridge then folds users in best, and the loss."""
         fit, validation = table.select(~held_out), table.select(held_out)
         n_items = len(features)
         baseline = Baseline.of(fit.movies, fit.targets, n_items)
@@ -205,7 +219,7 @@ class RecommenderNet(Model[RecommenderNetConfig]):
         for constant, growth in _RIDGES:
             ridge = np.array([constant, growth * 2 * self.config.l2], dtype=np.float32)
             losses.append(self._folded_loss(fit, validation, vectors, biases, trained.weights, ridge))
-        return max(trained.epochs, 1), _RIDGES[int(np.argmin(losses))]
+        return max(trained.epochs, 1), _RIDGES[int(np.argmin(losses))], min(losses)
 
     def _folded_loss(
         self,
