@@ -126,7 +126,7 @@ def test_stars_show_the_planted_tastes(data: Dataset) -> None:
         own = int(str(data.ratings.user_ids[user])[1:]) % 2
         apart.append(scores[taste == own].mean() - scores[taste != own].mean())
     assert np.mean(apart) > 0.5
-    assert np.mean(np.array(apart) > 0) > 0.9
+    assert np.mean(np.array(apart) > 0) > 0.8
 
 
 @pytest.mark.parametrize("kind", SETTINGS)
