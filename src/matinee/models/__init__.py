@@ -8,6 +8,7 @@ from typing import Any
 
 from matinee.errors import PluginError, UnknownModelError
 from matinee.models.base import Model, ModelConfig, Query
+from matinee.models.bayesian import BayesianStars
 from matinee.models.blend.model import Blend
 from matinee.models.coldstart import ColdStart
 from matinee.models.content.model import Content
@@ -27,8 +28,21 @@ from matinee.models.user_kernel import UserKernel
 MODELS: dict[str, type[Model[Any]]] = {
     model.name: model
     for model in (
-        *(Popularity, ItemKNN, Ease, ImplicitALS, GraphFilter, UserKernel, Content, ColdStart, Stars, Blend),
-        *(RecommenderNet, MultVAE, RecVAE, NCF),
+        Popularity,
+        ItemKNN,
+        Ease,
+        ImplicitALS,
+        GraphFilter,
+        UserKernel,
+        Content,
+        ColdStart,
+        Stars,
+        BayesianStars,
+        Blend,
+        RecommenderNet,
+        MultVAE,
+        RecVAE,
+        NCF,
     )
 }
 """Kind of model (`Model.name`) → class, of those that come with Matinee."""
@@ -78,7 +92,7 @@ def create(kind: str, **settings: Any) -> Model[Any]:
 
 __all__ = [
     "MODELS",
-    "NCF",
+    "BayesianStars",
     "Blend",
     "ColdStart",
     "Content",

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from matinee._util.packed_floats import packed
-from matinee._util.stages import stage
+from matinee._util.request_context import stage
 from matinee.api.errors import problems
 from matinee.api.parameters import refuse
 from matinee.api.recommender.bodies import (
