@@ -19,6 +19,10 @@ from matinee.models.ials import ImplicitALS
 from matinee.models.item_knn import ItemKNN
 from matinee.models.item_knn_stars import ItemKnnStars
 from matinee.models.lineup import default_lineup
+from matinee.models.neural.multvae import MultVAE
+from matinee.models.neural.ncf import NCF
+from matinee.models.neural.recommender_net import RecommenderNet
+from matinee.models.neural.recvae import RecVAE
 from matinee.models.popularity import Popularity, weighted_score
 from matinee.models.ridge_stars import RidgeStars
 from matinee.models.stars import Stars
@@ -47,6 +51,10 @@ MODELS: dict[str, type[Model[Any]]] = {
         ForestStars,
         RidgeStars,
         Blend,
+        RecommenderNet,
+        MultVAE,
+        RecVAE,
+        NCF,
     )
 }
 """Kind of model (`Model.name`) → class, of those that come with Matinee."""
@@ -108,8 +116,11 @@ __all__ = [
     "ItemKnnStars",
     "Model",
     "ModelConfig",
+    "MultVAE",
     "Popularity",
     "Query",
+    "RecVAE",
+    "RecommenderNet",
     "RidgeStars",
     "Stars",
     "Svd",

@@ -1,4 +1,4 @@
-"""Stars from what movies are about: for each user one regression from features of movies to residuals of their stars."""
+"""Stars from what movies are about: for each user a regression from features of movies to residuals of their stars."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class ContentStars(BaselineStars[C]):
         if text is not None:
             vectors = text.dense(len(dataset.catalog))
         else:
-            words = Content().fit(dataset).vectors
+            words = Content().fit(dataset).item_vectors
             left, values, _ = truncated_svd(words, _WORD_DIRECTIONS)
             vectors = left * values
         return principal_components(vectors, self.config.variance)[0]
