@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.data.ratings import Ratings
+from matinee.data.ratings import NO_TIME, Ratings
 from matinee.errors import InvalidInputError, UnknownModelError
 from matinee.evaluation import metrics as m
 from matinee.evaluation.figures import Sums, UserFigures
@@ -283,14 +283,6 @@ class Predicted:
     actual: NDArray[np.float32]
 
 
-@runtime_checkable
-class PredictsIntervals(Protocol):
-    """A model that says how sure it is of the stars it predicts."""
-
-    def score_intervals(self, query: Query, rows: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Lower and upper ends of the stars of some movies, each (len(rows),); NaN where it has no opinion."""
-
-
 def measure_stars(
     model: Model[Any], split: Split, scale: tuple[float, float], *, users: NDArray[np.int64] | None = None
 ) -> dict[str, float]:
@@ -300,6 +292,7 @@ def measure_stars(
 
     Returns:
         `rmse`, `mae` in stars; `predicted`: share of the test ratings the model had an opinion on; of a model that
+        makes use of the time of a rating also `timed_rmse` and `timed_mae`, where it is told that time; of one that
         gives intervals also `interval_coverage`, the share of the ratings within, and `interval_width`, their mean
         width in stars.
 
@@ -326,14 +319,18 @@ def predict_stars(
     actual: list[NDArray[np.float32]] = []
     movies: list[NDArray[np.int64]] = []
     ends: list[tuple[NDArray[Any], NDArray[Any]]] = []
+    predicted_then: list[NDArray[np.float32]] = []
+    timed = type(model).score_at is not Model.score_at and bool((split.test.times != NO_TIME).any())
     for batch, queries, scores in _scored(model, split.history, users):
         for user, query, row in zip(batch, queries, scores, strict=True):
-            rows, stars, _ = split.test.history(int(user))
+            rows, stars, times = split.test.history(int(user))
             predicted.append(row[rows])
             actual.append(stars)
             movies.append(rows.astype(np.int64))
-            if isinstance(model, PredictsIntervals):
-                ends.append(model.score_intervals(query, movies[-1]))
+            if (pair := model.score_intervals(query, movies[-1])) is not None:
+                ends.append(pair)
+            if timed:
+                predicted_then.append(model.score_at(query, movies[-1], times))
     stars_predicted, stars_actual = np.concatenate(predicted), np.concatenate(actual)
     owners = np.repeat(np.arange(len(users)), [len(part) for part in actual])
     unknown = np.isnan(stars_predicted)
@@ -351,6 +348,11 @@ def predict_stars(
         "mae": Sums.by_owner(owners, n, errors),
         "predicted": Sums.by_owner(owners, n, ~unknown),
     }
+    if timed:
+        errors_then = np.abs(np.concatenate(predicted_then).astype(np.float64) - stars_actual)
+        metrics |= {"timed_rmse": float(np.sqrt(np.mean(errors_then**2))), "timed_mae": float(np.mean(errors_then))}
+        sums["timed_rmse"] = Sums.by_owner(owners, n, errors_then**2, root=True)
+        sums["timed_mae"] = Sums.by_owner(owners, n, errors_then)
     if ends:
         lower, upper = (np.concatenate([pair[end] for pair in ends]).astype(np.float64) for end in (0, 1))
         within, known = m.within_interval(lower, upper, stars_actual), np.isfinite(lower) & np.isfinite(upper)

@@ -74,7 +74,7 @@ class RecVAE(HistoryNetwork[RecVAEConfig]):
                 hidden = hidden @ weights[f"layer_{number}"]
             active = swish(hidden + weights[f"layer_bias_{number}"] + before)
             hidden = layer_norm(active, weights[f"scale_{number}"], weights[f"offset_{number}"], _EPSILON)
-            before = np.add(before, hidden, dtype=np.float32)
+            before += hidden.astype(np.float32, copy=False)
         code = hidden @ weights["mean"] + weights["mean_bias"]
         logits: Floats = code @ weights["out"] + weights["out_bias"]
         return logits
