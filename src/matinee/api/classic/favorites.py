@@ -8,11 +8,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from matinee.api.classic.titles import movie_record
+from matinee.api.classic.titles import MatchOut, movie_record
 from matinee.api.errors import problems
 from matinee.api.parameters import MovieId, at_most, refuse
 from matinee.api.render import reply
-from matinee.api.schemas.answers import FilmOut
+from matinee.api.schemas.answers import RankedFilmOut
 from matinee.api.schemas.examples import example
 from matinee.api.schemas.requests import Body
 from matinee.api.service import EngineDep
@@ -46,20 +46,10 @@ class FavoritesIn(
     top_n: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10
 
 
-class FavoriteOut(BaseModel):
-    """The film that a favourite was taken for."""
+class FavoriteOut(MatchOut):
+    """The film that a favorite was taken for."""
 
     given: str = Field(description="The title or id as it was sent.")
-    movie_id: str
-    title: str
-    year: int | None
-    score: float = Field(description="How well the title fits, 0..100; 100: it is the very title, or the id.")
-
-
-class FavoriteItemOut(FilmOut):
-    """A film found."""
-
-    rank: int
 
 
 class FavoritesOut(
@@ -79,7 +69,7 @@ class FavoritesOut(
 
     model: Literal["content", "collab"]
     matched: list[FavoriteOut] = Field(description="One for each favourite, in their order.")
-    items: list[FavoriteItemOut]
+    items: list[RankedFilmOut]
     titles: list[str] = Field(description="The items' titles, as `Title (Year)`.")
     fallback: Literal["content", "popular"] | None = Field(
         description='"content": some favourites, `cold`, have no ratings and count by what they are about; '

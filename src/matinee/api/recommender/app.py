@@ -14,10 +14,10 @@ from starlette.responses import Response
 from matinee.api.application import Api, Application
 from matinee.api.errors import problems
 from matinee.api.recommender import routes
-from matinee.api.recommender.bodies import RecommenderReadyOut
 from matinee.api.recommender.service import RecommenderService, service_of
 from matinee.api.render import reply
 from matinee.api.routes import common
+from matinee.api.schemas.answers import ReadyOut
 from matinee.engine import Engine
 from matinee.errors import MatineeError
 from matinee.settings import Settings
@@ -58,7 +58,7 @@ async def greeting() -> Response:
     return reply(GREETING)
 
 
-@router.get("/ready", response_model=RecommenderReadyOut, responses=problems(503), summary="Ready?")
+@router.get("/ready", response_model=ReadyOut, responses=problems(503), summary="Ready?")
 async def ready(request: Request) -> Response:
     """A snapshot is open and the store answers; else 503 with what is missing."""
     service = service_of(request)

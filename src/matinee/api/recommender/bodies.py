@@ -8,7 +8,6 @@ from pydantic import BaseModel, Field, WithJsonSchema
 
 from matinee.api.parameters import at_most
 from matinee.api.recommender.histories import MAX_PREDICTIONS, MAX_RATING
-from matinee.api.schemas.answers import HealthOut
 from matinee.api.schemas.examples import SNAPSHOT, example
 from matinee.api.schemas.requests import Body
 from matinee.data.ids import ID_LENGTH
@@ -162,10 +161,3 @@ class ModelsOut(
     items: list[dict[str, Any]]
     snapshot: str
     sequence: int
-
-
-class RecommenderReadyOut(HealthOut, json_schema_extra=example(f'{{"status": "ready", {SNAPSHOT}, "warnings": []}}')):
-    """Able to score."""
-
-    snapshot: str
-    warnings: list[str]

@@ -10,8 +10,7 @@ from starlette.responses import Response
 from matinee.api import parameters
 from matinee.api.errors import problems
 from matinee.api.render import dumps, reply
-from matinee.api.schemas.explore import FilmRatingsOut, ReportOut, TitleTableOut, UserPageOut
-from matinee.api.schemas.statistics import StatisticsOut
+from matinee.api.schemas.explore import DataReport, FilmRatingsOut, Statistics, TitleTable, UserPageOut
 from matinee.api.service import EngineDep, service_of
 
 router = APIRouter(tags=["exploring"])
@@ -30,7 +29,7 @@ def users(
     return reply({"items": items, "total": page.total})
 
 
-@router.get("/v1/titles", response_model=TitleTableOut, responses=problems(503), summary="All titles")
+@router.get("/v1/titles", response_model=TitleTable, responses=problems(503), summary="All titles")
 async def titles(request: Request, engine: EngineDep) -> Response:
     """Id, title and year of every film, as three columns in the catalogue's order: for pickers and maps."""
 
@@ -64,7 +63,7 @@ def film_ratings(engine: EngineDep, movie_id: parameters.MovieIdPath) -> Respons
 
 @router.get(
     "/v1/statistics",
-    response_model=StatisticsOut,
+    response_model=Statistics,
     responses=problems(400, 422, 503),
     summary="Figures of the ratings",
 )
@@ -82,7 +81,7 @@ async def statistics(request: Request, engine: EngineDep, filter: parameters.Fil
     return await service_of(request).answer(request, await service_of(request).view(engine), None, work, heavy=True)
 
 
-@router.get("/v1/report", response_model=ReportOut, responses=problems(503), summary="How the data were cleaned")
+@router.get("/v1/report", response_model=DataReport, responses=problems(503), summary="How the data were cleaned")
 def report(engine: EngineDep) -> Response:
     """The cleaning report of the data that the snapshot in service was made of: every row dropped, with its reason."""
     return reply(engine.report())

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from matinee.api.errors import problems
 from matinee.api.render import reply
-from matinee.api.schemas.answers import ReadyOut, RecordsOut, SnapshotOut
+from matinee.api.schemas.answers import CoreReadyOut, RecordsOut, SnapshotOut
 from matinee.api.service import EngineDep, service_of
 from matinee.errors import ConflictError, NotFoundError, SnapshotError
 
@@ -42,7 +42,7 @@ def titles_greeting() -> dict[str, str]:
     return {"message": f"Usuario/a {os.environ.get('ID_USER') or 'Desconocida/o'}"}
 
 
-@router.get("/ready", response_model=ReadyOut, responses=problems(503), summary="Ready?")
+@router.get("/ready", response_model=CoreReadyOut, responses=problems(503), summary="Ready?")
 async def ready(request: Request) -> Response:
     """A model is loaded and the store answers; else 503 with what is missing.
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from matinee.api.schemas.examples import ITEM, MOVIE, SNAPSHOT, example, with_example
 from matinee.data.catalog import Movie
 from matinee.engine import types
+from matinee.engine.embedding_backlog import BacklogState
 from matinee.engine.types import Answer, Item, Neighbor, RatedMovie
 
 
@@ -77,11 +78,16 @@ class MoviePageOut(
     offset: int
 
 
-class HitOut(FilmOut):
+class RankedFilmOut(FilmOut):
+    """A film found."""
+
+    rank: int
+
+
+class HitOut(RankedFilmOut):
     """A film found."""
 
     score: float = Field(ge=0, le=1.001)
-    rank: int
     matched: str = Field(description='"title", "meaning", "words" (of the description) or "poster".')
     how: str = Field(description="Why, in words.")
 
@@ -168,17 +174,15 @@ class HealthOut(BaseModel, json_schema_extra=example('{"status": "ok"}')):
     status: str
 
 
-class BacklogOut(BaseModel):
-    """Films that wait for an encoder that was away when they were written; they are embedded when it answers."""
+class ReadyOut(HealthOut, json_schema_extra=example(f'{{"status": "ready", {SNAPSHOT}, "warnings": []}}')):
+    """Able to answer."""
 
-    movies: int = Field(description="Films that wait for one vector or two.")
-    texts: int = Field(description="Films that wait for the vector of their text.")
-    posters: int = Field(description="Films that wait for the vector of their poster.")
-    reason: str | None = Field(description="Why they wait; null where none do.")
+    snapshot: str
+    warnings: list[str]
 
 
-class ReadyOut(
-    HealthOut,
+class CoreReadyOut(
+    ReadyOut,
     json_schema_extra=example(
         f"""{{"status": "ready", {SNAPSHOT}, "warnings": [],
         "backlog": {{"movies": 0, "texts": 0, "posters": 0, "reason": null}}}}"""
@@ -186,12 +190,10 @@ class ReadyOut(
 ):
     """Able to answer."""
 
-    snapshot: str
-    warnings: list[str]
-    backlog: BacklogOut
+    backlog: BacklogState
 
 
-ExplanationOut = with_example(
+Explanation = with_example(
     types.Explanation,
     """{
       "user_id": "42", "movie_id": "2959", "title": "Fight Club", "snapshot": "20260101T120000Z-0123abcd",
@@ -231,10 +233,9 @@ class PosterOut(
     indexed: bool = Field(description="Whether the film is found by this picture from now on.")
 
 
-class PosterHitOut(FilmOut):
+class PosterHitOut(RankedFilmOut):
     """A film whose poster looks alike."""
 
-    rank: int
     distance: float = Field(description="Angular distance √(2 − 2·similarity), 0..2.")
     similarity: float = Field(description="Cosine, −1..1.")
     poster: str = Field(description="Path of the poster.")

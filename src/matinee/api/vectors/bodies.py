@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, WithJsonSchema
+from typing_extensions import TypedDict
 
 from matinee.api.schemas.answers import HealthOut
 from matinee.api.schemas.examples import SNAPSHOT, example
@@ -176,13 +177,15 @@ class DeletedOut(_SpaceAnswer, json_schema_extra=example(f'{{{_SPACE}, "deleted"
     total: int
 
 
-class SpaceOut(_SpaceAnswer):
+class SpaceState(TypedDict):
     """A space in service."""
 
+    space: str
+    snapshot: str | None
     index: str
     items: int
     dim: int
-    raw_dim: int | None = Field(description="Length of the encoder's vectors, which are projected.")
+    raw_dim: Annotated[int | None, Field(description="Length of the encoder's vectors, which are projected.")]
     encoder: str | None
 
 
@@ -195,7 +198,7 @@ class SpacesOut(
 ):
     """The spaces in service; the first is the one meant where none is named."""
 
-    items: list[SpaceOut]
+    items: list[SpaceState]
 
 
 class VectorsReadyOut(HealthOut, json_schema_extra=example(f'{{"status": "ready", {SNAPSHOT}, "warnings": []}}')):
