@@ -38,7 +38,7 @@ TITLES = "/classic/titles"
 """Prefix of the classic title search, for clients that know its `/` too."""
 
 DESCRIPTION = """
-Films for stored and for unknown people, similar films, search, the catalogue, ratings that count at once.
+Films for stored and for unknown people, similar films, search, the catalog, ratings that count at once.
 
 * Ids are strings; numbers are accepted in bodies.
 * Errors are problem documents (RFC 9457) with a sentence that says what to do.
@@ -57,7 +57,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(service.open_engine)
     except MatineeError as error:
         log.warning("Not ready: %s The service starts all the same and looks again at each request.", error)
-    # The catalogue is hundreds of thousands of objects that live as long as the process: each
+    # The catalog is hundreds of thousands of objects that live as long as the process: each
     # garbage collection over them would delay requests by a tenth of a second.
     gc.collect()
     gc.freeze()

@@ -186,8 +186,8 @@ def allowed_methods(request: Request) -> list[str]:
     return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 
-def _where(place: Sequence[Any]) -> str:
-    return ".".join(str(part) for part in place)
+def _where(location: Sequence[Any]) -> str:
+    return ".".join(str(part) for part in location)
 
 
 def _is_json(request: Request) -> bool:

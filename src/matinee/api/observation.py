@@ -51,12 +51,12 @@ class Observation:
     def end(self, context: RequestContext, method: str, route: str, status: int) -> None:
         """Record an answer. Routes are templates: neither metrics, logs nor spans hold ids of users."""
         end = perf_counter()
-        known = method if method in METHODS else "other"
-        self.metrics.count(known, route, status, end - context.started)
+        verb = method if method in METHODS else "other"
+        self.metrics.count(verb, route, status, end - context.started)
         if self._logs:
-            self._log(context, known, route, status, end)
+            self._log(context, verb, route, status, end)
         if self._telemetry is not None:
-            self._telemetry.export(context, known, route, status, end)
+            self._telemetry.export(context, verb, route, status, end)
 
     def close(self) -> None:
         """Send the spans that are still here."""

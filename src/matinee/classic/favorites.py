@@ -154,6 +154,6 @@ def load_movie_titles(path_to_movies: str | Path) -> list[str]:
 
 def _favorites(movie_list: Sequence[str], model: Algorithm, top_n: int) -> Favorites:
     if isinstance(movie_list, str) or not movie_list:
-        raise InvalidInputError("There are no favourite films.", 'Give a list of titles, e.g. ["Toy Story (1995)"].')
+        raise InvalidInputError("There are no favorite films.", 'Give a list of titles, e.g. ["Toy Story (1995)"].')
     engine = _engine()
     return recommend_favorites(engine, [find_title(engine, title) for title in movie_list], model, top_n)

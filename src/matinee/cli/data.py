@@ -45,7 +45,7 @@ def list_(json: AsJson = False) -> None:
         ]
         for info in datasets
     ]
-    table("", ["Name", "Films", "Users", "Ratings", "Here", "Licence"], rows, right=("Films", "Users", "Ratings"))
+    table("", ["Name", "Films", "Users", "Ratings", "Here", "License"], rows, right=("Films", "Users", "Ratings"))
 
 
 @app.command("get")

@@ -13,8 +13,6 @@ from urllib.parse import quote
 
 from matinee.errors import InvalidInputError
 
-Given = str | int | float | bool | None
-
 
 @dataclass(frozen=True)
 class Call:

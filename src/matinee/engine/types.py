@@ -32,7 +32,7 @@ class Ages:
 
     Attributes:
         snapshot: since it was made.
-        model: since the newest rating that its models have learnt from; as `snapshot` where no rating has a time.
+        model: since the newest rating that its models have learned from; as `snapshot` where no rating has a time.
     """
 
     snapshot: float

@@ -49,7 +49,7 @@ class _Remote:
             failure=EncoderError,
         )
         self._lock = threading.Lock()
-        self._known: _Facts | None = None
+        self._cached: _Facts | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self._connection.url}>"
@@ -70,9 +70,9 @@ class _Remote:
 
     def _facts(self) -> _Facts:
         with self._lock:
-            if self._known is None:
-                self._known = self._ask_facts()
-            return self._known
+            if self._cached is None:
+                self._cached = self._ask_facts()
+            return self._cached
 
     def _ask_facts(self) -> _Facts:
         answer = self._connection.ask("GET", "/encoders")
@@ -94,7 +94,7 @@ class _Remote:
         facts = self._facts()
         if answer.get("encoder") != facts.id:
             with self._lock:
-                self._known = None
+                self._cached = None
             raise EncoderError(
                 f"The encoder service at {self._connection.url} runs {answer.get('encoder')!r} now, not {facts.id!r}.",
                 "Ask again; where vectors of the two would meet, set the encoder that the snapshot names.",

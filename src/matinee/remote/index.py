@@ -48,7 +48,7 @@ class RemoteIndex:
         )
         self._where = {key: value for key, value in (("space", space), ("snapshot", snapshot)) if value}
         self._lock = threading.Lock()
-        self._known: tuple[str, int] | None = None
+        self._cached: tuple[str, int] | None = None
 
     def __repr__(self) -> str:
         return f"<RemoteIndex: {self._connection.url}>"
@@ -69,15 +69,15 @@ class RemoteIndex:
 
     def _facts(self) -> tuple[str, int]:
         with self._lock:
-            if self._known is None:
+            if self._cached is None:
                 answer = self._connection.ask("GET", "/spaces")
                 name = self._where.get("space")
                 try:
                     spaces = [one for one in answer["items"] if name in (None, one["space"])]
-                    self._known = str(spaces[0]["index"]), int(spaces[0]["dim"])
+                    self._cached = str(spaces[0]["index"]), int(spaces[0]["dim"])
                 except (KeyError, TypeError, ValueError, IndexError) as error:
                     raise self._connection.unexpected(f"it has no space {name!r}") from error
-            return self._known
+            return self._cached
 
     def __len__(self) -> int:
         return self._number(self._connection.ask("GET", "/items", params=self._page(1)), "total")

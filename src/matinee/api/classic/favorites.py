@@ -31,7 +31,7 @@ class FavoritesIn(
         '{"movie_ids": ["1", "1214"], "model": "content"}',
     ),
 ):
-    """Favourite films, by title or by id."""
+    """Favorite films, by title or by id."""
 
     movies: Annotated[list[Title], Field(min_length=1, max_length=MAX_FAVORITES), at_most(MAX_FAVORITES)] | None = (
         Field(None, description="Titles, with or without the year; typing errors are forgiven.")
@@ -65,24 +65,24 @@ class FavoritesOut(
         }"""
     ),
 ):
-    """Films for somebody who likes these films, best first, the favourites left out."""
+    """Films for somebody who likes these films, best first, the favorites left out."""
 
     model: Literal["content", "collab"]
-    matched: list[FavoriteOut] = Field(description="One for each favourite, in their order.")
+    matched: list[FavoriteOut] = Field(description="One for each favorite, in their order.")
     items: list[RankedFilmOut]
     titles: list[str] = Field(description="The items' titles, as `Title (Year)`.")
     fallback: Literal["content", "popular"] | None = Field(
-        description='"content": some favourites, `cold`, have no ratings and count by what they are about; '
-        '"popular": nothing is known of any favourite.'
+        description='"content": some favorites, `cold`, have no ratings and count by what they are about; '
+        '"popular": nothing is known of any favorite.'
     )
-    cold: list[str] = Field(description="Favourites that nobody has rated, as `Title (Year)`.")
+    cold: list[str] = Field(description="Favorites that nobody has rated, as `Title (Year)`.")
 
 
 @router.post(
     "/favourites",
     response_model=FavoritesOut,
     responses=problems(400, 404, 413, 415, 422, 503),
-    summary="Films for a few favourites",
+    summary="Films for a few favorites",
 )
 def favourites(engine: EngineDep, body: FavoritesIn) -> Response:
     """Films for somebody who likes one to twenty films; all of them count, and one given twice counts once."""

@@ -45,7 +45,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(service.open_engine)
     except MatineeError as error:
         log.warning("Not ready: %s The service starts all the same and looks again at each request.", error)
-    gc.collect()  # see the core service: the catalogue's objects are not walked through again and again
+    gc.collect()  # see the core service: the catalog's objects are not walked through again and again
     gc.freeze()
     yield
     gc.unfreeze()

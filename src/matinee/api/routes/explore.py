@@ -31,7 +31,7 @@ def users(
 
 @router.get("/v1/titles", response_model=TitleTable, responses=problems(503), summary="All titles")
 async def titles(request: Request, engine: EngineDep) -> Response:
-    """Id, title and year of every film, as three columns in the catalogue's order: for pickers and maps."""
+    """Id, title and year of every film, as three columns in the catalog's order: for pickers and maps."""
 
     def work() -> tuple[bytes, bool]:
         return dumps(engine.title_table()), True
@@ -70,7 +70,7 @@ def film_ratings(engine: EngineDep, movie_id: parameters.MovieIdPath) -> Respons
 async def statistics(request: Request, engine: EngineDep, filter: parameters.Filter = "") -> Response:
     """Figures of all ratings, the latest included, of the films that a filter allows.
 
-    Over time and by film, genre, people, country, tag and user, with the long tail. Counted anew when a rating or a
+    Over time and by film, genre, people, country, tag and user, with the long tail. Counted again when a rating or a
     film has changed, else kept.
     """
 

@@ -1,4 +1,4 @@
-"""The catalogue: search, list, read, add, change, remove films."""
+"""The catalog: search, list, read, add, change, remove films."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def search(
     return reply({"query": q, "items": items, "snapshot": engine.snapshot_id})
 
 
-@router.get("/v1/movies", response_model=MoviePageOut, responses=problems(400, 422, 503), summary="List the catalogue")
+@router.get("/v1/movies", response_model=MoviePageOut, responses=problems(400, 422, 503), summary="List the catalog")
 def movies(
     engine: EngineDep,
     filter: parameters.Filter = "",

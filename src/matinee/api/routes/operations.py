@@ -67,7 +67,7 @@ def models(engine: EngineDep) -> Response:
 
 @router.get("/v1/snapshots", response_model=RecordsOut, responses=problems(503), summary="Snapshots")
 def snapshots(engine: EngineDep) -> Response:
-    """All snapshots, newest first, with metrics and the newest rating that each has learnt from.
+    """All snapshots, newest first, with metrics and the newest rating that each has learned from.
 
     `watermark` is that rating's `timestamp` (seconds since 1970) and the store's `sequence` number up to which its
     ratings are included; 0 where the store held none.

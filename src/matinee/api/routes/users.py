@@ -196,6 +196,6 @@ def export_user(engine: EngineDep, user_id: parameters.UserIdPath) -> Response:
     summary="Erase a user",
 )
 def erase_user(engine: EngineDep, user_id: parameters.UserIdPath) -> Response:
-    """Erase everything held about a user; what a model learnt from it goes with the next training."""
+    """Erase everything held about a user; what a model learned from it goes with the next training."""
     engine.erase_user(user_id)
     return Response(status_code=204)

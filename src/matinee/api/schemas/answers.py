@@ -61,7 +61,7 @@ class MovieOut(Movie, json_schema_extra=example(MOVIE)):
 
 
 class MovieRowOut(MovieOut):
-    """A film in the catalogue's list."""
+    """A film in the catalog's list."""
 
     ratings: int | None = Field(None, description="Ratings of the film.")
     mean: float | None = Field(None, description="Mean stars.")
@@ -70,7 +70,7 @@ class MovieRowOut(MovieOut):
 class MoviePageOut(
     BaseModel, json_schema_extra=example(f'{{"items": [{MOVIE}], "total": 1, "limit": 50, "offset": 0}}')
 ):
-    """A page of the catalogue."""
+    """A page of the catalog."""
 
     items: list[MovieRowOut]
     total: int = Field(description="Films that match in all.")
