@@ -38,9 +38,9 @@ studio: $(VENV)/.studio ## the studio on port 8501, beside a running make demo (
 
 test: $(VENV)/.dev ## every check and all tests
 	@$(has_chromium) || echo "There is no Chromium: the tests that need one are skipped. make browser installs it."
-	@status=0; \
-	$(MAKE) check || status=1; \
+	@log=$$(mktemp); trap 'kill $$check 2>/dev/null; rm -f "$$log"' EXIT; $(MAKE) check >"$$log" 2>&1 & check=$$!; status=0; \
 	PYTHONDONTWRITEBYTECODE= $(bin)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile $(PYTEST_OPTIONS) || status=$$?; \
+	wait $$check || status=1; cat "$$log"; \
 	exit $$status
 
 coverage: ## the same with branch coverage, which takes a quarter longer and must reach 90 %

@@ -12,8 +12,9 @@ Everything below is imported at first use, so that `import matinee` itself costs
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from matinee._util.lazy_import import lazy_names
 
 if TYPE_CHECKING:
     from matinee.data import load_dataset
@@ -42,28 +43,28 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 _HOMES = {
-    "Blend": "matinee.models",
-    "Catalog": "matinee.data.catalog",
-    "ColdStart": "matinee.models",
-    "Content": "matinee.models",
-    "Dataset": "matinee.data.dataset",
-    "Ease": "matinee.models",
-    "Engine": "matinee.engine",
-    "GraphFilter": "matinee.models",
-    "ImplicitALS": "matinee.models",
-    "ItemKNN": "matinee.models",
-    "MatineeError": "matinee.errors",
-    "Model": "matinee.models",
-    "Movie": "matinee.data.catalog",
-    "Popularity": "matinee.models",
-    "Query": "matinee.models",
-    "Ratings": "matinee.data.ratings",
-    "Request": "matinee.engine",
-    "Settings": "matinee.settings",
-    "Stars": "matinee.models",
-    "UserKernel": "matinee.models",
-    "load_dataset": "matinee.data",
-    "train": "matinee.training.pipeline",
+    "matinee.data": ("load_dataset",),
+    "matinee.data.catalog": ("Catalog", "Movie"),
+    "matinee.data.dataset": ("Dataset",),
+    "matinee.data.ratings": ("Ratings",),
+    "matinee.engine": ("Engine", "Request"),
+    "matinee.errors": ("MatineeError",),
+    "matinee.models": (
+        "Blend",
+        "ColdStart",
+        "Content",
+        "Ease",
+        "GraphFilter",
+        "ImplicitALS",
+        "ItemKNN",
+        "Model",
+        "Popularity",
+        "Query",
+        "Stars",
+        "UserKernel",
+    ),
+    "matinee.settings": ("Settings",),
+    "matinee.training.pipeline": ("train",),
 }
 
 __all__ = [
@@ -92,20 +93,7 @@ __all__ = [
     "train",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name at its first use (PEP 562)."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'matinee' has no attribute {name!r}")
-    try:
-        value = getattr(import_module(home), name)
-    except ModuleNotFoundError as error:
-        from matinee._util.extras import missing_extra
-
-        raise missing_extra(error) from error
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -42,10 +42,10 @@ def test_without_a_snapshot_the_service_waits_for_one(tmp_path: Path, monkeypatc
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.headers["retry-after"] == "1"
             assert "matinee train" in answer.json()["detail"]
-        monkeypatch.setattr(app.service._engine, "retry", 600.0)  # training may take longer than a second
+        monkeypatch.setattr(app.service.lazy_engine, "retry", 600.0)  # training may take longer than a second
         train_dataset(settings, random_dataset())
         assert client.get("/ready").status_code == 503  # looked a moment ago
-        monkeypatch.setattr(app.service._engine, "retry", 0.0)
+        monkeypatch.setattr(app.service.lazy_engine, "retry", 0.0)
         assert client.get("/ready").status_code == 200
         assert client.get("/v1/users/u1/recommendations").status_code == 200
         app.service.close_engine()  # type: ignore[attr-defined]
@@ -56,10 +56,10 @@ def test_lifespan_opens_and_closes_its_own_engine(data_dir: Path) -> None:
 
     async def live() -> None:
         async with app.lifespan():
-            assert app.service.opened is not None  # type: ignore[attr-defined]
+            assert app.service.lazy_engine.value is not None  # type: ignore[attr-defined]
 
     anyio.run(live)
-    assert app.service.opened is None  # type: ignore[attr-defined]
+    assert app.service.lazy_engine.value is None  # type: ignore[attr-defined]
 
 
 def test_lifespan_without_a_snapshot(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
-from matinee.api.application import Api, Application
+from matinee.api.application import Api, Application, frozen_heap
 from matinee.api.classic import favorites, titles
 from matinee.api.classic import recommendations as classic_recommendations
-from matinee.api.fast_path import FastPath
+from matinee.api.fast_path import CoreApplication
 from matinee.api.routes import (
     common,
     explanations,
@@ -57,12 +55,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(service.open_engine)
     except MatineeError as error:
         log.warning("Not ready: %s The service starts all the same and looks again at each request.", error)
-    # The catalog is hundreds of thousands of objects that live as long as the process: each
-    # garbage collection over them would delay requests by a tenth of a second.
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+    with frozen_heap(service):
+        yield
     await run_in_threadpool(service.close_engine)
 
 
@@ -95,4 +89,4 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     for router in classic:
         api.include_router(router, prefix="/classic", include_in_schema=False)
     api.include_router(titles.router, prefix=TITLES, include_in_schema=False)
-    return Application(api, partial(FastPath, service=service))
+    return CoreApplication(api, service)

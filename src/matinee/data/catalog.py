@@ -97,7 +97,7 @@ class Catalog:
         return f"<Catalog: {len(self):,} films>"
 
     def __len__(self) -> int:
-        return len(self._table)
+        return len(self.active)
 
     @property
     def table(self) -> Table:
@@ -131,6 +131,10 @@ class Catalog:
         if values is None:
             values = self._columns[name] = self._table.column(name)
         return values
+
+    def columns(self, *names: str) -> list[list[Any]]:
+        """Several columns, see `column`."""
+        return [self.column(name) for name in names]
 
     def find(self, movie_id: str) -> int | None:
         """Row of a movie; None if the id is unknown or the movie was removed."""

@@ -91,33 +91,33 @@ class _Texts:
 
 
 class _Posters:
-    """Pictures on the shelf of this machine."""
+    """Pictures in the poster store of this machine."""
 
     space, batch = POSTER, 8
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def _shelf(self, view: RequestView) -> PosterStore:
+    def _store(self, view: RequestView) -> PosterStore:
         return PosterStore.of(self._settings, view.snapshot.manifest.dataset)
 
     def ids(self, view: RequestView, only: Collection[str] | None = None) -> list[str]:
         """See `_Kind`."""
-        shelf, catalog = self._shelf(view), view.catalog
+        store, catalog = self._store(view), view.catalog
         candidates = view.missing_vectors.posters if only is None else view.missing_vectors.posters.intersection(only)
         return [
             movie_id
             for movie_id in candidates
-            if catalog.find(movie_id) is not None and shelf.find(movie_id) is not None
+            if catalog.find(movie_id) is not None and store.find(movie_id) is not None
         ]
 
     def read(self, view: RequestView, ids: Sequence[str]) -> dict[str, Content]:
         """See `_Kind`."""
-        shelf = self._shelf(view)
+        store = self._store(view)
         found: dict[str, Content] = {}
         for movie_id in ids:
-            stored = shelf.find(movie_id)
-            content = None if stored is None else shelf.read(stored)
+            stored = store.find(movie_id)
+            content = None if stored is None else store.read(stored)
             if stored is not None and content is not None:
                 found[movie_id] = stored.tag, content[1]
         return found

@@ -268,6 +268,19 @@ class Model(ABC, Generic[C]):
         """What movies are about, (n_items, n_words), to tell how unlike two of them are; None where it is not known."""
         return None
 
+    @property
+    def vector_weights(self) -> Mapping[str, float]:
+        """Weights of the vectors of texts and posters beside `item_vectors`, by space of `Dataset.vectors`."""
+        return {}
+
+    def has_features(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which rows are movies with features, of `item_vectors` or of a space of `vector_weights`, (len(rows),)."""
+        described = np.zeros(self.n_items + 1, dtype=np.bool_)  # the last: rows that are not the model's
+        if self.item_vectors is not None:
+            described[:-1] = np.diff(self.item_vectors.indptr) > 0
+        result: NDArray[np.bool_] = described[np.where((rows >= 0) & (rows < self.n_items), rows, self.n_items)]
+        return result
+
     def factors(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]] | None:
         """Latent factors of movies, (len(rows), d), and which have any, (len(rows),); None: a model without factors."""
         del rows

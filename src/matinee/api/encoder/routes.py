@@ -10,7 +10,7 @@ import numpy as np
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from matinee._util.stages import stage
+from matinee._util.request_context import stage
 from matinee.api.encoder.bodies import (
     GENERATE_EXAMPLE,
     MAX_CHARACTERS,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from matinee.api.application import Api, Application
+from matinee.api.application import Api, Application, frozen_heap
 from matinee.api.errors import problems
 from matinee.api.recommender import routes
 from matinee.api.recommender.service import RecommenderService, service_of
@@ -45,10 +44,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(service.open_engine)
     except MatineeError as error:
         log.warning("Not ready: %s The service starts all the same and looks again at each request.", error)
-    gc.collect()  # see the core service: the catalog's objects are not walked through again and again
-    gc.freeze()
-    yield
-    gc.unfreeze()
+    with frozen_heap(service):
+        yield
     await run_in_threadpool(service.close_engine)
 
 

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from matinee._util.packed_floats import packed
-from matinee._util.stages import stage
+from matinee._util.request_context import stage
 from matinee.api.errors import problems
 from matinee.api.parameters import refuse
 from matinee.api.recommender.bodies import (
@@ -99,9 +99,7 @@ def _ids(value: object) -> list[str]:
     ids = list_at(value, location, MAX_PREDICTIONS, "ids")
     for number, one in enumerate(ids):
         if type(one) not in (str, int) or not 1 <= len(str(one)) <= ID_LENGTH:
-            raise refuse(
-                (*location, number), f"This is not a valid id; send a number or 1 to {ID_LENGTH} characters"
-            )
+            raise refuse((*location, number), f"This is not a valid id; send a number or 1 to {ID_LENGTH} characters")
     return [id_text(one) for one in ids]
 
 

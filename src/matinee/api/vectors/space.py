@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee._util.stages import stage
+from matinee._util.request_context import stage
 from matinee.api.vectors.bodies import SpaceState
 from matinee.encoders.projection import Projection
 from matinee.engine.posters import SAME

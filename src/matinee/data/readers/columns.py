@@ -49,9 +49,7 @@ def split_mapping(mapping: Mapping[str, str] | None, columns: Mapping[T, Iterabl
     """
     present = {column for names in columns.values() for column in names}
     return {
-        table: {
-            name: column for name, column in (mapping or {}).items() if column in names or column not in present
-        }
+        table: {name: column for name, column in (mapping or {}).items() if column in names or column not in present}
         for table, names in columns.items()
     }
 
