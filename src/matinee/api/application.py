@@ -11,7 +11,6 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
@@ -86,10 +85,6 @@ def _observed(service: Service, given: Lifespan | None) -> Lifespan:
     return lifespan
 
 
-def _operation_id(route: APIRoute) -> str:
-    return route.name
-
-
 def _pattern(path: str) -> str:
     """The regular expression of a path's template."""
     return re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))
@@ -121,7 +116,7 @@ class Api(FastAPI):
             docs_url=None,
             redoc_url=None,
             redirect_slashes=False,
-            generate_unique_id_function=_operation_id,
+            generate_unique_id_function=lambda route: route.name,
             exception_handlers={
                 MatineeError: on_matinee_error,
                 HTTPException: on_http_error,

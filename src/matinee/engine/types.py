@@ -227,7 +227,7 @@ class UserPage:
 
 @dataclass(frozen=True)
 class TitleTable:
-    """Every film, as columns of one length."""
+    """Every film, as columns of equal length."""
 
     movie_ids: list[str]
     titles: list[str]
@@ -277,7 +277,7 @@ class Rater:
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """A latent factor on which the user and the film meet, or part."""
+    """A latent factor, with its values for the user and the film."""
 
     factor: int
     user: float
@@ -304,7 +304,7 @@ class Explanation:
     movie_id: str
     title: str
     snapshot: str
-    model: Annotated[str, Field(description="Whose reasons `because` gives.")]
+    model: Annotated[str, Field(description="Model whose reasons `because` gives.")]
     fallback: Annotated[
         str | None, Field(description='"popular" or "content" where that model knows too little of the user.')
     ]
@@ -385,7 +385,7 @@ class GroupMovies(MeanRating):
 
 
 Bin = TypedDict("Bin", {"from": int, "to": int, "count": int})
-Bin.__doc__ = "How many have `from` to `to` ratings."
+Bin.__doc__ = "Number of users or films with `from` to `to` ratings."
 
 
 class Spread(TypedDict):
@@ -419,7 +419,7 @@ class TopUser(MeanRating):
 
 
 class Statistics(TypedDict):
-    """Figures of the ratings of some films."""
+    """Statistics of the ratings of some films."""
 
     filter: str
     totals: Totals
@@ -451,14 +451,14 @@ class ReasonCount(TypedDict):
 
 
 class TableRows(TypedDict):
-    """What became of one table: `rows_in` − `rows_out` is the sum of `dropped`."""
+    """Rows of one table: `rows_in` − `rows_out` is the sum of `dropped`."""
 
     name: str
     rows_in: int
     rows_out: int
     dropped: list[ReasonCount]
     changed: list[ReasonCount]
-    noticed: Annotated[list[ReasonCount], Field(description="Kept as they are, but worth knowing.")]
+    noticed: Annotated[list[ReasonCount], Field(description="Rows kept unchanged, but worth a look.")]
 
 
 class JoinShare(TypedDict):

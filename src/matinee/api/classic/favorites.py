@@ -34,7 +34,7 @@ class FavoritesIn(
     """Favorite films, by title or by id."""
 
     movies: Annotated[list[Title], Field(min_length=1, max_length=MAX_FAVORITES), at_most(MAX_FAVORITES)] | None = (
-        Field(None, description="Titles, with or without the year; typing errors are forgiven.")
+        Field(None, description="Titles, with or without the year; typos are tolerated.")
     )
     movie_ids: (
         Annotated[list[MovieId], Field(min_length=1, max_length=MAX_FAVORITES), at_most(MAX_FAVORITES)] | None

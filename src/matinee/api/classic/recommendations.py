@@ -36,7 +36,7 @@ ReturnMetadata = Annotated[
     str,
     Query(
         alias="returnMetadata",
-        description="`true`, `1` or `yes`, in any case: titles and genres too. Any other word: not.",
+        description="`true`, `1` or `yes`, in any case: titles and genres too; any other word: false.",
         examples=["true"],
     ),
 ]

@@ -48,7 +48,7 @@ class MatchOut(BaseModel):
     movie_id: str
     title: str
     year: int | None
-    score: float = Field(description="How well the title fits, 0..100; 100: it is the very title, or the id.")
+    score: float = Field(description="How similar the titles are, 0..100; 100: an exact title or id.")
 
 
 class TitleItemOut(RankedFilmOut):

@@ -187,7 +187,7 @@ async def contributions(request: Request) -> Response:
     summary="Latent factors of histories",
 )
 async def user_factors(request: Request) -> Response:
-    """Where histories are on the latent factors of a model; NaN for one that it knows nothing of."""
+    """User factors of histories in a factorization model; NaN for a history that it knows nothing of."""
     body: UserFactorsIn = await _read(request, UserFactorsIn)
 
     def work(view: RequestView, model: Model[Any]) -> dict[str, Any]:

@@ -21,9 +21,9 @@ def users(
     engine: EngineDep,
     prefix: Annotated[str, Query(max_length=200, description="How the id begins; case counts.", examples=["4"])] = "",
     limit: Annotated[int, Query(ge=1, le=1000, description="Number of users.")] = 20,
-    offset: Annotated[int, Query(ge=0, le=1_000_000_000, description="Users to pass over.")] = 0,
+    offset: Annotated[int, Query(ge=0, le=1_000_000_000, description="Users to skip.")] = 0,
 ) -> Response:
-    """Users with at least one rating: the one of this very id first, numeric ids by number, then others by text."""
+    """Users with at least one rating: first the one with exactly this id, numeric ids by number, others by text."""
     page = engine.users(prefix, limit=limit, offset=offset)
     items = [{"user_id": user_id, "ratings": count} for user_id, count in page.users]
     return reply({"items": items, "total": page.total})
@@ -65,13 +65,13 @@ def film_ratings(engine: EngineDep, movie_id: parameters.MovieIdPath) -> Respons
     "/v1/statistics",
     response_model=Statistics,
     responses=problems(400, 422, 503),
-    summary="Figures of the ratings",
+    summary="Statistics of the ratings",
 )
 async def statistics(request: Request, engine: EngineDep, filter: parameters.Filter = "") -> Response:
-    """Figures of all ratings, the latest included, of the films that a filter allows.
+    """Statistics of all ratings, the latest included, of the films that a filter allows.
 
-    Over time and by film, genre, people, country, tag and user, with the long tail. Counted again when a rating or a
-    film has changed, else kept.
+    Over time and by film, genre, people, country, tag and user, with the long tail. Cached until a rating or a film
+    changes.
     """
 
     def work() -> tuple[bytes, bool]:

@@ -73,19 +73,19 @@ class MoviePageOut(
     """A page of the catalog."""
 
     items: list[MovieRowOut]
-    total: int = Field(description="Films that match in all.")
+    total: int = Field(description="Total number of matching films.")
     limit: int
     offset: int
 
 
 class RankedFilmOut(FilmOut):
-    """A film found."""
+    """A film in a ranked list."""
 
     rank: int
 
 
 class HitOut(RankedFilmOut):
-    """A film found."""
+    """A film in a ranked list."""
 
     score: float = Field(ge=0, le=1.001)
     matched: str = Field(description='"title", "meaning", "words" (of the description) or "poster".')
@@ -143,7 +143,7 @@ class NeighborsOut(
 
 
 class StoredOut(BaseModel, json_schema_extra=example('{"stored": 3, "duplicates": 0}')):
-    """What became of a batch of ratings."""
+    """How many ratings of a batch were stored."""
 
     stored: int = Field(description="Distinct (user, film) pairs stored.")
     duplicates: int = Field(description="Ratings of the batch that a later one of the same pair replaced.")
@@ -162,7 +162,7 @@ class SnapshotOut(BaseModel, json_schema_extra=example(f"{{{SNAPSHOT}}}")):
 class RecordsOut(
     BaseModel, json_schema_extra=example(f'{{"items": [{{"name": "blend", "default": true}}], {SNAPSHOT}}}')
 ):
-    """Models or snapshots, each with what is known about it."""
+    """Models or snapshots with their details."""
 
     items: list[dict[str, Any]]
     snapshot: str

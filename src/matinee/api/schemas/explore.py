@@ -20,7 +20,7 @@ class UserPageOut(BaseModel, json_schema_extra=example('{"items": [{"user_id": "
     """Users by id."""
 
     items: list[UserRowOut]
-    total: int = Field(description="Users that match in all.")
+    total: int = Field(description="Total number of matching users.")
 
 
 TitleTable = with_example(
@@ -36,7 +36,7 @@ class MapOut(
         "x": [0.31], "y": [-0.12], {SNAPSHOT}}}"""
     ),
 ):
-    """All films of a space as points: four columns of one length."""
+    """All films of a space as points: columns of equal length."""
 
     space: str
     method: str = Field(description="`pca` or `umap`.")

@@ -44,7 +44,7 @@ _SELF_HELP = "Leave out items with a similarity of 0.9999 or more: the same pict
 
 
 class RecoIn(Body, json_schema_extra=example('{"vector": [0.12, -0.4, 0.9], "k": 5}')):
-    """The classic question."""
+    """The body of the classic form."""
 
     vector: Vector = Field(description=_VECTOR_HELP)
     k: K = Field(5, description=_K_HELP)
@@ -63,7 +63,7 @@ class SearchIn(
         '{"vector": [0.12, -0.4, 0.9], "k": 5}', '{"vectors": [[0.12, -0.4, 0.9]], "allowed": [1, 2]}'
     ),
 ):
-    """The modern question: one vector, or many."""
+    """A search with one vector or many."""
 
     vector: Vector = Field(None, description=_VECTOR_HELP)
     vectors: ManyVectors = Field(
@@ -171,7 +171,7 @@ class PutOut(_SpaceAnswer, json_schema_extra=example(f'{{{_SPACE}, "put": 2, "to
 
 
 class DeletedOut(_SpaceAnswer, json_schema_extra=example(f'{{{_SPACE}, "deleted": 2, "total": 6845}}')):
-    """How many items were taken away, and how many are left."""
+    """How many items were deleted, and how many are left."""
 
     deleted: int
     total: int
