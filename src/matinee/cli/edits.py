@@ -20,9 +20,9 @@ from matinee.cli.console import (
     print_json,
     progress_bar,
     table,
-    with_year,
 )
 from matinee.cli.movies import all_movies, resolve
+from matinee.data.titles import with_year
 from matinee.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:

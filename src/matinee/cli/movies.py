@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
-from matinee.cli.console import note, with_year
+from matinee.cli.console import note
+from matinee.data.titles import with_year
 from matinee.errors import NotFoundError, UnknownMovieError
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from matinee.cli.console import (
     print_json,
     progress_bar,
     table,
-    with_year,
 )
 from matinee.cli.movies import all_movies
+from matinee.data.titles import with_year
 
 if TYPE_CHECKING:
     from matinee.engine import Engine

@@ -18,9 +18,9 @@ from matinee.cli.console import (
     plain,
     print_json,
     table,
-    with_year,
 )
 from matinee.cli.movies import imdb_url, resolve
+from matinee.data.titles import with_year
 
 if TYPE_CHECKING:
     from collections.abc import Callable
