@@ -41,7 +41,7 @@ ReturnMetadata = Annotated[
     ),
 ]
 YES = ("true", "1", "yes")
-TopN = Annotated[int, Query(ge=1, le=1000, description="Items wanted.")]
+TopN = Annotated[int, Query(ge=1, le=1000, description="Number of items.")]
 ClassicUser = Annotated[
     str,
     Query(min_length=1, max_length=ID_LENGTH, pattern=USER_ID, description="Id of a user.", examples=["42"]),
