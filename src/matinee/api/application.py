@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -23,6 +24,8 @@ from matinee.api.middleware import AnswerHead, LimitBody, ObserveRequests
 from matinee.api.observation import Observation
 from matinee.errors import MatineeError
 from matinee.settings import Settings
+
+log = logging.getLogger("matinee.api")
 
 
 class Service:
@@ -63,6 +66,18 @@ def frozen_heap(service: Service) -> Iterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+@asynccontextmanager
+async def opened(service: Service, open_it: Callable[[], object], close_it: Callable[[], None]) -> AsyncIterator[None]:
+    """The lifespan of a service that serves what is opened at its start and closed at its end, both in a thread."""
+    try:
+        await run_in_threadpool(open_it)
+    except MatineeError as error:
+        log.warning("Not ready: %s The service starts all the same and looks again at each request.", error)
+    with frozen_heap(service):
+        yield
+    await run_in_threadpool(close_it)
 
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

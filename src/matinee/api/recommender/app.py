@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from matinee.api.application import Api, Application, frozen_heap
+from matinee.api.application import Api, Application, opened
 from matinee.api.errors import problems
 from matinee.api.recommender import routes
 from matinee.api.recommender.service import RecommenderService, service_of
@@ -18,10 +14,8 @@ from matinee.api.render import reply
 from matinee.api.routes import common
 from matinee.api.schemas.answers import ReadyOut
 from matinee.engine import Engine
-from matinee.errors import MatineeError
 from matinee.settings import Settings
 
-log = logging.getLogger("matinee.api")
 router = APIRouter(tags=["operation"])
 GREETING = "Hello from Recommender"
 
@@ -33,20 +27,6 @@ Scores of films for histories.
   (`MATINEE_RECOMMENDER_URL`). They follow a promotion, and films added since training, without a restart.
 * Errors are problem documents (RFC 9457) with a sentence that says what to do; 503 comes with `Retry-After`.
 """
-
-
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    assert isinstance(app, Api)
-    service = app.service
-    assert isinstance(service, RecommenderService)
-    try:
-        await run_in_threadpool(service.open_engine)
-    except MatineeError as error:
-        log.warning("Not ready: %s The service starts all the same and looks again at each request.", error)
-    with frozen_heap(service):
-        yield
-    await run_in_threadpool(service.close_engine)
 
 
 @router.get("/", include_in_schema=False)
@@ -84,6 +64,6 @@ def create_recommender_app(settings: Settings | None = None, engine: Engine | No
             classic=("/recommend",),
             title="Matinee recommender",
             description=DESCRIPTION,
-            lifespan=_lifespan,
+            lifespan=lambda _: opened(service, service.open_engine, service.close_engine),
         )
     )
