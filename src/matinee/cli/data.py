@@ -22,7 +22,7 @@ from matinee.cli.queries import day
 if TYPE_CHECKING:
     from matinee.data import Inspection
 
-app = typer.Typer(help="Data sets: which there are, fetch one, look into one.", no_args_is_help=True)
+app = typer.Typer(help="Data sets: list, fetch, inspect.", no_args_is_help=True)
 
 
 @app.command("list")

@@ -47,9 +47,7 @@ def rate(
     movie: Annotated[str, typer.Argument(metavar="FILM", help="Title, title with year, or id.")],
     stars: Annotated[
         float | None,
-        typer.Argument(
-            metavar="STARS", help="On the data set's scale, mostly 0.5 to 5; none where the data hold no stars: seen."
-        ),
+        typer.Argument(metavar="STARS", help="On the data set's scale, mostly 0.5 to 5; none for data without stars."),
     ] = None,
 ) -> None:
     """Store one rating; the user's next recommendation reflects it."""
@@ -82,7 +80,7 @@ def unrate(
 
 def erase(
     user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Erase everything held about a user; asks first."""
     with open_engine() as engine:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from matinee.engine import Answer, Item
 
-Number = Annotated[int, typer.Option("--number", "-n", min=1, help="How many films.")]
+Number = Annotated[int, typer.Option("--number", "-n", min=1, help="Number of films.")]
 FilterText = Annotated[
     str, typer.Option("--filter", "-f", help="Only films that match, e.g. 'genre = \"Comedy\" and year >= 1990'.")
 ]
@@ -79,10 +79,12 @@ def recommend(
     user: Annotated[str | None, typer.Option("--user", "-u", help="Id of a user.")] = None,
     like: Annotated[list[str] | None, typer.Option("--like", "-l", help="A film liked (repeat for more).")] = None,
     n: Number = 10,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Model to ask.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Model to use.")] = None,
     filter: FilterText = "",
     exclude: Annotated[list[str] | None, typer.Option("--exclude", "-x", help="A film to exclude.")] = None,
-    diversity: Annotated[float, typer.Option(min=0.0, max=1.0, help="0: best first, 1: unlike each other.")] = 0.0,
+    diversity: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="0: best first, 1: as different as possible.")
+    ] = 0.0,
     adventurous: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="0: well-known films, 1: the long tail.")
     ] = None,
@@ -163,9 +165,9 @@ def similar(
 
 def search(
     text: Annotated[
-        list[str], typer.Argument(metavar="WORDS…", help="Of the title (typos are forgiven), or of what happens.")
+        list[str], typer.Argument(metavar="WORDS…", help="Words of a title (typos are tolerated) or of a description.")
     ],
-    by: Annotated[Literal["both", "title", "meaning"], typer.Option(help="What is searched.")] = "both",
+    by: Annotated[Literal["both", "title", "meaning"], typer.Option(help="What to search.")] = "both",
     n: Number = 10,
     filter: FilterText = "",
     json: AsJson = False,

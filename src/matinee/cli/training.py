@@ -82,9 +82,9 @@ def main_columns(columns: list[str], rows: list[list[str]]) -> tuple[list[str], 
 
 
 def evaluate(
-    protocol: Annotated[str, typer.Argument(metavar="PROTOCOL", help="Name of a protocol; a wrong one lists all.")],
+    protocol: Annotated[str, typer.Argument(metavar="PROTOCOL", help="Name of a protocol; an unknown name lists all.")],
     data: Annotated[str | None, typer.Option("--data", "-d", help="Folder or name of the data.")] = None,
-    model: Annotated[list[str] | None, typer.Option("--model", "-m", help="A model (again for more).")] = None,
+    model: Annotated[list[str] | None, typer.Option("--model", "-m", help="A model (repeat for more).")] = None,
     validation: Annotated[
         bool, typer.Option("--validation", help="For choosing settings: a fifth of the users, no test ratings.")
     ] = False,

@@ -23,7 +23,7 @@ def users(
     limit: Annotated[int, Query(ge=1, le=1000, description="Number of users.")] = 20,
     offset: Annotated[int, Query(ge=0, le=1_000_000_000, description="Users to skip.")] = 0,
 ) -> Response:
-    """Users with at least one rating: first the one with exactly this id, numeric ids by number, others by text."""
+    """Users with at least one rating: the one with exactly this id, then numeric ids by number, then others by text."""
     page = engine.users(prefix, limit=limit, offset=offset)
     items = [{"user_id": user_id, "ratings": count} for user_id, count in page.users]
     return reply({"items": items, "total": page.total})

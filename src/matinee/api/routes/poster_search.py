@@ -109,7 +109,7 @@ def film_map(
         Literal["content", "taste", "text", "poster"], Query(description="Space that is laid out.")
     ] = "content",
 ) -> Response:
-    """Where each film lies in two dimensions, in columns; films written since training are not on it."""
+    """The position of each film in two dimensions, in columns; films written since training are not on it."""
     movie_map = engine.film_map(space)
     titles, years = engine.titles(movie_map.rows)
     return reply(

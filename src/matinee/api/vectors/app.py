@@ -28,7 +28,7 @@ Films by vectors: send a vector, get the nearest items of a space (by default: p
   snapshot; send `snapshot` along where you keep numbers.
 * Vectors may have any length but zero. Those of the encoder (`raw_dim` values) are projected into the space here.
 * Errors are problem documents (RFC 9457) with a sentence that says what to do.
-* What is put or taken away here lasts until the next snapshot or restart, and needs a service of one worker.
+* What is added or deleted here lasts until the next snapshot or restart, and needs a service of one worker.
 """
 
 

@@ -1,4 +1,4 @@
-"""The items of a space: looked at, put, taken away."""
+"""The items of a space: read, added, deleted."""
 
 from __future__ import annotations
 
