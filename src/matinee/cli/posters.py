@@ -89,9 +89,7 @@ def fetch(
         str | None,
         typer.Option("--tmdb-key", metavar="KEY", help="Key or token of The Movie Database. [env: MATINEE_TMDB_KEY]"),
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", "-n", min=1, help="Maximum number of films to request.")
-    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Maximum number of films.")] = None,
     index: Index = True,
     json: AsJson = False,
     tmdb_url: Annotated[str | None, typer.Option("--tmdb-url", hidden=True)] = None,

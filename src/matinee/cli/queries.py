@@ -82,9 +82,7 @@ def recommend(
     model: Annotated[str | None, typer.Option("--model", "-m", help="Model to use.")] = None,
     filter: FilterText = "",
     exclude: Annotated[list[str] | None, typer.Option("--exclude", "-x", help="A film to exclude.")] = None,
-    diversity: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="0: best first, 1: as different as possible.")
-    ] = 0.0,
+    diversity: Annotated[float, typer.Option(min=0.0, max=1.0, help="0: best first, 1: most different.")] = 0.0,
     adventurous: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="0: well-known films, 1: the long tail.")
     ] = None,
