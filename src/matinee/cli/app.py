@@ -10,7 +10,7 @@ from matinee.cli import apps, data, demo, edits, posters, queries, runs, servers
 
 app = typer.Typer(
     name="matinee",
-    help="Matinee recommends films: it learns from ratings, says why, and takes new ratings in at once.",
+    help="Matinee recommends films: it learns from ratings, explains its lists, and follows new ratings at once.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -30,7 +30,7 @@ def _version(value: bool) -> None:
 @app.callback()
 def _start(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     del version

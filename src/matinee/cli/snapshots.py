@@ -12,7 +12,7 @@ from matinee.errors import InvalidInputError, SnapshotError
 if TYPE_CHECKING:
     from matinee.snapshots import SnapshotRegistry
 
-app = typer.Typer(help="Snapshots: what is served, and what was before.", no_args_is_help=True)
+app = typer.Typer(help="Snapshots: list, promote, roll back, delete.", no_args_is_help=True)
 
 Id = Annotated[str | None, typer.Argument(metavar="[ID]", help="A snapshot; without it the current one.")]
 

@@ -118,9 +118,9 @@ Track = Annotated[bool | None, typer.Option(help="Log the run to MLflow (default
 
 
 def evaluate(
-    protocol: Annotated[str, typer.Argument(metavar="PROTOCOL", help="Name of a protocol; a wrong one lists all.")],
+    protocol: Annotated[str, typer.Argument(metavar="PROTOCOL", help="Name of a protocol; an unknown name lists all.")],
     data: Data = None,
-    model: Annotated[list[str] | None, typer.Option("--model", "-m", help="A model (again for more).")] = None,
+    model: Annotated[list[str] | None, typer.Option("--model", "-m", help="A model (repeat for more).")] = None,
     validation: Validation = False,
     baseline: Baseline = None,
     save: Save = True,

@@ -13,8 +13,6 @@ from urllib.parse import quote
 
 from matinee.errors import InvalidInputError
 
-Given = str | int | float | bool | None
-
 
 @dataclass(frozen=True)
 class Call:
@@ -139,7 +137,7 @@ def rate(user_id: str, movie_id: str, stars: float) -> Call:
 
 
 def unrate(user_id: str, movie_id: str) -> Call:
-    """Take one rating back; 404 where there is none."""
+    """Delete one rating; 404 if there is none."""
     return _call("DELETE", "v1", "users", user_id, "ratings", movie_id)
 
 
