@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -283,14 +283,6 @@ class Predicted:
     actual: NDArray[np.float32]
 
 
-@runtime_checkable
-class PredictsIntervals(Protocol):
-    """A model that says how sure it is of the stars it predicts."""
-
-    def score_intervals(self, query: Query, rows: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Lower and upper ends of the stars of some movies, each (len(rows),); NaN where it has no opinion."""
-
-
 def measure_stars(
     model: Model[Any], split: Split, scale: tuple[float, float], *, users: NDArray[np.int64] | None = None
 ) -> dict[str, float]:
@@ -332,8 +324,9 @@ def predict_stars(
             predicted.append(row[rows])
             actual.append(stars)
             movies.append(rows.astype(np.int64))
-            if isinstance(model, PredictsIntervals):
-                ends.append(model.score_intervals(query, movies[-1]))
+            found = model.score_intervals(query, movies[-1])
+            if found is not None:
+                ends.append(found)
     stars_predicted, stars_actual = np.concatenate(predicted), np.concatenate(actual)
     owners = np.repeat(np.arange(len(users)), [len(part) for part in actual])
     unknown = np.isnan(stars_predicted)
@@ -351,7 +344,7 @@ def predict_stars(
         "mae": Sums.by_owner(owners, n, errors),
         "predicted": Sums.by_owner(owners, n, ~unknown),
     }
-    if ends:
+    if len(ends) == len(users) > 0:
         lower, upper = (np.concatenate([pair[end] for pair in ends]).astype(np.float64) for end in (0, 1))
         within, known = m.within_interval(lower, upper, stars_actual), np.isfinite(lower) & np.isfinite(upper)
         if known.any():
