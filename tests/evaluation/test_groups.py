@@ -92,7 +92,7 @@ def test_errors_of_deciles_add_up() -> None:
 class Sure(Stars):
     """Stars with an interval of ±1 around the prediction, none for one movie."""
 
-    def score_intervals(self, query: Query, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def score_intervals(self, query: Query, rows: np.ndarray, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         stars = np.where(rows == 0, np.nan, self.score_rows(query, rows))
         return stars - 1, stars + 1
 
