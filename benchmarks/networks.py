@@ -33,7 +33,7 @@ RECVAE: dict[str, Any] = {
     "epochs": 30,
     "patience": 4,
 }
-SHARE = 0.7
+SHARE = 0.8
 """RecVAE's share of the fusion, chosen on the validation users."""
 
 
@@ -87,7 +87,7 @@ def lists(dataset: Dataset, *, validation: bool) -> None:
     split = next(iter(protocol.splits(source, validation=validation)))
     part = known.with_ratings(split.train)
     begun = time.perf_counter()
-    ease, recvae = Ease(regularization=300.0).fit(part), RecVAE(**RECVAE).fit(part)
+    ease, recvae = Ease().fit(part), RecVAE(**RECVAE).fit(part)
     print(f"fitted in {time.perf_counter() - begun:.0f} s")
     weights = {"ease": 1 - SHARE, "recvae": SHARE}
     blend = Blend(weights=weights, content=None, popular=None, learn=False).bind({"ease": ease, "recvae": recvae})

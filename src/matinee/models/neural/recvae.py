@@ -67,17 +67,20 @@ class RecVAE(HistoryNetwork[RecVAEConfig]):
 
     @classmethod
     def _answer(cls, weights: Weights, first: Floats) -> Floats:
-        before: Floats = np.zeros_like(first)
+        before: Floats = np.zeros(first.shape, dtype=np.float32)
         hidden: Floats = first
         for number in range(LAYERS):
             if number:
                 hidden = hidden @ weights[f"layer_{number}"]
             active = swish(hidden + weights[f"layer_bias_{number}"] + before)
             hidden = layer_norm(active, weights[f"scale_{number}"], weights[f"offset_{number}"], _EPSILON)
+<<<<<<< HEAD
             before += hidden.astype(np.float32, copy=False)
+=======
+            before = before + hidden
+>>>>>>> h-neural
         code = hidden @ weights["mean"] + weights["mean_bias"]
-        logits: Floats = code @ weights["out"] + weights["out_bias"]
-        return logits
+        return (code @ weights["out"] + weights["out_bias"]).astype(np.float32, copy=False)
 
     def _decoder(self) -> Floats:
         return np.ascontiguousarray(self._weights["out"].T)
