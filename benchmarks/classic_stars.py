@@ -4,8 +4,8 @@
     python benchmarks/classic_stars.py --validation     # for choosing settings: never a test rating
     python benchmarks/classic_stars.py --models biases forest-sparse --splits 1
 
-The earlier system reported RMSE .96 of a forest on sparse features and .91 on embeddings of texts. Texts are those of the
-overviews beside the data, where they are there, without the users' tags. The first run encodes them (minutes); the
+The earlier system reported RMSE .96 of a forest on sparse features and .91 on embeddings of texts. Texts are those of
+the overviews beside the data, where they are there, without the users' tags. The first run encodes them (minutes); the
 cache keeps them. Without an encoder's weights the words' TF-IDF stands in, and the table says so.
 """
 
