@@ -74,11 +74,7 @@ class RecVAE(HistoryNetwork[RecVAEConfig]):
                 hidden = hidden @ weights[f"layer_{number}"]
             active = swish(hidden + weights[f"layer_bias_{number}"] + before)
             hidden = layer_norm(active, weights[f"scale_{number}"], weights[f"offset_{number}"], _EPSILON)
-<<<<<<< HEAD
-            before += hidden.astype(np.float32, copy=False)
-=======
             before = before + hidden
->>>>>>> h-neural
         code = hidden @ weights["mean"] + weights["mean_bias"]
         return (code @ weights["out"] + weights["out_bias"]).astype(np.float32, copy=False)
 
