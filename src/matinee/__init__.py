@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matinee.engine import Engine, Request
     from matinee.errors import MatineeError
     from matinee.models import (
+        NCF,
         BayesianStars,
         Blend,
         ColdStart,
@@ -35,8 +36,11 @@ if TYPE_CHECKING:
         ItemKNN,
         ItemKnnStars,
         Model,
+        MultVAE,
         Popularity,
         Query,
+        RecommenderNet,
+        RecVAE,
         RidgeStars,
         Stars,
         Svd,
@@ -68,8 +72,12 @@ _HOMES = {
         "ItemKNN",
         "ItemKnnStars",
         "Model",
+        "MultVAE",
+        "NCF",
         "Popularity",
         "Query",
+        "RecVAE",
+        "RecommenderNet",
         "RidgeStars",
         "Stars",
         "Svd",
@@ -82,6 +90,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "NCF",
     "BayesianStars",
     "Blend",
     "Catalog",
@@ -98,9 +107,12 @@ __all__ = [
     "MatineeError",
     "Model",
     "Movie",
+    "MultVAE",
     "Popularity",
     "Query",
     "Ratings",
+    "RecVAE",
+    "RecommenderNet",
     "Request",
     "RidgeStars",
     "Settings",
