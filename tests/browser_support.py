@@ -103,16 +103,22 @@ def train_films(folder: Path, shared: Path, add: Add | None = None, measure: boo
     return environment_of(settings, folder)
 
 
-def kept_films(kept: Path, folder: Path, train: Callable[[Path], dict[str, str]]) -> dict[str, str]:
-    """The environment that `train` gives, with a copy of what another process or run has trained in `kept`."""
+def keep_films(kept: Path, train: Callable[[Path], dict[str, str]]) -> dict[str, str]:
+    """The environment that `train` gives; it trains in `kept`, unless another process or run has done so."""
     done = kept / "environment.json"
     with locked(kept.with_suffix(".lock"), 300, MatineeError("Another process is still training for these tests.")):
         if not done.exists():
             shutil.rmtree(kept, ignore_errors=True)
             kept.mkdir(parents=True)
             done.write_text(json.dumps(train(kept)), encoding="utf-8")
-    shutil.copytree(kept / "data", folder / "data", copy_function=os.link)
     environment: dict[str, str] = json.loads(done.read_text(encoding="utf-8"))
+    return environment
+
+
+def kept_films(kept: Path, folder: Path, train: Callable[[Path], dict[str, str]]) -> dict[str, str]:
+    """The environment that `train` gives, with a copy of what was trained in `kept`."""
+    environment = keep_films(kept, train)
+    shutil.copytree(kept / "data", folder / "data", copy_function=os.link)
     return environment | {"MATINEE_DATA_DIR": str(folder / "data")}
 
 

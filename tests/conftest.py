@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import os
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -23,10 +24,30 @@ hypothesis.settings.register_profile("matinee", deadline=None)
 hypothesis.settings.load_profile("matinee")
 
 
+BEGUN = pytest.StashKey[list[subprocess.Popen[bytes]]]()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """pytest-xdist deals files out in the order below, instead of those of fewest tests last, wherever they are."""
     if getattr(config.option, "loadscopereorder", False):
         config.option.loadscopereorder = False
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The process that deals tests out to others begins what they share, see run_support."""
+    config = session.config
+    if getattr(config.option, "numprocesses", None) and "PYTEST_XDIST_WORKER" not in os.environ:
+        from run_support import begin  # which imports much that a single test does not need
+
+        paths = [(config.invocation_params.dir / argument.split("::")[0]).resolve() for argument in config.args]
+        config.stash[BEGUN] = begin(paths, config._tmp_path_factory.getbasetemp())  # type: ignore[attr-defined]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if BEGUN in session.config.stash:
+        from run_support import end
+
+        end(session.config.stash[BEGUN])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

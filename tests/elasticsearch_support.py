@@ -46,6 +46,8 @@ HEAP = "384m"
 START = 180.0
 """Seconds that a node may take to start on a loaded machine."""
 ADDRESS = "MATINEE_TEST_ELASTICSEARCH_URL"
+RUN_ADDRESS = "MATINEE_TEST_RUN_ELASTICSEARCH_URL"
+"""Address of a node that was started for all processes of this test run, and may not be ready yet."""
 
 
 class AbsentError(MatineeError):
@@ -78,7 +80,7 @@ def distribution() -> Path:
     Raises:
         AbsentError: it cannot be fetched.
     """
-    folder = Path(tempfile.gettempdir()) / f"matinee-elasticsearch-{VERSION}-{os.getuid()}"
+    folder = _unpacked()
     with locked(
         folder.with_suffix(".lock"), 300, AbsentError("another process is fetching Elasticsearch for too long")
     ):
@@ -93,6 +95,10 @@ def distribution() -> Path:
             fresh.rename(folder)
     (server,) = folder.iterdir()
     return server
+
+
+def _unpacked() -> Path:
+    return Path(tempfile.gettempdir()) / f"matinee-elasticsearch-{VERSION}-{os.getuid()}"
 
 
 def _archive() -> Path:
@@ -205,7 +211,7 @@ class Node:
                 user=self._user,
                 group=self._group,
                 extra_groups=None if self._user is None else [],
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
 
     def wait(self, nodes: int = 1) -> None:
@@ -215,10 +221,8 @@ class Node:
             assert self.process is not None
             if self.process.poll() is not None:
                 raise AbsentError(f"the node ended: {self.told()}")
-            with suppress(httpx.TransportError):
-                answer = httpx.get(f"{self.url}/_cluster/health", timeout=10, trust_env=False)
-                if answer.status_code == 200 and answer.json()["number_of_nodes"] >= nodes:
-                    return
+            if _answers(self.url, nodes):
+                return
             time.sleep(0.2)
         raise AbsentError(f"the node did not start: {self.told()}")
 
@@ -242,6 +246,14 @@ class Node:
         return log.read_text(errors="replace")[-2000:] if log.exists() else ""
 
 
+def _answers(url: str, nodes: int = 1) -> bool:
+    """Whether a server is ready and sees so many nodes."""
+    with suppress(httpx.TransportError):
+        answer = httpx.get(f"{url}/_cluster/health", timeout=10, trust_env=False)
+        return answer.status_code == 200 and int(answer.json()["number_of_nodes"]) >= nodes
+    return False
+
+
 def _fast_folder() -> str | None:
     """A folder in memory where there is much of it: making indices writes to the disk and waits, again and again."""
     memory = Path("/dev/shm")
@@ -250,8 +262,8 @@ def _fast_folder() -> str | None:
     return None
 
 
-def _die_with_parent() -> None:
-    """A test run that is killed leaves no server behind (Linux): the launcher ends, and the server with it."""
+def die_with_parent() -> None:
+    """A test run that is killed leaves no process behind (Linux): a launcher ends, and its server with it."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
@@ -280,7 +292,33 @@ def skip(error: AbsentError) -> None:
     pytest.skip(f"no Elasticsearch ({ADDRESS} is not set): {error}")
 
 
-_shared: list[Node | AbsentError] = []
+_shared: list[str | AbsentError] = []
+
+
+def begin_shared() -> None:
+    """Start a node for all processes that this one will start, and do not wait.
+
+    Not where a server is named, or where the server is not here yet: the first test that needs one fetches it.
+
+    Raises:
+        AbsentError: it cannot be started.
+    """
+    if not os.environ.get(ADDRESS) and _unpacked().exists():
+        node = Node()
+        atexit.register(node.remove)
+        node.start()
+        os.environ[RUN_ADDRESS] = node.url
+
+
+def _of_this_run() -> str | None:
+    """The node of this test run, once it is ready; None where there is none, or it does not start."""
+    if url := os.environ.get(RUN_ADDRESS):
+        end = time.monotonic() + START
+        while time.monotonic() < end:
+            if _answers(url):
+                return url
+            time.sleep(0.2)
+    return None
 
 
 def elasticsearch_url() -> str:
@@ -290,18 +328,27 @@ def elasticsearch_url() -> str:
         return given
     if not _shared:
         try:
-            node = Node()
-            atexit.register(node.remove)
-            node.start()
-            node.wait()
-            _shared.append(node)
+            _shared.append(_of_this_run() or _started())
         except AbsentError as error:
             _shared.append(error)
-    (node_or_reason,) = _shared
-    if isinstance(node_or_reason, AbsentError):
-        skip(node_or_reason)
+    (url_or_reason,) = _shared
+    if isinstance(url_or_reason, AbsentError):
+        skip(url_or_reason)
         raise AssertionError
-    return node_or_reason.url
+    return url_or_reason
+
+
+def _started() -> str:
+    """A node of this process.
+
+    Raises:
+        AbsentError: it cannot be started.
+    """
+    node = Node()
+    atexit.register(node.remove)
+    node.start()
+    node.wait()
+    return node.url
 
 
 @dataclass(frozen=True)

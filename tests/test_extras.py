@@ -106,8 +106,8 @@ def test_serving_needs_no_extra(tmp_path: Path) -> None:
 def test_every_extra_has_packages_and_all_has_every_extra() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    own = ["train", "encoders", "web", "studio", "ann", "map", "classic", "forest"]
-    own += ["elasticsearch", "postgres", "telemetry"]
+    own = ["train", "encoders", "web", "studio", "ann", "map", "classic", "forest", "neural"]
+    own += ["elasticsearch", "postgres", "telemetry", "tune", "tracking"]
     assert set(extras) == {*own, "all", "dev", "docs"}
     assert extras["all"] == [f"matinee[{','.join(own)}]"]
     pinned = (ROOT / "requirements" / "base.txt").read_text(encoding="utf-8")

@@ -117,7 +117,7 @@ def test_every_module_imports_and_its_all_is_true() -> None:
 def test_package_gives_all_that_it_promises() -> None:
     for name in matinee.__all__:
         assert getattr(matinee, name) is not None
-    assert set(matinee._HOMES) | {"__version__"} == set(matinee.__all__)
+    assert {name for names in matinee._HOMES.values() for name in names} | {"__version__"} == set(matinee.__all__)
     assert set(matinee.__all__) == set(dir(matinee))
     with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
         _ = matinee.Nonsense

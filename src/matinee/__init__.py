@@ -12,8 +12,9 @@ Everything below is imported at first use, so that `import matinee` itself costs
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from matinee._util.lazy_import import lazy_names
 
 if TYPE_CHECKING:
     from matinee.data import load_dataset
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from matinee.engine import Engine, Request
     from matinee.errors import MatineeError
     from matinee.models import (
+        NCF,
+        BayesianStars,
         Blend,
         ColdStart,
         Content,
@@ -33,8 +36,11 @@ if TYPE_CHECKING:
         ItemKNN,
         ItemKnnStars,
         Model,
+        MultVAE,
         Popularity,
         Query,
+        RecommenderNet,
+        RecVAE,
         RidgeStars,
         Stars,
         Svd,
@@ -48,37 +54,44 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 _HOMES = {
-    "Blend": "matinee.models",
-    "Catalog": "matinee.data.catalog",
-    "ColdStart": "matinee.models",
-    "Content": "matinee.models",
-    "Dataset": "matinee.data.dataset",
-    "Ease": "matinee.models",
-    "Engine": "matinee.engine",
-    "ForestStars": "matinee.models",
-    "GraphFilter": "matinee.models",
-    "ImplicitALS": "matinee.models",
-    "ItemKNN": "matinee.models",
-    "ItemKnnStars": "matinee.models",
-    "MatineeError": "matinee.errors",
-    "Model": "matinee.models",
-    "Movie": "matinee.data.catalog",
-    "Popularity": "matinee.models",
-    "Query": "matinee.models",
-    "Ratings": "matinee.data.ratings",
-    "Request": "matinee.engine",
-    "RidgeStars": "matinee.models",
-    "Settings": "matinee.settings",
-    "Stars": "matinee.models",
-    "Svd": "matinee.models",
-    "SvdPlusPlus": "matinee.models",
-    "UserKernel": "matinee.models",
-    "UserKnnStars": "matinee.models",
-    "load_dataset": "matinee.data",
-    "train": "matinee.training.pipeline",
+    "matinee.data": ("load_dataset",),
+    "matinee.data.catalog": ("Catalog", "Movie"),
+    "matinee.data.dataset": ("Dataset",),
+    "matinee.data.ratings": ("Ratings",),
+    "matinee.engine": ("Engine", "Request"),
+    "matinee.errors": ("MatineeError",),
+    "matinee.models": (
+        "BayesianStars",
+        "Blend",
+        "ColdStart",
+        "Content",
+        "Ease",
+        "ForestStars",
+        "GraphFilter",
+        "ImplicitALS",
+        "ItemKNN",
+        "ItemKnnStars",
+        "Model",
+        "MultVAE",
+        "NCF",
+        "Popularity",
+        "Query",
+        "RecVAE",
+        "RecommenderNet",
+        "RidgeStars",
+        "Stars",
+        "Svd",
+        "SvdPlusPlus",
+        "UserKernel",
+        "UserKnnStars",
+    ),
+    "matinee.settings": ("Settings",),
+    "matinee.training.pipeline": ("train",),
 }
 
 __all__ = [
+    "NCF",
+    "BayesianStars",
     "Blend",
     "Catalog",
     "ColdStart",
@@ -94,9 +107,12 @@ __all__ = [
     "MatineeError",
     "Model",
     "Movie",
+    "MultVAE",
     "Popularity",
     "Query",
     "Ratings",
+    "RecVAE",
+    "RecommenderNet",
     "Request",
     "RidgeStars",
     "Settings",
@@ -110,20 +126,7 @@ __all__ = [
     "train",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name at its first use (PEP 562)."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'matinee' has no attribute {name!r}")
-    try:
-        value = getattr(import_module(home), name)
-    except ModuleNotFoundError as error:
-        from matinee._util.extras import missing_extra
-
-        raise missing_extra(error) from error
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

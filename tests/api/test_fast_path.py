@@ -44,7 +44,7 @@ def test_a_write_while_an_answer_is_computed_outdates_it(
 
         def compute() -> tuple[bytes, bool]:
             body, cacheable = work()
-            best = client.app.service.opened.recommend("u1").items[0]  # type: ignore[attr-defined]
+            best = client.app.service.lazy_engine.value.recommend("u1").items[0]  # type: ignore[attr-defined]
             engine.rate([("u1", best.movie_id, 5.0)])
             return body, cacheable
 

@@ -75,7 +75,7 @@ def films(browser: Browser, shared_data: Path, tmp_path_factory: pytest.TempPath
     kept = os.environ.get("MATINEE_TEST_TRAINED")
     if kept is None and "PYTEST_XDIST_WORKER" not in os.environ:
         return train(folder)
-    # The first of pytest's processes trains, the others take what it has learnt.
+    # Begun with the run where all of these tests are run (run_support); else the first of pytest's processes trains.
     return kept_films(Path(kept) if kept else tmp_path_factory.getbasetemp().parent / "trained", folder, train)
 
 

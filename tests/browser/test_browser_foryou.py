@@ -285,7 +285,7 @@ def test_more_films_and_a_certain_film(web: Service, page: Page, new_user: NewUs
     expect(page.locator("#ratings li")).to_have_count(2)
     page.get_by_label("Title of a film to rate").fill("🎬")
     page.keyboard.press("Enter")
-    expect(page.locator("#wall")).to_contain_text("No film is called so.")
+    expect(page.locator("#wall")).to_contain_text("No film has this title.")
     page.get_by_role("button", name="Back to the best known").click()
     expect(page.locator("#wall li")).to_have_count(12)
     assert first[0] not in page.locator("#wall li .name").all_inner_texts()

@@ -118,5 +118,5 @@ def test_users_who_rated_the_same_films_are_told_apart_by_their_stars() -> None:
 def test_without_numba_it_says_which_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     data = random_dataset(10, 10)
     monkeypatch.setattr("matinee._util.extras.find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match="Fitting svd.*train"):
+    with pytest.raises(MissingExtraError, match=r"Fitting svd.*train"):
         Svd().fit(data)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import polars as pl
 import pytest
+import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,10 +20,12 @@ from matinee.data.catalog import Catalog, Movie
 from matinee.data.dataset import Dataset
 from matinee.data.vectors import MovieVectors
 from matinee.engine import Engine
-from matinee.engine.updatable_spaces import UpdatableSpace
+from matinee.engine.updatable_spaces import UpdatableSpace, UpdatableSpaces
 from matinee.errors import SnapshotError
 from matinee.indexes import ExactIndex, UpdatableIndex
 from matinee.indexes.approximate import Recipe
+from matinee.models import Popularity
+from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.content.model import Content
 from matinee.settings import Settings
 from matinee.snapshots import SnapshotRegistry
@@ -29,7 +33,7 @@ from matinee.snapshots.spaces import Space, lifted
 from matinee.spaces.blend_space import TASTE_WEIGHT, blend_movies, blended
 from matinee.spaces.content_space import ContentSpace, content_dim, drawn_together
 from matinee.training.pipeline import train_dataset
-from matinee.training.vector_spaces import SUPPORT, content_space, taste_space
+from matinee.training.vector_spaces import SUPPORT, content_space, model_spaces, taste_space
 from support import random_dataset
 
 SERIES = ("Harbour", "Harbour II", "Harbour III: The Tide")
@@ -273,6 +277,49 @@ def test_an_index_that_misses_films_is_replaced_and_says_so(tmp_path: Path, capl
         assert after[0].tolist() == [6001]
         assert live.vector(5) is None
     assert live.like(5, 1, allowed, "hnsw") is None
+
+
+class ByGenre(Model[ModelConfig]):
+    """A model as another package may have one: of what a content space needs it has `item_vectors` alone."""
+
+    name = "bygenre"
+    Config = ModelConfig
+
+    def _fit(self, dataset: Dataset, progress: Progress) -> None:
+        self._genres = sorted({genre for genres in dataset.catalog.column("genres") for genre in genres})
+        self._catalog = dataset.catalog
+
+    @property
+    def item_vectors(self) -> sp.csr_matrix:
+        dense = [[genre in genres for genre in self._genres] for genres in self._catalog.column("genres")]
+        return sp.csr_matrix(np.array(dense, dtype=np.float32) / len(self._genres))
+
+    def with_catalog(self, catalog: Catalog, vectors: Mapping[str, MovieVectors] | None = None) -> Self:
+        grown = super().with_catalog(catalog, vectors)
+        grown._catalog = catalog
+        return grown
+
+    def score(self, queries: Sequence[Query]) -> Scores:
+        return np.full((len(queries), self.n_items), np.nan, dtype=np.float32)
+
+    def state(self) -> State:
+        return {}
+
+
+def test_a_model_of_another_package_gets_a_space_that_follows_the_catalog(dataset: Dataset) -> None:
+    model = ByGenre().fit(dataset)
+    spaces = UpdatableSpaces(model_spaces(dataset, {"content": model}), model)
+    twin = dataset.catalog.movie(20).model_copy(update={"movie_id": "twin", "title": "Unlike any other"})
+    bare = Movie(movie_id="bare", title="Nothing known")
+    catalog = dataset.catalog.with_changes([twin, bare])
+    spaces.change_content(model.with_catalog(catalog), catalog, np.array([40, 41]))
+    content = spaces["content"]
+    np.testing.assert_allclose(content.vector(40), content.vector(20), atol=1e-4)
+    assert content.vector(41) is None
+
+
+def test_models_without_item_vectors_get_no_content_space(dataset: Dataset) -> None:
+    assert "content" not in model_spaces(dataset, {"content": Popularity().fit(dataset)})
 
 
 def test_snapshots_tell_of_lifted_spaces(engine: Engine, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from elasticsearch_support import ElasticsearchFactory, Node, new_store, running_nodes
+from elasticsearch_support import AbsentError, ElasticsearchFactory, Node, new_store, running_nodes, skip
 from matinee.data.dataset import Dataset
 from matinee.errors import StoreError
 from matinee.settings import Settings
@@ -47,10 +47,24 @@ def until(call: Callable[[], object], seconds: float = SECONDS) -> object:
 
 
 @pytest.fixture(scope="module")
-def node() -> Iterator[Node]:
+def away() -> Iterator[Node]:
+    """A node that nobody has started yet."""
+    try:
+        node = Node()
+    except AbsentError as error:
+        skip(error)
+        raise
+    yield node
+    node.remove()
+
+
+@pytest.fixture
+def node(away: Node) -> Node:
     """A node that a test may kill, and starts again."""
-    with running_nodes() as (node,):
-        yield node
+    if away.process is None or away.process.poll() is not None:
+        away.start()
+        away.wait()
+    return away
 
 
 @pytest.fixture
@@ -73,6 +87,68 @@ def writing(store: Store, worker: int, count: int, acknowledged: list[Rating]) -
     thread = threading.Thread(target=write, daemon=True)
     thread.start()
     return thread
+
+
+@pytest.fixture(scope="module")
+def trained(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("trained")
+    train_dataset(Settings(data_dir=home), dataset)
+    return home
+
+
+@pytest.fixture
+def settings(trained: Path, tmp_path: Path) -> Settings:
+    return Settings(data_dir=Path(shutil.copytree(trained, tmp_path / "served")), store_timeout=10)
+
+
+def rated(url: str) -> str:
+    """Rate two films through one core; gives what it answers."""
+    body = [{"user_id": "newcomer", "movie_id": movie, "rating": 5.0} for movie in ("m1", "m3")]
+    answer = httpx.post(f"{url}/v1/ratings", json=body, timeout=60)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def recommended(url: str) -> list[str]:
+    answer = httpx.get(f"{url}/v1/users/newcomer/recommendations?n=5", timeout=60)
+    assert answer.status_code == 200, answer.text
+    return [item["movie_id"] for item in answer.json()["items"]]
+
+
+# --- one node, which is not started at first ------------------------------------------------------------------
+def test_a_core_starts_without_its_store_says_why_and_recovers_by_itself(
+    away: Node, settings: Settings, tmp_path: Path
+) -> None:
+    if away.process is not None:
+        away.kill()
+    port = free_port()
+    assert port != away.port
+    core = Process("core", settings.model_copy(update={"store_url": away.url}), tmp_path / "core.log")
+    try:
+
+        def refused() -> bool:
+            try:
+                answer = httpx.get(f"{core.url}/ready", timeout=60)
+            except httpx.TransportError:
+                assert core.process.poll() is None, core.log.read_text()
+                return False
+            return answer.status_code == 503 and "cannot be reached" in answer.json()["detail"]
+
+        until(refused)
+        assert httpx.get(f"{core.url}/health", timeout=60).status_code == 200
+        away.start()
+        away.wait()
+        core.wait(SECONDS)
+        rated(core.url)
+        away.kill()
+        until(refused)
+        assert httpx.get(f"{core.url}/v1/users/newcomer/recommendations", timeout=60).status_code == 503
+        away.start()
+        away.wait()
+        core.wait(SECONDS)
+        assert not {"m1", "m3"} & set(recommended(core.url))
+    finally:
+        core.end()
 
 
 def test_kill_9_of_the_node_amid_writes_loses_nothing_acknowledged(node: Node) -> None:
@@ -217,33 +293,7 @@ def test_one_of_three_nodes_is_killed_and_reads_and_writes_go_on() -> None:
         store.close()
 
 
-# --- the core ---------------------------------------------------------------------------------------------------
-@pytest.fixture(scope="module")
-def trained(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("trained")
-    train_dataset(Settings(data_dir=home), dataset)
-    return home
-
-
-@pytest.fixture
-def settings(trained: Path, tmp_path: Path) -> Settings:
-    return Settings(data_dir=Path(shutil.copytree(trained, tmp_path / "served")), store_timeout=10)
-
-
-def rated(url: str) -> str:
-    """Rate two films through one core; gives what it answers."""
-    body = [{"user_id": "newcomer", "movie_id": movie, "rating": 5.0} for movie in ("m1", "m3")]
-    answer = httpx.post(f"{url}/v1/ratings", json=body, timeout=60)
-    assert answer.status_code == 200, answer.text
-    return answer.text
-
-
-def recommended(url: str) -> list[str]:
-    answer = httpx.get(f"{url}/v1/users/newcomer/recommendations?n=5", timeout=60)
-    assert answer.status_code == 200, answer.text
-    return [item["movie_id"] for item in answer.json()["items"]]
-
-
+# --- two cores ------------------------------------------------------------------------------------------------
 def test_two_cores_over_one_elasticsearch_see_each_others_ratings(
     settings: Settings, shared: ElasticsearchFactory, tmp_path: Path
 ) -> None:
@@ -266,36 +316,3 @@ def test_two_cores_over_one_elasticsearch_see_each_others_ratings(
             held = httpx.get(f"{reader.url}/v1/users/newcomer/ratings", timeout=60).json()["items"]
             assert f"m{n + 10}" in {item["movie_id"] for item in held}
             assert f"m{n + 10}" not in recommended(reader.url)
-
-
-def test_a_core_starts_without_its_store_says_why_and_recovers_by_itself(settings: Settings, tmp_path: Path) -> None:
-    with running_nodes() as (node,):
-        node.kill()
-        port = free_port()
-        assert port != node.port
-        core = Process("core", settings.model_copy(update={"store_url": node.url}), tmp_path / "core.log")
-        try:
-
-            def refused() -> bool:
-                try:
-                    answer = httpx.get(f"{core.url}/ready", timeout=60)
-                except httpx.TransportError:
-                    assert core.process.poll() is None, core.log.read_text()
-                    return False
-                return answer.status_code == 503 and "cannot be reached" in answer.json()["detail"]
-
-            until(refused)
-            assert httpx.get(f"{core.url}/health", timeout=60).status_code == 200
-            node.start()
-            node.wait()
-            core.wait(SECONDS)
-            rated(core.url)
-            node.kill()
-            until(refused)
-            assert httpx.get(f"{core.url}/v1/users/newcomer/recommendations", timeout=60).status_code == 503
-            node.start()
-            node.wait()
-            core.wait(SECONDS)
-            assert not {"m1", "m3"} & set(recommended(core.url))
-        finally:
-            core.end()

@@ -40,7 +40,7 @@ def store(factory: ElasticsearchFactory) -> Iterator[Store]:
 
 
 def with_options(factory: ElasticsearchFactory, **options: Any) -> ElasticsearchStore:
-    cluster = Cluster(factory.url, timeout=factory.timeout, failure=StoreError)
+    cluster = Cluster(factory.url, timeout=factory.timeout)
     return ElasticsearchStore(cluster, factory.names, **options)
 
 
@@ -148,7 +148,7 @@ def test_the_indices_of_one_part_are_not_taken_for_those_of_another(
     factory: ElasticsearchFactory, store: Store
 ) -> None:
     settings = factory.settings.model_copy(update={"movie_index": factory.settings.user_index})
-    cluster = Cluster(factory.url, timeout=30, failure=StoreError)
+    cluster = Cluster(factory.url, timeout=30)
     with pytest.raises(StoreError, match="not its index of movies"):
         ElasticsearchStore(cluster, Names.of(settings, factory.dataset))
 

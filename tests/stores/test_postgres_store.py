@@ -7,17 +7,21 @@ import multiprocessing
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psycopg
 import pytest
+from psycopg import sql
 
 from matinee.data.catalog import Movie
 from matinee.databases.postgres import MAX_CONNECTIONS, fitting
-from matinee.errors import MissingExtraError, StoreError
+from matinee.errors import ConflictError, MatineeError, MissingExtraError, StoreError
 from matinee.stores import Exposure, MovieVector, Rating
 from matinee.stores.postgres import open_postgres_store, schema
 from matinee.stores.postgres.store import PostgresStore
@@ -111,6 +115,58 @@ def test_the_same_key_at_the_same_time_counts_once(factory: PostgresFactory, sto
     assert seqs == [1] * 8
     assert store.seq() == 1
     other.close()
+
+
+def written_together(factory: PostgresFactory, store: PostgresStore, work: Sequence[Callable[[], int]]) -> list[Any]:
+    """Outcomes of writes in threads, of which all but the first come while that one waits for another program."""
+    run_sql(
+        "CREATE TABLE committed (xact xid8)",
+        "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN INSERT INTO committed VALUES (pg_current_xact_id()); RETURN NULL; END'",
+        "CREATE TRIGGER noting AFTER INSERT ON ratings FOR EACH ROW EXECUTE FUNCTION note()",
+        schema=home(factory),
+    )
+    outcomes: list[Any] = [None] * len(work)
+
+    def run(number: int) -> None:
+        try:
+            outcomes[number] = work[number]()
+        except MatineeError as error:
+            outcomes[number] = error
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(work))]
+    deadline = time.monotonic() + 30
+    with administrator() as other, other.transaction():
+        other.execute(sql.SQL("SELECT FROM {}.state FOR UPDATE").format(sql.Identifier(home(factory))))
+        threads[0].start()
+        while not (store._group._busy and not store._group._queue) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        for thread in threads[1:]:
+            thread.start()
+        while len(store._group._queue) < len(work) - 1 and time.monotonic() < deadline:
+            time.sleep(0.001)
+    for thread in threads:
+        thread.join(30)
+    return outcomes
+
+
+def test_writers_that_wait_share_a_commit(factory: PostgresFactory, store: PostgresStore) -> None:
+    work = [partial(store.put_ratings, [one(f"u{n}")], key=f"k{n}") for n in range(8)]
+    assert sorted(written_together(factory, store, work)) == list(range(1, 9))
+    assert run_sql("SELECT count(DISTINCT xact), count(*) FROM committed", schema=home(factory)) == [(2, 8)]
+    assert [change.seq for change in store.changes(0).ratings] == list(range(1, 9))
+
+
+def test_a_write_that_fails_does_not_fail_its_neighbors(factory: PostgresFactory, store: PostgresStore) -> None:
+    store.put_ratings([one()], key="k")
+    long = "".join(map(chr, np.random.default_rng(0).integers(0x4E00, 0x9FFF, 5000)))
+    work = [partial(store.put_ratings, [one(user)]) for user in ("a", "b", long, "c")]
+    work.append(partial(store.put_ratings, [one("d")], key="k"))
+    *stored, conflict = written_together(factory, store, work)
+    assert isinstance(conflict, ConflictError)
+    assert isinstance(stored.pop(2), StoreError)
+    assert sorted(stored) == [2, 3, 4]
+    assert {user for user, _ in all_ratings(store)} == {"u", "a", "b", "c"}
 
 
 def test_the_log_is_kept_short_while_writing(factory: PostgresFactory) -> None:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from apps_support import Service
 from matinee.errors import InvalidInputError
-from matinee.web.pages.foryou import DEFAULT_N, MAX_FILTER, MAX_N, MIN_N, WALL_SIZE, Options, user_name
-from matinee.web.pages.foryou_filter import Narrowing, narrowing
+from matinee.web.pages.foryou.filter import Narrowing, narrowing
+from matinee.web.pages.foryou.options import DEFAULT_N, MAX_FILTER, MAX_N, MIN_N, Options, user_name
+from matinee.web.pages.foryou.queries import WALL_SIZE
 
 Endpoint = Callable[..., list[Any]]
 

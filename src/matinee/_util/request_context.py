@@ -1,4 +1,4 @@
-"""The request that is being answered: its id and its place in a trace, known wherever its answer is computed.
+"""The request that is being answered: its id, its place in a trace, the times of its stages.
 
 Ids follow a request from service to service: `X-Request-ID`, and `traceparent` of the W3C (Trace Context, level 2).
 """
@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from time import perf_counter
+from types import TracebackType
+from typing import Literal
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 """Ids of clients that are taken over; others are replaced, since ids are written into logs and headers."""
@@ -32,9 +34,9 @@ class RequestContext:
         flags: of the trace; `SAMPLED` is its lowest bit.
         tracestate: handed on as it came.
         started: by `perf_counter`.
-        observe: called with name and seconds of each finished stage; None: stages are not measured.
+        observe: called with name and seconds of each finished stage where `stages` is None, as in the background.
         finished: it was answered; tasks that were started in it and outlive it are no part of it.
-        stages: name, start and end (`perf_counter`) of finished stages; None: they are not collected.
+        stages: name, start and end (`perf_counter`) of finished stages, recorded with the answer.
     """
 
     __slots__ = (
@@ -51,7 +53,7 @@ class RequestContext:
     )
 
     def __init__(self, request_id: str = "", trace_id: str = "", parent_id: str = "", flags: int = SAMPLED) -> None:
-        self.trace_id = trace_id or "%032x" % (_bits(128) or 1)
+        self.trace_id = trace_id or new_trace_id()
         self.request_id = request_id or self.trace_id
         self.parent_id, self.flags = parent_id, flags
         self._span_id = self.tracestate = ""
@@ -93,6 +95,11 @@ class RequestContext:
         return f"00-{self.trace_id}-{self.span_id}-{self.flags:02x}"
 
 
+def new_trace_id() -> str:
+    """32 random hexadecimal digits."""
+    return "%032x" % (_bits(128) or 1)
+
+
 def new_span_id() -> str:
     """16 random hexadecimal digits."""
     return "%016x" % (_bits(64) or 1)
@@ -100,9 +107,9 @@ def new_span_id() -> str:
 
 def _parsed(header: bytes) -> tuple[str, str, int]:
     """Trace id, parent's span id and flags of a `traceparent`; a new trace where it is not valid."""
-    found = _TRACEPARENT.fullmatch(header)
-    if found is not None:
-        version, trace_id, parent_id, flags, more = found.groups()
+    match = _TRACEPARENT.fullmatch(header)
+    if match is not None:
+        version, trace_id, parent_id, flags, more = match.groups()
         # Of later versions the parts known now are read; version 00 has no others, and ff is forbidden.
         if version != b"ff" and not (version == b"00" and more) and trace_id.strip(b"0") and parent_id.strip(b"0"):
             return trace_id.decode(), parent_id.decode(), int(flags, 16) & SAMPLED
@@ -138,3 +145,34 @@ def background(observe: Callable[[str, float], None] | None = None) -> Iterator[
         yield context
     finally:
         current.reset(token)
+
+
+Stage = Literal["retrieve", "score", "rerank", "encode", "store"]
+
+
+class stage:  # noqa: N801 - used like a function
+    """Measures a block: `with stage("score"): …`. Stages do not contain one another, so that their times add up.
+
+    Args:
+        name: retrieve (which movies may come, nearest vectors, titles), score (models), rerank (calibration,
+            diversity), encode (texts and pictures to vectors) or store (reads and writes of it).
+    """
+
+    __slots__ = ("_name", "_start")
+
+    def __init__(self, name: Stage) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._start = perf_counter()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        context = current.get()
+        if context is None:
+            return
+        if context.stages is not None:
+            context.stages.append((self._name, self._start, perf_counter()))
+        elif context.observe is not None:
+            context.observe(self._name, perf_counter() - self._start)

@@ -10,16 +10,18 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from matinee._util.request_context import RequestContext, current
-from matinee.api.middleware import id_header
-from matinee.api.render import answer_record, dumps
+from matinee._util.request_context import RequestContext, current, new_trace_id
+from matinee.api.application import Api, Application
+from matinee.api.render import answer_json
 from matinee.api.response_cache import CachedResponse
 from matinee.data.ids import USER_ID
 from matinee.engine import Engine
+from matinee.engine.recommend import recommend_stored
 from matinee.engine.runtime import RequestView
 from matinee.engine.types import Request as Options
 from matinee.errors import MatineeError
@@ -53,69 +55,83 @@ def recommend_work(engine: Engine, view: RequestView, user_id: str, options: Opt
     """Computes a recommendation's bytes."""
 
     def work() -> tuple[bytes, bool]:
-        answer = engine.recommend(user_id, options, at=view)
+        answer = recommend_stored(view, user_id, options)
         # Not cached: what depends on all ratings, as popular films do, since a user's version does not cover them;
         # and metadata, since no version covers posters.
-        return dumps(answer_record(engine, answer, metadata)), not answer.volatile and not metadata
+        return answer_json(engine, answer, metadata), not answer.volatile and not metadata
 
     return work
 
 
 def plan(path: str, query: bytes) -> Plan | None:
     """What a plain request asks for, None for every other."""
-    found, asked = _PATH.fullmatch(path), _QUERY.fullmatch(query)
-    if found is None or asked is None or _ID.fullmatch(found[1]) is None:
+    in_path, in_query = _PATH.fullmatch(path), _QUERY.fullmatch(query)
+    if in_path is None or in_query is None or _ID.fullmatch(in_path[1]) is None:
         return None
-    n, model = asked.groups()
-    return Plan(found[1], Options(n=int(n) if n else 10, model=model.decode() if model else None))
+    n, model = in_query.groups()
+    return Plan(in_path[1], Options(n=int(n) if n else 10, model=model.decode() if model else None))
 
 
-class FastPath:
-    """Middleware that sends cached answers, and computes plain recommendations, without FastAPI."""
+class CoreApplication(Application):
+    """The core service as an ASGI application; cached answers and plain recommendations do without FastAPI."""
 
-    def __init__(self, app: ASGIApp, service: CoreService) -> None:
-        self.app, self.service = app, service
+    def __init__(self, api: Api, service: CoreService) -> None:
+        super().__init__(api)
+        self._core = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
-        engine = self.service.opened
-        if engine is not None and scope["type"] == "http" and scope["method"] == "GET":
-            context = self.service.observation.begin(scope)
-            answer = await self._answer(engine, scope["path"], scope["query_string"], context)
-            if answer is not None:
-                headers = [*answer.headers, id_header(context)]
-                await send({"type": "http.response.start", "status": 200, "headers": headers})
-                await send({"type": "http.response.body", "body": answer.body})
-                self.service.observation.end(context, "GET", answer.route, 200)
-                return
-        await self.app(scope, receive, send)
+        engine = self._core.lazy_engine.value
+        if engine is None or scope["type"] != "http" or scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            return
+        start, observation = perf_counter(), self._core.observation
+        answer, context = await self._answer(engine, scope)
+        if answer is None:
+            await self._app(scope, receive, send)
+            return
+        cached = context is None
+        if cached and observation.needs_context(scope["headers"]):
+            context = observation.begin(scope)
+            context.started = start
+        request_id = new_trace_id() if context is None else context.request_id
+        headers = [*answer.headers, (b"x-request-id", request_id.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+        if context is None:
+            self._core.metrics.count("GET", answer.route, 200, perf_counter() - start, cached)
+        else:
+            observation.end(context, "GET", answer.route, 200, cached)
 
-    async def _answer(self, engine: Engine, path: str, query: bytes, context: RequestContext) -> CachedResponse | None:
-        """A cached or plain answer; None: take the regular path."""
-        service = self.service
+    async def _answer(self, engine: Engine, scope: Scope) -> tuple[CachedResponse | None, RequestContext | None]:
+        """A cached answer, or a plain one and the context that it was computed in; None: take the regular path."""
+        service, path, query = self._core, scope["path"], scope["query_string"]
         try:
-            plain = plan(path, query)
-            if plain is None and (path, query) not in service.cache:
-                return None
-            view = await service.view(engine)
-            cached = service.cache.find(path, query, view)
+            cached = service.cache.get(path, query)
+            plain = None if cached else plan(path, query)
+            if not cached and not plain:
+                return None, None
+            view = await service.view(engine) if service.store_is_remote else engine.request_view()
             if cached is not None:
-                service.metrics.ready.inc()
-                return cached
+                if view.validity(cached.user_id) == cached.version:
+                    return cached, None
+                service.cache.drop(path, query)
+                plain = plan(path, query)
             if plain is None:
-                return None
+                return None, None
             user_id, options = plain
             # Before computing: a write in between makes the answer outdated, never wrong.
             version = view.validity(user_id)
             work = recommend_work(engine, view, user_id, options)
+            context = service.observation.begin(scope)
             current.set(context)  # for stages; the regular path sets it, too
             body, cacheable = await service.executor.run(work, key=user_id, heavy=is_heavy(options))
         except MatineeError:  # an expected error, for which the regular path makes a problem document
-            return None
+            return None, None
         except Exception:
             log.exception("The fast path failed; the request takes the regular path.")
-            return None
+            return None, None
         answer = CachedResponse.of(ROUTE, user_id, version, body)
         if cacheable:
             service.cache.put(path, query, answer)
-        return answer
+        return answer, context

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from matinee._util.request_context import RequestContext, current
+from matinee._util.request_context import current
 from matinee.api.errors import problem
 from matinee.api.observation import Observation
 
@@ -31,7 +31,8 @@ class ObserveRequests:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": [*message.get("headers", ()), id_header(context)]}
+                header = (b"x-request-id", context.request_id.encode())
+                message = {**message, "headers": [*message.get("headers", ()), header]}
             await send(message)
 
         token = current.set(context)
@@ -41,11 +42,6 @@ class ObserveRequests:
             current.reset(token)
         finally:
             self.observation.end(context, method, route_of(scope), status)
-
-
-def id_header(context: RequestContext) -> tuple[bytes, bytes]:
-    """The header of an answer that names its request."""
-    return b"x-request-id", context.request_id.encode()
 
 
 class AnswerHead:

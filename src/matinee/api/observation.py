@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from time import perf_counter
 
 from starlette.types import Scope
@@ -16,6 +17,7 @@ from matinee.settings import Settings
 log = logging.getLogger(ACCESS)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SCOPE = "matinee.request"
+_IDS = frozenset({b"x-request-id", b"traceparent"})
 
 
 class Observation:
@@ -38,21 +40,28 @@ class Observation:
         self._telemetry = Telemetry(settings.telemetry, service) if settings.telemetry else None
         self._collects = self._logs or self._telemetry is not None
 
+    def needs_context(self, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Whether more than a new id and the metrics is wanted: it is logged or traced, or the client sent an id."""
+        return self._collects or not _IDS.isdisjoint(dict(headers))
+
     def begin(self, scope: Scope) -> RequestContext:
         """The context of a request, made where it has none yet."""
         context: RequestContext | None = scope.get(_SCOPE)
         if context is None:
             context = scope[_SCOPE] = RequestContext.of(scope["headers"])
             context.observe = self.metrics.observe_stage
-            if self._collects:
-                context.stages = []
+            context.stages = []
         return context
 
-    def end(self, context: RequestContext, method: str, route: str, status: int) -> None:
-        """Record an answer. Routes are templates: neither metrics, logs nor spans hold ids of users."""
+    def end(self, context: RequestContext, method: str, route: str, status: int, cached: bool = False) -> None:
+        """Record an answer. Routes are templates: neither metrics, logs nor spans hold ids of users.
+
+        Args:
+            cached: it came from the response cache.
+        """
         end = perf_counter()
         known = method if method in METHODS else "other"
-        self.metrics.count(known, route, status, end - context.started)
+        self.metrics.count(known, route, status, end - context.started, cached, context.stages)
         if self._logs:
             self._log(context, known, route, status, end)
         if self._telemetry is not None:

@@ -99,8 +99,8 @@ def item_records(engine: Engine, items: Iterable[Item], with_metadata: bool) -> 
     return records
 
 
-def answer_record(engine: Engine, answer: Answer, with_metadata: bool = False) -> dict[str, Any]:
-    """A ranked list and where it came from."""
+def answer_json(engine: Engine, answer: Answer, with_metadata: bool = False) -> bytes:
+    """A ranked list and where it came from, as JSON."""
     record: dict[str, Any] = {
         "items": item_records(engine, answer.items, with_metadata),
         "model": answer.model,
@@ -114,7 +114,7 @@ def answer_record(engine: Engine, answer: Answer, with_metadata: bool = False) -
         record["less_of"] = [{"movie_id": film.movie_id, "title": film.title} for film in answer.less_of]
     if answer.user_id is not None:
         record["user_id"] = answer.user_id
-    return record
+    return dumps(record)
 
 
 def hit_record(hit: Hit, rank: int) -> dict[str, Any]:

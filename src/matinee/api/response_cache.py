@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from operator import itemgetter
 from time import thread_time
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from cachetools import LRUCache
@@ -22,14 +22,6 @@ MAX_SLOW = 10_000
 """Keys remembered as slow, at most."""
 _OVERHEAD = 600
 """Bytes that an entry takes besides its key and body, about."""
-
-
-class RevisionSource(Protocol):
-    """What an answer depends on, to see whether it is still valid (a `RequestView`)."""
-
-    def validity(self, user_id: str | None) -> Version:
-        """Versions of everything that an answer for this user depends on; microseconds."""
-        ...
 
 
 class CachedResponse(NamedTuple):
@@ -66,21 +58,16 @@ class ResponseCache:
         """Bytes that the answers take."""
         return int(self._answers.currsize)
 
-    def __contains__(self, request: tuple[str, bytes]) -> bool:
-        """Whether there is an answer to this (path, query), be it outdated."""
-        return request in self._answers
-
-    def find(self, path: str, query: bytes, source: RevisionSource) -> CachedResponse | None:
-        """The cached answer to this request, unless it is outdated."""
-        key = (path, query)
+    def get(self, path: str, query: bytes) -> CachedResponse | None:
+        """The cached answer to this request, outdated or not; the caller compares its version."""
         try:
-            answer = self._answers[key][1]
+            return self._answers[path, query][1]
         except KeyError:
             return None
-        if source.validity(answer.user_id) != answer.version:
-            del self._answers[key]
-            return None
-        return answer
+
+    def drop(self, path: str, query: bytes) -> None:
+        """Drop an outdated answer."""
+        self._answers.pop((path, query), None)
 
     def put(self, path: str, query: bytes, answer: CachedResponse) -> None:
         """Cache an answer, unless it takes more than a quarter of the limit."""

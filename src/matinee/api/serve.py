@@ -72,6 +72,13 @@ def create(service: Service, settings: Settings) -> Application:
     return create_app(settings)
 
 
+def _for_this_process(service: Service, settings: Settings) -> Application:
+    """The application of a service that is all that this process does."""
+    app = create(service, settings)
+    app.service.has_process = True
+    return app
+
+
 def worker() -> Application:
     """The application of one worker process of the core service, see `_worker`."""
     return _worker("core")
@@ -100,7 +107,7 @@ def _worker(service: Service) -> Application:
     """
     threadpool_limits(1)
     try:
-        return create(service, Settings())
+        return _for_this_process(service, Settings())
     except Exception as error:
         log.exception("A worker process cannot start.")
         raise SystemExit(STARTUP_FAILURE) from error
@@ -161,7 +168,7 @@ def serve(settings: Settings | None = None, service: Service = "core") -> None:
     with quiet_signals():
         if settings.workers == 1:
             with threadpool_limits(1):
-                uvicorn.Server(config_of(settings, create(service, settings), service)).run()
+                uvicorn.Server(config_of(settings, _for_this_process(service, settings), service)).run()
             return
         shared = tempfile.mkdtemp(prefix="matinee-metrics-")
         try:

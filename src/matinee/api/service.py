@@ -35,6 +35,9 @@ class CoreService(application.Service):
         settings: limits, folders, cache.
         engine: served as it is and left open; without one the current snapshot is opened at the start, or as
             soon as there is one.
+
+    Attributes:
+        lazy_engine: its `value` is the engine, None before it is open.
     """
 
     name = "matinee-core"
@@ -42,12 +45,12 @@ class CoreService(application.Service):
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
         super().__init__(settings)
         self.cache = ResponseCache(settings.answer_cache)
-        self._store_is_remote = bool(settings.store_url)
-        waits = bool(settings.recommender_url) or self._store_is_remote
+        self.store_is_remote = bool(settings.store_url)
+        waits = bool(settings.recommender_url) or self.store_is_remote
         self.executor = AdaptiveExecutor(threads=MAX_WAITING, waits=True) if waits else AdaptiveExecutor()
         self.work_queue = WorkQueue(settings.workers, settings.max_body)
-        self._engine = Lazy(self._open, RETRY)
-        self._engine.value = engine
+        self.lazy_engine = Lazy(self._open, RETRY)
+        self.lazy_engine.value = engine
         self._owned = engine is None
 
     def _open(self) -> Engine:
@@ -56,22 +59,17 @@ class CoreService(application.Service):
             engine.backlog.start()
         return engine
 
-    @property
-    def opened(self) -> Engine | None:
-        """The engine, if it is open."""
-        return self._engine.value
-
     def open_engine(self) -> Engine:
         """The engine; opened where that has not happened yet (may take seconds: call it in a thread).
 
         Raises:
             MatineeError: it cannot be opened; the next attempt is made a second later.
         """
-        return self._engine.get()
+        return self.lazy_engine.get()
 
     def refresh_gauges(self) -> None:
         """Age of what is served, and the backlog; none where nothing is served."""
-        engine = self._engine.value
+        engine = self.lazy_engine.value
         if engine is None:
             return
         with suppress(MatineeError):  # of the store; /ready says so
@@ -79,7 +77,7 @@ class CoreService(application.Service):
             gauge("matinee_snapshot_age_seconds", "Seconds since the snapshot in service was made.", ages.snapshot)
             gauge(
                 "matinee_model_age_seconds",
-                "Seconds since the newest rating that the models in service have learnt from.",
+                "Seconds since the newest rating that the models in service have learned from.",
                 ages.model,
             )
             for kind, count in (("text", backlog.texts), ("poster", backlog.posters)):
@@ -87,19 +85,18 @@ class CoreService(application.Service):
 
     async def engine(self) -> Engine:
         """The engine, see `open_engine`."""
-        engine = self._engine.value
+        engine = self.lazy_engine.value
         return engine if engine is not None else await run_in_threadpool(self.open_engine)
 
     async def view(self, engine: Engine) -> RequestView:
         """See `Engine.request_view`; in a thread where the store is on another machine."""
-        elsewhere = bool(self.settings.store_url)
-        return await run_in_threadpool(engine.request_view) if elsewhere else engine.request_view()
+        return await run_in_threadpool(engine.request_view) if self.store_is_remote else engine.request_view()
 
     def close_engine(self) -> None:
         """Close the engine if it was opened here, and end the threads that encode."""
         self.work_queue.close()
         if self._owned:
-            self._engine.close(Engine.close)
+            self.lazy_engine.close(Engine.close)
 
     async def answer(
         self, request: Request, view: RequestView, user_id: str | None, work: Work, *, heavy: bool
@@ -123,7 +120,7 @@ class CoreService(application.Service):
 
 def service_of(request: Request) -> CoreService:
     """The core service, which answers this request."""
-    service = application.service_of(request)
+    service = request.app.service
     assert isinstance(service, CoreService)
     return service
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from matinee._util.extras import missing_extra
+from matinee._util.lazy_import import lazy_names
 from matinee.data.catalog import Catalog, Movie
 from matinee.data.dataset import CleaningReport, Dataset, TableReport
 from matinee.data.ratings import Ratings
@@ -17,18 +16,10 @@ if TYPE_CHECKING:
     from matinee.data.summary import Inspection, Statistics, describe, inspect_source
 
 _HOMES = {
-    "DatasetInfo": "sources",
-    "Inspection": "summary",
-    "Statistics": "summary",
-    "clean_movies": "clean",
-    "clean_ratings": "clean",
-    "describe": "summary",
-    "get_dataset_files": "sources",
-    "inspect_source": "summary",
-    "list_datasets": "sources",
-    "load_dataset": "load",
-    "read_movies_table": "load",
-    "read_ratings_table": "load",
+    "matinee.data.clean": ("clean_movies", "clean_ratings"),
+    "matinee.data.load": ("load_dataset", "read_movies_table", "read_ratings_table"),
+    "matinee.data.sources": ("DatasetInfo", "get_dataset_files", "list_datasets"),
+    "matinee.data.summary": ("Inspection", "Statistics", "describe", "inspect_source"),
 }
 
 __all__ = [
@@ -52,15 +43,4 @@ __all__ = [
     "read_ratings_table",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a name at its first use (PEP 562)."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'matinee.data' has no attribute {name!r}")
-    try:
-        value = getattr(import_module(f"matinee.data.{home}"), name)
-    except ModuleNotFoundError as error:
-        raise missing_extra(error) from error
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, _HOMES)

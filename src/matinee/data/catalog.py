@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from matinee._util.extras import need
 from matinee.data.ids import Id, MovieId, as_id, id_text
 from matinee.data.packed import COLUMNS, LIST_COLUMNS, ChangedTable, PackedTable, Table, write_table
-from matinee.data.titles import split_title
+from matinee.data.titles import split_title, with_year
 from matinee.errors import AmbiguousTitleError, DataError, UnknownMovieError, UnknownTitleError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Catalog:
         return f"<Catalog: {len(self):,} films>"
 
     def __len__(self) -> int:
-        return len(self._table)
+        return len(self.active)
 
     @property
     def table(self) -> Table:
@@ -131,6 +131,10 @@ class Catalog:
         if values is None:
             values = self._columns[name] = self._table.column(name)
         return values
+
+    def columns(self, *names: str) -> list[list[Any]]:
+        """Several columns, see `column`."""
+        return [self.column(name) for name in names]
 
     def find(self, movie_id: str) -> int | None:
         """Row of a movie; None if the id is unknown or the movie was removed."""
@@ -201,7 +205,7 @@ class Catalog:
     def titles(self, rows: Iterable[int]) -> list[str]:
         """Titles of rows, with years where they are known: "Toy Story (1995)"."""
         titles, years = self.column("title"), self.column("year")
-        return [titles[row] if years[row] is None else f"{titles[row]} ({years[row]})" for row in rows]
+        return [with_year(titles[row], years[row]) for row in rows]
 
     def ids(self, rows: Iterable[int]) -> list[str]:
         """Movie ids of rows."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import threading
 import time
@@ -17,6 +16,7 @@ from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 
+from matinee.databases.lifetime import Lifetime
 from matinee.databases.postgres_errors import SilentServerError, store_error
 from matinee.errors import StoreError
 
@@ -88,8 +88,7 @@ class Pool:
     """
 
     def __init__(self, url: str, user: str, password: str, timeout: float, search_path: str) -> None:
-        self._closed = False
-        self._pid = os.getpid()
+        self.lifetime = Lifetime()
         self._slots = threading.BoundedSemaphore(MAX_CONNECTIONS)
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
@@ -134,7 +133,7 @@ class Pool:
         Raises:
             StoreError: the server cannot answer.
         """
-        self._check_usable()
+        self.lifetime.check()
         try:
             with self._connect(idle_limit=0) as connection:
                 connection.execute(READ)
@@ -166,15 +165,9 @@ class Pool:
                 self._give_back(connection)
 
     # --- connections --------------------------------------------------------------------------------------------
-    def _check_usable(self) -> None:
-        if self._closed:
-            raise StoreError("The store is closed.", "Open it again.")
-        if self._pid != os.getpid():
-            raise StoreError("The store was opened before this process was forked.", "Open it again in the child.")
-
     def _take(self) -> tuple[Connection, bool]:
         """A connection, and whether it has been used before."""
-        self._check_usable()
+        self.lifetime.check()
         if not self._slots.acquire(timeout=self._timeout):
             raise StoreError(
                 f"All {MAX_CONNECTIONS} connections to {self.label} have been in use for {self._timeout:g} s.",
@@ -219,7 +212,7 @@ class Pool:
             connection.close()
         with self._lock:
             sound = not connection.closed and connection.info.transaction_status == TransactionStatus.IDLE
-            if sound and not self._closed:
+            if sound and not self.lifetime.over:
                 self._idle.append(connection)
                 connection = None  # type: ignore[assignment]
         if connection is not None:
@@ -234,8 +227,7 @@ class Pool:
 
     def close(self) -> None:
         """Close all connections, those in use when their call ends. Idempotent."""
-        self._closed = True
-        if self._pid == os.getpid():  # closing the parent's connections would end its sessions
+        if self.lifetime.end():  # closing the parent's connections would end its sessions
             self._drop_idle()
 
     __del__ = close

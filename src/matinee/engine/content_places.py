@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
-from matinee.models.content.model import Content
+from matinee.models.base import Model
 from matinee.spaces.content_space import NOTHING, ContentSpace, drawn_together
 from matinee.spaces.series import series_of
 
@@ -24,7 +25,7 @@ class ContentPlaces:
         content: the model that it was learned from.
     """
 
-    def __init__(self, space: ContentSpace, content: Content) -> None:
+    def __init__(self, space: ContentSpace, content: Model[Any]) -> None:
         self._space, self._content = space, content
         self._moved: dict[int, Floats] = {}
         """Row → position of a movie written since, before series are drawn together."""
@@ -32,7 +33,7 @@ class ContentPlaces:
         """Row → all movies of its series; None until a movie is put."""
 
     def changed(
-        self, model: Content, catalog: Catalog, rows: Rows, vectors: Mapping[str, tuple[Floats, Floats]]
+        self, model: Model[Any], catalog: Catalog, rows: Rows, vectors: Mapping[str, tuple[Floats, Floats]]
     ) -> tuple[Rows, Floats]:
         """New positions after movies were written.
 

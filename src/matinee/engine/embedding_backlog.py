@@ -9,10 +9,11 @@ import random
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from matinee._util.request_context import background, current
 from matinee.data.catalog import Catalog
@@ -42,18 +43,12 @@ Content = tuple[str, str | bytes]
 
 @dataclass(frozen=True)
 class BacklogState:
-    """What waits for an encoder.
+    """Films that wait for an encoder that was away when they were written; they are embedded when it answers."""
 
-    Attributes:
-        movies: number of movies that wait for one vector or two.
-        texts, posters: number of movies that wait for the vector of their text, of their poster.
-        reason: why; None where nothing waits.
-    """
-
-    movies: int
-    texts: int
-    posters: int
-    reason: str | None
+    movies: Annotated[int, Field(description="Films that wait for one vector or two.")]
+    texts: Annotated[int, Field(description="Films that wait for the vector of their text.")]
+    posters: Annotated[int, Field(description="Films that wait for the vector of their poster.")]
+    reason: Annotated[str | None, Field(description="Why they wait; null where none do.")]
 
 
 class _Kind(Protocol):
@@ -96,33 +91,33 @@ class _Texts:
 
 
 class _Posters:
-    """Pictures on the shelf of this machine."""
+    """Pictures in the poster store of this machine."""
 
     space, batch = POSTER, 8
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def _shelf(self, view: RequestView) -> PosterStore:
+    def _store(self, view: RequestView) -> PosterStore:
         return PosterStore.of(self._settings, view.snapshot.manifest.dataset)
 
     def ids(self, view: RequestView, only: Collection[str] | None = None) -> list[str]:
         """See `_Kind`."""
-        shelf, catalog = self._shelf(view), view.catalog
+        store, catalog = self._store(view), view.catalog
         candidates = view.missing_vectors.posters if only is None else view.missing_vectors.posters.intersection(only)
         return [
             movie_id
             for movie_id in candidates
-            if catalog.find(movie_id) is not None and shelf.find(movie_id) is not None
+            if catalog.find(movie_id) is not None and store.find(movie_id) is not None
         ]
 
     def read(self, view: RequestView, ids: Sequence[str]) -> dict[str, Content]:
         """See `_Kind`."""
-        shelf = self._shelf(view)
+        store = self._store(view)
         found: dict[str, Content] = {}
         for movie_id in ids:
-            stored = shelf.find(movie_id)
-            content = None if stored is None else shelf.read(stored)
+            stored = store.find(movie_id)
+            content = None if stored is None else store.read(stored)
             if stored is not None and content is not None:
                 found[movie_id] = stored.tag, content[1]
         return found

@@ -11,7 +11,7 @@ from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from matinee._util.lazy import Lazy
-from matinee._util.stages import stage
+from matinee._util.request_context import stage
 from matinee.data.catalog import Catalog, Movie
 from matinee.encoders.base import Image, ImageEncoder, TextEncoder
 from matinee.encoders.movie_texts import movie_texts

@@ -19,13 +19,14 @@ from matinee.engine.embedding_backlog import Backlog, BacklogState
 from matinee.engine.encoder_pool import Encoders
 from matinee.engine.explain import explain
 from matinee.engine.lifecycle import Lifecycle
-from matinee.engine.recommend import recommend
+from matinee.engine.recommend import recommend, recommend_stored
 from matinee.engine.runtime import RequestView, query_of
 from matinee.engine.search import hybrid
 from matinee.engine.similar import neighbors_in, similar
 from matinee.engine.types import (
     Ages,
     Answer,
+    DataReport,
     Explanation,
     Hit,
     MovieMap,
@@ -39,6 +40,7 @@ from matinee.engine.types import (
     Request,
     SearchBy,
     SimilarBy,
+    Statistics,
     TitleTable,
     UserPage,
 )
@@ -178,7 +180,7 @@ class Engine:
         """Serve the snapshot promoted before the current one, and return its id."""
         return self._lifecycle.rollback()
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> DataReport:
         """How the data of the snapshot in service were cleaned: rows in and out of each table, by reason."""
         return browse.cleaning_report(self.request_view())
 
@@ -193,17 +195,9 @@ class Engine:
         catalog = self.request_view().catalog
         return catalog.movie(catalog.resolve(name))
 
-    def recommend(self, user_id: Id, request: Request = DEFAULT, *, at: RequestView | None = None) -> Answer:
-        """Movies for a stored user; an unknown user gets the popular movies and `fallback="popular"`.
-
-        Args:
-            at: the view to answer from, where the caller has taken it already; None: the current one.
-        """
-        user_id = id_text(user_id)
-        view = at or self.request_view()
-        # Before the history: a write in between makes the answer outdated, never wrong.
-        version = view.user_version(user_id)
-        return recommend(view, view.history(user_id), request, user_id=user_id, version=version)
+    def recommend(self, user_id: Id, request: Request = DEFAULT) -> Answer:
+        """Movies for a stored user; an unknown user gets the popular movies and `fallback="popular"`."""
+        return recommend_stored(self.request_view(), id_text(user_id), request)
 
     def recommend_for(
         self,
@@ -371,7 +365,7 @@ class Engine:
         """Every movie of a space as a point in two dimensions. Raises InvalidInputError: there is no such space."""
         return browse.film_map(self.request_view(), space)
 
-    def statistics(self, filter: str = "") -> dict[str, Any]:
+    def statistics(self, filter: str = "") -> Statistics:
         """Figures of the effective ratings of the movies that a filter allows; kept until something changes.
 
         Raises:

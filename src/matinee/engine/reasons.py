@@ -88,17 +88,16 @@ def list_reasons(
     """
     if fallback == "popular" or model.chart is not None:
         return ListReasons(((),) * len(rows), (chart_text(model, fallback),) * len(rows))
-    asked = np.concatenate([rows, _candidates(view, ranked, rows)])
-    parts = model.contributions(query, asked.tolist())
+    explained = np.concatenate([rows, _candidates(view, ranked, rows)])
+    parts = model.contributions(query, explained.tolist())
     if parts is None:
         return ListReasons(((),) * len(rows), (UNDECIDED,) * len(rows))
     # With `include_seen` a movie of the history may be listed: it is no reason of itself.
-    parts = np.where(asked[:, None] == query.rows, np.float32(0), parts)
+    parts = np.where(explained[:, None] == query.rows, np.float32(0), parts)
     reasons = Reasons(view, query, by_content=fallback == "content" or not model.learns_from_ratings)
-    ids = view.catalog.column("movie_id")
     cited = [reasons.cited(line) for line in parts[: len(rows)]]
     return ListReasons(
-        tuple(tuple(Reason(ids[one.row], one.title, one.share) for one in films) for films in cited),
+        tuple(tuple(Reason(reasons.ids[one.row], one.title, one.share) for one in films) for films in cited),
         tuple(reasons.text(row, films) for row, films in zip(rows.tolist(), cited, strict=True)),
         () if getattr(model.config, "feedback", "signed") == "watched" else reasons.less_of(parts),
     )
@@ -123,7 +122,9 @@ class Reasons:
     """
 
     def __init__(self, view: RequestView, query: Query, *, by_content: bool = False) -> None:
-        self._view, self._query, self._by_content = view, query, by_content
+        self._catalog, self._query, self._by_content = view.catalog, query, by_content
+        columns = view.catalog.columns("movie_id", "title", "directors", "genres")
+        self.ids, self._titles, self._directors, self._genres = columns
         self.preferences = view.snapshot.star_scale.history_preferences(query)
         self._liked = query.rows[self.preferences > 0]
         # Below the user's mean is not yet disliked: only movies that weigh negatively push because of their stars.
@@ -131,11 +132,10 @@ class Reasons:
 
     def cited(self, parts: NDArray[np.floating[Any]], most: int = MAX_REASONS) -> list[Cited]:
         """Liked movies with what they add to a score, `parts`, (len(query),); biggest share first."""
-        titles = self._view.catalog.column("title")
         cited = []
         for i, share in liked_shares(parts, self.preferences, most):
             row = int(self._query.rows[i])
-            cited.append(Cited(row, titles[row], share, float(self.preferences[i])))
+            cited.append(Cited(row, self._titles[row], share, float(self.preferences[i])))
         return cited
 
     def text(self, row: int, cited: Sequence[Cited]) -> str:
@@ -146,7 +146,7 @@ class Reasons:
         return reason_text(cited, len(self._liked), self._taste(row, cited[:MAX_REASONS]))
 
     def _in_common(self, row: int, other: int) -> str | None:
-        columns = ((self._view.catalog.column(field), said) for field, said in SAME.items())
+        columns = ((self._catalog.column(field), said) for field, said in SAME.items())
         return next((said for column, said in columns if set(column[row]) & set(column[other])), None)
 
     def _taste(self, row: int, cited: Sequence[Cited]) -> str | None:
@@ -155,7 +155,7 @@ class Reasons:
         Directors come first; of several genres the one that these movies have most oftener than others that the user
         likes.
         """
-        directors, genres = self._view.catalog.column("directors"), self._view.catalog.column("genres")
+        directors, genres = self._directors, self._genres
         names = _shared(directors[row], [directors[one.row] for one in cited])
         if names:
             name = max(names, key=lambda name: names[name])
@@ -169,8 +169,7 @@ class Reasons:
 
     @cached_property
     def _liked_genres(self) -> Counter[str]:
-        genres = self._view.catalog.column("genres")
-        return Counter(name for row in self._liked.tolist() for name in set(genres[row]))
+        return Counter(name for row in self._liked.tolist() for name in set(self._genres[row]))
 
     def less_of(self, parts: NDArray[np.floating[Any]]) -> tuple[MovieRef, ...]:
         """Disliked movies that take most from candidates, whose `parts` are (n, len(query)); () where none does.
@@ -182,8 +181,7 @@ class Reasons:
         push = np.where(self._disliked, np.maximum(-known, 0).sum(axis=0), 0.0)
         order = [i for i in top_n(push.astype(np.float32), MAX_LESS).tolist() if push[i] > 0]
         rows = [int(self._query.rows[i]) for i in order if push[i] >= MIN_PUSH * pull]
-        titles, ids = self._view.catalog.column("title"), self._view.catalog.column("movie_id")
-        return tuple(MovieRef(ids[row], titles[row]) for row in rows)
+        return tuple(MovieRef(self.ids[row], self._titles[row]) for row in rows)
 
 
 def liked_shares(

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from matinee._util.stages import stage
+from matinee._util.request_context import stage
 from matinee._util.topk import top_n
 from matinee.data.ids import id_text
 from matinee.engine.charts import newcomer_scores
@@ -34,6 +34,13 @@ def check_share(value: float, name: str) -> None:
         raise InvalidInputError(f"{name} is {value}, outside 0..1.", "Give a number from 0 to 1.")
 
 
+def recommend_stored(view: RequestView, user_id: str, request: Request) -> Answer:
+    """Rank movies for a stored user, see `Engine.recommend`."""
+    # Before the history: a write in between makes the answer outdated, never wrong.
+    version = view.user_version(user_id)
+    return recommend(view, view.history(user_id), request, user_id=user_id, version=version)
+
+
 def recommend(
     view: RequestView, query: Query, request: Request, *, user_id: str | None = None, version: int = 0
 ) -> Answer:
@@ -49,7 +56,7 @@ def recommend(
         check_share(request.adventurous, "adventurous")
     name = request.model or view.default_model()
     model = view.model(name)
-    parsed = parse(request.filter, settings.max_filter)
+    parsed = parse(request.filter, settings.max_filter) if request.filter else None
     with stage("retrieve"):
         allowed = _allowed(view, parsed, query, request)
     fallback = model.fallback(query) if len(query) else "popular"
@@ -72,18 +79,19 @@ def recommend(
         fallback=fallback,
         user_id=user_id,
         version=version,
-        volatile=fallback == "popular" or parsed.reads_ratings,
+        volatile=fallback == "popular" or (parsed is not None and parsed.reads_ratings),
         less_of=None if reasons is None else reasons.less_of,
     )
 
 
-def _allowed(view: RequestView, parsed: Filter, query: Query, request: Request) -> NDArray[np.bool_]:
+def _allowed(view: RequestView, parsed: Filter | None, query: Query, request: Request) -> NDArray[np.bool_]:
     """Movies that may be on the list, (n_items,)."""
     allowed = view.allowed(parsed)
     if not request.include_seen:
         allowed[query.rows] = False
-    excluded = view.catalog.rows(map(id_text, request.exclude)) if request.exclude else np.zeros(0, dtype=np.int64)
-    allowed[excluded[excluded >= 0]] = False
+    if request.exclude:
+        excluded = view.catalog.rows(map(id_text, request.exclude))
+        allowed[excluded[excluded >= 0]] = False
     return allowed
 
 
@@ -139,8 +147,7 @@ def make_items(
     reasons: ListReasons | None = None,
 ) -> tuple[Item, ...]:
     """Items of ranked rows; `scores` is over all movies, `stars` and `reasons` go with `rows`."""
-    catalog = view.catalog
-    ids, titles, years, genres = (catalog.column(c) for c in ("movie_id", "title", "year", "genres"))
+    ids, titles, years, genres = view.catalog.columns("movie_id", "title", "year", "genres")
     values = scores[rows].tolist()
     expected = stars.tolist() if stars is not None else []
     return tuple(

@@ -34,9 +34,11 @@ class Rerankers:
         """The re-ranker over this state's movies; only what changed since the last state is recomputed."""
         with self._lock:
             made = self._made
+            if made is not None and made.catalog is catalog:
+                return made
             if made is None or len(made.catalog) > len(catalog):
                 made = Reranker(catalog, self._dataset.ratings.counts, StarScale.of(self._dataset))
-            elif made.catalog is not catalog:
+            else:
                 made = made.with_catalog(catalog)
             self._made = made
             return made

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee._util.stages import stage
+from matinee._util.request_context import stage
 from matinee.data.catalog import Catalog, Movie
 from matinee.data.ratings import NO_TIME
 from matinee.data.vectors import MovieVectors
@@ -95,15 +95,15 @@ class RequestView:
                 return name
         raise UnknownModelError(self.settings.default_model, list(self.models))
 
-    def allowed(self, filter: str | Filter = "") -> NDArray[np.bool_]:
-        """Movies in service that a filter allows, (n_items,), a fresh array.
+    def allowed(self, filter: str | Filter | None = None) -> NDArray[np.bool_]:
+        """Movies in service that a filter allows, (n_items,), a fresh array; all of them without a filter.
 
         Raises:
             FilterError: the filter does not parse.
         """
         allowed: NDArray[np.bool_] = self.catalog.active.copy()
-        parsed = parse(filter, self.settings.max_filter) if isinstance(filter, str) else filter
-        if parsed:
+        if filter:
+            parsed = parse(filter, self.settings.max_filter) if isinstance(filter, str) else filter
             allowed &= parsed.mask(self.catalog, self.stats.for_filters())
         return allowed
 
@@ -121,7 +121,7 @@ class RequestView:
 
     def history(self, user_id: str) -> Query:
         """A user's effective history over the movies in service; empty where nothing is known."""
-        ratings, active = self.snapshot.ratings, self.catalog.active
+        ratings, active = self.snapshot.dataset.ratings, self.catalog.active
         # The store holds nothing about users who never changed.
         overlay = UserOverlay()
         if self.runtime.has_changed(user_id):
@@ -130,9 +130,9 @@ class RequestView:
         user = None if overlay.erased else ratings.find_user(user_id)
         merged: dict[int, tuple[float, int]] = {}
         if user is not None:
-            if not overlay.ratings and bool(active.all()):
-                return Query.of(ratings, user)
             rows, values, times = ratings.history(user)
+            if not overlay.ratings and bool(active.all()):
+                return Query(rows.astype(np.int64), values, times, user_id)
             merged = {
                 row: (value, time)
                 for row, value, time in zip(rows.tolist(), values.tolist(), times.tolist(), strict=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee._util.stages import stage
+from matinee._util.request_context import stage
 from matinee.data.catalog import Catalog
 from matinee.data.vectors import MovieVectors
 from matinee.engine.content_places import ContentPlaces
@@ -20,7 +20,6 @@ from matinee.indexes.base import VectorIndex
 from matinee.indexes.recall_check import Probes, proven
 from matinee.indexes.updatable import UpdatableIndex
 from matinee.models.base import Model
-from matinee.models.content.model import Content
 from matinee.snapshots.spaces import Space, lifted
 from matinee.spaces.blend_space import blended
 from matinee.spaces.content_space import ContentSpace
@@ -183,7 +182,7 @@ class UpdatableSpaces:
         self._spaces = {name: UpdatableSpace(space) for name, space in spaces.items()}
         space = spaces.get(CONTENT)
         self._places = None
-        if isinstance(content, Content) and space is not None:
+        if content is not None and content.item_vectors is not None and space is not None:
             self._places = ContentPlaces(ContentSpace.of(space), content)
 
     def __contains__(self, name: str) -> bool:
@@ -251,7 +250,7 @@ class UpdatableSpaces:
         Args:
             model: the content model over the catalog as it is.
         """
-        if self._places is None or not isinstance(model, Content) or not len(rows):
+        if self._places is None or model is None or not len(rows):
             return
         vectors: dict[str, tuple[Floats, Floats]] = {}
         for name, films in self.known(rows).items():

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from matinee._util.stages import stage
+from matinee._util.request_context import stage
 from matinee.data.catalog import LIST_COLUMNS, Movie
 from matinee.data.ids import ID_LENGTH, USER_ID, Id, id_text
 from matinee.encoders.base import Image

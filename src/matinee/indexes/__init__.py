@@ -8,8 +8,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from matinee._util.lazy_import import lazy_names
 
 if TYPE_CHECKING:
     from matinee.indexes.base import Found, Kind, StoredIndex, VectorIndex
@@ -19,15 +20,11 @@ if TYPE_CHECKING:
     from matinee.indexes.updatable import UpdatableIndex
 
 _HOMES = {
-    "ExactIndex": "exact",
-    "Found": "base",
-    "Kind": "base",
-    "UpdatableIndex": "updatable",
-    "StoredIndex": "base",
-    "VectorIndex": "base",
-    "available_kinds": "kinds",
-    "build_index": "factory",
-    "load_index": "factory",
+    "matinee.indexes.base": ("Found", "Kind", "StoredIndex", "VectorIndex"),
+    "matinee.indexes.exact": ("ExactIndex",),
+    "matinee.indexes.factory": ("build_index", "load_index"),
+    "matinee.indexes.kinds": ("available_kinds",),
+    "matinee.indexes.updatable": ("UpdatableIndex",),
 }
 
 __all__ = [
@@ -42,15 +39,7 @@ __all__ = [
     "load_index",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on first use (PEP 562)."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'matinee.indexes' has no attribute {name!r}")
-    value = getattr(import_module(f"matinee.indexes.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

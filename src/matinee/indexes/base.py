@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee.errors import InvalidInputError
+from matinee.errors import InvalidInputError, NotFoundError
 
 Kind = Literal["exact", "faiss", "annoy", "hnsw"]
 Items = NDArray[np.int64]
@@ -217,6 +217,20 @@ def check_added(items: Items, vectors: Vectors, dim: int) -> tuple[Items, Vector
     if len(np.unique(items)) != len(items):
         raise InvalidInputError("An item number is repeated.", "Send each item once.")
     return items, added
+
+
+def check_known(items: Items, known: NDArray[np.bool_]) -> None:
+    """Raise NotFoundError, which names the first, where items are not known to the index.
+
+    Args:
+        items: (n,).
+        known: (n,), whether the index has them.
+    """
+    if not known.all():
+        raise NotFoundError(
+            f"The index has no item {int(items[int(np.argmin(known))])}.",
+            "Nothing was changed; GET /items lists those that there are.",
+        )
 
 
 def check_mask(allowed: Mask) -> Mask:

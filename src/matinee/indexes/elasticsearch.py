@@ -9,14 +9,16 @@ from __future__ import annotations
 import base64
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from matinee.databases.elasticsearch import Action, Cluster
-from matinee.errors import InvalidInputError, NotFoundError, StoreError
+from matinee.databases.elasticsearch import Cluster
+from matinee.databases.elasticsearch_documents import Action
+from matinee.databases.elasticsearch_scan import scan
+from matinee.errors import InvalidInputError, StoreError
 from matinee.indexes.base import (
     Found,
     Items,
@@ -24,12 +26,13 @@ from matinee.indexes.base import (
     Vectors,
     check_added,
     check_k,
+    check_known,
     check_mask,
     check_vectors,
     whole_numbers,
 )
 from matinee.indexes.exact import ExactIndex
-from matinee.indexes.scoring import nearest_rows, rescore
+from matinee.indexes.scoring import nearest_rows, nothing_found, ranked
 from matinee.settings import Settings
 
 Variant = Literal["exact", "hnsw"]
@@ -95,13 +98,7 @@ class ElasticsearchIndex:
                 f"Elasticsearch cannot hold vectors of {main.dim} values.", f"Use at most {MAX_DIM}."
             )
         self._changes = threading.Lock()
-        self._cluster = Cluster(
-            settings.store_url,
-            user=settings.store_user,
-            password=settings.store_password,
-            timeout=settings.store_timeout,
-            failure=StoreError,
-        )
+        self._cluster = Cluster.of(settings)
         try:
             if main is not None:
                 self._create(main, variant)
@@ -190,23 +187,22 @@ class ElasticsearchIndex:
 
     def items(self) -> Items:
         """See `VectorIndex.items`."""
-        found = [document.source["item"] for document in self._cluster.scan(self.name, fields=["item"])]
+        found = [document.source["item"] for document in scan(self._cluster, self.name, fields=["item"])]
         return np.sort(np.array(found, dtype=np.int64))
 
     def vectors(self, items: Items) -> Vectors:
         """See `VectorIndex.vectors`."""
         items = whole_numbers(items)
-        found = self._known(items)
-        if not len(items):
-            return np.zeros((0, self.dim), dtype=np.float32)
-        return np.vstack([_vector(source) for source in found])
+        return self._decoded(source["values"] for source in self._known(items))
 
     def _known(self, items: Items, only: str = "") -> list[dict[str, Any]]:
         documents = self._cluster.read([(self.name, str(item)) for item in items.tolist()], only=only)
-        for item, document in zip(items.tolist(), documents, strict=True):
-            if not document.version:
-                raise NotFoundError(f"The index has no item {item}.", "Nothing was changed.")
+        check_known(items, np.array([document.version > 0 for document in documents], dtype=np.bool_))
         return [document.source for document in documents]
+
+    def _decoded(self, values: Iterable[str]) -> Vectors:
+        raw = b"".join(map(base64.b64decode, values))
+        return np.frombuffer(raw, dtype=_FLOAT).reshape(-1, self.dim).astype(np.float32)
 
     # --- search -------------------------------------------------------------------------------------------------
     def search(self, queries: Vectors, k: int, allowed: Mask | None = None) -> Found:
@@ -220,7 +216,7 @@ class ElasticsearchIndex:
         while fetch <= MAX_HITS:
             hits, total, n_allowed = self._nearest(queries, fetch, condition)
             if all(self._is_complete(found, k, fetch, n_allowed) for found in hits):
-                return _ranked(hits, queries, min(k, total), self.dim)
+                return self._ranked(hits, queries, min(k, total))
             # Too many are equally near, or the graph does not reach all that are allowed.
             fetch = MAX_HITS if self.variant == "exact" and fetch < MAX_HITS else MAX_HITS + 1
         return self._compared(queries, k, condition)
@@ -263,17 +259,24 @@ class ElasticsearchIndex:
 
     def _compared(self, queries: Vectors, k: int, condition: Query) -> Found:
         """The nearest by reading all vectors that are allowed."""
-        total = len(self)
-        held = [document.source for document in self._cluster.scan(self.name, query=condition)]
+        width = min(k, len(self))
+        held = [document.source for document in scan(self._cluster, self.name, query=condition)]
         held.sort(key=lambda source: source["item"])
-        width = min(k, total)
-        items = np.full((len(queries), width), -1, dtype=np.int64)
-        similarities = np.full((len(queries), width), np.nan, dtype=np.float32)
-        if held and len(queries):
-            vectors, n = np.vstack([_vector(source) for source in held]), min(width, len(held))
-            rows, similarities[:, :n] = nearest_rows(vectors, queries, n)
-            items[:, :n] = np.array([source["item"] for source in held], dtype=np.int64)[rows]
-        return Found(items, similarities)
+        found = nothing_found(len(queries), width)
+        n = min(width, len(held))
+        vectors = self._decoded(source["values"] for source in held)
+        rows, found.similarities[:, :n] = nearest_rows(vectors, queries, n)
+        found.items[:, :n] = np.array([source["item"] for source in held], dtype=np.int64)[rows]
+        return found
+
+    def _ranked(self, hits: Sequence[Sequence[_Hit]], queries: Vectors, width: int) -> Found:
+        """The best candidates of each query, by similarities computed here."""
+        known = dict(sorted((hit.item, hit.values) for found in hits for hit in found))
+        candidates = np.full((len(queries), max(map(len, hits), default=0)), -1, dtype=np.int64)
+        for row, found in zip(candidates, hits, strict=True):
+            row[: len(found)] = [hit.item for hit in found]
+        numbers = np.fromiter(known, dtype=np.int64, count=len(known))
+        return ranked(numbers, self._decoded(known.values()), queries, candidates, width)
 
     # --- changes ------------------------------------------------------------------------------------------------
     def add(self, items: Items, vectors: Vectors) -> None:
@@ -317,29 +320,6 @@ class _Hit:
     def of(cls, hit: Query) -> _Hit:
         source = hit["_source"]
         return cls(source["item"], hit["_score"], source["values"])
-
-
-def _ranked(hits: Sequence[Sequence[_Hit]], queries: Vectors, width: int, dim: int) -> Found:
-    """The best candidates of each query, by similarities computed here."""
-    items = np.full((len(queries), width), -1, dtype=np.int64)
-    similarities = np.full((len(queries), width), np.nan, dtype=np.float32)
-    known = {hit.item: hit.values for found in hits for hit in found}
-    if known:
-        numbers = np.array(sorted(known), dtype=np.int64)
-        raw = b"".join(base64.b64decode(known[item]) for item in numbers.tolist())
-        vectors = np.frombuffer(raw, dtype=_FLOAT).reshape(len(numbers), dim).astype(np.float32, copy=False)
-        candidates = np.full((len(queries), max(map(len, hits))), -1, dtype=np.int64)
-        for row, found in zip(candidates, hits, strict=True):
-            row[: len(found)] = np.searchsorted(numbers, [hit.item for hit in found])
-        rows, scores = rescore(vectors, queries, candidates, width)
-        items[:, : rows.shape[1]] = np.where(rows < 0, -1, numbers[rows])
-        similarities[:, : rows.shape[1]] = scores
-    return Found(items, similarities)
-
-
-def _vector(source: Query) -> Vectors:
-    values: Vectors = np.frombuffer(base64.b64decode(source["values"]), dtype=_FLOAT).astype(np.float32)
-    return values
 
 
 def _actions(index: str, items: Items, vectors: Vectors) -> Any:

@@ -6,13 +6,14 @@ from typing import Literal
 
 import numpy as np
 
-from matinee.errors import InvalidInputError, NotFoundError
+from matinee.errors import InvalidInputError
 from matinee.indexes.base import (
     Found,
     Items,
     Mask,
     Vectors,
     check_k,
+    check_known,
     check_mask,
     check_vectors,
     unit_rows,
@@ -116,9 +117,5 @@ class ExactIndex:
         """See `VectorIndex.vectors`."""
         items = whole_numbers(items)
         rows = self.rows_of(items)
-        if (rows < 0).any():
-            raise NotFoundError(
-                f"The index has no item {int(items[int(np.argmin(rows))])}.",
-                "GET /items lists the items that there are.",
-            )
+        check_known(items, rows >= 0)
         return self._vectors[rows]

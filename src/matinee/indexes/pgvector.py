@@ -14,7 +14,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from matinee.databases.postgres import Connection, Pool, advisory_lock, fitting, patient, quoted
-from matinee.errors import InvalidInputError, NotFoundError, StoreError
+from matinee.errors import InvalidInputError, StoreError
 from matinee.indexes.base import (
     Found,
     Items,
@@ -22,12 +22,13 @@ from matinee.indexes.base import (
     Vectors,
     check_added,
     check_k,
+    check_known,
     check_mask,
     check_vectors,
     whole_numbers,
 )
 from matinee.indexes.exact import ExactIndex
-from matinee.indexes.scoring import rescore
+from matinee.indexes.scoring import ranked
 from matinee.settings import Settings
 
 SCHEMA = "matinee_indexes"
@@ -132,7 +133,7 @@ class PgvectorIndex:
         items = whole_numbers(items)
         wanted = np.unique(items)
         known, vectors = self._pool.read(lambda connection: self._vectors(connection, wanted))
-        _check_known(items, known)
+        check_known(items, np.isin(items, known))
         return vectors[np.searchsorted(known, items)]
 
     def _vectors(self, connection: Connection, items: Items) -> tuple[Items, Vectors]:
@@ -157,21 +158,13 @@ class PgvectorIndex:
             candidates = self._candidates(connection, queries, k, condition)
             width = k
             if len(queries) == 0 or bool((candidates[:, k - 1 : k] < 0).any()) or candidates.shape[1] < k:
-                counted = connection.execute(f"SELECT count(*) FROM {self._table}").fetchone() or (0,)
-                width = min(k, int(counted[0]))
+                ((count,),) = connection.execute(f"SELECT count(*) FROM {self._table}")
+                width = min(k, count)
             wanted = np.unique(candidates)
             return width, candidates, *self._vectors(connection, wanted[wanted >= 0])
 
         width, candidates, known, vectors = self._pool.read(search)
-        items = np.full((len(queries), width), -1, dtype=np.int64)
-        similarities = np.full((len(queries), width), np.nan, dtype=np.float32)
-        if len(known):
-            rows = np.where(candidates < 0, -1, np.searchsorted(known, candidates))
-            rows, scores = rescore(vectors, queries, rows, width)
-            found = rows.shape[1]
-            items[:, :found] = np.where(rows < 0, -1, known[rows])
-            similarities[:, :found] = scores
-        return Found(items, similarities)
+        return ranked(known, vectors, queries, candidates, width)
 
     def _candidates(self, connection: Connection, queries: Vectors, k: int, condition: _Condition) -> Items:
         """At least k items near each query if there are so many, (n_queries, ≥ 0), padded with −1."""
@@ -229,7 +222,7 @@ class PgvectorIndex:
             rows = connection.execute(
                 f"DELETE FROM {self._table} WHERE item = ANY(%s::bigint[]) RETURNING item", (items.tolist(),)
             ).fetchall()
-            _check_known(items, np.sort(np.array(rows, dtype=np.int64).reshape(-1)))
+            check_known(items, np.isin(items, np.array(rows, dtype=np.int64)))
 
         self._pool.write(delete)
 
@@ -312,10 +305,3 @@ def _copy(connection: Connection, table: str, items: Items, vectors: Vectors) ->
             block["bytes"], block["dim"], block["values"] = 4 + 4 * dim, dim, vectors[start : start + _COPY_ROWS]
             copy.write(block.tobytes())
         copy.write(_COPY_END)
-
-
-def _check_known(items: Items, known: Items) -> None:
-    """Raise NotFoundError unless all items are among the known ones, which increase."""
-    absent = ~np.isin(items, known)
-    if absent.any():
-        raise NotFoundError(f"The index has no item {int(items[int(np.argmax(absent))])}.", "Nothing was changed.")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee._util.topk import top_n
-from matinee.indexes.base import BLOCK_VALUES, Mask, Vectors
+from matinee.indexes.base import BLOCK_VALUES, Found, Items, Mask, Vectors
 
 Rows = NDArray[np.int64]
 Similarities = NDArray[np.float32]
@@ -116,6 +116,31 @@ def rescore(vectors: Vectors, queries: Vectors, candidates: Rows, k: int) -> tup
     if any_absent:
         similarities[rows < 0] = np.nan
     return rows, similarities
+
+
+def ranked(items: Items, vectors: Vectors, queries: Vectors, candidates: Items, width: int) -> Found:
+    """The best of each query's candidates, which a server found, by exact similarity.
+
+    Args:
+        items: (n,), increasing.
+        vectors: (n, dim), theirs.
+        queries: (n_queries, dim) unit vectors.
+        candidates: (n_queries, m) distinct ones of the items, padded with −1.
+        width: number of items found for a query, padded.
+    """
+    found = nothing_found(len(queries), width)
+    if len(items):
+        rows = np.where(candidates < 0, -1, np.searchsorted(items, candidates))
+        rows, scores = rescore(vectors, queries, rows, width)
+        found.items[:, : rows.shape[1]] = np.where(rows < 0, -1, items[rows])
+        found.similarities[:, : rows.shape[1]] = scores
+    return found
+
+
+def nothing_found(n_queries: int, width: int) -> Found:
+    """A result that is padding only."""
+    shape = n_queries, width
+    return Found(np.full(shape, -1, dtype=np.int64), np.full(shape, np.nan, dtype=np.float32))
 
 
 def _scores(vectors: Vectors, query: Vectors, chosen: Rows | None) -> Similarities:

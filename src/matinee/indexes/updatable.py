@@ -8,9 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from matinee.errors import NotFoundError
 from matinee.indexes.approximate import Approximate, Recipe
-from matinee.indexes.base import Found, Items, Mask, Vectors, check_added, check_k, check_vectors, whole_numbers
+from matinee.indexes.base import (
+    Found,
+    Items,
+    Mask,
+    Vectors,
+    check_added,
+    check_k,
+    check_known,
+    check_vectors,
+    whole_numbers,
+)
 from matinee.indexes.exact import ExactIndex
 from matinee.indexes.kinds import build_approximate
 from matinee.indexes.scoring import Rows, Similarities, rescore
@@ -208,12 +217,7 @@ def _rows_of(state: _State, items: Items) -> tuple[Rows, Rows]:
     main, delta = state.main.rows_of(items), state.delta.rows_of(items)
     if state.alive is not None:
         main = np.where(state.alive[main], main, -1)  # row −1 reads the last one, and stays −1 either way
-    absent = (main < 0) & (delta < 0)
-    if absent.any():
-        raise NotFoundError(
-            f"The index has no item {int(items[int(np.argmax(absent))])}.",
-            "Nothing was changed; GET /items lists those that there are.",
-        )
+    check_known(items, (main >= 0) | (delta >= 0))
     return main, delta
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from matinee.errors import PluginError, UnknownModelError
 from matinee.models.base import Model, ModelConfig, Query
+from matinee.models.bayesian import BayesianStars
 from matinee.models.blend.model import Blend
 from matinee.models.coldstart import ColdStart
 from matinee.models.content.model import Content
@@ -18,6 +19,10 @@ from matinee.models.ials import ImplicitALS
 from matinee.models.item_knn import ItemKNN
 from matinee.models.item_knn_stars import ItemKnnStars
 from matinee.models.lineup import default_lineup
+from matinee.models.neural.multvae import MultVAE
+from matinee.models.neural.ncf import NCF
+from matinee.models.neural.recommender_net import RecommenderNet
+from matinee.models.neural.recvae import RecVAE
 from matinee.models.popularity import Popularity, weighted_score
 from matinee.models.ridge_stars import RidgeStars
 from matinee.models.stars import Stars
@@ -38,6 +43,7 @@ MODELS: dict[str, type[Model[Any]]] = {
         Content,
         ColdStart,
         Stars,
+        BayesianStars,
         Svd,
         SvdPlusPlus,
         ItemKnnStars,
@@ -45,6 +51,10 @@ MODELS: dict[str, type[Model[Any]]] = {
         ForestStars,
         RidgeStars,
         Blend,
+        RecommenderNet,
+        MultVAE,
+        RecVAE,
+        NCF,
     )
 }
 """Kind of model (`Model.name`) → class, of those that come with Matinee."""
@@ -94,6 +104,7 @@ def create(kind: str, **settings: Any) -> Model[Any]:
 
 __all__ = [
     "MODELS",
+    "BayesianStars",
     "Blend",
     "ColdStart",
     "Content",
@@ -105,8 +116,11 @@ __all__ = [
     "ItemKnnStars",
     "Model",
     "ModelConfig",
+    "MultVAE",
     "Popularity",
     "Query",
+    "RecVAE",
+    "RecommenderNet",
     "RidgeStars",
     "Stars",
     "Svd",

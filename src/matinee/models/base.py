@@ -230,6 +230,22 @@ class Model(ABC, Generic[C]):
         result: NDArray[np.float32] = self.score([query])[0][rows]
         return result
 
+    def score_at(self, query: Query, rows: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Scores of some movies at the times when they are rated, (len(rows),); `score_rows` where time plays no part.
+
+        Args:
+            times: int64 seconds since 1970, `NO_TIME` where unknown, (len(rows),).
+        """
+        del times
+        return self.score_rows(query, rows)
+
+    def score_intervals(
+        self, query: Query, rows: NDArray[np.int64], level: float = 0.9
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Ends of intervals that hold the stars given with a probability, each (len(rows),); None: a model without."""
+        del query, rows, level
+        return None
+
     def top(self, query: Query, n: int = 10) -> list[int]:
         """Catalog rows of the up to n best movies outside the history, best first; no opinion, not listed."""
         scores = self.score([query])[0].copy()
@@ -267,6 +283,19 @@ class Model(ABC, Generic[C]):
     def item_vectors(self) -> sp.csr_matrix | None:
         """What movies are about, (n_items, n_words), to tell how unlike two of them are; None where it is not known."""
         return None
+
+    @property
+    def vector_weights(self) -> Mapping[str, float]:
+        """Weights of the vectors of texts and posters beside `item_vectors`, by space of `Dataset.vectors`."""
+        return {}
+
+    def has_features(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which rows are movies with features, of `item_vectors` or of a space of `vector_weights`, (len(rows),)."""
+        described = np.zeros(self.n_items + 1, dtype=np.bool_)  # the last: rows that are not the model's
+        if self.item_vectors is not None:
+            described[:-1] = np.diff(self.item_vectors.indptr) > 0
+        result: NDArray[np.bool_] = described[np.where((rows >= 0) & (rows < self.n_items), rows, self.n_items)]
+        return result
 
     def factors(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.bool_]] | None:
         """Latent factors of movies, (len(rows), d), and which have any, (len(rows),); None: a model without factors."""

@@ -95,7 +95,7 @@ class ContentStars(BaselineStars[C]):
         if text is not None:
             vectors = text.dense(len(dataset.catalog))
         else:
-            words = Content().fit(dataset).vectors
+            words = Content().fit(dataset).item_vectors
             left, values, _ = truncated_svd(words, _WORD_DIRECTIONS)
             vectors = left * values
         return principal_components(vectors, self.config.variance)[0]

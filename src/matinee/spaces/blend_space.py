@@ -11,22 +11,22 @@ from matinee.snapshots.spaces import lifted
 Floats = NDArray[np.float32]
 
 TASTE_WEIGHT = 0.2
-"""w above, between what finds most of the ratings kept back and what keeps series first. ml-latest-small, random 80:20,
-two splits (`benchmarks/neighbors.py --weights`): ratings kept back among the ten nearest of a user's others, the same
-by rarity, share of a movie's own series at its top: content .043, .0100, .98; w = .1 .053, .0107, .97; .2 .060, .0110,
-.88; .3 .066, .0113, .73; ½ .070, .0110, .46; taste .069, .0105, .07. The models that answered before: content .041,
-.0102, .56; edlae (taste) .068, .0080, .15."""
+"""w above, a compromise between finding held-out ratings and ranking series first. ml-latest-small, random 80:20, two
+splits (`benchmarks/neighbors.py --weights`); held-out ratings among the ten nearest neighbors of a user's other movies,
+the same weighted by rarity, share of a movie's series that ranks first: content .043, .0100, .98; w = .1 .053, .0107,
+.97; .2 .060, .0110, .88; .3 .066, .0113, .73; ½ .070, .0110, .46; taste .069, .0105, .07. By similarities of models
+instead of spaces: content .041, .0102, .56; edlae (taste) .068, .0080, .15."""
 
 
 def blended(taste: Floats, content: Floats) -> Floats:
     """Lifted unit vectors, (n, n_taste + n_content + 1).
 
-    A movie that nobody has rated has its content in full, so that it is found among movies that have both: its
-    similarity to these is √(1 − w)·content, between none of its taste and all of it being as its content.
+    An unrated movie has its full content vector, so that it is found among movies that have both parts: its similarity
+    to these is √(1 − w)·content, as if its taste similarity were about half its content similarity.
 
     Args:
-        taste: (n, n_taste), lengths at most 1; 0 for movies that nobody has rated.
-        content: (n, n_content), likewise; 0 for movies of which nothing is known.
+        taste: (n, n_taste), lengths at most 1; 0 for unrated movies.
+        content: (n, n_content), likewise; 0 for movies without features.
     """
     rated = (taste != 0).any(axis=1, keepdims=True)
     share = np.where(rated, np.sqrt(1 - TASTE_WEIGHT), 1.0)

@@ -1,13 +1,15 @@
 """The content space: the content model's similarity as inner products of short vectors, a movie's own series first.
 
 The similarity Σ w_f²·cos_f of words, texts and posters (see `models.content`) is an inner product of long vectors; the
-space holds their projections on the directions that keep most of it (a truncated SVD). On ml-latest-small 512 values
-find .82 of the ten nearest of the 300 most rated movies (128: .38, 256: .60, 1024: .89), and theirs hold as many of the
-held-out ratings as those of the whole similarity (.0429, .0414). Lengths stay (`Space.lifted`): with length 1, movies
-of which little is known crowd in (.033 of the held-out ratings). Then the movies of a series are drawn together.
+space has their projections on the directions with the largest singular values (a truncated SVD). On ml-latest-small
+512 dimensions find .82 of the ten nearest neighbors of the 300 most rated movies (128: .38, 256: .60, 1024: .89), which
+include as many held-out ratings as those of the exact similarity (.0429, .0414). Lengths are preserved
+(`Space.lifted`): with length 1, movies with few features become neighbors of too many others (.033 of the held-out
+ratings). Finally the movies of each series are moved towards each other.
 
-A new movie's place is f·Fᵀ·E·s⁻², E the places of the fitted movies, F their long vectors and s the singular values:
-no table of words by directions is kept, which would be several times as large as the space.
+A new movie's position is f·Fᵀ·E·s⁻², where f is its long vector, E the positions of the fitted movies, F their long
+vectors and s the singular values. So no matrix of words by directions is stored, which would be several times as large
+as the space.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from numpy.typing import NDArray
 from matinee.data.vectors import MovieVectors
 from matinee.encoders.projection import Projection, unit
 from matinee.errors import SnapshotError
-from matinee.models.content.model import SPACES, Content
+from matinee.models.base import Model
 from matinee.models.content.vector_field import VectorField
 from matinee.models.truncated_svd import truncated_svd
 from matinee.snapshots.spaces import Space, lifted
@@ -33,38 +35,38 @@ Rows = NDArray[np.int64]
 
 MAX_DIM, MIN_DIM = 512, 128
 VALUES = 10_000_000
-"""Values that the vectors of a space may hold together (40 MB): larger catalogs get fewer to a movie."""
+"""Maximum number of values in a space (40 MB). Larger catalogs get fewer dimensions."""
 ITERATIONS = 2
-"""Of the decomposition: .823 of the ten nearest are found with two, .812 with four."""
+"""Power iterations of the SVD: two find .823 of the ten nearest neighbors, four .812."""
 SERIES_WEIGHT = 2.0
-"""Weight of the other movies of its series, together, in a movie's place, beside 1 for itself. For 1,068 movies in 380
-series of ml-latest-small .975 of the series then come first (.52 without it; 1: .966), mostly in the order of their
-years, and the ten nearest hold as many ratings kept back as before (.0431 and .0429)."""
+"""Total weight of the other movies of the series in a movie's position; its own weight is 1. For 1,068 movies in 380
+series of ml-latest-small, .975 of a series then rank first (.52 without it; with weight 1: .966), mostly in the order
+of their years, and the ten nearest neighbors include as many held-out ratings as before (.0431 and .0429)."""
 SERIES_DECAY = 0.6
 """Weight of each further movie of a series, by year, relative to the one before it."""
 
 
 def content_dim(n_items: int) -> int:
-    """Values for the content of a movie in a catalog of so many."""
+    """Number of dimensions for a catalog of this size."""
     return max(MIN_DIM, min(MAX_DIM, VALUES // max(n_items, 1)))
 
 
 NOTHING = 1e-6
-"""A movie nearer to the origin has no direction."""
+"""Shorter vectors have no direction."""
 
 _HINT = "Train again, or promote another snapshot."
 
 
 @dataclass(frozen=True)
 class ContentSpace:
-    """Where movies lie by content, and how new ones are placed.
+    """Positions of movies by content, and the projection of new movies.
 
     Attributes:
-        movies: the space: lifted vectors, those of series drawn together; memory-mapped where loaded.
-        series: places of the movies in series before they were drawn together, (m, dim), not of length 1.
-        labels: int64, (m,): which series each of these belongs to.
+        movies: the space: lifted vectors, after series were drawn together; memory-mapped if loaded from a snapshot.
+        series: positions of the movies in series before that, (m, dim), not of length 1.
+        labels: int64, (m,): the series of each of these.
         squares: float32, (dim,): squared singular values.
-        dense: by encoded space the projection that the content model has, and the directions, (n_projected, dim).
+        dense: encoded space → the model's projection of its vectors, and the directions, (n_projected, dim).
     """
 
     movies: MovieVectors
@@ -76,28 +78,28 @@ class ContentSpace:
     @classmethod
     def learn(
         cls,
-        content: Content,
+        content: Model[Any],
         vectors: Mapping[str, MovieVectors],
         series: Iterable[Rows] = (),
         years: Sequence[int | None] = (),
         seed: int = 0,
         dim: int | None = None,
     ) -> ContentSpace:
-        """From a fitted content model.
+        """Fit to a fitted model that has `item_vectors`.
 
         Args:
-            vectors: those that it was fitted with, by encoded space.
-            series: rows of the movies of each series; no movie in two.
-            years: of every movie, where there are series.
-            dim: values for a movie; None: as `content_dim` says.
+            vectors: the vectors that it was fitted with, by encoded space.
+            series: rows of the movies of each series; disjoint.
+            years: year of every movie; needed if there are series.
+            dim: number of dimensions; None: `content_dim`.
         """
-        words = content.vectors
         shared = _shared(content)
-        fields = {name: VectorField.learn(vectors[name]) for name in SPACES if _weight(content, name, vectors)}
+        weights = {name: np.float32(w) for name, w in content.vector_weights.items() if len(vectors.get(name, ()))}
+        fields = {name: VectorField.learn(vectors[name]) for name in weights}
         everything = np.arange(content.n_items, dtype=np.int64)
-        blocks = [field.rows(everything) * _weight(content, name, vectors) for name, field in fields.items()]
+        blocks = [field.rows(everything) * weights[name] for name, field in fields.items()]
         left, values, right = truncated_svd(
-            sp.csr_matrix(words[:, shared]),
+            sp.csr_matrix(_words(content)[:, shared]),
             dim or content_dim(content.n_items),
             seed=seed,
             dense=np.hstack(blocks) if blocks else None,
@@ -106,51 +108,58 @@ class ContentSpace:
         dense: dict[str, tuple[Projection, Floats]] = {}
         start = int(shared.sum())
         for name, field in fields.items():
-            directions = right[:, start : start + field.dim].T * _weight(content, name, vectors)
+            directions = right[:, start : start + field.dim].T * weights[name]
             dense[name] = field.projection, np.ascontiguousarray(directions, dtype=np.float32)
             start += field.dim
-        places = left * values
-        known = content.has_features(everything) & (np.linalg.norm(places, axis=1) > NOTHING)
-        described = [rows[known[rows]] for rows in series]
+        positions = left * values
+        used = content.has_features(everything) & (np.linalg.norm(positions, axis=1) > NOTHING)
+        described = [rows[used[rows]] for rows in series]
         groups = [rows for rows in described if len(rows) > 1]
         members = np.sort(np.concatenate([*groups, np.zeros(0, dtype=np.int64)]))
-        apart = MovieVectors(members, places[members])
+        apart = MovieVectors(members, positions[members])
         labels = np.zeros(len(members), dtype=np.int64)
         for label, rows in enumerate(groups):
-            places[rows] = drawn_together(places[rows], [years[row] for row in rows.tolist()])
+            positions[rows] = drawn_together(positions[rows], [years[row] for row in rows.tolist()])
             labels[np.searchsorted(members, rows)] = label
-        used = np.flatnonzero(known).astype(np.int64)
-        return cls(MovieVectors(used, lifted(places[used])), apart, labels, values**2, dense)
+        final = np.flatnonzero(used).astype(np.int64)
+        return cls(MovieVectors(final, lifted(positions[final])), apart, labels, values**2, dense)
 
     def places(self, rows: Rows) -> Floats:
-        """Vectors before those of series were drawn together, (len(rows), dim); 0 for movies that have none."""
+        """Positions before series were drawn together, (len(rows), dim); 0 for movies without one."""
         result = np.zeros((len(rows), len(self.squares)), dtype=np.float32)
         for movies in (self.movies, self.series):
             if len(movies):
-                place = np.minimum(np.searchsorted(movies.rows, rows), len(movies) - 1)
-                here = movies.rows[place] == rows
-                result[here] = movies.vectors[place[here], : len(self.squares)]
+                index = np.minimum(np.searchsorted(movies.rows, rows), len(movies) - 1)
+                present = movies.rows[index] == rows
+                result[present] = movies.vectors[index[present], : len(self.squares)]
         return result
 
     def placed(
-        self, learned: Content, now: Content, rows: Rows, before: Mapping[str, Floats], after: Mapping[str, Floats]
+        self,
+        learned: Model[Any],
+        now: Model[Any],
+        rows: Rows,
+        before: Mapping[str, Floats],
+        after: Mapping[str, Floats],
     ) -> Floats:
-        """Places of movies that were added or edited, (len(rows), dim), before series are drawn together.
+        """Positions of added or edited movies, (len(rows), dim), before series are drawn together.
 
         Args:
-            learned: the content model that the space was learned from.
-            now: the same over the catalog as it is.
-            before: raw vectors of the movies in the encoded spaces when the space was learned, 0 where there was none.
-            after: those that they have now.
+            learned: the model that the space was fitted to.
+            now: the same model over the current catalog.
+            before: raw vectors of the movies in the encoded spaces when the space was fitted; 0 if there was none.
+            after: their current ones.
         """
-        # Only what changed is projected, so that a movie put back as it was lies where it lay.
-        known = rows < learned.n_items
-        used = sp.diags_array(known.astype(np.float32))
-        words = sp.csr_matrix(now.vectors[rows] - used @ learned.vectors[np.where(known, rows, 0)])
-        # A new movie may have a word that only one had before; of its own such words a movie's place says nothing.
-        lone = ~_shared(learned)[words.indices] & np.repeat(known, np.diff(words.indptr))
+        # Only the difference is projected, so that a movie that is restored gets exactly its former position.
+        old = rows < learned.n_items
+        fitted = _words(learned)
+        words = sp.csr_matrix(
+            _words(now)[rows] - sp.diags_array(old.astype(np.float32)) @ fitted[np.where(old, rows, 0)]
+        )
+        # Words of one movie only are not part of its position. A new movie may share them.
+        lone = ~_shared(learned)[words.indices] & np.repeat(old, np.diff(words.indptr))
         words.data[lone] = 0
-        alike = sp.csr_matrix(words @ learned.vectors.T)
+        alike = sp.csr_matrix(words @ fitted.T)
         dim = len(self.squares)
         product = alike[:, self.movies.rows] @ self.movies.vectors
         inside = np.searchsorted(self.movies.rows, self.series.rows)
@@ -193,8 +202,7 @@ class ContentSpace:
         try:
             dense = {
                 name: (Projection(extra[f"{name}_mean"], extra[f"{name}_components"]), extra[f"{name}_directions"])
-                for name in SPACES
-                if f"{name}_mean" in extra
+                for name in (key.removesuffix("_mean") for key in extra if key.endswith("_mean"))
             }
             result = cls(
                 space.movies,
@@ -221,31 +229,30 @@ class ContentSpace:
         return result
 
 
-def _shared(content: Content) -> NDArray[np.bool_]:
-    """Words of two movies or more, (n_words,); the others make no movie like another."""
-    words = content.vectors
+def _words(content: Model[Any]) -> sp.csr_matrix:
+    vectors = content.item_vectors
+    assert vectors is not None
+    return vectors
+
+
+def _shared(content: Model[Any]) -> NDArray[np.bool_]:
+    """Words of at least two movies, (n_words,); only these make movies similar."""
+    words = _words(content)
     result: NDArray[np.bool_] = np.bincount(words.indices, minlength=words.shape[1]) > 1
     return result
 
 
-def _weight(content: Content, name: str, vectors: Mapping[str, MovieVectors]) -> np.float32:
-    """What vectors of an encoded space are multiplied by in the long vectors; 0 where the model has none of them."""
-    present = vectors.get(name)
-    weight = content.config.model_dump()[name] if present is not None and len(present) else 0.0
-    return np.float32(weight / content.whole if weight else 0.0)
-
-
 def _projected(vectors: Floats, projection: Projection) -> Floats:
-    """As the content model compares them; 0 stays 0."""
-    there = (vectors != 0).any(axis=1, keepdims=True)
-    return np.where(there, projection.apply(vectors), np.float32(0))
+    """Vectors projected as in the content model; 0 stays 0."""
+    present = (vectors != 0).any(axis=1, keepdims=True)
+    return np.where(present, projection.apply(vectors), np.float32(0))
 
 
-def drawn_together(places: Floats, years: Sequence[int | None]) -> Floats:
-    """Places of the movies of one series, (m, dim), each moved towards the others, most to the nearest in time.
+def drawn_together(positions: Floats, years: Sequence[int | None]) -> Floats:
+    """Positions of the movies of one series, (m, dim), each moved towards the others, most to the nearest in time.
 
-    So each is nearest to its own series, in the order of the years, and the series as a whole lies among its like. The
-    length is the longest of the series: what is known of one movie tells about the others.
+    So the nearest neighbors of each are its series, in the order of the years. All get the greatest length of the
+    series, because features of one movie apply to the others.
     """
     order = np.argsort([(0 if year is None else year) for year in years], kind="stable")
     steps = np.empty(len(order))
@@ -254,5 +261,5 @@ def drawn_together(places: Floats, years: Sequence[int | None]) -> Floats:
     weights = np.where(apart > 0, SERIES_DECAY ** (apart - 1), 0.0)
     weights *= SERIES_WEIGHT / weights.sum(axis=1, keepdims=True)
     weights += np.eye(len(order))
-    length = np.linalg.norm(places, axis=1).max(initial=0.0)
-    return unit(weights.astype(np.float32) @ unit(places)) * np.float32(length)
+    length = np.linalg.norm(positions, axis=1).max(initial=0.0)
+    return unit(weights.astype(np.float32) @ unit(positions)) * np.float32(length)

@@ -1,12 +1,12 @@
 """Movies of one series, recognized by their titles: Rocky, Rocky II, Rocky Balboa; Star Wars: Episode IV, V, VI.
 
-A name is what stands in a title before the brackets, or one of the names within them, folded. Two names belong together
-where both begin with the same words, the stem, and what follows says so:
+A name is the part of a title before the brackets, or one of the names within them, normalized. Two names belong
+together if both begin with the same words, the stem, followed by:
 
 - a number ("2", "II", "Part Two", "Vol. 1"), next to the bare stem or to another number of the stem;
-- a subtitle (": Resurrection"), where the stem has two words or more;
-- other words ("Reloaded"), "and the …", a subtitle of a stem of one word, a high number ("2049"): only where the movies
-  share people, and the fewer words the stem has, the more.
+- a subtitle (": Resurrection"), if the stem has two words or more;
+- other words ("Reloaded"), "and the …", a subtitle of a stem of one word, a high number ("2049"): only if the movies
+  share people, and more of them for a stem of one word.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from numpy.typing import NDArray
 from matinee.data.catalog import Catalog
 
 MAX_MOVIES = 40
-"""More movies than this under one stem are no series but a common word."""
+"""Maximum size of a series. More movies share a stem only because it is a common word."""
 MAX_WORDS = 6
-"""Longest stem, in words."""
+"""Maximum length of a stem, in words."""
 HIGH = 20
-"""Numbers from here on ("2000", "54") rarely count sequels."""
+"""Higher numbers ("2000", "54") rarely count sequels."""
 LOW = 3
-"""Where no movie has the bare stem, a series has a number of at most this."""
+"""A series without a movie named by the bare stem has a number of at most this."""
 LONELY = 4
-"""A single number above this ("Super 8") counts no sequels unless the movies share people."""
+"""A single number above this ("Super 8") counts sequels only if the movies share people."""
 ENOUGH = 2
-"""People that two movies share where only one common word in front of others joins them ("Rocky Balboa")."""
+"""Minimum number of shared people if the movies have only their first word in common ("Rocky Balboa")."""
 MAX_CAST = 8
 
 Rows = NDArray[np.int64]
@@ -66,7 +66,7 @@ _NO_END = _COUNTED | {"and", "of", "in", "at", "on", "to", "for", "with", "from"
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A movie under a stem: what its name says after it (see `_kind`)."""
+    """A movie under a stem, and the kind of the words after the stem (see `_kind`)."""
 
     row: int
     kind: Kind
@@ -75,7 +75,7 @@ class _Entry:
 
 
 def names_of(title: str) -> list[str]:
-    """The folded names of a title, the main one first; " : " stands where a subtitle begins.
+    """The normalized names of a title, the main one first; " : " marks the start of a subtitle.
 
     >>> names_of("Solo: A Star Wars Story")
     ['solo : a star wars story', 'star wars : solo']
@@ -83,7 +83,7 @@ def names_of(title: str) -> list[str]:
     main = _BRACKETS.sub(" ", title)
     result: dict[str, None] = {}
     for text in (main, *(_ALSO.sub("", other) for other in _BRACKETS.findall(title))):
-        name = _fold(text)
+        name = _normalize(text)
         if name:
             result[name] = None
             if story := _STORY.match(name):
@@ -91,7 +91,7 @@ def names_of(title: str) -> list[str]:
     return list(result)
 
 
-def _fold(text: str) -> str:
+def _normalize(text: str) -> str:
     text = unicodedata.normalize("NFKD", text.translate(_SUPERSCRIPTS)).casefold()
     text = "".join(letter for letter in text if not unicodedata.combining(letter)).replace("&", " and ")
     text = re.sub(r"(\d+) (\d/\d)", r"\1", text)  # "2 1/2" counts as 2
@@ -104,7 +104,7 @@ def _fold(text: str) -> str:
 
 
 def _kind(rest: str) -> tuple[Kind, int, bool]:
-    """What the words after a stem say: kind, the number where it is one, and whether a colon stands before them."""
+    """Classify the words after a stem: the kind, the number (else 0), and whether a colon precedes them."""
     words = rest.split()
     if not words:
         return "bare", 0, False
@@ -121,8 +121,7 @@ def _kind(rest: str) -> tuple[Kind, int, bool]:
 
 
 def _number(words: Sequence[str], counted: bool) -> int:
-    """The number that words begin with; 0 where they do not. A bare one must end the name (as "3-D" does)
-    or stand before a colon."""
+    """The number at the start of words, else 0. A bare number must end the name (or be "3-D"), or precede a colon."""
     if len(words) > 1 and words[0] == "the" and words[2:3] in ([], [":"]):
         return _ORDINALS.get(words[1], 0)
     if not words or not (counted or words[1:] in ([], ["d"]) or words[1] == ":"):
@@ -136,7 +135,7 @@ def _number(words: Sequence[str], counted: bool) -> int:
 
 
 def _stems(name: str) -> Iterator[str]:
-    """Every stem under which a name may be one of a series: the name itself, and its beginnings."""
+    """All possible stems of a name: the name itself, and its beginnings."""
     words = name.split()
     for length in range(1, min(len(words), MAX_WORDS) + 1):
         if words[length - 1] not in _NO_END:
@@ -147,25 +146,25 @@ class SeriesFinder:
     """The series of a catalog, or among some of its movies; removed movies are in none.
 
     Args:
-        rows: the movies that are looked at; None: all.
+        rows: the movies to search; None: all.
     """
 
     def __init__(self, catalog: Catalog, rows: Iterable[int] | None = None) -> None:
         self._catalog = catalog
         titles = catalog.column("title")
         active = catalog.active
-        looked = range(len(titles)) if rows is None else rows
-        pairs = sorted((name, row) for row in looked if active[row] for name in names_of(titles[row]))
+        searched = range(len(titles)) if rows is None else rows
+        pairs = sorted((name, row) for row in searched if active[row] for name in names_of(titles[row]))
         self._names = [name for name, _ in pairs]
         self._rows = [row for _, row in pairs]
         self._people: dict[int, frozenset[str]] = {}
 
     def all(self) -> list[Rows]:
-        """Every series, as increasing rows, two or more movies each; no movie is in two."""
-        return self._joined(self._known_stems(set(self._names)))
+        """All series: increasing rows, at least two movies each, disjoint."""
+        return self._merged(self._known_stems(set(self._names)))
 
     def of(self, rows: Iterable[int]) -> list[Rows]:
-        """Those that some movies belong to."""
+        """The series of some movies."""
         titles = self._catalog.column("title")
         active = self._catalog.active
         requested = {row for row in rows if row < len(titles) and active[row]}
@@ -173,16 +172,16 @@ class SeriesFinder:
         names: set[str] = set()
         result: list[Rows] = []
         fresh = requested
-        while fresh:  # a movie of the series may have another name, which leads on
+        while fresh:  # a movie of the series may have another name, which leads to more movies
             seen |= fresh
             names |= {name for row in fresh for name in names_of(titles[row])}
-            result = self._joined({stem for name in names for stem in _stems(name)})
+            result = self._merged({stem for name in names for stem in _stems(name)})
             result = [series for series in result if requested & set(series.tolist())]
             fresh = {row for series in result for row in series.tolist()} - seen
         return result
 
     def _known_stems(self, names: set[str]) -> set[str]:
-        """Stems that may make a series: names themselves, and what stands before numbers and subtitles."""
+        """Candidate stems: all names, and what precedes numbers and subtitles."""
         result = set(names)
         for name in names:
             for stem in _stems(name):
@@ -206,8 +205,8 @@ class SeriesFinder:
                 break
         return list(result.values())
 
-    def _joined(self, stems: Iterable[str]) -> list[Rows]:
-        """The series of stems; those that share a movie are one."""
+    def _merged(self, stems: Iterable[str]) -> list[Rows]:
+        """The series of stems; overlapping ones are merged."""
         series: list[set[int]] = []
         for stem in sorted(stems):
             rows = self._series(stem)
@@ -234,7 +233,7 @@ class SeriesFinder:
         first = min((year for row in bare if (year := years[row]) is not None), default=None)
         later = [row for row in of["number"] if first is None or (years[row] or first) >= first]
         members: set[int] = set()
-        # A number counts where there is what it counts on from.
+        # Numbers count sequels only if there is a first movie or more than one number.
         if not stem.isdecimal() and (
             (bare and later and (len(numbers) > 1 or numbers[0] <= LONELY)) or (len(numbers) > 1 and numbers[0] <= LOW)
         ):
@@ -244,7 +243,7 @@ class SeriesFinder:
             by_name = [row for row in titled if first is None or (years[row] or first) >= first]
             if len(by_name) + len({*bare, *members}) > 1:
                 members |= {*by_name, *bare}
-        # The rest must share people with a movie that is in, or that may begin the series.
+        # The others must share people with a member, or with a movie that may be the first.
         anchors = members | set(bare) or {*of["number"], *of["subtitle"], *([] if single else of["and"])}
         min_score = {row: 1 for kind in ("number", "subtitle") for row in of[kind]}
         min_score |= {row: ENOUGH if single else 1 for kind in ("and", "other") for row in of[kind]}
@@ -261,7 +260,7 @@ class SeriesFinder:
             rest -= joined
 
     def _first(self, bare: list[int], marked: list[int], years: Sequence[int | None]) -> list[int]:
-        """Of several movies of one name, those that share most people with a sequel, else the last before the first."""
+        """Of movies of one name, those that share most people with a sequel, else the latest before the sequels."""
         if len(bare) < 2 or not marked:
             return bare if marked else []
         kin = set()
@@ -276,10 +275,10 @@ class SeriesFinder:
         return [max(older, key=lambda row: years[row] or 0)] if older else []
 
     def _shared(self, one: int, other: int) -> int:
-        """People that made two movies or lead their casts."""
-        return len(self._of(one) & self._of(other))
+        """Number of directors, writers and leading actors that two movies share."""
+        return len(self._people_of(one) & self._people_of(other))
 
-    def _of(self, row: int) -> frozenset[str]:
+    def _people_of(self, row: int) -> frozenset[str]:
         result = self._people.get(row)
         if result is None:
             movie = self._catalog.movie(row)
@@ -289,7 +288,7 @@ class SeriesFinder:
 
 
 def series_of(catalog: Catalog, rows: Sequence[int]) -> list[Rows]:
-    """The series that some movies belong to; takes time by the movies that share a first word with one of them."""
+    """The series of some movies. Only movies that have the first word of one of their names are searched."""
     titles = catalog.column("title")
     first = {name.split()[0] for row in rows for name in names_of(titles[row])}
     if not first:
@@ -300,7 +299,7 @@ def series_of(catalog: Catalog, rows: Sequence[int]) -> list[Rows]:
 
 
 def _letters(title: str) -> str:
-    """A title without accents, apostrophes, full stops and capitals, its words where they are."""
+    """A title in lower case, without accents, apostrophes and full stops."""
     if not title.isascii():
         title = "".join(letter for letter in unicodedata.normalize("NFKD", title) if not unicodedata.combining(letter))
     return _DROPPED.sub("", title).lower()

@@ -30,12 +30,8 @@ def open_store(settings: Settings, dataset: str) -> Store:
         StoreError: it cannot be opened, or the URL is of no kind of store.
         MissingExtraError: its client is not installed.
     """
-    if settings.store_url:
-        return _open_server_store(settings, dataset)
-    return SqliteStore(settings.store_path(dataset), busy_timeout=settings.busy_timeout)
-
-
-def _open_server_store(settings: Settings, dataset: str) -> Store:
+    if not settings.store_url:
+        return SqliteStore(settings.store_path(dataset), busy_timeout=settings.busy_timeout)
     kind = settings.store_url.split("://", 1)[0]
     if kind in ("http", "https"):
         from matinee.stores.elasticsearch import open_elasticsearch_store

@@ -1,6 +1,6 @@
 """The studio's client of the core: answers are cached for a minute or until the snapshot changes, and errors are shown.
 
-Pages call `get` (cached), `ask` (not cached) and `poster`. They need not catch errors: `whole` shows them.
+Pages call `get` and `find` (cached), `ask` (not cached) and `poster`. They need not catch errors: `whole` shows them.
 """
 
 from __future__ import annotations
@@ -52,6 +52,16 @@ def get(call: Call) -> Any:
     return _cached(address(), snapshot(), call)
 
 
+def find(call: Call, *, missing: Sequence[int] = (404,)) -> Any:
+    """As `get`; None if the core rejects the call with one of these statuses."""
+    try:
+        return get(call)
+    except RefusedError as error:
+        if error.status not in missing:
+            raise
+        return None
+
+
 @st.cache_data(ttl=TTL, max_entries=500, show_spinner=False)
 def _cached(url: str, snapshot: str, call: Call) -> Any:
     del snapshot
@@ -98,6 +108,11 @@ def _picture(url: str, snapshot: str, movie_id: str, small: bool) -> bytes | Non
         return bytes(_client(url).send(calls.poster(movie_id, small=small)))
     except RefusedError:
         return None
+
+
+def info(text: str) -> None:
+    """Show a notice, in Markdown."""
+    st.info(text, icon=":material/info:")
 
 
 def part(show: Callable[P, None]) -> Callable[P, None]:

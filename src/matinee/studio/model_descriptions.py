@@ -8,12 +8,12 @@ from typing import Any
 KINDS = {
     "popularity": "The films with the most ratings, the same for everybody.",
     "itemknn": "Films that the same people rated.",
-    "ease": "A linear model that rebuilds each history from its other films; every film's share is exact.",
-    "ials": "Factors of users and films, learnt from what was rated at all.",
+    "ease": "A linear model that predicts each film of a history from the others; every film's share is exact.",
+    "ials": "Factors of users and films, learned from which films were rated.",
     "graph": "A history smoothed over the graph of users and films; the shorter it is, the more.",
-    "userkernel": "Kernel regression over the users: what people of such a history list.",
+    "userkernel": "Kernel regression over the users: what people with similar histories rated.",
     "content": "Films about the same things: genres, people, tags, words, texts, posters.",
-    "coldstart": "Factors of films foretold from their content, for films that nobody has rated.",
+    "coldstart": "Factors of films predicted from their content, for films that nobody has rated.",
     "stars": "Predicted stars: biases of user and film, and factors.",
     "blend": "A weighted mean of other models, whose weights depend on the length of the history.",
 }

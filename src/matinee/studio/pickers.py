@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -13,7 +13,7 @@ import streamlit as st
 from matinee.client import RefusedError, calls
 from matinee.errors import MatineeError, ServiceError
 from matinee.studio import core
-from matinee.studio.style import plain, truncated, with_year
+from matinee.studio.style import counted, plain, truncated, with_year
 
 MAX_LABEL = 120
 """Maximum length of a label; longer titles are truncated."""
@@ -162,36 +162,30 @@ def _is_valid_id(user_id: str) -> bool:
 
 
 def _with_count(user_id: str, ratings: dict[str, int]) -> str:
-    count = ratings.get(user_id)
-    return user_id if count is None else f"{user_id} · {count:,} rating{'' if count == 1 else 's'}"
+    return f"{user_id} · {counted(ratings[user_id], 'rating')}" if user_id in ratings else user_id
 
 
 def history(user_id: str) -> list[dict[str, Any]]:
     """A user's ratings, newest first; [] if there are none."""
-    try:
-        return list(core.get(calls.history(user_id))["items"])
-    except RefusedError as error:
-        if error.status != 404:
-            raise
-        return []
+    return list((core.find(calls.history(user_id)) or {"items": ()})["items"])
 
 
 def show_unknown_user(user_id: str) -> None:
     """Show that a user has no ratings, with similar ids."""
     near = [row["user_id"] for row in core.get(calls.users(user_id[:1], limit=5))["items"]]
     hint = f" There are, for example, {', '.join(near)}." if near else ""
-    st.info(plain(f"User {truncated(user_id, 60)} has rated nothing.{hint}"), icon=":material/info:")
+    core.info(plain(f"User {truncated(user_id, 60)} has rated nothing.{hint}"))
 
 
-def movie(label: str, key: str, *, on_change: Callable[[], None] | None = None) -> str | None:
+def movie(label: str, key: str) -> str | None:
     """Pick a movie by title; the default is that of `?film=`. Returns its id; None if none is chosen."""
     movies = catalog()
     init_widget(key, movies.by_id.get(param("film") or ""))
-    selected = movie_label(label, key, movies, on_change=on_change)
+    selected = movie_label(label, key, movies)
     return movies.ids.get(selected) if selected else None
 
 
-def movie_label(label: str, key: str, movies: Catalog, *, on_change: Callable[[], None] | None = None) -> str | None:
+def movie_label(label: str, key: str, movies: Catalog) -> str | None:
     """Pick a movie. Returns its label; None if none is chosen."""
     if st.session_state.get(key) not in movies.ids:  # none yet, or the movie was deleted
         st.session_state[key] = None
@@ -202,7 +196,6 @@ def movie_label(label: str, key: str, movies: Catalog, *, on_change: Callable[[]
         filter_mode="contains",  # "fuzzy" takes seconds with 62,000 movies
         placeholder=f"Type to search {len(movies.labels):,} films",
         key=key,
-        on_change=on_change,
     )
     return selected
 
@@ -213,6 +206,14 @@ def _matching(label: str, key: str, movies: Catalog) -> list[str]:
     matching = (name for name in movies.labels if all(word in name.casefold() for word in words))
     selected = st.session_state[key]
     return list(dict.fromkeys([*([selected] if selected else []), *islice(matching, MAX_MATCHES)]))
+
+
+def models() -> list[dict[str, Any]]:
+    """The models in service. Shows a notice if there are none."""
+    answer: list[dict[str, Any]] = core.get(calls.models())["items"]
+    if not answer:
+        core.info("The snapshot in service has no models.")
+    return answer
 
 
 def default_model(models: Sequence[Mapping[str, Any]]) -> str:

@@ -11,7 +11,7 @@ import streamlit as st
 from matinee.client import RefusedError, calls
 from matinee.studio import core, pickers
 from matinee.studio.movie_lists import Entry, movie_list
-from matinee.studio.style import plain
+from matinee.studio.style import counted, plain
 from matinee.studio.tables import day
 
 MIN_N, MAX_N, DEFAULT_N = 5, 50, 10
@@ -21,7 +21,7 @@ SECOND = ("content", "popular")
 """Default of the second model: the first of these that exists."""
 FALLBACKS = {
     "popular": "Nothing is known of this user's taste: these are the most popular films.",
-    "content": "Only the contents of this user's films are known: these are films with like contents.",
+    "content": "This model knows none of this user's films, so these are films with similar content.",
 }
 
 
@@ -46,7 +46,7 @@ def show(models: Sequence[Mapping[str, Any]]) -> None:
         condition = pickers.filter_input("models-filter")
     pickers.address(view="side-by-side", user=user_id, left=left, right=right, n=n, filter=condition)
     if user_id is None:
-        st.info("Choose a user.", icon=":material/info:")
+        core.info("Choose a user.")
         return
     try:
         answers = [
@@ -64,7 +64,7 @@ def _compare(left: str, right: str, answers: Sequence[Mapping[str, Any]]) -> Non
     ids = [[item["movie_id"] for item in answer["items"]] for answer in answers]
     st.subheader("What they have in common")
     if left == right:
-        st.info("Both sides show the same model. Choose another for one of them.", icon=":material/info:")
+        core.info("Both sides show the same model. Choose another for one of them.")
     st.markdown(plain(in_words(overlap(*ids))))
     for column, name, answer, others in zip(st.columns(2), (left, right), answers, reversed(ids), strict=True):
         with column:
@@ -73,7 +73,7 @@ def _compare(left: str, right: str, answers: Sequence[Mapping[str, Any]]) -> Non
             if fallback:
                 st.caption(FALLBACKS.get(fallback, "This model knows too little of this user."))
             if not answer["items"]:
-                st.info("No film passes the filter.", icon=":material/info:")
+                core.info("No film passes the filter.")
             movie_list([_entry(item, others) for item in answer["items"]])
 
 
@@ -93,8 +93,7 @@ def _history(user_id: str) -> None:
     mean = sum(row["rating"] for row in rated) / len(rated)
     best = sorted(rated, key=lambda row: -row["rating"])
     liked = ", ".join(f"{row['title']} ({row['rating']:g})" for row in best[:5])
-    count = f"{len(rated):,} film{'' if len(rated) == 1 else 's'}, {mean:.2f} stars on average"
-    st.markdown(plain(f"{count}. Liked most: {liked}."))
+    st.markdown(plain(f"{counted(len(rated), 'film')}, {mean:.2f} stars on average. Liked most: {liked}."))
     table = {
         "Film": [row["title"] for row in best],
         "Stars": [row["rating"] for row in best],
@@ -157,11 +156,11 @@ def in_words(result: Overlap) -> str:
         return f"{count}: {how}. Too few to compare their order."
     rho = f"(Spearman {result.spearman:+.2f})"
     if result.spearman >= 0.7:
-        order = f"They stand in much the same order {rho}."
+        order = f"They are in much the same order {rho}."
     elif result.spearman >= 0.3:
-        order = f"They stand in a roughly similar order {rho}."
+        order = f"They are in a roughly similar order {rho}."
     elif result.spearman > -0.3:
         order = f"Their order has nothing in common {rho}."
     else:
-        order = f"They stand in rather the opposite order {rho}."
+        order = f"They are in rather the opposite order {rho}."
     return f"{count}: {how}. {order}"

@@ -66,6 +66,11 @@ def truncated(text: str, max_length: int) -> str:
     return text if len(text) <= max_length else text[: max_length - 1] + "…"
 
 
+def counted(n: int, noun: str) -> str:
+    """A number with its noun: "1 film", "1,200 films"."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
 def with_year(title: str, year: int | None) -> str:
     """`Title (Year)`."""
     return title if year is None else f"{title} ({year})"

@@ -18,9 +18,9 @@ def layout(vectors: NDArray[np.float32], method: Method = "pca", seed: int = 0) 
 
     Args:
         vectors: (n, dim), unit length.
-        method: "pca": the two main directions, of the vectors as they are; "umap": McInnes, Healy & Melville 2018,
-            which keeps neighbors together (slower; needs `pip install 'matinee[map]'`).
-        seed: of UMAP's random start.
+        method: "pca": the two principal components; "umap": McInnes, Healy & Melville 2018,
+            which preserves neighborhoods (slower; needs `pip install 'matinee[map]'`).
+        seed: random seed of UMAP.
 
     Raises:
         MatineeError: UMAP is not installed.
@@ -32,9 +32,9 @@ def layout(vectors: NDArray[np.float32], method: Method = "pca", seed: int = 0) 
     else:
         projection = Projection.fit(vectors, 2, power=0.0, seed=seed)
         points = ((vectors - projection.mean) @ projection.components).astype(np.float32)
-    flat = np.pad(points.astype(np.float64), ((0, 0), (0, 2 - points.shape[1])))
-    flat -= np.median(flat, axis=0)
-    scaled: NDArray[np.float32] = (flat / np.maximum(np.abs(flat).max(axis=0), 1e-12)).astype(np.float32)
+    padded = np.pad(points.astype(np.float64), ((0, 0), (0, 2 - points.shape[1])))
+    padded -= np.median(padded, axis=0)
+    scaled: NDArray[np.float32] = (padded / np.maximum(np.abs(padded).max(axis=0), 1e-12)).astype(np.float32)
     return scaled
 
 
@@ -43,6 +43,6 @@ def _umap(vectors: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
         from umap import UMAP
     except ImportError as error:
         raise MissingExtraError("A map by UMAP (MATINEE_MAP_METHOD=umap)", "map") from error
-    made = UMAP(n_components=2, metric="cosine", n_neighbors=min(15, len(vectors) - 1), random_state=seed, n_jobs=1)
-    result: NDArray[np.float32] = made.fit_transform(vectors)
+    model = UMAP(n_components=2, metric="cosine", n_neighbors=min(15, len(vectors) - 1), random_state=seed, n_jobs=1)
+    result: NDArray[np.float32] = model.fit_transform(vectors)
     return result

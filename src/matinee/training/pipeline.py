@@ -1,4 +1,4 @@
-"""The whole way: data → clean → what the store holds → models → metrics → snapshot."""
+"""Training: data → cleaning → changes in the store → models → metrics → snapshot."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from matinee.stores import Store, open_store
 from matinee.training.vector_spaces import encoded_spaces, finished, model_spaces, with_spaces
 
 PREFERRED = ("blend", "edlae", "ease", "ials", "itemknn", "popular")
-"""Who answers by default where the settings' default model is not among those fitted."""
+"""The default model, in order of preference, if the one of the settings was not fitted."""
 
-TELL_BYTES = 16 << 20
-"""Models that need less memory than this do not say how much."""
+MIN_SHOWN_BYTES = 16 << 20
+"""Progress shows the memory that a model needs from this size on."""
 
 
 def train(
@@ -50,7 +50,7 @@ def train(
         source: a name of `matinee data list`, a folder, or "auto"; a data set that is loaded already; None:
             `settings.data`.
         promote: serve the snapshot at once.
-        include_store: also learn from what was written through the API.
+        include_store: also learn from ratings and movies written through the API.
         measure: put metrics on held-out ratings into the manifest (fits twice).
         mapping: canonical column → column of the files, for plain tables.
         progress: called with the current step.
@@ -119,9 +119,9 @@ def train_dataset(
         start = time.perf_counter()
         metrics, lineup = _measured(dataset, lineup, settings, on_progress)
         seconds["measuring"] = time.perf_counter() - start
-    fitted, took, skipped = fit_lineup(lineup, dataset, settings, on_progress)
+    fitted, fit_seconds, skipped = fit_lineup(lineup, dataset, settings, on_progress)
     metrics = {name: figures for name, figures in metrics.items() if name in fitted}
-    seconds |= took
+    seconds |= fit_seconds
     start = time.perf_counter()
     spaces = finished(encoded | model_spaces(dataset, fitted, settings.seed), settings, on_progress)
     seconds["spaces"] = time.perf_counter() - start
@@ -148,10 +148,13 @@ def train_dataset(
 def fit_lineup(
     lineup: Mapping[str, Model[Any]], dataset: Dataset, settings: Settings, on_progress: Progress
 ) -> tuple[dict[str, Model[Any]], dict[str, float], dict[str, str]]:
-    """Fit models in order; returns them, the seconds each took, and why any was skipped.
+    """Fit models in order.
 
-    A model over the memory limit, or one that has nothing to learn here (`Model.unsuited`), is left out; what is made
-    of it goes on without it where it can.
+    A model over the memory limit, or one that has nothing to learn here (`Model.unsuited`), is skipped. Models that it
+    is a part of are fitted without it if possible.
+
+    Returns:
+        The models, the seconds that each took, and the reason for each that was skipped.
 
     Raises:
         MemoryLimitError: no model fits.
@@ -165,12 +168,12 @@ def fit_lineup(
             skipped[f"{name}, in part" if smaller is not None else name] = f"needs {', '.join(missing)}"
         if smaller is None:
             continue
-        why = smaller.unsuited(dataset)
-        if why is not None:
-            skipped[name] = why
+        reason = smaller.unsuited(dataset)
+        if reason is not None:
+            skipped[name] = reason
             continue
         need = smaller.memory_needed(dataset)
-        what = f"fitting {name}" + (f" (up to {need / 2**20:,.0f} MiB)" if need >= TELL_BYTES else "")
+        what = f"fitting {name}" + (f" (up to {need / 2**20:,.0f} MiB)" if need >= MIN_SHOWN_BYTES else "")
 
         def part(_what: str, share: float, what: str = what) -> None:
             on_progress(what, min(share, 1.0))
@@ -194,26 +197,26 @@ def fit_lineup(
 def _measured(
     dataset: Dataset, lineup: dict[str, Model[Any]], settings: Settings, on_progress: Progress
 ) -> tuple[Mapping[str, Mapping[str, float]], dict[str, Model[Any]]]:
-    """Figures on held-out ratings, and the line-up with the weights that its blends learned meanwhile.
+    """Metrics on held-out ratings, and the line-up with the weights that its blends learned for these.
 
-    So no blend learns its weights twice, and the figures are of weights that have not seen the ratings asked for.
+    So no blend learns its weights twice, and the weights were learned without the held-out ratings.
     """
     from matinee.evaluation import training_metrics
 
     on_progress("measuring on held-out ratings", 0.0)
     names = _affordable(lineup, dataset, settings.memory_limit)
-    kept: dict[str, Model[Any]] = {}
+    measured: dict[str, Model[Any]] = {}
     metrics = training_metrics(
         dataset,
         lambda part: _fitting(default_lineup(part), names),
         settings.seed,
         memory_limit=settings.memory_limit,
         progress=lambda _what, share: on_progress("measuring on held-out ratings", min(share, 1.0)),
-        keep=kept,
+        keep=measured,
     )
     on_progress("measuring on held-out ratings", 1.0)
     learned = dict(lineup)
-    for name, model in kept.items():
+    for name, model in measured.items():
         own = learned[name]
         if isinstance(model, Blend) and isinstance(own, Blend) and model.config.curves is not None:
             learned[name] = Blend(own.config.model_copy(update={"curves": model.config.curves}))
@@ -222,34 +225,34 @@ def _measured(
 
 def _affordable(lineup: Mapping[str, Model[Any]], dataset: Dataset, memory_limit: int) -> set[str]:
     """Names of the models that the data suit and that fit into the memory limit."""
-    able: set[str] = set()
+    names: set[str] = set()
     for name, model in lineup.items():
-        smaller, _ = _reduced(model, able)
+        smaller, _ = _reduced(model, names)
         if smaller is not None and not smaller.unsuited(dataset) and smaller.memory_needed(dataset) <= memory_limit:
-            able.add(name)
-    return able
+            names.add(name)
+    return names
 
 
 def _fitting(lineup: Mapping[str, Model[Any]], fitted: Container[str]) -> dict[str, Model[Any]]:
-    """The models of a line-up that were fitted, of the parts that were."""
+    """The models of a line-up that were fitted, without parts that were not."""
     reduced = {name: _reduced(model, fitted)[0] for name, model in lineup.items() if name in fitted}
     return {name: model for name, model in reduced.items() if model is not None}
 
 
 def _reduced(model: Model[Any], fitted: Container[str]) -> tuple[Model[Any] | None, list[str]]:
-    """A model without the parts that were not fitted (None where it is nothing without them), and these parts."""
+    """A model without the parts that were not fitted (None if it needs them), and the names of these parts."""
     missing = [part for part in model.parts if part not in fitted]
     return (model.without(missing) if missing else model), missing
 
 
 def with_store(dataset: Dataset, store: Store) -> Dataset:
-    """The data set with all that the store holds: ratings, take-backs, erasures, movies."""
+    """The data set with the changes in the store: ratings, deleted ratings, erased users, movies."""
     catalog, report = dataset.catalog, dataset.report
     stored_movies = store.movies()
     if stored_movies:
         removed = [movie_id for movie_id, movie in stored_movies if movie is None]
-        grown = catalog.with_changes([movie for _, movie in stored_movies if movie is not None], removed)
-        catalog = Catalog(grown.frame.filter(pl.Series(grown.active)))
+        changed = catalog.with_changes([movie for _, movie in stored_movies if movie is not None], removed)
+        catalog = Catalog(changed.frame.filter(pl.Series(changed.active)))
     rows = [
         (rating.user_id, rating.movie_id, rating.rating, rating.timestamp)
         for batch in store.ratings()
@@ -261,19 +264,20 @@ def with_store(dataset: Dataset, store: Store) -> Dataset:
     schema = {"user_id": pl.String, "movie_id": pl.String, "rating": pl.Float32, "timestamp": pl.Int64}
     overlay = pl.DataFrame(rows, schema=schema, orient="row")
     base = dataset.ratings.to_frame(dataset.catalog).cast({"timestamp": pl.Int64})
-    kept = base.filter(~pl.col("user_id").is_in(list(erased))).join(overlay, on=["user_id", "movie_id"], how="anti")
-    merged = pl.concat([kept.select(list(schema)), overlay.filter(pl.col("rating").is_not_null())])
+    of_erased = base["user_id"].is_in(list(erased))
+    unchanged = base.filter(~of_erased).join(overlay, on=["user_id", "movie_id"], how="anti")
+    merged = pl.concat([unchanged.select(list(schema)), overlay.filter(pl.col("rating").is_not_null())])
     final = merged.filter(pl.col("movie_id").is_in(catalog.frame["movie_id"].to_list()))
-    if dataset.scale == SEEN:  # the store may hold stars of a time when the data still had some
+    if dataset.scale == SEEN:  # the store may have stars from before the data lost theirs
         final = final.with_columns(rating=pl.lit(SEEN[1], dtype=pl.Float32))
     table = TableReport(
         rows_in=base.height + overlay.height,
         rows_out=final.height,
         dropped={
-            "of erased users": int(base["user_id"].is_in(list(erased)).sum()),
+            "of erased users": int(of_erased.sum()),
             "replaced or taken back": base.height
-            - int(base["user_id"].is_in(list(erased)).sum())
-            - kept.height
+            - int(of_erased.sum())
+            - unchanged.height
             + int(overlay["rating"].null_count()),
             "of removed films": merged.height - final.height,
         },
@@ -292,7 +296,7 @@ def source_identity(source: str) -> str:
     path = Path(source).expanduser()
     if source == "auto" or any(info.name == source for info in list_datasets()) or not path.exists():
         return source
-    # Tables lie at most two folders deep (see `data.readers`); a whole disk is not walked.
+    # Tables are at most two folders deep (see `data.readers`); deeper files are not read, to spare a large disk.
     files = [path] if path.is_file() else [file for depth in ("*", "*/*", "*/*/*") for file in path.glob(depth)]
     digest = hashlib.sha256()
     for file in sorted(file for file in files if file.is_file()):

@@ -20,12 +20,12 @@ from matinee.training.vector_spaces import POSTER, finished, poster_paths, poste
 
 
 def index_posters(settings: Settings, progress: Progress | None = None) -> str:
-    """Embed the stored posters and promote a snapshot that differs from the current one in its poster space alone.
+    """Encode the stored posters and promote a snapshot that differs from the current one only in its poster space.
 
-    Posters that were encoded before come from the cache. Models learn from the posters at the next training.
+    Vectors of posters that were encoded before come from the cache. Models learn from posters at the next training.
 
     Returns:
-        The id of the new snapshot, or of the current one where nothing changed.
+        The id of the new snapshot, or of the current one if nothing changed.
 
     Raises:
         SnapshotError: there is no snapshot yet, or it cannot be read or written.
@@ -45,14 +45,14 @@ def index_posters(settings: Settings, progress: Progress | None = None) -> str:
         return current
     if space is not None and old is not None and _same(old.arrays(), space.arrays()):
         return current
-    spaces = {name: kept for name, kept in snapshot.spaces.items() if name != POSTER}
+    spaces = {name: other for name, other in snapshot.spaces.items() if name != POSTER}
     if space is not None:
         spaces |= finished({POSTER: space}, settings, on_progress)
     manifest, report = snapshot.manifest, snapshot.dataset.report
     dataset = replace(snapshot.dataset, report=report.model_copy(update={"notes": (*report.notes, *notes)}))
     dataset.__dict__["fingerprint"] = manifest.fingerprint
     on_progress("writing the snapshot", 0.0)
-    made = write_snapshot(
+    snapshot_id = write_snapshot(
         settings.snapshots_dir,
         dataset,
         snapshot.models,
@@ -64,9 +64,9 @@ def index_posters(settings: Settings, progress: Progress | None = None) -> str:
         seed=manifest.seed,
         settings=manifest.settings,
     )
-    registry.promote(made, verify=False)
+    registry.promote(snapshot_id, verify=False)
     on_progress("writing the snapshot", 1.0)
-    return made
+    return snapshot_id
 
 
 def _numbers(values: dict[str, float | None]) -> dict[str, float]:
@@ -74,15 +74,16 @@ def _numbers(values: dict[str, float | None]) -> dict[str, float]:
 
 
 def _same(old: dict[str, NDArray[Any]], new: dict[str, NDArray[Any]]) -> bool:
-    """Whether two spaces hold the same, their maps apart."""
+    """Whether two spaces are equal except for their maps."""
     names = (old.keys() | new.keys()) - {"layout"}
     return old.keys() == new.keys() and all(np.array_equal(old[name], new[name]) for name in names)
 
 
 def refresh_store(dataset: Dataset, settings: Settings, encoder_id: str) -> None:
-    """Bring poster vectors that the store holds in line with the shelf.
+    """Update the poster vectors in the store from the stored posters.
 
-    They lie over every snapshot: one that was put over HTTP would otherwise hide the picture that replaced it since.
+    Vectors in the store override those of every snapshot. Without this, the vector of a poster that was uploaded over
+    HTTP would also override that of a picture that has replaced it.
     """
     if not encoder_id or not settings.store_path(dataset.name).exists():
         return

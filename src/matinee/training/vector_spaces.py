@@ -24,7 +24,6 @@ from matinee.errors import MatineeError
 from matinee.indexes import available_kinds, build_index
 from matinee.indexes.recall_check import BUILT, Probes, proven
 from matinee.models.base import Model
-from matinee.models.content.model import Content
 from matinee.models.truncated_svd import truncated_svd
 from matinee.posters.store import PosterStore
 from matinee.settings import Settings
@@ -40,13 +39,13 @@ TEXT, POSTER, CONTENT, TASTE, BLEND = "text", "poster", "content", "taste", "ble
 
 TASTE_DIM = 64
 USER_POWER, MOVIE_POWER = 1.0, 0.5
-"""Ratings are divided by these powers of the users' and the movies' lengths before the decomposition: those whose ten
-nearest hold most of the ratings kept back, counted by rarity (each 1/√ratings), of five pairs (ml-latest-small, random
-80:20, two splits: .0105, with ½ and ½ .0090; 128 values hold fewer)."""
+"""Ratings are divided by these powers of the users' and the movies' lengths before the SVD. Best of five pairs: the ten
+nearest neighbors include most held-out ratings, weighted by rarity, 1/√ratings (ml-latest-small, random 80:20, two
+splits: .0105; with ½ and ½ .0090; with 128 dimensions fewer)."""
 SUPPORT = 3.0
-"""Ratings from which on half of a movie's similarity is believed: √(n/(n + 3)) of it is. Without, movies with one or
-two ratings fill the lists (of the ratings kept back .0094 by rarity, .057 by number; with it .0105, .069). More of it
-finds more (6: .0107, .073), but by leaning on movies that everybody has seen: the sequels leave Rocky's list."""
+"""Shrinkage: a movie with n ratings has length √(n/(n + 3)). Without it, movies with one or two ratings fill the lists
+(held-out ratings .0094 weighted by rarity, .057 unweighted; with it .0105, .069). A higher value finds more (6: .0107,
+.073), but only by preferring movies that everybody has seen: Rocky's list loses the sequels."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ class Encoded:
 def encoded_spaces(
     dataset: Dataset, settings: Settings, on_progress: Progress = silent
 ) -> tuple[dict[str, Space], list[str]]:
-    """The spaces of texts and posters, without their maps; and a line for each that had to be left out."""
+    """The spaces of texts and posters, without maps, and a sentence for each that was left out."""
     spaces: dict[str, Space] = {}
     notes: list[str] = []
     makers: list[tuple[str, Callable[[], Space | None]]] = [
@@ -87,7 +86,7 @@ def with_spaces(dataset: Dataset, spaces: Mapping[str, Space]) -> Dataset:
 
 
 def text_space(dataset: Dataset, settings: Settings, on_progress: Progress) -> Space:
-    """What movies are about, by the text encoder.
+    """The space of texts, by the text encoder.
 
     Raises:
         EncoderError, FetchError: the encoder cannot be had.
@@ -95,35 +94,35 @@ def text_space(dataset: Dataset, settings: Settings, on_progress: Progress) -> S
     encoder = remote.open_text_encoder(settings)
     texts = movie_texts(dataset.catalog)
     raw = encode_cached(encoder, texts, settings, on_progress)
-    made = Encoded(np.arange(len(texts), dtype=np.int64), raw, encoder.id)
-    return _projected(TEXT, made, TEXT_DIM, TEXT_POWER, settings.seed, center=TEXT_CENTERED)
+    encoded = Encoded(np.arange(len(texts), dtype=np.int64), raw, encoder.id)
+    return _projected(TEXT, encoded, TEXT_DIM, TEXT_POWER, settings.seed, center=TEXT_CENTERED)
 
 
 def poster_space(dataset: Dataset, settings: Settings, on_progress: Progress, notes: list[str]) -> Space | None:
-    """What posters look like, by the image encoder; None where there are none. Broken files are noted.
+    """The space of posters, by the image encoder; None if there are none. `notes` gets a sentence on unreadable files.
 
     Raises:
         EncoderError, FetchError: the encoder cannot be had.
     """
     paths = poster_paths(settings, dataset.name)
-    result = {row: path for movie_id, path in paths.items() if (row := dataset.catalog.find(movie_id)) is not None}
-    if not result:
+    by_row = {row: path for movie_id, path in paths.items() if (row := dataset.catalog.find(movie_id)) is not None}
+    if not by_row:
         return None
-    rows = sorted(result)
+    rows = sorted(by_row)
     encoder = remote.open_image_encoder(settings)
-    raw, faults = encode_images_cached(encoder, [result[row] for row in rows], settings, on_progress)
-    sound = np.delete(np.arange(len(rows)), [fault.position for fault in faults])
+    raw, faults = encode_images_cached(encoder, [by_row[row] for row in rows], settings, on_progress)
+    readable = np.delete(np.arange(len(rows)), [fault.position for fault in faults])
     if faults:
         notes.append(f"{len(faults)} posters cannot be read and are left out, for instance: {faults[0].error}")
-    if not len(sound):
+    if not len(readable):
         return None
-    made = Encoded(np.array(rows, dtype=np.int64)[sound], raw[sound], encoder.id)
-    space = _projected(POSTER, made, POSTER_DIM, POSTER_POWER, settings.seed)
+    encoded = Encoded(np.array(rows, dtype=np.int64)[readable], raw[readable], encoder.id)
+    space = _projected(POSTER, encoded, POSTER_DIM, POSTER_POWER, settings.seed)
     if not settings.poster_meaning or settings.text_encoder == "off" or not isinstance(encoder, OnnxImageEncoder):
         return space
     try:
-        inside = np.isin(made.rows, space.rows)
-        return replace(space, extra={"meaning": _meaning(encoder, made.raw[inside], settings, on_progress)})
+        inside = np.isin(encoded.rows, space.rows)
+        return replace(space, extra={"meaning": _meaning(encoder, encoded.raw[inside], settings, on_progress)})
     except MatineeError as error:
         notes.append(f"What posters show is left out: {error}")
         return space
@@ -132,31 +131,30 @@ def poster_space(dataset: Dataset, settings: Settings, on_progress: Progress, no
 def poster_paths(settings: Settings, dataset: str) -> dict[str, Path]:
     """Movie id → image file, of all stored posters of a data set."""
     posters = PosterStore.of(settings, dataset)
-    result = ((movie_id, posters.path(movie_id)) for movie_id in sorted(posters.ids()))
-    return {movie_id: path for movie_id, path in result if path is not None}
+    return {movie_id: path for movie_id in sorted(posters.ids()) if (path := posters.path(movie_id)) is not None}
 
 
 def _meaning(encoder: OnnxImageEncoder, raw: Floats, settings: Settings, on_progress: Progress) -> Floats:
-    """ConSE: posters as weighted sums of the raw text vectors of what they seem to show, (n, n_text)."""
+    """ConSE: posters as weighted sums of the raw text vectors of the classes that they show, (n, n_text)."""
     probabilities = encoder.class_probabilities(raw)
     names = conse.class_names(settings, on_progress)
     result: Floats = conse.conse_vectors(probabilities, remote.open_text_encoder(settings).encode(names))
     return result
 
 
-def _projected(name: str, made: Encoded, dim: int, power: float, seed: int, *, center: bool = True) -> Space:
-    projection = Projection.fit(made.raw, dim, power, seed, center=center)
-    vectors = projection.apply(made.raw)
-    known = (vectors != 0).any(axis=1)  # a movie at the very middle of all has no direction
-    movies = MovieVectors(made.rows[known], vectors[known])
-    return Space(name, movies, np.zeros((len(movies), 2), dtype=np.float32), "", projection, made.encoder)
+def _projected(name: str, encoded: Encoded, dim: int, power: float, seed: int, *, center: bool = True) -> Space:
+    projection = Projection.fit(encoded.raw, dim, power, seed, center=center)
+    vectors = projection.apply(encoded.raw)
+    nonzero = (vectors != 0).any(axis=1)  # a movie at the mean of all has no direction
+    movies = MovieVectors(encoded.rows[nonzero], vectors[nonzero])
+    return Space(name, movies, np.zeros((len(movies), 2), dtype=np.float32), "", projection, encoded.encoder)
 
 
 def model_spaces(dataset: Dataset, models: Mapping[str, Model[Any]], seed: int = 0) -> dict[str, Space]:
     """`content`, `taste` (SVD of the ratings) and `blend` of the two, without maps."""
     spaces = {}
     content = models.get(CONTENT)
-    if isinstance(content, Content):
+    if content is not None and content.item_vectors is not None:
         spaces[CONTENT] = content_space(dataset, content, seed)
     spaces[TASTE] = taste_space(dataset, seed)
     spaces = {name: space for name, space in spaces.items() if len(space.movies)}
@@ -165,15 +163,15 @@ def model_spaces(dataset: Dataset, models: Mapping[str, Model[Any]], seed: int =
     return spaces
 
 
-def content_space(dataset: Dataset, content: Content, seed: int = 0) -> Space:
-    """What movies are about, series first; see `engine.content_space`."""
+def content_space(dataset: Dataset, content: Model[Any], seed: int = 0) -> Space:
+    """The space of the content model, series first; see `matinee.spaces.content_space`."""
     series = SeriesFinder(dataset.catalog).all()
-    made = ContentSpace.learn(content, dataset.vectors, series, dataset.catalog.column("year"), seed)
-    return _space(CONTENT, made.movies, made.extra())
+    learned = ContentSpace.learn(content, dataset.vectors, series, dataset.catalog.column("year"), seed)
+    return _space(CONTENT, learned.movies, learned.extra())
 
 
 def taste_space(dataset: Dataset, seed: int) -> Space:
-    """Movie factors of a truncated SVD of the ratings, shorter the fewer they rest on, of all movies that are rated."""
+    """Movie factors of a truncated SVD of the ratings, of all rated movies; shorter for movies with few ratings."""
     ratings = dataset.ratings.matrix()
     matrix = sp.csr_matrix(
         (ratings.data / np.float32(dataset.scale[1]), ratings.indices, ratings.indptr), ratings.shape
@@ -189,8 +187,8 @@ def taste_space(dataset: Dataset, seed: int) -> Space:
     counts = dataset.ratings.counts
     vectors = unit((right * values[:, None]).T.astype(np.float32))
     vectors *= np.sqrt(counts / (counts + SUPPORT)).astype(np.float32)[:, None]
-    known = (counts > 0) & (vectors != 0).any(axis=1)
-    return _space(TASTE, MovieVectors(np.flatnonzero(known).astype(np.int64), lifted(vectors[known])))
+    rated = (counts > 0) & (vectors != 0).any(axis=1)
+    return _space(TASTE, MovieVectors(np.flatnonzero(rated).astype(np.int64), lifted(vectors[rated])))
 
 
 def _space(name: str, movies: MovieVectors, extra: Mapping[str, NDArray[Any]] | None = None) -> Space:
@@ -199,7 +197,7 @@ def _space(name: str, movies: MovieVectors, extra: Mapping[str, NDArray[Any]] | 
 
 
 def finished(spaces: Mapping[str, Space], settings: Settings, on_progress: Progress = silent) -> dict[str, Space]:
-    """The spaces with their maps and with an approximate index of each kind that is installed."""
+    """The spaces with maps and with an approximate index of each installed kind."""
     done: dict[str, Space] = {}
     kinds = [kind for kind in available_kinds() if kind != "exact"]
     for number, (name, space) in enumerate(spaces.items()):
@@ -212,7 +210,7 @@ def finished(spaces: Mapping[str, Space], settings: Settings, on_progress: Progr
             indexes = {
                 kind: proven(index, probes, BUILT, spare=1) or index.exactly() for kind, index in indexes.items()
             }
-        # The last value of a lifted vector says how much is known, which is no place on a map.
+        # The last value of a lifted vector only encodes the length of the others.
         queries = space.asked(space.vectors)
         done[name] = replace(
             space,

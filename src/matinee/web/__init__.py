@@ -7,8 +7,8 @@ inputs.py        validation of texts and numbers
 views.py         components drawn by modules of assets/
 guard.py         which routes and inputs of Gradio are open
 blocks.py        the tabs and the endpoint `open`
-maps.py          the data and the script of the map
+maps.py          coordinates and script of the map
 serve.py         running it, with a faster import of Gradio
-pages/          one module per tab
+pages/           one module or package per tab
 assets/          styles and ES modules
 """

@@ -19,7 +19,7 @@ from matinee.settings import Settings
 from matinee.web.blocks import build_blocks
 from matinee.web.core import AWAY, Core
 from matinee.web.guard import Guard
-from matinee.web.maps import Maps, PlotScript
+from matinee.web.maps import MapFiles
 from matinee.web.request_ids import RequestIds
 from matinee.web.theme import theme
 
@@ -27,13 +27,13 @@ ASSETS = Path(__file__).parent / "assets"
 HEAD = """<meta name="color-scheme" content="light dark">
 <script>
 window.matinee = { args: {} };
-// Of this page only a part may have arrived, as the app was stopped or started: load it anew when the app is there.
+// If the app was stopped or started while this page loaded, a part is missing: reload it once the app answers.
 matinee.again = async () => {
   const times = Number(history.state?.again ?? 0);
   if (matinee.coming || times >= 3) return;
   matinee.coming = true;
-  const there = () => fetch("health").then((answer) => answer.ok, () => false);
-  while (!(await there())) await new Promise((go) => setTimeout(go, 1500));
+  const isUp = () => fetch("health").then((answer) => answer.ok, () => false);
+  while (!(await isUp())) await new Promise((go) => setTimeout(go, 1500));
   history.replaceState({ again: times + 1 }, "");
   location.reload();
 };
@@ -73,7 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The web app over the core service of the settings (`core_url`)."""
     settings = settings or Settings()
     core = Core(core_url(settings))
-    maps, script = Maps(core), PlotScript()
+    map_files = MapFiles(core)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -93,7 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @app.get("/plotly.min.js")
     async def plot_script(request: Request) -> Response:
         """The script that draws the map."""
-        return await script.answer(request)
+        return await map_files.plot_script(request)
 
     @app.get("/media/posters/{movie_id}")
     async def poster(request: Request, movie_id: str, size: str = "") -> Response:
@@ -110,7 +110,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @app.get("/media/map/{space}")
     async def film_map(request: Request, space: str) -> Response:
         """Map coordinates of all movies of a space."""
-        return await maps.answer(request, space[:MAX_ID])
+        return await map_files.coordinates(request, space[:MAX_ID])
 
     gr.mount_gradio_app(
         app,

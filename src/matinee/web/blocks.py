@@ -10,7 +10,7 @@ from matinee.client import AsyncClient, calls
 from matinee.errors import MatineeError
 from matinee.web.guard import keep_files_away
 from matinee.web.pages import PAGES
-from matinee.web.pages.foryou import MAX_NAME
+from matinee.web.pages.foryou.options import MAX_NAME
 from matinee.web.shell import MAX_QUERY, Shell, address_of, params_of
 from matinee.web.views import make_view
 

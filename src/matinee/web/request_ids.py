@@ -32,6 +32,6 @@ class RequestIds:
 
         token = current.set(context)
         await self.app(scope, receive, named)
-        # Not where it fails: the server logs that afterwards, with the id.
+        # Not reset after an exception, which the server logs later, with the id.
         current.reset(token)
         context.finished = True  # tasks of Gradio that began here go on

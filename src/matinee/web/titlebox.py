@@ -10,7 +10,7 @@ import gradio as gr
 from matinee.client import RefusedError, calls
 from matinee.errors import InvalidInputError, MatineeError
 from matinee.web.inputs import typed
-from matinee.web.shell import Shell, trouble
+from matinee.web.shell import Shell, select, trouble
 from matinee.web.views import make_view
 
 SUGGESTIONS = 8
@@ -80,7 +80,7 @@ async def completion(shell: Shell, text: object) -> dict[str, Any]:
         [hits] = await shell.ask(calls.search(query, by="title", n=SUGGESTIONS))
     except MatineeError as error:
         return answer | {"note": trouble(error)["error"]["title"]}
-    return answer | {"options": [{key: item[key] for key in ("movie_id", "title", "year")} for item in hits["items"]]}
+    return answer | {"options": [select(item) for item in hits["items"]]}
 
 
 async def find_movie(shell: Shell, text: object, movie_id: object) -> dict[str, Any] | None:

@@ -35,15 +35,15 @@ def make_view(module: str, *, events: Sequence[str] = (), value: Any = None, **o
         value: the initial value.
         options: options of `gr.HTML`.
     """
-    made = gr.HTML(
+    view = gr.HTML(
         value,
         html_template='<div class="view"></div>',
         js_on_load=_LOADER % {"module": module, "events": json.dumps(list(events))},
         apply_default_css=False,  # Gradio's prose styles would apply to our cards
         **options,
     )
-    setattr(made, "api_info", lambda: _ANY)  # noqa: B010 – Gradio would describe the value as text
-    return made
+    setattr(view, "api_info", lambda: _ANY)  # noqa: B010 – Gradio would describe the value as text
+    return view
 
 
 def taking(names: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from matinee._util.stages import stage
+from matinee._util.request_context import stage
 from matinee.api.encoder.bodies import (
     GENERATE_EXAMPLE,
     MAX_CHARACTERS,
@@ -77,11 +77,11 @@ async def generate(request: Request) -> Response:
     async with service.work_queue.holding(request):
         given: list[str] = list(dict.fromkeys(validated(TEXTS, await read_json(request))))
         encoder, texts = service.text.get(), [text for text in given if text.strip()]
-        found = dict(zip(texts, await encode_texts(service, encoder, texts), strict=True))
+        vectors = dict(zip(texts, await encode_texts(service, encoder, texts), strict=True))
         if len(texts) < len(given):
             (nothing,) = await service.work_queue.run([partial(_blank, encoder)])
-            found |= {text: nothing[0] for text in given if not text.strip()}
-    return reply({text: found[text] for text in given})
+            vectors |= {text: nothing[0] for text in given if not text.strip()}
+    return reply({text: vectors[text] for text in given})
 
 
 @router.post(

@@ -12,7 +12,7 @@ from matinee.api import parameters
 from matinee.api.errors import problems
 from matinee.api.fast_path import ROUTE, is_heavy, recommend_work
 from matinee.api.parameters import refuse, split_ids
-from matinee.api.render import answer_record, dumps, popular_record, reply
+from matinee.api.render import Json, answer_json, popular_record, reply
 from matinee.api.schemas.answers import ChartOut, ListOut
 from matinee.api.schemas.requests import AdHocRequest
 from matinee.api.service import EngineDep, service_of
@@ -47,9 +47,10 @@ async def recommend(
     A rating counts at the next call, in every worker process.
     """
     options = Options(n, model, filter, split_ids(exclude), diversity, explain, include_seen, adventurous)
-    view = await service_of(request).view(engine)
+    service = service_of(request)
+    view = await service.view(engine)
     work = recommend_work(engine, view, user_id, options, metadata)
-    return await service_of(request).answer(request, view, user_id, work, heavy=is_heavy(options, metadata))
+    return await service.answer(request, view, user_id, work, heavy=is_heavy(options, metadata))
 
 
 @router.post(
@@ -75,7 +76,7 @@ async def recommend_for(request: Request, engine: EngineDep, body: AdHocRequest)
         body.adventurous,
     )
     return await run_in_threadpool(
-        lambda: reply(answer_record(engine, engine.recommend_for(history, options, titles=False), body.metadata))
+        lambda: Json(answer_json(engine, engine.recommend_for(history, options, titles=False), body.metadata))
     )
 
 
@@ -102,10 +103,10 @@ async def similar(
 
     def work() -> tuple[bytes, bool]:
         answer = engine.similar(movie_id, by=by, n=n, filter=filter, index=index)
-        return dumps(answer_record(engine, answer, metadata)), not filter and not metadata
+        return answer_json(engine, answer, metadata), not filter and not metadata
 
-    heavy = metadata or n > 100 or bool(filter)
-    return await service_of(request).answer(request, await service_of(request).view(engine), None, work, heavy=heavy)
+    service, heavy = service_of(request), metadata or n > 100 or bool(filter)
+    return await service.answer(request, await service.view(engine), None, work, heavy=heavy)
 
 
 @router.get(

@@ -7,7 +7,7 @@ import logging
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee._util.stages import stage
+from matinee._util.request_context import stage
 from matinee.encoders import conse
 from matinee.engine.encoder_pool import Encoders
 from matinee.engine.recommend import check_n
@@ -37,7 +37,7 @@ def search(view: RequestView, encoders: Encoders, text: str, *, n: int, filter: 
     allowed = view.allowed(filter)
     weight = popularity(view)
     if by == "meaning":
-        found = [
+        hits = [
             Fused(row, (1 + cosine) / 2, "meaning", "means much the same")
             for row, cosine in _meant(view, encoders, text, allowed, weight, n)
         ]
@@ -45,10 +45,10 @@ def search(view: RequestView, encoders: Encoders, text: str, *, n: int, filter: 
         depth = n if by == "title" else max(n, DEPTH)
         with stage("retrieve"):
             titles = titles_of(view.catalog).find(text, allowed, weight, depth)
-        found = [Fused(row, score, "title", how) for row, score, how in titles[:n]]
+        hits = [Fused(row, score, "title", how) for row, score, how in titles[:n]]
         if by == "both" and sum(letter.isalnum() for letter in text) >= MEANT:
-            found = _fused(view, encoders, text, titles, allowed, weight, n) or found
-    return [Hit(hit.row, view.catalog.movie(hit.row), round(hit.score, 4), hit.matched, hit.how) for hit in found]
+            hits = _fused(view, encoders, text, titles, allowed, weight, n) or hits
+    return [Hit(hit.row, view.catalog.movie(hit.row), round(hit.score, 4), hit.matched, hit.how) for hit in hits]
 
 
 def popularity(view: RequestView) -> NDArray[np.float64]:

@@ -110,14 +110,14 @@ class Content(Model[ContentConfig]):
         progress("content: done", 1.0)
 
     @property
-    def vectors(self) -> sp.csr_matrix:
+    def item_vectors(self) -> sp.csr_matrix:
         """Word vectors of all movies, (n_items, n_words), of length 0 (no known word) to at most 1 (in every field)."""
         return self._vectors
 
     @property
-    def item_vectors(self) -> sp.csr_matrix:
-        """See `vectors`."""
-        return self._vectors
+    def vector_weights(self) -> dict[str, float]:
+        """See `Model.vector_weights`; of the spaces that the data had."""
+        return {name: self._weight(name) / self.whole for name in SPACES if name in self._dense}
 
     @cached_property
     def _number(self) -> dict[str, int]:
@@ -135,7 +135,7 @@ class Content(Model[ContentConfig]):
         return math.sqrt(sum(weight**2 for field, weight in self.config.model_dump().items() if field in fields))
 
     def _vectorize(self, catalog: Catalog, rows: NDArray[np.int64]) -> sp.csr_matrix:
-        """Vectors of movies, (len(rows), n_words), see `vectors`."""
+        """Vectors of movies, (len(rows), n_words), see `item_vectors`."""
         return vectorize(catalog, rows, self._number, self._idf, self.config.model_dump(), self.whole)
 
     @cached_property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from matinee.databases.elasticsearch import Cluster
-from matinee.errors import StoreError
 from matinee.settings import Settings
 from matinee.stores.elasticsearch.names import Names
 from matinee.stores.elasticsearch.store import ElasticsearchStore
@@ -18,11 +17,4 @@ def open_elasticsearch_store(settings: Settings, dataset: str) -> ElasticsearchS
         StoreError: it cannot be opened.
         MissingExtraError: the official client is not installed.
     """
-    cluster = Cluster(
-        settings.store_url,
-        user=settings.store_user,
-        password=settings.store_password,
-        timeout=settings.store_timeout,
-        failure=StoreError,
-    )
-    return ElasticsearchStore(cluster, Names.of(settings, dataset))
+    return ElasticsearchStore(Cluster.of(settings), Names.of(settings, dataset))

@@ -19,7 +19,9 @@ from typing import Any
 
 import orjson
 
-from matinee.databases.elasticsearch import Action, Cluster, Document
+from matinee.databases.elasticsearch import Cluster
+from matinee.databases.elasticsearch_documents import Action, Document
+from matinee.databases.elasticsearch_scan import scan
 from matinee.errors import StoreError
 from matinee.stores.elasticsearch.entries import (
     Address,
@@ -325,7 +327,7 @@ class Commits:
     def _delete(self, which: dict[str, Any], number: int) -> None:
         """Delete documents of the log that a query finds, except the state; writes of older commits stay out."""
         query = {"bool": {"filter": [which], "must_not": [{"term": {"kind": "state"}}]}}
-        found = self._cluster.scan(self._names.log, query=query, fields=["kind"])
+        found = scan(self._cluster, self._names.log, query=query, fields=["kind"])
         self._cluster.write(
             Action(self._names.log, document.id, max(document.version, number), None) for document in found
         )

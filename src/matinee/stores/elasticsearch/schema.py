@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from matinee.databases.elasticsearch import Action, Cluster, Document
+from matinee.databases.elasticsearch import Cluster
+from matinee.databases.elasticsearch_documents import Action, Document
+from matinee.databases.elasticsearch_scan import scan
 from matinee.errors import StoreError
 from matinee.stores.elasticsearch.names import Names
 
@@ -189,7 +191,7 @@ def _migrate(cluster: Cluster, part: str, alias: str, index: str, schema: int) -
         return document.source
 
     cluster.write(
-        (Action(new, document.id, document.version, changed(document)) for document in cluster.scan(index)),
+        (Action(new, document.id, document.version, changed(document)) for document in scan(cluster, index)),
         alias=False,
     )
     cluster.refresh(new)

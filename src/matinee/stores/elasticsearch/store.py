@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import base64
 import itertools
-import os
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from matinee.data.catalog import Movie
-from matinee.databases.elasticsearch import Action, Cluster, Document
+from matinee.databases.elasticsearch import Cluster
+from matinee.databases.elasticsearch_documents import Action
+from matinee.databases.elasticsearch_scan import Scan, scan
 from matinee.errors import StoreError
 from matinee.stores.base import Changes, Exposure, MovieVector, Rating, UserOverlay
 from matinee.stores.elasticsearch import schema
+from matinee.stores.elasticsearch.batches import Batch, Batches, BatchJob
 from matinee.stores.elasticsearch.commits import Commit, Commits, entries_of
 from matinee.stores.elasticsearch.entries import (
     Address,
@@ -34,9 +36,9 @@ from matinee.stores.elasticsearch.entries import (
     user_address,
     vectors_address,
 )
-from matinee.stores.elasticsearch.group_commit import Batch, GroupCommit, Job
 from matinee.stores.elasticsearch.names import Names, document_id
 from matinee.stores.elasticsearch.search import search_movies
+from matinee.stores.group_commit import GroupCommit
 from matinee.stores.records import (
     KEEP_LOG,
     KEY_SECONDS,
@@ -84,9 +86,7 @@ class ElasticsearchStore:
         keep_log: int = KEEP_LOG,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._cluster, self.names, self._keep_log, self._clock = cluster, names, keep_log, clock
-        self._pid = os.getpid()
-        self._closed = False
+        self._cluster, self.names, self._clock = cluster, names, clock
         self._shown = itertools.count()
         try:
             schema.prepare(cluster, names)
@@ -96,33 +96,14 @@ class ElasticsearchStore:
         except BaseException:
             self.close()
             raise
-        self._writer = GroupCommit(self._commits, names, self._sources, self._cut)
+        self._writer = GroupCommit(Batches(cluster, self._commits, names, keep_log).commit, cluster.lifetime)
 
     def __repr__(self) -> str:
         return f"<ElasticsearchStore: {self._cluster.name}, {self.names.users}>"
 
-    def _check_usable(self) -> None:
-        if self._closed:
-            raise StoreError("The store is closed.", "Open it again.")
-        if self._pid != os.getpid():
-            raise StoreError("The store was opened before this process was forked.", "Open it again in the child.")
-
-    def _read(self, addresses: Sequence[Address]) -> list[Document]:
-        self._check_usable()
-        return self._cluster.read(addresses)
-
-    def _sources(self, addresses: list[Address]) -> list[Source]:
-        return [document.source for document in self._read(addresses)]
-
-    def _write(self, job: Job[int]) -> int:
-        self._check_usable()
-        return self._writer.write(job)
-
-    def _cut(self, new: Commit) -> tuple[int, int] | None:
-        slack = max(1, self._keep_log // 100)
-        if new.seq - new.floor < self._keep_log + slack:
-            return None
-        return self._commits.floor_before(new.seq - self._keep_log)
+    def _write(self, reads: Sequence[Address], work: Callable[[Batch], int], **options: Any) -> int:
+        seq: int = self._writer.write(BatchJob(reads=reads, work=work, **options))
+        return seq
 
     # --- ratings ------------------------------------------------------------------------------------------------
     def put_ratings(self, ratings: Sequence[Rating], *, key: str | None = None) -> int:
@@ -158,7 +139,7 @@ class ElasticsearchStore:
                 batch.add(KeyEntry(key, digest, batch.seq, now))
             return batch.seq
 
-        return self._write(Job(reads, work, len(distinct)))
+        return self._write(reads, work, weight=len(distinct))
 
     def _rating_entry(self, batch: Batch, rating: Rating) -> RatingEntry:
         held = batch.documents[user_address(self.names, rating.user_id)].get("ratings", {}).get(rating.movie_id)
@@ -183,7 +164,7 @@ class ElasticsearchStore:
         """Everything stored about one user."""
         if storable(user_id) is None:
             return UserOverlay()
-        (document,) = self._read([user_address(self.names, user_id)])
+        (document,) = self._cluster.read([user_address(self.names, user_id)])
         if not document.version:
             return UserOverlay()
         source = opened(document.source)
@@ -205,7 +186,7 @@ class ElasticsearchStore:
             return batch.seq
 
         # Alone, because the log must not hold ratings of the same commit.
-        return self._write(Job([address], work, alone=True))
+        return self._write([address], work, alone=True)
 
     def ratings(self, *, batch: int = 50_000) -> Iterator[list[Rating]]:
         """All stored ratings, including tombstones, in batches from one consistent read."""
@@ -223,36 +204,34 @@ class ElasticsearchStore:
         take back.
         """
         for _ in range(ATTEMPTS):
-            self._check_usable()
             start = self._commits.readable()
             self._cluster.refresh(self.names.users)
-            scan = self._cluster.open_scan(self.names.users)
+            users = Scan(self._cluster, self.names.users)
             newer = self._commits.since(start.seq, self._commits.newest())
             if newer is not None:
-                return start.seq, self._as_of(scan, newer)
-            scan.close()
+                return start.seq, self._as_of(users, newer)
+            users.close()
         raise StoreError("Users are being erased all the time, so that not all ratings can be read.", "Try again.")
 
     @staticmethod
-    def _as_of(scan: Any, newer: list[Commit]) -> Iterator[Source]:
+    def _as_of(users: Scan, newer: list[Commit]) -> Iterator[Source]:
         undone: dict[str, list[RatingEntry]] = {}
         for commit in reversed(newer):
             for entry in reversed(commit.entries):
                 if isinstance(entry, RatingEntry):
                     undone.setdefault(entry.user_id, []).append(entry)
         try:
-            for document in scan:
+            for document in users:
                 user = opened(document.source)
                 undo(undone.get(user["user_id"], ()), user["ratings"])
                 yield user
         finally:
-            scan.close()
+            users.close()
 
     def erased_users(self) -> frozenset[str]:
         """Ids of all users ever erased."""
-        self._check_usable()
         self._commits.readable()
-        found = self._cluster.scan(self.names.users, query={"exists": {"field": "erased"}}, fields=["user_id"])
+        found = scan(self._cluster, self.names.users, query={"exists": {"field": "erased"}}, fields=["user_id"])
         return frozenset(document.source["user_id"] for document in found)
 
     # --- movies -------------------------------------------------------------------------------------------------
@@ -296,7 +275,7 @@ class ElasticsearchStore:
                 batch.add(MovieEntry(batch.seq + 1, movie_id, replaces, body, vectors, has_vectors))
             return batch.seq
 
-        return self._write(Job(reads, work, len(movies)))
+        return self._write(reads, work, weight=len(movies))
 
     def movies(self, only: Collection[str] | None = None) -> list[tuple[str, Movie | None]]:
         """All stored movies, or those with the given ids, in the order of their first write; None if deleted."""
@@ -313,16 +292,14 @@ class ElasticsearchStore:
         ]
 
     def _of_movies(self, index: str, only: Collection[str] | None, fields: list[str]) -> list[Source]:
-        self._check_usable()
         if only is None:
             self._commits.readable()
-            return [document.source for document in self._cluster.scan(index, fields=fields)]
+            return [document.source for document in scan(self._cluster, index, fields=fields)]
         ids = dict.fromkeys(document_id(movie_id) for movie_id in only if storable(movie_id) is not None)
-        return [document.source for document in self._read([(index, id_) for id_ in ids]) if document.version]
+        return [document.source for document in self._cluster.read([(index, id_) for id_ in ids]) if document.version]
 
     def search(self, text: str, n: int = 10) -> list[str]:
         """Ids of stored movies by the words of their titles and texts, best first; small mistakes are forgiven."""
-        self._check_usable()
         return search_movies(self._cluster, self.names.movies, text, n)
 
     # --- changes ------------------------------------------------------------------------------------------------
@@ -331,12 +308,10 @@ class ElasticsearchStore:
 
         A commit whose writer died is applied a moment after it was first seen here.
         """
-        self._check_usable()
         return self._commits.seq()
 
     def changes(self, since: int) -> Changes:
         """The changes after sequence number `since`."""
-        self._check_usable()
         newest = self._commits.readable()
         if since == newest.seq:
             return Changes(newest.seq)
@@ -360,7 +335,7 @@ class ElasticsearchStore:
         movies = {
             document.source["movie_id"]
             for index in (self.names.movies, self.names.vectors)
-            for document in self._cluster.scan(index, fields=["movie_id"])
+            for document in scan(self._cluster, index, fields=["movie_id"])
         }
         return whole_content(seq, ratings, users, movies)
 
@@ -369,7 +344,6 @@ class ElasticsearchStore:
         """Record lists that were shown."""
         for shown in exposures:
             check_text("user id", shown.user_id)
-        self._check_usable()
         now = time.time_ns()
         self._cluster.write(
             Action(
@@ -389,7 +363,6 @@ class ElasticsearchStore:
 
     def exposures(self, user_id: str, limit: int = 1000) -> list[Exposure]:
         """The newest lists shown to a user, newest first; 10,000 at most."""
-        self._check_usable()
         if storable(user_id) is None or limit <= 0:
             return []
         self._cluster.refresh(self.names.log)
@@ -408,9 +381,7 @@ class ElasticsearchStore:
 
     def close(self) -> None:
         """Close the connections. Any later use raises `StoreError`."""
-        self._closed = True
-        if self._pid == os.getpid():
-            self._cluster.close()
+        self._cluster.close()
 
 
 def _form(vector: MovieVector) -> tuple[str, str, str | None]:

@@ -2,38 +2,68 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-import numpy as np
+import psycopg
 
-from matinee.data.catalog import Movie
 from matinee.databases.postgres import Connection, Pool, quoted
-from matinee.stores.base import Changes, Exposure, MovieVector, Rating, UserOverlay
-from matinee.stores.postgres import changelog, movie_rows, schema
-from matinee.stores.postgres.texts import looked_up, restored, stored
-from matinee.stores.records import (
-    KEEP_LOG,
-    KEY_SECONDS,
-    bodies_of,
-    check_text,
-    check_vector,
-    digest_of,
-    distinct_ratings,
-    key_conflict,
-    movie_of,
-    vector_of,
-)
+from matinee.stores.base import RECORD_SPACES, MovieVector, Rating
+from matinee.stores.postgres import schema
+from matinee.stores.postgres.texts import restored, stored
+from matinee.stores.records import KEEP_LOG, bytes_of
+from matinee.stores.sql import Bodies, Row, SqlStore
 
-_SEQ = "SELECT seq FROM state"
+CHUNK = 10_000
+"""Rows of one statement, so that it stays well below the time limit."""
+FETCH = 50_000
+"""Rows fetched at a time when a whole table is read."""
+VECTOR_BYTES = 8 << 20
+"""Vectors of one statement."""
+
+# The parts of one statement see the tables as they were before it, so that the log gets the previous values.
+_PUT_RATINGS = """
+    WITH given AS MATERIALIZED (
+        SELECT user_id, movie_id, rating, timestamp, %s::bigint + place AS seq
+        FROM unnest(%s::text[], %s::text[], %s::float8[], %s::bigint[]) WITH ORDINALITY
+            AS given (user_id, movie_id, rating, timestamp, place)
+    ), logged AS (
+        INSERT INTO log SELECT g.seq, g.user_id, g.movie_id, r.user_id IS NOT NULL, r.rating, g.rating, g.timestamp
+        FROM given g LEFT JOIN ratings r ON r.user_id = g.user_id AND r.movie_id = g.movie_id
+    ), rated AS (
+        INSERT INTO ratings SELECT user_id, movie_id, rating, timestamp, seq FROM given
+        ON CONFLICT (user_id, movie_id) DO UPDATE
+        SET rating = excluded.rating, timestamp = excluded.timestamp, seq = excluded.seq
+    )
+    INSERT INTO users SELECT user_id, max(seq) FROM given GROUP BY user_id
+    ON CONFLICT (user_id) DO UPDATE SET version = excluded.version"""
+_PUT_MOVIES = """
+    WITH given AS MATERIALIZED (
+        SELECT movie_id, body, %s::bigint + place AS seq
+        FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS given (movie_id, body, place)
+    ), logged AS (
+        INSERT INTO log (seq, movie_id) SELECT seq, movie_id FROM given
+    ), dropped AS (
+        DELETE FROM vectors v USING given g
+        WHERE v.movie_id = g.movie_id AND g.body IS NOT NULL AND v.space = ANY(%s::text[])
+    )
+    INSERT INTO movies SELECT movie_id, seq, body, seq FROM given
+    ON CONFLICT (movie_id) DO UPDATE SET body = excluded.body, seq = excluded.seq"""
+_LOG_MOVIES = """
+    INSERT INTO log (seq, movie_id) SELECT %s::bigint + place, movie_id
+    FROM unnest(%s::text[]) WITH ORDINALITY AS given (movie_id, place)"""
+_PUT_VECTORS = """
+    INSERT INTO vectors SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bytea[])
+    ON CONFLICT (movie_id, space) DO UPDATE SET encoder = excluded.encoder, body = excluded.body"""
+_PUT_EXPOSURES = """
+    INSERT INTO exposures (user_id, snapshot, model, timestamp, movie_ids)
+    SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[])"""
 
 
-class PostgresStore:
+class PostgresStore(SqlStore[Connection]):
     """A `Store` on a PostgreSQL server. Open it after forking, not before. `close()` it when done.
 
-    A write locks the row that holds the sequence number, so that writes are committed one after the other, over all
-    processes, and numbers become visible in their order.
+    A commit first locks the row that holds the sequence number.
 
     Args:
         url: `postgresql://host/database`, with any parameter that libpq knows.
@@ -48,6 +78,8 @@ class PostgresStore:
         StoreError: the server cannot answer, or the schema is of a newer version or another program.
     """
 
+    STATE = SqlStore.STATE + " FOR UPDATE"
+
     def __init__(
         self,
         url: str,
@@ -60,226 +92,87 @@ class PostgresStore:
         clock: Callable[[], float] = time.time,
     ) -> None:
         name = schema.schema_name(dataset)
-        self._clock = clock
-        self._log = changelog.Log(keep_log)
         self._pool = Pool(url, user, password, timeout, quoted(name))
+        super().__init__(self._pool, keep_log, clock)
         try:
             schema.prepare(self._pool, name)
         except BaseException:
             self._pool.close()
             raise
 
-    # --- ratings --------------------------------------------------------------------------------------------
-    def put_ratings(self, ratings: Sequence[Rating], *, key: str | None = None) -> int:
-        """Upsert by (user, movie); of repeated pairs the last wins. Returns the sequence number after the write.
+    def _by_statement(self, cause: BaseException | None) -> bool:
+        # 57: the server stops, or is too slow.
+        return isinstance(cause, psycopg.Error) and cause.sqlstate is not None and cause.sqlstate[:2] != "57"
 
-        Raises:
-            ConflictError: the key was used for other ratings.
-            InvalidInputError: ids that are not valid Unicode, or numbers that are not finite; nothing is stored.
-            StoreError: nothing is stored, or the message says that this is not known.
-        """
-        distinct = distinct_ratings(ratings)
-        if key is not None:
-            check_text("idempotency key", key)
-        digest, now = digest_of(distinct) if key is not None else b"", self._clock()
-
-        def put(connection: Connection) -> int:
-            if key is not None:
-                earlier = _sequence_of(connection, key, digest, now)
-                if earlier is not None:
-                    return earlier
-            seq = self._log.next_seq(connection, len(distinct))
-            changelog.put_ratings(connection, seq, distinct)
-            if key is not None:
-                connection.execute("INSERT INTO keys VALUES (%s, %s, %s, %s)", (stored(key), digest, seq, now))
-            return seq
-
-        return self._pool.write(put)
-
-    def delete_rating(self, user_id: str, movie_id: str, timestamp: int) -> int:
-        """Write a tombstone for (user, movie). Returns the sequence number."""
-        return self.put_ratings([Rating(user_id, movie_id, None, timestamp)])
-
-    def user(self, user_id: str) -> UserOverlay:
-        """Everything stored about one user."""
-        rows = self._pool.query(
-            "SELECT u.version, u.erased, r.movie_id, r.rating, r.timestamp"
-            " FROM users u LEFT JOIN ratings r ON r.user_id = u.user_id WHERE u.user_id = %s",
-            (looked_up(user_id),),
-        )
-        if not rows:
-            return UserOverlay()
-        ratings = {
-            movie_id: Rating(user_id, movie_id, *rest)
-            for movie_id, *rest in ((restored(row[2]), *row[3:]) for row in rows if row[2] is not None)
-        }
-        return UserOverlay(rows[0][0], rows[0][1] is not None, ratings)
-
-    def erase_user(self, user_id: str) -> int:
-        """Delete a user's ratings, exposures and log entries, and mark the user as erased."""
-        check_text("user id", user_id)
-        user = stored(user_id)
-
-        def erase(connection: Connection) -> int:
-            seq = self._log.next_seq(connection, 1)
-            connection.execute("DELETE FROM exposures WHERE user_id = %s", (user,))
-            deleted = connection.execute("DELETE FROM ratings WHERE user_id = %s", (user,)).rowcount
-            connection.execute("DELETE FROM log WHERE user_id = %s AND movie_id IS NOT NULL", (user,))
-            if deleted:
-                # Readers that have applied these ratings cannot undo them without the log, so they must reload.
-                connection.execute("UPDATE state SET log_floor = %s", (seq,))
-            connection.execute("INSERT INTO log (seq, user_id) VALUES (%s, %s)", (seq, user))
-            connection.execute(
-                "INSERT INTO users VALUES (%s, %s, %s) ON CONFLICT (user_id) DO UPDATE SET"
-                " version = excluded.version, erased = excluded.erased",
-                (user, seq, seq),
-            )
-            return seq
-
-        return self._pool.write(erase)
-
+    # --- reading --------------------------------------------------------------------------------------------
     def ratings(self, *, batch: int = 50_000) -> Iterator[list[Rating]]:
         """All stored ratings, including tombstones, in batches from one consistent read."""
         statement = "SELECT user_id, movie_id, rating, timestamp FROM ratings"
         for rows in self._pool.stream(statement, batch=batch):
-            yield [Rating(restored(user_id), restored(movie_id), *rest) for user_id, movie_id, *rest in rows]
+            yield [Rating(*row) for row in self._restored(rows, 0, 1)]
 
-    def erased_users(self) -> frozenset[str]:
-        """Ids of all users ever erased."""
-        rows = self._pool.query("SELECT user_id FROM users WHERE erased IS NOT NULL")
-        return frozenset(restored(user_id) for (user_id,) in rows)
+    def _rows(self, connection: Connection, statement: str) -> Iterator[Row]:
+        # Fetched in parts: the time limit is for each of them.
+        with connection.cursor(name="rows") as cursor:
+            cursor.itersize = FETCH
+            yield from cursor.execute(statement)
 
-    # --- films ----------------------------------------------------------------------------------------------
-    def put_movies(self, movies: Sequence[Movie], vectors: Sequence[MovieVector] = ()) -> int:
-        """Add or replace movies. Vectors of their old records are replaced by these."""
-        bodies = bodies_of(movies, vectors)
+    def _of_movies(self, columns: str, table: str, only: Collection[str] | None) -> list[Row]:
+        query = f"SELECT {columns} FROM {table}"
+        if only is None:
+            return self._pool.read(lambda connection: list(self._rows(connection, query)))
+        movie_ids = [self._looked_up(movie_id) for movie_id in only]
+        return self._pool.query(f"{query} WHERE movie_id = ANY(%s::text[])", (movie_ids,))
 
-        def put(connection: Connection) -> int:
-            seq = self._log.next_seq(connection, len(bodies))
-            movie_rows.put(connection, seq, bodies)
-            movie_rows.put_vectors(connection, vectors)
-            return seq
+    def _stored(self, text: str) -> str:
+        return stored(text)
 
-        return self._pool.write(put)
+    def _restored(self, rows: Iterable[Row], *columns: int) -> Iterator[Row]:
+        for row in rows:
+            values = list(row)
+            for column in columns:
+                if row[column] is not None:
+                    values[column] = restored(row[column])
+            yield tuple(values)
 
-    def delete_movie(self, movie_id: str) -> int:
-        """Write a tombstone for a movie."""
-        check_text("film id", movie_id)
-
-        def delete(connection: Connection) -> int:
-            seq = self._log.next_seq(connection, 1)
-            movie_rows.put(connection, seq, [(movie_id, None)])
-            return seq
-
-        return self._pool.write(delete)
-
-    def movies(self, only: Collection[str] | None = None) -> list[tuple[str, Movie | None]]:
-        """All stored movies, or those with the given ids, in the order of their first write; None if deleted."""
-        query, order = "SELECT movie_id, body FROM movies", " ORDER BY place"
-        rows = self._pool.read(lambda connection: movie_rows.read(connection, query, order, only))
-        return [(restored(movie_id), movie_of(body, self._pool.label)) for movie_id, body in rows]
-
-    def put_vectors(self, vectors: Sequence[MovieVector]) -> int:
-        """Add or replace vectors of movies, which need not be in the store."""
-        for vector in vectors:
-            check_vector(vector)
-        return self._write_vectors(vectors)
-
-    def delete_vector(self, movie_id: str, space: str) -> int:
-        """Write a tombstone for a vector, which hides the snapshot's."""
-        check_text("film id", movie_id)
-        return self._write_vectors([MovieVector(movie_id, space, "", np.zeros(0, dtype=np.float32))])
-
-    def _write_vectors(self, vectors: Sequence[MovieVector]) -> int:
-        movie_ids = list(dict.fromkeys(vector.movie_id for vector in vectors))
-
-        def put(connection: Connection) -> int:
-            seq = self._log.next_seq(connection, len(movie_ids))
-            movie_rows.log(connection, seq, movie_ids)
-            movie_rows.put_vectors(connection, vectors)
-            return seq
-
-        return self._pool.write(put)
-
-    def vectors(self, only: Collection[str] | None = None) -> list[MovieVector]:
-        """All stored vectors, or those of the given movies."""
-        query = "SELECT movie_id, space, encoder, body FROM vectors"
-        rows = self._pool.read(lambda connection: movie_rows.read(connection, query, "", only))
-        return [
-            vector_of(restored(movie_id), restored(space), restored(encoder), body)
-            for movie_id, space, encoder, body in rows
-        ]
-
-    # --- changes --------------------------------------------------------------------------------------------
-    def seq(self) -> int:
-        """The newest sequence number, in one round trip to the server."""
-        return int(self._pool.query(_SEQ)[0][0])
-
-    def changes(self, since: int) -> Changes:
-        """The changes after sequence number `since`."""
-        return self._pool.read(lambda connection: changelog.changes(connection, since))
-
-    def compact(self, keep: int) -> None:
-        """Delete all but the newest `keep` changes from the log. Writes do this automatically."""
-
-        def drop(connection: Connection) -> None:
-            changelog.drop_old_log(connection, changelog.Log(keep).next_seq(connection, 0) - keep)
-
-        self._pool.write(drop)
-
-    # --- exposures ------------------------------------------------------------------------------------------
-    def log_exposures(self, exposures: Sequence[Exposure]) -> None:
-        """Record lists that were shown."""
-        for shown in exposures:
-            check_text("user id", shown.user_id)
-        columns = [
-            [stored(shown.user_id) for shown in exposures],
-            [shown.timestamp for shown in exposures],
-            [stored(shown.snapshot) for shown in exposures],
-            [stored(shown.model) for shown in exposures],
-            [json.dumps(shown.movie_ids) for shown in exposures],
-        ]
-        self._pool.write(
-            lambda connection: connection.execute(
-                "INSERT INTO exposures (user_id, timestamp, snapshot, model, movie_ids)"
-                " SELECT * FROM unnest(%s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[])",
-                columns,
+    # --- writing --------------------------------------------------------------------------------------------
+    def _put_ratings(self, connection: Connection, seq: int, ratings: Sequence[Rating]) -> None:
+        before = seq - len(ratings)
+        for start in range(0, len(ratings), CHUNK):
+            part = ratings[start : start + CHUNK]
+            connection.execute(
+                _PUT_RATINGS,
+                (
+                    before + start,
+                    [stored(r.user_id) for r in part],
+                    [stored(r.movie_id) for r in part],
+                    [None if r.rating is None else float(r.rating) for r in part],
+                    [r.timestamp for r in part],
+                ),
             )
-        )
 
-    def exposures(self, user_id: str, limit: int = 1000) -> list[Exposure]:
-        """The newest lists shown to a user, newest first."""
-        rows = self._pool.query(
-            "SELECT timestamp, snapshot, model, movie_ids FROM exposures WHERE user_id = %s"
-            " ORDER BY timestamp DESC, id DESC LIMIT %s",
-            (looked_up(user_id), max(0, limit)),
-        )
-        return [
-            Exposure(user_id, timestamp, restored(snapshot), restored(model), tuple(json.loads(shown)))
-            for timestamp, snapshot, model, shown in rows
-        ]
+    def _put_movies(self, connection: Connection, seq: int, bodies: Bodies) -> None:
+        before = seq - len(bodies)
+        for start in range(0, len(bodies), CHUNK):
+            part = bodies[start : start + CHUNK]
+            ids, texts = [stored(movie_id) for movie_id, _ in part], [body for _, body in part]
+            connection.execute(_PUT_MOVIES, (before + start, ids, texts, list(RECORD_SPACES)))
 
-    # --- lifecycle ------------------------------------------------------------------------------------------
-    def ping(self) -> None:
-        """Raise `StoreError` unless the store can be read."""
-        self.seq()
+    def _log_movies(self, connection: Connection, seq: int, movie_ids: Sequence[str]) -> None:
+        connection.execute(_LOG_MOVIES, (seq - len(movie_ids), [stored(movie_id) for movie_id in movie_ids]))
 
-    def close(self) -> None:
-        """Close the connections. Any later use raises `StoreError`."""
-        self._pool.close()
+    def _put_vectors(self, connection: Connection, vectors: Sequence[MovieVector]) -> None:
+        last = list({(vector.movie_id, vector.space): vector for vector in vectors}.values())
+        size = max(1, VECTOR_BYTES // max([1, *(vector.values.nbytes for vector in last)]))
+        for start in range(0, len(last), size):
+            part = last[start : start + size]
+            values = (
+                [stored(v.movie_id) for v in part],
+                [stored(v.space) for v in part],
+                [stored(v.encoder) for v in part],
+                [bytes_of(v) if len(v.values) else None for v in part],
+            )
+            connection.execute(_PUT_VECTORS, values)
 
-
-def _sequence_of(connection: Connection, key: str, digest: bytes, now: float) -> int | None:
-    """The sequence number of the earlier call with a key; None if there was none.
-
-    Raises:
-        ConflictError: it was for other ratings.
-    """
-    changelog.lock(connection)  # so that of two calls at the same time the second sees the first one's key
-    connection.execute("DELETE FROM keys WHERE created < %s", (now - KEY_SECONDS,))
-    row = connection.execute("SELECT digest, seq FROM keys WHERE key = %s", (stored(key),)).fetchone()
-    if row is None:
-        return None
-    if row[0] != digest:
-        raise key_conflict(key)
-    return int(row[1])
+    def _put_exposures(self, connection: Connection, rows: Sequence[Row]) -> None:
+        connection.execute(_PUT_EXPOSURES, [list(column) for column in zip(*rows, strict=True)])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from matinee.stores.records import storable
-
 _ESCAPE = re.compile(r"\\(.)")
 
 
@@ -19,9 +17,3 @@ def restored(text: str) -> str:
     if "\\" not in text:
         return text
     return _ESCAPE.sub(lambda match: "\0" if match[1] == "0" else match[1], text)
-
-
-def looked_up(text: str) -> str | None:
-    """A text as it is stored, or None (which matches nothing in SQL) if it cannot be stored."""
-    known = storable(text)
-    return None if known is None else stored(known)

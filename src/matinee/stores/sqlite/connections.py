@@ -1,8 +1,4 @@
-"""SQLite connections of one process: one reader per thread, one writer, and group commit.
-
-Group commit: callers queue their jobs and take the write lock in turn. The holder of the lock runs all queued jobs in
-one transaction with one fsync. Each job has a savepoint, so that it is atomic. A caller returns only after the commit.
-"""
+"""SQLite connections of one process: one reader per thread, and one writer."""
 
 from __future__ import annotations
 
@@ -11,30 +7,35 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, TypeVar
 
-from matinee.errors import MatineeError, StoreError
+from matinee.databases.lifetime import Lifetime
+from matinee.errors import StoreError
 from matinee.stores.sqlite import migrations
 from matinee.stores.sqlite.errors import is_busy, store_error
 
 T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], T]
 
-MAX_GROUP = 256
-"""Maximum number of jobs in one transaction."""
 CHECKPOINT_MS = 50
 CHECK_BELOW = 64 << 20
 """Files smaller than this (bytes) get a full integrity check when opened. It takes well under a second."""
 
 
+class Connection(sqlite3.Connection):
+    """A connection whose `execute` takes `%s` for a value, as PostgreSQL's does (`stores/sql.py`)."""
+
+    def execute(self, statement: str, values: Any = (), /) -> sqlite3.Cursor:
+        """See `sqlite3.Connection.execute`."""
+        return super().execute(statement.replace("%s", "?"), values)
+
+
 class Reader:
     """One thread's read connection and the newest sequence number it has seen. Closed when the thread ends."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.data_version = -1
         self.seq = -1
@@ -46,41 +47,27 @@ class Reader:
     __del__ = close
 
 
-class Job(Generic[T]):
-    """One caller's work and its result or error."""
-
-    def __init__(self, work: Work[T]) -> None:
-        self.work = work
-        self.done = False
-        self.result: T | None = None
-        self.error: BaseException | None = None
-
-
 class Connections:
     """All connections of one process to one database file. Not usable after a fork: reopen in the child.
 
     Args:
         path: the file; created with its folder if missing.
         busy_timeout: seconds to wait for another process's write.
-        after: called with the write connection at the end of every transaction (housekeeping).
 
     Raises:
         StoreError: the file is not a database, is damaged, is of a newer version or another program, or is read-only.
     """
 
-    def __init__(self, path: Path, busy_timeout: float, after: Callable[[sqlite3.Connection], None]) -> None:
+    def __init__(self, path: Path, busy_timeout: float) -> None:
         self.path = path
         self._busy_timeout = busy_timeout
-        self._after = after
-        self._pid = os.getpid()
+        self.lifetime = Lifetime()
         self._local = threading.local()
         self._readers: weakref.WeakSet[Reader] = weakref.WeakSet()
         self._readers_lock = threading.Lock()
         self._write_lock = threading.Lock()
-        self._queue: deque[Job[object]] = deque()
-        self._writer: sqlite3.Connection | None = None
-        self._closed = False
-        self._name = os.fspath(path)
+        self._writer: Connection | None = None
+        self.label = os.fspath(path)
         self._file: tuple[int, int] | None = None
         try:
             self._prepare()
@@ -111,7 +98,7 @@ class Connections:
     def _identity(self) -> tuple[int, int] | None:
         """Device and inode of the file at the path; None if it is missing or empty."""
         try:
-            status = os.stat(self._name)  # noqa: PTH116 - half the cost of Path.stat
+            status = os.stat(self.label)  # noqa: PTH116 - half the cost of Path.stat
         except OSError:
             return None
         return (status.st_dev, status.st_ino) if status.st_size else None
@@ -129,9 +116,14 @@ class Connections:
                     raise
             time.sleep(0.01)
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> Connection:
         connection = sqlite3.connect(
-            self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False, cached_statements=64
+            self.path,
+            timeout=self._busy_timeout,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=Connection,
+            cached_statements=64,
         )
         try:
             connection.execute("PRAGMA synchronous = FULL")
@@ -142,10 +134,7 @@ class Connections:
         return connection
 
     def _check_usable(self) -> None:
-        if self._closed:
-            raise StoreError("The store is closed.", "Open it again.")
-        if self._pid != os.getpid():
-            raise StoreError("The store was opened before this process was forked.", "Open it again in the child.")
+        self.lifetime.check()
         # SQLite itself would continue with the open file, and writes to it would be lost.
         if self._file is not None and self._identity() != self._file:
             raise StoreError(
@@ -170,7 +159,7 @@ class Connections:
         return reader
 
     @contextmanager
-    def reading(self, *, own: bool = False) -> Iterator[sqlite3.Connection]:
+    def reading(self, *, own: bool = False) -> Iterator[Connection]:
         """A consistent read: one transaction on this thread's connection, or on a new one if `own` is true.
 
         Raises:
@@ -191,76 +180,45 @@ class Connections:
         except sqlite3.Error as error:
             raise store_error(error, self.path) from error
 
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction that sees one state of the database.
+
+        Raises:
+            StoreError: the store cannot answer.
+        """
+        with self.reading() as connection:
+            return work(connection)
+
+    def query(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Rows of one reading statement.
+
+        Raises:
+            StoreError: the store cannot answer.
+        """
+        with self.reading() as connection:
+            return connection.execute(statement, values).fetchall()
+
     # --- writing --------------------------------------------------------------------------------------------
-    def write(self, work: Work[T]) -> T:
-        """Run `work` in a transaction, possibly together with other threads' jobs. Returns after a durable commit.
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction. Returns after a durable commit.
 
         Raises:
             StoreError: nothing was stored.
-            MatineeError: raised by `work`; nothing was stored.
         """
-        self._check_usable()
-        job = Job(work)
-        self._queue.append(job)  # type: ignore[arg-type]
         with self._write_lock:
-            if not job.done:
-                self._run_queued()
-        if job.error is not None:
-            raise job.error
-        return job.result  # type: ignore[return-value]
-
-    def _run_queued(self) -> None:
-        """Run all queued jobs in as few transactions as the group size allows. The caller holds the write lock."""
-        while self._queue:
-            jobs = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_GROUP))]
+            self._check_usable()  # not below, as closing the writer would write the log into the file
             try:
-                failure = self._transaction(jobs)
-                if failure is not None and len(jobs) > 1 and not is_busy(failure):
-                    # One job may be too large for the disk; the others must not fail because of it.
-                    for job in jobs:
-                        self._transaction([job])
-            finally:
-                # If this thread was interrupted, waiting callers must get an error instead of hanging.
-                for job in jobs:
-                    if not job.done:
-                        job.done = True
-                        job.error = StoreError("The write was interrupted.", "Try again.")
-
-    def _transaction(self, jobs: list[Job[object]]) -> Exception | None:
-        """Run jobs in one transaction. On a database error nothing is stored and the error is returned."""
-        for job in jobs:
-            job.done, job.result, job.error = False, None, None
-        try:
-            self._check_usable()
-            if self._writer is None:
-                self._writer = self._connect()
-            connection = self._writer
-            connection.execute("BEGIN IMMEDIATE")
-            for job in jobs:
-                connection.execute("SAVEPOINT job")
-                try:
-                    job.result = job.work(connection)
-                except sqlite3.Error:
-                    raise
-                except Exception as error:  # the caller's error, re-raised in the caller's thread
-                    job.error = error
-                    connection.execute("ROLLBACK TO job")
-                connection.execute("RELEASE job")
-            self._after(connection)
-            connection.execute("COMMIT")
-            self._check_usable()  # otherwise the commit might have gone to a deleted file
-        except (sqlite3.Error, MatineeError) as error:
-            self._drop_writer()
-            for job in jobs:
-                job.error = error if isinstance(error, MatineeError) else store_error(error, self.path)
-                job.done = True
-            return error
-        except BaseException:
-            self._drop_writer()
-            raise
-        for job in jobs:
-            job.done = True
-        return None
+                self._writer = connection = self._writer or self._connect()
+                connection.execute("BEGIN IMMEDIATE")
+                result = work(connection)
+                connection.execute("COMMIT")
+                self._check_usable()  # otherwise the commit might have gone to a deleted file
+            except BaseException as error:
+                self._drop_writer()
+                if isinstance(error, sqlite3.Error):
+                    raise store_error(error, self.path) from error
+                raise
+        return result
 
     def _drop_writer(self) -> None:
         # Closing rolls back. The next write opens a new connection.
@@ -281,8 +239,7 @@ class Connections:
 
     def close(self) -> None:
         """Close all connections. Idempotent."""
-        self._closed = True
-        if self._pid != os.getpid():
+        if not self.lifetime.end():
             return  # closing the parent's connections would release the parent's locks
         with self._write_lock:
             self._drop_writer()

@@ -12,7 +12,7 @@ from matinee.client import RefusedError, calls
 from matinee.studio import charts, core, explanation_text, pickers
 from matinee.studio.movie_lists import portrait
 from matinee.studio.pickers import catalog
-from matinee.studio.style import plain, with_year
+from matinee.studio.style import counted, plain, with_year
 
 RECOMMENDED, RATED, ANY = "Recommended", "Rated", "Any film"
 SOURCES = (RECOMMENDED, RATED, ANY)
@@ -26,9 +26,8 @@ def show() -> None:
     """Show the page; `?page=explain&user=42&film=318&model=blend` holds its state."""
     st.title("Explain")
     pickers.follow()
-    models = core.get(calls.models())["items"]
+    models = pickers.models()
     if not models:
-        st.info("The snapshot in service has no models.", icon=":material/info:")
         return
     names = [model["name"] for model in models]
     left, right = st.columns([2, 1])
@@ -37,7 +36,7 @@ def show() -> None:
     with right:
         name = pickers.model("Model", "explain-model", names, default=pickers.default_model(models))
     if user_id is None:
-        st.info("Choose a user.", icon=":material/info:")
+        core.info("Choose a user.")
         return
     rated = pickers.history(user_id)
     if not rated:
@@ -48,14 +47,14 @@ def show() -> None:
     movie_id = _movie(user_id, recommended["items"], rated)
     pickers.address(user=user_id, film=movie_id, model=name)
     if movie_id is None:
-        st.info("Choose a film.", icon=":material/info:")
+        core.info("Choose a film.")
         return
     try:
         answer = core.get(calls.explanation(user_id, movie_id, model=name))
     except RefusedError as error:
         if error.status != 404:
             raise
-        st.info(plain(error.message), icon=":material/info:")
+        core.info(plain(error.message))
         return
     _explain(answer, rated)
 
@@ -78,7 +77,7 @@ def _movie(user_id: str, recommended: Sequence[Answer], rated: Sequence[Answer])
         return pickers.movie("Film", "explain-any")
     labels = lists[str(source)]
     if not labels:
-        st.info("There is none.", icon=":material/info:")
+        core.info("There is none.")
         return None
     key = f"explain-{source}"
     pickers.init_widget(key, requested)
@@ -104,8 +103,7 @@ def _explain(answer: Answer, rated: Sequence[Answer]) -> None:
         st.subheader(plain(with_year(movie["title"], movie.get("year"))), anchor=False)
         st.caption(plain(", ".join(movie.get("genres") or ())))
         st.markdown("\n".join(f"- {sentence}" for sentence in explanation_text.sentences(answer)))
-        count = f"{len(rated):,} film{'' if len(rated) == 1 else 's'}"
-        st.caption(plain(f"Said to user {answer['user_id']}, who has rated {count}."))
+        st.caption(plain(f"For user {answer['user_id']}, who has rated {counted(len(rated), 'film')}."))
     _shares(answer)
     _models(answer)
     _neighbors(answer)

@@ -7,12 +7,12 @@ from typing import Any
 
 import streamlit as st
 
-from matinee.client import RefusedError, calls
+from matinee.client import calls
 from matinee.errors import MatineeError
 from matinee.studio import charts, core, pickers, scatter
 from matinee.studio.movie_lists import Entry, movie_list, portrait
 from matinee.studio.pickers import catalog
-from matinee.studio.style import plain, with_year
+from matinee.studio.style import counted, plain, with_year
 
 MAP, FILM, SPACE, COLOR, CHOSEN_GENRES = "map-figure", "map-film", "map-space", "map-colour", "map-genres"
 NEAR = 10
@@ -28,7 +28,7 @@ def show() -> None:
     pickers.follow()
     available = [space for space in scatter.SPACES if scatter.map_points(space) is not None]
     if not available:
-        st.info("The snapshot in service has no maps. `matinee train` makes them.", icon=":material/info:")
+        core.info("The snapshot in service has no maps. `matinee train` makes them.")
         return
     facts = scatter.facts()
     left, right = st.columns(2)
@@ -120,12 +120,8 @@ def _clicked() -> None:
 
 
 def _similar(movie_id: str, space: str) -> list[Mapping[str, Any]]:
-    try:
-        return list(core.get(calls.similar(movie_id, by=BY[space], n=NEAR))["items"])
-    except RefusedError as error:
-        if error.status not in (404, 422):
-            raise
-        return []  # the movie has no vector in this space
+    answer = core.find(calls.similar(movie_id, by=BY[space], n=NEAR), missing=(404, 422))
+    return list(answer["items"]) if answer else []  # the movie has no vector in this space
 
 
 def _details(
@@ -146,7 +142,7 @@ def _details(
         facts.append(f"Directed by {', '.join(movie['directors'])}")
     count = ratings["count"]
     if count:
-        facts.append(f"{count:,} rating{'' if count == 1 else 's'}, {ratings['mean']:.2f} stars on average")
+        facts.append(f"{counted(count, 'rating')}, {ratings['mean']:.2f} stars on average")
     else:
         facts.append("Nobody has rated it.")
     if movie_id in rated:

@@ -16,7 +16,7 @@ FIGURES, SIDE, SNAPSHOTS = "Figures", "Side by side", "Snapshots"
 VIEWS = {"figures": FIGURES, "side-by-side": SIDE, "snapshots": SNAPSHOTS}
 VIEW = "models-view"
 MEANINGS = {
-    "ndcg@10": "nDCG@10: how near to the top of the list of ten the held-out films stand. 1 is perfect, 0 none found.",
+    "ndcg@10": "nDCG@10: how near the top of the list of ten the held-out films rank. 1 is perfect, 0 none found.",
     "recall@10": "Recall@10: the share of a user's held-out films that are among the ten.",
     "coverage": "Coverage: the share of all films that at least one of these lists of ten shows.",
     "rmse": "RMSE: error of predicted stars on held-out ratings (root of the mean square). Lower is better; only "
@@ -28,15 +28,16 @@ MEASURED = (
     "service are then fitted on everything."
 )
 MEGABYTE = 1e6
+COSTS = ((1, "MB", "Memory"), (0, "s", "Training"))
+"""Position in `cost`, unit and title."""
 
 
 def show() -> None:
     """Show the page; `?page=models&view=`, and for two models `?user=&left=&right=&n=&filter=`, hold its state."""
     st.title("Models")
     pickers.follow()
-    models = core.get(calls.models())["items"]
+    models = pickers.models()
     if not models:
-        st.info("The snapshot in service has no models.", icon=":material/info:")
         return
     pickers.init_widget(VIEW, VIEWS.get(pickers.param("view") or "", FIGURES))
     view = st.radio("View", list(VIEWS.values()), key=VIEW, horizontal=True, label_visibility="collapsed")
@@ -81,9 +82,8 @@ def _figures(models: Sequence[Mapping[str, Any]]) -> None:
     if metrics:
         _charts(models, metrics)
     else:
-        st.info(
-            "This snapshot was trained without measuring. `matinee train` measures; with `--no-measure` it does not.",
-            icon=":material/info:",
+        core.info(
+            "This snapshot was trained without measuring. `matinee train` measures; with `--no-measure` it does not."
         )
         _costs(models)
 
@@ -91,7 +91,7 @@ def _figures(models: Sequence[Mapping[str, Any]]) -> None:
 def _costs(models: Sequence[Mapping[str, Any]]) -> None:
     names = [model["name"] for model in models]
     costs = [cost(name, models) for name in names]
-    for column, index, unit, title in zip(st.columns(2), (1, 0), ("MB", "s"), ("Memory", "Training"), strict=True):
+    for column, (index, unit, title) in zip(st.columns(2), COSTS, strict=True):
         amounts = [one[index] for one in costs]
         with column:
             charts.draw(
@@ -125,8 +125,7 @@ def _charts(models: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> None
         table={"Model": [names[i] for i in order], metric: [values[i] for i in order]},
     )
     costs = [cost(model["name"], models) for model in having]
-    left, right = st.columns(2)
-    for column, index, unit, title in ((left, 1, "MB", "Memory"), (right, 0, "s", "Training")):
+    for column, (index, unit, title) in zip(st.columns(2), COSTS, strict=True):
         amounts = [one[index] for one in costs]
         hover = [f"{value:.4f}, {amount:,.2f} {unit}" for value, amount in zip(values, amounts, strict=True)]
         axis = f"{title} ({unit}, logarithmic)"
@@ -182,7 +181,7 @@ def _snapshots() -> None:
     pickers.address(view="snapshots")
     snapshots = core.ask(calls.snapshots())["items"]
     if not snapshots:
-        st.info("There are no snapshots. `matinee train` makes one.", icon=":material/info:")
+        core.info("There are no snapshots. `matinee train` makes one.")
         return
     metrics: list[Mapping[str, Mapping[str, float]]] = [one.get("metrics") or {} for one in snapshots]
     names = list(dict.fromkeys(name for each in metrics for name in each))
@@ -204,10 +203,10 @@ def _snapshots() -> None:
     st.subheader("Their figures")
     kinds = list(dict.fromkeys(key for each in metrics for values in each.values() for key in values))
     if not kinds:
-        st.info("No snapshot was measured.", icon=":material/info:")
+        core.info("No snapshot was measured.")
         return
     pickers.init_widget("models-snapshot-metric", kinds[0])
-    metric = st.selectbox("Figure", kinds, key="models-snapshot-metric", help="What it means stands under Figures.")
+    metric = st.selectbox("Figure", kinds, key="models-snapshot-metric", help="Explained in the view Figures.")
     table: dict[str, Sequence[Any]] = {"Snapshot": columns["Snapshot"]}
     table |= {name: [each.get(name, {}).get(metric) for each in metrics] for name in names}
     number = {name: st.column_config.NumberColumn(format="%.4f") for name in names}

@@ -27,7 +27,7 @@ def show() -> None:
     st.title("Solution Overview")
     st.markdown(
         "Matinee recommends films. It learns from ratings and from what films are about, says why it recommends "
-        "what it does, and takes new ratings and new films in at once, without training anew."
+        "what it does, and takes new ratings and films into account at once, without retraining."
     )
     _flow()
     models = core.get(calls.models())["items"]
@@ -94,21 +94,21 @@ def _algorithms(models: list[dict[str, Any]]) -> None:
         st.subheader("Content Based Filtering")
         st.markdown(
             "Each film is a vector of what is known about it. Words are weighted by how rare they are (TF-IDF), and "
-            "each field is brought to a weight of its own, so that none drowns the others. Your three films are added "
-            "up to one profile, and the films whose vectors point the same way come first. All three films count. It "
-            "knows films that nobody has rated."
+            "each field gets a weight of its own, so that none outweighs the others. Your three films are added up to "
+            "one profile, and the films whose vectors point the same way come first. All three films count. It knows "
+            "films that nobody has rated."
         )
         if content is not None:
             weights = {name: value for name, value in content["config"].items() if _is_weight(name, value)}
             joined = ", ".join(f"{name} {value:g}" for name, value in sorted(weights.items(), key=lambda w: -w[1]))
-            st.caption(plain(f"Weights of the fields: {joined}. Fields that the data lack count nothing."))
+            st.caption(plain(f"Weights of the fields: {joined}. Fields that the data lack do not count."))
     with right:
         default = next((one for one in models if one["default"]), None)
         st.subheader("Collaborative Based Filtering")
         st.markdown(
-            "What people rated says which films go together, whatever they are about. Your three films are taken for "
-            "the history of a new user and folded into the fitted model; nothing is trained for it. A film that nobody "
-            "has rated says nothing here: it counts by its content instead, and the page says so."
+            "Ratings show which films go together, whatever they are about. Your three films are taken for "
+            "the history of a new user and folded into the fitted model, without retraining. A film that nobody has "
+            "rated counts by its content instead, and the page says so."
         )
         if default is not None:
             parts = default["config"].get("weights") or {}
@@ -129,9 +129,9 @@ def _accuracy(models: list[dict[str, Any]]) -> None:
         st.info("These models were not measured: the data were too few, or training was told not to.")
         return
     st.markdown(
-        "Models were fitted again without a fifth of the ratings of up to 2,000 users, and had to find the films of "
-        "that fifth among all films. **nDCG@10** is 1 where the ten films of a list are all among them, **recall@10** "
-        "is the share of them that the list holds."
+        "Models were fitted again without a fifth of the ratings of up to 2,000 users, and then ranked all films. "
+        "**nDCG@10** is 1 if all ten films of a list are held-out ones, **recall@10** is the share of a user's "
+        "held-out films in the list."
     )
     _verdict({one["name"]: one["metrics"]["ndcg@10"] for one in measured}, models)
     names, values = [one["name"] for one in measured], [one["metrics"]["ndcg@10"] for one in measured]

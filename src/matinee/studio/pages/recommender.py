@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from matinee.client import RefusedError, calls
+from matinee.client import calls
 from matinee.studio import core, pickers
 from matinee.studio.movie_lists import Entry, movie_list
 from matinee.studio.pickers import Catalog, catalog
@@ -47,7 +47,7 @@ def _algorithm() -> None:
         list(ALGORITHMS),
         format_func=ALGORITHMS.__getitem__,
         key=CHOICE,
-        captions=["Films about the same things", "Films that those like who like these"],
+        captions=["Films about the same things", "Films that the same people like"],
     )
     st.session_state[LEFT] = _widgets()
 
@@ -66,9 +66,7 @@ def _recommend() -> None:
         missing = [name.lower() for name, label in selected.items() if label not in movies.ids]
         if missing:
             verb = "is" if len(missing) == 1 else "are"
-            st.info(
-                f"Choose three films first: the {' and the '.join(missing)} {verb} missing.", icon=":material/info:"
-            )
+            core.info(f"Choose three films first: the {' and the '.join(missing)} {verb} missing.")
             return
         _remember([movies.ids[str(label)] for label in selected.values()], st.session_state[CHOICE])
     if ASKED in st.session_state:
@@ -111,12 +109,9 @@ def _remember(movie_ids: Sequence[str], model: str) -> None:
 
 
 def _answer(movies: Catalog, movie_ids: tuple[str, ...], model: str) -> None:
-    try:
-        answer = core.get(calls.favourites(movie_ids=movie_ids, model=model, top_n=N))
-    except RefusedError as error:
-        if error.status != 404:
-            raise
-        st.info("One of these films is gone from the catalogue. Choose another.", icon=":material/info:")
+    answer = core.find(calls.favourites(movie_ids=movie_ids, model=model, top_n=N))
+    if answer is None:
+        core.info("One of these films is gone from the catalogue. Choose another.")
         return
     st.header("We think you'll like:")
     names = [movies.by_id.get(movie_id, movie_id) for movie_id in dict.fromkeys(movie_ids)]
@@ -129,13 +124,13 @@ def _answer(movies: Catalog, movie_ids: tuple[str, ...], model: str) -> None:
         ]
     )
     if not answer["items"]:
-        st.info("No other film is known.", icon=":material/info:")
+        core.info("No other film is known.")
 
 
 def _say_fallback(answer: dict[str, Any]) -> None:
     if answer["fallback"] == "popular":
-        st.info("Nothing is known of these films, so these are the most popular ones.", icon=":material/info:")
+        core.info("Nothing is known of these films, so these are the most popular ones.")
     elif answer["fallback"] == "content":
         cold = answer["cold"]
         text = f"Nobody has rated {', '.join(cold)}: {'it counts' if len(cold) == 1 else 'they count'} by content."
-        st.info(plain(text), icon=":material/info:")
+        core.info(plain(text))

@@ -6,7 +6,7 @@ const REFUSED = {
   NotReadableError: "The camera is in use elsewhere. Close the other program and try again.",
 };
 
-/** Whether pictures can be taken within the page; browsers allow it on safe addresses only. */
+/** Whether pictures can be taken within the page; browsers allow it in secure contexts only. */
 export const hasCamera = () => Boolean(navigator.mediaDevices?.getUserMedia);
 
 export class Camera {
@@ -15,7 +15,7 @@ export class Camera {
     this.stream = null;
   }
 
-  /** Show what the camera sees; throws an Error with a sentence for the visitor. */
+  /** Show the camera's picture. Throws an Error with a sentence for the visitor. */
   async start() {
     this.stop();
     try {
@@ -27,7 +27,7 @@ export class Camera {
     await this.video.play();
   }
 
-  /** The present picture as a file. */
+  /** The current picture as a file. */
   async take() {
     const canvas = document.createElement("canvas");
     canvas.width = this.video.videoWidth;

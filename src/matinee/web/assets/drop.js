@@ -1,5 +1,5 @@
-// Where a poster comes in: dropped, pasted, photographed, chosen, or a film's own.
-// The file goes to the web app as it is; only a photograph is made here.
+// Input of a poster: dropped, pasted, photographed or chosen by the visitor, or a film's own.
+// Files are sent to the web app unchanged.
 
 import { Camera, hasCamera } from "./camera.js";
 import { html } from "./html.js";
@@ -33,7 +33,7 @@ function megabytes(bytes) {
   return (Math.round((bytes / 1024 / 1024) * 10) / 10).toString();
 }
 
-/** Send a file to the web app; what the listener gets as a reference. Throws an Error with a sentence. */
+/** Upload a file. Returns the reference for the listener. Throws an Error with a sentence for the visitor. */
 async function upload(file) {
   if (file.size > largest()) throw new Error(tooLarge(file));
   const form = new FormData();
@@ -53,7 +53,7 @@ async function upload(file) {
 const tooLarge = (file) =>
   `This picture has ${megabytes(file.size)} MB, and ${megabytes(largest())} MB is the most. Save it smaller, or take a screenshot of it.`;
 
-/** The film that a link or a poster of this app stands for, null for anything else. */
+/** The id of the film of a dropped link or poster of this app; null for anything else. */
 function filmOf(text) {
   try {
     const url = new URL(text.split("\n")[0]);
@@ -72,9 +72,9 @@ export function mount({ root, props, trigger, watch }) {
   const [zone, preview, note, input, video] = [".zone", ".preview", ".note", "input", "video"].map(part);
   const way = (name) => part(`[data-way="${name}"]`);
   const camera = new Camera(video);
-  let file = null; // the visitor's picture, null while a film's poster or nothing is shown
+  let file = null; // the visitor's picture; null while a film's poster or nothing is shown
   let film = null;
-  let asked = 0;
+  let uploads = 0;
 
   const say = (text) => {
     if (note.textContent !== text) note.textContent = text;
@@ -91,27 +91,27 @@ export function mount({ root, props, trigger, watch }) {
     if (!on) camera.stop();
   };
 
-  const look = async () => {
-    const mine = ++asked;
+  const search = async () => {
+    const own = ++uploads;
     say("Looking at the posters of all films …");
     zone.setAttribute("aria-busy", "true");
     try {
       const image = await upload(file);
-      if (mine === asked) matinee.fire(trigger, "match", { image });
+      if (own === uploads) matinee.fire(trigger, "match", { image });
     } catch (error) {
       zone.removeAttribute("aria-busy");
       say(error.message);
     }
   };
 
-  const take = (given) => {
+  const use = (picture) => {
     watching(false);
     if (preview.firstChild?.src?.startsWith("blob:")) URL.revokeObjectURL(preview.firstChild.src);
-    file = given;
+    file = picture;
     film = null;
-    show(html`<img class="poster" src="${URL.createObjectURL(given)}" alt="Your picture" />`);
-    preview.firstChild.addEventListener("error", () => file === given && show(null)); // not a picture, or no known one
-    look();
+    show(html`<img class="poster" src="${URL.createObjectURL(picture)}" alt="Your picture" />`);
+    preview.firstChild.addEventListener("error", () => file === picture && show(null)); // not a picture, or of an unknown format
+    search();
   };
 
   matinee.matched = () => {
@@ -128,7 +128,7 @@ export function mount({ root, props, trigger, watch }) {
     later = setTimeout(() => {
       if (k === before || !(file || film)) return;
       before = k;
-      if (file) look();
+      if (file) search();
       else matinee.fire(trigger, "film", { film: film.movie_id });
     }, 150);
   };
@@ -139,7 +139,7 @@ export function mount({ root, props, trigger, watch }) {
     const name = event.target.closest("[data-way]")?.dataset.way;
     if (name === "choose") input.click();
     else if (name === "camera" && !hasCamera()) {
-      input.setAttribute("capture", "environment"); // phones open their camera; elsewhere it is a choice of files
+      input.setAttribute("capture", "environment"); // phones open their camera, other devices a file chooser
       input.click();
       input.removeAttribute("capture");
     } else if (name === "camera") {
@@ -152,18 +152,18 @@ export function mount({ root, props, trigger, watch }) {
           say(error.message);
         },
       );
-    } else if (name === "shoot") camera.take().then(take);
+    } else if (name === "shoot") camera.take().then(use);
     else if (name === "stop") {
       watching(false);
       way("camera").focus();
     }
   });
   input.addEventListener("change", () => {
-    if (input.files[0]) take(input.files[0]);
+    if (input.files[0]) use(input.files[0]);
     input.value = ""; // the same file may be chosen again
   });
 
-  // While this page is open a picture may be dropped anywhere: beside the zone the browser would leave the app.
+  // A picture may be dropped anywhere on this page: outside of the zone the browser would leave the app to show it.
   const dragged = (on) => zone.classList.toggle("over", on);
   addEventListener("dragover", (event) => {
     if (!visible()) return;
@@ -178,13 +178,13 @@ export function mount({ root, props, trigger, watch }) {
     dragged(false);
     const id = filmOf(event.dataTransfer.getData("text/uri-list"));
     if (id) matinee.go(matchAddress(id));
-    else if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
+    else if (event.dataTransfer.files[0]) use(event.dataTransfer.files[0]);
     else say("That was no picture file. Save the picture first, then drop it here.");
   });
   addEventListener("paste", (event) => {
     if (!visible() || event.target.closest?.("input, textarea, [contenteditable]")) return;
     const [pasted] = event.clipboardData.files;
-    if (pasted) take(pasted);
+    if (pasted) use(pasted);
     else say("There is no picture in the clipboard. Copy a picture, not its address.");
   });
   new ResizeObserver(() => visible() || (camera.stream && watching(false))).observe(root);

@@ -1,12 +1,11 @@
-// A film's page. Its facts come as one value; what it is to the visitor comes behind, as `{movie_id, yours, ratings}`,
-// and is put into the page that stands.
+// A film's page. The first value has its facts; the visitor's rating and prediction follow as `{movie_id, yours, ratings}`
+// and are added to the page.
 
 import { draw, html, trouble } from "./html.js";
 import { filmAddress, forget, hint, listenToStars, named, plural, poster, starButtons, starless, starsFrom } from "./films.js";
 
-const NAMES = 10; // of a long list that are seen at once
-
-const LONG = 1200; // characters of an overview that are seen at once
+const NAMES = 10; // shown of a long list before it is opened
+const LONG = 1200; // characters shown of an overview before it is opened
 
 const quoted = (text) => `"${text.replace(/[\\"]/g, "\\$&")}"`;
 const filterAddress = (field, text) => `?tab=search&filter=${encodeURIComponent(`${field} = ${quoted(text)}`)}`;
@@ -22,7 +21,7 @@ function fact(label, field, names) {
 
 function overview(text) {
   if (text.length <= LONG) return html`<p class="overview" dir="auto">${text}</p>`;
-  const signs = Array.from(text); // halves of an emoji stay together
+  const signs = Array.from(text); // does not split surrogate pairs
   return html`<p class="overview" dir="auto">${signs.slice(0, LONG).join("")}…</p>
     <details><summary>Read on</summary><p class="overview" dir="auto">…${signs.slice(LONG).join("")}</p></details>`;
 }
@@ -94,7 +93,7 @@ const chart = (one) => html`<h3 id="chart-${one.by}">${one.heading}</h3>
 const beginning = (films, charts) => html`<section><h2>Choose a film</h2><p class="quiet">Type its title above, or begin with one that many know.</p>
   <h3>Popular</h3><ul class="posters" aria-label="Films to begin with">${films.map(starter)}</ul>${charts.map(chart)}</section>`;
 
-/** A part of the page that is drawn by itself; keeps the focus, as `draw` does. */
+/** A part of the page that is redrawn separately; keeps the focus, as `draw` does. */
 function part(root, template) {
   const props = { value: null };
   let redraw;
@@ -109,42 +108,42 @@ export function mount({ root, props, trigger, watch }) {
   root.innerHTML = '<p class="seen-not" role="status"></p><div class="sheet"></div>';
   const [said, sheet] = root.children;
   let film = null; // the film on the page
-  let known = {}; // what it is to the visitor
+  let yours = {}; // the visitor's rating and prediction
   let showMine, showRatings;
 
   const fire = (event, args = {}) => window.matinee.fire(trigger, event, { film_id: film.movie_id, ...args });
   const page = (value) => html`${facts(value)}${similar(value.similar)}`;
   const drawSheet = part(sheet, (value) => (value.film ? page(value) : beginning(value.starters || [], value.charts || [])));
 
-  function whole(value) {
-    const moved = sheet.contains(document.activeElement); // by a link that the new page does not have
+  function open(value) {
+    const moved = sheet.contains(document.activeElement); // the focused link is not on the new page
     film = value.film || null;
     drawSheet(value);
     said.textContent = film ? `${named(film)}: the film's page` : "";
     if (!film) return;
     showMine = part(sheet.querySelector(".yours"), (shown) => mine(film, shown));
     showRatings = part(sheet.querySelector(".film-ratings"), histogram);
-    known = { rating: null, stars: null, because: [], reason: "" };
-    showMine(known);
+    yours = { rating: null, stars: null, because: [], reason: "" };
+    showMine(yours);
     if (value.ratings) showRatings(value.ratings);
     if (moved) sheet.querySelector("h2").focus({ preventScroll: true });
     fire("greet");
   }
-  function behind(value) {
+  function update(value) {
     if (film?.movie_id !== value.movie_id) return;
-    known = { ...known, ...value.yours, trouble: value.trouble };
-    starsFrom(known.lowest, known.seen);
-    showMine({ ...known });
+    yours = { ...yours, ...value.yours, trouble: value.trouble };
+    starsFrom(yours.lowest, yours.seen);
+    showMine({ ...yours });
     if (value.trouble) forget(value.movie_id);
-    else dispatchEvent(new CustomEvent("matinee:rated", { detail: { stars: { [value.movie_id]: known.rating } } }));
+    else dispatchEvent(new CustomEvent("matinee:rated", { detail: { stars: { [value.movie_id]: yours.rating } } }));
     if (value.ratings) showRatings(value.ratings);
     if (new URLSearchParams(location.search).get("tab") === "film") window.matinee.title?.(named(film));
   }
   const show = () => {
     const value = props.value;
     if (!value || typeof value !== "object") return;
-    if ("movie_id" in value) behind(value);
-    else whole(value);
+    if ("movie_id" in value) update(value);
+    else open(value);
   };
 
   listenToStars(sheet, (movie_id, stars) => fire("rate", { stars }));

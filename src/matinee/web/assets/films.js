@@ -1,12 +1,12 @@
-// Pieces that many views share: a poster, a film's name, stars.
+// Shared by views: posters, names of films, stars.
 
 import { html } from "./html.js";
 
 const STEP = 0.5;
 const ORDINALS = ["", "first", "second", "third", "fourth", "fifth"];
-const pressed = new Map(); // film → { stars, before }: a press that has not been answered, and what stood before it
-let lowest = STEP; // stars that can be given
-let seen = false; // no stars: the first one says that a film was seen
+const pressed = new Map(); // film → { stars, before }: clicked stars that are not confirmed yet, and the rating before
+let lowest = STEP; // the fewest stars of these data
+let seen = false; // implicit feedback: the first star means that the film was seen
 
 export const filmAddress = (id) => `?tab=film&film=${encodeURIComponent(id)}`;
 
@@ -15,13 +15,13 @@ export const named = (film) => (film.year ? `${film.title} (${film.year})` : fil
 /** "1 film", "1,234 films". */
 export const plural = (count, word) => `${count.toLocaleString("en-GB")} ${word}${count === 1 ? "" : "s"}`;
 
-/** A film's poster. Its text is empty where the film's name stands beside it. */
+/** A film's poster. Its alternative text is empty if the film's name is next to it. */
 export function poster(film, { alt = "", small = true } = {}) {
   const source = `media/posters/${encodeURIComponent(film.movie_id)}${small ? "?size=small" : ""}`;
   return html`<img class="poster" src="${source}" alt="${alt}" loading="lazy" decoding="async" width="160" height="240" />`;
 }
 
-/** Ratings of these data begin at so many stars; or (`only`) they hold none, and 1 stands for a film that was seen. */
+/** Set the fewest stars of these data; `only`: they have no stars, and 1 means that a film was seen. */
 export function starsFrom(stars, only = false) {
   if (stars > 0) lowest = stars;
   if (only === seen) return;
@@ -30,44 +30,44 @@ export function starsFrom(stars, only = false) {
   document.querySelectorAll(".stars").forEach((group) => show(group, Number(group.dataset.rating) || null));
 }
 
-/** Whether these data hold no stars. */
+/** Whether these data have no stars. */
 export const starless = () => seen;
 
-/** What a press of star number `stars` gives: half a star less where it is the rating already. */
+/** The rating by a click on star number `stars`: half a star less if it is the rating already. */
 const given = (stars, rating) => (rating === stars && stars - STEP >= lowest ? stars - STEP : stars);
 
-/** "Press the fourth star again for 3.5.", or nothing where that star gives no other rating. */
+/** "Press the fourth star again for 3.5.", or "" if that star gives no other rating. */
 export function hint(rating) {
   const stars = Math.ceil(rating);
   const next = given(stars, rating);
   return ORDINALS[stars] && next !== rating ? `Press the ${ORDINALS[stars]} star again for ${next}.` : "";
 }
 
-/** How star number `stars` looks and what it is called. A star that is half lit is pressed by half: "mixed". */
+/** Style and labels of star number `stars`. A half star is "mixed" to screen readers. */
 function face(title, stars, rating) {
-  if (seen) return { look: rating ? "star on" : "star", pressed: String(Boolean(rating)), name: `I have seen ${title}`, sign: "✓" };
+  if (seen) return { style: rating ? "star on" : "star", pressed: String(Boolean(rating)), name: `I have seen ${title}`, sign: "✓" };
   const half = rating >= stars - STEP && rating < stars;
   const next = given(stars, rating);
   const more = half ? `; now ${rating}, press again for ${next}` : next < stars ? `; press again for ${next}` : "";
   const name = `${stars} of 5 stars for ${title}${more}`;
-  const look = half ? " half" : rating >= stars ? " on" : "";
-  // A title that is equal to the name is not read out twice.
-  return { look: `star${look}`, pressed: half ? "mixed" : String(rating === stars), name, title: more && name, sign: "★" };
+  const style = half ? " half" : rating >= stars ? " on" : "";
+  // No tooltip equal to the label, which screen readers would read twice.
+  return { style: `star${style}`, pressed: half ? "mixed" : String(rating === stars), name, title: more && name, sign: "★" };
 }
 
 function star(film, stars, rating) {
-  const { look, pressed, name, title, sign } = face(film.title, stars, rating);
-  return html`<button type="button" class="${look}" data-movie="${film.movie_id}" data-stars="${stars}"
+  const { style, pressed, name, title, sign } = face(film.title, stars, rating);
+  return html`<button type="button" class="${style}" data-movie="${film.movie_id}" data-stars="${stars}"
     data-key="star-${film.movie_id}-${stars}" aria-pressed="${pressed}" aria-label="${name}"${
       title && html` title="${title}"`}${seen && stars > 1 && html` hidden`}><span aria-hidden="true">${sign}</span></button>`;
 }
 
-/** Five buttons, one click each, or one where there are no stars; `rating` is what the visitor gave before. */
+/** Five star buttons, or one if the data have no stars; `rating` is the visitor's rating. */
 export const starButtons = (film, rating) =>
   html`<span class="stars" role="group" aria-label="Your stars for ${film.title}" data-rating="${rating}"
     data-title="${film.title}">${[1, 2, 3, 4, 5].map((stars) => star(film, stars, rating))}</span>`;
 
-/** Show these stars (null: none) wherever a film stands. */
+/** Show a rating (null: none) at every occurrence of a film. */
 function setStars(id, rating) {
   for (const group of document.querySelectorAll(".stars")) {
     if (group.firstElementChild?.dataset.movie === id) show(group, rating);
@@ -78,8 +78,8 @@ function show(group, rating) {
   group.dataset.rating = rating ?? "";
   for (const button of group.children) {
     const stars = Number(button.dataset.stars);
-    const { look, pressed, name, title, sign } = face(group.dataset.title, stars, rating);
-    button.className = look;
+    const { style, pressed, name, title, sign } = face(group.dataset.title, stars, rating);
+    button.className = style;
     button.hidden = seen && stars > 1;
     button.firstElementChild.textContent = sign;
     button.setAttribute("aria-pressed", pressed);
@@ -89,7 +89,7 @@ function show(group, rating) {
   }
 }
 
-/** Call `rate` with the film and the stars of a star button that is clicked in `root`; they show at once. */
+/** Call `rate(film, stars)` when a star button in `root` is clicked. The stars are shown at once. */
 export function listenToStars(root, rate) {
   root.addEventListener("click", (event) => {
     const button = event.target.closest("button.star");
@@ -103,14 +103,14 @@ export function listenToStars(root, rate) {
   });
 }
 
-/** Stars of a film that wait for no answer any more: those before them are shown. */
+/** Undo unconfirmed stars of a film. */
 export function forget(id) {
   if (!pressed.has(id)) return;
   setStars(id, pressed.get(id).before);
   pressed.delete(id);
 }
 
-/** An answer tells a film's stars. Those that were pressed since it was asked for stay until they are answered. */
+/** Show a film's stars from an answer. Stars clicked since its request stay until they are confirmed. */
 function answered(id, stars) {
   const later = pressed.get(id);
   if (later && later.stars !== stars) later.before = stars;

@@ -1,5 +1,5 @@
-// Markup out of values: html`<b title="${title}">${title}</b>` escapes whatever is put in, lists are joined.
-// Only what `html` itself made goes in as it is.
+// Templates: html`<b title="${title}">${title}</b>` escapes all values and joins lists. Only results of `html` are not
+// escaped again.
 
 class Markup {
   constructor(text) {
@@ -20,11 +20,11 @@ function escaped(value) {
 }
 
 export function html(parts, ...values) {
-  return new Markup(parts.reduce((text, part, place) => text + escaped(values[place - 1]) + part));
+  return new Markup(parts.reduce((text, part, i) => text + escaped(values[i - 1]) + part));
 }
 
-/** Draw `template(props.value)` into `root`, now and at every new value; `after(root, value)` comes behind each.
-    A value that says when it was asked for (`at`) is left out if one asked for later came first. */
+/** Draw `template(props.value)` into `root`, now and for every new value, and then call `after(root, value)`.
+    A value with a request time (`at`) is ignored if one with a later time was drawn before. */
 export function draw({ root, props, watch }, template, after) {
   let latest = 0;
   const show = () => {
@@ -40,7 +40,7 @@ export function draw({ root, props, watch }, template, after) {
   show();
 }
 
-/** A failure said in friendly words; "Try again" opens the present address anew. A faulty filter shows its fault. */
+/** An error message. "Try again" reopens the current address. An invalid filter is shown with its error marked. */
 export function trouble(error) {
   return html`<div class="trouble" role="alert">
     <p><strong>${error.title}</strong></p>
@@ -50,7 +50,7 @@ export function trouble(error) {
   </div>`;
 }
 
-const AROUND = 60; // characters of a long filter that are shown on either side of its fault
+const AROUND = 60; // characters of a long filter shown on either side of the error
 
 function marked(text, position) {
   const signs = Array.from(text); // positions are counted in characters, not in UTF-16 units

@@ -1,4 +1,4 @@
-// All films on a map: the query as a star, its neighbours as diamonds; the same as a list below.
+// All films on a map: the query as a star, its neighbours as diamonds, which are also listed below.
 
 import { html, trouble } from "./html.js";
 import { filmAddress, named, poster } from "./films.js";
@@ -42,7 +42,7 @@ function sentence(value, films, lost) {
   return `${named(query)} and its ${neighbours.length} nearest among ${all} films.${missing} ${laid}`;
 }
 
-/** The columns of a space; the browser keeps them and asks whether they have changed. */
+/** The coordinates of a space. The browser caches and revalidates them. */
 async function load(space) {
   let response;
   try {

@@ -1,10 +1,10 @@
-// Where the names of marked points go, so that they do not lie on each other.
+// Positions of the labels of marked points, so that they do not overlap.
 
-const GAP = 10; // pixels between a point and its name
+const GAP = 10; // pixels between a point and its label
 const HEIGHT = 17;
 
-// Plotly's name → where the name's box begins, in widths and heights from the point
-const PLACES = {
+// Plotly's name of a position → the label's box: left and top relative to the point, width
+const POSITIONS = {
   "middle right": (w) => [GAP, -HEIGHT / 2, w],
   "middle left": (w) => [-GAP - w, -HEIGHT / 2, w],
   "top center": (w) => [-w / 2, -GAP - HEIGHT, w],
@@ -18,7 +18,7 @@ const PLACES = {
 const overlap = (a, b) => a[0] < b[0] + b[2] && b[0] < a[0] + a[2] && a[1] < b[1] + HEIGHT && b[1] < a[1] + HEIGHT;
 
 /**
- * For each point the place of its name, or null where there is no room.
+ * The position of each point's label, or null if there is no room.
  *
  * @param points `{x, y, width}` in pixels, the most important first; `width` is the name's.
  * @param size `{width, height}` of the picture.
@@ -29,15 +29,16 @@ export function placed(points, size) {
   const names = [];
   return points.map(({ x, y, width }, own) => {
     if (!inside([x, y - HEIGHT / 2, 0])) return null;
-    const free = Object.entries(PLACES)
-      .map(([place, box]) => [place, box(width)])
-      .map(([place, [left, top, wide]]) => [place, [x + left, y + top, wide]])
+    const free = Object.entries(POSITIONS)
+      .map(([position, box]) => [position, box(width)])
+      .map(([position, [left, top, wide]]) => [position, [x + left, y + top, wide]])
       .filter(([, box]) => inside(box) && !names.some((other) => overlap(box, other)));
-    // Other marks are best left free too, but in the thick of it a name on a mark is better than none.
-    const clear = free.find(([, box]) => !marks.some((mark, at) => at !== own && overlap(box, mark)));
-    const [place, box] = clear ?? free[0] ?? [null, null];
-    if (place) names.push(box);
-    return place;
+    // No label covers the first mark; of the others it covers as few as possible.
+    const covered = (box) => marks.filter((mark, at) => at !== own && overlap(box, mark)).length;
+    const usable = free.filter(([, box]) => !own || !overlap(box, marks[0]));
+    const [position, box] = usable.sort((a, b) => covered(a[1]) - covered(b[1]))[0] ?? [null, null];
+    if (position) names.push(box);
+    return position;
   });
 }
 

@@ -5,7 +5,7 @@ import { placed, shortened } from "./map_labels.js";
 export const [ALL, NEAR, QUERY] = [0, 1, 2]; // the traces
 const CONFIG = { displayModeBar: false, scrollZoom: true, doubleClick: "reset", responsive: false };
 const [FONT, WEIGHT] = [13, 600]; // of names on the map
-const NO_NAME = "\u00a0"; // Plotly forgets a point's text for good once it is empty
+const NO_NAME = "\u00a0"; // Plotly never shows a point's text again once it was empty
 
 let loading = null;
 
@@ -35,10 +35,10 @@ function hasWebGL() {
   }
 }
 
-/** Text for Plotly, which reads a little HTML of its own. */
+/** Text for Plotly, which interprets some HTML. */
 const plain = (text) => text.replace(/[&<>]/g, (sign) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[sign]);
 
-/** The theme's colours at `element`, for Plotly, which knows no variables. */
+/** The theme's colours at `element`, for Plotly, which does not support CSS variables. */
 function colours(element) {
   const style = getComputedStyle(element);
   const dark = Boolean(element.closest(".dark")) || document.body.classList.contains("dark");
@@ -54,7 +54,7 @@ function colours(element) {
   };
 }
 
-/** The ends of values with some air, at least `least` wide. */
+/** The range of values with a margin, at least `least` wide. */
 function around(values, least) {
   let [low, high] = [Infinity, -Infinity];
   for (const value of values) {
@@ -92,7 +92,7 @@ export class FilmPlot {
     this.#label();
   }
 
-  /** The same in the present colours. */
+  /** Redraw in the current colours. */
   async recolour() {
     if (!this.films) return;
     const Plotly = await plotly();
@@ -129,7 +129,7 @@ export class FilmPlot {
     this.#go(around(rows.map((row) => this.films.x[row]), 0.02), around(rows.map((row) => this.films.y[row]), 0.02));
   }
 
-  /** Where a film lies, in pixels from the element's corner. */
+  /** The position of a film, in pixels from the element's corner. */
   pixel(row) {
     const { xaxis, yaxis } = this.element._fullLayout;
     return { x: xaxis._offset + xaxis.d2p(this.films.x[row]), y: yaxis._offset + yaxis.d2p(this.films.y[row]) };
@@ -145,8 +145,8 @@ export class FilmPlot {
     const pick = (column, rows) => rows.map((row) => column[row]);
     const known = films.years.filter((year) => year !== null).sort((one, other) => one - other);
     const [first, last] = [known[0] ?? 1900, known.at(-1) ?? 2000];
-    const oldest = Math.max(first, last - 80); // few films are older: they take the end of the scale
-    const none = oldest - Math.max(1, last - oldest) / 10; // films of no known year lie below it
+    const oldest = Math.max(first, last - 80); // the few older films get the end of the scale
+    const none = oldest - Math.max(1, last - oldest) / 10; // films without a year are below it
     const marked = (rows, name, marker) => ({
       type: "scatter",
       mode: "markers+text",
@@ -200,7 +200,7 @@ export class FilmPlot {
     };
   }
 
-  /** Name the marked films, as far as the names find room. */
+  /** Label the marked films, as far as there is room. */
   #label() {
     const { films, shown, element } = this;
     const rows = [...shown.query, ...shown.near];

@@ -26,7 +26,7 @@ function found({ items, query }) {
     <ol class="posters">${items.map(card)}</ol>`;
 }
 
-const invitation = html`<p class="empty">The films with the most similar posters will stand here.</p>`;
+const invitation = html`<p class="empty">Films with similar posters will appear here.</p>`;
 
 export function mount(view) {
   draw(view, (value) => html`<section class="matches">${value.items?.length ? found(value) : invitation}</section>`);

@@ -1,15 +1,15 @@
-// Addresses, links within the app, who the visitor is. Views put what a click carries into `matinee.args`.
+// Addresses, links within the app, and the current user. Views put the values of a click into `matinee.args`.
 
 import "./outage.js";
 
 const matinee = window.matinee;
 const KEPT = "matinee.user";
-const HOME = "for-you"; // the page whose addresses say who one is
-const NOT_TAKEN = 60; // milliseconds: an event that nobody listens to, or that is left out, takes nothing
+const HOME = "for-you"; // the page whose addresses have the user
+const TIMEOUT = 60; // milliseconds to wait for an event that is skipped or has no listener
 const RATING = new Set(["rate", "unrate"]);
 const queries = {}; // tab → the last address seen there
 const opened = new Set();
-const overtaken = new Set(); // addresses that one had left before they were open
+const overtaken = new Set(); // addresses that the visitor left before they were open
 let opening = null;
 let router = null;
 let revealed = null; // the tab that was scrolled to last
@@ -18,28 +18,28 @@ let taken = () => {};
 
 const tabOf = (query) => new URLSearchParams(query).get("tab") || HOME;
 
-/** The first inputs of a listener by name from `args`, the others as they were given. */
+/** Inputs of a listener: the first by name from `args`, the others as given. */
 matinee.take = (names, given) => {
   const values = [...names.map((name) => matinee.args[name] ?? null), ...given.slice(names.length)];
   taken(names);
   return values;
 };
 
-/** Put values where the next event's listener finds them, and trigger it; the event after it waits until they are taken. */
+/** Set values for the listener of an event, and trigger it. The next event waits until the values were read. */
 matinee.fire = (trigger, event, args = {}) => {
-  if (RATING.has(event) && tabOf(location.search) !== HOME) opened.delete(HOME); // its list is of yesterday now
+  if (RATING.has(event) && tabOf(location.search) !== HOME) opened.delete(HOME); // its list is outdated now
   fired = fired.then(() => {
     Object.assign(matinee.args, args);
     trigger(event);
     return new Promise((next) => {
       const mine = Object.keys(args);
-      taken = (names) => mine.every((name) => names.includes(name)) && next(); // not by an earlier event, answered late
-      setTimeout(next, NOT_TAKEN);
+      taken = (names) => mine.every((name) => names.includes(name)) && next(); // not those of an earlier event, sent late
+      setTimeout(next, TIMEOUT);
     });
   });
 };
 
-/** What the window is called: "Alien – Matinee". */
+/** Set the title of the window: "Alien – Matinee". */
 matinee.title = (words) => {
   document.title = words ? `${words} – Matinee` : "Matinee";
 };
@@ -52,7 +52,7 @@ function seen(query) {
   revealed = tab;
 }
 
-/** The row of tabs, which on a phone is wider than the window, goes to where a tab is seen. */
+/** Scroll the row of tabs, which is wider than a phone, to a tab. */
 function reveal(tab) {
   const row = tab.parentElement;
   row.scrollTo({ left: tab.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2 });
@@ -63,7 +63,7 @@ function push(query) {
   if (query !== location.search) history.pushState({}, "", query);
 }
 
-/** The page says which address its state has. */
+/** Set the address to that of the state of a page. */
 matinee.address = (query) => {
   if (!query) return;
   opened.add(tabOf(query));
@@ -72,16 +72,16 @@ matinee.address = (query) => {
   if (overtaken.has(query)) return;
   overtaken.clear();
   if (tabOf(query) === tabOf(location.search)) push(query);
-  else queries[tabOf(query)] = query; // an answer that came after one had gone to another tab
+  else queries[tabOf(query)] = query; // the visitor went to another tab before the answer came
 };
 
-/** A call of `open` was answered. On a loaded machine Gradio may lose the change of address that came with it. */
+/** Called with the answer to `open`. Under load Gradio may lose the change event of the address. */
 matinee.answered = (query) => opened.has(tabOf(query)) || matinee.address(query);
 
-/** Until the first address is open, its page is not the one that Gradio shows: none is seen. */
+/** Show the pages. Before the first address is open, Gradio would show another page. */
 matinee.showPages = () => document.documentElement.toggleAttribute("data-open", true);
 
-/** Bring an address back, as a link, the Back button, or the first load asks for. */
+/** Restore the state of an address: of a link, the Back button, or the first load. */
 matinee.open = (query) => {
   const params = new URLSearchParams(query);
   if (tabOf(query) === HOME) {
@@ -105,7 +105,7 @@ matinee.go = (query) => {
   window.scrollTo({ top: 0 });
 };
 
-/** The list of another user, as it is set here. */
+/** Go to the list of another user, with the current options. */
 matinee.goAs = (user) => {
   const params = new URLSearchParams(queries[HOME] ?? "");
   params.set("tab", HOME);
@@ -113,11 +113,11 @@ matinee.goAs = (user) => {
   matinee.go(`?${params}`);
 };
 
-/** A tab was chosen by hand: show what it showed last, or open it for the first time. */
+/** Called when a tab is clicked: show its last state, or open it for the first time. */
 matinee.tab = (id) => {
-  // Gradio says so of the first tab too, before the address of the page is opened.
+  // Gradio also calls this for the first tab, before the address is open.
   if (!opened.size || tabOf(location.search) === id) return;
-  if ([...overtaken].some((query) => tabOf(query) === id)) return; // its answer came late, and one has gone on
+  if ([...overtaken].some((query) => tabOf(query) === id)) return; // its answer came late, and the visitor has left it
   const query = queries[id] ?? `?tab=${id}`;
   push(query);
   if (!opened.has(id)) matinee.open(query);
@@ -133,7 +133,7 @@ function be(user) {
   dispatchEvent(new CustomEvent("matinee:user"));
 }
 
-/** Be somebody else; kept in this browser. (Who opens a link to somebody's list is that user only as long.) */
+/** Switch to another user and remember it in this browser. (A link to a user's list does not change what is remembered.) */
 matinee.become = (user) => {
   keep(user);
   be(user);
@@ -144,11 +144,11 @@ function keep(user) {
   try {
     localStorage.setItem(KEPT, user);
   } catch {
-    // Without storage one is a guest for as long as the page is open.
+    // Without storage the user is remembered only while the page is open.
   }
 }
 
-/** Who one is in this browser. */
+/** The user remembered in this browser. */
 matinee.kept = () => {
   try {
     return localStorage.getItem(KEPT) || matinee.mine;
@@ -157,7 +157,7 @@ matinee.kept = () => {
   }
 };
 
-/** A name that nobody has. */
+/** A new name. */
 matinee.guest = () => {
   const letters = crypto.getRandomValues(new Uint8Array(4));
   return "guest-" + Array.from(letters, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -165,7 +165,7 @@ matinee.guest = () => {
 
 if (!matinee.kept()) keep(matinee.guest());
 be(matinee.kept());
-addEventListener("matinee:failed", () => opened.size || matinee.again()); // there is nothing yet to try again from
+addEventListener("matinee:failed", () => opened.size || matinee.again()); // no page is open yet that could show an error
 addEventListener("focusin", ({ target }) => target.matches("#pages > .tab-wrapper [role=tab]:focus-visible") && reveal(target));
 addEventListener("popstate", () => matinee.open(location.search));
 addEventListener("click", (event) => {

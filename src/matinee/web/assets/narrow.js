@@ -1,4 +1,4 @@
-// On a phone the controls of "For you" are folded away behind this button.
+// On a phone the controls of "For you" are hidden behind this button.
 
 import { html } from "./html.js";
 

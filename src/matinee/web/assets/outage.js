@@ -1,13 +1,12 @@
-// The calls of the app, watched: a bar above the page while one takes long; where the web app itself is away, clicks that
-// got no answer are taken back, and a few friendly words say so.
-// (That the core is away is said by answers, see `trouble` of html.js.)
+// Watches the calls of the web app: shows a progress bar during long calls, and, if the web app does not answer, undoes
+// unconfirmed clicks and shows a notice. (If the core does not answer, answers say so: see `trouble` in html.js.)
 
 const matinee = window.matinee;
-const SHOWN = 8000; // milliseconds for which a notice stays
+const SHOWN = 8000; // milliseconds for which a notice is shown
 const GRADIO_SAYS = "Connection to the server was lost";
 
 let timer = 0;
-/** A few words at the foot of the window, for a while. */
+/** Show a notice at the bottom of the window for a while. */
 matinee.say = (words) => {
   let notice = document.getElementById("notice");
   if (!notice) {
@@ -20,14 +19,14 @@ matinee.say = (words) => {
   timer = setTimeout(() => notice.replaceChildren(), SHOWN);
 };
 
-/** A call of the app got no answer. */
+/** Called when a call of the web app got no answer. */
 matinee.failed = () => {
   matinee.showPages();
   dispatchEvent(new CustomEvent("matinee:failed", { detail: {} }));
   matinee.say("Matinee does not answer right now. What you see stays; try again in a moment.");
 };
 
-// Gradio tells listeners nothing of a connection that broke, so the calls themselves are watched.
+// Gradio does not report broken connections to listeners, so `fetch` is wrapped.
 const ask = window.fetch;
 let waiting = 0;
 const wait = (more) => document.getElementById("pages")?.toggleAttribute("data-waiting", (waiting += more) > 0);
@@ -46,7 +45,7 @@ window.fetch = async (...given) => {
   }
 };
 
-/** Gradio's own box ("Error …") is not shown; when it goes away, the app is back. */
+/** Hide Gradio's own error box. When it disappears, the app answers again. */
 function watchBox() {
   const boxes = document.querySelector(".toast-wrap");
   if (!boxes) return setTimeout(watchBox, 500);

@@ -1,4 +1,4 @@
-// The list for one person: poster, predicted stars, why. Films that stay keep their picture and glide to their new place.
+// A user's recommendations: poster, predicted stars, reason. Films that stay keep their picture and glide to their new position.
 
 import { draw, html } from "./html.js";
 import { filmAddress, plural, poster } from "./films.js";
@@ -6,7 +6,7 @@ import { filmAddress, plural, poster } from "./films.js";
 const GLIDE = { duration: 320, easing: "ease-out" };
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-// What is everybody's taste is said once, above the list.
+// Films without a reason of their own are explained once, above the list.
 const why = (film) => (film.because?.length ? html`<p class="why">${film.reason}</p>` : "");
 
 const lessOf = (films) =>
@@ -36,9 +36,9 @@ const page = (value) => html`<section aria-labelledby="picks-title">
 
 const cards = (root) => new Map([...root.querySelectorAll(".pick")].map((card) => [card.dataset.movie, card]));
 
-/** Where the cards are and their pictures, before the list is drawn anew. */
+/** Positions and pictures of the cards before a redraw. */
 function before(root) {
-  return new Map([...cards(root)].map(([id, card]) => [id, { place: card.getBoundingClientRect(), picture: card.querySelector("img") }]));
+  return new Map([...cards(root)].map(([id, card]) => [id, { box: card.getBoundingClientRect(), picture: card.querySelector("img") }]));
 }
 
 function glide(root, was) {
@@ -46,16 +46,16 @@ function glide(root, was) {
     const old = was.get(id);
     if (old?.picture) card.querySelector("img").replaceWith(old.picture);
     if (calm.matches || !was.size) continue;
-    const place = card.getBoundingClientRect();
-    const [x, y] = old ? [old.place.x - place.x, old.place.y - place.y] : [0, 0];
-    // Of a new film only the picture fades in: words are never pale.
+    const box = card.getBoundingClientRect();
+    const [x, y] = old ? [old.box.x - box.x, old.box.y - box.y] : [0, 0];
+    // Only the picture of a new film fades in, because pale text would have too little contrast.
     if (!old) card.querySelector("img").animate([{ opacity: 0, transform: "scale(.94)" }, {}], GLIDE);
     else if (x || y) card.animate([{ transform: `translate(${x}px, ${y}px)` }, {}], GLIDE);
   }
 }
 
-/** A way up to a list that has changed out of sight. */
-function wayUp(root) {
+/** A button that scrolls up to the list after it has changed out of view. */
+function scrollButton(root) {
   const button = document.createElement("button");
   Object.assign(button, { type: "button", className: "plain strong changed", textContent: "Your list has changed ↑", hidden: true });
   button.addEventListener("click", () => root.scrollIntoView({ behavior: calm.matches ? "auto" : "smooth", block: "start" }));
@@ -67,7 +67,7 @@ function wayUp(root) {
 }
 
 export function mount(view) {
-  const offer = wayUp(view.root);
+  const offer = scrollButton(view.root);
   let was = new Map();
   const drawn = (value) => {
     was = before(view.root);

@@ -1,4 +1,4 @@
-// What one has rated, newest first: stars can be changed, a rating taken back.
+// The visitor's ratings, newest first, which can be changed and deleted.
 
 import { draw, html } from "./html.js";
 import { filmAddress, forget, listenToStars, plural, poster, starButtons, starsFrom } from "./films.js";
@@ -21,13 +21,13 @@ function strip(value) {
     <h2 id="ratings-title">Your ratings <span class="quiet small">${value.total > 0 && shown}</span></h2>
     ${value.items.length > 0
       ? html`<ul class="strip" aria-label="Films that you have rated">${value.items.map(rated)}</ul>`
-      : html`<p class="empty">Nothing yet. One click on a star, and it stands here.</p>`}
+      : html`<p class="empty">Nothing yet. Click a star to rate a film, and it will appear here.</p>`}
   </section>`;
 }
 
 export function mount(view) {
   const { root, trigger } = view;
-  const tell = (name, detail) => dispatchEvent(new CustomEvent(name, { detail }));
+  const emit = (name, detail) => dispatchEvent(new CustomEvent(name, { detail }));
   listenToStars(root, (movie_id, stars) => window.matinee.fire(trigger, "rate", { movie_id, stars }));
   root.addEventListener("click", (event) => {
     const button = event.target.closest("[data-remove]");
@@ -41,9 +41,9 @@ export function mount(view) {
     for (const button of root.querySelectorAll("[data-gone]")) delete button.dataset.gone;
   });
   draw(view, strip, (_, value) => {
-    if (value.error) return tell("matinee:failed", { movie_id: value.movie_id });
+    if (value.error) return emit("matinee:failed", { movie_id: value.movie_id });
     const stars = Object.fromEntries((value.items ?? []).map((film) => [film.movie_id, film.rating]));
     if (value.removed) stars[value.removed] = null;
-    tell("matinee:rated", { stars });
+    emit("matinee:rated", { stars });
   });
 }

@@ -1,6 +1,6 @@
-// Not seen: the component through which addresses are opened.
+// An invisible component that opens addresses.
 
-import "./matinee.js"; // it may come later than this component
+import "./matinee.js"; // may be loaded later than this component
 
 export function mount({ trigger }) {
   window.matinee.ready(trigger);

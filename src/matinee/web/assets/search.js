@@ -1,4 +1,4 @@
-// What a search has found, and how each film matched.
+// Results of a search, and how each film matched.
 
 import { draw, html } from "./html.js";
 import { filmAddress, named, plural, poster, starless } from "./films.js";
@@ -27,10 +27,10 @@ function heading({ q, filter, items, total }) {
 }
 
 const nothing = ({ q, filter }) => html`<p class="empty">${
-  filter ? "No film is both like this and allowed by the filter. Loosen the filter, or say it otherwise." : `Nothing comes near “${q}”. Try other words, or fewer.`
+  filter ? "No film is both like this and allowed by the filter. Loosen the filter, or change the text." : `Nothing comes near “${q}”. Try other words, or fewer.`
 }</p>`;
 
-function found(value) {
+function results(value) {
   if (value.items === null) return beginning();
   return html`<h2 dir="auto">${heading(value)}</h2>
     ${value.items.length ? html`<ol class="results">${value.items.map(result)}</ol>` : nothing(value)}`;
@@ -41,7 +41,7 @@ export function mount({ root, props, watch }) {
   const [said, sheet] = root.children;
   const ready = () => root.closest("#search-results")?.classList.remove("waiting");
   addEventListener("matinee:failed", ready);
-  draw({ root: sheet, props, watch }, found, (_, value) => {
+  draw({ root: sheet, props, watch }, results, (_, value) => {
     ready();
     said.textContent = value.items ? heading(value) : "";
   });

@@ -1,4 +1,4 @@
-// Films similar to a title, with links to IMDb; which film it was taken for, and what answered.
+// Films similar to a title, with links to IMDb, the matched film, and the index and space that were used.
 
 import { draw, html } from "./html.js";
 import { filmAddress, named, plural, poster } from "./films.js";
@@ -17,25 +17,25 @@ function heading({ matched }) {
   return matched.score < 100 ? html`Taken for ${film}` : html`More like ${film}`;
 }
 
-function words({ model, index, space, fallback }) {
+function description({ model, index, space, fallback }) {
   const by = html`Found ${SPACES[space]}, ${INDEXES[index] ?? index}.`;
   if (fallback) return html`Nobody has rated this film yet, so this goes by what films are about. ${by}`;
   if (model !== index) return html`There is no ${INDEXES[model] ?? model} index here. ${by}`;
   return by;
 }
 
-const found = (value) => html`<p class="seen-not" role="status">${plural(value.items.length, "film")} like ${named(value.matched)}.</p>
+const results = (value) => html`<p class="seen-not" role="status">${plural(value.items.length, "film")} like ${named(value.matched)}.</p>
   <h3>${heading(value)}</h3>
-  <p class="quiet">${words(value)}</p>
+  <p class="quiet">${description(value)}</p>
   ${
     value.items.length
       ? html`<ol class="posters" aria-label="Films like ${named(value.matched)}">${value.items.map(card)}</ol>`
       : html`<p class="empty">Nothing is similar to this film.</p>`
   }`;
 
-const invitation = html`<p class="empty">Type a title on this page: films like it will stand here. Typing errors are forgiven.</p>`;
+const invitation = html`<p class="empty">Type a title on this page: similar films will appear here. Typing errors are forgiven.</p>`;
 
-/** A click on one of the two tabs is part of the address. */
+/** Put the chosen one of the two tabs into the address. */
 function keepView(event) {
   const tab = event.target.closest('#similar-views [role="tab"]');
   const params = new URLSearchParams(location.search);
@@ -47,5 +47,5 @@ function keepView(event) {
 
 export function mount(view) {
   document.addEventListener("click", keepView);
-  draw(view, (value) => html`<section class="alike-list">${value.matched ? found(value) : invitation}</section>`);
+  draw(view, (value) => html`<section class="alike-list">${value.matched ? results(value) : invitation}</section>`);
 }

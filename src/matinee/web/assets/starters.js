@@ -1,4 +1,4 @@
-// Films to start from where one has no poster at hand.
+// Films to start from, for visitors without a poster.
 
 import { draw, html } from "./html.js";
 import { named, poster } from "./films.js";

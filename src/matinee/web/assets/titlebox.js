@@ -1,20 +1,20 @@
-// A combobox of films (WAI-ARIA's "list autocomplete with manual selection"): the text stays the typist's until a
-// film is chosen. What is in the box lies in `matinee.args`, so that any listener can take it.
+// A combobox of films (WAI-ARIA's "list autocomplete with manual selection"): the text is not changed until a film is
+// chosen. The box's values are in `matinee.args`, where any listener can read them.
 
 import { html } from "./html.js";
 import { named } from "./films.js";
 
-const PAUSE = 120; // milliseconds without a key before titles are asked for
+const PAUSE = 120; // milliseconds after the last key before titles are requested
 
 const oneLine = (text) => text.trim().split(/\s+/u).join(" ");
 
 export function mount({ root, props, trigger, watch }) {
   const box = props.box;
   const list = `${box}-list`;
-  let film = ""; // id of the film that the text was chosen for
+  let film = ""; // id of the chosen film; "" if the text was only typed
   let options = [];
   let active = -1;
-  let wanted = null; // the text whose titles are to be shown; null: none
+  let query = null; // the text whose titles are to be shown; null: none
   let waiting = 0;
 
   root.innerHTML = html`<div class="combo">
@@ -41,11 +41,11 @@ export function mount({ root, props, trigger, watch }) {
     window.matinee.args[`${box}_text`] = input.value;
     window.matinee.args[`${box}_movie_id`] = film;
     clear.hidden = !input.value;
-    // The component's value follows, so that a value set from Python differs from it and is drawn.
+    // Keep the component's value equal, so that a value set by Python differs from it and is drawn.
     props.value = { text: input.value, movie_id: film };
   };
-  const point = (place) => {
-    active = place;
+  const point = (index) => {
+    active = index;
     [...popup.children].forEach((option, at) => option.setAttribute("aria-selected", String(at === active)));
     if (active < 0) return input.removeAttribute("aria-activedescendant");
     input.setAttribute("aria-activedescendant", popup.children[active].id);
@@ -58,18 +58,18 @@ export function mount({ root, props, trigger, watch }) {
   };
   const close = () => {
     clearTimeout(waiting);
-    wanted = null;
+    query = null;
     open(false);
   };
   const ask = () => {
-    wanted = oneLine(input.value);
+    query = oneLine(input.value);
     keep();
     trigger("complete");
   };
-  const choose = (place) => {
-    const found = options[place];
-    input.value = named(found);
-    film = found.movie_id;
+  const choose = (index) => {
+    const option = options[index];
+    input.value = named(option);
+    film = option.movie_id;
     close();
     say("");
     keep();
@@ -86,11 +86,11 @@ export function mount({ root, props, trigger, watch }) {
 
   function complete(answer) {
     keep();
-    // Only what is in the box now counts; Python clips and joins long texts as we do.
-    if (wanted === null || !wanted.startsWith(answer.for) || (answer.for !== wanted && !answer.note)) return;
+    // Ignore answers to earlier texts. Python truncates and joins texts in the same way.
+    if (query === null || !query.startsWith(answer.for) || (answer.for !== query && !answer.note)) return;
     options = answer.options;
     popup.innerHTML = html`${options.map(
-      (each, place) => html`<li role="option" id="${list}-${place}" data-place="${place}" aria-selected="false">
+      (each, index) => html`<li role="option" id="${list}-${index}" data-index="${index}" aria-selected="false">
         <span class="what">${each.title}</span> <span class="when">${each.year}</span></li>`,
     )}`;
     open(options.length > 0);
@@ -135,7 +135,7 @@ export function mount({ root, props, trigger, watch }) {
   popup.addEventListener("mousedown", (event) => event.preventDefault()); // the box keeps the focus
   popup.addEventListener("click", (event) => {
     const option = event.target.closest("li");
-    if (option) choose(Number(option.dataset.place));
+    if (option) choose(Number(option.dataset.index));
   });
   clear.addEventListener("click", () => {
     set("", "");

@@ -1,4 +1,4 @@
-// The wall of posters: one click on a star rates a film, and shows at once.
+// The wall of posters: one click on a star rates a film.
 
 import { draw, html } from "./html.js";
 import { filmAddress, listenToStars, plural, poster, starButtons } from "./films.js";
@@ -14,7 +14,7 @@ function films(value) {
   return html`
     ${value.items.length > 0
       ? html`<ul class="posters wall" aria-label="Films to rate">${value.items.map(card)}</ul>`
-      : html`<p class="empty">${value.title ? "No film is called so." : "You have rated them all!"}</p>`}
+      : html`<p class="empty">${value.title ? "No film has this title." : "You have rated them all!"}</p>`}
     <p class="more">
       ${more && html`<button type="button" class="plain" data-key="more" data-offset="${value.next}">More films</button>`}
       ${(value.title || value.offset > 0) && html`<button type="button" class="plain" data-key="known" data-offset="0">Back to the best known</button>`}

@@ -1,10 +1,10 @@
-// Who one is, in the header: another user, a new name, a new guest. A name needs no account.
+// The user menu in the header: choose another user, a new name, or a new guest. There are no accounts.
 
 import { html } from "./html.js";
 import { plural } from "./films.js";
 
-const WAIT = 120; // milliseconds between the last key and the question
-const LONGEST = 64;
+const WAIT = 120; // milliseconds after the last key before users are requested
+const MAX_NAME = 64;
 
 const FRAME = html`<div class="who">
   <button type="button" class="plain" aria-expanded="false" aria-controls="who-panel"><span class="seen-not">You are </span><span class="head" aria-hidden="true"></span><span class="user"></span></button>
@@ -22,10 +22,10 @@ const FRAME = html`<div class="who">
   </form>
 </div>`;
 
-function fault(name) {
+function nameError(name) {
   if (!name) return "Write a name first.";
   const length = Array.from(name).length;
-  if (length > LONGEST) return `A name has at most ${LONGEST} characters; this one has ${length.toLocaleString("en-GB")}.`;
+  if (length > MAX_NAME) return `A name has at most ${MAX_NAME} characters; this one has ${length.toLocaleString("en-GB")}.`;
   if (/[/\u0000-\u001f]/.test(name)) return "A name cannot hold a slash or a line break.";
   return "";
 }
@@ -50,9 +50,9 @@ export function mount({ root, props, trigger, watch }) {
     root.querySelector(".user").textContent = matinee.args.user;
   };
   const choose = (name) => {
-    const wrong = fault(name);
-    root.querySelector(".fault").textContent = wrong;
-    if (wrong) return;
+    const error = nameError(name);
+    root.querySelector(".fault").textContent = error;
+    if (error) return;
     show(false);
     open.focus();
     matinee.become(name);
@@ -68,7 +68,7 @@ export function mount({ root, props, trigger, watch }) {
   back.addEventListener("click", () => choose(matinee.kept()));
   box.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => matinee.fire(trigger, "users", { prefix: box.value.slice(0, LONGEST) }), WAIT);
+    timer = setTimeout(() => matinee.fire(trigger, "users", { prefix: box.value.slice(0, MAX_NAME) }), WAIT);
   });
   root.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || panel.hidden) return;

@@ -30,10 +30,13 @@ MISSING = {
     "content": "Little is known of this film",
     "poster": "There is no poster to compare",
 }
-STANDS_IN = {"taste": "like it in content", "content": "liked by the same people", "poster": "like it in content"}
+REPLACED_BY = {"taste": "like it in content", "content": "liked by the same people", "poster": "like it in content"}
+INCOMPLETE = error_value(
+    "This rating is not complete.", "Give the id of a user, the id of a film, and stars as a number."
+)["error"]
 
 
-async def answered(shell: Shell, call: Call) -> Any:
+async def answer_or_none(shell: Shell, call: Call) -> Any:
     """The answer to a call; None if the core rejects it."""
     try:
         [answer] = await shell.ask(call)
@@ -54,7 +57,7 @@ async def movie_page(shell: Shell, movie_id: str) -> dict[str, Any]:
     """
     [movie] = await shell.ask(calls.movie(movie_id))
     ratings, *lists = await asyncio.gather(
-        answered(shell, calls.movie_ratings(movie_id)), *(_similar(shell, movie_id, by) for by in COLUMNS)
+        answer_or_none(shell, calls.movie_ratings(movie_id)), *(_similar(shell, movie_id, by) for by in COLUMNS)
     )
     if ratings and ratings["count"]:  # a few ratings after training are not enough for a taste vector
         for column in lists:
@@ -109,25 +112,26 @@ def update(movie_id: str, **values: Any) -> dict[str, Any]:
 
 
 async def rating_changed(
-    shell: Shell, change: Callable[..., Call], user: str, movie_id: str, *stars: float
+    shell: Shell, change: Callable[..., Call], user: object, movie_id: object, *stars: object
 ) -> dict[str, Any]:
     """Store or delete a rating (`calls.rate` or `calls.unrate`). Returns the update of the page, or an error."""
+    key, name = typed(movie_id)[:MAX_TITLE], typed(user)[:MAX_TITLE]
+    if not key or not name or any(isinstance(one, bool) or not isinstance(one, int | float) for one in stars):
+        return update(key, trouble=INCOMPLETE)
     try:
         try:
-            await shell.ask(change(user, movie_id, *stars))
+            await shell.ask(change(name, key, *stars))
         except RefusedError as error:
             if stars or error.status != 404:  # 404: the rating is deleted already
                 raise
-        mine, ratings = await asyncio.gather(
-            yours(shell, user, movie_id), answered(shell, calls.movie_ratings(movie_id))
-        )
+        mine, ratings = await asyncio.gather(yours(shell, name, key), answer_or_none(shell, calls.movie_ratings(key)))
     except MatineeError as error:
-        return update(movie_id, trouble=trouble(error)["error"])
-    return update(movie_id, yours=mine, ratings=ratings)
+        return update(key, trouble=trouble(error)["error"])
+    return update(key, yours=mine, ratings=ratings)
 
 
 async def _own_rating(shell: Shell, user: str, movie_id: str) -> float | None:
-    history = await answered(shell, calls.history(user))
+    history = await answer_or_none(shell, calls.history(user))
     for item in (history or {}).get("items") or []:
         if item.get("movie_id") == movie_id:
             return float(item["rating"])
@@ -136,12 +140,12 @@ async def _own_rating(shell: Shell, user: str, movie_id: str) -> float | None:
 
 async def _similar(shell: Shell, movie_id: str, by: str) -> dict[str, Any]:
     heading, about = COLUMNS[by]
-    answer = await answered(shell, calls.similar(movie_id, by=by, n=ALIKE)) or {"items": []}
+    answer = await answer_or_none(shell, calls.similar(movie_id, by=by, n=ALIKE)) or {"items": []}
     items, note = answer["items"], ""
     if not items:
         note = f"{MISSING[by]}."
     elif answer.get("fallback"):
-        note = f"{MISSING[by]}, so these are {STANDS_IN[by]}."
+        note = f"{MISSING[by]}, so these are {REPLACED_BY[by]}."
     return {"by": by, "heading": heading, "about": about, "note": note, "items": items}
 
 
@@ -191,29 +195,19 @@ def build(shell: Shell) -> Page:  # noqa: C901 - one function for each event of 
             return update(key, trouble=trouble(error)["error"])
 
     async def rate_film(user: str, movie_id: str, stars: float) -> dict[str, Any]:
-        key, name = typed(movie_id)[:MAX_TITLE], typed(user)[:MAX_TITLE]
-        if not key or not name or isinstance(stars, bool) or not isinstance(stars, int | float):
-            return update(key, trouble=incomplete())
-        return await rating_changed(shell, calls.rate, name, key, stars)
+        return await rating_changed(shell, calls.rate, user, movie_id, stars)
 
     async def unrate_film(user: str, movie_id: str) -> dict[str, Any]:
-        key, name = typed(movie_id)[:MAX_TITLE], typed(user)[:MAX_TITLE]
-        if not key or not name:
-            return update(key, trouble=incomplete())
-        return await rating_changed(shell, calls.unrate, name, key)
-
-    def incomplete() -> dict[str, Any]:
-        hint = "Give the id of a user, the id of a film, and stars as a number."
-        return {"title": "This rating is not complete.", "hint": hint, "retry": False}
+        return await rating_changed(shell, calls.unrate, user, movie_id)
 
     async def restore(params: Params) -> list[Any]:
         if movie_id := typed(params.get("film"))[:MAX_TITLE]:
             return await page_of(movie_id)
         return [{}, await nothing_found("")]
 
-    one = ["user", "film_id"]
+    names = ["user", "film_id"]
     shell.listen(box.view.settle, film, take=box.take, outputs=[box.view, view, shell.address], api_name="film")
-    shell.listen(view.greet, film_yours, take=one, outputs=[view], api_name="film_yours", last=True)
-    shell.listen(view.rate, rate_film, take=[*one, "stars"], outputs=[view], api_name="rate_film", every=True)
-    shell.listen(view.unrate, unrate_film, take=one, outputs=[view], api_name="unrate_film", every=True)
+    shell.listen(view.greet, film_yours, take=names, outputs=[view], api_name="film_yours", last=True)
+    shell.listen(view.rate, rate_film, take=[*names, "stars"], outputs=[view], api_name="rate_film", every=True)
+    shell.listen(view.unrate, unrate_film, take=names, outputs=[view], api_name="unrate_film", every=True)
     return Page("film", [box.view, view], restore)

@@ -1,0 +1,80 @@
+"""Batches: the jobs of a group commit become one commit of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from matinee.databases.elasticsearch import Cluster
+from matinee.stores.elasticsearch.commits import Commit, Commits, next_commit
+from matinee.stores.elasticsearch.entries import Address, Entry, Source, fold, opened
+from matinee.stores.elasticsearch.names import Names
+from matinee.stores.group_commit import Job, run
+
+
+class Batch:
+    """A commit in the making: the documents as they will be, and the entries that make them so.
+
+    Attributes:
+        documents: of all jobs; empty where there is none.
+        seq: the last sequence number taken.
+        erases: ratings were erased, so that the log before this commit must go.
+    """
+
+    def __init__(self, seq: int, names: Names, documents: dict[Address, Source]) -> None:
+        self.names, self.documents, self.seq = names, documents, seq
+        self.entries: list[Entry] = []
+        self.erases = False
+
+    def add(self, entry: Entry) -> None:
+        """Add an entry, whose number is the next one or the last one, and change the documents."""
+        self.seq = max(self.seq, entry.seq)
+        self.entries.append(entry)
+        fold(entry, self.documents, self.names)
+
+
+@dataclass(eq=False, kw_only=True)
+class BatchJob(Job[Batch, int]):
+    """One caller's write, whose work adds entries.
+
+    Attributes:
+        reads: documents that the work needs.
+    """
+
+    reads: Sequence[Address]
+
+
+class Batches:
+    """Commits jobs.
+
+    Args:
+        keep_log: minimum number of changes in the log.
+    """
+
+    def __init__(self, cluster: Cluster, commits: Commits, names: Names, keep_log: int) -> None:
+        self._cluster, self._commits, self._names, self._keep_log = cluster, commits, names, keep_log
+
+    def commit(self, jobs: Sequence[BatchJob]) -> None:
+        """Make one commit of jobs.
+
+        Raises:
+            StoreError: the cluster cannot answer; see `Commits.commit`.
+        """
+        reads = list(dict.fromkeys(address for job in jobs for address in job.reads))
+        while True:
+            # First the commit, then the documents: if another commit comes between, this one does not succeed.
+            before = self._commits.known or self._commits.settled()
+            documents = (opened(document.source) for document in self._cluster.read(reads))
+            batch = Batch(before.seq, self._names, dict(zip(reads, documents, strict=True)))
+            run(jobs, batch)
+            if not batch.entries or self._commits.commit(before, self._next(before, batch), batch.documents):
+                return
+
+    def _next(self, before: Commit, batch: Batch) -> Commit:
+        new = next_commit(before, batch.entries, batch.seq)
+        cut = None
+        if batch.erases:
+            cut = new.seq, before.number
+        elif new.seq - new.floor >= self._keep_log + max(1, self._keep_log // 100):
+            cut = self._commits.floor_before(new.seq - self._keep_log)
+        return new if cut is None else replace(new, floor=cut[0], dropped=cut[1], drops=True)

@@ -1,0 +1,381 @@
+"""What the stores in SQL databases share: tables of the same names and columns, and most statements.
+
+Every change takes the next sequence number in its own transaction. The log holds at least `keep_log` changes. A reader
+that is further behind gets the whole content (`Changes.complete` is False).
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+
+from matinee.data.catalog import Movie
+from matinee.databases.lifetime import Lifetime
+from matinee.errors import StoreError
+from matinee.stores.base import Changes, Exposure, MovieVector, Rating, UserOverlay
+from matinee.stores.group_commit import GroupCommit, Job, run
+from matinee.stores.records import (
+    KEY_SECONDS,
+    bodies_of,
+    check_text,
+    check_vector,
+    digest_of,
+    distinct_ratings,
+    key_conflict,
+    logged_changes,
+    movie_of,
+    storable,
+    vector_of,
+    whole_content,
+)
+
+Row = tuple[Any, ...]
+Bodies = Sequence[tuple[str, str | None]]
+"""Ids of movies and their JSON; None for a tombstone."""
+
+
+class Connection(Protocol):
+    """A connection within a transaction. Statements mark values by `%s`."""
+
+    def execute(self, statement: str, values: Sequence[object] = (), /) -> Any:
+        """Run a statement; returns a cursor."""
+        ...
+
+
+C = TypeVar("C", bound=Connection)
+C_co = TypeVar("C_co", bound=Connection, covariant=True)
+T = TypeVar("T")
+
+
+class Database(Protocol[C_co]):
+    """Connections of one process to a database. Thread-safe."""
+
+    @property
+    def label(self) -> str:
+        """The database, for messages."""
+        ...
+
+    @property
+    def lifetime(self) -> Lifetime:
+        """From opening to closing."""
+        ...
+
+    def query(self, statement: str, values: Sequence[object] = (), /) -> list[Row]:
+        """Rows of one reading statement."""
+        ...
+
+    def read(self, work: Callable[[C_co], T], /) -> T:
+        """Run `work` in a transaction that sees one state of the database. It may run twice."""
+        ...
+
+    def write(self, work: Callable[[C_co], T], /) -> T:
+        """Run `work` in a transaction. Returns after a durable commit. `work` may run twice, but is committed once."""
+        ...
+
+    def close(self) -> None:
+        """Close the connections."""
+        ...
+
+
+class SqlStore(ABC, Generic[C]):
+    """A `Store` in an SQL database, but for what each database does in its own way.
+
+    Commits come one after the other, over all processes, so that numbers become visible in their order. What several
+    threads of this one write at the same time shares a commit.
+
+    Args:
+        database: closed with the store.
+        keep_log: minimum number of changes in the log.
+        clock: seconds since 1970, for the age of idempotency keys.
+    """
+
+    STATE = "SELECT seq, log_floor FROM state"
+    """Reads the state before a commit, which other writers wait for from then on."""
+
+    def __init__(self, database: Database[C], keep_log: int, clock: Callable[[], float]) -> None:
+        self._database, self._keep_log, self._clock = database, keep_log, clock
+        self._seq = 0  # the last number taken by the commit in the making
+        self._group = GroupCommit(
+            self._commit,
+            database.lifetime,
+            lambda error: not isinstance(error, StoreError) or self._by_statement(error.__cause__),
+        )
+
+    def _write(self, work: Callable[[C], T], weight: int = 1) -> T:
+        """Run `work`, which writes about so many rows, in a transaction that no other writer disturbs."""
+        result: T = self._group.write(Job(work=work, weight=weight))
+        return result
+
+    def _commit(self, jobs: Sequence[Job[C, Any]]) -> None:
+        def work(connection: C) -> None:
+            # First, so that what the jobs read cannot change.
+            self._seq = before = connection.execute(self.STATE).fetchone()[0]
+            run(jobs, connection)
+            if self._seq > before:
+                connection.execute("UPDATE state SET seq = %s", (self._seq,))
+                drop_old_log(connection, self._keep_log, max(1, self._keep_log // 100))
+
+        self._database.write(work)
+
+    def _next_seq(self, count: int) -> int:
+        """Allocate `count` sequence numbers and return the last one."""
+        self._seq += count
+        return self._seq
+
+    def close(self) -> None:
+        """Close the connections. Any later use raises `StoreError`."""
+        self._database.close()
+
+    # --- each database's own --------------------------------------------------------------------------------
+    @abstractmethod
+    def _by_statement(self, cause: BaseException | None) -> bool:
+        """Whether a transaction failed by what was written, not since the database is away or in use."""
+
+    @abstractmethod
+    def _rows(self, connection: C, statement: str) -> Iterable[Row]:
+        """Rows of a whole table."""
+
+    @abstractmethod
+    def _of_movies(self, columns: str, table: str, only: Collection[str] | None) -> list[Row]:
+        """Rows of a table, or those of the given movies."""
+
+    @abstractmethod
+    def _put_ratings(self, connection: C, seq: int, ratings: Sequence[Rating]) -> None:
+        """Log and upsert distinct ratings, of which the last gets the sequence number `seq`."""
+
+    @abstractmethod
+    def _put_movies(self, connection: C, seq: int, bodies: Bodies) -> None:
+        """Log and upsert movies, of which the last gets the sequence number `seq`.
+
+        Vectors of replaced records are deleted.
+        """
+
+    @abstractmethod
+    def _log_movies(self, connection: C, seq: int, movie_ids: Sequence[str]) -> None:
+        """Log changes of movies, of which the last gets the sequence number `seq`."""
+
+    @abstractmethod
+    def _put_vectors(self, connection: C, vectors: Sequence[MovieVector]) -> None:
+        """Upsert vectors; one without values is a tombstone. Of each movie and space the last wins."""
+
+    @abstractmethod
+    def _put_exposures(self, connection: C, rows: Sequence[Row]) -> None:
+        """Insert exposures: user, snapshot, model, timestamp, movies as JSON."""
+
+    def _stored(self, text: str) -> str:
+        """A text as it is stored."""
+        return text
+
+    def _restored(self, rows: Iterable[Row], *columns: int) -> Iterable[Row]:  # noqa: ARG002 - where texts change
+        """Rows with the texts in these columns as they were given to `_stored`."""
+        return rows
+
+    def _looked_up(self, text: str) -> str | None:
+        """A text as it is stored, or None (which matches nothing in SQL) if it cannot be stored."""
+        return None if storable(text) is None else self._stored(text)
+
+    # --- ratings --------------------------------------------------------------------------------------------
+    def put_ratings(self, ratings: Sequence[Rating], *, key: str | None = None) -> int:
+        """Upsert by (user, movie); of repeated pairs the last wins. Returns the sequence number after the write.
+
+        Raises:
+            ConflictError: the key was used for other ratings.
+            InvalidInputError: ids that are not valid Unicode, or numbers that are not finite; nothing is stored.
+            StoreError: nothing is stored, or the message says that this is not known.
+        """
+        distinct = distinct_ratings(ratings)
+
+        def put(connection: C) -> int:
+            seq = self._next_seq(len(distinct))
+            self._put_ratings(connection, seq, distinct)
+            return seq
+
+        if key is None:
+            return self._write(put, len(distinct))
+        check_text("idempotency key", key)
+        stored, digest, now = self._stored(key), digest_of(distinct), self._clock()
+
+        def put_once(connection: C) -> int:
+            connection.execute("DELETE FROM keys WHERE created < %s", (now - KEY_SECONDS,))
+            row = connection.execute("SELECT digest, seq FROM keys WHERE key = %s", (stored,)).fetchone()
+            if row is not None:
+                if row[0] != digest:
+                    raise key_conflict(key)
+                return int(row[1])
+            seq = put(connection)
+            connection.execute("INSERT INTO keys VALUES (%s, %s, %s, %s)", (stored, digest, seq, now))
+            return seq
+
+        return self._write(put_once, len(distinct))
+
+    def delete_rating(self, user_id: str, movie_id: str, timestamp: int) -> int:
+        """Write a tombstone for (user, movie). Returns the sequence number."""
+        return self.put_ratings([Rating(user_id, movie_id, None, timestamp)])
+
+    def user(self, user_id: str) -> UserOverlay:
+        """Everything stored about one user."""
+        rows = self._database.query(
+            "SELECT r.movie_id, r.rating, r.timestamp, u.version, u.erased"
+            " FROM users u LEFT JOIN ratings r ON r.user_id = u.user_id WHERE u.user_id = %s",
+            (self._looked_up(user_id),),
+        )
+        if not rows:
+            return UserOverlay()
+        *_, version, erased = rows[0]
+        ratings = self._restored((row[:3] for row in rows if row[0] is not None), 0)
+        return UserOverlay(version, erased is not None, {row[0]: Rating(user_id, *row) for row in ratings})
+
+    def erase_user(self, user_id: str) -> int:
+        """Delete a user's ratings, exposures and log entries, and mark the user as erased."""
+        check_text("user id", user_id)
+        return self._write(lambda connection: self._erase(connection, self._stored(user_id)))
+
+    def _erase(self, connection: C, user: str) -> int:
+        seq = self._next_seq(1)
+        connection.execute("DELETE FROM exposures WHERE user_id = %s", (user,))
+        deleted = connection.execute("DELETE FROM ratings WHERE user_id = %s", (user,)).rowcount
+        connection.execute("DELETE FROM log WHERE user_id = %s AND movie_id IS NOT NULL", (user,))
+        if deleted:
+            # Readers that have applied these ratings cannot undo them without the log, so they must reload.
+            connection.execute("UPDATE state SET log_floor = %s", (seq,))
+        connection.execute("INSERT INTO log (seq, user_id) VALUES (%s, %s)", (seq, user))
+        connection.execute(
+            "INSERT INTO users VALUES (%s, %s, %s) ON CONFLICT (user_id) DO UPDATE SET"
+            " version = excluded.version, erased = excluded.erased",
+            (user, seq, seq),
+        )
+        return seq
+
+    def erased_users(self) -> frozenset[str]:
+        """Ids of all users ever erased."""
+        rows = self._database.query("SELECT user_id FROM users WHERE erased IS NOT NULL")
+        return frozenset(user_id for (user_id,) in self._restored(rows, 0))
+
+    # --- movies ---------------------------------------------------------------------------------------------
+    def put_movies(self, movies: Sequence[Movie], vectors: Sequence[MovieVector] = ()) -> int:
+        """Add or replace movies. Vectors of their old records are replaced by these."""
+        return self._write_movies(bodies_of(movies, vectors), vectors)
+
+    def delete_movie(self, movie_id: str) -> int:
+        """Write a tombstone for a movie."""
+        check_text("film id", movie_id)
+        return self._write_movies([(movie_id, None)], ())
+
+    def _write_movies(self, bodies: Bodies, vectors: Sequence[MovieVector]) -> int:
+        def put(connection: C) -> int:
+            seq = self._next_seq(len(bodies))
+            self._put_movies(connection, seq, bodies)
+            self._put_vectors(connection, vectors)
+            return seq
+
+        return self._write(put, len(bodies))
+
+    def movies(self, only: Collection[str] | None = None) -> list[tuple[str, Movie | None]]:
+        """All stored movies, or those with the given ids, in the order of their first write; None if deleted."""
+        rows = self._of_movies("movie_id, body, place", "movies", only)
+        rows.sort(key=lambda row: row[2])
+        return [(movie_id, movie_of(body, self._database.label)) for movie_id, body, _ in self._restored(rows, 0)]
+
+    def put_vectors(self, vectors: Sequence[MovieVector]) -> int:
+        """Add or replace vectors of movies, which need not be in the store."""
+        for vector in vectors:
+            check_vector(vector)
+        return self._write_vectors(vectors)
+
+    def delete_vector(self, movie_id: str, space: str) -> int:
+        """Write a tombstone for a vector, which hides the snapshot's."""
+        check_text("film id", movie_id)
+        return self._write_vectors([MovieVector(movie_id, space, "", np.zeros(0, dtype=np.float32))])
+
+    def _write_vectors(self, vectors: Sequence[MovieVector]) -> int:
+        movie_ids = list(dict.fromkeys(vector.movie_id for vector in vectors))
+
+        def put(connection: C) -> int:
+            seq = self._next_seq(len(movie_ids))
+            self._log_movies(connection, seq, movie_ids)
+            self._put_vectors(connection, vectors)
+            return seq
+
+        return self._write(put, len(movie_ids))
+
+    def vectors(self, only: Collection[str] | None = None) -> list[MovieVector]:
+        """All stored vectors, or those of the given movies."""
+        rows = self._of_movies("movie_id, space, encoder, body", "vectors", only)
+        return [vector_of(*row) for row in self._restored(rows, 0, 1, 2)]
+
+    # --- changes --------------------------------------------------------------------------------------------
+    def seq(self) -> int:
+        """The newest sequence number; sees other processes' commits immediately."""
+        return int(self._database.query("SELECT seq FROM state")[0][0])
+
+    def changes(self, since: int) -> Changes:
+        """The changes after sequence number `since`."""
+
+        def read(connection: C) -> Changes:
+            seq, floor = connection.execute("SELECT seq, log_floor FROM state").fetchone()
+            if since == seq:
+                return Changes(seq)
+            if not floor <= since < seq:
+                return self._whole_content(connection, seq)
+            rows = connection.execute(
+                "SELECT seq, user_id, movie_id, known_before, before, after, timestamp FROM log WHERE seq > %s"
+                " ORDER BY seq",
+                (since,),
+            ).fetchall()
+            return logged_changes(seq, list(self._restored(rows, 1, 2)))
+
+        return self._database.read(read)
+
+    def _whole_content(self, connection: C, seq: int) -> Changes:
+        ratings = self._rows(connection, "SELECT seq, user_id, movie_id, rating, timestamp FROM ratings ORDER BY seq")
+        users = self._rows(connection, "SELECT user_id, erased FROM users")
+        movies = self._rows(connection, "SELECT movie_id FROM movies UNION SELECT movie_id FROM vectors")
+        return whole_content(
+            seq,
+            self._restored(ratings, 1, 2),
+            self._restored(users, 0),
+            [movie_id for (movie_id,) in self._restored(movies, 0)],
+        )
+
+    def compact(self, keep: int) -> None:
+        """Delete all but the newest `keep` changes from the log. Writes do this automatically."""
+        self._write(lambda connection: drop_old_log(connection, keep, 1))
+
+    # --- exposures ------------------------------------------------------------------------------------------
+    def log_exposures(self, exposures: Sequence[Exposure]) -> None:
+        """Record lists that were shown."""
+        rows = []
+        for shown in exposures:
+            check_text("user id", shown.user_id)
+            texts = map(self._stored, (shown.user_id, shown.snapshot, shown.model))
+            rows.append((*texts, shown.timestamp, json.dumps(shown.movie_ids)))
+        if rows:
+            self._write(lambda connection: self._put_exposures(connection, rows), len(rows))
+
+    def exposures(self, user_id: str, limit: int = 1000) -> list[Exposure]:
+        """The newest lists shown to a user, newest first."""
+        rows = self._database.query(
+            "SELECT snapshot, model, timestamp, movie_ids FROM exposures WHERE user_id = %s"
+            " ORDER BY timestamp DESC, id DESC LIMIT %s",
+            (self._looked_up(user_id), max(0, limit)),
+        )
+        return [
+            Exposure(user_id, timestamp, snapshot, model, tuple(json.loads(shown)))
+            for snapshot, model, timestamp, shown in self._restored(rows, 0, 1)
+        ]
+
+    def ping(self) -> None:
+        """Raise `StoreError` unless the store can be read."""
+        self._database.query("SELECT seq FROM state")
+
+
+def drop_old_log(connection: Connection, keep: int, slack: int) -> None:
+    """Delete all but the newest `keep` changes from the log, once there are at least `slack` more."""
+    seq, floor = connection.execute("SELECT seq, log_floor FROM state").fetchone()
+    if seq - floor >= keep + slack:
+        connection.execute("DELETE FROM log WHERE seq <= %s", (seq - keep,))
+        connection.execute("UPDATE state SET log_floor = %s", (seq - keep,))
