@@ -116,7 +116,7 @@ def test_folding_in_is_the_mean_over_the_samples() -> None:
         precision, noise0 = precisions[number].astype(np.float64), float(state["noise"][number])
         prior = x @ weights[number]
         noise, user, covariance = noise0, prior, np.zeros((w, w))
-        for round_ in range(3):
+        for round_ in range(2):
             if round_:
                 left = targets - design @ user
                 squares = left @ left + np.trace(design.T @ design @ covariance)
@@ -238,9 +238,16 @@ def test_stars_at_a_time_lean_as_those_given_then() -> None:
     np.testing.assert_allclose(model.score_at(moody, rows, other), model.score_rows(moody, rows), atol=1e-3)
 
 
-@pytest.mark.parametrize(("n", "sweeps"), [(0, 320), (100_000, 320), (400_000, 160), (10_000_000, 100)])
+@pytest.mark.parametrize(("n", "sweeps"), [(0, 160), (100_000, 160), (200_000, 113), (10_000_000, 80)])
 def test_longer_chains_for_fewer_ratings(n: int, sweeps: int) -> None:
     assert default_sweeps(n) == sweeps
+
+
+def test_a_draft_is_shorter_and_keeps_the_other_settings() -> None:
+    draft = BayesianStars(content=None, n_factors=5, sweeps=500).draft()
+    assert (draft.config.n_factors, draft.config.content) == (5, None)
+    assert draft.config.sweeps is not None
+    assert draft.config.sweeps < 160
 
 
 def test_without_contents_it_says_what_to_do() -> None:

@@ -186,6 +186,10 @@ class Model(ABC, Generic[C]):
         del dataset
         return 0
 
+    def draft(self) -> Self:
+        """This model, unfitted, as a blend fits it to learn how much it counts: a model may do with less work then."""
+        return type(self)(self.config)
+
     def unsuited(self, dataset: Dataset) -> str | None:
         """Why this model has nothing to learn from a data set, as a sentence; None where it has.
 

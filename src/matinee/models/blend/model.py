@@ -238,7 +238,7 @@ class Blend(Model[BlendConfig]):
                 fitted[name] = part
                 continue
             progress(f"blend: fitting {name} on a part", 0.8 * number / len(waiting))
-            fresh = type(part)(part.config)
+            fresh = part.draft()
             fitted[name] = (fresh.bind(fitted) if fresh.parts else fresh).fit(dataset)
         apart = self._copy()
         apart.n_items, apart._parts, apart._warm = len(dataset.catalog), fitted, None
