@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 from pydantic import Field
 
-from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
-from matinee.models.cholesky import solve
+from matinee.models.base import Progress
+from matinee.models.biased_factors import BiasedFactors, BiasedFactorsConfig
 from matinee.models.factorization import Floats, batch_pool, principal_directions, ridge_solve, solver_bytes
-from matinee.models.preference import StarScale
-from matinee.models.warm_items import WarmItems, array, choose_warm
+from matinee.models.warm_items import WarmItems, choose_warm
 
 _BIAS_SWEEPS = 5
 
 
-class StarsConfig(ModelConfig):
+class StarsConfig(BiasedFactorsConfig):
     """Settings of `Stars`."""
 
     n_factors: int = Field(32, ge=0, le=1024, description="Latent dimensions; 0 leaves biases only.")
@@ -33,7 +28,7 @@ class StarsConfig(ModelConfig):
     iterations: int = Field(10, ge=1, le=1000, description="Sweeps over users and films.")
 
 
-class Stars(Model[StarsConfig]):
+class Stars(BiasedFactors[StarsConfig]):
     """Predicted stars μ + b_u + b_i + p_uᵀq_i (Koren, Bell, Volinsky 2009), fitted by alternating least squares.
 
     Biases and factors of one side are solved together by ridge regression, the ridge growing with the number
@@ -50,19 +45,6 @@ class Stars(Model[StarsConfig]):
 
     name = "stars"
     Config = StarsConfig
-    predicts_stars = True
-
-    _items: WarmItems
-    _mean: float
-    _scale: tuple[float, float]
-    _biases: Floats
-    """(k,)"""
-    _features: Floats
-    """(k, 1 + d): a column of ones, then the factors."""
-
-    def unsuited(self, dataset: Dataset) -> str | None:
-        """All stars are equal: there is nothing to predict."""
-        return "All ratings are equal, so there are no stars to predict." if StarScale.of(dataset).flat else None
 
     def memory_needed(self, dataset: Dataset) -> int:
         """Peak bytes: both sides' factors, sparse ratings by user and by movie, one batch of ridge systems."""
@@ -70,10 +52,6 @@ class Stars(Model[StarsConfig]):
         longest = int(max(ratings.counts.max(initial=0), np.diff(ratings.indptr).max(initial=0)))
         sides = ratings.n_users + ratings.n_items
         return 64 * len(ratings) + sides * d * 80 + solver_bytes(longest, d) + (1 << 20)
-
-    def memory_hint(self) -> str:
-        """What to do where the memory limit is exceeded."""
-        return f"Raise MATINEE_MEMORY_LIMIT or lower n_factors (now {self.config.n_factors})."
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
         ratings = dataset.ratings
@@ -92,7 +70,7 @@ class Stars(Model[StarsConfig]):
         """Biases alone, then the principal directions of what they leave as a start, then sweeps over both."""
         config = self.config
         n_users, k = by_user.shape
-        user_ridge, item_ridge = _ridge(config, by_user, "user"), _ridge(config, by_item, "item")
+        user_ridge, item_ridge = _ridges(config, by_user, "user"), _ridges(config, by_item, "item")
         ones, user_ones = np.ones((k, 1), dtype=np.float32), np.ones((n_users, 1), dtype=np.float32)
         biases, users = np.zeros(k, dtype=np.float32), np.zeros((n_users, 1), dtype=np.float32)
         features = ones
@@ -113,95 +91,16 @@ class Stars(Model[StarsConfig]):
             features = np.hstack([ones, movies[:, 1:]])
             progress("stars: sweeps", (sweep + 1) / (_BIAS_SWEEPS + config.iterations))
         self._biases, self._features = biases, np.ascontiguousarray(features)
+        self._implicit = np.zeros((0, config.n_factors), dtype=np.float32)
 
-    def knows(self, query: Query) -> bool:
-        """Whether the history holds a rated movie (others get movie means)."""
-        return self._items.knows(query)
-
-    def _solve(self, query: Query) -> tuple[NDArray[np.int64], NDArray[np.bool_], Floats]:
-        """Places and mask of the known movies, and the system matrix A of the user's ridge regression."""
-        positions, mask = self._items.known(query)
-        known = self._features[positions]
-        left = known.T @ known
-        config, n = self.config, len(positions)
-        ridge = np.full(left.shape[0], config.damping + config.regularization * n, dtype=np.float32)
+    def _ridge(self, n: int) -> Floats:
+        config = self.config
+        ridge = np.full(1 + config.n_factors, config.damping + config.regularization * n, dtype=np.float32)
         ridge[0] = config.user_damping
-        # A tiny floor keeps the system regular where all damping is 0.
-        left[np.diag_indices_from(left)] += np.maximum(ridge, np.float32(1e-6))
-        return positions, mask, left
-
-    def _fold_in(self, query: Query) -> Floats:
-        """(1 + d,): the user's bias and factors."""
-        positions, mask, left = self._solve(query)
-        if not len(positions):
-            return np.zeros(self._features.shape[1], dtype=np.float32)
-        targets = query.ratings[mask] - np.float32(self._mean) - self._biases[positions]
-        return solve(left, self._features[positions].T @ targets)
-
-    def _user(self, query: Query) -> Floats:
-        return query.once((self, "user"), lambda: self._fold_in(query))
-
-    def score(self, queries: Sequence[Query]) -> Scores:
-        """Stars, clipped to the data set's scale; NaN for movies without ratings where the user is unknown too."""
-        users = np.zeros((len(queries), self._features.shape[1]), dtype=np.float32)
-        for number, query in enumerate(queries):
-            users[number] = self._user(query) if len(queries) == 1 else self._fold_in(query)
-        scores = users @ self._features.T
-        scores += self._biases + np.float32(self._mean)
-        np.clip(scores, self._scale[0], self._scale[1], out=scores)
-        known = np.array([[self.knows(query)] for query in queries], dtype=np.bool_).reshape(-1, 1)
-        unrated = np.where(known, np.clip(self._mean + users[:, :1], *self._scale), np.nan)
-        return self._items.spread(scores, self.n_items, unrated.astype(np.float32))
-
-    def score_rows(self, query: Query, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Stars of some movies, as `score`."""
-        user, positions = self._user(query), self._items.positions(rows)
-        rated = positions >= 0
-        unrated = self._mean + user[0] if self.knows(query) else np.nan
-        stars = np.full(len(positions), unrated, dtype=np.float32)
-        stars[rated] = self._features[positions[rated]] @ user + self._biases[positions[rated]] + np.float32(self._mean)
-        return np.clip(stars, *self._scale)
-
-    def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
-        """Share of each rating in the stars beyond μ + b_j, before clipping, (len(rows), len(query)).
-
-        For a movie without ratings: the shares in the user's bias.
-        """
-        shares = np.zeros((len(rows), len(query)), dtype=np.float32)
-        positions, mask, left = self._solve(query)
-        targets = self._items.positions(rows)
-        if len(positions):
-            surplus = query.ratings[mask] - np.float32(self._mean) - self._biases[positions]
-            reach = solve(left, self._features[positions].T * surplus)
-            features = np.zeros((len(rows), self._features.shape[1]), dtype=np.float32)
-            features[:, 0] = 1
-            features[targets >= 0] = self._features[targets[targets >= 0]]
-            shares[:, mask] = features @ reach
-        return shares
-
-    def similar(self, rows: Sequence[int]) -> Scores:
-        """Cosine of the factors; NaN for movies without ratings."""
-        return self._items.cosines(rows, self._features[:, 1:], self.n_items)
-
-    def state(self) -> State:
-        """`features` float32 (k, 1 + d), `biases` float32 (k,), `items` int64 (k,), `mean_scale` float64 (3,)."""
-        return {
-            "features": self._features,
-            "biases": self._biases,
-            "items": self._items.rows,
-            "mean_scale": np.array([self._mean, *self._scale]),
-        }
-
-    def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
-        self._items = WarmItems.from_state(state, catalog)
-        k = len(self._items)
-        self._features = array(state, "features", np.float32, (k, 1 + self.config.n_factors))
-        self._biases = array(state, "biases", np.float32, (k,))
-        mean, low, high = (float(value) for value in array(state, "mean_scale", np.float64, (3,)))
-        self._mean, self._scale = mean, (low, high)
+        return ridge
 
 
-def _ridge(config: StarsConfig, matrix: sp.csr_matrix, side: str) -> Floats:
+def _ridges(config: StarsConfig, matrix: sp.csr_matrix, side: str) -> Floats:
     """(n, 1 + d): the ridge of the bias, then of the factors, for each row of the matrix."""
     sizes = np.diff(matrix.indptr).astype(np.float32)
     ridge = np.empty((len(sizes), 1 + config.n_factors), dtype=np.float32)
