@@ -188,12 +188,28 @@ class Settings(BaseSettings):
     )
     map_method: Literal["pca", "umap"] = Field("pca", description="How films are laid out in two dimensions.")
     tmdb_key: str = Field("", description="Key of The Movie Database, for `matinee posters fetch`.")
+    tracking: bool = Field(
+        False, description="Log every evaluation, search and snapshot to MLflow, by the extra `tracking`."
+    )
+    tracking_url: str = Field(
+        "",
+        description="MLflow server (`http://host:5000`) or store (`sqlite:///…`); empty: an SQLite file in the data "
+        "folder.",
+    )
+    registry_model: str = Field(
+        "matinee", min_length=1, description="Registered model of MLflow whose versions are the snapshots."
+    )
     answer_cache: int = Field(32 << 20, ge=0, description="Bytes of a worker's response cache; 0 disables it.")
 
     @property
     def snapshots_dir(self) -> Path:
         """Folder of the snapshots."""
         return self.data_dir / "snapshots"
+
+    @property
+    def runs_dir(self) -> Path:
+        """Folder of the stored runs of evaluations."""
+        return self.data_dir / "runs"
 
     def posters_dir(self, dataset: str) -> Path:
         """Folder of the posters of one data set."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,16 @@ EAGER: dict[str, dict[str, Any]] = {
     "ease": {"min_ratings": 1},
     "coldstart": {"min_ratings": 1},
     "blend": {"weights": {"ease": 0.6, "itemknn": 0.4}, "popular": "popularity"},
+    "recommendernet": {"dim": 4, "epochs": 2, "members": 1},
+    "multvae": {"hidden": 8, "latent": 4, "epochs": 2},
+    "recvae": {"hidden": 8, "latent": 4, "epochs": 2, "encoder_passes": 1},
+    "ncf": {"hidden": 8, "latent": 4, "epochs": 2},
 }
-"""Models that learn every film that has a rating: the line-up leaves rare ones out, and with them the trouble."""
+"""Models that learn every film that has a rating: the line-up leaves rare ones out, and with them the trouble. Networks
+are small, and little trained."""
+
+NEURAL = {"recommendernet": "keras", "multvae": "jax", "recvae": "jax", "ncf": "jax"}
+"""The package of the extra `neural` that each is trained with."""
 
 FROM_CONTENT = ("content", "coldstart")
 """Models that know nothing of films without words, rated or not."""
@@ -50,6 +59,8 @@ def unfitted(kind: str, case: str) -> Model[Any] | None:
 
 @functools.cache
 def fitted(kind: str, case: str) -> Model[Any]:
+    if kind in NEURAL and find_spec(NEURAL[kind]) is None:
+        pytest.skip("needs matinee[neural]")
     model = unfitted(kind, case)
     if model is None:
         pytest.skip("not in the line-up of these data")

@@ -17,6 +17,7 @@ from matinee.api.routes import (
     poster_search,
     posters,
     recommendations,
+    runs,
     users,
 )
 from matinee.api.service import CoreService
@@ -47,7 +48,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     """
     service = CoreService(settings or Settings(), engine)
     classic = (classic_recommendations.router, favorites.router, titles.router)
-    own = (recommendations, users, explanations, movies, explore, posters, poster_search, operations, common)
+    own = (recommendations, users, explanations, movies, explore, posters, poster_search, operations, runs, common)
     api = Api(
         service,
         [*(module.router for module in own), *classic],

@@ -240,6 +240,16 @@ def snapshots() -> Call:
     return _call("GET", "v1", "snapshots")
 
 
+def runs() -> Call:
+    """The stored runs of evaluations."""
+    return _call("GET", "v1", "runs")
+
+
+def run(run_id: str) -> Call:
+    """One stored run: its report, and what a search tried."""
+    return _call("GET", "v1", "runs", run_id)
+
+
 def statistics(*, filter: str | None = None) -> Call:
     """Ratings in numbers: over time, per user, per film, by genre, decade, director."""
     return _call("GET", "v1", "statistics", filter=filter or None)

@@ -186,6 +186,10 @@ class Model(ABC, Generic[C]):
         del dataset
         return 0
 
+    def draft(self) -> Self:
+        """This model, unfitted, as a blend fits it to learn how much it counts: a model may do with less work then."""
+        return type(self)(self.config)
+
     def unsuited(self, dataset: Dataset) -> str | None:
         """Why this model has nothing to learn from a data set, as a sentence; None where it has.
 
@@ -229,6 +233,22 @@ class Model(ABC, Generic[C]):
         """Scores of some movies only, (len(rows),); a model may do this faster than by scoring them all."""
         result: NDArray[np.float32] = self.score([query])[0][rows]
         return result
+
+    def score_at(self, query: Query, rows: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Scores of some movies at the times when they are rated, (len(rows),); `score_rows` where time plays no part.
+
+        Args:
+            times: int64 seconds since 1970, `NO_TIME` where unknown, (len(rows),).
+        """
+        del times
+        return self.score_rows(query, rows)
+
+    def score_intervals(
+        self, query: Query, rows: NDArray[np.int64], level: float = 0.9
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+        """Ends of intervals that hold the stars given with a probability, each (len(rows),); None: a model without."""
+        del query, rows, level
+        return None
 
     def top(self, query: Query, n: int = 10) -> list[int]:
         """Catalog rows of the up to n best movies outside the history, best first; no opinion, not listed."""

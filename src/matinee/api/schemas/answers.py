@@ -168,6 +168,36 @@ class RecordsOut(
     snapshot: str
 
 
+class RunsOut(BaseModel, json_schema_extra=example('{"items": [{"id": "20261128T164059Z-6f4f6fdb"}]}')):
+    """Stored runs of evaluations, each with its main figure."""
+
+    items: list[dict[str, Any]]
+
+
+_RUN = (
+    '{"id": "20261128T164059Z-6f4f6fdb", "created": "2026-11-28T16:40:59+00:00", "kind": "evaluate", '
+    '"protocol": "likes", "dataset": "ml-100k", "validation": false, "models": ["blend", "ease"], '
+    '"reference": "blend", "metric": "ndcg@10", "value": 0.4012, "report": {}, "trials": []}'
+)
+
+
+class RunOut(BaseModel, json_schema_extra=example(_RUN)):
+    """A stored run of an evaluation."""
+
+    id: str
+    created: str
+    kind: str
+    protocol: str
+    dataset: str
+    validation: bool
+    models: list[str]
+    reference: str = Field(description="The model that the others are compared with.")
+    metric: str = Field(description="The main figure.")
+    value: float | None = Field(description="Of the reference.")
+    report: dict[str, Any]
+    trials: list[dict[str, Any]] = Field(description="What a search tried.")
+
+
 class HealthOut(BaseModel, json_schema_extra=example('{"status": "ok"}')):
     """Alive."""
 

@@ -38,6 +38,8 @@ MIN_SHARE = 0.05
 POOL = 50
 """Candidates of each such user."""
 _BATCH = 64
+_MANY = 100
+"""Most popular movies: every collaborative part knows some of them."""
 MIN_EVIDENCE = 0.25
 """Share of their weight that parts keep for a history of dislikes alone: it says what not to list, not what to list."""
 
@@ -135,6 +137,8 @@ class Blend(Model[BlendConfig]):
     Config = BlendConfig
 
     _parts: dict[str, Model[Any]] | None = None
+    _warm: Known | None = None
+    """See `_warm_movies`."""
     _learns: bool = False
     _scale: StarScale
 
@@ -170,7 +174,7 @@ class Blend(Model[BlendConfig]):
         if self.config.mapping is not None and not isinstance(models[self.config.mapping], ColdStart):
             raise InvalidInputError(f"{self.config.mapping} is not a cold-start model.", "Name one as the mapping.")
         bound = self._copy()
-        bound._parts = {name: models[name] for name in self.parts}
+        bound._parts, bound._warm = {name: models[name] for name in self.parts}, None
         return bound
 
     def _part(self, name: str) -> Model[Any]:
@@ -234,10 +238,10 @@ class Blend(Model[BlendConfig]):
                 fitted[name] = part
                 continue
             progress(f"blend: fitting {name} on a part", 0.8 * number / len(waiting))
-            fresh = type(part)(part.config)
+            fresh = part.draft()
             fitted[name] = (fresh.bind(fitted) if fresh.parts else fresh).fit(dataset)
         apart = self._copy()
-        apart.n_items, apart._parts = len(dataset.catalog), fitted
+        apart.n_items, apart._parts, apart._warm = len(dataset.catalog), fitted, None
         return apart
 
     def weights_for(self, queries: Sequence[Query]) -> dict[str, Scores]:
@@ -257,17 +261,31 @@ class Blend(Model[BlendConfig]):
         """
         names, core = list(names), self._core()
         evidence = self._evidence(queries)
-        warm: Known | None = None
+        warm = self._warm_movies() if any(name not in core for name in names) else None
         for name in sorted(names, key=lambda name: name not in core):
             scores = self._raw(name, queries)
             known = known_movies(scores)
-            if name in core:
-                warm = known if warm is None else warm | known
             scores, deviation = standardize(scores, known if name in core or warm is None else known & warm)
             if name != self.config.popular and bool((evidence < 1).any()):
                 scores *= evidence
                 deviation = deviation / evidence
             yield Part(name, scores, known, deviation)
+
+    def _warm_movies(self) -> Known | None:
+        """Movies that a collaborative part knows, (1, n_items); None where there is no such part.
+
+        A part knows the same movies for everybody, so one history that it knows tells them. They do not depend on which
+        parts a query weighs: a list is the same alone and in a batch.
+        """
+        if self._warm is None and (core := self._core()):
+            rows = np.arange(self.n_items, dtype=np.int64)
+            if self.config.popular is not None:
+                counts = np.nan_to_num(self._part(self.config.popular).score([Query()])[0])
+                rows = np.argsort(-counts, kind="stable")[:_MANY]
+            rated = Query(rows, np.full(len(rows), self._scale.high, dtype=np.float32))
+            known = [known_movies(self._part(name).score([rated])) for name in core]
+            self._warm = np.logical_or.reduce(known)
+        return self._warm
 
     def _raw(self, name: str, queries: Sequence[Query]) -> Scores:
         if name != self.config.popular:
@@ -458,6 +476,7 @@ class Blend(Model[BlendConfig]):
     def with_catalog(self, catalog: Catalog, vectors: Mapping[str, MovieVectors] | None = None) -> Self:
         """The blend over a grown catalog; bind it to the grown parts."""
         grown = super().with_catalog(catalog, vectors)
+        grown._warm = None
         if self._parts is not None:
             grown._parts = {
                 name: part if part.n_items == len(catalog) else part.with_catalog(catalog, vectors)

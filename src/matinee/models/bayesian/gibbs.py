@@ -1,0 +1,239 @@
+"""Gibbs sampling of Bayesian matrix factorization with side features.
+
+r_ui ~ N(μ + b_u + b_i + p_uᵀq_i, 1/α_u), where the row (b_u, p_u) of a user and the row (b_i, q_i) of a movie have the
+prior N(Wᵀx, Λ⁻¹): x are the features of the user or movie, W a matrix of coefficients, Λ a precision. All of them are
+sampled: rows by blocks (Salakhutdinov and Mnih 2008, "Bayesian probabilistic matrix factorization"), W and the ridge on
+each group of its features as in Simm et al. 2015, "Macau", and the noise α_u of each user, with a common gamma prior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+
+from matinee._util.extras import need
+from matinee.models.factorization import WORKERS, batch_pool
+
+Doubles = NDArray[np.float64]
+
+_CHUNKS = 8 * WORKERS
+"""Ranges of rows that threads take in turn."""
+_BIAS_VARIANCE, _FACTOR_VARIANCE = 0.3, 0.1
+"""Prior guesses of the variances of biases and factors, stars²."""
+_LEAST_NOISE = 0.01
+"""Least variance of a user's noise, in that of all stars: stars that can be predicted exactly have no density."""
+_PRIOR_ROWS = 2.0
+"""How many rows these guesses count as."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """Side features of the users or of the movies.
+
+    Attributes:
+        matrix: (n, f); the first column is 1.
+        groups: (f,), group of each column, which share a ridge; 0 is the constant's.
+    """
+
+    matrix: Doubles
+    groups: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One draw from the posterior.
+
+    Attributes:
+        movies: (n_items, 1 + d), bias and factors.
+        movie_weights: (f_i, 1 + d), W of the movies.
+        movie_precision: (1 + d, 1 + d), Λ of the movies.
+        users: (n_users, 1 + d), bias and factors.
+        user_weights: (f_u, 1 + d).
+        user_precision: (1 + d, 1 + d).
+        user_ridge: (f_u,), ridge on the rows of `user_weights`.
+        noise: prior mean of 1/α_u, stars².
+    """
+
+    movies: Doubles
+    movie_weights: Doubles
+    movie_precision: Doubles
+    users: Doubles
+    user_weights: Doubles
+    user_precision: Doubles
+    user_ridge: Doubles
+    noise: float
+
+
+class _Rows:
+    """The rows of one side, with their prior and its parameters."""
+
+    def __init__(
+        self, features: Features, width: int, ratings: sp.csr_matrix, order: NDArray[np.int64], rng: np.random.Generator
+    ) -> None:
+        self.x, self._groups = features.matrix, features.groups
+        n, f = self.x.shape
+        self.indptr, self.indices, self.order = ratings.indptr, ratings.indices, order
+        self._rng = rng
+        self._gram = self.x.T @ self.x
+        self.ridge = np.ones(int(self._groups.max()) + 1)
+        self.ridge[0] = 1e-3  # the constant is nearly free
+        self._scatter = np.diag(np.concatenate([[_BIAS_VARIANCE], np.full(width - 1, _FACTOR_VARIANCE)]))
+        self.weights = np.zeros((f, width))
+        self.precision = np.diag(1 / np.diag(self._scatter))
+        self._prior = np.zeros((n, width))
+        self.rows = 0.1 * rng.standard_normal((n, width))
+
+    def sample(self, targets: Doubles, alpha: Doubles, design: Doubles, pool: ThreadPoolExecutor) -> None:
+        """Draw all rows, given the other side's: targets and alpha for each entry, in the order of the ratings."""
+        noise = self._rng.standard_normal(self.rows.shape)
+        targets, alpha = targets[self.order], alpha[self.order]
+        self.rows = np.empty_like(noise)
+        work = [
+            pool.submit(
+                _kernels().sample_rows,
+                start,
+                stop,
+                self.indptr,
+                self.indices,
+                targets,
+                alpha,
+                design,
+                self._prior,
+                self.precision,
+                noise,
+                self.rows,
+            )
+            for start, stop in _ranges(self.indptr, self.rows.shape[1])
+        ]
+        for task in work:
+            task.result()
+
+    def sample_prior(self) -> None:
+        """Draw Λ, W and the ridges, given the rows."""
+        rng, (n, width) = self._rng, self.rows.shape
+        ridge = self.ridge[self._groups]
+        left = self.rows - self._prior
+        scatter = _PRIOR_ROWS * self._scatter + left.T @ left + self.weights.T @ (ridge[:, None] * self.weights)
+        self.precision = wishart(rng, width + 1 + n + len(ridge), scatter)
+        root = np.linalg.cholesky(self._gram + np.diag(ridge))
+        mean = solve_triangular(root, self.x.T @ self.rows, lower=True)
+        spread = np.linalg.cholesky(np.linalg.inv(self.precision))
+        # W = (XᵀX + D)⁻¹ Xᵀ Z + noise, whose columns are correlated as Λ⁻¹.
+        self.weights = solve_triangular(root, mean + rng.standard_normal(mean.shape) @ spread.T, lower=True, trans="T")
+        self._prior = self.x @ self.weights
+        sizes = np.einsum("fk,kl,fl->f", self.weights, self.precision, self.weights)
+        for group in range(1, len(self.ridge)):
+            members = self._groups == group
+            self.ridge[group] = rng.gamma(1 + members.sum() * width / 2) / (1 + sizes[members].sum() / 2)
+
+
+def gibbs(
+    ratings: sp.csr_matrix,
+    mean: float,
+    users: Features,
+    movies: Features,
+    *,
+    n_factors: int,
+    sweeps: int,
+    noise_prior: float,
+    seed: int,
+) -> Iterator[Sample]:
+    """A Markov chain: one sample a sweep, from the first on (leave the first ones out).
+
+    Args:
+        ratings: (n_users, n_items), stars, at least one.
+        mean: μ.
+        noise_prior: how many ratings the common prior of a user's noise counts as.
+        seed: the same seed, data and number of factors give the same chain, whatever the number of threads.
+
+    Raises:
+        MissingExtraError: Numba is not installed.
+    """
+    rng = np.random.default_rng(seed)
+    n_users = ratings.shape[0]
+    by_movie = sp.csr_matrix(ratings.T)
+    by_movie.sort_indices()
+    owners = np.repeat(np.arange(n_users), np.diff(ratings.indptr))
+    stars = ratings.data.astype(np.float64) - mean
+    # Entries of by_movie in the order of the ratings: stable, so that users increase within a movie.
+    turned = np.argsort(ratings.indices, kind="stable")
+    width = 1 + n_factors
+    left = _Rows(users, width, ratings, np.arange(len(stars)), rng)
+    right = _Rows(movies, width, by_movie, turned, rng)
+    variance = max(float(stars.var()), 1e-3)
+    noise, precise = variance / 1.5, 1 / (_LEAST_NOISE * variance)
+    alpha = np.full(n_users, 1 / noise)
+    counts = np.diff(ratings.indptr)
+    with batch_pool() as pool:
+        for _ in range(sweeps):
+            per_rating = alpha[owners]
+            left.sample(stars - right.rows[ratings.indices, 0], per_rating, _design(right.rows), pool)
+            left.sample_prior()
+            right.sample(stars - left.rows[owners, 0], per_rating, _design(left.rows), pool)
+            right.sample_prior()
+            errors = stars - left.rows[owners, 0] - right.rows[ratings.indices, 0]
+            _kernels().subtract_products(left.rows, right.rows, owners, ratings.indices, errors)
+            squares = np.bincount(owners, errors * errors, minlength=n_users)
+            alpha = rng.gamma((noise_prior + counts) / 2) / ((noise_prior * noise + squares) / 2)
+            alpha = np.minimum(alpha, precise)
+            noise = rng.gamma(1 + n_users * noise_prior / 2) / (noise_prior / 2 * alpha.sum() + 1e-6)
+            ridge = left.ridge[users.groups]
+            yield Sample(
+                right.rows, right.weights, right.precision, left.rows, left.weights, left.precision, ridge, noise
+            )
+
+
+def nothing_known(users: Features, movies: Features, width: int) -> Sample:
+    """A sample without any ratings: zeros, and precisions of the prior guesses."""
+    precision = np.diag(1 / np.concatenate([[_BIAS_VARIANCE], np.full(width - 1, _FACTOR_VARIANCE)]))
+    (n, f_i), (n_users, f_u) = movies.matrix.shape, users.matrix.shape
+    return Sample(
+        np.zeros((n, width)),
+        np.zeros((f_i, width)),
+        precision,
+        np.zeros((n_users, width)),
+        np.zeros((f_u, width)),
+        precision,
+        np.ones(f_u),
+        1.0,
+    )
+
+
+def wishart(rng: np.random.Generator, degrees: float, scatter: Doubles) -> Doubles:
+    """A draw of a precision matrix from the Wishart distribution with scale scatter⁻¹ (Bartlett's decomposition)."""
+    width = len(scatter)
+    lower = np.tril(rng.standard_normal((width, width)), -1)
+    lower[np.diag_indices(width)] = np.sqrt(rng.chisquare(degrees - np.arange(width)))
+    root = np.linalg.cholesky(np.linalg.inv(scatter)) @ lower
+    precision: Doubles = root @ root.T
+    return precision
+
+
+def _design(rows: Doubles) -> Doubles:
+    """What multiplies the other side's (bias, factors): (1, factors)."""
+    design = rows.copy()
+    design[:, 0] = 1
+    return design
+
+
+def _ranges(indptr: NDArray[np.integer[Any]], width: int) -> Iterator[tuple[int, int]]:
+    """Ranges of rows of about equal work."""
+    n = len(indptr) - 1
+    cost = indptr[1:] + np.arange(1, n + 1, dtype=np.float64) * width
+    bounds = np.searchsorted(cost, cost[-1] * np.arange(1, _CHUNKS) / _CHUNKS) if n else np.zeros(0, dtype=np.int64)
+    edges = np.unique(np.concatenate([[0], bounds, [n]]))
+    yield from zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+
+
+def _kernels() -> Any:
+    need("numba", "Training `bayes`", "train")
+    from matinee.models.bayesian import kernels
+
+    return kernels
