@@ -86,7 +86,7 @@ def test_ratings_alone_may_name_the_films() -> None:
 
 def test_what_is_no_frame_is_refused() -> None:
     ratings = pl.DataFrame({"user": ["a"], "movie": [1]})
-    with pytest.raises(InvalidInputError, match="A list is no source of data"):
+    with pytest.raises(InvalidInputError, match="A list is not a valid source of data"):
         load_dataset([1, 2])  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match="goes with a frame of ratings"):
         load_dataset("ml-100k", movies=ratings)

@@ -223,7 +223,7 @@ def test_parts_of_another_kind_are_refused(data: Dataset, bound: dict[str, Model
         ColdStart().bind({"ials": bound["ials"]})
     with pytest.raises(InvalidInputError, match="ials and a content"):
         ColdStart(taste="ease").bind(bound)
-    with pytest.raises(InvalidInputError, match="popular is no coldstart"):
+    with pytest.raises(InvalidInputError, match="popular is not a cold-start"):
         Blend(weights={"ials": 1.0}, mapping="popular").bind(bound)
     smaller = Blend(weights={"ials": 1.0}, mapping="coldstart").without(["coldstart"])
     assert smaller is not None
