@@ -26,6 +26,10 @@ class MultVAE(HistoryNetwork[MultVAEConfig]):
     """Mult-VAE (Liang et al. 2018, "Variational Autoencoders for Collaborative Filtering").
 
     One hidden layer (tanh) on both sides of the code; the weight of the Kullback-Leibler term rises to `kl`.
+
+    Examples:
+        >>> matinee.MultVAE(hidden=8, latent=4, epochs=2).fit(dataset)
+        <MultVAE(epochs=2, hidden=8, latent=4), fitted on 40 films>
     """
 
     name = "multvae"

@@ -35,6 +35,10 @@ class NCF(HistoryNetwork[NCFConfig]):
     The paper looks users up by number. Here a user is the sum of the vectors of the history's movies, over its length
     (Kabbur et al. 2013, "FISM"), without the movie that is asked for: one who was not there in training is folded in by
     the same sum. Trained on binary cross-entropy with random movies as negatives.
+
+    Examples:
+        >>> matinee.NCF(hidden=8, latent=4, epochs=2).fit(dataset)
+        <NCF(epochs=2, hidden=8, latent=4), fitted on 40 films>
     """
 
     name = "ncf"

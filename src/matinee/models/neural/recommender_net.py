@@ -75,6 +75,10 @@ class RecommenderNet(Model[RecommenderNetConfig]):
     known, changed and unknown users are equal. What is asked is a sitting of its own (s = 0); `predict` takes times.
     A movie without ratings is known by its features, one that was added since fitting gets μ + b_u; a user without a
     known movie gets μ + b_i, and where neither is known the score is NaN.
+
+    Examples:
+        >>> matinee.RecommenderNet(dim=4, members=1, epochs=2).fit(dataset)
+        <RecommenderNet(dim=4, epochs=2, members=1), fitted on 40 films>
     """
 
     name = "recommendernet"

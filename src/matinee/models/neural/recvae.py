@@ -34,11 +34,15 @@ class RecVAEConfig(HistoryNetworkConfig):
 
 
 class RecVAE(HistoryNetwork[RecVAEConfig]):
-    """RecVAE (Shenbin et al. 2020, "RecVAE: A New Variational HistoryNetwork for Top-N Recommendations").
+    """RecVAE (Shenbin et al. 2020, "RecVAE: A New Variational Autoencoder for Top-N Recommendations").
 
     Five dense layers (swish, layer normalization), each with what came before added; a linear decoder. The prior is a
     mixture with the posterior of the epoch before, its weight grows with the history, and encoder and decoder are
     trained in turns, the decoder without noise in its histories.
+
+    Examples:
+        >>> matinee.RecVAE(hidden=8, latent=4, epochs=2).fit(dataset)
+        <RecVAE(epochs=2, hidden=8, latent=4), fitted on 40 films>
     """
 
     name = "recvae"
