@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matinee.engine import Engine, Request
     from matinee.errors import MatineeError
     from matinee.models import (
+        NCF,
         BayesianStars,
         Blend,
         ColdStart,
@@ -33,8 +34,11 @@ if TYPE_CHECKING:
         ImplicitALS,
         ItemKNN,
         Model,
+        MultVAE,
         Popularity,
         Query,
+        RecommenderNet,
+        RecVAE,
         Stars,
         UserKernel,
     )
@@ -60,8 +64,12 @@ _HOMES = {
         "ImplicitALS",
         "ItemKNN",
         "Model",
+        "MultVAE",
+        "NCF",
         "Popularity",
         "Query",
+        "RecVAE",
+        "RecommenderNet",
         "Stars",
         "UserKernel",
     ),
@@ -70,6 +78,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "NCF",
     "BayesianStars",
     "Blend",
     "Catalog",
@@ -84,9 +93,12 @@ __all__ = [
     "MatineeError",
     "Model",
     "Movie",
+    "MultVAE",
     "Popularity",
     "Query",
     "Ratings",
+    "RecVAE",
+    "RecommenderNet",
     "Request",
     "Settings",
     "Stars",
