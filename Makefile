@@ -25,7 +25,7 @@ has_chromium = $(bin)/python -c 'import sys; sys.path.insert(0, "tests"); from b
 has_elasticsearch = $(bin)/python -c 'import sys; sys.path.insert(0, "tests"); from elasticsearch_support import provide; sys.exit(provide())'
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help demo studio test coverage browser elasticsearch check containers fix docs bench screenshots lock clean
+.PHONY: help demo studio test coverage browser elasticsearch mlflow check containers fix docs bench screenshots lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -49,6 +49,8 @@ coverage: ## the same with branch coverage, which takes a quarter longer and mus
 browser: $(VENV)/.browser ## a Chromium for the tests that need one, by apt where this is root
 
 elasticsearch: $(VENV)/.elasticsearch ## an Elasticsearch for the tests that need one, by Maven, which apt installs where this is root
+
+mlflow: $(VENV)-mlflow/.done ## an MLflow for the tests that need one, in an environment of its own ($(VENV)-mlflow)
 
 check: $(VENV)/.dev ## style, types and import order, without the tests
 	@status=0; \
@@ -84,7 +86,9 @@ lock: $(VENV)/.python ## new pinned requirements with hashes, by uv in a throw-a
 	compile="$$compile --extra elasticsearch --extra postgres --extra telemetry"; \
 	echo 'pillow>=11.3' | $$compile - -o requirements/core.txt; \
 	$$compile --extra forest -o requirements/recommender.txt; \
-	$$compile --extra ann -o requirements/vectors.txt
+	$$compile --extra ann -o requirements/vectors.txt; \
+	echo 'mlflow>=3.4' | "$$folder/bin/uv" pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --upgrade \
+	  --generate-hashes --no-strip-extras pyproject.toml - --extra train --extra tracking -o requirements/mlflow.txt
 
 clean: ## everything that make made here (the caches and snapshots of the settings' folders stay)
 	rm -rf $(VENV) site dist build .mypy_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache .coverage .coverage.*
@@ -142,6 +146,13 @@ $(VENV)/.browser: | $(VENV)/.dev
 	    apt-get install --yes --no-install-recommends chromium; }; } >'$(VENV)/browser.log' 2>&1 && touch $@ || \
 	    echo "It cannot be installed (see $(VENV)/browser.log): the tests that need it are skipped."; \
 	else echo "There is no Chromium: the tests that need it are skipped. Install one, or set MATINEE_CHROMIUM."; fi
+
+# MLflow and what training needs, apart from the other environments: MLflow holds cachetools and pyarrow back.
+$(VENV)-mlflow/.done: requirements/mlflow.txt | $(VENV)/.python
+	@echo "Installing MLflow for the tests …"
+	@$(bin)/python -m venv '$(VENV)-mlflow'
+	@'$(VENV)-mlflow/bin/python' -m pip install --quiet --disable-pip-version-check --no-input -r requirements/mlflow.txt
+	@touch $@
 
 # A node of Elasticsearch for its tests, fetched once for all checkouts. Where it cannot be had, those tests are skipped and say so.
 $(VENV)/.elasticsearch: | $(VENV)/.dev

@@ -107,6 +107,7 @@ def test_every_extra_has_packages_and_all_has_every_extra() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     own = ["train", "encoders", "web", "studio", "ann", "map", "forest", "elasticsearch", "postgres", "telemetry"]
+    own += ["tune", "tracking"]
     assert set(extras) == {*own, "all", "dev", "docs"}
     assert extras["all"] == [f"matinee[{','.join(own)}]"]
     pinned = (ROOT / "requirements" / "base.txt").read_text(encoding="utf-8")

@@ -132,6 +132,14 @@ class SnapshotError(MatineeError):
     """A snapshot that is missing, truncated, altered or of an unsupported version."""
 
 
+class RunError(MatineeError):
+    """A stored run of an evaluation that is missing, damaged, or cannot be repeated."""
+
+
+class TrackingError(MatineeError):
+    """MLflow does not answer, or refuses (HTTP 503)."""
+
+
 class StoreError(MatineeError):
     """The store cannot answer (HTTP 503)."""
 

@@ -67,8 +67,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="MATINEE_", frozen=True, extra="forbid")
 
-    cache_dir: Path = Field(user_cache_path("matinee"), description="What can be fetched again: data sets, weights.")
-    data_dir: Path = Field(user_data_path("matinee"), description="What cannot: snapshots and the store.")
+    cache_dir: Path = Field(user_cache_path("matinee"), description="Folder of downloaded data sets and weights.")
+    data_dir: Path = Field(user_data_path("matinee"), description="Folder of snapshots and the store.")
 
     host: str = Field("127.0.0.1", description="Address the services bind to.")
     port: int = Field(8000, ge=0, le=65535, description="Port of the core service.")
@@ -80,12 +80,12 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1, le=256, description="Worker processes of a service.")
 
     data: str = Field("auto", description="Data set to train on: a name of `matinee data list`, a folder, or `auto`.")
-    offline: bool = Field(False, description="Never touch the network; use what the cache holds.")
+    offline: bool = Field(False, description="Do not use the network; use the cache only.")
     fetch_timeout: float = Field(5.0, gt=0, description="Seconds to wait for a data source to answer.")
 
     default_model: str = Field("blend", description="Model used where a request names none.")
     adventurous: float = Field(
-        0.5, ge=0, le=1, description="How little known recommended films may be: 0 well known … 1 the long tail."
+        0.5, ge=0, le=1, description="Popularity penalty: 0 (well-known films) … 1 (the long tail)."
     )
     calibration: float = Field(
         0.5,
@@ -94,8 +94,8 @@ class Settings(BaseSettings):
         description="How much a list shows each taste of its user: 0 by score alone … 1 by genres, countries, "
         "languages and decades alone.",
     )
-    memory_limit: int = Field(4 << 30, gt=0, description="Most bytes one model may need while fitting.")
-    seed: int = Field(0, description="Seed of everything random.")
+    memory_limit: int = Field(4 << 30, gt=0, description="Maximum memory of one model while fitting, in bytes.")
+    seed: int = Field(0, description="Random seed.")
 
     verify_on_load: Literal["full", "size"] = Field(
         "full",
@@ -114,13 +114,13 @@ class Settings(BaseSettings):
     movie_index: str = Field("matinee-movies", description="Elasticsearch index of the movies.")
     user_index: str = Field("matinee-users", description="Elasticsearch index of the users and their ratings.")
 
-    max_body: int = Field(8 << 20, gt=0, description="Largest request body accepted.")
-    max_batch: int = Field(10_000, gt=0, le=MAX_AT_ONCE, description="Most ratings in one request.")
-    max_n: int = Field(1000, gt=0, description="Most items in one answer.")
+    max_body: int = Field(8 << 20, gt=0, description="Maximum size of a request body, in bytes.")
+    max_batch: int = Field(10_000, gt=0, le=MAX_AT_ONCE, description="Maximum number of ratings in one request.")
+    max_n: int = Field(1000, gt=0, description="Maximum number of items in one answer.")
     max_history: int = Field(
-        10_000, gt=0, le=MAX_AT_ONCE, description="Most ratings in one ad-hoc recommendation request."
+        10_000, gt=0, le=MAX_AT_ONCE, description="Maximum number of ratings in one ad-hoc recommendation request."
     )
-    max_filter: int = Field(2000, gt=0, description="Longest filter text, in characters.")
+    max_filter: int = Field(2000, gt=0, description="Maximum length of a filter, in characters.")
     min_ratings: int = Field(20, ge=0, description="Classic B5 rule: fewer ratings than this → cosine of film vectors.")
     text_encoder: str = Field(
         "minilm",
@@ -171,7 +171,7 @@ class Settings(BaseSettings):
     recommender_max_body: int = Field(
         128 << 20,
         gt=0,
-        description="Largest body of the recommender service: classic clients send the vectors of all films.",
+        description="Maximum body size of the recommender service, in bytes; classic clients send all vectors.",
     )
     vectors_url: str = Field("", description="Vector service to ask (`http://host:5000`) for posters.")
     vectors_port: int = Field(5000, ge=0, le=65535, description="Port of the vector service.")
@@ -181,19 +181,35 @@ class Settings(BaseSettings):
     )
     vectors_index: str = Field("exact", description="Index of the vector service: exact, faiss, annoy or hnsw.")
     max_pixels: int = Field(
-        50_000_000, gt=0, description="Most pixels (width × height) of an image accepted; half of it for WebP."
+        50_000_000, gt=0, description="Maximum number of pixels (width × height) of an image; half of it for WebP."
     )
     poster_meaning: bool = Field(
         True, description="Also search posters by what they seem to show (ConSE), as a weak extra signal."
     )
     map_method: Literal["pca", "umap"] = Field("pca", description="How films are laid out in two dimensions.")
     tmdb_key: str = Field("", description="Key of The Movie Database, for `matinee posters fetch`.")
-    answer_cache: int = Field(32 << 20, ge=0, description="Bytes of ready answers kept per worker; 0 turns it off.")
+    tracking: bool = Field(
+        False, description="Log every evaluation, search and snapshot to MLflow, by the extra `tracking`."
+    )
+    tracking_url: str = Field(
+        "",
+        description="MLflow server (`http://host:5000`) or store (`sqlite:///…`); empty: an SQLite file in the data "
+        "folder.",
+    )
+    registry_model: str = Field(
+        "matinee", min_length=1, description="Registered model of MLflow whose versions are the snapshots."
+    )
+    answer_cache: int = Field(32 << 20, ge=0, description="Bytes of a worker's response cache; 0 disables it.")
 
     @property
     def snapshots_dir(self) -> Path:
         """Folder of the snapshots."""
         return self.data_dir / "snapshots"
+
+    @property
+    def runs_dir(self) -> Path:
+        """Folder of the stored runs of evaluations."""
+        return self.data_dir / "runs"
 
     def posters_dir(self, dataset: str) -> Path:
         """Folder of the posters of one data set."""

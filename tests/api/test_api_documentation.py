@@ -42,6 +42,8 @@ GET /v1/models
 GET /v1/snapshots
 POST /v1/snapshots/{snapshot_id}/promote
 POST /v1/snapshots/rollback
+GET /v1/runs
+GET /v1/runs/{run_id}
 GET /health
 GET /ready
 GET /metrics

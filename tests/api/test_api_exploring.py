@@ -230,7 +230,7 @@ def test_the_report_counts_every_row(tmp_path: Path) -> None:
         assert set(tables) >= {"movies", "ratings", "links", "tags"}
         assert {one["reason"]: one["count"] for one in tables["ratings"]["dropped"]} == {
             "rating off the scale": 1,
-            "film not in the catalogue": 2,
+            "film not in the catalog": 2,
         }
         for table in found["tables"]:
             assert table["rows_in"] - table["rows_out"] == sum(one["count"] for one in table["dropped"])

@@ -13,7 +13,10 @@ from matinee.api import create_app
 from matinee.engine import Engine
 from matinee.engine.runtime import RequestView
 from matinee.errors import StoreError
+from matinee.evaluation.experiment import evaluate_in_detail
 from matinee.settings import Settings
+from matinee.tracking.recording import record_run
+from matinee.tracking.runs import RunStore
 from matinee.training.pipeline import train_dataset
 from support import random_dataset
 
@@ -126,6 +129,26 @@ def test_models_and_snapshots(client: Client, engine: Engine) -> None:
     assert [model["name"] for model in models["items"] if model["default"]] == ["blend"]
     snapshots = client.get("/v1/snapshots").json()["items"]
     assert [entry["id"] for entry in snapshots if entry["current"]] == [engine.snapshot_id]
+
+
+def test_stored_runs(client: Client, data_dir: Path) -> None:
+    assert client.get("/v1/runs").json() == {"items": []}
+    settings = Settings(data_dir=data_dir)
+    evaluation = evaluate_in_detail("holdout", ["popular", "stars"], data=random_dataset(), settings=settings)
+    record = record_run(RunStore(settings.runs_dir), "evaluate", evaluation, memory_limit=1)
+    items = client.get("/v1/runs").json()["items"]
+    assert [(item["id"], item["models"], item["metric"]) for item in items] == [
+        (record.id, ["popular", "stars"], "ndcg@10")
+    ]
+    found = client.get(f"/v1/runs/{record.id}").json()
+    assert found["report"] == record.report
+    assert found["trials"] == []
+    assert client.get("/v1/runs/20200101T000000Z-00000000").status_code == 404
+    assert client.get("/v1/runs/last").status_code == 404
+    assert client.get("/v1/runs/a b").status_code == 422
+    (settings.runs_dir / record.id / "run.json").write_text("{")
+    assert client.get("/v1/runs").json() == {"items": []}
+    assert client.get(f"/v1/runs/{record.id}").status_code == 503
 
 
 def test_promote_and_roll_back(client: Client, data_dir: Path, engine: Engine) -> None:

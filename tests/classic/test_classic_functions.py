@@ -86,7 +86,7 @@ def test_what_cannot_be_answered(opened: Engine) -> None:
         with pytest.raises(NotFoundError, match="Movie Unrecognized"):
             model(["xqzzwvk"])
         for nothing in ([], "Toy Story (1995)"):
-            with pytest.raises(InvalidInputError, match="no favourite films"):
+            with pytest.raises(InvalidInputError, match="no favorite films"):
                 model(nothing)  # type: ignore[arg-type]
         with pytest.raises(InvalidInputError):
             model(THREE, top_n=0)

@@ -125,13 +125,19 @@ def test_evaluate_tables_fit_a_terminal(home: Path, folder: Path, run: Any) -> N
         assert {shown, hidden} <= set(report["results"][0]["metrics"])
 
 
-def test_deviations_are_shown_where_there_is_room() -> None:
-    columns, cell = ["model", "rmse", "mae", "predicted", "fit s", "score s"], "0.9000 ± 0.0010"
+def test_intervals_are_shown_where_there_is_room() -> None:
+    columns, cell = ["model", "rmse", "mae", "predicted", "fit s", "score s"], "0.9000 [0.8990, 0.9010]"
     rows = [["stars", cell, cell, "1.000", "0.1", "0.2"], ["SVD (a long source of it)", "0.9", "", "", "", ""]]
     assert main_columns(columns, rows)[1][0] == ["stars", cell, cell, "0.1", "0.2"]
+    main, narrow = main_columns(
+        ["model", "ndcg@10", "precision@10", "map@10", "recall@10", "p", "fit s"],
+        [["a", cell, cell, cell, cell, ".1", "1"]],
+    )
+    assert main == ["model", "ndcg@10", "precision@10", "map@10", "recall@10", "p", "fit s"]
+    assert narrow == [["a", cell, "0.9000", "0.9000", "0.9000", ".1", "1"]]
     wide = ["model", *(f"ndcg@10/{n}" for n in range(5)), "fit s", "recall@10/0"]
     found = main_columns(wide, [["ease", *([cell] * 5), "0.1", cell]])
-    assert found == (wide[:-1], [["ease", *(["0.9000"] * 5), "0.1"]])
+    assert found == (wide[:-1], [["ease", cell, *(["0.9000"] * 4), "0.1"]])
 
 
 def test_data_without_stars(tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

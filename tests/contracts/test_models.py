@@ -48,6 +48,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "recvae": {"hidden": 32, "latent": 8, "epochs": 15, "learning_rate": 1e-2, "validation": 0.0},
     "ncf": {"hidden": 16, "latent": 8, "epochs": 30, "learning_rate": 1e-2, "validation": 0.0},
     "bayes": {"n_factors": 4, "sweeps": 300},
+    "svd": {"n_factors": 4, "epochs": 40, "learning_rate": 0.02, "regularization": 0.1},
+    "forest": {"trees": 8, "min_leaf": 2, "min_ratings": 5},
+    "svdpp": {"n_factors": 4, "epochs": 40, "learning_rate": 0.02, "regularization": 0.1},
     "blend": {"weights": {"ease": 0.6, "itemknn": 0.4}, "popular": "popularity", "learn": False},
 }
 VARIANTS = [*MODELS, "edlae", "blend-learned", "blend-ials", "content-vectors", "blend-mapping"]
@@ -55,7 +58,7 @@ VECTORS = ["content-vectors", "coldstart", "blend-mapping"]
 """Those that are given vectors of texts and posters too."""
 NEURAL = ["recommendernet", "multvae", "recvae", "ncf"]
 """Those that need JAX for training, and begin with weights that a seed draws for each user and movie in turn."""
-STARS = ["stars", "bayes", "recommendernet"]
+STARS = ["stars", "bayes", "recommendernet", "svd", "svdpp", "itemknnstars", "userknnstars", "forest", "ridge"]
 """Those that predict stars, also for somebody unknown."""
 COLLABORATIVE = ["itemknn", "ease", "edlae", "ials", "graph", "userkernel"]
 
@@ -282,7 +285,7 @@ def test_numbering_and_names_of_films_and_users_do_not_matter(kind: str, dataset
         if kind == "bayes":  # another numbering is another Markov chain
             assert np.corrcoef(model.score([query])[0, place], other.score([moved])[0])[0, 1] > 0.8
             continue
-        loose = 2e-2 if kind in ("stars", "ials", "blend-ials", "coldstart", "blend-mapping") else 2e-3
+        loose = 2e-2 if kind in (*STARS, "ials", "blend-ials", "coldstart", "blend-mapping") else 2e-3
         np.testing.assert_allclose(model.score([query])[0, place], other.score([moved])[0], rtol=loose, atol=loose)
 
 
@@ -322,7 +325,7 @@ def test_contributions_add_up(kind: str, model: Model[Any], dataset: Dataset) ->
     rows = list(range(len(dataset.catalog)))
     shares = model.contributions(query, rows)
     if shares is None:
-        assert model.name in ("popularity", *NEURAL)
+        assert model.name in ("popularity", "userknnstars", "forest", "ridge", *NEURAL)
         return
     assert shares.shape == (len(rows), len(query))
     assert shares.dtype == np.float32
@@ -336,7 +339,7 @@ def test_contributions_add_up(kind: str, model: Model[Any], dataset: Dataset) ->
         again = model.score([Query(query.rows, query.ratings[::-1].copy())])[0] - other.sum(axis=1)
         inside = (scores > 0.5) & (scores < 5.0) & (again + other.sum(axis=1) > 0.5) & (again + other.sum(axis=1) < 5.0)
         np.testing.assert_allclose(rest[inside], again[inside], atol=0.2)  # the noise estimate differs
-    elif model.name == "stars":
+    elif model.predicts_stars:
         inside = (scores[finite] > 0.5) & (scores[finite] < 5.0)
         base = model.score([Query()])[0][finite]
         inside &= np.isfinite(base)
@@ -375,7 +378,7 @@ def test_grown_catalogue(kind: str, model: Model[Any], dataset: Dataset) -> None
     np.testing.assert_allclose(scores[:, : len(dataset.catalog)], before, rtol=1e-4, atol=1e-5)
     if kind == "bayes":  # what the features say
         assert np.isfinite(grown.score([*histories(dataset)[:2], Query()])).all()
-    elif kind in ("stars", "recommendernet"):  # what the user gives on the whole
+    elif kind in STARS:  # what the user gives on the whole
         assert np.isfinite(scores).all()
         assert np.isnan(grown.score([Query()])[0, len(dataset.catalog) :]).all()
     elif kind in ("content", "content-vectors", "coldstart") or kind.startswith("blend"):

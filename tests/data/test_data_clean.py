@@ -81,8 +81,8 @@ def test_ids_are_what_they_are_over_http() -> None:
         ((1, 10, 0, 1), "rating off the scale"),
         ((1, 10, 5.5, 1), "rating off the scale"),
         ((1, 10, -3, 1), "rating off the scale"),
-        ((1, 11, 3, 1), "film not in the catalogue"),
-        ((1, 99999999999, 3, 1), "film not in the catalogue"),
+        ((1, 11, 3, 1), "film not in the catalog"),
+        ((1, 99999999999, 3, 1), "film not in the catalog"),
     ],
 )
 def test_dirt_is_dropped_for_its_reason(row: tuple[object, ...], reason: str) -> None:
@@ -335,7 +335,7 @@ def test_tags() -> None:
     assert dict(tags.rows()) == {"10": ["funny", "alpha", "dark comedy"], "11": ["anonymous"]}
     assert report.dropped == {
         "film missing": 1,
-        "film not in the catalogue": 1,
+        "film not in the catalog": 1,
         "tag empty": 1,
         "tag too long": 1,
         "given twice by one user": 1,

@@ -192,10 +192,10 @@ def test_overviews_and_odd_links_are_joined(tmp_path: Path) -> None:
     links = data.report.tables["links"]
     assert links.dropped == {
         "film missing": 1,
-        "film not in the catalogue": 1,
+        "film not in the catalog": 1,
         "film repeated (the first is kept)": 1,
     }
-    assert links.changed == {"tmdb_id is no id (left out)": 1}
+    assert links.changed == {"tmdb_id is not valid (left out)": 1}
     assert data.report.joins["overview"] == data.report.joins["keywords"] == 0.5
 
 

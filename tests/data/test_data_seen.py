@@ -40,7 +40,7 @@ def test_a_table_without_ratings(tmp_path: Path) -> None:
     assert rows(data) == [("1", "10", 1.0), ("1", "20", 1.0), ("2", "10", 1.0)]
     assert data.ratings.times.tolist() == [400, 200, 300]
     report = data.report.tables["ratings"]
-    assert report.dropped == {"film not in the catalogue": 1, "seen again (counted once)": 1}
+    assert report.dropped == {"film not in the catalog": 1, "seen again (counted once)": 1}
     assert report.rows_in - report.rows_out == sum(report.dropped.values())
     assert data.report.notes == ("The ratings have no stars: each row counts as a film seen.",)
 

@@ -31,6 +31,7 @@ PRINTED: dict[str, dict[str, str]] = {
         "ml-100k-ratings": "55921241b2b84f04",
         "ml-1m-topn": "84612daefc5a1812",
         "ml-1m-ratings": "4b62f2f1971124b5",
+        "ml-1m-folds": "55921241b2b84f04",
         "ml-latest-small-ratings": "bfc84b0290523eb8",
         "likes": "187f5f8f7ece3556",
         "few": "69b7630246890707",

@@ -141,7 +141,7 @@ def test_answers_that_lack_something(facts: object) -> None:
 )
 def test_vectors_that_are_none(vectors: object) -> None:
     encoder = RemoteTextEncoder("http://127.0.0.1:9")
-    encoder._known = encoder_facts()
+    encoder._cached = encoder_facts()
     with pytest.raises(EncoderError, match="not the encoder service"):
         encoder._vectors({"encoder": "a", "dim": 3, "vectors": vectors}, 1)
 
@@ -154,10 +154,10 @@ def encoder_facts() -> object:
 
 def test_another_encoder_than_before_is_an_error_once() -> None:
     encoder = RemoteTextEncoder("http://127.0.0.1:9")
-    encoder._known = encoder_facts()
+    encoder._cached = encoder_facts()
     with pytest.raises(EncoderError, match="runs 'b' now, not 'a'"):
         encoder._vectors({"encoder": "b", "dim": 3, "vectors": [[1, 0, 0]]}, 1)
-    assert encoder._known is None  # what it is now is asked for next time
+    assert encoder._cached is None  # what it is now is asked for next time
 
 
 def flaky(*faults: bool) -> tuple[Handler, Callable[[], int]]:

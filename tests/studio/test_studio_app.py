@@ -22,6 +22,7 @@ TITLES = {
     "overview": "Solution Overview",
     "data": "Data",
     "models": "Models",
+    "runs": "Runs",
     "explain": "Explain",
     "map": "Map",
 }

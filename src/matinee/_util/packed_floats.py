@@ -26,5 +26,5 @@ def unpacked(value: object) -> NDArray[np.float32]:
     dim = value["dim"]
     flat = np.frombuffer(binascii.a2b_base64(value["float32"], strict_mode=True), dtype="<f4").astype(np.float32)
     if dim < 1 or len(flat) % dim:
-        raise ValueError(f"{len(flat)} values are no rows of {dim}")
+        raise ValueError(f"{len(flat)} values cannot be rows of {dim}")
     return flat.reshape(-1, dim)

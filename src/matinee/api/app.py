@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from starlette.concurrency import run_in_threadpool
 
-from matinee.api.application import Api, Application, frozen_heap
+from matinee.api.application import Api, Application, opened
 from matinee.api.classic import favorites, titles
 from matinee.api.classic import recommendations as classic_recommendations
 from matinee.api.fast_path import CoreApplication
@@ -23,20 +17,18 @@ from matinee.api.routes import (
     poster_search,
     posters,
     recommendations,
+    runs,
     users,
 )
 from matinee.api.service import CoreService
 from matinee.engine import Engine
-from matinee.errors import MatineeError
 from matinee.settings import Settings
-
-log = logging.getLogger("matinee.api")
 
 TITLES = "/classic/titles"
 """Prefix of the classic title search, for clients that know its `/` too."""
 
 DESCRIPTION = """
-Films for stored and for unknown people, similar films, search, the catalogue, ratings that count at once.
+Films for stored and for unknown people, similar films, search, the catalog, ratings that count at once.
 
 * Ids are strings; numbers are accepted in bodies.
 * Errors are problem documents (RFC 9457) with a sentence that says what to do.
@@ -44,20 +36,6 @@ Films for stored and for unknown people, similar films, search, the catalogue, r
 * Unknown query parameters are ignored, unknown fields in bodies are refused.
 * The classic routes are served here and under `/classic`.
 """
-
-
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    assert isinstance(app, Api)
-    service = app.service
-    assert isinstance(service, CoreService)
-    try:
-        await run_in_threadpool(service.open_engine)
-    except MatineeError as error:
-        log.warning("Not ready: %s The service starts all the same and looks again at each request.", error)
-    with frozen_heap(service):
-        yield
-    await run_in_threadpool(service.close_engine)
 
 
 def create_app(settings: Settings | None = None, engine: Engine | None = None) -> Application:
@@ -70,7 +48,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     """
     service = CoreService(settings or Settings(), engine)
     classic = (classic_recommendations.router, favorites.router, titles.router)
-    own = (recommendations, users, explanations, movies, explore, posters, poster_search, operations, common)
+    own = (recommendations, users, explanations, movies, explore, posters, poster_search, operations, runs, common)
     api = Api(
         service,
         [*(module.router for module in own), *classic],
@@ -84,7 +62,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         ],
         title="Matinee",
         description=DESCRIPTION,
-        lifespan=_lifespan,
+        lifespan=lambda _: opened(service, service.open_engine, service.close_engine),
     )
     for router in classic:
         api.include_router(router, prefix="/classic", include_in_schema=False)

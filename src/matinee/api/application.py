@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -11,7 +12,6 @@ from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
@@ -24,6 +24,8 @@ from matinee.api.middleware import AnswerHead, LimitBody, ObserveRequests
 from matinee.api.observation import Observation
 from matinee.errors import MatineeError
 from matinee.settings import Settings
+
+log = logging.getLogger("matinee.api")
 
 
 class Service:
@@ -66,6 +68,18 @@ def frozen_heap(service: Service) -> Iterator[None]:
     gc.unfreeze()
 
 
+@asynccontextmanager
+async def opened(service: Service, open_it: Callable[[], object], close_it: Callable[[], None]) -> AsyncIterator[None]:
+    """The lifespan of a service that serves what is opened at its start and closed at its end, both in a thread."""
+    try:
+        await run_in_threadpool(open_it)
+    except MatineeError as error:
+        log.warning("Not ready: %s The service starts all the same and looks again at each request.", error)
+    with frozen_heap(service):
+        yield
+    await run_in_threadpool(close_it)
+
+
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -84,10 +98,6 @@ def _observed(service: Service, given: Lifespan | None) -> Lifespan:
             await run_in_threadpool(service.observation.close)
 
     return lifespan
-
-
-def _operation_id(route: APIRoute) -> str:
-    return route.name
 
 
 def _pattern(path: str) -> str:
@@ -121,7 +131,7 @@ class Api(FastAPI):
             docs_url=None,
             redoc_url=None,
             redirect_slashes=False,
-            generate_unique_id_function=_operation_id,
+            generate_unique_id_function=lambda route: route.name,
             exception_handlers={
                 MatineeError: on_matinee_error,
                 HTTPException: on_http_error,

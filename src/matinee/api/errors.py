@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from matinee._util.request_context import current
+from matinee.api.request_bodies import is_json
 from matinee.api.schemas.examples import example
 from matinee.errors import (
     ConflictError,
@@ -24,6 +25,7 @@ from matinee.errors import (
     MatineeError,
     MediaTypeError,
     NotFoundError,
+    RunError,
     ServiceError,
     SnapshotError,
     StoreError,
@@ -40,6 +42,7 @@ STATUS: dict[type[Exception], int] = {
     MediaTypeError: 415,
     InvalidInputError: 422,
     EncoderError: 503,
+    RunError: 503,
     ServiceError: 503,
     SnapshotError: 503,
     StoreError: 503,
@@ -186,15 +189,6 @@ def allowed_methods(request: Request) -> list[str]:
     return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 
-def _where(place: Sequence[Any]) -> str:
-    return ".".join(str(part) for part in place)
-
-
-def _is_json(request: Request) -> bool:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
-
-
 async def on_validation_error(request: Request, error: Exception) -> Response:
     """Values of the wrong type or out of range: 422; unreadable JSON: 400; not JSON at all: 415."""
     assert isinstance(error, RequestValidationError)
@@ -209,9 +203,9 @@ def invalid(request: Request, errors: Iterable[Mapping[str, Any]]) -> Response:
             position = error["loc"][-1]
             reason = f"{error['ctx']['error']} at character {position}"
             return problem(400, f"The body is not JSON ({reason}). Correct it and send again.", instance=path)
-        if tuple(error["loc"]) == ("body",) and error["type"] not in NOT_MEDIA and not _is_json(request):
+        if tuple(error["loc"]) == ("body",) and error["type"] not in NOT_MEDIA and not is_json(request):
             return problem(415, instance=path)
-    listed = [{"where": _where(error["loc"]), "detail": error["msg"]} for error in errors[:MAX_ERRORS]]
+    listed = [{"where": ".".join(map(str, error["loc"])), "detail": error["msg"]} for error in errors[:MAX_ERRORS]]
     first = "; ".join(f"{one['where']}: {one['detail']}" for one in listed[:3])
     more = f" (and {len(errors) - 3} more)" if len(errors) > 3 else ""
     detail = f"Not acceptable: {first}{more}. Correct this and send again; /docs says what is accepted."

@@ -72,8 +72,8 @@ Adventurous = Annotated[
         description="0: well-known films … 1: the long tail. Default: the setting `adventurous`.",
     ),
 ]
-Explain = Annotated[bool, Query(description="Say why: liked films behind each item, disliked ones that push.")]
-IncludeSeen = Annotated[bool, Query(description="Films that the user has rated may come as well.")]
+Explain = Annotated[bool, Query(description="Explain items by liked films, and list disliked films that lower others.")]
+IncludeSeen = Annotated[bool, Query(description="Also return films that the user has rated.")]
 Metadata = Annotated[bool, Query(description="Add tags, people, ids elsewhere and the poster to each item.")]
 
 

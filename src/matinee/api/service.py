@@ -77,7 +77,7 @@ class CoreService(application.Service):
             gauge("matinee_snapshot_age_seconds", "Seconds since the snapshot in service was made.", ages.snapshot)
             gauge(
                 "matinee_model_age_seconds",
-                "Seconds since the newest rating that the models in service have learnt from.",
+                "Seconds since the newest rating that the models in service have learned from.",
                 ages.model,
             )
             for kind, count in (("text", backlog.texts), ("poster", backlog.posters)):

@@ -17,7 +17,8 @@ from matinee.classic.favorites import (
     recommend_favorites,
 )
 from matinee.classic.neighbors import Neighbors, recommend_similar
-from matinee.classic.titles import Match, find_title, named, titled
+from matinee.classic.titles import Match, find_title, named
+from matinee.data.titles import with_year as titled
 
 __all__ = [
     "ColdFilmWarning",

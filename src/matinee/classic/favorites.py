@@ -13,6 +13,7 @@ from typing import Literal
 
 from matinee.classic.titles import Match, find_title, named
 from matinee.data.catalog import Movie
+from matinee.data.titles import with_year
 from matinee.engine import Engine, Request
 from matinee.engine.search.rank_fusion import fuse
 from matinee.engine.types import Answer, Item
@@ -146,14 +147,11 @@ def load_movie_titles(path_to_movies: str | Path) -> list[str]:
 
     frame = read_movies_table(Path(path_to_movies))
     years = frame["year"].to_list() if "year" in frame.columns else [None] * frame.height
-    return [
-        f"{title} ({year})" if year is not None else str(title)
-        for title, year in zip(frame["title"].to_list(), years, strict=True)
-    ]
+    return [with_year(str(title), year) for title, year in zip(frame["title"].to_list(), years, strict=True)]
 
 
 def _favorites(movie_list: Sequence[str], model: Algorithm, top_n: int) -> Favorites:
     if isinstance(movie_list, str) or not movie_list:
-        raise InvalidInputError("There are no favourite films.", 'Give a list of titles, e.g. ["Toy Story (1995)"].')
+        raise InvalidInputError("There are no favorite films.", 'Give a list of titles, e.g. ["Toy Story (1995)"].')
     engine = _engine()
     return recommend_favorites(engine, [find_title(engine, title) for title in movie_list], model, top_n)

@@ -8,6 +8,7 @@ from rapidfuzz import fuzz
 
 from matinee.data.catalog import Movie
 from matinee.data.titles import split_title
+from matinee.data.titles import with_year as titled
 from matinee.engine import Engine
 from matinee.engine.search.title_index import key_of
 from matinee.errors import NotFoundError
@@ -28,11 +29,6 @@ class Match:
 def named(movie: Movie) -> str:
     """A title in the format of the classic systems: "Toy Story (1995)"."""
     return titled(movie.title, movie.year)
-
-
-def titled(title: str, year: int | None) -> str:
-    """As `named`."""
-    return f"{title} ({year})" if year is not None else title
 
 
 def find_title(engine: Engine, text: str) -> Match:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from matinee.cli import apps, data, demo, edits, posters, queries, servers, snapshots, training, up
+from matinee.cli import apps, data, demo, edits, posters, queries, runs, servers, snapshots, training, tuning, up
 
 app = typer.Typer(
     name="matinee",
-    help="Matinee recommends films: it learns from ratings, says why, and takes new ratings in at once.",
+    help="Matinee recommends films: it learns from ratings, explains its lists, and follows new ratings at once.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -30,7 +30,7 @@ def _version(value: bool) -> None:
 @app.callback()
 def _start(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     del version
@@ -40,7 +40,7 @@ ASK, KEEP, LEARN, RUN = "Ask", "Write", "Learn", "Run"
 for panel, commands in (
     (ASK, (queries.recommend, queries.similar, queries.search, queries.popular, queries.history)),
     (KEEP, (edits.rate, edits.unrate, edits.erase)),
-    (LEARN, (training.train, training.evaluate)),
+    (LEARN, (training.train, training.evaluate, training.compare, tuning.tune, runs.rerun)),
     (RUN, (demo.demo, servers.serve, apps.web, apps.studio, up.up, servers.settings)),
 ):
     for command in commands:
@@ -49,5 +49,6 @@ for panel, commands in (
 app.add_typer(edits.import_app, name="import", rich_help_panel=KEEP)
 app.add_typer(edits.export_app, name="export", rich_help_panel=KEEP)
 app.add_typer(data.app, name="data", rich_help_panel=LEARN)
+app.add_typer(runs.app, name="runs", rich_help_panel=LEARN)
 app.add_typer(posters.app, name="posters", rich_help_panel=LEARN)
 app.add_typer(snapshots.app, name="snapshots", rich_help_panel=RUN)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Literal
-from urllib.parse import urlsplit
 
 import typer
 
@@ -66,21 +65,14 @@ def studio(host: Host = None, port: Port = None, core_url: CoreUrl = None) -> No
     run("studio", load_settings(host=host, studio_port=port, core_url=core_url))
 
 
-def is_address(url: str) -> bool:
-    """Whether this is a valid URL of a service."""
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # an invalid port or IPv6 address
-        return False
-
-
 def run(app: App, settings: Settings) -> None:
     """Serve an application until SIGINT or SIGTERM.
 
     Raises:
         InvalidInputError: it is not installed, its port is in use, or the core's URL is not valid.
     """
+    from matinee.remote.connection import is_address
+
     need(app)
     if settings.core_url and not is_address(settings.core_url):
         raise InvalidInputError(

@@ -222,11 +222,6 @@ def table(
     console().print(grid)
 
 
-def with_year(title: str, year: int | None) -> str:
-    """A title with its year: "Toy Story (1995)"."""
-    return f"{title} ({year})" if year is not None else title
-
-
 def number(value: float | None, digits: int = 2) -> str:
     """A number for a table; "–" for None."""
     return "–" if value is None else f"{value:,.{digits}f}"

@@ -22,7 +22,7 @@ from matinee.cli.queries import day
 if TYPE_CHECKING:
     from matinee.data import Inspection
 
-app = typer.Typer(help="Data sets: which there are, fetch one, look into one.", no_args_is_help=True)
+app = typer.Typer(help="Data sets: list, fetch, inspect.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -45,7 +45,7 @@ def list_(json: AsJson = False) -> None:
         ]
         for info in datasets
     ]
-    table("", ["Name", "Films", "Users", "Ratings", "Here", "Licence"], rows, right=("Films", "Users", "Ratings"))
+    table("", ["Name", "Films", "Users", "Ratings", "Here", "License"], rows, right=("Films", "Users", "Ratings"))
 
 
 @app.command("get")

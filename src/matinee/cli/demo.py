@@ -132,8 +132,11 @@ def has_screen() -> bool:
 def train_and_recommend(settings: Settings, user: str | None) -> None:
     """Train if necessary, and recommend to one user."""
     if not (servers.has_snapshot(settings) and opens(settings)):
+        from matinee.training.pipeline import train
+
         note(f"Training on {settings.data} …")
-        train_with_progress(settings)
+        with progress_bar() as progress:
+            train(settings, progress=progress)
     print_data(settings)
     # The hashes were just verified.
     with open_engine(settings.model_copy(update={"verify_on_load": "size"})) as engine:
@@ -184,11 +187,3 @@ def print_data(settings: Settings) -> None:
         people = f"{manifest.n_ratings:,} ratings of {manifest.n_items:,} films by {manifest.n_users:,} users"
         for line in (f"{manifest.dataset}: {people}.", *manifest.report.notes):
             note(line)
-
-
-def train_with_progress(settings: Settings) -> None:
-    """Train and promote a snapshot, with a progress bar."""
-    from matinee.training.pipeline import train
-
-    with progress_bar() as progress:
-        train(settings, progress=progress)

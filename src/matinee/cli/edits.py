@@ -20,9 +20,9 @@ from matinee.cli.console import (
     print_json,
     progress_bar,
     table,
-    with_year,
 )
 from matinee.cli.movies import all_movies, resolve
+from matinee.data.titles import with_year
 from matinee.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from matinee.data.catalog import Movie
     from matinee.data.dataset import TableReport
-    from matinee.engine import Engine
 
 BATCH = 5_000
 """Rows per batch of imports and exports. Batches are stored atomically."""
@@ -48,12 +47,10 @@ def rate(
     movie: Annotated[str, typer.Argument(metavar="FILM", help="Title, title with year, or id.")],
     stars: Annotated[
         float | None,
-        typer.Argument(
-            metavar="STARS", help="On the data set's scale, mostly 0.5 to 5; none where the data hold no stars: seen."
-        ),
+        typer.Argument(metavar="STARS", help="On the data set's scale, mostly 0.5 to 5; none for data without stars."),
     ] = None,
 ) -> None:
-    """Store one rating; the user's very next recommendation reflects it."""
+    """Store one rating; the user's next recommendation reflects it."""
     with open_engine() as engine:
         match = resolve(engine, movie)
         low, high = engine.scale
@@ -68,7 +65,7 @@ def unrate(
     user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user.")],
     movie: Annotated[str, typer.Argument(metavar="FILM", help="Title, title with year, or id.")],
 ) -> None:
-    """Take one rating back; the user's very next recommendation reflects it."""
+    """Delete one rating; the user's next recommendation reflects it."""
     with open_engine() as engine:
         match = resolve(engine, movie)
         name = with_year(match.title, match.year)
@@ -83,7 +80,7 @@ def unrate(
 
 def erase(
     user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Erase everything held about a user; asks first."""
     with open_engine() as engine:
@@ -106,8 +103,8 @@ def print_cleaning(report: TableReport, stored: int, what: str, json: bool) -> N
     if json:
         print_json({"stored": stored, **report.model_dump()})
         return
-    rows = [["dropped", reason, f"{count:,}"] for reason, count in report.dropped.items()]
-    rows += [["changed", reason, f"{count:,}"] for reason, count in report.changed.items()]
+    kinds = (("dropped", report.dropped), ("changed", report.changed))
+    rows = [[kind, reason, f"{count:,}"] for kind, counts in kinds for reason, count in counts.items()]
     if rows:
         table("", ["Rows", "Why", "Number"], rows, right=("Number",))
     typer.echo(f"Stored {stored:,} of {report.rows_in:,} {what}.")
@@ -125,15 +122,11 @@ def import_ratings(file: Source, map: ColumnMap = None, json: AsJson = False) ->
         clean, report = clean_ratings(frame, movie_ids, engine.scale)
         stored = 0
         for part in clean.iter_slices(min(BATCH, engine.settings.max_batch)):
-            stored += store_ratings(engine, part)
+            times = part["timestamp"].to_list() if "timestamp" in part.columns else None
+            triples = list(part.select("user_id", "movie_id", "rating").iter_rows())
+            stored += engine.rate(triples, timestamps=times)
             progress("Storing ratings", stored / clean.height)
     print_cleaning(report, stored, "ratings", json)
-
-
-def store_ratings(engine: Engine, frame: pl.DataFrame) -> int:
-    """Store one batch of clean ratings atomically."""
-    times = frame["timestamp"].to_list() if "timestamp" in frame.columns else None
-    return engine.rate(list(frame.select("user_id", "movie_id", "rating").iter_rows()), timestamps=times)
 
 
 @import_app.command("movies")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
-from matinee.cli.console import note, with_year
+from matinee.cli.console import note
+from matinee.data.titles import with_year
 from matinee.errors import NotFoundError, UnknownMovieError
 
 if TYPE_CHECKING:
@@ -24,13 +26,6 @@ def all_movies(engine: Engine, sort: Literal["year", "ratings"]) -> Iterator[tup
         offset += len(page.movies)
 
 
-def _by_id(engine: Engine, movie_id: str) -> Movie | None:
-    try:
-        return engine.movie(movie_id)
-    except UnknownMovieError:
-        return None
-
-
 def resolve(engine: Engine, text: str) -> Movie:
     """Find the movie of a title or id. Prints a note if the match is ambiguous or not exact.
 
@@ -43,7 +38,9 @@ def resolve(engine: Engine, text: str) -> Movie:
     text = text.strip()
     if text.startswith("id:"):
         return engine.movie(text[3:])
-    by_id = _by_id(engine, text)
+    by_id = None
+    with suppress(UnknownMovieError):
+        by_id = engine.movie(text)
     parsed = WITH_YEAR.match(text)
     title, year = (parsed["title"], int(parsed["year"])) if parsed else (text, None)
     hits = engine.search(text, n=min(20, engine.settings.max_n)) if title else []  # prefers movies of the year

@@ -18,18 +18,18 @@ from matinee.cli.console import (
     print_json,
     progress_bar,
     table,
-    with_year,
 )
 from matinee.cli.movies import all_movies
+from matinee.data.titles import with_year
 
 if TYPE_CHECKING:
     from matinee.engine import Engine
     from matinee.posters.store import PosterStore
     from matinee.settings import Settings
 
-app = typer.Typer(help="Posters: from a folder, or from The Movie Database; shown, and searched.", no_args_is_help=True)
+app = typer.Typer(help="Posters: add a folder, fetch from The Movie Database, search.", no_args_is_help=True)
 
-Index = Annotated[bool, typer.Option("--index/--no-index", help="Have films found by their new posters.")]
+Index = Annotated[bool, typer.Option("--index/--no-index", help="Index the new posters, so that searches find them.")]
 _WHY = {
     "unknown": "names mean no film of the catalog",
     "not_pictures": "are not JPEG, PNG, WebP or AVIF pictures, or are damaged",
@@ -57,10 +57,10 @@ def store_of(engine: Engine) -> PosterStore:
 
 @app.command("add")
 def add(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of pictures; the folders in it count as well.")],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of pictures, read with its subfolders.")],
     by: Annotated[
         Literal["movie", "imdb", "tmdb"] | None,
-        typer.Option("--by", help="What files are named by: film ids, IMDb ids or TMDB ids. Default: found out."),
+        typer.Option("--by", help="What files are named by: film ids, IMDb ids or TMDB ids. Default: detected."),
     ] = None,
     index: Index = True,
     json: AsJson = False,
@@ -89,7 +89,7 @@ def fetch(
         str | None,
         typer.Option("--tmdb-key", metavar="KEY", help="Key or token of The Movie Database. [env: MATINEE_TMDB_KEY]"),
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Most films to ask for.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="Maximum number of films.")] = None,
     index: Index = True,
     json: AsJson = False,
     tmdb_url: Annotated[str | None, typer.Option("--tmdb-url", hidden=True)] = None,
@@ -208,8 +208,8 @@ def _print_reasons(what: str, report: Any) -> None:
 @app.command("search")
 def search(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A JPEG, PNG, WebP or AVIF picture.")],
-    k: Annotated[int, typer.Option("--number", "-n", min=1, help="Films wanted.")] = 5,
-    filter: Annotated[str, typer.Option("--filter", "-f", help="Which films may come.")] = "",
+    k: Annotated[int, typer.Option("--number", "-n", min=1, help="Number of films.")] = 5,
+    filter: Annotated[str, typer.Option("--filter", "-f", help="Only films that match this filter.")] = "",
     index: Annotated[
         Literal["exact", "faiss", "annoy", "hnsw"], typer.Option("--index", help="Which index searches.")
     ] = "exact",

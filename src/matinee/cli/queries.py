@@ -18,16 +18,16 @@ from matinee.cli.console import (
     plain,
     print_json,
     table,
-    with_year,
 )
 from matinee.cli.movies import imdb_url, resolve
+from matinee.data.titles import with_year
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from matinee.engine import Answer, Item
 
-Number = Annotated[int, typer.Option("--number", "-n", min=1, help="How many films.")]
+Number = Annotated[int, typer.Option("--number", "-n", min=1, help="Number of films.")]
 FilterText = Annotated[
     str, typer.Option("--filter", "-f", help="Only films that match, e.g. 'genre = \"Comedy\" and year >= 1990'.")
 ]
@@ -77,17 +77,17 @@ def answer_json(answer: Answer, **more: Any) -> dict[str, Any]:
 
 def recommend(
     user: Annotated[str | None, typer.Option("--user", "-u", help="Id of a user.")] = None,
-    like: Annotated[list[str] | None, typer.Option("--like", "-l", help="A film liked (again for more).")] = None,
+    like: Annotated[list[str] | None, typer.Option("--like", "-l", help="A film liked (repeat for more).")] = None,
     n: Number = 10,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="Model to ask.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Model to use.")] = None,
     filter: FilterText = "",
-    exclude: Annotated[list[str] | None, typer.Option("--exclude", "-x", help="A film never to show.")] = None,
-    diversity: Annotated[float, typer.Option(min=0.0, max=1.0, help="0: best first, 1: unlike each other.")] = 0.0,
+    exclude: Annotated[list[str] | None, typer.Option("--exclude", "-x", help="A film to exclude.")] = None,
+    diversity: Annotated[float, typer.Option(min=0.0, max=1.0, help="0: best first, 1: most different.")] = 0.0,
     adventurous: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="0: well-known films, 1: the long tail.")
     ] = None,
-    explain: Annotated[bool, typer.Option("--explain", "-e", help="Say why.")] = False,
-    shares: Annotated[bool, typer.Option("--shares", help="Say why, and how much each film counts.")] = False,
+    explain: Annotated[bool, typer.Option("--explain", "-e", help="Explain each item.")] = False,
+    shares: Annotated[bool, typer.Option("--shares", help="Explain each item, with the share of each film.")] = False,
     json: AsJson = False,
 ) -> None:
     """Recommend films to a user (--user), or to somebody who likes some films (--like)."""
@@ -127,7 +127,7 @@ def recommend(
 
 def similar(
     movie: Annotated[str, typer.Argument(metavar="FILM", help="Title, title with year, or id.")],
-    by: Annotated[Literal["blend", "taste", "content", "poster"], typer.Option(help="Alike in what.")] = "blend",
+    by: Annotated[Literal["blend", "taste", "content", "poster"], typer.Option(help="Kind of similarity.")] = "blend",
     index: Annotated[
         Literal["exact", "faiss", "annoy", "hnsw"], typer.Option(help="Which index searches (others: extra `ann`).")
     ] = "exact",
@@ -163,9 +163,9 @@ def similar(
 
 def search(
     text: Annotated[
-        list[str], typer.Argument(metavar="WORDS…", help="Of the title (typos are forgiven), or of what happens.")
+        list[str], typer.Argument(metavar="WORDS…", help="Words of a title (typos are tolerated) or of a description.")
     ],
-    by: Annotated[Literal["both", "title", "meaning"], typer.Option(help="What is searched.")] = "both",
+    by: Annotated[Literal["both", "title", "meaning"], typer.Option(help="What to search.")] = "both",
     n: Number = 10,
     filter: FilterText = "",
     json: AsJson = False,

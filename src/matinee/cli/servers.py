@@ -83,12 +83,14 @@ def run_service(settings: Settings, service: Service = "core") -> None:
 
 def settings(json: AsJson = False) -> None:
     """All settings: value, where it comes from, what it does."""
+    import tomllib
+
     from matinee.settings import CLASSIC_NAMES, Settings, secrets_dir
 
     values = load_settings()
     classic = {setting: name for name, setting in CLASSIC_NAMES.items() if os.environ.get(name)}
     config = os.environ.get("MATINEE_CONFIG", "matinee.toml")
-    in_file = _names_in(Path(config))
+    in_file = tomllib.loads(Path(config).read_text(encoding="utf-8")) if Path(config).is_file() else {}
     folder = secrets_dir()
     in_secrets = {path.name.lower() for path in folder.iterdir()} if folder.is_dir() else set()
     environment = {name.upper() for name in os.environ}
@@ -114,9 +116,3 @@ def _shown(name: str, value: object) -> object:
     if name in SECRETS and value:
         return HIDDEN
     return without_password(value) if name.endswith("_url") and isinstance(value, str) else value
-
-
-def _names_in(path: Path) -> set[str]:
-    import tomllib
-
-    return set(tomllib.loads(path.read_text(encoding="utf-8"))) if path.is_file() else set()

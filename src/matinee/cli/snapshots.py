@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from matinee.cli.console import AsJson, is_narrow, load_settings, note, number, print_json, table
-from matinee.errors import SnapshotError
+from matinee.errors import InvalidInputError, SnapshotError
 
 if TYPE_CHECKING:
     from matinee.snapshots import SnapshotRegistry
 
-app = typer.Typer(help="Snapshots: what is served, and what was before.", no_args_is_help=True)
+app = typer.Typer(help="Snapshots: list, promote, roll back, delete.", no_args_is_help=True)
 
 Id = Annotated[str | None, typer.Argument(metavar="[ID]", help="A snapshot; without it the current one.")]
 
@@ -92,15 +92,45 @@ def verify(snapshot_id: Id = None) -> None:
 
 
 @app.command("promote")
-def promote(snapshot_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+def promote(
+    snapshot_id: Annotated[str | None, typer.Argument(metavar="[ID]")] = None,
+    from_registry: Annotated[
+        str | None,
+        typer.Option("--from-registry", metavar="ALIAS", help="The one that an alias of MLflow's registry points to."),
+    ] = None,
+) -> None:
     """Serve a snapshot; running servers follow at their next request."""
     from matinee.snapshots import Snapshot
 
+    if (snapshot_id is None) == (from_registry is None):
+        raise InvalidInputError("Say which snapshot to serve.", "Give an ID, or --from-registry ALIAS.")
+    if from_registry is not None:
+        from matinee.tracking.mlflow_registry import snapshot_of_alias
+
+        snapshot_id = snapshot_of_alias(load_settings(), from_registry)
+    assert snapshot_id is not None
     registry = open_registry()
     registry.show(snapshot_id)
     Snapshot.load(registry.root, snapshot_id)  # checks that this version can load it, besides the hashes
     registry.promote(snapshot_id, verify=False)
     typer.echo(f"Snapshot {snapshot_id} is served from now on.")
+
+
+@app.command("register")
+def register(
+    snapshot_id: Id = None,
+    alias: Annotated[str | None, typer.Option("--alias", help="Name that points to it, e.g. production.")] = None,
+    upload: Annotated[
+        bool, typer.Option("--upload", help="With all files, so that other machines can fetch it.")
+    ] = False,
+) -> None:
+    """Make a snapshot a version of MLflow's registered model (settings `tracking_url`, `registry_model`)."""
+    from matinee.tracking.mlflow_registry import register_snapshot
+
+    settings, chosen = load_settings(), _chosen(open_registry(), snapshot_id)
+    version = register_snapshot(settings, chosen, alias=alias, upload=upload)
+    named = f", {alias}" if alias else ""
+    typer.echo(f"Snapshot {chosen} is version {version} of {settings.registry_model}{named}.")
 
 
 @app.command("rollback")

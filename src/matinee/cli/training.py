@@ -1,9 +1,9 @@
-"""The commands train and evaluate."""
+"""The commands train, evaluate and compare."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,12 @@ from matinee.cli.console import (
     progress_bar,
     table,
 )
+
+if TYPE_CHECKING:
+    from matinee.evaluation.experiment import Evaluation
+    from matinee.evaluation.report import EvaluationReport
+    from matinee.settings import Settings
+    from matinee.tracking.runs import Kind
 
 DataOption = Annotated[
     str | None, typer.Option("--data", "-d", help="A name of `matinee data list`, a folder of files, or auto.")
@@ -42,6 +48,11 @@ def train(
             settings, promote=promote, measure=measure, mapping=parse_mapping(map) or None, progress=progress
         )
     manifest = SnapshotRegistry(settings.snapshots_dir).show(snapshot_id)
+    if settings.tracking:
+        from matinee.tracking.mlflow_registry import register_snapshot
+
+        version = register_snapshot(settings, snapshot_id)
+        note(f"Registered with MLflow as version {version} of {settings.registry_model}.")
     if json:
         print_json(
             {"snapshot": snapshot_id, "promoted": promote, "dataset": manifest.dataset, "metrics": manifest.metrics}
@@ -67,50 +78,167 @@ def print_metrics(metrics: Mapping[str, Mapping[str, float | None]], title: str)
 def main_columns(columns: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
     """The main columns, so that the table fits into `NARROW` characters. JSON and Markdown have all columns.
 
-    Of metrics with several variants ("ndcg@10/3") only nDCG is shown. If the table is still too wide, standard
-    deviations over the splits are left out.
+    Of metrics with several variants ("ndcg@10/3") only nDCG is shown. If the table is still too wide, intervals of all
+    but the main metric are left out, then MAP and precision, and the main metric's interval last.
     """
-    main = ("model", "ndcg", "precision", "recall", "map", "disliked@", "rmse", "mae", "fit", "score")
-    keep = [i for i, name in enumerate(columns) if name.startswith(main) and ("/" not in name or "ndcg" in name)]
+    main = ("model", "ndcg", "precision", "recall", "map", "disliked@", "rmse", "mae", "p", "fit", "score")
+    keep = [
+        i
+        for i, name in enumerate(columns)
+        if name.startswith(main) and ("/" not in name or "ndcg" in name) and name != "predicted"
+    ]
     columns, rows = [columns[i] for i in keep], [[row[i] for i in keep] for row in rows]
-    # Names wrap at spaces, numbers do not. Each cell has a padding of two and a separator of one.
-    names = max(len(word) for row in rows for word in row[0].split())
-    numbers = sum(max(map(len, column)) for column in list(zip(columns, *rows, strict=True))[1:])
-    if names + numbers + 3 * len(columns) + 1 > NARROW:
-        rows = [[cell.partition(" ± ")[0] for cell in row] for row in rows]
+    if table_width(columns, rows) > NARROW:
+        rows = [[*row[:2], *(cell.partition(" [")[0] for cell in row[2:])] for row in rows]
+    for extra in ("map", "precision"):
+        if table_width(columns, rows) > NARROW:
+            keep = [i for i, name in enumerate(columns) if i < 2 or not name.startswith(extra)]
+            columns, rows = [columns[i] for i in keep], [[row[i] for i in keep] for row in rows]
+    if table_width(columns, rows) > NARROW:
+        rows = [[cell.partition(" [")[0] for cell in row] for row in rows]
     return columns, rows
 
 
+def table_width(columns: list[str], rows: list[list[str]]) -> int:
+    """Characters that a table takes: names wrap at spaces, numbers do not; each cell has a padding and a separator."""
+    names = max(len(word) for row in rows for word in row[0].split())
+    numbers = sum(max(map(len, column)) for column in list(zip(columns, *rows, strict=True))[1:])
+    return names + numbers + 3 * len(columns) + 1
+
+
+Data = Annotated[str | None, typer.Option("--data", "-d", help="Folder or name of the data.")]
+Validation = Annotated[
+    bool, typer.Option("--validation", help="For choosing settings: a fifth of the users, no test ratings.")
+]
+Baseline = Annotated[
+    str | None, typer.Option("--baseline", "-b", help="Model that the others are compared with (default: the best).")
+]
+Save = Annotated[bool, typer.Option(help="Keep the run, with its HTML report (`matinee runs`).")]
+Track = Annotated[bool | None, typer.Option(help="Log the run to MLflow (default: the setting `tracking`).")]
+
+
 def evaluate(
-    protocol: Annotated[str, typer.Argument(metavar="PROTOCOL", help="Name of a protocol; a wrong one lists all.")],
-    data: Annotated[str | None, typer.Option("--data", "-d", help="Folder or name of the data.")] = None,
-    model: Annotated[list[str] | None, typer.Option("--model", "-m", help="A model (again for more).")] = None,
-    validation: Annotated[
-        bool, typer.Option("--validation", help="For choosing settings: a fifth of the users, no test ratings.")
-    ] = False,
+    protocol: Annotated[str, typer.Argument(metavar="PROTOCOL", help="Name of a protocol; an unknown name lists all.")],
+    data: Data = None,
+    model: Annotated[list[str] | None, typer.Option("--model", "-m", help="A model (repeat for more).")] = None,
+    validation: Validation = False,
+    baseline: Baseline = None,
+    save: Save = True,
+    track: Track = None,
     json: AsJson = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
 ) -> None:
-    """Measure models by a fixed protocol, with published figures beside them."""
-    from matinee.evaluation import evaluate as run
+    """Measure models by a fixed protocol, with intervals, and with published figures beside them."""
+    from matinee.evaluation.experiment import evaluate_in_detail
 
     settings = load_settings()
     with progress_bar() as progress:
-        report = run(
+        evaluation = evaluate_in_detail(
             protocol,
             model or None,
             data=data,
             settings=settings,
             validation=validation,
+            baseline=baseline,
             progress=progress,
         )
+    report = evaluation.report
+    run = keep_run("evaluate", evaluation, settings, save=save, track=track, baseline=baseline)
     if json:
-        print_json(report)
+        print_json({**report.model_dump(mode="json"), "run": run})
     elif markdown:
         typer.echo(report.to_markdown())
     else:
-        columns, rows = main_columns(*report.table())
-        title = f"{report.protocol} on {report.dataset}, {report.part}: {report.description}"
-        table(title, columns, rows, right=columns[1:])
-        for line in report.notes:
-            note(line)
+        print_report(report)
+
+
+def compare(
+    models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL]...", help="Models; none: all.")] = None,
+    protocol: Annotated[str, typer.Option("--protocol", "-p", help="A protocol.")] = "likes",
+    data: Data = None,
+    run: Annotated[
+        list[str] | None, typer.Option("--run", help="Compare models of stored runs instead (again for more).")
+    ] = None,
+    validation: Validation = False,
+    baseline: Baseline = None,
+    save: Save = True,
+    track: Track = None,
+    json: AsJson = False,
+) -> None:
+    """Compare models by the same users: differences with intervals, and paired tests corrected for their number."""
+    settings = load_settings()
+    if run:
+        from matinee.tracking.run_comparison import compare_runs
+        from matinee.tracking.runs import RunStore
+
+        report = compare_runs(RunStore(settings.runs_dir), run, models or None, baseline=baseline, seed=settings.seed)
+        run_id = None
+    else:
+        from matinee.evaluation.experiment import evaluate_in_detail
+
+        with progress_bar() as progress:
+            evaluation = evaluate_in_detail(
+                protocol,
+                models or None,
+                data=data,
+                settings=settings,
+                validation=validation,
+                baseline=baseline,
+                progress=progress,
+            )
+        report = evaluation.report
+        run_id = keep_run("compare", evaluation, settings, save=save, track=track, baseline=baseline)
+    if json:
+        print_json({**report.model_dump(mode="json"), "run": run_id})
+        return
+    columns, rows = report.comparison_table()
+    if not rows:
+        typer.echo(f"{report.reference} alone was measured: there is nothing to compare it with.")
+        return
+    table(f"{report.protocol} on {report.dataset}, {report.part}", columns, rows, right=(columns[2], *columns[4:]))
+    for line in (*report.reading, *report.notes):
+        note(line)
+
+
+def print_report(report: EvaluationReport) -> None:
+    """Print the main columns of a report as a table, and how to read it."""
+    columns, rows = main_columns(*report.table())
+    title = f"{report.protocol} on {report.dataset}, {report.part}: {report.description}"
+    table(title, columns, rows, right=columns[1:])
+    for line in (*report.reading, *report.notes):
+        note(line)
+
+
+def keep_run(
+    kind: Kind,
+    evaluation: Evaluation,
+    settings: Settings,
+    *,
+    save: bool,
+    track: bool | None,
+    baseline: str | None = None,
+    search: dict[str, Any] | None = None,
+    trials: tuple[dict[str, Any], ...] = (),
+) -> str | None:
+    """Store a run, log it to MLflow where that is wanted, print its id as a note, and return it."""
+    from matinee.tracking.recording import record_run
+    from matinee.tracking.runs import RunStore
+
+    if not save:
+        return None
+    store = RunStore(settings.runs_dir)
+    record = record_run(
+        store,
+        kind,
+        evaluation,
+        memory_limit=settings.memory_limit,
+        baseline=baseline,
+        search=search,
+        trials=trials,
+    )
+    note(f"Run {record.id}: `matinee runs show {record.id}`, `matinee rerun {record.id}`.")
+    if settings.tracking if track is None else track:
+        from matinee.tracking.mlflow_runs import log_run
+
+        note(f"Logged to MLflow as {log_run(store, record, settings)}.")
+    return record.id

@@ -16,6 +16,7 @@ import typer
 from matinee.cli.addresses import Host, check_address, reached_at
 from matinee.cli.console import load_settings, note
 from matinee.cli.processes import ChildProcess, in_a_process_of_its_own
+from matinee.cli.servers import has_snapshot
 from matinee.cli.training import DataOption
 from matinee.errors import InvalidInputError
 
@@ -83,7 +84,7 @@ def up(
     """
     settings = load_settings(host=host, data=data)
     names = _checked(settings, services or DEFAULT)
-    if data is not None and not _has_snapshot(settings):
+    if data is not None and not has_snapshot(settings):
         in_a_process_of_its_own("train", "--data", data)
     with _wired(settings, names), _signals():
         raise typer.Exit(_supervise(settings, names, patience))
@@ -107,12 +108,6 @@ def _checked(settings: Settings, names: list[Role]) -> list[Role]:
         of[port] = name
         check_address(settings.host, port, f"{variable}=9000")
     return names
-
-
-def _has_snapshot(settings: Settings) -> bool:
-    from matinee.cli.servers import has_snapshot
-
-    return has_snapshot(settings)
 
 
 @contextmanager

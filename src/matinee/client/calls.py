@@ -13,8 +13,6 @@ from urllib.parse import quote
 
 from matinee.errors import InvalidInputError
 
-Given = str | int | float | bool | None
-
 
 @dataclass(frozen=True)
 class Call:
@@ -139,7 +137,7 @@ def rate(user_id: str, movie_id: str, stars: float) -> Call:
 
 
 def unrate(user_id: str, movie_id: str) -> Call:
-    """Take one rating back; 404 where there is none."""
+    """Delete one rating; 404 if there is none."""
     return _call("DELETE", "v1", "users", user_id, "ratings", movie_id)
 
 
@@ -240,6 +238,16 @@ def models() -> Call:
 def snapshots() -> Call:
     """The snapshots there are."""
     return _call("GET", "v1", "snapshots")
+
+
+def runs() -> Call:
+    """The stored runs of evaluations."""
+    return _call("GET", "v1", "runs")
+
+
+def run(run_id: str) -> Call:
+    """One stored run: its report, and what a search tried."""
+    return _call("GET", "v1", "runs", run_id)
 
 
 def statistics(*, filter: str | None = None) -> Call:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from matinee._util.extras import need
 from matinee.data.ids import Id, MovieId, as_id, id_text
 from matinee.data.packed import COLUMNS, LIST_COLUMNS, ChangedTable, PackedTable, Table, write_table
-from matinee.data.titles import split_title
+from matinee.data.titles import split_title, with_year
 from matinee.errors import AmbiguousTitleError, DataError, UnknownMovieError, UnknownTitleError
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ class Catalog:
     def titles(self, rows: Iterable[int]) -> list[str]:
         """Titles of rows, with years where they are known: "Toy Story (1995)"."""
         titles, years = self.column("title"), self.column("year")
-        return [titles[row] if years[row] is None else f"{titles[row]} ({years[row]})" for row in rows]
+        return [with_year(titles[row], years[row]) for row in rows]
 
     def ids(self, rows: Iterable[int]) -> list[str]:
         """Movie ids of rows."""

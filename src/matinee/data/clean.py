@@ -158,7 +158,7 @@ def clean_ratings(
 
     movie_rows = pl.DataFrame({"movie_id": pl.Series(movie_ids, dtype=pl.String)}).with_row_index("film")
     table.frame = table.frame.join(movie_rows, on="movie_id", how="left", maintain_order="left")
-    table.drop("film not in the catalogue", pl.col("film").is_null())
+    table.drop("film not in the catalog", pl.col("film").is_null())
 
     millis = pl.col("time").is_between(100 * 10**9, 100 * 10**12)
     if table.count(table.changed, "time was in milliseconds", millis):
@@ -284,7 +284,7 @@ def clean_tags(frame: pl.DataFrame, movie_ids: pl.Series) -> tuple[pl.DataFrame,
     label = pl.col("tag").cast(pl.String).str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
     table = Counter(frame.select(user, as_id(frame, "movie_id"), label.alias("tag")))
     table.drop("film missing", pl.col("movie_id").is_null())
-    table.drop("film not in the catalogue", ~pl.col("movie_id").is_in(movie_ids.implode()))
+    table.drop("film not in the catalog", ~pl.col("movie_id").is_in(movie_ids.implode()))
     table.drop("tag empty", pl.col("tag").is_null() | (pl.col("tag") == ""))
     table.drop("tag too long", pl.col("tag").str.len_chars() > _MAX_WORD)
     if "user_id" in frame.columns:

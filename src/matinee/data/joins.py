@@ -12,7 +12,7 @@ def _keyed(frame: pl.DataFrame, columns: list[pl.Expr], movies: pl.DataFrame) ->
     """A side table with at most one row per movie of the catalog."""
     table = Counter(frame.select(as_id(frame, "movie_id"), *columns))
     table.drop("film missing", pl.col("movie_id").is_null())
-    table.drop("film not in the catalogue", ~pl.col("movie_id").is_in(movies["movie_id"].implode()))
+    table.drop("film not in the catalog", ~pl.col("movie_id").is_in(movies["movie_id"].implode()))
     table.drop("film repeated (the first is kept)", ~pl.col("movie_id").is_first_distinct())
     return table
 
@@ -54,7 +54,9 @@ def add_links(movies: pl.DataFrame, links: pl.DataFrame) -> tuple[pl.DataFrame, 
     joins: dict[str, float] = {}
     for name in ("imdb_id", "tmdb_id"):
         if name in links.columns:
-            table.count(table.changed, f"{name} is no id (left out)", pl.col(f"{name}_given") & pl.col(name).is_null())
+            table.count(
+                table.changed, f"{name} is not valid (left out)", pl.col(f"{name}_given") & pl.col(name).is_null()
+            )
             table.count(table.noticed, f"no {name}", ~pl.col(f"{name}_given"))
             joins[f"{name} by links"] = table.frame[name].count() / max(movies.height, 1)
             table.frame = table.frame.drop(f"{name}_given")

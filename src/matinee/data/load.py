@@ -78,7 +78,8 @@ def load_dataset(
         raw = read_source(path, mapping)
     else:
         raise InvalidInputError(
-            f"A {type(source).__name__} is no source of data.", "Give a name, a folder, a file, or a frame of ratings."
+            f"A {type(source).__name__} is not a valid source of data.",
+            "Give a name, a folder, a file, or a frame of ratings.",
         )
     on_progress(f"Cleaning {name}", 0.3)
     wikidata: pl.DataFrame | None = None

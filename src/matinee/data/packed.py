@@ -108,22 +108,22 @@ class Table(Protocol):
 class _Nullable:
     """Texts, some of which are null."""
 
-    def __init__(self, texts: Texts, known: NDArray[np.uint8] | None) -> None:
-        if known is not None and len(known) != len(texts):
+    def __init__(self, texts: Texts, mask: NDArray[np.uint8] | None) -> None:
+        if mask is not None and len(mask) != len(texts):
             raise ValueError("nulls do not fit the texts")
-        self.texts, self.known = texts, known
+        self.texts, self.mask = texts, mask
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def __getitem__(self, row: int) -> str | None:
-        return self.texts[row] if self.known is None or self.known[row] else None
+        return self.texts[row] if self.mask is None or self.mask[row] else None
 
     def to_list(self) -> list[Any]:
         values = self.texts.to_list()
-        if self.known is None:
+        if self.mask is None:
             return values
-        return [value if known else None for value, known in zip(values, self.known.tolist(), strict=True)]
+        return [value if valid else None for value, valid in zip(values, self.mask.tolist(), strict=True)]
 
 
 class _Years:

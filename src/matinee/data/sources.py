@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from matinee._util.progress import Progress
@@ -31,26 +32,19 @@ class DatasetInfo:
     cached: bool = False
 
 
-def _csv(name: str, size: int, digest: str) -> Asset:
+def _zip(name: str, size: int, digest: str, members: tuple[str, ...], required: tuple[str, ...]) -> Asset:
     return Asset(
         name=name,
         url=f"{_GROUPLENS}{name}.zip",
         hash=("md5" if len(digest) == 32 else "sha256", digest),
-        members=_CSV,
-        required=("ratings.csv", "movies.csv", "links.csv"),
+        members=members,
+        required=required,
         max_bytes=size << 20,
     )
 
 
-def _dat(name: str, size: int, md5: str) -> Asset:
-    return Asset(
-        name=name,
-        url=f"{_GROUPLENS}{name}.zip",
-        hash=("md5", md5),
-        members=_DAT,
-        required=("ratings.dat", "movies.dat"),
-        max_bytes=size << 20,
-    )
+_csv = partial(_zip, members=_CSV, required=("ratings.csv", "movies.csv", "links.csv"))
+_dat = partial(_zip, members=_DAT, required=("ratings.dat", "movies.dat"))
 
 
 # GroupLens publishes md5 sums of its stable releases, but none for ml-latest-small. Its sha256 is that of the archive
@@ -83,7 +77,7 @@ _REGISTRY: dict[str, tuple[Asset, DatasetInfo]] = {
 def list_datasets(settings: Settings | None = None) -> list[DatasetInfo]:
     """All known data sets; `cached` says whether they are in the cache."""
     settings = settings or Settings()
-    return [DatasetInfo(**{**vars(info), "cached": is_cached(asset, settings)}) for asset, info in _REGISTRY.values()]
+    return [replace(info, cached=is_cached(asset, settings)) for asset, info in _REGISTRY.values()]
 
 
 def dataset_asset(name: str) -> Asset:

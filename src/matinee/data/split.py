@@ -46,15 +46,15 @@ def file_order(ratings: Ratings, catalog: Catalog, frame: pl.DataFrame) -> NDArr
     """
     lines = frame.select(
         pl.col("user_id").cast(pl.String).str.strip_chars(), pl.col("movie_id").cast(pl.String).str.strip_chars()
-    ).with_row_index("place")
-    known = pl.DataFrame(
+    ).with_row_index("position")
+    entries = pl.DataFrame(
         {
             "user_id": pl.Series(ratings.user_ids.to_list(), dtype=pl.String).gather(users_of(ratings)),
             "movie_id": catalog.frame["movie_id"].gather(ratings.indices),
             "entry": np.arange(len(ratings), dtype=np.int64),
         }
     )
-    order = lines.join(known, on=["user_id", "movie_id"], how="inner").unique("entry", keep="first").sort("place")
+    order = lines.join(entries, on=["user_id", "movie_id"], how="inner").unique("entry", keep="first").sort("position")
     if order.height != len(ratings):
         raise DataError("The file does not have all ratings of the data set.", "Give the folder that it was read from.")
     return order["entry"].to_numpy().copy()

@@ -32,6 +32,11 @@ _MOVED_OF = [(re.compile(pattern), re.sub(r"\$\{(\d)\}", r"\\g<\1>", becomes)) f
 """The same for Python's regular expressions."""
 
 
+def with_year(title: str, year: int | None) -> str:
+    """A title with its year, where it is known: "Toy Story (1995)"."""
+    return title if year is None else f"{title} ({year})"
+
+
 def year_in_title(title: pl.Expr) -> pl.Expr:
     """The year at the end of a title as Int32, or null: "Toy Story (1995)" → 1995, "(2006–2007)" → 2006."""
     return valid_year(title.str.extract(_YEAR, 1))

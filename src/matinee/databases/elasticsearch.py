@@ -54,7 +54,7 @@ def nodes_of(urls: str) -> list[SplitResult]:
         node = urlsplit(text if "://" in text else f"{scheme}://{text}")
         scheme = node.scheme
         if scheme not in ("http", "https") or not node.hostname:
-            raise ValueError(f"{node.hostname or text!r} is no address of a node")
+            raise ValueError(f"{node.hostname or text!r} is not a valid node address")
         if node.port is None:
             node = node._replace(netloc=f"{node.netloc}:{DEFAULT_PORT}")
         nodes.append(node)

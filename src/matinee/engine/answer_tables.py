@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 from urllib.parse import quote
 
 from matinee._util.notebook import html_table, image, pandas_frame, polars_frame, shortened
+from matinee.data.titles import with_year
 from matinee.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class AnswerTable:
     @property
     def titles(self) -> list[str]:
         """Titles with years, best first: "Toy Story (1995)"."""
-        return [item.title if item.year is None else f"{item.title} ({item.year})" for item in self.items]
+        return [with_year(item.title, item.year) for item in self.items]
 
     def __repr__(self) -> str:
         whose = f" for {self.user_id}" if self.user_id is not None else ""

@@ -13,7 +13,16 @@ from matinee.engine.charts import chart_of
 from matinee.engine.rating_counts import histogram
 from matinee.engine.recommend import check_n, make_items
 from matinee.engine.runtime import RequestView
-from matinee.engine.types import MovieMap, MoviePage, MovieRatings, PopularBy, PopularItem, TitleTable
+from matinee.engine.types import (
+    DataReport,
+    MovieMap,
+    MoviePage,
+    MovieRatings,
+    PopularBy,
+    PopularItem,
+    ReasonCount,
+    TitleTable,
+)
 from matinee.errors import InvalidInputError
 from matinee.models.charts import DAY, By, Chart, make_chart, years_of
 
@@ -162,11 +171,11 @@ def _quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def cleaning_report(view: RequestView) -> dict[str, Any]:
+def cleaning_report(view: RequestView) -> DataReport:
     """See `Engine.report`."""
     manifest = view.snapshot.manifest
 
-    def reasons(counts: dict[str, int]) -> list[dict[str, Any]]:
+    def reasons(counts: dict[str, int]) -> list[ReasonCount]:
         return [{"reason": reason, "count": count} for reason, count in counts.items()]
 
     return {
@@ -180,8 +189,14 @@ def cleaning_report(view: RequestView) -> dict[str, Any]:
         "notes": list(manifest.report.notes),
         "joins": [{"name": name, "share": share} for name, share in manifest.report.joins.items()],
         "tables": [
-            {"name": name, "rows_in": table.rows_in, "rows_out": table.rows_out}
-            | {kind: reasons(getattr(table, kind)) for kind in ("dropped", "changed", "noticed")}
+            {
+                "name": name,
+                "rows_in": table.rows_in,
+                "rows_out": table.rows_out,
+                "dropped": reasons(table.dropped),
+                "changed": reasons(table.changed),
+                "noticed": reasons(table.noticed),
+            }
             for name, table in manifest.report.tables.items()
         ],
     }

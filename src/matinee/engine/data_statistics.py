@@ -13,6 +13,18 @@ from matinee.data.ratings import NO_TIME
 from matinee.engine.merged_ratings import MergedRatings
 from matinee.engine.rating_counts import histogram
 from matinee.engine.runtime import RequestView
+from matinee.engine.types import (
+    Bin,
+    DecadeMovies,
+    GroupMovies,
+    MonthRatings,
+    Spread,
+    Statistics,
+    TailPoint,
+    TopMovie,
+    YearMovies,
+    YearRatings,
+)
 
 TOP = 50
 """Directors, countries, tags, movies and users that are listed, at most."""
@@ -24,12 +36,11 @@ MAX_CACHED = 16
 _SPAN = 1 << 20
 """Numbers that lie this close together are counted in an array; others are sorted."""
 
-Record = dict[str, Any]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
-def cached_statistics(view: RequestView, filter: str) -> Record:
+def cached_statistics(view: RequestView, filter: str) -> Statistics:
     """See `Engine.statistics`."""
     allowed, ratings = view.allowed(filter), view.ratings()
     cached = ratings.memo.get(filter)
@@ -37,14 +48,14 @@ def cached_statistics(view: RequestView, filter: str) -> Record:
     if cached is None or cached[0] is not view.stats:
         if len(ratings.memo) >= MAX_CACHED:
             ratings.memo.clear()
-        made = {"filter": filter} | statistics(ratings, view.catalog, allowed, view.runtime.star_steps)
+        made = statistics(ratings, view.catalog, allowed, view.runtime.star_steps, filter)
         cached = ratings.memo[filter] = view.stats, made
-    return dict(cached[1])
+    return cached[1].copy()
 
 
 def statistics(
-    effective: MergedRatings, catalog: Catalog, allowed: NDArray[np.bool_], steps: NDArray[np.float64]
-) -> Record:
+    effective: MergedRatings, catalog: Catalog, allowed: NDArray[np.bool_], steps: Floats, filter: str = ""
+) -> Statistics:
     """Figures of the ratings of some movies; what they are is said in the interface's description.
 
     Args:
@@ -52,6 +63,7 @@ def statistics(
         catalog: the movies.
         allowed: (n_items,), the movies that count, all of them in service.
         steps: of the scale, increasing.
+        filter: what `allowed` was made of.
     """
     flat = effective.flat()
     if not bool(allowed[effective.active].all()):
@@ -62,7 +74,10 @@ def statistics(
     known = flat.times != NO_TIME
     times, dated = (flat.times, values) if known.all() else (flat.times[known], values[known])
     n_users, n_films, n = int((users[0] > 0).sum()), int(allowed.sum()), len(values)
+    years, months = _over_time(times, dated)
+    released, decades = _by_release(catalog, allowed, *films)
     return {
+        "filter": filter,
         "totals": {
             "users": n_users,
             "films": n_films,
@@ -77,8 +92,10 @@ def statistics(
             {"stars": stars, "count": count}
             for stars, count in zip(steps.tolist(), histogram(flat.values, steps).tolist(), strict=True)
         ],
-        **_over_time(times, dated),
-        **_by_release(catalog, allowed, *films),
+        "years": years,
+        "months": months,
+        "released": released,
+        "decades": decades,
         "genres": _by_word(catalog, "genres", allowed, *films),
         "directors": _by_word(catalog, "directors", allowed, *films, most=TOP),
         "countries": _by_word(catalog, "countries", allowed, *films, most=TOP),
@@ -116,19 +133,19 @@ def _tally(keys: NDArray[np.integer[Any]], weights: Floats) -> Iterator[tuple[in
         yield int(names[group]), int(counts[group]), float(sums[group])
 
 
-def _over_time(times: Ints, values: Floats) -> Record:
+def _over_time(times: Ints, values: Floats) -> tuple[list[YearRatings], list[MonthRatings]]:
     # Days first: dividing is many times as fast as numpy's calendar, which then has only the days to look at.
     daily = list(_tally(times // 86_400, values))
     days = np.array([day for day, _, _ in daily], dtype="datetime64[D]")
     by_day = [np.array([one[column] for one in daily], dtype=np.float64) for column in (1, 2)]
     months, years = (_merged(days.astype(f"datetime64[{unit}]").astype(np.int64), *by_day) for unit in "MY")
-    return {
-        "years": [{"year": 1970 + year, "ratings": count, "mean": _mean(total, count)} for year, count, total in years],
-        "months": [
+    return (
+        [{"year": 1970 + year, "ratings": count, "mean": _mean(total, count)} for year, count, total in years],
+        [
             {"month": f"{1970 + month // 12:04}-{month % 12 + 1:02}", "ratings": count, "mean": _mean(total, count)}
             for month, count, total in (months if len(months) <= MAX_MONTHS else [])
         ],
-    }
+    )
 
 
 def _merged(keys: Ints, counts: Floats, sums: Floats) -> list[tuple[int, int, float]]:
@@ -140,20 +157,26 @@ def _merged(keys: Ints, counts: Floats, sums: Floats) -> list[tuple[int, int, fl
     ]
 
 
-def _by_release(catalog: Catalog, allowed: NDArray[np.bool_], counts: Ints, sums: Floats) -> Record:
+def _by_release(
+    catalog: Catalog, allowed: NDArray[np.bool_], counts: Ints, sums: Floats
+) -> tuple[list[YearMovies], list[DecadeMovies]]:
     years = np.nan_to_num(catalog.years, nan=-1).astype(np.int64)
     rows = np.flatnonzero(allowed & (years >= 0))
-    by_release: Record = {}
-    for plural, single, keys in (("released", "year", years[rows]), ("decades", "decade", years[rows] // 10 * 10)):
+
+    def grouped(keys: Ints) -> Iterator[tuple[int, int, int, float | None]]:
         names, groups = np.unique(keys, return_inverse=True)
         films, stars = _counted(groups, sums[rows], 0)
         ratings = np.bincount(groups, counts[rows]).astype(np.int64)
-        columns = zip(names.tolist(), films.tolist(), ratings.tolist(), stars.tolist(), strict=True)
-        by_release[plural] = [
-            {single: name, "films": n, "ratings": count, "mean": _mean(total, count)}
-            for name, n, count, total in columns
-        ]
-    return by_release
+        for name, n, count, total in zip(names.tolist(), films.tolist(), ratings.tolist(), stars.tolist(), strict=True):
+            yield name, n, count, _mean(total, count)
+
+    return (
+        [{"year": year, "films": n, "ratings": count, "mean": mean} for year, n, count, mean in grouped(years[rows])],
+        [
+            {"decade": decade, "films": n, "ratings": count, "mean": mean}
+            for decade, n, count, mean in grouped(years[rows] // 10 * 10)
+        ],
+    )
 
 
 def _by_word(
@@ -165,7 +188,7 @@ def _by_word(
     *,
     most: int | None = None,
     first: str = "ratings",
-) -> list[Record]:
+) -> list[GroupMovies]:
     """Movies, ratings and mean of each word of a list column, those of most ratings (or movies) first, then by name.
 
     A movie of several words counts for each of them, once.
@@ -186,7 +209,7 @@ def _by_word(
     ]
 
 
-def _spread(counts: Ints) -> Record:
+def _spread(counts: Ints) -> Spread:
     """How many have how many: bins that grow as 1, 2, 5, 10, 20, 50 …; those without any rating are left out."""
     counts = counts[counts > 0]
     if not len(counts):
@@ -194,7 +217,7 @@ def _spread(counts: Ints) -> Record:
     most = int(counts.max())
     edges = [edge for edge in _edges(most) if edge <= most]
     numbers = np.bincount(np.searchsorted(edges, counts, side="right") - 1, minlength=len(edges)).tolist()
-    bins = [
+    bins: list[Bin] = [
         {"from": low, "to": min(high - 1, most), "count": number}
         for low, high, number in zip(edges, [*edges[1:], most + 1], numbers, strict=True)
     ]
@@ -215,7 +238,7 @@ def _edges(most: int) -> Iterator[int]:
         power *= 10
 
 
-def long_tail(counts: Ints) -> list[Record]:
+def long_tail(counts: Ints) -> list[TailPoint]:
     """Share of movies, most rated first → share of all ratings that they have: about a hundred points, the last (1, 1).
 
     Args:
@@ -236,7 +259,7 @@ def _top(counts: Ints, sums: Floats) -> Iterator[tuple[int, int, float | None]]:
         yield i, int(counts[i]), _mean(sums[i], int(counts[i]))
 
 
-def _top_movies(catalog: Catalog, counts: Ints, sums: Floats) -> list[Record]:
+def _top_movies(catalog: Catalog, counts: Ints, sums: Floats) -> list[TopMovie]:
     ids, titles, years = (catalog.column(name) for name in ("movie_id", "title", "year"))
     return [
         {"movie_id": ids[row], "title": titles[row], "year": years[row], "ratings": count, "mean": mean}

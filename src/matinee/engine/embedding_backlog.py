@@ -9,10 +9,11 @@ import random
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from matinee._util.request_context import background, current
 from matinee.data.catalog import Catalog
@@ -42,18 +43,12 @@ Content = tuple[str, str | bytes]
 
 @dataclass(frozen=True)
 class BacklogState:
-    """What waits for an encoder.
+    """Films that wait for an encoder that was away when they were written; they are embedded when it answers."""
 
-    Attributes:
-        movies: number of movies that wait for one vector or two.
-        texts, posters: number of movies that wait for the vector of their text, of their poster.
-        reason: why; None where nothing waits.
-    """
-
-    movies: int
-    texts: int
-    posters: int
-    reason: str | None
+    movies: Annotated[int, Field(description="Films that wait for one vector or two.")]
+    texts: Annotated[int, Field(description="Films that wait for the vector of their text.")]
+    posters: Annotated[int, Field(description="Films that wait for the vector of their poster.")]
+    reason: Annotated[str | None, Field(description="Why they wait; null where none do.")]
 
 
 class _Kind(Protocol):

@@ -26,6 +26,7 @@ from matinee.engine.similar import neighbors_in, similar
 from matinee.engine.types import (
     Ages,
     Answer,
+    DataReport,
     Explanation,
     Hit,
     MovieMap,
@@ -39,6 +40,7 @@ from matinee.engine.types import (
     Request,
     SearchBy,
     SimilarBy,
+    Statistics,
     TitleTable,
     UserPage,
 )
@@ -178,7 +180,7 @@ class Engine:
         """Serve the snapshot promoted before the current one, and return its id."""
         return self._lifecycle.rollback()
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> DataReport:
         """How the data of the snapshot in service were cleaned: rows in and out of each table, by reason."""
         return browse.cleaning_report(self.request_view())
 
@@ -363,7 +365,7 @@ class Engine:
         """Every movie of a space as a point in two dimensions. Raises InvalidInputError: there is no such space."""
         return browse.film_map(self.request_view(), space)
 
-    def statistics(self, filter: str = "") -> dict[str, Any]:
+    def statistics(self, filter: str = "") -> Statistics:
         """Figures of the effective ratings of the movies that a filter allows; kept until something changes.
 
         Raises:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, WithJsonSchema
+from typing_extensions import TypedDict
 
 from matinee.data.catalog import Movie
 from matinee.data.ids import Id
@@ -31,7 +32,7 @@ class Ages:
 
     Attributes:
         snapshot: since it was made.
-        model: since the newest rating that its models have learnt from; as `snapshot` where no rating has a time.
+        model: since the newest rating that its models have learned from; as `snapshot` where no rating has a time.
     """
 
     snapshot: float
@@ -226,7 +227,7 @@ class UserPage:
 
 @dataclass(frozen=True)
 class TitleTable:
-    """Every film, as columns of one length."""
+    """Every film, as columns of equal length."""
 
     movie_ids: list[str]
     titles: list[str]
@@ -276,7 +277,7 @@ class Rater:
 
 @dataclass(frozen=True, slots=True)
 class Factor:
-    """A latent factor on which the user and the film meet, or part."""
+    """A latent factor, with its values for the user and the film."""
 
     factor: int
     user: float
@@ -303,7 +304,7 @@ class Explanation:
     movie_id: str
     title: str
     snapshot: str
-    model: Annotated[str, Field(description="Whose reasons `because` gives.")]
+    model: Annotated[str, Field(description="Model whose reasons `because` gives.")]
     fallback: Annotated[
         str | None, Field(description='"popular" or "content" where that model knows too little of the user.')
     ]
@@ -321,3 +322,162 @@ class Explanation:
         tuple[Factor, ...], Field(description="Of iALS, the eight that matter most; empty where there is none.")
     ]
     content: tuple[Shared, ...]
+
+
+class StarCount(TypedDict):
+    """How often a number of stars was given."""
+
+    stars: float
+    count: int
+
+
+class MeanRating(TypedDict):
+    """Ratings and their mean."""
+
+    ratings: int
+    mean: float | None
+
+
+class Totals(MeanRating):
+    """How many there are of everything."""
+
+    users: Annotated[int, Field(description="Users who have rated any of these films.")]
+    films: int
+    rated_films: int
+    density: Annotated[float, Field(description="Ratings / (users × films), 0..1.")]
+    first: Annotated[
+        int | None, Field(description="Time of the oldest rating, seconds since 1970 UTC; null where unknown.")
+    ]
+    last: int | None
+
+
+class YearRatings(MeanRating):
+    """Ratings given in one year."""
+
+    year: int
+
+
+class MonthRatings(MeanRating):
+    """Ratings given in one month."""
+
+    month: Annotated[str, Field(examples=["1996-03"])]
+
+
+class YearMovies(MeanRating):
+    """Films of one year."""
+
+    year: int
+    films: int
+
+
+class DecadeMovies(MeanRating):
+    """Films of ten years."""
+
+    decade: int
+    films: int
+
+
+class GroupMovies(MeanRating):
+    """Films that have a genre, director, country or tag; a film of several counts for each."""
+
+    name: str
+    films: int
+
+
+Bin = TypedDict("Bin", {"from": int, "to": int, "count": int})
+Bin.__doc__ = "Number of users or films with `from` to `to` ratings."
+
+
+class Spread(TypedDict):
+    """Ratings of a user, or of a film, among those who have any; bins grow as 1, 2, 5, 10, 20, 50 …"""
+
+    bins: list[Bin]
+    median: float | None
+    mean: float | None
+    most: int
+
+
+class TailPoint(TypedDict):
+    """Share of the films, most rated first, and the share of all ratings that they have."""
+
+    films: float
+    ratings: float
+
+
+class TopMovie(MeanRating):
+    """A film of many ratings."""
+
+    movie_id: str
+    title: str
+    year: int | None
+
+
+class TopUser(MeanRating):
+    """A user of many ratings."""
+
+    user_id: str
+
+
+class Statistics(TypedDict):
+    """Statistics of the ratings of some films."""
+
+    filter: str
+    totals: Totals
+    stars: Annotated[list[StarCount], Field(description="Every step of the data's scale, zeros included.")]
+    years: Annotated[
+        list[YearRatings], Field(description="By the time of the rating, in UTC; empty where times are unknown.")
+    ]
+    months: Annotated[list[MonthRatings], Field(description="The same by month; empty where there are more than 600.")]
+    released: Annotated[list[YearMovies], Field(description="By the year of the film.")]
+    decades: list[DecadeMovies]
+    genres: Annotated[list[GroupMovies], Field(description="Most ratings first, as directors and countries.")]
+    directors: Annotated[list[GroupMovies], Field(description="Fifty at most, as countries, tags, films and users.")]
+    countries: list[GroupMovies]
+    tags: Annotated[list[GroupMovies], Field(description="Most films first.")]
+    per_user: Spread
+    per_film: Spread
+    long_tail: Annotated[
+        list[TailPoint], Field(description="About a hundred points; empty where there are no ratings.")
+    ]
+    top_films: Annotated[list[TopMovie], Field(description="Most ratings first.")]
+    top_users: Annotated[list[TopUser], Field(description="Most ratings of these films first.")]
+
+
+class ReasonCount(TypedDict):
+    """How many rows there were of one kind."""
+
+    reason: str
+    count: int
+
+
+class TableRows(TypedDict):
+    """Rows of one table: `rows_in` − `rows_out` is the sum of `dropped`."""
+
+    name: str
+    rows_in: int
+    rows_out: int
+    dropped: list[ReasonCount]
+    changed: list[ReasonCount]
+    noticed: Annotated[list[ReasonCount], Field(description="Rows kept unchanged, but worth a look.")]
+
+
+class JoinShare(TypedDict):
+    """Share of the films, 0..1, for which a source had something."""
+
+    name: str
+    share: float
+
+
+class DataReport(TypedDict):
+    """How the data of the snapshot were cleaned."""
+
+    snapshot: str
+    dataset: str
+    fingerprint: Annotated[str, Field(description="sha256 of films and ratings.")]
+    scale: Annotated[list[float], Field(description="Lowest and highest stars.")]
+    n_users: int
+    n_items: int
+    n_ratings: int
+    notes: list[str]
+    joins: list[JoinShare]
+    tables: list[TableRows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,19 +19,45 @@ from matinee.data.readers import read_source
 from matinee.data.sources import get_dataset_files, list_datasets
 from matinee.data.split import random_per_user, users_of, validation_users
 from matinee.errors import DataError, InvalidInputError
+from matinee.evaluation.bootstrap import RESAMPLES
+from matinee.evaluation.environment import Environment
+from matinee.evaluation.figures import UserFigures
+from matinee.evaluation.groups import UserGroups, popularity_deciles
 from matinee.evaluation.measure import (
     Lineup,
     fit_models,
-    measure_questions,
     measure_ranking,
     measure_stars,
+    predict_stars,
+    rank_questions,
+    rank_users,
     users_to_test,
 )
 from matinee.evaluation.protocols import EvaluationSource, Protocol, Split, check_tasks, get_protocol, without_user_tags
-from matinee.evaluation.report import EvaluationReport, ModelResult
+from matinee.evaluation.report import EvaluationReport
+from matinee.evaluation.summary import Examined, Measured, summarize
+from matinee.evaluation.user_traits import Traits, read_user_traits
 from matinee.models import default_lineup
 from matinee.models.base import Model
 from matinee.settings import Settings
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A report and all that it was made of.
+
+    Attributes:
+        figures: model → figures by user, of each split; those of groups as well.
+        lineups: the unfitted models of each split, parts too: name → kind and configuration.
+        asked: names of the models that were asked for; None: all.
+        data: folder or name of the data; None: they were given as a data set.
+    """
+
+    report: EvaluationReport
+    figures: Mapping[str, Sequence[UserFigures]]
+    lineups: tuple[dict[str, dict[str, Any]], ...]
+    asked: tuple[str, ...] | None
+    data: str | None
 
 
 def evaluate(
@@ -41,6 +68,8 @@ def evaluate(
     settings: Settings | None = None,
     validation: bool = False,
     lineup: Lineup = default_lineup,
+    baseline: str | None = None,
+    resamples: int = RESAMPLES,
     progress: Progress | None = None,
 ) -> EvaluationReport:
     """Measure models by a fixed protocol.
@@ -50,10 +79,12 @@ def evaluate(
         models: names of the line-up; None: all that can do what the protocol asks.
         data: a data set, a folder, or a name of `list_datasets`; None: the data set of the protocol, or that of the
             settings. A published split that depends on the order of the data file is exact only for files.
-        settings: cache folder, memory limit; None: from the environment.
+        settings: cache folder, memory limit, seed of the intervals; None: from the environment.
         validation: for choosing settings: ask the validation users alone, for nothing that a printed split tests (see
             `Protocol.splits`).
         lineup: makes the unfitted models for a training part.
+        baseline: the model that all others are compared with; None: the best by the first figure.
+        resamples: of the bootstrap; 0: no intervals and no tests.
         progress: called with what is being done and the share done (0..1).
 
     Raises:
@@ -62,41 +93,86 @@ def evaluate(
         DataError, FetchError: the data cannot be had or read.
         MemoryLimitError: a model does not fit into the limit.
     """
+    return evaluate_in_detail(
+        protocol,
+        models,
+        data=data,
+        settings=settings,
+        validation=validation,
+        lineup=lineup,
+        baseline=baseline,
+        resamples=resamples,
+        progress=progress,
+    ).report
+
+
+def evaluate_in_detail(
+    protocol: str,
+    models: Sequence[str] | None = None,
+    *,
+    data: Dataset | Path | str | None = None,
+    settings: Settings | None = None,
+    validation: bool = False,
+    lineup: Lineup = default_lineup,
+    baseline: str | None = None,
+    resamples: int = RESAMPLES,
+    fingerprint: str | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """`evaluate`, with the figures of every user and the configuration of every model.
+
+    Args:
+        fingerprint: of the data, where they must be the same as before; another is an `InvalidInputError`.
+    """
     chosen = get_protocol(protocol)
     settings = settings or Settings()
     on_progress = progress or silent
-    source, notes = _load(chosen, data, settings, progress, validation=validation)
-    per_split: dict[str, list[dict[str, float]]] = {}
-    seconds: dict[str, list[tuple[float, float]]] = {}
-    models_by_name: dict[str, Model[Any]] = {}
+    loaded = load_source(chosen, data, settings, progress, validation=validation, fingerprint=fingerprint)
+    source = loaded.source
+    measured: dict[str, Measured] = {}
     names: list[str] = []
+    lineups: list[dict[str, dict[str, Any]]] = []
+    groups: UserGroups | None = None
     known = chosen.data(source)
     for split in chosen.splits(source, validation=validation):
         check_tasks(chosen, split)
         names.append(split.name)
         dataset = known.with_ratings(split.train)
         candidates = lineup(dataset)
+        lineups.append({name: _described(model) for name, model in candidates.items()})
         references = chosen.references()
-        selected = [*_select(candidates, models, chosen), *references]
+        selected = list(dict.fromkeys([*_select(candidates, models, chosen), *references]))
         candidates = candidates | references
+        if baseline is not None and baseline not in selected:
+            raise InvalidInputError(
+                f"The baseline {baseline!r} is not among the models measured.", f"Choose one of: {', '.join(selected)}."
+            )
+        if groups is None:
+            groups = UserGroups.of(split.history, users_to_test(split), loaded.traits)
+        deciles = popularity_deciles(split.train.counts)
 
         def part(what: str, share: float, name: str = split.name) -> None:
             on_progress(f"{name}: {what}", share)
 
         fitted = fit_models(candidates, selected, dataset, memory_limit=settings.memory_limit, progress=part)
         for name in selected:
+            if name not in fitted:
+                if models is not None:
+                    why = candidates[name].unsuited(dataset) or "It is nothing without a part that is left out."
+                    raise InvalidInputError(f"{name} cannot be fitted on this data. {why}", "Name other models.")
+                continue
             model = fitted[name].model
             part(f"measuring {name}", 1.0)
             start = time.perf_counter()
-            result = _measure(model, split, known, chosen)
+            examined = examine(model, split, known, chosen)
             took = time.perf_counter() - start
             own = sum(fitted[needed].seconds for needed in {name, *model.parts})
-            per_split.setdefault(name, []).append(result)
-            seconds.setdefault(name, []).append((own, took))
-            models_by_name[name] = model
-    if not per_split:
+            measured.setdefault(name, Measured()).add(model, examined, groups, deciles, chosen.k, (own, took))
+    measured = {name: entry for name, entry in measured.items() if len(entry.figures) == len(names)}
+    if not measured:
         raise InvalidInputError(f"No model can do what {protocol} asks.", "Name models that predict stars.")
-    return EvaluationReport(
+    on_progress("intervals", 0.0)
+    report = EvaluationReport(
         protocol=chosen.name,
         description=chosen.description,
         dataset=source.dataset.name,
@@ -104,14 +180,29 @@ def evaluate(
         films=len(source.dataset.catalog),
         users=source.dataset.ratings.n_users,
         ratings=len(source.dataset.ratings),
+        scale=known.scale,
         validation=validation,
         splits=tuple(names),
-        results=tuple(ModelResult.of(name, models_by_name[name], per_split[name], seconds[name]) for name in per_split),
         peers=() if validation else chosen.peers,
         versions=versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        notes=notes,
+        notes=loaded.notes,
+        group_notes=groups.notes if groups is not None else (),
+        environment=Environment.here(),
+        **summarize(measured, baseline=baseline, resamples=resamples, seed=settings.seed),
     )
+    on_progress("intervals", 1.0)
+    return Evaluation(
+        report,
+        {name: tuple(entry.figures) for name, entry in measured.items()},
+        tuple(lineups),
+        None if models is None else tuple(dict.fromkeys(models)),
+        loaded.place,
+    )
+
+
+def _described(model: Model[Any]) -> dict[str, Any]:
+    return {"kind": model.name, "config": model.config.model_dump(mode="json")}
 
 
 def _select(lineup: Mapping[str, Model[Any]], names: Sequence[str] | None, protocol: Protocol) -> list[str]:
@@ -125,28 +216,58 @@ def _select(lineup: Mapping[str, Model[Any]], names: Sequence[str] | None, proto
     return list(dict.fromkeys(names))
 
 
-def _measure(model: Model[Any], split: Split, dataset: Dataset, protocol: Protocol) -> dict[str, float]:
-    result: dict[str, float] = {}
+def examine(model: Model[Any], split: Split, dataset: Dataset, protocol: Protocol) -> Examined:
+    """Ask a fitted model what a protocol asks of one split."""
+    metrics: dict[str, float] = {}
+    figures: list[UserFigures] = []
+    ranked = predicted = None
     if split.questions:
-        result |= measure_questions(model, split, dataset.catalog, k=protocol.k)
+        metrics, of_questions = rank_questions(model, split, dataset.catalog, k=protocol.k)
+        figures.append(of_questions)
     elif "ranking" in protocol.tasks:
-        result |= measure_ranking(
+        ranked = rank_users(
             model, split, dataset.catalog, k=protocol.k, relevant=protocol.relevant, scale=dataset.scale
         )
+        metrics |= ranked.metrics
+        figures.append(ranked.figures)
     if "stars" in protocol.tasks and model.predicts_stars:
-        result |= measure_stars(model, split, dataset.scale)
-    return result
+        predicted = predict_stars(model, split, dataset.scale)
+        metrics |= predicted.metrics
+        figures.append(predicted.figures)
+    return Examined(metrics, UserFigures.joined(figures), ranked, predicted)
 
 
-def _load(
+@dataclass(frozen=True)
+class Loaded:
+    """The data and, where the splits depend on it, the order of the file; what to say about them.
+
+    Attributes:
+        traits: of the users, where the data have any.
+        place: folder or name that it can be read from again.
+    """
+
+    source: EvaluationSource
+    notes: tuple[str, ...]
+    traits: Traits
+    place: str | None
+
+
+def load_source(
     protocol: Protocol,
     data: Dataset | Path | str | None,
     settings: Settings,
     progress: Progress | None,
     *,
     validation: bool,
-) -> tuple[EvaluationSource, tuple[str, ...]]:
-    """The data and, where the splits depend on it, the order of the file; what to say about them."""
+    fingerprint: str | None = None,
+) -> Loaded:
+    """The data of a protocol, and the order of their file where its splits depend on it.
+
+    Raises:
+        InvalidInputError: the data have another fingerprint than the one given.
+    """
+    traits: Traits = {}
+    place: str | None = None
     if isinstance(data, Dataset):
         source = EvaluationSource(data)
     else:
@@ -155,17 +276,28 @@ def _load(
         is_registered = isinstance(name_or_folder, str) and any(
             info.name == name_or_folder for info in list_datasets(settings)
         )
-        if is_registered or not folder.exists():
+        is_named = is_registered or not folder.exists()
+        if is_named:
             name_or_folder = str(
                 name_or_folder
             )  # a name, also where it was typed as a path; `load_dataset` says what is wrong with it
         dataset = load_dataset(name_or_folder, settings, progress)
+        place = str(name_or_folder) if is_named else str(folder.resolve())
+        if is_registered and name_or_folder != "auto":
+            folder = get_dataset_files(str(name_or_folder), settings, progress)
         rows = None
         if protocol.needs_file(dataset.name, validation=validation):
-            if isinstance(name_or_folder, str) and (is_registered or not folder.exists()):
-                folder = get_dataset_files(name_or_folder, settings, progress)
+            if is_named and not is_registered:
+                folder = get_dataset_files(str(name_or_folder), settings, progress)
             rows = read_source(folder).ratings
+        if folder.is_dir():
+            traits = read_user_traits(folder)
         source = EvaluationSource(dataset, rows)
+    if fingerprint not in (None, source.dataset.fingerprint):
+        raise InvalidInputError(
+            f"The data have changed: {source.dataset.fingerprint[:12]} is not {str(fingerprint)[:12]}.",
+            "Give the data as they were: --data FOLDER.",
+        )
     notes = list(source.dataset.report.notes)
     if source.rows is None and protocol.needs_order:
         notes.append("The order of the file is not known, so the split is not that of the file.")
@@ -173,7 +305,7 @@ def _load(
         notes.append("The order of the file is not known, so that published test ratings may be asked for here.")
     if protocol.dataset is not None and source.dataset.name != protocol.dataset:
         notes.append(f"The protocol is made for {protocol.dataset}; figures for other data cannot be compared.")
-    return source, tuple(notes)
+    return Loaded(source, tuple(notes), traits, place)
 
 
 def training_metrics(

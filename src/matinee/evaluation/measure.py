@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.data.ratings import Ratings
+from matinee.data.ratings import NO_TIME, Ratings
 from matinee.errors import InvalidInputError, UnknownModelError
 from matinee.evaluation import metrics as m
+from matinee.evaluation.figures import Sums, UserFigures
 from matinee.evaluation.metrics import rank
 from matinee.evaluation.protocols import Question, Split
 from matinee.evaluation.relevance import Relevance, disliked, liked
@@ -114,6 +115,23 @@ def _scored(
         yield batch, queries, model.score(queries)
 
 
+@dataclass(frozen=True)
+class Ranked:
+    """The lists of all users who were asked, and how good they are.
+
+    Attributes:
+        metrics: as `measure_ranking` returns them.
+        figures: those of them that are made of users' values.
+        lists: (n_users, k) rows, best first, −1 where a list ends early.
+        relevant: the movies that count as hits; same users and movies as the split.
+    """
+
+    metrics: dict[str, float]
+    figures: UserFigures
+    lists: NDArray[np.int64]
+    relevant: Ratings
+
+
 def measure_ranking(
     model: Scoring,
     split: Split | Question,
@@ -145,6 +163,24 @@ def measure_ranking(
         the lists as a whole `coverage`, `head` (share of the 100 most rated movies), `gini`, `novelty` (bits),
         `diversity` (by genre); `answered`: share of users with a list.
     """
+    return rank_users(
+        model, split, catalog, k=k, users=users, lister=lister, relevant=relevant, scale=scale, train=train
+    ).metrics
+
+
+def rank_users(
+    model: Scoring,
+    split: Split | Question,
+    catalog: Catalog,
+    *,
+    k: int = 10,
+    users: NDArray[np.int64] | None = None,
+    lister: Lister | None = None,
+    relevant: Relevance = "all",
+    scale: Scale = (0.5, 5.0),
+    train: Ratings | None = None,
+) -> Ranked:
+    """`measure_ranking`, with the lists and the values of each user. Coverage and Gini index are no means of these."""
     users = users_to_test(split) if users is None else users
     seen = split.history.matrix(binary=True)
     lists = np.full((len(users), k), -1, dtype=np.int64)
@@ -153,18 +189,24 @@ def measure_ranking(
         ranked = rank(scores, seen[batch], k) if lister is None else lister(scores, queries)
         lists[position : position + len(batch)] = ranked
         position += len(batch)
-    hits, n_relevant = _hits(lists, _relevant(split, relevant, scale), users)
-    result = {f"{name}@{k}": _mean(metric(hits, n_relevant)) for name, metric in m.RANKING.items()}
+    wanted = _relevant(split, relevant, scale)
+    hits, n_relevant = _hits(lists, wanted, users)
+    per_user = {f"{name}@{k}": metric(hits, n_relevant) for name, metric in m.RANKING.items()}
+    result = {name: _mean(values) for name, values in per_user.items()}
+    sums = {name: Sums.mean(values) for name, values in per_user.items()}
     if relevant == "likes":
         hated = split.test.select(disliked(split.history, split.test, scale))
         bad, tested = _hits(lists, hated, users)[0], _hits(lists, split.test, users)[0]
         result[f"disliked@{k}"] = m.disliked_share(bad, tested)
         result[f"disliked_per_list@{k}"] = float(bad.sum() / max(len(users), 1))
+        per_list = bad.sum(axis=1).astype(np.float64)
+        sums[f"disliked@{k}"] = Sums(per_list, tested.sum(axis=1).astype(np.float64))
+        sums[f"disliked_per_list@{k}"] = Sums.mean(per_list)
     if train is None:
         train = split.train if isinstance(split, Split) else split.history
     active = int((np.diff(train.indptr) > 0).sum())
     diversity = m.intra_list_diversity(lists, genre_vectors(catalog))
-    return result | {
+    result |= {
         "coverage": m.coverage(lists, len(catalog)),
         "head": m.head_share(lists, train.counts),
         "gini": m.gini(lists, len(catalog)),
@@ -172,17 +214,40 @@ def measure_ranking(
         "diversity": float(np.nanmean(diversity)) if np.isfinite(diversity).any() else 0.0,
         "answered": float((lists[:, 0] >= 0).mean()) if len(users) else 0.0,
     }
+    listed = (lists >= 0).sum(axis=1).astype(np.float64)
+    sums |= {
+        "head": Sums(m.in_head(lists, train.counts).sum(axis=1).astype(np.float64), listed),
+        "novelty": Sums(m.self_information(lists, train.counts, active).sum(axis=1), listed),
+        "diversity": Sums.mean(diversity),
+        "answered": Sums.mean((lists[:, 0] >= 0).astype(np.float64)),
+    }
+    return Ranked(result, UserFigures(users, sums), lists, wanted)
 
 
 def measure_questions(
     model: Scoring, split: Split, catalog: Catalog, *, k: int = 10, lister: Lister | None = None
 ) -> dict[str, float]:
     """`measure_ranking` of each question of a split, every test movie relevant: `ndcg@k/NAME`, then `recall@k/NAME`."""
-    metrics = {
-        question.name: measure_ranking(model, question, catalog, k=k, lister=lister, train=split.train)
+    return rank_questions(model, split, catalog, k=k, lister=lister)[0]
+
+
+def rank_questions(
+    model: Scoring, split: Split, catalog: Catalog, *, k: int = 10, lister: Lister | None = None
+) -> tuple[dict[str, float], UserFigures]:
+    """`measure_questions`, with the values of each user."""
+    ranked = {
+        question.name: rank_users(model, question, catalog, k=k, lister=lister, train=split.train)
         for question in split.questions
     }
-    return {f"{key}/{name}": metrics[name][key] for key in (f"ndcg@{k}", f"recall@{k}") for name in metrics}
+    keys = (f"ndcg@{k}", f"recall@{k}")
+    metrics = {f"{key}/{name}": ranked[name].metrics[key] for key in keys for name in ranked}
+    figures = UserFigures.joined(
+        [
+            UserFigures(entry.figures.users, {f"{key}/{name}": entry.figures.sums[key] for key in keys})
+            for name, entry in ranked.items()
+        ]
+    )
+    return metrics, figures
 
 
 def _relevant(split: Split | Question, relevant: Relevance, scale: Scale) -> Ratings:
@@ -198,6 +263,26 @@ def _mean(values: m.PerUser) -> float:
     return float(np.nanmean(values)) if np.isfinite(values).any() else 0.0
 
 
+@dataclass(frozen=True)
+class Predicted:
+    """The stars predicted for test ratings, and how good they are.
+
+    Attributes:
+        metrics: as `measure_stars` returns them.
+        figures: the same by user.
+        owners: (n_ratings,), places in `figures.users`.
+        movies: (n_ratings,), rows.
+        predicted, actual: (n_ratings,), stars.
+    """
+
+    metrics: dict[str, float]
+    figures: UserFigures
+    owners: NDArray[np.int64]
+    movies: NDArray[np.int64]
+    predicted: NDArray[np.float32]
+    actual: NDArray[np.float32]
+
+
 def measure_stars(
     model: Model[Any], split: Split, scale: tuple[float, float], *, users: NDArray[np.int64] | None = None
 ) -> dict[str, float]:
@@ -206,7 +291,21 @@ def measure_stars(
     Where a model gives none the mean of the training ratings stands in, as serving does.
 
     Returns:
-        `rmse`, `mae` in stars; `predicted`: share of the test ratings the model had an opinion on.
+        `rmse`, `mae` in stars; `predicted`: share of the test ratings the model had an opinion on; of a model that
+        makes use of the time of a rating also `timed_rmse` and `timed_mae`, where it is told that time; of one that
+        gives intervals also `interval_coverage`, the share of the ratings within, and `interval_width`, their mean
+        width in stars.
+
+    Raises:
+        InvalidInputError: the model's scores are not stars.
+    """
+    return predict_stars(model, split, scale, users=users).metrics
+
+
+def predict_stars(
+    model: Model[Any], split: Split, scale: tuple[float, float], *, users: NDArray[np.int64] | None = None
+) -> Predicted:
+    """`measure_stars`, with the predictions and the errors of each user.
 
     Raises:
         InvalidInputError: the model's scores are not stars.
@@ -218,20 +317,51 @@ def measure_stars(
     users = users_to_test(split) if users is None else users
     predicted: list[NDArray[np.float32]] = []
     actual: list[NDArray[np.float32]] = []
-    for batch, _, scores in _scored(model, split.history, users):
-        for user, row in zip(batch, scores, strict=True):
-            movies, stars, _ = split.test.history(int(user))
-            predicted.append(row[movies])
+    movies: list[NDArray[np.int64]] = []
+    ends: list[tuple[NDArray[Any], NDArray[Any]]] = []
+    predicted_then: list[NDArray[np.float32]] = []
+    timed = type(model).score_at is not Model.score_at and bool((split.test.times != NO_TIME).any())
+    for batch, queries, scores in _scored(model, split.history, users):
+        for user, query, row in zip(batch, queries, scores, strict=True):
+            rows, stars, times = split.test.history(int(user))
+            predicted.append(row[rows])
             actual.append(stars)
+            movies.append(rows.astype(np.int64))
+            if (pair := model.score_intervals(query, movies[-1])) is not None:
+                ends.append(pair)
+            if timed:
+                predicted_then.append(model.score_at(query, movies[-1], times))
     stars_predicted, stars_actual = np.concatenate(predicted), np.concatenate(actual)
+    owners = np.repeat(np.arange(len(users)), [len(part) for part in actual])
     unknown = np.isnan(stars_predicted)
     mean = float(np.mean(split.train.values, dtype=np.float64))
     stars_predicted = np.clip(np.where(unknown, mean, stars_predicted), *scale)
-    return {
+    metrics = {
         "rmse": m.rmse(stars_predicted, stars_actual),
         "mae": m.mae(stars_predicted, stars_actual),
         "predicted": float(1.0 - unknown.mean()),
     }
+    errors = np.abs(stars_predicted.astype(np.float64) - stars_actual)
+    n = len(users)
+    sums = {
+        "rmse": Sums.by_owner(owners, n, errors**2, root=True),
+        "mae": Sums.by_owner(owners, n, errors),
+        "predicted": Sums.by_owner(owners, n, ~unknown),
+    }
+    if timed:
+        errors_then = np.abs(np.concatenate(predicted_then).astype(np.float64) - stars_actual)
+        metrics |= {"timed_rmse": float(np.sqrt(np.mean(errors_then**2))), "timed_mae": float(np.mean(errors_then))}
+        sums["timed_rmse"] = Sums.by_owner(owners, n, errors_then**2, root=True)
+        sums["timed_mae"] = Sums.by_owner(owners, n, errors_then)
+    if ends:
+        lower, upper = (np.concatenate([pair[end] for pair in ends]).astype(np.float64) for end in (0, 1))
+        within, known = m.within_interval(lower, upper, stars_actual), np.isfinite(lower) & np.isfinite(upper)
+        if known.any():
+            metrics["interval_coverage"] = m.interval_coverage(lower, upper, stars_actual)
+            metrics["interval_width"] = float(np.mean((upper - lower)[known]))
+            sums["interval_coverage"] = Sums.by_owner(owners, n, within, known)
+            sums["interval_width"] = Sums.by_owner(owners, n, upper - lower, known)
+    return Predicted(metrics, UserFigures(users, sums), owners, np.concatenate(movies), stars_predicted, stars_actual)
 
 
 def genre_vectors(catalog: Catalog) -> sp.csr_matrix:

@@ -106,9 +106,13 @@ def head_share(ranked: NDArray[np.int64], counts: Counts, n: int = 100) -> float
     Args:
         counts: (n_items,) ratings of each movie in training.
     """
-    listed = ranked[ranked >= 0]
+    return float(in_head(ranked, counts, n)[ranked >= 0].mean()) if (ranked >= 0).any() else 0.0
+
+
+def in_head(ranked: NDArray[np.int64], counts: Counts, n: int = 100) -> NDArray[np.bool_]:
+    """Which places the n most rated movies take, the shape of `ranked` (of equal counts the first rows)."""
     head = np.argsort(-counts, kind="stable")[:n]
-    return float(np.isin(listed, head).mean()) if len(listed) else 0.0
+    return np.isin(ranked, head) & (ranked >= 0)
 
 
 def disliked_share(disliked: Hits, tested: Hits) -> float:
@@ -137,10 +141,16 @@ def novelty(ranked: NDArray[np.int64], counts: Counts, n_users: int) -> float:
         counts: (n_items,) users who rated each movie in training; a movie without any counts as rated by one.
         n_users: users in training.
     """
-    listed = ranked[ranked >= 0]
-    if len(listed) == 0 or n_users == 0:
-        return 0.0
-    return float(np.mean(-np.log2(np.clip(counts[listed], 1, n_users) / n_users)))
+    listed = ranked >= 0
+    return float(np.mean(self_information(ranked, counts, n_users)[listed])) if n_users and listed.any() else 0.0
+
+
+def self_information(ranked: NDArray[np.int64], counts: Counts, n_users: int) -> NDArray[np.float64]:
+    """−log2(share of the users who rated it) of the movie at each place in bits, as `novelty`; 0 at empty places."""
+    if n_users == 0:
+        return np.zeros(ranked.shape)
+    bits = -np.log2(np.clip(counts[ranked], 1, n_users) / n_users)
+    return np.where(ranked >= 0, bits, 0.0)
 
 
 def intra_list_diversity(ranked: NDArray[np.int64], vectors: sp.csr_matrix | NDArray[np.float32]) -> PerUser:
@@ -175,6 +185,22 @@ def mae(predicted: NDArray[Any], actual: NDArray[Any]) -> float:
     """Mean absolute error, in stars; NaN without ratings."""
     errors = np.asarray(predicted, dtype=np.float64) - np.asarray(actual, dtype=np.float64)
     return float(np.mean(np.abs(errors))) if len(errors) else float("nan")
+
+
+def within_interval(lower: NDArray[Any], upper: NDArray[Any], stars: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which stars lie within their interval, ends included, (n_ratings,); not where an end is NaN."""
+    return np.asarray((stars >= lower) & (stars <= upper))
+
+
+def interval_coverage(lower: NDArray[Any], upper: NDArray[Any], stars: NDArray[Any]) -> float:
+    """Share of the stars that lie within their interval, of those that have one, 0..1; NaN without any.
+
+    Args:
+        lower, upper: (n_ratings,), ends of the intervals; NaN: there is none.
+        stars: (n_ratings,), as they were given.
+    """
+    known = np.isfinite(lower) & np.isfinite(upper)
+    return float(within_interval(lower, upper, stars)[known].mean()) if known.any() else float("nan")
 
 
 def rank(scores: NDArray[np.float32], seen: sp.csr_matrix, k: int) -> NDArray[np.int64]:

@@ -265,6 +265,16 @@ _PROTOCOLS = (
         needs_order=True,
     ),
     Protocol(
+        "ml-1m-folds",
+        "5 folds of RandomState(0).shuffle over the file order, error of predicted stars",
+        folds(5, 0),
+        holdouts(0.8, _VALIDATION),
+        dataset="ml-1m",
+        tasks=("stars",),
+        needs_order=True,
+        cross_validation=True,
+    ),
+    Protocol(
         "ml-latest-small-ratings",
         "random 80:20 over the file order, three seeds, error of predicted stars",
         holdouts(0.8, 0, 1, 2),

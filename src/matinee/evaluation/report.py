@@ -6,9 +6,14 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from matinee.evaluation.bootstrap import CONFIDENCE
+from matinee.evaluation.comparison import Comparison, lower_is_better, metric_of
+from matinee.evaluation.environment import Environment
+from matinee.evaluation.groups import GroupResult
 from matinee.evaluation.peers import Peer
+from matinee.evaluation.star_calibration import StarCalibration
 from matinee.models.base import Model
 
 _DIGITS = {"ndcg": 4, "rmse": 4, "mae": 4, "map": 4, "novelty": 2}
@@ -24,6 +29,11 @@ class ModelResult(BaseModel):
         per_split: metrics of each split.
         fit_seconds: mean over the splits, its parts' included.
         score_seconds: mean over the splits: scoring, ranking and measuring all users.
+        bytes: of the fitted parameters, without those of its parts.
+        intervals: of the means, by resampling users (`matinee.evaluation.bootstrap`).
+        comparisons: with the report's reference, by figure; empty for the reference itself.
+        groups: figures of groups of users and movies.
+        calibration: of predicted stars.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,6 +46,11 @@ class ModelResult(BaseModel):
     per_split: tuple[dict[str, float], ...]
     fit_seconds: float
     score_seconds: float
+    bytes: int = 0
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    comparisons: dict[str, Comparison] = Field(default_factory=dict)
+    groups: tuple[GroupResult, ...] = ()
+    calibration: StarCalibration | None = None
 
     @classmethod
     def of(
@@ -57,11 +72,18 @@ class ModelResult(BaseModel):
             per_split=tuple(per_split),
             fit_seconds=float(np.mean([fit for fit, _ in seconds])),
             score_seconds=float(np.mean([score for _, score in seconds])),
+            bytes=sum(array.nbytes for array in model.state().values()),
         )
 
 
 class EvaluationReport(BaseModel):
-    """Everything needed to judge and to repeat an evaluation."""
+    """Everything needed to judge an evaluation; a stored run has what repeats it too.
+
+    Attributes:
+        reference: the model that the others are compared with.
+        confidence: of the intervals; `resamples` and `seed` are those of the bootstrap (0 resamples: no intervals).
+        group_notes: how users were put into groups.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -72,6 +94,7 @@ class EvaluationReport(BaseModel):
     films: int
     users: int
     ratings: int
+    scale: tuple[float, float] = (0.5, 5.0)
     validation: bool
     splits: tuple[str, ...]
     results: tuple[ModelResult, ...]
@@ -79,6 +102,12 @@ class EvaluationReport(BaseModel):
     versions: dict[str, str]
     created: str
     notes: tuple[str, ...] = ()
+    reference: str = ""
+    confidence: float = CONFIDENCE
+    resamples: int = 0
+    seed: int = 0
+    group_notes: tuple[str, ...] = ()
+    environment: Environment | None = None
 
     @property
     def part(self) -> str:
@@ -98,25 +127,83 @@ class EvaluationReport(BaseModel):
 
     def table(self) -> tuple[list[str], list[list[str]]]:
         """Column names and rows of text: our models (best first by the first metric), then the published figures."""
-        names = list(dict.fromkeys(key for entry in self.results for key in entry.metrics))
-        first = names[0]
-        lower_is_better = first in ("rmse", "mae")
-        worst = float("inf") if lower_is_better else float("-inf")
-        ordered = sorted(self.results, key=lambda entry: entry.metrics.get(first, worst), reverse=not lower_is_better)
+        names = self.metric_names
         rows = [
             [
                 entry.name,
-                *(_cell(key, entry.metrics, entry.deviations) for key in names),
+                *(_cell(key, entry.metrics, entry.intervals) for key in names),
+                *self._p_cell(entry),
                 f"{entry.fit_seconds:.2f}",
                 f"{entry.score_seconds:.2f}",
             ]
-            for entry in ordered
+            for entry in self.ordered
         ]
+        width = len(self._p_column)
         rows += [
-            [f"{peer.name} ({peer.source})", *(_cell(key, peer.metrics, {}) for key in names), "", ""]
+            [f"{peer.name} ({peer.source})", *(_cell(key, peer.metrics, {}) for key in names), *[""] * (width + 2)]
             for peer in self.peers
         ]
-        return ["model", *names, "fit s", "score s"], rows
+        return ["model", *names, *self._p_column, "fit s", "score s"], rows
+
+    @property
+    def metric_names(self) -> list[str]:
+        """Names of all figures, the main one first."""
+        return list(dict.fromkeys(key for entry in self.results for key in entry.metrics))
+
+    @property
+    def ordered(self) -> list[ModelResult]:
+        """The results, best first by the first figure; those without it last."""
+        first = self.metric_names[0]
+        sign = 1.0 if lower_is_better(first) else -1.0
+        return sorted(self.results, key=lambda entry: sign * entry.metrics.get(first, -sign * float("inf")))
+
+    @property
+    def _p_column(self) -> list[str]:
+        return ["p"] if any(entry.comparisons for entry in self.results) else []
+
+    def _p_cell(self, entry: ModelResult) -> list[str]:
+        comparison = entry.comparisons.get(self.metric_names[0])
+        return [_p(comparison.p_holm) if comparison else ""] if self._p_column else []
+
+    @property
+    def reading(self) -> list[str]:
+        """How to read intervals and tests, in sentences; empty without them."""
+        if not self.resamples:
+            return []
+        first = self.metric_names[0]
+        lines = [
+            f"[ ]: {self.confidence:.0%} intervals (BCa, {self.resamples:,} resamples of users, seed {self.seed}): "
+            "other users, the same models and splits."
+        ]
+        if self._p_column:
+            lines.append(
+                f"p: {first} against {self.reference}, Wilcoxon's signed-rank test over users, corrected by Holm."
+            )
+        return lines
+
+    def comparison_table(self, metrics: Sequence[str] | None = None) -> tuple[list[str], list[list[str]]]:
+        """Every model beside the reference: differences with intervals, p-values, and users for whom it is better.
+
+        Args:
+            metrics: figures; None: all that were compared.
+        """
+        rows = [
+            [
+                entry.name,
+                name,
+                f"{entry.metrics[name]:.{_digits(name)}f}",
+                comparison.reference,
+                f"{comparison.difference:+.{_digits(name)}f}"
+                + (_interval(comparison.interval, _digits(name), sign="+") if comparison.interval else ""),
+                _p(comparison.p),
+                _p(comparison.p_holm),
+                f"{comparison.better}:{comparison.worse}:{comparison.equal}",
+            ]
+            for entry in self.ordered
+            for name, comparison in entry.comparisons.items()
+            if metrics is None or name in metrics
+        ]
+        return ["model", "figure", "value", "compared with", "difference", "p", "p (Holm)", "better:worse:equal"], rows
 
     def to_markdown(self) -> str:
         """A Markdown section with the table and what is needed to repeat it."""
@@ -131,6 +218,7 @@ class EvaluationReport(BaseModel):
             "|---" + "|---:" * (len(columns) - 1) + "|",
             *("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows),
             *(("", *(f"* {note}" for note in self.notes)) if self.notes else ()),
+            *(("", *(f"* {line}" for line in self.reading)) if self.resamples else ()),
             "",
             ", ".join(f"{name} {version}" for name, version in self.versions.items()),
         ]
@@ -141,9 +229,22 @@ class EvaluationReport(BaseModel):
         return self.model_dump_json(indent=2)
 
 
-def _cell(key: str, values: dict[str, float], deviations: dict[str, float]) -> str:
+def _digits(name: str) -> int:
+    return _DIGITS.get(metric_of(name), 3)
+
+
+def _cell(key: str, values: dict[str, float], intervals: dict[str, tuple[float, float]]) -> str:
     if key not in values:
         return ""
-    digits = _DIGITS.get(key.partition("@")[0], 3)
-    spread = f" ± {deviations[key]:.{digits}f}" if deviations.get(key) else ""
-    return f"{values[key]:.{digits}f}{spread}"
+    digits = _digits(key)
+    interval = _interval(intervals[key], digits) if key in intervals else ""
+    return f"{values[key]:.{digits}f}{interval}"
+
+
+def _interval(ends: tuple[float, float], digits: int, sign: str = "") -> str:
+    low, high = (f"{end:{sign}.{digits}f}" for end in ends)
+    return f" [{low}, {high}]"
+
+
+def _p(p: float) -> str:
+    return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")

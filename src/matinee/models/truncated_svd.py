@@ -27,7 +27,8 @@ def truncated_svd(
     Halko, Martinsson, Tropp 2011, "Finding structure with randomness", algorithms 4.4 and 5.1. Signs are fixed so that
     the largest entry of each right vector is positive. Any matrix will do: of one of low rank, of equal values or of
     none but zeros come as many vectors as it has, none where it has none. Reordering rows or columns reorders the
-    vectors, up to rounding (and up to what four iterations leave open, where different columns look alike to `_order`).
+    vectors, up to rounding (and up to what four iterations leave open, where different columns look alike to
+    `column_order`).
 
     Args:
         matrix: (n, m), sparse.
@@ -68,7 +69,7 @@ def truncated_svd(
 
     start = np.empty((m, width), dtype=np.float32)
     drawn = np.random.default_rng(seed).standard_normal((m, width), dtype=np.float32)
-    start[_order(matrix, turned)], start[n_sparse:] = drawn[:n_sparse], drawn[n_sparse:]
+    start[column_order(matrix, turned)], start[n_sparse:] = drawn[:n_sparse], drawn[n_sparse:]
     basis = _orthonormal(forward(start))
     for _ in range(iterations):
         basis = _orthonormal(forward(backward(basis)))
@@ -84,12 +85,12 @@ def truncated_svd(
     return left * signs, values * np.float32(size), right * signs[:, None]
 
 
-def _order(matrix: sp.csr_matrix, turned: sp.csr_matrix) -> NDArray[np.intp]:
+def column_order(matrix: sp.csr_matrix, turned: sp.csr_matrix) -> NDArray[np.intp]:
     """The columns in an order that does not hang on their numbers: by the rows that they have entries in.
 
-    Random rows dealt out in this order make the start one of the matrix, not of the numbering. Columns are told apart
-    by color refinement (Weisfeiler, Leman 1968), hashes of their neighbors' hashes, then by their values; those
-    that tie all the same are nearly always equal, and equal columns may change places.
+    `turned` is the matrix transposed. Random rows dealt out in this order make the start one of the matrix, not of the
+    numbering. Columns are told apart by color refinement (Weisfeiler, Leman 1968), hashes of their neighbors' hashes,
+    then by their values; those that tie all the same are nearly always equal, and equal columns may change places.
     """
     ones = np.ones(matrix.nnz, dtype=np.uint64)
     by_row: Any = sp.csr_matrix((ones, matrix.indices, matrix.indptr), shape=matrix.shape)

@@ -11,7 +11,7 @@ from pathlib import Path
 from matinee._util.progress import Progress, silent
 from matinee.data.catalog import Movie
 from matinee.errors import DataError, InvalidInputError, TooLargeError
-from matinee.posters.names import INDEX, By, MovieIndex, Row, is_number, number_kind, read_index, resolve
+from matinee.posters.names import INDEX, By, MovieIndex, is_number, number_kind, read_index, resolve
 from matinee.posters.store import PosterStore, read_file
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif"})
@@ -93,7 +93,9 @@ def add_folder(
     for parent, paths in files.items():
         rows = index.get(parent, {})
         for path in paths:
-            reason = _add(path, _movies_of(movie_index, path, by, kind, rows), store, taken, counts)
+            is_picture = path.suffix.lower() in SUFFIXES
+            movie_ids = list(resolve(movie_index, path.stem, by, kind, rows)) if is_picture else []
+            reason = _add(path, movie_ids, store, taken, counts)
             if reason:
                 counts[reason] += 1
                 if len(examples[reason]) < _EXAMPLES:
@@ -105,10 +107,6 @@ def add_folder(
     names = ("files", "added", "replaced", "unchanged", "unknown", "not_pictures", "too_large", "ambiguous")
     figures = {name: counts[name] for name in names}
     return FolderReport(**figures, numbers=kind if numbers else None, examples=dict(examples))
-
-
-def _movies_of(movie_index: MovieIndex, path: Path, by: By | None, numbers: By, rows: dict[str, Row]) -> list[str]:
-    return [] if path.suffix.lower() not in SUFFIXES else list(resolve(movie_index, path.stem, by, numbers, rows))
 
 
 def _add(path: Path, movie_ids: list[str], store: PosterStore, taken: set[str], counts: Counter[str]) -> str:

@@ -302,7 +302,8 @@ class KnownMissing:
                 if self._now - MISSING_DAYS * 86_400 < date <= self._now + 86_400:
                     self._requests[movie_id] = requested, date
         if lines > len(self._requests):
-            self._rewrite()
+            with writing(), replacing(self._path) as file:
+                file.write_text("".join(map(self._line, self._requests)), encoding="utf-8")
 
     def __len__(self) -> int:
         return len(self._requests)
@@ -322,7 +323,3 @@ class KnownMissing:
     def _line(self, movie_id: str) -> str:
         requested, date = self._requests[movie_id]
         return json.dumps({"movie_id": movie_id, "asked": requested, "date": date}) + "\n"
-
-    def _rewrite(self) -> None:
-        with writing(), replacing(self._path) as file:
-            file.write_text("".join(map(self._line, self._requests)), encoding="utf-8")

@@ -39,7 +39,8 @@ _KINDS: dict[int, type[MatineeError]] = {
 }
 
 
-def _is_address(url: str) -> bool:
+def is_address(url: str) -> bool:
+    """Whether this is a valid URL of a service."""
     import httpx
 
     try:
@@ -79,7 +80,7 @@ class Connection:
         self.url = url.rstrip("/")
         self.service, self.start, self.setting, self.failure = service, start, setting, failure
         self._timeout = timeout
-        if not _is_address(self.url):
+        if not is_address(self.url):
             raise failure(
                 f"{url!r} is not the address of the {service} service.", f"Set {setting} to http://HOST:PORT."
             )

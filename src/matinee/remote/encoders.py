@@ -49,7 +49,7 @@ class _Remote:
             failure=EncoderError,
         )
         self._lock = threading.Lock()
-        self._known: _Facts | None = None
+        self._cached: _Facts | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self._connection.url}>"
@@ -70,9 +70,9 @@ class _Remote:
 
     def _facts(self) -> _Facts:
         with self._lock:
-            if self._known is None:
-                self._known = self._ask_facts()
-            return self._known
+            if self._cached is None:
+                self._cached = self._ask_facts()
+            return self._cached
 
     def _ask_facts(self) -> _Facts:
         answer = self._connection.ask("GET", "/encoders")
@@ -85,6 +85,22 @@ class _Remote:
         except (KeyError, TypeError, ValueError, StopIteration) as error:
             raise self._connection.unexpected("it has no such encoder") from error
 
+    def _encode(
+        self,
+        groups: Iterable[list[T]],
+        body: Callable[[list[T]], dict[str, Any]],
+        total: int,
+        progress: Progress | None,
+    ) -> Vectors:
+        """Vectors of all groups, a request each; `body` makes the arguments of `Connection.ask`."""
+        report = progress or silent
+        parts, done = [np.zeros((0, self.dim), dtype=np.float32)], 0
+        for group in groups:
+            parts.append(self._vectors(self._connection.ask("POST", "/embed", **body(group)), len(group)))
+            done += len(group)
+            report(f"Encoding {self._kind}s", done / total)
+        return np.concatenate(parts)
+
     def _vectors(self, answer: dict[str, Any], count: int) -> Vectors:
         """The vectors of an answer, (count, dim).
 
@@ -94,7 +110,7 @@ class _Remote:
         facts = self._facts()
         if answer.get("encoder") != facts.id:
             with self._lock:
-                self._known = None
+                self._cached = None
             raise EncoderError(
                 f"The encoder service at {self._connection.url} runs {answer.get('encoder')!r} now, not {facts.id!r}.",
                 "Ask again; where vectors of the two would meet, set the encoder that the snapshot names.",
@@ -123,19 +139,13 @@ class RemoteTextEncoder(_Remote):
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         """As `TextEncoder.encode`; EncoderError also where the service does not answer or is overloaded."""
-        report = progress or silent
         for position, text in enumerate(texts):
             if not text.strip():
                 raise InvalidInputError(f"Text {position} is empty or blank.", "Send texts with words in them.")
         facts = self._facts()
-        parts: list[Vectors] = []
-        done = 0
         cut = (_cut(text, facts.characters) for text in texts)
-        for some in _groups(cut, min(_TEXTS, facts.texts), facts.bytes // 8, lambda text: 6 * len(text)):
-            parts.append(self._vectors(self._connection.ask("POST", "/embed", {"texts": some}), len(some)))
-            done += len(some)
-            report("Encoding texts", done / len(texts))
-        return np.concatenate(parts) if parts else np.zeros((0, facts.dim), dtype=np.float32)
+        groups = _groups(cut, min(_TEXTS, facts.texts), facts.bytes // 8, lambda text: 6 * len(text))
+        return self._encode(groups, lambda some: {"json": {"texts": some}}, len(texts), progress)
 
 
 class RemoteImageEncoder(_Remote):
@@ -145,17 +155,15 @@ class RemoteImageEncoder(_Remote):
 
     def encode(self, images: Sequence[Image], progress: Progress | None = None) -> Vectors:
         """As `ImageEncoder.encode`; EncoderError also where the service does not answer or is overloaded."""
-        report = progress or silent
         facts = self._facts()
-        parts: list[Vectors] = []
-        done = 0
         contents = (_content(image, facts.bytes) for image in images)
-        for some in _groups(contents, min(_IMAGES, facts.images), facts.bytes // 2, len):
-            files = [("images", ("image", content, "application/octet-stream")) for content in some]
-            parts.append(self._vectors(self._connection.ask("POST", "/embed", files=files), len(some)))
-            done += len(some)
-            report("Encoding images", done / len(images))
-        return np.concatenate(parts) if parts else np.zeros((0, facts.dim), dtype=np.float32)
+        groups = _groups(contents, min(_IMAGES, facts.images), facts.bytes // 2, len)
+        return self._encode(
+            groups,
+            lambda some: {"files": [("images", ("image", content, "application/octet-stream")) for content in some]},
+            len(images),
+            progress,
+        )
 
 
 def _cut(text: str, characters: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from matinee._util.packed_floats import packed
 from matinee.errors import InvalidInputError, ServiceError
 from matinee.indexes.base import Found, Items, Mask, Vectors, check_k, check_vectors
 from matinee.remote.connection import Connection
@@ -48,7 +49,7 @@ class RemoteIndex:
         )
         self._where = {key: value for key, value in (("space", space), ("snapshot", snapshot)) if value}
         self._lock = threading.Lock()
-        self._known: tuple[str, int] | None = None
+        self._cached: tuple[str, int] | None = None
 
     def __repr__(self) -> str:
         return f"<RemoteIndex: {self._connection.url}>"
@@ -69,15 +70,15 @@ class RemoteIndex:
 
     def _facts(self) -> tuple[str, int]:
         with self._lock:
-            if self._known is None:
+            if self._cached is None:
                 answer = self._connection.ask("GET", "/spaces")
                 name = self._where.get("space")
                 try:
                     spaces = [one for one in answer["items"] if name in (None, one["space"])]
-                    self._known = str(spaces[0]["index"]), int(spaces[0]["dim"])
+                    self._cached = str(spaces[0]["index"]), int(spaces[0]["dim"])
                 except (KeyError, TypeError, ValueError, IndexError) as error:
                     raise self._connection.unexpected(f"it has no space {name!r}") from error
-            return self._known
+            return self._cached
 
     def __len__(self) -> int:
         return self._number(self._connection.ask("GET", "/items", params=self._page(1)), "total")
@@ -104,7 +105,7 @@ class RemoteIndex:
             body["allowed"] = {"bits": _packed_mask(allowed)}
         answers = []
         for start in range(0, len(queries), rows):
-            part = {"dim": queries.shape[1], "float32": _base64(queries[start : start + rows])}
+            part = packed(queries[start : start + rows])
             answers.append(self._connection.ask("POST", "/search", {**body, "vectors": part}))
         width = max((min(k, self._number(answer, "total")) for answer in answers), default=0)
         items = np.full((len(queries), width), -1, dtype=np.int64)
@@ -126,8 +127,7 @@ class RemoteIndex:
         """See `VectorIndex.add`; TooLargeError where they do not fit into one request, ConflictError where the service
         has several processes."""
         checked = _checked(vectors, self.dim)
-        packed = {"dim": checked.shape[1], "float32": _base64(checked)}
-        self._connection.ask("POST", "/items", {**self._where, "items": _numbers(items), "vectors": packed})
+        self._connection.ask("POST", "/items", {**self._where, "items": _numbers(items), "vectors": packed(checked)})
 
     def delete(self, items: Items) -> None:
         """See `VectorIndex.delete`; ConflictError where the service has several processes."""
@@ -171,10 +171,6 @@ def _numbers(items: Items) -> list[int]:
         raise InvalidInputError("Item numbers must be whole numbers in one row.", "Send catalog rows.")
     numbers: list[int] = array.tolist()
     return numbers
-
-
-def _base64(vectors: Vectors) -> str:
-    return base64.b64encode(vectors.astype("<f4", copy=False).tobytes()).decode()
 
 
 def _packed_mask(allowed: Mask) -> str:

@@ -18,6 +18,7 @@ PAGES = {
     "overview": "Solution Overview",
     "data": "Data",
     "models": "Models",
+    "runs": "Runs",
     "explain": "Explain",
     "map": "Map",
 }

@@ -8,11 +8,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from matinee.api.classic.titles import movie_record
+from matinee.api.classic.titles import MatchOut, movie_record
 from matinee.api.errors import problems
 from matinee.api.parameters import MovieId, at_most, refuse
 from matinee.api.render import reply
-from matinee.api.schemas.answers import FilmOut
+from matinee.api.schemas.answers import RankedFilmOut
 from matinee.api.schemas.examples import example
 from matinee.api.schemas.requests import Body
 from matinee.api.service import EngineDep
@@ -31,10 +31,10 @@ class FavoritesIn(
         '{"movie_ids": ["1", "1214"], "model": "content"}',
     ),
 ):
-    """Favourite films, by title or by id."""
+    """Favorite films, by title or by id."""
 
     movies: Annotated[list[Title], Field(min_length=1, max_length=MAX_FAVORITES), at_most(MAX_FAVORITES)] | None = (
-        Field(None, description="Titles, with or without the year; typing errors are forgiven.")
+        Field(None, description="Titles, with or without the year; typos are tolerated.")
     )
     movie_ids: (
         Annotated[list[MovieId], Field(min_length=1, max_length=MAX_FAVORITES), at_most(MAX_FAVORITES)] | None
@@ -46,20 +46,10 @@ class FavoritesIn(
     top_n: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10
 
 
-class FavoriteOut(BaseModel):
-    """The film that a favourite was taken for."""
+class FavoriteOut(MatchOut):
+    """The film that a favorite was taken for."""
 
     given: str = Field(description="The title or id as it was sent.")
-    movie_id: str
-    title: str
-    year: int | None
-    score: float = Field(description="How well the title fits, 0..100; 100: it is the very title, or the id.")
-
-
-class FavoriteItemOut(FilmOut):
-    """A film found."""
-
-    rank: int
 
 
 class FavoritesOut(
@@ -75,24 +65,24 @@ class FavoritesOut(
         }"""
     ),
 ):
-    """Films for somebody who likes these films, best first, the favourites left out."""
+    """Films for somebody who likes these films, best first, the favorites left out."""
 
     model: Literal["content", "collab"]
-    matched: list[FavoriteOut] = Field(description="One for each favourite, in their order.")
-    items: list[FavoriteItemOut]
+    matched: list[FavoriteOut] = Field(description="One for each favorite, in their order.")
+    items: list[RankedFilmOut]
     titles: list[str] = Field(description="The items' titles, as `Title (Year)`.")
     fallback: Literal["content", "popular"] | None = Field(
-        description='"content": some favourites, `cold`, have no ratings and count by what they are about; '
-        '"popular": nothing is known of any favourite.'
+        description='"content": some favorites, `cold`, have no ratings and count by what they are about; '
+        '"popular": nothing is known of any favorite.'
     )
-    cold: list[str] = Field(description="Favourites that nobody has rated, as `Title (Year)`.")
+    cold: list[str] = Field(description="Favorites that nobody has rated, as `Title (Year)`.")
 
 
 @router.post(
     "/favourites",
     response_model=FavoritesOut,
     responses=problems(400, 404, 413, 415, 422, 503),
-    summary="Films for a few favourites",
+    summary="Films for a few favorites",
 )
 def favourites(engine: EngineDep, body: FavoritesIn) -> Response:
     """Films for somebody who likes one to twenty films; all of them count, and one given twice counts once."""

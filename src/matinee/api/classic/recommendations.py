@@ -36,12 +36,12 @@ ReturnMetadata = Annotated[
     str,
     Query(
         alias="returnMetadata",
-        description="`true`, `1` or `yes`, in any case: titles and genres too. Any other word: not.",
+        description="`true`, `1` or `yes`, in any case: titles and genres too; any other word: false.",
         examples=["true"],
     ),
 ]
 YES = ("true", "1", "yes")
-TopN = Annotated[int, Query(ge=1, le=1000, description="Items wanted.")]
+TopN = Annotated[int, Query(ge=1, le=1000, description="Number of items.")]
 ClassicUser = Annotated[
     str,
     Query(min_length=1, max_length=ID_LENGTH, pattern=USER_ID, description="Id of a user.", examples=["42"]),

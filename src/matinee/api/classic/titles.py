@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from matinee.api.errors import problems
 from matinee.api.render import reply
-from matinee.api.schemas.answers import FilmOut
+from matinee.api.schemas.answers import RankedFilmOut
 from matinee.api.schemas.examples import example
 from matinee.api.schemas.requests import Body
 from matinee.api.service import EngineDep
@@ -48,13 +48,12 @@ class MatchOut(BaseModel):
     movie_id: str
     title: str
     year: int | None
-    score: float = Field(description="How well the title fits, 0..100; 100: it is the very title.")
+    score: float = Field(description="How similar the titles are, 0..100; 100: an exact title or id.")
 
 
-class TitleItemOut(FilmOut):
+class TitleItemOut(RankedFilmOut):
     """A similar film."""
 
-    rank: int
     similarity: float = Field(description="Cosine, −1..1.")
     imdb_id: str | None
     imdb_url: str | None

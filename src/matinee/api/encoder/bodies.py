@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypedDict
 
 from matinee.api.parameters import at_most
 from matinee.api.schemas.answers import HealthOut
@@ -55,7 +56,7 @@ class VectorsOut(
     vectors: list[list[float]]
 
 
-class EncoderOut(BaseModel):
+class EncoderState(TypedDict):
     """An encoder of this service; `id` and `dim` are null while it is not there, and `problem` says why."""
 
     kind: str
@@ -73,7 +74,7 @@ class EncodersOut(
 ):
     """The encoders, and what one request may hold."""
 
-    items: list[EncoderOut]
+    items: list[EncoderState]
     limits: dict[str, int]
 
 

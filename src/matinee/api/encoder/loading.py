@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
+from matinee.api.encoder.bodies import EncoderState
 from matinee.encoders.base import ImageEncoder, TextEncoder
 from matinee.errors import EncoderError, MatineeError
 
@@ -59,7 +60,7 @@ class Loading(Generic[E]):
             raise EncoderError(self.problem.message, self.problem.hint)
         return self._encoder
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> EncoderState:
         """Its record in answers."""
         encoder = self._encoder
         return {

@@ -77,11 +77,11 @@ async def generate(request: Request) -> Response:
     async with service.work_queue.holding(request):
         given: list[str] = list(dict.fromkeys(validated(TEXTS, await read_json(request))))
         encoder, texts = service.text.get(), [text for text in given if text.strip()]
-        found = dict(zip(texts, await encode_texts(service, encoder, texts), strict=True))
+        vectors = dict(zip(texts, await encode_texts(service, encoder, texts), strict=True))
         if len(texts) < len(given):
             (nothing,) = await service.work_queue.run([partial(_blank, encoder)])
-            found |= {text: nothing[0] for text in given if not text.strip()}
-    return reply({text: found[text] for text in given})
+            vectors |= {text: nothing[0] for text in given if not text.strip()}
+    return reply({text: vectors[text] for text in given})
 
 
 @router.post(

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from matinee.api.application import Api, Application, frozen_heap
+from matinee.api.application import Api, Application, opened
 from matinee.api.errors import problems
 from matinee.api.recommender import routes
-from matinee.api.recommender.bodies import RecommenderReadyOut
 from matinee.api.recommender.service import RecommenderService, service_of
 from matinee.api.render import reply
 from matinee.api.routes import common
+from matinee.api.schemas.answers import ReadyOut
 from matinee.engine import Engine
-from matinee.errors import MatineeError
 from matinee.settings import Settings
 
-log = logging.getLogger("matinee.api")
 router = APIRouter(tags=["operation"])
 GREETING = "Hello from Recommender"
 
@@ -35,27 +29,13 @@ Scores of films for histories.
 """
 
 
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    assert isinstance(app, Api)
-    service = app.service
-    assert isinstance(service, RecommenderService)
-    try:
-        await run_in_threadpool(service.open_engine)
-    except MatineeError as error:
-        log.warning("Not ready: %s The service starts all the same and looks again at each request.", error)
-    with frozen_heap(service):
-        yield
-    await run_in_threadpool(service.close_engine)
-
-
 @router.get("/", include_in_schema=False)
 async def greeting() -> Response:
     """The classic greeting (docs/classic.md, B5)."""
     return reply(GREETING)
 
 
-@router.get("/ready", response_model=RecommenderReadyOut, responses=problems(503), summary="Ready?")
+@router.get("/ready", response_model=ReadyOut, responses=problems(503), summary="Ready?")
 async def ready(request: Request) -> Response:
     """A snapshot is open and the store answers; else 503 with what is missing."""
     service = service_of(request)
@@ -84,6 +64,6 @@ def create_recommender_app(settings: Settings | None = None, engine: Engine | No
             classic=("/recommend",),
             title="Matinee recommender",
             description=DESCRIPTION,
-            lifespan=_lifespan,
+            lifespan=lambda _: opened(service, service.open_engine, service.close_engine),
         )
     )

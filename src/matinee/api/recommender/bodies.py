@@ -8,7 +8,6 @@ from pydantic import BaseModel, Field, WithJsonSchema
 
 from matinee.api.parameters import at_most
 from matinee.api.recommender.histories import MAX_PREDICTIONS, MAX_RATING
-from matinee.api.schemas.answers import HealthOut
 from matinee.api.schemas.examples import SNAPSHOT, example
 from matinee.api.schemas.requests import Body
 from matinee.data.ids import ID_LENGTH
@@ -44,10 +43,10 @@ class RecommendIn(
         "prediction_embeddings": [[0.2, 0.9], [0.85, 0.2]], "movie_id": ["12", "7"]}"""
     ),
 ):
-    """The classic question."""
+    """The body of the classic form."""
 
     historical: Annotated[Any, WithJsonSchema(_HISTORICAL)] = Field(
-        description="Two lists of one length: the vectors of the films rated, and their ratings, on any scale."
+        description="Two lists of equal length: the vectors of the films rated, and their ratings, on any scale."
     )
     prediction_embeddings: Annotated[Any, WithJsonSchema(_VECTORS)] = Field(
         description="Vectors of the films to be ranked, as long as those of the history."
@@ -100,7 +99,7 @@ class UserFactorsIn(
     _ScoredIn,
     json_schema_extra=example('{"model": "ials", "histories": [{"movie_ids": ["318", "296"], "ratings": [5, 4.5]}]}'),
 ):
-    """Histories whose latent factors are asked for."""
+    """Histories whose user factors are computed."""
 
     histories: Annotated[list[HistoryIn], Field(max_length=MAX_HISTORIES), at_most(MAX_HISTORIES)]
 
@@ -162,10 +161,3 @@ class ModelsOut(
     items: list[dict[str, Any]]
     snapshot: str
     sequence: int
-
-
-class RecommenderReadyOut(HealthOut, json_schema_extra=example(f'{{"status": "ready", {SNAPSHOT}, "warnings": []}}')):
-    """Able to score."""
-
-    snapshot: str
-    warnings: list[str]

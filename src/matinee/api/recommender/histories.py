@@ -1,4 +1,4 @@
-"""Vectors and ratings of the classic request as arrays; each fault with its place in the body.
+"""Vectors and ratings of the classic request as arrays; each fault with its location in the body.
 
 Checked by hand: pydantic would take seconds for the millions of numbers that a classic client sends.
 """
@@ -25,15 +25,15 @@ MAX_VALUE = 1e100
 MAX_RATING = 1e6
 """Largest rating, of either sign: any scale is fine."""
 REREAD_BYTES = 16 << 20
-"""Bodies up to this size are read again to name the place of a NaN."""
+"""Bodies up to this size are read again to name the location of a NaN."""
 _NUMBERS = {float, int}
 
-Place = tuple[str | int, ...]
+Location = tuple[str | int, ...]
 Floats = NDArray[np.float64]
 
 
 def parse(body: bytes) -> Any:
-    """A JSON value in which NaN and infinity may stand, so that their place can be named.
+    """A JSON value in which NaN and infinity may stand, so that their location can be named.
 
     Raises:
         HTTPException, InvalidInputError: as `parse_json`; the latter for large bodies only.
@@ -49,20 +49,20 @@ def parse(body: bytes) -> Any:
             raise InvalidInputError("The body holds NaN or infinity.", "Send finite numbers.") from None
 
 
-def vectors_at(value: object, place: Place, most: int, dim: int | None = None) -> Floats:
+def vectors_at(value: object, location: Location, most: int, dim: int | None = None) -> Floats:
     """Vectors, (n, dim).
 
     Args:
-        place: where they are in the body.
+        location: where they are in the body.
         most: vectors accepted.
         dim: values of each; None: as many as the first has.
 
     Raises:
-        RequestValidationError: something else; its place is named.
+        RequestValidationError: something else; its location is named.
     """
-    rows = list_at(value, place, most, "vectors")
+    rows = list_at(value, location, most, "vectors")
     for number, row in enumerate(rows):
-        here = (*place, number)
+        here = (*location, number)
         if not isinstance(row, list):
             raise refuse(here, "This is not a vector; send a list of numbers")
         dim = len(row) if dim is None else dim
@@ -72,40 +72,40 @@ def vectors_at(value: object, place: Place, most: int, dim: int | None = None) -
             raise refuse(here, f"This vector has {len(row):,} values, the first one has {dim:,}; send equal lengths")
         _check_numbers(row, here)
     array = np.array(rows, dtype=np.float64).reshape(len(rows), dim or 1)
-    _check_size(array, place, MAX_VALUE)
+    _check_size(array, location, MAX_VALUE)
     return array
 
 
-def ratings_at(value: object, place: Place, most: int) -> Floats:
+def ratings_at(value: object, location: Location, most: int) -> Floats:
     """Ratings, (n,); raises as `vectors_at`."""
-    rows = list_at(value, place, most, "ratings")
-    _check_numbers(rows, place)
+    rows = list_at(value, location, most, "ratings")
+    _check_numbers(rows, location)
     array = np.array(rows, dtype=np.float64)
-    _check_size(array, place, MAX_RATING)
+    _check_size(array, location, MAX_RATING)
     return array
 
 
-def list_at(value: object, place: Place, most: int, what: str) -> list[Any]:
+def list_at(value: object, location: Location, most: int, what: str) -> list[Any]:
     """A list of at most `most` items; raises as `vectors_at`."""
     if not isinstance(value, list):
-        raise refuse(place, f"This is not a list of {what}")
+        raise refuse(location, f"This is not a list of {what}")
     if len(value) > most:
-        raise refuse(place, f"There are {len(value):,} {what}; send at most {most:,}")
+        raise refuse(location, f"There are {len(value):,} {what}; send at most {most:,}")
     return value
 
 
-def _check_numbers(values: Sequence[object], place: Place) -> None:
+def _check_numbers(values: Sequence[object], location: Location) -> None:
     if set(map(type, values)) <= _NUMBERS:
         return
     number = next(number for number, value in enumerate(values) if type(value) not in _NUMBERS)
-    raise refuse((*place, number), "This is not a number")
+    raise refuse((*location, number), "This is not a number")
 
 
-def _check_size(array: Floats, place: Place, limit: float) -> None:
+def _check_size(array: Floats, location: Location, limit: float) -> None:
     fine = np.abs(array) <= limit  # False for NaN
     if fine.all():
         return
     where = np.argwhere(~fine)[0].tolist()
     value = array[tuple(where)]
     what = "a finite number" if not np.isfinite(value) else f"within ±{limit:g}"
-    raise refuse((*place, *where), f"This is not {what}")
+    raise refuse((*location, *where), f"This is not {what}")

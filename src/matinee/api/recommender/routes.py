@@ -46,7 +46,7 @@ router = APIRouter(tags=["recommending"])
 scoring = APIRouter(tags=["scoring"], prefix="/v1")
 ERRORS = problems(400, 408, 413, 415, 422, 503)
 SCORING_ERRORS = problems(400, 404, 408, 409, 413, 415, 422, 503)
-Place = tuple[str | int, ...]
+Location = tuple[str | int, ...]
 
 
 @router.post(
@@ -73,17 +73,17 @@ async def recommend(request: Request) -> Response:
 def _ranked(service: RecommenderService, body: bytes) -> bytes:
     given: RecommendIn = validated(RecommendIn, parse(body))
     settings = service.settings
-    place: Place = ("body", "historical")
-    pair = list_at(given.historical, place, 2, "lists")
+    location: Location = ("body", "historical")
+    pair = list_at(given.historical, location, 2, "lists")
     if len(pair) != 2:
-        raise refuse(place, "Send two lists: the vectors of the films rated, and their ratings")
-    ratings = ratings_at(pair[1], (*place, 1), settings.max_history)
-    vectors = vectors_at(pair[0], (*place, 0), settings.max_history)
+        raise refuse(location, "Send two lists: the vectors of the films rated, and their ratings")
+    ratings = ratings_at(pair[1], (*location, 1), settings.max_history)
+    vectors = vectors_at(pair[0], (*location, 0), settings.max_history)
     if len(vectors) != len(ratings):
-        raise refuse(place, f"There are {len(vectors)} vectors and {len(ratings)} ratings; give one each")
+        raise refuse(location, f"There are {len(vectors)} vectors and {len(ratings)} ratings; give one each")
     if not len(ratings):
-        raise refuse(place, "There are no ratings; send one at least")
-    asked_at: Place = ("body", "prediction_embeddings")
+        raise refuse(location, "There are no ratings; send one at least")
+    asked_at: Location = ("body", "prediction_embeddings")
     asked = vectors_at(given.prediction_embeddings, asked_at, MAX_PREDICTIONS, vectors.shape[1])
     ids = _ids(given.movie_id)
     if len(ids) != len(asked):
@@ -95,11 +95,11 @@ def _ranked(service: RecommenderService, body: bytes) -> bytes:
 
 
 def _ids(value: object) -> list[str]:
-    place: Place = ("body", "movie_id")
-    ids = list_at(value, place, MAX_PREDICTIONS, "ids")
+    location: Location = ("body", "movie_id")
+    ids = list_at(value, location, MAX_PREDICTIONS, "ids")
     for number, one in enumerate(ids):
         if type(one) not in (str, int) or not 1 <= len(str(one)) <= ID_LENGTH:
-            raise refuse((*place, number), f"This is not an id; send text of 1 to {ID_LENGTH} characters, or a number")
+            raise refuse((*location, number), f"This is not a valid id; send a number or 1 to {ID_LENGTH} characters")
     return [id_text(one) for one in ids]
 
 
@@ -137,15 +137,15 @@ async def scores(request: Request) -> Response:
         queries = _queries(request, view, body.histories)
         added: list[str] = []
         if films is not None:
-            found = np.zeros((len(queries), len(films)), dtype=np.float32)
-            for row, query in zip(found, queries, strict=True):
+            values = np.zeros((len(queries), len(films)), dtype=np.float32)
+            for row, query in zip(values, queries, strict=True):
                 row[:] = _some(model, query, films)
         else:
             added = view.catalog.column("movie_id")[len(view.snapshot.catalog) :]
             with stage("score"):
-                found = model.score(queries) if queries else np.zeros((0, len(view.catalog)), dtype=np.float32)
+                values = model.score(queries) if queries else np.zeros((0, len(view.catalog)), dtype=np.float32)
         fallbacks = [model.fallback(query) if len(query) else "popular" for query in queries]
-        return {"fallbacks": fallbacks, "scores": packed(found), "added": added}
+        return {"fallbacks": fallbacks, "scores": packed(values), "added": added}
 
     return await _answer(request, body, work)
 
@@ -165,15 +165,15 @@ async def contributions(request: Request) -> Response:
         rows = _rows(view, body.movie_ids)
         _check_size(len(rows), len(body.history.movie_ids))
         query = service_of(request).queries.of(view, body.history, ("body", "history"))
-        known = rows >= 0
-        found = model.contributions(query, rows[known].tolist()) if len(query) else None
-        if found is None:
+        mask = rows >= 0
+        shares = model.contributions(query, rows[mask].tolist()) if len(query) else None
+        if shares is None:
             return {"contributions": None}
-        # By the places of the request, which may name films that are not in the catalog.
-        places = {row: place for place, row in enumerate(_rows(view, body.history.movie_ids).tolist())}
-        columns = [places[row] for row in query.rows.tolist()]
+        # By the positions in the request, which may name films that are not in the catalog.
+        positions = {row: position for position, row in enumerate(_rows(view, body.history.movie_ids).tolist())}
+        columns = [positions[row] for row in query.rows.tolist()]
         full = np.zeros((len(rows), len(body.history.movie_ids)), dtype=np.float32)
-        full[np.ix_(np.flatnonzero(known), np.array(columns, dtype=np.int64))] = found
+        full[np.ix_(np.flatnonzero(mask), np.array(columns, dtype=np.int64))] = shares
         return {"contributions": packed(full)}
 
     return await _answer(request, body, work)
@@ -187,13 +187,13 @@ async def contributions(request: Request) -> Response:
     summary="Latent factors of histories",
 )
 async def user_factors(request: Request) -> Response:
-    """Where histories are on the latent factors of a model; NaN for one that it knows nothing of."""
+    """User factors of histories in a factorization model; NaN for a history that it knows nothing of."""
     body: UserFactorsIn = await _read(request, UserFactorsIn)
 
     def work(view: RequestView, model: Model[Any]) -> dict[str, Any]:
         queries = _queries(request, view, body.histories)
-        found = model.user_factors(queries) if queries else None
-        return {"factors": None if found is None else packed(found)}
+        factors = model.user_factors(queries) if queries else None
+        return {"factors": None if factors is None else packed(factors)}
 
     return await _answer(request, body, work)
 
@@ -219,16 +219,16 @@ async def _answer(
     def run() -> bytes:
         view = service.view(body.snapshot, body.sequence)
         name = body.model or view.default_model()
-        found = work(view, view.model(name))
-        return dumps({"snapshot": view.snapshot.id, "sequence": view.sequence, "model": name, **found})
+        record = work(view, view.model(name))
+        return dumps({"snapshot": view.snapshot.id, "sequence": view.sequence, "model": name, **record})
 
     # Always in a thread: it may wait for a snapshot, or for a store on another machine.
     return Json(await service.executor.run(run, heavy=True))
 
 
 def _queries(request: Request, view: RequestView, histories: list[HistoryIn]) -> list[History]:
-    known = service_of(request).queries
-    return [known.of(view, history, ("body", "histories", number)) for number, history in enumerate(histories)]
+    cache = service_of(request).queries
+    return [cache.of(view, history, ("body", "histories", number)) for number, history in enumerate(histories)]
 
 
 def _rows(view: RequestView, films: list[str | int]) -> NDArray[np.int64]:
@@ -239,9 +239,9 @@ def _rows(view: RequestView, films: list[str | int]) -> NDArray[np.int64]:
 
 def _some(model: Model[Any], query: History, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     scores = np.full(len(rows), np.nan, dtype=np.float32)
-    known = rows >= 0
-    if known.any():
-        scores[known] = model.score_rows(query, rows[known])
+    mask = rows >= 0
+    if mask.any():
+        scores[mask] = model.score_rows(query, rows[mask])
     return scores
 
 

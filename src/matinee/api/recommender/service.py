@@ -10,7 +10,7 @@ from fastapi import Request
 
 from matinee._util.lazy import Lazy
 from matinee.api import application
-from matinee.api.recommender.queries import KnownQueries
+from matinee.api.recommender.queries import QueryCache
 from matinee.api.response_cache import AdaptiveExecutor
 from matinee.api.work_queue import WorkQueue
 from matinee.engine import Engine
@@ -46,7 +46,7 @@ class RecommenderService(application.Service):
             settings.workers, self.max_body // 2, doing="work on", failure=ServiceError, max_waiting=32
         )
         self.executor = AdaptiveExecutor()
-        self.queries = KnownQueries()
+        self.queries = QueryCache()
         here = settings.model_copy(update={"recommender_url": ""})  # it asks nobody else, least of all itself
         self._engine = Lazy(lambda: Engine.open(here), RETRY)
         self._engine.value = engine

@@ -16,7 +16,7 @@ router = APIRouter(tags=["operation"])
 
 @router.get("/health", response_model=HealthOut, summary="Alive?")
 async def health() -> Response:
-    """The process answers; asks nothing of what it serves."""
+    """The process answers; nothing that it depends on is checked."""
     return reply({"status": "ok"})
 
 
@@ -24,7 +24,7 @@ async def health() -> Response:
     "/metrics",
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus text"}},
-    summary="Numbers for Prometheus",
+    summary="Metrics for Prometheus",
 )
 async def prometheus(request: Request) -> Response:
     """Requests by route, stages of answers, ages and the backlog, over all workers."""

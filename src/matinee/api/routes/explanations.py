@@ -8,7 +8,7 @@ from starlette.responses import Response
 from matinee.api import parameters
 from matinee.api.errors import problems
 from matinee.api.render import dumps
-from matinee.api.schemas.answers import ExplanationOut
+from matinee.api.schemas.answers import Explanation
 from matinee.api.service import EngineDep, service_of
 
 router = APIRouter(tags=["recommendations"])
@@ -16,7 +16,7 @@ router = APIRouter(tags=["recommendations"])
 
 @router.get(
     "/v1/users/{user_id}/explanations/{movie_id}",
-    response_model=ExplanationOut,
+    response_model=Explanation,
     responses=problems(404, 422, 503),
     summary="Why this film for this user",
 )

@@ -10,8 +10,7 @@ from starlette.responses import Response
 from matinee.api import parameters
 from matinee.api.errors import problems
 from matinee.api.render import dumps, reply
-from matinee.api.schemas.explore import FilmRatingsOut, ReportOut, TitleTableOut, UserPageOut
-from matinee.api.schemas.statistics import StatisticsOut
+from matinee.api.schemas.explore import DataReport, FilmRatingsOut, Statistics, TitleTable, UserPageOut
 from matinee.api.service import EngineDep, service_of
 
 router = APIRouter(tags=["exploring"])
@@ -22,17 +21,17 @@ def users(
     engine: EngineDep,
     prefix: Annotated[str, Query(max_length=200, description="How the id begins; case counts.", examples=["4"])] = "",
     limit: Annotated[int, Query(ge=1, le=1000, description="Number of users.")] = 20,
-    offset: Annotated[int, Query(ge=0, le=1_000_000_000, description="Users to pass over.")] = 0,
+    offset: Annotated[int, Query(ge=0, le=1_000_000_000, description="Users to skip.")] = 0,
 ) -> Response:
-    """Users with at least one rating: the one of this very id first, numeric ids by number, then others by text."""
+    """Users with at least one rating: the one with exactly this id, then numeric ids by number, then others by text."""
     page = engine.users(prefix, limit=limit, offset=offset)
     items = [{"user_id": user_id, "ratings": count} for user_id, count in page.users]
     return reply({"items": items, "total": page.total})
 
 
-@router.get("/v1/titles", response_model=TitleTableOut, responses=problems(503), summary="All titles")
+@router.get("/v1/titles", response_model=TitleTable, responses=problems(503), summary="All titles")
 async def titles(request: Request, engine: EngineDep) -> Response:
-    """Id, title and year of every film, as three columns in the catalogue's order: for pickers and maps."""
+    """Id, title and year of every film, as three columns in the catalog's order: for pickers and maps."""
 
     def work() -> tuple[bytes, bool]:
         return dumps(engine.title_table()), True
@@ -64,15 +63,15 @@ def film_ratings(engine: EngineDep, movie_id: parameters.MovieIdPath) -> Respons
 
 @router.get(
     "/v1/statistics",
-    response_model=StatisticsOut,
+    response_model=Statistics,
     responses=problems(400, 422, 503),
-    summary="Figures of the ratings",
+    summary="Statistics of the ratings",
 )
 async def statistics(request: Request, engine: EngineDep, filter: parameters.Filter = "") -> Response:
-    """Figures of all ratings, the latest included, of the films that a filter allows.
+    """Statistics of all ratings, the latest included, of the films that a filter allows.
 
-    Over time and by film, genre, people, country, tag and user, with the long tail. Counted anew when a rating or a
-    film has changed, else kept.
+    Over time and by film, genre, people, country, tag and user, with the long tail. Cached until a rating or a film
+    changes.
     """
 
     def work() -> tuple[bytes, bool]:
@@ -82,7 +81,7 @@ async def statistics(request: Request, engine: EngineDep, filter: parameters.Fil
     return await service_of(request).answer(request, await service_of(request).view(engine), None, work, heavy=True)
 
 
-@router.get("/v1/report", response_model=ReportOut, responses=problems(503), summary="How the data were cleaned")
+@router.get("/v1/report", response_model=DataReport, responses=problems(503), summary="How the data were cleaned")
 def report(engine: EngineDep) -> Response:
     """The cleaning report of the data that the snapshot in service was made of: every row dropped, with its reason."""
     return reply(engine.report())

@@ -1,4 +1,4 @@
-"""The catalogue: search, list, read, add, change, remove films."""
+"""The catalog: search, list, read, add, change, remove films."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ def search(
         Query(description="What is searched: titles, what films are about, or both (fused by rank)."),
     ] = "both",
 ) -> Response:
-    """Films by title (exact, by prefix, with typing errors) and by meaning. Each says how it matched."""
+    """Films by title (exact, by prefix, with typos) and by meaning. Each says how it matched."""
     hits = engine.search(q, n=n, filter=filter, by=by)
     items = [hit_record(hit, rank) for rank, hit in enumerate(hits, 1)]
     return reply({"query": q, "items": items, "snapshot": engine.snapshot_id})
 
 
-@router.get("/v1/movies", response_model=MoviePageOut, responses=problems(400, 422, 503), summary="List the catalogue")
+@router.get("/v1/movies", response_model=MoviePageOut, responses=problems(400, 422, 503), summary="List the catalog")
 def movies(
     engine: EngineDep,
     filter: parameters.Filter = "",
     sort: Annotated[
         Sort,
         Query(
-            description="Column; `-` turns it round. popularity (number of ratings, of equal films the better rated "
-            "first), top_rated (IMDb's weighted score), ratings and mean start with the highest."
+            description="Column to sort by; `-` in front reverses it. popularity (number of ratings, of equal films "
+            "the better rated first), top_rated (IMDb's weighted score), ratings and mean start with the highest."
         ),
     ] = "popularity",
     limit: Annotated[int, Query(ge=1, le=1000, description="Films on a page.")] = 50,
-    offset: Annotated[int, Query(ge=0, le=1_000_000_000, description="Films to pass over.")] = 0,
+    offset: Annotated[int, Query(ge=0, le=1_000_000_000, description="Films to skip.")] = 0,
 ) -> Response:
     """A page of films; the `Link` header names the first, previous, next and last page."""
     page = engine.movies(filter=filter, sort=sort, offset=offset, limit=limit)
@@ -137,6 +137,6 @@ def patch_movie(engine: EngineDep, movie_id: parameters.MovieIdPath, body: Movie
     summary="Remove a film",
 )
 def delete_movie(engine: EngineDep, movie_id: parameters.MovieIdPath) -> Response:
-    """Take a film out of service; ratings of it stay, and count again if it comes back."""
+    """Remove a film from the catalog; its ratings stay, and count again if it comes back."""
     engine.delete_movie(movie_id)
     return Response(status_code=204)

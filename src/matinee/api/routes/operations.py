@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 
 from matinee.api.errors import problems
 from matinee.api.render import reply
-from matinee.api.schemas.answers import ReadyOut, RecordsOut, SnapshotOut
+from matinee.api.schemas.answers import CoreReadyOut, RecordsOut, SnapshotOut
 from matinee.api.service import EngineDep, service_of
 from matinee.errors import ConflictError, NotFoundError, SnapshotError
 
@@ -42,7 +42,7 @@ def titles_greeting() -> dict[str, str]:
     return {"message": f"Usuario/a {os.environ.get('ID_USER') or 'Desconocida/o'}"}
 
 
-@router.get("/ready", response_model=ReadyOut, responses=problems(503), summary="Ready?")
+@router.get("/ready", response_model=CoreReadyOut, responses=problems(503), summary="Ready?")
 async def ready(request: Request) -> Response:
     """A model is loaded and the store answers; else 503 with what is missing.
 
@@ -67,7 +67,7 @@ def models(engine: EngineDep) -> Response:
 
 @router.get("/v1/snapshots", response_model=RecordsOut, responses=problems(503), summary="Snapshots")
 def snapshots(engine: EngineDep) -> Response:
-    """All snapshots, newest first, with metrics and the newest rating that each has learnt from.
+    """All snapshots, newest first, with metrics and the newest rating that each has learned from.
 
     `watermark` is that rating's `timestamp` (seconds since 1970) and the store's `sequence` number up to which its
     ratings are included; 0 where the store held none.

@@ -106,10 +106,10 @@ def _records(engine: Engine, hits: list[PosterHit], metadata: bool) -> list[dict
 def film_map(
     engine: EngineDep,
     space: Annotated[
-        Literal["content", "taste", "text", "poster"], Query(description="What makes films lie side by side.")
+        Literal["content", "taste", "text", "poster"], Query(description="Space that is laid out.")
     ] = "content",
 ) -> Response:
-    """Where each film lies in two dimensions, in columns; films written since training are not on it."""
+    """The position of each film in two dimensions, in columns; films written since training are not on it."""
     movie_map = engine.film_map(space)
     titles, years = engine.titles(movie_map.rows)
     return reply(

@@ -25,7 +25,7 @@ router = APIRouter(tags=["posters"])
 
 Size = Annotated[
     Literal["original", "small"],
-    Query(description="`small`: at most 160 × 240 pixels, as WebP. A picture elsewhere is led to as it is."),
+    Query(description="`small`: at most 160 × 240 pixels, as WebP. Pictures at other addresses are redirected to."),
 ]
 _IMAGES: dict[str, Any] = {
     kind.media_type: {"schema": {"type": "string", "format": "binary"}, "example": "…"} for kind in KINDS
@@ -159,7 +159,7 @@ def _store(engine: Engine, movie_id: str, data: bytes) -> Response:
     summary="Remove the poster",
 )
 def delete_poster(engine: EngineDep, movie_id: parameters.MovieIdPath) -> Response:
-    """Take the stored picture away; the film is no longer found by it."""
+    """Delete the stored picture; no search by picture returns the film any more."""
     engine.movie(movie_id)
     if not images_of(engine).store.remove(movie_id):
         raise NotFoundError(f"No picture of the film {movie_id!r} is stored here.", "GET it to see what is shown.")

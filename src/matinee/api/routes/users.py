@@ -154,10 +154,10 @@ def rate(
     status_code=204,
     response_class=Response,
     responses=problems(404, 422, 503),
-    summary="Take a rating back",
+    summary="Delete a rating",
 )
 def unrate(engine: EngineDep, user_id: parameters.UserIdPath, movie_id: parameters.MovieIdPath) -> Response:
-    """Forget one rating; 404 where there is none."""
+    """Delete one rating; 404 if there is none."""
     engine.unrate(user_id, movie_id)
     return Response(status_code=204)
 
@@ -196,6 +196,6 @@ def export_user(engine: EngineDep, user_id: parameters.UserIdPath) -> Response:
     summary="Erase a user",
 )
 def erase_user(engine: EngineDep, user_id: parameters.UserIdPath) -> Response:
-    """Erase everything held about a user; what a model learnt from it goes with the next training."""
+    """Erase everything held about a user; what a model learned from it goes with the next training."""
     engine.erase_user(user_id)
     return Response(status_code=204)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from matinee.api.schemas.examples import ITEM, MOVIE, SNAPSHOT, example, with_example
 from matinee.data.catalog import Movie
 from matinee.engine import types
+from matinee.engine.embedding_backlog import BacklogState
 from matinee.engine.types import Answer, Item, Neighbor, RatedMovie
 
 
@@ -60,7 +61,7 @@ class MovieOut(Movie, json_schema_extra=example(MOVIE)):
 
 
 class MovieRowOut(MovieOut):
-    """A film in the catalogue's list."""
+    """A film in the catalog's list."""
 
     ratings: int | None = Field(None, description="Ratings of the film.")
     mean: float | None = Field(None, description="Mean stars.")
@@ -69,19 +70,24 @@ class MovieRowOut(MovieOut):
 class MoviePageOut(
     BaseModel, json_schema_extra=example(f'{{"items": [{MOVIE}], "total": 1, "limit": 50, "offset": 0}}')
 ):
-    """A page of the catalogue."""
+    """A page of the catalog."""
 
     items: list[MovieRowOut]
-    total: int = Field(description="Films that match in all.")
+    total: int = Field(description="Total number of matching films.")
     limit: int
     offset: int
 
 
-class HitOut(FilmOut):
-    """A film found."""
+class RankedFilmOut(FilmOut):
+    """A film in a ranked list."""
+
+    rank: int
+
+
+class HitOut(RankedFilmOut):
+    """A film in a ranked list."""
 
     score: float = Field(ge=0, le=1.001)
-    rank: int
     matched: str = Field(description='"title", "meaning", "words" (of the description) or "poster".')
     how: str = Field(description="Why, in words.")
 
@@ -137,7 +143,7 @@ class NeighborsOut(
 
 
 class StoredOut(BaseModel, json_schema_extra=example('{"stored": 3, "duplicates": 0}')):
-    """What became of a batch of ratings."""
+    """How many ratings of a batch were stored."""
 
     stored: int = Field(description="Distinct (user, film) pairs stored.")
     duplicates: int = Field(description="Ratings of the batch that a later one of the same pair replaced.")
@@ -156,10 +162,40 @@ class SnapshotOut(BaseModel, json_schema_extra=example(f"{{{SNAPSHOT}}}")):
 class RecordsOut(
     BaseModel, json_schema_extra=example(f'{{"items": [{{"name": "blend", "default": true}}], {SNAPSHOT}}}')
 ):
-    """Models or snapshots, each with what is known about it."""
+    """Models or snapshots with their details."""
 
     items: list[dict[str, Any]]
     snapshot: str
+
+
+class RunsOut(BaseModel, json_schema_extra=example('{"items": [{"id": "20261128T164059Z-6f4f6fdb"}]}')):
+    """Stored runs of evaluations, each with its main figure."""
+
+    items: list[dict[str, Any]]
+
+
+_RUN = (
+    '{"id": "20261128T164059Z-6f4f6fdb", "created": "2026-11-28T16:40:59+00:00", "kind": "evaluate", '
+    '"protocol": "likes", "dataset": "ml-100k", "validation": false, "models": ["blend", "ease"], '
+    '"reference": "blend", "metric": "ndcg@10", "value": 0.4012, "report": {}, "trials": []}'
+)
+
+
+class RunOut(BaseModel, json_schema_extra=example(_RUN)):
+    """A stored run of an evaluation."""
+
+    id: str
+    created: str
+    kind: str
+    protocol: str
+    dataset: str
+    validation: bool
+    models: list[str]
+    reference: str = Field(description="The model that the others are compared with.")
+    metric: str = Field(description="The main figure.")
+    value: float | None = Field(description="Of the reference.")
+    report: dict[str, Any]
+    trials: list[dict[str, Any]] = Field(description="What a search tried.")
 
 
 class HealthOut(BaseModel, json_schema_extra=example('{"status": "ok"}')):
@@ -168,17 +204,15 @@ class HealthOut(BaseModel, json_schema_extra=example('{"status": "ok"}')):
     status: str
 
 
-class BacklogOut(BaseModel):
-    """Films that wait for an encoder that was away when they were written; they are embedded when it answers."""
+class ReadyOut(HealthOut, json_schema_extra=example(f'{{"status": "ready", {SNAPSHOT}, "warnings": []}}')):
+    """Able to answer."""
 
-    movies: int = Field(description="Films that wait for one vector or two.")
-    texts: int = Field(description="Films that wait for the vector of their text.")
-    posters: int = Field(description="Films that wait for the vector of their poster.")
-    reason: str | None = Field(description="Why they wait; null where none do.")
+    snapshot: str
+    warnings: list[str]
 
 
-class ReadyOut(
-    HealthOut,
+class CoreReadyOut(
+    ReadyOut,
     json_schema_extra=example(
         f"""{{"status": "ready", {SNAPSHOT}, "warnings": [],
         "backlog": {{"movies": 0, "texts": 0, "posters": 0, "reason": null}}}}"""
@@ -186,12 +220,10 @@ class ReadyOut(
 ):
     """Able to answer."""
 
-    snapshot: str
-    warnings: list[str]
-    backlog: BacklogOut
+    backlog: BacklogState
 
 
-ExplanationOut = with_example(
+Explanation = with_example(
     types.Explanation,
     """{
       "user_id": "42", "movie_id": "2959", "title": "Fight Club", "snapshot": "20260101T120000Z-0123abcd",
@@ -231,10 +263,9 @@ class PosterOut(
     indexed: bool = Field(description="Whether the film is found by this picture from now on.")
 
 
-class PosterHitOut(FilmOut):
+class PosterHitOut(RankedFilmOut):
     """A film whose poster looks alike."""
 
-    rank: int
     distance: float = Field(description="Angular distance √(2 − 2·similarity), 0..2.")
     similarity: float = Field(description="Cosine, −1..1.")
     poster: str = Field(description="Path of the poster.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 import orjson
-from pydantic import ConfigDict
+from pydantic import ConfigDict, with_config
 
 T = TypeVar("T")
 
@@ -25,6 +25,5 @@ def example(*documents: str) -> dict[str, Any]:
 
 
 def with_example(cls: type[T], document: str) -> type[T]:
-    """A dataclass of the engine, described with an example (JSON text)."""
-    config = ConfigDict(json_schema_extra=example(document))
-    return type(cls.__name__, (cls,), {"__doc__": cls.__doc__, "__pydantic_config__": config})
+    """A type of the engine, a dataclass or a typed dictionary, given an example (JSON text) in the OpenAPI document."""
+    return with_config(ConfigDict(json_schema_extra=example(document)))(cls)

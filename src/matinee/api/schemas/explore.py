@@ -1,11 +1,12 @@
-"""Answers of the routes for exploring the data, for the OpenAPI document."""
+"""Answers of the routes for exploring the data, for the OpenAPI document; most are the engine's own types."""
 
 from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
 from matinee.api.schemas.examples import SNAPSHOT, example, with_example
-from matinee.engine.types import TitleTable
+from matinee.engine import types
+from matinee.engine.types import StarCount
 
 
 class UserRowOut(BaseModel):
@@ -19,11 +20,11 @@ class UserPageOut(BaseModel, json_schema_extra=example('{"items": [{"user_id": "
     """Users by id."""
 
     items: list[UserRowOut]
-    total: int = Field(description="Users that match in all.")
+    total: int = Field(description="Total number of matching users.")
 
 
-TitleTableOut = with_example(
-    TitleTable,
+TitleTable = with_example(
+    types.TitleTable,
     f'{{"movie_ids": ["1", "2"], "titles": ["Toy Story", "Jumanji"], "years": [1995, null], {SNAPSHOT}}}',
 )
 
@@ -35,7 +36,7 @@ class MapOut(
         "x": [0.31], "y": [-0.12], {SNAPSHOT}}}"""
     ),
 ):
-    """All films of a space as points: four columns of one length."""
+    """All films of a space as points: columns of equal length."""
 
     space: str
     method: str = Field(description="`pca` or `umap`.")
@@ -45,13 +46,6 @@ class MapOut(
     x: list[float] = Field(description="−1..1.")
     y: list[float] = Field(description="−1..1.")
     snapshot: str
-
-
-class StarsOut(BaseModel):
-    """How often a number of stars was given."""
-
-    stars: float
-    count: int
 
 
 class FilmRatingsOut(
@@ -66,57 +60,42 @@ class FilmRatingsOut(
     movie_id: str
     count: int
     mean: float | None = Field(description="Mean stars; null where nobody has rated the film.")
-    histogram: list[StarsOut] = Field(description="Every step of the data's scale, zeros included.")
+    histogram: list[StarCount] = Field(description="Every step of the data's scale, zeros included.")
 
 
-class ReasonCountOut(BaseModel):
-    """How many rows there were of one kind."""
-
-    reason: str
-    count: int
-
-
-class TableOut(BaseModel):
-    """What became of one table: `rows_in` − `rows_out` is the sum of `dropped`."""
-
-    name: str
-    rows_in: int
-    rows_out: int
-    dropped: list[ReasonCountOut]
-    changed: list[ReasonCountOut]
-    noticed: list[ReasonCountOut] = Field(description="Kept as they are, but worth knowing.")
-
-
-class JoinOut(BaseModel):
-    """Share of the films, 0..1, for which a source had something."""
-
-    name: str
-    share: float
-
-
-class ReportOut(
-    BaseModel,
-    json_schema_extra=example(
-        f"""{{
-          {SNAPSHOT}, "dataset": "ml-latest-small", "fingerprint": "a38a2ae375ed", "scale": [0.5, 5.0],
-          "n_users": 610, "n_items": 9742, "n_ratings": 100836, "notes": [],
-          "joins": [{{"name": "tags", "share": 0.161}}],
-          "tables": [{{
-            "name": "ratings", "rows_in": 100837, "rows_out": 100836,
-            "dropped": [{{"reason": "rating off the scale", "count": 1}}], "changed": [], "noticed": []
-          }}]
-        }}"""
-    ),
-):
-    """How the data of the snapshot were cleaned."""
-
-    snapshot: str
-    dataset: str
-    fingerprint: str = Field(description="sha256 of films and ratings.")
-    scale: list[float] = Field(description="Lowest and highest stars.")
-    n_users: int
-    n_items: int
-    n_ratings: int
-    notes: list[str]
-    joins: list[JoinOut]
-    tables: list[TableOut]
+DataReport = with_example(
+    types.DataReport,
+    f"""{{
+      {SNAPSHOT}, "dataset": "ml-latest-small", "fingerprint": "a38a2ae375ed", "scale": [0.5, 5.0],
+      "n_users": 610, "n_items": 9742, "n_ratings": 100836, "notes": [],
+      "joins": [{{"name": "tags", "share": 0.161}}],
+      "tables": [{{
+        "name": "ratings", "rows_in": 100837, "rows_out": 100836,
+        "dropped": [{{"reason": "rating off the scale", "count": 1}}], "changed": [], "noticed": []
+      }}]
+    }}""",
+)
+Statistics = with_example(
+    types.Statistics,
+    """{
+      "filter": "",
+      "totals": {
+        "users": 610, "films": 9742, "rated_films": 9724, "ratings": 100836, "mean": 3.5016,
+        "density": 0.01696813, "first": 828124615, "last": 1537799250
+      },
+      "stars": [{"stars": 0.5, "count": 1370}],
+      "years": [{"year": 1996, "ratings": 6040, "mean": 3.5359}],
+      "months": [{"month": "1996-03", "ratings": 6040, "mean": 3.5359}],
+      "released": [{"year": 1995, "films": 259, "ratings": 6040, "mean": 3.5359}],
+      "decades": [{"decade": 1990, "films": 2212, "ratings": 6040, "mean": 3.5359}],
+      "genres": [{"name": "Drama", "films": 4361, "ratings": 41928, "mean": 3.6562}],
+      "directors": [{"name": "Steven Spielberg", "films": 4361, "ratings": 41928, "mean": 3.6562}],
+      "countries": [{"name": "France", "films": 4361, "ratings": 41928, "mean": 3.6562}],
+      "tags": [{"name": "atmospheric", "films": 4361, "ratings": 41928, "mean": 3.6562}],
+      "per_user": {"bins": [{"from": 20, "to": 49, "count": 225}], "median": 70.5, "mean": 165.3, "most": 2698},
+      "per_film": {"bins": [{"from": 20, "to": 49, "count": 225}], "median": 70.5, "mean": 165.3, "most": 2698},
+      "long_tail": [{"films": 0.01, "ratings": 0.158}],
+      "top_films": [{"movie_id": "356", "title": "Forrest Gump", "year": 1994, "ratings": 6040, "mean": 3.5359}],
+      "top_users": [{"user_id": "414", "ratings": 6040, "mean": 3.5359}]
+    }""",
+)

@@ -99,7 +99,7 @@ class MoviePatch(
 
 
 class MovieIn(MoviePatch, json_schema_extra=example(MOVIE.replace('"movie_id": "900001", ', ""))):
-    """A film without its id, which is in the path (in the body it may only say the same)."""
+    """A film without its id, which is in the path; an id in the body must be the same."""
 
     title: Title
     genres: Few = []

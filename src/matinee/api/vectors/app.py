@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 
-from fastapi import APIRouter, FastAPI, Request
-from starlette.concurrency import run_in_threadpool
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from matinee.api.application import Api, Application, frozen_heap
+from matinee.api.application import Api, Application, opened
 from matinee.api.errors import problems
 from matinee.api.render import reply
 from matinee.api.routes import common
@@ -19,11 +16,9 @@ from matinee.api.vectors.bodies import SpacesOut, VectorsReadyOut
 from matinee.api.vectors.service import VectorService, service_of
 from matinee.api.vectors.sources import FixedSpaces, SpaceSource
 from matinee.api.vectors.space import Film, ServedSpace
-from matinee.errors import MatineeError
 from matinee.indexes.base import VectorIndex
 from matinee.settings import Settings
 
-log = logging.getLogger("matinee.api")
 router = APIRouter(tags=["operation"])
 
 DESCRIPTION = """
@@ -33,22 +28,8 @@ Films by vectors: send a vector, get the nearest items of a space (by default: p
   snapshot; send `snapshot` along where you keep numbers.
 * Vectors may have any length but zero. Those of the encoder (`raw_dim` values) are projected into the space here.
 * Errors are problem documents (RFC 9457) with a sentence that says what to do.
-* What is put or taken away here lasts until the next snapshot or restart, and needs a service of one worker.
+* What is added or deleted here lasts until the next snapshot or restart, and needs a service of one worker.
 """
-
-
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    assert isinstance(app, Api)
-    service = app.service
-    assert isinstance(service, VectorService)
-    try:
-        await run_in_threadpool(service.source.open)
-    except MatineeError as error:
-        log.warning("Not ready: %s The service starts all the same and looks again.", error)
-    with frozen_heap(service):
-        yield
-    await run_in_threadpool(service.source.close)
 
 
 @router.get("/", include_in_schema=False)
@@ -107,6 +88,6 @@ def create_vectors_app(
             classic=("/reco",),
             title="Matinee vectors",
             description=DESCRIPTION,
-            lifespan=_lifespan,
+            lifespan=lambda _: opened(service, service.source.open, service.source.close),
         )
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, WithJsonSchema
+from typing_extensions import TypedDict
 
 from matinee.api.schemas.answers import HealthOut
 from matinee.api.schemas.examples import SNAPSHOT, example
@@ -43,7 +44,7 @@ _SELF_HELP = "Leave out items with a similarity of 0.9999 or more: the same pict
 
 
 class RecoIn(Body, json_schema_extra=example('{"vector": [0.12, -0.4, 0.9], "k": 5}')):
-    """The classic question."""
+    """The body of the classic form."""
 
     vector: Vector = Field(description=_VECTOR_HELP)
     k: K = Field(5, description=_K_HELP)
@@ -62,7 +63,7 @@ class SearchIn(
         '{"vector": [0.12, -0.4, 0.9], "k": 5}', '{"vectors": [[0.12, -0.4, 0.9]], "allowed": [1, 2]}'
     ),
 ):
-    """The modern question: one vector, or many."""
+    """A search with one vector or many."""
 
     vector: Vector = Field(None, description=_VECTOR_HELP)
     vectors: ManyVectors = Field(
@@ -170,19 +171,21 @@ class PutOut(_SpaceAnswer, json_schema_extra=example(f'{{{_SPACE}, "put": 2, "to
 
 
 class DeletedOut(_SpaceAnswer, json_schema_extra=example(f'{{{_SPACE}, "deleted": 2, "total": 6845}}')):
-    """How many items were taken away, and how many are left."""
+    """How many items were deleted, and how many are left."""
 
     deleted: int
     total: int
 
 
-class SpaceOut(_SpaceAnswer):
+class SpaceState(TypedDict):
     """A space in service."""
 
+    space: str
+    snapshot: str | None
     index: str
     items: int
     dim: int
-    raw_dim: int | None = Field(description="Length of the encoder's vectors, which are projected.")
+    raw_dim: Annotated[int | None, Field(description="Length of the encoder's vectors, which are projected.")]
     encoder: str | None
 
 
@@ -195,7 +198,7 @@ class SpacesOut(
 ):
     """The spaces in service; the first is the one meant where none is named."""
 
-    items: list[SpaceOut]
+    items: list[SpaceState]
 
 
 class VectorsReadyOut(HealthOut, json_schema_extra=example(f'{{"status": "ready", {SNAPSHOT}, "warnings": []}}')):

@@ -1,4 +1,4 @@
-"""The items of a space: looked at, put, taken away."""
+"""The items of a space: read, added, deleted."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _check_items(items: Items) -> None:
 @router.get("/items", response_model=ItemPageOut, responses=LOOKED, summary="Items in pages")
 async def list_items(
     request: Request,
-    offset: Annotated[int, Query(ge=0, le=1 << 53, description="Items left out at the beginning.")] = 0,
+    offset: Annotated[int, Query(ge=0, le=1 << 53, description="Items to skip.")] = 0,
     limit: Annotated[
         int, Query(ge=1, le=1_000_000, description="Number of items; at most 10,000 with their films.")
     ] = 100,
@@ -145,11 +145,9 @@ async def put_items(request: Request) -> Response:
     return reply(_where(served) | {"put": len(items), "total": len(served.index)})
 
 
-@router.delete(
-    "/items/{item}", status_code=204, response_class=Response, responses=LOOKED, summary="Take one item away"
-)
+@router.delete("/items/{item}", status_code=204, response_class=Response, responses=LOOKED, summary="Delete one item")
 async def delete_item(request: Request, item: Number, space: Space = None, snapshot: OfSnapshot = None) -> Response:
-    """Take an item away; no search finds it any more. It is back after the next snapshot or restart."""
+    """Delete an item; no search returns it any more. It is back after the next snapshot or restart."""
     service = service_of(request)
     service.check_writable()
     served = await service.space(space, snapshot)
@@ -162,10 +160,10 @@ async def delete_item(request: Request, item: Number, space: Space = None, snaps
     response_model=DeletedOut,
     responses=WRITTEN,
     openapi_extra=json_schema(ItemsIn),
-    summary="Take many items away",
+    summary="Delete many items",
 )
 async def delete_items(request: Request) -> Response:
-    """Take items away, all or none; 404 names one that is not there."""
+    """Delete items, all or none; 404 names one that does not exist."""
     service = service_of(request)
     service.check_writable()
     body: ItemsIn = validated(ItemsIn, await read_json(request))

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee._util.request_context import stage
+from matinee.api.vectors.bodies import SpaceState
 from matinee.encoders.projection import Projection
 from matinee.engine.posters import SAME
 from matinee.errors import InvalidInputError, TooLargeError
@@ -166,7 +167,7 @@ class ServedSpace:
         film = self.film(item)
         return {"item": item, **(NO_FILM if film is None else film._asdict())}
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> SpaceState:
         """What the space is, as JSON has it."""
         return {
             "space": self.name,

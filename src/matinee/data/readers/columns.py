@@ -47,9 +47,9 @@ def split_mapping(mapping: Mapping[str, str] | None, columns: Mapping[T, Iterabl
     Args:
         columns: table → its column names.
     """
-    known = {column for names in columns.values() for column in names}
+    present = {column for names in columns.values() for column in names}
     return {
-        table: {name: column for name, column in (mapping or {}).items() if column in names or column not in known}
+        table: {name: column for name, column in (mapping or {}).items() if column in names or column not in present}
         for table, names in columns.items()
     }
 

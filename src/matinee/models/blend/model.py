@@ -172,7 +172,7 @@ class Blend(Model[BlendConfig]):
         if missing:
             raise SnapshotError(f"The blend's parts {', '.join(missing)} are missing.", "Train these models as well.")
         if self.config.mapping is not None and not isinstance(models[self.config.mapping], ColdStart):
-            raise InvalidInputError(f"{self.config.mapping} is no coldstart model.", "Name one as the mapping.")
+            raise InvalidInputError(f"{self.config.mapping} is not a cold-start model.", "Name one as the mapping.")
         bound = self._copy()
         bound._parts, bound._warm = {name: models[name] for name in self.parts}, None
         return bound

@@ -126,7 +126,7 @@ def build(shell: Shell) -> Page:
         Args:
             model: Faiss, Annoy, Exact or HNSW.
             number: number of films, 1 to 15.
-            title: with or without its year; typing errors are forgiven.
+            title: with or without its year; typos are tolerated.
         """
         answer = await recommended(shell, model, number, title)
         return answer, address(answer)

@@ -1,0 +1,1 @@
+"""Runs: evaluations and searches that are kept with all that repeats them, and what MLflow is told of them."""
