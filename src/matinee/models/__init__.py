@@ -104,6 +104,7 @@ def create(kind: str, **settings: Any) -> Model[Any]:
 
 __all__ = [
     "MODELS",
+    "NCF",
     "BayesianStars",
     "Blend",
     "ColdStart",
