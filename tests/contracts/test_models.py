@@ -43,7 +43,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "content": {},
     "graph": {"rank": 8},
     "stars": {"n_factors": 4, "iterations": 30},
-    "recommendernet": {"members": 1, "dim": 8, "epochs": 12, "learning_rate": 0.02, "l2": 1e-3, "validation": 0.0},
+    "recommendernet": {"members": 3, "dim": 8, "epochs": 16, "learning_rate": 0.02, "l2": 2e-3, "validation": 0.0},
     "multvae": {"hidden": 32, "latent": 8, "epochs": 30, "learning_rate": 1e-2, "validation": 0.0},
     "recvae": {"hidden": 32, "latent": 8, "epochs": 15, "learning_rate": 1e-2, "validation": 0.0},
     "ncf": {"hidden": 16, "latent": 8, "epochs": 30, "learning_rate": 1e-2, "validation": 0.0},
