@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import select
+import selectors
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -28,10 +28,12 @@ def until_ctrl_c(words: Sequence[str], due: Callable[[bytes], object], seconds: 
         finally:  # no second run of the tests goes on here
             os._exit(127)
     told, pressed = b"", False
+    ready = selectors.DefaultSelector()  # select() fails in a process with many open files
+    ready.register(terminal, selectors.EVENT_READ)
     end = time.monotonic() + seconds
     try:
         while time.monotonic() < end:
-            if select.select([terminal], [], [], 0.1)[0]:
+            if ready.select(0.1):
                 try:
                     part = os.read(terminal, 65536)
                 except OSError:  # Linux: the other side is closed
@@ -46,6 +48,7 @@ def until_ctrl_c(words: Sequence[str], due: Callable[[bytes], object], seconds: 
             os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
     finally:
+        ready.close()
         os.close(terminal)
     code, text = os.waitstatus_to_exitcode(status), told.decode(errors="replace")
     assert pressed, f"ended with {code} before Ctrl-C was due: {text}"

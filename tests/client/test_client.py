@@ -100,13 +100,20 @@ CALLS: dict[str, list[Call]] = {
     "snapshots": [calls.snapshots()],
     "statistics": [calls.statistics(), calls.statistics(filter="genre = Drama")],
     "report": [calls.report()],
+    "runs": [calls.runs()],
     "ready": [calls.ready()],
 }
 EVERY = [(name, call) for name, some in CALLS.items() for call in some]
 
 
 def test_every_call_is_tried() -> None:
-    assert set(CALLS) == set(FUNCTIONS)
+    assert set(CALLS) | {"run"} == set(FUNCTIONS)
+
+
+def test_a_run_that_is_not_there(client: Client) -> None:
+    with pytest.raises(RefusedError) as refused:
+        client.send(calls.run("nope"))
+    assert refused.value.status == 404
 
 
 @pytest.mark.parametrize(("name", "call"), EVERY, ids=[f"{name}-{place}" for place, (name, _) in enumerate(EVERY)])
