@@ -16,7 +16,7 @@ COVERAGE ?= 90
 PYTEST_OPTIONS ?=
 # Test files are dealt to this many processes, whole ones: each process has servers and a browser of its own.
 # The many processes that tests start need not compile the modules each time (see PYTHONDONTWRITEBYTECODE below).
-JOBS ?= 2
+JOBS ?= 3
 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check --no-input
