@@ -53,8 +53,7 @@ class BaselineStars(Model[C]):
         self._scale = dataset.scale
         self._items = WarmItems(choose_warm(dataset.ratings.counts, 1, None))
         stars = dataset.ratings.matrix()[:, self._items.rows].tocsr()
-        # Without any rating the middle of the scale is all that can be said.
-        self._mean = float(stars.data.mean(dtype=np.float64)) if stars.nnz else float(np.mean(dataset.scale))
+        self._mean = StarScale.of(dataset).mean
         n, k = stars.shape
         owners = np.repeat(np.arange(n), np.diff(stars.indptr))
         left = stars.data.astype(np.float64) - self._mean

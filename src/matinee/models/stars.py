@@ -12,6 +12,7 @@ from matinee.data.dataset import Dataset
 from matinee.models.base import Progress
 from matinee.models.biased_factors import BiasedFactors, BiasedFactorsConfig
 from matinee.models.factorization import Floats, batch_pool, principal_directions, ridge_solve, solver_bytes
+from matinee.models.preference import StarScale
 from matinee.models.warm_items import WarmItems, choose_warm
 
 _BIAS_SWEEPS = 5
@@ -58,8 +59,7 @@ class Stars(BiasedFactors[StarsConfig]):
         self._scale = dataset.scale
         self._items = WarmItems(choose_warm(ratings.counts, 1, None))
         stars = ratings.matrix()[:, self._items.rows].tocsr()
-        # Without any rating the middle of the scale is all that can be said.
-        self._mean = float(stars.data.mean(dtype=np.float64)) if stars.nnz else float(np.mean(dataset.scale))
+        self._mean = StarScale.of(dataset).mean
         rest = sp.csr_matrix((stars.data - np.float32(self._mean), stars.indices, stars.indptr), shape=stars.shape)
         with batch_pool() as pool:
             self._sweep(rest, rest.T.tocsr(), pool, progress)

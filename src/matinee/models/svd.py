@@ -14,6 +14,7 @@ from matinee._util.extras import need
 from matinee.data.dataset import Dataset
 from matinee.models.base import Progress
 from matinee.models.biased_factors import BiasedFactors, BiasedFactorsConfig, Floats
+from matinee.models.preference import StarScale
 from matinee.models.truncated_svd import column_order
 from matinee.models.warm_items import WarmItems, choose_warm
 
@@ -81,8 +82,7 @@ class DescentModel(BiasedFactors[C]):
         self._scale = dataset.scale
         self._items = WarmItems(choose_warm(ratings.counts, 1, None))
         stars = ratings.matrix()[:, self._items.rows].tocsr()
-        # Without any rating the middle of the scale is all that can be said.
-        self._mean = float(stars.data.mean(dtype=np.float64)) if stars.nnz else float(np.mean(dataset.scale))
+        self._mean = StarScale.of(dataset).mean
         turned = sp.csr_matrix(stars.T)
         places, owners = column_order(stars, turned), column_order(turned, stars)
         stars = stars[owners][:, places].tocsr()

@@ -31,6 +31,7 @@ _RATERS = 2.0
 """Ratings at which half of what the raters of a movie have in common is left, see `BayesianStars`."""
 _MEAN_PRIOR = 3.0
 """Ratings' worth of the model's expectation in the mean stars of a movie."""
+TIME_EFFECT = TimeEffect()
 _DRAFT_SWEEPS = 48
 _NOISE_ROUNDS = 1
 """Updates of a folded-in user's noise; a second changes nothing that can be seen."""
@@ -67,7 +68,7 @@ class _User:
         covariance: of these, (s, w, w).
         noise: 1/α_u in each sample, (s,), stars².
         design: movies of the history in each sample, (s, n, w).
-        errors: star less prediction, mean over the samples, (n,).
+        targets: stars less μ and what belongs to the movie, in each sample, (s, n).
     """
 
     rows: Rows
@@ -79,7 +80,7 @@ class _User:
     covariance: Floats
     noise: Floats
     design: Floats
-    errors: Floats
+    targets: Floats
 
 
 class BayesianStars(Model[BayesianStarsConfig]):
@@ -129,7 +130,6 @@ class BayesianStars(Model[BayesianStarsConfig]):
     _prior: UserPrior
     _noise: Floats
     """(s,): prior mean of 1/α_u, stars²."""
-    _time: TimeEffect
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -177,20 +177,19 @@ class BayesianStars(Model[BayesianStarsConfig]):
         """What to do where the memory limit is exceeded."""
         return f"Raise MATINEE_MEMORY_LIMIT or lower n_samples (now {self.config.n_samples})."
 
-    def _vectors(self, rows: Rows | None = None) -> sp.csr_matrix | None:
+    def _vectors(self) -> sp.csr_matrix | None:
         if self.config.content is None:
             return None
         if self._content is None:
             raise MatineeError("bayes has no content part yet.", "Call bind(models) with the fitted models first.")
-        vectors = self._content.item_vectors
-        return vectors if vectors is None or rows is None else vectors[rows]
+        return self._content.item_vectors
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
         config, catalog = self.config, dataset.catalog
         contents = self._vectors()
         matrix = dataset.ratings.matrix()
         self._catalog, self._scale = catalog, dataset.scale
-        self._mean = float(matrix.data.mean(dtype=np.float64)) if matrix.nnz else float(np.mean(dataset.scale))
+        self._mean = StarScale.of(dataset).mean
         self._features, users, movies = SideFeatures.of(matrix, catalog.years, contents)
         sweeps = config.sweeps or default_sweeps(matrix.nnz)
         first = int(config.burn_in * sweeps)
@@ -222,7 +221,6 @@ class BayesianStars(Model[BayesianStarsConfig]):
         nobody, counts = self._fold_in(Query()), dataset.ratings.counts
         apart = dataset.ratings.sums - counts * (self._movies @ nobody.coordinates + nobody.bias)
         self._raters = (apart / (counts + _MEAN_PRIOR)).astype(np.float32)
-        self._time = TimeEffect()
         progress("bayes: done", 1.0)
 
     def _keep(self, samples: Sequence[Sample], counts: NDArray[np.int64]) -> None:
@@ -293,9 +291,8 @@ class BayesianStars(Model[BayesianStarsConfig]):
         multipliers = vectors.copy()
         multipliers[:, 0] = 1  # the movie's bias
         coordinates = (self._basis @ multipliers.ravel()) / np.float32(s)
-        errors = (targets - np.einsum("snw,sw->sn", design, vectors)).mean(axis=0)
         bias = self._mean + float(vectors[:, 0].mean())
-        return _User(rows, places, bias, among_raters, coordinates, vectors, covariance, noise, design, errors)
+        return _User(rows, places, bias, among_raters, coordinates, vectors, covariance, noise, design, targets)
 
     def score(self, queries: Sequence[Query]) -> Scores:
         """Expected stars, clipped to the data set's scale."""
@@ -329,7 +326,8 @@ class BayesianStars(Model[BayesianStarsConfig]):
         user = self._user(query)
         stars = self._stars(user, rows)
         if query.times is not None and len(user.rows):
-            stars += self._time.effect(query.times[user.places], user.errors, times)
+            errors = (user.targets - np.einsum("snw,sw->sn", user.design, user.vectors)).mean(axis=0)
+            stars += TIME_EFFECT.effect(query.times[user.places], errors, times)
         return self._clipped(stars)
 
     def score_intervals(self, query: Query, rows: Rows, level: float = 0.9) -> tuple[Floats, Floats]:
@@ -359,9 +357,9 @@ class BayesianStars(Model[BayesianStarsConfig]):
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
         user = self._user(query)
         if len(user.rows):
-            given = query.ratings[user.places] - np.float32(self._mean) - user.among_raters * self._raters[user.rows]
-            targets = given - self._in_samples(user.rows)[:, :, 0]
-            reach = user.covariance @ (user.design * (targets / user.noise[:, None])[:, :, None]).transpose(0, 2, 1)
+            reach = user.covariance @ (user.design * (user.targets / user.noise[:, None])[:, :, None]).transpose(
+                0, 2, 1
+            )
             biases = reach[:, 0].mean(axis=0)
             reach[:, 0] = 0
             carried = self._basis @ reach.reshape(-1, len(user.rows)) / np.float32(len(reach))
@@ -379,7 +377,7 @@ class BayesianStars(Model[BayesianStarsConfig]):
         return result
 
     def with_catalog(self, catalog: Catalog, vectors: Mapping[str, MovieVectors] | None = None) -> Self:
-        """Movies that were added, and edited ones without ratings, get what their features say."""
+        """Movies that were added get what their features say; what is learned of the others stays."""
         grown = super().with_catalog(catalog, vectors)
         content = self._content
         if content is not None and content.n_items != len(catalog):
@@ -389,7 +387,6 @@ class BayesianStars(Model[BayesianStarsConfig]):
         contents = None if content is None or content.item_vectors is None else content.item_vectors[rows]
         grown._features = self._features.changed(len(catalog), rows, catalog.years[rows], contents)
         new = np.arange(self.n_items, len(catalog))
-        # An edited movie that was rated keeps what its ratings say.
         fresh = grown._features.movies[new] @ self._movie_weights
         grown._samples = np.vstack([self._samples, fresh.astype(np.float16)])
         grown._movies = np.vstack([self._movies, fresh @ self._basis.T])
@@ -415,7 +412,7 @@ class BayesianStars(Model[BayesianStarsConfig]):
 
     def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
         n, width = len(catalog), 1 + self.config.n_factors
-        self._catalog, self._time = catalog, TimeEffect()
+        self._catalog = catalog
         prefix = "features_"
         own = {name.removeprefix(prefix): values for name, values in state.items() if name.startswith(prefix)}
         self._features = SideFeatures.from_state(own, n)

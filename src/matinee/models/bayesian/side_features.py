@@ -92,9 +92,9 @@ class SideFeatures:
         movies = np.ascontiguousarray(columns, dtype=np.float32)
         bounds = _bounds(np.log1p(by_user))
         made = cls(movies, watched, directions, content_mean, movie_scale, movie_range, np.zeros((2, 0)), bounds)
-        users = made._user_numbers(seen, by_user)
+        users = made._user_numbers(seen, by_user, movies, watched)
         scale = _moments(users)
-        made = cls(movies, watched, directions, content_mean, movie_scale, movie_range, scale, bounds)
+        made = replace(made, user_scale=scale)
         groups = [[0], np.full(_SCALARS, 1), np.full(described.shape[1], 2), np.full(raters.shape[1], 3)]
         # The mean features are those of contents, year and number of ratings.
         user_groups = [[0], [1] * 2, np.full(users.shape[1] - 2 - watched.shape[1], 2), np.full(watched.shape[1], 3)]
@@ -113,7 +113,7 @@ class SideFeatures:
         counts = np.minimum(counts, n)
         indptr = np.concatenate([[0], np.cumsum(counts)])
         seen = sp.csr_matrix((np.ones(len(chosen), np.float32), ratings.indices[chosen], indptr), ratings.shape)
-        numbers = _standardized(self._user_numbers(seen, counts), self.user_scale)
+        numbers = _standardized(self._user_numbers(seen, counts, self.movies, self.watched), self.user_scale)
         return np.hstack([np.ones((len(counts), 1)), numbers])
 
     def of_user(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -121,15 +121,19 @@ class SideFeatures:
         n = len(rows)
         if not n:
             return np.concatenate([[1.0], np.zeros(self.user_scale.shape[1])])
-        ones = sp.csr_matrix((np.ones(n, dtype=np.float32), rows, [0, n]), (1, len(self.movies)))
-        return np.concatenate([[1.0], _standardized(self._user_numbers(ones, np.array([n])), self.user_scale)[0]])
+        # Of the rows alone: features of all movies are not gone through for one history.
+        own = sp.csr_matrix(np.ones((1, n), dtype=np.float32))
+        numbers = self._user_numbers(own, np.array([n]), self.movies[rows], self.watched[rows])
+        return np.concatenate([[1.0], _standardized(numbers, self.user_scale)[0]])
 
-    def _user_numbers(self, seen: sp.csr_matrix, counts: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
-        """Features before standardization, (n, f_u − 1)."""
+    def _user_numbers(
+        self, seen: sp.csr_matrix, counts: NDArray[np.integer[Any]], movies: Floats, watched: Floats
+    ) -> NDArray[np.float64]:
+        """Features before standardization, (n, f_u − 1); the rows of `movies` and `watched` are columns of `seen`."""
         logs = np.clip(np.log1p(counts), *self.user_range)[:, None]
-        described = np.delete(self.movies[:, 1 : self.movies.shape[1] - self.watched.shape[1]], [1, 3], axis=1)
+        described = np.delete(movies[:, 1 : movies.shape[1] - watched.shape[1]], [1, 3], axis=1)
         means = (seen @ described) / (counts + _SHRINK)[:, None]
-        directions = (seen @ self.watched) / np.sqrt(counts + 1)[:, None]
+        directions = (seen @ watched) / np.sqrt(counts + 1)[:, None]
         return np.hstack([logs, logs**2, means, directions]).astype(np.float64)
 
     def changed(
