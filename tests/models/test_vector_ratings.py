@@ -109,5 +109,5 @@ def test_any_finite_numbers_are_ranked(data: tuple[np.ndarray, np.ndarray, np.nd
 
 def test_a_forest_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(MissingExtraError, match=r"A random forest needs matinee\[forest\]: pip install"):
+    with pytest.raises(MissingExtraError, match=r"A random forest needs matinee\[classic\]: pip install"):
         rank("forest", np.ones((1, 2)), np.ones(1), np.ones((1, 2)))
