@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee.errors import MatineeError
 from matinee.models.neural.backend import padded
 from matinee.models.neural.dense import Floats, sigmoid
 from matinee.models.neural.early_stopping import EarlyStopping
@@ -123,7 +124,10 @@ def train(
         if validation is not None and stopping.enough:
             break
     done = stopping.best_round if best is not None else epochs
-    return Trained(best if best is not None else _weights(made.names, state), done, tuple(losses))
+    found = best if best is not None else _weights(made.names, state)
+    if not all(np.isfinite(value).all() for value in found.values()):
+        raise MatineeError("Training diverged: the weights are not finite.", "Lower learning_rate.")
+    return Trained(found, done, tuple(losses))
 
 
 def _weights(names: tuple[str, ...], state: tuple[list[Floats], object, object]) -> Parameters:
