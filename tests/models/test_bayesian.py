@@ -107,14 +107,14 @@ def test_folding_in_is_the_mean_over_the_samples() -> None:
     mean = float(state["mean_scale"][0])
     expected = np.zeros(model.n_items)
     share = 2 / (2 + len(query))
-    weights, precisions = model._prior.at(len(query))
+    priors, precisions = model._prior.at(len(query), x)
     for number in range(s):
         movies = samples[:, number]
         design = movies[query.rows].copy()
         targets = query.ratings - mean - share * state["raters"][query.rows] - design[:, 0]
         design[:, 0] = 1
         precision, noise0 = precisions[number].astype(np.float64), float(state["noise"][number])
-        prior = x @ weights[number]
+        prior = priors[number].astype(np.float64)
         noise, user, covariance = noise0, prior, np.zeros((w, w))
         for round_ in range(2):
             if round_:
