@@ -41,7 +41,7 @@ def test_rows_are_drawn_from_their_conditional_distribution() -> None:
     rng = np.random.default_rng(1)
     w, n, draws = 3, 7, 20_000
     design = rng.standard_normal((n, w))
-    targets, alpha = rng.standard_normal(n), rng.random(n) + 0.5
+    targets, alpha, biases = rng.standard_normal(n), rng.random(n) + 0.5, rng.standard_normal(n)
     prior, root = rng.standard_normal(w), rng.standard_normal((w, w))
     precision = root @ root.T + np.eye(w)
     covariance = np.linalg.inv(precision + (design.T * alpha) @ design)
@@ -52,9 +52,11 @@ def test_rows_are_drawn_from_their_conditional_distribution() -> None:
         draws,
         np.arange(draws + 1, dtype=np.int32) * n,
         np.tile(np.arange(n, dtype=np.int32), draws),
-        np.tile(targets, draws),
-        np.tile(alpha, draws),
-        design,
+        np.tile(targets + biases, draws),
+        biases,
+        alpha,
+        False,
+        design.astype(np.float32),
         np.tile(prior, (draws, 1)),
         precision,
         rng.standard_normal((draws, w)),

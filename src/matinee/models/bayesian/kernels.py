@@ -9,6 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 Doubles = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Integers = NDArray[np.integer[Any]]
 
 
@@ -29,9 +30,11 @@ def sample_rows(
     stop: int,
     indptr: Integers,
     indices: Integers,
-    targets: Doubles,
+    stars: Doubles,
+    biases: Doubles,
     alpha: Doubles,
-    design: Doubles,
+    by_row: bool,
+    design: Singles,
     prior: Doubles,
     precision: Doubles,
     noise: Doubles,
@@ -41,7 +44,10 @@ def sample_rows(
 
     Args:
         indptr, indices: sparse rows; `indices` are rows of `design`.
-        targets, alpha: t and α of each entry.
+        stars: of each entry; t is these less the other side's bias.
+        biases: of the other side, (k,).
+        alpha: α, of the rows, (n,), or of the other side, (k,).
+        by_row: which of these it is.
         design: d, (k, w).
         prior: m, (n, w).
         precision: Λ, (w, w).
@@ -50,22 +56,31 @@ def sample_rows(
     """
     w = design.shape[1]
     a, b, draw = np.empty((w, w)), np.empty(w), np.empty(w)
+    longest = 0
     for row in range(start, stop):
+        longest = max(longest, indptr[row + 1] - indptr[row])
+    plain, weighted = np.empty((longest, w), np.float32), np.empty((longest, w), np.float32)
+    gram = np.empty((w, w), np.float32)
+    for row in range(start, stop):
+        first, n = indptr[row], indptr[row + 1] - indptr[row]
         for k in range(w):
             total = 0.0
             for m in range(w):
-                a[k, m] = precision[k, m]
                 total += precision[k, m] * prior[row, m]
             b[k] = total
-        for entry in range(indptr[row], indptr[row + 1]):
-            other = indices[entry]
-            weight, target = alpha[entry], alpha[entry] * targets[entry]
+        for entry in range(n):
+            other = indices[first + entry]
+            weight = alpha[row] if by_row else alpha[other]
+            pull = weight * (stars[first + entry] - biases[other])
             for k in range(w):
                 d = design[other, k]
-                b[k] += d * target
-                d *= weight
-                for m in range(k + 1):
-                    a[k, m] += d * design[other, m]
+                plain[entry, k] = d
+                weighted[entry, k] = weight * d
+                b[k] += pull * d
+        np.dot(plain[:n].T, weighted[:n], gram)
+        for k in range(w):
+            for m in range(k + 1):
+                a[k, m] = precision[k, m] + gram[k, m]
         factorize(a)
         # L y = b, and Lᵀ x = y + noise gives mean and noise at once.
         for k in range(w):
@@ -81,10 +96,14 @@ def sample_rows(
 
 
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
-def subtract_products(left: Doubles, right: Doubles, owners: Integers, indices: Integers, values: Doubles) -> None:
-    """Subtract from each entry's value the product of its two rows without their first columns."""
-    for entry in range(len(values)):
-        total = 0.0
-        for k in range(1, left.shape[1]):
-            total += left[owners[entry], k] * right[indices[entry], k]
-        values[entry] -= total
+def squared_errors(left: Doubles, right: Doubles, indptr: Integers, indices: Integers, stars: Doubles) -> Doubles:
+    """Sum of the squared errors of each user's stars, (n_users,); rows are a bias and factors."""
+    result = np.zeros(len(left))
+    for user in range(len(left)):
+        for entry in range(indptr[user], indptr[user + 1]):
+            other = indices[entry]
+            error = stars[entry] - left[user, 0] - right[other, 0]
+            for k in range(1, left.shape[1]):
+                error -= left[user, k] * right[other, k]
+            result[user] += error * error
+    return result

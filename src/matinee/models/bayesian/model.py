@@ -33,8 +33,8 @@ _RATERS = 2.0
 _MEAN_PRIOR = 3.0
 """Ratings' worth of the model's expectation in the mean stars of a movie."""
 TIME_EFFECT = TimeEffect()
-_DRAFT_SWEEPS = 48
-_NOISE_SAMPLES = 4
+_DRAFT_SWEEPS = 32
+_NOISE_SAMPLES = 2
 """Samples of which a folded-in user's noise is learned, about: what more of them say is the same. It is updated once,
 a second time changes nothing that can be seen."""
 
@@ -167,7 +167,7 @@ class BayesianStars(Model[BayesianStarsConfig]):
         return type(self)(self.config.model_copy(update={"content": None}))
 
     def draft(self) -> Self:
-        """With a chain of 48 sweeps, whose order of movies is nearly that of a longer one."""
+        """With a chain of 32 sweeps, whose order of movies is nearly that of a longer one."""
         return type(self)(self.config.model_copy(update={"sweeps": _DRAFT_SWEEPS, "burn_in": 0.3, "n_samples": 8}))
 
     def unsuited(self, dataset: Dataset) -> str | None:
