@@ -182,6 +182,29 @@ def test_a_movie_without_ratings_is_placed_by_its_contents() -> None:
         np.testing.assert_allclose(stars[:-2], model.score([query])[0], rtol=1e-5)
 
 
+def test_an_edited_movie_without_ratings_is_placed_anew_and_a_rated_one_stays() -> None:
+    """A film comes as a drama and is corrected to a comedy: it gets the stars of one that came so."""
+    data = random_dataset(n_users=150, density=0.5)
+    content = Content().fit(data)
+    model = BayesianStars(n_factors=4, sweeps=60).bind({"content": content}).fit(data)
+    drama, comedy = (
+        {**data.catalog.movie(data.catalog.row(name)).model_dump(exclude={"movie_id"}), "year": 2001}
+        for name in ("m0", "m1")
+    )
+    catalog = data.catalog.with_changes([Movie(movie_id="right", **comedy), Movie(movie_id="wrong", **drama)])
+    grown = model.with_catalog(catalog)
+    assert (grown.state()["spread"][-2:] > 0).all()
+    edited = catalog.with_changes([Movie(movie_id="wrong", **comedy), Movie(movie_id="m2", **drama)])
+    described = content.with_catalog(catalog).with_catalog(edited)
+    changed = grown.bind({"content": described}).with_catalog(edited)
+    query = Query.of(data.ratings, 0)
+    before, after = grown.score([query])[0], changed.score([query])[0]
+    assert before[-1] > before[-2] + 0.1
+    assert after[-1] == pytest.approx(after[-2], abs=1e-3)
+    row = data.catalog.row("m2")
+    np.testing.assert_array_equal(changed.state()["samples"][row], model.state()["samples"][row])
+
+
 def test_who_has_rated_nothing_gets_about_what_movies_get() -> None:
     """Not worse than the movies' means on users who were held out."""
     data = random_dataset(n_users=200, density=0.35)

@@ -25,6 +25,22 @@ def factorize(a: Doubles) -> None:
 
 
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+def solve_with_noise(root: Doubles, b: Doubles, noise: Doubles, result: Doubles) -> None:
+    """x with Lᵀx = y + noise, where Ly = b: the mean of a draw and its deviation at once. Uses b up."""
+    w = len(b)
+    for k in range(w):
+        total = b[k]
+        for j in range(k):
+            total -= root[k, j] * b[j]
+        b[k] = total / root[k, k]
+    for k in range(w - 1, -1, -1):
+        total = b[k] + noise[k]
+        for m in range(k + 1, w):
+            total -= root[m, k] * result[m]
+        result[k] = total / root[k, k]
+
+
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def sample_rows(
     start: int,
     stop: int,
@@ -55,7 +71,7 @@ def sample_rows(
         rows: the result, (n, w).
     """
     w = design.shape[1]
-    a, b, draw = np.empty((w, w)), np.empty(w), np.empty(w)
+    a, b = np.empty((w, w)), np.empty(w)
     longest = 0
     for row in range(start, stop):
         longest = max(longest, indptr[row + 1] - indptr[row])
@@ -82,17 +98,7 @@ def sample_rows(
             for m in range(k + 1):
                 a[k, m] = precision[k, m] + gram[k, m]
         factorize(a)
-        # L y = b, and Lᵀ x = y + noise gives mean and noise at once.
-        for k in range(w):
-            total = b[k]
-            for j in range(k):
-                total -= a[k, j] * draw[j]
-            draw[k] = total / a[k, k]
-        for k in range(w - 1, -1, -1):
-            total = draw[k] + noise[row, k]
-            for m in range(k + 1, w):
-                total -= a[m, k] * rows[row, m]
-            rows[row, k] = total / a[k, k]
+        solve_with_noise(a, b, noise[row], rows[row])
 
 
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")

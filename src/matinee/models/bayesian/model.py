@@ -396,7 +396,7 @@ class BayesianStars(Model[BayesianStarsConfig]):
         return result
 
     def with_catalog(self, catalog: Catalog, vectors: Mapping[str, MovieVectors] | None = None) -> Self:
-        """Movies that were added get what their features say; what is learned of the others stays."""
+        """Movies without ratings, added or edited, get what their features say; what is learned of the others stays."""
         grown = super().with_catalog(catalog, vectors)
         content = self._content
         if content is not None and content.n_items != len(catalog):
@@ -405,13 +405,20 @@ class BayesianStars(Model[BayesianStarsConfig]):
         rows = changed_rows(self._catalog, catalog).astype(np.int64)
         contents = None if content is None or content.item_vectors is None else content.item_vectors[rows]
         grown._features = self._features.changed(len(catalog), rows, catalog.years[rows], contents)
-        new = np.arange(self.n_items, len(catalog))
-        fresh = grown._features.movies[new] @ self._movie_weights
-        grown._hold(np.vstack([self._blocks(), fresh.astype(np.float16)]))
-        grown._movies = np.vstack([self._movies, fresh @ self._basis.T])
-        unrated = self._spread.max(initial=0.0) if len(new) else 0.0
-        grown._raters = np.concatenate([self._raters, np.zeros(len(new), dtype=np.float32)])
-        grown._spread = np.concatenate([self._spread, np.full(len(new), unrated, dtype=np.float32)])
+        n_new = len(catalog) - self.n_items
+        blocks, movies = self._blocks(), self._movies
+        spread = self._spread.max(initial=0)
+        if n_new and not spread:  # all movies had ratings: about as far as these are from what their features say
+            spread = np.square(blocks - self._features.movies @ self._movie_weights).mean()
+        grown._spread = np.concatenate([self._spread, np.full(n_new, spread, dtype=np.float32)])
+        grown._raters = np.concatenate([self._raters, np.zeros(n_new, dtype=np.float32)])
+        unrated = rows[grown._spread[rows] > 0]
+        fresh = grown._features.movies[unrated] @ self._movie_weights
+        blocks = np.vstack([blocks, np.zeros((n_new, blocks.shape[1]), dtype=np.float16)])
+        movies = np.vstack([movies, np.zeros((n_new, movies.shape[1]), dtype=np.float32)])
+        blocks[unrated], movies[unrated] = fresh, fresh @ self._basis.T
+        grown._hold(blocks)
+        grown._movies = movies
         return grown
 
     def state(self) -> State:
