@@ -57,7 +57,7 @@ def test_rows_are_drawn_from_their_conditional_distribution() -> None:
         alpha,
         False,
         design.astype(np.float32),
-        np.tile(prior, (draws, 1)),
+        np.tile(precision @ prior, (draws, 1)),
         precision,
         rng.standard_normal((draws, w)),
         rows,
@@ -108,7 +108,7 @@ def test_folding_in_is_the_mean_over_the_samples() -> None:
     x = model._features.of_user(query.rows)
     mean = float(state["mean_scale"][0])
     expected = np.zeros(model.n_items)
-    share = 2 / (2 + len(query))
+    share = 5 / (5 + len(query))
     priors, precisions = model._prior.at(len(query), x)
     for number in range(s):
         movies = samples[:, number]

@@ -23,7 +23,7 @@ from matinee.models.factorization import WORKERS, batch_pool
 
 Doubles = NDArray[np.float64]
 
-_CHUNKS = 3 * WORKERS
+_CHUNKS = 2 * WORKERS
 """Ranges of rows that threads take in turn."""
 _BIAS_VARIANCE, _FACTOR_VARIANCE = 0.3, 0.1
 """Prior guesses of the variances of biases and factors, stars²."""
@@ -104,7 +104,7 @@ class _Rows:
         design = others.astype(np.float32)
         design[:, 0] = 1  # what multiplies the bias
         entries = self.indptr, self.indices, self._stars, others[:, 0].copy(), alpha, self._is_users
-        prior = self._prior, self.precision, noise
+        prior = self._prior @ self.precision, self.precision, noise
         draw = _kernels().sample_rows
         work = [pool.submit(draw, start, stop, *entries, design, *prior, self.rows) for start, stop in self._ranges]
         for task in work:

@@ -28,7 +28,7 @@ from matinee.models.warm_items import array
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
-_RATERS = 2.0
+_RATERS = 5.0
 """Ratings at which half of what the raters of a movie have in common is left, see `BayesianStars`."""
 _MEAN_PRIOR = 3.0
 """Ratings' worth of the model's expectation in the mean stars of a movie."""
@@ -100,7 +100,7 @@ class BayesianStars(Model[BayesianStarsConfig]):
     say. No score is NaN.
 
     Who rates a movie likes it better than others would. Of somebody with many ratings the model knows how far that
-    goes; the less is known, the more stars lean to the mean of the movie's raters (n ratings: by 2 / (2 + n)).
+    goes; the less is known, the more stars lean to the mean of the movie's raters (n ratings: by 5 / (5 + n)).
 
     The samples of all movies, s blocks of w = 1 + d columns, are compressed by a singular value decomposition to `rank`
     coordinates a movie, so that scoring all movies is one product. Histories are folded in without compression.

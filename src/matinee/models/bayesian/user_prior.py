@@ -101,7 +101,7 @@ def _ridge_factor(x: NDArray[np.float64], gram: NDArray[np.float64], sample: Sam
     errors = []
     for factor in _RIDGE_FACTORS:
         inverse = np.linalg.inv(gram + np.diag(factor * sample.user_ridge))
-        leverage = np.einsum("nf,fg,ng->n", x, inverse, x)
+        leverage = ((x @ inverse) * x).sum(axis=1)
         rest = (sample.users - x @ (inverse @ (x.T @ sample.users))) / np.maximum(1 - leverage, 1e-3)[:, None]
-        errors.append(float(np.einsum("nv,vw,nw->", rest, sample.user_precision, rest)))
+        errors.append(float(np.vdot(rest @ sample.user_precision, rest)))
     return _RIDGE_FACTORS[int(np.argmin(errors))]
