@@ -114,6 +114,10 @@ def theirs(
         return np.load(made), wall, cpu
 
 
+def _constant(features: Features) -> Features:
+    return Features(features.matrix[:, :1], features.groups[:1])
+
+
 def environment(folder: Path) -> str:
     """A Python with myfm."""
     python = folder / "bin" / "python"
@@ -136,9 +140,7 @@ def main() -> int:
     peer = options.peer or environment(Path(tempfile.gettempdir()) / "matinee-myfm")
 
     protocol = get_protocol("ml-100k-ratings")
-    loaded = load_source(
-        protocol, str(Path(options.data) / protocol.dataset), Settings(), None, validation=False
-    ).source
+    loaded = load_source(protocol, str(Path(options.data) / "ml-100k"), Settings(), None, validation=False).source
     dataset, split = protocol.data(loaded), next(iter(protocol.splits(loaded)))
     train, test = split.train, split.test
     if options.validation:
@@ -157,9 +159,7 @@ def main() -> int:
     print(f"rank {run.rank}, {run.sweeps} sweeps of which {run.kept} are kept")
     print(f"{'features':10}{'sampler':10}{'RMSE':>8}{'wall s':>9}{'cpu s':>9}")
     for kind in options.kind:
-        sides = users, movies
-        if kind == "ids":
-            sides = tuple(Features(side.matrix[:, :1], side.groups[:1]) for side in sides)
+        sides = (users, movies) if kind == "features" else (_constant(users), _constant(movies))
         spent = []
         for name, (predicted, *seconds) in (
             ("ours", ours(matrix, *sides, pairs, run)),

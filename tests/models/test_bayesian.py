@@ -240,6 +240,20 @@ def test_time_effect_is_that_of_a_gaussian_process() -> None:
     np.testing.assert_allclose(later, [np.exp(-1) * 0.2 * 1.5 / 1.4], atol=1e-6)
 
 
+def test_time_effect_of_a_long_history_is_nearly_that_of_all_of_it() -> None:
+    """A few ratings a minute over hours: the window holds what counts."""
+    rng = np.random.default_rng(4)
+    effect = TimeEffect()
+    times = np.sort(rng.integers(0, 50_000, 300))
+    moments = times.astype(np.float64)
+    errors, asked = rng.standard_normal(300).astype(np.float32), rng.integers(0, 50_000, 40)
+    kernel = effect._kernel
+    weights = np.linalg.solve(kernel(moments[:, None] - moments) + np.eye(300), errors)
+    np.testing.assert_allclose(
+        effect.effect(times, errors, asked), kernel(asked[:, None] - moments) @ weights, atol=0.02
+    )
+
+
 def test_time_effect_needs_times_of_both_sides() -> None:
     effect = TimeEffect()
     unknown = effect.effect(np.array([NO_TIME, NO_TIME]), np.ones(2, dtype=np.float32), np.array([5]))
@@ -263,7 +277,7 @@ def test_stars_at_a_time_lean_as_those_given_then() -> None:
     np.testing.assert_allclose(model.score_at(moody, rows, other), model.score_rows(moody, rows), atol=1e-3)
 
 
-@pytest.mark.parametrize(("n", "sweeps"), [(0, 160), (100_000, 160), (200_000, 113), (10_000_000, 80)])
+@pytest.mark.parametrize(("n", "sweeps"), [(0, 130), (100_000, 130), (200_000, 91), (10_000_000, 80)])
 def test_longer_chains_for_fewer_ratings(n: int, sweeps: int) -> None:
     assert default_sweeps(n) == sweeps
 

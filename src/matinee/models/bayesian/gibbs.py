@@ -104,9 +104,9 @@ class _Rows:
         design = others.astype(np.float32)
         design[:, 0] = 1  # what multiplies the bias
         entries = self.indptr, self.indices, self._stars, others[:, 0].copy(), alpha, self._is_users
-        prior = self._prior @ self.precision, self.precision, noise
+        arguments: tuple[Any, ...] = *entries, design, self._prior @ self.precision, self.precision, noise, self.rows
         draw = _kernels().sample_rows
-        work = [pool.submit(draw, start, stop, *entries, design, *prior, self.rows) for start, stop in self._ranges]
+        work = [pool.submit(draw, start, stop, *arguments) for start, stop in self._ranges]
         for task in work:
             task.result()
 
