@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -21,6 +22,7 @@ from matinee.errors import SnapshotError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.content.vector_field import VectorField, put_state, read_state
 from matinee.models.content.words import FIELDS, changed_rows, movie_words, pack, unpack, vectorize
+from matinee.models.plot_words import PlotWords
 from matinee.models.preference import StarScale
 from matinee.models.sparse import sparse_rows, sparse_state, weighted_sum
 from matinee.models.warm_items import array
@@ -113,6 +115,13 @@ class Content(Model[ContentConfig]):
     def item_vectors(self) -> sp.csr_matrix:
         """Word vectors of all movies, (n_items, n_words), of length 0 (no known word) to at most 1 (in every field)."""
         return self._vectors
+
+    @property
+    def plot_words(self) -> PlotWords | None:
+        """The columns of the field `overview`; None where no word of it is known, or its weight is 0."""
+        # The words are sorted, and ";" is what follows ":".
+        start, stop = bisect_left(self._words, "overview:"), bisect_left(self._words, "overview;")
+        return PlotWords(self._vectors, self._words, (start, stop)) if start < stop else None
 
     @property
     def vector_weights(self) -> dict[str, float]:
