@@ -85,7 +85,7 @@ def _check(view: RequestView, method: PlotMethod, index: str) -> None:
         return
     if not _has_words(view):
         raise InvalidInputError(
-            "This snapshot has no words of plots: no film had one when it was trained, or the model content is missing.",
+            "This snapshot has no words of plots: no film had one when it was trained, or it has no model content.",
             f"Train again{f', or use method={EMBEDDING}' if TEXT in view.spaces else ''}.",
         )
     if index != "exact":
