@@ -90,7 +90,7 @@ function plots(lists) {
   if (!lists.length) return null;
   const shown = lists.find((list) => list.method === plotBy) ?? lists[0];
   const button = ({ method }) => html`<button type="button" class="plain" data-plot="${method}" data-key="plot-${method}"
-    aria-pressed="${method === shown.method}">${METHODS[method]}</button>`;
+    aria-pressed="${String(method === shown.method)}">${METHODS[method]}</button>`;
   const part = (list) => html`<p class="quiet small" data-plot-list="${list.method}"${list !== shown && html` hidden`}>${list.about}</p>
     <ol aria-labelledby="like-plot" data-plot-list="${list.method}"${list !== shown && html` hidden`}>${list.items.map(alike)}</ol>`;
   return html`<section><div class="choice"><h3 id="like-plot">${lists[0].heading}</h3>

@@ -52,8 +52,8 @@ async def movie_page(shell: Shell, movie_id: str) -> dict[str, Any]:
 
     Returns:
         `{"film": record with links, "ratings": {"count", "mean", "histogram"} or None, "similar": [{"by", "heading",
-        "about", "note", "items"}]}`; `note` explains a list that is empty or from a fallback. Where the movie's plot can
-        be compared, a list for each way to do so follows, with its `method`.
+        "about", "note", "items"}]}`; `note` explains a list that is empty or from a fallback. A list for each method
+        that knows the movie's plot follows, with its `method`.
 
     Raises:
         MatineeError: the movie is unknown, or the core fails.
