@@ -292,3 +292,36 @@ def test_on_the_command_line(
     code, _, told = run("id:m4", "--method", "tfidf")
     assert (code, "by=plot" in told) == (1, True)
     assert run("id:m4", "--by", "plot", "--method", "bm25")[0] == 2
+
+
+# --- on the web ------------------------------------------------------------------------------------------------
+def test_on_the_pages(trained: Settings, read: Engine) -> None:
+    from matinee.web.pages.film import movie_page
+    from matinee.web.pages.similar import plotted, recommended
+    from matinee.web.shell import Shell
+
+    async def ask(url: str) -> tuple[Any, ...]:
+        core = AsyncClient(url)
+        shell = Shell(core)
+        try:
+            films = [await movie_page(shell, movie_id) for movie_id in ("m4", "m38")]
+            likenesses = ("Plot: words", "meaning", "content", "nonsense")
+            return *films, *[await recommended(shell, "faiss", 3, "Film 4", each) for each in likenesses]
+        finally:
+            await core.close()
+
+    with on_a_socket(create_app(trained, read)) as url:
+        film, bare, words, meaning, content, other = asyncio.run(ask(url))
+    plots = {each["method"]: each for each in film["similar"] if each["by"] == "plot"}
+    assert list(plots) == ["embedding", "tfidf"]
+    for method, each in plots.items():
+        found = read.similar("m4", by="plot", method=method, n=6)
+        assert [item["movie_id"] for item in each["items"]] == ids(found)
+    assert all(item["reason"] for item in plots["tfidf"]["items"])
+    assert [each["by"] for each in bare["similar"]] == ["taste", "content", "poster"]
+    assert (words["space"], words["method"], words["asked"]["likeness"]) == ("plot", "tfidf", "words")
+    assert all(item["reason"] for item in words["items"])
+    assert (meaning["space"], meaning["method"], meaning["index"]) == ("plot", "embedding", "faiss")
+    assert (plotted(words)["space"], plotted(meaning)["space"]) == ("content", "text")
+    assert content == other
+    assert (content["space"], content["method"]) == ("content", None)
