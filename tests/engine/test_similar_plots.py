@@ -158,7 +158,7 @@ def test_filters_and_films_without_a_plot(read: Engine, method: PlotMethod | Non
 def test_a_method_goes_with_plots_only(read: Engine) -> None:
     for by in ("taste", "content", "poster", "blend"):
         with pytest.raises(InvalidInputError, match=rf"not with by={by}\. Leave it out, or use by=plot"):
-            read.similar("m1", by=by, method="tfidf")  # type: ignore[arg-type]
+            read.similar("m1", by=by, method="tfidf")
     with pytest.raises(InvalidInputError, match=r"no method 'bm25'\. Use tfidf or embedding"):
         read.similar("m1", by="plot", method="bm25")  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match=r"have no faiss index\. Use index=exact or method=embedding"):
