@@ -28,7 +28,7 @@ from matinee.errors import InvalidInputError
 from matinee.settings import Settings
 from matinee.training.pipeline import train_dataset
 from socket_support import on_a_socket
-from support import make_dataset, random_dataset
+from support import random_dataset, with_overviews
 from tiny_models import WORDS, text_folder
 
 COMMON = {"a", "about", "of", "who", "the"}
@@ -38,20 +38,12 @@ BARE = ("m37", "m38", "m39")
 METHODS: tuple[PlotMethod, ...] = ("tfidf", "embedding")
 
 
-def plots_dataset(n_plots: int = 37, name: str = "plots") -> Dataset:
+def plots_dataset(n_plots: int = 37) -> Dataset:
     """The random data set with a plot of twelve words, some of them twice, for the first films."""
     dice = random.Random(0)
     plain = random_dataset()
-    movies = [plain.catalog.movie(row).model_dump() for row in range(len(plain.catalog))]
-    for movie in movies[:n_plots]:
-        movie["overview"] = " ".join(dice.choices(WORDS, k=12))
-    ids = plain.catalog.column("movie_id")
-    ratings = [
-        (user_id, ids[row], stars, None)
-        for user_id in plain.ratings.user_ids
-        for row, stars, _ in zip(*plain.ratings.history(plain.ratings.find_user(user_id)), strict=True)
-    ]
-    return make_dataset(ratings, movies, name)
+    plots = [" ".join(dice.choices(WORDS, k=12)) for _ in range(n_plots)]
+    return with_overviews(plain, [*plots, *[None] * (len(plain.catalog) - n_plots)], "plots")
 
 
 @pytest.fixture(scope="module")
