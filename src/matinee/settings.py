@@ -119,6 +119,9 @@ class Settings(BaseSettings):
     movie_index: str = Field("matinee-movies", description="Elasticsearch index of the movies.")
     user_index: str = Field("matinee-users", description="Elasticsearch index of the users and their ratings.")
 
+    max_wait: float = Field(
+        0.75, gt=0, le=60, description="Seconds that a request waits for its turn at most; then 503 and `Retry-After`."
+    )
     max_body: int = Field(8 << 20, gt=0, description="Maximum size of a request body, in bytes.")
     max_batch: int = Field(10_000, gt=0, le=MAX_AT_ONCE, description="Maximum number of ratings in one request.")
     max_n: int = Field(1000, gt=0, description="Maximum number of items in one answer.")
