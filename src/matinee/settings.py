@@ -71,6 +71,15 @@ class Settings(BaseSettings):
     data_dir: Path = Field(user_data_path("matinee"), description="Folder of snapshots and the store.")
 
     host: str = Field("127.0.0.1", description="Address the services bind to.")
+    hosts: str = Field(
+        "",
+        description="Names under which the services may be asked (`films.example.org`, `*.example.org`, `*` for any), "
+        "separated by commas, besides this machine's own and the address that they are bound to.",
+    )
+    origins: str = Field(
+        "",
+        description="Origins of other sites (`https://example.org`), separated by commas, whose pages may use the API.",
+    )
     port: int = Field(8000, ge=0, le=65535, description="Port of the core service.")
     classic_root: Literal["", "titles", "factorization"] = Field(
         "",

@@ -54,12 +54,14 @@ STATUS: dict[type[Exception], int] = {
 
 ADVICE = {
     400: "The request could not be read; compare it with /docs.",
+    403: "This request is not allowed from where it comes.",
     404: "Nothing is served at this path; /docs lists what is.",
     405: "This path does not answer this method; use one of those in the Allow header.",
     408: "The body did not arrive in time; send it again.",
     409: "The request contradicts an earlier one; change one of the two.",
     413: "The body is too large; send it in smaller parts.",
     415: "The body has a media type that this path does not read; send application/json.",
+    421: "The service does not have this name; use its address, or add the name to MATINEE_HOSTS.",
     422: "The request has values that cannot be accepted; compare it with /docs.",
     500: "The server failed; try again, and if it fails again, look into its log.",
     503: "The service cannot answer now; try again in a moment, /ready says when.",

@@ -87,7 +87,12 @@ class CoreApplication(Application):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         engine = self._core.lazy_engine.value
-        if engine is None or scope["type"] != "http" or scope["method"] != "GET":
+        if (
+            engine is None
+            or scope["type"] != "http"
+            or scope["method"] != "GET"
+            or not self._core.trusted.knows(scope["headers"])
+        ):
             await self._app(scope, receive, send)
             return
         start, observation = perf_counter(), self._core.observation

@@ -1,10 +1,12 @@
-"""ASGI middlewares around every service: requests are observed, HEAD is answered as GET."""
+"""ASGI middlewares around every service: requests are observed, foreign ones refused, HEAD is answered as GET."""
 
 from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from matinee._util.request_context import current
+from matinee._util.trusted_hosts import TrustedHosts
+from matinee.api.errors import problem
 from matinee.api.observation import Observation
 
 
@@ -61,3 +63,18 @@ class AnswerHead:
             await self.app(get, receive, without_body)
         finally:
             scope["route"] = get.get("route")
+
+
+class RefuseForeign:
+    """Refuses requests by another name than the service's (421), and changes by pages of other sites (403)."""
+
+    def __init__(self, app: ASGIApp, trusted: TrustedHosts) -> None:
+        self.app, self.trusted = app, trusted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        refused = self.trusted.refusal(scope["method"], scope["headers"]) if scope["type"] == "http" else None
+        answer = self.app
+        if refused is not None:
+            answer = problem(refused.status, refused.detail, instance=scope["path"], headers={"connection": "close"})
+        await answer(scope, receive, send)
