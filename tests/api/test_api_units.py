@@ -12,7 +12,6 @@ from prometheus_client import CollectorRegistry, Histogram
 
 from matinee.api.errors import problem, status_of
 from matinee.api.metrics import BATCH, BUCKETS, Metrics
-from matinee.api.middleware import limit_body
 from matinee.api.parameters import split_ids
 from matinee.api.render import dumps
 from matinee.api.response_cache import AdaptiveExecutor, CachedResponse, ResponseCache, Version
@@ -165,16 +164,6 @@ def test_ids_may_be_repeated_or_joined(groups: list[list[str]]) -> None:
 
 def test_numbers_that_json_lacks_become_null() -> None:
     assert dumps({"x": float("nan"), "y": float("inf")}) == b'{"x":null,"y":null}'
-
-
-@pytest.mark.parametrize(("length", "too_large"), [(b"10", False), (b"11", True), (b"-1", True), (b"x", True)])
-def test_announced_lengths(length: bytes, too_large: bool) -> None:
-    async def receive() -> dict[str, object]:
-        return {}
-
-    scope = {"method": "POST", "headers": [(b"x", b"y"), (b"content-length", length)]}
-    assert limit_body(scope, receive, 10)[0] is too_large  # type: ignore[arg-type]
-    assert limit_body(scope | {"method": "GET"}, receive, 10)[0] is False  # type: ignore[arg-type]
 
 
 def test_metrics_of_several_workers(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
