@@ -321,7 +321,8 @@ class BayesianStars(Model[BayesianStarsConfig]):
             user = self._user(query) if len(queries) == 1 else self._fold_in(query)
             np.dot(self._movies, user.coordinates, out=scores[number])
             scores[number] += np.float32(user.bias) + user.among_raters * self._raters
-        np.clip(scores, *self._scale, out=scores)
+        low, high = self._scale
+        np.minimum(np.maximum(scores, low, out=scores), high, out=scores)  # np.clip takes three times as long
         return scores
 
     def score_rows(self, query: Query, rows: Rows) -> Floats:
