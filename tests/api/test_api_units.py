@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from pathlib import Path
 
 import anyio
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram
 
-from matinee.api.errors import problem, status_of
+from matinee.api.errors import problem, status_of, without_folders
 from matinee.api.metrics import BATCH, BUCKETS, Metrics
 from matinee.api.parameters import split_ids
 from matinee.api.render import dumps
@@ -247,3 +248,10 @@ def test_one_very_slow_piece_of_work_does_not_send_the_others_to_threads(monkeyp
         return slow == here, await executor.run(lambda: takes(0.0), key="small") == here
 
     assert anyio.run(places) == (True, True)
+
+
+def test_no_error_tells_where_the_folders_of_the_service_lie(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", cache_dir=tmp_path / "cache")
+    told = without_folders(f"The store {tmp_path}/data/stores/x.sqlite3 cannot answer.", settings)
+    assert told == "The store MATINEE_DATA_DIR/stores/x.sqlite3 cannot answer."
+    assert without_folders(f"{tmp_path}/cache/x", settings) == "MATINEE_CACHE_DIR/x"

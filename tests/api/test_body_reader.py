@@ -130,3 +130,13 @@ def test_memory_is_bounded(port: int, reader: ReadBody) -> None:
     last = connect(port)
     last.sendall(head(content_length=str(LIMIT)) + b"x" * LIMIT)
     assert status_and_body(last)[0] == 200
+
+
+def test_a_compressed_body_is_refused_in_words(port: int) -> None:
+    connection = connect(port)
+    connection.sendall(head(content_length="3", content_encoding="gzip") + b"\x1f\x8b\x08")
+    status, answer = status_and_body(connection)
+    assert (status, "ompressed" in str(answer["detail"])) == (415, True)
+    plain = connect(port)
+    plain.sendall(head(content_length="3", content_encoding="identity") + b"abc")
+    assert status_and_body(plain)[0] == 200

@@ -32,7 +32,7 @@ class _RefusedError(Exception):
 class ReadBody:
     """ASGI middleware: the application receives whole bodies. Others are refused.
 
-    413: larger than `limit`. 408: not here within `seconds`. 503: there is no memory for it now.
+    413: larger than `limit`. 408: not here within `seconds`. 415: compressed. 503: there is no memory for it now.
 
     Args:
         limit: largest body, in bytes.
@@ -119,12 +119,13 @@ class _Reservation:
 
 def _announced(scope: Scope, limit: int) -> int:
     """The announced length in bytes; 0 where none is announced."""
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            if not value.isdigit() or int(value) > limit:
-                raise _RefusedError(413)
-            return int(value)
-    return 0
+    headers = dict(scope["headers"])
+    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+        raise _RefusedError(415, "Compressed bodies are not read here; send the body as it is.")
+    length = headers.get(b"content-length", b"0")
+    if not length.isdigit() or int(length) > limit:
+        raise _RefusedError(413)
+    return int(length)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -147,7 +148,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, detai
     await send({"type": "http.response.start", "status": status, "headers": answer.raw_headers})
     await send({"type": "http.response.body", "body": answer.body, "more_body": True})
     waits = any(name == b"expect" for name, _ in scope["headers"])  # it sends nothing before it is told to go on
-    if status == 413 and not waits:
+    if status in (413, 415) and not waits:
         try:
             async with asyncio.timeout(DISCARD_SECONDS):
                 more = True

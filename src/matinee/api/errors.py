@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -32,7 +33,9 @@ from matinee.errors import (
     StoreError,
     TooLargeError,
 )
+from matinee.settings import Settings
 
+log = logging.getLogger("matinee.api")
 MEDIA_TYPE = "application/problem+json"
 
 STATUS: dict[type[Exception], int] = {
@@ -171,7 +174,20 @@ async def on_matinee_error(request: Request, error: Exception) -> Response:
     """Expected errors, which say what to do."""
     assert isinstance(error, MatineeError)
     extra: dict[str, Any] = {"position": error.position} if isinstance(error, FilterError) else {}
-    return problem(status_of(error), str(error), instance=request.url.path, type=_kind(error), **extra)
+    status, detail = status_of(error), str(error)
+    if status >= 500:
+        told = without_folders(detail, request.app.service.settings)
+        if told != detail:
+            log.warning("%s", detail)
+        detail = told
+    return problem(status, detail, instance=request.url.path, type=_kind(error), **extra)
+
+
+def without_folders(text: str, settings: Settings) -> str:
+    """A text with the names of settings in place of the folders: where these lie is no client's business."""
+    for name in ("data_dir", "cache_dir"):
+        text = text.replace(str(getattr(settings, name)), f"MATINEE_{name.upper()}")
+    return text
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:
