@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import Any, ClassVar, Literal
@@ -160,12 +160,20 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         users = np.zeros((matrix.shape[0], self._width), dtype=np.float32)
         by_user = self._ridge(np.diff(matrix.indptr), matrix.shape[1])
         by_item = self._ridge(np.diff(turned.indptr), matrix.shape[0])
+        prior = self._prior_of(dataset, by_item)
+        pull = None
         with batch_pool() as pool:
             for sweep in range(config.iterations):
                 users = self._solve(solver, matrix, movies, by_user, users, pool)
-                movies = self._solve(solver, turned, users, by_item, movies, pool)
+                movies = self._solve(solver, turned, users, by_item, movies, pool, pull)
+                pull = None if prior is None else by_item[:, None] * prior(movies)
                 progress("ials: sweeps", (sweep + 1) / config.iterations)
         self._set(movies)
+
+    def _prior_of(self, dataset: Dataset, ridge: Floats) -> Callable[[Floats], Floats] | None:
+        """What the ridge of the movies draws their factors towards, as a function of them, both (k, d); None: to 0."""
+        del dataset, ridge
+        return None
 
     def _solve(
         self,
@@ -239,10 +247,9 @@ class ImplicitALS(Model[ImplicitALSConfig]):
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """q_jᵀA⁻¹q_i of each movie of the history, (len(rows), len(query)); 0 for unrated movies."""
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
-        targets = self._items.positions(rows)
+        factors, known = self.factors(np.asarray(rows, dtype=np.int64))
         mask, left, right = self._system(query)
-        parts = solve(left, right)
-        shares[np.ix_(targets >= 0, mask)] = self._factors[targets[targets >= 0]] @ parts
+        shares[np.ix_(known, mask)] = factors[known] @ solve(left, right)
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:

@@ -96,7 +96,10 @@ def blocks(k: int) -> Iterator[slice]:
 
 def stacked(parts: list[sp.csr_matrix]) -> sp.csr_matrix:
     """Blocks of rows as one square matrix; none are a matrix of no movies."""
-    return sp.vstack(parts or [sp.csr_matrix((0, 0), dtype=np.float32)], format="csr", dtype=np.float32)
+    links: sp.csr_matrix = sp.vstack(
+        parts or [sp.csr_matrix(np.zeros((0, 0), dtype=np.float32))], format="csr", dtype=np.float32
+    )
+    return links
 
 
 def keep_largest(matrix: sp.csr_matrix, values: NDArray[np.floating[Any]], n: int) -> sp.csr_matrix:
