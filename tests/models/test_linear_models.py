@@ -91,11 +91,11 @@ def test_slim_needs_numba(data: Dataset, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("block", [16 * 40, 1 << 22])
 def test_rp3beta_against_dense_arithmetic(data: Dataset, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(links, "BLOCK_CELLS", block)
-    model = RP3Beta(alpha=0.7, beta=0.4, neighbors=5, **WATCHED).fit(data)
+    model = RP3Beta(alpha=0.7, beta=0.4, shrinkage=3.0, neighbors=5, **WATCHED).fit(data)
     x = stars(data)
     to_movie = (x / np.maximum(x.sum(axis=1, keepdims=True), 1e-12)) ** 0.7
     to_user = (x.T / np.maximum(x.sum(axis=0)[:, None], 1e-12)) ** 0.7
-    weights = to_user @ to_movie / (x > 0).sum(axis=0) ** 0.4
+    weights = to_user @ to_movie / ((x > 0).sum(axis=0) + 3.0) ** 0.4
     np.fill_diagonal(weights, 0)
     for source in range(len(weights)):
         weights[source, weights[source] < np.sort(weights[source])[-5]] = 0

@@ -30,7 +30,7 @@ class FeatureALSConfig(ImplicitALSConfig):
     """Settings of `FeatureALS`."""
 
     feature_regularization: float = Field(
-        1.0, gt=0, description="λ of what features say, in mean ridges of a film: so many films' worth of doubt."
+        10.0, gt=0, description="λ of what features say, in mean ridges of a film: so many films' worth of doubt."
     )
     max_features: int = Field(2000, ge=1, le=20_000, description="The most frequent ones.")
     min_films: int = Field(3, ge=1, description="Features of fewer rated films are left out.")

@@ -29,9 +29,9 @@ class HigherOrderEaseConfig(ModelConfig):
     """Settings of `HigherOrderEase`."""
 
     regularization: float = Field(200.0, gt=0, description="λ of the weights from films.")
-    pair_regularization: float = Field(1000.0, gt=0, description="λ of the weights from pairs.")
+    pair_regularization: float = Field(3000.0, gt=0, description="λ of the weights from pairs.")
     dropout: float = Field(0.5, ge=0, lt=1, description="p of EDLAE, of films and of pairs; adds p/(1−p)·diag(G).")
-    pairs: int = Field(500, ge=0, le=20_000, description="At most this many pairs, those that most users rated.")
+    pairs: int = Field(2000, ge=0, le=20_000, description="At most this many pairs, those that most users rated.")
     weighting: Weighting = Field("stars", description="What a rating counts in training: 1, or stars / highest stars.")
     feedback: Feedback = Field("signed", description="Histories: likes pull and dislikes push, or as in training.")
     min_ratings: int = Field(5, ge=1, description="Films with fewer ratings are cold (left to other models).")

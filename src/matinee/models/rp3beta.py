@@ -20,14 +20,16 @@ class RP3BetaConfig(LinkedMoviesConfig):
     """Settings of `RP3Beta`."""
 
     alpha: float = Field(0.7, ge=0, le=3, description="Power of the probabilities of a step.")
-    beta: float = Field(0.3, ge=0, le=2, description="Movies are divided by this power of their popularity.")
+    beta: float = Field(0.8, ge=0, le=2, description="Movies are divided by this power of their popularity.")
+    shrinkage: float = Field(50.0, ge=0, description="Added to the popularity: mistrust of films of few ratings.")
     neighbors: int = Field(500, ge=1, description="Most probable films kept per film of a history.")
 
 
 class RP3Beta(LinkedMovies[RP3BetaConfig]):
-    """Scores Σ_i h_i·w_ij, w_ij = Σ_u (p_iu·p_uj)^α / popularity_j^β, for the most probable movies j of each i.
+    """Scores Σ_i h_i·w_ij, w_ij = Σ_u (p_iu·p_uj)^α / (n_j + shrinkage)^β, for the most probable movies j of each i.
 
-    p_iu is the probability to step from movie i to its rater u, by the stars given, p_uj that to step on to j
+    p_iu is the probability to step from movie i to its rater u, by the stars given, p_uj that to step on to j, which
+    has n_j ratings
     (Paudel et al. 2017, "Updatable, Accurate, Diverse, and Scalable Recommendations for Interactive Applications"; α:
     Cooper et al. 2014, "Random Walks in Recommender Systems"; the largest weights of each movie alone: Ferrari Dacrema
     et al. 2021, "A Troubling Analysis of Reproducibility and Progress in Recommender Systems Research"). What a movie
@@ -64,7 +66,7 @@ class RP3Beta(LinkedMovies[RP3BetaConfig]):
         popularity = np.bincount(matrix.indices, minlength=k)
         forward = _steps(matrix, config.alpha)
         back = _steps(matrix.T.tocsr(), config.alpha)
-        discount = (np.maximum(popularity, 1) ** -config.beta).astype(np.float32)
+        discount = (np.maximum(popularity + config.shrinkage, 1) ** -config.beta).astype(np.float32)
         parts: list[sp.csr_matrix] = []
         for span in blocks(k):
             reached = (back[span] @ forward).tocsr()
