@@ -8,7 +8,7 @@ from pydantic import Field
 
 from matinee.data.dataset import Dataset
 from matinee.models.base import Progress
-from matinee.models.linked_movies import LinkedMovies, LinkedMoviesConfig, block_size, blocks, keep_largest, stacked
+from matinee.models.linked_movies import LinkedMovies, LinkedMoviesConfig, blocks, keep_largest, linking_bytes, stacked
 from matinee.models.preference import StarScale
 from matinee.models.warm_items import WarmItems, choose_warm
 
@@ -39,11 +39,8 @@ class ItemKNN(LinkedMovies[ItemKNNConfig]):
     Config = ItemKNNConfig
 
     def memory_needed(self, dataset: Dataset) -> int:
-        """Peak bytes: the links (twice, while turned round), one block of similarities, two sparse copies."""
-        k = int((dataset.ratings.counts > 0).sum())
-        links = k * min(self.config.neighbors, k) * 12
-        block = block_size(k) * k * 60
-        return 3 * links + block + 48 * len(dataset.ratings) + 200 * k + 16 * dataset.ratings.n_users + (1 << 20)
+        """Peak bytes: see `linking_bytes`."""
+        return linking_bytes(dataset.ratings, self.config.neighbors)
 
     def memory_hint(self) -> str:
         """What to do where the memory limit is exceeded."""

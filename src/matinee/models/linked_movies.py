@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from matinee.data.catalog import Catalog
+from matinee.data.ratings import Ratings
 from matinee.models.base import Model, ModelConfig, Query, Scores, State
 from matinee.models.preference import Feedback, StarScale
 from matinee.models.sparse import sparse_rows, sparse_state
@@ -80,6 +81,13 @@ class LinkedMovies(Model[C]):
         self._items = WarmItems.from_state(state, catalog)
         self._links = sparse_rows(state, len(self._items), len(self._items))
         self._scale = StarScale.from_state(state)
+
+
+def linking_bytes(ratings: Ratings, neighbors: int) -> int:
+    """Peak bytes of linking each movie: the links (twice, while turned round), one block, and sparse copies."""
+    k = int((ratings.counts > 0).sum())
+    links = k * min(neighbors, k) * 12
+    return 3 * links + block_size(k) * k * 60 + 72 * len(ratings) + 200 * k + 16 * ratings.n_users + (1 << 20)
 
 
 def block_size(k: int) -> int:
