@@ -17,6 +17,8 @@ from support import random_dataset
 
 EAGER: dict[str, dict[str, Any]] = {
     "ease": {"min_ratings": 1},
+    "slim": {"min_ratings": 1},
+    "higherease": {"min_ratings": 1},
     "coldstart": {"min_ratings": 1},
     "blend": {"weights": {"ease": 0.6, "itemknn": 0.4}, "popular": "popularity"},
     "recommendernet": {"dim": 4, "epochs": 2, "members": 1},
