@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from pydantic import Field
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
+from matinee.errors import DataError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.neural.backend import import_jax, padded
 from matinee.models.neural.dense import Floats
@@ -53,6 +54,13 @@ class HistoryNetwork(Model[C]):
     Trained with JAX (extra `neural`); an answer takes NumPy alone, and of the first layer only the rows of the history.
     """
 
+    search_ranges: ClassVar[Mapping[str, str]] = {
+        "hidden": "100:600",
+        "latent": "32:256",
+        "dropout": "0.2:0.7",
+        "learning_rate": "3e-4:5e-3",
+        "batch_size": "128,256,512",
+    }
     what: ClassVar[str]
     """What needs JAX: "Training Mult-VAE"."""
 
@@ -93,6 +101,37 @@ class HistoryNetwork(Model[C]):
         )
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
+        config = self.config
+
+        def on_epoch(epoch: int, _figure: float | None) -> None:
+            progress(f"{self.name}: epochs", 0.99 * epoch / config.epochs)
+
+        self._train(dataset, on_epoch)
+        progress(f"{self.name}: done", 1.0)
+
+    def validation_loss(self, dataset: Dataset, on_epoch: Callable[[int, float | None], None]) -> float:
+        """1 − nDCG@20 of what training stops by, at the best epoch: for a search.
+
+        Args:
+            on_epoch: called with the number of epochs done and the figure then; what it raises ends the training.
+
+        Raises:
+            DataError: nobody has five movies, so that nothing is held out; or `validation` is 0.
+        """
+        losses: list[float] = []
+
+        def kept(epoch: int, figure: float | None) -> None:
+            if figure is not None:
+                losses.append(1 - figure)
+            on_epoch(epoch, losses[-1] if losses else None)
+
+        self._train(dataset, kept)
+        if not losses:
+            raise DataError("No ratings are held out to validate by.", "Use more data, or set validation above 0.")
+        return min(losses)
+
+    def _train(self, dataset: Dataset, on_epoch: Callable[[int, float | None], None]) -> None:
+        """Learn the weights; on_epoch gets the number of epochs done and the nDCG@20 of what is held out."""
         import_jax(self.what)
         config = self.config
         self._scale = StarScale.of(dataset)
@@ -100,11 +139,9 @@ class HistoryNetwork(Model[C]):
         k = len(self._items)
         if not k:
             self._weights = {name: np.zeros(shape, dtype=np.float32) for name, shape in self._shapes(0).items()}
-            progress(f"{self.name}: done", 1.0)
             return
         matrix = self._items.training_matrix(dataset, config.weighting).tocsr()
-        wide = padded(k, ROOM)
-        trainer = self._trainer(self._start(wide), k)
+        trainer = self._trainer(self._start(padded(k, ROOM)), k)
         weights, _ = train(
             trainer,
             matrix,
@@ -114,11 +151,10 @@ class HistoryNetwork(Model[C]):
             batch_size=config.batch_size,
             validation=config.validation,
             seed=config.seed,
-            on_epoch=lambda epoch, _figure: progress(f"{self.name}: epochs", 0.99 * epoch / config.epochs),
+            on_epoch=on_epoch,
         )
         cut = {name: tuple(slice(size) for size in shape) for name, shape in self._shapes(k).items()}
         self._weights = {name: np.ascontiguousarray(weights[name][part]) for name, part in cut.items()}
-        progress(f"{self.name}: done", 1.0)
 
     def _start(self, k: int) -> Weights:
         """Weights to begin with: Glorot's normal distribution, biases 0, scales 1."""

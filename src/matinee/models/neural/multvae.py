@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -34,6 +34,7 @@ class MultVAE(HistoryNetwork[MultVAEConfig]):
 
     name = "multvae"
     Config = MultVAEConfig
+    search_ranges: ClassVar[Mapping[str, str]] = HistoryNetwork.search_ranges | {"kl": "0.05:1"}
     what = "Training Mult-VAE"
 
     def _shapes(self, k: int) -> dict[str, tuple[int, ...]]:

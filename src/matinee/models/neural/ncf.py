@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,13 @@ class NCF(HistoryNetwork[NCFConfig]):
 
     name = "ncf"
     Config = NCFConfig
+    search_ranges: ClassVar[Mapping[str, str]] = {
+        "hidden": "16:128",
+        "latent": "16:128",
+        "dropout": "0:0.6",
+        "learning_rate": "1e-3:1e-2",
+        "negatives": "4:16",
+    }
     what = "Training NCF"
 
     def _shapes(self, k: int) -> dict[str, tuple[int, ...]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -47,6 +47,7 @@ class RecVAE(HistoryNetwork[RecVAEConfig]):
 
     name = "recvae"
     Config = RecVAEConfig
+    search_ranges: ClassVar[Mapping[str, str]] = HistoryNetwork.search_ranges | {"gamma": "1e-3:2e-2"}
     what = "Training RecVAE"
 
     def _shapes(self, k: int) -> dict[str, tuple[int, ...]]:
