@@ -17,12 +17,13 @@ from matinee.errors import DataError, InvalidInputError, MemoryLimitError, Unkno
 from matinee.evaluation.bootstrap import RESAMPLES
 from matinee.evaluation.comparison import lower_is_better
 from matinee.evaluation.experiment import Evaluation, evaluate_in_detail, examine, load_source
-from matinee.evaluation.measure import Fitted, Lineup, fit_models
+from matinee.evaluation.measure import Fitted, fit_models
 from matinee.evaluation.protocols import Protocol, Split, check_tasks, get_protocol
 from matinee.evaluation.samplers import SamplerName, make_sampler, sampler_name
 from matinee.evaluation.search_space import search_space
-from matinee.models import MODELS, create, default_lineup
+from matinee.models import MODELS, create
 from matinee.models.base import Model
+from matinee.models.lineup import Lineup, lineup_for
 from matinee.settings import Settings
 
 TUNED = "{}-tuned"
@@ -84,7 +85,7 @@ def tune(
     metric: str | None = None,
     sampler: SamplerName | None = None,
     settings: Settings | None = None,
-    lineup: Lineup = default_lineup,
+    lineup: Lineup | None = None,
     resamples: int = RESAMPLES,
     fingerprint: str | None = None,
     progress: Progress | None = None,
@@ -113,7 +114,7 @@ def tune(
     on_progress = progress or silent
     loaded = load_source(chosen, data, settings, progress, validation=True, fingerprint=fingerprint)
     known = chosen.data(loaded.source)
-    lineup = _with_kind(lineup, model)
+    lineup = _with_kind(lineup or lineup_for(settings), model)
     stages = []
     for split in chosen.splits(loaded.source, validation=True):
         check_tasks(chosen, split)

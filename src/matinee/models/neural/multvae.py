@@ -34,7 +34,7 @@ class MultVAE(HistoryNetwork[MultVAEConfig]):
 
     name = "multvae"
     Config = MultVAEConfig
-    search_ranges: ClassVar[Mapping[str, str]] = HistoryNetwork.search_ranges | {"kl": "0.05:1"}
+    search_ranges: ClassVar[Mapping[str, str]] = {**HistoryNetwork.search_ranges, "kl": "0.05:1"}
     what = "Training Mult-VAE"
 
     def _shapes(self, k: int) -> dict[str, tuple[int, ...]]:

@@ -47,7 +47,7 @@ class RecVAE(HistoryNetwork[RecVAEConfig]):
 
     name = "recvae"
     Config = RecVAEConfig
-    search_ranges: ClassVar[Mapping[str, str]] = HistoryNetwork.search_ranges | {"gamma": "1e-3:2e-2"}
+    search_ranges: ClassVar[Mapping[str, str]] = {**HistoryNetwork.search_ranges, "gamma": "1e-3:2e-2"}
     what = "Training RecVAE"
 
     def _shapes(self, k: int) -> dict[str, tuple[int, ...]]:
