@@ -211,6 +211,19 @@ def test_answers_need_numpy_alone(kind: str, fitted: dict[str, Model[Any]], data
     np.testing.assert_array_equal(scores, model.score([Query.of(data.ratings, 3)]))
 
 
+def test_members_are_averaged(data: Dataset) -> None:
+    """Two networks of seeds 3 and 4 answer as each alone does, on the mean; stored they are the same."""
+    settings = SETTINGS["multvae"] | {"epochs": 2}
+    both = MultVAE(**settings, members=2, seed=3).fit(data)
+    queries = [Query.of(data.ratings, user) for user in range(3)]
+    alone = [MultVAE(**settings, seed=seed).fit(data) for seed in (3, 4)]
+    np.testing.assert_allclose(both.score(queries), np.mean([one.score(queries) for one in alone], axis=0), atol=1e-5)
+    likeness = np.mean([one.similar([0]) for one in alone], axis=0)
+    np.testing.assert_allclose(both.similar([0]), likeness, atol=1e-5)
+    loaded = MultVAE.from_state(both.config, both.state(), data.catalog)
+    np.testing.assert_array_equal(loaded.score(queries), both.score(queries))
+
+
 @pytest.mark.parametrize("kind", ["recommendernet", "multvae"])
 def test_a_search_is_told_of_every_epoch(kind: str, data: Dataset) -> None:
     """`validation_loss` tells how many epochs are done and the loss, and ends with what is raised there."""

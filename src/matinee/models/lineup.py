@@ -108,7 +108,9 @@ def default_lineup(dataset: Dataset, neural: Neural = "") -> dict[str, Model[Any
 def _autoencoder(kind: Neural, warm: dict[str, int]) -> Model[Any]:
     if kind == "multvae":
         return MultVAE(MultVAEConfig(**warm))
-    return RecVAE(RecVAEConfig(learning_rate=1.5e-3, encoder_passes=2, epochs=30, patience=4, **warm))
+    return RecVAE(
+        RecVAEConfig(members=2, validation=0.1, learning_rate=1.5e-3, encoder_passes=2, epochs=40, patience=5, **warm)
+    )
 
 
 def lineup_for(settings: Settings) -> Lineup:

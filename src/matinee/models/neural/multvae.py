@@ -52,7 +52,8 @@ class MultVAE(HistoryNetwork[MultVAEConfig]):
             "out_bias": (k,),
         }
 
-    def _trainer(self, weights: Weights, k: int) -> Trainer:
+    def _trainer(self, weights: Weights, k: int, seed: int) -> Trainer:
+        del seed
         return _MultVAETrainer(weights, k, self.config)
 
     @classmethod
@@ -62,8 +63,9 @@ class MultVAE(HistoryNetwork[MultVAEConfig]):
         logits: Floats = hidden @ weights["out"] + weights["out_bias"]
         return logits
 
-    def _decoder(self) -> Floats:
-        return np.ascontiguousarray(self._weights["out"].T)
+    @classmethod
+    def _decoder(cls, weights: Weights) -> Floats:
+        return np.ascontiguousarray(weights["out"].T)
 
 
 class _MultVAETrainer(Trainer):

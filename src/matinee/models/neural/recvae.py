@@ -67,7 +67,8 @@ class RecVAE(HistoryNetwork[RecVAEConfig]):
             "out_bias": (k,),
         }
 
-    def _trainer(self, weights: Weights, k: int) -> Trainer:
+    def _trainer(self, weights: Weights, k: int, seed: int) -> Trainer:
+        del seed
         return _RecVAETrainer(weights, k, self.config)
 
     @classmethod
@@ -83,8 +84,9 @@ class RecVAE(HistoryNetwork[RecVAEConfig]):
         code = hidden @ weights["mean"] + weights["mean_bias"]
         return (code @ weights["out"] + weights["out_bias"]).astype(np.float32, copy=False)
 
-    def _decoder(self) -> Floats:
-        return np.ascontiguousarray(self._weights["out"].T)
+    @classmethod
+    def _decoder(cls, weights: Weights) -> Floats:
+        return np.ascontiguousarray(weights["out"].T)
 
 
 class _RecVAETrainer(Trainer):
