@@ -1,12 +1,12 @@
-"""The networks: cross-entropy of stars on random 90:10 splits, lists beside EASE, and a search for settings.
+"""The networks: cross-entropy of stars on random 90:10 splits, and lists beside EASE.
 
     python benchmarks/networks.py bce                    # RecommenderNet and Stars, three splits of ml-latest-small
     python benchmarks/networks.py bce --validation       # the training parts split again, for choosing settings
     python benchmarks/networks.py lists --data ../shared/data/ml-1m                # RecVAE, EASE and both, seed 0
     python benchmarks/networks.py lists --data ../shared/data/ml-1m --validation   # the users kept for validation
-    python benchmarks/networks.py search --trials 30     # Optuna: poor trials are given up after a few epochs
 
 Stars are measured twice: with the times of the ratings asked, and at a time far from the history, as lists are made.
+`matinee tune recommendernet` searches for settings.
 """
 
 from __future__ import annotations
@@ -96,55 +96,14 @@ def lists(dataset: Dataset, *, validation: bool) -> None:
         print(f"{model.name}: R@20 {figures['recall@20']:.4f}, N@20 {figures['ndcg@20']:.4f}", flush=True)
 
 
-def search(dataset: Dataset, trials: int) -> None:
-    import optuna
-
-    train, _ = halves(dataset.ratings, 0, validation=False)
-    part = dataset.with_ratings(train)
-
-    def suggest(trial: Any, name: str, text: str) -> Any:
-        low, colon, high = text.partition(":")
-        if not colon:
-            options = [int(value) if value.isdigit() else value for value in text.split(",")]
-            return trial.suggest_categorical(name, options)
-        whole = RecommenderNet.Config.model_fields[name].annotation is int
-        log = float(low) > 0
-        if whole:
-            return trial.suggest_int(name, int(low), int(high), log=log)
-        return trial.suggest_float(name, float(low), float(high), log=log)
-
-    def objective(trial: Any) -> float:
-        settings = {name: suggest(trial, name, text) for name, text in RecommenderNet.search_ranges.items()}
-
-        def on_epoch(epoch: int, loss: float | None) -> None:
-            trial.report(loss, epoch)
-            if trial.should_prune():
-                raise optuna.TrialPruned
-
-        return RecommenderNet(**settings).validation_loss(part, on_epoch)
-
-    sampler = optuna.samplers.TPESampler(seed=0)
-    study = optuna.create_study(
-        sampler=sampler, pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
-    )
-    defaults = RecommenderNet().config
-    study.enqueue_trial({name: getattr(defaults, name) for name in RecommenderNet.search_ranges})
-    study.optimize(objective, n_trials=trials, show_progress_bar=True)
-    print(f"BCE {study.best_value:.4f} with {study.best_params}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["bce", "lists", "search"])
+    parser.add_argument("what", choices=["bce", "lists"])
     parser.add_argument("--data", default="ml-latest-small", help="name or folder")
     parser.add_argument("--validation", action="store_true")
-    parser.add_argument("--trials", type=int, default=30)
     args = parser.parse_args()
     dataset = load_dataset(args.data)
-    if args.what == "search":
-        search(dataset, args.trials)
-    else:
-        {"bce": bce, "lists": lists}[args.what](dataset, validation=args.validation)
+    {"bce": bce, "lists": lists}[args.what](dataset, validation=args.validation)
 
 
 if __name__ == "__main__":

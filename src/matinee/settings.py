@@ -91,6 +91,11 @@ class Settings(BaseSettings):
         description="What the classic recommendation routes answer with: the default model (`blend`), each user's "
         "random forest (`forest`, which training then adds; extra `classic`), or predicted stars (`stars`).",
     )
+    train_neural: Literal["", "multvae", "recvae"] = Field(
+        "",
+        description="Autoencoder that training adds to the default lists (extra `neural`): better ones of data with "
+        "thousands of users, for minutes of training; or none.",
+    )
     workers: int = Field(1, ge=1, le=256, description="Worker processes of a service.")
 
     data: str = Field("auto", description="Data set to train on: a name of `matinee data list`, a folder, or `auto`.")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ from matinee.evaluation.protocols import EvaluationSource, get_protocol
 from matinee.evaluation.samplers import OptunaSampler, RandomSampler, Sampler, make_sampler, sampler_name
 from matinee.evaluation.search_space import Choice, Range, search_space
 from matinee.evaluation.tune import tune
-from matinee.models import Blend, Ease, Popularity, Stars
+from matinee.models import MODELS, Blend, Ease, Popularity, Stars
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores
 from matinee.models.ease import EaseConfig
 from matinee.settings import Settings
@@ -30,6 +30,7 @@ from support import random_dataset
 class DialConfig(ModelConfig):
     dial: float = Field(1.0, gt=0, le=100)
     steps: int = Field(4, ge=1)
+    epochs: int = Field(6, ge=6, le=6)
     share: float = Field(0.2, ge=0, lt=1)
     kind: Literal["a", "b"] = "a"
     on: bool = True
@@ -63,6 +64,22 @@ def lineup(_: Dataset) -> dict[str, Model[Any]]:
     return {"dial": Dial(), "popular": Popularity(), "stars": Stars(n_factors=2)}
 
 
+class Learner(Dial):
+    """Trained in epochs: the loss falls to the distance of the dial from 10, and is known after each."""
+
+    name = "learner"
+    search_ranges = {"dial": "0.1:100"}
+    epochs_run: ClassVar[list[int]] = []
+
+    def validation_loss(self, dataset: Dataset, on_epoch: Callable[[int, float | None], None]) -> float:
+        distance = abs(math.log(self.config.dial / 10))
+        self.epochs_run.append(0)
+        for epoch in range(1, self.config.epochs + 1):
+            self.epochs_run[-1] = epoch
+            on_epoch(epoch, distance + 1 / epoch)
+        return distance + 1 / self.config.epochs
+
+
 @pytest.fixture(scope="module")
 def data() -> Dataset:
     return random_dataset(150, 60, 0.4)
@@ -78,6 +95,7 @@ def test_a_space_follows_types_bounds_and_defaults() -> None:
     assert search_space(DialConfig()) == {
         "dial": Range(0.125, 8.0, log=True),
         "steps": Range(1, 32, log=True, whole=True),
+        "epochs": Range(6, 6, log=True, whole=True),
         "share": Range(0.0, 0.95),
         "kind": Choice(("a", "b")),
         "on": Choice((False, True)),
@@ -96,6 +114,15 @@ def test_a_space_as_asked() -> None:
         "optional": Choice((None, 2)),
         "on": Choice((True,)),
     }
+
+
+@pytest.mark.parametrize("kind", [kind for kind, model in MODELS.items() if model.search_ranges])
+def test_ranges_of_models_make_sense(kind: str) -> None:
+    space = search_space(MODELS[kind]().config, MODELS[kind].search_ranges)
+    assert space.keys() == MODELS[kind].search_ranges.keys()
+    for name, entry in space.items():
+        if isinstance(entry, Range):
+            assert entry.low <= getattr(MODELS[kind]().config, name) <= entry.high, "the default is tried as well"
 
 
 @pytest.mark.parametrize(
@@ -230,6 +257,49 @@ def test_a_search_finds_the_better_dial(data: Dataset, own: Settings) -> None:
     assert [trial.values for trial in again.trials] == [trial.values for trial in found.trials]
 
 
+def test_poor_trials_end_between_epochs(data: Dataset, own: Settings) -> None:
+    """By the validation loss, over the model's own ranges; what is reported on the way only grows."""
+    Learner.epochs_run.clear()
+    shares: list[float] = []
+
+    def progress(what: str, share: float) -> None:
+        if what == "tuning learner":
+            shares.append(share)
+
+    found = tune(
+        "learner", data=data, trials=16, sampler="random", settings=own, resamples=0, progress=progress,
+        lineup=lambda _: {"learner": Learner()},
+    )  # fmt: skip
+    assert found.metric == "validation_loss"
+    assert {name for trial in found.trials for name in trial.settings} == {"dial"}
+    pruned = [trial for trial in found.trials if trial.state == "pruned"]
+    assert pruned
+    assert all(trial.value is None for trial in pruned)
+    complete = [trial for trial in found.trials if trial.state == "complete"]
+    assert len(complete) + len(pruned) == 16
+    assert {run for run in Learner.epochs_run if run < 6} == {3}
+    assert found.best.value == min(trial.value for trial in complete if trial.value is not None)
+    assert shares == sorted(shares)
+    assert len(shares) > 16 * 3
+    again = tune(**found.search, data=data, settings=own, lineup=lambda _: {"learner": Learner()})
+    assert [trial.values for trial in again.trials] == [trial.values for trial in found.trials]
+
+
+def test_a_kind_outside_of_the_lineup(data: Dataset, own: Settings) -> None:
+    found = tune(
+        "itemknn",
+        data=data,
+        trials=2,
+        ranges={"neighbors": "5:50"},
+        sampler="random",
+        settings=own,
+        lineup=lineup,
+        resamples=0,
+    )
+    assert found.config["neighbors"] == found.best.settings["neighbors"]
+    assert [entry.name for entry in found.evaluation.report.results] == ["itemknn", "itemknn-tuned"]
+
+
 def test_a_search_reads_no_test_rating(data: Dataset, own: Settings) -> None:
     """All that a search is asked or told is the same where the stars of the test part are others."""
     source = EvaluationSource(data)
@@ -264,6 +334,8 @@ def test_failures_are_trials_too(data: Dataset, own: Settings) -> None:
 def test_searches_that_are_refused(data: Dataset, own: Settings) -> None:
     with pytest.raises(UnknownModelError):
         tune("nope", data=data, settings=own, lineup=lineup)
+    with pytest.raises(InvalidInputError, match="no validation loss"):
+        tune("dial", data=data, metric="validation_loss", settings=own, lineup=lineup)
     with pytest.raises(InvalidInputError, match="no figure 'auc'"):
         tune("dial", data=data, metric="auc", trials=1, settings=own, lineup=lineup)
     with pytest.raises(InvalidInputError, match="have changed"):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from matinee.data.dataset import Dataset
-from matinee.errors import MissingExtraError
+from matinee.errors import DataError, MissingExtraError
 from matinee.models import MODELS, NCF, Model, MultVAE, Query, RecommenderNet, RecVAE
 from matinee.models.neural.dense import Floats
 from matinee.models.neural.session_features import BANDWIDTHS
@@ -209,3 +209,47 @@ def test_answers_need_numpy_alone(kind: str, fitted: dict[str, Model[Any]], data
     subprocess.run(command, check=True, timeout=300)
     scores: Floats = np.load(tmp_path / "scores.npy")
     np.testing.assert_array_equal(scores, model.score([Query.of(data.ratings, 3)]))
+
+
+def test_members_are_averaged(data: Dataset) -> None:
+    """Two networks of seeds 3 and 4 answer as each alone does, on the mean; stored they are the same."""
+    settings = SETTINGS["multvae"] | {"epochs": 2}
+    both = MultVAE(**settings, members=2, seed=3).fit(data)
+    queries = [Query.of(data.ratings, user) for user in range(3)]
+    alone = [MultVAE(**settings, seed=seed).fit(data) for seed in (3, 4)]
+    np.testing.assert_allclose(both.score(queries), np.mean([one.score(queries) for one in alone], axis=0), atol=1e-5)
+    likeness = np.mean([one.similar([0]) for one in alone], axis=0)
+    np.testing.assert_allclose(both.similar([0]), likeness, atol=1e-5)
+    loaded = MultVAE.from_state(both.config, both.state(), data.catalog)
+    np.testing.assert_array_equal(loaded.score(queries), both.score(queries))
+
+
+@pytest.mark.parametrize("kind", ["recommendernet", "multvae"])
+def test_a_search_is_told_of_every_epoch(kind: str, data: Dataset) -> None:
+    """`validation_loss` tells how many epochs are done and the loss, and ends with what is raised there."""
+    model = MODELS[kind](**SETTINGS[kind] | {"epochs": 3})
+    told: list[tuple[int, float]] = []
+
+    def on_epoch(epoch: int, loss: float | None) -> None:
+        assert loss is not None
+        told.append((epoch, loss))
+
+    loss = model.validation_loss(data, on_epoch)  # type: ignore[attr-defined]
+    assert [epoch for epoch, _ in told] == [1, 2, 3]
+    assert 0 < loss <= told[0][1]
+
+    class EnoughError(Exception):
+        pass
+
+    def stop(epoch: int, _: float | None) -> None:
+        if epoch == 2:
+            raise EnoughError
+
+    with pytest.raises(EnoughError):
+        model.validation_loss(data, stop)  # type: ignore[attr-defined]
+
+
+def test_nothing_is_held_out_to_validate_by(data: Dataset) -> None:
+    model = MultVAE(**SETTINGS["multvae"] | {"epochs": 1, "validation": 0.0})
+    with pytest.raises(DataError, match="held out"):
+        model.validation_loss(data, lambda _epoch, _loss: None)

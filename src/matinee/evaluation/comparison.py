@@ -14,7 +14,17 @@ from matinee.evaluation.figures import Floats, UserFigures, user_means
 
 TESTED = ("ndcg", "precision", "recall", "map", "mrr", "hit_rate", "disliked_per_list", "rmse", "mae")
 """Figures that every user has a value of. RMSE is tested by each user's mean squared error."""
-LOWER_IS_BETTER = ("rmse", "mae", "timed_rmse", "timed_mae", "disliked", "head", "gini", "interval_width")
+LOWER_IS_BETTER = (
+    "rmse",
+    "mae",
+    "timed_rmse",
+    "timed_mae",
+    "disliked",
+    "head",
+    "gini",
+    "interval_width",
+    "validation_loss",
+)
 
 
 class Comparison(BaseModel):

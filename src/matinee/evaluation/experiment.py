@@ -24,7 +24,6 @@ from matinee.evaluation.environment import Environment
 from matinee.evaluation.figures import UserFigures
 from matinee.evaluation.groups import UserGroups, popularity_deciles
 from matinee.evaluation.measure import (
-    Lineup,
     fit_models,
     measure_ranking,
     measure_stars,
@@ -39,6 +38,7 @@ from matinee.evaluation.summary import Examined, Measured, summarize
 from matinee.evaluation.user_traits import Traits, read_user_traits
 from matinee.models import MODELS, create, default_lineup
 from matinee.models.base import Model
+from matinee.models.lineup import Lineup, lineup_for
 from matinee.settings import Settings
 
 
@@ -67,7 +67,7 @@ def evaluate(
     data: Dataset | Path | str | None = None,
     settings: Settings | None = None,
     validation: bool = False,
-    lineup: Lineup = default_lineup,
+    lineup: Lineup | None = None,
     baseline: str | None = None,
     resamples: int = RESAMPLES,
     progress: Progress | None = None,
@@ -83,7 +83,7 @@ def evaluate(
         settings: cache folder, memory limit, seed of the intervals; None: from the environment.
         validation: for choosing settings: ask the validation users alone, for nothing that a printed split tests (see
             `Protocol.splits`).
-        lineup: makes the unfitted models for a training part.
+        lineup: makes the unfitted models for a training part; None: those that the settings ask for.
         baseline: the model that all others are compared with; None: the best by the first figure.
         resamples: of the bootstrap; 0: no intervals and no tests.
         progress: called with what is being done and the share done (0..1).
@@ -114,7 +114,7 @@ def evaluate_in_detail(
     data: Dataset | Path | str | None = None,
     settings: Settings | None = None,
     validation: bool = False,
-    lineup: Lineup = default_lineup,
+    lineup: Lineup | None = None,
     baseline: str | None = None,
     resamples: int = RESAMPLES,
     fingerprint: str | None = None,
@@ -127,6 +127,7 @@ def evaluate_in_detail(
     """
     chosen = get_protocol(protocol)
     settings = settings or Settings()
+    lineup = lineup or lineup_for(settings)
     on_progress = progress or silent
     loaded = load_source(chosen, data, settings, progress, validation=validation, fingerprint=fingerprint)
     source = loaded.source

@@ -27,10 +27,6 @@ from matinee.models.preference import Scale
 _BATCH_BYTES = 16 << 20
 """Bytes of scores made at a time: small enough for the cache, large enough for BLAS."""
 
-Lineup = Callable[[Dataset], dict[str, Model[Any]]]
-"""Makes the unfitted models, parts before the models made of them."""
-
-
 Lister = Callable[[Scores, list[Query]], NDArray[np.int64]]
 """Scores (n_queries, n_items) and the queries → rows (n_queries, k), best first, −1 where a list ends early."""
 

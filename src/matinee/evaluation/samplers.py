@@ -22,7 +22,7 @@ class Sampler(Protocol):
         """The settings of the next trial."""
 
     def should_stop(self, step: int, value: float) -> bool:
-        """Whether to give the present trial up, by the mean over its first `step` + 1 splits."""
+        """Whether to give the present trial up, by its value so far at a step: a split, or an epoch of training."""
 
     def tell(self, value: float | None) -> None:
         """The result of the present trial; None: it was given up, or failed."""

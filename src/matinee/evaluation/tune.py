@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,15 +17,20 @@ from matinee.errors import DataError, InvalidInputError, MemoryLimitError, Unkno
 from matinee.evaluation.bootstrap import RESAMPLES
 from matinee.evaluation.comparison import lower_is_better
 from matinee.evaluation.experiment import Evaluation, evaluate_in_detail, examine, load_source
-from matinee.evaluation.measure import Fitted, Lineup, fit_models
+from matinee.evaluation.measure import Fitted, fit_models
 from matinee.evaluation.protocols import Protocol, Split, check_tasks, get_protocol
 from matinee.evaluation.samplers import SamplerName, make_sampler, sampler_name
 from matinee.evaluation.search_space import search_space
-from matinee.models import default_lineup
+from matinee.models import MODELS, create
 from matinee.models.base import Model
+from matinee.models.lineup import Lineup, lineup_for
 from matinee.settings import Settings
 
 TUNED = "{}-tuned"
+LOSS = "validation_loss"
+"""The figure of models that have it as a method: by what they stop training. It is known after each epoch."""
+_WARM_UP = 2
+"""Epochs after which a trial may be given up."""
 
 
 class Trial(BaseModel):
@@ -80,48 +85,61 @@ def tune(
     metric: str | None = None,
     sampler: SamplerName | None = None,
     settings: Settings | None = None,
-    lineup: Lineup = default_lineup,
+    lineup: Lineup | None = None,
     resamples: int = RESAMPLES,
     fingerprint: str | None = None,
     progress: Progress | None = None,
     on_trial: Callable[[Trial], None] | None = None,
 ) -> Tuning:
-    """Search for better settings of a model of the line-up. Its parts, if any, keep theirs.
+    """Search for better settings of a model. Its parts, if any, keep theirs.
 
     Args:
-        model: a name of the line-up.
+        model: a name of the line-up, or of a kind of model, which is then searched from its usual settings.
         protocol: whose validation parts are asked.
         trials: how many settings to try, the present ones first.
-        ranges: setting → "LOW:HIGH" or "A,B,C"; only these are searched. None: all with bounds, around their values.
-        metric: the figure to search by; None: the first of the protocol for this model.
+        ranges: setting → "LOW:HIGH" or "A,B,C"; only these are searched. None: the model's `search_ranges`, or where it
+            names none all with bounds, around their values.
+        metric: the figure to search by; None: "validation_loss" where the model has it, else the first of the protocol.
+            By the former, trials are given up between epochs.
         sampler: None: Optuna where it is installed, else at random.
         settings: of which `seed` is that of the search.
         fingerprint: of the data, where they must be the same as before.
         on_trial: called after each trial.
 
     Raises:
-        UnknownModelError: the line-up has no such model.
+        UnknownModelError: there is no such model.
         InvalidInputError: nothing to search, a range that makes no sense, or no such figure.
     """
     chosen, settings = get_protocol(protocol), settings or Settings()
     on_progress = progress or silent
     loaded = load_source(chosen, data, settings, progress, validation=True, fingerprint=fingerprint)
     known = chosen.data(loaded.source)
+    lineup = _with_kind(lineup or lineup_for(settings), model)
     stages = []
     for split in chosen.splits(loaded.source, validation=True):
         check_tasks(chosen, split)
         stages.append(_Stage.of(split, known, lineup, model, settings.memory_limit, on_progress))
     start = stages[0].unfitted
-    space = search_space(start.config, ranges)
+    space = search_space(start.config, ranges or start.search_ranges)
     default = {name: getattr(start.config, name) for name in space}
-    figure = metric or ("rmse" if chosen.tasks == ("stars",) else _first_metric(chosen))
+    figure = metric or _usual_metric(start, chosen)
+    if figure == LOSS and not hasattr(start, LOSS):
+        raise InvalidInputError(f"{model} has no validation loss.", "Choose another --metric.")
     kind = sampler_name(sampler)
     searcher = make_sampler(kind, space, default, maximize=not lower_is_better(figure), seed=settings.seed)
     done: list[Trial] = []
     for number in range(trials):
         on_progress(f"tuning {model}", number / trials)
         proposal = searcher.ask()
-        trial = _try(number, proposal, stages, chosen, known, figure, searcher.should_stop, settings.memory_limit)
+
+        def report(share: float, number: int = number) -> None:
+            on_progress(f"tuning {model}", (number + share) / trials)
+
+        if figure == LOSS:
+            measure = _by_loss(stages, searcher.should_stop, settings.memory_limit, report)
+        else:
+            measure = _by_figure(stages, chosen, known, figure, searcher.should_stop, settings.memory_limit)
+        trial = _try(number, proposal, measure)
         searcher.tell(trial.value)
         done.append(trial)
         if on_trial is not None:
@@ -166,8 +184,6 @@ class _Stage:
     ) -> _Stage:
         dataset = known.with_ratings(split.train)
         candidates = lineup(dataset)
-        if name not in candidates:
-            raise UnknownModelError(name, list(candidates))
         model = candidates[name]
         parts = fit_models(candidates, model.parts, dataset, memory_limit=memory_limit, progress=progress)
         missing = [part for part in model.parts if part not in parts]
@@ -177,34 +193,81 @@ class _Stage:
             raise InvalidInputError(f"{name} cannot be fitted on this data. {why or ''}".strip(), "Tune another model.")
         return cls(split, dataset, smaller, parts)
 
-    def fit(self, settings: Mapping[str, Any], memory_limit: int) -> Model[Any]:
+    def model(self, settings: Mapping[str, Any]) -> Model[Any]:
+        """The model with these settings, unfitted."""
         config = type(self.unfitted.config).model_validate(self.unfitted.config.model_dump() | dict(settings))
         model: Model[Any] = type(self.unfitted)(config)
         if model.parts:
             model = model.bind({name: self.parts[name].model for name in model.parts})
-        return model.fit(self.dataset, memory_limit=memory_limit)
+        return model
 
 
-def _try(
-    number: int,
-    settings: dict[str, Any],
+class _GivenUpError(Exception):
+    """A trial is worse than others were at the same step."""
+
+
+Measure = Callable[[dict[str, Any]], Iterator[float]]
+"""Settings → the figure on one split after the other. May raise `_GivenUpError`."""
+
+
+def _by_figure(
     stages: Sequence[_Stage],
     protocol: Protocol,
     known: Dataset,
     figure: str,
     should_stop: Callable[[int, float], bool],
     memory_limit: int,
-) -> Trial:
-    begun, values = time.perf_counter(), []
+) -> Measure:
+    """Fitted and asked, split by split; given up between splits, by the mean so far."""
+
+    def measure(settings: dict[str, Any]) -> Iterator[float]:
+        values: list[float] = []
+        for step, stage in enumerate(stages):
+            fitted = stage.model(settings).fit(stage.dataset, memory_limit=memory_limit)
+            values.append(_value(examine(fitted, stage.split, known, protocol).metrics, figure))
+            yield values[-1]
+            if should_stop(step, float(np.mean(values))) and step + 1 < len(stages):
+                raise _GivenUpError
+
+    return measure
+
+
+def _by_loss(
+    stages: Sequence[_Stage],
+    should_stop: Callable[[int, float], bool],
+    memory_limit: int,
+    report: Callable[[float], None],
+) -> Measure:
+    """What training stops by, of ratings that the model holds out itself; given up between epochs of the first split.
+
+    Args:
+        report: told which share of the trial is done, at most.
+    """
+
+    def measure(settings: dict[str, Any]) -> Iterator[float]:
+        for step, stage in enumerate(stages):
+            model: Any = stage.model(settings)
+            model.check_memory(stage.dataset, memory_limit)
+
+            def on_epoch(epoch: int, loss: float | None, step: int = step, epochs: int = model.config.epochs) -> None:
+                report((step + epoch / epochs) / len(stages))
+                if step == 0 and loss is not None and epoch > _WARM_UP and should_stop(epoch, loss):
+                    raise _GivenUpError
+
+            yield model.validation_loss(stage.dataset, on_epoch)
+
+    return measure
+
+
+def _try(number: int, settings: dict[str, Any], measure: Measure) -> Trial:
+    begun = time.perf_counter()
+    values: list[float] = []
     state: Literal["complete", "pruned", "failed"] = "complete"
     problem = ""
     try:
-        for step, stage in enumerate(stages):
-            metrics = examine(stage.fit(settings, memory_limit), stage.split, known, protocol).metrics
-            values.append(_value(metrics, figure))
-            if should_stop(step, float(np.mean(values))) and step + 1 < len(stages):
-                state = "pruned"
-                break
+        values.extend(measure(settings))  # those before an error stay
+    except _GivenUpError:
+        state = "pruned"
     except (MemoryLimitError, ValidationError, DataError) as error:
         state, problem = "failed", str(error).splitlines()[0]
     return Trial(
@@ -216,6 +279,27 @@ def _try(
         problem=problem,
         seconds=time.perf_counter() - begun,
     )
+
+
+def _with_kind(lineup: Lineup, name: str) -> Lineup:
+    """The line-up with a model of this kind, as it usually is, where it has none of this name."""
+
+    def whole(dataset: Dataset) -> dict[str, Model[Any]]:
+        candidates = lineup(dataset)
+        if name in candidates:
+            return candidates
+        try:
+            return candidates | {name: create(name)}
+        except UnknownModelError:
+            raise UnknownModelError(name, list({**candidates, **MODELS})) from None
+
+    return whole
+
+
+def _usual_metric(model: Model[Any], protocol: Protocol) -> str:
+    if hasattr(model, LOSS):
+        return LOSS
+    return "rmse" if protocol.tasks == ("stars",) else _first_metric(protocol)
 
 
 def _first_metric(protocol: Protocol) -> str:

@@ -146,6 +146,8 @@ class Model(ABC, Generic[C]):
     """True where scores are expected stars on the data set's scale."""
     learns_from_ratings: ClassVar[bool] = True
     """False where fitting reads the movies alone."""
+    search_ranges: ClassVar[Mapping[str, str]] = {}
+    """What `matinee tune` searches unless it is told: setting → "LOW:HIGH" or "A,B,C". Empty: all with bounds."""
 
     def __init__(self, config: C | None = None, **settings: Any) -> None:
         if config is not None and settings:
@@ -205,6 +207,17 @@ class Model(ABC, Generic[C]):
         Raises:
             MemoryLimitError: before any work, where `memory_needed` exceeds `memory_limit` (bytes).
         """
+        self.check_memory(dataset, memory_limit)
+        self.n_items = len(dataset.catalog)
+        self._fit(dataset, progress or silent)
+        return self
+
+    def check_memory(self, dataset: Dataset, memory_limit: int | None) -> None:
+        """Refuse to fit what would not fit.
+
+        Raises:
+            MemoryLimitError: `memory_needed` exceeds the limit (bytes; None: there is none).
+        """
         need = self.memory_needed(dataset)
         if memory_limit is not None and need > memory_limit:
             raise MemoryLimitError(
@@ -212,9 +225,6 @@ class Model(ABC, Generic[C]):
                 f"{memory_limit / 2**20:,.0f} MiB.",
                 self.memory_hint(),
             )
-        self.n_items = len(dataset.catalog)
-        self._fit(dataset, progress or silent)
-        return self
 
     def memory_hint(self) -> str:
         """What to do where the memory limit is exceeded."""

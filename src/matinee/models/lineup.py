@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
+from matinee._util.extras import need
 from matinee.data.dataset import Dataset
 from matinee.models.base import Model
 from matinee.models.bayesian import BayesianStars
@@ -15,9 +18,16 @@ from matinee.models.ease import Ease, EaseConfig
 from matinee.models.graph_filter import GraphFilter
 from matinee.models.ials import ImplicitALS
 from matinee.models.item_knn import ItemKNN
+from matinee.models.neural.multvae import MultVAE, MultVAEConfig
+from matinee.models.neural.recvae import RecVAE, RecVAEConfig
 from matinee.models.popularity import Popularity
 from matinee.models.stars import Stars
 from matinee.models.user_kernel import UserKernel
+from matinee.settings import Settings
+
+Lineup = Callable[[Dataset], dict[str, Model[Any]]]
+"""Makes the unfitted models by name, parts before the models made of them."""
+Neural = Literal["", "multvae", "recvae"]
 
 MIN_RATINGS, MAX_ITEMS = 5, 12_000
 """Movies that EASE learns: rarer ones hardly ever make an answer; the weights of 12,000 movies take 549 MiB."""
@@ -46,11 +56,18 @@ WATCHED = {"edlae": 0.25, "ials": 0.5, "graph": 0.1, "content": 0.15, "stars": 0
 """Weights of `watched`; learned ones are no better (ml-100k, validation, nDCG@10 of every rating .266, these .268)."""
 
 
-def default_lineup(dataset: Dataset) -> dict[str, Model[Any]]:
+NEURAL_WEIGHT, NEURAL_WATCHED = (0.0, 0.05, 0.1, 0.2, 0.2), 0.8
+"""Usual weight of an autoencoder in the blend at the same lengths, and in `watched`."""
+
+
+def default_lineup(dataset: Dataset, neural: Neural = "") -> dict[str, Model[Any]]:
     """Unfitted models by name, parts before the blend that is made of them.
 
     Settings were chosen on validation data; on which is said in docs/decisions/0007-evaluation.md.
     Where the data have vectors of texts or posters, `coldstart` is added and places new movies in the blend.
+
+    Args:
+        neural: an autoencoder that is added, to the blends too.
     """
     warm = {"min_ratings": MIN_RATINGS, "max_items": MAX_ITEMS}
     lineup: dict[str, Model[Any]] = {
@@ -78,8 +95,30 @@ def default_lineup(dataset: Dataset) -> dict[str, Model[Any]]:
         lineup["userkernel"] = UserKernel()
     else:
         del weights["userkernel"], watched["userkernel"]
+    if neural:
+        lineup[neural] = _autoencoder(neural, warm)
+        weights[neural], watched[neural] = NEURAL_WEIGHT, NEURAL_WATCHED
     mapping = "coldstart" if dataset.vectors else None
     return lineup | {
         "blend": Blend(weights=weights, mapping=mapping),
         "watched": Blend(weights=watched, feedback="watched", learn=False, mapping=mapping),
     }
+
+
+def _autoencoder(kind: Neural, warm: dict[str, int]) -> Model[Any]:
+    if kind == "multvae":
+        return MultVAE(MultVAEConfig(**warm))
+    return RecVAE(
+        RecVAEConfig(members=2, validation=0.1, learning_rate=1.5e-3, encoder_passes=2, epochs=40, patience=5, **warm)
+    )
+
+
+def lineup_for(settings: Settings) -> Lineup:
+    """The models that these settings ask for, of any data set.
+
+    Raises:
+        MissingExtraError: they ask for an autoencoder, and JAX is not installed.
+    """
+    if settings.train_neural:
+        need("jax", f"Training {settings.train_neural}", "neural")
+    return partial(default_lineup, neural=settings.train_neural)

@@ -14,10 +14,10 @@ from matinee.data.dataset import Dataset
 from matinee.errors import RunError
 from matinee.evaluation.environment import Environment
 from matinee.evaluation.experiment import Evaluation, evaluate_in_detail
-from matinee.evaluation.measure import Lineup
 from matinee.evaluation.tune import tune
 from matinee.models import create
 from matinee.models.base import Model
+from matinee.models.lineup import Lineup
 from matinee.settings import Settings
 from matinee.tracking.recording import report_of, unpacked, values_differ
 from matinee.tracking.runs import RunRecord, RunStore

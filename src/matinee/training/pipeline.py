@@ -18,9 +18,10 @@ from matinee.data.load import load_dataset
 from matinee.data.ratings import Ratings
 from matinee.data.sources import list_datasets
 from matinee.errors import DataError, MemoryLimitError, SnapshotError
-from matinee.models import ForestStars, default_lineup
+from matinee.models import ForestStars
 from matinee.models.base import Model
 from matinee.models.blend.model import Blend
+from matinee.models.lineup import lineup_for
 from matinee.settings import Settings
 from matinee.snapshots import SnapshotRegistry, write_snapshot
 from matinee.stores import Store, open_store
@@ -94,6 +95,7 @@ def train_dataset(
 ) -> str:
     """`train` for data that are loaded already; `source` identifies where they came from."""
     on_progress = progress or silent
+    lineup_of = lineup_for(settings)
     watermark = 0
     if include_store and (settings.store_url or settings.store_path(dataset.name).exists()):
         store = open_store(settings, dataset.name)
@@ -111,7 +113,7 @@ def train_dataset(
         report = dataset.report.model_copy(update={"notes": (*dataset.report.notes, *notes)})
         dataset = replace(dataset, report=report)
     seconds = {"encoding": time.perf_counter() - start}
-    lineup = default_lineup(dataset)
+    lineup = lineup_of(dataset)
     if settings.classic_model == ForestStars.name:
         lineup[ForestStars.name] = ForestStars()
     metrics: Mapping[str, Mapping[str, float]] = {}
@@ -205,10 +207,11 @@ def _measured(
 
     on_progress("measuring on held-out ratings", 0.0)
     names = _affordable(lineup, dataset, settings.memory_limit)
+    lineup_of = lineup_for(settings)
     measured: dict[str, Model[Any]] = {}
     metrics = training_metrics(
         dataset,
-        lambda part: _fitting(default_lineup(part), names),
+        lambda part: _fitting(lineup_of(part), names),
         settings.seed,
         memory_limit=settings.memory_limit,
         progress=lambda _what, share: on_progress("measuring on held-out ratings", min(share, 1.0)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from pydantic import Field
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
+from matinee.errors import DataError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.neural.backend import import_jax, padded
 from matinee.models.neural.dense import Floats
@@ -34,6 +35,9 @@ class HistoryNetworkConfig(ModelConfig):
     validation: float = Field(
         0.2, ge=0, le=1, description="Share of the users of whom a fifth of the films is held out to stop by."
     )
+    members: int = Field(
+        1, ge=1, le=32, description="Networks, of other seeds and other ratings to stop by, whose logits are averaged."
+    )
     weighting: Weighting = Field("binary", description="What a rating counts in training: 1, or stars / highest stars.")
     feedback: Feedback = Field(
         "signed", description="Histories: by how much a film was liked, dislikes not at all; or as in training."
@@ -53,19 +57,26 @@ class HistoryNetwork(Model[C]):
     Trained with JAX (extra `neural`); an answer takes NumPy alone, and of the first layer only the rows of the history.
     """
 
+    search_ranges: ClassVar[Mapping[str, str]] = {
+        "hidden": "100:600",
+        "latent": "32:256",
+        "dropout": "0.2:0.7",
+        "learning_rate": "3e-4:5e-3",
+        "batch_size": "128,256,512",
+    }
     what: ClassVar[str]
     """What needs JAX: "Training Mult-VAE"."""
 
     _items: WarmItems
     _scale: StarScale
-    _weights: Weights
+    _members: tuple[Weights, ...]
 
     @abstractmethod
     def _shapes(self, k: int) -> dict[str, tuple[int, ...]]:
         """Names and shapes of the weights over k movies; "in" (k, hidden) is the first layer."""
 
     @abstractmethod
-    def _trainer(self, weights: Weights, k: int) -> Trainer:
+    def _trainer(self, weights: Weights, k: int, seed: int) -> Trainer:
         """A trainer of weights over a padded number of movies, of which k are there."""
 
     @classmethod
@@ -73,8 +84,9 @@ class HistoryNetwork(Model[C]):
     def _answer(cls, weights: Weights, first: Floats) -> Floats:
         """Logits, (n, k), for the first layer's sums over normalized histories, (n, hidden), before its bias."""
 
+    @classmethod
     @abstractmethod
-    def _decoder(self) -> Floats:
+    def _decoder(cls, weights: Weights) -> Floats:
         """What stands for a movie where codes become scores, (k, d)."""
 
     def memory_needed(self, dataset: Dataset) -> int:
@@ -83,7 +95,13 @@ class HistoryNetwork(Model[C]):
         k = padded(len(choose_warm(dataset.ratings.counts, config.min_ratings, config.max_items)), ROOM)
         n_weights = sum(int(np.prod(shape)) for shape in self._shapes(k).values())
         batches = 16 * (config.batch_size + 1000) * (k + 6 * config.hidden)
-        return 4 * n_weights * 8 + batches + 64 * len(dataset.ratings) + 64 * len(dataset.catalog) + (128 << 20)
+        return (
+            4 * n_weights * (7 + config.members)
+            + batches
+            + 64 * len(dataset.ratings)
+            + 64 * len(dataset.catalog)
+            + (128 << 20)
+        )
 
     def memory_hint(self) -> str:
         """What to do where the memory limit is exceeded."""
@@ -93,18 +111,49 @@ class HistoryNetwork(Model[C]):
         )
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
+        config = self.config
+        members = []
+        for member in range(config.members):
+
+            def on_epoch(epoch: int, _figure: float | None, member: int = member) -> None:
+                progress(f"{self.name}: epochs", 0.99 * (member + epoch / config.epochs) / config.members)
+
+            members.append(self._train(dataset, config.seed + member, on_epoch))
+        self._members = tuple(members)
+        progress(f"{self.name}: done", 1.0)
+
+    def validation_loss(self, dataset: Dataset, on_epoch: Callable[[int, float | None], None]) -> float:
+        """1 − nDCG@20 of what training stops by, at the best epoch of one network: for a search.
+
+        Args:
+            on_epoch: called with the number of epochs done and the figure then; what it raises ends the training.
+
+        Raises:
+            DataError: nobody has five movies, so that nothing is held out; or `validation` is 0.
+        """
+        losses: list[float] = []
+
+        def kept(epoch: int, figure: float | None) -> None:
+            if figure is not None:
+                losses.append(1 - figure)
+            on_epoch(epoch, losses[-1] if losses else None)
+
+        self._train(dataset, self.config.seed, kept)
+        if not losses:
+            raise DataError("No ratings are held out to validate by.", "Use more data, or set validation above 0.")
+        return min(losses)
+
+    def _train(self, dataset: Dataset, seed: int, on_epoch: Callable[[int, float | None], None]) -> Weights:
+        """The weights of one network; on_epoch gets the number of epochs done and the nDCG@20 of what is held out."""
         import_jax(self.what)
         config = self.config
         self._scale = StarScale.of(dataset)
         self._items = WarmItems(choose_warm(dataset.ratings.counts, config.min_ratings, config.max_items))
         k = len(self._items)
         if not k:
-            self._weights = {name: np.zeros(shape, dtype=np.float32) for name, shape in self._shapes(0).items()}
-            progress(f"{self.name}: done", 1.0)
-            return
+            return {name: np.zeros(shape, dtype=np.float32) for name, shape in self._shapes(0).items()}
         matrix = self._items.training_matrix(dataset, config.weighting).tocsr()
-        wide = padded(k, ROOM)
-        trainer = self._trainer(self._start(wide), k)
+        trainer = self._trainer(self._start(padded(k, ROOM), seed), k, seed)
         weights, _ = train(
             trainer,
             matrix,
@@ -113,16 +162,15 @@ class HistoryNetwork(Model[C]):
             patience=config.patience,
             batch_size=config.batch_size,
             validation=config.validation,
-            seed=config.seed,
-            on_epoch=lambda epoch, _figure: progress(f"{self.name}: epochs", 0.99 * epoch / config.epochs),
+            seed=seed,
+            on_epoch=on_epoch,
         )
         cut = {name: tuple(slice(size) for size in shape) for name, shape in self._shapes(k).items()}
-        self._weights = {name: np.ascontiguousarray(weights[name][part]) for name, part in cut.items()}
-        progress(f"{self.name}: done", 1.0)
+        return {name: np.ascontiguousarray(weights[name][part]) for name, part in cut.items()}
 
-    def _start(self, k: int) -> Weights:
+    def _start(self, k: int, seed: int) -> Weights:
         """Weights to begin with: Glorot's normal distribution, biases 0, scales 1."""
-        rng = np.random.default_rng(self.config.seed)
+        rng = np.random.default_rng(seed)
         weights: Weights = {}
         for name, shape in self._shapes(k).items():
             if len(shape) == 1:
@@ -147,24 +195,42 @@ class HistoryNetwork(Model[C]):
         return np.maximum(weights, np.float32(0))
 
     def score(self, queries: Sequence[Query]) -> Scores:
-        """Logits; NaN for cold movies, and for users without a warm movie."""
+        """Mean logits; NaN for cold movies, and for users without a warm movie."""
         scores = np.full((len(queries), len(self._items)), np.nan, dtype=np.float32)
         known = np.array([self.knows(query) for query in queries], dtype=np.bool_)
         if known.any():
             chosen = [query for query, one in zip(queries, known, strict=True) if one]
-            scores[known] = self._forward(self._weights, self._items.matrix(chosen, self._history))
+            histories = self._items.matrix(chosen, self._history)
+            total = self._forward(self._members[0], histories)
+            for weights in self._members[1:]:
+                total = total + self._forward(weights, histories)
+            scores[known] = total / np.float32(len(self._members))
         return self._items.spread(scores, self.n_items)
 
     def similar(self, rows: Sequence[int]) -> Scores:
-        """Cosine of the decoder's weights; NaN for cold movies."""
-        return self._items.cosines(rows, self._decoder(), self.n_items)
+        """Mean cosine of the decoders' weights; NaN for cold movies."""
+        scores = [self._items.cosines(rows, self._decoder(weights), self.n_items) for weights in self._members]
+        cosines: Scores = np.mean(scores, axis=0, dtype=np.float32)
+        return cosines
 
     def state(self) -> State:
-        """The weights by name, float32, `items` int64 (k,), `star_scale`."""
-        return {**self._weights, "items": self._items.rows, **self._scale.state()}
+        """The weights by name, float32, of further members "member_1_" and so on before it; `items` int64 (k,),
+        `star_scale`.
+        """
+        weights = {
+            _stored(member, name): value for member, named in enumerate(self._members) for name, value in named.items()
+        }
+        return {**weights, "items": self._items.rows, **self._scale.state()}
 
     def _restore(self, state: Mapping[str, NDArray[Any]], catalog: Catalog) -> None:
         self._items = WarmItems.from_state(state, catalog)
         shapes = self._shapes(len(self._items))
-        self._weights = {name: array(state, name, np.float32, shape) for name, shape in shapes.items()}
+        self._members = tuple(
+            {name: array(state, _stored(member, name), np.float32, shape) for name, shape in shapes.items()}
+            for member in range(self.config.members)
+        )
         self._scale = StarScale.from_state(state)
+
+
+def _stored(member: int, name: str) -> str:
+    return f"member_{member}_{name}" if member else name

@@ -6,7 +6,7 @@ Keras' own `fit` would compile a program for every fit. Its stateless calls allo
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,6 +85,7 @@ def program(shape: Shape) -> Program:
 
 
 def _build(keras: Any, shape: Shape) -> Any:
+    """The model; its weights are 0, as `initial` gives others and each random one would compile a program."""
     layers = keras.layers
     penalty = keras.regularizers.L1L2(l1=shape.l1, l2=shape.l2)
     bias_penalty = keras.regularizers.L2(shape.bias_l2)
@@ -96,28 +97,29 @@ def _build(keras: Any, shape: Shape) -> Any:
 
     def embedding(count: int, dim: int, name: str, regularizer: Any) -> Any:
         # The penalty is on what a batch looks up: it grows with the number of ratings.
-        return layers.Embedding(count, dim, name=name, activity_regularizer=regularizer)
+        return layers.Embedding(count, dim, "zeros", name=name, activity_regularizer=regularizer)
 
+    dense_layer = partial(layers.Dense, kernel_initializer="zeros")
     users = embedding(shape.n_users, shape.dim, "users", penalty)(user)
     movies = embedding(shape.n_movies, shape.dim, "movies", penalty)(movie)
     if shape.n_features:
-        dense = layers.Dense(shape.dim, use_bias=False, kernel_regularizer=feature_penalty, name="features_vector")
+        dense = dense_layer(shape.dim, use_bias=False, kernel_regularizer=feature_penalty, name="features_vector")
         movies = layers.Add()([movies, dense(features)])
     if shape.hidden:
         deep = movies
         for number, width in enumerate(shape.hidden):
-            deep = layers.Dense(width, activation="relu", name=f"hidden_{number}")(deep)
-        movies = layers.Add()([movies, layers.Dense(shape.dim, name="hidden_out")(deep)])
+            deep = dense_layer(width, activation="relu", name=f"hidden_{number}")(deep)
+        movies = layers.Add()([movies, dense_layer(shape.dim, name="hidden_out")(deep)])
     if shape.dropout:
         movies = layers.Dropout(shape.dropout)(movies)
     logit = [
         layers.Dot(axes=1, name="product")([users, movies]),
         embedding(shape.n_users, 1, "user_bias", bias_penalty)(user),
         embedding(shape.n_movies, 1, "movie_bias", bias_penalty)(movie),
-        layers.Dense(1, name="sessions_bias")(sessions),  # its own bias is the mean
+        dense_layer(1, name="sessions_bias")(sessions),  # its own bias is the mean
     ]
     if shape.n_features:
-        dense = layers.Dense(1, use_bias=False, kernel_regularizer=feature_penalty, name="features_bias")
+        dense = dense_layer(1, use_bias=False, kernel_regularizer=feature_penalty, name="features_bias")
         logit.append(dense(features))
     output = layers.Activation("sigmoid", name="rating")(layers.Add()(logit))
     return keras.Model([user, movie, features, sessions], output)

@@ -26,7 +26,11 @@ def fold_in(features: Floats, targets: Floats, offsets: Floats, ridge: Floats) -
     """
     weights = np.zeros(features.shape[1], dtype=np.float32)
     for _ in range(_STEPS):
-        predicted = sigmoid(offsets + features @ weights)
+        # OpenBLAS' AVX-512 product with a matrix of five columns adds up stack that it never wrote, in lanes it then
+        # drops. Half an address there can read as a signaling NaN: a false alarm, in some processes and not in others.
+        with np.errstate(invalid="ignore"):
+            product = features @ weights
+        predicted = sigmoid(offsets + product)
         gradient = features.T @ (predicted - targets) + ridge * weights
         curvature = predicted * (1 - predicted)
         hessian = features.T @ (features * curvature[:, None])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -34,6 +34,7 @@ class MultVAE(HistoryNetwork[MultVAEConfig]):
 
     name = "multvae"
     Config = MultVAEConfig
+    search_ranges: ClassVar[Mapping[str, str]] = {**HistoryNetwork.search_ranges, "kl": "0.05:1"}
     what = "Training Mult-VAE"
 
     def _shapes(self, k: int) -> dict[str, tuple[int, ...]]:
@@ -51,7 +52,8 @@ class MultVAE(HistoryNetwork[MultVAEConfig]):
             "out_bias": (k,),
         }
 
-    def _trainer(self, weights: Weights, k: int) -> Trainer:
+    def _trainer(self, weights: Weights, k: int, seed: int) -> Trainer:
+        del seed
         return _MultVAETrainer(weights, k, self.config)
 
     @classmethod
@@ -61,8 +63,9 @@ class MultVAE(HistoryNetwork[MultVAEConfig]):
         logits: Floats = hidden @ weights["out"] + weights["out_bias"]
         return logits
 
-    def _decoder(self) -> Floats:
-        return np.ascontiguousarray(self._weights["out"].T)
+    @classmethod
+    def _decoder(cls, weights: Weights) -> Floats:
+        return np.ascontiguousarray(weights["out"].T)
 
 
 class _MultVAETrainer(Trainer):

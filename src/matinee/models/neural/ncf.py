@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,13 @@ class NCF(HistoryNetwork[NCFConfig]):
 
     name = "ncf"
     Config = NCFConfig
+    search_ranges: ClassVar[Mapping[str, str]] = {
+        "hidden": "16:128",
+        "latent": "16:128",
+        "dropout": "0:0.6",
+        "learning_rate": "1e-3:1e-2",
+        "negatives": "4:16",
+    }
     what = "Training NCF"
 
     def _shapes(self, k: int) -> dict[str, tuple[int, ...]]:
@@ -61,17 +68,17 @@ class NCF(HistoryNetwork[NCFConfig]):
             "deep_out": (h // 2,),
         }
 
-    def _start(self, k: int) -> Weights:
+    def _start(self, k: int, seed: int) -> Weights:
         """As usual; the last layers begin with the plain product and a small mean."""
-        weights = super()._start(k)
+        weights = super()._start(k, seed)
         weights["product_out"][:] = 1
         weights["deep_out"][:] = 1 / len(weights["deep_out"])
         for name in ("in", "product", "deep"):
             weights[name] *= np.float32(np.sqrt(sum(weights[name].shape) / 2) / np.sqrt(self.config.latent) / 2)
         return weights
 
-    def _trainer(self, weights: Weights, k: int) -> Trainer:
-        return _NCFTrainer(weights, k, self.config)
+    def _trainer(self, weights: Weights, k: int, seed: int) -> Trainer:
+        return _NCFTrainer(weights, k, self.config, seed)
 
     @classmethod
     def _answer(cls, weights: Weights, first: Floats) -> Floats:
@@ -84,18 +91,19 @@ class NCF(HistoryNetwork[NCFConfig]):
         result: Floats = scores.astype(np.float32, copy=False)
         return result
 
-    def _decoder(self) -> Floats:
-        return np.hstack([self._weights["product"] * self._weights["product_out"], self._weights["deep"]])
+    @classmethod
+    def _decoder(cls, weights: Weights) -> Floats:
+        return np.hstack([weights["product"] * weights["product_out"], weights["deep"]])
 
 
 class _NCFTrainer(Trainer):
-    def __init__(self, weights: Weights, k: int, config: NCFConfig) -> None:
+    def __init__(self, weights: Weights, k: int, config: NCFConfig, seed: int) -> None:
         import jax.numpy as jnp
 
         self.weights = {name: jnp.array(value) for name, value in weights.items()}
         self._config, self._k = config, k
         self._adam = adam_start(self.weights)
-        self._rng = np.random.default_rng(config.seed)
+        self._rng = np.random.default_rng(seed)
 
     def epoch(self, batches: Callable[[], Iterator[Batch]], key: Any, done: float) -> None:
         """One pass."""

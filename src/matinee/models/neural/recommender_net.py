@@ -94,7 +94,6 @@ class RecommenderNet(Model[RecommenderNetConfig]):
         "schedule": "constant,cosine,exponential",
         "batch_size": "256,512,1024,2048",
     }
-    """Settings to search, and where: as `matinee tune --search` takes them."""
 
     _items: WarmItems
     _scale: tuple[float, float]

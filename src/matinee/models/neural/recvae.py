@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
@@ -47,6 +47,7 @@ class RecVAE(HistoryNetwork[RecVAEConfig]):
 
     name = "recvae"
     Config = RecVAEConfig
+    search_ranges: ClassVar[Mapping[str, str]] = {**HistoryNetwork.search_ranges, "gamma": "1e-3:2e-2"}
     what = "Training RecVAE"
 
     def _shapes(self, k: int) -> dict[str, tuple[int, ...]]:
@@ -66,7 +67,8 @@ class RecVAE(HistoryNetwork[RecVAEConfig]):
             "out_bias": (k,),
         }
 
-    def _trainer(self, weights: Weights, k: int) -> Trainer:
+    def _trainer(self, weights: Weights, k: int, seed: int) -> Trainer:
+        del seed
         return _RecVAETrainer(weights, k, self.config)
 
     @classmethod
@@ -82,8 +84,9 @@ class RecVAE(HistoryNetwork[RecVAEConfig]):
         code = hidden @ weights["mean"] + weights["mean_bias"]
         return (code @ weights["out"] + weights["out_bias"]).astype(np.float32, copy=False)
 
-    def _decoder(self) -> Floats:
-        return np.ascontiguousarray(self._weights["out"].T)
+    @classmethod
+    def _decoder(cls, weights: Weights) -> Floats:
+        return np.ascontiguousarray(weights["out"].T)
 
 
 class _RecVAETrainer(Trainer):
