@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 import apps_support
 import browser_support
@@ -49,8 +49,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
             shown = getattr(item, "funcargs", {}).get(name)
             if isinstance(shown, Page) and not shown.is_closed() and report.when == "call":
                 path = item.funcargs["tmp_path"] / f"{name}.png"  # type: ignore[attr-defined]
-                shown.screenshot(path=path)
-                report.sections.append((name, f"{shown.url}\n{path}"))
+                with suppress(Error):  # a browser that has no time for it must not end the whole run
+                    shown.screenshot(path=path)
+                    report.sections.append((name, f"{shown.url}\n{path}"))
     return report
 
 
