@@ -10,12 +10,14 @@ every film for each user, seen ones removed: ratings of four stars and more that
 within each user (`implicit`).
 
 Each peer has an environment of its own in `--environments`, made once from `requirements/peers-NAME.txt`, which pins
-all packages. One that cannot be installed is named with the reason, and the others go on. `benchmarks/peers/run_NAME.py`
-runs there: it gets the training ratings and the questions as NumPy files and writes predictions or scores, which are
-measured here. Test stars never leave this process. Each model is fitted in a process with one thread and `--limit`
-seconds of CPU time. Peers have the settings of their libraries (what was set besides is in the drivers), ours have
-theirs, chosen on validation data; our models read titles, genres and years of films too, of the peers only the second of
-myfm's. ± is half of the 95 % interval over users, p is from Wilcoxon's signed-rank test against the best of ours, with
+all packages. One that cannot be installed is named with the reason, and the others go on. `run_NAME.py` of
+`benchmarks/peers` runs there: it gets the training ratings and the questions as NumPy files and writes predictions or
+scores, which are measured here. Peers never see a test rating's stars. Each model is fitted in a process of its own,
+with one thread and `--limit` seconds of CPU time.
+
+Peers have the settings of their libraries (what was set besides is in the drivers), ours have theirs, chosen on
+validation data. Our models may read titles, genres and years of films too; of the peers, the second of myfm's reads
+genres. ± is half of the 95 % interval over users; p is from Wilcoxon's signed-rank test against the best of ours, with
 Holm's correction.
 """
 

@@ -6,10 +6,10 @@
     python benchmarks/zoo.py --readme README.md               # the table into a page, between its zoo marks
     python benchmarks/zoo.py --show --readme README.md        # from stored figures alone
 
-Protocol `holdout`: 80:20 at random within each user, all films ranked. Each model is fitted in a process of its own with
-one thread; its figures are stored in `--out` as they come, so that a run may be stopped and go on. Stored figures are
-measured anew where the data or a setting of the model has changed. A model that needs more than `--limit` CPU seconds
-for fitting and answering is given up, and the table says so.
+Protocol `holdout`: 80:20 at random within each user, all films ranked. Each model is fitted in a process of its own
+with one thread; its figures are stored in `--out` as they come, so that a run may be stopped and go on. Stored figures
+are measured anew where the data or a setting of the model has changed. A model that needs more than `--limit` CPU
+seconds for fitting and answering is given up, and the table says so.
 
 nDCG@10 counts the test films that the user liked (`--relevant all`: every test film, liked or not). ± is half of the
 95 % interval over users. Fitting is measured in CPU seconds, which other work on the machine hardly changes, compiling

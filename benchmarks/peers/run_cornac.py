@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from cornac.data import Dataset
 from cornac.models import BPR, EASE, MF, NMF, BaselineOnly, ItemKNN, UserKNN
-
 from exchange import Answers, Fit, Part, main
 
 

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from exchange import Answers, Fit, Part, main
 from implicit.als import AlternatingLeastSquares
 from implicit.bpr import BayesianPersonalizedRanking
 from implicit.nearest_neighbours import BM25Recommender, CosineRecommender
-
-from exchange import Answers, Fit, Part, main
 
 
 def watched(part: Part) -> Any:

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from exchange import Answers, Fit, Part, main
 from lenskit.als import BiasedMFScorer, ImplicitMFScorer
 from lenskit.basic import BiasScorer
 from lenskit.data import ItemList, RecQuery, from_interactions_df
 from lenskit.knn import EASEScorer, ItemKNNScorer, UserKNNScorer
 from lenskit.training import TrainingOptions
-
-from exchange import Answers, Fit, Part, main
 
 
 def trained(make: Any, part: Part, stars: bool) -> tuple[Any, Any]:

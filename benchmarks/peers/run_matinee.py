@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from exchange import Answers, Fit, Part, main
+
 from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset
 from matinee.data.readers import read_source
@@ -31,7 +32,7 @@ class Known:
 def known(part: Part) -> Known:
     place, protocol_name, number = part.origin.tolist()
     dataset, protocol = load_dataset(place), PROTOCOLS[protocol_name]
-    rows = read_source(place).ratings if protocol.needs_file(dataset.name) else None
+    rows = read_source(Path(place)).ratings if protocol.needs_file(dataset.name) else None
     source = EvaluationSource(dataset, rows)
     split = next(islice(protocol.splits(source), int(number), None))
     dataset = protocol.data(source).with_ratings(split.train)

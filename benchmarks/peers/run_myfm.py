@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from myfm import MyFMGibbsRegressor, MyFMOrderedProbit, RelationBlock
-
 from exchange import Answers, Part, main
+from myfm import MyFMGibbsRegressor, MyFMOrderedProbit, RelationBlock
 
 RANK, SWEEPS, KEPT = 10, 300, 280
 DAY = 86_400

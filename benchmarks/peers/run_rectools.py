@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from exchange import Answers, Fit, Part, main
 from implicit.als import AlternatingLeastSquares
 from implicit.nearest_neighbours import TFIDFRecommender
 from rectools import Columns
 from rectools.dataset import Dataset
 from rectools.models import EASEModel, ImplicitALSWrapperModel, ImplicitItemKNNWrapperModel, PureSVDModel
-
-from exchange import Answers, Fit, Part, main
 
 LENGTH = 100
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from surprise import SVD, BaselineOnly, Dataset, KNNBaseline, Reader, SVDpp
-
 from exchange import Answers, Fit, Part, main
+from surprise import SVD, BaselineOnly, Dataset, KNNBaseline, Reader, SVDpp
 
 
 def fitted(make: Any, part: Part) -> Answers:
