@@ -55,6 +55,7 @@ from matinee.evaluation.protocols import EvaluationSource
 from matinee.models import Query
 from matinee.settings import Settings
 from peers.exchange import Part
+from zoo import put_into
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -285,12 +286,13 @@ def table(task: str, result: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *(f"\nNot measured: {row} ({reason})" for row, reason in result["failed"].items())])
 
 
-def show(report: Mapping[str, Any]) -> None:
-    for name, reason in report["absent"].items():
-        print(f"Without {name}: {reason}")
+def text_of(report: Mapping[str, Any]) -> str:
+    """Both tables, in Markdown."""
+    parts = [f"Without {name}: {reason}" for name, reason in report["absent"].items()]
     for task, result in report["tasks"].items():
-        print(f"\n{task} on {report['data']}, {result['protocol']} ({', '.join(result['splits'])})\n")
-        print(table(task, result))
+        splits = ", ".join(result["splits"])
+        parts += [f"{task.capitalize()}, {report['data']}, `{result['protocol']}` ({splits}):", table(task, result)]
+    return "\n\n".join(parts)
 
 
 def main() -> None:
@@ -303,10 +305,11 @@ def main() -> None:
     parser.add_argument("--nice", type=int, default=0)
     parser.add_argument("--environments", type=Path, default=ROOT / ".venv-peers")
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "peers.json")
+    parser.add_argument("--page", type=Path, help="page to put the tables into, between its peers marks")
     parser.add_argument("--show", action="store_true", help="the table of --out, without measuring")
     options = parser.parse_args()
     if options.show:
-        show(json.loads(options.out.read_text()))
+        tell(json.loads(options.out.read_text()), options.page)
         return
     shared = SHARED / options.data
     place = str(shared) if shared.is_dir() else options.data
@@ -334,7 +337,13 @@ def main() -> None:
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(report, indent=1))
-    show(report)
+    tell(report, options.page)
+
+
+def tell(report: Mapping[str, Any], page: Path | None) -> None:
+    print(text_of(report))
+    if page is not None:
+        put_into(page, "peers", text_of(report))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ seconds for fitting and answering is given up, and the table says so.
 nDCG@10 counts the test films that the user liked (`--relevant all`: every test film, liked or not). ± is half of the
 95 % interval over users. Fitting is measured in CPU seconds, which other work on the machine hardly changes, compiling
 by Numba left out; that of a blend contains its parts, and so do its bytes. An answer is the best ten films for one
-user, the median of 200 in CPU milliseconds.
+user, the median of 200 in milliseconds.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import argparse
 import json
 import os
 import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -54,7 +55,6 @@ K, ANSWERS, ANSWER_SECONDS = 10, 200, 20.0
 RENAMED = {"stars": "stars-als"}
 """Kinds whose name the line-up gives to a model of another kind."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")
-BEGIN, END = "<!-- zoo -->", "<!-- /zoo -->"
 
 Records = dict[str, dict[str, dict[str, Any]]]
 """Data set → model → what was measured, or `skipped` with the reason."""
@@ -131,13 +131,13 @@ def measure(name: str, place: str) -> dict[str, Any]:
 
 
 def answer_time(model: Model[Any], split: Split) -> float:
-    """Median CPU milliseconds of the best ten films for one user."""
+    """Median milliseconds of the best ten films for one user (CPU clocks are too coarse for one answer)."""
     took: list[float] = []
     for user in users_to_test(split, ANSWERS + 3):
         query = Query.of(split.history, int(user))
-        start = time.process_time()
+        start = time.perf_counter()
         model.top(query, K)
-        took.append(1000 * (time.process_time() - start))
+        took.append(1000 * (time.perf_counter() - start))
         if sum(took) > 1000 * ANSWER_SECONDS:
             break
     return statistics.median(took[3:] or took)  # the first ones make what later ones use again
@@ -147,7 +147,6 @@ def measured_apart(name: str, place: str, limit: int) -> dict[str, Any]:
     """`measure` in a process of its own, with one thread and bounded CPU time."""
 
     def bound() -> None:
-        os.nice(5)
         resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
 
     words = [sys.executable, str(Path(__file__)), "--one", name, "--data", place]
@@ -242,14 +241,14 @@ def table(records: Records, relevant: str) -> str:
     return "\n".join(lines)
 
 
-def put_into(page: Path, text: str) -> None:
-    """Put the table between the marks of a page."""
-    old = page.read_text(encoding="utf-8")
-    before, found, rest = old.partition(BEGIN)
-    _, closed, after = rest.partition(END)
+def put_into(page: Path, mark: str, text: str) -> None:
+    """Put a text between the lines `<!-- MARK -->` and `<!-- /MARK -->` of a page."""
+    begin, end = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    before, found, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, closed, after = rest.partition(end)
     if not (found and closed):
-        raise SystemExit(f"{page} has no {BEGIN} … {END}. Put these two lines where the table belongs.")
-    page.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+        raise SystemExit(f"{page} has no lines {begin} and {end}. Put them where the table belongs.")
+    page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}", encoding="utf-8")
 
 
 def main() -> None:
@@ -279,11 +278,12 @@ def main() -> None:
             path.write_text(json.dumps(records, indent=1))
 
     if not arguments.show:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the process of the model ends too
         measure_all(arguments, records, keep)
     text = table(records, arguments.relevant)
     print(text)
     if arguments.readme is not None:
-        put_into(arguments.readme, text)
+        put_into(arguments.readme, "zoo", text)
 
 
 if __name__ == "__main__":
