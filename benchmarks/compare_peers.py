@@ -180,7 +180,7 @@ def measured(task: str, answers: np.ndarray, split: Split, known: Dataset, part:
     """The figures of one split, by user."""
     users = users_to_test(split)
     if task == "lists":
-        given = Given(answers, split.history.user_ids[part.asked_users].astype(str).tolist())
+        given = Given(answers, [str(split.history.user_ids[user]) for user in part.asked_users.tolist()])
         ranked = rank_users(given, split, known.catalog, k=20)
         hits, n_relevant = metrics.hits_of(ranked.lists, ranked.relevant.matrix(binary=True)[users])
         of_ten = metrics.ndcg(hits[:, :10], n_relevant)
@@ -202,6 +202,7 @@ def run_task(
     source = EvaluationSource(dataset, rows)
     known, entries, failed = protocol.data(source), {}, {}
     names = [(peer, model) for peer, (_, listed) in drivers.items() for model in listed["models"].get(task, ())]
+    names = [name for name in names if options.models is None or name[1] in options.models]
     splits = []
     for number, split in enumerate(islice(protocol.splits(source), options.folds)):
         splits.append(split.name)
@@ -301,6 +302,7 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
     parser.add_argument("--folds", type=int, default=1, help="splits of each protocol, from the first")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS))
+    parser.add_argument("--models", nargs="+", help="names, ours and theirs; default: all")
     parser.add_argument("--limit", type=int, default=900, help="CPU seconds of one model on one split")
     parser.add_argument("--nice", type=int, default=0)
     parser.add_argument("--environments", type=Path, default=ROOT / ".venv-peers")
@@ -327,16 +329,18 @@ def main() -> None:
             print(f"Without {name}: {error}", file=sys.stderr, flush=True)
         else:
             drivers[name] = (python, listed)
-    report = {
+    report: dict[str, Any] = {
         "data": dataset.name,
         "fingerprint": dataset.fingerprint,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "environment": Environment.here().model_dump(mode="json"),
         "absent": absent,
-        "tasks": {task: run_task(task, dataset, place, drivers, options) for task in options.tasks},
+        "tasks": {},
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=1))
+    for task in options.tasks:
+        report["tasks"][task] = run_task(task, dataset, place, drivers, options)
+        options.out.write_text(json.dumps(report, indent=1))
     tell(report, options.page)
 
 
