@@ -1,4 +1,7 @@
-"""RecTools: lists from what was watched. It hands out lists, whose scores are handed on; all other items have none."""
+"""RecTools: lists from what was watched. It hands out lists, whose scores are handed on; all other items have none.
+
+The settings of ALS and the number of neighbors are those tuned for implicit, whose models these are.
+"""
 
 from __future__ import annotations
 
@@ -35,11 +38,12 @@ def of(make: Any) -> Fit:
     return fit
 
 
+TUNED = {"factors": 64, "regularization": 30.0, "alpha": 5.0}
 LISTS = {
     "EASE": of(EASEModel),
     "PureSVD": of(lambda: PureSVDModel(factors=32)),
-    "ALS": of(lambda: ImplicitALSWrapperModel(AlternatingLeastSquares(num_threads=1, random_state=0))),
-    "TF-IDF": of(lambda: ImplicitItemKNNWrapperModel(TFIDFRecommender(K=100, num_threads=1))),
+    "ALS": of(lambda: ImplicitALSWrapperModel(AlternatingLeastSquares(**TUNED, num_threads=1, random_state=0))),
+    "TF-IDF": of(lambda: ImplicitItemKNNWrapperModel(TFIDFRecommender(K=300, num_threads=1))),
 }
 
 if __name__ == "__main__":
