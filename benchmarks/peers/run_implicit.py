@@ -39,13 +39,12 @@ def neighbors(make: Any) -> Fit:
 
 
 TUNED = {"factors": 64, "regularization": 30.0, "alpha": 5.0}
+TUNED_BPR = {"factors": 64, "iterations": 40}
 LISTS = {
     "ALS": factors(lambda: AlternatingLeastSquares(num_threads=1, random_state=0)),
     "ALS, tuned": factors(lambda: AlternatingLeastSquares(**TUNED, num_threads=1, random_state=0)),
     "BPR": factors(lambda: BayesianPersonalizedRanking(num_threads=1, random_state=0)),
-    "BPR, tuned": factors(
-        lambda: BayesianPersonalizedRanking(factors=64, iterations=40, num_threads=1, random_state=0)
-    ),
+    "BPR, tuned": factors(lambda: BayesianPersonalizedRanking(**TUNED_BPR, num_threads=1, random_state=0)),
     "cosine": neighbors(lambda: CosineRecommender(K=300, num_threads=1)),
     "TF-IDF": neighbors(lambda: TFIDFRecommender(K=300, num_threads=1)),
     "BM25": neighbors(lambda: BM25Recommender(K=300, num_threads=1)),
