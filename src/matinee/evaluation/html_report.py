@@ -112,7 +112,7 @@ def _value(result: ModelResult, metric: str) -> Value:
 
 def _cost_charts(report: EvaluationReport) -> dict[str, str]:
     """Of the first figure, and of predicted stars where several models have both; figure → SVG."""
-    found = {}
+    found: dict[str, str] = {}
     for metric in dict.fromkeys((report.metric_names[0], "rmse")):
         points = {
             entry.name: (max(entry.fit_seconds + entry.score_seconds, 1e-3), _value(entry, metric))
