@@ -14,7 +14,7 @@ seconds for fitting and answering is given up, and the table says so.
 nDCG@10 counts the test films that the user liked (`--relevant all`: every test film, liked or not). ± is half of the
 95 % interval over users. Fitting is measured in CPU seconds, which other work on the machine hardly changes, compiling
 by Numba left out; that of a blend contains its parts, and so do its bytes. An answer is the best ten films for one
-user, the median of 200 in milliseconds.
+user in milliseconds, the best of five tries, the median of 60 users.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from matinee.models import MODELS, Model, Query, default_lineup
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 NAMES = ("ml-100k", "ml-latest-small", "ml-1m")
-K, ANSWERS, ANSWER_SECONDS = 10, 200, 20.0
+K, ANSWERS, TRIES, ANSWER_SECONDS = 10, 60, 5, 30.0
 RENAMED = {"stars": "stars-als"}
 """Kinds whose name the line-up gives to a model of another kind."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS")
@@ -131,16 +131,23 @@ def measure(name: str, place: str) -> dict[str, Any]:
 
 
 def answer_time(model: Model[Any], split: Split) -> float:
-    """Median milliseconds of the best ten films for one user (CPU clocks are too coarse for one answer)."""
-    took: list[float] = []
-    for user in users_to_test(split, ANSWERS + 3):
-        query = Query.of(split.history, int(user))
-        start = time.perf_counter()
-        model.top(query, K)
-        took.append(1000 * (time.perf_counter() - start))
-        if sum(took) > 1000 * ANSWER_SECONDS:
+    """Milliseconds of the best ten films for one user: the median over users of the best of some tries.
+
+    CPU clocks are too coarse for one answer; of several tries one is not disturbed by other work.
+    """
+    best: list[float] = []
+    begun = time.perf_counter()
+    for user in users_to_test(split, ANSWERS):
+        took = []
+        for _ in range(TRIES):
+            query = Query.of(split.history, int(user))  # a fresh one: queries keep what was derived of them
+            start = time.perf_counter()
+            model.top(query, K)
+            took.append(time.perf_counter() - start)
+        best.append(1000 * min(took))
+        if time.perf_counter() - begun > ANSWER_SECONDS:
             break
-    return statistics.median(took[3:] or took)  # the first ones make what later ones use again
+    return statistics.median(best)
 
 
 def measured_apart(name: str, place: str, limit: int) -> dict[str, Any]:
