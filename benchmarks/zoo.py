@@ -234,7 +234,9 @@ def table(records: Records, relevant: str) -> str:
     for name in sorted(names, key=key):
         own = {place: records[place].get(name, {}) for place in data}
         for place, record in own.items():
-            if "skipped" in record:
+            if not record:
+                skipped.setdefault("not run yet", []).append(f"{name} on {place}")
+            elif "skipped" in record:
                 skipped.setdefault(record["skipped"], []).append(f"{name} on {place}")
         if not any("metrics" in record for record in own.values()):
             continue
