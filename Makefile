@@ -14,6 +14,9 @@ USER_ID ?=
 TESTS ?= tests
 COVERAGE ?= 90
 PYTEST_OPTIONS ?=
+# Options of benchmarks/compare_peers.py and benchmarks/zoo.py
+PEERS ?=
+ZOO ?=
 # Test files are dealt to this many processes, whole ones: each process has servers and a browser of its own.
 # The many processes that tests start need not compile the modules each time (see PYTHONDONTWRITEBYTECODE below).
 JOBS ?= 3
@@ -25,10 +28,10 @@ has_chromium = $(bin)/python -c 'import sys; sys.path.insert(0, "tests"); from b
 has_elasticsearch = $(bin)/python -c 'import sys; sys.path.insert(0, "tests"); from elasticsearch_support import provide; sys.exit(provide())'
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help demo studio test coverage browser elasticsearch mlflow check containers fix docs bench screenshots lock clean
+.PHONY: help demo studio test coverage browser elasticsearch mlflow check containers fix docs bench compare-peers zoo screenshots lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
 demo: $(VENV)/.train $(VENV)/.web $(VENV)/.ann ## install, fetch data, train, recommend, open http://localhost:7860 (DATA=FOLDER PORT=9000 WEB_PORT=9001 PYTHON=…)
 	@$(bin)/matinee demo $(if $(DATA),--data $(call quoted,$(DATA))) $(if $(PORT),--port $(call quoted,$(PORT))) $(if $(WEB_PORT),--web-port $(call quoted,$(WEB_PORT))) $(if $(USER_ID),--user $(call quoted,$(USER_ID)))
@@ -68,8 +71,14 @@ fix: $(VENV)/.dev ## what ruff can mend by itself
 docs: $(VENV)/.docs ## the site, in site/
 	@NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --strict
 
-bench: $(VENV)/.dev ## every benchmark; each prints its table
-	@for file in benchmarks/*.py; do echo "== $$file"; $(bin)/python "$$file"; done
+bench: $(VENV)/.dev ## every benchmark but that of peers; each prints its table
+	@for file in $(filter-out benchmarks/compare_peers.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(bin)/python "$$file"; done
+
+compare-peers: $(VENV)/.train ## other recommenders, in environments of their own (.venv-peers), and ours on the same splits (PEERS="--folds 5 --data …")
+	@$(bin)/python benchmarks/compare_peers.py $(PEERS)
+
+zoo: $(VENV)/.dev ## every model on three data sets, into the README; stored figures are kept (ZOO="--models ease …")
+	@$(bin)/python benchmarks/zoo.py --readme README.md $(ZOO)
 
 screenshots: $(VENV)/.dev $(VENV)/.browser ## the pictures of docs/images anew
 	@$(bin)/python tools/screenshots.py
@@ -91,7 +100,7 @@ lock: $(VENV)/.python ## new pinned requirements with hashes, by uv in a throw-a
 	  --generate-hashes --no-strip-extras pyproject.toml - --extra train --extra tracking -o requirements/mlflow.txt
 
 clean: ## everything that make made here (the caches and snapshots of the settings' folders stay)
-	rm -rf $(VENV) site dist build .mypy_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache .coverage .coverage.*
+	rm -rf $(VENV) .venv-peers site dist build .mypy_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache .coverage .coverage.*
 	find src tests benchmarks tools -name __pycache__ -type d -exec rm -rf {} +
 
 # The first Python 3.11+ that is found makes the environment.

@@ -22,7 +22,7 @@ class Client:
         self._portals = start_blocking_portal()
         self._portal = self._portals.__enter__()
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-        self._client = httpx.AsyncClient(transport=transport, base_url="http://testserver")
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://localhost")
         return self
 
     def __exit__(

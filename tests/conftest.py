@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import subprocess
 from collections import Counter
@@ -71,8 +72,20 @@ def dataset() -> Dataset:
     return random_dataset()
 
 
+_numbers = itertools.count()
+
+
 @pytest.fixture(autouse=True)
-def _no_ambient_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Tests never see the developer's own folders."""
-    monkeypatch.setenv("MATINEE_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("MATINEE_CONFIG", str(tmp_path / "none.toml"))
+def _no_ambient_settings(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Tests never see the developer's own folders.
+
+    Nothing is made for the thousands of tests that have no files: a new `tmp_path` takes time, the more there are.
+    """
+    if "tmp_path" in request.fixturenames:
+        folder: Path = request.getfixturevalue("tmp_path")
+    else:
+        folder = tmp_path_factory.getbasetemp() / "without-files" / str(next(_numbers))
+    monkeypatch.setenv("MATINEE_DATA_DIR", str(folder / "data"))
+    monkeypatch.setenv("MATINEE_CONFIG", str(folder / "none.toml"))

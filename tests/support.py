@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,12 @@ def make_dataset(
         orient="row",
     )
     return Dataset(name, catalog, Ratings.from_frame(frame, catalog), CleaningReport(source=name))
+
+
+def with_overviews(dataset: Dataset, overviews: Sequence[str | None], name: str) -> Dataset:
+    """The data set with an overview for each film."""
+    column = pl.Series("overview", overviews, dtype=pl.String)
+    return replace(dataset, name=name, catalog=Catalog(dataset.catalog.frame.with_columns(column)))
 
 
 def random_dataset(n_users: int = 60, n_items: int = 40, density: float = 0.2, seed: int = 0) -> Dataset:

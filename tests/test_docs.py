@@ -12,11 +12,13 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
 
 from matinee.cli import main
+from matinee.models import MODELS
 from small_folder import write_folder
 
 ROOT = Path(__file__).parents[1]
@@ -113,6 +115,18 @@ def test_http_blocks_answer(place: dict[str, str], served: str) -> None:
     assert len(found) >= 4
     for code in found:
         shell(code.replace("curl ", "curl --fail --max-time 30 ").replace("localhost:8000", served), place)
+
+
+def test_every_model_has_a_page_with_its_settings() -> None:
+    spec = spec_from_file_location("model_pages", ROOT / "tools" / "model_pages.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tool = module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    assert not tool.changed(), "run python tools/model_pages.py"
+    for kind in MODELS:
+        text = tool.page_of(kind).read_text(encoding="utf-8")
+        assert re.findall("^## (.*)$", text, re.MULTILINE) == list(tool.SECTIONS), kind
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())

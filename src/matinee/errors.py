@@ -165,6 +165,18 @@ class ServiceError(MatineeError):
     """Another service that does not answer, or whose answer is not valid (HTTP 503)."""
 
 
+class OverloadedError(MatineeError):
+    """More requests than can be answered now (HTTP 503).
+
+    Args:
+        retry_after: seconds after which a client should try again.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, retry_after: int = 1) -> None:
+        super().__init__(message, hint)
+        self.retry_after = retry_after
+
+
 class IndexFileError(MatineeError):
     """A stored vector index that is damaged or was built for other vectors."""
 

@@ -71,6 +71,15 @@ class Settings(BaseSettings):
     data_dir: Path = Field(user_data_path("matinee"), description="Folder of snapshots and the store.")
 
     host: str = Field("127.0.0.1", description="Address the services bind to.")
+    hosts: str = Field(
+        "",
+        description="Names under which the services may be asked (`films.example.org`, `*.example.org`, `*` for any), "
+        "separated by commas, besides this machine's own and the address that they are bound to.",
+    )
+    origins: str = Field(
+        "",
+        description="Origins of other sites (`https://example.org`), separated by commas, whose pages may use the API.",
+    )
     port: int = Field(8000, ge=0, le=65535, description="Port of the core service.")
     classic_root: Literal["", "titles", "factorization"] = Field(
         "",
@@ -124,6 +133,9 @@ class Settings(BaseSettings):
     movie_index: str = Field("matinee-movies", description="Elasticsearch index of the movies.")
     user_index: str = Field("matinee-users", description="Elasticsearch index of the users and their ratings.")
 
+    max_wait: float = Field(
+        0.75, gt=0, le=60, description="Seconds that a request waits for its turn at most; then 503 and `Retry-After`."
+    )
     max_body: int = Field(8 << 20, gt=0, description="Maximum size of a request body, in bytes.")
     max_batch: int = Field(10_000, gt=0, le=MAX_AT_ONCE, description="Maximum number of ratings in one request.")
     max_n: int = Field(1000, gt=0, description="Maximum number of items in one answer.")

@@ -33,7 +33,7 @@ def test_heads_are_limited_in_size(data_dir: Path, tmp_path: Path) -> None:
                     pass
                 return received
 
-        begin = b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
+        begin = b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
         endless = [b"a" * 100_000] * 40
         for parts in (
             (b"GET /v1/search?q=", *endless),
@@ -47,14 +47,16 @@ def test_heads_are_limited_in_size(data_dir: Path, tmp_path: Path) -> None:
         assert send(begin + b"x: " + b"a" * (MAX_HEAD // 2) + b"\r\n\r\n").startswith(b"HTTP/1.1 200")
         assert b" 431 " in send(begin + b"a" * (MAX_HEAD + 1 - len(begin)))
         body = b"[" + b" " * 1_000_000 + b"]"
-        post = b"POST /v1/ratings HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n"
+        post = (
+            b"POST /v1/ratings HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n"
+        )
         assert b" 200 " in send(post + b"content-length: %d\r\n\r\n" % len(body), body)[:20]
 
 
 def test_heads_are_limited_in_time(data_dir: Path, tmp_path: Path) -> None:
     hasty = "from matinee.api import protocol; protocol.HEAD_SECONDS = 0.2"
     with running(data_dir, tmp_path / "log", first=hasty) as server:
-        whole = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"
+        whole = b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n"
         for parts in (b"", b"GET /hea", whole + b"GET /hea"):
             with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
                 connection.sendall(parts)

@@ -60,22 +60,23 @@ def count_of(text: str, name: str) -> float:
 
 def test_one_worker_stops_gracefully_and_meets_rubbish(data_dir: Path, tmp_path: Path) -> None:
     with running(data_dir, tmp_path / "log") as server:
-        good = b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        good = b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
         assert server.exchange(good).startswith(b"HTTP/1.1 200")
         for rubbish in (
             b"\x00\xff\x16\x03\x01" * 50,
             b"GET\r\n\r\n",
             b"GET / HTTP/9.9\r\n\r\n",
-            b"POST /v1/ratings HTTP/1.1\r\nhost: x\r\ncontent-length: nine\r\n\r\n123456789",
-            b"POST /v1/ratings HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
-            b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n" + b"\xde\xad\xbe\xef" * 20,
+            b"POST /v1/ratings HTTP/1.1\r\nhost: localhost\r\ncontent-length: nine\r\n\r\n123456789",
+            b"POST /v1/ratings HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
+            b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n" + b"\xde\xad\xbe\xef" * 20,
             b"A" * 100_000,
         ):
             received = server.exchange(rubbish)
             assert b"HTTP/1.1 5" not in received
         # A body that ends early: the client is gone, nothing is stored, the server goes on.
         server.exchange(
-            b"POST /v1/ratings HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n["
+            b"POST /v1/ratings HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+            b"content-length: 99\r\n\r\n["
         )
         with httpx.Client(base_url=server.url) as client:
             for _ in range(3):  # on one connection

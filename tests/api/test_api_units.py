@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from pathlib import Path
 
 import anyio
 import pytest
@@ -10,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram
 
-from matinee.api.errors import problem, status_of
+from matinee.api.errors import problem, status_of, without_folders
 from matinee.api.metrics import BATCH, BUCKETS, Metrics
-from matinee.api.middleware import limit_body
 from matinee.api.parameters import split_ids
 from matinee.api.render import dumps
 from matinee.api.response_cache import AdaptiveExecutor, CachedResponse, ResponseCache, Version
@@ -167,16 +167,6 @@ def test_numbers_that_json_lacks_become_null() -> None:
     assert dumps({"x": float("nan"), "y": float("inf")}) == b'{"x":null,"y":null}'
 
 
-@pytest.mark.parametrize(("length", "too_large"), [(b"10", False), (b"11", True), (b"-1", True), (b"x", True)])
-def test_announced_lengths(length: bytes, too_large: bool) -> None:
-    async def receive() -> dict[str, object]:
-        return {}
-
-    scope = {"method": "POST", "headers": [(b"x", b"y"), (b"content-length", length)]}
-    assert limit_body(scope, receive, 10)[0] is too_large  # type: ignore[arg-type]
-    assert limit_body(scope | {"method": "GET"}, receive, 10)[0] is False  # type: ignore[arg-type]
-
-
 def test_metrics_of_several_workers(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     metrics = Metrics()
     metrics.count("GET", "/x", 200, 0.002)
@@ -258,3 +248,10 @@ def test_one_very_slow_piece_of_work_does_not_send_the_others_to_threads(monkeyp
         return slow == here, await executor.run(lambda: takes(0.0), key="small") == here
 
     assert anyio.run(places) == (True, True)
+
+
+def test_no_error_tells_where_the_folders_of_the_service_lie(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data", cache_dir=tmp_path / "cache")
+    told = without_folders(f"The store {tmp_path}/data/stores/x.sqlite3 cannot answer.", settings)
+    assert told == "The store MATINEE_DATA_DIR/stores/x.sqlite3 cannot answer."
+    assert without_folders(f"{tmp_path}/cache/x", settings) == "MATINEE_CACHE_DIR/x"

@@ -19,7 +19,7 @@ from matinee.posters.store import PosterStore
 from matinee.settings import Settings
 from matinee.training.pipeline import train_dataset
 from service_support import Process, free_port
-from support import make_dataset, random_dataset
+from support import random_dataset, with_overviews
 from tiny_models import WORDS, image_model, picture, text_folder
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and processes of POSIX")
@@ -32,15 +32,7 @@ def varied_dataset() -> Dataset:
     """The random data set with an overview of eight words for each film: texts that span their space."""
     dice = random.Random(0)
     plain = random_dataset()
-    overviews = [" ".join(dice.sample(WORDS, 8)) for _ in range(len(plain.catalog))]
-    movies = [plain.catalog.movie(row).model_dump() | {"overview": text} for row, text in enumerate(overviews)]
-    ids = plain.catalog.column("movie_id")
-    ratings = [
-        (user_id, ids[row], stars, None)
-        for user_id in plain.ratings.user_ids
-        for row, stars, _ in zip(*plain.ratings.history(plain.ratings.find_user(user_id)), strict=True)
-    ]
-    return make_dataset(ratings, movies, "varied")
+    return with_overviews(plain, [" ".join(dice.sample(WORDS, 8)) for _ in range(len(plain.catalog))], "varied")
 
 
 @pytest.fixture(scope="module")

@@ -15,13 +15,12 @@ import numpy as np
 import pytest
 
 from api_support import Client
-from matinee.api import request_bodies
+from matinee.api import body_reader
 from matinee.api.encoder import loading
 from matinee.api.encoder.app import create_encoder_app
 from matinee.api.encoder.bodies import MAX_CHARACTERS, MAX_IMAGES, MAX_TEXTS
 from matinee.api.encoder.service import EncoderService
 from matinee.api.work_queue import WorkQueue
-from matinee.errors import EncoderError
 from matinee.settings import Settings
 from service_support import in_process
 from tiny_models import IMAGE_DIM, TEXT_DIM, image_model, picture, text_folder
@@ -184,7 +183,7 @@ def test_bodies_that_cannot_be_read(client: Client, content: bytes, kind: str, s
 
 
 def test_slow_bodies_are_not_waited_for(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_bodies, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(body_reader, "BODY_SECONDS", 0.05)
 
     async def endless() -> Any:
         yield b"--x\r\n"
@@ -229,7 +228,7 @@ def test_too_much_work_is_refused_and_forgotten(settings: Settings) -> None:
     service = app.service
     assert isinstance(service, EncoderService)
     with in_process(app) as client:
-        shop = WorkQueue(workers=64, max_body=service.max_body, max_waiting=4)
+        shop = WorkQueue(workers=64, max_waiting=4)
         assert shop.threads == 1
         service.work_queue.close()
         service.work_queue = shop
@@ -254,30 +253,8 @@ def test_too_much_work_is_refused_and_forgotten(settings: Settings) -> None:
         assert holding.result(30) == [True]
         assert statuses.count(200) == 4
         assert client.get("/metrics").status_code == 200
-        assert (shop.held, embed_images(client, [picture(1)]).status_code) == (0, 200)
+        assert embed_images(client, [picture(1)]).status_code == 200
         assert shop.pieces == 0
-
-
-def test_memory_for_bodies_is_set_aside() -> None:
-    """Bodies that do not say how large they are count as the largest."""
-    from starlette.requests import Request
-
-    async def hold() -> int:
-        shop, held = WorkQueue(workers=64, max_body=1000), []
-        scope = {"type": "http", "headers": []}
-        try:
-            for _ in range(9):
-                held.append(shop.holding(Request(scope)))
-                await held[-1].__aenter__()
-        except EncoderError:
-            full = shop.held
-        for one in held[:-1]:
-            await one.__aexit__(None, None, None)
-        shop.close()
-        assert shop.held == 0
-        return full
-
-    assert asyncio.run(hold()) == 8000
 
 
 def test_operation(client: Client) -> None:

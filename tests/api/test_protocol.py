@@ -17,7 +17,7 @@ from matinee.api import protocol
 from matinee.api.protocol import MAX_HEAD, BoundedHttpProtocol
 
 OVERRIDDEN = [name for name, value in vars(BoundedHttpProtocol).items() if callable(value) and name[0] != "_"]
-REQUEST = b"POST /x HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nbody"
+REQUEST = b"POST /x HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n\r\nbody"
 
 
 class FakeTransport(asyncio.Transport):
@@ -63,6 +63,7 @@ def test_what_is_overridden_exists_in_the_library() -> None:
         "on_headers_complete",
         "on_body",
         "on_message_complete",
+        "shutdown",
     }
     assert all(callable(getattr(HttpToolsProtocol, name, None)) for name in OVERRIDDEN)
 
@@ -92,6 +93,7 @@ def test_every_override_is_called_and_calls_the_library(monkeypatch: pytest.Monk
         while b"ok" not in transport.written:
             await asyncio.sleep(0)
         assert transport.written.startswith(b"HTTP/1.1 200")
+        opened.shutdown()
         opened.connection_lost(None)
 
     asyncio.run(exchange())
@@ -126,3 +128,17 @@ def test_a_head_that_does_not_end_is_not_waited_for(monkeypatch: pytest.MonkeyPa
         return closed
 
     assert asyncio.run(exchange()) is closes
+
+
+def test_a_stop_waits_for_answers_and_not_for_bodies() -> None:
+    async def stop(data: bytes) -> bool:
+        opened, transport = connected()
+        opened.data_received(data)
+        opened.shutdown()
+        closed = transport.closed
+        opened.connection_lost(None)
+        return closed
+
+    assert asyncio.run(stop(REQUEST[:-1]))
+    assert not asyncio.run(stop(REQUEST))
+    assert asyncio.run(stop(REQUEST[:20]))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -19,8 +21,17 @@ from support import random_dataset
 EXAMPLES = int(os.environ.get("MATINEE_TEST_EXAMPLES", "15"))
 FOLDER = tempfile.TemporaryDirectory(prefix="matinee-conformance-")
 SETTINGS = Settings(data_dir=Path(FOLDER.name), text_encoder="off")
-train_dataset(SETTINGS, random_dataset())
-SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", requests_only(create_recommender_app(SETTINGS)))
+APP = create_recommender_app(SETTINGS)
+SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", requests_only(APP))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _served() -> Iterator[None]:
+    """Here, where the tests run: every process of a test run imports this module."""
+    train_dataset(SETTINGS, random_dataset())
+    yield
+    APP.service.close_engine()  # type: ignore[attr-defined]
+    FOLDER.cleanup()
 
 
 @SCHEMA.parametrize()

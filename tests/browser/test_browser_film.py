@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from apps_support import Service
 from browser_support import Calm
@@ -85,7 +86,7 @@ def test_a_film_s_page(web: Service, page: Page, calm: Calm) -> None:
     counts = [int(text.replace(",", "")) for text in bars.locator(".count").all_inner_texts()]
     expect(film.locator(".film-ratings")).to_contain_text(f"{sum(counts)} ratings")
     places = []
-    for name in ("By taste", "By content", "By poster"):
+    for name in ("By taste", "By content", "By poster", "By plot"):
         column = film.get_by_role("list", name=name)
         expect(column.get_by_role("link")).to_have_count(6)
         places.append(column.bounding_box())
@@ -99,12 +100,46 @@ def test_on_a_phone_one_below_the_other(web: Service, phone: Page, calm: Calm) -
     film = visit(phone, web, "&film=318")
     heading(phone, "Shawshank")
     expect(film.get_by_role("list", name="By poster").get_by_role("link")).to_have_count(6)
-    places = [film.get_by_role("list", name=name).bounding_box() for name in ("By taste", "By content", "By poster")]
+    names = ("By taste", "By content", "By poster", "By plot")
+    places = [film.get_by_role("list", name=name).bounding_box() for name in names]
     tops = [place["y"] for place in places if place]
     assert tops == sorted(tops)
-    assert len(set(tops)) == 3
+    assert len(set(tops)) == 4
     no_sideways(phone)
     calm(phone)
+
+
+def with_meaning(route: Route) -> None:
+    """An answer of the web app where plots can also be compared by meaning, which this core has no vectors for."""
+    response = route.fetch()
+    body = json.loads(response.text())
+    for value in body.get("data", []):
+        lists = value.get("similar", []) if isinstance(value, dict) else []
+        words = [one for one in lists if one.get("method") == "tfidf"]
+        others = [{**item, "reason": None} for item in lists[0]["items"]] if words else []
+        lists.extend({**one, "method": "embedding", "about": "By meaning.", "items": others} for one in words)
+    route.fulfill(response=response, body=json.dumps(body))
+
+
+def test_plots_by_words_or_by_meaning(web: Service, page: Page, calm: Calm) -> None:
+    film = visit(page, web, "&film=318")
+    plots = film.get_by_role("list", name="By plot")
+    expect(plots.get_by_role("link")).to_have_count(6)
+    expect(plots).to_contain_text("prison")  # a word that both plots have
+    expect(film.get_by_role("group", name="Compare plots by")).to_have_count(0)  # only one way to compare them
+    page.route("**/gradio_api/run/**", with_meaning)
+    film = visit(page, web, "&film=318")
+    words, meaning = (film.get_by_role("button", name=name, exact=True) for name in ("words", "meaning"))
+    expect(words).to_have_attribute("aria-pressed", "true")
+    meaning.click()
+    expect(meaning).to_have_attribute("aria-pressed", "true")
+    expect(words).to_have_attribute("aria-pressed", "false")
+    expect(film.locator(".film-similar")).to_contain_text("By meaning.")
+    expect(plots).to_have_count(1)
+    expect(plots).not_to_contain_text("prison")
+    calm(page)
+    film.get_by_role("list", name="By content").get_by_role("link").first.click()
+    expect(meaning).to_have_attribute("aria-pressed", "true")  # of the next film, too
 
 
 def test_in_dark_colours(web: Service, dark: Page, calm: Calm) -> None:

@@ -102,6 +102,22 @@ def test_similar_with_another_index_and_number(opened: Page) -> None:
         expect(opened.locator(".alike-list")).to_contain_text({"Exact": "exact search", "HNSW": "HNSW"}[name])
 
 
+def test_similar_by_plot(opened: Page, calm: Calm) -> None:
+    opened.get_by_role("radio", name="Plot: words").check()
+    recommend(opened, "Jaws (1975)")
+    expect(opened.locator(FOUND)).to_have_count(5)
+    expect(opened.locator(".alike-list")).to_contain_text("Found by the words that plots share.")
+    expect(opened.locator(FOUND).first).to_contain_text("shared words: ")
+    opened.wait_for_url("**/?tab=similar&title=Jaws+%281975%29&like=words")
+    calm(opened)
+    opened.reload()
+    expect(opened.get_by_role("radio", name="Plot: words")).to_be_checked()
+    expect(opened.locator(FOUND)).to_have_count(5)
+    opened.get_by_role("radio", name="Plot: meaning").check()
+    opened.get_by_role("button", name="Get Recommendations").click()
+    expect(opened.locator("#similar-found .trouble")).to_contain_text("no vectors of texts")
+
+
 def test_similar_does_not_recognise_a_title(opened: Page) -> None:
     for title in ("", "qwxzvk jjj", "x" * 10_000, "🎬🎬🎬"):
         recommend(opened, "Alien (1979)")

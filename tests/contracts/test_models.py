@@ -39,6 +39,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "popularity": {},
     "itemknn": {"neighbors": 60},
     "ease": {"regularization": 5.0},
+    "slim": {"lasso": 0.1, "ridge": 5.0, "min_ratings": 1},
+    "rp3beta": {"neighbors": 60},
+    "higherease": {"regularization": 5.0, "pair_regularization": 20.0, "pairs": 30, "min_ratings": 1},
+    "featureals": {"n_factors": 8, "unobserved": 0.2, "regularization": 0.01, "iterations": 20, "min_films": 2},
     "ials": {"n_factors": 8, "unobserved": 0.2, "regularization": 0.01, "iterations": 20},
     "content": {},
     "graph": {"rank": 8},
@@ -60,7 +64,8 @@ NEURAL = ["recommendernet", "multvae", "recvae", "ncf"]
 """Those that need JAX for training, and begin with weights that a seed draws for each user and movie in turn."""
 STARS = ["stars", "bayes", "recommendernet", "svd", "svdpp", "itemknnstars", "userknnstars", "forest", "ridge"]
 """Those that predict stars, also for somebody unknown."""
-COLLABORATIVE = ["itemknn", "ease", "edlae", "ials", "graph", "userkernel"]
+LINEAR = ["slim", "rp3beta", "ease", "edlae", "higherease"]
+COLLABORATIVE = ["itemknn", *LINEAR, "ials", "featureals", "graph", "userkernel"]
 
 
 def build(kind: str) -> Model[Any]:
@@ -285,7 +290,7 @@ def test_numbering_and_names_of_films_and_users_do_not_matter(kind: str, dataset
         if kind == "bayes":  # another numbering is another Markov chain
             assert np.corrcoef(model.score([query])[0, place], other.score([moved])[0])[0, 1] > 0.8
             continue
-        loose = 2e-2 if kind in (*STARS, "ials", "blend-ials", "coldstart", "blend-mapping") else 2e-3
+        loose = 2e-2 if kind in (*STARS, "ials", "featureals", "blend-ials", "coldstart", "blend-mapping") else 2e-3
         np.testing.assert_allclose(model.score([query])[0, place], other.score([moved])[0], rtol=loose, atol=loose)
 
 
@@ -381,7 +386,7 @@ def test_grown_catalogue(kind: str, model: Model[Any], dataset: Dataset) -> None
     elif kind in STARS:  # what the user gives on the whole
         assert np.isfinite(scores).all()
         assert np.isnan(grown.score([Query()])[0, len(dataset.catalog) :]).all()
-    elif kind in ("content", "content-vectors", "coldstart") or kind.startswith("blend"):
+    elif kind in ("content", "content-vectors", "coldstart", "featureals") or kind.startswith("blend"):
         assert np.isfinite(scores[:, len(dataset.catalog)]).all()
         assert np.isnan(scores[:, len(dataset.catalog) + 1]).all()
     else:
@@ -429,8 +434,11 @@ def larger() -> Dataset:
 
 
 def test_memory_needed_is_an_upper_bound(kind: str, larger: Dataset) -> None:
+    """Of a short training: what an epoch takes is given back before the next."""
     larger = data_for(kind, larger)
     model = unfitted(kind, larger)
+    if "epochs" in type(model).Config.model_fields:
+        model = type(model)(model.config.model_copy(update={"epochs": 2}))
     need = model.memory_needed(larger)
     tracemalloc.start()
     try:

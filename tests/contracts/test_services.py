@@ -150,7 +150,7 @@ def test_documentation_loads_nothing_from_outside(client: httpx.Client) -> None:
 
 def test_rubbish_and_broken_connections_do_not_end_it(client: httpx.Client, process: Process) -> None:
     post = POSTS[process.service].encode()
-    head = b"POST " + post + b" HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    head = b"POST " + post + b" HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     for data in (
         b"\x16\x03\x01\x00\xff" * 60,
         b"GET / HTTP/9.9\r\n\r\n",

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from matinee._util.tensor_file import read_tensors, write_tensors
 from matinee.data.catalog import Catalog, Movie
+from matinee.data.frames import FrameTable
 from matinee.data.packed import COLUMNS, ChangedTable, PackedTable, Texts, write_table
 from matinee.data.titles import article_first, split_title, without_year, year_in_title
 from matinee.errors import DataError
@@ -46,6 +47,10 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, films
     assert [found.row(row) for row in range(len(found))] == films
     for name in COLUMNS:
         assert found.column(name) == table.column(name) == [film[name] for film in films]
+    for name in ("title", "overview"):
+        filled = [bool(film[name]) for film in films]
+        assert found.filled(name).tolist() == table.filled(name).tolist() == filled
+        assert ChangedTable(found, dict(enumerate(films[:1]))).filled(name).tolist() == filled
 
 
 @given(st.lists(text))
@@ -172,3 +177,9 @@ def test_titles_are_split_as_the_readers_do(name: str, year: str) -> None:
     title = pl.lit(name + year)
     want, number = pl.select(article_first(without_year(title)), year_in_title(title).alias("year")).row(0)
     assert split_title(name + year) == (want or name + year, number)
+
+
+def test_what_is_filled_of_a_frame() -> None:
+    frame = pl.DataFrame({"movie_id": ["1", "2", "3"], "title": ["A", "B", "C"], "overview": ["x", None, ""]})
+    assert FrameTable(frame).filled("overview").tolist() == [True, False, False]
+    assert FrameTable(frame.drop("overview")).filled("overview").tolist() == [False] * 3

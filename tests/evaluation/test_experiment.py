@@ -15,6 +15,7 @@ from matinee.errors import DataError, InvalidInputError, MemoryLimitError, NotFo
 from matinee.evaluation import PEERS, PROTOCOLS, EvaluationReport, evaluate, get_protocol, training_metrics
 from matinee.evaluation.measure import fit_models, genre_vectors, measure_ranking, measure_stars, users_to_test
 from matinee.evaluation.protocols import EvaluationSource, Split
+from matinee.models import RP3Beta
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores
 from matinee.settings import Settings
 from support import make_dataset, random_dataset
@@ -309,6 +310,12 @@ def write_folder(folder: Path, data: Dataset, seed: int = 5) -> Path:
         lines.append(f'{movie_id},"{title} ({year})",Drama')
     (folder / "movies.csv").write_text("\n".join(lines) + "\n")
     return folder
+
+
+def test_kinds_that_the_line_up_lacks_are_measured_where_they_are_named(dataset: Dataset, settings: Settings) -> None:
+    report = evaluate("holdout", ["rp3beta", "count"], data=dataset, settings=settings, lineup=lineup, resamples=0)
+    assert {entry.name: entry.kind for entry in report.results} == {"rp3beta": "rp3beta", "count": "count"}
+    assert report.result("rp3beta").config == RP3Beta().config.model_dump()
 
 
 def test_a_folder_gives_the_order_of_its_file(dataset: Dataset, settings: Settings, tmp_path: Path) -> None:

@@ -115,6 +115,15 @@ def test_coverage_of_intervals(tmp_path: Path) -> None:
     assert metrics["interval_width"] == pytest.approx(2.0)
     assert "interval_coverage" in report.result("sure").intervals
     assert "interval_coverage" not in report.result("stars").metrics
+    columns, rows = report.calibration_table()
+    assert {row[0] for row in rows} == {"sure", "stars"}
+    assert [row[1] for row in rows] == ["all", "all"]
+    alone = report.model_copy(update={"results": (report.result("stars"),)})
+    columns, rows = alone.calibration_table()
+    assert columns[-2:] == ["slope", "intercept"]
+    assert [row[1] for row in rows] == ["all", *(f"tenth {number}" for number in range(1, 11))]
+    predicted = [float(row[2]) for row in rows[1:]]
+    assert predicted == sorted(predicted)
 
 
 def test_calibration_of_predictions_that_are_too_extreme() -> None:

@@ -41,7 +41,7 @@ def test_rows_are_drawn_from_their_conditional_distribution() -> None:
     rng = np.random.default_rng(1)
     w, n, draws = 3, 7, 20_000
     design = rng.standard_normal((n, w))
-    targets, alpha = rng.standard_normal(n), rng.random(n) + 0.5
+    targets, alpha, biases = rng.standard_normal(n), rng.random(n) + 0.5, rng.standard_normal(n)
     prior, root = rng.standard_normal(w), rng.standard_normal((w, w))
     precision = root @ root.T + np.eye(w)
     covariance = np.linalg.inv(precision + (design.T * alpha) @ design)
@@ -52,10 +52,12 @@ def test_rows_are_drawn_from_their_conditional_distribution() -> None:
         draws,
         np.arange(draws + 1, dtype=np.int32) * n,
         np.tile(np.arange(n, dtype=np.int32), draws),
-        np.tile(targets, draws),
-        np.tile(alpha, draws),
-        design,
-        np.tile(prior, (draws, 1)),
+        np.tile(targets + biases, draws),
+        biases,
+        alpha,
+        False,
+        design.astype(np.float32),
+        np.tile(precision @ prior, (draws, 1)),
         precision,
         rng.standard_normal((draws, w)),
         rows,
@@ -106,15 +108,15 @@ def test_folding_in_is_the_mean_over_the_samples() -> None:
     x = model._features.of_user(query.rows)
     mean = float(state["mean_scale"][0])
     expected = np.zeros(model.n_items)
-    share = 2 / (2 + len(query))
-    weights, precisions = model._prior.at(len(query))
+    share = 5 / (5 + len(query))
+    priors, precisions = model._prior.at(len(query), x)
     for number in range(s):
         movies = samples[:, number]
         design = movies[query.rows].copy()
         targets = query.ratings - mean - share * state["raters"][query.rows] - design[:, 0]
         design[:, 0] = 1
         precision, noise0 = precisions[number].astype(np.float64), float(state["noise"][number])
-        prior = x @ weights[number]
+        prior = priors[number].astype(np.float64)
         noise, user, covariance = noise0, prior, np.zeros((w, w))
         for round_ in range(2):
             if round_:
@@ -180,6 +182,29 @@ def test_a_movie_without_ratings_is_placed_by_its_contents() -> None:
         np.testing.assert_allclose(stars[:-2], model.score([query])[0], rtol=1e-5)
 
 
+def test_an_edited_movie_without_ratings_is_placed_anew_and_a_rated_one_stays() -> None:
+    """A film comes as a drama and is corrected to a comedy: it gets the stars of one that came so."""
+    data = random_dataset(n_users=150, density=0.5)
+    content = Content().fit(data)
+    model = BayesianStars(n_factors=4, sweeps=60).bind({"content": content}).fit(data)
+    drama, comedy = (
+        {**data.catalog.movie(data.catalog.row(name)).model_dump(exclude={"movie_id"}), "year": 2001}
+        for name in ("m0", "m1")
+    )
+    catalog = data.catalog.with_changes([Movie(movie_id="right", **comedy), Movie(movie_id="wrong", **drama)])
+    grown = model.with_catalog(catalog)
+    assert (grown.state()["spread"][-2:] > 0).all()
+    edited = catalog.with_changes([Movie(movie_id="wrong", **comedy), Movie(movie_id="m2", **drama)])
+    described = content.with_catalog(catalog).with_catalog(edited)
+    changed = grown.bind({"content": described}).with_catalog(edited)
+    query = Query.of(data.ratings, 0)
+    before, after = grown.score([query])[0], changed.score([query])[0]
+    assert before[-1] > before[-2] + 0.1
+    assert after[-1] == pytest.approx(after[-2], abs=1e-3)
+    row = data.catalog.row("m2")
+    np.testing.assert_array_equal(changed.state()["samples"][row], model.state()["samples"][row])
+
+
 def test_who_has_rated_nothing_gets_about_what_movies_get() -> None:
     """Not worse than the movies' means on users who were held out."""
     data = random_dataset(n_users=200, density=0.35)
@@ -215,6 +240,20 @@ def test_time_effect_is_that_of_a_gaussian_process() -> None:
     np.testing.assert_allclose(later, [np.exp(-1) * 0.2 * 1.5 / 1.4], atol=1e-6)
 
 
+def test_time_effect_of_a_long_history_is_nearly_that_of_all_of_it() -> None:
+    """A few ratings a minute over hours: the window holds what counts."""
+    rng = np.random.default_rng(4)
+    effect = TimeEffect()
+    times = np.sort(rng.integers(0, 50_000, 300))
+    moments = times.astype(np.float64)
+    errors, asked = rng.standard_normal(300).astype(np.float32), rng.integers(0, 50_000, 40)
+    kernel = effect._kernel
+    weights = np.linalg.solve(kernel(moments[:, None] - moments) + np.eye(300), errors)
+    np.testing.assert_allclose(
+        effect.effect(times, errors, asked), kernel(asked[:, None] - moments) @ weights, atol=0.02
+    )
+
+
 def test_time_effect_needs_times_of_both_sides() -> None:
     effect = TimeEffect()
     unknown = effect.effect(np.array([NO_TIME, NO_TIME]), np.ones(2, dtype=np.float32), np.array([5]))
@@ -238,7 +277,7 @@ def test_stars_at_a_time_lean_as_those_given_then() -> None:
     np.testing.assert_allclose(model.score_at(moody, rows, other), model.score_rows(moody, rows), atol=1e-3)
 
 
-@pytest.mark.parametrize(("n", "sweeps"), [(0, 160), (100_000, 160), (200_000, 113), (10_000_000, 80)])
+@pytest.mark.parametrize(("n", "sweeps"), [(0, 130), (100_000, 130), (200_000, 91), (10_000_000, 80)])
 def test_longer_chains_for_fewer_ratings(n: int, sweeps: int) -> None:
     assert default_sweeps(n) == sweeps
 

@@ -11,6 +11,7 @@ from matinee.data.dataset import Dataset
 from matinee.errors import MatineeError, MemoryLimitError
 from matinee.models import Ease, Query, default_lineup
 from matinee.models import ease as module
+from matinee.models import gram as gram_module
 from support import make_dataset, random_dataset
 
 
@@ -52,9 +53,9 @@ def test_against_the_formula_in_double_precision(dropout: float, weighting: str)
 def test_blocks_and_tiles_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     data = random_dataset(200, 50, 0.3)
     whole = Ease(regularization=20.0).fit(data).state()["weights"]
-    monkeypatch.setattr(module, "_BLOCK_BYTES", 64 * 4 * 50)
+    monkeypatch.setattr(gram_module, "_BLOCK_BYTES", 64 * 4 * 50)
     monkeypatch.setattr(module, "_TILE", 7)
-    assert module._block_users(50) == 64
+    assert gram_module.block_users(50) == 64
     np.testing.assert_allclose(Ease(regularization=20.0).fit(data).state()["weights"], whole, atol=1e-5)
 
 

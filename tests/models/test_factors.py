@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matinee.models import ImplicitALS, Query, Stars
+from matinee.models import ImplicitALS, Query, Stars, ials
 from matinee.models import factorization as module
-from matinee.models.factorization import batch_pool, principal_directions, ridge_solve
+from matinee.models.factorization import batch_pool, principal_directions, ridge_descend, ridge_solve
 from support import make_dataset, random_dataset
 
 
@@ -32,6 +34,69 @@ def test_ridge_solve_against_one_row_at_a_time(seed: int, with_base: bool) -> No
         left = f.T @ f + np.diag(ridge[row]) + (0 if base is None else base)
         expected = np.linalg.solve(left, f.T @ targets[own]) if len(f) else np.zeros(4)
         np.testing.assert_allclose(found[row], expected, rtol=1e-3, atol=1e-4)
+
+
+def _systems(seed: int, n: int = 37, k: int = 11, d: int = 6) -> tuple[Any, ...]:
+    """Random ridge systems as iALS has them, and their solutions one at a time, in double precision."""
+    rng = np.random.default_rng(seed)
+    matrix = sp.random(n, k, density=0.4, format="csr", random_state=seed, dtype=np.float32)
+    features = rng.normal(size=(k, d)).astype(np.float32)
+    ridge = rng.uniform(0.5, 2, size=n).astype(np.float32)
+    base = np.float32(0.3) * (features.T @ features)
+    pull = rng.normal(size=(n, d)).astype(np.float32)
+    expected = np.zeros((n, d))
+    for row in np.flatnonzero(np.diff(matrix.indptr)):
+        own = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        f = features[matrix.indices[own]].astype(np.float64)
+        left = f.T @ f + base + np.eye(d) * ridge[row]
+        expected[row] = np.linalg.solve(left, f.T @ matrix.data[own] + pull[row])
+    return matrix, features, ridge, base, pull, expected
+
+
+def test_conjugate_gradients_reach_the_solution() -> None:
+    """In as many steps as there are unknowns; fewer come nearer, and the start is left alone."""
+    matrix, features, ridge, base, pull, expected = _systems(3)
+    entries = (matrix.indptr, matrix.indices, matrix.data)
+    start = np.zeros(expected.shape, dtype=np.float32)
+    rated = np.diff(matrix.indptr) > 0
+    with batch_pool() as pool:
+        far = ridge_descend(*entries, features, ridge, pool, base, start, pull=pull, steps=2)
+        near = ridge_descend(*entries, features, ridge, pool, base, start, pull=pull, steps=12)
+        again = ridge_descend(*entries, features, ridge, pool, base, near, pull=pull, steps=1)
+    assert not start.any()
+    np.testing.assert_allclose(near[rated], expected[rated], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(again[rated], expected[rated], rtol=1e-3, atol=1e-4)
+    errors = [float(np.linalg.norm(found[rated] - expected[rated])) for found in (start, far, near)]
+    assert errors[0] > errors[1] > errors[2]
+
+
+def test_block_by_block_reaches_the_solution() -> None:
+    matrix, features, ridge, base, pull, expected = _systems(4)
+    entries, wide = (matrix.indptr, matrix.indices, matrix.data), np.repeat(ridge[:, None], features.shape[1], axis=1)
+    rated = np.diff(matrix.indptr) > 0
+    with batch_pool() as pool:
+        exact = ridge_solve(*entries, features, wide, pool, base, pull=pull)
+        rows = np.zeros_like(exact)
+        for _ in range(40):  # 6 factors by 4: the last block is smaller
+            rows = ridge_solve(*entries, features, wide, pool, base, pull=pull, start=rows, block=4)
+    np.testing.assert_allclose(exact[rated], expected[rated], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(rows[rated], expected[rated], rtol=2e-3, atol=5e-4)
+
+
+@pytest.mark.parametrize("solver", ["blocks", "cg"])
+def test_every_solver_learns_the_same_factors(solver: str) -> None:
+    data = random_dataset(60, 30, 0.3)
+    query = Query.of(data.ratings, 3)
+    common = {"n_factors": 6, "unobserved": 0.2, "regularization": 0.02, "iterations": 30}
+    exact = ImplicitALS(solver="exact", **common).fit(data).score([query])
+    found = ImplicitALS(solver=solver, block_size=4, **common).fit(data).score([query])
+    np.testing.assert_allclose(found, exact, atol=0.03)
+
+
+def test_large_data_are_learned_by_conjugate_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (ials.default_solver(ials.LARGE - 1), ials.default_solver(ials.LARGE)) == ("exact", "cg")
+    monkeypatch.setattr(ials, "find_spec", lambda _name: None)
+    assert ials.default_solver(ials.LARGE) == "exact"
 
 
 def test_principal_directions() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from matinee.models import ItemKNN, Query
-from matinee.models import item_knn as module
+from matinee.models import linked_movies as module
 from support import make_dataset, random_dataset
 
 PLAIN = {"neighbors": 40, "shrinkage": 0.0, "asymmetry": 0.5, "user_weight": 0.0, "weighting": "binary"}
@@ -22,7 +22,7 @@ def test_by_hand() -> None:
 
 @pytest.mark.parametrize("block", [16 * 40, 1 << 22])
 def test_against_dense_arithmetic(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BLOCK_CELLS", block)
+    monkeypatch.setattr(module, "BLOCK_CELLS", block)
     data = random_dataset(80, 40, 0.3)
     model = ItemKNN(
         neighbors=5, shrinkage=0.5, asymmetry=0.7, user_weight=0.5, weighting="stars", feedback="watched"

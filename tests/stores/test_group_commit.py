@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -115,3 +116,69 @@ def test_large_writes_and_those_that_want_it_are_alone(notebook: Notebook, pool:
     for future in queued(notebook, pool, *words):
         future.result(30)
     assert notebook.groups == [["first"], ["a"], ["large"], ["b"], ["alone"], ["c"]]
+
+
+def test_who_waited_for_a_locked_store_fails_with_the_commit_that_waited() -> None:
+    """Each would wait as long again. Who came late is not to blame, and tries."""
+
+    class LockedError(Exception):
+        pass
+
+    held, attempts = threading.Event(), []
+
+    def commit(jobs: list[Job[Any, Any]]) -> None:
+        attempts.append(len(jobs))
+        if len(attempts) == 1:
+            assert held.wait(30)
+            raise LockedError
+        run(jobs, None)
+
+    writes: GroupCommit[Job[Any, Any]] = GroupCommit(
+        commit, Lifetime(), locked=lambda error: isinstance(error, LockedError)
+    )
+
+    def put() -> object:
+        return writes.write(Job(work=lambda _: "stored"))
+
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(put)
+        until(lambda: attempts == [1])
+        early = [pool.submit(put) for _ in range(2)]
+        until(lambda: len(writes._queue) == 2)
+        late = pool.submit(put)
+        until(lambda: len(writes._queue) == 3)
+        for job, seconds in zip(writes._queue, (-1000, -1000, 1000), strict=True):
+            job.queued += seconds  # as if the first two had come long before the last
+        held.set()
+        for future in (first, *early):
+            with pytest.raises(LockedError):
+                future.result(30)
+        assert late.result(30) == "stored"
+    assert attempts == [1, 1]
+
+
+def test_many_threads_write_and_none_hangs() -> None:
+    stored: list[int] = []
+
+    def commit(jobs: list[Job[Any, Any]]) -> None:
+        run(jobs, stored)
+
+    writes: GroupCommit[Job[Any, Any]] = GroupCommit(commit, Lifetime())
+
+    def put(start: int) -> None:
+        for n in range(start, start + 50):
+            writes.write(Job(work=lambda target, n=n: target.append(n)))
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(put, range(0, 800, 50)))
+    assert sorted(stored) == list(range(800))
+    assert not writes._busy
+    assert not writes._queue
+
+
+def until(true: Any) -> None:
+    """Wait for a condition, with a bound."""
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.001)

@@ -10,6 +10,9 @@ import httpx
 import pytest
 
 from apps_support import Service, serving, train_small
+from matinee.web.serve import without_stubs
+
+without_stubs()  # Gradio is imported in half the time
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,7 @@ def test_a_request_is_followed_to_the_core(core: Service) -> None:
 
     async def ask(url: str) -> httpx.Response:
         app = create_app(Settings(core_url=url))
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://web") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
             return await client.get("/media/posters/1", headers={"x-request-id": "poster-1"})
 
     async def ask_outside(url: str) -> None:

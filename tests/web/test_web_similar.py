@@ -113,6 +113,20 @@ def test_map_of_a_space_that_is_none(web: Service) -> None:
     assert "detail" in answer.json()
 
 
+def test_similar_by_what_is_compared(call: Call) -> None:
+    found, address = call("similar_by", "Annoy", 4, "Alien", "All that they are about")
+    assert found["items"] == call("Recommender", "Annoy", 4, "Alien")[0]["items"]
+    assert "like=" not in address
+    shown, *_ = call("plot_by", "Annoy", 4, "Alien", "content")
+    assert shown == call("plot", "Annoy", 4, "Alien")[0]
+    for likeness in ("Plot: words", "meaning"):
+        refused, address = call("similar_by", "Annoy", 4, "Alien", likeness)
+        assert refused["error"]["title"].startswith("No film here has a plot.")
+        assert f"like={refused['asked']['likeness']}" in address
+    assert call("similar_by", "Annoy", 4, "Alien", ["<b>"])[0]["space"] == "content"
+    assert "Plot: meaning" in call("open", "?tab=similar&title=alein&like=meaning", "anna")
+
+
 def test_similar_restores_an_address(call: Call) -> None:
     values = call("open", "?tab=similar&title=alein&by=hnsw&n=7&view=map", "anna")
     assert values[0]["selected"] == "similar"

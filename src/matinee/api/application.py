@@ -14,13 +14,16 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.types import Receive, Scope, Send
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from matinee import __version__
+from matinee._util.trusted_hosts import TrustedHosts
+from matinee.api.body_reader import ReadBody
 from matinee.api.documentation import add_documentation
 from matinee.api.errors import Problem, on_failure, on_http_error, on_matinee_error, on_validation_error
 from matinee.api.metrics import Metrics
-from matinee.api.middleware import AnswerHead, LimitBody, ObserveRequests
+from matinee.api.middleware import AnswerHead, ObserveRequests, RefuseForeign
 from matinee.api.observation import Observation
 from matinee.errors import MatineeError
 from matinee.settings import Settings
@@ -36,6 +39,8 @@ class Service:
 
     Attributes:
         name: of the service, in logs and traces.
+        max_body: largest body of a request, in bytes.
+        max_bodies: bodies of that size that are held at a time; many more small ones.
         has_process: whether the process does nothing but serve it.
     """
 
@@ -45,6 +50,8 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.max_body = settings.max_body
+        self.max_bodies = 8
+        self.trusted = TrustedHosts(settings.host, settings.hosts, settings.origins)
         self.metrics = Metrics()
         self.observation = Observation(settings, self.metrics, self.name)
 
@@ -185,12 +192,21 @@ class Application:
     def __init__(self, api: Api) -> None:
         self.api, self.service = api, api.service
         add_documentation(api)
-        limited = LimitBody(api, self.service.max_body)
-        self._app = ObserveRequests(AnswerHead(limited), self.service.observation)
+        whole = ReadBody(self.admitted(api), self.service.max_body, self.service.max_bodies * self.service.max_body)
+        checked: ASGIApp = RefuseForeign(whole, self.service.trusted)
+        if self.service.trusted.origins:
+            checked = CORSMiddleware(
+                checked, allow_origins=sorted(self.service.trusted.origins), allow_methods=["*"], allow_headers=["*"]
+            )
+        self._app = ObserveRequests(AnswerHead(checked), self.service.observation)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         await self._app(scope, receive, send)
+
+    def admitted(self, app: ASGIApp) -> ASGIApp:
+        """The routes behind queues, where the service has some."""
+        return app
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""

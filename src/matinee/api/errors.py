@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -25,13 +26,16 @@ from matinee.errors import (
     MatineeError,
     MediaTypeError,
     NotFoundError,
+    OverloadedError,
     RunError,
     ServiceError,
     SnapshotError,
     StoreError,
     TooLargeError,
 )
+from matinee.settings import Settings
 
+log = logging.getLogger("matinee.api")
 MEDIA_TYPE = "application/problem+json"
 
 STATUS: dict[type[Exception], int] = {
@@ -42,6 +46,7 @@ STATUS: dict[type[Exception], int] = {
     MediaTypeError: 415,
     InvalidInputError: 422,
     EncoderError: 503,
+    OverloadedError: 503,
     RunError: 503,
     ServiceError: 503,
     SnapshotError: 503,
@@ -52,12 +57,14 @@ STATUS: dict[type[Exception], int] = {
 
 ADVICE = {
     400: "The request could not be read; compare it with /docs.",
+    403: "This request is not allowed from where it comes.",
     404: "Nothing is served at this path; /docs lists what is.",
     405: "This path does not answer this method; use one of those in the Allow header.",
     408: "The body did not arrive in time; send it again.",
     409: "The request contradicts an earlier one; change one of the two.",
     413: "The body is too large; send it in smaller parts.",
     415: "The body has a media type that this path does not read; send application/json.",
+    421: "The service does not have this name; use its address, or add the name to MATINEE_HOSTS.",
     422: "The request has values that cannot be accepted; compare it with /docs.",
     500: "The server failed; try again, and if it fails again, look into its log.",
     503: "The service cannot answer now; try again in a moment, /ready says when.",
@@ -167,7 +174,20 @@ async def on_matinee_error(request: Request, error: Exception) -> Response:
     """Expected errors, which say what to do."""
     assert isinstance(error, MatineeError)
     extra: dict[str, Any] = {"position": error.position} if isinstance(error, FilterError) else {}
-    return problem(status_of(error), str(error), instance=request.url.path, type=_kind(error), **extra)
+    status, detail = status_of(error), str(error)
+    if status >= 500:
+        told = without_folders(detail, request.app.service.settings)
+        if told != detail:
+            log.warning("%s", detail)
+        detail = told
+    return problem(status, detail, instance=request.url.path, type=_kind(error), **extra)
+
+
+def without_folders(text: str, settings: Settings) -> str:
+    """A text with the names of settings in place of the folders: where these lie is no client's business."""
+    for name in ("data_dir", "cache_dir"):
+        text = text.replace(str(getattr(settings, name)), f"MATINEE_{name.upper()}")
+    return text
 
 
 async def on_http_error(request: Request, error: Exception) -> Response:

@@ -13,9 +13,10 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from matinee._util.request_context import RequestContext, current, new_trace_id
+from matinee.api.admission import Admission
 from matinee.api.application import Api, Application
 from matinee.api.render import answer_json
 from matinee.api.response_cache import CachedResponse
@@ -76,13 +77,22 @@ class CoreApplication(Application):
     """The core service as an ASGI application; cached answers and plain recommendations do without FastAPI."""
 
     def __init__(self, api: Api, service: CoreService) -> None:
-        super().__init__(api)
         self._core = service
+        super().__init__(api)
+
+    def admitted(self, app: ASGIApp) -> ASGIApp:
+        """The routes behind the queues of the core service."""
+        return Admission(app, self._core.queues)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         engine = self._core.lazy_engine.value
-        if engine is None or scope["type"] != "http" or scope["method"] != "GET":
+        if (
+            engine is None
+            or scope["type"] != "http"
+            or scope["method"] != "GET"
+            or not self._core.trusted.knows(scope["headers"])
+        ):
             await self._app(scope, receive, send)
             return
         start, observation = perf_counter(), self._core.observation

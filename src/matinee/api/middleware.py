@@ -1,11 +1,11 @@
-"""ASGI middlewares around every service: requests are observed, HEAD is answered as GET, bodies are limited."""
+"""ASGI middlewares around every service: requests are observed, foreign ones refused, HEAD is answered as GET."""
 
 from __future__ import annotations
 
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from matinee._util.request_context import current
+from matinee._util.trusted_hosts import TrustedHosts
 from matinee.api.errors import problem
 from matinee.api.observation import Observation
 
@@ -65,42 +65,16 @@ class AnswerHead:
             scope["route"] = get.get("route")
 
 
-class LimitBody:
-    """Refuses bodies of more than `limit` bytes (413)."""
+class RefuseForeign:
+    """Refuses requests by another name than the service's (421), and changes by pages of other sites (403)."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
-        self.app, self.limit = app, limit
+    def __init__(self, app: ASGIApp, trusted: TrustedHosts) -> None:
+        self.app, self.trusted = app, trusted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
-        if scope["type"] == "http":
-            too_large, receive = limit_body(scope, receive, self.limit)
-            if too_large:
-                answer = problem(413, instance=scope["path"], headers={"connection": "close"})
-                await answer(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
-
-
-def limit_body(scope: Scope, receive: Receive, limit: int) -> tuple[bool, Receive]:
-    """Whether the announced body is too large, and a `receive` that stops one which was not announced.
-
-    Args:
-        limit: most bytes accepted.
-    """
-    if scope["method"] in ("GET", "HEAD"):  # no route reads their bodies
-        return False, receive
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            return (not value.isdigit()) or int(value) > limit, receive
-    read = 0
-
-    async def limited() -> Message:
-        nonlocal read
-        message = await receive()
-        read += len(message.get("body", b""))
-        if read > limit:
-            raise HTTPException(413, headers={"connection": "close"})
-        return message
-
-    return False, limited
+        refused = self.trusted.refusal(scope["method"], scope["headers"]) if scope["type"] == "http" else None
+        answer = self.app
+        if refused is not None:
+            answer = problem(refused.status, refused.detail, instance=scope["path"], headers={"connection": "close"})
+        await answer(scope, receive, send)

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from matinee.data.ids import ID_LENGTH, MOVIE_ID, USER_ID, MovieId, UserId
+from matinee.engine.types import PlotMethod
 
 UserIdPath = Annotated[
     str, Path(min_length=1, max_length=ID_LENGTH, pattern=USER_ID, description="Id of a user.", examples=["42"])
@@ -72,6 +73,13 @@ Adventurous = Annotated[
         description="0: well-known films … 1: the long tail. Default: the setting `adventurous`.",
     ),
 ]
+PlotMethodQuery = Annotated[
+    PlotMethod | None,
+    Query(
+        description="What compares plots, with `by=plot` only: `tfidf` (the words that they share, named by `reason`) "
+        "or `embedding` (the vectors of the texts). Default: `embedding` where the snapshot has such vectors."
+    ),
+]
 Explain = Annotated[bool, Query(description="Explain items by liked films, and list disliked films that lower others.")]
 IncludeSeen = Annotated[bool, Query(description="Also return films that the user has rated.")]
 Metadata = Annotated[bool, Query(description="Add tags, people, ids elsewhere and the poster to each item.")]
@@ -99,6 +107,7 @@ __all__ = [
     "Model",
     "MovieId",
     "MovieIdPath",
+    "PlotMethodQuery",
     "Stars",
     "UserId",
     "UserIdPath",

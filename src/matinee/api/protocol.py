@@ -32,6 +32,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     _timeout: TimerHandle | None = None
     _reading_head = False
+    _receives_body = False
     _pending_bytes = 0
     """Bytes received since the last finished head or part of a body."""
 
@@ -64,6 +65,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """A head is complete."""
         self._reading_head = False
+        self._receives_body = True
         self._cancel_timeout()
         self._pending_bytes = 0
         super().on_headers_complete()
@@ -75,8 +77,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A request is complete."""
+        self._receives_body = False
         self._pending_bytes = 0
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """The server stops: requests in progress are finished, but no body is waited for."""
+        if self._receives_body:
+            self.transport.close()
+        else:
+            super().shutdown()
 
     def _cancel_timeout(self) -> None:
         if self._timeout is not None:

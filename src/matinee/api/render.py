@@ -110,6 +110,8 @@ def answer_json(engine: Engine, answer: Answer, with_metadata: bool = False) -> 
         record["fallback"] = answer.fallback
     if answer.index is not None:
         record["index"] = answer.index
+    if answer.method is not None:
+        record["method"] = answer.method
     if answer.less_of is not None:
         record["less_of"] = [{"movie_id": film.movie_id, "title": film.title} for film in answer.less_of]
     if answer.user_id is not None:

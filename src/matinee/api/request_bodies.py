@@ -1,8 +1,7 @@
-"""Reading request bodies: JSON by orjson, files of forms; limited in time."""
+"""Request bodies as values: JSON by orjson, files of forms. `body_reader` has received them whole."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any, TypeVar
 
@@ -14,13 +13,10 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import ClientDisconnect
 
 from matinee.errors import InvalidInputError
 
 T = TypeVar("T")
-BODY_SECONDS = 30.0
-"""Time within which a body must arrive."""
 _NO_NUMBERS = ("NaN", "nan", "Infinity", "inf", "Inf")
 
 
@@ -35,32 +31,16 @@ def is_json(request: Request) -> bool:
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 
 
-async def read_body(request: Request) -> bytes:
-    """The whole body.
-
-    Raises:
-        HTTPException: it does not arrive in time (408), or the client has disconnected (400, which nobody receives).
-    """
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await request.body()
-    except TimeoutError as error:
-        detail = f"The body did not arrive within {BODY_SECONDS:g} seconds; send it again."
-        raise HTTPException(408, detail, headers={"connection": "close"}) from error
-    except ClientDisconnect as error:
-        raise HTTPException(400) from error
-
-
 async def read_json(request: Request) -> Any:
     """The body's JSON value.
 
     Raises:
-        HTTPException: another media type (415), not JSON (400), too slow (408).
+        HTTPException: another media type (415), not JSON (400).
         InvalidInputError: it contains NaN, infinity, or a number too large for a float.
     """
     if not is_json(request):
         raise HTTPException(415)
-    return parse_json(await read_body(request))
+    return parse_json(await request.body())
 
 
 def parse_json(body: bytes) -> Any:
@@ -79,10 +59,10 @@ async def read_files(request: Request, names: tuple[str, ...], max_files: int) -
     """The files of a form's fields of these names, `max_files` at most, in order.
 
     Raises:
-        HTTPException: an incomplete form (400), too slow (408).
+        HTTPException: an incomplete form (400).
         InvalidInputError: no file.
     """
-    body = await read_body(request)
+    body = await request.body()
     boundary = parse_options_header(request.headers["content-type"])[1].get(b"boundary", b"")
     if body and b"--%b--" % boundary not in body:
         # The parser accepts a truncated form and drops its last file.

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from matinee._util.lazy import Lazy
 from matinee._util.request_context import background
 from matinee.api import application
+from matinee.api.admission import queues_of
 from matinee.api.fast_path import Work
 from matinee.api.middleware import route_of
 from matinee.api.render import Json
@@ -48,7 +49,8 @@ class CoreService(application.Service):
         self.store_is_remote = bool(settings.store_url)
         waits = bool(settings.recommender_url) or self.store_is_remote
         self.executor = AdaptiveExecutor(threads=MAX_WAITING, waits=True) if waits else AdaptiveExecutor()
-        self.work_queue = WorkQueue(settings.workers, settings.max_body)
+        self.work_queue = WorkQueue(settings.workers)
+        self.queues = queues_of(settings)
         self.lazy_engine = Lazy(self._open, RETRY)
         self.lazy_engine.value = engine
         self._owned = engine is None
@@ -70,6 +72,14 @@ class CoreService(application.Service):
     def refresh_gauges(self) -> None:
         """Age of what is served, and the backlog; none where nothing is served."""
         engine = self.lazy_engine.value
+        for cost, queue in self.queues.items():
+            self.metrics.gauge("matinee_requests_waiting", "Requests that wait for a turn.", queue.waiting, cost=cost)
+            self.metrics.gauge(
+                "matinee_requests_refused",
+                "Requests refused for want of room, since the start.",
+                queue.refused,
+                cost=cost,
+            )
         if engine is None:
             return
         with suppress(MatineeError):  # of the store; /ready says so

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from contextvars import copy_context
 from typing import TypeVar
-
-from fastapi import Request
 
 from matinee._util.processors import processor_count
 from matinee.errors import EncoderError, MatineeError
@@ -17,8 +15,6 @@ from matinee.errors import EncoderError, MatineeError
 T = TypeVar("T")
 MAX_WAITING = 128
 """Tasks (an image, eight texts) that may wait; about two seconds on two processors."""
-MAX_BODIES = 8
-"""Bodies of the largest size that are held at a time; many more small ones."""
 
 
 class WorkQueue:
@@ -26,7 +22,6 @@ class WorkQueue:
 
     Args:
         workers: processes that share the machine's processors.
-        max_body: largest body, in bytes.
         max_waiting: tasks that may wait besides those that run.
         doing: what the service does with them, for the message.
         failure: raised where no more fit (503).
@@ -35,7 +30,6 @@ class WorkQueue:
     def __init__(
         self,
         workers: int,
-        max_body: int,
         max_waiting: int = MAX_WAITING,
         *,
         doing: str = "encode",
@@ -44,29 +38,18 @@ class WorkQueue:
         self._doing, self._failure = doing, failure
         self.threads = max(1, processor_count() // workers)
         self._pool: ThreadPoolExecutor | None = None
-        self._max_body = max_body
         self._max_pieces = max_waiting + self.threads
         self.pieces = 0
         """Tasks that run or wait."""
-        self.held = 0
-        """Bytes of bodies."""
 
-    @asynccontextmanager
-    async def holding(self, request: Request) -> AsyncIterator[None]:
-        """Around reading a body and working on it: memory for the body is set aside before it is read.
+    def check_room(self) -> None:
+        """Before the work on a request begins, which may take time itself.
 
         Raises:
-            MatineeError: no memory is left (503).
+            MatineeError: too much is waiting (503).
         """
-        announced = request.headers.get("content-length", "")
-        size = int(announced) if announced.isdigit() else self._max_body
-        if self.held + size > MAX_BODIES * self._max_body or self.pieces >= self._max_pieces:
+        if self.pieces >= self._max_pieces:
             raise self._busy()
-        self.held += size
-        try:
-            yield
-        finally:
-            self.held -= size
 
     async def run(self, works: Sequence[Callable[[], T]]) -> list[T]:
         """Results in order.

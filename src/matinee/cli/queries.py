@@ -127,7 +127,13 @@ def recommend(
 
 def similar(
     movie: Annotated[str, typer.Argument(metavar="FILM", help="Title, title with year, or id.")],
-    by: Annotated[Literal["blend", "taste", "content", "poster"], typer.Option(help="Kind of similarity.")] = "blend",
+    by: Annotated[
+        Literal["blend", "taste", "content", "poster", "plot"], typer.Option(help="Kind of similarity.")
+    ] = "blend",
+    method: Annotated[
+        Literal["tfidf", "embedding"] | None,
+        typer.Option(help="What compares plots: their words, or what they mean (default where there are vectors)."),
+    ] = None,
     index: Annotated[
         Literal["exact", "faiss", "annoy", "hnsw"], typer.Option(help="Which index searches (others: extra `ann`).")
     ] = "exact",
@@ -138,7 +144,7 @@ def similar(
     """Films similar to a film."""
     with open_engine() as engine:
         match = resolve(engine, movie)
-        answer = engine.similar(match.movie_id, by=by, n=n, filter=filter, index=index)
+        answer = engine.similar(match.movie_id, by=by, n=n, filter=filter, index=index, method=method)
         if answer.fallback and not json:
             note(f"{match.title} is not known by {by}, so this answer comes from {answer.fallback}.")
         urls = {item.movie_id: imdb_url(engine.movie(item.movie_id)) for item in answer.items}
@@ -146,18 +152,21 @@ def similar(
             items = [{**plain(item), "imdb_url": urls[item.movie_id]} for item in answer.items]
             print_json(answer_json(answer, movie_id=match.movie_id, title=match.title, items=items))
             return
+        words = answer.method == "tfidf"  # shown in place of genres
+        about = ["Shared words"] if words else [] if is_narrow() else ["Genres"]
         rows: list[Row] = [
             [
                 str(item.rank),
                 title_cell(item.title, item.year),
-                *(() if is_narrow() else (", ".join(item.genres),)),
+                *[(item.reason or "").partition(": ")[2] if words else ", ".join(item.genres) for _ in about],
                 number(item.score, 3),
                 Text(url, style=f"link {url}") if (url := urls[item.movie_id]) else "–",
             ]
             for item in answer.items
         ]
-        title = f"Similar to {with_year(match.title, match.year)}, by {by}"
-        columns = ["#", "Film", *(() if is_narrow() else ("Genres",)), "Score", "IMDb"]
+        how = f" ({answer.method})" if answer.method else ""
+        title = f"Similar to {with_year(match.title, match.year)}, by {by}{how}"
+        columns = ["#", "Film", *about, "Score", "IMDb"]
         table(title, columns, rows, right=("#", "Score"), whole=("IMDb",))
 
 

@@ -201,10 +201,13 @@ def compare(
 
 
 def print_report(report: EvaluationReport) -> None:
-    """Print the main columns of a report as a table, and how to read it."""
+    """Print the main columns of a report as a table, the calibration of stars, and how to read them."""
     columns, rows = main_columns(*report.table())
     title = f"{report.protocol} on {report.dataset}, {report.part}: {report.description}"
     table(title, columns, rows, right=columns[1:])
+    columns, rows = report.calibration_table()
+    if rows:
+        table("Calibration of stars: actual on predicted", columns, rows, right=columns[2:])
     for line in (*report.reading, *report.notes):
         note(line)
 

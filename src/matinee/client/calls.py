@@ -35,10 +35,10 @@ class Call:
 
 
 def _call(
-    method: str, *path: str, json: Any = None, image: bytes | None = None, raw: bool = False, **query: Any
+    verb: str, /, *path: str, json: Any = None, image: bytes | None = None, raw: bool = False, **query: Any
 ) -> Call:
     given = {name: _text(value) for name, value in query.items() if value is not None}
-    return Call(method, "/" + "/".join(map(_segment, path)), given, json, image, raw)
+    return Call(verb, "/" + "/".join(map(_segment, path)), given, json, image, raw)
 
 
 def _segment(part: str) -> str:
@@ -114,10 +114,17 @@ def favourites(
     return _call("POST", "favourites", json=given | {"model": model, "top_n": top_n})
 
 
-def similar_titles(model: str, n: int, title: str, *, space: str | None = None) -> Call:
-    """A title in, similar films out (docs/classic.md, B3); model: faiss, annoy, exact or hnsw."""
-    body = {"model": model, "n_recommendations": n, "movie_title": title} | ({"space": space} if space else {})
-    return _call("POST", "recommendation", json=body)
+def similar_titles(model: str, n: int, title: str, *, space: str | None = None, method: str | None = None) -> Call:
+    """A title in, similar films out (docs/classic.md, B3).
+
+    Args:
+        model: faiss, annoy, exact or hnsw.
+        space: content, taste or plot.
+        method: of plots: tfidf or embedding.
+    """
+    body = {"model": model, "n_recommendations": n, "movie_title": title}
+    given = {"space": space, "method": method}
+    return _call("POST", "recommendation", json=body | {name: value for name, value in given.items() if value})
 
 
 # --- users -----------------------------------------------------------------------------------------------------
@@ -181,10 +188,26 @@ def similar(
     n: int | None = None,
     filter: str | None = None,
     metadata: bool | None = None,
+    method: str | None = None,
 ) -> Call:
-    """Films similar to one film; by: taste, content, poster or blend."""
+    """Films similar to one film.
+
+    Args:
+        by: taste, content, poster, blend or plot.
+        method: of plots: tfidf or embedding.
+    """
     return _call(
-        "GET", "v1", "movies", movie_id, "similar", by=by, index=index, n=n, filter=filter or None, metadata=metadata
+        "GET",
+        "v1",
+        "movies",
+        movie_id,
+        "similar",
+        by=by,
+        index=index,
+        n=n,
+        filter=filter or None,
+        metadata=metadata,
+        method=method,
     )
 
 

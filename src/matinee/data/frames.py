@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from matinee.data.packed import COLUMNS, LIST_COLUMNS, Table
 from matinee.errors import DataError
@@ -48,6 +50,11 @@ class FrameTable:
     def row(self, row: int) -> dict[str, Any]:
         """One movie by column."""
         return self.frame.row(row, named=True)
+
+    def filled(self, name: str) -> NDArray[np.bool_]:
+        """Which movies have something in a column of texts, (n,)."""
+        filled: NDArray[np.bool_] = (self.frame[name].str.len_bytes() > 0).fill_null(False).to_numpy()
+        return filled
 
 
 def frame_of(table: Table) -> pl.DataFrame:

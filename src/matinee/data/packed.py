@@ -104,6 +104,10 @@ class Table(Protocol):
         """One movie by column."""
         ...
 
+    def filled(self, name: str) -> NDArray[np.bool_]:
+        """Which movies have something in a column of texts, (n,); reads no text."""
+        ...
+
 
 class _Nullable:
     """Texts, some of which are null."""
@@ -118,6 +122,10 @@ class _Nullable:
 
     def __getitem__(self, row: int) -> str | None:
         return self.texts[row] if self.mask is None or self.mask[row] else None
+
+    def filled(self) -> NDArray[np.bool_]:
+        given = np.diff(self.texts.cuts) > 0
+        return given if self.mask is None else given & (self.mask != 0)
 
     def to_list(self) -> list[Any]:
         values = self.texts.to_list()
@@ -193,6 +201,12 @@ class PackedTable:
         """One movie by column."""
         return {name: column[row] for name, column in self._columns.items()}
 
+    def filled(self, name: str) -> NDArray[np.bool_]:
+        """Which movies have something in a column of texts, (n,)."""
+        column = self._columns[name]
+        assert isinstance(column, _Nullable)
+        return column.filled()
+
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read what `write_table` wrote.
@@ -267,6 +281,15 @@ class ChangedTable:
         if self._root is None:
             raise IndexError(row)
         return self._root.row(row)
+
+    def filled(self, name: str) -> NDArray[np.bool_]:
+        """Which movies have something in a column of texts, (n,)."""
+        filled = np.zeros(self._length, dtype=np.bool_)
+        if self._root is not None:
+            filled[: self._kept] = self._root.filled(name)
+        for row, record in self._records.items():
+            filled[row] = bool(record[name])
+        return filled
 
     def changed(self, records: Mapping[int, Mapping[str, Any]]) -> ChangedTable:
         """The same with more changes; it refers to the root, and not to this one."""

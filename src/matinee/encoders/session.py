@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ def open_session(path: Path) -> onnxruntime.InferenceSession:
         EncoderError: the file is missing, or no model that ONNX Runtime can run.
         MissingExtraError: ONNX Runtime is not installed.
     """
+    # Its Linux builds report to their maker, and keep a device id in the user's folder. Read when the library loads.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError as error:

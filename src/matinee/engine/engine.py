@@ -33,6 +33,7 @@ from matinee.engine.types import (
     MoviePage,
     MovieRatings,
     Neighbor,
+    PlotMethod,
     PopularBy,
     PopularItem,
     PosterHit,
@@ -233,18 +234,32 @@ class Engine:
         return recommend(view, query_of(history), request)
 
     def similar(
-        self, movie_id: Id, *, by: SimilarBy = "blend", n: int = 10, filter: str = "", index: str = "exact"
+        self,
+        movie_id: Id,
+        *,
+        by: SimilarBy = "blend",
+        n: int = 10,
+        filter: str = "",
+        index: str = "exact",
+        method: PlotMethod | None = None,
     ) -> Answer:
         """Movies similar to one movie, itself left out.
 
         Args:
-            by: "taste" (who liked them), "content" (what they are about), "poster", or "blend" of the first two.
+            by: "taste" (who liked them), "content" (what they are about), "blend" of the two, "poster", or "plot".
             index: what searches the space of that likeness: "exact", or, finding nearly the same, "faiss", "annoy" or
                 "hnsw". `Answer.index` says which did: "exact" in place of one that misses movies.
+            method: what compares plots: "tfidf", the words that they share, which each item's `reason` names, or
+                "embedding", the vectors of the texts; None: the vectors where the snapshot has any, else the words.
+                `Answer.method` says which did.
 
         A movie that is unknown by that likeness is answered by content, and `fallback` says so.
+
+        Raises:
+            InvalidInputError: the snapshot has no posters, plots, vectors or index of that kind.
         """
-        return similar(self.request_view(), id_text(movie_id), by=by, n=n, filter=filter, index=index)
+        view = self.request_view()
+        return similar(view, id_text(movie_id), by=by, n=n, filter=filter, index=index, method=method)
 
     def search(self, text: str, *, n: int = 10, filter: str = "", by: SearchBy = "both") -> list[Hit]:
         """Movies by title (exact, prefix, typo-tolerant) and by meaning, fused.

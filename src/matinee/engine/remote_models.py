@@ -17,6 +17,7 @@ from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.errors import MatineeError, ServiceError
 from matinee.models.base import Fallback, Model, Progress, Query, Scores, State
+from matinee.models.plot_words import PlotWords
 from matinee.remote.recommender import History, RemoteRecommender, Scored
 from matinee.remote.recommender import State as Served
 
@@ -135,6 +136,11 @@ class RemoteModel(Model[Any]):
     def item_vectors(self) -> sp.csr_matrix | None:
         """See `Model.item_vectors`."""
         return self._fitted.item_vectors
+
+    @property
+    def plot_words(self) -> PlotWords | None:
+        """See `Model.plot_words`."""
+        return self._fitted.plot_words
 
     def similar(self, rows: Sequence[int]) -> Scores | None:
         """See `Model.similar`."""

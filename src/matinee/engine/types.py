@@ -23,7 +23,8 @@ Score = Annotated[float, WithJsonSchema({"anyOf": [{"type": "number"}, {"type": 
 """NaN where unknown, which is null in JSON."""
 SearchBy = Literal["both", "title", "meaning"]
 PopularBy = Literal["popular", "trending", "top_rated"]
-SimilarBy = Literal["taste", "content", "poster", "blend"]
+SimilarBy = Literal["taste", "content", "poster", "blend", "plot"]
+PlotMethod = Literal["tfidf", "embedding"]
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,13 @@ class Item:
     because: Annotated[
         tuple[Reason, ...] | None, Field(description="With `explain=true`: reasons, biggest share first.")
     ] = None
-    reason: Annotated[str | None, Field(description="With `explain=true`: the same in words, plain text.")] = None
+    reason: Annotated[
+        str | None,
+        Field(
+            description="With `explain=true`: the same in words, plain text. Of films like one by plot, method tfidf: "
+            "the words that both plots have."
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -119,6 +126,7 @@ class Answer(AnswerTable):
         volatile: True where the answer depends on everybody's ratings, so that any new rating may change it.
         index: which index searched, where a vector index did.
         less_of: films that the user disliked and that push others down this list; None unless asked for.
+        method: what compared the plots, for films like one by plot.
 
     Examples:
         >>> answer = engine.recommend("42", matinee.Request(n=3))
@@ -139,6 +147,10 @@ class Answer(AnswerTable):
     less_of: Annotated[
         tuple[MovieRef, ...] | None,
         Field(description="With `explain=true`: disliked films that push others down this list, three at most."),
+    ] = None
+    method: Annotated[
+        PlotMethod | None,
+        Field(description="Of `by=plot`: `tfidf` (words that plots share) or `embedding` (what they mean)."),
     ] = None
 
 

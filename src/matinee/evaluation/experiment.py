@@ -36,7 +36,7 @@ from matinee.evaluation.protocols import EvaluationSource, Protocol, Split, chec
 from matinee.evaluation.report import EvaluationReport
 from matinee.evaluation.summary import Examined, Measured, summarize
 from matinee.evaluation.user_traits import Traits, read_user_traits
-from matinee.models import default_lineup
+from matinee.models import MODELS, create, default_lineup
 from matinee.models.base import Model
 from matinee.models.lineup import Lineup, lineup_for
 from matinee.settings import Settings
@@ -76,7 +76,8 @@ def evaluate(
 
     Args:
         protocol: a name of `PROTOCOLS`.
-        models: names of the line-up; None: all that can do what the protocol asks.
+        models: names of the line-up or of `matinee.models.MODELS`; None: those of the line-up that can do what the
+            protocol asks.
         data: a data set, a folder, or a name of `list_datasets`; None: the data set of the protocol, or that of the
             settings. A published split that depends on the order of the data file is exact only for files.
         settings: cache folder, memory limit, seed of the intervals; None: from the environment.
@@ -139,7 +140,7 @@ def evaluate_in_detail(
         check_tasks(chosen, split)
         names.append(split.name)
         dataset = known.with_ratings(split.train)
-        candidates = lineup(dataset)
+        candidates = _with_kinds(lineup(dataset), models)
         lineups.append({name: _described(model) for name, model in candidates.items()})
         references = chosen.references()
         selected = list(dict.fromkeys([*_select(candidates, models, chosen), *references]))
@@ -204,6 +205,11 @@ def evaluate_in_detail(
 
 def _described(model: Model[Any]) -> dict[str, Any]:
     return {"kind": model.name, "config": model.config.model_dump(mode="json")}
+
+
+def _with_kinds(lineup: Mapping[str, Model[Any]], names: Sequence[str] | None) -> dict[str, Model[Any]]:
+    """The line-up, and of the names that it lacks those of kinds of models, with their usual settings."""
+    return {**lineup, **{name: create(name) for name in names or () if name not in lineup and name in MODELS}}
 
 
 def _select(lineup: Mapping[str, Model[Any]], names: Sequence[str] | None, protocol: Protocol) -> list[str]:

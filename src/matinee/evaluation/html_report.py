@@ -23,7 +23,9 @@ _STYLE = """
 :root{color-scheme:light dark;--line:#8884}
 body{font:15px/1.5 system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.5rem;margin-bottom:.2rem}h2{font-size:1.15rem;margin-top:2.2rem}
-.wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px}
+.wide{overflow-x:auto}.charts{display:flex;flex-wrap:wrap;gap:1rem}
+td:first-child,th:first-child{position:sticky;left:0;background:Canvas}details{margin:.8rem 0}summary{cursor:pointer}
+table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:13px}
 th,td{padding:.3rem .6rem;border-bottom:1px solid var(--line);white-space:nowrap;text-align:left}
 caption{text-align:left;padding:.4rem 0}ul{padding-left:1.2rem}
 svg{max-width:100%;height:auto}
@@ -66,7 +68,9 @@ def html_report(report: EvaluationReport, *, run: str = "", trials: Sequence[Map
 
 def charts(report: EvaluationReport) -> dict[str, str]:
     """The charts alone, name → SVG."""
-    found = {"cost": _cost_chart(report), "calibration": _calibration_chart(report)}
+    costs = _cost_charts(report)
+    found = {"cost" if place == 0 else f"cost-{metric}": svg for place, (metric, svg) in enumerate(costs.items())}
+    found |= {"calibration": _calibration_chart(report)}
     found |= {f"groups-{dimension}-{metric.partition('@')[0]}": svg for dimension, metric, svg in _group_charts(report)}
     return {name: svg for name, svg in found.items() if svg}
 
@@ -106,18 +110,32 @@ def _value(result: ModelResult, metric: str) -> Value:
     return result.metrics[metric], result.intervals.get(metric)
 
 
-def _cost_chart(report: EvaluationReport) -> str:
-    metric = report.metric_names[0]
-    points = {
-        entry.name: (max(entry.fit_seconds + entry.score_seconds, 1e-3), _value(entry, metric))
-        for entry in report.ordered
-        if metric in entry.metrics
-    }
-    return scatter(points, "seconds to fit and to answer all users", metric, f"{metric} against cost") if points else ""
+def _cost_charts(report: EvaluationReport) -> dict[str, str]:
+    """Of the first figure, and of predicted stars where several models have both; figure → SVG."""
+    found: dict[str, str] = {}
+    for metric in dict.fromkeys((report.metric_names[0], "rmse")):
+        points = {
+            entry.name: (max(entry.fit_seconds + entry.score_seconds, 1e-3), _value(entry, metric))
+            for entry in report.ordered
+            if metric in entry.metrics
+        }
+        if len(points) > (1 if found else 0):
+            title = f"{metric} against cost"
+            found[metric] = scatter(points, "seconds to fit and to answer all users", metric, title)
+    return found
 
 
 def _costs(report: EvaluationReport) -> str:
-    return f"<h2>Accuracy against cost</h2>{_cost_chart(report)}"
+    return f"<h2>Accuracy against cost</h2>{_beside(list(_cost_charts(report).values()))}"
+
+
+def _beside(svgs: Sequence[str]) -> str:
+    """Charts in a row, as many as there is room for."""
+    return f'<div class="charts">{"".join(_wide(svg) for svg in svgs)}</div>'
+
+
+def _folded(summary: str, inner: str) -> str:
+    return f"<details><summary>{escape(summary)}</summary>{inner}</details>"
 
 
 def _comparisons(report: EvaluationReport) -> str:
@@ -129,9 +147,15 @@ def _comparisons(report: EvaluationReport) -> str:
         "by one figure. Stars are tested by each user's mean squared or absolute error. The interval is that of the "
         "difference, from the same resamples of users."
     )
-    return (
-        f"<h2>Paired comparisons</h2><p>{note}</p>{_wide(html_table(columns, rows, right=columns[2:3] + columns[4:]))}"
-    )
+    right = columns[2:3] + columns[4:]
+    main = (report.metric_names[0], "rmse")
+    shown = [row for row in rows if row[1] in main]
+    others = [row for row in rows if row[1] not in main]
+    parts = [_wide(html_table(columns, shown, right=right))] if shown else []
+    if others:
+        names = ", ".join(dict.fromkeys(row[1] for row in others))
+        parts.append(_folded(f"By other figures: {names}", _wide(html_table(columns, others, right=right))))
+    return f"<h2>Paired comparisons</h2><p>{note}</p>{''.join(parts)}"
 
 
 def _calibration_chart(report: EvaluationReport) -> str:
@@ -158,7 +182,7 @@ def _calibration(report: EvaluationReport) -> str:
                 rows.append([entry.name, str(number), f"{part.ratings:,}", *(f"{value:.3f}" for value in numbers)])
     columns = ["model", "tenth", "ratings", "predicted", "actual", "slope", "intercept"]
     text = "Tenths of the predictions, from the lowest. On the line, films predicted at x stars get x stars."
-    table = _wide(html_table(columns, rows, right=columns[2:]))
+    table = _folded("The tenths as numbers", _wide(html_table(columns, rows, right=columns[2:])))
     return f"<h2>Calibration of stars</h2><p>{text}</p>{chart}{table}"
 
 
@@ -185,14 +209,14 @@ def _group_charts(report: EvaluationReport) -> list[tuple[str, str, str]]:
 
 
 def _groups(report: EvaluationReport) -> list[str]:
-    parts, last = [], ""
+    by_dimension: dict[str, list[str]] = {}
     for dimension, _, chart in _group_charts(report):
-        if dimension != last:
-            notes = [note for note in report.group_notes if note.lower().startswith(dimension)]
-            text = " ".join(["Users who count are in brackets.", *notes])
-            parts.append(f"<h2>{escape(_DIMENSIONS[dimension])}</h2><p>{escape(text)}</p>")
-            last = dimension
-        parts.append(f'<div class="wide">{chart}</div>')
+        by_dimension.setdefault(dimension, []).append(chart)
+    parts = []
+    for dimension, svgs in by_dimension.items():
+        notes = [note for note in report.group_notes if note.lower().startswith(dimension)]
+        text = " ".join(["Users who count are in brackets.", *notes])
+        parts.append(f"<h2>{escape(_DIMENSIONS[dimension])}</h2><p>{escape(text)}</p>{_beside(svgs)}")
     return parts
 
 
@@ -200,4 +224,4 @@ def _repeat(report: EvaluationReport) -> str:
     configurations = {entry.name: {"kind": entry.kind, **entry.config} for entry in report.results}
     environment = report.environment.model_dump(mode="json") if report.environment else {"versions": report.versions}
     lines = json.dumps({"models": configurations, "environment": environment}, ensure_ascii=False, indent=1)
-    return f"<h2>Configuration and environment</h2><pre>{escape(lines)}</pre>"
+    return _folded("Configuration and environment", f"<pre>{escape(lines)}</pre>")

@@ -205,6 +205,25 @@ class EvaluationReport(BaseModel):
         ]
         return ["model", "figure", "value", "compared with", "difference", "p", "p (Holm)", "better:worse:equal"], rows
 
+    def calibration_table(self) -> tuple[list[str], list[list[str]]]:
+        """Actual on predicted stars: the line over all ratings of each model; of a single model over each tenth too."""
+        found = [(entry.name, entry.calibration) for entry in self.ordered if entry.calibration is not None]
+        rows = [[name, "all", "", "", f"{one.slope:.3f}", f"{one.intercept:+.3f}"] for name, one in found]
+        if len(found) == 1:
+            name, one = found[0]
+            rows += [
+                [
+                    name,
+                    f"tenth {number}",
+                    f"{part.predicted:.3f}",
+                    f"{part.actual:.3f}",
+                    f"{part.slope:.3f}",
+                    f"{part.intercept:+.3f}",
+                ]
+                for number, part in enumerate(one.bins, 1)
+            ]
+        return ["model", "predictions", "predicted", "actual", "slope", "intercept"], rows
+
     def to_markdown(self) -> str:
         """A Markdown section with the table and what is needed to repeat it."""
         columns, rows = self.table()

@@ -133,11 +133,12 @@ def scatter(
     Args:
         log: the x axis in powers of ten.
     """
-    width, height = 640, 360
+    width, height = 520, 340
     y = Axis.over(y_label, _all([value for _, value in points.values()]), height - _BOTTOM, _TOP)
     x = Axis.over(x_label, [cost for cost, _ in points.values()], _LEFT, width - _RIGHT - 80, log=log)
     parts = _frame(x, y, width, height)
-    labels: list[tuple[float, float, float]] = []
+    # Names hide neither one another nor a mark.
+    labels = [(x.at(cost) - 6, y.at(value) + 4, 12.0) for cost, (value, _) in points.values()]
     for number, (name, (cost, (value, ends))) in enumerate(points.items()):
         px, py = x.at(cost), y.at(value)
         if ends:
@@ -160,7 +161,9 @@ def _free_level(labels: list[tuple[float, float, float]], x: float, y: float, wi
 
 def by_group(groups: Sequence[str], series: Mapping[str, Sequence[Value | None]], y_label: str, title: str) -> str:
     """Figures with intervals of several series (models) for each group; None: the series has none there."""
-    width, height = max(360, 120 + 74 * len(groups)), 300 + 20 * (1 + len(series) // 6)
+    widest = max((len(group) for group in groups), default=0)
+    width = max(360, 120 + max(74, 10 + math.ceil(6.6 * widest)) * len(groups))
+    height = 300 + 20 * (1 + len(series) // 6)
     known = [value for values in series.values() for value in values if value is not None]
     legend = 20 * (1 + len(series) // 6)
     y = Axis.over(y_label, _all(known), height - _BOTTOM, _TOP + legend)

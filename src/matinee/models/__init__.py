@@ -13,8 +13,10 @@ from matinee.models.blend.model import Blend
 from matinee.models.coldstart import ColdStart
 from matinee.models.content.model import Content
 from matinee.models.ease import Ease
+from matinee.models.feature_als import FeatureALS
 from matinee.models.forest_stars import ForestStars
 from matinee.models.graph_filter import GraphFilter
+from matinee.models.higher_order_ease import HigherOrderEase
 from matinee.models.ials import ImplicitALS
 from matinee.models.item_knn import ItemKNN
 from matinee.models.item_knn_stars import ItemKnnStars
@@ -25,6 +27,8 @@ from matinee.models.neural.recommender_net import RecommenderNet
 from matinee.models.neural.recvae import RecVAE
 from matinee.models.popularity import Popularity, weighted_score
 from matinee.models.ridge_stars import RidgeStars
+from matinee.models.rp3beta import RP3Beta
+from matinee.models.slim import Slim
 from matinee.models.stars import Stars
 from matinee.models.svd import Svd
 from matinee.models.svd_plus_plus import SvdPlusPlus
@@ -37,7 +41,11 @@ MODELS: dict[str, type[Model[Any]]] = {
         Popularity,
         ItemKNN,
         Ease,
+        HigherOrderEase,
         ImplicitALS,
+        FeatureALS,
+        Slim,
+        RP3Beta,
         GraphFilter,
         UserKernel,
         Content,
@@ -110,8 +118,10 @@ __all__ = [
     "ColdStart",
     "Content",
     "Ease",
+    "FeatureALS",
     "ForestStars",
     "GraphFilter",
+    "HigherOrderEase",
     "ImplicitALS",
     "ItemKNN",
     "ItemKnnStars",
@@ -120,9 +130,11 @@ __all__ = [
     "MultVAE",
     "Popularity",
     "Query",
+    "RP3Beta",
     "RecVAE",
     "RecommenderNet",
     "RidgeStars",
+    "Slim",
     "Stars",
     "Svd",
     "SvdPlusPlus",

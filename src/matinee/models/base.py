@@ -23,6 +23,7 @@ from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
 from matinee.data.vectors import MovieVectors
 from matinee.errors import InvalidInputError, MemoryLimitError, UnknownUserError
+from matinee.models.plot_words import PlotWords
 
 Scores = NDArray[np.float32]
 Fallback = Literal["popular", "content"]
@@ -302,6 +303,11 @@ class Model(ABC, Generic[C]):
     def vector_weights(self) -> Mapping[str, float]:
         """Weights of the vectors of texts and posters beside `item_vectors`, by space of `Dataset.vectors`."""
         return {}
+
+    @property
+    def plot_words(self) -> PlotWords | None:
+        """The words of plots in `item_vectors`; None where it has none."""
+        return None
 
     def has_features(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which rows are movies with features, of `item_vectors` or of a space of `vector_weights`, (len(rows),)."""

@@ -6,20 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.linalg import blas, lapack
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.errors import MatineeError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
+from matinee.models.gram import block_users, gram_matrix, invert
 from matinee.models.preference import Feedback, StarScale
 from matinee.models.warm_items import WarmItems, Weighting, array, choose_warm
-
-_BLOCK_BYTES = 16 << 20
-"""Users are made dense in blocks of about this many bytes: large enough for BLAS, small beside the Gram matrix."""
 
 _TILE = 512
 _ROWS = 32
@@ -63,7 +58,7 @@ class Ease(Model[EaseConfig]):
         counts = dataset.ratings.counts
         items = choose_warm(counts, self.config.min_ratings, self.config.max_items)
         k, n_users = len(items), dataset.ratings.n_users
-        block = min(_block_users(k), max(n_users, 1))
+        block = min(block_users(k), max(n_users, 1))
         # The binary matrix has new values; a cut or weighted one has new indices and values as well (twice while made).
         sparse = int(counts[items].sum()) * 24 + 4 * len(dataset.ratings) + 32 * n_users
         return 4 * k * k + max(4 * block * k + sparse, 16 * _TILE * _TILE) + 64 * len(counts) + (1 << 20)
@@ -82,11 +77,11 @@ class Ease(Model[EaseConfig]):
         if not len(self._items):
             self._weights = np.zeros((0, 0), dtype=np.float32)
             return
-        gram = _gram(self._items.training_matrix(dataset, config.weighting), progress)
+        gram = gram_matrix(self._items.training_matrix(dataset, config.weighting), progress, "ease")
         diagonal = np.einsum("ii->i", gram)
         diagonal += config.regularization + diagonal * (config.dropout / (1 - config.dropout))
         progress("ease: invert", 0.5)
-        self._weights = _weights(_invert(gram))
+        self._weights = _weights(invert(gram))
         progress("ease: done", 1.0)
 
     def knows(self, query: Query) -> bool:
@@ -137,38 +132,6 @@ class Ease(Model[EaseConfig]):
         self._items = WarmItems.from_state(state, catalog)
         self._weights = array(state, "weights", np.float32, (len(self._items), len(self._items)))
         self._scale = StarScale.from_state(state)
-
-
-def _block_users(k: int) -> int:
-    return max(_BLOCK_BYTES // (4 * max(k, 1)), 64)
-
-
-def _gram(matrix: sp.csr_matrix, progress: Progress) -> NDArray[np.float32]:
-    """Lower triangle of XᵀX, float32, Fortran order: BLAS on dense blocks of users beats a sparse product."""
-    n_users, k = matrix.shape
-    gram = np.zeros((k, k), dtype=np.float32, order="F")
-    size = min(_block_users(k), n_users)
-    buffer = np.empty((size, k), dtype=np.float32)
-    for start in range(0, n_users, size):
-        stop = min(start + size, n_users)
-        matrix[start:stop].toarray(out=buffer[: stop - start])
-        # The transposed view of a C-ordered block is Fortran-ordered: nothing is copied.
-        blas.ssyrk(1.0, buffer[: stop - start].T, beta=1.0, c=gram, lower=1, overwrite_c=1)
-        progress("ease: Gram matrix", 0.5 * stop / n_users)
-    return gram
-
-
-def _invert(gram: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Lower triangle of the inverse of a positive definite matrix, in place (Cholesky)."""
-    factor, info = lapack.spotrf(gram, lower=1, clean=0, overwrite_a=1)
-    if info == 0:
-        factor, info = lapack.spotri(factor, lower=1, overwrite_c=1)
-    if info != 0:
-        raise MatineeError(
-            "The Gram matrix is not positive definite in single precision.", "Raise `regularization` of this model."
-        )
-    inverse: NDArray[np.float32] = factor
-    return inverse
 
 
 def _weights(inverse: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from matinee._util.processors import processor_count
-from matinee.models.truncated_svd import truncated_svd
+from matinee.models.truncated_svd import ITERATIONS, truncated_svd
 
 BATCH_CELLS = 1 << 20
 """Rows are solved in batches whose padded features hold about this many float32 values."""
@@ -40,8 +41,12 @@ def ridge_solve(
     ridge: Floats,
     pool: ThreadPoolExecutor,
     base: Floats | None = None,
+    *,
+    pull: Floats | None = None,
+    start: Floats | None = None,
+    block: int | None = None,
 ) -> Floats:
-    """For each row u solve (base + Σ f_i f_iᵀ + diag(ridge_u)) w_u = Σ t_ui f_i over the row's entries.
+    """For each row u solve (base + Σ f_i f_iᵀ + diag(ridge_u)) w_u = Σ t_ui f_i + pull_u over the row's entries.
 
     Args:
         indptr: sparse rows, (n + 1,).
@@ -51,6 +56,10 @@ def ridge_solve(
         ridge: float32, (n, d).
         pool: threads, from `batch_pool`.
         base: float32, (d, d), added to every row's matrix, or None.
+        pull: float32, (n, d), or None.
+        start: float32, (n, d): where a descent over blocks starts; None: at 0.
+        block: solve for so many coordinates at a time, the others fixed, once over all of them (iALS++: Rendle et al.
+            2021, "iALS++: Speeding up Matrix Factorization with Subspace Optimization"); None: for all of them.
 
     Returns:
         float32, (n, d); rows without entries are 0.
@@ -59,22 +68,76 @@ def ridge_solve(
     sizes = np.diff(indptr)
     solution = np.zeros((len(sizes), d), dtype=np.float32)
     padded = np.vstack([features, np.zeros((1, d), dtype=np.float32)])
+    width = min(block or d, d)
 
     def solve(batch: NDArray[np.int64]) -> None:
         lanes = np.arange(int(sizes[batch[-1]]))
         inside = lanes < sizes[batch][:, None]
         entries = np.where(inside, indptr[batch][:, None] + lanes, 0)
         gathered = padded[np.where(inside, indices[entries], len(features))]
-        turned = gathered.transpose(0, 2, 1)
-        left = turned @ gathered
-        if base is not None:
-            left += base
-        diagonal = np.einsum("nii->ni", left)
-        diagonal += ridge[batch]
-        right = turned @ np.where(inside, targets[entries], np.float32(0))[:, :, None]
-        solution[batch] = np.linalg.solve(left, right)[:, :, 0]
+        goal = np.where(inside, targets[entries], np.float32(0))[:, :, None]
+        rows = np.zeros((len(batch), d), dtype=np.float32) if start is None or width == d else start[batch]
+        for first in range(0, d, width):
+            part = slice(first, first + width)
+            own = gathered[:, :, part]
+            turned = own.transpose(0, 2, 1)
+            left = turned @ own
+            if base is not None:
+                left += base[part, part]
+            diagonal = np.einsum("nii->ni", left)
+            diagonal += ridge[batch, part]
+            # At 0 there is nothing to take off.
+            right = (turned @ (goal if width == d else goal - gathered @ rows[:, :, None]))[:, :, 0]
+            if width < d:
+                right -= ridge[batch, part] * rows[:, part]
+                if base is not None:
+                    right -= rows @ base[:, part]
+            if pull is not None:
+                right += pull[batch, part]
+            rows[:, part] += np.linalg.solve(left, right[:, :, None])[:, :, 0]
+        solution[batch] = rows
 
     list(pool.map(solve, _batches(sizes, d)))
+    return solution
+
+
+def ridge_descend(
+    indptr: NDArray[np.integer[Any]],
+    indices: NDArray[np.integer[Any]],
+    targets: Floats,
+    features: Floats,
+    ridge: Floats,
+    pool: ThreadPoolExecutor,
+    base: Floats,
+    start: Floats,
+    *,
+    pull: Floats | None = None,
+    steps: int = 3,
+) -> Floats:
+    """What `ridge_solve` solves, nearly: some steps of conjugate gradients from `start`, which is not changed.
+
+    Takács, Pilászy, Tikk 2011, "Applications of the conjugate gradient method for implicit feedback collaborative
+    filtering". Needs Numba.
+
+    Args:
+        ridge: float32, (n,).
+        start: float32, (n, d).
+        steps: of the descent.
+    """
+    from matinee.models.conjugate_gradient import BLOCK_ROWS, descend_rows
+
+    n, d = start.shape
+    solution = start.copy()
+    pull = np.zeros((0, d), dtype=np.float32) if pull is None else pull
+    # More shares than threads, of about as many entries each: whoever is done early takes another.
+    shares = min(8 * WORKERS, max(n // BLOCK_ROWS, 1))
+    cuts = np.searchsorted(indptr, np.linspace(0, int(indptr[-1]), shares + 1)[1:-1])
+    cuts = np.unique(np.concatenate([[0], cuts, [n]])).tolist()
+
+    def descend(span: tuple[int, int]) -> None:
+        descend_rows(*span, indptr, indices, targets, features, base, ridge, pull, steps, solution)
+
+    list(pool.map(descend, pairwise(cuts)))
     return solution
 
 
@@ -95,13 +158,13 @@ def solver_bytes(longest: int, d: int) -> int:
     return WORKERS * (4 * cells * 2 + 48 * cells // max(d, 1))
 
 
-def principal_directions(matrix: sp.csr_matrix, d: int) -> Floats:
+def principal_directions(matrix: sp.csr_matrix, d: int, iterations: int = ITERATIONS) -> Floats:
     """Right singular vectors of the d largest singular values, scaled by their roots, (k, d) float32.
 
     A start for the factors that depends on the data alone: no seed, and renaming or reordering users and
-    movies changes nothing. Directions that the matrix does not have are 0.
+    movies changes nothing. Directions that the matrix does not have are 0. `iterations` are those of `truncated_svd`.
     """
     directions = np.zeros((matrix.shape[1], d), dtype=np.float32)
-    _, values, right = truncated_svd(matrix, d)
+    _, values, right = truncated_svd(matrix, d, iterations=iterations)
     directions[:, : len(values)] = (right * np.sqrt(values)[:, None]).T
     return directions

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from pydantic import Field
 
+from matinee._util.extras import need
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.cholesky import solve
-from matinee.models.factorization import Floats, batch_pool, principal_directions, ridge_solve, solver_bytes
+from matinee.models.factorization import (
+    Floats,
+    batch_pool,
+    principal_directions,
+    ridge_descend,
+    ridge_solve,
+    solver_bytes,
+)
 from matinee.models.preference import Feedback, StarScale
+from matinee.models.truncated_svd import ITERATIONS
 from matinee.models.warm_items import WarmItems, Weighting, array, choose_warm
 
 TARGETS = ((-2.7, -0.5), (-1.7, 0.2), (-0.7, 0.7), (0.3, 0.9), (1.3, 1.0))
@@ -25,9 +37,24 @@ DENSITIES = 6.0
 """α in densities of the ratings: in sparse data a movie not rated says less. One number serves 100K, small and 1M."""
 
 
+LARGE = 500_000
+"""Ratings from which on more factors are learned, and, where Numba is installed, by conjugate gradients."""
+
+COMPILER_BYTES = 160 << 20
+"""What importing Numba and compiling the kernel takes, from above."""
+
+Solver = Literal["exact", "blocks", "cg"]
+"""How each row's ridge system is solved: by its Cholesky factor, block by block, or by conjugate gradients."""
+
+
+def default_solver(n_ratings: int) -> Solver:
+    """For small data compiling the kernel takes longer than solving exactly."""
+    return "cg" if n_ratings >= LARGE and find_spec("numba") is not None else "exact"
+
+
 def default_factors(n_ratings: int) -> int:
     """Latent dimensions for this many ratings: more do not help on 100,000 and cost four times the time."""
-    return 64 if n_ratings < 500_000 else 128
+    return 64 if n_ratings < LARGE else 128
 
 
 def default_regularization(n_ratings: int) -> float:
@@ -51,6 +78,13 @@ class ImplicitALSConfig(ModelConfig):
     )
     exponent: float = Field(1.0, ge=0, le=1, description="ν of the frequency scaling.")
     iterations: int = Field(6, ge=1, le=1000, description="Sweeps over users and films.")
+    solver: Solver | None = Field(
+        None,
+        description="exact; blocks: iALS++, for hundreds of factors; cg: conjugate gradients (Numba); None: exact, "
+        "from 500,000 ratings on cg where Numba is installed.",
+    )
+    block_size: int = Field(64, ge=1, le=4096, description="Factors solved for at a time by blocks.")
+    steps: int = Field(3, ge=1, le=100, description="Conjugate gradients for each row in each sweep.")
     weighting: Weighting = Field("binary", description="Target in training: 1, or stars / highest stars.")
     feedback: Feedback = Field(
         "signed", description="Target when folding in: −½ disliked to 1 loved, or as in training."
@@ -61,7 +95,10 @@ class ImplicitALS(Model[ImplicitALSConfig]):
     """Minimizes Σ_rated (t − pᵀq)² + α Σ_all (pᵀq)² + ridge (Hu, Koren, Volinsky 2008).
 
     The ridge is λ(n + α·N)^ν for a user or movie of n ratings and N of the other side (Rendle et al. 2021,
-    "Revisiting the Performance of iALS"). A history is folded in by one ridge solve. NaN for unrated movies.
+    "Revisiting the Performance of iALS"). Rows are solved for exactly, by blocks of factors (Rendle et al. 2021,
+    "iALS++: Speeding up Matrix Factorization with Subspace Optimization"), or by a few steps of conjugate gradients
+    (Takács, Pilászy, Tikk 2011), which start where the sweep before ended. A history is folded in by one ridge solve,
+    exactly. NaN for unrated movies.
 
     Examples:
         >>> model = matinee.ImplicitALS(n_factors=8).fit(dataset)
@@ -71,6 +108,13 @@ class ImplicitALS(Model[ImplicitALSConfig]):
 
     name = "ials"
     Config = ImplicitALSConfig
+    search_ranges: ClassVar[Mapping[str, str]] = {
+        "n_factors": "32:512",
+        "regularization": "1e-3:1e-1",
+        "unobserved": "1e-2:1",
+        "iterations": "4:16",
+    }
+    """Settings to search, and where: as `matinee tune --search` takes them."""
 
     _items: WarmItems
     _factors: Floats
@@ -86,15 +130,18 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         d = self.config.n_factors or default_factors(len(ratings))
         longest = int(max(ratings.counts.max(initial=0), np.diff(ratings.indptr).max(initial=0)))
         sides = ratings.n_users + ratings.n_items
-        return 64 * len(ratings) + sides * d * 80 + solver_bytes(longest, d) + (1 << 20)
+        solver = self.config.solver or default_solver(len(ratings))
+        solving = COMPILER_BYTES if solver == "cg" else solver_bytes(longest, d)
+        return 64 * len(ratings) + sides * d * 80 + solving + (1 << 20)
 
     def memory_hint(self) -> str:
         """What to do where the memory limit is exceeded."""
         return f"Raise MATINEE_MEMORY_LIMIT or lower n_factors (now {self.config.n_factors or 'by data'})."
 
     def _ridge(self, n_ratings: NDArray[Any], n_others: int) -> Floats:
+        """(n,)"""
         scaled = self._ridge_scale * (n_ratings + self._alpha * n_others) ** self.config.exponent
-        return np.repeat(scaled.astype(np.float32)[:, None], self._width, axis=1)
+        return np.asarray(scaled, dtype=np.float32)
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
         config = self.config
@@ -105,18 +152,54 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         self._width = config.n_factors or default_factors(matrix.nnz)
         self._ridge_scale = config.regularization or default_regularization(matrix.nnz)
         self._alpha = config.unobserved or DENSITIES * matrix.nnz / max(matrix.shape[0] * matrix.shape[1], 1)
-        movies = principal_directions(matrix, self._width)
+        solver = config.solver or default_solver(matrix.nnz)
+        if solver == "cg":
+            need("numba", "Conjugate gradients", "train")
+        # A start need not be exact: where sweeps are quick, more iterations would take as long as they do.
+        movies = principal_directions(matrix, self._width, 1 if solver == "cg" else ITERATIONS)
+        users = np.zeros((matrix.shape[0], self._width), dtype=np.float32)
         by_user = self._ridge(np.diff(matrix.indptr), matrix.shape[1])
         by_item = self._ridge(np.diff(turned.indptr), matrix.shape[0])
-        alpha = np.float32(self._alpha)
+        prior = self._prior_of(dataset, by_item)
+        pull = None
         with batch_pool() as pool:
             for sweep in range(config.iterations):
-                base = alpha * (movies.T @ movies)
-                users = ridge_solve(matrix.indptr, matrix.indices, matrix.data, movies, by_user, pool, base)
-                base = alpha * (users.T @ users)
-                movies = ridge_solve(turned.indptr, turned.indices, turned.data, users, by_item, pool, base)
+                users = self._solve(solver, matrix, movies, by_user, users, pool)
+                movies = self._solve(solver, turned, users, by_item, movies, pool, pull)
+                pull = None if prior is None else by_item[:, None] * prior(movies)
                 progress("ials: sweeps", (sweep + 1) / config.iterations)
         self._set(movies)
+
+    def _prior_of(self, dataset: Dataset, ridge: Floats) -> Callable[[Floats], Floats] | None:
+        """What the ridge of the movies draws their factors towards, as a function of them, both (k, d); None: to 0."""
+        del dataset, ridge
+        return None
+
+    def _solve(
+        self,
+        solver: Solver,
+        matrix: sp.csr_matrix,
+        others: Floats,
+        ridge: Floats,
+        start: Floats,
+        pool: ThreadPoolExecutor,
+        pull: Floats | None = None,
+    ) -> Floats:
+        """Factors of the rows of a matrix, (n, d), those of its columns fixed.
+
+        Args:
+            ridge: (n,).
+            start: (n, d), the factors of the sweep before.
+            pull: (n, d), added to the right sides.
+        """
+        base = np.float32(self._alpha) * (others.T @ others)
+        entries = (matrix.indptr, matrix.indices, matrix.data)
+        if solver == "cg":
+            steps = self.config.steps
+            return ridge_descend(*entries, others, ridge, pool, base, start, pull=pull, steps=steps)
+        block = self.config.block_size if solver == "blocks" else None
+        wide = np.broadcast_to(ridge[:, None], start.shape)
+        return ridge_solve(*entries, others, wide, pool, base, pull=pull, start=start, block=block)
 
     def _set(self, factors: Floats) -> None:
         self._factors, self._width = factors, factors.shape[1]
@@ -140,7 +223,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         positions, mask = self._items.known(query)
         known = self._factors[positions]
         left = self._gram + known.T @ known
-        left[np.diag_indices_from(left)] += self._ridge(np.array([len(positions)]), len(self._items))[0]
+        left[np.diag_indices_from(left)] += self._ridge(np.array([len(positions)]), len(self._items))
         return (
             mask,
             left,
@@ -164,10 +247,9 @@ class ImplicitALS(Model[ImplicitALSConfig]):
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """q_jᵀA⁻¹q_i of each movie of the history, (len(rows), len(query)); 0 for unrated movies."""
         shares = np.zeros((len(rows), len(query)), dtype=np.float32)
-        targets = self._items.positions(rows)
+        factors, known = self.factors(np.asarray(rows, dtype=np.int64))
         mask, left, right = self._system(query)
-        parts = solve(left, right)
-        shares[np.ix_(targets >= 0, mask)] = self._factors[targets[targets >= 0]] @ parts
+        shares[np.ix_(known, mask)] = factors[known] @ solve(left, right)
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
-from matinee._util.atomic_files import locked, replacing
+from matinee._util.atomic_files import locked, replacing, sync_folder
 from matinee.errors import InvalidInputError, MediaTypeError, StoreError, TooLargeError
 from matinee.posters.pictures import HEAD, KINDS, Kind, Picture, inspect, kind_of
 
@@ -175,11 +175,15 @@ class PosterStore:
             return "unchanged"
         target = self.folder / f"{stem}{self.inspect(data).kind.suffix}"
         with writing():
+            is_new = not self.folder.exists()
             self.folder.mkdir(parents=True, exist_ok=True)
+            if is_new and durable:
+                sync_folder(self.folder.parent)
             with self._lock():
                 with replacing(target, durable=durable) as file:
                     file.write_bytes(data)
-                self._discard(stem, keep=target)
+                if self._discard(stem, keep=target) and durable:
+                    sync_folder(self.folder)  # else the former picture could come back after a power cut
         return "added" if before is None else "replaced"
 
     def remove(self, movie_id: str) -> bool:
@@ -187,7 +191,9 @@ class PosterStore:
         if self.find(movie_id) is None:
             return False
         with writing(), self._lock():
-            return self._discard(stem_of(movie_id))
+            removed = self._discard(stem_of(movie_id))
+            sync_folder(self.folder)
+            return removed
 
     def tidy(self) -> None:
         """Delete temporary files of killed processes."""

@@ -1,7 +1,7 @@
 """Group commit: what several threads write at the same time is committed together.
 
-Callers queue their jobs. While one of them commits what has queued up, the others wait; then those whose jobs were
-committed return, and one of the others goes on.
+Callers queue their jobs. While one of them commits what has queued up, the others wait, each for an event of its own;
+then those whose jobs were committed return, and the caller of the next job commits.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from matinee.databases.lifetime import Lifetime
@@ -34,6 +35,8 @@ class Job(Generic[C, T]):
             before it writes, or not at all.
         weight: about how many rows or documents it writes.
         alone: it shares no commit with others.
+        queued: when it was queued (`monotonic`).
+        turn: set when the job is done, or its caller has to commit.
     """
 
     work: Callable[[C], T]
@@ -42,6 +45,8 @@ class Job(Generic[C, T]):
     done: bool = False
     result: T | None = None
     error: Exception | None = None
+    queued: float = 0.0
+    turn: threading.Event = field(default_factory=threading.Event)
 
 
 def run(jobs: Iterable[Job[C, Any]], target: C) -> None:
@@ -63,6 +68,8 @@ class GroupCommit(Generic[J]):
         lifetime: of what it commits to.
         by_one: whether one of several jobs may be the cause of an error, so that the others should not fail: each is
             then committed alone. Nothing may be stored.
+        locked: whether an error says that somebody else held a lock for too long. Jobs that waited through at least
+            half of that commit fail with it, rather than wait as long once more.
     """
 
     def __init__(
@@ -70,34 +77,55 @@ class GroupCommit(Generic[J]):
         commit: Callable[[list[J]], None],
         lifetime: Lifetime,
         by_one: Callable[[Exception], bool] = lambda error: False,  # noqa: ARG005
+        locked: Callable[[Exception], bool] = lambda error: False,  # noqa: ARG005
     ) -> None:
-        self._commit, self._lifetime, self._by_one = commit, lifetime, by_one
+        self._commit, self._lifetime, self._by_one, self._locked = commit, lifetime, by_one, locked
         self._queue: deque[J] = deque()
-        self._turn = threading.Condition()
+        self._lock = threading.Lock()
         self._busy = False
+        """Whether a caller commits, or was told to."""
 
     def write(self, job: J) -> Any:
         """Commit a job, possibly together with others. Returns the result of its work, or raises its error."""
         self._lifetime.check()  # before the lock, which another thread may have held when this process was forked
-        self._queue.append(job)
-        while not job.done:
-            with self._turn:
-                self._turn.wait_for(lambda: job.done or not self._busy)
-                if job.done:
-                    break
-                self._busy = True
+        with self._lock:
+            job.queued = monotonic()
+            self._queue.append(job)
+            commits, self._busy = not self._busy, True
+        if not commits:
+            self._wait(job)
+        if not job.done:
             try:
-                self._commit_next()
+                while not job.done:
+                    self._commit_next()
             finally:
-                with self._turn:
-                    self._busy = False
-                    self._turn.notify_all()
+                self._hand_on()
         if job.error is not None:
             raise job.error
         return job.result
 
+    def _wait(self, job: J) -> None:
+        """Until the job is done, or this caller is the one who commits."""
+        try:
+            job.turn.wait()
+        except BaseException:  # this thread was interrupted
+            with self._lock:
+                if job in self._queue:
+                    self._queue.remove(job)
+                commits = job.turn.is_set() and not job.done
+            if commits:
+                self._hand_on()
+            raise
+
+    def _hand_on(self) -> None:
+        """Let the caller of the next job commit, if there is one."""
+        with self._lock:
+            self._busy = bool(self._queue)
+            if self._busy:
+                self._queue[0].turn.set()
+
     def _commit_next(self) -> None:
-        jobs = self._next_group()
+        jobs, start = self._next_group(), monotonic()
         try:
             self._commit_all(jobs)
         except BaseException:
@@ -106,8 +134,21 @@ class GroupCommit(Generic[J]):
                 job.error = job.error or StoreError("The write was interrupted.", "Try again.")
             raise
         finally:
+            failed = next((job.error for job in jobs if job.error is not None and self._locked(job.error)), None)
+            if failed is not None:
+                jobs += self._give_up(failed, (start + monotonic()) / 2)
             for job in jobs:
                 job.done = True
+                job.turn.set()
+
+    def _give_up(self, error: Exception, before: float) -> list[J]:
+        """The jobs queued before a time, taken out of the queue, with the error of the commit that they waited for."""
+        with self._lock:
+            late = [job for job in self._queue if job.queued <= before]
+            for job in late:
+                self._queue.remove(job)
+                job.error = error
+        return late
 
     def _commit_all(self, jobs: list[J]) -> None:
         try:
@@ -122,11 +163,12 @@ class GroupCommit(Generic[J]):
 
     def _next_group(self) -> list[J]:
         """The jobs of the next commit, in the order in which they came."""
-        jobs = [self._queue.popleft()]
-        weight = jobs[0].weight
-        while self._queue and len(jobs) < MAX_GROUP and not jobs[0].alone:
-            weight += self._queue[0].weight
-            if self._queue[0].alone or weight > MAX_WEIGHT:
-                break
-            jobs.append(self._queue.popleft())
+        with self._lock:
+            jobs = [self._queue.popleft()]
+            weight = jobs[0].weight
+            while self._queue and len(jobs) < MAX_GROUP and not jobs[0].alone:
+                weight += self._queue[0].weight
+                if self._queue[0].alone or weight > MAX_WEIGHT:
+                    break
+                jobs.append(self._queue.popleft())
         return jobs

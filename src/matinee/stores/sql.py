@@ -103,6 +103,7 @@ class SqlStore(ABC, Generic[C]):
             self._commit,
             database.lifetime,
             lambda error: not isinstance(error, StoreError) or self._by_statement(error.__cause__),
+            lambda error: self._by_lock(error.__cause__),
         )
 
     def _write(self, work: Callable[[C], T], weight: int = 1) -> T:
@@ -134,6 +135,11 @@ class SqlStore(ABC, Generic[C]):
     @abstractmethod
     def _by_statement(self, cause: BaseException | None) -> bool:
         """Whether a transaction failed by what was written, not since the database is away or in use."""
+
+    def _by_lock(self, cause: BaseException | None) -> bool:
+        """Whether a transaction failed since another writer kept its lock for too long."""
+        del cause
+        return False
 
     @abstractmethod
     def _rows(self, connection: C, statement: str) -> Iterable[Row]:

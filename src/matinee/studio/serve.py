@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from matinee._util.trusted_hosts import TrustedHosts
 from matinee.client import core_url
 from matinee.settings import Settings
 from matinee.studio.style import OPTIONS
@@ -25,6 +26,7 @@ def serve(settings: Settings | None = None) -> None:
     options = OPTIONS | {
         "server.address": settings.host,
         "server.port": settings.studio_port,
+        "server.allowedHosts": TrustedHosts(settings.host, settings.hosts).patterns(),
         "server.baseUrlPath": settings.studio_root.strip("/"),
     }
     flags = {name.replace(".", "_"): value for name, value in options.items()}

@@ -13,6 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Receive, Scope, Send
 
+from matinee._util.trusted_hosts import TrustedHosts
 from matinee.client import calls, core_url
 from matinee.errors import ServiceError
 from matinee.settings import Settings
@@ -82,7 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_CompressedPage)
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, trusted=TrustedHosts(settings.host, settings.hosts, settings.origins))
     app.add_middleware(RequestIds)
     app.mount("/matinee", _Assets(directory=ASSETS), name="matinee")  # /assets is Gradio's own
 

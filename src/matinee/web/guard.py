@@ -12,6 +12,8 @@ import gradio as gr
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from matinee._util.trusted_hosts import TrustedHosts
+
 API = "/gradio_api/"
 CALLS = {"api", "call", "run", "queue", "cancel", "reset", "heartbeat", "upload", "upload_progress"}
 OPEN = CALLS | {"info", "openapi.json", "app_id", "startup-events", "theme.css"}
@@ -23,18 +25,22 @@ MAX_UPLOAD = 16 << 20
 
 
 class Guard:
-    """ASGI middleware: 404 for routes of Gradio that are not needed, 413 for too large bodies.
+    """ASGI middleware: 404 for routes of Gradio that are not needed, 413 for too large bodies, 421 and 403 for others'.
 
     Args:
         app: the wrapped application.
+        trusted: names of the web app.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, trusted: TrustedHosts) -> None:
+        self._app, self._trusted = app, trusted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Reject a request or forward it."""
-        rejection = _rejection(scope) if scope["type"] == "http" else None
+        rejection = None
+        if scope["type"] == "http":
+            refused = self._trusted.refusal(scope["method"], scope["headers"])
+            rejection = _problem(refused.status, refused.detail) if refused else _rejection(scope)
         await (self._app if rejection is None else rejection)(scope, receive, send)
 
 

@@ -16,6 +16,7 @@ from matinee.api.schemas.requests import Body
 from matinee.api.service import EngineDep
 from matinee.classic import recommend_similar
 from matinee.data.catalog import Movie
+from matinee.engine.types import PlotMethod
 
 router = APIRouter(tags=["classic"])
 
@@ -36,9 +37,13 @@ class TitleQuery(
     ] = "faiss"
     n_recommendations: Annotated[int, Field(strict=True, ge=1, le=1000)] = 5
     movie_title: Annotated[str, Field(min_length=1, max_length=500, description="With or without the year.")]
-    space: Literal["content", "taste"] | None = Field(
+    space: Literal["content", "taste", "plot"] | None = Field(
         None,
-        description="What makes films alike: what they are about (`content`, the default) or who liked them (`taste`).",
+        description="What makes films alike: what they are about (`content`, the default), who liked them (`taste`), "
+        "or their plots alone (`plot`).",
+    )
+    method: PlotMethod | None = Field(
+        None, description="Of plots: `tfidf` (the words that they share) or `embedding` (the vectors of the texts)."
     )
 
 
@@ -55,6 +60,7 @@ class TitleItemOut(RankedFilmOut):
     """A similar film."""
 
     similarity: float = Field(description="Cosine, −1..1.")
+    reason: str | None = Field(None, description="Of plots, method `tfidf`: the words that both have.")
     imdb_id: str | None
     imdb_url: str | None
 
@@ -78,14 +84,15 @@ class TitlesOut(
     """Similar films, most similar first."""
 
     model: str
-    space: str = Field(description="`content` or `taste`.")
+    space: str = Field(description="`content`, `taste` or `plot`.")
     index: str = Field(
         description="The index that answered: `exact` where there is none of the kind asked for, or it misses films."
     )
     movie_title: str
     matched: MatchOut
     recommendations: list[TitleItemOut]
-    fallback: str | None = Field(None, description='"content": nobody has rated the film.')
+    fallback: str | None = Field(None, description='"content": nobody has rated the film, or it has no plot.')
+    method: PlotMethod | None = Field(None, description="Of plots: what compared them.")
 
 
 @router.post(
@@ -95,8 +102,8 @@ class TitlesOut(
     summary="Films similar to a title",
 )
 def classic_similar(engine: EngineDep, body: TitleQuery) -> Response:
-    """Films similar to the one that a title means: by what they are about, or by who liked them (`space`)."""
-    result = recommend_similar(engine, body.model, body.n_recommendations, body.movie_title, body.space)
+    """Films similar to the one that a title means: by content, by who liked them, or by plot (`space`)."""
+    result = recommend_similar(engine, body.model, body.n_recommendations, body.movie_title, body.space, body.method)
     record = {
         "model": result.model,
         "space": result.space,
@@ -112,10 +119,12 @@ def classic_similar(engine: EngineDep, body: TitleQuery) -> Response:
                 "imdb_id": movie.imdb_id,
                 "imdb_url": f"https://www.imdb.com/title/{movie.imdb_id}" if movie.imdb_id else None,
             }
+            | ({"reason": item.reason} if item.reason is not None else {})
             for item, movie in zip(result.items, result.movies, strict=True)
         ],
     }
-    return reply(record | ({"fallback": result.fallback} if result.fallback else {}))
+    told = {"fallback": result.fallback, "method": result.method}
+    return reply(record | {name: value for name, value in told.items() if value})
 
 
 def movie_record(movie: Movie) -> dict[str, Any]:

@@ -74,13 +74,13 @@ async def generate(request: Request) -> Response:
     A blank text has a vector too, the same for all of them, so that one film without words does not stop the others.
     """
     service = service_of(request)
-    async with service.work_queue.holding(request):
-        given: list[str] = list(dict.fromkeys(validated(TEXTS, await read_json(request))))
-        encoder, texts = service.text.get(), [text for text in given if text.strip()]
-        vectors = dict(zip(texts, await encode_texts(service, encoder, texts), strict=True))
-        if len(texts) < len(given):
-            (nothing,) = await service.work_queue.run([partial(_blank, encoder)])
-            vectors |= {text: nothing[0] for text in given if not text.strip()}
+    service.work_queue.check_room()
+    given: list[str] = list(dict.fromkeys(validated(TEXTS, await read_json(request))))
+    encoder, texts = service.text.get(), [text for text in given if text.strip()]
+    vectors = dict(zip(texts, await encode_texts(service, encoder, texts), strict=True))
+    if len(texts) < len(given):
+        (nothing,) = await service.work_queue.run([partial(_blank, encoder)])
+        vectors |= {text: nothing[0] for text in given if not text.strip()}
     return reply({text: vectors[text] for text in given})
 
 
@@ -90,19 +90,19 @@ async def generate(request: Request) -> Response:
 async def embed(request: Request) -> Response:
     """Unit vectors of texts or images, in the order they came."""
     service = service_of(request)
-    async with service.work_queue.holding(request):
-        if media_type(request) == FORM:
-            texts, images = None, await read_files(request, ("images", "image"), MAX_IMAGES)
-        else:
-            body: EmbedIn = validated(EmbedIn, await read_json(request))
-            if (body.texts is None) == (body.images is None):
-                raise InvalidInputError("There must be either `texts` or `images`.", "Send one of the two.")
-            texts, images = body.texts, [_image(position, text) for position, text in enumerate(body.images or [])]
-        if texts is not None:
-            text_encoder = service.text.get()
-            return _answer(text_encoder, await encode_texts(service, text_encoder, texts))
-        image_encoder = service.image.get()
-        return _answer(image_encoder, await encode_images(service, image_encoder, images))
+    service.work_queue.check_room()
+    if media_type(request) == FORM:
+        texts, images = None, await read_files(request, ("images", "image"), MAX_IMAGES)
+    else:
+        body: EmbedIn = validated(EmbedIn, await read_json(request))
+        if (body.texts is None) == (body.images is None):
+            raise InvalidInputError("There must be either `texts` or `images`.", "Send one of the two.")
+        texts, images = body.texts, [_image(position, text) for position, text in enumerate(body.images or [])]
+    if texts is not None:
+        text_encoder = service.text.get()
+        return _answer(text_encoder, await encode_texts(service, text_encoder, texts))
+    image_encoder = service.image.get()
+    return _answer(image_encoder, await encode_images(service, image_encoder, images))
 
 
 @router.get("/encoders", response_model=EncodersOut, summary="The encoders")

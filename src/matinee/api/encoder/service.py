@@ -29,7 +29,7 @@ class EncoderService(application.Service):
         self.text, self.image = text, image
         # An image of the largest size fits into a form.
         self.max_body = settings.max_body + SPARE
-        self.work_queue = WorkQueue(settings.workers, self.max_body)
+        self.work_queue = WorkQueue(settings.workers)
 
 
 def service_of(request: Request) -> EncoderService:

@@ -33,7 +33,7 @@ from matinee.api.recommender.bodies import (
 from matinee.api.recommender.histories import MAX_PREDICTIONS, list_at, parse, ratings_at, vectors_at
 from matinee.api.recommender.service import RecommenderService, service_of
 from matinee.api.render import Json, dumps, reply
-from matinee.api.request_bodies import is_json, json_schema, read_body, read_json, validated
+from matinee.api.request_bodies import is_json, json_schema, read_json, validated
 from matinee.data.ids import ID_LENGTH, id_text
 from matinee.engine import browse
 from matinee.engine.runtime import RequestView
@@ -64,9 +64,9 @@ async def recommend(request: Request) -> Response:
     if not is_json(request):
         raise HTTPException(415)
     service = service_of(request)
-    async with service.work_queue.holding(request):
-        body = await read_body(request)
-        (answer,) = await service.work_queue.run([lambda: _ranked(service, body)])
+    service.work_queue.check_room()
+    body = await request.body()
+    (answer,) = await service.work_queue.run([lambda: _ranked(service, body)])
     return Json(answer)
 
 
@@ -201,11 +201,11 @@ async def user_factors(request: Request) -> Response:
 async def _read(request: Request, model: type[BaseModel]) -> Any:
     """The body as a model. Only vectors may be as large as the service's limit."""
     service = service_of(request)
-    async with service.work_queue.holding(request):
-        value = await read_json(request)
-        if len(await read_body(request)) > service.settings.max_body:
-            raise HTTPException(413)
-        return validated(model, value)
+    service.work_queue.check_room()
+    value = await read_json(request)
+    if len(await request.body()) > service.settings.max_body:
+        raise HTTPException(413)
+    return validated(model, value)
 
 
 async def _answer(

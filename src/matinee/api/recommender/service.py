@@ -40,11 +40,8 @@ class RecommenderService(application.Service):
 
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
         super().__init__(settings)
-        self.max_body = settings.recommender_max_body
-        # Bodies of vectors are large: four of the largest at a time.
-        self.work_queue = WorkQueue(
-            settings.workers, self.max_body // 2, doing="work on", failure=ServiceError, max_waiting=32
-        )
+        self.max_body, self.max_bodies = settings.recommender_max_body, 4  # of vectors, which are large
+        self.work_queue = WorkQueue(settings.workers, doing="work on", failure=ServiceError, max_waiting=32)
         self.executor = AdaptiveExecutor()
         self.queries = QueryCache()
         here = settings.model_copy(update={"recommender_url": ""})  # it asks nobody else, least of all itself

@@ -75,22 +75,20 @@ async def search_posters(
     its vector is taken.
     """
     work_queue = service_of(request).work_queue
-    async with work_queue.holding(request):
-        image, vector = None, None
-        if media_type(request) == "application/json":
-            asked: PosterQuery = validated(PosterQuery, await read_json(request))
-            vector, k = asked.vector, asked.k or k
-        else:
-            image = await uploaded_image(request)
+    work_queue.check_room()
+    image, vector = None, None
+    if media_type(request) == "application/json":
+        asked: PosterQuery = validated(PosterQuery, await read_json(request))
+        vector, k = asked.vector, asked.k or k
+    else:
+        image = await uploaded_image(request)
 
-        def work() -> list[PosterHit]:
-            return engine.search_posters(
-                image, vector=vector, k=k, filter=filter, index=index, exclude_self=exclude_self
-            )
+    def work() -> list[PosterHit]:
+        return engine.search_posters(image, vector=vector, k=k, filter=filter, index=index, exclude_self=exclude_self)
 
-        (hits,) = await work_queue.run([work])
-        items = await run_in_threadpool(_records, engine, hits, metadata)
-        return reply({"items": items, "index": index, "snapshot": engine.snapshot_id})
+    (hits,) = await work_queue.run([work])
+    items = await run_in_threadpool(_records, engine, hits, metadata)
+    return reply({"items": items, "index": index, "snapshot": engine.snapshot_id})
 
 
 def _records(engine: Engine, hits: list[PosterHit], metadata: bool) -> list[dict[str, Any]]:

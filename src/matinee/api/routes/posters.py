@@ -12,7 +12,7 @@ from matinee.api import parameters
 from matinee.api.errors import problems
 from matinee.api.images import CACHE_CONTROL, image_response
 from matinee.api.render import poster_path, reply
-from matinee.api.request_bodies import media_type, read_body, read_files
+from matinee.api.request_bodies import media_type, read_files
 from matinee.api.schemas.answers import PosterOut
 from matinee.api.service import EMBEDDING_HEADER, EngineDep, embedding_header, service_of
 from matinee.engine import Engine
@@ -89,7 +89,7 @@ async def uploaded_image(request: Request) -> bytes:
         return (await read_files(request, ("image",), 1))[0]
     if kind and kind != "application/octet-stream" and not kind.startswith("image/"):
         raise MediaTypeError(f"A body of the type {kind} is not read here.", "Send an image, or a form with one.")
-    return await read_body(request)
+    return await request.body()
 
 
 IMAGE_BODY: dict[str, Any] = {
@@ -128,9 +128,9 @@ async def put_poster(request: Request, engine: EngineDep, movie_id: parameters.M
     answers again.
     """
     work_queue = service_of(request).work_queue
-    async with work_queue.holding(request):
-        data = await uploaded_image(request)
-        (answer,) = await work_queue.run([partial(_store, engine, movie_id, data)])
+    work_queue.check_room()
+    data = await uploaded_image(request)
+    (answer,) = await work_queue.run([partial(_store, engine, movie_id, data)])
     return answer
 
 

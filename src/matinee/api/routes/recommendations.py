@@ -16,7 +16,7 @@ from matinee.api.render import Json, answer_json, popular_record, reply
 from matinee.api.schemas.answers import ChartOut, ListOut
 from matinee.api.schemas.requests import AdHocRequest
 from matinee.api.service import EngineDep, service_of
-from matinee.engine.types import PopularBy
+from matinee.engine.types import PopularBy, SimilarBy
 from matinee.engine.types import Request as Options
 
 router = APIRouter(tags=["recommendations"])
@@ -91,18 +91,25 @@ async def similar(
     engine: EngineDep,
     movie_id: parameters.MovieIdPath,
     by: Annotated[
-        Literal["taste", "content", "poster", "blend"],
-        Query(description="What makes films alike: who liked them, what they are about, both."),
+        SimilarBy,
+        Query(
+            description="What makes films alike: who liked them (taste), what they are about (content), both (blend), "
+            "their posters or their plots."
+        ),
     ] = "blend",
     index: Annotated[Literal["exact", "faiss", "annoy", "hnsw"], Query(description="Which index searches.")] = "exact",
+    method: parameters.PlotMethodQuery = None,
     n: parameters.Count = 10,
     filter: parameters.Filter = "",
     metadata: parameters.Metadata = False,
 ) -> Response:
-    """Films similar to one film, most similar first, itself left out."""
+    """Films similar to one film, most similar first, itself left out.
+
+    A film that is not known by that likeness (no ratings, poster or plot) is answered by content: see `fallback`.
+    """
 
     def work() -> tuple[bytes, bool]:
-        answer = engine.similar(movie_id, by=by, n=n, filter=filter, index=index)
+        answer = engine.similar(movie_id, by=by, n=n, filter=filter, index=index, method=method)
         return answer_json(engine, answer, metadata), not filter and not metadata
 
     service, heavy = service_of(request), metadata or n > 100 or bool(filter)

@@ -23,7 +23,7 @@ from matinee.models.factorization import WORKERS, batch_pool
 
 Doubles = NDArray[np.float64]
 
-_CHUNKS = 8 * WORKERS
+_CHUNKS = 2 * WORKERS
 """Ranges of rows that threads take in turn."""
 _BIAS_VARIANCE, _FACTOR_VARIANCE = 0.3, 0.1
 """Prior guesses of the variances of biases and factors, stars²."""
@@ -75,11 +75,18 @@ class _Rows:
     """The rows of one side, with their prior and its parameters."""
 
     def __init__(
-        self, features: Features, width: int, ratings: sp.csr_matrix, order: NDArray[np.int64], rng: np.random.Generator
+        self,
+        features: Features,
+        width: int,
+        ratings: sp.csr_matrix,
+        is_users: bool,
+        rng: np.random.Generator,
     ) -> None:
         self.x, self._groups = features.matrix, features.groups
         n, f = self.x.shape
-        self.indptr, self.indices, self.order = ratings.indptr, ratings.indices, order
+        self.indptr, self.indices, self._is_users = ratings.indptr, ratings.indices, is_users
+        self._stars = ratings.data
+        self._ranges = list(_ranges(self.indptr, width))
         self._rng = rng
         self._gram = self.x.T @ self.x
         self.ridge = np.ones(int(self._groups.max()) + 1)
@@ -90,28 +97,16 @@ class _Rows:
         self._prior = np.zeros((n, width))
         self.rows = 0.1 * rng.standard_normal((n, width))
 
-    def sample(self, targets: Doubles, alpha: Doubles, design: Doubles, pool: ThreadPoolExecutor) -> None:
-        """Draw all rows, given the other side's: targets and alpha for each entry, in the order of the ratings."""
+    def sample(self, others: Doubles, alpha: Doubles, pool: ThreadPoolExecutor) -> None:
+        """Draw all rows, given those of the other side, and α of each user."""
         noise = self._rng.standard_normal(self.rows.shape)
-        targets, alpha = targets[self.order], alpha[self.order]
         self.rows = np.empty_like(noise)
-        work = [
-            pool.submit(
-                _kernels().sample_rows,
-                start,
-                stop,
-                self.indptr,
-                self.indices,
-                targets,
-                alpha,
-                design,
-                self._prior,
-                self.precision,
-                noise,
-                self.rows,
-            )
-            for start, stop in _ranges(self.indptr, self.rows.shape[1])
-        ]
+        design = others.astype(np.float32)
+        design[:, 0] = 1  # what multiplies the bias
+        entries = self.indptr, self.indices, self._stars, others[:, 0].copy(), alpha, self._is_users
+        arguments: tuple[Any, ...] = *entries, design, self._prior @ self.precision, self.precision, noise, self.rows
+        draw = _kernels().sample_rows
+        work = [pool.submit(draw, start, stop, *arguments) for start, stop in self._ranges]
         for task in work:
             task.result()
 
@@ -123,12 +118,13 @@ class _Rows:
         scatter = _PRIOR_ROWS * self._scatter + left.T @ left + self.weights.T @ (ridge[:, None] * self.weights)
         self.precision = wishart(rng, width + 1 + n + len(ridge), scatter)
         root = np.linalg.cholesky(self._gram + np.diag(ridge))
-        mean = solve_triangular(root, self.x.T @ self.rows, lower=True)
+        mean = solve_triangular(root, self.x.T @ self.rows, lower=True, check_finite=False)
         spread = np.linalg.cholesky(np.linalg.inv(self.precision))
         # W = (XᵀX + D)⁻¹ Xᵀ Z + noise, whose columns are correlated as Λ⁻¹.
-        self.weights = solve_triangular(root, mean + rng.standard_normal(mean.shape) @ spread.T, lower=True, trans="T")
+        drawn = mean + rng.standard_normal(mean.shape) @ spread.T
+        self.weights = solve_triangular(root, drawn, lower=True, trans="T", check_finite=False)
         self._prior = self.x @ self.weights
-        sizes = np.einsum("fk,kl,fl->f", self.weights, self.precision, self.weights)
+        sizes = ((self.weights @ self.precision) * self.weights).sum(axis=1)
         for group in range(1, len(self.ridge)):
             members = self._groups == group
             self.ridge[group] = rng.gamma(1 + members.sum() * width / 2) / (1 + sizes[members].sum() / 2)
@@ -158,29 +154,24 @@ def gibbs(
     """
     rng = np.random.default_rng(seed)
     n_users = ratings.shape[0]
-    by_movie = sp.csr_matrix(ratings.T)
-    by_movie.sort_indices()
-    owners = np.repeat(np.arange(n_users), np.diff(ratings.indptr))
     stars = ratings.data.astype(np.float64) - mean
-    # Entries of by_movie in the order of the ratings: stable, so that users increase within a movie.
-    turned = np.argsort(ratings.indices, kind="stable")
+    by_user = sp.csr_matrix((stars, ratings.indices, ratings.indptr), ratings.shape)
+    by_movie = sp.csr_matrix(by_user.T)
+    by_movie.sort_indices()
     width = 1 + n_factors
-    left = _Rows(users, width, ratings, np.arange(len(stars)), rng)
-    right = _Rows(movies, width, by_movie, turned, rng)
+    left = _Rows(users, width, by_user, True, rng)
+    right = _Rows(movies, width, by_movie, False, rng)
     variance = max(float(stars.var()), 1e-3)
     noise, precise = variance / 1.5, 1 / (_LEAST_NOISE * variance)
     alpha = np.full(n_users, 1 / noise)
     counts = np.diff(ratings.indptr)
     with batch_pool() as pool:
         for _ in range(sweeps):
-            per_rating = alpha[owners]
-            left.sample(stars - right.rows[ratings.indices, 0], per_rating, _design(right.rows), pool)
+            left.sample(right.rows, alpha, pool)
             left.sample_prior()
-            right.sample(stars - left.rows[owners, 0], per_rating, _design(left.rows), pool)
+            right.sample(left.rows, alpha, pool)
             right.sample_prior()
-            errors = stars - left.rows[owners, 0] - right.rows[ratings.indices, 0]
-            _kernels().subtract_products(left.rows, right.rows, owners, ratings.indices, errors)
-            squares = np.bincount(owners, errors * errors, minlength=n_users)
+            squares = _kernels().squared_errors(left.rows, right.rows, left.indptr, left.indices, stars)
             alpha = rng.gamma((noise_prior + counts) / 2) / ((noise_prior * noise + squares) / 2)
             alpha = np.minimum(alpha, precise)
             noise = rng.gamma(1 + n_users * noise_prior / 2) / (noise_prior / 2 * alpha.sum() + 1e-6)
@@ -214,13 +205,6 @@ def wishart(rng: np.random.Generator, degrees: float, scatter: Doubles) -> Doubl
     root = np.linalg.cholesky(np.linalg.inv(scatter)) @ lower
     precision: Doubles = root @ root.T
     return precision
-
-
-def _design(rows: Doubles) -> Doubles:
-    """What multiplies the other side's (bias, factors): (1, factors)."""
-    design = rows.copy()
-    design[:, 0] = 1
-    return design
 
 
 def _ranges(indptr: NDArray[np.integer[Any]], width: int) -> Iterator[tuple[int, int]]:

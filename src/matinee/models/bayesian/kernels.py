@@ -9,18 +9,33 @@ from numba import njit
 from numpy.typing import NDArray
 
 Doubles = NDArray[np.float64]
+Singles = NDArray[np.float32]
 Integers = NDArray[np.integer[Any]]
 
 
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
-def factorize(a: Doubles) -> None:
-    """Cholesky factor of a small matrix, in its lower triangle: for these sizes a call of LAPACK costs more."""
-    for k in range(len(a)):
-        for m in range(k + 1):
-            total = a[k, m]
-            for j in range(m):
-                total -= a[k, j] * a[m, j]
-            a[k, m] = np.sqrt(total) if k == m else total / a[m, m]
+def draw_row(a: Doubles, b: Doubles, noise: Doubles, result: Doubles) -> None:
+    """One draw of N(A⁻¹b, A⁻¹), using up both: A = UᵀU, Uᵀy = b, and Ux = y + noise is mean and deviation at once.
+
+    For these sizes a call of LAPACK costs more. Rows are subtracted whole, though half of each is not used any more:
+    loops of one length are twice as fast.
+    """
+    w = len(b)
+    for k in range(w):
+        scale = 1 / np.sqrt(a[k, k])
+        for m in range(w):
+            a[k, m] *= scale
+        b[k] *= scale
+        for i in range(k + 1, w):
+            share = a[k, i]
+            b[i] -= share * b[k]
+            for m in range(w):
+                a[i, m] -= share * a[k, m]
+    for k in range(w - 1, -1, -1):
+        total = b[k] + noise[k]
+        for m in range(k + 1, w):
+            total -= a[k, m] * result[m]
+        result[k] = total / a[k, k]
 
 
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
@@ -29,10 +44,12 @@ def sample_rows(
     stop: int,
     indptr: Integers,
     indices: Integers,
-    targets: Doubles,
+    stars: Doubles,
+    biases: Doubles,
     alpha: Doubles,
-    design: Doubles,
-    prior: Doubles,
+    by_row: bool,
+    design: Singles,
+    pulls: Doubles,
     precision: Doubles,
     noise: Doubles,
     rows: Doubles,
@@ -41,50 +58,51 @@ def sample_rows(
 
     Args:
         indptr, indices: sparse rows; `indices` are rows of `design`.
-        targets, alpha: t and α of each entry.
+        stars: of each entry; t is these less the other side's bias.
+        biases: of the other side, (k,).
+        alpha: α, of the rows, (n,), or of the other side, (k,).
+        by_row: which of these it is.
         design: d, (k, w).
-        prior: m, (n, w).
+        pulls: Λm, (n, w).
         precision: Λ, (w, w).
         noise: standard normal, (n, w).
         rows: the result, (n, w).
     """
     w = design.shape[1]
-    a, b, draw = np.empty((w, w)), np.empty(w), np.empty(w)
+    a, b = np.empty((w, w)), np.empty(w)
+    longest = 0
     for row in range(start, stop):
-        for k in range(w):
-            total = 0.0
-            for m in range(w):
-                a[k, m] = precision[k, m]
-                total += precision[k, m] * prior[row, m]
-            b[k] = total
-        for entry in range(indptr[row], indptr[row + 1]):
-            other = indices[entry]
-            weight, target = alpha[entry], alpha[entry] * targets[entry]
+        longest = max(longest, indptr[row + 1] - indptr[row])
+    plain, weighted = np.empty((longest, w), np.float32), np.empty((longest, w), np.float32)
+    gram = np.empty((w, w), np.float32)
+    for row in range(start, stop):
+        first, n = indptr[row], indptr[row + 1] - indptr[row]
+        b[:] = pulls[row]
+        for entry in range(n):
+            other = indices[first + entry]
+            weight = alpha[row] if by_row else alpha[other]
+            target = weight * (stars[first + entry] - biases[other])
             for k in range(w):
                 d = design[other, k]
-                b[k] += d * target
-                d *= weight
-                for m in range(k + 1):
-                    a[k, m] += d * design[other, m]
-        factorize(a)
-        # L y = b, and Lᵀ x = y + noise gives mean and noise at once.
+                plain[entry, k] = d
+                weighted[entry, k] = weight * d
+                b[k] += target * d
+        np.dot(plain[:n].T, weighted[:n], gram)
         for k in range(w):
-            total = b[k]
-            for j in range(k):
-                total -= a[k, j] * draw[j]
-            draw[k] = total / a[k, k]
-        for k in range(w - 1, -1, -1):
-            total = draw[k] + noise[row, k]
-            for m in range(k + 1, w):
-                total -= a[m, k] * rows[row, m]
-            rows[row, k] = total / a[k, k]
+            for m in range(w):
+                a[k, m] = precision[k, m] + gram[k, m]
+        draw_row(a, b, noise[row], rows[row])
 
 
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
-def subtract_products(left: Doubles, right: Doubles, owners: Integers, indices: Integers, values: Doubles) -> None:
-    """Subtract from each entry's value the product of its two rows without their first columns."""
-    for entry in range(len(values)):
-        total = 0.0
-        for k in range(1, left.shape[1]):
-            total += left[owners[entry], k] * right[indices[entry], k]
-        values[entry] -= total
+def squared_errors(left: Doubles, right: Doubles, indptr: Integers, indices: Integers, stars: Doubles) -> Doubles:
+    """Sum of the squared errors of each user's stars, (n_users,); rows are a bias and factors."""
+    result = np.zeros(len(left))
+    for user in range(len(left)):
+        for entry in range(indptr[user], indptr[user + 1]):
+            other = indices[entry]
+            error = stars[entry] - left[user, 0] - right[other, 0]
+            for k in range(1, left.shape[1]):
+                error -= left[user, k] * right[other, k]
+            result[user] += error * error
+    return result

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -92,7 +93,7 @@ class SideFeatures:
         movies = np.ascontiguousarray(columns, dtype=np.float32)
         bounds = _bounds(np.log1p(by_user))
         made = cls(movies, watched, directions, content_mean, movie_scale, movie_range, np.zeros((2, 0)), bounds)
-        users = made._user_numbers(seen, by_user, movies, watched)
+        users = made._user_numbers(seen, by_user)
         scale = _moments(users)
         made = replace(made, user_scale=scale)
         groups = [[0], np.full(_SCALARS, 1), np.full(described.shape[1], 2), np.full(raters.shape[1], 3)]
@@ -113,28 +114,39 @@ class SideFeatures:
         counts = np.minimum(counts, n)
         indptr = np.concatenate([[0], np.cumsum(counts)])
         seen = sp.csr_matrix((np.ones(len(chosen), np.float32), ratings.indices[chosen], indptr), ratings.shape)
-        numbers = _standardized(self._user_numbers(seen, counts, self.movies, self.watched), self.user_scale)
+        numbers = _standardized(self._user_numbers(seen, counts), self.user_scale)
         return np.hstack([np.ones((len(counts), 1)), numbers])
 
-    def of_user(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    def of_user(self, rows: NDArray[np.int64]) -> Floats:
         """Features of somebody who rated these movies, (f_u,); of nobody in particular without any."""
-        n = len(rows)
-        if not n:
-            return np.concatenate([[1.0], np.zeros(self.user_scale.shape[1])])
-        # Of the rows alone: features of all movies are not gone through for one history.
-        own = sp.csr_matrix(np.ones((1, n), dtype=np.float32))
-        numbers = self._user_numbers(own, np.array([n]), self.movies[rows], self.watched[rows])
-        return np.concatenate([[1.0], _standardized(numbers, self.user_scale)[0]])
+        result = np.zeros(1 + self.user_scale.shape[1], dtype=np.float32)
+        result[0] = 1
+        if len(rows):
+            # Of the rows alone: features of all movies are not gone through for one history.
+            numbers = self._of_sums(np.array([len(rows)]), self._summed[rows].sum(axis=0)[None])
+            result[1:] = _standardized(numbers[0], self.user_scale)
+        return result
 
-    def _user_numbers(
-        self, seen: sp.csr_matrix, counts: NDArray[np.integer[Any]], movies: Floats, watched: Floats
-    ) -> NDArray[np.float64]:
-        """Features before standardization, (n, f_u − 1); the rows of `movies` and `watched` are columns of `seen`."""
-        logs = np.clip(np.log1p(counts), *self.user_range)[:, None]
-        described = np.delete(movies[:, 1 : movies.shape[1] - watched.shape[1]], [1, 3], axis=1)
-        means = (seen @ described) / (counts + _SHRINK)[:, None]
-        directions = (seen @ watched) / np.sqrt(counts + 1)[:, None]
-        return np.hstack([logs, logs**2, means, directions]).astype(np.float64)
+    @cached_property
+    def _summed(self) -> Floats:
+        """(n_items, m): what is summed over the movies of a user: year, number of ratings, contents; then `watched`."""
+        stop = self.movies.shape[1] - self.watched.shape[1]
+        return np.hstack([self.movies[:, [1, 3]], self.movies[:, 1 + _SCALARS : stop], self.watched])
+
+    def _user_numbers(self, seen: sp.csr_matrix, counts: NDArray[np.integer[Any]]) -> Floats:
+        """Features before standardization of the users of a data set, (n, f_u − 1)."""
+        return self._of_sums(counts, seen @ self._summed)
+
+    def _of_sums(self, counts: NDArray[np.integer[Any]], sums: Floats) -> Floats:
+        """The same, of the number of movies rated, (n,), and the sums of `_summed` over these, (n, m)."""
+        low, high = self.user_range
+        result = np.empty((len(counts), 2 + sums.shape[1]), dtype=np.float32)
+        result[:, 0] = np.minimum(np.maximum(np.log1p(counts), low), high)
+        result[:, 1] = result[:, 0] ** 2
+        stop = sums.shape[1] - self.watched.shape[1]
+        result[:, 2 : 2 + stop] = sums[:, :stop] / (counts + _SHRINK)[:, None]
+        result[:, 2 + stop :] = sums[:, stop:] / np.sqrt(counts + 1)[:, None]
+        return result
 
     def changed(
         self, n_items: int, rows: NDArray[np.int64], years: NDArray[np.float64], contents: sp.csr_matrix | None

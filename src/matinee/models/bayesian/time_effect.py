@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from matinee.data.ratings import NO_TIME
 
 _NEAREST = 64
-"""Ratings of the history that count, those nearest in time."""
+"""Ratings of the history that count: about those nearest in time."""
+_STEP = 16
+"""The windows of so many ratings start at every 16th, so that moments share their systems."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,14 @@ class TimeEffect:
             return result
         moments = at[asked].astype(np.float64)
         n = min(_NEAREST, len(times))
-        first = np.clip(np.searchsorted(times, moments) - n // 2, 0, len(times) - n)
-        window = first[:, None] + np.arange(n)
-        near, near_errors = times[window], errors[window]
+        first = np.clip((np.searchsorted(times, moments) - n // 2) // _STEP * _STEP, 0, len(times) - n)
+        starts, window = np.unique(first, return_inverse=True)
+        rows = starts[:, None] + np.arange(n)
+        near = times[rows]
         system = self._kernel(near[:, :, None] - near[:, None, :]) + np.eye(n)
-        weights = np.linalg.solve(system, near_errors[:, :, None].astype(np.float64))[:, :, 0]
-        result[asked] = np.einsum("mn,mn->m", self._kernel(near - moments[:, None]), weights)
+        weights = np.linalg.solve(system, errors[rows][:, :, None].astype(np.float64))[:, :, 0]
+        reach = self._kernel(near[window] - moments[:, None])
+        result[asked] = np.einsum("mn,mn->m", reach, weights[window])
         return result
 
     def _kernel(self, apart: NDArray[np.float64]) -> NDArray[np.float64]:

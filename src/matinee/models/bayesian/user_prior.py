@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -20,7 +22,7 @@ LENGTHS = (1, 3, 10)
 """Numbers of ratings of which there is a prior, besides none at all, and the Markov chain's own from `_WHOLE` on."""
 _WHOLE = 30
 _RIDGE_FACTORS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
-_LOGS = np.log1p([0, *LENGTHS, _WHOLE])
+_LOGS = tuple(math.log1p(n) for n in (0, *LENGTHS, _WHOLE))
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,20 @@ class UserPrior:
             weights[-1, number], precision[-1, number] = sample.user_weights, sample.user_precision
         return cls(weights, precision)
 
-    def at(self, n: int) -> tuple[Floats, Floats]:
-        """W, (s, f, w), and Λ, (s, w, w), for a history of n ratings: linear in log(1 + n) between those there are."""
-        above = int(np.clip(np.searchsorted(_LOGS, np.log1p(n)), 1, len(_LOGS) - 1))
-        share = np.float32(np.clip((np.log1p(n) - _LOGS[above - 1]) / (_LOGS[above] - _LOGS[above - 1]), 0, 1))
+    def at(self, n: int, x: Floats) -> tuple[Floats, Floats]:
+        """Mean, (s, w), and Λ, (s, w, w), for a history of n ratings: linear in log(1 + n) between those there are.
+
+        Args:
+            x: features, (f,).
+        """
+        log = math.log1p(n)
+        above = min(max(bisect_left(_LOGS, log), 1), len(_LOGS) - 1)
+        share = np.float32(min(max((log - _LOGS[above - 1]) / (_LOGS[above] - _LOGS[above - 1]), 0.0), 1.0))
         if share in (0, 1):
             step = above - 1 + int(share)
-            return self.weights[step], self.precision[step]
-        weights = (1 - share) * self.weights[above - 1] + share * self.weights[above]
-        return weights, (1 - share) * self.precision[above - 1] + share * self.precision[above]
+            return x @ self.weights[step], self.precision[step]
+        mean = (1 - share) * (x @ self.weights[above - 1]) + share * (x @ self.weights[above])
+        return mean, (1 - share) * self.precision[above - 1] + share * self.precision[above]
 
     def state(self) -> dict[str, NDArray[Any]]:
         """`user_weights` and `user_precision`."""
@@ -94,7 +101,7 @@ def _ridge_factor(x: NDArray[np.float64], gram: NDArray[np.float64], sample: Sam
     errors = []
     for factor in _RIDGE_FACTORS:
         inverse = np.linalg.inv(gram + np.diag(factor * sample.user_ridge))
-        leverage = np.einsum("nf,fg,ng->n", x, inverse, x)
+        leverage = ((x @ inverse) * x).sum(axis=1)
         rest = (sample.users - x @ (inverse @ (x.T @ sample.users))) / np.maximum(1 - leverage, 1e-3)[:, None]
-        errors.append(float(np.einsum("nv,vw,nw->", rest, sample.user_precision, rest)))
+        errors.append(float(np.vdot(rest @ sample.user_precision, rest)))
     return _RIDGE_FACTORS[int(np.argmin(errors))]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -21,6 +22,7 @@ from matinee.errors import SnapshotError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.content.vector_field import VectorField, put_state, read_state
 from matinee.models.content.words import FIELDS, changed_rows, movie_words, pack, unpack, vectorize
+from matinee.models.plot_words import PlotWords
 from matinee.models.preference import StarScale
 from matinee.models.sparse import sparse_rows, sparse_state, weighted_sum
 from matinee.models.warm_items import array
@@ -34,17 +36,17 @@ SPACES = ("text", "poster")
 class ContentConfig(ModelConfig):
     """Settings of `Content`; a field's weight is the length of its part of the movie's vector, 0 leaves it out."""
 
-    genres: float = Field(0.4, ge=0)
-    decade: float = Field(0.3, ge=0)
-    tags: float = Field(1.5, ge=0)
-    directors: float = Field(1.2, ge=0)
-    writers: float = Field(0.8, ge=0)
-    cast: float = Field(1.2, ge=0)
-    countries: float = Field(0.1, ge=0)
-    languages: float = Field(0.1, ge=0)
-    title: float = Field(0.4, ge=0)
-    keywords: float = Field(0.8, ge=0)
-    overview: float = Field(0.6, ge=0)
+    genres: float = Field(0.4, ge=0, description="Weight of genres.")
+    decade: float = Field(0.3, ge=0, description="Weight of the decade.")
+    tags: float = Field(1.5, ge=0, description="Weight of tags.")
+    directors: float = Field(1.2, ge=0, description="Weight of directors.")
+    writers: float = Field(0.8, ge=0, description="Weight of writers.")
+    cast: float = Field(1.2, ge=0, description="Weight of the cast.")
+    countries: float = Field(0.1, ge=0, description="Weight of countries.")
+    languages: float = Field(0.1, ge=0, description="Weight of languages.")
+    title: float = Field(0.4, ge=0, description="Weight of words of the title.")
+    keywords: float = Field(0.8, ge=0, description="Weight of keywords.")
+    overview: float = Field(0.6, ge=0, description="Weight of words of the plot.")
     text: float = Field(1.0, ge=0, description="Vectors of texts, where the data have them.")
     poster: float = Field(0.7, ge=0, description="Vectors of posters, where the data have them.")
     half_life: float | None = Field(None, gt=0, description="Days in which a rating's weight halves; None: never.")
@@ -113,6 +115,13 @@ class Content(Model[ContentConfig]):
     def item_vectors(self) -> sp.csr_matrix:
         """Word vectors of all movies, (n_items, n_words), of length 0 (no known word) to at most 1 (in every field)."""
         return self._vectors
+
+    @property
+    def plot_words(self) -> PlotWords | None:
+        """The columns of the field `overview`; None where no word of it is known, or its weight is 0."""
+        # The words are sorted, and ";" is what follows ":".
+        start, stop = bisect_left(self._words, "overview:"), bisect_left(self._words, "overview;")
+        return PlotWords(self._vectors, self._words, (start, stop)) if start < stop else None
 
     @property
     def vector_weights(self) -> dict[str, float]:

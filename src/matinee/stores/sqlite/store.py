@@ -46,6 +46,9 @@ class SqliteStore(SqlStore[Connection]):
     def _by_statement(self, cause: BaseException | None) -> bool:
         return isinstance(cause, sqlite3.Error) and not is_busy(cause)
 
+    def _by_lock(self, cause: BaseException | None) -> bool:
+        return cause is not None and is_busy(cause)
+
     # --- reading --------------------------------------------------------------------------------------------
     def seq(self) -> int:
         """The newest sequence number. Takes microseconds; sees other processes' commits immediately."""

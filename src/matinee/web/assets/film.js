@@ -75,14 +75,40 @@ function histogram({ count, mean, histogram: bars }) {
     <ul class="histogram" aria-label="Ratings by stars">${[...bars].reverse().map(row)}</ul>`;
 }
 
+// A reason of a plot names the words that both have: "shared words: shark, beach".
 const alike = (film) => html`<li><a href="${filmAddress(film.movie_id)}" data-go>${poster(film)}
-  <span class="words"><span class="name">${named(film)}</span><span class="meta">${(film.genres || []).join(", ")}</span></span></a></li>`;
+  <span class="words"><span class="name">${named(film)}</span><span class="meta" dir="auto">${film.reason?.split(": ")[1] ?? (film.genres || []).join(", ")}</span></span></a></li>`;
 
 const column = (list) => html`<section><h3 id="like-${list.by}">${list.heading}</h3>
   <p class="quiet small">${list.note || list.about}</p>
   <ol aria-labelledby="like-${list.by}">${list.items.map(alike)}</ol></section>`;
 
-const similar = (lists) => html`<section class="film-similar"><h2>Films like this</h2><div class="columns">${lists.map(column)}</div></section>`;
+const METHODS = { embedding: "meaning", tfidf: "words" }; // of comparing plots
+
+/** The lists by plot in one column, one of them shown; `plotBy`: the method that was chosen last. */
+function plots(lists) {
+  if (!lists.length) return null;
+  const shown = lists.find((list) => list.method === plotBy) ?? lists[0];
+  const button = ({ method }) => html`<button type="button" class="plain" data-plot="${method}" data-key="plot-${method}"
+    aria-pressed="${String(method === shown.method)}">${METHODS[method]}</button>`;
+  const part = (list) => html`<p class="quiet small" data-plot-list="${list.method}"${list !== shown && html` hidden`}>${list.about}</p>
+    <ol aria-labelledby="like-plot" data-plot-list="${list.method}"${list !== shown && html` hidden`}>${list.items.map(alike)}</ol>`;
+  return html`<section><div class="choice"><h3 id="like-plot">${lists[0].heading}</h3>
+    ${lists.length > 1 && html`<span role="group" aria-label="Compare plots by">${lists.map(button)}</span>`}</div>${lists.map(part)}</section>`;
+}
+
+let plotBy = "";
+
+function choosePlots(sheet, method) {
+  plotBy = method;
+  for (const one of sheet.querySelectorAll("[data-plot-list]")) one.hidden = one.dataset.plotList !== method;
+  for (const one of sheet.querySelectorAll("[data-plot]")) one.setAttribute("aria-pressed", one.dataset.plot === method);
+}
+
+function similar(lists) {
+  const columns = [...lists.filter((list) => list.by !== "plot").map(column), plots(lists.filter((list) => list.by === "plot"))];
+  return html`<section class="film-similar"><h2>Films like this</h2><div class="columns">${columns}</div></section>`;
+}
 
 const starter = (film) => html`<li class="card"><a href="${filmAddress(film.movie_id)}" data-go>${poster(film)}
   <span class="name">${named(film)}</span></a></li>`;
@@ -148,6 +174,8 @@ export function mount({ root, props, trigger, watch }) {
 
   listenToStars(sheet, (movie_id, stars) => fire("rate", { stars }));
   sheet.addEventListener("click", (event) => {
+    const method = event.target.closest("[data-plot]")?.dataset.plot;
+    if (method) choosePlots(sheet, method);
     if (!event.target.closest("[data-unrate]")) return;
     forget(film.movie_id);
     fire("unrate");

@@ -4,7 +4,7 @@ import { html, trouble } from "./html.js";
 import { filmAddress, named, poster } from "./films.js";
 import { FilmPlot, plotly } from "./map_plot.js";
 
-const SPACES = { content: "what they are about", taste: "who liked them" };
+const SPACES = { content: "what they are about", taste: "who liked them", text: "what is told of them" };
 
 const frame = html`<section class="film-map" aria-labelledby="film-map-title">
   <h2 id="film-map-title">All films on a map</h2>

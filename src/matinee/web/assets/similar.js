@@ -5,10 +5,12 @@ import { filmAddress, named, plural, poster } from "./films.js";
 
 const INDEXES = { faiss: "FAISS", annoy: "Annoy", hnsw: "HNSW", exact: "exact search" };
 const SPACES = { content: "by what films are about", taste: "by who liked them" };
+const PLOTS = { tfidf: "by the words that plots share", embedding: "by what plots mean" };
 
 const card = (film) => html`<li class="card">
   <a href="${filmAddress(film.movie_id)}" data-go data-key="like-${film.movie_id}">${poster(film)}<span class="name">${named(film)}</span></a>
   <span class="meta">similarity ${film.similarity.toFixed(3)}</span>
+  ${film.reason && html`<span class="meta" dir="auto">${film.reason}</span>`}
   ${film.imdb_url && html`<a class="imdb" href="${film.imdb_url}" target="_blank" rel="noopener" aria-label="${named(film)} at IMDb, ${film.imdb_id} (new window)">IMDb ${film.imdb_id}</a>`}
 </li>`;
 
@@ -17,9 +19,11 @@ function heading({ matched }) {
   return matched.score < 100 ? html`Taken for ${film}` : html`More like ${film}`;
 }
 
-function description({ model, index, space, fallback }) {
-  const by = html`Found ${SPACES[space]}, ${INDEXES[index] ?? index}.`;
-  if (fallback) return html`Nobody has rated this film yet, so this goes by what films are about. ${by}`;
+function description({ model, index, space, fallback, method, asked }) {
+  if (method === "tfidf") return html`Found ${PLOTS.tfidf}.`; // there is no index of words
+  const by = html`Found ${PLOTS[method] ?? SPACES[space]}, ${INDEXES[index] ?? index}.`;
+  const lacks = asked.likeness === "content" ? "Nobody has rated this film yet" : "There is no plot of this film to compare";
+  if (fallback) return html`${lacks}, so this goes by what films are about. ${by}`;
   if (model !== index) return html`There is no ${INDEXES[model] ?? model} index here. ${by}`;
   return by;
 }

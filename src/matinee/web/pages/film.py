@@ -25,6 +25,8 @@ COLUMNS = {
     "content": ("By content", "Same people, genres, tags and story."),
     "poster": ("By poster", "Posters that look alike."),
 }
+PLOTS = {"embedding": "Plots that mean much the same.", "tfidf": "Plots that share words."}
+"""How plots can be compared, the first shown first."""
 MISSING = {
     "taste": "Nobody has rated this film yet",
     "content": "Little is known of this film",
@@ -46,23 +48,26 @@ async def answer_or_none(shell: Shell, call: Call) -> Any:
 
 
 async def movie_page(shell: Shell, movie_id: str) -> dict[str, Any]:
-    """The movie's record, its ratings, and three lists of similar movies.
+    """The movie's record, its ratings, and lists of similar movies.
 
     Returns:
         `{"film": record with links, "ratings": {"count", "mean", "histogram"} or None, "similar": [{"by", "heading",
-        "about", "note", "items"}]}`; `note` explains a list that is empty or from a fallback.
+        "about", "note", "items"}]}`; `note` explains a list that is empty or from a fallback. A list for each method
+        that knows the movie's plot follows, with its `method`.
 
     Raises:
         MatineeError: the movie is unknown, or the core fails.
     """
     [movie] = await shell.ask(calls.movie(movie_id))
-    ratings, *lists = await asyncio.gather(
-        answer_or_none(shell, calls.movie_ratings(movie_id)), *(_similar(shell, movie_id, by) for by in COLUMNS)
+    ratings, plots, *lists = await asyncio.gather(
+        answer_or_none(shell, calls.movie_ratings(movie_id)),
+        _similar_plots(shell, movie),
+        *(_similar(shell, movie_id, by) for by in COLUMNS),
     )
     if ratings and ratings["count"]:  # a few ratings after training are not enough for a taste vector
         for column in lists:
             column["note"] = column["note"].replace("Nobody has", "Too few have")
-    return {"film": movie | _links(movie), "ratings": ratings, "similar": lists}
+    return {"film": movie | _links(movie), "ratings": ratings, "similar": [*lists, *plots]}
 
 
 def unknown_movie(movie_id: str) -> dict[str, Any]:
@@ -147,6 +152,21 @@ async def _similar(shell: Shell, movie_id: str, by: str) -> dict[str, Any]:
     elif answer.get("fallback"):
         note = f"{MISSING[by]}, so these are {REPLACED_BY[by]}."
     return {"by": by, "heading": heading, "about": about, "note": note, "items": items}
+
+
+async def _similar_plots(shell: Shell, movie: dict[str, Any]) -> list[dict[str, Any]]:
+    """A list for each method that knows the movie's plot."""
+    if not movie.get("overview"):
+        return []
+    movie_id = str(movie["movie_id"])
+    some = (calls.similar(movie_id, by="plot", method=method, n=ALIKE) for method in PLOTS)
+    answers = await asyncio.gather(*(answer_or_none(shell, call) for call in some))
+    plot = {"by": "plot", "heading": "By plot", "note": ""}
+    return [
+        plot | {"about": PLOTS[answer["method"]], "method": answer["method"], "items": answer["items"]}
+        for answer in answers
+        if answer and answer.get("method") and answer["items"]
+    ]
 
 
 def _links(movie: dict[str, Any]) -> dict[str, str | None]:

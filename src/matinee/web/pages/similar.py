@@ -16,10 +16,17 @@ from matinee.web.views import make_view
 
 MODELS = {"faiss": "Faiss", "annoy": "Annoy", "exact": "Exact", "hnsw": "HNSW"}
 """Name of an index → its label."""
+LIKENESSES: dict[str, tuple[str, str | None, str | None]] = {
+    "content": ("All that they are about", None, None),
+    "words": ("Plot: words", "plot", "tfidf"),
+    "meaning": ("Plot: meaning", "plot", "embedding"),
+}
+"""Name of a likeness → its label, space and method."""
 MAX_N, DEFAULT_N = 15, 5
 UNKNOWN = "Movie Unrecognized. Try Again"
-FIELDS = ("movie_id", "title", "year", "rank", "similarity", "imdb_id", "imdb_url")
+FIELDS = ("movie_id", "title", "year", "rank", "similarity", "imdb_id", "imdb_url", "reason")
 LIST, MAP = "list", "map"
+COMPARED = "What is compared."
 ABOUT = "What finds the films. All find the same; on millions of films some are quicker."
 SPACE = "content"
 """The default space of the map."""
@@ -35,23 +42,31 @@ def shown_model(value: Any) -> str:
     return MODELS.get(model_of(value), MODELS["faiss"])
 
 
-async def recommended(shell: Shell, model: Any, number: Any, title: Any) -> dict[str, Any]:
+def likeness_of(value: Any) -> str:
+    """The name of a likeness, by name or label; the default if unknown."""
+    text = typed(value)
+    return next((name for name, (label, _, _) in LIKENESSES.items() if text in (name, label)), "content")
+
+
+async def recommended(shell: Shell, model: Any, number: Any, title: Any, likeness: Any = None) -> dict[str, Any]:
     """Movies similar to a title.
 
     Returns:
-        `{"links", "matched", "items", "asked", "model", "index", "space", "fallback", …}`, or, if nothing matches,
-        `{"error", "links": []}`.
+        `{"links", "matched", "items", "asked", "model", "index", "space", "fallback", "method", …}`, or, if nothing
+        matches, `{"error", "links": []}`.
     """
     query = typed(title)
     name = model_of(model)
     n = whole(number, 1, MAX_N, DEFAULT_N)
-    asked = {"model": name, "number": n, "title": query[:MAX_TITLE]}
+    alike = likeness_of(likeness)
+    _, space, method = LIKENESSES[alike]
+    asked = {"model": name, "number": n, "title": query[:MAX_TITLE], "likeness": alike}
     if not query:
         return _unknown("Type the title of a film, or a part of it.", asked)
     if len(query) > MAX_TITLE:
         return _unknown("This is longer than any title.", asked)
     try:
-        [answer] = await shell.ask(calls.similar_titles(name, n, query))
+        [answer] = await shell.ask(calls.similar_titles(name, n, query, space=space, method=method))
     except MatineeError as error:
         if isinstance(error, RefusedError) and error.status == 404:
             return _unknown("No title comes near this. Check the spelling, or type fewer words.", asked)
@@ -66,6 +81,7 @@ async def recommended(shell: Shell, model: Any, number: Any, title: Any) -> dict
         "index": answer["index"],
         "space": answer["space"],
         "fallback": answer.get("fallback"),
+        "method": answer.get("method"),
     }
 
 
@@ -76,12 +92,19 @@ def plotted(answer: dict[str, Any]) -> dict[str, Any]:
     """
     if "matched" in answer:
         neighbors = [select(item, ("movie_id", "title", "year", "similarity")) for item in answer["items"]]
-        return {"space": answer["space"], "query": answer["matched"], "neighbours": neighbors}
+        return {"space": _laid_out(answer), "query": answer["matched"], "neighbours": neighbors}
     if answer["error"]["title"] != UNKNOWN:
         return {"error": answer["error"]}
     asked = answer["asked"]
     note = answer["error"]["title"] if asked["title"] else ""
     return {"space": SPACE, "query": None, "neighbours": [], "note": note}
+
+
+def _laid_out(answer: dict[str, Any]) -> str:
+    """The space of the map: of plots the vectors that were compared, or else that of contents."""
+    if answer["space"] != "plot":
+        return str(answer["space"])
+    return "text" if answer["method"] == "embedding" else SPACE
 
 
 def _unknown(hint: str, asked: dict[str, Any]) -> dict[str, Any]:
@@ -97,6 +120,8 @@ def build(shell: Shell) -> Page:
                 box = title_box(
                     shell, "Title of a film", elem_id="similar-title", api_name="similar_titles", hint="Alien"
                 )
+                labels = [label for label, _, _ in LIKENESSES.values()]
+                likeness = gr.Radio(labels, value=labels[0], label="Alike by", info=COMPARED, elem_id="similar-by")
                 model = gr.Radio(list(MODELS.values()), value=MODELS["faiss"], label="Index", info=ABOUT)
                 number = gr.Slider(1, MAX_N, DEFAULT_N, step=1, label="How many films", elem_id="similar-n")
                 go = gr.Button("Get Recommendations", variant="primary", elem_id="similar-go")
@@ -107,6 +132,8 @@ def build(shell: Shell) -> Page:
             film_map = make_view("map", elem_id="similar-map")
     # Hidden, because the classic endpoint has the order model, number, title, and the title is in a separate box.
     title = gr.Textbox(visible=False, label="title")
+    # Events of the classic endpoints, which programs call; the page calls those that know what is compared.
+    classic, classic_plot = gr.Button(visible=False), gr.Button(visible=False)
 
     def address(answer: dict[str, Any], view: str = "") -> str:
         asked = answer["asked"]
@@ -116,6 +143,7 @@ def build(shell: Shell) -> Page:
                 "title": asked["title"],
                 "by": asked["model"] if asked["model"] != "faiss" else None,
                 "n": asked["number"] if asked["number"] != DEFAULT_N else None,
+                "like": asked["likeness"] if asked["likeness"] != "content" else None,
                 "view": view,
             },
         )
@@ -139,12 +167,31 @@ def build(shell: Shell) -> Page:
         answer = await recommended(shell, model, number, title)
         return plotted(answer), answer if answer["asked"]["title"] else {}, address(answer, MAP)
 
+    async def similar_by(model: Any, number: Any, title: Any, likeness: Any) -> tuple[Any, str]:
+        """As `Recommender`, by what films are about or by their plots.
+
+        Args:
+            model: Faiss, Annoy, Exact or HNSW; words of plots have no index.
+            number: number of films, 1 to 15.
+            title: with or without its year; typos are tolerated.
+            likeness: content, words or meaning.
+        """
+        answer = await recommended(shell, model, number, title, likeness)
+        return answer, address(answer)
+
+    async def plot_by(model: Any, number: Any, title: Any, likeness: Any) -> tuple[Any, Any, str]:
+        """As `plot`; arguments as of `similar_by`."""
+        answer = await recommended(shell, model, number, title, likeness)
+        return plotted(answer), answer if answer["asked"]["title"] else {}, address(answer, MAP)
+
     async def restore(params: Params) -> list[Any]:
         on_map, title = params.get("view") == MAP, params.get("title", "")
         by, n = params.get("by", ""), whole(params.get("n"), 1, MAX_N, DEFAULT_N)
-        answer = await recommended(shell, by if model_of(by) in MODELS else "faiss", n, title)
+        alike = likeness_of(params.get("like"))
+        answer = await recommended(shell, by if model_of(by) in MODELS else "faiss", n, title, alike)
         return [
             gr.Tabs(selected=MAP if on_map else LIST),
+            LIKENESSES[alike][0],
             shown_model(by),
             n,
             {"text": title[:MAX_TITLE], "movie_id": ""},
@@ -153,15 +200,17 @@ def build(shell: Shell) -> Page:
         ]
 
     count = whole_js("number", 1, MAX_N, DEFAULT_N)
-    controls: dict[str, Any] = {
-        "inputs": [model, number, title],
-        "js": f"(model, number) => [model, {count}, matinee.args['{box.take[0]}'] ?? '']",
-        "last": True,
-        "preprocess": False,  # invalid values are reported by the page
-    }
-    shell.listen(go.click, recommender, api_name="Recommender", outputs=[results, shell.address], **controls)
-    shell.listen(plot_button.click, plot, api_name="plot", outputs=[film_map, results, shell.address], **controls)
+    text = f"matinee.args['{box.take[0]}'] ?? ''"
+    options: dict[str, Any] = {"last": True, "preprocess": False}  # invalid values are reported by the page
+    controls = {"inputs": [model, number, title, likeness], **options}
+    controls["js"] = f"(model, number, title, likeness) => [model, {count}, {text}, likeness]"
+    for_programs = {"inputs": [model, number, title], **options}
+    shell.listen(classic.click, recommender, api_name="Recommender", outputs=[results, shell.address], **for_programs)
+    shell.listen(go.click, similar_by, api_name="similar_by", outputs=[results, shell.address], **controls)
+    found = [film_map, results, shell.address]
+    shell.listen(classic_plot.click, plot, api_name="plot", outputs=found, **for_programs)
+    shell.listen(plot_button.click, plot_by, api_name="plot_by", outputs=found, **controls)
     for event in (box.view.submit, box.view.choose):
         event(None, js="() => document.querySelector('#similar-go').click()", queue=False, show_progress="hidden")
-    outputs = [cast(Component, views), model, number, box.view, results, film_map]
+    outputs = [cast(Component, views), likeness, model, number, box.view, results, film_map]
     return Page("similar", outputs, restore)

@@ -1,0 +1,160 @@
+"""Which requests of the core service are worked on now, which wait, and which are refused: bounded queues by cost.
+
+Requests that cost about as much share a queue, so that lists with reasons do not hold up a plain list, nor an import a
+rating. A request that waits is dropped when its client disconnects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Literal, get_args
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from matinee._util.processors import processor_count
+from matinee.api.errors import problem
+from matinee.api.fair_queue import FairQueue
+from matinee.errors import OverloadedError
+from matinee.settings import Settings
+
+Cost = Literal["light", "list", "heavy", "write", "import"]
+"""light: a look-up. list: milliseconds. heavy: tens or hundreds of milliseconds. write: one small transaction.
+import: a body of many rows, or a picture."""
+COSTS: tuple[Cost, ...] = get_args(Cost)
+
+_FREE = re.compile(r"/(?:health|ready|metrics|docs|redoc|openapi\.json|static-docs/.*|classic/?|classic/titles/?)?")
+"""Never refused: what operators ask an overloaded service, and pages."""
+_HEAVY_PATH = re.compile(
+    r"/v1/(?:map|statistics|report|popular|users/[^/]*/(?:explanations/[^/]*|neighbors)|movies/[^/]*/ratings)"
+    r"|(?:/classic)?/(?:favourites|reco|recommendation)"
+)
+_HEAVY_POST = re.compile(r"/v1/(?:recommendations|posters/search)")
+_LIST_PATH = re.compile(
+    r"/v1/(?:search|movies/[^/]*/similar|users/[^/]*/recommendations)|(?:/classic)?/(?:recommendations.*|search)"
+)
+_READ_POST = re.compile(r"(?:/classic(?:/titles)?)?/(?:reco|search|recommendation|favourites)")
+_IMPORT_PATH = re.compile(r"/v1/(?:ratings|imports.*|movies/[^/]*/poster)")
+_HEAVY_QUERY = re.compile(
+    rb"(?:^|&)(?:explain=(?!false|0)|diversity=(?!0(?:\.0*)?(?:&|$))|metadata=(?!false|0)|filter=.)"
+)
+_COUNT = re.compile(rb"(?:^|&)n=(\d+)")
+_MANY = 100
+"""Items in a list from which it is heavy."""
+
+
+def cost_of(method: str, path: str, query: bytes) -> Cost | None:
+    """What a request costs, by its looks; None: it never waits."""
+    if method in ("GET", "HEAD"):
+        if _FREE.fullmatch(path):
+            return None
+        if _HEAVY_PATH.fullmatch(path):
+            return "heavy"
+        if not _LIST_PATH.fullmatch(path):
+            return "light"
+        count = _COUNT.search(query)
+        many = count is not None and (len(count[1]) > 6 or int(count[1]) > _MANY)
+        return "heavy" if many or _HEAVY_QUERY.search(query) else "list"
+    if method == "POST" and (_HEAVY_POST.fullmatch(path) or _READ_POST.fullmatch(path)):
+        return "heavy"
+    return "import" if method in ("POST", "PUT") and _IMPORT_PATH.fullmatch(path) else "write"
+
+
+def queues_of(settings: Settings) -> dict[Cost, FairQueue]:
+    """The queues of one worker process."""
+    processors = max(1, processor_count() // settings.workers)
+    wait = settings.max_wait
+    return {
+        "light": FairQueue(16, 512, wait),
+        "list": FairQueue(2 * processors, 256, wait),
+        "heavy": FairQueue(processors, 64, wait),
+        # Writes wait for the disk, and are committed in groups: many at a time take hardly longer than one.
+        "write": FairQueue(32, 512, wait),
+        "import": FairQueue(2, 32, max(wait, settings.busy_timeout)),
+    }
+
+
+class Admission:
+    """ASGI middleware: a request waits for a slot in the queue of its cost, or is refused (503 and `Retry-After`).
+
+    Bodies have been received before (`body_reader`): a slow client holds no slot. The slot is given back with the
+    first byte of the answer.
+    """
+
+    def __init__(self, app: ASGIApp, queues: Mapping[Cost, FairQueue]) -> None:
+        self._app, self.queues = app, queues
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        cost = cost_of(scope["method"], scope["path"], scope["query_string"]) if scope["type"] == "http" else None
+        if cost is None:
+            return await self._app(scope, receive, send)
+        queue = self.queues[cost]
+        try:
+            since, receive = await _enter(queue, scope, receive)
+        except OverloadedError as error:
+            headers = {"retry-after": str(error.retry_after)}
+            answer = problem(
+                503, str(error), instance=scope["path"], type="urn:matinee:problem:overloaded", headers=headers
+            )
+            return await answer(scope, receive, send)
+        if since is None:
+            return None
+        held = True
+
+        async def watch(message: Message) -> None:
+            nonlocal held
+            if held:
+                held = False
+                queue.leave(since)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            if held:
+                queue.leave(since)
+
+
+async def _enter(queue: FairQueue, scope: Scope, receive: Receive) -> tuple[float | None, Receive]:
+    """When the slot was given (None: the client left before), and a `receive` that gives what came meanwhile.
+
+    Raises:
+        OverloadedError: the request is refused.
+    """
+    client = scope["client"][0] if scope.get("client") else ""
+    if queue.free:
+        return await queue.enter(client), receive
+    messages: list[Message] = []
+
+    async def gone() -> None:
+        while not messages or messages[-1]["type"] != "http.disconnect":
+            messages.append(await receive())
+
+    entering, leaving = asyncio.ensure_future(queue.enter(client)), asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait((entering, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not entering.done():
+            return None, receive
+        return entering.result(), _first(messages, receive)
+    finally:
+        for task in (entering, leaving):
+            if not task.done():
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+
+def _first(messages: list[Message], receive: Receive) -> Receive:
+    """A `receive` that gives these messages first."""
+    if not messages:
+        return receive
+    left = iter(messages)
+
+    async def again() -> Message:
+        message = next(left, None)
+        return message if message is not None else await receive()
+
+    return again

@@ -1,0 +1,160 @@
+"""Reads the bodies of all requests before the routes see them: limited in size, time and memory."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from matinee.api.errors import problem
+
+BODY_SECONDS = 30.0
+"""Time within which a body must arrive."""
+DISCARD_SECONDS = 5.0
+"""Time for which the rest of a refused body is received and discarded. A client that is still sending when the
+connection is closed gets a reset instead of the answer."""
+_BODILESS = ("GET", "HEAD")
+"""No route reads the bodies of these."""
+
+
+class _RefusedError(Exception):
+    """A body that is not accepted.
+
+    Args:
+        status: of the answer; None: the client has disconnected.
+    """
+
+    def __init__(self, status: int | None, detail: str = "") -> None:
+        super().__init__(detail)
+        self.status, self.detail = status, detail
+
+
+class ReadBody:
+    """ASGI middleware: the application receives whole bodies. Others are refused.
+
+    413: larger than `limit`. 408: not here within `seconds`. 415: compressed. 503: there is no memory for it now.
+
+    Args:
+        limit: largest body, in bytes.
+        memory: bytes of bodies that are held at the same time.
+        seconds: time within which a body must arrive; default `BODY_SECONDS`.
+    """
+
+    def __init__(self, app: ASGIApp, limit: int, memory: int, seconds: float | None = None) -> None:
+        self._app, self._limit, self._memory, self._seconds = app, limit, memory, seconds
+        self.held = 0
+        """Bytes of bodies of requests that are not answered yet."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        if scope["type"] != "http" or scope["method"] in _BODILESS:
+            return await self._app(scope, receive, send)
+        memory = _Reservation(self)
+        try:
+            memory.grow(_announced(scope, self._limit))
+            body = await self._read(receive, memory)
+        except _RefusedError as refused:
+            memory.free()
+            if refused.status is not None:
+                await _refuse(scope, receive, send, refused.status, refused.detail)
+            return None
+        except BaseException:
+            memory.free()
+            raise
+        try:
+            await self._app(scope, _replay(body, receive), send)
+        finally:
+            memory.free()
+
+    def room(self) -> int:
+        """Bytes that may still be set aside."""
+        return self._memory - self.held
+
+    async def _read(self, receive: Receive, memory: _Reservation) -> bytes:
+        parts, size = [], 0
+        seconds = BODY_SECONDS if self._seconds is None else self._seconds
+        try:
+            async with asyncio.timeout(seconds):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise _RefusedError(None)
+                    part = message.get("body", b"")
+                    size += len(part)
+                    if size > self._limit:
+                        raise _RefusedError(413)
+                    memory.grow(size)
+                    parts.append(part)
+                    if not message.get("more_body", False):
+                        return b"".join(parts)
+        except TimeoutError:
+            detail = f"The body did not arrive within {seconds:g} seconds; send it again."
+            raise _RefusedError(408, detail) from None
+
+
+class _Reservation:
+    """Memory set aside for one body, in bytes."""
+
+    def __init__(self, reader: ReadBody) -> None:
+        self._reader, self._size = reader, 0
+
+    def grow(self, size: int) -> None:
+        """Set aside so many bytes in all.
+
+        Raises:
+            _RefusedError: there is no room (503).
+        """
+        more = size - self._size
+        if more > 0:
+            if more > self._reader.room():
+                raise _RefusedError(503, "The service receives as much as it can hold. Try again in a second.")
+            self._reader.held += more
+            self._size = size
+
+    def free(self) -> None:
+        """Give the memory back."""
+        self._reader.held -= self._size
+        self._size = 0
+
+
+def _announced(scope: Scope, limit: int) -> int:
+    """The announced length in bytes; 0 where none is announced."""
+    headers = dict(scope["headers"])
+    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+        raise _RefusedError(415, "Compressed bodies are not read here; send the body as it is.")
+    length = headers.get(b"content-length", b"0")
+    if not length.isdigit() or int(length) > limit:
+        raise _RefusedError(413)
+    return int(length)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the body, then what comes after it (that the client has disconnected)."""
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, detail: str) -> None:
+    """Answer with a problem document at once, and discard what the client still sends."""
+    answer = problem(status, detail, instance=scope["path"], headers={"connection": "close"})
+    await send({"type": "http.response.start", "status": status, "headers": answer.raw_headers})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": True})
+    waits = any(name == b"expect" for name, _ in scope["headers"])  # it sends nothing before it is told to go on
+    if status in (413, 415) and not waits:
+        try:
+            async with asyncio.timeout(DISCARD_SECONDS):
+                more = True
+                while more:
+                    message = await receive()
+                    more = message["type"] == "http.request" and message.get("more_body", False)
+        except TimeoutError:
+            pass
+    await send({"type": "http.response.body", "body": b""})

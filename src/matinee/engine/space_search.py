@@ -1,0 +1,29 @@
+"""The movies nearest to one movie in a vector space, as an answer."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matinee.engine.recommend import make_items
+from matinee.engine.runtime import RequestView
+from matinee.engine.types import Answer
+
+Allowed = NDArray[np.bool_]
+
+
+def in_space(view: RequestView, row: int, name: str, n: int, allowed: Allowed, index: str) -> Answer | None:
+    """The movies nearest to one in a space; None where it has no vector there.
+
+    `Answer.index` names the index that answered: the exact one for one that misses movies.
+
+    Raises:
+        InvalidInputError: the snapshot lacks the space or the index.
+    """
+    nearest = view.spaces[name].like(row, n, allowed, index)
+    if nearest is None:
+        return None
+    rows, cosines, kind = nearest
+    scores = np.full(len(view.catalog), np.nan, dtype=np.float32)
+    scores[rows] = cosines
+    return Answer(make_items(view, rows, scores), name, view.snapshot.id, index=kind)

@@ -1,0 +1,58 @@
+"""The Gram matrix of users × movies, and the inverse of such matrices, by BLAS and LAPACK in single precision."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.linalg import blas, lapack
+
+from matinee.errors import MatineeError
+from matinee.models.base import Progress
+
+_BLOCK_BYTES = 16 << 20
+"""Users are made dense in blocks of about this many bytes: large enough for BLAS, small beside the Gram matrix."""
+
+
+def block_users(k: int) -> int:
+    """Users of a block over k movies."""
+    return max(_BLOCK_BYTES // (4 * max(k, 1)), 64)
+
+
+def gram_matrix(matrix: sp.csr_matrix, progress: Progress, what: str) -> NDArray[np.float32]:
+    """Lower triangle of XᵀX, float32, Fortran order: BLAS on dense blocks of users beats a sparse product."""
+    n_users, k = matrix.shape
+    gram = np.zeros((k, k), dtype=np.float32, order="F")
+    size = min(block_users(k), n_users)
+    buffer = np.empty((size, k), dtype=np.float32)
+    for start in range(0, n_users if k else 0, size):
+        stop = min(start + size, n_users)
+        matrix[start:stop].toarray(out=buffer[: stop - start])
+        # The transposed view of a C-ordered block is Fortran-ordered: nothing is copied.
+        blas.ssyrk(1.0, buffer[: stop - start].T, beta=1.0, c=gram, lower=1, overwrite_c=1)
+        progress(f"{what}: Gram matrix", 0.5 * stop / n_users)
+    return gram
+
+
+def invert(gram: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Lower triangle of the inverse of a positive definite matrix, in place (Cholesky)."""
+    factor, info = lapack.spotrf(gram, lower=1, clean=0, overwrite_a=1)
+    if info == 0:
+        factor, info = lapack.spotri(factor, lower=1, overwrite_c=1)
+    if info != 0:
+        raise MatineeError(
+            "The Gram matrix is not positive definite in single precision.", "Raise `regularization` of this model."
+        )
+    inverse: NDArray[np.float32] = factor
+    return inverse
+
+
+def symmetric(lower: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The whole of a matrix of which the lower triangle is filled (Fortran order), in place."""
+    size = 512
+    for start in range(0, len(lower), size):
+        rows = slice(start, start + size)
+        corner = lower[rows, rows]
+        corner[:] = np.tril(corner) + np.tril(corner, -1).T
+        lower[rows, start + size :] = lower[start + size :, rows].T
+    return lower
