@@ -30,10 +30,11 @@ RECVAE: dict[str, Any] = {
     "learning_rate": 1.5e-3,
     "encoder_passes": 2,
     "min_ratings": 5,
-    "epochs": 30,
-    "patience": 4,
+    "epochs": 40,
+    "patience": 5,
+    "members": 2,
 }
-SHARE = 0.8
+SHARE = 0.875
 """RecVAE's share of the fusion, chosen on the validation users."""
 
 

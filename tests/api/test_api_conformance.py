@@ -24,7 +24,8 @@ from support import random_dataset
 
 EXAMPLES = int(os.environ.get("MATINEE_TEST_EXAMPLES", "15"))
 FOLDER = tempfile.TemporaryDirectory(prefix="matinee-conformance-")
-APP = create_app(Settings(data_dir=Path(FOLDER.name) / "data"))
+# "testserver" is how Schemathesis calls an application in this process.
+APP = create_app(Settings(data_dir=Path(FOLDER.name) / "data", hosts="testserver"))
 SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", requests_only(APP))
 
 

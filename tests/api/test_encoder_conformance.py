@@ -21,6 +21,7 @@ with tempfile.TemporaryDirectory(prefix="matinee-conformance-") as folder:
     SETTINGS = Settings(
         text_encoder=str(text_folder(Path(folder) / "words")),
         image_encoder=str(image_model(Path(folder) / "fields.onnx")),
+        hosts="testserver",  # how Schemathesis calls an application in this process
     )
     APP = create_encoder_app(SETTINGS, load_text_encoder(SETTINGS), load_image_encoder(SETTINGS))
 SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", APP)

@@ -20,7 +20,8 @@ from support import random_dataset
 
 EXAMPLES = int(os.environ.get("MATINEE_TEST_EXAMPLES", "15"))
 FOLDER = tempfile.TemporaryDirectory(prefix="matinee-conformance-")
-SETTINGS = Settings(data_dir=Path(FOLDER.name), text_encoder="off")
+# "testserver" is how Schemathesis calls an application in this process.
+SETTINGS = Settings(data_dir=Path(FOLDER.name), text_encoder="off", hosts="testserver")
 APP = create_recommender_app(SETTINGS)
 SCHEMA = schemathesis.openapi.from_asgi("/openapi.json", requests_only(APP))
 

@@ -20,7 +20,7 @@ DIM = 3
 """As in the examples of the description."""
 VECTORS = np.random.default_rng(0).normal(size=(50, DIM)).astype(np.float32)
 APP = create_vectors_app(
-    Settings(),
+    Settings(hosts="testserver"),  # how Schemathesis calls an application in this process
     UpdatableIndex(ExactIndex(np.arange(50), VECTORS)),
     {row: Film(f"m{row}", f"Film {row}", 1990) for row in range(50)},
 )

@@ -56,7 +56,7 @@ WATCHED = {"edlae": 0.25, "ials": 0.5, "graph": 0.1, "content": 0.15, "stars": 0
 """Weights of `watched`; learned ones are no better (ml-100k, validation, nDCG@10 of every rating .266, these .268)."""
 
 
-NEURAL_WEIGHT, NEURAL_WATCHED = (0.0, 0.05, 0.1, 0.2, 0.2), 0.8
+NEURAL_WEIGHT, NEURAL_WATCHED = (0.0, 0.05, 0.1, 0.2, 0.2), 1.0
 """Usual weight of an autoencoder in the blend at the same lengths, and in `watched`."""
 
 
