@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
 from matinee._util.extras import need
+from matinee.models.bayesian.ordered_probit import OrderedProbit
 from matinee.models.factorization import WORKERS, batch_pool
 
 Doubles = NDArray[np.float64]
@@ -97,6 +98,10 @@ class _Rows:
         self._prior = np.zeros((n, width))
         self.rows = 0.1 * rng.standard_normal((n, width))
 
+    def set_stars(self, stars: Doubles) -> None:
+        """Replace the stars of all entries."""
+        self._stars = stars
+
     def sample(self, others: Doubles, alpha: Doubles, pool: ThreadPoolExecutor) -> None:
         """Draw all rows, given those of the other side, and α of each user."""
         noise = self._rng.standard_normal(self.rows.shape)
@@ -140,6 +145,7 @@ def gibbs(
     sweeps: int,
     noise_prior: float,
     seed: int,
+    ordinal: OrderedProbit | None = None,
 ) -> Iterator[Sample]:
     """A Markov chain: one sample a sweep, from the first on (leave the first ones out).
 
@@ -148,16 +154,19 @@ def gibbs(
         mean: μ.
         noise_prior: how many ratings the common prior of a user's noise counts as.
         seed: the same seed, data and number of factors give the same chain, whatever the number of threads.
+        ordinal: stars are levels, whose latent values are sampled, too; the samples are of these.
 
     Raises:
         MissingExtraError: Numba is not installed.
     """
     rng = np.random.default_rng(seed)
     n_users = ratings.shape[0]
-    stars = ratings.data.astype(np.float64) - mean
+    levels = np.zeros(0, dtype=np.int64) if ordinal is None else ordinal.positions(ratings.data)
+    stars = (ratings.data.astype(np.float64) if ordinal is None else ordinal.scores[levels]) - mean
     by_user = sp.csr_matrix((stars, ratings.indices, ratings.indptr), ratings.shape)
     by_movie = sp.csr_matrix(by_user.T)
     by_movie.sort_indices()
+    order = _order_by_column(by_user) if ordinal is not None else None
     width = 1 + n_factors
     left = _Rows(users, width, by_user, True, rng)
     right = _Rows(movies, width, by_movie, False, rng)
@@ -171,6 +180,12 @@ def gibbs(
             left.sample_prior()
             right.sample(left.rows, alpha, pool)
             right.sample_prior()
+            if ordinal is not None:
+                said = _kernels().predictions(left.rows, right.rows, left.indptr, left.indices)
+                deviation = np.repeat(1 / np.sqrt(alpha), counts)
+                stars = ordinal.draw(rng, levels, said + mean, deviation) - mean
+                left.set_stars(stars)
+                right.set_stars(stars[order])
             squares = _kernels().squared_errors(left.rows, right.rows, left.indptr, left.indices, stars)
             alpha = rng.gamma((noise_prior + counts) / 2) / ((noise_prior * noise + squares) / 2)
             alpha = np.minimum(alpha, precise)
@@ -179,6 +194,15 @@ def gibbs(
             yield Sample(
                 right.rows, right.weights, right.precision, left.rows, left.weights, left.precision, ridge, noise
             )
+
+
+def _order_by_column(matrix: sp.csr_matrix) -> NDArray[np.int64]:
+    """Where the entries of the transposed matrix stand in this one, (nnz,)."""
+    numbered = sp.csr_matrix((np.arange(matrix.nnz), matrix.indices, matrix.indptr), matrix.shape)
+    turned = sp.csr_matrix(numbered.T)
+    turned.sort_indices()
+    order: NDArray[np.int64] = turned.data
+    return order
 
 
 def nothing_known(users: Features, movies: Features, width: int) -> Sample:

@@ -106,3 +106,17 @@ def squared_errors(left: Doubles, right: Doubles, indptr: Integers, indices: Int
                 error -= left[user, k] * right[other, k]
             result[user] += error * error
     return result
+
+
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+def predictions(left: Doubles, right: Doubles, indptr: Integers, indices: Integers) -> Doubles:
+    """What rows say of each entry, (nnz,); rows are a bias and factors."""
+    result = np.empty(len(indices))
+    for user in range(len(left)):
+        for entry in range(indptr[user], indptr[user + 1]):
+            other = indices[entry]
+            total = left[user, 0] + right[other, 0]
+            for k in range(1, left.shape[1]):
+                total += left[user, k] * right[other, k]
+            result[entry] = total
+    return result

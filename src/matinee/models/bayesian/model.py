@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,6 +18,7 @@ from matinee.data.vectors import MovieVectors
 from matinee.errors import MatineeError, SnapshotError
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.bayesian.gibbs import Sample, gibbs, nothing_known
+from matinee.models.bayesian.ordered_probit import MAX_LEVELS, OrderedProbit
 from matinee.models.bayesian.side_features import SideFeatures
 from matinee.models.bayesian.time_effect import TimeEffect
 from matinee.models.bayesian.user_prior import UserPrior
@@ -34,6 +35,8 @@ _MEAN_PRIOR = 3.0
 """Ratings' worth of the model's expectation in the mean stars of a movie."""
 TIME_EFFECT = TimeEffect()
 _DRAFT_SWEEPS = 32
+_LATENT_UPDATES = 2
+"""Updates of the latent values of a history that is folded in."""
 _NOISE_SAMPLES = 2
 """Samples of which a folded-in user's noise is learned, about: what more of them say is the same. It is updated once,
 a second time changes nothing that can be seen."""
@@ -52,6 +55,10 @@ class BayesianStarsConfig(ModelConfig):
         48, ge=1, le=4096, description="Dimensions to which the samples of the films' factors are compressed."
     )
     noise_prior: float = Field(8.0, gt=0, description="Ratings' worth of prior on the noise of a user's stars.")
+    link: Literal["identity", "probit"] = Field(
+        "identity",
+        description="What stars are: numbers (`identity`), or levels of a latent value (`probit`, an ordered probit).",
+    )
     content: str | None = Field("content", description="Part that describes films; None: by year and ratings alone.")
     seed: int = Field(0, ge=0, description="Of the Markov chain.")
 
@@ -137,6 +144,9 @@ class BayesianStars(Model[BayesianStarsConfig]):
     """(n_items,): mean stars of a movie, shrunk, less what somebody of whom nothing is known would give it."""
     _movie_weights: Floats
     """(f_i, s · w): from features to the samples of a movie without ratings."""
+    _second_moments: Floats | None = None
+    _ordinal: OrderedProbit | None = None
+    """The latent values that stars are levels of: factors, biases and noise are then of these."""
     _prior: UserPrior
     _noise: Floats
     """(s,): prior mean of 1/α_u, stars²."""
@@ -171,8 +181,12 @@ class BayesianStars(Model[BayesianStarsConfig]):
         return type(self)(self.config.model_copy(update={"sweeps": _DRAFT_SWEEPS, "burn_in": 0.3, "n_samples": 8}))
 
     def unsuited(self, dataset: Dataset) -> str | None:
-        """All stars are equal: there is nothing to predict."""
-        return "All ratings are equal, so there are no stars to predict." if StarScale.of(dataset).flat else None
+        """All stars are equal: there is nothing to predict. Or, for the ordered probit, there are too many levels."""
+        if StarScale.of(dataset).flat:
+            return "All ratings are equal, so there are no stars to predict."
+        if self.config.link == "probit" and len(np.unique(dataset.ratings.values)) > MAX_LEVELS:
+            return f"An ordered probit takes at most {MAX_LEVELS} distinct ratings; use link=identity."
+        return None
 
     def memory_needed(self, dataset: Dataset) -> int:
         """Peak bytes: the kept samples and their decomposition, features, and several values for each rating."""
@@ -200,6 +214,7 @@ class BayesianStars(Model[BayesianStarsConfig]):
         matrix = dataset.ratings.matrix()
         self._catalog, self._scale = catalog, dataset.scale
         self._mean = StarScale.of(dataset).mean
+        self._ordinal = OrderedProbit.of(matrix.data) if config.link == "probit" and matrix.nnz else None
         self._features, users, movies = SideFeatures.of(matrix, catalog.years, contents)
         sweeps = config.sweeps or default_sweeps(matrix.nnz)
         first = int(config.burn_in * sweeps)
@@ -219,6 +234,7 @@ class BayesianStars(Model[BayesianStarsConfig]):
                 sweeps=sweeps,
                 noise_prior=config.noise_prior,
                 seed=config.seed,
+                ordinal=self._ordinal,
             )
             for number, sample in enumerate(chain):
                 if number in kept:
@@ -226,10 +242,13 @@ class BayesianStars(Model[BayesianStarsConfig]):
                 if number % 8 == 0:
                     progress("bayes: sweeps", 0.9 * number / sweeps)
         self._keep(samples, dataset.ratings.counts)
+        if self._ordinal is not None:
+            matrix = sp.csr_matrix((self._latent(matrix.data), matrix.indices, matrix.indptr), matrix.shape)
         self._prior = UserPrior.of(samples, matrix, self._features, config.seed)
         self._raters = np.zeros(len(catalog), dtype=np.float32)
         nobody, counts = self._fold_in(Query()), dataset.ratings.counts
-        apart = dataset.ratings.sums - counts * (self._movies @ nobody.coordinates + nobody.bias)
+        sums = dataset.ratings.sums if self._ordinal is None else np.asarray(matrix.sum(axis=0)).ravel()
+        apart = sums - counts * (self._movies @ nobody.coordinates + nobody.bias)
         self._raters = (apart / (counts + _MEAN_PRIOR)).astype(np.float32)
         progress("bayes: done", 1.0)
 
@@ -280,6 +299,7 @@ class BayesianStars(Model[BayesianStarsConfig]):
 
     def _hold(self, blocks: NDArray[np.float16]) -> None:
         """Keep samples of biases and factors, (n_items, s · w), as they are multiplied."""
+        self._second_moments = None
         self._samples = blocks.astype(np.float32)
         starts = slice(None, None, 1 + self.config.n_factors)
         self._biases = np.ascontiguousarray(self._samples[:, starts])
@@ -292,8 +312,8 @@ class BayesianStars(Model[BayesianStarsConfig]):
         s, n = len(self._noise), len(rows)
         design = self._in_samples(rows)
         among_raters = np.float32(_RATERS / (_RATERS + n))
-        apart = query.ratings[places] - np.float32(self._mean) - among_raters * self._raters[rows]
-        targets = apart - self._biases[rows].T
+        offsets = np.float32(self._mean) + among_raters * self._raters[rows] + self._biases[rows].T
+        targets = self._latent(query.ratings[places]) - offsets
         vectors, precision = self._prior.at(n, self._features.of_user(rows))
         noise = self._noise
         if n:
@@ -308,6 +328,13 @@ class BayesianStars(Model[BayesianStarsConfig]):
             noise = (worth * noise + squares) / np.float32(worth + n)
             precision = precision + gram / noise[:, None, None]
             vectors = np.linalg.solve(precision, pull + right / noise[:, None, None])[:, :, 0]
+            if self._ordinal is not None:
+                levels, deviation = self._ordinal.positions(query.ratings[places]), np.sqrt(noise)[:, None]
+                for _ in range(_LATENT_UPDATES):
+                    said = (design @ vectors[:, :, None])[:, :, 0] + offsets
+                    targets = self._ordinal.expected(levels, said, deviation).astype(np.float32) - offsets
+                    right = turned @ targets[:, :, None]
+                    vectors = np.linalg.solve(precision, pull + right / noise[:, None, None])[:, :, 0]
         multipliers = vectors.copy()
         multipliers[:, 0] = 1  # the movie's bias
         coordinates = (self._basis @ multipliers.ravel()) / np.float32(s)
@@ -321,6 +348,8 @@ class BayesianStars(Model[BayesianStarsConfig]):
             user = self._user(query) if len(queries) == 1 else self._fold_in(query)
             np.dot(self._movies, user.coordinates, out=scores[number])
             scores[number] += np.float32(user.bias) + user.among_raters * self._raters
+            if self._ordinal is not None:
+                scores[number] = self._ordinal.stars(scores[number], self._deviation(user))
         low, high = self._scale
         np.minimum(np.maximum(scores, low, out=scores), high, out=scores)  # np.clip takes three times as long
         return scores
@@ -328,11 +357,36 @@ class BayesianStars(Model[BayesianStarsConfig]):
     def score_rows(self, query: Query, rows: Rows) -> Floats:
         """Stars of some movies, as `score`."""
         user = self._user(query)
-        return self._clipped(self._stars(user, rows))
+        return self._shown(user, self._stars(user, rows))
 
     def _stars(self, user: _User, rows: Rows) -> Floats:
         stars: Floats = self._movies[rows] @ user.coordinates
         return stars + np.float32(user.bias) + user.among_raters * self._raters[rows]
+
+    def _latent(self, stars: Floats) -> Floats:
+        """Stars as factors know them: as they are, or the latent values of an ordered probit."""
+        if self._ordinal is None:
+            return stars
+        latent: Floats = self._ordinal.scores[self._ordinal.positions(stars)].astype(np.float32)
+        return latent
+
+    def _deviation(self, user: _User) -> float:
+        """Deviation of the latent value of a rating that the user will give to an average movie."""
+        moments = self._moments()
+        return float(np.sqrt(user.noise.mean() + np.einsum("sij,sij->s", user.covariance, moments).mean()))
+
+    def _moments(self) -> Floats:
+        """Second moments of the movies' factors in each sample, (s, w, w)."""
+        if self._second_moments is None:
+            blocks = self._samples.reshape(self.n_items, len(self._noise), -1).transpose(1, 2, 0)
+            self._second_moments = (blocks @ blocks.transpose(0, 2, 1)) / np.float32(max(self.n_items, 1))
+        return self._second_moments
+
+    def _shown(self, user: _User, latent: Floats) -> Floats:
+        """Expected stars of latent values, clipped to the data set's scale."""
+        if self._ordinal is not None:
+            return self._ordinal.stars(latent, self._deviation(user))
+        return self._clipped(latent)
 
     def _clipped(self, stars: Floats) -> Floats:
         result: Floats = np.clip(stars, *self._scale).astype(np.float32, copy=False)
@@ -349,7 +403,7 @@ class BayesianStars(Model[BayesianStarsConfig]):
         if query.times is not None and len(user.rows):
             errors = (user.targets - np.einsum("snw,sw->sn", user.design, user.vectors)).mean(axis=0)
             stars += TIME_EFFECT.effect(query.times[user.places], errors, times)
-        return self._clipped(stars)
+        return self._shown(user, stars)
 
     def score_intervals(self, query: Query, rows: Rows, level: float = 0.9) -> tuple[Floats, Floats]:
         """Credible intervals of the stars that will be given, lower and upper ends, each (len(rows),).
@@ -369,6 +423,8 @@ class BayesianStars(Model[BayesianStarsConfig]):
         variance += stars.var(axis=0) + user.noise.mean() + self._spread[rows] * (1 + tastes)
         half = np.float32(ndtri((1 + level) / 2)) * np.sqrt(variance)
         middle = self._stars(user, rows)
+        if self._ordinal is not None:
+            return self._ordinal.level(middle - half), self._ordinal.level(middle + half)
         return self._clipped(middle - half), self._clipped(middle + half)
 
     def contributions(self, query: Query, rows: Sequence[int]) -> Floats:
@@ -431,6 +487,7 @@ class BayesianStars(Model[BayesianStarsConfig]):
             "movie_weights": self._movie_weights,
             "noise": self._noise,
             "mean_scale": np.array([self._mean, *self._scale]),
+            **({} if self._ordinal is None else self._ordinal.state()),
             **self._prior.state(),
             **{f"features_{name}": values for name, values in self._features.state().items()},
         }
@@ -453,6 +510,8 @@ class BayesianStars(Model[BayesianStarsConfig]):
         self._movie_weights = array(state, "movie_weights", np.float32, (self._features.movies.shape[1], s * width))
         mean, low, high = (float(value) for value in array(state, "mean_scale", np.float64, (3,)))
         self._mean, self._scale = mean, (low, high)
+        has_levels = self.config.link == "probit" and len(state.get("levels", ())) > 0
+        self._ordinal = OrderedProbit.from_state(state) if has_levels else None
 
 
 def _expected_squares(
