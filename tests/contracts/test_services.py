@@ -209,7 +209,7 @@ def test_two_encoding_processes_share_port_and_numbers(settings: Settings, tmp_p
             assert answer.status_code in (200, 503)  # the other worker may still be loading
         text = httpx.get(process.url + "/metrics").text
         counts = re.findall(r'requests_total\{method="POST",route="/generate",status="\d+"\} (\d+)', text)
-        assert sum(map(int, counts)) == 12
+        assert sum(map(int, counts)) == 12, text
         process.process.send_signal(signal.SIGINT)
         assert process.process.wait(40) == 0
     assert "Traceback" not in process.log.read_text()

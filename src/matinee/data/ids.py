@@ -8,10 +8,19 @@ from pydantic import BeforeValidator, Field
 
 ID_LENGTH = 64
 """Maximum length of an id, in characters."""
-MOVIE_ID = r"^[^\s/?#\x00-\x1f\x7f-\x9f]+$"
-"""Movie ids have no white space, `/`, `?`, `#` or control characters."""
-USER_ID = r"^[^/\x00-\x1f]+$"
-"""User ids have no `/` or control characters."""
+_INVISIBLE = r"\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+"""Characters without width, and those that turn the direction of writing: ids with them look like others."""
+
+
+def _without(excluded: str) -> str:
+    """The pattern of texts without these characters, but for `.` and `..`, which are folders in a path."""
+    return rf"^(?:[^.{excluded}][^{excluded}]*|\.[^.{excluded}][^{excluded}]*|\.\.[^{excluded}]+)$"
+
+
+MOVIE_ID = _without(rf"\s/?#\x00-\x1f\x7f-\x9f{_INVISIBLE}")
+"""Movie ids have no white space, `/`, `?`, `#`, control or invisible characters, and are not `.` or `..`."""
+USER_ID = _without(rf"/\x00-\x1f{_INVISIBLE}")
+"""User ids have no `/`, control or invisible characters, and are not `.` or `..`."""
 
 
 def as_id(value: object) -> object:
