@@ -97,6 +97,34 @@ def test_it_says_what_it_is_and_that_it_is_well(client: httpx.Client, process: P
     assert client.head("/health").content == b""
 
 
+def test_it_answers_by_its_own_names_only(client: httpx.Client) -> None:
+    """A page of a site whose name points here (DNS rebinding) reads nothing."""
+    for path in ("/health", "/", "/openapi.json"):
+        answer = client.get(path, headers={"host": "rebound.example"})
+        assert (answer.status_code, answer.headers["content-type"]) == (421, PROBLEM)
+        assert "MATINEE_HOSTS" in answer.json()["detail"]
+        assert client.get(path, headers={"host": "localhost:1"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers", [{"origin": "https://other.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}]
+)
+def test_pages_of_other_sites_change_nothing(client: httpx.Client, process: Process, headers: dict[str, str]) -> None:
+    path = POSTS[process.service]
+    refused = client.post(path, content=b"a form", headers=headers | {"content-type": "text/plain"})
+    assert (refused.status_code, refused.headers["content-type"]) == (403, PROBLEM)
+    own = client.post(path, content=b"{", headers={"origin": process.url, "content-type": "application/json"})
+    assert own.status_code == 400
+
+
+def test_a_page_cannot_roll_back_what_is_served(processes: dict[Service, Process]) -> None:
+    core = processes["core"].url
+    served = httpx.get(f"{core}/v1/snapshots").json()
+    answer = httpx.post(f"{core}/v1/snapshots/rollback", headers={"origin": "https://other.example"})
+    assert answer.status_code == 403
+    assert httpx.get(f"{core}/v1/snapshots").json() == served
+
+
 def test_requests_are_counted(client: httpx.Client) -> None:
     client.get("/nope")
     text = client.get("/metrics").text

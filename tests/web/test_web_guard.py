@@ -134,3 +134,19 @@ def test_every_endpoint_takes_anything(
         for values in ([value] * count, ["1", *[value] * (count - 1)]):
             answer = run(web, name, values, session)
             assert answer.status_code == 200, f"{name}: {answer.text}\n{web.told()[-3000:]}"
+
+
+def test_the_app_answers_by_its_own_names_only(web: Service) -> None:
+    for path in ("/", "/health", "/gradio_api/info"):
+        answer = httpx.get(f"{web.url}{path}", headers={"host": "rebound.example"}, trust_env=False)
+        assert (answer.status_code, "MATINEE_HOSTS" in answer.json()["detail"]) == (421, True)
+
+
+@pytest.mark.parametrize("headers", [{"origin": "https://other.example"}, {"sec-fetch-site": "cross-site"}])
+def test_pages_of_other_sites_call_nothing(web: Service, headers: dict[str, str]) -> None:
+    body = json.dumps({"data": ["42", "1", 5]}).encode()
+    url = f"{web.url}/gradio_api/call/rate"
+    refused = httpx.post(url, content=body, headers=headers | {"content-type": "text/plain"}, trust_env=False)
+    assert refused.status_code == 403
+    own = {"origin": web.url, "sec-fetch-site": "same-origin", "content-type": "application/json"}
+    assert httpx.post(url, content=body, headers=own, trust_env=False).status_code == 200
