@@ -25,6 +25,8 @@ LOADING_SECONDS = 8.0
 """Time that a request waits for the snapshot that it names, where that is being loaded; less than the core waits."""
 EARLIER_SECONDS = 600.0
 """Time for which the snapshot before this one is kept, for cores that have not followed the promotion yet."""
+MAX_RECENT = 2
+"""Snapshots that are kept, the one in service included."""
 
 
 class RecommenderService(application.Service):
@@ -49,8 +51,8 @@ class RecommenderService(application.Service):
         self._engine.value = engine
         self._owned = engine is None
         self._lock = threading.Lock()
-        self._current: Runtime | None = None
-        self._earlier: tuple[float, Runtime] | None = None
+        self._recent: dict[str, tuple[float, Runtime]] = {}
+        """When a snapshot was last seen in service, and its runtime; the newest one last."""
 
     def open_engine(self) -> Engine:
         """The engine; opened where that has not happened yet (may take seconds: call it in a thread).
@@ -66,7 +68,7 @@ class RecommenderService(application.Service):
         """Close the engine if it was opened here, and end the threads."""
         self.work_queue.close()
         with self._lock:
-            self._current = self._earlier = None
+            self._recent.clear()
         if self._owned:
             self._engine.close(Engine.close)
 
@@ -84,8 +86,8 @@ class RecommenderService(application.Service):
         engine = self.open_engine()
         view = engine.request_view()
         if snapshot not in (None, view.snapshot.id):
-            earlier = self._earlier
-            if earlier is not None and earlier[1].snapshot.id == snapshot:
+            earlier = self._recent.get(snapshot or "")
+            if earlier is not None:
                 view = earlier[1].sync()
             else:
                 engine.settle(LOADING_SECONDS)
@@ -104,14 +106,17 @@ class RecommenderService(application.Service):
         return view
 
     def _remember(self, view: RequestView) -> None:
-        runtime, now = view.runtime, monotonic()
+        """Note that a snapshot is in service, and forget those that were long ago.
+
+        Views may be handed in out of order: a thread may have taken its view before a promotion that another has seen.
+        """
+        name, now = view.snapshot.id, monotonic()
         with self._lock:
-            if self._current is not runtime:
-                if self._current is not None:
-                    self._earlier = now, self._current
-                self._current = runtime
-            elif self._earlier is not None and now - self._earlier[0] > EARLIER_SECONDS:
-                self._earlier = None
+            self._recent.pop(name, None)
+            self._recent[name] = now, view.runtime
+            for other, (seen, _) in list(self._recent.items())[:-1]:
+                if now - seen > EARLIER_SECONDS or len(self._recent) > MAX_RECENT:
+                    del self._recent[other]
 
 
 def service_of(request: Request) -> RecommenderService:
