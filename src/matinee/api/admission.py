@@ -69,7 +69,7 @@ def queues_of(settings: Settings) -> dict[Cost, FairQueue]:
     return {
         "light": FairQueue(16, 512, wait),
         "list": FairQueue(2 * processors, 256, wait),
-        "heavy": FairQueue(processors, 64, wait),
+        "heavy": FairQueue(max(1, processors // 2), 64, wait),
         # Writes wait for the disk, and are committed in groups: many at a time take hardly longer than one.
         "write": FairQueue(32, 512, wait),
         "import": FairQueue(2, 32, max(wait, settings.busy_timeout)),
