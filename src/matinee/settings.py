@@ -134,11 +134,7 @@ class Settings(BaseSettings):
     user_index: str = Field("matinee-users", description="Elasticsearch index of the users and their ratings.")
 
     max_wait: float = Field(
-        0.9,
-        gt=0,
-        le=60,
-        description="Seconds within which a request is answered, or refused with 503 and `Retry-After`: it waits for "
-        "what the mean duration of its kind leaves of that.",
+        0.6, gt=0, le=60, description="Seconds that a request waits for its turn at most; then 503 and `Retry-After`."
     )
     max_body: int = Field(8 << 20, gt=0, description="Maximum size of a request body, in bytes.")
     max_batch: int = Field(10_000, gt=0, le=MAX_AT_ONCE, description="Maximum number of ratings in one request.")

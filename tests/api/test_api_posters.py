@@ -204,7 +204,7 @@ def test_odd_ids(client: Client, shelf: PosterStore) -> None:
     for movie_id in ("..", "a%2F..b", "É映", "x" * 64):
         client.put(f"/v1/movies/{movie_id}", json={"title": "Odd"})
     for movie_id in ("%2e%2e", "%C3%89%E6%98%A0", "x" * 64):
-        assert client.put(f"/v1/movies/{movie_id}/poster", content=picture()).status_code in (201, 404)
+        assert client.put(f"/v1/movies/{movie_id}/poster", content=picture()).status_code in (201, 404, 422)
     assert {path.parent for path in shelf.folder.rglob("*.jpg")} == {shelf.folder}
 
 

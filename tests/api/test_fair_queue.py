@@ -77,7 +77,7 @@ def test_patience_ends() -> None:
 
 def test_who_would_wait_too_long_is_refused_at_once() -> None:
     async def play() -> None:
-        queue = FairQueue(2, 100, 1.45)  # of which the work takes .4
+        queue = FairQueue(2, 100, 1.05)
         queue.mean = 0.4
         held = [await queue.enter("x") for _ in range(2)]
         waiting = [asyncio.ensure_future(queue.enter("a")) for _ in range(5)]

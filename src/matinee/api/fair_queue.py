@@ -10,8 +10,6 @@ from matinee.errors import OverloadedError
 
 _MEMORY = 0.1
 """Weight of the newest request in the mean duration."""
-_LEAST = 0.1
-"""Share of the patience that a request waits where the mean duration leaves less."""
 
 
 class FairQueue:
@@ -23,9 +21,8 @@ class FairQueue:
     Args:
         slots: requests that are worked on at the same time.
         max_waiting: requests that wait.
-        patience: seconds within which a request is to be answered or refused. It waits for what the mean duration
-            leaves of that, a tenth at least; one that would wait longer, by the mean of those before it, is refused at
-            once.
+        patience: seconds that a request waits at most. One that would wait longer, by the mean duration of the
+            requests before it, is refused at once.
     """
 
     def __init__(self, slots: int, max_waiting: int, patience: float) -> None:
@@ -56,14 +53,13 @@ class FairQueue:
         if self.free:
             self.busy += 1
             return perf_counter()
-        longest = max(self.patience - self.mean, _LEAST * self.patience)
-        if self.wait_for(client) > longest or (self.waiting >= self.max_waiting and not self._make_room(client)):
+        if self.wait_for(client) > self.patience or (self.waiting >= self.max_waiting and not self._make_room(client)):
             raise self._refuse()
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[float] = loop.create_future()
         self._clients.setdefault(client, deque()).append(turn)
         self.waiting += 1
-        timer = loop.call_later(longest, self._give_up, client, turn)
+        timer = loop.call_later(self.patience, self._give_up, client, turn)
         try:
             return await turn
         except asyncio.CancelledError:

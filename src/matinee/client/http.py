@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import random
+import time
+from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,6 +22,12 @@ SECONDS = 30.0
 """Time that the core gets to answer; the first search by meaning loads its encoder."""
 CONNECT_SECONDS = 3.0
 UNAVAILABLE = (502, 503, 504)
+OVERLOADED = "urn:matinee:problem:overloaded"
+"""Type of the problem of a core that has refused a call before it began with it."""
+RETRIES = 3
+"""How often a call that was refused for overload is sent again."""
+MAX_PAUSE = 3.0
+"""Seconds before that, at most; the core says how many."""
 
 
 class RefusedError(MatineeError):
@@ -86,6 +96,14 @@ class _Sender:
             raise ServiceError(str(problem.get("detail") or f"The core service at {self.url} is not ready."))
         raise RefusedError(response.status_code, problem)
 
+    def _pause(self, response: httpx.Response, attempt: int) -> float | None:
+        """Seconds after which a call that was refused for overload, and so not begun, is sent again; None: never."""
+        if response.status_code != 503 or attempt >= RETRIES or OVERLOADED.encode() not in response.content:
+            return None
+        text = response.headers.get("retry-after", "")
+        seconds = min(float(text) if text.isdigit() else 1.0, MAX_PAUSE)
+        return seconds * random.uniform(0.5, 1)  # not all at once
+
     def _silent(self, why: object) -> ServiceError:
         return ServiceError(
             f"The core service at {self.url} does not answer ({why or 'no connection'}).",
@@ -124,10 +142,15 @@ class Client(_Sender):
             RefusedError: it refuses the call.
             InvalidInputError: a text is too long for an address.
         """
-        try:
-            response = self._http.request(**self._request(call))
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self._failed(error) from error
+        for attempt in count():
+            try:
+                response = self._http.request(**self._request(call))
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise self._failed(error) from error
+            pause = self._pause(response, attempt)
+            if pause is None:
+                break
+            time.sleep(pause)
         return self._answer(call, response)
 
     def close(self) -> None:
@@ -152,11 +175,7 @@ class AsyncClient(_Sender):
 
     async def send(self, call: Call) -> Any:
         """See `Client.send`."""
-        try:
-            response = await self._http.request(**self._request(call))
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self._failed(error) from error
-        return self._answer(call, response)
+        return self._answer(call, await self._sent(call))
 
     async def response(self, call: Call) -> httpx.Response:
         """The bare response, for handing on: its status and headers too.
@@ -164,10 +183,19 @@ class AsyncClient(_Sender):
         Raises:
             ServiceError, InvalidInputError: as `Client.send`.
         """
-        try:
-            return await self._http.request(**self._request(call))
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self._failed(error) from error
+        return await self._sent(call)
+
+    async def _sent(self, call: Call) -> httpx.Response:
+        for attempt in count():
+            try:
+                response = await self._http.request(**self._request(call))
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise self._failed(error) from error
+            pause = self._pause(response, attempt)
+            if pause is None:
+                break
+            await asyncio.sleep(pause)
+        return response
 
     async def close(self) -> None:
         """Close the connections."""
