@@ -416,9 +416,10 @@ def test_a_name_may_hold_anything_but_not_everything(web: Service, page: Page, c
         box.fill(wrong)
         box.press("Enter")
         expect(page.locator("#who .fault")).to_contain_text(words)
-    box.fill(ODD_NAME)
+    name = ODD_NAME.replace("\u202e", "")  # which no id may hold
+    box.fill(name)
     box.press("Enter")
-    expect(page.locator("#who .user")).to_have_text(ODD_NAME)
+    expect(page.locator("#who .user")).to_have_text(name)
     page.wait_for_url(re.compile("onerror"))
     star(page, 0, 5)
     expect(page.locator("#ratings li")).to_have_count(1)
