@@ -18,7 +18,13 @@ from matinee.api.serve import config_of
 @contextmanager
 def on_a_socket(app: Application, port: int = 0, seconds: float = 30) -> Iterator[str]:
     """The URL of an application that is started and accepts connections; it is stopped behind."""
-    config = config_of(app.service.settings, app)
+    with served(config_of(app.service.settings, app), port, seconds) as bound:
+        yield f"http://127.0.0.1:{bound}"
+
+
+@contextmanager
+def served(config: uvicorn.Config, port: int = 0, seconds: float = 30) -> Iterator[int]:
+    """The port of a server that accepts connections; it is stopped behind."""
     config.timeout_graceful_shutdown = 5
     for name in ("uvicorn.error", "uvicorn.access"):  # pytest collects what they say
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -32,7 +38,7 @@ def on_a_socket(app: Application, port: int = 0, seconds: float = 30) -> Iterato
             assert time.monotonic() < end, "the server does not start"
             time.sleep(0.005)
         try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            yield listening.getsockname()[1]
         finally:
             server.should_exit = True
             thread.join(seconds)

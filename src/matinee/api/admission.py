@@ -15,7 +15,8 @@ from typing import Literal, get_args
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from matinee._util.processors import processor_count
-from matinee.api.errors import problem
+from matinee.api.body_reader import replaying
+from matinee.api.errors import kind_of, problem, status_of
 from matinee.api.fair_queue import FairQueue
 from matinee.errors import OverloadedError
 from matinee.settings import Settings
@@ -96,9 +97,8 @@ class Admission:
             since, receive = await _enter(queue, scope, receive)
         except OverloadedError as error:
             headers = {"retry-after": str(error.retry_after)}
-            answer = problem(
-                503, str(error), instance=scope["path"], type="urn:matinee:problem:overloaded", headers=headers
-            )
+            status, kind = status_of(error), kind_of(error)
+            answer = problem(status, str(error), instance=scope["path"], type=kind, headers=headers)
             return await answer(scope, receive, send)
         if since is None:
             return None
@@ -138,23 +138,10 @@ async def _enter(queue: FairQueue, scope: Scope, receive: Receive) -> tuple[floa
         await asyncio.wait((entering, leaving), return_when=asyncio.FIRST_COMPLETED)
         if not entering.done():
             return None, receive
-        return entering.result(), _first(messages, receive)
+        return entering.result(), replaying(messages, receive)
     finally:
         for task in (entering, leaving):
             if not task.done():
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
-
-
-def _first(messages: list[Message], receive: Receive) -> Receive:
-    """A `receive` that gives these messages first."""
-    if not messages:
-        return receive
-    left = iter(messages)
-
-    async def again() -> Message:
-        message = next(left, None)
-        return message if message is not None else await receive()
-
-    return again

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -62,7 +63,8 @@ class ReadBody:
             memory.free()
             raise
         try:
-            await self._app(scope, _replay(body, receive), send)
+            whole: Message = {"type": "http.request", "body": body, "more_body": False}
+            await self._app(scope, replaying([whole], receive), send)
         finally:
             memory.free()
 
@@ -128,16 +130,13 @@ def _announced(scope: Scope, limit: int) -> int:
     return int(length)
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives the body, then what comes after it (that the client has disconnected)."""
-    given = False
+def replaying(messages: Iterable[Message], receive: Receive) -> Receive:
+    """A `receive` that gives these messages again, then what comes after them."""
+    left = iter(messages)
 
     async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        message = next(left, None)
+        return message if message is not None else await receive()
 
     return again
 

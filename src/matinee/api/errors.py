@@ -160,7 +160,8 @@ def problem(
     return Response(body, status, headers, MEDIA_TYPE)
 
 
-def _kind(error: MatineeError) -> str:
+def kind_of(error: MatineeError) -> str:
+    """The type of an error's problem document: `urn:matinee:problem:unknown-movie`."""
     name = type(error).__name__.removesuffix("Error")
     return "urn:matinee:problem:" + "".join("-" + c.lower() if c.isupper() else c for c in name).lstrip("-")
 
@@ -180,7 +181,7 @@ async def on_matinee_error(request: Request, error: Exception) -> Response:
         if told != detail:
             log.warning("%s", detail)
         detail = told
-    return problem(status, detail, instance=request.url.path, type=_kind(error), **extra)
+    return problem(status, detail, instance=request.url.path, type=kind_of(error), **extra)
 
 
 def without_folders(text: str, settings: Settings) -> str:
