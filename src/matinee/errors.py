@@ -140,6 +140,10 @@ class TrackingError(MatineeError):
     """MLflow does not answer, or refuses (HTTP 503)."""
 
 
+class KeyFileError(MatineeError):
+    """The file of API keys cannot be read or written (HTTP 503)."""
+
+
 class StoreError(MatineeError):
     """The store cannot answer (HTTP 503)."""
 

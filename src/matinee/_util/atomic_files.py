@@ -58,6 +58,25 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
             sync_folder(path.parent)
 
 
+def replace_private(path: Path, content: bytes) -> None:
+    """Replace a file atomically by one that only its owner may read (mode 0600).
+
+    Where root writes into another user's folder, the file is that user's.
+    """
+    with replacing(path) as hidden:
+        handle = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        like_its_folder(hidden)
+
+
+def like_its_folder(path: Path) -> None:
+    """Give a new file to the owner of its folder; a no-op but for root."""
+    if os.name == "posix" and os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
 @contextmanager
 def locked(path: Path, timeout: float, busy: MatineeError) -> Iterator[None]:
     """Hold a lock file against other processes and threads. The system releases it when the process dies.

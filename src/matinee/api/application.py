@@ -15,10 +15,12 @@ from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from matinee import __version__
 from matinee._util.trusted_hosts import TrustedHosts
+from matinee.api.access import Access, CheckAccess
 from matinee.api.body_reader import ReadBody
 from matinee.api.documentation import add_documentation
 from matinee.api.errors import Problem, on_failure, on_http_error, on_matinee_error, on_validation_error
@@ -169,6 +171,11 @@ class Api(FastAPI):
             schema["components"]["schemas"] |= own.pop("$defs") | {"Problem": own}
         return super().openapi()
 
+    def answers(self, method: str, path: str) -> bool:
+        """Whether a route answers this method at this path."""
+        scope = {"type": "http", "method": method, "path": path, "root_path": "", "headers": []}
+        return any(route.matches(scope)[0] is Match.FULL for route in self.router.routes)
+
     @cached_property
     def methods_by_path(self) -> list[tuple[re.Pattern[str], set[str]]]:
         """Pattern of each path and the methods that it answers."""
@@ -186,14 +193,15 @@ class Application:
     Attributes:
         api: the FastAPI application in it.
         service: what its routes share.
-
+        access: who may ask for what.
     """
 
     def __init__(self, api: Api) -> None:
         self.api, self.service = api, api.service
         add_documentation(api)
         whole = ReadBody(self.admitted(api), self.service.max_body, self.service.max_bodies * self.service.max_body)
-        checked: ASGIApp = RefuseForeign(whole, self.service.trusted)
+        self.access = Access(self.service.settings, api.answers)
+        checked: ASGIApp = RefuseForeign(CheckAccess(whole, self.access), self.service.trusted)
         if self.service.trusted.origins:
             checked = CORSMiddleware(
                 checked, allow_origins=sorted(self.service.trusted.origins), allow_methods=["*"], allow_headers=["*"]

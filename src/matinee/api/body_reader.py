@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from matinee.api.errors import problem
@@ -144,10 +145,20 @@ def replaying(messages: Iterable[Message], receive: Receive) -> Receive:
 async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, detail: str) -> None:
     """Answer with a problem document at once, and discard what the client still sends."""
     answer = problem(status, detail, instance=scope["path"], headers={"connection": "close"})
-    await send({"type": "http.response.start", "status": status, "headers": answer.raw_headers})
+    await answer_unread(scope, receive, send, answer, discard=status in (413, 415))
+
+
+async def answer_unread(scope: Scope, receive: Receive, send: Send, answer: Response, *, discard: bool = True) -> None:
+    """Answer before the body was received.
+
+    Args:
+        answer: closes the connection.
+        discard: receive what the client still sends.
+    """
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
     await send({"type": "http.response.body", "body": answer.body, "more_body": True})
     waits = any(name == b"expect" for name, _ in scope["headers"])  # it sends nothing before it is told to go on
-    if status in (413, 415) and not waits:
+    if discard and not waits:
         try:
             async with asyncio.timeout(DISCARD_SECONDS):
                 more = True

@@ -96,6 +96,10 @@ class CoreApplication(Application):
             await self._app(scope, receive, send)
             return
         start, observation = perf_counter(), self._core.observation
+        access = self.access.decide(scope)
+        if not access.is_plain:
+            await self._app(scope, receive, send)
+            return
         answer, context = await self._answer(engine, scope)
         if answer is None:
             await self._app(scope, receive, send)
@@ -105,7 +109,7 @@ class CoreApplication(Application):
             context = observation.begin(scope)
             context.started = start
         request_id = new_trace_id() if context is None else context.request_id
-        headers = [*answer.headers, (b"x-request-id", request_id.encode())]
+        headers = [*answer.headers, *access.headers, (b"x-request-id", request_id.encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
         if context is None:

@@ -18,6 +18,7 @@ from uvicorn.supervisors import Multiprocess
 
 from matinee._util.logs import logging_config
 from matinee._util.signals import quiet_signals
+from matinee.access import check_start
 from matinee.api.protocol import BoundedHttpProtocol
 from matinee.settings import Settings
 
@@ -162,9 +163,11 @@ def serve(settings: Settings | None = None, service: Service = "core") -> None:
         service: which one.
 
     Raises:
+        InvalidInputError: other machines could ask it, and there is no API key (see `access.check_start`).
         SystemExit: the address cannot be bound, or a worker failed at its start.
     """
     settings = settings or Settings()
+    check_start(settings)
     with quiet_signals():
         if settings.workers == 1:
             with threadpool_limits(1):

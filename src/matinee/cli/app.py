@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from matinee.cli import apps, data, demo, edits, posters, queries, runs, servers, snapshots, training, tuning, up
+from matinee.cli import apps, data, demo, edits, keys, posters, queries, runs, servers, snapshots, training, tuning, up
 
 app = typer.Typer(
     name="matinee",
@@ -51,4 +51,5 @@ app.add_typer(edits.export_app, name="export", rich_help_panel=KEEP)
 app.add_typer(data.app, name="data", rich_help_panel=LEARN)
 app.add_typer(runs.app, name="runs", rich_help_panel=LEARN)
 app.add_typer(posters.app, name="posters", rich_help_panel=LEARN)
+app.add_typer(keys.app, name="keys", rich_help_panel=RUN)
 app.add_typer(snapshots.app, name="snapshots", rich_help_panel=RUN)
