@@ -25,6 +25,7 @@ from matinee.api.body_reader import ReadBody
 from matinee.api.documentation import add_documentation
 from matinee.api.errors import Problem, on_failure, on_http_error, on_matinee_error, on_validation_error
 from matinee.api.metrics import Metrics
+from matinee.api.key_documents import describe_keys
 from matinee.api.middleware import AnswerHead, ObserveRequests, RefuseForeign
 from matinee.api.observation import Observation
 from matinee.errors import MatineeError
@@ -164,11 +165,12 @@ class Api(FastAPI):
         await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document, with the schema of problem documents."""
+        """The OpenAPI document, with the schema of problem documents, and which key each route needs."""
         if self.openapi_schema is None:
             schema = super().openapi()
             own = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             schema["components"]["schemas"] |= own.pop("$defs") | {"Problem": own}
+            describe_keys(schema)
         return super().openapi()
 
     def answers(self, method: str, path: str) -> bool:

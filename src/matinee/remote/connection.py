@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from matinee._util.request_context import outgoing_headers
+from matinee._util.secrets import bearer
 from matinee.errors import (
     ConflictError,
     InvalidInputError,
@@ -67,13 +68,22 @@ class Connection:
         start: the command that starts it, for messages.
         setting: the setting that names it, for messages.
         failure: raised where it does not answer.
+        key: API key that is sent; "": none.
 
     Raises:
         MatineeError: of the kind `failure`: `url` is not a web address.
     """
 
     def __init__(
-        self, url: str, timeout: float, *, service: str, start: str, setting: str, failure: type[MatineeError]
+        self,
+        url: str,
+        timeout: float,
+        *,
+        service: str,
+        start: str,
+        setting: str,
+        failure: type[MatineeError],
+        key: str = "",
     ) -> None:
         import httpx
 
@@ -86,6 +96,7 @@ class Connection:
             )
         self._client = httpx.Client(
             base_url=self.url,
+            headers=bearer(key),
             timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
             limits=httpx.Limits(
                 max_connections=MAX_CONNECTIONS,
