@@ -47,6 +47,7 @@ class AuditLog:
         if not self._on:
             return
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             if user_id is not None:
                 fields["user"] = self._hashes.of(user_id) if self._hashes else user_id
             known = {name: value for name, value in fields.items() if value is not None}
@@ -56,7 +57,6 @@ class AuditLog:
             log.error("A line of the audit log %s cannot be written: %s", self.path, error)
 
     def _append(self, line: bytes) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = self.path.with_name(".audit.lock")
         with locked(lock, PATIENCE, MatineeError("Another process holds its lock.")):
             like_its_folder(lock)

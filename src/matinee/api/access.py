@@ -108,7 +108,7 @@ class Access:
         if need.role is None or (need.from_here and is_loopback(address)):
             return Decision(template=template)
         try:
-            keys = self._file.keys()
+            keys = {} if self._demanded is False else self._file.keys()
         except KeyFileError as error:
             return Decision(Refusal(503, kind_of(error).removeprefix(_TYPE), "The file of API keys cannot be read."))
         key: Key | None = None

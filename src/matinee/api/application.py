@@ -24,8 +24,8 @@ from matinee.api.access import Access, CheckAccess
 from matinee.api.body_reader import ReadBody
 from matinee.api.documentation import add_documentation
 from matinee.api.errors import Problem, on_failure, on_http_error, on_matinee_error, on_validation_error
-from matinee.api.metrics import Metrics
 from matinee.api.key_documents import describe_keys
+from matinee.api.metrics import Metrics
 from matinee.api.middleware import AnswerHead, ObserveRequests, RefuseForeign
 from matinee.api.observation import Observation
 from matinee.errors import MatineeError
