@@ -384,6 +384,31 @@ def test_a_call_refused_for_overload_is_sent_again(monkeypatch: pytest.MonkeyPat
     assert len(asked) == 8, "four times each"
 
 
+def test_a_call_too_many_is_sent_again_where_the_wait_is_short() -> None:
+    asked: list[str] = []
+    kind = "application/problem+json"
+
+    def limiting(wait: str) -> Handler:
+        refuse = answer(b'{"detail": "There were too many requests."}', 429, kind, retry_after=wait)
+        accept = answer(b'{"status": "ok"}', 200, "application/json")
+
+        def handle(request: BaseHTTPRequestHandler) -> None:
+            asked.append(request.path)
+            (refuse if len(asked) % 2 else accept)(request)
+
+        return handle
+
+    with serve(limiting("0")) as url:
+        for send in (sent, sent_async):
+            assert send(url, calls.models()) == {"status": "ok"}
+    assert len(asked) == 4
+    with serve(limiting("60")) as url:
+        error = failing(sent, url, calls.models())
+    assert isinstance(error, RefusedError)
+    assert error.status == 429
+    assert len(asked) == 5
+
+
 def test_other_failures_are_not_sent_again() -> None:
     asked: list[str] = []
 
