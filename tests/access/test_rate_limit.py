@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matinee.access.rate_limit import RateLimiter, network_of
+from matinee.access.rate_limit import RateLimiter, TooMany, network_of
 
 
 class Clock:
@@ -20,17 +20,15 @@ class Clock:
 def test_a_minute_of_requests_at_once_then_as_they_come_back() -> None:
     clock = Clock()
     limiter = RateLimiter(clock=clock)
-    used = [limiter.take("a", 6) for _ in range(6)]
-    assert [one.remaining for one in used] == [5, 4, 3, 2, 1, 0]
-    assert [one.retry_after for one in used] == [0] * 6
-    refused = limiter.take("a", 6)
-    assert (refused.retry_after, refused.remaining, refused.reset) == (10, 0, 60)
-    assert limiter.take("b", 6).retry_after == 0
+    assert [limiter.take("a", 6) for _ in range(6)] == [None] * 6
+    assert limiter.take("a", 6) == TooMany(limit=6, reset=60, retry_after=10)
+    assert limiter.take("b", 6) is None
     clock.now += 10
-    assert limiter.take("a", 6).retry_after == 0
-    assert limiter.take("a", 6).retry_after == 10
+    assert limiter.take("a", 6) is None
+    assert limiter.take("a", 6) == TooMany(limit=6, reset=60, retry_after=10)
     clock.now += 60
-    assert limiter.take("a", 6).remaining == 5
+    assert [limiter.take("a", 6) for _ in range(6)] == [None] * 6
+    assert limiter.take("a", 6) is not None
 
 
 @given(
@@ -43,12 +41,11 @@ def test_no_minute_has_more_than_twice_the_limit(limit: int, pauses: list[float]
     accepted = []
     for pause in pauses:
         clock.now += pause
-        usage = limiter.take("a", limit)
-        assert usage.limit == limit
-        if usage.retry_after:
-            assert 1 <= usage.retry_after <= 60
+        refused = limiter.take("a", limit)
+        if refused is not None:
+            assert refused.limit == limit
+            assert 1 <= refused.retry_after <= 60 >= refused.reset
         else:
-            assert 0 <= usage.remaining < limit
             accepted.append(clock.now)
     for start in accepted:
         assert sum(start <= at < start + 60 for at in accepted) <= 2 * limit
@@ -61,10 +58,10 @@ def test_who_waits_as_told_is_accepted() -> None:
     limiter = RateLimiter(clock=clock)
     for limit in (1, 7, 100):
         name = str(limit)
-        while not (wait := limiter.take(name, limit).retry_after):
+        while (refused := limiter.take(name, limit)) is None:
             pass
-        clock.now += wait
-        assert not limiter.take(name, limit).retry_after
+        clock.now += refused.retry_after
+        assert limiter.take(name, limit) is None
 
 
 def test_memory_is_bounded() -> None:
@@ -73,7 +70,7 @@ def test_memory_is_bounded() -> None:
     for number in range(1000):
         limiter.take(str(number), 5)
     assert len(limiter._full) <= 100
-    assert limiter.take("999", 5).remaining == 3, "the newest are remembered"
+    assert [limiter.take("999", 5) is None for _ in range(5)] == [True] * 4 + [False], "the newest are remembered"
     clock.now += 60
     limiter.take("new", 5)
     for number in range(200):
@@ -82,10 +79,11 @@ def test_memory_is_bounded() -> None:
 
 
 def test_headers() -> None:
-    limiter = RateLimiter(clock=Clock())
-    first, second = limiter.take("a", 1), limiter.take("a", 1)
-    assert first.headers() == [(b"ratelimit-policy", b'"minute";q=1;w=60'), (b"ratelimit", b'"minute";r=0;t=60')]
-    assert second.headers()[2] == (b"retry-after", b"60")
+    assert TooMany(limit=5, reset=60, retry_after=12).headers() == {
+        "retry-after": "12",
+        "ratelimit-policy": '"minute";q=5;w=60',
+        "ratelimit": '"minute";r=0;t=60',
+    }
 
 
 @pytest.mark.parametrize("address", ["", "testclient", "::x"])

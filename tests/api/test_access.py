@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -114,6 +115,13 @@ def keys_in(folder: Path) -> tuple[dict[str, str], dict[str, str]]:
     texts["unknown"] = new_key("unknown", "admin")[1]
     texts["wrong"] = texts["admin"][:-1] + ("0" if texts["admin"][-1] != "0" else "1")
     return texts, ids
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 KINDS = (None, "read", "write", "admin", "own", "own read", "other", "expired", "revoked", "unknown", "wrong")
@@ -271,33 +279,38 @@ def test_a_large_body_without_a_key_is_not_read(core: Served) -> None:
 
 
 # --- changes while it runs ------------------------------------------------------------------------------------------
-def test_keys_count_and_end_at_the_next_request(core: Served) -> None:
+def test_keys_count_and_end_while_it_runs(core: Served) -> None:
     file = KeyFile(core.data_dir / "keys.json")
+
+    def status() -> int:
+        return core.ask("GET", "/v1/users/u1/recommendations", "new").status_code
+
     for _ in range(3):
         key, core.keys["new"] = new_key("new", "read")
-        assert core.ask("GET", "/v1/users/u1/recommendations", "new").status_code == 401
+        assert status() == 401
         file.add(key)
-        assert core.ask("GET", "/v1/users/u1/recommendations", "new").status_code == 200
+        wait_until(lambda: status() == 200)
         file.revoke(key.id)
-        assert core.ask("GET", "/v1/users/u1/recommendations", "new").status_code == 401
+        wait_until(lambda: status() == 401)
 
 
 def test_every_worker_follows(trained: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(trained, tmp_path / "data"))
     with serving("core", Settings(data_dir=folder, workers=2), tmp_path / "log") as process:
 
-        def statuses(**headers: str) -> set[int]:
-            """Of new connections, which the workers share."""
+        def all_say(status: int, **headers: str) -> bool:
+            """Whether new connections, which the workers share, get this status."""
             url = process.url + "/v1/movies"
-            return {httpx.get(url, headers=headers, trust_env=False).status_code for _ in range(12)}
+            return all(httpx.get(url, headers=headers, trust_env=False).status_code == status for _ in range(12))
 
-        assert statuses() == {200}
+        assert all_say(200)
         key, text = new_key("app", "read")
         KeyFile(folder / "keys.json").add(key)
-        assert statuses() == {401}
-        assert statuses(authorization=f"Bearer {text}") == {200}
+        wait_until(lambda: all_say(401))
+        assert all_say(200, authorization=f"Bearer {text}")
         KeyFile(folder / "keys.json").revoke(key.id)
-        assert statuses(authorization=f"Bearer {text}") == {401}, "no key is left, and nothing is open"
+        wait_until(lambda: all_say(401, authorization=f"Bearer {text}"))
+        assert all_say(401), "no key is left, and nothing is open"
 
 
 def test_auth_by_setting(trained: Path, tmp_path: Path) -> None:
@@ -344,9 +357,8 @@ def test_each_key_has_its_limit_wherever_it_comes_from(limited: Callable[..., ht
     for name, limit in (("default", 3), ("five", 5)):
         answers = [limited(f"192.0.2.{i}", name) for i in range(limit + 2)]
         assert [answer.status_code for answer in answers] == [200] * limit + [429] * 2
-        assert answers[0].headers["ratelimit-policy"] == f'"minute";q={limit};w=60'
-        assert answers[0].headers["ratelimit"].startswith(f'"minute";r={limit - 1};t=')
         refused = answers[-1]
+        assert refused.headers["ratelimit-policy"] == f'"minute";q={limit};w=60'
         assert refused.json()["type"] == "urn:matinee:problem:rate-limit"
         assert 1 <= int(refused.headers["retry-after"]) <= 60
         assert refused.headers["ratelimit"].startswith('"minute";r=0;')

@@ -18,26 +18,26 @@ MAX_CLIENTS = 10_000
 """Clients that are remembered; beyond it those seen first are forgotten."""
 
 
-class Usage(NamedTuple):
-    """What a client has left after a request.
+class TooMany(NamedTuple):
+    """Why a request is one too many.
 
     Attributes:
         limit: requests a minute.
-        remaining: that may follow at once.
         reset: seconds until all of the limit is there again.
-        retry_after: seconds after which the refused request would be accepted; 0: it is accepted.
+        retry_after: seconds after which the next request is accepted.
     """
 
     limit: int
-    remaining: int
     reset: int
     retry_after: int
 
-    def headers(self) -> list[tuple[bytes, bytes]]:
+    def headers(self) -> dict[str, str]:
         """Headers of the answer (draft-ietf-httpapi-ratelimit-headers)."""
-        policy = b'"minute";q=%d;w=%d' % (self.limit, WINDOW)
-        found = [(b"ratelimit-policy", policy), (b"ratelimit", b'"minute";r=%d;t=%d' % (self.remaining, self.reset))]
-        return [*found, (b"retry-after", b"%d" % self.retry_after)] if self.retry_after else found
+        return {
+            "retry-after": str(self.retry_after),
+            "ratelimit-policy": f'"minute";q={self.limit};w={WINDOW:.0f}',
+            "ratelimit": f'"minute";r=0;t={self.reset}',
+        }
 
 
 class RateLimiter:
@@ -53,22 +53,24 @@ class RateLimiter:
         self._full: dict[str, float] = {}
         """When each client's bucket is full again."""
 
-    def take(self, client: str, limit: int) -> Usage:
-        """Count one request, unless it is one too many.
+    def take(self, client: str, limit: int) -> TooMany | None:
+        """Count one request; None: it is accepted.
 
         Args:
             limit: requests a minute, at least 1.
         """
         now, each = self._clock(), WINDOW / limit
-        full = max(self._full.get(client, now), now)
-        wait = full + each - now - WINDOW
-        if wait > 1e-9:
-            return Usage(limit, 0, ceil(full - now), max(1, ceil(wait)))
+        full = self._full.get(client, now)
+        if full < now:
+            full = now
         full += each
+        wait = full - now - WINDOW
+        if wait > 1e-9:
+            return TooMany(limit, ceil(full - each - now), max(1, ceil(wait)))
         if client not in self._full and len(self._full) >= self._max:
             self._forget(now)
         self._full[client] = full
-        return Usage(limit, int((WINDOW - (full - now)) / each + 1e-6), ceil(full - now), 0)
+        return None
 
     def _forget(self, now: float) -> None:
         """Make room: clients that have all of their limit, else the tenth that was seen first."""

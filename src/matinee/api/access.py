@@ -18,7 +18,7 @@ from matinee._util.request_context import current
 from matinee.access import Key, KeyFile, is_loopback, keys_are_demanded
 from matinee.access.audit import AuditLog
 from matinee.access.keys import parsed
-from matinee.access.rate_limit import RateLimiter, Usage, network_of
+from matinee.access.rate_limit import RateLimiter, TooMany, network_of
 from matinee.api.body_reader import answer_unread
 from matinee.api.errors import kind_of, problem
 from matinee.api.permissions import Need, Permissions
@@ -27,7 +27,12 @@ from matinee.settings import Settings
 
 WRONG_KEYS = 20
 """Wrong keys that an address may send in a minute, until it is told to wait."""
+LOOK_SECONDS = 0.25
+"""Time after which a new or a revoked key counts at the latest."""
+MAX_REMEMBERED = 1000
+"""Keys of which a worker remembers that they were right."""
 _SCOPE = "matinee.access"
+_HEADERS = (b"authorization", b"x-api-key")
 _TYPE = "urn:matinee:problem:"
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -39,12 +44,14 @@ class Refusal(NamedTuple):
     Attributes:
         kind: of the problem, after `urn:matinee:problem:`.
         guess: a key was sent, and it is wrong.
+        too_many: of a limit of requests.
     """
 
     status: int
     kind: str
     detail: str
     guess: bool = False
+    too_many: TooMany | None = None
 
 
 class Decision(NamedTuple):
@@ -55,24 +62,16 @@ class Decision(NamedTuple):
         key: that it came with, where keys are demanded.
         template: of its route, as in the table of permissions; None: it is not there.
         audited: it is an administrator's act.
-        usage: of a limit; None: there is none.
     """
 
     refusal: Refusal | None = None
     key: Key | None = None
     template: str | None = None
     audited: bool = False
-    usage: Usage | None = None
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing has to be done but to answer it."""
-        return self.refusal is None and not self.audited
 
-    @property
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """Headers that the answer gets."""
-        return self.usage.headers() if self.usage is not None else []
+PLAIN = Decision()
+"""The request is answered, and nothing else is to be done."""
 
 
 class Access:
@@ -87,8 +86,10 @@ class Access:
         self._demanded = keys_are_demanded(settings)
         self._limit = settings.rate_limit
         self._permissions = Permissions(answers)
-        self._file = KeyFile(settings.keys_path)
+        self._file = KeyFile(settings.keys_path, LOOK_SECONDS)
         self._used, self._wrong = RateLimiter(), RateLimiter()
+        self._of: Mapping[str, Key] = {}
+        self._right: dict[tuple[bytes, bytes], Key] = {}
         self.audit = AuditLog(settings)
 
     def decide(self, scope: Scope) -> Decision:
@@ -106,7 +107,7 @@ class Access:
         need, template = self._permissions.of(scope["method"], scope["path"])
         address = scope["client"][0] if scope.get("client") else ""
         if need.role is None or (need.from_here and is_loopback(address)):
-            return Decision(template=template)
+            return PLAIN
         try:
             keys = {} if self._demanded is False else self._file.keys()
         except KeyFileError as error:
@@ -114,16 +115,39 @@ class Access:
         key: Key | None = None
         refusal: Refusal | None = None
         if self._demanded or (self._demanded is None and keys):
-            found = _identified(scope["headers"], keys)
+            found = self._identified(scope["headers"], keys)
             if isinstance(found, Key):
                 key, refusal = found, self._forbidden(found, need, template, scope["path"])
             else:
                 refusal = found
-        usage = self._usage(key, refusal, address)
-        if usage is not None and usage.retry_after:
-            refusal = Refusal(429, "rate-limit", _too_many(usage, key))
+        refusal = self._limited(key, refusal, address) or refusal
+        if refusal is None and need.role != "admin":
+            return PLAIN
         audited = need.role == "admin" and not (refusal and refusal.status in (401, 429))
-        return Decision(refusal, key, template, audited, usage)
+        return Decision(refusal, key, template, audited)
+
+    def _identified(self, headers: Headers, keys: Mapping[str, Key]) -> Key | Refusal:
+        """The key that a request has with it, if it is valid.
+
+        A header that was found right is remembered as long as the keys are the same: to take it apart and hash it anew
+        would take as long as the rest of the check.
+        """
+        if keys is not self._of:
+            self._right.clear()
+            self._of = keys
+        given = None
+        for header in headers:
+            if header[0] in _HEADERS:
+                if given is not None:
+                    return _identified(headers, keys)
+                given = header
+        key = self._right.get(given) if given is not None else None
+        if key is not None and time() < key.expires_at:
+            return key
+        found = _identified(headers, keys)
+        if given is not None and isinstance(found, Key) and len(self._right) < MAX_REMEMBERED:
+            self._right[given] = found
+        return found
 
     def _forbidden(self, key: Key, need: Need, template: str | None, path: str) -> Refusal | None:
         assert need.role is not None
@@ -136,17 +160,24 @@ class Access:
         detail = f"The key {key.name!r} is for one user: it opens the films, and that user's ratings and lists."
         return Refusal(403, "other-user", detail)
 
-    def _usage(self, key: Key | None, refusal: Refusal | None, address: str) -> Usage | None:
-        """Count the request; None: it is not limited."""
+    def _limited(self, key: Key | None, refusal: Refusal | None, address: str) -> Refusal | None:
+        """Count the request; None: it is not one too many."""
+        limit = self._limit if key is None or key.rate is None else key.rate
+        too_many = None
         if key is not None:
-            limit = self._limit if key.rate is None else key.rate
-            return self._used.take(key.id, limit) if limit else None
-        network = network_of(address)
-        if refusal is not None and refusal.guess:
-            wrong = self._wrong.take(network, WRONG_KEYS)
-            if wrong.retry_after:
-                return wrong
-        return self._used.take(network, self._limit) if self._limit else None
+            if limit:
+                too_many = self._used.take(key.id, limit)
+        elif limit or refusal is not None:
+            network = network_of(address)
+            if refusal is not None and refusal.guess:
+                too_many = self._wrong.take(network, WRONG_KEYS)
+            if too_many is None and limit:
+                too_many = self._used.take(network, limit)
+        if too_many is None:
+            return None
+        whose = f"with the key {key.name!r}" if key else "from this address"
+        detail = f"There were more than {too_many.limit} requests a minute {whose}. Wait {too_many.retry_after} s."
+        return Refusal(429, "rate-limit", detail, too_many=too_many)
 
 
 def _identified(headers: Headers, keys: Mapping[str, Key]) -> Key | Refusal:
@@ -177,11 +208,6 @@ def _identified(headers: Headers, keys: Mapping[str, Key]) -> Key | Refusal:
     return key
 
 
-def _too_many(usage: Usage, key: Key | None) -> str:
-    whose = f"with the key {key.name!r}" if key else "from this address"
-    return f"There were more than {usage.limit} requests a minute {whose}. Wait {usage.retry_after} s."
-
-
 class CheckAccess:
     """ASGI middleware: refuses what is not allowed (401, 403, 429), and records what administrators do."""
 
@@ -193,15 +219,13 @@ class CheckAccess:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         decision, status = self._access.decide(scope), 500
-        if decision.is_plain and decision.usage is None:
+        if decision is PLAIN:
             return await self._app(scope, receive, send)
-        more = decision.headers
 
         async def watch(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": [*message.get("headers", ()), *more]}
             await send(message)
 
         try:
@@ -232,7 +256,7 @@ class CheckAccess:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, refusal: Refusal) -> None:
-    headers: dict[str, str] = {}
+    headers = refusal.too_many.headers() if refusal.too_many else {}
     if refusal.status == 401:
         headers["www-authenticate"] = 'Bearer realm="matinee"' + (', error="invalid_token"' if refusal.guess else "")
     with_body = scope["method"] not in ("GET", "HEAD")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from matinee._util.request_context import RequestContext, current, new_trace_id
+from matinee.api.access import PLAIN
 from matinee.api.admission import Admission
 from matinee.api.application import Api, Application
 from matinee.api.render import answer_json
@@ -96,8 +97,7 @@ class CoreApplication(Application):
             await self._app(scope, receive, send)
             return
         start, observation = perf_counter(), self._core.observation
-        access = self.access.decide(scope)
-        if not access.is_plain:
+        if self.access.decide(scope) is not PLAIN:
             await self._app(scope, receive, send)
             return
         answer, context = await self._answer(engine, scope)
@@ -109,7 +109,7 @@ class CoreApplication(Application):
             context = observation.begin(scope)
             context.started = start
         request_id = new_trace_id() if context is None else context.request_id
-        headers = [*answer.headers, *access.headers, (b"x-request-id", request_id.encode())]
+        headers = [*answer.headers, (b"x-request-id", request_id.encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
         if context is None:
