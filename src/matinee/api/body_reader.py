@@ -142,6 +142,18 @@ def replaying(messages: Iterable[Message], receive: Receive) -> Receive:
     return again
 
 
+async def _discard(receive: Receive) -> None:
+    """Receive the rest of a body, for a while."""
+    try:
+        async with asyncio.timeout(DISCARD_SECONDS):
+            more = True
+            while more:
+                message = await receive()
+                more = message["type"] == "http.request" and message.get("more_body", False)
+    except TimeoutError:
+        pass
+
+
 async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, detail: str) -> None:
     """Answer with a problem document at once, and discard what the client still sends."""
     answer = problem(status, detail, instance=scope["path"], headers={"connection": "close"})
@@ -159,12 +171,5 @@ async def answer_unread(scope: Scope, receive: Receive, send: Send, answer: Resp
     await send({"type": "http.response.body", "body": answer.body, "more_body": True})
     waits = any(name == b"expect" for name, _ in scope["headers"])  # it sends nothing before it is told to go on
     if discard and not waits:
-        try:
-            async with asyncio.timeout(DISCARD_SECONDS):
-                more = True
-                while more:
-                    message = await receive()
-                    more = message["type"] == "http.request" and message.get("more_body", False)
-        except TimeoutError:
-            pass
+        await _discard(receive)
     await send({"type": "http.response.body", "body": b""})

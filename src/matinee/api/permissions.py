@@ -79,6 +79,8 @@ NEEDS: dict[str, Need] = {
     "GET /v1/users/{user_id}/explanations/{movie_id}": OWN_READ,
     "GET /v1/users/{user_id}/neighbors": READ,
     "POST /v1/ratings": WRITE,
+    "POST /v1/imports": ADMIN,
+    "GET /v1/imports/{key}": WRITE,
     # Core: the whole of it.
     "GET /v1/statistics": READ,
     "GET /v1/report": READ,
