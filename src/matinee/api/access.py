@@ -218,14 +218,19 @@ class CheckAccess:
         """Answer one request (ASGI)."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        decision, status = self._access.decide(scope), 500
+        decision = self._access.decide(scope)
         if decision is PLAIN:
             return await self._app(scope, receive, send)
+        answered = not decision.audited
+
+        async def record(status: int) -> None:
+            nonlocal answered
+            answered = True
+            await run_in_threadpool(self._access.audit.write, "request", **self._told(scope, decision, status))
 
         async def watch(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
+            if not answered and message["type"] == "http.response.start":
+                await record(message["status"])  # before the client knows
             await send(message)
 
         try:
@@ -235,8 +240,8 @@ class CheckAccess:
                 scope.setdefault("route", SimpleNamespace(path=decision.template or "unknown path"))
                 await _refuse(scope, receive, watch, decision.refusal)
         finally:
-            if decision.audited:
-                await run_in_threadpool(self._access.audit.write, "request", **self._told(scope, decision, status))
+            if not answered:
+                await record(500)
         return None
 
     def _told(self, scope: Scope, decision: Decision, status: int) -> dict[str, Any]:
