@@ -497,7 +497,7 @@ VALUES = st.one_of(
 )
 
 
-@examples(max_examples=300, deadline=None)
+@examples(max_examples=150, deadline=None)
 @given(
     headers=st.lists(st.tuples(st.sampled_from([b"authorization", b"x-api-key"]), VALUES), max_size=4),
     method=st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "BREW"]),
