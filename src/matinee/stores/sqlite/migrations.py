@@ -45,6 +45,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             movie_id TEXT NOT NULL, space TEXT NOT NULL, encoder TEXT NOT NULL, body BLOB,
             PRIMARY KEY (movie_id, space)) WITHOUT ROWID""",
     ),
+    (
+        # How far streamed imports have come, as JSON, and when that was (seconds since 1970).
+        "CREATE TABLE imports (key TEXT PRIMARY KEY, body TEXT NOT NULL, updated REAL NOT NULL) WITHOUT ROWID",
+    ),
 )
 
 
