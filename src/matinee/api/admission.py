@@ -21,9 +21,9 @@ from matinee.api.fair_queue import FairQueue
 from matinee.errors import OverloadedError
 from matinee.settings import Settings
 
-Cost = Literal["light", "list", "heavy", "write", "import"]
+Cost = Literal["light", "list", "heavy", "write", "import", "stream"]
 """light: a look-up. list: milliseconds. heavy: tens or hundreds of milliseconds. write: one small transaction.
-import: a body of many rows, or a picture."""
+import: a body of many rows, or a picture. stream: a body without end, whose transactions take turns with imports."""
 COSTS: tuple[Cost, ...] = get_args(Cost)
 
 _FREE = re.compile(r"/(?:health|ready|metrics|docs|redoc|openapi\.json|static-docs/.*|classic/?|classic/titles/?)?")
@@ -37,13 +37,19 @@ _LIST_PATH = re.compile(
     r"/v1/(?:search|movies/[^/]*/similar|users/[^/]*/recommendations)|(?:/classic)?/(?:recommendations.*|search)"
 )
 _READ_POST = re.compile(r"(?:/classic(?:/titles)?)?/(?:reco|search|recommendation|favourites)")
-_IMPORT_PATH = re.compile(r"/v1/(?:ratings|imports.*|movies/[^/]*/poster)")
+_IMPORT_PATH = re.compile(r"/v1/(?:ratings|movies/[^/]*/poster)")
+STREAM_PATH = "/v1/imports"
+"""Its POST is answered while its body is read."""
 _HEAVY_QUERY = re.compile(
     rb"(?:^|&)(?:explain=(?!false|0)|diversity=(?!0(?:\.0*)?(?:&|$))|metadata=(?!false|0)|filter=.)"
 )
 _COUNT = re.compile(rb"(?:^|&)n=(\d+)")
 _MANY = 100
 """Items in a list from which it is heavy."""
+
+
+STREAMS = 4
+"""Streamed imports at a time, in one worker process."""
 
 
 def cost_of(method: str, path: str, query: bytes) -> Cost | None:
@@ -60,6 +66,8 @@ def cost_of(method: str, path: str, query: bytes) -> Cost | None:
         return "heavy" if many or _HEAVY_QUERY.search(query) else "list"
     if method == "POST" and (_HEAVY_POST.fullmatch(path) or _READ_POST.fullmatch(path)):
         return "heavy"
+    if method == "POST" and path == STREAM_PATH:
+        return "stream"
     return "import" if method in ("POST", "PUT") and _IMPORT_PATH.fullmatch(path) else "write"
 
 
@@ -74,6 +82,8 @@ def queues_of(settings: Settings) -> dict[Cost, FairQueue]:
         # Writes wait for the disk, and are committed in groups: many at a time take hardly longer than one.
         "write": FairQueue(32, 512, wait),
         "import": FairQueue(2, 32, max(wait, settings.busy_timeout)),
+        # They last for minutes: nobody waits for the end of one.
+        "stream": FairQueue(STREAMS, 1, wait),
     }
 
 
@@ -94,7 +104,7 @@ class Admission:
             return await self._app(scope, receive, send)
         queue = self.queues[cost]
         try:
-            since, receive = await _enter(queue, scope, receive)
+            since, receive = await _enter(queue, scope, receive, watched=cost != "stream")
         except OverloadedError as error:
             headers = {"retry-after": str(error.retry_after)}
             status, kind = status_of(error), kind_of(error)
@@ -118,14 +128,19 @@ class Admission:
                 queue.leave(since)
 
 
-async def _enter(queue: FairQueue, scope: Scope, receive: Receive) -> tuple[float | None, Receive]:
+async def _enter(
+    queue: FairQueue, scope: Scope, receive: Receive, *, watched: bool
+) -> tuple[float | None, Receive]:
     """When the slot was given (None: the client left before), and a `receive` that gives what came meanwhile.
+
+    Args:
+        watched: whether to look if the client leaves, which takes in what it sends.
 
     Raises:
         OverloadedError: the request is refused.
     """
     client = scope["client"][0] if scope.get("client") else ""
-    if queue.free:
+    if queue.free or not watched:
         return await queue.enter(client), receive
     messages: list[Message] = []
 

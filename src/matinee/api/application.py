@@ -41,10 +41,12 @@ class Service:
         name: of the service, in logs and traces.
         max_body: largest body of a request, in bytes.
         max_bodies: bodies of that size that are held at a time; many more small ones.
+        streamed: path whose POST reads a body of any length by itself.
         has_process: whether the process does nothing but serve it.
     """
 
     name = "matinee"
+    streamed: str | None = None
     has_process = False
 
     def __init__(self, settings: Settings) -> None:
@@ -192,7 +194,8 @@ class Application:
     def __init__(self, api: Api) -> None:
         self.api, self.service = api, api.service
         add_documentation(api)
-        whole = ReadBody(self.admitted(api), self.service.max_body, self.service.max_bodies * self.service.max_body)
+        memory = self.service.max_bodies * self.service.max_body
+        whole = ReadBody(self.admitted(api), self.service.max_body, memory, streamed=self.service.streamed)
         checked: ASGIApp = RefuseForeign(whole, self.service.trusted)
         if self.service.trusted.origins:
             checked = CORSMiddleware(

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from matinee._util.lazy import Lazy
 from matinee._util.request_context import background
 from matinee.api import application
-from matinee.api.admission import queues_of
+from matinee.api.admission import STREAM_PATH, queues_of
 from matinee.api.fast_path import Work
 from matinee.api.middleware import route_of
 from matinee.api.render import Json
@@ -42,6 +42,7 @@ class CoreService(application.Service):
     """
 
     name = "matinee-core"
+    streamed = STREAM_PATH
 
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
         super().__init__(settings)

@@ -139,7 +139,7 @@ class ImportProgress:
         refused: lines that were refused.
         errors: the first of these.
         digest: chained hash of the lines, which tells whether a repetition sends the same ones.
-        updated: seconds since 1970, set by the store.
+        updated: seconds since 1970.
     """
 
     key: str

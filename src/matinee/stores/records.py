@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import numpy as np
 from pydantic import ValidationError
@@ -127,9 +127,9 @@ def movie_of(body: str | None, store: object) -> Movie | None:
         ) from error
 
 
-def progress_body(progress: ImportProgress, now: float) -> str:
-    """JSON of an import's progress as of now."""
-    return json.dumps(asdict(replace(progress, updated=now)))
+def progress_body(progress: ImportProgress) -> str:
+    """JSON of an import's progress."""
+    return json.dumps(asdict(progress))
 
 
 def progress_of(body: str) -> ImportProgress:

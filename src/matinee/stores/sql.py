@@ -234,7 +234,7 @@ class SqlStore(ABC, Generic[C]):
         check_text("key", progress.key)
         distinct, bodies = distinct_ratings(ratings), bodies_of(movies, ())
         key, now = self._stored(progress.key), self._clock()
-        body = self._stored(progress_body(progress, now))
+        body = self._stored(progress_body(progress))
 
         def put(connection: C) -> int:
             row = connection.execute("SELECT body FROM imports WHERE key = %s", (key,)).fetchone()

@@ -174,7 +174,7 @@ class ElasticsearchStore:
             now = self._clock()
             # Documents with a time are deleted `KEY_SECONDS` after it; this one is wanted for longer.
             kept_from = now + IMPORT_SECONDS - KEY_SECONDS
-            batch.add(ImportEntry(progress.key, progress_body(progress, now), batch.seq, kept_from))
+            batch.add(ImportEntry(progress.key, progress_body(progress), batch.seq, kept_from))
             return batch.seq
 
         return self._write(reads, work, weight=len(distinct) + len(bodies) + 1)
