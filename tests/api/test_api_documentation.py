@@ -34,6 +34,8 @@ GET /v1/users/{user_id}/ratings
 PUT /v1/users/{user_id}/ratings/{movie_id}
 DELETE /v1/users/{user_id}/ratings/{movie_id}
 POST /v1/ratings
+POST /v1/imports
+GET /v1/imports/{key}
 GET /v1/users/{user_id}
 DELETE /v1/users/{user_id}
 GET /v1/users/{user_id}/neighbors

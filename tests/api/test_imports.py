@@ -18,6 +18,8 @@ import pytest
 
 from api_support import Client
 from matinee.api import create_app, line_reader
+from matinee.client import Client as CoreClient
+from matinee.client.imports import send_import
 from matinee.settings import Settings
 from server_support import Server, running
 from socket_support import on_a_socket
@@ -246,9 +248,22 @@ def test_an_import_survives_kill_9_and_a_stop(data_dir: Path, tmp_path: Path, mo
             assert progress["bytes"] == sum(map(len, lines[: progress["rows"]]))
             assert stored(server) == progress["rows"]
             rows = progress["rows"]
-        rest = b"".join(lines[rows:])
-        answer = httpx.post(f"{server.url}/v1/imports?key=k&from={rows}", content=rest, headers=NDJSON, timeout=60)
-        assert (answer.json()["state"], answer.json()["rows"], answer.json()["ratings"]) == ("done", count, count)
+        killed = False
+
+        def source(rows: int, size: int) -> Iterator[bytes]:
+            nonlocal killed
+            assert size == sum(map(len, lines[:rows]))
+            for start in range(rows, count, 500):
+                yield b"".join(lines[start : start + 500])
+                if start > count // 2 and not killed:
+                    killed = True
+                    server.kill()
+                    server.start()
+
+        with CoreClient(server.url) as sender:
+            answer = send_import(sender, source, "k")
+        assert killed
+        assert (answer["state"], answer["rows"], answer["ratings"]) == ("done", count, count)
         assert stored(server) == count
 
 

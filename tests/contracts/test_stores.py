@@ -115,7 +115,9 @@ def test_a_key_makes_a_call_idempotent(store: Store) -> None:
 
 def test_an_import_and_its_progress_are_stored_together(factory: Factory, store: Store) -> None:
     assert store.import_progress("k") is None
-    first = ImportProgress("k", rows=2, bytes=99, ratings=1, movies=1, errors=(LineError(2, "no \\ \" é"),), digest="d", updated=5.5)
+    first = ImportProgress(
+        "k", rows=2, bytes=99, ratings=1, movies=1, errors=(LineError(2, 'no \\ " é'),), digest="d", updated=5.5
+    )
     seq = store.put_import(first, 0, [stars("u", "1", 4.0)], [Movie(movie_id="new", title="New")])
     assert seq == store.seq() > 0
     held = store.import_progress("k")

@@ -128,9 +128,7 @@ class Admission:
                 queue.leave(since)
 
 
-async def _enter(
-    queue: FairQueue, scope: Scope, receive: Receive, *, watched: bool
-) -> tuple[float | None, Receive]:
+async def _enter(queue: FairQueue, scope: Scope, receive: Receive, *, watched: bool) -> tuple[float | None, Receive]:
     """When the slot was given (None: the client left before), and a `receive` that gives what came meanwhile.
 
     Args:

@@ -55,7 +55,8 @@ class ReadBody:
         if scope["type"] != "http" or scope["method"] in _BODILESS:
             return await self._app(scope, receive, send)
         if scope["path"] == self._streamed and scope["method"] == "POST":
-            return await self._stream(scope, receive, send)
+            await self._stream(scope, receive, send)
+            return None
         memory = _Reservation(self)
         try:
             memory.grow(_announced(scope, self._limit))
@@ -79,7 +80,8 @@ class ReadBody:
         try:
             _check_encoding(scope)
         except _RefusedError as refused:
-            return await _refuse(scope, receive, send, refused.status or 415, refused.detail)
+            await _refuse(scope, receive, send, refused.status or 415, refused.detail)
+            return
         ended = False
 
         async def watched() -> Message:
@@ -90,13 +92,14 @@ class ReadBody:
 
         async def answer(message: Message) -> None:
             if ended:
-                return await send(message)
-            if message["type"] == "http.response.start":
-                return await send({**message, "headers": [*message["headers"], (b"connection", b"close")]})
-            await send({**message, "more_body": True})
-            if not message.get("more_body", False):
-                await _discard(receive)
-                await send({"type": "http.response.body", "body": b""})
+                await send(message)
+            elif message["type"] == "http.response.start":
+                await send({**message, "headers": [*message["headers"], (b"connection", b"close")]})
+            else:
+                await send({**message, "more_body": True})
+                if not message.get("more_body", False):
+                    await _discard(receive)
+                    await send({"type": "http.response.body", "body": b""})
 
         await self._app(scope, watched, answer)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from time import monotonic
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from starlette.types import Message, Receive, Scope
 
@@ -64,7 +64,7 @@ class LineReader:
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._receive = receive
-        self._stop: Stop | None = scope.get("extensions", {}).get(STOP)
+        self._stop: Stop | None = scope.get("extensions", {}).get(STOP, {}).get("stop")
         if self._stop is not None:
             self._stop.heeded = True
         self._waited, self._brought = 0.0, 0
@@ -130,9 +130,9 @@ class LineReader:
     async def _message(self, seconds: float) -> Message | None:
         """What the server gives next; None and `_end` where it comes too late, or the server stops."""
         receiving = asyncio.ensure_future(self._receive())
-        waited: set[asyncio.Future[object]] = {receiving}  # type: ignore[arg-type]
+        waited: set[asyncio.Future[Any]] = {receiving}
         if self._stop is not None:
-            waited.add(asyncio.ensure_future(self._stop.event.wait()))  # type: ignore[arg-type]
+            waited.add(asyncio.ensure_future(self._stop.event.wait()))
         try:
             await asyncio.wait(waited, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
             if self._stop is not None and self._stop.event.is_set():

@@ -80,7 +80,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._reading_head = True
         super().on_message_begin()
         self._stop = Stop()
-        self.scope.setdefault("extensions", {})[STOP] = self._stop
+        self.scope["extensions"] = {STOP: {"stop": self._stop}}
 
     def on_headers_complete(self) -> None:
         """A head is complete."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import time
+from collections.abc import Iterator
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
@@ -21,6 +22,8 @@ from matinee.settings import Settings
 SECONDS = 30.0
 """Time that the core gets to answer; the first search by meaning loads its encoder."""
 CONNECT_SECONDS = 3.0
+UPLOAD_SECONDS = 300.0
+"""Time for which an upload may stand still: the core stores what it has before it reads on."""
 UNAVAILABLE = (502, 503, 504)
 OVERLOADED = "urn:matinee:problem:overloaded"
 """Type of the problem of a core that has refused a call before it began with it."""
@@ -151,6 +154,20 @@ class Client(_Sender):
             if pause is None:
                 break
             time.sleep(pause)
+        return self._answer(call, response)
+
+    def upload(self, call: Call, body: Iterator[bytes]) -> Any:
+        """The answer to a call that streams, whose body is sent while it is made. It is not sent again.
+
+        Raises:
+            ServiceError, RefusedError: as `send`.
+        """
+        request = self._request(call) | {"content": body}
+        request["headers"]["content-type"] = "application/x-ndjson"
+        try:
+            response = self._http.request(**request, timeout=httpx.Timeout(UPLOAD_SECONDS, connect=CONNECT_SECONDS))
+        except httpx.HTTPError as error:
+            raise self._failed(error) from error
         return self._answer(call, response)
 
     def close(self) -> None:

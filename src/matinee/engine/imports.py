@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -75,7 +76,7 @@ def import_lines(
     # Where it stopped before, the line that it stopped at was named, too, and comes again.
     errors = [error for error in progress.errors if error.line <= progress.rows]
     now = int(time.time())
-    counts = {"ratings": progress.ratings, "removals": progress.removals, "movies": progress.movies}
+    counts = Counter(ratings=progress.ratings, removals=progress.removals, movies=progress.movies)
     refused, rows, last = progress.refused, progress.rows, None
     state: Literal["open", "stopped", "done"] = "done" if ends else "open"
     for line in lines:
@@ -103,7 +104,9 @@ def import_lines(
         refused=refused,
         errors=tuple(errors),
         updated=time.time(),
-        **counts,
+        ratings=counts["ratings"],
+        removals=counts["removals"],
+        movies=counts["movies"],
     )
     with stage("store"):
         view.runtime.store.put_import(new, progress.rows, list(ratings.values()), list(movies.values()))

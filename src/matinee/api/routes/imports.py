@@ -159,8 +159,8 @@ async def import_lines(
     """Store lines in transactions of 2,000 while they arrive. After a break, send what is not stored yet.
 
     Each transaction stores its rows and how far the import has come. Where a line is refused, what comes before it is
-    stored, and the import goes on from there once it is corrected. A finished import that is sent again changes nothing.
-    Films are embedded soon after. Progress is kept 30 days after the last line.
+    stored, and the import goes on from there once it is corrected. A finished import that is sent again changes
+    nothing. Films are embedded soon after. Progress is kept 30 days after the last line.
     """
     path = request.url.path
     if key and idempotency_key and key != idempotency_key:
@@ -188,7 +188,7 @@ def _stopped(progress: ImportProgress, path: str) -> Response:
     error = progress.errors[-1]
     detail = (
         f"Line {error.line} was refused: {error.detail} The {progress.rows} lines before it are stored. Correct it and "
-        f"send it and what follows, with key={progress.key}&from={progress.rows}; or skip such lines, with on_error=skip."
+        f"send it and what follows, with key={progress.key}&from={progress.rows}; or skip such lines: on_error=skip."
     )
     listed = [{"where": f"line {error.line}", "detail": error.detail}]
     return problem(422, detail, instance=path, errors=listed)
@@ -196,9 +196,7 @@ def _stopped(progress: ImportProgress, path: str) -> Response:
 
 def _interrupted(progress: ImportProgress, end: End, path: str) -> Response:
     status, why = _WHY[end]
-    detail = (
-        f"{why} {progress.rows} lines are stored. Send what follows, with key={progress.key}&from={progress.rows}."
-    )
+    detail = f"{why} {progress.rows} lines are stored. Send what follows, with key={progress.key}&from={progress.rows}."
     return problem(status, detail, instance=path, headers={"retry-after": "1"} if status == 503 else None)
 
 
@@ -208,7 +206,9 @@ def _interrupted(progress: ImportProgress, end: End, path: str) -> Response:
     responses=problems(404, 422, 503),
     summary="How far an import has come",
 )
-def import_progress(engine: EngineDep, key: Annotated[str, Path(pattern=KEY, description="Of the import.")]) -> Response:
+def import_progress(
+    engine: EngineDep, key: Annotated[str, Path(pattern=KEY, description="Of the import.")]
+) -> Response:
     """How many lines are stored, and which were refused. After a break, send what comes after them."""
     progress = engine.import_progress(key)
     if progress is None:
