@@ -113,7 +113,9 @@ class Settings(BaseSettings):
         description="How much a list shows each taste of its user: 0 by score alone … 1 by genres, countries, "
         "languages and decades alone.",
     )
-    memory_limit: int = Field(4 << 30, gt=0, description="Maximum memory of one model while fitting, in bytes.")
+    memory_limit: int = Field(
+        4 << 30, gt=0, description="Maximum memory of one model while fitting, and of reading a data set."
+    )
     seed: int = Field(0, description="Random seed.")
 
     verify_on_load: Literal["full", "size"] = Field(

@@ -116,10 +116,12 @@ def print_cleaning(report: TableReport, stored: int, what: str, json: bool) -> N
 def import_ratings(file: FileArgument, map: ColumnMap = None, json: AsJson = False) -> None:
     """Store the ratings of a file, in batches of 5,000; what cannot be used is counted by reason."""
     from matinee.data import clean_ratings, read_ratings_table
+    from matinee.data.readers.memory import reading_within
 
     with open_engine() as engine, progress_bar() as progress:
         low, high = engine.scale
-        frame = read_ratings_table(file, parse_mapping(map), stars=low < high)
+        with reading_within(engine.settings.memory_limit):
+            frame = read_ratings_table(file, parse_mapping(map), stars=low < high)
         movie_ids = [movie.movie_id for movie, _ in all_movies(engine, "year")]
         clean, report = clean_ratings(frame, movie_ids, engine.scale)
         stored = 0
@@ -189,8 +191,10 @@ def _rows_as_lines(file: Path, mapping: dict[str, str]) -> Source:
     """The ratings of a table as lines of an import."""
     from matinee.data import read_ratings_table
     from matinee.data.clean import as_id, as_seconds
+    from matinee.data.readers.memory import reading_within
 
-    frame = read_ratings_table(file, mapping)
+    with reading_within(load_settings().memory_limit):
+        frame = read_ratings_table(file, mapping)
     import polars as pl
 
     columns = [as_id(frame, "user_id"), as_id(frame, "movie_id"), pl.col("rating").cast(pl.Float64, strict=False)]
