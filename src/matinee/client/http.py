@@ -14,6 +14,7 @@ from typing import Any, Self
 import httpx
 import orjson
 
+from matinee._util.bounded_http import ask, ask_async, bounded
 from matinee._util.request_context import outgoing_headers
 from matinee.client.calls import Call
 from matinee.errors import InvalidInputError, MatineeError, ServiceError
@@ -135,7 +136,7 @@ class Client(_Sender):
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self._http = httpx.Client(**self._options())
+        self._http = bounded(httpx.Client(**self._options()))
 
     def send(self, call: Call) -> Any:
         """The answer: JSON as Python values, bytes of a `raw` call, None where there is no content.
@@ -147,7 +148,7 @@ class Client(_Sender):
         """
         for attempt in count():
             try:
-                response = self._http.request(**self._request(call))
+                response = ask(self._http, **self._request(call), seconds=SECONDS)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise self._failed(error) from error
             pause = self._pause(response, attempt)
@@ -165,7 +166,8 @@ class Client(_Sender):
         request = self._request(call) | {"content": body}
         request["headers"]["content-type"] = "application/x-ndjson"
         try:
-            response = self._http.request(**request, timeout=httpx.Timeout(UPLOAD_SECONDS, connect=CONNECT_SECONDS))
+            timeout = httpx.Timeout(UPLOAD_SECONDS, connect=CONNECT_SECONDS)
+            response = ask(self._http, **request, seconds=None, timeout=timeout)
         except httpx.HTTPError as error:
             raise self._failed(error) from error
         return self._answer(call, response)
@@ -205,7 +207,7 @@ class AsyncClient(_Sender):
     async def _sent(self, call: Call) -> httpx.Response:
         for attempt in count():
             try:
-                response = await self._http.request(**self._request(call))
+                response = await ask_async(self._http, **self._request(call), seconds=SECONDS)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise self._failed(error) from error
             pause = self._pause(response, attempt)
