@@ -207,6 +207,11 @@ class Settings(BaseSettings):
     max_pixels: int = Field(
         50_000_000, gt=0, description="Maximum number of pixels (width × height) of an image; half of it for WebP."
     )
+    poster_hosts: str = Field(
+        "",
+        description="Hosts (`images.example.org`, `*.example.org`), separated by commas, whose pictures films' records "
+        "may link to; empty: all public ones.",
+    )
     poster_meaning: bool = Field(
         True, description="Also search posters by what they seem to show (ConSE), as a weak extra signal."
     )
