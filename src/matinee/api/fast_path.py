@@ -67,8 +67,8 @@ def recommend_work(engine: Engine, view: RequestView, user_id: str, options: Opt
 def plan(path: str, query: bytes) -> Plan | None:
     """What a plain request asks for, None for every other."""
     in_path, in_query = _PATH.fullmatch(path), _QUERY.fullmatch(query)
-    if in_path is None or in_query is None or _ID.fullmatch(in_path[1]) is None:
-        return None
+    if in_path is None or in_query is None or not in_path[1].isascii() or _ID.fullmatch(in_path[1]) is None:
+        return None  # ids of other characters are normalized on the regular path
     n, model = in_query.groups()
     return Plan(in_path[1], Options(n=int(n) if n else 10, model=model.decode() if model else None))
 

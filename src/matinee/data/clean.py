@@ -56,12 +56,14 @@ class Counter:
 
 
 def as_id(frame: pl.DataFrame, name: str) -> pl.Expr:
-    """A column of ids as text, stripped; "12.0" → "12" (as spreadsheets write it), "" → null."""
+    """A column of ids as text, stripped, in NFC; "12.0" → "12" (as spreadsheets write it), "" → null."""
     column = pl.col(name)
     kind = frame.schema[name]
     if kind.is_integer():
         return column.cast(pl.String)
     text = column.cast(pl.String).str.strip_chars()
+    if frame.select((text.str.len_bytes() != text.str.len_chars()).any()).item():
+        text = text.str.normalize("NFC")
     if kind.is_float() or frame.select(column.cast(pl.String).str.ends_with(".0").any()).item():
         text = text.str.replace(r"^(-?\d+)\.0+$", "${1}")
     return pl.when(text != "").then(text).alias(name)

@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from matinee.data.ids import aliases, normalized
 from matinee.data.packed import Texts
 from matinee.errors import DataError
 
@@ -76,7 +77,15 @@ class Ratings:
 
     def find_user(self, user_id: str) -> int | None:
         """Row of a user; None if unknown."""
-        return self._row_by_user.get(user_id)
+        row = self._row_by_user.get(user_id)
+        if row is None and not user_id.isascii():
+            key = normalized(user_id)
+            row = self._row_by_user.get(key, self._aliases.get(key))
+        return row
+
+    @cached_property
+    def _aliases(self) -> dict[str, int]:
+        return aliases(self._row_by_user)
 
     def history(self, user: int) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
         """Movie rows, stars and times of one user's ratings."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from matinee._util.notebook import html_table
 from matinee.data.catalog import Movie
-from matinee.data.ids import Id, id_text
+from matinee.data.ids import Id, id_text, normalized
 from matinee.data.ratings import NO_TIME
 from matinee.encoders.base import Image
 from matinee.engine import browse, imports, posters, users, writes
@@ -408,7 +408,7 @@ class Engine:
             limit: number of users, 1..settings.max_n.
             offset: users to skip.
         """
-        return users.page(self.request_view(), prefix, limit, offset)
+        return users.page(self.request_view(), normalized(prefix), limit, offset)
 
     def neighbors(self, user_id: Id, n: int = 10) -> list[Neighbor]:
         """Users of most similar taste. Raises UnknownUserError."""

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -103,7 +104,12 @@ class PosterStore:
     # --- reading ----------------------------------------------------------------------------------------------
     def find(self, movie_id: str) -> Stored | None:
         """The picture of a movie. Symbolic links, folders and empty files are ignored."""
-        stem = stem_of(movie_id)
+        found = self._find(stem_of(movie_id))
+        if found is None and not movie_id.isascii():  # stored when ids were not normalized
+            found = self._find(stem_of(unicodedata.normalize("NFD", movie_id)))
+        return found
+
+    def _find(self, stem: str) -> Stored | None:
         if not stem or len(stem) > _MAX_STEM:
             return None
         newest: Stored | None = None
