@@ -7,68 +7,21 @@ rating. A request that waits is dropped when its client disconnects.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Literal, get_args
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from matinee._util.processors import processor_count
 from matinee.api.body_reader import replaying
+from matinee.api.cost import Cost, cost_of
 from matinee.api.errors import kind_of, problem, status_of
 from matinee.api.fair_queue import FairQueue
 from matinee.errors import OverloadedError
 from matinee.settings import Settings
 
-Cost = Literal["light", "list", "heavy", "write", "import", "stream"]
-"""light: a look-up. list: milliseconds. heavy: tens or hundreds of milliseconds. write: one small transaction.
-import: a body of many rows, or a picture. stream: a body without end, whose transactions take turns with imports."""
-COSTS: tuple[Cost, ...] = get_args(Cost)
-
-_FREE = re.compile(r"/(?:health|ready|metrics|docs|redoc|openapi\.json|static-docs/.*|classic/?|classic/titles/?)?")
-"""Never refused: what operators ask an overloaded service, and pages."""
-_HEAVY_PATH = re.compile(
-    r"/v1/(?:map|statistics|report|popular|users/[^/]*/(?:explanations/[^/]*|neighbors)|movies/[^/]*/ratings)"
-    r"|(?:/classic)?/(?:favourites|reco|recommendation)"
-)
-_HEAVY_POST = re.compile(r"/v1/(?:recommendations|posters/search)")
-_LIST_PATH = re.compile(
-    r"/v1/(?:search|movies/[^/]*/similar|users/[^/]*/recommendations)|(?:/classic)?/(?:recommendations.*|search)"
-)
-_READ_POST = re.compile(r"(?:/classic(?:/titles)?)?/(?:reco|search|recommendation|favourites)")
-_IMPORT_PATH = re.compile(r"/v1/(?:ratings|movies/[^/]*/poster)")
-STREAM_PATH = "/v1/imports"
-"""Its POST is answered while its body is read."""
-_HEAVY_QUERY = re.compile(
-    rb"(?:^|&)(?:explain=(?!false|0)|diversity=(?!0(?:\.0*)?(?:&|$))|metadata=(?!false|0)|filter=.)"
-)
-_COUNT = re.compile(rb"(?:^|&)n=(\d+)")
-_MANY = 100
-"""Items in a list from which it is heavy."""
-
-
 STREAMS = 4
 """Streamed imports at a time, in one worker process."""
-
-
-def cost_of(method: str, path: str, query: bytes) -> Cost | None:
-    """What a request costs, by its looks; None: it never waits."""
-    if method in ("GET", "HEAD"):
-        if _FREE.fullmatch(path):
-            return None
-        if _HEAVY_PATH.fullmatch(path):
-            return "heavy"
-        if not _LIST_PATH.fullmatch(path):
-            return "light"
-        count = _COUNT.search(query)
-        many = count is not None and (len(count[1]) > 6 or int(count[1]) > _MANY)
-        return "heavy" if many or _HEAVY_QUERY.search(query) else "list"
-    if method == "POST" and (_HEAVY_POST.fullmatch(path) or _READ_POST.fullmatch(path)):
-        return "heavy"
-    if method == "POST" and path == STREAM_PATH:
-        return "stream"
-    return "import" if method in ("POST", "PUT") and _IMPORT_PATH.fullmatch(path) else "write"
 
 
 def queues_of(settings: Settings) -> dict[Cost, FairQueue]:

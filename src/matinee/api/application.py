@@ -22,6 +22,7 @@ from matinee._util.trusted_hosts import TrustedHosts
 from matinee.api.body_reader import ReadBody
 from matinee.api.documentation import add_documentation
 from matinee.api.errors import Problem, on_failure, on_http_error, on_matinee_error, on_validation_error
+from matinee.api.limits import add_limits
 from matinee.api.metrics import Metrics
 from matinee.api.middleware import AnswerHead, ObserveRequests, RefuseForeign
 from matinee.api.observation import Observation
@@ -164,11 +165,12 @@ class Api(FastAPI):
         await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document, with the schema of problem documents."""
+        """The OpenAPI document, with the schema of problem documents and the limits of requests."""
         if self.openapi_schema is None:
             schema = super().openapi()
             own = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             schema["components"]["schemas"] |= own.pop("$defs") | {"Problem": own}
+            add_limits(schema, self.service)
         return super().openapi()
 
     @cached_property

@@ -12,7 +12,8 @@ from starlette.responses import Response
 from matinee._util.lazy import Lazy
 from matinee._util.request_context import background
 from matinee.api import application
-from matinee.api.admission import STREAM_PATH, queues_of
+from matinee.api.admission import queues_of
+from matinee.api.cost import STREAM_PATH
 from matinee.api.fast_path import Work
 from matinee.api.middleware import route_of
 from matinee.api.render import Json

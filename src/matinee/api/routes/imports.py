@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from matinee.api.admission import STREAM_PATH
+from matinee.api.cost import STREAM_PATH
 from matinee.api.errors import problem, problems
 from matinee.api.line_reader import IDLE_BYTES, IDLE_SECONDS, MAX_LINE, End, Line, LineReader
 from matinee.api.parameters import refuse
