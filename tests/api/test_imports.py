@@ -9,7 +9,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
@@ -18,6 +18,7 @@ import pytest
 
 from api_support import Client
 from matinee.api import create_app, line_reader
+from matinee.api.admission import STREAMS
 from matinee.client import Client as CoreClient
 from matinee.client.imports import send_import
 from matinee.settings import Settings
@@ -205,6 +206,20 @@ def test_two_requests_do_not_go_on_with_one_import_at_a_time(served: str) -> Non
             assert client.post("/v1/imports?key=two", content=rest, headers=NDJSON).json()["state"] == "done"
             send_chunk(connection, batch)
             assert b" 409 " in connection.recv(65536).partition(b"\r\n")[0]
+
+
+def test_imports_beyond_a_few_are_refused_and_hold_up_nobody(served: str) -> None:
+    with httpx.Client(base_url=served, timeout=30) as client, ExitStack() as open_ones:
+        first, *_ = films(client)
+        for number in range(STREAMS):
+            connection = open_ones.enter_context(raw(served, f"/v1/imports?key=open-{number}"))
+            send_chunk(connection, b"".join(many(films(client), line_reader.BATCH_LINES)))
+            wait_for(client, f"open-{number}", line_reader.BATCH_LINES)
+        refused = client.post("/v1/imports", content=line("u", first), headers=NDJSON)
+        assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
+        # They wait for their clients, and hold no place among those that write.
+        rating = [{"user_id": "other", "movie_id": first, "rating": 4}]
+        assert client.post("/v1/ratings", json=rating).status_code == 200
 
 
 def wait_for(client: httpx.Client, key: str, rows: int, seconds: float = 30) -> dict[str, object]:

@@ -17,7 +17,7 @@ from matinee._util import bounded_http
 from matinee._util.bounded_http import TooMuchError, ask, ask_async, bounded
 from matinee.client import AsyncClient, Client, calls
 from matinee.client import http as client_http
-from matinee.errors import EncoderError, ServiceError
+from matinee.errors import EncoderError, ServiceError, StoreError
 from matinee.remote.connection import Connection
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
@@ -150,3 +150,20 @@ def test_every_client_of_a_hostile_service_ends_with_a_sentence(what: str, monke
         with pytest.raises((ServiceError, client_http.RefusedError)):
             asyncio.run(later())
         assert time.monotonic() - begin < 15
+
+
+@pytest.mark.parametrize("what", ["body drips", "length is a lie", "endless", "packed", "too short", "no HTTP"])
+def test_a_hostile_store_server_ends_with_a_sentence(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("elasticsearch")
+    from matinee.databases import elasticsearch_node
+    from matinee.databases.elasticsearch import Cluster
+
+    monkeypatch.setattr(elasticsearch_node, "MAX_ANSWER", 1 << 20)
+    monkeypatch.setattr(elasticsearch_node, "TIMES", 1)
+    with hostile(EVERY[what]) as url:
+        cluster = Cluster(url, timeout=0.4)
+        begin = time.monotonic()
+        with pytest.raises(StoreError):
+            cluster.call(lambda client: client.info())
+        assert time.monotonic() - begin < 15
+        cluster.close()
