@@ -132,7 +132,9 @@ class Settings(BaseSettings):
         description="How much a list shows each taste of its user: 0 by score alone … 1 by genres, countries, "
         "languages and decades alone.",
     )
-    memory_limit: int = Field(4 << 30, gt=0, description="Maximum memory of one model while fitting, in bytes.")
+    memory_limit: int = Field(
+        4 << 30, gt=0, description="Maximum memory of one model while fitting, and of reading a data set."
+    )
     seed: int = Field(0, description="Random seed.")
 
     verify_on_load: Literal["full", "size"] = Field(
@@ -223,6 +225,11 @@ class Settings(BaseSettings):
     vectors_index: str = Field("exact", description="Index of the vector service: exact, faiss, annoy or hnsw.")
     max_pixels: int = Field(
         50_000_000, gt=0, description="Maximum number of pixels (width × height) of an image; half of it for WebP."
+    )
+    poster_hosts: str = Field(
+        "",
+        description="Hosts (`images.example.org`, `*.example.org`), separated by commas, whose pictures films' records "
+        "may link to; empty: all public ones.",
     )
     poster_meaning: bool = Field(
         True, description="Also search posters by what they seem to show (ConSE), as a weak extra signal."

@@ -12,9 +12,10 @@ from api_support import Client
 from matinee.api import create_app
 from matinee.engine import Engine
 from matinee.engine.runtime import RequestView
-from matinee.errors import StoreError
+from matinee.errors import SnapshotError, StoreError
 from matinee.evaluation.experiment import evaluate_in_detail
 from matinee.settings import Settings
+from matinee.snapshots import SnapshotRegistry
 from matinee.tracking.recording import record_run
 from matinee.tracking.runs import RunStore
 from matinee.training.pipeline import train_dataset
@@ -214,3 +215,21 @@ def test_metrics(client: Client) -> None:
     assert re.search(r'matinee_requests_total\{method="other",route="[^"]*",status="405"\} 1\.0', text)
     assert 'matinee_request_seconds_count{route="/v1/movies/{movie_id}"}' in text
     assert "BREW" not in text
+
+
+def test_swaps_in_a_folder_that_cannot_be_locked_end_with_a_sentence(
+    data_dir: Path, client: Client, engine: Engine
+) -> None:
+    served = engine.snapshot_id
+    lock = data_dir / "snapshots" / "pointer.lock"
+    lock.unlink(missing_ok=True)
+    lock.mkdir()  # as a folder without rights: it cannot be opened for writing
+    for path in (f"/v1/snapshots/{served}/promote", "/v1/snapshots/rollback"):
+        answer = client.post(path)
+        assert answer.status_code == 503
+        assert "cannot be locked" in answer.json()["detail"]
+    with pytest.raises(SnapshotError, match="cannot be locked"):
+        SnapshotRegistry(data_dir / "snapshots").prune(1)
+    lock.rmdir()
+    assert client.post(f"/v1/snapshots/{served}/promote").status_code == 200
+    assert engine.snapshot_id == served

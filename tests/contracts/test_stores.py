@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from matinee.data.catalog import Movie
 from matinee.errors import ConflictError, InvalidInputError, StoreError
-from matinee.stores import Changes, Exposure, Rating, RatingChange, Store, UserOverlay
+from matinee.stores import Changes, Exposure, ImportProgress, LineError, Rating, RatingChange, Store, UserOverlay
 from store_support import FACTORIES, Factory, all_ratings, answer, put_many, removed
 
 
@@ -110,6 +111,38 @@ def test_a_key_makes_a_call_idempotent(store: Store) -> None:
     assert again == first
     assert store.seq() == later
     assert store.user("u").ratings["1"].rating == 1.0
+
+
+def test_an_import_and_its_progress_are_stored_together(factory: Factory, store: Store) -> None:
+    assert store.import_progress("k") is None
+    first = ImportProgress(
+        "k", rows=2, bytes=99, ratings=1, movies=1, errors=(LineError(2, 'no \\ " é'),), digest="d", updated=5.5
+    )
+    seq = store.put_import(first, 0, [stars("u", "1", 4.0)], [Movie(movie_id="new", title="New")])
+    assert seq == store.seq() > 0
+    held = store.import_progress("k")
+    assert held == first
+    assert store.user("u").ratings["1"].rating == 4.0
+    assert [movie_id for movie_id, _ in store.movies()] == ["new"]
+    done = replace(first, rows=3, removals=1, state="done")
+    later = store.put_import(done, 2, [stars("u", "1", None)], [])
+    for after in (0, 1, 2, 4):  # somebody else, who believes that the import is elsewhere
+        with pytest.raises(ConflictError):
+            store.put_import(replace(done, rows=9), after, [stars("u", "2")], [])
+    assert store.seq() == later
+    assert set(store.user("u").ratings) == {"1"}
+    assert store.user("u").ratings["1"].rating is None
+    again = factory()
+    try:
+        assert (again.import_progress("k") or first).state == "done"
+    finally:
+        again.close()
+
+
+def test_progress_is_stored_without_rows(store: Store) -> None:
+    seq = store.seq()
+    assert store.put_import(ImportProgress("k", rows=5, refused=5), 0, [], []) == seq
+    assert (store.import_progress("k") or ImportProgress("")).rows == 5
 
 
 def test_a_key_is_not_used_twice(store: Store) -> None:

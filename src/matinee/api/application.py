@@ -25,6 +25,7 @@ from matinee.api.body_reader import ReadBody
 from matinee.api.documentation import add_documentation
 from matinee.api.errors import Problem, on_failure, on_http_error, on_matinee_error, on_validation_error
 from matinee.api.key_documents import describe_keys
+from matinee.api.limits import add_limits
 from matinee.api.metrics import Metrics
 from matinee.api.middleware import AnswerHead, ObserveRequests, RefuseForeign
 from matinee.api.observation import Observation
@@ -44,10 +45,12 @@ class Service:
         name: of the service, in logs and traces.
         max_body: largest body of a request, in bytes.
         max_bodies: bodies of that size that are held at a time; many more small ones.
+        streamed: path whose POST reads a body of any length by itself.
         has_process: whether the process does nothing but serve it.
     """
 
     name = "matinee"
+    streamed: str | None = None
     has_process = False
 
     def __init__(self, settings: Settings) -> None:
@@ -165,12 +168,13 @@ class Api(FastAPI):
         await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document, with the schema of problem documents, and which key each route needs."""
+        """The OpenAPI document: with problem documents, the limits of requests, and which key each route needs."""
         if self.openapi_schema is None:
             schema = super().openapi()
             own = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             schema["components"]["schemas"] |= own.pop("$defs") | {"Problem": own}
             describe_keys(schema)
+            add_limits(schema, self.service)
         return super().openapi()
 
     def answers(self, method: str, path: str) -> bool:
@@ -201,7 +205,8 @@ class Application:
     def __init__(self, api: Api) -> None:
         self.api, self.service = api, api.service
         add_documentation(api)
-        whole = ReadBody(self.admitted(api), self.service.max_body, self.service.max_bodies * self.service.max_body)
+        memory = self.service.max_bodies * self.service.max_body
+        whole = ReadBody(self.admitted(api), self.service.max_body, memory, streamed=self.service.streamed)
         self.access = Access(self.service.settings, api.answers)
         checked: ASGIApp = RefuseForeign(CheckAccess(whole, self.access), self.service.trusted)
         if self.service.trusted.origins:

@@ -40,10 +40,14 @@ class ReadBody:
         limit: largest body, in bytes.
         memory: bytes of bodies that are held at the same time.
         seconds: time within which a body must arrive; default `BODY_SECONDS`.
+        streamed: path whose POST reads its body itself, of any length, and may answer before its end.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, memory: int, seconds: float | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, limit: int, memory: int, seconds: float | None = None, streamed: str | None = None
+    ) -> None:
         self._app, self._limit, self._memory, self._seconds = app, limit, memory, seconds
+        self._streamed = streamed
         self.held = 0
         """Bytes of bodies of requests that are not answered yet."""
 
@@ -51,6 +55,9 @@ class ReadBody:
         """Answer one request (ASGI)."""
         if scope["type"] != "http" or scope["method"] in _BODILESS:
             return await self._app(scope, receive, send)
+        if scope["path"] == self._streamed and scope["method"] == "POST":
+            await self._stream(scope, receive, send)
+            return None
         memory = _Reservation(self)
         try:
             memory.grow(_announced(scope, self._limit))
@@ -68,6 +75,34 @@ class ReadBody:
             await self._app(scope, replaying([whole], receive), send)
         finally:
             memory.free()
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the application read a body. What comes after its answer is received and discarded for a while."""
+        try:
+            _check_encoding(scope)
+        except _RefusedError as refused:
+            await _refuse(scope, receive, send, refused.status or 415, refused.detail)
+            return
+        ended = False
+
+        async def watched() -> Message:
+            nonlocal ended
+            message = await receive()
+            ended = message["type"] != "http.request" or not message.get("more_body", False)
+            return message
+
+        async def answer(message: Message) -> None:
+            if ended:
+                await send(message)
+            elif message["type"] == "http.response.start":
+                await send({**message, "headers": [*message["headers"], (b"connection", b"close")]})
+            else:
+                await send({**message, "more_body": True})
+                if not message.get("more_body", False):
+                    await _discard(receive)
+                    await send({"type": "http.response.body", "body": b""})
+
+        await self._app(scope, watched, answer)
 
     def room(self) -> int:
         """Bytes that may still be set aside."""
@@ -120,12 +155,15 @@ class _Reservation:
         self._size = 0
 
 
+def _check_encoding(scope: Scope) -> None:
+    if dict(scope["headers"]).get(b"content-encoding", b"identity").strip().lower() != b"identity":
+        raise _RefusedError(415, "Compressed bodies are not read here; send the body as it is.")
+
+
 def _announced(scope: Scope, limit: int) -> int:
     """The announced length in bytes; 0 where none is announced."""
-    headers = dict(scope["headers"])
-    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
-        raise _RefusedError(415, "Compressed bodies are not read here; send the body as it is.")
-    length = headers.get(b"content-length", b"0")
+    _check_encoding(scope)
+    length = dict(scope["headers"]).get(b"content-length", b"0")
     if not length.isdigit() or int(length) > limit:
         raise _RefusedError(413)
     return int(length)

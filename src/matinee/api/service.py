@@ -13,6 +13,7 @@ from matinee._util.lazy import Lazy
 from matinee._util.request_context import background
 from matinee.api import application
 from matinee.api.admission import queues_of
+from matinee.api.cost import STREAM_PATH
 from matinee.api.fast_path import Work
 from matinee.api.middleware import route_of
 from matinee.api.render import Json
@@ -42,6 +43,7 @@ class CoreService(application.Service):
     """
 
     name = "matinee-core"
+    streamed = STREAM_PATH
 
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
         super().__init__(settings)

@@ -111,13 +111,15 @@ def answer(app: ChildProcess, *addresses: str) -> bool:
     """Wait until all addresses answer with success; False if the app exits before."""
     import httpx
 
-    with httpx.Client(timeout=2, trust_env=False) as http:
+    from matinee._util.bounded_http import ask, bounded
+
+    with bounded(httpx.Client(timeout=2, trust_env=False)) as http:
         for address in addresses:
             while True:
                 if not app.is_running or app.is_stopping.is_set():
                     return False
-                with suppress(httpx.TransportError):
-                    if http.get(address).is_success:
+                with suppress(httpx.HTTPError):
+                    if ask(http, "GET", address, seconds=5).is_success:
                         break
                 time.sleep(0.1)
     return True

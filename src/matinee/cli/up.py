@@ -186,14 +186,16 @@ def _wait_until_ready(settings: Settings, name: Role, running: dict[Role, ChildP
     """Wait for a service. Prints a note if it takes too long, or if one of the services ends."""
     import httpx
 
+    from matinee._util.bounded_http import ask, bounded
+
     root = settings.studio_root if name == "studio" else ""
     url = reached_at(settings.host, getattr(settings, PORTS[name])) + root + READY.get(name, "/ready")
     end = time.monotonic() + patience
     answer = ""
-    with httpx.Client(timeout=5, trust_env=False) as http:
+    with bounded(httpx.Client(timeout=5, trust_env=False)) as http:
         while _all_live(running):
-            with suppress(httpx.TransportError):
-                response = http.get(url)
+            with suppress(httpx.HTTPError):
+                response = ask(http, "GET", url, seconds=5)
                 if response.is_success:
                     return True
                 answer = f" It answers: {response.text[:500]}"

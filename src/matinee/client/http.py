@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import time
+from collections.abc import Iterator
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +14,7 @@ from typing import Any, Self
 import httpx
 import orjson
 
+from matinee._util.bounded_http import ask, ask_async, bounded
 from matinee._util.request_context import outgoing_headers
 from matinee._util.secrets import bearer
 from matinee.client.calls import Call
@@ -22,6 +24,8 @@ from matinee.settings import Settings
 SECONDS = 30.0
 """Time that the core gets to answer; the first search by meaning loads its encoder."""
 CONNECT_SECONDS = 3.0
+UPLOAD_SECONDS = 300.0
+"""Time for which an upload may stand still: the core stores what it has before it reads on."""
 UNAVAILABLE = (502, 503, 504)
 OVERLOADED = "urn:matinee:problem:overloaded"
 """Type of the problem of a core that has refused a call before it began with it."""
@@ -143,7 +147,7 @@ class Client(_Sender):
 
     def __init__(self, url: str, api_key: str | None = None) -> None:
         super().__init__(url, api_key)
-        self._http = httpx.Client(**self._options())
+        self._http = bounded(httpx.Client(**self._options()))
 
     def send(self, call: Call) -> Any:
         """The answer: JSON as Python values, bytes of a `raw` call, None where there is no content.
@@ -155,13 +159,28 @@ class Client(_Sender):
         """
         for attempt in count():
             try:
-                response = self._http.request(**self._request(call))
+                response = ask(self._http, **self._request(call), seconds=SECONDS)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise self._failed(error) from error
             pause = self._pause(response, attempt)
             if pause is None:
                 break
             time.sleep(pause)
+        return self._answer(call, response)
+
+    def upload(self, call: Call, body: Iterator[bytes]) -> Any:
+        """The answer to a call that streams, whose body is sent while it is made. It is not sent again.
+
+        Raises:
+            ServiceError, RefusedError: as `send`.
+        """
+        request = self._request(call) | {"content": body}
+        request["headers"]["content-type"] = "application/x-ndjson"
+        try:
+            timeout = httpx.Timeout(UPLOAD_SECONDS, connect=CONNECT_SECONDS)
+            response = ask(self._http, **request, seconds=None, timeout=timeout)
+        except httpx.HTTPError as error:
+            raise self._failed(error) from error
         return self._answer(call, response)
 
     def close(self) -> None:
@@ -199,7 +218,7 @@ class AsyncClient(_Sender):
     async def _sent(self, call: Call) -> httpx.Response:
         for attempt in count():
             try:
-                response = await self._http.request(**self._request(call))
+                response = await ask_async(self._http, **self._request(call), seconds=SECONDS)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise self._failed(error) from error
             pause = self._pause(response, attempt)

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from urllib.parse import unquote
 
 from matinee._util.atomic_files import locked, replacing, sync_folder
 from matinee.errors import InvalidInputError, MediaTypeError, StoreError, TooLargeError
+from matinee.posters.links import allowed_link
 from matinee.posters.pictures import HEAD, KINDS, Kind, Picture, inspect, kind_of
 
 if TYPE_CHECKING:
@@ -63,11 +65,6 @@ def stem_of(movie_id: str) -> str:
     )
 
 
-def is_link(address: str | None) -> bool:
-    """Whether a movie's `poster` is a web address. Anything else is never opened or linked."""
-    return address is not None and address.startswith(("https://", "http://"))
-
-
 class PosterStore:
     """The pictures of one data set's movies. Safe for use from many threads and processes.
 
@@ -76,25 +73,43 @@ class PosterStore:
         max_bytes: maximum size of a picture.
         max_pixels: maximum number of pixels (width × height).
         check: called with a picture before it is stored, after its header was checked.
+        link_hosts: hosts whose pictures records may link to, see `links.allowed_link`.
     """
 
     def __init__(
-        self, folder: Path, *, max_bytes: int = 8 << 20, max_pixels: int = 50_000_000, check: Check | None = None
+        self,
+        folder: Path,
+        *,
+        max_bytes: int = 8 << 20,
+        max_pixels: int = 50_000_000,
+        check: Check | None = None,
+        link_hosts: str = "",
     ) -> None:
         self.folder = folder
         self.max_bytes, self.max_pixels = max_bytes, max_pixels
-        self._check = check
+        self._check, self._link_hosts = check, link_hosts
 
     @classmethod
     def of(cls, settings: Settings, dataset: str, check: Check | None = None) -> PosterStore:
         """The poster store of a data set, with the limits of the settings."""
         folder = settings.posters_dir(dataset)
-        return cls(folder, max_bytes=settings.max_body, max_pixels=settings.max_pixels, check=check)
+        return cls(
+            folder,
+            max_bytes=settings.max_body,
+            max_pixels=settings.max_pixels,
+            check=check,
+            link_hosts=settings.poster_hosts,
+        )
 
     # --- reading ----------------------------------------------------------------------------------------------
     def find(self, movie_id: str) -> Stored | None:
         """The picture of a movie. Symbolic links, folders and empty files are ignored."""
-        stem = stem_of(movie_id)
+        found = self._find(stem_of(movie_id))
+        if found is None and not movie_id.isascii():  # stored when ids were not normalized
+            found = self._find(stem_of(unicodedata.normalize("NFD", movie_id)))
+        return found
+
+    def _find(self, stem: str) -> Stored | None:
         if not stem or len(stem) > _MAX_STEM:
             return None
         newest: Stored | None = None
@@ -140,7 +155,11 @@ class PosterStore:
         """What is shown for a movie: its stored picture, the one its record links to, or a drawn card."""
         if self.find(movie.movie_id) is not None:
             return "file"
-        return "link" if is_link(movie.poster) else "card"
+        return "card" if self.link(movie) is None else "link"
+
+    def link(self, movie: Movie) -> str | None:
+        """The address that a movie's record links to, where it may be handed on."""
+        return allowed_link(movie.poster, self._link_hosts)
 
     # --- writing ----------------------------------------------------------------------------------------------
     def inspect(self, data: bytes) -> Picture:

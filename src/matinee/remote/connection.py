@@ -63,7 +63,7 @@ class Connection:
 
     Args:
         url: where it is: `http://host:8001`.
-        timeout: seconds that an answer may take.
+        timeout: seconds that an answer may take, from the first byte sent to the last received.
         service: its name, for messages: "encoder".
         start: the command that starts it, for messages.
         setting: the setting that names it, for messages.
@@ -87,6 +87,8 @@ class Connection:
     ) -> None:
         import httpx
 
+        from matinee._util.bounded_http import bounded
+
         self.url = url.rstrip("/")
         self.service, self.start, self.setting, self.failure = service, start, setting, failure
         self._timeout = timeout
@@ -94,15 +96,17 @@ class Connection:
             raise failure(
                 f"{url!r} is not the address of the {service} service.", f"Set {setting} to http://HOST:PORT."
             )
-        self._client = httpx.Client(
-            base_url=self.url,
-            headers=bearer(key),
-            timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
-            limits=httpx.Limits(
-                max_connections=MAX_CONNECTIONS,
-                max_keepalive_connections=MAX_CONNECTIONS,
-                keepalive_expiry=KEEPALIVE_SECONDS,
-            ),
+        self._client = bounded(
+            httpx.Client(
+                base_url=self.url,
+                headers=bearer(key),
+                timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
+                limits=httpx.Limits(
+                    max_connections=MAX_CONNECTIONS,
+                    max_keepalive_connections=MAX_CONNECTIONS,
+                    keepalive_expiry=KEEPALIVE_SECONDS,
+                ),
+            )
         )
         self.close = weakref.finalize(self, self._client.close)
 
@@ -129,6 +133,8 @@ class Connection:
         """
         import httpx
 
+        from matinee._util.bounded_http import ask
+
         given: dict[str, Any] = {"headers": outgoing_headers()} | ({"params": dict(params)} if params else {})
         if files is not None:
             given["files"] = files
@@ -137,13 +143,13 @@ class Connection:
             given["headers"]["content-type"] = "application/json"
         try:
             try:
-                answer = self._client.request(method, path, **given)
+                answer = ask(self._client, method, path, seconds=self._timeout, **given)
             except httpx.TimeoutException:
                 raise
             except httpx.TransportError:
                 if not again:
                     raise
-                answer = self._client.request(method, path, **given)
+                answer = ask(self._client, method, path, seconds=self._timeout, **given)
         except httpx.TimeoutException as error:
             raise self._away(f"did not answer within {self._timeout:g} seconds") from error
         except httpx.HTTPError as error:

@@ -211,7 +211,6 @@ class SnapshotRegistry:
             ) from error
 
     def _locked(self) -> AbstractContextManager[None]:
-        self.root.mkdir(parents=True, exist_ok=True)
         return locked(self.root / "pointer.lock")
 
     def _read(self) -> Pointer | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,6 +111,50 @@ class MovieVector:
     values: NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class LineError:
+    """A line of an import that was refused.
+
+    Attributes:
+        line: its number, from 1.
+        detail: why, in a sentence.
+    """
+
+    line: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportProgress:
+    """How far an import has come. It is stored in the transaction of the rows that it counts.
+
+    Attributes:
+        key: names the import.
+        state: open: more lines are expected. stopped: the line after `rows` was refused. done: its end was seen.
+        rows: lines dealt with, blank and refused ones included: the next one to send is line `rows + 1`.
+        bytes: of these lines, with their ends: where that line begins.
+        ratings: lines that were stored as ratings.
+        removals: lines that removed a rating.
+        movies: lines that were stored as movies.
+        refused: lines that were refused.
+        errors: the first of these.
+        digest: chained hash of the lines, which tells whether a repetition sends the same ones.
+        updated: seconds since 1970.
+    """
+
+    key: str
+    state: Literal["open", "stopped", "done"] = "open"
+    rows: int = 0
+    bytes: int = 0
+    ratings: int = 0
+    removals: int = 0
+    movies: int = 0
+    refused: int = 0
+    errors: tuple[LineError, ...] = ()
+    digest: str = ""
+    updated: float = 0.0
+
+
 class Store(Protocol):
     """Storage with read-your-writes consistency across processes. Writes are atomic, and durable once they return.
 
@@ -124,6 +168,21 @@ class Store(Protocol):
         first result. Timestamps are not compared, because a retry may set new ones. Other ratings under the same key
         raise `ConflictError`. Keys are stored for 24 hours.
         """
+        ...
+
+    def put_import(
+        self, progress: ImportProgress, after: int, ratings: Sequence[Rating], movies: Sequence[Movie]
+    ) -> int:
+        """Upsert rows of an import, tombstones too, and its progress, in one transaction. Returns the sequence number.
+
+        Args:
+            after: `rows` of the progress that is stored under this key, 0 where there is none. Another number raises
+                `ConflictError`: somebody else goes on with the import. Progress is stored for 30 days.
+        """
+        ...
+
+    def import_progress(self, key: str) -> ImportProgress | None:
+        """How far an import has come; None: nothing is stored under this key."""
         ...
 
     def delete_rating(self, user_id: str, movie_id: str, timestamp: int) -> int:

@@ -16,11 +16,13 @@ import numpy as np
 from matinee.data.catalog import Movie
 from matinee.databases.lifetime import Lifetime
 from matinee.errors import StoreError
-from matinee.stores.base import Changes, Exposure, MovieVector, Rating, UserOverlay
+from matinee.stores.base import Changes, Exposure, ImportProgress, MovieVector, Rating, UserOverlay
 from matinee.stores.group_commit import GroupCommit, Job, run
 from matinee.stores.records import (
+    IMPORT_SECONDS,
     KEY_SECONDS,
     bodies_of,
+    check_progress,
     check_text,
     check_vector,
     digest_of,
@@ -28,6 +30,8 @@ from matinee.stores.records import (
     key_conflict,
     logged_changes,
     movie_of,
+    progress_body,
+    progress_of,
     storable,
     vector_of,
     whole_content,
@@ -217,6 +221,47 @@ class SqlStore(ABC, Generic[C]):
             return seq
 
         return self._write(put_once, len(distinct))
+
+    def put_import(
+        self, progress: ImportProgress, after: int, ratings: Sequence[Rating], movies: Sequence[Movie]
+    ) -> int:
+        """Upsert rows of an import, tombstones too, and its progress, in one transaction. Returns the sequence number.
+
+        Raises:
+            ConflictError: the import has not come to line `after`; nothing is stored.
+            InvalidInputError, StoreError: as `put_ratings`.
+        """
+        check_text("key", progress.key)
+        distinct, bodies = distinct_ratings(ratings), bodies_of(movies, ())
+        key, now = self._stored(progress.key), self._clock()
+        body = self._stored(progress_body(progress))
+
+        def put(connection: C) -> int:
+            row = connection.execute("SELECT body FROM imports WHERE key = %s", (key,)).fetchone()
+            check_progress(None if row is None else self._progress(row), after, progress.key)
+            if bodies:
+                self._put_movies(connection, self._next_seq(len(bodies)), bodies)
+            if distinct:
+                self._put_ratings(connection, self._next_seq(len(distinct)), distinct)
+            if row is None:
+                connection.execute("DELETE FROM imports WHERE updated < %s", (now - IMPORT_SECONDS,))
+            connection.execute(
+                "INSERT INTO imports VALUES (%s, %s, %s) ON CONFLICT (key) DO UPDATE"
+                " SET body = excluded.body, updated = excluded.updated",
+                (key, body, now),
+            )
+            return self._next_seq(0)
+
+        return self._write(put, len(distinct) + len(bodies) + 1)
+
+    def import_progress(self, key: str) -> ImportProgress | None:
+        """How far an import has come; None: nothing is stored under this key."""
+        rows = self._database.query("SELECT body FROM imports WHERE key = %s", (self._looked_up(key),))
+        return self._progress(rows[0]) if rows else None
+
+    def _progress(self, row: Row) -> ImportProgress:
+        ((body,),) = self._restored([row], 0)
+        return progress_of(body)
 
     def delete_rating(self, user_id: str, movie_id: str, timestamp: int) -> int:
         """Write a tombstone for (user, movie). Returns the sequence number."""

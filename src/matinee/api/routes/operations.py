@@ -103,6 +103,8 @@ def _swap(swap: Callable[[], str]) -> Response:
     try:
         return reply({"snapshot": swap()})
     except SnapshotError as error:  # the current one stays in service: not a failure of the service
+        if isinstance(error.__cause__, OSError):  # but this is: its folder cannot be written
+            raise
         raise ConflictError(error.message, error.hint) from error
 
 

@@ -19,7 +19,6 @@ from matinee.engine import Engine
 from matinee.engine.poster_images import PosterImages
 from matinee.errors import MediaTypeError, NotFoundError
 from matinee.posters.pictures import KINDS
-from matinee.posters.store import is_link
 
 router = APIRouter(tags=["posters"])
 
@@ -68,8 +67,9 @@ def poster(
         answer = image_response(request, image)
         if answer is not None:
             return answer
-    if is_link(film.poster) and film.poster is not None:
-        return RedirectResponse(film.poster, headers={"cache-control": CACHE_CONTROL})
+    link = images.store.link(film)
+    if link is not None:
+        return RedirectResponse(link, headers={"cache-control": CACHE_CONTROL})
     drawn = image_response(request, images.card(film, small=small)) if card else None
     if drawn is None:
         raise NotFoundError(f"The film {movie_id!r} has no poster.", "Leave out card=false, or PUT a picture here.")

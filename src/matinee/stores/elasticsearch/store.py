@@ -17,17 +17,19 @@ from matinee.databases.elasticsearch import Cluster
 from matinee.databases.elasticsearch_documents import Action
 from matinee.databases.elasticsearch_scan import Scan, scan
 from matinee.errors import StoreError
-from matinee.stores.base import Changes, Exposure, MovieVector, Rating, UserOverlay
+from matinee.stores.base import Changes, Exposure, ImportProgress, MovieVector, Rating, UserOverlay
 from matinee.stores.elasticsearch import schema
 from matinee.stores.elasticsearch.batches import Batch, Batches, BatchJob
 from matinee.stores.elasticsearch.commits import Commit, Commits, entries_of
 from matinee.stores.elasticsearch.entries import (
     Address,
     ErasureEntry,
+    ImportEntry,
     KeyEntry,
     MovieEntry,
     RatingEntry,
     Source,
+    import_address,
     key_address,
     log_row,
     movie_address,
@@ -40,10 +42,12 @@ from matinee.stores.elasticsearch.names import Names, document_id
 from matinee.stores.elasticsearch.search import search_movies
 from matinee.stores.group_commit import GroupCommit
 from matinee.stores.records import (
+    IMPORT_SECONDS,
     KEEP_LOG,
     KEY_SECONDS,
     bodies_of,
     bytes_of,
+    check_progress,
     check_text,
     check_vector,
     digest_of,
@@ -51,6 +55,8 @@ from matinee.stores.records import (
     key_conflict,
     logged_changes,
     movie_of,
+    progress_body,
+    progress_of,
     storable,
     vector_of,
     whole_content,
@@ -140,6 +146,46 @@ class ElasticsearchStore:
             return batch.seq
 
         return self._write(reads, work, weight=len(distinct))
+
+    def put_import(
+        self, progress: ImportProgress, after: int, ratings: Sequence[Rating], movies: Sequence[Movie]
+    ) -> int:
+        """Upsert rows of an import, tombstones too, and its progress, in one commit. Returns the sequence number.
+
+        Raises:
+            ConflictError: the import has not come to line `after`; nothing is stored.
+            InvalidInputError, StoreError: as `put_ratings`.
+        """
+        check_text("key", progress.key)
+        distinct, bodies = distinct_ratings(ratings), bodies_of(movies, ())
+        address = import_address(self.names, progress.key)
+        reads = [address, *(user_address(self.names, id_) for id_ in dict.fromkeys(r.user_id for r in distinct))]
+        for movie_id, _ in bodies:
+            reads += [movie_address(self.names, movie_id), vectors_address(self.names, movie_id)]
+
+        def work(batch: Batch) -> int:
+            held = batch.documents[address]
+            check_progress(progress_of(held["body"][0]) if held else None, after, progress.key)
+            for movie_id, body in bodies:
+                has_vectors = bool(batch.documents[vectors_address(self.names, movie_id)])
+                batch.add(MovieEntry(batch.seq + 1, movie_id, True, body, [], has_vectors))
+            for rating in distinct:
+                batch.add(self._rating_entry(batch, rating))
+            now = self._clock()
+            # Documents with a time are deleted `KEY_SECONDS` after it; this one is wanted for longer.
+            kept_from = now + IMPORT_SECONDS - KEY_SECONDS
+            batch.add(ImportEntry(progress.key, progress_body(progress), batch.seq, kept_from))
+            return batch.seq
+
+        return self._write(reads, work, weight=len(distinct) + len(bodies) + 1)
+
+    def import_progress(self, key: str) -> ImportProgress | None:
+        """How far an import has come; None: nothing is stored under this key."""
+        if storable(key) is None:
+            return None
+        self._commits.readable()
+        (document,) = self._cluster.read([import_address(self.names, key)])
+        return progress_of(document.source["body"][0]) if document.version else None
 
     def _rating_entry(self, batch: Batch, rating: Rating) -> RatingEntry:
         held = batch.documents[user_address(self.names, rating.user_id)].get("ratings", {}).get(rating.movie_id)

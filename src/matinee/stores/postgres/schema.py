@@ -46,6 +46,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             movie_id text COLLATE "C" NOT NULL, space text COLLATE "C" NOT NULL, encoder text NOT NULL, body bytea,
             PRIMARY KEY (movie_id, space))""",
     ),
+    (
+        # How far streamed imports have come, as JSON, and when that was (seconds since 1970).
+        """CREATE TABLE imports (
+            key text COLLATE "C" PRIMARY KEY, body text NOT NULL, updated double precision NOT NULL)""",
+    ),
 )
 
 
