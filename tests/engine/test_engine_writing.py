@@ -5,6 +5,7 @@ import multiprocessing
 import threading
 from multiprocessing.connection import Connection
 
+import numpy as np
 import pytest
 
 from matinee.data.catalog import Movie
@@ -302,13 +303,36 @@ def test_whole_numbers_are_taken_as_ids(engine: Engine) -> None:
         engine.movie("7")
 
 
-def test_erasing_a_user_moves_the_version_of_everybody(engine: Engine) -> None:
-    """Lists that hang on other users' ratings, and cached answers, must not outlive the erased data."""
-    before = engine.user_version("u5"), engine.validity("nobody")[2]
-    engine.erase_user("u4")
-    after = engine.user_version("u5"), engine.validity("nobody")[2]
-    assert after[0] > before[0]
-    assert after[1] > before[1]
+def test_an_erasure_costs_what_its_user_has(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In another process, too: nothing is folded in anew, no other user's answers are dropped, nothing of it stays."""
+    with Engine.open(engine.settings) as other, Engine.open(engine.settings) as late:
+        engine.rate([("new", "m1", 5.0), ("new", "m2", 1.0), ("u4", "m3", 0.5), ("u5", "m3", 4.0)])
+        engine.unrate("new", "m2")
+        before, ready = engine.user_version("u5"), other.validity("u5")
+        assert len(other.history("new")) == 1
+        assert all("new" in dict(one.users(limit=100).users) for one in (engine, other))
+        reads: list[int] = []
+        for one in (engine, other):
+            store = one.request_view().runtime.store
+            changes = store.changes
+            monkeypatch.setattr(store, "changes", lambda n, changes=changes: reads.append(n) or changes(n))
+        engine.rate([("new", "m5", 3.0)])  # which `other` never sees
+        engine.erase_user("new")
+        engine.erase_user("u4")
+        engine.rate([("new", "m7", 2.0)])
+        assert other.validity("u5") == ready
+        assert engine.user_version("u5") == before
+        for one in (engine, other, late):
+            assert [(r.movie_id, r.rating) for r in one.history("new")] == [("m7", 2.0)]
+            assert one.rated_count("u4") == 0
+            assert {"new": 1}.items() <= dict(one.users(limit=100).users).items()
+            assert "u4" not in dict(one.users(limit=100).users)
+        assert min(reads) >= 0  # the whole content was asked for by nobody
+        with Engine.open(engine.settings) as fresh:
+            for one in (engine, other, late):
+                stats, expected = one.request_view().stats, fresh.request_view().stats
+                np.testing.assert_array_equal(stats.counts, expected.counts)
+                np.testing.assert_allclose(stats.sums, expected.sums, atol=1e-9)
 
 
 def test_the_newest_rating_is_the_end_of_the_last_days(engine: Engine) -> None:

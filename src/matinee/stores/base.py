@@ -70,10 +70,11 @@ class Changes:
         users: ids of users whose data changed.
         movies: ids of movies that were written or deleted.
         ratings: the rating changes, in order.
-        erased: ids of erased users.
-        complete: False if the log no longer reaches back to `since`, because old entries were dropped or a user was
-            erased. The changes then describe the whole content of the store: discard everything applied before, then
-            apply them.
+        erased: ids of erased users. Discard everything applied of them before, then apply the rating changes: the log
+            only has their ratings since. What was logged of them before is gone, so that `before` of a change may be a
+            rating that the reader never saw.
+        complete: False if the log no longer reaches back to `since`, because old entries were dropped. The changes
+            then describe the whole content of the store: discard everything applied before, then apply them.
     """
 
     seq: int

@@ -243,11 +243,8 @@ class SqlStore(ABC, Generic[C]):
     def _erase(self, connection: C, user: str) -> int:
         seq = self._next_seq(1)
         connection.execute("DELETE FROM exposures WHERE user_id = %s", (user,))
-        deleted = connection.execute("DELETE FROM ratings WHERE user_id = %s", (user,)).rowcount
-        connection.execute("DELETE FROM log WHERE user_id = %s AND movie_id IS NOT NULL", (user,))
-        if deleted:
-            # Readers that have applied these ratings cannot undo them without the log, so they must reload.
-            connection.execute("UPDATE state SET log_floor = %s", (seq,))
+        connection.execute("DELETE FROM ratings WHERE user_id = %s", (user,))
+        connection.execute("DELETE FROM log WHERE user_id = %s", (user,))  # a former erasure, too
         connection.execute("INSERT INTO log (seq, user_id) VALUES (%s, %s)", (seq, user))
         connection.execute(
             "INSERT INTO users VALUES (%s, %s, %s) ON CONFLICT (user_id) DO UPDATE SET"

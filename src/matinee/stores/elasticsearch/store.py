@@ -180,8 +180,6 @@ class ElasticsearchStore:
         address = user_address(self.names, user_id)
 
         def work(batch: Batch) -> int:
-            # Readers that have applied these ratings cannot undo them without the log, so they must reload.
-            batch.erases = bool(batch.documents[address].get("ratings"))
             batch.add(ErasureEntry(batch.seq + 1, user_id))
             return batch.seq
 
@@ -211,19 +209,26 @@ class ElasticsearchStore:
             if newer is not None:
                 return start.seq, self._as_of(users, newer)
             users.close()
-        raise StoreError("Users are being erased all the time, so that not all ratings can be read.", "Try again.")
+        raise StoreError("The log is cut all the time, so that not all ratings can be read.", "Try again.")
 
     @staticmethod
     def _as_of(users: Scan, newer: list[Commit]) -> Iterator[Source]:
         undone: dict[str, list[RatingEntry]] = {}
+        erased: dict[str, int] = {}
         for commit in reversed(newer):
             for entry in reversed(commit.entries):
                 if isinstance(entry, RatingEntry):
                     undone.setdefault(entry.user_id, []).append(entry)
+                elif isinstance(entry, ErasureEntry):
+                    erased.setdefault(entry.user_id, entry.seq)
         try:
             for document in users:
                 user = opened(document.source)
-                undo(undone.get(user["user_id"], ()), user["ratings"])
+                user_id = user["user_id"]
+                if user_id in erased:  # already, since the log no longer says what was there before
+                    user |= {"erased": erased[user_id], "ratings": {}}
+                else:
+                    undo(undone.get(user_id, ()), user["ratings"])
                 yield user
         finally:
             users.close()

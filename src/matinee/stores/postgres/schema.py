@@ -46,6 +46,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             movie_id text COLLATE "C" NOT NULL, space text COLLATE "C" NOT NULL, encoder text NOT NULL, body bytea,
             PRIMARY KEY (movie_id, space))""",
     ),
+    # An erasure deletes what the log has about one user.
+    ("CREATE INDEX log_user ON log (user_id) WHERE user_id IS NOT NULL",),
 )
 
 

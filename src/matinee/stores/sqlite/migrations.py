@@ -45,6 +45,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             movie_id TEXT NOT NULL, space TEXT NOT NULL, encoder TEXT NOT NULL, body BLOB,
             PRIMARY KEY (movie_id, space)) WITHOUT ROWID""",
     ),
+    # An erasure deletes what the log has about one user.
+    ("CREATE INDEX log_user ON log (user_id) WHERE user_id IS NOT NULL",),
 )
 
 
