@@ -90,6 +90,8 @@ class CoreService(application.Service):
                 "Seconds since the newest rating that the models in service have learned from.",
                 ages.model,
             )
+            writable = float(engine.write_problem() is None)
+            gauge("matinee_store_writable", "1: the store can be written; 0: it can only be read.", writable)
             for kind, count in (("text", backlog.texts), ("poster", backlog.posters)):
                 gauge("matinee_embedding_backlog", "Films that wait for an encoder.", count, kind=kind)
 

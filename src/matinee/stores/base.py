@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Movie
+from matinee.errors import ReadOnlyError
 
 RECORD_SPACES = ("text",)
 """Spaces whose vectors are computed from a movie's record. Replacing the record drops these vectors."""
@@ -115,7 +116,8 @@ class MovieVector:
 class Store(Protocol):
     """Storage with read-your-writes consistency across processes. Writes are atomic, and durable once they return.
 
-    Safe for use from many threads and processes. Every method raises `StoreError` if the store cannot answer.
+    Safe for use from many threads and processes. Every method raises `StoreError` if the store cannot answer; a write
+    raises `ReadOnlyError` if nothing can be written, while reading goes on.
     """
 
     def put_ratings(self, ratings: Sequence[Rating], *, key: str | None = None) -> int:
@@ -192,6 +194,13 @@ class Store(Protocol):
 
     def ping(self) -> None:
         """Raise `StoreError` unless the store can be read."""
+        ...
+
+    def write_problem(self) -> ReadOnlyError | None:
+        """Why nothing can be written now, though it can be read; None: as far as is known, writing works.
+
+        Looks again about once a second, so that it is known when writing works again.
+        """
         ...
 
     def close(self) -> None:

@@ -72,8 +72,13 @@ class Database(Protocol[C_co]):
         """Run `work` in a transaction that sees one state of the database. It may run twice."""
         ...
 
-    def write(self, work: Callable[[C_co], T], /) -> T:
-        """Run `work` in a transaction. Returns after a durable commit. `work` may run twice, but is committed once."""
+    def write(self, work: Callable[[C_co], T], since: float | None = None, /) -> T:
+        """Run `work` in a transaction. Returns after a durable commit. `work` may run twice, but is committed once.
+
+        Args:
+            work: writes.
+            since: when its caller began to wait for other writers (`time.monotonic`); None: now.
+        """
         ...
 
     def close(self) -> None:
@@ -91,12 +96,15 @@ class SqlStore(ABC, Generic[C]):
         database: closed with the store.
         keep_log: minimum number of changes in the log.
         clock: seconds since 1970, for the age of idempotency keys.
+        patience: seconds that a write waits for other writers.
     """
 
     STATE = "SELECT seq, log_floor FROM state"
     """Reads the state before a commit, which other writers wait for from then on."""
 
-    def __init__(self, database: Database[C], keep_log: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database[C], keep_log: int, clock: Callable[[], float], patience: float = float("inf")
+    ) -> None:
         self._database, self._keep_log, self._clock = database, keep_log, clock
         self._seq = 0  # the last number taken by the commit in the making
         self._group = GroupCommit(
@@ -104,6 +112,7 @@ class SqlStore(ABC, Generic[C]):
             database.lifetime,
             lambda error: not isinstance(error, StoreError) or self._by_statement(error.__cause__),
             lambda error: self._by_lock(error.__cause__),
+            patience,
         )
 
     def _write(self, work: Callable[[C], T], weight: int = 1) -> T:
@@ -120,7 +129,7 @@ class SqlStore(ABC, Generic[C]):
                 connection.execute("UPDATE state SET seq = %s", (self._seq,))
                 drop_old_log(connection, self._keep_log, max(1, self._keep_log // 100))
 
-        self._database.write(work)
+        self._database.write(work, min(job.queued for job in jobs))
 
     def _next_seq(self, count: int) -> int:
         """Allocate `count` sequence numbers and return the last one."""

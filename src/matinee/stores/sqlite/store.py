@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from matinee.errors import ReadOnlyError
 from matinee.stores.base import RECORD_SPACES, MovieVector, Rating
 from matinee.stores.records import KEEP_LOG, bytes_of, storable
 from matinee.stores.sql import Bodies, Row, SqlStore
@@ -27,8 +28,8 @@ class SqliteStore(SqlStore[Connection]):
         clock: seconds since 1970, for the age of idempotency keys.
 
     Raises:
-        StoreError: the file is not a database, is damaged, is of a newer version or another program, or is read-only;
-            it is not changed.
+        StoreError: the file is not a database, is damaged, is of a newer version or another program, or can be neither
+            written nor read; it is not changed.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class SqliteStore(SqlStore[Connection]):
     ) -> None:
         self.path = Path(path)
         self._connections = Connections(self.path, busy_timeout)
-        super().__init__(self._connections, keep_log, clock)
+        super().__init__(self._connections, keep_log, clock, busy_timeout)
 
     def _by_statement(self, cause: BaseException | None) -> bool:
         return isinstance(cause, sqlite3.Error) and not is_busy(cause)
@@ -85,6 +86,10 @@ class SqliteStore(SqlStore[Connection]):
         )
 
     # --- writing --------------------------------------------------------------------------------------------
+    def write_problem(self) -> ReadOnlyError | None:
+        """Why nothing can be written now, though it can be read."""
+        return self._connections.write_problem()
+
     def erase_user(self, user_id: str) -> int:
         """Physically delete a user's ratings, exposures and log entries, and mark the user as erased."""
         seq = super().erase_user(user_id)
