@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 from pathlib import Path
@@ -24,7 +25,8 @@ from support import random_dataset
 def test_alive_and_ready(client: Client, engine: Engine) -> None:
     assert client.get("/health").json() == {"status": "ok"}
     nothing = {"movies": 0, "texts": 0, "posters": 0, "reason": None}
-    served = {"status": "ready", "snapshot": engine.snapshot_id, "warnings": [], "backlog": nothing}
+    served = {"status": "ready", "snapshot": engine.snapshot_id, "warnings": [], "writes": True, "reason": None}
+    served["backlog"] = nothing
     assert client.get("/ready").json() == served
 
 
@@ -214,3 +216,24 @@ def test_metrics(client: Client) -> None:
     assert re.search(r'matinee_requests_total\{method="other",route="[^"]*",status="405"\} 1\.0', text)
     assert 'matinee_request_seconds_count{route="/v1/movies/{movie_id}"}' in text
     assert "BREW" not in text
+
+
+def test_a_store_that_can_only_be_read(client: Client, engine: Engine) -> None:
+    """Reads go on; a write says why it cannot be stored, and no folder of this machine; so do /ready and /metrics."""
+    put = "/v1/users/u1/ratings/m1"
+    assert client.put(put, json={"rating": 4}).status_code in (200, 201, 204)
+    assert "matinee_store_writable 1.0" in client.get("/metrics").text
+    path = engine.settings.store_path(engine.dataset_name)
+    os.truncate(path, path.stat().st_size // 2)
+    refused = client.put(put, json={"rating": 3})
+    assert refused.status_code == 503
+    assert refused.json()["type"] == "urn:matinee:problem:read-only"
+    assert "matinee restore" in refused.json()["detail"]
+    assert client.get("/v1/users/u1/recommendations").status_code == 200
+    ready = client.get("/ready")
+    assert ready.status_code == 200
+    assert ready.json()["writes"] is False
+    for text in (refused.text, ready.text):
+        assert "cut from" in text
+        assert str(engine.settings.data_dir) not in text
+    assert "matinee_store_writable 0.0" in client.get("/metrics").text

@@ -28,6 +28,7 @@ from matinee.databases.lifetime import Lifetime
 from matinee.errors import ReadOnlyError, StoreError
 from matinee.stores.sqlite import migrations
 from matinee.stores.sqlite.errors import RESTORE, is_busy, is_unwritable, store_error
+from matinee.stores.sqlite.replacement import IN_USE, alone, is_pending
 
 T = TypeVar("T")
 
@@ -38,8 +39,8 @@ PROBE_SECONDS = 1.0
 """Seconds between two attempts to write where that has failed."""
 LITTLE = 1 << 20
 """Bytes left on the disk below which it is tried whether writing works."""
-WAL, SHM, TURN, IN_USE = "-wal", "-shm", ".turn", ".in-use"
-"""Files beside the store: SQLite's two, the lock of whoever writes, the lock shared by all who have it open."""
+WAL, SHM, TURN = "-wal", "-shm", ".turn"
+"""Files beside the store: SQLite's two, and the lock of whoever writes."""
 
 log = logging.getLogger("matinee.stores")
 _numbers = count()
@@ -178,10 +179,17 @@ class Connections:
         """Share the lock that a restore needs for itself."""
         if self._in_use is not None:
             return
-        lock = FileLock(beside(self.path, IN_USE))
-        if not lock.acquire(time.monotonic() + self._busy_timeout, shared=True):
+        while True:
+            if is_pending(self.path):
+                with alone(self.path):  # which finishes the restore that was killed
+                    pass
+            lock = FileLock(beside(self.path, IN_USE))
+            if not lock.acquire(time.monotonic() + self._busy_timeout, shared=True):
+                lock.close()
+                raise StoreError(f"The store {self.path} is being restored.", "Wait until `matinee restore` has ended.")
+            if not is_pending(self.path):
+                break
             lock.close()
-            raise StoreError(f"The store {self.path} is being restored.", "Wait until `matinee restore` has ended.")
         self._in_use = lock
 
     @staticmethod

@@ -73,6 +73,11 @@ class SqliteStore(SqlStore[Connection]):
             while rows := list(islice(cursor, batch)):
                 yield [Rating(*row) for row in rows]
 
+    def copy_to(self, connection: sqlite3.Connection) -> None:
+        """Copy everything into another, empty database, as of one moment, while others write."""
+        with self._connections.reading(own=True) as source:
+            source.backup(connection)
+
     def _rows(self, connection: Connection, statement: str) -> Iterator[Row]:
         return connection.execute(statement)
 
