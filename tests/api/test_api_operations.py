@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import re
+import tempfile
 import time
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import anyio
 import pytest
 
 from api_support import Client
+from matinee._util.file_lock import FileLock
 from matinee.api import create_app
 from matinee.engine import Engine
 from matinee.engine.runtime import RequestView
@@ -20,6 +23,8 @@ from matinee.tracking.recording import record_run
 from matinee.tracking.runs import RunStore
 from matinee.training.pipeline import train_dataset
 from support import random_dataset
+
+serve_module = importlib.import_module("matinee.api.serve")
 
 
 def test_alive_and_ready(client: Client, engine: Engine) -> None:
@@ -237,3 +242,18 @@ def test_a_store_that_can_only_be_read(client: Client, engine: Engine) -> None:
         assert "cut from" in text
         assert str(engine.settings.data_dir) not in text
     assert "matinee_store_writable 0.0" in client.get("/metrics").text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no locks there")
+def test_metrics_of_the_dead_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    dead, alive, foreign = (tmp_path / f"{serve_module.METRICS}{name}" for name in ("dead", "alive", "foreign"))
+    for folder in (dead, alive, foreign):
+        folder.mkdir()
+        (folder / "counter_1.db").touch()
+    (dead / serve_module.IN_USE).touch()
+    lock = FileLock(alive / serve_module.IN_USE)
+    assert lock.acquire(time.monotonic())
+    serve_module._remove_metrics_of_the_dead()
+    assert [folder.exists() for folder in (dead, alive, foreign)] == [False, True, True]
+    lock.close()

@@ -4,6 +4,7 @@ import math
 import multiprocessing
 import threading
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,9 @@ from matinee.engine.search import title_index
 from matinee.engine.search.title_index import keys_of
 from matinee.errors import ConflictError, InvalidInputError, NotFoundError, UnknownMovieError, UnknownUserError
 from matinee.settings import Settings
+from matinee.snapshots import SnapshotRegistry
+from matinee.training.pipeline import train_dataset
+from support import make_dataset
 
 
 def ids(engine: Engine, user_id: str, **options: object) -> list[str]:
@@ -342,3 +346,25 @@ def test_the_newest_rating_is_the_end_of_the_last_days(engine: Engine) -> None:
     assert [entry.item.movie_id for entry in engine.popular(days=1)] == ["m1"]
     engine.rate([("u2", "m2", 4.0)], timestamp=late - 500 * 86_400)
     assert engine.request_view().stats.newest == late
+
+
+def test_an_erased_user_is_in_no_answer_and_not_in_the_next_snapshot(engine: Engine, tmp_path: Path) -> None:
+    """The snapshot in service hides the user at once; the next training leaves the user out."""
+    user, film = "erased-person-4711", "film-only-they-rated"
+    dataset = make_dataset([(user, film, 5.0, 1), *((f"u{n}", f"m{n % 4}", 4.0, 1) for n in range(20))], name="private")
+    settings = Settings(data_dir=tmp_path / "private")
+    train_dataset(settings, dataset)
+    with Engine.open(settings) as own:
+        assert own.rated_count(user) == 1
+        assert own.film_ratings(film).count == 1
+        own.erase_user(user)
+        answers = [own.users(limit=100), own.film_ratings(film), list(own.export_ratings()), own.statistics()]
+        answers += [own.neighbors("u1", 100), own.explain("u1", film), own.recommend(user).fallback]
+        assert user not in repr(answers)
+        assert own.film_ratings(film).count == 0
+    train_dataset(settings, dataset)
+    current = SnapshotRegistry(settings.snapshots_dir).current()
+    assert current is not None
+    files = [file for file in (settings.snapshots_dir / current).rglob("*") if file.is_file()]
+    assert files
+    assert not any(user.encode() in file.read_bytes() for file in files)

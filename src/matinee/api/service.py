@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from matinee._util.atomic_files import remove_leftovers
 from matinee._util.lazy import Lazy
 from matinee._util.request_context import background
 from matinee.api import application
@@ -57,6 +58,8 @@ class CoreService(application.Service):
 
     def _open(self) -> Engine:
         engine = Engine.open(self.settings)
+        for folder in (self.settings.cache_dir, self.settings.data_dir / "posters"):
+            remove_leftovers(folder)
         with background(self.metrics.observe_stage):
             engine.backlog.start()
         return engine

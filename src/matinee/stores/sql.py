@@ -38,6 +38,15 @@ Bodies = Sequence[tuple[str, str | None]]
 """Ids of movies and their JSON; None for a tombstone."""
 
 
+FORGET_LOGGED = """
+    WITH RECURSIVE entries(seq) AS (
+        SELECT version FROM users WHERE user_id = %s
+        UNION ALL
+        SELECT log.previous FROM entries JOIN log ON log.seq = entries.seq WHERE log.previous IS NOT NULL
+    )
+    DELETE FROM log WHERE seq IN (SELECT seq FROM entries) AND user_id = %s"""
+
+
 class Connection(Protocol):
     """A connection within a transaction. Statements mark values by `%s`."""
 
@@ -253,7 +262,7 @@ class SqlStore(ABC, Generic[C]):
         seq = self._next_seq(1)
         connection.execute("DELETE FROM exposures WHERE user_id = %s", (user,))
         connection.execute("DELETE FROM ratings WHERE user_id = %s", (user,))
-        connection.execute("DELETE FROM log WHERE user_id = %s", (user,))  # a former erasure, too
+        connection.execute(FORGET_LOGGED, (user, user))  # a former erasure, too
         connection.execute("INSERT INTO log (seq, user_id) VALUES (%s, %s)", (seq, user))
         connection.execute(
             "INSERT INTO users VALUES (%s, %s, %s) ON CONFLICT (user_id) DO UPDATE SET"

@@ -46,8 +46,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             movie_id text COLLATE "C" NOT NULL, space text COLLATE "C" NOT NULL, encoder text NOT NULL, body bytea,
             PRIMARY KEY (movie_id, space))""",
     ),
-    # An erasure deletes what the log has about one user.
-    ("CREATE INDEX log_user ON log (user_id) WHERE user_id IS NOT NULL",),
+    (
+        # What the log has about one user is a chain, which an erasure follows: from the user's version, which is the
+        # number of the last entry, to the entry before. An index would cost a fifth of the writes in a second.
+        "ALTER TABLE log ADD COLUMN previous bigint",
+        """UPDATE log SET previous = linked.previous FROM (
+            SELECT seq, lag(seq) OVER (PARTITION BY user_id ORDER BY seq) AS previous FROM log
+            WHERE user_id IS NOT NULL) AS linked WHERE linked.seq = log.seq""",
+    ),
 )
 
 

@@ -32,8 +32,10 @@ _PUT_RATINGS = """
         FROM unnest(%s::text[], %s::text[], %s::float8[], %s::bigint[]) WITH ORDINALITY
             AS given (user_id, movie_id, rating, timestamp, place)
     ), logged AS (
-        INSERT INTO log SELECT g.seq, g.user_id, g.movie_id, r.user_id IS NOT NULL, r.rating, g.rating, g.timestamp
+        INSERT INTO log SELECT g.seq, g.user_id, g.movie_id, r.user_id IS NOT NULL, r.rating, g.rating, g.timestamp,
+            coalesce(lag(g.seq) OVER (PARTITION BY g.user_id ORDER BY g.seq), u.version)
         FROM given g LEFT JOIN ratings r ON r.user_id = g.user_id AND r.movie_id = g.movie_id
+            LEFT JOIN users u ON u.user_id = g.user_id
     ), rated AS (
         INSERT INTO ratings SELECT user_id, movie_id, rating, timestamp, seq FROM given
         ON CONFLICT (user_id, movie_id) DO UPDATE

@@ -39,8 +39,8 @@ PROBE_SECONDS = 1.0
 """Seconds between two attempts to write where that has failed."""
 LITTLE = 1 << 20
 """Bytes left on the disk below which it is tried whether writing works."""
-WAL, SHM, TURN = "-wal", "-shm", ".turn"
-"""Files beside the store: SQLite's two, and the lock of whoever writes."""
+WAL, TURN = "-wal", ".turn"
+"""Files beside the store: SQLite's log, and the lock of whoever writes."""
 
 log = logging.getLogger("matinee.stores")
 _numbers = count()
@@ -125,11 +125,10 @@ class Connections:
         self._anchor: Connection | None = None  # keeps a store in memory
         self.label = os.fspath(path)
         self._wal = os.fspath(beside(path, WAL))
-        self._shm = os.fspath(beside(path, SHM))
         self._file: tuple[int, int] | None = None
         self._largest = 0
         self._cut = ""
-        self._log_files: list[int] | None = None  # inodes of -wal and -shm, for the present writer
+        self._log_file: int | None = None  # inode of the write-ahead log, for the present writer
         self._state: tuple[object, ...] = ()  # of a frozen file
         self._leftover = False  # erased bytes may be in the write-ahead log
         self.problem: ReadOnlyError | None = None
@@ -470,20 +469,20 @@ class Connections:
             connection.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}")
         self._check_usable()  # otherwise the commit might have gone to a deleted file
         self._refuse_cut()
-        self._check_log_files()
+        self._check_log_file()
         return result
 
-    def _check_log_files(self) -> None:
+    def _check_log_file(self) -> None:
         """Raise StoreError where SQLite writes to a log that others no longer see."""
         try:
-            found = [os.stat(name).st_ino for name in (self._wal, self._shm)]  # noqa: PTH116
+            found = os.stat(self._wal).st_ino  # noqa: PTH116
         except OSError:
-            found = []
-        if self._log_files is None:
-            self._log_files = found
-        if not found or found != self._log_files:
+            found = 0
+        if self._log_file is None:
+            self._log_file = found
+        if not found or found != self._log_file:
             raise StoreError(
-                f"The -wal or -shm file of the store {self.path} was removed or replaced while in use.",
+                f"The -wal file of the store {self.path} was removed or replaced while in use.",
                 f"It may not be known what is stored. {RESTORE}",
             )
 
@@ -545,7 +544,7 @@ class Connections:
 
     def _drop_writer(self) -> None:
         # Closing rolls back. The next write opens a new connection.
-        self._log_files = None
+        self._log_file = None
         if self._writer is not None:
             self._writer.close()
             self._writer = None

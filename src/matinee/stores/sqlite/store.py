@@ -111,21 +111,26 @@ class SqliteStore(SqlStore[Connection]):
 
     def _put_ratings(self, connection: Connection, seq: int, ratings: Sequence[Rating]) -> None:
         first = seq - len(ratings) + 1
-        rows = [(first + i, r.user_id, r.movie_id, r.rating, r.timestamp) for i, r in enumerate(ratings)]
+        before: dict[str, int] = {}  # each user's entry before, within this write
+        rows = []
+        for number, r in enumerate(ratings, first):
+            rows.append((number, r.user_id, r.movie_id, r.rating, r.timestamp, before.get(r.user_id)))
+            before[r.user_id] = number
         # The log comes first, because it reads the previous values from the table.
         connection.executemany(
-            "INSERT INTO log SELECT ?1, ?2, ?3, r.user_id IS NOT NULL, r.rating, ?4, ?5"
+            "INSERT INTO log SELECT ?1, ?2, ?3, r.user_id IS NOT NULL, r.rating, ?4, ?5,"
+            " coalesce(?6, (SELECT version FROM users WHERE user_id = ?2))"
             " FROM state LEFT JOIN ratings r ON r.user_id = ?2 AND r.movie_id = ?3",
             rows,
         )
         connection.executemany(
             "INSERT INTO ratings VALUES (?2, ?3, ?4, ?5, ?1) ON CONFLICT DO UPDATE SET"
             " rating = excluded.rating, timestamp = excluded.timestamp, seq = excluded.seq",
-            rows,
+            [row[:5] for row in rows],
         )
         connection.executemany(
             "INSERT INTO users (user_id, version) VALUES (?, ?) ON CONFLICT DO UPDATE SET version = excluded.version",
-            list({row[1]: row[0] for row in rows}.items()),
+            list(before.items()),
         )
 
     def _put_movies(self, connection: Connection, seq: int, bodies: Bodies) -> None:
