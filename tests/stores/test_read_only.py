@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -171,6 +172,30 @@ def test_a_log_that_is_removed_takes_no_writes(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"-wal .* removed.*matinee restore"):
         store.put_ratings([one(movie="2")])
     store.close()
+
+
+def test_who_waits_is_next(tmp_path: Path) -> None:
+    """A process that writes without a pause does not take the lock again before another that waits."""
+    path = tmp_path / "s.sqlite3"
+    busy, other = SqliteStore(path), SqliteStore(path)
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            busy.put_ratings([one("busy")])
+
+    threads = [threading.Thread(target=write) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for n in range(20):
+        before = busy.seq()
+        other.put_ratings([one("other", str(n))])
+        assert other.seq() - before < 2000
+    stop.set()
+    for thread in threads:
+        thread.join()
+    busy.close()
+    other.close()
 
 
 def test_a_writer_waits_once(tmp_path: Path) -> None:

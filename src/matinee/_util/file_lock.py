@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matinee._util.private_files import FILE
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.0002, 0.005
+FIRST_PAUSE, LONGEST_PAUSE = 0.0001, 0.001
 """Seconds between two attempts."""
 
 
@@ -64,3 +64,42 @@ class FileLock:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
+
+
+class Turn:
+    """A lock that its holders hand on: whoever has just had it cannot take it again before one who waits.
+
+    The first who waits holds a second lock, which everybody has to take before the lock itself.
+
+    Args:
+        path, queue: files of the two locks.
+
+    Raises:
+        OSError: a file cannot be opened.
+    """
+
+    def __init__(self, path: Path, queue: Path) -> None:
+        self._lock = FileLock(path)
+        try:
+            self._queue = FileLock(queue)
+        except OSError:
+            self._lock.close()
+            raise
+
+    def acquire(self, deadline: float) -> bool:
+        """Take the lock; False if others still hold it at a time (`time.monotonic`)."""
+        if not self._queue.acquire(deadline):
+            return False
+        try:
+            return self._lock.acquire(deadline)
+        finally:
+            self._queue.release()
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._lock.release()
+
+    def close(self) -> None:
+        """Give the lock back for good. Idempotent."""
+        self._lock.close()
+        self._queue.close()

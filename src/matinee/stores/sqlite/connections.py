@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from matinee._util.file_lock import FileLock
+from matinee._util.file_lock import FileLock, Turn
 from matinee._util.private_files import private_file, private_folder, warn_if_open
 from matinee.databases.lifetime import Lifetime
 from matinee.errors import ReadOnlyError, StoreError
@@ -39,8 +39,8 @@ PROBE_SECONDS = 1.0
 """Seconds between two attempts to write where that has failed."""
 LITTLE = 1 << 20
 """Bytes left on the disk below which it is tried whether writing works."""
-WAL, TURN = "-wal", ".turn"
-"""Files beside the store: SQLite's log, and the lock of whoever writes."""
+WAL, TURN, NEXT = "-wal", ".turn", ".next"
+"""Files beside the store: SQLite's log, and the locks of whoever writes and of who is next."""
 
 log = logging.getLogger("matinee.stores")
 _numbers = count()
@@ -117,7 +117,7 @@ class Connections:
         self._readers_lock = threading.Lock()
         self._write_lock = threading.RLock()
         self._writer: Connection | None = None
-        self._turn: FileLock | None = None
+        self._turn: Turn | None = None
         self._in_use: FileLock | None = None
         self._access = Access.WRITABLE
         self._generation = 0  # of readers; those of an earlier one are closed
@@ -163,7 +163,7 @@ class Connections:
             raise sqlite3.DatabaseError("the file is empty, but its write-ahead log is not")
         private_file(self.path)
         if self._turn is None:
-            self._turn = FileLock(beside(self.path, TURN))
+            self._turn = Turn(beside(self.path, TURN), beside(self.path, NEXT))
         writer = self._writer = self._connect(Access.WRITABLE)
         migrations.check(writer, self.path)
         self._set_wal(writer)
