@@ -148,6 +148,10 @@ class StoreError(MatineeError):
     """The store cannot answer (HTTP 503)."""
 
 
+class ReadOnlyError(StoreError):
+    """The store can be read, but not written: a full or read-only disk, a damaged file (HTTP 503)."""
+
+
 class EncoderError(MatineeError):
     """An encoder that is missing, does not load, or does not answer (HTTP 503)."""
 

@@ -163,3 +163,21 @@ def test_export_spares_what_is_there(home: Path, run: Any, tmp_path: Path) -> No
     assert run("export", "ratings", str(path), "--force").code == 0
     assert run("export", "ratings", str(tmp_path / "r.xlsx")).code == 1
     assert run("export", "movies", str(tmp_path / "no" / "such" / "folder.csv")).code == 1
+
+
+def test_a_backup_is_put_back(home: Path, run: Any, tmp_path: Path) -> None:
+    run("rate", "newcomer", "Toy Story", "4.5")
+    done = run("backup", str(tmp_path), "--snapshots")
+    assert done.code == 0
+    (file,) = tmp_path.glob("matinee-*.tar")
+    assert "1 ratings" in done.out
+    assert run("restore", str(file), "--check").code == 0
+    run("rate", "newcomer", "Toy Story", "1")
+    for snapshot in (home / "snapshots").glob("2*"):
+        snapshot.rename(tmp_path / snapshot.name)
+    done = run("restore", str(file))
+    assert done.code == 0
+    assert "replaced" in done.err
+    assert rated(run, "newcomer") == {"1": 4.5}
+    assert run("snapshots", "verify").code == 0
+    assert run("backup", str(file)).code == 1

@@ -98,3 +98,29 @@ def test_a_database_is_looked_at_once_while_another_process_makes_its_tables(tmp
             looking.set_trace_callback(meanwhile)
             assert migrations.check(looking, path) == 0
             assert migrations.check(looking, path) == len(migrations.MIGRATIONS)
+
+
+def test_an_erasure_finds_what_an_older_version_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "store.sqlite3"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection, monkeypatch.context() as patch:
+        patch.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:2])
+        migrations.migrate(connection, path)
+        for seq, user in enumerate("uvuuvw", 1):
+            connection.execute("INSERT INTO log (seq, user_id, movie_id, after) VALUES (?, ?, ?, 4)", (seq, user, seq))
+            connection.execute("INSERT INTO ratings VALUES (?, ?, 4, 1, ?)", (user, str(seq), seq))
+            connection.execute("INSERT OR REPLACE INTO users VALUES (?, ?, NULL)", (user, seq))
+        connection.execute("UPDATE state SET seq = 6")
+    store = SqliteStore(path)
+    store.put_ratings([Rating("u", "7", 4.0, 1), Rating("v", "7", 4.0, 1), Rating("u", "8", 4.0, 1)])
+    store.put_ratings([Rating("u", "7", 5.0, 1)])
+    store.erase_user("u")
+    assert [(c.user_id, c.movie_id) for c in store.changes(0).ratings] == [
+        ("v", "2"),
+        ("v", "5"),
+        ("w", "6"),
+        ("v", "7"),
+    ]
+    store.compact(keep=2)
+    store.erase_user("v")  # whose chain the log no longer has in full
+    assert not store.changes(9).ratings
+    store.close()

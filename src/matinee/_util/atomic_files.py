@@ -12,6 +12,10 @@ from uuid import uuid4
 
 from matinee.errors import MatineeError
 
+PART = ".part"
+STALE = 3600.0
+"""Age in seconds after which a temporary file is nobody's any more."""
+
 
 def sync_folder(path: Path) -> None:
     """Fsync a folder, so that its renames and new files survive a power cut. A no-op on Windows."""
@@ -45,7 +49,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     Args:
         durable: fsync, so that the new content survives a power cut; otherwise a power cut may leave an empty file.
     """
-    hidden = path.with_name(f".{uuid4().hex}.part")
+    hidden = path.with_name(f".{uuid4().hex}{PART}")
     try:
         yield hidden
         if durable:
@@ -75,6 +79,15 @@ def like_its_folder(path: Path) -> None:
     if os.name == "posix" and os.geteuid() == 0:
         owner = path.parent.stat()
         os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete, in a folder and all below, temporary files of `replacing` that killed processes have left."""
+    with suppress(OSError):
+        for path in folder.rglob(f".*{PART}"):
+            with suppress(OSError):
+                if time.time() - path.lstat().st_mtime > STALE:
+                    path.unlink()
 
 
 @contextmanager

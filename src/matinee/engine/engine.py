@@ -47,7 +47,7 @@ from matinee.engine.types import (
     UserPage,
 )
 from matinee.engine.writes import check_stars
-from matinee.errors import InvalidInputError
+from matinee.errors import InvalidInputError, ReadOnlyError
 from matinee.settings import Settings
 from matinee.stores.base import ImportProgress
 
@@ -151,6 +151,10 @@ class Engine:
     def check(self) -> None:
         """Raise unless a model is loaded and the store answers, and the recommender service, if one scores."""
         self.request_view().runtime.check()
+
+    def write_problem(self) -> ReadOnlyError | None:
+        """Why nothing can be written now, though it can be read; None: as far as is known, writing works."""
+        return self._lifecycle.runtime.store.write_problem()
 
     def settle(self, seconds: float) -> None:
         """Wait for a promotion that is being followed to end, for some seconds at most."""

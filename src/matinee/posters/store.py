@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import time
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
-from matinee._util.atomic_files import locked, replacing, sync_folder
+from matinee._util.atomic_files import locked, remove_leftovers, replacing, sync_folder
+from matinee._util.private_files import private_file, private_folder
 from matinee.errors import InvalidInputError, MediaTypeError, StoreError, TooLargeError
 from matinee.posters.links import allowed_link
 from matinee.posters.pictures import HEAD, KINDS, Kind, Picture, inspect, kind_of
@@ -37,8 +37,6 @@ _MAX_STEM = 240
 """Maximum bytes of a file name without suffix. File systems allow 255."""
 _WAIT = 30.0
 """Seconds to wait for another process that is replacing a picture, which takes less than a millisecond."""
-_STALE = 3600.0
-"""Age in seconds after which a temporary file is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +193,12 @@ class PosterStore:
         target = self.folder / f"{stem}{self.inspect(data).kind.suffix}"
         with writing():
             is_new = not self.folder.exists()
-            self.folder.mkdir(parents=True, exist_ok=True)
+            private_folder(self.folder)
             if is_new and durable:
                 sync_folder(self.folder.parent)
             with self._lock():
                 with replacing(target, durable=durable) as file:
+                    private_file(file)
                     file.write_bytes(data)
                 if self._discard(stem, keep=target) and durable:
                     sync_folder(self.folder)  # else the former picture could come back after a power cut
@@ -216,10 +215,7 @@ class PosterStore:
 
     def tidy(self) -> None:
         """Delete temporary files of killed processes."""
-        with suppress(OSError):
-            for path in self.folder.glob(".*.part"):
-                if time.time() - path.lstat().st_mtime > _STALE:
-                    path.unlink(missing_ok=True)
+        remove_leftovers(self.folder)
 
     def _discard(self, stem: str, keep: Path | None = None) -> bool:
         deleted = False

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Movie
+from matinee.errors import ReadOnlyError
 
 RECORD_SPACES = ("text",)
 """Spaces whose vectors are computed from a movie's record. Replacing the record drops these vectors."""
@@ -70,10 +71,11 @@ class Changes:
         users: ids of users whose data changed.
         movies: ids of movies that were written or deleted.
         ratings: the rating changes, in order.
-        erased: ids of erased users.
-        complete: False if the log no longer reaches back to `since`, because old entries were dropped or a user was
-            erased. The changes then describe the whole content of the store: discard everything applied before, then
-            apply them.
+        erased: ids of erased users. Discard everything applied of them before, then apply the rating changes: the log
+            only has their ratings since. What was logged of them before is gone, so that `before` of a change may be a
+            rating that the reader never saw.
+        complete: False if the log no longer reaches back to `since`, because old entries were dropped. The changes
+            then describe the whole content of the store: discard everything applied before, then apply them.
     """
 
     seq: int
@@ -158,7 +160,8 @@ class ImportProgress:
 class Store(Protocol):
     """Storage with read-your-writes consistency across processes. Writes are atomic, and durable once they return.
 
-    Safe for use from many threads and processes. Every method raises `StoreError` if the store cannot answer.
+    Safe for use from many threads and processes. Every method raises `StoreError` if the store cannot answer; a write
+    raises `ReadOnlyError` if nothing can be written, while reading goes on.
     """
 
     def put_ratings(self, ratings: Sequence[Rating], *, key: str | None = None) -> int:
@@ -250,6 +253,13 @@ class Store(Protocol):
 
     def ping(self) -> None:
         """Raise `StoreError` unless the store can be read."""
+        ...
+
+    def write_problem(self) -> ReadOnlyError | None:
+        """Why nothing can be written now, though it can be read; None: as far as is known, writing works.
+
+        Looks again about once a second, so that it is known when writing works again.
+        """
         ...
 
     def close(self) -> None:

@@ -42,6 +42,15 @@ Bodies = Sequence[tuple[str, str | None]]
 """Ids of movies and their JSON; None for a tombstone."""
 
 
+FORGET_LOGGED = """
+    WITH RECURSIVE entries(seq) AS (
+        SELECT version FROM users WHERE user_id = %s
+        UNION ALL
+        SELECT log.previous FROM entries JOIN log ON log.seq = entries.seq WHERE log.previous IS NOT NULL
+    )
+    DELETE FROM log WHERE seq IN (SELECT seq FROM entries) AND user_id = %s"""
+
+
 class Connection(Protocol):
     """A connection within a transaction. Statements mark values by `%s`."""
 
@@ -76,8 +85,13 @@ class Database(Protocol[C_co]):
         """Run `work` in a transaction that sees one state of the database. It may run twice."""
         ...
 
-    def write(self, work: Callable[[C_co], T], /) -> T:
-        """Run `work` in a transaction. Returns after a durable commit. `work` may run twice, but is committed once."""
+    def write(self, work: Callable[[C_co], T], since: float | None = None, /) -> T:
+        """Run `work` in a transaction. Returns after a durable commit. `work` may run twice, but is committed once.
+
+        Args:
+            work: writes.
+            since: when its caller began to wait for other writers (`time.monotonic`); None: now.
+        """
         ...
 
     def close(self) -> None:
@@ -95,12 +109,15 @@ class SqlStore(ABC, Generic[C]):
         database: closed with the store.
         keep_log: minimum number of changes in the log.
         clock: seconds since 1970, for the age of idempotency keys.
+        patience: seconds that a write waits for other writers.
     """
 
     STATE = "SELECT seq, log_floor FROM state"
     """Reads the state before a commit, which other writers wait for from then on."""
 
-    def __init__(self, database: Database[C], keep_log: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database[C], keep_log: int, clock: Callable[[], float], patience: float = float("inf")
+    ) -> None:
         self._database, self._keep_log, self._clock = database, keep_log, clock
         self._seq = 0  # the last number taken by the commit in the making
         self._group = GroupCommit(
@@ -108,6 +125,7 @@ class SqlStore(ABC, Generic[C]):
             database.lifetime,
             lambda error: not isinstance(error, StoreError) or self._by_statement(error.__cause__),
             lambda error: self._by_lock(error.__cause__),
+            patience,
         )
 
     def _write(self, work: Callable[[C], T], weight: int = 1) -> T:
@@ -124,7 +142,7 @@ class SqlStore(ABC, Generic[C]):
                 connection.execute("UPDATE state SET seq = %s", (self._seq,))
                 drop_old_log(connection, self._keep_log, max(1, self._keep_log // 100))
 
-        self._database.write(work)
+        self._database.write(work, min(job.queued for job in jobs))
 
     def _next_seq(self, count: int) -> int:
         """Allocate `count` sequence numbers and return the last one."""
@@ -288,11 +306,8 @@ class SqlStore(ABC, Generic[C]):
     def _erase(self, connection: C, user: str) -> int:
         seq = self._next_seq(1)
         connection.execute("DELETE FROM exposures WHERE user_id = %s", (user,))
-        deleted = connection.execute("DELETE FROM ratings WHERE user_id = %s", (user,)).rowcount
-        connection.execute("DELETE FROM log WHERE user_id = %s AND movie_id IS NOT NULL", (user,))
-        if deleted:
-            # Readers that have applied these ratings cannot undo them without the log, so they must reload.
-            connection.execute("UPDATE state SET log_floor = %s", (seq,))
+        connection.execute("DELETE FROM ratings WHERE user_id = %s", (user,))
+        connection.execute(FORGET_LOGGED, (user, user))  # a former erasure, too
         connection.execute("INSERT INTO log (seq, user_id) VALUES (%s, %s)", (seq, user))
         connection.execute(
             "INSERT INTO users VALUES (%s, %s, %s) ON CONFLICT (user_id) DO UPDATE SET"

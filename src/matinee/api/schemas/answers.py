@@ -246,12 +246,14 @@ class ReadyOut(HealthOut, json_schema_extra=example(f'{{"status": "ready", {SNAP
 class CoreReadyOut(
     ReadyOut,
     json_schema_extra=example(
-        f"""{{"status": "ready", {SNAPSHOT}, "warnings": [],
+        f"""{{"status": "ready", {SNAPSHOT}, "warnings": [], "writes": true, "reason": null,
         "backlog": {{"movies": 0, "texts": 0, "posters": 0, "reason": null}}}}"""
     ),
 ):
     """Able to answer."""
 
+    writes: bool = Field(description="Whether the store can be written; where not, reads go on.")
+    reason: str | None = Field(description="Why it cannot be written, and what to do.")
     backlog: BacklogState
 
 

@@ -104,6 +104,17 @@ def restored(form: Sequence[Any]) -> Entry:
     return _KINDS[form[0]](*form[1:])
 
 
+def raters(forms: Iterable[Sequence[Any]]) -> list[str]:
+    """Ids of the documents of users whose ratings stored entries change, for finding the entries of one user."""
+    return list({document_id(form[2]): None for form in forms if form[0] == _NAMES[RatingEntry]})
+
+
+def without(source: Source, user_id: str) -> Source:
+    """A document that holds entries, without those of one user's ratings."""
+    left = [form for form in source["entries"] if form[0] != _NAMES[RatingEntry] or form[2] != user_id]
+    return source | {"entries": left, "user": raters(left)}
+
+
 def key_address(names: Names, key: str) -> Address:
     """The document of an idempotency key."""
     return names.log, f"key-{document_id(key)}"

@@ -15,8 +15,9 @@ from typing import Any
 from matinee.data.catalog import Movie
 from matinee.databases.elasticsearch import Cluster
 from matinee.databases.elasticsearch_documents import Action
+from matinee.databases.elasticsearch_errors import Failure, refused
 from matinee.databases.elasticsearch_scan import Scan, scan
-from matinee.errors import StoreError
+from matinee.errors import ReadOnlyError, StoreError
 from matinee.stores.base import Changes, Exposure, ImportProgress, MovieVector, Rating, UserOverlay
 from matinee.stores.elasticsearch import schema
 from matinee.stores.elasticsearch.batches import Batch, Batches, BatchJob
@@ -61,6 +62,7 @@ from matinee.stores.records import (
     vector_of,
     whole_content,
 )
+from matinee.stores.write_health import WriteHealth
 
 ATTEMPTS = 5
 """Attempts at one consistent read of all ratings, which an erasure in the middle of it spoils."""
@@ -93,6 +95,7 @@ class ElasticsearchStore:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._cluster, self.names, self._clock = cluster, names, clock
+        self._health = WriteHealth(self._look_at_blocks)
         self._shown = itertools.count()
         try:
             schema.prepare(cluster, names)
@@ -226,8 +229,6 @@ class ElasticsearchStore:
         address = user_address(self.names, user_id)
 
         def work(batch: Batch) -> int:
-            # Readers that have applied these ratings cannot undo them without the log, so they must reload.
-            batch.erases = bool(batch.documents[address].get("ratings"))
             batch.add(ErasureEntry(batch.seq + 1, user_id))
             return batch.seq
 
@@ -257,19 +258,26 @@ class ElasticsearchStore:
             if newer is not None:
                 return start.seq, self._as_of(users, newer)
             users.close()
-        raise StoreError("Users are being erased all the time, so that not all ratings can be read.", "Try again.")
+        raise StoreError("The log is cut all the time, so that not all ratings can be read.", "Try again.")
 
     @staticmethod
     def _as_of(users: Scan, newer: list[Commit]) -> Iterator[Source]:
         undone: dict[str, list[RatingEntry]] = {}
+        erased: dict[str, int] = {}
         for commit in reversed(newer):
             for entry in reversed(commit.entries):
                 if isinstance(entry, RatingEntry):
                     undone.setdefault(entry.user_id, []).append(entry)
+                elif isinstance(entry, ErasureEntry):
+                    erased.setdefault(entry.user_id, entry.seq)
         try:
             for document in users:
                 user = opened(document.source)
-                undo(undone.get(user["user_id"], ()), user["ratings"])
+                user_id = user["user_id"]
+                if user_id in erased:  # already, since the log no longer says what was there before
+                    user |= {"erased": erased[user_id], "ratings": {}}
+                else:
+                    undo(undone.get(user_id, ()), user["ratings"])
                 yield user
         finally:
             users.close()
@@ -424,6 +432,22 @@ class ElasticsearchStore:
     def ping(self) -> None:
         """Raise `StoreError` unless the store can be read."""
         self.seq()
+
+    def write_problem(self) -> ReadOnlyError | None:
+        """Why nothing can be written now, though it can be read: its indices are blocked."""
+        return self._health.problem()
+
+    def _look_at_blocks(self, known: ReadOnlyError | None) -> None:
+        del known
+        answer: Any = self._cluster.call(
+            lambda client: client.indices.get_settings(index=",".join(self.names.all()), name="index.blocks.*")
+        )
+        for index, about in sorted(answer.items()):
+            blocks = about.get("settings", {}).get("index", {}).get("blocks", {})
+            for name in ("read_only_allow_delete", "read_only", "write"):
+                if str(blocks.get(name)) == "true":
+                    reason = f"index [{index}] blocked by: [index.blocks.{name}]"
+                    raise refused(self._cluster.name, Failure(403, "cluster_block_exception", reason))
 
     def close(self) -> None:
         """Close the connections. Any later use raises `StoreError`."""
