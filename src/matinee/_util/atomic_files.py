@@ -30,6 +30,14 @@ def sync_file(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def make_folder(path: Path) -> None:
+    """Create a folder with its parents, whose names survive a power cut. Does nothing where it exists."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in reversed(missing):
+        sync_folder(folder.parent)
+
+
 def file_hash(path: Path, algorithm: str = "sha256") -> str:
     """Hexadecimal digest of a file's bytes; `algorithm` is sha256, or md5 where a publisher gives only that."""
     with path.open("rb") as file:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
-from matinee._util.atomic_files import locked, replacing, sync_folder
+from matinee._util.atomic_files import locked, make_folder, replacing, sync_folder
 from matinee.errors import InvalidInputError, MediaTypeError, StoreError, TooLargeError
 from matinee.posters.pictures import HEAD, KINDS, Kind, Picture, inspect, kind_of
 
@@ -175,10 +175,7 @@ class PosterStore:
             return "unchanged"
         target = self.folder / f"{stem}{self.inspect(data).kind.suffix}"
         with writing():
-            is_new = not self.folder.exists()
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if is_new and durable:
-                sync_folder(self.folder.parent)
+            make_folder(self.folder)
             with self._lock():
                 with replacing(target, durable=durable) as file:
                     file.write_bytes(data)

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from matinee._util.atomic_files import make_folder
 from matinee.databases.lifetime import Lifetime
 from matinee.errors import StoreError
 from matinee.stores.sqlite import migrations
@@ -79,7 +80,7 @@ class Connections:
             raise
 
     def _prepare(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.path.parent)
         wal = self.path.with_name(self.path.name + "-wal")
         size = self.path.stat().st_size if self.path.exists() else 0
         # SQLite would treat an empty file as a new database and discard its log.
