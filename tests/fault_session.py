@@ -15,7 +15,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,12 @@ class Step:
     effects: dict[Key, Value]
     body: bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
+
+    def as_told(self, answer: Answer) -> Step:
+        """The step with the snapshot that an answer names: where a promote failed, a rollback leads elsewhere."""
+        if answer.fine and ("snapshot",) in self.effects:
+            return replace(self, effects={("snapshot",): json.loads(answer.body)["snapshot"]})
+        return self
 
 
 def _json(method: str, path: str, body: object, effects: dict[Key, Value], **headers: str) -> Step:
@@ -334,7 +340,7 @@ class Stage:
                 return []
             for step in self.steps():
                 answer = site.send(step)
-                visit(step, answer)
+                visit(step.as_told(answer), answer)
                 flaws += [flaw] if (flaw := answer.flaw(f"{step.method} {step.path}")) else []
             if not site.alive():
                 flaws.append("the server has ended")
