@@ -24,6 +24,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import reduce
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -69,6 +70,11 @@ class Figures:
     acknowledged: int = 0
     kept_unanswered: int = 0
     lost: int = 0
+
+
+def added(one: Figures, other: Figures) -> Figures:
+    first, second = asdict(one), asdict(other)
+    return Figures(**{name: first[name] + second[name] for name in first})
 
 
 class Kills:
@@ -307,18 +313,16 @@ def main() -> int:
                 for _ in range(options.kills // len(kinds) + (place < options.kills % len(kinds))):
                     if time.monotonic() > end:
                         break
-                    one, sum_ = asdict(kills.kill(kind)), asdict(figures.get(kind, Figures()))
-                    figures[kind] = Figures(**{field: sum_[field] + one[field] for field in one})
+                    figures[kind] = added(figures.get(kind, Figures()), kills.kill(kind))
             kills.close()
             faults = kills.faults
         layer.close()
     if options.add is not None:
         earlier = json.loads(options.add.read_text()) if options.add.exists() else {}
         for kind, record in earlier.items():
-            own = asdict(figures.get(kind, Figures()))
-            figures[kind] = Figures(**{field: own[field] + record[field] for field in record})
+            figures[kind] = added(figures.get(kind, Figures()), Figures(**record))
         options.add.write_text(json.dumps({kind: asdict(one) for kind, one in figures.items()}))
-    whole = Figures(**{field: sum(asdict(one)[field] for one in figures.values()) for field in asdict(Figures())})
+    whole = reduce(added, figures.values(), Figures())
     print(f"{'kind':12} {'kills':>6} {'in a write':>11} {'acknowledged':>13} {'stored unanswered':>18} {'lost':>5}")
     for kind, one in [*figures.items(), ("all", whole)]:
         row = f"{kind:12} {one.kills:6,} {one.in_progress:11,} {one.acknowledged:13,} "
