@@ -53,6 +53,8 @@ from fault_session import (  # noqa: E402
 from poster_support import picture  # noqa: E402
 
 MOVIES = 40
+LIMIT = 60.0
+"""Seconds that a call may take to come."""
 BEFORE = 4
 """Writes that are answered before the one that is killed, at most."""
 IMPORTED = 5000
@@ -117,7 +119,8 @@ class Kills:
 
     def _wait_for(self, calls: int, done: Callable[[], bool]) -> None:
         """Until the layer has counted so many calls, or all is done. Does not sleep, so as to hit the call."""
-        while self.layer.calls < calls and not done():
+        end = time.monotonic() + LIMIT
+        while self.layer.calls < calls and not done() and time.monotonic() < end:
             pass
 
     # --- kinds ----------------------------------------------------------------------------------------------------
@@ -232,14 +235,17 @@ class Kills:
         """Kill a server while it migrates an old store, which its start does."""
         self.close()
         self.stage.fresh()
+        if "migrations" not in self._last_calls:  # how many calls one makes
+            self._start().kill()
+            self._last_calls["migrations"] = self.layer.calls
+            self.stage.fresh()
         figures, expected = Figures(kills=1), self.stage.expectation()
         self.layer.start(self.stage.home)
-        at = self.chance.randint(1, self._last_calls.get("migrations", 40))
+        at = self.chance.randint(1, self._last_calls["migrations"])
         site = Site(self.stage.nursery, self.stage.settings)
-        ready: list[bool] = []
-        self._wait_for(at, lambda: bool(ready) or not site.alive())
+        self._wait_for(at, lambda: not site.alive())
         site.kill()
-        figures.in_progress += self.layer.calls > 0
+        figures.in_progress += 0 < self.layer.calls < self._last_calls["migrations"]
         self.layer.stop()
         return self._checked("migrations", figures, expected)
 
