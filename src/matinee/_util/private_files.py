@@ -8,6 +8,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from matinee._util.atomic_files import sync_folder
+
 log = logging.getLogger("matinee")
 FOLDER, FILE = 0o700, 0o600
 _OTHERS = 0o077
@@ -15,7 +17,9 @@ _told: set[Path] = set()
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder, and those above it that are missing, for its owner alone. One that is there stays as it is.
+    """Make a folder, and those above it that are missing, for its owner alone; their names survive a power cut.
+
+    One that is there stays as it is.
 
     Raises:
         OSError: it cannot be made, or a file is in its place.
@@ -32,6 +36,8 @@ def private_folder(path: Path) -> None:
         except FileExistsError:
             if not folder.is_dir():
                 raise
+        else:
+            sync_folder(folder.parent)
 
 
 def private_file(path: Path) -> None:

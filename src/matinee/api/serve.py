@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
+from matinee._util.allocator import limit_arenas
 from matinee._util.file_lock import FileLock
 from matinee._util.logs import logging_config
 from matinee._util.signals import quiet_signals
@@ -111,6 +112,7 @@ def _worker(service: Service) -> Application:
         SystemExit: it cannot be made; with this status the other processes end too, instead of being restarted forever.
     """
     threadpool_limits(1)
+    limit_arenas()
     try:
         return _for_this_process(service, Settings())
     except Exception as error:
@@ -174,6 +176,7 @@ def serve(settings: Settings | None = None, service: Service = "core") -> None:
     check_start(settings)
     with quiet_signals():
         if settings.workers == 1:
+            limit_arenas()
             with threadpool_limits(1):
                 uvicorn.Server(config_of(settings, _for_this_process(service, settings), service)).run()
             return

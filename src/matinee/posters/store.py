@@ -192,10 +192,7 @@ class PosterStore:
             return "unchanged"
         target = self.folder / f"{stem}{self.inspect(data).kind.suffix}"
         with writing():
-            is_new = not self.folder.exists()
             private_folder(self.folder)
-            if is_new and durable:
-                sync_folder(self.folder.parent)
             with self._lock():
                 with replacing(target, durable=durable) as file:
                     private_file(file)

@@ -1,0 +1,57 @@
+"""Files that fail, and power cuts: some points of `tools/fault_sweep.py` and `tools/power_loss.py`, which try all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fault_layer import FaultLayer, missing
+from fault_nursery import Nursery
+from fault_points import Part, Sweep, points
+from fault_session import Stage
+from power_cuts import PowerCuts
+
+pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
+OPENED = 12
+"""Folders opened after power cuts, at most one more."""
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
+    folder = tmp_path_factory.mktemp("faults")
+    layer = FaultLayer(folder / "layer")
+    with Nursery(folder / "log", layer.environment) as nursery:
+        sweep = Sweep(Stage(folder, nursery), layer)
+        try:
+            yield sweep
+        finally:
+            sweep.close()
+            layer.close()
+
+
+@pytest.mark.parametrize(
+    ("part", "error", "start", "every"),
+    [
+        ("session", "EIO", 3, 53),
+        ("session", "ENOSPC-stays", 29, 71),
+        ("session", "short", 17, 61),
+        ("training", "EIO", 300, 400),
+        ("training", "ENOSPC-stays", 150, 400),
+    ],
+)
+def test_a_failed_call_loses_nothing_acknowledged(sweep: Sweep, part: Part, error: str, start: int, every: int) -> None:
+    outcomes = [sweep.run(part, error, point) for point in points(sweep.calls(part), error, start, every)]
+    assert [(outcome.where, fault) for outcome in outcomes for fault in outcome.faults] == []
+    assert any(outcome.hit for outcome in outcomes)
+    assert all(outcome.refused for outcome in outcomes if part == "training")
+
+
+def test_a_power_cut_loses_nothing_acknowledged(sweep: Sweep, tmp_path: Path) -> None:
+    cuts = PowerCuts(sweep.stage, sweep.layer, "session", empty=True)
+    assert cuts.acknowledged >= 15
+    different = {(cut.kept, cut.digest): cut for cut in cuts.cuts(seed=5)}
+    some = list(different.values())[:: len(different) // OPENED]
+    assert {cut.kept for cut in some} >= {"nothing", "some"}
+    assert [(cut.after, cut.kept, fault) for cut in some for fault in cuts.check(cut, tmp_path / "cut")] == []
