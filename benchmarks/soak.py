@@ -109,10 +109,13 @@ def _read(pid: int, name: str) -> bytes:
 
 
 def usage(pid: int) -> tuple[float, int, int] | None:
-    """Private memory (MiB), open files and threads of a process; None if it has ended."""
+    """Private memory (MiB), open files and threads of a process; None if it has ended.
+
+    Pages of mapped files do not count, which the system takes back when it needs them.
+    """
     private = 0
     for line in _read(pid, "smaps_rollup").splitlines():
-        if line.startswith((b"Private_Clean", b"Private_Dirty")):
+        if line.startswith(b"Private_Dirty"):
             private += int(line.split()[1])
     with suppress(OSError):
         return private / 1024, len(os.listdir(f"/proc/{pid}/fd")), len(os.listdir(f"/proc/{pid}/task"))  # noqa: PTH208

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from matinee._util.atomic_files import make_folder, replacing, sync_folder
+from matinee._util.atomic_files import replacing, sync_folder
 from matinee.errors import SnapshotError
 from matinee.snapshots.folder import locked
 from matinee.snapshots.manifest import SNAPSHOT_ID, Manifest, read_manifest
@@ -211,7 +211,7 @@ class SnapshotRegistry:
             ) from error
 
     def _locked(self) -> AbstractContextManager[None]:
-        make_folder(self.root)
+        self.root.mkdir(parents=True, exist_ok=True)
         return locked(self.root / "pointer.lock")
 
     def _read(self) -> Pointer | None:
