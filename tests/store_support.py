@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -82,3 +83,11 @@ def all_ratings(store: Store) -> dict[tuple[str, str], Rating]:
 def _flat(store: Store) -> Iterator[Rating]:
     for batch in store.ratings(batch=7):
         yield from batch
+
+
+def until(true: Callable[[], object], seconds: float = 30) -> None:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it has not become true"
+        time.sleep(0.005)

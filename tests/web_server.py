@@ -41,13 +41,17 @@ def serve(answer: Handler) -> Iterator[str]:
         thread.join(5)
 
 
-def send(body: bytes, status: int = 200, kind: str = "", *, length: int | None = None) -> Handler:
+def send(
+    body: bytes, status: int = 200, kind: str = "", *, length: int | None = None, retry_after: str = ""
+) -> Handler:
     """An answer with a body of a media type; `length` other than its own cuts it short."""
 
     def answer(request: http.server.BaseHTTPRequestHandler) -> None:
         request.send_response(status)
         if kind:
             request.send_header("Content-Type", kind)
+        if retry_after:
+            request.send_header("Retry-After", retry_after)
         request.send_header("Content-Length", str(len(body) if length is None else length))
         request.end_headers()
         request.wfile.write(body)

@@ -140,8 +140,16 @@ class TrackingError(MatineeError):
     """MLflow does not answer, or refuses (HTTP 503)."""
 
 
+class KeyFileError(MatineeError):
+    """The file of API keys cannot be read or written (HTTP 503)."""
+
+
 class StoreError(MatineeError):
     """The store cannot answer (HTTP 503)."""
+
+
+class ReadOnlyError(StoreError):
+    """The store can be read, but not written: a full or read-only disk, a damaged file (HTTP 503)."""
 
 
 class EncoderError(MatineeError):

@@ -80,6 +80,25 @@ class Settings(BaseSettings):
         "",
         description="Origins of other sites (`https://example.org`), separated by commas, whose pages may use the API.",
     )
+    auth: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Whether the services demand API keys; `auto`: where the address that they are bound to is not "
+        "loopback, and wherever there is a key.",
+    )
+    insecure: bool = Field(
+        False, description="Serve other machines without keys; for networks that you trust (`--insecure`)."
+    )
+    keys_file: str = Field("", description="File of the API keys; empty: `keys.json` in the data folder.")
+    api_key: str = Field("", description="API key that clients, and services that ask other services, send.")
+    rate_limit: int = Field(
+        0, ge=0, description="Requests a minute of one client to one worker process; 0: unlimited. A key's own counts."
+    )
+    audit: bool = Field(
+        True, description="Record administrative acts and changes of keys in `audit.jsonl` in the data folder."
+    )
+    hash_ids_in_logs: bool = Field(
+        False, description="Write ids of users into the audit log as keyed hashes (the secret is in the data folder)."
+    )
     port: int = Field(8000, ge=0, le=65535, description="Port of the core service.")
     classic_root: Literal["", "titles", "factorization"] = Field(
         "",
@@ -113,7 +132,9 @@ class Settings(BaseSettings):
         description="How much a list shows each taste of its user: 0 by score alone … 1 by genres, countries, "
         "languages and decades alone.",
     )
-    memory_limit: int = Field(4 << 30, gt=0, description="Maximum memory of one model while fitting, in bytes.")
+    memory_limit: int = Field(
+        4 << 30, gt=0, description="Maximum memory of one model while fitting, and of reading a data set."
+    )
     seed: int = Field(0, description="Random seed.")
 
     verify_on_load: Literal["full", "size"] = Field(
@@ -205,6 +226,11 @@ class Settings(BaseSettings):
     max_pixels: int = Field(
         50_000_000, gt=0, description="Maximum number of pixels (width × height) of an image; half of it for WebP."
     )
+    poster_hosts: str = Field(
+        "",
+        description="Hosts (`images.example.org`, `*.example.org`), separated by commas, whose pictures films' records "
+        "may link to; empty: all public ones.",
+    )
     poster_meaning: bool = Field(
         True, description="Also search posters by what they seem to show (ConSE), as a weak extra signal."
     )
@@ -227,6 +253,11 @@ class Settings(BaseSettings):
     def snapshots_dir(self) -> Path:
         """Folder of the snapshots."""
         return self.data_dir / "snapshots"
+
+    @property
+    def keys_path(self) -> Path:
+        """File of the API keys."""
+        return Path(self.keys_file) if self.keys_file else self.data_dir / "keys.json"
 
     @property
     def runs_dir(self) -> Path:

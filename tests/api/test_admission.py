@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from urllib.parse import urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from matinee.api.admission import COSTS, Admission, cost_of, queues_of
+from matinee.api import create_app
+from matinee.api.admission import Admission, queues_of
+from matinee.api.cost import COSTS, MANY, ROUTES, cost_of, is_heavy_query
 from matinee.api.fair_queue import FairQueue
+from matinee.api.fast_path import plan, takes_long
+from matinee.engine.types import Request as Options
 from matinee.settings import Settings
 from raw_server import raw_server
 
@@ -27,7 +35,7 @@ from raw_server import raw_server
         ("GET /", None),
         ("GET /static-docs/x.js", None),
         ("GET /v1/movies/318", "light"),
-        ("GET /v1/movies", "light"),
+        ("GET /v1/movies", "list"),
         ("GET /nowhere", "light"),
         ("GET /v1/users/1/recommendations?n=20&model=ease", "list"),
         ("GET /v1/users/1/recommendations?explain=false&diversity=0", "list"),
@@ -45,7 +53,12 @@ from raw_server import raw_server
         ("GET /classic/recommendations/1", "list"),
         ("POST /v1/recommendations", "heavy"),
         ("POST /v1/posters/search", "heavy"),
-        ("POST /reco", "heavy"),
+        ("POST /favourites", "heavy"),
+        ("POST /classic/titles/recommendation/", "heavy"),
+        ("GET /favourites", "light"),
+        ("GET /recommendations?user_id=1&returnMetadata=true", "heavy"),
+        ("POST /v1/imports", "stream"),
+        ("GET /v1/imports/a", "light"),
         ("POST /v1/ratings", "import"),
         ("PUT /v1/movies/1/poster", "import"),
         ("PUT /v1/users/1/ratings/2", "write"),
@@ -60,6 +73,38 @@ def test_costs(request_line: str, cost: str | None) -> None:
     assert cost_of(method, path, query.encode()) == cost
     if method == "GET":
         assert cost_of("HEAD", path, query.encode()) == cost
+
+
+def test_every_route_has_a_cost_of_its_own() -> None:
+    served = {
+        f"{method.upper()} {path}" for path, methods in create_app().openapi()["paths"].items() for method in methods
+    }
+    assert served == set(ROUTES)
+    for route, cost in ROUTES.items():
+        method, path = route.split()
+        told = {"free": None, "by query": "list"}.get(cost, cost)
+        assert cost_of(method, re.sub(r"{\w+}", "a%b", path), b"") == told
+
+
+@given(st.integers(1, 1000), st.booleans(), st.booleans(), st.sampled_from(["0", "0.0", "0.3", "1"]), st.booleans())
+def test_the_queue_and_the_thread_are_chosen_by_one_rule(
+    n: int, explain: bool, metadata: bool, diversity: str, filtered: bool
+) -> None:
+    filter_ = "year > 1990" if filtered else ""
+    options = Options(n=n, explain=explain, diversity=float(diversity), filter=filter_)
+    query = urlencode(
+        {"n": n, "explain": str(explain).lower(), "metadata": str(metadata).lower(), "diversity": diversity}
+        | {"filter": filter_}
+    ).encode()
+    assert is_heavy_query(query) == takes_long(options, metadata)
+
+
+def test_a_heavy_plain_list_does_not_take_the_fast_path() -> None:
+    path = "/v1/users/u1/recommendations"
+    assert plan(path, b"n=%d" % MANY) is not None
+    for n in (MANY + 1, 1000):
+        assert plan(path, b"n=%d" % n) is None
+        assert cost_of("GET", path, b"n=%d" % n) == "heavy"
 
 
 def test_every_cost_has_a_queue() -> None:

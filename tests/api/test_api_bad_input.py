@@ -16,7 +16,9 @@ PATHS = create_app().openapi()["paths"]
 ROUTES = [(method.upper(), path, route) for path, methods in PATHS.items() for method, route in methods.items()]
 TAKES_IMAGES = ("/v1/movies/{movie_id}/poster", "/v1/posters/search")
 """Their bodies are pictures: see `test_api_posters` and `test_api_spaces`."""
-WITH_BODY = [one for one in ROUTES if "requestBody" in one[2] and one[1] not in TAKES_IMAGES]
+STREAMS = "/v1/imports"
+"""Reads lines, and is not bound by the limit of bodies: test_imports."""
+WITH_BODY = [one for one in ROUTES if "requestBody" in one[2] and one[1] not in (*TAKES_IMAGES, STREAMS)]
 BODIES: dict[str, Any] = {
     "POST /v1/recommendations": {"ratings": [{"movie_id": "m1"}]},
     "POST /v1/ratings": [{"user_id": "u1", "movie_id": "m1", "rating": 4}],
@@ -32,7 +34,7 @@ JSON = {"content-type": "application/json"}
 
 
 def filled(path: str, user: str = "u1", film: str = "m1") -> str:
-    return path.format(user_id=user, movie_id=film, snapshot_id="nope", run_id="nope")
+    return path.format(user_id=user, movie_id=film, snapshot_id="nope", run_id="nope", key="nope")
 
 
 def assert_problem(answer: httpx.Response, *statuses: int) -> None:
@@ -69,6 +71,8 @@ def queries() -> Iterator[Any]:
     for method, path, route in ROUTES:
         for parameter in route.get("parameters", []):
             if parameter["in"] == "query":
+                if (path, parameter["name"]) == ("/v1/posters/search", "filter"):
+                    continue  # looked at after the picture, which is not given here
                 for value in dict.fromkeys(wrong_values(parameter)):
                     yield pytest.param(
                         method, path, parameter["name"], value, id=f"{method} {path} {parameter['name']}={value[:9]}"
@@ -96,8 +100,8 @@ def test_unknown_query_parameters_are_ignored_and_of_duplicates_the_last_counts(
 def test_ids(client: Client, method: str, path: str) -> None:
     body = {"json": BODIES[f"{method} {path}"]} if f"{method} {path}" in BODIES else {}
     for bad in ("x" * 65, "%00", "a%0Ab"):
-        own = "snapshot_id" in path or "run_id" in path
-        url = path.format(snapshot_id="%20", run_id="%20") if own else filled(path, bad, bad)
+        own = any(name in path for name in ("snapshot_id", "run_id", "key"))
+        url = path.format(snapshot_id="%20", run_id="%20", key="%20") if own else filled(path, bad, bad)
         assert_problem(client.request(method, url, **body), 422)
     if "movie_id" in path:
         answer = client.request(method, filled(path, film="no-such-film"), **body)

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from api_support import Client
+from matinee.api import create_app
+from matinee.settings import Settings
 
 CONTRACT = """
 GET /v1/users/{user_id}/recommendations
@@ -34,6 +36,8 @@ GET /v1/users/{user_id}/ratings
 PUT /v1/users/{user_id}/ratings/{movie_id}
 DELETE /v1/users/{user_id}/ratings/{movie_id}
 POST /v1/ratings
+POST /v1/imports
+GET /v1/imports/{key}
 GET /v1/users/{user_id}
 DELETE /v1/users/{user_id}
 GET /v1/users/{user_id}/neighbors
@@ -115,3 +119,24 @@ def test_every_route_is_described_with_examples(client: Client) -> None:
 def test_the_contract_is_served(client: Client) -> None:
     served = {(method, path) for method, path, _ in operations(client)}
     assert served == {(method, path) for method, path in map(str.split, CONTRACT.strip().splitlines())}
+
+
+def test_limits_are_those_of_the_settings() -> None:
+    settings = Settings(max_body=12_345, max_filter=77, max_batch=55, max_history=66)
+    document = create_app(settings).openapi()
+    paths = document["paths"]
+    assert document["info"]["x-limits"]["head_bytes"] == 64 << 10
+    ratings = paths["/v1/ratings"]["post"]
+    assert ratings["requestBody"]["content"]["application/json"]["schema"]["maxItems"] == 55
+    assert ratings["x-limits"]["body_bytes"] == 12_345
+    assert "12,345" in ratings["responses"]["413"]["description"]
+    assert "x-limits" not in paths["/v1/imports"]["post"]
+    assert document["components"]["schemas"]["AdHocRequest"]["properties"]["ratings"]["maxItems"] == 66
+    for path, methods in paths.items():
+        for parameter in methods.get("get", {}).get("parameters", ()):
+            if parameter["name"] == "filter":
+                assert parameter["schema"]["maxLength"] == 77, path
+            if parameter["name"] in ("n", "top_n"):
+                assert parameter["schema"]["maximum"] == 1000, path
+        for method in methods.values():
+            assert ("requestBody" in method) == ("x-limits" in method or path == "/v1/imports"), path

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import importlib
 import logging
+import os
 import re
+import tempfile
 import time
 from pathlib import Path
 
@@ -9,22 +12,27 @@ import anyio
 import pytest
 
 from api_support import Client
+from matinee._util.file_lock import FileLock
 from matinee.api import create_app
 from matinee.engine import Engine
 from matinee.engine.runtime import RequestView
-from matinee.errors import StoreError
+from matinee.errors import SnapshotError, StoreError
 from matinee.evaluation.experiment import evaluate_in_detail
 from matinee.settings import Settings
+from matinee.snapshots import SnapshotRegistry
 from matinee.tracking.recording import record_run
 from matinee.tracking.runs import RunStore
 from matinee.training.pipeline import train_dataset
 from support import random_dataset
 
+serve_module = importlib.import_module("matinee.api.serve")
+
 
 def test_alive_and_ready(client: Client, engine: Engine) -> None:
     assert client.get("/health").json() == {"status": "ok"}
     nothing = {"movies": 0, "texts": 0, "posters": 0, "reason": None}
-    served = {"status": "ready", "snapshot": engine.snapshot_id, "warnings": [], "backlog": nothing}
+    served = {"status": "ready", "snapshot": engine.snapshot_id, "warnings": [], "writes": True, "reason": None}
+    served["backlog"] = nothing
     assert client.get("/ready").json() == served
 
 
@@ -214,3 +222,57 @@ def test_metrics(client: Client) -> None:
     assert re.search(r'matinee_requests_total\{method="other",route="[^"]*",status="405"\} 1\.0', text)
     assert 'matinee_request_seconds_count{route="/v1/movies/{movie_id}"}' in text
     assert "BREW" not in text
+
+
+def test_swaps_in_a_folder_that_cannot_be_locked_end_with_a_sentence(
+    data_dir: Path, client: Client, engine: Engine
+) -> None:
+    served = engine.snapshot_id
+    lock = data_dir / "snapshots" / "pointer.lock"
+    lock.unlink(missing_ok=True)
+    lock.mkdir()  # as a folder without rights: it cannot be opened for writing
+    for path in (f"/v1/snapshots/{served}/promote", "/v1/snapshots/rollback"):
+        answer = client.post(path)
+        assert answer.status_code == 503
+        assert "cannot be locked" in answer.json()["detail"]
+    with pytest.raises(SnapshotError, match="cannot be locked"):
+        SnapshotRegistry(data_dir / "snapshots").prune(1)
+    lock.rmdir()
+    assert client.post(f"/v1/snapshots/{served}/promote").status_code == 200
+    assert engine.snapshot_id == served
+
+
+def test_a_store_that_can_only_be_read(client: Client, engine: Engine) -> None:
+    """Reads go on; a write says why it cannot be stored, and no folder of this machine; so do /ready and /metrics."""
+    put = "/v1/users/u1/ratings/m1"
+    assert client.put(put, json={"rating": 4}).status_code in (200, 201, 204)
+    assert "matinee_store_writable 1.0" in client.get("/metrics").text
+    path = engine.settings.store_path(engine.dataset_name)
+    os.truncate(path, path.stat().st_size // 2)
+    refused = client.put(put, json={"rating": 3})
+    assert refused.status_code == 503
+    assert refused.json()["type"] == "urn:matinee:problem:read-only"
+    assert "matinee restore" in refused.json()["detail"]
+    assert client.get("/v1/users/u1/recommendations").status_code == 200
+    ready = client.get("/ready")
+    assert ready.status_code == 200
+    assert ready.json()["writes"] is False
+    for text in (refused.text, ready.text):
+        assert "cut from" in text
+        assert str(engine.settings.data_dir) not in text
+    assert "matinee_store_writable 0.0" in client.get("/metrics").text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no locks there")
+def test_metrics_of_the_dead_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    dead, alive, foreign = (tmp_path / f"{serve_module.METRICS}{name}" for name in ("dead", "alive", "foreign"))
+    for folder in (dead, alive, foreign):
+        folder.mkdir()
+        (folder / "counter_1.db").touch()
+    (dead / serve_module.IN_USE).touch()
+    lock = FileLock(alive / serve_module.IN_USE)
+    assert lock.acquire(time.monotonic())
+    serve_module._remove_metrics_of_the_dead()
+    assert [folder.exists() for folder in (dead, alive, foreign)] == [False, True, True]
+    lock.close()

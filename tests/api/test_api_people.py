@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 
 from api_support import Client
+from matinee.engine import Engine
 
 RATINGS = "/v1/users/new/ratings"
 
@@ -129,3 +130,24 @@ def test_writes_and_reads_at_the_same_time(client: Client) -> None:
     assert not faults
     assert not any(thread.is_alive() for thread in threads)
     assert all(len(history(client, f"w{k}")) == 12 for k in range(6))
+
+
+def test_two_forms_of_a_name_are_one_user(client: Client, engine: Engine) -> None:
+    one, two = "Zo\u00eb", "Zoe\u0308"
+    first, second, third, *_ = [film["movie_id"] for film in client.get("/v1/movies?limit=9").json()["items"]]
+    assert client.put(f"/v1/users/{two}/ratings/{first}", json={"rating": 4}).status_code == 204
+    assert client.post("/v1/ratings", json=[{"user_id": two, "movie_id": second, "rating": 3}]).status_code == 200
+    assert client.post("/update_ratings", json={two: {"movie_id": [third], "ratings": [2]}}).status_code == 200
+    line = json.dumps({"user_id": two, "movie_id": first, "rating": 5}).encode()
+    assert client.post("/v1/imports", content=line, headers={"content-type": "application/x-ndjson"}).status_code == 200
+    engine.rate([(two, second, 1.0)])
+    for name in (one, two):
+        items = client.get(f"/v1/users/{name}/ratings").json()["items"]
+        assert {item["movie_id"]: item["rating"] for item in items} == {first: 5.0, second: 1.0, third: 2.0}
+        assert client.get(f"/features?user_id={name}").status_code == 200
+        shown = client.get(f"/v1/users/{name}/recommendations").json()
+        assert not {first, second, third} & {item["movie_id"] for item in shown["items"]}
+        assert shown["user_id"] == one
+    assert [user["user_id"] for user in client.get(f"/v1/users?prefix={two}").json()["items"]] == [one]
+    assert client.delete(f"/v1/users/{two}").status_code == 204
+    assert client.get(f"/v1/users/{one}").status_code == 404

@@ -6,7 +6,8 @@ import asyncio
 import base64
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +113,8 @@ def test_limits_are_named(client: Client) -> None:
     long = client.post("/generate", json=["a" * (MAX_CHARACTERS + 1)])
     assert (long.status_code, str(MAX_CHARACTERS) in long.json()["detail"]) == (422, True)
     images = client.post("/embed", json={"images": ["AAAA"] * (MAX_IMAGES + 1)})
-    assert (images.status_code, str(MAX_IMAGES) in images.json()["detail"]) == (422, True)
-    assert embed_images(client, [b"x"] * (MAX_IMAGES + 1)).status_code == 400
+    assert (images.status_code, str(MAX_IMAGES) in images.json()["detail"]) == (413, True)
+    assert embed_images(client, [b"x"] * (MAX_IMAGES + 1)).status_code == 413
     assert client.post("/embed", json={"texts": ["a" * 1000] * 1000}).status_code in (413, 422)
     assert embed_images(client, [bytes(20 << 20)]).status_code == 413
 
@@ -220,6 +221,64 @@ def test_an_encoder_that_cannot_be_had_is_tried_again(
         while client.get("/ready").status_code != 200:
             pass
         assert embed_images(client, [picture(1)]).status_code == 200
+
+
+def test_a_request_of_many_tasks_gives_others_a_turn_after_each() -> None:
+    async def scene() -> list[str]:
+        shop, done, held = WorkQueue(workers=64), [], threading.Event()
+        assert shop.threads == 1
+
+        def task(name: str) -> Callable[[], str]:
+            def work() -> str:
+                assert held.wait(30)
+                done.append(name)
+                return name
+
+            return work
+
+        many = asyncio.create_task(shop.run([task(f"many-{n}") for n in range(5)]))
+        while not shop.pieces:
+            await asyncio.sleep(0)
+        others = [asyncio.create_task(shop.run([task(f"other-{n}")])) for n in range(2)]
+        while shop.pieces < 7:
+            await asyncio.sleep(0)
+        held.set()
+        assert [await other for other in others] == [["other-0"], ["other-1"]]
+        assert await many == [f"many-{n}" for n in range(5)]
+        assert shop.pieces == 0
+        shop.close()
+        return done
+
+    assert asyncio.run(scene())[:4] == ["many-0", "other-0", "other-1", "many-1"]
+
+
+def test_what_is_left_of_a_failed_or_abandoned_request_is_not_started() -> None:
+    async def scene() -> list[int]:
+        shop, done, held = WorkQueue(workers=64), [], threading.Event()
+
+        def work(number: int) -> None:
+            assert held.wait(30)
+            done.append(number)
+            if number == 0:
+                raise ValueError
+
+        failing = asyncio.create_task(shop.run([partial(work, number) for number in range(3)]))
+        left = asyncio.create_task(shop.run([partial(work, 10), partial(work, 11)]))
+        while shop.pieces < 5:
+            await asyncio.sleep(0)
+        left.cancel()
+        held.set()
+        with pytest.raises(ValueError):
+            await failing
+        with pytest.raises(asyncio.CancelledError):
+            await left
+        while shop.pieces:
+            await asyncio.sleep(0)
+        assert await shop.run([lambda: 5]) == [5]
+        shop.close()
+        return done
+
+    assert set(asyncio.run(scene())) <= {0, 1}  # the task that had begun by then
 
 
 def test_too_much_work_is_refused_and_forgotten(settings: Settings) -> None:

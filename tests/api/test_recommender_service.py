@@ -145,7 +145,7 @@ def test_limits_of_bodies(alone: Client, service: Client) -> None:
 def test_too_much_at_a_time_is_refused(tmp_path: Path) -> None:
     app = create_recommender_app(settings_of(tmp_path))
     with Client(app) as client:
-        app.service.work_queue.pieces = 1000  # type: ignore[attr-defined]
+        app.service.work_queue._max_pieces = 0  # type: ignore[attr-defined]
         answer = client.post("/recommend", json=question())
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert answer.json()["detail"].startswith("The service has as much to work on as it can take.")

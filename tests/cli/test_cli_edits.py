@@ -10,6 +10,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from matinee.api import create_app
+from matinee.settings import Settings
+from socket_support import on_a_socket
+
 
 def rated(run: Any, user: str) -> dict[str, float]:
     done = run("history", user, "--json")
@@ -40,6 +44,28 @@ def test_bad_ratings_store_nothing(home: Path, run: Any, words: tuple[str, ...],
     done = run("rate", *words)
     assert done.code == code
     assert rated(run, words[0]) == {}
+
+
+def test_a_file_is_sent_to_the_service_and_goes_on_after_a_bad_line(home: Path, run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "more.ndjson"
+    good = '{"user_id": "zoe", "movie_id": "1", "rating": 5}\n{"user_id": "zoe", "movie_id": "2", "rating": 2}\n'
+    path.write_text(good + "{}\n", encoding="utf-8")
+    table = tmp_path / "more.csv"
+    table.write_text("uid,movie_id,rating,time\nyan,1,4.5,2020-01-01\nyan,2,,\n7,3,1,1000\n", encoding="utf-8")
+    with on_a_socket(create_app(Settings(data_dir=home))) as url:
+        to = ("--core-url", url)
+        failed = run("import", "stream", str(path), *to, "--key", "zoe")
+        assert failed.code == 1
+        assert "Line 3 was refused" in failed.err
+        assert rated(run, "zoe") == {"1": 5.0, "2": 2.0}
+        done = run("import", "stream", str(path), *to, "--key", "zoe", "--skip-errors")
+        assert (done.code, done.out) == (0, "Import zoe: 3 lines, 2 ratings, 1 lines refused.\n"), done.err
+        assert "Line 3:" in done.err
+        done = run("import", "stream", str(table), *to, "--map", "user=uid", "--json")
+        assert json.loads(done.out)["ratings"] == 2
+        assert rated(run, "yan") == {"1": 4.5}
+        assert run("import", "stream", str(table), *to, "--map", "user=uid", "--json").out == done.out
+        assert run("import", "stream", str(tmp_path / "none.ndjson"), *to).code == 1
 
 
 def test_import_ratings_reports_what_was_dropped(home: Path, run: Any, tmp_path: Path) -> None:
@@ -137,3 +163,21 @@ def test_export_spares_what_is_there(home: Path, run: Any, tmp_path: Path) -> No
     assert run("export", "ratings", str(path), "--force").code == 0
     assert run("export", "ratings", str(tmp_path / "r.xlsx")).code == 1
     assert run("export", "movies", str(tmp_path / "no" / "such" / "folder.csv")).code == 1
+
+
+def test_a_backup_is_put_back(home: Path, run: Any, tmp_path: Path) -> None:
+    run("rate", "newcomer", "Toy Story", "4.5")
+    done = run("backup", str(tmp_path), "--snapshots")
+    assert done.code == 0
+    (file,) = tmp_path.glob("matinee-*.tar")
+    assert "1 ratings" in done.out
+    assert run("restore", str(file), "--check").code == 0
+    run("rate", "newcomer", "Toy Story", "1")
+    for snapshot in (home / "snapshots").glob("2*"):
+        snapshot.rename(tmp_path / snapshot.name)
+    done = run("restore", str(file))
+    assert done.code == 0
+    assert "replaced" in done.err
+    assert rated(run, "newcomer") == {"1": 4.5}
+    assert run("snapshots", "verify").code == 0
+    assert run("backup", str(file)).code == 1

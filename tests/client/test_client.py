@@ -7,12 +7,14 @@ import inspect
 import socket
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from apps_support import serving, train_small
-from matinee.client import AsyncClient, Call, Client, RefusedError, calls, core_url
+from matinee.client import AsyncClient, Call, Client, RefusedError, calls, core_url, imports
+from matinee.client.imports import lines_of_file, send_import
 from matinee.errors import InvalidInputError, MatineeError, ServiceError
 from matinee.settings import Settings
 from service_support import free_port
@@ -107,7 +109,31 @@ EVERY = [(name, call) for name, some in CALLS.items() for call in some]
 
 
 def test_every_call_is_tried() -> None:
-    assert set(CALLS) | {"run"} == set(FUNCTIONS)
+    assert set(CALLS) | {"run", "import_lines", "import_progress"} == set(FUNCTIONS)
+
+
+def test_an_import_is_sent_and_names_the_line_that_is_refused(client: Client, tmp_path: Path) -> None:
+    path = tmp_path / "some.ndjson"
+    good = b'{"user_id": "sent", "movie_id": "1", "rating": 4}\n'
+    path.write_bytes(good * 3000 + b"rubbish\n" + good)
+    with pytest.raises(RefusedError, match="Line 3001 was refused"):
+        send_import(client, lines_of_file(path), "sent")
+    assert client.send(calls.import_progress("sent"))["rows"] == 3000
+    path.write_bytes(good * 3002)
+    told: list[tuple[int, int]] = []
+    answer = send_import(client, lines_of_file(path), "sent", told=lambda *sent: told.append(sent))
+    assert (answer["state"], answer["ratings"]) == ("done", 3002)
+    assert told[0] == (3000, 3000 * len(good))
+    assert told[-1][1] == path.stat().st_size
+    assert send_import(client, lines_of_file(path), "sent") == answer
+    with pytest.raises(InvalidInputError):
+        send_import(client, lines_of_file(tmp_path / "none.ndjson"), "other")
+
+
+def test_an_import_to_a_core_that_is_down_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imports, "MAX_PAUSE", 0.01)
+    with Client(f"http://127.0.0.1:{free_port()}") as client, pytest.raises(ServiceError):
+        send_import(client, lines_of_file(tmp_path / "none"), "down")
 
 
 def test_a_run_that_is_not_there(client: Client) -> None:
@@ -382,6 +408,31 @@ def test_a_call_refused_for_overload_is_sent_again(monkeypatch: pytest.MonkeyPat
         for send in (sent, sent_async):
             assert isinstance(failing(send, url, calls.models()), ServiceError)
     assert len(asked) == 8, "four times each"
+
+
+def test_a_call_too_many_is_sent_again_where_the_wait_is_short() -> None:
+    asked: list[str] = []
+    kind = "application/problem+json"
+
+    def limiting(wait: str) -> Handler:
+        refuse = answer(b'{"detail": "There were too many requests."}', 429, kind, retry_after=wait)
+        accept = answer(b'{"status": "ok"}', 200, "application/json")
+
+        def handle(request: BaseHTTPRequestHandler) -> None:
+            asked.append(request.path)
+            (refuse if len(asked) % 2 else accept)(request)
+
+        return handle
+
+    with serve(limiting("0")) as url:
+        for send in (sent, sent_async):
+            assert send(url, calls.models()) == {"status": "ok"}
+    assert len(asked) == 4
+    with serve(limiting("60")) as url:
+        error = failing(sent, url, calls.models())
+    assert isinstance(error, RefusedError)
+    assert error.status == 429
+    assert len(asked) == 5
 
 
 def test_other_failures_are_not_sent_again() -> None:

@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from matinee.data.catalog import Movie
 from matinee.errors import ConflictError, InvalidInputError, StoreError
-from matinee.stores import Changes, Exposure, Rating, RatingChange, Store, UserOverlay
+from matinee.stores import Changes, Exposure, ImportProgress, LineError, Rating, RatingChange, Store, UserOverlay
 from store_support import FACTORIES, Factory, all_ratings, answer, put_many, removed
 
 
@@ -112,6 +113,38 @@ def test_a_key_makes_a_call_idempotent(store: Store) -> None:
     assert store.user("u").ratings["1"].rating == 1.0
 
 
+def test_an_import_and_its_progress_are_stored_together(factory: Factory, store: Store) -> None:
+    assert store.import_progress("k") is None
+    first = ImportProgress(
+        "k", rows=2, bytes=99, ratings=1, movies=1, errors=(LineError(2, 'no \\ " é'),), digest="d", updated=5.5
+    )
+    seq = store.put_import(first, 0, [stars("u", "1", 4.0)], [Movie(movie_id="new", title="New")])
+    assert seq == store.seq() > 0
+    held = store.import_progress("k")
+    assert held == first
+    assert store.user("u").ratings["1"].rating == 4.0
+    assert [movie_id for movie_id, _ in store.movies()] == ["new"]
+    done = replace(first, rows=3, removals=1, state="done")
+    later = store.put_import(done, 2, [stars("u", "1", None)], [])
+    for after in (0, 1, 2, 4):  # somebody else, who believes that the import is elsewhere
+        with pytest.raises(ConflictError):
+            store.put_import(replace(done, rows=9), after, [stars("u", "2")], [])
+    assert store.seq() == later
+    assert set(store.user("u").ratings) == {"1"}
+    assert store.user("u").ratings["1"].rating is None
+    again = factory()
+    try:
+        assert (again.import_progress("k") or first).state == "done"
+    finally:
+        again.close()
+
+
+def test_progress_is_stored_without_rows(store: Store) -> None:
+    seq = store.seq()
+    assert store.put_import(ImportProgress("k", rows=5, refused=5), 0, [], []) == seq
+    assert (store.import_progress("k") or ImportProgress("")).rows == 5
+
+
 def test_a_key_is_not_used_twice(store: Store) -> None:
     seq = store.put_ratings([stars("u", "1", 4.0)], key="k")
     for other in ([stars("u", "1", 3.0)], [stars("u", "2", 4.0)], [], [stars("u", "1", None)]):
@@ -159,18 +192,25 @@ def test_an_unknown_user_can_be_erased(store: Store) -> None:
     assert store.user("only in the snapshot").erased
 
 
-def test_a_reader_behind_an_erasure_starts_anew(store: Store) -> None:
+def test_a_reader_behind_an_erasure_hears_of_that_user_only(store: Store) -> None:
     behind = store.put_ratings([stars("u", "1", 2.0), stars("v", "1", 3.0)])
+    store.put_ratings([stars("u", "1", 2.5), stars("v", "2", 3.5)])
     store.put_movies([Movie(movie_id="x", title="X")])
-    seq = store.erase_user("u")
+    store.erase_user("u")
+    seq = store.put_ratings([stars("u", "2", 5.0)])
     changes = store.changes(behind)
-    assert not changes.complete
+    assert changes.complete
     assert changes.seq == seq
     assert changes.erased == {"u"}
     assert changes.users == {"u", "v"}
     assert changes.movies == {"x"}
-    assert [(c.user_id, c.known_before, c.after) for c in changes.ratings] == [("v", False, 3.0)]
+    assert [(c.user_id, c.known_before, c.after) for c in changes.ratings] == [("v", False, 3.5), ("u", False, 5.0)]
     assert store.changes(seq) == Changes(seq)
+    again = store.erase_user("u")
+    assert store.changes(behind) == Changes(
+        again, frozenset({"u", "v"}), frozenset({"x"}), changes.ratings[:1], frozenset({"u"})
+    )
+    assert store.changes(-1).erased == {"u"}
 
 
 def test_a_reader_from_another_store_starts_anew(store: Store) -> None:
@@ -392,19 +432,27 @@ class Reader:
 
     def __init__(self) -> None:
         self.seq = 0
-        self.totals: dict[str, tuple[int, float]] = {}
+        self.held: dict[str, dict[str, float | None]] = {}
         self.erased: set[str] = set()
 
     def follow(self, store: Store) -> None:
         changes = store.changes(self.seq)
-        if not changes.complete:
-            self.totals, self.erased = {}, set()
+        assert changes.complete  # nothing makes a reader start anew here
+        for user_id in changes.erased:
+            self.held.pop(user_id, None)
         for change in changes.ratings:
-            count, total = self.totals.get(change.movie_id, (0, 0.0))
-            count += (change.after is not None) - (change.before is not None)
-            self.totals[change.movie_id] = (count, total + (change.after or 0.0) - (change.before or 0.0))
+            self.held.setdefault(change.user_id, {})[change.movie_id] = change.after
         self.erased |= changes.erased
         self.seq = changes.seq
+
+    def totals(self) -> dict[str, tuple[int, float]]:
+        totals: dict[str, tuple[int, float]] = {}
+        for held in self.held.values():
+            for movie, rating in held.items():
+                if rating is not None:
+                    count, total = totals.get(movie, (0, 0.0))
+                    totals[movie] = (count + 1, total + rating)
+        return totals
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -487,7 +535,7 @@ class StoreMachine(RuleBasedStateMachine):
             if rating.rating is not None:
                 count, total = totals.get(movie, (0, 0.0))
                 totals[movie] = (count + 1, total + rating.rating)
-        assert {movie: t for movie, t in reader.totals.items() if t[0]} == totals
+        assert reader.totals() == totals
         assert reader.erased == self.erased
         assert reader.seq == self.seq
 

@@ -113,12 +113,15 @@ def test_settings_in_the_files_exist_and_addresses_lead_to_services(everything: 
 
 
 def test_passwords_are_files_and_never_values(everything: dict[str, Any]) -> None:
-    assert set(everything["secrets"]) == {"matinee_store_password", "matinee_grafana_password"}
+    assert set(everything["secrets"]) == {"matinee_store_password", "matinee_grafana_password", "matinee_api_key"}
     for name, service in everything["services"].items():
         for variable, value in service.get("environment", {}).items():
             assert "PASSWORD" not in variable or str(value).startswith("/run/secrets/"), f"{name}: {variable}"
+    secrets = {name: [s["source"] for s in one.get("secrets", ())] for name, one in everything["services"].items()}
     for name in ("core-1", "core-2", "recommender", "annoy-db", "elasticsearch"):
-        assert [secret["source"] for secret in everything["services"][name]["secrets"]] == ["matinee_store_password"]
+        assert "matinee_store_password" in secrets[name]
+    for name in ("core", "core-posters", "core-1", "core-2", "gradio-app", "studio"):  # who asks others
+        assert "matinee_api_key" in secrets[name]
 
 
 def test_only_the_front_is_published_beyond_this_machine(everything: dict[str, Any]) -> None:

@@ -12,7 +12,6 @@ import httpx
 from apps_support import serving, train_small
 
 PAGE = Path(__file__).parents[2] / "docs" / "own-server.md"
-STORE = "small"
 
 
 def commands(heading: str) -> str:
@@ -30,10 +29,10 @@ def shell(code: str, data: str, backups: Path) -> None:
     for old, new in {
         "sudo -u matinee ": "",
         "sudo ": "",
-        "/opt/matinee/bin/python": sys.executable,
+        "-o matinee ": "",
+        "/opt/matinee/bin/matinee": f"{sys.executable} -m matinee",
         "/var/lib/matinee": data,
         "/var/backups": str(backups),
-        "NAME": STORE,
         "-DAY": "-$(date +%F)",
         "curl --fail http://127.0.0.1:8000/ready": "true",
     }.items():

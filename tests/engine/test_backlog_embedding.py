@@ -13,6 +13,7 @@ import pytest
 
 from encoded_home import own_copy, train_home
 from matinee._util.lazy import Lazy
+from matinee.api.routes import posters as routes
 from matinee.data.catalog import Movie
 from matinee.encoders.base import TextEncoder, Vectors
 from matinee.engine import Engine
@@ -221,6 +222,34 @@ def test_a_picture_that_is_removed_or_replaced_meanwhile(engine: Engine, setting
     for movie_id, seed in (("m1", 70), ("m3", 73)):
         (expected,) = local.encode([picture(seed)])
         np.testing.assert_allclose(held(engine, movie_id, "poster")[0].values, expected, atol=1e-5)
+
+
+def test_an_upload_killed_between_picture_and_vector_is_embedded_later(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = PosterStore.of(settings, "random")
+    engine.backlog.close()  # so that another process finds it
+
+    def killed(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Engine, "put_poster", killed)
+        with pytest.raises(KeyboardInterrupt):
+            routes._store(engine, "m4", picture(74))
+    assert shelf.find("m4") is not None
+    assert not held(engine, "m4", "poster")
+    with Engine.open(settings) as other:
+        assert other.backlog_state().posters == 1
+        other.backlog.start()
+        wait(lambda: not other.backlog_state().movies)
+        (expected,) = other.encoders._image.get().encode([picture(74)])
+        np.testing.assert_allclose(held(other, "m4", "poster")[0].values, expected, atol=1e-5)
+    with monkeypatch.context() as patch:
+        patch.setattr(PosterStore, "remove", killed)
+        with pytest.raises(KeyboardInterrupt):
+            routes.delete_poster(engine, "m4")
+    assert engine.backlog_state().posters == 1  # as long as the picture is there
 
 
 def test_the_backlog_survives_a_store_that_fails_and_a_fault_of_ours(

@@ -4,7 +4,9 @@ import math
 import multiprocessing
 import threading
 from multiprocessing.connection import Connection
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from matinee.data.catalog import Movie
@@ -15,6 +17,9 @@ from matinee.engine.search import title_index
 from matinee.engine.search.title_index import keys_of
 from matinee.errors import ConflictError, InvalidInputError, NotFoundError, UnknownMovieError, UnknownUserError
 from matinee.settings import Settings
+from matinee.snapshots import SnapshotRegistry
+from matinee.training.pipeline import train_dataset
+from support import make_dataset
 
 
 def ids(engine: Engine, user_id: str, **options: object) -> list[str]:
@@ -302,13 +307,36 @@ def test_whole_numbers_are_taken_as_ids(engine: Engine) -> None:
         engine.movie("7")
 
 
-def test_erasing_a_user_moves_the_version_of_everybody(engine: Engine) -> None:
-    """Lists that hang on other users' ratings, and cached answers, must not outlive the erased data."""
-    before = engine.user_version("u5"), engine.validity("nobody")[2]
-    engine.erase_user("u4")
-    after = engine.user_version("u5"), engine.validity("nobody")[2]
-    assert after[0] > before[0]
-    assert after[1] > before[1]
+def test_an_erasure_costs_what_its_user_has(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In another process, too: nothing is folded in anew, no other user's answers are dropped, nothing of it stays."""
+    with Engine.open(engine.settings) as other, Engine.open(engine.settings) as late:
+        engine.rate([("new", "m1", 5.0), ("new", "m2", 1.0), ("u4", "m3", 0.5), ("u5", "m3", 4.0)])
+        engine.unrate("new", "m2")
+        before, ready = engine.user_version("u5"), other.validity("u5")
+        assert len(other.history("new")) == 1
+        assert all("new" in dict(one.users(limit=100).users) for one in (engine, other))
+        reads: list[int] = []
+        for one in (engine, other):
+            store = one.request_view().runtime.store
+            changes = store.changes
+            monkeypatch.setattr(store, "changes", lambda n, changes=changes: reads.append(n) or changes(n))
+        engine.rate([("new", "m5", 3.0)])  # which `other` never sees
+        engine.erase_user("new")
+        engine.erase_user("u4")
+        engine.rate([("new", "m7", 2.0)])
+        assert other.validity("u5") == ready
+        assert engine.user_version("u5") == before
+        for one in (engine, other, late):
+            assert [(r.movie_id, r.rating) for r in one.history("new")] == [("m7", 2.0)]
+            assert one.rated_count("u4") == 0
+            assert {"new": 1}.items() <= dict(one.users(limit=100).users).items()
+            assert "u4" not in dict(one.users(limit=100).users)
+        assert min(reads) >= 0  # the whole content was asked for by nobody
+        with Engine.open(engine.settings) as fresh:
+            for one in (engine, other, late):
+                stats, expected = one.request_view().stats, fresh.request_view().stats
+                np.testing.assert_array_equal(stats.counts, expected.counts)
+                np.testing.assert_allclose(stats.sums, expected.sums, atol=1e-9)
 
 
 def test_the_newest_rating_is_the_end_of_the_last_days(engine: Engine) -> None:
@@ -318,3 +346,25 @@ def test_the_newest_rating_is_the_end_of_the_last_days(engine: Engine) -> None:
     assert [entry.item.movie_id for entry in engine.popular(days=1)] == ["m1"]
     engine.rate([("u2", "m2", 4.0)], timestamp=late - 500 * 86_400)
     assert engine.request_view().stats.newest == late
+
+
+def test_an_erased_user_is_in_no_answer_and_not_in_the_next_snapshot(engine: Engine, tmp_path: Path) -> None:
+    """The snapshot in service hides the user at once; the next training leaves the user out."""
+    user, film = "erased-person-4711", "film-only-they-rated"
+    dataset = make_dataset([(user, film, 5.0, 1), *((f"u{n}", f"m{n % 4}", 4.0, 1) for n in range(20))], name="private")
+    settings = Settings(data_dir=tmp_path / "private")
+    train_dataset(settings, dataset)
+    with Engine.open(settings) as own:
+        assert own.rated_count(user) == 1
+        assert own.film_ratings(film).count == 1
+        own.erase_user(user)
+        answers = [own.users(limit=100), own.film_ratings(film), list(own.export_ratings()), own.statistics()]
+        answers += [own.neighbors("u1", 100), own.explain("u1", film), own.recommend(user).fallback]
+        assert user not in repr(answers)
+        assert own.film_ratings(film).count == 0
+    train_dataset(settings, dataset)
+    current = SnapshotRegistry(settings.snapshots_dir).current()
+    assert current is not None
+    files = [file for file in (settings.snapshots_dir / current).rglob("*") if file.is_file()]
+    assert files
+    assert not any(user.encode() in file.read_bytes() for file in files)

@@ -19,7 +19,7 @@ from matinee.engine.merged_ratings import Overlay
 from matinee.engine.rating_counts import histogram, star_steps
 from matinee.errors import InvalidInputError, NotFoundError, UnknownMovieError, UnknownUserError
 from matinee.settings import Settings
-from matinee.stores.base import Store
+from matinee.stores.base import Changes, Store
 
 USERS, FILMS = ["u1", "u2", "7", "40", "new"], ["m1", "m2", "m3", "fresh"]
 WRITES = st.lists(
@@ -93,7 +93,7 @@ def test_whatever_is_written_the_arrays_are_the_effective_ratings(
 
 
 class ErasedMeanwhile:
-    """A store of which somebody else erases a user just as a reader has asked who is erased."""
+    """A store of which somebody else erases a user just as a reader has asked for its changes."""
 
     def __init__(self, store: Store, user_id: str) -> None:
         self._store, self._user_id = store, user_id
@@ -101,9 +101,9 @@ class ErasedMeanwhile:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def erased_users(self) -> frozenset[str]:
-        found = self._store.erased_users()
-        if self._user_id not in found:
+    def changes(self, since: int) -> Changes:
+        found = self._store.changes(since)
+        if since < 0:
             self._store.erase_user(self._user_id)
         return found
 

@@ -16,7 +16,7 @@ import pytest
 
 from elasticsearch_support import AbsentError, ElasticsearchFactory, Node, new_store, running_nodes, skip
 from matinee.data.dataset import Dataset
-from matinee.errors import StoreError
+from matinee.errors import ReadOnlyError, StoreError
 from matinee.settings import Settings
 from matinee.stores import Rating, Store, open_store
 from matinee.training.pipeline import train_dataset
@@ -201,8 +201,9 @@ def test_a_read_only_index_is_read_and_written_again_without_the_block(shared: E
     store = shared()
     store.put_ratings([one()])
     block(write=True)
-    with pytest.raises(StoreError, match=r"read-only.*index.blocks.write"):
+    with pytest.raises(ReadOnlyError, match=r"read-only.*index.blocks.write"):
         store.put_ratings([one("u", "2")])
+    until(store.write_problem)
     assert "1" in store.user("u").ratings
     again = shared()
     assert again.user("u") == store.user("u")
@@ -213,7 +214,9 @@ def test_a_read_only_index_is_read_and_written_again_without_the_block(shared: E
     block(write=None, read_only_allow_delete=True)
     with pytest.raises(StoreError, match=r"read-only, because its disk is nearly full"):
         store.put_ratings([one("u", "3")])
+    until(lambda: "disk is nearly full" in str(store.write_problem()))
     block(read_only_allow_delete=None)
+    until(lambda: store.write_problem() is None)
     store.put_ratings([one("u", "4")])
     assert {"1", "4"} <= set(store.user("u").ratings)
     store.close()

@@ -6,10 +6,12 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from matinee.data.catalog import Movie
 from matinee.errors import StoreError
-from matinee.stores import Rating, SqliteStore
+from matinee.stores import Exposure, MovieVector, Rating, SqliteStore
 from matinee.stores.sqlite import migrations
 
 
@@ -42,6 +44,37 @@ def test_a_step_that_fails_leaves_the_old_schema(tmp_path: Path, monkeypatch: py
     store.close()
 
 
+def test_ids_of_earlier_versions_are_normalized_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = "Zo\u00eb", "Zoe\u0308"  # NFC and NFD of the same name
+    path = tmp_path / "store.sqlite3"
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:3])
+        store = SqliteStore(path)
+        store.put_ratings([Rating(one, "1", 1.0, 1), Rating(two, "1", 2.0, 2), Rating(two, "2", 3.0, 3)])
+        store.put_ratings([Rating(one, two, 4.0, 4), Rating("u", "1", 5.0, 5)])
+        store.put_movies([Movie(movie_id="x", title="X").model_copy(update={"movie_id": two})])
+        store.put_vectors([MovieVector(two, "poster", "e", np.ones(2, dtype=np.float32))])
+        store.log_exposures([Exposure(two, 6, "s", "m", ("1",))])
+        before = store.seq()
+        store.close()
+    for _ in range(2):
+        store = SqliteStore(path)
+        assert {movie_id: rating.rating for movie_id, rating in store.user(one).ratings.items()} == {
+            "1": 2.0, "2": 3.0, one: 4.0,
+        }  # fmt: skip
+        assert store.user(two).version == 0
+        assert store.user("u").ratings["1"].rating == 5.0
+        (((movie_id, movie),),) = [store.movies()]
+        assert movie_id == one
+        assert movie is not None
+        assert movie.movie_id == one
+        assert [vector.movie_id for vector in store.vectors()] == [one]
+        assert len(store.exposures(one)) == 1
+        assert store.seq() == before + 1
+        assert not store.changes(before).complete
+        store.close()
+
+
 def test_another_process_may_have_migrated_first(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite3"
     SqliteStore(path).close()
@@ -65,3 +98,29 @@ def test_a_database_is_looked_at_once_while_another_process_makes_its_tables(tmp
             looking.set_trace_callback(meanwhile)
             assert migrations.check(looking, path) == 0
             assert migrations.check(looking, path) == len(migrations.MIGRATIONS)
+
+
+def test_an_erasure_finds_what_an_older_version_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "store.sqlite3"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection, monkeypatch.context() as patch:
+        patch.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:2])
+        migrations.migrate(connection, path)
+        for seq, user in enumerate("uvuuvw", 1):
+            connection.execute("INSERT INTO log (seq, user_id, movie_id, after) VALUES (?, ?, ?, 4)", (seq, user, seq))
+            connection.execute("INSERT INTO ratings VALUES (?, ?, 4, 1, ?)", (user, str(seq), seq))
+            connection.execute("INSERT OR REPLACE INTO users VALUES (?, ?, NULL)", (user, seq))
+        connection.execute("UPDATE state SET seq = 6")
+    store = SqliteStore(path)
+    store.put_ratings([Rating("u", "7", 4.0, 1), Rating("v", "7", 4.0, 1), Rating("u", "8", 4.0, 1)])
+    store.put_ratings([Rating("u", "7", 5.0, 1)])
+    store.erase_user("u")
+    assert [(c.user_id, c.movie_id) for c in store.changes(0).ratings] == [
+        ("v", "2"),
+        ("v", "5"),
+        ("w", "6"),
+        ("v", "7"),
+    ]
+    store.compact(keep=2)
+    store.erase_user("v")  # whose chain the log no longer has in full
+    assert not store.changes(9).ratings
+    store.close()

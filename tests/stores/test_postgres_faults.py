@@ -10,11 +10,12 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from matinee.errors import StoreError
+from matinee.errors import ReadOnlyError, StoreError
 from matinee.settings import Settings
 from matinee.stores import Rating, Store, open_store
 from postgres_support import DATABASE, PASSWORD, USER, PostgresFactory, Server, own_server
 from service_support import free_port
+from store_support import until
 
 
 @pytest.fixture(scope="module")
@@ -150,17 +151,19 @@ def test_a_read_only_server_is_read_and_says_why_nothing_is_written(server: Serv
         assert store.seq() == seq
         assert store.user("u").ratings
         assert len(store.changes(0).ratings) == 1
+        assert "read-only transaction" in str(store.write_problem())
         for write in (
             lambda: store.put_ratings([one("v")]),
             lambda: store.erase_user("u"),
             lambda: store.put_movies([]),
         ):
-            with pytest.raises(StoreError, match=r"read-only transaction.*primary server"):
+            with pytest.raises(ReadOnlyError, match=r"read-only transaction.*primary server"):
                 write()
         refusal(server.factory(), "read-only transaction")
     finally:
         server.stop()
         server.start()
+    until(lambda: store.write_problem() is None)
     assert store.put_ratings([one("v")]) == seq + 1
     store.close()
 

@@ -12,7 +12,7 @@ import pytest
 
 from apps_support import Service
 from matinee.client import Call, calls
-from matinee.errors import MatineeError
+from matinee.errors import MatineeError, ServiceError
 from matinee.web.core import AWAY, Core
 from web_server import send, serve
 
@@ -115,3 +115,25 @@ def test_a_refusal_is_no_trouble_and_ends_an_outage(caplog: pytest.LogCaptureFix
 
     with serve(core) as url:
         asyncio.run(run(url))
+
+
+def test_a_core_that_demands_a_key_is_an_outage_to_visitors(caplog: pytest.LogCaptureFixture) -> None:
+    asked: list[str | None] = []
+    refuse = send(b'{"detail": "This service needs an API key."}', 401, "application/problem+json")
+
+    def handle(request: BaseHTTPRequestHandler) -> None:
+        asked.append(request.headers["authorization"])
+        refuse(request)
+
+    async def twice(url: str) -> None:
+        core = Core(url, "matinee_old")
+        for _ in range(2):
+            with pytest.raises(ServiceError, match="MATINEE_API_KEY"):
+                await core.send(calls.models())
+        await core.close()
+
+    with caplog.at_level(logging.WARNING, "matinee.web"), serve(handle) as url:
+        asyncio.run(twice(url))
+    assert asked == ["Bearer matinee_old"] * 2
+    (line,) = told(caplog)
+    assert "matinee keys create" in line

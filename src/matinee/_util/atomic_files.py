@@ -12,6 +12,10 @@ from uuid import uuid4
 
 from matinee.errors import MatineeError
 
+PART = ".part"
+STALE = 3600.0
+"""Age in seconds after which a temporary file is nobody's any more."""
+
 
 def sync_folder(path: Path) -> None:
     """Fsync a folder, so that its renames and new files survive a power cut. A no-op on Windows."""
@@ -30,14 +34,6 @@ def sync_file(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def make_folder(path: Path) -> None:
-    """Create a folder with its parents, whose names survive a power cut. Does nothing where it exists."""
-    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
-    path.mkdir(parents=True, exist_ok=True)
-    for folder in reversed(missing):
-        sync_folder(folder.parent)
-
-
 def file_hash(path: Path, algorithm: str = "sha256") -> str:
     """Hexadecimal digest of a file's bytes; `algorithm` is sha256, or md5 where a publisher gives only that."""
     with path.open("rb") as file:
@@ -53,7 +49,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     Args:
         durable: fsync, so that the new content survives a power cut; otherwise a power cut may leave an empty file.
     """
-    hidden = path.with_name(f".{uuid4().hex}.part")
+    hidden = path.with_name(f".{uuid4().hex}{PART}")
     try:
         yield hidden
         if durable:
@@ -64,6 +60,34 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     if durable:
         with suppress(OSError):  # the file is complete either way; only the rename may be lost in a power cut
             sync_folder(path.parent)
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Replace a file atomically by one that only its owner may read (mode 0600).
+
+    Where root writes into another user's folder, the file is that user's.
+    """
+    with replacing(path) as hidden:
+        handle = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        like_its_folder(hidden)
+
+
+def like_its_folder(path: Path) -> None:
+    """Give a new file to the owner of its folder; a no-op but for root."""
+    if os.name == "posix" and os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete, in a folder and all below, temporary files of `replacing` that killed processes have left."""
+    with suppress(OSError):
+        for path in folder.rglob(f".*{PART}"):
+            with suppress(OSError):
+                if time.time() - path.lstat().st_mtime > STALE:
+                    path.unlink()
 
 
 @contextmanager

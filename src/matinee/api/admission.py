@@ -7,60 +7,21 @@ rating. A request that waits is dropped when its client disconnects.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Literal, get_args
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from matinee._util.processors import processor_count
 from matinee.api.body_reader import replaying
+from matinee.api.cost import Cost, cost_of
 from matinee.api.errors import kind_of, problem, status_of
 from matinee.api.fair_queue import FairQueue
 from matinee.errors import OverloadedError
 from matinee.settings import Settings
 
-Cost = Literal["light", "list", "heavy", "write", "import"]
-"""light: a look-up. list: milliseconds. heavy: tens or hundreds of milliseconds. write: one small transaction.
-import: a body of many rows, or a picture."""
-COSTS: tuple[Cost, ...] = get_args(Cost)
-
-_FREE = re.compile(r"/(?:health|ready|metrics|docs|redoc|openapi\.json|static-docs/.*|classic/?|classic/titles/?)?")
-"""Never refused: what operators ask an overloaded service, and pages."""
-_HEAVY_PATH = re.compile(
-    r"/v1/(?:map|statistics|report|popular|users/[^/]*/(?:explanations/[^/]*|neighbors)|movies/[^/]*/ratings)"
-    r"|(?:/classic)?/(?:favourites|reco|recommendation)"
-)
-_HEAVY_POST = re.compile(r"/v1/(?:recommendations|posters/search)")
-_LIST_PATH = re.compile(
-    r"/v1/(?:search|movies/[^/]*/similar|users/[^/]*/recommendations)|(?:/classic)?/(?:recommendations.*|search)"
-)
-_READ_POST = re.compile(r"(?:/classic(?:/titles)?)?/(?:reco|search|recommendation|favourites)")
-_IMPORT_PATH = re.compile(r"/v1/(?:ratings|imports.*|movies/[^/]*/poster)")
-_HEAVY_QUERY = re.compile(
-    rb"(?:^|&)(?:explain=(?!false|0)|diversity=(?!0(?:\.0*)?(?:&|$))|metadata=(?!false|0)|filter=.)"
-)
-_COUNT = re.compile(rb"(?:^|&)n=(\d+)")
-_MANY = 100
-"""Items in a list from which it is heavy."""
-
-
-def cost_of(method: str, path: str, query: bytes) -> Cost | None:
-    """What a request costs, by its looks; None: it never waits."""
-    if method in ("GET", "HEAD"):
-        if _FREE.fullmatch(path):
-            return None
-        if _HEAVY_PATH.fullmatch(path):
-            return "heavy"
-        if not _LIST_PATH.fullmatch(path):
-            return "light"
-        count = _COUNT.search(query)
-        many = count is not None and (len(count[1]) > 6 or int(count[1]) > _MANY)
-        return "heavy" if many or _HEAVY_QUERY.search(query) else "list"
-    if method == "POST" and (_HEAVY_POST.fullmatch(path) or _READ_POST.fullmatch(path)):
-        return "heavy"
-    return "import" if method in ("POST", "PUT") and _IMPORT_PATH.fullmatch(path) else "write"
+STREAMS = 4
+"""Streamed imports at a time, in one worker process."""
 
 
 def queues_of(settings: Settings) -> dict[Cost, FairQueue]:
@@ -74,6 +35,8 @@ def queues_of(settings: Settings) -> dict[Cost, FairQueue]:
         # Writes wait for the disk, and are committed in groups: many at a time take hardly longer than one.
         "write": FairQueue(32, 512, wait),
         "import": FairQueue(2, 32, max(wait, settings.busy_timeout)),
+        # They last for minutes: nobody waits for the end of one.
+        "stream": FairQueue(STREAMS, 1, wait),
     }
 
 
@@ -94,7 +57,7 @@ class Admission:
             return await self._app(scope, receive, send)
         queue = self.queues[cost]
         try:
-            since, receive = await _enter(queue, scope, receive)
+            since, receive = await _enter(queue, scope, receive, watched=cost != "stream")
         except OverloadedError as error:
             headers = {"retry-after": str(error.retry_after)}
             status, kind = status_of(error), kind_of(error)
@@ -118,14 +81,17 @@ class Admission:
                 queue.leave(since)
 
 
-async def _enter(queue: FairQueue, scope: Scope, receive: Receive) -> tuple[float | None, Receive]:
+async def _enter(queue: FairQueue, scope: Scope, receive: Receive, *, watched: bool) -> tuple[float | None, Receive]:
     """When the slot was given (None: the client left before), and a `receive` that gives what came meanwhile.
+
+    Args:
+        watched: whether to look if the client leaves, which takes in what it sends.
 
     Raises:
         OverloadedError: the request is refused.
     """
     client = scope["client"][0] if scope.get("client") else ""
-    if queue.free:
+    if queue.free or not watched:
         return await queue.enter(client), receive
     messages: list[Message] = []
 

@@ -12,6 +12,7 @@ from matinee.api.routes import (
     common,
     explanations,
     explore,
+    imports,
     movies,
     operations,
     poster_search,
@@ -48,7 +49,19 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     """
     service = CoreService(settings or Settings(), engine)
     classic = (classic_recommendations.router, favorites.router, titles.router)
-    own = (recommendations, users, explanations, movies, explore, posters, poster_search, operations, runs, common)
+    own = (
+        recommendations,
+        users,
+        imports,
+        explanations,
+        movies,
+        explore,
+        posters,
+        poster_search,
+        operations,
+        runs,
+        common,
+    )
     api = Api(
         service,
         [*(module.router for module in own), *classic],

@@ -15,13 +15,17 @@ from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from matinee import __version__
 from matinee._util.trusted_hosts import TrustedHosts
+from matinee.api.access import Access, CheckAccess
 from matinee.api.body_reader import ReadBody
 from matinee.api.documentation import add_documentation
 from matinee.api.errors import Problem, on_failure, on_http_error, on_matinee_error, on_validation_error
+from matinee.api.key_documents import describe_keys
+from matinee.api.limits import add_limits
 from matinee.api.metrics import Metrics
 from matinee.api.middleware import AnswerHead, ObserveRequests, RefuseForeign
 from matinee.api.observation import Observation
@@ -41,10 +45,12 @@ class Service:
         name: of the service, in logs and traces.
         max_body: largest body of a request, in bytes.
         max_bodies: bodies of that size that are held at a time; many more small ones.
+        streamed: path whose POST reads a body of any length by itself.
         has_process: whether the process does nothing but serve it.
     """
 
     name = "matinee"
+    streamed: str | None = None
     has_process = False
 
     def __init__(self, settings: Settings) -> None:
@@ -162,12 +168,19 @@ class Api(FastAPI):
         await super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document, with the schema of problem documents."""
+        """The OpenAPI document: with problem documents, the limits of requests, and which key each route needs."""
         if self.openapi_schema is None:
             schema = super().openapi()
             own = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             schema["components"]["schemas"] |= own.pop("$defs") | {"Problem": own}
+            describe_keys(schema)
+            add_limits(schema, self.service)
         return super().openapi()
+
+    def answers(self, method: str, path: str) -> bool:
+        """Whether a route answers this method at this path."""
+        scope = {"type": "http", "method": method, "path": path, "root_path": "", "headers": []}
+        return any(route.matches(scope)[0] is Match.FULL for route in self.router.routes)
 
     @cached_property
     def methods_by_path(self) -> list[tuple[re.Pattern[str], set[str]]]:
@@ -186,14 +199,16 @@ class Application:
     Attributes:
         api: the FastAPI application in it.
         service: what its routes share.
-
+        access: who may ask for what.
     """
 
     def __init__(self, api: Api) -> None:
         self.api, self.service = api, api.service
         add_documentation(api)
-        whole = ReadBody(self.admitted(api), self.service.max_body, self.service.max_bodies * self.service.max_body)
-        checked: ASGIApp = RefuseForeign(whole, self.service.trusted)
+        memory = self.service.max_bodies * self.service.max_body
+        whole = ReadBody(self.admitted(api), self.service.max_body, memory, streamed=self.service.streamed)
+        self.access = Access(self.service.settings, api.answers)
+        checked: ASGIApp = RefuseForeign(CheckAccess(whole, self.access), self.service.trusted)
         if self.service.trusted.origins:
             checked = CORSMiddleware(
                 checked, allow_origins=sorted(self.service.trusted.origins), allow_methods=["*"], allow_headers=["*"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from matinee.api.errors import problem
@@ -39,10 +40,14 @@ class ReadBody:
         limit: largest body, in bytes.
         memory: bytes of bodies that are held at the same time.
         seconds: time within which a body must arrive; default `BODY_SECONDS`.
+        streamed: path whose POST reads its body itself, of any length, and may answer before its end.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, memory: int, seconds: float | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, limit: int, memory: int, seconds: float | None = None, streamed: str | None = None
+    ) -> None:
         self._app, self._limit, self._memory, self._seconds = app, limit, memory, seconds
+        self._streamed = streamed
         self.held = 0
         """Bytes of bodies of requests that are not answered yet."""
 
@@ -50,6 +55,9 @@ class ReadBody:
         """Answer one request (ASGI)."""
         if scope["type"] != "http" or scope["method"] in _BODILESS:
             return await self._app(scope, receive, send)
+        if scope["path"] == self._streamed and scope["method"] == "POST":
+            await self._stream(scope, receive, send)
+            return None
         memory = _Reservation(self)
         try:
             memory.grow(_announced(scope, self._limit))
@@ -67,6 +75,34 @@ class ReadBody:
             await self._app(scope, replaying([whole], receive), send)
         finally:
             memory.free()
+
+    async def _stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the application read a body. What comes after its answer is received and discarded for a while."""
+        try:
+            _check_encoding(scope)
+        except _RefusedError as refused:
+            await _refuse(scope, receive, send, refused.status or 415, refused.detail)
+            return
+        ended = False
+
+        async def watched() -> Message:
+            nonlocal ended
+            message = await receive()
+            ended = message["type"] != "http.request" or not message.get("more_body", False)
+            return message
+
+        async def answer(message: Message) -> None:
+            if ended:
+                await send(message)
+            elif message["type"] == "http.response.start":
+                await send({**message, "headers": [*message["headers"], (b"connection", b"close")]})
+            else:
+                await send({**message, "more_body": True})
+                if not message.get("more_body", False):
+                    await _discard(receive)
+                    await send({"type": "http.response.body", "body": b""})
+
+        await self._app(scope, watched, answer)
 
     def room(self) -> int:
         """Bytes that may still be set aside."""
@@ -119,12 +155,15 @@ class _Reservation:
         self._size = 0
 
 
+def _check_encoding(scope: Scope) -> None:
+    if dict(scope["headers"]).get(b"content-encoding", b"identity").strip().lower() != b"identity":
+        raise _RefusedError(415, "Compressed bodies are not read here; send the body as it is.")
+
+
 def _announced(scope: Scope, limit: int) -> int:
     """The announced length in bytes; 0 where none is announced."""
-    headers = dict(scope["headers"])
-    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
-        raise _RefusedError(415, "Compressed bodies are not read here; send the body as it is.")
-    length = headers.get(b"content-length", b"0")
+    _check_encoding(scope)
+    length = dict(scope["headers"]).get(b"content-length", b"0")
     if not length.isdigit() or int(length) > limit:
         raise _RefusedError(413)
     return int(length)
@@ -141,19 +180,34 @@ def replaying(messages: Iterable[Message], receive: Receive) -> Receive:
     return again
 
 
+async def _discard(receive: Receive) -> None:
+    """Receive the rest of a body, for a while."""
+    try:
+        async with asyncio.timeout(DISCARD_SECONDS):
+            more = True
+            while more:
+                message = await receive()
+                more = message["type"] == "http.request" and message.get("more_body", False)
+    except TimeoutError:
+        pass
+
+
 async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, detail: str) -> None:
     """Answer with a problem document at once, and discard what the client still sends."""
     answer = problem(status, detail, instance=scope["path"], headers={"connection": "close"})
-    await send({"type": "http.response.start", "status": status, "headers": answer.raw_headers})
+    await answer_unread(scope, receive, send, answer, discard=status in (413, 415))
+
+
+async def answer_unread(scope: Scope, receive: Receive, send: Send, answer: Response, *, discard: bool = True) -> None:
+    """Answer before the body was received.
+
+    Args:
+        answer: closes the connection.
+        discard: receive what the client still sends.
+    """
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.raw_headers})
     await send({"type": "http.response.body", "body": answer.body, "more_body": True})
     waits = any(name == b"expect" for name, _ in scope["headers"])  # it sends nothing before it is told to go on
-    if status in (413, 415) and not waits:
-        try:
-            async with asyncio.timeout(DISCARD_SECONDS):
-                more = True
-                while more:
-                    message = await receive()
-                    more = message["type"] == "http.request" and message.get("more_body", False)
-        except TimeoutError:
-            pass
+    if discard and not waits:
+        await _discard(receive)
     await send({"type": "http.response.body", "body": b""})

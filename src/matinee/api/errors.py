@@ -23,6 +23,7 @@ from matinee.errors import (
     EncoderError,
     FilterError,
     InvalidInputError,
+    KeyFileError,
     MatineeError,
     MediaTypeError,
     NotFoundError,
@@ -46,6 +47,7 @@ STATUS: dict[type[Exception], int] = {
     MediaTypeError: 415,
     InvalidInputError: 422,
     EncoderError: 503,
+    KeyFileError: 503,
     OverloadedError: 503,
     RunError: 503,
     ServiceError: 503,
@@ -57,7 +59,8 @@ STATUS: dict[type[Exception], int] = {
 
 ADVICE = {
     400: "The request could not be read; compare it with /docs.",
-    403: "This request is not allowed from where it comes.",
+    401: "An API key is needed; send it as Authorization: Bearer KEY, see `matinee keys create`.",
+    403: "This request is not allowed with this key, or from where it comes.",
     404: "Nothing is served at this path; /docs lists what is.",
     405: "This path does not answer this method; use one of those in the Allow header.",
     408: "The body did not arrive in time; send it again.",
@@ -66,6 +69,7 @@ ADVICE = {
     415: "The body has a media type that this path does not read; send application/json.",
     421: "The service does not have this name; use its address, or add the name to MATINEE_HOSTS.",
     422: "The request has values that cannot be accepted; compare it with /docs.",
+    429: "There were too many requests; wait as long as Retry-After says.",
     500: "The server failed; try again, and if it fails again, look into its log.",
     503: "The service cannot answer now; try again in a moment, /ready says when.",
 }

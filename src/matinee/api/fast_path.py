@@ -1,8 +1,8 @@
 """The fast path of cached answers and of the most frequent request, `GET /v1/users/{user_id}/recommendations`.
 
 FastAPI takes some tenths of a millisecond to route, resolve and check a request: half of what the whole list costs.
-A request in the plain form, with `n` and `model` at most, is parsed here instead. Every other request, valid or not,
-takes the regular path through FastAPI, which answers with the same bytes or a problem document.
+A request in the plain form, with `n` and `model` at most, and not heavy, is parsed here instead. Every other request,
+valid or not, takes the regular path through FastAPI, which answers with the same bytes or a problem document.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from matinee._util.request_context import RequestContext, current, new_trace_id
+from matinee.api.access import PLAIN
 from matinee.api.admission import Admission
 from matinee.api.application import Api, Application
+from matinee.api.cost import is_heavy
 from matinee.api.render import answer_json
 from matinee.api.response_cache import CachedResponse
 from matinee.data.ids import USER_ID
@@ -47,9 +49,15 @@ class Plan(NamedTuple):
     options: Options
 
 
-def is_heavy(options: Options, metadata: bool = False) -> bool:
-    """Whether an answer with these options surely takes more than a millisecond or two."""
-    return options.explain or metadata or options.diversity > 0 or options.n > 100 or bool(options.filter)
+def takes_long(options: Options, metadata: bool = False) -> bool:
+    """Whether an answer with these options surely takes more than a millisecond or two, see `cost.is_heavy`."""
+    return is_heavy(
+        options.n,
+        explain=options.explain,
+        metadata=metadata,
+        diverse=options.diversity > 0,
+        filtered=bool(options.filter),
+    )
 
 
 def recommend_work(engine: Engine, view: RequestView, user_id: str, options: Options, metadata: bool = False) -> Work:
@@ -67,10 +75,11 @@ def recommend_work(engine: Engine, view: RequestView, user_id: str, options: Opt
 def plan(path: str, query: bytes) -> Plan | None:
     """What a plain request asks for, None for every other."""
     in_path, in_query = _PATH.fullmatch(path), _QUERY.fullmatch(query)
-    if in_path is None or in_query is None or _ID.fullmatch(in_path[1]) is None:
-        return None
+    if in_path is None or in_query is None or not in_path[1].isascii() or _ID.fullmatch(in_path[1]) is None:
+        return None  # ids of other characters are normalized on the regular path
     n, model = in_query.groups()
-    return Plan(in_path[1], Options(n=int(n) if n else 10, model=model.decode() if model else None))
+    options = Options(n=int(n) if n else 10, model=model.decode() if model else None)
+    return None if takes_long(options) else Plan(in_path[1], options)  # heavy ones wait in their queue
 
 
 class CoreApplication(Application):
@@ -96,6 +105,9 @@ class CoreApplication(Application):
             await self._app(scope, receive, send)
             return
         start, observation = perf_counter(), self._core.observation
+        if self.access.decide(scope) is not PLAIN:
+            await self._app(scope, receive, send)
+            return
         answer, context = await self._answer(engine, scope)
         if answer is None:
             await self._app(scope, receive, send)
@@ -135,7 +147,7 @@ class CoreApplication(Application):
             work = recommend_work(engine, view, user_id, options)
             context = service.observation.begin(scope)
             current.set(context)  # for stages; the regular path sets it, too
-            body, cacheable = await service.executor.run(work, key=user_id, heavy=is_heavy(options))
+            body, cacheable = await service.executor.run(work, key=user_id, heavy=False)
         except MatineeError:  # an expected error, for which the regular path makes a problem document
             return None, None
         except Exception:

@@ -9,14 +9,15 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from matinee.data.ids import ID_LENGTH, MOVIE_ID, USER_ID, MovieId, UserId
+from matinee.data.ids import ID_LENGTH, MOVIE_ID, USER_ID, MovieId, UserId, as_id, normalized
 from matinee.engine.types import PlotMethod
 
+_NFC = BeforeValidator(as_id)
 UserIdPath = Annotated[
-    str, Path(min_length=1, max_length=ID_LENGTH, pattern=USER_ID, description="Id of a user.", examples=["42"])
+    str, _NFC, Path(min_length=1, max_length=ID_LENGTH, pattern=USER_ID, description="Id of a user.", examples=["42"])
 ]
 MovieIdPath = Annotated[
-    str, Path(min_length=1, max_length=ID_LENGTH, pattern=MOVIE_ID, description="Id of a film.", examples=["318"])
+    str, _NFC, Path(min_length=1, max_length=ID_LENGTH, pattern=MOVIE_ID, description="Id of a film.", examples=["318"])
 ]
 
 
@@ -87,7 +88,7 @@ Metadata = Annotated[bool, Query(description="Add tags, people, ids elsewhere an
 
 def split_ids(values: list[str]) -> tuple[str, ...]:
     """`exclude` as ids: `["1,2", "3"]` → `("1", "2", "3")`."""
-    return tuple(part for value in values for part in value.split(",") if part)
+    return tuple(normalized(part) for value in values for part in value.split(",") if part)
 
 
 def refuse(where: tuple[str | int, ...], message: str) -> RequestValidationError:

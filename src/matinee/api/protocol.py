@@ -27,12 +27,30 @@ TOO_LARGE = (
 )
 
 
+STOP = "matinee.stop"
+"""The extension of a request's scope that holds its `Stop`."""
+
+
+class Stop:
+    """Tells an application that reads a body for long that the server stops.
+
+    Attributes:
+        event: set when the server stops.
+        heeded: whether the application looks at it, and ends soon by itself.
+    """
+
+    def __init__(self) -> None:
+        self.event = asyncio.Event()
+        self.heeded = False
+
+
 class BoundedHttpProtocol(HttpToolsProtocol):
     """One connection."""
 
     _timeout: TimerHandle | None = None
     _reading_head = False
     _receives_body = False
+    _stop: Stop
     _pending_bytes = 0
     """Bytes received since the last finished head or part of a body."""
 
@@ -61,6 +79,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """A head begins."""
         self._reading_head = True
         super().on_message_begin()
+        self._stop = Stop()
+        self.scope["extensions"] = {STOP: {"stop": self._stop}}
 
     def on_headers_complete(self) -> None:
         """A head is complete."""
@@ -83,7 +103,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """The server stops: requests in progress are finished, but no body is waited for."""
-        if self._receives_body:
+        if self._receives_body and self._stop.heeded:
+            self._stop.event.set()
+        elif self._receives_body:
             self.transport.close()
         else:
             super().shutdown()

@@ -14,7 +14,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 
-from matinee.errors import InvalidInputError
+from matinee.errors import InvalidInputError, TooLargeError
 
 T = TypeVar("T")
 _NO_NUMBERS = ("NaN", "nan", "Infinity", "inf", "Inf")
@@ -60,6 +60,7 @@ async def read_files(request: Request, names: tuple[str, ...], max_files: int) -
 
     Raises:
         HTTPException: an incomplete form (400).
+        TooLargeError: more files, where there may be several.
         InvalidInputError: no file.
     """
     body = await request.body()
@@ -74,6 +75,8 @@ async def read_files(request: Request, names: tuple[str, ...], max_files: int) -
     try:
         form = await MultiPartParser(request.headers, stream(), max_files=max_files, max_fields=10).parse()
     except MultiPartException as error:
+        if max_files > 1 and error.message.startswith("Too many files"):
+            raise TooLargeError("There are too many files in the form.", f"Send {max_files} at most.") from error
         raise HTTPException(400, f"The form cannot be read: {error.message.rstrip('.')}.") from error
     fields = [field for name in names for field in form.getlist(name)]
     contents = [await field.read() for field in fields if isinstance(field, UploadFile)]

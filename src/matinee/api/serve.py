@@ -7,8 +7,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Literal, get_args
 
 import uvicorn
@@ -17,8 +18,10 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from matinee._util.allocator import limit_arenas
+from matinee._util.file_lock import FileLock
 from matinee._util.logs import logging_config
 from matinee._util.signals import quiet_signals
+from matinee.access import check_start
 from matinee.api.protocol import BoundedHttpProtocol
 from matinee.settings import Settings
 
@@ -44,6 +47,8 @@ PORTS: dict[Service, str] = {
 }
 """The setting that holds each service's port."""
 
+METRICS, IN_USE = "matinee-metrics-", ".in-use"
+"""Beginning of the name of a folder of workers' figures, and the file in it that is locked while it is used."""
 GRACE = 20
 """Seconds that requests in progress get at a stop."""
 
@@ -164,16 +169,21 @@ def serve(settings: Settings | None = None, service: Service = "core") -> None:
         service: which one.
 
     Raises:
+        InvalidInputError: other machines could ask it, and there is no API key (see `access.check_start`).
         SystemExit: the address cannot be bound, or a worker failed at its start.
     """
     settings = settings or Settings()
+    check_start(settings)
     with quiet_signals():
         if settings.workers == 1:
             limit_arenas()
             with threadpool_limits(1):
                 uvicorn.Server(config_of(settings, _for_this_process(service, settings), service)).run()
             return
-        shared = tempfile.mkdtemp(prefix="matinee-metrics-")
+        _remove_metrics_of_the_dead()
+        shared = tempfile.mkdtemp(prefix=METRICS)
+        in_use = FileLock(Path(shared) / IN_USE)
+        in_use.acquire(monotonic())
         try:
             values = as_environment(settings) | ONE_THREAD | {"PROMETHEUS_MULTIPROC_DIR": shared}
             with _environment(values):
@@ -184,3 +194,16 @@ def serve(settings: Settings | None = None, service: Service = "core") -> None:
                     raise SystemExit(STARTUP_FAILURE)
         finally:
             shutil.rmtree(Path(shared), ignore_errors=True)
+            in_use.close()
+
+
+def _remove_metrics_of_the_dead() -> None:
+    """Delete the folders of metrics that killed services have left."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{METRICS}*"):
+        with suppress(OSError):  # another user's, or it has just been deleted
+            if not (folder / IN_USE).exists():
+                continue
+            lock = FileLock(folder / IN_USE)
+            if lock.acquire(monotonic()):
+                shutil.rmtree(folder, ignore_errors=True)
+            lock.close()

@@ -9,10 +9,12 @@ from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from matinee._util.atomic_files import remove_leftovers
 from matinee._util.lazy import Lazy
 from matinee._util.request_context import background
 from matinee.api import application
 from matinee.api.admission import queues_of
+from matinee.api.cost import STREAM_PATH
 from matinee.api.fast_path import Work
 from matinee.api.middleware import route_of
 from matinee.api.render import Json
@@ -42,6 +44,7 @@ class CoreService(application.Service):
     """
 
     name = "matinee-core"
+    streamed = STREAM_PATH
 
     def __init__(self, settings: Settings, engine: Engine | None = None) -> None:
         super().__init__(settings)
@@ -57,6 +60,8 @@ class CoreService(application.Service):
 
     def _open(self) -> Engine:
         engine = Engine.open(self.settings)
+        for folder in (self.settings.cache_dir, self.settings.data_dir / "posters"):
+            remove_leftovers(folder)
         with background(self.metrics.observe_stage):
             engine.backlog.start()
         return engine
@@ -90,6 +95,8 @@ class CoreService(application.Service):
                 "Seconds since the newest rating that the models in service have learned from.",
                 ages.model,
             )
+            writable = float(engine.write_problem() is None)
+            gauge("matinee_store_writable", "1: the store can be written; 0: it can only be read.", writable)
             for kind, count in (("text", backlog.texts), ("poster", backlog.posters)):
                 gauge("matinee_embedding_backlog", "Films that wait for an encoder.", count, kind=kind)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
-from typing import TypeVar
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from matinee._util.processors import processor_count
 from matinee.errors import EncoderError, MatineeError
@@ -18,7 +20,10 @@ MAX_WAITING = 128
 
 
 class WorkQueue:
-    """Runs tasks in threads, first in, first out. Only for the event loop's thread.
+    """Runs tasks in threads; requests take turns, each with its next task. Only for the event loop's thread.
+
+    A request of many tasks so delays one of a single task by one of its own. Turns are not by address: most requests
+    come from one core, searches of visitors and the embedding of many films alike.
 
     Args:
         workers: processes that share the machine's processors.
@@ -39,8 +44,14 @@ class WorkQueue:
         self.threads = max(1, processor_count() // workers)
         self._pool: ThreadPoolExecutor | None = None
         self._max_pieces = max_waiting + self.threads
-        self.pieces = 0
+        self._running = 0
+        self._waiting: OrderedDict[object, deque[_Task]] = OrderedDict()
+        """Tasks by request; the first one's turn is next."""
+
+    @property
+    def pieces(self) -> int:
         """Tasks that run or wait."""
+        return self._running + sum(len(tasks) for tasks in self._waiting.values())
 
     def check_room(self) -> None:
         """Before the work on a request begins, which may take time itself.
@@ -58,36 +69,73 @@ class WorkQueue:
             MatineeError: too much is waiting (503); a request to an empty queue is always accepted.
             Exception: the first failure; the rest is not started.
         """
-        if self.pieces and self.pieces + len(works) > self._max_pieces:
+        pieces = self.pieces
+        if pieces and pieces + len(works) > self._max_pieces:
             raise self._busy()
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="matinee-work")
-        self.pieces += len(works)
+        loop = asyncio.get_running_loop()
         # Each with its own copy of the request's context: logs and calls of other services name the request.
-        futures = [self._pool.submit(copy_context().run, work) for work in works]
-        for future in futures:
-            future.add_done_callback(self._done(asyncio.get_running_loop()))
+        key = object()
+        tasks = [_Task(key, partial(copy_context().run, work), loop.create_future()) for work in works]
+        if tasks:
+            self._waiting[key] = deque(tasks)
+        self._start_next()
         try:
-            return [await asyncio.wrap_future(future) for future in futures]
+            return [await task.result for task in tasks]
         finally:
-            for future in futures:
-                future.cancel()
+            for task in tasks:
+                task.result.cancel()
+            self._waiting.pop(key, None)
 
-    def _done(self, loop: asyncio.AbstractEventLoop) -> Callable[[object], None]:
-        def done(_: object) -> None:
-            with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(self._less)
+    def _start_next(self) -> None:
+        while self._pool is not None and self._waiting and self._running < self.threads:
+            key, tasks = next(iter(self._waiting.items()))
+            task = tasks.popleft()
+            if tasks:
+                self._waiting.move_to_end(key)
+            else:
+                del self._waiting[key]
+            self._running += 1
+            self._pool.submit(task.work).add_done_callback(partial(self._done, self._pool, task))
 
-        return done
+    def _done(self, pool: ThreadPoolExecutor, task: _Task, future: Future[Any]) -> None:
+        """In the thread of the task."""
+        with suppress(RuntimeError):  # the loop has ended
+            task.result.get_loop().call_soon_threadsafe(self._finish, pool, task, future)
 
-    def _less(self) -> None:
-        self.pieces -= 1
+    def _finish(self, pool: ThreadPoolExecutor, task: _Task, future: Future[Any]) -> None:
+        if future.cancelled():
+            task.result.cancel()
+        elif not task.result.done():
+            error = future.exception()
+            if error is None:
+                task.result.set_result(future.result())
+            else:
+                task.result.set_exception(error)
+        if pool is self._pool:  # otherwise it was closed
+            self._running -= 1
+            if task.key in self._waiting:  # behind what has come meanwhile
+                self._waiting.move_to_end(task.key)
+            self._start_next()
 
     def close(self) -> None:
         """End the threads; waiting tasks are not started. Later tasks start new threads."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool, self.pieces = None, 0
+        pool, self._pool = self._pool, None
+        waiting, self._running = list(self._waiting.values()), 0
+        self._waiting.clear()
+        for task in (task for tasks in waiting for task in tasks):
+            task.result.cancel()
+        if pool is not None:
+            pool.shutdown(cancel_futures=True)
 
     def _busy(self) -> MatineeError:
         return self._failure(f"The service has as much to {self._doing} as it can take.", "Try again in a second.")
+
+
+class _Task(NamedTuple):
+    """A task of a request, and where its result goes."""
+
+    key: object
+    work: Callable[[], Any]
+    result: asyncio.Future[Any]

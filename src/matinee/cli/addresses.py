@@ -15,6 +15,12 @@ from matinee.errors import InvalidInputError
 
 Host = Annotated[str | None, typer.Option(help="Address to bind to.")]
 Port = Annotated[int | None, typer.Option("--port", "-p", min=0, max=65535, help="Port to listen on; 0: any.")]
+Insecure = Annotated[
+    bool | None,
+    typer.Option(
+        "--insecure", help="Serve other machines without API keys; for networks that you trust.", show_default=False
+    ),
+]
 
 LOCAL_HOSTS = ("127.0.0.1", "0.0.0.0", "::", "::1", "localhost")
 """Hosts that a browser on this machine reaches as localhost."""

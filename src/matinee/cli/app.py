@@ -6,7 +6,22 @@ from typing import Annotated
 
 import typer
 
-from matinee.cli import apps, data, demo, edits, posters, queries, runs, servers, snapshots, training, tuning, up
+from matinee.cli import (
+    apps,
+    backups,
+    data,
+    demo,
+    edits,
+    keys,
+    posters,
+    queries,
+    runs,
+    servers,
+    snapshots,
+    training,
+    tuning,
+    up,
+)
 
 app = typer.Typer(
     name="matinee",
@@ -39,7 +54,7 @@ def _start(
 ASK, KEEP, LEARN, RUN = "Ask", "Write", "Learn", "Run"
 for panel, commands in (
     (ASK, (queries.recommend, queries.similar, queries.search, queries.popular, queries.history)),
-    (KEEP, (edits.rate, edits.unrate, edits.erase)),
+    (KEEP, (edits.rate, edits.unrate, edits.erase, backups.backup, backups.restore)),
     (LEARN, (training.train, training.evaluate, training.compare, tuning.tune, runs.rerun)),
     (RUN, (demo.demo, servers.serve, apps.web, apps.studio, up.up, servers.settings)),
 ):
@@ -51,4 +66,5 @@ app.add_typer(edits.export_app, name="export", rich_help_panel=KEEP)
 app.add_typer(data.app, name="data", rich_help_panel=LEARN)
 app.add_typer(runs.app, name="runs", rich_help_panel=LEARN)
 app.add_typer(posters.app, name="posters", rich_help_panel=LEARN)
+app.add_typer(keys.app, name="keys", rich_help_panel=RUN)
 app.add_typer(snapshots.app, name="snapshots", rich_help_panel=RUN)

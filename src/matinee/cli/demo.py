@@ -15,7 +15,7 @@ import typer
 from rich.text import Text
 
 from matinee.cli import apps, servers
-from matinee.cli.addresses import Host, Port, announce, check_address, free_port, reached_at, url_of
+from matinee.cli.addresses import Host, Insecure, Port, announce, check_address, free_port, reached_at, url_of
 from matinee.cli.console import console, load_settings, note, open_engine, progress_bar
 from matinee.cli.processes import ChildProcess, in_a_process_of_its_own, own_terminal_group
 from matinee.cli.queries import print_answer
@@ -42,9 +42,10 @@ def demo(
     serve: Annotated[bool, typer.Option(help="Serve afterwards.")] = True,
     web: Annotated[bool, typer.Option(help="Serve the web app as well.")] = True,
     open_browser: OpenBrowser = True,
+    insecure: Insecure = None,
 ) -> None:
     """Fetch, train, recommend to one user with reasons, and serve. The second time it starts in seconds."""
-    settings = load_settings(host=host, port=port, web_port=web_port, workers=workers, data=data)
+    settings = load_settings(host=host, port=port, web_port=web_port, workers=workers, data=data, insecure=insecure)
     if not serve:
         train_and_recommend(settings, user)
         return
@@ -86,7 +87,7 @@ def web_app(settings: Settings, browse: bool) -> Iterator[None]:
     """Run the web app in a child process. Prints its URL when it is ready, and a note if it exits early."""
     core = reached_at(settings.host, settings.port)
     arguments = ("--host", settings.host, "--port", str(settings.web_port), "--core-url", core)
-    app = ChildProcess("web", *arguments, "--beside")
+    app = ChildProcess("web", *arguments, "--beside", insecure=settings.insecure)
 
     def watch() -> None:
         if answer(app, f"{reached_at(settings.host, settings.web_port)}/health", f"{core}/ready"):
@@ -110,13 +111,15 @@ def answer(app: ChildProcess, *addresses: str) -> bool:
     """Wait until all addresses answer with success; False if the app exits before."""
     import httpx
 
-    with httpx.Client(timeout=2, trust_env=False) as http:
+    from matinee._util.bounded_http import ask, bounded
+
+    with bounded(httpx.Client(timeout=2, trust_env=False)) as http:
         for address in addresses:
             while True:
                 if not app.is_running or app.is_stopping.is_set():
                     return False
-                with suppress(httpx.TransportError):
-                    if http.get(address).is_success:
+                with suppress(httpx.HTTPError):
+                    if ask(http, "GET", address, seconds=5).is_success:
                         break
                 time.sleep(0.1)
     return True

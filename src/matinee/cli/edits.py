@@ -14,6 +14,7 @@ from matinee._util.atomic_files import replacing
 from matinee.cli.console import (
     AsJson,
     ColumnMap,
+    load_settings,
     note,
     open_engine,
     parse_mapping,
@@ -28,6 +29,7 @@ from matinee.errors import InvalidInputError, NotFoundError
 if TYPE_CHECKING:
     import polars as pl
 
+    from matinee.client.imports import Source
     from matinee.data.catalog import Movie
     from matinee.data.dataset import TableReport
 
@@ -37,7 +39,7 @@ BATCH = 5_000
 import_app = typer.Typer(help="Write ratings or films of a file into the store.", no_args_is_help=True)
 export_app = typer.Typer(help="Write all ratings or films to a file.", no_args_is_help=True)
 
-Source = Annotated[Path, typer.Argument(metavar="FILE", help="A .csv, .tsv, .parquet or .ndjson file.")]
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .csv, .tsv, .parquet or .ndjson file.")]
 Target = Annotated[Path, typer.Argument(metavar="FILE", help="A .csv, .parquet or .ndjson file.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 
@@ -111,13 +113,15 @@ def print_cleaning(report: TableReport, stored: int, what: str, json: bool) -> N
 
 
 @import_app.command("ratings")
-def import_ratings(file: Source, map: ColumnMap = None, json: AsJson = False) -> None:
+def import_ratings(file: FileArgument, map: ColumnMap = None, json: AsJson = False) -> None:
     """Store the ratings of a file, in batches of 5,000; what cannot be used is counted by reason."""
     from matinee.data import clean_ratings, read_ratings_table
+    from matinee.data.readers.memory import reading_within
 
     with open_engine() as engine, progress_bar() as progress:
         low, high = engine.scale
-        frame = read_ratings_table(file, parse_mapping(map), stars=low < high)
+        with reading_within(engine.settings.memory_limit):
+            frame = read_ratings_table(file, parse_mapping(map), stars=low < high)
         movie_ids = [movie.movie_id for movie, _ in all_movies(engine, "year")]
         clean, report = clean_ratings(frame, movie_ids, engine.scale)
         stored = 0
@@ -129,8 +133,86 @@ def import_ratings(file: Source, map: ColumnMap = None, json: AsJson = False) ->
     print_cleaning(report, stored, "ratings", json)
 
 
+@import_app.command("stream")
+def import_stream(
+    file: FileArgument,
+    map: ColumnMap = None,
+    url: Annotated[
+        str | None, typer.Option("--core-url", metavar="URL", help="Core service; default: the setting `core_url`.")
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option("--key", help="Names the import, which goes on where it was broken off; default: by the content."),
+    ] = None,
+    skip_errors: Annotated[
+        bool, typer.Option("--skip-errors", help="Leave lines out that cannot be stored, and count them.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Send a file of any length to the running service; the same command again goes on after a break.
+
+    NDJSON is sent as it is: ratings, ratings to remove ("rating": null), films. Files of other formats hold ratings.
+    """
+    from matinee.client import Client, core_url
+    from matinee.client.imports import lines_of_file, send_import
+
+    if not file.is_file():
+        raise InvalidInputError(f"There is no file {file}.", "Check the path.")
+    lines = file.suffix.lower() in (".ndjson", ".jsonl") and not map
+    source = lines_of_file(file) if lines else _rows_as_lines(file, parse_mapping(map))
+    size = file.stat().st_size if lines else 0
+    with Client(core_url(load_settings(core_url=url))) as client, progress_bar() as progress:
+        answer = send_import(
+            client,
+            source,
+            key or _content_key(file),
+            on_error="skip" if skip_errors else "stop",
+            told=lambda rows, sent: progress("Sending", sent / size) if size else None,  # noqa: ARG005
+        )
+    if json:
+        print_json(answer)
+        return
+    for error in answer["errors"][:10]:
+        note(f"Line {error['line']}: {error['detail']}")
+    counts = (("ratings", "ratings"), ("removals", "removals"), ("movies", "films"), ("refused", "lines refused"))
+    told = ", ".join(f"{answer[name]:,} {what}" for name, what in counts if answer[name]) or "nothing to store"
+    typer.echo(f"Import {answer['key']}: {answer['rows']:,} lines, {told}.")
+
+
+def _content_key(file: Path) -> str:
+    """The key of a file: the same content is the same import."""
+    import hashlib
+
+    with file.open("rb") as content:
+        return f"file-{hashlib.file_digest(content, 'sha256').hexdigest()[:40]}"
+
+
+def _rows_as_lines(file: Path, mapping: dict[str, str]) -> Source:
+    """The ratings of a table as lines of an import."""
+    from matinee.data import read_ratings_table
+    from matinee.data.clean import as_id, as_seconds
+    from matinee.data.readers.memory import reading_within
+
+    with reading_within(load_settings().memory_limit):
+        frame = read_ratings_table(file, mapping)
+    import polars as pl
+
+    columns = [as_id(frame, "user_id"), as_id(frame, "movie_id"), pl.col("rating").cast(pl.Float64, strict=False)]
+    if "timestamp" in frame.columns:
+        columns.append(as_seconds(frame, "timestamp").cast(pl.Int64, strict=False).alias("timestamp"))
+    # A rating that is no number would be taken for one to remove.
+    frame = frame.select(columns).filter(pl.col("rating").is_not_null())
+
+    def read(rows: int, size: int) -> Iterator[bytes]:
+        del size
+        for part in frame[rows:].iter_slices(BATCH):
+            yield part.write_ndjson().encode()
+
+    return read
+
+
 @import_app.command("movies")
-def import_movies(file: Source, map: ColumnMap = None, json: AsJson = False) -> None:
+def import_movies(file: FileArgument, map: ColumnMap = None, json: AsJson = False) -> None:
     """Add or replace the films of a file; they are searchable and recommendable at once."""
     from matinee.data import TableReport, clean_movies
     from matinee.data.readers.columns import MOVIES_COLUMNS

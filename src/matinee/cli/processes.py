@@ -25,12 +25,16 @@ class ChildProcess:
 
     Args:
         arguments: command line arguments after `matinee`.
+        insecure: it may serve other machines without API keys.
     """
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, insecure: bool = False) -> None:
         self.is_stopping = threading.Event()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "matinee", *arguments], stdin=subprocess.PIPE, start_new_session=os.name == "posix"
+            [sys.executable, "-m", "matinee", *arguments],
+            stdin=subprocess.PIPE,
+            env=os.environ | ({"MATINEE_INSECURE": "1"} if insecure else {}),
+            start_new_session=os.name == "posix",
         )
 
     @property

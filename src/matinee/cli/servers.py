@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from matinee._util.secrets import HIDDEN, without_password
-from matinee.cli.addresses import Host, Port, announce, check_address, url_of
+from matinee.cli.addresses import Host, Insecure, Port, announce, check_address, url_of
 from matinee.cli.console import AsJson, load_settings, note, print_json, table
 from matinee.cli.processes import in_a_process_of_its_own
 from matinee.cli.training import DataOption
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matinee.api.serve import Service
     from matinee.settings import Settings
 
-SECRETS = ("tmdb_key", "store_password")
+SECRETS = ("tmdb_key", "store_password", "api_key")
 """Settings whose values are not printed."""
 ServiceName = Literal["core", "recommender", "encoder", "vectors"]
 Workers = Annotated[int | None, typer.Option("--workers", "-w", min=1, max=256, help="Worker processes.")]
@@ -31,6 +31,7 @@ def serve(
     port: Port = None,
     workers: Workers = None,
     data: DataOption = None,
+    insecure: Insecure = None,
 ) -> None:
     """Serve HTTP: the whole of Matinee (core), or a part of it: scores, encoders of texts and images, nearest vectors.
 
@@ -38,7 +39,7 @@ def serve(
     """
     from matinee.api.serve import PORTS
 
-    settings = load_settings(host=host, workers=workers, data=data, **{PORTS[service]: port})
+    settings = load_settings(host=host, workers=workers, data=data, insecure=insecure, **{PORTS[service]: port})
     check_port(settings, service)
     if data is not None and service != "encoder" and not has_snapshot(settings):
         in_a_process_of_its_own("train", "--data", data)
@@ -56,13 +57,15 @@ def has_snapshot(settings: Settings) -> bool:
 
 
 def check_port(settings: Settings, service: Service = "core") -> None:
-    """Check that a service's port is free, before slow work begins.
+    """Check that a service may listen where it is to, and that its port is free, before slow work begins.
 
     Raises:
-        InvalidInputError: the port is in use, or the address is not one of this machine.
+        InvalidInputError: it would be open to others, the port is in use, or the address is not one of this machine.
     """
+    from matinee.access import check_start
     from matinee.api.serve import PORTS, port_of
 
+    check_start(settings)
     others = f"--port 9000, MATINEE_{PORTS[service].upper()}=9000"
     if service == "core":
         others += ", or make demo PORT=9000"

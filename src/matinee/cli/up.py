@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from matinee.cli.addresses import Host, check_address, reached_at
+from matinee.cli.addresses import Host, Insecure, check_address, reached_at
 from matinee.cli.console import load_settings, note
 from matinee.cli.processes import ChildProcess, in_a_process_of_its_own
 from matinee.cli.servers import has_snapshot
@@ -76,13 +76,17 @@ def up(
     patience: Annotated[
         float, typer.Option(min=1, metavar="SECONDS", help="How long a service may take until it is ready.")
     ] = 600,
+    insecure: Insecure = None,
 ) -> None:
     """Run several services: each starts when the one before is ready, and all end together.
 
     A service that ends by itself ends the others, and the exit code is not 0. With --data, train first where no
     snapshot of these data is current.
     """
-    settings = load_settings(host=host, data=data)
+    from matinee.access import check_start
+
+    settings = load_settings(host=host, data=data, insecure=insecure)
+    check_start(settings, "A service")
     names = _checked(settings, services or DEFAULT)
     if data is not None and not has_snapshot(settings):
         in_a_process_of_its_own("train", "--data", data)
@@ -151,7 +155,9 @@ def _supervise(settings: Settings, names: list[Role], patience: float) -> int:
         for name in names:
             words = (name,) if name in APPS else ("serve", name)
             port = getattr(settings, PORTS[name])
-            running[name] = ChildProcess(*words, "--host", settings.host, "--port", str(port))
+            running[name] = ChildProcess(
+                *words, "--host", settings.host, "--port", str(port), insecure=settings.insecure
+            )
             if not _wait_until_ready(settings, name, running, patience):
                 return 1
             note(f"{name} is ready.")
@@ -180,14 +186,16 @@ def _wait_until_ready(settings: Settings, name: Role, running: dict[Role, ChildP
     """Wait for a service. Prints a note if it takes too long, or if one of the services ends."""
     import httpx
 
+    from matinee._util.bounded_http import ask, bounded
+
     root = settings.studio_root if name == "studio" else ""
     url = reached_at(settings.host, getattr(settings, PORTS[name])) + root + READY.get(name, "/ready")
     end = time.monotonic() + patience
     answer = ""
-    with httpx.Client(timeout=5, trust_env=False) as http:
+    with bounded(httpx.Client(timeout=5, trust_env=False)) as http:
         while _all_live(running):
-            with suppress(httpx.TransportError):
-                response = http.get(url)
+            with suppress(httpx.HTTPError):
+                response = ask(http, "GET", url, seconds=5)
                 if response.is_success:
                     return True
                 answer = f" It answers: {response.text[:500]}"

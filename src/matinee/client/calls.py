@@ -24,6 +24,7 @@ class Call:
         json: a body to be sent as JSON.
         image: a body to be sent as it is: the bytes of a picture.
         raw: the answer is bytes, not JSON.
+        streams: the body is sent while it is made, as NDJSON (`Client.upload`).
     """
 
     method: str
@@ -32,6 +33,7 @@ class Call:
     json: Any = None
     image: bytes | None = None
     raw: bool = False
+    streams: bool = False
 
 
 def _call(
@@ -250,6 +252,19 @@ def poster_search(
 def film_map(space: str | None = None) -> Call:
     """Every film's place in two dimensions."""
     return _call("GET", "v1", "map", space=space)
+
+
+# --- imports ---------------------------------------------------------------------------------------------------
+def import_lines(key: str, *, start: int | None = None, on_error: str | None = None) -> Call:
+    """Store ratings and films of any number, NDJSON; `start` of the import's lines come before the body."""
+    query = {"key": key, "from": start, "on_error": on_error}
+    given = {name: value for name, value in query.items() if value is not None}
+    return Call("POST", "/v1/imports", given, streams=True)
+
+
+def import_progress(key: str) -> Call:
+    """How far an import has come."""
+    return _call("GET", "v1", "imports", key)
 
 
 # --- what is served --------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 import time
+from collections.abc import Iterator
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +14,9 @@ from typing import Any, Self
 import httpx
 import orjson
 
+from matinee._util.bounded_http import ask, ask_async, bounded
 from matinee._util.request_context import outgoing_headers
+from matinee._util.secrets import bearer
 from matinee.client.calls import Call
 from matinee.errors import InvalidInputError, MatineeError, ServiceError
 from matinee.settings import Settings
@@ -21,11 +24,13 @@ from matinee.settings import Settings
 SECONDS = 30.0
 """Time that the core gets to answer; the first search by meaning loads its encoder."""
 CONNECT_SECONDS = 3.0
+UPLOAD_SECONDS = 300.0
+"""Time for which an upload may stand still: the core stores what it has before it reads on."""
 UNAVAILABLE = (502, 503, 504)
 OVERLOADED = "urn:matinee:problem:overloaded"
 """Type of the problem of a core that has refused a call before it began with it."""
 RETRIES = 3
-"""How often a call that was refused for overload is sent again."""
+"""How often a call that was refused for overload, or for too many calls, is sent again."""
 MAX_PAUSE = 3.0
 """Seconds before that, at most; the core says how many."""
 
@@ -53,14 +58,15 @@ def core_url(settings: Settings) -> str:
 class _Sender:
     """What the two clients share: requests out of calls, answers and errors out of responses."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, api_key: str | None) -> None:
         self.url = url.rstrip("/")
+        self._key = bearer(Settings().api_key if api_key is None else api_key)
 
     def _options(self) -> dict[str, Any]:
         return {
             "base_url": self.url,
             "timeout": httpx.Timeout(SECONDS, connect=CONNECT_SECONDS),
-            "headers": {"user-agent": "matinee-client"},
+            "headers": {"user-agent": "matinee-client"} | self._key,
             "trust_env": False,  # proxies of the environment are for other hosts
         }
 
@@ -97,11 +103,19 @@ class _Sender:
         raise RefusedError(response.status_code, problem)
 
     def _pause(self, response: httpx.Response, attempt: int) -> float | None:
-        """Seconds after which a call that was refused for overload, and so not begun, is sent again; None: never."""
-        if response.status_code != 503 or attempt >= RETRIES or OVERLOADED.encode() not in response.content:
+        """Seconds after which a call that was refused, and so not begun, is sent again; None: never.
+
+        For overload (503), and for too many calls (429) where the next is allowed soon.
+        """
+        too_many = response.status_code == 429
+        overloaded = response.status_code == 503 and OVERLOADED.encode() in response.content
+        if attempt >= RETRIES or not (too_many or overloaded):
             return None
         text = response.headers.get("retry-after", "")
-        seconds = min(float(text) if text.isdigit() else 1.0, MAX_PAUSE)
+        wait = float(text) if text.isdigit() else 1.0
+        if too_many:
+            return wait if wait <= MAX_PAUSE else None
+        seconds = min(wait, MAX_PAUSE)
         return seconds * random.uniform(0.5, 1)  # not all at once
 
     def _silent(self, why: object) -> ServiceError:
@@ -128,11 +142,12 @@ class Client(_Sender):
 
     Args:
         url: address of the core, `http://host:8000`.
+        api_key: that it sends; None: the setting `MATINEE_API_KEY`; "": none.
     """
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self._http = httpx.Client(**self._options())
+    def __init__(self, url: str, api_key: str | None = None) -> None:
+        super().__init__(url, api_key)
+        self._http = bounded(httpx.Client(**self._options()))
 
     def send(self, call: Call) -> Any:
         """The answer: JSON as Python values, bytes of a `raw` call, None where there is no content.
@@ -144,13 +159,28 @@ class Client(_Sender):
         """
         for attempt in count():
             try:
-                response = self._http.request(**self._request(call))
+                response = ask(self._http, **self._request(call), seconds=SECONDS)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise self._failed(error) from error
             pause = self._pause(response, attempt)
             if pause is None:
                 break
             time.sleep(pause)
+        return self._answer(call, response)
+
+    def upload(self, call: Call, body: Iterator[bytes]) -> Any:
+        """The answer to a call that streams, whose body is sent while it is made. It is not sent again.
+
+        Raises:
+            ServiceError, RefusedError: as `send`.
+        """
+        request = self._request(call) | {"content": body}
+        request["headers"]["content-type"] = "application/x-ndjson"
+        try:
+            timeout = httpx.Timeout(UPLOAD_SECONDS, connect=CONNECT_SECONDS)
+            response = ask(self._http, **request, seconds=None, timeout=timeout)
+        except httpx.HTTPError as error:
+            raise self._failed(error) from error
         return self._answer(call, response)
 
     def close(self) -> None:
@@ -169,8 +199,8 @@ class Client(_Sender):
 class AsyncClient(_Sender):
     """Sends calls from an event loop; arguments and errors as `Client`."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
+    def __init__(self, url: str, api_key: str | None = None) -> None:
+        super().__init__(url, api_key)
         self._http = httpx.AsyncClient(**self._options())
 
     async def send(self, call: Call) -> Any:
@@ -188,7 +218,7 @@ class AsyncClient(_Sender):
     async def _sent(self, call: Call) -> httpx.Response:
         for attempt in count():
             try:
-                response = await self._http.request(**self._request(call))
+                response = await ask_async(self._http, **self._request(call), seconds=SECONDS)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 raise self._failed(error) from error
             pause = self._pause(response, attempt)

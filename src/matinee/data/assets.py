@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from matinee._util.atomic_files import file_hash, locked, sync_file, sync_folder
 from matinee._util.progress import Progress
@@ -170,21 +171,35 @@ def unzip(archive: Path, folder: Path, members: tuple[str, ...], *, max_bytes: i
     """Extract the members with the given file names into one folder. Paths in the archive are ignored.
 
     Raises:
-        FetchError: not a valid zip file, or a member is larger than `max_bytes`.
+        FetchError: not a valid zip file, a member is larger than `max_bytes`, or all are larger than twice that.
     """
     try:
         with zipfile.ZipFile(archive) as bundle:
+            total = 0
             for info in bundle.infolist():
                 name = info.filename.rsplit("/", 1)[-1]
                 if name not in members or info.is_dir():
                     continue
                 if info.file_size > max_bytes:
                     raise FetchError(f"{info.filename} in {archive.name} is too large.", "Please report this.")
-                # zipfile stops at the declared size and checks the CRC, so a zip bomb cannot exceed max_bytes.
+                total += info.file_size
+                if total > 2 * max_bytes:
+                    raise FetchError(f"{archive.name} holds too much.", "Please report this.")
                 with bundle.open(info) as source, (folder / name).open("wb") as target:
-                    shutil.copyfileobj(source, target, 1 << 20)
+                    _copy(source, target, info.file_size, archive.name)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise FetchError(f"{archive.name} is not a valid zip file ({error}).", "Repeat the command.") from error
+
+
+def _copy(source: IO[bytes], target: IO[bytes], size: int, archive: str) -> None:
+    """Copy a member, whose real bytes are counted: what the directory says of it need not be true."""
+    while part := source.read(1 << 20):
+        size -= len(part)
+        if size < 0:
+            raise FetchError(
+                f"{archive} is not a valid zip file (a file is longer than it says).", "Please report this."
+            )
+        target.write(part)
 
 
 def _put_in_place(made: Path, folder: Path) -> None:

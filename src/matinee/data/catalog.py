@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from matinee._util.extras import need
-from matinee.data.ids import Id, MovieId, as_id, id_text
+from matinee.data.ids import Id, MovieId, aliases, as_id, id_text, normalized
 from matinee.data.packed import COLUMNS, LIST_COLUMNS, ChangedTable, PackedTable, Table, write_table
 from matinee.data.titles import split_title, with_year
 from matinee.errors import AmbiguousTitleError, DataError, UnknownMovieError, UnknownTitleError
@@ -125,6 +125,10 @@ class Catalog:
     def _row_by_id(self) -> dict[str, int]:
         return {movie_id: row for row, movie_id in enumerate(self.column("movie_id"))}
 
+    @cached_property
+    def _aliases(self) -> dict[str, int]:
+        return aliases(self.column("movie_id"))
+
     def column(self, name: str) -> list[Any]:
         """A column as a Python list, cached. Includes rows of removed movies."""
         values = self._columns.get(name)
@@ -138,12 +142,16 @@ class Catalog:
 
     def find(self, movie_id: str) -> int | None:
         """Row of a movie; None if the id is unknown or the movie was removed."""
-        row = self._row_by_id.get(movie_id)
+        row = self.find_any(movie_id)
         return row if row is not None and self.active[row] else None
 
     def find_any(self, movie_id: str) -> int | None:
         """Row of a movie, removed or not; None if the id is unknown."""
-        return self._row_by_id.get(movie_id)
+        row = self._row_by_id.get(movie_id)
+        if row is None and not movie_id.isascii():
+            key = normalized(movie_id)
+            row = self._row_by_id.get(key, self._aliases.get(key))
+        return row
 
     def row(self, movie_id: str) -> int:
         """Row of a movie.
@@ -241,14 +249,15 @@ class Catalog:
         records: dict[int, dict[str, Any]] = {}
         appended: dict[str, int] = {}
         for movie in {movie.movie_id: movie for movie in changed}.values():
-            row = self._row_by_id.get(movie.movie_id)
+            row = self.find_any(movie.movie_id)
             if row is None:
                 row = appended[movie.movie_id] = len(self) + len(appended)
             records[row] = movie.model_dump()
         active = np.concatenate([self.active, np.ones(len(appended), dtype=np.bool_)])
         active[list(records)] = True
         for movie_id in removed:
-            row = self._row_by_id.get(movie_id, appended.get(movie_id))
+            row = self.find_any(movie_id)
+            row = appended.get(movie_id) if row is None else row
             if row is not None:
                 active[row] = False
         table = self._table

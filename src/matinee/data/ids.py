@@ -1,7 +1,12 @@
-"""Valid ids of movies and users, the same in files, over HTTP and in the store."""
+"""Valid ids of movies and users, the same in files, over HTTP and in the store.
+
+Ids are kept in Unicode's normalization form C (NFC): `é` may be one character or two, and would else be two users.
+"""
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
@@ -23,9 +28,21 @@ USER_ID = _without(rf"/\x00-\x1f{_INVISIBLE}")
 """User ids have no `/`, control or invisible characters, and are not `.` or `..`."""
 
 
+def normalized(text: str) -> str:
+    """A text in NFC, the form in which ids are kept."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
 def as_id(value: object) -> object:
-    """Integers as text; other values unchanged."""
+    """Text in NFC, and integers as text; other values unchanged."""
+    if isinstance(value, str):
+        return normalized(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def aliases(ids: Iterable[str]) -> dict[str, int]:
+    """The NFC of those ids that are not in it, as snapshots of earlier versions have them → their places."""
+    return {normalized(id_): row for row, id_ in enumerate(ids) if not id_.isascii() and normalized(id_) != id_}
 
 
 MovieId = Annotated[str, BeforeValidator(as_id), Field(min_length=1, max_length=ID_LENGTH, pattern=MOVIE_ID)]
@@ -39,5 +56,5 @@ Id = str | int
 
 
 def id_text(value: Id) -> str:
-    """An id of the Python API as it is stored: `42` is the user "42"."""
+    """An id of the Python API as it is stored: `42` is the user "42", and text is in NFC."""
     return str(as_id(value))

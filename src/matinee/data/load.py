@@ -10,7 +10,7 @@ import polars as pl
 
 from matinee._util.progress import Progress, silent
 from matinee.data.catalog import Catalog
-from matinee.data.clean import as_id, clean_movies, clean_ratings, clean_tags, detect_scale
+from matinee.data.clean import as_id, clean_movies, clean_tags, compact_ratings, detect_scale
 from matinee.data.credits import add_credits, load_credits
 from matinee.data.dataset import SEEN, CleaningReport, Dataset, TableReport
 from matinee.data.joins import add_links, add_overviews, add_tags
@@ -18,6 +18,7 @@ from matinee.data.ratings import Ratings
 from matinee.data.readers import RawData, read_source
 from matinee.data.readers.columns import MOVIES_COLUMNS, RATINGS_COLUMNS
 from matinee.data.readers.frames import is_frame, read_frames
+from matinee.data.readers.memory import reading_within
 from matinee.data.readers.tables import read_table
 from matinee.data.sources import get_dataset_files, list_datasets, locate_auto
 from matinee.errors import DataError, FetchError, InvalidInputError
@@ -52,7 +53,7 @@ def load_dataset(
         credits: join directors, writers and cast from Wikidata (left out with a note where they cannot be had).
 
     Raises:
-        DataError: files that cannot be read, or nothing usable in them.
+        DataError: files that cannot be read, need more than the settings' `memory_limit`, or hold nothing usable.
         FetchError: a named data set that cannot be fetched.
         NotFoundError: neither a name nor a folder.
         InvalidInputError: something else is given as a source.
@@ -75,7 +76,8 @@ def load_dataset(
     elif source is None or isinstance(source, (str, Path)):
         name, path, notes = _locate(settings.data if source is None else source, settings, progress)
         on_progress(f"Reading {name}", 0.0)
-        raw = read_source(path, mapping)
+        with reading_within(settings.memory_limit):
+            raw = read_source(path, mapping)
     else:
         raise InvalidInputError(
             f"A {type(source).__name__} is not a valid source of data.",
@@ -135,7 +137,7 @@ def assemble(
     scale = scale or detect_scale(raw.ratings, raw.scale)
     if scale == SEEN:
         notes = (*notes, _note_without_stars(raw))
-    ratings, tables["ratings"] = clean_ratings(raw.ratings, movies["movie_id"], scale)
+    ratings, tables["ratings"] = compact_ratings(raw.ratings, movies["movie_id"], scale)
     for table, usable in (("films", movies), ("ratings", ratings)):
         if usable.is_empty():
             lost = tables["movies" if table == "films" else "ratings"].dropped

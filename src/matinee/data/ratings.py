@@ -10,6 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from matinee.data.ids import aliases, normalized
 from matinee.data.packed import Texts
 from matinee.errors import DataError
 
@@ -76,7 +77,15 @@ class Ratings:
 
     def find_user(self, user_id: str) -> int | None:
         """Row of a user; None if unknown."""
-        return self._row_by_user.get(user_id)
+        row = self._row_by_user.get(user_id)
+        if row is None and not user_id.isascii():
+            key = normalized(user_id)
+            row = self._row_by_user.get(key, self._aliases.get(key))
+        return row
+
+    @cached_property
+    def _aliases(self) -> dict[str, int]:
+        return aliases(self._row_by_user)
 
     def history(self, user: int) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.int64]]:
         """Movie rows, stars and times of one user's ratings."""
@@ -121,37 +130,38 @@ class Ratings:
         """
         import polars as pl
 
-        numeric = frame["user_id"].cast(pl.Int64, strict=False)
-        users = frame.select(pl.col("user_id").unique())["user_id"]
-        if numeric.null_count() == 0:
+        users = frame["user_id"].unique().cast(pl.String)
+        if users.cast(pl.Int64, strict=False).null_count() == 0:
             users = users.to_frame().sort(pl.col("user_id").cast(pl.Int64), "user_id")["user_id"]
         else:
             users = users.sort()
-        user_rows = pl.DataFrame({"user_id": users, "user": np.arange(len(users), dtype=np.int64)})
-        item_rows = pl.DataFrame(
-            {"movie_id": catalog.frame["movie_id"], "item": np.arange(len(catalog), dtype=np.int32)}
-        )
-        time = (
-            pl.col("timestamp").cast(pl.Int64).fill_null(NO_TIME) if "timestamp" in frame.columns else pl.lit(NO_TIME)
-        )
-        table = (
-            frame.select("user_id", "movie_id", pl.col("rating").cast(pl.Float32), time.alias("time").cast(pl.Int64))
-            .join(user_rows, on="user_id", how="left")
-            .join(item_rows, on="movie_id", how="left")
-            .select("user", "item", "rating", "time")
-            .sort("user", "item")
-        )
-        if table["item"].null_count():
+        rows_of = pl.Enum(users), pl.Enum(catalog.frame["movie_id"])
+        item = frame["movie_id"].cast(rows_of[1], strict=False)
+        if item.null_count():
             raise DataError("There are ratings of films that the catalog does not have.", "Clean the data first.")
-        if table.select(((pl.col("user").diff() == 0) & (pl.col("item").diff() == 0)).any()).item():
+        indices = item.to_physical().to_numpy().astype(np.int32)
+        user = frame["user_id"].cast(rows_of[0]).to_physical().to_numpy()
+        counts = np.bincount(user, minlength=len(users))
+        pair = user.astype(np.int64)
+        del user, item
+        pair *= len(catalog)
+        pair += indices
+        order = np.argsort(pair, kind="stable")
+        pair = pair[order]
+        if (pair[1:] == pair[:-1]).any():
             raise DataError("There are two ratings of one film by one user.", "Clean the data first.")
-        counts = np.bincount(table["user"].to_numpy(), minlength=len(users))
+        del pair
+        times = (
+            frame["timestamp"].cast(pl.Int64).fill_null(NO_TIME).to_numpy()[order]
+            if "timestamp" in frame.columns
+            else np.full(len(frame), NO_TIME, dtype=np.int64)
+        )
         return cls(
             users.to_list(),
             np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-            table["item"].to_numpy().astype(np.int32),
-            table["rating"].to_numpy().copy(),
-            table["time"].to_numpy().copy(),
+            indices[order],
+            frame["rating"].cast(pl.Float32).to_numpy()[order],
+            times,
             len(catalog),
         )
 

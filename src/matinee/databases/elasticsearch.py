@@ -105,6 +105,8 @@ class Cluster:
     def _connect(self, hosts: list[str], login: tuple[str, str] | None) -> Elasticsearch:
         from elasticsearch import Elasticsearch, OrjsonSerializer
 
+        from matinee.databases.elasticsearch_node import BoundedNode
+
         log = logging.getLogger("elastic_transport.transport")
         if log.level == logging.NOTSET:
             log.setLevel(logging.ERROR)  # it tells every request, and every repetition with a traceback
@@ -121,6 +123,7 @@ class Cluster:
             retry_on_status=(),
             connections_per_node=32,
             serializer=OrjsonSerializer(),
+            node_class=BoundedNode,
             **trusted,
         )
 

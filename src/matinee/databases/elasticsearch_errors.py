@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from matinee.errors import StoreError
+from matinee.errors import ReadOnlyError, StoreError
 
 TRANSIENT = (429, 502, 503, 504)
 
@@ -51,11 +51,11 @@ def refused(name: str, failure: Failure) -> StoreError:
     status, kind, reason = failure
     if kind == "cluster_block_exception" and status != 503:
         if "read-only-allow-delete" in reason or "read_only_allow_delete" in reason:
-            return StoreError(
+            return ReadOnlyError(
                 f"{name} is read-only, because its disk is nearly full.",
                 "Make room on its disk; it lifts the block by itself then.",
             )
-        return StoreError(
+        return ReadOnlyError(
             f"{name} is read-only: {reason}.",
             'Lift the block: PUT /INDEX/_settings {"index.blocks.write": null, "index.blocks.read_only": null}.',
         )

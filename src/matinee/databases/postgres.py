@@ -118,7 +118,7 @@ class Pool:
         """
         return self._run(READ, work)
 
-    def write(self, work: Work[T]) -> T:
+    def write(self, work: Work[T], since: float | None = None) -> T:  # noqa: ARG002 - the server limits each wait
         """Run `work` in a transaction. Returns after a durable commit. `work` may run twice, but is committed once.
 
         Raises:

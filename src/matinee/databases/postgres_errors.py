@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 from psycopg import errors
 
-from matinee.errors import MatineeError, StoreError
+from matinee.errors import MatineeError, ReadOnlyError, StoreError
 
 _READ_ONLY = "Name the primary server in MATINEE_STORE_URL, or turn default_transaction_read_only off."
 _START = "Check that the server runs and MATINEE_STORE_URL names it; the store recovers by itself."
@@ -28,6 +28,7 @@ _BY_CLASS: tuple[tuple[type[psycopg.Error], str], ...] = (
     (errors.UndefinedTable, _MISSING),
     (errors.InvalidSchemaName, _MISSING),
 )
+_UNWRITABLE = (errors.ReadOnlySqlTransaction, errors.DiskFull)
 # An error while connecting has no class of its own, only the server's words (in English unless lc_messages differs).
 _BY_WORDS = (
     ("database system", "Try again in a moment: the server starts or stops. The store recovers by itself."),
@@ -66,6 +67,8 @@ def store_error(error: psycopg.Error, label: str, *, committing: bool = False) -
         )
     for kind, hint in _BY_CLASS:
         if isinstance(error, kind):
+            if kind in _UNWRITABLE:
+                return ReadOnlyError(f"The store {label} cannot be written: {text}.", hint)
             return StoreError(f"The store {label} cannot answer: {text}.", hint)
     if error.sqlstate is None:
         hint = next((hint for word, hint in _BY_WORDS if word in text), _START)

@@ -91,7 +91,9 @@ class Encoders:
         with self._lock:
             index = self._indexes.get(snapshot_id)
             if index is None:
-                index = remote.RemoteIndex(self._settings.vectors_url, "poster", snapshot_id)
+                index = remote.RemoteIndex(
+                    self._settings.vectors_url, "poster", snapshot_id, key=self._settings.api_key
+                )
                 self._indexes = {snapshot_id: index}
             return index
 

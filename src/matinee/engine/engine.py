@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 
 from matinee._util.notebook import html_table
 from matinee.data.catalog import Movie
-from matinee.data.ids import Id, id_text
+from matinee.data.ids import Id, id_text, normalized
 from matinee.data.ratings import NO_TIME
 from matinee.encoders.base import Image
-from matinee.engine import browse, posters, users, writes
+from matinee.engine import browse, imports, posters, users, writes
 from matinee.engine.data_statistics import cached_statistics
 from matinee.engine.embedding_backlog import Backlog, BacklogState
 from matinee.engine.encoder_pool import Encoders
 from matinee.engine.explain import explain
+from matinee.engine.imports import ImportLine, OnError
 from matinee.engine.lifecycle import Lifecycle
 from matinee.engine.recommend import recommend, recommend_stored
 from matinee.engine.runtime import RequestView, query_of
@@ -46,8 +47,9 @@ from matinee.engine.types import (
     UserPage,
 )
 from matinee.engine.writes import check_stars
-from matinee.errors import InvalidInputError
+from matinee.errors import InvalidInputError, ReadOnlyError
 from matinee.settings import Settings
+from matinee.stores.base import ImportProgress
 
 DEFAULT = Request()
 
@@ -149,6 +151,10 @@ class Engine:
     def check(self) -> None:
         """Raise unless a model is loaded and the store answers, and the recommender service, if one scores."""
         self.request_view().runtime.check()
+
+    def write_problem(self) -> ReadOnlyError | None:
+        """Why nothing can be written now, though it can be read; None: as far as is known, writing works."""
+        return self._lifecycle.runtime.store.write_problem()
 
     def settle(self, seconds: float) -> None:
         """Wait for a promotion that is being followed to end, for some seconds at most."""
@@ -406,7 +412,7 @@ class Engine:
             limit: number of users, 1..settings.max_n.
             offset: users to skip.
         """
-        return users.page(self.request_view(), prefix, limit, offset)
+        return users.page(self.request_view(), normalized(prefix), limit, offset)
 
     def neighbors(self, user_id: Id, n: int = 10) -> list[Neighbor]:
         """Users of most similar taste. Raises UnknownUserError."""
@@ -468,6 +474,39 @@ class Engine:
             ConflictError: the key was used for other ratings.
         """
         return writes.rate(self.request_view(), ratings, key=key, timestamp=timestamp, timestamps=timestamps)
+
+    def import_progress(self, key: str) -> ImportProgress | None:
+        """How far an import has come; None: none of this key is known."""
+        return self.request_view().runtime.store.import_progress(key)
+
+    def import_lines(
+        self,
+        progress: ImportProgress,
+        lines: Sequence[ImportLine],
+        *,
+        on_error: OnError = "stop",
+        ends: bool = False,
+    ) -> ImportProgress:
+        """Store the next lines of an import, and how far it has come, in one transaction.
+
+        Movies are embedded afterwards, by the backlog.
+
+        Args:
+            progress: how far it has come.
+            lines: that follow.
+            on_error: "stop": what comes before a line that cannot be stored is stored, and the state is "stopped".
+                "skip": such lines are counted, and the first 100 named.
+            ends: whether they are the last ones.
+
+        Returns:
+            how far it has come now.
+
+        Raises:
+            ConflictError: the import has come further already; nothing is stored.
+            StoreError: nothing is stored, or the message says that this is not known.
+        """
+        view = self.request_view()
+        return imports.import_lines(view, self.backlog, progress, lines, on_error=on_error, ends=ends)
 
     def unrate(self, user_id: Id, movie_id: Id) -> None:
         """Take one rating back. Raises NotFoundError where there is none."""

@@ -139,12 +139,15 @@ class Overlay:
     def _clear(self) -> None:
         self._seq = -1
         self._erased: frozenset[str] = frozenset()
-        self._place: dict[tuple[str, str], int] = {}
+        self._place: dict[str, dict[str, int]] = {}  # user → movie → entry
+        self._free: list[int] = []  # entries of users who were erased, to be used again
         self._new_users: dict[str, int] = {}
+        self._new_names: list[str] = []
+        self._free_names: list[int] = []
         self._films: dict[str, int] = {}
         # One entry for each (user, movie) that the store knows: user number, movie number, stars (NaN: taken back),
         # time, and the place of the snapshot's rating (−1: none).
-        self._columns: tuple[list[int], list[int], list[float], list[int], list[int]] = ([], [], [], [], [])
+        self._columns: tuple[list[Any], ...] = ([], [], [], [], [])
 
     def over(self, catalog: Catalog) -> MergedRatings:
         """The effective ratings of a catalog's movies; the same object until something changes."""
@@ -158,32 +161,62 @@ class Overlay:
 
     def _follow(self) -> None:
         changes = self._store.changes(self._seq)
-        if changes.erased or not changes.complete or self._seq < 0:
+        if not changes.complete:
             self._clear()
-            if changes.complete:
-                changes = self._store.changes(-1)
-            # Asked after the changes: who is erased in between is then hidden now, and again at the next look.
-            self._erased = self._store.erased_users()
+        for user_id in changes.erased:
+            self._forget(user_id)
+        self._erased |= changes.erased
         for change in changes.ratings:
             self._apply(change)
         self._seq = changes.seq
 
     def _apply(self, change: RatingChange) -> None:
-        users, films, values, times, under = self._columns
-        pair = change.user_id, change.movie_id
-        entry = self._place.setdefault(pair, len(users))
+        _, _, values, times, _ = self._columns
+        entries = self._place.setdefault(change.user_id, {})
         value = np.nan if change.after is None else change.after
-        if entry < len(users):
+        entry = entries.get(change.movie_id)
+        if entry is not None:
             values[entry], times[entry] = value, change.timestamp
             return
-        row = self._snapshot.ratings.find_user(change.user_id)
-        if row is None:
-            row = self._snapshot.ratings.n_users + self._new_users.setdefault(change.user_id, len(self._new_users))
-        users.append(row)
-        films.append(self._films.setdefault(change.movie_id, len(self._films)))
-        values.append(value)
-        times.append(change.timestamp)
-        under.append(self._base_place(row, change.movie_id))
+        user = self._number(change.user_id)
+        film = self._films.setdefault(change.movie_id, len(self._films))
+        fields = user, film, value, change.timestamp, self._base_place(user, change.movie_id)
+        if self._free:
+            entry = self._free.pop()
+            for column, field in zip(self._columns, fields, strict=True):
+                column[entry] = field
+        else:
+            entry = len(values)
+            for column, field in zip(self._columns, fields, strict=True):
+                column.append(field)
+        entries[change.movie_id] = entry
+
+    def _number(self, user_id: str) -> int:
+        """The user's number, a new one where needed."""
+        n, row = self._snapshot.ratings.n_users, self._snapshot.ratings.find_user(user_id)
+        if row is not None:
+            return row
+        number = self._new_users.get(user_id)
+        if number is None:
+            if self._free_names:
+                number = self._free_names.pop()
+                self._new_names[number] = user_id
+            else:
+                number = len(self._new_names)
+                self._new_names.append(user_id)
+            self._new_users[user_id] = number
+        return n + number
+
+    def _forget(self, user_id: str) -> None:
+        """Take out what was applied of a user."""
+        _, _, values, _, under = self._columns
+        for entry in self._place.pop(user_id, {}).values():
+            values[entry], under[entry] = np.nan, -1
+            self._free.append(entry)
+        number = self._new_users.pop(user_id, None)
+        if number is not None:
+            self._new_names[number] = ""
+            self._free_names.append(number)
 
     def _base_place(self, user: int, movie_id: str) -> int:
         ratings, row = self._snapshot.ratings, self._snapshot.catalog.find_any(movie_id)
@@ -207,6 +240,6 @@ class Overlay:
             base,
             dropped[dropped >= 0],
             added.where(kept),
-            tuple(self._new_users),
+            tuple(self._new_names),
             catalog.active,
         )

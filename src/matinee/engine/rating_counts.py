@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
 from matinee.data.ratings import Ratings
+from matinee.engine.applied_ratings import UNKNOWN, AppliedRatings
 from matinee.engine.filters import FilterStats
 from matinee.models.charts import Chart
 from matinee.stores.base import RatingChange
@@ -91,21 +92,30 @@ class Stats:
         return self if more <= 0 else Stats(np.pad(self.counts, (0, more)), np.pad(self.sums, (0, more)), self.newest)
 
     def less(self, rows: NDArray[np.integer], values: NDArray[np.float32]) -> Stats:
-        """Without these ratings (a user was erased)."""
+        """Without these ratings (users were erased)."""
         counts, sums = self.counts.copy(), self.sums.copy()
         np.subtract.at(counts, rows, 1)
         np.subtract.at(sums, rows, values)
         return Stats(counts, sums, self.newest)
 
-    def fold(self, changes: Iterable[RatingChange], catalog: Catalog, base: BaseRating) -> Stats:
-        """With logged changes applied in order; changes of movies that the catalog never had are skipped."""
+    def fold(
+        self, changes: Iterable[RatingChange], catalog: Catalog, base: BaseRating, applied: AppliedRatings
+    ) -> Stats:
+        """With logged changes applied in order; changes of movies that the catalog never had are skipped.
+
+        Args:
+            applied: what these counts and sums hold of the store; noted there.
+        """
         counts, sums, newest = self.counts.copy(), self.sums.copy(), self.newest
         for change in changes:
             row = catalog.find_any(change.movie_id)
             if row is None:
                 continue
-            before = change.before if change.known_before else base(change.user_id, change.movie_id)
-            if before is not None:
+            # Not what the log says was there: it may be of a rating that was erased before it was seen here.
+            before = applied.put(change.user_id, row, change.after)
+            if before is UNKNOWN:
+                before = base(change.user_id, change.movie_id)
+            if isinstance(before, float | int):
                 counts[row] -= 1
                 sums[row] -= before
             if change.after is not None:

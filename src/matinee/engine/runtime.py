@@ -21,6 +21,7 @@ from matinee.data.catalog import Catalog, Movie
 from matinee.data.ratings import NO_TIME
 from matinee.data.vectors import MovieVectors
 from matinee.encoders.movie_texts import movie_texts
+from matinee.engine.applied_ratings import AppliedRatings
 from matinee.engine.filters import Filter, parse
 from matinee.engine.merged_ratings import MergedRatings, Overlay
 from matinee.engine.missing_vectors import MissingVectors
@@ -37,6 +38,8 @@ from matinee.remote.recommender import State as Served
 from matinee.settings import Settings
 from matinee.snapshots import Snapshot
 from matinee.stores.base import Changes, MovieVector, Store, UserOverlay
+
+NOBODY: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,8 @@ class Runtime:
         self._seq = -1
         self._versions: dict[str, int] = {}
         self._everyone = 0
-        self._erased: frozenset[str] = frozenset()
+        self._erased = NOBODY
+        self._applied = AppliedRatings()
         self._overlay = Overlay(snapshot, store)
         self._view = RequestView(
             self,
@@ -203,11 +207,7 @@ class Runtime:
 
     def _fold(self, changes: Changes) -> None:
         view = self._view
-        rebuild = not changes.complete or bool(changes.erased) or self._seq < 0
-        if rebuild and changes.complete:
-            changes = self.store.changes(-1)
-        if rebuild:
-            self._erased = self.store.erased_users()
+        rebuild = not changes.complete
         catalog, fitted, stats, version = view.catalog, self._fitted, view.stats, view.movies_version
         missing = MissingVectors() if rebuild else view.missing_vectors
         if changes.movies:
@@ -226,11 +226,11 @@ class Runtime:
             fitted = _grow(fitted, catalog, view.spaces.known(touched))
             view.spaces.change_content(fitted.get(CONTENT), catalog, touched)
             stats, version = stats.grown(len(catalog)), version + 1
-        if rebuild:
-            stats = self._base_stats(len(catalog))
-        stats = stats.fold(changes.ratings, catalog, self.base_rating)
         self._fitted = fitted
         models = self._served_models(catalog, changes.seq)
+        # From here on nothing fails, so that what is noted as applied is in the counts.
+        stats = self._without_erased(changes, stats, len(catalog))
+        stats = stats.fold(changes.ratings, catalog, self.base_rating, self._applied)
         self._view = replace(
             view,
             catalog=catalog,
@@ -241,7 +241,7 @@ class Runtime:
             missing_vectors=missing,
         )
         if rebuild:
-            # Whose data changed is not known for sure: let every user's version move.
+            # Whose data changed is not known: let every user's version move.
             self._everyone = changes.seq
         for user_id in changes.users:
             self._versions[user_id] = changes.seq
@@ -258,14 +258,29 @@ class Runtime:
         if self._recommender is not None:
             self._recommender.check(Served(self.snapshot.id, self.sync().sequence))
 
-    def _base_stats(self, n_items: int) -> Stats:
-        stats = Stats.of(self.snapshot.ratings).grown(n_items)
-        for user_id in self._erased:
-            user = self.snapshot.ratings.find_user(user_id)
-            if user is not None:
-                rows, values, _ = self.snapshot.ratings.history(user)
-                stats = stats.less(rows, values)
-        return stats
+    def _without_erased(self, changes: Changes, stats: Stats, n_items: int) -> Stats:
+        """The counts less what they hold of users who were erased; from the snapshot where changes are all there is."""
+        if not changes.complete:
+            stats, self._applied, self._erased = (
+                Stats.of(self.snapshot.ratings).grown(n_items),
+                AppliedRatings(),
+                NOBODY,
+            )
+        if not changes.erased:
+            return stats
+        gone = [pair for user_id in changes.erased for pair in self._forget(user_id).items()]
+        self._erased |= changes.erased
+        return stats.less(np.array([row for row, _ in gone], np.int64), np.array([stars for _, stars in gone]))
+
+    def _forget(self, user_id: str) -> dict[int, float]:
+        """What the counts hold of a user, catalog row → stars."""
+        ratings, held = self.snapshot.ratings, dict[int, float | None]()
+        user = None if user_id in self._erased else ratings.find_user(user_id)
+        if user is not None:
+            rows, values, _ = ratings.history(user)
+            held = dict(zip(rows.tolist(), values.tolist(), strict=True))
+        held |= self._applied.forget(user_id)
+        return {row: stars for row, stars in held.items() if stars is not None}
 
     # --- reading ----------------------------------------------------------------------------------------------
     @property

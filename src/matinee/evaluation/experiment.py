@@ -16,6 +16,7 @@ from matinee._util.versions import versions
 from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset
 from matinee.data.readers import read_source
+from matinee.data.readers.memory import reading_within
 from matinee.data.sources import get_dataset_files, list_datasets
 from matinee.data.split import random_per_user, users_of, validation_users
 from matinee.errors import DataError, InvalidInputError
@@ -296,7 +297,8 @@ def load_source(
         if protocol.needs_file(dataset.name, validation=validation):
             if is_named and not is_registered:
                 folder = get_dataset_files(str(name_or_folder), settings, progress)
-            rows = read_source(folder).ratings
+            with reading_within(settings.memory_limit):
+                rows = read_source(folder).ratings
         if folder.is_dir():
             traits = read_user_traits(folder)
         source = EvaluationSource(dataset, rows)

@@ -23,6 +23,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
 from matinee.data.catalog import Movie
+from matinee.data.ids import normalized
 from matinee.errors import DataError
 
 By = Literal["movie", "imdb", "tmdb"]
@@ -72,7 +73,9 @@ class MovieIndex:
         """Ids of the movies with an id of one kind (both, if a movie has two entries)."""
         if by == "movie":
             # File names of the poster store are percent-quoted.
-            return next(([name] for name in (text, unquote(text)) if name in self._others), [])
+            # Some systems give them in another Unicode form.
+            names = (text, unquote(text), normalized(text), normalized(unquote(text)))
+            return next(([name] for name in names if name in self._others), [])
         key = imdb_of(text) if by == "imdb" else str(int(text)) if _NUMBER.fullmatch(text) else None
         return self._by[by].get(key, []) if key else []
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote
 
-from matinee._util.atomic_files import locked, make_folder, replacing, sync_folder
+from matinee._util.atomic_files import locked, remove_leftovers, replacing, sync_folder
+from matinee._util.private_files import private_file, private_folder
 from matinee.errors import InvalidInputError, MediaTypeError, StoreError, TooLargeError
+from matinee.posters.links import allowed_link
 from matinee.posters.pictures import HEAD, KINDS, Kind, Picture, inspect, kind_of
 
 if TYPE_CHECKING:
@@ -35,8 +37,6 @@ _MAX_STEM = 240
 """Maximum bytes of a file name without suffix. File systems allow 255."""
 _WAIT = 30.0
 """Seconds to wait for another process that is replacing a picture, which takes less than a millisecond."""
-_STALE = 3600.0
-"""Age in seconds after which a temporary file is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,6 @@ def stem_of(movie_id: str) -> str:
     )
 
 
-def is_link(address: str | None) -> bool:
-    """Whether a movie's `poster` is a web address. Anything else is never opened or linked."""
-    return address is not None and address.startswith(("https://", "http://"))
-
-
 class PosterStore:
     """The pictures of one data set's movies. Safe for use from many threads and processes.
 
@@ -76,25 +71,43 @@ class PosterStore:
         max_bytes: maximum size of a picture.
         max_pixels: maximum number of pixels (width × height).
         check: called with a picture before it is stored, after its header was checked.
+        link_hosts: hosts whose pictures records may link to, see `links.allowed_link`.
     """
 
     def __init__(
-        self, folder: Path, *, max_bytes: int = 8 << 20, max_pixels: int = 50_000_000, check: Check | None = None
+        self,
+        folder: Path,
+        *,
+        max_bytes: int = 8 << 20,
+        max_pixels: int = 50_000_000,
+        check: Check | None = None,
+        link_hosts: str = "",
     ) -> None:
         self.folder = folder
         self.max_bytes, self.max_pixels = max_bytes, max_pixels
-        self._check = check
+        self._check, self._link_hosts = check, link_hosts
 
     @classmethod
     def of(cls, settings: Settings, dataset: str, check: Check | None = None) -> PosterStore:
         """The poster store of a data set, with the limits of the settings."""
         folder = settings.posters_dir(dataset)
-        return cls(folder, max_bytes=settings.max_body, max_pixels=settings.max_pixels, check=check)
+        return cls(
+            folder,
+            max_bytes=settings.max_body,
+            max_pixels=settings.max_pixels,
+            check=check,
+            link_hosts=settings.poster_hosts,
+        )
 
     # --- reading ----------------------------------------------------------------------------------------------
     def find(self, movie_id: str) -> Stored | None:
         """The picture of a movie. Symbolic links, folders and empty files are ignored."""
-        stem = stem_of(movie_id)
+        found = self._find(stem_of(movie_id))
+        if found is None and not movie_id.isascii():  # stored when ids were not normalized
+            found = self._find(stem_of(unicodedata.normalize("NFD", movie_id)))
+        return found
+
+    def _find(self, stem: str) -> Stored | None:
         if not stem or len(stem) > _MAX_STEM:
             return None
         newest: Stored | None = None
@@ -140,7 +153,11 @@ class PosterStore:
         """What is shown for a movie: its stored picture, the one its record links to, or a drawn card."""
         if self.find(movie.movie_id) is not None:
             return "file"
-        return "link" if is_link(movie.poster) else "card"
+        return "card" if self.link(movie) is None else "link"
+
+    def link(self, movie: Movie) -> str | None:
+        """The address that a movie's record links to, where it may be handed on."""
+        return allowed_link(movie.poster, self._link_hosts)
 
     # --- writing ----------------------------------------------------------------------------------------------
     def inspect(self, data: bytes) -> Picture:
@@ -175,9 +192,10 @@ class PosterStore:
             return "unchanged"
         target = self.folder / f"{stem}{self.inspect(data).kind.suffix}"
         with writing():
-            make_folder(self.folder)
+            private_folder(self.folder)
             with self._lock():
                 with replacing(target, durable=durable) as file:
+                    private_file(file)
                     file.write_bytes(data)
                 if self._discard(stem, keep=target) and durable:
                     sync_folder(self.folder)  # else the former picture could come back after a power cut
@@ -194,10 +212,7 @@ class PosterStore:
 
     def tidy(self) -> None:
         """Delete temporary files of killed processes."""
-        with suppress(OSError):
-            for path in self.folder.glob(".*.part"):
-                if time.time() - path.lstat().st_mtime > _STALE:
-                    path.unlink(missing_ok=True)
+        remove_leftovers(self.folder)
 
     def _discard(self, stem: str, keep: Path | None = None) -> bool:
         deleted = False

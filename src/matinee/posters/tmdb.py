@@ -18,12 +18,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from matinee._util.atomic_files import replacing
 from matinee._util.progress import Progress, silent
 from matinee.data.catalog import Movie
 from matinee.errors import FetchError, InvalidInputError
+from matinee.posters.links import is_public_host
 from matinee.posters.store import PosterStore, writing
 from matinee.posters.tmdb_client import URL, WIDTH, StopError, TmdbClient, TmdbRefusedError, discreet
 
@@ -234,7 +235,10 @@ async def _images_url(client: TmdbClient) -> str:
         base, sizes = images["secure_base_url"], images["poster_sizes"]
         if not (isinstance(base, str) and base.startswith(("https://", "http://"))):
             raise TypeError
-    except (TmdbRefusedError, KeyError, TypeError):
+        host = urlsplit(base).hostname or ""
+        if host != client.host and not is_public_host(host):  # an address of this network, by its word
+            raise TypeError
+    except (TmdbRefusedError, KeyError, TypeError, ValueError):
         raise FetchError("TMDB's configuration is not valid.", "Check --tmdb-url, or try again later.") from None
     return f"{base.rstrip('/')}/{WIDTH if WIDTH in sizes else 'original'}"
 

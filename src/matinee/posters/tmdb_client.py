@@ -82,6 +82,7 @@ class TmdbClient:
         self._key = {} if token else {"api_key": key}
         self._bearer = {"authorization": f"Bearer {key}"} if token else {}
         self._url = url.rstrip("/")
+        self.host = httpx.URL(self._url).host
         self._pace = RateLimit(rate)
         self._timeout, self._backoff = timeout, backoff
         self._http = httpx.AsyncClient(timeout=timeout, headers={"user-agent": "matinee"}, follow_redirects=False)

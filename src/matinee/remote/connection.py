@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from matinee._util.request_context import outgoing_headers
+from matinee._util.secrets import bearer
 from matinee.errors import (
     ConflictError,
     InvalidInputError,
@@ -62,20 +63,31 @@ class Connection:
 
     Args:
         url: where it is: `http://host:8001`.
-        timeout: seconds that an answer may take.
+        timeout: seconds that an answer may take, from the first byte sent to the last received.
         service: its name, for messages: "encoder".
         start: the command that starts it, for messages.
         setting: the setting that names it, for messages.
         failure: raised where it does not answer.
+        key: API key that is sent; "": none.
 
     Raises:
         MatineeError: of the kind `failure`: `url` is not a web address.
     """
 
     def __init__(
-        self, url: str, timeout: float, *, service: str, start: str, setting: str, failure: type[MatineeError]
+        self,
+        url: str,
+        timeout: float,
+        *,
+        service: str,
+        start: str,
+        setting: str,
+        failure: type[MatineeError],
+        key: str = "",
     ) -> None:
         import httpx
+
+        from matinee._util.bounded_http import bounded
 
         self.url = url.rstrip("/")
         self.service, self.start, self.setting, self.failure = service, start, setting, failure
@@ -84,14 +96,17 @@ class Connection:
             raise failure(
                 f"{url!r} is not the address of the {service} service.", f"Set {setting} to http://HOST:PORT."
             )
-        self._client = httpx.Client(
-            base_url=self.url,
-            timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
-            limits=httpx.Limits(
-                max_connections=MAX_CONNECTIONS,
-                max_keepalive_connections=MAX_CONNECTIONS,
-                keepalive_expiry=KEEPALIVE_SECONDS,
-            ),
+        self._client = bounded(
+            httpx.Client(
+                base_url=self.url,
+                headers=bearer(key),
+                timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS)),
+                limits=httpx.Limits(
+                    max_connections=MAX_CONNECTIONS,
+                    max_keepalive_connections=MAX_CONNECTIONS,
+                    keepalive_expiry=KEEPALIVE_SECONDS,
+                ),
+            )
         )
         self.close = weakref.finalize(self, self._client.close)
 
@@ -118,6 +133,8 @@ class Connection:
         """
         import httpx
 
+        from matinee._util.bounded_http import ask
+
         given: dict[str, Any] = {"headers": outgoing_headers()} | ({"params": dict(params)} if params else {})
         if files is not None:
             given["files"] = files
@@ -126,13 +143,13 @@ class Connection:
             given["headers"]["content-type"] = "application/json"
         try:
             try:
-                answer = self._client.request(method, path, **given)
+                answer = ask(self._client, method, path, seconds=self._timeout, **given)
             except httpx.TimeoutException:
                 raise
             except httpx.TransportError:
                 if not again:
                     raise
-                answer = self._client.request(method, path, **given)
+                answer = ask(self._client, method, path, seconds=self._timeout, **given)
         except httpx.TimeoutException as error:
             raise self._away(f"did not answer within {self._timeout:g} seconds") from error
         except httpx.HTTPError as error:

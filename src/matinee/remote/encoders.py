@@ -39,7 +39,7 @@ class _Remote:
 
     _kind = ""
 
-    def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
+    def __init__(self, url: str, timeout: float = TIMEOUT, key: str = "") -> None:
         self._connection = Connection(
             url,
             timeout,
@@ -47,6 +47,7 @@ class _Remote:
             start="matinee serve encoder",
             setting="MATINEE_ENCODER_URL",
             failure=EncoderError,
+            key=key,
         )
         self._lock = threading.Lock()
         self._cached: _Facts | None = None

@@ -33,12 +33,13 @@ class RemoteIndex:
         snapshot: id of the snapshot that item numbers are rows of; where the service serves another one, every call
             raises ConflictError, because the same numbers would mean other films.
         timeout: seconds that one request may take.
+        key: API key that is sent; "": none.
 
     Raises:
         ServiceError: `url` is not a web address; from any method: the service does not answer or is overloaded.
     """
 
-    def __init__(self, url: str, space: str = "", snapshot: str = "", timeout: float = TIMEOUT) -> None:
+    def __init__(self, url: str, space: str = "", snapshot: str = "", timeout: float = TIMEOUT, key: str = "") -> None:
         self._connection = Connection(
             url,
             timeout,
@@ -46,6 +47,7 @@ class RemoteIndex:
             start="matinee serve vectors",
             setting="MATINEE_VECTORS_URL",
             failure=ServiceError,
+            key=key,
         )
         self._where = {key: value for key, value in (("space", space), ("snapshot", snapshot)) if value}
         self._lock = threading.Lock()

@@ -21,7 +21,7 @@ def open_text_encoder(settings: Settings) -> TextEncoder:
         EncoderError: the encoder is switched off or cannot be loaded, or the URL is not valid.
     """
     if settings.encoder_url:
-        return RemoteTextEncoder(settings.encoder_url)
+        return RemoteTextEncoder(settings.encoder_url, key=settings.api_key)
     from matinee.encoders.text import load_text_encoder
 
     return load_text_encoder(settings)
@@ -30,7 +30,7 @@ def open_text_encoder(settings: Settings) -> TextEncoder:
 def open_image_encoder(settings: Settings) -> ImageEncoder:
     """The image encoder; as `open_text_encoder`."""
     if settings.encoder_url:
-        return RemoteImageEncoder(settings.encoder_url)
+        return RemoteImageEncoder(settings.encoder_url, key=settings.api_key)
     from matinee.encoders.image import load_image_encoder
 
     return load_image_encoder(settings)
@@ -45,7 +45,7 @@ def open_index(settings: Settings, local: Callable[[], VectorIndex], space: str,
         snapshot: id of the snapshot whose rows the items are (see `RemoteIndex`).
     """
     if settings.vectors_url:
-        return RemoteIndex(settings.vectors_url, space, snapshot)
+        return RemoteIndex(settings.vectors_url, space, snapshot, key=settings.api_key)
     return local()
 
 
@@ -57,4 +57,5 @@ def open_recommender(settings: Settings) -> RemoteRecommender | None:
     Raises:
         ServiceError: the URL is not valid.
     """
-    return RemoteRecommender(settings.recommender_url) if settings.recommender_url else None
+    url = settings.recommender_url
+    return RemoteRecommender(url, key=settings.api_key) if url else None

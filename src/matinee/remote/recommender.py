@@ -65,13 +65,14 @@ class RemoteRecommender:
     Args:
         url: of the service: `http://host:8002`.
         timeout: seconds that one request may take.
+        key: API key that is sent; "": none.
 
     Raises:
         ServiceError: `url` is not a web address; from any method: the service does not answer, is overloaded, or has
             another snapshot or store.
     """
 
-    def __init__(self, url: str, timeout: float = TIMEOUT) -> None:
+    def __init__(self, url: str, timeout: float = TIMEOUT, key: str = "") -> None:
         self._connection = Connection(
             url,
             timeout,
@@ -79,6 +80,7 @@ class RemoteRecommender:
             start="matinee serve recommender",
             setting="MATINEE_RECOMMENDER_URL",
             failure=ServiceError,
+            key=key,
         )
         self._lock = threading.Lock()
         self._away: tuple[float, ServiceError] | None = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
 from matinee._util import atomic_files
@@ -32,17 +33,24 @@ def inside(folder: Path, name: str) -> Path:
     return path
 
 
-def locked(path: Path, timeout: float = LOCK_SECONDS) -> AbstractContextManager[None]:
+@contextmanager
+def locked(path: Path, timeout: float = LOCK_SECONDS) -> Iterator[None]:
     """Hold a lock file of the snapshot folder (see `matinee._util.atomic_files.locked`).
 
     Raises:
-        SnapshotError: another process held it for `timeout` seconds.
+        SnapshotError: another process held it for `timeout` seconds, or it cannot be made or locked.
     """
-    return atomic_files.locked(
-        path,
-        timeout,
-        SnapshotError(f"Another process has held {path} for {timeout:g} seconds.", "Try again when it has finished."),
-    )
+    busy = SnapshotError(f"Another process has held {path} for {timeout:g} seconds.", "Try again when it has finished.")
+    with ExitStack() as held:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            held.enter_context(atomic_files.locked(path, timeout, busy))
+        except OSError as error:
+            raise SnapshotError(
+                f"The folder of the snapshots cannot be locked: {error.strerror or error}.",
+                f"Check the rights of {path.parent} and the space left. Nothing was changed.",
+            ) from error
+        yield
 
 
 def process_alive(pid: int) -> bool:

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from matinee import models as model_package
-from matinee._util.atomic_files import file_hash, make_folder, sync_file, sync_folder
+from matinee._util.atomic_files import file_hash, sync_file, sync_folder
+from matinee._util.private_files import FOLDER, private_folder
 from matinee._util.tensor_file import write_tensors
 from matinee._util.versions import versions
 from matinee.data.dataset import Dataset
@@ -65,10 +66,10 @@ def write_snapshot(
     if default_model not in models:
         raise SnapshotError(f"The default model {default_model!r} is not among the models of the snapshot.")
     try:
-        make_folder(root)
+        private_folder(root)
         clean_temporary(root)
         folder = root / f"{TEMPORARY}{os.getpid()}-{secrets.token_hex(4)}"
-        folder.mkdir()
+        folder.mkdir(FOLDER)
     except OSError as error:
         raise _unwritable(root, error) from error
     try:

@@ -5,12 +5,24 @@ from __future__ import annotations
 from matinee._util.secrets import without_password
 from matinee.errors import StoreError
 from matinee.settings import Settings
-from matinee.stores.base import Changes, Exposure, MovieVector, Rating, RatingChange, Store, UserOverlay
+from matinee.stores.base import (
+    Changes,
+    Exposure,
+    ImportProgress,
+    LineError,
+    MovieVector,
+    Rating,
+    RatingChange,
+    Store,
+    UserOverlay,
+)
 from matinee.stores.sqlite.store import SqliteStore
 
 __all__ = [
     "Changes",
     "Exposure",
+    "ImportProgress",
+    "LineError",
     "MovieVector",
     "Rating",
     "RatingChange",

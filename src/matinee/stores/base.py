@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Movie
+from matinee.errors import ReadOnlyError
 
 RECORD_SPACES = ("text",)
 """Spaces whose vectors are computed from a movie's record. Replacing the record drops these vectors."""
@@ -70,10 +71,11 @@ class Changes:
         users: ids of users whose data changed.
         movies: ids of movies that were written or deleted.
         ratings: the rating changes, in order.
-        erased: ids of erased users.
-        complete: False if the log no longer reaches back to `since`, because old entries were dropped or a user was
-            erased. The changes then describe the whole content of the store: discard everything applied before, then
-            apply them.
+        erased: ids of erased users. Discard everything applied of them before, then apply the rating changes: the log
+            only has their ratings since. What was logged of them before is gone, so that `before` of a change may be a
+            rating that the reader never saw.
+        complete: False if the log no longer reaches back to `since`, because old entries were dropped. The changes
+            then describe the whole content of the store: discard everything applied before, then apply them.
     """
 
     seq: int
@@ -111,10 +113,55 @@ class MovieVector:
     values: NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class LineError:
+    """A line of an import that was refused.
+
+    Attributes:
+        line: its number, from 1.
+        detail: why, in a sentence.
+    """
+
+    line: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportProgress:
+    """How far an import has come. It is stored in the transaction of the rows that it counts.
+
+    Attributes:
+        key: names the import.
+        state: open: more lines are expected. stopped: the line after `rows` was refused. done: its end was seen.
+        rows: lines dealt with, blank and refused ones included: the next one to send is line `rows + 1`.
+        bytes: of these lines, with their ends: where that line begins.
+        ratings: lines that were stored as ratings.
+        removals: lines that removed a rating.
+        movies: lines that were stored as movies.
+        refused: lines that were refused.
+        errors: the first of these.
+        digest: chained hash of the lines, which tells whether a repetition sends the same ones.
+        updated: seconds since 1970.
+    """
+
+    key: str
+    state: Literal["open", "stopped", "done"] = "open"
+    rows: int = 0
+    bytes: int = 0
+    ratings: int = 0
+    removals: int = 0
+    movies: int = 0
+    refused: int = 0
+    errors: tuple[LineError, ...] = ()
+    digest: str = ""
+    updated: float = 0.0
+
+
 class Store(Protocol):
     """Storage with read-your-writes consistency across processes. Writes are atomic, and durable once they return.
 
-    Safe for use from many threads and processes. Every method raises `StoreError` if the store cannot answer.
+    Safe for use from many threads and processes. Every method raises `StoreError` if the store cannot answer; a write
+    raises `ReadOnlyError` if nothing can be written, while reading goes on.
     """
 
     def put_ratings(self, ratings: Sequence[Rating], *, key: str | None = None) -> int:
@@ -124,6 +171,21 @@ class Store(Protocol):
         first result. Timestamps are not compared, because a retry may set new ones. Other ratings under the same key
         raise `ConflictError`. Keys are stored for 24 hours.
         """
+        ...
+
+    def put_import(
+        self, progress: ImportProgress, after: int, ratings: Sequence[Rating], movies: Sequence[Movie]
+    ) -> int:
+        """Upsert rows of an import, tombstones too, and its progress, in one transaction. Returns the sequence number.
+
+        Args:
+            after: `rows` of the progress that is stored under this key, 0 where there is none. Another number raises
+                `ConflictError`: somebody else goes on with the import. Progress is stored for 30 days.
+        """
+        ...
+
+    def import_progress(self, key: str) -> ImportProgress | None:
+        """How far an import has come; None: nothing is stored under this key."""
         ...
 
     def delete_rating(self, user_id: str, movie_id: str, timestamp: int) -> int:
@@ -191,6 +253,13 @@ class Store(Protocol):
 
     def ping(self) -> None:
         """Raise `StoreError` unless the store can be read."""
+        ...
+
+    def write_problem(self) -> ReadOnlyError | None:
+        """Why nothing can be written now, though it can be read; None: as far as is known, writing works.
+
+        Looks again about once a second, so that it is known when writing works again.
+        """
         ...
 
     def close(self) -> None:

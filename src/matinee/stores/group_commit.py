@@ -68,8 +68,9 @@ class GroupCommit(Generic[J]):
         lifetime: of what it commits to.
         by_one: whether one of several jobs may be the cause of an error, so that the others should not fail: each is
             then committed alone. Nothing may be stored.
-        locked: whether an error says that somebody else held a lock for too long. Jobs that waited through at least
-            half of that commit fail with it, rather than wait as long once more.
+        locked: whether an error says that somebody else held a lock for too long. Jobs that have waited for less than
+            `patience` are tried again, the others fail with it.
+        patience: seconds that a job waits for others' locks.
     """
 
     def __init__(
@@ -78,8 +79,10 @@ class GroupCommit(Generic[J]):
         lifetime: Lifetime,
         by_one: Callable[[Exception], bool] = lambda error: False,  # noqa: ARG005
         locked: Callable[[Exception], bool] = lambda error: False,  # noqa: ARG005
+        patience: float = float("inf"),
     ) -> None:
         self._commit, self._lifetime, self._by_one, self._locked = commit, lifetime, by_one, locked
+        self._patience = patience
         self._queue: deque[J] = deque()
         self._lock = threading.Lock()
         self._busy = False
@@ -125,7 +128,7 @@ class GroupCommit(Generic[J]):
                 self._queue[0].turn.set()
 
     def _commit_next(self) -> None:
-        jobs, start = self._next_group(), monotonic()
+        jobs = self._next_group()
         try:
             self._commit_all(jobs)
         except BaseException:
@@ -136,19 +139,27 @@ class GroupCommit(Generic[J]):
         finally:
             failed = next((job.error for job in jobs if job.error is not None and self._locked(job.error)), None)
             if failed is not None:
-                jobs += self._give_up(failed, (start + monotonic()) / 2)
+                jobs = self._sorted_out(jobs, failed)
             for job in jobs:
                 job.done = True
                 job.turn.set()
 
-    def _give_up(self, error: Exception, before: float) -> list[J]:
-        """The jobs queued before a time, taken out of the queue, with the error of the commit that they waited for."""
+    def _sorted_out(self, jobs: list[J], error: Exception) -> list[J]:
+        """After a lock was held for too long: the jobs that are done, or have waited long enough and fail.
+
+        The others are queued again.
+        """
+        before = monotonic() - self._patience
         with self._lock:
+            again = [job for job in jobs if job.error is not None and self._locked(job.error) and job.queued > before]
             late = [job for job in self._queue if job.queued <= before]
             for job in late:
                 self._queue.remove(job)
                 job.error = error
-        return late
+            for job in again:
+                job.error = None
+            self._queue.extendleft(reversed(again))
+        return [job for job in jobs if job not in again] + late
 
     def _commit_all(self, jobs: list[J]) -> None:
         try:

@@ -6,16 +6,19 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 
 import numpy as np
 from pydantic import ValidationError
 
 from matinee.data.catalog import Movie
 from matinee.errors import ConflictError, InvalidInputError, StoreError
-from matinee.stores.base import Changes, MovieVector, Rating, RatingChange
+from matinee.stores.base import Changes, ImportProgress, LineError, MovieVector, Rating, RatingChange
 
 KEY_SECONDS = 24 * 3600.0
 """Age at which an idempotency key is forgotten."""
+IMPORT_SECONDS = 30 * 24 * 3600.0
+"""Age at which the progress of an import is forgotten."""
 KEEP_LOG = 200_000
 """Minimum number of changes in the log (about 60 bytes each)."""
 MAX_INT = 2**63 - 1
@@ -73,6 +76,16 @@ def key_conflict(key: str) -> ConflictError:
     return ConflictError(f"The idempotency key {key!r} was used for other ratings.", "Use a new key for a new request.")
 
 
+def check_progress(stored: ImportProgress | None, after: int, key: str) -> None:
+    """Raise ConflictError unless an import has come as far as somebody who goes on with it believes."""
+    rows = 0 if stored is None else stored.rows
+    if rows != after:
+        raise ConflictError(
+            f"The import {key!r} has come to line {rows}, not {after}: another request goes on with it.",
+            f"See GET /v1/imports/{key}, and use a new key for another import.",
+        )
+
+
 def check_vector(vector: MovieVector) -> None:
     """Raise InvalidInputError unless a vector is one-dimensional, not empty, float32 and finite, of a valid id."""
     check_text("film id", vector.movie_id)
@@ -112,6 +125,17 @@ def movie_of(body: str | None, store: object) -> Movie | None:
             f"The store {store} holds a film that is not valid: {error.errors()[0]['msg']}.",
             "Store the film again, or restore a backup.",
         ) from error
+
+
+def progress_body(progress: ImportProgress) -> str:
+    """JSON of an import's progress."""
+    return json.dumps(asdict(progress))
+
+
+def progress_of(body: str) -> ImportProgress:
+    """Parse the stored progress of an import."""
+    values = json.loads(body)
+    return ImportProgress(**values | {"errors": tuple(LineError(**error) for error in values["errors"])})
 
 
 def bytes_of(vector: MovieVector) -> bytes:

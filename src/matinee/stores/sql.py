@@ -16,11 +16,13 @@ import numpy as np
 from matinee.data.catalog import Movie
 from matinee.databases.lifetime import Lifetime
 from matinee.errors import StoreError
-from matinee.stores.base import Changes, Exposure, MovieVector, Rating, UserOverlay
+from matinee.stores.base import Changes, Exposure, ImportProgress, MovieVector, Rating, UserOverlay
 from matinee.stores.group_commit import GroupCommit, Job, run
 from matinee.stores.records import (
+    IMPORT_SECONDS,
     KEY_SECONDS,
     bodies_of,
+    check_progress,
     check_text,
     check_vector,
     digest_of,
@@ -28,6 +30,8 @@ from matinee.stores.records import (
     key_conflict,
     logged_changes,
     movie_of,
+    progress_body,
+    progress_of,
     storable,
     vector_of,
     whole_content,
@@ -36,6 +40,15 @@ from matinee.stores.records import (
 Row = tuple[Any, ...]
 Bodies = Sequence[tuple[str, str | None]]
 """Ids of movies and their JSON; None for a tombstone."""
+
+
+FORGET_LOGGED = """
+    WITH RECURSIVE entries(seq) AS (
+        SELECT version FROM users WHERE user_id = %s
+        UNION ALL
+        SELECT log.previous FROM entries JOIN log ON log.seq = entries.seq WHERE log.previous IS NOT NULL
+    )
+    DELETE FROM log WHERE seq IN (SELECT seq FROM entries) AND user_id = %s"""
 
 
 class Connection(Protocol):
@@ -72,8 +85,13 @@ class Database(Protocol[C_co]):
         """Run `work` in a transaction that sees one state of the database. It may run twice."""
         ...
 
-    def write(self, work: Callable[[C_co], T], /) -> T:
-        """Run `work` in a transaction. Returns after a durable commit. `work` may run twice, but is committed once."""
+    def write(self, work: Callable[[C_co], T], since: float | None = None, /) -> T:
+        """Run `work` in a transaction. Returns after a durable commit. `work` may run twice, but is committed once.
+
+        Args:
+            work: writes.
+            since: when its caller began to wait for other writers (`time.monotonic`); None: now.
+        """
         ...
 
     def close(self) -> None:
@@ -91,12 +109,15 @@ class SqlStore(ABC, Generic[C]):
         database: closed with the store.
         keep_log: minimum number of changes in the log.
         clock: seconds since 1970, for the age of idempotency keys.
+        patience: seconds that a write waits for other writers.
     """
 
     STATE = "SELECT seq, log_floor FROM state"
     """Reads the state before a commit, which other writers wait for from then on."""
 
-    def __init__(self, database: Database[C], keep_log: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, database: Database[C], keep_log: int, clock: Callable[[], float], patience: float = float("inf")
+    ) -> None:
         self._database, self._keep_log, self._clock = database, keep_log, clock
         self._seq = 0  # the last number taken by the commit in the making
         self._group = GroupCommit(
@@ -104,6 +125,7 @@ class SqlStore(ABC, Generic[C]):
             database.lifetime,
             lambda error: not isinstance(error, StoreError) or self._by_statement(error.__cause__),
             lambda error: self._by_lock(error.__cause__),
+            patience,
         )
 
     def _write(self, work: Callable[[C], T], weight: int = 1) -> T:
@@ -120,7 +142,7 @@ class SqlStore(ABC, Generic[C]):
                 connection.execute("UPDATE state SET seq = %s", (self._seq,))
                 drop_old_log(connection, self._keep_log, max(1, self._keep_log // 100))
 
-        self._database.write(work)
+        self._database.write(work, min(job.queued for job in jobs))
 
     def _next_seq(self, count: int) -> int:
         """Allocate `count` sequence numbers and return the last one."""
@@ -218,6 +240,47 @@ class SqlStore(ABC, Generic[C]):
 
         return self._write(put_once, len(distinct))
 
+    def put_import(
+        self, progress: ImportProgress, after: int, ratings: Sequence[Rating], movies: Sequence[Movie]
+    ) -> int:
+        """Upsert rows of an import, tombstones too, and its progress, in one transaction. Returns the sequence number.
+
+        Raises:
+            ConflictError: the import has not come to line `after`; nothing is stored.
+            InvalidInputError, StoreError: as `put_ratings`.
+        """
+        check_text("key", progress.key)
+        distinct, bodies = distinct_ratings(ratings), bodies_of(movies, ())
+        key, now = self._stored(progress.key), self._clock()
+        body = self._stored(progress_body(progress))
+
+        def put(connection: C) -> int:
+            row = connection.execute("SELECT body FROM imports WHERE key = %s", (key,)).fetchone()
+            check_progress(None if row is None else self._progress(row), after, progress.key)
+            if bodies:
+                self._put_movies(connection, self._next_seq(len(bodies)), bodies)
+            if distinct:
+                self._put_ratings(connection, self._next_seq(len(distinct)), distinct)
+            if row is None:
+                connection.execute("DELETE FROM imports WHERE updated < %s", (now - IMPORT_SECONDS,))
+            connection.execute(
+                "INSERT INTO imports VALUES (%s, %s, %s) ON CONFLICT (key) DO UPDATE"
+                " SET body = excluded.body, updated = excluded.updated",
+                (key, body, now),
+            )
+            return self._next_seq(0)
+
+        return self._write(put, len(distinct) + len(bodies) + 1)
+
+    def import_progress(self, key: str) -> ImportProgress | None:
+        """How far an import has come; None: nothing is stored under this key."""
+        rows = self._database.query("SELECT body FROM imports WHERE key = %s", (self._looked_up(key),))
+        return self._progress(rows[0]) if rows else None
+
+    def _progress(self, row: Row) -> ImportProgress:
+        ((body,),) = self._restored([row], 0)
+        return progress_of(body)
+
     def delete_rating(self, user_id: str, movie_id: str, timestamp: int) -> int:
         """Write a tombstone for (user, movie). Returns the sequence number."""
         return self.put_ratings([Rating(user_id, movie_id, None, timestamp)])
@@ -243,11 +306,8 @@ class SqlStore(ABC, Generic[C]):
     def _erase(self, connection: C, user: str) -> int:
         seq = self._next_seq(1)
         connection.execute("DELETE FROM exposures WHERE user_id = %s", (user,))
-        deleted = connection.execute("DELETE FROM ratings WHERE user_id = %s", (user,)).rowcount
-        connection.execute("DELETE FROM log WHERE user_id = %s AND movie_id IS NOT NULL", (user,))
-        if deleted:
-            # Readers that have applied these ratings cannot undo them without the log, so they must reload.
-            connection.execute("UPDATE state SET log_floor = %s", (seq,))
+        connection.execute("DELETE FROM ratings WHERE user_id = %s", (user,))
+        connection.execute(FORGET_LOGGED, (user, user))  # a former erasure, too
         connection.execute("INSERT INTO log (seq, user_id) VALUES (%s, %s)", (seq, user))
         connection.execute(
             "INSERT INTO users VALUES (%s, %s, %s) ON CONFLICT (user_id) DO UPDATE SET"

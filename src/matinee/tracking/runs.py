@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from matinee._util.atomic_files import file_hash, sync_file, sync_folder
+from matinee._util.private_files import private_folder
 from matinee.errors import RunError
 
 RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{8}")
@@ -204,7 +205,7 @@ class RunStore:
         """
         hidden, final = self.root / f"{_PART}{record.id}", self.root / record.id
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            private_folder(self.root)
             self._sweep()
             hidden.mkdir()
             np.savez_compressed(hidden / VALUES, allow_pickle=False, **dict(arrays))

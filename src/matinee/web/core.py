@@ -28,8 +28,8 @@ class Core(AsyncClient):
     the same kind.
     """
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
+    def __init__(self, url: str, api_key: str | None = None) -> None:
+        super().__init__(url, api_key)
         self._logged: dict[str, tuple[str, ...]] = {}  # problem → kind of the first call that failed
 
     async def send(self, call: Call) -> Any:
@@ -56,6 +56,14 @@ class Core(AsyncClient):
             raise
         self._logged.pop(_NO_CONNECTION, None)
         return answer
+
+    def _answer(self, call: Call, response: httpx.Response) -> Any:
+        if response.status_code == 401:  # of the key of this app, of which visitors know nothing
+            raise ServiceError(
+                f"The core service at {self.url} demands an API key, and does not accept that of MATINEE_API_KEY.",
+                "Make one with `matinee keys create NAME --role write`.",
+            )
+        return super()._answer(call, response)
 
     def _log_failure(self, error: ServiceError, call: Call) -> None:
         problem = _NO_CONNECTION if isinstance(error.__cause__, httpx.HTTPError) else str(error)

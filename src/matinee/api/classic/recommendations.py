@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, Field, RootModel
+from pydantic import BaseModel, BeforeValidator, Field, RootModel
 from starlette.responses import Response
 
 from matinee.api import parameters
@@ -21,7 +21,7 @@ from matinee.api.schemas.requests import Body
 from matinee.api.service import EngineDep, embedding_header, service_of
 from matinee.classic import titled
 from matinee.data.catalog import Movie, Word
-from matinee.data.ids import ID_LENGTH, USER_ID
+from matinee.data.ids import ID_LENGTH, USER_ID, as_id
 from matinee.data.titles import split_title
 from matinee.engine import Engine
 from matinee.engine.types import Answer
@@ -44,6 +44,7 @@ YES = ("true", "1", "yes")
 TopN = Annotated[int, Query(ge=1, le=1000, description="Number of items.")]
 ClassicUser = Annotated[
     str,
+    BeforeValidator(as_id),
     Query(min_length=1, max_length=ID_LENGTH, pattern=USER_ID, description="Id of a user.", examples=["42"]),
 ]
 

@@ -26,7 +26,7 @@ from matinee.api.errors import problems
 from matinee.api.render import reply
 from matinee.api.request_bodies import json_schema, media_type, read_files, read_json, validated
 from matinee.encoders.base import ImageEncoder, TextEncoder, Vectors
-from matinee.errors import InvalidInputError, MatineeError
+from matinee.errors import InvalidInputError, MatineeError, TooLargeError
 
 router = APIRouter(tags=["encoding"])
 ERRORS = problems(400, 408, 413, 415, 422, 503)
@@ -94,7 +94,9 @@ async def embed(request: Request) -> Response:
     if media_type(request) == FORM:
         texts, images = None, await read_files(request, ("images", "image"), MAX_IMAGES)
     else:
-        body: EmbedIn = validated(EmbedIn, await read_json(request))
+        given = await read_json(request)
+        _check_count(given.get("images") if isinstance(given, dict) else None)
+        body: EmbedIn = validated(EmbedIn, given)
         if (body.texts is None) == (body.images is None):
             raise InvalidInputError("There must be either `texts` or `images`.", "Send one of the two.")
         texts, images = body.texts, [_image(position, text) for position, text in enumerate(body.images or [])]
@@ -161,6 +163,12 @@ def _blank(encoder: TextEncoder) -> Vectors:
 
 def _stacked(encoder: TextEncoder | ImageEncoder, parts: Sequence[Vectors]) -> Vectors:
     return np.concatenate(parts) if parts else np.zeros((0, encoder.dim), dtype=np.float32)
+
+
+def _check_count(images: object) -> None:
+    """Raise TooLargeError where a request has too many images."""
+    if isinstance(images, list) and len(images) > MAX_IMAGES:
+        raise TooLargeError(f"{len(images)} images at once.", f"Send {MAX_IMAGES} at most.")
 
 
 def _image(position: int, text: str) -> bytes:

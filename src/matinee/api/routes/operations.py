@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from matinee.api.errors import problems
+from matinee.api.errors import problems, without_folders
 from matinee.api.render import reply
 from matinee.api.schemas.answers import CoreReadyOut, RecordsOut, SnapshotOut
 from matinee.api.service import EngineDep, service_of
@@ -46,15 +46,21 @@ def titles_greeting() -> dict[str, str]:
 async def ready(request: Request) -> Response:
     """A model is loaded and the store answers; else 503 with what is missing.
 
-    `backlog` counts films that wait for an encoder; they are served.
+    `backlog` counts films that wait for an encoder; they are served. Where the store can be read, but not written,
+    `writes` is false and `reason` says why: reads go on, writes are answered 503.
     """
     service = service_of(request)
 
     def look() -> Response:
         engine = service.open_engine()
         engine.check()
+        problem = engine.write_problem()
         record = {"status": "ready", "snapshot": engine.snapshot_id, "warnings": engine.warnings}
-        return reply(record | {"backlog": asdict(engine.backlog_state())})
+        writes = {
+            "writes": problem is None,
+            "reason": None if problem is None else without_folders(str(problem), service.settings),
+        }
+        return reply(record | writes | {"backlog": asdict(engine.backlog_state())})
 
     return await run_in_threadpool(look)
 
@@ -103,6 +109,8 @@ def _swap(swap: Callable[[], str]) -> Response:
     try:
         return reply({"snapshot": swap()})
     except SnapshotError as error:  # the current one stays in service: not a failure of the service
+        if isinstance(error.__cause__, OSError):  # but this is: its folder cannot be written
+            raise
         raise ConflictError(error.message, error.hint) from error
 
 

@@ -19,7 +19,6 @@ from matinee.engine import Engine
 from matinee.engine.poster_images import PosterImages
 from matinee.errors import MediaTypeError, NotFoundError
 from matinee.posters.pictures import KINDS
-from matinee.posters.store import is_link
 
 router = APIRouter(tags=["posters"])
 
@@ -68,8 +67,9 @@ def poster(
         answer = image_response(request, image)
         if answer is not None:
             return answer
-    if is_link(film.poster) and film.poster is not None:
-        return RedirectResponse(film.poster, headers={"cache-control": CACHE_CONTROL})
+    link = images.store.link(film)
+    if link is not None:
+        return RedirectResponse(link, headers={"cache-control": CACHE_CONTROL})
     drawn = image_response(request, images.card(film, small=small)) if card else None
     if drawn is None:
         raise NotFoundError(f"The film {movie_id!r} has no poster.", "Leave out card=false, or PUT a picture here.")
@@ -138,6 +138,9 @@ def _store(engine: Engine, movie_id: str, data: bytes) -> Response:
     engine.movie(movie_id)
     store = images_of(engine).store
     picture = store.inspect(data)
+    # The vector of the picture before is hidden first: killed from here on, the film waits for the vector of whatever
+    # picture is there then.
+    engine.delete_poster(movie_id)
     added = store.put(movie_id, data) == "added"
     record = {
         "movie_id": movie_id,
@@ -161,7 +164,10 @@ def _store(engine: Engine, movie_id: str, data: bytes) -> Response:
 def delete_poster(engine: EngineDep, movie_id: parameters.MovieIdPath) -> Response:
     """Delete the stored picture; no search by picture returns the film any more."""
     engine.movie(movie_id)
-    if not images_of(engine).store.remove(movie_id):
+    store = images_of(engine).store
+    held = store.find(movie_id) is not None
+    if held:
+        engine.delete_poster(movie_id)  # before the picture, so that a kill leaves no vector without one
+    if not held or not store.remove(movie_id):
         raise NotFoundError(f"No picture of the film {movie_id!r} is stored here.", "GET it to see what is shown.")
-    engine.delete_poster(movie_id)
     return Response(status_code=204)

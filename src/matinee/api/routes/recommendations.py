@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from matinee.api import parameters
 from matinee.api.errors import problems
-from matinee.api.fast_path import ROUTE, is_heavy, recommend_work
+from matinee.api.fast_path import ROUTE, recommend_work, takes_long
 from matinee.api.parameters import refuse, split_ids
 from matinee.api.render import Json, answer_json, popular_record, reply
 from matinee.api.schemas.answers import ChartOut, ListOut
@@ -50,7 +50,7 @@ async def recommend(
     service = service_of(request)
     view = await service.view(engine)
     work = recommend_work(engine, view, user_id, options, metadata)
-    return await service.answer(request, view, user_id, work, heavy=is_heavy(options, metadata))
+    return await service.answer(request, view, user_id, work, heavy=takes_long(options, metadata))
 
 
 @router.post(

@@ -149,6 +149,38 @@ class StoredOut(BaseModel, json_schema_extra=example('{"stored": 3, "duplicates"
     duplicates: int = Field(description="Ratings of the batch that a later one of the same pair replaced.")
 
 
+class LineErrorOut(BaseModel):
+    """A line that was refused."""
+
+    line: int = Field(description="Its number, from 1.")
+    detail: str
+
+
+class ImportOut(
+    BaseModel,
+    json_schema_extra=example(
+        """{"key": "import-2026-01-01", "state": "done", "rows": 3, "bytes": 190, "ratings": 2, "removals": 0,
+        "movies": 0, "refused": 1, "errors": [{"line": 2, "detail": "This is not JSON."}], "digest": "9f…",
+        "updated": 1790000000.0}"""
+    ),
+):
+    """How far an import has come."""
+
+    key: str
+    state: Literal["open", "stopped", "done"] = Field(
+        description="open: more lines are expected. stopped: the line after `rows` was refused. done: it is complete."
+    )
+    rows: int = Field(description="Lines dealt with, blank and refused ones included; the next is line `rows` + 1.")
+    bytes: int = Field(description="Bytes of these lines, with their ends: where the next one begins.")
+    ratings: int = Field(description="Lines stored as ratings.")
+    removals: int = Field(description="Lines that removed a rating.")
+    movies: int = Field(description="Lines stored as films.")
+    refused: int = Field(description="Lines that were refused and left out.")
+    errors: list[LineErrorOut] = Field(description="The first 100 of these, and the line that it stopped at.")
+    digest: str = Field(description="Chained hash of the lines.")
+    updated: float = Field(description="Time of the newest line, in seconds since 1970.")
+
+
 class UserOut(BaseModel, extra="allow", json_schema_extra=example('{"user_id": "42", "ratings": [], "exposures": []}')):
     """Everything held about a user."""
 
@@ -214,12 +246,14 @@ class ReadyOut(HealthOut, json_schema_extra=example(f'{{"status": "ready", {SNAP
 class CoreReadyOut(
     ReadyOut,
     json_schema_extra=example(
-        f"""{{"status": "ready", {SNAPSHOT}, "warnings": [],
+        f"""{{"status": "ready", {SNAPSHOT}, "warnings": [], "writes": true, "reason": null,
         "backlog": {{"movies": 0, "texts": 0, "posters": 0, "reason": null}}}}"""
     ),
 ):
     """Able to answer."""
 
+    writes: bool = Field(description="Whether the store can be written; where not, reads go on.")
+    reason: str | None = Field(description="Why it cannot be written, and what to do.")
     backlog: BacklogState
 
 

@@ -12,6 +12,7 @@ import polars as pl
 
 from matinee.data.packed import LIST_COLUMNS
 from matinee.data.readers.columns import resolve_columns
+from matinee.data.readers.memory import check_text_file, read_parquet
 from matinee.errors import DataError
 
 
@@ -118,7 +119,7 @@ def read_text(
         columns: read only these.
 
     Raises:
-        DataError: the file is missing, empty, binary or malformed; with the line number if possible.
+        DataError: the file is missing, empty, binary, malformed (with the line number if possible), or too large.
     """
     head = _head(path)
     separator = separator or _sniff_separator(path, head)
@@ -126,6 +127,8 @@ def read_text(
         quote = None
     first = head.lstrip(b"\xef\xbb\xbf").splitlines()[0].decode("latin-1")
     width = len(names) if names else len(next(csv.reader([first], delimiter=separator[0]))) or 1
+    if n_rows is None:
+        check_text_file(path, width if columns is None else len(columns))
 
     def parse(source: Path | bytes) -> pl.DataFrame:
         return pl.read_csv(
@@ -198,7 +201,7 @@ def read_table(
         mapping: canonical name → column of the file; takes precedence over detection.
 
     Raises:
-        DataError: unknown format, damaged file, or missing columns (the message lists the existing ones).
+        DataError: unknown format, damaged or too large file, or missing columns (the message lists the existing ones).
     """
     if not path.is_file():
         raise DataError(f"There is no file {path}.", "Check the path.")
@@ -209,9 +212,10 @@ def read_table(
     columns = list(resolved.values())
     try:
         if kind == ".parquet":
-            frame = pl.read_parquet(path, columns=columns)
+            frame = read_parquet(path, columns)
         elif kind in (".ndjson", ".jsonl"):
-            frame = pl.read_ndjson(path, infer_schema_length=None).select(columns)
+            check_text_file(path, len(columns))
+            frame = pl.scan_ndjson(path, infer_schema_length=None).select(columns).collect()
         else:
             frame = read_text(path, columns=columns)
     except (pl.exceptions.PolarsError, OSError) as error:

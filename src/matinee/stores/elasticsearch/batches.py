@@ -18,13 +18,11 @@ class Batch:
     Attributes:
         documents: of all jobs; empty where there is none.
         seq: the last sequence number taken.
-        erases: ratings were erased, so that the log before this commit must go.
     """
 
     def __init__(self, seq: int, names: Names, documents: dict[Address, Source]) -> None:
         self.names, self.documents, self.seq = names, documents, seq
         self.entries: list[Entry] = []
-        self.erases = False
 
     def add(self, entry: Entry) -> None:
         """Add an entry, whose number is the next one or the last one, and change the documents."""
@@ -73,8 +71,6 @@ class Batches:
     def _next(self, before: Commit, batch: Batch) -> Commit:
         new = next_commit(before, batch.entries, batch.seq)
         cut = None
-        if batch.erases:
-            cut = new.seq, before.number
-        elif new.seq - new.floor >= self._keep_log + max(1, self._keep_log // 100):
+        if new.seq - new.floor >= self._keep_log + max(1, self._keep_log // 100):
             cut = self._commits.floor_before(new.seq - self._keep_log)
         return new if cut is None else replace(new, floor=cut[0], dropped=cut[1], drops=True)

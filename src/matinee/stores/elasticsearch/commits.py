@@ -32,8 +32,10 @@ from matinee.stores.elasticsearch.entries import (
     closed,
     fold,
     opened,
+    raters,
     restored,
     stored,
+    without,
 )
 from matinee.stores.elasticsearch.names import Names, document_id
 from matinee.stores.elasticsearch.schema import STATE
@@ -285,7 +287,11 @@ class Commits:
             parts[-1].append(stored(entry))
             size += len(form)
         self._cluster.write(
-            Action(*self._part_address(new.token, part), None, {"kind": "part", "commit": new.number, "entries": some})
+            Action(
+                *self._part_address(new.token, part),
+                None,
+                {"kind": "part", "commit": new.number, "entries": some, "user": raters(some)},
+            )
             for part, some in enumerate(parts)
         )
         return replace(new, parts=len(parts))
@@ -298,7 +304,7 @@ class Commits:
         """
         erased = [entry.user_id for entry in commit.entries if isinstance(entry, ErasureEntry)]
         for user_id in erased:
-            self._delete({"term": {"user": document_id(user_id)}}, commit.number)
+            self._strip(user_id, commit.number)
         if commit.drops:
             self._delete({"range": {"commit": {"lte": commit.dropped}}}, commit.number)
         if documents is None:
@@ -309,7 +315,8 @@ class Commits:
         actions = [
             Action(*address, commit.number, closed(documents[address])) for address in written if address in documents
         ]
-        log = Action(*self._log_address(commit.number), commit.number, {**commit.form(), "kind": "log"})
+        form = {**commit.form(), "kind": "log"}
+        log = Action(*self._log_address(commit.number), commit.number, form | {"user": raters(form["entries"])})
         self._cluster.write([*actions, log])
         if erased:
             with suppress(StoreError):
@@ -330,6 +337,22 @@ class Commits:
         found = scan(self._cluster, self._names.log, query=query, fields=["kind"])
         self._cluster.write(
             Action(self._names.log, document.id, max(document.version, number), None) for document in found
+        )
+
+    def _strip(self, user_id: str, number: int) -> None:
+        """Delete the lists shown to a user, and what commits up to this one say of the user's ratings."""
+        # Not later ones: whoever helps to apply this one may be late.
+        earlier = [{"term": {"kind": "shown"}}, {"range": {"commit": {"lte": number}}}]
+        query = {"bool": {"filter": [{"term": {"user": document_id(user_id)}}, {"bool": {"should": earlier}}]}}
+        found = scan(self._cluster, self._names.log, query=query)
+        self._cluster.write(
+            Action(
+                self._names.log,
+                document.id,
+                max(document.version, number),
+                None if document.source["kind"] == "shown" else without(document.source, user_id),
+            )
+            for document in found
         )
 
     def _forget_keys(self) -> None:

@@ -69,8 +69,28 @@ class KeyEntry(NamedTuple):
     created: float
 
 
-Entry = RatingEntry | ErasureEntry | MovieEntry | KeyEntry
-_KINDS: dict[str, type[Entry]] = {"rating": RatingEntry, "erasure": ErasureEntry, "movie": MovieEntry, "key": KeyEntry}
+class ImportEntry(NamedTuple):
+    """An import went on.
+
+    Attributes:
+        body: JSON of its progress.
+        created: time by which the document's age is told, in seconds since 1970.
+    """
+
+    key: str
+    body: str
+    seq: int
+    created: float
+
+
+Entry = RatingEntry | ErasureEntry | MovieEntry | KeyEntry | ImportEntry
+_KINDS: dict[str, type[Entry]] = {
+    "rating": RatingEntry,
+    "erasure": ErasureEntry,
+    "movie": MovieEntry,
+    "key": KeyEntry,
+    "import": ImportEntry,
+}
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
 
@@ -84,9 +104,25 @@ def restored(form: Sequence[Any]) -> Entry:
     return _KINDS[form[0]](*form[1:])
 
 
+def raters(forms: Iterable[Sequence[Any]]) -> list[str]:
+    """Ids of the documents of users whose ratings stored entries change, for finding the entries of one user."""
+    return list({document_id(form[2]): None for form in forms if form[0] == _NAMES[RatingEntry]})
+
+
+def without(source: Source, user_id: str) -> Source:
+    """A document that holds entries, without those of one user's ratings."""
+    left = [form for form in source["entries"] if form[0] != _NAMES[RatingEntry] or form[2] != user_id]
+    return source | {"entries": left, "user": raters(left)}
+
+
 def key_address(names: Names, key: str) -> Address:
     """The document of an idempotency key."""
     return names.log, f"key-{document_id(key)}"
+
+
+def import_address(names: Names, key: str) -> Address:
+    """The document of an import."""
+    return names.log, f"import-{document_id(key)}"
 
 
 def user_address(names: Names, user_id: str) -> Address:
@@ -110,6 +146,8 @@ def addresses(entries: Iterable[Entry], names: Names) -> list[Address]:
     for entry in entries:
         if isinstance(entry, KeyEntry):
             found[key_address(names, entry.key)] = None
+        elif isinstance(entry, ImportEntry):
+            found[import_address(names, entry.key)] = None
         elif isinstance(entry, MovieEntry):
             if entry.replaces:
                 found[movie_address(names, entry.movie_id)] = None
@@ -126,6 +164,10 @@ def fold(entry: Entry, documents: Mapping[Address, Source], names: Names) -> Non
         document = documents.get(key_address(names, entry.key))
         if document is not None:
             document |= {"kind": "key", "digest": entry.digest, "seq": entry.seq, "created": entry.created}
+    elif isinstance(entry, ImportEntry):
+        document = documents.get(import_address(names, entry.key))
+        if document is not None:
+            document |= {"kind": "import", "body": [entry.body], "seq": entry.seq, "created": entry.created}
     elif isinstance(entry, MovieEntry):
         _fold_movie(entry, documents.get(movie_address(names, entry.movie_id)) if entry.replaces else None)
         _fold_vectors(entry, documents.get(vectors_address(names, entry.movie_id)) if entry.has_vectors else None)

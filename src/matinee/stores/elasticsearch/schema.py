@@ -14,14 +14,25 @@ from matinee.databases.elasticsearch import Cluster
 from matinee.databases.elasticsearch_documents import Action, Document
 from matinee.databases.elasticsearch_scan import scan
 from matinee.errors import StoreError
+from matinee.stores.elasticsearch.entries import raters
 from matinee.stores.elasticsearch.names import Names
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the indices that this code reads and writes."""
-MIGRATIONS: Mapping[int, Callable[[str, Document], dict[str, Any]]] = {}
+
+
+def _with_raters(part: str, document: Document) -> dict[str, Any]:
+    """Documents of the log name the users whose ratings they change."""
+    source = document.source
+    if part != "log" or source.get("kind") not in ("log", "part"):
+        return source
+    return source | {"user": raters(source["entries"])}
+
+
+MIGRATIONS: Mapping[int, Callable[[str, Document], dict[str, Any]]] = {1: _with_raters}
 """Version → a function that makes a document of the next version: (part, document) → its source."""
 OWNER = "matinee"
 STATE = "state"

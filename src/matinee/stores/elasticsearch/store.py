@@ -15,19 +15,22 @@ from typing import Any
 from matinee.data.catalog import Movie
 from matinee.databases.elasticsearch import Cluster
 from matinee.databases.elasticsearch_documents import Action
+from matinee.databases.elasticsearch_errors import Failure, refused
 from matinee.databases.elasticsearch_scan import Scan, scan
-from matinee.errors import StoreError
-from matinee.stores.base import Changes, Exposure, MovieVector, Rating, UserOverlay
+from matinee.errors import ReadOnlyError, StoreError
+from matinee.stores.base import Changes, Exposure, ImportProgress, MovieVector, Rating, UserOverlay
 from matinee.stores.elasticsearch import schema
 from matinee.stores.elasticsearch.batches import Batch, Batches, BatchJob
 from matinee.stores.elasticsearch.commits import Commit, Commits, entries_of
 from matinee.stores.elasticsearch.entries import (
     Address,
     ErasureEntry,
+    ImportEntry,
     KeyEntry,
     MovieEntry,
     RatingEntry,
     Source,
+    import_address,
     key_address,
     log_row,
     movie_address,
@@ -40,10 +43,12 @@ from matinee.stores.elasticsearch.names import Names, document_id
 from matinee.stores.elasticsearch.search import search_movies
 from matinee.stores.group_commit import GroupCommit
 from matinee.stores.records import (
+    IMPORT_SECONDS,
     KEEP_LOG,
     KEY_SECONDS,
     bodies_of,
     bytes_of,
+    check_progress,
     check_text,
     check_vector,
     digest_of,
@@ -51,10 +56,13 @@ from matinee.stores.records import (
     key_conflict,
     logged_changes,
     movie_of,
+    progress_body,
+    progress_of,
     storable,
     vector_of,
     whole_content,
 )
+from matinee.stores.write_health import WriteHealth
 
 ATTEMPTS = 5
 """Attempts at one consistent read of all ratings, which an erasure in the middle of it spoils."""
@@ -87,6 +95,7 @@ class ElasticsearchStore:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._cluster, self.names, self._clock = cluster, names, clock
+        self._health = WriteHealth(self._look_at_blocks)
         self._shown = itertools.count()
         try:
             schema.prepare(cluster, names)
@@ -141,6 +150,46 @@ class ElasticsearchStore:
 
         return self._write(reads, work, weight=len(distinct))
 
+    def put_import(
+        self, progress: ImportProgress, after: int, ratings: Sequence[Rating], movies: Sequence[Movie]
+    ) -> int:
+        """Upsert rows of an import, tombstones too, and its progress, in one commit. Returns the sequence number.
+
+        Raises:
+            ConflictError: the import has not come to line `after`; nothing is stored.
+            InvalidInputError, StoreError: as `put_ratings`.
+        """
+        check_text("key", progress.key)
+        distinct, bodies = distinct_ratings(ratings), bodies_of(movies, ())
+        address = import_address(self.names, progress.key)
+        reads = [address, *(user_address(self.names, id_) for id_ in dict.fromkeys(r.user_id for r in distinct))]
+        for movie_id, _ in bodies:
+            reads += [movie_address(self.names, movie_id), vectors_address(self.names, movie_id)]
+
+        def work(batch: Batch) -> int:
+            held = batch.documents[address]
+            check_progress(progress_of(held["body"][0]) if held else None, after, progress.key)
+            for movie_id, body in bodies:
+                has_vectors = bool(batch.documents[vectors_address(self.names, movie_id)])
+                batch.add(MovieEntry(batch.seq + 1, movie_id, True, body, [], has_vectors))
+            for rating in distinct:
+                batch.add(self._rating_entry(batch, rating))
+            now = self._clock()
+            # Documents with a time are deleted `KEY_SECONDS` after it; this one is wanted for longer.
+            kept_from = now + IMPORT_SECONDS - KEY_SECONDS
+            batch.add(ImportEntry(progress.key, progress_body(progress), batch.seq, kept_from))
+            return batch.seq
+
+        return self._write(reads, work, weight=len(distinct) + len(bodies) + 1)
+
+    def import_progress(self, key: str) -> ImportProgress | None:
+        """How far an import has come; None: nothing is stored under this key."""
+        if storable(key) is None:
+            return None
+        self._commits.readable()
+        (document,) = self._cluster.read([import_address(self.names, key)])
+        return progress_of(document.source["body"][0]) if document.version else None
+
     def _rating_entry(self, batch: Batch, rating: Rating) -> RatingEntry:
         held = batch.documents[user_address(self.names, rating.user_id)].get("ratings", {}).get(rating.movie_id)
         before, before_timestamp, before_seq = held or (None, 0, 0)
@@ -180,8 +229,6 @@ class ElasticsearchStore:
         address = user_address(self.names, user_id)
 
         def work(batch: Batch) -> int:
-            # Readers that have applied these ratings cannot undo them without the log, so they must reload.
-            batch.erases = bool(batch.documents[address].get("ratings"))
             batch.add(ErasureEntry(batch.seq + 1, user_id))
             return batch.seq
 
@@ -211,19 +258,26 @@ class ElasticsearchStore:
             if newer is not None:
                 return start.seq, self._as_of(users, newer)
             users.close()
-        raise StoreError("Users are being erased all the time, so that not all ratings can be read.", "Try again.")
+        raise StoreError("The log is cut all the time, so that not all ratings can be read.", "Try again.")
 
     @staticmethod
     def _as_of(users: Scan, newer: list[Commit]) -> Iterator[Source]:
         undone: dict[str, list[RatingEntry]] = {}
+        erased: dict[str, int] = {}
         for commit in reversed(newer):
             for entry in reversed(commit.entries):
                 if isinstance(entry, RatingEntry):
                     undone.setdefault(entry.user_id, []).append(entry)
+                elif isinstance(entry, ErasureEntry):
+                    erased.setdefault(entry.user_id, entry.seq)
         try:
             for document in users:
                 user = opened(document.source)
-                undo(undone.get(user["user_id"], ()), user["ratings"])
+                user_id = user["user_id"]
+                if user_id in erased:  # already, since the log no longer says what was there before
+                    user |= {"erased": erased[user_id], "ratings": {}}
+                else:
+                    undo(undone.get(user_id, ()), user["ratings"])
                 yield user
         finally:
             users.close()
@@ -378,6 +432,22 @@ class ElasticsearchStore:
     def ping(self) -> None:
         """Raise `StoreError` unless the store can be read."""
         self.seq()
+
+    def write_problem(self) -> ReadOnlyError | None:
+        """Why nothing can be written now, though it can be read: its indices are blocked."""
+        return self._health.problem()
+
+    def _look_at_blocks(self, known: ReadOnlyError | None) -> None:
+        del known
+        answer: Any = self._cluster.call(
+            lambda client: client.indices.get_settings(index=",".join(self.names.all()), name="index.blocks.*")
+        )
+        for index, about in sorted(answer.items()):
+            blocks = about.get("settings", {}).get("index", {}).get("blocks", {})
+            for name in ("read_only_allow_delete", "read_only", "write"):
+                if str(blocks.get(name)) == "true":
+                    reason = f"index [{index}] blocked by: [index.blocks.{name}]"
+                    raise refused(self._cluster.name, Failure(403, "cluster_block_exception", reason))
 
     def close(self) -> None:
         """Close the connections. Any later use raises `StoreError`."""

@@ -46,6 +46,19 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             movie_id text COLLATE "C" NOT NULL, space text COLLATE "C" NOT NULL, encoder text NOT NULL, body bytea,
             PRIMARY KEY (movie_id, space))""",
     ),
+    (
+        # How far streamed imports have come, as JSON, and when that was (seconds since 1970).
+        """CREATE TABLE imports (
+            key text COLLATE "C" PRIMARY KEY, body text NOT NULL, updated double precision NOT NULL)""",
+    ),
+    (
+        # What the log has about one user is a chain, which an erasure follows: from the user's version, which is the
+        # number of the last entry, to the entry before. An index would cost a fifth of the writes in a second.
+        "ALTER TABLE log ADD COLUMN previous bigint",
+        """UPDATE log SET previous = linked.previous FROM (
+            SELECT seq, lag(seq) OVER (PARTITION BY user_id ORDER BY seq) AS previous FROM log
+            WHERE user_id IS NOT NULL) AS linked WHERE linked.seq = log.seq""",
+    ),
 )
 
 

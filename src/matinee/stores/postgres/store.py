@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Any
 
 import psycopg
 
 from matinee.databases.postgres import Connection, Pool, quoted
+from matinee.errors import ReadOnlyError
 from matinee.stores.base import RECORD_SPACES, MovieVector, Rating
+from matinee.stores.group_commit import Job
 from matinee.stores.postgres import schema
 from matinee.stores.postgres.texts import restored, stored
 from matinee.stores.records import KEEP_LOG, bytes_of
 from matinee.stores.sql import Bodies, Row, SqlStore
+from matinee.stores.write_health import WriteHealth
 
 CHUNK = 10_000
 """Rows of one statement, so that it stays well below the time limit."""
@@ -28,8 +32,10 @@ _PUT_RATINGS = """
         FROM unnest(%s::text[], %s::text[], %s::float8[], %s::bigint[]) WITH ORDINALITY
             AS given (user_id, movie_id, rating, timestamp, place)
     ), logged AS (
-        INSERT INTO log SELECT g.seq, g.user_id, g.movie_id, r.user_id IS NOT NULL, r.rating, g.rating, g.timestamp
+        INSERT INTO log SELECT g.seq, g.user_id, g.movie_id, r.user_id IS NOT NULL, r.rating, g.rating, g.timestamp,
+            coalesce(lag(g.seq) OVER (PARTITION BY g.user_id ORDER BY g.seq), u.version)
         FROM given g LEFT JOIN ratings r ON r.user_id = g.user_id AND r.movie_id = g.movie_id
+            LEFT JOIN users u ON u.user_id = g.user_id
     ), rated AS (
         INSERT INTO ratings SELECT user_id, movie_id, rating, timestamp, seq FROM given
         ON CONFLICT (user_id, movie_id) DO UPDATE
@@ -93,6 +99,7 @@ class PostgresStore(SqlStore[Connection]):
     ) -> None:
         name = schema.schema_name(dataset)
         self._pool = Pool(url, user, password, timeout, quoted(name))
+        self._health = WriteHealth(self._look_at_writes)
         super().__init__(self._pool, keep_log, clock)
         try:
             schema.prepare(self._pool, name)
@@ -136,6 +143,25 @@ class PostgresStore(SqlStore[Connection]):
             yield tuple(values)
 
     # --- writing --------------------------------------------------------------------------------------------
+    def write_problem(self) -> ReadOnlyError | None:
+        """Why nothing can be written now, though it can be read."""
+        return self._health.problem()
+
+    def _look_at_writes(self, known: ReadOnlyError | None) -> None:
+        ((refuses,),) = self._pool.query(
+            "SELECT pg_is_in_recovery() OR current_setting('default_transaction_read_only') = 'on'"
+        )
+        if refuses or known is not None:
+            self._pool.write(lambda connection: connection.execute("UPDATE state SET seq = seq"))
+
+    def _commit(self, jobs: Sequence[Job[Connection, Any]]) -> None:
+        try:
+            super()._commit(jobs)
+        except ReadOnlyError as error:
+            self._health.note(error)
+            raise
+        self._health.note(None)
+
     def _put_ratings(self, connection: Connection, seq: int, ratings: Sequence[Rating]) -> None:
         before = seq - len(ratings)
         for start in range(0, len(ratings), CHUNK):

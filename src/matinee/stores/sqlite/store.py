@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
+from matinee.errors import ReadOnlyError
 from matinee.stores.base import RECORD_SPACES, MovieVector, Rating
 from matinee.stores.records import KEEP_LOG, bytes_of, storable
 from matinee.stores.sql import Bodies, Row, SqlStore
@@ -27,8 +28,8 @@ class SqliteStore(SqlStore[Connection]):
         clock: seconds since 1970, for the age of idempotency keys.
 
     Raises:
-        StoreError: the file is not a database, is damaged, is of a newer version or another program, or is read-only;
-            it is not changed.
+        StoreError: the file is not a database, is damaged, is of a newer version or another program, or can be neither
+            written nor read; it is not changed.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class SqliteStore(SqlStore[Connection]):
     ) -> None:
         self.path = Path(path)
         self._connections = Connections(self.path, busy_timeout)
-        super().__init__(self._connections, keep_log, clock)
+        super().__init__(self._connections, keep_log, clock, busy_timeout)
 
     def _by_statement(self, cause: BaseException | None) -> bool:
         return isinstance(cause, sqlite3.Error) and not is_busy(cause)
@@ -72,6 +73,11 @@ class SqliteStore(SqlStore[Connection]):
             while rows := list(islice(cursor, batch)):
                 yield [Rating(*row) for row in rows]
 
+    def copy_to(self, connection: sqlite3.Connection) -> None:
+        """Copy everything into another, empty database, as of one moment, while others write."""
+        with self._connections.reading(own=True) as source:
+            source.backup(connection)
+
     def _rows(self, connection: Connection, statement: str) -> Iterator[Row]:
         return connection.execute(statement)
 
@@ -85,6 +91,10 @@ class SqliteStore(SqlStore[Connection]):
         )
 
     # --- writing --------------------------------------------------------------------------------------------
+    def write_problem(self) -> ReadOnlyError | None:
+        """Why nothing can be written now, though it can be read."""
+        return self._connections.write_problem()
+
     def erase_user(self, user_id: str) -> int:
         """Physically delete a user's ratings, exposures and log entries, and mark the user as erased."""
         seq = super().erase_user(user_id)
@@ -101,21 +111,26 @@ class SqliteStore(SqlStore[Connection]):
 
     def _put_ratings(self, connection: Connection, seq: int, ratings: Sequence[Rating]) -> None:
         first = seq - len(ratings) + 1
-        rows = [(first + i, r.user_id, r.movie_id, r.rating, r.timestamp) for i, r in enumerate(ratings)]
+        before: dict[str, int] = {}  # each user's entry before, within this write
+        rows = []
+        for number, r in enumerate(ratings, first):
+            rows.append((number, r.user_id, r.movie_id, r.rating, r.timestamp, before.get(r.user_id)))
+            before[r.user_id] = number
         # The log comes first, because it reads the previous values from the table.
         connection.executemany(
-            "INSERT INTO log SELECT ?1, ?2, ?3, r.user_id IS NOT NULL, r.rating, ?4, ?5"
+            "INSERT INTO log SELECT ?1, ?2, ?3, r.user_id IS NOT NULL, r.rating, ?4, ?5,"
+            " coalesce(?6, (SELECT version FROM users WHERE user_id = ?2))"
             " FROM state LEFT JOIN ratings r ON r.user_id = ?2 AND r.movie_id = ?3",
             rows,
         )
         connection.executemany(
             "INSERT INTO ratings VALUES (?2, ?3, ?4, ?5, ?1) ON CONFLICT DO UPDATE SET"
             " rating = excluded.rating, timestamp = excluded.timestamp, seq = excluded.seq",
-            rows,
+            [row[:5] for row in rows],
         )
         connection.executemany(
             "INSERT INTO users (user_id, version) VALUES (?, ?) ON CONFLICT DO UPDATE SET version = excluded.version",
-            list({row[1]: row[0] for row in rows}.items()),
+            list(before.items()),
         )
 
     def _put_movies(self, connection: Connection, seq: int, bodies: Bodies) -> None:

@@ -12,6 +12,7 @@ const opened = new Set();
 const overtaken = new Set(); // addresses that the visitor left before they were open
 let opening = null;
 let router = null;
+let clicked = null; // the tab that the visitor chose last
 let revealed = null; // the tab that was scrolled to last
 let fired = Promise.resolve();
 let taken = () => {};
@@ -113,11 +114,11 @@ matinee.goAs = (user) => {
   matinee.go(`?${params}`);
 };
 
-/** Called when a tab is clicked: show its last state, or open it for the first time. */
+/** Called when a tab is shown. Of one that was clicked: show its last state, or open it for the first time. */
 matinee.tab = (id) => {
   // Gradio also calls this for the first tab, before the address is open.
   if (!opened.size || tabOf(location.search) === id) return;
-  if ([...overtaken].some((query) => tabOf(query) === id)) return; // its answer came late, and the visitor has left it
+  if (clicked !== id) return matinee.open(location.search); // a late answer showed it, and the visitor has left it
   const query = queries[id] ?? `?tab=${id}`;
   push(query);
   if (!opened.has(id)) matinee.open(query);
@@ -167,7 +168,11 @@ if (!matinee.kept()) keep(matinee.guest());
 be(matinee.kept());
 addEventListener("matinee:failed", () => opened.size || matinee.again()); // no page is open yet that could show an error
 addEventListener("focusin", ({ target }) => target.matches("#pages > .tab-wrapper [role=tab]:focus-visible") && reveal(target));
-addEventListener("popstate", () => matinee.open(location.search));
+addEventListener("popstate", () => {
+  clicked = null;
+  matinee.open(location.search);
+});
+addEventListener("click", ({ target }) => (clicked = target.closest("[data-tab-id]")?.dataset.tabId ?? null), true);
 addEventListener("click", (event) => {
   if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   if (event.target.closest("[data-retry]")) return matinee.open(location.search);
