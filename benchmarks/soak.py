@@ -151,6 +151,7 @@ class Load:
             status, answer = self.service.send(method, path, body, media)
         except (OSError, http.client.HTTPException):
             status, answer = 0, b""
+            time.sleep(0.2)  # there is no server at the moment
         self.statuses[kind, status] += 1
         if status >= 500 and status != 503:
             self.errors.append(f"{method} {path}: {status} {answer[:200]!r}")
