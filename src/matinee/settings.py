@@ -183,6 +183,26 @@ class Settings(BaseSettings):
         pattern=r"^(/[A-Za-z0-9._~-]+)*$",
         description="Path at which a proxy shows the web app (`/films`); empty: it has a host of its own.",
     )
+    web_password: str = Field(
+        "", description="Password that visitors of the web app and the studio sign in with; empty: nobody has to."
+    )
+    web_secret: str = Field(
+        "", description="Secret that signs the web app's sessions; empty: one that is made in the data folder."
+    )
+    session_lifetime: int = Field(
+        43_200, ge=60, le=31_536_000, description="Seconds after which visitors of the web app sign in again."
+    )
+    framed_by: str = Field(
+        "",
+        pattern=r"^(https?://[A-Za-z0-9.*:-]+( https?://[A-Za-z0-9.*:-]+)*)?$",
+        description="Origins (`https://example.org`), separated by spaces, whose pages may show the web app in a "
+        "frame; empty: none.",
+    )
+    uploads_limit: int = Field(
+        64 << 20,
+        gt=0,
+        description="Bytes of pictures that the web app holds at a time; a quarter of it for one address.",
+    )
     studio_port: int = Field(8501, ge=0, le=65535, description="Port of the studio.")
     studio_root: str = Field(
         "",

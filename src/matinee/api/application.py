@@ -19,6 +19,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from matinee import __version__
+from matinee._util.security_headers import SecurityHeaders, security_headers
 from matinee._util.trusted_hosts import TrustedHosts
 from matinee.api.access import Access, CheckAccess
 from matinee.api.body_reader import ReadBody
@@ -200,6 +201,7 @@ class Application:
         api: the FastAPI application in it.
         service: what its routes share.
         access: who may ask for what.
+        headers: security headers of answers that are no pages.
     """
 
     def __init__(self, api: Api) -> None:
@@ -213,7 +215,11 @@ class Application:
             checked = CORSMiddleware(
                 checked, allow_origins=sorted(self.service.trusted.origins), allow_methods=["*"], allow_headers=["*"]
             )
-        self._app = ObserveRequests(AnswerHead(checked), self.service.observation)
+        # A page of another site whose scripts may read the answers may also show them, such as posters.
+        readable_by = "cross-origin" if self.service.trusted.origins else "same-site"
+        self.headers = security_headers(readable_by=readable_by)
+        pages = security_headers(readable_by=readable_by, page=True)
+        self._app = SecurityHeaders(ObserveRequests(AnswerHead(checked), self.service.observation), self.headers, pages)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from matinee._util.request_context import RequestContext, current, new_trace_id
+from matinee._util.security_headers import HSTS
 from matinee.api.access import PLAIN
 from matinee.api.admission import Admission
 from matinee.api.application import Api, Application
@@ -117,7 +118,9 @@ class CoreApplication(Application):
             context = observation.begin(scope)
             context.started = start
         request_id = new_trace_id() if context is None else context.request_id
-        headers = [*answer.headers, (b"x-request-id", request_id.encode())]
+        headers = [*answer.headers, (b"x-request-id", request_id.encode()), *self.headers]
+        if scope.get("scheme") == "https":
+            headers.append(HSTS)
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer.body})
         if context is None:

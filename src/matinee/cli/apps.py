@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from matinee.cli.addresses import Host, Port, announce, check_address, free_port
+from matinee.cli.addresses import Host, Insecure, Port, announce, check_address, free_port
 from matinee.cli.console import load_settings, note
 from matinee.cli.processes import end_with_stdin
 from matinee.errors import InvalidInputError
@@ -48,6 +48,7 @@ def web(
     host: Host = None,
     port: Port = None,
     core_url: CoreUrl = None,
+    insecure: Insecure = None,
     beside: Annotated[bool, typer.Option("--beside", hidden=True)] = False,
 ) -> None:
     """Serve the web app, for those who watch films; it asks a core service (`matinee serve`)."""
@@ -55,25 +56,28 @@ def web(
         from matinee.web.serve import serve
 
         end_with_stdin()
-        serve(load_settings(host=host, web_port=port, core_url=core_url), quiet=True)
+        serve(load_settings(host=host, web_port=port, core_url=core_url, insecure=insecure), quiet=True)
         return
-    run("web", load_settings(host=host, web_port=port, core_url=core_url))
+    run("web", load_settings(host=host, web_port=port, core_url=core_url, insecure=insecure))
 
 
-def studio(host: Host = None, port: Port = None, core_url: CoreUrl = None) -> None:
+def studio(host: Host = None, port: Port = None, core_url: CoreUrl = None, insecure: Insecure = None) -> None:
     """Serve the studio, for those who build recommenders; it asks a core service (`matinee serve`)."""
-    run("studio", load_settings(host=host, studio_port=port, core_url=core_url))
+    run("studio", load_settings(host=host, studio_port=port, core_url=core_url, insecure=insecure))
 
 
 def run(app: App, settings: Settings) -> None:
     """Serve an application until SIGINT or SIGTERM.
 
     Raises:
-        InvalidInputError: it is not installed, its port is in use, or the core's URL is not valid.
+        InvalidInputError: it is not installed, its port is in use, the core's URL is not valid, or other
+            machines would reach it without signing in.
     """
+    from matinee.access.sign_in import check_app_start
     from matinee.remote.connection import is_address
 
     need(app)
+    check_app_start(settings, "The web app" if app == "web" else "The studio")
     if settings.core_url and not is_address(settings.core_url):
         raise InvalidInputError(
             f"{settings.core_url!r} is not a valid address of a core service.", "Write it like http://localhost:8000."

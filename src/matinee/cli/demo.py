@@ -52,6 +52,9 @@ def demo(
     servers.check_port(settings)
     with_web = web and apps.installed("web")
     if with_web:
+        from matinee.access.sign_in import check_app_start
+
+        check_app_start(settings, "The web app")
         settings = with_ports(settings)
         check_address(
             settings.host, settings.web_port, "--web-port 9001, MATINEE_WEB_PORT=9001, make demo WEB_PORT=9001"

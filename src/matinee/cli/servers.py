@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matinee.api.serve import Service
     from matinee.settings import Settings
 
-SECRETS = ("tmdb_key", "store_password", "api_key")
+SECRETS = ("tmdb_key", "store_password", "api_key", "web_password", "web_secret")
 """Settings whose values are not printed."""
 ServiceName = Literal["core", "recommender", "encoder", "vectors"]
 Workers = Annotated[int | None, typer.Option("--workers", "-w", min=1, max=256, help="Worker processes.")]

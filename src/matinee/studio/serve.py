@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from matinee._util.trusted_hosts import TrustedHosts
+from matinee.access.sign_in import check_app_start
 from matinee.client import core_url
 from matinee.settings import Settings
 from matinee.studio.style import OPTIONS
@@ -14,14 +15,19 @@ APP = Path(__file__).with_name("app.py")
 
 
 def serve(settings: Settings | None = None) -> None:
-    """Serve the studio on `host`:`studio_port` until SIGINT or SIGTERM."""
+    """Serve the studio on `host`:`studio_port` until SIGINT or SIGTERM.
+
+    Raises:
+        InvalidInputError: other machines would reach it, and nobody has to sign in.
+    """
+    settings = settings or Settings()
+    check_app_start(settings, "The studio")
     # Import these now, because two first visitors in two threads could see a partially imported pandas.
     import pandas  # noqa: F401
     import plotly.graph_objects  # noqa: F401
     from streamlit.runtime.pages_manager import PagesManager
     from streamlit.web import bootstrap
 
-    settings = settings or Settings()
     os.environ["MATINEE_CORE_URL"] = core_url(settings)  # read by the pages
     options = OPTIONS | {
         "server.address": settings.host,

@@ -13,7 +13,9 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Receive, Scope, Send
 
+from matinee._util.security_headers import SecurityHeaders, security_headers
 from matinee._util.trusted_hosts import TrustedHosts
+from matinee.access.sign_in import SharedPassword, session_key
 from matinee.client import calls, core_url
 from matinee.errors import ServiceError
 from matinee.settings import Settings
@@ -22,6 +24,8 @@ from matinee.web.core import AWAY, Core
 from matinee.web.guard import Guard
 from matinee.web.maps import MapFiles
 from matinee.web.request_ids import RequestIds
+from matinee.web.sessions import Sessions
+from matinee.web.sign_in import RequireSession, routes
 from matinee.web.theme import theme
 
 ASSETS = Path(__file__).parent / "assets"
@@ -40,6 +44,7 @@ matinee.again = async () => {
 };
 </script>
 <script type="module" src="matinee/matinee.js" onerror="matinee.again()"></script>"""
+SIGNED_IN = "\n<script>window.matinee.signedIn = true;</script>"
 PROXIED_HEADERS = (
     "content-type",
     "cache-control",
@@ -49,6 +54,13 @@ PROXIED_HEADERS = (
     "content-security-policy",
 )
 MAX_UPLOAD = "8mb"
+POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
+    "manifest-src 'self'; base-uri 'self'; form-action 'self'; object-src 'none'; frame-ancestors "
+)
+"""Content policy of the app, without who may frame it. Gradio writes its configuration into scripts of the page, and
+makes functions of texts (`js=`); nothing is loaded from, or sent to, another site."""
 MAX_ID = 300
 """Maximum length of an id or a name in a path."""
 
@@ -83,7 +95,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_CompressedPage)
+    if settings.web_password:
+        sessions = Sessions(session_key(settings), settings.session_lifetime, settings.web_root)
+        app.include_router(routes(SharedPassword(settings.web_password), sessions, settings.web_root))
+        app.add_middleware(RequireSession, sessions=sessions, root=settings.web_root)
     app.add_middleware(Guard, trusted=TrustedHosts(settings.host, settings.hosts, settings.origins))
+    policy = POLICY + (settings.framed_by or "'none'")
+    headers = security_headers(policy, framed_by=settings.framed_by, page=True)
+    app.add_middleware(SecurityHeaders, headers=headers)
     app.add_middleware(RequestIds)
     app.mount("/matinee", _Assets(directory=ASSETS), name="matinee")  # /assets is Gradio's own
 
@@ -106,7 +125,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         headers = {name: answer.headers[name] for name in PROXIED_HEADERS if name in answer.headers}
         if answer.status_code == 200 and headers.get("etag") == request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
-        return Response(answer.content, answer.status_code, headers | {"x-content-type-options": "nosniff"})
+        return Response(answer.content, answer.status_code, headers)
 
     @app.get("/media/map/{space}")
     async def film_map(request: Request, space: str) -> Response:
@@ -120,7 +139,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         root_path=settings.web_root or None,
         theme=theme(),
         css_paths=sorted(ASSETS.glob("*.css")),
-        head=HEAD,
+        head=HEAD + (SIGNED_IN if settings.web_password else ""),
         favicon_path=ASSETS / "icon.svg",
         footer_links=["api"],
         run_history=False,

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from matinee._util.trusted_hosts import TrustedHosts
+from matinee.web.problems import problem
 
 API = "/gradio_api/"
 CALLS = {"api", "call", "run", "queue", "cancel", "reset", "heartbeat", "upload", "upload_progress"}
@@ -40,26 +41,22 @@ class Guard:
         rejection = None
         if scope["type"] == "http":
             refused = self._trusted.refusal(scope["method"], scope["headers"])
-            rejection = _problem(refused.status, refused.detail) if refused else _rejection(scope)
+            rejection = problem(refused.status, refused.detail) if refused else _rejection(scope)
         await (self._app if rejection is None else rejection)(scope, receive, send)
 
 
-def _rejection(scope: Scope) -> JSONResponse | None:
+def _rejection(scope: Scope) -> Response | None:
     _, api, rest = scope["path"].partition(API)
     first = rest.split("/", 1)[0]
     if api and first not in OPEN:
-        return _problem(404, "There is nothing here.")
+        return problem(404, "There is nothing here.")
     if scope["method"] in ("GET", "HEAD", "OPTIONS"):
         return None
     length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     if not length.isdigit():
-        return _problem(411, "Say how long the body is: send Content-Length.")
+        return problem(411, "Say how long the body is: send Content-Length.")
     limit = MAX_UPLOAD if first == "upload" else MAX_BODY
-    return _problem(413, f"The body may have {limit:,} bytes at most.") if int(length) > limit else None
-
-
-def _problem(status: int, detail: str) -> JSONResponse:
-    return JSONResponse({"detail": detail}, status, headers={"connection": "close"})
+    return problem(413, f"The body may have {limit:,} bytes at most.") if int(length) > limit else None
 
 
 def keep_files_away(blocks: gr.Blocks) -> None:

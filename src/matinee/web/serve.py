@@ -14,6 +14,7 @@ import uvicorn
 
 from matinee._util.logs import logging_config
 from matinee._util.signals import quiet_signals
+from matinee.access.sign_in import check_app_start
 from matinee.settings import Settings
 
 GRACE = 2
@@ -56,11 +57,16 @@ def serve(settings: Settings | None = None, *, quiet: bool = False) -> None:
 
     Args:
         quiet: log warnings only.
+
+    Raises:
+        InvalidInputError: other machines would reach it, and nobody has to sign in.
     """
+    settings = settings or Settings()
+    check_app_start(settings, "The web app")
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     with tempfile.TemporaryDirectory(prefix="matinee-web-", ignore_cleanup_errors=True) as uploads:
         os.environ.setdefault("GRADIO_TEMP_DIR", uploads)
-        _serve(settings or Settings(), quiet)
+        _serve(settings, quiet)
 
 
 def _serve(settings: Settings, quiet: bool) -> None:

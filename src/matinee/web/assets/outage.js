@@ -36,6 +36,7 @@ window.fetch = async (...given) => {
   try {
     const answer = await ask(...given);
     if (called && answer.status >= 502) matinee.failed();
+    if (called && answer.status === 401 && matinee.signedIn) location.reload(); // which leads to the sign-in page, and back
     return answer;
   } catch (error) {
     if (called) matinee.failed();

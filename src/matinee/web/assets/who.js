@@ -1,4 +1,5 @@
-// The user menu in the header: choose another user, a new name, or a new guest. There are no accounts.
+// The user menu in the header: choose another user, a new name, or a new guest; sign out, where a password is demanded.
+// There are no accounts.
 
 import { html } from "./html.js";
 import { plural } from "./films.js";
@@ -17,8 +18,9 @@ const FRAME = html`<div class="who">
       <button class="plain strong">Choose</button>
       <button type="button" class="plain" data-guest>New guest</button>
       <button type="button" class="plain" data-back hidden></button>
+      <button type="button" class="plain" data-out hidden>Sign out</button>
     </div>
-    <p class="quiet small">A new name is a new user. Anybody may be anyone here: there are no passwords.</p>
+    <p class="quiet small">A new name is a new user. Anybody may be anyone here: there are no passwords of one's own.</p>
   </form>
 </div>`;
 
@@ -65,6 +67,13 @@ export function mount({ root, props, trigger, watch }) {
     choose(box.value.trim());
   });
   root.querySelector("[data-guest]").addEventListener("click", () => choose(matinee.guest()));
+  const out = root.querySelector("[data-out]");
+  out.hidden = !matinee.signedIn;
+  out.addEventListener("click", () => {
+    const form = Object.assign(document.createElement("form"), { method: "post", action: "sign-out" });
+    document.body.append(form);
+    form.submit();
+  });
   back.addEventListener("click", () => choose(matinee.kept()));
   box.addEventListener("input", () => {
     clearTimeout(timer);
