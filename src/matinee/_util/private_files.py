@@ -17,9 +17,9 @@ _told: set[Path] = set()
 
 
 def private_folder(path: Path) -> None:
-    """Make a folder, and those above it that are missing, for its owner alone. One that is there stays as it is.
+    """Make a folder, and those above it that are missing, for its owner alone; their names survive a power cut.
 
-    The new names are synced: else a power cut could take the folder with all that was synced in it.
+    One that is there stays as it is.
 
     Raises:
         OSError: it cannot be made, or a file is in its place.
@@ -36,7 +36,8 @@ def private_folder(path: Path) -> None:
         except FileExistsError:
             if not folder.is_dir():
                 raise
-        sync_folder(folder.parent)
+        else:
+            sync_folder(folder.parent)
 
 
 def private_file(path: Path) -> None:
