@@ -28,7 +28,7 @@ has_chromium = $(bin)/python -c 'import sys; sys.path.insert(0, "tests"); from b
 has_elasticsearch = $(bin)/python -c 'import sys; sys.path.insert(0, "tests"); from elasticsearch_support import provide; sys.exit(provide())'
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help demo studio test coverage browser elasticsearch mlflow check containers fix docs bench compare-peers zoo screenshots lock clean
+.PHONY: help demo studio test test-all coverage browser elasticsearch mlflow check containers fix docs bench compare-peers zoo screenshots lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -39,15 +39,18 @@ demo: $(VENV)/.train $(VENV)/.web $(VENV)/.ann ## install, fetch data, train, re
 studio: $(VENV)/.studio ## the studio on port 8501, beside a running make demo (PORT=9000, as the demo; STUDIO_PORT=9002)
 	@$(bin)/matinee studio $(if $(PORT),--core-url $(call quoted,http://127.0.0.1:$(PORT))) $(if $(STUDIO_PORT),--port $(call quoted,$(STUDIO_PORT)))
 
-test: $(VENV)/.dev ## every check and all tests
+test: $(VENV)/.dev ## every check and all tests but extended ones
 	@$(has_chromium) || echo "There is no Chromium: the tests that need one are skipped. make browser installs it."
 	@log=$$(mktemp); trap 'kill $$check 2>/dev/null; rm -f "$$log"' EXIT; $(MAKE) check >"$$log" 2>&1 & check=$$!; status=0; \
 	PYTHONDONTWRITEBYTECODE= $(bin)/python -m pytest $(TESTS) -n $(JOBS) --dist loadfile $(PYTEST_OPTIONS) || status=$$?; \
 	wait $$check || status=1; cat "$$log"; \
 	exit $$status
 
-coverage: ## the same with branch coverage, which takes a quarter longer and must reach 90 %
-	@$(MAKE) test PYTEST_OPTIONS='--cov --cov-report=term --cov-fail-under=$(COVERAGE)'
+test-all: ## the same with the tests marked as extended: phones, dark colors, clusters, long benchmarks
+	@$(MAKE) test PYTEST_OPTIONS="-m '' $(PYTEST_OPTIONS)"
+
+coverage: ## all tests with branch coverage, which takes a quarter longer and must reach 90 %
+	@$(MAKE) test PYTEST_OPTIONS='-m "" --cov --cov-report=term --cov-fail-under=$(COVERAGE)'
 
 browser: $(VENV)/.browser ## a Chromium for the tests that need one, by apt where this is root
 

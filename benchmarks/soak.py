@@ -109,10 +109,13 @@ def _read(pid: int, name: str) -> bytes:
 
 
 def usage(pid: int) -> tuple[float, int, int] | None:
-    """Private memory (MiB), open files and threads of a process; None if it has ended."""
+    """Private memory (MiB), open files and threads of a process; None if it has ended.
+
+    Pages of mapped files do not count, which the system takes back when it needs them.
+    """
     private = 0
     for line in _read(pid, "smaps_rollup").splitlines():
-        if line.startswith((b"Private_Clean", b"Private_Dirty")):
+        if line.startswith(b"Private_Dirty"):
             private += int(line.split()[1])
     with suppress(OSError):
         return private / 1024, len(os.listdir(f"/proc/{pid}/fd")), len(os.listdir(f"/proc/{pid}/task"))  # noqa: PTH208
@@ -148,6 +151,7 @@ class Load:
             status, answer = self.service.send(method, path, body, media)
         except (OSError, http.client.HTTPException):
             status, answer = 0, b""
+            time.sleep(0.2)  # there is no server at the moment
         self.statuses[kind, status] += 1
         if status >= 500 and status != 503:
             self.errors.append(f"{method} {path}: {status} {answer[:200]!r}")

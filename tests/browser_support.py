@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, WebSocket
 
 from apps_support import environment_of
@@ -27,6 +28,8 @@ from tiny_models import image_model
 N_POSTERS = 3000
 """Films, the most rated first, that get their poster: adding all 6,847 takes seconds more and shows nothing more."""
 DESKTOP, PHONE = (1280, 900), (390, 844)
+SCREENS = ("page", *(pytest.param(screen, marks=pytest.mark.extended) for screen in ("phone", "dark")))
+"""Fixtures of a page, for tests that any of them passes."""
 SECONDS = 45.0
 """Time that a page gets for what a test waits for: more than it takes where many processes share two cores."""
 CHROMIUM = (

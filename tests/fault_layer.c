@@ -1,5 +1,6 @@
 /* Preloaded into a process (LD_PRELOAD): counts the calls that change files below one folder, makes the n-th fail, and
-   records them. `fault_layer.py` builds it and shares `struct control` with it, in the file MATINEE_FAULT_CONTROL. */
+   records them; and puts the clock wrong. `fault_layer.py` builds it, and shares `struct control` with it in the file
+   that MATINEE_FAULT_CONTROL names. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -16,6 +17,7 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { SHORT = -1 };
@@ -28,6 +30,7 @@ struct control {
     uint64_t sticky;    /* all later calls of the kind fail too */
     uint64_t hits;      /* calls that have failed */
     uint64_t recording; /* whether calls are recorded */
+    int64_t clock;      /* seconds by which the time of day is wrong */
     char under[1024];   /* the folder, without a slash at its end; "": nothing is counted */
     char log[1024];     /* file of the records */
     char hit[1024];     /* the first call that failed */
@@ -162,6 +165,14 @@ static void end(void) { pthread_mutex_unlock(&lock); }
 
 #define FAIL(value) do { errno = failure; return (value); } while (0)
 static __thread int failure;
+
+/* --- the clock ---------------------------------------------------------------------------------------------------- */
+int clock_gettime(clockid_t which, struct timespec *now)
+{
+    int result = (int)syscall(SYS_clock_gettime, which, now);
+    if (!result && control && which == CLOCK_REALTIME) now->tv_sec += control->clock;
+    return result;
+}
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 static int opening(int folder, const char *name, int flags, mode_t mode)

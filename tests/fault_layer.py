@@ -76,6 +76,7 @@ class _Control(ctypes.Structure):
         ("sticky", ctypes.c_uint64),
         ("hits", ctypes.c_uint64),
         ("recording", ctypes.c_uint64),
+        ("clock", ctypes.c_int64),
         ("under", ctypes.c_char * 1024),
         ("log", ctypes.c_char * 1024),
         ("hit", ctypes.c_char * 1024),
@@ -128,6 +129,10 @@ class FaultLayer:
         """Count nothing and fail nothing any more."""
         self._control.under = b""
         self._control.fail_at = 0
+
+    def set_clock(self, seconds: int) -> None:
+        """Put the clock of the processes wrong by so many seconds."""
+        self._control.clock = seconds
 
     @property
     def calls(self) -> int:

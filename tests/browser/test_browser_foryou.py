@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from apps_support import Service
-from browser_support import SECONDS, Calm, allow_errors, listed
+from browser_support import SCREENS, SECONDS, Calm, allow_errors, listed
 
 NewUser = Callable[[], str]
 CALL = "**/gradio_api/run/**"
@@ -39,7 +39,7 @@ def query(page: Page) -> dict[str, list[str]]:
 
 
 # --- rating ----------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("kind", ["page", "phone", "dark"])
+@pytest.mark.parametrize("kind", SCREENS)
 def test_rating_changes_the_list_and_says_why(
     request: pytest.FixtureRequest, kind: str, web: Service, new_user: NewUser, calm: Calm
 ) -> None:
@@ -146,7 +146,7 @@ def until_stored(core: Service, user: str, ratings: list[float]) -> None:
         found = [] if answer.status_code == 404 else [row["rating"] for row in answer.json()["items"]]
 
 
-@pytest.mark.parametrize("kind", ["page", "phone", "dark"])
+@pytest.mark.parametrize("kind", SCREENS)
 def test_a_star_that_is_pressed_again_gives_half_a_star_less(
     request: pytest.FixtureRequest, kind: str, web: Service, core: Service, new_user: NewUser, calm: Calm
 ) -> None:

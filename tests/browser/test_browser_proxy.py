@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from apps_support import Service, serving
 from proxy_support import proxy
 
 
+@pytest.mark.extended
 def test_the_web_app_behind_a_proxy(core: Service, page: Page, new_user: Callable[[], str], tmp_path: Path) -> None:
     environment = {"MATINEE_CORE_URL": core.url, "MATINEE_WEB_ROOT": "/films"}
     asked: list[str] = []

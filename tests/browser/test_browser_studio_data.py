@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from apps_support import Service
-from browser_support import Calm
+from browser_support import SCREENS, Calm
 from studio_browser import enter, metric, nothing_cut_off, settled
 
 PARTS = {
@@ -27,7 +27,7 @@ CHECKED = ("Films", "Cleaning")
 """Parts that have all kinds of things that the page is made of: charts, tables to fold out, tables, links to load."""
 
 
-@pytest.mark.parametrize("size", ["page", "phone", "dark"])
+@pytest.mark.parametrize("size", SCREENS)
 def test_studio_data_in_every_part(studio: Service, size: str, request: pytest.FixtureRequest, calm: Calm) -> None:
     """Every part is drawn at every size; axe looks at all of them on a desktop. Elsewhere it looks at two: colours and
     sizes are those of kinds of elements, and the two have every kind."""
@@ -45,6 +45,7 @@ def test_studio_data_in_every_part(studio: Service, size: str, request: pytest.F
         nothing_cut_off(page)
 
 
+@pytest.mark.extended
 def test_studio_data_filters_tables_and_downloads(studio: Service, page: Page, tmp_path: Path) -> None:
     page.goto(studio.url + "/?page=data&part=films&genre=Film-Noir&from=1940&to=1949")
     expect(page.get_by_role("heading", name="Most rated films")).to_be_visible()
@@ -87,7 +88,7 @@ def test_studio_data_shows_where_a_filter_is_wrong(studio: Service, page: Page, 
     expect(page.get_by_role("heading", name="Stars", exact=True)).to_be_visible()
 
 
-@pytest.mark.parametrize("size", ["page", "phone", "dark"])
+@pytest.mark.parametrize("size", SCREENS)
 def test_studio_overview(studio: Service, size: str, request: pytest.FixtureRequest, calm: Calm) -> None:
     page: Page = request.getfixturevalue(size)
     page.goto(studio.url + "/?page=overview")

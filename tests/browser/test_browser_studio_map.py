@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from apps_support import Service
-from browser_support import Calm
+from browser_support import SCREENS, Calm
 from studio_browser import nothing_cut_off, settled
 
 FIGURE = ".st-key-map-figure .js-plotly-plot"
@@ -58,7 +58,7 @@ def title_of(film: str) -> re.Pattern[str]:
     return re.compile(re.escape(film.removesuffix("…")))
 
 
-@pytest.mark.parametrize("size", ["page", "phone", "dark"])
+@pytest.mark.parametrize("size", SCREENS)
 def test_studio_map_with_a_film_and_a_user(
     studio: Service, size: str, request: pytest.FixtureRequest, calm: Calm
 ) -> None:
@@ -75,6 +75,7 @@ def test_studio_map_with_a_film_and_a_user(
     nothing_cut_off(page)
 
 
+@pytest.mark.extended
 def test_studio_map_a_click_shows_the_film_and_a_step_back_leaves_it(studio: Service, page: Page) -> None:
     page.goto(studio.url + "/?page=map")
     shown = figure(page)
@@ -93,6 +94,7 @@ def test_studio_map_a_click_shows_the_film_and_a_step_back_leaves_it(studio: Ser
     expect(page.get_by_text("Click a film on the map")).to_be_visible()
 
 
+@pytest.mark.extended
 def test_studio_map_changes_its_space_and_colour(studio: Service, page: Page, calm: Calm) -> None:
     page.goto(studio.url + "/?page=map")
     figure(page)

@@ -8,13 +8,13 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from apps_support import Service
-from browser_support import Calm
+from browser_support import SCREENS, Calm
 from studio_browser import drawn, enter, nothing_cut_off, pick, settled
 
 SIDE = "/?page=models&view=side-by-side&user=42"
 
 
-@pytest.mark.parametrize("size", ["page", "phone", "dark"])
+@pytest.mark.parametrize("size", SCREENS)
 def test_studio_models_in_figures(studio: Service, size: str, request: pytest.FixtureRequest, calm: Calm) -> None:
     """What unfolds and what the address says is the same at every size: once, on a desktop."""
     page: Page = request.getfixturevalue(size)
@@ -40,7 +40,7 @@ def test_studio_models_in_figures(studio: Service, size: str, request: pytest.Fi
     nothing_cut_off(page)
 
 
-@pytest.mark.parametrize("size", ["page", "phone", "dark"])
+@pytest.mark.parametrize("size", SCREENS)
 def test_studio_two_models_side_by_side(studio: Service, size: str, request: pytest.FixtureRequest, calm: Calm) -> None:
     """On a desktop the second model is chosen, and the page loaded again; elsewhere it comes with the address, which
     ends at the same page."""
@@ -89,7 +89,7 @@ def test_studio_models_of_somebody_typed_and_a_wrong_filter(studio: Service, pag
     expect(page.locator("ol li")).to_have_count(20)
 
 
-@pytest.mark.parametrize("size", ["page", "phone", "dark"])
+@pytest.mark.parametrize("size", SCREENS)
 def test_studio_explains_a_film(studio: Service, size: str, request: pytest.FixtureRequest, calm: Calm) -> None:
     """Another model is chosen on a desktop only: it is the same picker and the same page at every size."""
     page: Page = request.getfixturevalue(size)
@@ -112,6 +112,7 @@ def test_studio_explains_a_film(studio: Service, size: str, request: pytest.Fixt
         expect(page.get_by_role("heading", name="Fight Club (1999)")).to_be_visible()
 
 
+@pytest.mark.extended
 def test_studio_explains_what_is_recommended_and_any_film(studio: Service, page: Page) -> None:
     page.goto(studio.url + "/?page=explain&user=42")
     first = page.get_by_test_id("stMain").get_by_role("heading", level=3).first

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from apps_support import Service
-from browser_support import Calm
+from browser_support import SCREENS, Calm
 from studio_browser import OPENING, nothing_cut_off, pick, settled
 
 FAVOURITES = ("Toy Story (1995)", "Heat (1995)", "Emma (1996) – id 838")
@@ -50,7 +50,7 @@ def test_studio_three_favourites(studio: Service, page: Page, calm: Calm) -> Non
     expect(titles(page).first).to_have_text(by_content[0])
 
 
-@pytest.mark.parametrize("size", ["page", "phone", "dark"])
+@pytest.mark.parametrize("size", SCREENS)
 def test_studio_link_restores_films_and_list(
     studio: Service, size: str, request: pytest.FixtureRequest, calm: Calm
 ) -> None:
@@ -79,6 +79,7 @@ def test_studio_link_restores_films_and_list(
         assert titles(page).all_inner_texts() != before
 
 
+@pytest.mark.extended
 def test_studio_pages_by_the_sidebar_and_back(studio: Service, page: Page) -> None:
     page.goto(studio.url)
     sidebar = page.get_by_test_id("stSidebar")

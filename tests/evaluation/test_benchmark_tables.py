@@ -32,6 +32,7 @@ def run(name: str, *words: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.extended
 def test_the_zoo_goes_on_where_it_stopped_and_writes_its_table(folder: Path, tmp_path: Path) -> None:
     out, page = tmp_path / "zoo.json", tmp_path / "page.md"
     page.write_text(PAGE)
@@ -60,6 +61,7 @@ def test_a_model_that_takes_too_long_is_named(folder: Path, tmp_path: Path) -> N
     assert "Not measured: popular on small (more than 0 s of CPU time)." in done.stdout
 
 
+@pytest.mark.extended
 def test_a_peer_that_cannot_be_installed_stops_nobody(folder: Path, tmp_path: Path) -> None:
     out, page = tmp_path / "peers.json", tmp_path / "page.md"
     page.write_text(PAGE)

@@ -7,28 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from fault_layer import FaultLayer, missing
-from fault_nursery import Nursery
+from fault_layer import FaultLayer
 from fault_points import Part, Sweep, points
 from fault_session import Stage
 from power_cuts import PowerCuts
 
-pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 OPENED = 12
 """Folders opened after power cuts, at most one more."""
 
 
 @pytest.fixture(scope="module")
-def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
-    folder = tmp_path_factory.mktemp("faults")
-    layer = FaultLayer(folder / "layer")
-    with Nursery(folder / "log", layer.environment) as nursery:
-        sweep = Sweep(Stage(folder, nursery), layer)
-        try:
-            yield sweep
-        finally:
-            sweep.close()
-            layer.close()
+def sweep(stage: Stage, layer: FaultLayer) -> Iterator[Sweep]:
+    sweep = Sweep(stage, layer)
+    yield sweep
+    sweep.close()
 
 
 @pytest.mark.parametrize(

@@ -272,6 +272,7 @@ def test_what_is_no_address_is_a_sentence(url: str) -> None:
 
 
 # --- three nodes ------------------------------------------------------------------------------------------------
+@pytest.mark.extended
 def test_one_of_three_nodes_is_killed_and_reads_and_writes_go_on() -> None:
     with running_nodes(3) as nodes:
         factory = ElasticsearchFactory(",".join(node.url for node in nodes), "three", timeout=30)

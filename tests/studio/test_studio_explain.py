@@ -81,6 +81,7 @@ def test_explain_picks_from_all_three_lists() -> None:
     assert "Choose a film" in texts_of(app)
 
 
+@pytest.mark.extended
 def test_explain_every_model() -> None:
     app = open_app(page="explain", user="2")
     film = app.query_params["film"]

@@ -1,0 +1,169 @@
+"""What machines do to services: clocks jump, processes stand still, disks are full, files are replaced."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from fault_layer import FaultLayer
+from fault_session import DATASET, Site, Stage, put_poster, rate, rate_many, settings_of
+from matinee.snapshots import SnapshotRegistry
+from poster_support import picture
+
+DAY = 86_400
+HOLDER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN IMMEDIATE")
+print("holds", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def serving(stage: Stage, **settings: object) -> Iterator[Site]:
+    site = Site(stage.nursery, stage.settings | settings)
+    try:
+        assert site.started()
+        yield site
+    finally:
+        site.kill()
+
+
+def fill(file: Path, leave: int) -> None:
+    """Take the room of a disk but for some bytes."""
+    with file.open("ab", buffering=0) as out:
+        while (room := shutil.disk_usage(file).free) > leave:
+            out.write(bytes(min(room - leave, 1 << 16)))
+
+
+@pytest.fixture(autouse=True)
+def fresh(stage: Stage) -> None:
+    stage.fresh()
+
+
+def test_a_clock_that_jumps_changes_no_answer(stage: Stage, layer: FaultLayer) -> None:
+    expected = stage.expectation()
+    try:
+        with serving(stage) as site:
+            for number, jump in enumerate((0, -400 * DAY, 400 * DAY, -20 * 365 * DAY, 0)):
+                layer.set_clock(jump)
+                for step in (
+                    rate("ann", "1", 1.0 + number),
+                    rate_many(f"b{number}", {"2": 3.0, "3": 4.0}, "same" + "-" * number),
+                ):
+                    assert site.send(step).fine
+                    expected.take(step, acknowledged=True)
+                keys = list(expected.values)
+                assert expected.faults(site.found(keys)) == []
+                assert site.get("/v1/users/ann/recommendations").status == 200
+                assert site.get("/metrics").status == 200
+    finally:
+        layer.set_clock(0)
+    assert stage.check(expected) == []
+
+
+def test_a_holder_of_the_store_that_stands_still_blocks_writes_only(stage: Stage) -> None:
+    store = stage.home / "data" / "stores" / f"{DATASET}.sqlite3"
+    with serving(stage, busy_timeout=0.5) as site:
+        command = [sys.executable, "-c", HOLDER, str(store)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+            try:
+                assert holder.stdout is not None
+                assert holder.stdout.readline() == "holds\n"
+                holder.send_signal(signal.SIGSTOP)
+                start = time.monotonic()
+                refused = site.send(rate("ann", "1", 4.0))
+                assert refused.status == 503
+                assert refused.flaw("PUT") is None
+                assert time.monotonic() - start < 10
+                assert site.get("/v1/users/eve/ratings").status == 200
+                assert site.get("/v1/users/1/recommendations").status == 200
+            finally:
+                holder.kill()
+        assert site.send(rate("ann", "1", 4.0)).fine
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may mount a small disk")
+def test_a_full_disk_stops_training_and_writes_until_there_is_room(stage: Stage, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    used = sum(path.stat().st_size + 4096 for path in stage.home.rglob("*"))
+    mounted = ["mount", "-t", "tmpfs", "-o", f"size={used + (1 << 20)}", "none", str(disk)]
+    if subprocess.run(mounted, capture_output=True, check=False).returncode:
+        pytest.skip("no file system may be mounted here")
+    try:
+        shutil.copytree(stage.home, disk, dirs_exist_ok=True)
+        filler = disk / "filler"
+        fill(filler, leave=256 << 10)
+        settings, answer = settings_of(disk, stage.source), tmp_path / "answer"
+        expected = stage.expectation()
+        with serving(stage, **settings) as site:
+            assert stage.nursery.run("train", settings=settings, source=stage.source, answer=str(answer)) == 0
+            assert "could not be written" in json.loads(answer.read_text())["error"]
+            assert not list((disk / "data" / "snapshots").glob(".*"))
+            fill(filler, leave=0)
+            answers = [
+                site.send(step) for step in (*[rate(f"u{n}", "1", 4.0) for n in range(30)], put_poster("1", picture()))
+            ]
+            refused = [answer for answer in answers if not answer.fine]
+            assert refused
+            assert {answer.status for answer in refused} == {503}
+            assert [answer.flaw("PUT") for answer in refused if answer.flaw("PUT")] == []
+            for number, one in enumerate(answers[:-1]):
+                expected.take(rate(f"u{number}", "1", 4.0), acknowledged=one.fine)
+            assert site.get("/v1/users/1/recommendations").status == 200
+            filler.unlink()
+            step = rate("later", "1", 4.0)
+            assert site.send(step).fine
+            expected.take(step, acknowledged=True)
+        assert stage.check(expected, settings) == []
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_two_trainings_at_once(stage: Stage, tmp_path: Path) -> None:
+    answers = [tmp_path / "one", tmp_path / "other"]
+    running = [
+        stage.nursery.start("train", settings=stage.settings, source=stage.source, answer=str(answer))
+        for answer in answers
+    ]
+    assert [stage.nursery.wait(pid) for pid in running] == [0, 0]
+    ids = {json.loads(answer.read_text())["id"] for answer in answers}
+    registry = SnapshotRegistry(stage.home / "data" / "snapshots")
+    assert len(ids) == 2
+    assert ids | {stage.older, stage.newer} == set(registry.ids())
+    current = registry.current()
+    assert current in ids
+    expected = stage.expectation()
+    expected.values["snapshot",] = {current}
+    assert stage.check(expected) == []
+
+
+def test_files_of_a_snapshot_replaced_under_a_running_service(stage: Stage) -> None:
+    snapshot = stage.home / "data" / "snapshots" / stage.newer
+    paths = ("/v1/users/1/recommendations?explain=true", "/v1/movies/1/similar?n=5")
+    with serving(stage) as site:
+        before = [site.get(path).body for path in paths]
+        replaced = [*snapshot.rglob("*.npy"), *snapshot.rglob("*.bin")]
+        for path in replaced:
+            other = path.with_name("other")
+            other.write_bytes(os.urandom(path.stat().st_size))
+            other.replace(path)
+        assert len(replaced) > 10
+        assert [site.get(path).body for path in paths] == before
+    with serving(stage) as site:
+        ready = json.loads(site.get("/ready").body)
+        assert ready["snapshot"] == stage.older
+        assert len(ready["warnings"]) == 1
+        assert all(site.get(path).status == 200 for path in paths)
