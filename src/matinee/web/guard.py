@@ -54,7 +54,7 @@ class Guard:
             await self._app(scope, receive, send)
 
     async def _api(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Forward a call of Gradio's API; one that its routes stumble over, by an unknown `fn_index`, is answered 400."""
+        """Forward a call of Gradio's API; what its routes stumble over (`fn_index` unknown) is answered 400."""
         held: list[Message] = []
 
         async def watched(message: Message) -> None:
