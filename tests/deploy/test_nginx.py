@@ -244,3 +244,17 @@ def test_https_with_the_files_of_a_certificate(upstreams: dict[str, list[str]], 
         answer = subprocess.run([*curl, f"{nginx.tls_url}/v1/popular?n=2"], capture_output=True, text=True, timeout=60)
         assert answer.stdout.startswith("HTTP/2 200"), answer
         assert "strict-transport-security: max-age=31536000" in answer.stdout
+
+
+def test_who_sends_slowly_is_sent_away() -> None:
+    text = (CONFIGURATION / "nginx.conf").read_text(encoding="utf-8")
+    for name in ("client_header_timeout", "client_body_timeout", "send_timeout"):
+        [seconds] = re.findall(rf"^\s+{name} (\d+)s;", text, re.MULTILINE)
+        assert int(seconds) <= 30
+
+
+def test_the_studio_has_security_headers_once(http: httpx.Client) -> None:
+    for path in ("/studio/", "/v1/popular", "/"):
+        headers = http.get(path).headers.multi_items()
+        for name in ("content-security-policy", "x-content-type-options", "x-frame-options", "referrer-policy"):
+            assert [key for key, _ in headers].count(name) == 1, (path, name)
