@@ -113,7 +113,12 @@ def test_settings_in_the_files_exist_and_addresses_lead_to_services(everything: 
 
 
 def test_passwords_are_files_and_never_values(everything: dict[str, Any]) -> None:
-    assert set(everything["secrets"]) == {"matinee_store_password", "matinee_grafana_password", "matinee_api_key"}
+    assert set(everything["secrets"]) == {
+        "matinee_store_password",
+        "matinee_grafana_password",
+        "matinee_api_key",
+        "matinee_web_password",
+    }
     for name, service in everything["services"].items():
         for variable, value in service.get("environment", {}).items():
             assert "PASSWORD" not in variable or str(value).startswith("/run/secrets/"), f"{name}: {variable}"

@@ -11,6 +11,7 @@ from importlib import import_module
 import streamlit as st
 
 from matinee.studio import core
+from matinee.studio.sign_in import is_signed_in
 from matinee.studio.style import DARK_STYLE
 
 PAGES = {
@@ -35,6 +36,8 @@ def main() -> None:
     st.set_page_config(page_title=f"{PAGES[name]} · Matinee studio", page_icon=ICON, layout="wide")
     if st.context.theme.type == "dark":
         st.html(DARK_STYLE)
+    if not is_signed_in():
+        return
     st.session_state[CHOICE] = name  # the address takes precedence, also after "back"
     st.sidebar.radio("Choose Option", list(PAGES), format_func=PAGES.__getitem__, key=CHOICE, on_change=_go)
     core.whole(import_module(f"matinee.studio.pages.{name}").show)

@@ -29,6 +29,8 @@ def serve(settings: Settings | None = None) -> None:
     from streamlit.web import bootstrap
 
     os.environ["MATINEE_CORE_URL"] = core_url(settings)  # read by the pages
+    if settings.web_password:
+        os.environ["MATINEE_WEB_PASSWORD"] = settings.web_password
     options = OPTIONS | {
         "server.address": settings.host,
         "server.port": settings.studio_port,

@@ -27,6 +27,7 @@ from matinee.web.request_ids import RequestIds
 from matinee.web.sessions import Sessions
 from matinee.web.sign_in import RequireSession, routes
 from matinee.web.theme import theme
+from matinee.web.uploads import UploadQuota
 
 ASSETS = Path(__file__).parent / "assets"
 HEAD = """<meta name="color-scheme" content="light dark">
@@ -95,6 +96,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_CompressedPage)
+    app.add_middleware(UploadQuota, limit=settings.uploads_limit)
     if settings.web_password:
         sessions = Sessions(session_key(settings), settings.session_lifetime, settings.web_root)
         app.include_router(routes(SharedPassword(settings.web_password), sessions, settings.web_root))

@@ -6,11 +6,12 @@ copy at `/gradio_api/file=…`, which also fetches URLs. The app needs none of t
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import gradio as gr
 from fastapi.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from matinee._util.trusted_hosts import TrustedHosts
 from matinee.web.problems import problem
@@ -23,6 +24,9 @@ MAX_BODY = 1 << 20
 """Maximum size of a request body with inputs, in bytes."""
 MAX_UPLOAD = 16 << 20
 """Maximum size of an upload, in bytes. Gradio limits each file (`max_file_size`)."""
+
+
+log = logging.getLogger("matinee.web")
 
 
 class Guard:
@@ -42,7 +46,41 @@ class Guard:
         if scope["type"] == "http":
             refused = self._trusted.refusal(scope["method"], scope["headers"])
             rejection = problem(refused.status, refused.detail) if refused else _rejection(scope)
-        await (self._app if rejection is None else rejection)(scope, receive, send)
+        if rejection is not None:
+            await rejection(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith(API):
+            await self._api(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _api(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward a call of Gradio's API; what its routes stumble over (`fn_index` unknown) is answered 400."""
+        held: list[Message] = []
+
+        async def watched(message: Message) -> None:
+            # Gradio answers 500 before it lets the exception through.
+            if held or (message["type"] == "http.response.start" and message["status"] == 500):
+                held.append(message)
+            else:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            if not held:
+                raise
+            log.warning("A call of %s cannot be read: %s: %.200s", scope["path"][:100], type(error).__name__, error)
+            await problem(400, "This call cannot be read; see the API page of the app.")(scope, receive, send)
+            return
+        except Exception:
+            await _send_all(held, send)
+            raise
+        await _send_all(held, send)
+
+
+async def _send_all(messages: list[Message], send: Send) -> None:
+    for message in messages:
+        await send(message)
 
 
 def _rejection(scope: Scope) -> Response | None:

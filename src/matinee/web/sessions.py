@@ -63,8 +63,9 @@ class Sessions:
                 content: Any = self._serializer.loads(value, max_age=self.lifetime)
             except BadData:
                 continue
-            if isinstance(content, dict) and isinstance(content.get("id"), str) and content["id"] not in self._ended:
-                return content["id"]
+            session = content.get("id") if isinstance(content, dict) else None
+            if isinstance(session, str) and session not in self._ended:
+                return session
         return None
 
 
