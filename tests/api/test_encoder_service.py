@@ -328,5 +328,5 @@ def test_operation(client: Client) -> None:
     assert not re.findall(r'"\$ref": ?"#/\$defs', document.text)
     for path in ("/generate", "/embed"):
         route = document.json()["paths"][path]["post"]
-        assert set(route["responses"]) == {"200", "400", "408", "413", "415", "422", "503"}
+        assert set(route["responses"]) == {"200", "400", "401", "403", "408", "413", "415", "422", "429", "503"}
         assert all(body["example"] for body in route["requestBody"]["content"].values())

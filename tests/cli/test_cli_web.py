@@ -181,7 +181,7 @@ def test_a_taken_port_of_the_web_app_is_told_before_training(folder: Path, run: 
     done = run("demo", "--data", str(folder), "--port", port, "--web-port", port)
     assert done.code == 1
     assert f"cannot both listen on port {port}" in done.err
-    done = run("demo", "--data", str(folder), "--port", "0", "--host", "no.such.host.invalid")
+    done = run("demo", "--data", str(folder), "--port", "0", "--host", "no.such.host.invalid", "--insecure")
     assert done.code == 1
     assert "Cannot listen on no.such.host.invalid" in done.err
 
