@@ -31,10 +31,15 @@ UNTRACED = {"COVERAGE_PROCESS_START": "", "COVERAGE_PROCESS_CONFIG": ""}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """These tests come last: while Playwright is at work in a thread, no other event loop can run there."""
+    """These tests come last: while Playwright is at work in a thread, no other event loop can run there.
+
+    One that fails is run once more, as Chromium shares two processors with other tests; the summary counts reruns.
+    """
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.shared_data)
+            if item.config.pluginmanager.hasplugin("rerunfailures"):
+                item.add_marker(pytest.mark.flaky(reruns=1))
     items.sort(key=lambda item: HERE in item.path.parents)
 
 

@@ -51,6 +51,7 @@ def opened(web: Service, page: Page) -> Page:
     """The page, ready for a poster."""
     page.goto(f"{web.url}/?tab=match")
     page.locator(".starters img").first.wait_for()
+    page.locator(".drop .zone").wait_for()
     return page
 
 
