@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 
 from matinee._util import atomic_files
+from matinee._util.private_files import private_folder
 from matinee.errors import SnapshotError
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,99}")
@@ -43,7 +44,7 @@ def locked(path: Path, timeout: float = LOCK_SECONDS) -> Iterator[None]:
     busy = SnapshotError(f"Another process has held {path} for {timeout:g} seconds.", "Try again when it has finished.")
     with ExitStack() as held:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private_folder(path.parent)
             held.enter_context(atomic_files.locked(path, timeout, busy))
         except OSError as error:
             raise SnapshotError(

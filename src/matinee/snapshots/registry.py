@@ -16,7 +16,6 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from matinee._util.atomic_files import replacing, sync_folder
-from matinee._util.private_files import private_folder
 from matinee.errors import SnapshotError
 from matinee.snapshots.folder import locked
 from matinee.snapshots.manifest import SNAPSHOT_ID, Manifest, read_manifest
@@ -212,7 +211,6 @@ class SnapshotRegistry:
             ) from error
 
     def _locked(self) -> AbstractContextManager[None]:
-        private_folder(self.root)
         return locked(self.root / "pointer.lock")
 
     def _read(self) -> Pointer | None:
