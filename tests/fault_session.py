@@ -1,8 +1,8 @@
 """A scripted session of writes at a real server, and what must be there after a fault, a kill or a power cut.
 
-The session writes ratings, movies and posters, imports, promotes and rolls back, over a store of the oldest schema, which
-the server migrates at its start. Each step says what it changes; what it has changed is certain once it was answered, and
-old or new where it was not.
+The session writes ratings, movies and posters, imports, promotes and rolls back, over a store of the oldest schema,
+which the server migrates at its start. Each step says what it changes; what it has changed is certain once it was
+answered, and old or new where it was not.
 """
 
 from __future__ import annotations
