@@ -32,17 +32,17 @@ import psutil
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "fuzz")]
 from app_requests import StudioRequests, WebRequests  # noqa: E402
-from apps_support import N_PICTURES, Service, serving  # noqa: E402
 from mutants import mutant  # noqa: E402
-from small_folder import write_folder  # noqa: E402
-from tiny_models import image_model, picture, text_folder  # noqa: E402
 from wire import Answer, Request, Wire  # noqa: E402
 
+from apps_support import N_PICTURES, Service, serving  # noqa: E402
 from matinee.access import KeyFile, new_key  # noqa: E402
 from matinee.api.serve import as_environment  # noqa: E402
 from matinee.posters.store import PosterStore  # noqa: E402
 from matinee.settings import Settings  # noqa: E402
 from matinee.training.pipeline import train  # noqa: E402
+from small_folder import write_folder  # noqa: E402
+from tiny_models import image_model, picture, text_folder  # noqa: E402
 
 SERVICES = ("core", "vectors", "encoder", "recommender")
 APPS = ("web", "studio")
@@ -91,7 +91,7 @@ def made_keys(settings: Settings) -> list[bytes]:
     return [*[texts[0]] * 6, *texts, b"Bearer matinee_" + b"0" * 12 + b"_" + b"0" * 64]
 
 
-def asked_of(app: str, url: str, rng: random.Random, mutants: int, hand: Any) -> Iterator[Asked]:
+def asked_of(url: str, rng: random.Random, mutants: int, hand: Any) -> Iterator[Asked]:
     """Requests without end."""
     if hand is None:
         from schema_requests import cases
@@ -114,18 +114,20 @@ class Tally:
 
     def __init__(self, app: str, path: Path | None) -> None:
         self.app, self._path = app, path
-        kept = json.loads(path.read_text()) if path and path.exists() else {}
-        mine = kept.get(app, {})
+        mine = self._read().get(app, {})
         self.by: Counter[str] = Counter(mine.get("by", {}))
         self.faults: dict[str, dict[str, Any]] = mine.get("faults", {})
         self.seeds: list[int] = mine.get("seeds", [])
-        self._kept = kept
+
+    def _read(self) -> dict[str, Any]:
+        kept: dict[str, Any] = json.loads(self._path.read_text()) if self._path and self._path.exists() else {}
+        return kept
 
     def save(self) -> None:
         """Write the file."""
         if self._path:
             mine = {"by": dict(self.by), "faults": self.faults, "seeds": self.seeds}
-            self._path.write_text(json.dumps(self._kept | {self.app: mine}, indent=1))
+            self._path.write_text(json.dumps(self._read() | {self.app: mine}, indent=1))
 
     def fault(self, what: str, told: str) -> bool:
         """Count a fault; whether it is the first of its kind."""
@@ -167,7 +169,11 @@ def tracebacks(service: Service, tally: Tally) -> None:
         if TRACEBACK in line:
             indent = line.index(TRACEBACK)
             end = next(
-                (at for at in range(place + 1, len(lines)) if not lines[at][indent:].startswith((" ", "+", "|")) and lines[at].strip()),
+                (
+                    at
+                    for at in range(place + 1, len(lines))
+                    if not lines[at][indent:].startswith((" ", "+", "|")) and lines[at].strip()
+                ),
                 place,
             )
             if tally.fault(f"traceback: {lines[end][:120]}", "\n".join(lines[max(place - 2, 0) : end + 1])):
@@ -215,7 +221,7 @@ def main() -> int:
         address, start = ("127.0.0.1", service.port), time.monotonic()
         wire, next_save = Wire(address), start + 15
         process = psutil.Process(service.process.pid) if service.process else None
-        for asked in asked_of(options.app, service.url, rng, options.mutants, hand):
+        for asked in asked_of(service.url, rng, options.mutants, hand):
             if keys and rng.random() < 0.95:
                 asked = Asked(asked.request.having((b"authorization", rng.choice(keys))), asked.maker)
             before = time.monotonic()
@@ -229,7 +235,9 @@ def main() -> int:
                 tally.save()
                 tracebacks_seen = service.log.stat().st_size
                 resident = process.memory_info().rss >> 20 if process else 0
-                print(f"{after - start:.0f} s: {tally.told()}; {resident} MB, log {tracebacks_seen:,} bytes", flush=True)
+                print(
+                    f"{after - start:.0f} s: {tally.told()}; {resident} MB, log {tracebacks_seen:,} bytes", flush=True
+                )
             if not service.up:
                 tally.fault("the process has ended", service.told())
                 break

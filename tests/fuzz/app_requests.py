@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from urllib.request import urlopen
 
 from mutants import BODIES, NUMBERS, TEXTS, TYPES
-from tiny_models import picture
 from wire import Answer, Request
+
+from tiny_models import picture
 
 JSON_TYPE = (b"content-type", b"application/json")
 FORM_TYPE = (b"content-type", b"application/x-www-form-urlencoded")
@@ -81,32 +82,93 @@ class WebRequests:
     def _odd(self) -> object:
         rng = self._rng
         return rng.choice(
-            [rng.choice(TEXTS), rng.choice(NUMBERS), None, True, [], {}, [[]], [None] * 300, {"path": rng.choice(TEXTS)}]
+            [
+                rng.choice(TEXTS),
+                rng.choice(NUMBERS),
+                None,
+                True,
+                [],
+                {},
+                [[]],
+                [None] * 300,
+                {"path": rng.choice(TEXTS)},
+            ]
         )
 
     def _page(self) -> Request:
-        paths = """/ /?tab=film&film=1 /health /config /theme.css /manifest.json /favicon.ico /robots.txt /pwa_icon
-            /pwa_icon/x /plotly.min.js /matinee/matinee.js /matinee/../app.py /matinee/x /assets/x /static/x /svelte/x
-            /media/posters/1 /media/posters/1?size=small /media/posters/ /media/map/content /media/map/x /sign-in
-            /sign-in?next=/x /sign-out /login /logout /monitoring /monitoring/x /gradio_api/info /gradio_api/app_id
-            /gradio_api/openapi.json /gradio_api/startup-events /gradio_api/theme.css /gradio_api/file=x
-            /gradio_api/file=/etc/passwd /gradio_api/proxy=http://127.0.0.1:1/ /gradio_api/upload_progress?upload_id=x
-            /gradio_api/heartbeat/x /gradio_api/queue/data?session_hash=x /gradio_api/queue/status /gradio_api/runs
-            /gradio_api/component_server /gradio_api/deep_link /gradio_api/user /gradio_api/token /gradio_api/call/film/x
-            /gradio_api/stream/x/1/1/playlist.m3u8 /gradio_api/custom_component/1/client/x/y""".split()
+        paths = [
+            "/",
+            "/?tab=film&film=1",
+            "/health",
+            "/config",
+            "/theme.css",
+            "/manifest.json",
+            "/favicon.ico",
+            "/robots.txt",
+            "/pwa_icon",
+            "/pwa_icon/x",
+            "/plotly.min.js",
+            "/matinee/matinee.js",
+            "/matinee/../app.py",
+            "/matinee/x",
+            "/assets/x",
+            "/static/x",
+            "/svelte/x",
+            "/media/posters/1",
+            "/media/posters/1?size=small",
+            "/media/posters/",
+            "/media/map/content",
+            "/media/map/x",
+            "/sign-in",
+            "/sign-in?next=/x",
+            "/sign-out",
+            "/login",
+            "/logout",
+            "/monitoring",
+            "/monitoring/x",
+            "/gradio_api/info",
+            "/gradio_api/app_id",
+            "/gradio_api/openapi.json",
+            "/gradio_api/startup-events",
+            "/gradio_api/theme.css",
+            "/gradio_api/file=x",
+            "/gradio_api/file=/etc/passwd",
+            "/gradio_api/proxy=http://127.0.0.1:1/",
+            "/gradio_api/upload_progress?upload_id=x",
+            "/gradio_api/heartbeat/x",
+            "/gradio_api/queue/data?session_hash=x",
+            "/gradio_api/queue/status",
+            "/gradio_api/runs",
+            "/gradio_api/component_server",
+            "/gradio_api/deep_link",
+            "/gradio_api/user",
+            "/gradio_api/token",
+            "/gradio_api/call/film/x",
+            "/gradio_api/stream/x/1/1/playlist.m3u8",
+            "/gradio_api/custom_component/1/client/x/y",
+        ]
         path = self._rng.choice(paths)
         return _get(re.sub(r"\?.*", "", path), path.encode())
 
     def _queue(self) -> Request:
         rng = self._rng
-        document: dict[str, object] = {"data": [self._odd() for _ in range(rng.randrange(6))], "fn_index": rng.randrange(60)}
-        document |= {"session_hash": rng.choice(["s", self._odd()]), "event_id": "x", "trigger_id": rng.choice([1, self._odd()])}
+        document: dict[str, object] = {
+            "data": [self._odd() for _ in range(rng.randrange(6))],
+            "fn_index": rng.randrange(60),
+        }
+        document |= {
+            "session_hash": rng.choice(["s", self._odd()]),
+            "event_id": "x",
+            "trigger_id": rng.choice([1, self._odd()]),
+        }
         for key in list(document):
             if rng.random() < 0.15:
                 document[key] = self._odd()
             elif rng.random() < 0.1:
                 del document[key]
-        path = rng.choice(["queue/join", "queue/join", "queue/join", "cancel", "reset", "component_server", "run/predict"])
+        path = rng.choice(
+            ["queue/join", "queue/join", "queue/join", "cancel", "reset", "component_server", "run/predict"]
+        )
         return _post(f"/gradio_api/{path}", _dumps(document, rng), JSON_TYPE)
 
     def _form(self) -> Request:
@@ -139,11 +201,38 @@ class StudioRequests:
             yield self._rng.choices([self._page, self._upload, self._socket, self._post], [60, 20, 8, 12])[0]()
 
     def _page(self) -> Request:
-        paths = """/ /film /x /index.html /favicon.ico /static/x /app/static/x /_stcore/health /_stcore/script-health-check
-            /healthz /_stcore/host-config /_stcore/allowed-message-origins /_stcore/metrics /_stcore/message /media/x
-            /media/x.png /media/../app.py /component/x /component/x/index.html /component/streamlit.x/y
-            /_stcore/bidi-components/x /_stcore/bidi-components/x/y /_stcore/upload_file/x/y /manifest.json /vendor/x
-            /oauth2callback /auth/login /auth/logout /~/+/x /?embed=true&q=1""".split()
+        paths = [
+            "/",
+            "/film",
+            "/x",
+            "/index.html",
+            "/favicon.ico",
+            "/static/x",
+            "/app/static/x",
+            "/_stcore/health",
+            "/_stcore/script-health-check",
+            "/healthz",
+            "/_stcore/host-config",
+            "/_stcore/allowed-message-origins",
+            "/_stcore/metrics",
+            "/_stcore/message",
+            "/media/x",
+            "/media/x.png",
+            "/media/../app.py",
+            "/component/x",
+            "/component/x/index.html",
+            "/component/streamlit.x/y",
+            "/_stcore/bidi-components/x",
+            "/_stcore/bidi-components/x/y",
+            "/_stcore/upload_file/x/y",
+            "/manifest.json",
+            "/vendor/x",
+            "/oauth2callback",
+            "/auth/login",
+            "/auth/logout",
+            "/~/+/x",
+            "/?embed=true&q=1",
+        ]
         path = self._rng.choice(paths)
         return _get(re.sub(r"\?.*", "", path), path.encode())
 
@@ -160,7 +249,10 @@ class StudioRequests:
         key = rng.choice([b"dGhlIHNhbXBsZSBub25jZQ==", b"", b"x", b"\xff"])
         protocols = rng.choice([b"streamlit", b"streamlit, x, y", b"\xff", b",,,", b"a" * 3000, b""])
         headers = [(b"upgrade", b"websocket"), (b"connection", b"upgrade"), (b"sec-websocket-key", key)]
-        headers += [(b"sec-websocket-version", rng.choice([b"13", b"8", b"x", b""])), (b"sec-websocket-protocol", protocols)]
+        headers += [
+            (b"sec-websocket-version", rng.choice([b"13", b"8", b"x", b""])),
+            (b"sec-websocket-protocol", protocols),
+        ]
         headers += [(b"origin", rng.choice([b"http://evil.test", b"null", b"\xff", b"http://[::1"]))]
         rng.shuffle(headers)
         sent = tuple(headers[: rng.randrange(2, 8)])
@@ -168,7 +260,9 @@ class StudioRequests:
 
     def _post(self) -> Request:
         rng = self._rng
-        return _post(rng.choice(["/", "/_stcore/stream", "/media/x", "/_stcore/health", "/x"]), rng.choice(BODIES), JSON_TYPE)
+        return _post(
+            rng.choice(["/", "/_stcore/stream", "/media/x", "/_stcore/health", "/x"]), rng.choice(BODIES), JSON_TYPE
+        )
 
 
 def multipart(field: str, name: str, content: bytes, rng: random.Random) -> bytes:

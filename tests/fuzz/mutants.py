@@ -246,7 +246,7 @@ BODIES = [
     b"a=b&a=c&%zz",
     b"--x\r\n\r\n--x--\r\n",
     b'--x\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n\r\n--x--\r\n',
-    b'--x\r\nContent-Disposition: form-data; name="images"; filename="\xff"\r\nContent-Type: \xff\r\n\r\nGIF89a\r\n--x--',
+    b'--x\r\nContent-Disposition: form-data; name="images"; filename="\xff"\r\nContent-Type: \xff\r\n\r\nGIF\r\n--x--',
     b"--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--\r\n",
     b"GIF89a",
     b"\xff\xd8\xff\xe0" + b"\0" * 40,
@@ -264,11 +264,14 @@ def mutant(request: Request, rng: random.Random, known: Sequence[bytes] = ()) ->
     Args:
         known: ids that exist, for segments of paths.
     """
-    for _ in range(rng.choice((1, 1, 2, 3))):
-        if known and rng.random() < 0.35:
-            request = _with_known(request, rng, known)
-        else:
-            request = rng.choices(_CHANGES, _WEIGHTS)[0](request, rng)
+    if known and rng.random() < 0.5:
+        request = _with_known(request, rng, known)
+        if rng.random() < 0.4:
+            return request
+    changes = rng.choices(_CHANGES, _WEIGHTS, k=rng.choice((1, 1, 2, 3)))
+    framing = [change for change in changes if change in _FRAMINGS][:1]
+    for change in [*(change for change in changes if change not in _FRAMINGS), *framing]:
+        request = change(request, rng)
     return request
 
 
@@ -354,7 +357,9 @@ def _cut(request: Request, rng: random.Random) -> Request:
     elif what == 1:
         changed = request.body[:place] + rng.randbytes(rng.randrange(1, 9)) + request.body[place:]
     elif what == 2:
-        changed = request.body[:place] + bytes([request.body[place] ^ 1 << rng.randrange(8)]) + request.body[place + 1 :]
+        changed = (
+            request.body[:place] + bytes([request.body[place] ^ 1 << rng.randrange(8)]) + request.body[place + 1 :]
+        )
     else:
         changed = request.body * rng.choice((2, 3, 20))
     return replace(request, body=changed[: 1 << 19])
@@ -420,7 +425,9 @@ def _chunked(request: Request, rng: random.Random) -> Request:
     body = request.body[:3000]
     parts = [body[start : start + step] for start in range(0, len(body), step)]
     framed = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
-    end = rng.choice((b"0\r\n\r\n", b"0\r\n\r\n", b"0\r\nx: y\r\n\r\n", b"zz\r\n", b"-1\r\n\r\n", b"fffffffffffffffff\r\n"))
+    end = rng.choice(
+        (b"0\r\n\r\n", b"0\r\n\r\n", b"0\r\nx: y\r\n\r\n", b"zz\r\n", b"-1\r\n\r\n", b"fffffffffffffffff\r\n")
+    )
     kept = tuple(pair for pair in request.headers if pair[0].lower() != b"content-length")
     whole = request.whole and end.startswith(b"0")
     return replace(request, headers=(*kept, (b"transfer-encoding", b"chunked")), body=framed + end, whole=whole)
@@ -453,4 +460,6 @@ _CHANGES: list[Change] = [
     _framing,
     _bare,
 ]
+_FRAMINGS = (_chunked, _framing, _bare)
+"""Done last: what changes the body afterwards would make it end anywhere."""
 _WEIGHTS = [6, 8, 14, 3, 9, 5, 7, 7, 22, 3, 5, 0.15, 0.15]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +14,6 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import HypothesisException
 from schemathesis import GenerationMode
-
 from wire import Request
 
 AT_ONCE = 40
@@ -45,10 +45,8 @@ def cases(url: str, rng: random.Random) -> Iterator[Request]:
         useless = set()
         for name, strategy in sources:
             made: list[Request] = []
-            try:
+            with suppress(HypothesisException, NotImplementedError):  # nothing to negate in it, or too rarely found
                 _draw(name, strategy, url, rng.getrandbits(32), made)
-            except (HypothesisException, NotImplementedError):  # nothing to negate in it, or too rarely found
-                pass
             if not made:
                 useless.add((name, id(strategy)))
             yield from made
