@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from matinee.access import Role
+from matinee.data.ids import ENCODED_SLASH
 
 
 class Need(NamedTuple):
@@ -170,4 +171,4 @@ class Permissions:
         """The user that a path names; None: it names none."""
         pattern = self._user.get(template)
         match = pattern.fullmatch(plain(path)) if pattern else None
-        return match[1] if match else None
+        return match[1].replace(ENCODED_SLASH, "/") if match else None

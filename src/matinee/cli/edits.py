@@ -22,7 +22,7 @@ from matinee.cli.console import (
     progress_bar,
     table,
 )
-from matinee.cli.movies import all_movies, resolve
+from matinee.cli.movies import all_movies, surely
 from matinee.data.titles import with_year
 from matinee.errors import InvalidInputError, NotFoundError
 
@@ -46,7 +46,7 @@ Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exi
 
 def rate(
     user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user; a new one is fine.")],
-    movie: Annotated[str, typer.Argument(metavar="FILM", help="Title, title with year, or id.")],
+    movie: Annotated[str, typer.Argument(metavar="FILM", help="Title with year, or id: 318, tt0111161, tmdb:278.")],
     stars: Annotated[
         float | None,
         typer.Argument(metavar="STARS", help="On the data set's scale, mostly 0.5 to 5; none for data without stars."),
@@ -54,7 +54,7 @@ def rate(
 ) -> None:
     """Store one rating; the user's next recommendation reflects it."""
     with open_engine() as engine:
-        match = resolve(engine, movie)
+        match = surely(engine, movie)
         low, high = engine.scale
         if stars is None and low < high:
             raise typer.BadParameter(f"A rating needs stars: give {low:g} to {high:g} of them after the film.")
@@ -65,11 +65,11 @@ def rate(
 
 def unrate(
     user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user.")],
-    movie: Annotated[str, typer.Argument(metavar="FILM", help="Title, title with year, or id.")],
+    movie: Annotated[str, typer.Argument(metavar="FILM", help="Title with year, or id: 318, tt0111161, tmdb:278.")],
 ) -> None:
     """Delete one rating; the user's next recommendation reflects it."""
     with open_engine() as engine:
-        match = resolve(engine, movie)
+        match = surely(engine, movie)
         name = with_year(match.title, match.year)
         try:
             engine.unrate(user, match.movie_id)

@@ -1,7 +1,6 @@
 """Every call of the core service that its clients make: method, path, query and body, in one place.
 
-Functions return a `Call`; options that are None are left out, so that the core's own default counts. An id with a /
-in it raises an `InvalidInputError`.
+Functions return a `Call`; options that are None are left out, so that the core's own default counts.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
-
-from matinee.errors import InvalidInputError
 
 
 @dataclass(frozen=True)
@@ -44,10 +41,6 @@ def _call(
 
 
 def _segment(part: str) -> str:
-    if "/" in part:  # a server decodes paths before routing: the rest would be read as further segments
-        raise InvalidInputError(
-            f"{part[:50]!r} cannot be the id of a film or user: there is a / in it.", "Leave it out."
-        )
     quoted = quote(part, safe="", errors="surrogatepass")
     # Dots alone would be read as relative path segments.
     return quoted.replace(".", "%2E") if set(part) <= {"."} else quoted

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from matinee._util.request_context import stage
 from matinee._util.topk import top_n
-from matinee.data.ids import id_text
 from matinee.engine.charts import newcomer_scores
 from matinee.engine.filters import Filter, parse
+from matinee.engine.movie_lookup import known_id
 from matinee.engine.reasons import ListReasons, list_reasons
 from matinee.engine.rerank import diversify
 from matinee.engine.runtime import RequestView
@@ -90,7 +90,7 @@ def _allowed(view: RequestView, parsed: Filter | None, query: Query, request: Re
     if not request.include_seen:
         allowed[query.rows] = False
     if request.exclude:
-        excluded = view.catalog.rows(map(id_text, request.exclude))
+        excluded = view.catalog.rows(known_id(view.catalog, movie_id) for movie_id in request.exclude)
         allowed[excluded[excluded >= 0]] = False
     return allowed
 

@@ -111,7 +111,7 @@ async def rate_many(
         return problem(400, f"{error} Correct it and send all again; nothing was stored.", instance=path)
     except ClientDisconnect:  # nobody receives this
         return problem(400, instance=path)
-    triples = [(one.user_id, one.movie_id, one.rating) for one in ratings]
+    triples = [(one.user_id, one.reference, one.rating) for one in ratings]
     times = [one.timestamp for one in ratings]
     stored = await run_in_threadpool(engine.rate, triples, key=idempotency_key, timestamps=times)
     return reply({"stored": stored, "duplicates": len(triples) - stored})
