@@ -40,6 +40,7 @@ ROUTES: dict[str, Cost | Literal["free", "by query"]] = {
     "GET /v1/movies/{movie_id}/poster": "light",
     "GET /v1/users/{user_id}": "light",
     "GET /v1/users/{user_id}/ratings": "light",
+    "GET /v1/users/{user_id}/export": "light",
     "GET /v1/imports/{key}": "light",
     "GET /v1/models": "light",
     "GET /v1/snapshots": "light",
@@ -55,6 +56,7 @@ ROUTES: dict[str, Cost | Literal["free", "by query"]] = {
     "POST /v1/snapshots/{snapshot_id}/promote": "write",
     "POST /v1/snapshots/rollback": "write",
     "POST /v1/ratings": "import",
+    "POST /v1/users/{user_id}/import": "import",
     "PUT /v1/movies/{movie_id}/poster": "import",
     f"POST {STREAM_PATH}": "stream",
     # Classic routes, also below /classic, and with a slash at their end.

@@ -1,4 +1,4 @@
-"""Ids with a `/` in a path: written as %2F, they are one part of it, though servers decode paths before dividing them."""
+"""Ids with a `/` in a path: written as %2F, they are one part of it, though servers decode paths first."""
 
 from __future__ import annotations
 

@@ -76,6 +76,8 @@ NEEDS: dict[str, Need] = {
     "GET /v1/users/{user_id}/ratings": OWN_READ,
     "PUT /v1/users/{user_id}/ratings/{movie_id}": OWN_WRITE,
     "DELETE /v1/users/{user_id}/ratings/{movie_id}": OWN_WRITE,
+    "POST /v1/users/{user_id}/import": OWN_WRITE,
+    "GET /v1/users/{user_id}/export": OWN_READ,
     "GET /v1/users/{user_id}/recommendations": OWN_READ,
     "GET /v1/users/{user_id}/explanations/{movie_id}": OWN_READ,
     "GET /v1/users/{user_id}/neighbors": READ,

@@ -19,7 +19,7 @@ class Call:
         path: with its parameters in place.
         params: the query, without what is None.
         json: a body to be sent as JSON.
-        image: a body to be sent as it is: the bytes of a picture.
+        image: a body to be sent as it is: the bytes of a picture or a file.
         raw: the answer is bytes, not JSON.
         streams: the body is sent while it is made, as NDJSON (`Client.upload`).
     """
@@ -258,6 +258,26 @@ def import_lines(key: str, *, start: int | None = None, on_error: str | None = N
 def import_progress(key: str) -> Call:
     """How far an import has come."""
     return _call("GET", "v1", "imports", key)
+
+
+def import_history(
+    user_id: str,
+    data: bytes,
+    *,
+    name: str | None = None,
+    layout: str | None = None,
+    scale: str | None = None,
+    preview: bool | None = None,
+) -> Call:
+    """Store a person's history from elsewhere (docs/your-films.md); with `preview`, only see what would be stored."""
+    return _call(
+        "POST", "v1", "users", user_id, "import", image=data, name=name, layout=layout, scale=scale, preview=preview
+    )
+
+
+def export_history(user_id: str, *, layout: str | None = None) -> Call:
+    """A person's ratings and states as a file, as bytes; layout: csv, letterboxd, imdb or trakt."""
+    return _call("GET", "v1", "users", user_id, "export", layout=layout, raw=True)
 
 
 # --- what is served --------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -13,11 +14,12 @@ from matinee.data.catalog import Movie
 from matinee.data.ids import Id, id_text, normalized
 from matinee.data.ratings import NO_TIME
 from matinee.encoders.base import Image
-from matinee.engine import browse, imports, posters, users, writes
+from matinee.engine import browse, history_import, imports, posters, users, writes
 from matinee.engine.data_statistics import cached_statistics
 from matinee.engine.embedding_backlog import Backlog, BacklogState
 from matinee.engine.encoder_pool import Encoders
 from matinee.engine.explain import explain
+from matinee.engine.history_import import HistoryImport
 from matinee.engine.imports import ImportLine, OnError
 from matinee.engine.lifecycle import Lifecycle
 from matinee.engine.movie_lookup import known_id, sure_row
@@ -48,7 +50,9 @@ from matinee.engine.types import (
     UserPage,
 )
 from matinee.engine.writes import check_stars
-from matinee.errors import InvalidInputError, ReadOnlyError, UnsureMovieError
+from matinee.errors import InvalidInputError, ReadOnlyError, TooLargeError, UnsureMovieError
+from matinee.histories import HistoryFile, read_history
+from matinee.histories.files import MAX_BYTES
 from matinee.settings import Settings
 from matinee.stores.base import ImportProgress
 
@@ -506,6 +510,58 @@ class Engine:
         """
         view = self.request_view()
         return writes.rate(view, ratings, key=key, timestamp=timestamp, timestamps=timestamps, titles=titles)
+
+    def import_history(
+        self,
+        user_id: Id,
+        source: bytes | str | Path,
+        *,
+        name: str = "",
+        layout: str | None = None,
+        scale: str | None = None,
+        preview: bool = False,
+    ) -> HistoryImport:
+        """Store a person's history from elsewhere: ratings, films that were seen, the watchlist (docs/your-films.md).
+
+        Films are found by their ids at IMDb and TMDB, else by title and year; of a film that is not surely known
+        nothing is stored. The same import again changes nothing.
+
+        Args:
+            source: the file's bytes, or its path.
+            name: of the file, where bytes are given.
+            layout: one of `matinee.histories.READABLE`; None: told by what the file holds.
+            scale: of its stars, "1-10"; None: the layout's, else what all stars show.
+            preview: store nothing.
+
+        Raises:
+            InvalidInputError: the file cannot be read, or its scale cannot be told; nothing is stored.
+        """
+        data = source
+        if not isinstance(data, bytes):
+            path = Path(data)
+            name = name or path.name
+            try:
+                if path.stat().st_size > MAX_BYTES:
+                    raise TooLargeError(f"{path} is too large.", f"Import {MAX_BYTES:,} bytes at most.")
+                data = path.read_bytes()
+            except OSError as error:
+                raise InvalidInputError(
+                    f"{path} cannot be read: {error.strerror or error}.", "Check the path and its rights."
+                ) from error
+        history = read_history(name or "upload", data, layout=layout, scale=scale)
+        return history_import.import_history(self.request_view(), id_text(user_id), history, preview=preview)
+
+    def export_history(self, user_id: Id, layout: str = "csv") -> HistoryFile:
+        """A user's ratings and states as a file that other sites read.
+
+        Args:
+            layout: one of `matinee.histories.WRITABLE`.
+
+        Raises:
+            UnknownUserError: nothing is known of the user.
+            InvalidInputError: there is no such layout.
+        """
+        return history_import.export_history(self.request_view(), id_text(user_id), layout)
 
     def import_progress(self, key: str) -> ImportProgress | None:
         """How far an import has come; None: none of this key is known."""

@@ -1,7 +1,8 @@
 """Letterboxd: the archive of Settings → Data → Export, each file of it, and exported lists (v7).
 
 Columns as Letterboxd writes them (https://letterboxd.com/about/importing-data/): Date, Name, Year, Letterboxd URI,
-Rating, Rewatch, Review, Tags, Watched Date; and those of its import format: Title, imdbID, tmdbID, Rating10, WatchedDate.
+Rating, Rewatch, Review, Tags, Watched Date; and those of its import format: Title, imdbID, tmdbID, Rating10,
+WatchedDate.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Netflix: the viewing history of a profile (Title, Date), and ViewingActivity.csv of the request for one's data.
 
 https://help.netflix.com/node/101917. A title says neither the year nor whether it is a series: rows that name a season
-are episodes. The fuller file has Profile Name, Start Time, Duration, Attributes, Title, Supplemental Video Type, …, where
-trailers have a type.
+are episodes. The fuller file has Profile Name, Start Time, Duration, Attributes, Title, Supplemental Video Type, …,
+where trailers have a type.
 """
 
 from __future__ import annotations

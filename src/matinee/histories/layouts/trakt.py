@@ -1,8 +1,8 @@
 """Trakt: the JSON files of its export (a zip, flat or in folders) and of its API, and tables of the same.
 
 https://trakt.docs.apiary.io: objects with `movie`, `show` or `episode` and what was done: `rated_at` and `rating`
-(1-10), `watched_at` or `last_watched_at`, `listed_at`; a movie has `title`, `year` and `ids` (trakt, slug, imdb, tmdb). Files:
-ratings-movies.json, watched-movies.json, watched-history-1.json, lists-watchlist.json, lists-favorites.json.
+(1-10), `watched_at` or `last_watched_at`, `listed_at`; a movie has `title`, `year` and `ids` (trakt, slug, imdb, tmdb).
+Files: ratings-movies.json, watched-movies.json, watched-history-1.json, lists-watchlist.json, lists-favorites.json.
 """
 
 from __future__ import annotations
