@@ -90,6 +90,7 @@ class HitOut(RankedFilmOut):
     score: float = Field(ge=0, le=1.001)
     matched: str = Field(description='"title", "meaning", "words" (of the description) or "poster".')
     how: str = Field(description="Why, in words.")
+    matched_title: str | None = Field(None, description="The original or alternate title that matched, if one did.")
 
 
 class SearchOut(

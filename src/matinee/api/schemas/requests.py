@@ -74,6 +74,7 @@ Few = Annotated[list[Word], Field(max_length=50), at_most(50)]
 People = Annotated[list[Word], Field(max_length=200), at_most(200)]
 Cast = Annotated[list[Word], Field(max_length=500), at_most(500)]
 Title = Annotated[str, Field(min_length=1, max_length=500)]
+Titles = Annotated[list[Title], Field(max_length=50), at_most(50)]
 
 
 class MoviePatch(
@@ -96,6 +97,8 @@ class MoviePatch(
     imdb_id: Annotated[str, Field(pattern=r"^tt\d{7,10}$")] | None = None
     tmdb_id: Annotated[str, Field(pattern=r"^\d{1,10}$")] | None = None
     poster: Annotated[str, Field(max_length=1000)] | None = None
+    original_title: Title | None = None
+    alternate_titles: Titles | None = None
 
 
 class MovieIn(MoviePatch, json_schema_extra=example(MOVIE.replace('"movie_id": "900001", ', ""))):
@@ -110,3 +113,4 @@ class MovieIn(MoviePatch, json_schema_extra=example(MOVIE.replace('"movie_id": "
     countries: Few = []
     languages: Few = []
     keywords: Words = []
+    alternate_titles: Titles = []
