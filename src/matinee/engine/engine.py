@@ -413,7 +413,9 @@ class Engine:
         """Number of a user's effective ratings, 0 for an unknown user; microseconds."""
         return len(self.request_view().history(id_text(user_id)))
 
-    def states(self, user_id: Id, *, state: State | None = None, limit: int | None = None, offset: int = 0) -> StatePage:
+    def states(
+        self, user_id: Id, *, state: State | None = None, limit: int | None = None, offset: int = 0
+    ) -> StatePage:
         """Movies that are seen, on the watchlist or not interesting, newest first; none for an unknown user.
 
         Args:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import numpy as np
-
 from matinee._util.request_context import stage
 from matinee.data.ids import id_text, normalized
 from matinee.engine.runtime import RequestView
