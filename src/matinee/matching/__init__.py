@@ -1,0 +1,1 @@
+"""Which movie somebody means: ids of other sites, titles with years."""
