@@ -7,6 +7,7 @@ import random
 import re
 from collections import deque
 from collections.abc import Iterator
+from urllib.request import Request as Asking
 from urllib.request import urlopen
 
 from mutants import BODIES, NUMBERS, TEXTS, TYPES
@@ -17,6 +18,8 @@ from tiny_models import picture
 JSON_TYPE = (b"content-type", b"application/json")
 FORM_TYPE = (b"content-type", b"application/x-www-form-urlencoded")
 MULTIPART_TYPE = (b"content-type", b"multipart/form-data; boundary=x")
+WAITING = 12
+"""Calls whose events are asked for later, when most of them have ended."""
 _EVENT = re.compile(rb'"event_id":\s*"([^"]+)"')
 _WORDS = ["1", "2", "42", "Toy Story (1995)", "Heat", "a film about dogs", "content", "taste", "ann", "year > 1990"]
 
@@ -27,11 +30,12 @@ class WebRequests:
     Args:
         url: of the app.
         rng: what decides.
+        cookie: of a session; empty: nobody has to sign in.
     """
 
-    def __init__(self, url: str, rng: random.Random) -> None:
+    def __init__(self, url: str, rng: random.Random, cookie: str = "") -> None:
         self._rng = rng
-        with urlopen(f"{url}/gradio_api/info", timeout=30) as answer:
+        with urlopen(Asking(f"{url}/gradio_api/info", headers={"cookie": cookie}), timeout=30) as answer:
             named = json.load(answer)["named_endpoints"]
         self._inputs = {name.strip("/"): [one["type"] for one in call["parameters"]] for name, call in named.items()}
         self._events: deque[tuple[str, bytes]] = deque(maxlen=50)
@@ -46,11 +50,11 @@ class WebRequests:
         """Requests without end."""
         while True:
             rng = self._rng
-            if self._events and rng.random() < 0.8:
+            if len(self._events) > WAITING:
                 name, event = self._events.popleft()
                 yield _get(f"/gradio_api/call/{name}", b"/gradio_api/call/%b/%b" % (name.encode(), event))
                 continue
-            yield rng.choices([self._call, self._page, self._queue, self._form, self._upload], [50, 20, 8, 8, 8])[0]()
+            yield rng.choices([self._call, self._page, self._queue, self._form, self._upload], [40, 28, 8, 10, 8])[0]()
 
     def _call(self) -> Request:
         rng = self._rng
@@ -188,8 +192,8 @@ class WebRequests:
 class StudioRequests:
     """Requests to the studio: Streamlit's pages, health, media, components, uploads, and handshakes of its socket."""
 
-    def __init__(self, url: str, rng: random.Random) -> None:
-        del url
+    def __init__(self, url: str, rng: random.Random, cookie: str = "") -> None:
+        del url, cookie
         self._rng = rng
 
     def hear(self, request: Request, answer: Answer) -> None:
