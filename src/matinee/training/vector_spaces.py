@@ -196,10 +196,12 @@ def _space(name: str, movies: MovieVectors, extra: Mapping[str, NDArray[Any]] | 
     return Space(name, movies, np.zeros((len(movies), 2), dtype=np.float32), "", extra=extra or {}, lifted=True)
 
 
-def finished(spaces: Mapping[str, Space], settings: Settings, on_progress: Progress = silent) -> dict[str, Space]:
-    """The spaces with maps and with an approximate index of each installed kind."""
+def finished(
+    spaces: Mapping[str, Space], settings: Settings, on_progress: Progress = silent, *, approximate: bool = True
+) -> dict[str, Space]:
+    """The spaces with maps and, if `approximate`, with an index of each installed kind."""
     done: dict[str, Space] = {}
-    kinds = [kind for kind in available_kinds() if kind != "exact"]
+    kinds = [kind for kind in available_kinds() if kind != "exact"] if approximate else []
     for number, (name, space) in enumerate(spaces.items()):
         on_progress("laying out the maps, building the indexes", number / len(spaces))
         indexes = {
