@@ -20,11 +20,11 @@ older one would lose is made again from the address of its page."""
 MAX_USERS = 8
 """Maximum number of users to choose from."""
 TITLE = "Matinee"
-HEADING = """<h1 class="brand"><a href="?tab=for-you" data-go>
+HEADING = """<h1 class="brand"><a href="?tab=tonight" data-go>
 <svg viewBox="0 0 32 32" aria-hidden="true" fill="currentColor">
 <path d="M3 7h26v5a4 4 0 0 0 0 8v5H3v-5a4 4 0 0 0 0-8z"/>
 <path fill="#fff" d="m16 9.6 1.9 4 4.4.5-3.3 3 .9 4.3-3.9-2.2-3.9 2.2.9-4.3-3.3-3 4.4-.5z"/></svg>Matinee</a></h1>
-<p class="motto">Films that suit you.</p>"""
+<p class="motto" data-words="motto">Films that suit you.</p>"""
 
 
 def build_blocks(core: AsyncClient) -> gr.Blocks:

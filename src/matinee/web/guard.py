@@ -23,6 +23,8 @@ API = "/gradio_api/"
 CALLS = {"api", "call", "run", "queue", "cancel", "reset", "heartbeat", "upload", "upload_progress"}
 OPEN = CALLS | {"info", "openapi.json", "app_id", "startup-events", "theme.css"}
 """First segments of allowed paths below `API`."""
+FILES = {"/app/import", "/app/picture"}
+"""Other paths that take a file as their body."""
 MAX_BODY = 1 << 20
 """Maximum size of a request body with inputs, in bytes."""
 MAX_UPLOAD = 16 << 20
@@ -117,7 +119,7 @@ def _rejection(scope: Scope) -> Response | None:
     length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
     if not length.isdigit():
         return problem(411, "Say how long the body is: send Content-Length.")
-    limit = MAX_UPLOAD if first == "upload" else MAX_BODY
+    limit = MAX_UPLOAD if first == "upload" or scope["path"] in FILES else MAX_BODY
     return problem(413, f"The body may have {limit:,} bytes at most.") if int(length) > limit else None
 
 
