@@ -173,7 +173,7 @@ class MovieMap:
     Attributes:
         rows: catalog rows, increasing.
         points: float32, (n, 2), each axis within −1..1.
-        method: "pca" or "umap".
+        method: "neighbors", "pca" or "umap".
     """
 
     space: str
