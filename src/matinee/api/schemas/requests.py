@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from matinee.api.parameters import MovieId, Stars, UserId, at_most, limit_length
 from matinee.api.schemas.examples import MOVIE, example
 from matinee.data.catalog import Word
+from matinee.engine.states import MAX_STATES
 from matinee.settings import MAX_AT_ONCE
 
 MAX_FIELDS = 30
@@ -44,7 +45,15 @@ class AdHocRequest(
     n: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10
     model: Annotated[str, Field(max_length=100)] | None = None
     filter: str = ""
-    exclude: Annotated[list[MovieId], Field(max_length=1000), at_most(1000)] = []
+    seen: Annotated[list[MovieId], at_most(MAX_STATES)] = Field(
+        [], description="Films seen, without stars: they are left out, and count as no taste. Unknown ids are ignored."
+    )
+    not_interested: Annotated[list[MovieId], at_most(MAX_STATES)] = Field(
+        [], description="Films never to return, whatever `include_seen` says. Unknown ids are ignored."
+    )
+    exclude: Annotated[list[MovieId], at_most(MAX_STATES)] = Field(
+        [], description="Films that may not be in this list. Unknown ids are ignored."
+    )
     diversity: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] = 0.0
     adventurous: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] | None = None
     explain: Annotated[bool, Field(strict=True)] = False
