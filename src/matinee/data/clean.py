@@ -325,20 +325,40 @@ def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.Da
     Returns:
         The same columns (and `year`), typed as in `SCHEMA`, and the report.
     """
-    columns = [as_id(frame, "movie_id"), as_text("title", 1000)]
+    mended: dict[str, int] = {}
+    texts = [name for name in frame.columns if name in ("title", "overview", "original_title", *LIST_COLUMNS)]
+    styles: dict[str, int] = {}
+    columns = [as_id(frame, "movie_id")]
     for name in frame.columns:
         if name in LIST_COLUMNS:
-            columns.append(as_words(frame, name, genre_separator if name == "genres" else "|"))
-        elif name in ("overview", "poster"):
+            separator = genre_separator if name == "genres" else "|"
+            if not isinstance(frame.schema[name], pl.List) and (style := list_style(frame, name, separator)) != separator:
+                told = {"objects": "list of objects", "quoted": "list in brackets", ",": "list with commas"}
+                styles[f"{name}: {told.get(style, f'list with {style!r}')}"] = int(frame[name].is_not_null().sum())
+            columns.append(as_words(frame, name, separator))
+        elif name in ("title", "original_title", "overview", "poster"):
             columns.append(as_text(name, 20_000 if name == "overview" else 1000))
         elif name in ("imdb_id", "tmdb_id"):
             columns.append(as_imdb_id(frame) if name == "imdb_id" else as_tmdb_id(frame))
     present = pl.col("year").cast(pl.String).str.strip_chars() if "year" in frame.columns else pl.lit(None, pl.String)
+    present = present.str.replace(r"^(\d{4})[-/.]\d\d?[-/.]\d\d?(?:[T ].*)?$", "${1}")
+    present = present.str.replace(r"^\d\d?[-/.](?:\d\d?|[A-Za-z]{3})[-/.](\d{4})$", "${1}")
+    present = pl.when(~present.str.to_lowercase().is_in(_NO_VALUE)).then(present)
     table = Counter(frame.select(*columns, present.alias("given"), valid_year(present).alias("year")))
-    table.drop("film id missing", pl.col("movie_id").is_null())
-    table.drop("film id out of range", out_of_range(table.frame["movie_id"], MOVIE_ID))
-    table.drop("title missing", pl.col("title").is_null())
+    for name in texts:
+        table.frame, count = plain_column(table.frame, name)
+        if count:
+            mended["markup or line break taken out of a text"] = mended.get("markup or line break taken out of a text", 0) + count
+    table.changed.update(styles)
+    table.changed.update(mended)
+    table.drop("film id missing", pl.col("movie_id").is_null() | is_null_word(table.frame["movie_id"]))
+    bad = out_of_range(table.frame["movie_id"], MOVIE_ID)
+    table.drop("film id out of range", bad)
+    blank = pl.col("title").is_null() | pl.col("title").is_in(["", "\\N", "NULL", "NaN", "#N/A"])
+    table.drop("title missing", blank)
     table.drop("film id used again (the first is kept)", ~pl.col("movie_id").is_first_distinct())
+    odd = table.frame["movie_id"].str.contains(SPREADSHEET_NUMBER)
+    table.count(table.noticed, "film id as spreadsheets write long numbers (1E+14)", pl.lit(odd))
 
     table.count(table.changed, "year is not a year (left unknown)", (pl.col("given") != "") & pl.col("year").is_null())
     year = year_in_title(pl.col("title"))

@@ -32,7 +32,7 @@ class RawData:
         other_columns: columns of the table of ratings that were not recognized.
         notes: what the readers guessed or mended.
         lost: table → reason → rows of the files that are not in the tables.
-        id_kind: what the ids of the movies are where the layout says it: "tmdb", "imdb"; "" if it does not.
+        files: table → its file.
     """
 
     ratings: pl.DataFrame
@@ -45,7 +45,7 @@ class RawData:
     other_columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     lost: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    id_kind: str = ""
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".dat", ".inter", ".item")
