@@ -1,8 +1,9 @@
 """Kill -9 in the middle of writes of every kind: ratings, batches, movies, posters, erasures, promotes, migrations,
-trainings and imports.
+trainings and imports; and while two clients write without a pause. A write with a key is sent again after the kill.
 
     .venv/bin/python benchmarks/kills.py                       # 60 kills, about a minute
     .venv/bin/python benchmarks/kills.py --kills 1000
+    .venv/bin/python benchmarks/kills.py --kinds ratings,streams --workers 2
     .venv/bin/python benchmarks/kills.py --kinds training,posters --kills 100 --seconds 500 --add figures.json
 
 A layer under the process's files (`tests/fault_layer.c`; needs Linux and a C compiler) counts its calls: opens, writes,
@@ -15,22 +16,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import signal
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import reduce
+from itertools import count
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 from fault_layer import FaultLayer, missing  # noqa: E402
-from fault_nursery import Nursery  # noqa: E402
 from fault_session import (  # noqa: E402
     Answer,
     Expectation,
@@ -50,6 +48,7 @@ from fault_session import (  # noqa: E402
     rollback,
     unrate,
 )
+from fault_stage import stage_under_faults  # noqa: E402
 from poster_support import picture  # noqa: E402
 
 MOVIES = 40
@@ -59,6 +58,8 @@ BEFORE = 4
 """Writes that are answered before the one that is killed, at most."""
 IMPORTED = 5000
 """Lines of an import: three transactions."""
+STREAMED = 400
+"""Calls after which clients that write without a pause are cut off, at most."""
 CHECKED = 30
 """Things written in earlier rounds that are looked at after each kill; at the end all are."""
 
@@ -85,10 +86,12 @@ class Kills:
     Args:
         stage: the folder.
         layer: under its processes.
+        workers: of the server.
     """
 
-    def __init__(self, stage: Stage, layer: FaultLayer, chance: random.Random) -> None:
+    def __init__(self, stage: Stage, layer: FaultLayer, chance: random.Random, workers: int = 1) -> None:
         self.stage, self.layer, self.chance = stage, layer, chance
+        self._settings = stage.settings | {"workers": workers}
         self.faults: list[str] = []
         self._round = 0
         self._site: Site | None = None
@@ -105,7 +108,7 @@ class Kills:
 
     def _start(self) -> Site:
         self.layer.start(self.stage.home)
-        site = Site(self.stage.nursery, self.stage.settings)
+        site = Site(self.stage.nursery, self._settings)
         if not site.started():
             raise RuntimeError(f"no server starts: {self.stage.nursery.log.read_text()[-2000:]}")
         return site
@@ -150,31 +153,81 @@ class Kills:
         sender = threading.Thread(target=lambda: answers.append(site.send(last)))
         sender.start()
         self._wait_for(at, lambda: bool(answers))
-        os.kill(site.pid, signal.SIGKILL)
-        sender.join()
         site.kill()
+        sender.join()
         answered = answers[0].fine
         figures.in_progress += not answered and self.layer.calls > before
         figures.acknowledged += answered
         self._expected.take(last, acknowledged=answered)
+        return self._looked_at(kind, figures, [*steps, last], [] if answered else [last])
+
+    def streams(self) -> Figures:
+        """Kill the server while two clients write without a pause: single ratings, and batches with keys."""
+        site, figures = self._server(), Figures(kills=1)
+        self._round += 1
+        sent: list[tuple[Step, Answer]] = []
+
+        def write(steps: Iterator[Step]) -> None:
+            for step in steps:
+                sent.append((step, site.send(step)))
+                if not sent[-1][1].fine:
+                    return
+
+        user, whole = f"s{self._round}", {str(movie): 2.5 for movie in range(1, MOVIES + 1)}
+        clients = [
+            threading.Thread(target=write, args=(steps,))
+            for steps in (
+                (rate(f"{user}.{n // MOVIES}", str(n % MOVIES + 1), n % 10 / 2 + 0.5) for n in count()),
+                (rate_many(f"{user}.many.{n}", whole, f"{user}.{n}") for n in count()),
+            )
+        ]
+        at = self.layer.calls + self.chance.randint(1, STREAMED)
+        for client in clients:
+            client.start()
+        self._wait_for(at, lambda: not all(client.is_alive() for client in clients))
+        site.kill()
+        for client in clients:
+            client.join()
+        unanswered = [step for step, answer in sent if not answer.fine]
+        for step, answer in sent:
+            self._expected.take(step, acknowledged=answer.fine)
+            if answer.status >= 400:
+                self.faults.append(f"streams: {step.method} {step.path}: {answer.status} {answer.body[:200]!r}")
+        figures.in_progress += bool(unanswered)
+        figures.acknowledged += len(sent) - len(unanswered)
+        return self._looked_at("streams", figures, [step for step, _ in sent], unanswered)
+
+    def _looked_at(self, kind: str, figures: Figures, sent: list[Step], unanswered: list[Step]) -> Figures:
+        """Start a new server after a kill, and compare what it has with what was sent in this round, and before."""
         if kind == "imports":  # stored in several transactions: `_resumed` looks at how far it has come
             self._expected.groups.clear()
         self._site = site = self._start()
         keys = list(self._expected.values)
-        recent = [key for step in [*steps, last] for key in step.effects]
+        recent = [key for step in sent for key in step.effects]
         found = site.found([*recent, *self.chance.sample(keys, min(len(keys), CHECKED))])
-        looked_at = self._part(found, recent)
-        lost = looked_at.faults(found)
+        lost = self._part(found, recent).faults(found)
         if kind == "imports":
-            lost += self._resumed(site, last)
+            lost += self._resumed(site, sent[-1])
+        for step in unanswered:
+            figures.kept_unanswered += all(found.get(key) == value for key, value in step.effects.items())
+            completed = kind == "imports"
+            if "Idempotency-Key" in step.headers:
+                lost += self._sent_again(site, step)
+                completed = True
+            for key in step.effects:  # what was found is certain from now on
+                self._expected.values[key] = {step.effects[key] if completed else found.get(key)}
+        self._expected.groups.clear()
         self.faults += [f"{kind}: {fault}" for fault in lost]
         figures.lost += len(lost)
-        if not answered:
-            figures.kept_unanswered += all(found.get(key) == value for key, value in last.effects.items())
-            for key in last.effects:  # what was found is certain from now on
-                self._expected.values[key] = {last.effects[key] if kind == "imports" else found.get(key)}
-            self._expected.groups.clear()
         return figures
+
+    def _sent_again(self, site: Site, step: Step) -> list[str]:
+        """Send a write again with its key, twice."""
+        answers = [site.send(step) for _ in range(2)]
+        found = site.found(list(step.effects))
+        if all(answer.fine for answer in answers) and found == step.effects:
+            return []
+        return [f"{step.path} was sent again: {[answer.status for answer in answers]}, and is not stored"]
 
     def _part(self, found: dict[Key, Value], more: list[Key]) -> Expectation:
         part = Expectation({})
@@ -185,19 +238,19 @@ class Kills:
     def _steps(self, kind: str) -> list[Step]:
         """Some requests of a kind, the last of which is killed."""
         self._round += 1
-        number, count = self._round, self.chance.randint(1, BEFORE + 1)
+        number, some = self._round, self.chance.randint(1, BEFORE + 1)
         user = f"u{number}"
         stars = [self.chance.randrange(1, 11) / 2 for _ in range(MOVIES + 1)]
-        drawn = [str(movie) for movie in self.chance.sample(range(1, MOVIES + 1), count)]
+        drawn = [str(movie) for movie in self.chance.sample(range(1, MOVIES + 1), some)]
         if kind == "ratings":
             return [rate(user, movie, stars[int(movie)]) for movie in drawn] + [unrate(user, drawn[0])] * (number % 2)
         if kind == "batches":
             whole = {str(movie): stars[movie] for movie in range(1, MOVIES + 1)}
-            return [rate_many(f"{user}.{part}", whole, f"{user}.{part}") for part in range(count)]
+            return [rate_many(f"{user}.{part}", whole, f"{user}.{part}") for part in range(some)]
         if kind == "erasures":
             return [rate_many(user, {movie: stars[int(movie)] for movie in drawn}, user), erase(user, drawn)]
         if kind == "movies":
-            added = [put_movie(f"new-{number}.{part}", f"Title {part} of {number}") for part in range(count)]
+            added = [put_movie(f"new-{number}.{part}", f"Title {part} of {number}") for part in range(some)]
             return (
                 [*added, put_movie(f"new-{number}.0", "Another")]
                 if number % 2
@@ -290,22 +343,29 @@ class Kills:
 
     def kill(self, kind: str) -> Figures:
         """One kill of a kind."""
-        if kind == "migrations":
-            return self.migration()
-        return self.training() if kind == "training" else self.request(kind)
-
-    def has_imports(self) -> bool:
-        """Whether this version imports streams."""
-        return "/v1/imports" in json.loads(self._server().get("/openapi.json").body)["paths"]
+        whole = {"migrations": self.migration, "training": self.training, "streams": self.streams}
+        return whole[kind]() if kind in whole else self.request(kind)
 
 
-KINDS = ("ratings", "batches", "movies", "posters", "erasures", "promotes", "imports", "migrations", "training")
+KINDS = (
+    "ratings",
+    "batches",
+    "streams",
+    "movies",
+    "posters",
+    "erasures",
+    "promotes",
+    "imports",
+    "migrations",
+    "training",
+)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--kinds", default=",".join(KINDS), help="of " + ", ".join(KINDS))
+    parser.add_argument("--workers", type=int, default=1, help="processes of the server; all are killed at once")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after this time")
     parser.add_argument("--add", type=Path, help="a file of figures: these are added to it")
@@ -316,21 +376,15 @@ def main() -> int:
     end = time.monotonic() + options.seconds
     kinds = options.kinds.split(",")
     figures: dict[str, Figures] = {}
-    faults: list[str] = []
-    with tempfile.TemporaryDirectory() as name:
-        layer = FaultLayer(Path(name) / "layer")
-        with Nursery(Path(name) / "log", layer.environment) as nursery:
-            kills = Kills(Stage(Path(name), nursery), layer, random.Random(options.seed))
-            if "imports" in kinds and not kills.has_imports():
-                kinds.remove("imports")
-            for place, kind in enumerate(kinds):
-                for _ in range(options.kills // len(kinds) + (place < options.kills % len(kinds))):
-                    if time.monotonic() > end:
-                        break
-                    figures[kind] = added(figures.get(kind, Figures()), kills.kill(kind))
-            kills.close()
-            faults = kills.faults
-        layer.close()
+    with stage_under_faults() as (stage, layer):
+        kills = Kills(stage, layer, random.Random(options.seed), options.workers)
+        for place, kind in enumerate(kinds):
+            for _ in range(options.kills // len(kinds) + (place < options.kills % len(kinds))):
+                if time.monotonic() > end:
+                    break
+                figures[kind] = added(figures.get(kind, Figures()), kills.kill(kind))
+        kills.close()
+    faults = kills.faults
     if options.add is not None:
         earlier = json.loads(options.add.read_text()) if options.add.exists() else {}
         for kind, record in earlier.items():

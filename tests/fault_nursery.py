@@ -149,7 +149,10 @@ class Nursery:
     def kill(self, pid: int) -> None:
         """Kill a child with all that it started."""
         if pid in self._running:
-            os.kill(pid, signal.SIGKILL)
+            try:
+                os.killpg(pid, signal.SIGKILL)
+            except ProcessLookupError:  # it has not become the first of its group yet
+                os.kill(pid, signal.SIGKILL)
             self.wait(pid)
 
     def run(self, what: str, **arguments: Any) -> int:

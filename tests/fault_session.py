@@ -1,8 +1,8 @@
 """A scripted session of writes at a real server, and what must be there after a fault, a kill or a power cut.
 
-The session writes ratings, movies and posters, promotes and rolls back, over a store of the oldest schema, which the
-server migrates at its start. Each step says what it changes; what it has changed is certain once it was answered, and
-old or new where it was not.
+The session writes ratings, movies and posters, imports, promotes and rolls back, over a store of the oldest schema,
+which the server migrates at its start. Each step says what it changes; what it has changed is certain once it was
+answered, and old or new where it was not.
 """
 
 from __future__ import annotations
@@ -103,6 +103,14 @@ def rollback(to: str) -> Step:
     return Step("POST", "/v1/snapshots/rollback", {("snapshot",): to})
 
 
+def bring(user: str, movie: str, title: str, key: str) -> Step:
+    """An import of a movie and its rating, in one transaction."""
+    lines = [{"movie_id": movie, "title": title}, {"user_id": user, "movie_id": movie, "rating": 3.5}]
+    effects: dict[Key, Value] = {("movie", movie): title, ("rating", user, movie): 3.5}
+    body = "\n".join(map(json.dumps, lines)).encode()
+    return Step("POST", f"/v1/imports?key={key}", effects, body, {"Content-Type": "application/x-ndjson"})
+
+
 def erase(user: str, movies: Sequence[str]) -> Step:
     """A user, erased with the ratings of these movies."""
     return Step("DELETE", f"/v1/users/{user}", {("rating", user, movie): None for movie in movies})
@@ -129,6 +137,7 @@ def steps(older: str, newer: str) -> list[Step]:
         put_movie("new-2", "Second of its kind"),
         delete_movie("new-1"),
         put_poster("3", red),
+        bring("ian", "new-3", "Third of its kind", "i1"),
         rate("zoe", "3", 0.5),
     ]
 

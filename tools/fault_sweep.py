@@ -13,17 +13,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-from fault_layer import FaultLayer, missing  # noqa: E402
-from fault_nursery import Nursery  # noqa: E402
+from fault_layer import missing  # noqa: E402
 from fault_points import ERRORS_OF_POINTS, Sweep, points  # noqa: E402
-from fault_session import Stage  # noqa: E402
+from fault_stage import stage_under_faults  # noqa: E402
 
 
 def main() -> int:
@@ -40,32 +39,27 @@ def main() -> int:
         return 0
     end = time.monotonic() + options.seconds
     lost = 0
-    with tempfile.TemporaryDirectory() as name:
-        layer = FaultLayer(Path(name) / "layer")
-        with Nursery(Path(name) / "log", layer.environment) as nursery:
-            sweep = Sweep(Stage(Path(name), nursery), layer)
-            for part in options.part or ("session", "training"):
-                calls = sweep.calls(part)
-                print(f"{part}: {len(calls)} calls, {dict(Counter(calls).most_common())}", flush=True)
-                for error in options.errors or ERRORS_OF_POINTS:
-                    tried = hit = acknowledged = refused = 0
-                    for point in points(calls, error, options.start, options.every):
-                        outcome = sweep.run(part, error, point)
-                        tried, hit = tried + 1, hit + outcome.hit
-                        acknowledged, refused = acknowledged + outcome.acknowledged, refused + outcome.refused
-                        for fault in outcome.faults:
-                            lost += 1
-                            print(f"  {error} at call {point} ({outcome.where}): {fault}", flush=True)
-                        if time.monotonic() > end:
-                            print(f"  stopped after call {point}")
-                            break
-                    print(
-                        f"  {error:14} {tried:5} points tried, {hit:5} failed a call, "
-                        f"{acknowledged:6} acknowledged, {refused:5} refused",
-                        flush=True,
-                    )
-            sweep.close()
-        layer.close()
+    with stage_under_faults() as (stage, layer), closing(Sweep(stage, layer)) as sweep:
+        for part in options.part or ("session", "training"):
+            calls = sweep.calls(part)
+            print(f"{part}: {len(calls)} calls, {dict(Counter(calls).most_common())}", flush=True)
+            for error in options.errors or ERRORS_OF_POINTS:
+                tried = hit = acknowledged = refused = 0
+                for point in points(calls, error, options.start, options.every):
+                    outcome = sweep.run(part, error, point)
+                    tried, hit = tried + 1, hit + outcome.hit
+                    acknowledged, refused = acknowledged + outcome.acknowledged, refused + outcome.refused
+                    for fault in outcome.faults:
+                        lost += 1
+                        print(f"  {error} at call {point} ({outcome.where}): {fault}", flush=True)
+                    if time.monotonic() > end:
+                        print(f"  stopped after call {point}")
+                        break
+                print(
+                    f"  {error:14} {tried:5} points tried, {hit:5} failed a call, "
+                    f"{acknowledged:6} acknowledged, {refused:5} refused",
+                    flush=True,
+                )
     print(f"lost, half there, not served or badly told: {lost}")
     return 1 if lost else 0
 

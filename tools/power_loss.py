@@ -13,16 +13,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
-from fault_layer import FaultLayer, missing  # noqa: E402
-from fault_nursery import Nursery  # noqa: E402
+from fault_layer import missing  # noqa: E402
 from fault_points import Part  # noqa: E402
-from fault_session import Stage  # noqa: E402
+from fault_stage import stage_under_faults  # noqa: E402
 from power_cuts import PowerCuts  # noqa: E402
 
 RUNS: dict[str, tuple[Part, bool]] = {
@@ -47,38 +45,34 @@ def main() -> int:
         return 0
     end = time.monotonic() + options.seconds
     lost = 0
-    with tempfile.TemporaryDirectory() as name:
-        layer = FaultLayer(Path(name) / "layer")
-        with Nursery(Path(name) / "log", layer.environment) as nursery:
-            stage = Stage(Path(name), nursery)
-            for run in options.part or RUNS:
-                part, empty = RUNS[run]
-                cuts = PowerCuts(stage, layer, part, empty=empty)
-                seen: set[tuple[bytes, str]] = set()
-                made = opened = 0
-                for cut in cuts.cuts(options.seed, options.some):
-                    if cut.after < options.start:
-                        continue
-                    made += 1
-                    state = cut.digest, repr(cut.expected.values)
-                    if state in seen:
-                        continue
-                    seen.add(state)
-                    if len(seen) % options.every:
-                        continue
-                    opened += 1
-                    for fault in cuts.check(cut, Path(name) / "cut"):
-                        lost += 1
-                        print(f"  after call {cut.after}, {cut.kept} kept: {fault}", flush=True)
-                    if time.monotonic() > end:
-                        print(f"  stopped after call {cut.after}")
-                        break
-                print(
-                    f"{run}: {len(cuts.records)} calls, {cuts.acknowledged} writes acknowledged, {made} power cuts, "
-                    f"{len(seen)} different folders, {opened} opened",
-                    flush=True,
-                )
-        layer.close()
+    with stage_under_faults() as (stage, layer):
+        for run in options.part or RUNS:
+            part, empty = RUNS[run]
+            cuts = PowerCuts(stage, layer, part, empty=empty)
+            seen: set[tuple[bytes, str]] = set()
+            made = opened = 0
+            for cut in cuts.cuts(options.seed, options.some):
+                if cut.after < options.start:
+                    continue
+                made += 1
+                state = cut.digest, repr(cut.expected.values)
+                if state in seen:
+                    continue
+                seen.add(state)
+                if len(seen) % options.every:
+                    continue
+                opened += 1
+                for fault in cuts.check(cut, stage.folder / "cut"):
+                    lost += 1
+                    print(f"  after call {cut.after}, {cut.kept} kept: {fault}", flush=True)
+                if time.monotonic() > end:
+                    print(f"  stopped after call {cut.after}")
+                    break
+            print(
+                f"{run}: {len(cuts.records)} calls, {cuts.acknowledged} writes acknowledged, {made} power cuts, "
+                f"{len(seen)} different folders, {opened} opened",
+                flush=True,
+            )
     print(f"lost, half there or not served: {lost}")
     return 1 if lost else 0
 

@@ -48,7 +48,7 @@ def test_ids_of_earlier_versions_are_normalized_once(tmp_path: Path, monkeypatch
     one, two = "Zo\u00eb", "Zoe\u0308"  # NFC and NFD of the same name
     path = tmp_path / "store.sqlite3"
     with monkeypatch.context() as patch:
-        patch.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:-1])
+        patch.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:4])
         store = SqliteStore(path)
         store.put_ratings([Rating(one, "1", 1.0, 1), Rating(two, "1", 2.0, 2), Rating(two, "2", 3.0, 3)])
         store.put_ratings([Rating(one, two, 4.0, 4), Rating("u", "1", 5.0, 5)])
