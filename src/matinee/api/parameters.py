@@ -20,7 +20,7 @@ from matinee.data.ids import (
     as_id,
     normalized,
 )
-from matinee.engine.types import PlotMethod
+from matinee.engine.types import PlotMethod, Unknown
 from matinee.matching import outside_id
 
 
@@ -125,7 +125,14 @@ PlotMethodQuery = Annotated[
     ),
 ]
 Explain = Annotated[bool, Query(description="Explain items by liked films, and list disliked films that lower others.")]
-IncludeSeen = Annotated[bool, Query(description="Also return films that the user has rated.")]
+IncludeSeen = Annotated[bool, Query(description="Also return films that the user has rated or seen.")]
+UnknownFilms = Annotated[
+    Unknown,
+    Query(
+        description="Where a film is not known: `refuse` stores nothing and answers 404; `skip` stores the others and "
+        "lists the ids in `unknown`."
+    ),
+]
 Metadata = Annotated[bool, Query(description="Add tags, people, ids elsewhere and the poster to each item.")]
 
 
@@ -154,6 +161,7 @@ __all__ = [
     "MovieRef",
     "PlotMethodQuery",
     "Stars",
+    "UnknownFilms",
     "UserId",
     "UserIdPath",
     "at_most",
