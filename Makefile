@@ -23,6 +23,7 @@ JOBS ?= 3
 
 bin := $(VENV)/bin
 pip := $(bin)/python -m pip --disable-pip-version-check --no-input
+install := $(bin)/python tools/install.py
 checked := src tests benchmarks tools examples deploy
 has_chromium = $(bin)/python -c 'import sys; sys.path.insert(0, "tests"); from browser_support import chromium; sys.exit(not chromium())' 2>/dev/null
 has_elasticsearch = $(bin)/python -c 'import sys; sys.path.insert(0, "tests"); from elasticsearch_support import provide; sys.exit(provide())'
@@ -121,13 +122,13 @@ $(VENV)/.python:
 # Pinned packages, then this package itself without looking at its dependencies.
 $(VENV)/.base: requirements/base.txt pyproject.toml | $(VENV)/.python
 	@echo "Installing Matinee into $(VENV) …"
-	@$(pip) install --quiet -r requirements/base.txt
+	@$(install) requirements/base.txt
 	@$(pip) install --quiet --no-deps --editable .
 	@touch $@
 
 $(VENV)/.train $(VENV)/.web $(VENV)/.studio: $(VENV)/.%: requirements/%.txt $(VENV)/.base
 	@echo "Installing what $(patsubst train,training,$(patsubst web,the web app,$(patsubst studio,the studio,$*))) needs …"
-	@$(pip) install --quiet -r requirements/$*.txt
+	@$(install) requirements/$*.txt
 	@touch $@
 
 # FAISS, HNSW (usearch) and Annoy, pinned with the tests' packages. Annoy needs a C++ compiler. Constraints of pip have neither
@@ -140,11 +141,11 @@ $(VENV)/.ann: requirements/dev.txt | $(VENV)/.base
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.base
 	@echo "Installing what the tests need …"
-	@$(pip) install --quiet -r requirements/dev.txt
+	@$(install) requirements/dev.txt
 	@touch $@
 
 $(VENV)/.docs: requirements/docs.txt $(VENV)/.base
-	@$(pip) install --quiet -r requirements/docs.txt
+	@$(install) requirements/docs.txt
 	@touch $@
 
 # A browser for tests/browser; make test alone installs none. Where there is none, those tests are skipped and say so.

@@ -258,7 +258,9 @@ class Settings(BaseSettings):
     poster_meaning: bool = Field(
         True, description="Also search posters by what they seem to show (ConSE), as a weak extra signal."
     )
-    map_method: Literal["pca", "umap"] = Field("pca", description="How films are laid out in two dimensions.")
+    map_method: Literal["neighbors", "pca", "umap"] = Field(
+        "neighbors", description="How films are laid out in two dimensions."
+    )
     tmdb_key: str = Field("", description="Key of The Movie Database, for `matinee posters fetch`.")
     tracking: bool = Field(
         False, description="Log every evaluation, search and snapshot to MLflow, by the extra `tracking`."

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from rich.console import Console
 
 from matinee import __version__
-from matinee.cli import console, queries
+from matinee.cli import console, demo, queries
 from small_folder import write_folder
 from terminal_support import until_ctrl_c
 
@@ -237,6 +238,53 @@ def test_demo_serves_until_ctrl_c(home: Path) -> None:
     assert f"http://localhost:{port}" in told
     assert "/docs" in told
     assert "Traceback" not in told
+
+
+@posix
+def test_a_new_demo_serves_the_first_models_while_the_others_are_trained(tmp_path: Path) -> None:
+    folder, port = write_folder(tmp_path / "films"), free_port()
+    environment = {**os.environ, "MATINEE_DATA_DIR": str(tmp_path / "home"), "MATINEE_OFFLINE": "1"}
+    process = subprocess.Popen(
+        [*PROGRAM, "demo", "--no-web", "--data", str(folder), "--port", str(port)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    address = f"http://127.0.0.1:{port}/v1/models"
+    end = time.monotonic() + 120
+    try:
+        named = [{item["name"] for item in get(address, process)["items"]}]
+        while "blend" not in named[-1] and time.monotonic() < end:
+            named.append({item["name"] for item in get(address, process)["items"]})
+            time.sleep(0.1)
+        assert {"popular", "edlae", "content"} <= named[0]
+        assert "blend" in named[-1], "the whole line-up takes over by itself"
+        process.send_signal(signal.SIGINT)
+        told, _ = process.communicate(timeout=30)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    assert process.returncode == 0, told
+    assert told.index("Ten films for user") < told.index("in the background") < told.index("Serving")
+
+
+@posix
+def test_a_demo_that_ends_takes_its_training_with_it_and_the_next_one_finishes_it(home: Path, run: Any) -> None:
+    quick = run("train", "--quick", "--json")
+    assert quick.code == 0, quick.err
+    assert json.loads(quick.out)["metrics"] == {}
+    settings = console.load_settings()
+    assert demo.only_quick(settings)
+    with demo.training_beside(settings):
+        children = [child for child in psutil.Process().children() if "train" in child.cmdline()]
+        assert len(children) == 1
+    assert not children[0].is_running()
+    assert demo.only_quick(settings), "what was served stays"
+    done = run("demo", "--no-serve")
+    assert "Training on" in done.err
+    assert not demo.only_quick(settings)
 
 
 @posix

@@ -17,7 +17,19 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from matinee.data.catalog import Movie
 from matinee.errors import ConflictError, InvalidInputError, StoreError
-from matinee.stores import Changes, Exposure, ImportProgress, LineError, Rating, RatingChange, Store, UserOverlay
+from matinee.stores import (
+    STATES,
+    Changes,
+    Exposure,
+    ImportProgress,
+    LineError,
+    MovieState,
+    Rating,
+    RatingChange,
+    State,
+    Store,
+    UserOverlay,
+)
 from store_support import FACTORIES, Factory, all_ratings, answer, put_many, removed
 
 
@@ -181,6 +193,78 @@ def test_erasing_a_user_leaves_only_the_mark(store: Store) -> None:
     assert list(store.user("u").ratings) == ["2"]
     assert store.changes(seq).ratings[0].known_before is False
     assert store.erased_users() == {"u"}
+
+
+def state(user: str, movie: str, of: State = "seen", timestamp: int | None = 100) -> MovieState:
+    return MovieState(user, movie, of, timestamp)
+
+
+def test_states_are_read_back_and_taken_back(store: Store) -> None:
+    seq = store.put_states([state("u", "1"), state("u", "1", "watchlist", 7), state("u", "2", "not_interested", -1)])
+    assert seq == store.seq() == 1
+    held: dict[State, dict[str, int]] = {"seen": {"1": 100}, "watchlist": {"1": 7}, "not_interested": {"2": -1}}
+    assert store.user("u") == UserOverlay(seq, False, {}, held)
+    seq = store.put_ratings([stars("u", "1")])
+    assert store.user("u") == UserOverlay(seq, False, {"1": stars("u", "1")}, held)
+    changed = [state("u", "1", "seen", None), state("u", "never", "seen", None), state("u", "2", "not_interested", 9)]
+    seq = store.put_states(changed)
+    held = {"watchlist": {"1": 7}, "not_interested": {"2": 9}}
+    assert store.user("u") == UserOverlay(seq, False, {"1": stars("u", "1")}, held)
+    assert store.put_states([state("u", "3"), state("u", "3", timestamp=None), state("u", "4", timestamp=5)]) == seq + 1
+    assert store.user("u").states["seen"] == {"4": 5}
+    assert store.put_states([]) == store.seq() == seq + 1
+
+
+def test_a_change_of_states_names_its_user_and_changes_no_rating(store: Store) -> None:
+    start = store.put_ratings([stars("u", "1", 2.0)])
+    end = store.put_states([state("v", "1"), state("u", "1", "watchlist"), state("v", "2")])
+    assert end == start + 2
+    assert store.changes(start) == Changes(end, users=frozenset({"u", "v"}))
+    assert store.user("u").version != store.user("v").version
+    assert store.changes(-1).users == {"u", "v"}
+    assert list(all_ratings(store).values()) == [stars("u", "1", 2.0)]
+    later = store.put_ratings([stars("u", "1", 3.0)])
+    assert store.changes(end).ratings == (RatingChange(later, "u", "1", True, 2.0, 3.0, 100),)
+
+
+def test_states_go_with_their_user(factory: Factory, store: Store) -> None:
+    store.put_states([state("u", "secret"), state("v", "1")])
+    store.put_ratings([stars("u", "2")])
+    store.put_states([state("u", "3", "watchlist")])
+    seq = store.erase_user("u")
+    assert store.user("u") == UserOverlay(seq, True)
+    assert store.user("v").states == {"seen": {"1": 100}}
+    assert store.changes(0) == Changes(seq, users=frozenset({"u", "v"}), erased=frozenset({"u"}))
+    store.put_states([state("u", "4")])
+    again = factory()
+    try:
+        assert again.user("u") == UserOverlay(seq + 1, True, {}, {"seen": {"4": 100}})
+    finally:
+        again.close()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        state("u", "\ud800"),
+        state("\ud800", "2"),
+        state("u", "2", timestamp=2**63),
+        state("u", "2", "loved"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_batch_with_a_bad_state_is_refused_whole(store: Store, bad: MovieState) -> None:
+    with pytest.raises(InvalidInputError):
+        store.put_states([state("u", "1"), bad])
+    assert store.seq() == 0
+    assert store.user("u") == UserOverlay()
+
+
+def test_any_text_has_states_and_a_user_many(store: Store) -> None:
+    ids = ["a'b\"--;", "nul\x00l", "back\\slash", "日本", *map(str, range(12_000))]
+    store.put_states([state("\\\x00", id_, "seen", n) for n, id_ in enumerate(ids)])
+    assert store.user("\\\x00").states == {"seen": {id_: n for n, id_ in enumerate(ids)}}
+    store.put_states([state("\\\x00", id_, "seen", None) for id_ in ids[:-1]])
+    assert store.user("\\\x00").states == {"seen": {ids[-1]: len(ids) - 1}}
 
 
 def test_an_unknown_user_can_be_erased(store: Store) -> None:
@@ -424,6 +508,9 @@ def test_a_closed_store_says_so(factory: Factory) -> None:
 
 
 IDS = st.sampled_from(["a", "b", "ç"])
+STATE_LISTS = st.lists(
+    st.builds(MovieState, IDS, IDS, st.sampled_from(STATES), st.one_of(st.none(), st.integers(0, 9))), max_size=4
+)
 RATINGS = st.builds(Rating, IDS, IDS, st.one_of(st.none(), st.sampled_from([0.5, 3.0, 5.0])), st.integers(-1, 10**10))
 
 
@@ -466,6 +553,8 @@ class StoreMachine(RuleBasedStateMachine):
         factory = self.factory = FACTORIES[self.kind](Path(self.folder.name))
         self.stores = [factory(), factory()]
         self.ratings: dict[tuple[str, str], Rating] = {}
+        self.states: dict[tuple[str, State, str], int] = {}
+        self.known: set[str] = set()
         self.movies: dict[str, Movie | None] = {}
         self.erased: set[str] = set()
         self.keys: dict[str, tuple[dict[tuple[str, str], float | None], int]] = {}
@@ -501,6 +590,16 @@ class StoreMachine(RuleBasedStateMachine):
         if key is not None:
             self.keys[key] = (body, seq)
 
+    @rule(which=st.integers(0, 1), batch=STATE_LISTS)
+    def put_states(self, which: int, batch: list[MovieState]) -> None:
+        users = {one.user_id for one in batch}
+        self.grown(self.stores[which].put_states(batch), len(users))
+        self.known |= users
+        for one in batch:
+            self.states.pop((one.user_id, one.state, one.movie_id), None)
+            if one.timestamp is not None:
+                self.states[one.user_id, one.state, one.movie_id] = one.timestamp
+
     @rule(which=st.integers(0, 1), user=IDS, movie=IDS)
     def delete(self, which: int, user: str, movie: str) -> None:
         self.grown(self.stores[which].delete_rating(user, movie, 5), 1)
@@ -510,6 +609,7 @@ class StoreMachine(RuleBasedStateMachine):
     def erase(self, which: int, user: str) -> None:
         self.grown(self.stores[which].erase_user(user), 1)
         self.ratings = {pair: r for pair, r in self.ratings.items() if pair[0] != user}
+        self.states = {key: time for key, time in self.states.items() if key[0] != user}
         self.erased.add(user)
 
     @rule(which=st.integers(0, 1), movie=IDS, title=st.sampled_from(["T", "ü"]))
@@ -552,7 +652,10 @@ class StoreMachine(RuleBasedStateMachine):
                 held = {pair[1]: r for pair, r in self.ratings.items() if pair[0] == user}
                 assert overlay.ratings == held
                 assert overlay.erased == (user in self.erased)
-                assert bool(overlay.version) == bool(held or overlay.erased)
+                states = {(state, id_): time for state, of in overlay.states.items() for id_, time in of.items()}
+                assert states == {key[1:]: time for key, time in self.states.items() if key[0] == user}
+                assert all(overlay.states.values())
+                assert bool(overlay.version) == bool(held or overlay.erased or user in self.known)
         self.check_reader(self.readers[0], self.stores[0])
 
 

@@ -32,7 +32,8 @@ from matinee.stores.sqlite.errors import store_error
 FORMAT = 1
 MANIFEST = "manifest.json"
 SUFFIX = ".sqlite3"
-TABLES = ("ratings", "users", "movies", "vectors", "exposures")
+TABLES = ("ratings", "states", "users", "movies", "vectors", "exposures")
+"""Tables whose rows are counted, where a store has them: those of earlier versions lack some."""
 
 
 class StoreContent(BaseModel):
@@ -88,7 +89,10 @@ def content_of(connection: sqlite3.Connection) -> StoreContent:
     result = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
     if result != "ok":
         raise sqlite3.DatabaseError(f"it is damaged ({result})")
-    rows = {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES}
+    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    rows = {
+        table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in TABLES if table in there
+    }
     return StoreContent(seq=connection.execute("SELECT seq FROM state").fetchone()[0], rows=rows)
 
 

@@ -42,12 +42,16 @@ def demo(
     serve: Annotated[bool, typer.Option(help="Serve afterwards.")] = True,
     web: Annotated[bool, typer.Option(help="Serve the web app as well.")] = True,
     open_browser: OpenBrowser = True,
+    quick: Annotated[bool, typer.Option("--quick", help="With --no-serve: train three models only.")] = False,
     insecure: Insecure = None,
 ) -> None:
-    """Fetch, train, recommend to one user with reasons, and serve. The second time it starts in seconds."""
+    """Fetch, train, recommend to one user with reasons, and serve. The second time it starts in seconds.
+
+    It serves as soon as the first models are trained; the others follow in the background, and take over by themselves.
+    """
     settings = load_settings(host=host, port=port, web_port=web_port, workers=workers, data=data, insecure=insecure)
     if not serve:
-        train_and_recommend(settings, user)
+        train_and_recommend(settings, user, quick=quick)
         return
     servers.check_port(settings)
     with_web = web and apps.installed("web")
@@ -61,14 +65,15 @@ def demo(
         )
     with own_terminal_group():
         options = [*(("--data", data) if data is not None else ()), *(("--user", user) if user is not None else ())]
-        in_a_process_of_its_own("demo", "--no-serve", *options)
-        if with_web:
-            with web_app(settings, open_browser):
-                servers.run_service(settings)
-            return
-        if web:
-            note('The web app is not installed: pip install "matinee[web]" adds it.')
-        servers.run_service(settings)
+        in_a_process_of_its_own("demo", "--no-serve", "--quick", *options)
+        with training_beside(settings):
+            if with_web:
+                with web_app(settings, open_browser):
+                    servers.run_service(settings)
+                return
+            if web:
+                note('The web app is not installed: pip install "matinee[web]" adds it.')
+            servers.run_service(settings)
 
 
 def with_ports(settings: Settings) -> Settings:
@@ -110,6 +115,46 @@ def web_app(settings: Settings, browse: bool) -> Iterator[None]:
         watcher.join(1)
 
 
+@contextmanager
+def training_beside(settings: Settings) -> Iterator[None]:
+    """Train all models in a child process while the first ones are served, if only these are there.
+
+    The servers take the new snapshot up by themselves. Where training fails, what is served stays.
+    """
+    if not only_quick(settings):
+        yield
+        return
+    log = settings.data_dir / "training.log"
+    with log.open("wb") as output:
+        training = ChildProcess("train", "--data", settings.data, "--beside", output=output, nice=10)
+    note("The other models are trained in the background; their lists take over in a minute or so.")
+
+    def watch() -> None:
+        code = training.wait()
+        if code == 0:
+            log.unlink(missing_ok=True)
+            note("All models are trained: lists are made by them from now on.")
+        elif not training.is_stopping.is_set():
+            note(f"Training the other models has failed (see {log}); the first ones are served. Try `matinee train`.")
+
+    watcher = threading.Thread(target=watch, name="training", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        training.stop()
+        watcher.join(1)
+
+
+def only_quick(settings: Settings) -> bool:
+    """Whether the current snapshot holds the first models only."""
+    from matinee.snapshots import SnapshotRegistry
+
+    registry = SnapshotRegistry(settings.snapshots_dir)
+    current = registry.current()
+    return current is not None and bool(registry.show(current).settings.get("quick"))
+
+
 def answer(app: ChildProcess, *addresses: str) -> bool:
     """Wait until all addresses answer with success; False if the app exits before."""
     import httpx
@@ -135,14 +180,14 @@ def has_screen() -> bool:
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def train_and_recommend(settings: Settings, user: str | None) -> None:
+def train_and_recommend(settings: Settings, user: str | None, *, quick: bool = False) -> None:
     """Train if necessary, and recommend to one user."""
-    if not (servers.has_snapshot(settings) and opens(settings)):
+    if not (servers.has_snapshot(settings) and opens(settings)) or (not quick and only_quick(settings)):
         from matinee.training.pipeline import train
 
         note(f"Training on {settings.data} …")
         with progress_bar() as progress:
-            train(settings, progress=progress)
+            train(settings, quick=quick, progress=progress)
     print_data(settings)
     # The hashes were just verified.
     with open_engine(settings.model_copy(update={"verify_on_load": "size"})) as engine:

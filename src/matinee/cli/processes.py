@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import IO
 
 import typer
 
@@ -26,16 +27,23 @@ class ChildProcess:
     Args:
         arguments: command line arguments after `matinee`.
         insecure: it may serve other machines without API keys.
+        output: where it prints to; None: where this process does.
+        nice: how much it lets other processes go first, where the system knows that (POSIX, 0..19).
     """
 
-    def __init__(self, *arguments: str, insecure: bool = False) -> None:
+    def __init__(self, *arguments: str, insecure: bool = False, output: IO[bytes] | None = None, nice: int = 0) -> None:
         self.is_stopping = threading.Event()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "matinee", *arguments],
             stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
             env=os.environ | ({"MATINEE_INSECURE": "1"} if insecure else {}),
             start_new_session=os.name == "posix",
         )
+        if nice and os.name == "posix":
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, self._process.pid, nice)
 
     @property
     def is_running(self) -> bool:

@@ -19,6 +19,7 @@ from matinee.cli.console import (
     progress_bar,
     table,
 )
+from matinee.cli.processes import end_with_stdin
 
 if TYPE_CHECKING:
     from matinee.evaluation.experiment import Evaluation
@@ -36,16 +37,27 @@ def train(
     map: ColumnMap = None,
     promote: Annotated[bool, typer.Option(help="Serve the new snapshot at once.")] = True,
     measure: Annotated[bool, typer.Option(help="Measure on held-out ratings as well, which fits twice.")] = True,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Only three models, in seconds: no measuring, no vectors of texts.")
+    ] = False,
+    beside: Annotated[bool, typer.Option("--beside", hidden=True)] = False,
     json: AsJson = False,
 ) -> None:
     """Fit all models on a data set and what the store holds; write one snapshot."""
     from matinee.snapshots import SnapshotRegistry
     from matinee.training.pipeline import train as run
 
+    if beside:
+        end_with_stdin()
     settings = load_settings(data=data)
     with progress_bar() as progress:
         snapshot_id = run(
-            settings, promote=promote, measure=measure, mapping=parse_mapping(map) or None, progress=progress
+            settings,
+            promote=promote,
+            measure=measure,
+            quick=quick,
+            mapping=parse_mapping(map) or None,
+            progress=progress,
         )
     manifest = SnapshotRegistry(settings.snapshots_dir).show(snapshot_id)
     if settings.tracking:

@@ -8,11 +8,18 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from matinee._util.public_hosts import is_public_host
 from matinee.errors import FetchError
+
+if TYPE_CHECKING:
+    from http.client import HTTPMessage, HTTPResponse
 
 MIN_RATE = 50_000
 """Minimum rate in bytes per second. Slower downloads are aborted, so that the total time is bounded."""
@@ -22,6 +29,31 @@ PIP_LIMIT = 180.0
 
 _CHUNK = 1 << 16
 Tick = Callable[[float], None]
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but not away from TLS, and not from the internet into this network."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        """See `urllib.request.HTTPRedirectHandler`."""
+        before, after = urlsplit(req.full_url), urlsplit(newurl)
+        inward = is_public_host(before.hostname or "") and not is_public_host(after.hostname or "")
+        if inward or after.scheme not in ("http", "https") or (before.scheme == "https" and after.scheme == "http"):
+            fp.close()
+            raise urllib.error.URLError(f"it leads to {after.scheme}://{after.hostname}, which is not followed")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _opened(url: str, timeout: float) -> HTTPResponse:
+    request = urllib.request.Request(url, headers={"User-Agent": "matinee"})
+    try:
+        answer: HTTPResponse = urllib.request.build_opener(_Redirects).open(request, timeout=timeout)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise
+    return answer
 
 
 def download(  # noqa: C901 - a producer and a consumer loop, each with several exits
@@ -47,8 +79,7 @@ def download(  # noqa: C901 - a producer and a consumer loop, each with several 
 
     def pull() -> None:
         try:
-            request = urllib.request.Request(url, headers={"User-Agent": "matinee"})
-            with urllib.request.urlopen(request, timeout=timeout) as answer:
+            with _opened(url, timeout) as answer:
                 hand_over(int(answer.headers.get("Content-Length") or 0))
                 while not stop.is_set() and (chunk := answer.read1(_CHUNK)):
                     hand_over(chunk)

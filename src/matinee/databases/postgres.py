@@ -61,7 +61,8 @@ def _bounded(gen: PQGen[T], connection: Connection, limit: float) -> PQGen[T]:
         state = next(gen)
         while True:
             ready = yield state
-            if not ready and time.monotonic() > deadline:
+            # A server whose bytes keep coming gets as long again, and no more.
+            if time.monotonic() > (deadline + limit if ready else deadline):
                 connection.pgconn.finish()
                 raise SilentServerError(limit)
             state = gen.send(ready)

@@ -6,13 +6,10 @@ visitor's own network, so addresses of private networks are left out.
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
-_NUMBER = re.compile(r"\d+|0[xX][0-9a-fA-F]*")
-_PRIVATE_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".intranet", ".corp", ".home")
+from matinee._util.public_hosts import is_public_host
 
 
 def allowed_link(address: str | None, hosts: str = "") -> str | None:
@@ -40,19 +37,6 @@ def allowed_link(address: str | None, hosts: str = "") -> str | None:
     names = [name.strip().lower() for name in hosts.split(",") if name.strip()]
     allowed = any(_matches(host, name) for name in names) if names else is_public_host(host)
     return address if allowed else None
-
-
-def is_public_host(host: str) -> bool:
-    """Whether a name or IP address may be of the public internet, as a browser reads it; nothing is looked up."""
-    try:
-        ip = ip_address(host)
-    except ValueError:
-        # Browsers take 127.1, 0x7f.1 and 2130706433 for addresses, too.
-        last = host.rpartition(".")[2]
-        return "." in host and ":" not in host and not _NUMBER.fullmatch(last) and not host.endswith(_PRIVATE_NAMES)
-    if isinstance(ip, IPv6Address):
-        ip = ip.ipv4_mapped or ip.sixtofour or ip
-    return ip.is_global and not ip.is_multicast
 
 
 def _matches(host: str, name: str) -> bool:

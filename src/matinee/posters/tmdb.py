@@ -22,9 +22,9 @@ from urllib.parse import quote, urlsplit
 
 from matinee._util.atomic_files import replacing
 from matinee._util.progress import Progress, silent
+from matinee._util.public_hosts import is_public_host
 from matinee.data.catalog import Movie
 from matinee.errors import FetchError, InvalidInputError
-from matinee.posters.links import is_public_host
 from matinee.posters.store import PosterStore, writing
 from matinee.posters.tmdb_client import URL, WIDTH, StopError, TmdbClient, TmdbRefusedError, discreet
 

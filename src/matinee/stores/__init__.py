@@ -1,4 +1,4 @@
-"""Stores: ratings, movies, vectors and exposures that are written while serving."""
+"""Stores: ratings, states, movies, vectors and exposures that are written while serving."""
 
 from __future__ import annotations
 
@@ -6,27 +6,33 @@ from matinee._util.secrets import without_password
 from matinee.errors import StoreError
 from matinee.settings import Settings
 from matinee.stores.base import (
+    STATES,
     Changes,
     Exposure,
     ImportProgress,
     LineError,
+    MovieState,
     MovieVector,
     Rating,
     RatingChange,
+    State,
     Store,
     UserOverlay,
 )
 from matinee.stores.sqlite.store import SqliteStore
 
 __all__ = [
+    "STATES",
     "Changes",
     "Exposure",
     "ImportProgress",
     "LineError",
+    "MovieState",
     "MovieVector",
     "Rating",
     "RatingChange",
     "SqliteStore",
+    "State",
     "Store",
     "UserOverlay",
     "open_store",

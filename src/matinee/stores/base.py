@@ -1,4 +1,4 @@
-"""The store protocol: ratings, movies, vectors and exposures that change while serving.
+"""The store protocol: ratings, states, movies, vectors and exposures that change while serving.
 
 A store is an overlay on the snapshot. It holds the ratings and movies written before and after training. A user's
 merged ratings are those of the snapshot, minus what the store deleted or erased, updated with what the store holds.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from matinee.data.catalog import Movie
 from matinee.errors import ReadOnlyError
 
+State = Literal["seen", "watchlist", "not_interested"]
+"""What a movie is for a user besides its stars. It may be several of them."""
+STATES: tuple[State, ...] = get_args(State)
 RECORD_SPACES = ("text",)
 """Spaces whose vectors are computed from a movie's record. Replacing the record drops these vectors."""
 
@@ -28,6 +31,17 @@ class Rating:
     movie_id: str
     rating: float | None
     timestamp: int
+    """Seconds since 1970 UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class MovieState:
+    """A movie is seen, on the watchlist or not interesting; `timestamp` None: it no longer is."""
+
+    user_id: str
+    movie_id: str
+    state: State
+    timestamp: int | None
     """Seconds since 1970 UTC."""
 
 
@@ -55,11 +69,13 @@ class UserOverlay:
         version: increases with every change of this user's data; 0 if the store holds nothing about the user.
         erased: the user was erased, so that the snapshot's ratings of this user must be ignored.
         ratings: by movie id, including tombstones (rating None).
+        states: state → movie id → time; without states that no movie has.
     """
 
     version: int = 0
     erased: bool = False
     ratings: dict[str, Rating] = field(default_factory=dict)
+    states: dict[State, dict[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,7 +84,7 @@ class Changes:
 
     Attributes:
         seq: the newest sequence number seen.
-        users: ids of users whose data changed.
+        users: ids of users whose data changed: ratings or states.
         movies: ids of movies that were written or deleted.
         ratings: the rating changes, in order.
         erased: ids of erased users. Discard everything applied of them before, then apply the rating changes: the log
@@ -192,12 +208,19 @@ class Store(Protocol):
         """Write a tombstone for (user, movie), even if the store has no rating. Returns the sequence number."""
         ...
 
+    def put_states(self, states: Sequence[MovieState]) -> int:
+        """Set and remove states, of one user or several; of repeated ones the last wins. Returns the sequence number.
+
+        Each user takes one sequence number, whatever the number of states, and `Changes.users` names the user.
+        """
+        ...
+
     def user(self, user_id: str) -> UserOverlay:
         """Everything stored about one user."""
         ...
 
     def erase_user(self, user_id: str) -> int:
-        """Physically delete a user's ratings, exposures and log entries, and mark the user as erased."""
+        """Physically delete a user's ratings, states, exposures and log entries, and mark the user as erased."""
         ...
 
     def put_movies(self, movies: Sequence[Movie], vectors: Sequence[MovieVector] = ()) -> int:

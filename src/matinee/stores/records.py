@@ -13,7 +13,17 @@ from pydantic import ValidationError
 
 from matinee.data.catalog import Movie
 from matinee.errors import ConflictError, InvalidInputError, StoreError
-from matinee.stores.base import Changes, ImportProgress, LineError, MovieVector, Rating, RatingChange
+from matinee.stores.base import (
+    STATES,
+    Changes,
+    ImportProgress,
+    LineError,
+    MovieState,
+    MovieVector,
+    Rating,
+    RatingChange,
+    State,
+)
 
 KEY_SECONDS = 24 * 3600.0
 """Age at which an idempotency key is forgotten."""
@@ -27,7 +37,8 @@ _FLOAT = np.dtype("<f4")
 LogRow = tuple[int, str | None, str | None, bool, float | None, float | None, int]
 """Sequence number, user, movie, whether there was an entry before, its stars before and after, timestamp.
 
-A rating change names user and movie, an erasure the user alone, a movie's change the movie alone.
+A rating change names user and movie, an erasure the user alone, a movie's change the movie alone. A change of states
+names the user alone, too, and says that there was an entry before.
 """
 
 
@@ -63,6 +74,24 @@ def distinct_ratings(ratings: Sequence[Rating]) -> list[Rating]:
         if not -MAX_INT <= rating.timestamp <= MAX_INT:
             raise InvalidInputError(f"The time {rating.timestamp} is out of range.", "Send seconds since 1970.")
     return list({(rating.user_id, rating.movie_id): rating for rating in ratings}.values())
+
+
+def distinct_states(states: Sequence[MovieState]) -> dict[str, list[MovieState]]:
+    """Checked states by user; of each user, movie and state the last.
+
+    Raises:
+        InvalidInputError: ids that are not valid Unicode, a time that is too large, or no such state.
+    """
+    last: dict[str, dict[tuple[str, State], MovieState]] = {}
+    for one in states:
+        check_text("user id", one.user_id)
+        check_text("film id", one.movie_id)
+        if one.state not in STATES:
+            raise InvalidInputError(f"{one.state!r} is no state of a film.", f"Use one of {', '.join(STATES)}.")
+        if one.timestamp is not None and not -MAX_INT <= one.timestamp <= MAX_INT:
+            raise InvalidInputError(f"The time {one.timestamp} is out of range.", "Send seconds since 1970.")
+        last.setdefault(one.user_id, {})[one.movie_id, one.state] = one
+    return {user_id: list(of_user.values()) for user_id, of_user in last.items()}
 
 
 def digest_of(ratings: Iterable[Rating]) -> bytes:
@@ -173,7 +202,7 @@ def logged_changes(seq: int, rows: Sequence[LogRow]) -> Changes:
         users=frozenset(row[1] for row in rows if row[1] is not None),
         movies=frozenset(row[2] for row in rows if row[2] is not None and row[1] is None),
         ratings=ratings,
-        erased=frozenset(row[1] for row in rows if row[1] is not None and row[2] is None),
+        erased=frozenset(row[1] for row in rows if row[1] is not None and row[2] is None and not row[3]),
     )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from matinee.data.catalog import Movie
 from matinee.databases.lifetime import Lifetime
 from matinee.errors import StoreError
-from matinee.stores.base import Changes, Exposure, ImportProgress, MovieVector, Rating, UserOverlay
+from matinee.stores.base import Changes, Exposure, ImportProgress, MovieState, MovieVector, Rating, State, UserOverlay
 from matinee.stores.group_commit import GroupCommit, Job, run
 from matinee.stores.records import (
     IMPORT_SECONDS,
@@ -27,6 +27,7 @@ from matinee.stores.records import (
     check_vector,
     digest_of,
     distinct_ratings,
+    distinct_states,
     import_rows,
     key_conflict,
     logged_changes,
@@ -49,6 +50,13 @@ FORGET_LOGGED = """
         SELECT log.previous FROM entries JOIN log ON log.seq = entries.seq WHERE log.previous IS NOT NULL
     )
     DELETE FROM log WHERE seq IN (SELECT seq FROM entries) AND user_id = %s"""
+LOG_STATES = """
+    INSERT INTO log (seq, user_id, known_before, previous)
+    VALUES (%s, %s, true, (SELECT version FROM users WHERE user_id = %s))"""
+USER = """
+    SELECT r.movie_id, r.rating, r.timestamp, u.version, u.erased, NULL AS state
+    FROM users u LEFT JOIN ratings r ON r.user_id = u.user_id WHERE u.user_id = %s
+    UNION ALL SELECT movie_id, NULL, timestamp, 0, NULL, state FROM states WHERE user_id = %s"""
 
 
 class Connection(Protocol):
@@ -176,6 +184,10 @@ class SqlStore(ABC, Generic[C]):
         """Log and upsert distinct ratings, of which the last gets the sequence number `seq`."""
 
     @abstractmethod
+    def _put_states(self, connection: C, states: Sequence[MovieState]) -> None:
+        """Upsert distinct states, and delete those without a time."""
+
+    @abstractmethod
     def _put_movies(self, connection: C, seq: int, bodies: Bodies) -> None:
         """Log and upsert movies, of which the last gets the sequence number `seq`.
 
@@ -283,21 +295,51 @@ class SqlStore(ABC, Generic[C]):
         """Write a tombstone for (user, movie). Returns the sequence number."""
         return self.put_ratings([Rating(user_id, movie_id, None, timestamp)])
 
+    def put_states(self, states: Sequence[MovieState]) -> int:
+        """Set and remove states, of one user or several; of repeated ones the last wins. Returns the sequence number.
+
+        Raises:
+            InvalidInputError: ids that are not valid Unicode, a time that is too large, or no such state.
+            StoreError: nothing is stored, or the message says that this is not known.
+        """
+        by_user = distinct_states(states)
+
+        def put(connection: C) -> int:
+            for user_id, of_user in by_user.items():
+                user = self._stored(user_id)
+                seq = self._next_seq(1)
+                connection.execute(LOG_STATES, (seq, user, user))
+                self._put_states(connection, of_user)
+                connection.execute(
+                    "INSERT INTO users (user_id, version) VALUES (%s, %s)"
+                    " ON CONFLICT (user_id) DO UPDATE SET version = excluded.version",
+                    (user, seq),
+                )
+            return self._next_seq(0)
+
+        return self._write(put, sum(map(len, by_user.values())))
+
     def user(self, user_id: str) -> UserOverlay:
         """Everything stored about one user."""
-        rows = self._database.query(
-            "SELECT r.movie_id, r.rating, r.timestamp, u.version, u.erased"
-            " FROM users u LEFT JOIN ratings r ON r.user_id = u.user_id WHERE u.user_id = %s",
-            (self._looked_up(user_id),),
-        )
+        user = self._looked_up(user_id)
+        rows = self._database.query(USER, (user, user))
         if not rows:
             return UserOverlay()
-        *_, version, erased = rows[0]
-        ratings = self._restored((row[:3] for row in rows if row[0] is not None), 0)
-        return UserOverlay(version, erased is not None, {row[0]: Rating(user_id, *row) for row in ratings})
+        # Only the rows of ratings have a version, of which there is always one: with a user that has none, without a
+        # movie.
+        version = max(row[3] for row in rows)
+        erased = any(row[4] is not None for row in rows)
+        ratings: dict[str, Rating] = {}
+        states: dict[State, dict[str, int]] = {}
+        for movie_id, stars, timestamp, _, _, state in self._restored(rows, 0):
+            if state is not None:
+                states.setdefault(state, {})[movie_id] = timestamp
+            elif movie_id is not None:
+                ratings[movie_id] = Rating(user_id, movie_id, stars, timestamp)
+        return UserOverlay(version, erased, ratings, states)
 
     def erase_user(self, user_id: str) -> int:
-        """Delete a user's ratings, exposures and log entries, and mark the user as erased."""
+        """Delete a user's ratings, states, exposures and log entries, and mark the user as erased."""
         check_text("user id", user_id)
         return self._write(lambda connection: self._erase(connection, self._stored(user_id)))
 
@@ -305,6 +347,7 @@ class SqlStore(ABC, Generic[C]):
         seq = self._next_seq(1)
         connection.execute("DELETE FROM exposures WHERE user_id = %s", (user,))
         connection.execute("DELETE FROM ratings WHERE user_id = %s", (user,))
+        connection.execute("DELETE FROM states WHERE user_id = %s", (user,))
         connection.execute(FORGET_LOGGED, (user, user))  # a former erasure, too
         connection.execute("INSERT INTO log (seq, user_id) VALUES (%s, %s)", (seq, user))
         connection.execute(

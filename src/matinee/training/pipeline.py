@@ -30,6 +30,9 @@ from matinee.training.vector_spaces import encoded_spaces, finished, model_space
 PREFERRED = ("blend", "edlae", "ease", "ials", "itemknn", "popular")
 """The default model, in order of preference, if the one of the settings was not fitted."""
 
+QUICK = ("popular", "edlae", "content")
+"""Models of a quick training: a chart, a list for a history, and one for films that nobody has rated."""
+
 MIN_SHOWN_BYTES = 16 << 20
 """Progress shows the memory that a model needs from this size on."""
 
@@ -41,6 +44,7 @@ def train(
     promote: bool = True,
     include_store: bool = True,
     measure: bool = True,
+    quick: bool = False,
     mapping: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> str:
@@ -53,6 +57,8 @@ def train(
         promote: serve the snapshot at once.
         include_store: also learn from ratings and movies written through the API.
         measure: put metrics on held-out ratings into the manifest (fits twice).
+        quick: fit the models of `QUICK` alone, without metrics, vectors of texts and posters, and approximate indexes:
+            something to serve within seconds, while a whole training goes on.
         mapping: canonical column → column of the files, for plain tables.
         progress: called with the current step.
 
@@ -79,6 +85,7 @@ def train(
         promote=promote,
         include_store=include_store,
         measure=measure,
+        quick=quick,
         progress=progress,
     )
 
@@ -91,6 +98,7 @@ def train_dataset(
     promote: bool = True,
     include_store: bool = True,
     measure: bool = False,
+    quick: bool = False,
     progress: Progress | None = None,
 ) -> str:
     """`train` for data that are loaded already; `source` identifies where they came from."""
@@ -107,7 +115,7 @@ def train_dataset(
     if not len(dataset.ratings):
         raise DataError(f"There are no ratings in {dataset.name}.", "See `matinee data inspect` for what was dropped.")
     start = time.perf_counter()
-    encoded, notes = encoded_spaces(dataset, settings, on_progress)
+    encoded, notes = ({}, []) if quick else encoded_spaces(dataset, settings, on_progress)
     dataset = with_spaces(dataset, encoded)
     if notes:
         report = dataset.report.model_copy(update={"notes": (*dataset.report.notes, *notes)})
@@ -116,8 +124,10 @@ def train_dataset(
     lineup = lineup_of(dataset)
     if settings.classic_model == ForestStars.name:
         lineup[ForestStars.name] = ForestStars()
+    if quick:
+        lineup = {name: lineup[name] for name in QUICK}
     metrics: Mapping[str, Mapping[str, float]] = {}
-    if measure:
+    if measure and not quick:
         start = time.perf_counter()
         metrics, lineup = _measured(dataset, lineup, settings, on_progress)
         seconds["measuring"] = time.perf_counter() - start
@@ -125,7 +135,8 @@ def train_dataset(
     metrics = {name: figures for name, figures in metrics.items() if name in fitted}
     seconds |= fit_seconds
     start = time.perf_counter()
-    spaces = finished(encoded | model_spaces(dataset, fitted, settings.seed), settings, on_progress)
+    spaces = encoded | model_spaces(dataset, fitted, settings.seed)
+    spaces = finished(spaces, settings, on_progress, approximate=not quick)
     seconds["spaces"] = time.perf_counter() - start
     default = next((name for name in (settings.default_model, *PREFERRED) if name in fitted), next(iter(fitted)))
     on_progress("writing the snapshot", 0.0)
@@ -139,7 +150,7 @@ def train_dataset(
         seconds=seconds,
         watermark=watermark,
         seed=settings.seed,
-        settings={"source": source, "skipped": skipped, "include_store": include_store},
+        settings={"source": source, "skipped": skipped, "include_store": include_store, "quick": quick},
     )
     if promote:
         SnapshotRegistry(settings.snapshots_dir).promote(snapshot_id, verify=False)

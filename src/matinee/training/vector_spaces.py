@@ -31,7 +31,7 @@ from matinee.snapshots.spaces import Space, lifted
 from matinee.spaces.blend_space import blend_movies
 from matinee.spaces.content_space import ContentSpace
 from matinee.spaces.series import SeriesFinder
-from matinee.training.movie_map import layout
+from matinee.training.movie_map import layout, method_for
 
 Floats = NDArray[np.float32]
 
@@ -196,10 +196,12 @@ def _space(name: str, movies: MovieVectors, extra: Mapping[str, NDArray[Any]] | 
     return Space(name, movies, np.zeros((len(movies), 2), dtype=np.float32), "", extra=extra or {}, lifted=True)
 
 
-def finished(spaces: Mapping[str, Space], settings: Settings, on_progress: Progress = silent) -> dict[str, Space]:
-    """The spaces with maps and with an approximate index of each installed kind."""
+def finished(
+    spaces: Mapping[str, Space], settings: Settings, on_progress: Progress = silent, *, approximate: bool = True
+) -> dict[str, Space]:
+    """The spaces with maps and, if `approximate`, with an index of each installed kind."""
     done: dict[str, Space] = {}
-    kinds = [kind for kind in available_kinds() if kind != "exact"]
+    kinds = [kind for kind in available_kinds() if kind != "exact"] if approximate else []
     for number, (name, space) in enumerate(spaces.items()):
         on_progress("laying out the maps, building the indexes", number / len(spaces))
         indexes = {
@@ -212,10 +214,11 @@ def finished(spaces: Mapping[str, Space], settings: Settings, on_progress: Progr
             }
         # The last value of a lifted vector only encodes the length of the others.
         queries = space.asked(space.vectors)
+        method = method_for(len(queries), settings.map_method)
         done[name] = replace(
             space,
-            layout=layout(queries[:, :-1] if space.lifted else queries, settings.map_method, settings.seed),
-            layout_method=settings.map_method,
+            layout=layout(queries[:, :-1] if space.lifted else queries, method, settings.seed),
+            layout_method=method,
             indexes=indexes,
         )
     on_progress("laying out the maps, building the indexes", 1.0)

@@ -32,9 +32,9 @@ from matinee.stores.elasticsearch.entries import (
     closed,
     fold,
     opened,
-    raters,
     restored,
     stored,
+    users_of,
     without,
 )
 from matinee.stores.elasticsearch.names import Names, document_id
@@ -290,7 +290,7 @@ class Commits:
             Action(
                 *self._part_address(new.token, part),
                 None,
-                {"kind": "part", "commit": new.number, "entries": some, "user": raters(some)},
+                {"kind": "part", "commit": new.number, "entries": some, "user": users_of(some)},
             )
             for part, some in enumerate(parts)
         )
@@ -316,7 +316,7 @@ class Commits:
             Action(*address, commit.number, closed(documents[address])) for address in written if address in documents
         ]
         form = {**commit.form(), "kind": "log"}
-        log = Action(*self._log_address(commit.number), commit.number, form | {"user": raters(form["entries"])})
+        log = Action(*self._log_address(commit.number), commit.number, form | {"user": users_of(form["entries"])})
         self._cluster.write([*actions, log])
         if erased:
             with suppress(StoreError):
@@ -340,7 +340,7 @@ class Commits:
         )
 
     def _strip(self, user_id: str, number: int) -> None:
-        """Delete the lists shown to a user, and what commits up to this one say of the user's ratings."""
+        """Delete the lists shown to a user, and what commits up to this one say of the user."""
         # Not later ones: whoever helps to apply this one may be late.
         earlier = [{"term": {"kind": "shown"}}, {"range": {"commit": {"lte": number}}}]
         query = {"bool": {"filter": [{"term": {"user": document_id(user_id)}}, {"bool": {"should": earlier}}]}}

@@ -42,6 +42,14 @@ class ErasureEntry(NamedTuple):
     user_id: str
 
 
+class StatesEntry(NamedTuple):
+    """States of a user's movies were set and removed: (state, movie, time or None) each."""
+
+    seq: int
+    user_id: str
+    changes: Sequence[tuple[str, str, int | None]]
+
+
 class MovieEntry(NamedTuple):
     """A movie was written.
 
@@ -83,15 +91,18 @@ class ImportEntry(NamedTuple):
     created: float
 
 
-Entry = RatingEntry | ErasureEntry | MovieEntry | KeyEntry | ImportEntry
+Entry = RatingEntry | StatesEntry | ErasureEntry | MovieEntry | KeyEntry | ImportEntry
 _KINDS: dict[str, type[Entry]] = {
     "rating": RatingEntry,
+    "states": StatesEntry,
     "erasure": ErasureEntry,
     "movie": MovieEntry,
     "key": KeyEntry,
     "import": ImportEntry,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
+_OF_USERS = {_NAMES[RatingEntry], _NAMES[StatesEntry]}
+"""Kinds of stored entries that say what a user has rated or seen."""
 
 
 def stored(entry: Entry) -> list[Any]:
@@ -104,15 +115,15 @@ def restored(form: Sequence[Any]) -> Entry:
     return _KINDS[form[0]](*form[1:])
 
 
-def raters(forms: Iterable[Sequence[Any]]) -> list[str]:
-    """Ids of the documents of users whose ratings stored entries change, for finding the entries of one user."""
-    return list({document_id(form[2]): None for form in forms if form[0] == _NAMES[RatingEntry]})
+def users_of(forms: Iterable[Sequence[Any]]) -> list[str]:
+    """Ids of the documents of users whose ratings or states stored entries change, to find the entries of one user."""
+    return list({document_id(form[2]): None for form in forms if form[0] in _OF_USERS})
 
 
 def without(source: Source, user_id: str) -> Source:
-    """A document that holds entries, without those of one user's ratings."""
-    left = [form for form in source["entries"] if form[0] != _NAMES[RatingEntry] or form[2] != user_id]
-    return source | {"entries": left, "user": raters(left)}
+    """A document that holds entries, without those of one user's ratings and states."""
+    left = [form for form in source["entries"] if form[0] not in _OF_USERS or form[2] != user_id]
+    return source | {"entries": left, "user": users_of(left)}
 
 
 def key_address(names: Names, key: str) -> Address:
@@ -177,13 +188,19 @@ def fold(entry: Entry, documents: Mapping[Address, Source], names: Names) -> Non
             _fold_user(entry, document)
 
 
-def _fold_user(entry: RatingEntry | ErasureEntry, document: Source) -> None:
+def _fold_user(entry: RatingEntry | StatesEntry | ErasureEntry, document: Source) -> None:
     document["user_id"] = entry.user_id
     document["version"] = entry.seq
     document.setdefault("erased", None)
     document.setdefault("ratings", {})
     if isinstance(entry, ErasureEntry):
-        document |= {"erased": entry.seq, "ratings": {}}
+        document |= {"erased": entry.seq, "ratings": {}, "states": {}}
+    elif isinstance(entry, StatesEntry):
+        states = document.setdefault("states", {})
+        for state, movie_id, timestamp in entry.changes:
+            states.pop((state, movie_id), None)
+            if timestamp is not None:
+                states[state, movie_id] = (timestamp,)
     else:
         document["ratings"][entry.movie_id] = (entry.after, entry.timestamp, entry.seq)
 
@@ -199,10 +216,12 @@ def _fold_movie(entry: MovieEntry, document: Source | None) -> None:
 
 
 def searched(movie: Mapping[str, Any]) -> Source:
-    """The fields of a movie's document that are searched: the title and all other texts of its record."""
+    """The fields of a movie's document that are searched: its titles and all other texts of its record."""
     values = (movie.get(name) for name in TEXT_FIELDS)
     flat = (part for value in values if value for part in (value if isinstance(value, list) else [value]))
-    return {"title": movie.get("title", ""), "text": list(flat)}
+    others = [movie.get("original_title"), *movie.get("alternate_titles", ())]
+    names = [movie.get("title", ""), *(name for name in others if name)]
+    return {"title": names if len(names) > 1 else names[0], "text": list(flat)}
 
 
 def _fold_vectors(entry: MovieEntry, document: Source | None) -> None:
@@ -231,8 +250,8 @@ def log_row(entry: Entry) -> LogRow | None:
     """The entry as a row of the change log; None if it does not belong there."""
     if isinstance(entry, RatingEntry):
         return entry[:7]
-    if isinstance(entry, ErasureEntry):
-        return entry.seq, entry.user_id, None, False, None, None, 0
+    if isinstance(entry, ErasureEntry | StatesEntry):
+        return entry.seq, entry.user_id, None, isinstance(entry, StatesEntry), None, None, 0
     if isinstance(entry, MovieEntry):
         return entry.seq, None, entry.movie_id, False, None, None, 0
     return None
@@ -240,10 +259,12 @@ def log_row(entry: Entry) -> LogRow | None:
 
 # --- stored form of documents -----------------------------------------------------------------------------------
 def opened(source: Source) -> Source:
-    """A document as it is worked on: a user's ratings by movie, a movie's vectors by space."""
+    """A document as it is worked on: a user's ratings by movie and states by both, a movie's vectors by space."""
     document = dict(source)
     if "ratings" in document:
         document["ratings"] = {movie_id: tuple(rest) for movie_id, *rest in document["ratings"]}
+    if "states" in document:
+        document["states"] = {(state, movie_id): tuple(rest) for state, movie_id, *rest in document["states"]}
     if "spaces" in document:
         document["spaces"] = {space: tuple(rest) for space, *rest in document["spaces"]}
     return document
@@ -255,4 +276,6 @@ def closed(document: Source) -> Source:
     for name in ("ratings", "spaces"):
         if name in source:
             source[name] = [(key, *rest) for key, rest in source[name].items()]
+    if "states" in source:
+        source["states"] = [(*key, *rest) for key, rest in source["states"].items()]
     return source

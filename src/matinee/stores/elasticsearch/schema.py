@@ -14,26 +14,29 @@ from matinee.databases.elasticsearch import Cluster
 from matinee.databases.elasticsearch_documents import Action, Document
 from matinee.databases.elasticsearch_scan import scan
 from matinee.errors import StoreError
-from matinee.stores.elasticsearch.entries import raters
+from matinee.stores.elasticsearch.entries import users_of
 from matinee.stores.elasticsearch.names import Names
 
 if TYPE_CHECKING:
     from elasticsearch import Elasticsearch
 
-SCHEMA = 2
+SCHEMA = 3
 """Version of the indices that this code reads and writes."""
 
 
-def _with_raters(part: str, document: Document) -> dict[str, Any]:
+def _with_users(part: str, document: Document) -> dict[str, Any]:
     """Documents of the log name the users whose ratings they change."""
     source = document.source
     if part != "log" or source.get("kind") not in ("log", "part"):
         return source
-    return source | {"user": raters(source["entries"])}
+    return source | {"user": users_of(source["entries"])}
 
 
-MIGRATIONS: Mapping[int, Callable[[str, Document], dict[str, Any]]] = {1: _with_raters}
-"""Version → a function that makes a document of the next version: (part, document) → its source."""
+MIGRATIONS: Mapping[int, Callable[[str, Document], dict[str, Any]]] = {1: _with_users}
+"""Version → a function that makes a document of the next version: (part, document) → its source.
+
+Version 3 has states of users, and changes no document: older code does not know their entries.
+"""
 OWNER = "matinee"
 STATE = "state"
 """The document of the log that holds the newest commit."""
@@ -60,7 +63,7 @@ PROPERTIES: dict[str, dict[str, dict[str, Any]]] = {
         "entries": _NOT_SEARCHED,
         "body": _NOT_SEARCHED,
     },
-    "users": {"user_id": _ID, "version": _NUMBER, "erased": _NUMBER, "ratings": _NOT_SEARCHED},
+    "users": {"user_id": _ID, "version": _NUMBER, "erased": _NUMBER, "ratings": _NOT_SEARCHED, "states": _NOT_SEARCHED},
     "movies": {
         "movie_id": _ID,
         "place": _NUMBER,

@@ -18,7 +18,7 @@ from matinee.databases.elasticsearch_documents import Action
 from matinee.databases.elasticsearch_errors import Failure, refused
 from matinee.databases.elasticsearch_scan import Scan, scan
 from matinee.errors import ReadOnlyError, StoreError
-from matinee.stores.base import Changes, Exposure, ImportProgress, MovieVector, Rating, UserOverlay
+from matinee.stores.base import Changes, Exposure, ImportProgress, MovieState, MovieVector, Rating, State, UserOverlay
 from matinee.stores.elasticsearch import schema
 from matinee.stores.elasticsearch.batches import Batch, Batches, BatchJob
 from matinee.stores.elasticsearch.commits import Commit, Commits, entries_of
@@ -30,6 +30,7 @@ from matinee.stores.elasticsearch.entries import (
     MovieEntry,
     RatingEntry,
     Source,
+    StatesEntry,
     import_address,
     key_address,
     log_row,
@@ -53,6 +54,7 @@ from matinee.stores.records import (
     check_vector,
     digest_of,
     distinct_ratings,
+    distinct_states,
     import_rows,
     key_conflict,
     logged_changes,
@@ -208,6 +210,26 @@ class ElasticsearchStore:
         """Write a tombstone for (user, movie). Returns the sequence number."""
         return self.put_ratings([Rating(user_id, movie_id, None, timestamp)])
 
+    def put_states(self, states: Sequence[MovieState]) -> int:
+        """Set and remove states, of one user or several; of repeated ones the last wins. Returns the sequence number.
+
+        Raises:
+            InvalidInputError: ids that are not valid Unicode, a time that is too large, or no such state.
+            StoreError: as `put_ratings`.
+        """
+        by_user = distinct_states(states)
+        if not by_user:
+            return self.seq()
+
+        def work(batch: Batch) -> int:
+            for user_id, of_user in by_user.items():
+                changes = [(one.state, one.movie_id, one.timestamp) for one in of_user]
+                batch.add(StatesEntry(batch.seq + 1, user_id, changes))
+            return batch.seq
+
+        reads = [user_address(self.names, user_id) for user_id in by_user]
+        return self._write(reads, work, weight=sum(map(len, by_user.values())))
+
     def user(self, user_id: str) -> UserOverlay:
         """Everything stored about one user."""
         if storable(user_id) is None:
@@ -217,10 +239,13 @@ class ElasticsearchStore:
             return UserOverlay()
         source = opened(document.source)
         ratings = {movie_id: Rating(user_id, movie_id, *held[:2]) for movie_id, held in source["ratings"].items()}
-        return UserOverlay(source["version"], source["erased"] is not None, ratings)
+        states: dict[State, dict[str, int]] = {}
+        for (state, movie_id), (timestamp,) in source.get("states", {}).items():
+            states.setdefault(state, {})[movie_id] = timestamp
+        return UserOverlay(source["version"], source["erased"] is not None, ratings, states)
 
     def erase_user(self, user_id: str) -> int:
-        """Physically delete a user's ratings, exposures and log entries, and mark the user as erased.
+        """Physically delete a user's ratings, states, exposures and log entries, and mark the user as erased.
 
         They cannot be read once this returns. They leave the disk at a merge that is asked for here.
         """

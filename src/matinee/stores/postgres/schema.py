@@ -62,6 +62,12 @@ MIGRATIONS: tuple[tuple[str | Callable[[Connection], None], ...], ...] = (
             SELECT seq, lag(seq) OVER (PARTITION BY user_id ORDER BY seq) AS previous FROM log
             WHERE user_id IS NOT NULL) AS linked WHERE linked.seq = log.seq""",
     ),
+    (
+        # Seen, on the watchlist, not interesting; timestamp in seconds since 1970.
+        """CREATE TABLE states (
+            user_id text COLLATE "C" NOT NULL, state text COLLATE "C" NOT NULL, movie_id text COLLATE "C" NOT NULL,
+            timestamp bigint NOT NULL, PRIMARY KEY (user_id, state, movie_id))""",
+    ),
     (normalize_ids,),
 )
 

@@ -10,7 +10,7 @@ import psycopg
 
 from matinee.databases.postgres import Connection, Pool, quoted
 from matinee.errors import ReadOnlyError
-from matinee.stores.base import RECORD_SPACES, MovieVector, Rating
+from matinee.stores.base import RECORD_SPACES, MovieState, MovieVector, Rating
 from matinee.stores.group_commit import Job
 from matinee.stores.postgres import schema
 from matinee.stores.postgres.texts import restored, stored
@@ -43,6 +43,12 @@ _PUT_RATINGS = """
     )
     INSERT INTO users SELECT user_id, max(seq) FROM given GROUP BY user_id
     ON CONFLICT (user_id) DO UPDATE SET version = excluded.version"""
+_DROP_STATES = """
+    DELETE FROM states s USING unnest(%s::text[], %s::text[], %s::text[]) AS given (user_id, state, movie_id)
+    WHERE s.user_id = given.user_id AND s.state = given.state AND s.movie_id = given.movie_id"""
+_PUT_STATES = """
+    INSERT INTO states SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[])
+    ON CONFLICT (user_id, state, movie_id) DO UPDATE SET timestamp = excluded.timestamp"""
 _PUT_MOVIES = """
     WITH given AS MATERIALIZED (
         SELECT movie_id, body, %s::bigint + place AS seq
@@ -177,6 +183,16 @@ class PostgresStore(SqlStore[Connection]):
                 ),
             )
 
+    def _put_states(self, connection: Connection, states: Sequence[MovieState]) -> None:
+        for start in range(0, len(states), CHUNK):
+            part = states[start : start + CHUNK]
+            gone = [one for one in part if one.timestamp is None]
+            if gone:
+                connection.execute(_DROP_STATES, _columns(gone))
+            there = [one for one in part if one.timestamp is not None]
+            if there:
+                connection.execute(_PUT_STATES, (*_columns(there), [one.timestamp for one in there]))
+
     def _put_movies(self, connection: Connection, seq: int, bodies: Bodies) -> None:
         before = seq - len(bodies)
         for start in range(0, len(bodies), CHUNK):
@@ -202,3 +218,12 @@ class PostgresStore(SqlStore[Connection]):
 
     def _put_exposures(self, connection: Connection, rows: Sequence[Row]) -> None:
         connection.execute(_PUT_EXPOSURES, [list(column) for column in zip(*rows, strict=True)])
+
+
+def _columns(states: Sequence[MovieState]) -> tuple[list[str], list[str], list[str]]:
+    """User, state and movie of each, as stored."""
+    return (
+        [stored(one.user_id) for one in states],
+        [one.state for one in states],
+        [stored(one.movie_id) for one in states],
+    )

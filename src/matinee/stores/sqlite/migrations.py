@@ -96,6 +96,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "DROP TABLE odd_movies",
         "DROP TABLE odd_ratings",
     ),
+    (
+        # Seen, on the watchlist, not interesting; timestamp in seconds since 1970.
+        """CREATE TABLE states (
+            user_id TEXT NOT NULL, state TEXT NOT NULL, movie_id TEXT NOT NULL, timestamp INTEGER NOT NULL,
+            PRIMARY KEY (user_id, state, movie_id)) WITHOUT ROWID""",
+    ),
 )
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from matinee.errors import ReadOnlyError
-from matinee.stores.base import RECORD_SPACES, MovieVector, Rating
+from matinee.stores.base import RECORD_SPACES, MovieState, MovieVector, Rating
 from matinee.stores.records import KEEP_LOG, bytes_of, storable
 from matinee.stores.sql import Bodies, Row, SqlStore
 from matinee.stores.sqlite.connections import Connection, Connections
@@ -55,8 +55,7 @@ class SqliteStore(SqlStore[Connection]):
         """The newest sequence number. Takes microseconds; sees other processes' commits immediately."""
         try:
             reader = self._connections.reader()
-            # data_version changes with every commit of another connection, and this one never writes.
-            version = reader.connection.execute("PRAGMA data_version").fetchone()[0]
+            version = reader.version()  # this connection never writes
             if version != reader.data_version:
                 # In this order, so that a commit in between makes the next call read again.
                 reader.seq = int(reader.connection.execute("SELECT seq FROM state").fetchone()[0])
@@ -96,7 +95,7 @@ class SqliteStore(SqlStore[Connection]):
         return self._connections.write_problem()
 
     def erase_user(self, user_id: str) -> int:
-        """Physically delete a user's ratings, exposures and log entries, and mark the user as erased."""
+        """Physically delete a user's ratings, states, exposures and log entries, and mark the user as erased."""
         seq = super().erase_user(user_id)
         self._connections.checkpoint()  # until then the write-ahead log contains the old pages
         return seq
@@ -131,6 +130,16 @@ class SqliteStore(SqlStore[Connection]):
         connection.executemany(
             "INSERT INTO users (user_id, version) VALUES (?, ?) ON CONFLICT DO UPDATE SET version = excluded.version",
             list(before.items()),
+        )
+
+    def _put_states(self, connection: Connection, states: Sequence[MovieState]) -> None:
+        connection.executemany(
+            "DELETE FROM states WHERE user_id = ? AND state = ? AND movie_id = ?",
+            [(one.user_id, one.state, one.movie_id) for one in states if one.timestamp is None],
+        )
+        connection.executemany(
+            "INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?)",
+            [(one.user_id, one.state, one.movie_id, one.timestamp) for one in states if one.timestamp is not None],
         )
 
     def _put_movies(self, connection: Connection, seq: int, bodies: Bodies) -> None:
