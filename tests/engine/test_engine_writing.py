@@ -137,7 +137,7 @@ def test_titles_are_indexed_anew_where_films_changed_not_where_ratings_did(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[int] = []
-    monkeypatch.setattr(title_index, "keys_of", lambda title: made.append(1) or keys_of(title))
+    monkeypatch.setattr(title_index, "keys_of", lambda *names: made.append(1) or keys_of(*names))
     assert engine.search("story")
     for n in range(3):
         engine.rate([("u3", f"m{n}", 5.0)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -164,10 +165,15 @@ def test_what_runs_in_the_browser_only_is_not_called(web: Service) -> None:
     config = httpx.get(f"{web.url}/config", trust_env=False).json()
     numbers = [one["id"] for one in config["dependencies"] if not one["backend_fn"]]
     assert numbers
-    before = web.log.stat().st_size
+    before, end = web.log.stat().st_size, time.monotonic() + 30
     for number in numbers:
         answer = post(web, "run/predict", json.dumps({"data": [], "fn_index": number}).encode())
         assert (answer.status_code, answer.json()["status"]) == (400, 400)
+        queued = json.dumps({"data": [], "fn_index": number, "session_hash": "queued"}).encode()
+        assert post(web, "queue/join", queued).status_code == 200
+    while web.log.read_bytes()[before:].count(b"runs in the browser") < 2 * len(numbers):
+        assert time.monotonic() < end, web.told()
+        time.sleep(0.05)
     assert "Traceback" not in web.log.read_bytes()[before:].decode(errors="replace")
 
 

@@ -15,7 +15,7 @@ from matinee.data.packed import LIST_COLUMNS
 from matinee.data.readers.remarks import remark
 from matinee.data.stars import NULL_WORDS, Values, understand
 from matinee.data.times import LAST_SECOND, as_seconds, to_seconds
-from matinee.data.titles import article_first, valid_year, without_year, year_in_title
+from matinee.data.titles import article_first, split_names, valid_year, without_year, year_in_title
 from matinee.data.wording import list_style, plain_column, words_of
 
 _NOT_GENRES = ["(no genres listed)", "no genres listed", "unknown", "n/a", "none", "null", "\\n"]
@@ -317,7 +317,11 @@ def as_words(frame: pl.DataFrame, name: str, separator: str = "|") -> pl.Expr:
     word = pl.element().cast(pl.String).str.strip_chars()
     words = column.list.eval(word.filter((word != "") & (word.str.len_chars() <= _MAX_WORD)))
     cap = (
-        50 if name in ("genres", "countries", "languages") else 200 if name in ("directors", "writers") else _MAX_WORDS
+        50
+        if name in ("genres", "countries", "languages", "alternate_titles")
+        else 200
+        if name in ("directors", "writers")
+        else _MAX_WORDS
     )
     return words.list.unique(maintain_order=True).list.head(cap).fill_null([]).alias(name)
 
@@ -393,9 +397,7 @@ def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.Da
     # A title that is only "(1999)" is kept.
     bare = pl.when(split & (without_year(pl.col("title")) != "")).then(without_year(pl.col("title"))).otherwise("title")
     table.frame = table.frame.with_columns(title=bare, year=pl.coalesce("year", year))
-    moved = article_first(pl.col("title"))
-    table.count(table.changed, "article moved to the front", moved != pl.col("title"))
-    table.frame = table.frame.with_columns(title=moved.str.slice(0, 500))
+    _split_names(table)
     if "genres" in table.frame.columns:
         remaining = pl.col("genres").list.filter(~pl.element().str.to_lowercase().is_in(_NOT_GENRES))
         table.frame = table.frame.with_columns(genres=remaining)
@@ -407,6 +409,24 @@ def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.Da
     names = [name for name in SCHEMA if name in table.frame.columns]
     table.frame = table.frame.select(pl.col(name).cast(SCHEMA[name]) for name in names)
     return table.frame, table.report()
+
+
+def _split_names(table: Counter) -> None:
+    """Other names in parentheses become `alternate_titles`, and articles move to the front of all names."""
+    moved = article_first(pl.col("title"))
+    table.count(table.changed, "article moved to the front", moved != pl.col("title"))
+    split = [split_names(title) if "(" in title else (title, ()) for title in table.frame["title"]]
+    table.frame = table.frame.with_columns(
+        pl.Series("title", [name for name, _ in split], dtype=pl.String),
+        pl.Series("others", [others for _, others in split], dtype=pl.List(pl.String)),
+    ).with_columns(title=article_first(pl.col("title")).str.slice(0, 500))
+    if table.count(table.changed, "other titles split from the title", pl.col("others").list.len() > 0):
+        given = [pl.col("alternate_titles")] if "alternate_titles" in table.frame.columns else []
+        others = pl.concat_list(*given, "others").list.eval(pl.element().str.slice(0, 500))
+        table.frame = table.frame.with_columns(alternate_titles=others.list.unique(maintain_order=True).list.head(50))
+    if "original_title" in table.frame.columns:
+        original = article_first(pl.col("original_title")).str.slice(0, 500)
+        table.frame = table.frame.with_columns(original_title=pl.when(original != pl.col("title")).then(original))
 
 
 def clean_tags(frame: pl.DataFrame, movie_ids: pl.Series) -> tuple[pl.DataFrame, TableReport]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -473,6 +473,11 @@ class Engine:
         return self.backlog.state()
 
     # --- writes: each is all or nothing and durable when it returns ---------------------------------------------
+    def known_movies(self, movie_ids: Iterable[Id]) -> frozenset[str]:
+        """Those of some ids that movies in service have."""
+        catalog = self.request_view().catalog
+        return frozenset(id_ for id_ in map(id_text, movie_ids) if catalog.find(id_) is not None)
+
     def check_stars(self, stars: float) -> float:
         """Return the stars, or raise InvalidInputError where they are off the scale."""
         return check_stars(stars, self.scale)

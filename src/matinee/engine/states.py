@@ -71,8 +71,10 @@ def _check_room(view: RequestView, user_id: str, changes: dict[tuple[str, State]
 
 
 def states_of(view: RequestView, user_id: str, movie_id: str) -> tuple[State, ...]:
-    """States that one movie has for a user, in the order of `STATES`. Raises UnknownMovieError."""
-    stored = normalized(view.catalog.column("movie_id")[view.catalog.row(movie_id)])
+    """States that one movie, deleted or not, has for a user, in the order of `STATES`. Raises UnknownMovieError."""
+    stored = _stored_id(view, movie_id, removed=True)
+    if stored is None:
+        raise UnknownMovieError(movie_id)
     held = view.user_overlay(user_id).states
     return tuple(state for state in STATES if stored in held.get(state, {}))
 

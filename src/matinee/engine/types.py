@@ -185,13 +185,22 @@ class MovieMap:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One search result: `matched` "title", "meaning", "words" or "poster", `score` 0..1, and why in words."""
+    """One search result.
+
+    Attributes:
+        row: in the catalog.
+        score: 0..1.
+        matched: "title", "meaning", "words" or "poster".
+        how: why, in words.
+        matched_title: the original or alternate title that matched; None: the title did, or something else.
+    """
 
     row: int
     movie: Movie
     score: float
     matched: str
     how: str
+    matched_title: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

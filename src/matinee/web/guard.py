@@ -139,9 +139,10 @@ def keep_files_away(blocks: gr.Blocks) -> None:
             return await preprocess(block_fn, [*_plain(inputs), *([None] * missing)], *others, **options)
         except Exception as error:
             faults = _FAULTS.get()
-            if faults is None:
-                raise
-            faults.append(error)
+            if faults is None:  # from the queue
+                log.warning("A call of %s cannot be read: %s: %.200s", block_fn.api_name, type(error).__name__, error)
+            else:
+                faults.append(error)
             raise gr.Error(UNREADABLE, print_exception=False) from error
 
     blocks.preprocess_data = preprocess_data  # type: ignore[method-assign]
