@@ -19,6 +19,7 @@ from matinee.cli.console import (
     table,
 )
 from matinee.cli.processes import end_with_stdin
+from matinee.cli.reading import MapValues, StarScale, Unrated, reading
 
 if TYPE_CHECKING:
     from matinee.evaluation.experiment import Evaluation
