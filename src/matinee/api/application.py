@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -19,6 +18,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from matinee import __version__
+from matinee._util.allocator import freeze_heap, unfreeze_heap
 from matinee._util.security_headers import SecurityHeaders, security_headers
 from matinee._util.trusted_hosts import TrustedHosts
 from matinee.api.access import Access, CheckAccess
@@ -78,10 +78,9 @@ def frozen_heap(service: Service) -> Iterator[None]:
     if not service.has_process:
         yield
         return
-    gc.collect()
-    gc.freeze()
+    freeze_heap()
     yield
-    gc.unfreeze()
+    unfreeze_heap()
 
 
 @asynccontextmanager

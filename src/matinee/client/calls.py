@@ -169,11 +169,6 @@ def neighbors(user_id: str, *, n: int | None = None) -> Call:
 
 
 # --- states, histories, groups ---------------------------------------------------------------------------------
-def states(user_id: str, *, state: str | None = None, limit: int | None = None, offset: int | None = None) -> Call:
-    """Films that a user has seen, put on the list, or does not want; newest first."""
-    return _call("GET", "v1", "users", user_id, "states", state=state, limit=limit, offset=offset)
-
-
 def set_state(user_id: str, state: str, movie_id: str) -> Call:
     """Put a film into a state: seen, watchlist or not_interested."""
     return _call("PUT", "v1", "users", user_id, "states", state, movie_id)
@@ -194,8 +189,9 @@ def import_history(
     preview: bool | None = None,
 ) -> Call:
     """Store a history that another site has exported, or only say what is in it."""
-    given = {"name": name, "layout": layout, "scale": scale, "preview": preview}
-    return _call("POST", "v1", "users", user_id, "import", image=file, **given)
+    return _call(
+        "POST", "v1", "users", user_id, "import", image=file, name=name, layout=layout, scale=scale, preview=preview
+    )
 
 
 def group_recommendations(people: Sequence[str], *, way: str | None = None, n: int | None = None) -> Call:

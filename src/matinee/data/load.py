@@ -18,13 +18,13 @@ from matinee.data.id_checks import check_known, note_imdb_ids
 from matinee.data.joins import add_links, add_overviews, add_tags
 from matinee.data.ratings import Ratings
 from matinee.data.readers import RawData, read_source
-from matinee.data.readers.archives import unpacked
+from matinee.data.readers.archives import STREAMS, packing, unpacked
 from matinee.data.readers.columns import MOVIES_COLUMNS, RATINGS_COLUMNS, ColumnMapping, split_mapping
 from matinee.data.readers.frames import is_frame, read_frames
 from matinee.data.readers.generic import find
 from matinee.data.readers.memory import reading_within
 from matinee.data.readers.metadata import read_movies_alone, refuse_other_tables
-from matinee.data.readers.remarks import collecting
+from matinee.data.readers.remarks import collecting, current_notes
 from matinee.data.readers.tables import SUFFIXES, columns_of, read_table
 from matinee.data.sources import get_dataset_files, list_datasets, locate_auto
 from matinee.data.stars import Values, understand
@@ -116,7 +116,11 @@ def _locate(source: str | Path, settings: Settings, progress: Progress | None) -
         return source, get_dataset_files(source, settings, progress), ()
     path = Path(source).expanduser()
     if path.exists():
-        return path.resolve().stem if path.is_file() else path.resolve().name, path, ()
+        resolved = path.resolve()
+        if path.is_file() and (kind := packing(path)) and resolved.name.lower().endswith(kind):
+            resolved = resolved.with_name(resolved.name[: -len(kind)])  # ratings.csv.gz is called ratings, ml.zip ml
+            resolved = resolved if kind in STREAMS else resolved.with_name(f"{resolved.name}.")
+        return resolved.stem if path.is_file() else resolved.name, path, ()
     if isinstance(source, Path) or len(path.parts) > 1:
         raise DataError(f"There is no folder {path}.", "Check the path, or give a name of `matinee data list`.")
     return source, get_dataset_files(source, settings, progress), ()
@@ -197,7 +201,10 @@ def _assemble(
             lost = tables["movies" if table == "films" else "ratings"].dropped
             why = ", ".join(f"{reason}: {count:,}" for reason, count in lost.items()) or "the table is empty"
             unread = f" {_note_unread(values)}" if table == "ratings" and values is not None and values.unread else ""
-            raise DataError(f"{name} has no usable {table} ({why}).{unread}", "Check the files and the column mapping.")
+            odd = " ".join(["", *(text for text in current_notes() if " ids such as " in text)])
+            raise DataError(
+                f"{name} has no usable {table} ({why}).{unread}{odd}", "Check the files and the column mapping."
+            )
     if raw.links is not None:
         movies, tables["links"], shares = add_links(movies, raw.links)
         joins |= shares

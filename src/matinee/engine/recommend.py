@@ -13,10 +13,10 @@ from matinee._util.request_context import stage
 from matinee._util.topk import top_n
 from matinee.data.ids import Id
 from matinee.engine.charts import newcomer_scores
+from matinee.engine.diversity import diversify
 from matinee.engine.filters import Filter, parse
 from matinee.engine.movie_lookup import known_id
 from matinee.engine.reasons import ListReasons, list_reasons
-from matinee.engine.rerank import diversify
 from matinee.engine.runtime import RequestView
 from matinee.engine.types import Answer, Item, Request
 from matinee.errors import InvalidInputError

@@ -226,4 +226,5 @@ def _movies(
         # goodbooks in its first form: `book_id` is that of Goodreads, and the ratings have `id`.
         mapping = {**mapping, "movie_id": "id"}
         remark(f"{path.name}: the ratings' book_id is its column id; its book_id is that of Goodreads.")
-    return read_table(path, MOVIES_COLUMNS, ("movie_id", "title"), mapping)
+    movies = read_table(path, MOVIES_COLUMNS, ("movie_id", "title"), mapping)
+    return movies if "movie_id" in mapping else metadata.by_links_if_tmdb(movies, path, side_tables(folder)[0])
