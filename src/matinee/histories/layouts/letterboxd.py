@@ -32,7 +32,7 @@ class Letterboxd(Layout):
             return True
         if {"position", "name", "year", "url"} <= columns or "letterboxduri" in columns:
             return True
-        return bool(columns & {"rating10", "watcheddate"}) and bool(columns & {"title", "imdbid", "tmdbid"})
+        return "simkl_id" not in columns and bool(columns & {"rating10", "watcheddate"}) and "title" in columns
 
     def rank(self, part: Part) -> int:
         """The ratings count most, then what was watched, then the diary."""

@@ -18,10 +18,13 @@ from matinee.histories.values import days_of, seconds_of
 
 _SEASON = re.compile(
     r"(?:the )?(?:complete )?(?:limited series|mini-?series|miniserie|series|season|staffel|saison|temporada|stagione|"
-    r"seizoen|sezon|säsong|sæson|sesong|kausi|évad|série|episode|folge|épisode|episodio|chapter|capítulo)\b.*",
+    r"seizoen|sezon|säsong|sæson|sesong|kausi|évad|série)\b.*",
     re.IGNORECASE,
 )
-_PART = re.compile(r"(?:part|volume|vol\.|book|teil|partie|parte|collection)\s+\w+", re.IGNORECASE)
+_PART = re.compile(
+    r"(?:part|volume|vol\.|book|teil|partie|parte|collection|episode|folge|épisode|episodio|chapter|capítulo)\s+\w+",
+    re.IGNORECASE,
+)
 _VIDEO_SECONDS = 20 * 60
 """What was played for less is no film that was seen."""
 
@@ -31,7 +34,7 @@ def is_episode(title: str) -> bool:
     parts = [part.strip() for part in title.split(": ")]
     if any(_SEASON.fullmatch(part) for part in parts[1:]):
         return True
-    return len(parts) > 2 and any(_PART.fullmatch(part) for part in parts[1:-1])
+    return len(parts) > 2 and any(_PART.fullmatch(part) for part in parts[1:])
 
 
 class Netflix(Layout):
