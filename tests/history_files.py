@@ -205,3 +205,22 @@ LETTERBOXD_ZIP = zipped(
     lists__best_csv=LIST,
     deleted__diary_csv=DIARY,
 )
+
+
+def movies() -> list[dict[str, object]]:
+    """The catalog as records of a data set."""
+    return [
+        {"movie_id": id_, "title": title, "year": year, "genres": ["Drama"], "imdb_id": imdb, "tmdb_id": tmdb}
+        for id_, title, year, imdb, tmdb in CATALOG
+    ]
+
+
+def rows() -> list[tuple[str, str, float, int | None]]:
+    """Ratings of others, from half a star to five."""
+    ids = [id_ for id_, *_ in CATALOG]
+    return [
+        (f"u{user}", id_, 0.5 + 0.5 * ((user * 7 + i * 3) % 10), 1_000_000_000 + user)
+        for user in range(12)
+        for i, id_ in enumerate(ids)
+        if (user + i) % 2
+    ]
