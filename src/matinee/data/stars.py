@@ -209,7 +209,7 @@ def understand(
                 "--unrated none keeps it as a rating."
             )
         unrated = tuple(number for number, _ in apart)
-    given = given.filter(~pl.col("number").is_in(list(unrated)))
+    given = given.filter(~pl.col("number").is_in([float(number) for number in unrated])) if unrated else given
     if scale is not None:
         return Meaning(scale, tuple(unrated), notes=tuple(notes))
     if given.is_empty():
