@@ -23,11 +23,13 @@ from matinee.web.blocks import build_blocks
 from matinee.web.core import AWAY, Core
 from matinee.web.guard import Guard
 from matinee.web.maps import MapFiles
+from matinee.web.page_head import PageHead
 from matinee.web.request_ids import RequestIds
 from matinee.web.sessions import Sessions
 from matinee.web.sign_in import RequireSession, routes
 from matinee.web.theme import theme
 from matinee.web.uploads import UploadQuota
+from matinee.web.visitor import visitor_routes
 
 ASSETS = Path(__file__).parent / "assets"
 HEAD = """<meta name="color-scheme" content="light dark">
@@ -95,6 +97,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await core.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(PageHead, core=core, root=settings.web_root)
     app.add_middleware(_CompressedPage)
     app.add_middleware(UploadQuota, limit=settings.uploads_limit)
     if settings.web_password:
@@ -106,6 +109,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     headers = security_headers(policy, framed_by=settings.framed_by, page=True)
     app.add_middleware(SecurityHeaders, headers=headers)
     app.add_middleware(RequestIds)
+    app.include_router(visitor_routes(core))
     app.mount("/matinee", _Assets(directory=ASSETS), name="matinee")  # /assets is Gradio's own
 
     @app.get("/health")

@@ -14,14 +14,17 @@ from matinee.web.pages.foryou.options import MAX_NAME
 from matinee.web.shell import MAX_QUERY, Shell, address_of, params_of
 from matinee.web.views import make_view
 
+MAX_SESSIONS = 1000
+"""Sessions that Gradio keeps, the newest; each takes 30 to 50 KB, and whoever calls without one makes one. What an
+older one would lose is made again from the address of its page."""
 MAX_USERS = 8
 """Maximum number of users to choose from."""
 TITLE = "Matinee"
-HEADING = """<h1 class="brand"><a href="?tab=for-you" data-go>
+HEADING = """<h1 class="brand"><a href="?tab=tonight" data-go>
 <svg viewBox="0 0 32 32" aria-hidden="true" fill="currentColor">
 <path d="M3 7h26v5a4 4 0 0 0 0 8v5H3v-5a4 4 0 0 0 0-8z"/>
 <path fill="#fff" d="m16 9.6 1.9 4 4.4.5-3.3 3 .9 4.3-3.9-2.2-3.9 2.2.9-4.3-3.3-3 4.4-.5z"/></svg>Matinee</a></h1>
-<p class="motto">Films that suit you.</p>"""
+<p class="motto" data-words="motto">Films that suit you.</p>"""
 
 
 def build_blocks(core: AsyncClient) -> gr.Blocks:
@@ -70,4 +73,5 @@ def build_blocks(core: AsyncClient) -> gr.Blocks:
 
         shell.listen(who.users, users, take=["prefix"], outputs=[who], api_name="users", last=True)
     keep_files_away(blocks)
+    blocks.state_session_capacity = MAX_SESSIONS
     return blocks

@@ -1,9 +1,9 @@
 // Shared by views: posters, names of films, stars.
 
 import { html } from "./html.js";
+import { t } from "./strings.js";
 
 const STEP = 0.5;
-const ORDINALS = ["", "first", "second", "third", "fourth", "fifth"];
 const pressed = new Map(); // film → { stars, before }: clicked stars that are not confirmed yet, and the rating before
 let lowest = STEP; // the fewest stars of these data
 let seen = false; // implicit feedback: the first star means that the film was seen
@@ -40,16 +40,16 @@ const given = (stars, rating) => (rating === stars && stars - STEP >= lowest ? s
 export function hint(rating) {
   const stars = Math.ceil(rating);
   const next = given(stars, rating);
-  return ORDINALS[stars] && next !== rating ? `Press the ${ORDINALS[stars]} star again for ${next}.` : "";
+  return stars > 0 && stars <= 5 && next !== rating ? t(`stars.hint.${stars}`, { next }) : "";
 }
 
 /** Style and labels of star number `stars`. A half star is "mixed" to screen readers. */
 function face(title, stars, rating) {
-  if (seen) return { style: rating ? "star on" : "star", pressed: String(Boolean(rating)), name: `I have seen ${title}`, sign: "✓" };
+  if (seen) return { style: rating ? "star on" : "star", pressed: String(Boolean(rating)), name: t("stars.seen", { title }), sign: "✓" };
   const half = rating >= stars - STEP && rating < stars;
   const next = given(stars, rating);
-  const more = half ? `; now ${rating}, press again for ${next}` : next < stars ? `; press again for ${next}` : "";
-  const name = `${stars} of 5 stars for ${title}${more}`;
+  const more = half ? t("stars.half", { rating, next }) : next < stars ? t("stars.next", { next }) : "";
+  const name = t("stars.name", { stars, title }) + more;
   const style = half ? " half" : rating >= stars ? " on" : "";
   // No tooltip equal to the label, which screen readers would read twice.
   return { style: `star${style}`, pressed: half ? "mixed" : String(rating === stars), name, title: more && name, sign: "★" };
@@ -64,7 +64,7 @@ function star(film, stars, rating) {
 
 /** Five star buttons, or one if the data have no stars; `rating` is the visitor's rating. */
 export const starButtons = (film, rating) =>
-  html`<span class="stars" role="group" aria-label="Your stars for ${film.title}" data-rating="${rating}"
+  html`<span class="stars" role="group" aria-label="${t("stars.group", { title: film.title })}" data-rating="${rating}"
     data-title="${film.title}">${[1, 2, 3, 4, 5].map((stars) => star(film, stars, rating))}</span>`;
 
 /** Show a rating (null: none) at every occurrence of a film. */
@@ -89,7 +89,7 @@ function show(group, rating) {
   }
 }
 
-/** Call `rate(film, stars)` when a star button in `root` is clicked. The stars are shown at once. */
+/** Call `rate(film, stars, group)` when a star button in `root` is clicked. The stars are shown at once. */
 export function listenToStars(root, rate) {
   root.addEventListener("click", (event) => {
     const button = event.target.closest("button.star");
@@ -99,7 +99,7 @@ export function listenToStars(root, rate) {
     const stars = given(Number(button.dataset.stars), rating);
     pressed.set(id, { stars, before: pressed.has(id) ? pressed.get(id).before : rating });
     setStars(id, stars);
-    rate(id, stars);
+    rate(id, stars, button.parentElement);
   });
 }
 

@@ -1,6 +1,8 @@
 // Templates: html`<b title="${title}">${title}</b>` escapes all values and joins lists. Only results of `html` are not
 // escaped again.
 
+import { t } from "./strings.js";
+
 class Markup {
   constructor(text) {
     this.text = text;
@@ -46,7 +48,7 @@ export function trouble(error) {
     <p><strong>${error.title}</strong></p>
     ${error.filter && marked(error.filter, error.position)}
     ${error.hint && html`<p>${error.hint}</p>`}
-    ${error.retry && html`<p><button type="button" class="plain" data-retry>Try again</button></p>`}
+    ${error.retry && html`<p><button type="button" class="plain" data-retry>${t("retry")}</button></p>`}
   </div>`;
 }
 

@@ -1,10 +1,13 @@
 // Addresses, links within the app, and the current user. Views put the values of a click into `matinee.args`.
 
 import "./outage.js";
+import { relabel } from "./strings.js";
 
 const matinee = window.matinee;
 const KEPT = "matinee.user";
-const HOME = "for-you"; // the page whose addresses have the user
+const HOME = "tonight"; // the page of an address without a tab
+const PERSONAL = new Set([HOME, "for-you"]); // pages whose addresses have the user
+const CLASSIC = new Set(["classic", "for-you", "match", "similar", "favourites"]); // pages of earlier systems, in English
 const TIMEOUT = 60; // milliseconds to wait for an event that is skipped or has no listener
 const RATING = new Set(["rate", "unrate"]);
 const queries = {}; // tab → the last address seen there
@@ -28,7 +31,7 @@ matinee.take = (names, given) => {
 
 /** Set values for the listener of an event, and trigger it. The next event waits until the values were read. */
 matinee.fire = (trigger, event, args = {}) => {
-  if (RATING.has(event) && tabOf(location.search) !== HOME) opened.delete(HOME); // its list is outdated now
+  if (RATING.has(event)) matinee.stale();
   fired = fired.then(() => {
     Object.assign(matinee.args, args);
     trigger(event);
@@ -40,6 +43,11 @@ matinee.fire = (trigger, event, args = {}) => {
   });
 };
 
+/** Called when a film was rated or marked: lists on other pages are outdated now. */
+matinee.stale = () => {
+  for (const tab of PERSONAL) if (tab !== tabOf(location.search)) opened.delete(tab);
+};
+
 /** Set the title of the window: "Alien – Matinee". */
 matinee.title = (words) => {
   document.title = words ? `${words} – Matinee` : "Matinee";
@@ -47,6 +55,12 @@ matinee.title = (words) => {
 
 function seen(query) {
   queries[tabOf(query)] = query;
+  relabel();
+  const pages = document.getElementById("pages");
+  if (pages) {
+    pages.dataset.group = CLASSIC.has(tabOf(query)) ? "classic" : "";
+    for (const id of CLASSIC) if (id !== "classic") document.getElementById(`page-${id}`)?.setAttribute("lang", "en");
+  }
   const tab = document.querySelector(`[data-tab-id="${CSS.escape(tabOf(query))}"]`);
   matinee.title(tab?.textContent.trim());
   if (tab && tab !== revealed) reveal(tab);
@@ -85,9 +99,9 @@ matinee.showPages = () => document.documentElement.toggleAttribute("data-open", 
 /** Restore the state of an address: of a link, the Back button, or the first load. */
 matinee.open = (query) => {
   const params = new URLSearchParams(query);
-  if (tabOf(query) === HOME) {
+  if (PERSONAL.has(tabOf(query))) {
     if (params.get("user")) be(params.get("user"));
-    params.set("tab", HOME);
+    params.set("tab", tabOf(query));
     params.set("user", matinee.args.user);
     query = `?${params}`;
     if (query !== location.search) history.replaceState({}, "", query);
@@ -108,8 +122,10 @@ matinee.go = (query) => {
 
 /** Go to the list of another user, with the current options. */
 matinee.goAs = (user) => {
-  const params = new URLSearchParams(queries[HOME] ?? "");
-  params.set("tab", HOME);
+  const tab = PERSONAL.has(tabOf(location.search)) ? tabOf(location.search) : HOME;
+  const params = new URLSearchParams(queries[tab] ?? "");
+  params.delete("pick");
+  params.set("tab", tab);
   params.set("user", user);
   matinee.go(`?${params}`);
 };

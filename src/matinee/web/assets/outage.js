@@ -1,6 +1,8 @@
 // Watches the calls of the web app: shows a progress bar during long calls, and, if the web app does not answer, undoes
 // unconfirmed clicks and shows a notice. (If the core does not answer, answers say so: see `trouble` in html.js.)
 
+import { t } from "./strings.js";
+
 const matinee = window.matinee;
 const SHOWN = 8000; // milliseconds for which a notice is shown
 const GRADIO_SAYS = "Connection to the server was lost";
@@ -23,7 +25,7 @@ matinee.say = (words) => {
 matinee.failed = () => {
   matinee.showPages();
   dispatchEvent(new CustomEvent("matinee:failed", { detail: {} }));
-  matinee.say("Matinee does not answer right now. What you see stays; try again in a moment.");
+  matinee.say(t("error.silent.stays"));
 };
 
 // Gradio does not report broken connections to listeners, so `fetch` is wrapped.
@@ -31,18 +33,20 @@ const ask = window.fetch;
 let waiting = 0;
 const wait = (more) => document.getElementById("pages")?.toggleAttribute("data-waiting", (waiting += more) > 0);
 window.fetch = async (...given) => {
-  const called = String(given[0]?.url ?? given[0]).includes("/gradio_api/run/");
-  if (called) wait(1);
+  const address = String(given[0]?.url ?? given[0]);
+  const run = address.includes("/gradio_api/run/");
+  const called = run || address.includes("/app/");
+  if (run) wait(1);
   try {
     const answer = await ask(...given);
     if (called && answer.status >= 502) matinee.failed();
     if (called && answer.status === 401 && matinee.signedIn) location.reload(); // which leads to the sign-in page, and back
     return answer;
   } catch (error) {
-    if (called) matinee.failed();
+    if (called && error.name !== "AbortError") matinee.failed();
     throw error;
   } finally {
-    if (called) wait(-1);
+    if (run) wait(-1);
   }
 };
 
@@ -54,7 +58,7 @@ function watchBox() {
   new MutationObserver((changes) => {
     for (const { addedNodes, removedNodes } of changes) {
       for (const box of about(addedNodes)) box.style.display = "none";
-      if (about(removedNodes).length) matinee.say("Matinee answers again.");
+      if (about(removedNodes).length) matinee.say(t("error.back"));
     }
   }).observe(boxes, { childList: true, subtree: true });
 }
