@@ -198,7 +198,7 @@ def main() -> None:
     typed = [(row, with_typos(names[row], rng)) for row in rng.sample(range(len(names)), 500)]
 
     def by_title(text: str) -> Hits:
-        return [(row, score) for row, score, _ in bench.titles.find(text, bench.allowed, bench.weight, N)]
+        return [(row, score) for row, score, *_ in bench.titles.find(text, bench.allowed, bench.weight, N)]
 
     show("500 titles with two typos: titles", places(by_title, typed))
     show("  fused: titles, meaning, words", places(bench.fused, typed))

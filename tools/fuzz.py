@@ -26,6 +26,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, build_opener
 
 import psutil
 
@@ -47,6 +49,7 @@ from tiny_models import image_model, picture, text_folder  # noqa: E402
 SERVICES = ("core", "vectors", "encoder", "recommender")
 APPS = ("web", "studio")
 KNOWN = [b"1", b"2", b"3", b"40", b"41", b"u1", b"ann", b"content", b"poster", b"blend"]
+PASSWORD = "a long password of the fuzzer"
 SLOW = 5.0
 """Seconds after which an answer is told of."""
 TRACEBACK = "Traceback (most recent call last)"
@@ -89,6 +92,14 @@ def made_keys(settings: Settings) -> list[bytes]:
         KeyFile(settings.keys_path).add(key)
         texts.append(f"Bearer {text}".encode())
     return [*[texts[0]] * 6, *texts, b"Bearer matinee_" + b"0" * 12 + b"_" + b"0" * 64]
+
+
+def signed_in(url: str) -> str:
+    """The cookie of a session."""
+    form = urlencode({"password": PASSWORD, "next": "/health"}).encode()
+    jar = HTTPCookieProcessor()
+    build_opener(jar).open(f"{url}/sign-in", form, timeout=30).close()
+    return "; ".join(f"{one.name}={one.value}" for one in jar.cookiejar)
 
 
 def asked_of(url: str, rng: random.Random, mutants: int, hand: Any) -> Iterator[Asked]:
@@ -195,6 +206,9 @@ def main() -> int:
     os.nice(10)
     number = options.seed if options.seed is not None else random.SystemRandom().getrandbits(32)
     tally, rng = Tally(options.app, options.tally), random.Random(number)
+    if tally.by["requests"] >= options.requests:
+        print(f"{options.app}: {tally.told()}: done before")
+        return 1 if tally.faults else 0
     tally.seeds.append(number)
     print(f"{options.app}: seed {number}", flush=True)
     with tempfile.TemporaryDirectory(prefix="matinee-fuzz-") as name, ExitStack() as running:
@@ -208,22 +222,23 @@ def main() -> int:
             core = running.enter_context(serving(["serve", "core"], "/health", folder, environment))
             environment |= {"MATINEE_CORE_URL": core.url, "MATINEE_UPLOADS_LIMIT": str(1 << 40)}
             if options.password:
-                environment["MATINEE_WEB_PASSWORD"] = "a long password of the fuzzer"
+                environment["MATINEE_WEB_PASSWORD"] = PASSWORD
             ready = "/health" if options.app == "web" else "/_stcore/health"
             service = running.enter_context(serving([options.app], ready, folder, environment))
         else:
             service = running.enter_context(serving(["serve", options.app], "/health", folder, environment))
+        cookie = signed_in(service.url) if options.password and options.app == "web" else ""
         hand = None
-        if options.app in APPS and not options.password:
-            hand = (WebRequests if options.app == "web" else StudioRequests)(service.url, rng)
-        elif options.app in APPS:
-            hand = StudioRequests(service.url, rng)
+        if options.app in APPS:
+            hand = (WebRequests if options.app == "web" else StudioRequests)(service.url, rng, cookie)
         address, start = ("127.0.0.1", service.port), time.monotonic()
         wire, next_save = Wire(address), start + 15
         process = psutil.Process(service.process.pid) if service.process else None
         for asked in asked_of(service.url, rng, options.mutants, hand):
             if keys and rng.random() < 0.95:
                 asked = Asked(asked.request.having((b"authorization", rng.choice(keys))), asked.maker)
+            if cookie and rng.random() < 0.9:
+                asked = Asked(asked.request.having((b"cookie", cookie.encode())), asked.maker)
             before = time.monotonic()
             answer = wire.ask(asked.request)
             after = time.monotonic()

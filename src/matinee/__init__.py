@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matinee.data.catalog import Catalog, Movie
     from matinee.data.dataset import Dataset
     from matinee.data.ratings import Ratings
-    from matinee.engine import Engine, Request
+    from matinee.engine import Engine, Request, StateChange
     from matinee.errors import MatineeError
     from matinee.models import (
         NCF,
@@ -62,7 +62,7 @@ _HOMES = {
     "matinee.data.catalog": ("Catalog", "Movie"),
     "matinee.data.dataset": ("Dataset",),
     "matinee.data.ratings": ("Ratings",),
-    "matinee.engine": ("Engine", "Request"),
+    "matinee.engine": ("Engine", "Request", "StateChange"),
     "matinee.errors": ("MatineeError",),
     "matinee.models": (
         "BayesianStars",
@@ -129,6 +129,7 @@ __all__ = [
     "Settings",
     "Slim",
     "Stars",
+    "StateChange",
     "Svd",
     "SvdPlusPlus",
     "UserKernel",

@@ -51,6 +51,10 @@ OF_THE_USER = {
     "GET /v1/users/{user_id}/ratings",
     "PUT /v1/users/{user_id}/ratings/{movie_id}",
     "DELETE /v1/users/{user_id}/ratings/{movie_id}",
+    "GET /v1/users/{user_id}/states",
+    "POST /v1/users/{user_id}/states",
+    "PUT /v1/users/{user_id}/states/{state}/{movie_id}",
+    "DELETE /v1/users/{user_id}/states/{state}/{movie_id}",
     "GET /v1/users/{user_id}/recommendations",
     "GET /v1/users/{user_id}/explanations/{movie_id}",
     "GET /recommendations/{user_id}",
@@ -184,6 +188,7 @@ def test_every_route_with_every_kind_of_key(start: Callable[..., Served], servic
     values = {
         "user_id": OWN,
         "movie_id": "nothing",
+        "state": "seen",
         "snapshot_id": "nothing",
         "run_id": "nothing",
         "item": "3",

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from api_support import Client
-from matinee.api import fast_path
+from matinee.api import create_app, fast_path
 from matinee.engine import Engine
+from matinee.settings import Settings
 
 URL = "/v1/users/u1/recommendations"
 
@@ -55,3 +56,13 @@ def test_a_write_while_an_answer_is_computed_outdates_it(
         first = client.get(URL + "?n=5").json()["items"]
     second = client.get(URL + "?n=5").json()["items"]
     assert first[0]["movie_id"] not in {item["movie_id"] for item in second}
+
+
+def test_pages_that_may_read_answers_are_told_so_of_cached_ones(engine: Engine) -> None:
+    origin = "https://films.example"
+    app = create_app(Settings(origins=origin), engine)
+    with Client(app) as client:
+        for _ in range(2):
+            answer = client.get(URL, headers={"origin": origin})
+            assert answer.headers["access-control-allow-origin"] == origin
+        assert "access-control-allow-origin" not in client.get(URL).headers

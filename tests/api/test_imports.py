@@ -282,6 +282,54 @@ def test_an_import_survives_kill_9_and_a_stop(data_dir: Path, tmp_path: Path, mo
         assert stored(server) == count
 
 
+@posix
+def test_a_stop_of_several_workers_ends_imports_where_they_go_on(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGTERM while imports are sent, more than workers; then kill -9 of the worker processes under one."""
+    for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    keys, count = ("k0", "k1", "k2"), 3000
+    with running(data_dir, tmp_path / "log", workers=2) as server:
+        names = films_of(server.url)
+        lines = {
+            key: [one.replace(b'"user_id": "m', b'"user_id": "m' + key.encode()) for one in many(names, count, 500)]
+            for key in keys
+        }
+        with ExitStack() as stack, httpx.Client(base_url=server.url) as client:
+            senders = {key: stack.enter_context(raw(server.url, f"/v1/imports?key={key}")) for key in keys}
+            for key, sent in senders.items():
+                send_chunk(sent, b"".join(lines[key][:2500]))
+            for key in keys:
+                wait_for(client, key, 2000)
+            assert server.stop() == 0  # within the grace: `stop` waits no longer
+            for sent in senders.values():
+                answer = sent.recv(65536)
+                assert b" 503 " in answer.partition(b"\r\n")[0]
+                assert b"from=2500" in answer
+        server.start()
+        server.wait()
+        assert stored(server) == len(keys) * 2500
+        ended = False
+
+        def source(rows: int, size: int) -> Iterator[bytes]:
+            nonlocal ended
+            assert size == sum(map(len, lines["k0"][:rows]))
+            yield b"".join(lines["k0"][rows : rows + 250])
+            if not ended:
+                ended = True
+                for worker in psutil.Process(server.process.pid).children():
+                    worker.kill()  # others are started in their place
+            yield b"".join(lines["k0"][rows + 250 :])
+
+        with CoreClient(server.url) as sender:
+            for key in keys:
+                given = source if key == "k0" else lambda rows, size, key=key: iter(lines[key][rows:])
+                assert send_import(sender, given, key)["rows"] == count
+        assert ended
+        assert stored(server) == len(keys) * count
+
+
 def stored(server: Server) -> int:
     """Ratings that the import has stored."""
     (path,) = (server.settings.data_dir / "stores").glob("*.sqlite3")

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from matinee.api import protocol
-from matinee.api.protocol import MAX_HEAD, BoundedHttpProtocol
+from matinee.api.protocol import MAX_HEAD, WHOLE, BoundedHttpProtocol
 
 OVERRIDDEN = [name for name, value in vars(BoundedHttpProtocol).items() if callable(value) and name[0] != "_"]
 REQUEST = b"POST /x HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n\r\nbody"
@@ -46,9 +46,9 @@ class FakeTransport(asyncio.Transport):
         pass
 
 
-def connected() -> tuple[BoundedHttpProtocol, FakeTransport]:
-    """A fresh connection to an application that says ok; needs a running loop."""
-    config = uvicorn.Config(PlainTextResponse("ok"), log_config=None)
+def connected(application: Any = None) -> tuple[BoundedHttpProtocol, FakeTransport]:
+    """A fresh connection to an application, by default one that says ok; needs a running loop."""
+    config = uvicorn.Config(application or PlainTextResponse("ok"), log_config=None)
     opened, transport = BoundedHttpProtocol(config, ServerState(), {}), FakeTransport()
     opened.connection_made(transport)
     return opened, transport
@@ -142,3 +142,40 @@ def test_a_stop_waits_for_answers_and_not_for_bodies() -> None:
     assert asyncio.run(stop(REQUEST[:-1]))
     assert not asyncio.run(stop(REQUEST))
     assert asyncio.run(stop(REQUEST[:20]))
+
+
+def answers_of(data: bytes, whole: bytes) -> tuple[bytes, list[bool]]:
+    """What an application sends that answers `/whole` with these bytes where it can, and what it was told."""
+    told = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        done = False
+        if scope["path"] == "/whole":
+            told.append(scope["extensions"][WHOLE]["send"](scope, whole))
+            done = told[-1]
+        if not done:
+            await PlainTextResponse("ok")(scope, receive, send)
+
+    async def exchange() -> bytes:
+        opened, transport = connected(application)
+        opened.data_received(data)
+        while opened.tasks:
+            await asyncio.sleep(0)
+        opened.connection_lost(None)
+        return transport.written
+
+    return asyncio.run(exchange()), told
+
+
+def test_whole_answers_are_written_as_they_are() -> None:
+    whole = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nready"
+    one, other = b"GET /whole HTTP/1.1\r\nhost: x\r\n\r\n", b"GET /other HTTP/1.1\r\nhost: x\r\n\r\n"
+    assert answers_of(one, whole) == (whole, [True])
+    written, told = answers_of(one + one + other, whole)  # the newest request of the connection is not the first one
+    assert told == [False, False]
+    assert written.count(b"HTTP/1.1 200 OK") == written.count(b"\r\n\r\nok") == 3
+    assert answers_of(other + one, whole) == (answers_of(other, whole)[0] + whole, [True])
+    closing = one.replace(b"host: x", b"host: x\r\nconnection: close")
+    written, told = answers_of(closing, whole)
+    assert told == [False]
+    assert b"connection: close" in written

@@ -132,6 +132,15 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
         ensure(archive_asset("http://127.0.0.1:1"), Settings(cache_dir=tmp_path / "file"))
 
 
+def test_the_publishers_own_hash_must_be_right_too(settings: Settings) -> None:
+    with serve(send(ARCHIVE)) as url:
+        asset = archive_asset(url)
+        with pytest.raises(FetchError, match="has the md5"):
+            ensure(replace(asset, published=("md5", "0" * 32)), settings)
+        md5 = hashlib.md5(ARCHIVE, usedforsecurity=False).hexdigest()
+        ensure(replace(asset, published=("md5", md5)), settings)
+
+
 def test_two_at_once_fetch_once(settings: Settings) -> None:
     hits: list[str] = []
     answer = send(ARCHIVE)
@@ -187,7 +196,10 @@ def test_the_registry(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> No
     assert list(known) == ["ml-latest-small", "ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m"]
     assert known["ml-25m"].ratings == 25_000_095
     assert not any(info.cached for info in known.values())
-    assert all(asset.hash is not None for asset, _ in sources._REGISTRY.values())
+    for asset, _ in sources._REGISTRY.values():
+        assert asset.hash is not None
+        assert (asset.hash[0], len(asset.hash[1])) == ("sha256", 64)
+        assert asset.published is None or (asset.published[0], len(asset.published[1])) == ("md5", 32)
     with pytest.raises(NotFoundError, match="one of: ml-latest-small"):
         get_dataset_files("ml-3m", settings)
 

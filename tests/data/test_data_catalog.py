@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from matinee.data.catalog import LIST_COLUMNS, Catalog, Movie
 from matinee.data.frames import SCHEMA
-from matinee.errors import DataError, UnknownMovieError
+from matinee.errors import DataError, UnknownMovieError, UnknownTitleError
 
 
 def tiny(*ids: str) -> Catalog:
@@ -146,3 +146,22 @@ def test_bad_films_are_refused(fields: dict[str, object]) -> None:
 
 def test_numbers_are_accepted_as_ids() -> None:
     assert Movie.model_validate({"movie_id": 318, "title": "A", "tmdb_id": 862}).movie_id == "318"
+
+
+def test_movies_are_found_by_any_of_their_names() -> None:
+    catalog = Catalog.of(
+        [
+            Movie(movie_id="1", title="Spirited Away", year=2001, original_title="千と千尋の神隠し"),
+            Movie(movie_id="2", title="Seven", year=1995, alternate_titles=("Se7en", "Léon")),
+            Movie(movie_id="3", title="Léon", year=1994),
+        ]
+    )
+    assert catalog.resolve("spirited away") == catalog.resolve("千と千尋の神隠し") == 0
+    assert catalog.resolve("Spirited Away (Sen to Chihiro no kamikakushi) (2001)") == 0
+    assert catalog.resolve("SE7EN") == catalog.resolve("se7en (1995)") == 1
+    assert catalog.resolve("Léon") == 2, "a movie of this title comes before one that is also called so"
+    assert catalog.resolve("Léon (1995)") == 1
+    with pytest.raises(UnknownTitleError):
+        catalog.resolve("Se7en (1996)")
+    assert catalog.movie(0).other_titles == ("千と千尋の神隠し",)
+    assert catalog.other_titles()[1] == ("Se7en", "Léon")

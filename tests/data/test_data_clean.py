@@ -190,6 +190,23 @@ def movies(*rows: dict[str, object]) -> pl.DataFrame:
     return pl.DataFrame(list(rows), infer_schema_length=None)
 
 
+def test_other_titles_become_fields() -> None:
+    frame, report = clean_movies(
+        movies(
+            {"movie_id": "1", "title": "Hate (Haine, La) (1995)", "alternate_titles": "Odio|La Haine"},
+            {"movie_id": "2", "title": "Amelie", "original_title": "Fabuleux destin, Le"},
+            {"movie_id": "3", "title": "Heat (1995)", "original_title": "Heat"},
+        )
+    )
+    columns = frame.select("title", "original_title", "alternate_titles")
+    assert columns.rows() == [
+        ("Hate", None, ["Odio", "La Haine"]),
+        ("Amelie", "Le Fabuleux destin", []),
+        ("Heat", None, []),
+    ]
+    assert report.changed["other titles split from the title"] == 1
+
+
 def test_films_are_cleaned() -> None:
     frame, report = clean_movies(
         movies(

@@ -46,6 +46,14 @@ def test_matching_by_title_and_year(
     assert dict(match_by_title(movies(*ours), films(*theirs)).rows()) == pairs
 
 
+def test_other_titles_match_too() -> None:
+    ours = movies(("1", "Hate", 1995), ("2", "Amelie", 2001)).with_columns(
+        alternate_titles=pl.Series([["La Haine"], []]), original_title=pl.Series([None, "Le Fabuleux destin"])
+    )
+    theirs = films(("tt1", "La haine", 1995), ("tt2", "Le fabuleux destin", 2001))
+    assert dict(match_by_title(ours, theirs).rows()) == {"1": "tt1", "2": "tt2"}
+
+
 def test_credits_by_id_then_by_title() -> None:
     ours = movies(("1", "Heat", 1995), ("2", "Toy Story", 1995), ("3", "Nowhere", 1995), ("4", "Toy Story", 1995))
     ours = ours.with_columns(imdb_id=pl.Series(["tt2", None, "tt9", None]))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from matinee._util.tensor_file import read_tensors, write_tensors
 from matinee.data.catalog import Catalog, Movie
 from matinee.data.frames import FrameTable
-from matinee.data.packed import COLUMNS, ChangedTable, PackedTable, Texts, write_table
+from matinee.data.packed import ADDED, COLUMNS, ChangedTable, PackedTable, Texts, write_table
 from matinee.data.titles import article_first, split_title, without_year, year_in_title
 from matinee.errors import DataError
 
@@ -51,6 +51,20 @@ def test_what_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, films
         filled = [bool(film[name]) for film in films]
         assert found.filled(name).tolist() == table.filled(name).tolist() == filled
         assert ChangedTable(found, dict(enumerate(films[:1]))).filled(name).tolist() == filled
+
+
+def test_tables_from_before_other_titles_are_read(tmp_path: Path) -> None:
+    films: list[dict[str, object]] = [{"movie_id": str(row)} for row in range(3)]
+    write_table(tmp_path / "table", ChangedTable(None, dict(enumerate(film(**one) for one in films))))
+    arrays = read_tensors(tmp_path / "table")
+    old = {name: array for name, array in arrays.items() if not name.startswith(ADDED)}
+    assert len(old) < len(arrays)
+    write_tensors(tmp_path / "old", old)
+    table = PackedTable.read(tmp_path / "old")
+    assert table.column("original_title") == [None] * 3
+    assert table.column("alternate_titles") == [[], [], []]
+    assert table.row(2) == PackedTable.read(tmp_path / "table").row(2)
+    assert not table.filled("original_title").any()
 
 
 @given(st.lists(text))

@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matinee.data.titles import article_first, title_key, title_keys, valid_year, without_year, year_in_title
+from matinee.data.titles import (
+    article_first,
+    other_titles,
+    split_names,
+    title_key,
+    title_keys,
+    valid_year,
+    without_year,
+    year_in_title,
+)
 
 
 def one(expression: pl.Expr, value: object) -> object:
@@ -84,3 +93,82 @@ def test_moving_the_article_loses_nothing(name: str) -> None:
         return
     moved = one(article_first(pl.col("x")), f"{name}, The")
     assert moved == f"The {name}"
+
+
+@pytest.mark.parametrize(
+    ("glued", "title", "others"),
+    [
+        ("Spirited Away (Sen to Chihiro no kamikakushi)", "Spirited Away", ["Sen to Chihiro no kamikakushi"]),
+        (
+            "City of Lost Children, The (Cité des enfants perdus, La)",
+            "The City of Lost Children",
+            ["La Cité des enfants perdus"],
+        ),
+        ("Boot, Das (Boat, The)", "Das Boot", ["The Boat"]),
+        ("Seven (a.k.a. Se7en)", "Seven", ["Se7en"]),
+        ("European Vacation (aka National Lampoon's)", "European Vacation", ["National Lampoon's"]),
+        ("Hidden (a.k.a. Cache) (Caché)", "Hidden", ["Cache", "Caché"]),
+        ("Hard 8 (a.k.a. Sydney, a.k.a. Hard Eight)", "Hard 8", ["Sydney", "Hard Eight"]),
+        (
+            "Strike! (a.k.a. All I Wanna Do, The Hairy Bird)",
+            "Strike!",
+            ["All I Wanna Do, The Hairy Bird"],
+        ),
+        ("Evangelion: 1.0 You Are (Not) Alone (Jo)", "Evangelion: 1.0 You Are (Not) Alone", ["Jo"]),
+        ("Nymphomaniac: Volume I (Nymph()maniac: Vol. I)", "Nymphomaniac: Volume I", ["Nymph()maniac: Vol. I"]),
+        ("Project A ('A' gai waak)", "Project A", ["'A' gai waak"]),
+        ("Mélodie (Any Number Can Win )", "Mélodie", ["Any Number Can Win"]),
+        ("8 1/2 (8½)", "8 1/2", ["8½"]),
+        ("Rambo (Rambo 4)", "Rambo", ["Rambo 4"]),
+        ("Me and you (io e te)", "Me and you", ["io e te"]),
+    ],
+)
+def test_other_names_are_split_off(glued: str, title: str, others: list[str]) -> None:
+    assert split_names(glued) == (title, tuple(others))
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "(500) Days of Summer",
+        "(Dis)Honesty: The Truth About Lies",
+        "(Sub)Urban",
+        "(Untitled)",
+        "Frontière(s)",
+        "Birdman: Or (The Unexpected Virtue of Ignorance)",
+        "Birdman or (The Unexpected Virtue of Ignorance)",
+        "Summer of Soul (...Or, When the Revolution Could Not Be Televised)",
+        "Hommage à Zgougou (et salut à Sabine Mamou)",
+        "Human Centipede, The (First Sequence)",
+        "Human Centipede II (Full Sequence), The",
+        "Hotel Chevalier (Part 1 of 'The Darjeeling Limited')",
+        "Kill Bill (Vol. 2)",
+        "Rocky (II)",
+        "1-900 (06)",
+        "Blade Runner (Final Cut)",
+        "Heat (1995)",
+        "Heat (TV)",
+        "Jim Jefferies: Fully Functional (EPIX)",
+        "Evangelion: 3.0 You Can (Not) Redo",
+        "Heat ()",
+        "Heat (",
+        "Heat )",
+        "",
+    ],
+)
+def test_parentheses_that_are_no_names_stay(title: str) -> None:
+    name, others = split_names(title)
+    assert not others
+    assert sorted(name.replace(",", "")) == sorted(title.replace(",", ""))
+
+
+def test_other_titles_are_distinct_and_not_the_title() -> None:
+    assert other_titles("Seven", "Se7en", ["Seven", "Se7en", "7"]) == ("Se7en", "7")
+    assert other_titles("Seven", None, []) == ()
+
+
+@given(st.text(alphabet="ab ().,", max_size=30))
+def test_any_title_can_be_split(title: str) -> None:
+    name, others = split_names(title)
+    assert len(name) + sum(map(len, others)) <= len(title)
+    assert split_names(name)[0] == name or not others

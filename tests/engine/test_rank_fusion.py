@@ -22,7 +22,7 @@ from matinee.engine.search.rank_fusion import (
     fuse_search,
     meaning_hits,
 )
-from matinee.engine.search.title_index import TitleIndex
+from matinee.engine.search.title_index import TitleHit, TitleIndex
 from meaning_queries import DEVELOPMENT, TEST, with_typos
 
 FILMS = [
@@ -144,7 +144,7 @@ def test_posters_only_move_films_a_little() -> None:
 
 
 def test_titles_less_alike_fill_up_what_is_left() -> None:
-    rows = [hit.row for hit in fuse_search("shark hunter man", [(1, 0.5, "spelt 60 % alike")], [(0, 0.5)], n=5)]
+    rows = [hit.row for hit in fuse_search("shark hunter man", [TitleHit(1, 0.5, "spelt 60 % alike")], [(0, 0.5)], n=5)]
     assert rows == [0, 1]
 
 
@@ -180,7 +180,7 @@ def test_both_kinds_of_queries_keep_their_answers_on_real_films(real_catalog: Ca
         noise = [(other, 0.4) for other in rng.sample(range(len(names)), 100)]
         word_hits = words.find(text, allowed, even, 100)
         found = fuse_search(text, hits, noise, word_hits, n=5, index=words)
-        alone += row in [hit for hit, _, _ in hits[:5]]
+        alone += row in [hit.row for hit in hits[:5]]
         kept += row in [hit.row for hit in found]
     assert alone - 2 <= kept
     assert kept >= 0.96 * len(asked)

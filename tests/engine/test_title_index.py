@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from matinee.data.catalog import Catalog
+from matinee.data.catalog import Catalog, Movie
 from matinee.data.clean import clean_movies
 from matinee.engine.search.title_index import TitleIndex, key_of
 from meaning_queries import with_typos
@@ -59,7 +59,7 @@ EVEN = np.zeros(len(FILMS))
     ],
 )
 def test_finds(text: str, title: str) -> None:
-    row, score, how = INDEX.find(text, ALL, EVEN, 3)[0]
+    row, score, how, _ = INDEX.find(text, ALL, EVEN, 3)[0]
     assert FILMS[row][0] == title
     assert 0 < score <= 1
     assert how
@@ -67,7 +67,7 @@ def test_finds(text: str, title: str) -> None:
 
 def test_year_chooses_among_equal_titles() -> None:
     for text in ("Hamlet 1996", "hamlet (1996)"):
-        assert [FILMS[row] for row, _, _ in INDEX.find(text, ALL, EVEN, 2)] == [("Hamlet", 1996), ("Hamlet", 1990)]
+        assert [FILMS[row] for row, *_ in INDEX.find(text, ALL, EVEN, 2)] == [("Hamlet", 1996), ("Hamlet", 1990)]
 
 
 def test_popularity_breaks_ties_and_masks_hold() -> None:
@@ -102,7 +102,7 @@ def test_how_says_what_matched() -> None:
 
 def test_a_plot_is_like_no_title() -> None:
     plot = "a detective hunts androids who dream of electric sheep in a city of eternal rain and neon lights"
-    assert all(score < 0.6 for _, score, _ in INDEX.find(plot, ALL, EVEN, 5))
+    assert all(score < 0.6 for _, score, *_ in INDEX.find(plot, ALL, EVEN, 5))
 
 
 def test_titles_with_two_typos_are_found(real_titles: Catalog) -> None:
@@ -110,7 +110,7 @@ def test_titles_with_two_typos_are_found(real_titles: Catalog) -> None:
     index, names, rng = TitleIndex(real_titles), real_titles.column("title"), random.Random(3)
     allowed, even = np.ones(len(names), dtype=np.bool_), np.zeros(len(names))
     asked = [(row, with_typos(names[row], rng)) for row in rng.sample(range(len(names)), 500)]
-    found = [row in [hit for hit, _, _ in index.find(text, allowed, even, 5)] for row, text in asked]
+    found = [row in [hit for hit, *_ in index.find(text, allowed, even, 5)] for row, text in asked]
     assert np.mean(found) >= 0.97
 
 
@@ -118,7 +118,7 @@ def test_titles_are_found_as_one_types(real_titles: Catalog) -> None:
     index, names = TitleIndex(real_titles), real_titles.column("title")
     allowed, even = np.ones(len(names), dtype=np.bool_), np.zeros(len(names))
     for text in ("toy st", "the godf", "harry potter and the ch", "one flew ov", "m", "ran", "z"):
-        first = [names[row].lower().removeprefix("the ") for row, _, _ in index.find(text, allowed, even, 5)]
+        first = [names[row].lower().removeprefix("the ") for row, *_ in index.find(text, allowed, even, 5)]
         assert first[0].startswith(text.removeprefix("the ")), (text, first)
     for short in ("M", "Ran", "Z", "It", "9"):
         assert names[index.find(short, allowed, even, 5)[0][0]] == short
@@ -129,3 +129,19 @@ def real_titles(shared_data: Path) -> Catalog:
     """Those of ml-latest-small, as the catalogue has them."""
     movies = clean_movies(pl.read_csv(shared_data / "ml-latest-small" / "movies.csv").rename({"movieId": "movie_id"}))
     return Catalog(movies[0])
+
+
+def test_other_titles_are_found_and_named() -> None:
+    catalog = Catalog.of(
+        [
+            Movie(movie_id="1", title="Spirited Away", original_title="Sen to Chihiro no Kamikakushi"),
+            Movie(movie_id="2", title="Seven", alternate_titles=("Se7en",)),
+        ]
+    )
+    index, allowed, even = TitleIndex(catalog), np.ones(2, dtype=np.bool_), np.zeros(2)
+    for text in ("sen to chihiro no kamikakushi", "sen to chi", "chihiro", "sen to chihro no kamikakshi"):
+        hit = index.find(text, allowed, even, 1)[0]
+        assert (hit.row, hit.other) == (0, "Sen to Chihiro no Kamikakushi"), text
+    assert index.find("se7en", allowed, even, 1)[0].other == "Se7en"
+    assert index.find("seven", allowed, even, 1)[0].other is None
+    assert index.find("spirited away", allowed, even, 1)[0].other is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from fault_layer import FaultLayer
-from fault_session import DATASET, Site, Stage, put_poster, rate, rate_many, settings_of
+from fault_nursery import until
+from fault_session import DATASET, Key, Site, Stage, Step, put_poster, rate, rate_many, settings_of
 from matinee.snapshots import SnapshotRegistry
 from poster_support import picture
 
@@ -132,6 +134,34 @@ def test_a_full_disk_stops_training_and_writes_until_there_is_room(stage: Stage,
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+def test_a_full_disk_during_an_import_is_said_and_the_import_goes_on_later(stage: Stage, layer: FaultLayer) -> None:
+    rows = [(f"imp{user}", str(movie)) for user in range(125) for movie in range(1, 41)]  # three transactions
+    lines = [json.dumps({"user_id": user, "movie_id": movie, "rating": 4.5}) for user, movie in rows]
+    path, kind = "/v1/imports?key=full", {"Content-Type": "application/x-ndjson"}
+    expected = stage.expectation()
+    with serving(stage) as site:
+        layer.start(stage.home)
+        assert site.send(Step("POST", "/v1/imports?key=whole", {}, "\n".join(lines).encode(), kind)).fine
+        layer.start(stage.home, layer.calls // 2, errno.ENOSPC, sticky=True)
+        others = [line.replace("imp", "full") for line in lines]
+        answer = site.send(Step("POST", path, {}, "\n".join(others).encode(), kind))
+        assert answer.status == 503
+        assert answer.flaw("POST") is None
+        assert site.get("/v1/users/1/recommendations").status == 200
+        assert json.loads(site.get("/ready").body)["writes"] is False
+        told = json.loads(site.get("/v1/imports/full").body)
+        assert 0 < told["rows"] < len(rows)
+        keys: list[Key] = [("rating", user.replace("imp", "full"), movie) for user, movie in rows]
+        found = site.found(keys)
+        assert [key in found for key in keys] == [line < told["rows"] for line in range(len(keys))]
+        layer.stop()
+        until(lambda: json.loads(site.get("/ready").body)["writes"])
+        rest = "\n".join(others[told["rows"] :]).encode()
+        assert site.send(Step("POST", f"{path}&from={told['rows']}", {}, rest, kind)).fine
+        expected.values |= {key: {4.5} for key in keys}
+    assert stage.check(expected) == []
+
+
 def test_two_trainings_at_once(stage: Stage, tmp_path: Path) -> None:
     answers = [tmp_path / "one", tmp_path / "other"]
     running = [
@@ -167,3 +197,30 @@ def test_files_of_a_snapshot_replaced_under_a_running_service(stage: Stage) -> N
         assert ready["snapshot"] == stage.older
         assert len(ready["warnings"]) == 1
         assert all(site.get(path).status == 200 for path in paths)
+
+
+def test_a_file_cut_short_under_a_running_service_is_noticed(stage: Stage) -> None:
+    snapshot = stage.home / "data" / "snapshots" / stage.newer
+    with serving(stage) as site:
+        cut = max(snapshot.rglob("*.npy"), key=lambda path: path.stat().st_size)
+        os.truncate(cut, cut.stat().st_size - 1)
+        ready = until(lambda: (now := json.loads(site.get("/ready").body))["snapshot"] == stage.older and now)
+        assert cut.name in ready["warnings"][0]
+        assert len(ready["warnings"]) == 1
+        assert site.get("/v1/users/1/recommendations?explain=true").status == 200
+        assert site.alive()
+
+
+def test_emptied_files_end_a_worker_and_the_next_one_serves_the_snapshot_before(stage: Stage) -> None:
+    """A read of a map beyond the end of its file ends the process (SIGBUS)."""
+    snapshot = stage.home / "data" / "snapshots" / stage.newer
+    paths = [f"/v1/users/{user}/recommendations?explain=true&n=7" for user in range(1, 9)]
+    with serving(stage, workers=2) as site:
+        assert json.loads(site.get("/ready").body)["snapshot"] == stage.newer
+        for path in snapshot.rglob("*.npy"):
+            os.truncate(path, 0)
+        answers = [site.get(path).status for path in paths]
+        assert set(answers) <= {0, 200}
+        until(lambda: json.loads(site.get("/ready").body or b"{}").get("snapshot") == stage.older)
+        until(lambda: [site.get(path).status for path in paths] == [200] * len(paths))
+        assert site.alive()

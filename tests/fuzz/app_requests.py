@@ -7,6 +7,8 @@ import random
 import re
 from collections import deque
 from collections.abc import Iterator
+from urllib.parse import quote
+from urllib.request import Request as Asking
 from urllib.request import urlopen
 
 from mutants import BODIES, NUMBERS, TEXTS, TYPES
@@ -17,6 +19,23 @@ from tiny_models import picture
 JSON_TYPE = (b"content-type", b"application/json")
 FORM_TYPE = (b"content-type", b"application/x-www-form-urlencoded")
 MULTIPART_TYPE = (b"content-type", b"multipart/form-data; boundary=x")
+OWN = {
+    "GET /app/start": ["user"],
+    "GET /app/wall": ["user", "page"],
+    "GET /app/row": ["user", "kind", "value", "filter", "n"],
+    "POST /app/act": ["user"],
+    "GET /app/search": ["q", "by", "filter", "n", "sort", "plain"],
+    "POST /app/picture": ["n"],
+    "POST /app/import": ["user", "name", "preview", "scale", "layout"],
+    "POST /app/together": [],
+    "POST /app/claim": [],
+}
+"""The web app's own routes and the parameters of their queries."""
+FIELDS = ["user", "movie_id", "action", "guest", "way", "n"]
+ACTIONS = ["rating", "rating", "seen", "watchlist", "not_interested", "undo"]
+KINDS = ["for-you", "new", "because", "genre", "decade", "language", "short", "watchlist"]
+WAITING = 12
+"""Calls whose events are asked for later, when most of them have ended."""
 _EVENT = re.compile(rb'"event_id":\s*"([^"]+)"')
 _WORDS = ["1", "2", "42", "Toy Story (1995)", "Heat", "a film about dogs", "content", "taste", "ann", "year > 1990"]
 
@@ -27,14 +46,17 @@ class WebRequests:
     Args:
         url: of the app.
         rng: what decides.
+        cookie: of a session; empty: nobody has to sign in.
     """
 
-    def __init__(self, url: str, rng: random.Random) -> None:
+    def __init__(self, url: str, rng: random.Random, cookie: str = "") -> None:
         self._rng = rng
-        with urlopen(f"{url}/gradio_api/info", timeout=30) as answer:
+        with urlopen(Asking(f"{url}/gradio_api/info", headers={"cookie": cookie}), timeout=30) as answer:
             named = json.load(answer)["named_endpoints"]
         self._inputs = {name.strip("/"): [one["type"] for one in call["parameters"]] for name, call in named.items()}
         self._events: deque[tuple[str, bytes]] = deque(maxlen=50)
+        self._kinds = [self._call, self._own, self._page, self._queue, self._form, self._upload]
+        self._shares = [18, 34, 24, 8, 10, 6]
 
     def hear(self, request: Request, answer: Answer) -> None:
         """Remember the events that calls began, which are then asked for."""
@@ -46,11 +68,11 @@ class WebRequests:
         """Requests without end."""
         while True:
             rng = self._rng
-            if self._events and rng.random() < 0.8:
+            if len(self._events) > WAITING:
                 name, event = self._events.popleft()
                 yield _get(f"/gradio_api/call/{name}", b"/gradio_api/call/%b/%b" % (name.encode(), event))
                 continue
-            yield rng.choices([self._call, self._page, self._queue, self._form, self._upload], [50, 20, 8, 8, 8])[0]()
+            yield rng.choices(self._kinds, self._shares)[0]()
 
     def _call(self) -> Request:
         rng = self._rng
@@ -59,6 +81,8 @@ class WebRequests:
         values: list[object] = [self._value(kind) for kind in kinds]
         values = rng.choice((values, values, values, values[:-1], [*values, 1], []))
         document = rng.choice(({"data": values},) * 8 + ({}, {"data": None}, {"data": {}}, {"data": "x"}, values))
+        if isinstance(document, dict) and rng.random() < 0.7:  # of few sessions: to make one costs the app much
+            document = document | {"session_hash": rng.choice("abcde")}
         if isinstance(document, dict) and rng.random() < 0.2:
             key = rng.choice(["session_hash", "event_data", "trigger_id", "fn_index", "batched", "event_id", "meta"])
             document = document | {key: self._odd()}
@@ -94,6 +118,39 @@ class WebRequests:
                 {"path": rng.choice(TEXTS)},
             ]
         )
+
+    def _own(self) -> Request:
+        """The app's own JSON routes."""
+        rng = self._rng
+        place = rng.choice(list(OWN))
+        method, _, path = place.partition(" ")
+        queries = [f"{name}={quote(self._word(name))}" for name in OWN[place] if rng.random() < 0.6]
+        target = (path + ("?" + "&".join(queries) if queries else "")).encode()
+        if method == "GET":
+            return _get(path, target)
+        document: dict[str, object] = {name: self._word(name) for name in FIELDS if rng.random() < 0.8}
+        document |= {
+            "people": [self._word("user") for _ in range(rng.randrange(5))],
+            "value": rng.choice([4, 0.5, True]),
+        }
+        for name in list(document):
+            if rng.random() < 0.1:
+                document[name] = self._odd()
+        body = _dumps(document, rng)
+        if path in ("/app/picture", "/app/import"):
+            body = rng.choice(
+                [picture(1), b"", b"Title,Rating\nHeat,4\n", b"Const,Your Rating\ntt0113277,8\n", *BODIES]
+            )
+        return Request(place, b"POST", target, (JSON_TYPE,), body)
+
+    def _word(self, name: str) -> str:
+        """A value of a field, likely or odd."""
+        rng = self._rng
+        if rng.random() < 0.2:
+            return rng.choice(TEXTS).encode("utf-8", "replace").decode()
+        likely = {"n": ["1", "8", "1000"], "page": ["0", "3", "21"], "preview": ["0", "1"], "action": ACTIONS}
+        likely |= {"movie_id": ["1", "2", "40"], "kind": KINDS, "filter": ["year > 1990", 'genre = "Drama"', ""]}
+        return rng.choice(likely.get(name, _WORDS))
 
     def _page(self) -> Request:
         paths = [
@@ -188,8 +245,8 @@ class WebRequests:
 class StudioRequests:
     """Requests to the studio: Streamlit's pages, health, media, components, uploads, and handshakes of its socket."""
 
-    def __init__(self, url: str, rng: random.Random) -> None:
-        del url
+    def __init__(self, url: str, rng: random.Random, cookie: str = "") -> None:
+        del url, cookie
         self._rng = rng
 
     def hear(self, request: Request, answer: Answer) -> None:

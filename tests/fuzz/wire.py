@@ -12,7 +12,7 @@ from typing import Self
 Header = tuple[bytes, bytes]
 SECONDS = 20.0
 """Time for an answer."""
-STREAM_SECONDS = 0.3
+STREAM_SECONDS = 0.1
 """Time that a stream of events is read; it has no end."""
 UNREAD_SECONDS = 0.5
 """Time for an answer to what is no whole request."""

@@ -123,6 +123,9 @@ def test_studio_process_serves_and_ends(odd_core: Service, tmp_path: Path, sig: 
     environment = {"MATINEE_CORE_URL": odd_core.url, "HOME": str(tmp_path / "home")}
     with serving(["studio"], "/_stcore/health", tmp_path, environment) as studio:
         assert httpx.get(studio.url + "/?page=data").status_code == 200
+        upgrade = {"connection": "upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
+        upgrade |= {"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", "origin": "http://[::1"}
+        assert httpx.get(studio.url + "/_stcore/stream", headers=upgrade).status_code == 403
         assert studio.process is not None
         studio.process.send_signal(sig)
         assert studio.process.wait(30) == 0

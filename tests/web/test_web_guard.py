@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +152,36 @@ def test_pages_of_other_sites_call_nothing(web: Service, headers: dict[str, str]
     assert refused.status_code == 403
     own = {"origin": web.url, "sec-fetch-site": "same-origin", "content-type": "application/json"}
     assert httpx.post(url, content=body, headers=own, trust_env=False).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["none", "%25s", "%E2%80%AE", "Infinity"])
+@pytest.mark.parametrize("way", ["call", "run", "api"])
+def test_an_endpoint_that_is_not_there(web: Service, way: str, name: str) -> None:
+    answer = post(web, f"{way}/{name}", b'{"data": []}')
+    assert (answer.status_code, answer.json()["title"]) == (404, "Not Found")
+
+
+def test_what_runs_in_the_browser_only_is_not_called(web: Service) -> None:
+    config = httpx.get(f"{web.url}/config", trust_env=False).json()
+    numbers = [one["id"] for one in config["dependencies"] if not one["backend_fn"]]
+    assert numbers
+    before, end = web.log.stat().st_size, time.monotonic() + 30
+    for number in numbers:
+        answer = post(web, "run/predict", json.dumps({"data": [], "fn_index": number}).encode())
+        assert (answer.status_code, answer.json()["status"]) == (400, 400)
+        queued = json.dumps({"data": [], "fn_index": number, "session_hash": "queued"}).encode()
+        assert post(web, "queue/join", queued).status_code == 200
+    while web.log.read_bytes()[before:].count(b"runs in the browser") < 2 * len(numbers):
+        assert time.monotonic() < end, web.told()
+        time.sleep(0.05)
+    assert "Traceback" not in web.log.read_bytes()[before:].decode(errors="replace")
+
+
+@pytest.mark.parametrize("path", ["queue/data?session_hash=nobody", "call/film/none"])
+def test_events_of_what_is_not_there_are_no_failure(web: Service, path: str) -> None:
+    before = web.log.stat().st_size
+    with contextlib.suppress(httpx.RemoteProtocolError):
+        httpx.get(f"{web.url}/gradio_api/{path}", timeout=20, trust_env=False)
+    told = web.log.read_bytes()[before:].decode(errors="replace")
+    assert "Traceback" not in told
+    assert httpx.get(f"{web.url}/health", trust_env=False).status_code == 200

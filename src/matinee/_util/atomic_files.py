@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -13,17 +14,35 @@ from uuid import uuid4
 from matinee.errors import MatineeError
 
 PART = ".part"
+_NO_SYNC_OF_FOLDERS = (errno.EBADF, errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
+"""What file systems answer that cannot fsync a folder."""
 STALE = 3600.0
 """Age in seconds after which a temporary file is nobody's any more."""
 
 
+class UnsyncedError(OSError):
+    """A file is in its place, but the disk does not confirm it: it may be gone after a power cut."""
+
+
 def sync_folder(path: Path) -> None:
-    """Fsync a folder, so that its renames and new files survive a power cut. A no-op on Windows."""
+    """Fsync a folder, so that its renames and new files survive a power cut. A no-op on Windows.
+
+    File systems that cannot do it are let pass, as PostgreSQL's `fsync_fname` does: there is nothing to be done.
+
+    Raises:
+        OSError: the disk failed.
+    """
     if os.name == "nt":  # pragma: no cover
         return
-    handle = os.open(path, os.O_RDONLY)
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a folder that may be written and not read
+        return
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_SYNC_OF_FOLDERS:
+            raise
     finally:
         os.close(handle)
 
@@ -48,6 +67,10 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
     Args:
         durable: fsync, so that the new content survives a power cut; otherwise a power cut may leave an empty file.
+
+    Raises:
+        UnsyncedError: the file was replaced, but the rename could not be synced.
+        OSError: nothing was changed.
     """
     hidden = path.with_name(f".{uuid4().hex}{PART}")
     try:
@@ -58,8 +81,10 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     finally:
         hidden.unlink(missing_ok=True)
     if durable:
-        with suppress(OSError):  # the file is complete either way; only the rename may be lost in a power cut
+        try:
             sync_folder(path.parent)
+        except OSError as error:
+            raise UnsyncedError(error.errno, error.strerror, os.fspath(path)) from error
 
 
 def replace_private(path: Path, content: bytes) -> None:

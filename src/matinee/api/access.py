@@ -92,6 +92,16 @@ class Access:
         self._right: dict[tuple[bytes, bytes], Key] = {}
         self.audit = AuditLog(settings)
 
+    @property
+    def is_off(self) -> bool:
+        """Whether everybody may read everything, uncounted: no key is demanded, and there is no limit."""
+        if self._limit or self._demanded:
+            return False
+        try:
+            return self._demanded is False or not self._file.keys()
+        except KeyFileError:
+            return False
+
     def decide(self, scope: Scope) -> Decision:
         """What is to be done with a request; a second look gives the same and counts nothing."""
         decision: Decision | None = scope.get(_SCOPE)

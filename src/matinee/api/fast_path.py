@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,8 +21,9 @@ from matinee.api.access import PLAIN
 from matinee.api.admission import Admission
 from matinee.api.application import Api, Application
 from matinee.api.cost import is_heavy
+from matinee.api.protocol import WHOLE
 from matinee.api.render import answer_json
-from matinee.api.response_cache import CachedResponse
+from matinee.api.response_cache import CONTENT_TYPE, CachedResponse, Header
 from matinee.data.ids import USER_ID
 from matinee.engine import Engine
 from matinee.engine.recommend import recommend_stored
@@ -38,6 +39,8 @@ ROUTE = "/v1/users/{user_id}/recommendations"
 _PATH = re.compile(r"/v1/users/([^/]{1,64})/recommendations")
 _QUERY = re.compile(rb"(?:n=([1-9]\d{0,2}|1000))?(?:(?(1)&)model=([A-Za-z0-9_-]{1,100}))?")
 _ID = re.compile(USER_ID)
+_WHOLE = b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\nx-request-id: %b\r\n\r\n%b"
+"""The headers that are always the same, the length of the body, the request's id, the body."""
 
 Work = Callable[[], tuple[bytes, bool]]
 """Gives an answer's bytes and whether they may be cached."""
@@ -89,6 +92,8 @@ class CoreApplication(Application):
     def __init__(self, api: Api, service: CoreService) -> None:
         self._core = service
         super().__init__(api)
+        self._fixed = _written([CONTENT_TYPE, *self.headers])
+        self._fixed_https = _written([CONTENT_TYPE, *self.headers, HSTS])
 
     def admitted(self, app: ASGIApp) -> ASGIApp:
         """The routes behind the queues of the core service."""
@@ -96,17 +101,18 @@ class CoreApplication(Application):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
-        engine = self._core.lazy_engine.value
+        engine, core = self._core.lazy_engine.value, self._core
         if (
             engine is None
             or scope["type"] != "http"
             or scope["method"] != "GET"
-            or not self._core.trusted.knows(scope["headers"])
+            or not core.trusted.knows(scope["headers"])
+            or (core.trusted.origins and _has_origin(scope["headers"]))  # whose pages may read it is told there
         ):
             await self._app(scope, receive, send)
             return
-        start, observation = perf_counter(), self._core.observation
-        if self.access.decide(scope) is not PLAIN:
+        start, observation = perf_counter(), core.observation
+        if not self.access.is_off and self.access.decide(scope) is not PLAIN:
             await self._app(scope, receive, send)
             return
         answer, context = await self._answer(engine, scope)
@@ -117,14 +123,16 @@ class CoreApplication(Application):
         if cached and observation.needs_context(scope["headers"]):
             context = observation.begin(scope)
             context.started = start
-        request_id = new_trace_id() if context is None else context.request_id
-        headers = [*answer.headers, (b"x-request-id", request_id.encode()), *self.headers]
-        if scope.get("scheme") == "https":
-            headers.append(HSTS)
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        request_id = (new_trace_id() if context is None else context.request_id).encode()
+        https = scope.get("scheme") == "https"
+        whole = scope["extensions"].get(WHOLE) if "extensions" in scope else None
+        fixed = self._fixed_https if https else self._fixed
+        if whole is None or not whole["send"](scope, _WHOLE % (fixed, len(answer.body), request_id, answer.body)):
+            headers = [*answer.headers, *self.headers, *((HSTS,) if https else ()), (b"x-request-id", request_id)]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": answer.body})
         if context is None:
-            self._core.metrics.count("GET", answer.route, 200, perf_counter() - start, cached)
+            core.metrics.count("GET", answer.route, 200, perf_counter() - start, cached)
         else:
             observation.end(context, "GET", answer.route, 200, cached)
 
@@ -160,3 +168,12 @@ class CoreApplication(Application):
         if cacheable:
             service.cache.put(path, query, answer)
         return answer, context
+
+
+def _has_origin(headers: Iterable[Header]) -> bool:
+    return any(name == b"origin" for name, _ in headers)
+
+
+def _written(headers: Iterable[Header]) -> bytes:
+    """Headers as they are sent."""
+    return b"".join(b"%b: %b\r\n" % header for header in headers)

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from matinee.data.ids import ID_LENGTH, MOVIE_ID, USER_ID, MovieId, UserId, as_id, normalized
-from matinee.engine.types import PlotMethod
+from matinee.engine.types import PlotMethod, Unknown
 
 _NFC = BeforeValidator(as_id)
 UserIdPath = Annotated[
@@ -82,7 +82,14 @@ PlotMethodQuery = Annotated[
     ),
 ]
 Explain = Annotated[bool, Query(description="Explain items by liked films, and list disliked films that lower others.")]
-IncludeSeen = Annotated[bool, Query(description="Also return films that the user has rated.")]
+IncludeSeen = Annotated[bool, Query(description="Also return films that the user has rated or seen.")]
+UnknownFilms = Annotated[
+    Unknown,
+    Query(
+        description="Where a film is not known: `refuse` stores nothing and answers 404; `skip` stores the others and "
+        "lists the ids in `unknown`."
+    ),
+]
 Metadata = Annotated[bool, Query(description="Add tags, people, ids elsewhere and the poster to each item.")]
 
 
@@ -110,6 +117,7 @@ __all__ = [
     "MovieIdPath",
     "PlotMethodQuery",
     "Stars",
+    "UnknownFilms",
     "UserId",
     "UserIdPath",
     "at_most",

@@ -1,8 +1,9 @@
-"""HTTP over one connection: uvicorn's protocol with a limit on heads, in bytes and in seconds.
+"""HTTP over one connection: uvicorn's protocol with a limit on heads, in bytes and in seconds, and whole answers.
 
 uvicorn collects request lines, headers and trailers of any size, and waits for their end for ever;
-no setting limits that for httptools. `tests/api/test_protocol.py` fails where a version of uvicorn changes what is
-overridden here.
+no setting limits that for httptools. It also checks and writes each header of each answer anew, which takes as long as
+finding a cached answer. `tests/api/test_protocol.py` fails where a version of uvicorn changes what is overridden or
+relied on here.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import logging
 from asyncio.events import TimerHandle
 
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 log = logging.getLogger("matinee.api")
@@ -29,19 +31,29 @@ TOO_LARGE = (
 
 STOP = "matinee.stop"
 """The extension of a request's scope that holds its `Stop`."""
+WHOLE = "matinee.whole"
+"""The extension that holds `BoundedHttpProtocol._send_whole`."""
 
 
 class Stop:
     """Tells an application that reads a body for long that the server stops.
 
     Attributes:
-        event: set when the server stops.
         heeded: whether the application looks at it, and ends soon by itself.
     """
 
+    __slots__ = ("_event", "heeded")
+
     def __init__(self) -> None:
-        self.event = asyncio.Event()
+        self._event: asyncio.Event | None = None
         self.heeded = False
+
+    @property
+    def event(self) -> asyncio.Event:
+        """Set when the server stops; made when it is first asked for, as few requests do."""
+        if self._event is None:
+            self._event = asyncio.Event()
+        return self._event
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
@@ -51,12 +63,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     _reading_head = False
     _receives_body = False
     _stop: Stop
+    _whole: dict[object, object]
     _pending_bytes = 0
     """Bytes received since the last finished head or part of a body."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timeout of the first request."""
         super().connection_made(transport)
+        self._whole = {"send": self._send_whole}
         self._timeout = self.loop.call_later(HEAD_SECONDS, self._on_timeout)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -80,7 +94,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._reading_head = True
         super().on_message_begin()
         self._stop = Stop()
-        self.scope["extensions"] = {STOP: {"stop": self._stop}}
+        self.scope["extensions"] = {STOP: {"stop": self._stop}, WHOLE: self._whole}
 
     def on_headers_complete(self) -> None:
         """A head is complete."""
@@ -100,6 +114,28 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._receives_body = False
         self._pending_bytes = 0
         super().on_message_complete()
+
+    def _send_whole(self, scope: Scope, answer: bytes) -> bool:
+        """Write a whole answer, status line, headers and body, as it is; False: not possible now, use `send`.
+
+        Args:
+            scope: of the request, which has received nothing and sent nothing yet.
+            answer: has the length of its body, and leaves the connection open.
+        """
+        cycle = self.cycle
+        if (
+            cycle.scope is not scope  # others came after it on this connection
+            or cycle.response_started
+            or cycle.disconnected
+            or not cycle.keep_alive
+            or self.flow.write_paused
+        ):
+            return False
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        self.transport.write(answer)
+        cycle.on_response()
+        return True
 
     def shutdown(self) -> None:
         """The server stops: requests in progress are finished, but no body is waited for."""

@@ -130,6 +130,7 @@ def hit_record(hit: Hit, rank: int) -> dict[str, Any]:
         "rank": rank,
         "matched": hit.matched,
         "how": hit.how,
+        "matched_title": hit.matched_title,
     }
 
 

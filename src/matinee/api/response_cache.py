@@ -18,6 +18,8 @@ Version = tuple[str, int, int]
 Take it *before* computing the answer: a write in between then makes the answer out of date, never wrong.
 """
 
+CONTENT_TYPE: Header = (b"content-type", b"application/json")
+"""Of all cached answers."""
 MAX_SLOW = 10_000
 """Keys remembered as slow, at most."""
 _OVERHEAD = 600
@@ -36,7 +38,7 @@ class CachedResponse(NamedTuple):
     @classmethod
     def of(cls, route: str, user_id: str | None, version: Version, body: bytes) -> CachedResponse:
         """An answer of JSON bytes with status 200."""
-        headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
+        headers = [(b"content-length", b"%d" % len(body)), CONTENT_TYPE]
         return cls(route, user_id, version, headers, body)
 
 

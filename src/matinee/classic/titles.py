@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz
 
 from matinee.data.catalog import Movie
-from matinee.data.titles import split_title
+from matinee.data.titles import split_names, split_title
 from matinee.data.titles import with_year as titled
 from matinee.engine import Engine
 from matinee.engine.search.title_index import key_of
@@ -38,9 +38,10 @@ def find_title(engine: Engine, text: str) -> Match:
         NotFoundError: no title is similar enough.
     """
     title, year = split_title(text.strip())
+    names = {key_of(title), key_of(split_names(title)[0])}
     hits = engine.search(text, n=_LOOKED_AT, by="title") if key_of(text) else []
     for hit in hits:
-        if key_of(hit.movie.title) == key_of(title) and year in (None, hit.movie.year):
+        if key_of(hit.movie.title) in names and year in (None, hit.movie.year):
             return Match(hit.movie, 100.0)
     best = max((Match(hit.movie, _ratio(text, hit.movie)) for hit in hits), key=lambda match: match.score, default=None)
     if best is None or best.score < CUTOFF:

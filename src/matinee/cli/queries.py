@@ -191,7 +191,7 @@ def search(
                 title_cell(hit.movie.title, hit.movie.year),
                 ", ".join(hit.movie.genres),
                 number(hit.score),
-                hit.how,
+                f"{hit.how}: {hit.matched_title}" if hit.matched_title else hit.how,
             ]
             for hit in hits
         ]

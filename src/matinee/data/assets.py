@@ -39,6 +39,7 @@ class Asset:
         url: address of a zip archive.
         hash: (algorithm, hexadecimal digest) of the wheel or archive; None if the publisher updates it in place. Then
             files are only checked by name, and their hashes are recorded on first use.
+        published: the same by the publisher, where that is another algorithm; both must be right.
         members: names (last path component) of the files to extract; those in `required` must exist.
         max_bytes: maximum size of the archive and of each extracted file.
         prepare: converts the extracted files in place.
@@ -49,6 +50,7 @@ class Asset:
     requirement: str = ""
     url: str = ""
     hash: tuple[str, str] | None = None
+    published: tuple[str, str] | None = None
     required: tuple[str, ...] = ()
     max_bytes: int = 64 << 20
     prepare: Prepare | None = field(default=None, compare=False)
@@ -140,11 +142,12 @@ def _fetch(asset: Asset, scratch: Path, timeout: float, progress: Progress | Non
     else:
         archive = scratch / "archive.zip"
         download(asset.url, archive, timeout=timeout, max_bytes=asset.max_bytes, tick=tick)
-    if asset.hash is not None and (digest := file_hash(archive, asset.hash[0])) != asset.hash[1]:
-        raise FetchError(
-            f"{asset.source} has the {asset.hash[0]} {digest}, not {asset.hash[1]}.",
-            "Repeat the command. If that does not help, a proxy may be altering downloads.",
-        )
+    for algorithm, expected in filter(None, (asset.hash, asset.published)):
+        if (digest := file_hash(archive, algorithm)) != expected:
+            raise FetchError(
+                f"{asset.source} has the {algorithm} {digest}, not {expected}.",
+                "Repeat the command. If that does not help, a proxy may be altering downloads.",
+            )
     files = scratch / "files"
     files.mkdir()
     unzip(archive, files, asset.members, max_bytes=asset.max_bytes)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from matinee._util.extras import need
 from matinee.data.ids import Id, MovieId, aliases, as_id, id_text, normalized
 from matinee.data.packed import COLUMNS, LIST_COLUMNS, ChangedTable, PackedTable, Table, write_table
-from matinee.data.titles import split_title, with_year
+from matinee.data.titles import other_titles, split_names, split_title, with_year
 from matinee.errors import AmbiguousTitleError, DataError, UnknownMovieError, UnknownTitleError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["COLUMNS", "LIST_COLUMNS", "Catalog", "Movie"]
 
 Word = Annotated[str, Field(min_length=1, max_length=200)]
+Title = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class Movie(BaseModel):
@@ -37,7 +38,7 @@ class Movie(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
     movie_id: MovieId
-    title: Annotated[str, Field(min_length=1, max_length=500)]
+    title: Title
     year: Annotated[int, Field(ge=1870, le=2200)] | None = None
     genres: Annotated[tuple[Word, ...], Field(max_length=50)] = ()
     tags: Annotated[tuple[Word, ...], Field(max_length=2000)] = ()
@@ -51,6 +52,13 @@ class Movie(BaseModel):
     imdb_id: Annotated[str, Field(pattern=r"^tt\d{7,10}$")] | None = None
     tmdb_id: Annotated[str, BeforeValidator(as_id), Field(pattern=r"^\d{1,10}$")] | None = None
     poster: Annotated[str, Field(max_length=1000)] | None = None
+    original_title: Title | None = None
+    alternate_titles: Annotated[tuple[Title, ...], Field(max_length=50)] = ()
+
+    @property
+    def other_titles(self) -> tuple[str, ...]:
+        """Every name it goes by besides `title`: the original title first, then the alternate ones."""
+        return other_titles(self.title, self.original_title, self.alternate_titles)
 
 
 class Catalog:
@@ -176,10 +184,28 @@ class Catalog:
             rows_by_title.setdefault(title.casefold(), []).append(row)
         return rows_by_title
 
+    @cached_property
+    def _rows_by_other_title(self) -> dict[str, list[int]]:
+        rows_by_title: dict[str, list[int]] = {}
+        for row, names in enumerate(self.other_titles()):
+            for name in {name.casefold() for name in names}:
+                rows_by_title.setdefault(name, []).append(row)
+        return rows_by_title
+
+    def other_titles(self) -> list[tuple[str, ...]]:
+        """Every name that each movie goes by besides its title, see `Movie.other_titles`; cached."""
+        return self._other_titles
+
+    @cached_property
+    def _other_titles(self) -> list[tuple[str, ...]]:
+        columns = self.columns("title", "original_title", "alternate_titles")
+        return [other_titles(*names) for names in zip(*columns, strict=True)]
+
     def resolve(self, name: Id) -> int:
         """Row of the movie that has this id or, where none has, this title, with or without the year.
 
-        Titles are compared as they are, but for capitals and an article at their end ("Matrix, The (1999)").
+        Titles are compared as they are, but for capitals, an article at their end ("Matrix, The (1999)") and other
+        names in parentheses. Original and alternate titles are looked up where no movie has the name as its title.
 
         Examples:
             >>> catalog = Catalog.of([Movie(movie_id="7", title="Heat", year=1995)])
@@ -197,9 +223,12 @@ class Catalog:
         if not isinstance(name, str):
             raise UnknownMovieError(text)
         title, year = split_title(text)
-        rows = self._titled(text) or [
-            row for row in self._titled(title) if year is None or self.column("year")[row] == year
-        ]
+        rows = self._titled(text, self._rows_by_title)
+        for name in dict.fromkeys((title, split_names(title)[0])):
+            for titles in (self._rows_by_title, self._rows_by_other_title):
+                rows = rows or [
+                    row for row in self._titled(name, titles) if year is None or self.column("year")[row] == year
+                ]
         if not rows:
             raise UnknownTitleError(text)
         if len(rows) > 1:
@@ -207,8 +236,8 @@ class Catalog:
             raise AmbiguousTitleError(text, [(ids[row], years[row]) for row in rows])
         return rows[0]
 
-    def _titled(self, title: str) -> list[int]:
-        return [row for row in self._rows_by_title.get(title.strip().casefold(), ()) if self.active[row]]
+    def _titled(self, title: str, rows_by_title: dict[str, list[int]]) -> list[int]:
+        return [row for row in rows_by_title.get(title.strip().casefold(), ()) if self.active[row]]
 
     def titles(self, rows: Iterable[int]) -> list[str]:
         """Titles of rows, with years where they are known: "Toy Story (1995)"."""

@@ -74,13 +74,18 @@ def match_by_title(movies: pl.DataFrame, wikidata: pl.DataFrame) -> pl.DataFrame
     """Match movies and movies by title and year (±1). Ambiguous matches are left out.
 
     Args:
-        movies: `movie_id`, `title`, `year`.
+        movies: `movie_id`, `title`, `year`, and `original_title` and `alternate_titles` where there are any.
         wikidata: `imdb_id`, `key`, `year`.
 
     Returns:
         `movie_id`, `imdb_id`, each at most once. Matches of the same year take precedence over those a year off.
     """
-    keys = movies.select("movie_id", "year", title_keys(pl.col("title")).alias("key")).explode("key")
+    named = title_keys(pl.col("title"))
+    if "alternate_titles" in movies.columns:
+        named = pl.concat_list(named, pl.col("alternate_titles").list.eval(title_key(pl.element())))
+    if "original_title" in movies.columns:
+        named = pl.concat_list(named, title_key(pl.col("original_title").fill_null("")))
+    keys = movies.select("movie_id", "year", named.list.unique(maintain_order=True).alias("key")).explode("key")
     pairs = keys.filter(pl.col("key") != "").join(
         wikidata.select("imdb_id", "key", pl.col("year").alias("film_year")), on="key"
     )

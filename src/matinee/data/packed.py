@@ -31,10 +31,17 @@ COLUMNS: dict[str, Literal["text", "year", "list"]] = {
     "imdb_id": "text",
     "tmdb_id": "text",
     "poster": "text",
+    "original_title": "text",
+    "alternate_titles": "list",
 }
 """Columns of the catalog. Lists are never null (empty instead); the other columns may be null, except
 movie_id and title. `title` has neither the year nor a trailing article ("The Matrix", not "Matrix, The (1999)").
+`original_title` is the
+title in the movie's own language, null where it is `title`; `alternate_titles` are other names it goes by.
 `tags` are distinct, lower case, most frequent first. `imdb_id` looks like "tt0114709", `tmdb_id` like "862"."""
+
+ADDED = ("original_title", "alternate_titles")
+"""Columns that tables lack which were written before there were any: null and empty there."""
 
 LIST_COLUMNS = tuple(name for name, kind in COLUMNS.items() if kind == "list")
 
@@ -178,7 +185,9 @@ class PackedTable:
         self._columns: dict[str, _Nullable | _Years | _Lists] = {}
         try:
             for name, kind in COLUMNS.items():
-                if kind == "year":
+                if name in ADDED and name not in arrays and f"{name}.cuts" not in arrays:
+                    self._columns[name] = _nothing(kind, len(self))
+                elif kind == "year":
                     self._columns[name] = _Years(arrays[name])
                 elif kind == "text":
                     self._columns[name] = _Nullable(_texts(arrays, name), arrays.get(f"{name}.known"))
@@ -216,6 +225,13 @@ class PackedTable:
             OSError: it cannot be read.
         """
         return cls(read_tensors(path))
+
+
+def _nothing(kind: str, n: int) -> _Nullable | _Lists:
+    """A column of n nulls or empty lists."""
+    if kind == "list":
+        return _Lists(Texts.of([]), np.zeros(0, dtype=np.int32), np.zeros(n + 1, dtype=np.int64))
+    return _Nullable(Texts.of([""] * n), np.zeros(n, dtype=np.uint8))
 
 
 def _texts(arrays: Mapping[str, NDArray[Any]], name: str) -> Texts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -13,14 +13,14 @@ from matinee.data.catalog import Movie
 from matinee.data.ids import Id, id_text, normalized
 from matinee.data.ratings import NO_TIME
 from matinee.encoders.base import Image
-from matinee.engine import browse, imports, posters, users, writes
+from matinee.engine import browse, imports, posters, states, users, writes
 from matinee.engine.data_statistics import cached_statistics
 from matinee.engine.embedding_backlog import Backlog, BacklogState
 from matinee.engine.encoder_pool import Encoders
 from matinee.engine.explain import explain
 from matinee.engine.imports import ImportLine, OnError
 from matinee.engine.lifecycle import Lifecycle
-from matinee.engine.recommend import recommend, recommend_stored
+from matinee.engine.recommend import Hidden, recommend, recommend_stored
 from matinee.engine.runtime import RequestView, query_of
 from matinee.engine.search import hybrid
 from matinee.engine.similar import neighbors_in, similar
@@ -42,14 +42,18 @@ from matinee.engine.types import (
     Request,
     SearchBy,
     SimilarBy,
+    StateChange,
+    StatePage,
+    StatesStored,
     Statistics,
     TitleTable,
+    Unknown,
     UserPage,
 )
 from matinee.engine.writes import check_stars
 from matinee.errors import InvalidInputError, ReadOnlyError
 from matinee.settings import Settings
-from matinee.stores.base import ImportProgress
+from matinee.stores.base import ImportProgress, State
 
 DEFAULT = Request()
 
@@ -212,11 +216,15 @@ class Engine:
         request: Request = DEFAULT,
         *,
         titles: bool = True,
+        seen: Sequence[Id] = (),
+        not_interested: Sequence[Id] = (),
     ) -> Answer:
         """Movies for an ad-hoc history, movie id or title → stars (None: seen, and given none; a mild like).
 
         Args:
             titles: text that is no movie's id may be a title, "Toy Story" or "Toy Story (1995)".
+            seen: ids of movies that were seen, which says nothing of the taste; unknown ids are ignored.
+            not_interested: ids of movies never to return; unknown ids are ignored.
 
         Raises:
             NotFoundError: a movie of the history is unknown.
@@ -237,7 +245,8 @@ class Engine:
             row_of(movie_id): (mild if stars is None else check_stars(stars, view.scale), NO_TIME)
             for movie_id, stars in ratings.items()
         }
-        return recommend(view, query_of(history), request)
+        hidden = Hidden.of_ids(view, seen, not_interested)
+        return recommend(view, query_of(history), request, hidden)
 
     def similar(
         self,
@@ -409,6 +418,22 @@ class Engine:
         """Number of a user's effective ratings, 0 for an unknown user; microseconds."""
         return len(self.request_view().history(id_text(user_id)))
 
+    def states(
+        self, user_id: Id, *, state: State | None = None, limit: int | None = None, offset: int = 0
+    ) -> StatePage:
+        """Movies that are seen, on the watchlist or not interesting, newest first; none for an unknown user.
+
+        Args:
+            state: of this kind only.
+            limit: number of states; None: all.
+            offset: states to skip.
+        """
+        return states.page(self.request_view(), id_text(user_id), state=state, limit=limit, offset=offset)
+
+    def states_of(self, user_id: Id, movie_id: Id) -> tuple[State, ...]:
+        """The states of one movie. Raises UnknownMovieError."""
+        return states.states_of(self.request_view(), id_text(user_id), id_text(movie_id))
+
     def users(self, prefix: str = "", *, limit: int = 20, offset: int = 0) -> UserPage:
         """Users with ratings whose id begins with a text: that very id, numeric ids by number, others by text.
 
@@ -436,7 +461,7 @@ class Engine:
         return explain(self.request_view(), id_text(user_id), id_text(movie_id), model)
 
     def export_user(self, user_id: Id) -> dict[str, Any]:
-        """Everything held about a user: ratings, exposures. Raises UnknownUserError, also for an erased user."""
+        """Everything held about a user: ratings, states, exposures. Raises UnknownUserError, also once erased."""
         return users.export(self.request_view(), id_text(user_id))
 
     def export_ratings(self) -> Iterator[tuple[str, str, float, int | None]]:
@@ -453,6 +478,11 @@ class Engine:
         return self.backlog.state()
 
     # --- writes: each is all or nothing and durable when it returns ---------------------------------------------
+    def known_movies(self, movie_ids: Iterable[Id]) -> frozenset[str]:
+        """Those of some ids that movies in service have."""
+        catalog = self.request_view().catalog
+        return frozenset(id_ for id_ in map(id_text, movie_ids) if catalog.find(id_) is not None)
+
     def check_stars(self, stars: float) -> float:
         """Return the stars, or raise InvalidInputError where they are off the scale."""
         return check_stars(stars, self.scale)
@@ -479,6 +509,27 @@ class Engine:
             ConflictError: the key was used for other ratings.
         """
         return writes.rate(self.request_view(), ratings, key=key, timestamp=timestamp, timestamps=timestamps)
+
+    def set_states(self, user_id: Id, changes: Sequence[StateChange], *, unknown: Unknown = "refuse") -> StatesStored:
+        """Set and take back states of a user's movies; the next list has it.
+
+        Args:
+            changes: of equal (movie, state) pairs the last wins.
+            unknown: "skip" stores what can be, and names the other movies.
+
+        Examples:
+            >>> engine.set_states("42", [matinee.StateChange("318", "seen")]).stored
+            1
+            >>> engine.states("42", state="seen").total
+            1
+            >>> engine.set_states("42", [matinee.StateChange("318", "seen", remove=True)]).stored
+            1
+
+        Raises:
+            UnknownMovieError: naming the first unknown movie; nothing is stored.
+            InvalidInputError: an impossible id or state, too many at once or in all; nothing is stored.
+        """
+        return states.set_states(self.request_view(), id_text(user_id), changes, unknown=unknown)
 
     def import_progress(self, key: str) -> ImportProgress | None:
         """How far an import has come; None: none of this key is known."""

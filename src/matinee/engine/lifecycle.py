@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
+from time import monotonic
 from typing import Any
 
+from matinee._util.allocator import release
 from matinee.engine.runtime import RequestView, Runtime
 from matinee.errors import MatineeError, SnapshotError
 from matinee.settings import Settings
 from matinee.snapshots import Snapshot, SnapshotRegistry
+from matinee.snapshots.snapshot import cut_short
 from matinee.stores import Store, open_store
 
 log = logging.getLogger("matinee.engine")
+LOOK_SECONDS = 1.0
+"""Between two looks at the sizes of the files in service."""
 
 
 class Lifecycle:
@@ -37,6 +43,8 @@ class Lifecycle:
         snapshot, self.warnings = _load_sound(self.registry, settings, current)
         self.runtime = _over_store(snapshot, settings)
         self._switching = threading.Lock()
+        self._look_at = monotonic() + LOOK_SECONDS
+        self._damaged = ""
         self._retired: list[Store] = []
 
     def close(self) -> None:
@@ -46,8 +54,9 @@ class Lifecycle:
 
     def view(self) -> RequestView:
         """What a request sees now: follows the pointer and the store first; microseconds where neither moved."""
-        if self.registry.stamp() != self._stamp:
-            self._follow_pointer()
+        if self.registry.stamp() != self._stamp or monotonic() >= self._look_at:
+            self._look_at = monotonic() + LOOK_SECONDS
+            self._look()
         return self.runtime.sync()
 
     def snapshots(self) -> list[dict[str, Any]]:
@@ -95,28 +104,35 @@ class Lifecycle:
         if not same:
             self._retired.append(old.store)  # requests may still use it
         self.warnings = ()  # they were about the snapshot before
+        release(weakref.ref(old))
 
     def settle(self, seconds: float) -> None:
         """See `Engine.settle`."""
         if self._switching.acquire(timeout=seconds):
             self._switching.release()
 
-    def _follow_pointer(self) -> None:
-        """Load, in a thread, the snapshot that another process promoted; the old one serves meanwhile."""
+    def _look(self) -> None:
+        """Look, in a thread, at the files in service and at the pointer; what is in service serves meanwhile."""
         if not self._switching.acquire(blocking=False):
             return
         try:
-            stamp = self.registry.stamp()
-            if stamp == self._stamp:
-                self._switching.release()
-                return
-            self._stamp = stamp
-            threading.Thread(target=self._load_current, name="matinee-promote", daemon=True).start()
+            threading.Thread(target=self._looks, name="matinee-promote", daemon=True).start()
         except BaseException:
             self._switching.release()
             raise
 
+    def _looks(self) -> None:
+        try:
+            self._leave_damaged()
+            stamp = self.registry.stamp()
+            if stamp != self._stamp:
+                self._stamp = stamp
+                self._load_current()
+        finally:
+            self._switching.release()
+
     def _load_current(self) -> None:
+        """Serve the snapshot that another process promoted."""
         try:
             current = self.registry.current()
             if current is not None and current == self.runtime.snapshot.id:
@@ -125,8 +141,24 @@ class Lifecycle:
                 self._serve(Snapshot.load(self.registry.root, current, self._settings.verify_on_load))
         except MatineeError as error:
             self._warn(f"The promoted snapshot cannot be served, the old one stays: {error}")
-        finally:
-            self._switching.release()
+
+    def _leave_damaged(self) -> None:
+        """Serve another snapshot where a file of this one was cut short: its map reads zeros, or ends the process."""
+        snapshot = self.runtime.snapshot
+        if self._damaged == snapshot.id:
+            return
+        path = cut_short(self.registry.root / snapshot.id, snapshot.manifest)
+        if path is None:
+            return
+        self._damaged = snapshot.id
+        what = f"{path} was cut short while snapshot {snapshot.id} was served."
+        try:
+            sound, _ = _load_sound(self.registry, self._settings, self.registry.current() or snapshot.id)
+        except MatineeError as error:
+            self._warn(f"{what} There is no other: {error}")
+            return
+        self._serve(sound)
+        self._warn(f"{what} Snapshot {sound.id} is served instead.")
 
     def _warn(self, text: str) -> None:
         log.warning(text)

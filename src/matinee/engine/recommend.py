@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import NamedTuple, Self
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from matinee._util.request_context import stage
 from matinee._util.topk import top_n
-from matinee.data.ids import id_text
+from matinee.data.ids import Id, id_text
 from matinee.engine.charts import newcomer_scores
+from matinee.engine.diversity import diversify
 from matinee.engine.filters import Filter, parse
 from matinee.engine.reasons import ListReasons, list_reasons
-from matinee.engine.rerank import diversify
 from matinee.engine.runtime import RequestView
 from matinee.engine.types import Answer, Item, Request
 from matinee.errors import InvalidInputError
 from matinee.models.base import Query
 
+NO_ROWS: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 POOL = 5
 """With diversity the list is chosen among the best POOL·n movies, at least 100."""
 
@@ -38,16 +42,41 @@ def recommend_stored(view: RequestView, user_id: str, request: Request) -> Answe
     """Rank movies for a stored user, see `Engine.recommend`."""
     # Before the history: a write in between makes the answer outdated, never wrong.
     version = view.user_version(user_id)
-    return recommend(view, view.history(user_id), request, user_id=user_id, version=version)
+    query, hidden = view.history(user_id), Hidden.of_user(view, user_id)
+    return recommend(view, query, request, hidden, user_id=user_id, version=version)
+
+
+class Hidden(NamedTuple):
+    """Rows of movies that are left out of somebody's lists, besides those of the history."""
+
+    seen: NDArray[np.int64] = NO_ROWS
+    not_interested: NDArray[np.int64] = NO_ROWS
+
+    @classmethod
+    def of_user(cls, view: RequestView, user_id: str) -> Self:
+        """Of a stored user."""
+        return cls(view.rows_in_state(user_id, "seen"), view.rows_in_state(user_id, "not_interested"))
+
+    @classmethod
+    def of_ids(cls, view: RequestView, seen: Iterable[Id], not_interested: Iterable[Id]) -> Self:
+        """Given by ids; unknown ones are ignored."""
+        rows = [view.catalog.rows(map(id_text, ids)) for ids in (seen, not_interested)]
+        return cls(*(some[some >= 0] for some in rows))
 
 
 def recommend(
-    view: RequestView, query: Query, request: Request, *, user_id: str | None = None, version: int = 0
+    view: RequestView,
+    query: Query,
+    request: Request,
+    hidden: Hidden = Hidden(),  # noqa: B008 - immutable
+    *,
+    user_id: str | None = None,
+    version: int = 0,
 ) -> Answer:
     """Rank movies for a history.
 
     An empty history, or one that the model knows nothing of, gets what newcomers like (live) and
-    `fallback="popular"`. Movies of the history are left out unless `include_seen`.
+    `fallback="popular"`. Movies of the history and those seen are left out unless `include_seen`.
     """
     settings = view.settings
     check_n(request.n, settings.max_n)
@@ -58,7 +87,7 @@ def recommend(
     model = view.model(name)
     parsed = parse(request.filter, settings.max_filter) if request.filter else None
     with stage("retrieve"):
-        allowed = _allowed(view, parsed, query, request)
+        allowed = _allowed(view, parsed, query, request, hidden)
     fallback = model.fallback(query) if len(query) else "popular"
     with stage("score"):
         if fallback == "popular":
@@ -84,11 +113,15 @@ def recommend(
     )
 
 
-def _allowed(view: RequestView, parsed: Filter | None, query: Query, request: Request) -> NDArray[np.bool_]:
+def _allowed(
+    view: RequestView, parsed: Filter | None, query: Query, request: Request, hidden: Hidden
+) -> NDArray[np.bool_]:
     """Movies that may be on the list, (n_items,)."""
     allowed = view.allowed(parsed)
     if not request.include_seen:
         allowed[query.rows] = False
+        allowed[hidden.seen] = False
+    allowed[hidden.not_interested] = False
     if request.exclude:
         excluded = view.catalog.rows(map(id_text, request.exclude))
         allowed[excluded[excluded >= 0]] = False

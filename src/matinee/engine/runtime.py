@@ -31,13 +31,14 @@ from matinee.engine.rerank import Rerankers
 from matinee.engine.trending import Trend
 from matinee.engine.types import Ages
 from matinee.engine.updatable_spaces import CONTENT, UpdatableSpaces
+from matinee.engine.user_overlays import NOTHING, HeldUser, UserOverlays
 from matinee.errors import UnknownModelError, UnknownUserError
 from matinee.models.base import Model, Query
 from matinee.remote.opening import open_recommender
 from matinee.remote.recommender import State as Served
 from matinee.settings import Settings
 from matinee.snapshots import Snapshot
-from matinee.stores.base import Changes, MovieVector, Store, UserOverlay
+from matinee.stores.base import Changes, MovieVector, State, Store, UserOverlay
 
 NOBODY: frozenset[str] = frozenset()
 
@@ -125,11 +126,7 @@ class RequestView:
     def history(self, user_id: str) -> Query:
         """A user's effective history over the movies in service; empty where nothing is known."""
         ratings, active = self.snapshot.dataset.ratings, self.catalog.active
-        # The store holds nothing about users who never changed.
-        overlay = UserOverlay()
-        if self.runtime.has_changed(user_id):
-            with stage("store"):
-                overlay = self.runtime.store.user(user_id)
+        overlay = self.user_overlay(user_id)
         user = None if overlay.erased else ratings.find_user(user_id)
         merged: dict[int, tuple[float, int]] = {}
         if user is not None:
@@ -150,6 +147,14 @@ class RequestView:
             else:
                 merged[row] = (rating.rating, rating.timestamp)
         return query_of(merged, user_id)
+
+    def user_overlay(self, user_id: str) -> UserOverlay:
+        """What the store holds about a user."""
+        return self.runtime.held_user(user_id).overlay
+
+    def rows_in_state(self, user_id: str, state: State) -> NDArray[np.int64]:
+        """Rows of the movies in service that have a state for a user."""
+        return self.runtime.held_user(user_id).rows(self.catalog, state)
 
     def known_history(self, user_id: str) -> Query:
         """A user's history.
@@ -181,6 +186,7 @@ class Runtime:
         self._erased = NOBODY
         self._applied = AppliedRatings()
         self._overlay = Overlay(snapshot, store)
+        self._users = UserOverlays(store)
         self._view = RequestView(
             self,
             settings,
@@ -295,6 +301,12 @@ class Runtime:
     def has_changed(self, user_id: str) -> bool:
         """Whether the store holds anything about a user, as of the last `sync`."""
         return user_id in self._versions
+
+    def held_user(self, user_id: str) -> HeldUser:
+        """What the store holds about a user, with every change up to the last `sync`."""
+        if not self.has_changed(user_id):
+            return NOTHING  # the store holds nothing about users who never changed
+        return self._users.get(user_id, self.user_version(user_id), lambda: self._seq)
 
     def changed_users(self) -> frozenset[str]:
         """Users about whom the store holds anything, as of the last `sync`."""

@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 from matinee.data.catalog import Movie
 from matinee.data.ids import Id
 from matinee.engine.answer_tables import AnswerTable
+from matinee.stores.base import State
 
 Score = Annotated[float, WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]})]
 """NaN where unknown, which is null in JSON."""
@@ -25,6 +26,8 @@ SearchBy = Literal["both", "title", "meaning"]
 PopularBy = Literal["popular", "trending", "top_rated"]
 SimilarBy = Literal["taste", "content", "poster", "blend", "plot"]
 PlotMethod = Literal["tfidf", "embedding"]
+Unknown = Literal["refuse", "skip"]
+"""What becomes of a write that names films which are not known: nothing is stored, or they are left out."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Request:
         diversity: 0 (pure ranking) .. 1 (as unlike each other as the candidates allow).
         adventurous: 0 (well-known films) .. 1 (the long tail); None: as the settings say.
         explain: fill `Item.because`, `Item.reason` and `Answer.less_of`.
-        include_seen: also return films of the history.
+        include_seen: also return films of the history, and those that are seen; never those that are not interesting.
 
     Examples:
         >>> request = matinee.Request(n=5, filter='genre = "Comedy" and year >= 1990')
@@ -170,7 +173,7 @@ class MovieMap:
     Attributes:
         rows: catalog rows, increasing.
         points: float32, (n, 2), each axis within −1..1.
-        method: "pca" or "umap".
+        method: "neighbors", "pca" or "umap".
     """
 
     space: str
@@ -182,13 +185,22 @@ class MovieMap:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One search result: `matched` "title", "meaning", "words" or "poster", `score` 0..1, and why in words."""
+    """One search result.
+
+    Attributes:
+        row: in the catalog.
+        score: 0..1.
+        matched: "title", "meaning", "words" or "poster".
+        how: why, in words.
+        matched_title: the original or alternate title that matched; None: the title did, or something else.
+    """
 
     row: int
     movie: Movie
     score: float
     matched: str
     how: str
+    matched_title: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +229,48 @@ class RatedMovie:
     title: str
     rating: float
     timestamp: Annotated[int | None, Field(description="Seconds since 1970 UTC, where known.")]
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """A state of a movie that is to be set, or, with `remove`, taken back; without a timestamp it is of now."""
+
+    movie_id: Id
+    state: State
+    remove: bool = False
+    timestamp: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatesStored:
+    """What a write of states did.
+
+    Attributes:
+        stored: distinct states that were set or taken back.
+        unknown: ids of films that are not known, whose states were left out.
+    """
+
+    stored: int
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedMovie:
+    """A film that is seen, on the watchlist or not interesting."""
+
+    movie_id: str
+    title: str
+    year: int | None
+    state: State
+    timestamp: Annotated[int, Field(description="Seconds since 1970 UTC.")]
+
+
+@dataclass(frozen=True, slots=True)
+class StatePage:
+    """States of a user's films, newest first, and how many there are in all."""
+
+    states: tuple[MarkedMovie, ...]
+    total: int
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from matinee._util.topk import top_n
 from matinee.data.ratings import NO_TIME, Ratings
+from matinee.engine import states
 from matinee.engine.rating_counts import Tastes
 from matinee.engine.recommend import check_n
 from matinee.engine.runtime import RequestView
@@ -134,11 +135,13 @@ def page(view: RequestView, prefix: str, limit: int, offset: int) -> UserPage:
 def export(view: RequestView, user_id: str) -> dict[str, Any]:
     """See `Engine.export_user`."""
     ratings, shown = rated(view, view.history(user_id)), view.runtime.store.exposures(user_id)
-    if not ratings and not shown:
+    marked = states.page(view, user_id, state=None, limit=None, offset=0).states
+    if not ratings and not shown and not marked:
         raise UnknownUserError(user_id)
     return {
         "user_id": user_id,
         "ratings": [asdict(rating) for rating in ratings],
+        "states": [asdict(one) for one in marked],
         "exposures": [
             {"timestamp": e.timestamp, "snapshot": e.snapshot, "model": e.model, "movie_ids": list(e.movie_ids)}
             for e in shown

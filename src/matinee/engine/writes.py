@@ -92,7 +92,8 @@ def erase_user(view: RequestView, user_id: str) -> None:
     """See `Engine.erase_user`."""
     overlay = view.runtime.store.user(user_id)
     in_snapshot = not overlay.erased and view.snapshot.ratings.find_user(user_id) is not None
-    if not in_snapshot and not overlay.ratings and not view.runtime.store.exposures(user_id, limit=1):
+    held = overlay.ratings or overlay.states
+    if not in_snapshot and not held and not view.runtime.store.exposures(user_id, limit=1):
         raise UnknownUserError(user_id)
     view.runtime.store.erase_user(user_id)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from matinee._util.atomic_files import replacing, sync_folder
+from matinee._util.atomic_files import UnsyncedError, replacing, sync_folder
 from matinee.errors import SnapshotError
 from matinee.snapshots.folder import locked
 from matinee.snapshots.manifest import SNAPSHOT_ID, Manifest, read_manifest
@@ -229,6 +229,11 @@ class SnapshotRegistry:
         try:
             with replacing(self._pointer) as file:
                 file.write_text(pointer.model_dump_json(), encoding="utf-8")
+        except UnsyncedError as error:
+            raise SnapshotError(
+                f"{self._pointer} was changed, but the disk does not confirm it: {error.strerror}.",
+                f"Check the disk, then repeat it. {pointer.current} is served; after a power cut it may be the former.",
+            ) from error
         except OSError as error:
             raise SnapshotError(
                 f"{self._pointer} cannot be written: {error}.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -80,6 +81,16 @@ def problems_of(folder: Path, manifest: Manifest, verify: Verify = "full") -> li
         expected.update(f"spaces/{name}/{array}.npy" for array in space.arrays)
     problems += [f"{folder / MANIFEST} does not list {name}" for name in sorted(expected - manifest.files.keys())]
     return problems
+
+
+def cut_short(folder: Path, manifest: Manifest) -> Path | None:
+    """A file that has fewer bytes than it had; None if none has. One that is gone stays whole for those who map it."""
+    for name, entry in manifest.files.items():
+        path = folder / name
+        with suppress(OSError):
+            if path.stat().st_size < entry.bytes:
+                return path
+    return None
 
 
 @dataclass(frozen=True, repr=False)

@@ -34,7 +34,7 @@ class SpaceEntry(BaseModel):
     Attributes:
         encoder: id of the encoder whose vectors were projected; "" if the vectors come from a model.
         count: number of movies that have a vector.
-        layout: method of the map, "pca" or "umap".
+        layout: method of the map, "neighbors", "pca" or "umap".
         indexes: kinds of the stored approximate indexes.
         arrays: names of the stored arrays.
         lifted: see `Space`.
@@ -58,7 +58,7 @@ class Space:
     Attributes:
         movies: rows of the snapshot's catalog and their vectors; memory maps if loaded.
         layout: float32, (n, 2), map coordinates of these movies; each axis spans −1..1.
-        layout_method: "pca" or "umap".
+        layout_method: "neighbors", "pca" or "umap".
         projection: from the encoder's raw vectors into this space; None if the vectors are not from an encoder.
         encoder: the encoder's id, or "".
         extra: additional arrays of the space, by name.

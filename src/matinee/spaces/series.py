@@ -74,15 +74,19 @@ class _Entry:
     titled: bool = False
 
 
-def names_of(title: str) -> list[str]:
+def names_of(title: str, others: Iterable[str] = ()) -> list[str]:
     """The normalized names of a title, the main one first; " : " marks the start of a subtitle.
+
+    Args:
+        title: with other names in parentheses or without.
+        others: other titles of the movie.
 
     >>> names_of("Solo: A Star Wars Story")
     ['solo : a star wars story', 'star wars : solo']
     """
     main = _BRACKETS.sub(" ", title)
     result: dict[str, None] = {}
-    for text in (main, *(_ALSO.sub("", other) for other in _BRACKETS.findall(title))):
+    for text in (main, *(_ALSO.sub("", other) for other in _BRACKETS.findall(title)), *others):
         name = _normalize(text)
         if name:
             result[name] = None
@@ -151,10 +155,10 @@ class SeriesFinder:
 
     def __init__(self, catalog: Catalog, rows: Iterable[int] | None = None) -> None:
         self._catalog = catalog
-        titles = catalog.column("title")
         active = catalog.active
-        searched = range(len(titles)) if rows is None else rows
-        pairs = sorted((name, row) for row in searched if active[row] for name in names_of(titles[row]))
+        searched = range(len(catalog)) if rows is None else rows
+        self._titles, self._others = catalog.column("title"), catalog.other_titles()
+        pairs = sorted((name, row) for row in searched if active[row] for name in self._names_of(row))
         self._names = [name for name, _ in pairs]
         self._rows = [row for _, row in pairs]
         self._people: dict[int, frozenset[str]] = {}
@@ -165,20 +169,22 @@ class SeriesFinder:
 
     def of(self, rows: Iterable[int]) -> list[Rows]:
         """The series of some movies."""
-        titles = self._catalog.column("title")
         active = self._catalog.active
-        requested = {row for row in rows if row < len(titles) and active[row]}
+        requested = {row for row in rows if row < len(active) and active[row]}
         seen: set[int] = set()
         names: set[str] = set()
         result: list[Rows] = []
         fresh = requested
         while fresh:  # a movie of the series may have another name, which leads to more movies
             seen |= fresh
-            names |= {name for row in fresh for name in names_of(titles[row])}
+            names |= {name for row in fresh for name in self._names_of(row)}
             result = self._merged({stem for name in names for stem in _stems(name)})
             result = [series for series in result if requested & set(series.tolist())]
             fresh = {row for series in result for row in series.tolist()} - seen
         return result
+
+    def _names_of(self, row: int) -> list[str]:
+        return names_of(self._titles[row], self._others[row])
 
     def _known_stems(self, names: set[str]) -> set[str]:
         """Candidate stems: all names, and what precedes numbers and subtitles."""
@@ -289,12 +295,12 @@ class SeriesFinder:
 
 def series_of(catalog: Catalog, rows: Sequence[int]) -> list[Rows]:
     """The series of some movies. Only movies that have the first word of one of their names are searched."""
-    titles = catalog.column("title")
-    first = {name.split()[0] for row in rows for name in names_of(titles[row])}
+    titles, others = catalog.column("title"), catalog.other_titles()
+    first = {name.split()[0] for row in rows for name in names_of(titles[row], others[row])}
     if not first:
         return []
     matches = re.compile("|".join(re.escape(word) for word in sorted(first))).search
-    near = [row for row, title in enumerate(catalog.column("title")) if matches(_letters(title))]
+    near = [row for row, title in enumerate(titles) if matches(_letters(" ".join((title, *others[row]))))]
     return SeriesFinder(catalog, sorted({*near, *rows})).of(rows)
 
 

@@ -22,10 +22,10 @@ from matinee.stores.base import (
 from matinee.stores.sqlite.store import SqliteStore
 
 __all__ = [
+    "STATES",
     "Changes",
     "Exposure",
     "ImportProgress",
-    "STATES",
     "LineError",
     "MovieState",
     "MovieVector",

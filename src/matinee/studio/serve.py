@@ -14,6 +14,21 @@ from matinee.studio.style import OPTIONS
 APP = Path(__file__).with_name("app.py")
 
 
+def refuse_unreadable_origins() -> None:
+    """Make Streamlit refuse a connection whose `Origin` is no address; by itself it fails on it (500)."""
+    from streamlit.web.server.starlette import starlette_websocket
+
+    allowed = starlette_websocket._is_origin_allowed
+
+    def is_allowed(origin: str | None, host: str | None) -> bool:
+        try:
+            return allowed(origin, host)
+        except ValueError:
+            return False
+
+    starlette_websocket._is_origin_allowed = is_allowed
+
+
 def serve(settings: Settings | None = None) -> None:
     """Serve the studio on `host`:`studio_port` until SIGINT or SIGTERM.
 
@@ -28,6 +43,7 @@ def serve(settings: Settings | None = None) -> None:
     from streamlit.runtime.pages_manager import PagesManager
     from streamlit.web import bootstrap
 
+    refuse_unreadable_origins()
     os.environ["MATINEE_CORE_URL"] = core_url(settings)  # read by the pages
     if settings.web_password:
         os.environ["MATINEE_WEB_PASSWORD"] = settings.web_password

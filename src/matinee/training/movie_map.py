@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matinee.encoders.projection import Projection
+from matinee.encoders.projection import Projection, unit
 from matinee.errors import MissingExtraError
 
-Method = Literal["pca", "umap"]
+Method = Literal["neighbors", "pca", "umap"]
+
+MAX_NEIGHBORS = 100_000
+"""More movies are laid out by principal components: comparing all pairs takes the square of their number."""
 
 
-def layout(vectors: NDArray[np.float32], method: Method = "pca", seed: int = 0) -> NDArray[np.float32]:
+def method_for(n: int, wanted: Method) -> Method:
+    """How n movies are laid out: as wanted, or by principal components where that cannot be done."""
+    return "pca" if wanted == "neighbors" and (n > MAX_NEIGHBORS or find_spec("numba") is None) else wanted
+
+
+def layout(vectors: NDArray[np.float32], method: Method = "neighbors", seed: int = 0) -> NDArray[np.float32]:
     """Points (n, 2), each axis within −1..1 and centered on its median movie.
 
     Args:
         vectors: (n, dim), unit length.
-        method: "pca": the two principal components; "umap": McInnes, Healy & Melville 2018,
-            which preserves neighborhoods (slower; needs `pip install 'matinee[map]'`).
-        seed: random seed of UMAP.
+        method: "neighbors": neighbors stay together, see `matinee.training.neighbor_layout`; "pca": the two principal
+            components; "umap": the same method as "neighbors" by its authors' library (`pip install 'matinee[map]'`).
+        seed: random seed of "neighbors" and "umap".
 
     Raises:
         MatineeError: UMAP is not installed.
@@ -32,6 +41,10 @@ def layout(vectors: NDArray[np.float32], method: Method = "pca", seed: int = 0) 
     else:
         projection = Projection.fit(vectors, 2, power=0.0, seed=seed)
         points = ((vectors - projection.mean) @ projection.components).astype(np.float32)
+        if method == "neighbors":
+            from matinee.training.neighbor_layout import neighbor_layout
+
+            points = neighbor_layout(unit(vectors), np.pad(points, ((0, 0), (0, 2 - points.shape[1]))), seed)
     padded = np.pad(points.astype(np.float64), ((0, 0), (0, 2 - points.shape[1])))
     padded -= np.median(padded, axis=0)
     scaled: NDArray[np.float32] = (padded / np.maximum(np.abs(padded).max(axis=0), 1e-12)).astype(np.float32)

@@ -31,7 +31,7 @@ from matinee.snapshots.spaces import Space, lifted
 from matinee.spaces.blend_space import blend_movies
 from matinee.spaces.content_space import ContentSpace
 from matinee.spaces.series import SeriesFinder
-from matinee.training.movie_map import layout
+from matinee.training.movie_map import layout, method_for
 
 Floats = NDArray[np.float32]
 
@@ -214,10 +214,11 @@ def finished(
             }
         # The last value of a lifted vector only encodes the length of the others.
         queries = space.asked(space.vectors)
+        method = method_for(len(queries), settings.map_method)
         done[name] = replace(
             space,
-            layout=layout(queries[:, :-1] if space.lifted else queries, settings.map_method, settings.seed),
-            layout_method=settings.map_method,
+            layout=layout(queries[:, :-1] if space.lifted else queries, method, settings.seed),
+            layout_method=method,
             indexes=indexes,
         )
     on_progress("laying out the maps, building the indexes", 1.0)

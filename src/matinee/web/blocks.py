@@ -14,6 +14,9 @@ from matinee.web.pages.foryou.options import MAX_NAME
 from matinee.web.shell import MAX_QUERY, Shell, address_of, params_of
 from matinee.web.views import make_view
 
+MAX_SESSIONS = 1000
+"""Sessions that Gradio keeps, the newest; each takes 30 to 50 KB, and whoever calls without one makes one. What an
+older one would lose is made again from the address of its page."""
 MAX_USERS = 8
 """Maximum number of users to choose from."""
 TITLE = "Matinee"
@@ -70,4 +73,5 @@ def build_blocks(core: AsyncClient) -> gr.Blocks:
 
         shell.listen(who.users, users, take=["prefix"], outputs=[who], api_name="users", last=True)
     keep_files_away(blocks)
+    blocks.state_session_capacity = MAX_SESSIONS
     return blocks

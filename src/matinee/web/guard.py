@@ -7,10 +7,13 @@ copy at `/gradio_api/file=…`, which also fetches URLs. The app needs none of t
 from __future__ import annotations
 
 import logging
+from contextvars import ContextVar
 from typing import Any
 
 import gradio as gr
 from fastapi.responses import Response
+from gradio.route_utils import FnIndexInferError
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from matinee._util.trusted_hosts import TrustedHosts
@@ -27,6 +30,10 @@ MAX_BODY = 1 << 20
 MAX_UPLOAD = 16 << 20
 """Maximum size of an upload, in bytes. Gradio limits each file (`max_file_size`)."""
 
+
+UNREADABLE = "This call cannot be read; see the API page of the app."
+_FAULTS: ContextVar[list[BaseException] | None] = ContextVar("faults", default=None)
+"""What was wrong with the inputs of the present request."""
 
 log = logging.getLogger("matinee.web")
 
@@ -56,8 +63,9 @@ class Guard:
             await self._app(scope, receive, send)
 
     async def _api(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Forward a call of Gradio's API; what its routes stumble over (`fn_index` unknown) is answered 400."""
+        """Forward a call of Gradio's API; what its routes stumble over is the caller's fault: 400 or 404."""
         held: list[Message] = []
+        faults: list[BaseException] = []
 
         async def watched(message: Message) -> None:
             # Gradio answers 500 before it lets the exception through.
@@ -66,17 +74,33 @@ class Guard:
             else:
                 await send(message)
 
+        token = _FAULTS.set(faults)
         try:
             await self._app(scope, receive, watched)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             if not held:
                 raise
-            log.warning("A call of %s cannot be read: %s: %.200s", scope["path"][:100], type(error).__name__, error)
-            await problem(400, "This call cannot be read; see the API page of the app.")(scope, receive, send)
+            faults.append(error)
+        except FnIndexInferError:
+            await problem(404, "There is no such endpoint; see the API page of the app.")(scope, receive, send)
+            return
+        except RuntimeError as error:
+            if held or not isinstance(error.__cause__, HTTPException):
+                await _send_all(held, send)
+                raise
+            # Events of a session or a call that does not exist: their stream has begun, and breaks off here.
+            log.warning("%s has no events: %s", scope["path"][:100], error.__cause__.detail)
             return
         except Exception:
             await _send_all(held, send)
             raise
+        finally:
+            _FAULTS.reset(token)
+        if held and faults:
+            fault = faults[0]
+            log.warning("A call of %s cannot be read: %s: %.200s", scope["path"][:100], type(fault).__name__, fault)
+            await problem(400, UNREADABLE)(scope, receive, send)
+            return
         await _send_all(held, send)
 
 
@@ -102,13 +126,24 @@ def _rejection(scope: Scope) -> Response | None:
 def keep_files_away(blocks: gr.Blocks) -> None:
     """Make Gradio treat file references as plain data. Listeners that take uploads read and check them themselves.
 
-    Missing trailing inputs become null, so that older clients keep working when inputs are added.
+    Missing trailing inputs become null, so that older clients keep working when inputs are added. Inputs that cannot be
+    read are the caller's fault, and of what runs in the browser only nothing can be called.
     """
     preprocess = blocks.preprocess_data
 
     async def preprocess_data(block_fn: Any, inputs: Any, *others: Any, **options: Any) -> Any:
-        missing = len(block_fn.inputs) - len(inputs)
-        return await preprocess(block_fn, [*_plain(inputs), *([None] * missing)], *others, **options)
+        try:
+            if block_fn.fn is None:
+                raise LookupError("this runs in the browser")
+            missing = len(block_fn.inputs) - len(inputs)
+            return await preprocess(block_fn, [*_plain(inputs), *([None] * missing)], *others, **options)
+        except Exception as error:
+            faults = _FAULTS.get()
+            if faults is None:  # from the queue
+                log.warning("A call of %s cannot be read: %s: %.200s", block_fn.api_name, type(error).__name__, error)
+            else:
+                faults.append(error)
+            raise gr.Error(UNREADABLE, print_exception=False) from error
 
     blocks.preprocess_data = preprocess_data  # type: ignore[method-assign]
 

@@ -42,9 +42,9 @@ async def recommend(
     include_seen: parameters.IncludeSeen = False,
     metadata: parameters.Metadata = False,
 ) -> Response:
-    """Ranked films that the user has not rated. An unknown user gets the popular films and `"fallback": "popular"`.
+    """Ranked films that the user has neither rated nor seen, without those that are not interesting.
 
-    A rating counts at the next call, in every worker process.
+    An unknown user gets the popular films and `"fallback": "popular"`. A rating counts at the next call, in every worker process.
     """
     options = Options(n, model, filter, split_ids(exclude), diversity, explain, include_seen, adventurous)
     service = service_of(request)
@@ -60,7 +60,10 @@ async def recommend(
     summary="Films for somebody who is not stored",
 )
 async def recommend_for(request: Request, engine: EngineDep, body: AdHocRequest) -> Response:
-    """Ranked films for a history given in the request; nothing is stored. A film without `rating` is a mild like."""
+    """Ranked films for a history given in the request; nothing is stored.
+
+    A film without `rating` is a mild like. Films in `seen` and `not_interested` are left out, and say nothing else.
+    """
     limit = service_of(request).settings.max_history
     if len(body.ratings) > limit:
         raise refuse(("body", "ratings"), f"List should have at most {limit} items")
@@ -76,7 +79,15 @@ async def recommend_for(request: Request, engine: EngineDep, body: AdHocRequest)
         body.adventurous,
     )
     return await run_in_threadpool(
-        lambda: Json(answer_json(engine, engine.recommend_for(history, options, titles=False), body.metadata))
+        lambda: Json(
+            answer_json(
+                engine,
+                engine.recommend_for(
+                    history, options, titles=False, seen=body.seen, not_interested=body.not_interested
+                ),
+                body.metadata,
+            )
+        )
     )
 
 

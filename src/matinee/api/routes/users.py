@@ -94,8 +94,12 @@ async def rate_many(
             examples=["import-2026-01-01"],
         ),
     ] = None,
+    unknown: parameters.UnknownFilms = "refuse",
 ) -> Response:
-    """Store ratings, all or none. Of two ratings of one film by one user the last counts (see `duplicates`)."""
+    """Store ratings, all or none, or with `unknown=skip` those of known films.
+
+    Of two ratings of one film by one user the last counts (see `duplicates`).
+    """
     path = request.url.path
     kind = media_type(request)
     lines = kind in NDJSON
@@ -111,10 +115,16 @@ async def rate_many(
         return problem(400, f"{error} Correct it and send all again; nothing was stored.", instance=path)
     except ClientDisconnect:  # nobody receives this
         return problem(400, instance=path)
+    left_out: list[str] = []
+    if unknown == "skip":
+        known = await run_in_threadpool(engine.known_movies, [one.movie_id for one in ratings])
+        left_out = list(dict.fromkeys(one.movie_id for one in ratings if one.movie_id not in known))
+        ratings = [one for one in ratings if one.movie_id in known]
     triples = [(one.user_id, one.movie_id, one.rating) for one in ratings]
     times = [one.timestamp for one in ratings]
     stored = await run_in_threadpool(engine.rate, triples, key=idempotency_key, timestamps=times)
-    return reply({"stored": stored, "duplicates": len(triples) - stored})
+    answer = {"stored": stored, "duplicates": len(triples) - stored}
+    return reply(answer | {"unknown": left_out} if unknown == "skip" else answer)
 
 
 @router.get(

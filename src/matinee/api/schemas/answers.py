@@ -90,6 +90,7 @@ class HitOut(RankedFilmOut):
     score: float = Field(ge=0, le=1.001)
     matched: str = Field(description='"title", "meaning", "words" (of the description) or "poster".')
     how: str = Field(description="Why, in words.")
+    matched_title: str | None = Field(None, description="The original or alternate title that matched, if one did.")
 
 
 class SearchOut(
@@ -147,6 +148,9 @@ class StoredOut(BaseModel, json_schema_extra=example('{"stored": 3, "duplicates"
 
     stored: int = Field(description="Distinct (user, film) pairs stored.")
     duplicates: int = Field(description="Ratings of the batch that a later one of the same pair replaced.")
+    unknown: list[str] | None = Field(
+        None, description="With `unknown=skip`: ids of films that are not known, whose ratings were left out."
+    )
 
 
 class LineErrorOut(BaseModel):
@@ -181,7 +185,11 @@ class ImportOut(
     updated: float = Field(description="Time of the newest line, in seconds since 1970.")
 
 
-class UserOut(BaseModel, extra="allow", json_schema_extra=example('{"user_id": "42", "ratings": [], "exposures": []}')):
+class UserOut(
+    BaseModel,
+    extra="allow",
+    json_schema_extra=example('{"user_id": "42", "ratings": [], "states": [], "exposures": []}'),
+):
     """Everything held about a user."""
 
 

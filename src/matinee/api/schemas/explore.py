@@ -32,14 +32,14 @@ TitleTable = with_example(
 class MapOut(
     BaseModel,
     json_schema_extra=example(
-        f"""{{"space": "content", "method": "pca", "movie_ids": ["1"], "titles": ["Toy Story"], "years": [1995],
+        f"""{{"space": "content", "method": "neighbors", "movie_ids": ["1"], "titles": ["Toy Story"], "years": [1995],
         "genres": [["Animation", "Comedy"]], "x": [0.31], "y": [-0.12], {SNAPSHOT}}}"""
     ),
 ):
     """All films of a space as points: columns of equal length."""
 
     space: str
-    method: str = Field(description="`pca` or `umap`.")
+    method: str = Field(description="`neighbors`, `pca` or `umap`.")
     movie_ids: list[str]
     titles: list[str]
     years: list[int | None]

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from matinee.api.parameters import MovieId, Stars, UserId, at_most, limit_length
 from matinee.api.schemas.examples import MOVIE, example
 from matinee.data.catalog import Word
+from matinee.engine.states import MAX_STATES
 from matinee.settings import MAX_AT_ONCE
 
 MAX_FIELDS = 30
@@ -44,7 +45,15 @@ class AdHocRequest(
     n: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10
     model: Annotated[str, Field(max_length=100)] | None = None
     filter: str = ""
-    exclude: Annotated[list[MovieId], Field(max_length=1000), at_most(1000)] = []
+    seen: Annotated[list[MovieId], at_most(MAX_STATES)] = Field(
+        [], description="Films seen, without stars: they are left out, and count as no taste. Unknown ids are ignored."
+    )
+    not_interested: Annotated[list[MovieId], at_most(MAX_STATES)] = Field(
+        [], description="Films never to return, whatever `include_seen` says. Unknown ids are ignored."
+    )
+    exclude: Annotated[list[MovieId], at_most(MAX_STATES)] = Field(
+        [], description="Films that may not be in this list. Unknown ids are ignored."
+    )
     diversity: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] = 0.0
     adventurous: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] | None = None
     explain: Annotated[bool, Field(strict=True)] = False
@@ -74,6 +83,7 @@ Few = Annotated[list[Word], Field(max_length=50), at_most(50)]
 People = Annotated[list[Word], Field(max_length=200), at_most(200)]
 Cast = Annotated[list[Word], Field(max_length=500), at_most(500)]
 Title = Annotated[str, Field(min_length=1, max_length=500)]
+Titles = Annotated[list[Title], Field(max_length=50), at_most(50)]
 
 
 class MoviePatch(
@@ -96,6 +106,8 @@ class MoviePatch(
     imdb_id: Annotated[str, Field(pattern=r"^tt\d{7,10}$")] | None = None
     tmdb_id: Annotated[str, Field(pattern=r"^\d{1,10}$")] | None = None
     poster: Annotated[str, Field(max_length=1000)] | None = None
+    original_title: Title | None = None
+    alternate_titles: Titles | None = None
 
 
 class MovieIn(MoviePatch, json_schema_extra=example(MOVIE.replace('"movie_id": "900001", ', ""))):
@@ -110,3 +122,4 @@ class MovieIn(MoviePatch, json_schema_extra=example(MOVIE.replace('"movie_id": "
     countries: Few = []
     languages: Few = []
     keywords: Words = []
+    alternate_titles: Titles = []

@@ -14,7 +14,7 @@ from matinee.engine.recommend import check_n
 from matinee.engine.runtime import RequestView
 from matinee.engine.search.bm25 import words_of
 from matinee.engine.search.rank_fusion import DEPTH, Fused, fuse_search, meaning_hits
-from matinee.engine.search.title_index import titles_of
+from matinee.engine.search.title_index import TitleHit, titles_of
 from matinee.engine.types import Hit, SearchBy
 from matinee.errors import EncoderError, FetchError, InvalidInputError
 
@@ -45,10 +45,12 @@ def search(view: RequestView, encoders: Encoders, text: str, *, n: int, filter: 
         depth = n if by == "title" else max(n, DEPTH)
         with stage("retrieve"):
             titles = titles_of(view.catalog).find(text, allowed, weight, depth)
-        hits = [Fused(row, score, "title", how) for row, score, how in titles[:n]]
+        hits = [Fused(hit.row, hit.score, "title", hit.how, hit.other) for hit in titles[:n]]
         if by == "both" and sum(letter.isalnum() for letter in text) >= MEANT:
             hits = _fused(view, encoders, text, titles, allowed, weight, n) or hits
-    return [Hit(hit.row, view.catalog.movie(hit.row), round(hit.score, 4), hit.matched, hit.how) for hit in hits]
+    return [
+        Hit(hit.row, view.catalog.movie(hit.row), round(hit.score, 4), hit.matched, hit.how, hit.other) for hit in hits
+    ]
 
 
 def popularity(view: RequestView) -> NDArray[np.float64]:
@@ -62,7 +64,7 @@ def _fused(
     view: RequestView,
     encoders: Encoders,
     text: str,
-    titles: list[tuple[int, float, str]],
+    titles: list[TitleHit],
     allowed: NDArray[np.bool_],
     weight: NDArray[np.float64],
     n: int,

@@ -6,13 +6,13 @@ Cormack, Clarke and Büttcher 2009, "Reciprocal rank fusion outperforms Condorce
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matinee.engine.search.bm25 import WordIndex
-from matinee.engine.search.title_index import EXACT, PREFIX, WORD
+from matinee.engine.search.title_index import EXACT, PREFIX, WORD, TitleHit
 
 DEPTH = 100
 """Movies that each list should bring, where it has so many: deeper ones changed nothing on development queries."""
@@ -45,12 +45,14 @@ class Fused:
         score: 0..1, falling from movie to movie.
         matched: "title", "meaning" (whatever else), "words" or "poster": what found it.
         how: why, in words.
+        other: the original or alternate title that matched; None: the title did, or something else.
     """
 
     row: int
     score: float
     matched: str
     how: str
+    other: str | None = None
 
 
 def fuse(
@@ -99,7 +101,7 @@ def meaning_hits(
 
 def fuse_search(
     text: str,
-    titles: Sequence[tuple[int, float, str]],
+    titles: Sequence[TitleHit],
     meaning: Sequence[tuple[int, float]] = (),
     words: Sequence[tuple[int, float]] = (),
     posters: Sequence[tuple[int, float]] = (),
@@ -124,27 +126,34 @@ def fuse_search(
         shows: what the poster of a row seems to show.
     """
     known = 0.5 if index is None else index.share_known(text)
-    sure = [hit for hit in titles if _is_sure(hit[2], text, known)][:n]
-    found = [Fused(row, score, "title", how) for row, score, how in sure]
-    taken, said = {hit.row for hit in found}, {row: how for row, _, how in titles}
+    by_row = {hit.row: hit for hit in titles}
+    found = [_titled(hit, hit.score) for hit in titles if _is_sure(hit.how, text, known)][:n]
+    taken = {hit.row for hit in found}
 
-    def add(row: int, score: float, matched: str, how: str) -> None:
-        if row not in taken and len(found) < n:
-            taken.add(row)
-            found.append(Fused(row, min(score, found[-1].score if found else 1.0), matched, how))
+    def add(hit: Fused) -> None:
+        if hit.row not in taken and len(found) < n:
+            taken.add(hit.row)
+            found.append(replace(hit, score=min(hit.score, found[-1].score if found else 1.0)))
 
     lists = {
-        "title": [(row, score) for row, score, how in titles if how == WORD],
+        "title": [(hit.row, hit.score) for hit in titles if hit.how == WORD],
         "meaning": meaning,
         "words": words,
         "poster": posters,
     }
     top = min([_TOP_OF_REST, *(hit.score for hit in found)]) * (_K + 1) / (2 + POSTERS)
     for row, score, sources in fuse(lists, {"poster": POSTERS}, n + len(taken)):
-        add(row, score * top, *_why(sources, text, row, said, index, shows))
-    for row, score, how in titles:
-        add(row, score, "title", how)
+        if "title" in sources:
+            add(_titled(by_row[row], score * top))
+        else:
+            add(Fused(row, score * top, *_why(sources, text, row, index, shows)))
+    for hit in titles:
+        add(_titled(hit, hit.score))
     return found
+
+
+def _titled(hit: TitleHit, score: float) -> Fused:
+    return Fused(hit.row, score, "title", hit.how, hit.other)
 
 
 def _is_sure(how: str, text: str, known: float) -> bool:
@@ -161,13 +170,10 @@ def _why(
     sources: tuple[str, ...],
     text: str,
     row: int,
-    said: Mapping[int, str],
     index: WordIndex | None,
     shows: Callable[[int], str] | None,
 ) -> tuple[str, str]:
-    """What found a movie, and how in words."""
-    if "title" in sources:
-        return "title", said[row]
+    """What found a movie besides its title, and how in words."""
     if sources == ("poster",):
         return "poster", f"its poster seems to show {'it' if shows is None else shows(row)}"
     common = ", ".join(index.in_common(text, row)) if index is not None else ""

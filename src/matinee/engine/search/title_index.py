@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,15 +39,45 @@ def key_of(title: str) -> str:
     return " ".join(words[1:] if len(words) > 1 and words[0] in _ARTICLES else words)
 
 
-def keys_of(title: str) -> Iterator[tuple[str, float]]:
-    """The names that a title goes by, and how much each counts: itself, what stands before a colon or in brackets."""
-    yield key_of(title), 1.0
+class Key(NamedTuple):
+    """A name that a movie goes by, as it is compared; how much it counts; and, if it is not the title, as written."""
+
+    text: str
+    worth: float
+    other: str | None = None
+
+
+class TitleHit(NamedTuple):
+    """A movie found by title.
+
+    Attributes:
+        row: in the catalog.
+        score: 0..1.
+        how: why, in words.
+        other: the original or alternate title that matched; None: the title did.
+    """
+
+    row: int
+    score: float
+    how: str
+    other: str | None = None
+
+
+def keys_of(title: str, others: Iterable[str] = ()) -> Iterator[Key]:
+    """The names that a movie goes by: its title, what stands before a colon or in brackets, its other titles.
+
+    >>> [key.text for key in keys_of("Alien³ (a.k.a. Alien 3)")]
+    ['alien3 aka alien 3', 'alien3', 'alien 3']
+    """
+    yield Key(key_of(title), 1.0)
     bare = _ALTERNATIVE.sub(" ", title)
-    yield key_of(bare), 0.99
+    yield Key(key_of(bare), 0.99)
     for alternative in _ALTERNATIVE.findall(title):
-        yield key_of(alternative), 0.98
+        yield Key(key_of(alternative), 0.98, alternative)
+    for other in others:
+        yield Key(key_of(other), 0.98, other)
     if ":" in bare:
-        yield key_of(bare.split(":", 1)[0]), 0.97
+        yield Key(key_of(bare.split(":", 1)[0]), 0.97)
 
 
 class TitleIndex:
@@ -54,17 +85,19 @@ class TitleIndex:
 
     def __init__(self, catalog: Catalog) -> None:
         self.years: list[int | None] = catalog.column("year")
-        self.rows_by_key: dict[str, dict[int, float]] = {}
+        self.rows_by_key: dict[str, dict[int, Key]] = {}
         spellings: dict[str, str] = {}
+        others = catalog.other_titles()
         for row, title in enumerate(catalog.column("title")):
-            for key, worth in keys_of(title):
-                if key:
-                    self.rows_by_key.setdefault(key, {}).setdefault(row, worth)
-                    spellings.setdefault(key, key)
+            for key in keys_of(title, others[row]):
+                if key.text:
+                    self.rows_by_key.setdefault(key.text, {}).setdefault(row, key)
+                    spellings.setdefault(key.text, key.text)
             # A typo in an article leaves it in the text: such titles are compared with their article as well.
-            whole = _folded(_ALTERNATIVE.sub(" ", title))
-            if (key := key_of(whole)) in self.rows_by_key:
-                spellings.setdefault(whole, key)
+            for name in (_ALTERNATIVE.sub(" ", title), *others[row]):
+                whole = _folded(name)
+                if (text := key_of(whole)) in self.rows_by_key:
+                    spellings.setdefault(whole, text)
         self._keys = list(self.rows_by_key)
         self._spellings, self._key_of_spelling = list(spellings), list(spellings.values())
         self._sorted = [_sorted(key) for key in self._keys]
@@ -72,10 +105,8 @@ class TitleIndex:
         self._text = "\n" + "\n".join(self._keys)
         self._starts = np.cumsum([0, *(len(key) + 1 for key in self._keys)]).tolist()
 
-    def find(
-        self, text: str, allowed: NDArray[np.bool_], weight: NDArray[np.float64], n: int
-    ) -> list[tuple[int, float, str]]:
-        """(row, score 0..1, how) of up to n movies, best first.
+    def find(self, text: str, allowed: NDArray[np.bool_], weight: NDArray[np.float64], n: int) -> list[TitleHit]:
+        """Up to n movies, best first.
 
         A year at the end of the text ("Hamlet 1996", "Hamlet (1996)") prefers the movies of that year.
 
@@ -84,12 +115,12 @@ class TitleIndex:
             weight: (n_items,) 0..1, breaks ties between equal matches (popularity).
             n: maximum number of movies.
         """
-        hits: dict[int, tuple[float, str]] = {}
+        hits: dict[int, TitleHit] = {}
 
-        def add(key: str, score: float, how: str) -> None:
-            for row, worth in self.rows_by_key[key].items():
-                if allowed[row] and (row not in hits or hits[row][0] < score * worth):
-                    hits[row] = (score * worth, how)
+        def add(text: str, score: float, how: str) -> None:
+            for row, key in self.rows_by_key[text].items():
+                if allowed[row] and (row not in hits or hits[row].score < score * key.worth):
+                    hits[row] = TitleHit(row, score * key.worth, how, key.other)
 
         name, year = _split_year(text)
         for candidate in {name, key_of(text)} - {""}:
@@ -101,16 +132,16 @@ class TitleIndex:
                 add(key, 0.9, WORD)
         if name and len(hits) < n:
             whole = _folded(text) if year is None else name
-            begun = any(how in (EXACT, PREFIX) for _, how in hits.values())
+            begun = any(hit.how in (EXACT, PREFIX) for hit in hits.values())
             for key, alike in self._alike(name, whole, loosely=not begun):
                 add(key, 0.0088 * alike, f"spelt {alike:.0f} % alike")
 
         def score(row: int) -> float:
             of_year = 0.04 if year is not None and self.years[row] == year else 0.0
-            return (hits[row][0] + of_year + 0.06 * float(weight[row])) / 1.1
+            return (hits[row].score + of_year + 0.06 * float(weight[row])) / 1.1
 
         ranked = sorted((-score(row), -float(weight[row]), row) for row in hits)
-        return [(row, -negative, hits[row][1]) for negative, _, row in ranked[:n]]
+        return [hits[row]._replace(score=-negative) for negative, _, row in ranked[:n]]
 
     def _having(self, part: str) -> Iterator[str]:
         """Keys with a part, which begins with a line break (where the key begins) or a space (where a word does)."""

@@ -13,11 +13,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
+from matinee.data.titles import other_titles
 
 FIELDS = ("genres", "decade", "tags", "directors", "writers", "cast", "countries", "languages", "title", "keywords")
 """Fields whose words are all kept; words of `overview` must occur in two movies."""
 
-COLUMNS = ("title", "year", "genres", "tags", "directors", "writers", "cast", "countries", "languages", "keywords")
+NAMES = ("title", "original_title", "alternate_titles")
+COLUMNS = (*NAMES, "year", "genres", "tags", "directors", "writers", "cast", "countries", "languages", "keywords")
 
 MAX_TAGS, MAX_CAST, MAX_WORDS = 30, 8, 200
 """Longest lists that are read: the most frequent tags, the top of the cast, the start of an overview."""
@@ -64,7 +66,7 @@ def _by_field(record: dict[str, Any]) -> dict[str, list[str]]:
         "cast": record["cast"][:MAX_CAST],
         "countries": record["countries"],
         "languages": record["languages"],
-        "title": words(record["title"]),
+        "title": words(" ".join((record["title"], *other_titles(*(record[name] for name in NAMES))))),
         "keywords": record["keywords"][:MAX_TAGS],
         "overview": words(record["overview"])[:MAX_WORDS],
     }

@@ -216,10 +216,12 @@ def _fold_movie(entry: MovieEntry, document: Source | None) -> None:
 
 
 def searched(movie: Mapping[str, Any]) -> Source:
-    """The fields of a movie's document that are searched: the title and all other texts of its record."""
+    """The fields of a movie's document that are searched: its titles and all other texts of its record."""
     values = (movie.get(name) for name in TEXT_FIELDS)
     flat = (part for value in values if value for part in (value if isinstance(value, list) else [value]))
-    return {"title": movie.get("title", ""), "text": list(flat)}
+    others = [movie.get("original_title"), *movie.get("alternate_titles", ())]
+    names = [movie.get("title", ""), *(name for name in others if name)]
+    return {"title": names if len(names) > 1 else names[0], "text": list(flat)}
 
 
 def _fold_vectors(entry: MovieEntry, document: Source | None) -> None:

@@ -83,8 +83,14 @@ class Reader:
 
     def __init__(self, connection: Connection, generation: int) -> None:
         self.connection, self.generation = connection, generation
+        self._cursor = sqlite3.Cursor(connection)
         self.data_version = -1
         self.seq = -1
+
+    def version(self) -> int:
+        """A number that changes with every commit of another connection."""
+        # With a cursor that is there already it takes half the time of `Connection.execute`.
+        return int(self._cursor.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
         """Close the connection. Idempotent."""

@@ -55,8 +55,7 @@ class SqliteStore(SqlStore[Connection]):
         """The newest sequence number. Takes microseconds; sees other processes' commits immediately."""
         try:
             reader = self._connections.reader()
-            # data_version changes with every commit of another connection, and this one never writes.
-            version = reader.connection.execute("PRAGMA data_version").fetchone()[0]
+            version = reader.version()  # this connection never writes
             if version != reader.data_version:
                 # In this order, so that a commit in between makes the next call read again.
                 reader.seq = int(reader.connection.execute("SELECT seq FROM state").fetchone()[0])

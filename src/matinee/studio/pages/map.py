@@ -19,7 +19,7 @@ NEAR = 10
 BY = {"taste": "taste", "content": "content", "poster": "poster", "text": "content"}
 """Similarity used for the neighbors in each space; there is none by text alone."""
 CONFIG = {"displayModeBar": True, "scrollZoom": True, "modeBarButtonsToRemove": ["select2d", "lasso2d", "toImage"]}
-METHODS = {"pca": "PCA", "umap": "UMAP"}
+METHODS = {"neighbors": "nearest neighbors", "pca": "PCA", "umap": "UMAP"}
 
 
 def show() -> None:
