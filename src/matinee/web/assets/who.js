@@ -10,7 +10,7 @@ import { toast } from "./toast.js";
 
 const WAIT = 120; // milliseconds after the last key before users are requested
 const MAX_NAME = 64;
-const GUEST = /^guest-[0-9a-f]{8}$/;
+const GUEST = /^guest-[0-9a-f]{8,16}$/;
 
 const FRAME = html`<div class="who">
   <button type="button" class="plain" aria-expanded="false" aria-controls="who-panel"><span class="seen-not">${t("who.you")} </span><span class="head" aria-hidden="true"></span><span class="user"></span></button>

@@ -24,10 +24,10 @@ async def act(core: AsyncClient, user: str, movie_id: str, action: str, value: A
         MatineeError: the core refuses or fails.
     """
     if action == "rating":
-        before: Any = await _rate(core, user, movie_id, value)
+        before = await _rate(core, user, movie_id, value)
     elif action in STATES and isinstance(value, bool):
-        answer = await core.send(calls.mark(user, movie_id, action, remove=not value))
-        before = action in answer["before"]
+        call = calls.set_state if value else calls.unset_state
+        before = action in (await core.send(call(user, action, movie_id)))["before"]
     else:
         raise InvalidInputError("There is no such action.", f"Choose of rating, {', '.join(STATES)}.")
     return {"movie_id": movie_id, "action": action, "value": value, "before": before}
@@ -43,4 +43,3 @@ async def _rate(core: AsyncClient, user: str, movie_id: str, stars: Any) -> floa
         if stars is not None or error.status != 404:  # 404: it is taken back already
             raise
     return rated.get(movie_id)
-
