@@ -56,6 +56,14 @@ class ListOut(Answer):
     items: tuple[ItemOut, ...]
 
 
+GroupOut = with_example(
+    types.GroupAnswer,
+    f"""{{"items": [{{{ITEM}, "members": [{{"user_id": "42", "fit": 0.98, "stars": 4.4}}]}}],
+    "model": "blend", {SNAPSHOT}, "method": "least_misery", "users": [{{"user_id": "42", "fallback": null}}], "fallback": null}}""",
+)
+ClaimedOut = with_example(types.Claimed, '{"user_id": "ann", "ratings": 12, "states": 30, "kept": 2}')
+
+
 class MovieOut(Movie, json_schema_extra=example(MOVIE)):
     """A film as it is stored, with its ratings' count and mean in lists."""
 

@@ -176,7 +176,7 @@ matinee.kept = () => {
 
 /** A new name. */
 matinee.guest = () => {
-  const letters = crypto.getRandomValues(new Uint8Array(4));
+  const letters = crypto.getRandomValues(new Uint8Array(8));
   return "guest-" + Array.from(letters, (byte) => byte.toString(16).padStart(2, "0")).join("");
 };
 
