@@ -82,7 +82,7 @@ def test_titles(load: Load) -> None:
         '5" Screen (1999)',
         "Film 4 (1999)",
     ]
-    assert load("a_cp1252").titles([0]) == ["L’été “1” – déjà vu (1999)"]  # noqa: RUF001
+    assert load("a_cp1252").titles([0]) == ["L’été “1” – déjà vu (1999)"]
     assert load("a_crlf_quoted_newline").titles([0]) == ["Film 1 (1999)"]
     assert load("html_entities").titles(range(5)) == [
         "Q&A (1990)",

@@ -12,8 +12,9 @@ from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset, read_movies_table, read_ratings_table
 from matinee.data.readers import read_source
 from matinee.data.readers.columns import resolve_columns
+from matinee.data.readers.delimited import read_text
 from matinee.data.readers.remarks import collecting
-from matinee.data.readers.tables import read_table, read_text
+from matinee.data.readers.tables import read_table
 from matinee.errors import DataError, NotFoundError
 from matinee.settings import Settings
 
@@ -237,7 +238,10 @@ PAIRS = [("1", "2"), ("1", "3")]
 
 
 def test_rows_with_too_many_fields_are_left_out_by_line(tmp_path: Path) -> None:
-    write(tmp_path / "ratings.csv", ["userId,movieId,rating,timestamp", "1,2,3,4", "1,2,3,4,5,6", "1,3,3,4,,", "", "2,2,3"])
+    write(
+        tmp_path / "ratings.csv",
+        ["userId,movieId,rating,timestamp", "1,2,3,4", "1,2,3,4,5,6", "1,3,3,4,,", "", "2,2,3"],
+    )
     with collecting() as remarks:
         assert read_table(tmp_path / "ratings.csv", ("user_id", "movie_id"), ()).rows() == [*PAIRS, ("2", "2")]
     assert remarks.notes == ["ratings.csv: line with more than the 4 fields expected: line 3."]

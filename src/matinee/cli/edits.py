@@ -40,7 +40,9 @@ BATCH = 5_000
 import_app = typer.Typer(help="Write ratings or films of a file into the store.", no_args_is_help=True)
 export_app = typer.Typer(help="Write all ratings or films to a file.", no_args_is_help=True)
 
-FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .csv, .tsv, .parquet, .ndjson or .json file, packed or not.")]
+FileArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A .csv, .tsv, .parquet, .ndjson or .json file, packed or not.")
+]
 Target = Annotated[Path, typer.Argument(metavar="FILE", help="A .csv, .parquet or .ndjson file.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 
@@ -202,8 +204,8 @@ def _rows_as_lines(file: Path, mapping: ColumnMapping) -> Source:
     """The ratings of a table as lines of an import."""
     from matinee.data import read_ratings_table
     from matinee.data.clean import as_id, stars_column
-    from matinee.data.times import as_seconds, to_seconds
     from matinee.data.readers.memory import reading_within
+    from matinee.data.times import as_seconds, to_seconds
 
     with reading_within(load_settings().memory_limit):
         frame = read_ratings_table(file, mapping)
@@ -261,7 +263,7 @@ def _known_by_other_ids(movies: list[Movie], catalog: list[Movie]) -> Iterator[M
     by_imdb = {movie.imdb_id: movie for movie in catalog if movie.imdb_id}
     for movie in movies:
         outside = movie.movie_id in (f"tmdb:{movie.tmdb_id}", movie.imdb_id)
-        known = by_tmdb.get(movie.tmdb_id) or by_imdb.get(movie.imdb_id) if outside else None
+        known = by_tmdb.get(movie.tmdb_id or "") or by_imdb.get(movie.imdb_id or "") if outside else None
         if known is None or movie.movie_id in own:
             yield movie
             continue

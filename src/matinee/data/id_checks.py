@@ -50,7 +50,7 @@ def _explain(rated: pl.Series, movies: pl.DataFrame, raw: RawData) -> tuple[str,
     examples = f"The ratings have ids such as {_some(rated)}, the films {_some(own)}."
 
     def share(ids: pl.Series, known: pl.Series) -> float:
-        return float(ids.is_in(known.drop_nulls().unique().implode()).mean() or 0.0) if len(ids) else 0.0
+        return int(ids.is_in(known.drop_nulls().unique().implode()).sum()) / len(ids) if len(ids) else 0.0
 
     if share(rated.str.to_lowercase(), own.str.to_lowercase()) >= _FEW:
         return f"{examples} They differ only in case.", "Write them alike in both tables."

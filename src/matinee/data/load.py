@@ -150,9 +150,7 @@ def assemble(
     with collecting() as remarks:
         dataset = _assemble(name, raw, scale, values, unrated, wikidata, (*notes, *raw.notes))
     report = dataset.report
-    tables = {
-        table: counts.with_lost(raw.lost.get(table, {})) for table, counts in report.tables.items()
-    }
+    tables = {table: counts.with_lost(raw.lost.get(table, {})) for table, counts in report.tables.items()}
     report = report.model_copy(update={"tables": tables, "notes": (*report.notes, *remarks.notes)})
     return replace(dataset, report=report)
 
@@ -179,7 +177,9 @@ def _assemble(
     has_ratings = "rating" in raw.ratings.columns
     values = Values.of(raw.ratings["rating"], words) if has_ratings else None
     if words and not has_ratings:
-        raise DataError("There is no column of ratings whose values could be read as stated.", "Add --map rating=COLUMN.")
+        raise DataError(
+            "There is no column of ratings whose values could be read as stated.", "Add --map rating=COLUMN."
+        )
     meaning = understand(values, raw.scale, scale=stated, unrated=unrated)
     scale = meaning.scale
     notes = (*notes, *meaning.notes)

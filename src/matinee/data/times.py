@@ -62,7 +62,7 @@ def to_seconds(frame: pl.DataFrame, name: str, changed: dict[str, int]) -> pl.Da
     if not isinstance(low, float) or not isinstance(high, float):
         return frame
     time = pl.col(name)
-    if 19_000_101 <= low and high <= 21_001_231:
+    if low >= 19_000_101 and high <= 21_001_231:
         dates = time.cast(pl.Int64).cast(pl.String).str.to_date("%Y%m%d", strict=False)
         if not frame.select((dates.is_null() & time.is_not_null()).any()).item():
             told = "time was a date such as 20200131"
@@ -84,7 +84,11 @@ def _dates(frame: pl.DataFrame, name: str) -> pl.Expr:
     text = text.str.replace(r"(:\d\d)[.,]\d+", "${1}")
     text = text.str.replace_all(r",", " ").str.replace_all(r"\s+", " ")
     offset = text.str.extract(r"\d:\d\d" + _OFFSET, 1)
-    local = text.str.replace(r"(\d:\d\d)" + _OFFSET, "${1}").str.strip_chars().str.replace(r"^(\d{4})/(\d\d?)/", "${1}-${2}-")
+    local = (
+        text.str.replace(r"(\d:\d\d)" + _OFFSET, "${1}")
+        .str.strip_chars()
+        .str.replace(r"^(\d{4})/(\d\d?)/", "${1}-${2}-")
+    )
     made = [local.str.to_datetime(form, strict=False, time_unit="us") for form in _FORMATS if "H" in form]
     made += [local.str.to_date(form, strict=False).cast(pl.Datetime("us")) for form in _FORMATS if "H" not in form]
     day_first = _day_first(frame, name)

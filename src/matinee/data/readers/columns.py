@@ -48,7 +48,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "imdb_id": ("imdbid", "imdb", "tconst", "imdbtitleid"),
     "tmdb_id": ("tmdbid", "tmdb"),
     "poster": ("poster", "posterurl", "posterpath"),
-    "original_title": ("originaltitle",),
     "alternate_titles": ("alternatetitles", "alternativetitles", "othertitles", "akas", "aka"),
 }
 """Canonical column → accepted names (lower case, letters and digits only), best first."""
@@ -83,7 +82,8 @@ def split_mapping(mapping: ColumnMapping | None, columns: Mapping[str, Iterable[
         table, dot, name = key.partition(".")
         if dot and table not in TABLES:
             raise DataError(
-                f"There is no table {table!r} to map a column of.", f"Write one of: {', '.join(TABLES)}; e.g. movies.{name}."
+                f"There is no table {table!r} to map a column of.",
+                f"Write one of: {', '.join(TABLES)}; e.g. movies.{name}.",
             )
         choices = (value,) if isinstance(value, str) else tuple(value)
         for column in choices:
