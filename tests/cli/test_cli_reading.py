@@ -75,8 +75,9 @@ def test_a_column_mapped_twice_is_one_sentence(home: Path, run: Any, tmp_path: P
 def test_ratings_in_words_and_packed(home: Path, run: Any, tmp_path: Path) -> None:
     path = tmp_path / "r.csv.gz"
     path.write_bytes(gzip.compress("user,movie,rating\nann,1,👍\nbob,1,👎\n".encode()))
-    result = run("import", "ratings", str(path), "--json")
-    assert json.loads(result.out)["stored"] == 0
+    assert json.loads(run("import", "ratings", str(path), "--json").out)["stored"] == 2
+    run("export", "ratings", str(tmp_path / "all.csv"))
+    assert "ann,1,5.0," in (tmp_path / "all.csv").read_text(encoding="utf-8")
     result = run("import", "ratings", str(path), "--map-values", "👍=4.5,👎=1", "--json")
     assert json.loads(result.out)["stored"] == 2
     path.write_bytes(gzip.compress(b"user,movie,rating\nann,2,0\nbob,2,4\n"))

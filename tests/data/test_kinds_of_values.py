@@ -280,7 +280,7 @@ def test_a_plain_table_with_ids_of_tmdb_is_joined_by_the_links(tmp_path: Path) -
     [
         (["9001,A", "9002,B", "9003,C"], "They are of different kinds"),
         (["1,A", "9002,B", "9003,C"], "15 of 20 ratings are of films that the table of films does not have"),
-        (["tt00001,A", "tt00002,B", "tt00003,C", "tt00004,D"], "leading zeros, or in letters before the number"),
+        (["tt00001,A", "tt00002,B", "tt00003,C", "tt00004,D"], "leading zeros, or in what stands before the number"),
     ],
 )
 def test_ratings_that_find_no_film_are_refused(films: list[str], told: str, tmp_path: Path) -> None:
@@ -394,3 +394,14 @@ def test_titles_of_imdb_that_are_no_films_are_counted(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no ratings of users"):
         load(tmp_path / "title.basics.tsv")
     assert read_movies_table(tmp_path / "title.basics.tsv")["title"].to_list() == ["A"]
+
+
+def test_the_sign_that_an_id_may_not_have_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "ratings.csv", ["userId,movieId,rating", "1,what?,4", "a\u200bb,what?,5"])
+    write(tmp_path / "a" / "movies.csv", ["movieId,title", "what?,A"])
+    with pytest.raises(DataError) as refused:
+        load(tmp_path / "a")
+    assert "Film ids such as 'what?' are not taken: it has the character '?'" in str(refused.value)
+    write(tmp_path / "a" / "movies.csv", ["movieId,title", "1,A"])
+    write(tmp_path / "a" / "ratings.csv", ["userId,movieId,rating", "1,1,4", "a\u200bb,1,5"])
+    assert any("User ids such as 'a\\u200bb'" in note for note in load(tmp_path / "a").report.notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -303,13 +304,9 @@ def fault_of_id(text: str, *, for_user: bool = False) -> str:
         return "it is a negative number"
     if text in (".", ".."):
         return "it is a folder's name"
-    signs = "/" if for_user else "/?#"
-    sign = next(
-        (sign for sign in text if sign in signs or not sign.isprintable() or (sign.isspace() and not for_user)), ""
-    )
-    if sign == " ":
-        return "it has a blank"
-    return f"it has the character {sign!r}" if sign else "it has a character that ids do not have"
+    pattern = re.compile(USER_ID if for_user else MOVIE_ID)
+    sign = next((sign for sign in text if not pattern.match(f"a{sign}a")), "")
+    return f"it has the character {sign!r}" if sign else "it is not of the form that ids have"
 
 
 def as_words(frame: pl.DataFrame, name: str, separator: str = "|") -> pl.Expr:
