@@ -143,26 +143,6 @@ def unrate(user_id: str, movie_id: str) -> Call:
     return _call("DELETE", "v1", "users", user_id, "ratings", movie_id)
 
 
-def mark(user_id: str, movie_id: str, state: str, *, remove: bool = False) -> Call:
-    """Note that a film is "seen", on the "watchlist" or "not_interested", or take that back."""
-    return _call("DELETE" if remove else "PUT", "v1", "users", user_id, "states", state, movie_id)
-
-
-def set_states(user_id: str, states: Sequence[Mapping[str, Any]], *, unknown: str | None = None) -> Call:
-    """Set and take back states of many films: movie_id, state, and where they are wanted remove and timestamp.
-
-    Args:
-        unknown: "skip" stores what can be, and lists the other films.
-    """
-    body = {"states": [dict(one) for one in states]}
-    return _call("POST", "v1", "users", user_id, "states", json=body, unknown=unknown)
-
-
-def states(user_id: str, *, state: str | None = None, limit: int | None = None, offset: int | None = None) -> Call:
-    """Films that are seen, on the watchlist or not interesting, newest first."""
-    return _call("GET", "v1", "users", user_id, "states", state=state, limit=limit, offset=offset)
-
-
 def neighbors(user_id: str, *, n: int | None = None) -> Call:
     """Users of similar taste."""
     return _call("GET", "v1", "users", user_id, "neighbors", n=n)
@@ -177,6 +157,16 @@ def set_state(user_id: str, state: str, movie_id: str) -> Call:
 def unset_state(user_id: str, state: str, movie_id: str) -> Call:
     """Take a film out of a state."""
     return _call("DELETE", "v1", "users", user_id, "states", state, movie_id)
+
+
+def set_states(user_id: str, states: Sequence[Mapping[str, Any]], *, unknown: str | None = None) -> Call:
+    """Set and take back states of many films: movie_id, state, and where they are wanted remove and timestamp.
+
+    Args:
+        unknown: "skip" stores what can be, and lists the other films.
+    """
+    body = {"states": [dict(one) for one in states]}
+    return _call("POST", "v1", "users", user_id, "states", json=body, unknown=unknown)
 
 
 def import_history(
@@ -194,11 +184,15 @@ def import_history(
     )
 
 
-def group_recommendations(people: Sequence[str], *, way: str | None = None, n: int | None = None) -> Call:
-    """Ranked films for several users together."""
-    body = {"users": list(people), "strategy": way, "n": n}
+def group_recommendations(people: Sequence[str], *, way: str | None = None, **options: Any) -> Call:
+    """Ranked films for several users together; options as `recommendations`, but for explain and metadata.
+
+    Args:
+        way: average, or least_misery.
+    """
+    body = {"users": list(people), "method": way} | options
     given = {name: value for name, value in body.items() if value is not None}
-    return _call("POST", "v1", "groups", "recommendations", json=given)
+    return _call("POST", "v1", "recommendations", "group", json=given)
 
 
 def claim(user_id: str, guest: str) -> Call:

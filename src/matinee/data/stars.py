@@ -70,7 +70,7 @@ class Values:
             words: values as written, in any case → numbers; wins over what can be read.
         """
         counted = column.alias("value").value_counts(name="rows")  # stars are few: no column of all of them is made
-        stated = {word.strip().casefold(): number for word, number in (words or {}).items()}
+        stated = {word.strip().casefold(): float(number) for word, number in (words or {}).items()}
         plain = counted["value"].cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
         counted = counted.select(pl.col("value").cast(pl.String), number=plain, rows=pl.col("rows").cast(pl.Int64))
         odd = counted.filter(pl.col("number").is_null() & pl.col("value").is_not_null()) if not stated else counted
@@ -213,7 +213,7 @@ def understand(
                 "--unrated none keeps it as a rating."
             )
         unrated = tuple(number for number, _ in apart)
-    given = given.filter(~pl.col("number").is_in(list(unrated)))
+    given = given.filter(~pl.col("number").is_in([float(number) for number in unrated])) if unrated else given
     if scale is not None:
         return Meaning(scale, tuple(unrated), notes=tuple(notes))
     if given.is_empty():
@@ -326,7 +326,7 @@ def _is_amount(given: pl.DataFrame, hint: Scale | None) -> bool:
         beyond = positive.filter(pl.col("number") > top)
         tail = int(beyond["rows"].sum()) / total
         if tail < 0.01 or (tail < 0.05 and beyond.height <= 2):  # a few faults beyond a scale
-            return top == 100.0 and median <= 0.05 * top
+            return median <= {5.0: 0.0, 10.0: 2.0, 100.0: 5.0}[top]
     return median <= 0.1 * high
 
 

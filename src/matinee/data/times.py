@@ -80,7 +80,8 @@ def to_seconds(frame: pl.DataFrame, name: str, changed: dict[str, int]) -> pl.Da
 
 def _dates(frame: pl.DataFrame, name: str) -> pl.Expr:
     """Dates as text → seconds, Float64; null where they are none."""
-    text = pl.col(name).str.strip_chars().str.replace("T", " ", literal=True).str.replace(r"[.,]\d+(\D|$)", "${1}")
+    text = pl.col(name).str.strip_chars().str.replace(r"(\d)[Tt](\d)", "${1} ${2}")
+    text = text.str.replace(r"(:\d\d)[.,]\d+", "${1}")
     text = text.str.replace_all(r",", " ").str.replace_all(r"\s+", " ")
     offset = text.str.extract(r"\d:\d\d" + _OFFSET, 1)
     local = (

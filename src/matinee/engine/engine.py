@@ -408,6 +408,11 @@ class Engine:
         titles, years = catalog.column("title"), catalog.column("year")
         return [titles[row] for row in rows.tolist()], [years[row] for row in rows.tolist()]
 
+    def genres(self, rows: NDArray[np.int64]) -> list[tuple[str, ...]]:
+        """Genres of movies by row of the current catalog."""
+        genres = self.request_view().catalog.column("genres")
+        return [tuple(genres[row]) for row in rows.tolist()]
+
     def title_table(self) -> TitleTable:
         """Ids, titles and years of all movies in service."""
         return browse.title_table(self.request_view())
