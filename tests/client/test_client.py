@@ -81,6 +81,13 @@ CALLS: dict[str, list[Call]] = {
     "history": [calls.history("1")],
     "rate": [calls.rate("somebody", "1", 4.5)],
     "unrate": [calls.unrate("somebody", "1")],
+    "import_history": [
+        calls.import_history(
+            "somebody", b"title,year,rating\nHeat,1995,4\n", name="my.csv", scale="0.5-5", preview=True
+        ),
+        calls.import_history("somebody", b"title,year,rating\nHeat,1995,4\n", layout="csv"),
+    ],
+    "export_history": [calls.export_history("1"), calls.export_history("1", layout="letterboxd")],
     "neighbors": [calls.neighbors("1"), calls.neighbors("1", n=3)],
     "movie": [calls.movie("1")],
     "movies": [calls.movies(), calls.movies(filter="genre = Comedy", sort="-year", offset=2, limit=3)],
@@ -147,6 +154,8 @@ def test_the_core_knows_every_call(client: Client, name: str, call: Call) -> Non
     answer = client.send(call)
     if name == "poster":
         assert answer[:2] == b"\xff\xd8" or answer[8:12] == b"WEBP"
+    elif name == "export_history":
+        assert answer.count(b"\n") > 1
     elif name not in ("rate", "unrate"):
         assert isinstance(answer, dict)
         assert answer
