@@ -114,7 +114,9 @@ def test_a_film_that_was_deleted_keeps_no_mark(client: Client) -> None:
 def test_seen_films_are_given_with_a_history(client: Client) -> None:
     """Case seen_exclude_1200: 1,200 films that were seen, without stars, and without counting as taste."""
     history = {"ratings": [{"movie_id": "m1", "rating": 5}, {"movie_id": "m3", "rating": 4.5}], "n": 1000}
-    plain = {item["movie_id"]: item["score"] for item in client.post("/v1/recommendations", json=history).json()["items"]}
+    plain = {
+        item["movie_id"]: item["score"] for item in client.post("/v1/recommendations", json=history).json()["items"]
+    }
     first, second, third, *_ = plain
     many = [f"other{n}" for n in range(1200)]
     given = {"seen": [first, *many], "not_interested": [second, *many], "exclude": [third, *many]}

@@ -24,6 +24,7 @@ from matinee._util.trusted_hosts import TrustedHosts
 from matinee.api.access import Access, CheckAccess
 from matinee.api.body_reader import ReadBody
 from matinee.api.documentation import add_documentation
+from matinee.api.encoded_paths import keep_encoded_slashes
 from matinee.api.errors import Problem, on_failure, on_http_error, on_matinee_error, on_validation_error
 from matinee.api.key_documents import describe_keys
 from matinee.api.known_parameters import LENIENT, describe_refusals, refuse_unknown
@@ -229,6 +230,7 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
+        keep_encoded_slashes(scope)
         await self._app(scope, receive, send)
 
     def admitted(self, app: ASGIApp) -> ASGIApp:

@@ -36,7 +36,9 @@ INTERRUPTED = 130
 
 ColumnMap = Annotated[
     list[str] | None,
-    typer.Option("--map", help="Column of Matinee = column of the file: user_id=uid, or movies.movie_id=no for one table."),
+    typer.Option(
+        "--map", help="Column of Matinee = column of the file: user_id=uid, or movies.movie_id=no for one table."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from matinee._util.atomic_files import replacing
+from matinee.cli import history
 from matinee.cli.console import (
     AsJson,
     ColumnMap,
@@ -21,10 +22,10 @@ from matinee.cli.console import (
     progress_bar,
     table,
 )
-from matinee.cli.movies import all_movies, resolve
-from matinee.cli.reading import MapValues, Unrated, parse_mapping, parse_unrated, parse_values
+from matinee.cli.movies import all_movies, surely
+from matinee.cli.reading import MapValues, Unrated, parse_mapping, parse_scale, parse_unrated, parse_values
 from matinee.data.titles import with_year
-from matinee.errors import InvalidInputError, NotFoundError
+from matinee.errors import DataError, InvalidInputError, MatineeError, NotFoundError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,14 +41,16 @@ BATCH = 5_000
 import_app = typer.Typer(help="Write ratings or films of a file into the store.", no_args_is_help=True)
 export_app = typer.Typer(help="Write all ratings or films to a file.", no_args_is_help=True)
 
-FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .csv, .tsv, .parquet, .ndjson or .json file, packed or not.")]
+FileArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A .csv, .tsv, .parquet, .ndjson or .json file, packed or not.")
+]
 Target = Annotated[Path, typer.Argument(metavar="FILE", help="A .csv, .parquet or .ndjson file.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 
 
 def rate(
     user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user; a new one is fine.")],
-    movie: Annotated[str, typer.Argument(metavar="FILM", help="Title, title with year, or id.")],
+    movie: Annotated[str, typer.Argument(metavar="FILM", help="Title with year, or id: 318, tt0111161, tmdb:278.")],
     stars: Annotated[
         float | None,
         typer.Argument(metavar="STARS", help="On the data set's scale, mostly 0.5 to 5; none for data without stars."),
@@ -55,7 +58,7 @@ def rate(
 ) -> None:
     """Store one rating; the user's next recommendation reflects it."""
     with open_engine() as engine:
-        match = resolve(engine, movie)
+        match = surely(engine, movie)
         low, high = engine.scale
         if stars is None and low < high:
             raise typer.BadParameter(f"A rating needs stars: give {low:g} to {high:g} of them after the film.")
@@ -66,11 +69,11 @@ def rate(
 
 def unrate(
     user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user.")],
-    movie: Annotated[str, typer.Argument(metavar="FILM", help="Title, title with year, or id.")],
+    movie: Annotated[str, typer.Argument(metavar="FILM", help="Title with year, or id: 318, tt0111161, tmdb:278.")],
 ) -> None:
     """Delete one rating; the user's next recommendation reflects it."""
     with open_engine() as engine:
-        match = resolve(engine, movie)
+        match = surely(engine, movie)
         name = with_year(match.title, match.year)
         try:
             engine.unrate(user, match.movie_id)
@@ -121,9 +124,24 @@ def import_ratings(
     map: ColumnMap = None,
     map_values: MapValues = None,
     unrated: Unrated = None,
+    user: Annotated[
+        str | None,
+        typer.Option("--user", metavar="ID", help="The file is one person's export, see `matinee import history`."),
+    ] = None,
+    layout: history.Layout = None,
+    scale: history.FileScale = None,
+    preview: history.Preview = False,
     json: AsJson = False,
 ) -> None:
-    """Store the ratings of a file, in batches of 5,000; what cannot be used is counted by reason."""
+    """Store the ratings of a table, in batches of 5,000, or with --user one person's films from another site.
+
+    What cannot be used is counted by reason.
+    """
+    if user is not None:
+        history.import_history(file, user, layout, scale, preview, json)
+        return
+    if layout is not None or preview:
+        raise InvalidInputError("--layout and --preview are for one person's export.", "Add --user ID.")
     from matinee.data import clean_ratings, read_ratings_table
     from matinee.data.readers.memory import reading_within
     from matinee.data.readers.remarks import collecting
@@ -132,9 +150,15 @@ def import_ratings(
     with open_engine() as engine, progress_bar() as progress, collecting() as remarks:
         low, high = engine.scale
         with reading_within(engine.settings.memory_limit):
-            frame = read_ratings_table(file, parse_mapping(map), stars=low < high)
+            try:
+                frame = read_ratings_table(file, parse_mapping(map), stars=low < high)
+            except DataError as error:
+                raise _with_person_hint(file, error) from error
+        stated = parse_scale(scale.replace("-", ",")) if scale else None
+        given = history.scale_of_table(frame, engine.scale, stated, words, no_rating)
         movie_ids = [movie.movie_id for movie, _ in all_movies(engine, "year")]
-        clean, report = clean_ratings(frame, movie_ids, engine.scale, words=words, unrated=no_rating)
+        clean, report = clean_ratings(frame, movie_ids, given, words=words, unrated=no_rating)
+        clean, report = history.to_scale(clean, report, given, engine.scale)
         stored = 0
         for part in clean.iter_slices(min(BATCH, engine.settings.max_batch)):
             times = part["timestamp"].to_list() if "timestamp" in part.columns else None
@@ -142,6 +166,26 @@ def import_ratings(
             stored += engine.rate(triples, timestamps=times)
             progress("Storing ratings", stored / clean.height)
     print_cleaning(report, stored, "ratings", json, remarks.notes)
+
+
+def _with_person_hint(file: Path, error: DataError) -> DataError:
+    """The error, which names --user where the file is an export of one person's films."""
+    from matinee.histories import read_history
+
+    try:
+        layout = read_history(file.name, file.read_bytes()).layout
+    except (MatineeError, OSError):
+        return error
+    if layout == "csv":
+        return error
+    return DataError(
+        f"{file} is an export of one person's films ({layout}), not a table of ratings.",
+        f"Say whose they are: matinee import ratings {file} --user NAME.",
+    )
+
+
+import_app.command("history")(history.import_history)
+export_app.command("history")(history.export_history)
 
 
 @import_app.command("stream")
@@ -202,8 +246,8 @@ def _rows_as_lines(file: Path, mapping: ColumnMapping) -> Source:
     """The ratings of a table as lines of an import."""
     from matinee.data import read_ratings_table
     from matinee.data.clean import as_id, stars_column
-    from matinee.data.times import as_seconds, to_seconds
     from matinee.data.readers.memory import reading_within
+    from matinee.data.times import as_seconds, to_seconds
 
     with reading_within(load_settings().memory_limit):
         frame = read_ratings_table(file, mapping)

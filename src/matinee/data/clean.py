@@ -223,7 +223,9 @@ def _part(frame: pl.DataFrame, reading: _Reading, counts: Counter) -> pl.DataFra
     bad = users.filter(out_of_range(users, USER_ID) & ~is_null_word(users))
     table.drop(
         "user missing",
-        pl.col("user_id").is_null() | pl.col("user_id").is_in(missing.implode()) if len(missing) else pl.col("user_id").is_null(),
+        pl.col("user_id").is_null() | pl.col("user_id").is_in(missing.implode())
+        if len(missing)
+        else pl.col("user_id").is_null(),
     )
     table.drop("film missing", pl.col("movie_id").is_null())
     if len(bad):
@@ -360,7 +362,10 @@ def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.Da
     for name in frame.columns:
         if name in LIST_COLUMNS:
             separator = genre_separator if name == "genres" else "|"
-            if not isinstance(frame.schema[name], pl.List) and (style := list_style(frame, name, separator)) != separator:
+            if (
+                not isinstance(frame.schema[name], pl.List)
+                and (style := list_style(frame, name, separator)) != separator
+            ):
                 told = {"objects": "list of objects", "quoted": "list in brackets", ",": "list with commas"}
                 styles[f"{name}: {told.get(style, f'list with {style!r}')}"] = int(frame[name].is_not_null().sum())
             columns.append(as_words(frame, name, separator))
@@ -376,7 +381,9 @@ def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.Da
     for name in texts:
         table.frame, count = plain_column(table.frame, name)
         if count:
-            mended["markup or line break taken out of a text"] = mended.get("markup or line break taken out of a text", 0) + count
+            mended["markup or line break taken out of a text"] = (
+                mended.get("markup or line break taken out of a text", 0) + count
+            )
     table.changed.update(styles)
     table.changed.update(mended)
     table.drop("film id missing", pl.col("movie_id").is_null() | is_null_word(table.frame["movie_id"]))

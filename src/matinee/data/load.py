@@ -18,7 +18,7 @@ from matinee.data.id_checks import check_known, note_imdb_ids
 from matinee.data.joins import add_links, add_overviews, add_tags
 from matinee.data.ratings import Ratings
 from matinee.data.readers import RawData, read_source
-from matinee.data.readers.archives import STREAMS, packing, unpacked
+from matinee.data.readers.archives import ARCHIVES, packing, unpacked
 from matinee.data.readers.columns import MOVIES_COLUMNS, RATINGS_COLUMNS, ColumnMapping, split_mapping
 from matinee.data.readers.frames import is_frame, read_frames
 from matinee.data.readers.generic import find
@@ -117,10 +117,12 @@ def _locate(source: str | Path, settings: Settings, progress: Progress | None) -
     path = Path(source).expanduser()
     if path.exists():
         resolved = path.resolve()
-        if path.is_file() and (kind := packing(path)) and resolved.name.lower().endswith(kind):
-            resolved = resolved.with_name(resolved.name[: -len(kind)])  # ratings.csv.gz is called ratings, ml.zip ml
-            resolved = resolved if kind in STREAMS else resolved.with_name(f"{resolved.name}.")
-        return resolved.stem if path.is_file() else resolved.name, path, ()
+        if not path.is_file():
+            return resolved.name, path, ()
+        kind = packing(path) or ""
+        bare = resolved.name[: -len(kind)] if kind and resolved.name.lower().endswith(kind) else resolved.name
+        # ml.zip is called ml, ratings.csv.gz ratings
+        return bare if kind in ARCHIVES else Path(bare).stem, path, ()
     if isinstance(source, Path) or len(path.parts) > 1:
         raise DataError(f"There is no folder {path}.", "Check the path, or give a name of `matinee data list`.")
     return source, get_dataset_files(source, settings, progress), ()
@@ -148,9 +150,7 @@ def assemble(
     with collecting() as remarks:
         dataset = _assemble(name, raw, scale, values, unrated, wikidata, (*notes, *raw.notes))
     report = dataset.report
-    tables = {
-        table: counts.with_lost(raw.lost.get(table, {})) for table, counts in report.tables.items()
-    }
+    tables = {table: counts.with_lost(raw.lost.get(table, {})) for table, counts in report.tables.items()}
     report = report.model_copy(update={"tables": tables, "notes": (*report.notes, *remarks.notes)})
     return replace(dataset, report=report)
 
@@ -177,7 +177,9 @@ def _assemble(
     has_ratings = "rating" in raw.ratings.columns
     values = Values.of(raw.ratings["rating"], words) if has_ratings else None
     if words and not has_ratings:
-        raise DataError("There is no column of ratings whose values could be read as stated.", "Add --map rating=COLUMN.")
+        raise DataError(
+            "There is no column of ratings whose values could be read as stated.", "Add --map rating=COLUMN."
+        )
     meaning = understand(values, raw.scale, scale=stated, unrated=unrated)
     scale = meaning.scale
     notes = (*notes, *meaning.notes)

@@ -13,6 +13,7 @@ from matinee.data.catalog import Movie
 from matinee.data.ids import id_text
 from matinee.engine.embedding_backlog import Backlog
 from matinee.engine.missing_vectors import TEXT
+from matinee.engine.movie_lookup import known_id
 from matinee.engine.runtime import RequestView
 from matinee.engine.writes import check_stars, check_user_id
 from matinee.errors import MatineeError, UnknownMovieError
@@ -135,7 +136,8 @@ def _take(
         movies.pop(row.movie_id, None)
         movies[row.movie_id] = row
         return "movies"
-    pair = check_user_id(id_text(row.user_id)), id_text(row.movie_id)
+    movie_id = id_text(row.movie_id)
+    pair = check_user_id(id_text(row.user_id)), movie_id if movie_id in movies else known_id(view.catalog, movie_id)
     if pair[1] not in movies and view.catalog.find_any(pair[1]) is None:
         raise UnknownMovieError(pair[1])
     if pair[1] not in movies and row.rating is not None:

@@ -148,7 +148,9 @@ class SqlStore(ABC, Generic[C]):
             run(jobs, connection)
             if self._seq > before:
                 connection.execute("UPDATE state SET seq = %s", (self._seq,))
-                drop_old_log(connection, self._keep_log, max(1, self._keep_log // 100))
+                slack = max(1, self._keep_log // 100)
+                if self._seq // slack > before // slack:  # not at each commit: looking takes a statement
+                    drop_old_log(connection, self._keep_log, slack)
 
         self._database.write(work, min(job.queued for job in jobs))
 

@@ -59,4 +59,4 @@ def row_of(line: Line) -> ImportRow:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"])) or "line"
         return RefusedRow(f"{where}: {first['msg']}.")
-    return RatingRow(rating.user_id, rating.movie_id, rating.rating, rating.timestamp)
+    return RatingRow(rating.user_id, rating.reference, rating.rating, rating.timestamp)
