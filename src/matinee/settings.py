@@ -48,9 +48,13 @@ def _classic_environment() -> dict[str, str]:
     return {setting: value for setting, value in given.items() if value}
 
 
-def secrets_dir() -> Path:
-    """Folder of files that hold one setting each, named like the variable in lower case: container secrets."""
-    return Path(os.environ.get("MATINEE_SECRETS_DIR", "/run/secrets"))
+def secrets_dirs() -> list[Path]:
+    """Folders of files that hold one setting each, named like the variable in lower case: container secrets.
+
+    Those that there are, of all that the variable names; the first that has a setting counts.
+    """
+    named = os.environ.get("MATINEE_SECRETS_DIR", "/run/secrets").split(os.pathsep)
+    return [folder for name in named if name and (folder := Path(name)).is_dir()]
 
 
 def _file_name(dataset: str) -> str:
@@ -307,6 +311,5 @@ class Settings(BaseSettings):
         del dotenv_settings, file_secret_settings
         toml = TomlConfigSettingsSource(settings_cls, Path(os.environ.get("MATINEE_CONFIG", "matinee.toml")))
         classic = InitSettingsSource(settings_cls, _classic_environment())
-        folder = secrets_dir()
-        secrets = (SecretsSettingsSource(settings_cls, folder),) if folder.is_dir() else ()
+        secrets = [SecretsSettingsSource(settings_cls, folder) for folder in secrets_dirs()]
         return init_settings, env_settings, classic, *secrets, toml

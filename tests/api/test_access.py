@@ -34,8 +34,9 @@ from service_support import serving
 from socket_support import on_a_socket
 
 OPEN = {"GET /", "GET /health", "GET /ready", "GET /docs", "GET /redoc", "GET /openapi.json"}
+GROUP = "POST /v1/recommendations/group"
 READING_POSTS = {
-    "core": {"POST /v1/recommendations", "POST /v1/posters/search", "POST /favourites", "POST /recommendation"},
+    "core": {"POST /v1/recommendations", GROUP, "POST /v1/posters/search", "POST /favourites", "POST /recommendation"},
     "recommender": {"POST /recommend", "POST /v1/scores", "POST /v1/contributions", "POST /v1/user-factors"},
     "vectors": {"POST /reco", "POST /search", "POST /vectors"},
     "encoder": {"POST /generate", "POST /embed"},
@@ -51,13 +52,18 @@ OF_THE_USER = {
     "GET /v1/users/{user_id}/ratings",
     "PUT /v1/users/{user_id}/ratings/{movie_id}",
     "DELETE /v1/users/{user_id}/ratings/{movie_id}",
+    "GET /v1/users/{user_id}/states",
+    "POST /v1/users/{user_id}/states",
+    "POST /v1/users/{user_id}/claim",
+    "PUT /v1/users/{user_id}/states/{state}/{movie_id}",
+    "DELETE /v1/users/{user_id}/states/{state}/{movie_id}",
     "GET /v1/users/{user_id}/recommendations",
     "GET /v1/users/{user_id}/explanations/{movie_id}",
     "GET /recommendations/{user_id}",
     "GET /feature/{user_id}",
 }
 OF_EVERY_USER = {
-    *READING_POSTS["core"],
+    *(READING_POSTS["core"] - {GROUP}),
     "GET /v1/movies",
     "GET /v1/movies/{movie_id}",
     "GET /v1/movies/{movie_id}/similar",
@@ -184,6 +190,7 @@ def test_every_route_with_every_kind_of_key(start: Callable[..., Served], servic
     values = {
         "user_id": OWN,
         "movie_id": "nothing",
+        "state": "seen",
         "snapshot_id": "nothing",
         "run_id": "nothing",
         "item": "3",

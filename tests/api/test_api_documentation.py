@@ -35,6 +35,12 @@ DELETE /v1/movies/{movie_id}/poster
 GET /v1/users/{user_id}/ratings
 PUT /v1/users/{user_id}/ratings/{movie_id}
 DELETE /v1/users/{user_id}/ratings/{movie_id}
+GET /v1/users/{user_id}/states
+POST /v1/users/{user_id}/states
+POST /v1/users/{user_id}/claim
+POST /v1/recommendations/group
+PUT /v1/users/{user_id}/states/{state}/{movie_id}
+DELETE /v1/users/{user_id}/states/{state}/{movie_id}
 POST /v1/ratings
 POST /v1/imports
 GET /v1/imports/{key}

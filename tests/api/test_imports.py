@@ -60,11 +60,26 @@ def test_ratings_removals_and_films_are_imported_in_their_order(client: Client) 
     progress = answer.json()
     assert progress | {"digest": "", "updated": 0} == {
         "key": "all", "state": "done", "rows": 7, "bytes": len(body), "ratings": 4, "removals": 1, "movies": 1,
-        "refused": 0, "errors": [], "digest": "", "updated": 0,
+        "refused": 0, "errors": [], "digest": "", "updated": 0, "states": 0,
     }  # fmt: skip
     assert stars_of(client, "imp") == {"new-1": 5.0, second: 2.5}
     assert client.get("/v1/imports/all").json() == progress
     assert client.get("/v1/imports/other").status_code == 404
+
+
+def test_states_are_imported_in_the_transaction_of_the_ratings(client: Client) -> None:
+    first, second, *_ = films(client)
+
+    def marked(movie: str, state: str, **more: object) -> bytes:
+        return json.dumps({"user_id": "imp", "movie_id": movie, "state": state} | more).encode() + b"\n"
+
+    body = line("imp", first) + marked(second, "seen", timestamp=9) + marked("nothing", "seen")
+    body += marked(second, "watchlist") + marked(second, "watchlist", remove=True) + marked(first, "loved")
+    progress = post(client, body, key="marks", on_error="skip").json()
+    assert (progress["ratings"], progress["states"], progress["refused"]) == (1, 3, 2)
+    assert [error["line"] for error in progress["errors"]] == [3, 6]
+    held = client.get("/v1/users/imp/states").json()["states"]
+    assert [(one["movie_id"], one["state"], one["timestamp"]) for one in held] == [(second, "seen", 9)]
 
 
 def test_a_finished_import_sent_again_changes_nothing(client: Client) -> None:
@@ -103,7 +118,7 @@ def test_it_stops_before_a_bad_line_and_goes_on_from_there(client: Client) -> No
 def test_bad_lines_are_skipped_counted_and_named(client: Client) -> None:
     (first, *_) = films(client)
     bad = [
-        b"[1]\n", b"{}\n", b"\xff\xfe\n", line("u/v", first), line("u", "no such film"), line("u", first, 99.0),
+        b"[1]\n", b"{}\n", b"\xff\xfe\n", line("u\u200bv", first), line("u", "no such film"), line("u", first, 99.0),
         line("u", first, 4.0, extra=1), b'{"movie_id": "x", "title": ""}\n', b"x" * (line_reader.MAX_LINE + 2) + b"\n",
         b'{"user_id": "u", "movie_id": "1", "rating": NaN}\n', line("u", "missing", None),
     ]  # fmt: skip
@@ -280,6 +295,54 @@ def test_an_import_survives_kill_9_and_a_stop(data_dir: Path, tmp_path: Path, mo
         assert killed
         assert (answer["state"], answer["rows"], answer["ratings"]) == ("done", count, count)
         assert stored(server) == count
+
+
+@posix
+def test_a_stop_of_several_workers_ends_imports_where_they_go_on(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGTERM while imports are sent, more than workers; then kill -9 of the worker processes under one."""
+    for name in ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    keys, count = ("k0", "k1", "k2"), 3000
+    with running(data_dir, tmp_path / "log", workers=2) as server:
+        names = films_of(server.url)
+        lines = {
+            key: [one.replace(b'"user_id": "m', b'"user_id": "m' + key.encode()) for one in many(names, count, 500)]
+            for key in keys
+        }
+        with ExitStack() as stack, httpx.Client(base_url=server.url) as client:
+            senders = {key: stack.enter_context(raw(server.url, f"/v1/imports?key={key}")) for key in keys}
+            for key, sent in senders.items():
+                send_chunk(sent, b"".join(lines[key][:2500]))
+            for key in keys:
+                wait_for(client, key, 2000)
+            assert server.stop() == 0  # within the grace: `stop` waits no longer
+            for sent in senders.values():
+                answer = sent.recv(65536)
+                assert b" 503 " in answer.partition(b"\r\n")[0]
+                assert b"from=2500" in answer
+        server.start()
+        server.wait()
+        assert stored(server) == len(keys) * 2500
+        ended = False
+
+        def source(rows: int, size: int) -> Iterator[bytes]:
+            nonlocal ended
+            assert size == sum(map(len, lines["k0"][:rows]))
+            yield b"".join(lines["k0"][rows : rows + 250])
+            if not ended:
+                ended = True
+                for worker in psutil.Process(server.process.pid).children():
+                    worker.kill()  # others are started in their place
+            yield b"".join(lines["k0"][rows + 250 :])
+
+        with CoreClient(server.url) as sender:
+            for key in keys:
+                given = source if key == "k0" else lambda rows, size, key=key: iter(lines[key][rows:])
+                assert send_import(sender, given, key)["rows"] == count
+        assert ended
+        assert stored(server) == len(keys) * count
 
 
 def stored(server: Server) -> int:

@@ -81,6 +81,18 @@ CALLS: dict[str, list[Call]] = {
     "history": [calls.history("1")],
     "rate": [calls.rate("somebody", "1", 4.5)],
     "unrate": [calls.unrate("somebody", "1")],
+    "states": [calls.states("somebody"), calls.states("somebody", state="seen", limit=5, offset=1)],
+    "set_state": [calls.set_state("somebody", "seen", "1")],
+    "unset_state": [calls.unset_state("somebody", "seen", "1")],
+    "set_states": [
+        calls.set_states("somebody", [{"movie_id": "1", "state": "watchlist"}]),
+        calls.set_states("somebody", [{"movie_id": "nope", "state": "seen", "remove": True}], unknown="skip"),
+    ],
+    "group_recommendations": [
+        calls.group_recommendations(["1", "2"]),
+        calls.group_recommendations(["1", "nobody"], way="least_misery", n=3, filter="year > 1900"),
+    ],
+    "claim": [calls.claim("somebody", "guest-0123456789abcdef")],
     "neighbors": [calls.neighbors("1"), calls.neighbors("1", n=3)],
     "movie": [calls.movie("1")],
     "movies": [calls.movies(), calls.movies(filter="genre = Comedy", sort="-year", offset=2, limit=3)],
@@ -109,7 +121,7 @@ EVERY = [(name, call) for name, some in CALLS.items() for call in some]
 
 
 def test_every_call_is_tried() -> None:
-    assert set(CALLS) | {"run", "import_lines", "import_progress"} == set(FUNCTIONS)
+    assert set(CALLS) | {"run", "import_lines", "import_progress", "import_history"} == set(FUNCTIONS)
 
 
 def test_an_import_is_sent_and_names_the_line_that_is_refused(client: Client, tmp_path: Path) -> None:
@@ -211,10 +223,12 @@ def test_an_id_that_cannot_be_is_refused(client: Client, odd: str) -> None:
 
 
 @pytest.mark.parametrize("odd", ["1/ratings", "a/b", "/", "../1", "</script>"])
-def test_an_id_with_a_slash_never_becomes_another_path(odd: str) -> None:
+def test_an_id_with_a_slash_never_becomes_another_path(client: Client, odd: str) -> None:
     for make in (calls.movie, calls.history, calls.poster, lambda odd: calls.rate("1", odd, 4.0)):
-        with pytest.raises(InvalidInputError, match="there is a / in it"):
-            make(odd)
+        with pytest.raises(RefusedError) as refused:
+            client.send(make(odd))
+        assert refused.value.status == 404
+        assert repr(odd) in str(refused.value)
 
 
 @pytest.mark.parametrize("text", ["x" * 70_000, "🎬" * 10_000])

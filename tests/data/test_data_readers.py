@@ -12,7 +12,9 @@ from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset, read_movies_table, read_ratings_table
 from matinee.data.readers import read_source
 from matinee.data.readers.columns import resolve_columns
-from matinee.data.readers.tables import read_table, read_text
+from matinee.data.readers.delimited import read_text
+from matinee.data.readers.remarks import collecting
+from matinee.data.readers.tables import read_table
 from matinee.errors import DataError, NotFoundError
 from matinee.settings import Settings
 
@@ -232,13 +234,24 @@ def test_each_column_is_taken_once() -> None:
     assert found == {"movie_id": "movie_id", "user_id": "user"}
 
 
-def test_the_faulty_line_is_named(tmp_path: Path) -> None:
-    write(tmp_path / "ratings.csv", ["userId,movieId,rating,timestamp", "1,2,3,4", "1,2,3,4,5,6"])
-    with pytest.raises(DataError, match=r"ratings\.csv, line 3: 6 fields, 4 expected"):
-        read_source(tmp_path)
+PAIRS = [("1", "2"), ("1", "3")]
+
+
+def test_rows_with_too_many_fields_are_left_out_by_line(tmp_path: Path) -> None:
+    write(
+        tmp_path / "ratings.csv",
+        ["userId,movieId,rating,timestamp", "1,2,3,4", "1,2,3,4,5,6", "1,3,3,4,,", "", "2,2,3"],
+    )
+    with collecting() as remarks:
+        assert read_table(tmp_path / "ratings.csv", ("user_id", "movie_id"), ()).rows() == [*PAIRS, ("2", "2")]
+    assert remarks.notes == ["ratings.csv: line with more than the 4 fields expected: line 3."]
     write(tmp_path / "ratings.dat", ["1::2::3::4", "1::2::3::4::5"])
-    with pytest.raises(DataError, match=r"ratings\.dat, line 2: more than the 4 fields"):
-        read_text(tmp_path / "ratings.dat", separator="::", names=["a", "b", "c", "d"])
+    with collecting() as remarks:
+        assert read_text(tmp_path / "ratings.dat", separator="::", names=["a", "b", "c", "d"]).height == 1
+    assert remarks.of(tmp_path / "ratings.dat") == {"line with more than the 4 fields expected": 1}
+    write(tmp_path / "ratings.csv", ["userId,movieId", "1,2", "1,2,3", "1,2,3"])
+    with pytest.raises(DataError, match=r"ratings\.csv, line 3: more than the 2 fields expected, as in 2 lines"):
+        read_source(tmp_path)
 
 
 def test_a_file_cut_short_loses_only_its_last_row(tmp_path: Path) -> None:

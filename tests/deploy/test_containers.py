@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,55 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
 
 
+@dataclass(frozen=True)
+class Visitor:
+    """Somebody with a key and a password: those that the containers have made."""
+
+    key: str = ""
+    password: str = ""
+
+    def send(self, method: str, url: str, **more: Any) -> httpx.Response:
+        headers = {"x-api-key": self.key} if self.key else {}
+        answer = httpx.request(method, url, headers=headers, timeout=30, trust_env=False, **more)
+        assert answer.is_success, answer.text
+        return answer
+
+    def get(self, url: str, **query: Any) -> Any:
+        answer = self.send("GET", url, params=query)
+        return answer.json() if "json" in answer.headers["content-type"] else answer.text
+
+    def signed_in(self, url: str) -> dict[str, str]:
+        """The header of a visitor of the web app at this address."""
+        if not self.password:
+            return {}
+        form = {"password": self.password}
+        answer = httpx.post(f"{url}/sign-in", data=form, headers={"accept": "text/html"}, timeout=30, trust_env=False)
+        return {"cookie": "; ".join(f"{name}={value}" for name, value in answer.cookies.items())}
+
+    def page(self, url: str) -> str:
+        """The web app's page."""
+        answer = httpx.get(f"{url}/", headers=self.signed_in(url), timeout=30, trust_env=False)
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    def matched(self, url: str, poster: Path) -> list[str]:
+        """Films that the web app finds by a poster, which is uploaded as a browser does."""
+        options = {"trust_env": False}
+        client = Client(url, verbose=False, download_files=False, headers=self.signed_in(url), httpx_kwargs=options)
+        try:
+            found, _ = client.predict(handle_file(str(poster)), 4, api_name="/match")
+        finally:
+            client.close()
+        return [item["movie_id"] for item in found["items"]]
+
+    def picks(self, url: str, user: str) -> list[str]:
+        return [item["movie_id"] for item in self.get(f"{url}/recommendations", user_id=user)["items"]]
+
+    def rate(self, url: str, user: str, films: list[str]) -> None:
+        body = {user: {"movie_id": films, "ratings": [5.0] * len(films)}}
+        self.send("POST", f"{url}/update_ratings", json=body)
+
+
 class Compose:
     """A compose file as a project of its own, on free ports."""
 
@@ -100,6 +150,11 @@ class Compose:
             for row in rows
         }
 
+    def visitor(self, service: str, folder: str = "/run/keys") -> Visitor:
+        """Who has the secrets that the containers have made."""
+        names = ("matinee_api_key", "matinee_web_password")
+        return Visitor(*(self("exec", "-T", service, "cat", f"{folder}/{name}").strip() for name in names))
+
     def url(self, port: str) -> str:
         return f"http://127.0.0.1:{self.ports[port]}"
 
@@ -111,26 +166,6 @@ def project(compose: Compose) -> Iterator[Compose]:
         yield compose
     finally:
         compose("down", "--volumes", "--timeout", "30", check=False)
-
-
-def matched(url: str, poster: Path) -> list[str]:
-    """Films that the web app finds by a poster, which is uploaded as a browser does."""
-    client = Client(url, verbose=False, download_files=False, httpx_kwargs={"trust_env": False})
-    try:
-        found, _ = client.predict(handle_file(str(poster)), 4, api_name="/match")
-    finally:
-        client.close()
-    return [item["movie_id"] for item in found["items"]]
-
-
-def get(url: str, **query: Any) -> Any:
-    answer = httpx.get(url, params=query, timeout=30, trust_env=False)
-    assert answer.status_code == 200, answer.text
-    return answer.json() if "json" in answer.headers["content-type"] else answer.text
-
-
-def picks(url: str, user: str) -> list[str]:
-    return [item["movie_id"] for item in get(f"{url}/recommendations", user_id=user)["items"]]
 
 
 def test_images_are_slim_and_run_without_root(
@@ -157,14 +192,15 @@ def test_dockerfiles_of_earlier_names_are_thin(docker: Docker, images: dict[str,
 def test_smallest_size(docker: Docker, images: dict[str, str], material: dict[str, str]) -> None:
     with project(Compose(docker, "compose.yaml", material, "--profile", "min")) as compose:
         compose.up()
-        assert compose.states() == {"train": "exited 0", "core": "healthy", "gradio-app": "healthy"}
-        core = compose.url("MATINEE_PORT")
-        rated = httpx.put(f"{core}/v1/users/min/ratings/1", json={"rating": 5}, trust_env=False, timeout=30)
-        assert rated.is_success
+        ended = {"keys": "exited 0", "train": "exited 0"}
+        assert compose.states() == ended | {"core": "healthy", "gradio-app": "healthy"}
+        core, visitor = compose.url("MATINEE_PORT"), compose.visitor("core")
+        assert httpx.get(f"{core}/features", params={"user_id": "min"}, trust_env=False, timeout=30).status_code == 401
+        visitor.send("PUT", f"{core}/v1/users/min/ratings/1", json={"rating": 5})
         compose("down")
         compose.up()
-        assert get(f"{core}/features", user_id="min")["features"] == [{"histories": ["1"]}]
-        assert "Matinee" in get(compose.url("MATINEE_WEB_PORT"))
+        assert visitor.get(f"{core}/features", user_id="min")["features"] == [{"histories": ["1"]}]
+        assert "Matinee" in visitor.page(compose.url("MATINEE_WEB_PORT"))
 
 
 def test_posters_size_asks_the_vector_and_encoder_services(
@@ -173,20 +209,22 @@ def test_posters_size_asks_the_vector_and_encoder_services(
     with project(Compose(docker, "compose.yaml", material, "--profile", "posters")) as compose:
         compose.up()
         assert set(compose.states().values()) == {"healthy", "exited 0"}
-        found = matched(compose.url("MATINEE_WEB_PORT"), compose.posters / "5.jpg")
+        visitor = compose.visitor("core-posters")
+        found = visitor.matched(compose.url("MATINEE_WEB_PORT"), compose.posters / "5.jpg")
         assert (found[0], len(found)) == ("5", 4)
-        assert 'route="/search",status="200"' in get(compose.url("MATINEE_VECTORS_PORT") + "/metrics")
+        assert 'route="/search",status="200"' in visitor.get(compose.url("MATINEE_VECTORS_PORT") + "/metrics")
 
 
 def test_poster_app_in_two_containers(docker: Docker, images: dict[str, str], material: dict[str, str]) -> None:
     with project(Compose(docker, "compose.posters.yaml", material)) as compose:
         compose.up()
-        assert compose.states() == {"gradio-app": "healthy", "annoy-db": "healthy"}
-        assert matched(compose.url("MATINEE_WEB_PORT"), compose.posters / "3.jpg")[0] == "3"
+        assert compose.states() == {"keys": "exited 0", "gradio-app": "healthy", "annoy-db": "healthy"}
+        visitor = compose.visitor("gradio-app", "/var/lib/matinee/keys")
+        assert visitor.matched(compose.url("MATINEE_WEB_PORT"), compose.posters / "3.jpg")[0] == "3"
         index = compose.url("MATINEE_VECTORS_PORT")
-        assert 'route="/search",status="200"' in get(f"{index}/metrics")
-        vector = httpx.post(f"{index}/vectors", json={"items": [2]}, trust_env=False, timeout=30).json()["vectors"][0]
-        nearest = httpx.post(f"{index}/reco", json={"vector": vector, "k": 3}, trust_env=False, timeout=30).json()
+        assert 'route="/search",status="200"' in visitor.get(f"{index}/metrics")
+        vector = visitor.send("POST", f"{index}/vectors", json={"items": [2]}).json()["vectors"][0]
+        nearest = visitor.send("POST", f"{index}/reco", json={"vector": vector, "k": 3}).json()
         assert (nearest[0], len(nearest)) == (2, 3)
 
 
@@ -225,7 +263,9 @@ def wait_for(docker: Docker, name: str, wanted: str) -> None:
 
 def test_single_container_stops_cleanly(docker: Docker, images: dict[str, str], material: dict[str, str]) -> None:
     with single(docker, images["all"], material, *READ_ONLY) as (name, port):
-        assert matched(f"http://127.0.0.1:{port}", Path(material["MATINEE_POSTERS"]) / "7.jpg")[0] == "7"
+        password = docker("exec", name, "cat", "/var/lib/matinee/keys/matinee_web_password").strip()
+        visitor = Visitor(password=password)
+        assert visitor.matched(f"http://127.0.0.1:{port}", Path(material["MATINEE_POSTERS"]) / "7.jpg")[0] == "7"
         docker("stop", "--time", "40", name)
         assert state(docker, name) == "exited 0"
         assert docker.logs(name).rstrip().endswith("Stopped.")
@@ -256,7 +296,7 @@ def test_space_is_built_and_answers_at_7860(
     docker("buildx", "build", "-t", "matinee-test-space", *docker.secrets(), tmp_path / "space")
     assert docker("image", "inspect", "--format", "{{.Config.User}}", "matinee-test-space").strip() == "1000"
     with single(docker, "matinee-test-space", material) as (_, port):
-        assert "Matinee" in get(f"http://127.0.0.1:{port}/")
+        assert "Matinee" in Visitor().page(f"http://127.0.0.1:{port}")
 
 
 def missing() -> list[str]:
@@ -280,7 +320,7 @@ def test_full_size(
         states = compose.states()
         with capsys.disabled():
             print(f"\n{states}\nstand-ins: {docker.standing_in}; not started: {left_out or 'none'}")
-        assert states.pop("train") == "exited 0"
+        assert (states.pop("keys"), states.pop("train")) == ("exited 0", "exited 0")
         assert set(states) >= {
             *(
                 "core-1",
@@ -297,36 +337,30 @@ def test_full_size(
         assert set(states.values()) == {"healthy"}
         front, first, second = (compose.url(name) for name in ("MATINEE_HTTP_PORT", "MATINEE_PORT", "MATINEE_PORT_2"))
 
-        assert matched(front, compose.posters / "6.jpg")[0] == "6"
+        visitor = compose.visitor("core-1")
+        assert visitor.matched(front, compose.posters / "6.jpg")[0] == "6"
         assert httpx.get(f"{front}/studio/_stcore/health", trust_env=False, timeout=30).text == "ok"
-        before = picks(second, "walker")
+        before = visitor.picks(second, "walker")
         liked, more = before[:2], before[2]
-        rate(first, "walker", liked)
-        assert not set(liked) & set(picks(second, "walker"))
-        rate(second, "walker", [more])
-        assert not {*liked, more} & set(picks(first, "walker"))
-        assert not {*liked, more} & set(picks(front, "walker"))
+        visitor.rate(first, "walker", liked)
+        assert not set(liked) & set(visitor.picks(second, "walker"))
+        visitor.rate(second, "walker", [more])
+        assert not {*liked, more} & set(visitor.picks(first, "walker"))
+        assert not {*liked, more} & set(visitor.picks(front, "walker"))
         film = {"title": "A Night at the Walk (2026)", "genres": "Comedy", "tags": "walk"}
-        answer = httpx.post(f"{front}/update_movie", json={"9001": film}, trust_env=False, timeout=30)
-        assert answer.status_code == 200, answer.text
-        assert get(f"{second}/v1/movies/9001")["title"] == "A Night at the Walk"
+        visitor.send("POST", f"{front}/update_movie", json={"9001": film})
+        assert visitor.get(f"{second}/v1/movies/9001")["title"] == "A Night at the Walk"
 
         compose("down")
         compose.up(*services)
         for url in (first, second):
-            assert set(get(f"{url}/features", user_id="walker")["features"][0]["histories"]) == {*liked, more}
-            assert get(f"{url}/v1/movies/9001")["title"] == "A Night at the Walk"
-        assert matched(front, compose.posters / "6.jpg")[0] == "6"
+            assert set(visitor.get(f"{url}/features", user_id="walker")["features"][0]["histories"]) == {*liked, more}
+            assert visitor.get(f"{url}/v1/movies/9001")["title"] == "A Night at the Walk"
+        assert visitor.matched(front, compose.posters / "6.jpg")[0] == "6"
 
         compose("stop", "core-1")  # nginx asks the other one
         for _ in range(5):
-            assert not {*liked, more} & set(picks(front, "walker"))
-
-
-def rate(url: str, user: str, films: list[str]) -> None:
-    body = {user: {"movie_id": films, "ratings": [5.0] * len(films)}}
-    answer = httpx.post(f"{url}/update_ratings", json=body, trust_env=False, timeout=30)
-    assert answer.status_code == 200, answer.text
+            assert not {*liked, more} & set(visitor.picks(front, "walker"))
 
 
 def startable(docker: Docker, compose: Compose) -> tuple[list[str], list[str]]:

@@ -23,7 +23,7 @@ DEPLOY = ROOT / "deploy"
 DOCKERFILES = sorted([*DEPLOY.glob("Dockerfile*"), *DEPLOY.glob("*/Dockerfile")])
 COMPOSE, POSTERS = DEPLOY / "compose.yaml", DEPLOY / "compose.posters.yaml"
 SETTINGS = {f"MATINEE_{name.upper()}" for name in Settings.model_fields}
-ONCE = {"train"}
+ONCE = {"keys", "train"}
 """Services that end when their work is done."""
 
 
@@ -75,10 +75,10 @@ def everything() -> dict[str, Any]:
 
 def test_profiles_hold_what_they_say() -> None:
     held = {profile: set(resolved(COMPOSE, "--profile", profile)["services"]) for profile in ("min", "posters", "full")}
-    assert held["min"] == {"train", "core", "gradio-app"}
-    assert held["posters"] == {"train", "core-posters", "gradio-app", "encoder", "annoy-db-posters"}
+    assert held["min"] == {"keys", "train", "core", "gradio-app"}
+    assert held["posters"] == {"keys", "train", "core-posters", "gradio-app", "encoder", "annoy-db-posters"}
     assert held["full"] == {
-        *("train", "core-1", "core-2", "recommender", "encoder", "annoy-db", "gradio-app", "studio"),
+        *("keys", "train", "core-1", "core-2", "recommender", "encoder", "annoy-db", "gradio-app", "studio"),
         *("elasticsearch", "nginx", "prometheus", "grafana", "mlflow"),
     }
 
@@ -106,27 +106,51 @@ def test_settings_in_the_files_exist_and_addresses_lead_to_services(everything: 
     for services in (everything["services"], resolved(POSTERS)["services"]):
         for name, service in services.items():
             for variable, value in service.get("environment", {}).items():
-                if variable.startswith("MATINEE_"):
+                if variable.startswith("MATINEE_") and variable != "MATINEE_SECRETS_DIR":
                     assert variable in SETTINGS, f"{name}: {variable}"
                 if match := re.fullmatch(r"http://([\w-]+):(\d+)/?", str(value)):
                     assert ports[match[1]] == int(match[2]), f"{name}: {variable}"
 
 
 def test_passwords_are_files_and_never_values(everything: dict[str, Any]) -> None:
-    assert set(everything["secrets"]) == {
-        "matinee_store_password",
-        "matinee_grafana_password",
-        "matinee_api_key",
-        "matinee_web_password",
-    }
+    assert set(everything["secrets"]) == {"matinee_store_password", "matinee_grafana_password"}
     for name, service in everything["services"].items():
         for variable, value in service.get("environment", {}).items():
             assert "PASSWORD" not in variable or str(value).startswith("/run/secrets/"), f"{name}: {variable}"
     secrets = {name: [s["source"] for s in one.get("secrets", ())] for name, one in everything["services"].items()}
     for name in ("core-1", "core-2", "recommender", "annoy-db", "elasticsearch"):
         assert "matinee_store_password" in secrets[name]
-    for name in ("core", "core-posters", "core-1", "core-2", "gradio-app", "studio"):  # who asks others
-        assert "matinee_api_key" in secrets[name]
+
+
+def test_keys_and_a_password_are_demanded_and_are_there(everything: dict[str, Any]) -> None:
+    """Every service has the folder of keys, which one service fills first; only the cores may add to it."""
+    posters = resolved(POSTERS)["services"]
+    for services in (everything["services"], posters):
+        filled = services["keys"]["environment"]
+        assert services["keys"]["command"] == ["first-keys"]
+        folder = filled["MATINEE_KEYS_FILE"].removesuffix("/keys.json")
+        for name, service in services.items():
+            if "build" not in service or name == "train":
+                continue
+            environment = service["environment"]
+            assert environment["MATINEE_INSECURE"] == "false", name
+            assert environment["MATINEE_KEYS_FILE"] == filled["MATINEE_KEYS_FILE"], name
+            assert environment["MATINEE_SECRETS_DIR"].split(":") == [folder, "/run/secrets"], name
+            mounted = {volume["target"]: volume.get("read_only", False) for volume in service["volumes"]}
+            (place,) = (path for path in mounted if folder.startswith(path))
+            changes = name == "keys" or name.startswith("core") or services is posters
+            assert mounted[place] is not changes, name
+            assert name == "keys" or "keys" in awaited(services, name), name
+    mounted = {volume["target"] for volume in everything["services"]["prometheus"]["volumes"]}
+    jobs = yaml.safe_load((DEPLOY / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    for job in jobs:
+        assert str(Path(job["authorization"]["credentials_file"]).parent) in mounted, job["job_name"]
+
+
+def awaited(services: dict[str, Any], name: str) -> set[str]:
+    """All that a service waits for, also by others."""
+    direct = set(services[name].get("depends_on", ()))
+    return direct.union(*(awaited(services, other) for other in direct & set(services)))
 
 
 def test_only_the_front_is_published_beyond_this_machine(everything: dict[str, Any]) -> None:
@@ -139,7 +163,7 @@ def test_only_the_front_is_published_beyond_this_machine(everything: dict[str, A
 
 def test_classic_poster_form_has_its_two_services() -> None:
     services = resolved(POSTERS)["services"]
-    assert set(services) == {"gradio-app", "annoy-db"}
+    assert set(services) == {"keys", "gradio-app", "annoy-db"}
     assert services["gradio-app"]["environment"]["MATINEE_VECTORS_URL"] == "http://annoy-db:5000/"
     assert [port["published"] for port in services["gradio-app"]["ports"]] == ["7860"]
     assert services["gradio-app"]["depends_on"]["annoy-db"]["condition"] == "service_healthy"

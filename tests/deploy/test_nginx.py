@@ -143,6 +143,13 @@ def test_posters_are_cached(http: httpx.Client, path: str) -> None:
     assert again.status_code == 304
 
 
+@pytest.mark.parametrize("header", [{"cookie": "matinee_session=another"}, {"authorization": "Bearer another"}])
+def test_kept_posters_are_not_shown_to_who_may_not_see_them(http: httpx.Client, header: dict[str, str]) -> None:
+    http.get("/media/posters/2")
+    assert http.get("/media/posters/2").headers["x-cache"] == "HIT"
+    assert http.get("/media/posters/2", headers=header).headers["x-cache"] == "MISS"  # the service is asked
+
+
 def test_request_ids_go_in_and_out_and_into_the_log(nginx: Nginx, http: httpx.Client) -> None:
     answer = http.get("/v1/popular", headers={"x-request-id": "order-66.a"})
     assert answer.headers.get_list("x-request-id") == ["order-66.a"]

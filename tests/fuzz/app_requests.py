@@ -7,6 +7,7 @@ import random
 import re
 from collections import deque
 from collections.abc import Iterator
+from urllib.parse import quote
 from urllib.request import Request as Asking
 from urllib.request import urlopen
 
@@ -18,6 +19,21 @@ from tiny_models import picture
 JSON_TYPE = (b"content-type", b"application/json")
 FORM_TYPE = (b"content-type", b"application/x-www-form-urlencoded")
 MULTIPART_TYPE = (b"content-type", b"multipart/form-data; boundary=x")
+OWN = {
+    "GET /app/start": ["user"],
+    "GET /app/wall": ["user", "page"],
+    "GET /app/row": ["user", "kind", "value", "filter", "n"],
+    "POST /app/act": ["user"],
+    "GET /app/search": ["q", "by", "filter", "n", "sort", "plain"],
+    "POST /app/picture": ["n"],
+    "POST /app/import": ["user", "name", "preview", "scale", "layout"],
+    "POST /app/together": [],
+    "POST /app/claim": [],
+}
+"""The web app's own routes and the parameters of their queries."""
+FIELDS = ["user", "movie_id", "action", "guest", "way", "n"]
+ACTIONS = ["rating", "rating", "seen", "watchlist", "not_interested", "undo"]
+KINDS = ["for-you", "new", "because", "genre", "decade", "language", "short", "watchlist"]
 WAITING = 12
 """Calls whose events are asked for later, when most of them have ended."""
 _EVENT = re.compile(rb'"event_id":\s*"([^"]+)"')
@@ -39,6 +55,8 @@ class WebRequests:
             named = json.load(answer)["named_endpoints"]
         self._inputs = {name.strip("/"): [one["type"] for one in call["parameters"]] for name, call in named.items()}
         self._events: deque[tuple[str, bytes]] = deque(maxlen=50)
+        self._kinds = [self._call, self._own, self._page, self._queue, self._form, self._upload]
+        self._shares = [18, 34, 24, 8, 10, 6]
 
     def hear(self, request: Request, answer: Answer) -> None:
         """Remember the events that calls began, which are then asked for."""
@@ -54,7 +72,7 @@ class WebRequests:
                 name, event = self._events.popleft()
                 yield _get(f"/gradio_api/call/{name}", b"/gradio_api/call/%b/%b" % (name.encode(), event))
                 continue
-            yield rng.choices([self._call, self._page, self._queue, self._form, self._upload], [40, 28, 8, 10, 8])[0]()
+            yield rng.choices(self._kinds, self._shares)[0]()
 
     def _call(self) -> Request:
         rng = self._rng
@@ -63,6 +81,8 @@ class WebRequests:
         values: list[object] = [self._value(kind) for kind in kinds]
         values = rng.choice((values, values, values, values[:-1], [*values, 1], []))
         document = rng.choice(({"data": values},) * 8 + ({}, {"data": None}, {"data": {}}, {"data": "x"}, values))
+        if isinstance(document, dict) and rng.random() < 0.7:  # of few sessions: to make one costs the app much
+            document = document | {"session_hash": rng.choice("abcde")}
         if isinstance(document, dict) and rng.random() < 0.2:
             key = rng.choice(["session_hash", "event_data", "trigger_id", "fn_index", "batched", "event_id", "meta"])
             document = document | {key: self._odd()}
@@ -98,6 +118,39 @@ class WebRequests:
                 {"path": rng.choice(TEXTS)},
             ]
         )
+
+    def _own(self) -> Request:
+        """The app's own JSON routes."""
+        rng = self._rng
+        place = rng.choice(list(OWN))
+        method, _, path = place.partition(" ")
+        queries = [f"{name}={quote(self._word(name))}" for name in OWN[place] if rng.random() < 0.6]
+        target = (path + ("?" + "&".join(queries) if queries else "")).encode()
+        if method == "GET":
+            return _get(path, target)
+        document: dict[str, object] = {name: self._word(name) for name in FIELDS if rng.random() < 0.8}
+        document |= {
+            "people": [self._word("user") for _ in range(rng.randrange(5))],
+            "value": rng.choice([4, 0.5, True]),
+        }
+        for name in list(document):
+            if rng.random() < 0.1:
+                document[name] = self._odd()
+        body = _dumps(document, rng)
+        if path in ("/app/picture", "/app/import"):
+            body = rng.choice(
+                [picture(1), b"", b"Title,Rating\nHeat,4\n", b"Const,Your Rating\ntt0113277,8\n", *BODIES]
+            )
+        return Request(place, b"POST", target, (JSON_TYPE,), body)
+
+    def _word(self, name: str) -> str:
+        """A value of a field, likely or odd."""
+        rng = self._rng
+        if rng.random() < 0.2:
+            return rng.choice(TEXTS).encode("utf-8", "replace").decode()
+        likely = {"n": ["1", "8", "1000"], "page": ["0", "3", "21"], "preview": ["0", "1"], "action": ACTIONS}
+        likely |= {"movie_id": ["1", "2", "40"], "kind": KINDS, "filter": ["year > 1990", 'genre = "Drama"', ""]}
+        return rng.choice(likely.get(name, _WORDS))
 
     def _page(self) -> Request:
         paths = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -164,10 +165,15 @@ def test_what_runs_in_the_browser_only_is_not_called(web: Service) -> None:
     config = httpx.get(f"{web.url}/config", trust_env=False).json()
     numbers = [one["id"] for one in config["dependencies"] if not one["backend_fn"]]
     assert numbers
-    before = web.log.stat().st_size
+    before, end = web.log.stat().st_size, time.monotonic() + 30
     for number in numbers:
         answer = post(web, "run/predict", json.dumps({"data": [], "fn_index": number}).encode())
         assert (answer.status_code, answer.json()["status"]) == (400, 400)
+        queued = json.dumps({"data": [], "fn_index": number, "session_hash": "queued"}).encode()
+        assert post(web, "queue/join", queued).status_code == 200
+    while web.log.read_bytes()[before:].count(b"runs in the browser") < 2 * len(numbers):
+        assert time.monotonic() < end, web.told()
+        time.sleep(0.05)
     assert "Traceback" not in web.log.read_bytes()[before:].decode(errors="replace")
 
 
@@ -179,3 +185,9 @@ def test_events_of_what_is_not_there_are_no_failure(web: Service, path: str) -> 
     told = web.log.read_bytes()[before:].decode(errors="replace")
     assert "Traceback" not in told
     assert httpx.get(f"{web.url}/health", trust_env=False).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "%C3%A9" * 200, "x/" * 3000 + "x"], ids=["long", "long in bytes", "deep"])
+@pytest.mark.parametrize("folder", ["static", "assets", "svelte", "matinee"])
+def test_names_that_are_too_long_for_a_file(web: Service, folder: str, name: str) -> None:
+    assert httpx.get(f"{web.url}/{folder}/{name}", trust_env=False).status_code == 404

@@ -12,6 +12,7 @@ from matinee.api.routes import (
     common,
     explanations,
     explore,
+    history_import,
     imports,
     movies,
     operations,
@@ -19,6 +20,7 @@ from matinee.api.routes import (
     posters,
     recommendations,
     runs,
+    states,
     users,
 )
 from matinee.api.service import CoreService
@@ -33,8 +35,8 @@ Films for stored and for unknown people, similar films, search, the catalog, rat
 
 * Ids are strings; numbers are accepted in bodies.
 * Errors are problem documents (RFC 9457) with a sentence that says what to do.
-* Lists are ordered best first; nothing that a user has rated is recommended to them.
-* Unknown query parameters are ignored, unknown fields in bodies are refused.
+* Lists are ordered best first; nothing that a user has rated, seen or is not interested in is recommended to them.
+* Unknown query parameters and unknown fields in bodies are refused; classic routes ignore unknown parameters.
 * The classic routes are served here and under `/classic`.
 """
 
@@ -52,7 +54,9 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
     own = (
         recommendations,
         users,
+        states,
         imports,
+        history_import,
         explanations,
         movies,
         explore,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -10,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from functools import cached_property
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -19,13 +18,16 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from matinee import __version__
+from matinee._util.allocator import freeze_heap, unfreeze_heap
 from matinee._util.security_headers import SecurityHeaders, security_headers
 from matinee._util.trusted_hosts import TrustedHosts
 from matinee.api.access import Access, CheckAccess
 from matinee.api.body_reader import ReadBody
 from matinee.api.documentation import add_documentation
+from matinee.api.encoded_paths import keep_encoded_slashes
 from matinee.api.errors import Problem, on_failure, on_http_error, on_matinee_error, on_validation_error
 from matinee.api.key_documents import describe_keys
+from matinee.api.known_parameters import LENIENT, describe_refusals, refuse_unknown
 from matinee.api.limits import add_limits
 from matinee.api.metrics import Metrics
 from matinee.api.middleware import AnswerHead, ObserveRequests, RefuseForeign
@@ -76,10 +78,9 @@ def frozen_heap(service: Service) -> Iterator[None]:
     if not service.has_process:
         yield
         return
-    gc.collect()
-    gc.freeze()
+    freeze_heap()
     yield
-    gc.unfreeze()
+    unfreeze_heap()
 
 
 @asynccontextmanager
@@ -145,6 +146,7 @@ class Api(FastAPI):
             docs_url=None,
             redoc_url=None,
             redirect_slashes=False,
+            dependencies=[Depends(refuse_unknown)],
             generate_unique_id_function=lambda route: route.name,
             exception_handlers={
                 MatineeError: on_matinee_error,
@@ -174,9 +176,14 @@ class Api(FastAPI):
             schema = super().openapi()
             own = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             schema["components"]["schemas"] |= own.pop("$defs") | {"Problem": own}
+            describe_refusals(schema, {*LENIENT, *self._classic})
             describe_keys(schema)
             add_limits(schema, self.service)
         return super().openapi()
+
+    def is_lenient(self, path: str) -> bool:
+        """Whether the route of this template ignores query parameters that it does not declare."""
+        return path in LENIENT or path in self._classic
 
     def answers(self, method: str, path: str) -> bool:
         """Whether a route answers this method at this path."""
@@ -223,6 +230,7 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
+        keep_encoded_slashes(scope)
         await self._app(scope, receive, send)
 
     def admitted(self, app: ASGIApp) -> ASGIApp:

@@ -88,20 +88,18 @@ def settings(json: AsJson = False) -> None:
     """All settings: value, where it comes from, what it does."""
     import tomllib
 
-    from matinee.settings import CLASSIC_NAMES, Settings, secrets_dir
+    from matinee.settings import CLASSIC_NAMES, Settings, secrets_dirs
 
     values = load_settings()
     classic = {setting: name for name, setting in CLASSIC_NAMES.items() if os.environ.get(name)}
     config = os.environ.get("MATINEE_CONFIG", "matinee.toml")
     in_file = tomllib.loads(Path(config).read_text(encoding="utf-8")) if Path(config).is_file() else {}
-    folder = secrets_dir()
-    in_secrets = {path.name.lower() for path in folder.iterdir()} if folder.is_dir() else set()
+    in_secrets = {path.name.lower(): str(path) for folder in reversed(secrets_dirs()) for path in folder.iterdir()}
     environment = {name.upper() for name in os.environ}
     rows = []
     for name, field in Settings.model_fields.items():
         variable = f"MATINEE_{name.upper()}"
-        secret = str(folder / variable.lower()) if variable.lower() in in_secrets else ""
-        elsewhere = classic.get(name) or secret or (config if name in in_file else "default")
+        elsewhere = classic.get(name) or in_secrets.get(variable.lower()) or (config if name in in_file else "default")
         source = variable if variable in environment else elsewhere
         rows.append((name, _shown(name, getattr(values, name)), source, variable, field.description or ""))
     if json:

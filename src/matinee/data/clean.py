@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from matinee.data.dataset import SEEN, TableReport
+from matinee.data.dataset import TableReport
 from matinee.data.frames import SCHEMA
 from matinee.data.ids import ID_LENGTH, MOVIE_ID, USER_ID
 from matinee.data.packed import LIST_COLUMNS
+from matinee.data.readers.remarks import remark
+from matinee.data.stars import NULL_WORDS, Values, understand
+from matinee.data.times import LAST_SECOND, as_seconds, to_seconds
 from matinee.data.titles import article_first, split_names, valid_year, without_year, year_in_title
+from matinee.data.wording import list_style, plain_column, words_of
 
 _NOT_GENRES = ["(no genres listed)", "no genres listed", "unknown", "n/a", "none", "null", "\\n"]
-_LAST_SECOND = 1 << 33  # the year 2242
 SLICE = 1 << 18
 """Rows that are cleaned at a time, so that only compact columns are held for all of them."""
 _MAX_WORD, _MAX_WORDS = 200, 2000  # as in catalog.Movie
@@ -69,61 +74,38 @@ def as_id(frame: pl.DataFrame, name: str) -> pl.Expr:
     return pl.when(text != "").then(text).alias(name)
 
 
+_NO_VALUE = [word for word in NULL_WORDS if word not in ("nan", "")]
+_NOBODY = [word for word in NULL_WORDS if word not in ("-", "--", "?")]
+SPREADSHEET_NUMBER = r"^\d(?:[.,]\d+)?[eE]\+?\d{1,3}$"
+"""A long number as spreadsheets write it: 1E+14."""
+
+
+def is_null_word(ids: pl.Series) -> pl.Series:
+    """Mask of ids that are words for "nothing": NULL, NaN, N/A."""
+    return (ids.str.len_bytes() <= 9) & ids.str.to_lowercase().is_in(_NOBODY)
+
+
 def out_of_range(ids: pl.Series, pattern: str) -> pl.Series:
     """Mask of ids that are not valid: not matching the pattern, too long, or negative numbers."""
     return ~ids.str.contains(pattern) | (ids.str.len_chars() > ID_LENGTH) | ids.str.contains(r"^-\d+$")
 
 
-def as_seconds(frame: pl.DataFrame, name: str) -> pl.Expr:
-    """A column of times as Int64 seconds since 1970 UTC: numbers, numbers as text, or ISO dates; else null."""
-    column, kind = pl.col(name), frame.schema[name]
-    if kind.is_temporal():
-        return column.cast(pl.Datetime("ms")).dt.epoch("s")
-    number = column.cast(pl.Float64, strict=False)
-    if kind == pl.String and frame.select((number.is_null() & column.is_not_null()).any()).item():
-        if frame.select(column.filter(number.is_null()).str.contains(r"^\s*\d{4}-\d\d-\d\d").any()).item():
-            text = column.str.strip_chars().str.replace("T", " ", literal=True).str.slice(0, 19)
-            full = text.str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False)
-            day = text.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us"))
-            return pl.coalesce(number, full.fill_null(day).dt.epoch("s").cast(pl.Float64))
-        number = column.str.strip_chars().cast(pl.Float64, strict=False)
-    return number
-
-
 def detect_scale(frame: pl.DataFrame, hint: tuple[float, float] | None = None) -> tuple[float, float]:
-    """Lowest and highest stars of a table of ratings; `SEEN` for implicit feedback.
+    """Lowest and highest stars of a table of ratings; `SEEN` for implicit feedback (see `stars.understand`).
 
-    Feedback is implicit if there is no column `rating`, or if every rating is 1 and the layout gives no scale. The hint
-    (the layout's scale) is used if at least half of the ratings are in its range. Otherwise the first usual scale that
-    covers nine tenths of the ratings is used, else their own range.
+    Args:
+        hint: the layout's scale; used if at least half of the ratings are in its range.
     """
-    if "rating" not in frame.columns:
-        return SEEN
-    given = frame["rating"].value_counts(name="rows")  # stars are few: no column of all of them is made
-    given = given.select(pl.col("rating").cast(pl.Float64, strict=False), "rows")
-    given = given.filter(pl.col("rating").is_finite().fill_null(False))
-    if given.is_empty():
-        return hint or (0.5, 5.0)
-    rating, rows = given["rating"], given["rows"].cast(pl.Int64)
-    total = int(rows.sum())
-
-    def share(low: float, high: float) -> float:
-        return int(rows.filter(rating.is_between(low, high)).sum()) / total
-
-    if hint is not None and share(*hint) >= 0.5:
-        return hint
-    if hint is None and bool((rating == 1).all()):
-        return SEEN
-    halves = int(rows.filter(rating % 1 != 0).sum()) / total > 0.001
-    usual = [(0.5, 5.0), (0.5, 10.0), (0.0, 10.0)] if halves else [(1.0, 5.0), (0.0, 5.0), (1.0, 10.0), (0.0, 10.0)]
-    for low, high in [*usual, (0.0, 100.0)]:
-        if share(low, high) >= 0.9:
-            return low, high
-    return float(rating.min()), float(rating.max())  # type: ignore[arg-type]
+    return understand(Values.of(frame["rating"]) if "rating" in frame.columns else None, hint).scale
 
 
 def clean_ratings(
-    frame: pl.DataFrame, movie_ids: Sequence[str] | pl.Series, scale: tuple[float, float]
+    frame: pl.DataFrame,
+    movie_ids: Sequence[str] | pl.Series,
+    scale: tuple[float, float],
+    *,
+    words: Mapping[str, float] | None = None,
+    unrated: Sequence[float] = (),
 ) -> tuple[pl.DataFrame, TableReport]:
     """Keep valid ratings: a user, a movie of the catalog, stars on the scale, and the latest row per (user, movie).
 
@@ -132,23 +114,41 @@ def clean_ratings(
         movie_ids: the catalog's movies.
         scale: lowest and highest stars. If they are equal (`SEEN`), feedback is implicit and every row gets this value.
             Otherwise rows without stars are dropped.
+        words: ratings as written → stars, for texts such as "like".
+        unrated: numbers that mean "not rated".
 
     Returns:
         `user_id`, `movie_id` (String), `rating` (Float32), `timestamp` (Int64, null if unknown) and the report.
     """
-    compact, report = compact_ratings(frame, movie_ids, scale)
+    values = Values.of(frame["rating"], words) if "rating" in frame.columns else None
+    compact, report = compact_ratings(frame, movie_ids, scale, values=values, unrated=unrated)
     return compact.with_columns(pl.col("user_id", "movie_id").cast(pl.String)), report
 
 
 def compact_ratings(
-    frame: pl.DataFrame, movie_ids: Sequence[str] | pl.Series, scale: tuple[float, float]
+    frame: pl.DataFrame,
+    movie_ids: Sequence[str] | pl.Series,
+    scale: tuple[float, float],
+    *,
+    values: Values | None = None,
+    unrated: Sequence[float] = (),
+    counts_as_seen: bool = False,
 ) -> tuple[pl.DataFrame, TableReport]:
-    """As `clean_ratings`, with ids as categories: 20 bytes a row."""
+    """As `clean_ratings`, with ids as categories: 20 bytes a row.
+
+    Args:
+        values: what was read of the column of ratings.
+        counts_as_seen: the ratings are counts of how often a movie was seen; 0 is never.
+    """
     catalog = pl.Series("movie_id", movie_ids, dtype=pl.String)
     films = pl.DataFrame([catalog]).with_row_index("film")
     counts = Counter(frame)
-    parts = [_part(part, films, scale, counts) for part in frame.iter_slices(SLICE)]
-    counts.frame = pl.concat(parts) if parts else _part(frame, films, scale, counts)
+    read = _readable(values, scale)
+    for what, rows in (values.what if values is not None and read else {}).items():
+        counts.changed[f"rating read from: {what}"] = rows
+    reading = _Reading(films, scale, read, tuple(unrated), counts_as_seen)
+    parts = [_part(part, reading, counts) for part in frame.iter_slices(SLICE)]
+    counts.frame = pl.concat(parts) if parts else _part(frame, reading, counts)
     _drop_repeated(counts, len(films), "seen again (counted once)" if scale[0] == scale[1] else "")
     names = catalog.cast(pl.Categorical)
     clean = counts.frame.select("user_id", names.gather(counts.frame["film"]).alias("movie_id"), "rating", "timestamp")
@@ -156,52 +156,125 @@ def compact_ratings(
     return clean, counts.report()
 
 
-def _part(frame: pl.DataFrame, films: pl.DataFrame, scale: tuple[float, float], counts: Counter) -> pl.DataFrame:
+def _readable(values: Values | None, scale: tuple[float, float]) -> Mapping[str, float]:
+    """Ratings as written → stars on a scale. Thumbs are none where the scale has more than two values."""
+    if values is None or scale[0] == scale[1]:
+        return {}
+    if values.thumbs and scale != (0.0, 1.0):
+        return {}
+    if values.top is not None and values.top != scale[1] and "fraction" in values.what:
+        return {text: number * scale[1] / values.top for text, number in values.numbers.items()}
+    return values.numbers
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How the rows of a table of ratings are read."""
+
+    films: pl.DataFrame
+    scale: tuple[float, float]
+    read: Mapping[str, float]
+    unrated: tuple[float, ...]
+    counts_as_seen: bool
+
+
+def _number_of(frame: pl.DataFrame, reading: _Reading) -> pl.Expr:
+    """The column of ratings as Float64."""
+    if "rating" not in frame.columns:
+        return pl.lit(reading.scale[1] if reading.scale[0] == reading.scale[1] else None, dtype=pl.Float64)
+    rating = pl.col("rating")
+    if frame.schema["rating"] != pl.String:
+        number = rating.cast(pl.Float64, strict=False)
+        rating = rating.cast(pl.String) if reading.read else rating
+    else:
+        number = rating.str.strip_chars().cast(pl.Float64, strict=False)
+    if not reading.read:
+        return number
+    stated = rating.replace_strict(
+        list(reading.read), list(reading.read.values()), default=None, return_dtype=pl.Float64
+    )
+    return pl.coalesce(stated, number)
+
+
+def stars_column(frame: pl.DataFrame) -> pl.Expr:
+    """The column `rating` as numbers, however they are written; words and what cannot be read are null."""
+    values = Values.of(frame["rating"])
+    read = {} if values.thumbs else values.numbers
+    return _number_of(frame, _Reading(frame.clear(), (0.0, 1.0), read, (), False)).alias("rating")
+
+
+def _part(frame: pl.DataFrame, reading: _Reading, counts: Counter) -> pl.DataFrame:
     """Valid rows of a part of a table: `user_id` (Categorical), `film`, `rating`, `timestamp`; repeated ones too."""
+    scale = reading.scale
     seen = scale[0] == scale[1]
-    rating = pl.col("rating") if "rating" in frame.columns else pl.lit(scale[1] if seen else None)
-    if frame.schema.get("rating") == pl.String:
-        rating = rating.str.strip_chars()
     time = as_seconds(frame, "timestamp") if "timestamp" in frame.columns else pl.lit(None, dtype=pl.Float64)
-    present = pl.col("timestamp").is_not_null() if "timestamp" in frame.columns else pl.lit(False)
+    present = _is_given(frame, "timestamp") if "timestamp" in frame.columns else pl.lit(False)
     table = Counter(
         frame.select(
             as_id(frame, "user_id"),
             as_id(frame, "movie_id"),
-            rating.cast(pl.Float64, strict=False).alias("rating"),
+            _number_of(frame, reading).alias("rating"),
             time.cast(pl.Float64).alias("time"),
             present.alias("given"),
         )
     )
-    table.dropped, table.changed = counts.dropped, counts.changed
-    table.drop("user missing", pl.col("user_id").is_null())
-    table.drop("film missing", pl.col("movie_id").is_null())
+    table.dropped, table.changed, table.noticed = counts.dropped, counts.changed, counts.noticed
     users = table.frame.select(pl.col("user_id").unique(maintain_order=True)).to_series()
-    bad = users.filter(out_of_range(users, USER_ID))
+    missing = users.filter(is_null_word(users))
+    bad = users.filter(out_of_range(users, USER_ID) & ~is_null_word(users))
+    table.drop(
+        "user missing",
+        pl.col("user_id").is_null() | pl.col("user_id").is_in(missing.implode())
+        if len(missing)
+        else pl.col("user_id").is_null(),
+    )
+    table.drop("film missing", pl.col("movie_id").is_null())
     if len(bad):
+        remark(f"User ids such as {bad[0]!r} are not taken: {fault_of_id(bad[0], for_user=True)}.")
         table.drop("user id out of range", pl.col("user_id").is_in(bad.implode()))
+    odd = users.filter(users.str.contains(SPREADSHEET_NUMBER))
+    if len(odd):
+        what = f"user id such as {odd[0]}, as spreadsheets write long numbers: several users may be one"
+        table.count(table.noticed, what, pl.col("user_id").is_in(odd.implode()))
+    for number in reading.unrated:
+        if not seen:
+            table.drop(f"not rated ({number:g})", pl.col("rating") == number)
+    if reading.counts_as_seen:
+        table.drop("never seen (0)", pl.col("rating") <= 0)
     if seen:
         other = pl.col("rating").is_not_null() & (pl.col("rating") != scale[1])
-        table.count(table.changed, "stars left out, as these data hold none", other)
+        told = "count or amount, read as seen" if reading.counts_as_seen else "stars left out, as these data hold none"
+        table.count(table.changed, told, other)
         table.frame = table.frame.with_columns(rating=pl.lit(scale[1], dtype=pl.Float64))
     table.drop("rating is not a number", ~pl.col("rating").is_finite().fill_null(False))
     table.drop("rating off the scale", ~pl.col("rating").is_between(*scale))
 
-    table.frame = table.frame.join(films, on="movie_id", how="left", maintain_order="left")
-    table.drop("film not in the catalog", pl.col("film").is_null())
+    table.frame = table.frame.join(reading.films, on="movie_id", how="left", maintain_order="left")
+    unknown = table.frame.filter(pl.col("film").is_null())["movie_id"]
+    if len(unknown):
+        words = unknown.filter(is_null_word(unknown)).unique()
+        if len(words):
+            table.drop("film missing", pl.col("film").is_null() & pl.col("movie_id").is_in(words.implode()))
+        table.drop("film not in the catalog", pl.col("film").is_null())
 
-    millis = pl.col("time").is_between(100 * 10**9, 100 * 10**12)
-    if table.count(table.changed, "time was in milliseconds", millis):
-        table.frame = table.frame.with_columns(time=pl.when(millis).then(pl.col("time") / 1000).otherwise("time"))
-    odd = pl.col("given") & ~pl.col("time").is_between(0, _LAST_SECOND).fill_null(False)
-    if table.count(table.changed, "time is not a time (left unknown)", odd):
-        table.frame = table.frame.with_columns(time=pl.when(~odd).then("time"))
+    table.frame = to_seconds(table.frame, "time", table.changed)
+    is_time = pl.col("time").is_between(0, LAST_SECOND).fill_null(False)
+    if table.count(table.changed, "time is not a time (left unknown)", pl.col("given") & ~is_time):
+        table.frame = table.frame.with_columns(time=pl.when(is_time).then("time"))
     return table.frame.select(
         pl.col("user_id").cast(pl.Categorical),
         "film",
         pl.col("rating").cast(pl.Float32),
         pl.col("time").cast(pl.Int64).alias("timestamp"),
     )
+
+
+def _is_given(frame: pl.DataFrame, name: str) -> pl.Expr:
+    """Mask of cells that are not empty and do not say "nothing"."""
+    given = pl.col(name).is_not_null()
+    if frame.schema[name] != pl.String or frame[name].cast(pl.Int64, strict=False).null_count() == 0:
+        return given
+    return given & ~pl.col(name).str.strip_chars().str.to_lowercase().is_in(_NO_VALUE)
 
 
 def _drop_repeated(table: Counter, n_films: int, reason: str) -> None:
@@ -223,12 +296,25 @@ def _drop_repeated(table: Counter, n_films: int, reason: str) -> None:
     table.drop(reason or "rated again later (the latest is kept)", ~pl.Series(keep))
 
 
+def fault_of_id(text: str, *, for_user: bool = False) -> str:
+    """Why an id is not valid: "it has '/'"."""
+    if len(text) > ID_LENGTH:
+        return f"it has more than {ID_LENGTH} characters"
+    if text.startswith("-") and text[1:].isdigit():
+        return "it is a negative number"
+    if text in (".", ".."):
+        return "it is a folder's name"
+    pattern = re.compile(USER_ID if for_user else MOVIE_ID)
+    sign = next((sign for sign in text if not pattern.match(f"a{sign}a")), "")
+    return f"it has the character {sign!r}" if sign else "it is not of the form that ids have"
+
+
 def as_words(frame: pl.DataFrame, name: str, separator: str = "|") -> pl.Expr:
     """A column of lists, from lists or separated text. Empty, repeated and long words are dropped."""
     kind = frame.schema[name]
     column = pl.col(name)
     if not isinstance(kind, pl.List):
-        column = column.cast(pl.String).str.split(separator)
+        column = words_of(frame, name, separator)
     word = pl.element().cast(pl.String).str.strip_chars()
     words = column.list.eval(word.filter((word != "") & (word.str.len_chars() <= _MAX_WORD)))
     cap = (
@@ -258,6 +344,41 @@ def as_tmdb_id(frame: pl.DataFrame, name: str = "tmdb_id") -> pl.Expr:
     return as_id(frame, name).str.extract(r"^0*([1-9]\d{0,9})$", 1).alias(name)
 
 
+_LIST_STYLES = {"objects": "list of objects", "quoted": "list in brackets", ",": "list with commas"}
+_MARKUP = "markup or line break taken out of a text"
+
+
+def _typed_movies(frame: pl.DataFrame, genre_separator: str) -> Counter:
+    """Movies with the types of the catalog, texts without markup, and `given`, the year as written."""
+    columns = [as_id(frame, "movie_id")]
+    changed: dict[str, int] = {}
+    for name in frame.columns:
+        if name in LIST_COLUMNS:
+            separator = genre_separator if name == "genres" else "|"
+            columns.append(as_words(frame, name, separator))
+            style = separator if isinstance(frame.schema[name], pl.List) else list_style(frame, name, separator)
+            if style != separator:
+                told = _LIST_STYLES.get(style, f"list with {style!r}")
+                changed[f"{name}: {told}"] = int(frame[name].is_not_null().sum())
+        elif name in ("title", "original_title", "overview", "poster"):
+            columns.append(as_text(name, 20_000 if name == "overview" else 1000))
+        elif name in ("imdb_id", "tmdb_id"):
+            columns.append(as_imdb_id(frame) if name == "imdb_id" else as_tmdb_id(frame))
+    year = pl.col("year").cast(pl.String).str.strip_chars() if "year" in frame.columns else pl.lit(None, pl.String)
+    year = year.str.replace(r"^(\d{4})[-/.]\d\d?[-/.]\d\d?(?:[T ].*)?$", "${1}")
+    year = year.str.replace(r"^\d\d?[-/.](?:\d\d?|[A-Za-z]{3})[-/.](\d{4})$", "${1}")
+    year = pl.when(~year.str.to_lowercase().is_in(_NO_VALUE)).then(year)
+    table = Counter(frame.select(*columns, year.alias("given"), valid_year(year).alias("year")))
+    for name in [
+        name for name in table.frame.columns if name in ("title", "original_title", "overview", *LIST_COLUMNS)
+    ]:
+        table.frame, count = plain_column(table.frame, name)
+        if count:
+            changed[_MARKUP] = changed.get(_MARKUP, 0) + count
+    table.changed.update(changed)
+    return table
+
+
 def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.DataFrame, TableReport]:
     """Movies as the catalog wants them.
 
@@ -268,20 +389,17 @@ def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.Da
     Returns:
         The same columns (and `year`), typed as in `SCHEMA`, and the report.
     """
-    columns = [as_id(frame, "movie_id"), as_text("title", 1000)]
-    for name in frame.columns:
-        if name in LIST_COLUMNS:
-            columns.append(as_words(frame, name, genre_separator if name == "genres" else "|"))
-        elif name in ("overview", "poster", "original_title"):
-            columns.append(as_text(name, 20_000 if name == "overview" else 1000))
-        elif name in ("imdb_id", "tmdb_id"):
-            columns.append(as_imdb_id(frame) if name == "imdb_id" else as_tmdb_id(frame))
-    present = pl.col("year").cast(pl.String).str.strip_chars() if "year" in frame.columns else pl.lit(None, pl.String)
-    table = Counter(frame.select(*columns, present.alias("given"), valid_year(present).alias("year")))
-    table.drop("film id missing", pl.col("movie_id").is_null())
-    table.drop("film id out of range", out_of_range(table.frame["movie_id"], MOVIE_ID))
-    table.drop("title missing", pl.col("title").is_null())
+    table = _typed_movies(frame, genre_separator)
+    table.drop("film id missing", pl.col("movie_id").is_null() | is_null_word(table.frame["movie_id"]))
+    bad = out_of_range(table.frame["movie_id"], MOVIE_ID)
+    if first := table.frame["movie_id"].filter(bad).head(1).to_list():
+        remark(f"Film ids such as {first[0]!r} are not taken: {fault_of_id(first[0])}.")
+    table.drop("film id out of range", bad)
+    blank = pl.col("title").is_null() | pl.col("title").is_in(["", "\\N", "NULL", "NaN", "#N/A"])
+    table.drop("title missing", blank)
     table.drop("film id used again (the first is kept)", ~pl.col("movie_id").is_first_distinct())
+    odd = table.frame["movie_id"].str.contains(SPREADSHEET_NUMBER)
+    table.count(table.noticed, "film id as spreadsheets write long numbers (1E+14)", pl.lit(odd))
 
     table.count(table.changed, "year is not a year (left unknown)", (pl.col("given") != "") & pl.col("year").is_null())
     year = year_in_title(pl.col("title"))

@@ -33,6 +33,13 @@ class TableReport(BaseModel):
     changed: dict[str, int] = Field(default_factory=dict)
     noticed: dict[str, int] = Field(default_factory=dict)
 
+    def with_lost(self, lost: Mapping[str, int]) -> TableReport:
+        """The report with rows of the file that did not become rows of the table, by reason."""
+        if not lost:
+            return self
+        rows_in = self.rows_in + sum(lost.values())
+        return self.model_copy(update={"rows_in": rows_in, "dropped": {**lost, **self.dropped}})
+
 
 class CleaningReport(BaseModel):
     """Counts of dropped and changed rows by reason; `rows_in − rows_out = sum(dropped)` in each table."""

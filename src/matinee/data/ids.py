@@ -13,19 +13,34 @@ from pydantic import BeforeValidator, Field
 
 ID_LENGTH = 64
 """Maximum length of an id, in characters."""
-_INVISIBLE = r"\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+ENCODED_SLASH = "\ue02f"
+"""Stands for a `/` within an id while a request's path is divided (`api/encoded_paths.py`); no id has it."""
+_INVISIBLE = rf"\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff{ENCODED_SLASH}"
 """Characters without width, and those that turn the direction of writing: ids with them look like others."""
+_BLANKS = r"\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""White space but for the blank."""
 
 
-def _without(excluded: str) -> str:
-    """The pattern of texts without these characters, but for `.` and `..`, which are folders in a path."""
-    return rf"^(?:[^.{excluded}][^{excluded}]*|\.[^.{excluded}][^{excluded}]*|\.\.[^{excluded}]+)$"
+def _without(excluded: str, outer: str = "") -> str:
+    """The pattern of texts without these characters, but for `.` and `..`, which are folders in a path.
+
+    Args:
+        outer: excluded at the begin and the end.
+    """
+    inside, end = f"[^{excluded}]*", f"[^{excluded}{outer}]"
+    rest = f"(?:{inside}{end})?" if outer else inside
+    return rf"^(?:[^.{excluded}{outer}]{rest}|\.[^.{excluded}{outer}]{rest}|\.\.{inside}{end})$"
 
 
-MOVIE_ID = _without(rf"\s/?#\x00-\x1f\x7f-\x9f{_INVISIBLE}")
-"""Movie ids have no white space, `/`, `?`, `#`, control or invisible characters, and are not `.` or `..`."""
-USER_ID = _without(rf"/\x00-\x1f{_INVISIBLE}")
-"""User ids have no `/`, control or invisible characters, and are not `.` or `..`."""
+MOVIE_ID = _without(rf"?#\x00-\x1f\x7f-\x9f{_BLANKS}{_INVISIBLE}", outer=" ")
+"""Movie ids have no `?`, `#`, control or invisible characters and no white space but for blanks inside; and are not `.`
+or `..`."""
+USER_ID = _without(rf"\x00-\x1f{_INVISIBLE}")
+"""User ids have no control or invisible characters, and are not `.` or `..`."""
+REFERENCE = rf"^[^\x00-\x1f\x7f-\x9f{_INVISIBLE}]+$"
+"""What names a movie: its id, its id at another site, or its address there."""
+REFERENCE_LENGTH = 300
+"""Maximum length of what names a movie, in characters."""
 
 
 def normalized(text: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,17 +11,23 @@ import polars as pl
 
 from matinee._util.progress import Progress, silent
 from matinee.data.catalog import Catalog
-from matinee.data.clean import as_id, clean_movies, clean_tags, compact_ratings, detect_scale
+from matinee.data.clean import as_id, clean_movies, clean_tags, compact_ratings, is_null_word
 from matinee.data.credits import add_credits, load_credits
 from matinee.data.dataset import SEEN, CleaningReport, Dataset, TableReport
+from matinee.data.id_checks import check_known, note_imdb_ids
 from matinee.data.joins import add_links, add_overviews, add_tags
 from matinee.data.ratings import Ratings
 from matinee.data.readers import RawData, read_source
-from matinee.data.readers.columns import MOVIES_COLUMNS, RATINGS_COLUMNS
+from matinee.data.readers.archives import ARCHIVES, packing, unpacked
+from matinee.data.readers.columns import MOVIES_COLUMNS, RATINGS_COLUMNS, ColumnMapping, split_mapping
 from matinee.data.readers.frames import is_frame, read_frames
+from matinee.data.readers.generic import find
 from matinee.data.readers.memory import reading_within
-from matinee.data.readers.tables import read_table
+from matinee.data.readers.metadata import read_movies_alone, refuse_other_tables
+from matinee.data.readers.remarks import collecting, current_notes
+from matinee.data.readers.tables import SUFFIXES, columns_of, read_table
 from matinee.data.sources import get_dataset_files, list_datasets, locate_auto
+from matinee.data.stars import Values, understand
 from matinee.errors import DataError, FetchError, InvalidInputError
 from matinee.settings import Settings
 
@@ -35,8 +42,10 @@ def load_dataset(
     *,
     movies: Frame | None = None,
     name: str = "frame",
-    mapping: Mapping[str, str] | None = None,
+    mapping: ColumnMapping | None = None,
     scale: tuple[float, float] | None = None,
+    values: Mapping[str, float] | None = None,
+    unrated: Sequence[float] | None = None,
     credits: bool = True,
 ) -> Dataset:
     """Fetch, read, clean and enrich a data set.
@@ -48,8 +57,11 @@ def load_dataset(
         progress: called with what is being done and the share done (0..1).
         movies: a frame of movies (`movie_id`, `title`, `genres` …), beside a frame of ratings.
         name: what a data set of frames is called; its snapshot has a store of its own under this name.
-        mapping: canonical column → column of the files or frames, for plain tables; wins over guessing.
+        mapping: canonical column → column of the files or frames, for plain tables; wins over guessing. A column of one
+            table is written `ratings.movie_id`.
         scale: lowest and highest stars, `dataset.SEEN` to leave stars out; None: by the layout, else detected.
+        values: ratings as written → stars, e.g. `{"like": 5, "dislike": 1}`.
+        unrated: numbers that mean "not rated"; empty: none do. None: 99, -1 and the like do where they lie apart.
         credits: join directors, writers and cast from Wikidata (left out with a note where they cannot be had).
 
     Raises:
@@ -91,7 +103,7 @@ def load_dataset(
         except (FetchError, DataError) as error:
             notes = (*notes, f"Credits are left out: {error.message}")
     on_progress(f"Cleaning {name}", 0.5)
-    dataset = assemble(name, raw, scale=scale, wikidata=wikidata, notes=notes)
+    dataset = assemble(name, raw, scale=scale, values=values, unrated=unrated, wikidata=wikidata, notes=notes)
     on_progress(f"Cleaning {name}", 1.0)
     return dataset
 
@@ -104,7 +116,13 @@ def _locate(source: str | Path, settings: Settings, progress: Progress | None) -
         return source, get_dataset_files(source, settings, progress), ()
     path = Path(source).expanduser()
     if path.exists():
-        return path.resolve().stem if path.is_file() else path.resolve().name, path, ()
+        resolved = path.resolve()
+        if not path.is_file():
+            return resolved.name, path, ()
+        kind = packing(path) or ""
+        bare = resolved.name[: -len(kind)] if kind and resolved.name.lower().endswith(kind) else resolved.name
+        # ml.zip is called ml, ratings.csv.gz ratings
+        return bare if kind in ARCHIVES else Path(bare).stem, path, ()
     if isinstance(source, Path) or len(path.parts) > 1:
         raise DataError(f"There is no folder {path}.", "Check the path, or give a name of `matinee data list`.")
     return source, get_dataset_files(source, settings, progress), ()
@@ -115,34 +133,80 @@ def assemble(
     raw: RawData,
     *,
     scale: tuple[float, float] | None = None,
+    values: Mapping[str, float] | None = None,
+    unrated: Sequence[float] | None = None,
     wikidata: pl.DataFrame | None = None,
     notes: tuple[str, ...] = (),
 ) -> Dataset:
     """Clean and join the tables of a data set.
 
     Args:
+        scale, values, unrated: see `load_dataset`.
         wikidata: Wikidata movies for the credits (see `credits.load_credits`), or None.
 
     Raises:
-        DataError: no usable movie or rating is left.
+        DataError: no usable movie or rating is left, or most ratings are of movies that the table of movies lacks.
     """
+    with collecting() as remarks:
+        dataset = _assemble(name, raw, scale, values, unrated, wikidata, (*notes, *raw.notes))
+    report = dataset.report
+    tables = {table: counts.with_lost(raw.lost.get(table, {})) for table, counts in report.tables.items()}
+    report = report.model_copy(update={"tables": tables, "notes": (*report.notes, *remarks.notes)})
+    return replace(dataset, report=report)
+
+
+def _assemble(
+    name: str,
+    raw: RawData,
+    stated: tuple[float, float] | None,
+    words: Mapping[str, float] | None,
+    unrated: Sequence[float] | None,
+    wikidata: pl.DataFrame | None,
+    notes: tuple[str, ...],
+) -> Dataset:
     tables: dict[str, TableReport] = {}
     joins: dict[str, float] = {}
     raw_movies = raw.movies
     if raw_movies is None:
         ids = raw.ratings.select(as_id(raw.ratings, "movie_id")).drop_nulls().unique(maintain_order=True)
+        ids = ids.filter(~is_null_word(ids["movie_id"]))
         raw_movies = ids.with_columns(title=pl.lit("Film ") + pl.col("movie_id"))
         notes = (*notes, "There is no table of films: they are called by their ids.")
     movies, tables["movies"] = clean_movies(raw_movies, raw.genre_separator)
-    scale = scale or detect_scale(raw.ratings, raw.scale)
-    if scale == SEEN:
+    movies = note_imdb_ids(movies)
+    has_ratings = "rating" in raw.ratings.columns
+    values = Values.of(raw.ratings["rating"], words) if has_ratings else None
+    if words and not has_ratings:
+        raise DataError(
+            "There is no column of ratings whose values could be read as stated.", "Add --map rating=COLUMN."
+        )
+    meaning = understand(values, raw.scale, scale=stated, unrated=unrated)
+    scale = meaning.scale
+    notes = (*notes, *meaning.notes)
+    if scale == SEEN and not meaning.counts:
         notes = (*notes, _note_without_stars(raw))
-    ratings, tables["ratings"] = compact_ratings(raw.ratings, movies["movie_id"], scale)
+    ratings, counts = compact_ratings(
+        raw.ratings,
+        movies["movie_id"],
+        scale,
+        values=values,
+        unrated=meaning.unrated,
+        counts_as_seen=meaning.counts,
+    )
+    tables["ratings"] = counts.model_copy(update={"noticed": {**counts.noticed, **meaning.noticed}})
+    if values is not None and values.unread and scale != SEEN:
+        notes = (*notes, _note_unread(values))
+    if raw.movies is not None:
+        check_known(raw.ratings, movies, tables["ratings"], raw)
     for table, usable in (("films", movies), ("ratings", ratings)):
         if usable.is_empty():
             lost = tables["movies" if table == "films" else "ratings"].dropped
             why = ", ".join(f"{reason}: {count:,}" for reason, count in lost.items()) or "the table is empty"
-            raise DataError(f"{name} has no usable {table} ({why}).", "Check the files and the column mapping.")
+            unread = f" {_note_unread(values)}" if table == "ratings" and values is not None and values.unread else ""
+            odd = " ".join(["", *(text for text in current_notes() if " ids such as " in text)])
+            raise DataError(
+                f"{name} has no usable {table} ({why}).{unread}{odd}", "Check the files and the column mapping."
+            )
     if raw.links is not None:
         movies, tables["links"], shares = add_links(movies, raw.links)
         joins |= shares
@@ -161,6 +225,13 @@ def assemble(
     return Dataset(name, catalog, Ratings.from_frame(ratings, catalog), report, scale)
 
 
+def _note_unread(values: Values) -> str:
+    """The sentence about ratings that could not be read, with some of them."""
+    shown = ", ".join(repr(text[:30]) for text in values.unread[:3])
+    example = f"{values.unread[0][:30]}=STARS"
+    return f"Ratings such as {shown} are no numbers; --map-values {example} says what they are worth."
+
+
 def _note_without_stars(raw: RawData) -> str:
     """The note about data whose rows count as seen, with a hint where the column of stars was not recognized."""
     if "rating" in raw.ratings.columns:
@@ -171,27 +242,67 @@ def _note_without_stars(raw: RawData) -> str:
     return note
 
 
-def read_ratings_table(path: Path, mapping: Mapping[str, str] | None = None, *, stars: bool = True) -> pl.DataFrame:
+def read_ratings_table(path: Path, mapping: ColumnMapping | None = None, *, stars: bool = True) -> pl.DataFrame:
     """A file of ratings as found: `user_id`, `movie_id`, and where known `rating` and `timestamp`.
 
     Give it to `clean_ratings` next.
 
     Args:
+        path: a table, packed or not; of an archive its table of ratings.
         mapping: canonical column → column of the file; wins over guessing.
         stars: the column `rating` must be there.
 
     Raises:
         DataError: unknown format, broken file, missing columns (naming those seen).
     """
-    return read_table(Path(path), RATINGS_COLUMNS, RATINGS_COLUMNS[: 3 if stars else 2], mapping)
+    with unpacked(_existing(path)) as place:
+        file = _member(place, "ratings", path)
+        own = split_mapping(mapping, {"ratings": columns_of(file)})["ratings"] if mapping else None
+        if not mapping:
+            refuse_other_tables(file, columns_of(file) if file.suffix.lower() in SUFFIXES else ())
+        return read_table(file, RATINGS_COLUMNS, RATINGS_COLUMNS[: 3 if stars else 2], own)
 
 
-def read_movies_table(path: Path, mapping: Mapping[str, str] | None = None) -> pl.DataFrame:
-    """A file of movies, cleaned: those columns of `frames.SCHEMA` that it has, and `year`.
+def read_movies_table(path: Path, mapping: ColumnMapping | None = None) -> pl.DataFrame:
+    """A file of movies, cleaned (see `read_movies_file`)."""
+    return read_movies_file(path, mapping)[0]
 
-    Lists may be lists (Parquet, NDJSON) or text with "|" between their parts.
+
+def read_movies_file(path: Path, mapping: ColumnMapping | None = None) -> tuple[pl.DataFrame, TableReport]:
+    """A file of movies, cleaned: those columns of `frames.SCHEMA` that it has, and `year`; and the report.
+
+    Lists may be lists (Parquet, JSON) or text, with "|" between their parts, or as Python or JSON write them. Movies of
+    TMDB are called `tmdb:603`, as the number alone is another movie where ids are those of MovieLens.
 
     Raises:
         DataError: unknown format, broken file, missing columns (naming those seen).
     """
-    return clean_movies(read_table(Path(path), MOVIES_COLUMNS, ("movie_id", "title"), mapping))[0]
+    with collecting() as remarks, unpacked(_existing(path)) as place:
+        file = _member(place, "movies", path)
+        columns = columns_of(file) if file.suffix.lower() in SUFFIXES else []
+        frame = None if mapping else read_movies_alone(file, columns)
+        if frame is None:
+            own = split_mapping(mapping, {"movies": columns})["movies"] if mapping else None
+            frame = read_table(file, MOVIES_COLUMNS, ("movie_id", "title"), own)
+        movies, report = clean_movies(frame)
+        return movies, report.with_lost(remarks.of(file))
+
+
+def _existing(path: Path) -> Path:
+    if not Path(path).is_file():
+        raise DataError(f"There is no file {path}.", "Check the path.")
+    return Path(path)
+
+
+def _member(place: Path, table: str, given: Path) -> Path:
+    """The table of an unpacked archive; a file is itself."""
+    if place.is_file():
+        return place
+    inside = [entry for entry in place.iterdir() if entry.name[0] != "."]
+    if len(inside) == 1 and inside[0].is_dir():
+        place = inside[0]
+        inside = list(place.iterdir())
+    found = inside[0] if len(inside) == 1 else find(place, table)
+    if found is None or not found.is_file():
+        raise DataError(f"{given} has no table of {table}.", f"It must hold one called {table}.csv or the like.")
+    return found

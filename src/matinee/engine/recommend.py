@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from matinee._util.request_context import stage
 from matinee._util.topk import top_n
-from matinee.data.ids import Id, id_text
+from matinee.data.ids import Id
 from matinee.engine.charts import newcomer_scores
+from matinee.engine.diversity import diversify
 from matinee.engine.filters import Filter, parse
+from matinee.engine.movie_lookup import known_id
 from matinee.engine.reasons import ListReasons, list_reasons
-from matinee.engine.rerank import diversify
 from matinee.engine.runtime import RequestView
 from matinee.engine.types import Answer, Item, Request
 from matinee.errors import InvalidInputError
@@ -36,6 +37,14 @@ def check_share(value: float, name: str) -> None:
     """Raise unless 0 ≤ value ≤ 1."""
     if not 0.0 <= value <= 1.0:
         raise InvalidInputError(f"{name} is {value}, outside 0..1.", "Give a number from 0 to 1.")
+
+
+def check_request(view: RequestView, request: Request) -> None:
+    """Raise InvalidInputError where numbers of a request are out of range."""
+    check_n(request.n, view.settings.max_n)
+    check_share(request.diversity, "diversity")
+    if request.adventurous is not None:
+        check_share(request.adventurous, "adventurous")
 
 
 def recommend_stored(view: RequestView, user_id: str, request: Request) -> Answer:
@@ -60,7 +69,9 @@ class Hidden(NamedTuple):
     @classmethod
     def of_ids(cls, view: RequestView, seen: Iterable[Id], not_interested: Iterable[Id]) -> Self:
         """Given by ids; unknown ones are ignored."""
-        rows = [view.catalog.rows(map(id_text, ids)) for ids in (seen, not_interested)]
+        rows = [
+            view.catalog.rows(known_id(view.catalog, movie_id) for movie_id in ids) for ids in (seen, not_interested)
+        ]
         return cls(*(some[some >= 0] for some in rows))
 
 
@@ -79,15 +90,12 @@ def recommend(
     `fallback="popular"`. Movies of the history and those seen are left out unless `include_seen`.
     """
     settings = view.settings
-    check_n(request.n, settings.max_n)
-    check_share(request.diversity, "diversity")
-    if request.adventurous is not None:
-        check_share(request.adventurous, "adventurous")
+    check_request(view, request)
     name = request.model or view.default_model()
     model = view.model(name)
     parsed = parse(request.filter, settings.max_filter) if request.filter else None
     with stage("retrieve"):
-        allowed = _allowed(view, parsed, query, request, hidden)
+        allowed = allowed_rows(view, parsed, query, request, hidden)
     fallback = model.fallback(query) if len(query) else "popular"
     with stage("score"):
         if fallback == "popular":
@@ -98,7 +106,7 @@ def recommend(
     # The chart is everybody's; a list of it is nobody's taste, whoever asks.
     personal = fallback != "popular" and model.chart is None
     with stage("rerank"):
-        rows = _pick(view, query if personal else Query(), scores, allowed, request)
+        rows = pick(view, query if personal else Query(), scores, allowed, request)
     stars = predicted_stars(view, query, rows)
     reasons = list_reasons(view, model, query, rows, ranked, fallback) if request.explain else None
     return Answer(
@@ -113,7 +121,7 @@ def recommend(
     )
 
 
-def _allowed(
+def allowed_rows(
     view: RequestView, parsed: Filter | None, query: Query, request: Request, hidden: Hidden
 ) -> NDArray[np.bool_]:
     """Movies that may be on the list, (n_items,)."""
@@ -123,12 +131,12 @@ def _allowed(
         allowed[hidden.seen] = False
     allowed[hidden.not_interested] = False
     if request.exclude:
-        excluded = view.catalog.rows(map(id_text, request.exclude))
+        excluded = view.catalog.rows(known_id(view.catalog, movie_id) for movie_id in request.exclude)
         allowed[excluded[excluded >= 0]] = False
     return allowed
 
 
-def _pick(
+def pick(
     view: RequestView,
     query: Query,
     scores: NDArray[np.float32],

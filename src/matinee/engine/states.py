@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from matinee._util.request_context import stage
 from matinee.data.ids import id_text, normalized
+from matinee.engine.movie_lookup import known_id
 from matinee.engine.runtime import RequestView
 from matinee.engine.types import MarkedMovie, StateChange, StatePage, StatesStored, Unknown
 from matinee.engine.writes import check_user_id
@@ -43,7 +44,7 @@ def set_states(view: RequestView, user_id: str, changes: Sequence[StateChange], 
             continue
         timestamp = None if change.remove else now if change.timestamp is None else change.timestamp
         distinct[stored, state] = MovieState(user_id, stored, state, timestamp)
-    _check_room(view, user_id, distinct)
+    check_room(view, user_id, distinct)
     if distinct:
         with stage("store"):
             view.runtime.store.put_states(list(distinct.values()))
@@ -52,11 +53,13 @@ def set_states(view: RequestView, user_id: str, changes: Sequence[StateChange], 
 
 def _stored_id(view: RequestView, movie_id: str, *, removed: bool) -> str | None:
     """A movie's id as it is stored; None: there is no such movie. One that was deleted can lose states only."""
+    movie_id = known_id(view.catalog, movie_id)
     row = view.catalog.find_any(movie_id) if removed else view.catalog.find(movie_id)
     return None if row is None else normalized(view.catalog.column("movie_id")[row])
 
 
-def _check_room(view: RequestView, user_id: str, changes: dict[tuple[str, State], MovieState]) -> None:
+def check_room(view: RequestView, user_id: str, changes: dict[tuple[str, State], MovieState]) -> None:
+    """Raise InvalidInputError where a user would have too many states."""
     held = view.user_overlay(user_id).states
     total = sum(map(len, held.values()))
     if total + len(changes) <= MAX_STATES:
@@ -71,8 +74,10 @@ def _check_room(view: RequestView, user_id: str, changes: dict[tuple[str, State]
 
 
 def states_of(view: RequestView, user_id: str, movie_id: str) -> tuple[State, ...]:
-    """States that one movie has for a user, in the order of `STATES`. Raises UnknownMovieError."""
-    stored = normalized(view.catalog.column("movie_id")[view.catalog.row(movie_id)])
+    """States that one movie, deleted or not, has for a user, in the order of `STATES`. Raises UnknownMovieError."""
+    stored = _stored_id(view, movie_id, removed=True)
+    if stored is None:
+        raise UnknownMovieError(movie_id)
     held = view.user_overlay(user_id).states
     return tuple(state for state in STATES if stored in held.get(state, {}))
 

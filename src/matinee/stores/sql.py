@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -28,10 +28,10 @@ from matinee.stores.records import (
     digest_of,
     distinct_ratings,
     distinct_states,
+    import_rows,
     key_conflict,
     logged_changes,
     movie_of,
-    progress_body,
     progress_of,
     storable,
     vector_of,
@@ -148,7 +148,9 @@ class SqlStore(ABC, Generic[C]):
             run(jobs, connection)
             if self._seq > before:
                 connection.execute("UPDATE state SET seq = %s", (self._seq,))
-                drop_old_log(connection, self._keep_log, max(1, self._keep_log // 100))
+                slack = max(1, self._keep_log // 100)
+                if self._seq // slack > before // slack:  # not at each commit: looking takes a statement
+                    drop_old_log(connection, self._keep_log, slack)
 
         self._database.write(work, min(job.queued for job in jobs))
 
@@ -253,7 +255,12 @@ class SqlStore(ABC, Generic[C]):
         return self._write(put_once, len(distinct))
 
     def put_import(
-        self, progress: ImportProgress, after: int, ratings: Sequence[Rating], movies: Sequence[Movie]
+        self,
+        progress: ImportProgress,
+        after: int,
+        ratings: Sequence[Rating],
+        movies: Sequence[Movie],
+        states: Sequence[MovieState] = (),
     ) -> int:
         """Upsert rows of an import, tombstones too, and its progress, in one transaction. Returns the sequence number.
 
@@ -261,10 +268,9 @@ class SqlStore(ABC, Generic[C]):
             ConflictError: the import has not come to line `after`; nothing is stored.
             InvalidInputError, StoreError: as `put_ratings`.
         """
-        check_text("key", progress.key)
-        distinct, bodies = distinct_ratings(ratings), bodies_of(movies, ())
-        key, now = self._stored(progress.key), self._clock()
-        body = self._stored(progress_body(progress))
+        distinct, bodies, told = import_rows(progress, ratings, movies)
+        by_user = distinct_states(states)
+        key, body, now = self._stored(progress.key), self._stored(told), self._clock()
 
         def put(connection: C) -> int:
             row = connection.execute("SELECT body FROM imports WHERE key = %s", (key,)).fetchone()
@@ -273,6 +279,7 @@ class SqlStore(ABC, Generic[C]):
                 self._put_movies(connection, self._next_seq(len(bodies)), bodies)
             if distinct:
                 self._put_ratings(connection, self._next_seq(len(distinct)), distinct)
+            self._write_states(connection, by_user)
             if row is None:
                 connection.execute("DELETE FROM imports WHERE updated < %s", (now - IMPORT_SECONDS,))
             connection.execute(
@@ -282,7 +289,7 @@ class SqlStore(ABC, Generic[C]):
             )
             return self._next_seq(0)
 
-        return self._write(put, len(distinct) + len(bodies) + 1)
+        return self._write(put, len(distinct) + len(bodies) + len(states) + 1)
 
     def import_progress(self, key: str) -> ImportProgress | None:
         """How far an import has come; None: nothing is stored under this key."""
@@ -307,19 +314,22 @@ class SqlStore(ABC, Generic[C]):
         by_user = distinct_states(states)
 
         def put(connection: C) -> int:
-            for user_id, of_user in by_user.items():
-                user = self._stored(user_id)
-                seq = self._next_seq(1)
-                connection.execute(LOG_STATES, (seq, user, user))
-                self._put_states(connection, of_user)
-                connection.execute(
-                    "INSERT INTO users (user_id, version) VALUES (%s, %s)"
-                    " ON CONFLICT (user_id) DO UPDATE SET version = excluded.version",
-                    (user, seq),
-                )
+            self._write_states(connection, by_user)
             return self._next_seq(0)
 
         return self._write(put, sum(map(len, by_user.values())))
+
+    def _write_states(self, connection: C, by_user: Mapping[str, Sequence[MovieState]]) -> None:
+        for user_id, of_user in by_user.items():
+            user = self._stored(user_id)
+            seq = self._next_seq(1)
+            connection.execute(LOG_STATES, (seq, user, user))
+            self._put_states(connection, of_user)
+            connection.execute(
+                "INSERT INTO users (user_id, version) VALUES (%s, %s)"
+                " ON CONFLICT (user_id) DO UPDATE SET version = excluded.version",
+                (user, seq),
+            )
 
     def user(self, user_id: str) -> UserOverlay:
         """Everything stored about one user."""

@@ -31,6 +31,10 @@ MAX_UPLOAD = 16 << 20
 """Maximum size of an upload, in bytes. Gradio limits each file (`max_file_size`)."""
 
 
+PACKAGED = ("/static/", "/assets/", "/svelte/", "/pwa_icon/")
+"""Below them Gradio looks for files of its own, and fails on names that are too long for a file."""
+MAX_FILE_PATH = 255
+"""Maximum length of such a path, in bytes."""
 UNREADABLE = "This call cannot be read; see the API page of the app."
 _FAULTS: ContextVar[list[BaseException] | None] = ContextVar("faults", default=None)
 """What was wrong with the inputs of the present request."""
@@ -85,7 +89,7 @@ class Guard:
             await problem(404, "There is no such endpoint; see the API page of the app.")(scope, receive, send)
             return
         except RuntimeError as error:
-            if not isinstance(error.__cause__, HTTPException):
+            if held or not isinstance(error.__cause__, HTTPException):
                 await _send_all(held, send)
                 raise
             # Events of a session or a call that does not exist: their stream has begun, and breaks off here.
@@ -110,7 +114,10 @@ async def _send_all(messages: list[Message], send: Send) -> None:
 
 
 def _rejection(scope: Scope) -> Response | None:
-    _, api, rest = scope["path"].partition(API)
+    path = scope["path"]
+    if path.startswith(PACKAGED) and len(path.encode("utf-8", "surrogatepass")) > MAX_FILE_PATH:
+        return problem(404, "There is nothing here.")
+    _, api, rest = path.partition(API)
     first = rest.split("/", 1)[0]
     if api and first not in OPEN:
         return problem(404, "There is nothing here.")
@@ -139,9 +146,10 @@ def keep_files_away(blocks: gr.Blocks) -> None:
             return await preprocess(block_fn, [*_plain(inputs), *([None] * missing)], *others, **options)
         except Exception as error:
             faults = _FAULTS.get()
-            if faults is None:
-                raise
-            faults.append(error)
+            if faults is None:  # from the queue
+                log.warning("A call of %s cannot be read: %s: %.200s", block_fn.api_name, type(error).__name__, error)
+            else:
+                faults.append(error)
             raise gr.Error(UNREADABLE, print_exception=False) from error
 
     blocks.preprocess_data = preprocess_data  # type: ignore[method-assign]

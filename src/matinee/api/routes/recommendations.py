@@ -12,9 +12,9 @@ from matinee.api import parameters
 from matinee.api.errors import problems
 from matinee.api.fast_path import ROUTE, recommend_work, takes_long
 from matinee.api.parameters import refuse, split_ids
-from matinee.api.render import Json, answer_json, popular_record, reply
-from matinee.api.schemas.answers import ChartOut, ListOut
-from matinee.api.schemas.requests import AdHocRequest
+from matinee.api.render import Json, answer_json, group_record, popular_record, reply
+from matinee.api.schemas.answers import ChartOut, GroupOut, ListOut
+from matinee.api.schemas.requests import AdHocRequest, GroupRequest
 from matinee.api.service import EngineDep, service_of
 from matinee.engine.types import PopularBy, SimilarBy
 from matinee.engine.types import Request as Options
@@ -42,9 +42,10 @@ async def recommend(
     include_seen: parameters.IncludeSeen = False,
     metadata: parameters.Metadata = False,
 ) -> Response:
-    """Ranked films that the user has not rated. An unknown user gets the popular films and `"fallback": "popular"`.
+    """Ranked films that the user has neither rated nor seen, without those that are not interesting.
 
-    A rating counts at the next call, in every worker process.
+    An unknown user gets the popular films and `"fallback": "popular"`. A rating or a mark counts at the next call, in
+    every worker process.
     """
     options = Options(n, model, filter, split_ids(exclude), diversity, explain, include_seen, adventurous)
     service = service_of(request)
@@ -60,11 +61,14 @@ async def recommend(
     summary="Films for somebody who is not stored",
 )
 async def recommend_for(request: Request, engine: EngineDep, body: AdHocRequest) -> Response:
-    """Ranked films for a history given in the request; nothing is stored. A film without `rating` is a mild like."""
+    """Ranked films for a history given in the request; nothing is stored.
+
+    A film without `rating` is a mild like. Films in `seen` and `not_interested` are left out, and say nothing else.
+    """
     limit = service_of(request).settings.max_history
     if len(body.ratings) > limit:
         raise refuse(("body", "ratings"), f"List should have at most {limit} items")
-    history = {rating.movie_id: rating.rating for rating in body.ratings}
+    history = {rating.reference: rating.rating for rating in body.ratings}
     options = Options(
         body.n,
         body.model,
@@ -76,8 +80,40 @@ async def recommend_for(request: Request, engine: EngineDep, body: AdHocRequest)
         body.adventurous,
     )
     return await run_in_threadpool(
-        lambda: Json(answer_json(engine, engine.recommend_for(history, options, titles=False), body.metadata))
+        lambda: Json(
+            answer_json(
+                engine,
+                engine.recommend_for(
+                    history, options, titles=False, seen=body.seen, not_interested=body.not_interested
+                ),
+                body.metadata,
+            )
+        )
     )
+
+
+@router.post(
+    "/v1/recommendations/group",
+    response_model=GroupOut,
+    responses=problems(400, 404, 413, 415, 422, 503),
+    summary="Films for several users",
+)
+def recommend_group(engine: EngineDep, body: GroupRequest) -> Response:
+    """One list for several people, without what anybody has rated, seen or is not interested in.
+
+    `members` says of each film how well it fits each person: `fit`, the share of films that stand lower for them, and
+    predicted stars.
+    """
+    options = Options(
+        body.n,
+        body.model,
+        body.filter,
+        tuple(body.exclude),
+        body.diversity,
+        include_seen=body.include_seen,
+        adventurous=body.adventurous,
+    )
+    return reply(group_record(engine.recommend_group(body.users, options, method=body.method)))
 
 
 @router.get(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import orjson
@@ -16,8 +17,8 @@ from matinee.api.errors import problem, problems
 from matinee.api.parameters import refuse
 from matinee.api.render import reply
 from matinee.api.request_bodies import media_type, validated
-from matinee.api.schemas.answers import HistoryOut, NeighborsOut, StoredOut, UserOut
-from matinee.api.schemas.requests import RatingIn, StarsIn
+from matinee.api.schemas.answers import ClaimedOut, HistoryOut, NeighborsOut, StoredOut, UserOut
+from matinee.api.schemas.requests import ClaimIn, RatingIn, StarsIn
 from matinee.api.service import EngineDep, service_of
 
 router = APIRouter(tags=["users and ratings"])
@@ -94,8 +95,12 @@ async def rate_many(
             examples=["import-2026-01-01"],
         ),
     ] = None,
+    unknown: parameters.UnknownFilms = "refuse",
 ) -> Response:
-    """Store ratings, all or none. Of two ratings of one film by one user the last counts (see `duplicates`)."""
+    """Store ratings, all or none, or with `unknown=skip` those of known films.
+
+    Of two ratings of one film by one user the last counts (see `duplicates`).
+    """
     path = request.url.path
     kind = media_type(request)
     lines = kind in NDJSON
@@ -111,10 +116,16 @@ async def rate_many(
         return problem(400, f"{error} Correct it and send all again; nothing was stored.", instance=path)
     except ClientDisconnect:  # nobody receives this
         return problem(400, instance=path)
-    triples = [(one.user_id, one.movie_id, one.rating) for one in ratings]
+    left_out: list[str] = []
+    if unknown == "skip":
+        known = await run_in_threadpool(engine.known_movies, [one.reference for one in ratings])
+        left_out = list(dict.fromkeys(one.reference for one in ratings if one.reference not in known))
+        ratings = [one for one in ratings if one.reference in known]
+    triples = [(one.user_id, one.reference, one.rating) for one in ratings]
     times = [one.timestamp for one in ratings]
     stored = await run_in_threadpool(engine.rate, triples, key=idempotency_key, timestamps=times)
-    return reply({"stored": stored, "duplicates": len(triples) - stored})
+    answer = {"stored": stored, "duplicates": len(triples) - stored}
+    return reply(answer | {"unknown": left_out} if unknown == "skip" else answer)
 
 
 @router.get(
@@ -160,6 +171,20 @@ def unrate(engine: EngineDep, user_id: parameters.UserIdPath, movie_id: paramete
     """Delete one rating; 404 if there is none."""
     engine.unrate(user_id, movie_id)
     return Response(status_code=204)
+
+
+@router.post(
+    "/v1/users/{user_id}/claim",
+    response_model=ClaimedOut,
+    responses=problems(400, 409, 413, 415, 422, 503),
+    summary="Take over what a guest has rated",
+)
+def claim(engine: EngineDep, user_id: parameters.UserIdPath, body: ClaimIn) -> Response:
+    """Give a user the ratings and states of a guest, whose id only the visitor knows; then the guest is erased.
+
+    What the user has already stays. If it breaks off, the guest is still there: send it again.
+    """
+    return reply(asdict(engine.claim(user_id, body.guest)))
 
 
 @router.get(

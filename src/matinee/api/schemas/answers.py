@@ -56,6 +56,15 @@ class ListOut(Answer):
     items: tuple[ItemOut, ...]
 
 
+GroupOut = with_example(
+    types.GroupAnswer,
+    f"""{{"items": [{{{ITEM}, "members": [{{"user_id": "42", "fit": 0.98, "stars": 4.4}}]}}],
+    "model": "blend", {SNAPSHOT}, "method": "least_misery", "users": [{{"user_id": "42", "fallback": null}}],
+    "fallback": null}}""",
+)
+ClaimedOut = with_example(types.Claimed, '{"user_id": "ann", "ratings": 12, "states": 30, "kept": 2}')
+
+
 class MovieOut(Movie, json_schema_extra=example(MOVIE)):
     """A film as it is stored, with its ratings' count and mean in lists."""
 
@@ -171,6 +180,9 @@ class StoredOut(BaseModel, json_schema_extra=example('{"stored": 3, "duplicates"
 
     stored: int = Field(description="Distinct (user, film) pairs stored.")
     duplicates: int = Field(description="Ratings of the batch that a later one of the same pair replaced.")
+    unknown: list[str] | None = Field(
+        None, description="With `unknown=skip`: ids of films that are not known, whose ratings were left out."
+    )
 
 
 class LineErrorOut(BaseModel):
@@ -198,6 +210,7 @@ class ImportOut(
     bytes: int = Field(description="Bytes of these lines, with their ends: where the next one begins.")
     ratings: int = Field(description="Lines stored as ratings.")
     removals: int = Field(description="Lines that removed a rating.")
+    states: int = Field(0, description="Lines that set or removed a state of a film.")
     movies: int = Field(description="Lines stored as films.")
     refused: int = Field(description="Lines that were refused and left out.")
     errors: list[LineErrorOut] = Field(description="The first 100 of these, and the line that it stopped at.")
@@ -205,7 +218,11 @@ class ImportOut(
     updated: float = Field(description="Time of the newest line, in seconds since 1970.")
 
 
-class UserOut(BaseModel, extra="allow", json_schema_extra=example('{"user_id": "42", "ratings": [], "exposures": []}')):
+class UserOut(
+    BaseModel,
+    extra="allow",
+    json_schema_extra=example('{"user_id": "42", "ratings": [], "states": [], "exposures": []}'),
+):
     """Everything held about a user."""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import polars as pl
 
-from matinee.data.readers.columns import MOVIES_COLUMNS, RATINGS_COLUMNS, resolve_columns, split_mapping
+from matinee.data.readers.columns import MOVIES_COLUMNS, RATINGS_COLUMNS, ColumnMapping, resolve_columns, split_mapping
 from matinee.data.readers.tables import RawData, plain_columns
 from matinee.errors import DataError
 
@@ -25,7 +25,7 @@ def is_frame(value: object) -> TypeGuard[Frame]:
     return isinstance(value, (pl.DataFrame, pl.LazyFrame)) or (library == "pandas" and hasattr(value, "columns"))
 
 
-def read_frames(ratings: Frame, movies: Frame | None = None, mapping: Mapping[str, str] | None = None) -> RawData:
+def read_frames(ratings: Frame, movies: Frame | None = None, mapping: ColumnMapping | None = None) -> RawData:
     """The tables of a data set.
 
     Args:
@@ -38,14 +38,14 @@ def read_frames(ratings: Frame, movies: Frame | None = None, mapping: Mapping[st
     """
     names, required = (*RATINGS_COLUMNS, "title"), RATINGS_COLUMNS[:2]
     seen = {_RATINGS: _names(ratings, _RATINGS), _MOVIES: [] if movies is None else _names(movies, _MOVIES)}
-    mappings = split_mapping(mapping, seen)
-    rating_table = _select(ratings, _RATINGS, names, required, mappings[_RATINGS])
+    mappings = split_mapping(mapping, {"ratings": seen[_RATINGS], "movies": seen[_MOVIES]})
+    rating_table = _select(ratings, _RATINGS, names, required, mappings["ratings"])
     movie_table: pl.DataFrame | None = None
     if movies is not None:
-        movie_table = _select(movies, _MOVIES, MOVIES_COLUMNS, ("movie_id", "title"), mappings[_MOVIES])
+        movie_table = _select(movies, _MOVIES, MOVIES_COLUMNS, ("movie_id", "title"), mappings["movies"])
     elif "title" in rating_table.columns:
         movie_table = rating_table.select("movie_id", "title").unique("movie_id", keep="first", maintain_order=True)
-    used = resolve_columns(seen[_RATINGS], names, required, _RATINGS, mappings[_RATINGS]).values()
+    used = resolve_columns(seen[_RATINGS], names, required, _RATINGS, mappings["ratings"]).values()
     others = tuple(column for column in seen[_RATINGS] if column not in used)
     return RawData(rating_table.drop("title", strict=False), movie_table, other_columns=others)
 

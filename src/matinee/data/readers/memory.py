@@ -30,6 +30,11 @@ def reading_within(limit: int) -> Iterator[None]:
         _LIMIT.reset(token)
 
 
+def current_limit() -> int | None:
+    """The limit in bytes that holds here; None: none."""
+    return _LIMIT.get()
+
+
 def check_text_file(path: Path, columns: int) -> None:
     """Raise DataError if a file of lines (CSV, NDJSON) is too large to be read, of which so many columns are.
 

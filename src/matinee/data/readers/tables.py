@@ -1,18 +1,19 @@
-"""Reading one table from one file: CSV, TSV, `::`, Parquet, NDJSON. Text formats are read as strings."""
+"""Reading one table from one file: CSV, TSV, `::`, Parquet, JSON. Text formats are read as strings."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
 from matinee.data.packed import LIST_COLUMNS
 from matinee.data.readers.columns import resolve_columns
+from matinee.data.readers.delimited import read_text
+from matinee.data.readers.json_files import json_columns, read_json
 from matinee.data.readers.memory import check_text_file, read_parquet
+from matinee.data.readers.remarks import remark
 from matinee.errors import DataError
 
 
@@ -29,6 +30,9 @@ class RawData:
         scale: the scale of the layout; None: to be detected.
         genre_separator: separator of the genres of a movie.
         other_columns: columns of the table of ratings that were not recognized.
+        notes: what the readers guessed or mended.
+        lost: table → reason → rows of the files that are not in the tables.
+        files: table → its file.
     """
 
     ratings: pl.DataFrame
@@ -39,133 +43,22 @@ class RawData:
     scale: tuple[float, float] | None = None
     genre_separator: str = "|"
     other_columns: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    lost: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
-TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
-SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".ndjson", ".jsonl")
+TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".dat", ".inter", ".item")
+JSON_SUFFIXES = (".ndjson", ".jsonl", ".json")
+SUFFIXES = (*TEXT_SUFFIXES, ".parquet", *JSON_SUFFIXES)
 """Suffixes of files whose separator `read_table` detects."""
 
-_HEAD = 1 << 16
-_UNIT = "\x1f"  # ASCII unit separator; replaces the two-character `::`, which polars does not support
-
-
-def _head(path: Path) -> bytes:
-    """The first bytes of a text file.
-
-    Raises:
-        DataError: missing, unreadable, empty or binary.
-    """
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD)
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read: {error.strerror or error}.", "Check the path and its rights."
-        ) from None
-    if not head.strip():
-        raise DataError(f"{path} is empty.", "Fetch or export the file again.")
-    if b"\0" in head:
-        raise DataError(
-            f"{path} is not a text file: it has a zero byte at offset {head.index(0)}.",
-            "Save it as UTF-8 text, or give it the suffix of its real format.",
-        )
-    return head
-
-
-def _sniff_separator(path: Path, head: bytes) -> str:
-    if path.suffix.lower() in (".tsv", ".tab"):
-        return "\t"
-    first = head.lstrip(b"\xef\xbb\xbf").splitlines()[0].decode("latin-1")
-    if "::" in first:
-        return "::"
-    return max((",", "\t", ";", "|"), key=first.count)
-
-
-def _fault(path: Path, separator: str, quote: str | None, width: int, error: Exception) -> DataError:
-    """The error for a malformed text table, with the line number. Slow, so only called after a failure."""
-    text = path.read_bytes().decode("latin-1")
-    hint = "Correct that line, or fetch the file again."
-    if separator == "::":
-        for number, line in enumerate(text.splitlines(), 1):
-            if len(line.split("::")) > width:
-                return DataError(f"{path}, line {number}: more than the {width} fields expected.", hint)
-    else:
-        lines = io.StringIO(text)
-        rows = csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_NONE if quote is None else csv.QUOTE_MINIMAL)
-        try:
-            for row in rows:
-                if len(row) > width:
-                    return DataError(f"{path}, line {rows.line_num}: {len(row)} fields, {width} expected.", hint)
-        except csv.Error as fault:
-            return DataError(f"{path}, line {rows.line_num}: {fault}.", hint)
-    return DataError(f"{path} is not a table: {str(error).splitlines()[0]}", hint)
-
-
-def read_text(
-    path: Path,
-    *,
-    separator: str | None = None,
-    names: Sequence[str] | None = None,
-    quote: str | None = '"',
-    columns: Sequence[str] | None = None,
-    n_rows: int | None = None,
-) -> pl.DataFrame:
-    """A delimited text file as strings, in UTF-8 with or without BOM, or Latin-1, with any line endings.
-
-    Args:
-        separator: None: detected by suffix and first line. `::` is that of MovieLens 1M and 10M.
-        names: column names of a file without a header line.
-        quote: None if quotation marks have no special meaning.
-        columns: read only these.
-
-    Raises:
-        DataError: the file is missing, empty, binary, malformed (with the line number if possible), or too large.
-    """
-    head = _head(path)
-    separator = separator or _sniff_separator(path, head)
-    if separator == "::":
-        quote = None
-    first = head.lstrip(b"\xef\xbb\xbf").splitlines()[0].decode("latin-1")
-    width = len(names) if names else len(next(csv.reader([first], delimiter=separator[0]))) or 1
-    if n_rows is None:
-        check_text_file(path, width if columns is None else len(columns))
-
-    def parse(source: Path | bytes) -> pl.DataFrame:
-        return pl.read_csv(
-            source,
-            has_header=names is None,
-            new_columns=None if names is None or columns is not None else list(names),
-            separator=_UNIT if separator == "::" else separator,
-            quote_char=quote,
-            infer_schema=False,
-            columns=None if columns is None else list(columns),
-            n_rows=n_rows,
-            schema=dict.fromkeys(names, pl.String) if names else None,
-        )
-
-    try:
-        if separator != "::":
-            try:
-                return parse(path)
-            except pl.exceptions.ComputeError:
-                data = path.read_bytes()
-        else:
-            data = path.read_bytes().replace(b"::", _UNIT.encode())
-        return parse(_as_utf8(data))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _fault(path, separator, quote, width, error) from error
-
-
-def _as_utf8(data: bytes) -> bytes:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("latin-1").encode()  # cannot fail, because every byte is a Latin-1 character
-    return data
+_MOST_UNNAMED = 6
+"""Columns of a table whose columns are taken by their place."""
 
 
 def columns_of(path: Path) -> list[str]:
-    """The column names of a table.
+    """The column names of a table; "1", "2", … where it has no header line.
 
     Raises:
         DataError: unreadable.
@@ -174,9 +67,8 @@ def columns_of(path: Path) -> list[str]:
     try:
         if kind == ".parquet":
             return list(pl.read_parquet_schema(path))
-        if kind in (".ndjson", ".jsonl"):
-            _head(path)
-            return pl.scan_ndjson(path, infer_schema_length=1000).collect_schema().names()
+        if kind in JSON_SUFFIXES:
+            return json_columns(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _broken(path, error) from error
     return read_text(path, n_rows=1).columns
@@ -208,19 +100,47 @@ def read_table(
     kind = path.suffix.lower()
     if kind not in SUFFIXES:
         raise DataError(f"{path} does not have a supported format.", f"Use one of: {', '.join(SUFFIXES)}.")
-    resolved = resolve_columns(columns_of(path), names, required, path, mapping)
+    seen = columns_of(path)
+    if kind in TEXT_SUFFIXES and not mapping and seen == [str(place + 1) for place in range(len(seen))]:
+        mapping = by_place(path, len(seen), names, required)
+    resolved = resolve_columns(seen, names, required, path, mapping)
     columns = list(resolved.values())
     try:
         if kind == ".parquet":
             frame = read_parquet(path, columns)
-        elif kind in (".ndjson", ".jsonl"):
+        elif kind in JSON_SUFFIXES:
             check_text_file(path, len(columns))
-            frame = pl.scan_ndjson(path, infer_schema_length=None).select(columns).collect()
+            frame = read_json(path, columns)
         else:
             frame = read_text(path, columns=columns)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _broken(path, error) from error
     return plain_columns(frame, resolved, path)
+
+
+def by_place(path: Path, width: int, names: Sequence[str], required: Sequence[str]) -> dict[str, str]:
+    """Names for the columns of a table without a header line, by their place; told as a remark.
+
+    Raises:
+        DataError: it has too few or too many columns for that.
+    """
+    rows = read_text(path, n_rows=200)
+    first = ", ".join(str(value or "") for value in rows.row(0))[:80] if rows.height else ""
+    what = f"{path.name} has no header line: it begins with {first!r}"
+    usual = list(names if "user_id" in names else ("movie_id", "title", "genres"))[:4]
+    if "user_id" in names and "tag" not in names and width == 3:
+        numbers = rows["3"].cast(pl.Float64, strict=False)
+        if bool((numbers > 1e8).all()):
+            usual = ["user_id", "movie_id", "timestamp"]
+    if not len(required) <= width <= (len(usual) if "user_id" in names else _MOST_UNNAMED):
+        examples = ", ".join(f"{name}={place + 1}" for place, name in enumerate(required))
+        raise DataError(
+            f"{what}.", f"Add a line of column names, or map the columns by their place (--map), e.g. {examples}."
+        )
+    taken = dict(zip(usual, (str(place + 1) for place in range(width)), strict=False))
+    listing = ", ".join(f"{name}={place}" for name, place in taken.items())
+    remark(f"{what}. Its columns are taken as {listing}; map them (--map) if that is wrong.")
+    return taken
 
 
 def plain_columns(frame: pl.DataFrame, resolved: Mapping[str, str], path: Path | str) -> pl.DataFrame:

@@ -15,7 +15,7 @@ ROUTES = {
     "import": r"/v1/users/\{\w+\}/import",
     "export": r"/v1/users/\{\w+\}/export",
     "claim": r"/v1/users/\{\w+\}/claim",
-    "group": r"/v1/groups?/recommendations",
+    "group": r"/v1/recommendations/group",
     "picture": r"/v1/posters/search",
 }
 """Name of an ability → its path in the core's OpenAPI document."""

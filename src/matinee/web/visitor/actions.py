@@ -27,7 +27,7 @@ async def act(core: AsyncClient, user: str, movie_id: str, action: str, value: A
         before = await _rate(core, user, movie_id, value)
     elif action in STATES and isinstance(value, bool):
         call = calls.set_state if value else calls.unset_state
-        before = _was(await core.send(call(user, action, movie_id)), not value)
+        before = action in (await core.send(call(user, action, movie_id)))["before"]
     else:
         raise InvalidInputError("There is no such action.", f"Choose of rating, {', '.join(STATES)}.")
     return {"movie_id": movie_id, "action": action, "value": value, "before": before}
@@ -43,9 +43,3 @@ async def _rate(core: AsyncClient, user: str, movie_id: str, stars: Any) -> floa
         if stars is not None or error.status != 404:  # 404: it is taken back already
             raise
     return rated.get(movie_id)
-
-
-def _was(answer: Any, default: bool) -> bool:
-    """Whether the state was set before, as the core tells."""
-    before = answer.get("before", default) if isinstance(answer, dict) else default
-    return before if isinstance(before, bool) else before is not None
