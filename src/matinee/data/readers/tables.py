@@ -146,12 +146,11 @@ def by_place(path: Path, width: int, names: Sequence[str], required: Sequence[st
 
 
 def _is_product_first(rows: pl.DataFrame) -> bool:
-    return bool(product.str.contains(r"^[A-Z0-9]{10}$").all() and users.all()) and not bool(
+    """Whether the first column has Amazon's products (ten signs), the second its reviewers ("A" and nine or more)."""
     product, user = rows["1"].fill_null(""), rows["2"].fill_null("")
-    users = user.str.contains(r"^A[A-Z0-9]{9,40}$")
-    return bool(
-        product.str.contains(r"^[A-Z0-9]{10}$").all() and users.all() and not user.equals(product)
-    ) and not bool(product.str.starts_with("A").all())
+    if not user.str.contains(r"^A[A-Z0-9]{9,40}$").all() or product.str.starts_with("A").all():
+        return False
+    return bool(product.str.contains(r"^[A-Z0-9]{10}$").all())
 
 
 def plain_columns(frame: pl.DataFrame, resolved: Mapping[str, str], path: Path | str) -> pl.DataFrame:
