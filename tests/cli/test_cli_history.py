@@ -74,8 +74,8 @@ def test_an_export_without_a_user_says_what_to_do(home: Path, run: Any, letterbo
     assert run("import", "history", str(tmp_path / "none.csv"), "--user", "x").code == 1
 
 
-TEN = "user_id,movie_id,rating\nten,2571,9\nten,6,10\nten,1,8\nten,4973,7\nten,47,9\nten,5618,10\nten,1201,8\nten,60069,6\n"
-TEN += "ten,293,9\nten,6016,4\n"
+TEN = "user_id,movie_id,rating\nten,2571,9\nten,6,10\nten,1,8\nten,4973,7\nten,47,9\nten,5618,10\n"
+TEN += "ten,1201,8\nten,60069,6\nten,293,9\nten,6016,4\n"
 
 
 @pytest.mark.parametrize("options", [(), ("--scale", "1-10"), ("--user", "ten")])

@@ -81,6 +81,18 @@ CALLS: dict[str, list[Call]] = {
     "history": [calls.history("1")],
     "rate": [calls.rate("somebody", "1", 4.5)],
     "unrate": [calls.unrate("somebody", "1")],
+    "states": [calls.states("somebody"), calls.states("somebody", state="seen", limit=5, offset=1)],
+    "set_state": [calls.set_state("somebody", "seen", "1")],
+    "unset_state": [calls.unset_state("somebody", "seen", "1")],
+    "set_states": [
+        calls.set_states("somebody", [{"movie_id": "1", "state": "watchlist"}]),
+        calls.set_states("somebody", [{"movie_id": "nope", "state": "seen", "remove": True}], unknown="skip"),
+    ],
+    "group_recommendations": [
+        calls.group_recommendations(["1", "2"]),
+        calls.group_recommendations(["1", "nobody"], way="least_misery", n=3, filter="year > 1900"),
+    ],
+    "claim": [calls.claim("somebody", "guest-0123456789abcdef")],
     "import_history": [
         calls.import_history(
             "somebody", b"title,year,rating\nHeat,1995,4\n", name="my.csv", scale="0.5-5", preview=True
@@ -116,7 +128,7 @@ EVERY = [(name, call) for name, some in CALLS.items() for call in some]
 
 
 def test_every_call_is_tried() -> None:
-    assert set(CALLS) | {"run", "import_lines", "import_progress"} == set(FUNCTIONS)
+    assert set(CALLS) | {"run", "import_lines", "import_progress", "import_history"} == set(FUNCTIONS)
 
 
 def test_an_import_is_sent_and_names_the_line_that_is_refused(client: Client, tmp_path: Path) -> None:

@@ -49,8 +49,8 @@ class TitleMatcher:
     """The names of a catalog's movies. It does not refer to the catalog.
 
     A movie bears its title, its original title and its alternate titles, also those in parentheses. Compared are the
-    exact forms, then the strict ones, then the loose ones, then parts of names (before or after a colon), which count with the same year
-    only; see `title_names`. No similarity of spelling counts.
+    exact forms, then the strict ones, then the loose ones, then parts of names (before or after a colon), which count
+    with the same year only; see `title_names`. No similarity of spelling counts.
 
     Examples:
         >>> catalog = Catalog.of([Movie(movie_id="7", title="Seven (a.k.a. Se7en)", year=1995)])
