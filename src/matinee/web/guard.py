@@ -155,6 +155,15 @@ def keep_files_away(blocks: gr.Blocks) -> None:
     blocks.preprocess_data = preprocess_data  # type: ignore[method-assign]
 
 
+def keep_no_statistics(blocks: gr.Blocks) -> None:
+    """Stop Gradio from summing up, after each call, the last thousands: for a page that the app does not have.
+
+    It takes a data frame each time, and one session whose name is no text made it fail for all calls that followed.
+    """
+    queue = blocks._queue
+    queue.compute_analytics_summary = lambda _: queue.cached_event_analytics_summary  # type: ignore[method-assign]
+
+
 def _plain(value: Any) -> Any:
     """A value without the key `meta`, by which Gradio recognizes file references."""
     if isinstance(value, list):
