@@ -56,6 +56,11 @@ def packed(connection: socket.socket) -> None:
     connection.sendall(OK + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
 
 
+def redirect(place: str) -> Hostile:
+    head = f"HTTP/1.1 302 Found\r\nlocation: {place}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode()
+    return lambda connection: connection.sendall(head)
+
+
 SLOW: dict[str, Hostile] = {
     "body drips": lambda connection: drip(connection, OK + b"content-length: 100000\r\n\r\n"),
     "head drips": lambda connection: drip(connection, OK + b"x-long: "),
@@ -67,9 +72,7 @@ BROKEN: dict[str, Hostile] = {
     "huge head": lambda connection: connection.sendall(OK + b"x-long: " + b"x" * 500_000 + b"\r\n\r\n{}"),
     "too short": lambda connection: connection.sendall(OK + b"content-length: 10\r\n\r\n{}"),
     "no HTTP": lambda connection: connection.sendall(b"\x00\x16\x03" * 100),
-    "circle": lambda connection: connection.sendall(
-        b"HTTP/1.1 302 Found\r\nlocation: /again\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-    ),
+    "circle": redirect("/again"),
 }
 
 EVERY = SLOW | LARGE | BROKEN

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import numpy as np
+
 import elasticsearch_support
 import postgres_support
-from matinee.stores import Rating, SqliteStore, Store
+from matinee.data.catalog import Movie
+from matinee.stores import Exposure, MovieVector, Rating, SqliteStore, Store
 
 BATCH = 3
 
@@ -91,3 +94,33 @@ def until(true: Callable[[], object], seconds: float = 30) -> None:
     while not true():
         assert time.monotonic() < deadline, "it has not become true"
         time.sleep(0.005)
+
+
+NFC, NFD = "Zo\u00eb", "Zoe\u0308"
+"""The same name in two forms."""
+
+
+def write_both_forms(store: Store) -> int:
+    """Write what an earlier version may have written, with ids in both forms. Returns the sequence number."""
+    store.put_ratings([Rating(NFC, "1", 1.0, 1), Rating(NFD, "1", 2.0, 2), Rating(NFD, "2", 3.0, 3)])
+    store.put_ratings([Rating(NFC, NFD, 4.0, 4), Rating("u", "1", 5.0, 5)])
+    store.put_movies([Movie(movie_id="x", title="X").model_copy(update={"movie_id": NFD})])
+    store.put_vectors([MovieVector(NFD, "poster", "e", np.ones(2, dtype=np.float32))])
+    store.log_exposures([Exposure(NFD, 6, "s", "m", ("1",))])
+    return store.seq()
+
+
+def check_one_form(store: Store, before: int) -> None:
+    """What must have become of it."""
+    stars = {movie_id: rating.rating for movie_id, rating in store.user(NFC).ratings.items()}
+    assert stars == {"1": 2.0, "2": 3.0, NFC: 4.0}
+    assert store.user(NFD).version == 0
+    assert store.user("u").ratings["1"].rating == 5.0
+    (((movie_id, movie),),) = [store.movies()]
+    assert movie_id == NFC
+    assert movie is not None
+    assert movie.movie_id == NFC
+    assert [vector.movie_id for vector in store.vectors()] == [NFC]
+    assert len(store.exposures(NFC)) == 1
+    assert store.seq() == before + 1
+    assert not store.changes(before).complete

@@ -76,6 +76,25 @@ class UnknownTitleError(UnknownMovieError):
         self.hint = "Find it with engine.search(…) or `matinee search`."
 
 
+class UnsureMovieError(UnknownMovieError):
+    """A name that is not surely one film's, where something would be written.
+
+    Args:
+        candidates: ids and titles with years of films that come near.
+    """
+
+    def __init__(self, name: str, candidates: list[tuple[str, str]]) -> None:
+        super().__init__(name)
+        listed = ", ".join(f"{title} (id {movie_id})" for movie_id, title in candidates)
+        self.message = f"No film is surely {name!r}; nothing was stored."
+        self.hint = (
+            f"Near it: {listed}. Give the title with its year, or an id."
+            if listed
+            else "Give the title with its year, or an id: tt0133093, tmdb:603. Find it with `matinee search`."
+        )
+        self.candidates = candidates
+
+
 class AmbiguousTitleError(InvalidInputError):
     """Several films have this title.
 

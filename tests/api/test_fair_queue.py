@@ -116,6 +116,23 @@ def test_a_caller_that_leaves_as_its_slot_comes_gives_it_on() -> None:
     asyncio.run(play())
 
 
+def test_nobody_waits_for_so_long_that_the_work_would_end_too_late() -> None:
+    queue = FairQueue(1, 10, 0.6, within=1.0)
+    assert queue.longest_wait == 0.6
+    queue.mean, queue.deviation = 0.3, 0.15
+    assert queue.longest_wait == pytest.approx(0.4)
+    queue.mean = 2.0
+    assert queue.longest_wait == pytest.approx(0.1)
+
+    async def play() -> None:
+        since = await queue.enter("x")
+        with pytest.raises(OverloadedError):
+            await queue.enter("a")
+        queue.leave(since, counts=False)
+
+    asyncio.run(play())
+
+
 def test_the_mean_follows_durations() -> None:
     async def play() -> None:
         queue = FairQueue(1, 1, 1)
@@ -123,6 +140,7 @@ def test_the_mean_follows_durations() -> None:
         assert queue.mean == pytest.approx(1.0, abs=0.1)
         queue.leave(await queue.enter("x") - 2.0)
         assert queue.mean == pytest.approx(1.1, abs=0.1)
+        assert queue.deviation == pytest.approx(0.1, abs=0.02)
         queue.leave(await queue.enter("x") - 9.0, counts=False)
         assert queue.mean == pytest.approx(1.1, abs=0.1)
 

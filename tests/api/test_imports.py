@@ -118,7 +118,7 @@ def test_it_stops_before_a_bad_line_and_goes_on_from_there(client: Client) -> No
 def test_bad_lines_are_skipped_counted_and_named(client: Client) -> None:
     (first, *_) = films(client)
     bad = [
-        b"[1]\n", b"{}\n", b"\xff\xfe\n", line("u/v", first), line("u", "no such film"), line("u", first, 99.0),
+        b"[1]\n", b"{}\n", b"\xff\xfe\n", line("u\u200bv", first), line("u", "no such film"), line("u", first, 99.0),
         line("u", first, 4.0, extra=1), b'{"movie_id": "x", "title": ""}\n', b"x" * (line_reader.MAX_LINE + 2) + b"\n",
         b'{"user_id": "u", "movie_id": "1", "rating": NaN}\n', line("u", "missing", None),
     ]  # fmt: skip

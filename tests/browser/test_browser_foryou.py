@@ -296,6 +296,7 @@ def test_a_rating_on_a_film_s_page_counts(web: Service, page: Page, new_user: Ne
     page.locator("#picks li a").first.click()
     page.locator("#page-film button.star[data-stars='4']").first.click()
     page.locator("#page-film .star.on").first.wait_for()
+    page.get_by_role("tab", name="Classic").click()
     page.get_by_role("tab", name="For you").click()
     expect(page.locator("#ratings li")).to_have_count(1)
 
@@ -382,7 +383,7 @@ def test_the_phone_folds_the_controls(web: Service, phone: Page, new_user: NewUs
 
 # --- who one is ------------------------------------------------------------------------------------------------
 def test_choosing_a_user_and_being_a_guest(web: Service, page: Page, calm: Calm) -> None:
-    page.goto(web.url)
+    page.goto(f"{web.url}/?tab=for-you")
     page.locator("#wall li").first.wait_for()
     me = query(page)["user"][0]
     assert me.startswith("guest-")
@@ -397,7 +398,7 @@ def test_choosing_a_user_and_being_a_guest(web: Service, page: Page, calm: Calm)
     assert query(page)["user"] == ["414"]
     page.reload()
     expect(page.locator("#who .user")).to_have_text("414")
-    page.goto(web.url)
+    page.goto(f"{web.url}/?tab=for-you")
     page.wait_for_url(re.compile("user=414"))
     page.locator("#who button").first.click()
     page.get_by_role("button", name="New guest").click()
@@ -408,7 +409,7 @@ def test_choosing_a_user_and_being_a_guest(web: Service, page: Page, calm: Calm)
 
 
 def test_a_name_may_hold_anything_but_not_everything(web: Service, page: Page, calm: Calm) -> None:
-    page.goto(web.url)
+    page.goto(f"{web.url}/?tab=for-you")
     page.locator("#wall li").first.wait_for()
     page.locator("#who button").first.click()
     box = page.get_by_label("Your name, or a user's number")

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from apps_support import Service
 from browser_support import Calm
-from matinee.web.pages import PAGES
+from matinee.web.pages import CLASSIC, PAGES
 
 WHOLE = 0.95
 """Of an element's area that is in the window: widths are fractions of pixels, scrolling goes by whole ones."""
@@ -32,24 +32,40 @@ def test_every_tab_has_its_address(request: pytest.FixtureRequest, kind: str, we
 
 def test_tabs_by_hand_and_back(web: Service, page: Page, calm: Calm) -> None:
     page.goto(web.url)
-    page.locator("#wall li").first.wait_for()
+    page.locator("#tonight [data-pick]").first.wait_for()
     home = page.url
     page.get_by_role("tab", name="Search").click()
     page.wait_for_url(re.compile("tab=search"))
     expect(page).to_have_title("Search – Matinee")
-    page.get_by_role("tab", name="Three favourites").click()
-    page.wait_for_url(re.compile("tab=favourites"))
+    page.get_by_role("tab", name="Film").click()
+    page.wait_for_url(re.compile("tab=film"))
     page.go_back()
     page.wait_for_url(re.compile("tab=search"))
     expect(page.get_by_role("tab", selected=True)).to_have_text("Search")
     page.go_back()
     page.wait_for_url(home)
-    expect(page.get_by_role("tab", selected=True)).to_have_text("For you")
-    expect(page.locator("#wall li").first).to_be_visible()
+    expect(page.get_by_role("tab", selected=True)).to_have_text("Tonight")
+    expect(page.locator("#tonight [data-pick]").first).to_be_visible()
     page.go_forward()
     expect(page.get_by_role("tab", selected=True)).to_have_text("Search")
     page.get_by_role("link", name="Matinee").click()
-    expect(page.get_by_role("tab", selected=True)).to_have_text("For you")
+    expect(page.get_by_role("tab", selected=True)).to_have_text("Tonight")
+
+
+def test_classic_screens_are_behind_one_tab(web: Service, page: Page, calm: Calm) -> None:
+    labels = [label for name, (label, _) in PAGES.items() if name not in CLASSIC]
+    page.goto(f"{web.url}/?tab=search")
+    page.locator(".examples").wait_for()
+    expect(page.get_by_role("tab")).to_have_text(labels)
+    page.get_by_role("tab", name="Classic").click()
+    expect(page.locator("#classic a")).to_have_count(len(CLASSIC))
+    expect(page.get_by_role("tab")).to_have_text([label for label, _ in PAGES.values()])
+    calm(page)
+    page.get_by_role("tab", name="Three favourites").click()
+    page.wait_for_url(re.compile("tab=favourites"))
+    expect(page.locator("#page-favourites")).to_be_visible()
+    page.get_by_role("tab", name="Search").click()
+    expect(page.get_by_role("tab")).to_have_text(labels)
 
 
 def swipe_to_the_left_end(phone: Page, row: Locator) -> None:
@@ -70,7 +86,7 @@ def swipe_to_the_left_end(phone: Page, row: Locator) -> None:
 @pytest.mark.parametrize("size", [(390, 844), (320, 700)])
 def test_a_phone_scrolls_the_row_of_tabs(web: Service, phone: Page, calm: Calm, size: tuple[int, int]) -> None:
     phone.set_viewport_size({"width": size[0], "height": size[1]})
-    phone.goto(f"{web.url}/?tab=film&film=318")
+    phone.goto(f"{web.url}/?tab=favourites")
     row = phone.get_by_role("tablist").first
     tabs = row.get_by_role("tab")
     expect(tabs).to_have_text([label for label, _ in PAGES.values()])
@@ -82,13 +98,13 @@ def test_a_phone_scrolls_the_row_of_tabs(web: Service, phone: Page, calm: Calm, 
     expect(tabs.first).to_be_in_viewport(ratio=WHOLE)
     expect(tabs.last).not_to_be_in_viewport()
     tabs.first.tap()
-    phone.wait_for_url(re.compile("tab=for-you"))
+    phone.wait_for_url(re.compile("tab=tonight"))
     tabs.first.focus()
-    for place_in_row in range(len(PAGES)):
+    for place_in_row in range(len(PAGES) - len(CLASSIC)):
         expect(tabs.nth(place_in_row)).to_be_focused()
         expect(tabs.nth(place_in_row)).to_be_in_viewport(ratio=WHOLE)
         phone.keyboard.press("Tab")
-    for label in ("Search", "Poster match"):
+    for label in ("Search", "Classic"):
         phone.get_by_role("tab", name=label).tap()
         expect(phone.get_by_role("tab", name=label, selected=True)).to_be_in_viewport(ratio=WHOLE)
         expect(phone).to_have_title(f"{label} – Matinee")
@@ -135,16 +151,16 @@ def test_an_address_that_was_left_before_it_was_open_does_not_come_back(web: Ser
 def test_a_tab_that_was_left_before_it_was_open_does_not_come_back(web: Service, page: Page) -> None:
     page.goto(f"{web.url}/?tab=search")
     expect(page.get_by_role("tab", selected=True)).to_have_text("Search")
-    page.locator("#page-search input").first.wait_for()
+    page.locator("#page-search #search-text").wait_for()
     held: list[Route] = []
 
     def hold(route: Route) -> None:
-        first = not held and "tab=favourites" in (route.request.post_data or "")
+        first = not held and "tab=film" in (route.request.post_data or "")
         return held.append(route) if first else route.continue_()
 
     page.route("**/gradio_api/run/**", hold)
-    page.get_by_role("tab", name="Three favourites").click()
-    page.wait_for_url(re.compile("tab=favourites"))
+    page.get_by_role("tab", name="Film").click()
+    page.wait_for_url(re.compile("tab=film"))
     page.wait_for_function("() => document.querySelector('#pages[data-waiting]')")
     page.go_back()
     page.wait_for_url(re.compile("tab=search"))
@@ -153,14 +169,14 @@ def test_a_tab_that_was_left_before_it_was_open_does_not_come_back(web: Service,
     expect(page.get_by_role("tab", selected=True)).to_have_text("Search")
     expect(page.locator("#pages[data-waiting]")).to_have_count(0)
     page.evaluate(
-        "matinee.tab('favourites')"
+        "matinee.tab('film')"
     )  # as Gradio does for a tab that an answer shows, late on a loaded machine
     expect(page.get_by_role("tab", selected=True)).to_have_text("Search")
     expect(page.locator("#page-search")).to_be_visible()
     assert "tab=search" in page.url
-    page.get_by_role("tab", name="Three favourites").click()  # and it still opens
-    expect(page.locator("#page-favourites")).to_be_visible()
-    expect(page).to_have_url(re.compile("tab=favourites"))
+    page.get_by_role("tab", name="Film").click()  # and it still opens
+    expect(page.locator("#page-film")).to_be_visible()
+    expect(page).to_have_url(re.compile("tab=film"))
 
 
 @pytest.mark.parametrize(
@@ -180,16 +196,16 @@ def test_hostile_addresses(web: Service, page: Page, query: str) -> None:
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     page.goto(f"{web.url}/{query}")
     page.locator("[role=tabpanel] .view > *:visible").first.wait_for()
-    page.get_by_role("tab", name="For you").click()
+    page.get_by_role("tab", name="Tonight").click()
     page.get_by_role("link", name="Matinee").click()
-    page.wait_for_url(re.compile("tab=for-you"))
-    assert chosen(page) == "For you"
+    page.wait_for_url(re.compile("tab=tonight"))
+    assert chosen(page) == "Tonight"
 
 
 def test_light_and_dark(web: Service, page: Page, dark: Page) -> None:
     grounds = []
     for each in (page, dark):
         each.goto(web.url)
-        each.locator("#wall li").first.wait_for()
+        each.locator("#tonight [data-pick]").first.wait_for()
         grounds.append(each.evaluate("getComputedStyle(document.querySelector('gradio-app')).backgroundColor"))
     assert grounds == ["rgb(250, 248, 245)", "rgb(16, 14, 13)"]

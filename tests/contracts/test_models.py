@@ -324,6 +324,17 @@ def test_fold_in_is_close_to_refit(kind: str) -> None:
     assert np.corrcoef(seen[both], unseen[both])[0, 1] > 0.9
 
 
+def test_mixed_contributions_are_mixed_contributions(model: Model[Any], dataset: Dataset) -> None:
+    full = histories(dataset)[5]
+    # With movies that the model does not know in the history, and one asked for twice.
+    query = Query(np.append(full.rows, 10**9), np.append(full.ratings, np.float32(5)))
+    rows = [*range(len(dataset.catalog)), 3]
+    shares = model.contributions(query, rows)
+    mix = np.random.default_rng(0).normal(size=(4, len(rows))).astype(np.float32)
+    expected = np.zeros((4, len(query)), dtype=np.float32) if shares is None else mix @ shares
+    np.testing.assert_allclose(model.mixed_contributions(query, rows, mix), expected, rtol=1e-3, atol=2e-4)
+
+
 def test_contributions_add_up(kind: str, model: Model[Any], dataset: Dataset) -> None:
     """Leaving the sum of the shares aside, what remains of a score belongs to no film of the history."""
     query = histories(dataset)[5]

@@ -237,7 +237,10 @@ PAIRS = [("1", "2"), ("1", "3")]
 
 
 def test_rows_with_too_many_fields_are_left_out_by_line(tmp_path: Path) -> None:
-    write(tmp_path / "ratings.csv", ["userId,movieId,rating,timestamp", "1,2,3,4", "1,2,3,4,5,6", "1,3,3,4,,", "", "2,2,3"])
+    write(
+        tmp_path / "ratings.csv",
+        ["userId,movieId,rating,timestamp", "1,2,3,4", "1,2,3,4,5,6", "1,3,3,4,,", "", "2,2,3"],
+    )
     with collecting() as remarks:
         assert read_table(tmp_path / "ratings.csv", ("user_id", "movie_id"), ()).rows() == [*PAIRS, ("2", "2")]
     assert remarks.notes == ["ratings.csv: line with more than the 4 fields expected: line 3."]

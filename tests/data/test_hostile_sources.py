@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hostile_server import EVERY, OK, Hostile, hostile
+from hostile_server import EVERY, OK, Hostile, hostile, redirect
 from matinee.data import download as downloads
 from matinee.data.assets import Asset, asset_dir, ensure, is_cached
 from matinee.data.download import download
@@ -20,11 +20,6 @@ from matinee.settings import Settings
 from web_server import zip_bytes
 
 ARCHIVE = zip_bytes({"ratings.csv": b"userId,movieId,rating,timestamp\n1,1,4,1\n"})
-
-
-def redirect(place: str) -> Hostile:
-    head = f"HTTP/1.1 302 Found\r\nlocation: {place}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode()
-    return lambda connection: connection.sendall(head)
 
 
 def whole(body: bytes, length: int | None = None) -> Hostile:

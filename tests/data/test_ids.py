@@ -17,8 +17,8 @@ from matinee.data.clean import as_id as clean_id
 from matinee.data.ids import MOVIE_ID, USER_ID, MovieId, UserId, id_text
 from matinee.data.ratings import Ratings
 
-GOOD = ["1", "tt0133093", "a.b", ".a", "..a", "...", "a.", "é", "日本", "😀", "a-b_c:d"]
-BAD = ["", ".", "..", "a/b", "/", "a\x00", "a\n", "a\u202eb", "\u200b", "a\ufeff", "\u2066a"]
+GOOD = ["a/b", "/", "a b", "../a", "org/team 1", "1", "tt0133093", "a.b", ".a", "..a", "...", "a.", "é", "日本", "😀", "a-b_c:d"]
+BAD = ["", ".", "..", "a\x00", "a\ue02fb", "a\n", "a\u202eb", "\u200b", "a\ufeff", "\u2066a"]
 
 
 @pytest.mark.parametrize(("pattern", "kind"), [(MOVIE_ID, MovieId), (USER_ID, UserId)])
@@ -35,9 +35,10 @@ def test_ids(pattern: str, kind: object, text: str) -> None:
             adapter.validate_python(text)
 
 
-def test_blanks_are_for_users_only() -> None:
-    assert re.fullmatch(USER_ID, "Ann Lee")
-    assert not re.fullmatch(MOVIE_ID, "Ann Lee")
+@pytest.mark.parametrize("text", [" a", "a ", " ", "a\u00a0b", "a?b", "a#b", "a\tb"])
+def test_what_movies_may_not_have(text: str) -> None:
+    assert not re.fullmatch(MOVIE_ID, text)
+    assert not pl.Series([text]).str.contains(MOVIE_ID)[0]
 
 
 @given(st.text(max_size=70))

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from matinee._util import allocator
 from matinee.data.catalog import Movie
 from matinee.engine import Engine, Request
 from matinee.errors import DataError, MemoryLimitError, SnapshotError
@@ -238,3 +240,17 @@ def test_a_source_is_known_again_by_its_files(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "ml-1m").mkdir()
     assert source_identity("ml-1m") == "ml-1m", "a name goes before a folder of that name, as in load_dataset"
     assert source_identity("nowhere") == "nowhere"
+
+
+def test_the_memory_of_a_snapshot_served_before_is_freed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds itself in a circle, which nothing collects where the heap is frozen, as in a service."""
+    monkeypatch.setattr(allocator, "PAUSES", (0.01,) * 2000)
+    before: weakref.ref[object] = weakref.ref(engine.request_view().catalog)
+    second = train_dataset(engine.settings, random_dataset(seed=1), promote=False)
+    allocator.freeze_heap()
+    try:
+        engine.promote(second)
+        until(lambda: before() is None)
+        assert engine.recommend("u1").snapshot == second
+    finally:
+        allocator.unfreeze_heap()

@@ -18,7 +18,9 @@ from matinee.engine.search.title_index import keys_of
 from matinee.errors import ConflictError, InvalidInputError, NotFoundError, UnknownMovieError, UnknownUserError
 from matinee.settings import Settings
 from matinee.snapshots import SnapshotRegistry
+from matinee.stores import Rating
 from matinee.training.pipeline import train_dataset
+from store_support import NFC, NFD
 from support import make_dataset
 
 
@@ -64,6 +66,15 @@ def test_overlay_hides_and_replaces_what_the_snapshot_says(engine: Engine) -> No
     assert ("u3", gone) not in exported
     assert exported["u3", kept] == 0.5
     assert len(exported) == len(list(engine.export_ratings()))
+
+
+def test_ids_of_earlier_versions_are_exported_and_come_back_in_one_form(engine: Engine) -> None:
+    engine.request_view().runtime.store.put_ratings([Rating(NFD, "m1", 4.0, 5)])
+    assert engine.rated_count(NFD) == 0  # no request names them
+    written = [row for row in engine.export_ratings() if row[0] == NFD]
+    assert len(written) == 1
+    engine.rate([row[:3] for row in written])
+    assert {r.movie_id: r.rating for r in engine.history(NFC)} == {"m1": 4.0}
 
 
 def test_live_statistics_equal_a_recount(engine: Engine) -> None:

@@ -120,16 +120,18 @@ def test_shares_by_hand() -> None:
     parts = np.array([3.0, -2.0, 4.0, 1.0, np.nan, 2.0])
     preferences = np.array([0.8, 0.9, -0.5, 0.1, 1.0, 0.0])
     # The disliked film adds most (minus times minus) and the neutral one adds too: neither counts, 3 + 1 remain.
-    assert liked_shares(parts, preferences, 5) == [(0, 0.75), (3, 0.25)]
-    assert liked_shares(parts, preferences, 1) == [(0, 0.75)]
+    both = np.stack([parts, -parts])
+    assert liked_shares(both, preferences, 5) == [[(0, 0.75), (3, 0.25)], [(1, 1.0)]]
+    assert liked_shares(both, preferences, 1) == [[(0, 0.75)], [(1, 1.0)]]
+    assert liked_shares(both[:0], preferences, 5) == []
 
 
 def test_shares_are_rounded_down_and_none_is_zero() -> None:
-    assert liked_shares(np.array([1.0, 1.0, 1.0]), np.ones(3), 5) == [(0, 0.3333), (1, 0.3333), (2, 0.3333)]
-    assert liked_shares(np.array([1.0, 5e-5]), np.ones(2), 5) == [(0, 0.9999)]
-    assert liked_shares(np.array([1.0, 0.0]), np.ones(2), 5) == [(0, 1.0)]
-    assert liked_shares(np.array([-1.0, 0.0]), np.ones(2), 5) == []
-    assert liked_shares(np.array([np.inf, -np.inf]), np.ones(2), 5) == []
+    assert liked_shares(np.array([[1.0, 1.0, 1.0]]), np.ones(3), 5) == [[(0, 0.3333), (1, 0.3333), (2, 0.3333)]]
+    assert liked_shares(np.array([[1.0, 5e-5]]), np.ones(2), 5) == [[(0, 0.9999)]]
+    assert liked_shares(np.array([[1.0, 0.0]]), np.ones(2), 5) == [[(0, 1.0)]]
+    assert liked_shares(np.array([[-1.0, 0.0]]), np.ones(2), 5) == [[]]
+    assert liked_shares(np.array([[np.inf, -np.inf]]), np.ones(2), 5) == [[]]
 
 
 @given(
@@ -139,7 +141,7 @@ def test_shares_are_rounded_down_and_none_is_zero() -> None:
 def test_no_share_is_a_dislikes_and_none_is_zero(history: list[tuple[float, float]], most: int) -> None:
     parts = np.array([part for part, _ in history], dtype=np.float32)
     preferences = np.array([preference for _, preference in history], dtype=np.float32)
-    found = liked_shares(parts, preferences, most)
+    (found,) = liked_shares(parts[None], preferences, most)
     assert len(found) <= most
     assert all(preferences[place] > 0 and parts[place] > 0 for place, _ in found)
     shares = [share for _, share in found]
@@ -211,7 +213,7 @@ def test_a_taste_is_what_the_reasons_and_the_film_share(engine: Engine, wanted: 
     query = Query(history, np.full(len(history), 5, dtype=np.float32))
     reasons = Reasons(view_of(engine), query)
     parts = np.array([1.1] * 5 + [1.0] * 40)
-    found = reasons.cited(parts)
+    found = reasons.cited(parts[None])[0]
     assert [one.title for one in found] == ["A", "B", "C", "D", "E"]
     assert reasons.text(rows["Film"], found) == said
 
@@ -228,7 +230,7 @@ def test_by_content_films_are_like_others(engine: Engine, genres: Any, directors
     rows = titled(engine, Alien=(("Sci-Fi",), ("Scott",)), Film=(genres, directors))
     query = Query(np.array([rows["Alien"]]), np.array([5], dtype=np.float32))
     reasons = Reasons(view_of(engine), query, by_content=True)
-    assert reasons.text(rows["Film"], reasons.cited(np.array([1.0]))) == said
+    assert reasons.text(rows["Film"], reasons.cited(np.array([[1.0]]))[0]) == said
     assert reasons.text(rows["Film"], []) == UNDECIDED
 
 
@@ -295,5 +297,5 @@ def test_charts_say_what_they_are() -> None:
 
 def test_films_whose_share_rounds_to_nothing_are_no_reasons() -> None:
     preferences = np.ones(3)
-    assert liked_shares(np.array([1.0, 1e-6, 0.0]), preferences, 3) == [(0, 0.9999)]
-    assert liked_shares(np.array([0.0, -1.0, np.nan]), preferences, 3) == []
+    assert liked_shares(np.array([[1.0, 1e-6, 0.0]]), preferences, 3) == [[(0, 0.9999)]]
+    assert liked_shares(np.array([[0.0, -1.0, np.nan]]), preferences, 3) == [[]]

@@ -201,7 +201,7 @@ def test_reasons_for_a_new_film(data: Dataset, bound: dict[str, Model[Any]]) -> 
     assert (int(like[1:]) % 2, int(unlike[1:]) % 2) == (1, 0)
     assert shares[0].sum() > shares[1].sum(), "user 5 likes odd films"
     plain = Blend(weights={"ials": 1.0, "ease": 1.0}).bind(bound).fit(data)
-    np.testing.assert_array_equal(shares[2], plain.contributions(query, [0])[0])
+    np.testing.assert_allclose(shares[2], plain.contributions(query, [0])[0], rtol=1e-5, atol=1e-6)
 
 
 def test_users_whom_content_does_not_know(data: Dataset, bound: dict[str, Model[Any]]) -> None:

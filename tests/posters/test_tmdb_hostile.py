@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hostile_server import EVERY, LARGE, OK, Hostile, hostile
+from hostile_server import EVERY, LARGE, OK, hostile, redirect
 from matinee.errors import FetchError
 from matinee.posters import tmdb_client
 from matinee.posters.store import PosterStore
@@ -16,11 +16,6 @@ from matinee.posters.tmdb import FetchReport, fetch
 from poster_support import V3_KEY, FakeTmdb, film, picture
 
 FILMS = [film(f"m{number}", tmdb_id=str(number)) for number in range(3)]
-
-
-def redirect(place: str) -> Hostile:
-    head = f"HTTP/1.1 302 Found\r\nlocation: {place}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode()
-    return lambda connection: connection.sendall(head)
 
 
 HOSTILE = EVERY | {

@@ -6,13 +6,12 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from matinee.data.catalog import Movie
 from matinee.errors import StoreError
-from matinee.stores import Exposure, MovieVector, Rating, SqliteStore
+from matinee.stores import Rating, SqliteStore
 from matinee.stores.sqlite import migrations
+from store_support import check_one_form, write_both_forms
 
 
 def test_a_new_step_is_applied_to_an_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,33 +44,15 @@ def test_a_step_that_fails_leaves_the_old_schema(tmp_path: Path, monkeypatch: py
 
 
 def test_ids_of_earlier_versions_are_normalized_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    one, two = "Zo\u00eb", "Zoe\u0308"  # NFC and NFD of the same name
     path = tmp_path / "store.sqlite3"
     with monkeypatch.context() as patch:
         patch.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:4])
         store = SqliteStore(path)
-        store.put_ratings([Rating(one, "1", 1.0, 1), Rating(two, "1", 2.0, 2), Rating(two, "2", 3.0, 3)])
-        store.put_ratings([Rating(one, two, 4.0, 4), Rating("u", "1", 5.0, 5)])
-        store.put_movies([Movie(movie_id="x", title="X").model_copy(update={"movie_id": two})])
-        store.put_vectors([MovieVector(two, "poster", "e", np.ones(2, dtype=np.float32))])
-        store.log_exposures([Exposure(two, 6, "s", "m", ("1",))])
-        before = store.seq()
+        before = write_both_forms(store)
         store.close()
     for _ in range(2):
         store = SqliteStore(path)
-        assert {movie_id: rating.rating for movie_id, rating in store.user(one).ratings.items()} == {
-            "1": 2.0, "2": 3.0, one: 4.0,
-        }  # fmt: skip
-        assert store.user(two).version == 0
-        assert store.user("u").ratings["1"].rating == 5.0
-        (((movie_id, movie),),) = [store.movies()]
-        assert movie_id == one
-        assert movie is not None
-        assert movie.movie_id == one
-        assert [vector.movie_id for vector in store.vectors()] == [one]
-        assert len(store.exposures(one)) == 1
-        assert store.seq() == before + 1
-        assert not store.changes(before).complete
+        check_one_form(store, before)
         store.close()
 
 

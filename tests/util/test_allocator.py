@@ -6,8 +6,12 @@ import os
 import platform
 import subprocess
 import sys
+import time
+import weakref
 
 import pytest
+
+from matinee._util import allocator
 
 ARENAS_OF_EIGHT_THREADS = """
 import ctypes, sys, threading
@@ -43,3 +47,33 @@ def test_threads_share_arenas(how: str, environment: dict[str, str], fewest: int
     command = [sys.executable, "-c", ARENAS_OF_EIGHT_THREADS, how]
     done = subprocess.run(command, env=kept | environment, capture_output=True, text=True, timeout=60, check=True)
     assert fewest <= done.stdout.count("<heap nr=") <= most
+
+
+class Circle:
+    """Something that holds itself."""
+
+    def __init__(self) -> None:
+        self.own = self
+
+
+def released(used: weakref.ref[object]) -> bool:
+    """Whether it is freed within some seconds."""
+    end = time.monotonic() + 20
+    while used() is not None and time.monotonic() < end:
+        time.sleep(0.01)
+    return used() is None
+
+
+def test_what_was_frozen_is_freed_when_nothing_uses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(allocator, "PAUSES", (0.01,) * 2000)
+    circle = Circle()
+    used: weakref.ref[object] = weakref.ref(circle)
+    allocator.freeze_heap()
+    try:
+        allocator.release(used)
+        time.sleep(0.05)
+        assert used() is circle
+        del circle
+        assert released(used)
+    finally:
+        allocator.unfreeze_heap()

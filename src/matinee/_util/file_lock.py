@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from matinee._util.private_files import FILE
 
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows, which knows no shared locks: there nothing is locked
+    fcntl = None  # type: ignore[assignment]
+
 FIRST_PAUSE, LONGEST_PAUSE = 0.0001, 0.001
 """Seconds between two attempts."""
+_WAITS, _NOBODY = b"w", b"-"
 
 
 class FileLock:
@@ -32,7 +39,7 @@ class FileLock:
             shared: with others who share it, too.
         """
         pause = FIRST_PAUSE
-        while not self._attempt(shared):
+        while not self.attempt(shared=shared):
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
@@ -40,10 +47,9 @@ class FileLock:
             pause = min(2 * pause, LONGEST_PAUSE)
         return True
 
-    def _attempt(self, shared: bool) -> bool:
-        try:
-            import fcntl
-        except ImportError:  # pragma: no cover - Windows, which knows no shared locks: there nothing is locked
+    def attempt(self, *, shared: bool = False) -> bool:
+        """Take the lock if it is free."""
+        if fcntl is None:  # pragma: no cover
             return True
         try:
             fcntl.flock(self._handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
@@ -53,11 +59,17 @@ class FileLock:
 
     def release(self) -> None:
         """Give the lock back."""
-        try:
-            import fcntl
-        except ImportError:  # pragma: no cover
-            return
-        fcntl.flock(self._handle, fcntl.LOCK_UN)
+        if fcntl is not None:  # pragma: no branch
+            fcntl.flock(self._handle, fcntl.LOCK_UN)
+
+    def read(self, size: int) -> bytes:
+        """The first bytes of the file."""
+        return os.pread(self._handle, size, 0) if hasattr(os, "pread") else b""
+
+    def write(self, data: bytes) -> None:
+        """Replace the first bytes of the file."""
+        if hasattr(os, "pwrite"):  # pragma: no branch
+            os.pwrite(self._handle, data, 0)
 
     def close(self) -> None:
         """Give the lock back for good. Idempotent."""
@@ -69,7 +81,8 @@ class FileLock:
 class Turn:
     """A lock that its holders hand on: whoever has just had it cannot take it again before one who waits.
 
-    The first who waits holds a second lock, which everybody has to take before the lock itself.
+    The first who waits holds a second lock, and says so in its file. Everybody who reads that has to take the second
+    lock before the first one; where nobody waits, one lock is enough.
 
     Args:
         path, queue: files of the two locks.
@@ -88,12 +101,20 @@ class Turn:
 
     def acquire(self, deadline: float) -> bool:
         """Take the lock; False if others still hold it at a time (`time.monotonic`)."""
+        if self._queue.read(1) != _WAITS and self._lock.attempt():
+            return True
         if not self._queue.acquire(deadline):
             return False
         try:
+            self._say(_WAITS)
             return self._lock.acquire(deadline)
         finally:
+            self._say(_NOBODY)  # what somebody who was killed has said, too
             self._queue.release()
+
+    def _say(self, word: bytes) -> None:
+        with suppress(OSError):  # a full disk: then turns are less fair
+            self._queue.write(word)
 
     def release(self) -> None:
         """Give the lock back."""

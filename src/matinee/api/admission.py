@@ -20,6 +20,8 @@ from matinee.api.fair_queue import FairQueue
 from matinee.errors import OverloadedError
 from matinee.settings import Settings
 
+ANSWERED_WITHIN = 1.0
+"""Seconds from a list's request to its answer, be it that there are too many; where `max_wait` is longer, that much."""
 STREAMS = 4
 """Streamed imports at a time, in one worker process."""
 
@@ -28,10 +30,11 @@ def queues_of(settings: Settings) -> dict[Cost, FairQueue]:
     """The queues of one worker process."""
     processors = max(1, processor_count() // settings.workers)
     wait = settings.max_wait
+    within = max(ANSWERED_WITHIN, wait)
     return {
         "light": FairQueue(16, 512, wait),
-        "list": FairQueue(2 * processors, 256, wait),
-        "heavy": FairQueue(max(1, processors // 2), 64, wait),
+        "list": FairQueue(2 * processors, 256, wait, within),
+        "heavy": FairQueue(max(1, processors // 2), 64, wait, within),
         # Writes wait for the disk, and are committed in groups: many at a time take hardly longer than one.
         "write": FairQueue(32, 512, wait),
         "import": FairQueue(2, 32, max(wait, settings.busy_timeout)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
@@ -19,11 +18,13 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from matinee import __version__
+from matinee._util.allocator import freeze_heap, unfreeze_heap
 from matinee._util.security_headers import SecurityHeaders, security_headers
 from matinee._util.trusted_hosts import TrustedHosts
 from matinee.api.access import Access, CheckAccess
 from matinee.api.body_reader import ReadBody
 from matinee.api.documentation import add_documentation
+from matinee.api.encoded_paths import keep_encoded_slashes
 from matinee.api.errors import Problem, on_failure, on_http_error, on_matinee_error, on_validation_error
 from matinee.api.key_documents import describe_keys
 from matinee.api.known_parameters import LENIENT, describe_refusals, refuse_unknown
@@ -77,10 +78,9 @@ def frozen_heap(service: Service) -> Iterator[None]:
     if not service.has_process:
         yield
         return
-    gc.collect()
-    gc.freeze()
+    freeze_heap()
     yield
-    gc.unfreeze()
+    unfreeze_heap()
 
 
 @asynccontextmanager
@@ -230,6 +230,7 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
+        keep_encoded_slashes(scope)
         await self._app(scope, receive, send)
 
     def admitted(self, app: ASGIApp) -> ASGIApp:

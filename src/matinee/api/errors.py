@@ -18,6 +18,7 @@ from starlette.responses import Response
 from matinee._util.request_context import current
 from matinee.api.request_bodies import is_json
 from matinee.api.schemas.examples import example
+from matinee.data.ids import ENCODED_SLASH
 from matinee.errors import (
     ConflictError,
     EncoderError,
@@ -148,7 +149,7 @@ def problem(
         "title": title(status),
         "status": status,
         "detail": detail or ADVICE.get(status, HTTPStatus(status).description),
-        "instance": instance,
+        "instance": instance.replace(ENCODED_SLASH, "%2F"),
         **extra,
     }
     context = current.get()

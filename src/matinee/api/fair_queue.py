@@ -10,6 +10,10 @@ from matinee.errors import OverloadedError
 
 _MEMORY = 0.1
 """Weight of the newest request in the mean duration."""
+_DEVIATIONS = 2.0
+"""Mean deviations by which a long request exceeds the mean, as retransmission timers of TCP have it (RFC 6298)."""
+_LEAST = 0.1
+"""Seconds that a request may wait, however long the work on it takes."""
 
 
 class FairQueue:
@@ -23,10 +27,11 @@ class FairQueue:
         max_waiting: requests that wait.
         patience: seconds that a request waits at most. One that would wait longer, by the mean duration of the
             requests before it, is refused at once.
+        within: seconds from its coming to its answer; it waits for no longer than leaves time for the work on it.
     """
 
-    def __init__(self, slots: int, max_waiting: int, patience: float) -> None:
-        self.slots, self.max_waiting, self.patience = slots, max_waiting, patience
+    def __init__(self, slots: int, max_waiting: int, patience: float, within: float = float("inf")) -> None:
+        self.slots, self.max_waiting, self.patience, self.within = slots, max_waiting, patience, within
         self.busy = 0
         """Requests that are worked on."""
         self.waiting = 0
@@ -34,12 +39,20 @@ class FairQueue:
         """Requests refused since the start."""
         self.mean = 0.0
         """Mean seconds that a request keeps its slot."""
+        self.deviation = 0.0
+        """Mean seconds by which that differs from the mean."""
         self._clients: OrderedDict[str, deque[asyncio.Future[float]]] = OrderedDict()
 
     @property
     def free(self) -> bool:
         """Whether a request gets a slot without waiting."""
         return self.busy < self.slots and not self.waiting
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds that a request waits at most, as things are."""
+        left = self.within - (self.mean + _DEVIATIONS * self.deviation)
+        return min(self.patience, max(left, _LEAST))
 
     async def enter(self, client: str) -> float:
         """Wait for a slot; `leave` gives it back. A caller that is canceled while it waits has no slot.
@@ -53,13 +66,14 @@ class FairQueue:
         if self.free:
             self.busy += 1
             return perf_counter()
-        if self.wait_for(client) > self.patience or (self.waiting >= self.max_waiting and not self._make_room(client)):
+        longest = self.longest_wait
+        if self.wait_for(client) > longest or (self.waiting >= self.max_waiting and not self._make_room(client)):
             raise self._refuse()
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[float] = loop.create_future()
         self._clients.setdefault(client, deque()).append(turn)
         self.waiting += 1
-        timer = loop.call_later(self.patience, self._give_up, client, turn)
+        timer = loop.call_later(longest, self._give_up, client, turn)
         try:
             return await turn
         except asyncio.CancelledError:
@@ -80,6 +94,7 @@ class FairQueue:
         """
         if counts:
             took = perf_counter() - since
+            self.deviation += _MEMORY * (abs(took - self.mean) - self.deviation) if self.mean else 0.0
             self.mean += _MEMORY * (took - self.mean) if self.mean else took
         self.busy -= 1
         self._next()

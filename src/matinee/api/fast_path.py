@@ -21,6 +21,7 @@ from matinee.api.access import PLAIN
 from matinee.api.admission import Admission
 from matinee.api.application import Api, Application
 from matinee.api.cost import is_heavy
+from matinee.api.encoded_paths import keep_encoded_slashes
 from matinee.api.protocol import WHOLE
 from matinee.api.render import answer_json
 from matinee.api.response_cache import CONTENT_TYPE, CachedResponse, Header
@@ -101,6 +102,7 @@ class CoreApplication(Application):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
+        keep_encoded_slashes(scope)
         engine, core = self._core.lazy_engine.value, self._core
         if (
             engine is None

@@ -6,18 +6,63 @@ from typing import Annotated
 
 from fastapi import Path, Query
 from fastapi.exceptions import RequestValidationError
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from matinee.data.ids import ID_LENGTH, MOVIE_ID, USER_ID, MovieId, UserId, as_id, normalized
+from matinee.data.ids import (
+    ENCODED_SLASH,
+    ID_LENGTH,
+    REFERENCE,
+    REFERENCE_LENGTH,
+    USER_ID,
+    MovieId,
+    UserId,
+    accepted,
+    as_id,
+    normalized,
+)
 from matinee.engine.types import PlotMethod, Unknown
+from matinee.matching import outside_id
 
-_NFC = BeforeValidator(as_id)
+
+def _in_path(value: object) -> object:
+    """An id in a path, see `encoded_paths`."""
+    return as_id(value.replace(ENCODED_SLASH, "/") if isinstance(value, str) else value)
+
+
+def _not_long(reference: str) -> str:
+    """Addresses may be longer than ids."""
+    if len(reference) > ID_LENGTH and outside_id(reference) is None:
+        raise PydanticCustomError(
+            "string_too_long", "String should have at most {limit} characters", {"limit": ID_LENGTH}
+        )
+    return reference
+
+
+MovieRef = Annotated[
+    str,
+    BeforeValidator(as_id),
+    Field(min_length=1, max_length=REFERENCE_LENGTH, pattern=REFERENCE),
+    AfterValidator(_not_long),
+    accepted(REFERENCE, REFERENCE_LENGTH),
+]
+"""What names a movie in requests: an id of the catalog, `tt0133093`, `imdb:…`, `tmdb:603`, or an address of these."""
+_NFC = BeforeValidator(_in_path)
 UserIdPath = Annotated[
     str, _NFC, Path(min_length=1, max_length=ID_LENGTH, pattern=USER_ID, description="Id of a user.", examples=["42"])
 ]
 MovieIdPath = Annotated[
-    str, _NFC, Path(min_length=1, max_length=ID_LENGTH, pattern=MOVIE_ID, description="Id of a film.", examples=["318"])
+    str,
+    _NFC,
+    Path(
+        min_length=1,
+        max_length=REFERENCE_LENGTH,
+        pattern=REFERENCE,
+        description="Id of a film; or its id at IMDb or TMDB: `tt0133093`, `imdb:tt0133093`, `tmdb:603`, or an address "
+        "there. A `/` in it is written as %2F.",
+        examples=["318"],
+    ),
+    AfterValidator(_not_long),
 ]
 
 
@@ -115,6 +160,7 @@ __all__ = [
     "Model",
     "MovieId",
     "MovieIdPath",
+    "MovieRef",
     "PlotMethodQuery",
     "Stars",
     "UnknownFilms",

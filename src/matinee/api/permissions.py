@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from matinee.access import Role
+from matinee.data.ids import ENCODED_SLASH
 
 
 class Need(NamedTuple):
@@ -75,6 +76,8 @@ NEEDS: dict[str, Need] = {
     "GET /v1/users/{user_id}/ratings": OWN_READ,
     "PUT /v1/users/{user_id}/ratings/{movie_id}": OWN_WRITE,
     "DELETE /v1/users/{user_id}/ratings/{movie_id}": OWN_WRITE,
+    "POST /v1/users/{user_id}/import": OWN_WRITE,
+    "GET /v1/users/{user_id}/export": OWN_READ,
     "GET /v1/users/{user_id}/states": OWN_READ,
     "POST /v1/users/{user_id}/states": OWN_WRITE,
     "POST /v1/users/{user_id}/claim": OWN_WRITE,
@@ -176,4 +179,4 @@ class Permissions:
         """The user that a path names; None: it names none."""
         pattern = self._user.get(template)
         match = pattern.fullmatch(plain(path)) if pattern else None
-        return match[1] if match else None
+        return match[1].replace(ENCODED_SLASH, "/") if match else None

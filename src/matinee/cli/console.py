@@ -35,7 +35,10 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT."""
 
 ColumnMap = Annotated[
-    list[str] | None, typer.Option("--map", help="Column of Matinee = column of the file, e.g. --map user_id=uid.")
+    list[str] | None,
+    typer.Option(
+        "--map", help="Column of Matinee = column of the file: user_id=uid, or movies.movie_id=no for one table."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts instead of a table.")]
 
@@ -113,22 +116,6 @@ def load_settings(**options: Any) -> Settings:
         raise InvalidInputError(
             f"The configuration file cannot be read: {error}.", "Correct it, or set MATINEE_CONFIG to another file."
         ) from error
-
-
-def parse_mapping(pairs: list[str] | None) -> dict[str, str]:
-    """`["user_id=uid"]` → `{"user_id": "uid"}`; the short names user, movie, stars and time are accepted.
-
-    Raises:
-        InvalidInputError: a pair is not NAME=COLUMN.
-    """
-    short = {"user": "user_id", "movie": "movie_id", "item": "movie_id", "stars": "rating", "time": "timestamp"}
-    mapping: dict[str, str] = {}
-    for pair in pairs or ():
-        name, equals, column = pair.partition("=")
-        if not (name.strip() and equals and column.strip()):
-            raise InvalidInputError(f"--map {pair!r} is not NAME=COLUMN.", "Write e.g. --map user_id=uid.")
-        mapping[short.get(name.strip(), name.strip())] = column.strip()
-    return mapping
 
 
 @contextmanager

@@ -12,12 +12,12 @@ from matinee.cli.console import (
     load_settings,
     note,
     number,
-    parse_mapping,
     print_json,
     progress_bar,
     table,
 )
 from matinee.cli.queries import day
+from matinee.cli.reading import MapValues, StarScale, Unrated, reading
 
 if TYPE_CHECKING:
     from matinee.data import Inspection
@@ -70,13 +70,17 @@ def get(name: Annotated[str, typer.Argument(metavar="NAME", help="A name of `mat
 def inspect(
     source: Annotated[str, typer.Argument(metavar="NAME|FOLDER", help="A data set, a folder, or a file of ratings.")],
     map: ColumnMap = None,
+    map_values: MapValues = None,
+    unrated: Unrated = None,
+    scale: StarScale = None,
     json: AsJson = False,
 ) -> None:
     """Read a data set as training would: rows kept, dropped and changed with reasons, joins, statistics."""
     from matinee.data import inspect_source
 
     with progress_bar() as progress:
-        inspection = inspect_source(source, load_settings(), progress, mapping=parse_mapping(map))
+        options = reading(map, map_values, unrated, scale)
+        inspection = inspect_source(source, load_settings(), progress, **options)
     if json:
         print_json(inspection)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,20 +11,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from matinee._util.atomic_files import replacing
+from matinee.cli import history
 from matinee.cli.console import (
     AsJson,
     ColumnMap,
     load_settings,
     note,
     open_engine,
-    parse_mapping,
     print_json,
     progress_bar,
     table,
 )
-from matinee.cli.movies import all_movies, resolve
+from matinee.cli.movies import all_movies, surely
+from matinee.cli.reading import MapValues, Unrated, parse_mapping, parse_scale, parse_unrated, parse_values
 from matinee.data.titles import with_year
-from matinee.errors import InvalidInputError, NotFoundError
+from matinee.errors import DataError, InvalidInputError, MatineeError, NotFoundError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from matinee.client.imports import Source
     from matinee.data.catalog import Movie
     from matinee.data.dataset import TableReport
+    from matinee.data.readers.columns import ColumnMapping
 
 BATCH = 5_000
 """Rows per batch of imports and exports. Batches are stored atomically."""
@@ -39,14 +41,16 @@ BATCH = 5_000
 import_app = typer.Typer(help="Write ratings or films of a file into the store.", no_args_is_help=True)
 export_app = typer.Typer(help="Write all ratings or films to a file.", no_args_is_help=True)
 
-FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A .csv, .tsv, .parquet or .ndjson file.")]
+FileArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A .csv, .tsv, .parquet, .ndjson or .json file, packed or not.")
+]
 Target = Annotated[Path, typer.Argument(metavar="FILE", help="A .csv, .parquet or .ndjson file.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")]
 
 
 def rate(
     user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user; a new one is fine.")],
-    movie: Annotated[str, typer.Argument(metavar="FILM", help="Title, title with year, or id.")],
+    movie: Annotated[str, typer.Argument(metavar="FILM", help="Title with year, or id: 318, tt0111161, tmdb:278.")],
     stars: Annotated[
         float | None,
         typer.Argument(metavar="STARS", help="On the data set's scale, mostly 0.5 to 5; none for data without stars."),
@@ -54,7 +58,7 @@ def rate(
 ) -> None:
     """Store one rating; the user's next recommendation reflects it."""
     with open_engine() as engine:
-        match = resolve(engine, movie)
+        match = surely(engine, movie)
         low, high = engine.scale
         if stars is None and low < high:
             raise typer.BadParameter(f"A rating needs stars: give {low:g} to {high:g} of them after the film.")
@@ -65,11 +69,11 @@ def rate(
 
 def unrate(
     user: Annotated[str, typer.Argument(metavar="USER", help="Id of a user.")],
-    movie: Annotated[str, typer.Argument(metavar="FILM", help="Title, title with year, or id.")],
+    movie: Annotated[str, typer.Argument(metavar="FILM", help="Title with year, or id: 318, tt0111161, tmdb:278.")],
 ) -> None:
     """Delete one rating; the user's next recommendation reflects it."""
     with open_engine() as engine:
-        match = resolve(engine, movie)
+        match = surely(engine, movie)
         name = with_year(match.title, match.year)
         try:
             engine.unrate(user, match.movie_id)
@@ -102,12 +106,14 @@ def erase(
     note("Snapshots hide what they hold of the user; `matinee train`, then `matinee snapshots prune`, deletes it.")
 
 
-def print_cleaning(report: TableReport, stored: int, what: str, json: bool) -> None:
-    """Print the cleaning report of a file."""
+def print_cleaning(report: TableReport, stored: int, what: str, json: bool, notes: Sequence[str] = ()) -> None:
+    """Print the cleaning report of a file, and what was guessed in reading it."""
     if json:
-        print_json({"stored": stored, **report.model_dump()})
+        print_json({"stored": stored, **report.model_dump(), "notes": list(notes)})
         return
-    kinds = (("dropped", report.dropped), ("changed", report.changed))
+    for line in notes:
+        note(line)
+    kinds = (("dropped", report.dropped), ("changed", report.changed), ("noticed", report.noticed))
     rows = [[kind, reason, f"{count:,}"] for kind, counts in kinds for reason, count in counts.items()]
     if rows:
         table("", ["Rows", "Why", "Number"], rows, right=("Number",))
@@ -115,24 +121,73 @@ def print_cleaning(report: TableReport, stored: int, what: str, json: bool) -> N
 
 
 @import_app.command("ratings")
-def import_ratings(file: FileArgument, map: ColumnMap = None, json: AsJson = False) -> None:
-    """Store the ratings of a file, in batches of 5,000; what cannot be used is counted by reason."""
+def import_ratings(
+    file: FileArgument,
+    map: ColumnMap = None,
+    map_values: MapValues = None,
+    unrated: Unrated = None,
+    user: Annotated[
+        str | None,
+        typer.Option("--user", metavar="ID", help="The file is one person's export, see `matinee import history`."),
+    ] = None,
+    layout: history.Layout = None,
+    scale: history.FileScale = None,
+    preview: history.Preview = False,
+    json: AsJson = False,
+) -> None:
+    """Store the ratings of a table, in batches of 5,000, or with --user one person's films from another site.
+
+    What cannot be used is counted by reason.
+    """
+    if user is not None:
+        history.import_history(file, user, layout, scale, preview, json)
+        return
+    if layout is not None or preview:
+        raise InvalidInputError("--layout and --preview are for one person's export.", "Add --user ID.")
     from matinee.data import clean_ratings, read_ratings_table
     from matinee.data.readers.memory import reading_within
+    from matinee.data.readers.remarks import collecting
 
-    with open_engine() as engine, progress_bar() as progress:
+    words, no_rating = parse_values(map_values), parse_unrated(unrated) or ()
+    with open_engine() as engine, progress_bar() as progress, collecting() as remarks:
         low, high = engine.scale
         with reading_within(engine.settings.memory_limit):
-            frame = read_ratings_table(file, parse_mapping(map), stars=low < high)
+            try:
+                frame = read_ratings_table(file, parse_mapping(map), stars=low < high)
+            except DataError as error:
+                raise _with_person_hint(file, error) from error
+        stated = parse_scale(scale.replace("-", ",")) if scale else None
+        given = history.scale_of_table(frame, engine.scale, stated, words, no_rating)
         movie_ids = [movie.movie_id for movie, _ in all_movies(engine, "year")]
-        clean, report = clean_ratings(frame, movie_ids, engine.scale)
+        clean, report = clean_ratings(frame, movie_ids, given, words=words, unrated=no_rating)
+        clean, report = history.to_scale(clean, report, given, engine.scale)
         stored = 0
         for part in clean.iter_slices(min(BATCH, engine.settings.max_batch)):
             times = part["timestamp"].to_list() if "timestamp" in part.columns else None
             triples = list(part.select("user_id", "movie_id", "rating").iter_rows())
             stored += engine.rate(triples, timestamps=times)
             progress("Storing ratings", stored / clean.height)
-    print_cleaning(report, stored, "ratings", json)
+    print_cleaning(report, stored, "ratings", json, remarks.notes)
+
+
+def _with_person_hint(file: Path, error: DataError) -> DataError:
+    """The error, which names --user where the file is an export of one person's films."""
+    from matinee.histories import read_history
+
+    try:
+        layout = read_history(file.name, file.read_bytes()).layout
+    except (MatineeError, OSError):
+        return error
+    if layout == "csv":
+        return error
+    return DataError(
+        f"{file} is an export of one person's films ({layout}), not a table of ratings.",
+        f"Say whose they are: matinee import ratings {file} --user NAME.",
+    )
+
+
+import_app.command("history")(history.import_history)
+export_app.command("history")(history.export_history)
 
 
 @import_app.command("stream")
@@ -195,21 +250,24 @@ def _content_key(file: Path) -> str:
         return f"file-{hashlib.file_digest(content, 'sha256').hexdigest()[:40]}"
 
 
-def _rows_as_lines(file: Path, mapping: dict[str, str]) -> Source:
+def _rows_as_lines(file: Path, mapping: ColumnMapping) -> Source:
     """The ratings of a table as lines of an import."""
     from matinee.data import read_ratings_table
-    from matinee.data.clean import as_id, as_seconds
+    from matinee.data.clean import as_id, stars_column
     from matinee.data.readers.memory import reading_within
+    from matinee.data.times import as_seconds, to_seconds
 
     with reading_within(load_settings().memory_limit):
         frame = read_ratings_table(file, mapping)
     import polars as pl
 
-    columns = [as_id(frame, "user_id"), as_id(frame, "movie_id"), pl.col("rating").cast(pl.Float64, strict=False)]
+    columns = [as_id(frame, "user_id"), as_id(frame, "movie_id"), stars_column(frame)]
     if "timestamp" in frame.columns:
-        columns.append(as_seconds(frame, "timestamp").cast(pl.Int64, strict=False).alias("timestamp"))
+        columns.append(as_seconds(frame, "timestamp").cast(pl.Float64).alias("timestamp"))
     # A rating that is no number would be taken for one to remove.
     frame = frame.select(columns).filter(pl.col("rating").is_not_null())
+    if "timestamp" in frame.columns:
+        frame = to_seconds(frame, "timestamp", {}).with_columns(pl.col("timestamp").cast(pl.Int64, strict=False))
 
     def read(rows: int, size: int) -> Iterator[bytes]:
         del size
@@ -222,11 +280,12 @@ def _rows_as_lines(file: Path, mapping: dict[str, str]) -> Source:
 @import_app.command("movies")
 def import_movies(file: FileArgument, map: ColumnMap = None, json: AsJson = False) -> None:
     """Add or replace the films of a file; they are searchable and recommendable at once."""
-    from matinee.data import TableReport, clean_movies
-    from matinee.data.readers.columns import MOVIES_COLUMNS
-    from matinee.data.readers.tables import read_table
+    from matinee.data import TableReport
+    from matinee.data.load import read_movies_file
+    from matinee.data.readers.remarks import collecting
 
-    frame, cleaning = clean_movies(read_table(file, MOVIES_COLUMNS, ("movie_id", "title"), parse_mapping(map)))
+    with collecting() as remarks:
+        frame, cleaning = read_movies_file(file, parse_mapping(map))
     movies: list[Movie] = []
     dropped = dict(cleaning.dropped)
     for record in frame.iter_rows(named=True):
@@ -236,12 +295,30 @@ def import_movies(file: FileArgument, map: ColumnMap = None, json: AsJson = Fals
         else:
             movies.append(movie)
     with open_engine() as engine, progress_bar() as progress:
+        movies = [*_known_by_other_ids(movies, [movie for movie, _ in all_movies(engine, "year")])]
         size = min(BATCH, engine.settings.max_batch)
         for start in range(0, len(movies), size):
             engine.put_movies(movies[start : start + size])
             progress("Storing films", min(start + size, len(movies)) / len(movies))
     report = TableReport(rows_in=cleaning.rows_in, rows_out=len(movies), dropped=dropped, changed=cleaning.changed)
-    print_cleaning(report, len(movies), "films", json)
+    print_cleaning(report, len(movies), "films", json, remarks.notes)
+
+
+def _known_by_other_ids(movies: list[Movie], catalog: list[Movie]) -> Iterator[Movie]:
+    """Movies called by their TMDB or IMDb id, as those of the catalog with that id, whose other columns they keep."""
+    from matinee.data.catalog import Movie
+
+    own = {movie.movie_id: movie for movie in catalog}
+    by_tmdb = {movie.tmdb_id: movie for movie in catalog if movie.tmdb_id}
+    by_imdb = {movie.imdb_id: movie for movie in catalog if movie.imdb_id}
+    for movie in movies:
+        outside = movie.movie_id in (f"tmdb:{movie.tmdb_id}", movie.imdb_id)
+        known = by_tmdb.get(movie.tmdb_id) or by_imdb.get(movie.imdb_id) if outside else None
+        if known is None or movie.movie_id in own:
+            yield movie
+            continue
+        filled = {name: value for name, value in movie.model_dump().items() if value not in (None, (), "")}
+        yield Movie(**{**known.model_dump(), **filled, "movie_id": known.movie_id})
 
 
 def _movie(record: dict[str, Any]) -> tuple[Movie | None, str]:

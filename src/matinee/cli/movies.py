@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from matinee.cli.console import note
 from matinee.data.titles import with_year
-from matinee.errors import NotFoundError, UnknownMovieError
+from matinee.errors import NotFoundError, UnknownMovieError, UnsureMovieError
 
 if TYPE_CHECKING:
     from matinee.data.catalog import Movie
@@ -64,6 +64,28 @@ def resolve(engine: Engine, text: str) -> Movie:
     movie = hits[0].movie
     how = f" ({hits[0].how})" if hits[0].how.startswith("spelt") else ""
     note(f"No film is called {text!r}: took {with_year(movie.title, movie.year)}{how}.")
+    return movie
+
+
+def surely(engine: Engine, text: str) -> Movie:
+    """The movie that a title with its year, or an id, surely means; for commands that write.
+
+    `id:300` is always an id, `tt0416449`, `imdb:…` and `tmdb:1271` are those of IMDb and TMDB.
+
+    Raises:
+        UnsureMovieError: no movie, or several; it names those that come near.
+    """
+    text = text.strip()
+    if text.startswith("id:"):
+        return engine.movie(text[3:])
+    movie = engine.find_surely(text)
+    if movie.movie_id == text:  # "300" is a title and an id
+        hits = engine.search(text, n=min(20, engine.settings.max_n), by="title")
+        titled = [hit.movie for hit in hits if hit.movie.title.casefold() == text.casefold()]
+        others = [other for other in titled if other.movie_id != movie.movie_id]
+        if others:
+            both = [movie, *others]
+            raise UnsureMovieError(text, [(one.movie_id, with_year(one.title, one.year)) for one in both])
     return movie
 
 

@@ -14,12 +14,12 @@ from matinee.cli.console import (
     load_settings,
     note,
     number,
-    parse_mapping,
     print_json,
     progress_bar,
     table,
 )
 from matinee.cli.processes import end_with_stdin
+from matinee.cli.reading import MapValues, StarScale, Unrated, reading
 
 if TYPE_CHECKING:
     from matinee.evaluation.experiment import Evaluation
@@ -35,6 +35,9 @@ DataOption = Annotated[
 def train(
     data: DataOption = None,
     map: ColumnMap = None,
+    map_values: MapValues = None,
+    unrated: Unrated = None,
+    scale: StarScale = None,
     promote: Annotated[bool, typer.Option(help="Serve the new snapshot at once.")] = True,
     measure: Annotated[bool, typer.Option(help="Measure on held-out ratings as well, which fits twice.")] = True,
     quick: Annotated[
@@ -56,7 +59,7 @@ def train(
             promote=promote,
             measure=measure,
             quick=quick,
-            mapping=parse_mapping(map) or None,
+            **reading(map, map_values, unrated, scale),
             progress=progress,
         )
     manifest = SnapshotRegistry(settings.snapshots_dir).show(snapshot_id)

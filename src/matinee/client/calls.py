@@ -1,7 +1,6 @@
 """Every call of the core service that its clients make: method, path, query and body, in one place.
 
-Functions return a `Call`; options that are None are left out, so that the core's own default counts. An id with a /
-in it raises an `InvalidInputError`.
+Functions return a `Call`; options that are None are left out, so that the core's own default counts.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
-
-from matinee.errors import InvalidInputError
 
 
 @dataclass(frozen=True)
@@ -22,7 +19,7 @@ class Call:
         path: with its parameters in place.
         params: the query, without what is None.
         json: a body to be sent as JSON.
-        image: a body to be sent as it is: the bytes of a picture.
+        image: a body to be sent as it is: the bytes of a picture or a file.
         raw: the answer is bytes, not JSON.
         streams: the body is sent while it is made, as NDJSON (`Client.upload`).
     """
@@ -44,10 +41,6 @@ def _call(
 
 
 def _segment(part: str) -> str:
-    if "/" in part:  # a server decodes paths before routing: the rest would be read as further segments
-        raise InvalidInputError(
-            f"{part[:50]!r} cannot be the id of a film or user: there is a / in it.", "Leave it out."
-        )
     quoted = quote(part, safe="", errors="surrogatepass")
     # Dots alone would be read as relative path segments.
     return quoted.replace(".", "%2E") if set(part) <= {"."} else quoted
@@ -192,16 +185,7 @@ def import_history(
 ) -> Call:
     """Store a history that another site has exported, or only say what is in it."""
     return _call(
-        "POST",
-        "v1",
-        "users",
-        user_id,
-        "import",
-        image=file,
-        name=name,
-        layout=layout,
-        scale=scale,
-        preview=preview,
+        "POST", "v1", "users", user_id, "import", image=file, name=name, layout=layout, scale=scale, preview=preview
     )
 
 
@@ -333,6 +317,11 @@ def import_lines(key: str, *, start: int | None = None, on_error: str | None = N
 def import_progress(key: str) -> Call:
     """How far an import has come."""
     return _call("GET", "v1", "imports", key)
+
+
+def export_history(user_id: str, *, layout: str | None = None) -> Call:
+    """A person's ratings and states as a file, as bytes; layout: csv, letterboxd, imdb or trakt."""
+    return _call("GET", "v1", "users", user_id, "export", layout=layout, raw=True)
 
 
 # --- what is served --------------------------------------------------------------------------------------------

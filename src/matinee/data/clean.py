@@ -12,6 +12,7 @@ from matinee.data.dataset import SEEN, TableReport
 from matinee.data.frames import SCHEMA
 from matinee.data.ids import ID_LENGTH, MOVIE_ID, USER_ID
 from matinee.data.packed import LIST_COLUMNS
+from matinee.data.readers.remarks import remark
 from matinee.data.stars import NULL_WORDS, Values, understand
 from matinee.data.times import LAST_SECOND, as_seconds, to_seconds
 from matinee.data.titles import article_first, split_names, valid_year, without_year, year_in_title
@@ -194,6 +195,13 @@ def _number_of(frame: pl.DataFrame, reading: _Reading) -> pl.Expr:
     return pl.coalesce(stated, number)
 
 
+def stars_column(frame: pl.DataFrame) -> pl.Expr:
+    """The column `rating` as numbers, however they are written; words and what cannot be read are null."""
+    values = Values.of(frame["rating"])
+    read = {} if values.thumbs else values.numbers
+    return _number_of(frame, _Reading(frame.clear(), (0.0, 1.0), read, (), False)).alias("rating")
+
+
 def _part(frame: pl.DataFrame, reading: _Reading, counts: Counter) -> pl.DataFrame:
     """Valid rows of a part of a table: `user_id` (Categorical), `film`, `rating`, `timestamp`; repeated ones too."""
     scale = reading.scale
@@ -215,10 +223,13 @@ def _part(frame: pl.DataFrame, reading: _Reading, counts: Counter) -> pl.DataFra
     bad = users.filter(out_of_range(users, USER_ID) & ~is_null_word(users))
     table.drop(
         "user missing",
-        pl.col("user_id").is_null() | pl.col("user_id").is_in(missing.implode()) if len(missing) else pl.col("user_id").is_null(),
+        pl.col("user_id").is_null() | pl.col("user_id").is_in(missing.implode())
+        if len(missing)
+        else pl.col("user_id").is_null(),
     )
     table.drop("film missing", pl.col("movie_id").is_null())
     if len(bad):
+        remark(f"User ids such as {bad[0]!r} are not taken: {fault_of_id(bad[0], for_user=True)}.")
         table.drop("user id out of range", pl.col("user_id").is_in(bad.implode()))
     odd = users.filter(users.str.contains(SPREADSHEET_NUMBER))
     if len(odd):
@@ -284,6 +295,21 @@ def _drop_repeated(table: Counter, n_films: int, reason: str) -> None:
     table.drop(reason or "rated again later (the latest is kept)", ~pl.Series(keep))
 
 
+def fault_of_id(text: str, *, for_user: bool = False) -> str:
+    """Why an id is not valid: "it has '/'"."""
+    if len(text) > ID_LENGTH:
+        return f"it has more than {ID_LENGTH} characters"
+    if text.startswith("-") and text[1:].isdigit():
+        return "it is a negative number"
+    if text in (".", ".."):
+        return "it is a folder's name"
+    signs = "/" if for_user else "/?#"
+    sign = next((sign for sign in text if sign in signs or not sign.isprintable() or (sign.isspace() and not for_user)), "")
+    if sign == " ":
+        return "it has a blank"
+    return f"it has the character {sign!r}" if sign else "it has a character that ids do not have"
+
+
 def as_words(frame: pl.DataFrame, name: str, separator: str = "|") -> pl.Expr:
     """A column of lists, from lists or separated text. Empty, repeated and long words are dropped."""
     kind = frame.schema[name]
@@ -336,7 +362,10 @@ def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.Da
     for name in frame.columns:
         if name in LIST_COLUMNS:
             separator = genre_separator if name == "genres" else "|"
-            if not isinstance(frame.schema[name], pl.List) and (style := list_style(frame, name, separator)) != separator:
+            if (
+                not isinstance(frame.schema[name], pl.List)
+                and (style := list_style(frame, name, separator)) != separator
+            ):
                 told = {"objects": "list of objects", "quoted": "list in brackets", ",": "list with commas"}
                 styles[f"{name}: {told.get(style, f'list with {style!r}')}"] = int(frame[name].is_not_null().sum())
             columns.append(as_words(frame, name, separator))
@@ -352,11 +381,15 @@ def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.Da
     for name in texts:
         table.frame, count = plain_column(table.frame, name)
         if count:
-            mended["markup or line break taken out of a text"] = mended.get("markup or line break taken out of a text", 0) + count
+            mended["markup or line break taken out of a text"] = (
+                mended.get("markup or line break taken out of a text", 0) + count
+            )
     table.changed.update(styles)
     table.changed.update(mended)
     table.drop("film id missing", pl.col("movie_id").is_null() | is_null_word(table.frame["movie_id"]))
     bad = out_of_range(table.frame["movie_id"], MOVIE_ID)
+    if first := table.frame["movie_id"].filter(bad).head(1).to_list():
+        remark(f"Film ids such as {first[0]!r} are not taken: {fault_of_id(first[0])}.")
     table.drop("film id out of range", bad)
     blank = pl.col("title").is_null() | pl.col("title").is_in(["", "\\N", "NULL", "NaN", "#N/A"])
     table.drop("title missing", blank)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from matinee.data.clean import as_id
+from matinee.data.clean import as_id, fault_of_id
 from matinee.data.dataset import TableReport
 from matinee.data.ids import MOVIE_ID
 from matinee.data.readers.remarks import remark
@@ -35,9 +35,7 @@ def check_known(ratings: pl.DataFrame, movies: pl.DataFrame, report: TableReport
     why, hint = _explain(rated, movies, raw)
     odd = rated.filter(~rated.str.contains(MOVIE_ID))
     if len(odd) > 0.5 * len(rated):
-        sign = next((character for character in odd[0] if character.isspace() or character in "/?#"), "")
-        what = "white space" if sign.isspace() else repr(sign)
-        why = f"Ids such as {odd[0]!r} have {what or 'a character that ids do not have'}, and are not taken as ids of films."
+        why = f"Film ids such as {odd[0]!r} are not taken: {fault_of_id(odd[0])}."
         hint = "Write them without it, in both tables."
     raise DataError(
         f"{lost:,} of {lost + kept:,} ratings are of films that the table of films does not have "

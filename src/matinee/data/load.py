@@ -18,13 +18,13 @@ from matinee.data.id_checks import check_known, note_imdb_ids
 from matinee.data.joins import add_links, add_overviews, add_tags
 from matinee.data.ratings import Ratings
 from matinee.data.readers import RawData, read_source
-from matinee.data.readers.archives import unpacked
+from matinee.data.readers.archives import ARCHIVES, packing, unpacked
 from matinee.data.readers.columns import MOVIES_COLUMNS, RATINGS_COLUMNS, ColumnMapping, split_mapping
 from matinee.data.readers.frames import is_frame, read_frames
 from matinee.data.readers.generic import find
 from matinee.data.readers.memory import reading_within
 from matinee.data.readers.metadata import read_movies_alone, refuse_other_tables
-from matinee.data.readers.remarks import collecting
+from matinee.data.readers.remarks import collecting, current_notes
 from matinee.data.readers.tables import SUFFIXES, columns_of, read_table
 from matinee.data.sources import get_dataset_files, list_datasets, locate_auto
 from matinee.data.stars import Values, understand
@@ -116,7 +116,13 @@ def _locate(source: str | Path, settings: Settings, progress: Progress | None) -
         return source, get_dataset_files(source, settings, progress), ()
     path = Path(source).expanduser()
     if path.exists():
-        return path.resolve().stem if path.is_file() else path.resolve().name, path, ()
+        resolved = path.resolve()
+        if not path.is_file():
+            return resolved.name, path, ()
+        kind = packing(path) or ""
+        bare = resolved.name[: -len(kind)] if kind and resolved.name.lower().endswith(kind) else resolved.name
+        # ml.zip is called ml, ratings.csv.gz ratings
+        return bare if kind in ARCHIVES else Path(bare).stem, path, ()
     if isinstance(source, Path) or len(path.parts) > 1:
         raise DataError(f"There is no folder {path}.", "Check the path, or give a name of `matinee data list`.")
     return source, get_dataset_files(source, settings, progress), ()
@@ -144,9 +150,7 @@ def assemble(
     with collecting() as remarks:
         dataset = _assemble(name, raw, scale, values, unrated, wikidata, (*notes, *raw.notes))
     report = dataset.report
-    tables = {
-        table: counts.with_lost(raw.lost.get(table, {})) for table, counts in report.tables.items()
-    }
+    tables = {table: counts.with_lost(raw.lost.get(table, {})) for table, counts in report.tables.items()}
     report = report.model_copy(update={"tables": tables, "notes": (*report.notes, *remarks.notes)})
     return replace(dataset, report=report)
 
@@ -173,7 +177,9 @@ def _assemble(
     has_ratings = "rating" in raw.ratings.columns
     values = Values.of(raw.ratings["rating"], words) if has_ratings else None
     if words and not has_ratings:
-        raise DataError("There is no column of ratings whose values could be read as stated.", "Add --map rating=COLUMN.")
+        raise DataError(
+            "There is no column of ratings whose values could be read as stated.", "Add --map rating=COLUMN."
+        )
     meaning = understand(values, raw.scale, scale=stated, unrated=unrated)
     scale = meaning.scale
     notes = (*notes, *meaning.notes)
@@ -197,7 +203,10 @@ def _assemble(
             lost = tables["movies" if table == "films" else "ratings"].dropped
             why = ", ".join(f"{reason}: {count:,}" for reason, count in lost.items()) or "the table is empty"
             unread = f" {_note_unread(values)}" if table == "ratings" and values is not None and values.unread else ""
-            raise DataError(f"{name} has no usable {table} ({why}).{unread}", "Check the files and the column mapping.")
+            odd = " ".join(["", *(text for text in current_notes() if " ids such as " in text)])
+            raise DataError(
+                f"{name} has no usable {table} ({why}).{unread}{odd}", "Check the files and the column mapping."
+            )
     if raw.links is not None:
         movies, tables["links"], shares = add_links(movies, raw.links)
         joins |= shares

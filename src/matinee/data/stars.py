@@ -31,7 +31,9 @@ _THUMBS = {word: 1.0 for word in _LIKES} | {word: 0.0 for word in _DISLIKES}
 _DECIMAL_COMMA = re.compile(r"^[-+]?\d+,\d+$")
 _FRACTION = re.compile(r"^(\d+(?:[.,]\d+)?)\s*(?:/|von|of|out of|sur|de)\s*(\d{1,3})$", re.IGNORECASE)
 _PERCENT = re.compile(r"^(\d+(?:[.,]\d+)?)\s*%$")
-_WITH_WORD = re.compile(r"^(\d+(?:[.,]\d+)?)\s*(?:stars?|sterne?|étoiles?|estrellas?|stelle|stella|★|⭐|\*)$", re.IGNORECASE)
+_WITH_WORD = re.compile(
+    r"^(\d+(?:[.,]\d+)?)\s*(?:stars?|sterne?|étoiles?|estrellas?|stelle|stella|★|⭐|\*)$", re.IGNORECASE
+)
 _SIGNS = re.compile(r"^(?:[★⭐✭✮*]\ufe0f?\s?)*(?:½|\s*1/2|⯨|⯪)?\s*[☆✩✰]*$")
 
 _SENTINELS = (-1.0, 99.0, -99.0, -9.0, 999.0, -999.0, 9999.0, -9999.0, 9.0e9)
@@ -68,7 +70,7 @@ class Values:
             words: values as written, in any case → numbers; wins over what can be read.
         """
         counted = column.alias("value").value_counts(name="rows")  # stars are few: no column of all of them is made
-        stated = {word.strip().casefold(): number for word, number in (words or {}).items()}
+        stated = {word.strip().casefold(): float(number) for word, number in (words or {}).items()}
         plain = counted["value"].cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
         counted = counted.select(pl.col("value").cast(pl.String), number=plain, rows=pl.col("rows").cast(pl.Int64))
         odd = counted.filter(pl.col("number").is_null() & pl.col("value").is_not_null()) if not stated else counted
@@ -116,7 +118,9 @@ class Values:
                 numbers[value] = number * top / own
         read = counted.with_columns(
             number=pl.coalesce(
-                pl.col("value").replace_strict(list(numbers), list(numbers.values()), default=None, return_dtype=pl.Float64)
+                pl.col("value").replace_strict(
+                    list(numbers), list(numbers.values()), default=None, return_dtype=pl.Float64
+                )
                 if numbers
                 else pl.lit(None, pl.Float64),
                 "number",
@@ -209,7 +213,7 @@ def understand(
                 "--unrated none keeps it as a rating."
             )
         unrated = tuple(number for number, _ in apart)
-    given = given.filter(~pl.col("number").is_in(list(unrated)))
+    given = given.filter(~pl.col("number").is_in([float(number) for number in unrated])) if unrated else given
     if scale is not None:
         return Meaning(scale, tuple(unrated), notes=tuple(notes))
     if given.is_empty():
@@ -229,7 +233,7 @@ def understand(
         noticed['rating is 0, which may mean "not rated" (--unrated 0)'] = zeros
         lowest = float(given.filter(pl.col("number") > 0)["number"].min())  # type: ignore[arg-type]
         notes.append(
-            f"{zeros:,} of {total:,} ratings are 0, and the others begin at {lowest:g}: 0 may mean \"not rated\". It is kept as "
+            f'{zeros:,} of {total:,} ratings are 0, and the others begin at {lowest:g}: 0 may mean "not rated". It is kept as '
             "the lowest rating; --unrated 0 leaves these rows out."
         )
     if values.thumbs:
@@ -239,7 +243,17 @@ def understand(
     return Meaning(found, tuple(unrated), notes=tuple(notes), noticed=noticed)
 
 
-_NAMED = ((0.5, 5.0), (1.0, 5.0), (0.0, 5.0), (1.0, 10.0), (0.5, 10.0), (0.0, 10.0), (0.0, 100.0), (0.0, 1.0), (-1.0, 1.0))
+_NAMED = (
+    (0.5, 5.0),
+    (1.0, 5.0),
+    (0.0, 5.0),
+    (1.0, 10.0),
+    (0.5, 10.0),
+    (0.0, 10.0),
+    (0.0, 100.0),
+    (0.0, 1.0),
+    (-1.0, 1.0),
+)
 
 
 def _share(given: pl.DataFrame, low: float, high: float) -> float:
@@ -312,7 +326,7 @@ def _is_amount(given: pl.DataFrame, hint: Scale | None) -> bool:
         beyond = positive.filter(pl.col("number") > top)
         tail = int(beyond["rows"].sum()) / total
         if tail < 0.01 or (tail < 0.05 and beyond.height <= 2):  # a few faults beyond a scale
-            return top == 100.0 and median <= 0.05 * top
+            return median <= {5.0: 0.0, 10.0: 2.0, 100.0: 5.0}[top]
     return median <= 0.1 * high
 
 

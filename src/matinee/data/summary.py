@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from matinee._util.progress import Progress
 from matinee.data.dataset import CleaningReport, Dataset
 from matinee.data.load import load_dataset
 from matinee.data.ratings import NO_TIME
+from matinee.data.readers.columns import ColumnMapping
 from matinee.settings import Settings
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)
@@ -92,15 +93,19 @@ def inspect_source(
     settings: Settings,
     progress: Progress | None = None,
     *,
-    mapping: Mapping[str, str] | None = None,
+    mapping: ColumnMapping | None = None,
     scale: tuple[float, float] | None = None,
+    values: Mapping[str, float] | None = None,
+    unrated: Sequence[float] | None = None,
 ) -> Inspection:
     """Load a data set (see `load_dataset`) and summarize it.
 
     Raises:
         MatineeError: as `load_dataset`.
     """
-    dataset = load_dataset(source, settings, progress, mapping=mapping, scale=scale)
+    dataset = load_dataset(
+        source, settings, progress, mapping=mapping, scale=scale, values=values, unrated=unrated
+    )
     return Inspection(
         **dict(dataset.report),
         scale=dataset.scale,

@@ -80,10 +80,15 @@ def to_seconds(frame: pl.DataFrame, name: str, changed: dict[str, int]) -> pl.Da
 
 def _dates(frame: pl.DataFrame, name: str) -> pl.Expr:
     """Dates as text → seconds, Float64; null where they are none."""
-    text = pl.col(name).str.strip_chars().str.replace("T", " ", literal=True).str.replace(r"[.,]\d+(\D|$)", "${1}")
+    text = pl.col(name).str.strip_chars().str.replace(r"(\d)[Tt](\d)", "${1} ${2}")
+    text = text.str.replace(r"(:\d\d)[.,]\d+", "${1}")
     text = text.str.replace_all(r",", " ").str.replace_all(r"\s+", " ")
     offset = text.str.extract(r"\d:\d\d" + _OFFSET, 1)
-    local = text.str.replace(r"(\d:\d\d)" + _OFFSET, "${1}").str.strip_chars().str.replace(r"^(\d{4})/(\d\d?)/", "${1}-${2}-")
+    local = (
+        text.str.replace(r"(\d:\d\d)" + _OFFSET, "${1}")
+        .str.strip_chars()
+        .str.replace(r"^(\d{4})/(\d\d?)/", "${1}-${2}-")
+    )
     made = [local.str.to_datetime(form, strict=False, time_unit="us") for form in _FORMATS if "H" in form]
     made += [local.str.to_date(form, strict=False).cast(pl.Datetime("us")) for form in _FORMATS if "H" not in form]
     day_first = _day_first(frame, name)

@@ -76,7 +76,7 @@ def list_style(frame: pl.DataFrame, name: str, separator: str = "|") -> str:
         return "quoted"
     if seen["own"] and separator != " ":
         return separator
-    if seen["pipe"]:
+    if seen["pipe"] or name == "alternate_titles":  # titles have commas and semicolons
         return "|"
     if separator == " ":
         return "," if seen["comma"] else " "

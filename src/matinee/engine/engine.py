@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -13,15 +14,17 @@ from matinee.data.catalog import Movie
 from matinee.data.ids import Id, id_text, normalized
 from matinee.data.ratings import NO_TIME
 from matinee.encoders.base import Image
-from matinee.engine import browse, imports, posters, states, users, writes
+from matinee.engine import browse, history_import, imports, posters, states, users, writes
 from matinee.engine.claims import claim
 from matinee.engine.data_statistics import cached_statistics
 from matinee.engine.embedding_backlog import Backlog, BacklogState
 from matinee.engine.encoder_pool import Encoders
 from matinee.engine.explain import explain
 from matinee.engine.groups import recommend_group
+from matinee.engine.history_import import HistoryImport
 from matinee.engine.imports import ImportLine, OnError
 from matinee.engine.lifecycle import Lifecycle
+from matinee.engine.movie_lookup import known_id, sure_row
 from matinee.engine.recommend import Hidden, recommend, recommend_stored
 from matinee.engine.runtime import RequestView, query_of
 from matinee.engine.search import hybrid
@@ -56,11 +59,15 @@ from matinee.engine.types import (
     UserPage,
 )
 from matinee.engine.writes import check_stars
-from matinee.errors import InvalidInputError, ReadOnlyError
+from matinee.errors import InvalidInputError, ReadOnlyError, TooLargeError, UnsureMovieError
+from matinee.histories import HistoryFile, read_history
+from matinee.histories.files import MAX_BYTES
 from matinee.settings import Settings
 from matinee.stores.base import ImportProgress, State
 
 DEFAULT = Request()
+MAX_NEAR = 200
+"""Characters of a title that is unknown, by which near ones are looked for."""
 
 
 class Engine:
@@ -209,7 +216,28 @@ class Engine:
             AmbiguousTitleError: several movies have this title; it lists them.
         """
         catalog = self.request_view().catalog
+        if isinstance(name, str):
+            return catalog.movie(catalog.resolve(known_id(catalog, name)))
         return catalog.movie(catalog.resolve(name))
+
+    def find_surely(self, name: Id) -> Movie:
+        """The one movie that an id (also `tt0133093`, `tmdb:603`) or a title with its year surely means; for writes.
+
+        Titles of other spelling are the same where only case, accents, punctuation, articles or kinds of numerals
+        differ. The year may differ by one; without one, a single movie must bear the title.
+
+        Raises:
+            UnsureMovieError: no movie, or several; it names those that come near.
+        """
+        view = self.request_view()
+        try:
+            row = sure_row(view.catalog, name)
+        except UnsureMovieError as error:
+            if error.candidates or not isinstance(name, str):
+                raise
+            near = hybrid.search(view, self.encoders, name[:MAX_NEAR], n=3, filter="", by="title") if name else []
+            row = sure_row(view.catalog, name, tuple(hit.row for hit in near))
+        return view.catalog.movie(row)
 
     def recommend(self, user_id: Id, request: Request = DEFAULT) -> Answer:
         """Movies for a stored user; an unknown user gets the popular movies and `fallback="popular"`."""
@@ -244,7 +272,8 @@ class Engine:
         mild = view.snapshot.star_scale.mild_like
 
         def row_of(name: Id) -> int:
-            return view.catalog.resolve(name) if titles else view.catalog.row(id_text(name))
+            id_ = known_id(view.catalog, name)
+            return view.catalog.resolve(id_) if titles and isinstance(name, str) else view.catalog.row(id_)
 
         history = {
             row_of(movie_id): (mild if stars is None else check_stars(stars, view.scale), NO_TIME)
@@ -295,7 +324,7 @@ class Engine:
             InvalidInputError: the snapshot has no posters, plots, vectors or index of that kind.
         """
         view = self.request_view()
-        return similar(view, id_text(movie_id), by=by, n=n, filter=filter, index=index, method=method)
+        return similar(view, known_id(view.catalog, movie_id), by=by, n=n, filter=filter, index=index, method=method)
 
     def search(self, text: str, *, n: int = 10, filter: str = "", by: SearchBy = "both") -> list[Hit]:
         """Movies by title (exact, prefix, typo-tolerant) and by meaning, fused.
@@ -353,7 +382,8 @@ class Engine:
             UnknownMovieError: no such movie.
             InvalidInputError: the snapshot lacks the space or the index.
         """
-        return neighbors_in(self.request_view(), id_text(movie_id), space, n, index)
+        view = self.request_view()
+        return neighbors_in(view, known_id(view.catalog, movie_id), space, n, index)
 
     def popular(
         self,
@@ -378,7 +408,7 @@ class Engine:
     def movie(self, movie_id: Id) -> Movie:
         """One movie. Raises UnknownMovieError."""
         catalog = self.request_view().catalog
-        return catalog.movie(catalog.row(id_text(movie_id)))
+        return catalog.movie(catalog.row(known_id(catalog, movie_id)))
 
     def movies(self, *, filter: str = "", sort: str = "popularity", offset: int = 0, limit: int = 50) -> MoviePage:
         """A page of the catalog.
@@ -399,6 +429,11 @@ class Engine:
         titles, years = catalog.column("title"), catalog.column("year")
         return [titles[row] for row in rows.tolist()], [years[row] for row in rows.tolist()]
 
+    def genres(self, rows: NDArray[np.int64]) -> list[tuple[str, ...]]:
+        """Genres of movies by row of the current catalog."""
+        genres = self.request_view().catalog.column("genres")
+        return [tuple(genres[row]) for row in rows.tolist()]
+
     def title_table(self) -> TitleTable:
         """Ids, titles and years of all movies in service."""
         return browse.title_table(self.request_view())
@@ -406,11 +441,12 @@ class Engine:
     def is_rated(self, movie_id: Id) -> bool:
         """Whether anybody has rated a movie. Raises UnknownMovieError."""
         view = self.request_view()
-        return bool(view.stats.counts[view.catalog.row(id_text(movie_id))])
+        return bool(view.stats.counts[view.catalog.row(known_id(view.catalog, movie_id))])
 
     def film_ratings(self, movie_id: Id) -> MovieRatings:
         """How one movie was rated. Raises UnknownMovieError."""
-        return browse.film_ratings(self.request_view(), id_text(movie_id))
+        view = self.request_view()
+        return browse.film_ratings(view, known_id(view.catalog, movie_id))
 
     def film_map(self, space: str = "content") -> MovieMap:
         """Every movie of a space as a point in two dimensions. Raises InvalidInputError: there is no such space."""
@@ -474,7 +510,8 @@ class Engine:
             UnknownUserError: nothing is known of the user to explain from.
             UnknownMovieError, UnknownModelError: no such movie, no such model.
         """
-        return explain(self.request_view(), id_text(user_id), id_text(movie_id), model)
+        view = self.request_view()
+        return explain(view, id_text(user_id), known_id(view.catalog, movie_id), model)
 
     def export_user(self, user_id: Id) -> dict[str, Any]:
         """Everything held about a user: ratings, states, exposures. Raises UnknownUserError, also once erased."""
@@ -487,7 +524,8 @@ class Engine:
     # --- what waits for an encoder ------------------------------------------------------------------------------
     def waits(self, *movie_ids: Id) -> bool:
         """Whether one of these movies waits for the vector of its text or its poster."""
-        return self.backlog.holds({id_text(movie_id) for movie_id in movie_ids})
+        catalog = self.request_view().catalog
+        return self.backlog.holds({known_id(catalog, movie_id) for movie_id in movie_ids})
 
     def backlog_state(self) -> BacklogState:
         """How many movies wait for an encoder, and why."""
@@ -495,9 +533,9 @@ class Engine:
 
     # --- writes: each is all or nothing and durable when it returns ---------------------------------------------
     def known_movies(self, movie_ids: Iterable[Id]) -> frozenset[str]:
-        """Those of some ids that movies in service have."""
+        """Those of some ids, also of IMDb and TMDB, that movies in service have."""
         catalog = self.request_view().catalog
-        return frozenset(id_ for id_ in map(id_text, movie_ids) if catalog.find(id_) is not None)
+        return frozenset(id_ for id_ in map(id_text, movie_ids) if catalog.find(known_id(catalog, id_)) is not None)
 
     def check_stars(self, stars: float) -> float:
         """Return the stars, or raise InvalidInputError where they are off the scale."""
@@ -510,6 +548,7 @@ class Engine:
         key: str | None = None,
         timestamp: int | None = None,
         timestamps: Sequence[int | None] | None = None,
+        titles: bool = False,
     ) -> int:
         """Store (user id, movie id, stars) triples, all or none; returns the number of distinct ratings stored.
 
@@ -518,13 +557,67 @@ class Engine:
             key: makes the call idempotent for 24 hours.
             timestamp: seconds since 1970; None: now.
             timestamps: one for each rating, where they differ (an import); None in it: `timestamp`.
+            titles: text that is no movie's id may be a title, see `find_surely`.
 
         Raises:
-            UnknownMovieError: naming the first unknown movie; nothing is stored.
+            UnknownMovieError: naming the first unknown movie; nothing is stored. So does UnsureMovieError.
             InvalidInputError: stars off the data set's scale, impossible ids, too many at once; nothing is stored.
             ConflictError: the key was used for other ratings.
         """
-        return writes.rate(self.request_view(), ratings, key=key, timestamp=timestamp, timestamps=timestamps)
+        view = self.request_view()
+        return writes.rate(view, ratings, key=key, timestamp=timestamp, timestamps=timestamps, titles=titles)
+
+    def import_history(
+        self,
+        user_id: Id,
+        source: bytes | str | Path,
+        *,
+        name: str = "",
+        layout: str | None = None,
+        scale: str | None = None,
+        preview: bool = False,
+    ) -> HistoryImport:
+        """Store a person's history from elsewhere: ratings, films that were seen, the watchlist (docs/your-films.md).
+
+        Films are found by their ids at IMDb and TMDB, else by title and year; of a film that is not surely known
+        nothing is stored. The same import again changes nothing.
+
+        Args:
+            source: the file's bytes, or its path.
+            name: of the file, where bytes are given.
+            layout: one of `matinee.histories.READABLE`; None: told by what the file holds.
+            scale: of its stars, "1-10"; None: the layout's, else what all stars show.
+            preview: store nothing.
+
+        Raises:
+            InvalidInputError: the file cannot be read, or its scale cannot be told; nothing is stored.
+        """
+        data = source
+        if not isinstance(data, bytes):
+            path = Path(data)
+            name = name or path.name
+            try:
+                if path.stat().st_size > MAX_BYTES:
+                    raise TooLargeError(f"{path} is too large.", f"Import {MAX_BYTES:,} bytes at most.")
+                data = path.read_bytes()
+            except OSError as error:
+                raise InvalidInputError(
+                    f"{path} cannot be read: {error.strerror or error}.", "Check the path and its rights."
+                ) from error
+        history = read_history(name or "upload", data, layout=layout, scale=scale)
+        return history_import.import_history(self.request_view(), id_text(user_id), history, preview=preview)
+
+    def export_history(self, user_id: Id, layout: str = "csv") -> HistoryFile:
+        """A user's ratings and states as a file that other sites read.
+
+        Args:
+            layout: one of `matinee.histories.WRITABLE`.
+
+        Raises:
+            UnknownUserError: nothing is known of the user.
+            InvalidInputError: there is no such layout.
+        """
+        return history_import.export_history(self.request_view(), id_text(user_id), layout)
 
     def set_states(self, user_id: Id, changes: Sequence[StateChange], *, unknown: Unknown = "refuse") -> StatesStored:
         """Set and take back states of a user's movies; the next list has it.
@@ -594,7 +687,8 @@ class Engine:
 
     def unrate(self, user_id: Id, movie_id: Id) -> None:
         """Take one rating back. Raises NotFoundError where there is none."""
-        writes.unrate(self.request_view(), id_text(user_id), id_text(movie_id))
+        view = self.request_view()
+        writes.unrate(view, id_text(user_id), known_id(view.catalog, movie_id))
 
     def erase_user(self, user_id: Id) -> None:
         """Erase everything held about a user. Raises UnknownUserError.
@@ -622,11 +716,13 @@ class Engine:
             UnknownMovieError: no such movie.
             TooLargeError, MediaTypeError, InvalidInputError: an image that cannot be read.
         """
-        return writes.put_poster(self.request_view(), self.encoders, self.backlog, id_text(movie_id), image)
+        view = self.request_view()
+        return writes.put_poster(view, self.encoders, self.backlog, known_id(view.catalog, movie_id), image)
 
     def delete_poster(self, movie_id: Id) -> None:
         """Remove a movie's poster from the index. Raises UnknownMovieError."""
-        writes.delete_poster(self.request_view(), id_text(movie_id))
+        view = self.request_view()
+        writes.delete_poster(view, known_id(view.catalog, movie_id))
 
     def patch_movie(self, movie_id: Id, changes: Mapping[str, Any]) -> Movie:
         """Change some columns of a movie (None clears one) and return it.
@@ -635,8 +731,10 @@ class Engine:
             UnknownMovieError: no such movie.
             InvalidInputError: an unknown column, or a value that a movie cannot have.
         """
-        return writes.patch_movie(self.request_view(), self.encoders, self.backlog, id_text(movie_id), changes)
+        view = self.request_view()
+        return writes.patch_movie(view, self.encoders, self.backlog, known_id(view.catalog, movie_id), changes)
 
     def delete_movie(self, movie_id: Id) -> None:
         """Remove a movie from service. Raises UnknownMovieError."""
-        writes.delete_movie(self.request_view(), id_text(movie_id))
+        view = self.request_view()
+        writes.delete_movie(view, known_id(view.catalog, movie_id))

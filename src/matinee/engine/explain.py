@@ -89,7 +89,7 @@ def _because(
     if parts is None:
         return (), 0.0, reasons.UNDECIDED
     history = reasons.Reasons(view, query, by_content=fallback == "content" or not model.learns_from_ratings)
-    cited = history.cited(parts[0], MAX_REASONS)
+    cited = history.cited(parts[:1], MAX_REASONS)[0]
     ids = view.catalog.column("movie_id")
     stars = dict(zip(query.rows.tolist(), query.ratings.tolist(), strict=True))
     because = tuple(RatedReason(ids[one.row], one.title, round(stars[one.row], 4), one.share) for one in cited)

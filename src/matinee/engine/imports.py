@@ -13,6 +13,7 @@ from matinee.data.catalog import Movie
 from matinee.data.ids import id_text
 from matinee.engine.embedding_backlog import Backlog
 from matinee.engine.missing_vectors import TEXT
+from matinee.engine.movie_lookup import known_id
 from matinee.engine.runtime import RequestView
 from matinee.engine.writes import check_stars, check_user_id
 from matinee.errors import MatineeError, UnknownMovieError
@@ -174,7 +175,10 @@ class _Rows:
 
     def _pair(self, row: RatingRow | StateRow, *, removes: bool) -> tuple[str, str]:
         """User and movie, which must be there; one that was deleted can lose what it has, and get nothing."""
-        pair = check_user_id(id_text(row.user_id)), id_text(row.movie_id)
+        movie_id = id_text(row.movie_id)
+        if movie_id not in self.movies:
+            movie_id = known_id(self._view.catalog, movie_id)
+        pair = check_user_id(id_text(row.user_id)), movie_id
         if pair[1] not in self.movies:
             if self._view.catalog.find_any(pair[1]) is None:
                 raise UnknownMovieError(pair[1])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from time import monotonic
 from typing import Any
 
+from matinee._util.allocator import release
 from matinee.engine.runtime import RequestView, Runtime
 from matinee.errors import MatineeError, SnapshotError
 from matinee.settings import Settings
@@ -102,6 +104,7 @@ class Lifecycle:
         if not same:
             self._retired.append(old.store)  # requests may still use it
         self.warnings = ()  # they were about the snapshot before
+        release(weakref.ref(old))
 
     def settle(self, seconds: float) -> None:
         """See `Engine.settle`."""

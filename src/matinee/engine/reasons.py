@@ -7,7 +7,7 @@ count a disliked movie in favor of another (minus times minus), but nobody would
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -42,6 +42,9 @@ MAX_LESS = 3
 """Disliked movies named as pushing, at most."""
 MIN_PUSH = 0.01
 """Least part of what liked movies add to the candidates that a disliked movie must take from them to be named."""
+
+_LINES = 32
+"""Scores whose parts are looked at together."""
 
 POPULAR = "popular with everybody"
 CHARTS = {"trending": "rated by many lately", "top_rated": "among the best rated", "liked": "liked by many"}
@@ -92,10 +95,11 @@ def list_reasons(
     parts = model.contributions(query, explained.tolist())
     if parts is None:
         return ListReasons(((),) * len(rows), (UNDECIDED,) * len(rows))
-    # With `include_seen` a movie of the history may be listed: it is no reason of itself.
-    parts = np.where(explained[:, None] == query.rows, np.float32(0), parts)
+    if np.isin(explained, query.rows).any():
+        # With `include_seen` a movie of the history may be listed: it is no reason of itself.
+        parts = np.where(explained[:, None] == query.rows, np.float32(0), parts)
     reasons = Reasons(view, query, by_content=fallback == "content" or not model.learns_from_ratings)
-    cited = [reasons.cited(line) for line in parts[: len(rows)]]
+    cited = reasons.cited(parts[: len(rows)])
     return ListReasons(
         tuple(tuple(Reason(reasons.ids[one.row], one.title, one.share) for one in films) for films in cited),
         tuple(reasons.text(row, films) for row, films in zip(rows.tolist(), cited, strict=True)),
@@ -130,13 +134,17 @@ class Reasons:
         # Below the user's mean is not yet disliked: only movies that weigh negatively push because of their stars.
         self._disliked = view.snapshot.star_scale.weights(query.ratings, "signed") < 0
 
-    def cited(self, parts: NDArray[np.floating[Any]], most: int = MAX_REASONS) -> list[Cited]:
-        """Liked movies with what they add to a score, `parts`, (len(query),); biggest share first."""
-        cited = []
-        for i, share in liked_shares(parts, self.preferences, most):
-            row = int(self._query.rows[i])
-            cited.append(Cited(row, self._titles[row], share, float(self.preferences[i])))
-        return cited
+    def cited(self, parts: NDArray[np.floating[Any]], most: int = MAX_REASONS) -> list[list[Cited]]:
+        """For each score the liked movies that add to it, biggest share first.
+
+        Args:
+            parts: what the movies of the history add to the scores, (n, len(query)).
+        """
+        rows, preferences = self._query.rows.tolist(), self.preferences.tolist()
+        return [
+            [Cited(rows[i], self._titles[rows[i]], share, preferences[i]) for i, share in found]
+            for found in liked_shares(parts, self.preferences, most)
+        ]
 
     def text(self, row: int, cited: Sequence[Cited]) -> str:
         """Why the movie of a row, as `reason_text`."""
@@ -176,9 +184,10 @@ class Reasons:
 
         A movie that takes less than `MIN_PUSH` of what the liked ones give changes no list that anybody would notice.
         """
-        known = np.nan_to_num(parts, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
-        pull = float(np.maximum(known[:, self.preferences > 0], 0).sum())
-        push = np.where(self._disliked, np.maximum(-known, 0).sum(axis=0), 0.0)
+        pull, push = 0.0, np.zeros(len(self._query))
+        for block in _blocks(parts):
+            pull += float(np.maximum(block[:, self.preferences > 0], 0).sum(dtype=np.float64))
+            push[self._disliked] -= np.minimum(block[:, self._disliked], 0).sum(axis=0, dtype=np.float64)
         order = [i for i in top_n(push.astype(np.float32), MAX_LESS).tolist() if push[i] > 0]
         rows = [int(self._query.rows[i]) for i in order if push[i] >= MIN_PUSH * pull]
         return tuple(MovieRef(self.ids[row], self._titles[row]) for row in rows)
@@ -186,23 +195,41 @@ class Reasons:
 
 def liked_shares(
     parts: NDArray[np.floating[Any]], preferences: NDArray[np.floating[Any]], most: int
-) -> list[tuple[int, float]]:
-    """Positions in the history and shares of the liked movies that add most to a score, biggest first.
+) -> list[list[tuple[int, float]]]:
+    """For each score, positions in the history and shares of the liked movies that add most to it, biggest first.
 
     A share is the movie's part of all that liked ones add, rounded down to four digits so that shares never sum to more
     than 1; movies whose share rounds to 0 are left out.
 
     Args:
-        parts: what each movie of the history adds, (len(history),).
+        parts: what each movie of the history adds, (n, len(history)).
         preferences: for each of these movies, above 0 for those that were liked.
     """
-    known = np.nan_to_num(parts, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float64)
-    pull = np.where(preferences > 0, np.maximum(known, 0.0), 0.0)
-    total = float(pull.sum())
-    if total <= 0:
-        return []
-    best = ((i, int(1e4 * (pull[i] / total)) / 1e4) for i in top_n(pull.astype(np.float32), most).tolist())
-    return [(i, share) for i, share in best if share > 0]
+    found: list[list[tuple[int, float]]] = []
+    most = min(most, parts.shape[1])
+    for block in _blocks(parts):
+        pull = np.where(preferences > 0, np.maximum(block, 0), block.dtype.type(0))
+        total = pull.astype(np.float64).sum(axis=1)
+        lines = np.arange(len(pull))
+        best, adds = np.zeros((len(pull), most), dtype=np.int64), np.zeros((len(pull), most))
+        rest = pull.astype(np.float32)
+        for place in range(most):  # a few passes for the biggest take less time than sorting; ties go to the first
+            best[:, place] = rest.argmax(axis=1)
+            adds[:, place] = pull[lines, best[:, place]]
+            rest[lines, best[:, place]] = -1
+        shares = np.floor(1e4 * (adds / np.where(total > 0, total, 1)[:, None])) / 1e4
+        found += [
+            [(i, share) for i, share in zip(*line, strict=True) if share > 0]
+            for line in zip(best.tolist(), shares.tolist(), strict=True)
+        ]
+    return found
+
+
+def _blocks(parts: NDArray[np.floating[Any]]) -> Iterator[NDArray[np.floating[Any]]]:
+    """A few lines at a time, which the cache holds, with 0 for what is not finite."""
+    for start in range(0, len(parts), _LINES):
+        block = parts[start : start + _LINES]
+        yield block if np.isfinite(block).all() else np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def decides(shares: Sequence[float], liked: int) -> bool:

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from matinee._util.request_context import stage
 from matinee._util.topk import top_n
-from matinee.data.ids import Id, id_text
+from matinee.data.ids import Id
 from matinee.engine.charts import newcomer_scores
+from matinee.engine.diversity import diversify
 from matinee.engine.filters import Filter, parse
+from matinee.engine.movie_lookup import known_id
 from matinee.engine.reasons import ListReasons, list_reasons
-from matinee.engine.rerank import diversify
 from matinee.engine.runtime import RequestView
 from matinee.engine.types import Answer, Item, Request
 from matinee.errors import InvalidInputError
@@ -68,7 +69,9 @@ class Hidden(NamedTuple):
     @classmethod
     def of_ids(cls, view: RequestView, seen: Iterable[Id], not_interested: Iterable[Id]) -> Self:
         """Given by ids; unknown ones are ignored."""
-        rows = [view.catalog.rows(map(id_text, ids)) for ids in (seen, not_interested)]
+        rows = [
+            view.catalog.rows(known_id(view.catalog, movie_id) for movie_id in ids) for ids in (seen, not_interested)
+        ]
         return cls(*(some[some >= 0] for some in rows))
 
 
@@ -128,7 +131,7 @@ def allowed_rows(
         allowed[hidden.seen] = False
     allowed[hidden.not_interested] = False
     if request.exclude:
-        excluded = view.catalog.rows(map(id_text, request.exclude))
+        excluded = view.catalog.rows(known_id(view.catalog, movie_id) for movie_id in request.exclude)
         allowed[excluded[excluded >= 0]] = False
     return allowed
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from matinee._util.request_context import stage
 from matinee.data.ids import id_text, normalized
+from matinee.engine.movie_lookup import known_id
 from matinee.engine.runtime import RequestView
 from matinee.engine.types import MarkedMovie, StateChange, StatePage, StatesStored, Unknown
 from matinee.engine.writes import check_user_id
@@ -52,6 +53,7 @@ def set_states(view: RequestView, user_id: str, changes: Sequence[StateChange], 
 
 def _stored_id(view: RequestView, movie_id: str, *, removed: bool) -> str | None:
     """A movie's id as it is stored; None: there is no such movie. One that was deleted can lose states only."""
+    movie_id = known_id(view.catalog, movie_id)
     row = view.catalog.find_any(movie_id) if removed else view.catalog.find(movie_id)
     return None if row is None else normalized(view.catalog.column("movie_id")[row])
 

@@ -18,6 +18,7 @@ from matinee.encoders.base import Image
 from matinee.engine.embedding_backlog import Backlog
 from matinee.engine.encoder_pool import OUTAGES, Encoders
 from matinee.engine.missing_vectors import POSTER, TEXT
+from matinee.engine.movie_lookup import known_id, sure_row
 from matinee.engine.runtime import RequestView
 from matinee.errors import InvalidInputError, MatineeError, NotFoundError, UnknownUserError
 from matinee.stores.base import MovieVector, Rating
@@ -31,7 +32,7 @@ def check_user_id(user_id: str) -> str:
     if len(user_id) > ID_LENGTH or not _USER_ID.fullmatch(user_id) or user_id.isspace():
         raise InvalidInputError(
             f"{user_id[:80]!r} cannot be a user id.",
-            f"Use 1 to {ID_LENGTH} characters without control characters or /.",
+            f"Use 1 to {ID_LENGTH} characters without control characters.",
         )
     return user_id
 
@@ -56,6 +57,7 @@ def rate(
     key: str | None,
     timestamp: int | None,
     timestamps: Sequence[int | None] | None,
+    titles: bool = False,
 ) -> int:
     """See `Engine.rate`."""
     if len(ratings) > view.settings.max_batch:
@@ -64,8 +66,11 @@ def rate(
     distinct: dict[tuple[str, str], Rating] = {}
     times = timestamps if timestamps is not None else [None] * len(ratings)
     for (user_id, movie_id, stars), time_ in zip(ratings, times, strict=True):
-        pair = (check_user_id(id_text(user_id)), id_text(movie_id))
-        view.catalog.row(pair[1])
+        id_ = known_id(view.catalog, movie_id)
+        if titles and view.catalog.find(id_) is None:
+            id_ = view.catalog.ids([sure_row(view.catalog, movie_id)])[0]
+        pair = (check_user_id(id_text(user_id)), id_)
+        view.catalog.row(id_)
         distinct.pop(pair, None)
         distinct[pair] = Rating(*pair, check_stars(stars, view.scale), now if time_ is None else time_)
     if distinct:

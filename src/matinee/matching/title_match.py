@@ -49,7 +49,7 @@ class TitleMatcher:
     """The names of a catalog's movies. It does not refer to the catalog.
 
     A movie bears its title, its original title and its alternate titles, also those in parentheses. Compared are the
-    strict forms, then the loose ones, then parts of names (before or after a colon), which count with the same year
+    exact forms, then the strict ones, then the loose ones, then parts of names (before or after a colon), which count with the same year
     only; see `title_names`. No similarity of spelling counts.
 
     Examples:
@@ -62,6 +62,7 @@ class TitleMatcher:
 
     def __init__(self, catalog: Catalog) -> None:
         self._years: list[int | None] = catalog.column("year")
+        self._exact: dict[str, list[int]] = {}
         self._strict: dict[str, list[int]] = {}
         self._loose: dict[str, list[int]] = {}
         self._begins: dict[str, list[int]] = {}
@@ -72,6 +73,7 @@ class TitleMatcher:
 
     def _add(self, row: int, name: str) -> None:
         keys = keys_of(name)
+        _enter(self._exact, keys.exact, row)
         _enter(self._strict, keys.strict, row)
         _enter(self._loose, keys.loose, row)
         for part, begins in parts_of(name):
@@ -101,9 +103,13 @@ class TitleMatcher:
             rows = dict.fromkeys(row for text in texts for row in table.get(text, ()))
             return [row for row in rows if active is None or active[row]]
 
-        named = bearers(self._strict, keys.strict), bearers(self._loose, keys.loose)
+        named = [
+            bearers(self._exact, keys.exact),
+            bearers(self._strict, keys.strict),
+            bearers(self._loose, keys.loose),
+        ]
         begins, parts = bearers(self._begins, keys.loose), bearers(self._parts, keys.loose)
-        every = [*named[0], *named[1], *begins, *parts]
+        every = [*named[0], *named[1], *named[2], *begins, *parts]
         if year is None:
             for rows in named:
                 if rows:
@@ -123,16 +129,14 @@ class TitleMatcher:
         own = self._years[row]
         return None if own is None else abs(own - year)
 
-    def _in_part(
-        self, named: tuple[list[int], list[int]], begins: list[int], parts: list[int], year: int
-    ) -> int | None:
+    def _in_part(self, named: list[list[int]], begins: list[int], parts: list[int], year: int) -> int | None:
         """The one movie of the year that a part of its name means.
 
         The begin of a name means the first movie that begins so, and none where a movie has it as its whole name.
         """
         first = min((self._years[row] or 9999 for row in begins), default=9999)
         rows = {row for row in parts if self._distance(row, year) == 0}
-        if not (named[0] or named[1]) and first == year:
+        if not any(named) and first == year:
             rows |= {row for row in begins if self._years[row] == year}
         return rows.pop() if len(rows) == 1 else None
 

@@ -42,10 +42,12 @@ class Keys(NamedTuple):
     """The forms of a name; each may be empty.
 
     Attributes:
-        strict: without case, accents, punctuation and leading English articles.
+        exact: without case, accents and punctuation.
+        strict: besides, without a leading English article.
         loose: besides, numerals as digits, no articles, no "and", no "part" before a number.
     """
 
+    exact: frozenset[str]
     strict: frozenset[str]
     loose: frozenset[str]
 
@@ -129,16 +131,18 @@ def keys_of(name: str) -> Keys:
     spellings = {name}
     if not name.isascii():
         spellings.add(unicodedata.normalize("NFC", name.casefold()).translate(_UMLAUTS))
+    exact: set[str] = set()
     strict: set[str] = set()
     loose: set[str] = set()
     for spelling in spellings:
         words = plain_words(spelling)
         if words:
+            exact.add(_joined(words))
             strict.add(_strict(words))
             loose.add(_loose(words))
         elif spelling.strip():
-            strict.add(spelling.strip().casefold())
-    return Keys(frozenset(strict - {""}), frozenset(loose - {""}))
+            exact.add(spelling.strip().casefold())
+    return Keys(frozenset(exact), frozenset(strict - {""}), frozenset(loose - {""}))
 
 
 def segments(name: str) -> list[str]:

@@ -284,6 +284,21 @@ class Model(ABC, Generic[C]):
         del query, rows
         return None
 
+    def mixed_contributions(self, query: Query, rows: Sequence[int], mix: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`mix @ contributions(query, rows)`, (len(mix), len(query)); zeros where there is no decomposition.
+
+        A model whose contributions are a product multiplies from the left, which takes no array of all `rows` by the
+        whole history.
+
+        Args:
+            mix: (n, len(rows)), without NaN.
+        """
+        parts = self.contributions(query, rows)
+        if parts is None:
+            return np.zeros((len(mix), len(query)), dtype=np.float32)
+        mixed: NDArray[np.float32] = mix @ parts
+        return mixed
+
     def similar(self, rows: Sequence[int]) -> Scores | None:
         """Similarity of all movies to each of `rows`, (len(rows), n_items), or None where undefined."""
         del rows

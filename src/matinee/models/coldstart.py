@@ -191,10 +191,19 @@ class ColdStart(Model[ColdStartConfig]):
         users[missing.all(axis=1)] = np.nan
         return users @ (self._factors if rows is None else self._factors[rows]).T
 
+    @property
+    def reader(self) -> Floats:
+        """How `transfer` reads the scores of the examples, (k, d)."""
+        return self._reader
+
     def transfer_shares(self, shares: Floats, rows: Rows) -> Floats:
-        """What `transfer` makes of shares in the examples' scores, (k, n), for some movies: (len(rows), n)."""
+        """What `transfer` makes of shares in scores, for some movies, (len(rows), n).
+
+        Args:
+            shares: `reader.T @ shares in the examples' scores`, (d, n).
+        """
         factors = np.where(np.isnan(self._factors[rows]), np.float32(0), self._factors[rows])
-        carried: Floats = factors @ (self._reader.T @ shares)
+        carried: Floats = factors @ shares
         return carried
 
     def score(self, queries: Sequence[Query]) -> Scores:
@@ -203,7 +212,7 @@ class ColdStart(Model[ColdStartConfig]):
 
     def contributions(self, query: Query, rows: Sequence[int]) -> Floats:
         """The taste part's shares, carried, (len(rows), len(query))."""
-        shares = self._bound()[0].contributions(query, self.rows.tolist())
+        shares = self._bound()[0].mixed_contributions(query, self.rows.tolist(), self._reader.T)
         return self.transfer_shares(shares, np.asarray(rows, dtype=np.int64))
 
     def similar(self, rows: Sequence[int]) -> Scores:

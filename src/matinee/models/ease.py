@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from matinee.data.dataset import Dataset
 from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.gram import block_users, gram_matrix, invert
 from matinee.models.preference import Feedback, StarScale
-from matinee.models.warm_items import WarmItems, Weighting, array, choose_warm
+from matinee.models.warm_items import WarmItems, Weighting, array, choose_warm, over_history
 
 _TILE = 512
 _ROWS = 32
@@ -101,21 +101,32 @@ class Ease(Model[EaseConfig]):
         return self._scale.history_weights(query, known, self.config.feedback, self.config.weighting)
 
     def _weighted_rows(self, positions: NDArray[np.int64], history: NDArray[np.float32]) -> NDArray[np.float32]:
-        # A few rows at a time: a long history's copy would not fit into the cache.
         total = np.zeros(len(self._items), dtype=np.float32)
-        for start in range(0, len(positions), _ROWS):
-            part = slice(start, start + _ROWS)
+        for part in _parts(len(positions)):
             total += history[part] @ self._weights[positions[part]]
         return total
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """h_i·B_ij, (len(rows), len(query)); 0 for cold movies."""
-        shares = np.zeros((len(rows), len(query)), dtype=np.float32)
         positions, mask = self._items.known(query)
-        targets = self._items.positions(rows)
-        result = self._weights[np.ix_(positions, targets[targets >= 0])] * self._history(query, mask)[:, None]
-        shares[np.ix_(targets >= 0, mask)] = result.T
-        return shares
+        history, targets = self._history(query, mask), self._items.positions(rows)
+        shares = np.zeros((len(rows), len(positions)), dtype=np.float32)
+        for part in _parts(len(positions)) if len(self._items) else ():
+            shares[:, part] = (self._weights[positions[part]].take(targets, axis=1) * history[part, None]).T
+        shares[targets < 0] = 0
+        return over_history(shares, mask)
+
+    def mixed_contributions(self, query: Query, rows: Sequence[int], mix: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Model.mixed_contributions`: the mix of all weights is multiplied."""
+        positions, mask = self._items.known(query)
+        history, targets = self._history(query, mask), self._items.positions(rows)
+        warm = targets >= 0
+        mixed = np.zeros((len(self._items), len(mix)), dtype=np.float32)
+        np.add.at(mixed, targets[warm], mix.T[warm])
+        shares = np.zeros((len(mix), len(positions)), dtype=np.float32)
+        for part in _parts(len(positions)):
+            shares[:, part] = (self._weights[positions[part]] @ mixed * history[part, None]).T
+        return over_history(shares, mask)
 
     def similar(self, rows: Sequence[int]) -> Scores:
         """The weights from each movie to all others: what liking it says about them."""
@@ -151,3 +162,8 @@ def _weights(inverse: NDArray[np.float32]) -> NDArray[np.float32]:
             np.multiply(tile, scale[columns], out=tile)
     np.einsum("ii->i", upper)[:] = 0.0
     return upper
+
+
+def _parts(n: int) -> Iterator[slice]:
+    """A few rows at a time: a long history's copy would not fit into the cache."""
+    return (slice(start, start + _ROWS) for start in range(0, n, _ROWS))

@@ -27,7 +27,7 @@ from matinee.models.factorization import (
 )
 from matinee.models.preference import Feedback, StarScale
 from matinee.models.truncated_svd import ITERATIONS
-from matinee.models.warm_items import WarmItems, Weighting, array, choose_warm
+from matinee.models.warm_items import WarmItems, Weighting, array, choose_warm, over_history
 
 TARGETS = ((-2.7, -0.5), (-1.7, 0.2), (-0.7, 0.7), (0.3, 0.9), (1.3, 1.0))
 """Target of a movie when folding in, by its stars in deviations from the user's mean. Flatter than what other models
@@ -246,11 +246,16 @@ class ImplicitALS(Model[ImplicitALSConfig]):
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """q_jᵀA⁻¹q_i of each movie of the history, (len(rows), len(query)); 0 for unrated movies."""
-        shares = np.zeros((len(rows), len(query)), dtype=np.float32)
-        factors, known = self.factors(np.asarray(rows, dtype=np.int64))
+        return self._carried(query, self.factors(np.asarray(rows, dtype=np.int64))[0])
+
+    def mixed_contributions(self, query: Query, rows: Sequence[int], mix: Floats) -> Floats:
+        """See `Model.mixed_contributions`: mixed factors are multiplied."""
+        return self._carried(query, mix @ self.factors(np.asarray(rows, dtype=np.int64))[0])
+
+    def _carried(self, query: Query, factors: Floats) -> Floats:
+        """What each movie of the history adds in the direction of some factors, (len(factors), len(query))."""
         mask, left, right = self._system(query)
-        shares[np.ix_(known, mask)] = factors[known] @ solve(left, right)
-        return shares
+        return over_history(factors @ solve(left, right), mask)
 
     def similar(self, rows: Sequence[int]) -> Scores:
         """Cosine of the factors; NaN for unrated movies."""

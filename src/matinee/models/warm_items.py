@@ -156,3 +156,12 @@ class WarmItems:
         else:
             full[:, self.rows] = scores
         return full
+
+
+def over_history(shares: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Shares of the known movies of a history, (n, n_known), as shares of all its movies, 0 for the others."""
+    if known.all():
+        return shares
+    full = np.zeros((len(shares), len(known)), dtype=np.float32)
+    full[:, known] = shares
+    return full

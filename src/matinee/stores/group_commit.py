@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
@@ -36,7 +36,7 @@ class Job(Generic[C, T]):
         weight: about how many rows or documents it writes.
         alone: it shares no commit with others.
         queued: when it was queued (`monotonic`).
-        turn: set when the job is done, or its caller has to commit.
+        turn: of a caller that waits: set when the job is done, or its caller has to commit.
     """
 
     work: Callable[[C], T]
@@ -46,7 +46,7 @@ class Job(Generic[C, T]):
     result: T | None = None
     error: Exception | None = None
     queued: float = 0.0
-    turn: threading.Event = field(default_factory=threading.Event)
+    turn: threading.Event | None = None
 
 
 def run(jobs: Iterable[Job[C, Any]], target: C) -> None:
@@ -91,12 +91,14 @@ class GroupCommit(Generic[J]):
     def write(self, job: J) -> Any:
         """Commit a job, possibly together with others. Returns the result of its work, or raises its error."""
         self._lifetime.check()  # before the lock, which another thread may have held when this process was forked
+        turn = threading.Event() if self._busy else None  # most likely it is needed, and making it takes long
         with self._lock:
             job.queued = monotonic()
             self._queue.append(job)
             commits, self._busy = not self._busy, True
-        if not commits:
-            self._wait(job)
+            turn = job.turn = None if commits else turn or threading.Event()
+        if turn is not None:
+            self._wait(job, turn)
         if not job.done:
             try:
                 while not job.done:
@@ -107,15 +109,15 @@ class GroupCommit(Generic[J]):
             raise job.error
         return job.result
 
-    def _wait(self, job: J) -> None:
+    def _wait(self, job: J, turn: threading.Event) -> None:
         """Until the job is done, or this caller is the one who commits."""
         try:
-            job.turn.wait()
+            turn.wait()
         except BaseException:  # this thread was interrupted
             with self._lock:
                 if job in self._queue:
                     self._queue.remove(job)
-                commits = job.turn.is_set() and not job.done
+                commits = turn.is_set() and not job.done
             if commits:
                 self._hand_on()
             raise
@@ -124,8 +126,9 @@ class GroupCommit(Generic[J]):
         """Let the caller of the next job commit, if there is one."""
         with self._lock:
             self._busy = bool(self._queue)
-            if self._busy:
-                self._queue[0].turn.set()
+            turn = self._queue[0].turn if self._queue else None
+            if turn is not None:
+                turn.set()
 
     def _commit_next(self) -> None:
         jobs = self._next_group()
@@ -142,7 +145,8 @@ class GroupCommit(Generic[J]):
                 jobs = self._sorted_out(jobs, failed)
             for job in jobs:
                 job.done = True
-                job.turn.set()
+                if job.turn is not None:
+                    job.turn.set()
 
     def _sorted_out(self, jobs: list[J], error: Exception) -> list[J]:
         """After a lock was held for too long: the jobs that are done, or have waited long enough and fail.

@@ -115,6 +115,18 @@ def check_progress(stored: ImportProgress | None, after: int, key: str) -> None:
         )
 
 
+def import_rows(
+    progress: ImportProgress, ratings: Sequence[Rating], movies: Sequence[Movie]
+) -> tuple[list[Rating], list[tuple[str, str | None]], str]:
+    """Rows of an import as they are stored, of each the last, and its progress as JSON.
+
+    Raises:
+        InvalidInputError: as `distinct_ratings` and `bodies_of`, or a key that is not valid Unicode.
+    """
+    check_text("key", progress.key)
+    return distinct_ratings(ratings), bodies_of(movies, ()), progress_body(progress)
+
+
 def check_vector(vector: MovieVector) -> None:
     """Raise InvalidInputError unless a vector is one-dimensional, not empty, float32 and finite, of a valid id."""
     check_text("film id", vector.movie_id)

@@ -28,10 +28,10 @@ from matinee.stores.records import (
     digest_of,
     distinct_ratings,
     distinct_states,
+    import_rows,
     key_conflict,
     logged_changes,
     movie_of,
-    progress_body,
     progress_of,
     storable,
     vector_of,
@@ -148,7 +148,9 @@ class SqlStore(ABC, Generic[C]):
             run(jobs, connection)
             if self._seq > before:
                 connection.execute("UPDATE state SET seq = %s", (self._seq,))
-                drop_old_log(connection, self._keep_log, max(1, self._keep_log // 100))
+                slack = max(1, self._keep_log // 100)
+                if self._seq // slack > before // slack:  # not at each commit: looking takes a statement
+                    drop_old_log(connection, self._keep_log, slack)
 
         self._database.write(work, min(job.queued for job in jobs))
 
@@ -266,10 +268,9 @@ class SqlStore(ABC, Generic[C]):
             ConflictError: the import has not come to line `after`; nothing is stored.
             InvalidInputError, StoreError: as `put_ratings`.
         """
-        check_text("key", progress.key)
-        distinct, bodies, by_user = distinct_ratings(ratings), bodies_of(movies, ()), distinct_states(states)
-        key, now = self._stored(progress.key), self._clock()
-        body = self._stored(progress_body(progress))
+        distinct, bodies, told = import_rows(progress, ratings, movies)
+        by_user = distinct_states(states)
+        key, body, now = self._stored(progress.key), self._stored(told), self._clock()
 
         def put(connection: C) -> int:
             row = connection.execute("SELECT body FROM imports WHERE key = %s", (key,)).fetchone()

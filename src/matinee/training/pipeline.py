@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from matinee.data.catalog import Catalog
 from matinee.data.dataset import SEEN, CleaningReport, Dataset, TableReport
 from matinee.data.load import load_dataset
 from matinee.data.ratings import Ratings
+from matinee.data.readers.columns import ColumnMapping
 from matinee.data.sources import list_datasets
 from matinee.errors import DataError, MemoryLimitError, SnapshotError
 from matinee.models import ForestStars
@@ -45,7 +46,10 @@ def train(
     include_store: bool = True,
     measure: bool = True,
     quick: bool = False,
-    mapping: Mapping[str, str] | None = None,
+    mapping: ColumnMapping | None = None,
+    scale: tuple[float, float] | None = None,
+    values: Mapping[str, float] | None = None,
+    unrated: Sequence[float] | None = None,
     progress: Progress | None = None,
 ) -> str:
     """Fit all models on a data set and write a snapshot; returns its id.
@@ -60,6 +64,7 @@ def train(
         quick: fit the models of `QUICK` alone, without metrics, vectors of texts and posters, and approximate indexes:
             something to serve within seconds, while a whole training goes on.
         mapping: canonical column → column of the files, for plain tables.
+        scale, values, unrated: what the ratings mean (see `load_dataset`).
         progress: called with the current step.
 
     Raises:
@@ -77,7 +82,9 @@ def train(
         dataset, source = source, source.name
     else:
         source = source or settings.data
-        dataset = load_dataset(source, settings, progress, mapping=mapping)
+        dataset = load_dataset(
+            source, settings, progress, mapping=mapping, scale=scale, values=values, unrated=unrated
+        )
     return train_dataset(
         settings,
         dataset,

@@ -85,7 +85,7 @@ class Guard:
             await problem(404, "There is no such endpoint; see the API page of the app.")(scope, receive, send)
             return
         except RuntimeError as error:
-            if not isinstance(error.__cause__, HTTPException):
+            if held or not isinstance(error.__cause__, HTTPException):
                 await _send_all(held, send)
                 raise
             # Events of a session or a call that does not exist: their stream has begun, and breaks off here.

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from matinee.api import parameters
@@ -104,13 +105,18 @@ def put_movie(engine: EngineDep, movie_id: parameters.MovieIdPath, body: MovieIn
 
     Where the encoder is away, it is found by meaning as soon as that answers again; the answer says so.
     """
-    _checked_id(movie_id, body)
-    film = Movie.model_validate(body.model_dump() | {"movie_id": movie_id})
+    status = 200
+    given = movie_id
     try:
-        engine.movie(movie_id)
-        status = 200
+        movie_id = engine.movie(given).movie_id
     except UnknownMovieError:
         status = 201
+    if body.movie_id != given:
+        _checked_id(movie_id, body)
+    try:
+        film = Movie.model_validate(body.model_dump() | {"movie_id": movie_id})
+    except ValidationError as error:
+        raise refuse(("path", "movie_id"), f"{movie_id[:80]!r} cannot be the id of a film") from error
     engine.put_movies([film])
     return reply(movie_record(film), status, headers=embedding_header(engine, movie_id))
 
@@ -123,7 +129,9 @@ def put_movie(engine: EngineDep, movie_id: parameters.MovieIdPath, body: MovieIn
 )
 def patch_movie(engine: EngineDep, movie_id: parameters.MovieIdPath, body: MoviePatch) -> Response:
     """Change the columns given (JSON Merge Patch): null empties a column, what is absent stays."""
-    _checked_id(movie_id, body)
+    given, movie_id = movie_id, engine.movie(movie_id).movie_id
+    if body.movie_id != given:
+        _checked_id(movie_id, body)
     changes = body.model_dump(exclude_unset=True, exclude={"movie_id"})
     film = engine.patch_movie(movie_id, changes)
     return reply(movie_record(film), headers=embedding_header(engine, movie_id))

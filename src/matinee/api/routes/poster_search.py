@@ -117,6 +117,7 @@ def film_map(
             "movie_ids": movie_map.movie_ids,
             "titles": titles,
             "years": years,
+            "genres": engine.genres(movie_map.rows),
             "x": movie_map.points[:, 0].round(4).tolist(),
             "y": movie_map.points[:, 1].round(4).tolist(),
             "snapshot": engine.snapshot_id,

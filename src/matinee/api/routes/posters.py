@@ -63,6 +63,7 @@ def poster(
 ) -> Response:
     """The film's picture: the one stored here, else the one that its record links to, else a drawn card."""
     film, images, small = engine.movie(movie_id), images_of(engine), size == "small"
+    movie_id = film.movie_id
     for image in images.files(movie_id, small=small):
         answer = image_response(request, image)
         if answer is not None:
@@ -135,7 +136,7 @@ async def put_poster(request: Request, engine: EngineDep, movie_id: parameters.M
 
 
 def _store(engine: Engine, movie_id: str, data: bytes) -> Response:
-    engine.movie(movie_id)
+    movie_id = engine.movie(movie_id).movie_id
     store = images_of(engine).store
     picture = store.inspect(data)
     # The vector of the picture before is hidden first: killed from here on, the film waits for the vector of whatever
@@ -163,7 +164,7 @@ def _store(engine: Engine, movie_id: str, data: bytes) -> Response:
 )
 def delete_poster(engine: EngineDep, movie_id: parameters.MovieIdPath) -> Response:
     """Delete the stored picture; no search by picture returns the film any more."""
-    engine.movie(movie_id)
+    movie_id = engine.movie(movie_id).movie_id
     store = images_of(engine).store
     held = store.find(movie_id) is not None
     if held:

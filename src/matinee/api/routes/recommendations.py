@@ -68,7 +68,7 @@ async def recommend_for(request: Request, engine: EngineDep, body: AdHocRequest)
     limit = service_of(request).settings.max_history
     if len(body.ratings) > limit:
         raise refuse(("body", "ratings"), f"List should have at most {limit} items")
-    history = {rating.movie_id: rating.rating for rating in body.ratings}
+    history = {rating.reference: rating.rating for rating in body.ratings}
     options = Options(
         body.n,
         body.model,

@@ -80,7 +80,7 @@ def mark_many(
     limit = service_of(request).settings.max_batch
     if len(body.states) > limit:
         raise refuse(("body", "states"), f"List should have at most {limit} items")
-    changes = [StateChange(one.movie_id, one.state, one.remove, one.timestamp) for one in body.states]
+    changes = [StateChange(one.reference, one.state, one.remove, one.timestamp) for one in body.states]
     return reply(asdict(engine.set_states(user_id, changes, unknown=unknown)))
 
 

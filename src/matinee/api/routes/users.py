@@ -118,10 +118,10 @@ async def rate_many(
         return problem(400, instance=path)
     left_out: list[str] = []
     if unknown == "skip":
-        known = await run_in_threadpool(engine.known_movies, [one.movie_id for one in ratings])
-        left_out = list(dict.fromkeys(one.movie_id for one in ratings if one.movie_id not in known))
-        ratings = [one for one in ratings if one.movie_id in known]
-    triples = [(one.user_id, one.movie_id, one.rating) for one in ratings]
+        known = await run_in_threadpool(engine.known_movies, [one.reference for one in ratings])
+        left_out = list(dict.fromkeys(one.reference for one in ratings if one.reference not in known))
+        ratings = [one for one in ratings if one.reference in known]
+    triples = [(one.user_id, one.reference, one.rating) for one in ratings]
     times = [one.timestamp for one in ratings]
     stored = await run_in_threadpool(engine.rate, triples, key=idempotency_key, timestamps=times)
     answer = {"stored": stored, "duplicates": len(triples) - stored}

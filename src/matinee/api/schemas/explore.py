@@ -33,7 +33,7 @@ class MapOut(
     BaseModel,
     json_schema_extra=example(
         f"""{{"space": "content", "method": "neighbors", "movie_ids": ["1"], "titles": ["Toy Story"], "years": [1995],
-        "x": [0.31], "y": [-0.12], {SNAPSHOT}}}"""
+        "genres": [["Animation", "Comedy"]], "x": [0.31], "y": [-0.12], {SNAPSHOT}}}"""
     ),
 ):
     """All films of a space as points: columns of equal length."""
@@ -43,6 +43,7 @@ class MapOut(
     movie_ids: list[str]
     titles: list[str]
     years: list[int | None]
+    genres: list[list[str]]
     x: list[float] = Field(description="−1..1.")
     y: list[float] = Field(description="−1..1.")
     snapshot: str

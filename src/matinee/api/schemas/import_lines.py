@@ -63,10 +63,10 @@ def row_of(line: Line) -> ImportRow:
             return Movie.model_validate(value)
         if "state" in value:
             marked = ImportedState.model_validate(value)
-            return StateRow(marked.user_id, marked.movie_id, marked.state, marked.remove, marked.timestamp)
+            return StateRow(marked.user_id, marked.reference, marked.state, marked.remove, marked.timestamp)
         rating = ImportedRating.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"])) or "line"
         return RefusedRow(f"{where}: {first['msg']}.")
-    return RatingRow(rating.user_id, rating.movie_id, rating.rating, rating.timestamp)
+    return RatingRow(rating.user_id, rating.reference, rating.rating, rating.timestamp)

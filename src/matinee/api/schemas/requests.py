@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from matinee.api.parameters import MovieId, Stars, UserId, at_most, limit_length
+from matinee.api.parameters import MovieId, MovieRef, Stars, UserId, at_most, limit_length
 from matinee.api.schemas.examples import MOVIE, example
 from matinee.data.catalog import Word
+from matinee.data.ids import as_id
 from matinee.engine.groups import MAX_MEMBERS
 from matinee.engine.states import MAX_STATES
 from matinee.engine.types import GroupMethod
@@ -29,10 +31,37 @@ class Body(BaseModel):
         return limit_length(value, MAX_FIELDS)
 
 
-class AdHocRating(Body, json_schema_extra=example('{"movie_id": "318", "rating": 5}')):
+class OfMovie(Body):
+    """Something about one film, which is named by its id here, or by that at IMDb or TMDB."""
+
+    movie_id: MovieRef | None = Field(
+        None,
+        description="Id of a film, also `tt0133093`, `imdb:tt0133093`, `tmdb:603`. Of several ids the first counts.",
+    )
+    imdb_id: Annotated[str, Field(pattern=r"^(?:tt)?\d{1,10}$")] | None = Field(
+        None, description="The film's id at IMDb, instead of `movie_id`."
+    )
+    tmdb_id: Annotated[str, BeforeValidator(as_id), Field(pattern=r"^\d{1,10}$")] | None = Field(
+        None, description="The film's id at TMDB, instead of `movie_id`."
+    )
+
+    @property
+    def reference(self) -> str:
+        """What names the film."""
+        if self.movie_id is not None:
+            return self.movie_id
+        return f"tmdb:{self.tmdb_id}" if self.imdb_id is None else f"imdb:{self.imdb_id}"
+
+    @model_validator(mode="after")
+    def _is_named(self) -> Self:
+        if self.movie_id is self.imdb_id is self.tmdb_id is None:
+            raise PydanticCustomError("missing", "movie_id, imdb_id or tmdb_id is required")
+        return self
+
+
+class AdHocRating(OfMovie, json_schema_extra=example('{"movie_id": "318", "rating": 5}')):
     """A film that somebody liked, or rated."""
 
-    movie_id: MovieId
     rating: Stars | None = Field(None, description="Stars; without them the film counts as seen, a mild like.")
 
 
@@ -47,13 +76,13 @@ class AdHocRequest(
     n: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10
     model: Annotated[str, Field(max_length=100)] | None = None
     filter: str = ""
-    seen: Annotated[list[MovieId], at_most(MAX_STATES)] = Field(
+    seen: Annotated[list[MovieRef], at_most(MAX_STATES)] = Field(
         [], description="Films seen, without stars: they are left out, and count as no taste. Unknown ids are ignored."
     )
-    not_interested: Annotated[list[MovieId], at_most(MAX_STATES)] = Field(
+    not_interested: Annotated[list[MovieRef], at_most(MAX_STATES)] = Field(
         [], description="Films never to return, whatever `include_seen` says. Unknown ids are ignored."
     )
-    exclude: Annotated[list[MovieId], at_most(MAX_STATES)] = Field(
+    exclude: Annotated[list[MovieRef], at_most(MAX_STATES)] = Field(
         [], description="Films that may not be in this list. Unknown ids are ignored."
     )
     diversity: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] = 0.0
@@ -78,7 +107,7 @@ class GroupRequest(
     n: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10
     model: Annotated[str, Field(max_length=100)] | None = None
     filter: str = ""
-    exclude: Annotated[list[MovieId], at_most(MAX_STATES)] = Field([], description="Unknown ids are ignored.")
+    exclude: Annotated[list[MovieRef], at_most(MAX_STATES)] = Field([], description="Unknown ids are ignored.")
     diversity: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] = 0.0
     adventurous: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] | None = None
     include_seen: Annotated[bool, Field(strict=True)] = False
@@ -90,11 +119,10 @@ class ClaimIn(Body, json_schema_extra=example('{"from": "guest-4f2a9c01d7e3b586"
     guest: str = Field(alias="from", max_length=64, description="Id of a guest, as the web app makes them up.")
 
 
-class RatingIn(Body, json_schema_extra=example('{"user_id": "42", "movie_id": "318", "rating": 4.5}')):
+class RatingIn(OfMovie, json_schema_extra=example('{"user_id": "42", "movie_id": "318", "rating": 4.5}')):
     """One rating of many."""
 
     user_id: UserId
-    movie_id: MovieId
     rating: Stars
     timestamp: Annotated[int, Field(strict=True, ge=0, le=253_402_300_799)] | None = Field(
         None, description="Seconds since 1970 UTC; default: now."

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from matinee.api.parameters import MovieId, at_most
+from matinee.api.parameters import at_most
 from matinee.api.schemas.examples import example, with_example
-from matinee.api.schemas.requests import Body
+from matinee.api.schemas.requests import Body, OfMovie
 from matinee.engine import types
 from matinee.engine.types import MarkedMovie
 from matinee.settings import MAX_AT_ONCE
@@ -17,10 +17,9 @@ from matinee.stores.base import State
 _MARKED = '{"movie_id": "318", "title": "A Film", "year": 1994, "state": "seen", "timestamp": 1790000000}'
 
 
-class StateIn(Body, json_schema_extra=example('{"movie_id": "318", "state": "seen"}')):
+class StateIn(OfMovie, json_schema_extra=example('{"movie_id": "318", "state": "seen"}')):
     """A state of a film that is to be set, or taken back."""
 
-    movie_id: MovieId
     state: State
     remove: Annotated[bool, Field(strict=True)] = Field(False, description="Take it back.")
     timestamp: Annotated[int, Field(strict=True, ge=0, le=253_402_300_799)] | None = Field(

@@ -83,7 +83,8 @@ def split_mapping(mapping: ColumnMapping | None, columns: Mapping[str, Iterable[
         table, dot, name = key.partition(".")
         if dot and table not in TABLES:
             raise DataError(
-                f"There is no table {table!r} to map a column of.", f"Write one of: {', '.join(TABLES)}; e.g. movies.{name}."
+                f"There is no table {table!r} to map a column of.",
+                f"Write one of: {', '.join(TABLES)}; e.g. movies.{name}.",
             )
         choices = (value,) if isinstance(value, str) else tuple(value)
         for column in choices:

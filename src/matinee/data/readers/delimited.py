@@ -69,7 +69,7 @@ def text_head(path: Path) -> bytes:
         try:
             return decode(head[: len(head) & ~3]).data
         except UnicodeDecodeError:
-            pass  # it has zero bytes, which is told below
+            return _as_utf8(path, tell=False)[:_HEAD]
     if b"\0" in head:
         raise DataError(
             f"{path} is not a text file: it has a zero byte at offset {head.index(0)}.",
@@ -93,7 +93,7 @@ def layout_of(path: Path, head: bytes, separator: str | None, quote: str | None,
             stated = re.match(r"^[\"']?sep=(.)[\"']?\s*$", line, re.IGNORECASE)
             if stated:
                 separator = separator or stated[1]
-            elif line.strip(" ,;\t\"") and not _is_comment(line, lines):
+            elif line.strip(' ,;\t"') and not _is_comment(line, lines):
                 break
             skip += 1
     first = lines[skip] if skip < len(lines) else (lines[0] if lines else "")
@@ -165,6 +165,7 @@ def read_text(
         check_text_file(path, len(header) if columns is None else len(columns))
 
     some = columns is not None and len(header) > _WIDE
+    is_wide = wide_encoding(_first_bytes(path)) is not None
 
     def parse(source: Path | bytes, skip: int = layout.skip) -> pl.DataFrame:
         frame = pl.read_csv(
@@ -198,7 +199,7 @@ def read_text(
         return frame
 
     try:
-        if layout.separator != "::" and (frame := parse_checked(path)) is not None:
+        if layout.separator != "::" and not is_wide and (frame := parse_checked(path)) is not None:
             return frame
         data = _as_utf8(path, tell=n_rows is None)
         if layout.separator == "::":
@@ -212,6 +213,11 @@ def read_text(
     except (pl.exceptions.PolarsError, OSError) as error:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path} is not a table: {what}", "Correct it, or fetch the file again.") from error
+
+
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4096)
 
 
 def _as_utf8(path: Path, tell: bool) -> bytes:
@@ -312,7 +318,9 @@ def _mended(
     if tell:
         dropped_lines(path, f"line with more than the {width} fields expected", long)
         if quoted:
-            remark(f"{path.name}: quotation marks that enclose no field are kept as they stand: {line_numbers(quoted)}.")
+            remark(
+                f"{path.name}: quotation marks that enclose no field are kept as they stand: {line_numbers(quoted)}."
+            )
     return out.getvalue().encode()
 
 

@@ -176,7 +176,9 @@ def _oddness(sample: bytes, encoding: str) -> float:
     return odd
 
 
-_USUAL_LATIN = frozenset("àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿœßÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜŒąćęłńóśźżĄĆĘŁŃÓŚŹŻčďěňřšťůžČĎĚŇŘŠŤŮŽőűŐŰşğıİŞĞăîâțșţ")
+_USUAL_LATIN = frozenset(
+    "àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿœßÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜŒąćęłńóśźżĄĆĘŁŃÓŚŹŻčďěňřšťůžČĎĚŇŘŠŤŮŽőűŐŰşğıİŞĞăîâțșţ"
+)
 
 
 def _likeness(sample: bytes, encoding: str) -> float:
@@ -208,7 +210,9 @@ def _likeness(sample: bytes, encoding: str) -> float:
     ranges = {"cp1253": ("\u0370", "\u03ff"), "cp1255": ("\u05d0", "\u05ea"), "cp1256": ("\u0600", "\u06ff")}
     low, high = ranges.get(encoding, ("\u0400", "\u04ff"))
     score = share(low, high)
-    if encoding in ("cp1255", "cp1256"):
+    if encoding == "cp1255":  # Greek read as Hebrew has many signs that are no letters
+        return 1.2 * score if score > 0.97 else 0.5 * score
+    if encoding == "cp1256":
         return score
     # In words, small letters follow; read in another encoding of the script, they do not.
     lower = sum(character.islower() for character in beyond) / total

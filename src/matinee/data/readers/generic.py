@@ -30,7 +30,19 @@ from matinee.errors import DataError
 
 _STEMS = {
     "ratings": ("ratings", "rating", "interactions", "reviews", "events"),
-    "movies": ("movies", "movie", "films", "film", "items", "item", "movies_metadata", "books", "titles", "anime", "shows"),
+    "movies": (
+        "movies",
+        "movie",
+        "films",
+        "film",
+        "items",
+        "item",
+        "movies_metadata",
+        "books",
+        "titles",
+        "anime",
+        "shows",
+    ),
     "tags": ("tags",),
     "links": ("links",),
     "overviews": ("overviews",),
@@ -70,7 +82,9 @@ def find(folder: Path, table: str) -> Path | None:
         ]
         if found:
             if len(found) > 1:
-                remark(f"Of {', '.join(path.name for path in found)}, {found[0].name} is taken for the table of {table}.")
+                remark(
+                    f"Of {', '.join(path.name for path in found)}, {found[0].name} is taken for the table of {table}."
+                )
             return found[0]
     if table == "ratings":
         stems = {stem for name in _STEMS for stem in _STEMS[name]}
@@ -85,7 +99,9 @@ def find(folder: Path, table: str) -> Path | None:
 def _names(folder: Path) -> dict[str, Path]:
     """The files of a folder by name in small letters, in order of their names."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
-    return {path.name.lower(): path for path in reversed(files)} | {path.name: path for path in files if path.name.islower()}
+    return {path.name.lower(): path for path in reversed(files)} | {
+        path.name: path for path in files if path.name.islower()
+    }
 
 
 def _may_be(table: str, path: Path) -> bool:
@@ -135,7 +151,9 @@ def side_tables(folder: Path, mapping: ColumnMapping | None = None) -> tuple[pl.
         made.append(
             None
             if path is None
-            else read_table(path, names, required, split_mapping(own, {table: columns_of(path)})[table] if own else None)
+            else read_table(
+                path, names, required, split_mapping(own, {table: columns_of(path)})[table] if own else None
+            )
         )
     return made[0], made[1]
 
@@ -203,11 +221,10 @@ def _movies(
     kind = metadata.kind_of(columns)
     if kind is not None and not ("title" in mapping and "movie_id" in mapping):
         links = side_tables(folder)[0]
-        return metadata.with_movie_ids(
-            metadata.read_movies(path, kind), path, kind, ratings, links, mapping, id_column
-        )
+        return metadata.with_movie_ids(metadata.read_movies(path, kind), path, kind, ratings, links, mapping, id_column)
     if "movie_id" not in mapping and {"id", "book_id", "best_book_id"} <= set(columns):
         # goodbooks in its first form: `book_id` is that of Goodreads, and the ratings have `id`.
         mapping = {**mapping, "movie_id": "id"}
         remark(f"{path.name}: the ratings' book_id is its column id; its book_id is that of Goodreads.")
-    return read_table(path, MOVIES_COLUMNS, ("movie_id", "title"), mapping)
+    movies = read_table(path, MOVIES_COLUMNS, ("movie_id", "title"), mapping)
+    return movies if "movie_id" in mapping else metadata.by_links_if_tmdb(movies, path, side_tables(folder)[0])

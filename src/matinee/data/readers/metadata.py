@@ -16,7 +16,7 @@ from typing import Literal
 import polars as pl
 
 from matinee.data.readers.delimited import read_text
-from matinee.data.readers.remarks import remark
+from matinee.data.readers.remarks import dropped_rows, remark
 from matinee.data.readers.tables import JSON_SUFFIXES, TEXT_SUFFIXES, columns_of
 from matinee.data.wording import names_of, unquoted
 from matinee.errors import DataError
@@ -24,11 +24,10 @@ from matinee.errors import DataError
 Kind = Literal["tmdb", "imdb"]
 
 _TMDB = frozenset(
-    "adult backdrop_path belongs_to_collection budget homepage imdb_id original_language original_title popularity "
-    "poster_path production_companies production_countries release_date revenue runtime spoken_languages status tagline "
-    "video vote_average vote_count genre_ids".split()
+    "backdrop_path belongs_to_collection original_language original_title popularity poster_path production_companies "
+    "production_countries release_date spoken_languages tagline vote_average vote_count genre_ids".split()
 )
-"""Columns of TMDB's movies, beside `id`."""
+"""Columns of TMDB's movies, beside `id`, that other tables seldom have."""
 _FILMS = ("movie", "tvMovie", "video", "short", "tvShort", "tvSpecial")
 """Kinds of IMDb titles that are movies: series, episodes and games are not."""
 _MOVIES = {
@@ -42,12 +41,13 @@ _MOVIES = {
     "overview": ("overview",),
     "countries": ("production_countries",),
     "languages": ("spoken_languages",),
-    "poster": ("poster_path",),
     "directors": ("director", "directors"),
     "cast": ("cast",),
 }
 _CAST = 100
 """Names of a movie's cast that are kept, in billing order."""
+_MANY = 50
+"""Films rated, of which nearly all must be in a table for its ids to be theirs: of fewer they may be by chance."""
 _PERSON = r"\{[^{}]*\}"
 
 
@@ -58,7 +58,7 @@ def kind_of(columns: Collection[str]) -> Kind | None:
         return None
     if {"tconst", "primaryTitle"} <= names:
         return "imdb"
-    if "id" in names and len(names & _TMDB) >= 3:
+    if "id" in names and len(names & _TMDB) >= 2:
         return "tmdb"
     return None
 
@@ -134,7 +134,7 @@ def _tmdb_movies(path: Path) -> pl.DataFrame:
     is_id = pl.col("tmdb_id").cast(pl.String).str.strip_chars().str.contains(r"^\d+(?:\.0)?$").fill_null(False)
     faults = movies.height - int(movies.select(is_id.sum()).item())
     if faults:
-        remark(f"{path.name}: {faults:,} rows have no TMDB id, as lines broken in two: they are left out.")
+        dropped_rows(path, "no TMDB id (a line broken in two)", faults)
     movies = movies.filter(is_id).with_columns(tmdb_id=_id("tmdb_id")).unique("tmdb_id", keep="first", maintain_order=True)
     for side in _sides(path):
         movies = movies.join(side, on="tmdb_id", how="left", maintain_order="left", suffix="_side")
@@ -204,10 +204,8 @@ def _imdb_movies(path: Path) -> pl.DataFrame:
     table = table.select(none)
     if "titleType" in table.columns:
         is_film = pl.col("titleType").is_in(_FILMS)
-        others = table.filter(~is_film)["titleType"].value_counts(sort=True)
-        if others.height:
-            kinds = ", ".join(f"{count:,} {kind}" for kind, count in others.head(4).iter_rows())
-            remark(f"{path.name}: titles that are no films are left out ({kinds}).")
+        for kind, count in table.filter(~is_film)["titleType"].value_counts(sort=True).iter_rows():
+            dropped_rows(path, f"no film but {kind or 'without a kind'}", count)
         table = table.filter(is_film)
     names = {
         "imdb_id": "tconst",
@@ -253,6 +251,9 @@ def with_movie_ids(
         return movies.filter(pl.col("imdb_id").is_not_null()).with_columns(movie_id=pl.col("imdb_id"))
     if links is not None:
         return _by_links(movies, path, links)
+    if len(rated) >= _MANY and int(rated.is_in(movies[own].drop_nulls().implode()).sum()) >= 0.98 * len(rated):
+        remark(f"{path.name}: nearly all films that are rated are in it, so its ids are taken for those of the ratings.")
+        return movies.with_columns(movie_id=pl.col(own))
     what = "TMDB" if kind == "tmdb" else "IMDb"
     raise DataError(
         f"{path} has the ids of {what}, and the ratings have ids of another kind ({id_column}): the same number would be "
@@ -260,6 +261,18 @@ def with_movie_ids(
         "Add the table of links (movieId, imdbId, tmdbId) to the folder; or, if the ratings do have ids of "
         f"{what}, say so with --map movies.movie_id={'id' if kind == 'tmdb' else 'tconst'}.",
     )
+
+
+def by_links_if_tmdb(movies: pl.DataFrame, path: Path, links: pl.DataFrame | None) -> pl.DataFrame:
+    """A table of movies whose `movie_id` turns out to be TMDB's by the table of links, with the ids of the ratings."""
+    if links is None or "tmdb_id" not in links.columns or "tmdb_id" in movies.columns:
+        return movies
+    own = movies.select(_id("movie_id")).to_series().drop_nulls().unique()
+    here, there = links.select(_id("movie_id")).to_series(), links.select(_id("tmdb_id")).to_series().drop_nulls()
+    if not len(own) or 2 * own.is_in(here.implode()).sum() >= len(own) or own.is_in(there.implode()).sum() < 0.9 * len(own):
+        return movies
+    remark(f"{path.name} has the ids of TMDB, as the table of links tells.")
+    return _by_links(movies.with_columns(tmdb_id=_id("movie_id")).drop("movie_id"), path, links)
 
 
 def _by_links(movies: pl.DataFrame, path: Path, links: pl.DataFrame) -> pl.DataFrame:

@@ -35,7 +35,9 @@ def read(folder: Path) -> RawData:
         DataError: a file is damaged, or too large.
     """
     ratings = pl.concat([_ratings(path) for path in _files(folder)])
-    titles = next((path for name in ("movie_titles.csv", "movie_titles.txt") if (path := folder / name).is_file()), None)
+    titles = next(
+        (path for name in ("movie_titles.csv", "movie_titles.txt") if (path := folder / name).is_file()), None
+    )
     if titles is None:
         remark("There is no movie_titles.csv beside the ratings of the Netflix Prize.")
     return RawData(ratings, None if titles is None else _titles(titles), scale=(1.0, 5.0))
@@ -43,7 +45,9 @@ def read(folder: Path) -> RawData:
 
 def _ratings(path: Path) -> pl.DataFrame:
     check_text_file(path, 4)
-    lines = pl.read_csv(path, has_header=False, separator="\x1f", quote_char=None, new_columns=["line"], infer_schema=False)
+    lines = pl.read_csv(
+        path, has_header=False, separator="\x1f", quote_char=None, new_columns=["line"], infer_schema=False
+    )
     movie = pl.col("line").str.extract(r"^\s*(\d+):\s*$", 1)
     rows = lines.with_columns(movie_id=movie.forward_fill()).filter(movie.is_null())
     parts = pl.col("line").str.strip_chars().str.split_exact(",", 2)
@@ -67,4 +71,6 @@ def _titles(path: Path) -> pl.DataFrame:
         year=found.struct.field("2"),
         title=found.struct.field("3").str.strip_chars().str.strip_chars_end(",").str.strip_chars('"'),
     )
-    return table.with_columns(year=pl.when(pl.col("year") != "NULL").then("year")).filter(pl.col("movie_id").is_not_null())
+    return table.with_columns(year=pl.when(pl.col("year") != "NULL").then("year")).filter(
+        pl.col("movie_id").is_not_null()
+    )

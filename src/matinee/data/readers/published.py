@@ -49,7 +49,9 @@ def read_100k(folder: Path) -> RawData:
 
 def is_dat(folder: Path) -> bool:
     """Whether a folder is MovieLens 1M or 10M: `movies.dat`, `ratings.dat`, `tags.dat`, fields separated by `::`."""
-    return (folder / "movies.dat").is_file() or ((folder / "items.dat").is_file() and (folder / "ratings.dat").is_file())
+    return (folder / "movies.dat").is_file() or (
+        (folder / "items.dat").is_file() and (folder / "ratings.dat").is_file()
+    )
 
 
 def read_dat(folder: Path) -> RawData:
@@ -112,7 +114,9 @@ def read_hetrec(folder: Path) -> RawData:
     if not items.is_file():
         return RawData(ratings, scale=(0.5, 5.0))
     movies = read_text(items, separator="\t", quote=None)
-    movies = movies.select(**resolve_columns(movies.columns, ("movie_id", "title", "year", "imdb_id"), ("movie_id", "title"), items))
+    movies = movies.select(
+        **resolve_columns(movies.columns, ("movie_id", "title", "year", "imdb_id"), ("movie_id", "title"), items)
+    )
     for name, column in (("movie_genres", "genre"), ("movie_directors", "directorName"), ("movie_actors", "actorName")):
         side = folder / f"{name}.dat"
         if not side.is_file():

@@ -55,6 +55,19 @@ def remark(text: str) -> None:
         remarks.notes.append(text)
 
 
+def current_notes() -> list[str]:
+    """What was remarked so far; nothing where nobody collects."""
+    remarks = _CURRENT.get()
+    return [] if remarks is None else remarks.notes
+
+
+def dropped_rows(path: Path, reason: str, count: int) -> None:
+    """Count rows of a file that were left out."""
+    remarks = _CURRENT.get()
+    if remarks is not None and count:
+        remarks.dropped.setdefault(path, {})[reason] = count
+
+
 def dropped_lines(path: Path, reason: str, lines: Sequence[int]) -> None:
     """Count lines of a file that were left out, and tell their numbers."""
     remarks = _CURRENT.get()

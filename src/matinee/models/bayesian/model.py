@@ -429,15 +429,28 @@ class BayesianStars(Model[BayesianStarsConfig]):
 
     def contributions(self, query: Query, rows: Sequence[int]) -> Floats:
         """Share of each rating in the stars beyond what the prior says, before clipping, (len(rows), len(query))."""
-        shares = np.zeros((len(rows), len(query)), dtype=np.float32)
+        movies = self._movies[np.asarray(rows, dtype=np.int64)]
+        return self._pulled(query, movies, np.ones(len(movies), dtype=np.float32))
+
+    def mixed_contributions(self, query: Query, rows: Sequence[int], mix: Floats) -> Floats:
+        """See `Model.mixed_contributions`: mixed movies are multiplied."""
+        return self._pulled(query, mix @ self._movies[np.asarray(rows, dtype=np.int64)], mix.sum(axis=1))
+
+    def _pulled(self, query: Query, movies: Floats, biases: Floats) -> Floats:
+        """What each rating adds for movies (n, d) over the samples' basis, (n, len(query)).
+
+        Args:
+            biases: what multiplies the user's bias, (n,).
+        """
+        shares = np.zeros((len(movies), len(query)), dtype=np.float32)
         user = self._user(query)
         if len(user.rows):
             s, n, width = user.design.shape
-            movies = (self._movies[np.asarray(rows, dtype=np.int64)] @ self._basis).reshape(len(rows), s, width)
-            movies[:, :, 0] = 1  # what multiplies the user's bias
-            reach = (user.covariance @ movies.transpose(1, 2, 0)).reshape(s * width, len(rows))
+            turned = (movies @ self._basis).reshape(len(movies), s, width)
+            turned[:, :, 0] = biases[:, None]
+            reach = (user.covariance @ turned.transpose(1, 2, 0)).reshape(s * width, len(movies))
             pulls = user.design * (user.targets / (user.noise[:, None] * np.float32(s)))[:, :, None]
-            shares[:, user.places] = (pulls.transpose(1, 0, 2).reshape(n, s * width) @ reach).T
+            shares[:, user.places] = reach.T @ pulls.transpose(1, 0, 2).reshape(n, s * width).T
         return shares
 
     def similar(self, rows: Sequence[int]) -> Scores:

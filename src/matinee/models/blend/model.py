@@ -410,45 +410,73 @@ class Blend(Model[BlendConfig]):
         if not len(rows):
             return total
         (query,) = self._as_seen([query])
-        target_rows = np.asarray(rows, dtype=np.int64)
-        answer = self.fallback(query)
-        content = self.config.content
+        answer, content = self.fallback(query), self.config.content
         if answer == "content" and content is not None:
-            return _shares(self._part(content), query, rows, total)
+            return _shares(self._part(content), query, rows)
         if answer is not None:
             return total
-        blended = self._blended_once(query)
-        total, cold = self._warm_shares(query, blended, target_rows)
-        movies, estimate = target_rows[cold], blended.estimate
-        if len(movies) and estimate is not None:
-            similarity = carried = None
-            if estimate.by_content is not None and content is not None:
-                similarity = _shares(self._part(content), query, movies.tolist(), total[cold])
-                similarity = similarity if blended.similarity is None else similarity / blended.similarity
-            if estimate.by_mapped is not None and (mapping := self._mapping) is not None:
-                carried = mapping.transfer_shares(self._warm_shares(query, blended, mapping.rows)[0], movies)
-            total[cold] = estimate.shares(similarity, carried)
+        blended, target_rows = self._blended_once(query), np.asarray(rows, dtype=np.int64)
+        scales, warm = self._part_scales(blended, target_rows)
+        similarity: NDArray[np.float32] | None = None
+        for name, scale in scales.items():
+            own = _shares(self._part(name), query, rows)
+            if name == content:
+                similarity = own[~warm]
+            total += own * scale[:, None]
+        if not warm.all() and blended.estimate is not None:
+            total[~warm] = self._guessed_shares(query, blended, blended.estimate, target_rows[~warm], similarity)
         return total
 
-    def _warm_shares(
-        self, query: Query, blended: Blended, target_rows: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Shares in the blended scores of movies, (len(asked), len(query)), and which movies no part knows."""
-        total = np.zeros((len(target_rows), len(query)), dtype=np.float32)
-        weight = np.zeros((len(target_rows), 1), dtype=np.float32)
-        warm = np.zeros(len(target_rows), dtype=np.bool_)
+    def _guessed_shares(
+        self,
+        query: Query,
+        blended: Blended,
+        estimate: Estimate,
+        movies: NDArray[np.int64],
+        similarity: NDArray[np.float32] | None,
+    ) -> NDArray[np.float32]:
+        """Shares in the guesses about movies that no part knows, (len(movies), len(query)).
+
+        Args:
+            similarity: the content part's shares in its scores of them, where they are there already.
+        """
+        content, mapping, carried = self.config.content, self._mapping, None
+        if estimate.by_content is None or content is None:
+            similarity = None
+        else:
+            if similarity is None:
+                similarity = _shares(self._part(content), query, movies.tolist())
+            similarity = similarity if blended.similarity is None else similarity / blended.similarity
+        if estimate.by_mapped is not None and mapping is not None:
+            # What the mapping reads of the examples, rather than all of it: they are thousands.
+            read = np.zeros((mapping.reader.shape[1], len(query)), dtype=np.float32)
+            scales, _ = self._part_scales(blended, mapping.rows)
+            for name, scale in scales.items():
+                read += self._part(name).mixed_contributions(query, mapping.rows.tolist(), mapping.reader.T * scale)
+            carried = mapping.transfer_shares(read, movies)
+        return estimate.shares(similarity, carried)
+
+    def _part_scales(
+        self, blended: Blended, rows: NDArray[np.int64]
+    ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.bool_]]:
+        """What the shares of each part count in the blended scores of one history, and which movies a part knows.
+
+        Returns:
+            by part, (len(rows),), 0 for movies that it does not know or that no part knows; (len(rows),).
+        """
+        scales: dict[str, NDArray[np.float32]] = {}
+        weight = np.zeros(len(rows), dtype=np.float32)
+        warm = np.zeros(len(rows), dtype=np.bool_)
         core, weights = self._core(), blended.weights
         for part in blended.parts:
-            here, share = part.known[0, target_rows], weights[part.name]
+            here, share = part.known[0, rows], weights[part.name][0]
             if part.name != self.config.popular:
-                own = _shares(self._part(part.name), query, target_rows.tolist(), total)
-                total += own * (share / part.deviation) * here[:, None]
-            weight += here[:, None] * share
+                scales[part.name] = here * (share / part.deviation[0])
+            weight += here * share
             if part.name in core or not _any_weight(weights, core, 1).any():
                 warm |= here
-        total /= np.where(weight > 0, weight, 1)
-        total[~warm] = 0
-        return total, ~warm
+        weight = np.where(weight > 0, weight, np.float32(1))
+        return {name: np.where(warm, scale / weight, np.float32(0)) for name, scale in scales.items()}, warm
 
     def similar(self, rows: Sequence[int]) -> Scores:
         """Half the collaborative parts, half content, each standardized; whichever knows the movie."""
@@ -537,6 +565,6 @@ def _examples(scores: Scores, queries: Sequence[Query], gains: Scores) -> Exampl
     return Examples(chosen, gained, np.array([len(query) for query in queries], dtype=np.int64))
 
 
-def _shares(model: Model[Any], query: Query, rows: Sequence[int], like: NDArray[np.float32]) -> NDArray[np.float32]:
+def _shares(model: Model[Any], query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
     result = model.contributions(query, rows)
-    return np.zeros_like(like) if result is None else result
+    return np.zeros((len(rows), len(query)), dtype=np.float32) if result is None else result

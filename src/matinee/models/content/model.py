@@ -25,7 +25,7 @@ from matinee.models.content.words import FIELDS, changed_rows, movie_words, pack
 from matinee.models.plot_words import PlotWords
 from matinee.models.preference import StarScale
 from matinee.models.sparse import sparse_rows, sparse_state, weighted_sum
-from matinee.models.warm_items import array
+from matinee.models.warm_items import array, over_history
 
 _BATCH = 64
 
@@ -242,14 +242,25 @@ class Content(Model[ContentConfig]):
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """w_i·like(i, j) / Σ|w|, (len(rows), len(query)); 0 for movies without words and vectors."""
-        shares = np.zeros((len(rows), len(query)), dtype=np.float32)
         known = self.has_features(query.rows)
         asked = np.asarray(rows, dtype=np.int64)
-        targets = self.has_features(asked)
-        if known.any():
-            similarity = self.similarity(asked[targets], query.rows[known])
-            shares[np.ix_(targets, known)] = similarity * self._weights(query, known)
-        return shares
+        if not known.any():
+            return np.zeros((len(asked), len(query)), dtype=np.float32)
+        shares = self.similarity(asked, query.rows[known])
+        shares *= self._weights(query, known)
+        return over_history(shares, known)
+
+    def mixed_contributions(self, query: Query, rows: Sequence[int], mix: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Model.mixed_contributions`: mixed words and vectors are multiplied."""
+        known = self.has_features(query.rows)
+        if not known.any():
+            return np.zeros((len(mix), len(query)), dtype=np.float32)
+        asked, history = np.asarray(rows, dtype=np.int64), query.rows[known]
+        shares: NDArray[np.float32] = (self._vectors[history] @ (self._vectors[asked].T @ mix.T)).T
+        for name in self._dense:
+            field, share = self._parts(name)
+            shares += (mix @ field.rows(asked)) @ (field.rows(history) * share).T
+        return over_history(shares * self._weights(query, known), known)
 
     def similar(self, rows: Sequence[int]) -> Scores:
         """Likeness, at most 1; NaN for movies without words and vectors."""

@@ -55,10 +55,10 @@ from matinee.stores.records import (
     digest_of,
     distinct_ratings,
     distinct_states,
+    import_rows,
     key_conflict,
     logged_changes,
     movie_of,
-    progress_body,
     progress_of,
     storable,
     vector_of,
@@ -166,8 +166,8 @@ class ElasticsearchStore:
             ConflictError: the import has not come to line `after`; nothing is stored.
             InvalidInputError, StoreError: as `put_ratings`.
         """
-        check_text("key", progress.key)
-        distinct, bodies, by_user = distinct_ratings(ratings), bodies_of(movies, ()), distinct_states(states)
+        distinct, bodies, told = import_rows(progress, ratings, movies)
+        by_user = distinct_states(states)
         address = import_address(self.names, progress.key)
         users = dict.fromkeys([*(r.user_id for r in distinct), *by_user])
         reads = [address, *(user_address(self.names, user_id) for user_id in users)]
@@ -186,7 +186,7 @@ class ElasticsearchStore:
             now = self._clock()
             # Documents with a time are deleted `KEY_SECONDS` after it; this one is wanted for longer.
             kept_from = now + IMPORT_SECONDS - KEY_SECONDS
-            batch.add(ImportEntry(progress.key, progress_body(progress), batch.seq, kept_from))
+            batch.add(ImportEntry(progress.key, told, batch.seq, kept_from))
             return batch.seq
 
         return self._write(reads, work, weight=len(distinct) + len(bodies) + len(states) + 1)

@@ -5,14 +5,17 @@ Step n (1-based) migrates from version n−1 to n. Released steps are never edit
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from psycopg import sql
 
 from matinee.databases.postgres import Connection, Pool, advisory_lock, fitting, patient
 from matinee.errors import StoreError
+from matinee.stores.postgres.normal_ids import normalize_ids
 from matinee.stores.postgres.texts import stored
 
 # Ids compare by their bytes (COLLATE "C"), in every database alike.
-MIGRATIONS: tuple[tuple[str, ...], ...] = (
+MIGRATIONS: tuple[tuple[str | Callable[[Connection], None], ...], ...] = (
     (
         # One row: the newest sequence number, and the number up to which the log has been dropped. Every write locks
         # it first, so that sequence numbers are committed in order.
@@ -65,6 +68,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             user_id text COLLATE "C" NOT NULL, state text COLLATE "C" NOT NULL, movie_id text COLLATE "C" NOT NULL,
             timestamp bigint NOT NULL, PRIMARY KEY (user_id, state, movie_id))""",
     ),
+    (normalize_ids,),
 )
 
 
@@ -96,7 +100,10 @@ def prepare(pool: Pool, schema: str) -> None:
                 connection.execute("INSERT INTO schema_version VALUES (0)")
             for statements in MIGRATIONS[version:]:
                 for statement in statements:
-                    connection.execute(statement)
+                    if callable(statement):
+                        statement(connection)
+                    else:
+                        connection.execute(statement)
             connection.execute("UPDATE schema_version SET version = %s", (len(MIGRATIONS),))
 
     pool.write(migrate)

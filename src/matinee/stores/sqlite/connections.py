@@ -16,19 +16,20 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from enum import Enum
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from matinee._util.file_lock import FileLock, Turn
 from matinee._util.private_files import private_file, private_folder, warn_if_open
 from matinee.databases.lifetime import Lifetime
 from matinee.errors import ReadOnlyError, StoreError
 from matinee.stores.sqlite import migrations
+from matinee.stores.sqlite.connection import Access, Connection, Reader, connect
 from matinee.stores.sqlite.errors import RESTORE, is_busy, is_unwritable, store_error
 from matinee.stores.sqlite.replacement import IN_USE, alone, is_pending
+from matinee.stores.sqlite.version import tell_version
+from matinee.stores.sqlite.watched_file import WatchedFile, beside, size_of
 
 T = TypeVar("T")
 
@@ -37,66 +38,11 @@ CHECK_BELOW = 64 << 20
 """Files smaller than this (bytes) get a full integrity check when opened. It takes well under a second."""
 PROBE_SECONDS = 1.0
 """Seconds between two attempts to write where that has failed."""
-LITTLE = 1 << 20
-"""Bytes left on the disk below which it is tried whether writing works."""
-WAL, TURN, NEXT = "-wal", ".turn", ".next"
-"""Files beside the store: SQLite's log, and the locks of whoever writes and of who is next."""
+TURN, NEXT = ".turn", ".next"
+"""Files beside the store: the locks of whoever writes and of who is next."""
 
 log = logging.getLogger("matinee.stores")
 _numbers = count()
-
-
-class Access(Enum):
-    """How the file is opened.
-
-    FROZEN: nobody can write it, so that SQLite needs no shared memory, for which there may be no room. ABSENT: there
-    is none, and none can be made; an empty store in memory stands for it.
-    """
-
-    WRITABLE = ""
-    READ_ONLY = "mode=ro"
-    FROZEN = "mode=ro&immutable=1"
-    ABSENT = "mode=memory&cache=shared"
-
-
-def has_wal_reset_bug(version: tuple[int, ...]) -> bool:
-    """Whether a version of SQLite has the WAL-reset bug: from 3.7 to 3.51.2, but for two branches that were mended."""
-    mended = {(3, 44): (3, 44, 6), (3, 50): (3, 50, 7)}.get((version[0], version[1]), (3, 51, 3))
-    return (3, 7) <= version < mended
-
-
-def beside(path: Path, suffix: str) -> Path:
-    """A file that belongs to a store."""
-    return path.with_name(path.name + suffix)
-
-
-class Connection(sqlite3.Connection):
-    """A connection whose `execute` takes `%s` for a value, as PostgreSQL's does (`stores/sql.py`)."""
-
-    def execute(self, statement: str, values: Any = (), /) -> sqlite3.Cursor:
-        """See `sqlite3.Connection.execute`."""
-        return super().execute(statement.replace("%s", "?"), values)
-
-
-class Reader:
-    """One thread's read connection and the newest sequence number it has seen. Closed when the thread ends."""
-
-    def __init__(self, connection: Connection, generation: int) -> None:
-        self.connection, self.generation = connection, generation
-        self._cursor = sqlite3.Cursor(connection)
-        self.data_version = -1
-        self.seq = -1
-
-    def version(self) -> int:
-        """A number that changes with every commit of another connection."""
-        # With a cursor that is there already it takes half the time of `Connection.execute`.
-        return int(self._cursor.execute("PRAGMA data_version").fetchone()[0])
-
-    def close(self) -> None:
-        """Close the connection. Idempotent."""
-        self.connection.close()
-
-    __del__ = close
 
 
 class Connections:
@@ -130,11 +76,7 @@ class Connections:
         self._memory = ""
         self._anchor: Connection | None = None  # keeps a store in memory
         self.label = os.fspath(path)
-        self._wal = os.fspath(beside(path, WAL))
-        self._file: tuple[int, int] | None = None
-        self._largest = 0
-        self._cut = ""
-        self._log_file: int | None = None  # inode of the write-ahead log, for the present writer
+        self._files = WatchedFile(path)
         self._state: tuple[object, ...] = ()  # of a frozen file
         self._leftover = False  # erased bytes may be in the write-ahead log
         self.problem: ReadOnlyError | None = None
@@ -163,9 +105,9 @@ class Connections:
         private_folder(self.path.parent)
         warn_if_open(self.path.parent)
         self._share()
-        size = self._size_of(self.path)
+        size = size_of(self.path)
         # SQLite would treat an empty file as a new database and discard its log.
-        if not size and self.path.exists() and self._size_of(Path(self._wal)):
+        if not size and self.path.exists() and size_of(self._files.log):
             raise sqlite3.DatabaseError("the file is empty, but its write-ahead log is not")
         private_file(self.path)
         if self._turn is None:
@@ -175,10 +117,10 @@ class Connections:
         self._set_wal(writer)
         migrations.migrate(writer, self.path)
         self._check_content(writer, size)
-        self._file = self._identity()
+        self._files.keep()
         self._access = Access.WRITABLE
         self._generation += 1
-        _tell_version()
+        tell_version()
 
     def _share(self) -> None:
         """Share the lock that a restore needs for itself."""
@@ -198,10 +140,6 @@ class Connections:
         self._in_use = lock
 
     @staticmethod
-    def _size_of(path: Path) -> int:
-        return path.stat().st_size if path.exists() else 0
-
-    @staticmethod
     def _check_content(connection: Connection, size: int) -> None:
         if size < CHECK_BELOW:
             result = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -212,20 +150,20 @@ class Connections:
         """Open for reading alone, in the first way that works; False: none does."""
         with suppress(OSError, StoreError):  # of a read-only folder nobody can be told
             self._share()
-        size, logged = self._size_of(self.path), self._size_of(Path(self._wal))
+        size, logged = size_of(self.path), size_of(self._files.log)
         ways = [Access.READ_ONLY] if size else []
         if size and not logged:
             ways.append(Access.FROZEN)
         if not size and not logged and not self.path.is_dir():
             ways.append(Access.ABSENT)
         for access in ways:
-            state = self._frozen_state()
+            state = self._files.frozen_state()
             try:
                 self._try_reading(access, size)
             except (sqlite3.Error, OSError):
                 continue
             self._access, self._state = access, state
-            self._file = self._identity()
+            self._files.keep()
             self._generation += 1
             return True
         return False
@@ -244,21 +182,10 @@ class Connections:
         finally:
             connection.close()
 
-    def _frozen_state(self) -> tuple[object, ...]:
-        """What changes when another process can write the file again."""
-        found: list[object] = []
-        for name in (self.label, self._wal):
-            try:
-                status = os.stat(name)  # noqa: PTH116
-                found.append((status.st_ino, status.st_size, status.st_mtime_ns) if status.st_size else None)
-            except OSError:
-                found.append(None)
-        return tuple(found)
-
     def _look_again(self) -> None:
         """Open anew a file that nobody could write, and somebody has."""
         with self._write_lock:
-            if self._access in (Access.FROZEN, Access.ABSENT) and self._frozen_state() != self._state:
+            if self._access in (Access.FROZEN, Access.ABSENT) and self._files.frozen_state() != self._state:
                 with suppress(ReadOnlyError):
                     self._heal()
                     return
@@ -269,7 +196,7 @@ class Connections:
         """Open for writing what was opened for reading. Raises ReadOnlyError where that does not work yet."""
         was = self._access
         if was is Access.READ_ONLY:
-            if self.problem is not None and self._is_read_only():
+            if self.problem is not None and self._files.is_read_only():
                 raise self.problem
             # The connections of a process share what SQLite opened for reading alone.
             self._close_readers()
@@ -307,19 +234,6 @@ class Connections:
             log.warning("The store %s can be written again.", self.path)
             self.problem = None
 
-    def _identity(self) -> tuple[int, int] | None:
-        """Device and inode of the file at the path; None if it is missing or empty. Notes if it has shrunk."""
-        try:
-            status = os.stat(self.label)  # noqa: PTH116 - half the cost of Path.stat
-        except OSError:
-            return None
-        size = status.st_size
-        if size < self._largest and size:
-            self._cut = f"it was cut from {self._largest:,} to {size:,} bytes while in use"
-        elif size > self._largest:
-            self._largest = size
-        return (status.st_dev, status.st_ino) if size else None
-
     def _set_wal(self, connection: sqlite3.Connection) -> None:
         # The busy handler does not cover changes of the journal mode, so poll while another process creates the file.
         deadline = time.monotonic() + max(self._busy_timeout, 1.0)
@@ -335,37 +249,16 @@ class Connections:
 
     def _connect(self, access: Access | None = None) -> Connection:
         access = access or self._access
-        name = self.label
-        if access is not Access.WRITABLE:
-            name = f"file:{self._memory if access is Access.ABSENT else quote(self.label)}?{access.value}"
-        connection = sqlite3.connect(
-            name,
-            timeout=self._busy_timeout,
-            isolation_level=None,
-            check_same_thread=False,
-            factory=Connection,
-            cached_statements=64,
-            uri=access is not Access.WRITABLE,
-        )
-        try:
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA journal_size_limit = 67108864")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        name = self._memory if access is Access.ABSENT else self.label
+        return connect(name, access, self._busy_timeout)
 
     def _check_usable(self) -> None:
         self.lifetime.check()
         if self._access in (Access.FROZEN, Access.ABSENT):
-            if self._frozen_state() != self._state:
+            if self._files.frozen_state() != self._state:
                 self._look_again()
-        # SQLite itself would continue with the open file, and writes to it would be lost.
-        elif self._file is not None and self._identity() != self._file:
-            raise StoreError(
-                f"The store {self.path} was removed, emptied or replaced while in use.",
-                "Restore the file, or restart the server to continue with the file that is there now.",
-            )
+        else:
+            self._files.check()
 
     # --- reading --------------------------------------------------------------------------------------------
     def reader(self) -> Reader:
@@ -475,26 +368,12 @@ class Connections:
             connection.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}")
         self._check_usable()  # otherwise the commit might have gone to a deleted file
         self._refuse_cut()
-        self._check_log_file()
+        self._files.check_log()
         return result
 
-    def _check_log_file(self) -> None:
-        """Raise StoreError where SQLite writes to a log that others no longer see."""
-        try:
-            found = os.stat(self._wal).st_ino  # noqa: PTH116
-        except OSError:
-            found = 0
-        if self._log_file is None:
-            self._log_file = found
-        if not found or found != self._log_file:
-            raise StoreError(
-                f"The -wal file of the store {self.path} was removed or replaced while in use.",
-                f"It may not be known what is stored. {RESTORE}",
-            )
-
     def _refuse_cut(self) -> None:
-        if self._cut:
-            raise self._note(ReadOnlyError(f"The store {self.path} is damaged: {self._cut}.", RESTORE))
+        if self._files.cut:
+            raise self._note(ReadOnlyError(f"The store {self.path} is damaged: {self._files.cut}.", RESTORE))
 
     @contextmanager
     def _taking_turn(self, deadline: float) -> Iterator[None]:
@@ -527,20 +406,10 @@ class Connections:
         return self.problem
 
     def _is_doubtful(self) -> bool:
-        self._identity()
-        if self._cut or self._access is not Access.WRITABLE or self._is_read_only():
+        self._files.look()
+        if self._files.cut or self._access is not Access.WRITABLE or self._files.is_read_only():
             return True
-        if os.name == "nt":  # pragma: no cover
-            return False
-        disk = os.statvfs(self.path.parent)
-        return disk.f_bavail * disk.f_frsize < LITTLE
-
-    def _is_read_only(self) -> bool:
-        """Whether the rights or the mounted disk say so."""
-        folder = self.path.parent
-        if not os.access(self.label, os.W_OK) or not os.access(folder, os.W_OK):
-            return True
-        return os.name != "nt" and bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+        return self._files.has_little_room()
 
     def _close_readers(self) -> None:
         self._generation += 1
@@ -550,7 +419,7 @@ class Connections:
 
     def _drop_writer(self) -> None:
         # Closing rolls back. The next write opens a new connection.
-        self._log_file = None
+        self._files.forget_log()
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -564,12 +433,12 @@ class Connections:
                 self._truncate_log(CHECKPOINT_MS)
 
     def _truncate_log(self, milliseconds: int) -> None:
-        if self._writer is not None and not self._cut:
+        if self._writer is not None and not self._files.cut:
             self._writer.execute(f"PRAGMA busy_timeout = {milliseconds}")
             try:
                 busy, *_ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
                 self._leftover = bool(busy)
-                self._identity()  # which has grown
+                self._files.look()  # which has grown
             finally:
                 self._writer.execute(f"PRAGMA busy_timeout = {int(self._busy_timeout * 1000)}")
 
@@ -585,18 +454,3 @@ class Connections:
         for lock in (self._turn, self._in_use):
             if lock is not None:
                 lock.close()
-
-
-_told_version = False
-
-
-def _tell_version() -> None:
-    """Log once that the SQLite of this Python has the WAL-reset bug, and what follows of it."""
-    global _told_version
-    if not _told_version and has_wal_reset_bug(sqlite3.sqlite_version_info):
-        _told_version = True
-        log.info(
-            "SQLite %s has the WAL-reset bug (mended in 3.51.3). Matinee's processes write in turn, so that it cannot"
-            " happen between them; let no other program write to the store while they run.",
-            sqlite3.sqlite_version,
-        )

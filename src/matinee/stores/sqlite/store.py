@@ -12,7 +12,8 @@ from matinee.errors import ReadOnlyError
 from matinee.stores.base import RECORD_SPACES, MovieState, MovieVector, Rating
 from matinee.stores.records import KEEP_LOG, bytes_of, storable
 from matinee.stores.sql import Bodies, Row, SqlStore
-from matinee.stores.sqlite.connections import Connection, Connections
+from matinee.stores.sqlite.connection import Connection
+from matinee.stores.sqlite.connections import Connections
 from matinee.stores.sqlite.errors import is_busy, store_error
 
 

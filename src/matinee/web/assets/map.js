@@ -37,7 +37,7 @@ function sentence(value, films, lost) {
   const all = films.movie_ids.length.toLocaleString("en-GB");
   const laid = `Films lie close together by ${SPACES[space] ?? space}.`;
   if (note) return `${note} Here are all ${all} films. ${laid}`;
-  if (!query) return `Here are all ${all} films. ${laid} Type a title under Movie Recommender, and that film and its neighbours are marked.`;
+  if (!query) return `Here are all ${all} films. ${laid} ${value.alone ? "Colours are genres: press one in the legend to hide it, twice to see it alone." : "Type a title under Movie Recommender, and that film and its neighbours are marked."}`;
   const missing = lost.has(query.movie_id) ? " It is newer than the map, so there is no star." : "";
   return `${named(query)} and its ${neighbours.length} nearest among ${all} films.${missing} ${laid}`;
 }

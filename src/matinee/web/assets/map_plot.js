@@ -1,8 +1,12 @@
 // The scatter of all films by Plotly, which is loaded when the first map is shown.
 
 import { placed, shortened } from "./map_labels.js";
+import { genreName, t } from "./strings.js";
 
-export const [ALL, NEAR, QUERY] = [0, 1, 2]; // the traces
+const MOST = 9; // genres that have a color of their own
+// Colors that also differ in lightness, for eyes that see them otherwise (after Okabe and Ito, and Tol).
+const LIGHT = ["#0072b2", "#d55e00", "#009e73", "#aa3377", "#e69f00", "#56b4e9", "#882255", "#4b8a08", "#6a51a3"];
+const DARK = ["#5aa9e6", "#ff8c42", "#2dc7a0", "#ee7bb0", "#ffcf56", "#9bd8ff", "#d16ba5", "#a5d65f", "#b39ddb"];
 const CONFIG = { displayModeBar: false, scrollZoom: true, doubleClick: "reset", responsive: false };
 const [FONT, WEIGHT] = [13, 600]; // of names on the map
 const NO_NAME = "\u00a0"; // Plotly never shows a point's text again once it was empty
@@ -45,13 +49,25 @@ function colours(element) {
   return {
     text: style.getPropertyValue("--body-text-color").trim() || "#222",
     ground: style.getPropertyValue("--background-fill-primary").trim() || "#fff",
-    old: dark ? "#5b4b8a" : "#b3a7d6",
-    middle: dark ? "#3f7fae" : "#6fa3c8",
-    young: dark ? "#6fd0bd" : "#23806f",
+    genres: dark ? DARK : LIGHT,
     near: dark ? "#fbbf24" : "#b45309",
     query: dark ? "#ff6b6b" : "#b91c1c",
     unknown: dark ? "#6b6560" : "#b9b2aa",
   };
+}
+
+/** Rows of films by genre: of a film's genres the rarest that has a color; the last group has none (`genre: null`). */
+function grouped(films) {
+  const counts = new Map();
+  for (const genre of (films.genres ?? []).flat()) counts.set(genre, (counts.get(genre) ?? 0) + 1);
+  const named = [...counts].filter(([genre]) => !genre.startsWith("(")).sort((one, other) => other[1] - one[1]).slice(0, MOST);
+  const groups = new Map([...named.map(([genre]) => [genre, []]), [null, []]]);
+  films.movie_ids.forEach((_, row) => {
+    const known = (films.genres?.[row] ?? []).filter((genre) => groups.has(genre));
+    const rarest = known.reduce((best, genre) => (best === null || counts.get(genre) < counts.get(best) ? genre : best), null);
+    groups.get(rarest).push(row);
+  });
+  return [...groups].map(([genre, rows]) => ({ genre, rows })).filter(({ rows }) => rows.length);
 }
 
 /** The range of values with a margin, at least `least` wide. */
@@ -81,9 +97,10 @@ export class FilmPlot {
     this.gl = hasWebGL();
   }
 
-  /** Draw films (columns `movie_ids, titles, years, x, y`), the row of the query or -1, and rows of its neighbours. */
+  /** Draw films (columns `movie_ids, titles, years, genres, x, y`), the row of the query or -1, and rows of its neighbours. */
   async draw(films, query, near) {
     const Plotly = await plotly();
+    if (films !== this.films) this.groups = grouped(films);
     this.films = films;
     this.shown = { query: query < 0 ? [] : [query], near };
     this.range = { x: around(films.x, 0.1), y: around(films.y, 0.1) };
@@ -143,10 +160,6 @@ export class FilmPlot {
     const { films, shown } = this;
     const colour = colours(this.element);
     const pick = (column, rows) => rows.map((row) => column[row]);
-    const known = films.years.filter((year) => year !== null).sort((one, other) => one - other);
-    const [first, last] = [known[0] ?? 1900, known.at(-1) ?? 2000];
-    const oldest = Math.max(first, last - 80); // the few older films get the end of the scale
-    const none = oldest - Math.max(1, last - oldest) / 10; // films without a year are below it
     const marked = (rows, name, marker) => ({
       type: "scatter",
       mode: "markers+text",
@@ -159,26 +172,19 @@ export class FilmPlot {
       cliponaxis: false,
       marker: { opacity: 1, line: { width: 1.5, color: colour.ground }, ...marker },
     });
+    const dots = this.groups.map(({ genre, rows }, place) => ({
+      type: this.gl ? "scattergl" : "scatter",
+      mode: "markers",
+      name: genre === null ? t("map.other") : genreName(genre),
+      x: pick(films.x, rows),
+      y: pick(films.y, rows),
+      hoverinfo: "none",
+      marker: { size: films.x.length > 20000 ? 4 : 5.5, opacity: 0.75, color: genre === null ? colour.unknown : colour.genres[place] },
+    }));
     return [
-      {
-        type: this.gl ? "scattergl" : "scatter",
-        mode: "markers",
-        name: `All films, coloured by year (${first} to ${last})`,
-        x: films.x,
-        y: films.y,
-        hoverinfo: "none",
-        marker: {
-          size: films.x.length > 20000 ? 4 : 5.5,
-          opacity: 0.75,
-          color: films.years.map((year) => (year === null ? none : Math.max(year, oldest))),
-          colorscale: [[0, colour.unknown], [0.05, colour.unknown], [0.09, colour.old], [0.6, colour.middle], [1, colour.young]],
-          cmin: none,
-          cmax: Math.max(last, oldest + 1),
-          showscale: false,
-        },
-      },
-      marked(shown.near, "Neighbours", { symbol: "diamond", size: 13, color: colour.near }),
-      marked(shown.query, "Your film", { symbol: "star", size: 22, color: colour.query }),
+      ...dots,
+      marked(shown.near, t("map.neighbours"), { symbol: "diamond", size: 13, color: colour.near }),
+      marked(shown.query, t("map.film"), { symbol: "star", size: 22, color: colour.query }),
     ];
   }
 
@@ -191,7 +197,7 @@ export class FilmPlot {
       dragmode: "pan",
       hovermode: "closest",
       hoverdistance: 14,
-      margin: { l: 0, r: 0, t: 0, b: 34 },
+      margin: { l: 0, r: 0, t: 0, b: this.element.clientWidth < 640 ? 96 : 58 },
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(this.element).fontFamily, size: FONT, color: colour.text },
@@ -216,14 +222,14 @@ export class FilmPlot {
     const ends = [places.map((place) => place ?? "top center"), texts];
     const near = ends.map((list) => list.slice(cut));
     const query = ends.map((list) => list.slice(0, cut));
-    window.Plotly.restyle(element, { textposition: [near[0], query[0]], text: [near[1], query[1]] }, [NEAR, QUERY]);
+    window.Plotly.restyle(element, { textposition: [near[0], query[0]], text: [near[1], query[1]] }, [this.groups.length, this.groups.length + 1]);
   }
 
   #listen() {
     this.listening = true;
     const { element, on } = this;
     const rowOf = ({ curveNumber, pointNumber }) =>
-      curveNumber === ALL ? pointNumber : (curveNumber === NEAR ? this.shown.near : this.shown.query)[pointNumber];
+      (this.groups[curveNumber]?.rows ?? (curveNumber === this.groups.length ? this.shown.near : this.shown.query))[pointNumber];
     element.on("plotly_hover", ({ points }) => on.hover(rowOf(points[0])));
     element.on("plotly_unhover", () => on.leave());
     element.on("plotly_click", ({ points, event }) => on.click(rowOf(points[0]), event));

@@ -32,6 +32,9 @@ export async function start(user) {
 /** Load the marks of the visitor, unless they are there. */
 export const ready = async () => (known.user === window.matinee.args.user ? null : start(window.matinee.args.user));
 
+/** How many films a user has rated, as far as that is known here. */
+export const ratedBy = (user) => (known.user === user ? known.rated.size : 0);
+
 /** Stars of a film, or null. */
 export const starsOf = (id) => known.rated.get(id) ?? null;
 

@@ -63,7 +63,10 @@ function seen(query) {
   }
   const tab = document.querySelector(`[data-tab-id="${CSS.escape(tabOf(query))}"]`);
   matinee.title(tab?.textContent.trim());
-  if (tab && tab !== revealed) reveal(tab);
+  if (tab && tab !== revealed) {
+    widths.disconnect();
+    widths.observe(tab); // which tells its width now, and when it is selected and grows
+  }
   revealed = tab;
 }
 
@@ -72,6 +75,8 @@ function reveal(tab) {
   const row = tab.parentElement;
   row.scrollTo({ left: tab.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2 });
 }
+
+const widths = new ResizeObserver(([{ target }]) => reveal(target));
 
 function push(query) {
   seen(query);

@@ -15,6 +15,6 @@ def build(shell: Shell) -> Page:  # noqa: ARG001 - the places of films come from
     view = make_view("map", elem_id="whole-map")
 
     async def restore(_: Params) -> list[Any]:
-        return [{"space": SPACE, "query": None, "neighbours": [], "note": "", "at": time.time()}]
+        return [{"space": SPACE, "query": None, "neighbours": [], "note": "", "alone": True, "at": time.time()}]
 
     return Page("map", [view], restore)

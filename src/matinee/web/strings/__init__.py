@@ -54,4 +54,6 @@ def language_of(chosen: str | None, accepted: str | None) -> str:
         except ValueError:
             quality = 0.0
         wanted.append((-quality, name.strip().lower().split("-")[0]))
-    return next((code for quality, code in sorted(wanted, key=lambda pair: pair[0]) if quality and code in LANGUAGES), DEFAULT)
+    return next(
+        (code for quality, code in sorted(wanted, key=lambda pair: pair[0]) if quality and code in LANGUAGES), DEFAULT
+    )

@@ -51,7 +51,15 @@ def visitor_routes(core: AsyncClient) -> APIRouter:  # noqa: C901, PLR0915 - one
             rated, marks = await marks_of(core, name, states=can["states"])
             rows = await shelves.plan(facets, rated, len(set(marks["watchlist"]) - marks["rated"].keys()))
             known = len(rated) + len(marks["seen"])
-            return {"user": name, "marks": marks, "rows": rows, "can": can, "filters": values, "scale": stars, "known": known}
+            return {
+                "user": name,
+                "marks": marks,
+                "rows": rows,
+                "can": can,
+                "filters": values,
+                "scale": stars,
+                "known": known,
+            }
 
         return await _answered(request, work)
 
@@ -65,12 +73,17 @@ def visitor_routes(core: AsyncClient) -> APIRouter:  # noqa: C901, PLR0915 - one
             items = varied(movies, number)
             shown = {"movie_id", "title", "year", "genres"}
             more = (number + 1) * len(items) < len(movies) and number < MAX_PAGE
-            return {"items": [{key: item.get(key) for key in shown} for item in items], "next": number + 1 if more else None}
+            return {
+                "items": [{key: item.get(key) for key in shown} for item in items],
+                "next": number + 1 if more else None,
+            }
 
         return await _answered(request, work)
 
     @router.get("/row")
-    async def row(request: Request, user: str = "", kind: str = "", value: str = "", filter: str = "", n: str = "") -> Response:
+    async def row(
+        request: Request, user: str = "", kind: str = "", value: str = "", filter: str = "", n: str = ""
+    ) -> Response:
         """The films of a row."""
 
         async def work() -> dict[str, Any]:
@@ -145,7 +158,9 @@ def visitor_routes(core: AsyncClient) -> APIRouter:  # noqa: C901, PLR0915 - one
         async def work() -> dict[str, Any]:
             body = await _json(request)
             given = body.get("people")
-            people = list(dict.fromkeys(user_name(one) for one in (given if isinstance(given, list) else [])[:MAX_PEOPLE]))
+            people = list(
+                dict.fromkeys(user_name(one) for one in (given if isinstance(given, list) else [])[:MAX_PEOPLE])
+            )
             if len(people) < 2:
                 raise InvalidInputError("A list for two needs two people.", "Give both names.")
             way = typed(body.get("way"))[:40] or None

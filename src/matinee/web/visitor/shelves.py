@@ -120,9 +120,7 @@ async def shelf(
     return {"items": answer["items"], "fallback": answer.get("fallback")}
 
 
-async def _like(
-    core: AsyncClient, user: str, movie_id: str, filter: str, *, states: bool, n: int
-) -> dict[str, Any]:
+async def _like(core: AsyncClient, user: str, movie_id: str, filter: str, *, states: bool, n: int) -> dict[str, Any]:
     """Films like one, without those that the user knows or does not want."""
     answer, rated, *lists = await asyncio.gather(
         core.send(calls.similar(movie_id, by="blend", n=3 * n, filter=filter)),

@@ -1,0 +1,116 @@
+"""Options of the commands that read tables: which column is what, and what its values mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from matinee.errors import InvalidInputError
+
+MapValues = Annotated[
+    list[str] | None,
+    typer.Option("--map-values", help="What ratings in words are worth, e.g. like=5,dislike=1."),
+]
+Unrated = Annotated[
+    str | None, typer.Option("--unrated", help='Numbers that mean "not rated", e.g. 0 or 99,-1; none: no number does.')
+]
+StarScale = Annotated[str | None, typer.Option("--scale", help="Lowest and highest rating of the file, e.g. 1,10.")]
+
+_SHORT = {"user": "user_id", "movie": "movie_id", "item": "movie_id", "stars": "rating", "time": "timestamp"}
+
+
+def parse_mapping(pairs: list[str] | None) -> dict[str, str | Sequence[str]]:
+    """`["user_id=uid", "movies.movie_id=no"]` → the mapping of columns; short names (user, movie, stars, time) are taken.
+
+    A name given twice has several columns, of which each table takes its own.
+
+    Raises:
+        InvalidInputError: a pair is not NAME=COLUMN.
+    """
+    mapping: dict[str, list[str]] = {}
+    for pair in pairs or ():
+        name, equals, column = pair.partition("=")
+        if not (name.strip() and equals and column.strip()):
+            raise InvalidInputError(
+                f"--map {pair!r} is not NAME=COLUMN.", "Write e.g. --map user_id=uid, or --map movies.movie_id=no."
+            )
+        table, dot, rest = name.strip().rpartition(".")
+        key = f"{table}{dot}{_SHORT.get(rest, rest)}"
+        columns = mapping.setdefault(key, [])
+        if column.strip() not in columns:
+            columns.append(column.strip())
+    return {key: columns[0] if len(columns) == 1 else tuple(columns) for key, columns in mapping.items()}
+
+
+def reading(
+    map: list[str] | None, map_values: list[str] | None = None, unrated: str | None = None, scale: str | None = None
+) -> dict[str, Any]:
+    """The options as arguments of `load_dataset`.
+
+    Raises:
+        InvalidInputError: one is not of its form.
+    """
+    return {
+        "mapping": parse_mapping(map) or None,
+        "values": parse_values(map_values) or None,
+        "unrated": parse_unrated(unrated),
+        "scale": parse_scale(scale),
+    }
+
+
+def parse_values(pairs: list[str] | None) -> dict[str, float]:
+    """`["like=5,dislike=1"]` → `{"like": 5.0, "dislike": 1.0}`.
+
+    Raises:
+        InvalidInputError: not WORD=NUMBER.
+    """
+    values: dict[str, float] = {}
+    for pair in (part for text in pairs or () for part in text.split(",")):
+        word, equals, number = pair.rpartition("=")
+        value = _number(number)
+        if not equals or not word.strip() or value is None:
+            raise InvalidInputError(f"--map-values {pair!r} is not WORD=NUMBER.", "Write e.g. like=5,dislike=1.")
+        values[word.strip()] = value
+    return values
+
+
+def parse_unrated(text: str | None) -> tuple[float, ...] | None:
+    """`"99,-1"` → `(99.0, -1.0)`; "none" → `()`; None → None, which means the usual ones.
+
+    Raises:
+        InvalidInputError: not numbers.
+    """
+    if text is None:
+        return None
+    if text.strip().lower() in ("none", ""):
+        return ()
+    numbers = [_number(part) for part in text.split(",")]
+    if any(number is None for number in numbers):
+        raise InvalidInputError(f"--unrated {text!r} is not a list of numbers.", "Write e.g. 0, or 99,-1, or none.")
+    return tuple(number for number in numbers if number is not None)
+
+
+def parse_scale(text: str | None) -> tuple[float, float] | None:
+    """`"1,10"` → `(1.0, 10.0)`; "seen" → that of data without stars.
+
+    Raises:
+        InvalidInputError: not two numbers, the lower first.
+    """
+    if text is None:
+        return None
+    if text.strip().lower() == "seen":
+        return 1.0, 1.0
+    numbers = [_number(part) for part in text.replace("..", ",").split(",")]
+    if len(numbers) != 2 or numbers[0] is None or numbers[1] is None or numbers[0] >= numbers[1]:
+        raise InvalidInputError(f"--scale {text!r} is not LOWEST,HIGHEST.", "Write e.g. --scale 1,10.")
+    return numbers[0], numbers[1]
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if abs(number) < 1e12 else None
