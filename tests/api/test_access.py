@@ -34,8 +34,9 @@ from service_support import serving
 from socket_support import on_a_socket
 
 OPEN = {"GET /", "GET /health", "GET /ready", "GET /docs", "GET /redoc", "GET /openapi.json"}
+GROUP = "POST /v1/recommendations/group"
 READING_POSTS = {
-    "core": {"POST /v1/recommendations", "POST /v1/posters/search", "POST /favourites", "POST /recommendation"},
+    "core": {"POST /v1/recommendations", GROUP, "POST /v1/posters/search", "POST /favourites", "POST /recommendation"},
     "recommender": {"POST /recommend", "POST /v1/scores", "POST /v1/contributions", "POST /v1/user-factors"},
     "vectors": {"POST /reco", "POST /search", "POST /vectors"},
     "encoder": {"POST /generate", "POST /embed"},
@@ -53,6 +54,9 @@ OF_THE_USER = {
     "DELETE /v1/users/{user_id}/ratings/{movie_id}",
     "GET /v1/users/{user_id}/states",
     "POST /v1/users/{user_id}/states",
+    "POST /v1/users/{user_id}/claim",
+    "POST /v1/users/{user_id}/import",
+    "GET /v1/users/{user_id}/export",
     "PUT /v1/users/{user_id}/states/{state}/{movie_id}",
     "DELETE /v1/users/{user_id}/states/{state}/{movie_id}",
     "GET /v1/users/{user_id}/recommendations",
@@ -61,7 +65,7 @@ OF_THE_USER = {
     "GET /feature/{user_id}",
 }
 OF_EVERY_USER = {
-    *READING_POSTS["core"],
+    *(READING_POSTS["core"] - {GROUP}),
     "GET /v1/movies",
     "GET /v1/movies/{movie_id}",
     "GET /v1/movies/{movie_id}/similar",

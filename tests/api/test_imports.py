@@ -60,11 +60,26 @@ def test_ratings_removals_and_films_are_imported_in_their_order(client: Client) 
     progress = answer.json()
     assert progress | {"digest": "", "updated": 0} == {
         "key": "all", "state": "done", "rows": 7, "bytes": len(body), "ratings": 4, "removals": 1, "movies": 1,
-        "refused": 0, "errors": [], "digest": "", "updated": 0,
+        "refused": 0, "errors": [], "digest": "", "updated": 0, "states": 0,
     }  # fmt: skip
     assert stars_of(client, "imp") == {"new-1": 5.0, second: 2.5}
     assert client.get("/v1/imports/all").json() == progress
     assert client.get("/v1/imports/other").status_code == 404
+
+
+def test_states_are_imported_in_the_transaction_of_the_ratings(client: Client) -> None:
+    first, second, *_ = films(client)
+
+    def marked(movie: str, state: str, **more: object) -> bytes:
+        return json.dumps({"user_id": "imp", "movie_id": movie, "state": state} | more).encode() + b"\n"
+
+    body = line("imp", first) + marked(second, "seen", timestamp=9) + marked("nothing", "seen")
+    body += marked(second, "watchlist") + marked(second, "watchlist", remove=True) + marked(first, "loved")
+    progress = post(client, body, key="marks", on_error="skip").json()
+    assert (progress["ratings"], progress["states"], progress["refused"]) == (1, 3, 2)
+    assert [error["line"] for error in progress["errors"]] == [3, 6]
+    held = client.get("/v1/users/imp/states").json()["states"]
+    assert [(one["movie_id"], one["state"], one["timestamp"]) for one in held] == [(second, "seen", 9)]
 
 
 def test_a_finished_import_sent_again_changes_nothing(client: Client) -> None:

@@ -153,3 +153,27 @@ def test_a_batch_of_ratings_can_leave_unknown_films_out(client: Client) -> None:
     nothing = client.post("/v1/ratings", params={"unknown": "skip"}, json=BATCH[1:2]).json()
     assert nothing == {"stored": 0, "duplicates": 0, "unknown": ["nope"]}
     assert client.post("/v1/ratings", params={"unknown": "guess"}, json=BATCH).status_code == 422
+
+
+def test_a_list_for_two(client: Client) -> None:
+    body = {"users": ["u1", "u2"], "method": "least_misery", "n": 3, "filter": "year > 0"}
+    answer = client.post("/v1/recommendations/group", json=body)
+    assert answer.status_code == 200, answer.text
+    items = answer.json()["items"]
+    assert len(items) == 3
+    assert [one["user_id"] for one in items[0]["members"]] == ["u1", "u2"]
+    assert {"fit", "stars"} < set(items[0]["members"][0])
+    for wrong in ({"users": ["u1"]}, {"method": "best"}, {"users": ["u1", ""]}, {"explain": True}):
+        assert client.post("/v1/recommendations/group", json=body | wrong).status_code == 422
+    assert client.post("/v1/recommendations/group", json=body | {"model": "none"}).status_code == 404
+
+
+def test_a_guest_is_claimed(client: Client) -> None:
+    guest = "guest-0123456789abcdef"
+    client.put(f"/v1/users/{guest}/ratings/m1", json={"rating": 4})
+    client.put(f"/v1/users/{guest}/states/seen/m2")
+    answer = client.post("/v1/users/ann/claim", json={"from": guest})
+    assert answer.json() == {"user_id": "ann", "ratings": 1, "states": 1, "kept": 0}
+    assert client.get("/v1/users/ann/states").json()["total"] == 1
+    assert client.get(f"/v1/users/{guest}/ratings").status_code == 404
+    assert client.post("/v1/users/ann/claim", json={"from": "u2"}).status_code == 422

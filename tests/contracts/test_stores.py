@@ -130,8 +130,11 @@ def test_an_import_and_its_progress_are_stored_together(factory: Factory, store:
     first = ImportProgress(
         "k", rows=2, bytes=99, ratings=1, movies=1, errors=(LineError(2, 'no \\ " é'),), digest="d", updated=5.5
     )
-    seq = store.put_import(first, 0, [stars("u", "1", 4.0)], [Movie(movie_id="new", title="New")])
+    marked = [state("u", "new", "watchlist", 3), state("v", "1")]
+    seq = store.put_import(first, 0, [stars("u", "1", 4.0)], [Movie(movie_id="new", title="New")], marked)
     assert seq == store.seq() > 0
+    assert store.user("u").states == {"watchlist": {"new": 3}}
+    assert store.user("v").states == {"seen": {"1": 100}}
     held = store.import_progress("k")
     assert held == first
     assert store.user("u").ratings["1"].rating == 4.0

@@ -25,6 +25,7 @@ ROUTES: dict[str, Cost | Literal["free", "by query"]] = {
     "GET /v1/movies/{movie_id}/similar": "by query",
     "GET /v1/search": "by query",
     "POST /v1/recommendations": "heavy",
+    "POST /v1/recommendations/group": "heavy",
     "POST /v1/posters/search": "heavy",
     "GET /v1/popular": "heavy",
     "GET /v1/map": "heavy",
@@ -61,6 +62,7 @@ ROUTES: dict[str, Cost | Literal["free", "by query"]] = {
     "POST /v1/ratings": "import",
     "POST /v1/users/{user_id}/import": "import",
     "POST /v1/users/{user_id}/states": "import",
+    "POST /v1/users/{user_id}/claim": "import",
     "PUT /v1/movies/{movie_id}/poster": "import",
     f"POST {STREAM_PATH}": "stream",
     # Classic routes, also below /classic, and with a slash at their end.

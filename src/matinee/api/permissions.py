@@ -80,6 +80,8 @@ NEEDS: dict[str, Need] = {
     "GET /v1/users/{user_id}/export": OWN_READ,
     "GET /v1/users/{user_id}/states": OWN_READ,
     "POST /v1/users/{user_id}/states": OWN_WRITE,
+    "POST /v1/users/{user_id}/claim": OWN_WRITE,
+    "POST /v1/recommendations/group": READ,
     "PUT /v1/users/{user_id}/states/{state}/{movie_id}": OWN_WRITE,
     "DELETE /v1/users/{user_id}/states/{state}/{movie_id}": OWN_WRITE,
     "GET /v1/users/{user_id}/recommendations": OWN_READ,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from matinee.posters.store import PosterStore
 
 if TYPE_CHECKING:
     from matinee.engine.engine import Engine
-    from matinee.engine.types import Answer, Hit, Item, PopularItem
+    from matinee.engine.types import Answer, GroupAnswer, Hit, Item, PopularItem
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
@@ -117,6 +118,19 @@ def answer_json(engine: Engine, answer: Answer, with_metadata: bool = False) -> 
     if answer.user_id is not None:
         record["user_id"] = answer.user_id
     return dumps(record)
+
+
+def group_record(answer: GroupAnswer) -> dict[str, Any]:
+    """A list for several people."""
+    members = [[asdict(one) for one in item.members] for item in answer.items]
+    return {
+        "items": [item_record(item) | {"members": of} for item, of in zip(answer.items, members, strict=True)],
+        "model": answer.model,
+        "snapshot": answer.snapshot,
+        "method": answer.method,
+        "users": [asdict(one) for one in answer.users],
+        "fallback": answer.fallback,
+    }
 
 
 def hit_record(hit: Hit, rank: int) -> dict[str, Any]:

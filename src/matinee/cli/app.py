@@ -13,6 +13,7 @@ from matinee.cli import (
     demo,
     edits,
     keys,
+    marks,
     posters,
     queries,
     runs,
@@ -54,7 +55,20 @@ def _start(
 ASK, KEEP, LEARN, RUN = "Ask", "Write", "Learn", "Run"
 for panel, commands in (
     (ASK, (queries.recommend, queries.similar, queries.search, queries.popular, queries.history)),
-    (KEEP, (edits.rate, edits.unrate, edits.erase, backups.backup, backups.restore)),
+    (
+        KEEP,
+        (
+            edits.rate,
+            edits.unrate,
+            marks.seen,
+            marks.watchlist,
+            marks.not_interested,
+            marks.claim,
+            edits.erase,
+            backups.backup,
+            backups.restore,
+        ),
+    ),
     (LEARN, (training.train, training.evaluate, training.compare, tuning.tune, runs.rerun)),
     (RUN, (demo.demo, servers.serve, apps.web, apps.studio, up.up, servers.settings)),
 ):

@@ -91,7 +91,9 @@ def erase(
     """Erase everything held about a user; asks first."""
     with open_engine() as engine:
         stored = engine.export_user(user)
-        what = f"{len(stored['ratings']):,} ratings and {len(stored['exposures']):,} lists shown"
+        marks = f"{len(stored['states']):,} marks" if stored["states"] else ""
+        ratings, shown = f"{len(stored['ratings']):,} ratings", f"{len(stored['exposures']):,} lists shown"
+        what = f"{ratings}, {marks} and {shown}" if marks else f"{ratings} and {shown}"
         if not yes and not sys.stdin.isatty():
             raise InvalidInputError(
                 f"Erasing user {user} ({what}) needs a confirmation.", "Add --yes to erase without asking."
@@ -229,7 +231,13 @@ def import_stream(
         return
     for error in answer["errors"][:10]:
         note(f"Line {error['line']}: {error['detail']}")
-    counts = (("ratings", "ratings"), ("removals", "removals"), ("movies", "films"), ("refused", "lines refused"))
+    counts = (
+        ("ratings", "ratings"),
+        ("removals", "removals"),
+        ("states", "marks"),
+        ("movies", "films"),
+        ("refused", "lines refused"),
+    )
     told = ", ".join(f"{answer[name]:,} {what}" for name, what in counts if answer[name]) or "nothing to store"
     typer.echo(f"Import {answer['key']}: {answer['rows']:,} lines, {told}.")
 
@@ -305,7 +313,7 @@ def _known_by_other_ids(movies: list[Movie], catalog: list[Movie]) -> Iterator[M
     by_imdb = {movie.imdb_id: movie for movie in catalog if movie.imdb_id}
     for movie in movies:
         outside = movie.movie_id in (f"tmdb:{movie.tmdb_id}", movie.imdb_id)
-        known = by_tmdb.get(movie.tmdb_id) or by_imdb.get(movie.imdb_id) if outside else None
+        known = by_tmdb.get(movie.tmdb_id or "") or by_imdb.get(movie.imdb_id or "") if outside else None
         if known is None or movie.movie_id in own:
             yield movie
             continue

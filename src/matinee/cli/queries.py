@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,11 +22,12 @@ from matinee.cli.console import (
 )
 from matinee.cli.movies import imdb_url, resolve
 from matinee.data.titles import with_year
+from matinee.errors import UnknownUserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from matinee.engine import Answer, Item
+    from matinee.engine import Answer, Engine, Item, Request
 
 Number = Annotated[int, typer.Option("--number", "-n", min=1, help="Number of films.")]
 FilterText = Annotated[
@@ -88,9 +90,20 @@ def recommend(
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", "-e", help="Explain each item.")] = False,
     shares: Annotated[bool, typer.Option("--shares", help="Explain each item, with the share of each film.")] = False,
+    company: Annotated[
+        list[str] | None, typer.Option("--with", "-w", metavar="USER", help="Another user who watches too (repeat).")
+    ] = None,
+    method: Annotated[
+        Literal["average", "least_misery"],
+        typer.Option(help="Of several users: what they like on average, or what the least content likes."),
+    ] = "average",
     json: AsJson = False,
 ) -> None:
-    """Recommend films to a user (--user), or to somebody who likes some films (--like)."""
+    """Recommend films to a user (--user), to several (--with), or to somebody who likes some films (--like)."""
+    if company and user is None:
+        raise typer.BadParameter("--with names another user beside --user.")
+    if company and (explain or shares):
+        raise typer.BadParameter("A list for several users is not explained: leave --explain and --shares out.")
     if (user is None) == (not like):
         raise typer.BadParameter("Say for whom: --user or --like, one of the two.")
     if user is not None:
@@ -109,6 +122,9 @@ def recommend(
             adventurous=adventurous,
             explain=explain or shares,
         )
+        if user is not None and company:
+            _recommend_group(engine, [user, *company], request, method, json=json)
+            return
         if user is not None:
             answer, title = engine.recommend(user, request), f"For user {user}"
         else:
@@ -123,6 +139,30 @@ def recommend(
             print_json(answer_json(answer))
         else:
             print_answer(answer, title, explain=explain or shares, shares=shares)
+
+
+def _recommend_group(
+    engine: Engine, users: list[str], request: Request, method: Literal["average", "least_misery"], *, json: bool
+) -> None:
+    """Films for several users, and how well each fits each of them."""
+    answer = engine.recommend_group(users, request, method=method)
+    unknown = [one.user_id for one in answer.users if one.fallback == "popular"]
+    if unknown:
+        note(f"Nothing is known about {', '.join(unknown)}.")
+    if json:
+        print_json(answer)
+        return
+    names = [one.user_id for one in answer.users]
+    rows: list[Row] = [
+        [
+            str(item.rank),
+            title_cell(item.title, item.year),
+            *("–" if one.fit is None else f"{one.fit:.1%}" for one in item.members),
+        ]
+        for item in answer.items
+    ]
+    title = f"For {', '.join(names[:-1])} and {names[-1]}: the share of films that each likes less"
+    table(title, ["#", "Film", *names], rows, right=("#", *names))
 
 
 def similar(
@@ -240,17 +280,26 @@ def history(
     n: Annotated[int | None, typer.Option("--number", "-n", min=1, help="Only the newest.")] = None,
     json: AsJson = False,
 ) -> None:
-    """The ratings of a user, newest first."""
+    """The ratings of a user, newest first, and how many films are marked."""
     with open_engine() as engine:
-        rated = engine.history(user)[:n]
+        marked = Counter(one.state for one in engine.states(user).states)
+        try:
+            rated = engine.history(user)[:n]
+        except UnknownUserError:
+            if not marked:
+                raise
+            rated = []
         if json:
-            print_json({"user_id": user, "items": rated})
+            print_json({"user_id": user, "items": rated, **({"states": marked} if marked else {})})
             return
         rows: list[Row] = [
             [day(entry.timestamp), Text(entry.title, style="bold"), entry.movie_id, number(entry.rating, 1)]
             for entry in rated
         ]
         table(f"Ratings of user {user}", ["When", "Film", "Id", "Stars"], rows, right=("Stars",), whole=("When",))
+        for state, count in marked.items():
+            command = state.replace("_", "-")
+            note(f"{count:,} more films are marked {command}: see `matinee {command} {user}`.")
 
 
 def day(timestamp: int | None) -> str:

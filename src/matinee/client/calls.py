@@ -149,6 +149,11 @@ def neighbors(user_id: str, *, n: int | None = None) -> Call:
 
 
 # --- states, histories, groups ---------------------------------------------------------------------------------
+def states(user_id: str, *, state: str | None = None, limit: int | None = None, offset: int | None = None) -> Call:
+    """Films that a user has seen, put on the list, or does not want; newest first."""
+    return _call("GET", "v1", "users", user_id, "states", state=state, limit=limit, offset=offset)
+
+
 def set_state(user_id: str, state: str, movie_id: str) -> Call:
     """Put a film into a state: seen, watchlist or not_interested."""
     return _call("PUT", "v1", "users", user_id, "states", state, movie_id)

@@ -15,10 +15,12 @@ from matinee.data.ids import Id, id_text, normalized
 from matinee.data.ratings import NO_TIME
 from matinee.encoders.base import Image
 from matinee.engine import browse, history_import, imports, posters, states, users, writes
+from matinee.engine.claims import claim
 from matinee.engine.data_statistics import cached_statistics
 from matinee.engine.embedding_backlog import Backlog, BacklogState
 from matinee.engine.encoder_pool import Encoders
 from matinee.engine.explain import explain
+from matinee.engine.groups import recommend_group
 from matinee.engine.history_import import HistoryImport
 from matinee.engine.imports import ImportLine, OnError
 from matinee.engine.lifecycle import Lifecycle
@@ -30,8 +32,11 @@ from matinee.engine.similar import neighbors_in, similar
 from matinee.engine.types import (
     Ages,
     Answer,
+    Claimed,
     DataReport,
     Explanation,
+    GroupAnswer,
+    GroupMethod,
     Hit,
     MovieMap,
     MoviePage,
@@ -276,6 +281,22 @@ class Engine:
         }
         hidden = Hidden.of_ids(view, seen, not_interested)
         return recommend(view, query_of(history), request, hidden)
+
+    def recommend_group(
+        self, user_ids: Sequence[Id], request: Request = DEFAULT, *, method: GroupMethod = "average"
+    ) -> GroupAnswer:
+        """One list for several stored users, without what anybody has rated, seen or does not want.
+
+        Args:
+            user_ids: 2 to 10; whoever is not known leaves the choice to the others.
+            method: "average" of what each would like, or "least_misery": what the least content would like.
+
+        Examples:
+            >>> answer = engine.recommend_group(["42", "7"], matinee.Request(n=3), method="least_misery")
+            >>> [len(item.members) for item in answer.items]
+            [2, 2, 2]
+        """
+        return recommend_group(self.request_view(), [id_text(one) for one in user_ids], request, method)
 
     def similar(
         self,
@@ -618,6 +639,18 @@ class Engine:
             InvalidInputError: an impossible id or state, too many at once or in all; nothing is stored.
         """
         return states.set_states(self.request_view(), id_text(user_id), changes, unknown=unknown)
+
+    def claim(self, user_id: Id, guest: Id) -> Claimed:
+        """Give a user what a guest of the web app has rated and marked, then erase the guest.
+
+        What the user has already wins. Where it breaks off, the guest is still there: claim again. A guest of whom
+        nothing is stored leaves nothing.
+
+        Raises:
+            InvalidInputError: that is no guest's id.
+            ConflictError: the guest goes on rating.
+        """
+        return claim(self.request_view, id_text(user_id), id_text(guest))
 
     def import_progress(self, key: str) -> ImportProgress | None:
         """How far an import has come; None: none of this key is known."""

@@ -17,7 +17,7 @@ from matinee.engine.movie_lookup import known_id
 from matinee.engine.runtime import RequestView
 from matinee.engine.writes import check_stars, check_user_id
 from matinee.errors import MatineeError, UnknownMovieError
-from matinee.stores.base import ImportProgress, LineError, Rating
+from matinee.stores.base import ImportProgress, LineError, MovieState, Rating, State
 
 MAX_ERRORS = 100
 """Refused lines that an import's progress names."""
@@ -37,13 +37,24 @@ class RatingRow:
 
 
 @dataclass(frozen=True, slots=True)
+class StateRow:
+    """A state to be set, or to be removed. Without a time it is of now."""
+
+    user_id: str
+    movie_id: str
+    state: State
+    remove: bool = False
+    timestamp: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RefusedRow:
     """A line that is no row, and why."""
 
     detail: str
 
 
-ImportRow = RatingRow | Movie | RefusedRow | None
+ImportRow = RatingRow | StateRow | Movie | RefusedRow | None
 """What a line holds; None: nothing, it is blank."""
 
 
@@ -72,17 +83,17 @@ def import_lines(
     ends: bool,
 ) -> ImportProgress:
     """See `Engine.import_lines`."""
-    ratings: dict[tuple[str, str], Rating] = {}
-    movies: dict[str, Movie] = {}
+    rows_of = _Rows(view, int(time.time()))
     # Where it stopped before, the line that it stopped at was named, too, and comes again.
     errors = [error for error in progress.errors if error.line <= progress.rows]
-    now = int(time.time())
-    counts = Counter(ratings=progress.ratings, removals=progress.removals, movies=progress.movies)
+    counts = Counter(
+        ratings=progress.ratings, removals=progress.removals, movies=progress.movies, states=progress.states
+    )
     refused, rows, last = progress.refused, progress.rows, None
     state: Literal["open", "stopped", "done"] = "done" if ends else "open"
     for line in lines:
         try:
-            kind = _take(view, line.row, ratings, movies, now)
+            kind = rows_of.take(line.row)
         except MatineeError as error:
             problem = LineError(rows + 1, str(error))
             if on_error == "stop":
@@ -108,10 +119,17 @@ def import_lines(
         ratings=counts["ratings"],
         removals=counts["removals"],
         movies=counts["movies"],
+        states=counts["states"],
     )
     with stage("store"):
-        view.runtime.store.put_import(new, progress.rows, list(ratings.values()), list(movies.values()))
-    if movies and TEXT in view.spaces:
+        view.runtime.store.put_import(
+            new,
+            progress.rows,
+            list(rows_of.ratings.values()),
+            list(rows_of.movies.values()),
+            list(rows_of.states.values()),
+        )
+    if rows_of.movies and TEXT in view.spaces:
         backlog.wake()
     return new
 
@@ -120,29 +138,48 @@ class _RefusedError(MatineeError):
     """A line that is no row."""
 
 
-def _take(
-    view: RequestView, row: ImportRow, ratings: dict[tuple[str, str], Rating], movies: dict[str, Movie], now: int
-) -> Literal["ratings", "removals", "movies"] | None:
-    """Put a row to those of its kind, which is returned.
+class _Rows:
+    """What lines hold, by kind; of equal ones the last."""
 
-    Raises:
-        MatineeError: it cannot be stored.
-    """
-    if row is None:
-        return None
-    if isinstance(row, RefusedRow):
-        raise _RefusedError(row.detail)
-    if isinstance(row, Movie):
-        movies.pop(row.movie_id, None)
-        movies[row.movie_id] = row
-        return "movies"
-    movie_id = id_text(row.movie_id)
-    pair = check_user_id(id_text(row.user_id)), movie_id if movie_id in movies else known_id(view.catalog, movie_id)
-    if pair[1] not in movies and view.catalog.find_any(pair[1]) is None:
-        raise UnknownMovieError(pair[1])
-    if pair[1] not in movies and row.rating is not None:
-        view.catalog.row(pair[1])  # one that was deleted can lose ratings, and get none
-    stars = None if row.rating is None else check_stars(row.rating, view.scale)
-    ratings.pop(pair, None)
-    ratings[pair] = Rating(*pair, stars, now if row.timestamp is None else row.timestamp)
-    return "removals" if stars is None else "ratings"
+    def __init__(self, view: RequestView, now: int) -> None:
+        self._view, self._now = view, now
+        self.ratings: dict[tuple[str, str], Rating] = {}
+        self.states: dict[tuple[str, str, State], MovieState] = {}
+        self.movies: dict[str, Movie] = {}
+
+    def take(self, row: ImportRow) -> Literal["ratings", "removals", "movies", "states"] | None:
+        """Put a row to those of its kind, which is returned.
+
+        Raises:
+            MatineeError: it cannot be stored.
+        """
+        if row is None:
+            return None
+        if isinstance(row, RefusedRow):
+            raise _RefusedError(row.detail)
+        if isinstance(row, Movie):
+            self.movies.pop(row.movie_id, None)
+            self.movies[row.movie_id] = row
+            return "movies"
+        timestamp = self._now if row.timestamp is None else row.timestamp
+        if isinstance(row, StateRow):
+            user_id, movie_id = self._pair(row, removes=row.remove)
+            state = MovieState(user_id, movie_id, row.state, None if row.remove else timestamp)
+            self.states[user_id, movie_id, row.state] = state
+            return "states"
+        pair = self._pair(row, removes=row.rating is None)
+        stars = None if row.rating is None else check_stars(row.rating, self._view.scale)
+        self.ratings.pop(pair, None)
+        self.ratings[pair] = Rating(*pair, stars, timestamp)
+        return "removals" if stars is None else "ratings"
+
+    def _pair(self, row: RatingRow | StateRow, *, removes: bool) -> tuple[str, str]:
+        """User and movie, which must be there; one that was deleted can lose what it has, and get nothing."""
+        user_id, movie_id = check_user_id(id_text(row.user_id)), id_text(row.movie_id)
+        pair = user_id, movie_id if movie_id in self.movies else known_id(self._view.catalog, movie_id)
+        if pair[1] not in self.movies:
+            if self._view.catalog.find_any(pair[1]) is None:
+                raise UnknownMovieError(pair[1])
+            if not removes:
+                self._view.catalog.row(pair[1])
+        return pair

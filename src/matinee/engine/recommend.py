@@ -39,6 +39,14 @@ def check_share(value: float, name: str) -> None:
         raise InvalidInputError(f"{name} is {value}, outside 0..1.", "Give a number from 0 to 1.")
 
 
+def check_request(view: RequestView, request: Request) -> None:
+    """Raise InvalidInputError where numbers of a request are out of range."""
+    check_n(request.n, view.settings.max_n)
+    check_share(request.diversity, "diversity")
+    if request.adventurous is not None:
+        check_share(request.adventurous, "adventurous")
+
+
 def recommend_stored(view: RequestView, user_id: str, request: Request) -> Answer:
     """Rank movies for a stored user, see `Engine.recommend`."""
     # Before the history: a write in between makes the answer outdated, never wrong.
@@ -82,15 +90,12 @@ def recommend(
     `fallback="popular"`. Movies of the history and those seen are left out unless `include_seen`.
     """
     settings = view.settings
-    check_n(request.n, settings.max_n)
-    check_share(request.diversity, "diversity")
-    if request.adventurous is not None:
-        check_share(request.adventurous, "adventurous")
+    check_request(view, request)
     name = request.model or view.default_model()
     model = view.model(name)
     parsed = parse(request.filter, settings.max_filter) if request.filter else None
     with stage("retrieve"):
-        allowed = _allowed(view, parsed, query, request, hidden)
+        allowed = allowed_rows(view, parsed, query, request, hidden)
     fallback = model.fallback(query) if len(query) else "popular"
     with stage("score"):
         if fallback == "popular":
@@ -101,7 +106,7 @@ def recommend(
     # The chart is everybody's; a list of it is nobody's taste, whoever asks.
     personal = fallback != "popular" and model.chart is None
     with stage("rerank"):
-        rows = _pick(view, query if personal else Query(), scores, allowed, request)
+        rows = pick(view, query if personal else Query(), scores, allowed, request)
     stars = predicted_stars(view, query, rows)
     reasons = list_reasons(view, model, query, rows, ranked, fallback) if request.explain else None
     return Answer(
@@ -116,7 +121,7 @@ def recommend(
     )
 
 
-def _allowed(
+def allowed_rows(
     view: RequestView, parsed: Filter | None, query: Query, request: Request, hidden: Hidden
 ) -> NDArray[np.bool_]:
     """Movies that may be on the list, (n_items,)."""
@@ -131,7 +136,7 @@ def _allowed(
     return allowed
 
 
-def _pick(
+def pick(
     view: RequestView,
     query: Query,
     scores: NDArray[np.float32],

@@ -44,7 +44,7 @@ def set_states(view: RequestView, user_id: str, changes: Sequence[StateChange], 
             continue
         timestamp = None if change.remove else now if change.timestamp is None else change.timestamp
         distinct[stored, state] = MovieState(user_id, stored, state, timestamp)
-    _check_room(view, user_id, distinct)
+    check_room(view, user_id, distinct)
     if distinct:
         with stage("store"):
             view.runtime.store.put_states(list(distinct.values()))
@@ -58,7 +58,8 @@ def _stored_id(view: RequestView, movie_id: str, *, removed: bool) -> str | None
     return None if row is None else normalized(view.catalog.column("movie_id")[row])
 
 
-def _check_room(view: RequestView, user_id: str, changes: dict[tuple[str, State], MovieState]) -> None:
+def check_room(view: RequestView, user_id: str, changes: dict[tuple[str, State], MovieState]) -> None:
+    """Raise InvalidInputError where a user would have too many states."""
     held = view.user_overlay(user_id).states
     total = sum(map(len, held.values()))
     if total + len(changes) <= MAX_STATES:

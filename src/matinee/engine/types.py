@@ -26,6 +26,7 @@ SearchBy = Literal["both", "title", "meaning"]
 PopularBy = Literal["popular", "trending", "top_rated"]
 SimilarBy = Literal["taste", "content", "poster", "blend", "plot"]
 PlotMethod = Literal["tfidf", "embedding"]
+GroupMethod = Literal["average", "least_misery"]
 Unknown = Literal["refuse", "skip"]
 """What becomes of a write that names films which are not known: nothing is stored, or they are left out."""
 
@@ -155,6 +156,73 @@ class Answer(AnswerTable):
         PlotMethod | None,
         Field(description="Of `by=plot`: `tfidf` (words that plots share) or `embedding` (what they mean)."),
     ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemberFit:
+    """How well a film fits one person of a group.
+
+    Attributes:
+        fit: share of the films that may be listed and stand lower for this person; None where nothing is known.
+        stars: predicted, where known.
+    """
+
+    user_id: str
+    fit: Annotated[float | None, Field(ge=0, le=1)]
+    stars: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupItem(Item):
+    """A ranked film, and how well it fits each person, in their order."""
+
+    members: tuple[MemberFit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One person of a group; `fallback` "popular": nothing is known, so that the others decide."""
+
+    user_id: str
+    fallback: str | None = None
+
+
+@dataclass(frozen=True)
+class GroupAnswer:
+    """A ranked list for several people.
+
+    Attributes:
+        method: "average" of what each would like, or "least_misery": what the least content would like.
+        fallback: "popular" where nothing is known about anybody.
+    """
+
+    items: tuple[GroupItem, ...]
+    model: str
+    snapshot: str
+    method: GroupMethod
+    users: tuple[Member, ...]
+    fallback: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What a user was given of a guest.
+
+    Attributes:
+        ratings: number of ratings that became the user's.
+        states: number of states of films.
+        kept: ratings and states that the user had already, which were left as they are.
+    """
+
+    user_id: str
+    ratings: int
+    states: int
+    kept: int
+
+    @property
+    def moved(self) -> int:
+        """Ratings and states."""
+        return self.ratings + self.states
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,7 @@ class ImportProgress:
         bytes: of these lines, with their ends: where that line begins.
         ratings: lines that were stored as ratings.
         removals: lines that removed a rating.
+        states: lines that set or removed a state.
         movies: lines that were stored as movies.
         refused: lines that were refused.
         errors: the first of these.
@@ -171,6 +172,7 @@ class ImportProgress:
     errors: tuple[LineError, ...] = ()
     digest: str = ""
     updated: float = 0.0
+    states: int = 0
 
 
 class Store(Protocol):
@@ -190,7 +192,12 @@ class Store(Protocol):
         ...
 
     def put_import(
-        self, progress: ImportProgress, after: int, ratings: Sequence[Rating], movies: Sequence[Movie]
+        self,
+        progress: ImportProgress,
+        after: int,
+        ratings: Sequence[Rating],
+        movies: Sequence[Movie],
+        states: Sequence[MovieState] = (),
     ) -> int:
         """Upsert rows of an import, tombstones too, and its progress, in one transaction. Returns the sequence number.
 

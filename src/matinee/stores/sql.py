@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -255,7 +255,12 @@ class SqlStore(ABC, Generic[C]):
         return self._write(put_once, len(distinct))
 
     def put_import(
-        self, progress: ImportProgress, after: int, ratings: Sequence[Rating], movies: Sequence[Movie]
+        self,
+        progress: ImportProgress,
+        after: int,
+        ratings: Sequence[Rating],
+        movies: Sequence[Movie],
+        states: Sequence[MovieState] = (),
     ) -> int:
         """Upsert rows of an import, tombstones too, and its progress, in one transaction. Returns the sequence number.
 
@@ -264,6 +269,7 @@ class SqlStore(ABC, Generic[C]):
             InvalidInputError, StoreError: as `put_ratings`.
         """
         distinct, bodies, told = import_rows(progress, ratings, movies)
+        by_user = distinct_states(states)
         key, body, now = self._stored(progress.key), self._stored(told), self._clock()
 
         def put(connection: C) -> int:
@@ -273,6 +279,7 @@ class SqlStore(ABC, Generic[C]):
                 self._put_movies(connection, self._next_seq(len(bodies)), bodies)
             if distinct:
                 self._put_ratings(connection, self._next_seq(len(distinct)), distinct)
+            self._write_states(connection, by_user)
             if row is None:
                 connection.execute("DELETE FROM imports WHERE updated < %s", (now - IMPORT_SECONDS,))
             connection.execute(
@@ -282,7 +289,7 @@ class SqlStore(ABC, Generic[C]):
             )
             return self._next_seq(0)
 
-        return self._write(put, len(distinct) + len(bodies) + 1)
+        return self._write(put, len(distinct) + len(bodies) + len(states) + 1)
 
     def import_progress(self, key: str) -> ImportProgress | None:
         """How far an import has come; None: nothing is stored under this key."""
@@ -307,19 +314,22 @@ class SqlStore(ABC, Generic[C]):
         by_user = distinct_states(states)
 
         def put(connection: C) -> int:
-            for user_id, of_user in by_user.items():
-                user = self._stored(user_id)
-                seq = self._next_seq(1)
-                connection.execute(LOG_STATES, (seq, user, user))
-                self._put_states(connection, of_user)
-                connection.execute(
-                    "INSERT INTO users (user_id, version) VALUES (%s, %s)"
-                    " ON CONFLICT (user_id) DO UPDATE SET version = excluded.version",
-                    (user, seq),
-                )
+            self._write_states(connection, by_user)
             return self._next_seq(0)
 
         return self._write(put, sum(map(len, by_user.values())))
+
+    def _write_states(self, connection: C, by_user: Mapping[str, Sequence[MovieState]]) -> None:
+        for user_id, of_user in by_user.items():
+            user = self._stored(user_id)
+            seq = self._next_seq(1)
+            connection.execute(LOG_STATES, (seq, user, user))
+            self._put_states(connection, of_user)
+            connection.execute(
+                "INSERT INTO users (user_id, version) VALUES (%s, %s)"
+                " ON CONFLICT (user_id) DO UPDATE SET version = excluded.version",
+                (user, seq),
+            )
 
     def user(self, user_id: str) -> UserOverlay:
         """Everything stored about one user."""

@@ -40,13 +40,14 @@ _BODY = {
     "requestBody": {
         "required": True,
         "description": f"NDJSON: one object a line of {MAX_LINE >> 20} MiB at most; a rating, a rating to remove "
-        '(`"rating": null`), or a film (it has a `title`). Of any length.',
+        '(`"rating": null`), a state of a film (it has a `state`), or a film (it has a `title`). Of any length.',
         "content": {
             NDJSON[0]: {
                 "schema": {"type": "string"},
                 "x-line-schema": {"oneOf": [ImportedRating.model_json_schema(), Movie.model_json_schema()]},
                 "example": '{"user_id": "42", "movie_id": "318", "rating": 4.5, "timestamp": 1700000000}\n'
-                '{"user_id": "42", "movie_id": "296", "rating": null}\n',
+                '{"user_id": "42", "movie_id": "296", "rating": null}\n'
+                '{"user_id": "42", "movie_id": "593", "state": "seen"}\n',
             },
         },
     }

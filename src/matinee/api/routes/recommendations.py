@@ -12,9 +12,9 @@ from matinee.api import parameters
 from matinee.api.errors import problems
 from matinee.api.fast_path import ROUTE, recommend_work, takes_long
 from matinee.api.parameters import refuse, split_ids
-from matinee.api.render import Json, answer_json, popular_record, reply
-from matinee.api.schemas.answers import ChartOut, ListOut
-from matinee.api.schemas.requests import AdHocRequest
+from matinee.api.render import Json, answer_json, group_record, popular_record, reply
+from matinee.api.schemas.answers import ChartOut, GroupOut, ListOut
+from matinee.api.schemas.requests import AdHocRequest, GroupRequest
 from matinee.api.service import EngineDep, service_of
 from matinee.engine.types import PopularBy, SimilarBy
 from matinee.engine.types import Request as Options
@@ -44,7 +44,8 @@ async def recommend(
 ) -> Response:
     """Ranked films that the user has neither rated nor seen, without those that are not interesting.
 
-    An unknown user gets the popular films and `"fallback": "popular"`. A rating counts at the next call, in every worker process.
+    An unknown user gets the popular films and `"fallback": "popular"`. A rating or a mark counts at the next call, in
+    every worker process.
     """
     options = Options(n, model, filter, split_ids(exclude), diversity, explain, include_seen, adventurous)
     service = service_of(request)
@@ -89,6 +90,30 @@ async def recommend_for(request: Request, engine: EngineDep, body: AdHocRequest)
             )
         )
     )
+
+
+@router.post(
+    "/v1/recommendations/group",
+    response_model=GroupOut,
+    responses=problems(400, 404, 413, 415, 422, 503),
+    summary="Films for several users",
+)
+def recommend_group(engine: EngineDep, body: GroupRequest) -> Response:
+    """One list for several people, without what anybody has rated, seen or is not interested in.
+
+    `members` says of each film how well it fits each person: `fit`, the share of films that stand lower for them, and
+    predicted stars.
+    """
+    options = Options(
+        body.n,
+        body.model,
+        body.filter,
+        tuple(body.exclude),
+        body.diversity,
+        include_seen=body.include_seen,
+        adventurous=body.adventurous,
+    )
+    return reply(group_record(engine.recommend_group(body.users, options, method=body.method)))
 
 
 @router.get(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import orjson
@@ -16,8 +17,8 @@ from matinee.api.errors import problem, problems
 from matinee.api.parameters import refuse
 from matinee.api.render import reply
 from matinee.api.request_bodies import media_type, validated
-from matinee.api.schemas.answers import HistoryOut, NeighborsOut, StoredOut, UserOut
-from matinee.api.schemas.requests import RatingIn, StarsIn
+from matinee.api.schemas.answers import ClaimedOut, HistoryOut, NeighborsOut, StoredOut, UserOut
+from matinee.api.schemas.requests import ClaimIn, RatingIn, StarsIn
 from matinee.api.service import EngineDep, service_of
 
 router = APIRouter(tags=["users and ratings"])
@@ -170,6 +171,20 @@ def unrate(engine: EngineDep, user_id: parameters.UserIdPath, movie_id: paramete
     """Delete one rating; 404 if there is none."""
     engine.unrate(user_id, movie_id)
     return Response(status_code=204)
+
+
+@router.post(
+    "/v1/users/{user_id}/claim",
+    response_model=ClaimedOut,
+    responses=problems(400, 409, 413, 415, 422, 503),
+    summary="Take over what a guest has rated",
+)
+def claim(engine: EngineDep, user_id: parameters.UserIdPath, body: ClaimIn) -> Response:
+    """Give a user the ratings and states of a guest, whose id only the visitor knows; then the guest is erased.
+
+    What the user has already stays. If it breaks off, the guest is still there: send it again.
+    """
+    return reply(asdict(engine.claim(user_id, body.guest)))
 
 
 @router.get(

@@ -56,6 +56,15 @@ class ListOut(Answer):
     items: tuple[ItemOut, ...]
 
 
+GroupOut = with_example(
+    types.GroupAnswer,
+    f"""{{"items": [{{{ITEM}, "members": [{{"user_id": "42", "fit": 0.98, "stars": 4.4}}]}}],
+    "model": "blend", {SNAPSHOT}, "method": "least_misery", "users": [{{"user_id": "42", "fallback": null}}],
+    "fallback": null}}""",
+)
+ClaimedOut = with_example(types.Claimed, '{"user_id": "ann", "ratings": 12, "states": 30, "kept": 2}')
+
+
 class MovieOut(Movie, json_schema_extra=example(MOVIE)):
     """A film as it is stored, with its ratings' count and mean in lists."""
 
@@ -178,6 +187,7 @@ class ImportOut(
     bytes: int = Field(description="Bytes of these lines, with their ends: where the next one begins.")
     ratings: int = Field(description="Lines stored as ratings.")
     removals: int = Field(description="Lines that removed a rating.")
+    states: int = Field(0, description="Lines that set or removed a state of a film.")
     movies: int = Field(description="Lines stored as films.")
     refused: int = Field(description="Lines that were refused and left out.")
     errors: list[LineErrorOut] = Field(description="The first 100 of these, and the line that it stopped at.")

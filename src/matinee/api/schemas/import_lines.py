@@ -1,4 +1,4 @@
-"""Lines of a streamed import: JSON objects, of which each is a rating, the removal of one, or a film."""
+"""Lines of a streamed import: JSON objects, of which each is a rating, the removal of one, a state, or a film."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import orjson
 from pydantic import Field, ValidationError
 
 from matinee.api.line_reader import MAX_LINE, Line
-from matinee.api.parameters import Stars
+from matinee.api.parameters import Stars, UserId
 from matinee.api.schemas.examples import example
 from matinee.api.schemas.requests import RatingIn
+from matinee.api.schemas.states import StateIn
 from matinee.data.catalog import Movie
-from matinee.engine.imports import ImportLine, ImportRow, RatingRow, RefusedRow
+from matinee.engine.imports import ImportLine, ImportRow, RatingRow, RefusedRow, StateRow
 from matinee.stores.base import ImportProgress
 
 
@@ -22,6 +23,12 @@ class ImportedRating(RatingIn, json_schema_extra=example('{"user_id": "42", "mov
     """A rating; `"rating": null` removes the one there is."""
 
     rating: Annotated[Stars | None, Field(description="Stars; null removes the rating.")]  # type: ignore[assignment]
+
+
+class ImportedState(StateIn, json_schema_extra=example('{"user_id": "42", "movie_id": "318", "state": "seen"}')):
+    """A state of a user's film, that is to be set or removed."""
+
+    user_id: UserId
 
 
 def read_lines(lines: Sequence[Line], progress: ImportProgress) -> list[ImportLine]:
@@ -54,6 +61,9 @@ def row_of(line: Line) -> ImportRow:
     try:
         if "title" in value:
             return Movie.model_validate(value)
+        if "state" in value:
+            marked = ImportedState.model_validate(value)
+            return StateRow(marked.user_id, marked.reference, marked.state, marked.remove, marked.timestamp)
         rating = ImportedRating.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]

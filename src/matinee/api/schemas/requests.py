@@ -11,7 +11,9 @@ from matinee.api.parameters import MovieId, MovieRef, Stars, UserId, at_most, li
 from matinee.api.schemas.examples import MOVIE, example
 from matinee.data.catalog import Word
 from matinee.data.ids import as_id
+from matinee.engine.groups import MAX_MEMBERS
 from matinee.engine.states import MAX_STATES
+from matinee.engine.types import GroupMethod
 from matinee.settings import MAX_AT_ONCE
 
 MAX_FIELDS = 30
@@ -88,6 +90,33 @@ class AdHocRequest(
     explain: Annotated[bool, Field(strict=True)] = False
     include_seen: Annotated[bool, Field(strict=True)] = False
     metadata: Annotated[bool, Field(strict=True)] = False
+
+
+class GroupRequest(
+    Body,
+    json_schema_extra=example('{"users": ["42", "7"], "method": "least_misery", "filter": "year > 1980", "n": 10}'),
+):
+    """Recommendations for several stored users together."""
+
+    users: Annotated[list[UserId], Field(min_length=2, max_length=MAX_MEMBERS), at_most(MAX_MEMBERS)] = Field(
+        description="Their ids; whoever is not known leaves the choice to the others."
+    )
+    method: GroupMethod = Field(
+        "average", description="average of what each would like; least_misery: what the least content would like."
+    )
+    n: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10
+    model: Annotated[str, Field(max_length=100)] | None = None
+    filter: str = ""
+    exclude: Annotated[list[MovieId], at_most(MAX_STATES)] = Field([], description="Unknown ids are ignored.")
+    diversity: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] = 0.0
+    adventurous: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] | None = None
+    include_seen: Annotated[bool, Field(strict=True)] = False
+
+
+class ClaimIn(Body, json_schema_extra=example('{"from": "guest-4f2a9c01d7e3b586"}')):
+    """Whose ratings become the user's."""
+
+    guest: str = Field(alias="from", max_length=64, description="Id of a guest, as the web app makes them up.")
 
 
 class RatingIn(OfMovie, json_schema_extra=example('{"user_id": "42", "movie_id": "318", "rating": 4.5}')):

@@ -9,7 +9,7 @@ import base64
 import itertools
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from matinee.data.catalog import Movie
@@ -153,7 +153,12 @@ class ElasticsearchStore:
         return self._write(reads, work, weight=len(distinct))
 
     def put_import(
-        self, progress: ImportProgress, after: int, ratings: Sequence[Rating], movies: Sequence[Movie]
+        self,
+        progress: ImportProgress,
+        after: int,
+        ratings: Sequence[Rating],
+        movies: Sequence[Movie],
+        states: Sequence[MovieState] = (),
     ) -> int:
         """Upsert rows of an import, tombstones too, and its progress, in one commit. Returns the sequence number.
 
@@ -162,8 +167,10 @@ class ElasticsearchStore:
             InvalidInputError, StoreError: as `put_ratings`.
         """
         distinct, bodies, told = import_rows(progress, ratings, movies)
+        by_user = distinct_states(states)
         address = import_address(self.names, progress.key)
-        reads = [address, *(user_address(self.names, id_) for id_ in dict.fromkeys(r.user_id for r in distinct))]
+        users = dict.fromkeys([*(r.user_id for r in distinct), *by_user])
+        reads = [address, *(user_address(self.names, user_id) for user_id in users)]
         for movie_id, _ in bodies:
             reads += [movie_address(self.names, movie_id), vectors_address(self.names, movie_id)]
 
@@ -175,13 +182,14 @@ class ElasticsearchStore:
                 batch.add(MovieEntry(batch.seq + 1, movie_id, True, body, [], has_vectors))
             for rating in distinct:
                 batch.add(self._rating_entry(batch, rating))
+            _add_states(batch, by_user)
             now = self._clock()
             # Documents with a time are deleted `KEY_SECONDS` after it; this one is wanted for longer.
             kept_from = now + IMPORT_SECONDS - KEY_SECONDS
             batch.add(ImportEntry(progress.key, told, batch.seq, kept_from))
             return batch.seq
 
-        return self._write(reads, work, weight=len(distinct) + len(bodies) + 1)
+        return self._write(reads, work, weight=len(distinct) + len(bodies) + len(states) + 1)
 
     def import_progress(self, key: str) -> ImportProgress | None:
         """How far an import has come; None: nothing is stored under this key."""
@@ -222,9 +230,7 @@ class ElasticsearchStore:
             return self.seq()
 
         def work(batch: Batch) -> int:
-            for user_id, of_user in by_user.items():
-                changes = [(one.state, one.movie_id, one.timestamp) for one in of_user]
-                batch.add(StatesEntry(batch.seq + 1, user_id, changes))
+            _add_states(batch, by_user)
             return batch.seq
 
         reads = [user_address(self.names, user_id) for user_id in by_user]
@@ -476,6 +482,12 @@ class ElasticsearchStore:
     def close(self) -> None:
         """Close the connections. Any later use raises `StoreError`."""
         self._cluster.close()
+
+
+def _add_states(batch: Batch, by_user: Mapping[str, Sequence[MovieState]]) -> None:
+    for user_id, of_user in by_user.items():
+        changes = [(one.state, one.movie_id, one.timestamp) for one in of_user]
+        batch.add(StatesEntry(batch.seq + 1, user_id, changes))
 
 
 def _form(vector: MovieVector) -> tuple[str, str, str | None]:
