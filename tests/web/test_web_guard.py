@@ -202,3 +202,8 @@ def test_a_session_whose_name_is_no_text_harms_nobody(web: Service) -> None:
             answer = httpx.get(f"{web.url}/gradio_api/call/users/{event}", timeout=30, trust_env=False)
             assert session is not None or "event: complete" in answer.text
     assert b"UnicodeEncodeError" not in web.log.read_bytes()[before:]
+
+
+@pytest.mark.parametrize("size", ["", "/192", "/-1", "/x"])
+def test_there_is_no_icon_of_an_installed_app(web: Service, size: str) -> None:
+    assert httpx.get(f"{web.url}/pwa_icon{size}", trust_env=False).status_code == 404
