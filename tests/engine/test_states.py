@@ -110,7 +110,7 @@ def test_what_cannot_be_stored_is_refused_whole_or_listed(engine: Engine) -> Non
     with pytest.raises(InvalidInputError, match="no state"):
         engine.set_states("u3", [StateChange("m1", "loved")])  # type: ignore[arg-type]
     with pytest.raises(InvalidInputError, match="user id"):
-        engine.set_states("a/b", [StateChange("m1", "seen")])
+        engine.set_states("a\nb", [StateChange("m1", "seen")])
     with pytest.raises(InvalidInputError, match="at once"):
         engine.set_states("u3", [StateChange("m1", "seen")] * 10_001)
 
