@@ -1,5 +1,6 @@
-"""Kill -9 in the middle of writes of every kind: ratings, batches, movies, posters, erasures, promotes, migrations,
-trainings and imports; and while two clients write without a pause. A write with a key is sent again after the kill.
+"""Kill -9 in the middle of writes of every kind: ratings, batches, marks, movies, posters, erasures, promotes,
+migrations, trainings and imports; and while two clients write without a pause. A write with a key is sent again after
+the kill.
 
     .venv/bin/python benchmarks/kills.py                       # 60 kills, about a minute
     .venv/bin/python benchmarks/kills.py --kills 1000
@@ -40,12 +41,14 @@ from fault_session import (  # noqa: E402
     delete_movie,
     delete_poster,
     erase,
+    mark,
     promote,
     put_movie,
     put_poster,
     rate,
     rate_many,
     rollback,
+    unmark,
     unrate,
 )
 from fault_stage import stage_under_faults  # noqa: E402
@@ -247,6 +250,8 @@ class Kills:
         if kind == "batches":
             whole = {str(movie): stars[movie] for movie in range(1, MOVIES + 1)}
             return [rate_many(f"{user}.{part}", whole, f"{user}.{part}") for part in range(some)]
+        if kind == "marks":
+            return [mark(user, "seen", movie) for movie in drawn] + [unmark(user, "seen", drawn[0])] * (number % 2)
         if kind == "erasures":
             return [rate_many(user, {movie: stars[int(movie)] for movie in drawn}, user), erase(user, drawn)]
         if kind == "movies":
@@ -348,16 +353,8 @@ class Kills:
 
 
 KINDS = (
-    "ratings",
-    "batches",
-    "streams",
-    "movies",
-    "posters",
-    "erasures",
-    "promotes",
-    "imports",
-    "migrations",
-    "training",
+    *("ratings", "batches", "streams", "marks", "movies", "posters", "erasures", "promotes", "imports"),
+    *("migrations", "training"),
 )
 
 

@@ -1,8 +1,8 @@
 """A scripted session of writes at a real server, and what must be there after a fault, a kill or a power cut.
 
-The session writes ratings, movies and posters, imports, promotes and rolls back, over a store of the oldest schema,
-which the server migrates at its start. Each step says what it changes; what it has changed is certain once it was
-answered, and old or new where it was not.
+The session writes ratings, marks, movies and posters, imports, promotes and rolls back, over a store of the oldest
+schema, which the server migrates at its start. Each step says what it changes; what it has changed is certain once it
+was answered, and old or new where it was not.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from small_folder import write_folder
 
 DATASET = "tiny"
 Key = tuple[str, ...]
-"""("rating", user, movie), ("movie", id), ("poster", id) or ("snapshot",)."""
+"""("rating", user, movie), ("state", user, state, movie), ("movie", id), ("poster", id) or ("snapshot",)."""
 Value = str | float | None
-"""Stars, a title, a digest of a picture, the id of a snapshot; None: there is none."""
+"""Stars, "set", a title, a digest of a picture, the id of a snapshot; None: there is none."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,16 @@ def rate_many(user: str, stars: dict[str, float], key: str) -> Step:
 def unrate(user: str, movie: str) -> Step:
     """A rating taken back."""
     return Step("DELETE", f"/v1/users/{user}/ratings/{movie}", {("rating", user, movie): None})
+
+
+def mark(user: str, state: str, movie: str) -> Step:
+    """A movie that the user has seen, or has on the watchlist."""
+    return Step("PUT", f"/v1/users/{user}/states/{state}/{movie}", {("state", user, state, movie): "set"})
+
+
+def unmark(user: str, state: str, movie: str) -> Step:
+    """A mark taken back."""
+    return Step("DELETE", f"/v1/users/{user}/states/{state}/{movie}", {("state", user, state, movie): None})
 
 
 def put_movie(movie: str, title: str) -> Step:
@@ -139,6 +149,9 @@ def steps(older: str, newer: str) -> list[Step]:
         put_poster("3", red),
         bring("ian", "new-3", "Third of its kind", "i1"),
         rate("zoe", "3", 0.5),
+        mark("zoe", "watchlist", "2"),
+        mark("zoe", "seen", "1"),
+        unmark("zoe", "watchlist", "2"),
     ]
 
 
@@ -236,6 +249,9 @@ class Site:
         for user in {key[1] for key in keys if key[0] == "rating"}:
             for item in self._json(f"/v1/users/{user}/ratings").get("items", []):
                 found["rating", user, item["movie_id"]] = item["rating"]
+        for user in {key[1] for key in keys if key[0] == "state"}:
+            for item in self._json(f"/v1/users/{user}/states?limit=10000").get("states", []):
+                found["state", user, item["state"], item["movie_id"]] = "set"
         for key in keys:
             if key[0] == "movie":
                 found[key] = self._json(f"/v1/movies/{key[1]}").get("title")

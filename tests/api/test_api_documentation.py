@@ -20,6 +20,7 @@ GET /v1/statistics
 GET /v1/report
 GET /v1/users/{user_id}/explanations/{movie_id}
 GET /v1/search
+GET /v1/people
 GET /v1/map
 POST /v1/posters/search
 POST /recommendation
@@ -39,6 +40,8 @@ GET /v1/users/{user_id}/states
 POST /v1/users/{user_id}/states
 POST /v1/users/{user_id}/claim
 POST /v1/recommendations/group
+POST /v1/users/{user_id}/import
+GET /v1/users/{user_id}/export
 PUT /v1/users/{user_id}/states/{state}/{movie_id}
 DELETE /v1/users/{user_id}/states/{state}/{movie_id}
 POST /v1/ratings

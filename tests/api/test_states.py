@@ -174,7 +174,7 @@ def test_a_list_for_two(client: Client) -> None:
     assert len(items) == 3
     assert [one["user_id"] for one in items[0]["members"]] == ["u1", "u2"]
     assert {"fit", "stars"} < set(items[0]["members"][0])
-    for wrong in ({"users": ["u1"]}, {"method": "best"}, {"users": ["u1", "a\nb"]}, {"explain": True}):
+    for wrong in ({"users": ["u1"]}, {"method": "best"}, {"users": ["u1", ""]}, {"explain": True}):
         assert client.post("/v1/recommendations/group", json=body | wrong).status_code == 422
     assert client.post("/v1/recommendations/group", json=body | {"model": "none"}).status_code == 404
 

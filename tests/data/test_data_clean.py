@@ -52,13 +52,13 @@ def test_clean_rows_pass_unchanged() -> None:
 
 def test_ids_are_what_they_are_over_http() -> None:
     """Names with blanks are users; what the engine refuses as a user id is dropped, and nothing else."""
-    users = ["Ann Lee", "josé", "x" * 64, "a/b", "a\x1fb", "x" * 65]
+    users = ["Ann Lee", "josé", "a/b", "x" * 64, "a\x1fb", "a\u200bb", "x" * 65]
     frame = pl.DataFrame({"user_id": users, "movie_id": "10", "rating": 3.0})
     kept, report = clean_ratings(frame, ["10"], (1.0, 5.0))
-    assert kept["user_id"].to_list() == users[:3]
+    assert kept["user_id"].to_list() == users[:4]
     assert report.dropped == {"user id out of range": 3}
     for user in users:
-        accepted = user in users[:3]
+        accepted = user in users[:4]
         with nullcontext() if accepted else pytest.raises(InvalidInputError):
             check_user_id(user)
 
@@ -71,7 +71,6 @@ def test_ids_are_what_they_are_over_http() -> None:
         ((1, None, 3, 1), "film missing"),
         ((-1, 10, 3, 1), "user id out of range"),
         (("x" * 65, 10, 3, 1), "user id out of range"),
-        (("a/b", 10, 3, 1), "user id out of range"),
         (("a\nb", 10, 3, 1), "user id out of range"),
         ((1, 10, "nan", 1), "rating is not a number"),
         ((1, 10, "inf", 1), "rating is not a number"),
@@ -243,7 +242,7 @@ def test_films_that_only_their_ids_tell_apart_are_noticed() -> None:
         (None, "A", "film id missing"),
         ("", "A", "film id missing"),
         ("-4", "A", "film id out of range"),
-        ("a/b", "A", "film id out of range"),
+        ("a?b", "A", "film id out of range"),
         ("2", "  ", "title missing"),
         ("2", None, "title missing"),
         ("1", "Second of that id", "film id used again (the first is kept)"),

@@ -12,8 +12,9 @@ from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset, read_movies_table, read_ratings_table
 from matinee.data.readers import read_source
 from matinee.data.readers.columns import resolve_columns
+from matinee.data.readers.delimited import read_text
 from matinee.data.readers.remarks import collecting
-from matinee.data.readers.tables import read_table, read_text
+from matinee.data.readers.tables import read_table
 from matinee.errors import DataError, NotFoundError
 from matinee.settings import Settings
 

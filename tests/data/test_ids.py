@@ -17,7 +17,24 @@ from matinee.data.clean import as_id as clean_id
 from matinee.data.ids import MOVIE_ID, USER_ID, MovieId, UserId, id_text
 from matinee.data.ratings import Ratings
 
-GOOD = ["a/b", "/", "a b", "../a", "org/team 1", "1", "tt0133093", "a.b", ".a", "..a", "...", "a.", "é", "日本", "😀", "a-b_c:d"]
+GOOD = [
+    "a/b",
+    "/",
+    "a b",
+    "../a",
+    "org/team 1",
+    "1",
+    "tt0133093",
+    "a.b",
+    ".a",
+    "..a",
+    "...",
+    "a.",
+    "é",
+    "日本",
+    "😀",
+    "a-b_c:d",
+]
 BAD = ["", ".", "..", "a\x00", "a\ue02fb", "a\n", "a\u202eb", "\u200b", "a\ufeff", "\u2066a"]
 
 

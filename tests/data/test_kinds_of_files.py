@@ -22,7 +22,10 @@ from matinee.data.readers.encodings import decode
 from matinee.errors import DataError
 from matinee.settings import Settings
 
-RATINGS = ["userId,movieId,rating,timestamp", *(f"{u},{m},{1 + (u + m) % 5},16000000{u}{m}" for u in (1, 2) for m in (1, 2, 3))]
+RATINGS = [
+    "userId,movieId,rating,timestamp",
+    *(f"{u},{m},{1 + (u + m) % 5},16000000{u}{m}" for u in (1, 2) for m in (1, 2, 3)),
+]
 FILMS = ["movieId,title,genres", "1,Heat (1995),Crime", "2,Amélie (2001),Comedy|Romance", "3,WALL·E (2008),Animation"]
 
 
@@ -48,14 +51,20 @@ def rows(data: Dataset) -> int:
     return len(data.ratings)
 
 
-def zstandard(content: bytes) -> bytes:
-    sink = io.BytesIO()
-    pl.DataFrame({"line": content.decode().splitlines()}).write_csv(sink, include_header=False, quote_style="never")
-    return sink.getvalue()
+def test_zstandard(folder: Path, tmp_path: Path) -> None:
+    for name, lines in (("ratings", RATINGS), ("movies", FILMS)):
+        table = pl.read_csv(text(lines).encode(), infer_schema=False)
+        table.lazy().sink_csv(folder / f"{name}.csv.zst", compression="zstd")
+    assert rows(load(folder, tmp_path)) == 6
+    (folder / "movies.csv.zst").write_bytes(b"\x28\xb5\x2f\xfd rubbish")
+    with pytest.raises(DataError, match=r"movies\.csv\.zst is damaged"):
+        load(folder, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("suffix", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)], ids=lambda value: str(value)[:4]
+    ("suffix", "pack"),
+    [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)],
+    ids=lambda value: str(value)[:4],
 )
 def test_packed_tables(suffix: str, pack: Callable[[bytes], bytes], folder: Path, tmp_path: Path) -> None:
     (folder / f"ratings.csv{suffix}").write_bytes(pack(text(RATINGS).encode()))
@@ -136,12 +145,12 @@ def test_unicode_of_any_width(encoding: str, folder: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("encoding", "titles"),
     [
-        ("cp1252", "Amélie;L’été “1”;Léon – naïve;El Niño;Größe"),  # noqa: RUF001
+        ("cp1252", "Amélie;L’été “1”;Léon – naïve;El Niño;Größe"),
         ("cp1250", "Człowiek z żelaza;Świadek koronny;Příběh kuchařské lásky"),
-        ("cp1251", "Москва слезам не верит;Сталкер;Зеркало"),  # noqa: RUF001
-        ("koi8_r", "Москва слезам не верит;Сталкер;Зеркало"),  # noqa: RUF001
-        ("cp866", "Москва слезам не верит;Сталкер;Зеркало"),  # noqa: RUF001
-        ("cp1253", "Ζορμπάς ο Έλληνας;Το βλέμμα του Οδυσσέα"),  # noqa: RUF001
+        ("cp1251", "Москва слезам не верит;Сталкер;Зеркало"),
+        ("koi8_r", "Москва слезам не верит;Сталкер;Зеркало"),
+        ("cp866", "Москва слезам не верит;Сталкер;Зеркало"),
+        ("cp1253", "Ζορμπάς ο Έλληνας;Το βλέμμα του Οδυσσέα"),
         ("cp1254", "Kış Uykusu;Üç Maymun;Aşk;Ağlama"),
         ("cp1255", "ואלס עם באשיר;לבנון"),
         ("cp1256", "القاهرة;باب الحديد"),
@@ -167,7 +176,11 @@ def test_single_lines_of_another_encoding() -> None:
 
 
 def test_json(folder: Path, tmp_path: Path) -> None:
-    films = [{"id": 1, "title": "Heat (1995)"}, {"id": 2, "title": "Amélie (2001)"}, {"id": 3, "title": "WALL·E (2008)"}]
+    films = [
+        {"id": 1, "title": "Heat (1995)"},
+        {"id": 2, "title": "Amélie (2001)"},
+        {"id": 3, "title": "WALL·E (2008)"},
+    ]
     given = [{"user": u, "movie": m, "stars": 1 + (u + m) % 5} for u in (1, 2) for m in (1, 2, 3)]
     (folder / "movies.json").write_text(json.dumps(films, indent=1), encoding="utf-8")
     for content in (
@@ -194,7 +207,9 @@ def test_json(folder: Path, tmp_path: Path) -> None:
 )
 def test_lines_before_the_header(before: str, folder: Path, tmp_path: Path) -> None:
     content = text(RATINGS)
-    (folder / "ratings.csv").write_text(before + (content.replace(",", ";") if "sep" in before else content), encoding="utf-8")
+    (folder / "ratings.csv").write_text(
+        before + (content.replace(",", ";") if "sep" in before else content), encoding="utf-8"
+    )
     (folder / "movies.csv").write_text(text(FILMS), encoding="utf-8")
     assert rows(load(folder, tmp_path)) == 6
 
@@ -216,7 +231,9 @@ def test_quotation_marks_that_enclose_nothing(folder: Path, tmp_path: Path) -> N
         "6,Too,many,fields (2002),Drama",
     ]
     (folder / "movies.csv").write_text(text(films), encoding="utf-8")
-    (folder / "ratings.csv").write_text(text(["userId,movieId,rating", *(f"1,{m},{m}" for m in range(1, 6))]), encoding="utf-8")
+    (folder / "ratings.csv").write_text(
+        text(["userId,movieId,rating", *(f"1,{m},{m}" for m in range(1, 6))]), encoding="utf-8"
+    )
     data = load(folder, tmp_path)
     assert data.titles(range(5)) == [
         '"Heat (1995)',
@@ -257,6 +274,15 @@ def test_no_header(lines: list[str], width: int, folder: Path, tmp_path: Path) -
     assert mapped.ratings.n_users == 2
 
 
+def test_ratings_of_amazon_alone(folder: Path) -> None:
+    """They have no header line, and the product comes first."""
+    lines = ["0001527665,A3478QRKQDOPQ2,5.0,1362960000", "B00V6R3R3S,AHS8DAOQYU2A1,1.0,1361145600"]
+    (folder / "Movies_and_TV.csv").write_text(text(lines), encoding="utf-8")
+    raw = read_source(folder)
+    assert raw.ratings["user_id"].to_list() == ["A3478QRKQDOPQ2", "AHS8DAOQYU2A1"]
+    assert any("movie_id=1, user_id=2" in note for note in raw.notes)
+
+
 def test_no_header_and_too_many_columns(folder: Path) -> None:
     (folder / "ratings.csv").write_text("1,2,3,4,5,6\n1,2,3,4,5,6\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"no header line: it begins with '1, 2, 3.*map the columns by their place"):
@@ -269,7 +295,9 @@ def test_films_without_a_header(folder: Path, tmp_path: Path) -> None:
     assert rows(load(folder, tmp_path)) == 6
 
 
-@pytest.mark.parametrize("name", ["RATINGS.CSV", "Ratings.Csv", "ratings_small.csv", "user_ratings.tsv", "my views.csv"])
+@pytest.mark.parametrize(
+    "name", ["RATINGS.CSV", "Ratings.Csv", "ratings_small.csv", "user_ratings.tsv", "my views.csv"]
+)
 def test_names_of_files(name: str, folder: Path) -> None:
     separator = "\t" if name.endswith("tsv") else ","
     (folder / name).write_text(text(RATINGS).replace(",", separator), encoding="utf-8")
@@ -295,7 +323,9 @@ def test_titles_of_reviews_are_no_titles_of_films(folder: Path) -> None:
 
 
 def test_one_persons_export_is_not_training_data(folder: Path) -> None:
-    (folder / "ratings.csv").write_text("Date,Name,Year,Letterboxd URI,Rating\n2020-01-01,Heat,1995,x,4\n", encoding="utf-8")
+    (folder / "ratings.csv").write_text(
+        "Date,Name,Year,Letterboxd URI,Rating\n2020-01-01,Heat,1995,x,4\n", encoding="utf-8"
+    )
     with pytest.raises(DataError, match=r"one person's own list: `matinee import ratings FILE --user NAME`"):
         read_source(folder)
 
@@ -319,7 +349,9 @@ def test_lists_however_they_are_written(tmp_path: Path) -> None:
 
     def genres(*cells: str) -> list[list[str]]:
         quoted = ['"' + cell.replace('"', '""') + '"' for cell in cells]
-        path.write_text(text(["movieId,title,genres", *(f"{n},T{n},{cell}" for n, cell in enumerate(quoted))]), encoding="utf-8")
+        path.write_text(
+            text(["movieId,title,genres", *(f"{n},T{n},{cell}" for n, cell in enumerate(quoted))]), encoding="utf-8"
+        )
         listed: list[list[str]] = read_movies_file(path)[0]["genres"].to_list()
         return listed
 
@@ -332,7 +364,9 @@ def test_lists_however_they_are_written(tmp_path: Path) -> None:
     assert genres("[{'id': 18, 'name': 'Drama'}, {'id': 2, 'name': 'Comedy'}]", "[{'id': 3, 'name': 'Crime'}]") == both
     assert genres('[{"id": 18, "name": "Drama"}, {"name": "Com\\u0065dy", "id": 2}]', '[{"name": "Crime"}]') == both
     assert genres("['Rock \\'n\\' Roll', \"Children's\"]", "[]") == [["Rock 'n' Roll", "Children's"], []]
-    path.write_text("movieId,title,directors,cast\n1,A,\"Mann, Michael\",\"Al P., Bob D., Sammy Davis, Jr.\"\n", encoding="utf-8")
+    path.write_text(
+        'movieId,title,directors,cast\n1,A,"Mann, Michael","Al P., Bob D., Sammy Davis, Jr."\n', encoding="utf-8"
+    )
     [movie] = read_movies_file(path)[0].to_dicts()
     assert movie["directors"] == ["Mann, Michael"]
     assert movie["cast"] == ["Al P.", "Bob D.", "Sammy Davis Jr."]

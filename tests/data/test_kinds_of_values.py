@@ -56,7 +56,7 @@ def rated(folder: Path, written: list[str], **options: object) -> Dataset:
         (["Thumbs Up", "thumbs down"], (0.0, 1.0), [0.0, 1.0], "word for liked or not"),
         (["👍", "👎"], (0.0, 1.0), [0.0, 1.0], "word for liked or not"),
         (["gefällt mir", "gefällt mir nicht"], (0.0, 1.0), [0.0, 1.0], "word for liked or not"),
-        (["j’aime", "je n'aime pas"], (0.0, 1.0), [0.0, 1.0], "word for liked or not"),  # noqa: RUF001
+        (["j’aime", "je n'aime pas"], (0.0, 1.0), [0.0, 1.0], "word for liked or not"),
         (["True", "False"], (0.0, 1.0), [0.0, 1.0], "word for liked or not"),
         (["-1", "1"], (-1.0, 1.0), [-1.0, 1.0], ""),
         (["1", "7", "3"], (1.0, 10.0), [1.0, 3.0, 7.0], ""),
@@ -70,7 +70,9 @@ def test_ratings_as_people_write_them(
     assert data.scale == scale
     assert sorted(set(data.ratings.values.tolist())) == stars
     assert len(data.ratings) == len(values) * 8
-    assert [reason.removeprefix("rating read from: ") for reason in data.report.tables["ratings"].changed] == [told] * bool(told)
+    assert [reason.removeprefix("rating read from: ") for reason in data.report.tables["ratings"].changed] == [
+        told
+    ] * bool(told)
 
 
 def test_words_that_are_not_known_are_quoted_and_can_be_stated(tmp_path: Path) -> None:
@@ -81,8 +83,8 @@ def test_words_that_are_not_known_are_quoted_and_can_be_stated(tmp_path: Path) -
     mixed = rated(tmp_path / "mine", ["1", "5", "3", "4", "meh"])
     assert len(mixed.ratings) == 32
     assert any("'meh' are no numbers" in note for note in mixed.report.notes)
+    write(tmp_path / "bare" / "ratings.csv", ["userId,movieId", "1,1"])
     with pytest.raises(DataError, match="no column of ratings whose values"):
-        write(tmp_path / "bare" / "ratings.csv", ["userId,movieId", "1,1"])
         load(tmp_path / "bare", values={"x": 1})
 
 
@@ -228,7 +230,10 @@ def metadata(ids: list[int]) -> list[str]:
 def mixed(tmp_path: Path) -> Path:
     """Ratings with ids of MovieLens beside films with ids of TMDB, all of which are ids of MovieLens as well."""
     folder = tmp_path / "mixed"
-    write(folder / "ratings.csv", ["userId,movieId,rating", *(f"{u},{m},{1 + (u + m) % 5}" for u in range(9) for m in range(1, 9))])
+    write(
+        folder / "ratings.csv",
+        ["userId,movieId,rating", *(f"{u},{m},{1 + (u + m) % 5}" for u in range(9) for m in range(1, 9))],
+    )
     write(folder / "movies.csv", metadata(list(range(1, 9))))
     return folder
 
@@ -275,11 +280,14 @@ def test_a_plain_table_with_ids_of_tmdb_is_joined_by_the_links(tmp_path: Path) -
     [
         (["9001,A", "9002,B", "9003,C"], "They are of different kinds"),
         (["1,A", "9002,B", "9003,C"], "15 of 20 ratings are of films that the table of films does not have"),
-        (["tt00001,A", "tt00002,B", "tt00003,C", "tt00004,D"], "leading zeros, or in letters before the number"),
+        (["tt00001,A", "tt00002,B", "tt00003,C", "tt00004,D"], "leading zeros, or in what stands before the number"),
     ],
 )
 def test_ratings_that_find_no_film_are_refused(films: list[str], told: str, tmp_path: Path) -> None:
-    write(tmp_path / "a" / "ratings.csv", ["userId,movieId,rating", *(f"{u},{m},4" for u in range(5) for m in range(1, 5))])
+    write(
+        tmp_path / "a" / "ratings.csv",
+        ["userId,movieId,rating", *(f"{u},{m},4" for u in range(5) for m in range(1, 5))],
+    )
     write(tmp_path / "a" / "movies.csv", ["movieId,title", *films])
     with pytest.raises(DataError) as refused:
         load(tmp_path / "a")
@@ -302,9 +310,14 @@ def test_films_called_by_their_imdb_id(tmp_path: Path) -> None:
 
 def test_netflix_prize(tmp_path: Path) -> None:
     folder = tmp_path / "netflix"
-    write(folder / "combined_data_1.txt", ["1:", "1488844,3,2005-09-06", "822109,5,2005-05-13", "2:", "822109,4,2005-09-05"])
+    write(
+        folder / "combined_data_1.txt",
+        ["1:", "1488844,3,2005-09-06", "822109,5,2005-05-13", "2:", "822109,4,2005-09-05"],
+    )
     write(folder / "combined_data_2.txt", ["3:", "1488844,1,2004-01-01"])
-    write(folder / "movie_titles.csv", ["1,2003,Dinosaur Planet", "2,NULL,Isle of Man, TT", "3,1997,Caf\xe9"], "latin-1")
+    write(
+        folder / "movie_titles.csv", ["1,2003,Dinosaur Planet", "2,NULL,Isle of Man, TT", "3,1997,Caf\xe9"], "latin-1"
+    )
     data = load(folder)
     assert data.scale == (1.0, 5.0)
     assert data.titles(range(3)) == ["Dinosaur Planet (2003)", "Isle of Man, TT", "Café (1997)"]
@@ -320,8 +333,14 @@ def test_netflix_prize(tmp_path: Path) -> None:
 def test_hetrec(tmp_path: Path) -> None:
     folder = tmp_path / "hetrec"
     head = "userID\tmovieID\trating\tdate_day\tdate_month\tdate_year\tdate_hour\tdate_minute\tdate_second"
-    write(folder / "user_ratedmovies.dat", [head, "75\t3\t1\t29\t10\t2006\t23\t17\t16", "78\t3\t4.5\t1\t2\t2007\t1\t2\t3"])
-    write(folder / "movies.dat", ["id\ttitle\timdbID\tspanishTitle\tyear", "3\tGrumpy Old Men\t0107050\tX\t1993"], "latin-1")
+    write(
+        folder / "user_ratedmovies.dat", [head, "75\t3\t1\t29\t10\t2006\t23\t17\t16", "78\t3\t4.5\t1\t2\t2007\t1\t2\t3"]
+    )
+    write(
+        folder / "movies.dat",
+        ["id\ttitle\timdbID\tspanishTitle\tyear", "3\tGrumpy Old Men\t0107050\tX\t1993"],
+        "latin-1",
+    )
     write(folder / "movie_genres.dat", ["movieID\tgenre", "3\tComedy", "3\tRomance"])
     write(
         folder / "movie_actors.dat",
@@ -338,7 +357,14 @@ def test_goodbooks_with_its_tags_and_its_first_form(tmp_path: Path) -> None:
     folder = tmp_path / "books"
     write(folder / "ratings.csv", ["book_id,user_id,rating", "1,7,5", "2,7,3"])
     write(folder / "tags.csv", ["tag_id,tag_name", "0,-"])
-    write(folder / "books.csv", ["id,book_id,best_book_id,authors,title", "1,2767052,1,Suzanne Collins,The Hunger Games", "2,3,2,Rowling,Stone"])
+    write(
+        folder / "books.csv",
+        [
+            "id,book_id,best_book_id,authors,title",
+            "1,2767052,1,Suzanne Collins,The Hunger Games",
+            "2,3,2,Rowling,Stone",
+        ],
+    )
     data = load(folder)
     assert data.titles([0]) == ["The Hunger Games"]
     assert any("book_id is that of Goodreads" in note for note in data.report.notes)
@@ -347,8 +373,10 @@ def test_goodbooks_with_its_tags_and_its_first_form(tmp_path: Path) -> None:
 def test_cast_in_billing_order(tmp_path: Path) -> None:
     folder = tmp_path / "tmdb"
     write(folder / "tmdb_5000_movies.csv", metadata([5]))
-    cast = '"[{""cast_id"": 2, ""name"": ""Second O\'Two"", ""order"": 1}, {""cast_id"": 9, ""name"": ""Zo\\u00eb First"", ""order"": 0}]"'
-    crew = '"[{""job"": ""Director"", ""name"": ""The Director""}, {""job"": ""Art Director"", ""name"": ""No""}, {""job"": ""Screenplay"", ""name"": ""W""}]"'
+    cast = """[{"cast_id": 2, "name": "Second O'Two", "order": 1}, {"name": "Zo\\u00eb First", "order": 0}]"""
+    crew = """[{"job": "Director", "name": "The Director"}, {"job": "Art Director", "name": "No"},"""
+    crew += """ {"job": "Screenplay", "name": "W"}]"""
+    cast, crew = ('"' + text.replace('"', '""') + '"' for text in (cast, crew))
     write(folder / "tmdb_5000_credits.csv", ["movie_id,title,cast,crew", f"5,Other 5,{cast},{crew}"])
     [movie] = read_movies_table(folder / "tmdb_5000_movies.csv").to_dicts()
     assert movie["cast"] == ["Zoë First", "Second O'Two"]
@@ -357,8 +385,23 @@ def test_cast_in_billing_order(tmp_path: Path) -> None:
 
 def test_titles_of_imdb_that_are_no_films_are_counted(tmp_path: Path) -> None:
     head = "tconst\ttitleType\tprimaryTitle\toriginalTitle\tstartYear\tgenres"
-    rows = ["tt0000001\tmovie\tA\tA\t1990\tDrama", "tt0000002\ttvEpisode\tB\tB\t1990\t\\N", "tt0000003\ttvSeries\tC\tC\t\\N\t\\N"]
+    rows = [
+        "tt0000001\tmovie\tA\tA\t1990\tDrama",
+        "tt0000002\ttvEpisode\tB\tB\t1990\t\\N",
+        "tt0000003\ttvSeries\tC\tC\t\\N\t\\N",
+    ]
     write(tmp_path / "title.basics.tsv", [head, *rows])
     with pytest.raises(DataError, match="no ratings of users"):
         load(tmp_path / "title.basics.tsv")
     assert read_movies_table(tmp_path / "title.basics.tsv")["title"].to_list() == ["A"]
+
+
+def test_the_sign_that_an_id_may_not_have_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "ratings.csv", ["userId,movieId,rating", "1,what?,4", "a\u200bb,what?,5"])
+    write(tmp_path / "a" / "movies.csv", ["movieId,title", "what?,A"])
+    with pytest.raises(DataError) as refused:
+        load(tmp_path / "a")
+    assert "Film ids such as 'what?' are not taken: it has the character '?'" in str(refused.value)
+    write(tmp_path / "a" / "movies.csv", ["movieId,title", "1,A"])
+    write(tmp_path / "a" / "ratings.csv", ["userId,movieId,rating", "1,1,4", "a\u200bb,1,5"])
+    assert any("User ids such as 'a\\u200bb'" in note for note in load(tmp_path / "a").report.notes)

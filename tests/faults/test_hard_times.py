@@ -23,13 +23,25 @@ from matinee.snapshots import SnapshotRegistry
 from poster_support import picture
 
 DAY = 86_400
-HOLDER = """
+HOLDERS = {
+    "transaction": """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
 connection.execute("BEGIN IMMEDIATE")
 print("holds", flush=True)
 sys.stdin.read()
-"""
+""",
+    "turn": """
+import sys, time
+from pathlib import Path
+from matinee._util.file_lock import FileLock
+lock = FileLock(Path(sys.argv[1] + ".turn"))
+assert lock.acquire(time.monotonic() + 5)
+print("holds", flush=True)
+sys.stdin.read()
+""",
+}
+"""What a process that writes holds: the file, or the turn among Matinee's processes."""
 
 
 @contextmanager
@@ -75,10 +87,11 @@ def test_a_clock_that_jumps_changes_no_answer(stage: Stage, layer: FaultLayer) -
     assert stage.check(expected) == []
 
 
-def test_a_holder_of_the_store_that_stands_still_blocks_writes_only(stage: Stage) -> None:
+@pytest.mark.parametrize("what", HOLDERS)
+def test_a_writer_that_stands_still_blocks_writes_only(stage: Stage, what: str) -> None:
     store = stage.home / "data" / "stores" / f"{DATASET}.sqlite3"
     with serving(stage, busy_timeout=0.5) as site:
-        command = [sys.executable, "-c", HOLDER, str(store)]
+        command = [sys.executable, "-c", HOLDERS[what], str(store)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
             try:
                 assert holder.stdout is not None

@@ -15,7 +15,7 @@ from fault_session import Stage
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from kills import Kills
 
-KINDS = ("streams", "batches", "movies", "posters", "promotes", "imports", "migrations", "training")
+KINDS = ("streams", "batches", "marks", "movies", "posters", "promotes", "imports", "migrations", "training")
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ _MEMORY = 0.1
 """Weight of the newest request in the mean duration."""
 _DEVIATIONS = 2.0
 """Mean deviations by which a long request exceeds the mean, as retransmission timers of TCP have it (RFC 6298)."""
-_LEAST = 0.1
-"""Seconds that a request may wait, however long the work on it takes."""
+_LEAST = 0.5
+"""Share of its patience that a request has in any case: a slow machine answers late rather than hardly anybody."""
 
 
 class FairQueue:
@@ -52,7 +52,7 @@ class FairQueue:
     def longest_wait(self) -> float:
         """Seconds that a request waits at most, as things are."""
         left = self.within - (self.mean + _DEVIATIONS * self.deviation)
-        return min(self.patience, max(left, _LEAST))
+        return min(self.patience, max(left, _LEAST * self.patience))
 
     async def enter(self, client: str) -> float:
         """Wait for a slot; `leave` gives it back. A caller that is canceled while it waits has no slot.

@@ -313,7 +313,7 @@ def _known_by_other_ids(movies: list[Movie], catalog: list[Movie]) -> Iterator[M
     by_imdb = {movie.imdb_id: movie for movie in catalog if movie.imdb_id}
     for movie in movies:
         outside = movie.movie_id in (f"tmdb:{movie.tmdb_id}", movie.imdb_id)
-        known = by_tmdb.get(movie.tmdb_id) or by_imdb.get(movie.imdb_id) if outside else None
+        known = by_tmdb.get(movie.tmdb_id or "") or by_imdb.get(movie.imdb_id or "") if outside else None
         if known is None or movie.movie_id in own:
             yield movie
             continue

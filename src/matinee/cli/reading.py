@@ -22,7 +22,7 @@ _SHORT = {"user": "user_id", "movie": "movie_id", "item": "movie_id", "stars": "
 
 
 def parse_mapping(pairs: list[str] | None) -> dict[str, str | Sequence[str]]:
-    """`["user_id=uid", "movies.movie_id=no"]` → the mapping of columns; short names (user, movie, stars, time) are taken.
+    """`["user_id=uid", "movies.movie_id=no"]` → a mapping of columns; user, movie, stars, time do.
 
     A name given twice has several columns, of which each table takes its own.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from matinee.data.dataset import SEEN, TableReport
+from matinee.data.dataset import TableReport
 from matinee.data.frames import SCHEMA
 from matinee.data.ids import ID_LENGTH, MOVIE_ID, USER_ID
 from matinee.data.packed import LIST_COLUMNS
@@ -303,11 +304,9 @@ def fault_of_id(text: str, *, for_user: bool = False) -> str:
         return "it is a negative number"
     if text in (".", ".."):
         return "it is a folder's name"
-    signs = "/" if for_user else "/?#"
-    sign = next((sign for sign in text if sign in signs or not sign.isprintable() or (sign.isspace() and not for_user)), "")
-    if sign == " ":
-        return "it has a blank"
-    return f"it has the character {sign!r}" if sign else "it has a character that ids do not have"
+    pattern = re.compile(USER_ID if for_user else MOVIE_ID)
+    sign = next((sign for sign in text if not pattern.match(f"a{sign}a")), "")
+    return f"it has the character {sign!r}" if sign else "it is not of the form that ids have"
 
 
 def as_words(frame: pl.DataFrame, name: str, separator: str = "|") -> pl.Expr:
@@ -345,6 +344,41 @@ def as_tmdb_id(frame: pl.DataFrame, name: str = "tmdb_id") -> pl.Expr:
     return as_id(frame, name).str.extract(r"^0*([1-9]\d{0,9})$", 1).alias(name)
 
 
+_LIST_STYLES = {"objects": "list of objects", "quoted": "list in brackets", ",": "list with commas"}
+_MARKUP = "markup or line break taken out of a text"
+
+
+def _typed_movies(frame: pl.DataFrame, genre_separator: str) -> Counter:
+    """Movies with the types of the catalog, texts without markup, and `given`, the year as written."""
+    columns = [as_id(frame, "movie_id")]
+    changed: dict[str, int] = {}
+    for name in frame.columns:
+        if name in LIST_COLUMNS:
+            separator = genre_separator if name == "genres" else "|"
+            columns.append(as_words(frame, name, separator))
+            style = separator if isinstance(frame.schema[name], pl.List) else list_style(frame, name, separator)
+            if style != separator:
+                told = _LIST_STYLES.get(style, f"list with {style!r}")
+                changed[f"{name}: {told}"] = int(frame[name].is_not_null().sum())
+        elif name in ("title", "original_title", "overview", "poster"):
+            columns.append(as_text(name, 20_000 if name == "overview" else 1000))
+        elif name in ("imdb_id", "tmdb_id"):
+            columns.append(as_imdb_id(frame) if name == "imdb_id" else as_tmdb_id(frame))
+    year = pl.col("year").cast(pl.String).str.strip_chars() if "year" in frame.columns else pl.lit(None, pl.String)
+    year = year.str.replace(r"^(\d{4})[-/.]\d\d?[-/.]\d\d?(?:[T ].*)?$", "${1}")
+    year = year.str.replace(r"^\d\d?[-/.](?:\d\d?|[A-Za-z]{3})[-/.](\d{4})$", "${1}")
+    year = pl.when(~year.str.to_lowercase().is_in(_NO_VALUE)).then(year)
+    table = Counter(frame.select(*columns, year.alias("given"), valid_year(year).alias("year")))
+    for name in [
+        name for name in table.frame.columns if name in ("title", "original_title", "overview", *LIST_COLUMNS)
+    ]:
+        table.frame, count = plain_column(table.frame, name)
+        if count:
+            changed[_MARKUP] = changed.get(_MARKUP, 0) + count
+    table.changed.update(changed)
+    return table
+
+
 def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.DataFrame, TableReport]:
     """Movies as the catalog wants them.
 
@@ -355,37 +389,7 @@ def clean_movies(frame: pl.DataFrame, genre_separator: str = "|") -> tuple[pl.Da
     Returns:
         The same columns (and `year`), typed as in `SCHEMA`, and the report.
     """
-    mended: dict[str, int] = {}
-    texts = [name for name in frame.columns if name in ("title", "overview", "original_title", *LIST_COLUMNS)]
-    styles: dict[str, int] = {}
-    columns = [as_id(frame, "movie_id")]
-    for name in frame.columns:
-        if name in LIST_COLUMNS:
-            separator = genre_separator if name == "genres" else "|"
-            if (
-                not isinstance(frame.schema[name], pl.List)
-                and (style := list_style(frame, name, separator)) != separator
-            ):
-                told = {"objects": "list of objects", "quoted": "list in brackets", ",": "list with commas"}
-                styles[f"{name}: {told.get(style, f'list with {style!r}')}"] = int(frame[name].is_not_null().sum())
-            columns.append(as_words(frame, name, separator))
-        elif name in ("title", "original_title", "overview", "poster"):
-            columns.append(as_text(name, 20_000 if name == "overview" else 1000))
-        elif name in ("imdb_id", "tmdb_id"):
-            columns.append(as_imdb_id(frame) if name == "imdb_id" else as_tmdb_id(frame))
-    present = pl.col("year").cast(pl.String).str.strip_chars() if "year" in frame.columns else pl.lit(None, pl.String)
-    present = present.str.replace(r"^(\d{4})[-/.]\d\d?[-/.]\d\d?(?:[T ].*)?$", "${1}")
-    present = present.str.replace(r"^\d\d?[-/.](?:\d\d?|[A-Za-z]{3})[-/.](\d{4})$", "${1}")
-    present = pl.when(~present.str.to_lowercase().is_in(_NO_VALUE)).then(present)
-    table = Counter(frame.select(*columns, present.alias("given"), valid_year(present).alias("year")))
-    for name in texts:
-        table.frame, count = plain_column(table.frame, name)
-        if count:
-            mended["markup or line break taken out of a text"] = (
-                mended.get("markup or line break taken out of a text", 0) + count
-            )
-    table.changed.update(styles)
-    table.changed.update(mended)
+    table = _typed_movies(frame, genre_separator)
     table.drop("film id missing", pl.col("movie_id").is_null() | is_null_word(table.frame["movie_id"]))
     bad = out_of_range(table.frame["movie_id"], MOVIE_ID)
     if first := table.frame["movie_id"].filter(bad).head(1).to_list():

@@ -50,12 +50,15 @@ def _explain(rated: pl.Series, movies: pl.DataFrame, raw: RawData) -> tuple[str,
     examples = f"The ratings have ids such as {_some(rated)}, the films {_some(own)}."
 
     def share(ids: pl.Series, known: pl.Series) -> float:
-        return float(ids.is_in(known.drop_nulls().unique().implode()).mean() or 0.0) if len(ids) else 0.0
+        return int(ids.is_in(known.drop_nulls().unique().implode()).sum()) / len(ids) if len(ids) else 0.0
 
     if share(rated.str.to_lowercase(), own.str.to_lowercase()) >= _FEW:
         return f"{examples} They differ only in case.", "Write them alike in both tables."
     if share(_digits(rated), _digits(own)) >= _FEW:
-        return f"{examples} They differ only in leading zeros, or in letters before the number.", "Write them alike."
+        return (
+            f"{examples} They differ only in leading zeros, or in what stands before the number.",
+            "Write them alike.",
+        )
     for name in ("imdb_id", "tmdb_id"):
         if name in movies.columns and share(_digits(rated), _digits(movies[name])) >= _FEW:
             return (
@@ -79,7 +82,7 @@ def _explain(rated: pl.Series, movies: pl.DataFrame, raw: RawData) -> tuple[str,
 
 
 def _digits(ids: pl.Series) -> pl.Series:
-    return ids.cast(pl.String).str.extract(r"^[A-Za-z]*0*(\d+)$", 1)
+    return ids.cast(pl.String).str.extract(r"^(?:[A-Za-z]+[-_/: ]?)?0*(\d+)$", 1)
 
 
 def _some(ids: pl.Series) -> str:

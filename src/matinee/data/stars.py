@@ -27,7 +27,7 @@ _DISLIKES = (
     *("gefällt nicht", "nein", "schlecht", "je n'aime pas", "n'aime pas", "non", "no me gusta", "non mi piace"),
     *("não gosto", "não", "nao", "не нравится"),
 )
-_THUMBS = {word: 1.0 for word in _LIKES} | {word: 0.0 for word in _DISLIKES}
+_THUMBS = dict.fromkeys(_LIKES, 1.0) | dict.fromkeys(_DISLIKES, 0.0)
 _DECIMAL_COMMA = re.compile(r"^[-+]?\d+,\d+$")
 _FRACTION = re.compile(r"^(\d+(?:[.,]\d+)?)\s*(?:/|von|of|out of|sur|de)\s*(\d{1,3})$", re.IGNORECASE)
 _PERCENT = re.compile(r"^(\d+(?:[.,]\d+)?)\s*%$")
@@ -90,7 +90,7 @@ class Values:
         real = [word for word in words.values() if word not in NULL_WORDS or word == "-"]
         given = counted.filter(pl.col("number").is_not_null())
         thumbs = bool(real) and given.is_empty() and not stated and all(word in _THUMBS for word in real)
-        thumbs = thumbs and any(word not in ("-", "+") for word in real) or set(real) == {"-", "+"}
+        thumbs = (thumbs and any(word not in ("-", "+") for word in real)) or set(real) == {"-", "+"}
         for value, rows in texts:
             word = words[value]
             kind, number, top = "", None, None
@@ -221,8 +221,8 @@ def understand(
     if _is_amount(given, hint):
         low, high = float(given["number"].min()), float(given["number"].max())  # type: ignore[arg-type]
         notes.append(
-            f"The column of ratings has values from {low:g} to {high:g}, most of them small: these are counts or amounts "
-            "(hours, plays), not stars. Each row counts as a film seen; --scale LOW,HIGH reads them as stars."
+            f"The column of ratings has values from {low:g} to {high:g}, most of them small: these are counts or "
+            "amounts (hours, plays), not stars. Each row counts as a film seen; --scale LOW,HIGH reads them as stars."
         )
         return Meaning(SEEN, tuple(unrated), counts=True, notes=tuple(notes))
     found = (0.0, 1.0) if values.thumbs and given["number"].n_unique() > 1 else _scale_of(given, hint, values.top)
@@ -233,8 +233,8 @@ def understand(
         noticed['rating is 0, which may mean "not rated" (--unrated 0)'] = zeros
         lowest = float(given.filter(pl.col("number") > 0)["number"].min())  # type: ignore[arg-type]
         notes.append(
-            f'{zeros:,} of {total:,} ratings are 0, and the others begin at {lowest:g}: 0 may mean "not rated". It is kept as '
-            "the lowest rating; --unrated 0 leaves these rows out."
+            f'{zeros:,} of {total:,} ratings are 0, and the others begin at {lowest:g}: 0 may mean "not rated". '
+            "It is kept as the lowest rating; --unrated 0 leaves these rows out."
         )
     if values.thumbs:
         notes.append("The ratings are words for liked and not liked: read as 1 and 0.")
@@ -276,11 +276,7 @@ def _scale_of(given: pl.DataFrame, hint: Scale | None, top: float | None) -> Sca
     usual = [(0.5, 5.0), (0.5, 10.0), (0.0, 10.0)] if halves else [(1.0, 5.0), (0.0, 5.0), (1.0, 10.0), (0.0, 10.0)]
     if top is not None:
         usual = [(low, high) for low, high in [(0.5 if halves else 1.0, top), (0.0, top)] if low < high] + usual
-    if float(rating.min()) >= 0:  # type: ignore[arg-type]
-        for low, high in [*usual, (0.0, 100.0)]:
-            if _share(given, low, high) >= 0.9:
-                return low, high
-    elif _share(given, 0.0, 1000.0) >= 0.9:  # a few ratings below zero are faults
+    if float(rating.min()) >= 0 or _share(given, 0.0, 1000.0) >= 0.9:  # type: ignore[arg-type]
         for low, high in [*usual, (0.0, 100.0)]:
             if _share(given, low, high) >= 0.9:
                 return low, high
@@ -302,7 +298,7 @@ def _apart(given: pl.DataFrame, hint: Scale | None) -> list[tuple[float, int]]:
         if sentinel == -1:
             is_apart = low >= 0 and high > 1
         elif sentinel < 0:
-            is_apart = low >= 0 and high > 1 or sentinel < 2 * low - max(high, 0)
+            is_apart = (low >= 0 and high > 1) or sentinel < 2 * low - max(high, 0)
         else:
             is_apart = sentinel > 4 * max(high, -low, 1)
         if is_apart and int(others["rows"].sum()) >= 2:
@@ -342,6 +338,6 @@ def _suspicious_zeros(given: pl.DataFrame, scale: Scale) -> int:
     numbers = others["number"]
     counts = sorted(others["rows"].to_list())
     gap = float(numbers.min()) / scale[1]  # type: ignore[arg-type]
-    if gap >= 0.3 and share >= 0.05 or share >= 0.4:
+    if (gap >= 0.3 and share >= 0.05) or share >= 0.4:
         return zeros
     return zeros if share >= 0.2 and zeros > 2 * counts[-1] else 0

@@ -103,9 +103,7 @@ def inspect_source(
     Raises:
         MatineeError: as `load_dataset`.
     """
-    dataset = load_dataset(
-        source, settings, progress, mapping=mapping, scale=scale, values=values, unrated=unrated
-    )
+    dataset = load_dataset(source, settings, progress, mapping=mapping, scale=scale, values=values, unrated=unrated)
     return Inspection(
         **dict(dataset.report),
         scale=dataset.scale,

@@ -62,7 +62,7 @@ def to_seconds(frame: pl.DataFrame, name: str, changed: dict[str, int]) -> pl.Da
     if not isinstance(low, float) or not isinstance(high, float):
         return frame
     time = pl.col(name)
-    if 19_000_101 <= low and high <= 21_001_231:
+    if low >= 19_000_101 and high <= 21_001_231:
         dates = time.cast(pl.Int64).cast(pl.String).str.to_date("%Y%m%d", strict=False)
         if not frame.select((dates.is_null() & time.is_not_null()).any()).item():
             told = "time was a date such as 20200131"

@@ -1,4 +1,4 @@
-"""Texts as sources write them: entities of HTML, escapes, line breaks; and lists in one cell, however they are written."""
+"""Texts as sources write them: entities of HTML, escapes, line breaks; and lists in one cell, however written."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import re
 
 import polars as pl
 
-_ODD = r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,30});|</?[a-zA-Z][^<>]{0,60}>|\\u[0-9a-fA-F]{4}|[\n\r\t\x0b\x0c\u2028\u2029]"
+_ODD = (
+    r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,30});|</?[a-zA-Z][^<>]{0,60}>|\\u[0-9a-fA-F]{4}|"
+    r"[\n\r\t\x0b\x0c\u2028\u2029]"
+)
 """What is no part of a text, in Polars' and Python's notation."""
 _BREAK = re.compile(r"<\s*/?\s*(?:br|p|div|li)\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"</?(?:i|b|em|strong|u|span|a|font|small|sup|sub|q|cite|ul|ol|h\d)\b[^<>]*>", re.IGNORECASE)
@@ -57,8 +60,8 @@ def plain_column(frame: pl.DataFrame, name: str) -> tuple[pl.DataFrame, int]:
 def list_style(frame: pl.DataFrame, name: str, separator: str = "|") -> str:
     """How a column of text writes lists: "objects", "quoted" (literals of Python or JSON), or the separator.
 
-    A separator that stands nowhere in the column is replaced by "|", ";" or "," if one of them does. People are separated
-    by commas only where some cell has three of them: "Mann, Michael" is one.
+    A separator that stands nowhere in the column is replaced by "|", ";" or "," if one of them does. People are
+    separated by commas only where some cell has three of them: "Mann, Michael" is one.
     """
     column = pl.col(name).cast(pl.String).str.strip_chars()
     commas = column.str.replace_all(_SUFFIX, "").str.count_matches(",", literal=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from matinee.data.readers.tables import read_text
+from matinee.data.readers.delimited import read_text
 
 AGES = (18, 25, 35, 45, 50, 56)
 """Lower ends of the age groups of MovieLens 1M, after "under 18"."""

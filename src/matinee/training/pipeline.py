@@ -82,9 +82,7 @@ def train(
         dataset, source = source, source.name
     else:
         source = source or settings.data
-        dataset = load_dataset(
-            source, settings, progress, mapping=mapping, scale=scale, values=values, unrated=unrated
-        )
+        dataset = load_dataset(source, settings, progress, mapping=mapping, scale=scale, values=values, unrated=unrated)
     return train_dataset(
         settings,
         dataset,

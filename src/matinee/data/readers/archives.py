@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import os
 import tarfile
 import tempfile
 import zipfile
@@ -18,11 +17,11 @@ from typing import IO, Any
 from matinee.data.readers.memory import FREE, current_limit
 from matinee.errors import DataError
 
-STREAMS: dict[str, Callable[[Path], IO[bytes]]] = {
-    ".gz": lambda path: gzip.open(path),
-    ".bz2": lambda path: bz2.open(path),
-    ".xz": lambda path: lzma.open(path),
-    ".lzma": lambda path: lzma.open(path),
+STREAMS: dict[str, Callable[[Path], Any]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".xz": lzma.open,
+    ".lzma": lzma.open,
 }
 """Suffix → how a file of one stream is opened; ".zst" is read by Polars."""
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
@@ -85,7 +84,7 @@ def unpacked(path: Path) -> Iterator[Path]:
         folder.mkdir()
         for entry in path.iterdir() if path.is_dir() else ():
             if entry not in packed:
-                os.symlink(entry.resolve(), folder / entry.name)
+                (folder / entry.name).symlink_to(entry.resolve())
         try:
             left = max(current_limit() or _MOST, FREE) * _FACTOR
             made = [_unpack(file, folder, left) for file in packed]

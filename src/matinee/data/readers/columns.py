@@ -48,7 +48,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "imdb_id": ("imdbid", "imdb", "tconst", "imdbtitleid"),
     "tmdb_id": ("tmdbid", "tmdb"),
     "poster": ("poster", "posterurl", "posterpath"),
-    "original_title": ("originaltitle",),
     "alternate_titles": ("alternatetitles", "alternativetitles", "othertitles", "akas", "aka"),
 }
 """Canonical column → accepted names (lower case, letters and digits only), best first."""

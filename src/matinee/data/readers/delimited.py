@@ -18,18 +18,16 @@ import polars as pl
 
 from matinee.data.readers.columns import known_name
 from matinee.data.readers.encodings import decode, wide_encoding
+from matinee.data.readers.line_repair import UNIT, LineRepair
 from matinee.data.readers.memory import check_text_file
-from matinee.data.readers.remarks import dropped_lines, line_numbers, remark
+from matinee.data.readers.remarks import line_numbers, remark
 from matinee.errors import DataError
 
 _HEAD = 1 << 16
-_UNIT = "\x1f"  # ASCII unit separator; replaces the two-character `::`, which polars does not support
 _SEPARATORS = (",", "\t", ";", "|")
 _BOM = b"\xef\xbb\xbf"
 _WIDE = 40
 """Tables of more columns are read in part, those of fewer as a whole: then Polars tells rows with too many fields."""
-_MOST_JOINED = 200
-"""Lines that a quoted field may take."""
 _NUMBER = re.compile(r"^[\s\"']*[-+]?\d+(?:[.,]\d+)?(?:[eE][-+]?\d+)?[\s\"']*$")
 
 
@@ -160,59 +158,83 @@ def read_text(
     if layout.separator == "::":
         quote = None
     has_header = names is None and layout.header is not None
-    header = names or layout.header or [str(number + 1) for number in range(layout.width)]
+    header = tuple(names or layout.header or (str(number + 1) for number in range(layout.width)))
     if n_rows is None:
         check_text_file(path, len(header) if columns is None else len(columns))
-
-    some = columns is not None and len(header) > _WIDE
-    is_wide = wide_encoding(_first_bytes(path)) is not None
-
-    def parse(source: Path | bytes, skip: int = layout.skip) -> pl.DataFrame:
-        frame = pl.read_csv(
-            source,
-            has_header=has_header,
-            separator=_UNIT if layout.separator == "::" else layout.separator,
-            quote_char=quote,
-            infer_schema=False,
-            n_rows=n_rows,
-            skip_lines=skip,
-            columns=list(columns) if some and columns is not None else None,
-            schema=None if has_header else dict.fromkeys(header, pl.String),
-        )
-        return frame if columns is None or some else frame.select(columns)
-
-    def parse_checked(source: Path | bytes) -> pl.DataFrame | None:
-        """The table, or None if its lines must be looked at one by one."""
-        try:
-            frame = parse(source)
-        except pl.exceptions.PolarsError:
-            return None
-        if n_rows is not None:
-            return frame
-        rows = frame.height + has_header + layout.skip
-        # What Polars does not tell: lines swallowed by a stray quotation mark, and fields too many in columns not read.
-        if quote is not None and _has(source, quote) and _count(source, b"\n") != rows:
-            return None
-        separators = (rows - layout.skip) * (len(header) - 1)
-        if some and not layout.skip and _count(source, layout.separator.encode()) != separators:
-            return None
-        return frame
-
+    parser = _Parser(layout, header, has_header, quote, None if columns is None else tuple(columns), n_rows)
     try:
-        if layout.separator != "::" and not is_wide and (frame := parse_checked(path)) is not None:
-            return frame
-        data = _as_utf8(path, tell=n_rows is None)
-        if layout.separator == "::":
-            try:
-                return parse(data.replace(b"::", _UNIT.encode()))
-            except pl.exceptions.PolarsError:
-                pass
-        elif (frame := parse_checked(data)) is not None:
-            return frame
-        return parse(_mended(path, data, layout, has_header, quote, len(header), tell=n_rows is None), skip=0)
+        return _read(path, parser)
     except (pl.exceptions.PolarsError, OSError) as error:
         what = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path} is not a table: {what}", "Correct it, or fetch the file again.") from error
+
+
+def _read(path: Path, parser: _Parser) -> pl.DataFrame:
+    """The table: of the file as it is, else of its text in UTF-8, else of its repaired lines."""
+    separator = parser.layout.separator
+    if separator != "::" and wide_encoding(_first_bytes(path)) is None and (frame := parser.checked(path)) is not None:
+        return frame
+    tell = parser.n_rows is None
+    data = _as_utf8(path, tell)
+    if (frame := parser.checked(data.replace(b"::", UNIT.encode()) if separator == "::" else data)) is not None:
+        return frame
+    lines = data.decode().replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if not lines[-1]:
+        lines.pop()
+    repair = LineRepair(separator, parser.quote, len(parser.header))
+    begin = parser.layout.skip + parser.has_header
+    text = repair.repaired(lines, begin, lines[begin - 1] if parser.has_header else None)
+    if tell:
+        repair.tell(path)
+    return parser(text, skip=0)
+
+
+@dataclass(frozen=True)
+class _Parser:
+    """Polars' parser with the layout of a file."""
+
+    layout: Layout
+    header: tuple[str, ...]
+    has_header: bool
+    quote: str | None
+    columns: tuple[str, ...] | None
+    n_rows: int | None
+
+    @property
+    def in_part(self) -> bool:
+        """Whether only the columns wanted are parsed."""
+        return self.columns is not None and len(self.header) > _WIDE
+
+    def __call__(self, source: Path | bytes, skip: int | None = None) -> pl.DataFrame:
+        frame = pl.read_csv(
+            source,
+            has_header=self.has_header,
+            separator=UNIT if self.layout.separator == "::" else self.layout.separator,
+            quote_char=self.quote,
+            infer_schema=False,
+            n_rows=self.n_rows,
+            skip_lines=self.layout.skip if skip is None else skip,
+            columns=list(self.columns) if self.in_part and self.columns is not None else None,
+            schema=None if self.has_header else dict.fromkeys(self.header, pl.String),
+        )
+        return frame if self.columns is None or self.in_part else frame.select(self.columns)
+
+    def checked(self, source: Path | bytes) -> pl.DataFrame | None:
+        """The table, or None if its lines must be looked at one by one."""
+        try:
+            frame = self(source)
+        except pl.exceptions.PolarsError:
+            return None
+        if self.n_rows is not None:
+            return frame
+        rows = frame.height + self.has_header
+        # What Polars does not tell: lines swallowed by a stray quotation mark, and fields too many in columns not read.
+        if self.quote is not None and _has(source, self.quote) and _count(source, b"\n") != rows + self.layout.skip:
+            return None
+        if self.in_part and not self.layout.skip:
+            separators = rows * (len(self.header) - 1)
+            return frame if _count(source, self.layout.separator.encode()) == separators else None
+        return frame
 
 
 def _first_bytes(path: Path) -> bytes:
@@ -253,101 +275,3 @@ def _count(source: Path | bytes, sign: bytes) -> int:
             count += block.count(sign)
             last = block[-1:]
     return count + (sign == b"\n" and last not in (b"", b"\n"))
-
-
-def _mended(
-    path: Path, data: bytes, layout: Layout, has_header: bool, quote: str | None, width: int, *, tell: bool
-) -> bytes:
-    """A file with every row on a line of its own with all its fields; what cannot be read is left out and told.
-
-    Raises:
-        DataError: most lines are no rows of the table.
-    """
-    separator = layout.separator
-    lines = data.decode().replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    if lines and not lines[-1]:
-        lines.pop()
-    out = io.StringIO()
-    delimiter = _UNIT if separator == "::" else separator
-    writer = csv.writer(out, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
-    long: list[int] = []
-    quoted: list[int] = []
-    rows = 0
-    at = layout.skip
-    if has_header:
-        out.write((lines[at] if separator != "::" else lines[at].replace("::", _UNIT)) + "\n")
-        at += 1
-    while at < len(lines):
-        line, number = lines[at], at + 1
-        at += 1
-        if not line.strip():
-            continue
-        if quote is None or quote not in line:
-            if line.count(separator) == width - 1:
-                out.write((line.replace("::", _UNIT) if separator == "::" else line) + "\n")
-                rows += 1
-                continue
-            fields: list[str] | None = line.split(separator)
-        else:
-            fields = _fields(line, separator)
-            if fields is None or len(fields) != width:
-                joined = _joined(lines, at, line, separator, width) if fields is None else None
-                if joined is not None:
-                    fields, at = joined
-                else:
-                    plain = line.split(separator)
-                    if fields is None or len(plain) == width:
-                        fields = plain
-                        quoted.append(number)
-        assert fields is not None
-        if len(fields) > width and not any(field.strip() for field in fields[width:]):
-            fields = fields[:width]
-        if len(fields) > width:
-            long.append(number)
-            continue
-        rows += 1
-        if quote is None:
-            out.write(delimiter.join(fields) + "\n")
-        else:
-            writer.writerow([*fields, *[""] * (width - len(fields))])
-    if len(long) > rows:
-        raise DataError(
-            f"{path}, line {long[0]}: more than the {width} fields expected, as in {len(long):,} lines.",
-            "Correct the file, or fetch it again.",
-        )
-    if tell:
-        dropped_lines(path, f"line with more than the {width} fields expected", long)
-        if quoted:
-            remark(
-                f"{path.name}: quotation marks that enclose no field are kept as they stand: {line_numbers(quoted)}."
-            )
-    return out.getvalue().encode()
-
-
-def _fields(line: str, separator: str) -> list[str] | None:
-    """The fields of a record; None if its quotation marks do not enclose fields."""
-    try:
-        found = list(csv.reader([line], delimiter=separator, strict=True))
-    except csv.Error:
-        return None
-    return found[0] if len(found) == 1 else None
-
-
-def _joined(lines: Sequence[str], at: int, line: str, separator: str, width: int) -> tuple[list[str], int] | None:
-    """A record whose quoted field takes several lines, and the line after it; None if there is none."""
-    record = line
-    complete = 0
-    for end in range(at, min(at + _MOST_JOINED, len(lines))):
-        follower = lines[end]
-        record += "\n" + follower
-        complete += follower.count(separator) == width - 1 and '"' not in follower
-        if '"' not in follower:
-            continue
-        try:
-            found = list(csv.reader(io.StringIO(record, newline=""), delimiter=separator, strict=True))
-        except csv.Error:
-            continue
-        if len(found) == 1 and len(found[0]) == width:
-            # Lines that are rows themselves were swallowed by a stray quotation mark.
-            return None if complete and complete >= (end - at) / 2 and width > 1 else (found[0], end + 1)
-    return None

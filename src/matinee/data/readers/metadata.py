@@ -24,8 +24,11 @@ from matinee.errors import DataError
 Kind = Literal["tmdb", "imdb"]
 
 _TMDB = frozenset(
-    "backdrop_path belongs_to_collection original_language original_title popularity poster_path production_companies "
-    "production_countries release_date spoken_languages tagline vote_average vote_count genre_ids".split()
+    {
+        *("backdrop_path", "belongs_to_collection", "original_language", "original_title", "popularity", "poster_path"),
+        *("production_companies", "production_countries", "release_date", "spoken_languages", "tagline"),
+        *("vote_average", "vote_count", "genre_ids"),
+    }
 )
 """Columns of TMDB's movies, beside `id`, that other tables seldom have."""
 _FILMS = ("movie", "tvMovie", "video", "short", "tvShort", "tvSpecial")
@@ -65,7 +68,9 @@ def kind_of(columns: Collection[str]) -> Kind | None:
 
 def is_id_list(columns: Collection[str]) -> bool:
     """Whether a table is TMDB's daily list of ids: an id, the original title, and no more of a movie."""
-    return set(columns) <= {"adult", "id", "original_title", "popularity", "video"} and {"id", "original_title"} <= set(columns)
+    return set(columns) <= {"adult", "id", "original_title", "popularity", "video"} and {"id", "original_title"} <= set(
+        columns
+    )
 
 
 def is_averages(columns: Collection[str]) -> bool:
@@ -96,7 +101,7 @@ def refuse_other_tables(path: Path, columns: Collection[str]) -> None:
 def read_movies(path: Path, kind: Kind) -> pl.DataFrame:
     """Movies with the columns of the catalog, and `imdb_id` or `tmdb_id`, but no `movie_id`.
 
-    Tables beside the file are joined: `credits`, `keywords` (The Movies Dataset), `…_credits` (TMDB 5000), `title.crew`.
+    Tables beside the file are joined: `credits`, `keywords` (The Movies Dataset), `…_credits` (TMDB 5000).
 
     Raises:
         DataError: damaged.
@@ -135,7 +140,9 @@ def _tmdb_movies(path: Path) -> pl.DataFrame:
     faults = movies.height - int(movies.select(is_id.sum()).item())
     if faults:
         dropped_rows(path, "no TMDB id (a line broken in two)", faults)
-    movies = movies.filter(is_id).with_columns(tmdb_id=_id("tmdb_id")).unique("tmdb_id", keep="first", maintain_order=True)
+    movies = (
+        movies.filter(is_id).with_columns(tmdb_id=_id("tmdb_id")).unique("tmdb_id", keep="first", maintain_order=True)
+    )
     for side in _sides(path):
         movies = movies.join(side, on="tmdb_id", how="left", maintain_order="left", suffix="_side")
         again = [name for name in movies.columns if name.endswith("_side")]
@@ -243,7 +250,8 @@ def with_movie_ids(
     own = f"{kind}_id"
     called = id_column.lower().replace("_", "")
     if "movie_id" in mapping or called in (f"{kind}id", "tconst" if kind == "imdb" else "", f"{kind}movieid"):
-        remark(f"{path.name}: its ids are taken for those of the ratings ({'stated' if 'movie_id' in mapping else id_column}).")
+        why = "stated" if "movie_id" in mapping else id_column
+        remark(f"{path.name}: its ids are taken for those of the ratings ({why}).")
         return movies.with_columns(movie_id=pl.col(own))
     rated = ratings["movie_id"].cast(pl.String).str.strip_chars().drop_nulls().unique()
     are_imdb = int(rated.str.contains(r"^tt\d{6,}$").sum()) >= 0.9 * max(len(rated), 1)
@@ -252,12 +260,14 @@ def with_movie_ids(
     if links is not None:
         return _by_links(movies, path, links)
     if len(rated) >= _MANY and int(rated.is_in(movies[own].drop_nulls().implode()).sum()) >= 0.98 * len(rated):
-        remark(f"{path.name}: nearly all films that are rated are in it, so its ids are taken for those of the ratings.")
+        remark(
+            f"{path.name}: nearly all films that are rated are in it, so its ids are taken for those of the ratings."
+        )
         return movies.with_columns(movie_id=pl.col(own))
     what = "TMDB" if kind == "tmdb" else "IMDb"
     raise DataError(
-        f"{path} has the ids of {what}, and the ratings have ids of another kind ({id_column}): the same number would be "
-        "another film.",
+        f"{path} has the ids of {what}, and the ratings have ids of another kind ({id_column}): the same number would "
+        "be another film.",
         "Add the table of links (movieId, imdbId, tmdbId) to the folder; or, if the ratings do have ids of "
         f"{what}, say so with --map movies.movie_id={'id' if kind == 'tmdb' else 'tconst'}.",
     )
@@ -269,7 +279,11 @@ def by_links_if_tmdb(movies: pl.DataFrame, path: Path, links: pl.DataFrame | Non
         return movies
     own = movies.select(_id("movie_id")).to_series().drop_nulls().unique()
     here, there = links.select(_id("movie_id")).to_series(), links.select(_id("tmdb_id")).to_series().drop_nulls()
-    if not len(own) or 2 * own.is_in(here.implode()).sum() >= len(own) or own.is_in(there.implode()).sum() < 0.9 * len(own):
+    if (
+        not len(own)
+        or 2 * own.is_in(here.implode()).sum() >= len(own)
+        or own.is_in(there.implode()).sum() < 0.9 * len(own)
+    ):
         return movies
     remark(f"{path.name} has the ids of TMDB, as the table of links tells.")
     return _by_links(movies.with_columns(tmdb_id=_id("movie_id")).drop("movie_id"), path, links)
@@ -282,8 +296,14 @@ def _by_links(movies: pl.DataFrame, path: Path, links: pl.DataFrame) -> pl.DataF
         if name not in links.columns or name not in movies.columns:
             continue
         key = _link_key(name)
-        left = links.select(pl.col("movie_id").cast(pl.String).str.strip_chars(), key=key).filter(pl.col("key").is_not_null())
-        right = movies.with_columns(key=key).filter(pl.col("key").is_not_null()).unique("key", keep="first", maintain_order=True)
+        left = links.select(pl.col("movie_id").cast(pl.String).str.strip_chars(), key=key).filter(
+            pl.col("key").is_not_null()
+        )
+        right = (
+            movies.with_columns(key=key)
+            .filter(pl.col("key").is_not_null())
+            .unique("key", keep="first", maintain_order=True)
+        )
         made.append(left.join(right, on="key", how="inner", maintain_order="left").drop("key"))
     joined = pl.concat(made, how="diagonal_relaxed") if made else movies.clear().with_columns(movie_id=pl.lit(""))
     joined = joined.unique("movie_id", keep="first", maintain_order=True)
@@ -314,5 +334,7 @@ def read_movies_alone(path: Path, columns: Collection[str]) -> pl.DataFrame | No
     movies = read_movies(path, kind)
     if kind == "imdb":
         return movies.with_columns(movie_id=pl.col("imdb_id"))
-    remark(f"{path.name} has the ids of TMDB: its films are called tmdb:… where the catalog has no film of that TMDB id.")
+    remark(
+        f"{path.name} has the ids of TMDB: its films are called tmdb:… where the catalog has no film of that TMDB id."
+    )
     return movies.with_columns(movie_id=pl.lit("tmdb:") + pl.col("tmdb_id"))

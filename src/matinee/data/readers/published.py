@@ -7,8 +7,9 @@ from pathlib import Path
 import polars as pl
 
 from matinee.data.readers.columns import MOVIES_COLUMNS, RATINGS_COLUMNS, resolve_columns
+from matinee.data.readers.delimited import read_text
 from matinee.data.readers.remarks import remark
-from matinee.data.readers.tables import SUFFIXES, RawData, read_table, read_text
+from matinee.data.readers.tables import SUFFIXES, RawData, read_table
 from matinee.errors import DataError
 
 GENRES = (
