@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from matinee.client import Call, RefusedError, calls
 from matinee.errors import MatineeError
 from matinee.web.inputs import typed
+from matinee.web.pages.foryou.options import user_name
 from matinee.web.shell import Page, Params, Shell, address_of, error_value, trouble
 from matinee.web.titlebox import MAX_TITLE, box_value, find_movie, is_unknown, title_box, with_year
 from matinee.web.views import make_view
@@ -126,7 +127,7 @@ async def rating_changed(
         return update(key, trouble=INCOMPLETE)
     try:
         try:
-            await shell.ask(change(name, key, *stars))
+            await shell.ask(change(user_name(name), key, *stars))
         except RefusedError as error:
             if stars or error.status != 404:  # 404: the rating is deleted already
                 raise
