@@ -73,6 +73,7 @@ OF_EVERY_USER = {
     "GET /v1/movies/{movie_id}/poster",
     "GET /v1/titles",
     "GET /v1/search",
+    "GET /v1/people",
     "GET /v1/popular",
     "GET /v1/map",
     "GET /v1/models",

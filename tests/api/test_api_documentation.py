@@ -20,6 +20,7 @@ GET /v1/statistics
 GET /v1/report
 GET /v1/users/{user_id}/explanations/{movie_id}
 GET /v1/search
+GET /v1/people
 GET /v1/map
 POST /v1/posters/search
 POST /recommendation

@@ -178,7 +178,8 @@ def test_popular(home: Path, run: Any) -> None:
     assert items
     assert all("Comedy" in item["genres"] and item["year"] == 1995 for item in items)
     nothing = run("popular", "--genre", 'Co"medy')
-    assert (nothing.code, nothing.out, nothing.err) == (0, "", "Nothing found.\n")
+    assert (nothing.code, nothing.out) == (1, "")
+    assert 'Did you mean "Comedy"?' in nothing.err
     assert run("popular", "--days", "-1").code == 2
     assert run("popular", "--year", "soon").code == 2
 

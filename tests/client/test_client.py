@@ -128,7 +128,7 @@ EVERY = [(name, call) for name, some in CALLS.items() for call in some]
 
 
 def test_every_call_is_tried() -> None:
-    assert set(CALLS) | {"run", "import_lines", "import_progress", "import_history"} == set(FUNCTIONS)
+    assert set(CALLS) | {"run", "import_lines", "import_progress", "import_history", "export_history"} == set(FUNCTIONS)
 
 
 def test_an_import_is_sent_and_names_the_line_that_is_refused(client: Client, tmp_path: Path) -> None:

@@ -144,7 +144,10 @@ def test_posters_only_move_films_a_little() -> None:
 
 
 def test_titles_less_alike_fill_up_what_is_left() -> None:
-    rows = [hit.row for hit in fuse_search("shark hunter man", [TitleHit(1, 0.5, "spelt 60 % alike")], [(0, 0.5)], n=5)]
+    rows = [
+        hit.row
+        for hit in fuse_search("shark hunter man", [TitleHit(1, 0.5, "spelt 60 % alike", alike=60.0)], [(0, 0.5)], n=5)
+    ]
     assert rows == [0, 1]
 
 

@@ -24,6 +24,7 @@ ROUTES: dict[str, Cost | Literal["free", "by query"]] = {
     "GET /v1/users/{user_id}/recommendations": "by query",
     "GET /v1/movies/{movie_id}/similar": "by query",
     "GET /v1/search": "by query",
+    "GET /v1/people": "by query",
     "POST /v1/recommendations": "heavy",
     "POST /v1/recommendations/group": "heavy",
     "POST /v1/posters/search": "heavy",

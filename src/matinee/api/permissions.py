@@ -59,6 +59,7 @@ NEEDS: dict[str, Need] = {
     "GET /v1/movies/{movie_id}/poster": CATALOG,
     "GET /v1/titles": CATALOG,
     "GET /v1/search": CATALOG,
+    "GET /v1/people": CATALOG,
     "GET /v1/popular": CATALOG,
     "GET /v1/map": CATALOG,
     "GET /v1/models": CATALOG,

@@ -145,6 +145,7 @@ def hit_record(hit: Hit, rank: int) -> dict[str, Any]:
         "matched": hit.matched,
         "how": hit.how,
         "matched_title": hit.matched_title,
+        "line": hit.line,
     }
 
 

@@ -217,13 +217,23 @@ def search(
     by: Annotated[Literal["both", "title", "meaning"], typer.Option(help="What to search.")] = "both",
     n: Number = 10,
     filter: FilterText = "",
+    plain: Annotated[bool, typer.Option(help="Look for no people, genres, years … in the words.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Find films by title and by what they are about."""
+    """Find films by title, by people, by wishes ("90s action with bruce willis") and by what they are about."""
     with open_engine() as engine:
-        hits = engine.search(" ".join(text), n=n, filter=filter, by=by)
+        hits = engine.search(" ".join(text), n=n, filter=filter, by=by, plain=plain)
         if json:
-            print_json({"items": hits})
+            print_json({"items": list(hits), "understood": hits.understood, "suggestions": hits.suggestions})
+            return
+        if hits.understood:
+            parts = ", ".join(part.label for part in hits.understood.parts)
+            rest = f"; words: {hits.understood.text}" if hits.understood.text else ""
+            typer.echo(f"Understood as {parts}{rest} (--plain searches the words as they are).")
+            for note in hits.understood.notes:
+                typer.echo(note)
+        if hits.suggestions:
+            typer.echo(f"Nothing found. Did you mean {' or '.join(movie.title for movie in hits.suggestions)}?")
             return
         rows: list[Row] = [
             [

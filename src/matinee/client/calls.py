@@ -270,6 +270,11 @@ def search(
     return _call("GET", "v1", "search", q=text, n=n, by=by, filter=filter or None, plain=plain)
 
 
+def people(text: str, *, n: int | None = None, filter: str | None = None) -> Call:
+    """People by name, with their films."""
+    return _call("GET", "v1", "people", q=text, n=n, filter=filter or None)
+
+
 def popular(
     *,
     by: str | None = None,

@@ -37,17 +37,18 @@ from matinee.engine.types import (
     Explanation,
     GroupAnswer,
     GroupMethod,
-    Hit,
     MovieMap,
     MoviePage,
     MovieRatings,
     Neighbor,
+    Person,
     PlotMethod,
     PopularBy,
     PopularItem,
     PosterHit,
     RatedMovie,
     Request,
+    SearchAnswer,
     SearchBy,
     SimilarBy,
     StateChange,
@@ -326,17 +327,32 @@ class Engine:
         view = self.request_view()
         return similar(view, known_id(view.catalog, movie_id), by=by, n=n, filter=filter, index=index, method=method)
 
-    def search(self, text: str, *, n: int = 10, filter: str = "", by: SearchBy = "both") -> list[Hit]:
-        """Movies by title (exact, prefix, typo-tolerant) and by meaning, fused.
+    def search(
+        self, text: str, *, n: int = 10, filter: str = "", by: SearchBy = "both", plain: bool = False
+    ) -> SearchAnswer:
+        """Movies by title (exact, prefix, typo-tolerant), people, wishes ("90s action with Bruce Willis") and meaning.
+
+        The answer is a list of hits; its `understood` says what was read from the text, and its `suggestions` name near
+        titles where nothing was found.
 
         Args:
+            plain: search the text as it is, without looking for people and wishes in it.
             by: "title", "meaning", or "both"; where the snapshot has no text vectors, or the encoder cannot be had,
                 "both" is by title alone.
 
         Raises:
             InvalidInputError, EncoderError: `by="meaning"` where there is nothing to search by.
         """
-        return hybrid.search(self.request_view(), self.encoders, text, n=n, filter=filter, by=by)
+        return hybrid.search(self.request_view(), self.encoders, text, n=n, filter=filter, by=by, plain=plain)
+
+    def people(self, text: str, *, n: int = 10, filter: str = "", films: int = 10) -> list[Person]:
+        """People whose name a text is (misspelled, too) or begins a word of, best known first.
+
+        Args:
+            filter: which movies may be listed.
+            films: maximum number of movies of each.
+        """
+        return hybrid.find_people(self.request_view(), text, n=n, filter=filter, films=films)
 
     def search_posters(
         self,

@@ -8,7 +8,7 @@ import gradio as gr
 
 from matinee.client import AsyncClient, calls
 from matinee.errors import MatineeError
-from matinee.web.guard import keep_files_away
+from matinee.web.guard import keep_files_away, keep_no_statistics
 from matinee.web.pages import EARLIER, PAGES
 from matinee.web.pages.foryou.options import MAX_NAME
 from matinee.web.shell import MAX_QUERY, Shell, address_of, params_of
@@ -74,5 +74,6 @@ def build_blocks(core: AsyncClient) -> gr.Blocks:
 
         shell.listen(who.users, users, take=["prefix"], outputs=[who], api_name="users", last=True)
     keep_files_away(blocks)
+    keep_no_statistics(blocks)
     blocks.state_session_capacity = MAX_SESSIONS
     return blocks

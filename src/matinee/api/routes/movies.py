@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Literal
 from urllib.parse import urlencode
 
@@ -13,7 +14,7 @@ from matinee.api import parameters
 from matinee.api.errors import problems
 from matinee.api.parameters import refuse
 from matinee.api.render import hit_record, movie_record, reply
-from matinee.api.schemas.answers import MovieOut, MoviePageOut, SearchOut
+from matinee.api.schemas.answers import MovieOut, MoviePageOut, PeopleOut, SearchOut
 from matinee.api.schemas.requests import MovieIn, MoviePatch
 from matinee.api.service import EMBEDDING_HEADER, EngineDep, embedding_header
 from matinee.data.catalog import Movie
@@ -36,11 +37,38 @@ def search(
         Literal["both", "title", "meaning"],
         Query(description="What is searched: titles, what films are about, or both (fused by rank)."),
     ] = "both",
+    plain: Annotated[
+        bool, Query(description="Search the text as it is: look for no people, genres, years … in it.")
+    ] = False,
 ) -> Response:
-    """Films by title (exact, by prefix, with typos) and by meaning. Each says how it matched."""
-    hits = engine.search(q, n=n, filter=filter, by=by)
-    items = [hit_record(hit, rank) for rank, hit in enumerate(hits, 1)]
-    return reply({"query": q, "items": items, "snapshot": engine.snapshot_id})
+    """Films by title (exact, by prefix, with typos), people, wishes ("90s action with bruce willis") and meaning.
+
+    Each says how it matched; `understood` says what was read from the text, and where nothing was found `suggestions`
+    name near titles.
+    """
+    found = engine.search(q, n=n, filter=filter, by=by, plain=plain)
+    items = [hit_record(hit, rank) for rank, hit in enumerate(found, 1)]
+    return reply(
+        {
+            "query": q,
+            "items": items,
+            "snapshot": engine.snapshot_id,
+            "understood": None if found.understood is None else asdict(found.understood),
+            "suggestions": [asdict(movie) for movie in found.suggestions],
+        }
+    )
+
+
+@router.get("/v1/people", response_model=PeopleOut, responses=problems(400, 422, 503), summary="Find people")
+def people(
+    engine: EngineDep,
+    q: Annotated[str, Query(min_length=1, max_length=500, description="A name.", examples=["kurosawa"])],
+    n: parameters.Count = 10,
+    filter: parameters.Filter = "",
+) -> Response:
+    """Directors, writers and actors by name (misspelled, too), their number of films by role, and the best known."""
+    found = engine.people(q, n=n, filter=filter)
+    return reply({"query": q, "items": [asdict(person) for person in found], "snapshot": engine.snapshot_id})
 
 
 @router.get("/v1/movies", response_model=MoviePageOut, responses=problems(400, 422, 503), summary="List the catalog")

@@ -97,9 +97,12 @@ class HitOut(RankedFilmOut):
     """A film in a ranked list."""
 
     score: float = Field(ge=0, le=1.001)
-    matched: str = Field(description='"title", "meaning", "words" (of the description) or "poster".')
+    matched: str = Field(
+        description='"title", "person", "meaning", "words" (of the description), "poster", "wish" or "similar".'
+    )
     how: str = Field(description="Why, in words.")
     matched_title: str | None = Field(None, description="The original or alternate title that matched, if one did.")
+    line: str | None = Field(None, description="The sentence of the plot that has most of the words.")
 
 
 class SearchOut(
@@ -112,6 +115,26 @@ class SearchOut(
 
     query: str
     items: list[HitOut]
+    snapshot: str
+    understood: types.Understood | None = Field(
+        None, description="What was read from the text; null where it was searched as it is."
+    )
+    suggestions: list[types.MovieRef] = Field([], description="Near titles, where nothing was found: a question.")
+
+
+class PeopleOut(
+    BaseModel,
+    json_schema_extra=example(
+        f"""{{"query": "kurosawa", "items": [{{
+          "name": "Akira Kurosawa", "roles": {{"director": 14, "writer": 12, "cast": 0}},
+          "films": [{{"movie_id": "2019", "title": "Seven Samurai", "year": 1954, "how": "directed by"}}]
+        }}], {SNAPSHOT}}}"""
+    ),
+):
+    """People found, best known first."""
+
+    query: str
+    items: list[types.Person]
     snapshot: str
 
 

@@ -84,6 +84,10 @@ class TextColumn:
         if code is not None:
             into[self._rows[self._starts[code] : self._starts[code + 1]]] = True
 
+    def has(self, value: str) -> bool:
+        """Whether some row has a folded value."""
+        return value in self._code
+
     def contains(self, part: str) -> Mask:
         """Where a folded value contains the part; a pass over the distinct values."""
         found = np.fromiter((part in value for value in self.values), dtype=np.bool_, count=len(self.values))
@@ -99,6 +103,7 @@ class Columns:
         self._table = table
         self._lock = threading.Lock()
         self._text: dict[str, TextColumn] = {}
+        self._spellings: dict[str, list[str]] = {}
         self._contains: dict[tuple[str, str], Mask] = {}
         self._year: NDArray[np.float64] | None = None
 
@@ -108,6 +113,17 @@ class Columns:
             if name not in self._text:
                 self._text[name] = TextColumn(self._table.column(name), lists=name in LIST_COLUMNS)
             return self._text[name]
+
+    def spellings(self, name: str) -> list[str]:
+        """The distinct values of a column of lists, as the catalog writes them, in the order of `text(name).values`."""
+        with self._lock:
+            if name not in self._spellings:
+                first: dict[str, str] = {}
+                for values in self._table.column(name):
+                    for value in values:
+                        first.setdefault(fold(value), value)
+                self._spellings[name] = list(first.values())
+            return self._spellings[name]
 
     def contains(self, name: str, part: str) -> Mask:
         """Where a column contains folded text; read-only, kept for the next time."""

@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz import fuzz, process
 
 from matinee.data.catalog import Catalog
 from matinee.engine.filters.columns import Columns, FilterStats, Mask, columns_of, fold
@@ -15,6 +16,12 @@ from matinee.errors import FilterError, InvalidInputError
 _OPPOSITE: dict[Operator, Operator] = {
     "=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">", "in": "not in", "not in": "in",
 }  # fmt: skip
+
+
+SPELLED = frozenset({"genre", "country", "language", "director", "writer", "cast", "person"})
+"""Fields whose values are checked: names that come from the data, not words that anybody makes up, as tags are."""
+MISTYPED, SHORTEST_CHECKED = 80.0, 4
+"""Likeness (0..100, RapidFuzz's ratio) of a value that is surely meant, and letters of the shortest that is checked."""
 
 
 class Filter:
@@ -105,6 +112,8 @@ class _Evaluation:
             same = (node.values[0] is True) == ((node.operator == "=") == value)
             return present.copy() if same else ~present
         mask = np.zeros(self.n_items, dtype=np.bool_)
+        if node.field.name in SPELLED and node.operator in ("=", "in"):
+            self.check_spelling(node)
         for name in node.field.columns:
             for operand in node.values:
                 text = fold(str(operand))
@@ -118,6 +127,31 @@ class _Evaluation:
             if known is not None:
                 mask &= known
         return mask
+
+    def check_spelling(self, node: Comparison) -> None:
+        """Refuse a value that no movie has and that is spelled nearly as one that some have.
+
+        Raises:
+            FilterError: with the nearest value.
+        """
+        columns = [self.columns.text(name) for name in node.field.columns]
+        for operand in node.values:
+            text = fold(str(operand))
+            if len(text) < SHORTEST_CHECKED or any(column.has(text) for column in columns):
+                continue
+            nearest = max(
+                (
+                    (found[1], name, found[2])
+                    for name, column in zip(node.field.columns, columns, strict=True)
+                    if (found := process.extractOne(text, column.values, scorer=fuzz.ratio, score_cutoff=MISTYPED))
+                ),
+                default=None,
+            )
+            if nearest:
+                value = self.columns.spellings(nearest[1])[nearest[2]]
+                raise FilterError(
+                    f'No film has the {node.field.name} "{operand}".', node.position, f'Did you mean "{value}"?'
+                )
 
     def number(self, node: Comparison, value: bool) -> Mask:
         numbers = self.numbers(node)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from array import array
+from collections.abc import Callable
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -34,9 +36,11 @@ KNOWN = 3
 """Movies whose descriptions must hold a word for it to be known as one, and not a typing error."""
 
 _WORD = re.compile(r"[^\W_]+")
+_SENTENCE = re.compile(r"[^.!?]+(?:[.!?](?!\s|$)[^.!?]+)*[.!?]*")
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
+@lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
     """A lower-case word without the endings that only inflect it: "hunted", "hunting", "hunts" → "hunt".
 
@@ -101,11 +105,34 @@ class WordIndex:
     def share_known(self, text: str) -> float:
         """Share (0..1) of the text's words that several descriptions hold; 0 where it has none to tell by.
 
-        Common words and those of one or two letters do not count.
+        Common words and single letters do not count.
         """
-        asked = [word for word in proper_words(fold(text)) if len(word) > 2 or not word.isascii()]
+        asked = [word for word in proper_words(fold(text)) if len(word) > 1 or not word.isascii()]
         held = (self._places.get(stem(word), (0, 0)) for word in asked)
         return sum(end - start >= KNOWN for start, end in held) / len(asked) if asked else 0.0
+
+    def holds(self, text: str) -> bool:
+        """Whether a description has one of the text's words; common and very short ones do not count."""
+        asked = (word for word in proper_words(fold(text)) if len(word) > 2 or not word.isascii())
+        return any(stem(word) in self._places for word in asked)
+
+    def lines(self, text: str) -> Callable[[str | None], str | None]:
+        """What finds the sentence of an overview that has most of a text's words, the rare ones above all.
+
+        It gives None where no sentence has any.
+        """
+        known = {stem(word): self._rarity(end - start) for word, (start, end) in self._known(text).items()}
+
+        def line(overview: str | None) -> str | None:
+            best, most = None, 0.0
+            for sentence in _SENTENCE.findall(overview or "") if known else ():
+                held = {stem(word) for word in _WORD.findall(_plain(sentence))}
+                worth = sum(rarity for root, rarity in known.items() if root in held)
+                if worth > most:
+                    best, most = " ".join(sentence.split()), worth
+            return best
+
+        return line
 
     def _known(self, text: str) -> dict[str, tuple[int, int]]:
         """Words of a text, one of each stem, and where their postings lie."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee.engine.search.bm25 import WordIndex
-from matinee.engine.search.title_index import EXACT, PREFIX, WORD, TitleHit
+from matinee.engine.search.title_index import WORD, TitleHit
 
 DEPTH = 100
 """Movies that each list should bring, where it has so many: deeper ones changed nothing on development queries."""
@@ -127,7 +127,7 @@ def fuse_search(
     """
     known = 0.5 if index is None else index.share_known(text)
     by_row = {hit.row: hit for hit in titles}
-    found = [_titled(hit, hit.score) for hit in titles if _is_sure(hit.how, text, known)][:n]
+    found = [titled(hit, hit.score) for hit in titles if _is_sure(hit, text, known)][:n]
     taken = {hit.row for hit in found}
 
     def add(hit: Fused) -> None:
@@ -144,26 +144,25 @@ def fuse_search(
     top = min([_TOP_OF_REST, *(hit.score for hit in found)]) * (_K + 1) / (2 + POSTERS)
     for row, score, sources in fuse(lists, {"poster": POSTERS}, n + len(taken)):
         if "title" in sources:
-            add(_titled(by_row[row], score * top))
+            add(titled(by_row[row], score * top))
         else:
             add(Fused(row, score * top, *_why(sources, text, row, index, shows)))
     for hit in titles:
-        add(_titled(hit, hit.score))
+        add(titled(hit, hit.score))
     return found
 
 
-def _titled(hit: TitleHit, score: float) -> Fused:
+def titled(hit: TitleHit, score: float) -> Fused:
+    """A movie found by its title."""
     return Fused(hit.row, score, "title", hit.how, hit.other)
 
 
-def _is_sure(how: str, text: str, known: float) -> bool:
+def _is_sure(hit: TitleHit, text: str, known: float) -> bool:
     """Whether a title match must be what was meant, whatever else is found."""
-    if how in (EXACT, PREFIX):
-        return True
-    if how == WORD:  # a single word that descriptions know may mean the thing; several in a row mean the movie
+    if hit.how == WORD:  # a single word that descriptions know may mean the thing; several in a row mean the movie
         return known < 1 or len(text.split()) > 1
     alike = ALIKE_UNKNOWN if known == 0 else ALIKE if known < 1 else ALIKE_KNOWN
-    return float(how.split()[1]) >= alike  # "spelt 92 % alike"
+    return round(hit.alike) >= alike
 
 
 def _why(

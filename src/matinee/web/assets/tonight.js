@@ -51,7 +51,9 @@ function mountWelcome(root, scale, again, done) {
   const draw = (items, anew) => {
     if (anew) list.innerHTML = "";
     const there = new Set([...list.querySelectorAll("[data-pick]")].map((one) => one.dataset.pick));
-    list.insertAdjacentHTML("beforeend", String(html`${items.filter((film) => !there.has(film.movie_id)).map((film) => pickCard(film, picked.has(film.movie_id) || starsOf(film.movie_id) !== null))}`));
+    const holder = document.createElement("ul");
+    holder.innerHTML = String(html`${items.filter((film) => !there.has(film.movie_id)).map((film) => pickCard(film, picked.has(film.movie_id) || starsOf(film.movie_id) !== null))}`);
+    list.append(...holder.children);
   };
   const load = async () => {
     const answer = await ask("wall", { page });
