@@ -47,6 +47,10 @@ class FilterError(InvalidInputError):
         self.text = ""
 
 
+class UnknownScaleError(InvalidInputError):
+    """A file of ratings whose scale cannot be told (HTTP 422)."""
+
+
 class TooLargeError(InvalidInputError):
     """An upload that exceeds a limit of bytes, pixels or items (HTTP 413)."""
 

@@ -55,6 +55,8 @@ OF_THE_USER = {
     "GET /v1/users/{user_id}/states",
     "POST /v1/users/{user_id}/states",
     "POST /v1/users/{user_id}/claim",
+    "POST /v1/users/{user_id}/import",
+    "GET /v1/users/{user_id}/export",
     "PUT /v1/users/{user_id}/states/{state}/{movie_id}",
     "DELETE /v1/users/{user_id}/states/{state}/{movie_id}",
     "GET /v1/users/{user_id}/recommendations",

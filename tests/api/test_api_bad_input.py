@@ -18,7 +18,9 @@ TAKES_IMAGES = ("/v1/movies/{movie_id}/poster", "/v1/posters/search")
 """Their bodies are pictures: see `test_api_posters` and `test_api_spaces`."""
 STREAMS = "/v1/imports"
 """Reads lines, and is not bound by the limit of bodies: test_imports."""
-WITH_BODY = [one for one in ROUTES if "requestBody" in one[2] and one[1] not in (*TAKES_IMAGES, STREAMS)]
+TAKES_FILES = "/v1/users/{user_id}/import"
+"""Reads files of any kind: test_history_import."""
+WITH_BODY = [one for one in ROUTES if "requestBody" in one[2] and one[1] not in (*TAKES_IMAGES, STREAMS, TAKES_FILES)]
 BODIES: dict[str, Any] = {
     "POST /v1/recommendations": {"ratings": [{"movie_id": "m1"}]},
     "POST /v1/ratings": [{"user_id": "u1", "movie_id": "m1", "rating": 4}],

@@ -40,6 +40,8 @@ GET /v1/users/{user_id}/states
 POST /v1/users/{user_id}/states
 POST /v1/users/{user_id}/claim
 POST /v1/recommendations/group
+POST /v1/users/{user_id}/import
+GET /v1/users/{user_id}/export
 PUT /v1/users/{user_id}/states/{state}/{movie_id}
 DELETE /v1/users/{user_id}/states/{state}/{movie_id}
 POST /v1/ratings

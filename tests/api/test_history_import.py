@@ -129,6 +129,11 @@ def test_refused_files_store_nothing(client: Client, data: bytes, query: dict[st
     assert ratings(client, "ida") == {}
 
 
+def test_an_unclear_scale_has_its_own_kind_of_problem(client: Client) -> None:
+    answer = client.post("/v1/users/ida/import", content=b"title,rating\nHeat,0.2\n")
+    assert answer.json()["type"] == "urn:matinee:problem:unknown-scale"
+
+
 @pytest.mark.parametrize("layout", WRITABLE)
 def test_round_trips(client: Client, layout: str) -> None:
     send(client, "jo", "letterboxd.zip", files.LETTERBOXD_ZIP)

@@ -134,6 +134,17 @@ def test_seen_films_are_given_with_a_history(client: Client) -> None:
     assert client.post("/v1/recommendations", json=history | {"seen": ["x"] * 100_001}).status_code == 422
 
 
+def test_a_film_that_is_hated_lists_other_films_than_one_that_is_loved(client: Client) -> None:
+    """Case dislike."""
+    lists = []
+    for stars in (0.5, 5):
+        body = {"ratings": [{"movie_id": "m2", "rating": stars}], "n": 10}
+        answer = client.post("/v1/recommendations", json=body).json()
+        lists.append([item["movie_id"] for item in answer["items"]])
+    hated, loved = lists
+    assert len(set(hated) & set(loved)) < 5
+
+
 BATCH = [
     {"user_id": "pp", "movie_id": "m1", "rating": 4},
     {"user_id": "pp", "movie_id": "nope", "rating": 4},

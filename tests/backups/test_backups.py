@@ -16,7 +16,8 @@ from matinee.backups import read_backup, restore, write_backup
 from matinee.data.catalog import Movie
 from matinee.errors import InvalidInputError, MatineeError, StoreError
 from matinee.settings import Settings
-from matinee.stores import Rating, SqliteStore
+from matinee.stores import MovieState, Rating, SqliteStore
+from matinee.stores.sqlite import migrations
 from store_support import all_ratings
 
 
@@ -88,6 +89,29 @@ def test_a_store_in_use_is_copied_and_put_back(settings: Settings, tmp_path: Pat
     assert "last" in {movie for _, movie in all_ratings(before)}, "nothing that was there is lost"
     before.close()
     assert not [file for file in settings.data_dir.iterdir() if file.name.startswith(".")]
+
+
+def test_states_are_in_a_backup_and_earlier_backups_do_without(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "MIGRATIONS", migrations.MIGRATIONS[:5])
+        store = open_store(settings)
+        store.put_ratings([one()])
+        store.close()
+        old, manifest = write_backup(settings, tmp_path / "old.tar")
+        assert "states" not in manifest.stores["tiny.sqlite3"].rows
+    store = open_store(settings)
+    store.put_states([MovieState("u", "2", "seen", 7)])
+    store.close()
+    new, manifest = write_backup(settings, tmp_path / "new.tar")
+    assert manifest.stores["tiny.sqlite3"].rows["states"] == 1
+    for path, states in ((old, {}), (new, {"seen": {"2": 7}})):
+        restore(settings, path)
+        store = open_store(settings)
+        assert store.user("u").states == states
+        assert set(store.user("u").ratings) == {"1"}
+        store.close()
 
 
 def test_an_old_log_is_not_replayed_over_what_is_put_back(settings: Settings) -> None:

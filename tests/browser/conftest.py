@@ -122,7 +122,8 @@ def _all_up() -> Iterator[None]:
 
 @contextmanager
 def watched(browser: Browser, size: tuple[int, int], **options: Any) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, locale="en-GB", **options)
+    given = {"locale": "en-GB"} | options
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **given)
     watch = watches[context] = Watch(context)
     context.set_default_timeout(1000 * SECONDS)
     try:
@@ -151,6 +152,13 @@ def phone(browser: Browser, tmp_path: Path) -> Iterator[Page]:
 def dark(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     """A page of a desktop's size, of somebody who likes dark colours."""
     with watched(browser, DESKTOP, color_scheme="dark") as opened:
+        yield opened
+
+
+@pytest.fixture
+def german(browser: Browser, tmp_path: Path) -> Iterator[Page]:
+    """A page of a desktop's size, of somebody who reads German."""
+    with watched(browser, DESKTOP, locale="de-DE") as opened:
         yield opened
 
 

@@ -168,9 +168,7 @@ def test_a_tab_that_was_left_before_it_was_open_does_not_come_back(web: Service,
         held[0].continue_()  # Gradio asks for the address that was gone back to when it has this answer
     expect(page.get_by_role("tab", selected=True)).to_have_text("Search")
     expect(page.locator("#pages[data-waiting]")).to_have_count(0)
-    page.evaluate(
-        "matinee.tab('film')"
-    )  # as Gradio does for a tab that an answer shows, late on a loaded machine
+    page.evaluate("matinee.tab('film')")  # as Gradio does for a tab that an answer shows, late on a loaded machine
     expect(page.get_by_role("tab", selected=True)).to_have_text("Search")
     expect(page.locator("#page-search")).to_be_visible()
     assert "tab=search" in page.url

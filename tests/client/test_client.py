@@ -93,6 +93,13 @@ CALLS: dict[str, list[Call]] = {
         calls.group_recommendations(["1", "nobody"], way="least_misery", n=3, filter="year > 1900"),
     ],
     "claim": [calls.claim("somebody", "guest-0123456789abcdef")],
+    "import_history": [
+        calls.import_history(
+            "somebody", b"title,year,rating\nHeat,1995,4\n", name="my.csv", scale="0.5-5", preview=True
+        ),
+        calls.import_history("somebody", b"title,year,rating\nHeat,1995,4\n", layout="csv"),
+    ],
+    "export_history": [calls.export_history("1"), calls.export_history("1", layout="letterboxd")],
     "neighbors": [calls.neighbors("1"), calls.neighbors("1", n=3)],
     "movie": [calls.movie("1")],
     "movies": [calls.movies(), calls.movies(filter="genre = Comedy", sort="-year", offset=2, limit=3)],
@@ -121,7 +128,7 @@ EVERY = [(name, call) for name, some in CALLS.items() for call in some]
 
 
 def test_every_call_is_tried() -> None:
-    assert set(CALLS) | {"run", "import_lines", "import_progress", "import_history"} == set(FUNCTIONS)
+    assert set(CALLS) | {"run", "import_lines", "import_progress", "import_history", "export_history"} == set(FUNCTIONS)
 
 
 def test_an_import_is_sent_and_names_the_line_that_is_refused(client: Client, tmp_path: Path) -> None:
@@ -159,6 +166,8 @@ def test_the_core_knows_every_call(client: Client, name: str, call: Call) -> Non
     answer = client.send(call)
     if name == "poster":
         assert answer[:2] == b"\xff\xd8" or answer[8:12] == b"WEBP"
+    elif name == "export_history":
+        assert answer.count(b"\n") > 1
     elif name not in ("rate", "unrate"):
         assert isinstance(answer, dict)
         assert answer

@@ -88,6 +88,31 @@ def test_the_default_lists_other_films_for_a_hate_than_for_a_love(fitted: dict[s
         assert loved != hated
 
 
+@pytest.mark.parametrize("name", RANKING)
+def test_one_film_that_is_hated_does_not_push_its_neighbors_up(
+    name: str, fitted: dict[str, Model[Any]], data: Dataset
+) -> None:
+    """Case dislike: the same film hated and loved, as the only history."""
+    if name not in fitted:
+        pytest.skip("made where there are vectors")
+    even, _ = by_taste(data)
+    n = len(data.catalog)
+    for row in even[:5].tolist():
+        rows = np.array([row], dtype=np.int64)
+        ranks = {}
+        for stars in (5.0, 0.5):
+            query = Query(rows, np.float32([stars]))
+            assert fitted[name].fallback(query) is None
+            scores = fitted[name].score([query])[0]
+            scores[row] = np.nan
+            order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
+            ranks[stars] = np.empty(n)
+            ranks[stars][order] = np.arange(n)
+        loved = np.flatnonzero(ranks[5.0] < 10)
+        assert set(loved) != set(np.flatnonzero(ranks[0.5] < 10))
+        assert ranks[0.5][loved].mean() > n / 3, "those that are listed for a love stand low for a hate"
+
+
 def test_seen_without_stars_is_a_mild_like(fitted: dict[str, Model[Any]], data: Dataset) -> None:
     even, odd = by_taste(data)
     rows = even[:4].astype(np.int64)

@@ -51,10 +51,14 @@ def rows(data: Dataset) -> int:
     return len(data.ratings)
 
 
-def zstandard(content: bytes) -> bytes:
-    sink = io.BytesIO()
-    pl.DataFrame({"line": content.decode().splitlines()}).write_csv(sink, include_header=False, quote_style="never")
-    return sink.getvalue()
+def test_zstandard(folder: Path, tmp_path: Path) -> None:
+    for name, lines in (("ratings", RATINGS), ("movies", FILMS)):
+        table = pl.read_csv(text(lines).encode(), infer_schema=False)
+        table.lazy().sink_csv(folder / f"{name}.csv.zst", compression="zstd")
+    assert rows(load(folder, tmp_path)) == 6
+    (folder / "movies.csv.zst").write_bytes(b"\x28\xb5\x2f\xfd rubbish")
+    with pytest.raises(DataError, match=r"movies\.csv\.zst is damaged"):
+        load(folder, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -268,6 +272,15 @@ def test_no_header(lines: list[str], width: int, folder: Path, tmp_path: Path) -
         assert data.ratings.times.tolist() == [1600000000, 1600000001]
     mapped = load(folder, tmp_path, mapping={"user_id": "2", "movie_id": "1"})
     assert mapped.ratings.n_users == 2
+
+
+def test_ratings_of_amazon_alone(folder: Path) -> None:
+    """They have no header line, and the product comes first."""
+    lines = ["0001527665,A3478QRKQDOPQ2,5.0,1362960000", "B00V6R3R3S,AHS8DAOQYU2A1,1.0,1361145600"]
+    (folder / "Movies_and_TV.csv").write_text(text(lines), encoding="utf-8")
+    raw = read_source(folder)
+    assert raw.ratings["user_id"].to_list() == ["A3478QRKQDOPQ2", "AHS8DAOQYU2A1"]
+    assert any("movie_id=1, user_id=2" in note for note in raw.notes)
 
 
 def test_no_header_and_too_many_columns(folder: Path) -> None:

@@ -95,6 +95,15 @@ def test_remakes_are_told_apart_by_the_year() -> None:
     assert matcher.match("Hamlet (1990)").row == 1
 
 
+def test_v_is_five_or_versus() -> None:
+    matcher = TitleMatcher(
+        catalog_of("Batman v Superman: Dawn of Justice (2016)", "Star Trek V: The Final Frontier (1989)")
+    )
+    assert matcher.match("Batman vs. Superman: Dawn of Justice", 2016).row == 0
+    assert matcher.match("Star Trek 5: The Final Frontier", 1989).row == 1
+    assert matcher.match("Star Trek 5", 1989).row == 1
+
+
 def test_two_as_near_are_not_sure() -> None:
     matcher = TitleMatcher(catalog_of("Emma (1995)", "Emma (1997)", "Emma (2009)", "Emma (2009)"))
     assert matcher.match("Emma", 1996).how == "unsure"

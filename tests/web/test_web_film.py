@@ -11,12 +11,14 @@ import pytest
 from apps_support import Service
 
 Endpoint = Callable[..., list[Any]]
+NEWER = 4
+"""Values of newer pages at the end of the answer of `open`: one each."""
 
 
 def opened(call: Endpoint, query: str) -> tuple[dict[str, Any], dict[str, Any], str]:
-    """Box, view and address of the film page at an address: they come last."""
+    """Box, view and address of the film page at an address: they come before the pages that are newer."""
     values = call("open", query, "somebody")
-    return values[-2], values[-1], values[1]
+    return values[-NEWER - 2], values[-NEWER - 1], values[1]
 
 
 def test_a_film_by_its_title(call: Endpoint) -> None:

@@ -191,3 +191,19 @@ def test_events_of_what_is_not_there_are_no_failure(web: Service, path: str) -> 
 @pytest.mark.parametrize("folder", ["static", "assets", "svelte", "matinee"])
 def test_names_that_are_too_long_for_a_file(web: Service, folder: str, name: str) -> None:
     assert httpx.get(f"{web.url}/{folder}/{name}", trust_env=False).status_code == 404
+
+
+def test_a_session_whose_name_is_no_text_harms_nobody(web: Service) -> None:
+    before = web.log.stat().st_size
+    for session in ("\udfff\ud800", None, None):
+        body = json.dumps({"data": ["42"], "session_hash": session}).encode()
+        event = post(web, "call/users", body).json()["event_id"]
+        with contextlib.suppress(httpx.HTTPError):
+            answer = httpx.get(f"{web.url}/gradio_api/call/users/{event}", timeout=30, trust_env=False)
+            assert session is not None or "event: complete" in answer.text
+    assert b"UnicodeEncodeError" not in web.log.read_bytes()[before:]
+
+
+@pytest.mark.parametrize("size", ["", "/192", "/-1", "/x"])
+def test_there_is_no_icon_of_an_installed_app(web: Service, size: str) -> None:
+    assert httpx.get(f"{web.url}/pwa_icon{size}", trust_env=False).status_code == 404

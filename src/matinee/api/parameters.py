@@ -17,6 +17,7 @@ from matinee.data.ids import (
     USER_ID,
     MovieId,
     UserId,
+    accepted,
     as_id,
     normalized,
 )
@@ -43,6 +44,7 @@ MovieRef = Annotated[
     BeforeValidator(as_id),
     Field(min_length=1, max_length=REFERENCE_LENGTH, pattern=REFERENCE),
     AfterValidator(_not_long),
+    accepted(REFERENCE, REFERENCE_LENGTH),
 ]
 """What names a movie in requests: an id of the catalog, `tt0133093`, `imdb:…`, `tmdb:603`, or an address of these."""
 _NFC = BeforeValidator(_in_path)

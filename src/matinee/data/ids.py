@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 ID_LENGTH = 64
 """Maximum length of an id, in characters."""
@@ -60,9 +60,19 @@ def aliases(ids: Iterable[str]) -> dict[str, int]:
     return {normalized(id_): row for row, id_ in enumerate(ids) if not id_.isascii() and normalized(id_) != id_}
 
 
-MovieId = Annotated[str, BeforeValidator(as_id), Field(min_length=1, max_length=ID_LENGTH, pattern=MOVIE_ID)]
+def accepted(pattern: str, length: int = ID_LENGTH) -> WithJsonSchema:
+    """What a request may hold as an id, for its documentation."""
+    text = {"type": "string", "minLength": 1, "maxLength": length, "pattern": pattern}
+    return WithJsonSchema({"anyOf": [text, {"type": "integer"}]}, mode="validation")
+
+
+MovieId = Annotated[
+    str, BeforeValidator(as_id), Field(min_length=1, max_length=ID_LENGTH, pattern=MOVIE_ID), accepted(MOVIE_ID)
+]
 """A movie id in requests; integers are accepted."""
-UserId = Annotated[str, BeforeValidator(as_id), Field(min_length=1, max_length=ID_LENGTH, pattern=USER_ID)]
+UserId = Annotated[
+    str, BeforeValidator(as_id), Field(min_length=1, max_length=ID_LENGTH, pattern=USER_ID), accepted(USER_ID)
+]
 """A user id in requests; integers are accepted."""
 
 

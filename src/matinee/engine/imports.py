@@ -175,8 +175,10 @@ class _Rows:
 
     def _pair(self, row: RatingRow | StateRow, *, removes: bool) -> tuple[str, str]:
         """User and movie, which must be there; one that was deleted can lose what it has, and get nothing."""
-        user_id, movie_id = check_user_id(id_text(row.user_id)), id_text(row.movie_id)
-        pair = user_id, movie_id if movie_id in self.movies else known_id(self._view.catalog, movie_id)
+        movie_id = id_text(row.movie_id)
+        if movie_id not in self.movies:
+            movie_id = known_id(self._view.catalog, movie_id)
+        pair = check_user_id(id_text(row.user_id)), movie_id
         if pair[1] not in self.movies:
             if self._view.catalog.find_any(pair[1]) is None:
                 raise UnknownMovieError(pair[1])

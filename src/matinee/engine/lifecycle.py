@@ -97,13 +97,14 @@ class Lifecycle:
             self._serve(Snapshot.load(self.registry.root, snapshot_id, "size"))
         return snapshot_id
 
-    def _serve(self, snapshot: Snapshot) -> None:
+    def _serve(self, snapshot: Snapshot, *warnings: str) -> None:
         old = self.runtime
         same = old.snapshot.manifest.dataset == snapshot.manifest.dataset
-        self.runtime = Runtime(snapshot, old.store, self._settings) if same else _over_store(snapshot, self._settings)
+        runtime = Runtime(snapshot, old.store, self._settings) if same else _over_store(snapshot, self._settings)
+        self.warnings = warnings  # those before were about the snapshot before; nobody sees the new one without them
+        self.runtime = runtime
         if not same:
             self._retired.append(old.store)  # requests may still use it
-        self.warnings = ()  # they were about the snapshot before
         release(weakref.ref(old))
 
     def settle(self, seconds: float) -> None:
@@ -157,8 +158,9 @@ class Lifecycle:
         except MatineeError as error:
             self._warn(f"{what} There is no other: {error}")
             return
-        self._serve(sound)
-        self._warn(f"{what} Snapshot {sound.id} is served instead.")
+        warning = f"{what} Snapshot {sound.id} is served instead."
+        log.warning(warning)
+        self._serve(sound, warning)
 
     def _warn(self, text: str) -> None:
         log.warning(text)

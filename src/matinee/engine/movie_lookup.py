@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from matinee.data.catalog import Catalog
 from matinee.data.ids import Id, id_text
-from matinee.data.titles import with_year
+from matinee.data.titles import split_title, with_year
 from matinee.engine.catalog_cache import PerCatalog
-from matinee.errors import UnsureMovieError
+from matinee.errors import AmbiguousTitleError, UnknownMovieError, UnsureMovieError
 from matinee.matching import Match, OutsideIds, TitleMatcher, outside_id
 
 outside_ids_of = PerCatalog(OutsideIds)
@@ -37,6 +39,10 @@ def match_movie(catalog: Catalog, name: Id, year: int | None = None) -> Match:
         return Match("unknown")
     if outside_id(text):
         return Match.of_candidates(row for row in outside_ids_of(catalog).rows(text) if catalog.active[row])
+    if year is None and split_title(text)[1] is not None:
+        # "Heat (1995)", written as it is here: no index of names is needed.
+        with suppress(AmbiguousTitleError, UnknownMovieError):
+            return Match.sure(catalog.resolve(text))
     return matcher_of(catalog).match(text, year, active=catalog.active)
 
 

@@ -93,6 +93,6 @@ def _fitting(parts: list[Part], name: str | None) -> tuple[Layout, list[Part]]:
     what = f"not one of {ALL[name].label}'s" if name else "of no layout that is known"
     raise InvalidInputError(
         f"This file is {what}.{head}",
-        "Send an export of Letterboxd, IMDb, Trakt, MovieLens, Netflix, TMDB, Simkl, Plex, Jellyfin, Kodi or Radarr, or "
-        "a table with the columns title, year and rating.",
+        "Send an export of Letterboxd, IMDb, Trakt, MovieLens, Netflix, TMDB, Simkl, Plex, Jellyfin, Kodi or Radarr, "
+        "or a table with the columns title, year and rating.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from matinee.errors import InvalidInputError
+from matinee.errors import InvalidInputError, UnknownScaleError
 from matinee.histories.entries import Scale
 
 _STATED = re.compile(r"\s*(\d+(?:\.\d+)?)(?:\s*(?:-|–|to|\.\.+)\s*(\d+(?:\.\d+)?))?\s*", re.IGNORECASE)
@@ -37,17 +37,17 @@ def scale_of(stars: Iterable[float]) -> Scale:
     """The scale that all ratings of a file show.
 
     Raises:
-        InvalidInputError: it cannot be told.
+        UnknownScaleError: it cannot be told.
     """
     values = list(stars)
     low, high = min(values), max(values)
     if low <= 0 or high <= 1 or high > 100:
-        raise InvalidInputError(
+        raise UnknownScaleError(
             f"The scale of these ratings, {low:g} to {high:g}, cannot be told; nothing was stored.", _CHOICE
         )
     if high <= 5:
         if low < 0.5:
-            raise InvalidInputError(
+            raise UnknownScaleError(
                 f"The scale of these ratings, {low:g} to {high:g}, cannot be told; nothing was stored.", _CHOICE
             )
         return FIVE
@@ -57,10 +57,10 @@ def scale_of(stars: Iterable[float]) -> Scale:
 
 
 def check_within(stars: Iterable[tuple[float, int]], scale: Scale) -> None:
-    """Raise InvalidInputError where (stars, line) is off the scale: then the scale is another one."""
+    """Raise UnknownScaleError where (stars, line) is off the scale: then the scale is another one."""
     for value, line in stars:
         if not scale.low <= value <= scale.high:
-            raise InvalidInputError(f"Line {line}: {value:g} is not on the scale {scale}; nothing was stored.", _CHOICE)
+            raise UnknownScaleError(f"Line {line}: {value:g} is not on the scale {scale}; nothing was stored.", _CHOICE)
 
 
 def converted(stars: float, scale: Scale, to: tuple[float, float]) -> float:

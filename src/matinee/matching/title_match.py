@@ -49,8 +49,8 @@ class TitleMatcher:
     """The names of a catalog's movies. It does not refer to the catalog.
 
     A movie bears its title, its original title and its alternate titles, also those in parentheses. Compared are the
-    exact forms, then the strict ones, then the loose ones, then parts of names (before or after a colon), which count with the same year
-    only; see `title_names`. No similarity of spelling counts.
+    exact forms, then the strict ones, then the loose ones, then parts of names (before or after a colon), which count
+    with the same year only; see `title_names`. No similarity of spelling counts.
 
     Examples:
         >>> catalog = Catalog.of([Movie(movie_id="7", title="Seven (a.k.a. Se7en)", year=1995)])
@@ -143,12 +143,8 @@ class TitleMatcher:
 
 def _names(catalog: Catalog) -> Iterable[list[str]]:
     """All names of each movie."""
-    from matinee.data.packed import COLUMNS
-
-    titles = catalog.column("title")
-    originals = catalog.column("original_title") if "original_title" in COLUMNS else [None] * len(titles)
-    alternates = catalog.column("alternate_titles") if "alternate_titles" in COLUMNS else [()] * len(titles)
-    for title, original, alternate in zip(titles, originals, alternates, strict=True):
+    names_of = catalog.columns("title", "original_title", "alternate_titles")
+    for title, original, alternate in zip(*names_of, strict=True):
         main, others = main_and_others(title)
         names = (title, main, *others, *([original] if original else ()), *(alternate or ()))
         yield list(dict.fromkeys(name for name in names if name))

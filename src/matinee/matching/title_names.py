@@ -140,6 +140,8 @@ def keys_of(name: str) -> Keys:
             exact.add(_joined(words))
             strict.add(_strict(words))
             loose.add(_loose(words))
+            if "v" in words[1:-1]:  # five, or versus
+                loose.add(_loose(["versus" if word == "v" else word for word in words]))
         elif spelling.strip():
             exact.add(spelling.strip().casefold())
     return Keys(frozenset(exact), frozenset(strict - {""}), frozenset(loose - {""}))

@@ -121,7 +121,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         """The script that draws the map."""
         return await map_files.plot_script(request)
 
-    @app.get("/media/posters/{movie_id}")
+    @app.get("/media/posters/{movie_id:path}")
     async def poster(request: Request, movie_id: str, size: str = "") -> Response:
         """A movie's picture from the core; 304 if the browser has it."""
         try:

@@ -8,8 +8,8 @@ import gradio as gr
 
 from matinee.client import AsyncClient, calls
 from matinee.errors import MatineeError
-from matinee.web.guard import keep_files_away
-from matinee.web.pages import PAGES
+from matinee.web.guard import keep_files_away, keep_no_statistics
+from matinee.web.pages import EARLIER, PAGES
 from matinee.web.pages.foryou.options import MAX_NAME
 from matinee.web.shell import MAX_QUERY, Shell, address_of, params_of
 from matinee.web.views import make_view
@@ -42,6 +42,7 @@ def build_blocks(core: AsyncClient) -> gr.Blocks:
                 with gr.Tab(label, id=name, elem_id=f"page-{name}") as tab:
                     built.append(build(shell))
                 tab.select(None, js=f"() => matinee.tab({name!r})")
+        pages = sorted(built, key=lambda page: EARLIER.index(page.id) if page.id in EARLIER else len(EARLIER))
         shell.address.change(None, [shell.address], js="(query) => matinee.address(query)")
 
         async def open_address(query: Any, user: Any = None) -> list[Any]:
@@ -50,11 +51,11 @@ def build_blocks(core: AsyncClient) -> gr.Blocks:
             params = {"user": str(user or "")[:MAX_QUERY]} | params_of(query)
             page = next((page for page in built if page.id == params.get("tab")), built[0])
             answers: list[Any] = [gr.Tabs(selected=page.id), query or address_of(page.id)]
-            for other in built:
+            for other in pages:
                 answers += await other.restore(params) if other is page else [gr.skip()] * len(other.outputs)
             return answers
 
-        outputs = [tabs, shell.address, *(output for page in built for output in page.outputs)]
+        outputs = [tabs, shell.address, *(output for page in pages for output in page.outputs)]
         opened = shell.listen(
             router.open, open_address, take=["query", "user"], outputs=outputs, api_name="open", last=True
         )
@@ -73,5 +74,6 @@ def build_blocks(core: AsyncClient) -> gr.Blocks:
 
         shell.listen(who.users, users, take=["prefix"], outputs=[who], api_name="users", last=True)
     keep_files_away(blocks)
+    keep_no_statistics(blocks)
     blocks.state_session_capacity = MAX_SESSIONS
     return blocks

@@ -31,7 +31,7 @@ MAX_UPLOAD = 16 << 20
 """Maximum size of an upload, in bytes. Gradio limits each file (`max_file_size`)."""
 
 
-PACKAGED = ("/static/", "/assets/", "/svelte/", "/pwa_icon/")
+PACKAGED = ("/static/", "/assets/", "/svelte/")
 """Below them Gradio looks for files of its own, and fails on names that are too long for a file."""
 MAX_FILE_PATH = 255
 """Maximum length of such a path, in bytes."""
@@ -115,6 +115,8 @@ async def _send_all(messages: list[Message], send: Send) -> None:
 
 def _rejection(scope: Scope) -> Response | None:
     path = scope["path"]
+    if path.startswith("/pwa_icon"):  # Gradio cannot make one of a drawing, and fails
+        return problem(404, "There is nothing here.")
     if path.startswith(PACKAGED) and len(path.encode("utf-8", "surrogatepass")) > MAX_FILE_PATH:
         return problem(404, "There is nothing here.")
     _, api, rest = path.partition(API)
@@ -153,6 +155,15 @@ def keep_files_away(blocks: gr.Blocks) -> None:
             raise gr.Error(UNREADABLE, print_exception=False) from error
 
     blocks.preprocess_data = preprocess_data  # type: ignore[method-assign]
+
+
+def keep_no_statistics(blocks: gr.Blocks) -> None:
+    """Stop Gradio from summing up, after each call, the last thousands: for a page that the app does not have.
+
+    It takes a data frame each time, and one session whose name is no text made it fail for all calls that followed.
+    """
+    queue = blocks._queue
+    queue.compute_analytics_summary = lambda _: queue.cached_event_analytics_summary  # type: ignore[method-assign]
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What Gradio's page says of itself: language, title, description and picture for shared links, the visitor's strings."""
+"""What the page says of itself: language, title, description and picture for shared links, the visitor's strings."""
 
 from __future__ import annotations
 

@@ -13,12 +13,29 @@ from matinee.api import parameters
 from matinee.api.errors import problems
 from matinee.api.render import reply
 from matinee.api.request_bodies import media_type, read_files
+from matinee.api.schemas.examples import with_example
 from matinee.api.service import EngineDep
 from matinee.engine.history_import import HistoryImport
 from matinee.histories import READABLE, WRITABLE
 
 router = APIRouter(tags=["users and ratings"])
 FORM = "multipart/form-data"
+HistoryOut = with_example(
+    HistoryImport,
+    """{
+        "layout": "letterboxd", "scale": [0.5, 5], "matched": [{
+            "line": 2, "given": "Heat", "movie_id": "6", "title": "Heat", "year": 1995, "rating": 5, "state": "seen",
+            "timestamp": 1706832000
+        }], "unsure": [{
+            "line": 3, "title": "Emma", "year": 1996, "rating": 4, "state": "seen",
+            "candidates": [{"movie_id": "838", "title": "Emma", "year": 1996}]
+        }], "unknown": [{"line": 4, "title": "Toy Story 4", "year": 2019, "imdb_id": null, "tmdb_id": null}],
+        "skipped": {"episodes": 1},
+        "counts": {"entries": 4, "matched": 1, "unsure": 1, "unknown": 1, "skipped": 1, "ratings": 1, "seen": 0,
+            "watchlist": 0, "not_interested": 0},
+        "notes": [], "stored": {"ratings": 1, "seen": 0, "watchlist": 0, "not_interested": 0}
+    }""",
+)
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -43,7 +60,7 @@ _BODY: dict[str, Any] = {
 
 @router.post(
     "/v1/users/{user_id}/import",
-    response_model=HistoryImport,
+    response_model=HistoryOut,
     responses=problems(400, 413, 415, 422, 503),
     openapi_extra=_BODY,
     summary="Import a history from elsewhere",
@@ -93,8 +110,14 @@ async def import_history(
         200: {
             "description": "A file",
             "content": {
-                "text/csv": {"schema": {"type": "string"}},
-                "application/json": {"schema": {"type": "array", "items": {"type": "object"}}},
+                "text/csv": {
+                    "schema": {"type": "string"},
+                    "example": "Const,Your Rating,Date Rated,Title\ntt0113277,10,2024-02-02,Heat\n",
+                },
+                "application/json": {
+                    "schema": {"type": "array", "items": {"type": "object"}},
+                    "example": [{"rated_at": "2024-02-02T00:00:00.000Z", "rating": 10, "type": "movie", "movie": {}}],
+                },
             },
         }
     },

@@ -107,7 +107,7 @@ class GroupRequest(
     n: Annotated[int, Field(strict=True, ge=1, le=1000)] = 10
     model: Annotated[str, Field(max_length=100)] | None = None
     filter: str = ""
-    exclude: Annotated[list[MovieId], at_most(MAX_STATES)] = Field([], description="Unknown ids are ignored.")
+    exclude: Annotated[list[MovieRef], at_most(MAX_STATES)] = Field([], description="Unknown ids are ignored.")
     diversity: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] = 0.0
     adventurous: Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)] | None = None
     include_seen: Annotated[bool, Field(strict=True)] = False

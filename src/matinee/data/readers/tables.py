@@ -132,6 +132,8 @@ def by_place(path: Path, width: int, names: Sequence[str], required: Sequence[st
         numbers = rows["3"].cast(pl.Float64, strict=False)
         if bool((numbers > 1e8).all()):
             usual = ["user_id", "movie_id", "timestamp"]
+    if "user_id" in names and width >= 3 and _is_product_first(rows):
+        usual = ["movie_id", "user_id", *usual[2:]]  # as Amazon's tables of ratings alone are written
     if not len(required) <= width <= (len(usual) if "user_id" in names else _MOST_UNNAMED):
         examples = ", ".join(f"{name}={place + 1}" for place, name in enumerate(required))
         raise DataError(
@@ -141,6 +143,14 @@ def by_place(path: Path, width: int, names: Sequence[str], required: Sequence[st
     listing = ", ".join(f"{name}={place}" for name, place in taken.items())
     remark(f"{what}. Its columns are taken as {listing}; map them (--map) if that is wrong.")
     return taken
+
+
+def _is_product_first(rows: pl.DataFrame) -> bool:
+    """Whether the first column has Amazon's products (ten signs), the second its reviewers ("A" and nine or more)."""
+    product, user = rows["1"].fill_null(""), rows["2"].fill_null("")
+    if not user.str.contains(r"^A[A-Z0-9]{9,40}$").all() or product.str.starts_with("A").all():
+        return False
+    return bool(product.str.contains(r"^[A-Z0-9]{10}$").all())
 
 
 def plain_columns(frame: pl.DataFrame, resolved: Mapping[str, str], path: Path | str) -> pl.DataFrame:

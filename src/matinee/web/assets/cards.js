@@ -28,7 +28,7 @@ export function reason(film) {
   if (language === "en" || !words) return words;
   const because = film.because ?? [];
   const titles = because.filter((one) => one.share >= because[0].share / 2).slice(0, 3).map((one) => one.title);
-  if (words.startsWith("because you loved") && titles.length) return t("reason.because", { titles: new Intl.ListFormat(language).format(titles) });
+  if (/^because you (loved|liked)/.test(words) && titles.length) return t("reason.because", { titles: new Intl.ListFormat(language).format(titles) });
   if (words.startsWith("like ")) return t("reason.like", { title: words.slice(5).split(": ")[0] });
   if (words.startsWith("popular")) return t("reason.popular");
   return titles.length ? t("reason.taste", { titles: new Intl.ListFormat(language).format(titles) }) : "";

@@ -33,12 +33,11 @@ const outside = (address, name) =>
   address && html`<a href="${address}" target="_blank" rel="noopener noreferrer">${name}<span class="seen-not">${t("film.links.new_tab")}</span></a>`;
 
 function facts({ film }) {
-  const words = encodeURIComponent(named(film));
   const elsewhere = [
     outside(film.imdb, "IMDb"),
     outside(film.tmdb, "TMDB"),
-    outside(`https://www.justwatch.com/us/search?q=${encodeURIComponent(film.title)}`, t("film.links.justwatch")),
-    outside(`https://www.youtube.com/results?search_query=${words}+trailer`, t("film.links.trailer")),
+    outside(film.justwatch, t("film.links.justwatch")),
+    outside(film.trailer, t("film.links.trailer")),
   ].filter(Boolean);
   return html`<article class="film">
     <div class="film-poster">${poster(film, { small: false, alt: t("film.poster_of", { title: film.title }) })}</div>

@@ -1,4 +1,4 @@
-// The visitor's words: `t("key", {name})`, from the catalog that the page brings (web/strings).
+// The visitor's words: `t(key, {name})`, from the catalog that the page brings (web/strings).
 
 const { language = "en", languages = { en: "English" }, strings = {} } = window.matineeWords ?? {};
 const LOCALES = { en: "en-GB" };

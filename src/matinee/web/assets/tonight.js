@@ -38,7 +38,7 @@ const welcome = (again) => html`<section class="welcome" aria-labelledby="welcom
   <div class="tray"><p role="status"></p><button type="button" class="plain strong" data-show disabled>${t("welcome.show")}</button></div>
 </section>`;
 
-function mountWelcome(root, user, scale, again, done) {
+function mountWelcome(root, scale, again, done) {
   root.innerHTML = String(welcome(again));
   const [list, more, show, said] = [".pickables", "[data-more]", "[data-show]", ".tray p"].map((one) => root.querySelector(one));
   const picked = new Map();
@@ -51,10 +51,12 @@ function mountWelcome(root, user, scale, again, done) {
   const draw = (items, anew) => {
     if (anew) list.innerHTML = "";
     const there = new Set([...list.querySelectorAll("[data-pick]")].map((one) => one.dataset.pick));
-    list.insertAdjacentHTML("beforeend", String(html`${items.filter((film) => !there.has(film.movie_id)).map((film) => pickCard(film, picked.has(film.movie_id) || starsOf(film.movie_id) !== null))}`));
+    const holder = document.createElement("ul");
+    holder.innerHTML = String(html`${items.filter((film) => !there.has(film.movie_id)).map((film) => pickCard(film, picked.has(film.movie_id) || starsOf(film.movie_id) !== null))}`);
+    list.append(...holder.children);
   };
   const load = async () => {
-    const answer = await ask("wall", { user, page });
+    const answer = await ask("wall", { page });
     if (!root.contains(list)) return;
     if (answer.error) return void (root.innerHTML = String(trouble(answer.error)));
     draw(answer.items, false);
@@ -250,7 +252,7 @@ export function mount({ root, props, watch }) {
     if (data.error) return void (page.innerHTML = String(trouble(data.error)));
     state = { user, filter: value.filter ?? "", sort: value.sort ?? "" };
     if (value.pick || !data.known) {
-      mountWelcome(page, user, data.scale, data.known > 0, () => {
+      mountWelcome(page, data.scale, data.known > 0, () => {
         matinee.go(address({ user }));
         dispatchEvent(new CustomEvent("matinee:list"));
       });

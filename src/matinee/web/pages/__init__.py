@@ -21,3 +21,5 @@ PAGES: dict[str, tuple[str, Callable[[Shell], Page]]] = {
 }
 CLASSIC = ("for-you", "match", "similar", "favourites")
 """Pages whose tabs are shown while one of them, or `classic`, is open."""
+EARLIER = ("for-you", "match", "similar", "favourites", "search", "film")
+"""Pages whose values come first in the answer of `open`, where programs look for them."""

@@ -7,12 +7,14 @@ import re
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from matinee.client import Call, RefusedError, calls
 from matinee.errors import MatineeError
 from matinee.web.inputs import typed
+from matinee.web.pages.foryou.options import user_name
 from matinee.web.shell import Page, Params, Shell, address_of, error_value, trouble
-from matinee.web.titlebox import MAX_TITLE, box_value, find_movie, is_unknown, title_box
+from matinee.web.titlebox import MAX_TITLE, box_value, find_movie, is_unknown, title_box, with_year
 from matinee.web.views import make_view
 
 ALIKE = 6
@@ -125,7 +127,7 @@ async def rating_changed(
         return update(key, trouble=INCOMPLETE)
     try:
         try:
-            await shell.ask(change(name, key, *stars))
+            await shell.ask(change(user_name(name), key, *stars))
         except RefusedError as error:
             if stars or error.status != 404:  # 404: the rating is deleted already
                 raise
@@ -146,7 +148,8 @@ async def _own_rating(shell: Shell, user: str, movie_id: str) -> float | None:
 async def _similar(shell: Shell, movie_id: str, by: str) -> dict[str, Any]:
     heading, about = COLUMNS[by]
     answer = await answer_or_none(shell, calls.similar(movie_id, by=by, n=ALIKE)) or {"items": []}
-    items, note = answer["items"], ""
+    # Another row of the same film may have the same poster; a film is not like itself.
+    items, note = [item for item in answer["items"] if item["movie_id"] != movie_id], ""
     if not items:
         note = f"{MISSING[by]}."
     elif answer.get("fallback"):
@@ -171,7 +174,10 @@ async def _similar_plots(shell: Shell, movie: dict[str, Any]) -> list[dict[str, 
 
 def _links(movie: dict[str, Any]) -> dict[str, str | None]:
     imdb, tmdb = str(movie.get("imdb_id") or ""), str(movie.get("tmdb_id") or "")
+    title = str(movie["title"])
     return {
+        "justwatch": "https://www.justwatch.com/us/search?" + urlencode({"q": title}),
+        "trailer": "https://www.youtube.com/results?" + urlencode({"search_query": f"{with_year(movie)} trailer"}),
         "imdb": f"https://www.imdb.com/title/{imdb}/" if re.fullmatch(r"tt\d{1,12}", imdb, re.ASCII) else None,
         "tmdb": f"https://www.themoviedb.org/movie/{tmdb}" if re.fullmatch(r"\d{1,12}", tmdb, re.ASCII) else None,
     }

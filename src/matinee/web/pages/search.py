@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import gradio as gr
@@ -40,11 +41,10 @@ def build(shell: Shell) -> Page:
         plain = params.get("plain") == "1"
         asked = query | {"by": way}
         value = await _results(shell, **asked, sort=sort, plain=plain)
-        try:
+        with suppress(MatineeError):  # the results tell it
             value["facets"] = await facets.values()
-        except MatineeError:
-            pass  # the results say so
-        return [asked | {"sort": sort, "plain": plain} | value]
+        shown = asked | {"sort": sort, "plain": plain} | value
+        return [query["q"], way, query["n"], query["filter"], shown]
 
     shell.listen(
         program.click,
@@ -55,7 +55,7 @@ def build(shell: Shell) -> Page:
         last=True,
         preprocess=False,  # invalid values are reported by the page, not by Gradio
     )
-    return Page("search", [results], restore)
+    return Page("search", [text, by, count, only, results], restore)
 
 
 def _query(q: object, by: object, n: object, filter: object) -> dict[str, Any]:

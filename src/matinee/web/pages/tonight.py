@@ -16,10 +16,8 @@ def build(shell: Shell) -> Page:  # noqa: ARG001 - what the page shows comes fro
     view = make_view("tonight", elem_id="tonight")
 
     async def restore(params: Params) -> list[Any]:
-        filter = typed(params.get("filter"))[:MAX_FILTER]
+        text = typed(params.get("filter"))[:MAX_FILTER]
         user, pick = typed(params.get("user"))[:MAX_NAME], bool(params.get("pick"))
-        return [
-            {"user": user, "filter": filter, "pick": pick, "sort": typed(params.get("sort"))[:40], "at": time.time()}
-        ]
+        return [{"user": user, "filter": text, "pick": pick, "sort": typed(params.get("sort"))[:40], "at": time.time()}]
 
     return Page("tonight", [view], restore)

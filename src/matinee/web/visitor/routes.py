@@ -1,4 +1,4 @@
-"""The routes below `/app/`: inputs in, answers out. Trouble is an answer too: `{"error": {"title", "hint", "retry"}}`."""
+"""The routes below `/app/`: inputs in, answers out. Trouble is an answer: `{"error": {"title", "hint", "retry"}}`."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def visitor_routes(core: AsyncClient) -> APIRouter:  # noqa: C901, PLR0915 - one
         return await _answered(request, work)
 
     @router.get("/wall")
-    async def wall(request: Request, user: str = "", page: str = "0") -> Response:
+    async def wall(request: Request, page: str = "0") -> Response:
         """A page of the varied wall."""
 
         async def work() -> dict[str, Any]:

@@ -48,7 +48,7 @@ async def plan(facets: Facets, rated: Sequence[dict[str, Any]], watchlist: int) 
     if watchlist:
         rows.append({"kind": "watchlist"})
     because = [{"kind": "because", "value": row["movie_id"], "name": row["title"]} for row in loved(rated)]
-    rows += because[:1] + [{"kind": "new"}] + because[1:]
+    rows += [*because[:1], {"kind": "new"}, *because[1:]]
     known = {movie["movie_id"]: movie for movie in await facets.movies()}
     liked = [known[row["movie_id"]] for row in loved(rated, len(rated)) if row["movie_id"] in known]
     if decade := _decade(liked, values["decades"]):
