@@ -77,6 +77,7 @@ CALLS: dict[str, list[Call]] = {
         *(calls.similar_titles(model, 3, "Toy Story") for model in ("faiss", "annoy", "exact", "hnsw")),
         calls.similar_titles("exact", 3, "starr warrs", space="taste"),
     ],
+    "people": [calls.people("Tom", n=3)],
     "users": [calls.users(), calls.users("1", limit=5, offset=1)],
     "history": [calls.history("1")],
     "rate": [calls.rate("somebody", "1", 4.5)],
