@@ -643,11 +643,11 @@ class Engine:
             unknown: "skip" stores what can be, and names the other movies.
 
         Examples:
-            >>> engine.set_states("42", [matinee.StateChange("318", "seen")]).stored
+            >>> engine.set_states("42", [matinee.StateChange("2", "seen")]).stored
             1
             >>> engine.states("42", state="seen").total
             1
-            >>> engine.set_states("42", [matinee.StateChange("318", "seen", remove=True)]).stored
+            >>> engine.set_states("42", [matinee.StateChange("2", "seen", remove=True)]).stored
             1
 
         Raises:

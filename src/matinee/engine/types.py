@@ -375,7 +375,14 @@ class RatedMovie:
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """A state of a movie that is to be set, or, with `remove`, taken back; without a timestamp it is of now."""
+    """A state of a movie that is to be set, or, with `remove`, taken back; without a timestamp it is of now.
+
+    Examples:
+        >>> engine.set_states("43", [matinee.StateChange("2", "watchlist")]).stored
+        1
+        >>> [marked.state for marked in engine.states("43").states]
+        ['watchlist']
+    """
 
     movie_id: Id
     state: State

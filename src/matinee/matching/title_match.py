@@ -53,6 +53,7 @@ class TitleMatcher:
     with the same year only; see `title_names`. No similarity of spelling counts.
 
     Examples:
+        >>> from matinee.data.catalog import Movie
         >>> catalog = Catalog.of([Movie(movie_id="7", title="Seven (a.k.a. Se7en)", year=1995)])
         >>> TitleMatcher(catalog).match("SE7EN", 1995).how
         'sure'

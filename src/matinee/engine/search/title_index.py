@@ -84,7 +84,7 @@ def keys_of(title: str, others: Iterable[str] = ()) -> Iterator[Key]:
     """The names that a movie goes by: its title, what stands before a colon or in brackets, its other titles.
 
     >>> [key.text for key in keys_of("Alien³ (a.k.a. Alien 3)")]
-    ['alien3 aka alien 3', 'alien3', 'alien 3']
+    ['alien3 a k a alien 3', 'alien3', 'alien 3', 'alien 3']
     """
     yield Key(key_of(title), 1.0)
     bare = _ALTERNATIVE.sub(" ", title)
