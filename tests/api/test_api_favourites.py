@@ -108,7 +108,7 @@ def test_a_film_of_which_nothing_is_known(movies: Client) -> None:
         ({"movies": "Toy Story (1995)"}, 422),
         ({"movies": [1]}, 422),
         ({"movie_ids": [1.5]}, 422),
-        ({"movie_ids": ["a/b"]}, 422),
+        ({"movie_ids": ["a\nb"]}, 422),
         ({"movies": THREE, "model": "faiss"}, 422),
         ({"movies": THREE, "model": None}, 422),
         ({"movies": THREE, "top_n": 0}, 422),

@@ -70,7 +70,7 @@ def test_another_file_by_setting(empty: Path, run: Any, monkeypatch: pytest.Monk
     [
         (("create", " ", "--role", "read"), "name"),
         (("create", "a\nb", "--role", "read"), "name"),
-        (("create", "a", "--role", "read", "--user", "a/b"), "not an id"),
+        (("create", "a", "--role", "read", "--user", "a\nb"), "not an id"),
         (("create", "a", "--role", "admin", "--user", "42"), "cannot have the role admin"),
         (("create", "a", "--role", "read", "--expires", "soon"), "12h, 90d"),
         (("create", "a", "--role", "read", "--expires", "0d"), "12h, 90d"),
