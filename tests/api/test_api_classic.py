@@ -168,6 +168,7 @@ def test_update_movie(client: Client, prefix: str) -> None:
         {"79": {"title": ""}},
         {"79": {"title": "A", "year": 1}},
         {"7\n9": {"title": "A"}},
+        {"79": {"title": "A", "tags": "x" * 201}},
     ):
         assert client.post(url, json=fine | bad).status_code == 422
     assert client.get("/v1/movies/80").status_code == 404

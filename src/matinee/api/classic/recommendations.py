@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, BeforeValidator, Field, RootModel
+from pydantic import BaseModel, BeforeValidator, Field, RootModel, ValidationError
 from starlette.responses import Response
 
 from matinee.api import parameters
@@ -271,7 +271,11 @@ def _film(engine: Engine, movie_id: str, given: ClassicMovie) -> Movie:
         record["genres"] = _words(given.genres)
     if given.tags is not None:
         record["tags"] = _words(given.tags)
-    return Movie.model_validate(record)
+    try:
+        return Movie.model_validate(record)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        raise refuse(("body", movie_id, *first["loc"]), first["msg"]) from None
 
 
 @router.post(
