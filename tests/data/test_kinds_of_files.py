@@ -16,9 +16,9 @@ import polars as pl
 import pytest
 
 from matinee.data.dataset import Dataset
+from matinee.data.encodings import decode
 from matinee.data.load import load_dataset, read_movies_file, read_movies_table, read_ratings_table
 from matinee.data.readers import read_source
-from matinee.data.readers.encodings import decode
 from matinee.errors import DataError
 from matinee.settings import Settings
 

@@ -192,7 +192,7 @@ def test_without_its_encoder_a_film_is_stored_all_the_same(settings: Settings) -
 def test_the_map_has_every_film_in_service(engine: Engine) -> None:
     for space in ("content", "taste", "text", "poster"):
         found = engine.film_map(space)
-        assert (found.space, found.method) == (space, "pca")
+        assert (found.space, found.method) == (space, "neighbors")
         assert len(found.movie_ids) == len(found.rows) == len(found.points)
     engine.delete_movie("m0")
     assert "m0" not in engine.film_map("content").movie_ids

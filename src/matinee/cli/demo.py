@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated
 
@@ -106,12 +106,19 @@ def web_app(settings: Settings, browse: bool) -> Iterator[None]:
         if not app.is_stopping.is_set():
             note(f"The web app has ended (exit code {code}); `matinee web` starts it again. The core service goes on.")
 
-    watcher = threading.Thread(target=watch, name="web app", daemon=True)
+    with watched(app, watch):
+        yield
+
+
+@contextmanager
+def watched(process: ChildProcess, watch: Callable[[], None]) -> Iterator[None]:
+    """Follow a child process in a thread, and stop it at the end."""
+    watcher = threading.Thread(target=watch, name="watch a child process", daemon=True)
     watcher.start()
     try:
         yield
     finally:
-        app.stop()
+        process.stop()
         watcher.join(1)
 
 
@@ -137,13 +144,8 @@ def training_beside(settings: Settings) -> Iterator[None]:
         elif not training.is_stopping.is_set():
             note(f"Training the other models has failed (see {log}); the first ones are served. Try `matinee train`.")
 
-    watcher = threading.Thread(target=watch, name="training", daemon=True)
-    watcher.start()
-    try:
+    with watched(training, watch):
         yield
-    finally:
-        training.stop()
-        watcher.join(1)
 
 
 def only_quick(settings: Settings) -> bool:

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 from xml.etree import ElementTree
 
+from matinee.data.encodings import decode, wide_encoding
 from matinee.errors import InvalidInputError, TooLargeError
 
 MAX_BYTES = 64 << 20
@@ -25,7 +26,6 @@ MAX_ROWS = 200_000
 """Rows of a table, or items of a list."""
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
-_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _DECLARATION = re.compile(r"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _XML_HEAD = re.compile(r"^\s*<\?xml[^>]*\?>")
 
@@ -64,27 +64,18 @@ class Part:
 
     @cached_property
     def text(self) -> str:
-        """The content, of the encoding that fits all of it: by its mark, UTF-8, else Windows-1252.
+        """The content, in the encoding that fits the whole file.
 
         Raises:
             InvalidInputError: it is no text.
         """
-        for mark, encoding in _MARKS:
-            if self.data.startswith(mark):
-                return self._decoded(encoding)
-        if b"\x00" in self.data[:200]:
-            return self._decoded("utf-16-be" if self.data[:1] == b"\x00" else "utf-16-le")
+        wide = wide_encoding(self.data[:4096])
         try:
-            return self.data.decode("utf-8")
-        except UnicodeDecodeError:
-            return self.data.decode("cp1252", errors="replace")
-
-    def _decoded(self, encoding: str) -> str:
-        try:
-            return self.data.decode(encoding)
+            # A file of two or four bytes a character that was cut short is refused here, not mended.
+            return self.data.decode(wide) if wide else decode(self.data).data.decode()
         except UnicodeDecodeError as error:
             raise InvalidInputError(
-                f"{self.name} is not text in {encoding.upper()}.", "Save it as UTF-8 and try again."
+                f"{self.name} is not text in {error.encoding.upper()}.", "Save it as UTF-8 and try again."
             ) from error
 
     @cached_property

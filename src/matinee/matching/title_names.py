@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
+from matinee.data.numerals import ROMAN, TEN_WORDS, UNIT_WORDS
 from matinee.data.titles import ARTICLES
 
 __all__ = ["Keys", "keys_of", "main_and_others", "plain_words"]
@@ -29,13 +29,8 @@ _CUT = re.compile(r",?\s+or:\s+|,\s+or,?\s+|\s*[:/]\s+|\s+[-–—~]+\s+|:", re.
 _MAY_CUT = re.compile(r"[:/–—~]|\s-|, or", re.IGNORECASE)
 _PARTS = frozenset({"part", "pt", "episode", "chapter", "vol", "volume"})
 _SAME = {"vs": "versus", "mr": "mister", "dr": "doctor", "st": "saint", "mrs": "missus"}
-_UNITS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-_TEN_WORDS = "twenty thirty forty fifty sixty seventy eighty ninety"
-_NUMBERS = {word: str(n) for n, word in enumerate((_UNITS + "seventeen eighteen nineteen").split())}
-_TENS = {word: 10 * n for n, word in enumerate(_TEN_WORDS.split(), 2)}
-_NUMBERS |= {word: str(n) for word, n in _TENS.items()}
-_TEN_DIGITS = frozenset(map(str, _TENS.values()))
-_ROMAN = re.compile(r"(?=[ivx])x{0,3}(?:ix|iv|v?i{0,3})")
+_NUMBERS = {word: str(number) for word, number in (ROMAN | UNIT_WORDS | TEN_WORDS).items()}
+_TEN_DIGITS = frozenset(map(str, TEN_WORDS.values()))
 
 
 class Keys(NamedTuple):
@@ -95,17 +90,6 @@ def _strict(words: list[str]) -> str:
     return _joined(words[1:] if len(words) > 1 and words[0] in _ENGLISH else words)
 
 
-@lru_cache(maxsize=50_000)
-def _number(word: str) -> str:
-    """A numeral in digits; other words as they are."""
-    if word in _NUMBERS:
-        return _NUMBERS[word]
-    if len(word) == 1 or not _ROMAN.fullmatch(word):
-        return {"i": "1", "v": "5", "x": "10"}.get(word, word)
-    values = [{"i": 1, "v": 5, "x": 10}[letter] for letter in word]
-    return str(sum(-v if v < max(values[i:]) else v for i, v in enumerate(values)))
-
-
 def _loose(words: list[str]) -> str:
     """The words with numerals as digits, without articles and "and"."""
     if len(words) > 1 and words[0] in _LEADING:
@@ -114,11 +98,11 @@ def _loose(words: list[str]) -> str:
     for word in words:
         if word in _IDLE and len(words) > 1:
             continue
-        number = _number(word) if len(words) > 1 or len(word) > 1 else word  # "X" is no ten
+        number = _NUMBERS.get(word, word) if len(words) > 1 or len(word) > 1 else word  # "X" is no ten
         if number.isdecimal():
             if numbered and numbered[-1] in _PARTS:
                 numbered.pop()
-            if numbered and numbered[-1] in _TEN_DIGITS and word in _NUMBERS and int(number) < 10:
+            if numbered and numbered[-1] in _TEN_DIGITS and word in UNIT_WORDS and int(number) < 10:
                 number = str(int(numbered.pop()) + int(number))  # twenty one
             numbered.append(number.lstrip("0") or "0")
         else:
@@ -154,7 +138,7 @@ def segments(name: str) -> list[str]:
 
 
 def _only_counts(words: list[str]) -> bool:
-    return len(words) == 2 and words[0] in _PARTS and _number(words[1]).isdigit()
+    return len(words) == 2 and words[0] in _PARTS and _NUMBERS.get(words[1], words[1]).isdigit()
 
 
 def parts_of(name: str) -> Iterator[tuple[str, bool]]:
@@ -171,7 +155,7 @@ def parts_of(name: str) -> Iterator[tuple[str, bool]]:
     yield ": ".join(parts), False
     head, rest = parts[0], " ".join(parts[1:])
     words = plain_words(head)
-    if len(words) > 1 and _number(words[-1]).isdigit():
+    if len(words) > 1 and _NUMBERS.get(words[-1], words[-1]).isdigit():
         yield " ".join(words[:-1]) + ": " + rest, False
     if len(plain_words(rest)) > 1:
         yield head, True

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import polars as pl
 
+from matinee.data.encodings import decode, wide_encoding
 from matinee.data.readers.columns import known_name
-from matinee.data.readers.encodings import decode, wide_encoding
 from matinee.data.readers.line_repair import UNIT, LineRepair
 from matinee.data.readers.memory import check_text_file
 from matinee.data.readers.remarks import line_numbers, remark

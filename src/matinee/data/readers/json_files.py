@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
+from matinee.data.encodings import decode, wide_encoding
 from matinee.data.readers.delimited import text_head
-from matinee.data.readers.encodings import decode, wide_encoding
 from matinee.data.readers.remarks import dropped_lines, remark
 
 

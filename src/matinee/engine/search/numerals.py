@@ -2,49 +2,11 @@
 
 from __future__ import annotations
 
-_ROMAN = [
-    "ii",
-    "iii",
-    "iv",
-    "v",
-    "vi",
-    "vii",
-    "viii",
-    "ix",
-    "x",
-    "xi",
-    "xii",
-    "xiii",
-    "xiv",
-    "xv",
-    "xvi",
-    "xvii",
-    "xviii",
-    "xix",
-    "xx",
-]
-_SPELLED = [
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-    "twenty",
-]
-_DIGITS = {word: str(number) for words in (_ROMAN, _SPELLED) for number, word in enumerate(words, 2)} | {"one": "1"}
+from matinee.data.numerals import ROMAN, TEN_WORDS, UNIT_WORDS
+
+_ROMAN = {word: number for word, number in ROMAN.items() if 2 <= number <= 20}
+_SPELLED = {word: number for word, number in (UNIT_WORDS | TEN_WORDS).items() if 1 <= number <= 20}
+_DIGITS = {word: str(number) for word, number in (_ROMAN | _SPELLED).items()}
 _LETTERS = {"x"}
 """Numerals that are rather letters ("Malcolm X")."""
 _COUNTED = {"part", "episode", "vol", "volume", "chapter", "pt", "no", "nr"}
