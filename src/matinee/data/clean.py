@@ -309,12 +309,16 @@ def fault_of_id(text: str, *, for_user: bool = False) -> str:
     return f"it has the character {sign!r}" if sign else "it is not of the form that ids have"
 
 
-def as_words(frame: pl.DataFrame, name: str, separator: str = "|") -> pl.Expr:
-    """A column of lists, from lists or separated text. Empty, repeated and long words are dropped."""
+def as_words(frame: pl.DataFrame, name: str, separator: str = "|", style: str | None = None) -> pl.Expr:
+    """A column of lists, from lists or separated text. Empty, repeated and long words are dropped.
+
+    Args:
+        style: how text writes the lists, of `list_style`, where that is known.
+    """
     kind = frame.schema[name]
     column = pl.col(name)
     if not isinstance(kind, pl.List):
-        column = words_of(frame, name, separator)
+        column = words_of(name, style or list_style(frame, name, separator), separator)
     word = pl.element().cast(pl.String).str.strip_chars()
     words = column.list.eval(word.filter((word != "") & (word.str.len_chars() <= _MAX_WORD)))
     cap = (
@@ -355,8 +359,8 @@ def _typed_movies(frame: pl.DataFrame, genre_separator: str) -> Counter:
     for name in frame.columns:
         if name in LIST_COLUMNS:
             separator = genre_separator if name == "genres" else "|"
-            columns.append(as_words(frame, name, separator))
             style = separator if isinstance(frame.schema[name], pl.List) else list_style(frame, name, separator)
+            columns.append(as_words(frame, name, separator, style))
             if style != separator:
                 told = _LIST_STYLES.get(style, f"list with {style!r}")
                 changed[f"{name}: {told}"] = int(frame[name].is_not_null().sum())

@@ -86,9 +86,8 @@ def list_style(frame: pl.DataFrame, name: str, separator: str = "|") -> str:
     return ";" if seen["semicolon"] else "," if seen["comma"] else separator
 
 
-def words_of(frame: pl.DataFrame, name: str, separator: str = "|") -> pl.Expr:
-    """A column of text as lists of words, however it writes them."""
-    style = list_style(frame, name, separator)
+def words_of(name: str, style: str, separator: str = "|") -> pl.Expr:
+    """A column of text as lists of words, which it writes in a style of `list_style`."""
     column = pl.col(name).cast(pl.String)
     if style == "objects":
         return names_of(column)

@@ -10,12 +10,11 @@ import re
 import time
 from collections.abc import Callable
 
-from matinee._util.request_context import stage
 from matinee.engine.runtime import RequestView
 from matinee.engine.states import check_room
 from matinee.engine.types import Claimed
 from matinee.engine.users import rated
-from matinee.engine.writes import check_user_id
+from matinee.engine.writes import check_user_id, store_all
 from matinee.errors import ConflictError, InvalidInputError
 from matinee.stores.base import MovieState, Rating, State
 
@@ -68,10 +67,5 @@ def _copy(view: RequestView, user_id: str, guest: str) -> Claimed:
             else:
                 states[movie_id, state] = MovieState(user_id, movie_id, state, timestamp)
     check_room(view, user_id, states)
-    size = view.settings.max_batch
-    with stage("store"):
-        for start in range(0, len(ratings), size):
-            view.runtime.store.put_ratings(ratings[start : start + size])
-        if states:
-            view.runtime.store.put_states(list(states.values()))
+    store_all(view, ratings, list(states.values()))
     return Claimed(user_id, len(ratings), len(states), kept)

@@ -46,13 +46,14 @@ def recommend_group(view: RequestView, user_ids: Sequence[str], request: Request
     model = view.model(name)
     parsed = parse(request.filter, view.settings.max_filter) if request.filter else None
     people: list[_Person] = []
-    allowed = view.allowed(parsed)
+    masks: list[NDArray[np.bool_]] = []
     for user_id in names:
         query = view.history(user_id)
         fallback = model.fallback(query) if len(query) else "popular"
         scores = None if fallback == "popular" else model.score([query])[0]
         people.append(_Person(user_id, query, fallback, scores))
-        allowed &= allowed_rows(view, parsed, query, request, Hidden.of_user(view, user_id))
+        masks.append(allowed_rows(view, parsed, query, request, Hidden.of_user(view, user_id)))
+    allowed = np.logical_and.reduce(masks)
     known = [person.scores for person in people if person.scores is not None]
     combined = _combined(known, allowed, method) if known else newcomer_scores(view, allowed, POOL * request.n)
     ranked = np.where(allowed, combined, np.float32(np.nan))

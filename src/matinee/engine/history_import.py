@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, NamedTuple, TypeVar
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -15,13 +15,13 @@ from matinee.data.catalog import Catalog
 from matinee.data.ratings import NO_TIME
 from matinee.engine.movie_lookup import known_id, matcher_of, outside_ids_of
 from matinee.engine.runtime import RequestView
-from matinee.engine.writes import check_user_id
+from matinee.engine.users import rated
+from matinee.engine.writes import check_user_id, store_all
 from matinee.errors import UnknownUserError
 from matinee.histories import History, HistoryEntry, HistoryFile, Scale, converted, write_history
 from matinee.matching import Match
 from matinee.stores.base import MovieState, Rating
 
-T = TypeVar("T")
 MatchedState = Literal["seen", "watchlist", "not_interested"]
 
 
@@ -273,7 +273,7 @@ def import_history(view: RequestView, user_id: str, history: History, *, preview
         "not_interested": numbers.not_interested,
     }
     if not preview:
-        _store(view, ratings, states)
+        store_all(view, ratings, states)
     scale = None if history.scale is None else (history.scale.low, history.scale.high)
     return HistoryImport(
         history.layout,
@@ -295,24 +295,8 @@ def _stars(stars: float | None, scale: Scale | None, to: tuple[float, float]) ->
 
 def _rated_since(view: RequestView, user_id: str) -> dict[str, int]:
     """What the user has rated, by movie id, and when."""
-    query = view.history(user_id)
-    ids = view.catalog.column("movie_id")
-    times = query.times.tolist() if query.times is not None else [NO_TIME] * len(query)
-    return {ids[row]: when for row, when in zip(query.rows.tolist(), times, strict=True)}
-
-
-def _store(view: RequestView, ratings: list[Rating], states: list[MovieState]) -> None:
-    """Ratings first: who has them needs no mark that the films were seen. Repeating the import changes nothing."""
-    store = view.runtime.store
-    with stage("store"):
-        for part in _batches(ratings, view.settings.max_batch):
-            store.put_ratings(part)
-        for marks in _batches(states, view.settings.max_batch):
-            store.put_states(marks)
-
-
-def _batches(items: list[T], size: int) -> Iterable[list[T]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
+    held = rated(view, view.history(user_id))
+    return {one.movie_id: NO_TIME if one.timestamp is None else one.timestamp for one in held}
 
 
 def _movie(catalog: Catalog, row: int) -> NamedMovie:
@@ -323,19 +307,16 @@ def _movie(catalog: Catalog, row: int) -> NamedMovie:
 def export_history(view: RequestView, user_id: str, layout: str) -> HistoryFile:
     """See `Engine.export_history`."""
     catalog = view.catalog
-    query = view.history(user_id)
     states = view.runtime.store.user(user_id).states
-    times = query.times.tolist() if query.times is not None else [NO_TIME] * len(query)
-    entries: list[HistoryEntry] = []
     has_stars = view.scale[0] < view.scale[1]
-    for row, stars, when in zip(query.rows.tolist(), query.ratings.tolist(), times, strict=True):
-        value = round(float(stars), 4) if has_stars else None
-        entries.append(_entry(catalog, row, value, "seen", None if when == NO_TIME else when))
-    rated = set(query.rows.tolist())
+    entries: list[HistoryEntry] = []
+    ratings = {catalog.row(one.movie_id): one for one in rated(view, view.history(user_id))}
+    for row, one in ratings.items():
+        entries.append(_entry(catalog, row, one.rating if has_stars else None, "seen", one.timestamp))
     for state, marks in states.items():
         for movie_id, when in marks.items():
             marked = catalog.find(movie_id)
-            if marked is not None and not (state == "seen" and marked in rated):
+            if marked is not None and not (state == "seen" and marked in ratings):
                 entries.append(_entry(catalog, marked, None, state, when))
     if not entries:
         raise UnknownUserError(user_id)

@@ -21,7 +21,7 @@ from matinee.engine.missing_vectors import POSTER, TEXT
 from matinee.engine.movie_lookup import known_id, sure_row
 from matinee.engine.runtime import RequestView
 from matinee.errors import InvalidInputError, MatineeError, NotFoundError, UnknownUserError
-from matinee.stores.base import MovieVector, Rating
+from matinee.stores.base import MovieState, MovieVector, Rating
 
 log = logging.getLogger("matinee.engine")
 _USER_ID = re.compile(USER_ID)
@@ -77,6 +77,16 @@ def rate(
         with stage("store"):
             view.runtime.store.put_ratings(list(distinct.values()), key=key)
     return len(distinct)
+
+
+def store_all(view: RequestView, ratings: Sequence[Rating], states: Sequence[MovieState]) -> None:
+    """Store checked ratings and states of any number, in batches; ratings first, as who has them has seen the films."""
+    store, size = view.runtime.store, view.settings.max_batch
+    with stage("store"):
+        for start in range(0, len(ratings), size):
+            store.put_ratings(ratings[start : start + size])
+        for start in range(0, len(states), size):
+            store.put_states(states[start : start + size])
 
 
 def unrate(view: RequestView, user_id: str, movie_id: str) -> None:
