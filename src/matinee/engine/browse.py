@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee.engine.charts import chart_of
+from matinee.engine.filters import value_text
 from matinee.engine.rating_counts import histogram
 from matinee.engine.recommend import check_n, make_items
 from matinee.engine.runtime import RequestView
@@ -48,7 +49,7 @@ def popular(
         raise InvalidInputError(f"There is no chart {by!r}.", f"Use one of: {', '.join(CHARTS)}.")
     allowed = view.allowed(filter)
     if genre is not None:
-        allowed &= view.allowed(f"genre = {_quoted(genre)}")
+        allowed &= view.allowed(f"genre = {value_text(genre)}")
     if year is not None:
         allowed &= view.allowed(f"year = {int(year)}")
     if days is not None and not 0 < days < 1e6:
@@ -164,11 +165,6 @@ def film_ratings(view: RequestView, movie_id: str) -> MovieRatings:
         round(float(values.mean(dtype=np.float64)), 4) if len(values) else None,
         tuple(zip(steps.tolist(), histogram(values, steps).tolist(), strict=True)),
     )
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def cleaning_report(view: RequestView) -> DataReport:

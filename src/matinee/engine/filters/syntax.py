@@ -110,7 +110,8 @@ class Some:
 Node = Comparison | Not | Every | Some
 
 
-def _value(value: Value) -> str:
+def value_text(value: Value) -> str:
+    """A value as the language writes it; texts in double quotes."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
@@ -122,7 +123,7 @@ def _value(value: Value) -> str:
 def render(node: Node) -> str:
     """The canonical text of a tree: one spelling, no needless parentheses; parses to the same tree."""
     if isinstance(node, Comparison):
-        values = [_value(value) for value in node.values]
+        values = [value_text(value) for value in node.values]
         right = f"({', '.join(values)})" if node.operator in ("in", "not in") else " and ".join(values)
         return f"{node.field.name} {node.operator} {right}"
     if isinstance(node, Not):

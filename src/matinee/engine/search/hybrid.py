@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from matinee._util.request_context import stage
 from matinee.encoders import conse
 from matinee.engine.encoder_pool import Encoders
+from matinee.engine.filters import value_text
 from matinee.engine.filters.columns import columns_of
 from matinee.engine.recommend import check_n
 from matinee.engine.runtime import RequestView
@@ -19,7 +20,7 @@ from matinee.engine.search.bm25 import WordIndex, words_of
 from matinee.engine.search.people import FoundPerson, PeopleIndex, people_of
 from matinee.engine.search.rank_fusion import DEPTH, MIN_COSINE, Fused, fuse_search, meaning_hits, titled
 from matinee.engine.search.title_index import EXACT, PREFIX, WORD, TitleHit, is_credible, key_of, titles_of
-from matinee.engine.search.wishes import liked, quoted, read_wish, without_nations
+from matinee.engine.search.wishes import liked, read_wish, without_nations
 from matinee.engine.similar import similar
 from matinee.engine.types import Hit, MovieRef, Part, Person, PersonFilm, SearchAnswer, SearchBy, Understood
 from matinee.errors import EncoderError, FetchError, InvalidInputError
@@ -196,7 +197,7 @@ class _Search:
         least = MUCH_ALIKE if people[0].way.startswith("misspelled") else 100.0
         first = [hit for hit in titles if hit.how == EXACT or (hit.how not in (PREFIX, WORD) and hit.alike >= least)]
         found = [titled(hit, hit.score) for hit in first[:BEFORE_PEOPLE]][: self.n]
-        names = ", ".join(f'"{quoted(person.name)}"' for person in people)
+        names = ", ".join(value_text(person.name) for person in people)
         expression = f"person = {names}" if len(people) == 1 else f"person in ({names})"
         label = " or ".join(person.name for person in people)
         rest = [] if len(films) >= self.n else self._fused(self.text, titles, self.allowed)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from matinee.engine.filters import fold
+from matinee.engine.filters import fold, value_text
 from matinee.engine.types import Part, Understood
 from matinee.models.content.words import words as proper_words
 
@@ -195,7 +195,7 @@ def _read_people(reading: _Reading, person: Callable[[str], str | None]) -> None
                     + len(said)
                 )
                 label = f"{found['by']} {name}"
-                reading.cut(found.start(), end, Part(label, f'{field} = "{quoted(name)}"', f"{found['by']} {said}"))
+                reading.cut(found.start(), end, Part(label, f"{field} = {value_text(name)}", f"{found['by']} {said}"))
                 place = found.start()
                 break
         else:
@@ -206,7 +206,7 @@ def _read_genres(reading: _Reading, values: Callable[[str], Iterable[str]]) -> N
     names = _genre_words(tuple(values("genre")))
     for found in _phrases(reading, names):
         genres = names[found]
-        expression = " and ".join(f'genre = "{quoted(name)}"' for name in genres)
+        expression = " and ".join(f"genre = {value_text(name)}" for name in genres)
         start = _at(reading.text, found)
         reading.cut(start, start + len(found), Part(" and ".join(genres), expression, found))
 
@@ -229,7 +229,7 @@ def _read_nations(reading: _Reading, values: Callable[[str], Iterable[str]]) -> 
         for name, wanted in zip(("country", "language"), NATIONS[found], strict=True):
             held = [known[name][fold(value)] for value in wanted if fold(value) in known[name]]
             if held:
-                operands = ", ".join(f'"{quoted(value)}"' for value in held)
+                operands = ", ".join(value_text(value) for value in held)
                 expression = f"{name} = {operands}" if len(held) == 1 else f"{name} in ({operands})"
                 start = _at(reading.text, found)
                 reading.cut(start, start + len(found), Part(found.capitalize(), expression, found))
@@ -248,8 +248,3 @@ def _phrases(reading: _Reading, names: Iterable[str]) -> list[str]:
 
 def _at(text: str, phrase: str) -> int:
     return f" {text} ".index(f" {phrase} ")
-
-
-def quoted(value: str) -> str:
-    """A value as it stands between quotes in the filter language."""
-    return value.replace("\\", "\\\\").replace('"', '\\"')

@@ -9,6 +9,7 @@ from typing import Any
 
 from matinee.client import AsyncClient, calls
 from matinee.errors import InvalidInputError
+from matinee.web.pages.foryou.filter import quoted
 from matinee.web.visitor.facets import Facets
 from matinee.web.visitor.marks import history, in_state
 
@@ -79,11 +80,6 @@ def clause(kind: str, value: str) -> str:
     if kind == "short":
         return f"runtime <= {SHORT}"
     return f"{kind} = {quoted(value)}" if kind in ("language", "genre") else ""
-
-
-def quoted(value: str) -> str:
-    """A text of the filter language."""
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def joined(*clauses: str) -> str:

@@ -38,9 +38,9 @@ class Narrowing:
         """The filter as text."""
         clauses = []
         if len(self.genres) == 1:
-            clauses.append(f"genre = {_quoted(self.genres[0])}")
+            clauses.append(f"genre = {quoted(self.genres[0])}")
         elif self.genres:
-            clauses.append(f"genre in ({', '.join(map(_quoted, self.genres))})")
+            clauses.append(f"genre in ({', '.join(map(quoted, self.genres))})")
         if self.year_from is not None and self.year_to is not None:
             clauses.append(f"year between {self.year_from} and {self.year_to}")
         elif self.year_from is not None:
@@ -120,7 +120,8 @@ def _within(part: str) -> str | None:
     return inner if _split(inner) is None and depth == 0 else None
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """A text of the filter language."""
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
