@@ -23,7 +23,7 @@ HOSTILE = "<script>alert(1)</script> $x^2$ :red[a] **b** `c` [d](http://e) :smil
 ODD_FILMS = [
     ("101", "Twins (1988)", "Comedy"),
     ("102", "Twins (1988)", "Drama"),
-    ("103", f"{HOSTILE} (1999)", "<b>Odd</b>"),
+    ("103", f"{HOSTILE} (1999)", "<x>Odd</x>"),
     ("104", "Nameless", "(no genres listed)"),
     ("105", "L" * 10_000, "Drama"),
 ]

@@ -168,7 +168,7 @@ def test_without_vectors_words_answer(trained: Settings, tmp_path: Path) -> None
             engine.similar("m1", by="plot", method="embedding")
         with pytest.raises(InvalidInputError, match="no hnsw index"):
             engine.similar("m1", by="plot", index="hnsw")
-        assert recommend_similar(engine, "faiss", 3, "Film 1", "plot").index == "exact"
+        assert recommend_similar(engine, "faiss", 3, "Story of the Laughing Number 1", "plot").index == "exact"
 
 
 def test_without_plots_nothing_is_compared(trained: Settings, tmp_path: Path) -> None:
@@ -240,15 +240,19 @@ def test_over_http(trained: Settings, read: Engine) -> None:
         with pytest.raises(RefusedError, match="Leave it out, or use by=plot"):
             core.send(calls.similar("m4", by="content", method="embedding"))
 
-        classic = core.send(calls.similar_titles("faiss", 3, "Film 4", space="plot", method="embedding"))
+        classic = core.send(
+            calls.similar_titles("faiss", 3, "Story of the Weeping Number 4", space="plot", method="embedding")
+        )
         assert (classic["space"], classic["method"], classic["index"]) == ("plot", "embedding", "faiss")
-        classic = core.send(calls.similar_titles("faiss", 3, "Film 4", space="plot", method="tfidf"))
+        classic = core.send(
+            calls.similar_titles("faiss", 3, "Story of the Weeping Number 4", space="plot", method="tfidf")
+        )
         assert (classic["space"], classic["method"], classic["index"]) == ("plot", "tfidf", "exact")
         assert all(item["reason"].startswith("shared words: ") for item in classic["recommendations"])
-        classic = core.send(calls.similar_titles("annoy", 3, "Film 38", space="plot"))
+        classic = core.send(calls.similar_titles("annoy", 3, "Story of the Weeping Number 38", space="plot"))
         assert (classic["space"], classic["fallback"], classic.get("method")) == ("content", "content", None)
         with pytest.raises(RefusedError, match="goes with by=plot only"):
-            core.send(calls.similar_titles("annoy", 3, "Film 38", method="tfidf"))
+            core.send(calls.similar_titles("annoy", 3, "Story of the Weeping Number 38", method="tfidf"))
 
 
 def test_behind_a_recommender_service(trained: Settings, read: Engine) -> None:
@@ -298,7 +302,9 @@ def test_on_the_pages(trained: Settings, read: Engine) -> None:
         try:
             films = [await movie_page(shell, movie_id) for movie_id in ("m4", "m38")]
             likenesses = ("Plot: words", "meaning", "content", "nonsense")
-            return *films, *[await recommended(shell, "faiss", 3, "Film 4", each) for each in likenesses]
+            return *films, *[
+                await recommended(shell, "faiss", 3, "Story of the Weeping Number 4", each) for each in likenesses
+            ]
         finally:
             await core.close()
 

@@ -149,7 +149,7 @@ def problem(
         "title": title(status),
         "status": status,
         "detail": detail or ADVICE.get(status, HTTPStatus(status).description),
-        "instance": instance.replace(ENCODED_SLASH, "%2F"),
+        "instance": instance.replace(ENCODED_SLASH, "/"),
         **extra,
     }
     context = current.get()
