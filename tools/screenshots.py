@@ -60,7 +60,7 @@ class Shot:
 SHOTS = {
     "web-tonight": Shot("web", f"/?tab=tonight&user={USER}", ".shelf .tile"),
     "web-tonight-phone": Shot("web", f"/?tab=tonight&user={USER}", ".shelf .tile", PHONE, dark=True),
-    "web-first-visit": Shot("web", "/?tab=tonight&user=guest-0123456789abcdef", ".wall .tile, .tile:visible"),
+    "web-first-visit": Shot("web", "/?tab=tonight&user=guest-0123456789abcdef", "[data-pick]"),
     "web-for-you": Shot("web", f"/?tab=for-you&user={USER}", "#picks .why"),
     "web-for-you-phone": Shot("web", f"/?tab=for-you&user={USER}", "#picks .why", PHONE),
     "web-match": Shot("web", "/?tab=match&film=541", "[role=tabpanel]:visible img.poster"),
