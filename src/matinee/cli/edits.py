@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from matinee._util.atomic_files import replacing
 from matinee.cli import history
 from matinee.cli.console import (
     AsJson,
@@ -23,7 +22,17 @@ from matinee.cli.console import (
     table,
 )
 from matinee.cli.movies import all_movies, surely
-from matinee.cli.reading import MapValues, Unrated, parse_mapping, parse_scale, parse_unrated, parse_values
+from matinee.cli.new_files import check_new, new_file
+from matinee.cli.reading import (
+    MapValues,
+    Unrated,
+    parse_mapping,
+    parse_scale,
+    parse_unrated,
+    parse_values,
+    scale_of_table,
+    to_scale,
+)
 from matinee.data.titles import with_year
 from matinee.errors import DataError, InvalidInputError, MatineeError, NotFoundError
 
@@ -157,10 +166,10 @@ def import_ratings(
             except DataError as error:
                 raise _with_person_hint(file, error) from error
         stated = parse_scale(scale.replace("-", ",")) if scale else None
-        given = history.scale_of_table(frame, engine.scale, stated, words, no_rating)
+        given = scale_of_table(frame, engine.scale, stated, words, no_rating)
         movie_ids = [movie.movie_id for movie, _ in all_movies(engine, "year")]
         clean, report = clean_ratings(frame, movie_ids, given, words=words, unrated=no_rating)
-        clean, report = history.to_scale(clean, report, given, engine.scale)
+        clean, report = to_scale(clean, report, given, engine.scale)
         stored = 0
         for part in clean.iter_slices(min(BATCH, engine.settings.max_batch)):
             times = part["timestamp"].to_list() if "timestamp" in part.columns else None
@@ -374,29 +383,23 @@ def write_frames(file: Path, frames: Iterator[pl.DataFrame], empty: pl.DataFrame
         raise InvalidInputError(
             f"The suffix of {file.name!r} is not a supported format.", "Choose .csv, .parquet or .ndjson."
         )
-    if file.exists() and not force:
-        raise InvalidInputError(f"{file} exists already.", "Choose another name, or add --force.")
+    check_new(file, force)
     import polars as pl
 
     count = 0
-    try:
-        with replacing(file) as hidden:
-            if kind == ".parquet":  # needs all rows at once
-                whole = pl.concat([empty, *frames])
-                whole.write_parquet(hidden)
-                count = whole.height
-            else:
-                with hidden.open("wb") as sink:
+    with new_file(file) as hidden:
+        if kind == ".parquet":  # needs all rows at once
+            whole = pl.concat([empty, *frames])
+            whole.write_parquet(hidden)
+            count = whole.height
+        else:
+            with hidden.open("wb") as sink:
+                if kind == ".csv":
+                    empty.write_csv(sink)
+                for frame in frames:
                     if kind == ".csv":
-                        empty.write_csv(sink)
-                    for frame in frames:
-                        if kind == ".csv":
-                            frame.write_csv(sink, include_header=False)
-                        else:
-                            frame.write_ndjson(sink)
-                        count += frame.height
-    except OSError as error:
-        raise InvalidInputError(
-            f"{file} cannot be written: {error}.", "Check the folder and the space left."
-        ) from error
+                        frame.write_csv(sink, include_header=False)
+                    else:
+                        frame.write_ndjson(sink)
+                    count += frame.height
     return count

@@ -7,17 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from matinee._util.atomic_files import replacing
 from matinee.cli.console import AsJson, note, number, open_engine, plain, print_json, table
+from matinee.cli.new_files import check_new, new_file
 from matinee.data.titles import with_year
 from matinee.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import polars as pl
-
-    from matinee.data.dataset import TableReport
     from matinee.engine.history_import import HistoryImport
 
 SHOWN = 20
@@ -119,64 +114,11 @@ def export_history(
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
 ) -> None:
     """Write one person's films for other sites: stars, seen, watchlist."""
-    if file.exists() and not force:
-        raise InvalidInputError(f"{file} exists already.", "Choose another name, or add --force.")
+    check_new(file, force)
     with open_engine() as engine:
         written = engine.export_history(user, layout)
-    try:
-        with replacing(file) as hidden:
-            hidden.write_bytes(written.data)
-    except OSError as error:
-        raise InvalidInputError(
-            f"{file} cannot be written: {error}.", "Check the folder and the space left."
-        ) from error
+    with new_file(file) as hidden:
+        hidden.write_bytes(written.data)
     if written.left_out:
         note(f"{written.left_out:,} entries have no place in this layout; --layout csv has all.")
     typer.echo(f"Wrote {file}.")
-
-
-# --- the scale of a table of ratings -----------------------------------------------------------------------------
-def scale_of_table(
-    frame: pl.DataFrame,
-    catalog: tuple[float, float],
-    stated: tuple[float, float] | None,
-    words: dict[str, float],
-    unrated: Sequence[float],
-) -> tuple[float, float]:
-    """The scale of a whole table of ratings, which is stored as a whole or not at all.
-
-    Raises:
-        InvalidInputError: it cannot be told, or a part of the ratings is off it.
-    """
-    from matinee.data.stars import Values, understand
-
-    low, high = catalog
-    if low >= high or "rating" not in frame.columns:
-        return catalog
-    values = Values.of(frame["rating"], words)
-    scale = stated or understand(values, catalog, unrated=unrated or None).scale
-    given = values.finite
-    rows = dict(zip(given["number"].to_list(), given["rows"].to_list(), strict=True))
-    ratings = {value: count for value, count in rows.items() if value not in unrated}
-    off = sum(count for value, count in ratings.items() if not scale[0] <= value <= scale[1])
-    if scale[0] >= scale[1] or (off > 2 and off >= 0.05 * sum(ratings.values())):
-        raise InvalidInputError(
-            f"The scale of these ratings, {min(ratings):g} to {max(ratings):g}, is not that of the data, {low:g} to "
-            f"{high:g}; nothing was stored.",
-            "State it, e.g. --scale 1-10.",
-        )
-    return scale
-
-
-def to_scale(
-    clean: pl.DataFrame, report: TableReport, scale: tuple[float, float], catalog: tuple[float, float]
-) -> tuple[pl.DataFrame, TableReport]:
-    """Ratings on the catalog's scale, and the report that counts those converted."""
-    import polars as pl
-
-    if scale == catalog or (scale[1] == catalog[1] and scale[0] >= catalog[0]):
-        return clean, report
-    share = (pl.col("rating") - scale[0]) / (scale[1] - scale[0])
-    changed = {**report.changed, f"converted from the scale {scale[0]:g}-{scale[1]:g}": clean.height}
-    converted = (catalog[0] + share * (catalog[1] - catalog[0])).round(4).cast(pl.Float32)
-    return clean.with_columns(rating=converted), report.model_copy(update={"changed": changed})

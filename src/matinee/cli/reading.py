@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from matinee.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from matinee.data.dataset import TableReport
 
 MapValues = Annotated[
     list[str] | None,
@@ -114,3 +119,49 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return number if abs(number) < 1e12 else None
+
+
+def scale_of_table(
+    frame: pl.DataFrame,
+    catalog: tuple[float, float],
+    stated: tuple[float, float] | None,
+    words: dict[str, float],
+    unrated: Sequence[float],
+) -> tuple[float, float]:
+    """The scale of a whole table of ratings, which is stored as a whole or not at all.
+
+    Raises:
+        InvalidInputError: it cannot be told, or a part of the ratings is off it.
+    """
+    from matinee.data.stars import Values, understand
+
+    low, high = catalog
+    if low >= high or "rating" not in frame.columns:
+        return catalog
+    values = Values.of(frame["rating"], words)
+    scale = stated or understand(values, catalog, unrated=unrated or None).scale
+    given = values.finite
+    rows = dict(zip(given["number"].to_list(), given["rows"].to_list(), strict=True))
+    ratings = {value: count for value, count in rows.items() if value not in unrated}
+    off = sum(count for value, count in ratings.items() if not scale[0] <= value <= scale[1])
+    if scale[0] >= scale[1] or (off > 2 and off >= 0.05 * sum(ratings.values())):
+        raise InvalidInputError(
+            f"The scale of these ratings, {min(ratings):g} to {max(ratings):g}, is not that of the data, {low:g} to "
+            f"{high:g}; nothing was stored.",
+            "State it, e.g. --scale 1-10.",
+        )
+    return scale
+
+
+def to_scale(
+    clean: pl.DataFrame, report: TableReport, scale: tuple[float, float], catalog: tuple[float, float]
+) -> tuple[pl.DataFrame, TableReport]:
+    """Ratings on the catalog's scale, and the report that counts those converted."""
+    import polars as pl
+
+    if scale == catalog or (scale[1] == catalog[1] and scale[0] >= catalog[0]):
+        return clean, report
+    share = (pl.col("rating") - scale[0]) / (scale[1] - scale[0])
+    changed = {**report.changed, f"converted from the scale {scale[0]:g}-{scale[1]:g}": clean.height}
+    converted = (catalog[0] + share * (catalog[1] - catalog[0])).round(4).cast(pl.Float32)
+    return clean.with_columns(rating=converted), report.model_copy(update={"changed": changed})
