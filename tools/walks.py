@@ -205,7 +205,7 @@ async def serve(picture: bytes, record: Recorder) -> dict[str, Walk]:
     from matinee.settings import Settings
 
     transport = httpx.ASGITransport(create_app(Settings()))
-    async with httpx.AsyncClient(transport=transport, base_url="http://walks") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
 
         async def ask(method: str, path: str, **options: Any) -> None:
             answer = await client.request(method, path, **options)

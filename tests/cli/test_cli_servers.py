@@ -220,27 +220,6 @@ def test_demo_trains_once_and_anew_for_other_data(home: Path, folder: Path, run:
 
 
 @posix
-def test_demo_serves_until_ctrl_c(home: Path) -> None:
-    port = free_port()
-    process = subprocess.Popen(
-        [*PROGRAM, "demo", "--no-web", "--port", str(port)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    try:
-        answer = get(f"http://127.0.0.1:{port}/v1/users/42/recommendations?n=3", process)
-        assert len(answer["items"]) == 3
-        process.send_signal(signal.SIGINT)
-        told, _ = process.communicate(timeout=30)
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
-    assert process.returncode == 0, told
-    assert f"http://localhost:{port}" in told
-    assert "/docs" in told
-    assert "Traceback" not in told
-
-
-@posix
 def test_a_new_demo_serves_the_first_models_while_the_others_are_trained(tmp_path: Path) -> None:
     folder, port = write_folder(tmp_path / "films"), free_port()
     environment = {**os.environ, "MATINEE_DATA_DIR": str(tmp_path / "home"), "MATINEE_OFFLINE": "1"}

@@ -89,28 +89,10 @@ def ends(url: str) -> bool:
 
 
 @posix
-def test_the_demo_serves_core_and_web_app_until_one_ctrl_c(home: Path, tmp_path: Path) -> None:
-    with whole_demo(tmp_path / "log") as (command, core, web):
-        assert answers(core + "/ready")
-        page = httpx.get(web, timeout=30, trust_env=False)
-        assert page.status_code == 200
-        assert "Matinee" in page.text
-        poster = httpx.get(web + "/media/posters/1", timeout=30, trust_env=False)
-        assert poster.headers["content-type"].startswith("image/"), "it asks the demo's own core"
-        assert command.stop() == 0, command.told()
-    told = command.told()
-    assert f"Serving http://localhost:{core.rsplit(':', 1)[1]}" in told
-    assert "/docs" in told
-    assert told.count("Stopped.") == 1
-    assert "has ended" not in told
-    assert "Traceback" not in told
-    assert ends(core)
-    assert ends(web)
-
-
-@posix
 def test_a_web_app_that_dies_is_told_and_the_core_goes_on(home: Path, tmp_path: Path) -> None:
     with whole_demo(tmp_path / "log") as (command, core, _):
+        assert f"Serving http://localhost:{core.rsplit(':', 1)[1]}" in command.told()
+        assert "/docs" in command.told()
         [app] = [each for each in psutil.Process(command.process.pid).children() if "web" in each.cmdline()]
         app.kill()
         until(lambda: "The web app has ended (exit code -9)" in command.told(), command.process)
@@ -129,7 +111,7 @@ def test_nothing_is_left_behind_by_a_demo_that_is_killed(home: Path, tmp_path: P
 
 
 @posix
-def test_a_browser_is_opened_where_there_is_a_screen(
+def test_the_demo_serves_core_and_web_app_in_a_browser_until_one_ctrl_c(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen, script = tmp_path / "seen", tmp_path / "browser"
@@ -140,13 +122,27 @@ def test_a_browser_is_opened_where_there_is_a_screen(
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setenv("BROWSER", f"{script} %s")
     port, web_port = free_port(), free_port()
-    code, told = until_ctrl_c(
-        [*PROGRAM, "demo", "--port", str(port), "--web-port", str(web_port)],
-        lambda _: seen.exists() and seen.read_text(encoding="utf-8").strip(),
-    )
+    core, web = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{web_port}"
+
+    def opened(_: bytes) -> bool:
+        if not (seen.exists() and seen.read_text(encoding="utf-8").strip()):
+            return False
+        assert answers(core + "/ready")
+        page = httpx.get(web, timeout=30, trust_env=False)
+        assert page.status_code == 200
+        assert "Matinee" in page.text
+        poster = httpx.get(web + "/media/posters/1", timeout=30, trust_env=False)
+        assert poster.headers["content-type"].startswith("image/"), "it asks the demo's own core"
+        return True
+
+    code, told = until_ctrl_c([*PROGRAM, "demo", "--port", str(port), "--web-port", str(web_port)], opened)
     assert code == 0, told
     assert seen.read_text(encoding="utf-8").strip() == f"http://localhost:{web_port}"
-    assert ends(f"http://127.0.0.1:{web_port}")
+    assert told.count("Stopped.") == 1
+    assert "has ended" not in told
+    assert "Traceback" not in told
+    assert ends(core)
+    assert ends(web)
 
 
 @pytest.mark.parametrize("missing", ["DISPLAY", "terminal", "CI", "SSH_CONNECTION", None])
@@ -209,6 +205,8 @@ def test_the_demo_without_the_web_extra_serves_the_core_alone(home: Path) -> Non
     )
     try:
         until(lambda: answers(f"http://127.0.0.1:{port}/ready"), process)
+        url = f"http://127.0.0.1:{port}/v1/users/42/recommendations"
+        answer = httpx.get(url, params={"n": 3}, timeout=30, trust_env=False)
         process.send_signal(signal.SIGINT)
         told, _ = process.communicate(timeout=SECONDS)
     finally:
@@ -216,13 +214,24 @@ def test_the_demo_without_the_web_extra_serves_the_core_alone(home: Path) -> Non
             process.kill()
             process.communicate()
     assert process.returncode == 0, told
+    assert len(answer.json()["items"]) == 3
+    assert f"http://localhost:{port}" in told
+    assert "/docs" in told
+    assert "Traceback" not in told
     assert 'pip install "matinee[web]"' in told
     assert "Open http" not in told
 
 
 @posix
-@pytest.mark.parametrize(("app", "ready"), [("web", "/health"), ("studio", "/_stcore/health")])
-@pytest.mark.parametrize(("sig", "any_port"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+@pytest.mark.parametrize(
+    ("app", "ready", "sig", "any_port"),
+    [
+        ("web", "/health", signal.SIGINT, True),
+        ("studio", "/_stcore/health", signal.SIGTERM, False),
+        pytest.param("web", "/health", signal.SIGTERM, False, marks=pytest.mark.extended),
+        pytest.param("studio", "/_stcore/health", signal.SIGINT, True, marks=pytest.mark.extended),
+    ],
+)
 def test_an_app_starts_without_a_core_says_where_and_stops_cleanly(
     app: str, ready: str, sig: int, any_port: bool, tmp_path: Path
 ) -> None:

@@ -125,7 +125,7 @@ class Access:
         key: Key | None = None
         refusal: Refusal | None = None
         if self._demanded or (self._demanded is None and keys):
-            found = self._identified(scope["headers"], keys)
+            found = self._key_of(scope["headers"], keys)
             if isinstance(found, Key):
                 key, refusal = found, self._forbidden(found, need, template, scope["path"])
             else:
@@ -136,7 +136,7 @@ class Access:
         audited = need.role == "admin" and not (refusal and refusal.status in (401, 429))
         return Decision(refusal, key, template, audited)
 
-    def _identified(self, headers: Headers, keys: Mapping[str, Key]) -> Key | Refusal:
+    def _key_of(self, headers: Headers, keys: Mapping[str, Key]) -> Key | Refusal:
         """The key that a request has with it, if it is valid.
 
         A header that was found right is remembered as long as the keys are the same: to take it apart and hash it anew
@@ -149,12 +149,12 @@ class Access:
         for header in headers:
             if header[0] in _HEADERS:
                 if given is not None:
-                    return _identified(headers, keys)
+                    return _check_key(headers, keys)
                 given = header
         key = self._right.get(given) if given is not None else None
         if key is not None and time() < key.expires_at:
             return key
-        found = _identified(headers, keys)
+        found = _check_key(headers, keys)
         if given is not None and isinstance(found, Key) and len(self._right) < MAX_REMEMBERED:
             self._right[given] = found
         return found
@@ -190,7 +190,7 @@ class Access:
         return Refusal(429, "rate-limit", detail, too_many=too_many)
 
 
-def _identified(headers: Headers, keys: Mapping[str, Key]) -> Key | Refusal:
+def _check_key(headers: Headers, keys: Mapping[str, Key]) -> Key | Refusal:
     """The key that a request has with it, if it is valid."""
     given = set()
     for name, value in headers:

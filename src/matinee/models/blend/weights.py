@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 
 from matinee.data.ratings import Ratings
 from matinee.models.base import Query
@@ -172,6 +171,8 @@ def fit_weights(
         value += ridge * float(np.square(curves - mean).sum() + 0.1 * np.square(curves).sum())
         value += pull * float(np.square(apart).sum())
         return value, (slope + 2 * ridge * (curves - mean) + 0.2 * ridge * curves + 2 * pull * apart).ravel()
+
+    from scipy.optimize import minimize  # which serving does not need, and takes a quarter second to import
 
     start = np.full(shape[0] * shape[1], 0.3)
     result = minimize(
