@@ -1,12 +1,12 @@
 """Synthetic ratings of any size: a seeded stochastic Kronecker expansion of a small real matrix, in bounded memory.
 
-After Belletti et al. 2019, "Scalable Realistic Recommendation Datasets through Fractal Expansions": the users × movies
-matrix R becomes a matrix of blocks, each a random part of R, and block (i, j) gets a share K_ij of its ratings. Here the
-rows of K sum to 1, so that a user keeps about the number of ratings of the one that it is made of, and its columns
-fall as (j + 1)⁻² times a random factor, so that the popularity of the movies keeps its long tail and gets a longer
-one. Users of the blocks after the first are mixed of two real users each, or else all would be copies.
-Stars are those given, half of a star less three times out of ten (the steps of ml-25m). Times are made up: users begin
-on days between 1996 and 2019 and rate in sittings. No rating of it is anybody's.
+After Belletti et al. 2019, "Scalable Realistic Recommendation Datasets through Fractal Expansions": the users ×
+movies matrix R becomes a matrix of blocks, each a random part of R, and block (i, j) gets a share K_ij of its
+ratings. Here the rows of K sum to 1, so that a user keeps about the number of ratings of the one that it is made of,
+and its columns fall as (j + 1)⁻² times a random factor, so that the popularity of the movies keeps its long tail and
+gets a longer one. Users of the blocks after the first are mixed of two real users each, or else all would be copies.
+Stars are those given, half of a star less three times out of ten (the steps of ml-25m). Times are made up: users
+begin on days between 1996 and 2019 and rate in sittings. No rating of it is anybody's.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class Expansion:
     seed: int = 0
 
     def parts(self) -> Iterator[pl.DataFrame]:
-        """`userId`, `movieId`, `rating`, `timestamp` by user, then movie; a part is one block of users, a million rows."""
+        """`userId`, `movieId`, `rating`, `timestamp` by user, then movie; a part has a million rows."""
         n_real, n_items = self.seeds.n_users, len(self.seeds.ids)
         n_blocks = -(-self.n_movies // n_items)
         whole, rest = divmod(self.n_ratings / len(self.seeds.movies), 1)

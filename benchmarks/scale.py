@@ -135,7 +135,7 @@ def show(result: dict) -> None:
 
 
 def show_growth(results: list[dict]) -> None:
-    """Print processor seconds by step for each size and the exponents between the smallest and the largest, in ratings."""
+    """Print processor seconds by step and size, and exponents in ratings between the smallest and the largest size."""
     names = dict.fromkeys(name for result in results for name in result["steps"])
     print("| step | " + " | ".join(f"{result['ratings'] / 1e6:.1f}M" for result in results) + " | exponent |")
     print("|---|" + "--:|" * (len(results) + 1))
