@@ -139,6 +139,9 @@ class Settings(BaseSettings):
     memory_limit: int = Field(
         4 << 30, gt=0, description="Maximum memory of one model while fitting, and of reading a data set."
     )
+    memory_budget: int = Field(
+        0, ge=0, description="Maximum memory of a whole training, in bytes; 0: what the machine has left."
+    )
     seed: int = Field(0, description="Random seed.")
 
     verify_on_load: Literal["full", "size"] = Field(
@@ -279,6 +282,11 @@ class Settings(BaseSettings):
     def snapshots_dir(self) -> Path:
         """Folder of the snapshots."""
         return self.data_dir / "snapshots"
+
+    @property
+    def checkpoints_dir(self) -> Path:
+        """Folder of what trainings that go on, or were killed, have finished."""
+        return self.data_dir / "checkpoints"
 
     @property
     def keys_path(self) -> Path:

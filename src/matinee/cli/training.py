@@ -43,6 +43,10 @@ def train(
     quick: Annotated[
         bool, typer.Option("--quick", help="Only three models, in seconds: no measuring, no vectors of texts.")
     ] = False,
+    memory_budget: Annotated[
+        float | None,
+        typer.Option("--memory-budget", min=0, help="GiB that the training may take (default: what the machine has)."),
+    ] = None,
     beside: Annotated[bool, typer.Option("--beside", hidden=True)] = False,
     json: AsJson = False,
 ) -> None:
@@ -52,7 +56,8 @@ def train(
 
     if beside:
         end_with_stdin()
-    settings = load_settings(data=data)
+    budget = None if memory_budget is None else round(memory_budget * 2**30)
+    settings = load_settings(data=data, memory_budget=budget)
     with progress_bar() as progress:
         snapshot_id = run(
             settings,

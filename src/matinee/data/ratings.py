@@ -119,6 +119,21 @@ class Ratings:
             self.n_items,
         )
 
+    def of_users(self, rows: NDArray[np.int64]) -> Ratings:
+        """Only these users, in this order, with all their ratings, of the same movies."""
+        sizes = np.diff(self.indptr)[rows]
+        indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        entries = np.arange(indptr[-1]) + np.repeat(self.indptr[rows] - indptr[:-1], sizes)
+        names = self.user_ids.to_list()
+        return Ratings(
+            [names[row] for row in rows.tolist()],
+            indptr,
+            self.indices[entries],
+            self.values[entries],
+            self.times[entries],
+            self.n_items,
+        )
+
     @classmethod
     def from_frame(cls, frame: pl.DataFrame, catalog: Catalog) -> Ratings:
         """Build from clean rows: `user_id`, `movie_id`, `rating`, and optionally `timestamp`.

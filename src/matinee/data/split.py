@@ -172,6 +172,15 @@ def validation_users(user_ids: Texts, share: float = 0.2) -> Mask:
     return np.fromiter((int.from_bytes(digest, "big") < limit for digest in hashes), np.bool_, len(user_ids))
 
 
+def some_users(ratings: Ratings, max_ratings: int, seed: int) -> Ratings:
+    """The ratings of a random sample of users, in their order, with no more than so many ratings; all, if they do."""
+    if len(ratings) <= max_ratings:
+        return ratings
+    order = np.random.default_rng(seed).permutation(ratings.n_users)
+    total = np.cumsum(np.diff(ratings.indptr)[order])
+    return ratings.of_users(np.sort(order[: np.searchsorted(total, max_ratings, side="right")]))
+
+
 def k_core(users: Codes, items: Codes, k: int) -> Mask:
     """Entries of the largest subset in which each user and each item has at least k entries."""
     keep = np.ones(len(users), dtype=np.bool_)

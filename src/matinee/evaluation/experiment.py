@@ -18,7 +18,7 @@ from matinee.data.load import load_dataset
 from matinee.data.readers import read_source
 from matinee.data.readers.memory import reading_within
 from matinee.data.sources import get_dataset_files, list_datasets
-from matinee.data.split import random_per_user, users_of, validation_users
+from matinee.data.split import random_per_user, some_users, users_of, validation_users
 from matinee.errors import DataError, InvalidInputError
 from matinee.evaluation.bootstrap import RESAMPLES
 from matinee.evaluation.environment import Environment
@@ -41,6 +41,9 @@ from matinee.models import MODELS, create, default_lineup
 from matinee.models.base import Model
 from matinee.models.lineup import Lineup, lineup_for
 from matinee.settings import Settings
+
+MEASURED_RATINGS = 5_000_000
+"""Figures for a snapshot's manifest are of models fitted on so many ratings at most."""
 
 
 @dataclass(frozen=True)
@@ -331,7 +334,7 @@ def training_metrics(
 
     At most `max_users` users (a random sample, without those that are kept for validation) have their ratings split
     80:20 at random; the other users stay whole in training. All movies are ranked, seen ones removed; no movie has
-    tags.
+    tags. Of more than `MEASURED_RATINGS` ratings the models are refitted on those of a random sample of users.
 
     Args:
         keep: the models that were fitted are put in.
@@ -340,7 +343,7 @@ def training_metrics(
         Model → `ndcg@10`, `recall@10`, `coverage`, and for star models `rmse`; empty where the data are too few.
     """
     dataset = without_user_tags(dataset)
-    ratings = dataset.ratings
+    ratings = some_users(dataset.ratings, MEASURED_RATINGS, seed)
     users = users_of(ratings)
     train = random_per_user(users, 0.8, seed)
     others = ~train & ~validation_users(ratings.user_ids)[users]

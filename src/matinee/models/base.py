@@ -189,6 +189,10 @@ class Model(ABC, Generic[C]):
         del dataset
         return 0
 
+    def memory_kept(self, dataset: Dataset) -> int:
+        """Bytes that it still holds once it is fitted; an estimate from above."""
+        return self.memory_needed(dataset)
+
     def draft(self) -> Self:
         """This model, unfitted, as a blend fits it to learn how much it counts: a model may do with less work then."""
         return type(self)(self.config)

@@ -63,6 +63,10 @@ class Ease(Model[EaseConfig]):
         sparse = int(counts[items].sum()) * 24 + 4 * len(dataset.ratings) + 32 * n_users
         return 4 * k * k + max(4 * block * k + sparse, 16 * _TILE * _TILE) + 64 * len(counts) + (1 << 20)
 
+    def memory_kept(self, dataset: Dataset) -> int:
+        """Bytes of the k×k weights."""
+        return 4 * len(choose_warm(dataset.ratings.counts, self.config.min_ratings, self.config.max_items)) ** 2
+
     def memory_hint(self) -> str:
         """What to do where the memory limit is exceeded."""
         return (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -13,6 +15,16 @@ from matinee.models.base import Progress
 _BLOCK_BYTES = 16 << 20
 """Users are made dense in blocks of about this many bytes: large enough for BLAS, small beside the Gram matrix."""
 
+LARGE = 2_000_000
+"""Ratings from which on compiling sparse products takes less time than it saves."""
+SPARSE_GAIN = 64.0
+"""Multiplications that BLAS does in the time of one of a sparse product."""
+
+
+def compiles(matrix: sp.csr_matrix) -> bool:
+    """Whether sparse products of users × movies are worth compiling, and Numba is installed."""
+    return matrix.nnz >= LARGE and find_spec("numba") is not None
+
 
 def block_users(k: int) -> int:
     """Users of a block over k movies."""
@@ -20,9 +32,18 @@ def block_users(k: int) -> int:
 
 
 def gram_matrix(matrix: sp.csr_matrix, progress: Progress, what: str) -> NDArray[np.float32]:
-    """Lower triangle of XᵀX, float32, Fortran order: BLAS on dense blocks of users beats a sparse product."""
+    """Lower triangle of XᵀX, float32, Fortran order.
+
+    On dense data BLAS on blocks of users beats a sparse product; on large sparse ones it would multiply zeros.
+    """
     n_users, k = matrix.shape
     gram = np.zeros((k, k), dtype=np.float32, order="F")
+    sizes = np.diff(matrix.indptr).astype(np.float64)
+    if compiles(matrix) and n_users * float(k) ** 2 > SPARSE_GAIN * float(sizes @ sizes):
+        from matinee.models.co_ratings import add_gram
+
+        add_gram(matrix, gram, lambda share: progress(f"{what}: Gram matrix", 0.5 * share))
+        return gram
     size = min(block_users(k), n_users)
     buffer = np.empty((size, k), dtype=np.float32)
     for start in range(0, n_users if k else 0, size):

@@ -68,6 +68,10 @@ class GraphFilter(Model[GraphFilterConfig]):
         sides = ratings.n_users + ratings.n_items
         return 64 * len(ratings) + 20 * width * sides + 40 * width * width + 64 * sides + (1 << 20)
 
+    def memory_kept(self, dataset: Dataset) -> int:
+        """Bytes of the directions."""
+        return len(dataset.catalog) * (4 * self.config.rank + 24)
+
     def memory_hint(self) -> str:
         """What to do where the memory limit is exceeded."""
         return f"Raise MATINEE_MEMORY_LIMIT or lower rank (now {self.config.rank})."

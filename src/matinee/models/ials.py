@@ -134,6 +134,10 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         solving = COMPILER_BYTES if solver == "cg" else solver_bytes(longest, d)
         return 64 * len(ratings) + sides * d * 80 + solving + (1 << 20)
 
+    def memory_kept(self, dataset: Dataset) -> int:
+        """Bytes of the movies' factors."""
+        return len(dataset.catalog) * (4 * (self.config.n_factors or default_factors(len(dataset.ratings))) + 24)
+
     def memory_hint(self) -> str:
         """What to do where the memory limit is exceeded."""
         return f"Raise MATINEE_MEMORY_LIMIT or lower n_factors (now {self.config.n_factors or 'by data'})."

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 from pydantic import Field
 
 from matinee.data.dataset import Dataset
 from matinee.models.base import Progress
+from matinee.models.gram import compiles
 from matinee.models.linked_movies import LinkedMovies, LinkedMoviesConfig, blocks, keep_largest, linking_bytes, stacked
 from matinee.models.preference import StarScale
 from matinee.models.warm_items import WarmItems, choose_warm
+
+_STEP = "itemknn: similarities"
 
 
 class ItemKNNConfig(LinkedMoviesConfig):
@@ -42,6 +46,11 @@ class ItemKNN(LinkedMovies[ItemKNNConfig]):
         """Peak bytes: see `linking_bytes`."""
         return linking_bytes(dataset.ratings, self.config.neighbors)
 
+    def memory_kept(self, dataset: Dataset) -> int:
+        """Bytes of the links."""
+        k = len(dataset.catalog)
+        return k * (12 * min(self.config.neighbors, k) + 24)
+
     def memory_hint(self) -> str:
         """What to do where the memory limit is exceeded."""
         return f"Raise MATINEE_MEMORY_LIMIT or lower neighbors (now {self.config.neighbors})."
@@ -59,15 +68,42 @@ class ItemKNN(LinkedMovies[ItemKNNConfig]):
             matrix = sp.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
         squares = np.bincount(matrix.indices, weights=np.square(matrix.data, dtype=np.float64), minlength=k)
         source, target = squares**config.asymmetry, squares ** (1 - config.asymmetry)
-        by_movie = matrix.T.tocsr()
-        parts: list[sp.csr_matrix] = []
-        for span in blocks(k):
-            dots = (by_movie[span] @ matrix).tocsr()
-            rows = np.repeat(np.arange(span.start, span.stop), np.diff(dots.indptr))
-            similarities = dots.data / (source[dots.indices] * target[rows] + config.shrinkage)
-            similarities[dots.indices == rows] = 0.0
-            parts.append(keep_largest(dots, similarities, config.neighbors))
-            progress("itemknn: similarities", span.stop / k)
-        links = stacked(parts).T.tocsr()
+        links = (_compiled if compiles(matrix) else _by_blocks)(matrix, source, target, config, progress).T.tocsr()
         links.sort_indices()
         self._links = links
+
+
+def _by_blocks(
+    matrix: sp.csr_matrix,
+    source: NDArray[np.float64],
+    target: NDArray[np.float64],
+    config: ItemKNNConfig,
+    progress: Progress,
+) -> sp.csr_matrix:
+    """The nearest of each movie, in its row: (k, k)."""
+    by_movie, k = matrix.T.tocsr(), matrix.shape[1]
+    parts: list[sp.csr_matrix] = []
+    for span in blocks(k):
+        dots = (by_movie[span] @ matrix).tocsr()
+        rows = np.repeat(np.arange(span.start, span.stop), np.diff(dots.indptr))
+        similarities = dots.data / (source[dots.indices] * target[rows] + config.shrinkage)
+        similarities[dots.indices == rows] = 0.0
+        parts.append(keep_largest(dots, similarities, config.neighbors))
+        progress(_STEP, span.stop / k)
+    return stacked(parts)
+
+
+def _compiled(
+    matrix: sp.csr_matrix,
+    source: NDArray[np.float64],
+    target: NDArray[np.float64],
+    config: ItemKNNConfig,
+    progress: Progress,
+) -> sp.csr_matrix:
+    """`_by_blocks` by Numba."""
+    from matinee.models.co_ratings import nearest
+
+    k = matrix.shape[1]
+    return nearest(
+        matrix, source, target, config.shrinkage, min(config.neighbors, k), lambda share: progress(_STEP, share)
+    )

@@ -69,6 +69,10 @@ class Popularity(Model[PopularityConfig]):
         per_rating = 40 if self.config.by == "trending" else 8
         return 256 * len(dataset.catalog) + per_rating * len(dataset.ratings) + (1 << 16)
 
+    def memory_kept(self, dataset: Dataset) -> int:
+        """Bytes of the scores."""
+        return 8 * len(dataset.catalog)
+
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
         ratings, config = dataset.ratings, self.config
         lately = None

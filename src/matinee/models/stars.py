@@ -54,6 +54,10 @@ class Stars(BiasedFactors[StarsConfig]):
         sides = ratings.n_users + ratings.n_items
         return 64 * len(ratings) + sides * d * 80 + solver_bytes(longest, d) + (1 << 20)
 
+    def memory_kept(self, dataset: Dataset) -> int:
+        """Bytes of the movies' factors."""
+        return len(dataset.catalog) * (4 * self.config.n_factors + 64)
+
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
         ratings = dataset.ratings
         self._scale = dataset.scale

@@ -150,7 +150,7 @@ class Snapshot:
         dataset = _read_dataset(folder, manifest)
         spaces = {name: _read_space(folder, name, entry, dataset) for name, entry in manifest.spaces.items()}
         dataset = _with_vectors(dataset, spaces)
-        models = {name: _read_model(folder, name, entry, dataset) for name, entry in manifest.models.items()}
+        models = {name: read_model(folder, name, entry, dataset) for name, entry in manifest.models.items()}
         if manifest.default_model not in models:
             raise SnapshotError(f"The default model of snapshot {snapshot_id} is missing.", ELSEWHERE)
         return cls(snapshot_id, manifest, dataset, _bind(models), spaces)
@@ -213,7 +213,12 @@ def _with_vectors(dataset: Dataset, spaces: Mapping[str, Space]) -> Dataset:
     return result
 
 
-def _read_model(folder: Path, name: str, entry: ModelEntry, dataset: Dataset) -> Model[Any]:
+def read_model(folder: Path, name: str, entry: ModelEntry, dataset: Dataset) -> Model[Any]:
+    """A model below `folder/models`, its parts not bound.
+
+    Raises:
+        SnapshotError: its files are damaged, or there is no such model here.
+    """
     try:
         class_ = model_package.model_class(entry.kind)
     except UnknownModelError as error:

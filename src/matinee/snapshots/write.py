@@ -75,7 +75,7 @@ def write_snapshot(
     try:
         _write_dataset(folder, dataset)
         entries = {
-            name: _write_model(folder, name, model, dict((metrics or {}).get(name, {})), (seconds or {}).get(name))
+            name: write_model(folder, name, model, dict((metrics or {}).get(name, {})), (seconds or {}).get(name))
             for name, model in models.items()
         }
         for name, space in (spaces or {}).items():
@@ -132,9 +132,14 @@ def _write_dataset(folder: Path, dataset: Dataset) -> None:
         np.save(folder / "ratings" / f"{name}.npy", getattr(dataset.ratings, name), allow_pickle=False)
 
 
-def _write_model(
+def write_model(
     folder: Path, name: str, model: Model[Any], metrics: dict[str, float], seconds: float | None
 ) -> ModelEntry:
+    """Write a model below `folder/models`; what describes it is returned, and no file is synced.
+
+    Raises:
+        SnapshotError: it could not be loaded again.
+    """
     kind = model.name
     try:
         registered = model_package.model_class(kind) is type(model)

@@ -26,6 +26,8 @@ from matinee.models.lineup import lineup_for
 from matinee.settings import Settings
 from matinee.snapshots import SnapshotRegistry, write_snapshot
 from matinee.stores import Store, open_store
+from matinee.training.checkpoints import Checkpoints
+from matinee.training.memory_plan import check_memory
 from matinee.training.vector_spaces import encoded_spaces, finished, model_spaces, with_spaces
 
 PREFERRED = ("blend", "edlae", "ease", "ials", "itemknn", "popular")
@@ -69,7 +71,7 @@ def train(
 
     Raises:
         DataError: unreadable data, or none.
-        MemoryLimitError: no model fits into `settings.memory_limit`.
+        MemoryLimitError: no model fits into `settings.memory_limit`, or all together not into `settings.memory_budget`.
         SnapshotError: the snapshot cannot be written.
 
     Examples:
@@ -131,12 +133,17 @@ def train_dataset(
         lineup[ForestStars.name] = ForestStars()
     if quick:
         lineup = {name: lineup[name] for name in QUICK}
+    measure = measure and not quick
+    affordable = _fitting(lineup, _affordable(lineup, dataset, settings.memory_limit))
+    check_memory(dataset, affordable, measure=measure, budget=settings.memory_budget)
+    made_with = {"seed": settings.seed, "memory_limit": settings.memory_limit, "measure": measure}
+    checkpoints = Checkpoints(settings.checkpoints_dir, dataset, lineup, made_with)
     metrics: Mapping[str, Mapping[str, float]] = {}
-    if measure and not quick:
+    if measure:
         start = time.perf_counter()
-        metrics, lineup = _measured(dataset, lineup, settings, on_progress)
+        metrics, lineup = _measured(dataset, lineup, settings, on_progress, checkpoints)
         seconds["measuring"] = time.perf_counter() - start
-    fitted, fit_seconds, skipped = fit_lineup(lineup, dataset, settings, on_progress)
+    fitted, fit_seconds, skipped = fit_lineup(lineup, dataset, settings, on_progress, checkpoints)
     metrics = {name: figures for name, figures in metrics.items() if name in fitted}
     seconds |= fit_seconds
     start = time.perf_counter()
@@ -159,17 +166,25 @@ def train_dataset(
     )
     if promote:
         SnapshotRegistry(settings.snapshots_dir).promote(snapshot_id, verify=False)
+    checkpoints.remove()
     on_progress("writing the snapshot", 1.0)
     return snapshot_id
 
 
 def fit_lineup(
-    lineup: Mapping[str, Model[Any]], dataset: Dataset, settings: Settings, on_progress: Progress
+    lineup: Mapping[str, Model[Any]],
+    dataset: Dataset,
+    settings: Settings,
+    on_progress: Progress,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[dict[str, Model[Any]], dict[str, float], dict[str, str]]:
     """Fit models in order.
 
     A model over the memory limit, or one that has nothing to learn here (`Model.unsuited`), is skipped. Models that it
     is a part of are fitted without it if possible.
+
+    Args:
+        checkpoints: where models that take long are kept, and found again.
 
     Returns:
         The models, the seconds that each took, and the reason for each that was skipped.
@@ -197,15 +212,21 @@ def fit_lineup(
             on_progress(what, min(share, 1.0))
 
         on_progress(what, 0.0)
+
+        def fit(smaller: Model[Any] = smaller, part: Progress = part) -> Model[Any]:
+            bound = smaller.bind(fitted) if smaller.parts else smaller
+            return bound.fit(dataset, memory_limit=settings.memory_limit, progress=part)
+
         start = time.perf_counter()
         try:
-            fitted[name] = (smaller.bind(fitted) if smaller.parts else smaller).fit(
-                dataset, memory_limit=settings.memory_limit, progress=part
-            )
+            if checkpoints is None:
+                fitted[name], seconds[name] = fit(), time.perf_counter() - start
+            else:
+                model, seconds[name] = checkpoints.fitted(name, smaller, fit)
+                fitted[name] = model.bind(fitted) if model.parts else model
         except MemoryLimitError as error:
             skipped[name] = str(error)
             continue
-        seconds[name] = time.perf_counter() - start
         on_progress(what, 1.0)
     if not fitted:
         raise MemoryLimitError("No model fits into the memory limit.", " ".join(skipped.values()))
@@ -213,12 +234,30 @@ def fit_lineup(
 
 
 def _measured(
-    dataset: Dataset, lineup: dict[str, Model[Any]], settings: Settings, on_progress: Progress
+    dataset: Dataset,
+    lineup: dict[str, Model[Any]],
+    settings: Settings,
+    on_progress: Progress,
+    checkpoints: Checkpoints,
 ) -> tuple[Mapping[str, Mapping[str, float]], dict[str, Model[Any]]]:
     """Metrics on held-out ratings, and the line-up with the weights that its blends learned for these.
 
     So no blend learns its weights twice, and the weights were learned without the held-out ratings.
     """
+    made = checkpoints.values("measured", lambda: _measure(dataset, lineup, settings, on_progress))
+    learned = dict(lineup)
+    for name, curves in made["curves"].items():
+        own = learned[name]
+        if isinstance(own, Blend):
+            config = own.config.model_copy(update={"curves": {part: tuple(curve) for part, curve in curves.items()}})
+            learned[name] = Blend(config)
+    return made["metrics"], learned
+
+
+def _measure(
+    dataset: Dataset, lineup: dict[str, Model[Any]], settings: Settings, on_progress: Progress
+) -> dict[str, Any]:
+    """`metrics` by model, and `curves`: the learned weights by blend."""
     from matinee.evaluation import training_metrics
 
     on_progress("measuring on held-out ratings", 0.0)
@@ -234,12 +273,12 @@ def _measured(
         keep=measured,
     )
     on_progress("measuring on held-out ratings", 1.0)
-    learned = dict(lineup)
-    for name, model in measured.items():
-        own = learned[name]
-        if isinstance(model, Blend) and isinstance(own, Blend) and model.config.curves is not None:
-            learned[name] = Blend(own.config.model_copy(update={"curves": model.config.curves}))
-    return metrics, learned
+    curves = {
+        name: model.config.curves
+        for name, model in measured.items()
+        if isinstance(model, Blend) and model.config.curves is not None
+    }
+    return {"metrics": metrics, "curves": curves}
 
 
 def _affordable(lineup: Mapping[str, Model[Any]], dataset: Dataset, memory_limit: int) -> set[str]:

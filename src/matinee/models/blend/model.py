@@ -13,6 +13,7 @@ from pydantic import Field
 from matinee._util.topk import top_n
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
+from matinee.data.split import some_users
 from matinee.data.vectors import MovieVectors
 from matinee.errors import InvalidInputError, MatineeError, SnapshotError
 from matinee.models.base import Fallback, Model, ModelConfig, Progress, Query, Scores, State
@@ -33,6 +34,8 @@ from matinee.models.preference import Feedback, StarScale
 
 LEARNING_USERS = 1500
 """Users whose ratings weights are learned from, at most."""
+LEARNING_RATINGS = 5_000_000
+"""Ratings that parts are refitted on to learn weights, at most: of more, those of a random sample of users."""
 MIN_SHARE = 0.05
 """Parts with less of the weight at some length are left out there: they cost more time than they are worth."""
 POOL = 50
@@ -206,7 +209,11 @@ class Blend(Model[BlendConfig]):
         """Weights of the parts by length of history; None where the data are too few to learn from."""
         likes = self.config.feedback == "signed"
         held_out = hold_out(
-            dataset.ratings, self._scale, seed=self.config.seed, max_users=LEARNING_USERS, likes_only=likes
+            some_users(dataset.ratings, LEARNING_RATINGS, self.config.seed),
+            self._scale,
+            seed=self.config.seed,
+            max_users=LEARNING_USERS,
+            likes_only=likes,
         )
         if len(held_out.queries) < 2 or not len(held_out.train) or not held_out.gains.nnz:
             return None

@@ -1,0 +1,132 @@
+"""Products of movies over their users, compiled by Numba: each user costs the square of what this user rated.
+
+A dense product costs users × movies², and SciPy's sparse one runs on one thread and makes an array of every product.
+Import this only while fitting (extra `train`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numba import njit
+from numpy.typing import NDArray
+
+from matinee.models.factorization import WORKERS
+
+Floats = NDArray[np.float32]
+
+_SHARES = 32
+"""Shares of the movies for each thread: whoever is done early takes another."""
+_ENTRIES = 1 << 20
+"""Weights that a thread holds of movies that it has linked."""
+
+
+def add_gram(matrix: sp.csr_matrix, gram: Floats, done: Callable[[float], None]) -> None:
+    """Add the lower triangle of XᵀX to `gram`, (k, k) float32 in Fortran order, of sparse users × movies.
+
+    Args:
+        done: called with the share that is done.
+    """
+    matrix.sort_indices()
+    turned = matrix.T.tocsr()
+    arrays = turned.indptr, turned.indices, turned.data, matrix.indptr, matrix.indices, matrix.data, gram.T
+    cuts = _cuts(turned)
+
+    def add(span: tuple[int, int]) -> None:
+        _add_gram(*(*span, *arrays))
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for number, _ in enumerate(pool.map(add, pairwise(cuts))):
+            done((number + 1) / (len(cuts) - 1))
+
+
+def nearest(
+    matrix: sp.csr_matrix,
+    source: NDArray[np.float64],
+    target: NDArray[np.float64],
+    shrinkage: float,
+    n: int,
+    done: Callable[[float], None],
+) -> sp.csr_matrix:
+    """The n largest x_iᵀx_j / (source_i·target_j + shrinkage) > 0 of each movie j with others i, in row j, (k, k)."""
+    matrix.sort_indices()
+    turned, k = matrix.T.tocsr(), matrix.shape[1]
+    arrays = turned.indptr, turned.indices, turned.data, matrix.indptr, matrix.indices, matrix.data
+    cuts = _cuts(turned, max(_ENTRIES // max(n, 1), 1))
+
+    def link(span: tuple[int, int]) -> tuple[Any, Any, Any]:
+        return _nearest(*(*span, *arrays, source, target, shrinkage, n))  # type: ignore[no-any-return]
+
+    parts = []
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for number, part in enumerate(pool.map(link, pairwise(cuts))):
+            parts.append(part)
+            done((number + 1) / (len(cuts) - 1))
+    sizes, movies, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return sp.csr_matrix((values, movies, np.concatenate([[0], np.cumsum(sizes)])), shape=(k, k))
+
+
+def _cuts(turned: sp.csr_matrix, most: int | None = None) -> list[int]:
+    """Where to cut the movies into shares of about as many ratings, of at most so many movies."""
+    k = turned.shape[0]
+    ends = np.linspace(0, int(turned.indptr[-1]), _SHARES * WORKERS + 1)[1:-1]
+    cuts = np.concatenate([[0], np.searchsorted(turned.indptr, ends), np.arange(0, k, most or max(k, 1)), [k]])
+    return np.unique(cuts).tolist()  # type: ignore[no-any-return]
+
+
+@njit(nogil=True, cache=True)
+def _add_gram(start, stop, indptr, users, counted, ends, movies, weights, upper):  # type: ignore[no-untyped-def]
+    for j in range(start, stop):
+        row = upper[j]
+        for entry in range(indptr[j], indptr[j + 1]):
+            user, weight = users[entry], counted[entry]
+            for other in range(ends[user + 1] - 1, ends[user] - 1, -1):  # movies increase within a user
+                i = movies[other]
+                if i < j:
+                    break
+                row[i] += weight * weights[other]
+
+
+@njit(nogil=True, cache=True)
+def _nearest(start, stop, indptr, users, counted, ends, movies, weights, source, target, shrinkage, n):  # type: ignore[no-untyped-def]
+    k = len(indptr) - 1
+    dots, seen = np.zeros(k, np.float32), np.full(k, -1, np.int64)
+    touched = np.empty(k, np.int32)
+    sizes = np.zeros(stop - start, np.int64)
+    near, values, kept = np.empty((stop - start) * n, np.int32), np.empty((stop - start) * n, np.float32), 0
+    for j in range(start, stop):
+        found = 0
+        for entry in range(indptr[j], indptr[j + 1]):
+            user, weight = users[entry], counted[entry]
+            for other in range(ends[user], ends[user + 1]):
+                i = movies[other]
+                if seen[i] != j:
+                    seen[i], dots[i], touched[found] = j, np.float32(0), i
+                    found += 1
+                dots[i] += weight * weights[other]
+        similar = np.empty(found, np.float64)
+        for place in range(found):
+            i = touched[place]
+            similar[place] = 0.0 if i == j else dots[i] / (source[i] * target[j] + shrinkage)
+        least, ties = 0.0, 0
+        if found > n:
+            least = -np.partition(-similar, n - 1)[n - 1]
+            ties = n - (similar > least).sum()
+        begun = kept
+        for place in range(found):
+            value = similar[place]
+            if value <= 0.0 or value < least:
+                continue
+            if found > n and value == least:
+                if ties <= 0:
+                    continue
+                ties -= 1
+            near[kept], values[kept] = touched[place], value
+            kept += 1
+        sizes[j - start] = kept - begun
+    return sizes, near[:kept].copy(), values[:kept].copy()
