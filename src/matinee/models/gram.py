@@ -19,10 +19,17 @@ def block_users(k: int) -> int:
     return max(_BLOCK_BYTES // (4 * max(k, 1)), 64)
 
 
-def gram_matrix(matrix: sp.csr_matrix, progress: Progress, what: str) -> NDArray[np.float32]:
-    """Lower triangle of XᵀX, float32, Fortran order: BLAS on dense blocks of users beats a sparse product."""
+def gram_matrix(
+    matrix: sp.csr_matrix, progress: Progress, what: str, gram: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Lower triangle of XᵀX, float32, Fortran order: BLAS on dense blocks of users beats a sparse product.
+
+    Args:
+        gram: that of other users, to which it is added in place.
+    """
     n_users, k = matrix.shape
-    gram = np.zeros((k, k), dtype=np.float32, order="F")
+    if gram is None:
+        gram = np.zeros((k, k), dtype=np.float32, order="F")
     size = min(block_users(k), n_users)
     buffer = np.empty((size, k), dtype=np.float32)
     for start in range(0, n_users if k else 0, size):

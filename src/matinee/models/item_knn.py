@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 from pydantic import Field
 
 from matinee.data.dataset import Dataset
@@ -58,16 +59,31 @@ class ItemKNN(LinkedMovies[ItemKNNConfig]):
             data = matrix.data * np.repeat(scale, np.diff(matrix.indptr))
             matrix = sp.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
         squares = np.bincount(matrix.indices, weights=np.square(matrix.data, dtype=np.float64), minlength=k)
-        source, target = squares**config.asymmetry, squares ** (1 - config.asymmetry)
         by_movie = matrix.T.tocsr()
         parts: list[sp.csr_matrix] = []
         for span in blocks(k):
             dots = (by_movie[span] @ matrix).tocsr()
-            rows = np.repeat(np.arange(span.start, span.stop), np.diff(dots.indptr))
-            similarities = dots.data / (source[dots.indices] * target[rows] + config.shrinkage)
-            similarities[dots.indices == rows] = 0.0
-            parts.append(keep_largest(dots, similarities, config.neighbors))
+            parts.append(nearest(dots, span.start, squares, config))
             progress("itemknn: similarities", span.stop / k)
-        links = stacked(parts).T.tocsr()
-        links.sort_indices()
-        self._links = links
+        self._links = links_of(parts)
+
+
+def nearest(dots: sp.csr_matrix, first: int, squares: NDArray[np.float64], config: ItemKNNConfig) -> sp.csr_matrix:
+    """Similarities of some movies to their nearest, (n, k) float32.
+
+    Args:
+        dots: products x_iᵀx_j of the movies from `first` on, (n, k).
+        squares: x_iᵀx_i, (k,).
+    """
+    rows = np.repeat(np.arange(first, first + dots.shape[0]), np.diff(dots.indptr))
+    source, target = squares**config.asymmetry, squares ** (1 - config.asymmetry)
+    similarities = dots.data / (source[dots.indices] * target[rows] + config.shrinkage)
+    similarities[dots.indices == rows] = 0.0
+    return keep_largest(dots, similarities, config.neighbors)
+
+
+def links_of(parts: list[sp.csr_matrix]) -> sp.csr_matrix:
+    """What each movie adds to others, (k, k), from the nearest of all movies in their order."""
+    links = stacked(parts).T.tocsr()
+    links.sort_indices()
+    return links

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,9 @@ PREFERRED = ("blend", "edlae", "ease", "ials", "itemknn", "popular")
 
 QUICK = ("popular", "edlae", "content")
 """Models of a quick training: a chart, a list for a history, and one for films that nobody has rated."""
+
+Fit = Callable[[Model[Any], Dataset, Progress], Model[Any]]
+"""Fits a model, with its parts bound, elsewhere than in this process; may raise MemoryLimitError to leave it out."""
 
 MIN_SHOWN_BYTES = 16 << 20
 """Progress shows the memory that a model needs from this size on."""
@@ -105,8 +108,9 @@ def train_dataset(
     measure: bool = False,
     quick: bool = False,
     progress: Progress | None = None,
+    fit: Fit | None = None,
 ) -> str:
-    """`train` for data that are loaded already; `source` identifies where they came from."""
+    """`train` for data that are loaded already; `source` identifies where they came from, `fit` fits each model."""
     on_progress = progress or silent
     lineup_of = lineup_for(settings)
     watermark = 0
@@ -136,7 +140,7 @@ def train_dataset(
         start = time.perf_counter()
         metrics, lineup = _measured(dataset, lineup, settings, on_progress)
         seconds["measuring"] = time.perf_counter() - start
-    fitted, fit_seconds, skipped = fit_lineup(lineup, dataset, settings, on_progress)
+    fitted, fit_seconds, skipped = fit_lineup(lineup, dataset, settings, on_progress, fit)
     metrics = {name: figures for name, figures in metrics.items() if name in fitted}
     seconds |= fit_seconds
     start = time.perf_counter()
@@ -164,7 +168,11 @@ def train_dataset(
 
 
 def fit_lineup(
-    lineup: Mapping[str, Model[Any]], dataset: Dataset, settings: Settings, on_progress: Progress
+    lineup: Mapping[str, Model[Any]],
+    dataset: Dataset,
+    settings: Settings,
+    on_progress: Progress,
+    fit: Fit | None = None,
 ) -> tuple[dict[str, Model[Any]], dict[str, float], dict[str, str]]:
     """Fit models in order.
 
@@ -199,8 +207,11 @@ def fit_lineup(
         on_progress(what, 0.0)
         start = time.perf_counter()
         try:
-            fitted[name] = (smaller.bind(fitted) if smaller.parts else smaller).fit(
-                dataset, memory_limit=settings.memory_limit, progress=part
+            bound = smaller.bind(fitted) if smaller.parts else smaller
+            fitted[name] = (
+                fit(bound, dataset, part)
+                if fit is not None
+                else bound.fit(dataset, memory_limit=settings.memory_limit, progress=part)
             )
         except MemoryLimitError as error:
             skipped[name] = str(error)
