@@ -86,7 +86,7 @@ def load_dataset(
     elif movies is not None:
         raise InvalidInputError("A frame of movies goes with a frame of ratings.", "Give the ratings as a frame too.")
     elif source is None or isinstance(source, (str, Path)):
-        name, path, notes = _locate(settings.data if source is None else source, settings, progress)
+        name, path, notes = locate(settings.data if source is None else source, settings, progress)
         on_progress(f"Reading {name}", 0.0)
         with reading_within(settings.memory_limit):
             raw = read_source(path, mapping)
@@ -96,19 +96,23 @@ def load_dataset(
             "Give a name, a folder, a file, or a frame of ratings.",
         )
     on_progress(f"Cleaning {name}", 0.3)
-    wikidata: pl.DataFrame | None = None
-    if credits:
-        try:
-            wikidata = load_credits(settings, progress)
-        except (FetchError, DataError) as error:
-            notes = (*notes, f"Credits are left out: {error.message}")
+    wikidata, told = credits_or_note(settings, progress) if credits else (None, ())
+    notes = (*notes, *told)
     on_progress(f"Cleaning {name}", 0.5)
     dataset = assemble(name, raw, scale=scale, values=values, unrated=unrated, wikidata=wikidata, notes=notes)
     on_progress(f"Cleaning {name}", 1.0)
     return dataset
 
 
-def _locate(source: str | Path, settings: Settings, progress: Progress | None) -> tuple[str, Path, tuple[str, ...]]:
+def credits_or_note(settings: Settings, progress: Progress | None) -> tuple[pl.DataFrame | None, tuple[str, ...]]:
+    """Wikidata movies for the credits; where they cannot be had, None and a note that says so."""
+    try:
+        return load_credits(settings, progress), ()
+    except (FetchError, DataError) as error:
+        return None, (f"Credits are left out: {error.message}",)
+
+
+def locate(source: str | Path, settings: Settings, progress: Progress | None) -> tuple[str, Path, tuple[str, ...]]:
     """Name, place and notes of a source; a name of the registry goes before a folder of that name."""
     if source == "auto":
         return locate_auto(settings, progress)
