@@ -66,10 +66,10 @@ class Folder:
             raise DataError(f"{self.url} cannot be read by Spark: {told}", "Check the address and the keys.") from error
 
     def _path(self, url: str) -> Any:
-        return self.spark.sparkContext._jvm.org.apache.hadoop.fs.Path(url)  # type: ignore[union-attr]
+        return self.spark.sparkContext._jvm.org.apache.hadoop.fs.Path(url)
 
     def _system(self, path: Any) -> Any:
-        return path.getFileSystem(self.spark.sparkContext._jsc.hadoopConfiguration())  # type: ignore[union-attr]
+        return path.getFileSystem(self.spark.sparkContext._jsc.hadoopConfiguration())
 
     def _entry(self, system: Any, status: Any) -> Entry | None:
         url = str(status.getPath().toString())

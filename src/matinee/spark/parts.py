@@ -58,7 +58,7 @@ class PartReader:
                 assert isinstance(frame, pl.DataFrame)
                 frame.write_parquet(path, compression="uncompressed", statistics=False)
             else:
-                path.write_bytes(content)  # type: ignore[arg-type]
+                path.write_bytes(content)
             return read_source(folder if self.others else path, self.mapping)
 
     def behind_head(self, content: bytes | memoryview) -> RawData:
