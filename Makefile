@@ -108,7 +108,7 @@ lock: $(VENV)/.python ## new pinned requirements with hashes, by uv in a throw-a
 	printf '%s\n' pytest pytest-xdist pytest-rerunfailures hypothesis schemathesis | $$compile - --extra spark -o requirements/spark.txt
 
 clean: ## everything that make made here (the caches and snapshots of the settings' folders stay)
-	rm -rf $(VENV) .venv-peers site dist build .mypy_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache .coverage .coverage.*
+	rm -rf $(VENV) $(VENV)-spark .venv-peers site dist build .mypy_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache .coverage .coverage.*
 	find src tests benchmarks tools -name __pycache__ -type d -exec rm -rf {} +
 
 # The first Python 3.11+ that is found makes the environment.

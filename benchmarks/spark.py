@@ -62,9 +62,8 @@ def steps(folder: str, master: str, conf: dict[str, str]) -> None:
         if name:
             print(f"{name:44} {value:9.1f}")
     print(f"{'all':44} {time.perf_counter() - begun:9.1f}")
-    print(
-        f"{manifest.n_ratings:,} ratings, {manifest.n_users:,} users, {manifest.n_items:,} films; load {os.getloadavg()}"
-    )
+    size = f"{manifest.n_ratings:,} ratings, {manifest.n_users:,} users, {manifest.n_items:,} films"
+    print(f"{size}; load {os.getloadavg()}")
     for name, why in manifest.settings["skipped"].items():
         print(f"left out: {name}: {why}")
 
