@@ -29,7 +29,7 @@ has_chromium = $(bin)/python -c 'import sys; sys.path.insert(0, "tests"); from b
 has_elasticsearch = $(bin)/python -c 'import sys; sys.path.insert(0, "tests"); from elasticsearch_support import provide; sys.exit(provide())'
 quoted = '$(subst ','\'',$(1))'
 
-.PHONY: help demo studio test test-all coverage browser elasticsearch mlflow check containers fix docs bench compare-peers zoo screenshots lock clean
+.PHONY: help demo studio test test-all coverage browser elasticsearch mlflow spark check containers fix docs bench compare-peers zoo screenshots lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -59,6 +59,9 @@ elasticsearch: $(VENV)/.elasticsearch ## an Elasticsearch for the tests that nee
 
 mlflow: $(VENV)-mlflow/.done ## an MLflow for the tests that need one, in an environment of its own ($(VENV)-mlflow)
 
+spark: $(VENV)-spark/.done ## a Spark for the tests that need one, in an environment of its own ($(VENV)-spark), and these tests
+	@PYTHONPATH=src '$(VENV)-spark/bin/python' -m pytest tests/spark -n0 -rs -m '' $(PYTEST_OPTIONS)
+
 check: $(VENV)/.dev ## style, types and import order, without the tests
 	@status=0; \
 	for command in 'ruff check $(checked)' 'ruff format --check $(checked)' mypy 'lint-imports --no-cache'; do \
@@ -75,8 +78,8 @@ fix: $(VENV)/.dev ## what ruff can mend by itself
 docs: $(VENV)/.docs ## the site, in site/
 	@NO_MKDOCS_2_WARNING=1 $(bin)/mkdocs build --strict
 
-bench: $(VENV)/.dev ## every benchmark but that of peers; each prints its table
-	@for file in $(filter-out benchmarks/compare_peers.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(bin)/python "$$file"; done
+bench: $(VENV)/.dev ## every benchmark but those of peers and Spark; each prints its table
+	@for file in $(filter-out benchmarks/compare_peers.py benchmarks/spark.py,$(wildcard benchmarks/*.py)); do echo "== $$file"; $(bin)/python "$$file"; done
 
 compare-peers: $(VENV)/.train ## other recommenders, in environments of their own (.venv-peers), and ours on the same splits (PEERS="--folds 5 --data …")
 	@$(bin)/python benchmarks/compare_peers.py $(PEERS)
@@ -101,10 +104,11 @@ lock: $(VENV)/.python ## new pinned requirements with hashes, by uv in a throw-a
 	$$compile --extra forest -o requirements/recommender.txt; \
 	$$compile --extra ann -o requirements/vectors.txt; \
 	echo 'mlflow>=3.4' | "$$folder/bin/uv" pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --upgrade \
-	  --generate-hashes --no-strip-extras pyproject.toml - --extra train --extra tracking -o requirements/mlflow.txt
+	  --generate-hashes --no-strip-extras pyproject.toml - --extra train --extra tracking -o requirements/mlflow.txt; \
+	printf '%s\n' pytest pytest-xdist pytest-rerunfailures hypothesis schemathesis | $$compile - --extra spark -o requirements/spark.txt
 
 clean: ## everything that make made here (the caches and snapshots of the settings' folders stay)
-	rm -rf $(VENV) .venv-peers site dist build .mypy_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache .coverage .coverage.*
+	rm -rf $(VENV) $(VENV)-spark .venv-peers site dist build .mypy_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache .coverage .coverage.*
 	find src tests benchmarks tools -name __pycache__ -type d -exec rm -rf {} +
 
 # The first Python 3.11+ that is found makes the environment.
@@ -165,6 +169,13 @@ $(VENV)-mlflow/.done: requirements/mlflow.txt | $(VENV)/.python
 	@echo "Installing MLflow for the tests …"
 	@$(bin)/python -m venv '$(VENV)-mlflow'
 	@'$(VENV)-mlflow/bin/python' -m pip install --quiet --disable-pip-version-check --no-input -r requirements/mlflow.txt
+	@touch $@
+
+# Spark, what training needs and the tools of its tests, apart from the other environments: it is 450 MB.
+$(VENV)-spark/.done: requirements/spark.txt | $(VENV)/.python
+	@echo "Installing Spark for the tests …"
+	@$(bin)/python -m venv '$(VENV)-spark'
+	@'$(VENV)-spark/bin/python' -m pip install --quiet --disable-pip-version-check --no-input -r requirements/spark.txt
 	@touch $@
 
 # A node of Elasticsearch for its tests, fetched once for all checkouts. Where it cannot be had, those tests are skipped and say so.

@@ -19,6 +19,7 @@ from matinee.cli import (
     runs,
     servers,
     snapshots,
+    spark,
     training,
     tuning,
     up,
@@ -69,7 +70,7 @@ for panel, commands in (
             backups.restore,
         ),
     ),
-    (LEARN, (training.train, training.evaluate, training.compare, tuning.tune, runs.rerun)),
+    (LEARN, (training.train, training.evaluate, training.compare, tuning.tune, runs.rerun, spark.lists)),
     (RUN, (demo.demo, servers.serve, apps.web, apps.studio, up.up, servers.settings)),
 ):
     for command in commands:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,12 +21,22 @@ from matinee.cli.console import (
 )
 from matinee.cli.processes import end_with_stdin
 from matinee.cli.reading import MapValues, StarScale, Unrated, reading
+from matinee.cli.spark import DEFAULT_MASTER, Master, SparkConf, parse_conf
+from matinee.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from matinee.evaluation.experiment import Evaluation
     from matinee.evaluation.report import EvaluationReport
     from matinee.settings import Settings
     from matinee.tracking.runs import Kind
+
+
+class Where(StrEnum):
+    """What reads the data and fits the models."""
+
+    local = "local"
+    spark = "spark"
+
 
 DataOption = Annotated[
     str | None, typer.Option("--data", "-d", help="A name of `matinee data list`, a folder of files, or auto.")
@@ -47,26 +58,29 @@ def train(
         float | None,
         typer.Option("--memory-budget", min=0, help="GiB that the training may take (default: what the machine has)."),
     ] = None,
+    engine: Annotated[Where, typer.Option(help="What reads the data and fits the models.")] = Where.local,
+    master: Master = None,
+    spark_conf: SparkConf = None,
     beside: Annotated[bool, typer.Option("--beside", hidden=True)] = False,
     json: AsJson = False,
 ) -> None:
     """Fit all models on a data set and what the store holds; write one snapshot."""
     from matinee.snapshots import SnapshotRegistry
-    from matinee.training.pipeline import train as run
 
     if beside:
         end_with_stdin()
     budget = None if memory_budget is None else round(memory_budget * 2**30)
     settings = load_settings(data=data, memory_budget=budget)
-    with progress_bar() as progress:
-        snapshot_id = run(
-            settings,
-            promote=promote,
-            measure=measure,
-            quick=quick,
-            **reading(map, map_values, unrated, scale),
-            progress=progress,
-        )
+    meaning = reading(map, map_values, unrated, scale)
+    if engine == Where.spark:
+        snapshot_id = _train_on_spark(settings, master, spark_conf, promote=promote, quick=quick, meaning=meaning)
+    else:
+        from matinee.training.pipeline import train as run
+
+        if master or spark_conf:
+            raise InvalidInputError("--master and --spark-conf are Spark's.", "Add --engine spark.")
+        with progress_bar() as progress:
+            snapshot_id = run(settings, promote=promote, measure=measure, quick=quick, **meaning, progress=progress)
     manifest = SnapshotRegistry(settings.snapshots_dir).show(snapshot_id)
     if settings.tracking:
         from matinee.tracking.mlflow_registry import register_snapshot
@@ -86,6 +100,30 @@ def train(
     for name, why in manifest.settings.get("skipped", {}).items():
         note(f"Left out: {name}. {why}")
     typer.echo("It is served from now on." if promote else f"Serve it with: matinee snapshots promote {snapshot_id}")
+
+
+def _train_on_spark(
+    settings: Settings,
+    master: str | None,
+    conf: list[str] | None,
+    *,
+    promote: bool,
+    quick: bool,
+    meaning: Mapping[str, Any],
+) -> str:
+    from matinee.spark.train import train as run
+
+    if quick:
+        raise InvalidInputError("A quick training is done here, not on Spark.", "Leave out --quick or --engine spark.")
+    with progress_bar() as progress:
+        return run(
+            settings,
+            master=master or DEFAULT_MASTER,
+            spark_settings=parse_conf(conf),
+            promote=promote,
+            **meaning,
+            progress=progress,
+        )
 
 
 def print_metrics(metrics: Mapping[str, Mapping[str, float | None]], title: str) -> None:

@@ -143,12 +143,12 @@ def compact_ratings(
     catalog = pl.Series("movie_id", movie_ids, dtype=pl.String)
     films = pl.DataFrame([catalog]).with_row_index("film")
     counts = Counter(frame)
-    read = _readable(values, scale)
+    read = readable(values, scale)
     for what, rows in (values.what if values is not None and read else {}).items():
         counts.changed[f"rating read from: {what}"] = rows
-    reading = _Reading(films, scale, read, tuple(unrated), counts_as_seen)
-    parts = [_part(part, reading, counts) for part in frame.iter_slices(SLICE)]
-    counts.frame = pl.concat(parts) if parts else _part(frame, reading, counts)
+    reading = Reading(films, scale, read, tuple(unrated), counts_as_seen)
+    parts = [clean_part(part, reading, counts) for part in frame.iter_slices(SLICE)]
+    counts.frame = pl.concat(parts) if parts else clean_part(frame, reading, counts)
     _drop_repeated(counts, len(films), "seen again (counted once)" if scale[0] == scale[1] else "")
     names = catalog.cast(pl.Categorical)
     clean = counts.frame.select("user_id", names.gather(counts.frame["film"]).alias("movie_id"), "rating", "timestamp")
@@ -156,7 +156,7 @@ def compact_ratings(
     return clean, counts.report()
 
 
-def _readable(values: Values | None, scale: tuple[float, float]) -> Mapping[str, float]:
+def readable(values: Values | None, scale: tuple[float, float]) -> Mapping[str, float]:
     """Ratings as written → stars on a scale. Thumbs are none where the scale has more than two values."""
     if values is None or scale[0] == scale[1]:
         return {}
@@ -168,8 +168,16 @@ def _readable(values: Values | None, scale: tuple[float, float]) -> Mapping[str,
 
 
 @dataclass(frozen=True)
-class _Reading:
-    """How the rows of a table of ratings are read."""
+class Reading:
+    """How the rows of a table of ratings are read.
+
+    Attributes:
+        films: `movie_id` and `film`, its row in the catalog.
+        scale: lowest and highest stars.
+        read: ratings as written → stars, see `readable`.
+        unrated: numbers that mean "not rated".
+        counts_as_seen: the ratings are counts of how often a movie was seen; 0 is never.
+    """
 
     films: pl.DataFrame
     scale: tuple[float, float]
@@ -178,7 +186,7 @@ class _Reading:
     counts_as_seen: bool
 
 
-def _number_of(frame: pl.DataFrame, reading: _Reading) -> pl.Expr:
+def _number_of(frame: pl.DataFrame, reading: Reading) -> pl.Expr:
     """The column of ratings as Float64."""
     if "rating" not in frame.columns:
         return pl.lit(reading.scale[1] if reading.scale[0] == reading.scale[1] else None, dtype=pl.Float64)
@@ -200,10 +208,10 @@ def stars_column(frame: pl.DataFrame) -> pl.Expr:
     """The column `rating` as numbers, however they are written; words and what cannot be read are null."""
     values = Values.of(frame["rating"])
     read = {} if values.thumbs else values.numbers
-    return _number_of(frame, _Reading(frame.clear(), (0.0, 1.0), read, (), False)).alias("rating")
+    return _number_of(frame, Reading(frame.clear(), (0.0, 1.0), read, (), False)).alias("rating")
 
 
-def _part(frame: pl.DataFrame, reading: _Reading, counts: Counter) -> pl.DataFrame:
+def clean_part(frame: pl.DataFrame, reading: Reading, counts: Counter) -> pl.DataFrame:
     """Valid rows of a part of a table: `user_id` (Categorical), `film`, `rating`, `timestamp`; repeated ones too."""
     scale = reading.scale
     seen = scale[0] == scale[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 
 from matinee.data.clean import as_id, fault_of_id
@@ -17,11 +19,11 @@ _MOST_LOST = 0.5
 _FEW = 0.9
 
 
-def check_known(ratings: pl.DataFrame, movies: pl.DataFrame, report: TableReport, raw: RawData) -> None:
+def check_known(rated_ids: Callable[[], pl.DataFrame], movies: pl.DataFrame, report: TableReport, raw: RawData) -> None:
     """Raise DataError if most ratings are of movies that the table lacks: its ids are of another kind.
 
     Args:
-        ratings: as read, with `movie_id`.
+        rated_ids: the column `movie_id` of the ratings as read; asked for only where most are lost.
         movies: clean.
         report: that of the ratings.
     """
@@ -31,6 +33,7 @@ def check_known(ratings: pl.DataFrame, movies: pl.DataFrame, report: TableReport
     )
     if movies.is_empty() or not lost or lost <= _MOST_LOST * (lost + kept):
         return
+    ratings = rated_ids()
     rated = ratings.select(as_id(ratings, "movie_id")).to_series().drop_nulls().unique()
     why, hint = _explain(rated, movies, raw)
     odd = rated.filter(~rated.str.contains(MOVIE_ID))

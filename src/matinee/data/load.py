@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
@@ -27,7 +27,7 @@ from matinee.data.readers.metadata import read_movies_alone, refuse_other_tables
 from matinee.data.readers.remarks import collecting, current_notes
 from matinee.data.readers.tables import SUFFIXES, columns_of, read_table
 from matinee.data.sources import get_dataset_files, list_datasets, locate_auto
-from matinee.data.stars import Values, understand
+from matinee.data.stars import Meaning, Values, understand
 from matinee.errors import DataError, FetchError, InvalidInputError
 from matinee.settings import Settings
 
@@ -86,7 +86,7 @@ def load_dataset(
     elif movies is not None:
         raise InvalidInputError("A frame of movies goes with a frame of ratings.", "Give the ratings as a frame too.")
     elif source is None or isinstance(source, (str, Path)):
-        name, path, notes = _locate(settings.data if source is None else source, settings, progress)
+        name, path, notes = locate(settings.data if source is None else source, settings, progress)
         on_progress(f"Reading {name}", 0.0)
         with reading_within(settings.memory_limit):
             raw = read_source(path, mapping)
@@ -96,19 +96,23 @@ def load_dataset(
             "Give a name, a folder, a file, or a frame of ratings.",
         )
     on_progress(f"Cleaning {name}", 0.3)
-    wikidata: pl.DataFrame | None = None
-    if credits:
-        try:
-            wikidata = load_credits(settings, progress)
-        except (FetchError, DataError) as error:
-            notes = (*notes, f"Credits are left out: {error.message}")
+    wikidata, told = credits_or_note(settings, progress) if credits else (None, ())
+    notes = (*notes, *told)
     on_progress(f"Cleaning {name}", 0.5)
     dataset = assemble(name, raw, scale=scale, values=values, unrated=unrated, wikidata=wikidata, notes=notes)
     on_progress(f"Cleaning {name}", 1.0)
     return dataset
 
 
-def _locate(source: str | Path, settings: Settings, progress: Progress | None) -> tuple[str, Path, tuple[str, ...]]:
+def credits_or_note(settings: Settings, progress: Progress | None) -> tuple[pl.DataFrame | None, tuple[str, ...]]:
+    """Wikidata movies for the credits; where they cannot be had, None and a note that says so."""
+    try:
+        return load_credits(settings, progress), ()
+    except (FetchError, DataError) as error:
+        return None, (f"Credits are left out: {error.message}",)
+
+
+def locate(source: str | Path, settings: Settings, progress: Progress | None) -> tuple[str, Path, tuple[str, ...]]:
     """Name, place and notes of a source; a name of the registry goes before a folder of that name."""
     if source == "auto":
         return locate_auto(settings, progress)
@@ -137,10 +141,12 @@ def assemble(
     unrated: Sequence[float] | None = None,
     wikidata: pl.DataFrame | None = None,
     notes: tuple[str, ...] = (),
+    table: RatingsTable | None = None,
 ) -> Dataset:
     """Clean and join the tables of a data set.
 
     Args:
+        table: all ratings, where `raw` has only their first rows; None: those of `raw`.
         scale, values, unrated: see `load_dataset`.
         wikidata: Wikidata movies for the credits (see `credits.load_credits`), or None.
 
@@ -148,16 +154,62 @@ def assemble(
         DataError: no usable movie or rating is left, or most ratings are of movies that the table of movies lacks.
     """
     with collecting() as remarks:
-        dataset = _assemble(name, raw, scale, values, unrated, wikidata, (*notes, *raw.notes))
+        ratings = FrameOfRatings(raw.ratings) if table is None else table
+        dataset = _assemble(name, raw, ratings, scale, values, unrated, wikidata, (*notes, *raw.notes))
     report = dataset.report
     tables = {table: counts.with_lost(raw.lost.get(table, {})) for table, counts in report.tables.items()}
     report = report.model_copy(update={"tables": tables, "notes": (*report.notes, *remarks.notes)})
     return replace(dataset, report=report)
 
 
+class RatingsTable(Protocol):
+    """All ratings of a data set as read, wherever they are."""
+
+    def values(self, words: Mapping[str, float] | None) -> Values | None:
+        """The distinct values of the column of ratings; None where there is none."""
+
+    def movie_ids(self) -> pl.DataFrame:
+        """`movie_id` as read, in the order of the rows; rows may be left out that repeat one."""
+
+    def clean(self, movie_ids: pl.Series, meaning: Meaning, values: Values | None) -> TableReport:
+        """See `clean.compact_ratings`."""
+
+    def matrix(self, catalog: Catalog) -> Ratings:
+        """The clean ratings."""
+
+
+class FrameOfRatings:
+    """Ratings in memory."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+        self._clean = frame.clear()
+
+    def values(self, words: Mapping[str, float] | None) -> Values | None:
+        """See `RatingsTable.values`."""
+        return Values.of(self._frame["rating"], words) if "rating" in self._frame.columns else None
+
+    def movie_ids(self) -> pl.DataFrame:
+        """See `RatingsTable.movie_ids`."""
+        return self._frame.select("movie_id")
+
+    def clean(self, movie_ids: pl.Series, meaning: Meaning, values: Values | None) -> TableReport:
+        """See `RatingsTable.clean`."""
+        unrated, counts = meaning.unrated, meaning.counts
+        self._clean, report = compact_ratings(
+            self._frame, movie_ids, meaning.scale, values=values, unrated=unrated, counts_as_seen=counts
+        )
+        return report
+
+    def matrix(self, catalog: Catalog) -> Ratings:
+        """See `RatingsTable.matrix`."""
+        return Ratings.from_frame(self._clean, catalog)
+
+
 def _assemble(
     name: str,
     raw: RawData,
+    table: RatingsTable,
     stated: tuple[float, float] | None,
     words: Mapping[str, float] | None,
     unrated: Sequence[float] | None,
@@ -168,15 +220,15 @@ def _assemble(
     joins: dict[str, float] = {}
     raw_movies = raw.movies
     if raw_movies is None:
-        ids = raw.ratings.select(as_id(raw.ratings, "movie_id")).drop_nulls().unique(maintain_order=True)
+        ids = table.movie_ids()
+        ids = ids.select(as_id(ids, "movie_id")).drop_nulls().unique(maintain_order=True)
         ids = ids.filter(~is_null_word(ids["movie_id"]))
         raw_movies = ids.with_columns(title=pl.lit("Film ") + pl.col("movie_id"))
         notes = (*notes, "There is no table of films: they are called by their ids.")
     movies, tables["movies"] = clean_movies(raw_movies, raw.genre_separator)
     movies = note_imdb_ids(movies)
-    has_ratings = "rating" in raw.ratings.columns
-    values = Values.of(raw.ratings["rating"], words) if has_ratings else None
-    if words and not has_ratings:
+    values = table.values(words)
+    if words and values is None:
         raise DataError(
             "There is no column of ratings whose values could be read as stated.", "Add --map rating=COLUMN."
         )
@@ -185,27 +237,20 @@ def _assemble(
     notes = (*notes, *meaning.notes)
     if scale == SEEN and not meaning.counts:
         notes = (*notes, _note_without_stars(raw))
-    ratings, counts = compact_ratings(
-        raw.ratings,
-        movies["movie_id"],
-        scale,
-        values=values,
-        unrated=meaning.unrated,
-        counts_as_seen=meaning.counts,
-    )
+    counts = table.clean(movies["movie_id"], meaning, values)
     tables["ratings"] = counts.model_copy(update={"noticed": {**counts.noticed, **meaning.noticed}})
     if values is not None and values.unread and scale != SEEN:
         notes = (*notes, _note_unread(values))
     if raw.movies is not None:
-        check_known(raw.ratings, movies, tables["ratings"], raw)
-    for table, usable in (("films", movies), ("ratings", ratings)):
-        if usable.is_empty():
-            lost = tables["movies" if table == "films" else "ratings"].dropped
+        check_known(table.movie_ids, movies, tables["ratings"], raw)
+    for what, usable in (("films", movies.height), ("ratings", counts.rows_out)):
+        if not usable:
+            lost = tables["movies" if what == "films" else "ratings"].dropped
             why = ", ".join(f"{reason}: {count:,}" for reason, count in lost.items()) or "the table is empty"
-            unread = f" {_note_unread(values)}" if table == "ratings" and values is not None and values.unread else ""
+            unread = f" {_note_unread(values)}" if what == "ratings" and values is not None and values.unread else ""
             odd = " ".join(["", *(text for text in current_notes() if " ids such as " in text)])
             raise DataError(
-                f"{name} has no usable {table} ({why}).{unread}{odd}", "Check the files and the column mapping."
+                f"{name} has no usable {what} ({why}).{unread}{odd}", "Check the files and the column mapping."
             )
     if raw.links is not None:
         movies, tables["links"], shares = add_links(movies, raw.links)
@@ -222,7 +267,7 @@ def _assemble(
         joins |= shares
     catalog = Catalog(movies)
     report = CleaningReport(source=name, tables=tables, joins=joins, notes=notes)
-    return Dataset(name, catalog, Ratings.from_frame(ratings, catalog), report, scale)
+    return Dataset(name, catalog, table.matrix(catalog), report, scale)
 
 
 def _note_unread(values: Values) -> str:

@@ -69,7 +69,11 @@ class Values:
         Args:
             words: values as written, in any case → numbers; wins over what can be read.
         """
-        counted = column.alias("value").value_counts(name="rows")  # stars are few: no column of all of them is made
+        return cls.counted(column.alias("value").value_counts(name="rows"), words)  # stars are few
+
+    @classmethod
+    def counted(cls, counted: pl.DataFrame, words: Mapping[str, float] | None = None) -> Values:
+        """Look at the distinct values of a column: `value`, and the `rows` of each."""
         stated = {word.strip().casefold(): float(number) for word, number in (words or {}).items()}
         plain = counted["value"].cast(pl.String).str.strip_chars().cast(pl.Float64, strict=False)
         counted = counted.select(pl.col("value").cast(pl.String), number=plain, rows=pl.col("rows").cast(pl.Int64))

@@ -82,10 +82,8 @@ class Ease(Model[EaseConfig]):
             self._weights = np.zeros((0, 0), dtype=np.float32)
             return
         gram = gram_matrix(self._items.training_matrix(dataset, config.weighting), progress, "ease")
-        diagonal = np.einsum("ii->i", gram)
-        diagonal += config.regularization + diagonal * (config.dropout / (1 - config.dropout))
         progress("ease: invert", 0.5)
-        self._weights = _weights(invert(gram))
+        self._weights = weights_of(gram, config)
         progress("ease: done", 1.0)
 
     def knows(self, query: Query) -> bool:
@@ -147,6 +145,13 @@ class Ease(Model[EaseConfig]):
         self._items = WarmItems.from_state(state, catalog)
         self._weights = array(state, "weights", np.float32, (len(self._items), len(self._items)))
         self._scale = StarScale.from_state(state)
+
+
+def weights_of(gram: NDArray[np.float32], config: EaseConfig) -> NDArray[np.float32]:
+    """The weights B, (k, k), from the lower triangle of XᵀX (Fortran order), in place."""
+    diagonal = np.einsum("ii->i", gram)
+    diagonal += config.regularization + diagonal * (config.dropout / (1 - config.dropout))
+    return _weights(invert(gram))
 
 
 def _weights(inverse: NDArray[np.float32]) -> NDArray[np.float32]:

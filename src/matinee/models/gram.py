@@ -31,13 +31,19 @@ def block_users(k: int) -> int:
     return max(_BLOCK_BYTES // (4 * max(k, 1)), 64)
 
 
-def gram_matrix(matrix: sp.csr_matrix, progress: Progress, what: str) -> NDArray[np.float32]:
+def gram_matrix(
+    matrix: sp.csr_matrix, progress: Progress, what: str, gram: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """Lower triangle of XᵀX, float32, Fortran order.
 
     On dense data BLAS on blocks of users beats a sparse product; on large sparse ones it would multiply zeros.
+
+    Args:
+        gram: that of other users, to which it is added in place.
     """
     n_users, k = matrix.shape
-    gram = np.zeros((k, k), dtype=np.float32, order="F")
+    if gram is None:
+        gram = np.zeros((k, k), dtype=np.float32, order="F")
     sizes = np.diff(matrix.indptr).astype(np.float64)
     if compiles(matrix) and n_users * float(k) ** 2 > SPARSE_GAIN * float(sizes @ sizes):
         from matinee.models.co_ratings import add_gram

@@ -91,6 +91,20 @@ class ImplicitALSConfig(ModelConfig):
     )
 
 
+def settings_for(config: ImplicitALSConfig, n_ratings: int, n_users: int, n_movies: int) -> tuple[int, float, float]:
+    """Latent dimensions, λ and α for data of a size, where the configuration leaves them open."""
+    return (
+        config.n_factors or default_factors(n_ratings),
+        config.regularization or default_regularization(n_ratings),
+        config.unobserved or DENSITIES * n_ratings / max(n_users * n_movies, 1),
+    )
+
+
+def ridge_of(n_ratings: NDArray[Any], n_others: int, regularization: float, alpha: float, exponent: float) -> Floats:
+    """λ(n + α·N)^ν of users or movies of n ratings, (n,), where the other side has N."""
+    return np.asarray(regularization * (n_ratings + alpha * n_others) ** exponent, dtype=np.float32)
+
+
 class ImplicitALS(Model[ImplicitALSConfig]):
     """Minimizes Σ_rated (t − pᵀq)² + α Σ_all (pᵀq)² + ridge (Hu, Koren, Volinsky 2008).
 
@@ -144,8 +158,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
 
     def _ridge(self, n_ratings: NDArray[Any], n_others: int) -> Floats:
         """(n,)"""
-        scaled = self._ridge_scale * (n_ratings + self._alpha * n_others) ** self.config.exponent
-        return np.asarray(scaled, dtype=np.float32)
+        return ridge_of(n_ratings, n_others, self._ridge_scale, self._alpha, self.config.exponent)
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
         config = self.config
@@ -153,9 +166,7 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         self._items = WarmItems(choose_warm(dataset.ratings.counts, 1, None))
         matrix = self._items.training_matrix(dataset, config.weighting).tocsr()
         turned = matrix.T.tocsr()
-        self._width = config.n_factors or default_factors(matrix.nnz)
-        self._ridge_scale = config.regularization or default_regularization(matrix.nnz)
-        self._alpha = config.unobserved or DENSITIES * matrix.nnz / max(matrix.shape[0] * matrix.shape[1], 1)
+        self._width, self._ridge_scale, self._alpha = settings_for(config, matrix.nnz, *matrix.shape)
         solver = config.solver or default_solver(matrix.nnz)
         if solver == "cg":
             need("numba", "Conjugate gradients", "train")

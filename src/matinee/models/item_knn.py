@@ -66,31 +66,18 @@ class ItemKNN(LinkedMovies[ItemKNNConfig]):
             scale = (sizes ** (-config.user_weight / 2)).astype(np.float32)
             data = matrix.data * np.repeat(scale, np.diff(matrix.indptr))
             matrix = sp.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
-        squares = np.bincount(matrix.indices, weights=np.square(matrix.data, dtype=np.float64), minlength=k)
-        source, target = squares**config.asymmetry, squares ** (1 - config.asymmetry)
-        links = (_compiled if compiles(matrix) else _by_blocks)(matrix, source, target, config, progress).T.tocsr()
-        links.sort_indices()
-        self._links = links
-
-
-def _by_blocks(
-    matrix: sp.csr_matrix,
-    source: NDArray[np.float64],
-    target: NDArray[np.float64],
-    config: ItemKNNConfig,
-    progress: Progress,
-) -> sp.csr_matrix:
-    """The nearest of each movie, in its row: (k, k)."""
-    by_movie, k = matrix.T.tocsr(), matrix.shape[1]
-    parts: list[sp.csr_matrix] = []
-    for span in blocks(k):
-        dots = (by_movie[span] @ matrix).tocsr()
-        rows = np.repeat(np.arange(span.start, span.stop), np.diff(dots.indptr))
-        similarities = dots.data / (source[dots.indices] * target[rows] + config.shrinkage)
-        similarities[dots.indices == rows] = 0.0
-        parts.append(keep_largest(dots, similarities, config.neighbors))
-        progress(_STEP, span.stop / k)
-    return stacked(parts)
+        squares = np.bincount(matrix.indices, weights=np.square(matrix.data, dtype=np.float64), minlength=k).astype(np.float64)
+        if compiles(matrix):
+            source, target = squares**config.asymmetry, squares ** (1 - config.asymmetry)
+            parts = [_compiled(matrix, source, target, config, progress)]
+        else:
+            by_movie = matrix.T.tocsr()
+            parts = []
+            for span in blocks(k):
+                dots = (by_movie[span] @ matrix).tocsr()
+                parts.append(nearest(dots, span.start, squares, config))
+                progress(_STEP, span.stop / k)
+        self._links = links_of(parts)
 
 
 def _compiled(
@@ -100,10 +87,31 @@ def _compiled(
     config: ItemKNNConfig,
     progress: Progress,
 ) -> sp.csr_matrix:
-    """`_by_blocks` by Numba."""
-    from matinee.models.co_ratings import nearest
+    """`nearest` of all movies by Numba."""
+    from matinee.models.co_ratings import nearest as nearest_of_all
 
     k = matrix.shape[1]
-    return nearest(
+    return nearest_of_all(
         matrix, source, target, config.shrinkage, min(config.neighbors, k), lambda share: progress(_STEP, share)
     )
+
+
+def nearest(dots: sp.csr_matrix, first: int, squares: NDArray[np.float64], config: ItemKNNConfig) -> sp.csr_matrix:
+    """Similarities of some movies to their nearest, (n, k) float32.
+
+    Args:
+        dots: products x_iᵀx_j of the movies from `first` on, (n, k).
+        squares: x_iᵀx_i, (k,).
+    """
+    rows = np.repeat(np.arange(first, first + dots.shape[0]), np.diff(dots.indptr))
+    source, target = squares**config.asymmetry, squares ** (1 - config.asymmetry)
+    similarities = dots.data / (source[dots.indices] * target[rows] + config.shrinkage)
+    similarities[dots.indices == rows] = 0.0
+    return keep_largest(dots, similarities, config.neighbors)
+
+
+def links_of(parts: list[sp.csr_matrix]) -> sp.csr_matrix:
+    """What each movie adds to others, (k, k), from the nearest of all movies in their order."""
+    links = stacked(parts).T.tocsr()
+    links.sort_indices()
+    return links

@@ -80,21 +80,7 @@ class Popularity(Model[PopularityConfig]):
             half_life = half_life_of(ratings.times) if config.half_life is None else config.half_life
             newest = int(ratings.times.max(initial=NO_TIME))
             lately = decayed_counts(ratings.indices, ratings.times, len(dataset.catalog), newest, half_life)
-        chart = make_chart(
-            config.by,
-            ratings.counts,
-            ratings.sums,
-            years_of(dataset.catalog),
-            scale=dataset.scale,
-            lately=lately,
-            prior=config.prior,
-            star_weight=config.star_weight,
-        )
-        self._scores = chart.scores.copy()
-        if config.cover > 0:
-            rows = chart.top(len(dataset.catalog))
-            rows, scores = cover_genres(rows, chart.score[rows], dataset.catalog.column("genres"), config.cover)
-            self._scores[rows] = scores
+        self._scores = scores_of(config, dataset, ratings.counts, ratings.sums, lately)
         progress("popularity", 1.0)
 
     @property
@@ -121,3 +107,36 @@ class Popularity(Model[PopularityConfig]):
         self._scores = array(state, "scores", np.float32, (None,))
         if len(self._scores) > len(catalog):
             raise SnapshotError("The stored model has more films than the catalog.", "Train again.")
+
+
+def scores_of(
+    config: PopularityConfig,
+    dataset: Dataset,
+    counts: NDArray[np.int64],
+    sums: NDArray[np.float64],
+    lately: NDArray[np.float64] | None,
+) -> NDArray[np.float32]:
+    """The scores of a chart, (n_items,) float32.
+
+    Args:
+        dataset: whose movies and scale are read.
+        counts, sums: ratings and sums of stars of each movie, (n_items,).
+        lately: by trending, `decayed_counts`.
+    """
+    catalog = dataset.catalog
+    chart = make_chart(
+        config.by,
+        counts,
+        sums,
+        years_of(catalog),
+        scale=dataset.scale,
+        lately=lately,
+        prior=config.prior,
+        star_weight=config.star_weight,
+    )
+    result: NDArray[np.float32] = chart.scores.copy()
+    if config.cover > 0:
+        rows = chart.top(len(catalog))
+        rows, scores = cover_genres(rows, chart.score[rows], catalog.column("genres"), config.cover)
+        result[rows] = scores
+    return result

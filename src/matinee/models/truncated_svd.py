@@ -95,13 +95,13 @@ def column_order(matrix: sp.csr_matrix, turned: sp.csr_matrix) -> NDArray[np.int
     ones = np.ones(matrix.nnz, dtype=np.uint64)
     by_row: Any = sp.csr_matrix((ones, matrix.indices, matrix.indptr), shape=matrix.shape)
     by_column: Any = sp.csr_matrix((ones, turned.indices, turned.indptr), shape=turned.shape)
-    columns = by_column @ _mixed(np.diff(matrix.indptr).astype(np.uint64))
-    rows = _mixed(by_row @ _mixed(columns))
+    columns = by_column @ mixed(np.diff(matrix.indptr).astype(np.uint64))
+    rows = mixed(by_row @ mixed(columns))
     values: Floats = turned @ (rows / 2.0**64).astype(np.float32)
     return np.lexsort((values, by_column @ rows))
 
 
-def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Hashes of numbers (splitmix64: Steele, Lea, Flood 2014); sums of them, modulo 2⁶⁴, do not depend on the order."""
     mixed = numbers * np.uint64(0x9E3779B97F4A7C15)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,9 @@ PREFERRED = ("blend", "edlae", "ease", "ials", "itemknn", "popular")
 
 QUICK = ("popular", "edlae", "content")
 """Models of a quick training: a chart, a list for a history, and one for films that nobody has rated."""
+
+Fit = Callable[[Model[Any], Dataset, Progress], Model[Any]]
+"""Fits a model, with its parts bound, elsewhere than in this process; may raise MemoryLimitError to leave it out."""
 
 MIN_SHOWN_BYTES = 16 << 20
 """Progress shows the memory that a model needs from this size on."""
@@ -107,8 +110,9 @@ def train_dataset(
     measure: bool = False,
     quick: bool = False,
     progress: Progress | None = None,
+    fit: Fit | None = None,
 ) -> str:
-    """`train` for data that are loaded already; `source` identifies where they came from."""
+    """`train` for data that are loaded already; `source` identifies where they came from, `fit` fits each model."""
     on_progress = progress or silent
     lineup_of = lineup_for(settings)
     watermark = 0
@@ -136,14 +140,14 @@ def train_dataset(
     measure = measure and not quick
     affordable = _fitting(lineup, _affordable(lineup, dataset, settings.memory_limit))
     check_memory(dataset, affordable, measure=measure, budget=settings.memory_budget)
-    made_with = {"seed": settings.seed, "memory_limit": settings.memory_limit, "measure": measure}
+    made_with = {"seed": settings.seed, "memory_limit": settings.memory_limit, "measure": measure, "own": fit is None}
     checkpoints = Checkpoints(settings.checkpoints_dir, dataset, lineup, made_with)
     metrics: Mapping[str, Mapping[str, float]] = {}
     if measure:
         start = time.perf_counter()
         metrics, lineup = _measured(dataset, lineup, settings, on_progress, checkpoints)
         seconds["measuring"] = time.perf_counter() - start
-    fitted, fit_seconds, skipped = fit_lineup(lineup, dataset, settings, on_progress, checkpoints)
+    fitted, fit_seconds, skipped = fit_lineup(lineup, dataset, settings, on_progress, checkpoints, fit)
     metrics = {name: figures for name, figures in metrics.items() if name in fitted}
     seconds |= fit_seconds
     start = time.perf_counter()
@@ -177,6 +181,7 @@ def fit_lineup(
     settings: Settings,
     on_progress: Progress,
     checkpoints: Checkpoints | None = None,
+    fit: Fit | None = None,
 ) -> tuple[dict[str, Model[Any]], dict[str, float], dict[str, str]]:
     """Fit models in order.
 
@@ -185,6 +190,7 @@ def fit_lineup(
 
     Args:
         checkpoints: where models that take long are kept, and found again.
+        fit: fits each model; None: its own `fit`.
 
     Returns:
         The models, the seconds that each took, and the reason for each that was skipped.
@@ -213,16 +219,18 @@ def fit_lineup(
 
         on_progress(what, 0.0)
 
-        def fit(smaller: Model[Any] = smaller, part: Progress = part) -> Model[Any]:
+        def fit_one(smaller: Model[Any] = smaller, part: Progress = part) -> Model[Any]:
             bound = smaller.bind(fitted) if smaller.parts else smaller
+            if fit is not None:
+                return fit(bound, dataset, part)
             return bound.fit(dataset, memory_limit=settings.memory_limit, progress=part)
 
         start = time.perf_counter()
         try:
             if checkpoints is None:
-                fitted[name], seconds[name] = fit(), time.perf_counter() - start
+                fitted[name], seconds[name] = fit_one(), time.perf_counter() - start
             else:
-                model, seconds[name] = checkpoints.fitted(name, smaller, fit)
+                model, seconds[name] = checkpoints.fitted(name, smaller, fit_one)
                 fitted[name] = model.bind(fitted) if model.parts else model
         except MemoryLimitError as error:
             skipped[name] = str(error)

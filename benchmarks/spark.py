@@ -1,0 +1,152 @@
+"""Training on Spark: seconds of each step, and ALS beside Spark's own (MLlib).
+
+    python benchmarks/spark.py train FOLDER [--master local[2]] [--conf spark.executor.memory=2g]
+    python benchmarks/spark.py als FOLDER [--factors 64] [--sweeps 6]
+
+Run it in the environment of `make spark`. `train` is `matinee train --engine spark` into a temporary folder; data sets
+of any size are written by `python benchmarks/scale.py write FOLDER --ratings 100e6`. `als` fits implicit ALS with the
+same ratings, factors and sweeps by local training, by ours on Spark and by MLlib (implicitPrefs, α = 1/α of ours, its
+own ridge), and tells nDCG@10 on a fifth of the ratings of 2,000 users, folded in by their other ratings; MLlib's users
+are those that it trained.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from matinee import Settings
+from matinee._util.progress import silent
+from matinee.cli.spark import parse_conf
+from matinee.data.dataset import Dataset
+from matinee.data.load import load_dataset
+from matinee.data.ratings import Ratings
+from matinee.models import ImplicitALS, Query
+from matinee.models.ials import settings_for
+from matinee.snapshots import SnapshotRegistry
+from matinee.spark.fitting import SparkFit
+from matinee.spark.session import spark_session
+from matinee.spark.train import train
+
+USERS = 2000
+
+
+def steps(folder: str, master: str, conf: dict[str, str]) -> None:
+    """Train, and print when each step began and what it took."""
+    begun = time.perf_counter()
+    seconds: dict[str, float] = {}
+    now, since = "", begun
+
+    def progress(what: str, share: float) -> None:
+        nonlocal now, since
+        del share
+        what = what.partition(" (up to")[0]
+        if what != now:
+            seconds[now] = seconds.get(now, 0.0) + time.perf_counter() - since
+            now, since = what, time.perf_counter()
+
+    with tempfile.TemporaryDirectory() as home:
+        settings = Settings(data_dir=Path(home), offline=True, text_encoder="off", image_encoder="off")
+        snapshot_id = train(
+            settings, folder, master=master, spark_settings=conf, include_store=False, progress=progress
+        )
+        progress("end", 1.0)
+        manifest = SnapshotRegistry(settings.snapshots_dir).show(snapshot_id)
+    for name, value in seconds.items():
+        if name:
+            print(f"{name:44} {value:9.1f}")
+    print(f"{'all':44} {time.perf_counter() - begun:9.1f}")
+    size = f"{manifest.n_ratings:,} ratings, {manifest.n_users:,} users, {manifest.n_items:,} films"
+    print(f"{size}; load {os.getloadavg()}")
+    for name, why in manifest.settings["skipped"].items():
+        print(f"left out: {name}: {why}")
+
+
+def ndcg(scores_of: Any, train_part: Dataset, test: Ratings) -> float:
+    """nDCG@10 of the first users that have test ratings, every rating relevant."""
+    discounts, found = 1 / np.log2(np.arange(2, 12)), []
+    for user in range(min(train_part.ratings.n_users, USERS)):
+        relevant = test.history(user)[0]
+        if len(relevant):
+            scores = np.array(scores_of(user), dtype=np.float32)
+            scores[train_part.ratings.history(user)[0]] = -np.inf
+            best = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")[:10]
+            found.append((np.isin(best, relevant) * discounts).sum() / discounts[: len(relevant)].sum())
+    return float(np.mean(found))
+
+
+def als(folder: str, master: str, conf: dict[str, str], factors: int, sweeps: int) -> None:
+    """Three fits of the same ratings."""
+    from pyspark.ml.recommendation import ALS
+
+    whole = load_dataset(folder, credits=False)
+    keep = np.random.default_rng(0).random(len(whole.ratings)) < 0.8
+    data, test = whole.with_ratings(whole.ratings.select(keep)), whole.ratings.select(~keep)
+    model = ImplicitALS(n_factors=factors, iterations=sweeps)
+    ImplicitALS(n_factors=factors, iterations=1).fit(data)  # compiled
+
+    def row(name: str, seconds: float, scores_of: Any) -> None:
+        print(f"{name:28} {seconds:9.1f} s   nDCG@10 {ndcg(scores_of, data, test):.4f}", flush=True)
+
+    def folded_in(fitted: Any) -> Any:
+        return lambda user: fitted.score([Query.of(data.ratings, user)])[0]
+
+    begun = time.perf_counter()
+    local = ImplicitALS(model.config).fit(data)
+    own = time.perf_counter() - begun
+    row("local", own, folded_in(local))
+    with spark_session(master, conf) as spark:
+        fit = SparkFit(spark)
+        for attempt in ("first", "again"):
+            begun = time.perf_counter()
+            ours = fit(model, data, silent)
+            row(f"on Spark, {attempt}", time.perf_counter() - begun, folded_in(ours))
+        _, _, alpha = settings_for(model.config, len(data.ratings), data.ratings.n_users, len(data.catalog))
+        users = np.repeat(np.arange(data.ratings.n_users), np.diff(data.ratings.indptr))
+        import pyarrow as pa
+
+        table = pa.table(
+            {"user": users.astype(np.int32), "item": data.ratings.indices, "rating": np.ones(len(users), np.float32)}
+        )
+        rows = spark.createDataFrame(table).cache()
+        rows.count()
+        theirs = ALS(
+            userCol="user", itemCol="item", ratingCol="rating", rank=factors, maxIter=sweeps, implicitPrefs=True,
+            alpha=1 / alpha, regParam=0.05, seed=0, numUserBlocks=4, numItemBlocks=4, nonnegative=False,
+        )  # fmt: skip
+        begun = time.perf_counter()
+        fitted = theirs.fit(rows)
+        movies = np.zeros((len(data.catalog), factors), dtype=np.float32)
+        for found in fitted.itemFactors.collect():
+            movies[found.id] = found.features
+        seconds = time.perf_counter() - begun
+        people = np.zeros((data.ratings.n_users, factors), dtype=np.float32)
+        for found in fitted.userFactors.collect():
+            people[found.id] = found.features
+        row("Spark MLlib", seconds, lambda user: movies @ people[user])
+    print(f"MLlib takes {seconds / own:.1f} times what local training takes; load {os.getloadavg()}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", nargs="?", choices=("train", "als"), default="als")
+    parser.add_argument("folder", nargs="?", default=str(Path(__file__).parents[2] / "shared" / "data" / "ml-1m"))
+    parser.add_argument("--master", default="local[2]")
+    parser.add_argument("--conf", action="append")
+    parser.add_argument("--factors", type=int, default=64)
+    parser.add_argument("--sweeps", type=int, default=6)
+    given = parser.parse_args()
+    if given.what == "train":
+        steps(given.folder, given.master, parse_conf(given.conf))
+    else:
+        als(given.folder, given.master, parse_conf(given.conf), given.factors, given.sweeps)
+
+
+if __name__ == "__main__":
+    main()
