@@ -271,7 +271,7 @@ def _name_rows(figure: go.Figure, names: Sequence[object]) -> None:
 
 
 SIDES = {"top center": (0.0, 1.0), "bottom center": (0.0, -1.0), "middle left": (-1.0, 0.0), "middle right": (1.0, 0.0)}
-LETTER, LINE, ROOM = 0.025, 0.055, 0.18
+LETTER, LINE, ROOM = 0.025, 0.055, 0.25
 """Width of a letter, height of a line, and margin left and right of all dots, as shares of the dots' extent."""
 
 

@@ -32,7 +32,7 @@ class Entry:
 
 SECTIONS = {
     "Choose Option": (Entry("recommender", "Recommender System"), Entry("overview", "Solution Overview")),
-    "Data": (Entry("data", "Data"), Entry("map", "Map")),
+    "Explore": (Entry("data", "Data"), Entry("map", "Map")),
     "Lists": (Entry("before-after", "Before and after"), Entry("explain", "Explain")),
     "Evaluation": (Entry("models", "Models"), Entry("runs", "Runs")),
 }

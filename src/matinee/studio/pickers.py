@@ -282,11 +282,11 @@ def model(label: str, key: str, names: Sequence[str], *, parameter: str = "model
     return str(st.selectbox(label, names, key=key))
 
 
-def filter_input(key: str, parameter: str = "filter") -> str:
+def filter_input(label: str, key: str, parameter: str) -> str:
     """A text box for a filter; the default is that of the address. Returns "" for all movies."""
     init_widget(key, (param(parameter) or "")[:MAX_FILTER])
     text: str = st.text_input(
-        "Filter",
+        label,
         max_chars=MAX_FILTER,
         placeholder='genre = "Comedy" and year >= 1990',
         help=f"The filter language of Matinee. Fields: {FIELDS} …",

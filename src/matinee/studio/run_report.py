@@ -125,7 +125,7 @@ def _against(report: Report, metric: str) -> None:
     amounts = [r["fit_seconds"] + r["score_seconds"] if is_time else r["metrics"][against] for r in having]
     values = [result["metrics"][metric] for result in having]
     names = [result["name"] for result in having]
-    axis = "Seconds to fit and to answer (logarithmic)" if is_time else what
+    axis = "Seconds (logarithmic)" if is_time else what
     charts.draw(
         charts.dots(amounts, values, names, x=axis, y=title, log_x=is_time),
         key="runs-cost",

@@ -47,8 +47,9 @@ OPTIONS: dict[str, Any] = {
 """Streamlit options: no telemetry, system fonts only, and the colors of `matinee.web`."""
 
 DARK_STYLE = """<style>[data-testid="stBaseButton-primary"] p, [data-testid="stBaseButton-primary"] span
-{color: #1c1917}</style>"""
-"""In dark mode the primary color is bright, so primary buttons need dark text."""
+{color: #1c1917}
+[data-testid="stMultiSelect"] [data-tag], [data-testid="stMultiSelect"] [data-tag] button {color: #1c1917}</style>"""
+"""In dark mode the primary color is bright, so primary buttons and chosen values need dark text."""
 
 NAVIGATION_STYLE = """<style>
 .st-key-navigation [data-testid="stWidgetLabel"] p {font-weight: 600}

@@ -151,13 +151,13 @@ def _profiles() -> tuple[list[Profile], int]:
 
 
 def _setting(side: str, names: Sequence[str], default: str, adventurous: float | None) -> Setting:
-    model = pickers.model("Model", f"{side}-model", names, parameter=_parameter("model", side), default=default)
+    model = pickers.model(f"Model {side}", f"{side}-model", names, parameter=_parameter("model", side), default=default)
     left, right = st.columns(2)
     with left:
         diversity = _slider("diversity", side)
     with right:
         little_known = _slider("adventurous", side, adventurous)
-    condition = pickers.filter_input(f"{side}-filter", _parameter("filter", side))
+    condition = pickers.filter_input(f"Filter {side}", f"{side}-filter", _parameter("filter", side))
     key = f"{side}-include-seen"
     pickers.init_widget(key, pickers.param(_parameter("include_seen", side)) == "True")
     return Setting(model, diversity, little_known, condition, st.checkbox("With films already seen", key=key))
@@ -168,7 +168,7 @@ def _slider(name: str, side: str, initial: float | None = None) -> float | None:
     key = f"{side}-{name}"
     pickers.init_widget(key, next((step for step in STEPS if step is not None and f"{step:g}" == text), initial))
     value: float | None = st.select_slider(
-        name.capitalize(),
+        f"{name.capitalize()} {side}",
         STEPS,
         format_func=lambda step: "as set" if step is None else f"{step:g}",
         help=HELP[name],

@@ -64,7 +64,7 @@ def _figures(models: Sequence[Mapping[str, Any]]) -> None:
         config |= grids.numbers((metrics.title(name),), 4, help=MEANINGS.get(name))
     config |= grids.numbers(("Training (s)",), 2, help="Seconds that fitting took.")
     config |= grids.numbers(("Memory (MB)",), 1, help="Megabytes (10⁶ bytes) of its arrays.")
-    config["Model"] = st.column_config.TextColumn(pinned=True)
+    config["Model"] = st.column_config.TextColumn(pinned=True, width=125)
     grids.grid(columns, key="models-figures", alt="Models with their figures", config=config)
     st.caption("A click on a heading sorts. A model of 0 MB has no arrays of its own: it uses those of its parts.")
     if names:
