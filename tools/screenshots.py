@@ -29,8 +29,13 @@ from apps_support import serving  # noqa: E402
 from browser_support import FLAGS, SECONDS, chromium, kept_films, train_films  # noqa: E402
 from matinee.client import Client, calls  # noqa: E402
 from matinee.data.catalog import Movie  # noqa: E402
+from matinee.data.load import load_dataset  # noqa: E402
+from matinee.evaluation.experiment import evaluate_in_detail  # noqa: E402
 from matinee.posters.cards import card  # noqa: E402
 from matinee.posters.store import PosterStore  # noqa: E402
+from matinee.settings import Settings  # noqa: E402
+from matinee.tracking.recording import record_run  # noqa: E402
+from matinee.tracking.runs import RunStore  # noqa: E402
 from support import SHARED  # noqa: E402
 
 DESKTOP, PHONE = (1200, 800), (390, 780)
@@ -74,6 +79,10 @@ SHOTS = {
     "studio-recommender": Shot("studio", "/?film=1&film=260&film=541&model=content", "ol li img"),
     "studio-data": Shot("studio", "/?page=data", ".js-plotly-plot:visible, [data-testid=stDataFrame]:visible"),
     "studio-models": Shot("studio", "/?page=models", ".js-plotly-plot:visible, [data-testid=stDataFrame]:visible"),
+    "studio-before-after": Shot(
+        "studio", "/?page=before-after&user=42&user=1&model=blend&adventurous-after=0.8", "ol li img", (1200, 1300)
+    ),
+    "studio-runs": Shot("studio", "/?page=runs", ".js-plotly-plot:visible", (1200, 1000)),
     "studio-explain": Shot("studio", "/?page=explain&user=42&film=541", ".js-plotly-plot:visible"),
     "studio-map": Shot("studio", "/?page=map", ".js-plotly-plot:visible"),
 }
@@ -83,6 +92,16 @@ def draw_cards(films: list[Movie], shelf: PosterStore) -> None:
     """A drawn card as the poster of each film."""
     for film in films[:N_CARDS]:
         shelf.put(film.movie_id, card(film.title, film.year, film.genres), durable=False)
+
+
+def keep_run(films: dict[str, str]) -> None:
+    """An evaluation for the studio's page of runs."""
+    settings = Settings(data_dir=Path(films["MATINEE_DATA_DIR"]), offline=True, text_encoder="off")
+    data = load_dataset(str(SHARED / "ml-latest-small"), settings)
+    found = evaluate_in_detail(
+        "holdout", ["popular", "itemknn", "ease", "content", "stars"], data=data, settings=settings
+    )
+    record_run(RunStore(settings.runs_dir), "evaluate", found, memory_limit=settings.memory_limit)
 
 
 def small(picture: bytes) -> bytes:
@@ -130,6 +149,7 @@ def main() -> None:
         with Client(core.url) as client:
             for movie_id, stars in RATED.items():
                 client.send(calls.rate(USER, movie_id, float(stars)))
+        keep_run(films)
         given = {"MATINEE_CORE_URL": core.url}
         urls = {
             "web": stack.enter_context(serving(["web"], "/health", folder, given)).url,

@@ -1,17 +1,35 @@
-"""Models and Explain of the studio in a real browser."""
+"""Models, Runs, Explain and Before and after of the studio in a real browser."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from apps_support import Service
 from browser_support import SCREENS, Calm
+from matinee.evaluation.experiment import evaluate_in_detail
+from matinee.settings import Settings
+from matinee.tracking.recording import record_run
+from matinee.tracking.runs import RunStore
 from studio_browser import drawn, enter, nothing_cut_off, pick, settled
+from support import random_dataset
 
-SIDE = "/?page=models&view=side-by-side&user=42"
+LISTS = "/?page=before-after&user=42&user=1&model=blend"
+
+
+@pytest.fixture(scope="module")
+def kept_runs(core: Service) -> tuple[str, str]:
+    """Two evaluations in the core's data folder."""
+    settings = Settings(data_dir=Path(core.environment["MATINEE_DATA_DIR"]), offline=True)
+    data, store = random_dataset(60, 40, 0.4), RunStore(settings.runs_dir)
+    ids = []
+    for names in (["popular", "ease"], ["popular", "itemknn"]):
+        found = evaluate_in_detail("holdout", names, data=data, settings=settings, resamples=40)
+        ids.append(record_run(store, "evaluate", found, memory_limit=1).id)
+    return ids[0], ids[1]
 
 
 @pytest.mark.parametrize("size", SCREENS)
@@ -41,52 +59,58 @@ def test_studio_models_in_figures(studio: Service, size: str, request: pytest.Fi
 
 
 @pytest.mark.parametrize("size", SCREENS)
-def test_studio_two_models_side_by_side(studio: Service, size: str, request: pytest.FixtureRequest, calm: Calm) -> None:
-    """On a desktop the second model is chosen, and the page loaded again; elsewhere it comes with the address, which
-    ends at the same page."""
+def test_studio_lists_before_and_after(studio: Service, size: str, request: pytest.FixtureRequest, calm: Calm) -> None:
+    """On a desktop the model is chosen, and the page loaded again; elsewhere it comes with the address, which ends at
+    the same page."""
     page: Page = request.getfixturevalue(size)
-    page.goto(studio.url + SIDE + ("" if size == "page" else "&right=edlae"))
-    expect(page.locator("ol li")).to_have_count(20)
-    expect(page.locator("ol li img")).to_have_count(20)
-    expect(page.get_by_text("Liked most:")).to_be_visible()
+    page.goto(studio.url + LISTS + ("" if size == "page" else "&model-after=edlae"))
+    expect(page.locator("ol li")).to_have_count(40)
+    expect(page.locator("ol li img")).to_have_count(40)
+    expect(page.get_by_text("Liked most:")).to_have_count(2)
     settled(page)
     if size == "page":
-        pick(page, "Second model", "edlae")
-    expect(page).to_have_url(re.compile("right=edlae"))
-    expect(page.get_by_role("heading", name="edlae")).to_be_visible()
-    expect(page.get_by_text(re.compile(r"of 10 films are in both lists"))).to_be_visible()
-    expect(page.locator("ol li", has_text="in the other").first).to_be_visible()
+        pick(page, "Model after", "edlae")
+    expect(page).to_have_url(re.compile("model-after=edlae"))
+    expect(page.get_by_text("After: edlae.")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"of 10 films are in both lists"))).to_have_count(2)
+    expect(page.locator("ol li", has_text=re.compile("new|up|down|dropped")).first).to_be_visible()
+    drawn(page, 1)
     settled(page)
     calm(page)
     nothing_cut_off(page)
     if size == "page":
+        words = page.get_by_role("textbox", name="Filter before")
+        enter(words, "gnre = Drama")
+        fault = page.get_by_test_id("stAlert")
+        expect(fault.filter(has_text="Did you mean")).to_be_visible()
+        expect(page.get_by_test_id("stCode")).to_contain_text("^")
+        settled(page)
+        enter(words, "year < 1960")
+        expect(fault).to_have_count(0)
+        expect(page.locator("ol li")).to_have_count(40)
+        settled(page)
         page.reload()
-        expect(page.get_by_text(re.compile(r"of 10 films are in both lists"))).to_be_visible()
-        expect(page.get_by_role("heading", name="edlae")).to_be_visible()
+        expect(page.get_by_text("only year < 1960")).to_be_visible()
 
 
-def test_studio_models_of_somebody_typed_and_a_wrong_filter(studio: Service, page: Page, calm: Calm) -> None:
-    page.goto(studio.url + SIDE)
-    expect(page.locator("ol li")).to_have_count(20)
+@pytest.mark.parametrize("size", SCREENS)
+def test_studio_runs_in_charts(
+    studio: Service, kept_runs: tuple[str, str], size: str, request: pytest.FixtureRequest, calm: Calm
+) -> None:
+    first, second = kept_runs
+    page: Page = request.getfixturevalue(size)
+    page.goto(f"{studio.url}/?page=runs&run={first}")
+    expect(page.get_by_role("heading", name="By group")).to_be_visible()
+    drawn(page, 4)
     settled(page)
-    box = page.get_by_role("combobox", name="User")
-    enter(box, "no\u202ebody")
-    expect(page.get_by_text("That cannot be the id of a user.")).to_be_visible()
-    settled(page)
-    enter(box, "<b>nobody")
-    expect(page.get_by_text("User <b>nobody has rated nothing.")).to_be_visible()
-    settled(page)
-    words = page.get_by_role("textbox", name="Filter")
-    enter(words, "gnre = Drama")
-    fault = page.get_by_test_id("stAlert")
-    expect(fault.filter(has_text="Did you mean")).to_be_visible()
-    settled(page)
-    expect(fault).to_have_count(1)  # nothing of the page before is left beside it
-    expect(page.get_by_test_id("stCode")).to_contain_text("^")
     calm(page)
-    enter(words, "year < 1960")
-    expect(fault.filter(has_text="Did you mean")).to_have_count(0)
-    expect(page.locator("ol li")).to_have_count(20)
+    nothing_cut_off(page)
+    page.goto(f"{studio.url}/?page=runs&view=two&run={first}&other={second}")
+    expect(page.get_by_text("Difference: second minus first.")).to_be_visible()
+    drawn(page, 1)
+    settled(page)
+    calm(page)
+    nothing_cut_off(page)
 
 
 @pytest.mark.parametrize("size", SCREENS)

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from apps_support import Service, serving
+from matinee.studio import navigation
 from matinee.studio.pickers import catalog_of
 from matinee.studio.style import plain
 from studio_support import HOSTILE, open_app, texts_of
@@ -21,10 +22,11 @@ TITLES = {
     "recommender": "Movie Recommender Engine",
     "overview": "Solution Overview",
     "data": "Data",
+    "map": "Map",
+    "before-after": "Before and after",
+    "explain": "Explain",
     "models": "Models",
     "runs": "Runs",
-    "explain": "Explain",
-    "map": "Map",
 }
 
 
@@ -34,7 +36,18 @@ def test_studio_each_page_has_an_address(page: str) -> None:
     app = open_app(page=page)
     assert not app.exception
     assert [title.value for title in app.title] == [TITLES[page]]
-    assert app.sidebar.radio[0].value == page
+    assert [radio.value for radio in app.sidebar.radio if radio.value] == [page]
+    for frame in (*app.dataframe, *app.table):
+        cells = {str(cell) for column in frame.value for cell in frame.value[column] if isinstance(cell, str)}
+        assert not cells & {"None", "nan", "<NA>", ""}, page
+
+
+def test_studio_pages_stand_in_sections() -> None:
+    assert list(navigation.PAGES) == list(TITLES)
+    assert [entry.title for entry in navigation.SECTIONS["Choose Option"]] == [
+        "Recommender System",
+        "Solution Overview",
+    ]
 
 
 @pytest.mark.usefixtures("asked_core")
@@ -49,6 +62,7 @@ def test_studio_another_page_starts_with_an_empty_address() -> None:
     app = open_app(page="data", filter="year = 1995")
     app.sidebar.radio[0].set_value("overview").run()
     assert app.query_params == {"page": "overview"}
+    assert [radio.value for radio in app.sidebar.radio if radio.value] == ["overview"]
     app.sidebar.radio[0].set_value("recommender").run()
     assert app.query_params == {}
 
@@ -91,9 +105,10 @@ def test_studio_another_program_in_place_of_the_core_is_said(monkeypatch: pytest
 def test_studio_overview_tells_what_answers() -> None:
     app = open_app(page="overview")
     assert {metric.label: metric.value for metric in app.metric}["Users"] == "60"
-    models = app.dataframe[0].value
-    assert "blend (default)" in list(models["Model"])
-    assert models["nDCG@10"].notna().all()
+    models = app.table[0].value
+    assert plain("blend (default)") in list(models["Model"])
+    assert all(float(value.replace("\\", "")) >= 0 for value in models["nDCG@10"])
+    assert "–" in list(models["RMSE"])
     said = texts_of(app)
     for words in ("Content Based Filtering", "Collaborative Based Filtering", "What it cannot do", "nDCG@10"):
         assert words in said

@@ -11,7 +11,10 @@ from apps_support import Service
 from matinee.evaluation.experiment import evaluate_in_detail
 from matinee.evaluation.tune import tune
 from matinee.settings import Settings
-from matinee.studio.pages.runs import cell, line
+from matinee.studio.charts import Measured
+from matinee.studio.pages.runs import line
+from matinee.studio.run_pair import differences
+from matinee.studio.run_report import cell, measured
 from matinee.tracking.recording import record_run
 from matinee.tracking.runs import RunRecord, RunStore
 from studio_support import HOSTILE, open_app, texts_of
@@ -50,17 +53,55 @@ def test_runs_figures_have_intervals(runs: tuple[RunRecord, RunRecord]) -> None:
     app = open_app(page="runs", run=first.id)
     assert not app.exception
     report = first.report
-    figures = app.dataframe[0].value
+    frames = [table.value for table in app.dataframe]
+    every = frames[0]
+    assert list(every["Run"]) == sorted(every["Run"], reverse=True)
+    figures = next(frame for frame in frames if "Fitting (s)" in frame)
     assert list(figures["Model"]) == [result["name"] for result in report["results"]]
     low, high = report["results"][0]["intervals"]["ndcg@10"]
-    assert f"[{low:.4f}, {high:.4f}]" in figures["ndcg@10"][0]
-    frames = [table.value for table in app.dataframe]
+    assert f"[{low:.4f}, {high:.4f}]" in figures["nDCG@10"][0]
+    assert figures["RMSE"].isna().sum() == 2  # only one model predicts stars
     compared = next(frame for frame in frames if "p (Holm)" in frame)
     assert set(compared["Model"]) <= {"popular", "ease", "stars"}
     calibrated = next(frame for frame in frames if "Slope" in frame)
     assert list(calibrated["Model"]) == ["stars"]
     assert first.id[-8:] in texts_of(app)
-    assert app.query_params == {"page": "runs", "run": first.id}
+    assert app.query_params == {"page": "runs", "run": first.id, "metric": "ndcg@10"}
+    assert len(app.get("plotly_chart")) == 5  # intervals, costs, differences, groups, calibration
+
+
+def test_runs_charts_follow_the_figure_chosen(runs: tuple[RunRecord, RunRecord]) -> None:
+    first, _ = runs
+    app = open_app(page="runs", run=first.id, metric="rmse")
+    assert not app.exception
+    assert app.selectbox(key="runs-metric").value == "rmse"
+    app.selectbox(key="runs-metric").set_value("coverage").run()
+    app.selectbox(key="runs-against").set_value("ndcg@10").run()
+    assert not app.exception
+    assert app.query_params["metric"] == "coverage"
+
+
+def test_runs_two_against_each_other(runs: tuple[RunRecord, RunRecord]) -> None:
+    first, second = runs
+    app = open_app(page="runs", view="two", run=first.id, other=second.id)
+    assert not app.exception
+    assert "The runs differ in the protocol" in app.warning[0].value
+    pair = next(table.value for table in app.dataframe if "Difference" in table.value)
+    row = pair[pair["Model"] == "ease"].iloc[0]
+    values = [
+        next(result["metrics"]["ndcg@10"] for result in run.report["results"] if result["name"] == "ease")
+        for run in runs
+    ]
+    assert [row["First"], row["Second"]] == values
+    assert row["Difference"] == pytest.approx(values[1] - values[0])
+    assert pair[pair["Model"] == "popular"]["Settings"].tolist() == ["in one run only"]
+    assert app.query_params["view"] == "two"
+    app.selectbox(key="runs-other").set_value(first.id).run()
+    assert "the same run" in texts_of(app)
+
+
+def test_runs_of_one_question_do_not_differ(runs: tuple[RunRecord, RunRecord]) -> None:
+    assert differences(runs[0].report, runs[0].report) == []
 
 
 def test_runs_groups_follow_the_choice(runs: tuple[RunRecord, RunRecord]) -> None:
@@ -89,6 +130,6 @@ def test_runs_the_newest_comes_first_and_shows_its_trials(runs: tuple[RunRecord,
 
 def test_cells() -> None:
     result = {"metrics": {"a": 0.12344, "b": 1.0}, "intervals": {"a": [0.1, 0.2]}}
-    assert cell(result, "a") == "0.1234 [0.1000, 0.2000]"
-    assert cell(result, "b") == "1.0000"
-    assert cell(result, "c") == ""
+    assert cell(measured(result, "a")) == "0.1234 [0.1000, 0.2000]"
+    assert cell(Measured(1.0)) == "1.0000"
+    assert cell(measured(result, "c")) is None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from matinee.studio.explanation_text import because, factor, sentences
 from matinee.studio.model_descriptions import KINDS, what_it_does
-from matinee.studio.side_by_side import in_words, overlap
+from matinee.studio.overlap import Moves, in_words, move_in_words, moves, overlap
 from studio_support import HOSTILE
 
 LISTS = st.lists(st.sampled_from("abcdefghij"), unique=True)
@@ -27,6 +27,21 @@ def test_overlap_by_hand() -> None:
 
 def test_overlap_of_a_swapped_pair_by_hand() -> None:
     assert overlap("abcd", "abdc").spearman == pytest.approx(1 - 6 * 2 / 60)
+
+
+def test_moves_by_hand() -> None:
+    before, after = list("abcd"), list("acbx")
+    assert moves(before, after) == Moves(same=1, moved=2, new=1, dropped=1)
+    said = {movie_id: move_in_words(movie_id, before, after) for movie_id in "abcdx"}
+    assert said == {"a": "", "b": "down 1", "c": "up 1", "d": "dropped", "x": "new"}
+
+
+@given(LISTS, LISTS)
+def test_moves_account_for_every_place(before: list[str], after: list[str]) -> None:
+    found = moves(before, after)
+    assert found.same + found.moved + found.new == len(after)
+    assert found.same + found.moved + found.dropped == len(before)
+    assert moves(before, before) == Moves(len(before), 0, 0, 0)
 
 
 @given(LISTS, LISTS)

@@ -7,20 +7,21 @@ titles are untrusted and always shown as text.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
+from matinee.studio import grids
+from matinee.studio.grids import Columns
 from matinee.studio.style import SERIES, SERIES_DARK, plain, truncated
 
-Columns = Mapping[str, Sequence[Any]]
-"""A table: heading → cells, all columns of equal length."""
-
-MAX_NAME, MAX_BAR_NAME = 44, 28
-"""Maximum length of a name in a figure, and of a bar's name; longer ones are truncated."""
+MAX_NAME, MAX_BAR_NAME = 56, 28
+"""Maximum length of a name in a figure; longer ones are truncated. Width of a bar's name, which wraps."""
 SCALE = ((0.0, "#2563eb"), (0.35, "#0d9488"), (0.7, "#d97706"), (1.0, "#dc2626"))
 """Color scale, low to high. Contrast is at least 3:1 on the light and the dark background."""
 FADED = "#8a817c"
@@ -33,6 +34,12 @@ CONFIG = {"displaylogo": False, "displayModeBar": False, "showTips": False}
 def colors() -> tuple[str, ...]:
     """Eight colors of series for the visitor's theme, light or dark."""
     return SERIES_DARK if st.context.theme.type == "dark" else SERIES
+
+
+def wrapped(text: object, width: int = MAX_BAR_NAME) -> str:
+    """Untrusted text for the name of a bar: escaped, on as many lines as a name of `MAX_NAME` letters needs."""
+    lines = textwrap.wrap(truncated(" ".join(str(text).split()), MAX_NAME), width)
+    return "<br>".join(escape(line, quote=False) for line in lines)
 
 
 def label(text: object, max_length: int = MAX_NAME) -> str:
@@ -62,7 +69,7 @@ def bars(
         hover: a text for each bar, instead of its value.
     """
     numbers = not horizontal and all(isinstance(name, (int, float)) for name in names)
-    labels: list[Any] = list(names) if numbers else [label(name, MAX_BAR_NAME) for name in names]
+    labels: list[Any] = list(names) if numbers else [wrapped(name) for name in names]
     # The axis has positions with names as tick labels, so that two bars may have the same name.
     positions = labels if numbers else list(range(len(labels)))
     form = ".1%" if percent else ",.5~g"
@@ -172,17 +179,99 @@ def ranks(
             marker={"size": 12, "color": [series[0] if one else series[3] for one in (strong or [False] * n)]},
         )
     )
-    labels = [label(name, MAX_BAR_NAME) for name in names]
-    figure.update_yaxes(
-        tickmode="array", tickvals=list(range(n)), ticktext=labels, range=[n - 0.5, -0.5], showgrid=True
-    )
+    _name_rows(figure, names)
     highest = math.log10(max([*values, 10]))
     figure.update_xaxes(type="log", range=[-0.05 * highest, 1.05 * highest], dtick=1, tickformat=",d")
     return _finish(figure, x, "", max(140, BAR * n + 70))
 
 
+def stacked(names: Sequence[object], parts: Mapping[str, Sequence[int]], *, x: str) -> go.Figure:
+    """A horizontal bar for each name, made of the parts, the first name on top."""
+    rows = list(range(len(names)))
+    figure = go.Figure()
+    for part, values in parts.items():
+        figure.add_bar(
+            x=list(values),
+            y=rows,
+            orientation="h",
+            name=label(part),
+            customdata=[[label(name, 200)] for name in names],
+            hovertemplate=f"%{{customdata[0]}}<br>{label(part)}: %{{x}}<extra></extra>",
+        )
+    figure.update_layout(barmode="stack")
+    _name_rows(figure, names)
+    return _finish(figure, x, "", max(160, BAR * len(rows) + 90), legend=True)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A value with the ends of its interval, None if there is none."""
+
+    value: float
+    interval: tuple[float, float] | None = None
+
+    def __str__(self) -> str:
+        ends = self.interval
+        return f"{self.value:.4f}" + (f" [{ends[0]:.4f}, {ends[1]:.4f}]" if ends else "")
+
+
+def intervals(
+    names: Sequence[object], series: Mapping[str, Sequence[Measured | None]], *, x: str, zero: bool = False
+) -> go.Figure:
+    """A row for each name with a dot and its interval for each series; `zero`: with a line at 0."""
+    figure, many = go.Figure(), len(series)
+    for number, (name, values) in enumerate(series.items()):
+        shift = 0.7 / many * (number - (many - 1) / 2)
+        having = [(row, one) for row, one in enumerate(values) if one is not None]
+        figure.add_scatter(
+            x=[one.value for _, one in having],
+            y=[row + shift for row, _ in having],
+            mode="markers",
+            name=label(name),
+            marker={"size": 10},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [one.interval[1] - one.value if one.interval else 0 for _, one in having],
+                "arrayminus": [one.value - one.interval[0] if one.interval else 0 for _, one in having],
+                "thickness": 2,
+            },
+            customdata=[[label(names[row], 200), str(one)] for row, one in having],
+            hovertemplate="%{customdata[0]}<br>%{customdata[1]}" + f"<extra>{label(name) if many > 1 else ''}</extra>",
+        )
+    if zero:
+        figure.add_vline(0, line={"color": FADED, "dash": "dot"})
+    _name_rows(figure, names)
+    row_height = max(BAR, 18 * many)
+    return _finish(figure, x, "", max(160, row_height * len(names) + 90), legend=many > 1)
+
+
+def calibration(series: Mapping[str, Sequence[tuple[float, float]]]) -> go.Figure:
+    """A line of (predicted, actual) for each series, and the diagonal on which the two agree."""
+    figure = go.Figure()
+    for name, points in series.items():
+        figure.add_scatter(
+            x=[predicted for predicted, _ in points],
+            y=[actual for _, actual in points],
+            mode="lines+markers",
+            name=label(name),
+            hovertemplate=f"predicted %{{x:.2f}}, actual %{{y:.2f}}<extra>{label(name)}</extra>",
+        )
+    ends = [value for points in series.values() for point in points for value in point]
+    if ends:
+        low, high = min(ends), max(ends)
+        figure.add_shape(type="line", x0=low, y0=low, x1=high, y1=high, line={"color": FADED, "dash": "dot"})
+    return _finish(figure, "Predicted stars", "Actual stars", HEIGHT, legend=len(series) > 1)
+
+
+def _name_rows(figure: go.Figure, names: Sequence[object]) -> None:
+    rows = list(range(len(names)))
+    labels = [wrapped(name) for name in names]
+    figure.update_yaxes(tickmode="array", tickvals=rows, ticktext=labels, range=[len(rows) - 0.5, -0.5], showgrid=True)
+
+
 SIDES = {"top center": (0.0, 1.0), "bottom center": (0.0, -1.0), "middle left": (-1.0, 0.0), "middle right": (1.0, 0.0)}
-LETTER, LINE, ROOM = 0.025, 0.055, 0.18
+LETTER, LINE, ROOM = 0.025, 0.055, 0.25
 """Width of a letter, height of a line, and margin left and right of all dots, as shares of the dots' extent."""
 
 
@@ -232,7 +321,7 @@ def _finish(figure: go.Figure, x: str, y: str, height: int, *, legend: bool = Fa
         colorway=list(colors()),
         dragmode=False,  # scrolling by touch must not zoom
         showlegend=legend,
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
         hoverlabel={"align": "left", "namelength": -1},
         bargap=0.25,
     )
@@ -272,7 +361,4 @@ def draw(
     if caption:
         st.caption(plain(caption))
     if table is not None and st.toggle("Show as a table", key=f"{key}-table"):
-        columns = table() if callable(table) else table
-        st.dataframe(
-            {name: list(cells) for name, cells in columns.items()}, hide_index=True, alt=alt, key=f"{key}-rows"
-        )
+        grids.grid(table() if callable(table) else table, alt=alt, key=f"{key}-rows")

@@ -11,7 +11,7 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from matinee.studio import charts, core
+from matinee.studio import charts, core, grids
 from matinee.studio.style import plain, with_year
 from matinee.studio.tables import Columns, to_csv
 
@@ -128,9 +128,7 @@ def show_cleaning(report: Mapping[str, Any], sheets: Sheets) -> None:
         core.info("Nothing had to be dropped or changed.")
     if sheets["joins"]["Source"]:
         st.header("What sources know")
-        _table(
-            "joins", sheets["joins"], "Share of the films for which a source had something", percent="Share of films"
-        )
+        _table("joins", sheets["joins"], "Share of the films for which a source had something")
     for note in report["notes"]:
         st.caption(plain(note))
 
@@ -209,12 +207,11 @@ def _chart(figure: go.Figure, name: str, table: Columns, alt: str, caption: str 
         figures = st.toggle("Show as a table", key=f"data-{name}-table")
         _download(name, table)
     if figures:
-        st.dataframe(table, hide_index=True, alt=alt, key=f"data-{name}-rows")
+        grids.grid(table, alt=alt, key=f"data-{name}-rows")
 
 
-def _table(name: str, table: Columns, alt: str, percent: str = "") -> None:
-    form = {percent: st.column_config.NumberColumn(format="percent")} if percent else None
-    st.dataframe(table, hide_index=True, alt=alt, key=f"data-{name}-rows", column_config=form)
+def _table(name: str, table: Columns, alt: str) -> None:
+    grids.grid(table, alt=alt, key=f"data-{name}-rows")
     _download(name, table)
 
 

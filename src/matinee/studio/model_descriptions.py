@@ -14,6 +14,7 @@ KINDS = {
     "userkernel": "Kernel regression over the users: what people with similar histories rated.",
     "content": "Films about the same things: genres, people, tags, words, texts, posters.",
     "coldstart": "Factors of films predicted from their content, for films that nobody has rated.",
+    "bayes": "Predicted stars: biases and factors with their uncertainty, so that they come with a margin.",
     "stars": "Predicted stars: biases of user and film, and factors.",
     "blend": "A weighted mean of other models, whose weights depend on the length of the history.",
 }

@@ -77,10 +77,10 @@ def catalog_of(table: dict[str, Any]) -> Catalog:
 
 def follow() -> None:
     """Reset the widgets if the visitor changed the address ("back" or a link). Call it at the start of a page."""
-    written: dict[str, str]
+    written: dict[str, list[str]]
     values: dict[str, Any]
     written, values = st.session_state.get(WRITTEN) or ({}, {})
-    if st.query_params.to_dict() == written:
+    if _parameters() == written:
         return
     # A quick click may come with an old address. Then the widgets have changed too, and take precedence.
     if all(st.session_state.get(key, value) == value for key, value in values.items()):
@@ -88,14 +88,22 @@ def follow() -> None:
             st.session_state.pop(key, None)
 
 
-def address(**state: str | float | None) -> None:
+def address(**state: str | float | Sequence[str] | None) -> None:
     """Store this state in the address, without None and "". Call it after the widgets."""
-    page = {PAGE: st.query_params[PAGE]} if PAGE in st.query_params else {}
-    params = page | {name: str(value) for name, value in state.items() if value not in (None, "")}
-    if params != st.query_params.to_dict():
+    page = {PAGE: [st.query_params[PAGE]]} if PAGE in st.query_params else {}
+    params = page | {
+        name: [str(value)] if isinstance(value, (str, int, float)) else list(value)
+        for name, value in state.items()
+        if value not in (None, "", [])
+    }
+    if params != _parameters():
         st.query_params.from_dict(params)
     started: set[str] = st.session_state.get(STARTED) or set()
     st.session_state[WRITTEN] = (params, {key: st.session_state[key] for key in started if key in st.session_state})
+
+
+def _parameters() -> dict[str, list[str]]:
+    return {name: st.query_params.get_all(name) for name in st.query_params}
 
 
 def param(name: str) -> str | None:
@@ -141,6 +149,30 @@ def user(label: str, key: str, *, optional: bool = False) -> str | None:
         return None
     st.session_state[CHOSEN_USER] = selected
     return selected
+
+
+def users(label: str, key: str, max_n: int, default: int) -> list[str]:
+    """Pick several users from the list, or by typing ids; the first `default` ones unless the address has some.
+
+    Returns:
+        Their ids, without those that cannot be ids.
+    """
+    ratings = {row["user_id"]: row["ratings"] for row in core.get(calls.users(limit=MAX_USERS))["items"]}
+    given = list(dict.fromkeys(one.strip() for one in st.query_params.get_all("user") if one.strip()))
+    init_widget(key, (given or list(ratings)[:default])[:max_n])
+    chosen = st.multiselect(
+        label,
+        [*ratings, *(one for one in st.session_state[key] if one not in ratings)],
+        format_func=lambda user_id: _with_count(user_id, ratings),
+        max_selections=max_n,
+        accept_new_options=True,
+        filter_mode="prefix",
+        select_all=False,
+        wrap=True,
+        placeholder="Type the id of a user",
+        key=key,
+    )
+    return [one.strip() for one in chosen if one in ratings or (one.strip() and _is_valid_id(one.strip()))]
 
 
 def _is_valid_id(user_id: str) -> bool:
@@ -200,12 +232,32 @@ def movie_label(label: str, key: str, movies: Catalog) -> str | None:
     return selected
 
 
+def several_movies(label: str, key: str, max_n: int) -> list[str]:
+    """Pick up to `max_n` movies by title; the default are those of the address (`?film=`). Returns their ids."""
+    movies = catalog()
+    given = [movies.by_id[one] for one in dict.fromkeys(st.query_params.get_all("film")) if one in movies.by_id]
+    init_widget(key, given[:max_n])
+    st.session_state[key] = [name for name in st.session_state[key] if name in movies.ids]
+    chosen = st.multiselect(
+        label,
+        movies.labels if len(movies.labels) <= MAX_LISTED else _matching(label, key, movies),
+        max_selections=max_n,
+        filter_mode="contains",
+        select_all=False,
+        wrap=True,
+        placeholder=f"Type to search {len(movies.labels):,} films",
+        key=key,
+    )
+    return [movies.ids[name] for name in chosen]
+
+
 def _matching(label: str, key: str, movies: Catalog) -> list[str]:
     text = st.text_input(f"Search for the {label.lower()}", key=f"{key}-search", placeholder="A part of its title")
     words = text.casefold().split()
     matching = (name for name in movies.labels if all(word in name.casefold() for word in words))
     selected = st.session_state[key]
-    return list(dict.fromkeys([*([selected] if selected else []), *islice(matching, MAX_MATCHES)]))
+    kept = [selected] if isinstance(selected, str) else selected or []
+    return list(dict.fromkeys([*kept, *islice(matching, MAX_MATCHES)]))
 
 
 def models() -> list[dict[str, Any]]:
@@ -230,9 +282,9 @@ def model(label: str, key: str, names: Sequence[str], *, parameter: str = "model
     return str(st.selectbox(label, names, key=key))
 
 
-def filter_input(key: str, label: str = "Filter") -> str:
-    """A text box for a filter; the default is `?filter=`. Returns "" for all movies."""
-    init_widget(key, param("filter") or "")
+def filter_input(label: str, key: str, parameter: str) -> str:
+    """A text box for a filter; the default is that of the address. Returns "" for all movies."""
+    init_widget(key, (param(parameter) or "")[:MAX_FILTER])
     text: str = st.text_input(
         label,
         max_chars=MAX_FILTER,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from matinee.client import RefusedError, calls
 from matinee.studio import charts, core
+from matinee.studio.grids import Columns
 from matinee.studio.style import with_year
 
 SPACES = {"content": "Content", "taste": "Taste", "poster": "Posters", "text": "Texts"}
@@ -115,7 +116,7 @@ def genres_by_size(facts: Facts) -> list[str]:
     return [name for name, _ in Counter(name for each in facts.genres.values() for name in each).most_common()]
 
 
-def table(points: MapPoints, facts: Facts) -> charts.Columns:
+def table(points: MapPoints, facts: Facts) -> Columns:
     """The data of the map as columns."""
     return {
         "Film": points.names,

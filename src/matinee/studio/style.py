@@ -47,8 +47,23 @@ OPTIONS: dict[str, Any] = {
 """Streamlit options: no telemetry, system fonts only, and the colors of `matinee.web`."""
 
 DARK_STYLE = """<style>[data-testid="stBaseButton-primary"] p, [data-testid="stBaseButton-primary"] span
-{color: #1c1917}</style>"""
-"""In dark mode the primary color is bright, so primary buttons need dark text."""
+{color: #1c1917}
+[data-testid="stMultiSelect"] [data-tag], [data-testid="stMultiSelect"] [data-tag] button {color: #1c1917}</style>"""
+"""In dark mode the primary color is bright, so primary buttons and chosen values need dark text."""
+
+NAVIGATION_STYLE = """<style>
+.st-key-navigation [data-testid="stWidgetLabel"] p {font-weight: 600}
+.st-key-navigation [data-testid="stRadioGroup"] {gap: 0; width: 100%}
+.st-key-navigation [data-testid="stRadioGroup"] > div {width: 100%}
+.st-key-navigation [data-testid="stRadioOption"] {width: 100%; padding: .3rem .6rem; border-radius: 4px;
+border-left: 3px solid transparent}
+.st-key-navigation [data-testid="stRadioOption"] > div > div:first-child {display: none}
+.st-key-navigation [data-testid="stRadioOption"]:hover {background: #8882}
+.st-key-navigation [data-testid="stRadioOption"]:has(input:checked) {background: #8883; border-left-color: currentColor}
+.st-key-navigation [data-testid="stRadioOption"]:has(input:checked) p {font-weight: 600}
+.st-key-navigation [data-testid="stRadioOption"]:has(input:focus-visible) {outline: 2px solid; outline-offset: -2px}
+</style>"""
+"""The pages of the sidebar are radio buttons that look like links: rows without their dots."""
 
 _MARKS = re.compile(f"([{re.escape(string.punctuation)}])")
 _SHORT = re.compile(r":(?=[\w+/-]+:)")

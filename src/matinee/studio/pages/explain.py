@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from matinee.client import RefusedError, calls
-from matinee.studio import charts, core, explanation_text, pickers
+from matinee.studio import charts, core, explanation_text, grids, pickers
 from matinee.studio.movie_lists import portrait
 from matinee.studio.pickers import catalog
 from matinee.studio.style import counted, plain, with_year
@@ -194,15 +194,9 @@ def _neighbors(answer: Answer) -> None:
             "Similarity": [row["similarity"] for row in raters],
             "Films in common": [row["common"] for row in raters],
         }
-        config = {
-            "Stars": st.column_config.NumberColumn(format="%.1f"),
-            "Similarity": st.column_config.NumberColumn(
-                format="%.3f", help="Cosine of the two tastes, 1 for the same."
-            ),
-        }
-        st.dataframe(
-            table, column_config=config, hide_index=True, height=320, alt="Users of similar taste", key="explain-users"
-        )
+        config = grids.numbers(("Stars",), 1)
+        config |= grids.numbers(("Similarity",), 3, help="Cosine of the two tastes, 1 for the same.")
+        grids.grid(table, key="explain-users", alt="Users of similar taste", config=config)
         st.caption("The most similar first.")
 
 
@@ -211,13 +205,12 @@ def _content(answer: Answer) -> None:
     if not rows:
         return
     st.subheader("What it has in common with films the user likes")
-    st.table(
-        {
-            "Field": [plain(row["field"]) for row in rows],
-            "In common": [plain(", ".join(row["shared"])) for row in rows],
-            "For example with": [plain(", ".join(movie["title"] for movie in row["films"])) for row in rows],
-        },
-    )
+    columns = {
+        "Field": [row["field"] for row in rows],
+        "In common": [", ".join(row["shared"]) for row in rows],
+        "For example with": [", ".join(movie["title"] for movie in row["films"]) for row in rows],
+    }
+    grids.text_table(columns, alt="Words in common by field")
 
 
 def _factors(answer: Answer) -> None:

@@ -1,4 +1,4 @@
-"""The page Models: metrics of all models, two models side by side for one user, and all snapshots."""
+"""The page Models: metrics of all models, and all snapshots."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 import streamlit as st
 
 from matinee.client import calls
-from matinee.studio import charts, core, pickers, side_by_side
+from matinee.studio import charts, core, grids, metrics, pickers
 from matinee.studio.model_descriptions import what_it_does
 from matinee.studio.style import plain
 
-FIGURES, SIDE, SNAPSHOTS = "Figures", "Side by side", "Snapshots"
-VIEWS = {"figures": FIGURES, "side-by-side": SIDE, "snapshots": SNAPSHOTS}
+FIGURES, SNAPSHOTS = "Figures", "Snapshots"
+VIEWS = {"figures": FIGURES, "snapshots": SNAPSHOTS}
 VIEW = "models-view"
 MEANINGS = {
     "ndcg@10": "nDCG@10: how near the top of the list of ten the held-out films rank. 1 is perfect, 0 none found.",
@@ -33,7 +33,7 @@ COSTS = ((1, "MB", "Memory"), (0, "s", "Training"))
 
 
 def show() -> None:
-    """Show the page; `?page=models&view=`, and for two models `?user=&left=&right=&n=&filter=`, hold its state."""
+    """Show the page; `?page=models&view=` holds its state."""
     st.title("Models")
     pickers.follow()
     models = pickers.models()
@@ -41,9 +41,7 @@ def show() -> None:
         return
     pickers.init_widget(VIEW, VIEWS.get(pickers.param("view") or "", FIGURES))
     view = st.radio("View", list(VIEWS.values()), key=VIEW, horizontal=True, label_visibility="collapsed")
-    if view == SIDE:
-        side_by_side.show(models)
-    elif view == SNAPSHOTS:
+    if view == SNAPSHOTS:
         _snapshots()
     else:
         _figures(models)
@@ -53,34 +51,35 @@ def show() -> None:
 def _figures(models: Sequence[Mapping[str, Any]]) -> None:
     pickers.address()
     st.caption(plain(f"Snapshot {core.snapshot()}. {MEASURED}"))
-    metrics = metric_names(models)
-    columns = {
+    names = metric_names(models)
+    columns: grids.Columns = {
         "Model": [model["name"] + (" (default)" if model["default"] else "") for model in models],
-        **{name: [model["metrics"].get(name) for model in models] for name in metrics},
+        **{metrics.title(name): [model["metrics"].get(name) for model in models] for name in names},
         "Training (s)": [model["seconds"] for model in models],
         "Memory (MB)": [_megabytes(model["bytes"]) for model in models],
-        "Predicts stars": [model["predicts_stars"] for model in models],
-        "Kind": [model["kind"] for model in models],
-        "Configuration": [configuration(model["config"]) for model in models],
+        "Predicts stars": ["yes" if model["predicts_stars"] else "no" for model in models],
     }
-    config: dict[str, Any] = {
-        name: st.column_config.NumberColumn(name, width=92, help=MEANINGS.get(name), format="%.4f") for name in metrics
-    }
-    config["Training (s)"] = st.column_config.NumberColumn(help="Seconds that fitting took.", format="%.2f")
-    config["Memory (MB)"] = st.column_config.NumberColumn(help="Megabytes (10⁶ bytes) of its arrays.", format="%.1f")
-    config["Model"] = st.column_config.TextColumn(pinned=True)
-    config["Configuration"] = st.column_config.TextColumn(width="large")
-    alt = "Models with their figures"
-    st.dataframe(columns, column_config=config, hide_index=True, placeholder="–", alt=alt, key="models-figures")
+    config: dict[str, Any] = {}
+    for name in names:
+        config |= grids.numbers((metrics.title(name),), 4, help=MEANINGS.get(name))
+    config |= grids.numbers(("Training (s)",), 2, help="Seconds that fitting took.")
+    config |= grids.numbers(("Memory (MB)",), 1, help="Megabytes (10⁶ bytes) of its arrays.")
+    config["Model"] = st.column_config.TextColumn(pinned=True, width=125)
+    grids.grid(columns, key="models-figures", alt="Models with their figures", config=config)
     st.caption("A click on a heading sorts. A model of 0 MB has no arrays of its own: it uses those of its parts.")
-    if metrics:
+    if names:
         with st.expander("What the figures mean", icon=":material/help:"):
-            st.markdown("\n".join(f"- {plain(MEANINGS[name])}" for name in metrics if name in MEANINGS))
+            st.markdown("\n".join(f"- {plain(MEANINGS[name])}" for name in names if name in MEANINGS))
     with st.expander("What the models are", icon=":material/help:"):
-        rows = [f"- **{plain(m['name'])}**: {plain(what_it_does(m) or 'A model of your own.')}" for m in models]
-        st.markdown("\n".join(rows))
-    if metrics:
-        _charts(models, metrics)
+        kinds: grids.Columns = {
+            "Model": [model["name"] for model in models],
+            "What it does": [what_it_does(model) or "A model of your own." for model in models],
+            "Kind": [model["kind"] for model in models],
+            "Configuration": [configuration(model["config"]) for model in models],
+        }
+        grids.text_table(kinds, alt="Models with their configuration")
+    if names:
+        _charts(models, names)
     else:
         core.info(
             "This snapshot was trained without measuring. `matinee train` measures; with `--no-measure` it does not."
@@ -103,39 +102,40 @@ def _costs(models: Sequence[Mapping[str, Any]]) -> None:
             )
 
 
-def _charts(models: Sequence[Mapping[str, Any]], metrics: Sequence[str]) -> None:
-    pickers.init_widget("models-metric", metrics[0])
-    metric = st.selectbox("Figure in the charts", metrics, key="models-metric")
+def _charts(models: Sequence[Mapping[str, Any]], known: Sequence[str]) -> None:
+    pickers.init_widget("models-metric", known[0])
+    metric = st.selectbox("Figure in the charts", known, format_func=metrics.title, key="models-metric")
+    title = metrics.title(metric)
     having = [model for model in models if metric in model["metrics"]]
     names = [model["name"] for model in having]
     values = [model["metrics"][metric] for model in having]
     strong = [model["default"] for model in having]
-    order = sorted(range(len(having)), key=lambda i: values[i], reverse=metric != "rmse")
+    order = sorted(range(len(having)), key=lambda i: values[i], reverse=not metrics.is_lower_better(metric))
     charts.draw(
         charts.bars(
             [names[i] for i in order],
             [values[i] for i in order],
-            x=metric,
+            x=title,
             horizontal=True,
             strong=[strong[i] for i in order],
         ),
         key="models-bars",
-        alt=f"{metric} of every model, the best on top",
-        caption=f"{metric} of every model, the best on top; the default model in colour.",
-        table={"Model": [names[i] for i in order], metric: [values[i] for i in order]},
+        alt=f"{title} of every model, the best on top",
+        caption=f"{title} of every model, the best on top; the default model in colour.",
+        table={"Model": [names[i] for i in order], title: [values[i] for i in order]},
     )
     costs = [cost(model["name"], models) for model in having]
-    for column, (index, unit, title) in zip(st.columns(2), COSTS, strict=True):
+    for column, (index, unit, what) in zip(st.columns(2), COSTS, strict=True):
         amounts = [one[index] for one in costs]
         hover = [f"{value:.4f}, {amount:,.2f} {unit}" for value, amount in zip(values, amounts, strict=True)]
-        axis = f"{title} ({unit}, logarithmic)"
+        axis = f"{what} ({unit}, logarithmic)"
         with column:
             charts.draw(
-                charts.dots(amounts, values, names, x=axis, y=metric, log_x=True, strong=strong, hover=hover),
-                key=f"models-{title.lower()}",
-                alt=f"{metric} of every model against its {title.lower()}",
-                caption=f"{metric} against {title.lower()} ({unit}), the parts that a model needs with it.",
-                table={"Model": names, f"{title} ({unit})": amounts, metric: values},
+                charts.dots(amounts, values, names, x=axis, y=title, log_x=True, strong=strong, hover=hover),
+                key=f"models-{what.lower()}",
+                alt=f"{title} of every model against its {what.lower()}",
+                caption=f"{title} against {what.lower()} ({unit}), the parts that a model needs with it.",
+                table={"Model": names, f"{what} ({unit})": amounts, title: values},
             )
 
 
@@ -183,8 +183,8 @@ def _snapshots() -> None:
     if not snapshots:
         core.info("There are no snapshots. `matinee train` makes one.")
         return
-    metrics: list[Mapping[str, Mapping[str, float]]] = [one.get("metrics") or {} for one in snapshots]
-    names = list(dict.fromkeys(name for each in metrics for name in each))
+    measured: list[Mapping[str, Mapping[str, float]]] = [one.get("metrics") or {} for one in snapshots]
+    names = list(dict.fromkeys(name for each in measured for name in each))
     st.markdown(
         "A snapshot holds data and models as one training left them. `matinee train` makes one; "
         "`matinee snapshots promote` and `matinee snapshots rollback` choose which serves."
@@ -198,24 +198,24 @@ def _snapshots() -> None:
         "Films": [one["n_items"] for one in snapshots],
         "Ratings": [one["n_ratings"] for one in snapshots],
     }
-    number = {name: st.column_config.NumberColumn(format="localized") for name in ("Users", "Films", "Ratings")}
-    st.dataframe(columns, column_config=number, hide_index=True, alt="Snapshots", key="models-snapshots")
+    grids.grid(columns, key="models-snapshots", alt="Snapshots")
     st.subheader("Their figures")
-    kinds = list(dict.fromkeys(key for each in metrics for values in each.values() for key in values))
+    kinds = list(dict.fromkeys(key for each in measured for values in each.values() for key in values))
     if not kinds:
         core.info("No snapshot was measured.")
         return
     pickers.init_widget("models-snapshot-metric", kinds[0])
-    metric = st.selectbox("Figure", kinds, key="models-snapshot-metric", help="Explained in the view Figures.")
+    metric = st.selectbox(
+        "Figure", kinds, format_func=metrics.title, key="models-snapshot-metric", help="Explained in the view Figures."
+    )
     table: dict[str, Sequence[Any]] = {"Snapshot": columns["Snapshot"]}
-    table |= {name: [each.get(name, {}).get(metric) for each in metrics] for name in names}
-    number = {name: st.column_config.NumberColumn(format="%.4f") for name in names}
-    alt = f"{metric} of every model in every snapshot"
-    st.dataframe(table, column_config=number, hide_index=True, placeholder="–", alt=alt, key="models-snapshot-figures")
+    table |= {name: [each.get(name, {}).get(metric) for each in measured] for name in names}
+    alt = f"{metrics.title(metric)} of every model in every snapshot"
+    grids.grid(table, key="models-snapshot-figures", alt=alt, config=grids.numbers(names, 4))
 
 
 def state(snapshot: Mapping[str, Any]) -> str:
-    """The state of a snapshot: served, promoted but not yet served, or neither ("")."""
+    """The state of a snapshot: served, promoted but not yet served, or kept."""
     if snapshot["served"]:
         return "serves"
-    return "promoted, not served yet" if snapshot["current"] else ""
+    return "promoted, not served yet" if snapshot["current"] else "kept"

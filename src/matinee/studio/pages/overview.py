@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from matinee.client import calls
-from matinee.studio import charts, core
+from matinee.studio import charts, core, grids, metrics
 from matinee.studio.model_descriptions import what_it_does
 from matinee.studio.style import html, plain
 
@@ -67,23 +67,20 @@ def _now(models: list[dict[str, Any]], report: dict[str, Any]) -> None:
             "Ratings and films that came since then count too, and are not in these numbers."
         )
     )
-    st.dataframe(
-        {
-            "Model": [f"{one['name']} (default)" if one["default"] else one["name"] for one in models],
-            "What it does": [what_it_does(one) or one["kind"] for one in models],
-            "nDCG@10": [one["metrics"].get("ndcg@10") for one in models],
-            "Recall@10": [one["metrics"].get("recall@10") for one in models],
-            "Star error (RMSE)": [one["metrics"].get("rmse") for one in models],
+    kinds: grids.Columns = {
+        "Model": [f"{one['name']} (default)" if one["default"] else one["name"] for one in models],
+        "What it does": [what_it_does(one) or one["kind"] for one in models],
+        **{
+            metrics.title(name): [_figure(one["metrics"].get(name)) for one in models]
+            for name in ("ndcg@10", "recall@10", "rmse")
         },
-        hide_index=True,
-        alt="The models in service with their accuracy",
-        height="content",
-        column_config={
-            "nDCG@10": st.column_config.NumberColumn(format="%.3f"),
-            "Recall@10": st.column_config.NumberColumn(format="%.3f"),
-            "Star error (RMSE)": st.column_config.NumberColumn(format="%.3f"),
-        },
-    )
+    }
+    grids.text_table(kinds, alt="The models in service with their accuracy")
+    st.caption("RMSE: error of predicted stars, for the models that predict them.")
+
+
+def _figure(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"
 
 
 def _algorithms(models: list[dict[str, Any]]) -> None:
