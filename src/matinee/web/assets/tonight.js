@@ -5,7 +5,7 @@ import { bringPanel, mountBring } from "./bring.js";
 import { card, listenToCards } from "./cards.js";
 import { filterBar, listenToFilters } from "./filters.js";
 import { named, poster } from "./films.js";
-import { html, trouble } from "./html.js";
+import { html, inOneLine, trouble } from "./html.js";
 import { act, actAndTell, can, start, starsOf } from "./marks.js";
 import { genreName, t } from "./strings.js";
 
@@ -90,7 +90,7 @@ function mountWelcome(root, scale, again, done) {
     const q = root.querySelector(".find input").value.trim();
     if (!q) return;
     const answer = await ask("search", { q, by: "title", n: 12 });
-    if (answer.error || !answer.items?.length) return void (said.textContent = answer.error?.title ?? t("welcome.none", { q }));
+    if (answer.error || !answer.items?.length) return void (said.textContent = answer.error ? inOneLine(answer.error) : t("welcome.none", { q }));
     const found = new Set(answer.items.map((film) => film.movie_id));
     const kept = [...list.children].filter((one) => !found.has(one.querySelector("[data-pick]").dataset.pick));
     draw(answer.items, true);

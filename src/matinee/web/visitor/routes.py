@@ -12,12 +12,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
-from matinee.client import AsyncClient, RefusedError, calls
-from matinee.errors import InvalidInputError, MatineeError, ServiceError
+from matinee.client import AsyncClient, calls
+from matinee.errors import InvalidInputError, MatineeError
 from matinee.web.inputs import typed, whole
 from matinee.web.pages.foryou.options import MAX_FILTER, user_name
 from matinee.web.shell import filter_trouble
-from matinee.web.strings import COOKIE, language_of, text
 from matinee.web.visitor import find, shelves
 from matinee.web.visitor.abilities import Abilities
 from matinee.web.visitor.actions import act
@@ -159,17 +158,6 @@ def visitor_routes(core: AsyncClient) -> APIRouter:  # noqa: C901, PLR0915 - one
     return router
 
 
-def _trouble(error: MatineeError, request: Request) -> dict[str, Any]:
-    """An error as an answer, in the visitor's language where the app itself has words for it."""
-    value = filter_trouble(error, str(request.query_params.get("filter", ""))[:MAX_FILTER])
-    if isinstance(error, ServiceError):
-        language = language_of(request.cookies.get(COOKIE), request.headers.get("accept-language"))
-        value["error"] |= {"title": text(language, "error.away"), "hint": text(language, "error.away.hint")}
-    if isinstance(error, RefusedError):
-        value["error"]["kind"] = str(error.problem.get("type") or "").rsplit(":", 1)[-1]
-    return value
-
-
 def _answer(value: dict[str, Any]) -> Response:
     content = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
     return Response(content, media_type="application/json", headers={"cache-control": "no-store"})
@@ -185,7 +173,8 @@ class _AnswersTrouble(APIRoute):
             try:
                 return await handle(request)
             except MatineeError as error:
-                return _answer(_trouble(error, request))
+                filter = request.query_params.get("filter", "")
+                return _answer(filter_trouble(error, filter[:MAX_FILTER]))
 
         return handled
 
