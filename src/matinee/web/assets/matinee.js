@@ -59,7 +59,10 @@ function seen(query) {
   const pages = document.getElementById("pages");
   if (pages) {
     pages.dataset.group = CLASSIC.has(tabOf(query)) ? "classic" : "";
-    for (const id of CLASSIC) if (id !== "classic") document.getElementById(`page-${id}`)?.setAttribute("lang", "en");
+    for (const id of CLASSIC) {
+      if (id === "classic") continue;
+      for (const part of [document.getElementById(`page-${id}`), document.querySelector(`[data-tab-id="${id}"]`)]) part?.setAttribute("lang", "en");
+    }
   }
   const tab = document.querySelector(`[data-tab-id="${CSS.escape(tabOf(query))}"]`);
   matinee.title(tab?.textContent.trim());

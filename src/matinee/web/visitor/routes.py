@@ -173,8 +173,8 @@ class _AnswersTrouble(APIRoute):
             try:
                 return await handle(request)
             except MatineeError as error:
-                filter = request.query_params.get("filter", "")
-                return _answer(filter_trouble(error, filter[:MAX_FILTER]))
+                given = request.query_params.get("filter", "")
+                return _answer(filter_trouble(error, given[:MAX_FILTER]))
 
         return handled
 
