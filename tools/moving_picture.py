@@ -3,7 +3,8 @@
     python tools/moving_picture.py [--out docs/images/matinee.webp] [--url http://localhost:7860]
 
 Without `--url` it trains ml-latest-small in a scratch folder and starts core and web app, as
-`tools/screenshots.py` does. Posters are other people's work: an app that is given must have none, so that cards are drawn in their place.
+`tools/screenshots.py` does. Posters are other people's work: an app that is given must have none, so that
+cards are drawn in their place.
 """
 
 from __future__ import annotations

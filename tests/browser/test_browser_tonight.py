@@ -247,16 +247,17 @@ def test_as_a_screen_reader_tells_it(web: Service, page: Page, new_user: NewUser
     expect(page.get_by_role("tabpanel")).to_match_aria_snapshot(
         """
         - tabpanel "Tonight":
-          - heading "Pick five films you like" [level=2]
-          - search:
-            - searchbox "Title of a film to pick"
-            - button "Find"
-          - button "Bring your films"
-          - list "Films to pick from":
-            - listitem:
-              - button /.+ \\(\\d{4}\\)/
-          - status: 0 of 5 picked
-          - button "Show my list" [disabled]
+          - region "Pick five films you like":
+            - heading "Pick five films you like" [level=2]
+            - search:
+              - searchbox "Title of a film to pick"
+              - button "Find"
+            - button "Bring your films"
+            - list "Films to pick from":
+              - listitem:
+                - button /.+ \\(\\d{4}\\)/
+            - status: 0 of 5 picked
+            - button "Show my list" [disabled]
         """
     )
     wall = page.get_by_role("list", name="Films to pick from").get_by_role("button")

@@ -228,6 +228,7 @@ export function mount({ root, props, watch }) {
   const page = root.firstElementChild;
   let rows = null;
   let drawn = 0;
+  let arriving = false; // the button that had the focus is gone with the wall
   let state = { user: "", filter: "", sort: "" };
 
   const address = ({ user, filter = "", sort = "", pick = "" }) => {
@@ -253,6 +254,7 @@ export function mount({ root, props, watch }) {
     state = { user, filter: value.filter ?? "", sort: value.sort ?? "" };
     if (value.pick || !data.known) {
       mountWelcome(page, data.scale, data.known > 0, () => {
+        arriving = true;
         matinee.go(address({ user }));
         dispatchEvent(new CustomEvent("matinee:list"));
       });
@@ -265,6 +267,8 @@ export function mount({ root, props, watch }) {
     if (state.filter) return narrowed(shelves, user, state.filter, state.sort);
     rows = new Rows(shelves, user);
     for (const row of data.rows) rows.add(row);
+    if (arriving) page.querySelector(".shelf h2")?.focus({ preventScroll: true });
+    arriving = false;
   };
 
   listenToFilters(page, (filter, sort) => matinee.go(address({ ...state, filter, sort: filter ? sort : "" })));
