@@ -89,6 +89,7 @@ zoo: $(VENV)/.dev ## every model on three data sets, into the README; stored fig
 
 screenshots: $(VENV)/.dev $(VENV)/.browser ## the pictures of docs/images anew
 	@$(bin)/python tools/screenshots.py
+	@$(bin)/python tools/moving_picture.py
 
 # pip wants the hash of every requirement as it is written, so extras stay (coverage[toml]).
 lock: $(VENV)/.python ## new pinned requirements with hashes, by uv in a throw-away environment

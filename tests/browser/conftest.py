@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -160,6 +160,12 @@ def german(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     """A page of a desktop's size, of somebody who reads German."""
     with watched(browser, DESKTOP, locale="de-DE") as opened:
         yield opened
+
+
+@pytest.fixture
+def reader(browser: Browser) -> Callable[[str], AbstractContextManager[Page]]:
+    """`with reader("fr") as page:` a page of a desktop's size, of somebody who reads a language."""
+    return lambda language: watched(browser, DESKTOP, locale=language)
 
 
 @pytest.fixture

@@ -175,6 +175,122 @@ def test_what_cards_do_and_undo(web: Service, page: Page, core: Service, someone
     expect(page.locator(".shelf.like")).to_have_count(0)
 
 
+def test_a_guest_s_ratings_are_claimed(web: Service, page: Page, core: Service, new_user: NewUser, calm: Calm) -> None:
+    page.goto(web.url)
+    page.locator("[data-pick]").nth(3).wait_for()
+    guest = page.evaluate("matinee.args.user")
+    for place in (0, 1):
+        with page.expect_response("**/app/act*"):
+            page.locator("[data-pick]").nth(place).click()
+    name = new_user()
+    page.locator("#who button").first.click()
+    page.locator("#who input[type=text]").first.fill(name)
+    page.keyboard.press("Enter")
+    asked = page.locator("#who .claim")
+    expect(asked).to_contain_text(f"As {guest} you have rated 2 films. Take them with you?")
+    expect(asked.get_by_role("button", name="Take them along")).to_be_focused()
+    calm(page)
+    page.keyboard.press("Enter")
+    expect(asked).to_be_hidden()
+    expect(page.locator("#toast [role=status]")).to_have_text(f"What {guest} rated is yours now.")
+    rows(page)
+
+    def rated(user: str) -> int:
+        return len(httpx.get(f"{core.url}/v1/users/{user}/ratings", trust_env=False).json().get("items") or ())
+
+    assert (rated(name), rated(guest)) == (2, 0)
+
+
+def test_an_unsure_film_is_asked_about(web: Service, page: Page, core: Service, new_user: NewUser, calm: Calm) -> None:
+    user = new_user()
+    opened(page, web, user)
+    page.locator("[data-pick]").first.wait_for()
+    page.get_by_role("button", name="Bring your films").click()
+    table = "title,rating\nHamlet,4\nHeat,5\n"  # five films are called Hamlet, and no year is given
+    page.locator("#bring input[type=file]").set_input_files(
+        {"name": "mine.csv", "mimeType": "text/csv", "buffer": table.encode()}
+    )
+    asked = page.get_by_role("group", name="Hamlet")
+    expect(page.get_by_role("heading", name="Which one did you mean?")).to_be_visible()
+    expect(asked.get_by_role("radio", name="None of these")).to_be_checked()
+    calm(page)
+    chosen = asked.get_by_role("radio").first
+    chosen.focus()
+    page.keyboard.press("Space")
+    page.get_by_role("button", name="Use them").click()
+    rows(page)
+    stored = httpx.get(f"{core.url}/v1/users/{user}/ratings", trust_env=False).json()["items"]
+    assert sorted(film["title"].split(" (")[0] for film in stored)[0] == "Hamlet"
+
+
+def test_what_a_wish_was_understood_as_is_taken_off(web: Service, page: Page, calm: Calm) -> None:
+    page.goto(f"{web.url}/?tab=search&q=90s+comedy+films")
+    chips = page.locator(".chip")
+    expect(chips).to_have_count(2)
+    expect(page.get_by_role("group", name="Understood as")).to_be_visible()
+    calm(page)
+    page.get_by_role("button", name="Search without 1990s").press("Enter")
+    page.wait_for_url(re.compile("filter=genre"))
+    expect(page.get_by_label("Genre")).to_have_value("Comedy")
+    expect(chips).to_have_count(0)
+    page.go_back()
+    expect(chips).to_have_count(2)
+    page.get_by_role("button", name="Take the words as they are").click()
+    page.wait_for_url(re.compile("plain=1"))
+    expect(chips).to_have_count(0)
+
+
+def test_as_a_screen_reader_tells_it(web: Service, page: Page, new_user: NewUser, calm: Calm) -> None:
+    """First visit → five films → list → a card's button → undo, by keys; names, roles, states and what is announced."""
+    opened(page, web, new_user())
+    page.locator("[data-pick]").nth(8).wait_for()
+    expect(page.get_by_role("tabpanel")).to_match_aria_snapshot(
+        """
+        - tabpanel "Tonight":
+          - region "Pick five films you like":
+            - heading "Pick five films you like" [level=2]
+            - search:
+              - searchbox "Title of a film to pick"
+              - button "Find"
+            - button "Bring your films"
+            - list "Films to pick from":
+              - listitem:
+                - button /.+ \\(\\d{4}\\)/
+            - status: 0 of 5 picked
+            - button "Show my list" [disabled]
+        """
+    )
+    wall = page.get_by_role("list", name="Films to pick from").get_by_role("button")
+    wall.first.focus()
+    for _ in range(5):
+        page.keyboard.press("Space")
+        page.keyboard.press("Tab")
+    expect(page.get_by_role("button", pressed=True)).to_have_count(5)
+    announced = page.get_by_role("status").filter(has_text="picked")
+    expect(announced).to_have_text("5 picked. Your list is ready.")
+    page.get_by_role("button", name="Show my list").press("Enter")
+    rows(page)
+    assert page.evaluate("document.activeElement !== document.body"), "the focus is lost where the list comes"
+    first = page.get_by_role("list", name="For you").get_by_role("listitem").first
+    title = first.get_attribute("data-title") or ""
+    expect(first.get_by_role("link")).to_contain_text(title)
+    keep = first.get_by_role("button", name=f"Watchlist: {title}")
+    expect(keep).to_have_attribute("aria-pressed", "false")
+    keep.press("Enter")
+    expect(keep).to_have_attribute("aria-pressed", "true")
+    expect(keep).to_be_focused()
+    said = page.locator("#toast [role=status]")
+    expect(said).to_have_text(f"{title} is on your watchlist.")
+    page.keyboard.press("Control+z")
+    expect(keep).to_have_attribute("aria-pressed", "false")
+    expect(said).to_have_text(f"{title}: as before.")
+    page.locator("#who button").first.press("Enter")
+    expect(page.locator("#who input[type=text]").first).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#who button").first).to_be_focused()
+    calm(page)
+
+
 def test_by_keyboard_alone(web: Service, page: Page, core: Service, new_user: NewUser) -> None:
     opened(page, web, new_user())
     page.locator("[data-pick]").nth(5).wait_for()
@@ -253,7 +369,20 @@ def test_the_page_speaks_the_visitor_s_language(web: Service, german: Page, some
     expect(german.get_by_role("tab", selected=True)).to_have_text("Ce soir")
 
 
-def test_tonight_in_dark_colours(web: Service, dark: Page, someone: str, calm: Calm) -> None:
-    opened(dark, web, someone)
-    rows(dark)
-    calm(dark)
+@pytest.mark.parametrize("kind", ["page", "dark"])
+def test_the_new_pages_are_calm_in_both_colours(
+    request: pytest.FixtureRequest, kind: str, web: Service, someone: str, calm: Calm
+) -> None:
+    page: Page = request.getfixturevalue(kind)
+    for address, there in {
+        f"tab=tonight&user={someone}": ".shelf .tile",
+        "tab=tonight&user=nobody-yet": "[data-pick]",
+        "tab=search&q=90s+comedy+films": ".chip",
+        "tab=film&film=1214": ".film-similar li",
+        f"tab=together&people={someone},414": "#together .tile",
+        "tab=map": "#whole-map .say:not(:empty)",
+        "tab=classic": "#page-classic a",
+    }.items():
+        page.goto(f"{web.url}/?{address}")
+        page.locator(f"{there} >> visible=true").first.wait_for()
+        calm(page)

@@ -163,6 +163,15 @@ def test_whatever_is_asked(text: str, meaning: list[int], posters: list[int]) ->
         assert all(hit.how and hit.matched in ("title", "meaning", "words", "poster") for hit in found)
 
 
+def test_a_title_that_may_be_meant_has_the_fifth_place() -> None:
+    near = TitleHit(3, 0.7, "spelt 75 % alike", alike=75.0)
+    meaning = [(row, 0.5) for row in (0, 1, 2, 4, 5)]
+    found = fuse_search("police chief", [near], meaning, n=6, index=WordIndex(CATALOG))
+    assert [hit.row for hit in found] == [0, 1, 2, 4, 3, 5]
+    assert (found[4].matched, found[4].score) == ("title", min(0.7, found[3].score))
+    assert [hit.row for hit in fuse_search("police chief", [near], meaning, n=3, index=WordIndex(CATALOG))] == [0, 1, 2]
+
+
 def test_without_an_index_of_words() -> None:
     found = fuse_search(PLOT, [], [(0, 0.5)], n=3)
     assert found == [Fused(0, found[0].score, "meaning", "means much the same")]

@@ -62,6 +62,17 @@ def test_rows_are_what_they_say(web: Service) -> None:
     assert all("Comedy" in film["genres"] and film["year"] >= 1990 for film in comedies["items"])
 
 
+def test_films_like_one_are_near_it_in_content_and_not_known(web: Service, core: Service) -> None:
+    near = httpx.get(f"{core.url}/v1/movies/1/similar", params={"by": "content", "n": 60}, trust_env=False).json()
+    row = ids(get(web, "row", user="1", kind="because", value="1", n="10"))
+    known = get(web, "start", user="1")["marks"]["rated"]
+    assert 0 < len(row) <= 10
+    assert set(row) <= set(ids(near)) - known.keys() - {"1"}
+    narrowed = get(web, "row", user="1", kind="because", value="1", filter="year >= 1990 or genre = Comedy")
+    assert all(film["year"] >= 1990 or "Comedy" in film["genres"] for film in narrowed["items"])
+    assert get(web, "row", user="1", kind="because", value="no-such-film")["error"]
+
+
 def test_a_click_is_stored_and_undone(web: Service, core: Service) -> None:
     body = {"user": "clicker", "movie_id": "3", "action": "rating", "value": 4}
     first = post(web, "act", body)

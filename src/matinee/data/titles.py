@@ -72,6 +72,7 @@ def split_title(title: str) -> tuple[str, int | None]:
 
 
 _ALSO = re.compile(r"^\s*a\.?\s?k\.?\s?a\.?:?\s+", re.IGNORECASE)
+_PARENTHESES = re.compile(r"\(([^()]*)\)")
 _ALSO_WITHIN = re.compile(r",\s*a\.?\s?k\.?\s?a\.?:?\s+", re.IGNORECASE)
 _ROMAN = "x{0,3}(?:ix|iv|v?i{0,3})"
 _ORDINAL = "first|second|third|fourth|fifth|full|final|last"
@@ -121,6 +122,21 @@ def split_names(title: str) -> tuple[str, tuple[str, ...]]:
     ]
     name = _article_first(name)
     return name, tuple(other for other in dict.fromkeys(others) if other and other != name)
+
+
+def without_parentheses(title: str) -> tuple[str, list[str]]:
+    """A title without anything in parentheses, and the names in them without "a.k.a.", for comparison.
+
+    Other than `split_names` it takes all of them for names: texts are compared with these, and none is shown.
+
+    >>> without_parentheses("Seven (a.k.a. Se7en)")
+    ('Seven', ['Se7en'])
+    """
+    if "(" not in title:
+        return title, []
+    others = [_ALSO.sub("", part).strip() for part in _PARENTHESES.findall(title)]
+    main = " ".join(_PARENTHESES.sub(" ", title).split())
+    return main or title, [other for other in others if other]
 
 
 def other_titles(title: str, original: str | None, alternates: Iterable[str]) -> tuple[str, ...]:

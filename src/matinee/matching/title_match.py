@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
-from matinee.data.titles import split_title
-from matinee.matching.title_names import Keys, keys_of, main_and_others, parts_of
+from matinee.data.titles import split_title, without_parentheses
+from matinee.matching.title_names import Keys, keys_of, parts_of
 
 __all__ = ["Match", "TitleMatcher"]
 
@@ -90,7 +90,7 @@ class TitleMatcher:
         """
         whole, in_title = split_title(title.strip())
         year = in_title if year is None else year
-        main, others = main_and_others(whole)
+        main, others = without_parentheses(whole)
         unsure: list[int] = []
         for name in dict.fromkeys((whole, main, *others)):
             found = self._match(keys_of(name), year, active)
@@ -146,7 +146,7 @@ def _names(catalog: Catalog) -> Iterable[list[str]]:
     """All names of each movie."""
     names_of = catalog.columns("title", "original_title", "alternate_titles")
     for title, original, alternate in zip(*names_of, strict=True):
-        main, others = main_and_others(title)
+        main, others = without_parentheses(title)
         names = (title, main, *others, *([original] if original else ()), *(alternate or ()))
         yield list(dict.fromkeys(name for name in names if name))
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from matinee.data.numerals import ROMAN, TEN_WORDS, UNIT_WORDS
 from matinee.data.titles import ARTICLES
 
-__all__ = ["Keys", "keys_of", "main_and_others", "plain_words"]
+__all__ = ["Keys", "keys_of", "plain_words"]
 
 _ENGLISH = frozenset({"the", "a", "an"})
 _IDLE = _ENGLISH | {"and"}
@@ -23,8 +23,6 @@ _ELIDED = re.compile(r"\b([ld])['’´`](?=\w)")
 _SILENT = re.compile(r"['’‘´`ʻ.·*•]")
 _PLUS = re.compile(r"(?<=\s)\+(?=\s)")
 _WORD = re.compile(r"[^\W_]+")
-_PARENTHESES = re.compile(r"\(([^()]*)\)")
-_AKA = re.compile(r"^\s*a\.?\s?k\.?\s?a\.?:?\s+", re.IGNORECASE)
 _CUT = re.compile(r",?\s+or:\s+|,\s+or,?\s+|\s*[:/]\s+|\s+[-–—~]+\s+|:", re.IGNORECASE)
 _MAY_CUT = re.compile(r"[:/–—~]|\s-|, or", re.IGNORECASE)
 _PARTS = frozenset({"part", "pt", "episode", "chapter", "vol", "volume"})
@@ -45,15 +43,6 @@ class Keys(NamedTuple):
     exact: frozenset[str]
     strict: frozenset[str]
     loose: frozenset[str]
-
-
-def main_and_others(title: str) -> tuple[str, list[str]]:
-    """A title without what stands in parentheses, and the names in them: "Seven (a.k.a. Se7en)"."""
-    if "(" not in title:
-        return title, []
-    others = [_AKA.sub("", part).strip() for part in _PARENTHESES.findall(title)]
-    main = " ".join(_PARENTHESES.sub(" ", title).split())
-    return main or title, [other for other in others if other]
 
 
 def _folded(text: str) -> str:

@@ -154,27 +154,37 @@ def params_of(query: str) -> Params:
 
 
 def trouble(error: MatineeError) -> dict[str, Any]:
-    """An error as the value of a view: `{"error": {"title", "hint", "retry"}}`.
+    """An error as the value of a view: `{"error": {"title", "hint", "retry", "kind"}}`.
 
     Messages of `ServiceError`s (addresses, paths, settings) are not shown; `Core` logs them for operators.
     """
     if isinstance(error, ServiceError):
-        return error_value(AWAY, "Nothing that you did is lost. Try again in a moment.", retry=True)
+        return error_value(AWAY, "Nothing that you did is lost. Try again in a moment.", retry=True, kind="away")
     if isinstance(error, RefusedError) and error.status >= 500:
-        return error_value("The film service has met a fault.", str(error), retry=True)
-    return error_value(error.message, error.hint)
+        return error_value("The film service has met a fault.", str(error), retry=True, kind="broken")
+    return error_value(error.message, error.hint, kind=_kind(error))
 
 
-def error_value(title: str, hint: str | None, *, retry: bool = False) -> dict[str, Any]:
-    """The value of a view that shows an error; `retry` adds a button."""
-    return {"error": {"title": title, "hint": hint, "retry": retry}}
+def _kind(error: MatineeError) -> str | None:
+    """What a problem document names as the kind of error: "unknown-movie"."""
+    return str(error.problem.get("type") or "").rsplit(":", 1)[-1] if isinstance(error, RefusedError) else None
+
+
+def error_value(title: str, hint: str | None, *, retry: bool = False, kind: str | None = None) -> dict[str, Any]:
+    """The value of a view that shows an error.
+
+    Args:
+        retry: adds a button.
+        kind: names the words for it in other languages, `fault.KIND` of `web/strings`.
+    """
+    return {"error": {"title": title, "hint": hint, "retry": retry} | ({"kind": kind} if kind else {})}
 
 
 def filter_trouble(error: MatineeError, filter: str = "") -> dict[str, Any]:
     """As `trouble`, with the position of an error in the filter. It is unique, so that it is always redrawn."""
     value = trouble(error)
     if isinstance(error, RefusedError) and isinstance(position := error.problem.get("position"), int):
-        value = error_value("This filter cannot be read.", error.message)
+        value = error_value("This filter cannot be read.", error.message, kind=_kind(error))
         value["error"] |= {"filter": filter, "position": position}
     return value | {"at": time.time()}
 

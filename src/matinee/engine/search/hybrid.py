@@ -19,7 +19,7 @@ from matinee.engine.runtime import RequestView
 from matinee.engine.search.bm25 import WordIndex, words_of
 from matinee.engine.search.people import FoundPerson, PeopleIndex, people_of
 from matinee.engine.search.rank_fusion import DEPTH, MIN_COSINE, Fused, fuse_search, meaning_hits, titled
-from matinee.engine.search.title_index import EXACT, PREFIX, WORD, TitleHit, is_credible, key_of, titles_of
+from matinee.engine.search.title_index import EXACT, PREFIX, WORD, TitleHit, key_of, titles_of
 from matinee.engine.search.wishes import liked, read_wish, without_nations
 from matinee.engine.similar import similar
 from matinee.engine.types import Hit, MovieRef, Part, Person, PersonFilm, SearchAnswer, SearchBy, Understood
@@ -77,7 +77,7 @@ class _Search:
             titles = self.titles.find(self.text, self.allowed, self.weight, depth)
         if by == "title" or sum(letter.isalnum() for letter in self.text) < MEANT:
             known = self.titles.knows_word(self.text)
-            found = titles if known else [hit for hit in titles if is_credible(hit, self.text)]
+            found = titles if known else self.titles.credible(titles, self.text)
             return self._hits([titled(hit, hit.score) for hit in found[: self.n]], near=titles)
         if not plain and (answer := self._understood(titles)):
             return answer
@@ -225,7 +225,7 @@ class _Search:
         """Titles, meaning, words and posters as one list, of nonsense nothing; what cannot be asked is left out."""
         known = self._is_known(text)
         if not known:
-            titles = [hit for hit in titles if is_credible(hit, text)]
+            titles = self.titles.credible(titles, text)
         meaning: Ranked = []
         posters: Ranked = []
         depth = max(self.n, DEPTH)

@@ -10,11 +10,11 @@ export async function ask(route, params = {}, body = null, signal = undefined) {
   const options = body === null ? {} : { method: "POST", body: file ? body : JSON.stringify(body), headers: { "content-type": file ? "application/octet-stream" : "application/json" } };
   try {
     const response = await fetch(url, { ...options, signal });
-    if (response.status === 413) return { error: { title: t("error.large"), hint: t("error.large.hint") } };
-    if (!response.ok) return { error: { title: t("error.failed"), hint: "", retry: true } };
+    if (response.status === 413) return { error: { own: true, title: t("error.large"), hint: t("error.large.hint") } };
+    if (!response.ok) return { error: { own: true, title: t("error.failed"), hint: "", retry: true } };
     return await response.json();
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    return { error: { title: t("error.silent"), hint: t("error.silent.hint"), retry: true } };
+    return { error: { own: true, title: t("error.silent"), hint: t("error.silent.hint"), retry: true } };
   }
 }

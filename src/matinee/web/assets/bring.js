@@ -39,7 +39,7 @@ function summary(answer) {
   const { matched = [], unsure = [], unknown = [], notes = [] } = answer;
   const counts = { matched: answer.counts?.matched ?? matched.length, unsure: answer.counts?.unsure ?? unsure.length, unknown: answer.counts?.unknown ?? unknown.length };
   return html`<p class="sum"><strong>${t("bring.matched", { count: counts.matched })}</strong>, ${t("bring.unsure", { count: counts.unsure })}, ${t("bring.unknown", { count: counts.unknown })}</p>
-    ${notes.map((note) => html`<p class="quiet small">${note.message ?? note}</p>`)}
+    ${notes.map((note) => html`<p class="quiet small" lang="en">${note.message ?? note}</p>`)}
     ${unsure.length > 0 && html`<h4>${t("bring.which")}</h4><div class="unsure">${unsure.slice(0, SHOWN).map(choice)}</div>`}
     ${long(t("bring.matched", { count: counts.matched }), matched, matchedLine)}
     ${long(t("bring.unknown", { count: counts.unknown }), unknown, (entry) => html`<li>${nameOf(entry)}</li>`)}

@@ -3,7 +3,8 @@
 import { html } from "./html.js";
 import { filmAddress, listenToStars, named, poster, starButtons, starless } from "./films.js";
 import { actAndTell, can, isIn, starsOf } from "./marks.js";
-import { language, t } from "./strings.js";
+import { reason } from "./reasons.js";
+import { t } from "./strings.js";
 
 const ICONS = {
   watchlist: "M6 3h12v18l-6-4.6L6 21z",
@@ -21,18 +22,6 @@ export const stateButtons = (film, words = false) =>
 
 const likeButton = (film) => html`<button type="button" class="act" data-like="${film.movie_id}" data-key="like-${film.movie_id}"
   aria-label="${t("act.like", { title: film.title })}" title="${t("act.like.short")}">${icon("like")}</button>`;
-
-/** The reason of a recommendation in the visitor's language. */
-export function reason(film) {
-  const words = film.reason ?? "";
-  if (language === "en" || !words) return words;
-  const because = film.because ?? [];
-  const titles = because.filter((one) => one.share >= because[0].share / 2).slice(0, 3).map((one) => one.title);
-  if (/^because you (loved|liked)/.test(words) && titles.length) return t("reason.because", { titles: new Intl.ListFormat(language).format(titles) });
-  if (words.startsWith("like ")) return t("reason.like", { title: words.slice(5).split(": ")[0] });
-  if (words.startsWith("popular")) return t("reason.popular");
-  return titles.length ? t("reason.taste", { titles: new Intl.ListFormat(language).format(titles) }) : "";
-}
 
 const expected = (film) => film.stars && !starless() && html`<span class="expected"><b>★ ${film.stars.toFixed(1)}</b><span class="seen-not"> ${t("card.expected")}</span></span>`;
 

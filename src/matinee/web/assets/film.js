@@ -5,6 +5,7 @@ import { listenToActs, refresh, stateButtons } from "./cards.js";
 import { draw, html, trouble } from "./html.js";
 import { filmAddress, forget, hint, listenToStars, named, poster, starButtons, starless, starsFrom } from "./films.js";
 import { can, ready } from "./marks.js";
+import { reason } from "./reasons.js";
 import { genreName, locale, t } from "./strings.js";
 
 const NAMES = 10; // shown of a long list before it is opened
@@ -67,7 +68,8 @@ const gaveIt = (rating) => {
   return html`${before}<b>${rating}</b>${after}`;
 };
 
-function mine(film, { rating, stars, because, reason, trouble: failed }) {
+function mine(film, { rating, stars, because, reason: words, trouble: failed }) {
+  const why = because.length > 0 ? reason({ reason: words, because }) : "";
   const given = rating !== null && rating !== undefined;
   const gave = given && (starless() ? t("film.have_seen") : html`${gaveIt(rating)} <span class="quiet small">${hint(rating)}</span>`);
   return html`${failed && trouble(failed)}
@@ -75,7 +77,7 @@ function mine(film, { rating, stars, because, reason, trouble: failed }) {
     <div class="row">${starButtons(film, rating)}
       ${given && html`<button type="button" class="plain" data-unrate data-key="unrate">${t(starless() ? "film.take_back.seen" : "film.take_back")}</button>`}</div>
     ${!given && stars && html`<p class="expected"><b>★ ${stars.toFixed(1)}</b> ${t("film.expected")}${
-      because.length > 0 && html`<span class="quiet">${reason.startsWith("because") ? ", " : "; "}${reason}</span>`}</p>`}`;
+      why && html`<span class="quiet">${why.startsWith("because") ? ", " : "; "}${why}</span>`}</p>`}`;
 }
 
 function histogram({ count, mean, histogram: bars }) {
@@ -94,7 +96,7 @@ const alike = (film) => html`<li><a href="${filmAddress(film.movie_id)}" data-go
   <span class="words"><span class="name">${named(film)}</span><span class="meta" dir="auto">${film.reason?.split(": ")[1] ?? (film.genres || []).map(genreName).join(", ")}</span></span></a></li>`;
 
 const column = (list) => html`<section><h3 id="like-${list.by}">${t(`film.alike.${list.by}`)}</h3>
-  <p class="quiet small">${list.note || t(`film.alike.${list.by}.about`)}</p>
+  <p class="quiet small">${t(list.note_key ? `film.note.${list.note_key}` : `film.alike.${list.by}.about`)}</p>
   <ol aria-labelledby="like-${list.by}">${list.items.map(alike)}</ol></section>`;
 
 /** The lists by plot in one column, one of them shown; `plotBy`: the method that was chosen last. */
@@ -103,7 +105,7 @@ function plots(lists) {
   const shown = lists.find((list) => list.method === plotBy) ?? lists[0];
   const button = ({ method }) => html`<button type="button" class="plain" data-plot="${method}" data-key="plot-${method}"
     aria-pressed="${String(method === shown.method)}">${t(`film.plots.${method}`)}</button>`;
-  const part = (list) => html`<p class="quiet small" data-plot-list="${list.method}"${list !== shown && html` hidden`}>${list.about}</p>
+  const part = (list) => html`<p class="quiet small" data-plot-list="${list.method}"${list !== shown && html` hidden`}>${t(`film.alike.plot.${list.method}`)}</p>
     <ol aria-labelledby="like-plot" data-plot-list="${list.method}"${list !== shown && html` hidden`}>${list.items.map(alike)}</ol>`;
   return html`<section><div class="choice"><h3 id="like-plot">${t("film.alike.plot")}</h3>
     ${lists.length > 1 && html`<span role="group" aria-label="${t("film.plots")}">${lists.map(button)}</span>`}</div>${lists.map(part)}</section>`;

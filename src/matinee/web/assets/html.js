@@ -1,7 +1,7 @@
 // Templates: html`<b title="${title}">${title}</b>` escapes all values and joins lists. Only results of `html` are not
 // escaped again.
 
-import { t } from "./strings.js";
+import { fault, language, t } from "./strings.js";
 
 class Markup {
   constructor(text) {
@@ -42,12 +42,27 @@ export function draw({ root, props, watch }, template, after) {
   show();
 }
 
+/** Title and hint in the visitor's language. What the core says is English: it is replaced where the catalog has words for
+ * that kind of error; else it is `foreign`, and stands below a title of the catalog. */
+function inWords(error) {
+  if (language === "en" || error.own) return error;
+  return fault(error.kind) ?? { title: t("error.failed"), hint: error.hint, foreign: true };
+}
+
+/** An error as one line. */
+export function inOneLine(error) {
+  const { title, hint, foreign } = inWords(error);
+  return [title, foreign ? "" : hint].filter(Boolean).join(" ");
+}
+
 /** An error message. "Try again" reopens the current address. An invalid filter is shown with its error marked. */
 export function trouble(error) {
+  const { title, hint, foreign } = inWords(error);
   return html`<div class="trouble" role="alert">
-    <p><strong>${error.title}</strong></p>
+    <p><strong>${title}</strong></p>
     ${error.filter && marked(error.filter, error.position)}
-    ${error.hint && html`<p>${error.hint}</p>`}
+    ${foreign && html`<p lang="en">${error.title}</p>`}
+    ${hint && html`<p${foreign && html` lang="en"`}>${hint}</p>`}
     ${error.retry && html`<p><button type="button" class="plain" data-retry>${t("retry")}</button></p>`}
   </div>`;
 }

@@ -3,8 +3,27 @@
 import { html, trouble } from "./html.js";
 import { filmAddress, named, poster } from "./films.js";
 import { FilmPlot, plotly } from "./map_plot.js";
+import { t } from "./strings.js";
 
 const SPACES = { content: "what they are about", taste: "who liked them", text: "what is told of them" };
+
+// The map's own page is in the visitor's language; beside the classic screen it keeps its English words.
+const wholeFrame = () => html`<section class="film-map" aria-labelledby="whole-map-title">
+  <h2 id="whole-map-title">${t("map.title")}</h2>
+  <p class="say" role="status"></p>
+  <div class="problem"></div>
+  <div class="board" hidden>
+    <div class="tools" role="group" aria-label="${t("map.view")}">
+      <button type="button" class="plain" data-tool="in">${t("map.in")}</button>
+      <button type="button" class="plain" data-tool="out">${t("map.out")}</button>
+      <button type="button" class="plain" data-tool="nearby" hidden></button>
+      <button type="button" class="plain" data-tool="whole">${t("map.whole")}</button>
+    </div>
+    <div class="canvas"><div class="plot" role="img"></div><div class="tip" hidden></div></div>
+    <p class="quiet small">${t("map.how")}</p>
+  </div>
+  <div class="listed"></div>
+</section>`;
 
 const frame = html`<section class="film-map" aria-labelledby="film-map-title">
   <h2 id="film-map-title">All films on a map</h2>
@@ -35,9 +54,10 @@ const list = ({ query, neighbours }, lost) => html`<h3>Neighbours on the map</h3
 function sentence(value, films, lost) {
   const { query, neighbours, note, space } = value;
   const all = films.movie_ids.length.toLocaleString("en-GB");
+  if (value.alone) return t("map.all", { count: films.movie_ids.length });
   const laid = `Films lie close together by ${SPACES[space] ?? space}.`;
   if (note) return `${note} Here are all ${all} films. ${laid}`;
-  if (!query) return `Here are all ${all} films. ${laid} ${value.alone ? "Colours are genres: press one in the legend to hide it, twice to see it alone." : "Type a title under Movie Recommender, and that film and its neighbours are marked."}`;
+  if (!query) return `Here are all ${all} films. ${laid} Type a title under Movie Recommender, and that film and its neighbours are marked.`;
   const missing = lost.has(query.movie_id) ? " It is newer than the map, so there is no star." : "";
   return `${named(query)} and its ${neighbours.length} nearest among ${all} films.${missing} ${laid}`;
 }
@@ -58,7 +78,8 @@ async function load(space) {
 
 export function mount({ root, props, watch }) {
   const { matinee } = window;
-  root.innerHTML = frame;
+  const alone = root.closest("#whole-map") !== null;
+  root.innerHTML = alone ? wholeFrame() : frame;
   const [say, problem, board, canvas, element, tip, listed] = [
     ".say", ".problem", ".board", ".canvas", ".plot", ".tip", ".listed",
   ].map((selector) => root.querySelector(selector));
@@ -75,7 +96,7 @@ export function mount({ root, props, watch }) {
     const similarity = alike.get(it.movie_id);
     tip.innerHTML = html`${poster(it)}<p><strong><bdi>${named(it)}</bdi></strong>
       ${similarity !== undefined && html`<span class="quiet">similarity ${similarity.toFixed(3)}</span>`}
-      ${pinned && html`<a href="${filmAddress(it.movie_id)}" data-go>Go to this film</a>`}</p>`;
+      ${pinned && html`<a href="${filmAddress(it.movie_id)}" data-go>${alone ? t("map.go") : "Go to this film"}</a>`}</p>`;
     tip.hidden = false;
     tip.classList.toggle("pinned", pinned);
     const { x, y } = plot.pixel(row);
@@ -111,7 +132,7 @@ export function mount({ root, props, watch }) {
     problem.innerHTML = "";
     if (value.error) return fail(value.error);
     if (!value.space) return;
-    say.textContent = films ? say.textContent : "The map is being drawn …";
+    say.textContent = films ? say.textContent : alone ? t("map.drawing") : "The map is being drawn …";
     try {
       const [loaded] = await Promise.all([load(value.space), plotly()]);
       if (mine !== drawn) return;
@@ -122,13 +143,13 @@ export function mount({ root, props, watch }) {
       const lost = new Set([value.query, ...value.neighbours].filter((each) => each && !rows.has(each.movie_id)).map((each) => each.movie_id));
       board.hidden = false;
       root.querySelector('[data-tool="nearby"]').hidden = !near.length;
-      element.setAttribute("aria-label", `Map of ${films.movie_ids.length} films${value.query ? "; the list below names the neighbours" : ""}`);
+      element.setAttribute("aria-label", alone ? t("map.of", { count: films.movie_ids.length }) : `Map of ${films.movie_ids.length} films${value.query ? "; the list below names the neighbours" : ""}`);
       await plot.draw(films, rows.get(value.query?.movie_id) ?? -1, near);
       say.textContent = sentence(value, films, lost);
       listed.innerHTML = value.query ? html`${list(value, lost)}` : "";
       root.dataset.drawn = `${value.space} ${value.query?.movie_id ?? ""} ${near.length}`;
     } catch (error) {
-      if (mine === drawn) fail({ title: "The map cannot be shown right now.", hint: error.message, retry: true });
+      if (mine === drawn) fail({ title: "The map cannot be shown right now.", hint: error.message, retry: true, kind: alone ? "map" : undefined });
     }
   };
 

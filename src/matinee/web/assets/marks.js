@@ -2,6 +2,7 @@
 
 import { ask } from "./ask.js";
 import { forget, starsFrom } from "./films.js";
+import { inOneLine } from "./html.js";
 import { t } from "./strings.js";
 import { toast } from "./toast.js";
 
@@ -56,7 +57,7 @@ export async function act(film, action, value) {
   if (answer.error) {
     put(id, action, was);
     if (action === "rating") dispatchEvent(new CustomEvent("matinee:failed", { detail: { movie_id: id } }));
-    toast(`${answer.error.title} ${answer.error.hint ?? ""}`);
+    toast(inOneLine(answer.error));
     return null;
   }
   window.matinee.stale?.();

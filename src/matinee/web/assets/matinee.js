@@ -59,7 +59,13 @@ function seen(query) {
   const pages = document.getElementById("pages");
   if (pages) {
     pages.dataset.group = CLASSIC.has(tabOf(query)) ? "classic" : "";
-    for (const id of CLASSIC) if (id !== "classic") document.getElementById(`page-${id}`)?.setAttribute("lang", "en");
+    for (const tab of document.querySelectorAll("[data-tab-id]")) {
+      document.getElementById(`page-${tab.dataset.tabId}`)?.setAttribute("aria-label", tab.textContent.trim()); // Gradio's panels have no name
+    }
+    for (const id of CLASSIC) {
+      if (id === "classic") continue;
+      for (const part of [document.getElementById(`page-${id}`), document.querySelector(`[data-tab-id="${id}"]`)]) part?.setAttribute("lang", "en");
+    }
   }
   const tab = document.querySelector(`[data-tab-id="${CSS.escape(tabOf(query))}"]`);
   matinee.title(tab?.textContent.trim());

@@ -6,6 +6,7 @@ import { filmAddress, named, poster, starless } from "./films.js";
 import { filterBar, listenToFilters } from "./filters.js";
 import { html, trouble } from "./html.js";
 import { can, ready } from "./marks.js";
+import { said as saidOf } from "./reasons.js";
 import { genreName, t } from "./strings.js";
 
 const EXAMPLES = ["slow-burn heist in the rain", "starr warrs", "robots who learn to love", "two friends on the road", "ghosts in an old house"];
@@ -20,12 +21,12 @@ const searchAddress = (params) => {
 };
 
 const example = (text) => html`<li><a class="plain" href="${searchAddress({ q: text })}" data-go>${text}</a></li>`;
-const beginning = () => html`<h2>${t("search.begin")}</h2><p class="quiet">${t("search.begin.how")}</p><ul class="examples">${EXAMPLES.map(example)}</ul>`;
+const beginning = () => html`<h2>${t("search.begin")}</h2><p class="quiet">${t("search.begin.how")}</p><ul class="examples" lang="en">${EXAMPLES.map(example)}</ul>`;
 
 const rated = (film) => (!film.ratings ? t("search.unrated") : starless() ? t("search.seen", { count: film.ratings }) : t("search.rated", { count: film.ratings, mean: film.mean.toFixed(1) }));
 const how = (film) => {
   if (film.similarity !== undefined && film.similarity !== null) return t("search.alike", { percent: Math.round(100 * film.similarity) });
-  return film.how ? html`<b>${t(`search.by.${film.matched}`)}</b> ${film.how}` : film.ratings === undefined ? "" : rated(film);
+  return film.how ? html`<b>${t(`search.by.${film.matched}`)}</b> ${saidOf(film.how)}` : film.ratings === undefined ? "" : rated(film);
 };
 
 const result = (film) => html`<li class="result" data-movie="${film.movie_id}" data-title="${film.title}"><a href="${filmAddress(film.movie_id)}" data-go data-key="film-${film.movie_id}">${poster(film)}
@@ -49,7 +50,7 @@ function chips({ understood }) {
   const parts = understood?.parts ?? [];
   if (!parts.length) return "";
   return html`<div class="chips" role="group" aria-label="${t("search.understood")}"><span class="quiet small">${t("search.understood")}</span>
-    ${parts.map((part, place) => html`<button type="button" class="chip" data-chip="${place}" data-key="chip-${place}" aria-label="${t("search.without", { label: part.label })}">${part.label}<span aria-hidden="true"> ✕</span></button>`)}
+    ${parts.map((part, place) => html`<button type="button" class="chip" data-chip="${place}" data-key="chip-${place}" aria-label="${t("search.without", { label: saidOf(part.label) })}">${saidOf(part.label)}<span aria-hidden="true"> ✕</span></button>`)}
     <button type="button" class="plain small" data-plain data-key="plain">${t("search.plain")}</button></div>`;
 }
 
@@ -89,7 +90,7 @@ export function mount({ root, props, watch }) {
   };
   const go = (given) => {
     root.classList.add("waiting");
-    if (given.q?.length > 500) return draw({ ...state, ...given, error: { title: t("error.long", { length: given.q.length, most: 500 }), hint: t("error.long.hint") } });
+    if (given.q?.length > 500) return draw({ ...state, ...given, error: { own: true, title: t("error.long", { length: given.q.length, most: 500 }), hint: t("error.long.hint") } });
     matinee.go(searchAddress(params(given)));
   };
   const keep = (work) => {

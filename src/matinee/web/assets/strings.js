@@ -20,6 +20,10 @@ export function t(key, values = {}) {
 /** A genre in the visitor's language; as the catalog has it where there is no word. */
 export const genreName = (genre) => strings[`genre.${genre}`] ?? genre;
 
+/** Title and hint of a kind of error; null where the catalog has no words for it. */
+export const fault = (kind) =>
+  strings[`fault.${kind}`] ? { title: strings[`fault.${kind}`], hint: strings[`fault.${kind}.hint`] ?? "" } : null;
+
 /** Keep a language, and show the page in it. */
 export function speak(code) {
   const path = new URL(document.baseURI).pathname;

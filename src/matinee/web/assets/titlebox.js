@@ -3,6 +3,7 @@
 
 import { html } from "./html.js";
 import { named } from "./films.js";
+import { t } from "./strings.js";
 
 const PAUSE = 120; // milliseconds after the last key before titles are requested
 
@@ -11,6 +12,9 @@ const oneLine = (text) => text.trim().split(/\s+/u).join(" ");
 export function mount({ root, props, trigger, watch }) {
   const box = props.box;
   const list = `${box}-list`;
+  const mine = box === "film-box"; // the boxes of the classic screens keep their English words
+  const label = mine ? t("film.find") : props.label;
+  const none = mine ? t("film.none") : "No title comes near this.";
   let film = ""; // id of the chosen film; "" if the text was only typed
   let options = [];
   let active = -1;
@@ -18,14 +22,14 @@ export function mount({ root, props, trigger, watch }) {
   let waiting = 0;
 
   root.innerHTML = html`<div class="combo">
-    <label for="${box}-input">${props.label}</label>
+    <label for="${box}-input">${label}</label>
     <div class="field">
       <input id="${box}-input" type="text" role="combobox" aria-autocomplete="list" aria-expanded="false"
         aria-controls="${list}" autocomplete="off" autocapitalize="off" spellcheck="false" enterkeyhint="search"
         placeholder="${props.hint || ""}" />
-      <button type="button" class="clear" aria-label="Empty the box: ${props.label}" hidden>×</button>
+      <button type="button" class="clear" aria-label="${mine ? t("film.box.empty") : `Empty the box: ${label}`}" hidden>×</button>
     </div>
-    <ul id="${list}" role="listbox" aria-label="Titles for ${props.label}" hidden></ul>
+    <ul id="${list}" role="listbox" aria-label="${mine ? t("film.box.titles") : `Titles for ${label}`}" hidden></ul>
     <p class="note" role="status"></p>
   </div>`;
   const input = root.querySelector("input");
@@ -95,8 +99,8 @@ export function mount({ root, props, trigger, watch }) {
     )}`;
     open(options.length > 0);
     point(-1);
-    if (answer.note || !options.length) return say(answer.note || "No title comes near this.", true);
-    say(options.length === 1 ? "1 title" : `${options.length} titles`);
+    if (answer.note || !options.length) return say((answer.note && (mine ? t("film.box.failed") : answer.note)) || none, true);
+    say(mine ? t("film.box.count", { count: options.length }) : options.length === 1 ? "1 title" : `${options.length} titles`);
   }
 
   input.addEventListener("input", () => {

@@ -4,6 +4,7 @@ import { ask } from "./ask.js";
 import { card, listenToCards } from "./cards.js";
 import { html, trouble } from "./html.js";
 import { can, ready } from "./marks.js";
+import { reason } from "./reasons.js";
 import { t } from "./strings.js";
 
 const LEAST = 2;
@@ -53,7 +54,7 @@ export function mount({ root, props, watch }) {
     if (mine !== drawn) return;
     if (answer.error) return void (found.innerHTML = String(trouble(answer.error)));
     found.innerHTML = String(html`<section aria-labelledby="together-list"><h2 id="together-list" tabindex="-1">${t("together.list", { names: new Intl.ListFormat(document.documentElement.lang).format(value.people) })}</h2>
-      ${answer.items.length ? html`<ul class="posters" data-goes>${answer.items.map((film) => card(film, { why: shares(film, value.people) || film.reason || "" }))}</ul>` : html`<p class="empty">${t("tonight.none")}</p>`}</section>`);
+      ${answer.items.length ? html`<ul class="posters" data-goes>${answer.items.map((film) => card(film, { why: shares(film, value.people) || reason(film) || "" }))}</ul>` : html`<p class="empty">${t("tonight.none")}</p>`}</section>`);
     said.textContent = t("search.count", { count: answer.items.length });
     root.dataset.shown = String(answer.items.length);
   };

@@ -5,7 +5,7 @@ import { bringPanel, mountBring } from "./bring.js";
 import { card, listenToCards } from "./cards.js";
 import { filterBar, listenToFilters } from "./filters.js";
 import { named, poster } from "./films.js";
-import { html, trouble } from "./html.js";
+import { html, inOneLine, trouble } from "./html.js";
 import { act, actAndTell, can, start, starsOf } from "./marks.js";
 import { genreName, t } from "./strings.js";
 
@@ -90,7 +90,7 @@ function mountWelcome(root, scale, again, done) {
     const q = root.querySelector(".find input").value.trim();
     if (!q) return;
     const answer = await ask("search", { q, by: "title", n: 12 });
-    if (answer.error || !answer.items?.length) return void (said.textContent = answer.error?.title ?? t("welcome.none", { q }));
+    if (answer.error || !answer.items?.length) return void (said.textContent = answer.error ? inOneLine(answer.error) : t("welcome.none", { q }));
     const found = new Set(answer.items.map((film) => film.movie_id));
     const kept = [...list.children].filter((one) => !found.has(one.querySelector("[data-pick]").dataset.pick));
     draw(answer.items, true);
@@ -228,6 +228,7 @@ export function mount({ root, props, watch }) {
   const page = root.firstElementChild;
   let rows = null;
   let drawn = 0;
+  let arriving = false; // the button that had the focus is gone with the wall
   let state = { user: "", filter: "", sort: "" };
 
   const address = ({ user, filter = "", sort = "", pick = "" }) => {
@@ -253,6 +254,7 @@ export function mount({ root, props, watch }) {
     state = { user, filter: value.filter ?? "", sort: value.sort ?? "" };
     if (value.pick || !data.known) {
       mountWelcome(page, data.scale, data.known > 0, () => {
+        arriving = true;
         matinee.go(address({ user }));
         dispatchEvent(new CustomEvent("matinee:list"));
       });
@@ -265,6 +267,8 @@ export function mount({ root, props, watch }) {
     if (state.filter) return narrowed(shelves, user, state.filter, state.sort);
     rows = new Rows(shelves, user);
     for (const row of data.rows) rows.add(row);
+    if (arriving) page.querySelector(".shelf h2")?.focus({ preventScroll: true });
+    arriving = false;
   };
 
   listenToFilters(page, (filter, sort) => matinee.go(address({ ...state, filter, sort: filter ? sort : "" })));

@@ -3,7 +3,7 @@
 // There are no accounts.
 
 import { ask } from "./ask.js";
-import { html } from "./html.js";
+import { html, inOneLine } from "./html.js";
 import { can, ratedBy } from "./marks.js";
 import { language, languages, speak, t } from "./strings.js";
 import { toast } from "./toast.js";
@@ -87,7 +87,7 @@ export function mount({ root, props, trigger, watch }) {
     const { guest } = claim.dataset;
     const answer = await ask("claim", {}, { user: matinee.args.user, guest });
     leave();
-    toast(answer.error ? `${answer.error.title} ${answer.error.hint ?? ""}` : t("claim.done", { guest }));
+    toast(answer.error ? inOneLine(answer.error) : t("claim.done", { guest }));
     if (!answer.error) matinee.goAs(matinee.args.user);
   });
   root.querySelector("#who-language").addEventListener("change", ({ target }) => speak(target.value));

@@ -54,7 +54,8 @@ async def movie_page(shell: Shell, movie_id: str) -> dict[str, Any]:
 
     Returns:
         `{"film": record with links, "ratings": {"count", "mean", "histogram"} or None, "similar": [{"by", "heading",
-        "about", "note", "items"}]}`; `note` explains a list that is empty or from a fallback. A list for each method
+        "about", "note", "items"}]}`; `note` explains a list that is empty or from a fallback, `note_key` is its
+        name in `web/strings` (`film.note.…`). A list for each method
         that knows the movie's plot follows, with its `method`.
 
     Raises:
@@ -69,6 +70,7 @@ async def movie_page(shell: Shell, movie_id: str) -> dict[str, Any]:
     if ratings and ratings["count"]:  # a few ratings after training are not enough for a taste vector
         for column in lists:
             column["note"] = column["note"].replace("Nobody has", "Too few have")
+            column["note_key"] = column["note_key"].replace("taste", "taste.few")
     return {"film": movie | _links(movie), "ratings": ratings, "similar": [*lists, *plots]}
 
 
@@ -76,7 +78,7 @@ def unknown_movie(movie_id: str) -> dict[str, Any]:
     """The error value for an unknown id."""
     shortened = movie_id if len(movie_id) <= 40 else movie_id[:40] + "…"
     hint = "The link may be old or mistyped. Find the film by its title above."
-    return error_value(f"There is no film with the id “{shortened}”.", hint)
+    return error_value(f"There is no film with the id “{shortened}”.", hint, kind="unknown-movie")
 
 
 async def starters(shell: Shell) -> dict[str, Any]:
@@ -149,12 +151,13 @@ async def _similar(shell: Shell, movie_id: str, by: str) -> dict[str, Any]:
     heading, about = COLUMNS[by]
     answer = await answer_or_none(shell, calls.similar(movie_id, by=by, n=ALIKE)) or {"items": []}
     # Another row of the same film may have the same poster; a film is not like itself.
-    items, note = [item for item in answer["items"] if item["movie_id"] != movie_id], ""
+    items, note, key = [item for item in answer["items"] if item["movie_id"] != movie_id], "", ""
     if not items:
-        note = f"{MISSING[by]}."
+        note, key = f"{MISSING[by]}.", by
     elif answer.get("fallback"):
+        key = f"{by}.instead"
         note = f"{MISSING[by]}, so these are {REPLACED_BY[by]}."
-    return {"by": by, "heading": heading, "about": about, "note": note, "items": items}
+    return {"by": by, "heading": heading, "about": about, "note": note, "note_key": key, "items": items}
 
 
 async def _similar_plots(shell: Shell, movie: dict[str, Any]) -> list[dict[str, Any]]:
@@ -211,7 +214,7 @@ def build(shell: Shell) -> Page:  # noqa: C901 - one function for each event of 
                 return await starters(shell)
             except MatineeError as error:
                 return trouble(error)
-        return error_value("No title comes near this.", "Check the spelling, or type fewer words.")
+        return error_value("No title comes near this.", "Check the spelling, or type fewer words.", kind="no-title")
 
     async def film_yours(user: str, movie_id: str) -> dict[str, Any]:
         key = typed(movie_id)[:MAX_TITLE]

@@ -83,13 +83,13 @@ async def _results(
     """
     at = {"at": time.time()}
     if by not in WAYS:
-        return at | error_value(f"There is no search by “{by}”.", "Choose both, title or meaning.")
+        return at | error_value(f"There is no search by “{by}”.", "Choose both, title or meaning.", kind="search-way")
     if len(q) > MAX_TEXT:
         title = f"This text has {len(q):,} characters; at most {MAX_TEXT} can be searched for."
-        return at | error_value(title, "Say it in a sentence or two.")
+        return at | error_value(title, "Say it in a sentence or two.", kind="long-text")
     if len(filter) > MAX_FILTER:
         title = f"This filter has {len(filter):,} characters; at most {MAX_FILTER:,} can be read."
-        return at | error_value(title, "Use fewer conditions.")
+        return at | error_value(title, "Use fewer conditions.", kind="long-filter")
     answer: dict[str, Any] = {"q": q, "by": by, "n": n, "filter": filter, "items": None, "total": None}
     try:
         if q:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +24,8 @@ LEAST = 6
 """Films of the sample in a language that make a row."""
 SHORT = 95
 """Minutes of a short film, at most."""
+NEAR, K = 60, 60
+"""Films near one in content that a row like it chooses from, and the constant of reciprocal rank fusion."""
 NEW_TO_YOU = {"adventurous": 1.0, "diversity": 0.3}
 KINDS = ("for-you", "watchlist", "because", "new", "decade", "language", "short", "genre")
 
@@ -107,7 +108,7 @@ async def shelf(
         rated = {row["movie_id"] for row in await history(core, user)}
         return {"items": [row for row in rows if row["movie_id"] not in rated]}
     if kind == "because":
-        return await _like(core, user, value, filter, states=states, n=n)
+        return await _like(core, user, value, filter, n)
     if kind not in KINDS:
         raise InvalidInputError(f"There is no row {kind[:40]!r}.", f"Choose of {', '.join(KINDS)}.")
     options: dict[str, Any] = NEW_TO_YOU if kind == "new" else {}
@@ -116,13 +117,22 @@ async def shelf(
     return {"items": answer["items"], "fallback": answer.get("fallback")}
 
 
-async def _like(core: AsyncClient, user: str, movie_id: str, filter: str, *, states: bool, n: int) -> dict[str, Any]:
-    """Films like one, without those that the user knows or does not want."""
-    answer, rated, *lists = await asyncio.gather(
-        core.send(calls.similar(movie_id, by="blend", n=3 * n, filter=filter)),
-        history(core, user),
-        *(in_state(core, user, state) for state in ("seen", "not_interested") if states),
-    )
-    known = {row["movie_id"] for rows in (rated, *lists) for row in rows} | {movie_id}
-    items = [item for item in answer["items"] if item["movie_id"] not in known]
-    return {"items": items[:n]}
+async def _like(core: AsyncClient, user: str, movie_id: str, filter: str, n: int) -> dict[str, Any]:
+    """Films like one for a user: those nearest in content, by their place there and by the user's taste.
+
+    Both places count by reciprocal rank. The taste space alone puts films beside each other that the same people saw in
+    the same year ("The Mask" beside "Tombstone"); what is known, seen or not wanted, recommendations leave out.
+    """
+    near = await _near(core, movie_id, filter, "content") or await _near(core, movie_id, filter, "blend")
+    if not near:
+        return {"items": []}
+    among = f"movie_id in ({', '.join(quoted(one) for one in near)})"
+    answer = await core.send(calls.recommendations(user, n=len(near), filter=among))
+    places = {near_id: place for place, near_id in enumerate(near)}
+    items = [(1 / (K + rank) + 1 / (K + places[item["movie_id"]]), item) for rank, item in enumerate(answer["items"])]
+    return {"items": [item for _, item in sorted(items, key=lambda pair: -pair[0]) if item["movie_id"] != movie_id][:n]}
+
+
+async def _near(core: AsyncClient, movie_id: str, filter: str, by: str) -> list[str]:
+    answer = await core.send(calls.similar(movie_id, by=by, n=NEAR, filter=filter))
+    return [item["movie_id"] for item in answer["items"]]
