@@ -46,6 +46,7 @@ from matinee.engine.types import (
     PopularBy,
     PopularItem,
     PosterHit,
+    PosterMatch,
     RatedMovie,
     Request,
     SearchAnswer,
@@ -374,6 +375,24 @@ class Engine:
             InvalidInputError: there are no posters; a vector of wrong length, zero, NaN; an image that is broken.
             TooLargeError, MediaTypeError: an image that is too large, or none.
             EncoderError: the image encoder cannot be had.
+        """
+        match = self.match_poster(image, vector=vector, k=k, filter=filter, index=index, exclude_self=exclude_self)
+        return list(match.hits)
+
+    def match_poster(
+        self,
+        image: Image | None = None,
+        *,
+        vector: list[float] | NDArray[np.float32] | None = None,
+        k: int = 5,
+        filter: str = "",
+        index: str = "exact",
+        exclude_self: bool = False,
+    ) -> PosterMatch:
+        """As `search_posters`, with whether the picture's lettering was read.
+
+        It is where no poster looks much like the picture (`posters.UNSURE`) and RapidOCR is installed; movies whose
+        title it is then come first.
         """
         return posters.search(
             self.request_view(),
