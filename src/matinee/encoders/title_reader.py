@@ -22,6 +22,8 @@ SIDE = 736
 """Longest side of what is read, in pixels: larger pictures are reduced, which bounds the time of a picture."""
 MAX_LINES = 24
 """Lines kept, the tallest ones: a title is not in the small print."""
+CONFIDENT = 0.8
+"""Least confidence (0..1) of a line: shapes of a picture that are read as letters have less."""
 WAIT = 2.0
 """Seconds to wait for another picture that is being read."""
 
@@ -73,10 +75,12 @@ class TitleReader:
             found = self._opened()(pixels)
         finally:
             self._lock.release()
-        if found.boxes is None or found.txts is None:
+        if found.boxes is None or found.txts is None or found.scores is None:
             return ()
         lines = []
-        for box, text in zip(found.boxes, found.txts, strict=True):
+        for box, text, confidence in zip(found.boxes, found.txts, found.scores, strict=True):
+            if confidence < CONFIDENT:
+                continue
             corners = np.asarray(box, dtype=np.float64)
             height = float(np.linalg.norm(corners[3] - corners[0])) / picture.height
             lines.append((float(corners[:, 1].mean()), Line(str(text), height)))

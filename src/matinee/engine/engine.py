@@ -313,7 +313,8 @@ class Engine:
         """Movies similar to one movie, itself left out.
 
         Args:
-            by: "taste" (who liked them), "content" (what they are about), "blend" of the two, "poster", or "plot".
+            by: "taste" (who liked them), "content" (what they are about), "blend" of the two, "poster",
+                "look" (posters and content), or "plot".
             index: what searches the space of that likeness: "exact", or, finding nearly the same, "faiss", "annoy" or
                 "hnsw". `Answer.index` says which did: "exact" in place of one that misses movies.
             method: what compares plots: "tfidf", the words that they share, which each item's `reason` names, or

@@ -20,7 +20,7 @@ from matinee.matching.lettering import movies_of_lettering
 POSTER = "poster"
 TWINS = 20
 """Movies that have one and the same poster, at most."""
-UNSURE = 0.6
+UNSURE = 0.45
 """Cosine of the nearest poster below which a picture's lettering is read; see `benchmarks/relettered_posters.py`."""
 SAME = 0.9999
 """Cosine from which on two posters are one and the same picture, whatever movie they are of."""

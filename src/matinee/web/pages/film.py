@@ -147,9 +147,9 @@ async def _own_rating(shell: Shell, user: str, movie_id: str) -> float | None:
 
 async def _similar(shell: Shell, movie_id: str, by: str) -> dict[str, Any]:
     heading, about = COLUMNS[by]
-    answer = await answer_or_none(shell, calls.similar(movie_id, by=by, n=ALIKE)) or {"items": []}
-    # Another row of the same film may have the same poster; a film is not like itself.
-    items, note = [item for item in answer["items"] if item["movie_id"] != movie_id], ""
+    asked = "look" if by == "poster" else by
+    answer = await answer_or_none(shell, calls.similar(movie_id, by=asked, n=ALIKE)) or {"items": []}
+    items, note = answer["items"], ""
     if not items:
         note = f"{MISSING[by]}."
     elif answer.get("fallback"):
