@@ -180,6 +180,11 @@ class Settings(BaseSettings):
         "lite2",
         description="Encoder of posters: `lite2`, `lite0` (half the cost), a file `….onnx`, or `off`.",
     )
+    ocr: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Read the title off pictures that look like no poster: `auto` where the extra `ocr` is installed, "
+        "`on` (an error without it), or `off`.",
+    )
     core_url: str = Field(
         "",
         description="Core service (`http://host:8000`) that web app and studio ask; empty: this machine's, at `port`.",

@@ -11,6 +11,7 @@ import pytest
 from api_support import Client
 from matinee.api import create_app
 from matinee.engine import Engine
+from matinee.engine.similar_look import CONTENT_WEIGHT
 from matinee.posters.store import PosterStore
 from matinee.settings import Settings
 from matinee.training.pipeline import train_dataset
@@ -150,6 +151,39 @@ def test_similar_films_by_poster_and_index(served: Client) -> None:
         answer = served.get(f"/v1/movies/m2/similar?by=content&index={index}").json()
         assert (answer["model"], answer["index"]) == ("content", index)
     assert served.get("/v1/movies/m35/similar?by=poster").json()["fallback"] == "content"
+
+
+def test_similar_by_look_is_fused_with_content_and_leaves_the_movie_itself_out(served: Client) -> None:
+    answer = served.get("/v1/movies/m2/similar?by=look&n=29").json()
+    assert (answer["model"], answer["index"], len(answer["items"])) == ("look", "exact", 29)
+    scores = {item["movie_id"]: item["score"] for item in answer["items"]}
+    assert "m2" not in scores
+    assert list(scores.values()) == sorted(scores.values(), reverse=True)
+    parts = [
+        {item["movie_id"]: item["score"] for item in served.get(f"/v1/movies/m2/similar?by={by}&n=100").json()["items"]}
+        for by in ("poster", "content")
+    ]
+    for movie_id, score in scores.items():
+        look, content = (part[movie_id] for part in parts)
+        assert score == pytest.approx((1 - CONTENT_WEIGHT) * look + CONTENT_WEIGHT * content, abs=1e-4)
+    assert served.get("/v1/movies/m35/similar?by=look").json()["fallback"] == "content"
+
+
+def test_another_image_of_the_same_movie_is_not_similar_to_it(served: Client) -> None:
+    twin = {"title": "Twin of two (1990)", "genres": ["Drama"]}
+    try:
+        for movie_id in ("twin-1", "twin-2"):
+            served.put(f"/v1/movies/{movie_id}", json=twin).raise_for_status()
+        served.put("/v1/movies/twin-1/poster", content=picture(40)).raise_for_status()
+        served.put("/v1/movies/twin-2/poster", content=picture(41)).raise_for_status()
+        for by in ("poster", "look"):
+            answer = served.get(f"/v1/movies/twin-1/similar?by={by}&n=100").json()
+            assert answer["model"] == by
+            assert "twin-2" not in [item["movie_id"] for item in answer["items"]]
+    finally:
+        for movie_id in ("twin-1", "twin-2"):
+            served.delete(f"/v1/movies/{movie_id}/poster")
+            served.delete(f"/v1/movies/{movie_id}")
 
 
 def test_the_map(served: Client) -> None:

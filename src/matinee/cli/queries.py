@@ -168,7 +168,7 @@ def _recommend_group(
 def similar(
     movie: Annotated[str, typer.Argument(metavar="FILM", help="Title, title with year, or id.")],
     by: Annotated[
-        Literal["blend", "taste", "content", "poster", "plot"], typer.Option(help="Kind of similarity.")
+        Literal["blend", "taste", "content", "poster", "look", "plot"], typer.Option(help="Kind of similarity.")
     ] = "blend",
     method: Annotated[
         Literal["tfidf", "embedding"] | None,

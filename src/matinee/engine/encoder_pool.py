@@ -15,6 +15,7 @@ from matinee._util.request_context import stage
 from matinee.data.catalog import Catalog, Movie
 from matinee.encoders.base import Image, ImageEncoder, TextEncoder
 from matinee.encoders.movie_texts import movie_texts
+from matinee.encoders.title_reader import TitleReader, title_reader
 from matinee.errors import EncoderError, FetchError, MatineeError
 from matinee.indexes.base import VectorIndex
 from matinee.settings import Settings
@@ -40,6 +41,7 @@ class Encoders:
 
         self._text: Lazy[TextEncoder] = Lazy(lambda: remote.open_text_encoder(settings), RETRY)
         self._image: Lazy[ImageEncoder] = Lazy(lambda: remote.open_image_encoder(settings), RETRY)
+        self._reader = title_reader(settings)
         self._settings = settings
         self._indexes: dict[str, VectorIndex] = {}
         self._queries: LRUCache[str, Floats] = LRUCache(QUERIES)
@@ -64,6 +66,10 @@ class Encoders:
         """Raw unit vector of an image, (n_raw,), for a space; errors as `ImageEncoder.encode`."""
         vector: Floats = self.images([image], space)[0]
         return vector
+
+    def title_reader(self) -> TitleReader | None:
+        """What reads the lettering of pictures; None where it is off or not installed."""
+        return self._reader
 
     def texts(self, texts: Sequence[str], space: Space) -> Floats:
         """Raw unit vectors of texts, (n, n_raw), for a space.

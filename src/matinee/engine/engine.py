@@ -46,6 +46,7 @@ from matinee.engine.types import (
     PopularBy,
     PopularItem,
     PosterHit,
+    PosterMatch,
     RatedMovie,
     Request,
     SearchAnswer,
@@ -312,7 +313,8 @@ class Engine:
         """Movies similar to one movie, itself left out.
 
         Args:
-            by: "taste" (who liked them), "content" (what they are about), "blend" of the two, "poster", or "plot".
+            by: "taste" (who liked them), "content" (what they are about), "blend" of the two, "poster",
+                "look" (posters and content), or "plot".
             index: what searches the space of that likeness: "exact", or, finding nearly the same, "faiss", "annoy" or
                 "hnsw". `Answer.index` says which did: "exact" in place of one that misses movies.
             method: what compares plots: "tfidf", the words that they share, which each item's `reason` names, or
@@ -374,6 +376,24 @@ class Engine:
             InvalidInputError: there are no posters; a vector of wrong length, zero, NaN; an image that is broken.
             TooLargeError, MediaTypeError: an image that is too large, or none.
             EncoderError: the image encoder cannot be had.
+        """
+        match = self.match_poster(image, vector=vector, k=k, filter=filter, index=index, exclude_self=exclude_self)
+        return list(match.hits)
+
+    def match_poster(
+        self,
+        image: Image | None = None,
+        *,
+        vector: list[float] | NDArray[np.float32] | None = None,
+        k: int = 5,
+        filter: str = "",
+        index: str = "exact",
+        exclude_self: bool = False,
+    ) -> PosterMatch:
+        """As `search_posters`, with whether the picture's lettering was read.
+
+        It is where no poster looks much like the picture (`posters.UNSURE`) and RapidOCR is installed; movies whose
+        title it is then come first.
         """
         return posters.search(
             self.request_view(),

@@ -5,18 +5,23 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from matinee._util.request_context import stage
 from matinee.encoders.base import Image
 from matinee.engine.encoder_pool import Encoders
+from matinee.engine.movie_lookup import matcher_of
 from matinee.engine.recommend import check_n, make_items
 from matinee.engine.runtime import RequestView
-from matinee.engine.types import PosterHit
+from matinee.engine.types import PosterHit, PosterMatch, TitleReading
 from matinee.engine.updatable_spaces import UpdatableSpace
 from matinee.errors import InvalidInputError
 from matinee.indexes.base import check_vectors
+from matinee.matching.lettering import movies_of_lettering
 
 POSTER = "poster"
 TWINS = 20
 """Movies that have one and the same poster, at most."""
+UNSURE = 0.45
+"""Cosine of the nearest poster below which a picture's lettering is read; see `benchmarks/relettered_posters.py`."""
 SAME = 0.9999
 """Cosine from which on two posters are one and the same picture, whatever movie they are of."""
 
@@ -31,8 +36,8 @@ def search(
     filter: str,
     index: str,
     exclude_self: bool,
-) -> list[PosterHit]:
-    """The k movies with the most similar posters; see `Engine.search_posters`."""
+) -> PosterMatch:
+    """The k movies with the most similar posters; see `Engine.match_poster`."""
     check_n(k, view.settings.max_n, "k")
     if (image is None) == (vector is None):
         raise InvalidInputError("A poster search needs an image or a vector.", "Give exactly one of the two.")
@@ -45,13 +50,46 @@ def search(
         query = vector_in(space, vector)
     elsewhere = encoders.poster_index(view.snapshot.id)
     rows, likeness = space.nearest(query, k + TWINS if exclude_self else k, allowed, index, elsewhere)
+    titled: frozenset[int] = frozenset()
+    ocr: TitleReading = "not needed"
+    if image is not None and (len(likeness) == 0 or likeness[0] < UNSURE):
+        ocr, bearers = _titled(view, encoders, image)
+        known = np.zeros(len(allowed), dtype=np.bool_)
+        known[bearers] = True
+        named = space.nearest(query, k, allowed & known, "exact", elsewhere)
+        titled = frozenset(named[0].tolist())
+        others = ~np.isin(rows, named[0])
+        rows = np.concatenate([named[0], rows[others]])
+        likeness = np.concatenate([named[1], likeness[others]])
     if exclude_self:
         others = likeness < SAME
-        rows, likeness = rows[others][:k], likeness[others][:k]
+        rows, likeness = rows[others], likeness[others]
+    rows, likeness = rows[:k], likeness[:k]
     scores = np.full(len(view.catalog), np.nan, dtype=np.float32)
     scores[rows] = likeness
-    items = make_items(view, rows, scores)
-    return [PosterHit(item, float(np.sqrt(max(2 - 2 * item.score, 0.0))), float(item.score)) for item in items]
+    hits = tuple(
+        PosterHit(
+            item,
+            float(np.sqrt(max(2 - 2 * item.score, 0.0))),
+            float(item.score),
+            "title" if row in titled else "look",
+        )
+        for row, item in zip(rows.tolist(), make_items(view, rows, scores), strict=True)
+    )
+    return PosterMatch(hits, ocr)
+
+
+def _titled(view: RequestView, encoders: Encoders, image: Image) -> tuple[TitleReading, list[int]]:
+    """Whether the lettering of an image was read, and rows of the movies that it is the title of."""
+    reader = encoders.title_reader()
+    if reader is None:
+        return ("off" if view.settings.ocr == "off" else "not installed"), []
+    with stage("ocr"):
+        lines = reader.read(image)
+    if lines is None:
+        return "busy", []
+    lettering = [(line.text, line.height) for line in lines]
+    return "read", movies_of_lettering(lettering, matcher_of(view.catalog), view.catalog.active)
 
 
 def vector_in(space: UpdatableSpace, vector: list[float] | NDArray[np.float32]) -> NDArray[np.float32]:

@@ -9,13 +9,14 @@ import numpy as np
 from matinee._util.topk import top_n
 from matinee.engine.recommend import check_n, make_items
 from matinee.engine.runtime import RequestView
+from matinee.engine.same_movie import same_movie_of
+from matinee.engine.similar_look import CONTENT, LOOK, POSTER, similar_look
 from matinee.engine.similar_plots import PLOT, check_method, similar_plots
 from matinee.engine.space_search import Allowed, in_space
 from matinee.engine.types import Answer, PlotMethod, SimilarBy
 from matinee.errors import InvalidInputError
 
 KINDS = ("exact", "faiss", "annoy", "hnsw")
-CONTENT, POSTER = "content", "poster"
 
 
 def similar(
@@ -29,10 +30,14 @@ def similar(
     row = view.catalog.row(movie_id)
     allowed = view.allowed(filter)
     allowed[row] = False
+    if by in (POSTER, LOOK):
+        allowed[same_movie_of(view.catalog).rows(row)] = False
     answer = None
     # A space may be missing where its data are. Posters can be added by the user, so their absence is an error.
     if by == PLOT:
         answer = similar_plots(view, row, method, n, allowed, index)
+    elif by == LOOK:
+        answer = similar_look(view, row, n, allowed, index)
     elif by in view.spaces or by == POSTER or index != "exact":
         answer = in_space(view, row, by, n, allowed, index)
     if answer is not None:

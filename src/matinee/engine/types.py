@@ -24,7 +24,7 @@ Score = Annotated[float, WithJsonSchema({"anyOf": [{"type": "number"}, {"type": 
 """NaN where unknown, which is null in JSON."""
 SearchBy = Literal["both", "title", "meaning"]
 PopularBy = Literal["popular", "trending", "top_rated"]
-SimilarBy = Literal["taste", "content", "poster", "blend", "plot"]
+SimilarBy = Literal["taste", "content", "poster", "look", "blend", "plot"]
 PlotMethod = Literal["tfidf", "embedding"]
 GroupMethod = Literal["average", "least_misery"]
 Unknown = Literal["refuse", "skip"]
@@ -227,11 +227,34 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class PosterHit:
-    """A film whose poster looks alike: angular distance √(2 − 2·similarity), cosine similarity."""
+    """A film whose poster looks alike: angular distance √(2 − 2·similarity), cosine similarity.
+
+    Attributes:
+        matched: "title" where its title stands on the picture, "look" otherwise.
+    """
 
     item: Item
     distance: float
     similarity: float
+    matched: Literal["look", "title"] = "look"
+
+
+TitleReading = Literal["not needed", "read", "busy", "off", "not installed"]
+"""Whether a picture's lettering was read; see `PosterMatch`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PosterMatch:
+    """The films of a picture.
+
+    Attributes:
+        hits: films whose title stands on the picture first, then those that look alike.
+        ocr: whether lettering was read. "not needed": a poster looks like it, or a vector was given. "busy": another
+            picture was being read.
+    """
+
+    hits: tuple[PosterHit, ...]
+    ocr: TitleReading
 
 
 @dataclass(frozen=True)

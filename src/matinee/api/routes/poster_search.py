@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -21,7 +22,7 @@ from matinee.api.schemas.explore import MapOut
 from matinee.api.schemas.requests import Body
 from matinee.api.service import EngineDep, service_of
 from matinee.engine import Engine
-from matinee.engine.types import PosterHit
+from matinee.engine.types import PosterHit, PosterMatch
 
 router = APIRouter(tags=["posters"])
 
@@ -72,7 +73,8 @@ async def search_posters(
     """The films whose posters are most like a picture: the field `image` of a form, or the body itself.
 
     JPEG, PNG, WebP and AVIF are read, up to the service's limits of bytes and pixels. In place of a picture, JSON with
-    its vector is taken.
+    its vector is taken. Where no poster looks much like the picture, its lettering is read, if the extra `ocr` is
+    installed, and films of that title come first: see `matched` and `ocr`.
     """
     work_queue = service_of(request).work_queue
     work_queue.check_room()
@@ -83,19 +85,20 @@ async def search_posters(
     else:
         image = await uploaded_image(request)
 
-    def work() -> list[PosterHit]:
-        return engine.search_posters(image, vector=vector, k=k, filter=filter, index=index, exclude_self=exclude_self)
+    def work() -> PosterMatch:
+        return engine.match_poster(image, vector=vector, k=k, filter=filter, index=index, exclude_self=exclude_self)
 
-    (hits,) = await work_queue.run([work])
-    items = await run_in_threadpool(_records, engine, hits, metadata)
-    return reply({"items": items, "index": index, "snapshot": engine.snapshot_id})
+    (match,) = await work_queue.run([work])
+    items = await run_in_threadpool(_records, engine, match.hits, metadata)
+    return reply({"items": items, "ocr": match.ocr, "index": index, "snapshot": engine.snapshot_id})
 
 
-def _records(engine: Engine, hits: list[PosterHit], metadata: bool) -> list[dict[str, Any]]:
+def _records(engine: Engine, hits: Sequence[PosterHit], metadata: bool) -> list[dict[str, Any]]:
     records = item_records(engine, [hit.item for hit in hits], metadata)
     for record, hit in zip(records, hits, strict=True):
         del record["score"]
         record["distance"], record["similarity"] = round(hit.distance, 6), round(hit.similarity, 6)
+        record["matched"] = hit.matched
         record["poster"] = poster_path(hit.item.movie_id)
     return records
 

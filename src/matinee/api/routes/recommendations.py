@@ -130,7 +130,7 @@ async def similar(
         SimilarBy,
         Query(
             description="What makes films alike: who liked them (taste), what they are about (content), both (blend), "
-            "their posters or their plots."
+            "their posters (poster), these and content (look), or their plots."
         ),
     ] = "blend",
     index: Annotated[Literal["exact", "faiss", "annoy", "hnsw"], Query(description="Which index searches.")] = "exact",

@@ -14,7 +14,7 @@ from matinee.api.schemas.examples import ITEM, MOVIE, SNAPSHOT, example, with_ex
 from matinee.data.catalog import Movie
 from matinee.engine import types
 from matinee.engine.embedding_backlog import BacklogState
-from matinee.engine.types import Answer, Item, Neighbor, RatedMovie
+from matinee.engine.types import Answer, Item, Neighbor, RatedMovie, TitleReading
 
 
 class FilmOut(BaseModel):
@@ -343,6 +343,7 @@ class PosterHitOut(RankedFilmOut):
 
     distance: float = Field(description="Angular distance √(2 − 2·similarity), 0..2.")
     similarity: float = Field(description="Cosine, −1..1.")
+    matched: Literal["look", "title"] = Field(description="title: it stands on the picture.")
     poster: str = Field(description="Path of the poster.")
 
 
@@ -351,12 +352,15 @@ class PosterHitsOut(
     json_schema_extra=example(
         """{"items": [{
           "movie_id": "1214", "title": "Alien", "year": 1979, "genres": ["Horror", "Sci-Fi"], "rank": 1,
-          "distance": 0.21, "similarity": 0.978, "poster": "/v1/movies/1214/poster"
-        }], "index": "exact", "snapshot": "20260101T120000Z-0123abcd"}"""
+          "distance": 0.21, "similarity": 0.978, "matched": "look", "poster": "/v1/movies/1214/poster"
+        }], "ocr": "not needed", "index": "exact", "snapshot": "20260101T120000Z-0123abcd"}"""
     ),
 ):
     """Films with similar posters, most similar first."""
 
     items: list[PosterHitOut]
+    ocr: TitleReading = Field(
+        description="Whether the title was read off the picture; not needed: a poster looks like it."
+    )
     index: str
     snapshot: str

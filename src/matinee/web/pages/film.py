@@ -149,7 +149,8 @@ async def _own_rating(shell: Shell, user: str, movie_id: str) -> float | None:
 
 async def _similar(shell: Shell, movie_id: str, by: str) -> dict[str, Any]:
     heading, about = COLUMNS[by]
-    answer = await answer_or_none(shell, calls.similar(movie_id, by=by, n=ALIKE)) or {"items": []}
+    asked = "look" if by == "poster" else by
+    answer = await answer_or_none(shell, calls.similar(movie_id, by=asked, n=ALIKE)) or {"items": []}
     # Another row of the same film may have the same poster; a film is not like itself.
     items, note, key = [item for item in answer["items"] if item["movie_id"] != movie_id], "", ""
     if not items:
