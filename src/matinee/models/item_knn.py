@@ -66,7 +66,9 @@ class ItemKNN(LinkedMovies[ItemKNNConfig]):
             scale = (sizes ** (-config.user_weight / 2)).astype(np.float32)
             data = matrix.data * np.repeat(scale, np.diff(matrix.indptr))
             matrix = sp.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
-        squares = np.bincount(matrix.indices, weights=np.square(matrix.data, dtype=np.float64), minlength=k).astype(np.float64)
+        squares = np.bincount(matrix.indices, weights=np.square(matrix.data, dtype=np.float64), minlength=k).astype(
+            np.float64
+        )
         if compiles(matrix):
             source, target = squares**config.asymmetry, squares ** (1 - config.asymmetry)
             parts = [_compiled(matrix, source, target, config, progress)]
