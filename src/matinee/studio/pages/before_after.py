@@ -168,7 +168,7 @@ def _slider(name: str, side: str, initial: float | None = None) -> float | None:
     key = f"{side}-{name}"
     pickers.init_widget(key, next((step for step in STEPS if step is not None and f"{step:g}" == text), initial))
     value: float | None = st.select_slider(
-        f"{name.capitalize()} {side}",
+        name.capitalize(),
         STEPS,
         format_func=lambda step: "as set" if step is None else f"{step:g}",
         help=HELP[name],
