@@ -15,6 +15,8 @@ import matinee
 from small_folder import write_folder
 
 SOURCE = Path(matinee.__file__).parent
+NEURAL = "matinee.models.neural."
+"""Their networks take five seconds each to compile; models/test_neural.py trains and asks all of them in every run."""
 WITH_EXAMPLES = [
     ".".join(("matinee", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
     for path in sorted(SOURCE.rglob("*.py"))
@@ -41,7 +43,10 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
             yield {"matinee": matinee, "np": np, **given}
 
 
-@pytest.mark.parametrize("name", WITH_EXAMPLES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.extended if name.startswith(NEURAL) else ()) for name in WITH_EXAMPLES],
+)
 def test_examples(name: str, names: dict[str, Any]) -> None:
     module = importlib.import_module(name)
     result = doctest.testmod(module, extraglobs=names)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -113,11 +112,6 @@ def unpacked(record: RunRecord, arrays: Arrays) -> dict[str, list[UserFigures]]:
         ]
         for model, splits in record.figures.items()
     }
-
-
-def report_path(store: RunStore, record: RunRecord) -> Path:
-    """The HTML report of a run."""
-    return store.root / record.id / "report.html"
 
 
 def values_differ(before: Mapping[str, list[UserFigures]], after: Mapping[str, list[UserFigures]]) -> list[str]:

@@ -17,7 +17,6 @@ from matinee.histories.scales import FIVE, TEN
 from matinee.histories.values import imdb_of, seconds_of, stars_of, tmdb_of, year_of
 
 _RANKS = ("lists", "likes", "reviews.csv", "diary.csv", "watchlist.csv", "watched.csv", "ratings.csv")
-_OTHERS = frozenset({"profile.csv", "comments.csv"})
 
 
 class Letterboxd(Layout):
@@ -81,8 +80,3 @@ class Letterboxd(Layout):
         if listing or part.base.startswith("watchlist"):
             return "watchlist"
         return "seen"
-
-
-def is_other(part: Part) -> bool:
-    """Whether a file of the archive holds no films."""
-    return part.base in _OTHERS
