@@ -98,7 +98,7 @@ lock: $(VENV)/.python ## new pinned requirements with hashes, by uv in a throw-a
 	compile="$$folder/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --upgrade pyproject.toml"; \
 	$$compile --extra dev -o "$$folder/all.txt"; compile="$$compile --generate-hashes --no-strip-extras -c $$folder/all.txt"; \
 	$$compile -o requirements/base.txt; \
-	for extra in train web studio dev docs; do $$compile --extra $$extra -o requirements/$$extra.txt; done; \
+	for extra in train web studio ocr dev docs; do $$compile --extra $$extra -o requirements/$$extra.txt; done; \
 	echo 'onnx>=1.22' | $$compile - --extra encoders --extra telemetry -o requirements/encoder.txt; \
 	compile="$$compile --extra elasticsearch --extra postgres --extra telemetry"; \
 	echo 'pillow>=11.3' | $$compile - -o requirements/core.txt; \

@@ -50,7 +50,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     shelf = PosterStore.of(settings, "random")
     for number in range(12):
         shelf.put(f"m{number}", picture(number))
-    train_dataset(settings, random_dataset(), quick=False)
+    train_dataset(settings, random_dataset())
     return settings
 
 
