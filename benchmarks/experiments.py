@@ -1,6 +1,6 @@
 """A/A tests: how often two equal arms are called different, by test and by how often it is read.
 
-    python benchmarks/experiments.py
+python benchmarks/experiments.py
 """
 
 import numpy as np

@@ -61,7 +61,8 @@ def test_users_are_shared_out_as_stated_and_independently_of_other_experiments()
 
 
 def test_propensities_of_exploration_are_how_often_lists_come() -> None:
-    rng, lists, stated = np.random.default_rng(17), Counter[tuple[str, ...]](), {}
+    rng, lists = np.random.default_rng(17), Counter[tuple[str, ...]]()
+    stated: dict[tuple[str, ...], float] = {}
     for _ in range(8000):
         chosen, propensities = explore("abcd", 2, 0.4, rng)
         lists[tuple(chosen)] += 1
@@ -73,8 +74,9 @@ def test_propensities_of_exploration_are_how_often_lists_come() -> None:
 
 
 def test_a_team_draft_prefers_neither_of_two_rankings_by_chance_and_the_better_one_by_clicks() -> None:
-    rng, wins, first, second = np.random.default_rng(18), [], list("abcdefgh"), list("hgfedcba")
-    good = []
+    rng, first, second = np.random.default_rng(18), list("abcdefgh"), list("hgfedcba")
+    wins: list[int] = []
+    good: list[int] = []
     for _ in range(4000):
         movies, teams = team_draft(first, second, 6, rng)
         assert len(set(movies)) == 6
@@ -90,7 +92,8 @@ def test_off_policy_intervals_cover_the_truth() -> None:
     rng, size, repeats = np.random.default_rng(19), 2000, 400
     logged, target, rates = np.array([0.6, 0.3, 0.1]), np.array([0.2, 0.3, 0.5]), np.array([0.1, 0.2, 0.4])
     truth, guesses = float(target @ rates), np.array([0.15, 0.15, 0.3])
-    covered, values = Counter[str](), {"ips": [], "snips": [], "dr": []}
+    covered = Counter[str]()
+    values: dict[str, list[float]] = {"ips": [], "snips": [], "dr": []}
     for _ in range(repeats):
         choices = rng.choice(3, size, p=logged)
         rewards = (rng.random(size) < rates[choices]).astype(float)

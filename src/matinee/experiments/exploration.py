@@ -24,7 +24,9 @@ def explore(
     """
     if not 0 <= share <= 1:
         raise ValueError(f"the share of exploration must be between 0 and 1, not {share}")
-    left, chosen, propensities = list(candidates), [], []
+    left = list(candidates)
+    chosen: list[str] = []
+    propensities: list[float] = []
     for _ in range(min(n, len(left))):
         place = int(rng.integers(len(left))) if rng.random() < share else 0
         propensities.append(share / len(left) + (1 - share) * (place == 0))

@@ -17,7 +17,9 @@ def team_draft(
 
     In each round both rankings choose their best movie that is not in the list yet; a coin says which chooses first.
     """
-    rankings, chosen, teams = (first, second), [], []
+    rankings = (first, second)
+    chosen: list[str] = []
+    teams: list[int] = []
     places, seen = [0, 0], set[str]()
     while len(chosen) < n:
         before = len(chosen)
