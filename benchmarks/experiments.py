@@ -13,7 +13,7 @@ RATE, STEP, LOOKS = 0.2, 250, 40
 def arm(rng: np.random.Generator, simulations: int) -> Sample:
     """Simulations x looks: users and successes up to each look."""
     successes = rng.binomial(STEP, RATE, (simulations, LOOKS)).cumsum(axis=1)
-    return Sample.proportion(np.arange(1, LOOKS + 1) * float(STEP), successes)
+    return Sample.proportion(np.arange(1.0, LOOKS + 1) * STEP, successes)
 
 
 def main() -> None:

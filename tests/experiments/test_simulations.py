@@ -25,7 +25,7 @@ SIMULATIONS, LOOKS, STEP = 1000, 40, 250
 def arm(rng: np.random.Generator, rate: float) -> Sample:
     """Experiments x looks: users and successes up to each look."""
     successes = rng.binomial(STEP, rate, (SIMULATIONS, LOOKS)).cumsum(axis=1)
-    return Sample.proportion(np.arange(1, LOOKS + 1) * float(STEP), successes)
+    return Sample.proportion(np.arange(1.0, LOOKS + 1) * STEP, successes)
 
 
 def test_a_fixed_horizon_errs_at_its_level_if_read_once_and_an_always_valid_test_never_more_often() -> None:
