@@ -147,7 +147,7 @@ def background(observe: Callable[[str, float], None] | None = None) -> Iterator[
         current.reset(token)
 
 
-Stage = Literal["retrieve", "score", "rerank", "encode", "store"]
+Stage = Literal["retrieve", "score", "rerank", "encode", "ocr", "store"]
 
 
 class stage:  # noqa: N801 - used like a function

@@ -172,7 +172,8 @@ def summed(blocks: RDD[Block], sums_of: Callable[[Block], Sums]) -> Sums:
             yield total
 
     slots = max(blocks.context.defaultParallelism, 1)
-    return blocks.coalesce(slots).mapPartitions(of_task).treeReduce(_added)
+    total: Sums = blocks.coalesce(slots).mapPartitions(of_task).treeReduce(_added)
+    return total
 
 
 def _added(one: Sums, two: Sums) -> Sums:

@@ -39,7 +39,7 @@ class Totals:
 
         def sums_of(block: Block) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
             counts = np.bincount(block.indices, minlength=n_items).astype(np.int64)
-            sums = np.bincount(block.indices, weights=block.values, minlength=n_items)
+            sums = np.bincount(block.indices, weights=block.values, minlength=n_items).astype(np.float64)
             wide = block.values.astype(np.float64)
             # Deviations from the middle of the scale, so that little is lost when the square of the mean is subtracted.
             moments = np.array([block.n_users, (wide - scale[0]).sum(), np.square(wide - scale[0]).sum()])

@@ -61,7 +61,8 @@ def item_links(blocks: RDD[Block], k: int, top: float, config: ItemKNNConfig, pr
         return values * np.repeat(scale, sizes)
 
     def own_squares(block: Block) -> tuple[NDArray[np.float64]]:
-        return (np.bincount(block.indices, weights=np.square(weights(block), dtype=np.float64), minlength=k),)
+        squares = np.square(weights(block), dtype=np.float64)
+        return (np.bincount(block.indices, weights=squares, minlength=k).astype(np.float64),)
 
     squares = summed(blocks, own_squares)[0]
     span = max(min(SPAN_BYTES // (4 * max(k, 1)), k) // TILE * TILE, TILE)

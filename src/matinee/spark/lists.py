@@ -108,7 +108,7 @@ def lists_of(spark: SparkSession, root: Path, snapshot_id: str, *, model: str | 
     count = max(-(-manifest.n_users // _USERS), min(context.defaultParallelism, manifest.n_users), 1)
     spans = list(pairwise(np.linspace(0, manifest.n_users, count + 1).astype(int).tolist()))
     users = spark.createDataFrame(spans, "start long, stop long").repartition(count)
-    return users.mapInArrow(Lists(snapshot_id, name, n), SCHEMA)  # type: ignore[arg-type]
+    return users.mapInArrow(Lists(snapshot_id, name, n), SCHEMA)  # type: ignore[arg-type, unused-ignore]
 
 
 @dataclass(frozen=True)

@@ -76,8 +76,8 @@ def open_source(spark: SparkSession, url: str, work: Path, mapping: ColumnMappin
         (mirror / entry.name).write_bytes(_whole_lines(heads[entry.name], entry.bytes))
     place = mirror / next(iter(folder.entries)) if list(folder.entries) == [Path(url).name] else mirror
     found = None if any(packing(path) for path in mirror.iterdir()) else _ratings_file(place)
-    entry = None if found is None else folder.entries[found.name]
-    if entry is None or not _in_lines(entry.name, heads.get(entry.name, b"")):
+    rated = None if found is None else folder.entries[found.name]
+    if rated is None or not _in_lines(rated.name, heads.get(rated.name, b"")):
         for other in folder.entries.values():
             if (mirror / other.name).exists() and other.bytes > len(heads.get(other.name, b"")):
                 folder.fetch(other, mirror)
@@ -85,13 +85,13 @@ def open_source(spark: SparkSession, url: str, work: Path, mapping: ColumnMappin
         return Source(raw, FrameOfRatings(raw.ratings))
     for other in folder.entries.values():
         whole = len(heads.get(other.name, b"")) == other.bytes
-        if other is not entry and (mirror / other.name).exists() and not whole:
+        if other is not rated and (mirror / other.name).exists() and not whole:
             folder.fetch(other, mirror)
     raw = read_source(place, mapping)
-    reader, columns = _reader(mirror / entry.name, place, mapping)
+    reader, columns = _reader(mirror / rated.name, place, mapping)
     if not reader.is_parquet:
-        reader = reader.with_head(first_lines(heads[entry.name]))
-    table = SparkRatings(spark, entry, reader, columns, work)
+        reader = reader.with_head(first_lines(heads[rated.name]))
+    table = SparkRatings(spark, rated, reader, columns, work)
     movies = raw.movies
     if "movies" not in raw.files and not reader.others:
         found_movies = table.survey(movies=True)
@@ -102,7 +102,7 @@ def open_source(spark: SparkSession, url: str, work: Path, mapping: ColumnMappin
     lost = {**raw.lost, "ratings": tally.lost} if "ratings" in raw.files else raw.lost
     if tally.parts > 1 and tally.lost:
         notes = [
-            _without_lines(note) + "." if ": line" in note and note.startswith(entry.name) else note for note in notes
+            _without_lines(note) + "." if ": line" in note and note.startswith(rated.name) else note for note in notes
         ]
     return Source(replace(raw, movies=movies, notes=(*notes, *own.values()), lost=lost), table)
 
@@ -194,7 +194,7 @@ class SparkRatings:
         """Read all once, for the distinct values of the ratings and what is lost; `movie_id` and `title` if asked."""
         from pyspark.sql import functions as f
 
-        found = self._rows.mapInArrow(cleaning.survey(self._parts, movies=movies), cleaning.SURVEY)  # type: ignore[arg-type]
+        found = self._rows.mapInArrow(cleaning.survey(self._parts, movies=movies), cleaning.SURVEY)  # type: ignore[arg-type, unused-ignore]
         grouped = found.groupBy("kind", "value").agg(
             f.sum("rows").alias("rows"), f.min("place").alias("place"), f.min_by("title", "place").alias("title")
         )
@@ -237,7 +237,7 @@ class SparkRatings:
         read = readable(values, meaning.scale)
         films = pl.DataFrame([movie_ids.alias("movie_id")]).with_row_index("film")
         reading = Reading(films, meaning.scale, read, meaning.unrated, meaning.counts)
-        rows = self._rows.mapInArrow(cleaning.clean(self._parts, reading), cleaning.CLEAN)  # type: ignore[arg-type]
+        rows = self._rows.mapInArrow(cleaning.clean(self._parts, reading), cleaning.CLEAN)  # type: ignore[arg-type, unused-ignore]
         rows = rows.persist(StorageLevel.MEMORY_AND_DISK)
         try:
             reports = rows.filter(f.col("report").isNotNull()).select("report").collect()
