@@ -18,6 +18,9 @@ from matinee.models import Ease, ImplicitALS, ItemKNN, Popularity
 from matinee.models.base import Model, Query
 from small_folder import write_folder
 
+# py4j leaves its sockets to the collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
