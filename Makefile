@@ -106,7 +106,7 @@ lock: $(VENV)/.python ## new pinned requirements with hashes, by uv in a throw-a
 	$$compile --extra ann -o requirements/vectors.txt; \
 	echo 'mlflow>=3.4' | "$$folder/bin/uv" pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --upgrade \
 	  --generate-hashes --no-strip-extras pyproject.toml - --extra train --extra tracking -o requirements/mlflow.txt; \
-	printf '%s\n' pytest pytest-xdist pytest-rerunfailures hypothesis schemathesis | $$compile - --extra spark -o requirements/spark.txt
+	printf '%s\n' pytest pytest-xdist pytest-rerunfailures hypothesis | $$compile - --extra spark -o requirements/spark.txt
 
 clean: ## everything that make made here (the caches and snapshots of the settings' folders stay)
 	rm -rf $(VENV) $(VENV)-spark .venv-peers site dist build .mypy_cache .ruff_cache .hypothesis .schemathesis .import_linter_cache .coverage .coverage.*

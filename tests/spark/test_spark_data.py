@@ -11,6 +11,9 @@ import pytest
 from matinee.data.load import assemble, load_dataset
 from small_folder import write_folder
 
+# py4j leaves its sockets to the collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
@@ -53,6 +56,10 @@ def only_ratings(folder: Path) -> Path:
     return folder
 
 
+def plain(note: str) -> str:
+    return note.partition(": line")[0].rstrip(".")
+
+
 def read(spark: SparkSession, source: Path, work: Path) -> Any:
     from matinee.spark.table import open_source
 
@@ -63,10 +70,13 @@ def read(spark: SparkSession, source: Path, work: Path) -> Any:
 @pytest.mark.parametrize("make", [dirty, hundred_k, only_ratings])
 def test_as_local(spark: SparkSession, tmp_path: Path, make: Any) -> None:
     source = make(tmp_path / "data")
-    spark.conf.set("spark.sql.files.maxPartitionBytes", "3000")
+    spark.conf.set("spark.sql.files.maxPartitionBytes", "6000")
     spark.conf.set("spark.sql.files.openCostInBytes", "1")
     local, ours = load_dataset(source, credits=False), read(spark, source, tmp_path / "work")
-    assert ours.report == local.report
+    assert ours.report.tables == local.report.tables
+    assert ours.report.joins == local.report.joins
+    # Parts do not know the numbers of their lines.
+    assert [plain(note) for note in ours.report.notes] == [plain(note) for note in local.report.notes]
     assert ours.fingerprint == local.fingerprint
     assert ours.scale == local.scale
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,11 @@ from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset
 from matinee.models import Ease, ImplicitALS, ItemKNN, Popularity
 from matinee.models.base import Model, Query
+from matinee.snapshots.snapshot import Snapshot
 from small_folder import write_folder
+
+# py4j leaves its sockets to the collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -100,8 +103,11 @@ def test_a_snapshot_and_its_lists(spark: SparkSession, tmp_path: Path, monkeypat
     snapshot_id = training.train(settings, str(source), master="local[2]")
     with matinee.Engine.open(settings) as engine:
         assert engine.recommend("1", matinee.Request(n=3)).snapshot == snapshot_id
-        assert {"popular", "ials", "ease", "itemknn", "blend", "graph", "content"} <= set(engine.models())
-        answer = engine.recommend("7", matinee.Request(n=5, model="ials", calibration=0.0))
+        assert {"popular", "ials", "ease", "itemknn", "blend", "graph", "content"} <= {
+            model["name"] for model in engine.models()
+        }
+    snapshot = Snapshot.load(settings.snapshots_dir, snapshot_id)
+    best = snapshot.models["ials"].top(Query.of(snapshot.ratings, "7"), 5)
     lists = lists_of(spark, settings.snapshots_dir, snapshot_id, model="ials", n=5)
     target = str(tmp_path / "lists")
     lists.write.parquet(target)
@@ -109,7 +115,7 @@ def test_a_snapshot_and_its_lists(spark: SparkSession, tmp_path: Path, monkeypat
     assert table.height == 60
     assert set(table["model"]) == {"ials"}
     own = table.row(by_predicate=pl.col("user_id") == "7", named=True)
-    assert own["movie_ids"] == [item.movie_id for item in answer.items]
+    assert own["movie_ids"] == snapshot.catalog.ids(best)
     assert sorted(own["scores"], reverse=True) == own["scores"]
     url = elasticsearch_url()
     to_elasticsearch(spark.read.parquet(target), Target(url, f"lists-{tmp_path.name}"), snapshot_id)
@@ -118,4 +124,3 @@ def test_a_snapshot_and_its_lists(spark: SparkSession, tmp_path: Path, monkeypat
     found = httpx.get(f"{url}/lists-{tmp_path.name}/_doc/7").json()["_source"]
     assert (found["movie_ids"], found["snapshot"]) == (own["movie_ids"], snapshot_id)
     assert httpx.get(f"{url}/lists-{tmp_path.name}/_count").json()["count"] == 60
-    json.dumps(found)

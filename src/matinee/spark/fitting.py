@@ -14,7 +14,8 @@ from matinee.data.dataset import Dataset
 from matinee.errors import MemoryLimitError
 from matinee.models import Blend, Ease, ImplicitALS, ItemKNN, Popularity
 from matinee.models.base import Model, State
-from matinee.models.ease import weights_of
+from matinee.models.ease import EaseConfig, weights_of
+from matinee.models.ials import ImplicitALSConfig, default_factors
 from matinee.models.popularity import scores_of
 from matinee.models.sparse import sparse_state
 from matinee.models.warm_items import choose_warm
@@ -63,8 +64,26 @@ class SparkFit:
         state_of = _STATES.get(type(model))
         if state_of is None:
             return self._here(model, dataset, progress)
-        state = state_of(model, self._data_of(dataset), dataset, progress)
+        data = self._data_of(dataset)
+        self._check(model, data)
+        state = state_of(model, data, dataset, progress)
         return type(model).from_state(model.config, state, dataset.catalog)
+
+    def _check(self, model: Model[Any], data: Data) -> None:
+        """Refuse what the driver cannot hold: the matrix of EASE, or the factors of all users."""
+        need, config = 0, model.config
+        if isinstance(config, EaseConfig):
+            k = len(choose_warm(data.totals.counts, config.min_ratings, config.max_items))
+            need = 4 * k * k
+        elif isinstance(config, ImplicitALSConfig):
+            width = config.n_factors or default_factors(int(data.totals.counts.sum()))
+            need = 8 * width * (data.totals.n_users + len(data.totals.counts))
+        if self._memory_limit is not None and need > self._memory_limit:
+            raise MemoryLimitError(
+                f"{model.name} would need {need / 2**20:,.0f} MiB of the driver, more than the limit of "
+                f"{self._memory_limit / 2**20:,.0f} MiB.",
+                model.memory_hint(),
+            )
 
     def _here(self, model: Model[Any], dataset: Dataset, progress: Progress) -> Model[Any]:
         if len(dataset.ratings) > HERE and model.learns_from_ratings:

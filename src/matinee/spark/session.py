@@ -37,8 +37,6 @@ SETTINGS = {
 class SparkFailedError(MatineeError):
     """Spark cannot be reached, or gave up a job."""
 
-    code = "spark_failed"
-
 
 def check_java() -> None:
     """See that there is a Java that Spark runs on.
@@ -106,6 +104,7 @@ def spark_session(master: str, settings: Mapping[str, str] | None = None) -> Ite
     if master.startswith("local"):
         own |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     for name, value in (own | dict(settings or {})).items():
         builder = builder.config(name, value)
     try:
