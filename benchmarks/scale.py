@@ -2,12 +2,15 @@
 
 `write` makes a data set in the layout of ml-25m (see `expansion`); `train` trains all default models on one with
 `matinee.train`, in a process of its own, and prints seconds and highest resident memory of every step; `growth` does
-both for several sizes and prints the exponents of their growth, for docs/sizing.md. Vectors of texts are left out
+both for several sizes and prints the exponents of their growth, for docs/sizing.md; `kills` ends trainings by kill -9
+at random, each of which goes on where the one before was ended, and compares the models with those of one that was left
+alone. Vectors of texts are left out
 (`text_encoder` off): they depend on the films' texts alone, and are kept from one training to the next.
 
     python benchmarks/scale.py write FOLDER --ratings 25e6 --movies 60000 [--form parquet]
     python benchmarks/scale.py train FOLDER [--address-space GIB] [--no-measure]
     python benchmarks/scale.py growth 1e6 5e6 25e6 --movies 60000
+    python benchmarks/scale.py kills FOLDER [--kills 20]
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from random import Random
 
 from expansion import Expansion, Seeds
 
@@ -80,12 +84,15 @@ class Steps:
         return {name: (self.seconds[name], self.processor[name], self.peak.get(name, 0)) for name in self.seconds}
 
 
-def train_here(folder: Path, home: Path, measure: bool) -> None:
+def train_here(folder: Path, home: Path, measure: bool, keep_all: bool) -> None:
     """Train in this process and print a JSON object of the steps."""
     from matinee.settings import Settings
     from matinee.snapshots import SnapshotRegistry
+    from matinee.training import checkpoints
     from matinee.training.pipeline import train
 
+    if keep_all:
+        checkpoints.MIN_SECONDS = 0.0
     settings = Settings(data_dir=home, cache_dir=home / "cache", offline=True, text_encoder="off", image_encoder="off")
     steps = Steps()
     snapshot = train(settings, str(folder), measure=measure, progress=steps)
@@ -98,6 +105,7 @@ def train_here(folder: Path, home: Path, measure: bool) -> None:
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10,
         "skipped": manifest.settings.get("skipped", {}),
         "metrics": manifest.metrics,
+        "models": {name: entry.sha256 for name, entry in manifest.files.items() if name.startswith("models/")},
     }
     print(json.dumps(result))
 
@@ -117,6 +125,35 @@ def trained(folder: Path, gib: float, measure: bool) -> dict:
     if done.returncode:
         sys.exit(f"The training of {folder} failed with {done.returncode}.")
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def killed(folder: Path, kills: int, seed: int) -> None:
+    """End trainings at random moments, and compare the result of each that came to its end with the first's."""
+
+    def start(home: Path) -> subprocess.Popen:
+        command = [sys.executable, __file__, "here", str(folder), "--home", str(home), "--keep-all"]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+    random, done, finished, different = Random(seed), 0, 0, 0
+    with tempfile.TemporaryDirectory() as root:
+        begun = time.perf_counter()
+        whole = json.loads(start(Path(root) / "whole").communicate()[0].splitlines()[-1])
+        seconds = time.perf_counter() - begun
+        while done < kills or not finished:
+            training = start(Path(root) / "killed")
+            try:
+                out = training.communicate(timeout=random.uniform(0, seconds) if done < kills else None)[0]
+            except subprocess.TimeoutExpired:
+                training.kill()
+                training.communicate()
+                done += 1
+                continue
+            if training.returncode:
+                sys.exit(f"A training that goes on failed with {training.returncode}.")
+            finished += 1
+            result = json.loads(out.splitlines()[-1])
+            different += (result["models"], result["metrics"]) != (whole["models"], whole["metrics"])
+    print(f"{done} trainings of {seconds:.0f} s killed; {finished} came to their end, {different} with another result")
 
 
 def show(result: dict) -> None:
@@ -160,7 +197,11 @@ def main() -> None:
     train = tasks.add_parser("train", help="train on one")
     here = tasks.add_parser("here")
     here.add_argument("--home", type=Path, required=True)
-    for task in (train, here):
+    here.add_argument("--keep-all", action="store_true")
+    kills = tasks.add_parser("kills", help="end trainings at random")
+    kills.add_argument("--kills", type=int, default=20)
+    kills.add_argument("--seed", type=int, default=0)
+    for task in (train, here, kills):
         task.add_argument("folder", type=Path)
     growth = tasks.add_parser("growth", help="both, for several sizes")
     growth.add_argument("ratings", type=float, nargs="+")
@@ -173,13 +214,15 @@ def main() -> None:
         task.add_argument("--address-space", type=float, default=14.0, help="GiB that the training may address")
     options = parser.parse_args(sys.argv[1:] or ["growth", "1e6", "2e6", "--no-measure"])
     if options.task == "here":
-        train_here(options.folder, options.home, not options.no_measure)
+        train_here(options.folder, options.home, not options.no_measure, options.keep_all)
     elif options.task == "write":
         start = time.perf_counter()
         expansion = Expansion(Seeds.read(options.seeds), round(options.ratings), options.movies, options.seed)
         total = expansion.write(options.folder, options.form)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"{total:,} synthetic ratings in {time.perf_counter() - start:.1f} s, peak memory {peak:,.0f} MiB")
+    elif options.task == "kills":
+        killed(options.folder, options.kills, options.seed)
     elif options.task == "train":
         show(trained(options.folder, options.address_space, not options.no_measure))
     else:

@@ -22,6 +22,8 @@ Floats = NDArray[np.float32]
 
 _SHARES = 32
 """Shares of the movies for each thread: whoever is done early takes another."""
+_ROOM = 4
+"""Candidates that are collected, in neighbors asked for, before the best of them are chosen."""
 _ENTRIES = 1 << 20
 """Weights that a thread holds of movies that it has linked."""
 
@@ -93,11 +95,30 @@ def _add_gram(start, stop, indptr, users, counted, ends, movies, weights, upper)
 
 
 @njit(nogil=True, cache=True)
+def _keep(similar, movie, filled, n):  # type: ignore[no-untyped-def]
+    """Move the n largest of the filled places to the front, of equal ones the first; how many there are."""
+    if filled <= n:
+        return filled
+    least = np.partition(similar[:filled], filled - n)[filled - n]
+    ties = n - (similar[:filled] > least).sum()
+    kept = 0
+    for place in range(filled):
+        if similar[place] < least or (similar[place] == least and ties <= 0):
+            continue
+        if similar[place] == least:
+            ties -= 1
+        similar[kept], movie[kept] = similar[place], movie[place]
+        kept += 1
+    return kept
+
+
+@njit(nogil=True, cache=True)
 def _nearest(start, stop, indptr, users, counted, ends, movies, weights, source, target, shrinkage, n):  # type: ignore[no-untyped-def]
     k = len(indptr) - 1
     dots, seen = np.zeros(k, np.float32), np.full(k, -1, np.int64)
     touched = np.empty(k, np.int32)
     sizes = np.zeros(stop - start, np.int64)
+    similar, movie = np.empty(_ROOM * n, np.float64), np.empty(_ROOM * n, np.int32)
     near, values, kept = np.empty((stop - start) * n, np.int32), np.empty((stop - start) * n, np.float32), 0
     for j in range(start, stop):
         found = 0
@@ -109,24 +130,20 @@ def _nearest(start, stop, indptr, users, counted, ends, movies, weights, source,
                     seen[i], dots[i], touched[found] = j, np.float32(0), i
                     found += 1
                 dots[i] += weight * weights[other]
-        similar = np.empty(found, np.float64)
+        # The best so far, with room for more: what is no better than the n-th of them is not looked at again.
+        filled, least = 0, 0.0
         for place in range(found):
             i = touched[place]
-            similar[place] = 0.0 if i == j else dots[i] / (source[i] * target[j] + shrinkage)
-        least, ties = 0.0, 0
-        if found > n:
-            least = -np.partition(-similar, n - 1)[n - 1]
-            ties = n - (similar > least).sum()
-        begun = kept
-        for place in range(found):
-            value = similar[place]
-            if value <= 0.0 or value < least:
+            value = 0.0 if i == j else dots[i] / (source[i] * target[j] + shrinkage)
+            if value <= least:
                 continue
-            if found > n and value == least:
-                if ties <= 0:
-                    continue
-                ties -= 1
-            near[kept], values[kept] = touched[place], value
-            kept += 1
-        sizes[j - start] = kept - begun
+            similar[filled], movie[filled] = value, i
+            filled += 1
+            if filled == len(similar):
+                filled = _keep(similar, movie, filled, n)
+                least = similar[:filled].min()
+        filled = _keep(similar, movie, filled, n)
+        near[kept : kept + filled], values[kept : kept + filled] = movie[:filled], similar[:filled]
+        kept += filled
+        sizes[j - start] = filled
     return sizes, near[:kept].copy(), values[:kept].copy()
