@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from matinee.data.load import assemble, load_dataset
+from matinee.spark.cleaning import without_lines
 from small_folder import write_folder
 
 # py4j leaves its sockets to the collector.
@@ -56,10 +57,6 @@ def only_ratings(folder: Path) -> Path:
     return folder
 
 
-def plain(note: str) -> str:
-    return note.partition(": line")[0].rstrip(".")
-
-
 def read(spark: SparkSession, source: Path, work: Path) -> Any:
     from matinee.spark.table import open_source
 
@@ -76,7 +73,7 @@ def test_as_local(spark: SparkSession, tmp_path: Path, make: Any) -> None:
     assert ours.report.tables == local.report.tables
     assert ours.report.joins == local.report.joins
     # Parts do not know the numbers of their lines.
-    assert [plain(note) for note in ours.report.notes] == [plain(note) for note in local.report.notes]
+    assert [*map(without_lines, ours.report.notes)] == [*map(without_lines, local.report.notes)]
     assert ours.fingerprint == local.fingerprint
     assert ours.scale == local.scale
 

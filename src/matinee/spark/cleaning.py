@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -75,7 +76,12 @@ class Tally:
 
 def _without_example(note: str) -> str:
     """A note without what differs from part to part: examples and numbers of lines."""
-    return note.partition(" such as ")[0].partition(": line")[0]
+    return without_lines(note.partition(" such as ")[0])
+
+
+def without_lines(note: str) -> str:
+    """A note without numbers of lines, which parts do not know."""
+    return re.sub(r": lines? \d.*$", ".", note)
 
 
 def rows_of(spark: SparkSession, entry: Entry, reader: PartReader, columns: list[str]) -> DataFrame:

@@ -24,7 +24,7 @@ from matinee.data.readers.tables import SUFFIXES, columns_of
 from matinee.data.stars import Meaning, Values
 from matinee.spark import blocks, cleaning
 from matinee.spark.blocks import Block
-from matinee.spark.cleaning import PartsOf, Tally
+from matinee.spark.cleaning import PartsOf, Tally, without_lines
 from matinee.spark.folder import Entry, Folder
 from matinee.spark.parts import PartReader, first_lines
 
@@ -97,13 +97,11 @@ def open_source(spark: SparkSession, url: str, work: Path, mapping: ColumnMappin
         found_movies = table.survey(movies=True)
         movies = found_movies if movies is not None and "title" in found_movies.columns else None
     tally = table.tally
-    own = {_without_lines(note): note for note in tally.reader_notes}
-    notes = [own.pop(_without_lines(note), note) for note in raw.notes]
+    own = {without_lines(note): note for note in tally.reader_notes}
+    notes = [own.pop(without_lines(note), note) for note in raw.notes]
     lost = {**raw.lost, "ratings": tally.lost} if "ratings" in raw.files else raw.lost
     if tally.parts > 1 and tally.lost:
-        notes = [
-            _without_lines(note) + "." if ": line" in note and note.startswith(rated.name) else note for note in notes
-        ]
+        notes = [without_lines(note) if note.startswith(rated.name) else note for note in notes]
     return Source(replace(raw, movies=movies, notes=(*notes, *own.values()), lost=lost), table)
 
 
@@ -113,10 +111,6 @@ def _is_packed(name: str) -> bool:
 
 def _whole_lines(head: bytes, size: int) -> bytes:
     return head if len(head) >= size else head[: head.rfind(b"\n") + 1] or head
-
-
-def _without_lines(note: str) -> str:
-    return note.partition(": line")[0]
 
 
 def _parquet_head(spark: SparkSession, entry: Entry, path: Path) -> None:
