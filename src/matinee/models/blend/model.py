@@ -193,7 +193,7 @@ class Blend(Model[BlendConfig]):
         return super().fit(dataset, memory_limit=memory_limit, progress=progress)
 
     def learning_memory(self, dataset: Dataset) -> int:
-        """Peak bytes that learning the weights takes: what each weighted part keeps and one needs, and the candidates."""
+        """Peak bytes that learning the weights takes: what all parts keep and one needs, and the candidates."""
         parts = [self._part(name) for name in self.config.weights]
         sample = dataset.with_ratings(some_users(dataset.ratings, LEARNING_RATINGS, self.config.seed))
         kept = sum(part.memory_kept(sample) for part in parts)
