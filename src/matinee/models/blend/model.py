@@ -193,10 +193,12 @@ class Blend(Model[BlendConfig]):
         return super().fit(dataset, memory_limit=memory_limit, progress=progress)
 
     def learning_memory(self, dataset: Dataset) -> int:
-        """Peak bytes that learning the weights takes: every weighted part once more, and the candidates."""
+        """Peak bytes that learning the weights takes: what all parts keep and one needs, and the candidates."""
         parts = [self._part(name) for name in self.config.weights]
-        candidates = 16 * LEARNING_USERS * POOL * len(parts)
-        return sum(part.memory_needed(dataset) for part in parts) + candidates + 8 * _BATCH * len(dataset.catalog)
+        sample = dataset.with_ratings(some_users(dataset.ratings, LEARNING_RATINGS, self.config.seed))
+        kept = sum(part.memory_kept(sample) for part in parts)
+        candidates = 16 * LEARNING_USERS * POOL * len(parts) + 8 * _BATCH * len(dataset.catalog)
+        return kept + max(part.memory_needed(sample) for part in parts) + candidates
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
         self._scale = StarScale.of(dataset)
