@@ -25,7 +25,7 @@ CHARTS = {"trending": "Trending", "top_rated": "Top rated"}
 COLUMNS = {
     "taste": ("By taste", "Liked by the same people."),
     "content": ("By content", "Same people, genres, tags and story."),
-    "poster": ("By poster", "Posters that look alike."),
+    "poster": ("By poster", "Posters that look alike, of films about similar things."),
 }
 PLOTS = {"embedding": "Plots that mean much the same.", "tfidf": "Plots that share words."}
 """How plots can be compared, the first shown first."""
