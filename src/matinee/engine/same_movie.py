@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from matinee.data.catalog import Catalog
+from matinee.data.titles import split_title
 from matinee.engine.catalog_cache import PerCatalog
 
 
@@ -18,6 +19,8 @@ class SameMovie:
         for row, (imdb, tmdb, title, year) in enumerate(zip(*columns, strict=True)):
             own: list[tuple[object, ...]] = [("imdb", imdb)] if imdb else []
             own += [("tmdb", tmdb)] if tmdb else []
+            # Movies written while serving may have the year in the title only.
+            title, year = (title, year) if year else split_title(title)
             own += [("title", title.casefold(), year)] if year else []
             self._names.append(own)
             for name in own:
