@@ -12,6 +12,7 @@ import pytest
 from apps_support import Service
 from matinee.errors import InvalidInputError
 from matinee.web.page_head import with_head
+from matinee.web.strings import text
 from matinee.web.visitor.shelves import clause, joined, loved
 from matinee.web.visitor.wall import SIZE, varied
 
@@ -136,12 +137,13 @@ def test_files_may_be_larger_than_other_bodies(web: Service) -> None:
     assert answer.status_code == 413
 
 
-def test_an_outage_is_told_in_the_visitor_s_language(web: Service, core: Service) -> None:
+def test_an_outage_is_told_with_its_kind_for_which_pages_have_words(web: Service, core: Service) -> None:
     core.stop()
     try:
         answer = httpx.get(f"{web.url}/app/row?user=1&kind=for-you", headers={"accept-language": "de"}, trust_env=False)
         error = answer.json()["error"]
-        assert error["title"] == "Der Filmdienst antwortet gerade nicht."
+        assert error["title"] == text("en", f"fault.{error['kind']}") == "The film service does not answer right now."
+        assert text("de", f"fault.{error['kind']}") == "Der Filmdienst antwortet gerade nicht."
         assert error["retry"] is True
         page = httpx.get(f"{web.url}/?tab=film&film=1", timeout=30, trust_env=False)
         assert 'property="og:title" content="Matinee' in page.text
