@@ -16,7 +16,7 @@ CONTENT, POSTER = "content", "poster"
 LOOK: SimilarBy = "look"
 DEPTH = 100
 """Movies of most similar posters that are ranked anew."""
-CONTENT_WEIGHT = 0.7
+CONTENT_WEIGHT = 0.8
 """Weight of the content's cosine beside that of posters; see `benchmarks/similar_look.py`."""
 
 

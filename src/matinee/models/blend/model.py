@@ -13,7 +13,7 @@ from pydantic import Field
 from matinee._util.topk import top_n
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.data.split import some_users
+from matinee.data.ratings import Ratings
 from matinee.data.vectors import MovieVectors
 from matinee.errors import InvalidInputError, MatineeError, SnapshotError
 from matinee.models.base import Fallback, Model, ModelConfig, Progress, Query, Scores, State
@@ -195,10 +195,16 @@ class Blend(Model[BlendConfig]):
     def learning_memory(self, dataset: Dataset) -> int:
         """Peak bytes that learning the weights takes: what all parts keep and one needs, and the candidates."""
         parts = [self._part(name) for name in self.config.weights]
-        sample = dataset.with_ratings(some_users(dataset.ratings, LEARNING_RATINGS, self.config.seed))
+        sample = dataset.with_ratings(self._sample(dataset))
         kept = sum(part.memory_kept(sample) for part in parts)
         candidates = 16 * LEARNING_USERS * POOL * len(parts) + 8 * _BATCH * len(dataset.catalog)
         return kept + max(part.memory_needed(sample) for part in parts) + candidates
+
+    def _sample(self, dataset: Dataset) -> Ratings:
+        """The ratings that the weights are learned from."""
+        from matinee.data.split import some_users  # needs Polars, which serving does not install
+
+        return some_users(dataset.ratings, LEARNING_RATINGS, self.config.seed)
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
         self._scale = StarScale.of(dataset)
@@ -211,7 +217,7 @@ class Blend(Model[BlendConfig]):
         """Weights of the parts by length of history; None where the data are too few to learn from."""
         likes = self.config.feedback == "signed"
         held_out = hold_out(
-            some_users(dataset.ratings, LEARNING_RATINGS, self.config.seed),
+            self._sample(dataset),
             self._scale,
             seed=self.config.seed,
             max_users=LEARNING_USERS,
