@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from matinee.errors import IndexFileError, MatineeError
-from matinee.indexes.base import Kind, Vectors
+from matinee.indexes.base import Kind, Mask, Vectors
 from matinee.indexes.scoring import Rows, nearest_rows, rescore
 
 SAMPLE = 128
@@ -120,6 +120,18 @@ class Approximate(ABC):
             k: 1..n.
             effort: see the class, ≥ 1.
         """
+
+    def filtered_candidates(self, queries: Vectors, k: int, effort: int, allowed: Mask) -> Rows | None:
+        """Like `candidates`, of the allowed rows only; None if this kind cannot leave rows out while it searches.
+
+        Args:
+            queries: (n_queries, dim) unit vectors.
+            k: 1..n.
+            effort: see the class, ≥ 1; the lower the share of allowed rows, the more is needed.
+            allowed: (n,) rows that may come.
+        """
+        del queries, k, effort, allowed
+        return None
 
     @property
     @abstractmethod

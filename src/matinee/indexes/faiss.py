@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from matinee.indexes.approximate import Approximate, IndexConfig, library, mismatch, queues
-from matinee.indexes.base import Kind, Vectors
+from matinee.indexes.base import Kind, Mask, Vectors
 from matinee.indexes.scoring import Rows
 
 Variant = Literal["flat", "hnsw", "ivf"]
@@ -129,12 +129,24 @@ class FaissIndex(Approximate):
 
     def candidates(self, queries: Vectors, k: int, effort: int) -> Rows:
         """See `Approximate.candidates`."""
+        return self._search(queries, k, self._parameters(k, effort))
+
+    def filtered_candidates(self, queries: Vectors, k: int, effort: int, allowed: Mask) -> Rows | None:
+        """See `Approximate.filtered_candidates`; by inverted lists only."""
+        if self.config.variant != "ivf":
+            return None
+        bits = np.packbits(allowed, bitorder="little")
+        selector = self._faiss.IDSelectorBitmap(bits)
+        effort = min(effort, int(self._index.nlist))
+        return self._search(queries, k, self._faiss.SearchParametersIVF(nprobe=effort, sel=selector))
+
+    def _search(self, queries: Vectors, k: int, parameters: Any) -> Rows:
         faiss = self._faiss
         before = faiss.omp_get_max_threads()
         if before > 1:
             faiss.omp_set_num_threads(1)  # applies to this thread only
         try:
-            rows: Rows = self._index.search(queries, k, params=self._parameters(k, effort))[1]
+            rows: Rows = self._index.search(queries, k, params=parameters)[1]
             return rows
         finally:
             if before > 1:

@@ -33,7 +33,7 @@ EXACT_ROWS = 16
 MAX_CANDIDATES = 1 << 20
 """Maximum number of candidates fetched at a time, over all queries of a batch; it limits memory."""
 MARGIN = 10
-"""Additional candidates fetched under a filter."""
+"""Additional candidates fetched under a filter; of equal vectors the lower rows come first."""
 
 
 @dataclass(frozen=True)
@@ -253,9 +253,7 @@ def _search_main(state: _State, queries: Vectors, k: int, mask: Mask | None) -> 
         parts = [queries[start : start + batch] for start in range(0, len(queries), batch)]
         results = [_search_main(state, part, k, mask) for part in parts]
         return np.concatenate([rows for rows, _ in results]), np.concatenate([cosines for _, cosines in results])
-    candidates = approximate.candidates(queries, fetch, approximate.effort_for(rank))
-    if mask is not None and count < n:
-        candidates = np.where(mask[candidates], candidates, -1)  # row −1 reads the last one, and stays −1 either way
+    candidates = _candidates(approximate, queries, fetch, k, rank, mask if count < n else None)
     rows, similarities = rescore(main.matrix, queries, candidates, k)
     if rows.shape[1] == k and (len(rows) == 1 or not bool((rows[:, -1] < 0).any())):
         return rows, similarities
@@ -266,6 +264,18 @@ def _search_main(state: _State, queries: Vectors, k: int, mask: Mask | None) -> 
         all_rows[:], all_similarities[:] = rows, similarities
     all_rows[incomplete], all_similarities[incomplete] = main.nearest(queries[incomplete], k, mask)
     return all_rows, all_similarities
+
+
+def _candidates(approximate: Approximate, queries: Vectors, fetch: int, k: int, rank: float, mask: Mask | None) -> Rows:
+    """Allowed rows near each query: by an index that filters while it searches, else by fetching more of them."""
+    effort = approximate.effort_for(rank)
+    if mask is None:
+        return approximate.candidates(queries, fetch, effort)
+    filtered = approximate.filtered_candidates(queries, min(k + MARGIN, len(mask)), effort, mask)
+    if filtered is not None:
+        return filtered
+    candidates = approximate.candidates(queries, fetch, effort)
+    return np.where(mask[candidates], candidates, -1)  # row −1 reads the last one, and stays −1 either way
 
 
 def _merged(
