@@ -70,7 +70,7 @@ def service(home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def test_other_artwork_of_a_film_is_found_by_its_title_over_a_socket(service: Process) -> None:
     with httpx.Client(base_url=service.url, trust_env=False, timeout=60) as client:
         client.patch("/v1/movies/m7", json={"title": "Wandering Lighthouse"}).raise_for_status()
-        answer = client.post(SEARCH, params={"k": 3}, content=lettered("Wandering Lighthouse"))
+        answer = client.post(SEARCH, params={"k": 3}, content=lettered("Wandering\nLighthouse"))
         assert answer.status_code == 200, answer.text
         found = answer.json()
         assert found["ocr"] == "read"
