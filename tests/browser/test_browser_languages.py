@@ -55,6 +55,7 @@ def done(page: Page, selector: str) -> None:
     page.locator(selector).first.wait_for()
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("language", OTHERS)
 def test_no_english_is_left(
     language: str,
