@@ -99,7 +99,8 @@ export function mount({ root, props, trigger, watch }) {
     )}`;
     open(options.length > 0);
     point(-1);
-    if (answer.note || !options.length) return say((answer.note && (mine ? t("film.box.failed") : answer.note)) || none, true);
+    if (answer.note) return say(!mine ? answer.note : t(answer.for === query ? "film.box.failed" : "film.box.long"), true);
+    if (!options.length) return say(none, true);
     say(mine ? t("film.box.count", { count: options.length }) : options.length === 1 ? "1 title" : `${options.length} titles`);
   }
 
