@@ -58,7 +58,6 @@ def test_studio_models_in_figures(studio: Service, size: str, request: pytest.Fi
     nothing_cut_off(page)
 
 
-@pytest.mark.extended
 @pytest.mark.parametrize("size", SCREENS)
 def test_studio_lists_before_and_after(studio: Service, size: str, request: pytest.FixtureRequest, calm: Calm) -> None:
     """On a desktop the model is chosen, and the page loaded again; elsewhere it comes with the address, which ends at
@@ -94,7 +93,6 @@ def test_studio_lists_before_and_after(studio: Service, size: str, request: pyte
         expect(page.get_by_text("only year < 1960")).to_be_visible()
 
 
-@pytest.mark.extended
 @pytest.mark.parametrize("size", SCREENS)
 def test_studio_runs_in_charts(
     studio: Service, kept_runs: tuple[str, str], size: str, request: pytest.FixtureRequest, calm: Calm
