@@ -297,6 +297,7 @@ def test_an_import_survives_kill_9_and_a_stop(data_dir: Path, tmp_path: Path, mo
         assert stored(server) == count
 
 
+@pytest.mark.extended
 @posix
 def test_a_stop_of_several_workers_ends_imports_where_they_go_on(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -193,6 +193,7 @@ def test_an_app_that_is_not_installed_says_how_to_get_it(
     assert f'pip install "matinee[{app}]"' in done.err
 
 
+@pytest.mark.extended
 @posix
 def test_the_demo_without_the_web_extra_serves_the_core_alone(home: Path) -> None:
     port = free_port()

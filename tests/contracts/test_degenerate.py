@@ -80,7 +80,12 @@ def fitted(kind: str, case: str) -> Model[Any]:
     return model._copy().fit(dataset_of(case))
 
 
-@pytest.fixture(params=PAIRS, ids="-".join)
+def costly(kind: str) -> list[pytest.MarkDecorator]:
+    """Of the models that a seed draws, which take most of the time, one is always tested."""
+    return [pytest.mark.extended] if kind in NEURAL and kind != "multvae" else []
+
+
+@pytest.fixture(params=[pytest.param(pair, marks=costly(pair[0])) for pair in PAIRS], ids="-".join)
 def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
     found: tuple[str, str] = request.param
     return found

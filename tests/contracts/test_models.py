@@ -68,6 +68,11 @@ LINEAR = ["slim", "rp3beta", "ease", "edlae", "higherease"]
 COLLABORATIVE = ["itemknn", *LINEAR, "ials", "featureals", "graph", "userkernel"]
 
 
+def costly(kind: str) -> Any:
+    """Of the models that a seed draws, which take most of the time, one is always tested."""
+    return pytest.param(kind, marks=pytest.mark.extended) if kind in NEURAL and kind != "multvae" else kind
+
+
 def build(kind: str) -> Model[Any]:
     if kind == "edlae":
         return Ease(regularization=3.0, dropout=0.4, weighting="stars", min_ratings=2)
@@ -121,7 +126,7 @@ def histories(data: Dataset) -> list[Query]:
     return [Query.of(data.ratings, user) for user in range(data.ratings.n_users)]
 
 
-@pytest.fixture(params=VARIANTS)
+@pytest.fixture(params=[costly(kind) for kind in VARIANTS])
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

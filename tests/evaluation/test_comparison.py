@@ -26,6 +26,18 @@ def test_signed_ranks_by_hand() -> None:
     assert signed_rank_p(np.full(3, np.nan)) == 1.0
 
 
+@pytest.mark.parametrize("users", [2, 3, 7, 10])
+def test_few_signed_ranks_with_equals_are_those_of_scipy_over_all_signs(users: int) -> None:
+    x = np.random.default_rng(users).integers(-2, 4, users) / 2
+    x[0] = 0.5
+    expected = stats.wilcoxon(x, zero_method="pratt", method=stats.PermutationMethod(n_resamples=10**4)).pvalue
+    assert signed_rank_p(x) == pytest.approx(expected)
+
+
+def test_one_that_differs_among_many() -> None:
+    assert signed_rank_p(np.append(np.zeros(99), 1.0)) == pytest.approx(0.3173, abs=1e-4)  # one standard deviation
+
+
 @pytest.mark.parametrize("zeros", [0, 40])
 def test_signed_ranks_are_those_of_scipy(zeros: int) -> None:
     rng = np.random.default_rng(2)

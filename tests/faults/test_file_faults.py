@@ -26,10 +26,10 @@ def sweep(stage: Stage, layer: FaultLayer) -> Iterator[Sweep]:
 @pytest.mark.parametrize(
     ("part", "error", "start", "every"),
     [
-        ("session", "EIO", 3, 53),
+        pytest.param("session", "EIO", 3, 53, marks=pytest.mark.extended),
         ("session", "ENOSPC-stays", 29, 71),
         ("session", "short", 17, 61),
-        ("training", "EIO", 300, 400),
+        pytest.param("training", "EIO", 300, 400, marks=pytest.mark.extended),
         ("training", "ENOSPC-stays", 150, 400),
     ],
 )

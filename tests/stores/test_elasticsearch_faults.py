@@ -116,6 +116,7 @@ def recommended(url: str) -> list[str]:
 
 
 # --- one node, which is not started at first ------------------------------------------------------------------
+@pytest.mark.extended
 def test_a_core_starts_without_its_store_says_why_and_recovers_by_itself(
     away: Node, settings: Settings, tmp_path: Path
 ) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 
 from apps_support import Service, serving
 from studio_support import train_odd
@@ -33,3 +35,11 @@ def asked_core(odd_core: Service, monkeypatch: pytest.MonkeyPatch) -> Service:
 def _own_main(monkeypatch: pytest.MonkeyPatch) -> None:
     """AppTest puts its script in the place of `__main__`, which processes of later tests would then run."""
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _installed_once() -> Iterator[None]:
+    """Each AppTest is a server of its own to Streamlit, which reads the metadata of every installed package."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield

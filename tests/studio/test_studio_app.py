@@ -67,8 +67,11 @@ def test_studio_another_page_starts_with_an_empty_address() -> None:
     assert app.query_params == {}
 
 
-def test_studio_stopped_core_is_said_and_pages_come_back(asked_core: Service) -> None:
-    apps = {page: open_app(page=page) for page in TITLES}
+@pytest.mark.parametrize(
+    "pages", [["overview", "recommender", "runs"], pytest.param(list(TITLES), marks=pytest.mark.extended)], ids=len
+)
+def test_studio_stopped_core_is_said_and_pages_come_back(asked_core: Service, pages: list[str]) -> None:
+    apps = {page: open_app(page=page) for page in pages}
     asked_core.stop()
     try:
         for app in apps.values():

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from apps_support import Service
-from matinee.evaluation.experiment import evaluate_in_detail
-from matinee.evaluation.tune import tune
+from matinee.evaluation.experiment import Evaluation, evaluate_in_detail
+from matinee.evaluation.tune import Tuning, tune
 from matinee.settings import Settings
 from matinee.studio.charts import Measured
 from matinee.studio.pages.runs import line
@@ -27,14 +27,20 @@ def settings_of(core: Service) -> Settings:
     return Settings(data_dir=Path(core.environment["MATINEE_DATA_DIR"]), offline=True)
 
 
-@pytest.fixture
-def runs(asked_core: Service) -> Iterator[tuple[RunRecord, RunRecord]]:
-    """An evaluation, and a later search, in the core's data folder; they are deleted behind."""
-    settings, data = settings_of(asked_core), random_dataset(60, 40, 0.4)
-    store = RunStore(settings.runs_dir)
+@pytest.fixture(scope="module")
+def measures(odd_core: Service) -> tuple[Evaluation, Tuning]:
+    """An evaluation and a search."""
+    settings, data = settings_of(odd_core), random_dataset(60, 40, 0.4)
     evaluation = evaluate_in_detail("holdout", ["popular", "ease", "stars"], data=data, settings=settings, resamples=40)
+    return evaluation, tune("ease", data=data, trials=2, sampler="random", settings=settings, resamples=40)
+
+
+@pytest.fixture
+def runs(asked_core: Service, measures: tuple[Evaluation, Tuning]) -> Iterator[tuple[RunRecord, RunRecord]]:
+    """An evaluation, and a later search, in the core's data folder; they are deleted behind."""
+    store = RunStore(settings_of(asked_core).runs_dir)
+    evaluation, found = measures
     first = record_run(store, "evaluate", evaluation, memory_limit=1)
-    found = tune("ease", data=data, trials=2, sampler="random", settings=settings, resamples=40)
     trials = tuple(trial.model_dump(mode="json") for trial in found.trials)
     second = record_run(store, "tune", found.evaluation, memory_limit=1, search=found.search, trials=trials)
     yield first, second

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
-from scipy.stats import wilcoxon
+from scipy.stats import rankdata, wilcoxon
 
 from matinee.evaluation.bootstrap import CONFIDENCE, Resampled, percentile_interval
 from matinee.evaluation.figures import Floats, UserFigures, user_means
 
 TESTED = ("ndcg", "precision", "recall", "map", "mrr", "hit_rate", "disliked_per_list", "rmse", "mae")
 """Figures that every user has a value of. RMSE is tested by each user's mean squared error."""
+EXACT = 50
+"""Users up to which the signed-rank test is exact."""
 LOWER_IS_BETTER = (
     "rmse",
     "mae",
@@ -64,16 +65,27 @@ def lower_is_better(name: str) -> bool:
 def signed_rank_p(differences: Floats) -> float:
     """Two-sided p of Wilcoxon's signed-rank test that differences, (n_users,), are symmetric around 0.
 
-    Users without a difference take part in the ranking (Pratt 1959); NaN does not count. 1 where nobody differs.
+    Users without a difference take part in the ranking (Pratt 1959); NaN does not count. 1 where nobody differs. Exact
+    for at most `EXACT` users, also where differences are equal; by the normal distribution for more.
     """
     known = differences[np.isfinite(differences)]
     if not known.any():
         return 1.0
-    with warnings.catch_warnings():
-        # SciPy warns where users are few; the p is large then.
-        warnings.simplefilter("ignore")
-        p = float(wilcoxon(known, zero_method="pratt", correction=False, method="auto").pvalue)
-    return p if np.isfinite(p) else 1.0
+    if known.size <= EXACT:
+        return _exact_p(known)
+    return float(wilcoxon(known, zero_method="pratt", correction=False, method="auto").pvalue)
+
+
+def _exact_p(differences: Floats) -> float:
+    """The share of the 2^n signs whose rank sum is as far from the middle; SciPy goes through them one by one."""
+    moved = differences != 0
+    halves = np.rint(2 * rankdata(np.abs(differences))[moved]).astype(np.intp)  # ranks of equals end in .5
+    ways = np.ones(1)  # by rank sum
+    for rank in halves:
+        ways = np.pad(ways, (0, rank)) + np.pad(ways, (rank, 0))
+    positive = int(halves[differences[moved] > 0].sum())
+    tail = min(ways[: positive + 1].sum(), ways[positive:].sum())
+    return float(min(1.0, 2 * tail / ways.sum()))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
