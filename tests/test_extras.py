@@ -108,7 +108,14 @@ def test_every_extra_has_packages_and_all_has_every_extra() -> None:
     extras = project["optional-dependencies"]
     own = ["train", "encoders", "ocr", "web", "studio", "ann", "map", "classic", "forest", "neural"]
     own += ["elasticsearch", "postgres", "telemetry", "tune", "tracking"]
-    assert set(extras) == {*own, "spark", "all", "dev", "docs"}  # 450 MB and Java: not in "all"
+    assert set(extras) == {
+        *own,
+        "spark",
+        "gpu",
+        "all",
+        "dev",
+        "docs",
+    }  # Java or CUDA: not in "all"
     assert extras["all"] == [f"matinee[{','.join(own)}]"]
     pinned = (ROOT / "requirements" / "base.txt").read_text(encoding="utf-8")
     for name in ("polars", "onnx", "onnxruntime", "tokenizers", "pillow", "gradio", "streamlit", "pandas"):

@@ -142,6 +142,10 @@ class Settings(BaseSettings):
     memory_budget: int = Field(
         0, ge=0, description="Maximum memory of a whole training, in bytes; 0: what the machine has left."
     )
+    device: Literal["auto", "cpu", "gpu"] = Field(
+        "auto",
+        description="What trains: a GPU where there is one (`auto`), never a GPU (`cpu`), or nothing else (`gpu`).",
+    )
     seed: int = Field(0, description="Random seed.")
 
     verify_on_load: Literal["full", "size"] = Field(

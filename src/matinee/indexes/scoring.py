@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee._util.topk import top_n
+from matinee.accelerator.device import current_device
 from matinee.indexes.base import BLOCK_VALUES, Found, Items, Mask, Vectors
 
 Rows = NDArray[np.int64]
@@ -33,8 +34,9 @@ MAX_PAIRS = 1 << 20
 def nearest_rows(vectors: Vectors, queries: Vectors, k: int, mask: Mask | None = None) -> tuple[Rows, Similarities]:
     """The k most similar rows of each query, best first; ties go to the lower row.
 
-    Makes one pass over the rows per query or, for many queries, per 256 queries. Single queries run on one thread,
-    matrix products on the threads of BLAS.
+    A GPU looks for candidates where the context has one (`accelerator.device`); the answer is the same to the last
+    bit. Else this makes one pass over the rows per query or, for many queries, per 256 queries. Single queries run on
+    one thread, matrix products on the threads of BLAS.
 
     Args:
         vectors: (n, dim) unit vectors.
@@ -51,6 +53,13 @@ def nearest_rows(vectors: Vectors, queries: Vectors, k: int, mask: Mask | None =
     n_best = min(k, count)
     if n_best == 0 or len(queries) == 0:
         return rows, similarities
+    if len(queries) >= FEW_QUERIES and (device := current_device()):
+        from matinee.accelerator.candidates import candidate_rows
+
+        candidates = candidate_rows(vectors, queries, n_best, mask, device)
+        if candidates is not None:
+            rows[:, :n_best], similarities[:, :n_best] = rescore(vectors, queries, candidates, n_best)
+            return rows, similarities
     chosen = penalty = None
     if mask is not None and count < len(vectors):
         if count < FEW_ROWS * len(vectors) or len(queries) >= FEW_QUERIES:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from matinee._util.processors import processor_count
+from matinee.accelerator.device import current_device
 from matinee.models.truncated_svd import ITERATIONS, truncated_svd
 
 BATCH_CELLS = 1 << 20
@@ -48,6 +49,8 @@ def ridge_solve(
 ) -> Floats:
     """For each row u solve (base + Σ f_i f_iᵀ + diag(ridge_u)) w_u = Σ t_ui f_i + pull_u over the row's entries.
 
+    A GPU does it where the context has one (`accelerator.device`), for all coordinates at a time.
+
     Args:
         indptr: sparse rows, (n + 1,).
         indices: feature row of each entry.
@@ -64,6 +67,10 @@ def ridge_solve(
     Returns:
         float32, (n, d); rows without entries are 0.
     """
+    if device := current_device():
+        from matinee.accelerator import linear_algebra
+
+        return linear_algebra.ridge_solve(indptr, indices, targets, features, ridge, device, base, pull)
     d = features.shape[1]
     sizes = np.diff(indptr)
     solution = np.zeros((len(sizes), d), dtype=np.float32)

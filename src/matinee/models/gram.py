@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.linalg import blas, lapack
 
+from matinee.accelerator.device import current_device
 from matinee.errors import MatineeError
 from matinee.models.base import Progress
 
@@ -36,7 +37,8 @@ def gram_matrix(
 ) -> NDArray[np.float32]:
     """Lower triangle of XᵀX, float32, Fortran order.
 
-    On dense data BLAS on blocks of users beats a sparse product; on large sparse ones it would multiply zeros.
+    A GPU does it where the context has one (`accelerator.device`). Else, on dense data BLAS on blocks of users beats a
+    sparse product; on large sparse ones it would multiply zeros.
 
     Args:
         gram: that of other users, to which it is added in place.
@@ -44,6 +46,11 @@ def gram_matrix(
     n_users, k = matrix.shape
     if gram is None:
         gram = np.zeros((k, k), dtype=np.float32, order="F")
+    if device := current_device():
+        from matinee.accelerator import linear_algebra
+
+        gram += linear_algebra.gram_matrix(matrix, device, lambda share: progress(f"{what}: Gram matrix", 0.5 * share))
+        return gram
     sizes = np.diff(matrix.indptr).astype(np.float64)
     if compiles(matrix) and n_users * float(k) ** 2 > SPARSE_GAIN * float(sizes @ sizes):
         from matinee.models.co_ratings import add_gram
@@ -62,11 +69,18 @@ def gram_matrix(
 
 
 def invert(gram: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Lower triangle of the inverse of a positive definite matrix, in place (Cholesky)."""
-    factor, info = lapack.spotrf(gram, lower=1, clean=0, overwrite_a=1)
-    if info == 0:
-        factor, info = lapack.spotri(factor, lower=1, overwrite_c=1)
-    if info != 0:
+    """Lower triangle of the inverse of a positive definite matrix, in place where no GPU does it (Cholesky)."""
+    if device := current_device():
+        from matinee.accelerator import linear_algebra
+
+        factor = linear_algebra.inverse(gram, device)
+        definite = bool(np.isfinite(factor).all())
+    else:
+        factor, info = lapack.spotrf(gram, lower=1, clean=0, overwrite_a=1)
+        if info == 0:
+            factor, info = lapack.spotri(factor, lower=1, overwrite_c=1)
+        definite = info == 0
+    if not definite:
         raise MatineeError(
             "The Gram matrix is not positive definite in single precision.", "Raise `regularization` of this model."
         )

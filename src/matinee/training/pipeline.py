@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from matinee._util.progress import Progress, silent
+from matinee.accelerator.device import current_device, on_device
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import SEEN, CleaningReport, Dataset, TableReport
 from matinee.data.load import load_dataset
@@ -100,6 +101,7 @@ def train(
     )
 
 
+@on_device
 def train_dataset(
     settings: Settings,
     dataset: Dataset,
@@ -166,7 +168,13 @@ def train_dataset(
         seconds=seconds,
         watermark=watermark,
         seed=settings.seed,
-        settings={"source": source, "skipped": skipped, "include_store": include_store, "quick": quick},
+        settings={
+            "source": source,
+            "skipped": skipped,
+            "include_store": include_store,
+            "quick": quick,
+            **({"device": device.device_kind} if (device := current_device()) else {}),
+        },
     )
     if promote:
         SnapshotRegistry(settings.snapshots_dir).promote(snapshot_id, verify=False)
