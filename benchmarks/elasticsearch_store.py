@@ -5,13 +5,15 @@ Also kNN of Elasticsearch beside ours.
     python benchmarks/elasticsearch_store.py                      # both tables
     python benchmarks/elasticsearch_store.py lists [--data FOLDER] [--requests 1000]
     python benchmarks/elasticsearch_store.py knn [--movies 60000] [--values 128]
+    python benchmarks/elasticsearch_store.py size [--movies 1000000] [--values 64]
 
 The server is that of MATINEE_TEST_ELASTICSEARCH_URL, or one node on loopback, as for the tests. "lists": personalized
 lists of 20 films for users whose ratings are in the store, by `Engine.recommend`, one after another (p50, p99) and
 from eight threads at a time (lists a second), with the models in this process or in a recommender service, which is a
 process of its own over the same Elasticsearch; "rating": one rating and the list after it. "knn": the ten nearest of
 random vectors in clusters, without a filter and with one that allows 1 % of the movies; "ours" is exact search in this
-process.
+process. "size": what writing many vectors into a graph of the server takes, its files, and searches one after another,
+without a filter and with one that allows 10 %.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
+import httpx
 import numpy as np
 
 from matinee.engine import Engine
@@ -212,19 +215,49 @@ def knn(url: str, movies: int, values: int) -> None:
     )
 
 
+def size(url: str, movies: int, values: int) -> None:
+    settings = Settings(store_url=url, store_timeout=120)
+    everything = clustered(movies + QUERIES, values)
+    vectors, queries = everything[:movies], everything[movies:]
+    items = np.arange(movies)
+    print(f"\n{movies:,} × {values} in Elasticsearch, by a graph\n")
+    start = time.perf_counter()
+    index = ElasticsearchIndex(settings, "bench-size", items, vectors, variant="hnsw")
+    seconds = time.perf_counter() - start
+    try:
+        ours = ExactIndex(items, vectors)
+        answer = httpx.get(f"{url}/{index.name}/_stats/store", trust_env=False).json()
+        stored = answer["_all"]["total"]["store"]["size_in_bytes"]
+        print(f"written and merged: {seconds:,.0f} s, {movies / seconds:,.0f} vectors/s")
+        print(f"files: {stored / 2**20:,.0f} MiB; a vector: {stored / movies:,.0f} bytes, {4 * values} of values")
+        for name, share in (("none", 1.0), ("10 %", 0.1)):
+            allowed = None if share == 1.0 else np.random.default_rng(1).random(movies) < share
+            found: list[list[int]] = [[]] * QUERIES
+            spent = timed(partial(search, index, queries, allowed, found), QUERIES)
+            true = ours.search(queries, K, allowed).items
+            recall = np.mean([len({*one} & {*other}) / K for one, other in zip(found, true.tolist(), strict=True)])
+            p50, p99 = (percentile(spent, at) for at in (0.5, 0.99))
+            print(f"filter {name}: p50 {p50:,.1f} ms, p99 {p99:,.1f} ms, recall@{K} {recall:.3f}")
+    finally:
+        index.drop()
+        index.close()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=("lists", "knn"))
+    parser.add_argument("what", nargs="?", choices=("lists", "knn", "size"))
     parser.add_argument("--data", type=Path, default=SHARED / "ml-latest-small")
     parser.add_argument("--requests", type=int, default=1000)
-    parser.add_argument("--movies", type=int, default=60_000)
-    parser.add_argument("--values", type=int, default=128)
+    parser.add_argument("--movies", type=int, help="60,000, or a million of `size`")
+    parser.add_argument("--values", type=int, help="128, or 64 of `size`")
     given = parser.parse_args()
     with server() as url:
         if given.what in (None, "lists"):
             lists(url, given.data, given.requests)
         if given.what in (None, "knn"):
-            knn(url, given.movies, given.values)
+            knn(url, given.movies or 60_000, given.values or 128)
+        if given.what == "size":
+            size(url, given.movies or 1_000_000, given.values or 64)
 
 
 if __name__ == "__main__":
