@@ -96,7 +96,7 @@ class Item:
     """One ranked film.
 
     `row` is the film's row in the engine's current catalog. The order of a list looks at more than scores
-    (`matinee.engine.rerank`).
+    (`matinee.models.calibration`).
     """
 
     row: Annotated[int, Field(exclude=True)]
