@@ -45,8 +45,7 @@ from matinee.engine.types import (
     PlotMethod,
     PopularBy,
     PopularItem,
-    PosterHit,
-    PosterMatch,
+    PosterMatches,
     RatedMovie,
     Request,
     SearchAnswer,
@@ -365,8 +364,11 @@ class Engine:
         filter: str = "",
         index: str = "exact",
         exclude_self: bool = False,
-    ) -> list[PosterHit]:
+    ) -> PosterMatches:
         """The k movies whose posters are most like an image (bytes or a file), or like a vector.
+
+        Where no poster looks much like the image (`posters.UNSURE`) and RapidOCR is installed, its lettering is read;
+        movies whose title it is come first.
 
         Args:
             vector: of the encoder's length (raw) or of the space's.
@@ -376,24 +378,6 @@ class Engine:
             InvalidInputError: there are no posters; a vector of wrong length, zero, NaN; an image that is broken.
             TooLargeError, MediaTypeError: an image that is too large, or none.
             EncoderError: the image encoder cannot be had.
-        """
-        match = self.match_poster(image, vector=vector, k=k, filter=filter, index=index, exclude_self=exclude_self)
-        return list(match.hits)
-
-    def match_poster(
-        self,
-        image: Image | None = None,
-        *,
-        vector: list[float] | NDArray[np.float32] | None = None,
-        k: int = 5,
-        filter: str = "",
-        index: str = "exact",
-        exclude_self: bool = False,
-    ) -> PosterMatch:
-        """As `search_posters`, with whether the picture's lettering was read.
-
-        It is where no poster looks much like the picture (`posters.UNSURE`) and RapidOCR is installed; movies whose
-        title it is then come first.
         """
         return posters.search(
             self.request_view(),

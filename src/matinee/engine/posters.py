@@ -11,7 +11,7 @@ from matinee.engine.encoder_pool import Encoders
 from matinee.engine.movie_lookup import matcher_of
 from matinee.engine.recommend import check_n, make_items
 from matinee.engine.runtime import RequestView
-from matinee.engine.types import PosterHit, PosterMatch, TitleReading
+from matinee.engine.types import PosterHit, PosterMatches, TitleReading
 from matinee.engine.updatable_spaces import UpdatableSpace
 from matinee.errors import InvalidInputError
 from matinee.indexes.base import check_vectors
@@ -36,8 +36,8 @@ def search(
     filter: str,
     index: str,
     exclude_self: bool,
-) -> PosterMatch:
-    """The k movies with the most similar posters; see `Engine.match_poster`."""
+) -> PosterMatches:
+    """The k movies with the most similar posters; see `Engine.search_posters`."""
     check_n(k, view.settings.max_n, "k")
     if (image is None) == (vector is None):
         raise InvalidInputError("A poster search needs an image or a vector.", "Give exactly one of the two.")
@@ -67,7 +67,7 @@ def search(
     rows, likeness = rows[:k], likeness[:k]
     scores = np.full(len(view.catalog), np.nan, dtype=np.float32)
     scores[rows] = likeness
-    hits = tuple(
+    hits = (
         PosterHit(
             item,
             float(np.sqrt(max(2 - 2 * item.score, 0.0))),
@@ -76,7 +76,7 @@ def search(
         )
         for row, item in zip(rows.tolist(), make_items(view, rows, scores), strict=True)
     )
-    return PosterMatch(hits, ocr)
+    return PosterMatches(hits, ocr)
 
 
 def _titled(view: RequestView, encoders: Encoders, image: Image) -> tuple[TitleReading, list[int]]:

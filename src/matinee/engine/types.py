@@ -240,21 +240,20 @@ class PosterHit:
 
 
 TitleReading = Literal["not needed", "read", "busy", "off", "not installed"]
-"""Whether a picture's lettering was read; see `PosterMatch`."""
+"""Whether a picture's lettering was read; see `PosterMatches`."""
 
 
-@dataclass(frozen=True, slots=True)
-class PosterMatch:
-    """The films of a picture.
+class PosterMatches(list[PosterHit]):
+    """The films of a picture: those whose title stands on it first, then those that look alike.
 
     Attributes:
-        hits: films whose title stands on the picture first, then those that look alike.
         ocr: whether lettering was read. "not needed": a poster looks like it, or a vector was given. "busy": another
             picture was being read.
     """
 
-    hits: tuple[PosterHit, ...]
-    ocr: TitleReading
+    def __init__(self, hits: Iterable[PosterHit], ocr: TitleReading) -> None:
+        super().__init__(hits)
+        self.ocr = ocr
 
 
 @dataclass(frozen=True)

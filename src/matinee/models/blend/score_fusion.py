@@ -101,7 +101,7 @@ def weighted_mean(parts: Sequence[Weighted], n_queries: int, n_items: int) -> Sc
 
 
 def _divisor(parts: Sequence[Weighted], known: Sequence[NDArray[np.bool_]]) -> Scores:
-    """Summed weights of the parts that know each movie, NaN where none counts; `known` is (1 or n, 1 or n_items) each."""
+    """Summed weights of the parts that know a movie, NaN where none counts; `known` is (1 or n, 1 or n_items) each."""
     weights: NDArray[np.float32] = np.zeros((1, 1), dtype=np.float32)
     sound: NDArray[np.bool_] = np.zeros((1, 1), dtype=np.bool_)
     for here, part in zip(known, parts, strict=True):
