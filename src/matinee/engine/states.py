@@ -60,7 +60,7 @@ def _stored_id(view: RequestView, movie_id: str, *, removed: bool) -> str | None
 
 def check_room(view: RequestView, user_id: str, changes: dict[tuple[str, State], MovieState]) -> None:
     """Raise InvalidInputError where a user would have too many states."""
-    held = view.user_overlay(user_id).states
+    held = view.held_user(user_id).overlay.states
     total = sum(map(len, held.values()))
     if total + len(changes) <= MAX_STATES:
         return
@@ -78,7 +78,7 @@ def states_of(view: RequestView, user_id: str, movie_id: str) -> tuple[State, ..
     stored = _stored_id(view, movie_id, removed=True)
     if stored is None:
         raise UnknownMovieError(movie_id)
-    held = view.user_overlay(user_id).states
+    held = view.held_user(user_id).overlay.states
     return tuple(state for state in STATES if stored in held.get(state, {}))
 
 
@@ -87,7 +87,7 @@ def page(view: RequestView, user_id: str, *, state: State | None, limit: int | N
     if offset < 0 or (limit is not None and limit < 1):
         raise InvalidInputError(f"limit is {limit} and offset is {offset}.", "Use 1 and 0, or more.")
     wanted = STATES if state is None else (check_state(state),)
-    overlay = view.user_overlay(user_id)
+    overlay = view.held_user(user_id).overlay
     found = [
         (-timestamp, movie_id, one, row)
         for one in wanted
