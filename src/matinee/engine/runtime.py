@@ -21,12 +21,11 @@ from matinee.data.catalog import Catalog, Movie
 from matinee.data.ratings import NO_TIME
 from matinee.data.vectors import MovieVectors
 from matinee.encoders.movie_texts import movie_texts
-from matinee.engine.applied_ratings import AppliedRatings
 from matinee.engine.catalog_cache import Rerankers
 from matinee.engine.filters import Filter, parse
 from matinee.engine.merged_ratings import MergedRatings, Overlay
 from matinee.engine.missing_vectors import MissingVectors
-from matinee.engine.rating_counts import Stats, Tastes, star_steps
+from matinee.engine.rating_counts import AppliedRatings, Stats, Tastes, star_steps
 from matinee.engine.remote_models import served_models
 from matinee.engine.trending import Trend
 from matinee.engine.types import Ages
