@@ -15,46 +15,41 @@ from matinee.data.ids import Id, id_text, normalized
 from matinee.data.ratings import NO_TIME
 from matinee.encoders.base import Image
 from matinee.engine import browse, history_import, imports, posters, states, users, writes
+from matinee.engine.browse import DataReport
 from matinee.engine.claims import claim
-from matinee.engine.data_statistics import cached_statistics
+from matinee.engine.data_statistics import Statistics, cached_statistics
 from matinee.engine.embedding_backlog import Backlog, BacklogState
 from matinee.engine.encoder_pool import Encoders
-from matinee.engine.explain import explain
+from matinee.engine.explain import Explanation, explain
 from matinee.engine.groups import recommend_group
 from matinee.engine.history_import import HistoryImport
 from matinee.engine.imports import ImportLine, OnError
 from matinee.engine.lifecycle import Lifecycle
 from matinee.engine.movie_lookup import known_id, sure_row
+from matinee.engine.posters import PosterMatches
 from matinee.engine.recommend import Hidden, recommend, recommend_stored
 from matinee.engine.runtime import RequestView, query_of
 from matinee.engine.search import hybrid
+from matinee.engine.search.answers import Person, SearchAnswer
 from matinee.engine.similar import neighbors_in, similar
+from matinee.engine.states import StateChange, StatePage, StatesStored
 from matinee.engine.types import (
     Ages,
     Answer,
     Claimed,
-    DataReport,
-    Explanation,
     GroupAnswer,
     GroupMethod,
     MovieMap,
     MoviePage,
     MovieRatings,
     Neighbor,
-    Person,
     PlotMethod,
     PopularBy,
     PopularItem,
-    PosterMatches,
     RatedMovie,
     Request,
-    SearchAnswer,
     SearchBy,
     SimilarBy,
-    StateChange,
-    StatePage,
-    StatesStored,
-    Statistics,
     TitleTable,
     Unknown,
     UserPage,

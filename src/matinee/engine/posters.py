@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +15,7 @@ from matinee.engine.encoder_pool import Encoders
 from matinee.engine.movie_lookup import matcher_of
 from matinee.engine.recommend import check_n, make_items
 from matinee.engine.runtime import RequestView
-from matinee.engine.types import PosterHit, PosterMatches, TitleReading
+from matinee.engine.types import Item
 from matinee.engine.updatable_spaces import UpdatableSpace
 from matinee.errors import InvalidInputError
 from matinee.indexes.base import check_vectors
@@ -24,6 +28,39 @@ UNSURE = 0.45
 """Cosine of the nearest poster below which a picture's lettering is read; see `benchmarks/relettered_posters.py`."""
 SAME = 0.9999
 """Cosine from which on two posters are one and the same picture, whatever movie they are of."""
+
+
+@dataclass(frozen=True, slots=True)
+class PosterHit:
+    """A film whose poster looks alike: angular distance √(2 − 2·similarity), cosine similarity.
+
+    Attributes:
+        matched: "title" where its title stands on the picture, "look" otherwise.
+    """
+
+    item: Item
+    distance: float
+    similarity: float
+    matched: Literal["look", "title"] = "look"
+
+
+TitleReading = Literal["not needed", "read", "busy", "off", "not installed"]
+
+
+"""Whether a picture's lettering was read; see `PosterMatches`."""
+
+
+class PosterMatches(list[PosterHit]):
+    """The films of a picture: those whose title stands on it first, then those that look alike.
+
+    Attributes:
+        ocr: whether lettering was read. "not needed": a poster looks like it, or a vector was given. "busy": another
+            picture was being read.
+    """
+
+    def __init__(self, hits: Iterable[PosterHit], ocr: TitleReading) -> None:
+        super().__init__(hits)
+        self.ocr = ocr
 
 
 def search(

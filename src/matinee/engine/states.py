@@ -4,18 +4,71 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from matinee._util.request_context import stage
-from matinee.data.ids import id_text, normalized
+from matinee.data.ids import Id, id_text, normalized
 from matinee.engine.movie_lookup import known_id
 from matinee.engine.runtime import RequestView
-from matinee.engine.types import MarkedMovie, StateChange, StatePage, StatesStored, Unknown
+from matinee.engine.types import Unknown
 from matinee.engine.writes import check_user_id
 from matinee.errors import InvalidInputError, UnknownMovieError
 from matinee.stores.base import STATES, MovieState, State
 
 MAX_STATES = 100_000
 """States of one user, and movies that one request calls seen, not interesting or excluded, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """A state of a movie that is to be set, or, with `remove`, taken back; without a timestamp it is of now.
+
+    Examples:
+        >>> engine.set_states("43", [matinee.StateChange("2", "watchlist")]).stored
+        1
+        >>> [marked.state for marked in engine.states("43").states]
+        ['watchlist']
+    """
+
+    movie_id: Id
+    state: State
+    remove: bool = False
+    timestamp: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatesStored:
+    """What a write of states did.
+
+    Attributes:
+        stored: distinct states that were set or taken back.
+        unknown: ids of films that are not known, whose states were left out.
+    """
+
+    stored: int
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedMovie:
+    """A film that is seen, on the watchlist or not interesting."""
+
+    movie_id: str
+    title: str
+    year: int | None
+    state: State
+    timestamp: Annotated[int, Field(description="Seconds since 1970 UTC.")]
+
+
+@dataclass(frozen=True, slots=True)
+class StatePage:
+    """States of a user's films, newest first, and how many there are in all."""
+
+    states: tuple[MarkedMovie, ...]
+    total: int
 
 
 def check_state(state: str) -> State:

@@ -22,7 +22,7 @@ from matinee.api.schemas.explore import MapOut
 from matinee.api.schemas.requests import Body
 from matinee.api.service import EngineDep, service_of
 from matinee.engine import Engine
-from matinee.engine.types import PosterHit, PosterMatches
+from matinee.engine.posters import PosterHit, PosterMatches
 
 router = APIRouter(tags=["posters"])
 
