@@ -76,7 +76,7 @@ def weighted_mean(parts: Sequence[Weighted], n_queries: int, n_items: int) -> Sc
 
     A movie that some parts do not know is the mean of the others; NaN where no part that counts knows it.
     """
-    total: Scores = np.full((n_queries, n_items), 0 if parts else np.nan, dtype=np.float32)
+    total: Scores = np.zeros((n_queries, n_items), dtype=np.float32)
     for scores, known, weight, _ in parts:
         scores *= weight
         if len(known) == 1:
@@ -85,7 +85,7 @@ def weighted_mean(parts: Sequence[Weighted], n_queries: int, n_items: int) -> Sc
             scores[~known] = 0
         total += scores
     if not parts:
-        return total
+        return np.full_like(total, np.nan)
     if n_queries == 1 or any(len(part.known) > 1 for part in parts):
         total /= _divisor(parts, [part.known for part in parts])
         return total
