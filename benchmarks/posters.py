@@ -141,6 +141,16 @@ def report(name: str, paths: list[Path], labels: list[str], films: np.ndarray) -
     return bool(found.mean() >= 0.999 and mean[0] >= 0.97)
 
 
+def poster_table(folder: Path) -> list[dict[str, str]]:
+    """What `index.csv` says of each poster of a folder; none, which is said, where there is no such file."""
+    table = folder / "index.csv"
+    if not table.is_file():
+        print(f"There are no posters in {folder}; nothing was measured.")
+        return []
+    with table.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def main() -> int:
     """Print the report; 0 where every encoder finds enough, or the posters are not there."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -149,17 +159,15 @@ def main() -> int:
     parser.add_argument("--films", type=int, default=500)
     parser.add_argument("--films-seed", type=int, default=2)
     options = parser.parse_args()
-    table = options.data / "posters" / "index.csv"
-    if not table.is_file():
-        print(f"There are no posters in {table.parent}; nothing was measured.")
+    folder = options.data / "posters"
+    rows = poster_table(folder)
+    if not rows:
         return 0
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
     titles = {}
     if (movies := options.data / "ml-latest-small" / "movies.csv").is_file():
         with movies.open(encoding="utf-8", newline="") as file:
             titles = {row["movieId"]: row["title"] for row in csv.DictReader(file)}
-    paths = [table.parent / f"{row['imdb_id']}.jpg" for row in rows]
+    paths = [folder / f"{row['imdb_id']}.jpg" for row in rows]
     labels = [titles.get(row["movie_id"], row["imdb_id"]) for row in rows]
     # Both sets of films come from one shuffle, so that they share none.
     order = np.random.default_rng(1).permutation(len(rows))

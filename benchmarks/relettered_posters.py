@@ -36,7 +36,7 @@ from matinee.engine.posters import UNSURE
 from matinee.matching import TitleMatcher
 from matinee.matching.lettering import movies_of_lettering
 from matinee.settings import Settings
-from posters import EDITS, upload
+from posters import EDITS, poster_table, upload
 
 SIZE = (500, 750)
 THRESHOLDS = np.arange(0.3, 0.96, 0.05)
@@ -108,20 +108,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=3)
     parser.add_argument("--vectors", type=Path, help="their raw vectors, kept from run to run (.npy)")
     options = parser.parse_args()
-    table = options.data / "posters" / "index.csv"
-    movies = options.data / "ml-latest-small" / "movies.csv"
-    if not (table.is_file() and movies.is_file()):
-        print(f"There are no posters in {table.parent}, or no films in {movies}; nothing was measured.")
+    folder, movies = options.data / "posters", options.data / "ml-latest-small" / "movies.csv"
+    rows = poster_table(folder)
+    if not rows:
         return 0
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
     with movies.open(encoding="utf-8", newline="") as file:
         titles = {row["movieId"]: row["title"] for row in csv.DictReader(file)}
     order = [int(i) for i in np.random.default_rng(1).permutation(len(rows)) if rows[i]["movie_id"] in titles]
     chosen = order[: min(options.posters, len(order) - 300)]
-    paths = [table.parent / f"{rows[i]['imdb_id']}.jpg" for i in chosen]
+    paths = [folder / f"{rows[i]['imdb_id']}.jpg" for i in chosen]
     ids = [rows[i]["movie_id"] for i in chosen]
-    others = [table.parent / f"{rows[i]['imdb_id']}.jpg" for i in order[-300:]]
+    others = [folder / f"{rows[i]['imdb_id']}.jpg" for i in order[-300:]]
     split = [split_title(title) for title in titles.values()]
     catalog = Catalog.of(
         Movie(movie_id=movie_id, title=title, year=year) for movie_id, (title, year) in zip(titles, split, strict=True)

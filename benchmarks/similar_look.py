@@ -11,7 +11,6 @@ looked at: the largest weight that keeps .8 of the look on the validation movies
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from matinee.engine.similar_look import CONTENT_WEIGHT, DEPTH, fused_likeness
 from matinee.models import Content
 from matinee.settings import Settings
 from matinee.training.vector_spaces import model_spaces
+from posters import poster_table
 
 WEIGHTS = np.arange(0, 0.91, 0.1)
 KEPT, TOP = 0.8, 6
@@ -38,12 +38,10 @@ def main() -> int:
     parser.add_argument("--movies", type=int, default=500, help="movies of each set")
     parser.add_argument("--vectors", type=Path, help="raw vectors of the posters, kept from run to run (.npy)")
     options = parser.parse_args()
-    table = options.data / "posters" / "index.csv"
-    if not table.is_file():
-        print(f"There are no posters in {table.parent}; nothing was measured.")
+    folder = options.data / "posters"
+    rows = poster_table(folder)
+    if not rows:
         return 0
-    with table.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
     dataset = load_dataset(str(options.data / "ml-latest-small"), Settings())
     spaces = model_spaces(dataset, {"content": Content().fit(dataset)})
     # The same order as benchmarks/relettered_posters.py, whose vectors serve here as well.
@@ -54,7 +52,7 @@ def main() -> int:
         raw = np.load(options.vectors)
         order = order[: len(raw)]
     else:
-        raw, _ = encode_all(load_image_encoder(Settings()), [table.parent / f"{rows[i]['imdb_id']}.jpg" for i in order])
+        raw, _ = encode_all(load_image_encoder(Settings()), [folder / f"{rows[i]['imdb_id']}.jpg" for i in order])
         if options.vectors:
             np.save(options.vectors, raw)
     looks = Projection.fit(raw, POSTER_DIM, POSTER_POWER).apply(unit(raw.astype(np.float16)))

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 
 from api_support import Client
-from matinee.engine.types import Explanation
+from matinee.engine.explain import Explanation
 
 
 @pytest.fixture(params=["here", "remote"])

@@ -94,16 +94,16 @@ def test_without_the_extra_the_answer_says_so_and_likeness_answers(
 ) -> None:
     monkeypatch.setattr(posters, "UNSURE", 1.01)  # of anything
     monkeypatch.setattr(engine.encoders, "_reader", None)
-    match = engine.match_poster(picture(3), k=3)
-    assert match.ocr == "not installed"
-    assert [hit.matched for hit in match.hits] == ["look"] * 3
-    assert match.hits[0].item.movie_id == "m3"
+    hits = engine.search_posters(picture(3), k=3)
+    assert hits.ocr == "not installed"
+    assert [hit.matched for hit in hits] == ["look"] * 3
+    assert hits[0].item.movie_id == "m3"
 
 
 def test_a_vector_has_no_lettering(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(posters, "UNSURE", 1.01)
     vector = engine.encoders.image(picture(3), engine.request_view().spaces["poster"].space)
-    assert engine.match_poster(vector=vector).ocr == "not needed"
+    assert engine.search_posters(vector=vector).ocr == "not needed"
 
 
 def test_the_setting_demands_forbids_or_takes_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

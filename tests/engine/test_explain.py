@@ -9,8 +9,7 @@ import pytest
 
 from matinee.data.catalog import Movie
 from matinee.engine import Engine, Request
-from matinee.engine.explain import FIELDS
-from matinee.engine.types import Explanation
+from matinee.engine.explain import FIELDS, Explanation
 from matinee.errors import UnknownModelError, UnknownMovieError, UnknownUserError
 from matinee.models.base import Query
 from matinee.models.ials import ImplicitALS

@@ -10,8 +10,8 @@ from hypothesis.extra import numpy as hnp
 from matinee._util.topk import top_n
 from matinee.data.catalog import Movie
 from matinee.data.dataset import Dataset
+from matinee.engine.catalog_cache import Rerankers
 from matinee.engine.diversity import diversify
-from matinee.engine.rerank import Rerankers
 from matinee.errors import InvalidInputError
 
 SCORES = hnp.arrays(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,16 @@ def test_rows_of_one_movie() -> None:
         )
     )
     assert [same.rows(row) for row in range(6)] == [[0, 1, 3], [0, 1], [2], [0, 3], [4], [5]]
+
+
+def test_rows_of_one_movie_follow_the_catalog(tmp_path: Path) -> None:
+    movies = [Movie(movie_id=str(row), title=title, year=1995) for row, title in enumerate(("Heat", "Heat", "Big"))]
+    Catalog.of(movies).save(tmp_path / "catalog")
+    stored = Catalog.load(tmp_path / "catalog")
+    assert SameMovie(stored).rows(0) == [0, 1]
+    edited = stored.with_changes([movies[1].model_copy(update={"year": 1986}), Movie(movie_id="3", title="Big (1995)")])
+    assert [SameMovie(edited).rows(row) for row in range(4)] == [[0], [1], [2, 3], [2, 3]]
+    assert SameMovie(stored).rows(0) == [0, 1]
 
 
 def test_a_movie_of_another_kind_needs_to_look_much_more_alike() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from matinee.data.catalog import Catalog, Movie
-from matinee.models.traits import KINDS, Traits
+from matinee.models.calibration import KINDS, Traits
 
 FILMS = [
     Movie(movie_id="a", title="A", year=1994, genres=("Drama", "War"), countries=("France", "Italy", "Spain")),

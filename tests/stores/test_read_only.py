@@ -16,7 +16,7 @@ from matinee.errors import ReadOnlyError, StoreError
 from matinee.stores import Rating, SqliteStore
 from matinee.stores.sqlite import connections
 from matinee.stores.sqlite.connection import Access
-from matinee.stores.sqlite.version import has_wal_reset_bug
+from matinee.stores.sqlite.opening import has_wal_reset_bug
 from store_support import until
 
 

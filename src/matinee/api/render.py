@@ -17,7 +17,8 @@ from matinee.posters.store import PosterStore
 
 if TYPE_CHECKING:
     from matinee.engine.engine import Engine
-    from matinee.engine.types import Answer, GroupAnswer, Hit, Item, PopularItem
+    from matinee.engine.search.answers import Hit
+    from matinee.engine.types import Answer, GroupAnswer, Item, PopularItem
 
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 

@@ -298,6 +298,16 @@ class ChangedTable:
             raise IndexError(row)
         return self._root.row(row)
 
+    @property
+    def root(self) -> Table | None:
+        """See the arguments."""
+        return self._root
+
+    @property
+    def records(self) -> Mapping[int, Mapping[str, Any]]:
+        """See the arguments."""
+        return self._records
+
     def filled(self, name: str) -> NDArray[np.bool_]:
         """Which movies have something in a column of texts, (n,)."""
         filled = np.zeros(self._length, dtype=np.bool_)

@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import time
 from itertools import compress
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from matinee.engine.charts import chart_of
 from matinee.engine.filters import value_text
 from matinee.engine.rating_counts import histogram
 from matinee.engine.recommend import check_n, make_items
 from matinee.engine.runtime import RequestView
-from matinee.engine.types import (
-    DataReport,
-    MovieMap,
-    MoviePage,
-    MovieRatings,
-    PopularBy,
-    PopularItem,
-    ReasonCount,
-    TitleTable,
-)
+from matinee.engine.types import MovieMap, MoviePage, MovieRatings, PopularBy, PopularItem, TitleTable
 from matinee.errors import InvalidInputError
 from matinee.models.charts import DAY, By, Chart, make_chart, years_of
 
@@ -31,6 +24,46 @@ SORTS = ("movie_id", "title", "year", "ratings", "mean", "popularity", "top_rate
 """Keys of `movies`; the last four descend by themselves."""
 CHARTS: dict[PopularBy, By] = {"popular": "counts", "trending": "trending", "top_rated": "top_rated"}
 """The kinds of `popular`, as the models call them."""
+
+
+class ReasonCount(TypedDict):
+    """How many rows there were of one kind."""
+
+    reason: str
+    count: int
+
+
+class TableRows(TypedDict):
+    """Rows of one table: `rows_in` − `rows_out` is the sum of `dropped`."""
+
+    name: str
+    rows_in: int
+    rows_out: int
+    dropped: list[ReasonCount]
+    changed: list[ReasonCount]
+    noticed: Annotated[list[ReasonCount], Field(description="Rows kept unchanged, but worth a look.")]
+
+
+class JoinShare(TypedDict):
+    """Share of the films, 0..1, for which a source had something."""
+
+    name: str
+    share: float
+
+
+class DataReport(TypedDict):
+    """How the data of the snapshot were cleaned."""
+
+    snapshot: str
+    dataset: str
+    fingerprint: Annotated[str, Field(description="sha256 of films and ratings.")]
+    scale: Annotated[list[float], Field(description="Lowest and highest stars.")]
+    n_users: int
+    n_items: int
+    n_ratings: int
+    notes: list[str]
+    joins: list[JoinShare]
+    tables: list[TableRows]
 
 
 def popular(

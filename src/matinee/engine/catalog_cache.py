@@ -1,4 +1,4 @@
-"""What is made of a catalog on first use, and forgotten with it: indexes of columns and of titles."""
+"""What is made of a catalog on first use, and forgotten with it: indexes of columns and of titles, re-rankers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary, WeakSet, ref
 
 from matinee.data.catalog import Catalog
+from matinee.data.dataset import Dataset
+from matinee.models.calibration import Reranker
+from matinee.models.preference import StarScale
 
 log = logging.getLogger("matinee.engine")
 
@@ -33,6 +36,31 @@ class PerCatalog(Generic[T]):
             made = self._made.get(catalog)
             if made is None:
                 made = self._made[catalog] = self._make(catalog)
+            return made
+
+
+class Rerankers:
+    """The re-ranker of each state of a catalog, made on first use. Thread-safe.
+
+    Popularity is the snapshot's: with current counts every answer would change with everybody's ratings.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._lock = threading.Lock()
+        self._made: Reranker | None = None
+
+    def __call__(self, catalog: Catalog) -> Reranker:
+        """The re-ranker over this state's movies; only what changed since the last state is recomputed."""
+        with self._lock:
+            made = self._made
+            if made is not None and made.catalog is catalog:
+                return made
+            if made is None or len(made.catalog) > len(catalog):
+                made = Reranker(catalog, self._dataset.ratings.counts, StarScale.of(self._dataset))
+            else:
+                made = made.with_catalog(catalog)
+            self._made = made
             return made
 
 

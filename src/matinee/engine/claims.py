@@ -42,7 +42,7 @@ def claim(view_now: Callable[[], RequestView], user_id: str, guest: str) -> Clai
         moved = Claimed(user_id, moved.ratings + step.ratings, moved.states + step.states, step.kept - moved.moved)
         now = view_now()
         if now.user_version(guest) == version:
-            if now.user_overlay(guest).ratings or now.user_overlay(guest).states or len(now.history(guest)):
+            if now.held_user(guest).overlay.ratings or now.held_user(guest).overlay.states or len(now.history(guest)):
                 now.runtime.store.erase_user(guest)
             return moved
     raise ConflictError(f"The guest {guest!r} goes on rating.", "Try again in a moment.")
@@ -58,9 +58,9 @@ def _copy(view: RequestView, user_id: str, guest: str) -> Claimed:
             kept += 1
         else:
             ratings.append(Rating(user_id, one.movie_id, one.rating, now if one.timestamp is None else one.timestamp))
-    held = view.user_overlay(user_id).states
+    held = view.held_user(user_id).overlay.states
     states: dict[tuple[str, State], MovieState] = {}
-    for state, movies in view.user_overlay(guest).states.items():
+    for state, movies in view.held_user(guest).overlay.states.items():
         for movie_id, timestamp in movies.items():
             if movie_id in held.get(state, {}):
                 kept += 1

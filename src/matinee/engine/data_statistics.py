@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from matinee.data.catalog import Catalog
 from matinee.data.ratings import NO_TIME
 from matinee.engine.merged_ratings import MergedRatings
 from matinee.engine.rating_counts import histogram
 from matinee.engine.runtime import RequestView
-from matinee.engine.types import (
-    Bin,
-    DecadeMovies,
-    GroupMovies,
-    MonthRatings,
-    Spread,
-    Statistics,
-    TailPoint,
-    TopMovie,
-    YearMovies,
-    YearRatings,
-)
 
 TOP = 50
 """Directors, countries, tags, movies and users that are listed, at most."""
@@ -38,6 +28,127 @@ _SPAN = 1 << 20
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+
+class StarCount(TypedDict):
+    """How often a number of stars was given."""
+
+    stars: float
+    count: int
+
+
+class MeanRating(TypedDict):
+    """Ratings and their mean."""
+
+    ratings: int
+    mean: float | None
+
+
+class Totals(MeanRating):
+    """How many there are of everything."""
+
+    users: Annotated[int, Field(description="Users who have rated any of these films.")]
+    films: int
+    rated_films: int
+    density: Annotated[float, Field(description="Ratings / (users × films), 0..1.")]
+    first: Annotated[
+        int | None, Field(description="Time of the oldest rating, seconds since 1970 UTC; null where unknown.")
+    ]
+    last: int | None
+
+
+class YearRatings(MeanRating):
+    """Ratings given in one year."""
+
+    year: int
+
+
+class MonthRatings(MeanRating):
+    """Ratings given in one month."""
+
+    month: Annotated[str, Field(examples=["1996-03"])]
+
+
+class YearMovies(MeanRating):
+    """Films of one year."""
+
+    year: int
+    films: int
+
+
+class DecadeMovies(MeanRating):
+    """Films of ten years."""
+
+    decade: int
+    films: int
+
+
+class GroupMovies(MeanRating):
+    """Films that have a genre, director, country or tag; a film of several counts for each."""
+
+    name: str
+    films: int
+
+
+Bin = TypedDict("Bin", {"from": int, "to": int, "count": int})
+
+
+Bin.__doc__ = "Number of users or films with `from` to `to` ratings."
+
+
+class Spread(TypedDict):
+    """Ratings of a user, or of a film, among those who have any; bins grow as 1, 2, 5, 10, 20, 50 …"""
+
+    bins: list[Bin]
+    median: float | None
+    mean: float | None
+    most: int
+
+
+class TailPoint(TypedDict):
+    """Share of the films, most rated first, and the share of all ratings that they have."""
+
+    films: float
+    ratings: float
+
+
+class TopMovie(MeanRating):
+    """A film of many ratings."""
+
+    movie_id: str
+    title: str
+    year: int | None
+
+
+class TopUser(MeanRating):
+    """A user of many ratings."""
+
+    user_id: str
+
+
+class Statistics(TypedDict):
+    """Statistics of the ratings of some films."""
+
+    filter: str
+    totals: Totals
+    stars: Annotated[list[StarCount], Field(description="Every step of the data's scale, zeros included.")]
+    years: Annotated[
+        list[YearRatings], Field(description="By the time of the rating, in UTC; empty where times are unknown.")
+    ]
+    months: Annotated[list[MonthRatings], Field(description="The same by month; empty where there are more than 600.")]
+    released: Annotated[list[YearMovies], Field(description="By the year of the film.")]
+    decades: list[DecadeMovies]
+    genres: Annotated[list[GroupMovies], Field(description="Most ratings first, as directors and countries.")]
+    directors: Annotated[list[GroupMovies], Field(description="Fifty at most, as countries, tags, films and users.")]
+    countries: list[GroupMovies]
+    tags: Annotated[list[GroupMovies], Field(description="Most films first.")]
+    per_user: Spread
+    per_film: Spread
+    long_tail: Annotated[
+        list[TailPoint], Field(description="About a hundred points; empty where there are no ratings.")
+    ]
+    top_films: Annotated[list[TopMovie], Field(description="Most ratings first.")]
+    top_users: Annotated[list[TopUser], Field(description="Most ratings of these films first.")]
 
 
 def cached_statistics(view: RequestView, filter: str) -> Statistics:

@@ -15,47 +15,41 @@ from matinee.data.ids import Id, id_text, normalized
 from matinee.data.ratings import NO_TIME
 from matinee.encoders.base import Image
 from matinee.engine import browse, history_import, imports, posters, states, users, writes
+from matinee.engine.browse import DataReport
 from matinee.engine.claims import claim
-from matinee.engine.data_statistics import cached_statistics
+from matinee.engine.data_statistics import Statistics, cached_statistics
 from matinee.engine.embedding_backlog import Backlog, BacklogState
 from matinee.engine.encoder_pool import Encoders
-from matinee.engine.explain import explain
+from matinee.engine.explain import Explanation, explain
 from matinee.engine.groups import recommend_group
 from matinee.engine.history_import import HistoryImport
 from matinee.engine.imports import ImportLine, OnError
 from matinee.engine.lifecycle import Lifecycle
 from matinee.engine.movie_lookup import known_id, sure_row
+from matinee.engine.posters import PosterMatches
 from matinee.engine.recommend import Hidden, recommend, recommend_stored
 from matinee.engine.runtime import RequestView, query_of
 from matinee.engine.search import hybrid
+from matinee.engine.search.answers import Person, SearchAnswer
 from matinee.engine.similar import neighbors_in, similar
+from matinee.engine.states import StateChange, StatePage, StatesStored
 from matinee.engine.types import (
     Ages,
     Answer,
     Claimed,
-    DataReport,
-    Explanation,
     GroupAnswer,
     GroupMethod,
     MovieMap,
     MoviePage,
     MovieRatings,
     Neighbor,
-    Person,
     PlotMethod,
     PopularBy,
     PopularItem,
-    PosterHit,
-    PosterMatch,
     RatedMovie,
     Request,
-    SearchAnswer,
     SearchBy,
     SimilarBy,
-    StateChange,
-    StatePage,
-    StatesStored,
-    Statistics,
     TitleTable,
     Unknown,
     UserPage,
@@ -365,8 +359,11 @@ class Engine:
         filter: str = "",
         index: str = "exact",
         exclude_self: bool = False,
-    ) -> list[PosterHit]:
+    ) -> PosterMatches:
         """The k movies whose posters are most like an image (bytes or a file), or like a vector.
+
+        Where no poster looks much like the image (`posters.UNSURE`) and RapidOCR is installed, its lettering is read;
+        movies whose title it is come first.
 
         Args:
             vector: of the encoder's length (raw) or of the space's.
@@ -376,24 +373,6 @@ class Engine:
             InvalidInputError: there are no posters; a vector of wrong length, zero, NaN; an image that is broken.
             TooLargeError, MediaTypeError: an image that is too large, or none.
             EncoderError: the image encoder cannot be had.
-        """
-        match = self.match_poster(image, vector=vector, k=k, filter=filter, index=index, exclude_self=exclude_self)
-        return list(match.hits)
-
-    def match_poster(
-        self,
-        image: Image | None = None,
-        *,
-        vector: list[float] | NDArray[np.float32] | None = None,
-        k: int = 5,
-        filter: str = "",
-        index: str = "exact",
-        exclude_self: bool = False,
-    ) -> PosterMatch:
-        """As `search_posters`, with whether the picture's lettering was read.
-
-        It is where no poster looks much like the picture (`posters.UNSURE`) and RapidOCR is installed; movies whose
-        title it is then come first.
         """
         return posters.search(
             self.request_view(),

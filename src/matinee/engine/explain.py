@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from matinee._util.topk import top_n
 from matinee.engine import reasons, users
 from matinee.engine.recommend import predicted_stars
 from matinee.engine.runtime import RequestView
-from matinee.engine.types import Explanation, Factor, ModelScore, MovieRef, RatedReason, Rater, Shared
+from matinee.engine.types import MovieRef
 from matinee.models.base import Model, Query
 
 MAX_REASONS = MAX_NEIGHBORS = 20
@@ -25,6 +27,85 @@ FIELDS = ("genres", "directors", "writers", "cast", "tags", "keywords")
 _WELL_RATED = 10
 """The movies at the ends of a factor are among this part (a tenth) of the rated movies, those of the most ratings."""
 _LEAST_WELL_RATED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ModelScore:
+    """What one model says of the film."""
+
+    name: str
+    score: Annotated[float | None, Field(description="Comparable within one model only; null: no opinion.")]
+    rank: Annotated[int | None, Field(description="Among the films that the user has not rated; null: no opinion.")]
+    of: Annotated[int, Field(description="Films that the model has an opinion on.")]
+
+
+@dataclass(frozen=True, slots=True)
+class RatedReason:
+    """A film that the user liked and its share in what liked films add to the score."""
+
+    movie_id: str
+    title: str
+    rating: float
+    share: Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Rater:
+    """A user of similar taste who has rated the film."""
+
+    user_id: str
+    similarity: float
+    common: Annotated[int, Field(description="Films that both have rated, this one left out.")]
+    stars: float
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """A latent factor, with its values for the user and the film."""
+
+    factor: int
+    user: float
+    film: float
+    product: Annotated[float, Field(description="What it adds to the score.")]
+    high: Annotated[tuple[MovieRef, ...], Field(description="Well-known films that have most of it.")]
+    low: Annotated[tuple[MovieRef, ...], Field(description="Those that have least.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the film shares with films that the user rates no lower than their own mean."""
+
+    field: Annotated[str, Field(description="genres, directors, writers, cast, tags or keywords.")]
+    shared: tuple[str, ...]
+    films: Annotated[tuple[MovieRef, ...], Field(description="Up to three films that share the most.")]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why one film for one user."""
+
+    user_id: str
+    movie_id: str
+    title: str
+    snapshot: str
+    model: Annotated[str, Field(description="Model whose reasons `because` gives.")]
+    fallback: Annotated[
+        str | None, Field(description='"popular" or "content" where that model knows too little of the user.')
+    ]
+    stars: Annotated[float | None, Field(description="Predicted; null where unknown.")]
+    rating: Annotated[float | None, Field(description="The user's own, which is left out of what explains the film.")]
+    models: tuple[ModelScore, ...]
+    because: Annotated[
+        tuple[RatedReason, ...], Field(description="Liked films, twenty at most, the biggest share first.")
+    ]
+    rest: Annotated[float, Field(description="Share of the liked films not listed.")]
+    reason: Annotated[str, Field(description="The same in words, plain text.")]
+    neighbors: Annotated[tuple[Rater, ...], Field(description="Twenty at most, the most similar first.")]
+    neighbors_mean: float | None
+    factors: Annotated[
+        tuple[Factor, ...], Field(description="Of iALS, the eight that matter most; empty where there is none.")
+    ]
+    content: tuple[Shared, ...]
 
 
 def explain(view: RequestView, user_id: str, movie_id: str, name: str | None) -> Explanation:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from matinee.data.ids import id_text
 from matinee.engine.charts import newcomer_scores
 from matinee.engine.filters import parse
-from matinee.engine.recommend import POOL, Hidden, allowed_rows, check_request, make_items, pick, predicted_stars
+from matinee.engine.recommend import POOL, allowed_rows, check_request, history_of, make_items, pick, predicted_stars
 from matinee.engine.runtime import RequestView
 from matinee.engine.types import GroupAnswer, GroupItem, GroupMethod, Member, MemberFit, Request
 from matinee.engine.writes import check_user_id
@@ -48,11 +48,11 @@ def recommend_group(view: RequestView, user_ids: Sequence[str], request: Request
     people: list[_Person] = []
     masks: list[NDArray[np.bool_]] = []
     for user_id in names:
-        query = view.history(user_id)
+        query, hidden = history_of(view, user_id)
         fallback = model.fallback(query) if len(query) else "popular"
         scores = None if fallback == "popular" else model.score([query])[0]
         people.append(_Person(user_id, query, fallback, scores))
-        masks.append(allowed_rows(view, parsed, query, request, Hidden.of_user(view, user_id)))
+        masks.append(allowed_rows(view, parsed, query, request, hidden))
     allowed = np.logical_and.reduce(masks)
     known = [person.scores for person in people if person.scores is not None]
     combined = _combined(known, allowed, method) if known else newcomer_scores(view, allowed, POOL * request.n)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +15,7 @@ from matinee.engine.encoder_pool import Encoders
 from matinee.engine.movie_lookup import matcher_of
 from matinee.engine.recommend import check_n, make_items
 from matinee.engine.runtime import RequestView
-from matinee.engine.types import PosterHit, PosterMatch, TitleReading
+from matinee.engine.types import Item
 from matinee.engine.updatable_spaces import UpdatableSpace
 from matinee.errors import InvalidInputError
 from matinee.indexes.base import check_vectors
@@ -26,6 +30,39 @@ SAME = 0.9999
 """Cosine from which on two posters are one and the same picture, whatever movie they are of."""
 
 
+@dataclass(frozen=True, slots=True)
+class PosterHit:
+    """A film whose poster looks alike: angular distance √(2 − 2·similarity), cosine similarity.
+
+    Attributes:
+        matched: "title" where its title stands on the picture, "look" otherwise.
+    """
+
+    item: Item
+    distance: float
+    similarity: float
+    matched: Literal["look", "title"] = "look"
+
+
+TitleReading = Literal["not needed", "read", "busy", "off", "not installed"]
+
+
+"""Whether a picture's lettering was read; see `PosterMatches`."""
+
+
+class PosterMatches(list[PosterHit]):
+    """The films of a picture: those whose title stands on it first, then those that look alike.
+
+    Attributes:
+        ocr: whether lettering was read. "not needed": a poster looks like it, or a vector was given. "busy": another
+            picture was being read.
+    """
+
+    def __init__(self, hits: Iterable[PosterHit], ocr: TitleReading) -> None:
+        super().__init__(hits)
+        self.ocr = ocr
+
+
 def search(
     view: RequestView,
     encoders: Encoders,
@@ -36,8 +73,8 @@ def search(
     filter: str,
     index: str,
     exclude_self: bool,
-) -> PosterMatch:
-    """The k movies with the most similar posters; see `Engine.match_poster`."""
+) -> PosterMatches:
+    """The k movies with the most similar posters; see `Engine.search_posters`."""
     check_n(k, view.settings.max_n, "k")
     if (image is None) == (vector is None):
         raise InvalidInputError("A poster search needs an image or a vector.", "Give exactly one of the two.")
@@ -67,7 +104,7 @@ def search(
     rows, likeness = rows[:k], likeness[:k]
     scores = np.full(len(view.catalog), np.nan, dtype=np.float32)
     scores[rows] = likeness
-    hits = tuple(
+    hits = (
         PosterHit(
             item,
             float(np.sqrt(max(2 - 2 * item.score, 0.0))),
@@ -76,7 +113,7 @@ def search(
         )
         for row, item in zip(rows.tolist(), make_items(view, rows, scores), strict=True)
     )
-    return PosterMatch(hits, ocr)
+    return PosterMatches(hits, ocr)
 
 
 def _titled(view: RequestView, encoders: Encoders, image: Image) -> tuple[TitleReading, list[int]]:

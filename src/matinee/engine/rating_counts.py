@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
 from matinee.data.ratings import Ratings
-from matinee.engine.applied_ratings import UNKNOWN, AppliedRatings
 from matinee.engine.filters import FilterStats
 from matinee.models.charts import Chart
 from matinee.stores.base import RatingChange
@@ -21,6 +20,27 @@ BaseRating = Callable[[str, str], "float | None"]
 
 FLAT = np.float32(1e-3)
 """Stands for each centered rating of a user who gives everything the same stars."""
+
+
+UNKNOWN = object()
+
+
+class AppliedRatings:
+    """By user and catalog row: stars, or None for a rating that was taken back. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, dict[int, float | None]] = {}
+
+    def put(self, user_id: str, row: int, stars: float | None) -> float | object | None:
+        """Note a rating; returns what was there before, `UNKNOWN` where the store had said nothing."""
+        held = self._of.setdefault(user_id, {})
+        before = held.get(row, UNKNOWN)
+        held[row] = stars
+        return before
+
+    def forget(self, user_id: str) -> dict[int, float | None]:
+        """Forget a user, and return what was noted."""
+        return self._of.pop(user_id, {})
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def recommend_stored(view: RequestView, user_id: str, request: Request) -> Answe
     """Rank movies for a stored user, see `Engine.recommend`."""
     # Before the history: a write in between makes the answer outdated, never wrong.
     version = view.user_version(user_id)
-    query, hidden = view.history(user_id), Hidden.of_user(view, user_id)
+    query, hidden = history_of(view, user_id)
     return recommend(view, query, request, hidden, user_id=user_id, version=version)
 
 
@@ -62,17 +62,19 @@ class Hidden(NamedTuple):
     not_interested: NDArray[np.int64] = NO_ROWS
 
     @classmethod
-    def of_user(cls, view: RequestView, user_id: str) -> Self:
-        """Of a stored user."""
-        return cls(view.rows_in_state(user_id, "seen"), view.rows_in_state(user_id, "not_interested"))
-
-    @classmethod
     def of_ids(cls, view: RequestView, seen: Iterable[Id], not_interested: Iterable[Id]) -> Self:
         """Given by ids; unknown ones are ignored."""
         rows = [
             view.catalog.rows(known_id(view.catalog, movie_id) for movie_id in ids) for ids in (seen, not_interested)
         ]
         return cls(*(some[some >= 0] for some in rows))
+
+
+def history_of(view: RequestView, user_id: str) -> tuple[Query, Hidden]:
+    """Of a stored user."""
+    held = view.held_user(user_id)
+    hidden = Hidden(held.rows(view.catalog, "seen"), held.rows(view.catalog, "not_interested"))
+    return view.history(user_id, held), hidden
 
 
 def recommend(

@@ -21,13 +21,12 @@ from matinee.data.catalog import Catalog, Movie
 from matinee.data.ratings import NO_TIME
 from matinee.data.vectors import MovieVectors
 from matinee.encoders.movie_texts import movie_texts
-from matinee.engine.applied_ratings import AppliedRatings
+from matinee.engine.catalog_cache import Rerankers
 from matinee.engine.filters import Filter, parse
 from matinee.engine.merged_ratings import MergedRatings, Overlay
 from matinee.engine.missing_vectors import MissingVectors
-from matinee.engine.rating_counts import Stats, Tastes, star_steps
+from matinee.engine.rating_counts import AppliedRatings, Stats, Tastes, star_steps
 from matinee.engine.remote_models import served_models
-from matinee.engine.rerank import Rerankers
 from matinee.engine.trending import Trend
 from matinee.engine.types import Ages
 from matinee.engine.updatable_spaces import CONTENT, UpdatableSpaces
@@ -38,7 +37,7 @@ from matinee.remote.opening import open_recommender
 from matinee.remote.recommender import State as Served
 from matinee.settings import Settings
 from matinee.snapshots import Snapshot
-from matinee.stores.base import Changes, MovieVector, State, Store, UserOverlay
+from matinee.stores.base import Changes, MovieVector, Store
 
 NOBODY: frozenset[str] = frozenset()
 
@@ -123,10 +122,14 @@ class RequestView:
         """All effective ratings of the movies in service; the same object until a rating or a movie changes."""
         return self.runtime.merged_ratings(self.catalog)
 
-    def history(self, user_id: str) -> Query:
-        """A user's effective history over the movies in service; empty where nothing is known."""
+    def history(self, user_id: str, held: HeldUser | None = None) -> Query:
+        """A user's effective history over the movies in service; empty where nothing is known.
+
+        Args:
+            held: what `held_user` says, where it is there already.
+        """
         ratings, active = self.snapshot.dataset.ratings, self.catalog.active
-        overlay = self.user_overlay(user_id)
+        overlay = (held or self.held_user(user_id)).overlay
         user = None if overlay.erased else ratings.find_user(user_id)
         merged: dict[int, tuple[float, int]] = {}
         if user is not None:
@@ -148,13 +151,9 @@ class RequestView:
                 merged[row] = (rating.rating, rating.timestamp)
         return query_of(merged, user_id)
 
-    def user_overlay(self, user_id: str) -> UserOverlay:
+    def held_user(self, user_id: str) -> HeldUser:
         """What the store holds about a user."""
-        return self.runtime.held_user(user_id).overlay
-
-    def rows_in_state(self, user_id: str, state: State) -> NDArray[np.int64]:
-        """Rows of the movies in service that have a state for a user."""
-        return self.runtime.held_user(user_id).rows(self.catalog, state)
+        return self.runtime.held_user(user_id)
 
     def known_history(self, user_id: str) -> Query:
         """A user's history.
@@ -298,13 +297,9 @@ class Runtime:
         """Version of a user's data as of the last `sync`; grows with every change."""
         return max(self._versions.get(user_id, 0), self._everyone)
 
-    def has_changed(self, user_id: str) -> bool:
-        """Whether the store holds anything about a user, as of the last `sync`."""
-        return user_id in self._versions
-
     def held_user(self, user_id: str) -> HeldUser:
         """What the store holds about a user, with every change up to the last `sync`."""
-        if not self.has_changed(user_id):
+        if user_id not in self._versions:
             return NOTHING  # the store holds nothing about users who never changed
         return self._users.get(user_id, self.user_version(user_id), lambda: self._seq)
 

@@ -4,18 +4,71 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from matinee._util.request_context import stage
-from matinee.data.ids import id_text, normalized
+from matinee.data.ids import Id, id_text, normalized
 from matinee.engine.movie_lookup import known_id
 from matinee.engine.runtime import RequestView
-from matinee.engine.types import MarkedMovie, StateChange, StatePage, StatesStored, Unknown
+from matinee.engine.types import Unknown
 from matinee.engine.writes import check_user_id
 from matinee.errors import InvalidInputError, UnknownMovieError
 from matinee.stores.base import STATES, MovieState, State
 
 MAX_STATES = 100_000
 """States of one user, and movies that one request calls seen, not interesting or excluded, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateChange:
+    """A state of a movie that is to be set, or, with `remove`, taken back; without a timestamp it is of now.
+
+    Examples:
+        >>> engine.set_states("43", [matinee.StateChange("2", "watchlist")]).stored
+        1
+        >>> [marked.state for marked in engine.states("43").states]
+        ['watchlist']
+    """
+
+    movie_id: Id
+    state: State
+    remove: bool = False
+    timestamp: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatesStored:
+    """What a write of states did.
+
+    Attributes:
+        stored: distinct states that were set or taken back.
+        unknown: ids of films that are not known, whose states were left out.
+    """
+
+    stored: int
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedMovie:
+    """A film that is seen, on the watchlist or not interesting."""
+
+    movie_id: str
+    title: str
+    year: int | None
+    state: State
+    timestamp: Annotated[int, Field(description="Seconds since 1970 UTC.")]
+
+
+@dataclass(frozen=True, slots=True)
+class StatePage:
+    """States of a user's films, newest first, and how many there are in all."""
+
+    states: tuple[MarkedMovie, ...]
+    total: int
 
 
 def check_state(state: str) -> State:
@@ -60,7 +113,7 @@ def _stored_id(view: RequestView, movie_id: str, *, removed: bool) -> str | None
 
 def check_room(view: RequestView, user_id: str, changes: dict[tuple[str, State], MovieState]) -> None:
     """Raise InvalidInputError where a user would have too many states."""
-    held = view.user_overlay(user_id).states
+    held = view.held_user(user_id).overlay.states
     total = sum(map(len, held.values()))
     if total + len(changes) <= MAX_STATES:
         return
@@ -78,7 +131,7 @@ def states_of(view: RequestView, user_id: str, movie_id: str) -> tuple[State, ..
     stored = _stored_id(view, movie_id, removed=True)
     if stored is None:
         raise UnknownMovieError(movie_id)
-    held = view.user_overlay(user_id).states
+    held = view.held_user(user_id).overlay.states
     return tuple(state for state in STATES if stored in held.get(state, {}))
 
 
@@ -87,7 +140,7 @@ def page(view: RequestView, user_id: str, *, state: State | None, limit: int | N
     if offset < 0 or (limit is not None and limit < 1):
         raise InvalidInputError(f"limit is {limit} and offset is {offset}.", "Use 1 and 0, or more.")
     wanted = STATES if state is None else (check_state(state),)
-    overlay = view.user_overlay(user_id)
+    overlay = view.held_user(user_id).overlay
     found = [
         (-timestamp, movie_id, one, row)
         for one in wanted

@@ -6,19 +6,17 @@ documentation shows, and a field with `exclude=True` is one that answers leave o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, WithJsonSchema
-from typing_extensions import TypedDict
 
 from matinee.data.catalog import Movie
 from matinee.data.ids import Id
 from matinee.engine.answer_tables import AnswerTable
-from matinee.stores.base import State
 
 Score = Annotated[float, WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]})]
 """NaN where unknown, which is null in JSON."""
@@ -96,7 +94,7 @@ class Item:
     """One ranked film.
 
     `row` is the film's row in the engine's current catalog. The order of a list looks at more than scores
-    (`matinee.engine.rerank`).
+    (`matinee.models.calibration`).
     """
 
     row: Annotated[int, Field(exclude=True)]
@@ -225,38 +223,6 @@ class Claimed:
         return self.ratings + self.states
 
 
-@dataclass(frozen=True, slots=True)
-class PosterHit:
-    """A film whose poster looks alike: angular distance √(2 − 2·similarity), cosine similarity.
-
-    Attributes:
-        matched: "title" where its title stands on the picture, "look" otherwise.
-    """
-
-    item: Item
-    distance: float
-    similarity: float
-    matched: Literal["look", "title"] = "look"
-
-
-TitleReading = Literal["not needed", "read", "busy", "off", "not installed"]
-"""Whether a picture's lettering was read; see `PosterMatch`."""
-
-
-@dataclass(frozen=True, slots=True)
-class PosterMatch:
-    """The films of a picture.
-
-    Attributes:
-        hits: films whose title stands on the picture first, then those that look alike.
-        ocr: whether lettering was read. "not needed": a poster looks like it, or a vector was given. "busy": another
-            picture was being read.
-    """
-
-    hits: tuple[PosterHit, ...]
-    ocr: TitleReading
-
-
 @dataclass(frozen=True)
 class MovieMap:
     """Every film of a space as a point.
@@ -272,100 +238,6 @@ class MovieMap:
     rows: NDArray[np.int64]
     points: NDArray[np.float32]
     movie_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One search result.
-
-    Attributes:
-        row: in the catalog.
-        score: 0..1.
-        matched: "title", "person", "meaning", "words", "poster", "wish" (it is what was asked for) or "similar".
-        how: why, in words.
-        matched_title: the original or alternate title that matched; None: the title did, or something else.
-        line: the sentence of the plot that has most of the words, of a movie that was found by what it is about.
-    """
-
-    row: int
-    movie: Movie
-    score: float
-    matched: str
-    how: str
-    matched_title: str | None = None
-    line: str | None = None
-
-
-class SearchAnswer(list[Hit]):
-    """Movies found, best first.
-
-    Attributes:
-        understood: what was read from the text (people, genres, years …); None: it was searched as it is.
-        suggestions: rows of movies whose titles are a little like the text, where nothing was found.
-    """
-
-    def __init__(
-        self, hits: Iterable[Hit] = (), understood: Understood | None = None, suggestions: Iterable[MovieRef] = ()
-    ) -> None:
-        super().__init__(hits)
-        self.understood = understood
-        self.suggestions = tuple(suggestions)
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody in the catalog: the number of movies by role, and the best known of them."""
-
-    name: str
-    roles: dict[str, int]
-    films: list[PersonFilm]
-
-
-@dataclass(frozen=True, slots=True)
-class PersonFilm:
-    """A movie of somebody, and how: "directed by", "with"."""
-
-    movie_id: str
-    title: str
-    year: int | None
-    how: str
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part of a search text that was understood.
-
-    Attributes:
-        label: for people: "Action", "1990s", "with Bruce Willis".
-        filter: the same in the filter language; None: it is no filter ("like Heat").
-        words: the part of the text.
-        movie_id: the movie of "like …".
-    """
-
-    label: str
-    filter: str | None
-    words: str
-    movie_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Understood:
-    """What a search text asks for.
-
-    Attributes:
-        text: what is left to search for.
-        parts: what was read.
-        notes: what cannot be heeded, in sentences.
-    """
-
-    text: str
-    parts: tuple[Part, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def filter(self) -> str:
-        """All parts as one filter."""
-        return " and ".join(part.filter for part in self.parts if part.filter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,55 +266,6 @@ class RatedMovie:
     title: str
     rating: float
     timestamp: Annotated[int | None, Field(description="Seconds since 1970 UTC, where known.")]
-
-
-@dataclass(frozen=True, slots=True)
-class StateChange:
-    """A state of a movie that is to be set, or, with `remove`, taken back; without a timestamp it is of now.
-
-    Examples:
-        >>> engine.set_states("43", [matinee.StateChange("2", "watchlist")]).stored
-        1
-        >>> [marked.state for marked in engine.states("43").states]
-        ['watchlist']
-    """
-
-    movie_id: Id
-    state: State
-    remove: bool = False
-    timestamp: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StatesStored:
-    """What a write of states did.
-
-    Attributes:
-        stored: distinct states that were set or taken back.
-        unknown: ids of films that are not known, whose states were left out.
-    """
-
-    stored: int
-    unknown: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class MarkedMovie:
-    """A film that is seen, on the watchlist or not interesting."""
-
-    movie_id: str
-    title: str
-    year: int | None
-    state: State
-    timestamp: Annotated[int, Field(description="Seconds since 1970 UTC.")]
-
-
-@dataclass(frozen=True, slots=True)
-class StatePage:
-    """States of a user's films, newest first, and how many there are in all."""
-
-    states: tuple[MarkedMovie, ...]
-    total: int
 
 
 @dataclass(frozen=True)
@@ -481,241 +304,3 @@ class MovieRatings:
     count: int
     mean: float | None
     histogram: tuple[tuple[float, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ModelScore:
-    """What one model says of the film."""
-
-    name: str
-    score: Annotated[float | None, Field(description="Comparable within one model only; null: no opinion.")]
-    rank: Annotated[int | None, Field(description="Among the films that the user has not rated; null: no opinion.")]
-    of: Annotated[int, Field(description="Films that the model has an opinion on.")]
-
-
-@dataclass(frozen=True, slots=True)
-class RatedReason:
-    """A film that the user liked and its share in what liked films add to the score."""
-
-    movie_id: str
-    title: str
-    rating: float
-    share: Annotated[float, Field(ge=0, le=1)]
-
-
-@dataclass(frozen=True, slots=True)
-class Rater:
-    """A user of similar taste who has rated the film."""
-
-    user_id: str
-    similarity: float
-    common: Annotated[int, Field(description="Films that both have rated, this one left out.")]
-    stars: float
-
-
-@dataclass(frozen=True, slots=True)
-class Factor:
-    """A latent factor, with its values for the user and the film."""
-
-    factor: int
-    user: float
-    film: float
-    product: Annotated[float, Field(description="What it adds to the score.")]
-    high: Annotated[tuple[MovieRef, ...], Field(description="Well-known films that have most of it.")]
-    low: Annotated[tuple[MovieRef, ...], Field(description="Those that have least.")]
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What the film shares with films that the user rates no lower than their own mean."""
-
-    field: Annotated[str, Field(description="genres, directors, writers, cast, tags or keywords.")]
-    shared: tuple[str, ...]
-    films: Annotated[tuple[MovieRef, ...], Field(description="Up to three films that share the most.")]
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """Why one film for one user."""
-
-    user_id: str
-    movie_id: str
-    title: str
-    snapshot: str
-    model: Annotated[str, Field(description="Model whose reasons `because` gives.")]
-    fallback: Annotated[
-        str | None, Field(description='"popular" or "content" where that model knows too little of the user.')
-    ]
-    stars: Annotated[float | None, Field(description="Predicted; null where unknown.")]
-    rating: Annotated[float | None, Field(description="The user's own, which is left out of what explains the film.")]
-    models: tuple[ModelScore, ...]
-    because: Annotated[
-        tuple[RatedReason, ...], Field(description="Liked films, twenty at most, the biggest share first.")
-    ]
-    rest: Annotated[float, Field(description="Share of the liked films not listed.")]
-    reason: Annotated[str, Field(description="The same in words, plain text.")]
-    neighbors: Annotated[tuple[Rater, ...], Field(description="Twenty at most, the most similar first.")]
-    neighbors_mean: float | None
-    factors: Annotated[
-        tuple[Factor, ...], Field(description="Of iALS, the eight that matter most; empty where there is none.")
-    ]
-    content: tuple[Shared, ...]
-
-
-class StarCount(TypedDict):
-    """How often a number of stars was given."""
-
-    stars: float
-    count: int
-
-
-class MeanRating(TypedDict):
-    """Ratings and their mean."""
-
-    ratings: int
-    mean: float | None
-
-
-class Totals(MeanRating):
-    """How many there are of everything."""
-
-    users: Annotated[int, Field(description="Users who have rated any of these films.")]
-    films: int
-    rated_films: int
-    density: Annotated[float, Field(description="Ratings / (users × films), 0..1.")]
-    first: Annotated[
-        int | None, Field(description="Time of the oldest rating, seconds since 1970 UTC; null where unknown.")
-    ]
-    last: int | None
-
-
-class YearRatings(MeanRating):
-    """Ratings given in one year."""
-
-    year: int
-
-
-class MonthRatings(MeanRating):
-    """Ratings given in one month."""
-
-    month: Annotated[str, Field(examples=["1996-03"])]
-
-
-class YearMovies(MeanRating):
-    """Films of one year."""
-
-    year: int
-    films: int
-
-
-class DecadeMovies(MeanRating):
-    """Films of ten years."""
-
-    decade: int
-    films: int
-
-
-class GroupMovies(MeanRating):
-    """Films that have a genre, director, country or tag; a film of several counts for each."""
-
-    name: str
-    films: int
-
-
-Bin = TypedDict("Bin", {"from": int, "to": int, "count": int})
-Bin.__doc__ = "Number of users or films with `from` to `to` ratings."
-
-
-class Spread(TypedDict):
-    """Ratings of a user, or of a film, among those who have any; bins grow as 1, 2, 5, 10, 20, 50 …"""
-
-    bins: list[Bin]
-    median: float | None
-    mean: float | None
-    most: int
-
-
-class TailPoint(TypedDict):
-    """Share of the films, most rated first, and the share of all ratings that they have."""
-
-    films: float
-    ratings: float
-
-
-class TopMovie(MeanRating):
-    """A film of many ratings."""
-
-    movie_id: str
-    title: str
-    year: int | None
-
-
-class TopUser(MeanRating):
-    """A user of many ratings."""
-
-    user_id: str
-
-
-class Statistics(TypedDict):
-    """Statistics of the ratings of some films."""
-
-    filter: str
-    totals: Totals
-    stars: Annotated[list[StarCount], Field(description="Every step of the data's scale, zeros included.")]
-    years: Annotated[
-        list[YearRatings], Field(description="By the time of the rating, in UTC; empty where times are unknown.")
-    ]
-    months: Annotated[list[MonthRatings], Field(description="The same by month; empty where there are more than 600.")]
-    released: Annotated[list[YearMovies], Field(description="By the year of the film.")]
-    decades: list[DecadeMovies]
-    genres: Annotated[list[GroupMovies], Field(description="Most ratings first, as directors and countries.")]
-    directors: Annotated[list[GroupMovies], Field(description="Fifty at most, as countries, tags, films and users.")]
-    countries: list[GroupMovies]
-    tags: Annotated[list[GroupMovies], Field(description="Most films first.")]
-    per_user: Spread
-    per_film: Spread
-    long_tail: Annotated[
-        list[TailPoint], Field(description="About a hundred points; empty where there are no ratings.")
-    ]
-    top_films: Annotated[list[TopMovie], Field(description="Most ratings first.")]
-    top_users: Annotated[list[TopUser], Field(description="Most ratings of these films first.")]
-
-
-class ReasonCount(TypedDict):
-    """How many rows there were of one kind."""
-
-    reason: str
-    count: int
-
-
-class TableRows(TypedDict):
-    """Rows of one table: `rows_in` − `rows_out` is the sum of `dropped`."""
-
-    name: str
-    rows_in: int
-    rows_out: int
-    dropped: list[ReasonCount]
-    changed: list[ReasonCount]
-    noticed: Annotated[list[ReasonCount], Field(description="Rows kept unchanged, but worth a look.")]
-
-
-class JoinShare(TypedDict):
-    """Share of the films, 0..1, for which a source had something."""
-
-    name: str
-    share: float
-
-
-class DataReport(TypedDict):
-    """How the data of the snapshot were cleaned."""
-
-    snapshot: str
-    dataset: str
-    fingerprint: Annotated[str, Field(description="sha256 of films and ratings.")]
-    scale: Annotated[list[float], Field(description="Lowest and highest stars.")]
-    n_users: int
-    n_items: int
-    n_ratings: int
-    notes: list[str]
-    joins: list[JoinShare]
-    tables: list[TableRows]

@@ -21,7 +21,7 @@ from matinee.errors import ServiceError
 from matinee.settings import Settings
 from matinee.web.blocks import build_blocks
 from matinee.web.core import AWAY, Core
-from matinee.web.guard import Guard
+from matinee.web.guard import MAX_FILE, Guard
 from matinee.web.maps import MapFiles
 from matinee.web.page_head import PageHead
 from matinee.web.request_ids import RequestIds
@@ -56,7 +56,6 @@ PROXIED_HEADERS = (
     "x-matinee-poster",
     "content-security-policy",
 )
-MAX_UPLOAD = "8mb"
 POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
@@ -149,7 +148,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         favicon_path=ASSETS / "icon.svg",
         footer_links=["api"],
         run_history=False,
-        max_file_size=MAX_UPLOAD,
+        max_file_size=MAX_FILE,
         show_error=False,
     )
     return app

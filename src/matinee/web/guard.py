@@ -27,8 +27,8 @@ FILES = {"/app/import", "/app/picture"}
 """Other paths that take a file as their body."""
 MAX_BODY = 1 << 20
 """Maximum size of a request body with inputs, in bytes."""
-MAX_UPLOAD = 16 << 20
-"""Maximum size of an upload, in bytes. Gradio limits each file (`max_file_size`)."""
+MAX_UPLOAD, MAX_FILE = 16 << 20, 8 << 20
+"""Maximum size of an upload and of each file in it, in bytes; the latter is Gradio's to check (`max_file_size`)."""
 
 
 PACKAGED = ("/static/", "/assets/", "/svelte/")

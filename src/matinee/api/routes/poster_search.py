@@ -22,7 +22,7 @@ from matinee.api.schemas.explore import MapOut
 from matinee.api.schemas.requests import Body
 from matinee.api.service import EngineDep, service_of
 from matinee.engine import Engine
-from matinee.engine.types import PosterHit, PosterMatch
+from matinee.engine.posters import PosterHit, PosterMatches
 
 router = APIRouter(tags=["posters"])
 
@@ -85,12 +85,12 @@ async def search_posters(
     else:
         image = await uploaded_image(request)
 
-    def work() -> PosterMatch:
-        return engine.match_poster(image, vector=vector, k=k, filter=filter, index=index, exclude_self=exclude_self)
+    def work() -> PosterMatches:
+        return engine.search_posters(image, vector=vector, k=k, filter=filter, index=index, exclude_self=exclude_self)
 
-    (match,) = await work_queue.run([work])
-    items = await run_in_threadpool(_records, engine, match.hits, metadata)
-    return reply({"items": items, "ocr": match.ocr, "index": index, "snapshot": engine.snapshot_id})
+    (hits,) = await work_queue.run([work])
+    items = await run_in_threadpool(_records, engine, hits, metadata)
+    return reply({"items": items, "ocr": hits.ocr, "index": index, "snapshot": engine.snapshot_id})
 
 
 def _records(engine: Engine, hits: Sequence[PosterHit], metadata: bool) -> list[dict[str, Any]]:

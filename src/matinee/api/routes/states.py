@@ -15,7 +15,7 @@ from matinee.api.render import reply
 from matinee.api.schemas.states import MarkOut, StatePageOut, StatesIn, StatesStoredOut
 from matinee.api.service import EngineDep, service_of
 from matinee.engine import Engine
-from matinee.engine.types import StateChange
+from matinee.engine.states import StateChange
 from matinee.stores.base import State
 
 router = APIRouter(tags=["users and ratings"])

@@ -12,9 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from matinee.api.schemas.examples import ITEM, MOVIE, SNAPSHOT, example, with_example
 from matinee.data.catalog import Movie
-from matinee.engine import types
+from matinee.engine import explain, types
 from matinee.engine.embedding_backlog import BacklogState
-from matinee.engine.types import Answer, Item, Neighbor, RatedMovie, TitleReading
+from matinee.engine.posters import TitleReading
+from matinee.engine.search import answers as search_answers
+from matinee.engine.types import Answer, Item, Neighbor, RatedMovie
 
 
 class FilmOut(BaseModel):
@@ -116,7 +118,7 @@ class SearchOut(
     query: str
     items: list[HitOut]
     snapshot: str
-    understood: types.Understood | None = Field(
+    understood: search_answers.Understood | None = Field(
         None, description="What was read from the text; null where it was searched as it is."
     )
     suggestions: list[types.MovieRef] = Field([], description="Near titles, where nothing was found: a question.")
@@ -134,7 +136,7 @@ class PeopleOut(
     """People found, best known first."""
 
     query: str
-    items: list[types.Person]
+    items: list[search_answers.Person]
     snapshot: str
 
 
@@ -299,7 +301,7 @@ class CoreReadyOut(
 
 
 Explanation = with_example(
-    types.Explanation,
+    explain.Explanation,
     """{
       "user_id": "42", "movie_id": "2959", "title": "Fight Club", "snapshot": "20260101T120000Z-0123abcd",
       "model": "blend", "fallback": null, "stars": 4.349, "rating": null,

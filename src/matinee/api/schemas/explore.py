@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from matinee.api.schemas.examples import SNAPSHOT, example, with_example
-from matinee.engine import types
-from matinee.engine.types import StarCount
+from matinee.engine import browse, data_statistics, types
+from matinee.engine.data_statistics import StarCount
 
 
 class UserRowOut(BaseModel):
@@ -65,7 +65,7 @@ class FilmRatingsOut(
 
 
 DataReport = with_example(
-    types.DataReport,
+    browse.DataReport,
     f"""{{
       {SNAPSHOT}, "dataset": "ml-latest-small", "fingerprint": "a38a2ae375ed", "scale": [0.5, 5.0],
       "n_users": 610, "n_items": 9742, "n_ratings": 100836, "notes": [],
@@ -77,7 +77,7 @@ DataReport = with_example(
     }}""",
 )
 Statistics = with_example(
-    types.Statistics,
+    data_statistics.Statistics,
     """{
       "filter": "",
       "totals": {

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 from matinee.api.parameters import at_most
 from matinee.api.schemas.examples import example, with_example
 from matinee.api.schemas.requests import Body, OfMovie
-from matinee.engine import types
-from matinee.engine.types import MarkedMovie
+from matinee.engine import states
+from matinee.engine.states import MarkedMovie
 from matinee.settings import MAX_AT_ONCE
 from matinee.stores.base import State
 
@@ -40,7 +40,7 @@ class StatesIn(
     )
 
 
-StatesStoredOut = with_example(types.StatesStored, '{"stored": 2, "unknown": []}')
+StatesStoredOut = with_example(states.StatesStored, '{"stored": 2, "unknown": []}')
 
 
 class MarkOut(

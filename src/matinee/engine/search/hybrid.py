@@ -16,13 +16,14 @@ from matinee.engine.filters import value_text
 from matinee.engine.filters.columns import columns_of
 from matinee.engine.recommend import check_n
 from matinee.engine.runtime import RequestView
+from matinee.engine.search.answers import Hit, Part, Person, PersonFilm, SearchAnswer, Understood
 from matinee.engine.search.bm25 import WordIndex, words_of
 from matinee.engine.search.people import FoundPerson, PeopleIndex, people_of
 from matinee.engine.search.rank_fusion import DEPTH, MIN_COSINE, Fused, fuse_search, meaning_hits, titled
 from matinee.engine.search.title_index import EXACT, PREFIX, WORD, TitleHit, key_of, titles_of
 from matinee.engine.search.wishes import liked, read_wish, without_nations
 from matinee.engine.similar import similar
-from matinee.engine.types import Hit, MovieRef, Part, Person, PersonFilm, SearchAnswer, SearchBy, Understood
+from matinee.engine.types import MovieRef, SearchBy
 from matinee.errors import EncoderError, FetchError, InvalidInputError
 
 log = logging.getLogger("matinee.engine")

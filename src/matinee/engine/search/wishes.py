@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from matinee.engine.filters import fold, value_text
-from matinee.engine.types import Part, Understood
+from matinee.engine.search.answers import Part, Understood
 from matinee.models.content.words import words as proper_words
 
 MOST_WORDS = 14

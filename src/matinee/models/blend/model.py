@@ -19,12 +19,13 @@ from matinee.errors import InvalidInputError, MatineeError, SnapshotError
 from matinee.models.base import Fallback, Model, ModelConfig, Progress, Query, Scores, State
 from matinee.models.blend.score_fusion import (
     Known,
-    WeightedMean,
+    Weighted,
     fill,
     known_movies,
     mean_known,
     standardize,
     unseen,
+    weighted_mean,
     without,
 )
 from matinee.models.blend.unrated import Estimate, estimate_from_content, estimate_from_mapping
@@ -83,7 +84,7 @@ class Part(NamedTuple):
     """Standardized scores of a part, (n_queries, n_items).
 
     Attributes:
-        known: movies that it scores, see `fusion.known_movies`.
+        known: movies that it scores, see `known_movies`.
         deviation: what its own scores were divided by, (n_queries, 1).
     """
 
@@ -278,9 +279,7 @@ class Blend(Model[BlendConfig]):
         evidence = self._evidence(queries)
         warm = self._warm_movies() if any(name not in core for name in names) else None
         for name in sorted(names, key=lambda name: name not in core):
-            scores = self._raw(name, queries)
-            known = known_movies(scores)
-            scores, deviation = standardize(scores, known if name in core or warm is None else known & warm)
+            scores, known, deviation = standardize(self._raw(name, queries), None if name in core else warm)
             if name != self.config.popular and bool((evidence < 1).any()):
                 scores *= evidence
                 deviation = deviation / evidence
@@ -377,24 +376,18 @@ class Blend(Model[BlendConfig]):
         """Blended scores of histories that a core part knows."""
         weights, core = self.weights_for(queries), self._core()
         without_core = ~_any_weight(weights, core, len(queries))
-        mixed = WeightedMean(len(queries), self.n_items)
-        parts: list[Part] = []
-        similarity: Part | None = None
-        for part in self.standardized(queries, weights):
-            if part.name == self.config.content:
-                similarity = part._replace(scores=part.scores.copy())  # it serves twice
-            mixed.add(part.scores, part.known, weights[part.name], (part.name in core) | without_core)
-            parts.append(part)
-        scores = mixed.mean()
+        parts = list(self.standardized(queries, weights))
+        content = next((part for part in parts if part.name == self.config.content), None)
+        similarity = None if content is None else content.scores.copy()  # it serves twice
+        mixed = [
+            Weighted(part.scores, part.known, weights[part.name], (part.name in core) | without_core) for part in parts
+        ]
+        scores = weighted_mean(mixed, len(queries), self.n_items)
         cold = np.flatnonzero(np.isnan(scores).any(axis=0))
-        estimate = (
-            self._estimate(scores, queries, cold, None if similarity is None else similarity.scores)
-            if len(cold)
-            else None
-        )
+        estimate = self._estimate(scores, queries, cold, similarity) if len(cold) else None
         if estimate is not None:
             scores[:, cold] = np.where(np.isnan(scores[:, cold]), estimate.scores, scores[:, cold])
-        return Blended(scores, weights, parts, estimate, None if similarity is None else similarity.deviation)
+        return Blended(scores, weights, parts, estimate, None if content is None else content.deviation)
 
     def _estimate(
         self, blended: Scores, queries: Sequence[Query], movies: NDArray[np.int64], ready: Scores | None
@@ -538,9 +531,8 @@ class Blend(Model[BlendConfig]):
 
 def _apart(scores: Scores, rows: Sequence[int]) -> tuple[Scores, Known]:
     """Standardized scores of similar movies, in which no movie has one of itself, and which are known."""
-    scores = without(scores, rows)
-    known = known_movies(scores)
-    return standardize(scores, known)[0], known
+    scores, known, _ = standardize(without(scores, rows))
+    return scores, known
 
 
 def _curve(curve: Curve) -> NDArray[np.float64]:

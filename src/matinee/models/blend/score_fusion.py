@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +31,14 @@ def known_movies(scores: Scores) -> Known:
     return known[:1] if alike else known
 
 
-def standardize(scores: Scores, among: Known) -> tuple[Scores, Column]:
-    """Scores less the mean of their row, over the deviation, and the deviations, (n, 1); the scores given are changed.
+def standardize(scores: Scores, movies: Known | None = None) -> tuple[Scores, Known, Column]:
+    """Scores less the mean of their row, over the deviation, in place; which are known; and the deviations, (n, 1).
 
     Args:
-        among: (1 or n, n_items), movies whose scores, all known, make mean and deviation.
+        movies: (1 or n, n_items), the known ones of these make mean and deviation; None: all that are known.
     """
+    known = known_movies(scores)
+    among = known if movies is None else known & movies
     if len(among) > 1:
         mean, deviation = moments(scores, among)
     else:
@@ -47,67 +50,64 @@ def standardize(scores: Scores, among: Known) -> tuple[Scores, Column]:
         deviation = np.sqrt(np.einsum("ij,ij->i", rest, rest) / count)[:, None]
         deviation[deviation <= 1e-9 + 1e-6 * np.abs(mean)] = 1
         if whole:
-            return np.divide(rest, deviation, out=scores), deviation
+            return np.divide(rest, deviation, out=scores), known, deviation
     scores -= mean
     scores /= deviation
-    return scores, deviation
+    return scores, known, deviation
 
 
-class WeightedMean:
-    """The weighted mean of standardized scores, added one part after the other.
+class Weighted(NamedTuple):
+    """Standardized scores of a part, (n, n_items), and what they count.
+
+    Attributes:
+        known: see `known_movies`.
+        weight: (n, 1), ≥ 0.
+        counts: (n, 1), whether a movie is known that this part knows.
+    """
+
+    scores: Scores
+    known: Known
+    weight: Column
+    counts: NDArray[np.bool_]
+
+
+def weighted_mean(parts: Sequence[Weighted], n_queries: int, n_items: int) -> Scores:
+    """The weighted mean of the parts, (n_queries, n_items), whose scores are used up.
 
     A movie that some parts do not know is the mean of the others; NaN where no part that counts knows it.
     """
-
-    def __init__(self, n_queries: int, n_items: int) -> None:
-        self._total = np.zeros((n_queries, n_items), dtype=np.float32)
-        self._added: list[tuple[Known, Column, NDArray[np.bool_]]] = []
-
-    def add(self, scores: Scores, known: Known, weight: Column, counts: NDArray[np.bool_]) -> None:
-        """Add a part, whose scores, (n, n_items), are changed.
-
-        Args:
-            known: see `known_movies`.
-            weight: (n, 1), ≥ 0.
-            counts: (n, 1), whether a movie is known that this part knows.
-        """
+    total: Scores = np.zeros((n_queries, n_items), dtype=np.float32)
+    for scores, known, weight, _ in parts:
         scores *= weight
         if len(known) == 1:
             scores[:, ~known[0]] = 0
         else:
             scores[~known] = 0
-        self._total += scores
-        self._added.append((known, weight, counts))
+        total += scores
+    if not parts:
+        return np.full_like(total, np.nan)
+    if n_queries == 1 or any(len(part.known) > 1 for part in parts):
+        total /= _divisor(parts, [part.known for part in parts])
+        return total
+    # Few patterns of parts that know a movie, each with many movies: one divisor a query for each.
+    codes = np.zeros(n_items, dtype=np.int64)
+    for position, part in enumerate(parts):
+        codes += part.known[0].astype(np.int64) << position
+    for pattern in np.flatnonzero(np.bincount(codes)).tolist():
+        columns = np.flatnonzero(codes == pattern)
+        knowing = [np.array([[bool(pattern >> position & 1)]]) for position in range(len(parts))]
+        total[:, slice(None) if len(columns) == n_items else columns] /= _divisor(parts, knowing)
+    return total
 
-    def mean(self) -> Scores:
-        """The mean, (n, n_items); the object is used up."""
-        if not self._added:
-            return np.full_like(self._total, np.nan)
-        if len(self._total) == 1 or any(len(known) > 1 for known, _, _ in self._added):
-            self._divide(slice(None), [known for known, _, _ in self._added])
-            return self._total
-        # Few patterns of parts that know a movie, each with many movies: one divisor a query for each.
-        codes = np.zeros(self._total.shape[1], dtype=np.int64)
-        for position, (known, _, _) in enumerate(self._added):
-            codes += known[0].astype(np.int64) << position
-        patterns = np.flatnonzero(np.bincount(codes))
-        for pattern in patterns.tolist():
-            columns = slice(None) if len(patterns) == 1 else np.flatnonzero(codes == pattern)
-            self._divide(columns, [np.array([[bool(pattern >> position & 1)]]) for position in range(len(self._added))])
-        return self._total
 
-    def _divide(self, columns: slice | NDArray[np.int64], known: Sequence[NDArray[np.bool_]]) -> None:
-        """Divide the sums of some movies by the weights of the parts that know them, each (1 or n, 1 or n_columns)."""
-        weights: NDArray[np.float32] = np.zeros((1, 1), dtype=np.float32)
-        sound: NDArray[np.bool_] = np.zeros((1, 1), dtype=np.bool_)
-        for here, (_, weight, counts) in zip(known, self._added, strict=True):
-            weights = (weights + here * weight).astype(np.float32, copy=False)
-            sound = sound | (here & (counts & (weight > 0)))
-        divisor = np.where(sound, weights, np.float32(np.nan))
-        if isinstance(columns, slice):
-            self._total /= divisor
-        else:
-            self._total[:, columns] /= divisor
+def _divisor(parts: Sequence[Weighted], known: Sequence[NDArray[np.bool_]]) -> Scores:
+    """Summed weights of the parts that know a movie, NaN where none counts; `known` is (1 or n, 1 or n_items) each."""
+    weights: NDArray[np.float32] = np.zeros((1, 1), dtype=np.float32)
+    sound: NDArray[np.bool_] = np.zeros((1, 1), dtype=np.bool_)
+    for here, part in zip(known, parts, strict=True):
+        weights = (weights + here * part.weight).astype(np.float32, copy=False)
+        sound = sound | (here & (part.counts & (part.weight > 0)))
+    return np.where(sound, weights, np.float32(np.nan))
 
 
 def regress(blended: Scores, content: Scores) -> tuple[Column, Column]:

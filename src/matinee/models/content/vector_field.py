@@ -54,7 +54,7 @@ class VectorField:
     @property
     def dim(self) -> int:
         """Values in a projected vector."""
-        return self.base.dim
+        return int(self.base.vectors.shape[1])
 
     @property
     def movies(self) -> MovieVectors:
@@ -74,8 +74,9 @@ class VectorField:
         """(len(rows), dim), 0 for movies without a vector."""
         result = np.zeros((len(rows), self.dim), dtype=np.float32)
         for movies in (self.base, self._fresh):
-            positions = np.minimum(np.searchsorted(movies.rows, rows), max(len(movies) - 1, 0))
-            if len(movies):
+            n = movies.rows.size
+            if n:
+                positions = np.minimum(np.searchsorted(movies.rows, rows), n - 1)
                 here = movies.rows[positions] == rows
                 result[here] = movies.vectors[positions[here]]
             if movies is self.base and len(self._removed):
@@ -85,7 +86,7 @@ class VectorField:
     def products(self, profiles: Floats, n_items: int) -> Floats:
         """Inner products of all movies with profiles, (dim, n) → (n_items, n); 0 for movies without a vector."""
         result = self.base.vectors @ profiles
-        if len(self.base) != n_items or len(self._removed):
+        if self.base.rows.size != n_items or len(self._removed):
             full = np.zeros((n_items, profiles.shape[1]), dtype=np.float32)
             full[self.base.rows] = result
             full[self._removed] = 0

@@ -21,21 +21,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from matinee._util.file_lock import FileLock, Turn
-from matinee._util.private_files import private_file, private_folder, warn_if_open
+from matinee._util.private_files import private_folder, warn_if_open
 from matinee.databases.lifetime import Lifetime
 from matinee.errors import ReadOnlyError, StoreError
 from matinee.stores.sqlite import migrations
 from matinee.stores.sqlite.connection import Access, Connection, Reader, connect
-from matinee.stores.sqlite.errors import RESTORE, is_busy, is_unwritable, store_error
-from matinee.stores.sqlite.replacement import IN_USE, alone, is_pending
-from matinee.stores.sqlite.version import tell_version
+from matinee.stores.sqlite.errors import RESTORE, is_unwritable, store_error
+from matinee.stores.sqlite.opening import check_content, make_file, make_ready, shared_lock, ways_to_read
 from matinee.stores.sqlite.watched_file import WatchedFile, beside, size_of
 
 T = TypeVar("T")
 
 CHECKPOINT_MS = 50
-CHECK_BELOW = 64 << 20
-"""Files smaller than this (bytes) get a full integrity check when opened. It takes well under a second."""
 PROBE_SECONDS = 1.0
 """Seconds between two attempts to write where that has failed."""
 TURN, NEXT = ".turn", ".next"
@@ -104,62 +101,25 @@ class Connections:
         """Open for writing: make what is missing, migrate, check."""
         private_folder(self.path.parent)
         warn_if_open(self.path.parent)
-        self._share()
-        size = size_of(self.path)
-        # SQLite would treat an empty file as a new database and discard its log.
-        if not size and self.path.exists() and size_of(self._files.log):
-            raise sqlite3.DatabaseError("the file is empty, but its write-ahead log is not")
-        private_file(self.path)
+        if self._in_use is None:
+            self._in_use = shared_lock(self.path, self._busy_timeout)
+        size = make_file(self.path, self._files.log)
         if self._turn is None:
             self._turn = Turn(beside(self.path, TURN), beside(self.path, NEXT))
-        writer = self._writer = self._connect(Access.WRITABLE)
-        migrations.check(writer, self.path)
-        self._set_wal(writer)
-        migrations.migrate(writer, self.path)
-        self._check_content(writer, size)
+        self._writer = self._connect(Access.WRITABLE)
+        make_ready(self._writer, self.path, size, self._busy_timeout)
         self._files.keep()
         self._access = Access.WRITABLE
         self._generation += 1
-        tell_version()
-
-    def _share(self) -> None:
-        """Share the lock that a restore needs for itself."""
-        if self._in_use is not None:
-            return
-        while True:
-            if is_pending(self.path):
-                with alone(self.path):  # which finishes the restore that was killed
-                    pass
-            lock = FileLock(beside(self.path, IN_USE))
-            if not lock.acquire(time.monotonic() + self._busy_timeout, shared=True):
-                lock.close()
-                raise StoreError(f"The store {self.path} is being restored.", "Wait until `matinee restore` has ended.")
-            if not is_pending(self.path):
-                break
-            lock.close()
-        self._in_use = lock
-
-    @staticmethod
-    def _check_content(connection: Connection, size: int) -> None:
-        if size < CHECK_BELOW:
-            result = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if result != "ok":
-                raise sqlite3.DatabaseError(f"it is damaged ({result})")
 
     def _open_to_read(self) -> bool:
         """Open for reading alone, in the first way that works; False: none does."""
         with suppress(OSError, StoreError):  # of a read-only folder nobody can be told
-            self._share()
-        size, logged = size_of(self.path), size_of(self._files.log)
-        ways = [Access.READ_ONLY] if size else []
-        if size and not logged:
-            ways.append(Access.FROZEN)
-        if not size and not logged and not self.path.is_dir():
-            ways.append(Access.ABSENT)
-        for access in ways:
+            self._in_use = self._in_use or shared_lock(self.path, self._busy_timeout)
+        for access in ways_to_read(self.path, self._files.log):
             state = self._files.frozen_state()
             try:
-                self._try_reading(access, size)
+                self._try_reading(access, size_of(self.path))
             except (sqlite3.Error, OSError):
                 continue
             self._access, self._state = access, state
@@ -178,7 +138,7 @@ class Connections:
         try:
             migrations.check(connection, self.path)
             connection.execute("SELECT seq FROM state").fetchone()
-            self._check_content(connection, size)
+            check_content(connection, size)
         finally:
             connection.close()
 
@@ -233,19 +193,6 @@ class Connections:
         if self.problem is not None:
             log.warning("The store %s can be written again.", self.path)
             self.problem = None
-
-    def _set_wal(self, connection: sqlite3.Connection) -> None:
-        # The busy handler does not cover changes of the journal mode, so poll while another process creates the file.
-        deadline = time.monotonic() + max(self._busy_timeout, 1.0)
-        while True:
-            try:
-                if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] == "wal":
-                    return
-                raise sqlite3.OperationalError("its file system does not support write-ahead logging")
-            except sqlite3.OperationalError as error:
-                if not is_busy(error) or time.monotonic() > deadline:
-                    raise
-            time.sleep(0.01)
 
     def _connect(self, access: Access | None = None) -> Connection:
         access = access or self._access

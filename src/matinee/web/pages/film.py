@@ -20,21 +20,12 @@ from matinee.web.views import make_view
 ALIKE = 6
 STARTERS, OTHERS = 12, 6
 """Number of popular movies on the empty page, and of movies in each other chart."""
-CHARTS = {"trending": "Trending", "top_rated": "Top rated"}
-"""Other charts and their headings."""
-COLUMNS = {
-    "taste": ("By taste", "Liked by the same people."),
-    "content": ("By content", "Same people, genres, tags and story."),
-    "poster": ("By poster", "Posters that look alike, of films about similar things."),
-}
-PLOTS = {"embedding": "Plots that mean much the same.", "tfidf": "Plots that share words."}
+CHARTS = ("trending", "top_rated")
+"""Other charts."""
+COLUMNS = ("taste", "content", "poster")
+"""Likenesses, a column each."""
+PLOTS = ("embedding", "tfidf")
 """How plots can be compared, the first shown first."""
-MISSING = {
-    "taste": "Nobody has rated this film yet",
-    "content": "Little is known of this film",
-    "poster": "There is no poster to compare",
-}
-REPLACED_BY = {"taste": "like it in content", "content": "liked by the same people", "poster": "like it in content"}
 INCOMPLETE = error_value(
     "This rating is not complete.", "Give the id of a user, the id of a film, and stars as a number."
 )["error"]
@@ -53,25 +44,22 @@ async def movie_page(shell: Shell, movie_id: str) -> dict[str, Any]:
     """The movie's record, its ratings, and lists of similar movies.
 
     Returns:
-        `{"film": record with links, "ratings": {"count", "mean", "histogram"} or None, "similar": [{"by", "heading",
-        "about", "note", "items"}]}`; `note` explains a list that is empty or from a fallback, `note_key` is its
-        name in `web/strings` (`film.note.…`). A list for each method
-        that knows the movie's plot follows, with its `method`.
+        `{"film": record with links, "ratings": {"count", "mean", "histogram"} or None, "similar": [{"by", "note_key",
+        "items"}]}`; `note_key` names what explains a list that is empty or from a fallback (`film.note.…` in
+        `web/strings`). A list for each method that knows the movie's plot follows, with its `method`.
 
     Raises:
         MatineeError: the movie is unknown, or the core fails.
     """
     [movie] = await shell.ask(calls.movie(movie_id))
-    ratings, plots, *lists = await asyncio.gather(
+    ratings, plots, *answers = await asyncio.gather(
         answer_or_none(shell, calls.movie_ratings(movie_id)),
         _similar_plots(shell, movie),
         *(_similar(shell, movie_id, by) for by in COLUMNS),
     )
-    if ratings and ratings["count"]:  # a few ratings after training are not enough for a taste vector
-        for column in lists:
-            column["note"] = column["note"].replace("Nobody has", "Too few have")
-            column["note_key"] = column["note_key"].replace("taste", "taste.few")
-    return {"film": movie | _links(movie), "ratings": ratings, "similar": [*lists, *plots]}
+    rated = bool(ratings and ratings["count"])
+    columns = [_column(by, movie_id, answer, rated) for by, answer in zip(COLUMNS, answers, strict=True)]
+    return {"film": movie | _links(movie), "ratings": ratings, "similar": [*columns, *plots]}
 
 
 def unknown_movie(movie_id: str) -> dict[str, Any]:
@@ -84,10 +72,7 @@ def unknown_movie(movie_id: str) -> dict[str, Any]:
 async def starters(shell: Shell) -> dict[str, Any]:
     """Movies of the empty page: `starters`, the popular ones, and other `charts`."""
     popular, *others = await shell.ask(calls.popular(n=STARTERS), *(calls.popular(by=by, n=OTHERS) for by in CHARTS))
-    charts = [
-        {"by": by, "heading": heading, "items": chart["items"]}
-        for (by, heading), chart in zip(CHARTS.items(), others, strict=True)
-    ]
+    charts = [{"by": by, "items": chart["items"]} for by, chart in zip(CHARTS, others, strict=True)]
     return {"starters": popular["items"], "charts": charts}
 
 
@@ -148,17 +133,18 @@ async def _own_rating(shell: Shell, user: str, movie_id: str) -> float | None:
 
 
 async def _similar(shell: Shell, movie_id: str, by: str) -> dict[str, Any]:
-    heading, about = COLUMNS[by]
     asked = "look" if by == "poster" else by
-    answer = await answer_or_none(shell, calls.similar(movie_id, by=asked, n=ALIKE)) or {"items": []}
+    return await answer_or_none(shell, calls.similar(movie_id, by=asked, n=ALIKE)) or {"items": []}
+
+
+def _column(by: str, movie_id: str, answer: dict[str, Any], rated: bool) -> dict[str, Any]:
+    """A list as the page takes it; see `movie_page`."""
     # Another row of the same film may have the same poster; a film is not like itself.
-    items, note, key = [item for item in answer["items"] if item["movie_id"] != movie_id], "", ""
-    if not items:
-        note, key = f"{MISSING[by]}.", by
-    elif answer.get("fallback"):
-        key = f"{by}.instead"
-        note = f"{MISSING[by]}, so these are {REPLACED_BY[by]}."
-    return {"by": by, "heading": heading, "about": about, "note": note, "note_key": key, "items": items}
+    items, key = [item for item in answer["items"] if item["movie_id"] != movie_id], ""
+    if not items or answer.get("fallback"):
+        # A few ratings after training are not enough for a taste vector.
+        key = f"{by}{'.few' if by == 'taste' and rated else ''}{'.instead' if items else ''}"
+    return {"by": by, "note_key": key, "items": items}
 
 
 async def _similar_plots(shell: Shell, movie: dict[str, Any]) -> list[dict[str, Any]]:
@@ -168,9 +154,8 @@ async def _similar_plots(shell: Shell, movie: dict[str, Any]) -> list[dict[str, 
     movie_id = str(movie["movie_id"])
     some = (calls.similar(movie_id, by="plot", method=method, n=ALIKE) for method in PLOTS)
     answers = await asyncio.gather(*(answer_or_none(shell, call) for call in some))
-    plot = {"by": "plot", "heading": "By plot", "note": ""}
     return [
-        plot | {"about": PLOTS[answer["method"]], "method": answer["method"], "items": answer["items"]}
+        {"by": "plot", "method": answer["method"], "items": answer["items"]}
         for answer in answers
         if answer and answer.get("method") and answer["items"]
     ]

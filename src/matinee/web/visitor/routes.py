@@ -30,39 +30,58 @@ FILES_AT_A_TIME = 4
 """Exports and pictures that are read at a time; others wait."""
 
 
-def visitor_routes(core: AsyncClient) -> APIRouter:  # noqa: C901, PLR0915 - one function for each route
+def visitor_routes(core: AsyncClient) -> APIRouter:
     """The routes over a core."""
-    router = APIRouter(prefix="/app", route_class=_AnswersTrouble)
-    abilities, facets = Abilities(core), Facets(core)
-    files = asyncio.Semaphore(FILES_AT_A_TIME)
+    router, visitor = APIRouter(prefix="/app", route_class=_AnswersTrouble), Visitor(core)
+    for method, path, work in (
+        ("GET", "/start", visitor.start),
+        ("GET", "/wall", visitor.wall),
+        ("GET", "/row", visitor.row),
+        ("POST", "/act", visitor.one_click),
+        ("GET", "/search", visitor.search),
+        ("POST", "/picture", visitor.picture),
+        ("POST", "/import", visitor.bring),
+        ("POST", "/together", visitor.together),
+        ("POST", "/claim", visitor.claim),
+    ):
+        router.add_api_route(path, _answered(work), methods=[method], response_model=None)
+    return router
 
-    def route(method: str, path: str) -> Callable[[Work], Work]:
-        """Add a route that answers with the JSON of what the function gives."""
 
-        def add(work: Work) -> Work:
-            @wraps(work)
-            async def answered(*args: Any, **values: Any) -> Response:
-                return _answer(await work(*args, **values))
+def _answered(work: Work) -> Callable[..., Awaitable[Response]]:
+    """The work of a route, with JSON of what it gives."""
 
-            router.add_api_route(path, answered, methods=[method], response_model=None)
-            return work
+    @wraps(work)
+    async def answered(*args: Any, **values: Any) -> Response:
+        return _answer(await work(*args, **values))
 
-        return add
+    return answered
 
-    async def scale() -> list[float] | None:
+
+class Visitor:
+    """What the routes give, one method each.
+
+    Args:
+        core: the core service.
+    """
+
+    def __init__(self, core: AsyncClient) -> None:
+        self._core, self._abilities, self._facets = core, Abilities(core), Facets(core)
+        self._files = asyncio.Semaphore(FILES_AT_A_TIME)
+
+    async def _scale(self) -> list[float] | None:
         try:
-            low, high = (await core.send(calls.report()))["scale"]
+            low, high = (await self._core.send(calls.report()))["scale"]
         except (MatineeError, LookupError, TypeError, ValueError):
             return None
         return [float(low), float(high)]
 
-    @route("GET", "/start")
-    async def start(user: str = "") -> dict[str, Any]:
+    async def start(self, user: str = "") -> dict[str, Any]:
         """What the pages need to know of a user and of the core: marks, rows, abilities, filters, scale."""
         name = user_name(user)
-        can, values, stars = await asyncio.gather(abilities.all(), facets.values(), scale())
-        rated, marks = await marks_of(core, name, states=can["states"])
-        rows = await shelves.plan(facets, rated, len(set(marks["watchlist"]) - marks["rated"].keys()))
+        can, values, stars = await asyncio.gather(self._abilities.all(), self._facets.values(), self._scale())
+        rated, marks = await marks_of(self._core, name, states=can["states"])
+        rows = await shelves.plan(self._facets, rated, len(set(marks["watchlist"]) - marks["rated"].keys()))
         known = len(rated) + len(marks["seen"])
         return {
             "user": name,
@@ -74,11 +93,10 @@ def visitor_routes(core: AsyncClient) -> APIRouter:  # noqa: C901, PLR0915 - one
             "known": known,
         }
 
-    @route("GET", "/wall")
-    async def wall(page: str = "0") -> dict[str, Any]:
+    async def wall(self, page: str = "0") -> dict[str, Any]:
         """A page of the varied wall."""
         number = whole(page, 0, MAX_PAGE, 0)
-        movies = await facets.movies()
+        movies = await self._facets.movies()
         items = varied(movies, number)
         shown = {"movie_id", "title", "year", "genres"}
         more = (number + 1) * len(items) < len(movies) and number < MAX_PAGE
@@ -87,45 +105,44 @@ def visitor_routes(core: AsyncClient) -> APIRouter:  # noqa: C901, PLR0915 - one
             "next": number + 1 if more else None,
         }
 
-    @route("GET", "/row")
-    async def row(user: str = "", kind: str = "", value: str = "", filter: str = "", n: str = "") -> dict[str, Any]:
+    async def row(
+        self, user: str = "", kind: str = "", value: str = "", filter: str = "", n: str = ""
+    ) -> dict[str, Any]:
         """The films of a row."""
-        can = await abilities.all()
+        can = await self._abilities.all()
         count = whole(n, 1, shelves.ALL, shelves.SIZE)
         name, given = user_name(user), _checked(filter)
-        return await shelves.shelf(core, name, kind, value[:MAX_ID], given, states=can["states"], n=count)
+        return await shelves.shelf(self._core, name, kind, value[:MAX_ID], given, states=can["states"], n=count)
 
-    @route("POST", "/act")
-    async def one_click(request: Request) -> dict[str, Any]:
+    async def one_click(self, request: Request) -> dict[str, Any]:
         """One click of a card: `{"user", "movie_id", "action", "value"}`."""
         body = await _json(request)
         movie_id = typed(body.get("movie_id"))[:MAX_ID]
         if not movie_id:
             raise InvalidInputError("Which film?", "Give its id.")
-        return await act(core, user_name(body.get("user")), movie_id, typed(body.get("action")), body.get("value"))
+        return await act(
+            self._core, user_name(body.get("user")), movie_id, typed(body.get("action")), body.get("value")
+        )
 
-    @route("GET", "/search")
     async def search(
-        q: str = "", by: str = "", filter: str = "", n: str = "", sort: str = "", plain: str = ""
+        self, q: str = "", by: str = "", filter: str = "", n: str = "", sort: str = "", plain: str = ""
     ) -> dict[str, Any]:
         """Films by words, or those that filters allow."""
         count = whole(n, 1, find.MAX_N, find.DEFAULT_N)
         return await find.find(
-            core, typed(q), way=by, filter=_checked(filter), n=count, sort=sort, plain=plain in ("1", "true")
+            self._core, typed(q), way=by, filter=_checked(filter), n=count, sort=sort, plain=plain in ("1", "true")
         )
 
-    @route("POST", "/picture")
-    async def picture(request: Request, n: str = "") -> dict[str, Any]:
+    async def picture(self, request: Request, n: str = "") -> dict[str, Any]:
         """Films whose posters look most like the picture in the body."""
-        async with files:
-            return await find.by_picture(core, await request.body(), whole(n, 1, 15, 8))
+        async with self._files:
+            return await find.by_picture(self._core, await request.body(), whole(n, 1, 15, 8))
 
-    @route("POST", "/import")
     async def bring(
-        request: Request, user: str = "", name: str = "", preview: str = "1", scale: str = "", layout: str = ""
+        self, request: Request, user: str = "", name: str = "", preview: str = "1", scale: str = "", layout: str = ""
     ) -> dict[str, Any]:
         """A history from elsewhere, as the body: what is in it, and with `preview=0` stored."""
-        async with files:
+        async with self._files:
             call = calls.import_history(
                 user_name(user),
                 await request.body(),
@@ -134,10 +151,9 @@ def visitor_routes(core: AsyncClient) -> APIRouter:  # noqa: C901, PLR0915 - one
                 scale=scale or None,
                 layout=layout or None,
             )
-            return dict(await core.send(call))
+            return dict(await self._core.send(call))
 
-    @route("POST", "/together")
-    async def together(request: Request) -> dict[str, Any]:
+    async def together(self, request: Request) -> dict[str, Any]:
         """A list for several people: `{"people", "way", "n"}`."""
         body = await _json(request)
         given = body.get("people")
@@ -146,16 +162,13 @@ def visitor_routes(core: AsyncClient) -> APIRouter:  # noqa: C901, PLR0915 - one
             raise InvalidInputError("A list for two needs two people.", "Give both names.")
         way = typed(body.get("way"))[:40] or None
         call = calls.group_recommendations(people, way=way, n=whole(body.get("n"), 1, shelves.ALL, shelves.SIZE))
-        return dict(await core.send(call))
+        return dict(await self._core.send(call))
 
-    @route("POST", "/claim")
-    async def claim(request: Request) -> dict[str, Any]:
+    async def claim(self, request: Request) -> dict[str, Any]:
         """Give what a guest has rated to a user: `{"user", "guest"}`."""
         body = await _json(request)
-        answer = await core.send(calls.claim(user_name(body.get("user")), user_name(body.get("guest"))))
+        answer = await self._core.send(calls.claim(user_name(body.get("user")), user_name(body.get("guest"))))
         return dict(answer or {})
-
-    return router
 
 
 def _answer(value: dict[str, Any]) -> Response:

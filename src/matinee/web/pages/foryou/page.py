@@ -20,7 +20,7 @@ from matinee.web.pages.foryou.queries import Queries
 from matinee.web.shell import Page, Params, Shell, address_of, filter_trouble
 from matinee.web.views import make_view
 
-MAX_TITLE = 200
+MAX_TEXT = 200
 MAX_GENRES = 40
 MAX_YEAR = 9999
 MAX_OFFSET = 1_000_000
@@ -195,7 +195,7 @@ class ForYou:
 
     async def films_to_rate(self, user: Any, offset: Any = None, title: Any = None) -> dict[str, Any]:
         """Well-known films that the user has not rated, or films with this title."""
-        start, text = int(number(offset, 0, 0, MAX_OFFSET)), str(title or "").strip()[:MAX_TITLE]
+        start, text = int(number(offset, 0, 0, MAX_OFFSET)), str(title or "").strip()[:MAX_TEXT]
         return await self._of_user(user, partial(self.queries.wall, offset=start, title=text))
 
     def _address(self, user: Any, options: Options) -> Any:
@@ -250,7 +250,7 @@ def build(shell: Shell) -> Page:
 
 
 def _id(value: Any) -> str:
-    return str(value)[:MAX_TITLE]
+    return str(value)[:MAX_TEXT]
 
 
 def _year(value: Any) -> int | None:
