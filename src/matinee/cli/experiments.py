@@ -142,9 +142,7 @@ def print_logged(name: str, arm: str | None, model: str | None, exploration: flo
 
     experiment = _file().get(name)
     with open_engine() as engine:
-        found = evaluate_logged(
-            engine.request_view(), experiment, arm or experiment.arms[0].name, model=model, exploration=exploration
-        )
+        found = evaluate_logged(engine.request_view(), experiment, arm, model=model, exploration=exploration)
     if json:
         print_json(found)
         return

@@ -60,7 +60,12 @@ class _Place(NamedTuple):
 
 
 def evaluate_logged(
-    view: RequestView, experiment: Experiment, arm: str, *, model: str | None = None, exploration: float = 0.0
+    view: RequestView,
+    experiment: Experiment,
+    arm: str | None = None,
+    *,
+    model: str | None = None,
+    exploration: float = 0.0,
 ) -> LoggedPolicy:
     """Estimate a policy from the places that an arm has drawn.
 
@@ -69,13 +74,14 @@ def evaluate_logged(
     policy's choice at each place of lists that the arm began, not of whole lists of its own.
 
     Args:
+        arm: whose lists are used; None: the first.
         model: ranks the candidates, for the user's history of before the list; None: as the arm did.
 
     Raises:
         NotFoundError: no such arm or model.
         InvalidInputError: the arm has drawn nothing.
     """
-    experiment.arm(arm)
+    arm = experiment.arms[0].name if arm is None else experiment.arm(arm).name
     order: Order = (lambda shown: shown.candidates) if model is None else _ranked_by(view, model)
     places: list[_Place] = []
     users, lists = set[str](), 0

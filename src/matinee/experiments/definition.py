@@ -20,6 +20,7 @@ from matinee.experiments.assignment import assign
 log = logging.getLogger("matinee.experiments")
 FILE = "experiments.json"
 NAME = r"^[A-Za-z0-9_-]+$"
+MAX_ARMS = 20
 PATIENCE = 10.0
 """Seconds to wait for another process that writes the file."""
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=NAME)]
@@ -50,7 +51,7 @@ class Plan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Name
-    arms: Annotated[tuple[Arm, ...], Field(min_length=1, max_length=20)]
+    arms: Annotated[tuple[Arm, ...], Field(min_length=1, max_length=MAX_ARMS)]
     exploration: Share = Field(
         0.0, description="Share of the places that are drawn at random, in arms that do not interleave."
     )

@@ -24,7 +24,9 @@ from matinee.experiments.definition import NAME
 router = APIRouter(tags=["experiments"])
 Name = Annotated[str, Path(min_length=1, max_length=60, pattern=NAME, description="Name of an experiment.")]
 ArmPath = Annotated[str, Path(min_length=1, max_length=60, pattern=NAME, description="Name of an arm.")]
-ArmQuery = Annotated[str, Query(min_length=1, max_length=60, pattern=NAME, description="Name of an arm.")]
+ArmQuery = Annotated[
+    str | None, Query(min_length=1, max_length=60, pattern=NAME, description="Name of an arm; default: the first.")
+]
 
 
 @router.get("/v1/experiments", response_model=ExperimentsOut, responses=problems(503), summary="Experiments")
@@ -106,7 +108,7 @@ def logged(
     request: Request,
     engine: EngineDep,
     experiment: Name,
-    arm: ArmQuery,
+    arm: ArmQuery = None,
     model: parameters.Model = None,
     exploration: Annotated[
         float, Query(ge=0, le=1, allow_inf_nan=False, description="Share of the places that the policy draws.")

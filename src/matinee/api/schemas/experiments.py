@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from typing import Any
 
+from pydantic import BaseModel, field_validator
+
+from matinee.api.parameters import limit_length
 from matinee.api.schemas.examples import example, with_example
+from matinee.api.schemas.requests import MAX_FIELDS, Body
 from matinee.engine.experiment_results import ExperimentResult
 from matinee.engine.logged_policies import LoggedPolicy
-from matinee.experiments.definition import Experiment, Plan
+from matinee.experiments.definition import MAX_ARMS, Experiment, Plan
 
 _PLAN = """"name": "taste-2026", "arms": [{"name": "control", "share": 0.5},
     {"name": "ease", "share": 0.5, "model": "ease"}], "exploration": 0.1, "window_days": 7, "effect": 0.1"""
 _STARTED = f'{_PLAN}, "started": "2026-11-29T12:00:00Z", "stopped": null'
 
 
-class PlanIn(Plan, json_schema_extra=example(f"{{{_PLAN}}}")):
+class PlanIn(Body, Plan, json_schema_extra=example(f"{{{_PLAN}}}")):
     """An experiment to start. The first arm is the one that others are compared with."""
+
+    @field_validator("arms", mode="before")
+    @classmethod
+    def _limit_arms(cls, value: Any) -> Any:
+        limit_length(value, MAX_ARMS)
+        for arm in value if isinstance(value, list) else ():
+            limit_length(arm, MAX_FIELDS)
+        return value
 
 
 class ExperimentOut(Experiment, json_schema_extra=example(f"{{{_STARTED}}}")):
