@@ -214,6 +214,17 @@ def test_an_erased_user_leaves_no_list_even_if_it_waits_to_be_written(shop: Shop
     assert (held["experiment"], held["arm"]) == ("rows", arm)
 
 
+def test_lists_that_wait_are_written_when_the_service_stops(data_dir: Path) -> None:
+    ExperimentFile(data_dir).start(Plan.model_validate({"name": "rows", "arms": HALVES}))
+    settings = Settings(data_dir=data_dir, text_encoder="off", image_encoder="off")
+    with on_a_socket(create_app(settings)) as url, httpx.Client(base_url=url, trust_env=False) as http:
+        for user in USERS[:5]:
+            assert http.get(f"/v1/users/{user}/recommendations").json()["experiment"] == "rows"
+    with Engine.open(settings) as engine:
+        logged = engine.request_view().runtime.store.exposures_of("rows", 0)
+        assert sorted(shown.user_id for shown in logged) == sorted(USERS[:5])
+
+
 def test_a_log_that_is_full_or_cannot_be_written_drops_and_says_so(tmp_path: Path) -> None:
     told = Counter[str]()
     shown = Exposure("u", int(time.time()), "s", "m", ("1",), "rows", "a")

@@ -152,8 +152,10 @@ class CoreService(application.Service):
         """Whether an answer is the one of the arm that its user is in now."""
         if cached.arm is None:
             return True
-        running, user_id = self.experiments.running(), cached.user_id
-        treatment = None if user_id is None else Treatment.of(running, user_id, PLAIN_OPTIONS, view.models)
+        running = self.experiments.running()
+        if running is None:
+            return not cached.arm
+        treatment = Treatment.of(running, cached.user_id or "", PLAIN_OPTIONS, view.models)
         return cached.arm == ("" if treatment is None else treatment.key)
 
     def log_again(self, shown: Exposure, view: RequestView) -> None:
