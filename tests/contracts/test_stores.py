@@ -31,6 +31,8 @@ from matinee.stores import (
     Store,
     UserOverlay,
 )
+from matinee.stores.elasticsearch import ElasticsearchStore
+from matinee.stores.records import EXPOSURE_SECONDS
 from store_support import FACTORIES, Factory, all_ratings, answer, put_many, removed
 
 
@@ -378,6 +380,16 @@ def test_lists_of_an_experiment_are_read_back_whole(store: Store) -> None:
     store.erase_user("u")
     assert [shown.user_id for shown in store.exposures_of("posters", now)] == ["v"]
     assert list(store.exposures_of("rows", 0)) == []
+
+
+def test_lists_of_experiments_are_forgotten_after_a_year(store: Store) -> None:
+    now = int(time.time())
+    new = Exposure("u", now, "s", "m", ("1",), "rows", "a", sequence=store.seq())
+    store.log_exposures([replace(new, timestamp=now - EXPOSURE_SECONDS - 9)])
+    store.log_exposures([new])
+    if isinstance(store, ElasticsearchStore):
+        store._commits._forget_keys()  # which one commit in a thousand does
+    assert list(store.exposures_of("rows", 0)) == [new]
 
 
 def test_a_list_that_was_made_before_an_erasure_is_not_stored_after_it(store: Store) -> None:
