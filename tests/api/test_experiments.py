@@ -270,7 +270,10 @@ def test_what_cannot_be_started_is_told(tmp_path: Path) -> None:
     assert running.name == "rows"
     with pytest.raises(ConflictError, match="matinee experiment stop rows"):
         file.start(plan.model_copy(update={"name": "more"}))
+    (tmp_path / FILE).rename(tmp_path / "aside")
     (tmp_path / FILE).write_text("{}", encoding="utf-8")
     assert file.running() is None
     with pytest.raises(StoreError, match="damaged"):
         ExperimentFile(tmp_path).all()
+    (tmp_path / "aside").replace(tmp_path / FILE)
+    assert file.running() == running

@@ -126,7 +126,7 @@ class ExperimentFile:
             except StoreError as error:
                 if self._running is not None or self._next_look == float("-inf"):
                     log.error("%s %s", error.message, error.hint)
-                self._running = None
+                self._running = self._seen = None  # so that it is read again when it can be
             self._next_look = monotonic() + self._every
         return self._running
 
