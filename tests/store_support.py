@@ -14,7 +14,7 @@ import numpy as np
 import elasticsearch_support
 import postgres_support
 from matinee.data.catalog import Movie
-from matinee.stores import Exposure, MovieVector, Rating, SqliteStore, Store
+from matinee.stores import MovieVector, Rating, SqliteStore, Store
 
 BATCH = 3
 
@@ -106,8 +106,13 @@ def write_both_forms(store: Store) -> int:
     store.put_ratings([Rating(NFC, NFD, 4.0, 4), Rating("u", "1", 5.0, 5)])
     store.put_movies([Movie(movie_id="x", title="X").model_copy(update={"movie_id": NFD})])
     store.put_vectors([MovieVector(NFD, "poster", "e", np.ones(2, dtype=np.float32))])
-    store.log_exposures([Exposure(NFD, 6, "s", "m", ("1",))])
     return store.seq()
+
+
+SHOWN_BEFORE = (
+    f"INSERT INTO exposures (user_id, timestamp, snapshot, model, movie_ids) VALUES ('{NFD}', 6, 's', 'm', '[]')"
+)
+"""A list that was shown, as `write_both_forms` would write it if the version had the table of today."""
 
 
 def check_one_form(store: Store, before: int) -> None:

@@ -42,6 +42,12 @@ READING_POSTS = {
     "encoder": {"POST /generate", "POST /embed"},
 }
 ADMIN = {
+    "GET /v1/experiments",
+    "POST /v1/experiments",
+    "GET /v1/experiments/{experiment}",
+    "POST /v1/experiments/{experiment}/stop",
+    "GET /v1/experiments/{experiment}/logged",
+    "GET /v1/experiments/{experiment}/arms/{arm}/lists/{user_id}",
     "POST /v1/imports",
     "DELETE /v1/users/{user_id}",
     "POST /v1/snapshots/{snapshot_id}/promote",
@@ -196,6 +202,8 @@ def test_every_route_with_every_kind_of_key(start: Callable[..., Served], servic
         "state": "seen",
         "snapshot_id": "nothing",
         "run_id": "nothing",
+        "experiment": "nothing",
+        "arm": "nothing",
         "item": "3",
         "key": "nothing",
     }

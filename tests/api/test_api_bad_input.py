@@ -30,6 +30,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/recommendations/group": {"users": ["u1", "u2"], "n": 4},
     "POST /v1/users/{user_id}/states": {"states": [{"movie_id": "m1", "state": "seen"}]},
     "POST /v1/ratings": [{"user_id": "u1", "movie_id": "m1", "rating": 4}],
+    "POST /v1/experiments": {"name": "rows", "arms": [{"name": "all", "share": 1}], "window_days": 4},
     "PUT /v1/users/{user_id}/ratings/{movie_id}": {"rating": 4},
     "PUT /v1/movies/{movie_id}": {"title": "A Film"},
     "PATCH /v1/movies/{movie_id}": {"year": 2000},
@@ -42,7 +43,8 @@ JSON = {"content-type": "application/json"}
 
 
 def filled(path: str, user: str = "u1", film: str = "m1") -> str:
-    return path.format(user_id=user, movie_id=film, snapshot_id="nope", run_id="nope", key="nope", state="seen")
+    others = dict.fromkeys(("snapshot_id", "run_id", "key", "experiment", "arm"), "nope")
+    return path.format(user_id=user, movie_id=film, state="seen", **others)
 
 
 def assert_problem(answer: httpx.Response, *statuses: int) -> None:
@@ -108,8 +110,8 @@ def test_unknown_query_parameters_are_refused_and_of_duplicates_the_last_counts(
 def test_ids(client: Client, method: str, path: str) -> None:
     body = {"json": BODIES[f"{method} {path}"]} if f"{method} {path}" in BODIES else {}
     for bad in ("x" * 65, "%00", "a%0Ab"):
-        own = any(name in path for name in ("snapshot_id", "run_id", "key"))
-        url = path.format(snapshot_id="%20", run_id="%20", key="%20") if own else filled(path, bad, bad)
+        own = dict.fromkeys(("snapshot_id", "run_id", "key", "experiment", "arm"), "%20")
+        url = path.format(**own, user_id="u1") if any(name in path for name in own) else filled(path, bad, bad)
         assert_problem(client.request(method, url, **body), 422)
     if "movie_id" in path:
         answer = client.request(method, filled(path, film="no-such-film"), **body)

@@ -57,6 +57,12 @@ POST /v1/snapshots/{snapshot_id}/promote
 POST /v1/snapshots/rollback
 GET /v1/runs
 GET /v1/runs/{run_id}
+GET /v1/experiments
+POST /v1/experiments
+GET /v1/experiments/{experiment}
+POST /v1/experiments/{experiment}/stop
+GET /v1/experiments/{experiment}/arms/{arm}/lists/{user_id}
+GET /v1/experiments/{experiment}/logged
 GET /health
 GET /ready
 GET /metrics

@@ -123,13 +123,15 @@ CALLS: dict[str, list[Call]] = {
     "statistics": [calls.statistics(), calls.statistics(filter="genre = Drama")],
     "report": [calls.report()],
     "runs": [calls.runs()],
+    "experiments": [calls.experiments()],
     "ready": [calls.ready()],
 }
 EVERY = [(name, call) for name, some in CALLS.items() for call in some]
 
 
 def test_every_call_is_tried() -> None:
-    assert set(CALLS) | {"run", "import_lines", "import_progress", "import_history", "export_history"} == set(FUNCTIONS)
+    elsewhere = {"run", "experiment", "import_lines", "import_progress", "import_history", "export_history"}
+    assert set(CALLS) | elsewhere == set(FUNCTIONS)
 
 
 def test_an_import_is_sent_and_names_the_line_that_is_refused(client: Client, tmp_path: Path) -> None:

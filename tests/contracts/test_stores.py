@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,6 +31,8 @@ from matinee.stores import (
     Store,
     UserOverlay,
 )
+from matinee.stores.elasticsearch import ElasticsearchStore
+from matinee.stores.records import EXPOSURE_SECONDS
 from store_support import FACTORIES, Factory, all_ratings, answer, put_many, removed
 
 
@@ -362,6 +365,42 @@ def test_exposures_come_newest_first(store: Store) -> None:
     assert store.exposures("v") == [Exposure("v", 9, "snap", "ease", ())]
     with pytest.raises(InvalidInputError):
         store.log_exposures([Exposure("\ud800", 9, "snap", "ease", ())])
+
+
+def test_lists_of_an_experiment_are_read_back_whole(store: Store) -> None:
+    now = int(time.time())
+    drawn = Exposure("u", now, "s", "m", ("2", "1"), "posters", "b", (0.75, 1.0), ("1", "2", "3"), sequence=store.seq())
+    mixed = Exposure("v", now + 1, "s", "m", ("1", "ä"), "posters", "mix", teams=(0, 1))
+    other = Exposure("u", now, "s", "m", ("1",), "rows", "a")
+    store.log_exposures([drawn, mixed, other, replace(mixed, timestamp=now - 9), Exposure("u", now, "s", "m", ("1",))])
+    found = sorted(store.exposures_of("posters", now, batch=1), key=lambda shown: shown.user_id)
+    assert found == [drawn, mixed]
+    assert mixed in store.exposures("v")
+    assert list(store.exposures_of("nothing", 0)) == list(store.exposures_of("\ud800", 0)) == []
+    store.erase_user("u")
+    assert [shown.user_id for shown in store.exposures_of("posters", now)] == ["v"]
+    assert list(store.exposures_of("rows", 0)) == []
+
+
+def test_lists_of_experiments_are_forgotten_after_a_year(store: Store) -> None:
+    now = int(time.time())
+    new = Exposure("u", now, "s", "m", ("1",), "rows", "a", sequence=store.seq())
+    store.log_exposures([replace(new, timestamp=now - EXPOSURE_SECONDS - 9)])
+    store.log_exposures([new])
+    if isinstance(store, ElasticsearchStore):
+        store._commits._forget_keys()  # which one commit in a thousand does
+    assert list(store.exposures_of("rows", 0)) == [new]
+
+
+def test_a_list_that_was_made_before_an_erasure_is_not_stored_after_it(store: Store) -> None:
+    now = int(time.time())
+    before = Exposure("u", now, "s", "m", ("1",), "rows", "a", sequence=store.seq())
+    seq = store.erase_user("u")
+    store.log_exposures([before, replace(before, user_id="v"), replace(before, sequence=seq)])
+    assert sorted((e.user_id, e.sequence) for e in store.exposures_of("rows", 0)) == [
+        ("u", seq),
+        ("v", before.sequence),
+    ]
 
 
 def test_reading_all_ratings_is_one_consistent_read(store: Store) -> None:

@@ -108,3 +108,20 @@ def test_off_policy_intervals_cover_the_truth() -> None:
         assert abs(np.mean(found) - truth) < 4 * np.std(found) / np.sqrt(repeats), name
     with pytest.raises(ValueError, match="above 0"):
         ips(np.ones(1), np.zeros(1), np.ones(1))
+
+
+def test_off_policy_intervals_take_users_as_the_unit() -> None:
+    """Users of whom each takes all or nothing: their choices are no independent ones."""
+    rng, users, each, repeats = np.random.default_rng(20), 200, 10, 400
+    of_user = np.repeat(np.arange(users), each)
+    covered = Counter[str]()
+    for _ in range(repeats):
+        choices = rng.choice(2, users * each, p=(0.7, 0.3))
+        rewards = (rng.random(users) < 0.3)[of_user].astype(np.float64)
+        data = rewards, np.array([0.7, 0.3])[choices], np.array([0.4, 0.6])[choices]
+        for name, numbers in (("choices", None), ("users", of_user)):
+            for method in (ips, snips):
+                estimate = method(*data, users=numbers)
+                covered[name] += estimate.low <= 0.3 <= estimate.high
+    assert covered["choices"] / (2 * repeats) < 0.7
+    assert 0.92 <= covered["users"] / (2 * repeats) <= 0.98

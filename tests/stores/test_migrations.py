@@ -11,7 +11,7 @@ import pytest
 from matinee.errors import StoreError
 from matinee.stores import Rating, SqliteStore
 from matinee.stores.sqlite import migrations
-from store_support import check_one_form, write_both_forms
+from store_support import SHOWN_BEFORE, check_one_form, write_both_forms
 
 
 def test_a_new_step_is_applied_to_an_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,6 +50,8 @@ def test_ids_of_earlier_versions_are_normalized_once(tmp_path: Path, monkeypatch
         store = SqliteStore(path)
         before = write_both_forms(store)
         store.close()
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(SHOWN_BEFORE)
     for _ in range(2):
         store = SqliteStore(path)
         check_one_form(store, before)

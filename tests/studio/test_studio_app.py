@@ -27,6 +27,7 @@ TITLES = {
     "explain": "Explain",
     "models": "Models",
     "runs": "Runs",
+    "experiments": "Experiments",
 }
 
 

@@ -10,6 +10,7 @@ from matinee.api.classic import recommendations as classic_recommendations
 from matinee.api.fast_path import CoreApplication
 from matinee.api.routes import (
     common,
+    experiments,
     explanations,
     explore,
     history_import,
@@ -64,6 +65,7 @@ def create_app(settings: Settings | None = None, engine: Engine | None = None) -
         poster_search,
         operations,
         runs,
+        experiments,
         common,
     )
     api = Api(

@@ -24,13 +24,15 @@ from matinee.api.cost import is_heavy
 from matinee.api.encoded_paths import keep_encoded_slashes
 from matinee.api.protocol import WHOLE
 from matinee.api.render import answer_json
-from matinee.api.response_cache import CONTENT_TYPE, CachedResponse, Header
+from matinee.api.response_cache import CONTENT_TYPE, CachedResponse, Header, Made
 from matinee.data.ids import USER_ID
 from matinee.engine import Engine
 from matinee.engine.recommend import recommend_stored
 from matinee.engine.runtime import RequestView
+from matinee.engine.treatment import Treatment
 from matinee.engine.types import Request as Options
 from matinee.errors import MatineeError
+from matinee.experiments.definition import Experiment
 
 if TYPE_CHECKING:
     from matinee.api.service import CoreService
@@ -43,8 +45,7 @@ _ID = re.compile(USER_ID)
 _WHOLE = b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\nx-request-id: %b\r\n\r\n%b"
 """The headers that are always the same, the length of the body, the request's id, the body."""
 
-Work = Callable[[], tuple[bytes, bool]]
-"""Gives an answer's bytes and whether they may be cached."""
+Work = Callable[[], Made]
 
 
 class Plan(NamedTuple):
@@ -65,14 +66,24 @@ def takes_long(options: Options, metadata: bool = False) -> bool:
     )
 
 
-def recommend_work(engine: Engine, view: RequestView, user_id: str, options: Options, metadata: bool = False) -> Work:
-    """Computes a recommendation's bytes."""
+def recommend_work(
+    engine: Engine,
+    view: RequestView,
+    user_id: str,
+    options: Options,
+    metadata: bool = False,
+    experiment: Experiment | None = None,
+) -> Work:
+    """Computes a recommendation's bytes, under the experiment that runs."""
+    treatment = Treatment.of(experiment, user_id, options, view.models)
 
-    def work() -> tuple[bytes, bool]:
-        answer = recommend_stored(view, user_id, options)
+    def work() -> Made:
+        answer = recommend_stored(view, user_id, options, treatment)
         # Not cached: what depends on all ratings, as popular films do, since a user's version does not cover them;
-        # and metadata, since no version covers posters.
-        return answer_json(engine, answer, metadata), not answer.volatile and not metadata
+        # metadata, since no version covers posters; and what is drawn anew each time.
+        keep = not answer.volatile and not metadata and (treatment is None or not treatment.is_random)
+        arm = None if options.model is not None else "" if treatment is None else treatment.key
+        return Made(answer_json(engine, answer, metadata), keep, arm, answer.shown)
 
     return work
 
@@ -148,7 +159,9 @@ class CoreApplication(Application):
                 return None, None
             view = await service.view(engine) if service.store_is_remote else engine.request_view()
             if cached is not None:
-                if view.validity(cached.user_id) == cached.version:
+                if view.validity(cached.user_id) == cached.version and service.is_of_arm(cached, view):
+                    if cached.shown is not None:
+                        service.log_again(cached.shown, view)
                     return cached, None
                 service.cache.drop(path, query)
                 plain = plan(path, query)
@@ -157,18 +170,20 @@ class CoreApplication(Application):
             user_id, options = plain
             # Before computing: a write in between makes the answer outdated, never wrong.
             version = view.validity(user_id)
-            work = recommend_work(engine, view, user_id, options)
+            work = recommend_work(engine, view, user_id, options, False, service.experiments.running())
             context = service.observation.begin(scope)
             current.set(context)  # for stages; the regular path sets it, too
-            body, cacheable = await service.executor.run(work, key=user_id, heavy=False)
+            made = await service.executor.run(work, key=user_id, heavy=False)
         except MatineeError:  # an expected error, for which the regular path makes a problem document
             return None, None
         except Exception:
             log.exception("The fast path failed; the request takes the regular path.")
             return None, None
-        answer = CachedResponse.of(ROUTE, user_id, version, body)
-        if cacheable:
+        answer = CachedResponse.of(ROUTE, user_id, version, made.body, made.arm, made.shown)
+        if made.keep:
             service.cache.put(path, query, answer)
+        if made.shown is not None:
+            service.exposures.put(made.shown)
         return answer, context
 
 

@@ -53,6 +53,12 @@ class Metrics:
             buckets=STAGE_BUCKETS,
             registry=self.registry,
         )
+        self.exposures = Counter(
+            "matinee_exposures",
+            "Lists of an experiment that were written to the log, or dropped since they could not be.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self._gauges: dict[str, Gauge] = {}
         self._pending: deque[tuple[tuple[str, str, int, bool], float, Sequence[tuple[str, float, float]]]] = deque()
         self._recording = threading.Lock()

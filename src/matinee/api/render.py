@@ -118,6 +118,8 @@ def answer_json(engine: Engine, answer: Answer, with_metadata: bool = False) -> 
         record["less_of"] = [{"movie_id": film.movie_id, "title": film.title} for film in answer.less_of]
     if answer.user_id is not None:
         record["user_id"] = answer.user_id
+    if answer.experiment is not None:
+        record |= {"experiment": answer.experiment, "arm": answer.arm}
     return dumps(record)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from operator import itemgetter
 from time import thread_time
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from cachetools import LRUCache
+
+from matinee.stores.base import Exposure
 
 T = TypeVar("T")
 Header = tuple[bytes, bytes]
@@ -26,20 +28,38 @@ _OVERHEAD = 600
 """Bytes that an entry takes besides its key and body, about."""
 
 
+class Made(NamedTuple):
+    """An answer's bytes, whether they may be cached, and `arm` and `shown` of `CachedResponse`."""
+
+    body: bytes
+    keep: bool
+    arm: str | None = None
+    shown: Exposure | None = None
+
+
 class CachedResponse(NamedTuple):
-    """One cached answer; `route` is its path's template, `user_id` None: it depends on no user."""
+    """One cached answer.
+
+    Attributes:
+        route: its path's template.
+        user_id: None: it depends on no user.
+        arm: of the experiment that it was made under, "": of none; None: no experiment changes it.
+        shown: the list as it is logged at each answer, where an experiment made it.
+    """
 
     route: str
     user_id: str | None
     version: Version
     headers: list[Header]
     body: bytes
+    arm: str | None = None
+    shown: Exposure | None = None
 
     @classmethod
-    def of(cls, route: str, user_id: str | None, version: Version, body: bytes) -> CachedResponse:
-        """An answer of JSON bytes with status 200."""
+    def of(cls, route: str, user_id: str | None, version: Version, body: bytes, *of_arm: Any) -> CachedResponse:
+        """An answer of JSON bytes with status 200; `arm` and `shown` may follow."""
         headers = [(b"content-length", b"%d" % len(body)), CONTENT_TYPE]
-        return cls(route, user_id, version, headers, body)
+        return cls(route, user_id, version, headers, body, *of_arm)
 
 
 class ResponseCache:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -15,6 +16,7 @@ from matinee._util.request_context import background
 from matinee.api import application
 from matinee.api.admission import queues_of
 from matinee.api.cost import STREAM_PATH
+from matinee.api.exposure_log import ExposureLog
 from matinee.api.fast_path import Work
 from matinee.api.middleware import route_of
 from matinee.api.render import Json
@@ -22,11 +24,18 @@ from matinee.api.response_cache import AdaptiveExecutor, CachedResponse, Respons
 from matinee.api.work_queue import WorkQueue
 from matinee.engine import Engine
 from matinee.engine.runtime import RequestView
+from matinee.engine.treatment import Treatment, now
+from matinee.engine.types import Request as Options
 from matinee.errors import MatineeError
+from matinee.experiments.definition import ExperimentFile
 from matinee.settings import Settings
+from matinee.stores.base import Exposure, Store
 
 RETRY = 1.0
 """Seconds between two attempts to open an engine that could not be opened."""
+LOOK_SECONDS = 0.25
+"""Time after which an experiment that was started or stopped counts at the latest."""
+PLAIN_OPTIONS = Options()
 MAX_WAITING = 32
 """Maximum number of requests that wait for a recommender service or a store's server at the same time."""
 
@@ -54,6 +63,8 @@ class CoreService(application.Service):
         self.executor = AdaptiveExecutor(threads=MAX_WAITING, waits=True) if waits else AdaptiveExecutor()
         self.work_queue = WorkQueue(settings.workers)
         self.queues = queues_of(settings)
+        self.experiments = ExperimentFile(settings.data_dir, LOOK_SECONDS)
+        self.exposures = ExposureLog(self._store, lambda outcome, n: self.metrics.exposures.labels(outcome).inc(n))
         self.lazy_engine = Lazy(self._open, RETRY)
         self.lazy_engine.value = engine
         self._owned = engine is None
@@ -112,6 +123,7 @@ class CoreService(application.Service):
     def close_engine(self) -> None:
         """Close the engine if it was opened here, and end the threads that encode."""
         self.work_queue.close()
+        self.exposures.close()
         if self._owned:
             self.lazy_engine.close(Engine.close)
 
@@ -127,12 +139,31 @@ class CoreService(application.Service):
             heavy: it surely takes many milliseconds.
         """
         version = view.validity(user_id)
-        body, keep = await self.executor.run(work, key=user_id or "", heavy=heavy)
-        if keep:
+        made = await self.executor.run(work, key=user_id or "", heavy=heavy)
+        if made.keep:
             scope = request.scope
-            ready = CachedResponse.of(route_of(scope), user_id, version, body)
+            ready = CachedResponse.of(route_of(scope), user_id, version, made.body, made.arm, made.shown)
             self.cache.put(scope["path"], scope["query_string"], ready)
-        return Json(body)
+        if made.shown is not None:
+            self.exposures.put(made.shown)
+        return Json(made.body)
+
+    def is_of_arm(self, cached: CachedResponse, view: RequestView) -> bool:
+        """Whether an answer is the one of the arm that its user is in now."""
+        if cached.arm is None:
+            return True
+        running = self.experiments.running()
+        if running is None:
+            return not cached.arm
+        treatment = Treatment.of(running, cached.user_id or "", PLAIN_OPTIONS, view.models)
+        return cached.arm == ("" if treatment is None else treatment.key)
+
+    def log_again(self, shown: Exposure, view: RequestView) -> None:
+        """Log a list that is answered again."""
+        self.exposures.put(replace(shown, timestamp=now(), sequence=view.sequence))
+
+    def _store(self) -> Store:
+        return self.open_engine().request_view().runtime.store
 
 
 def service_of(request: Request) -> CoreService:

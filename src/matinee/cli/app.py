@@ -12,6 +12,7 @@ from matinee.cli import (
     data,
     demo,
     edits,
+    experiments,
     keys,
     marks,
     posters,
@@ -80,6 +81,7 @@ app.add_typer(edits.import_app, name="import", rich_help_panel=KEEP)
 app.add_typer(edits.export_app, name="export", rich_help_panel=KEEP)
 app.add_typer(data.app, name="data", rich_help_panel=LEARN)
 app.add_typer(runs.app, name="runs", rich_help_panel=LEARN)
+app.add_typer(experiments.app, name="experiment", rich_help_panel=LEARN)
 app.add_typer(posters.app, name="posters", rich_help_panel=LEARN)
 app.add_typer(keys.app, name="keys", rich_help_panel=RUN)
 app.add_typer(snapshots.app, name="snapshots", rich_help_panel=RUN)

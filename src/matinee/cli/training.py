@@ -19,6 +19,7 @@ from matinee.cli.console import (
     progress_bar,
     table,
 )
+from matinee.cli.experiments import print_logged
 from matinee.cli.processes import end_with_stdin
 from matinee.cli.reading import MapValues, StarScale, Unrated, reading
 from matinee.cli.spark import DEFAULT_MASTER, Master, SparkConf, parse_conf
@@ -175,10 +176,35 @@ Save = Annotated[bool, typer.Option(help="Keep the run, with its HTML report (`m
 Track = Annotated[bool | None, typer.Option(help="Log the run to MLflow (default: the setting `tracking`).")]
 
 
+def _check_logged(protocol: str, model: list[str] | None) -> None:
+    if protocol or len(model or ()) > 1:
+        raise InvalidInputError(
+            "--logged takes no protocol and one model at most.",
+            "Write `matinee evaluate --logged EXPERIMENT --model ease`.",
+        )
+
+
 def evaluate(
-    protocol: Annotated[str, typer.Argument(metavar="PROTOCOL", help="Name of a protocol; an unknown name lists all.")],
+    protocol: Annotated[
+        str, typer.Argument(metavar="PROTOCOL", help="Name of a protocol; an unknown name lists all.")
+    ] = "",
     data: Data = None,
     model: Annotated[list[str] | None, typer.Option("--model", "-m", help="A model (repeat for more).")] = None,
+    logged: Annotated[
+        str | None,
+        typer.Option(
+            "--logged",
+            metavar="EXPERIMENT",
+            help="Instead: what a model, or another share of exploration, would have earned in an experiment that drew "
+            "places at random (IPS, SNIPS, doubly robust).",
+        ),
+    ] = None,
+    arm: Annotated[
+        str | None, typer.Option(help="With --logged: the arm whose lists are used; default: the first.")
+    ] = None,
+    exploration: Annotated[
+        float, typer.Option(min=0, max=1, help="With --logged: share of the places that the policy draws.")
+    ] = 0.0,
     validation: Validation = False,
     baseline: Baseline = None,
     save: Save = True,
@@ -187,6 +213,12 @@ def evaluate(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
 ) -> None:
     """Measure models by a fixed protocol, with intervals, and with published figures beside them."""
+    if logged is not None:
+        _check_logged(protocol, model)
+        print_logged(logged, arm, model[0] if model else None, exploration, json)
+        return
+    if not protocol:
+        raise InvalidInputError("No protocol was named.", "Write `matinee evaluate likes`, or use --logged EXPERIMENT.")
     from matinee.evaluation.experiment import evaluate_in_detail
 
     settings = load_settings()

@@ -345,6 +345,16 @@ def runs() -> Call:
     return _call("GET", "v1", "runs")
 
 
+def experiments() -> Call:
+    """All experiments, the newest first."""
+    return _call("GET", "v1", "experiments")
+
+
+def experiment(name: str) -> Call:
+    """What an experiment has shown."""
+    return _call("GET", "v1", "experiments", name)
+
+
 def run(run_id: str) -> Call:
     """One stored run: its report, and what a search tried."""
     return _call("GET", "v1", "runs", run_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -18,9 +19,11 @@ from matinee.engine.filters import Filter, parse
 from matinee.engine.movie_lookup import known_id
 from matinee.engine.reasons import ListReasons, list_reasons
 from matinee.engine.runtime import RequestView
+from matinee.engine.treatment import Drawn, Treatment, now
 from matinee.engine.types import Answer, Item, Request
 from matinee.errors import InvalidInputError
 from matinee.models.base import Query
+from matinee.stores.base import Exposure
 
 NO_ROWS: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 POOL = 5
@@ -47,12 +50,12 @@ def check_request(view: RequestView, request: Request) -> None:
         check_share(request.adventurous, "adventurous")
 
 
-def recommend_stored(view: RequestView, user_id: str, request: Request) -> Answer:
-    """Rank movies for a stored user, see `Engine.recommend`."""
+def recommend_stored(view: RequestView, user_id: str, request: Request, treatment: Treatment | None = None) -> Answer:
+    """Rank movies for a stored user, see `Engine.recommend`; under an arm of an experiment, if one is given."""
     # Before the history: a write in between makes the answer outdated, never wrong.
     version = view.user_version(user_id)
     query, hidden = history_of(view, user_id)
-    return recommend(view, query, request, hidden, user_id=user_id, version=version)
+    return recommend(view, query, request, hidden, user_id=user_id, version=version, treatment=treatment)
 
 
 class Hidden(NamedTuple):
@@ -85,6 +88,7 @@ def recommend(
     *,
     user_id: str | None = None,
     version: int = 0,
+    treatment: Treatment | None = None,
 ) -> Answer:
     """Rank movies for a history.
 
@@ -92,6 +96,8 @@ def recommend(
     `fallback="popular"`. Movies of the history and those seen are left out unless `include_seen`.
     """
     settings = view.settings
+    if treatment is not None:
+        request = treatment.options(request)
     check_request(view, request)
     name = request.model or view.default_model()
     model = view.model(name)
@@ -107,11 +113,22 @@ def recommend(
     ranked = np.where(allowed, scores, np.float32(np.nan))
     # The chart is everybody's; a list of it is nobody's taste, whoever asks.
     personal = fallback != "popular" and model.chart is None
+    taste = query if personal else Query()
+
+    def rank(n: int, other: str | None) -> NDArray[np.int64]:
+        given = scores if other is None else view.model(other).score([query])[0]
+        return pick(view, taste, given, allowed, replace(request, n=n))
+
     with stage("rerank"):
-        rows = pick(view, query if personal else Query(), scores, allowed, request)
+        drawn = (
+            Drawn(rank(request.n, None))
+            if treatment is None
+            else treatment.draw(rank, request.n, popular=fallback == "popular")
+        )
+    rows = drawn.rows
     stars = predicted_stars(view, query, rows)
     reasons = list_reasons(view, model, query, rows, ranked, fallback) if request.explain else None
-    return Answer(
+    answer = Answer(
         items=make_items(view, rows, ranked, stars, reasons),
         model=name,
         snapshot=view.snapshot.id,
@@ -121,6 +138,27 @@ def recommend(
         volatile=fallback == "popular" or (parsed is not None and parsed.reads_ratings),
         less_of=None if reasons is None else reasons.less_of,
     )
+    return answer if treatment is None else under(answer, treatment, drawn, view)
+
+
+def under(answer: Answer, treatment: Treatment, drawn: Drawn, view: RequestView) -> Answer:
+    """An answer with the arm that it was made under, and the list as it is logged."""
+    experiment, arm = treatment.experiment.name, treatment.arm.name
+    ids = view.catalog.columns("movie_id")[0]
+    shown = Exposure(
+        answer.user_id or "",
+        now(),
+        answer.snapshot,
+        answer.model,
+        tuple(item.movie_id for item in answer.items),
+        experiment,
+        arm,
+        drawn.propensities,
+        tuple(ids[row] for row in drawn.candidates),
+        drawn.teams,
+        view.sequence,
+    )
+    return replace(answer, experiment=experiment, arm=arm, shown=shown)
 
 
 def allowed_rows(

@@ -17,6 +17,7 @@ from pydantic import Field, WithJsonSchema
 from matinee.data.catalog import Movie
 from matinee.data.ids import Id
 from matinee.engine.answer_tables import AnswerTable
+from matinee.stores.base import Exposure
 
 Score = Annotated[float, WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "null"}]})]
 """NaN where unknown, which is null in JSON."""
@@ -129,6 +130,9 @@ class Answer(AnswerTable):
         index: which index searched, where a vector index did.
         less_of: films that the user disliked and that push others down this list; None unless asked for.
         method: what compared the plots, for films like one by plot.
+        experiment: that the list was made under.
+        arm: of the experiment.
+        shown: the list as it is logged, where it was made under an experiment.
 
     Examples:
         >>> answer = engine.recommend("42", matinee.Request(n=3))
@@ -154,6 +158,9 @@ class Answer(AnswerTable):
         PlotMethod | None,
         Field(description="Of `by=plot`: `tfidf` (words that plots share) or `embedding` (what they mean)."),
     ] = None
+    experiment: Annotated[str | None, Field(description="That the list was made under.")] = None
+    arm: Annotated[str | None, Field(description="Of the experiment.")] = None
+    shown: Annotated[Exposure | None, Field(exclude=True)] = None
 
 
 @dataclass(frozen=True, slots=True)

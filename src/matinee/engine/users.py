@@ -144,6 +144,7 @@ def export(view: RequestView, user_id: str) -> dict[str, Any]:
         "states": [asdict(one) for one in marked],
         "exposures": [
             {"timestamp": e.timestamp, "snapshot": e.snapshot, "model": e.model, "movie_ids": list(e.movie_ids)}
+            | ({"experiment": e.experiment, "arm": e.arm} if e.experiment else {})
             for e in shown
         ],
     }

@@ -1,16 +1,19 @@
 """Exploration: a stated share of a list's places is drawn at random, with exact propensities."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["explore"]
 
+T = TypeVar("T")
+
 
 def explore(
-    candidates: Sequence[str], n: int, share: float, rng: np.random.Generator
-) -> tuple[list[str], NDArray[np.float64]]:
+    candidates: Sequence[T], n: int, share: float, rng: np.random.Generator
+) -> tuple[list[T], NDArray[np.float64]]:
     """At most n of the candidates (best first), and for each place the probability of its movie.
 
     Each place takes, with probability `share`, one of the candidates left by chance, otherwise the best that is left
@@ -25,7 +28,7 @@ def explore(
     if not 0 <= share <= 1:
         raise ValueError(f"the share of exploration must be between 0 and 1, not {share}")
     left = list(candidates)
-    chosen: list[str] = []
+    chosen: list[T] = []
     propensities: list[float] = []
     for _ in range(min(n, len(left))):
         place = int(rng.integers(len(left))) if rng.random() < share else 0

@@ -3,24 +3,25 @@
 Source: Radlinski, Kurup and Joachims, How does clickthrough data reflect retrieval quality?, CIKM 2008.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Hashable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
 __all__ = ["preference", "team_draft"]
 
+T = TypeVar("T", bound=Hashable)
 
-def team_draft(
-    first: Sequence[str], second: Sequence[str], n: int, rng: np.random.Generator
-) -> tuple[list[str], list[int]]:
+
+def team_draft(first: Sequence[T], second: Sequence[T], n: int, rng: np.random.Generator) -> tuple[list[T], list[int]]:
     """At most n movies, and for each the ranking (0 or 1) that put it there.
 
     In each round both rankings choose their best movie that is not in the list yet; a coin says which chooses first.
     """
     rankings = (first, second)
-    chosen: list[str] = []
+    chosen: list[T] = []
     teams: list[int] = []
-    places, seen = [0, 0], set[str]()
+    places, seen = [0, 0], set[T]()
     while len(chosen) < n:
         before = len(chosen)
         start = int(rng.integers(2))

@@ -13,6 +13,7 @@ from scipy.special import ndtri
 __all__ = ["Estimate", "doubly_robust", "ips", "snips"]
 
 Values: TypeAlias = NDArray[np.float64]
+Users: TypeAlias = NDArray[np.int64] | None
 
 
 class Estimate(NamedTuple):
@@ -33,15 +34,23 @@ def _weights(propensities: Values, target: Values, clip: float | None) -> Values
     return weights if clip is None else np.minimum(weights, clip)
 
 
-def _estimate(value: float, influence: Values, weights: Values, alpha: float) -> Estimate:
-    radius = float(-ndtri(alpha / 2) * influence.std() / np.sqrt(len(influence)))
+def _estimate(value: float, influence: Values, weights: Values, alpha: float, users: Users) -> Estimate:
+    deviation = influence - influence.mean()
+    summed = deviation if users is None else np.bincount(users, deviation)
+    radius = float(-ndtri(alpha / 2) * np.sqrt(np.sum(summed**2)) / len(influence))
     squares = float(np.sum(weights**2))
     size = float(np.sum(weights)) ** 2 / squares if squares else 0.0
     return Estimate(value, value - radius, value + radius, size)
 
 
 def ips(
-    rewards: Values, propensities: Values, target: Values, *, clip: float | None = None, alpha: float = 0.05
+    rewards: Values,
+    propensities: Values,
+    target: Values,
+    *,
+    clip: float | None = None,
+    alpha: float = 0.05,
+    users: Users = None,
 ) -> Estimate:
     """Inverse propensity scoring: unbiased without a clip, where the log could choose all that the target chooses.
 
@@ -52,6 +61,8 @@ def ips(
         under the policy that is asked for.
     clip
         Largest weight; it lowers the variance and biases towards 0.
+    users
+        int64[choices]: number of the user of each choice, whose choices are not independent; None: all are.
 
     Raises
     ------
@@ -60,18 +71,24 @@ def ips(
     """
     weights = _weights(propensities, target, clip)
     terms = weights * rewards
-    return _estimate(float(terms.mean()), terms, weights, alpha)
+    return _estimate(float(terms.mean()), terms, weights, alpha, users)
 
 
 def snips(
-    rewards: Values, propensities: Values, target: Values, *, clip: float | None = None, alpha: float = 0.05
+    rewards: Values,
+    propensities: Values,
+    target: Values,
+    *,
+    clip: float | None = None,
+    alpha: float = 0.05,
+    users: Users = None,
 ) -> Estimate:
     """Self-normalized IPS: a weighted mean, within the range of the rewards. Arguments and errors as in `ips`."""
     weights = _weights(propensities, target, clip)
     if not weights.any():
         raise ValueError("the policy never makes a choice that was logged; log with more exploration")
     value = float(np.average(rewards, weights=weights))
-    return _estimate(value, weights * (rewards - value) / weights.mean(), weights, alpha)
+    return _estimate(value, weights * (rewards - value) / weights.mean(), weights, alpha, users)
 
 
 def doubly_robust(
@@ -83,6 +100,7 @@ def doubly_robust(
     *,
     clip: float | None = None,
     alpha: float = 0.05,
+    users: Users = None,
 ) -> Estimate:
     """Predicted reward of the target policy, corrected by IPS of the prediction's errors.
 
@@ -95,4 +113,4 @@ def doubly_robust(
     """
     weights = _weights(propensities, target, clip)
     terms = predicted_target + weights * (rewards - predicted)
-    return _estimate(float(terms.mean()), terms, weights, alpha)
+    return _estimate(float(terms.mean()), terms, weights, alpha, users)

@@ -104,13 +104,29 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """One list shown to a user."""
+    """One list shown to a user.
+
+    Attributes:
+        timestamp: seconds since 1970 UTC.
+        experiment: that served it; "": none.
+        arm: of the experiment.
+        propensities: for each place the probability of its movie, given the places above it; empty: nothing was drawn.
+        candidates: ids that the places were drawn from, best first; empty: nothing was drawn.
+        teams: for each place which of two interleaved rankings put its movie there (0, 1); empty: only one ranked.
+        sequence: the store's sequence number up to which the list includes what was written.
+    """
 
     user_id: str
     timestamp: int
     snapshot: str
     model: str
     movie_ids: tuple[str, ...]
+    experiment: str = ""
+    arm: str = ""
+    propensities: tuple[float, ...] = ()
+    candidates: tuple[str, ...] = ()
+    teams: tuple[int, ...] = ()
+    sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,11 +290,18 @@ class Store(Protocol):
         ...
 
     def log_exposures(self, exposures: Sequence[Exposure]) -> None:
-        """Record lists that were shown."""
+        """Record lists that were shown, but those of users who were erased after the list's `sequence`.
+
+        Lists of experiments older than `EXPOSURE_SECONDS` are deleted in time.
+        """
         ...
 
     def exposures(self, user_id: str, limit: int = 1000) -> list[Exposure]:
         """The newest lists shown to a user, newest first."""
+        ...
+
+    def exposures_of(self, experiment: str, since: int, *, batch: int = 5000) -> Iterator[Exposure]:
+        """All lists that an experiment has served since a time (seconds since 1970), in any order."""
         ...
 
     def ping(self) -> None:

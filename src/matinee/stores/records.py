@@ -16,6 +16,7 @@ from matinee.errors import ConflictError, InvalidInputError, StoreError
 from matinee.stores.base import (
     STATES,
     Changes,
+    Exposure,
     ImportProgress,
     LineError,
     MovieState,
@@ -29,6 +30,8 @@ KEY_SECONDS = 24 * 3600.0
 """Age at which an idempotency key is forgotten."""
 IMPORT_SECONDS = 30 * 24 * 3600.0
 """Age at which the progress of an import is forgotten."""
+EXPOSURE_SECONDS = 365 * 24 * 3600
+"""Age at which a list that was shown is forgotten."""
 KEEP_LOG = 200_000
 """Minimum number of changes in the log (about 60 bytes each)."""
 MAX_INT = 2**63 - 1
@@ -156,6 +159,14 @@ def bodies_of(movies: Sequence[Movie], vectors: Sequence[MovieVector]) -> list[t
     return list(bodies.items())
 
 
+def check_exposures(exposures: Sequence[Exposure]) -> None:
+    """Raise InvalidInputError for an id that is not valid Unicode."""
+    for shown in exposures:
+        check_text("user id", shown.user_id)
+        for movie_id in shown.movie_ids:
+            check_text("film id", movie_id)
+
+
 # --- stored forms -----------------------------------------------------------------------------------------------
 def movie_of(body: str | None, store: object) -> Movie | None:
     """Parse a stored movie. Raises StoreError if it is not valid."""
@@ -177,6 +188,31 @@ def progress_of(body: str) -> ImportProgress:
     """Parse the stored progress of an import."""
     values = json.loads(body)
     return ImportProgress(**values | {"errors": tuple(LineError(**error) for error in values["errors"])})
+
+
+_DETAILS = ("propensities", "candidates", "teams")
+
+
+def exposure_details(shown: Exposure) -> str:
+    """JSON of how the places of a list were filled; "" where nothing was drawn."""
+    details = {name: value for name in _DETAILS if (value := getattr(shown, name))}
+    return json.dumps(details) if details else ""
+
+
+def exposure_of(
+    user_id: str,
+    timestamp: int,
+    snapshot: str,
+    model: str,
+    movie_ids: Sequence[str],
+    experiment: str,
+    arm: str,
+    details: str,
+    sequence: int,
+) -> Exposure:
+    """Parse a stored list."""
+    drawn = {name: tuple(values) for name, values in json.loads(details or "{}").items()}
+    return Exposure(user_id, timestamp, snapshot, model, tuple(movie_ids), experiment, arm, sequence=sequence, **drawn)
 
 
 def bytes_of(vector: MovieVector) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -19,15 +19,19 @@ from matinee.errors import StoreError
 from matinee.stores.base import Changes, Exposure, ImportProgress, MovieState, MovieVector, Rating, State, UserOverlay
 from matinee.stores.group_commit import GroupCommit, Job, run
 from matinee.stores.records import (
+    EXPOSURE_SECONDS,
     IMPORT_SECONDS,
     KEY_SECONDS,
     bodies_of,
+    check_exposures,
     check_progress,
     check_text,
     check_vector,
     digest_of,
     distinct_ratings,
     distinct_states,
+    exposure_details,
+    exposure_of,
     import_rows,
     key_conflict,
     logged_changes,
@@ -43,6 +47,8 @@ Bodies = Sequence[tuple[str, str | None]]
 """Ids of movies and their JSON; None for a tombstone."""
 
 
+EXPOSURE = "user_id, snapshot, model, experiment, arm, timestamp, movie_ids, details, seq"
+"""Columns of a list that was shown."""
 FORGET_LOGGED = """
     WITH RECURSIVE entries(seq) AS (
         SELECT version FROM users WHERE user_id = %s
@@ -206,7 +212,7 @@ class SqlStore(ABC, Generic[C]):
 
     @abstractmethod
     def _put_exposures(self, connection: C, rows: Sequence[Row]) -> None:
-        """Insert exposures: user, snapshot, model, timestamp, movies as JSON."""
+        """Insert exposures, `EXPOSURE` and movies as JSON, but those of users erased after their `seq`."""
 
     def _stored(self, text: str) -> str:
         """A text as it is stored."""
@@ -466,26 +472,44 @@ class SqlStore(ABC, Generic[C]):
 
     # --- exposures ------------------------------------------------------------------------------------------
     def log_exposures(self, exposures: Sequence[Exposure]) -> None:
-        """Record lists that were shown."""
+        """Record lists that were shown, but those of users who were erased since."""
+        check_exposures(exposures)
         rows = []
         for shown in exposures:
-            check_text("user id", shown.user_id)
-            texts = map(self._stored, (shown.user_id, shown.snapshot, shown.model))
-            rows.append((*texts, shown.timestamp, json.dumps(shown.movie_ids)))
+            texts = map(self._stored, (shown.user_id, shown.snapshot, shown.model, shown.experiment, shown.arm))
+            movies, details = json.dumps(shown.movie_ids), exposure_details(shown)
+            rows.append((*texts, shown.timestamp, movies, details, shown.sequence))
+        oldest = int(self._clock()) - EXPOSURE_SECONDS
+
+        def put(connection: C) -> None:
+            connection.execute("DELETE FROM exposures WHERE timestamp < %s AND experiment != ''", (oldest,))
+            self._put_exposures(connection, rows)
+
         if rows:
-            self._write(lambda connection: self._put_exposures(connection, rows), len(rows))
+            self._write(put, len(rows))
 
     def exposures(self, user_id: str, limit: int = 1000) -> list[Exposure]:
         """The newest lists shown to a user, newest first."""
         rows = self._database.query(
-            "SELECT snapshot, model, timestamp, movie_ids FROM exposures WHERE user_id = %s"
-            " ORDER BY timestamp DESC, id DESC LIMIT %s",
+            f"SELECT {EXPOSURE} FROM exposures WHERE user_id = %s ORDER BY timestamp DESC, id DESC LIMIT %s",
             (self._looked_up(user_id), max(0, limit)),
         )
-        return [
-            Exposure(user_id, timestamp, snapshot, model, tuple(json.loads(shown)))
-            for snapshot, model, timestamp, shown in self._restored(rows, 0, 1)
-        ]
+        return list(self._exposures(rows))
+
+    def exposures_of(self, experiment: str, since: int, *, batch: int = 5000) -> Iterator[Exposure]:
+        """All lists that an experiment has served since a time, oldest first."""
+        name, last = self._looked_up(experiment), (since, -1)
+        while rows := self._database.query(
+            f"SELECT {EXPOSURE}, id FROM exposures WHERE (timestamp, id) > (%s, %s) AND experiment = %s"
+            " ORDER BY timestamp, id LIMIT %s",
+            (*last, name, batch),
+        ):
+            last = rows[-1][5], rows[-1][-1]
+            yield from self._exposures(row[:-1] for row in rows)
+
+    def _exposures(self, rows: Iterable[Row]) -> Iterator[Exposure]:
+        for user_id, snapshot, model, experiment, arm, timestamp, movies, *rest in self._restored(rows, 0, 1, 2, 3, 4):
+            yield exposure_of(user_id, timestamp, snapshot, model, json.loads(movies), experiment, arm, *rest)
 
     def ping(self) -> None:
         """Raise `StoreError` unless the store can be read."""

@@ -34,7 +34,7 @@ SECTIONS = {
     "Choose Option": (Entry("recommender", "Recommender System"), Entry("overview", "Solution Overview")),
     "Explore": (Entry("data", "Data"), Entry("map", "Map")),
     "Lists": (Entry("before-after", "Before and after"), Entry("explain", "Explain")),
-    "Evaluation": (Entry("models", "Models"), Entry("runs", "Runs")),
+    "Evaluation": (Entry("models", "Models"), Entry("runs", "Runs"), Entry("experiments", "Experiments")),
 }
 PAGES = {entry.name: entry for entries in SECTIONS.values() for entry in entries}
 FIRST = next(iter(PAGES))

@@ -16,6 +16,7 @@ from matinee.api import parameters
 from matinee.api.errors import problems
 from matinee.api.parameters import MovieId, Stars, UserId, at_most, refuse
 from matinee.api.render import Json, dumps, reply
+from matinee.api.response_cache import Made
 from matinee.api.schemas.examples import example
 from matinee.api.schemas.requests import Body
 from matinee.api.service import EngineDep, embedding_header, service_of
@@ -154,7 +155,7 @@ def _recommend(engine: Engine, user_id: str, n: int, settings: Settings) -> Answ
 
 
 async def _items(request: Request, engine: Engine, user_id: str, n: int, metadata: bool, *, joined: bool) -> Response:
-    def work() -> tuple[bytes, bool]:
+    def work() -> Made:
         answer = _recommend(engine, user_id, n, service_of(request).settings)
         items: list[dict[str, Any]] = []
         for item in answer.items:
@@ -166,7 +167,7 @@ async def _items(request: Request, engine: Engine, user_id: str, n: int, metadat
                 if joined:
                     record["tags"] = "|".join(engine.movie(item.movie_id).tags)
             items.append(record)
-        return dumps({"items": items}), not answer.volatile
+        return Made(dumps({"items": items}), not answer.volatile)
 
     return await service_of(request).answer(
         request, await service_of(request).view(engine), user_id, work, heavy=metadata or n > 100

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from matinee.api import parameters
 from matinee.api.errors import problems
 from matinee.api.render import dumps
+from matinee.api.response_cache import Made
 from matinee.api.schemas.answers import Explanation
 from matinee.api.service import EngineDep, service_of
 
@@ -33,8 +34,8 @@ async def explanation(
     film is left out of the history that explains it.
     """
 
-    def work() -> tuple[bytes, bool]:
+    def work() -> Made:
         # Not cached: it contains other users' ratings, which this user's version does not cover.
-        return dumps(engine.explain(user_id, movie_id, model)), False
+        return Made(dumps(engine.explain(user_id, movie_id, model)), False)
 
     return await service_of(request).answer(request, await service_of(request).view(engine), user_id, work, heavy=True)

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from matinee.api import parameters
 from matinee.api.errors import problems
 from matinee.api.render import dumps, reply
+from matinee.api.response_cache import Made
 from matinee.api.schemas.explore import DataReport, FilmRatingsOut, Statistics, TitleTable, UserPageOut
 from matinee.api.service import EngineDep, service_of
 
@@ -33,8 +34,8 @@ def users(
 async def titles(request: Request, engine: EngineDep) -> Response:
     """Id, title and year of every film, as three columns in the catalog's order: for pickers and maps."""
 
-    def work() -> tuple[bytes, bool]:
-        return dumps(engine.title_table()), True
+    def work() -> Made:
+        return Made(dumps(engine.title_table()), True)
 
     return await service_of(request).answer(request, await service_of(request).view(engine), None, work, heavy=True)
 
@@ -74,9 +75,9 @@ async def statistics(request: Request, engine: EngineDep, filter: parameters.Fil
     changes.
     """
 
-    def work() -> tuple[bytes, bool]:
+    def work() -> Made:
         # Not cached here: every new rating changes it, which no version covers. The engine caches it.
-        return dumps(engine.statistics(filter)), False
+        return Made(dumps(engine.statistics(filter)), False)
 
     return await service_of(request).answer(request, await service_of(request).view(engine), None, work, heavy=True)
 

@@ -13,6 +13,7 @@ from matinee.api.errors import problems
 from matinee.api.fast_path import ROUTE, recommend_work, takes_long
 from matinee.api.parameters import refuse, split_ids
 from matinee.api.render import Json, answer_json, group_record, popular_record, reply
+from matinee.api.response_cache import Made
 from matinee.api.schemas.answers import ChartOut, GroupOut, ListOut
 from matinee.api.schemas.requests import AdHocRequest, GroupRequest
 from matinee.api.service import EngineDep, service_of
@@ -45,12 +46,13 @@ async def recommend(
     """Ranked films that the user has neither rated nor seen, without those that are not interesting.
 
     An unknown user gets the popular films and `"fallback": "popular"`. A rating or a mark counts at the next call, in
-    every worker process.
+    every worker process. While an experiment runs, a request that names no model gets the list of the user's arm, and
+    `experiment` and `arm` say so.
     """
     options = Options(n, model, filter, split_ids(exclude), diversity, explain, include_seen, adventurous)
     service = service_of(request)
     view = await service.view(engine)
-    work = recommend_work(engine, view, user_id, options, metadata)
+    work = recommend_work(engine, view, user_id, options, metadata, service.experiments.running())
     return await service.answer(request, view, user_id, work, heavy=takes_long(options, metadata))
 
 
@@ -144,9 +146,9 @@ async def similar(
     A film that is not known by that likeness (no ratings, poster or plot) is answered by content: see `fallback`.
     """
 
-    def work() -> tuple[bytes, bool]:
+    def work() -> Made:
         answer = engine.similar(movie_id, by=by, n=n, filter=filter, index=index, method=method)
-        return answer_json(engine, answer, metadata), not filter and not metadata
+        return Made(answer_json(engine, answer, metadata), not filter and not metadata)
 
     service, heavy = service_of(request), metadata or n > 100 or bool(filter)
     return await service.answer(request, await service.view(engine), None, work, heavy=heavy)

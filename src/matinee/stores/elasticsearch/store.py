@@ -44,17 +44,21 @@ from matinee.stores.elasticsearch.names import Names, document_id
 from matinee.stores.elasticsearch.search import search_movies
 from matinee.stores.group_commit import GroupCommit
 from matinee.stores.records import (
+    EXPOSURE_SECONDS,
     IMPORT_SECONDS,
     KEEP_LOG,
     KEY_SECONDS,
     bodies_of,
     bytes_of,
+    check_exposures,
     check_progress,
     check_text,
     check_vector,
     digest_of,
     distinct_ratings,
     distinct_states,
+    exposure_details,
+    exposure_of,
     import_rows,
     key_conflict,
     logged_changes,
@@ -425,10 +429,12 @@ class ElasticsearchStore:
 
     # --- exposures ----------------------------------------------------------------------------------------------
     def log_exposures(self, exposures: Sequence[Exposure]) -> None:
-        """Record lists that were shown."""
-        for shown in exposures:
-            check_text("user id", shown.user_id)
+        """Record lists that were shown, but those of users who were erased since."""
+        check_exposures(exposures)
         now = time.time_ns()
+        users = list(dict.fromkeys(shown.user_id for shown in exposures if shown.experiment))
+        held = self._cluster.read([user_address(self.names, user_id) for user_id in users], only="erased")
+        erased = {user_id: found.source.get("erased") or 0 for user_id, found in zip(users, held, strict=True)}
         self._cluster.write(
             Action(
                 self.names.log,
@@ -440,9 +446,11 @@ class ElasticsearchStore:
                     "timestamp": shown.timestamp,
                     "order": now + next(self._shown),
                     "body": [shown.user_id, shown.snapshot, shown.model, *shown.movie_ids],
+                    **_of_experiment(shown),
                 },
             )
             for shown in exposures
+            if erased.get(shown.user_id, 0) <= shown.sequence
         )
 
     def exposures(self, user_id: str, limit: int = 1000) -> list[Exposure]:
@@ -457,6 +465,15 @@ class ElasticsearchStore:
             size=min(limit, MAX_SHOWN),
         )
         return [_exposure(hit["_source"]) for hit in hits]
+
+    def exposures_of(self, experiment: str, since: int, *, batch: int = 5000) -> Iterator[Exposure]:
+        """All lists that an experiment has served since a time, in any order."""
+        del batch
+        filters = [{"term": {"kind": "shown"}}, {"range": {"timestamp": {"gte": since}}}]
+        for document in scan(self._cluster, self.names.log, query={"bool": {"filter": filters}}):
+            shown = _exposure(document.source)
+            if shown.experiment == experiment:
+                yield shown
 
     # --- lifecycle ----------------------------------------------------------------------------------------------
     def ping(self) -> None:
@@ -496,4 +513,17 @@ def _form(vector: MovieVector) -> tuple[str, str, str | None]:
 
 def _exposure(source: Source) -> Exposure:
     user_id, snapshot, model, *movie_ids = source["body"]
-    return Exposure(user_id, source["timestamp"], snapshot, model, tuple(movie_ids))
+    return exposure_of(
+        user_id, source["timestamp"], snapshot, model, movie_ids, *source.get("experiment", ("", "", "", 0))
+    )
+
+
+def _of_experiment(shown: Exposure) -> Source:
+    """What the document of a list has besides, where an experiment served it."""
+    if not shown.experiment:
+        return {}
+    return {
+        "experiment": [shown.experiment, shown.arm, exposure_details(shown), shown.sequence],
+        # Documents with a time are deleted `KEY_SECONDS` after it.
+        "created": float(shown.timestamp + EXPOSURE_SECONDS - KEY_SECONDS),
+    }

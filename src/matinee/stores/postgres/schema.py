@@ -69,6 +69,14 @@ MIGRATIONS: tuple[tuple[str | Callable[[Connection], None], ...], ...] = (
             timestamp bigint NOT NULL, PRIMARY KEY (user_id, state, movie_id))""",
     ),
     (normalize_ids,),
+    (
+        # Of lists that experiments serve. details: JSON of how the places were filled, '' where nothing was drawn;
+        # seq: the sequence number up to which the list includes what was written.
+        """ALTER TABLE exposures ADD COLUMN experiment text NOT NULL DEFAULT '',
+            ADD COLUMN arm text NOT NULL DEFAULT '', ADD COLUMN details text NOT NULL DEFAULT '',
+            ADD COLUMN seq bigint NOT NULL DEFAULT 0""",
+        "CREATE INDEX exposures_time ON exposures (timestamp, id)",
+    ),
 )
 
 

@@ -15,7 +15,7 @@ from matinee.stores.group_commit import Job
 from matinee.stores.postgres import schema
 from matinee.stores.postgres.texts import restored, stored
 from matinee.stores.records import KEEP_LOG, bytes_of
-from matinee.stores.sql import Bodies, Row, SqlStore
+from matinee.stores.sql import EXPOSURE, Bodies, Row, SqlStore
 from matinee.stores.write_health import WriteHealth
 
 CHUNK = 10_000
@@ -67,9 +67,11 @@ _LOG_MOVIES = """
 _PUT_VECTORS = """
     INSERT INTO vectors SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bytea[])
     ON CONFLICT (movie_id, space) DO UPDATE SET encoder = excluded.encoder, body = excluded.body"""
-_PUT_EXPOSURES = """
-    INSERT INTO exposures (user_id, snapshot, model, timestamp, movie_ids)
-    SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[])"""
+_PUT_EXPOSURES = f"""
+    INSERT INTO exposures ({EXPOSURE})
+    SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[],
+        %s::text[], %s::bigint[]) AS given ({EXPOSURE})
+    WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.user_id = given.user_id AND u.erased > given.seq)"""
 
 
 class PostgresStore(SqlStore[Connection]):

@@ -102,6 +102,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             user_id TEXT NOT NULL, state TEXT NOT NULL, movie_id TEXT NOT NULL, timestamp INTEGER NOT NULL,
             PRIMARY KEY (user_id, state, movie_id)) WITHOUT ROWID""",
     ),
+    (
+        # Of lists that experiments serve. details: JSON of how the places were filled, '' where nothing was drawn;
+        # seq: the sequence number up to which the list includes what was written.
+        "ALTER TABLE exposures ADD COLUMN experiment TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE exposures ADD COLUMN arm TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE exposures ADD COLUMN details TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE exposures ADD COLUMN seq INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX exposures_time ON exposures (timestamp, id)",
+    ),
 )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from matinee.errors import ReadOnlyError
 from matinee.stores.base import RECORD_SPACES, MovieState, MovieVector, Rating
 from matinee.stores.records import KEEP_LOG, bytes_of, storable
-from matinee.stores.sql import Bodies, Row, SqlStore
+from matinee.stores.sql import EXPOSURE, Bodies, Row, SqlStore
 from matinee.stores.sqlite.connection import Connection
 from matinee.stores.sqlite.connections import Connections
 from matinee.stores.sqlite.errors import is_busy, store_error
@@ -167,5 +167,7 @@ class SqliteStore(SqlStore[Connection]):
 
     def _put_exposures(self, connection: Connection, rows: Sequence[Row]) -> None:
         connection.executemany(
-            "INSERT INTO exposures (user_id, snapshot, model, timestamp, movie_ids) VALUES (?, ?, ?, ?, ?)", rows
+            f"INSERT INTO exposures ({EXPOSURE}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9"
+            " WHERE NOT EXISTS (SELECT 1 FROM users WHERE user_id = ?1 AND erased > ?9)",
+            rows,
         )
