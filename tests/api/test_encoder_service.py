@@ -320,6 +320,7 @@ def test_operation(client: Client) -> None:
     assert client.get("/").json() == "Hello from Embedding Generator"
     assert client.get("/health").json() == {"status": "ok"}
     assert client.get("/ready").json() == {"status": "ready"}
+    assert client.post("/embed", json={"texts": []}).status_code == 200
     assert 'route="/embed",status="200"' in client.get("/metrics").text
     assert client.get("/generate").status_code == 405
     assert client.get("/docs").status_code == 200
