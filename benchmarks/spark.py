@@ -38,6 +38,10 @@ from matinee.spark.train import train
 USERS = 2000
 
 
+TICKS: dict[int, int] = {}
+"""Process → what it had used when it was last seen: tasks' Pythons end without anybody who adds their times up."""
+
+
 def processor() -> float:
     """Processor seconds so far of this process and of all that it started: Java, and the Pythons of tasks (Linux)."""
     ticks: dict[int, int] = {}
@@ -46,12 +50,12 @@ def processor() -> float:
         with suppress(OSError):
             fields = place.read_text().rpartition(")")[2].split()
             pid = int(place.parent.name)
-            parents[pid], ticks[pid] = int(fields[1]), sum(map(int, fields[11:15]))
-    own, more = set[int](), {os.getpid()}
+            parents[pid], ticks[pid] = int(fields[1]), int(fields[11]) + int(fields[12])
+    more = {os.getpid()}
     while more:
-        own |= more
+        TICKS.update({pid: ticks.get(pid, 0) for pid in more})
         more = {pid for pid, parent in parents.items() if parent in more}
-    return sum(ticks.get(pid, 0) for pid in own) / os.sysconf("SC_CLK_TCK")
+    return sum(TICKS.values()) / os.sysconf("SC_CLK_TCK")
 
 
 def steps(folder: str, master: str, conf: dict[str, str]) -> None:
@@ -62,9 +66,8 @@ def steps(folder: str, master: str, conf: dict[str, str]) -> None:
     def progress(what: str, share: float) -> None:
         nonlocal now, since, used
         del share
-        what = what.partition(" (up to")[0]
+        what, so_far = what.partition(" (up to")[0], processor()
         if what != now:
-            so_far = processor()
             if now:
                 print(f"{now:44} {time.perf_counter() - since:9.1f} {so_far - used:9.1f}", flush=True)
             now, since, used = what, time.perf_counter(), so_far

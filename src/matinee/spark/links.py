@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SPAN_BYTES = 256 << 20
 """A task adds up pairs for so many movies at a time that their counts with all others take about these bytes."""
 TILE = 256
-"""Movies of a part that is sent."""
+"""Movies of a part that is sent. Parts are numbered: Spark would send all multiples of 256 to the same task."""
 MOST_SUMS = 8
 """Tasks that add up a whole Gram matrix; more would send more than they save."""
 
@@ -42,11 +42,12 @@ def gram(blocks: RDD[Block], k: int, scale: float) -> NDArray[np.float32]:
             total = gram_matrix(block.matrix(k, values), silent, "", total)
         for start in range(0, k if total is not None else 0, TILE):
             assert total is not None
-            yield start, np.ascontiguousarray(total[start:, start : start + TILE].T)
+            yield start // TILE, np.ascontiguousarray(total[start:, start : start + TILE].T)
 
     slots = min(blocks.context.defaultParallelism, MOST_SUMS)
     result = np.zeros((k, k), dtype=np.float32, order="F")
-    for start, tile in blocks.coalesce(slots).mapPartitions(of_task).reduceByKey(np.add).toLocalIterator():
+    for number, tile in blocks.coalesce(slots).mapPartitions(of_task).reduceByKey(np.add).toLocalIterator():
+        start = number * TILE
         result[start:, start : start + TILE] = tile.T
     return result
 
@@ -79,10 +80,10 @@ def item_links(blocks: RDD[Block], k: int, top: float, config: ItemKNNConfig, pr
             for block in own:
                 add_pairs(block.indptr, block.indices, weights(block), first, total)
             for start in range(0, len(total), TILE):
-                yield first + start, _packed(total[start : start + TILE])
+                yield start // TILE, _packed(total[start : start + TILE])
 
-        def nearest_of(pair: tuple[int, Tile]) -> tuple[int, sp.csr_matrix]:
-            return pair[0], nearest(sp.csr_matrix(pair[1]), pair[0], squares, config)
+        def nearest_of(pair: tuple[int, Tile], first: int = first) -> tuple[int, sp.csr_matrix]:
+            return pair[0], nearest(sp.csr_matrix(pair[1]), first + pair[0] * TILE, squares, config)
 
         sums = blocks.coalesce(blocks.context.defaultParallelism).mapPartitions(of_task).reduceByKey(_added)
         parts += [found for _, found in sorted(sums.map(nearest_of).collect(), key=lambda pair: pair[0])]
