@@ -60,10 +60,11 @@ class Cluster:
         return 0
 
     def executors(self) -> list[int]:
-        """Process ids of the executors of this cluster's workers."""
-        found = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-        lines = [line for line in found.splitlines() if "CoarseGrainedExecutorBackend" in line and self.url in line]
-        return [int(line.split()[0]) for line in lines if "java" in line]
+        """Process ids of the executors that have run tasks: children of workers, with a Python of their own."""
+        found = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+        parents = {int(pid): int(parent) for pid, parent in (line.split() for line in found.splitlines())}
+        workers, busy = {process.pid for process in self.processes[1:]}, set(parents.values())
+        return [pid for pid, parent in parents.items() if parent in workers and pid in busy]
 
 
 @contextmanager

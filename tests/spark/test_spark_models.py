@@ -15,6 +15,7 @@ from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset
 from matinee.models import Ease, ImplicitALS, ItemKNN, Popularity
 from matinee.models.base import Model, Query
+from matinee.snapshots import SnapshotRegistry
 from matinee.snapshots.snapshot import Snapshot
 from small_folder import write_folder
 
@@ -100,7 +101,10 @@ def test_a_snapshot_and_its_lists(spark: SparkSession, tmp_path: Path, monkeypat
     settings = matinee.Settings(data_dir=tmp_path / "home", cache_dir=tmp_path / "cache", offline=True)
     source = write_folder(tmp_path / "small")
     monkeypatch.setattr(training, "spark_session", lambda *_: nullcontext(spark))
-    snapshot_id = training.train(settings, str(source), master="local[2]")
+    monkeypatch.setattr(training, "HERE", 100)
+    snapshot_id = training.train(settings, str(source), master="local[2]", measure=True)
+    manifest = SnapshotRegistry(settings.snapshots_dir).show(snapshot_id)
+    assert "Nothing was measured: with Spark that is done up to 100 ratings." in manifest.report.notes
     with matinee.Engine.open(settings) as engine:
         assert engine.recommend("1", matinee.Request(n=3)).snapshot == snapshot_id
         assert {"popular", "ials", "ease", "itemknn", "blend", "graph", "content"} <= {

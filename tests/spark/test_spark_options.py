@@ -89,6 +89,8 @@ def test_errors_of_tasks_are_sentences() -> None:
     told = _failed(RuntimeError("An error\nmatinee.errors.DataError: ratings.csv is empty. Fetch it.\n\tat java"))
     assert isinstance(told, MatineeError)
     assert told.message == "ratings.csv is empty. Fetch it."
+    told = _failed(RuntimeError("An error\nTraceback\nModuleNotFoundError: No module named 'matinee'\n"))
+    assert "Install matinee[spark] where tasks run" in told.hint
 
 
 def test_columns_that_a_frame_lacks_are_null() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -74,14 +75,22 @@ def train(
     settings = load_settings(data=data, memory_budget=budget)
     meaning = reading(map, map_values, unrated, scale)
     if engine == Where.spark:
-        snapshot_id = _train_on_spark(settings, master, spark_conf, promote=promote, quick=quick, meaning=meaning)
+        from matinee.spark.train import train as run_on_spark
+
+        if quick:
+            raise InvalidInputError(
+                "A quick training is done here, not on Spark.", "Leave out --quick or --engine spark."
+            )
+        conf, master = parse_conf(spark_conf), master or DEFAULT_MASTER
+        run: Callable[..., str] = partial(run_on_spark, master=master, spark_settings=conf)
     else:
-        from matinee.training.pipeline import train as run
+        from matinee.training.pipeline import train as run_here
 
         if master or spark_conf:
             raise InvalidInputError("--master and --spark-conf are Spark's.", "Add --engine spark.")
-        with progress_bar() as progress:
-            snapshot_id = run(settings, promote=promote, measure=measure, quick=quick, **meaning, progress=progress)
+        run = partial(run_here, quick=quick)
+    with progress_bar() as progress:
+        snapshot_id = run(settings, promote=promote, measure=measure, **meaning, progress=progress)
     manifest = SnapshotRegistry(settings.snapshots_dir).show(snapshot_id)
     if settings.tracking:
         from matinee.tracking.mlflow_registry import register_snapshot
@@ -101,30 +110,6 @@ def train(
     for name, why in manifest.settings.get("skipped", {}).items():
         note(f"Left out: {name}. {why}")
     typer.echo("It is served from now on." if promote else f"Serve it with: matinee snapshots promote {snapshot_id}")
-
-
-def _train_on_spark(
-    settings: Settings,
-    master: str | None,
-    conf: list[str] | None,
-    *,
-    promote: bool,
-    quick: bool,
-    meaning: Mapping[str, Any],
-) -> str:
-    from matinee.spark.train import train as run
-
-    if quick:
-        raise InvalidInputError("A quick training is done here, not on Spark.", "Leave out --quick or --engine spark.")
-    with progress_bar() as progress:
-        return run(
-            settings,
-            master=master or DEFAULT_MASTER,
-            spark_settings=parse_conf(conf),
-            promote=promote,
-            **meaning,
-            progress=progress,
-        )
 
 
 def print_metrics(metrics: Mapping[str, Mapping[str, float | None]], title: str) -> None:

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 SPAN_BYTES = 256 << 20
 """A task adds up pairs for so many movies at a time that their counts with all others take about these bytes."""
 TILE = 256
-"""Movies of a part that is sent."""
+"""Movies of a part that is sent. Parts are numbered: Spark would send all multiples of 256 to the same task."""
 MOST_SUMS = 8
 """Tasks that add up a whole Gram matrix; more would send more than they save."""
+
+Tile = NDArray[np.float32] | sp.csr_matrix
 
 
 def gram(blocks: RDD[Block], k: int, scale: float) -> NDArray[np.float32]:
@@ -40,11 +42,12 @@ def gram(blocks: RDD[Block], k: int, scale: float) -> NDArray[np.float32]:
             total = gram_matrix(block.matrix(k, values), silent, "", total)
         for start in range(0, k if total is not None else 0, TILE):
             assert total is not None
-            yield start, np.ascontiguousarray(total[start:, start : start + TILE].T)
+            yield start // TILE, np.ascontiguousarray(total[start:, start : start + TILE].T)
 
     slots = min(blocks.context.defaultParallelism, MOST_SUMS)
     result = np.zeros((k, k), dtype=np.float32, order="F")
-    for start, tile in blocks.coalesce(slots).mapPartitions(of_task).reduceByKey(np.add).toLocalIterator():
+    for number, tile in blocks.coalesce(slots).mapPartitions(of_task).reduceByKey(np.add).toLocalIterator():
+        start = number * TILE
         result[start:, start : start + TILE] = tile.T
     return result
 
@@ -70,21 +73,30 @@ def item_links(blocks: RDD[Block], k: int, top: float, config: ItemKNNConfig, pr
     for first in range(0, k, span):
         last = min(first + span, k)
 
-        def of_task(
-            own: Iterable[Block], first: int = first, last: int = last
-        ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        def of_task(own: Iterable[Block], first: int = first, last: int = last) -> Iterator[tuple[int, Tile]]:
             from matinee.spark.pairs import add_pairs
 
             total = np.zeros((last - first, k), dtype=np.float32)
             for block in own:
                 add_pairs(block.indptr, block.indices, weights(block), first, total)
             for start in range(0, len(total), TILE):
-                yield first + start, total[start : start + TILE]
+                yield start // TILE, _packed(total[start : start + TILE])
 
-        def nearest_of(pair: tuple[int, NDArray[np.float32]]) -> tuple[int, sp.csr_matrix]:
-            return pair[0], nearest(sp.csr_matrix(pair[1]), pair[0], squares, config)
+        def nearest_of(pair: tuple[int, Tile], first: int = first) -> tuple[int, sp.csr_matrix]:
+            return pair[0], nearest(sp.csr_matrix(pair[1]), first + pair[0] * TILE, squares, config)
 
-        sums = blocks.coalesce(blocks.context.defaultParallelism).mapPartitions(of_task).reduceByKey(np.add)
+        sums = blocks.coalesce(blocks.context.defaultParallelism).mapPartitions(of_task).reduceByKey(_added)
         parts += [found for _, found in sorted(sums.map(nearest_of).collect(), key=lambda pair: pair[0])]
         progress("itemknn: similarities", last / k)
     return links_of(parts)
+
+
+def _packed(tile: NDArray[np.float32]) -> Tile:
+    """Sparse if that is smaller: most pairs of a long tail of movies are nobody's."""
+    return sp.csr_matrix(tile) if 2 * np.count_nonzero(tile) < tile.size else tile
+
+
+def _added(one: Tile, two: Tile) -> Tile:
+    if sp.issparse(one) and sp.issparse(two):
+        return one + two
+    return np.add(*(tile.toarray() if sp.issparse(tile) else tile for tile in (one, two)))

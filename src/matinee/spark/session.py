@@ -78,7 +78,10 @@ def _failed(error: Exception) -> MatineeError:
     told = next(
         (line for line in reversed(lines) if re.match(r"[\w.]*(Error|Exception)\b", line)), lines[0] if lines else ""
     )
-    return SparkFailedError(f"Spark gave up: {told[:300]}", "See the log of Spark's executors.")
+    hint = "See the log of Spark's executors."
+    if told.startswith("ModuleNotFoundError"):
+        hint = "Install matinee[spark] where tasks run, and name that Python: --spark-conf spark.pyspark.python=PATH."
+    return SparkFailedError(f"Spark gave up: {told[:300]}", hint)
 
 
 @contextmanager

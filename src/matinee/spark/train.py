@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from matinee._util.progress import Progress, silent
 from matinee.data.load import assemble, credits_or_note, locate
 from matinee.data.readers.columns import ColumnMapping
 from matinee.data.readers.memory import reading_within
 from matinee.settings import Settings
-from matinee.spark.fitting import SparkFit
+from matinee.spark.fitting import HERE, SparkFit
 from matinee.spark.session import spark_session
 from matinee.spark.table import SparkRatings, open_source
-from matinee.training.pipeline import source_identity, train_dataset
+from matinee.training.pipeline import source_identity, train_dataset, with_notes
 
 
 def train(
@@ -25,11 +26,10 @@ def train(
     spark_settings: Mapping[str, str] | None = None,
     promote: bool = True,
     include_store: bool = True,
+    measure: bool = False,
     mapping: ColumnMapping | None = None,
-    scale: tuple[float, float] | None = None,
-    values: Mapping[str, float] | None = None,
-    unrated: Sequence[float] | None = None,
     progress: Progress | None = None,
+    **meaning: Any,
 ) -> str:
     """Fit all models on a data set with Spark and write a snapshot; returns its id.
 
@@ -38,7 +38,10 @@ def train(
             `settings.data`.
         master: of Spark: `local[2]`, `spark://HOST:7077`, `k8s://…`, `yarn`.
         spark_settings: of Spark.
-        promote, include_store, mapping, scale, values, unrated, progress: see `training.pipeline.train`.
+        promote, include_store, mapping, progress: see `training.pipeline.train`.
+        measure: put metrics on held-out ratings into the manifest. The driver fits and measures for that, up to `HERE`
+            ratings; above that a note of the report says that nothing was measured.
+        meaning: `scale`, `values` and `unrated`, see `data.load.assemble`.
 
     Raises:
         DataError: unreadable data, or none.
@@ -63,17 +66,11 @@ def train(
         on_progress(f"Cleaning {name}", 0.3)
         wikidata, told = credits_or_note(settings, progress)
         notes = (*notes, *told)
-        dataset = assemble(
-            name,
-            found.raw,
-            scale=scale,
-            values=values,
-            unrated=unrated,
-            wikidata=wikidata,
-            notes=notes,
-            table=found.table,
-        )
+        dataset = assemble(name, found.raw, wikidata=wikidata, notes=notes, table=found.table, **meaning)
         on_progress(f"Cleaning {name}", 1.0)
+        if measure and len(dataset.ratings) > HERE:
+            measure, note = False, f"Nothing was measured: with Spark that is done up to {HERE:,} ratings."
+            dataset = with_notes(dataset, [note])
         blocks = found.table.blocks if isinstance(found.table, SparkRatings) else None
         return train_dataset(
             settings,
@@ -81,6 +78,7 @@ def train(
             source=identity,
             promote=promote,
             include_store=include_store,
+            measure=measure,
             progress=progress,
             fit=SparkFit(spark, settings.memory_limit, dataset, blocks),
         )

@@ -129,10 +129,7 @@ def train_dataset(
         raise DataError(f"There are no ratings in {dataset.name}.", "See `matinee data inspect` for what was dropped.")
     start = time.perf_counter()
     encoded, notes = ({}, []) if quick else encoded_spaces(dataset, settings, on_progress)
-    dataset = with_spaces(dataset, encoded)
-    if notes:
-        report = dataset.report.model_copy(update={"notes": (*dataset.report.notes, *notes)})
-        dataset = replace(dataset, report=report)
+    dataset = with_notes(with_spaces(dataset, encoded), notes)
     seconds = {"encoding": time.perf_counter() - start}
     lineup = lineup_of(dataset)
     if settings.classic_model == ForestStars.name:
@@ -140,8 +137,9 @@ def train_dataset(
     if quick:
         lineup = {name: lineup[name] for name in QUICK}
     measure = measure and not quick
-    affordable = _fitting(lineup, _affordable(lineup, dataset, settings.memory_limit))
-    check_memory(dataset, affordable, measure=measure, budget=settings.memory_budget)
+    if fit is None or measure:  # `fit` refuses by itself what does not fit
+        affordable = _fitting(lineup, _affordable(lineup, dataset, settings.memory_limit))
+        check_memory(dataset, affordable, measure=measure, budget=settings.memory_budget)
     made_with = {"seed": settings.seed, "memory_limit": settings.memory_limit, "measure": measure, "own": fit is None}
     checkpoints = Checkpoints(settings.checkpoints_dir, dataset, lineup, made_with)
     metrics: Mapping[str, Mapping[str, float]] = {}
@@ -181,6 +179,11 @@ def train_dataset(
     checkpoints.remove()
     on_progress("writing the snapshot", 1.0)
     return snapshot_id
+
+
+def with_notes(dataset: Dataset, notes: Sequence[str]) -> Dataset:
+    """The data set with more notes in its report."""
+    return replace(dataset, report=dataset.report.model_copy(update={"notes": (*dataset.report.notes, *notes)}))
 
 
 def fit_lineup(
