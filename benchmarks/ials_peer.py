@@ -124,10 +124,12 @@ def compare_losses(python: Path, data: Dataset, d: int, options: argparse.Namesp
         peer = fit_theirs(python, Path(name), theirs | more)
         # A rating of theirs counts as 1 + α in our terms.
         movies = np.load(Path(name) / "factors.npz")["movies"] / np.float32(np.sqrt(1 + alpha))
-    factors = model.factors(np.arange(train.shape[1]))[0]
+    of_ours, of_theirs = (
+        loss(train, factors, alpha, options.ridge) for factors in (model.factors(np.arange(train.shape[1]))[0], movies)
+    )
     print(
         f"d={d}, {options.sweeps} sweeps, α {alpha:.2g}, λ {options.ridge:g}: loss per rating "
-        f"{loss(train, factors, alpha, options.ridge):.4f} (implicit {loss(train, movies, alpha, options.ridge):.4f})   "
+        f"{of_ours:.4f} (implicit {of_theirs:.4f})   "
         + "   ".join(
             f"{kind} seconds {min(own):.1f} ({min(other):.1f}), ratio {min(other) / min(own):.1f}"
             for kind, own, other in ((kind, ours[kind], peer[kind]) for kind in ours)
