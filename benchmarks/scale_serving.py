@@ -51,6 +51,12 @@ def memory(server: Server) -> str:
     return f"resident {sizes['Rss']:,.0f} MiB, of which private {sizes['Private_Dirty']:,.0f} MiB"
 
 
+def processors(server: Server) -> float:
+    """Seconds of processors that the server has used (Linux)."""
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def write(
     port: int, users: list[str], movies: list[str], batch: int, stop: threading.Event, place: int, counts: list[int]
 ) -> None:
