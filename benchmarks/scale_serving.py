@@ -108,7 +108,8 @@ async def measure(server: Server, users: list[str], movies: list[str], options: 
     each = (processors(server) - used) / load.count
     found = await load.paced(rate / 2, options.seconds)
     print(
-        f"lists: {rate:,.0f} a second, {1000 * each:.1f} ms of processors each; at {rate / 2:,.0f} a second {shown(found)}; {memory(server)}"
+        f"lists: {rate:,.0f} a second, {1000 * each:.1f} ms of processors each; at {rate / 2:,.0f} a second "
+        f"{shown(found)}; {memory(server)}"
     )
     with Writers(server.port, users, movies, options.batch) as alone:
         await asyncio.sleep(options.seconds)
