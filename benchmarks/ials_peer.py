@@ -3,6 +3,7 @@
     python benchmarks/ials_peer.py                  # 64 and 128 factors, ml-1m; builds an environment for implicit
     python benchmarks/ials_peer.py --python PATH    # an environment that has implicit already
     python benchmarks/ials_peer.py --validation     # asks the users kept for validation
+    python benchmarks/ials_peer.py --loss --data FOLDER --factors 64 --sweeps 5    # of any size: see scale.py
 
 The ratings are the training part of `holdout` (random 80:20 of each user, every rating relevant). Three fits are
 compared in turns: conjugate gradients with implicit's (its default), exact solutions with its `use_cg=False`, both of
@@ -10,6 +11,9 @@ the same objective, one flat ridge; and conjugate gradients with our default rid
 does not have. Our α and λ in its terms: confidence 1 + 1/α, ridge λ times the confidence. Our users are folded in; of
 implicit's the better is taken of its trained and its recalculated ones. Times are those of a whole fit after everything
 was compiled: by the clock, and of the processors, which other work on the machine disturbs less.
+
+With `--loss` all ratings are learned, by conjugate gradients with the flat ridge, and the loss that both end with is
+compared instead: Σ_rated (1 − pᵀq)² + α Σ_all (pᵀq)² + λ (‖P‖² + ‖Q‖²), the users solved for exactly, per rating.
 """
 
 from __future__ import annotations
@@ -31,10 +35,11 @@ from numpy.typing import NDArray
 
 from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset
+from matinee.data.split import some_users
 from matinee.evaluation.measure import measure_ranking
 from matinee.evaluation.protocols import EvaluationSource, Split, get_protocol
 from matinee.models import ImplicitALS, Query
-from matinee.models.factorization import WORKERS
+from matinee.models.factorization import WORKERS, batch_pool, ridge_solve
 from matinee.models.ials import DENSITIES
 
 VERSION = "0.7.3"
@@ -88,6 +93,49 @@ def fit_ours(data: Dataset, repeats: int, **settings: Any) -> tuple[ImplicitALS,
 
 def ndcg(model: Any, split: Split, data: Dataset) -> float:
     return measure_ranking(model, split, data.catalog, scale=data.scale)["ndcg@10"]
+
+
+def loss(train: sp.csr_matrix, movies: NDArray[np.float32], alpha: float, ridge: float) -> float:
+    """The loss per rating of some factors of the movies, (n_movies, d), with the best users for them."""
+    base = np.float32(alpha) * (movies.T @ movies)
+    wide = np.full((train.shape[0], movies.shape[1]), ridge, dtype=np.float32)
+    with batch_pool() as pool:
+        users = ridge_solve(train.indptr, train.indices, train.data, movies, wide, pool, base)
+    missed = 0.0
+    for start in range(0, train.shape[0], 4096):
+        part = train[start : start + 4096].tocoo()
+        for first in range(0, part.nnz, 1 << 20):
+            rows, columns = part.row[first : first + (1 << 20)], part.col[first : first + (1 << 20)]
+            missed += float(np.square(1 - np.vecdot(users[start + rows], movies[columns])).sum())
+    everywhere = float(((users.T @ users).astype(np.float64) * (movies.T @ movies)).sum())
+    return (missed + alpha * everywhere + ridge * float(np.square(users).sum() + np.square(movies).sum())) / train.nnz
+
+
+def compare_losses(python: Path, data: Dataset, d: int, options: argparse.Namespace) -> None:
+    train = data.ratings.matrix(binary=True).astype(np.float32)
+    alpha = DENSITIES * train.nnz / (train.shape[0] * train.shape[1])
+    confidence = 1 + 1 / alpha
+    settings = {"n_factors": d, "iterations": options.sweeps, "exponent": 0.0, "solver": "cg"}
+    theirs = {"factors": d, "sweeps": options.sweeps, "confidence": confidence, "use_cg": True, "threads": WORKERS}
+    with tempfile.TemporaryDirectory() as name:
+        sp.save_npz(Path(name) / "train.npz", train, compressed=False)
+        model, ours = fit_ours(data, options.repeats, **settings, regularization=options.ridge, unobserved=alpha)
+        more = {"regularization": options.ridge * confidence, "repeats": options.repeats, "again": False}
+        peer = fit_theirs(python, Path(name), theirs | more)
+        # A rating of theirs counts as 1 + α in our terms.
+        movies = np.load(Path(name) / "factors.npz")["movies"] / np.float32(np.sqrt(1 + alpha))
+    of_ours, of_theirs = (
+        loss(train, factors, alpha, options.ridge) for factors in (model.factors(np.arange(train.shape[1]))[0], movies)
+    )
+    print(
+        f"d={d}, {options.sweeps} sweeps, α {alpha:.2g}, λ {options.ridge:g}: loss per rating "
+        f"{of_ours:.4f} (implicit {of_theirs:.4f})   "
+        + "   ".join(
+            f"{kind} seconds {min(own):.1f} ({min(other):.1f}), ratio {min(other) / min(own):.1f}"
+            for kind, own, other in ((kind, ours[kind], peer[kind]) for kind in ours)
+        ),
+        flush=True,
+    )
 
 
 def compare(python: Path, data: Dataset, split: Split, d: int, options: argparse.Namespace) -> None:
@@ -145,10 +193,18 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="fits of each; the quickest counts")
     parser.add_argument("--python", type=Path, help="of an environment with implicit")
     parser.add_argument("--validation", action="store_true", help="ask the users kept for validation")
+    parser.add_argument("--loss", action="store_true", help="compare losses on all ratings")
     options = parser.parse_args()
     if not options.data.is_dir():
         sys.exit(f"There is no folder {options.data}. Name the data set with --data.")
     python = options.python or environment(Path(tempfile.gettempdir()) / f"matinee-implicit-{VERSION}")
+    if options.loss:
+        data = load_dataset(options.data)
+        print(f"{data.name}: {data.ratings.n_users} users, {len(data.ratings)} ratings, {WORKERS} threads")
+        fit_ours(data.with_ratings(some_users(data.ratings, 100_000, 0)), 1, n_factors=8, iterations=1, solver="cg")
+        for d in options.factors:
+            compare_losses(python, data, d, options)
+        return
     protocol, source = get_protocol("holdout"), EvaluationSource(load_dataset(options.data))
     known = protocol.data(source)
     split = next(iter(protocol.splits(source, validation=options.validation)))

@@ -38,8 +38,9 @@ def main(folder: Path) -> None:
             model.fit(train * settings["confidence"], show_progress=False)
             wall.append(time.perf_counter() - start)
             processor.append(time.process_time() - used)
-        everybody = np.arange(train.shape[0])
-        again = model.recalculate_user(everybody, train * settings["confidence"])
+        again = model.user_factors
+        if settings.get("again", True):
+            again = model.recalculate_user(np.arange(train.shape[0]), train * settings["confidence"])
     np.savez(folder / "factors.npz", users=model.user_factors, again=again, movies=model.item_factors)
     print(json.dumps({"wall": wall, "processor": processor}))
 

@@ -8,7 +8,7 @@ alone. Vectors of texts are left out
 (`text_encoder` off): they depend on the films' texts alone, and are kept from one training to the next.
 
     python benchmarks/scale.py write FOLDER --ratings 25e6 --movies 60000 [--form parquet]
-    python benchmarks/scale.py train FOLDER [--address-space GIB] [--no-measure]
+    python benchmarks/scale.py train FOLDER [--address-space GIB] [--no-measure] [--home HOME]
     python benchmarks/scale.py growth 1e6 5e6 25e6 --movies 60000
     python benchmarks/scale.py kills FOLDER [--kills 20]
 """
@@ -110,11 +110,11 @@ def train_here(folder: Path, home: Path, measure: bool, keep_all: bool) -> None:
     print(json.dumps(result))
 
 
-def trained(folder: Path, gib: float, measure: bool) -> dict:
-    """The result of `train_here` in a process of its own that may address so much memory."""
+def trained(folder: Path, gib: float, measure: bool, kept: Path | None = None) -> dict:
+    """The result of `train_here` in a process of its own that may address so much memory; `kept`: what it trains in."""
     limit = int(gib * 2**30)
     with tempfile.TemporaryDirectory() as home:
-        command = [sys.executable, __file__, "here", str(folder), "--home", home]
+        command = [sys.executable, __file__, "here", str(folder), "--home", str(kept or home)]
         done = subprocess.run(
             command if measure else [*command, "--no-measure"],
             stdout=subprocess.PIPE,
@@ -195,6 +195,7 @@ def main() -> None:
     write.add_argument("--ratings", type=float, default=1e6)
     write.add_argument("--form", choices=("csv", "parquet"), default="csv")
     train = tasks.add_parser("train", help="train on one")
+    train.add_argument("--home", type=Path, help="folder that keeps the snapshot, for scale_serving.py")
     here = tasks.add_parser("here")
     here.add_argument("--home", type=Path, required=True)
     here.add_argument("--keep-all", action="store_true")
@@ -224,7 +225,7 @@ def main() -> None:
     elif options.task == "kills":
         killed(options.folder, options.kills, options.seed)
     elif options.task == "train":
-        show(trained(options.folder, options.address_space, not options.no_measure))
+        show(trained(options.folder, options.address_space, not options.no_measure, options.home))
     else:
         results = []
         for ratings in options.ratings:

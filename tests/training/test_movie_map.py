@@ -11,8 +11,10 @@ from sklearn.manifold import trustworthiness
 
 from matinee.encoders.projection import unit
 from matinee.errors import MatineeError
+from matinee.training import nearest_movies
 from matinee.training.movie_map import MAX_NEIGHBORS, Method, layout, method_for
-from matinee.training.neighbor_layout import nearest, neighbor_graph
+from matinee.training.nearest_movies import nearest
+from matinee.training.neighbor_layout import neighbor_graph
 
 
 def test_the_two_main_directions_span_the_map() -> None:
@@ -50,6 +52,24 @@ def test_the_nearest_neighbors_of_a_film_are_near_it_on_the_map() -> None:
 def points_as_unit(points: np.ndarray) -> np.ndarray:
     """Points lifted onto a small part of a sphere, where the cosine orders pairs as their distance does."""
     return unit(np.hstack([points, np.full((len(points), 1), 100, dtype=np.float32)]).astype(np.float64))
+
+
+def test_cells_find_the_nearest_that_comparing_all_pairs_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    vectors = unit(rng.normal(size=(60, 16))[rng.integers(0, 60, 3000)] + 0.4 * rng.normal(size=(3000, 16)))
+    vectors[:40] = vectors[0]  # more than are asked for
+    distances = nearest(vectors, 15)[1]
+    monkeypatch.setattr(nearest_movies, "EXACT_PRODUCTS", 0)
+    monkeypatch.setattr(nearest_movies, "BLOCK_BYTES", 1 << 16)
+    probed, probed_distances = nearest(vectors, 15)
+    assert (probed != np.arange(3000)[:, None]).all()
+    assert (np.sort(probed, axis=1)[:, 1:] != np.sort(probed, axis=1)[:, :-1]).all()
+    np.testing.assert_allclose(probed_distances, 1 - (vectors[:, None] * vectors[probed]).sum(axis=2), atol=1e-5)
+    assert (probed_distances <= distances[:, -1:] + 1e-6).mean() > 0.98
+    np.testing.assert_array_equal(probed, nearest(vectors, 15)[0])
+    monkeypatch.setattr(nearest_movies, "PROBED", 1)
+    few = unit(np.vstack([np.eye(4, 8), rng.normal(size=(12, 8))]))
+    assert nearest(few, 15)[0].shape == (16, 15), "cells with fewer movies than are asked for"
 
 
 def test_memberships_sum_to_the_logarithm_of_the_neighbors() -> None:

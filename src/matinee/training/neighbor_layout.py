@@ -12,6 +12,8 @@ import scipy.sparse as sp
 from numba import njit
 from numpy.typing import NDArray
 
+from matinee.training.nearest_movies import nearest
+
 Floats = NDArray[np.float32]
 
 NEIGHBORS = 15
@@ -22,8 +24,6 @@ REPELLED = 5
 A = np.float32(1.6)
 """Similarity on the map is 1 / (1 + A·d²). UMAP's own curve for a least distance of 0.1 has d^1.79, which takes a
 power for every pair and three times as long."""
-BLOCK_BYTES = 64 << 20
-"""Cosines held at a time while neighbors are looked for."""
 
 
 def neighbor_layout(vectors: Floats, start: Floats, seed: int = 0, *, k: int = NEIGHBORS) -> Floats:
@@ -54,23 +54,6 @@ def neighbor_layout(vectors: Floats, start: Floats, seed: int = 0, *, k: int = N
         seed,
     )
     return placed
-
-
-def nearest(vectors: Floats, k: int) -> tuple[NDArray[np.int64], Floats]:
-    """The k nearest other movies of each, (n, k), nearest first, and their cosine distances 0..2."""
-    n = len(vectors)
-    rows, distances = np.empty((n, k), dtype=np.int64), np.empty((n, k), dtype=np.float32)
-    size = max(1, BLOCK_BYTES // (4 * n))
-    for begin in range(0, n, size):
-        end = min(begin + size, n)
-        cosines = vectors[begin:end] @ vectors.T
-        cosines[np.arange(end - begin), np.arange(begin, end)] = -np.inf
-        best = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
-        found = np.take_along_axis(cosines, best, axis=1)
-        order = np.argsort(-found, axis=1, kind="stable")
-        rows[begin:end] = np.take_along_axis(best, order, axis=1)
-        distances[begin:end] = np.maximum(1.0 - np.take_along_axis(found, order, axis=1), 0.0)
-    return rows, distances
 
 
 def neighbor_graph(rows: NDArray[np.int64], distances: Floats) -> sp.csr_array:

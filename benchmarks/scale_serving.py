@@ -1,0 +1,151 @@
+"""A server over a snapshot of any size: start, memory, lists a second with p50 and p99, ratings written while serving.
+
+    python benchmarks/scale_serving.py HOME [--seconds 10] [--batch 100]
+
+HOME is the folder of data (`MATINEE_DATA_DIR`) of a training, for instance of `scale.py train FOLDER --home HOME`. One
+worker, ready answers turned off: every list is scored, ranked and rendered. Latencies are those of an open loop at half
+of the rate of a closed one, as in `serving.py`. Ratings are written by four connections, `--batch` of one user at a
+time, first alone and then while lists are asked for at that half rate; each is durable when it is answered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import http.client
+import json
+import os
+import threading
+import time
+from pathlib import Path
+from random import Random
+
+import httpx
+import uvloop
+
+from matinee.settings import Settings
+from matinee.snapshots import Snapshot, SnapshotRegistry
+from serving import PATH, Load, Server, matinee
+
+ASKED, WRITERS = 2000, 4
+
+
+def sample(home: Path) -> tuple[list[str], list[str], str]:
+    """Random users and films of the snapshot in service, and its size in words."""
+    registry = SnapshotRegistry(Settings(data_dir=home).snapshots_dir)
+    snapshot = Snapshot.load(registry.root, str(registry.current()), "size")
+    ratings, random = snapshot.dataset.ratings, Random(0)
+    users = [str(ratings.user_ids[row]) for row in random.sample(range(ratings.n_users), min(ASKED, ratings.n_users))]
+    movies = snapshot.dataset.catalog.ids(random.sample(range(len(snapshot.dataset.catalog)), 500))
+    return (
+        users,
+        movies,
+        f"{len(ratings):,} ratings, {ratings.n_users:,} users, {len(snapshot.dataset.catalog):,} films",
+    )
+
+
+def memory(server: Server) -> str:
+    """Resident memory, and what of it is no file's (Linux)."""
+    lines = Path(f"/proc/{server.process.pid}/smaps_rollup").read_text().splitlines()
+    sizes = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines[1:]}
+    return f"resident {sizes['Rss']:,.0f} MiB, of which private {sizes['Private_Dirty']:,.0f} MiB"
+
+
+def processors(server: Server) -> float:
+    """Seconds of processors that the server has used (Linux)."""
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def write(
+    port: int, users: list[str], movies: list[str], batch: int, stop: threading.Event, place: int, counts: list[int]
+) -> None:
+    """Write ratings on one connection until told to stop."""
+    connection, random = http.client.HTTPConnection("127.0.0.1", port, timeout=60), Random(place)
+    while not stop.is_set():
+        user = random.choice(users)
+        rows = [{"user_id": user, "movie_id": movie, "rating": 4.0} for movie in random.sample(movies, batch)]
+        connection.request("POST", "/v1/ratings", json.dumps(rows), {"content-type": "application/json"})
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status >= 300:
+            raise SystemExit(f"not written: {text[:300]!r}")
+        counts[place] += batch
+
+
+class Writers:
+    """Connections that write while the block runs."""
+
+    def __init__(self, port: int, users: list[str], movies: list[str], batch: int) -> None:
+        self.stop, self.counts = threading.Event(), [0] * WRITERS
+        given = port, users, movies, batch, self.stop
+        self.threads = [threading.Thread(target=write, args=(*given, n, self.counts)) for n in range(WRITERS)]
+
+    def __enter__(self) -> Writers:
+        self.begun = time.perf_counter()
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        for thread in self.threads:
+            thread.join()
+        self.rate = sum(self.counts) / (time.perf_counter() - self.begun)
+
+
+def shown(latencies: list[float]) -> str:
+    p50, p99 = (1000 * latencies[int(len(latencies) * share)] for share in (0.5, 0.99))
+    return f"p50 {p50:.1f} ms, p99 {p99:.1f} ms"
+
+
+async def measure(server: Server, users: list[str], movies: list[str], options: argparse.Namespace) -> None:
+    load = Load(server.port, users, 8)
+    await load.open()
+    await load.fastest(options.seconds / 2)
+    used = processors(server)
+    rate = await load.fastest(options.seconds)
+    each = (processors(server) - used) / load.count
+    found = await load.paced(rate / 2, options.seconds)
+    print(
+        f"lists: {rate:,.0f} a second, {1000 * each:.1f} ms of processors each; at {rate / 2:,.0f} a second "
+        f"{shown(found)}; {memory(server)}"
+    )
+    with Writers(server.port, users, movies, options.batch) as alone:
+        await asyncio.sleep(options.seconds)
+    with Writers(server.port, users, movies, options.batch) as beside:
+        found = await load.paced(rate / 2, options.seconds)
+    print(
+        f"ratings written: {alone.rate:,.0f} a second alone, {beside.rate:,.0f} beside lists at {rate / 2:,.0f} a "
+        f"second, those {shown(found)}; {memory(server)}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("home", type=Path)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--batch", type=int, default=100)
+    options = parser.parse_args()
+    users, movies, size = sample(options.home)
+    for start in ("first", "second"):
+        begun = time.perf_counter()
+        with matinee(options.home, 0) as server:
+            listening = time.perf_counter() - begun
+            while True:
+                try:
+                    httpx.get(f"http://127.0.0.1:{server.port}{PATH.format(users[0])}", timeout=60).raise_for_status()
+                    break
+                except httpx.HTTPError:
+                    time.sleep(0.05)
+            seconds = time.perf_counter() - begun
+            print(
+                f"{size}; {start} start: listening after {listening:.1f} s, first list after {seconds:.1f} s "
+                f"({processors(server):.1f} s of processors); {memory(server)}; load {os.getloadavg()[0]:.1f}"
+            )
+            if start == "second":
+                uvloop.run(measure(server, users, movies, options))
+
+
+if __name__ == "__main__":
+    main()
