@@ -17,22 +17,26 @@ BLOCK_VALUES = 1 << 27
 
 
 def candidate_rows(
-    vectors: NDArray[np.float32], queries: NDArray[np.float32], k: int, mask: NDArray[np.bool_] | None, device: Any
+    vectors: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    k: int,
+    mask: NDArray[np.bool_] | None,
+    slack: float,
+    device: Any,
 ) -> NDArray[np.int64] | None:
     """A superset of the k most similar rows of each query, (n_queries, up to k + `SPARE`), in no order.
 
     Args:
         vectors, queries: unit vectors, (n, dim) and (n_queries, dim).
         mask: (n,), allowed rows, at least k; None: all.
+        slack: how far two products may be apart that should be equal.
 
     Returns:
         None if more rows are as similar as the k-th, within the error of a product, than are looked at.
     """
-    n, dim = vectors.shape
+    n = len(vectors)
     width = min(k + SPARE, n)
     size = max(BLOCK_VALUES // max(n, 1), 1)
-    # Twice the error bound n·u of a dot product of unit vectors, for each of the two that are compared.
-    slack = 4 * dim * 2.0**-24
     parts = []
     with jax.default_device(device):
         rows = jnp.asarray(vectors)

@@ -56,7 +56,7 @@ def nearest_rows(vectors: Vectors, queries: Vectors, k: int, mask: Mask | None =
     if len(queries) >= FEW_QUERIES and (device := current_device()):
         from matinee.accelerator.candidates import candidate_rows
 
-        candidates = candidate_rows(vectors, queries, n_best, mask, device)
+        candidates = candidate_rows(vectors, queries, n_best, mask, _slack(vectors), device)
         if candidates is not None:
             rows[:, :n_best], similarities[:, :n_best] = rescore(vectors, queries, candidates, n_best)
             return rows, similarities
@@ -165,6 +165,11 @@ def _scores(vectors: Vectors, query: Vectors, chosen: Rows | None) -> Similariti
     return scores
 
 
+def _slack(vectors: Vectors) -> float:
+    """Twice the error bound n·u of a dot product of unit vectors, for each of the two that are compared."""
+    return float(4 * vectors.shape[1] * 2.0**-24)
+
+
 def _batched(
     vectors: Vectors, queries: Vectors, k: int, chosen: Rows | None, step: int
 ) -> tuple[Rows, Similarities] | None:
@@ -178,8 +183,7 @@ def _batched(
     rows = max(1, BLOCK_VALUES // vectors.shape[1])
     step = min(step, max(MIN_STEP, rows // (2 * k)))  # so that the first block already gives a bound
     size = max(1, rows // step) * step
-    # Twice the error bound n·u of a dot product of unit vectors, for each of the two that are compared.
-    slack = np.float32(4 * vectors.shape[1] * 2.0**-24)
+    slack = np.float32(_slack(vectors))
     transposed = np.ascontiguousarray(queries.T)
     maxima = np.empty((0, len(queries)), dtype=np.float32)
     floor = np.full(len(queries), -np.inf, dtype=np.float32)
