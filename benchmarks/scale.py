@@ -147,6 +147,7 @@ def killed(folder: Path, kills: int, seed: int) -> None:
                 training.kill()
                 training.communicate()
                 done += 1
+                print(f"kill {done} after {time.perf_counter() - begun:.0f} s in all", file=sys.stderr, flush=True)
                 continue
             if training.returncode:
                 sys.exit(f"A training that goes on failed with {training.returncode}.")
