@@ -129,6 +129,12 @@ class Settings(BaseSettings):
     adventurous: float = Field(
         0.5, ge=0, le=1, description="Popularity penalty: 0 (well-known films) … 1 (the long tail)."
     )
+    candidates: int = Field(
+        12_000,
+        ge=0,
+        description="Most-rated films among which a plain list of the blend is chosen, where the catalog is more than "
+        "twice as large; 0: every film is scored for every list.",
+    )
     calibration: float = Field(
         0.5,
         ge=0,

@@ -179,6 +179,9 @@ def test_some_films_score_as_all_do(model: Model[Any], dataset: Dataset) -> None
         assert found.dtype == np.float32
         np.testing.assert_allclose(found, grown.score([query])[0, rows], rtol=1e-5, atol=1e-6)
         assert grown.score_rows(query, rows[:0]).shape == (0,)
+        found = grown.row_scorer(rows)(query)
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, grown.score([query])[0, rows], rtol=1e-4, atol=1e-5)
 
 
 def test_order_of_the_history_does_not_matter(model: Model[Any], dataset: Dataset) -> None:

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary, WeakSet, ref
 
+import numpy as np
+from numpy.typing import NDArray
+
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.models.calibration import Reranker
@@ -49,6 +52,7 @@ class Rerankers:
         self._dataset = dataset
         self._lock = threading.Lock()
         self._made: Reranker | None = None
+        self._among: tuple[Reranker, NDArray[np.int64], Reranker] | None = None
 
     def __call__(self, catalog: Catalog) -> Reranker:
         """The re-ranker over this state's movies; only what changed since the last state is recomputed."""
@@ -62,6 +66,14 @@ class Rerankers:
                 made = made.with_catalog(catalog)
             self._made = made
             return made
+
+    def among(self, catalog: Catalog, rows: NDArray[np.int64]) -> Reranker:
+        """`Reranker.among` of some movies; that of the last ones asked for is kept."""
+        whole = self(catalog)
+        made = self._among
+        if made is None or made[0] is not whole or not np.array_equal(made[1], rows):
+            made = self._among = whole, rows, whole.among(rows)
+        return made[2]
 
 
 class BackgroundPerCatalog(Generic[T]):

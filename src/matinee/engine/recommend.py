@@ -22,12 +22,15 @@ from matinee.engine.runtime import RequestView
 from matinee.engine.treatment import Drawn, Treatment, now
 from matinee.engine.types import Answer, Item, Request
 from matinee.errors import InvalidInputError
-from matinee.models.base import Query
+from matinee.models.base import Query, Shortlisted
+from matinee.models.calibration import ADVENTUROUS
 from matinee.stores.base import Exposure
 
 NO_ROWS: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 POOL = 5
 """With diversity the list is chosen among the best POOL·n movies, at least 100."""
+PLAIN_N = 100
+"""Longest list that is chosen from a shortlist."""
 
 
 def check_n(n: int, limit: int, name: str = "n") -> None:
@@ -105,6 +108,20 @@ def recommend(
     with stage("retrieve"):
         allowed = allowed_rows(view, parsed, query, request, hidden)
     fallback = model.fallback(query) if len(query) else "popular"
+    if fallback is None and treatment is None and is_plain(view, request):
+        with stage("score"):
+            shortlisted = model.shortlist(query, settings.candidates)
+        listed = None if shortlisted is None else pick_shortlisted(view, query, shortlisted, allowed, request)
+        if listed is not None:
+            rows, scores = listed
+            return Answer(
+                items=make_items(view, rows, scores, predicted_stars(view, query, rows)),
+                model=name,
+                snapshot=view.snapshot.id,
+                fallback=None,
+                user_id=user_id,
+                version=version,
+            )
     with stage("score"):
         if fallback == "popular":
             name, scores = "popular", newcomer_scores(view, allowed, POOL * request.n)
@@ -174,6 +191,37 @@ def allowed_rows(
         excluded = view.catalog.rows(known_id(view.catalog, movie_id) for movie_id in request.exclude)
         allowed[excluded[excluded >= 0]] = False
     return allowed
+
+
+def is_plain(view: RequestView, request: Request) -> bool:
+    """Whether a list is chosen from what many people know: see `models.blend.shortlist`."""
+    adventurous = view.settings.adventurous if request.adventurous is None else request.adventurous
+    options = request.filter or request.explain or request.diversity
+    return not options and request.n <= PLAIN_N and adventurous <= ADVENTUROUS
+
+
+def pick_shortlisted(
+    view: RequestView, query: Query, shortlisted: Shortlisted, allowed: NDArray[np.bool_], request: Request
+) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
+    """Rows of the list, and scores over all movies; None where other movies than the candidates may belong on it.
+
+    That is where there are too few candidates, or where a movie of the sample would be listed.
+    """
+    settings, rows = view.settings, shortlisted.rows
+    places = view.rerankers.among(view.catalog, rows).pick(
+        shortlisted.scores,
+        query,
+        request.n,
+        allowed=allowed[rows],
+        adventurous=settings.adventurous if request.adventurous is None else request.adventurous,
+        strength=settings.calibration,
+        moments=(shortlisted.mean, shortlisted.deviation),
+    )
+    if len(places) < request.n or bool((places < shortlisted.n_sample).any()):
+        return None
+    scores = np.full(len(view.catalog), np.nan, dtype=np.float32)
+    scores[rows] = shortlisted.scores
+    return rows[places], scores
 
 
 def pick(

@@ -111,6 +111,29 @@ class Query:
         return cls(np.array(list(result), dtype=np.int64), np.array(list(result.values()), dtype=np.float32))
 
 
+RowScorer = Callable[[Query], NDArray[np.float32]]
+"""Scores the movies that it was made for, (n_rows,), NaN where the model has no opinion."""
+
+
+@dataclass(frozen=True)
+class Shortlisted:
+    """Scores of the movies that a list is chosen from, and what they are measured by.
+
+    Attributes:
+        rows: catalog rows, distinct, (m,).
+        scores: of these, (m,).
+        n_sample: the first movies are a random sample of those that are no candidates: where one of them would be
+            listed, so might others be that were not scored.
+        mean, deviation: of the scores of all movies, as estimated from these.
+    """
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    n_sample: int
+    mean: float
+    deviation: float
+
+
 class ModelConfig(BaseModel):
     """Base of model settings: frozen, unknown names refused, round-trips through JSON."""
 
@@ -249,6 +272,19 @@ class Model(ABC, Generic[C]):
         result: NDArray[np.float32] = self.score([query])[0][rows]
         return result
 
+    def row_scorer(self, rows: NDArray[np.int64]) -> RowScorer:
+        """`score_rows` of the same movies for many histories: what they need of this model is gathered once."""
+        return lambda query: self.score_rows(query, rows)
+
+    def shortlist(self, query: Query, size: int) -> Shortlisted | None:
+        """Scores of the movies that a plain list may hold, where that takes less than scoring all; None: score all.
+
+        Args:
+            size: movies that many have rated, which are always among them; 0: none, all movies are to be scored.
+        """
+        del query, size
+        return None
+
     def score_at(self, query: Query, rows: NDArray[np.int64], times: NDArray[np.int64]) -> NDArray[np.float32]:
         """Scores of some movies at the times when they are rated, (len(rows),); `score_rows` where time plays no part.
 
@@ -358,6 +394,18 @@ class Model(ABC, Generic[C]):
         grown = self._copy()
         grown.n_items = len(catalog)
         return grown
+
+    def same_fit(self, other: Model[Any]) -> bool:
+        """Whether this is the other model over another state of the catalog that changed nothing of what was learned.
+
+        Movies of both catalogs then have the same scores.
+        """
+        mine, others = self.__dict__, other.__dict__
+        return (
+            type(self) is type(other)
+            and mine.keys() == others.keys()
+            and all(value is others[name] for name, value in mine.items() if name != "n_items")
+        )
 
     def _copy(self) -> Self:
         other = object.__new__(type(self))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.models.base import Model, ModelConfig, Query, Scores, State
+from matinee.models.base import Model, ModelConfig, Query, RowScorer, Scores, State
 from matinee.models.cholesky import solve
 from matinee.models.preference import StarScale
 from matinee.models.warm_items import WarmItems, array
@@ -112,6 +112,24 @@ class BiasedFactors(Model[C]):
         stars = np.full(len(positions), unrated, dtype=np.float32)
         stars[rated] = self._features[positions[rated]] @ user + self._biases[positions[rated]] + np.float32(self._mean)
         return np.clip(stars, *self._scale)
+
+    def row_scorer(self, rows: NDArray[np.int64]) -> RowScorer:
+        """See `Model.row_scorer`."""
+        positions = self._items.positions(rows)
+        rated = positions >= 0
+        features = np.zeros((len(rows), self._features.shape[1]), dtype=np.float32)
+        features[:, 0] = 1  # the user's bias is all there is to a movie without ratings
+        features[rated] = self._features[positions[rated]]
+        base = np.full(len(rows), self._mean, dtype=np.float32)
+        base[rated] += self._biases[positions[rated]]
+
+        def score(query: Query) -> Floats:
+            stars: Floats = np.clip(features @ self._user(query) + base, *self._scale)
+            if not self.knows(query):
+                stars[~rated] = np.nan
+            return stars
+
+        return score
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """Share of each rating in the stars beyond μ + b_j, before clipping, (len(rows), len(query)).

@@ -14,6 +14,7 @@ profiles of `benchmarks/tastes.py --tuning`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
@@ -215,18 +216,22 @@ def popularity(counts: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
     return result
 
 
-def log_scores(scores: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+def log_scores(scores: NDArray[np.floating[Any]], moments: tuple[float, float] | None = None) -> NDArray[np.float32]:
     """Logarithm of the standardized scores, float32, NaN where a score is not finite; keeps the order.
 
     Scores at or below the mean come after all others: `log(MIN_STANDARD_SCORE)` and down.
+
+    Args:
+        scores: (n,).
+        moments: mean and deviation to standardize by; None: those of the scores.
     """
     finite = np.isfinite(scores)
     known = scores if finite.all() else scores[finite]
     if not len(known):
         return np.full(len(scores), np.nan, dtype=np.float32)
     # In float64 the mean of equal scores is exactly these scores.
-    rest = known - np.float64(known.mean(dtype=np.float64))
-    deviation = float(np.sqrt(rest @ rest / len(rest)))
+    rest = known - np.float64(known.mean(dtype=np.float64) if moments is None else moments[0])
+    deviation = float(np.sqrt(rest @ rest / len(rest))) if moments is None else moments[1]
     standard = (rest / deviation if deviation > 0 else rest).astype(np.float32)
     logs: NDArray[np.float32] = np.log(np.maximum(standard, np.float32(MIN_STANDARD_SCORE)))
     logs += np.minimum(standard - np.float32(MIN_STANDARD_SCORE), np.float32(0))
@@ -299,6 +304,7 @@ class Reranker:
         self.catalog, self._counts = catalog, counts
         counts = np.pad(counts, (0, max(len(catalog) - len(counts), 0)))
         self.popularity = popularity(counts).astype(np.float32)
+        self._listed, self._popularity = self.traits, self.popularity
         # One more rating each, so that no trait of the catalog is impossible.
         total = self.traits.total(np.arange(len(catalog)), counts + 1.0)
         kinds = np.bincount(self.traits.kinds, weights=total, minlength=len(WEIGHTS))
@@ -308,6 +314,14 @@ class Reranker:
         """Over a grown catalog (first rows the same movies, maybe edited)."""
         traits = self.traits.with_catalog(catalog, changed_rows(self.catalog, catalog))
         return type(self)(catalog, self._counts, self.scale, traits=traits)
+
+    def among(self, rows: NDArray[np.int64]) -> Self:
+        """For lists of some movies: `pick` takes scores of these alone, and answers with their places in `rows`."""
+        other = copy(self)
+        matrix = self.traits.matrix[rows]
+        other._listed = Traits(self.traits.names, self.traits.kinds, matrix, matrix.tocsc())
+        other._popularity = self.popularity[rows]
+        return other
 
     def taste(self, query: Query) -> Taste:
         """Traits by which the likes of a history differ from the background; empty without likes."""
@@ -337,6 +351,7 @@ class Reranker:
         allowed: NDArray[np.bool_] | None = None,
         adventurous: float = ADVENTUROUS,
         strength: float = STRENGTH,
+        moments: tuple[float, float] | None = None,
     ) -> NDArray[np.int64]:
         """Rows of up to n movies, best first; a shorter list is the beginning of a longer one.
 
@@ -349,13 +364,14 @@ class Reranker:
             adventurous: 0 (well known) .. 1 (the long tail).
             strength: of calibration, 0 (by score alone) .. 1 (by traits alone), for histories of few likes; see
                 `kept_strength`.
+            moments: see `log_scores`.
         """
         rows, liking = self._likes(query)
         weight = penalty(adventurous, float(liking.sum()))
         taste = self._taste(rows, liking)
-        values = log_scores(scores)
+        values = log_scores(scores, moments)
         if weight:
-            values -= np.float32(weight) * self.popularity
+            values -= np.float32(weight) * self._popularity
         if allowed is not None:
             values[~allowed] = np.nan
         strength *= kept_strength(float(liking.sum()))
@@ -365,7 +381,7 @@ class Reranker:
         shares = np.zeros((len(taste.traits), len(pool)))
         column = np.full(len(self.traits.names), -1)
         column[taste.traits] = np.arange(len(taste.traits))
-        positions, traits, parts = self.traits.entries(pool)
+        positions, traits, parts = self._listed.entries(pool)
         own = column[traits]
         counted = own >= 0
         shares[own[counted], positions[counted]] = parts[counted]
@@ -379,7 +395,7 @@ class Reranker:
         """Candidates, best first: without those of each trait, a list could not show what the scores drown."""
         parts = [top_n(values, POOL)]
         for trait in taste.traits[:POOL_TRAITS][taste.weights[:POOL_TRAITS] > MIN_POOL_WEIGHT].tolist():
-            movies = self.traits.movies(trait)
+            movies = self._listed.movies(trait)
             parts.append(movies[top_n(values[movies], POOL_EACH)].astype(np.int64))
         pool = np.unique(np.concatenate(parts))
         return pool[np.argsort(-values[pool], kind="stable")].astype(np.int64)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
+from matinee.models.base import Model, ModelConfig, Progress, Query, RowScorer, Scores, State
 from matinee.models.gram import block_users, gram_matrix, invert
 from matinee.models.preference import Feedback, StarScale
 from matinee.models.warm_items import WarmItems, Weighting, array, choose_warm, over_history
@@ -98,6 +98,21 @@ class Ease(Model[EaseConfig]):
             if len(positions):
                 scores[number] = self._weighted_rows(positions, self._history(query, mask))
         return self._items.spread(scores, self.n_items)
+
+    def row_scorer(self, rows: NDArray[np.int64]) -> RowScorer:
+        """See `Model.row_scorer`; the weights are not copied."""
+        targets = self._items.positions(rows)
+        cold = targets < 0
+
+        def score(query: Query) -> NDArray[np.float32]:
+            positions, mask = self._items.known(query)
+            if not len(positions):
+                return np.full(len(rows), np.nan, dtype=np.float32)
+            scores = self._weighted_rows(positions, self._history(query, mask))[targets]
+            scores[cold] = np.nan
+            return scores
+
+        return score
 
     def _history(self, query: Query, known: NDArray[np.bool_]) -> NDArray[np.float32]:
         return self._scale.history_weights(query, known, self.config.feedback, self.config.weighting)

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
+from matinee.models.base import Model, ModelConfig, Progress, Query, RowScorer, Scores, State
 from matinee.models.preference import Feedback, StarScale
 from matinee.models.truncated_svd import OVERSAMPLING, truncated_svd
 from matinee.models.warm_items import WarmItems, array, choose_warm
@@ -117,14 +117,24 @@ class GraphFilter(Model[GraphFilterConfig]):
 
     def score(self, queries: Sequence[Query]) -> Scores:
         """Filtered histories; NaN for unrated movies, and for users without a rated movie."""
-        users = np.full((len(queries), len(self._values)), np.nan, dtype=np.float32)
-        for number, query in enumerate(queries):
-            positions, _, counts, passed = self._weights(query)
-            if len(positions):
-                users[number] = (counts @ self._directions[positions]) * passed
-        scores = users @ self._directions.T
+        scores = np.stack([self._filtered(query) for query in queries]) @ self._directions.T
         scores *= self._roots
         return self._items.spread(scores, self.n_items)
+
+    def _filtered(self, query: Query) -> Floats:
+        """A history in the directions, (r,); NaN without a rated movie."""
+        positions, _, counts, passed = self._weights(query)
+        if not len(positions):
+            return np.full(len(self._values), np.nan, dtype=np.float32)
+        return np.asarray((counts @ self._directions[positions]) * passed, dtype=np.float32)
+
+    def row_scorer(self, rows: NDArray[np.int64]) -> RowScorer:
+        """See `Model.row_scorer`."""
+        positions = self._items.positions(rows)
+        scaled = np.full((len(rows), len(self._values)), np.nan, dtype=np.float32)
+        known = positions[positions >= 0]
+        scaled[positions >= 0] = self._directions[known] * self._roots[known, None]
+        return lambda query: scaled @ self._filtered(query)
 
     def contributions(self, query: Query, rows: Sequence[int]) -> Floats:
         """What each movie of the history adds, (len(rows), len(query)); 0 for unrated movies."""

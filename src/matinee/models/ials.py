@@ -16,7 +16,7 @@ from matinee._util.extras import need
 from matinee.accelerator.device import current_device
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
-from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
+from matinee.models.base import Model, ModelConfig, Progress, Query, RowScorer, Scores, State
 from matinee.models.cholesky import solve
 from matinee.models.factorization import (
     Floats,
@@ -260,6 +260,12 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         """pᵀq; NaN for unrated movies, and for users without a rated movie."""
         users = self.user_factors(queries)
         return self._items.spread(users @ self._factors.T, self.n_items)
+
+    def row_scorer(self, rows: NDArray[np.int64]) -> RowScorer:
+        """See `Model.row_scorer`."""
+        factors, known = self.factors(rows)
+        factors[~known] = np.nan
+        return lambda query: factors @ self.user_factors([query])[0]
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
         """q_jᵀA⁻¹q_i of each movie of the history, (len(rows), len(query)); 0 for unrated movies."""

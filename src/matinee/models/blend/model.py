@@ -16,7 +16,7 @@ from matinee.data.dataset import Dataset
 from matinee.data.ratings import Ratings
 from matinee.data.vectors import MovieVectors
 from matinee.errors import InvalidInputError, MatineeError, SnapshotError
-from matinee.models.base import Fallback, Model, ModelConfig, Progress, Query, Scores, State
+from matinee.models.base import Fallback, Model, ModelConfig, Progress, Query, Scores, Shortlisted, State
 from matinee.models.blend.score_fusion import (
     Known,
     Weighted,
@@ -28,6 +28,7 @@ from matinee.models.blend.score_fusion import (
     weighted_mean,
     without,
 )
+from matinee.models.blend.shortlist import Shortlist, shortlist_of
 from matinee.models.blend.unrated import Estimate, estimate_from_content, estimate_from_mapping
 from matinee.models.blend.weights import LENGTHS, Examples, basis, fit_weights, hold_out
 from matinee.models.coldstart import ColdStart
@@ -111,6 +112,14 @@ class Blended(NamedTuple):
     similarity: Scores | None
 
 
+class Earlier(NamedTuple):
+    """What a blend over an earlier state of the catalog had made of its parts."""
+
+    parts: dict[str, Model[Any]]
+    warm: Known
+    shortlist: Shortlist | None
+
+
 class Blend(Model[BlendConfig]):
     """Weighted mean of the parts' scores, each standardized per query (late fusion).
 
@@ -142,7 +151,11 @@ class Blend(Model[BlendConfig]):
 
     _parts: dict[str, Model[Any]] | None = None
     _warm: Known | None = None
-    """See `_warm_movies`."""
+    """See `_known_movies`."""
+    _shortlist: tuple[int, Shortlist | None] | None = None
+    """The last one made, and the size asked for."""
+    _before: Earlier | None = None
+    """Made for an earlier state of the catalog."""
     _learns: bool = False
     _scale: StarScale
 
@@ -178,10 +191,12 @@ class Blend(Model[BlendConfig]):
         if self.config.mapping is not None and not isinstance(models[self.config.mapping], ColdStart):
             raise InvalidInputError(f"{self.config.mapping} is not a cold-start model.", "Name one as the mapping.")
         bound = self._copy()
-        bound._parts, bound._warm = {name: models[name] for name in self.parts}, None
+        bound._parts = {name: models[name] for name in self.parts}
+        bound._forget(self)
         return bound
 
-    def _part(self, name: str) -> Model[Any]:
+    def part(self, name: str) -> Model[Any]:
+        """A part by name. Raises MatineeError before `bind`."""
         if self._parts is None:
             raise MatineeError("The blend has no parts yet.", "Call bind(models) with the fitted models first.")
         return self._parts[name]
@@ -195,7 +210,7 @@ class Blend(Model[BlendConfig]):
 
     def learning_memory(self, dataset: Dataset) -> int:
         """Peak bytes that learning the weights takes: what all parts keep and one needs, and the candidates."""
-        parts = [self._part(name) for name in self.config.weights]
+        parts = [self.part(name) for name in self.config.weights]
         sample = dataset.with_ratings(self._sample(dataset))
         kept = sum(part.memory_kept(sample) for part in parts)
         candidates = 16 * LEARNING_USERS * POOL * len(parts) + 8 * _BATCH * len(dataset.catalog)
@@ -249,7 +264,7 @@ class Blend(Model[BlendConfig]):
         fitted: dict[str, Model[Any]] = {}
         waiting = list(self.config.weights)
         for number, name in enumerate(waiting):
-            part = self._part(name)
+            part = self.part(name)
             if not part.learns_from_ratings and dataset.catalog is whole:
                 fitted[name] = part
                 continue
@@ -257,7 +272,8 @@ class Blend(Model[BlendConfig]):
             fresh = part.draft()
             fitted[name] = (fresh.bind(fitted) if fresh.parts else fresh).fit(dataset)
         apart = self._copy()
-        apart.n_items, apart._parts, apart._warm = len(dataset.catalog), fitted, None
+        apart.n_items, apart._parts = len(dataset.catalog), fitted
+        apart._warm = apart._shortlist = apart._before = None
         return apart
 
     def weights_for(self, queries: Sequence[Query]) -> dict[str, Scores]:
@@ -275,9 +291,9 @@ class Blend(Model[BlendConfig]):
         added while serving change no list. Parts that depend on the history are shrunk towards 0 by its share of
         dislikes.
         """
-        names, core = list(names), self._core()
-        evidence = self._evidence(queries)
-        warm = self._warm_movies() if any(name not in core for name in names) else None
+        names, core = list(names), self.core
+        evidence = self.evidence(queries)
+        warm = self._known_movies() if any(name not in core for name in names) else None
         for name in sorted(names, key=lambda name: name not in core):
             scores, known, deviation = standardize(self._raw(name, queries), None if name in core else warm)
             if name != self.config.popular and bool((evidence < 1).any()):
@@ -285,29 +301,63 @@ class Blend(Model[BlendConfig]):
                 deviation = deviation / evidence
             yield Part(name, scores, known, deviation)
 
-    def _warm_movies(self) -> Known | None:
+    def _known_movies(self) -> Known | None:
         """Movies that a collaborative part knows, (1, n_items); None where there is no such part.
 
         A part knows the same movies for everybody, so one history that it knows tells them. They do not depend on which
         parts a query weighs: a list is the same alone and in a batch.
         """
-        if self._warm is None and (core := self._core()):
+        core = self.core
+        before = self._before
+        if self._warm is None and before is not None and all(self.part(n).same_fit(before.parts[n]) for n in core):
+            self._warm = np.pad(before.warm, ((0, 0), (0, self.n_items - before.warm.shape[1])))
+        if self._warm is None and core:
             rows = np.arange(self.n_items, dtype=np.int64)
             if self.config.popular is not None:
-                counts = np.nan_to_num(self._part(self.config.popular).score([Query()])[0])
-                rows = np.argsort(-counts, kind="stable")[:_MANY]
+                rows = np.argsort(-self.popularity(), kind="stable")[:_MANY]
             rated = Query(rows, np.full(len(rows), self._scale.high, dtype=np.float32))
-            known = [known_movies(self._part(name).score([rated])) for name in core]
+            known = [known_movies(self.part(name).score([rated])) for name in core]
             self._warm = np.logical_or.reduce(known)
         return self._warm
 
+    def _forget(self, earlier: Self) -> None:
+        """Drop what was made for another state of the catalog, and keep it to take over what has not changed."""
+        made = earlier._shortlist and earlier._shortlist[1]
+        if earlier._warm is not None and earlier._parts is not None:
+            self._before = Earlier(earlier._parts, earlier._warm, made)
+        self._warm = self._shortlist = None
+
+    def warm_movies(self) -> NDArray[np.bool_]:
+        """Movies that a collaborative part knows, (n_items,)."""
+        known = self._known_movies()
+        return np.zeros(self.n_items, dtype=np.bool_) if known is None else known[0]
+
+    def popularity(self) -> NDArray[np.float32]:
+        """Scores of the popular part, (n_items,), 0 where it has none."""
+        if self.config.popular is None:
+            return np.zeros(self.n_items, dtype=np.float32)
+        return np.nan_to_num(self.part(self.config.popular).score([Query()])[0])
+
+    def shortlist(self, query: Query, size: int) -> Shortlisted | None:
+        """See `blend.shortlist`; None also for histories that no core part knows."""
+        if not size:
+            return None
+        if self._shortlist is None or self._shortlist[0] != size:
+            self._shortlist = size, shortlist_of(self, size, self._before and self._before.shortlist)
+            self._before = None  # or each would keep all before it
+        shortlist = self._shortlist[1]
+        if shortlist is None:
+            return None
+        (query,) = self._as_seen([query])
+        return None if self.fallback(query) is not None else shortlist.score(query)
+
     def _raw(self, name: str, queries: Sequence[Query]) -> Scores:
         if name != self.config.popular:
-            return self._part(name).score(queries)
-        everyone = np.log1p(np.maximum(self._part(name).score(queries[:1]), 0))  # counts have a long tail
+            return self.part(name).score(queries)
+        everyone = np.log1p(np.maximum(self.part(name).score(queries[:1]), 0))  # counts have a long tail
         return np.repeat(everyone, len(queries), axis=0)
 
-    def _evidence(self, queries: Sequence[Query]) -> Scores:
+    def evidence(self, queries: Sequence[Query]) -> Scores:
         """Share of the liked in all that the movies of each history weigh, (n, 1), at least `MIN_EVIDENCE`."""
         result = np.ones((len(queries), 1), dtype=np.float32)
         for number, query in enumerate(queries):
@@ -333,24 +383,25 @@ class Blend(Model[BlendConfig]):
         stars = np.full(len(query), self._scale.high, dtype=np.float32)
         return Query(query.rows, stars, query.times, query.user_id)
 
-    def _core(self) -> list[str]:
+    @property
+    def core(self) -> list[str]:
         """Weighted parts that know a movie by its ratings."""
         side = (self.config.content, self.config.popular)
-        return [n for n in self.config.weights if n not in side and not self._part(n).predicts_stars]
+        return [n for n in self.config.weights if n not in side and not self.part(n).predicts_stars]
 
     def fallback(self, query: Query) -> Fallback | None:
         """Who answers instead of the blend: "popular", "content", or None where the blend itself can."""
-        if any(self._part(name).knows(query) for name in self._core()):
+        if any(self.part(name).knows(query) for name in self.core):
             return None
         content = self.config.content
-        if content is not None and self._part(content).knows(query):
+        if content is not None and self.part(content).knows(query):
             return "content"
         return "popular"
 
     def knows(self, query: Query) -> bool:
         """Whether any part knows the history; the popular part knows every one."""
         names = [name for name in self.parts if name != self.config.mapping]
-        return any(self._part(name).knows(query) for name in names)
+        return any(self.part(name).knows(query) for name in names)
 
     def score(self, queries: Sequence[Query]) -> Scores:
         """Blended scores; comparable within one query only."""
@@ -365,7 +416,7 @@ class Blend(Model[BlendConfig]):
         for answer, part in (("content", self.config.content), ("popular", self.config.popular)):
             numbers = [number for number, result in enumerate(answers) if result == answer]
             if numbers and part is not None:
-                scores[numbers] = fill(self._part(part).score([queries[number] for number in numbers]))
+                scores[numbers] = fill(self.part(part).score([queries[number] for number in numbers]))
         return scores
 
     def _blended_once(self, query: Query) -> Blended:
@@ -374,7 +425,7 @@ class Blend(Model[BlendConfig]):
 
     def _blended(self, queries: Sequence[Query]) -> Blended:
         """Blended scores of histories that a core part knows."""
-        weights, core = self.weights_for(queries), self._core()
+        weights, core = self.weights_for(queries), self.core
         without_core = ~_any_weight(weights, core, len(queries))
         parts = list(self.standardized(queries, weights))
         content = next((part for part in parts if part.name == self.config.content), None)
@@ -397,8 +448,8 @@ class Blend(Model[BlendConfig]):
         Args:
             ready: the scores of content, up to a factor and a constant of each query, where they are there already.
         """
-        config, mapping = self.config, self._mapping
-        content = None if config.content is None else self._part(config.content)
+        config, mapping = self.config, self.mapping
+        content = None if config.content is None else self.part(config.content)
         if mapping is not None and len(mapping.rows):
             return estimate_from_mapping(
                 blended, queries, movies, mapping, content, config.mapping_share, config.spread, ready
@@ -408,8 +459,9 @@ class Blend(Model[BlendConfig]):
         return estimate_from_content(blended, content.score(queries) if ready is None else ready, movies)
 
     @property
-    def _mapping(self) -> ColdStart | None:
-        model = None if self.config.mapping is None else self._part(self.config.mapping)
+    def mapping(self) -> ColdStart | None:
+        """The part that scores movies unknown to the others; None without one."""
+        model = None if self.config.mapping is None else self.part(self.config.mapping)
         return model if isinstance(model, ColdStart) else None  # `bind` lets no other pass
 
     def contributions(self, query: Query, rows: Sequence[int]) -> NDArray[np.float32]:
@@ -420,14 +472,14 @@ class Blend(Model[BlendConfig]):
         (query,) = self._as_seen([query])
         answer, content = self.fallback(query), self.config.content
         if answer == "content" and content is not None:
-            return _shares(self._part(content), query, rows)
+            return _shares(self.part(content), query, rows)
         if answer is not None:
             return total
         blended, target_rows = self._blended_once(query), np.asarray(rows, dtype=np.int64)
         scales, warm = self._part_scales(blended, target_rows)
         similarity: NDArray[np.float32] | None = None
         for name, scale in scales.items():
-            own = _shares(self._part(name), query, rows)
+            own = _shares(self.part(name), query, rows)
             if name == content:
                 similarity = own[~warm]
             total += own * scale[:, None]
@@ -448,19 +500,19 @@ class Blend(Model[BlendConfig]):
         Args:
             similarity: the content part's shares in its scores of them, where they are there already.
         """
-        content, mapping, carried = self.config.content, self._mapping, None
+        content, mapping, carried = self.config.content, self.mapping, None
         if estimate.by_content is None or content is None:
             similarity = None
         else:
             if similarity is None:
-                similarity = _shares(self._part(content), query, movies.tolist())
+                similarity = _shares(self.part(content), query, movies.tolist())
             similarity = similarity if blended.similarity is None else similarity / blended.similarity
         if estimate.by_mapped is not None and mapping is not None:
             # What the mapping reads of the examples, rather than all of it: they are thousands.
             read = np.zeros((mapping.reader.shape[1], len(query)), dtype=np.float32)
             scales, _ = self._part_scales(blended, mapping.rows)
             for name, scale in scales.items():
-                read += self._part(name).mixed_contributions(query, mapping.rows.tolist(), mapping.reader.T * scale)
+                read += self.part(name).mixed_contributions(query, mapping.rows.tolist(), mapping.reader.T * scale)
             carried = mapping.transfer_shares(read, movies)
         return estimate.shares(similarity, carried)
 
@@ -475,7 +527,7 @@ class Blend(Model[BlendConfig]):
         scales: dict[str, NDArray[np.float32]] = {}
         weight = np.zeros(len(rows), dtype=np.float32)
         warm = np.zeros(len(rows), dtype=np.bool_)
-        core, weights = self._core(), blended.weights
+        core, weights = self.core, blended.weights
         for part in blended.parts:
             here, share = part.known[0, rows], weights[part.name][0]
             if part.name != self.config.popular:
@@ -491,14 +543,14 @@ class Blend(Model[BlendConfig]):
         empty = np.full((len(rows), self.n_items), np.nan, dtype=np.float32)
         total, weight = np.zeros_like(empty), np.zeros_like(empty)
         for name, share in self._plain_weights().items():
-            result = self._part(name).similar(rows)
+            result = self.part(name).similar(rows)
             if result is not None:
                 result, known = _apart(result, rows)
                 total += np.where(known, result, np.float32(0)) * np.float32(share)
                 weight += known * np.float32(share)
         taste = np.where(weight > 0, total / np.where(weight > 0, weight, 1), np.float32(np.nan))
         content = self.config.content
-        own = self._part(content).similar(rows) if content is not None else None
+        own = self.part(content).similar(rows) if content is not None else None
         words = empty if own is None else _apart(own, rows)[0]
         return mean_known(taste, words)
 
@@ -507,12 +559,12 @@ class Blend(Model[BlendConfig]):
         curves = self.config.curves if self.config.curves is not None else self.config.weights
         position = LENGTHS.index(10)
         result = {name: float(_curve(curve)[position]) for name, curve in curves.items()}
-        return {name: result[name] for name in self._core() if result[name] > 0}
+        return {name: result[name] for name in self.core if result[name] > 0}
 
     def with_catalog(self, catalog: Catalog, vectors: Mapping[str, MovieVectors] | None = None) -> Self:
         """The blend over a grown catalog; bind it to the grown parts."""
         grown = super().with_catalog(catalog, vectors)
-        grown._warm = None
+        grown._forget(self)
         if self._parts is not None:
             grown._parts = {
                 name: part if part.n_items == len(catalog) else part.with_catalog(catalog, vectors)

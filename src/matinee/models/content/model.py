@@ -19,7 +19,7 @@ from matinee.data.dataset import Dataset
 from matinee.data.ratings import NO_TIME
 from matinee.data.vectors import MovieVectors
 from matinee.errors import SnapshotError
-from matinee.models.base import Model, ModelConfig, Progress, Query, Scores, State
+from matinee.models.base import Model, ModelConfig, Progress, Query, RowScorer, Scores, State
 from matinee.models.content.vector_field import VectorField, put_state, read_state
 from matinee.models.content.words import FIELDS, changed_rows, movie_words, pack, unpack, vectorize
 from matinee.models.plot_words import PlotWords
@@ -209,6 +209,23 @@ class Content(Model[ContentConfig]):
                 result += field.rows(movies) @ (part * share)
             scores[described] = result
         return scores
+
+    def row_scorer(self, rows: NDArray[np.int64]) -> RowScorer:
+        """See `Model.row_scorer`."""
+        words, described = self._vectors[rows], self.has_features(rows)
+        fields = {name: self._parts(name)[0].rows(rows) * self._parts(name)[1] for name in self._dense}
+
+        def score(query: Query) -> NDArray[np.float32]:
+            profile = self._profile(query)
+            if profile is None:
+                return np.full(len(rows), np.nan, dtype=np.float32)
+            scores: NDArray[np.float32] = words @ profile[0]
+            for name, part in profile[1].items():
+                scores += fields[name] @ part
+            scores[~described] = np.nan
+            return scores
+
+        return score
 
     def _profile(self, query: Query) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]] | None:
         """What a user likes, as words (n_words,) and as a vector (dim,) of each space; None where nothing is known."""
