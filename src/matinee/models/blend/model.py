@@ -336,7 +336,7 @@ class Blend(Model[BlendConfig]):
         """Scores of the popular part, (n_items,), 0 where it has none."""
         if self.config.popular is None:
             return np.zeros(self.n_items, dtype=np.float32)
-        return np.nan_to_num(self.part(self.config.popular).score([Query()])[0])
+        return np.nan_to_num(self.part(self.config.popular).score([Query()]))[0]
 
     def shortlist(self, query: Query, size: int) -> Shortlisted | None:
         """See `blend.shortlist`; None also for histories that no core part knows."""
