@@ -336,7 +336,8 @@ class Blend(Model[BlendConfig]):
         """Scores of the popular part, (n_items,), 0 where it has none."""
         if self.config.popular is None:
             return np.zeros(self.n_items, dtype=np.float32)
-        return np.nan_to_num(self.part(self.config.popular).score([Query()]))[0]
+        scores: NDArray[np.float32] = np.nan_to_num(self.part(self.config.popular).score([Query()]))[0]
+        return scores
 
     def shortlist(self, query: Query, size: int) -> Shortlisted | None:
         """See `blend.shortlist`; None also for histories that no core part knows."""
