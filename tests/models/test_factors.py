@@ -93,6 +93,26 @@ def test_every_solver_learns_the_same_factors(solver: str) -> None:
     np.testing.assert_allclose(found, exact, atol=0.03)
 
 
+def test_a_start_from_some_users_leads_to_no_greater_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = random_dataset(400, 80, 0.15)
+    settings = {"n_factors": 8, "unobserved": 0.1, "regularization": 0.05, "exponent": 0.0, "solver": "cg"}
+    matrix = data.ratings.matrix(binary=True)
+
+    def loss() -> float:
+        movies = ImplicitALS(**settings, iterations=4).fit(data).factors(np.arange(80))[0].astype(np.float64)
+        total = 0.0
+        for row in matrix.toarray():
+            own = movies[row > 0]
+            left = own.T @ own + 0.1 * movies.T @ movies + 0.05 * np.eye(8)
+            user = np.linalg.solve(left, own.sum(axis=0))
+            total += ((1 - own @ user) ** 2).sum() + 0.1 * ((movies @ user) ** 2).sum() + 0.05 * user @ user
+        return total + 0.05 * float((movies**2).sum())
+
+    of_all = loss()
+    monkeypatch.setattr(ials, "LARGE", 0)
+    assert loss() < 1.02 * of_all
+
+
 def test_large_data_are_learned_by_conjugate_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (ials.default_solver(ials.LARGE - 1), ials.default_solver(ials.LARGE)) == ("exact", "cg")
     monkeypatch.setattr(ials, "find_spec", lambda _name: None)
