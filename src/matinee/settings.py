@@ -132,8 +132,8 @@ class Settings(BaseSettings):
     candidates: int = Field(
         12_000,
         ge=0,
-        description="Most-rated films among which a plain list of the blend is chosen, where the catalog is more than "
-        "twice as large; 0: every film is scored for every list.",
+        description="Most-rated films among which lists of the blend are chosen, where the catalog is more than twice "
+        "as large; 0: every film is scored for every list.",
     )
     calibration: float = Field(
         0.5,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from matinee.data.catalog import Movie
-from matinee.engine import Engine, Request
+from matinee.engine import Engine, Request, recommend
 from matinee.models import Blend
 from matinee.models.base import Query, Shortlisted
 from matinee.models.blend import shortlist
@@ -47,16 +47,18 @@ def test_where_all_others_are_sampled_lists_are_those_of_all_scores(
             assert ids(found) == ids(expected)
             assert [one.score for one in found.items] == pytest.approx([one.score for one in expected.items], abs=1e-3)
             assert [one.stars for one in found.items] == [one.stars for one in expected.items]
+            assert found.items[0].because is None
+            expected, found = (engine.recommend(user, Request(n=5, explain=True)) for engine in (whole, short))
+            assert [one.reason for one in found.items] == [one.reason for one in expected.items]
+            assert found.less_of == expected.less_of
             assert (found.model, found.fallback, found.user_id) == (expected.model, None, user)
 
 
 def test_only_plain_lists_are_chosen_from_one(settings: Settings, shortlists: list[Shortlisted | None]) -> None:
     with opened(settings, SIZE) as engine:
-        engine.recommend("u3", Request(n=3))
+        engine.recommend("u3", Request(n=3, explain=True))
         assert len(shortlists) == 1
         for request in (
-            Request(n=3, explain=True),
-            Request(n=3, filter="genre = Comedy"),
             Request(n=3, diversity=0.5),
             Request(n=3, adventurous=0.9),
             Request(n=3, model="ease"),
@@ -76,6 +78,21 @@ def test_all_are_scored_where_candidates_do_not_suffice(
         assert ids(engine.recommend("u3", request)) == ids(whole.recommend("u3", request))
         assert shortlists[0] is not None
         assert len(shortlists[0].rows) < 40
+
+
+def test_a_filter_is_exact(
+    settings: Settings, shortlists: list[Shortlisted | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = Request(n=3, filter="genre = Comedy", include_seen=True)
+    with opened(settings, SIZE) as engine, opened(settings, 0) as whole:
+        narrow = engine.recommend("u3", request)  # few candidates are comedies: all movies are scored
+        assert ids(narrow) == ids(whole.recommend("u3", request))
+        monkeypatch.setattr(recommend, "MIN_ALLOWED", 1)
+        monkeypatch.setattr(recommend, "MIN_ALLOWED_EACH", 1)
+        for user in [f"u{n}" for n in range(12)]:
+            answer = engine.recommend(user, request)
+            assert [one.genres for one in answer.items] == [("Comedy",)] * 3
+        assert len(shortlists) > 12
 
 
 def test_a_sampled_film_on_the_list_has_all_scored(settings: Settings, shortlists: list[Shortlisted | None]) -> None:

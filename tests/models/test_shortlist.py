@@ -81,6 +81,30 @@ def test_with_every_movie_it_is_the_blend(blend: Blend, data: Dataset, monkeypat
         np.testing.assert_allclose(made.deviation, np.nanstd(scores), rtol=1e-3)
 
 
+def test_reasons_are_those_of_all_scores(blend: Blend, data: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shortlist, "SAMPLE", 10_000)
+    monkeypatch.setattr(shortlist, "WORTH", 0)
+    rows = [0, 5, 13, 77, 250, 397]  # two of them without ratings
+    for user in range(5):
+        plain, listed = Query.of(data.ratings, user), Query.of(data.ratings, user)
+        assert blend.shortlist(listed, SIZE) is not None
+        expected = blend.contributions(plain, rows)
+        with monkeypatch.context() as context:
+            context.delattr(Blend, "_blended")  # scores of all movies are not needed
+            found = blend.contributions(listed, rows)
+        assert np.abs(expected).sum() > 0
+        np.testing.assert_allclose(found, expected, rtol=5e-3, atol=2e-4)
+
+
+@pytest.mark.usefixtures("small")
+def test_other_movies_than_those_of_the_shortlist_have_reasons_too(blend: Blend, data: Dataset) -> None:
+    plain, listed = Query.of(data.ratings, 1), Query.of(data.ratings, 1)
+    made = blend.shortlist(listed, SIZE)
+    assert made is not None
+    left = np.setdiff1d(np.arange(400), made.rows)[:3].tolist()
+    np.testing.assert_allclose(blend.contributions(listed, left), blend.contributions(plain, left), atol=1e-6)
+
+
 @pytest.mark.usefixtures("small")
 def test_candidates_are_the_most_rated_and_those_added_last(
     blend: Blend, data: Dataset, monkeypatch: pytest.MonkeyPatch
@@ -154,13 +178,13 @@ def test_movies_that_are_added_or_edited_count_at_once(data: Dataset, parts: dic
 
 @pytest.mark.usefixtures("small")
 def test_earlier_states_of_the_catalog_are_forgotten(data: Dataset, parts: dict[str, Model[Any]]) -> None:
-    blend, query = Blend(weights=WEIGHTS, learn=False).fit(data).bind(parts), histories(data)[0]
+    blend = Blend(weights=WEIGHTS, learn=False).fit(data).bind(parts)
     states = []
     catalog = data.catalog
     for number in range(4):
         catalog = catalog.with_changes([Movie(movie_id=f"new{number}", title="The Weeping", genres=("Drama",))])
         blend = blend.bind({name: part.with_catalog(catalog) for name, part in parts.items()}).with_catalog(catalog)
-        assert blend.shortlist(query, SIZE) is not None
+        assert blend.shortlist(Query.of(data.ratings, 0), SIZE) is not None
         states.append(weakref.ref(catalog))
     gc.collect()
     assert [state() is not None for state in states[:2]] == [False, False]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -22,7 +22,7 @@ from matinee.engine.runtime import RequestView
 from matinee.engine.treatment import Drawn, Treatment, now
 from matinee.engine.types import Answer, Item, Request
 from matinee.errors import InvalidInputError
-from matinee.models.base import Query, Shortlisted
+from matinee.models.base import Model, Query
 from matinee.models.calibration import ADVENTUROUS
 from matinee.stores.base import Exposure
 
@@ -31,6 +31,8 @@ POOL = 5
 """With diversity the list is chosen among the best POOL·n movies, at least 100."""
 PLAIN_N = 100
 """Longest list that is chosen from a shortlist."""
+MIN_ALLOWED, MIN_ALLOWED_EACH = 500, 20
+"""Candidates that a filter must leave for a list to be chosen from them, and for each place on it."""
 
 
 def check_n(n: int, limit: int, name: str = "n") -> None:
@@ -108,40 +110,12 @@ def recommend(
     with stage("retrieve"):
         allowed = allowed_rows(view, parsed, query, request, hidden)
     fallback = model.fallback(query) if len(query) else "popular"
+    drawn = ranked = None
     if fallback is None and treatment is None and is_plain(view, request):
-        with stage("score"):
-            shortlisted = model.shortlist(query, settings.candidates)
-        listed = None if shortlisted is None else pick_shortlisted(view, query, shortlisted, allowed, request)
-        if listed is not None:
-            rows, scores = listed
-            return Answer(
-                items=make_items(view, rows, scores, predicted_stars(view, query, rows)),
-                model=name,
-                snapshot=view.snapshot.id,
-                fallback=None,
-                user_id=user_id,
-                version=version,
-            )
-    with stage("score"):
-        if fallback == "popular":
-            name, scores = "popular", newcomer_scores(view, allowed, POOL * request.n)
-        else:
-            scores = model.score([query])[0]
-    ranked = np.where(allowed, scores, np.float32(np.nan))
-    # The chart is everybody's; a list of it is nobody's taste, whoever asks.
-    personal = fallback != "popular" and model.chart is None
-    taste = query if personal else Query()
-
-    def rank(n: int, other: str | None) -> NDArray[np.int64]:
-        given = scores if other is None else view.model(other).score([query])[0]
-        return pick(view, taste, given, allowed, replace(request, n=n))
-
-    with stage("rerank"):
-        drawn = (
-            Drawn(rank(request.n, None))
-            if treatment is None
-            else treatment.draw(rank, request.n, popular=fallback == "popular")
-        )
+        drawn, ranked = draw_shortlisted(view, model, query, allowed, request)
+    if drawn is None or ranked is None:
+        name = "popular" if fallback == "popular" else name
+        drawn, ranked = draw_of_all(view, model, query, allowed, request, fallback, treatment)
     rows = drawn.rows
     stars = predicted_stars(view, query, rows)
     reasons = list_reasons(view, model, query, rows, ranked, fallback) if request.explain else None
@@ -193,35 +167,74 @@ def allowed_rows(
     return allowed
 
 
+Ranked = tuple[Drawn, NDArray[np.float32]]
+"""A list, and the scores of all movies, NaN for those that may not be listed."""
+
+
+def draw_of_all(
+    view: RequestView,
+    model: Model[Any],
+    query: Query,
+    allowed: NDArray[np.bool_],
+    request: Request,
+    fallback: str | None,
+    treatment: Treatment | None,
+) -> Ranked:
+    """Score all movies and choose the list."""
+    with stage("score"):
+        popular = fallback == "popular"
+        scores = newcomer_scores(view, allowed, POOL * request.n) if popular else model.score([query])[0]
+    # The chart is everybody's; a list of it is nobody's taste, whoever asks.
+    personal = not popular and model.chart is None
+    taste = query if personal else Query()
+
+    def rank(n: int, other: str | None) -> NDArray[np.int64]:
+        given = scores if other is None else view.model(other).score([query])[0]
+        return pick(view, taste, given, allowed, replace(request, n=n))
+
+    with stage("rerank"):
+        drawn = Drawn(rank(request.n, None)) if treatment is None else treatment.draw(rank, request.n, popular=popular)
+    return drawn, np.where(allowed, scores, np.float32(np.nan))
+
+
 def is_plain(view: RequestView, request: Request) -> bool:
-    """Whether a list is chosen from what many people know: see `models.blend.shortlist`."""
-    adventurous = view.settings.adventurous if request.adventurous is None else request.adventurous
-    options = request.filter or request.explain or request.diversity
-    return not options and request.n <= PLAIN_N and adventurous <= ADVENTUROUS
+    """Whether a list may be chosen from a shortlist, see `models.blend.shortlist`."""
+    return not request.diversity and request.n <= PLAIN_N and _adventurous(view, request) <= ADVENTUROUS
 
 
-def pick_shortlisted(
-    view: RequestView, query: Query, shortlisted: Shortlisted, allowed: NDArray[np.bool_], request: Request
-) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
-    """Rows of the list, and scores over all movies; None where other movies than the candidates may belong on it.
+def _adventurous(view: RequestView, request: Request) -> float:
+    return view.settings.adventurous if request.adventurous is None else request.adventurous
 
-    That is where there are too few candidates, or where a movie of the sample would be listed.
+
+def draw_shortlisted(
+    view: RequestView, model: Model[Any], query: Query, allowed: NDArray[np.bool_], request: Request
+) -> Ranked | tuple[None, None]:
+    """Choose the list from the model's candidates; None where other movies may belong on it, or there are none.
+
+    That is where few candidates pass the filter, or a movie of the sample would be listed.
     """
-    settings, rows = view.settings, shortlisted.rows
-    places = view.rerankers.among(view.catalog, rows).pick(
-        shortlisted.scores,
-        query,
-        request.n,
-        allowed=allowed[rows],
-        adventurous=settings.adventurous if request.adventurous is None else request.adventurous,
-        strength=settings.calibration,
-        moments=(shortlisted.mean, shortlisted.deviation),
-    )
-    if len(places) < request.n or bool((places < shortlisted.n_sample).any()):
-        return None
-    scores = np.full(len(view.catalog), np.nan, dtype=np.float32)
-    scores[rows] = shortlisted.scores
-    return rows[places], scores
+    with stage("score"):
+        made = model.shortlist(query, view.settings.candidates)
+    if made is None:
+        return None, None
+    may = allowed[made.rows]
+    if request.filter and np.count_nonzero(may[made.n_sample :]) < max(MIN_ALLOWED, MIN_ALLOWED_EACH * request.n):
+        return None, None
+    with stage("rerank"):
+        places = view.rerankers.among(view.catalog, made.rows).pick(
+            made.scores,
+            query,
+            request.n,
+            allowed=may,
+            adventurous=_adventurous(view, request),
+            strength=view.settings.calibration,
+            moments=(made.mean, made.deviation),
+        )
+    if len(places) < request.n or bool((places < made.n_sample).any()):
+        return None, None
+    ranked = np.full(len(view.catalog), np.nan, dtype=np.float32)
+    ranked[made.rows] = np.where(may, made.scores, np.float32(np.nan))
+    return Drawn(made.rows[places]), ranked
 
 
 def pick(
@@ -233,7 +246,7 @@ def pick(
 ) -> NDArray[np.int64]:
     """Rows of the list: calibrated and as adventurous as asked for, then diversified where that is asked for."""
     settings = view.settings
-    adventurous = settings.adventurous if request.adventurous is None else request.adventurous
+    adventurous = _adventurous(view, request)
     n = request.n if request.diversity == 0.0 else max(POOL * request.n, 100)
     if not len(query) and request.adventurous is None:
         rows = top_n(np.where(allowed, scores, np.float32(np.nan)), n)

@@ -350,7 +350,11 @@ class Blend(Model[BlendConfig]):
         if shortlist is None:
             return None
         (query,) = self._as_seen([query])
-        return None if self.fallback(query) is not None else shortlist.score(query)
+        made = None if self.fallback(query) is not None else shortlist.score(query)
+        if made is None:
+            return None
+        query.memo[self, "shortlisted"] = shortlist, made[1]
+        return made[0]
 
     def _raw(self, name: str, queries: Sequence[Query]) -> Scores:
         if name != self.config.popular:
@@ -424,6 +428,20 @@ class Blend(Model[BlendConfig]):
         """Of one history; its reasons ask for the same again."""
         return query.once((self, "blended"), lambda: self._blended([query]))
 
+    def _blended_for(self, query: Query, rows: NDArray[np.int64]) -> Blended:
+        """What the scores of some movies are made of: those of the shortlist, if they come from one."""
+        shortlist: Shortlist
+        if (self, "blended") not in query.memo and (made := query.memo.get((self, "shortlisted"))) is not None:
+            shortlist, mixed = made
+            if shortlist.has(rows):
+                nothing = np.zeros((1, 0), dtype=np.float32)
+                parts = [
+                    Part(name, nothing, shortlist.known(known), np.full((1, 1), deviation, dtype=np.float32))
+                    for name, (known, deviation) in mixed.parts.items()
+                ]
+                return Blended(nothing, mixed.weights, parts, mixed.estimate, None)
+        return self._blended_once(query)
+
     def _blended(self, queries: Sequence[Query]) -> Blended:
         """Blended scores of histories that a core part knows."""
         weights, core = self.weights_for(queries), self.core
@@ -476,7 +494,8 @@ class Blend(Model[BlendConfig]):
             return _shares(self.part(content), query, rows)
         if answer is not None:
             return total
-        blended, target_rows = self._blended_once(query), np.asarray(rows, dtype=np.int64)
+        target_rows = np.asarray(rows, dtype=np.int64)
+        blended = self._blended_for(query, target_rows)
         scales, warm = self._part_scales(blended, target_rows)
         similarity: NDArray[np.float32] | None = None
         for name, scale in scales.items():

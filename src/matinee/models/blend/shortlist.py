@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee.models.base import Model, Query, RowScorer, Scores, Shortlisted
-from matinee.models.blend.unrated import estimate_from_mapping
+from matinee.models.blend.unrated import Estimate, estimate_from_mapping
 
 if TYPE_CHECKING:
     from matinee.models.blend.model import Blend
@@ -38,6 +38,20 @@ class Part(NamedTuple):
     model: Model[Any]
     scorer: RowScorer
     core: bool
+
+
+class Mixed(NamedTuple):
+    """What the scores of one history are made of, for its reasons.
+
+    Attributes:
+        weights: of each part.
+        parts: which of the known movies each part knows, (n_known,), and what its scores were divided by.
+        estimate: what stands in for movies that no part knows, by the content part's own scores; None: nothing.
+    """
+
+    weights: dict[str, Scores]
+    parts: dict[str, tuple[NDArray[np.bool_], float]]
+    estimate: Estimate | None
 
 
 class Shortlist:
@@ -81,10 +95,11 @@ class Shortlist:
             return Part(model, lambda _: scores, core)
         return Part(model, model.row_scorer(self._known), core)
 
-    def score(self, query: Query) -> Shortlisted | None:
+    def score(self, query: Query) -> tuple[Shortlisted, Mixed] | None:
         """Blended scores for a history that a core part knows; None where none of them counts."""
-        config = self._blend.config
-        weights = {name: float(weight[0, 0]) for name, weight in self._blend.weights_for([query]).items()}
+        config, parts = self._blend.config, dict[str, tuple[NDArray[np.bool_], float]]()
+        columns = self._blend.weights_for([query])
+        weights = {name: float(weight[0, 0]) for name, weight in columns.items()}
         if not any(self._parts[name].core for name in weights):
             return None
         evidence = float(self._blend.evidence([query])[0, 0])
@@ -100,7 +115,9 @@ class Shortlist:
             standard = scores.copy() if everywhere else np.where(known, scores, np.float32(0))
             mean, deviation = _moments(standard, self._counts if everywhere else self._counts * known)
             standard -= np.float32(mean)
-            standard *= np.float32(weight * (1.0 if name == config.popular else evidence) / deviation)
+            deviation /= 1.0 if name == config.popular else evidence
+            standard *= np.float32(weight / deviation)
+            parts[name] = known, deviation
             if not everywhere:
                 standard *= known
             total += standard
@@ -109,21 +126,33 @@ class Shortlist:
                 sound |= known
         blended = np.full(len(self.rows), np.nan, dtype=np.float32)
         np.divide(total, divisor, out=blended[:n], where=sound)
-        self._estimate(query, blended, content)
+        estimate = self._estimate(query, blended, content)
         known = ~np.isnan(blended)
         mean, deviation = _moments(np.where(known, blended, np.float32(0)), self._all * known)
-        return Shortlisted(self.rows, blended, self._n_sample, mean, deviation)
+        return Shortlisted(self.rows, blended, self._n_sample, mean, deviation), Mixed(columns, parts, estimate)
 
-    def _estimate(self, query: Query, blended: Floats, content: Floats | None) -> None:
-        """Put guesses in the place of the scores of movies that no part knows."""
+    def has(self, rows: Rows) -> bool:
+        """Whether all these movies are among those that are scored."""
+        among = np.zeros(self._blend.n_items, dtype=np.bool_)
+        among[self.rows] = True
+        return bool(among[rows].all())
+
+    def known(self, movies: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Some of the known movies, (n_known,), as a mask of all, (1, n_items)."""
+        result = np.zeros((1, self._blend.n_items), dtype=np.bool_)
+        result[0, self._known] = movies
+        return result
+
+    def _estimate(self, query: Query, blended: Floats, content: Floats | None) -> Estimate | None:
+        """Put guesses in the place of the scores of movies that no part knows, and return them."""
         unknown = np.flatnonzero(np.isnan(blended))
         if not len(unknown):
-            return
+            return None
         config, mapping = self._blend.config, self._blend.mapping
         if mapping is not None and len(mapping.rows):
             model = None if config.content is None else self._blend.part(config.content)
             ready = None if content is None else self._everywhere(content)
-            blended[unknown] = estimate_from_mapping(
+            estimate = estimate_from_mapping(
                 self._everywhere(blended),
                 [query],
                 self.rows[unknown],
@@ -132,7 +161,7 @@ class Shortlist:
                 config.mapping_share,
                 config.spread,
                 ready,
-            ).scores[0]
+            )
         elif content is not None and not np.isnan(content[unknown]).all():
             # `score_fusion.regress`, where each movie stands for others.
             n = len(self._known)
@@ -142,7 +171,12 @@ class Shortlist:
             (middle, _), (center, deviation) = _moments(left, counts), _moments(right, counts)
             product = float(counts @ ((left - np.float32(middle)) * (right - np.float32(center))))
             slope = max(product / max(float(counts.sum()), 1.0) / deviation**2, 0.0)
-            blended[unknown] = np.float32(slope) * (content[unknown] - np.float32(center)) + np.float32(middle)
+            guesses = np.float32(slope) * (content[None, unknown] - np.float32(center)) + np.float32(middle)
+            estimate = Estimate(guesses, np.array([[slope]], dtype=np.float32), None)
+        else:
+            return None
+        blended[unknown] = estimate.scores[0]
+        return estimate
 
     def _everywhere(self, scores: Floats) -> Scores:
         """Scores of all movies, (1, n_items), NaN where they are not known."""
