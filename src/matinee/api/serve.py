@@ -35,7 +35,7 @@ log = logging.getLogger("matinee.api")
 ONE_THREAD = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
-"""More BLAS threads than one slow a loaded server down many times over; workers read this before NumPy loads."""
+"""More BLAS threads than one slow a loaded server down many times over; services read this before NumPy loads."""
 
 Service = Literal["core", "vectors", "encoder", "recommender"]
 SERVICES: tuple[Service, ...] = get_args(Service)
@@ -177,7 +177,8 @@ def serve(settings: Settings | None = None, service: Service = "core") -> None:
     with quiet_signals():
         if settings.workers == 1:
             limit_arenas()
-            with threadpool_limits(1):
+            # The variables for the libraries that the application loads, the call for those that are loaded.
+            with _environment(ONE_THREAD), threadpool_limits(1):
                 uvicorn.Server(config_of(settings, _for_this_process(service, settings), service)).run()
             return
         _remove_metrics_of_the_dead()
