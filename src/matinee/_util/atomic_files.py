@@ -16,6 +16,8 @@ from matinee.errors import MatineeError
 PART = ".part"
 _NO_SYNC_OF_FOLDERS = (errno.EBADF, errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 """What file systems answer that cannot fsync a folder."""
+HASHED = 4 << 20
+"""Bytes hashed at a time: with less, a thread waits longer for the interpreter, where others use it, than it hashes."""
 STALE = 3600.0
 """Age in seconds after which a temporary file is nobody's any more."""
 
@@ -55,8 +57,11 @@ def sync_file(path: Path) -> None:
 
 def file_hash(path: Path, algorithm: str = "sha256") -> str:
     """Hexadecimal digest of a file's bytes; `algorithm` is sha256, or md5 where a publisher gives only that."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+    digest, block = hashlib.new(algorithm, usedforsecurity=False), memoryview(bytearray(HASHED))
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(block):
+            digest.update(block[:count])
+    return digest.hexdigest()
 
 
 @contextmanager
