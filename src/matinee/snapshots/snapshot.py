@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee import models as model_package
-from matinee._util.atomic_files import file_hash
+from matinee._util.early_hashes import MOST_THREADS, hash_of
 from matinee._util.notebook import html_table
 from matinee._util.processors import processor_count
 from matinee._util.tensor_file import read_tensors
@@ -41,8 +41,6 @@ DERIVED_ARRAYS: dict[str, type[np.generic]] = {"counts": np.int64, "sums": np.fl
 """What `Ratings` would count of all ratings, (n_items,). Snapshots may lack it: those of older versions do."""
 SCALE_FILE = "ratings/star_scale.npy"
 """`Snapshot.star_scale`, which may be missing likewise."""
-MOST_HASHED = 4
-"""Files that are hashed at the same time, at most."""
 
 
 def folder_of(root: Path, snapshot_id: str) -> Path:
@@ -63,7 +61,7 @@ class _Checks:
     """Compares the files of a snapshot with its manifest, in threads, while the block goes on."""
 
     def __init__(self, folder: Path, manifest: Manifest, verify: Verify) -> None:
-        self._pool = ThreadPoolExecutor(min(processor_count(), MOST_HASHED), "matinee-verify")
+        self._pool = ThreadPoolExecutor(min(processor_count(), MOST_THREADS), "matinee-verify")
         entries = manifest.files
         largest = sorted(entries, key=lambda name: entries[name].bytes, reverse=True)  # else one would be left over
         found = {name: self._pool.submit(_problem, folder, name, entries[name], verify) for name in largest}
@@ -89,7 +87,7 @@ def _problem(folder: Path, name: str, entry: FileEntry, verify: Verify) -> str |
             return f"{path} is not a file"
         if size != entry.bytes:
             return f"{path} has {size:,} bytes instead of {entry.bytes:,}"
-        if verify == "full" and file_hash(path) != entry.sha256:
+        if verify == "full" and hash_of(path) != entry.sha256:
             return f"{path} was altered (its hash differs)"
     except SnapshotError as error:
         return str(error).rstrip(".")
@@ -167,9 +165,8 @@ class Snapshot:
     @cached_property
     def newest(self) -> int:
         """Time of the newest rating, seconds since 1970; `NO_TIME` where none has a time."""
-        if "newest" not in self.manifest.model_fields_set:  # written before it was noted
-            return int(self.ratings.times.max(initial=NO_TIME))
-        return NO_TIME if self.manifest.newest is None else self.manifest.newest
+        known = self.manifest.newest  # which manifests of older versions lack
+        return int(self.ratings.times.max(initial=NO_TIME)) if known is None else known
 
     @classmethod
     def load(cls, root: Path, snapshot_id: str, verify: Verify = "full") -> Self:
