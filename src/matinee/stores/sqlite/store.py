@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 from matinee.errors import ReadOnlyError
 from matinee.stores.base import RECORD_SPACES, MovieState, MovieVector, Rating
@@ -132,13 +133,14 @@ class SqliteStore(SqlStore[Connection]):
         for number, user in enumerate(users, first):
             previous.append(before.get(user))
             before[user] = number
-        rows = list(zip(range(first, seq + 1), users, movies, stars, times, previous, strict=True))
+        columns = (range(first, seq + 1), users, movies, stars, times, previous)
         # The log comes first, because it reads the previous values from the table.
-        if len(rows) < STAGED:
+        if len(users) < STAGED:
+            rows = list(zip(*columns, strict=True))
             connection.executemany(_LOG_RATINGS.format(_ONE), rows)
             connection.executemany(_PUT_RATINGS.format(_ONE), rows)
         else:
-            self._stage(connection, rows)
+            self._stage(connection, *columns)
             connection.execute(_LOG_RATINGS.format("staged"))
             connection.execute(_PUT_RATINGS.format("staged"))
             connection.execute("DELETE FROM staged")
@@ -147,13 +149,14 @@ class SqliteStore(SqlStore[Connection]):
             list(before.items()),
         )
 
-    def _stage(self, connection: Connection, rows: Sequence[Row]) -> None:
+    def _stage(self, connection: Connection, *columns: Sequence[Any]) -> None:
         """Put rows into a table in memory, from which two statements store all of them."""
         connection.execute(_STAGED)
-        for start in range(0, len(rows), STAGED):
-            part = rows[start : start + STAGED]
-            marks = ",".join(["(?,?,?,?,?,?)"] * len(part))  # a statement a row would take twice as long
-            connection.execute(f"INSERT INTO staged VALUES {marks}", list(chain.from_iterable(part)))
+        for start in range(0, len(columns[0]), STAGED):
+            part = [column[start : start + STAGED] for column in columns]
+            marks = ",".join(["(?,?,?,?,?,?)"] * len(part[0]))  # a statement a row would take twice as long
+            values = list(chain.from_iterable(zip(*part, strict=True)))
+            connection.execute(f"INSERT INTO staged VALUES {marks}", values)
 
     def _put_states(self, connection: Connection, states: Sequence[MovieState]) -> None:
         connection.executemany(
