@@ -16,7 +16,8 @@ import postgres_support
 from matinee.data.catalog import Movie
 from matinee.stores import MovieVector, Rating, SqliteStore, Store
 
-BATCH = 3
+BATCHES = (*[3] * 15, 210)
+"""Ratings of the writes, in turn; SQLite stages many of them."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def put_many(factory: Factory, worker: int, count: int) -> None:
 
 
 def batch_of(label: str, n: int) -> list[Rating]:
-    return [Rating(f"{label}-{part}", f"m{n}", 1.0 + n % 4, n) for part in range(BATCH)]
+    return [Rating(f"{label}-{part}", f"m{n}", 1.0 + n % 4, n) for part in range(BATCHES[n % len(BATCHES)])]
 
 
 def write_until_killed(factory: Factory, label: str, pipe: Connection) -> None:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
-import httpx
 import pytest
 
 from matinee.api.protocol import MAX_HEAD
 from matinee.api.serve import as_environment
 from matinee.settings import Settings
 from server_support import running
-from store_support import until
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and processes of POSIX")
 
@@ -93,21 +90,3 @@ def test_the_process_that_starts_workers_imports_no_application() -> None:
     code = "import sys; from matinee.api import serve; print({'numpy', 'fastapi', 'polars'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "set()"
-
-
-def test_libraries_of_linear_algebra_run_on_one_thread(data_dir: Path, tmp_path: Path) -> None:
-    """Also those that are loaded after the start: with a thread for each processor, lists took twice the time."""
-    told = (
-        "import os, signal, threadpoolctl\n"
-        "for name in [name for name in os.environ if name.endswith('_NUM_THREADS')]: del os.environ[name]\n"
-        "def tell(*_): print('threads', [one['num_threads'] for one in threadpoolctl.threadpool_info()], flush=True)\n"
-        "signal.signal(signal.SIGUSR1, tell)"
-    )
-    log = tmp_path / "log"
-    with running(data_dir, log, first=told) as server:
-        assert httpx.get(f"{server.url}/v1/users/1/recommendations", timeout=30).status_code == 200
-        os.kill(server.process.pid, signal.SIGUSR1)
-        until(lambda: "threads [" in log.read_text())
-        threads = log.read_text().partition("threads [")[2].partition("]")[0].split(", ")
-    assert len(threads) > 1  # NumPy's and SciPy's, at least
-    assert set(threads) == {"1"}

@@ -58,8 +58,17 @@ def count_of(text: str, name: str) -> float:
     return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name + "{"))
 
 
+TELLS_THREADS = """
+import atexit, os
+from threadpoolctl import threadpool_info
+for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.pop(name, None)  # which the tests set
+atexit.register(lambda: print("threads of BLAS:", {pool["num_threads"] for pool in threadpool_info()}, flush=True))
+"""
+
+
 def test_one_worker_stops_gracefully_and_meets_rubbish(data_dir: Path, tmp_path: Path) -> None:
-    with running(data_dir, tmp_path / "log") as server:
+    with running(data_dir, tmp_path / "log", first=TELLS_THREADS) as server:
         good = b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
         assert server.exchange(good).startswith(b"HTTP/1.1 200")
         for rubbish in (
@@ -115,6 +124,7 @@ def test_one_worker_stops_gracefully_and_meets_rubbish(data_dir: Path, tmp_path:
         assert set(answers) == {204}
         log = server.log.read_text()
         assert "ended" in log
+        assert "threads of BLAS: {1}" in log
         assert "Traceback" not in log
 
 

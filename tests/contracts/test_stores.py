@@ -6,11 +6,12 @@ import multiprocessing
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -27,6 +28,7 @@ from matinee.stores import (
     MovieState,
     Rating,
     RatingChange,
+    RatingColumns,
     State,
     Store,
     UserOverlay,
@@ -82,6 +84,47 @@ def test_a_rating_is_replaced_and_the_last_of_a_batch_wins(store: Store) -> None
         (False, None, 2.0),
         (True, 2.0, 3.0),
     ]
+
+
+def columns(rows: Sequence[tuple[str, str, float, int]]) -> RatingColumns:
+    users, movies, values, times = zip(*rows, strict=True)
+    return RatingColumns(list(users), list(movies), np.array(values, dtype=np.float32), np.array(times))
+
+
+def test_columns_are_stored_as_ratings_are(store: Store) -> None:
+    store.put_ratings([stars("u1", "m3", 1.0, 1), stars("u9", "m1", None, 2)])
+    store.erase_user("u2")
+    start = store.seq()
+    rows = [(f"u{n % 7}", f"m{n}", 1.0 + n % 5, n) for n in range(450)]  # more than are staged at a time
+    seq = store.put_ratings(columns(rows), key="k")
+    assert seq == store.seq() == start + 450
+    changes = store.changes(start)
+    assert [(c.seq, c.user_id, c.movie_id, c.after, c.timestamp) for c in changes.ratings] == [
+        (start + n + 1, *row) for n, row in enumerate(rows)
+    ]
+    assert all(not c.known_before and c.before is None for c in changes.ratings)
+    assert store.put_ratings(columns(rows[::-1]), key="k") == seq == store.seq()
+    # The same pairs again: what was there is told, and a user's entries are still one chain, which an erasure forgets.
+    store.put_ratings(columns([(user, movie, 0.5, 7) for user, movie, _, _ in rows]))
+    assert [(c.known_before, c.before, c.after) for c in store.changes(seq).ratings] == [
+        (True, row[2], 0.5) for row in rows
+    ]
+    assert store.user("u2").erased
+    held = {("u1", "m3"): 1.0, ("u9", "m1"): None} | {(user, movie): 0.5 for user, movie, _, _ in rows}
+    assert {pair: r.rating for pair, r in all_ratings(store).items()} == held
+    seq = store.erase_user("u3")
+    assert all(change.user_id != "u3" for change in store.changes(start).ratings)
+    assert store.user("u3").ratings == {}
+
+
+@pytest.mark.parametrize(
+    "bad", [("u", "2", float("nan"), 1), ("u", "2", float("inf"), 1), ("u", "\ud800", 1.0, 1), ("a", "1", 3.0, 9)]
+)
+def test_columns_with_a_bad_rating_are_refused_whole(store: Store, bad: tuple[str, str, float, int]) -> None:
+    with pytest.raises(InvalidInputError):
+        store.put_ratings(columns([("a", "1", 1.0, 1), bad, ("b", "1", 1.0, 1)]))
+    assert store.seq() == 0
+    assert store.user("a") == UserOverlay()
 
 
 def test_nothing_to_put_changes_nothing(store: Store) -> None:

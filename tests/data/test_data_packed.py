@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from matinee._util.tensor_file import read_tensors, write_tensors
 from matinee.data.catalog import Catalog, Movie
 from matinee.data.frames import FrameTable
-from matinee.data.packed import ADDED, COLUMNS, ChangedTable, PackedTable, Texts, write_table
+from matinee.data.packed import ADDED, COLUMNS, ChangedTable, Coded, PackedTable, Texts, write_table
 from matinee.data.titles import article_first, split_title, without_year, year_in_title
 from matinee.errors import DataError
 
@@ -33,6 +34,26 @@ records = st.lists(
     ),
     max_size=6,
 )
+
+
+def lists_of(coded: Coded) -> list[list[str]]:
+    words = [coded.words[code] for code in coded.codes]
+    return [words[start:stop] for start, stop in pairwise(coded.cuts.tolist())]
+
+
+def test_lists_come_as_numbers_of_words_from_any_table(tmp_path: Path) -> None:
+    genres = [["Drama", "War"], [], ["War"], ["Comedy", "Drama", "War"]]
+    rows = [{"movie_id": str(n), "title": "T", "genres": words} for n, words in enumerate(genres)]
+    frame = FrameTable(
+        pl.DataFrame(rows, schema={"movie_id": pl.String, "title": pl.String, "genres": pl.List(pl.String)})
+    )
+    write_table(tmp_path / "t", frame)
+    packed = PackedTable.read(tmp_path / "t")
+    changes = {1: {**packed.row(1), "genres": ["War", "New"]}, 4: {**packed.row(0), "genres": []}}
+    grown = [genres[0], ["War", "New"], *genres[2:], []]
+    for table, lists in ((frame, genres), (packed, genres), (ChangedTable(packed, changes), grown)):
+        for chosen in (np.arange(len(lists)), np.array([3, 1, 3, 0]), np.zeros(0, dtype=np.int64), np.array([1])):
+            assert lists_of(table.coded("genres", chosen)) == [lists[row] for row in chosen]
 
 
 @settings(max_examples=60, deadline=None)

@@ -39,6 +39,28 @@ def test_layout(data: Dataset) -> None:
     assert ratings.sums.tolist() == [9.0, 3.0, 1.0]
 
 
+def test_stars_of_pairs(data: Dataset) -> None:
+    users, rows = np.array([0, 0, 0, 1, 1, 1, -1, 1]), np.array([0, 1, 2, 0, 1, 2, 0, 99])
+    stars = data.ratings.stars_of(users, rows)
+    np.testing.assert_array_equal(stars, np.array([5, np.nan, 1, 4, 3, np.nan, np.nan, np.nan], dtype=np.float32))
+    assert data.ratings.stars_of(users[:0], rows[:0]).shape == (0,)
+    nobody = Ratings([], np.zeros(1, dtype=np.int64), *(values[:0] for values in data.ratings.history(0)), n_items=3)
+    assert np.isnan(nobody.stars_of(np.array([-1]), np.array([0]))).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sets(st.one_of(st.integers(0, 10**19).map(str), st.sampled_from(["007", "+1", "a", "1.0", "٣", "", " 1"]))))
+def test_users_are_found_by_exactly_their_ids(ids: set[str]) -> None:
+    names = sorted(ids, key=lambda text: (len(text), text))  # numbers by their size
+    empty = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.int64)
+    ratings = Ratings(names, np.zeros(len(names) + 1, dtype=np.int64), *empty, 1)
+    for row, name in enumerate(names):
+        assert ratings.find_user(name) == row
+    for other in ("0", "7", "07", "007", "+1", "1.0", "1", "a", "٣", "", " 1", str(10**18), "9" * 30):
+        if other not in ids:
+            assert ratings.find_user(other) is None
+
+
 def test_select_keeps_users_and_films(data: Dataset) -> None:
     chosen = data.ratings.select(data.ratings.values >= 4)
     assert chosen.indptr.tolist() == [0, 1, 2]

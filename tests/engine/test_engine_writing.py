@@ -18,7 +18,7 @@ from matinee.engine.search.title_index import keys_of
 from matinee.errors import ConflictError, InvalidInputError, NotFoundError, UnknownMovieError, UnknownUserError
 from matinee.settings import Settings
 from matinee.snapshots import SnapshotRegistry
-from matinee.stores import Rating
+from matinee.stores import Rating, RatingColumns
 from matinee.training.pipeline import train_dataset
 from store_support import NFC, NFD
 from support import make_dataset
@@ -379,3 +379,24 @@ def test_an_erased_user_is_in_no_answer_and_not_in_the_next_snapshot(engine: Eng
     files = [file for file in (settings.snapshots_dir / current).rglob("*") if file.is_file()]
     assert files
     assert not any(user.encode() in file.read_bytes() for file in files)
+
+
+def test_columns_are_checked_and_stored_part_by_part(engine: Engine) -> None:
+    def part(*rows: tuple[str, str, float]) -> RatingColumns:
+        users, movies, stars = zip(*rows, strict=True)
+        return RatingColumns(list(users), list(movies), np.array(stars), np.full(len(rows), 5))
+
+    films = [movie.movie_id for movie in engine.movies(limit=3).movies]
+    good = part(("new", films[0], 4.0), ("e\u0301", films[1], 2.0), ("\u00e9", films[1], 3.0))  # one user in two forms
+    counts = engine.rate_columns([good, part(("new", films[1], 1.0), ("new", "nowhere", 1.0)), good])
+    assert next(counts) == 2
+    with pytest.raises(UnknownMovieError, match="nowhere"):
+        next(counts)
+    assert {one.movie_id: one.rating for one in engine.history("new")} == {films[0]: 4.0}
+    assert {one.movie_id: one.rating for one in engine.history("\u00e9")} == {films[1]: 3.0}
+    for stars in (0.0, 9.0, float("nan")):
+        with pytest.raises(InvalidInputError, match="off the scale"):
+            list(engine.rate_columns([part(("new", films[2], stars))]))
+    with pytest.raises(InvalidInputError, match="user id"):
+        list(engine.rate_columns([part(("a\nb", films[2], 1.0))]))
+    assert list(engine.rate_columns([])) == []

@@ -13,6 +13,7 @@ from matinee.data.dataset import Dataset
 from matinee.engine.catalog_cache import Rerankers
 from matinee.engine.diversity import diversify
 from matinee.errors import InvalidInputError
+from matinee.models.preference import StarScale
 
 SCORES = hnp.arrays(
     np.float32,
@@ -140,7 +141,7 @@ def test_lengths_must_fit() -> None:
 
 # --- re-rankers of a growing catalogue ---------------------------------------------------------------------------
 def test_one_reranker_for_each_state_of_the_catalogue(dataset: Dataset) -> None:
-    rerankers, first = Rerankers(dataset), dataset.catalog
+    rerankers, first = Rerankers(dataset.ratings.counts, lambda: StarScale.of(dataset)), dataset.catalog
     made = rerankers(first)
     assert rerankers(first) is made
     grown = first.with_changes([Movie(movie_id="new", title="New", genres=("Comedy",), countries=("France",))])

@@ -27,6 +27,7 @@ from matinee._util.atomic_files import file_hash
 from matinee.data.dataset import Dataset
 from matinee.errors import SnapshotError
 from matinee.models.base import Model, Query
+from matinee.models.preference import StarScale
 from matinee.snapshots import Manifest, Snapshot, SnapshotRegistry, write, write_snapshot
 from matinee.snapshots.manifest import read_manifest
 
@@ -55,6 +56,32 @@ def test_a_snapshot_comes_back_as_it_was(
             np.testing.assert_array_equal(loaded.state()[name], values, strict=True)
         scores = snapshot.models["four"].score([Query()])
         np.testing.assert_array_equal(scores, 4 * popular.score([Query()]))
+
+
+DERIVED = ("ratings/counts.npy", "ratings/sums.npy", "ratings/star_scale.npy")
+
+
+def test_what_is_derived_of_all_ratings_is_stored(root: Path, dataset: Dataset, snapshot_id: str) -> None:
+    def check(stored: bool) -> None:
+        snapshot = Snapshot.load(root, snapshot_id)
+        assert ("counts" in snapshot.ratings.__dict__) == ("star_scale" in snapshot.__dict__) == stored
+        np.testing.assert_array_equal(snapshot.ratings.counts, dataset.ratings.counts, strict=True)
+        np.testing.assert_array_equal(snapshot.ratings.sums, dataset.ratings.sums, strict=True)
+        assert snapshot.star_scale == StarScale.of(dataset)
+        assert snapshot.newest == dataset.ratings.times.max()
+
+    check(stored=True)
+    for name in DERIVED:  # a snapshot of an older version
+        (root / snapshot_id / name).unlink()
+    reseal(root / snapshot_id, lambda body: [body["files"].pop(name) for name in DERIVED] + [body.pop("newest")])
+    check(stored=False)
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_derived_arrays_that_do_not_fit_are_refused(root: Path, snapshot_id: str, name: str) -> None:
+    with_file(root / snapshot_id, name, npy(np.zeros(3)))
+    with pytest.raises(SnapshotError, match="is damaged"):
+        Snapshot.load(root, snapshot_id)
 
 
 def test_the_manifest_says_what_it_is(root: Path, dataset: Dataset, snapshot_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -18,6 +19,7 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from matinee._util.allocator import limit_arenas
+from matinee._util.early_hashes import begin as begin_hashes
 from matinee._util.file_lock import FileLock
 from matinee._util.logs import logging_config
 from matinee._util.signals import quiet_signals
@@ -35,8 +37,7 @@ log = logging.getLogger("matinee.api")
 ONE_THREAD = dict.fromkeys(
     ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
-"""More BLAS threads than one slow a loaded server down many times over. A library of BLAS reads this when it is loaded,
-with NumPy or later with SciPy; `threadpool_limits` reaches those that are loaded already."""
+"""More BLAS threads than one slow a loaded server down many times over; services read this before NumPy loads."""
 
 Service = Literal["core", "vectors", "encoder", "recommender"]
 SERVICES: tuple[Service, ...] = get_args(Service)
@@ -79,8 +80,23 @@ def create(service: Service, settings: Settings) -> Application:
     return create_app(settings)
 
 
+def _hash_early(settings: Settings) -> None:
+    """Begin to hash the files of the current snapshot, which is loaded when the application has been imported."""
+    if settings.verify_on_load != "full":
+        return
+    root = settings.snapshots_dir
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # whoever loads it tells what is wrong
+        folder = root / json.loads((root / "pointer.json").read_text())["current"]
+        files = json.loads((folder / "manifest.json").read_text())["files"]
+        largest = sorted(files, key=lambda name: files[name]["bytes"], reverse=True)
+        paths = [folder / name for name in largest if ".." not in name]
+        begin_hashes([path for path in paths if path.is_file() and folder in path.parents])
+
+
 def _for_this_process(service: Service, settings: Settings) -> Application:
     """The application of a service that is all that this process does."""
+    if service != "encoder":
+        _hash_early(settings)
     app = create(service, settings)
     app.service.has_process = True
     return app
@@ -178,6 +194,7 @@ def serve(settings: Settings | None = None, service: Service = "core") -> None:
     with quiet_signals():
         if settings.workers == 1:
             limit_arenas()
+            # The variables for the libraries that the application loads, the call for those that are loaded.
             with _environment(ONE_THREAD), threadpool_limits(1):
                 uvicorn.Server(config_of(settings, _for_this_process(service, settings), service)).run()
             return

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from matinee.data.packed import COLUMNS, LIST_COLUMNS, Table
+from matinee.data.packed import COLUMNS, LIST_COLUMNS, Coded, Table
 from matinee.errors import DataError
 
 _TYPES = {"text": pl.String(), "year": pl.Int32(), "list": pl.List(pl.String())}
@@ -55,6 +55,10 @@ class FrameTable:
         """Which movies have something in a column of texts, (n,)."""
         filled: NDArray[np.bool_] = (self.frame[name].str.len_bytes() > 0).fill_null(False).to_numpy()
         return filled
+
+    def coded(self, name: str, rows: NDArray[np.int64]) -> Coded:
+        """The lists of some movies."""
+        return Coded.of(self.frame[name].gather(rows).to_list())
 
 
 def frame_of(table: Table) -> pl.DataFrame:

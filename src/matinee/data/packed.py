@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self, overload
+from typing import Any, Literal, NamedTuple, Protocol, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,8 @@ ADDED = ("original_title", "alternate_titles")
 
 LIST_COLUMNS = tuple(name for name, kind in COLUMNS.items() if kind == "list")
 
+DIGITS = 18
+"""Of numbers that 64 bits hold in any case."""
 _NO_YEAR = np.iinfo(np.int32).min
 
 Arrays = dict[str, NDArray[Any]]
@@ -88,12 +90,58 @@ class Texts(Sequence[str]):
     def to_list(self) -> list[str]:
         """All texts."""
         data = self.buffer.tobytes()
+        if data.isascii():  # then a place in the bytes is one in the text
+            text = data.decode("ascii")
+            return [text[start:stop] for start, stop in pairwise(self.cuts.tolist())]
         return [data[start:stop].decode() for start, stop in pairwise(self.cuts.tolist())]
+
+    def numbers(self) -> NDArray[np.int64] | None:
+        """What `number_of` says of each, (n,); None where that is None of any."""
+        digits, lengths = self.buffer.astype(np.int64) - ord("0"), np.diff(self.cuts)
+        starts = self.cuts[:-1]
+        if not len(lengths) or lengths.min() < 1 or lengths.max() > DIGITS or digits.min() < 0 or digits.max() > 9:
+            return None
+        if bool(((digits[starts] == 0) & (lengths > 1)).any()):
+            return None
+        result = np.zeros(len(lengths), dtype=np.int64)
+        for place in range(int(lengths.max())):
+            more = lengths > place
+            result[more] = 10 * result[more] + digits[starts[more] + place]
+        return result
+
+
+def number_of(text: str) -> int | None:
+    """The whole number that is written so, and in no other way; None: it is none, or has more than `DIGITS` digits."""
+    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS) or (text[0] == "0" and len(text) > 1):
+        return None
+    return int(text)
 
 
 def _check_cuts(cuts: NDArray[np.int64], length: int) -> None:
     if not len(cuts) or cuts[0] != 0 or cuts[-1] != length or bool((np.diff(cuts) < 0).any()):
         raise ValueError("cuts do not fit what they cut")
+
+
+class Coded(NamedTuple):
+    """Lists of words: the i-th has `words[codes[cuts[i]:cuts[i+1]]]`. A word may be there twice, or in no list."""
+
+    words: list[str]
+    codes: NDArray[np.integer[Any]]
+    cuts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, lists: Iterable[Iterable[str]]) -> Self:
+        """Number the words of lists in the order in which they come."""
+        code: dict[str, int] = {}
+        codes = [[code.setdefault(word, len(code)) for word in words] for words in lists]
+        flat = np.fromiter(chain.from_iterable(codes), dtype=np.int32)
+        return cls(list(code), flat, np.cumsum([0, *map(len, codes)], dtype=np.int64))
+
+    def take(self, places: NDArray[np.integer[Any]]) -> Coded:
+        """Some of the lists, in this order."""
+        starts, lengths = self.cuts[places], np.diff(self.cuts)[places]
+        cuts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return Coded(self.words, self.codes[np.arange(cuts[-1]) + np.repeat(starts - cuts[:-1], lengths)], cuts)
 
 
 class Table(Protocol):
@@ -113,6 +161,10 @@ class Table(Protocol):
 
     def filled(self, name: str) -> NDArray[np.bool_]:
         """Which movies have something in a column of texts, (n,); reads no text."""
+        ...
+
+    def coded(self, name: str, rows: NDArray[np.int64]) -> Coded:
+        """The lists of some movies."""
         ...
 
 
@@ -177,6 +229,10 @@ class _Lists:
         flat = [words[code] for code in self.codes.tolist()]
         return [flat[start:stop] for start, stop in pairwise(self.cuts.tolist())]
 
+    def coded(self, rows: NDArray[np.int64]) -> Coded:
+        """Some of them."""
+        return Coded(self.words.to_list(), self.codes, self.cuts).take(rows)
+
 
 class PackedTable:
     """A table in arrays, as it is written."""
@@ -215,6 +271,12 @@ class PackedTable:
         column = self._columns[name]
         assert isinstance(column, _Nullable)
         return column.filled()
+
+    def coded(self, name: str, rows: NDArray[np.int64]) -> Coded:
+        """The lists of some movies."""
+        column = self._columns[name]
+        assert isinstance(column, _Lists)
+        return column.coded(rows)
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -255,12 +317,8 @@ def write_table(path: Path, table: Table) -> None:
             if None in values:
                 arrays[f"{name}.known"] = np.array([value is not None for value in values], dtype=np.uint8)
         else:
-            code: dict[str, int] = {}
-            for word in chain.from_iterable(values):
-                code.setdefault(word, len(code))
-            pack(f"{name}.words", code)
-            arrays[f"{name}.codes"] = np.array([code[word] for word in chain.from_iterable(values)], dtype=np.int32)
-            arrays[f"{name}.cuts"] = np.cumsum([0, *map(len, values)], dtype=np.int64)
+            words, arrays[f"{name}.codes"], arrays[f"{name}.cuts"] = Coded.of(values)
+            pack(f"{name}.words", words)
     write_tensors(path, arrays)
 
 
@@ -316,6 +374,17 @@ class ChangedTable:
         for row, record in self._records.items():
             filled[row] = bool(record[name])
         return filled
+
+    def coded(self, name: str, rows: NDArray[np.int64]) -> Coded:
+        """The lists of some movies."""
+        changed = np.isin(rows, list(self._records))
+        new = Coded.of(self._records[row][name] for row in rows[changed].tolist())
+        if self._root is None or changed.all():
+            return new
+        old = self._root.coded(name, rows[~changed])
+        codes = np.concatenate([old.codes, new.codes + len(old.words)])
+        both = Coded([*old.words, *new.words], codes, np.concatenate([old.cuts, old.cuts[-1] + new.cuts[1:]]))
+        return both.take(np.argsort(np.concatenate([np.flatnonzero(~changed), np.flatnonzero(changed)])))
 
     def changed(self, records: Mapping[int, Mapping[str, Any]]) -> ChangedTable:
         """The same with more changes; it refers to the root, and not to this one."""

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from matinee.data.ids import aliases, normalized
-from matinee.data.packed import Texts
+from matinee.data.packed import Texts, number_of
 from matinee.errors import DataError
 
 if TYPE_CHECKING:
@@ -72,11 +72,21 @@ class Ratings:
         return len(self.user_ids)
 
     @cached_property
+    def _numbers(self) -> NDArray[np.int64] | None:
+        """The ids as numbers, where they are increasing ones: a million users then need no table of texts."""
+        numbers = self.user_ids.numbers()
+        return numbers if numbers is not None and bool((numbers[1:] > numbers[:-1]).all()) else None
+
+    @cached_property
     def _row_by_user(self) -> dict[str, int]:
         return {user_id: row for row, user_id in enumerate(self.user_ids.to_list())}
 
     def find_user(self, user_id: str) -> int | None:
         """Row of a user; None if unknown."""
+        if self._numbers is not None:
+            number = number_of(user_id)
+            place = len(self._numbers) if number is None else int(self._numbers.searchsorted(number))
+            return place if place < len(self._numbers) and self._numbers[place] == number else None
         row = self._row_by_user.get(user_id)
         if row is None and not user_id.isascii():
             key = normalized(user_id)
@@ -91,6 +101,26 @@ class Ratings:
         """Movie rows, stars and times of one user's ratings."""
         span = slice(int(self.indptr[user]), int(self.indptr[user + 1]))
         return self.indices[span], self.values[span], self.times[span]
+
+    def stars_of(self, users: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Stars of pairs, (n,), NaN where there are none.
+
+        Args:
+            users: rows of users, (n,); −1: nobody.
+            rows: movie rows, (n,), also such as there are none.
+        """
+        low = np.where(users < 0, 0, self.indptr[users])
+        end = np.where(users < 0, 0, self.indptr[users + 1])
+        high = end
+        while (open_ := low < high).any():
+            middle = (low + high) // 2
+            before = open_ & (self.indices[np.where(open_, middle, 0)] < rows)
+            low, high = np.where(before, middle + 1, low), np.where(open_ & ~before, middle, high)
+        stars = np.full(len(rows), np.nan, dtype=np.float32)
+        some = np.flatnonzero(low < end)
+        some = some[self.indices[low[some]] == rows[some]]
+        stars[some] = self.values[low[some]]
+        return stars
 
     def matrix(self, *, binary: bool = False) -> sp.csr_matrix:
         """The users × movies matrix, float32: stars, or 1 for every rating."""

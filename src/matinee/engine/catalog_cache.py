@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
-from matinee.data.dataset import Dataset
 from matinee.models.calibration import Reranker
 from matinee.models.preference import StarScale
 
@@ -46,10 +45,14 @@ class Rerankers:
     """The re-ranker of each state of a catalog, made on first use. Thread-safe.
 
     Popularity is the snapshot's: with current counts every answer would change with everybody's ratings.
+
+    Args:
+        counts: the snapshot's ratings of each movie, (n_items,).
+        scale: gives the scale of its stars.
     """
 
-    def __init__(self, dataset: Dataset) -> None:
-        self._dataset = dataset
+    def __init__(self, counts: NDArray[np.int64], scale: Callable[[], StarScale]) -> None:
+        self._counts, self._scale = counts, scale
         self._lock = threading.Lock()
         self._made: Reranker | None = None
         self._among: tuple[Reranker, NDArray[np.int64], Reranker] | None = None
@@ -61,7 +64,7 @@ class Rerankers:
             if made is not None and made.catalog is catalog:
                 return made
             if made is None or len(made.catalog) > len(catalog):
-                made = Reranker(catalog, self._dataset.ratings.counts, StarScale.of(self._dataset))
+                made = Reranker(catalog, self._counts, self._scale())
             else:
                 made = made.with_catalog(catalog)
             self._made = made

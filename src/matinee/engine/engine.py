@@ -60,6 +60,7 @@ from matinee.histories import HistoryFile, read_history
 from matinee.histories.files import MAX_BYTES
 from matinee.settings import Settings
 from matinee.stores.base import ImportProgress, State
+from matinee.stores.rating_columns import RatingColumns
 
 DEFAULT = Request()
 MAX_NEAR = 200
@@ -581,6 +582,19 @@ class Engine:
         """
         view = self.request_view()
         return writes.rate(view, ratings, key=key, timestamp=timestamp, timestamps=timestamps, titles=titles)
+
+    def rate_columns(self, parts: Iterable[RatingColumns]) -> Iterator[int]:
+        """Store ratings of any number, part by part, each all or none; tells after each how many ratings it had.
+
+        For imports of millions: 20,000 a part, sorted by user and film, are stored fastest. What the engine knows of
+        films is that of the beginning.
+
+        Raises:
+            UnknownMovieError, InvalidInputError: as `rate`; nothing of this part is stored, and those before are.
+        """
+        view = self.request_view()
+        for part in parts:
+            yield writes.rate_columns(view, part)
 
     def import_history(
         self,

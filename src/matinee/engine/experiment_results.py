@@ -9,7 +9,6 @@ from typing import Annotated
 
 import numpy as np
 from pydantic import Field
-from scipy.stats import binomtest, chisquare
 
 from matinee.engine.feedback import outcomes
 from matinee.engine.runtime import RequestView
@@ -139,6 +138,8 @@ def _difference(control: str, arm: str, first: np.ndarray, second: np.ndarray, e
 
 
 def _wins(arm: Arm, users: Sequence[_User], default: str) -> Wins:
+    from scipy.stats import binomtest  # which lists do not need, and takes half a second to import
+
     signs = [int(np.sign(user.teams[1] - user.teams[0])) for user in users]
     first, second = signs.count(-1), signs.count(1)
     p = float(binomtest(first, first + second).pvalue) if first + second else None
@@ -149,4 +150,6 @@ def _shares(experiment: Experiment, users: Sequence[int]) -> float | None:
     total = sum(users)
     if not total or len(users) < FEWEST:
         return None
+    from scipy.stats import chisquare
+
     return float(chisquare(users, [arm.share * total for arm in experiment.arms]).pvalue)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog
-from matinee.data.ratings import Ratings
 from matinee.engine.filters import FilterStats
 from matinee.models.charts import Chart
+from matinee.snapshots import Snapshot
 from matinee.stores.base import RatingChange
 
-BaseRating = Callable[[str, str], "float | None"]
-"""(user id, movie id) → the snapshot's rating, None where it has none or the user is erased."""
-
-
+BaseStars = Callable[[Sequence[str], NDArray[np.int64]], NDArray[np.float32]]
+"""Ids of users, catalog rows → the snapshot's stars of each pair, NaN where it has none or the user is erased."""
 FLAT = np.float32(1e-3)
 """Stands for each centered rating of a user who gives everything the same stars."""
 
@@ -93,9 +92,9 @@ class Stats:
         self.newcomers: NDArray[np.float32] | None = None
 
     @classmethod
-    def of(cls, ratings: Ratings) -> Stats:
+    def of(cls, snapshot: Snapshot) -> Stats:
         """Of a snapshot's ratings."""
-        return cls(ratings.counts, ratings.sums, int(ratings.times.max(initial=-1)))
+        return cls(snapshot.ratings.counts, snapshot.ratings.sums, snapshot.newest)
 
     @property
     def means(self) -> NDArray[np.float64]:
@@ -111,7 +110,7 @@ class Stats:
         more = n_items - len(self.counts)
         return self if more <= 0 else Stats(np.pad(self.counts, (0, more)), np.pad(self.sums, (0, more)), self.newest)
 
-    def less(self, rows: NDArray[np.integer], values: NDArray[np.float32]) -> Stats:
+    def less(self, rows: NDArray[np.integer], values: NDArray[np.floating[Any]]) -> Stats:
         """Without these ratings (users were erased)."""
         counts, sums = self.counts.copy(), self.sums.copy()
         np.subtract.at(counts, rows, 1)
@@ -119,14 +118,17 @@ class Stats:
         return Stats(counts, sums, self.newest)
 
     def fold(
-        self, changes: Iterable[RatingChange], catalog: Catalog, base: BaseRating, applied: AppliedRatings
+        self, changes: Iterable[RatingChange], catalog: Catalog, base: BaseStars, applied: AppliedRatings
     ) -> Stats:
         """With logged changes applied in order; changes of movies that the catalog never had are skipped.
 
         Args:
             applied: what these counts and sums hold of the store; noted there.
         """
-        counts, sums, newest = self.counts.copy(), self.sums.copy(), self.newest
+        newest = self.newest
+        asked: tuple[list[str], list[int]] = [], []  # pairs of which only the snapshot may hold a rating
+        gone: tuple[list[int], list[float]] = [], []
+        new: tuple[list[int], list[float]] = [], []
         for change in changes:
             row = catalog.find_any(change.movie_id)
             if row is None:
@@ -134,14 +136,22 @@ class Stats:
             # Not what the log says was there: it may be of a rating that was erased before it was seen here.
             before = applied.put(change.user_id, row, change.after)
             if before is UNKNOWN:
-                before = base(change.user_id, change.movie_id)
-            if isinstance(before, float | int):
-                counts[row] -= 1
-                sums[row] -= before
+                asked[0].append(change.user_id)
+                asked[1].append(row)
+            elif isinstance(before, float | int):
+                gone[0].append(row)
+                gone[1].append(before)
             if change.after is not None:
-                counts[row] += 1
-                sums[row] += change.after
+                new[0].append(row)
+                new[1].append(change.after)
                 newest = max(newest, change.timestamp)
+        rows = np.array(asked[1], dtype=np.int64)
+        stars = base(asked[0], rows)
+        held = ~np.isnan(stars)
+        before_all = self.less(rows[held], stars[held]).less(np.array(gone[0], np.int64), np.array(gone[1]))
+        counts, sums = before_all.counts, before_all.sums
+        np.add.at(counts, np.array(new[0], np.int64), 1)
+        np.add.at(sums, np.array(new[0], np.int64), np.array(new[1]))
         return Stats(counts, sums, newest)
 
 

@@ -193,9 +193,9 @@ class Runtime:
             0,
             snapshot.catalog,
             self._served_models(snapshot.catalog, -1),
-            Stats.of(snapshot.ratings).grown(len(snapshot.catalog)),
+            Stats.of(snapshot).grown(len(snapshot.catalog)),
             UpdatableSpaces(snapshot.spaces, snapshot.models.get(CONTENT)),
-            Rerankers(snapshot.dataset),
+            Rerankers(snapshot.ratings.counts, lambda: snapshot.star_scale),
             MissingVectors(),
         )
         self.sync()
@@ -235,7 +235,7 @@ class Runtime:
         models = self._served_models(catalog, changes.seq)
         # From here on nothing fails, so that what is noted as applied is in the counts.
         stats = self._without_erased(changes, stats, len(catalog))
-        stats = stats.fold(changes.ratings, catalog, self.base_rating, self._applied)
+        stats = stats.fold(changes.ratings, catalog, self._base_stars, self._applied)
         self._view = replace(
             view,
             catalog=catalog,
@@ -267,7 +267,7 @@ class Runtime:
         """The counts less what they hold of users who were erased; from the snapshot where changes are all there is."""
         if not changes.complete:
             stats, self._applied, self._erased = (
-                Stats.of(self.snapshot.ratings).grown(n_items),
+                Stats.of(self.snapshot).grown(n_items),
                 AppliedRatings(),
                 NOBODY,
             )
@@ -320,7 +320,7 @@ class Runtime:
     @cached_property
     def _newest(self) -> float:
         """Time of the snapshot's newest rating, seconds since 1970; when it was made where no rating has a time."""
-        newest = int(self.snapshot.ratings.times.max(initial=NO_TIME))
+        newest = self.snapshot.newest
         return self.snapshot.manifest.created.timestamp() if newest == NO_TIME else float(newest)
 
     def ages(self) -> Ages:
@@ -339,13 +339,15 @@ class Runtime:
 
     def base_rating(self, user_id: str, movie_id: str) -> float | None:
         """The snapshot's rating, None where there is none or the user was erased."""
-        ratings, row = self.snapshot.ratings, self.snapshot.catalog.find_any(movie_id)
-        user = ratings.find_user(user_id) if user_id not in self._erased else None
-        if user is None or row is None:
-            return None
-        rows, values, _ = ratings.history(user)
-        i = int(np.searchsorted(rows, row))
-        return float(values[i]) if i < len(rows) and rows[i] == row else None
+        row = self.snapshot.catalog.find_any(movie_id)
+        stars = np.nan if row is None else float(self._base_stars([user_id], np.array([row]))[0])
+        return None if np.isnan(stars) else stars
+
+    def _base_stars(self, user_ids: Sequence[str], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        ratings = self.snapshot.ratings
+        found = {user_id: ratings.find_user(user_id) for user_id in set(user_ids) - self._erased}
+        users = (-1 if (user := found.get(user_id)) is None else user for user_id in user_ids)
+        return ratings.stars_of(np.fromiter(users, np.int64, len(user_ids)), rows)
 
     def erased(self) -> frozenset[str]:
         """Erased users, whose ratings in the snapshot are hidden."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from matinee._util.request_context import stage
@@ -22,6 +23,7 @@ from matinee.engine.movie_lookup import known_id, sure_row
 from matinee.engine.runtime import RequestView
 from matinee.errors import InvalidInputError, MatineeError, NotFoundError, UnknownUserError
 from matinee.stores.base import MovieState, MovieVector, Rating
+from matinee.stores.rating_columns import RatingColumns
 
 log = logging.getLogger("matinee.engine")
 _USER_ID = re.compile(USER_ID)
@@ -77,6 +79,30 @@ def rate(
         with stage("store"):
             view.runtime.store.put_ratings(list(distinct.values()), key=key)
     return len(distinct)
+
+
+def rate_columns(view: RequestView, part: RatingColumns) -> int:
+    """See `Engine.rate_columns`."""
+    users = {user_id: check_user_id(id_text(user_id)) for user_id in dict.fromkeys(part.user_ids)}
+    movies = {movie_id: known_id(view.catalog, movie_id) for movie_id in dict.fromkeys(part.movie_ids)}
+    for movie_id in movies.values():
+        view.catalog.row(movie_id)
+    low, high = view.scale
+    off = ~((part.stars >= low) & (part.stars <= high))
+    if off.any():
+        check_stars(float(part.stars[int(np.argmax(off))]), view.scale)
+    ratings: Sequence[Rating] = part
+    if any(given != kept for names in (users, movies) for given, kept in names.items()):
+        named = [users[user_id] for user_id in part.user_ids], [movies[movie_id] for movie_id in part.movie_ids]
+        # Two names of one film, of which the last rating wins, as in `rate`.
+        pairs = {
+            (rating.user_id, rating.movie_id): rating for rating in RatingColumns(*named, part.stars, part.timestamps)
+        }
+        ratings = list(pairs.values())
+    if len(ratings):
+        with stage("store"):
+            view.runtime.store.put_ratings(ratings)
+    return len(ratings)
 
 
 def store_all(view: RequestView, ratings: Sequence[Rating], states: Sequence[MovieState]) -> None:

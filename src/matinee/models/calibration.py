@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from matinee._util.topk import top_n
 from matinee.data.catalog import Catalog
+from matinee.data.packed import Coded
 from matinee.models.base import Query, Scores
 from matinee.models.content.words import changed_rows
 from matinee.models.preference import StarScale
@@ -84,9 +85,9 @@ class Traits:
     @classmethod
     def of(cls, catalog: Catalog) -> Self:
         """Of every movie of a catalog."""
-        rows, kinds, words, shares = _entries(catalog, np.arange(len(catalog)))
-        names = sorted(set(zip(kinds.tolist(), words, strict=True)))
-        return cls._made(names, len(catalog), rows, _numbers(names, kinds, words), shares)
+        rows, traits, shares, found = _entries(catalog, np.arange(len(catalog)))
+        names = sorted(found)
+        return cls._made(names, len(catalog), rows, _numbers(names, found)[traits], shares)
 
     def with_catalog(self, catalog: Catalog, rows: NDArray[np.int64]) -> Self:
         """Over a grown catalog.
@@ -94,16 +95,16 @@ class Traits:
         Args:
             rows: of the movies that were added or edited.
         """
-        entry_rows, kinds, words, shares = _entries(catalog, rows)
+        entry_rows, traits, shares, found = _entries(catalog, rows)
         names = list(self.names)
-        names += sorted(set(zip(kinds.tolist(), words, strict=True)) - set(names))
+        names += sorted(set(found) - set(names))
         old = self.matrix.tocoo()
         unchanged = ~np.isin(old.row, rows)
         return self._made(
             names,
             len(catalog),
             np.concatenate([old.row[unchanged], entry_rows]),
-            np.concatenate([old.col[unchanged], _numbers(names, kinds, words)]),
+            np.concatenate([old.col[unchanged], _numbers(names, found)[traits]]),
             np.concatenate([old.data[unchanged], shares]),
         )
 
@@ -137,46 +138,44 @@ class Traits:
         return result
 
 
-def _numbers(names: list[tuple[int, str]], kinds: NDArray[np.int64], words: list[str]) -> NDArray[np.int64]:
+def _numbers(names: list[tuple[int, str]], found: list[tuple[int, str]]) -> NDArray[np.int64]:
+    """Places in `names` of those found."""
     number = {name: position for position, name in enumerate(names)}
-    pairs = zip(kinds.tolist(), words, strict=True)
-    return np.fromiter((number[pair] for pair in pairs), dtype=np.int64, count=len(words))
+    return np.array([number[name] for name in found], dtype=np.int64)
 
 
 def _entries(
     catalog: Catalog, rows: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str], NDArray[np.float32]]:
-    """Row, kind, word and share of every trait of some movies."""
-    chosen = rows.tolist()
-    entry_rows: list[int] = []
-    words: list[str] = []
-    shares: list[float] = []
-    ends = [0]
-    lower: dict[str, str] = {}
-    for name in KINDS[:-1]:
-        values = catalog.column(name)
-        for row in chosen:
-            if own := values[row]:
-                try:
-                    own = dict.fromkeys([lower[word] for word in own])
-                except KeyError:
-                    own = dict.fromkeys([lower.setdefault(word, word.lower()) for word in own])
-                words += own
-                entry_rows += [row] * len(own)
-                shares += [1.0 / len(own)] * len(own)
-        ends.append(len(words))
-    years = catalog.column("year")
-    dated = [row for row in chosen if years[row] is not None]
-    entry_rows += dated
-    words += [f"{years[row] // 10 * 10}s" for row in dated]
-    shares += [1.0] * len(dated)
-    ends.append(len(words))
-    return (
-        np.array(entry_rows, dtype=np.int64),
-        np.repeat(np.arange(len(KINDS)), np.diff(ends)),
-        words,
-        np.array(shares, dtype=np.float32),
-    )
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], list[tuple[int, str]]]:
+    """Row, place among the last, and share of every trait of some movies; kind and word of each trait there is."""
+    entry_rows: list[NDArray[np.int64]] = []
+    traits: list[NDArray[np.int64]] = []
+    shares: list[NDArray[np.float32]] = []
+    names: list[tuple[int, str]] = []
+    for kind, name in enumerate(KINDS):
+        words, codes, cuts = _decades(catalog, rows) if kind == len(KINDS) - 1 else catalog.table.coded(name, rows)
+        lower = {word: place for place, word in enumerate(dict.fromkeys(map(str.lower, words)))}
+        lowered = np.array([lower[word.lower()] for word in words], dtype=np.int64)
+        # Words that differ in case alone are one.
+        owners = np.repeat(np.arange(len(rows)), np.diff(cuts))
+        pairs = np.unique(owners * max(len(lower), 1) + lowered[codes])
+        owners, words_of = np.divmod(pairs, max(len(lower), 1))
+        there = np.unique(words_of)
+        entry_rows.append(rows[owners])
+        traits.append(len(names) + np.searchsorted(there, words_of))
+        shares.append((1.0 / np.bincount(owners, minlength=len(rows))[owners]).astype(np.float32))
+        texts = list(lower)
+        names += [(kind, texts[word]) for word in there.tolist()]
+    return np.concatenate(entry_rows), np.concatenate(traits), np.concatenate(shares), names
+
+
+def _decades(catalog: Catalog, rows: NDArray[np.int64]) -> Coded:
+    """Decades of movies, as lists of at most one."""
+    years = catalog.years[rows]
+    dated = ~np.isnan(years)
+    decades, codes = np.unique(years[dated] // 10 * 10, return_inverse=True)
+    words = [f"{int(decade)}s" for decade in decades]
+    return Coded(words, codes.astype(np.int32), np.concatenate([[0], np.cumsum(dated)]))
 
 
 class Taste(NamedTuple):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,18 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matinee import models as model_package
-from matinee._util.atomic_files import file_hash
+from matinee._util.early_hashes import MOST_THREADS, hash_of
 from matinee._util.notebook import html_table
+from matinee._util.processors import processor_count
 from matinee._util.tensor_file import read_tensors
 from matinee.data.catalog import Catalog
 from matinee.data.dataset import Dataset
 from matinee.data.packed import Texts
-from matinee.data.ratings import Ratings
+from matinee.data.ratings import NO_TIME, Ratings
 from matinee.errors import DataError, PluginError, SnapshotError, UnknownModelError
 from matinee.models.base import Model
 from matinee.models.preference import StarScale
 from matinee.snapshots.folder import inside
-from matinee.snapshots.manifest import ELSEWHERE, MANIFEST, SNAPSHOT_ID, Manifest, ModelEntry, read_manifest
+from matinee.snapshots.manifest import ELSEWHERE, MANIFEST, SNAPSHOT_ID, FileEntry, Manifest, ModelEntry, read_manifest
 from matinee.snapshots.spaces import Space, SpaceEntry
 
 Verify = Literal["full", "size"]
@@ -35,6 +37,10 @@ RATING_ARRAYS: dict[str, type[np.generic]] = {
     "values": np.float32,
     "times": np.int64,
 }
+DERIVED_ARRAYS: dict[str, type[np.generic]] = {"counts": np.int64, "sums": np.float64}
+"""What `Ratings` would count of all ratings, (n_items,). Snapshots may lack it: those of older versions do."""
+SCALE_FILE = "ratings/star_scale.npy"
+"""`Snapshot.star_scale`, which may be missing likewise."""
 
 
 def folder_of(root: Path, snapshot_id: str) -> Path:
@@ -51,29 +57,55 @@ def folder_of(root: Path, snapshot_id: str) -> Path:
     return folder
 
 
+class _Checks:
+    """Compares the files of a snapshot with its manifest, in threads, while the block goes on."""
+
+    def __init__(self, folder: Path, manifest: Manifest, verify: Verify) -> None:
+        self._pool = ThreadPoolExecutor(min(processor_count(), MOST_THREADS), "matinee-verify")
+        entries = manifest.files
+        largest = sorted(entries, key=lambda name: entries[name].bytes, reverse=True)  # else one would be left over
+        found = {name: self._pool.submit(_problem, folder, name, entries[name], verify) for name in largest}
+        self._found = [found[name] for name in entries]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def problems(self) -> list[str]:
+        """Wait for the end; one sentence for each problem, in the manifest's order."""
+        return [problem for one in self._found if (problem := one.result()) is not None]
+
+
+def _problem(folder: Path, name: str, entry: FileEntry, verify: Verify) -> str | None:
+    """What is wrong with a file; None: nothing."""
+    try:
+        path = inside(folder, name)
+        size = path.stat().st_size
+        if not path.is_file():
+            return f"{path} is not a file"
+        if size != entry.bytes:
+            return f"{path} has {size:,} bytes instead of {entry.bytes:,}"
+        if verify == "full" and hash_of(path) != entry.sha256:
+            return f"{path} was altered (its hash differs)"
+    except SnapshotError as error:
+        return str(error).rstrip(".")
+    except FileNotFoundError:
+        return f"{path} is missing"
+    except OSError as error:
+        return f"{path} cannot be read ({error.strerror or error})"
+    return None
+
+
 def problems_of(folder: Path, manifest: Manifest, verify: Verify = "full") -> list[str]:
     """Problems of a snapshot's files, one sentence each; empty if there are none.
 
     Args:
         verify: compare hashes (`full`) or only sizes (`size`).
     """
-    problems = []
-    for name, entry in manifest.files.items():
-        try:
-            path = inside(folder, name)
-            size = path.stat().st_size
-            if not path.is_file():
-                problems.append(f"{path} is not a file")
-            elif size != entry.bytes:
-                problems.append(f"{path} has {size:,} bytes instead of {entry.bytes:,}")
-            elif verify == "full" and file_hash(path) != entry.sha256:
-                problems.append(f"{path} was altered (its hash differs)")
-        except SnapshotError as error:
-            problems.append(str(error).rstrip("."))
-        except FileNotFoundError:
-            problems.append(f"{path} is missing")
-        except OSError as error:
-            problems.append(f"{path} cannot be read ({error.strerror or error})")
+    with _Checks(folder, manifest, verify) as checks:
+        problems = checks.problems()
     expected = {CATALOG_FILE, USERS_FILE, *(f"ratings/{name}.npy" for name in RATING_ARRAYS)}
     for name, model in manifest.models.items():
         expected.update(f"models/{name}/{array}.npy" for array in model.arrays)
@@ -130,6 +162,12 @@ class Snapshot:
         """The star scale of these ratings, which turns stars into preferences. Computed on first use."""
         return StarScale.of(self.dataset)
 
+    @cached_property
+    def newest(self) -> int:
+        """Time of the newest rating, seconds since 1970; `NO_TIME` where none has a time."""
+        known = self.manifest.newest  # which manifests of older versions lack
+        return int(self.ratings.times.max(initial=NO_TIME)) if known is None else known
+
     @classmethod
     def load(cls, root: Path, snapshot_id: str, verify: Verify = "full") -> Self:
         """Verify and open a snapshot.
@@ -143,17 +181,45 @@ class Snapshot:
         """
         folder = folder_of(root, snapshot_id)
         manifest = read_manifest(folder)
-        problems = problems_of(folder, manifest, verify)
-        if problems:
-            more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
-            raise SnapshotError(f"Snapshot {snapshot_id} is damaged: {problems[0]}{more}.", ELSEWHERE)
+        _refuse(
+            snapshot_id, problems_of(folder, manifest, "size")
+        )  # a map of a file that is too short ends the process
+        with _Checks(folder, manifest, verify) as checks:
+            try:
+                snapshot = cls._read(folder, manifest)
+            except Exception:
+                _refuse(snapshot_id, checks.problems())  # which names the file
+                raise
+            _refuse(snapshot_id, checks.problems())
+        return snapshot
+
+    @classmethod
+    def _read(cls, folder: Path, manifest: Manifest) -> Self:
+        """Map what the files hold.
+
+        Raises:
+            SnapshotError: something in them does not fit.
+        """
         dataset = _read_dataset(folder, manifest)
         spaces = {name: _read_space(folder, name, entry, dataset) for name, entry in manifest.spaces.items()}
         dataset = _with_vectors(dataset, spaces)
         models = {name: read_model(folder, name, entry, dataset) for name, entry in manifest.models.items()}
         if manifest.default_model not in models:
-            raise SnapshotError(f"The default model of snapshot {snapshot_id} is missing.", ELSEWHERE)
-        return cls(snapshot_id, manifest, dataset, _bind(models), spaces)
+            raise SnapshotError(f"The default model of snapshot {manifest.id} is missing.", ELSEWHERE)
+        snapshot = cls(manifest.id, manifest, dataset, _bind(models), spaces)
+        if SCALE_FILE in manifest.files:
+            state = {"star_scale": read_array(folder, SCALE_FILE)}
+            try:
+                snapshot.__dict__["star_scale"] = StarScale.from_state(state)
+            except SnapshotError as error:
+                raise _damaged(folder / SCALE_FILE, error) from error
+        return snapshot
+
+
+def _refuse(snapshot_id: str, problems: Sequence[str]) -> None:
+    if problems:
+        more = f" (and {len(problems) - 1} more problems)" if len(problems) > 1 else ""
+        raise SnapshotError(f"Snapshot {snapshot_id} is damaged: {problems[0]}{more}.", ELSEWHERE)
 
 
 def _damaged(path: Path, error: BaseException) -> SnapshotError:
@@ -190,12 +256,17 @@ def _read_dataset(folder: Path, manifest: Manifest) -> Dataset:
         if not len(indptr) or indptr[0] != 0 or bool(np.any(np.diff(indptr) < 0)):
             raise DataError("indptr does not increase from 0")
         ratings = Ratings(users, indptr, arrays["indices"], arrays["values"], arrays["times"], len(catalog))
+        for name, kind in DERIVED_ARRAYS.items():
+            if f"ratings/{name}.npy" in manifest.files:
+                array = ratings.__dict__[name] = read_array(folder, f"ratings/{name}.npy")
+                if array.dtype != kind or array.shape != (len(catalog),):
+                    raise DataError(f"{name} is {array.dtype} of shape {array.shape}")
     except (OSError, ValueError, KeyError, DataError) as error:
         raise _damaged(path, error) from error
     if (len(catalog), ratings.n_users, len(ratings)) != (manifest.n_items, manifest.n_users, manifest.n_ratings):
         raise SnapshotError(f"The data in {folder} does not match the manifest.", ELSEWHERE)
     dataset = Dataset(manifest.dataset, catalog, ratings, manifest.report, manifest.scale)
-    # Fill the cache from the manifest, because hashing again would read every page.
+    # Fill the caches with what is known, because making it would read every page.
     dataset.__dict__["fingerprint"] = manifest.fingerprint
     return dataset
 

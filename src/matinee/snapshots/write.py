@@ -25,9 +25,10 @@ from matinee.data.dataset import Dataset
 from matinee.data.ratings import NO_TIME
 from matinee.errors import SnapshotError, UnknownModelError
 from matinee.models.base import Model
+from matinee.models.preference import StarScale
 from matinee.snapshots.folder import NAME, process_alive
 from matinee.snapshots.manifest import MANIFEST, FileEntry, Manifest, ModelEntry
-from matinee.snapshots.snapshot import CATALOG_FILE, RATING_ARRAYS, USERS_FILE
+from matinee.snapshots.snapshot import CATALOG_FILE, DERIVED_ARRAYS, RATING_ARRAYS, SCALE_FILE, USERS_FILE
 from matinee.snapshots.spaces import Space
 
 TEMPORARY = ".tmp-"
@@ -128,8 +129,9 @@ def _write_dataset(folder: Path, dataset: Dataset) -> None:
     users = dataset.ratings.user_ids
     write_tensors(folder / USERS_FILE, {"user_id": users.buffer, "user_id.cuts": users.cuts})
     (folder / "ratings").mkdir()
-    for name in RATING_ARRAYS:
+    for name in (*RATING_ARRAYS, *DERIVED_ARRAYS):
         np.save(folder / "ratings" / f"{name}.npy", getattr(dataset.ratings, name), allow_pickle=False)
+    np.save(folder / SCALE_FILE, StarScale.of(dataset).state()["star_scale"], allow_pickle=False)
 
 
 def write_model(

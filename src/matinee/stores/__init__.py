@@ -19,6 +19,7 @@ from matinee.stores.base import (
     Store,
     UserOverlay,
 )
+from matinee.stores.rating_columns import RatingColumns
 from matinee.stores.sqlite.store import SqliteStore
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "MovieVector",
     "Rating",
     "RatingChange",
+    "RatingColumns",
     "SqliteStore",
     "State",
     "Store",

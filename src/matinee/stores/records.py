@@ -25,6 +25,7 @@ from matinee.stores.base import (
     RatingChange,
     State,
 )
+from matinee.stores.rating_columns import RatingColumns
 
 KEY_SECONDS = 24 * 3600.0
 """Age at which an idempotency key is forgotten."""
@@ -63,12 +64,16 @@ def storable(text: str) -> str | None:
     return text
 
 
-def distinct_ratings(ratings: Sequence[Rating]) -> list[Rating]:
+def distinct_ratings(ratings: Sequence[Rating]) -> Sequence[Rating]:
     """Checked ratings; of each pair of user and movie the last.
 
     Raises:
-        InvalidInputError: ids that are not valid Unicode, or numbers that are not finite or too large.
+        InvalidInputError: ids that are not valid Unicode, or numbers that are not finite or too large; columns with a
+            pair twice.
     """
+    if isinstance(ratings, RatingColumns):
+        ratings.check()
+        return ratings
     for rating in ratings:
         check_text("user id", rating.user_id)
         check_text("film id", rating.movie_id)
@@ -120,7 +125,7 @@ def check_progress(stored: ImportProgress | None, after: int, key: str) -> None:
 
 def import_rows(
     progress: ImportProgress, ratings: Sequence[Rating], movies: Sequence[Movie]
-) -> tuple[list[Rating], list[tuple[str, str | None]], str]:
+) -> tuple[Sequence[Rating], list[tuple[str, str | None]], str]:
     """Rows of an import as they are stored, of each the last, and its progress as JSON.
 
     Raises:

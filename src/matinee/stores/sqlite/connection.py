@@ -73,6 +73,7 @@ def connect(name: str, access: Access, busy_timeout: float) -> Connection:
     try:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA journal_size_limit = 67108864")
+        connection.execute("PRAGMA temp_store = MEMORY")  # what is staged for a write goes nowhere else
     except BaseException:
         connection.close()
         raise

@@ -5,16 +5,32 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 from matinee.errors import ReadOnlyError
 from matinee.stores.base import RECORD_SPACES, MovieState, MovieVector, Rating
+from matinee.stores.rating_columns import RatingColumns
 from matinee.stores.records import KEEP_LOG, bytes_of, storable
 from matinee.stores.sql import EXPOSURE, Bodies, Row, SqlStore
 from matinee.stores.sqlite.connection import Connection
 from matinee.stores.sqlite.connections import Connections
 from matinee.stores.sqlite.errors import is_busy, store_error
+
+STAGED = 200
+"""Rows that a statement stages; ratings of fewer are written one by one."""
+_STAGED = "CREATE TEMP TABLE IF NOT EXISTS staged (n INTEGER PRIMARY KEY, u TEXT, m TEXT, r REAL, t INTEGER, p INTEGER)"
+"""Number, user, film, stars, time, and number of the user's row before in the same write."""
+_ONE = "(SELECT ?1 AS n, ?2 AS u, ?3 AS m, ?4 AS r, ?5 AS t, ?6 AS p)"
+"""The same of values."""
+_LOG_RATINGS = """
+    INSERT INTO log SELECT s.n, s.u, s.m, r.user_id IS NOT NULL, r.rating, s.r, s.t,
+        coalesce(s.p, (SELECT version FROM users WHERE user_id = s.u))
+    FROM {} AS s LEFT JOIN ratings r ON r.user_id = s.u AND r.movie_id = s.m"""
+_PUT_RATINGS = """
+    INSERT INTO ratings SELECT u, m, r, t, n FROM {} WHERE true ON CONFLICT DO UPDATE SET
+        rating = excluded.rating, timestamp = excluded.timestamp, seq = excluded.seq"""
 
 
 class SqliteStore(SqlStore[Connection]):
@@ -111,27 +127,36 @@ class SqliteStore(SqlStore[Connection]):
 
     def _put_ratings(self, connection: Connection, seq: int, ratings: Sequence[Rating]) -> None:
         first = seq - len(ratings) + 1
+        users, movies, stars, times = _columns(ratings)
         before: dict[str, int] = {}  # each user's entry before, within this write
-        rows = []
-        for number, r in enumerate(ratings, first):
-            rows.append((number, r.user_id, r.movie_id, r.rating, r.timestamp, before.get(r.user_id)))
-            before[r.user_id] = number
+        previous: list[int | None] = []
+        for number, user in enumerate(users, first):
+            previous.append(before.get(user))
+            before[user] = number
+        columns = (range(first, seq + 1), users, movies, stars, times, previous)
         # The log comes first, because it reads the previous values from the table.
-        connection.executemany(
-            "INSERT INTO log SELECT ?1, ?2, ?3, r.user_id IS NOT NULL, r.rating, ?4, ?5,"
-            " coalesce(?6, (SELECT version FROM users WHERE user_id = ?2))"
-            " FROM state LEFT JOIN ratings r ON r.user_id = ?2 AND r.movie_id = ?3",
-            rows,
-        )
-        connection.executemany(
-            "INSERT INTO ratings VALUES (?2, ?3, ?4, ?5, ?1) ON CONFLICT DO UPDATE SET"
-            " rating = excluded.rating, timestamp = excluded.timestamp, seq = excluded.seq",
-            [row[:5] for row in rows],
-        )
+        if len(users) < STAGED:
+            rows = list(zip(*columns, strict=True))
+            connection.executemany(_LOG_RATINGS.format(_ONE), rows)
+            connection.executemany(_PUT_RATINGS.format(_ONE), rows)
+        else:
+            self._stage(connection, *columns)
+            connection.execute(_LOG_RATINGS.format("staged"))
+            connection.execute(_PUT_RATINGS.format("staged"))
+            connection.execute("DELETE FROM staged")
         connection.executemany(
             "INSERT INTO users (user_id, version) VALUES (?, ?) ON CONFLICT DO UPDATE SET version = excluded.version",
             list(before.items()),
         )
+
+    def _stage(self, connection: Connection, *columns: Sequence[Any]) -> None:
+        """Put rows into a table in memory, from which two statements store all of them."""
+        connection.execute(_STAGED)
+        for start in range(0, len(columns[0]), STAGED):
+            part = [column[start : start + STAGED] for column in columns]
+            marks = ",".join(["(?,?,?,?,?,?)"] * len(part[0]))  # a statement a row would take twice as long
+            values = list(chain.from_iterable(zip(*part, strict=True)))
+            connection.execute(f"INSERT INTO staged VALUES {marks}", values)
 
     def _put_states(self, connection: Connection, states: Sequence[MovieState]) -> None:
         connection.executemany(
@@ -171,3 +196,15 @@ class SqliteStore(SqlStore[Connection]):
             " WHERE NOT EXISTS (SELECT 1 FROM users WHERE user_id = ?1 AND erased > ?9)",
             rows,
         )
+
+
+def _columns(ratings: Sequence[Rating]) -> tuple[list[str], list[str], list[float | None], list[int]]:
+    """Users, films, stars and times."""
+    if isinstance(ratings, RatingColumns):
+        return ratings.lists()
+    return (
+        [rating.user_id for rating in ratings],
+        [rating.movie_id for rating in ratings],
+        [rating.rating for rating in ratings],
+        [rating.timestamp for rating in ratings],
+    )
