@@ -29,7 +29,7 @@ from matinee.evaluation.metrics import hits_of, ndcg, rank
 from matinee.models import Query
 from matinee.models.blend.weights import like_floor
 from matinee.settings import Settings
-from matinee.snapshots import Snapshot, SnapshotRegistry
+from matinee.snapshots import Snapshot
 from matinee.training.pipeline import train_dataset
 
 BATCH = 50
@@ -59,15 +59,21 @@ def seconds_of(steps: dict[str, float], begun: list[float]):
     return progress
 
 
-def train(home: Path, dataset: Dataset, incremental: bool, kinds: str) -> tuple[str, float, float, dict[str, float]]:
+def train(
+    home: Path, dataset: Dataset, *, incremental: bool, promote: bool
+) -> tuple[str, float, float, dict[str, float]]:
     """Id, seconds of processors and by the clock, and the former by step."""
     settings = Settings(data_dir=home, cache_dir=home / "cache", offline=True, text_encoder="off", image_encoder="off")
     steps: dict[str, float] = {}
     begun = time.process_time(), time.perf_counter()
     snapshot = train_dataset(
-        settings, dataset, measure=False, incremental=incremental, promote=not incremental and kinds == "base",
+        settings,
+        dataset,
+        measure=False,
+        incremental=incremental,
+        promote=promote,
         progress=seconds_of(steps, [begun[0]]),
-    )  # fmt: skip
+    )
     return snapshot, time.process_time() - begun[0], time.perf_counter() - begun[1], steps
 
 
@@ -92,42 +98,60 @@ def rmse_of(snapshot: Snapshot, name: str, queries: list[Query], test: sp.csr_ma
     return float(np.sqrt(np.mean(np.concatenate(errors) ** 2)))
 
 
-def compare(data: str, share: float, n_users: int, seed: int) -> dict:
-    """One comparison."""
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        whole_data = load_dataset(data, Settings(data_dir=root, offline=True))
-        users, mask = held_back(whole_data, n_users, seed)
-        ratings = whole_data.ratings
-        test = sp.csr_matrix(ratings.select(mask).matrix()[users])
-        now = replace(whole_data.with_ratings(ratings.select(~mask)), name="data")
-        order = np.argsort(now.ratings.times, kind="stable")
+class Comparison:
+    """Data with ratings held back, and the whole training on them.
+
+    Args:
+        data: a folder.
+        root: where snapshots are written.
+    """
+
+    def __init__(self, data: str, n_users: int, seed: int, root: Path) -> None:
+        self.root = root
+        loaded = load_dataset(data, Settings(data_dir=root, offline=True))
+        users, mask = held_back(loaded, n_users, seed)
+        test = sp.csr_matrix(loaded.ratings.select(mask).matrix()[users])
+        self.now = replace(loaded.with_ratings(loaded.ratings.select(~mask)), name="data")
+        self.queries = [Query.of(self.now.ratings, int(user)) for user in users]
+        self.seen = sp.csr_matrix(self.now.ratings.matrix(binary=True)[users])
+        self.test, self.liked = test, test.copy()
+        self.liked.data = (test.data >= like_floor(self.now.scale)).astype(np.float32)
+        self.liked.eliminate_zeros()
+        self.whole = train(root, self.now, incremental=False, promote=False)
+
+    def before(self, share: float) -> Dataset:
+        """The data without the newest share of the ratings, and without users who have no others."""
+        order = np.argsort(self.now.ratings.times, kind="stable")
         keep = np.ones(len(order), dtype=np.bool_)
         keep[order[len(order) - round(share * len(order)) :]] = False
-        before = now.with_ratings(now.ratings.select(keep))
-        rated = np.diff(before.ratings.indptr) > 0  # nobody without ratings is in a data set
-        before = before.with_ratings(before.ratings.of_users(np.flatnonzero(rated)))
-        queries = [Query.of(now.ratings, int(user)) for user in users]
-        seen = sp.csr_matrix(now.ratings.matrix(binary=True)[users])
-        liked = test.copy()
-        liked.data = (liked.data >= like_floor(now.scale)).astype(np.float32)
-        liked.eliminate_zeros()
-        trained, seconds, steps = {}, {}, {}
-        for kind, dataset in (("base", before), ("whole", now), ("incremental", now)):
-            name, *seconds[kind], steps[kind] = train(root, dataset, kind == "incremental", kind)
-            trained[kind] = Snapshot.load(root / "snapshots", name, verify="size")
+        ratings = self.now.ratings.select(keep)
+        return self.now.with_ratings(ratings.of_users(np.flatnonzero(np.diff(ratings.indptr))))
+
+    def of(self, share: float) -> dict:
+        """One comparison."""
+        made = {
+            "whole": self.whole,
+            "base": train(self.root, self.before(share), incremental=False, promote=True),
+            "incremental": train(self.root, self.now, incremental=True, promote=False),
+        }
+        trained = {kind: Snapshot.load(self.root / "snapshots", one[0], verify="size") for kind, one in made.items()}
         rows = []
         for name in trained["whole"].models:
-            lists = {kind: lists_of(snapshot, name, queries, seen) for kind, snapshot in trained.items()}
-            figures = {kind: float(np.nanmean(ndcg(*hits_of(listed, liked)))) for kind, listed in lists.items()}
+            lists = {kind: lists_of(snapshot, name, self.queries, self.seen) for kind, snapshot in trained.items()}
+            ndcgs = {kind: float(np.nanmean(ndcg(*hits_of(listed, self.liked)))) for kind, listed in lists.items()}
             common = {
-                kind: float(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(lists["whole"], listed, strict=True)]))
+                kind: float(np.mean([len({*a} & {*b}) / 10 for a, b in zip(lists["whole"], listed, strict=True)]))
                 for kind, listed in lists.items()
             }
-            rmse = {kind: rmse_of(snapshot, name, queries, test) for kind, snapshot in trained.items()}
-            rows.append({"model": name, "ndcg@10": figures, "common": common, "rmse": rmse})
-        info = SnapshotRegistry(root / "snapshots").show(trained["incremental"].id).settings["incremental"]
-        return {"new": share, "changes": info, "seconds": seconds, "steps": steps, "models": rows}
+            rmse = {kind: rmse_of(snapshot, name, self.queries, self.test) for kind, snapshot in trained.items()}
+            rows.append({"model": name, "ndcg@10": ndcgs, "common": common, "rmse": rmse})
+        return {
+            "new": share,
+            "changes": trained["incremental"].manifest.settings["incremental"],
+            "seconds": {kind: one[1:3] for kind, one in made.items()},
+            "steps": {kind: one[3] for kind, one in made.items()},
+            "models": rows,
+        }
 
 
 def show(result: dict) -> None:
@@ -138,9 +162,8 @@ def show(result: dict) -> None:
         print(f"{step:44}{seconds:8.1f}{result['steps']['incremental'].get(step, 0.0):13.1f}")
     for kind, (processor, clock) in result["seconds"].items():
         print(f"{kind:12} {processor:8.1f} s of processors, {clock:8.1f} s by the clock")
-    print(
-        f"{'model':12}{'nDCG whole':>11}{'incr.':>8}{'base':>8}{'common incr.':>14}{'base':>8}{'RMSE whole':>12}{'incr.':>8}"
-    )
+    heads = ("nDCG whole", 11), ("incr.", 8), ("base", 8), ("common incr.", 14), ("base", 8), ("RMSE whole", 12)
+    print(f"{'model':12}" + "".join(f"{head:>{width}}" for head, width in (*heads, ("incr.", 8))))
     for row in result["models"]:
         n, c, r = row["ndcg@10"], row["common"], row["rmse"]
         print(
@@ -158,10 +181,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    print(f"load {os.getloadavg()[0]:.1f}")
-    for share in arguments.new:
-        result = compare(arguments.data, share, arguments.users, arguments.seed)
-        print(json.dumps(result)) if arguments.json else show(result)
+    print(f"load {os.getloadavg()[0]:.1f}", flush=True)
+    with tempfile.TemporaryDirectory() as root:
+        comparison = Comparison(arguments.data, arguments.users, arguments.seed, Path(root))
+        for share in arguments.new:
+            result = comparison.of(share)
+            print(json.dumps(result)) if arguments.json else show(result)
+            sys.stdout.flush()
     print(f"load {os.getloadavg()[0]:.1f}")
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 
 from matinee._util.versions import versions
 from matinee.data.dataset import Dataset
-from matinee.data.ratings import Ratings
 from matinee.errors import SnapshotError
 from matinee.models.base import Model, Progress
 from matinee.models.blend.model import Blend
@@ -64,6 +62,7 @@ class Base:
         self.rows = places(snapshot.catalog.frame["movie_id"], dataset.catalog.frame["movie_id"])
         before: Mapping[str, Any] = manifest.settings.get("incremental") or {}
         self._whole: str = before.get("whole", snapshot.id)
+        self.changes = compared(snapshot.dataset, dataset)
         self.share = float(before.get("share", 0.0)) + self.changes.share(dataset)
         """Share that has changed since the last whole training."""
         if self.share > MAX_CHANGED:
@@ -79,25 +78,7 @@ class Base:
         snapshot_id = SnapshotRegistry(settings.snapshots_dir).current()
         if snapshot_id is None:
             raise SnapshotError("No snapshot is in service yet, so there is none to begin with.", _WHOLE)
-        return cls(Snapshot.load(settings.snapshots_dir, snapshot_id, verify="size"), dataset)
-
-    @cached_property
-    def changes(self) -> Changes:
-        """What has changed since."""
-        old, new, n_items = self.snapshot.ratings, self._dataset.ratings, len(self._dataset.catalog)
-        users = places(pl.Series(old.user_ids.to_list()), pl.Series(new.user_ids.to_list()))
-        added, changed, removed = _compared(old, new, users, self.rows)
-        gone = int((self.rows < 0).sum())
-        users_gone = int((users < 0).sum())
-        return Changes(
-            ratings_added=added,
-            ratings_changed=changed,
-            ratings_removed=removed,
-            users_added=new.n_users - (len(users) - users_gone),
-            users_removed=users_gone,
-            movies_added=n_items - (len(self.rows) - gone),
-            movies_removed=gone,
-        )
+        return cls(Snapshot.load(settings.snapshots_dir, snapshot_id, settings.verify_on_load), dataset)
 
     def described(self) -> dict[str, Any]:
         """What the manifest says: the snapshot it was made from, the last of a whole training, and the changes."""
@@ -105,11 +86,11 @@ class Base:
             "base": self.snapshot.id,
             "whole": self._whole,
             "share": round(self.share, 6),
-            "changes": vars(self.changes) | {},
+            "changes": asdict(self.changes),
         }
 
     def check_settings(self, lineup: Mapping[str, Model[Any]]) -> None:
-        """Refuse a line-up whose settings are others.
+        """Refuse models whose settings are others, of those that the snapshot has.
 
         Raises:
             SnapshotError: naming the model.
@@ -167,24 +148,30 @@ def _check(snapshot: Snapshot, dataset: Dataset) -> None:
 
 def _settings(model: Model[Any]) -> dict[str, Any]:
     """All but what a blend learned."""
-    return model.config.model_dump(exclude={"curves", "weights"} if isinstance(model, Blend) else None)
+    settings: dict[str, Any] = model.config.model_dump(
+        exclude={"curves", "weights"} if isinstance(model, Blend) else None
+    )
+    return settings
 
 
-def _compared(old: Ratings, new: Ratings, users: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[int, int, int]:
-    """Ratings that were added, whose stars have changed, and that were removed.
-
-    Args:
-        users, rows: where users and movies of the old ratings are in the new ones; −1: nowhere.
-    """
-    shape = (new.n_users, new.n_items)
-    owners = np.repeat(users, np.diff(old.indptr))
-    movies = rows[old.indices]
+def compared(before: Dataset, after: Dataset) -> Changes:
+    """What has changed from one state of a data set to another."""
+    old, new = before.ratings, after.ratings
+    rows = places(before.catalog.frame["movie_id"], after.catalog.frame["movie_id"])
+    users = places(pl.Series(old.user_ids.to_list()), pl.Series(new.user_ids.to_list()))
+    owners, movies = np.repeat(users, np.diff(old.indptr)), rows[old.indices]
     kept = (owners >= 0) & (movies >= 0)
-    gone = len(old) - int(kept.sum())
-    # No stars are −1, so that none of these is 0, which sparse matrices do not hold.
-    before = sp.csr_matrix((old.values[kept] + 1, (owners[kept], movies[kept])), shape=shape)
-    after = sp.csr_matrix((new.values + 1, new.indices, new.indptr), shape=shape)
-    both = int((before.astype(np.bool_).multiply(after.astype(np.bool_))).nnz)
-    unequal = (before != after).nnz
-    added, removed = after.nnz - both, before.nnz - both
-    return added, unequal - added - removed, removed + gone
+    # One more than the stars, which may be 0: sparse matrices hold no zeros.
+    earlier = sp.csr_matrix((old.values[kept] + 1, (owners[kept], movies[kept])), shape=(new.n_users, new.n_items))
+    later = sp.csr_matrix((new.values + 1, new.indices, new.indptr), shape=earlier.shape)
+    both = int(earlier.astype(np.bool_).multiply(later.astype(np.bool_)).nnz)
+    added = later.nnz - both
+    return Changes(
+        ratings_added=added,
+        ratings_changed=int((later - earlier).count_nonzero()) - added - (earlier.nnz - both),
+        ratings_removed=len(old) - both,
+        users_added=new.n_users - int((users >= 0).sum()),
+        users_removed=int((users < 0).sum()),
+        movies_added=len(after.catalog) - int((rows >= 0).sum()),
+        movies_removed=int((rows < 0).sum()),
+    )

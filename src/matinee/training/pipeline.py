@@ -138,9 +138,9 @@ def train_dataset(
         lineup[ForestStars.name] = ForestStars()
     if quick:
         lineup = {name: lineup[name] for name in QUICK}
-    made_with = {"seed": settings.seed, "memory_limit": settings.memory_limit, "own": fit is None}
+    made_with: dict[str, Any] = {"seed": settings.seed, "memory_limit": settings.memory_limit, "own": fit is None}
     if base is not None:
-        base.check_settings(lineup)
+        base.check_settings(_fitting(lineup, base.snapshot.models))
         made_with["base"] = base.snapshot.id
     measure = measure and not quick and base is None
     if fit is None or measure:  # `fit` refuses by itself what does not fit
