@@ -34,7 +34,7 @@ def test_train_promote_rollback_prune(home: Path, run: Any) -> None:
 
 def test_train_incrementally(home: Path, run: Any) -> None:
     first = snapshots(run)[0]["id"]
-    assert run("rate", "--user", "1", "Heat (1995)=4.5", "Alien (1979)=1").code == 0
+    assert run("rate", "1", "Heat (1995)", "4.5").code == 0
     done = run("train", "--incremental")
     assert done.code == 0, done.err
     assert f"Begun with {first}: " in done.out

@@ -41,7 +41,7 @@ DENSITIES = 6.0
 LARGE = 500_000
 """Ratings from which on more factors are learned, and, where Numba is installed, by conjugate gradients."""
 
-REFIT_SWEEPS = 2
+REFIT_SWEEPS = 3
 """Sweeps from the factors of an earlier state of the data, at most."""
 
 COMPILER_BYTES = 160 << 20
