@@ -32,6 +32,19 @@ def test_train_promote_rollback_prune(home: Path, run: Any) -> None:
     assert f"Deleted 1 snapshots: {second}." in run("snapshots", "prune", "--keep", "1").out or len(snapshots(run)) == 2
 
 
+def test_train_incrementally(home: Path, run: Any) -> None:
+    first = snapshots(run)[0]["id"]
+    assert run("rate", "1", "Heat (1995)", "4.5").code == 0
+    done = run("train", "--incremental")
+    assert done.code == 0, done.err
+    assert f"Begun with {first}: " in done.out
+    assert "nothing was measured" in done.out
+    assert "It is served from now on." in done.out
+    assert "not both" in run("train", "--incremental", "--quick").err
+    spark = run("train", "--incremental", "--engine", "spark")
+    assert "An incremental training is done here, not on Spark." in spark.err
+
+
 def test_a_damaged_snapshot_is_told(home: Path, run: Any) -> None:
     damaged = home / "snapshots" / snapshots(run)[0]["id"] / "catalog.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:-10])

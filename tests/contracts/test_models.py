@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 
 from matinee.data.catalog import Catalog, Movie
 from matinee.data.dataset import Dataset
@@ -499,3 +500,47 @@ def test_settings_are_strict(kind: str) -> None:
 def test_without_parts_it_says_so(kind: str, dataset: Dataset) -> None:
     with pytest.raises(MatineeError, match="bind"):
         build(kind).fit(dataset).score([Query()])
+
+
+REFITTED = {"ials": 0.85, "featureals": 0.85, "graph": 0.98, "stars": 0.98, "bayes": 0.9, "blend-learned": 0.95}
+"""Those that begin with what they learned before: how nearly their scores are those of a whole fit (correlation). The
+factors of these settings have several optima; tests/models/test_refit.py compares the losses."""
+
+
+def later_state(data: Dataset, seed: int) -> tuple[Dataset, NDArray[np.int64]]:
+    """Ratings added, changed and taken back, a user more and one less, a film before all others and one less; rows."""
+    rng = np.random.default_rng(seed)
+    frame = data.ratings.to_frame(data.catalog).with_columns(pl.col("timestamp").cast(pl.Int64))
+    gone = data.catalog.column("movie_id")[int(rng.integers(len(data.catalog)))]
+    fate = pl.Series(rng.random(frame.height))
+    stars = pl.Series(rng.integers(1, 11, frame.height) / 2, dtype=pl.Float32)
+    frame = frame.with_columns(rating=pl.when(fate < 0.02).then(stars).otherwise(pl.col("rating")))
+    frame = frame.filter((fate < 0.98) & (pl.col("movie_id") != gone) & (pl.col("user_id") != "u7"))
+    raters = [*rng.choice([f"u{user}" for user in range(60) if user != 7], 8, replace=False), "another"]
+    added = pl.DataFrame(
+        {"user_id": raters, "movie_id": "m99", "rating": 4.0, "timestamp": 1_000_000_000},
+        schema=dict(frame.schema),
+    )
+    mine = frame.filter(pl.col("user_id") == "u3").with_columns(user_id=pl.lit("another"))
+    new = data.catalog.frame.head(1).with_columns(movie_id=pl.lit("m99"), title=pl.lit("Weeping Again"))
+    catalog = Catalog(pl.concat([new, data.catalog.frame.filter(pl.col("movie_id") != gone)]))
+    later = replace(data, catalog=catalog, ratings=Ratings.from_frame(pl.concat([frame, added, mine]), catalog))
+    rows = [catalog.find(movie_id) for movie_id in data.catalog.column("movie_id")]
+    return later, np.array([-1 if row is None else row for row in rows], dtype=np.int64)
+
+
+@pytest.mark.parametrize("kind", [*REFITTED, "ease", "blend", "coldstart"], indirect=True)
+def test_refit_answers_as_a_whole_fit(kind: str, model: Model[Any], dataset: Dataset) -> None:
+    later, rows = later_state(dataset, 0)
+    later = data_for(kind, replace(later, vectors={}))
+    before, queries = model.state(), histories(later)
+    whole = fitted(kind, later).score(queries)
+    refitted = unfitted(kind, later).refit(later, model, rows).score(queries)
+    for name, values in model.state().items():
+        np.testing.assert_array_equal(values, before[name])
+    np.testing.assert_array_equal(np.isnan(refitted), np.isnan(whole))
+    if kind in REFITTED:
+        known = ~np.isnan(whole)
+        assert np.corrcoef(whole[known], refitted[known])[0, 1] >= REFITTED[kind]
+    else:
+        np.testing.assert_allclose(refitted, whole, rtol=1e-4, atol=1e-5)

@@ -56,6 +56,12 @@ def train(
     quick: Annotated[
         bool, typer.Option("--quick", help="Only three models, in seconds: no measuring, no vectors of texts.")
     ] = False,
+    incremental: Annotated[
+        bool,
+        typer.Option(
+            "--incremental", help="Begin with the snapshot in service, in less time: same settings, no measuring."
+        ),
+    ] = False,
     memory_budget: Annotated[
         float | None,
         typer.Option("--memory-budget", min=0, help="GiB that the training may take (default: what the machine has)."),
@@ -77,9 +83,10 @@ def train(
     if engine == Where.spark:
         from matinee.spark.train import train as run_on_spark
 
-        if quick:
+        if quick or incremental:
+            kind = "A quick" if quick else "An incremental"
             raise InvalidInputError(
-                "A quick training is done here, not on Spark.", "Leave out --quick or --engine spark."
+                f"{kind} training is done here, not on Spark.", "Leave it out, or leave out --engine spark."
             )
         conf, master = parse_conf(spark_conf), master or DEFAULT_MASTER
         run: Callable[..., str] = partial(run_on_spark, master=master, spark_settings=conf)
@@ -88,7 +95,7 @@ def train(
 
         if master or spark_conf:
             raise InvalidInputError("--master and --spark-conf are Spark's.", "Add --engine spark.")
-        run = partial(run_here, quick=quick)
+        run = partial(run_here, quick=quick, incremental=incremental)
     with progress_bar() as progress:
         snapshot_id = run(settings, promote=promote, measure=measure, **meaning, progress=progress)
     manifest = SnapshotRegistry(settings.snapshots_dir).show(snapshot_id)
@@ -103,6 +110,8 @@ def train(
         )
         return
     typer.echo(f"Snapshot {snapshot_id} of {manifest.dataset}: {manifest.n_ratings:,} ratings.")
+    if "incremental" in manifest.settings:
+        print_changes(manifest.settings["incremental"])
     if manifest.metrics:
         print_metrics(manifest.metrics, "On held-out ratings")
     for line in manifest.report.notes:
@@ -110,6 +119,16 @@ def train(
     for name, why in manifest.settings.get("skipped", {}).items():
         note(f"Left out: {name}. {why}")
     typer.echo("It is served from now on." if promote else f"Serve it with: matinee snapshots promote {snapshot_id}")
+
+
+def print_changes(made_from: Mapping[str, Any]) -> None:
+    """Print what an incremental training began with, and what has changed since."""
+    changes = [f"{number:,} {what.replace('_', ' ')}" for what, number in made_from["changes"].items() if number]
+    typer.echo(f"Begun with {made_from['base']}: {', '.join(changes) or 'nothing has changed since'}.")
+    typer.echo(
+        f"{made_from['share']:.1%} have changed since the last whole training ({made_from['whole']}), "
+        "whose weights of the blend are kept; nothing was measured."
+    )
 
 
 def print_metrics(metrics: Mapping[str, Mapping[str, float | None]], title: str) -> None:

@@ -239,6 +239,35 @@ class Model(ABC, Generic[C]):
         self._fit(dataset, progress or silent)
         return self
 
+    def refit(
+        self,
+        dataset: Dataset,
+        earlier: Self,
+        rows: NDArray[np.int64],
+        *,
+        memory_limit: int | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Learn from a data set like `fit`, in less time where an earlier state of it was learned from already.
+
+        Models that iterate begin with what `earlier` learned and stop sooner; all others learn from the start.
+
+        Args:
+            earlier: fitted with the same settings on an earlier state of the data; not changed.
+            rows: int64, (earlier.n_items,), where its movies are in the catalog now; −1: no more.
+
+        Raises:
+            MemoryLimitError: see `fit`.
+        """
+        self.check_memory(dataset, memory_limit)
+        self.n_items = len(dataset.catalog)
+        self._refit(dataset, earlier, rows, progress or silent)
+        return self
+
+    def _refit(self, dataset: Dataset, earlier: Self, rows: NDArray[np.int64], progress: Progress) -> None:
+        del earlier, rows
+        self._fit(dataset, progress)
+
     def check_memory(self, dataset: Dataset, memory_limit: int | None) -> None:
         """Refuse to fit what would not fit.
 

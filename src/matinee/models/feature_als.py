@@ -99,8 +99,8 @@ class FeatureALS(ImplicitALS):
 
         return prior
 
-    def _fit(self, dataset: Dataset, progress: Progress) -> None:
-        super()._fit(dataset, progress)
+    def _learn(self, dataset: Dataset, progress: Progress, start: Callable[[], Floats | None]) -> None:
+        super()._learn(dataset, progress, start)
         self._predicted = self._predict(dataset.catalog, np.arange(len(dataset.catalog)))
 
     def _matrix(self, catalog: Catalog, rows: NDArray[np.int64]) -> sp.csr_matrix:

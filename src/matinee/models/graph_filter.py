@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -18,6 +18,9 @@ from matinee.models.truncated_svd import OVERSAMPLING, truncated_svd
 from matinee.models.warm_items import WarmItems, array, choose_warm
 
 Floats = NDArray[np.float32]
+
+REFIT_ITERATIONS = 1
+"""Of the decomposition, where it starts from that of an earlier state of the data."""
 
 LENGTHS = (1, 3, 10, 50, 200)
 EXPONENTS = (2.0, 1.3, 1.0, 0.6, 0.5)
@@ -77,6 +80,13 @@ class GraphFilter(Model[GraphFilterConfig]):
         return f"Raise MATINEE_MEMORY_LIMIT or lower rank (now {self.config.rank})."
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
+        self._learn(dataset, progress)
+
+    def _refit(self, dataset: Dataset, earlier: Self, rows: NDArray[np.int64], progress: Progress) -> None:
+        self._learn(dataset, progress, lambda: self._items.carried(earlier._items, earlier._directions, rows))
+
+    def _learn(self, dataset: Dataset, progress: Progress, near: Callable[[], Floats] | None = None) -> None:
+        """Decompose the ratings, from directions that are near to theirs where such are known."""
         config, ratings = self.config, dataset.ratings
         self._scale = StarScale.of(dataset)
         self._items = WarmItems(choose_warm(ratings.counts, 1, None))
@@ -98,7 +108,10 @@ class GraphFilter(Model[GraphFilterConfig]):
             sp.diags_array(1 / np.sqrt(np.maximum(users, 1e-9))) @ matrix @ sp.diags_array(1 / np.sqrt(movies))
         )
         progress("graph: decomposition", 0.1)
-        _, values, right = truncated_svd(scaled, config.rank)
+        if near is None:
+            _, values, right = truncated_svd(scaled, config.rank)
+        else:
+            _, values, right = truncated_svd(scaled, config.rank, near=near(), iterations=REFIT_ITERATIONS)
         self._values, self._directions = values, np.ascontiguousarray(right.T)
         progress("graph: done", 1.0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -42,6 +42,8 @@ LARGE = 500_000
 
 START_SHARE = 0.25
 """Share of the ratings, where they are many, whose users' principal directions are the start of a descent."""
+REFIT_SWEEPS = 3
+"""Sweeps from the factors of an earlier state of the data, at most."""
 
 COMPILER_BYTES = 160 << 20
 """What importing Numba and compiling the kernel takes, from above."""
@@ -164,6 +166,17 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         return ridge_of(n_ratings, n_others, self._ridge_scale, self._alpha, self.config.exponent)
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
+        self._learn(dataset, progress, lambda: None)
+
+    def _refit(self, dataset: Dataset, earlier: Self, rows: NDArray[np.int64], progress: Progress) -> None:
+        def start() -> Floats | None:
+            same = earlier._width == self._width
+            return self._items.carried(earlier._items, earlier._factors, rows) if same else None
+
+        self._learn(dataset, progress, start)
+
+    def _learn(self, dataset: Dataset, progress: Progress, start: Callable[[], Floats | None]) -> None:
+        """Sweeps from the factors of `start`; None: all sweeps, from the principal directions."""
         config = self.config
         self._scale = StarScale.of(dataset)
         self._items = WarmItems(choose_warm(dataset.ratings.counts, 1, None))
@@ -174,18 +187,21 @@ class ImplicitALS(Model[ImplicitALSConfig]):
         solver = "exact" if current_device() else config.solver or default_solver(matrix.nnz)
         if solver == "cg":
             need("numba", "Conjugate gradients", "train")
-        movies = self._start(matrix) if solver == "cg" else principal_directions(matrix, self._width)
+        movies, sweeps = start(), min(REFIT_SWEEPS, config.iterations)
+        if movies is None:
+            movies = self._start(matrix) if solver == "cg" else principal_directions(matrix, self._width)
+            sweeps = config.iterations
         users = np.zeros((matrix.shape[0], self._width), dtype=np.float32)
         by_user = self._ridge(np.diff(matrix.indptr), matrix.shape[1])
         by_item = self._ridge(np.diff(turned.indptr), matrix.shape[0])
         prior = self._prior_of(dataset, by_item)
         pull = None
         with batch_pool() as pool:
-            for sweep in range(config.iterations):
+            for sweep in range(sweeps):
                 users = self._solve(solver, matrix, movies, by_user, users, pool)
                 movies = self._solve(solver, turned, users, by_item, movies, pool, pull)
                 pull = None if prior is None else by_item[:, None] * prior(movies)
-                progress("ials: sweeps", (sweep + 1) / config.iterations)
+                progress("ials: sweeps", (sweep + 1) / sweeps)
         self._set(movies)
 
     def _start(self, matrix: sp.csr_matrix) -> Floats:

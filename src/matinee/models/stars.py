@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 from pydantic import Field
 
 from matinee.data.dataset import Dataset
@@ -16,6 +18,8 @@ from matinee.models.preference import StarScale
 from matinee.models.warm_items import WarmItems, choose_warm
 
 _BIAS_SWEEPS = 5
+_REFIT_SWEEPS = 3
+"""Sweeps from the factors of an earlier state of the data, at most."""
 
 
 class StarsConfig(BiasedFactorsConfig):
@@ -59,19 +63,40 @@ class Stars(BiasedFactors[StarsConfig]):
         return len(dataset.catalog) * (4 * self.config.n_factors + 64)
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
+        self._learn(dataset, progress)
+
+    def _refit(self, dataset: Dataset, earlier: Self, rows: NDArray[np.int64], progress: Progress) -> None:
+        self._learn(dataset, progress, (earlier, rows))
+
+    def _learn(self, dataset: Dataset, progress: Progress, base: tuple[Self, NDArray[np.int64]] | None = None) -> None:
+        """Sweeps from the biases and factors of an earlier model, if any (see `Model.refit`)."""
         ratings = dataset.ratings
         self._scale = dataset.scale
         self._items = WarmItems(choose_warm(ratings.counts, 1, None))
         stars = ratings.matrix()[:, self._items.rows].tocsr()
         self._mean = StarScale.of(dataset).mean
         rest = sp.csr_matrix((stars.data - np.float32(self._mean), stars.indices, stars.indptr), shape=stars.shape)
+        start = None
+        if base is not None:
+            earlier, rows = base
+            learned = np.column_stack([earlier._biases, earlier._features[:, 1:]])
+            start = self._items.carried(earlier._items, learned, rows)
         with batch_pool() as pool:
-            self._sweep(rest, rest.T.tocsr(), pool, progress)
+            self._sweep(rest, rest.T.tocsr(), pool, progress, start)
 
     def _sweep(
-        self, by_user: sp.csr_matrix, by_item: sp.csr_matrix, pool: ThreadPoolExecutor, progress: Progress
+        self,
+        by_user: sp.csr_matrix,
+        by_item: sp.csr_matrix,
+        pool: ThreadPoolExecutor,
+        progress: Progress,
+        start: Floats | None,
     ) -> None:
-        """Biases alone, then the principal directions of what they leave as a start, then sweeps over both."""
+        """Biases alone, then the principal directions of what they leave as a start, then sweeps over both.
+
+        Args:
+            start: (k, 1 + d), biases and factors that sweeps over both begin with; None: none are known.
+        """
         config = self.config
         n_users, k = by_user.shape
         user_ridge, item_ridge = _ridges(config, by_user, "user"), _ridges(config, by_item, "item")
@@ -79,7 +104,11 @@ class Stars(BiasedFactors[StarsConfig]):
         biases, users = np.zeros(k, dtype=np.float32), np.zeros((n_users, 1), dtype=np.float32)
         features = ones
         factors = config.n_factors > 0
-        for sweep in range(_BIAS_SWEEPS + (config.iterations if factors else 0)):
+        first, last = 0, _BIAS_SWEEPS + (config.iterations if factors else 0)
+        if start is not None:
+            biases, features = start[:, 0].copy(), np.hstack([ones, start[:, 1:]])
+            first = max(last - _REFIT_SWEEPS, _BIAS_SWEEPS + 1 if factors else 0)
+        for sweep in range(first, last):
             if sweep == _BIAS_SWEEPS:
                 owners = np.repeat(np.arange(n_users), np.diff(by_user.indptr))
                 left = by_user.data - biases[by_user.indices] - users[owners, 0]

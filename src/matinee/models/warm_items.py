@@ -92,6 +92,18 @@ class WarmItems:
         inside = (rows >= 0) & (rows < len(self._place))
         return np.where(inside, self._place[np.where(inside, rows, 0)], -1)
 
+    def carried(self, earlier: WarmItems, values: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """What an earlier model learned of its movies, (k', d), for these, (k, d); 0 for movies that it did not know.
+
+        Args:
+            earlier: its movies.
+            rows: see `Model.refit`.
+        """
+        places = self.positions(rows[earlier.rows])
+        result = np.zeros((len(self), values.shape[1]), dtype=np.float32)
+        result[places[places >= 0]] = values[places >= 0]
+        return result
+
     def knows(self, query: Query) -> bool:
         """Whether the history holds one of these movies."""
         return bool((self.positions(query.rows) >= 0).any())

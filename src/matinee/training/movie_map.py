@@ -13,6 +13,9 @@ from matinee.errors import MissingExtraError
 
 Method = Literal["neighbors", "pca", "umap"]
 
+_PLACED_BY, _PLACED_AT_ONCE = 5, 512
+"""Neighbors among which a new movie is placed on a map, and movies that are placed at a time."""
+
 MAX_NEIGHBORS = 100_000
 """More movies are laid out by principal components: comparing all pairs takes the square of their number."""
 
@@ -49,6 +52,23 @@ def layout(vectors: NDArray[np.float32], method: Method = "neighbors", seed: int
     padded -= np.median(padded, axis=0)
     scaled: NDArray[np.float32] = (padded / np.maximum(np.abs(padded).max(axis=0), 1e-12)).astype(np.float32)
     return scaled
+
+
+def grown_layout(vectors: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The points of a map, (n, 2), with those that are NaN at the mean of their nearest movies' on it.
+
+    Args:
+        vectors: (n, dim), unit length.
+        points: of an earlier map, some not NaN.
+    """
+    result = points.copy()
+    new = np.flatnonzero(np.isnan(points).any(axis=1))
+    old = np.flatnonzero(~np.isnan(points).any(axis=1))
+    k = min(_PLACED_BY, len(old))
+    for part in np.array_split(new, max(1, -(-len(new) // _PLACED_AT_ONCE))):
+        nearest = np.argpartition(-(vectors[part] @ vectors[old].T), k - 1, axis=1)[:, :k]
+        result[part] = points[old[nearest]].mean(axis=1)
+    return result
 
 
 def _umap(vectors: NDArray[np.float32], seed: int) -> NDArray[np.float32]:

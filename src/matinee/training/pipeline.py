@@ -19,7 +19,7 @@ from matinee.data.load import load_dataset
 from matinee.data.ratings import Ratings
 from matinee.data.readers.columns import ColumnMapping
 from matinee.data.sources import list_datasets
-from matinee.errors import DataError, MemoryLimitError, SnapshotError
+from matinee.errors import DataError, InvalidInputError, MemoryLimitError, SnapshotError
 from matinee.models import ForestStars
 from matinee.models.base import Model
 from matinee.models.blend.model import Blend
@@ -28,6 +28,7 @@ from matinee.settings import Settings
 from matinee.snapshots import SnapshotRegistry, write_snapshot
 from matinee.stores import Store, open_store
 from matinee.training.checkpoints import Checkpoints
+from matinee.training.incremental import Base
 from matinee.training.memory_plan import check_memory
 from matinee.training.vector_spaces import encoded_spaces, finished, model_spaces, with_spaces
 
@@ -52,6 +53,7 @@ def train(
     include_store: bool = True,
     measure: bool = True,
     quick: bool = False,
+    incremental: bool = False,
     mapping: ColumnMapping | None = None,
     scale: tuple[float, float] | None = None,
     values: Mapping[str, float] | None = None,
@@ -69,6 +71,7 @@ def train(
         measure: put metrics on held-out ratings into the manifest (fits twice).
         quick: fit the models of `QUICK` alone, without metrics, vectors of texts and posters, and approximate indexes:
             something to serve within seconds, while a whole training goes on.
+        incremental: begin with the models of the snapshot in service, without metrics (see `training.incremental`).
         mapping: canonical column → column of the files, for plain tables.
         scale, values, unrated: what the ratings mean (see `load_dataset`).
         progress: called with the current step.
@@ -76,7 +79,8 @@ def train(
     Raises:
         DataError: unreadable data, or none.
         MemoryLimitError: no model fits into `settings.memory_limit`, or all together not into `settings.memory_budget`.
-        SnapshotError: the snapshot cannot be written.
+        SnapshotError: the snapshot cannot be written, or the one in service cannot be begun with.
+        InvalidInputError: quick and incremental at once.
 
     Examples:
         >>> snapshot_id = matinee.train(settings, dataset, measure=False)
@@ -97,6 +101,7 @@ def train(
         include_store=include_store,
         measure=measure,
         quick=quick,
+        incremental=incremental,
         progress=progress,
     )
 
@@ -111,22 +116,19 @@ def train_dataset(
     include_store: bool = True,
     measure: bool = False,
     quick: bool = False,
+    incremental: bool = False,
     progress: Progress | None = None,
     fit: Fit | None = None,
 ) -> str:
     """`train` for data that are loaded already; `source` identifies where they came from, `fit` fits each model."""
     on_progress = progress or silent
+    if quick and incremental:
+        raise InvalidInputError("A training is quick or incremental, not both.", "Leave one of them out.")
     lineup_of = lineup_for(settings)
-    watermark = 0
-    if include_store and (settings.store_url or settings.store_path(dataset.name).exists()):
-        store = open_store(settings, dataset.name)
-        try:
-            watermark = store.seq()
-            dataset = with_store(dataset, store)
-        finally:
-            store.close()
+    dataset, watermark = _stored(dataset, settings) if include_store else (dataset, 0)
     if not len(dataset.ratings):
         raise DataError(f"There are no ratings in {dataset.name}.", "See `matinee data inspect` for what was dropped.")
+    base = Base.in_service(settings, dataset) if incremental else None
     start = time.perf_counter()
     encoded, notes = ({}, []) if quick else encoded_spaces(dataset, settings, on_progress)
     dataset = with_notes(with_spaces(dataset, encoded), notes)
@@ -136,23 +138,26 @@ def train_dataset(
         lineup[ForestStars.name] = ForestStars()
     if quick:
         lineup = {name: lineup[name] for name in QUICK}
-    measure = measure and not quick
+    made_with: dict[str, Any] = {"seed": settings.seed, "memory_limit": settings.memory_limit, "own": fit is None}
+    if base is not None:
+        base.check_settings(_fitting(lineup, base.snapshot.models))
+        made_with["base"] = base.snapshot.id
+    measure = measure and not quick and base is None
     if fit is None or measure:  # `fit` refuses by itself what does not fit
         affordable = _fitting(lineup, _affordable(lineup, dataset, settings.memory_limit))
         check_memory(dataset, affordable, measure=measure, budget=settings.memory_budget)
-    made_with = {"seed": settings.seed, "memory_limit": settings.memory_limit, "measure": measure, "own": fit is None}
-    checkpoints = Checkpoints(settings.checkpoints_dir, dataset, lineup, made_with)
+    checkpoints = Checkpoints(settings.checkpoints_dir, dataset, lineup, made_with | {"measure": measure})
     metrics: Mapping[str, Mapping[str, float]] = {}
     if measure:
         start = time.perf_counter()
         metrics, lineup = _measured(dataset, lineup, settings, on_progress, checkpoints)
         seconds["measuring"] = time.perf_counter() - start
-    fitted, fit_seconds, skipped = fit_lineup(lineup, dataset, settings, on_progress, checkpoints, fit)
+    fitted, fit_seconds, skipped = fit_lineup(lineup, dataset, settings, on_progress, checkpoints, fit, base)
     metrics = {name: figures for name, figures in metrics.items() if name in fitted}
     seconds |= fit_seconds
     start = time.perf_counter()
     spaces = encoded | model_spaces(dataset, fitted, settings.seed)
-    spaces = finished(spaces, settings, on_progress, approximate=not quick)
+    spaces = finished(spaces, settings, on_progress, approximate=not quick, base=base)
     seconds["spaces"] = time.perf_counter() - start
     default = next((name for name in (settings.default_model, *PREFERRED) if name in fitted), next(iter(fitted)))
     on_progress("writing the snapshot", 0.0)
@@ -171,6 +176,7 @@ def train_dataset(
             "skipped": skipped,
             "include_store": include_store,
             "quick": quick,
+            **({"incremental": base.described()} if base is not None else {}),
             **({"device": device.device_kind} if (device := current_device()) else {}),
         },
     )
@@ -179,6 +185,18 @@ def train_dataset(
     checkpoints.remove()
     on_progress("writing the snapshot", 1.0)
     return snapshot_id
+
+
+def _stored(dataset: Dataset, settings: Settings) -> tuple[Dataset, int]:
+    """The data set with the changes in its store, and the store's sequence number; 0: there is no store yet."""
+    if not settings.store_url and not settings.store_path(dataset.name).exists():
+        return dataset, 0
+    store = open_store(settings, dataset.name)
+    try:
+        watermark = store.seq()
+        return with_store(dataset, store), watermark
+    finally:
+        store.close()
 
 
 def with_notes(dataset: Dataset, notes: Sequence[str]) -> Dataset:
@@ -193,6 +211,7 @@ def fit_lineup(
     on_progress: Progress,
     checkpoints: Checkpoints | None = None,
     fit: Fit | None = None,
+    base: Base | None = None,
 ) -> tuple[dict[str, Model[Any]], dict[str, float], dict[str, str]]:
     """Fit models in order.
 
@@ -202,6 +221,7 @@ def fit_lineup(
     Args:
         checkpoints: where models that take long are kept, and found again.
         fit: fits each model; None: its own `fit`.
+        base: whose models are begun with.
 
     Returns:
         The models, the seconds that each took, and the reason for each that was skipped.
@@ -230,10 +250,12 @@ def fit_lineup(
 
         on_progress(what, 0.0)
 
-        def fit_one(smaller: Model[Any] = smaller, part: Progress = part) -> Model[Any]:
+        def fit_one(name: str = name, smaller: Model[Any] = smaller, part: Progress = part) -> Model[Any]:
             bound = smaller.bind(fitted) if smaller.parts else smaller
             if fit is not None:
                 return fit(bound, dataset, part)
+            if base is not None:
+                return base.fit(name, bound, dataset, memory_limit=settings.memory_limit, progress=part)
             return bound.fit(dataset, memory_limit=settings.memory_limit, progress=part)
 
         start = time.perf_counter()

@@ -31,7 +31,8 @@ from matinee.snapshots.spaces import Space, lifted
 from matinee.spaces.blend_space import blend_movies
 from matinee.spaces.content_space import ContentSpace
 from matinee.spaces.series import SeriesFinder
-from matinee.training.movie_map import layout, method_for
+from matinee.training.incremental import Base
+from matinee.training.movie_map import grown_layout, layout, method_for
 
 Floats = NDArray[np.float32]
 
@@ -197,9 +198,18 @@ def _space(name: str, movies: MovieVectors, extra: Mapping[str, NDArray[Any]] | 
 
 
 def finished(
-    spaces: Mapping[str, Space], settings: Settings, on_progress: Progress = silent, *, approximate: bool = True
+    spaces: Mapping[str, Space],
+    settings: Settings,
+    on_progress: Progress = silent,
+    *,
+    approximate: bool = True,
+    base: Base | None = None,
 ) -> dict[str, Space]:
-    """The spaces with maps and, if `approximate`, with an index of each installed kind."""
+    """The spaces with maps and, if `approximate`, with an index of each installed kind.
+
+    Args:
+        base: whose maps are kept, with new movies placed among their neighbors.
+    """
     done: dict[str, Space] = {}
     kinds = [kind for kind in available_kinds() if kind != "exact"] if approximate else []
     for number, (name, space) in enumerate(spaces.items()):
@@ -215,9 +225,11 @@ def finished(
         # The last value of a lifted vector only encodes the length of the others.
         queries = space.asked(space.vectors)
         method = method_for(len(queries), settings.map_method)
+        vectors = queries[:, :-1] if space.lifted else queries
+        kept = None if base is None else base.map_points(space, method)
         done[name] = replace(
             space,
-            layout=layout(queries[:, :-1] if space.lifted else queries, method, settings.seed),
+            layout=layout(vectors, method, settings.seed) if kept is None else grown_layout(vectors, kept),
             layout_method=method,
             indexes=indexes,
         )

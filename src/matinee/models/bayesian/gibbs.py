@@ -146,6 +146,7 @@ def gibbs(
     noise_prior: float,
     seed: int,
     ordinal: OrderedProbit | None = None,
+    near: Doubles | None = None,
 ) -> Iterator[Sample]:
     """A Markov chain: one sample a sweep, from the first on (leave the first ones out).
 
@@ -155,6 +156,7 @@ def gibbs(
         noise_prior: how many ratings the common prior of a user's noise counts as.
         seed: the same seed, data and number of factors give the same chain, whatever the number of threads.
         ordinal: stars are levels, whose latent values are sampled, too; the samples are of these.
+        near: (n_items, 1 + d), biases and factors of the movies that the chain begins with; NaN: drawn.
 
     Raises:
         MissingExtraError: Numba is not installed.
@@ -170,6 +172,8 @@ def gibbs(
     width = 1 + n_factors
     left = _Rows(users, width, by_user, True, rng)
     right = _Rows(movies, width, by_movie, False, rng)
+    if near is not None:
+        right.rows = np.where(np.isnan(near), right.rows, near)
     variance = max(float(stars.var()), 1e-3)
     noise, precise = variance / 1.5, 1 / (_LEAST_NOISE * variance)
     alpha = np.full(n_users, 1 / noise)

@@ -35,6 +35,8 @@ _MEAN_PRIOR = 3.0
 """Ratings' worth of the model's expectation in the mean stars of a movie."""
 TIME_EFFECT = TimeEffect()
 _DRAFT_SWEEPS = 32
+_REFIT_SHARE, _REFIT_BURN_IN = 0.5, 6
+"""A chain that begins with a sample of an earlier state of the data takes this share of the sweeps, these left out."""
 _LATENT_UPDATES = 2
 """Updates of the latent values of a history that is folded in."""
 _NOISE_SAMPLES = 2
@@ -209,6 +211,24 @@ class BayesianStars(Model[BayesianStarsConfig]):
         return self._content.item_vectors
 
     def _fit(self, dataset: Dataset, progress: Progress) -> None:
+        config = self.config
+        sweeps = config.sweeps or default_sweeps(len(dataset.ratings))
+        first = int(config.burn_in * sweeps)
+        self._learn(dataset, progress, sweeps, first)
+
+    def _refit(self, dataset: Dataset, earlier: Self, rows: Rows, progress: Progress) -> None:
+        """With the chain going on from the last sample, which takes less time to forget its start."""
+        width = 1 + self.config.n_factors
+        near = np.full((self.n_items, width), np.nan)
+        near[rows[rows >= 0]] = earlier._blocks()[rows >= 0, -width:]
+        whole = self.config.sweeps or default_sweeps(len(dataset.ratings))
+        sweeps = max(round(_REFIT_SHARE * whole), min(whole, 2))
+        self._learn(dataset, progress, sweeps, min(_REFIT_BURN_IN, sweeps // 2), near)
+
+    def _learn(
+        self, dataset: Dataset, progress: Progress, sweeps: int, first: int, near: NDArray[np.float64] | None = None
+    ) -> None:
+        """Learn from a chain of so many sweeps, samples from `first` on; `near`: what it begins with, see `gibbs`."""
         config, catalog = self.config, dataset.catalog
         contents = self._vectors()
         matrix = dataset.ratings.matrix()
@@ -216,8 +236,6 @@ class BayesianStars(Model[BayesianStarsConfig]):
         self._mean = StarScale.of(dataset).mean
         self._ordinal = OrderedProbit.of(matrix.data) if config.link == "probit" and matrix.nnz else None
         self._features, users, movies = SideFeatures.of(matrix, catalog.years, contents)
-        sweeps = config.sweeps or default_sweeps(matrix.nnz)
-        first = int(config.burn_in * sweeps)
         kept = set(
             np.unique(np.linspace(first, sweeps - 1, min(config.n_samples, sweeps - first)).astype(int)).tolist()
         )
@@ -235,6 +253,7 @@ class BayesianStars(Model[BayesianStarsConfig]):
                 noise_prior=config.noise_prior,
                 seed=config.seed,
                 ordinal=self._ordinal,
+                near=near,
             )
             for number, sample in enumerate(chain):
                 if number in kept:

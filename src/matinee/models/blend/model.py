@@ -208,6 +208,21 @@ class Blend(Model[BlendConfig]):
             self._learns = self.learning_memory(dataset) <= memory_limit
         return super().fit(dataset, memory_limit=memory_limit, progress=progress)
 
+    def refit(
+        self,
+        dataset: Dataset,
+        earlier: Self,
+        rows: NDArray[np.int64],
+        *,
+        memory_limit: int | None = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """With the weights that the earlier blend of the same parts learned: they were learned on held-out ratings."""
+        del rows
+        if self.config.curves is None and self.config.weights == earlier.config.weights:
+            self.config = self.config.model_copy(update={"curves": earlier.config.curves})
+        return self.fit(dataset, memory_limit=memory_limit, progress=progress)
+
     def learning_memory(self, dataset: Dataset) -> int:
         """Peak bytes that learning the weights takes: what all parts keep and one needs, and the candidates."""
         parts = [self.part(name) for name in self.config.weights]
