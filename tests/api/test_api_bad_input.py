@@ -226,8 +226,8 @@ def test_an_unknown_model_names_the_known_ones(client: Client) -> None:
     assert "blend" in answer.json()["detail"]
 
 
-MANY = [0] * 100_000
-FIELDS = {str(number): 0 for number in range(100_000)}
+MANY = [0] * 120_000
+FIELDS = {str(number): 0 for number in range(120_000)}
 
 
 @pytest.mark.parametrize(
