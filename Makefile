@@ -47,7 +47,7 @@ test: $(VENV)/.dev ## every check and all tests but extended ones
 	wait $$check || status=1; cat "$$log"; \
 	exit $$status
 
-test-all: ## the same with the tests marked as extended: phones, dark colors, clusters, long benchmarks
+test-all: ## the same with the tests marked as extended: phones, languages, second servers, long runs
 	@$(MAKE) test PYTEST_OPTIONS="-m '' $(PYTEST_OPTIONS)"
 
 coverage: ## all tests with branch coverage, which takes a quarter longer and must reach 90 %

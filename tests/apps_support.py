@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -112,6 +114,79 @@ class Service:
         """The end of its log."""
         text = self.log.read_text(encoding="utf-8", errors="replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
+
+
+class Door(Service):
+    """An address of a service that can be shut: as before a stopped one, connections are refused and open ones end.
+
+    Nothing has to start again, which takes seconds each time. tests/browser stops and starts the services themselves.
+    """
+
+    def __init__(self, behind: Service) -> None:
+        super().__init__(behind.words, behind.ready, behind.log, behind.environment)
+        self.behind = behind.port
+        self._ways: list[socket.socket] = []
+        self._open = threading.Event()
+        self._guard: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Let in who comes, at the same address as before."""
+        self._open.set()
+        self._guard = threading.Thread(target=self._let_in, args=(socket.create_server(("127.0.0.1", self.port)),))
+        self._guard.start()
+
+    def stop(self) -> None:
+        """Shut the door, also on those who are in."""
+        if self._guard is not None:
+            self._open.clear()
+            self._guard.join(10)
+            self._guard = None
+
+    @property
+    def up(self) -> bool:
+        return self._guard is not None
+
+    def _let_in(self, door: socket.socket) -> None:
+        threads = []
+        with door:
+            door.settimeout(0.02)
+            while self._open.is_set():
+                with suppress(TimeoutError):
+                    came = door.accept()[0]
+                    came.settimeout(None)  # on some systems it has that of the door
+                    way = socket.create_connection(("127.0.0.1", self.behind))
+                    self._ways += (came, way)
+                    for one, other in ((came, way), (way, came)):
+                        threads.append(threading.Thread(target=_hand_on, args=(one, other)))
+                        threads[-1].start()
+        for one in self._ways:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join(10)
+        for one in self._ways:
+            one.close()
+        self._ways.clear()
+
+
+def _hand_on(one: socket.socket, other: socket.socket) -> None:
+    with suppress(OSError):
+        while part := one.recv(1 << 16):
+            other.sendall(part)
+    for each in (one, other):
+        with suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def behind_door(service: Service) -> Iterator[Door]:
+    """A door to the service that is open."""
+    door = Door(service)
+    door.start()
+    try:
+        yield door
+    finally:
+        door.stop()
 
 
 @contextmanager

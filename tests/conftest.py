@@ -33,6 +33,13 @@ hypothesis.settings.register_profile("matinee", deadline=None)
 hypothesis.settings.load_profile("matinee")
 
 
+LONG = (
+    *("test_browser_tonight.py", "test_browser_film.py", "test_browser_foryou.py", "test_browser_studio_models.py"),
+    *("test_browser_studio_recommender.py", "test_browser_similar.py", "test_browser_outage.py"),
+    *("test_browser_search.py", "test_browser_shell.py", "test_browser_studio_data.py", "test_browser_guard.py"),
+)
+"""Files of tests/browser that take longest, in this order: not the number of their tests tells, but what these walk."""
+
 BEGUN = pytest.StashKey[list[subprocess.Popen[bytes]]]()
 
 
@@ -60,10 +67,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files of tests/browser come last, see there; of both kinds the small ones, so that processes end together."""
+    """Files of tests/browser come last, see there; of both kinds the short ones, so that processes end together."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         browser, sizes = Path(__file__).parent / "browser", Counter(item.path for item in items)
-        items.sort(key=lambda item: (browser in item.path.parents, -sizes[item.path], item.path))
+        long = {name: place for place, name in enumerate(LONG)}
+
+        def place(item: pytest.Item) -> tuple[bool, int, int, Path]:
+            path = item.path
+            return browser in path.parents, long.get(path.name, len(LONG)), -sizes[path], path
+
+        items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

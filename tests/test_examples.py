@@ -92,6 +92,7 @@ def test_first_list(tmp_path: Path) -> None:
     assert "Toy Story 2" in shown
 
 
+@pytest.mark.extended
 def test_compare_models(tmp_path: Path, shared_data: Path) -> None:
     shown = run("2-compare-models.ipynb", tmp_path, shared_data / "ml-100k")
     assert "ease λ=800" in shown

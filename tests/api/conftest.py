@@ -62,6 +62,15 @@ def client(engine: Engine) -> Iterator[Client]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def reader(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """One application for all tests that store nothing: they ask, or are refused."""
+    folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("reader") / "served"))
+    settings = Settings(data_dir=folder)
+    with Engine.open(settings) as engine, Client(create_app(settings, engine)) as opened:
+        yield opened
+
+
 @pytest.fixture
 def client_with(data_dir: Path, recommender_url: str) -> Iterator[Callable[..., Client]]:
     """Makes clients of applications with other settings, over the same data folder."""

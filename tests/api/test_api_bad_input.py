@@ -107,18 +107,17 @@ def test_unknown_query_parameters_are_refused_and_of_duplicates_the_last_counts(
 
 
 @pytest.mark.parametrize(("method", "path"), [(m, p) for m, p, _ in ROUTES if "{" in p])
-def test_ids(client: Client, method: str, path: str) -> None:
+def test_ids(reader: Client, method: str, path: str) -> None:
     body = {"json": BODIES[f"{method} {path}"]} if f"{method} {path}" in BODIES else {}
     for bad in ("x" * 65, "%00", "a%0Ab"):
         own = dict.fromkeys(("snapshot_id", "run_id", "key", "experiment", "arm"), "%20")
         url = path.format(**own, user_id="u1") if any(name in path for name in own) else filled(path, bad, bad)
-        assert_problem(client.request(method, url, **body), 422)
+        assert_problem(reader.request(method, url, **body), 422)
     if "movie_id" in path:
-        answer = client.request(method, filled(path, film="no-such-film"), **body)
         if method != "PUT" or "ratings" in path:
-            assert_problem(answer, 404)
+            assert_problem(reader.request(method, filled(path, film="no-such-film"), **body), 404)
     elif method == "GET" and "recommendations" not in path and "states" not in path:
-        assert_problem(client.request(method, filled(path, user="no-such-user")), 404)
+        assert_problem(reader.request(method, filled(path, user="no-such-user")), 404)
 
 
 @pytest.mark.parametrize(("method", "path", "route"), WITH_BODY, ids=[f"{m} {p}" for m, p, _ in WITH_BODY])
@@ -227,8 +226,8 @@ def test_an_unknown_model_names_the_known_ones(client: Client) -> None:
     assert "blend" in answer.json()["detail"]
 
 
-MANY = [0] * 200_000
-FIELDS = {str(number): 0 for number in range(200_000)}
+MANY = [0] * 120_000
+FIELDS = {str(number): 0 for number in range(120_000)}
 
 
 @pytest.mark.parametrize(
@@ -252,9 +251,9 @@ FIELDS = {str(number): 0 for number in range(200_000)}
     ],
 )
 def test_bodies_of_very_many_items_are_refused_before_each_is_checked(
-    client: Client, method: str, path: str, body: object
+    reader: Client, method: str, path: str, body: object
 ) -> None:
-    answer = client.request(method, path, json=body)
+    answer = reader.request(method, path, json=body)
     assert_problem(answer, 422)
     assert "at most" in answer.json()["detail"].lower()
     assert len(answer.json()["errors"]) == 1

@@ -12,7 +12,7 @@ from matinee.settings import Settings
 PREFIXES = ("", "/classic")
 
 
-@pytest.fixture(params=["here", "remote"])
+@pytest.fixture(params=["here", pytest.param("remote", marks=pytest.mark.extended)])
 def scoring(request: pytest.FixtureRequest) -> str:
     """What is tested holds whoever scores."""
     who: str = request.param
@@ -121,11 +121,11 @@ def test_update_ratings(client: Client, prefix: str) -> None:
         ([], 422),
     ],
 )
-def test_update_ratings_stores_all_or_nothing(client: Client, bad: object, status: int) -> None:
-    answer = client.post("/update_ratings", json={"fine": {"movie_id": "m1", "ratings": 4}, "e": bad})
+def test_update_ratings_stores_all_or_nothing(reader: Client, bad: object, status: int) -> None:
+    answer = reader.post("/update_ratings", json={"fine": {"movie_id": "m1", "ratings": 4}, "e": bad})
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
-    assert client.get("/feature/fine").status_code == 404
+    assert reader.get("/feature/fine").status_code == 404
 
 
 def test_update_ratings_is_limited(client: Client) -> None:

@@ -10,7 +10,7 @@ from api_support import Client
 from matinee.engine.explain import Explanation
 
 
-@pytest.fixture(params=["here", "remote"])
+@pytest.fixture(params=["here", pytest.param("remote", marks=pytest.mark.extended)])
 def scoring(request: pytest.FixtureRequest) -> str:
     """What is tested holds whoever scores."""
     who: str = request.param
@@ -61,8 +61,8 @@ def test_a_film_added_a_moment_ago(client: Client) -> None:
 
 
 @pytest.mark.parametrize("model", ["ease", "popular", "content", "stars"])
-def test_a_model_by_name(client: Client, model: str) -> None:
-    assert client.get("/v1/users/u3/explanations/m1", params={"model": model}).json()["model"] == model
+def test_a_model_by_name(reader: Client, model: str) -> None:
+    assert reader.get("/v1/users/u3/explanations/m1", params={"model": model}).json()["model"] == model
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_a_model_by_name(client: Client, model: str) -> None:
         ("%00/explanations/m1", 422, "user_id"),
     ],
 )
-def test_faults(client: Client, path: str, status: int, names: str) -> None:
-    answer = client.get(f"/v1/users/{path}")
+def test_faults(reader: Client, path: str, status: int, names: str) -> None:
+    answer = reader.get(f"/v1/users/{path}")
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
     assert names in answer.json()["detail"]

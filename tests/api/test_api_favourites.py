@@ -38,6 +38,14 @@ def movies(small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         yield client
 
 
+@pytest.fixture(scope="module")
+def refusing(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A service over the same films, for questions that are refused."""
+    settings = Settings(data_dir=Path(shutil.copytree(small, tmp_path_factory.mktemp("refusing") / "own")))
+    with Engine.open(settings) as engine, Client(create_app(settings, engine)) as client:
+        yield client
+
+
 def ask(client: Client, path: str = "/favourites", **body: Any) -> dict[str, Any]:
     answer = client.post(path, json=body)
     assert answer.status_code == 200, answer.text
@@ -121,8 +129,8 @@ def test_a_film_of_which_nothing_is_known(movies: Client) -> None:
         ({"movie_ids": ["1", "nope"]}, 404),
     ],
 )
-def test_faults_of_favourites(movies: Client, body: dict[str, Any], status: int) -> None:
-    answer = movies.post("/favourites", json=body)
+def test_faults_of_favourites(refusing: Client, body: dict[str, Any], status: int) -> None:
+    answer = refusing.post("/favourites", json=body)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
 

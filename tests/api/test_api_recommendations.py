@@ -17,7 +17,7 @@ from matinee.settings import Settings
 URL = "/v1/users/u1/recommendations"
 
 
-@pytest.fixture(params=["here", "remote"])
+@pytest.fixture(params=["here", pytest.param("remote", marks=pytest.mark.extended)])
 def scoring(request: pytest.FixtureRequest) -> str:
     """What is tested holds whoever scores."""
     who: str = request.param
@@ -132,8 +132,8 @@ def test_every_option(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("spelled", "meant"), [("true", 1), ("1", 1), ("yes", 1), ("false", 0), ("0", 0), ("no", 0)])
-def test_spellings_of_booleans(client: Client, spelled: str, meant: int) -> None:
-    assert ("tags" in client.get(URL, params={"metadata": spelled}).json()["items"][0]) is bool(meant)
+def test_spellings_of_booleans(reader: Client, spelled: str, meant: int) -> None:
+    assert ("tags" in reader.get(URL, params={"metadata": spelled}).json()["items"][0]) is bool(meant)
 
 
 def test_metadata(client: Client) -> None:

@@ -162,6 +162,7 @@ def test_a_film_and_a_poster_wait_over_a_restart_and_are_found_when_the_encoder_
     assert "were embedded" in log
 
 
+@pytest.mark.extended
 def test_two_workers_and_a_second_core_embed_each_film_hardly_more_than_once(
     trained: Settings, started: Callable[..., Process], tmp_path: Path
 ) -> None:

@@ -357,6 +357,7 @@ def stored(server: Server) -> int:
     return int(ratings)
 
 
+@pytest.mark.extended
 @posix
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="memory of Linux")
 def test_memory_is_flat_over_an_import_of_200_000_lines(data_dir: Path, tmp_path: Path) -> None:

@@ -199,6 +199,7 @@ def test_one_request_is_followed_through_two_services_by_their_logs(data_dir: Pa
     assert any(one["logger"] == "uvicorn.error" for one in json_lines(core.log))
 
 
+@pytest.mark.extended
 def test_text_logs_have_a_line_for_a_request_where_that_is_asked_for(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

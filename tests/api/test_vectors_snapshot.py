@@ -181,6 +181,7 @@ def test_a_snapshot_without_posters_says_what_to_do(settings: Settings) -> None:
             assert time.monotonic() < end
 
 
+@pytest.mark.extended
 def test_two_processes_and_the_remote_index(settings: Settings, trained: str, tmp_path: Path) -> None:
     two = settings.model_copy(update={"workers": 2})
     assert as_environment(two)["MATINEE_WORKERS"] == "2"

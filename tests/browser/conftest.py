@@ -122,7 +122,8 @@ def _all_up() -> Iterator[None]:
 
 @contextmanager
 def watched(browser: Browser, size: tuple[int, int], **options: Any) -> Iterator[Page]:
-    given = {"locale": "en-GB"} | options
+    # Movements, Streamlit's above all, are a third of a page's work; pages of a phone have them.
+    given = {"locale": "en-GB", "reduced_motion": "reduce"} | options
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **given)
     watch = watches[context] = Watch(context)
     context.set_default_timeout(1000 * SECONDS)
@@ -144,7 +145,7 @@ def page(browser: Browser, tmp_path: Path) -> Iterator[Page]:
 @pytest.fixture
 def phone(browser: Browser, tmp_path: Path) -> Iterator[Page]:
     """A page of a phone's size, touched by a finger."""
-    with watched(browser, PHONE, has_touch=True, is_mobile=True) as opened:
+    with watched(browser, PHONE, has_touch=True, is_mobile=True, reduced_motion="no-preference") as opened:
         yield opened
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 import httpx
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from apps_support import Service
@@ -106,6 +107,7 @@ def test_a_film_that_nobody_has_rated_counts_by_its_content(web: Service, page: 
     expect(items(page)).to_have_count(10)
 
 
+@pytest.mark.extended
 def test_any_text_in_the_boxes(web: Service, page: Page) -> None:
     visit(page, web, "&film1=nothing&film2=<b>x</b>&model=astrology")
     expect(page.locator("#favourites").get_by_role("alert")).to_contain_text("no film with the id “<b>x</b>”")
@@ -115,6 +117,7 @@ def test_any_text_in_the_boxes(web: Service, page: Page) -> None:
     expect(page.locator("#favourites").get_by_role("alert")).to_contain_text("No title comes near “<b>${1}</b>{{x}}”")
 
 
+@pytest.mark.extended
 def test_the_core_stops_and_comes_back_while_one_chooses(
     web: Service, core: Service, page: Page, allow_errors: Callable[[Page], None]
 ) -> None:

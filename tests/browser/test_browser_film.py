@@ -96,6 +96,7 @@ def test_a_film_s_page(web: Service, page: Page, calm: Calm) -> None:
     calm(page)
 
 
+@pytest.mark.extended
 def test_on_a_phone_one_below_the_other(web: Service, phone: Page, calm: Calm) -> None:
     film = visit(phone, web, "&film=318")
     heading(phone, "Shawshank")
@@ -142,6 +143,7 @@ def test_plots_by_words_or_by_meaning(web: Service, page: Page, calm: Calm) -> N
     expect(meaning).to_have_attribute("aria-pressed", "true")  # of the next film, too
 
 
+@pytest.mark.extended
 def test_in_dark_colours(web: Service, dark: Page, calm: Calm) -> None:
     visit(dark, web, "&film=318")
     heading(dark, "Shawshank")
@@ -220,7 +222,7 @@ def test_stars_are_given_and_taken_back(web: Service, page: Page, new_user: Call
     expect(ratings).to_have_text(before, use_inner_text=True)
 
 
-@pytest.mark.parametrize("press", ["click", "Enter"])
+@pytest.mark.parametrize("press", ["click", pytest.param("Enter", marks=pytest.mark.extended)])
 def test_half_a_star_less_and_the_whole_again(
     web: Service, page: Page, new_user: Callable[[], str], calm: Calm, press: str
 ) -> None:
@@ -264,6 +266,7 @@ def test_what_to_expect_and_why(web: Service, page: Page) -> None:
     )
 
 
+@pytest.mark.extended
 def test_the_core_stops_and_comes_back(
     web: Service, core: Service, page: Page, allow_errors: Callable[[Page], None], new_user: Callable[[], str]
 ) -> None:
@@ -288,7 +291,13 @@ def test_the_core_stops_and_comes_back(
 # --- odd films -------------------------------------------------------------------------------------------------
 @pytest.mark.usefixtures("odd")
 @pytest.mark.parametrize(
-    ("name", "title"), [("bare", "Bare"), ("hostile", HOSTILE), ("long", LONG.strip()), ("rtl", "فيلم")]
+    ("name", "title"),
+    [
+        pytest.param("bare", "Bare", marks=pytest.mark.extended),
+        ("hostile", HOSTILE),
+        ("long", LONG.strip()),
+        pytest.param("rtl", "فيلم", marks=pytest.mark.extended),
+    ],
 )
 def test_odd_films_have_a_whole_page(web: Service, page: Page, phone: Page, calm: Calm, name: str, title: str) -> None:
     for each in (page, phone):
@@ -361,6 +370,7 @@ def test_escape_closes_and_then_empties(web: Service, page: Page) -> None:
     expect(box).to_be_focused()
 
 
+@pytest.mark.extended
 def test_a_touch_chooses(web: Service, phone: Page) -> None:
     visit(phone, web, "")
     box_of(phone).press_sequentially("blade runer")

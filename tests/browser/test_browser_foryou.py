@@ -408,6 +408,7 @@ def test_choosing_a_user_and_being_a_guest(web: Service, page: Page, calm: Calm)
     expect(page.locator("#who .user")).to_have_text("414")
 
 
+@pytest.mark.extended
 def test_a_name_may_hold_anything_but_not_everything(web: Service, page: Page, calm: Calm) -> None:
     page.goto(f"{web.url}/?tab=for-you")
     page.locator("#wall li").first.wait_for()
@@ -431,6 +432,7 @@ def test_a_name_may_hold_anything_but_not_everything(web: Service, page: Page, c
 
 
 # --- trouble ---------------------------------------------------------------------------------------------------
+@pytest.mark.extended
 def test_the_core_stops_and_comes_back(core: Service, web: Service, page: Page, new_user: NewUser) -> None:
     allow_errors(page)
     opened(page, web, new_user())
@@ -449,6 +451,7 @@ def test_the_core_stops_and_comes_back(core: Service, web: Service, page: Page, 
     expect(page.locator("#ratings .trouble")).to_have_count(0)
 
 
+@pytest.mark.extended
 def test_the_web_app_stops_and_comes_back(web: Service, page: Page, new_user: NewUser) -> None:
     allow_errors(page)
     opened(page, web, new_user())

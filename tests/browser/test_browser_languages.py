@@ -57,10 +57,12 @@ def done(page: Page, selector: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "language", ["de", *(pytest.param(one, marks=pytest.mark.extended) for one in OTHERS if one != "de")]
+    ("language", "every"),
+    [("de", False), *(pytest.param(language, True, marks=pytest.mark.extended) for language in OTHERS)],
 )
 def test_no_english_is_left(
     language: str,
+    every: bool,
     web: Service,
     core: Service,
     reader: Callable[[str], AbstractContextManager[Page]],
@@ -90,7 +92,7 @@ def test_no_english_is_left(
     }
     left = {}
     with reader(language) as page:
-        for address, shown in pages.items():
+        for address, shown in list(pages.items())[:: 1 if every else 5]:
             page.goto(f"{web.url}/?{address}")
             done(page, f"{shown} >> visible=true")
             for row in page.locator(".shelf").all():  # rows are asked for when they come near

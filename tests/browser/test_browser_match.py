@@ -79,6 +79,7 @@ def test_match_shows_five_posters_of_a_chosen_file(opened: Page, poster: Path, c
     opened.wait_for_url(f"**/?tab=film&film={SHAWSHANK}*")
 
 
+@pytest.mark.extended
 def test_match_is_asked_again_when_the_number_changes(opened: Page, poster: Path) -> None:
     choose(opened, poster)
     expect(opened.locator(FOUND)).to_have_count(5)
@@ -149,7 +150,7 @@ def test_match_starts_from_a_film(opened: Page) -> None:
     expect(opened.locator(".matches h3")).to_contain_text("The Shawshank Redemption")
 
 
-@pytest.mark.parametrize("size", ["phone", "dark"])
+@pytest.mark.parametrize("size", [pytest.param("phone", marks=pytest.mark.extended), "dark"])
 def test_match_on_other_screens(web: Service, size: str, request: pytest.FixtureRequest, calm: Calm) -> None:
     page: Page = request.getfixturevalue(size)
     page.goto(f"{web.url}/?tab=match&film={SHAWSHANK}&k=7")
@@ -158,6 +159,7 @@ def test_match_on_other_screens(web: Service, size: str, request: pytest.Fixture
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.extended
 def test_match_while_the_core_is_away(
     opened: Page, core: Service, poster: Path, allow_errors: Callable[[Page], None]
 ) -> None:

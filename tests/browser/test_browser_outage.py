@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from apps_support import Service
@@ -39,6 +40,7 @@ def test_a_core_that_stops_between_two_clicks(
     assert page.locator("#picks li").count() == 10
 
 
+@pytest.mark.extended
 def test_addresses_that_are_opened_while_the_core_is_away(core: Service, web: Service, phone: Page) -> None:
     allow_errors(phone)
     alert = phone.get_by_role("alert").filter(has_text=AWAY)
@@ -129,6 +131,7 @@ def test_a_web_app_that_stops_and_returns(web: Service, page: Page, new_user: Ca
     expect(ratings).to_have_count(2)
 
 
+@pytest.mark.extended
 def test_a_studio_whose_core_stops_comes_back_by_itself(core: Service, studio: Service, page: Page, calm: Calm) -> None:
     allow_errors(page)
     page.goto(studio.url)

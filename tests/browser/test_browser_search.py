@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from apps_support import Service
@@ -109,6 +110,7 @@ def test_any_text(web: Service, page: Page) -> None:
     expect(results(page)).to_have_count(12)
 
 
+@pytest.mark.extended
 def test_the_core_stops_and_comes_back_while_one_searches(
     web: Service, core: Service, page: Page, allow_errors: Callable[[Page], None]
 ) -> None:
@@ -124,6 +126,7 @@ def test_the_core_stops_and_comes_back_while_one_searches(
     expect(results(page).first).to_contain_text("Alien")
 
 
+@pytest.mark.extended
 def test_search_in_dark_colours(web: Service, dark: Page, calm: Calm) -> None:
     visit(dark, web, "&q=alien")
     expect(results(dark).first).to_be_visible()

@@ -19,7 +19,7 @@ def chosen(page: Page) -> str:
     return page.get_by_role("tab", selected=True).inner_text()
 
 
-@pytest.mark.parametrize("kind", ["page", "phone"])
+@pytest.mark.parametrize("kind", [pytest.param("page", marks=pytest.mark.extended), "phone"])
 def test_every_tab_has_its_address(request: pytest.FixtureRequest, kind: str, web: Service, calm: Calm) -> None:
     page: Page = request.getfixturevalue(kind)
     for tab, (label, _) in PAGES.items():
@@ -83,7 +83,7 @@ def swipe_to_the_left_end(phone: Page, row: Locator) -> None:
         finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
-@pytest.mark.parametrize("size", [(390, 844), (320, 700)])
+@pytest.mark.parametrize("size", [pytest.param((390, 844), marks=pytest.mark.extended), (320, 700)])
 def test_a_phone_scrolls_the_row_of_tabs(web: Service, phone: Page, calm: Calm, size: tuple[int, int]) -> None:
     phone.set_viewport_size({"width": size[0], "height": size[1]})
     phone.goto(f"{web.url}/?tab=favourites")
@@ -180,13 +180,18 @@ def test_a_tab_that_was_left_before_it_was_open_does_not_come_back(web: Service,
 @pytest.mark.parametrize(
     "query",
     [
-        "?tab=nothing",
         "?tab=film&film=%00%ff..%2F",
         "?tab=for-you&user=a%2Fb&n=abc&diversity=9e9&filter=%22",
-        "?tab=similar&title=%3Cscript%3Ealert(1)%3C/script%3E&n=-1",
-        "?tab=search&q=" + "x" * 3000,
         "?tab=%3Cimg%20src=x%20onerror=alert(1)%3E",
-        "?" + "&" * 500,
+        *(
+            pytest.param(query, marks=pytest.mark.extended)
+            for query in (
+                "?tab=nothing",
+                "?tab=similar&title=%3Cscript%3Ealert(1)%3C/script%3E&n=-1",
+                "?tab=search&q=" + "x" * 3000,
+                "?" + "&" * 500,
+            )
+        ),
     ],
     ids=lambda query: query[:30],
 )

@@ -91,6 +91,7 @@ def test_similar_finds_a_misspelt_title(opened: Page, calm: Calm) -> None:
     calm(opened)
 
 
+@pytest.mark.extended
 def test_similar_with_another_index_and_number(opened: Page) -> None:
     opened.get_by_role("radio", name="Annoy").check()
     opened.locator("#similar-n input[type=number]").fill("12")
@@ -120,6 +121,7 @@ def test_similar_by_plot(opened: Page, calm: Calm) -> None:
     expect(opened.locator("#similar-found .trouble")).to_contain_text("no vectors of texts")
 
 
+@pytest.mark.extended
 def test_similar_does_not_recognise_a_title(opened: Page) -> None:
     for title in ("", "qwxzvk jjj", "x" * 10_000, "🎬🎬🎬"):
         recommend(opened, "Alien (1979)")
@@ -129,6 +131,7 @@ def test_similar_does_not_recognise_a_title(opened: Page) -> None:
         expect(opened.locator(FOUND)).to_have_count(0)
 
 
+@pytest.mark.extended
 def test_similar_by_enter_and_by_choosing(opened: Page) -> None:
     box = opened.get_by_role("combobox", name="Title of a film")
     box.fill("alien")
@@ -147,6 +150,7 @@ def test_similar_shows_a_title_as_text(opened: Page, hostile: str) -> None:
     expect(opened.locator(".film-map .say")).to_contain_text("newer than the map")
 
 
+@pytest.mark.extended
 def test_plot_before_any_query(opened: Page, calm: Calm) -> None:
     plot(opened)
     expect(opened.locator(".film-map .say")).to_contain_text("Here are all")
@@ -202,6 +206,7 @@ def test_films_of_the_map_show_themselves_and_can_be_gone_to(web: Service, page:
     page.wait_for_url(f"**/?tab=film&film={film.split('/')[2].split('?')[0]}*")
 
 
+@pytest.mark.extended
 def test_map_on_a_phone(web: Service, phone: Page, calm: Calm) -> None:
     phone.goto(f"{web.url}/?tab=similar&title=alien&by=annoy&n=4&view=map")
     phone.locator(DRAWN).wait_for(timeout=SLOW)
@@ -226,6 +231,7 @@ def test_map_in_the_dark_and_without_webgl(web: Service, dark: Page, calm: Calm)
     calm(dark)
 
 
+@pytest.mark.extended
 def test_similar_while_the_core_is_away(opened: Page, core: Service, allow_errors: Callable[[Page], None]) -> None:
     allow_errors(opened)
     core.stop()

@@ -15,6 +15,7 @@ from browser_support import listed, rated_in
 CLICKS = 24
 
 
+@pytest.mark.extended
 def test_every_click_on_a_star_draws_a_new_list(
     web: Service, page: Page, new_user: Callable[[], str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -111,6 +111,7 @@ def test_studio_comes_back_by_itself_when_the_core_does(core: Service, studio: S
     expect(titles(page)).to_have_count(10)
 
 
+@pytest.mark.extended
 def test_studio_says_it_when_it_is_opened_while_the_core_is_away(core: Service, studio: Service, phone: Page) -> None:
     core.stop()
     phone.goto(studio.url + "/?page=overview")

@@ -100,7 +100,7 @@ DROP = """(zone, [name, data]) => {
 }"""
 
 
-@pytest.mark.parametrize("kind", ["page", "phone"])
+@pytest.mark.parametrize("kind", ["page", pytest.param("phone", marks=pytest.mark.extended)])
 def test_an_export_is_dropped_and_the_list_comes(
     request: pytest.FixtureRequest, kind: str, web: Service, calm: Calm, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -369,7 +369,7 @@ def test_the_page_speaks_the_visitor_s_language(web: Service, german: Page, some
     expect(german.get_by_role("tab", selected=True)).to_have_text("Ce soir")
 
 
-@pytest.mark.parametrize("kind", ["page", "dark"])
+@pytest.mark.parametrize("kind", [pytest.param("page", marks=pytest.mark.extended), "dark"])
 def test_the_new_pages_are_calm_in_both_colours(
     request: pytest.FixtureRequest, kind: str, web: Service, someone: str, calm: Calm
 ) -> None:

@@ -266,6 +266,7 @@ def test_a_demo_that_ends_takes_its_training_with_it_and_the_next_one_finishes_i
     assert not demo.only_quick(settings)
 
 
+@pytest.mark.extended
 @posix
 def test_make_on_a_terminal_ends_well_after_ctrl_c(home: Path, tmp_path: Path) -> None:
     port = free_port()
@@ -290,6 +291,7 @@ def test_ctrl_c_in_the_middle_of_work_exits_130(folder: Path, tmp_path: Path) ->
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.extended
 @posix
 def test_ctrl_c_while_the_demo_trains_stops_both_processes(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "larger", n_users=3000)

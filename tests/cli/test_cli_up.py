@@ -119,6 +119,7 @@ def test_a_service_that_dies_ends_the_others(trained: dict[str, str], tmp_path: 
         assert not children["vectors"].is_running()
 
 
+@pytest.mark.extended
 def test_one_that_is_not_ready_in_time_says_what_it_answers(trained: dict[str, str], tmp_path: Path) -> None:
     environment = trained | {"MATINEE_DATA_DIR": str(tmp_path / "empty")}
     with up(environment, tmp_path / "log", "core", "--patience", "10") as started:

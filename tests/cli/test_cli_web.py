@@ -88,6 +88,7 @@ def ends(url: str) -> bool:
     return True
 
 
+@pytest.mark.extended
 @posix
 def test_a_web_app_that_dies_is_told_and_the_core_goes_on(home: Path, tmp_path: Path) -> None:
     with whole_demo(tmp_path / "log") as (command, core, _):

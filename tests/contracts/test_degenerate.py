@@ -141,7 +141,10 @@ def test_scores(model: Model[Any], dataset: Dataset) -> None:
 
 
 @pytest.mark.parametrize(
-    "pair", [pair for pair in PAIRS if pair[0] in MODELS and pair[0] not in FROM_CONTENT], ids="-".join, indirect=True
+    "pair",
+    [pytest.param(pair, marks=costly(pair[0])) for pair in PAIRS if pair[0] in MODELS and pair[0] not in FROM_CONTENT],
+    ids="-".join,
+    indirect=True,
 )
 def test_a_film_that_somebody_rated_has_a_score(model: Model[Any], dataset: Dataset) -> None:
     """Of models that learn from every rating."""

@@ -68,6 +68,9 @@ STARS = ["stars", "bayes", "recommendernet", "svd", "svdpp", "itemknnstars", "us
 LINEAR = ["slim", "rp3beta", "ease", "edlae", "higherease"]
 COLLABORATIVE = ["itemknn", *LINEAR, "ials", "featureals", "graph", "userkernel"]
 
+MEASURED_LONG = [*NEURAL, "bayes", "blend-learned", "content-vectors"]
+"""Those of which each allocation takes long to be counted."""
+
 
 def costly(kind: str) -> Any:
     """Of the models that a seed draws, which take most of the time, one is always tested."""
@@ -320,7 +323,7 @@ def test_checkerboard(kind: str) -> None:
         assert int(np.nanargmax(scores)) == own
 
 
-@pytest.mark.parametrize("kind", [*COLLABORATIVE, *STARS], indirect=True)
+@pytest.mark.parametrize("kind", [*COLLABORATIVE, *map(costly, STARS)], indirect=True)
 def test_fold_in_is_close_to_refit(kind: str) -> None:
     """A user who was left out of training gets nearly the scores of a model that saw the user."""
     data = random_dataset(n_users=150, density=0.35)
@@ -453,6 +456,11 @@ def larger() -> Dataset:
     return data
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.extended) if kind in MEASURED_LONG else kind for kind in VARIANTS],
+    indirect=True,
+)
 def test_memory_needed_is_an_upper_bound(kind: str, larger: Dataset) -> None:
     """Of a short training: what an epoch takes is given back before the next."""
     larger = data_for(kind, larger)

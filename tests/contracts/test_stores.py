@@ -753,12 +753,12 @@ class PostgresMachine(StoreMachine):
 
 
 TestPostgresMachine = PostgresMachine.TestCase
-TestPostgresMachine.settings = settings(max_examples=10, stateful_step_count=20, deadline=None)
+TestPostgresMachine.settings = settings(max_examples=4, stateful_step_count=20, deadline=None)
 
 
 class ElasticsearchMachine(StoreMachine):
     kind = "elasticsearch"
 
 
-TestElasticsearchMachine = ElasticsearchMachine.TestCase
+TestElasticsearchMachine = pytest.mark.extended(ElasticsearchMachine.TestCase)
 TestElasticsearchMachine.settings = settings(max_examples=4, stateful_step_count=12, deadline=None)

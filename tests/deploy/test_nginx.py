@@ -68,6 +68,7 @@ def http(nginx: Nginx) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.mark.extended
 def test_the_core_answers_although_one_of_two_is_away(http: httpx.Client) -> None:
     for _ in range(6):
         answer = http.get("/v1/users/1/recommendations", params={"n": 3})

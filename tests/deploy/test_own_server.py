@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from apps_support import serving, train_small
 
@@ -41,6 +42,7 @@ def shell(code: str, data: str, backups: Path) -> None:
     assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
 
 
+@pytest.mark.extended
 def test_a_restored_backup_has_the_ratings_of_its_day(tmp_path: Path) -> None:
     environment = train_small(tmp_path)
     data, backups = environment["MATINEE_DATA_DIR"], tmp_path / "backups"

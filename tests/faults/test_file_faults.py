@@ -12,7 +12,7 @@ from fault_points import Part, Sweep, points
 from fault_session import Stage
 from power_cuts import PowerCuts
 
-OPENED = 12
+OPENED = 6
 """Folders opened after power cuts, at most one more."""
 
 
@@ -27,8 +27,8 @@ def sweep(stage: Stage, layer: FaultLayer) -> Iterator[Sweep]:
     ("part", "error", "start", "every"),
     [
         pytest.param("session", "EIO", 3, 53, marks=pytest.mark.extended),
-        ("session", "ENOSPC-stays", 29, 71),
-        ("session", "short", 17, 61),
+        pytest.param("session", "ENOSPC-stays", 29, 71, marks=pytest.mark.extended),
+        ("session", "short", 17, 122),
         pytest.param("training", "EIO", 300, 400, marks=pytest.mark.extended),
         ("training", "ENOSPC-stays", 150, 400),
     ],

@@ -66,6 +66,7 @@ def fresh(stage: Stage) -> None:
     stage.fresh()
 
 
+@pytest.mark.extended
 def test_a_clock_that_jumps_changes_no_answer(stage: Stage, layer: FaultLayer) -> None:
     expected = stage.expectation()
     try:

@@ -81,6 +81,7 @@ def test_vectors_that_are_too_wide_are_refused(settings: Settings, name: str) ->
         ElasticsearchIndex(settings, name, np.arange(1), np.ones((1, 4097), dtype=np.float32))
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("variant", ["exact", "hnsw"])
 def test_more_than_one_answer_holds(settings: Settings, name: str, variant: Any) -> None:
     """More neighbors than the server gives at once, more allowed than one condition names, many queries."""

@@ -152,6 +152,7 @@ def test_a_core_starts_without_its_store_says_why_and_recovers_by_itself(
         core.end()
 
 
+@pytest.mark.extended
 def test_kill_9_of_the_node_amid_writes_loses_nothing_acknowledged(node: Node) -> None:
     factory = ElasticsearchFactory(node.url, "killed", timeout=10)
     store, other = factory(), factory()
@@ -299,6 +300,7 @@ def test_one_of_three_nodes_is_killed_and_reads_and_writes_go_on() -> None:
 
 
 # --- two cores ------------------------------------------------------------------------------------------------
+@pytest.mark.extended
 def test_two_cores_over_one_elasticsearch_see_each_others_ratings(
     settings: Settings, shared: ElasticsearchFactory, tmp_path: Path
 ) -> None:

@@ -199,6 +199,7 @@ def test_an_older_schema_is_copied_and_the_alias_moved(
 
 
 # --- commits ----------------------------------------------------------------------------------------------------
+@pytest.mark.extended
 def test_many_ratings_of_one_user_and_of_many(store: Store) -> None:
     ratings = [Rating("one", str(n), 1.0 + n % 5, n) for n in range(10_000)]
     assert store.put_ratings(ratings, key="k") == 10_000
@@ -212,6 +213,7 @@ def test_many_ratings_of_one_user_and_of_many(store: Store) -> None:
     assert not store.changes(-1).complete
 
 
+@pytest.mark.extended
 def test_many_movies_with_wide_vectors(store: Store) -> None:
     movies = [Movie(movie_id=str(n), title=f"Film {n}", overview="words " * 100) for n in range(1500)]
     vectors = [MovieVector(movie.movie_id, "text", "e", np.full(1280, 0.1, np.float32)) for movie in movies]
@@ -284,6 +286,7 @@ def test_a_reader_alone_applies_the_commit_of_a_process_that_died(factory: Elast
 
 
 # --- log and keys -----------------------------------------------------------------------------------------------
+@pytest.mark.extended
 def test_the_log_is_kept_short_while_writing(factory: ElasticsearchFactory) -> None:
     store = with_options(factory, keep_log=100)
     for start in range(0, 400, 10):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from matinee.errors import StoreError
 from matinee.stores import Rating
 from postgres_support import own_server
@@ -14,6 +16,7 @@ CRASHES = (300, 900, 1500)
 """Acknowledged writes after which the server is killed."""
 
 
+@pytest.mark.extended
 def test_kill_9_of_the_server_loses_nothing_acknowledged() -> None:
     with own_server() as server:  # with the settings that it has by default
         store = server.factory()()

@@ -12,17 +12,16 @@ import pytest
 
 from store_support import SqliteFactory, all_ratings, batch_of, write_until_killed
 
-ROUNDS = 20
-
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_kill_9_loses_nothing_acknowledged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rounds", [5, pytest.param(20, marks=pytest.mark.extended)])
+def test_kill_9_loses_nothing_acknowledged(tmp_path: Path, rounds: int) -> None:
     factory = SqliteFactory(tmp_path / "store.sqlite3")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["matinee.stores"])  # so that a round costs no import
     chance = random.Random(20)
     acknowledged = {}
-    for round_ in range(ROUNDS):
+    for round_ in range(rounds):
         label = f"round {round_}"
         here, there = context.Pipe(duplex=False)
         process = context.Process(target=write_until_killed, args=(factory, label, there), daemon=True)

@@ -10,16 +10,16 @@ import pytest
 import streamlit as st
 from streamlit.components.v2 import manifest_scanner
 
-from apps_support import Service, serving
+from apps_support import Service, behind_door, serving
 from studio_support import train_odd
 
 
 @pytest.fixture(scope="session")
 def odd_core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A core with odd films. A test that stops it starts it again."""
+    """A core with odd films. A test that stops it starts it again: the door to it is shut and opened."""
     home = tmp_path_factory.mktemp("studio")
-    with serving(["serve"], "/ready", home, train_odd(home)) as service:
-        yield service
+    with serving(["serve"], "/ready", home, train_odd(home)) as service, behind_door(service) as door:
+        yield door
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def test_studio_another_page_starts_with_an_empty_address() -> None:
 
 
 @pytest.mark.parametrize(
-    "pages", [["overview", "recommender", "runs"], pytest.param(list(TITLES), marks=pytest.mark.extended)], ids=len
+    "pages", [["recommender", "runs"], pytest.param(list(TITLES), marks=pytest.mark.extended)], ids=len
 )
 def test_studio_stopped_core_is_said_and_pages_come_back(asked_core: Service, pages: list[str]) -> None:
     apps = {page: open_app(page=page) for page in pages}
@@ -137,7 +137,7 @@ def test_studio_labels_stand_for_one_film_each() -> None:
     assert all(found.ids[text] == key for key, text in found.by_id.items())
 
 
-@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("sig", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.extended)])
 def test_studio_process_serves_and_ends(odd_core: Service, tmp_path: Path, sig: signal.Signals) -> None:
     environment = {"MATINEE_CORE_URL": odd_core.url, "HOME": str(tmp_path / "home")}
     with serving(["studio"], "/_stcore/health", tmp_path, environment) as studio:

@@ -106,7 +106,9 @@ def test_explain_hostile_titles_are_text() -> None:
     assert open_app(page="explain", user="2", film="105").exception == app.exception
 
 
-@pytest.mark.parametrize("user", ["nobody", HOSTILE, "L" * 200, "."])
+@pytest.mark.parametrize(
+    "user", ["nobody", HOSTILE, *(pytest.param(user, marks=pytest.mark.extended) for user in ("L" * 200, "."))]
+)
 def test_explain_somebody_who_has_rated_nothing(user: str) -> None:
     app = open_app(page="explain", user=user, film="1")
     assert not app.exception

@@ -16,6 +16,7 @@ from matinee.studio.style import plain
 from studio_support import HOSTILE, open_app, texts_of
 
 pytestmark = pytest.mark.usefixtures("asked_core")
+SPACES = ("content", "taste", "poster")
 
 
 def traces(app: AppTest) -> dict[str, Any]:
@@ -38,8 +39,15 @@ def test_map_shows_every_film_of_the_space(asked_core: Service) -> None:
     assert f"{len(points)} films by content" in texts_of(app)
 
 
-@pytest.mark.parametrize("space", ["content", "taste", "poster"])
-@pytest.mark.parametrize("color", scatter.COLORS)
+@pytest.mark.parametrize(
+    ("space", "color"),
+    [
+        # Each space and each color once; the other pairs are the same code.
+        pytest.param(space, color, marks=[] if number % len(SPACES) == place else [pytest.mark.extended])
+        for number, color in enumerate(scatter.COLORS)
+        for place, space in enumerate(SPACES)
+    ],
+)
 def test_map_has_every_space_in_every_color(space: str, color: str) -> None:
     app = open_app(page="map", space=space, colour=color)
     assert not app.exception
@@ -75,7 +83,9 @@ def test_map_marks_the_films_of_a_user(asked_core: Service) -> None:
     assert plain(f"The user gave it {rated[0]['rating']:g} stars") in texts_of(app)
 
 
-@pytest.mark.parametrize("film", ["101", "103", "104", "105"])
+@pytest.mark.parametrize(
+    "film", ["103", "105", *(pytest.param(film, marks=pytest.mark.extended) for film in ("101", "104"))]
+)
 def test_map_odd_films_are_text(film: str) -> None:
     app = open_app(page="map", film=film, space="taste")
     assert not app.exception

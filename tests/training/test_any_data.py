@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +22,25 @@ from matinee.training.pipeline import train_dataset
 from support import random_dataset
 from tiny_models import text_folder
 
+SEEN_ONLY = "seen without stars"
+QUICK = (
+    "one film",
+    "one rating of many films",
+    "three ratings",
+    "one user",
+    "everything rated by everybody",
+    SEEN_ONLY,
+    FEATURELESS,
+)
+"""Cases that stand for the others in `make test`: contracts/test_degenerate.py tries each model on all of them."""
 
-@pytest.mark.parametrize("case", DEGENERATE)
+
+def some(cases: Iterable[str]) -> list[Any]:
+    """The cases, those that are not quick as extended tests."""
+    return [case if case in QUICK else pytest.param(case, marks=pytest.mark.extended) for case in cases]
+
+
+@pytest.mark.parametrize("case", some(DEGENERATE))
 def test_it_trains_and_answers(case: str, tmp_path: Path) -> None:
     """With metrics, spaces, maps and indexes; every model and every kind of question has an answer."""
     dataset = DEGENERATE[case]()
@@ -77,9 +96,7 @@ def test_it_trains_and_answers(case: str, tmp_path: Path) -> None:
         assert len(engine.neighbors(user, n=n)) < max(dataset.ratings.n_users, 1)
 
 
-@pytest.mark.parametrize(
-    "case", [FEATURELESS, "one featureless film", "one film", "seen without stars", "three ratings"]
-)
+@pytest.mark.parametrize("case", some([FEATURELESS, "one featureless film", "one film", SEEN_ONLY, "three ratings"]))
 def test_it_trains_with_vectors_of_texts(case: str, tmp_path: Path) -> None:
     """Spaces made of one text, or of texts that are all the same, and the mapping of new films that is made of them."""
     dataset = DEGENERATE[case]()

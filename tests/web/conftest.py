@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from apps_support import Service, serving, train_small
+from apps_support import Service, behind_door, serving, train_small
 from matinee.web.serve import without_stubs
 
 without_stubs()  # Gradio is imported in half the time
@@ -17,10 +17,13 @@ without_stubs()  # Gradio is imported in half the time
 
 @pytest.fixture(scope="session")
 def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A core over the small folder; the films 1 to 8 have posters. A test that stops it starts it again."""
+    """A core over the small folder; the films 1 to 8 have posters. A test that stops it starts it again.
+
+    It seems to stop and start: the door to it is shut and opened.
+    """
     folder = tmp_path_factory.mktemp("core")
-    with serving(["serve"], "/ready", folder, train_small(folder)) as service:
-        yield service
+    with serving(["serve"], "/ready", folder, train_small(folder)) as service, behind_door(service) as door:
+        yield door
 
 
 @pytest.fixture(scope="session")

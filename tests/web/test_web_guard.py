@@ -118,14 +118,19 @@ def test_bodies_have_an_end(web: Service) -> None:
     ("value", "session"),
     [
         (None, None),
-        (-1, "anything"),
-        (10**30, None),
-        (float("nan"), None),
-        ("x" * 100_000, None),
         ("\ud800\0", "anything"),
-        ("a/b", None),
         ({"path": 3, "meta": "y"}, "anything"),
-        ({"a": {"b": [None]}}, None),
+        *(
+            pytest.param(*pair, marks=pytest.mark.extended)
+            for pair in (
+                (-1, "anything"),
+                (10**30, None),
+                (float("nan"), None),
+                ("x" * 100_000, None),
+                ("a/b", None),
+                ({"a": {"b": [None]}}, None),
+            )
+        ),
     ],
     ids=lambda value: repr(value)[:20],
 )

@@ -173,6 +173,7 @@ def test_match_while_the_core_is_away(web: Service, core: Service, call: Call) -
     assert again["items"][0]["movie_id"] == "1"
 
 
+@pytest.mark.extended
 def test_match_without_any_posters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apps_support, "N_PICTURES", 0)
     with apps_support.serving(["serve"], "/ready", tmp_path, apps_support.train_small(tmp_path)) as core:

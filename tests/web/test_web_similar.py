@@ -15,7 +15,13 @@ Call = Callable[..., list[Any]]
 
 
 @pytest.mark.parametrize(
-    ("model", "space"), [("Faiss", "content"), ("annoy", "content"), ("EXACT", "content"), ("HNSW", "content")]
+    ("model", "space"),
+    [
+        ("Faiss", "content"),
+        ("EXACT", "content"),
+        pytest.param("annoy", "content", marks=pytest.mark.extended),
+        pytest.param("HNSW", "content", marks=pytest.mark.extended),
+    ],
 )
 def test_recommender_with_each_index(call: Call, model: str, space: str) -> None:
     found, address = call("Recommender", model, 6, "starr warrs")

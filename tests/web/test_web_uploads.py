@@ -65,7 +65,7 @@ def test_uploads_have_a_quota(small: Service) -> None:
     assert "Try again" in answers[-1].json()["detail"]
 
 
-@pytest.mark.parametrize("kind", ["run", "call"])
+@pytest.mark.parametrize("kind", ["run", pytest.param("call", marks=pytest.mark.extended)])
 @pytest.mark.parametrize(
     "body",
     [
