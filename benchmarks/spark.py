@@ -1,6 +1,6 @@
 """Training on Spark: seconds of each step, by the clock and of processors, and ALS beside Spark's own (MLlib).
 
-    python benchmarks/spark.py train FOLDER [--master local[2]] [--conf spark.executor.memory=2g]
+    python benchmarks/spark.py train FOLDER [--master local[2]] [--conf spark.executor.memory=2g] [--models popular,ials]
     python benchmarks/spark.py als FOLDER [--factors 64] [--sweeps 6]
 
 Run it in the environment of `make spark`. `train` is `matinee train --engine spark` into a temporary folder; data sets
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -32,56 +33,140 @@ from matinee.models import ImplicitALS, Query
 from matinee.models.ials import ridge_of, settings_for
 from matinee.snapshots import SnapshotRegistry
 from matinee.spark.fitting import SparkFit
+from matinee.spark.lists import lists_of
 from matinee.spark.session import spark_session
 from matinee.spark.train import train
 
 USERS = 2000
 
 
-TICKS: dict[int, int] = {}
-"""Process → what it had used when it was last seen: tasks' Pythons end without anybody who adds their times up."""
+INTERVAL = 0.5
 
 
-def processor() -> float:
-    """Processor seconds so far of this process and of all that it started: Java, and the Pythons of tasks (Linux)."""
-    ticks: dict[int, int] = {}
-    parents: dict[int, int] = {}
-    for place in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            fields = place.read_text().rpartition(")")[2].split()
-            pid = int(place.parent.name)
-            parents[pid], ticks[pid] = int(fields[1]), int(fields[11]) + int(fields[12])
-    more = {os.getpid()}
-    while more:
-        TICKS.update({pid: ticks.get(pid, 0) for pid in more})
-        more = {pid for pid, parent in parents.items() if parent in more}
-    return sum(TICKS.values()) / os.sysconf("SC_CLK_TCK")
+class Tree:
+    """What this process and all that it started use, seen twice a second (Linux): Java, and the Pythons of tasks.
+
+    Tasks' Pythons end without anybody who adds their times up, so what each had used when it was last seen is kept.
+    """
+
+    def __init__(self) -> None:
+        self.ticks: dict[int, tuple[str, int]] = {}
+        self.peak = self.peak_all = 0
+        self.task_pythons = 0
+        self._lock, self._over = threading.Lock(), threading.Event()
+        self._watch = threading.Thread(target=self._sample, daemon=True)
+        self._watch.start()
+
+    def _sample(self) -> None:
+        while not self._over.wait(INTERVAL):
+            self.look()
+
+    def look(self) -> None:
+        """See all processes once."""
+        seen: dict[int, tuple[int, str, int]] = {}
+        for place in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                before, _, after = place.read_text().rpartition(")")
+                fields = after.split()
+                ticks = int(fields[11]) + int(fields[12])
+                seen[int(place.parent.name)] = int(fields[1]), before.partition("(")[2], ticks
+        own, more = set(), {os.getpid()}
+        while more:
+            own |= more
+            more = {pid for pid, (parent, _, _) in seen.items() if parent in more}
+        memory = 0
+        for pid in own & set(seen):
+            with suppress(OSError, ValueError):
+                lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+                memory += next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) << 10
+        with self._lock:
+            for pid in own & set(seen):
+                kind = "driver" if pid == os.getpid() else "java" if seen[pid][1] == "java" else "tasks"
+                self.ticks[pid] = kind, seen[pid][2]
+            self.peak = max(self.peak, memory)
+            self.peak_all = max(self.peak_all, memory)
+
+    def used(self) -> dict[str, float]:
+        """Processor seconds so far, by kind."""
+        self.look()
+        seconds = dict.fromkeys(("driver", "java", "tasks"), 0.0)
+        with self._lock:
+            for kind, ticks in self.ticks.values():
+                seconds[kind] += ticks / os.sysconf("SC_CLK_TCK")
+        return seconds
+
+    def step(self) -> int:
+        """Highest bytes in memory since the last call, shared pages counted once."""
+        with self._lock:
+            peak, self.peak = self.peak, 0
+        return peak
 
 
-def steps(folder: str, master: str, conf: dict[str, str]) -> None:
-    """Train, and print when each step as it ends."""
-    begun = time.perf_counter()
-    now, since, used = "", begun, 0.0
+class Steps:
+    """A progress callback that prints each step as it ends."""
 
-    def progress(what: str, share: float) -> None:
-        nonlocal now, since, used
+    def __init__(self) -> None:
+        self.tree = Tree()
+        self._now, self._since, self._used = "", time.perf_counter(), self.tree.used()
+        print(f"{'step':42} {'clock':>8} {'driver':>8} {'Java':>8} {'tasks':>8} {'sum':>8} {'MiB':>8}", flush=True)
+
+    def __call__(self, what: str, share: float) -> None:
         del share
-        what, so_far = what.partition(" (up to")[0], processor()
-        if what != now:
-            if now:
-                print(f"{now:44} {time.perf_counter() - since:9.1f} {so_far - used:9.1f}", flush=True)
-            now, since, used = what, time.perf_counter(), so_far
+        what = what.partition(" (up to")[0]
+        if what == self._now:
+            return
+        used, now = self.tree.used(), time.perf_counter()
+        if self._now:
+            seconds = [used[kind] - self._used[kind] for kind in used]
+            told = " ".join(f"{part:8.1f}" for part in (now - self._since, *seconds, sum(seconds)))
+            print(f"{self._now[:42]:42} {told} {self.tree.step() / 2**20:8,.0f}", flush=True)
+        self._now, self._since, self._used = what, now, used
 
+
+def only(names: list[str]) -> None:
+    """Let training know these models alone."""
+    from matinee.training import pipeline
+
+    lineup_for = pipeline.lineup_for
+
+    def some(settings: Settings) -> Any:
+        lineup_of = lineup_for(settings)
+        return lambda dataset: {name: model for name, model in lineup_of(dataset).items() if name in names}
+
+    pipeline.lineup_for = some  # type: ignore[assignment]
+
+
+def steps(given: argparse.Namespace, conf: dict[str, str]) -> None:
+    """Train, make lists of some users, and print when each step as it ends."""
+    begun = time.perf_counter()
+    progress = Steps()
+    if given.models:
+        only(given.models.split(","))
     with tempfile.TemporaryDirectory() as home:
-        settings = Settings(data_dir=Path(home), offline=True, text_encoder="off", image_encoder="off")
-        snapshot_id = train(
-            settings, folder, master=master, spark_settings=conf, include_store=False, progress=progress
+        settings = Settings(
+            data_dir=given.home or Path(home), offline=True, text_encoder="off", image_encoder="off"
         )
-        progress("end", 1.0)
+        snapshot_id = train(
+            settings,
+            given.folder,
+            master=given.master,
+            spark_settings=conf,
+            include_store=False,
+            measure=given.measure,
+            progress=progress,
+        )
         manifest = SnapshotRegistry(settings.snapshots_dir).show(snapshot_id)
-    print(f"{'all':44} {time.perf_counter() - begun:9.1f}")
+        for name in given.lists.split(",") if given.lists else ():
+            progress(f"lists of {given.users:,} users: {name}", 0.0)
+            with spark_session(given.master, conf) as spark:
+                lists = lists_of(spark, settings.snapshots_dir, snapshot_id, model=name, n=20, users=given.users)
+                lists.write.parquet(str(Path(home) / name))
+        progress("end", 1.0)
+    used = progress.tree.used()
+    told = " ".join(f"{part:8.1f}" for part in (time.perf_counter() - begun, *used.values(), sum(used.values())))
+    print(f"{'all':42} {told} {progress.tree.peak_all / 2**20:8,.0f}")
     size = f"{manifest.n_ratings:,} ratings, {manifest.n_users:,} users, {manifest.n_items:,} films"
-    print(f"{size}; load {os.getloadavg()}")
+    print(f"{size}; {len(progress.tree.ticks)} processes; load {os.getloadavg()}")
     for name, why in manifest.settings["skipped"].items():
         print(f"left out: {name}: {why}")
 
@@ -109,8 +194,10 @@ def als(folder: str, master: str, conf: dict[str, str], factors: int, sweeps: in
     model = ImplicitALS(n_factors=factors, iterations=sweeps)
     ImplicitALS(n_factors=factors, iterations=1).fit(data)  # compiled
 
+    tree = Tree()
+
     def now() -> np.ndarray:
-        return np.array([time.perf_counter(), processor()])
+        return np.array([time.perf_counter(), sum(tree.used().values())])
 
     def row(name: str, seconds: np.ndarray, scores_of: Any) -> None:
         told = f"{seconds[0]:9.1f} s {seconds[1]:9.1f} processor s"
@@ -167,11 +254,16 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", default=str(Path(__file__).parents[2] / "shared" / "data" / "ml-1m"))
     parser.add_argument("--master", default="local[2]")
     parser.add_argument("--conf", action="append")
+    parser.add_argument("--models", help="train these alone, of the line-up: popular,itemknn,ials")
+    parser.add_argument("--measure", action="store_true", help="measure on held-out ratings, where they are few")
+    parser.add_argument("--home", type=Path, help="folder that keeps the snapshot")
+    parser.add_argument("--lists", help="models of which to make lists of users: ials,itemknn")
+    parser.add_argument("--users", type=int, default=20_000, help="of the lists")
     parser.add_argument("--factors", type=int, default=64)
     parser.add_argument("--sweeps", type=int, default=6)
     given = parser.parse_args()
     if given.what == "train":
-        steps(given.folder, given.master, parse_conf(given.conf))
+        steps(given, parse_conf(given.conf))
     else:
         als(given.folder, given.master, parse_conf(given.conf), given.factors, given.sweeps)
 
