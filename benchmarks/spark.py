@@ -1,10 +1,12 @@
 """Training on Spark: seconds of each step, by the clock and of processors, and ALS beside Spark's own (MLlib).
 
     python benchmarks/spark.py train FOLDER [--master local[2]] [--conf spark.executor.memory=2g] [--models popular,ials]
+    python benchmarks/spark.py lists HOME --models ials [--users 20000]
     python benchmarks/spark.py als FOLDER [--factors 64] [--sweeps 6]
 
 Run it in the environment of `make spark`. `train` is `matinee train --engine spark` into a temporary folder; data sets
-of any size are written by `python benchmarks/scale.py write FOLDER --ratings 100e6`. `als` fits implicit ALS with the
+of any size are written by `python benchmarks/scale.py write FOLDER --ratings 100e6`. `lists` makes lists of users of the
+snapshot that `train --home HOME` left. `als` fits implicit ALS with the
 same ratings, factors and sweeps by local training, by ours on Spark and by MLlib (implicitPrefs, α = 1/α of ours, and a
 ridge that is the same in the mean over ratings: the forms differ), and tells nDCG@10 on a fifth of the ratings of 2,000
 users, folded in by their other ratings; MLlib's users are those that it trained.
@@ -29,6 +31,7 @@ from matinee.cli.spark import parse_conf
 from matinee.data.dataset import Dataset
 from matinee.data.load import load_dataset
 from matinee.data.ratings import Ratings
+from matinee.errors import MemoryLimitError
 from matinee.models import ImplicitALS, Query
 from matinee.models.ials import ridge_of, settings_for
 from matinee.snapshots import SnapshotRegistry
@@ -40,11 +43,13 @@ from matinee.spark.train import train
 USERS = 2000
 
 
-INTERVAL = 0.5
+INTERVAL = 1.0
+MEMORY_EVERY = 3
+"""Looks of which one adds up memory, which costs the kernel a walk over all pages."""
 
 
 class Tree:
-    """What this process and all that it started use, seen twice a second (Linux): Java, and the Pythons of tasks.
+    """What this process and all that it started use, seen every second (Linux): Java, and the Pythons of tasks.
 
     Tasks' Pythons end without anybody who adds their times up, so what each had used when it was last seen is kept.
     """
@@ -52,7 +57,7 @@ class Tree:
     def __init__(self) -> None:
         self.ticks: dict[int, tuple[str, int]] = {}
         self.peak = self.peak_all = 0
-        self.task_pythons = 0
+        self._looks = 0
         self._lock, self._over = threading.Lock(), threading.Event()
         self._watch = threading.Thread(target=self._sample, daemon=True)
         self._watch.start()
@@ -75,7 +80,8 @@ class Tree:
             own |= more
             more = {pid for pid, (parent, _, _) in seen.items() if parent in more}
         memory = 0
-        for pid in own & set(seen):
+        self._looks += 1
+        for pid in own & set(seen) if self._looks % MEMORY_EVERY == 1 else ():
             with suppress(OSError, ValueError):
                 lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
                 memory += next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) << 10
@@ -103,16 +109,18 @@ class Tree:
 
 
 class Steps:
-    """A progress callback that prints each step as it ends."""
+    """A progress callback that prints each step as it ends, and leaves models out where the time is over."""
 
-    def __init__(self) -> None:
-        self.tree = Tree()
+    def __init__(self, until: float = float("inf")) -> None:
+        self.tree, self.until = Tree(), until
         self._now, self._since, self._used = "", time.perf_counter(), self.tree.used()
         print(f"{'step':42} {'clock':>8} {'driver':>8} {'Java':>8} {'tasks':>8} {'sum':>8} {'MiB':>8}", flush=True)
 
     def __call__(self, what: str, share: float) -> None:
         del share
         what = what.partition(" (up to")[0]
+        if what.startswith("fitting") and time.perf_counter() > self.until:
+            raise MemoryLimitError("The time set for the run was over.")
         if what == self._now:
             return
         used, now = self.tree.used(), time.perf_counter()
@@ -121,6 +129,12 @@ class Steps:
             told = " ".join(f"{part:8.1f}" for part in (now - self._since, *seconds, sum(seconds)))
             print(f"{self._now[:42]:42} {told} {self.tree.step() / 2**20:8,.0f}", flush=True)
         self._now, self._since, self._used = what, now, used
+
+    def end(self, begun: float) -> None:
+        """Print the sums."""
+        used = self.tree.used()
+        told = " ".join(f"{part:8.1f}" for part in (time.perf_counter() - begun, *used.values(), sum(used.values())))
+        print(f"{'all':42} {told} {self.tree.peak_all / 2**20:8,.0f}")
 
 
 def only(names: list[str]) -> None:
@@ -131,7 +145,7 @@ def only(names: list[str]) -> None:
 
     def some(settings: Settings) -> Any:
         lineup_of = lineup_for(settings)
-        return lambda dataset: {name: model for name, model in lineup_of(dataset).items() if name in names}
+        return lambda dataset: {name: lineup_of(dataset)[name] for name in names}
 
     pipeline.lineup_for = some  # type: ignore[assignment]
 
@@ -139,7 +153,7 @@ def only(names: list[str]) -> None:
 def steps(given: argparse.Namespace, conf: dict[str, str]) -> None:
     """Train, make lists of some users, and print when each step as it ends."""
     begun = time.perf_counter()
-    progress = Steps()
+    progress = Steps(begun + 60 * given.minutes)
     if given.models:
         only(given.models.split(","))
     with tempfile.TemporaryDirectory() as home:
@@ -156,19 +170,28 @@ def steps(given: argparse.Namespace, conf: dict[str, str]) -> None:
             progress=progress,
         )
         manifest = SnapshotRegistry(settings.snapshots_dir).show(snapshot_id)
-        for name in given.lists.split(",") if given.lists else ():
-            progress(f"lists of {given.users:,} users: {name}", 0.0)
-            with spark_session(given.master, conf) as spark:
-                lists = lists_of(spark, settings.snapshots_dir, snapshot_id, model=name, n=20, users=given.users)
-                lists.write.parquet(str(Path(home) / name))
         progress("end", 1.0)
-    used = progress.tree.used()
-    told = " ".join(f"{part:8.1f}" for part in (time.perf_counter() - begun, *used.values(), sum(used.values())))
-    print(f"{'all':42} {told} {progress.tree.peak_all / 2**20:8,.0f}")
+    progress.end(begun)
     size = f"{manifest.n_ratings:,} ratings, {manifest.n_users:,} users, {manifest.n_items:,} films"
     print(f"{size}; {len(progress.tree.ticks)} processes; load {os.getloadavg()}")
     for name, why in manifest.settings["skipped"].items():
         print(f"left out: {name}: {why}")
+
+
+def lists(given: argparse.Namespace, conf: dict[str, str]) -> None:
+    """Make lists of the users of the snapshot in service."""
+    begun = time.perf_counter()
+    progress = Steps()
+    root = Settings(data_dir=Path(given.folder)).snapshots_dir
+    progress("Starting Spark", 0.0)
+    with spark_session(given.master, conf) as spark, tempfile.TemporaryDirectory() as home:
+        snapshot_id = SnapshotRegistry(root).current()
+        for name in given.models.split(","):
+            progress(f"lists of {given.users:,} users: {name}", 0.0)
+            lists_of(spark, root, snapshot_id, model=name, n=20, users=given.users).write.parquet(f"{home}/{name}")
+        progress("end", 1.0)
+    progress.end(begun)
+    print(f"load {os.getloadavg()}")
 
 
 def ndcg(scores_of: Any, train_part: Dataset, test: Ratings) -> float:
@@ -250,20 +273,22 @@ def als(folder: str, master: str, conf: dict[str, str], factors: int, sweeps: in
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=("train", "als"), default="als")
+    parser.add_argument("what", nargs="?", choices=("train", "lists", "als"), default="als")
     parser.add_argument("folder", nargs="?", default=str(Path(__file__).parents[2] / "shared" / "data" / "ml-1m"))
     parser.add_argument("--master", default="local[2]")
     parser.add_argument("--conf", action="append")
     parser.add_argument("--models", help="train these alone, of the line-up: popular,itemknn,ials")
     parser.add_argument("--measure", action="store_true", help="measure on held-out ratings, where they are few")
     parser.add_argument("--home", type=Path, help="folder that keeps the snapshot")
-    parser.add_argument("--lists", help="models of which to make lists of users: ials,itemknn")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="after these, models are left out")
     parser.add_argument("--users", type=int, default=20_000, help="of the lists")
     parser.add_argument("--factors", type=int, default=64)
     parser.add_argument("--sweeps", type=int, default=6)
     given = parser.parse_args()
     if given.what == "train":
         steps(given, parse_conf(given.conf))
+    elif given.what == "lists":
+        lists(given, parse_conf(given.conf))
     else:
         als(given.folder, given.master, parse_conf(given.conf), given.factors, given.sweeps)
 

@@ -36,6 +36,7 @@ class Tally:
         place: of the part.
         lost: lines of the file that are in no table, by reason.
         notes: of the readers, and of the rules.
+        texts: clean rows whose user's id is no number.
     """
 
     place: int = -1
@@ -47,11 +48,13 @@ class Tally:
     reader_notes: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     parts: int = 0
+    texts: int = 0
 
     def add(self, other: Tally) -> None:
         """Add what a later part counted."""
         self.rows_in += other.rows_in
         self.parts += other.parts
+        self.texts += other.texts
         for name in ("dropped", "changed", "noticed", "lost"):
             own = getattr(self, name)
             for reason, count in getattr(other, name).items():
@@ -211,13 +214,14 @@ def clean(parts: PartsOf, reading: Reading) -> Callable[[Iterator[pa.RecordBatch
                 frame = clean_part(raw.ratings, reading, counts)
             part.dropped, part.changed, part.noticed = counts.dropped, counts.changed, counts.noticed
             part.notes = list(remarks.notes)
-            tally.add(part)
             user = pl.col("user_id").cast(pl.String)
             frame = frame.with_columns(
                 user_id=user,
                 number=user.cast(pl.Int64, strict=False),
                 place=pl.int_range(pl.len(), dtype=pl.Int64) + place,
             )
+            part.texts = frame["number"].null_count()
+            tally.add(part)
             yield from batches_of(frame, CLEAN)
         yield from batches_of(pl.DataFrame({"report": [tally.to_json()]}), CLEAN)
 

@@ -239,7 +239,7 @@ class SparkRatings:
             rated = rows.filter(f.col("report").isNull())
             kept = tally.rows_in - sum(tally.dropped.values())
             # Integers in their order, if all ids are; else as text.
-            numbers = kept > 0 and not rated.filter(f.col("number").isNull()).limit(1).count()
+            numbers = not tally.texts
             rated = rated if numbers else rated.withColumn("number", f.lit(None).cast("long"))
             count = max(kept // blocks.BLOCK_RATINGS, self._spark.sparkContext.defaultParallelism)
             order = ("number", "user_id") if numbers else ("user_id",)
