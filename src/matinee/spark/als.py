@@ -77,7 +77,9 @@ def fit_factors(
         ridge = ridge_of(np.diff(block.indptr), k, *ridge_args)
         return Side(block.first, block.indptr, block.indices, block.values, ridge)
 
-    by_movie = turned(weighted, counts, max(blocks.getNumPartitions(), 1), lambda sizes: ridge_of(sizes, n_users, *ridge_args))
+    by_movie = turned(
+        weighted, counts, max(blocks.getNumPartitions(), 1), lambda sizes: ridge_of(sizes, n_users, *ridge_args)
+    )
     sides = (
         weighted.map(by_user).persist(StorageLevel.MEMORY_AND_DISK),
         by_movie.persist(StorageLevel.MEMORY_AND_DISK),

@@ -86,7 +86,13 @@ def _loaded(root: str, snapshot_id: str) -> Snapshot:
 
 
 def lists_of(
-    spark: SparkSession, root: Path, snapshot_id: str, *, model: str | None = None, n: int = 10, users: int | None = None
+    spark: SparkSession,
+    root: Path,
+    snapshot_id: str,
+    *,
+    model: str | None = None,
+    n: int = 10,
+    users: int | None = None,
 ) -> DataFrame:
     """The lists of users with ratings in a snapshot: `user_id`, `model`, `movie_ids`, `scores`; best first.
 
