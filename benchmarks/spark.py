@@ -4,12 +4,12 @@
     python benchmarks/spark.py lists HOME --models ials [--users 20000]
     python benchmarks/spark.py als FOLDER [--factors 64] [--sweeps 6]
 
-Run it in the environment of `make spark`. `train` is `matinee train --engine spark` into a temporary folder, or one that
-is kept (`--home`); data sets of any size are written by `python benchmarks/scale.py write FOLDER --ratings 100e6`.
-`lists` makes lists of users of the snapshot that `train --home HOME` left. `als` fits implicit ALS with the same
-ratings, factors and sweeps by local training, by ours on Spark and by MLlib (implicitPrefs, α = 1/α of ours, and a ridge
-that is the same in the mean over ratings: the forms differ), and tells nDCG@10 on a fifth of the ratings of 2,000 users,
-folded in by their other ratings; MLlib's users are those that it trained.
+Run it in the environment of `make spark`. `train` is `matinee train --engine spark` into a temporary folder, or one
+that is kept (`--home`); data sets of any size are written by `python benchmarks/scale.py write FOLDER --ratings
+100e6`. `lists` makes lists of users of the snapshot that `train --home HOME` left. `als` fits implicit ALS with the
+same ratings, factors and sweeps by local training, by ours on Spark and by MLlib (implicitPrefs, α = 1/α of ours, and
+a ridge that is the same in the mean over ratings: the forms differ), and tells nDCG@10 on a fifth of the ratings of
+2,000 users, folded in by their other ratings; MLlib's users are those that it trained.
 """
 
 from __future__ import annotations
