@@ -137,15 +137,22 @@ class Steps:
         print(f"{'all':42} {told} {self.tree.peak_all / 2**20:8,.0f}")
 
 
-def only(names: list[str]) -> None:
-    """Let training know these models alone."""
+def only(names: list[str], settings_of_ials: dict[str, int]) -> None:
+    """Let training know these models alone, and these settings of iALS."""
     from matinee.training import pipeline
 
     lineup_for = pipeline.lineup_for
 
     def some(settings: Settings) -> Any:
         lineup_of = lineup_for(settings)
-        return lambda dataset: {name: lineup_of(dataset)[name] for name in names}
+
+        def lineup(dataset: Dataset) -> dict[str, Any]:
+            whole = lineup_of(dataset)
+            if settings_of_ials and "ials" in whole:
+                whole["ials"] = ImplicitALS(whole["ials"].config.model_copy(update=settings_of_ials))
+            return {name: whole[name] for name in names or whole}
+
+        return lineup
 
     pipeline.lineup_for = some  # type: ignore[assignment]
 
@@ -154,8 +161,8 @@ def steps(given: argparse.Namespace, conf: dict[str, str]) -> None:
     """Train, make lists of some users, and print when each step as it ends."""
     begun = time.perf_counter()
     progress = Steps(begun + 60 * given.minutes)
-    if given.models:
-        only(given.models.split(","))
+    own = {"n_factors": given.factors, "iterations": given.sweeps}
+    only(given.models.split(",") if given.models else [], {name: value for name, value in own.items() if value})
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(data_dir=given.home or Path(home), offline=True, text_encoder="off", image_encoder="off")
         snapshot_id = train(
@@ -280,15 +287,15 @@ def main() -> None:
     parser.add_argument("--home", type=Path, help="folder that keeps the snapshot")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="after these, models are left out")
     parser.add_argument("--users", type=int, default=20_000, help="of the lists")
-    parser.add_argument("--factors", type=int, default=64)
-    parser.add_argument("--sweeps", type=int, default=6)
+    parser.add_argument("--factors", type=int, help="of iALS; als: 64 by default")
+    parser.add_argument("--sweeps", type=int, help="of iALS; als: 6 by default")
     given = parser.parse_args()
     if given.what == "train":
         steps(given, parse_conf(given.conf))
     elif given.what == "lists":
         lists(given, parse_conf(given.conf))
     else:
-        als(given.folder, given.master, parse_conf(given.conf), given.factors, given.sweeps)
+        als(given.folder, given.master, parse_conf(given.conf), given.factors or 64, given.sweeps or 6)
 
 
 if __name__ == "__main__":

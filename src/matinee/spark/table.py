@@ -23,7 +23,7 @@ from matinee.data.readers.remarks import remark
 from matinee.data.readers.tables import SUFFIXES, columns_of
 from matinee.data.stars import Meaning, Values
 from matinee.spark import blocks, cleaning
-from matinee.spark.blocks import Block
+from matinee.spark.blocks import Block, UserOrder
 from matinee.spark.cleaning import PartsOf, Tally, without_lines
 from matinee.spark.folder import Entry, Folder
 from matinee.spark.parts import PartReader, first_lines
@@ -164,6 +164,8 @@ def _reader(path: Path, place: Path, mapping: ColumnMapping | None) -> tuple[Par
     if path.suffix.lower() == ".parquet":
         resolved = resolve_columns(columns, (*RATINGS_COLUMNS, "title"), RATINGS_COLUMNS[:2], path, own)
         columns = list(resolved.values())
+        if "title" not in resolved:  # nothing is found out that the first rows did not tell
+            return PartReader(path.name, columns=resolved), columns
     return PartReader(path.name, mapping={f"ratings.{name}": column for name, column in own.items()} or None), columns
 
 
@@ -188,6 +190,9 @@ class SparkRatings:
         """Read all once, for the distinct values of the ratings and what is lost; `movie_id` and `title` if asked."""
         from pyspark.sql import functions as f
 
+        if self._reader.columns is not None and not movies:
+            self._count(self._reader.columns.get("rating"))
+            return pl.DataFrame()
         found = self._rows.mapInArrow(cleaning.survey(self._parts, movies=movies), cleaning.SURVEY)  # type: ignore[arg-type, unused-ignore]
         grouped = found.groupBy("kind", "value").agg(
             f.sum("rows").alias("rows"), f.min("place").alias("place"), f.min_by("title", "place").alias("title")
@@ -202,6 +207,19 @@ class SparkRatings:
         if self._movies["title"].null_count() == self._movies.height:
             self._movies = self._movies.drop("title")
         return self._movies
+
+    def _count(self, column: str | None) -> None:
+        """The distinct values of a column of Parquet, which needs no reader of ours: nothing is lost there."""
+        from pyspark.sql import functions as f
+
+        self._tally = Tally(parts=1)
+        if column is None:
+            return
+        counted = self._rows.groupBy(f.col(f"`{column}`").alias("value")).agg(f.count("*").alias("rows"))
+        table = pl.from_arrow(counted.orderBy(f.desc("rows")).limit(cleaning.MOST_VALUES + 1).toArrow())
+        assert isinstance(table, pl.DataFrame)
+        table = table.with_columns(pl.col("value").cast(pl.String), pl.col("rows").cast(pl.Int64))
+        self._counted = table.sort("rows", "value", descending=True)
 
     @property
     def tally(self) -> Tally:
@@ -231,24 +249,21 @@ class SparkRatings:
         read = readable(values, meaning.scale)
         films = pl.DataFrame([movie_ids.alias("movie_id")]).with_row_index("film")
         reading = Reading(films, meaning.scale, read, meaning.unrated, meaning.counts)
-        rows = self._rows.mapInArrow(cleaning.clean(self._parts, reading), cleaning.CLEAN)  # type: ignore[arg-type, unused-ignore]
-        rows = rows.persist(StorageLevel.MEMORY_AND_DISK)
+        pieces = self._rows.mapInArrow(cleaning.clean(self._parts, reading), blocks.PIECES)  # type: ignore[arg-type, unused-ignore]
+        pieces = pieces.persist(StorageLevel.MEMORY_AND_DISK)
         try:
-            reports = rows.filter(f.col("report").isNotNull()).select("report").collect()
+            reports = pieces.filter(f.col("report").isNotNull()).select("report").collect()
             tally = Tally.joined(row.report for row in reports)
-            rated = rows.filter(f.col("report").isNull())
             kept = tally.rows_in - sum(tally.dropped.values())
-            # Integers in their order, if all ids are; else as text.
-            numbers = not tally.texts
-            rated = rated if numbers else rated.withColumn("number", f.lit(None).cast("long"))
             count = max(kept // blocks.BLOCK_RATINGS, self._spark.sparkContext.defaultParallelism)
-            order = ("number", "user_id") if numbers else ("user_id",)
-            packed = rated.repartitionByRange(count, *order).mapInArrow(blocks.pack(len(films)), blocks.PACKED)
+            order = UserOrder.of(tally.users, count, numbers=not tally.texts)
+            parts = pieces.filter(f.col("report").isNull()).mapInArrow(blocks.divide(order), blocks.PIECES)  # type: ignore[arg-type, unused-ignore]
+            packed = parts.repartition(count, "block").mapInArrow(blocks.pack(order, len(films)), blocks.PACKED)
             self._packed = packed.persist(StorageLevel.MEMORY_AND_DISK)
             told = self._packed.select("block", "repeated", (f.octet_length("sizes") / 8).cast("long").alias("users"))
             self._sizes = sorted(told.collect())
         finally:
-            rows.unpersist()
+            pieces.unpersist()
         changed = {f"rating read from: {what}": n for what, n in (values.what if values and read else {}).items()}
         repeated = sum(row.repeated for row in self._sizes)
         dropped = dict(tally.dropped)
