@@ -250,7 +250,7 @@ class SparkRatings:
         films = pl.DataFrame([movie_ids.alias("movie_id")]).with_row_index("film")
         reading = Reading(films, meaning.scale, read, meaning.unrated, meaning.counts)
         pieces = self._rows.mapInArrow(cleaning.clean(self._parts, reading), blocks.PIECES)  # type: ignore[arg-type, unused-ignore]
-        pieces = pieces.persist(StorageLevel.MEMORY_AND_DISK)
+        pieces = pieces.persist(StorageLevel.DISK_ONLY)  # read once more
         try:
             reports = pieces.filter(f.col("report").isNotNull()).select("report").collect()
             tally = Tally.joined(row.report for row in reports)
