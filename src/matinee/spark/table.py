@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -260,7 +262,12 @@ class SparkRatings:
             parts = pieces.filter(f.col("report").isNull()).mapInArrow(blocks.divide(order), blocks.PIECES)  # type: ignore[arg-type, unused-ignore]
             packed = parts.repartition(count, "block").mapInArrow(blocks.pack(order, len(films)), blocks.PACKED)
             self._packed = packed.persist(StorageLevel.MEMORY_AND_DISK)
-            told = self._packed.select("block", "repeated", (f.octet_length("sizes") / 8).cast("long").alias("users"))
+            told = self._packed.select(
+                "block",
+                "repeated",
+                (f.octet_length("sizes") / 8).cast("long").alias("users"),
+                (f.octet_length("indices") / 4).cast("long").alias("ratings"),
+            )
             self._sizes = sorted(told.collect())
         finally:
             pieces.unpersist()
@@ -289,27 +296,28 @@ class SparkRatings:
     def matrix(self, catalog: Catalog) -> Ratings:
         """See `RatingsTable.matrix`: in files of the work folder, of which only what is read is in memory."""
         assert self._packed is not None
-        users: list[str] = []
-        sizes: list[np.ndarray[Any, Any]] = [np.zeros(0, dtype=np.int64)]
+        users: dict[int, list[str]] = {}
+        sizes: dict[int, np.ndarray[Any, Any]] = {-1: np.zeros(0, dtype=np.int64)}
+        starts = np.cumsum([0, *(row.ratings for row in self._sizes)]).tolist()
+        start_of = {row.block: start for row, start in zip(self._sizes, starts, strict=False)}
         paths = {name: self._work / f"{name}.bin" for name in ("indices", "ratings", "times")}
-        with (
-            paths["indices"].open("wb") as indices,
-            paths["ratings"].open("wb") as stars,
-            paths["times"].open("wb") as times,
-        ):
-            for row in self._packed.toLocalIterator():
-                users += bytes(row.users).decode().split("\n")
-                sizes.append(np.frombuffer(row.sizes, dtype=np.int64))
-                indices.write(row.indices)
-                stars.write(row.ratings)
-                times.write(row.times)
-        indptr = np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.int64)
         kinds = {"indices": np.int32, "ratings": np.float32, "times": np.int64}
+        with ExitStack() as stack:
+            files = {name: stack.enter_context(path.open("wb")) for name, path in paths.items()}
+            for row in self._packed.toLocalIterator():  # in no order
+                users[row.block] = bytes(row.users).decode().split("\n")
+                sizes[row.block] = np.frombuffer(row.sizes, dtype=np.int64)
+                for name, file in files.items():
+                    file.seek(start_of[row.block] * np.dtype(kinds[name]).itemsize)
+                    file.write(row[name])
+        user_ids = list(chain.from_iterable(users[block] for block in sorted(users)))
+        indptr = np.concatenate([[0], np.cumsum(np.concatenate([sizes[block] for block in sorted(sizes)]))])
+        indptr = indptr.astype(np.int64)
         mapped = {
             name: np.asarray(np.memmap(path, dtype=kinds[name], mode="r"))
             if path.stat().st_size
             else np.zeros(0, kinds[name])
             for name, path in paths.items()
         }
-        self.ratings = Ratings(users, indptr, mapped["indices"], mapped["ratings"], mapped["times"], len(catalog))
+        self.ratings = Ratings(user_ids, indptr, mapped["indices"], mapped["ratings"], mapped["times"], len(catalog))
         return self.ratings
