@@ -117,10 +117,9 @@ class Steps:
         print(f"{'step':42} {'clock':>8} {'driver':>8} {'Java':>8} {'tasks':>8} {'sum':>8} {'MiB':>8}", flush=True)
 
     def __call__(self, what: str, share: float) -> None:
-        del share
         what = what.partition(" (up to")[0]
-        if what.startswith("fitting") and time.perf_counter() > self.until:
-            raise MemoryLimitError("The time set for the run was over.")
+        if what.startswith("fitting") and what == self._now and share < 1 and time.perf_counter() > self.until:
+            raise MemoryLimitError("The time set for the run was over.")  # within the fit, which leaves the model out
         if what == self._now:
             return
         used, now = self.tree.used(), time.perf_counter()

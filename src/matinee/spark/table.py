@@ -29,6 +29,7 @@ from matinee.spark.blocks import Block, UserOrder
 from matinee.spark.cleaning import PartsOf, Tally, without_lines
 from matinee.spark.folder import Entry, Folder
 from matinee.spark.parts import PartReader, first_lines
+from matinee.spark.pieces import PIECES
 
 if TYPE_CHECKING:
     from pyspark import RDD
@@ -251,7 +252,7 @@ class SparkRatings:
         read = readable(values, meaning.scale)
         films = pl.DataFrame([movie_ids.alias("movie_id")]).with_row_index("film")
         reading = Reading(films, meaning.scale, read, meaning.unrated, meaning.counts)
-        pieces = self._rows.mapInArrow(cleaning.clean(self._parts, reading), blocks.PIECES)  # type: ignore[arg-type, unused-ignore]
+        pieces = self._rows.mapInArrow(cleaning.clean(self._parts, reading), PIECES)  # type: ignore[arg-type, unused-ignore]
         pieces = pieces.persist(StorageLevel.DISK_ONLY)  # read once more
         try:
             reports = pieces.filter(f.col("report").isNotNull()).select("report").collect()
@@ -259,7 +260,7 @@ class SparkRatings:
             kept = tally.rows_in - sum(tally.dropped.values())
             count = max(kept // blocks.BLOCK_RATINGS, self._spark.sparkContext.defaultParallelism)
             order = UserOrder.of(tally.users, count, numbers=not tally.texts)
-            parts = pieces.filter(f.col("report").isNull()).mapInArrow(blocks.divide(order), blocks.PIECES)  # type: ignore[arg-type, unused-ignore]
+            parts = pieces.filter(f.col("report").isNull()).mapInArrow(blocks.divide(order), PIECES)  # type: ignore[arg-type, unused-ignore]
             packed = parts.repartition(count, "block").mapInArrow(blocks.pack(order, len(films)), blocks.PACKED)
             self._packed = packed.persist(StorageLevel.MEMORY_AND_DISK)
             told = self._packed.select(
