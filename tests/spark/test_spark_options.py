@@ -10,8 +10,9 @@ import pytest
 
 from matinee.cli.spark import parse_conf
 from matinee.errors import InvalidInputError, MatineeError, MissingExtraError
-from matinee.spark.cleaning import Tally, batches_of
+from matinee.spark.cleaning import Tally
 from matinee.spark.parts import PartReader, first_lines
+from matinee.spark.pieces import batches_of
 from matinee.spark.session import SparkFailedError, check_java, check_master, spark_session
 
 

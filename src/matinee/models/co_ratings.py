@@ -22,7 +22,7 @@ Floats = NDArray[np.float32]
 
 _SHARES = 32
 """Shares of the movies for each thread: whoever is done early takes another."""
-_ROOM = 4
+ROOM = 4
 """Candidates that are collected, in neighbors asked for, before the best of them are chosen."""
 _ENTRIES = 1 << 20
 """Weights that a thread holds of movies that it has linked."""
@@ -95,7 +95,7 @@ def _add_gram(start, stop, indptr, users, counted, ends, movies, weights, upper)
 
 
 @njit(nogil=True, cache=True)
-def _keep(similar, movie, filled, n):  # type: ignore[no-untyped-def]
+def keep_largest(similar, movie, filled, n):  # type: ignore[no-untyped-def]
     """Move the n largest of the filled places to the front, of equal ones the first; how many there are."""
     if filled <= n:
         return filled
@@ -118,7 +118,7 @@ def _nearest(start, stop, indptr, users, counted, ends, movies, weights, source,
     dots, seen = np.zeros(k, np.float32), np.full(k, -1, np.int64)
     touched = np.empty(k, np.int32)
     sizes = np.zeros(stop - start, np.int64)
-    similar, movie = np.empty(_ROOM * n, np.float64), np.empty(_ROOM * n, np.int32)
+    similar, movie = np.empty(ROOM * n, np.float64), np.empty(ROOM * n, np.int32)
     near, values, kept = np.empty((stop - start) * n, np.int32), np.empty((stop - start) * n, np.float32), 0
     for j in range(start, stop):
         found = 0
@@ -140,9 +140,9 @@ def _nearest(start, stop, indptr, users, counted, ends, movies, weights, source,
             similar[filled], movie[filled] = value, i
             filled += 1
             if filled == len(similar):
-                filled = _keep(similar, movie, filled, n)
+                filled = keep_largest(similar, movie, filled, n)
                 least = similar[:filled].min()
-        filled = _keep(similar, movie, filled, n)
+        filled = keep_largest(similar, movie, filled, n)
         near[kept : kept + filled], values[kept : kept + filled] = movie[:filled], similar[:filled]
         kept += filled
         sizes[j - start] = filled

@@ -77,8 +77,9 @@ def fit_factors(
         ridge = ridge_of(np.diff(block.indptr), k, *ridge_args)
         return Side(block.first, block.indptr, block.indices, block.values, ridge)
 
-    count = max(blocks.getNumPartitions(), 1)
-    by_movie = turned(weighted, k, count, lambda sizes: ridge_of(sizes, n_users, *ridge_args))
+    by_movie = turned(
+        weighted, counts, max(blocks.getNumPartitions(), 1), lambda sizes: ridge_of(sizes, n_users, *ridge_args)
+    )
     sides = (
         weighted.map(by_user).persist(StorageLevel.MEMORY_AND_DISK),
         by_movie.persist(StorageLevel.MEMORY_AND_DISK),
@@ -131,13 +132,19 @@ def _half(
         before.destroy()
 
 
-def turned(blocks: RDD[Block], k: int, count: int, ridge: Callable[[NDArray[np.int64]], Floats]) -> RDD[Side]:
-    """The ratings by movie: neighboring movies of about as many rows as there are parts.
+def turned(
+    blocks: RDD[Block], counts: NDArray[np.int64], count: int, ridge: Callable[[NDArray[np.int64]], Floats]
+) -> RDD[Side]:
+    """The ratings by movie: neighboring movies of about as many ratings.
 
     Args:
+        counts: ratings of each movie, (k,).
+        count: of parts, at most.
         ridge: of movies by their numbers of ratings.
     """
-    edges = np.unique(np.linspace(0, k, count + 1).astype(np.int64))
+    k, ends = len(counts), np.cumsum(counts)
+    cuts = np.searchsorted(ends, np.linspace(0, ends[-1], count + 1)[1:-1]) + 1
+    edges = np.unique(np.concatenate([[0], np.minimum(cuts, k), [k]]))
 
     def parts_of(block: Block) -> Iterator[tuple[int, tuple[int, sp.csr_matrix]]]:
         by_movie = block.matrix(k).T.tocsr()

@@ -12,8 +12,8 @@ import polars as pl
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from matinee.data.ratings import NO_TIME, Ratings
-from matinee.spark.cleaning import batches_of
+from matinee.data.ratings import Ratings
+from matinee.spark.pieces import PIECES, Piece, batches_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,42 +53,104 @@ class Block(NamedTuple):
         return sp.csr_matrix((data, self.indices, self.indptr), shape=(self.n_users, n_items))
 
 
-def pack(n_films: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Makes one row of a partition of clean ratings that has its users whole, the newest of repeated ones (`PACKED`).
+@dataclass(frozen=True)
+class UserOrder:
+    """The order of users, that of `Ratings.from_frame`, and where blocks begin in it.
 
-    Users are in the order of `Ratings.from_frame`.
+    Attributes:
+        numbers: all ids are numbers, and in the order of these.
+        starts: int64 or text, the first user of each block but the first.
     """
 
-    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        from pyspark import TaskContext
+    numbers: bool
+    starts: NDArray[Any]
 
-        frames = [frame for batch in batches if isinstance(frame := pl.from_arrow(batch), pl.DataFrame)]
-        if not sum(frame.height for frame in frames):
-            return
-        frame = pl.concat(frames)
-        users = frame.select("user_id", "number").unique().sort("number", "user_id")["user_id"]
-        frame = frame.with_columns(user=pl.col("user_id").cast(pl.Enum(users)).to_physical().cast(pl.Int64))
-        frame = frame.select("user", "film", "rating", pl.col("timestamp").fill_null(NO_TIME).alias("time"), "place")
-        rows = frame.height
-        frame = frame.sort("user", "film", "time", "place")
-        pair = frame["user"].to_numpy() * n_films + frame["film"].to_numpy()
-        newest = np.append(pair[1:] != pair[:-1], True)
-        frame = frame.filter(pl.Series(newest))
-        sizes = np.bincount(frame["user"].to_numpy(), minlength=len(users)).astype(np.int64)
-        context = TaskContext.get()
-        assert context is not None
-        row = {
-            "block": [context.partitionId()],
-            "repeated": [rows - frame.height],
-            "users": ["\n".join(users.to_list()).encode()],
-            "sizes": [sizes.tobytes()],
-            "indices": [frame["film"].cast(pl.Int32).to_numpy().tobytes()],
-            "ratings": [frame["rating"].cast(pl.Float32).to_numpy().tobytes()],
-            "times": [frame["time"].to_numpy().tobytes()],
-        }
-        yield from batches_of(pl.DataFrame(row), PACKED)
+    @classmethod
+    def of(cls, users: list[tuple[str, int]], count: int, *, numbers: bool) -> UserOrder:
+        """Blocks of about as many ratings.
+
+        Args:
+            users: some users, and how many ratings each stands for.
+            count: of blocks, at most.
+        """
+        ids, weights = [user for user, _ in users], np.array([weight for _, weight in users], dtype=np.int64)
+        keys = cls(numbers, np.zeros(0)).keys(pl.Series(ids, dtype=pl.String))
+        order = np.argsort(keys, kind="stable")
+        ends = np.cumsum(weights[order])
+        cuts = np.searchsorted(ends, np.linspace(0, ends[-1] if len(ends) else 0, count + 1)[1:-1])
+        return cls(numbers, np.unique(keys[order][cuts]) if len(ids) else keys)
+
+    def keys(self, users: pl.Series) -> NDArray[Any]:
+        """What ids are compared by."""
+        return users.cast(pl.Int64).to_numpy() if self.numbers else users.to_numpy().astype(object)
+
+    def block_of(self, users: pl.Series) -> NDArray[np.int64]:
+        """The block of each user."""
+        return np.searchsorted(self.starts, self.keys(users), side="right").astype(np.int64)
+
+    def sorted(self, users: pl.Series) -> pl.Series:
+        """Each user once, in order."""
+        table = users.unique().to_frame("user_id")
+        by = [pl.col("user_id").cast(pl.Int64)] if self.numbers else []
+        return table.sort(*by, "user_id")["user_id"]
+
+
+Rows = Callable[[Iterator["pa.RecordBatch"]], Iterator["pa.RecordBatch"]]
+
+
+def divide(order: UserOrder) -> Rows:
+    """Divides pieces by the blocks of their users (`PIECES`)."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for row in range(batch.num_rows):
+                piece = Piece.from_row(batch, row)
+                block_of = order.block_of(piece.users)
+                for block in np.unique(block_of).tolist():
+                    yield from batches_of(pl.DataFrame([piece.select(block_of == block).row(block)]), PIECES)
 
     return run
+
+
+def pack(order: UserOrder, n_films: int) -> Rows:
+    """Makes one row of all pieces of a block, the newest of repeated ratings kept (`PACKED`)."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        pieces: dict[int, list[Piece]] = {}
+        for batch in batches:
+            for row, block in enumerate(batch.column("block").to_pylist()):
+                pieces.setdefault(block, []).append(Piece.from_row(batch, row))
+        for block in list(pieces):
+            yield from batches_of(pl.DataFrame([_packed(pieces.pop(block), block, order, n_films)]), PACKED)
+
+    return run
+
+
+def _packed(pieces: list[Piece], block: int, order: UserOrder, n_films: int) -> dict[str, Any]:
+    ids = pl.concat([piece.users for piece in pieces])
+    users = order.sorted(ids)
+    rows = ids.cast(pl.Enum(users)).to_physical().to_numpy().astype(np.int64)
+    user = np.repeat(rows, np.concatenate([piece.sizes for piece in pieces]))
+    films, stars, times, places = (
+        np.concatenate([getattr(piece, name) for piece in pieces]) for name in ("films", "stars", "times", "places")
+    )
+    pair = user * n_films + films
+    repeated = 0
+    if not (pair[1:] > pair[:-1]).all():  # tables are often in this order already
+        sequence = np.lexsort((places, times, pair))
+        pair = pair[sequence]
+        newest = sequence[np.append(pair[1:] != pair[:-1], True)]
+        repeated = len(sequence) - len(newest)
+        user, films, stars, times = user[newest], films[newest], stars[newest], times[newest]
+    return {
+        "block": block,
+        "repeated": repeated,
+        "users": "\n".join(users.to_list()).encode(),
+        "sizes": np.bincount(user, minlength=len(users)).astype(np.int64).tobytes(),
+        "indices": films.tobytes(),
+        "ratings": stars.tobytes(),
+        "times": times.tobytes(),
+    }
 
 
 def unpacked(packed: DataFrame, first_rows: dict[int, int], *, times: bool) -> RDD[Block]:

@@ -16,16 +16,18 @@ from matinee.data.readers import RawData
 from matinee.data.readers.remarks import collecting
 from matinee.spark.folder import Entry
 from matinee.spark.parts import PartReader
+from matinee.spark.pieces import PIECES, Piece, batches_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
 SURVEY = "kind string, value string, title string, rows long, place long"
-CLEAN = "user_id string, number long, film int, rating float, timestamp long, place long, report string"
 _FILE = 44
 """Places of rows in a table: the number of the file from this bit on, below it the offset in the file."""
-_MOST_VALUES = 100_000
+MOST_VALUES = 100_000
+_SAMPLE = 64
+"""Users of a part that are told with it, so that users can be divided into blocks of about as many ratings."""
 
 
 @dataclass
@@ -36,6 +38,8 @@ class Tally:
         place: of the part.
         lost: lines of the file that are in no table, by reason.
         notes: of the readers, and of the rules.
+        texts: users whose id is no number.
+        users: some of the users, those of every so many ratings, and how many ratings each stands for.
     """
 
     place: int = -1
@@ -47,11 +51,15 @@ class Tally:
     reader_notes: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     parts: int = 0
+    texts: int = 0
+    users: list[tuple[str, int]] = field(default_factory=list)
 
     def add(self, other: Tally) -> None:
         """Add what a later part counted."""
         self.rows_in += other.rows_in
         self.parts += other.parts
+        self.texts += other.texts
+        self.users += other.users
         for name in ("dropped", "changed", "noticed", "lost"):
             own = getattr(self, name)
             for reason, count in getattr(other, name).items():
@@ -174,7 +182,7 @@ def survey(parts: PartsOf, *, movies: bool) -> Callable[[Iterator[pa.RecordBatch
         for place, raw in parts(batches):
             tally.add(_read(place, raw, tally))
             if "rating" in raw.ratings.columns:
-                counted = raw.ratings["rating"].alias("value").value_counts(name="rows").head(_MOST_VALUES + 1)
+                counted = raw.ratings["rating"].alias("value").value_counts(name="rows").head(MOST_VALUES + 1)
                 yield from batches_of(counted.with_columns(kind=pl.lit("value")), SURVEY)
             if movies:
                 table = raw.ratings if raw.movies is None else raw.movies
@@ -200,7 +208,7 @@ def _read(place: int, raw: RawData, so_far: Tally) -> Tally:
 
 
 def clean(parts: PartsOf, reading: Reading) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Valid rows, repeated ones too, in the order of the table; behind them a row with the `report` of what was not."""
+    """Valid rows, repeated ones too, as `PIECES`; behind them a row with the `report` of what was not."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         tally = Tally()
@@ -211,34 +219,12 @@ def clean(parts: PartsOf, reading: Reading) -> Callable[[Iterator[pa.RecordBatch
                 frame = clean_part(raw.ratings, reading, counts)
             part.dropped, part.changed, part.noticed = counts.dropped, counts.changed, counts.noticed
             part.notes = list(remarks.notes)
+            if frame.height:
+                piece = Piece.of(frame, place)
+                part.texts = piece.users.cast(pl.Int64, strict=False).null_count()
+                part.users = piece.sample(_SAMPLE)
+                yield from batches_of(pl.DataFrame([piece.row()]), PIECES)
             tally.add(part)
-            user = pl.col("user_id").cast(pl.String)
-            frame = frame.with_columns(
-                user_id=user,
-                number=user.cast(pl.Int64, strict=False),
-                place=pl.int_range(pl.len(), dtype=pl.Int64) + place,
-            )
-            yield from batches_of(frame, CLEAN)
-        yield from batches_of(pl.DataFrame({"report": [tally.to_json()]}), CLEAN)
+        yield from batches_of(pl.DataFrame({"report": [tally.to_json()]}), PIECES)
 
     return run
-
-
-_TYPES = {"string": pl.String, "long": pl.Int64, "int": pl.Int32, "float": pl.Float32, "binary": pl.Binary}
-
-
-def batches_of(frame: pl.DataFrame, schema: str) -> Iterator[pa.RecordBatch]:
-    """A frame as Spark wants it: the columns of a schema, null where there is none."""
-    import pyarrow as pa
-
-    names = [part.split(" ") for part in schema.split(", ")]
-    columns = [
-        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(_TYPES[kind]).alias(name) for name, kind in names
-    ]
-    table = frame.select(columns).to_arrow()
-    plain = [
-        pa.string() if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) else kind
-        for kind in table.schema.types
-    ]
-    plain = [pa.binary() if pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind) else kind for kind in plain]
-    yield from table.cast(pa.schema(list(zip(table.column_names, plain, strict=True)))).to_batches()

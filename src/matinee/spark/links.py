@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from matinee._util.progress import Progress, silent
 from matinee.models.gram import gram_matrix
-from matinee.models.item_knn import ItemKNNConfig, links_of, nearest
+from matinee.models.item_knn import ItemKNNConfig, links_of
 from matinee.spark.blocks import Block, summed
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ TILE = 256
 """Movies of a part that is sent. Parts are numbered: Spark would send all multiples of 256 to the same task."""
 MOST_SUMS = 8
 """Tasks that add up a whole Gram matrix; more would send more than they save."""
+
+MUCH_SMALLER = 16
+"""Cells of a tile for each that is not 0 from which on it is sent sparse: Spark compresses zeros well itself."""
 
 Tile = NDArray[np.float32] | sp.csr_matrix
 
@@ -68,6 +71,7 @@ def item_links(blocks: RDD[Block], k: int, top: float, config: ItemKNNConfig, pr
         return (np.bincount(block.indices, weights=squares, minlength=k).astype(np.float64),)
 
     squares = summed(blocks, own_squares)[0]
+    source, target = squares**config.asymmetry, squares ** (1 - config.asymmetry)
     span = max(min(SPAN_BYTES // (4 * max(k, 1)), k) // TILE * TILE, TILE)
     parts: list[sp.csr_matrix] = []
     for first in range(0, k, span):
@@ -78,12 +82,19 @@ def item_links(blocks: RDD[Block], k: int, top: float, config: ItemKNNConfig, pr
 
             total = np.zeros((last - first, k), dtype=np.float32)
             for block in own:
-                add_pairs(block.indptr, block.indices, weights(block), first, total)
+                matrix = block.matrix(k, weights(block))
+                some = matrix.tocsc()[:, first:last]
+                rated = some.indptr, some.indices, some.data
+                add_pairs(*rated, matrix.indptr, matrix.indices, matrix.data, total)
             for start in range(0, len(total), TILE):
                 yield start // TILE, _packed(total[start : start + TILE])
 
         def nearest_of(pair: tuple[int, Tile], first: int = first) -> tuple[int, sp.csr_matrix]:
-            return pair[0], nearest(sp.csr_matrix(pair[1]), first + pair[0] * TILE, squares, config)
+            from matinee.spark.pairs import nearest
+
+            dots = pair[1].toarray() if sp.issparse(pair[1]) else pair[1]
+            found = nearest(dots, first + pair[0] * TILE, source, target, config.shrinkage, min(config.neighbors, k))
+            return pair[0], sp.csr_matrix(found, shape=(len(dots), k))
 
         sums = blocks.coalesce(blocks.context.defaultParallelism).mapPartitions(of_task).reduceByKey(_added)
         parts += [found for _, found in sorted(sums.map(nearest_of).collect(), key=lambda pair: pair[0])]
@@ -92,8 +103,8 @@ def item_links(blocks: RDD[Block], k: int, top: float, config: ItemKNNConfig, pr
 
 
 def _packed(tile: NDArray[np.float32]) -> Tile:
-    """Sparse if that is smaller: most pairs of a long tail of movies are nobody's."""
-    return sp.csr_matrix(tile) if 2 * np.count_nonzero(tile) < tile.size else tile
+    """Sparse where that is much smaller: most pairs of a long tail of movies are nobody's."""
+    return sp.csr_matrix(tile) if MUCH_SMALLER * np.count_nonzero(tile) < tile.size else tile
 
 
 def _added(one: Tile, two: Tile) -> Tile:

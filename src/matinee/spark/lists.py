@@ -85,8 +85,16 @@ def _loaded(root: str, snapshot_id: str) -> Snapshot:
     return Snapshot.load(Path(root), snapshot_id, verify="size")
 
 
-def lists_of(spark: SparkSession, root: Path, snapshot_id: str, *, model: str | None = None, n: int = 10) -> DataFrame:
-    """The lists of all users with ratings in a snapshot: `user_id`, `model`, `movie_ids`, `scores`; best first.
+def lists_of(
+    spark: SparkSession,
+    root: Path,
+    snapshot_id: str,
+    *,
+    model: str | None = None,
+    n: int = 10,
+    users: int | None = None,
+) -> DataFrame:
+    """The lists of users with ratings in a snapshot: `user_id`, `model`, `movie_ids`, `scores`; best first.
 
     Movies that a user has rated are left out. `model` is that which made the list: `popular` where the asked one has no
     opinion. Ratings written since the training, states and filters do not count: those are the engine's.
@@ -94,6 +102,7 @@ def lists_of(spark: SparkSession, root: Path, snapshot_id: str, *, model: str | 
     Args:
         root: the folder of all snapshots.
         model: None: the snapshot's default.
+        users: of the first so many; None: of all.
 
     Raises:
         SnapshotError: there is no such snapshot.
@@ -105,10 +114,11 @@ def lists_of(spark: SparkSession, root: Path, snapshot_id: str, *, model: str | 
         raise UnknownModelError(name, list(manifest.models))
     context = spark.sparkContext
     context.addFile(str(folder_of(root, snapshot_id).resolve()), recursive=True)
-    count = max(-(-manifest.n_users // _USERS), min(context.defaultParallelism, manifest.n_users), 1)
-    spans = list(pairwise(np.linspace(0, manifest.n_users, count + 1).astype(int).tolist()))
-    users = spark.createDataFrame(spans, "start long, stop long").repartition(count)
-    return users.mapInArrow(Lists(snapshot_id, name, n), SCHEMA)  # type: ignore[arg-type, unused-ignore]
+    n_users = manifest.n_users if users is None else min(users, manifest.n_users)
+    count = max(-(-n_users // _USERS), min(context.defaultParallelism, n_users), 1)
+    spans = list(pairwise(np.linspace(0, n_users, count + 1).astype(int).tolist()))
+    rows = spark.createDataFrame(spans, "start long, stop long").repartition(count)
+    return rows.mapInArrow(Lists(snapshot_id, name, n), SCHEMA)  # type: ignore[arg-type, unused-ignore]
 
 
 @dataclass(frozen=True)

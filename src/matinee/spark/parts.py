@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from matinee.data.readers import RawData, read_source
+from matinee.data.readers.tables import plain_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,6 +33,7 @@ class PartReader:
         head: the table's first lines, whole ones; empty for Parquet.
         head_rows, head_lost: rows that these become, and what is dropped of them.
         mapping: of columns.
+        columns: canonical name → column of a Parquet table that is read without writing a file; None: by a file.
     """
 
     name: str
@@ -40,6 +42,7 @@ class PartReader:
     head_rows: int = 0
     head_lost: Mapping[str, int] = field(default_factory=dict)
     mapping: Mapping[str, str | Sequence[str]] | None = None
+    columns: Mapping[str, str] | None = None
 
     @property
     def is_parquet(self) -> bool:
@@ -48,6 +51,10 @@ class PartReader:
 
     def read(self, content: bytes | memoryview | pa.Table) -> RawData:
         """Read lines or rows as they are."""
+        if self.columns is not None:
+            table = pl.from_arrow(content)
+            assert isinstance(table, pl.DataFrame)
+            return RawData(plain_columns(table, self.columns, self.name))
         with tempfile.TemporaryDirectory(prefix="matinee-") as temporary:
             folder = Path(temporary)
             for name, lines in self.others.items():

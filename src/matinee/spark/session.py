@@ -28,6 +28,9 @@ SETTINGS = {
     "spark.driver.memory": "2g",
     "spark.driver.maxResultSize": "0",
     "spark.rdd.compress": "true",
+    "spark.serializer.objectStreamReset": "1",  # Java would hold a hundred large rows of what it writes
+    "spark.sql.files.maxPartitionBytes": "64m",
+    "spark.executorEnv.POLARS_MAX_THREADS": "1",  # Spark itself says so to BLAS: a task has one core
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
 }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +25,11 @@ from matinee.data.readers.remarks import remark
 from matinee.data.readers.tables import SUFFIXES, columns_of
 from matinee.data.stars import Meaning, Values
 from matinee.spark import blocks, cleaning
-from matinee.spark.blocks import Block
+from matinee.spark.blocks import Block, UserOrder
 from matinee.spark.cleaning import PartsOf, Tally, without_lines
 from matinee.spark.folder import Entry, Folder
 from matinee.spark.parts import PartReader, first_lines
+from matinee.spark.pieces import PIECES
 
 if TYPE_CHECKING:
     from pyspark import RDD
@@ -164,6 +167,8 @@ def _reader(path: Path, place: Path, mapping: ColumnMapping | None) -> tuple[Par
     if path.suffix.lower() == ".parquet":
         resolved = resolve_columns(columns, (*RATINGS_COLUMNS, "title"), RATINGS_COLUMNS[:2], path, own)
         columns = list(resolved.values())
+        if "title" not in resolved:  # nothing is found out that the first rows did not tell
+            return PartReader(path.name, columns=resolved), columns
     return PartReader(path.name, mapping={f"ratings.{name}": column for name, column in own.items()} or None), columns
 
 
@@ -188,6 +193,9 @@ class SparkRatings:
         """Read all once, for the distinct values of the ratings and what is lost; `movie_id` and `title` if asked."""
         from pyspark.sql import functions as f
 
+        if self._reader.columns is not None and not movies:
+            self._count(self._reader.columns.get("rating"))
+            return pl.DataFrame()
         found = self._rows.mapInArrow(cleaning.survey(self._parts, movies=movies), cleaning.SURVEY)  # type: ignore[arg-type, unused-ignore]
         grouped = found.groupBy("kind", "value").agg(
             f.sum("rows").alias("rows"), f.min("place").alias("place"), f.min_by("title", "place").alias("title")
@@ -202,6 +210,19 @@ class SparkRatings:
         if self._movies["title"].null_count() == self._movies.height:
             self._movies = self._movies.drop("title")
         return self._movies
+
+    def _count(self, column: str | None) -> None:
+        """The distinct values of a column of Parquet, which needs no reader of ours: nothing is lost there."""
+        from pyspark.sql import functions as f
+
+        self._tally = Tally(parts=1)
+        if column is None:
+            return
+        counted = self._rows.groupBy(f.col(f"`{column}`").alias("value")).agg(f.count("*").alias("rows"))
+        table = pl.from_arrow(counted.orderBy(f.desc("rows")).limit(cleaning.MOST_VALUES + 1).toArrow())
+        assert isinstance(table, pl.DataFrame)
+        table = table.with_columns(pl.col("value").cast(pl.String), pl.col("rows").cast(pl.Int64))
+        self._counted = table.sort("rows", "value", descending=True)
 
     @property
     def tally(self) -> Tally:
@@ -231,24 +252,26 @@ class SparkRatings:
         read = readable(values, meaning.scale)
         films = pl.DataFrame([movie_ids.alias("movie_id")]).with_row_index("film")
         reading = Reading(films, meaning.scale, read, meaning.unrated, meaning.counts)
-        rows = self._rows.mapInArrow(cleaning.clean(self._parts, reading), cleaning.CLEAN)  # type: ignore[arg-type, unused-ignore]
-        rows = rows.persist(StorageLevel.MEMORY_AND_DISK)
+        pieces = self._rows.mapInArrow(cleaning.clean(self._parts, reading), PIECES)  # type: ignore[arg-type, unused-ignore]
+        pieces = pieces.persist(StorageLevel.DISK_ONLY)  # read once more
         try:
-            reports = rows.filter(f.col("report").isNotNull()).select("report").collect()
+            reports = pieces.filter(f.col("report").isNotNull()).select("report").collect()
             tally = Tally.joined(row.report for row in reports)
-            rated = rows.filter(f.col("report").isNull())
             kept = tally.rows_in - sum(tally.dropped.values())
-            # Integers in their order, if all ids are; else as text.
-            numbers = kept > 0 and not rated.filter(f.col("number").isNull()).limit(1).count()
-            rated = rated if numbers else rated.withColumn("number", f.lit(None).cast("long"))
             count = max(kept // blocks.BLOCK_RATINGS, self._spark.sparkContext.defaultParallelism)
-            order = ("number", "user_id") if numbers else ("user_id",)
-            packed = rated.repartitionByRange(count, *order).mapInArrow(blocks.pack(len(films)), blocks.PACKED)
+            order = UserOrder.of(tally.users, count, numbers=not tally.texts)
+            parts = pieces.filter(f.col("report").isNull()).mapInArrow(blocks.divide(order), PIECES)  # type: ignore[arg-type, unused-ignore]
+            packed = parts.repartition(count, "block").mapInArrow(blocks.pack(order, len(films)), blocks.PACKED)
             self._packed = packed.persist(StorageLevel.MEMORY_AND_DISK)
-            told = self._packed.select("block", "repeated", (f.octet_length("sizes") / 8).cast("long").alias("users"))
+            told = self._packed.select(
+                "block",
+                "repeated",
+                (f.octet_length("sizes") / 8).cast("long").alias("users"),
+                (f.octet_length("indices") / 4).cast("long").alias("ratings"),
+            )
             self._sizes = sorted(told.collect())
         finally:
-            rows.unpersist()
+            pieces.unpersist()
         changed = {f"rating read from: {what}": n for what, n in (values.what if values and read else {}).items()}
         repeated = sum(row.repeated for row in self._sizes)
         dropped = dict(tally.dropped)
@@ -274,27 +297,28 @@ class SparkRatings:
     def matrix(self, catalog: Catalog) -> Ratings:
         """See `RatingsTable.matrix`: in files of the work folder, of which only what is read is in memory."""
         assert self._packed is not None
-        users: list[str] = []
-        sizes: list[np.ndarray[Any, Any]] = [np.zeros(0, dtype=np.int64)]
+        users: dict[int, list[str]] = {}
+        sizes: dict[int, np.ndarray[Any, Any]] = {-1: np.zeros(0, dtype=np.int64)}
+        starts = np.cumsum([0, *(row.ratings for row in self._sizes)]).tolist()
+        start_of = {row.block: start for row, start in zip(self._sizes, starts, strict=False)}
         paths = {name: self._work / f"{name}.bin" for name in ("indices", "ratings", "times")}
-        with (
-            paths["indices"].open("wb") as indices,
-            paths["ratings"].open("wb") as stars,
-            paths["times"].open("wb") as times,
-        ):
-            for row in self._packed.toLocalIterator():
-                users += bytes(row.users).decode().split("\n")
-                sizes.append(np.frombuffer(row.sizes, dtype=np.int64))
-                indices.write(row.indices)
-                stars.write(row.ratings)
-                times.write(row.times)
-        indptr = np.concatenate([[0], np.cumsum(np.concatenate(sizes))]).astype(np.int64)
         kinds = {"indices": np.int32, "ratings": np.float32, "times": np.int64}
+        with ExitStack() as stack:
+            files = {name: stack.enter_context(path.open("wb")) for name, path in paths.items()}
+            for row in self._packed.toLocalIterator():  # in no order
+                users[row.block] = bytes(row.users).decode().split("\n")
+                sizes[row.block] = np.frombuffer(row.sizes, dtype=np.int64)
+                for name, file in files.items():
+                    file.seek(start_of[row.block] * np.dtype(kinds[name]).itemsize)
+                    file.write(row[name])
+        user_ids = list(chain.from_iterable(users[block] for block in sorted(users)))
+        indptr = np.concatenate([[0], np.cumsum(np.concatenate([sizes[block] for block in sorted(sizes)]))])
+        indptr = indptr.astype(np.int64)
         mapped = {
             name: np.asarray(np.memmap(path, dtype=kinds[name], mode="r"))
             if path.stat().st_size
             else np.zeros(0, kinds[name])
             for name, path in paths.items()
         }
-        self.ratings = Ratings(users, indptr, mapped["indices"], mapped["ratings"], mapped["times"], len(catalog))
+        self.ratings = Ratings(user_ids, indptr, mapped["indices"], mapped["ratings"], mapped["times"], len(catalog))
         return self.ratings
