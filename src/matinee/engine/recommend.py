@@ -22,7 +22,7 @@ from matinee.engine.runtime import RequestView
 from matinee.engine.treatment import Drawn, Treatment, now
 from matinee.engine.types import Answer, Item, Request
 from matinee.errors import InvalidInputError
-from matinee.models.base import Model, Query
+from matinee.models.base import Model, Query, Shortlisted
 from matinee.models.calibration import ADVENTUROUS
 from matinee.stores.base import Exposure
 
@@ -110,12 +110,21 @@ def recommend(
     with stage("retrieve"):
         allowed = allowed_rows(view, parsed, query, request, hidden)
     fallback = model.fallback(query) if len(query) else "popular"
+    popular = fallback == "popular"
+    name = "popular" if popular else name
+    plain = fallback is None and treatment is None and is_plain(view, request)
+    scores = score(view, model, query, allowed, request, popular=popular, plain=plain)
     drawn = ranked = None
-    if fallback is None and treatment is None and is_plain(view, request):
-        drawn, ranked = draw_shortlisted(view, model, query, allowed, request)
+    if isinstance(scores, Shortlisted):
+        drawn, ranked = draw_shortlisted(view, query, scores, allowed, request)
+        if drawn is None:
+            scores = score(view, model, query, allowed, request)
     if drawn is None or ranked is None:
-        name = "popular" if fallback == "popular" else name
-        drawn, ranked = draw_of_all(view, model, query, allowed, request, fallback, treatment)
+        assert not isinstance(scores, Shortlisted)
+        # The chart is everybody's; a list of it is nobody's taste, whoever asks.
+        taste = query if not popular and model.chart is None else Query()
+        drawn = draw_of_all(view, query, taste, scores, allowed, request, treatment, popular=popular)
+        ranked = np.where(allowed, scores, np.float32(np.nan))
     rows = drawn.rows
     stars = predicted_stars(view, query, rows)
     reasons = list_reasons(view, model, query, rows, ranked, fallback) if request.explain else None
@@ -126,7 +135,7 @@ def recommend(
         fallback=fallback,
         user_id=user_id,
         version=version,
-        volatile=fallback == "popular" or (parsed is not None and parsed.reads_ratings),
+        volatile=popular or (parsed is not None and parsed.reads_ratings),
         less_of=None if reasons is None else reasons.less_of,
     )
     return answer if treatment is None else under(answer, treatment, drawn, view)
@@ -167,34 +176,43 @@ def allowed_rows(
     return allowed
 
 
-Ranked = tuple[Drawn, NDArray[np.float32]]
-"""A list, and the scores of all movies, NaN for those that may not be listed."""
-
-
-def draw_of_all(
+def score(
     view: RequestView,
     model: Model[Any],
     query: Query,
     allowed: NDArray[np.bool_],
     request: Request,
-    fallback: str | None,
-    treatment: Treatment | None,
-) -> Ranked:
-    """Score all movies and choose the list."""
+    *,
+    popular: bool = False,
+    plain: bool = False,
+) -> Shortlisted | NDArray[np.float32]:
+    """Scores of all movies, (n_items,), or those of a shortlist, where the list is plain and the model has one."""
     with stage("score"):
-        popular = fallback == "popular"
-        scores = newcomer_scores(view, allowed, POOL * request.n) if popular else model.score([query])[0]
-    # The chart is everybody's; a list of it is nobody's taste, whoever asks.
-    personal = not popular and model.chart is None
-    taste = query if personal else Query()
+        if popular:
+            return newcomer_scores(view, allowed, POOL * request.n)
+        made = model.shortlist(query, view.settings.candidates) if plain else None
+        return model.score([query])[0] if made is None else made
+
+
+def draw_of_all(
+    view: RequestView,
+    query: Query,
+    taste: Query,
+    scores: NDArray[np.float32],
+    allowed: NDArray[np.bool_],
+    request: Request,
+    treatment: Treatment | None,
+    *,
+    popular: bool,
+) -> Drawn:
+    """Choose the list from the scores of all movies; `taste` is what it is calibrated to."""
 
     def rank(n: int, other: str | None) -> NDArray[np.int64]:
         given = scores if other is None else view.model(other).score([query])[0]
         return pick(view, taste, given, allowed, replace(request, n=n))
 
     with stage("rerank"):
-        drawn = Drawn(rank(request.n, None)) if treatment is None else treatment.draw(rank, request.n, popular=popular)
-    return drawn, np.where(allowed, scores, np.float32(np.nan))
+        return Drawn(rank(request.n, None)) if treatment is None else treatment.draw(rank, request.n, popular=popular)
 
 
 def is_plain(view: RequestView, request: Request) -> bool:
@@ -207,16 +225,12 @@ def _adventurous(view: RequestView, request: Request) -> float:
 
 
 def draw_shortlisted(
-    view: RequestView, model: Model[Any], query: Query, allowed: NDArray[np.bool_], request: Request
-) -> Ranked | tuple[None, None]:
-    """Choose the list from the model's candidates; None where other movies may belong on it, or there are none.
+    view: RequestView, query: Query, made: Shortlisted, allowed: NDArray[np.bool_], request: Request
+) -> tuple[Drawn, NDArray[np.float32]] | tuple[None, None]:
+    """Choose the list from a shortlist, and return the scores of all movies, NaN for those that may not be listed.
 
-    That is where few candidates pass the filter, or a movie of the sample would be listed.
+    None where others may belong on it: few candidates pass the filter, or a movie of the sample would be listed.
     """
-    with stage("score"):
-        made = model.shortlist(query, view.settings.candidates)
-    if made is None:
-        return None, None
     may = allowed[made.rows]
     if request.filter and np.count_nonzero(may[made.n_sample :]) < max(MIN_ALLOWED, MIN_ALLOWED_EACH * request.n):
         return None, None

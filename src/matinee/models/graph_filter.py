@@ -130,7 +130,10 @@ class GraphFilter(Model[GraphFilterConfig]):
 
     def score(self, queries: Sequence[Query]) -> Scores:
         """Filtered histories; NaN for unrated movies, and for users without a rated movie."""
-        scores = np.stack([self._filtered(query) for query in queries]) @ self._directions.T
+        users = np.zeros((len(queries), len(self._values)), dtype=np.float32)
+        for number, query in enumerate(queries):
+            users[number] = self._filtered(query)
+        scores = users @ self._directions.T
         scores *= self._roots
         return self._items.spread(scores, self.n_items)
 
