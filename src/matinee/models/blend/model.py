@@ -359,7 +359,8 @@ class Blend(Model[BlendConfig]):
         if not size:
             return None
         if self._shortlist is None or self._shortlist[0] != size:
-            self._shortlist = size, shortlist_of(self, size, self._before and self._before.shortlist)
+            before = self._before  # read once: another thread may be as far
+            self._shortlist = size, shortlist_of(self, size, before and before.shortlist)
             self._before = None  # or each would keep all before it
         shortlist = self._shortlist[1]
         if shortlist is None:
