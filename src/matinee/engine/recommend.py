@@ -113,14 +113,16 @@ def recommend(
     popular = fallback == "popular"
     name = "popular" if popular else name
     plain = fallback is None and treatment is None and is_plain(view, request)
-    scores = score(view, model, query, allowed, request, popular=popular, plain=plain)
-    drawn = ranked = None
-    if isinstance(scores, Shortlisted):
-        drawn, ranked = draw_shortlisted(view, query, scores, allowed, request)
-        if drawn is None:
-            scores = score(view, model, query, allowed, request)
-    if drawn is None or ranked is None:
-        assert not isinstance(scores, Shortlisted)
+    with stage("score"):
+        made = model.shortlist(query, settings.candidates) if plain else None
+        scores = None if made is not None else score(view, model, query, allowed, request, popular=popular)
+    listed = None if made is None else draw_shortlisted(view, query, made, allowed, request)
+    if listed is not None:
+        drawn, ranked = listed
+    else:
+        if scores is None:  # the candidates do not suffice
+            with stage("score"):
+                scores = score(view, model, query, allowed, request, popular=popular)
         # The chart is everybody's; a list of it is nobody's taste, whoever asks.
         taste = query if not popular and model.chart is None else Query()
         drawn = draw_of_all(view, query, taste, scores, allowed, request, treatment, popular=popular)
@@ -183,15 +185,13 @@ def score(
     allowed: NDArray[np.bool_],
     request: Request,
     *,
-    popular: bool = False,
-    plain: bool = False,
-) -> Shortlisted | NDArray[np.float32]:
-    """Scores of all movies, (n_items,), or those of a shortlist, where the list is plain and the model has one."""
-    with stage("score"):
-        if popular:
-            return newcomer_scores(view, allowed, POOL * request.n)
-        made = model.shortlist(query, view.settings.candidates) if plain else None
-        return model.score([query])[0] if made is None else made
+    popular: bool,
+) -> NDArray[np.float32]:
+    """Scores of all movies, (n_items,): the model's, or those of a chart for newcomers."""
+    if popular:
+        return newcomer_scores(view, allowed, POOL * request.n)
+    scores: NDArray[np.float32] = model.score([query])[0]
+    return scores
 
 
 def draw_of_all(
@@ -226,14 +226,14 @@ def _adventurous(view: RequestView, request: Request) -> float:
 
 def draw_shortlisted(
     view: RequestView, query: Query, made: Shortlisted, allowed: NDArray[np.bool_], request: Request
-) -> tuple[Drawn, NDArray[np.float32]] | tuple[None, None]:
+) -> tuple[Drawn, NDArray[np.float32]] | None:
     """Choose the list from a shortlist, and return the scores of all movies, NaN for those that may not be listed.
 
     None where others may belong on it: few candidates pass the filter, or a movie of the sample would be listed.
     """
     may = allowed[made.rows]
     if request.filter and np.count_nonzero(may[made.n_sample :]) < max(MIN_ALLOWED, MIN_ALLOWED_EACH * request.n):
-        return None, None
+        return None
     with stage("rerank"):
         places = view.rerankers.among(view.catalog, made.rows).pick(
             made.scores,
@@ -245,7 +245,7 @@ def draw_shortlisted(
             moments=(made.mean, made.deviation),
         )
     if len(places) < request.n or bool((places < made.n_sample).any()):
-        return None, None
+        return None
     ranked = np.full(len(view.catalog), np.nan, dtype=np.float32)
     ranked[made.rows] = np.where(may, made.scores, np.float32(np.nan))
     return Drawn(made.rows[places]), ranked
