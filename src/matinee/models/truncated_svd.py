@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.linalg.blas import dsyrk, ssyrk
 
 Floats = NDArray[np.float32]
 
 OVERSAMPLING, ITERATIONS = 16, 4
+
+COMPILED = 2_000_000
+"""Entries from which on products of the matrix are worth compiling, where Numba is installed."""
+_ROWS = 8192
+"""Rows of which a Gram matrix is made at a time, so that no copy of all is held in double precision."""
 
 
 def truncated_svd(
@@ -55,18 +63,19 @@ def truncated_svd(
     width = min(rank + OVERSAMPLING, n, m)
     turned = sp.csr_matrix(matrix.T)
     mean = np.asarray(matrix.mean(axis=0), dtype=np.float32).ravel() if center else None
+    times = _product(matrix.nnz)
 
     # Both products are those of the matrix of norm 1, so that neither its powers nor the floors depend on its unit.
     def forward(block: Floats) -> Floats:
         block = block / np.float32(size)
-        product: Floats = matrix @ block[:n_sparse]
+        product = times(matrix, block[:n_sparse])
         if dense is not None:
             product += dense @ block[n_sparse:]
         return product if mean is None else product - mean @ block
 
     def backward(block: Floats) -> Floats:
         block = block / np.float32(size)
-        product: Floats = turned @ block
+        product = times(turned, block)
         if dense is not None:
             product = np.vstack([product, dense.T @ block])
         return product if mean is None else product - np.outer(mean, block.sum(axis=0))
@@ -76,9 +85,11 @@ def truncated_svd(
     start[column_order(matrix, turned)], start[n_sparse:] = drawn[:n_sparse], drawn[n_sparse:]
     if near is not None:
         start[:, : near.shape[1]] = near[:, :width]
-    basis = _orthonormal(forward(start))
-    for _ in range(iterations):
-        basis = _orthonormal(forward(backward(basis)))
+    block = start
+    for _ in range(iterations):  # only the span counts: once, and on the side that has less of them
+        ahead = forward(block)
+        block = _orthonormal(backward(ahead), 1) if m <= n else backward(_orthonormal(ahead, 1))
+    basis = _orthonormal(forward(block))
     seen = backward(basis)  # (m, width): the matrix as the basis sees it, turned
     squares, small = np.linalg.eigh(seen.T.astype(np.float64) @ seen)
     squares, small = squares[::-1][:rank], small[:, ::-1][:, :rank]
@@ -115,16 +126,34 @@ def mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return mixed ^ (mixed >> np.uint64(31))
 
 
-def _orthonormal(block: Floats) -> Floats:
+def _product(entries: int) -> Callable[[sp.csr_matrix, Floats], Floats]:
+    """What multiplies a sparse matrix of so many entries by a block."""
+    if entries >= COMPILED and find_spec("numba") is not None:
+        from matinee.models.sparse_products import product
+
+        return product
+    return lambda matrix, block: matrix @ block
+
+
+def _orthonormal(block: Floats, passes: int = 2) -> Floats:
     """An orthonormal basis of the columns' span (fewer columns where they are dependent).
 
     By the eigenvectors of the Gram matrix: all of the work is one matrix product, where a QR decomposition of a tall
-    matrix takes tens of times as long.
+    matrix takes tens of times as long. Single precision leaves the columns not quite orthogonal after the first pass.
     """
-    values, vectors = np.linalg.eigh(block.T.astype(np.float64) @ block)
+    values, vectors = np.linalg.eigh(_gram(block, np.float64))
     kept = values > max(values.max(initial=0.0) * 1e-10, 1e-30)
-    basis = block @ (vectors[:, kept] / np.sqrt(values[kept])).astype(np.float32)
-    # Once more: single precision leaves the columns not quite orthogonal after the first time.
-    values, vectors = np.linalg.eigh(basis.T.astype(np.float64) @ basis)
-    again: Floats = basis @ (vectors / np.sqrt(values)).astype(np.float32)
-    return again
+    basis: Floats = block @ (vectors[:, kept] / np.sqrt(values[kept])).astype(np.float32)
+    if passes > 1:
+        values, vectors = np.linalg.eigh(_gram(basis, np.float32))
+        basis = basis @ (vectors / np.sqrt(values)).astype(np.float32)
+    return basis
+
+
+def _gram(block: Floats, precision: type[np.float32 | np.float64]) -> NDArray[np.float64]:
+    """The lower triangle of blockᵀ·block, (w, w), of products in some precision."""
+    total = np.zeros((block.shape[1], block.shape[1]))
+    product = dsyrk if precision is np.float64 else ssyrk
+    for first in range(0, len(block), _ROWS):
+        total += product(1.0, block[first : first + _ROWS].astype(precision, copy=False).T, lower=1)
+    return total

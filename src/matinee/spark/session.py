@@ -29,6 +29,7 @@ SETTINGS = {
     "spark.driver.maxResultSize": "0",
     "spark.rdd.compress": "true",
     "spark.serializer.objectStreamReset": "1",  # Java would hold a hundred large rows of what it writes
+    "spark.network.maxRemoteBlockSizeFetchToMem": "8m",  # a block of a million ratings goes by the disk, not the heap
     "spark.sql.files.maxPartitionBytes": "64m",
     "spark.executorEnv.POLARS_MAX_THREADS": "1",  # Spark itself says so to BLAS: a task has one core
     "spark.ui.enabled": "false",
