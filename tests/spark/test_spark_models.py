@@ -50,6 +50,25 @@ def test_models_are_the_local_ones(spark: SparkSession, dataset: Dataset) -> Non
     fit.forget()
 
 
+def test_a_descent_starts_from_the_users_of_most_ratings(
+    spark: SparkSession, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many ratings; here the few are called many."""
+    from matinee.models import ials
+    from matinee.spark import als
+    from matinee.spark.fitting import SparkFit
+
+    for module in (ials, als):
+        monkeypatch.setattr(module, "LARGE", 0)
+    model = ImplicitALS(n_factors=4, iterations=1, solver="cg", steps=1)
+    queries = [Query.of(dataset.ratings, user) for user in range(dataset.ratings.n_users)]
+    local = ImplicitALS(model.config).fit(dataset).score(queries)
+    fit = SparkFit(spark)
+    ours = fit(model, dataset, silent).score(queries)
+    fit.forget()
+    assert np.allclose(ours, local, rtol=1e-4, atol=1e-4 * np.nanstd(local), equal_nan=True)
+
+
 def test_span_after_span_of_movies(spark: SparkSession, dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     from matinee.spark import links
     from matinee.spark.blocks import spread

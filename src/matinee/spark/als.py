@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from matinee._util.progress import Progress
 from matinee.models.factorization import Floats, ridge_descend, ridge_solve
-from matinee.models.ials import ImplicitALSConfig, default_solver, ridge_of, settings_for
+from matinee.models.ials import LARGE, START_SHARE, ImplicitALSConfig, default_solver, ridge_of, settings_for
 from matinee.models.truncated_svd import ITERATIONS, OVERSAMPLING, mixed
-from matinee.spark.blocks import Block, summed
+from matinee.spark.blocks import Block, on_disk, summed
 
 if TYPE_CHECKING:
     from pyspark import RDD
@@ -62,14 +62,16 @@ def fit_factors(
         counts: ratings of these movies, (k,).
         top: the highest stars.
     """
-    from pyspark import StorageLevel
-
     k, n_ratings = len(counts), int(counts.sum())
     width, regularization, alpha = settings_for(config, n_ratings, n_users, k)
     solver = config.solver or default_solver(n_ratings)
     values_of = _binary if config.weighting == "binary" else _scaled(top)
     weighted = blocks.map(values_of)
-    movies = principal_directions(weighted, k, width, 1 if solver == "cg" else ITERATIONS)
+    movies = (
+        descent_start(weighted, k, width, n_ratings)
+        if solver == "cg"
+        else principal_directions(weighted, k, width, ITERATIONS)
+    )
     progress("ials: start", 0.1)
     ridge_args = (regularization, alpha, config.exponent)
 
@@ -80,10 +82,7 @@ def fit_factors(
     by_movie = turned(
         weighted, counts, max(blocks.getNumPartitions(), 1), lambda sizes: ridge_of(sizes, n_users, *ridge_args)
     )
-    sides = (
-        weighted.map(by_user).persist(StorageLevel.MEMORY_AND_DISK),
-        by_movie.persist(StorageLevel.MEMORY_AND_DISK),
-    )
+    sides = on_disk(weighted.map(by_user)), on_disk(by_movie)
     users = np.zeros((n_users, width), dtype=np.float32)
     try:
         for sweep in range(config.iterations):
@@ -166,6 +165,30 @@ def turned(
         return Side(int(edges[number]), indptr, indices, values, ridge(sizes))
 
     return blocks.flatMap(parts_of).groupByKey(len(edges) - 1).map(side_of)
+
+
+def descent_start(blocks: RDD[Block], k: int, d: int, n_ratings: int) -> Floats:
+    """As `ImplicitALS._start`: principal directions of the users with the most ratings, (k, d)."""
+    if n_ratings < LARGE:
+        return principal_directions(blocks, k, d, 1)
+    users = summed(blocks, lambda block: (np.bincount(np.diff(block.indptr), minlength=k + 1),))[0]
+    at_least = np.cumsum((users * np.arange(k + 1))[::-1])[::-1]  # ratings of users of so many, or more
+    least = int(np.flatnonzero(at_least >= START_SHARE * n_ratings)[-1])
+    directions = principal_directions(blocks.map(_of_users(least)), k, d, 1)
+    return directions * np.float32((n_ratings / int(at_least[least])) ** 0.25)
+
+
+def _of_users(least: int) -> Callable[[Block], Block]:
+    """Leaves users of fewer ratings out."""
+
+    def of_them(block: Block) -> Block:
+        sizes = np.diff(block.indptr)
+        some = sizes >= least
+        entries = np.repeat(some, sizes)
+        indptr = np.concatenate([[0], np.cumsum(sizes[some])]).astype(np.int64)
+        return block._replace(indptr=indptr, indices=block.indices[entries], values=block.values[entries])
+
+    return of_them
 
 
 def principal_directions(blocks: RDD[Block], k: int, d: int, iterations: int) -> Floats:

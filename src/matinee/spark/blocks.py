@@ -217,6 +217,16 @@ class Warm:
         return Block(block.first, indptr, indices[keep], block.values[keep], block.times[:0])
 
 
+def on_disk(rows: Any) -> Any:
+    """An RDD or a DataFrame that executors keep on their disks.
+
+    In their heaps rows of a million ratings would leave no room for the copies that each pass makes of some.
+    """
+    from pyspark import StorageLevel
+
+    return rows.persist(StorageLevel.DISK_ONLY)
+
+
 Sums = tuple[NDArray[Any], ...]
 
 

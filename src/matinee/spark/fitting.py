@@ -21,7 +21,7 @@ from matinee.models.sparse import sparse_state
 from matinee.models.warm_items import choose_warm
 from matinee.spark import charts
 from matinee.spark.als import fit_factors
-from matinee.spark.blocks import Block, Warm, spread
+from matinee.spark.blocks import Block, Warm, on_disk, spread
 from matinee.spark.links import gram, item_links
 
 if TYPE_CHECKING:
@@ -138,13 +138,11 @@ class Data:
 
     def of_movies(self, rows: NDArray[np.int64]) -> RDD[Block]:
         """The blocks over some movies, kept by Spark until other movies are asked for."""
-        from pyspark import StorageLevel
-
         key = rows.tobytes()
         if self._warm is None or self._warm[0] != key:
             self.forget()
             own = self._blocks().map(Warm.of(rows, len(self.dataset.catalog)))
-            self._warm = key, own.persist(StorageLevel.MEMORY_AND_DISK)
+            self._warm = key, on_disk(own)
         return self._warm[1]
 
     def forget(self) -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 SPAN_BYTES = 256 << 20
 """A task adds up pairs for so many movies at a time that their counts with all others take about these bytes."""
 TILE = 256
-"""Movies of a part that is sent. Parts are numbered: Spark would send all multiples of 256 to the same task."""
+"""Movies of a part that is sent. Parts are numbered: Spark would send all multiples of 256 to the same task. Each part
+goes to a task of its own, since Java holds all that a task sends another in one array."""
 MOST_SUMS = 8
 """Tasks that add up a whole Gram matrix; more would send more than they save."""
 
@@ -49,7 +50,8 @@ def gram(blocks: RDD[Block], k: int, scale: float) -> NDArray[np.float32]:
 
     slots = min(blocks.context.defaultParallelism, MOST_SUMS)
     result = np.zeros((k, k), dtype=np.float32, order="F")
-    for number, tile in blocks.coalesce(slots).mapPartitions(of_task).reduceByKey(np.add).toLocalIterator():
+    sums = blocks.coalesce(slots).mapPartitions(of_task).reduceByKey(np.add, max(-(-k // TILE), 1))
+    for number, tile in sums.toLocalIterator():
         start = number * TILE
         result[start:, start : start + TILE] = tile.T
     return result
@@ -96,7 +98,8 @@ def item_links(blocks: RDD[Block], k: int, top: float, config: ItemKNNConfig, pr
             found = nearest(dots, first + pair[0] * TILE, source, target, config.shrinkage, min(config.neighbors, k))
             return pair[0], sp.csr_matrix(found, shape=(len(dots), k))
 
-        sums = blocks.coalesce(blocks.context.defaultParallelism).mapPartitions(of_task).reduceByKey(_added)
+        tasks = blocks.coalesce(blocks.context.defaultParallelism)
+        sums = tasks.mapPartitions(of_task).reduceByKey(_added, -(-(last - first) // TILE))
         parts += [found for _, found in sorted(sums.map(nearest_of).collect(), key=lambda pair: pair[0])]
         progress("itemknn: similarities", last / k)
     return links_of(parts)

@@ -246,14 +246,13 @@ class SparkRatings:
 
     def clean(self, movie_ids: pl.Series, meaning: Meaning, values: Values | None) -> TableReport:
         """See `RatingsTable.clean`."""
-        from pyspark import StorageLevel
         from pyspark.sql import functions as f
 
         read = readable(values, meaning.scale)
         films = pl.DataFrame([movie_ids.alias("movie_id")]).with_row_index("film")
         reading = Reading(films, meaning.scale, read, meaning.unrated, meaning.counts)
         pieces = self._rows.mapInArrow(cleaning.clean(self._parts, reading), PIECES)  # type: ignore[arg-type, unused-ignore]
-        pieces = pieces.persist(StorageLevel.DISK_ONLY)  # read once more
+        pieces = blocks.on_disk(pieces)  # read once more
         try:
             reports = pieces.filter(f.col("report").isNotNull()).select("report").collect()
             tally = Tally.joined(row.report for row in reports)
@@ -262,7 +261,7 @@ class SparkRatings:
             order = UserOrder.of(tally.users, count, numbers=not tally.texts)
             parts = pieces.filter(f.col("report").isNull()).mapInArrow(blocks.divide(order), PIECES)  # type: ignore[arg-type, unused-ignore]
             packed = parts.repartition(count, "block").mapInArrow(blocks.pack(order, len(films)), blocks.PACKED)
-            self._packed = packed.persist(StorageLevel.MEMORY_AND_DISK)
+            self._packed = blocks.on_disk(packed)
             told = self._packed.select(
                 "block",
                 "repeated",
