@@ -120,7 +120,7 @@ class FilterCache:
                 self._filters.remove(match)
             self._filters.append(match)
             match.uses += queries
-            gathers = subset is None and not match.busy and match.uses >= enough
+            gathers = match.rows[2] is None and not match.busy and match.uses >= enough
             match.busy |= gathers
             self._evict()
         if subset is not None:
