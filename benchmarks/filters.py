@@ -3,8 +3,8 @@
 `retrieval.py --filters` calls this. Every row takes turns of a few queries. "new" is a filter whose rows are not
 gathered, as in the first searches under it; "again" one whose rows are, given as an array of its own each time;
 "again, frozen" the same object of `frozen_mask`; "again, less 1" a filter that lacks another row in each query, as that
-of the movies like one movie; "FAISS" an IndexIVFFlat with `IDSelectorBitmap`, the bits made before. "gather" is what the
-search that gathers the rows takes, once. Efforts are chosen on other queries and another filter of 10 %.
+of the movies like one movie; "FAISS" an IndexIVFFlat with `IDSelectorBitmap`, the bits made before. "gather" is what
+the search that gathers the rows takes, once. Efforts are chosen on other queries and another filter of 10 %.
 """
 
 from __future__ import annotations

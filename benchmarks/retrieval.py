@@ -34,7 +34,6 @@ import numpy as np
 import psutil
 from threadpoolctl import threadpool_limits
 
-from filters import filters
 from matinee.indexes import ExactIndex, UpdatableIndex, available_kinds, build_index, load_index
 from matinee.indexes.base import Mask, Vectors
 from matinee.indexes.scoring import Rows, rescore
@@ -255,6 +254,8 @@ def main() -> None:
         vectors = np.load(folder / "vectors.npy", mmap_mode="r").view(np.ndarray)
         exact = build_index("exact", np.arange(n), vectors)
         if options.filters:
+            from filters import filters  # needs FAISS
+
             ivf = build_index("faiss", np.arange(n), vectors, seed=options.seed, variant="ivf", threads=2)
             with threadpool_limits(1):
                 filters([ivf, exact], vectors, trial, queries, options.seed)
